@@ -1,0 +1,244 @@
+//! What can be typed.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use cupola_infer::EngineChoice;
+use cupola_nn::Choice;
+
+/// From raw data to a served model: one binary, any GPU, no Python.
+#[derive(Parser)]
+#[command(name = "cupola", version, arg_required_else_help = true, after_help = "\
+Examples:
+  cupola train --config configs/digits.toml       train, evaluate and publish
+  cupola serve --model digits                     answer predictions over HTTP
+  cupola predict --model digits --input rows.csv  the same numbers without a server")]
+pub struct Cli {
+    /// Where runs and models are kept
+    #[arg(long, global = true, env = "CUPOLA_HOME", default_value = ".cupola", value_name = "DIR")]
+    pub home: PathBuf,
+    /// Print the result as JSON on standard output, everything else on standard error
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Train a model from a config, evaluate it on the test split and publish it
+    Train(TrainArgs),
+    /// Check config and data, show shapes, parameters and memory, without training
+    Check(CheckArgs),
+    /// Metrics of a published model on data that has the target
+    Evaluate(EvaluateArgs),
+    /// Predictions of a published model for a file
+    Predict(PredictArgs),
+    /// Serve published models over HTTP
+    Serve(ServeArgs),
+    /// List and show runs
+    Runs(RunsArgs),
+    /// List, show, alias and verify published models
+    Models(ModelsArgs),
+    /// Show devices and the home folder; rebuild the index
+    Doctor(DoctorArgs),
+    /// Print the JSON Schema of the config, for editors
+    Schema(SchemaArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Look for a physical GPU, in a process that a broken driver may take down
+    #[command(hide = true)]
+    ProbeVulkan,
+}
+
+#[derive(Args)]
+pub struct DeviceArg {
+    /// auto, vulkan, flex (CPU) or ndarray (CPU, cargo feature)
+    #[arg(long, default_value = "auto")]
+    pub device: Choice,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cupola train --config configs/digits.toml
+  cupola train --config configs/digits.toml --set train.epochs=5 --set seed=1
+  cupola train --config configs/digits.toml --max-steps 20 --device flex
+  cupola train --resume latest")]
+pub struct TrainArgs {
+    /// The run's TOML file
+    #[arg(long, required_unless_present = "resume", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Override a key of the config, such as train.epochs=5 (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "resume")]
+    pub set: Vec<String>,
+    #[command(flatten)]
+    pub device: DeviceArg,
+    /// Go on with a run from its newest checkpoint: an id, or `latest`
+    #[arg(long, value_name = "RUN")]
+    pub resume: Option<String>,
+    /// End after so many steps in all, then evaluate and publish
+    #[arg(long, value_name = "N")]
+    pub max_steps: Option<u64>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  cupola check --config configs/digits.toml --set train.batch_size=128")]
+pub struct CheckArgs {
+    /// The run's TOML file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Override a key of the config (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct ModelArgs {
+    /// NAME, NAME@ALIAS, NAME:VERSION or a folder
+    #[arg(long, value_name = "MODEL")]
+    pub model: String,
+    #[command(flatten)]
+    pub device: DeviceArg,
+    /// auto (the faster one, measured), burn or candle
+    #[arg(long, default_value = "auto")]
+    pub engine: EngineChoice,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  cupola evaluate --model digits --data data/digits.csv.gz --out report")]
+pub struct EvaluateArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// File or glob with the target's column
+    #[arg(long, value_name = "SOURCE")]
+    pub data: String,
+    /// Also write metrics.json into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cupola predict --model digits --input rows.csv
+  cupola predict --model digits@champion --input rows.parquet --output out.csv
+  echo '{\"pixel_0\": 0, ...}' | cupola predict --model digits --input -")]
+pub struct PredictArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// CSV, JSON lines or Parquet; `-` is standard input (CSV or JSON lines)
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub input: String,
+    /// JSON lines, or CSV where the name ends in .csv; `-` is standard output (JSON lines)
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub output: String,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cupola serve --model digits
+  cupola serve --model digits@champion --model diamonds --port 9000
+  curl -s localhost:8080/v1/models")]
+pub struct ServeArgs {
+    /// NAME, NAME@ALIAS, NAME:VERSION or a folder (may be repeated)
+    #[arg(long = "model", required = true, value_name = "MODEL")]
+    pub models: Vec<String>,
+    #[command(flatten)]
+    pub device: DeviceArg,
+    /// auto (the faster one, measured), burn or candle
+    #[arg(long, default_value = "auto")]
+    pub engine: EngineChoice,
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Requests that may wait; more are refused with 429
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    pub queue: u32,
+    /// Rows that one forward pass takes at most
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch_rows: u32,
+    /// Largest body in MiB
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..4096))]
+    pub body_mib: u32,
+    /// Seconds until a request is answered with 504
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub timeout: u32,
+}
+
+#[derive(Args)]
+pub struct RunsArgs {
+    #[command(subcommand)]
+    pub command: RunsCommand,
+}
+
+#[derive(Subcommand)]
+pub enum RunsCommand {
+    /// All runs, newest first
+    List,
+    /// One run: config, dataset version, checkpoints, metrics
+    Show {
+        /// An id, or `latest`
+        run: String,
+    },
+}
+
+#[derive(Args)]
+pub struct ModelsArgs {
+    #[command(subcommand)]
+    pub command: ModelsCommand,
+}
+
+#[derive(Subcommand)]
+pub enum ModelsCommand {
+    /// All packages by name, newest first
+    List,
+    /// One package: signature, lineage, metrics
+    Show {
+        /// NAME, NAME@ALIAS, NAME:VERSION or a folder
+        model: String,
+    },
+    /// Point an alias at a version
+    #[command(after_help = "Examples:\n  cupola models alias digits champion 3\n  cupola models alias digits champion 4 --expect 3")]
+    Alias {
+        /// Name of the model
+        name: String,
+        /// Name of the alias
+        alias: String,
+        /// Version to point at
+        version: u64,
+        /// Only if it points at this version now; 0 stands for "there is none yet"
+        #[arg(long, value_name = "VERSION")]
+        expect: Option<u64>,
+    },
+    /// Check every file's digest
+    Verify {
+        /// NAME, NAME@ALIAS, NAME:VERSION or a folder; all packages where left out
+        model: Option<String>,
+    },
+}
+
+#[derive(Args)]
+pub struct DoctorArgs {
+    /// Rebuild the index from the files and remove what killed processes left behind
+    #[arg(long)]
+    pub rebuild: bool,
+}
+
+#[derive(Args)]
+pub struct SchemaArgs {
+    /// Of an architecture file instead of a run config
+    #[arg(long)]
+    pub model: bool,
+}
+
+#[derive(Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,12 @@
+//! One file for each command.
+
+pub mod check;
+pub mod completions;
+pub mod doctor;
+pub mod evaluate;
+pub mod models;
+pub mod predict;
+pub mod runs;
+pub mod schema;
+pub mod serve;
+pub mod train;

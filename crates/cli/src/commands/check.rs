@@ -1,0 +1,98 @@
+//! `cupola check`: everything but the training.
+
+use anyhow::Result;
+use cupola_nn::Architecture;
+use cupola_prep::{Part, Prepared};
+use cupola_spec::{OptimizerKind, Run, ShapeRow};
+use serde_json::json;
+
+use crate::args::CheckArgs;
+use crate::load::{self, Loaded};
+use crate::ui::{Ui, grouped};
+
+pub fn run(ui: Ui, args: &CheckArgs) -> Result<()> {
+    let run = load::config(&args.config, &args.set)?;
+    let loaded = load::data(&run, Some(&args.config))?;
+    let architecture = architecture(&run, &loaded.prepared)?;
+    show_data(ui, &run, &loaded);
+    let rows = architecture.table()?;
+    show_layers(ui, &rows);
+    let parameters = architecture.parameters()?;
+    let memory = memory(&run, &rows, parameters);
+    ui.line(format!("memory for weights, gradients, moments and one batch: about {memory:.1} MiB"));
+    ui.line(format!("ready: cupola train --config {}", args.config.display()));
+    ui.result(&json!({
+        "name": run.name,
+        "dataset": loaded.table.version,
+        "inferred": loaded.prepared.findings,
+        "rows": { "train": loaded.prepared.rows(Part::Train), "valid": loaded.prepared.rows(Part::Valid),
+                  "test": loaded.prepared.rows(Part::Test) },
+        "layers": rows,
+        "parameters": parameters,
+        "memory_mib": memory,
+    }))
+}
+
+/// The network that fits a run's data.
+pub fn architecture(run: &Run, prepared: &Prepared) -> Result<Architecture> {
+    let layout = prepared.plan.layout();
+    let output = prepared.plan.target.width();
+    Ok(Architecture::new(&run.family, &layout.dense, &layout.indices, run.layers.clone(), output)?)
+}
+
+/// Source, version, what was inferred, splits.
+pub fn show_data(ui: Ui, run: &Run, loaded: &Loaded) {
+    let version = &loaded.table.version;
+    let columns = version.schema.len();
+    ui.line(format!(
+        "data    {}: {} rows, {columns} columns, version {}",
+        version.source.join(", "),
+        grouped(version.rows),
+        &version.sha256[..12]
+    ));
+    if let Some(test) = &loaded.test {
+        let version = &test.version;
+        ui.line(format!("        {}: {} rows for the test", version.source.join(", "), grouped(version.rows)));
+    }
+    let findings = &loaded.prepared.findings;
+    if !findings.is_empty() {
+        ui.line("inferred from the data (declare `[[inputs]]` to change it):");
+        let rows = findings
+            .iter()
+            .map(|f| {
+                let (distinct, missing) = (grouped(f.distinct), grouped(f.missing));
+                vec![f.column.clone(), f.kind.clone(), distinct, missing, f.note.clone()]
+            })
+            .collect();
+        ui.table(&["column", "kind", "distinct", "missing", "note"], &[2, 3], rows);
+    }
+    let [train, valid, test] =
+        [Part::Train, Part::Valid, Part::Test].map(|part| grouped(loaded.prepared.rows(part)));
+    ui.line(format!("split   train {train}, valid {valid}, test {test} (seed {})", run.seed));
+}
+
+/// The layer table.
+pub fn show_layers(ui: Ui, rows: &[ShapeRow]) {
+    let cells = rows
+        .iter()
+        .map(|row| {
+            let shape = |s: &[usize]| s.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+            let parameters = grouped(row.parameters);
+            vec![row.name.clone(), row.kind.to_owned(), shape(&row.input), shape(&row.output), parameters]
+        })
+        .collect();
+    ui.table(&["layer", "type", "in", "out", "parameters"], &[2, 3, 4], cells);
+    let total: usize = rows.iter().map(|row| row.parameters).sum();
+    ui.line(format!("parameters in all: {}", grouped(total)));
+}
+
+/// MiB: weights, gradients, moments, and the activations of a batch kept for the backward pass.
+#[allow(clippy::cast_precision_loss)]
+fn memory(run: &Run, rows: &[ShapeRow], parameters: usize) -> f64 {
+    let copies = match run.train.optimizer.kind {
+        OptimizerKind::Adamw => 4,
+        OptimizerKind::Sgd => 3,
+    };
+    let activations: usize = rows.iter().map(|row| row.output.iter().product::<usize>()).sum();
+    (4 * (copies * parameters + 2 * activations * run.train.batch_size)) as f64 / f64::from(1 << 20)
+}

@@ -1,0 +1,59 @@
+//! `cupola doctor`, and the process that looks for a GPU.
+
+use anyhow::Result;
+use cupola_registry::{Home, Index};
+use serde_json::json;
+
+use crate::args::DoctorArgs;
+use crate::device::{self, Probe};
+use crate::ui::Ui;
+
+pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
+    let gpu = device::probe();
+    ui.line(format!("version   {}", env!("CARGO_PKG_VERSION")));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    ui.line(format!("cpu       flex, {threads} threads"));
+    match &gpu {
+        Ok(name) => ui.line(format!("gpu       vulkan: {name}")),
+        Err(why) => ui.line(format!("gpu       none ({why})")),
+    }
+    ui.line(format!("home      {}", home.root().display()));
+    let leftovers = home.leftovers()?;
+    let mut counts = None;
+    if args.rebuild {
+        for path in &leftovers {
+            std::fs::remove_dir_all(path)?;
+        }
+        // A damaged database is not worth reading.
+        Index::discard(home);
+        let (runs, packages) = Index::open(home)?.rebuild(home)?;
+        ui.line(format!("index     rebuilt: {runs} runs, {packages} packages; {} leftovers removed", leftovers.len()));
+        counts = Some((runs, packages));
+    } else if home.index().exists() {
+        let mut index = Index::open(home)?;
+        let (runs, packages) = (index.runs()?.len(), index.packages()?.len());
+        ui.line(format!("index     {runs} runs, {packages} packages; {} leftovers of killed processes", leftovers.len()));
+        counts = Some((runs, packages));
+    } else {
+        ui.line("index     none yet");
+    }
+    ui.result(&json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "threads": threads,
+        "gpu": gpu.as_ref().ok(),
+        "no_gpu_because": gpu.as_ref().err(),
+        "home": home.root(),
+        "runs": counts.map(|c| c.0),
+        "packages": counts.map(|c| c.1),
+    }))
+}
+
+/// Prints a [`Probe`] as one line of JSON.
+pub fn probe() -> Result<()> {
+    let probe = match cupola_nn::probe_vulkan() {
+        Ok(name) => Probe { gpu: Some(name), why: None },
+        Err(why) => Probe { gpu: None, why: Some(why) },
+    };
+    println!("{}", serde_json::to_string(&probe)?);
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Whose fault an error is.
+
+use anyhow::Error;
+
+/// 2 for the user's mistake, 1 for everything else.
+pub fn exit_code(error: &Error) -> u8 {
+    let is_mistake = error.chain().any(|cause| {
+        cause.is::<cupola_spec::Problems>()
+            || cause.is::<cupola_data::Error>()
+            || cause.is::<cupola_prep::Error>()
+            || cause.is::<Mistake>()
+            || cause.downcast_ref::<cupola_infer::Error>().is_some_and(infer)
+            || cause.downcast_ref::<cupola_registry::Error>().is_some_and(record)
+            || cause.downcast_ref::<cupola_nn::Error>().is_some_and(network)
+            || cause.downcast_ref::<cupola_serve::Error>().is_some_and(serve)
+            || cause.downcast_ref::<cupola_train::Error>().is_some_and(|error| match error {
+                cupola_train::Error::Network(error) => network(error),
+                cupola_train::Error::Record(error) => record(error),
+                _ => false,
+            })
+    });
+    if is_mistake { 2 } else { 1 }
+}
+
+fn infer(error: &cupola_infer::Error) -> bool {
+    use cupola_infer::Error as E;
+    match error {
+        E::Rows(_) | E::Value { .. } => true,
+        E::Record(error) => record(error),
+        _ => false,
+    }
+}
+
+fn record(error: &cupola_registry::Error) -> bool {
+    use cupola_registry::Error as E;
+    match error {
+        E::Unknown { .. } | E::Reference { .. } | E::Moved { .. } => true,
+        E::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+fn network(error: &cupola_nn::Error) -> bool {
+    use cupola_nn::Error as E;
+    matches!(error, E::Shape(_) | E::NotFlat { .. } | E::Device { .. })
+}
+
+fn serve(error: &cupola_serve::Error) -> bool {
+    !matches!(error, cupola_serve::Error::System(_))
+}
+
+/// A mistake of the user's that no library has a word for.
+#[derive(Debug)]
+pub struct Mistake(pub String);
+
+impl std::fmt::Display for Mistake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Mistake {}

@@ -1,0 +1,62 @@
+//! The command line: wiring, progress and tables. The only place that prints or exits.
+
+mod args;
+mod commands;
+mod device;
+mod failure;
+mod load;
+mod progress;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+
+/// Runs the command that was typed. Exit code 0 is success, 1 failure, 2 the user's mistake.
+pub fn main() -> ExitCode {
+    quiet_panics();
+    let cli = Cli::parse();
+    let level = tracing_subscriber::EnvFilter::try_from_env("CUPOLA_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,wgpu_hal=off,wgpu_core=off,naga=off,cubecl_wgpu=error"));
+    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
+    let home = cupola_registry::Home::new(cli.home.clone());
+    let ui = ui::Ui { json: cli.json };
+    let done = match cli.command {
+        Command::Train(args) => commands::train::run(&home, ui, &args),
+        Command::Check(args) => commands::check::run(ui, &args),
+        Command::Evaluate(args) => commands::evaluate::run(&home, ui, &args),
+        Command::Predict(args) => commands::predict::run(&home, &args),
+        Command::Serve(args) => commands::serve::run(&home, ui, &args),
+        Command::Runs(args) => commands::runs::run(&home, ui, &args),
+        Command::Models(args) => commands::models::run(&home, ui, &args),
+        Command::Doctor(args) => commands::doctor::run(&home, ui, &args),
+        Command::Schema(args) => commands::schema::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::ProbeVulkan => commands::doctor::probe(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.error(&error);
+            ExitCode::from(failure::exit_code(&error))
+        }
+    }
+}
+
+/// Libraries panic where a driver fails; that is caught and told as an error, so the hook's own
+/// report would only be noise. Set `RUST_BACKTRACE` to see it.
+fn quiet_panics() {
+    if std::env::var_os("CUPOLA_PANICS").is_some() {
+        return;
+    }
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        // A panic on the main thread is either caught or ends the process with its own message.
+        tracing::debug!(%info, "panic");
+        if std::thread::current().name() != Some("main") {
+            report(info);
+        }
+    }));
+}

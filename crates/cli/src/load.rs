@@ -1,0 +1,61 @@
+//! From a config's path to rows in memory.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use cupola_data::Table;
+use cupola_prep::{Frame, Prepared, prepare};
+use cupola_spec::Run;
+
+use crate::failure::Mistake;
+
+/// Rows of a run, split and transformed, and where they came from.
+pub struct Loaded {
+    /// Ready to train on.
+    pub prepared: Prepared,
+    /// The source.
+    pub table: Table,
+    /// The test source, if there is one.
+    pub test: Option<Table>,
+}
+
+/// Reads a config; a path in it is looked up from here, then beside the config.
+///
+/// # Errors
+/// All problems of the config.
+pub fn config(path: &Path, overrides: &[String]) -> Result<Run> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Mistake(format!("{}: {error}; check --config", path.display())))?;
+    let roots = roots(Some(path));
+    let load = |wanted: &str| -> Result<String, String> {
+        let found = roots.iter().map(|root| root.join(wanted)).find(|path| path.is_file());
+        let found = found.ok_or_else(|| format!("no file {wanted}; check the path"))?;
+        std::fs::read_to_string(&found).map_err(|error| format!("{wanted}: {error}; check the path"))
+    };
+    Ok(cupola_spec::parse(&path.to_string_lossy(), &text, overrides, &load)?)
+}
+
+/// Folders that paths in a config are relative to: here, then the config's own and the one above.
+pub fn roots(config: Option<&Path>) -> Vec<PathBuf> {
+    let mut roots = vec![PathBuf::from(".")];
+    if let Some(folder) = config.and_then(Path::parent) {
+        roots.push(folder.to_owned());
+        roots.extend(folder.parent().map(Path::to_owned));
+    }
+    roots
+}
+
+/// Reads and prepares the data of a run.
+///
+/// # Errors
+/// Whatever is wrong with the source or does not fit.
+pub fn data(run: &Run, config: Option<&Path>) -> Result<Loaded> {
+    let roots = roots(config);
+    let read = |source| cupola_data::load(source, run.data.query.as_deref(), &run.data.null, &roots);
+    let table = read(&run.data.source)?;
+    let test = run.data.test_source.as_ref().map(read).transpose()?;
+    let frame = Frame::from_batches(&table.schema, &table.batches)?;
+    let test_frame = test.as_ref().map(|t| Frame::from_batches(&t.schema, &t.batches)).transpose()?;
+    let prepared = prepare(run, &frame, test_frame.as_ref())?;
+    Ok(Loaded { prepared, table, test })
+}

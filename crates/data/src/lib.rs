@@ -1,0 +1,15 @@
+//! Collect: sources become Arrow record batches and a dataset version. The only user of DataFusion.
+//!
+//! [`load`] reads files into a [`Table`]: first the files are found and hashed, then DataFusion
+//! reads them, optionally through a SQL query. The [`DatasetVersion`] says exactly which bytes a
+//! run has seen.
+
+mod error;
+mod files;
+mod read;
+mod version;
+
+pub use error::Error;
+pub use files::{DataFile, Format, find};
+pub use read::{Table, load};
+pub use version::{DatasetVersion, FileVersion, sha256_hex};

@@ -1,0 +1,198 @@
+//! DataFusion reads the files, optionally through SQL.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cupola_spec::Source;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use datafusion::error::DataFusionError;
+use datafusion::prelude::{
+    CsvReadOptions, DataFrame, JsonReadOptions, ParquetReadOptions, SessionConfig, SessionContext,
+};
+
+use crate::error::Error;
+use crate::files::{DataFile, Format, find};
+use crate::version::{DatasetVersion, FileVersion};
+
+/// Rows that CSV types are guessed from at first; when a later row does not fit, from all.
+const GUESS_ROWS: usize = 10_000;
+
+/// Rows in memory, in the order of the files.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// Columns and types.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub batches: Vec<RecordBatch>,
+    /// Where they came from.
+    pub version: DatasetVersion,
+}
+
+impl Table {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// Reads a source. `nulls` are the texts that mean "missing" in CSV; paths that are not absolute
+/// are looked up in `roots` in turn.
+///
+/// # Errors
+/// Everything in [`Error`]; nothing is kept of a source that fails.
+pub fn load(
+    source: &Source,
+    query: Option<&str>,
+    nulls: &[String],
+    roots: &[PathBuf],
+) -> Result<Table, Error> {
+    let files = find(source, roots)?;
+    let versions: Vec<FileVersion> =
+        files.iter().map(|file| FileVersion::of(&file.path)).collect::<Result<_, _>>()?;
+    for file in files.iter().filter(|file| file.gzip) {
+        file.probe_gzip()?;
+    }
+    let label = source.patterns().join(", ");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Engine { path: label.clone(), why: error.to_string() })?;
+    let (schema, batches) = runtime.block_on(async {
+        match collect(&files, query, nulls, GUESS_ROWS, &label).await {
+            // The guess may have been too narrow: once more with all rows.
+            Err(Error::Row { .. }) => collect(&files, query, nulls, usize::MAX, &label).await,
+            other => other,
+        }
+    })?;
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    if rows == 0 {
+        let after = if query.is_some() { " after data.query" } else { "" };
+        return Err(Error::Empty { path: label, after });
+    }
+    let columns =
+        schema.fields().iter().map(|f| (f.name().clone(), f.data_type().to_string())).collect();
+    let version = DatasetVersion::new(source.patterns(), query, versions, columns, rows);
+    Ok(Table { schema, batches, version })
+}
+
+async fn collect(
+    files: &[DataFile],
+    query: Option<&str>,
+    nulls: &[String],
+    guess_rows: usize,
+    label: &str,
+) -> Result<(SchemaRef, Vec<RecordBatch>), Error> {
+    let frame = scan(files, query, nulls, guess_rows, label).await?;
+    let schema = Arc::new(frame.schema().as_arrow().clone());
+    let batches = frame.collect().await.map_err(|error| explain(label, &error))?;
+    Ok((schema, batches))
+}
+
+async fn scan(
+    files: &[DataFile],
+    query: Option<&str>,
+    nulls: &[String],
+    guess_rows: usize,
+    label: &str,
+) -> Result<DataFrame, Error> {
+    // One partition keeps the order of the rows; names keep their case.
+    let mut config = SessionConfig::new()
+        .with_target_partitions(1)
+        .with_repartition_file_scans(false)
+        .with_collect_statistics(false);
+    config.options_mut().sql_parser.enable_ident_normalization = false;
+    let context = SessionContext::new_with_config(config);
+    let paths: Vec<String> = files
+        .iter()
+        .map(|file| {
+            let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
+            path.to_string_lossy().into_owned()
+        })
+        .collect();
+    let first = &files[0];
+    let ending = first.ending();
+    let compression =
+        if first.gzip { FileCompressionType::GZIP } else { FileCompressionType::UNCOMPRESSED };
+    let frame = match first.format {
+        Format::Csv { delimiter } => {
+            let options = CsvReadOptions::new()
+                .delimiter(delimiter)
+                .file_extension(&ending)
+                .file_compression_type(compression)
+                .newlines_in_values(true)
+                .null_regex(null_regex(nulls))
+                .schema_infer_max_records(guess_rows);
+            context.read_csv(paths, options).await
+        }
+        Format::JsonLines => {
+            let options = JsonReadOptions::default()
+                .file_extension(&ending)
+                .file_compression_type(compression)
+                .schema_infer_max_records(guess_rows);
+            context.read_json(paths, options).await
+        }
+        Format::Parquet => {
+            let options = ParquetReadOptions::default().file_extension(&ending);
+            context.read_parquet(paths, options).await
+        }
+    }
+    .map_err(|error| explain(label, &error))?;
+    let Some(query) = query else { return Ok(frame) };
+    let columns: Vec<String> =
+        frame.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let wrong = |error: DataFusionError| Error::Query {
+        why: first_line(&error.strip_backtrace()),
+        columns: columns.join(", "),
+    };
+    context.register_table("data", frame.into_view()).map_err(wrong)?;
+    context.sql(query).await.map_err(wrong)
+}
+
+fn null_regex(nulls: &[String]) -> Option<String> {
+    let escaped: Vec<String> = nulls.iter().map(|text| escape_regex(text)).collect();
+    (!escaped.is_empty()).then(|| format!("^({})$", escaped.join("|")))
+}
+
+fn escape_regex(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if !c.is_alphanumeric() && !c.is_whitespace() {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim_end_matches(['.', ';']).to_owned()
+}
+
+/// Says a parser's complaint with its row; anything else as it is.
+fn explain(label: &str, error: &DataFusionError) -> Error {
+    let root = error.find_root();
+    let text = first_line(&root.strip_backtrace());
+    let why = text.rsplit_once("error: ").map_or(text.as_str(), |(_, why)| why).to_owned();
+    let is_parse = matches!(root, DataFusionError::ArrowError(..))
+        || text.contains("infer") && text.contains("record");
+    if !is_parse {
+        return Error::Engine { path: label.to_owned(), why: text };
+    }
+    // arrow-csv counts lines from 1 with the header first.
+    let row = number_after(&text, "line ")
+        .map(|line| line.saturating_sub(1))
+        .or_else(|| number_after(&text, "record "))
+        .map_or(String::new(), |row| format!("row {row}: "));
+    Error::Row { path: label.to_owned(), row, why }
+}
+
+fn number_after(text: &str, word: &str) -> Option<usize> {
+    let tail = &text[text.find(word)? + word.len()..];
+    tail.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

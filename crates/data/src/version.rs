@@ -1,0 +1,98 @@
+//! Which data a run has seen: digests, schema, counts, source.
+
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::files::open;
+
+/// A dataset as it was when it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetVersion {
+    /// SHA-256 over the files' digests, the query and the schema: what makes two datasets equal.
+    pub sha256: String,
+    /// The source as typed.
+    pub source: Vec<String>,
+    /// The SQL, if any.
+    pub query: Option<String>,
+    /// The files read.
+    pub files: Vec<FileVersion>,
+    /// Column names and Arrow types, after the query.
+    pub schema: Vec<(String, String)>,
+    /// Rows after the query.
+    pub rows: usize,
+}
+
+/// One file as it was when it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileVersion {
+    /// Name without its folder: a dataset that is moved stays the same.
+    pub name: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the bytes.
+    pub sha256: String,
+}
+
+impl FileVersion {
+    /// Reads and hashes a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn of(path: &Path) -> Result<Self, Error> {
+        let mut file = open(path)?;
+        let (mut hasher, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
+        loop {
+            let n = file
+                .read(&mut buffer)
+                .map_err(|source| Error::Io { path: path.to_owned(), source })?;
+            if n == 0 {
+                break;
+            }
+            hasher.update(&buffer[..n]);
+            bytes += n as u64;
+        }
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self { name, bytes, sha256: hex(&hasher.finalize()) })
+    }
+}
+
+impl DatasetVersion {
+    pub(crate) fn new(
+        source: &[String],
+        query: Option<&str>,
+        files: Vec<FileVersion>,
+        schema: Vec<(String, String)>,
+        rows: usize,
+    ) -> Self {
+        let mut hasher = Sha256::new();
+        let mut part = |text: &str| {
+            hasher.update((text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        };
+        files.iter().for_each(|file| part(&file.sha256));
+        part(query.unwrap_or_default());
+        for (name, kind) in &schema {
+            part(name);
+            part(kind);
+        }
+        let sha256 = hex(&hasher.finalize());
+        Self { sha256, source: source.to_vec(), query: query.map(str::to_owned), files, schema, rows }
+    }
+}
+
+/// SHA-256 of some bytes, in lower-case hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

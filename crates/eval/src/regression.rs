@@ -1,0 +1,51 @@
+//! MAE, RMSE and R2.
+
+use indexmap::IndexMap;
+
+use crate::Metrics;
+
+/// Metrics of a regression, in the units of the target. `r2` is left out for a constant target.
+#[allow(clippy::cast_precision_loss)]
+pub fn regression(truth: &[f64], predicted: &[f64]) -> Metrics {
+    let n = truth.len() as f64;
+    let mean = truth.iter().sum::<f64>() / n;
+    let errors = || truth.iter().zip(predicted).map(|(t, p)| p - t);
+    let squared: f64 = errors().map(|e| e * e).sum();
+    let total: f64 = truth.iter().map(|t| (t - mean).powi(2)).sum();
+    let mut values = IndexMap::new();
+    let mut put = |name: &str, value: f64| {
+        if value.is_finite() {
+            values.insert(name.to_owned(), value);
+        }
+    };
+    put("rmse", (squared / n).sqrt());
+    put("mae", errors().map(f64::abs).sum::<f64>() / n);
+    if total > 0.0 {
+        put("r2", 1.0 - squared / total);
+    }
+    Metrics { rows: truth.len(), values, ..Metrics::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_scikit_learns() {
+        let golden: Value = serde_json::from_str(include_str!("golden/metrics.json")).unwrap();
+        let case = &golden["regression"];
+        let list = |name: &str| serde_json::from_value::<Vec<f64>>(case[name].clone()).unwrap();
+        let found = regression(&list("truth"), &list("predicted"));
+        for (name, expected) in case["expected"].as_object().unwrap() {
+            let (a, b) = (found.values[name.as_str()], expected.as_f64().unwrap());
+            assert!((a - b).abs() < 1e-9, "{name}: {a}, scikit-learn {b}");
+        }
+    }
+
+    #[test]
+    fn a_constant_target_has_no_r2() {
+        assert!(!regression(&[2.0, 2.0], &[1.0, 2.0]).values.contains_key("r2"));
+    }
+}

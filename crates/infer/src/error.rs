@@ -1,0 +1,51 @@
+//! What can go wrong between a raw row and its prediction.
+
+/// A package that cannot be loaded or a row that does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The package's folder or digests.
+    #[error(transparent)]
+    Record(#[from] cupola_registry::Error),
+    /// The network or its weights.
+    #[error(transparent)]
+    Network(#[from] cupola_nn::Error),
+    /// Rows that do not fit the plan.
+    #[error(transparent)]
+    Rows(#[from] cupola_prep::Error),
+    /// A file of the package that does not parse, or does not fit the others.
+    #[error("package {package}: {why}; publish it again or restore it from its source")]
+    Package {
+        /// `name:version`
+        package: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A value of a JSON row.
+    #[error("row {row}, column `{column}`: expected {expected}, found {found}; {remedy}")]
+    Value {
+        /// From 1.
+        row: usize,
+        /// Its name.
+        column: String,
+        /// What fits.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// candle's own word.
+    #[error("candle: {0}; use --engine burn")]
+    Candle(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// Row and column, where the error is about one value.
+    pub fn place(&self) -> Option<(usize, &str)> {
+        match self {
+            Self::Value { row, column, .. }
+            | Self::Rows(cupola_prep::Error::Value { row, column, .. }) => Some((*row, column)),
+            _ => None,
+        }
+    }
+}

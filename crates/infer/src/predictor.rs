@@ -1,0 +1,105 @@
+//! A package in memory: raw rows in, typed predictions out.
+
+use cupola_nn::{Architecture, Opened, StateDict};
+use cupola_prep::{Examples, Frame, Plan, Prediction, Signature};
+use cupola_registry::Package;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::engine::{self, Engine, EngineChoice, EngineReport};
+use crate::error::Error;
+use crate::rows::frame_of;
+
+/// A package in memory.
+pub struct Predictor {
+    /// The sealed plan.
+    pub plan: Plan,
+    /// What rows look like and what comes back.
+    pub signature: Signature,
+    /// Which engine runs it.
+    pub report: EngineReport,
+    engine: Box<dyn Engine>,
+}
+
+impl Predictor {
+    /// Reads a package, digests checked, and builds its engine.
+    ///
+    /// # Errors
+    /// Damaged files, files that do not fit each other, a device that fails.
+    pub fn load(package: &Package, choice: EngineChoice, device: &Opened) -> Result<Self, Error> {
+        let architecture: Architecture = json(package, "config.json")?;
+        let plan: Plan = json(package, "plan.json")?;
+        check(package, &architecture, &plan)?;
+        let weights = StateDict::from_safetensors(&package.read("model.safetensors")?)?;
+        let (engine, report) = engine::build(choice, &architecture, &weights, device)?;
+        Ok(Self { signature: Signature::of(&plan), plan, report, engine })
+    }
+
+    /// Predictions for rows of any source.
+    ///
+    /// # Errors
+    /// The first value that does not fit, with row and column.
+    pub fn predict(&mut self, frame: &Frame) -> Result<Vec<Prediction>, Error> {
+        let examples = self.plan.apply(frame)?;
+        self.forward(examples)
+    }
+
+    /// Examples from JSON rows, ready for [`Predictor::forward`].
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`].
+    pub fn examples(plan: &Plan, signature: &Signature, rows: &[Map<String, Value>]) -> Result<Examples, Error> {
+        Ok(plan.apply(&frame_of(signature, rows)?)?)
+    }
+
+    /// Predictions for examples that the plan has made.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn forward(&mut self, examples: Examples) -> Result<Vec<Prediction>, Error> {
+        if examples.rows == 0 {
+            return Ok(Vec::new());
+        }
+        let logits = self.engine.forward(examples)?;
+        Ok(logits.chunks(self.plan.target.width()).map(|row| self.plan.target.decode(row)).collect())
+    }
+
+    /// Raw logits `[rows, width]`, for parity tests.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn logits(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
+        self.engine.forward(examples)
+    }
+}
+
+fn json<T: DeserializeOwned>(package: &Package, name: &str) -> Result<T, Error> {
+    let bytes = package.read(name)?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::Package {
+        package: package.label(),
+        why: format!("{name}: {error}"),
+    })
+}
+
+/// Files that were each sealed whole may still not belong together.
+fn check(package: &Package, architecture: &Architecture, plan: &Plan) -> Result<(), Error> {
+    let wrong = |why: String| Error::Package { package: package.label(), why };
+    if plan.format_version != Plan::FORMAT_VERSION {
+        return Err(wrong(format!("plan.json has format {}", plan.format_version)));
+    }
+    architecture.table()?;
+    let layout = plan.layout();
+    let sizes: Vec<usize> = architecture.embeddings.iter().map(|[values, _]| *values).collect();
+    if layout.dense != architecture.input || layout.indices != sizes {
+        let why = format!(
+            "plan.json makes examples of {:?} and {:?}, config.json takes {:?} and {sizes:?}",
+            layout.dense, layout.indices, architecture.input
+        );
+        return Err(wrong(why));
+    }
+    if plan.target.width() != architecture.output {
+        let why = format!("plan.json has {} outputs, config.json {}", plan.target.width(), architecture.output);
+        return Err(wrong(why));
+    }
+    Ok(())
+}

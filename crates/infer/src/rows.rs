@@ -1,0 +1,88 @@
+//! JSON rows as a frame, checked against the signature.
+
+use cupola_prep::{Column, ColumnType, Frame, InputColumn, Signature, number_text};
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+
+/// The columns of `signature` from JSON rows; other keys are left alone. Every column has to be
+/// there; null stands for a missing value where the signature allows it.
+///
+/// # Errors
+/// [`Error::Value`] for the first value that does not fit, with row and column.
+pub fn frame_of(signature: &Signature, rows: &[Map<String, Value>]) -> Result<Frame, Error> {
+    let mut columns = IndexMap::with_capacity(signature.inputs.len());
+    for input in &signature.inputs {
+        let column = match input.kind {
+            ColumnType::Number => {
+                let values = cells(input, rows).map(|cell| cell.and_then(|c| c.number()));
+                Column::Number { values: values.collect::<Result<_, _>>()?, integers: false }
+            }
+            ColumnType::Category => {
+                let values = cells(input, rows).map(|cell| cell.and_then(|c| c.text()));
+                Column::Text(values.collect::<Result<_, _>>()?)
+            }
+        };
+        columns.insert(input.name.clone(), column);
+    }
+    Ok(Frame::new(columns))
+}
+
+struct Cell<'a> {
+    input: &'a InputColumn,
+    row: usize,
+    value: &'a Value,
+}
+
+fn cells<'a>(
+    input: &'a InputColumn,
+    rows: &'a [Map<String, Value>],
+) -> impl Iterator<Item = Result<Cell<'a>, Error>> {
+    rows.iter().enumerate().map(move |(index, row)| match row.get(&input.name) {
+        Some(value) => Ok(Cell { input, row: index + 1, value }),
+        None => Err(Error::Value {
+            row: index + 1,
+            column: input.name.clone(),
+            expected: "a value",
+            found: "no such key".to_owned(),
+            remedy: if input.nullable { "send null for a missing value" } else { "send it" },
+        }),
+    })
+}
+
+impl Cell<'_> {
+    fn number(&self) -> Result<f64, Error> {
+        match self.value {
+            Value::Number(number) => number.as_f64().ok_or_else(|| self.wrong("a number")),
+            Value::Null if self.input.nullable => Ok(f64::NAN),
+            _ => Err(self.wrong("a number")),
+        }
+    }
+
+    fn text(&self) -> Result<Option<String>, Error> {
+        match self.value {
+            Value::String(text) => Ok(Some(text.clone())),
+            Value::Bool(value) => Ok(Some(value.to_string())),
+            Value::Number(number) => {
+                number.as_f64().map(|x| Some(number_text(x))).ok_or_else(|| self.wrong("a category"))
+            }
+            Value::Null if self.input.nullable => Ok(None),
+            _ => Err(self.wrong("a string, number or boolean")),
+        }
+    }
+
+    fn wrong(&self, expected: &'static str) -> Error {
+        let mut found = self.value.to_string();
+        if found.len() > 60 {
+            found = found.chars().take(57).collect::<String>() + "...";
+        }
+        Error::Value {
+            row: self.row,
+            column: self.input.name.clone(),
+            expected,
+            found,
+            remedy: "send a value of that type",
+        }
+    }
+}

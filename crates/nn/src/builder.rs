@@ -1,0 +1,92 @@
+//! Builds parameters under their names and remembers which is which.
+
+use burn::module::{Param, ParamId};
+use burn::tensor::{Device, Tensor, TensorData};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::error::Error;
+use crate::weights::{Start, Weights};
+
+/// How a parameter's memory relates to PyTorch's layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The same.
+    Same,
+    /// A linear weight: PyTorch's `[out, in]` is Burn's `[in, out]`.
+    Transposed,
+}
+
+/// A parameter's name on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// PyTorch name, such as `trunk.0.weight`.
+    pub name: String,
+    /// A hash of the name: the same in every process, so that optimiser state finds its parameter.
+    pub id: ParamId,
+    /// Its layout.
+    pub order: Order,
+}
+
+/// Hands out parameters while a network is built.
+pub struct Builder<'a> {
+    pub(crate) device: &'a Device,
+    weights: &'a mut dyn Weights,
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl<'a> Builder<'a> {
+    pub(crate) fn new(device: &'a Device, weights: &'a mut dyn Weights) -> Self {
+        Self { device, weights, entries: Vec::new() }
+    }
+
+    /// A trained parameter in PyTorch's layout.
+    pub(crate) fn param<const D: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; D],
+        start: Start,
+    ) -> Result<Param<Tensor<D>>, Error> {
+        let tensor = self.tensor(name, shape, start)?.set_require_grad(self.device.is_autodiff());
+        Ok(Param::initialized(self.register(name, Order::Same), tensor))
+    }
+
+    /// A linear weight: PyTorch's `[out, in]`, kept as `[in, out]`.
+    pub(crate) fn linear(&mut self, name: &str, input: usize, output: usize) -> Result<Param<Tensor<2>>, Error> {
+        let data = self.weights.take(name, &[output, input], Start::Uniform { fan_in: input })?;
+        let data = transpose(&data, output, input);
+        let tensor = Tensor::from_data(TensorData::new(data, [input, output]), self.device)
+            .set_require_grad(self.device.is_autodiff());
+        Ok(Param::initialized(self.register(name, Order::Transposed), tensor))
+    }
+
+    /// A tensor that is kept but not trained, and its id.
+    pub(crate) fn buffer<const D: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; D],
+        start: Start,
+    ) -> Result<(ParamId, Tensor<D>), Error> {
+        let tensor = self.tensor(name, shape, start)?;
+        Ok((self.register(name, Order::Same), tensor))
+    }
+
+    fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D], start: Start) -> Result<Tensor<D>, Error> {
+        let data = self.weights.take(name, &shape, start)?;
+        Ok(Tensor::from_data(TensorData::new(data, shape), self.device))
+    }
+
+    fn register(&mut self, name: &str, order: Order) -> ParamId {
+        let id = ParamId::from(xxh3_64(name.as_bytes()));
+        self.entries.push(Entry { name: name.to_owned(), id, order });
+        id
+    }
+}
+
+/// `[rows, columns]` to `[columns, rows]`.
+pub(crate) fn transpose(data: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let mut out = Vec::with_capacity(data.len());
+    for column in 0..columns {
+        out.extend((0..rows).map(|row| data[row * columns + column]));
+    }
+    out
+}

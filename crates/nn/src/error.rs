@@ -1,0 +1,61 @@
+//! What can go wrong with a network, its weights or its device.
+
+use cupola_spec::ShapeError;
+
+/// A network that cannot be built, or weights that do not fit it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A layer does not fit what reaches it.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The trunk does not end in a vector.
+    #[error("the trunk ends in shape {found:?}, but the head needs a flat one; end it with `flatten` or `global_avg_pool`")]
+    NotFlat {
+        /// The shape.
+        found: Vec<usize>,
+    },
+    /// A weight that the architecture has and the file lacks.
+    #[error("weight `{name}` is missing; the file is not of this architecture")]
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// Weights that the architecture lacks.
+    #[error("weights {names} are not in the architecture; the file is of another one")]
+    Unexpected {
+        /// Their names.
+        names: String,
+    },
+    /// A weight of another shape.
+    #[error("weight `{name}` has shape {found:?}, expected {expected:?}; the file is not of this architecture")]
+    WeightShape {
+        /// Its name.
+        name: String,
+        /// By the architecture.
+        expected: Vec<usize>,
+        /// In the file.
+        found: Vec<usize>,
+    },
+    /// A weight of another type.
+    #[error("weight `{name}` has type {found}, expected F32; convert it")]
+    Dtype {
+        /// Its name.
+        name: String,
+        /// In the file.
+        found: String,
+    },
+    /// No safetensors, or a damaged one.
+    #[error("not a valid safetensors file ({why}); restore it from its source")]
+    Safetensors {
+        /// What the reader said.
+        why: String,
+    },
+    /// A device that does not open, or fails later.
+    #[error("device {device}: {why}; use --device flex to run on the CPU")]
+    Device {
+        /// Its name.
+        device: String,
+        /// What it said.
+        why: String,
+    },
+}

@@ -1,0 +1,186 @@
+//! Layers as modules, one variant for each `type` of the declarative list.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::pool::{AvgPool2d, AvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, PaddingConfig2d};
+use burn::tensor::{Tensor, activation};
+use cupola_spec::{Activation, Layer as Spec};
+
+use crate::batch_norm::BatchNorm;
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::input::Flow;
+use crate::weights::Start;
+
+/// A layer with its weights.
+#[derive(Module, Debug)]
+pub enum Layer {
+    /// `torch.nn.Linear`
+    Linear(Linear),
+    /// `torch.nn.Conv2d`
+    Conv2d(Conv2d),
+    /// `torch.nn.BatchNorm1d` or `2d`
+    BatchNorm(BatchNorm),
+    /// `torch.nn.LayerNorm`
+    LayerNorm(LayerNorm),
+    /// `torch.nn.MaxPool2d`
+    MaxPool(MaxPool2d),
+    /// `torch.nn.AvgPool2d`
+    AvgPool(AvgPool2d),
+    /// `torch.nn.Dropout`
+    Dropout(Dropout),
+    /// Layers without weights or settings of Burn's.
+    Plain(Plain),
+    /// Two branches.
+    Residual(Residual),
+}
+
+/// A layer that is only a function.
+#[derive(Module, Debug)]
+pub struct Plain {
+    #[module(skip)]
+    function: Function,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Function {
+    Activation(Activation),
+    Flatten,
+    GlobalAvgPool,
+}
+
+/// `shortcut(x) + layers(x)`
+#[derive(Module, Debug)]
+pub struct Residual {
+    layers: Vec<Layer>,
+    shortcut: Vec<Layer>,
+}
+
+/// Builds a list of layers; returns them and the shape that leaves.
+pub(crate) fn build_all(
+    builder: &mut Builder<'_>,
+    prefix: &str,
+    specs: &[Spec],
+    mut shape: Vec<usize>,
+) -> Result<(Vec<Layer>, Vec<usize>), Error> {
+    let mut layers = Vec::with_capacity(specs.len());
+    for (index, spec) in specs.iter().enumerate() {
+        let name = format!("{prefix}.{index}");
+        layers.push(Layer::build(builder, &name, spec, &shape)?);
+        let rows = cupola_spec::trace(prefix, &shape, std::slice::from_ref(spec))?;
+        shape = rows.last().map_or(shape, |row| row.output.clone());
+    }
+    Ok((layers, shape))
+}
+
+/// Runs a list of layers.
+pub(crate) fn run_all(layers: &[Layer], x: Flow) -> Flow {
+    layers.iter().fold(x, |x, layer| layer.forward(x))
+}
+
+/// A linear layer under `name`.
+pub(crate) fn linear(builder: &mut Builder<'_>, name: &str, input: usize, output: usize, bias: bool) -> Result<Linear, Error> {
+    let weight = builder.linear(&format!("{name}.weight"), input, output)?;
+    let start = Start::Uniform { fan_in: input };
+    let bias = bias.then(|| builder.param(&format!("{name}.bias"), [output], start)).transpose()?;
+    Ok(Linear { weight, bias })
+}
+
+impl Layer {
+    fn build(builder: &mut Builder<'_>, name: &str, spec: &Spec, shape: &[usize]) -> Result<Self, Error> {
+        Ok(match *spec {
+            Spec::Linear { out, bias } => Self::Linear(linear(builder, name, shape[0], out, bias)?),
+            Spec::Conv2d { out, kernel, stride, padding, bias } => {
+                let mut conv = Conv2dConfig::new([shape[0], out], [kernel, kernel])
+                    .with_stride([stride, stride])
+                    .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+                    .with_bias(bias)
+                    .init(builder.device);
+                let start = Start::Uniform { fan_in: shape[0] * kernel * kernel };
+                conv.weight = builder.param(&format!("{name}.weight"), [out, shape[0], kernel, kernel], start)?;
+                conv.bias = bias.then(|| builder.param(&format!("{name}.bias"), [out], start)).transpose()?;
+                Self::Conv2d(conv)
+            }
+            Spec::BatchNorm {} => Self::BatchNorm(BatchNorm::build(builder, name, shape[0])?),
+            Spec::LayerNorm {} => {
+                let width = shape[shape.len() - 1];
+                let mut norm = LayerNormConfig::new(width).init(builder.device);
+                norm.gamma = builder.param(&format!("{name}.weight"), [width], Start::Constant(1.0))?;
+                norm.beta = Some(builder.param(&format!("{name}.bias"), [width], Start::Constant(0.0))?);
+                Self::LayerNorm(norm)
+            }
+            Spec::MaxPool { kernel, stride } => {
+                let stride = stride.unwrap_or(kernel);
+                let config = MaxPool2dConfig::new([kernel, kernel]).with_strides([stride, stride]);
+                Self::MaxPool(config.init())
+            }
+            Spec::AvgPool { kernel, stride } => {
+                let stride = stride.unwrap_or(kernel);
+                let config = AvgPool2dConfig::new([kernel, kernel]).with_strides([stride, stride]);
+                Self::AvgPool(config.init())
+            }
+            Spec::Dropout { p } => Self::Dropout(DropoutConfig::new(p).init()),
+            Spec::GlobalAvgPool {} => plain(Function::GlobalAvgPool),
+            Spec::Flatten {} => plain(Function::Flatten),
+            Spec::Activation { function } => plain(Function::Activation(function)),
+            Spec::Residual { ref layers, ref shortcut } => {
+                let body = build_all(builder, &format!("{name}.layers"), layers, shape.to_vec())?.0;
+                let short = build_all(builder, &format!("{name}.shortcut"), shortcut, shape.to_vec())?.0;
+                Self::Residual(Residual { layers: body, shortcut: short })
+            }
+        })
+    }
+
+    fn forward(&self, x: Flow) -> Flow {
+        match (self, x) {
+            (Self::Linear(layer), Flow::Flat(x)) => Flow::Flat(layer.forward(x)),
+            (Self::Conv2d(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
+            (Self::BatchNorm(layer), Flow::Flat(x)) => Flow::Flat(layer.forward(x)),
+            (Self::BatchNorm(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
+            (Self::LayerNorm(layer), Flow::Flat(x)) => Flow::Flat(layer.forward(x)),
+            (Self::LayerNorm(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
+            (Self::MaxPool(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
+            (Self::AvgPool(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
+            (Self::Dropout(layer), Flow::Flat(x)) => Flow::Flat(layer.forward(x)),
+            (Self::Dropout(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
+            (Self::Plain(layer), x) => layer.forward(x),
+            (Self::Residual(layer), x) => {
+                let short = run_all(&layer.shortcut, x.clone());
+                run_all(&layer.layers, x).add(short)
+            }
+            // `Architecture::new` has traced every shape.
+            (layer, x) => unreachable!("{layer:?} after {:?}", x.shape()),
+        }
+    }
+}
+
+fn plain(function: Function) -> Layer {
+    Layer::Plain(Plain { function })
+}
+
+impl Plain {
+    fn forward(&self, x: Flow) -> Flow {
+        match (self.function, x) {
+            (Function::Activation(function), Flow::Flat(x)) => Flow::Flat(activate(function, x)),
+            (Function::Activation(function), Flow::Image(x)) => Flow::Image(activate(function, x)),
+            (Function::Flatten, Flow::Image(x)) => Flow::Flat(x.flatten(1, 3)),
+            (Function::GlobalAvgPool, Flow::Image(x)) => {
+                let [batch, channels, height, width] = x.dims();
+                let flat: Tensor<3> = x.reshape([batch, channels, height * width]);
+                Flow::Flat(flat.mean_dim(2).reshape([batch, channels]))
+            }
+            (_, x @ Flow::Flat(_)) => x,
+        }
+    }
+}
+
+fn activate<const D: usize>(function: Activation, x: Tensor<D>) -> Tensor<D> {
+    match function {
+        Activation::Relu => activation::relu(x),
+        Activation::Gelu => activation::gelu(x),
+        Activation::Silu => activation::silu(x),
+        Activation::Tanh => activation::tanh(x),
+        Activation::Sigmoid => activation::sigmoid(x),
+    }
+}

@@ -1,0 +1,95 @@
+//! Named arrays on the host, and their safetensors form.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use safetensors::tensor::{Dtype, SafeTensors, View};
+
+use crate::error::Error;
+
+/// One weight: values in row-major order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Array {
+    /// Axes, slowest first.
+    pub shape: Vec<usize>,
+    /// Values.
+    pub data: Vec<f32>,
+}
+
+/// Weights by PyTorch name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StateDict(BTreeMap<String, Array>);
+
+impl StateDict {
+    /// Adds or replaces a weight.
+    pub fn insert(&mut self, name: String, array: Array) {
+        self.0.insert(name, array);
+    }
+
+    /// Takes a weight out.
+    pub fn remove(&mut self, name: &str) -> Option<Array> {
+        self.0.remove(name)
+    }
+
+    /// A weight by name.
+    pub fn get(&self, name: &str) -> Option<&Array> {
+        self.0.get(name)
+    }
+
+    /// Names in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Whether every value is finite.
+    pub fn is_finite(&self) -> bool {
+        self.0.values().all(|array| array.data.iter().all(|x| x.is_finite()))
+    }
+
+    /// The file that `safetensors.torch.load_file` reads; metadata `format` is `pt`.
+    ///
+    /// # Errors
+    /// When the header cannot be written.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, Error> {
+        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        let views = self.0.iter().map(|(name, array)| (name.as_str(), ArrayView(array)));
+        safetensors::serialize(views, Some(metadata)).map_err(|e| Error::Safetensors { why: e.to_string() })
+    }
+
+    /// Reads a file's bytes; header size, offsets and types are checked before anything is copied.
+    ///
+    /// # Errors
+    /// [`Error::Safetensors`] for a damaged file, [`Error::Dtype`] for anything but f32.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
+        let file = SafeTensors::deserialize(bytes).map_err(|e| Error::Safetensors { why: e.to_string() })?;
+        let mut arrays = BTreeMap::new();
+        for (name, view) in file.iter() {
+            if view.dtype() != Dtype::F32 {
+                return Err(Error::Dtype { name: name.to_owned(), found: format!("{:?}", view.dtype()) });
+            }
+            let data = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+            arrays.insert(name.to_owned(), Array { shape: view.shape().to_vec(), data });
+        }
+        Ok(Self(arrays))
+    }
+}
+
+struct ArrayView<'a>(&'a Array);
+
+impl View for ArrayView<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.0.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(self.0.data.iter().flat_map(|x| x.to_le_bytes()).collect())
+    }
+
+    fn data_len(&self) -> usize {
+        4 * self.0.data.len()
+    }
+}

@@ -1,0 +1,62 @@
+//! What can go wrong while preparing.
+
+/// Rows that do not fit. Every message ends with the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A column that the config or the plan names is not in the rows.
+    #[error("column `{column}` is not in the data{near}; {remedy}")]
+    Column {
+        /// The column or glob.
+        column: String,
+        /// ` (near it: x)`.
+        near: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A value that does not fit its column.
+    #[error("row {row}, column `{column}`: expected {expected}, found {found}; {remedy}")]
+    Value {
+        /// Row, from 1.
+        row: usize,
+        /// Column.
+        column: String,
+        /// What fits.
+        expected: String,
+        /// What is there.
+        found: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The target cannot be learned.
+    #[error("target `{column}`: {why}")]
+    Target {
+        /// Column of the target.
+        column: String,
+        /// What is wrong, with the remedy.
+        why: String,
+    },
+    /// An input cannot be used.
+    #[error("input `{input}`: {why}")]
+    Input {
+        /// Name of the input.
+        input: String,
+        /// What is wrong, with the remedy.
+        why: String,
+    },
+    /// A split has no rows.
+    #[error("{rows} rows leave none for the {part} split; add rows or change `[split]`")]
+    EmptySplit {
+        /// Rows there are.
+        rows: usize,
+        /// Which split.
+        part: &'static str,
+    },
+    /// An Arrow type that has no meaning here.
+    #[error("column `{column}` has type {found}, which cannot be used; cast it in `data.query`")]
+    ArrowType {
+        /// Column.
+        column: String,
+        /// Its type.
+        found: String,
+    },
+}

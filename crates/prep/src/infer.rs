@@ -1,0 +1,189 @@
+//! Which columns the model sees, and as what.
+
+use std::collections::HashSet;
+
+use cupola_spec::{Encoding, Input, Kind, Run};
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::frame::{Column, Frame};
+
+/// More distinct texts than this, and a column is no category.
+const MOST_CATEGORIES: usize = 1000;
+/// Up to so many values a category is one-hot, above it an embedding.
+const MOST_ONE_HOT: usize = 64;
+
+/// An input with its columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// The input as declared or inferred.
+    pub input: Input,
+    /// Its columns, in the order of the table.
+    pub columns: Vec<String>,
+}
+
+/// What was inferred about one column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The column.
+    pub column: String,
+    /// `number`, `category`, or `left out`.
+    pub kind: String,
+    /// Distinct values.
+    pub distinct: usize,
+    /// Missing values.
+    pub missing: usize,
+    /// Why.
+    pub note: String,
+}
+
+/// Columns for every input of `run`; with none declared, all columns but the target's are looked
+/// at and the findings say what was made of them.
+///
+/// # Errors
+/// A column that is not there, an image whose columns do not fill its shape, no usable column.
+pub fn resolve(run: &Run, frame: &Frame) -> Result<(Vec<Resolved>, Vec<Finding>), Error> {
+    let target = run.target.column();
+    frame.require(target, "check `[[targets]]`")?;
+    if run.inputs.is_empty() {
+        return inferred(frame, target);
+    }
+    let resolved = run.inputs.iter().map(|input| declared(input, frame, target)).collect::<Result<_, _>>()?;
+    Ok((resolved, Vec::new()))
+}
+
+fn declared(input: &Input, frame: &Frame, target: &str) -> Result<Resolved, Error> {
+    let own = [input.name.clone()];
+    let patterns = input.columns.as_ref().map_or(own.as_slice(), |source| source.patterns());
+    let mut columns = Vec::new();
+    for pattern in patterns {
+        if !pattern.contains('*') {
+            frame.require(pattern, "check `[[inputs]]`")?;
+        }
+        let matching = frame.names().filter(|name| *name != target && matches(pattern, name));
+        let before = columns.len();
+        columns.extend(matching.map(str::to_owned));
+        if columns.len() == before {
+            let remedy = "check `[[inputs]]`; the target's own column is never an input";
+            return Err(Error::Column { column: pattern.clone(), near: String::new(), remedy });
+        }
+    }
+    if let Some(shape) = input.shape {
+        let expected: usize = shape.iter().product();
+        if expected != columns.len() {
+            let why = format!(
+                "shape {shape:?} needs {expected} columns, but {} match; change `shape` or `columns`",
+                columns.len()
+            );
+            return Err(Error::Input { input: input.name.clone(), why });
+        }
+    }
+    Ok(Resolved { input: input.clone(), columns })
+}
+
+fn inferred(frame: &Frame, target: &str) -> Result<(Vec<Resolved>, Vec<Finding>), Error> {
+    let (mut resolved, mut findings) = (Vec::new(), Vec::new());
+    for name in frame.names().filter(|name| *name != target) {
+        let Some(column) = frame.get(name) else { continue };
+        let (finding, kind) = look(name, column);
+        if let Some((kind, encode)) = kind {
+            let input = Input {
+                name: name.to_owned(),
+                kind,
+                columns: None,
+                shape: None,
+                scale: None,
+                encode,
+                unseen: None,
+            };
+            resolved.push(Resolved { input, columns: vec![name.to_owned()] });
+        }
+        findings.push(finding);
+    }
+    if resolved.is_empty() {
+        let why = "no column but the target's can be used; check `data.query` or declare `[[inputs]]`";
+        return Err(Error::Input { input: "*".into(), why: why.into() });
+    }
+    Ok((resolved, findings))
+}
+
+type Choice = Option<(Kind, Option<Encoding>)>;
+
+fn look(name: &str, column: &Column) -> (Finding, Choice) {
+    let rows = column.len();
+    let (distinct, missing) = match column {
+        Column::Number { values, .. } => {
+            let present = values.iter().filter(|v| !v.is_nan());
+            let distinct: HashSet<u64> = present.map(|v| (v + 0.0).to_bits()).collect();
+            (distinct.len(), values.iter().filter(|v| v.is_nan()).count())
+        }
+        Column::Text(values) => {
+            let distinct: HashSet<&str> = values.iter().flatten().map(String::as_str).collect();
+            (distinct.len(), values.iter().filter(|v| v.is_none()).count())
+        }
+    };
+    let is_text = matches!(column, Column::Text(_));
+    let (choice, note): (Choice, &str) = if distinct == 0 {
+        (None, "all values are missing")
+    } else if distinct == 1 && missing == 0 {
+        (None, "one value throughout")
+    } else if !is_text {
+        (Some((Kind::Number, None)), "")
+    } else if distinct > MOST_CATEGORIES || distinct > 20.max((rows - missing) / 2) {
+        (None, "nearly as many values as rows: an identifier or free text")
+    } else if distinct > MOST_ONE_HOT {
+        (Some((Kind::Category, Some(Encoding::Index))), "embedding")
+    } else {
+        (Some((Kind::Category, None)), "one-hot")
+    };
+    let kind = match choice {
+        Some((Kind::Number, _)) => "number",
+        Some(_) => "category",
+        None => "left out",
+    };
+    let finding = Finding {
+        column: name.to_owned(),
+        kind: kind.to_owned(),
+        distinct,
+        missing,
+        note: note.to_owned(),
+    };
+    (finding, choice)
+}
+
+/// Whether `name` fits a pattern in which `*` stands for any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_as_in_a_shell() {
+        for (pattern, name, expected) in [
+            ("pixel_*", "pixel_3", true),
+            ("pixel_*", "pixel", false),
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("*", "", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c", false),
+            ("a*a", "a", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Prepare: rows become examples through a plan that is fitted on the training split and sealed.
+//!
+//! A [`Frame`] holds raw rows. [`resolve`] turns the config's inputs (or none) into columns with
+//! kinds; [`assign`] divides rows by a seeded hash of their content; [`Plan::fit`] learns from
+//! training rows what [`Plan::apply`] then does to any row, in training, in `predict` and in the
+//! server alike. Randomness is a function of what it is for: see [`draw`].
+
+mod draw;
+mod error;
+mod examples;
+mod frame;
+mod infer;
+mod plan;
+mod prepare;
+mod signature;
+mod split;
+mod target;
+mod transform;
+
+pub use draw::{draw, permutation, unit};
+pub use error::Error;
+pub use examples::{Examples, Layout};
+pub use frame::{Column, Frame, number_text};
+pub use infer::{Finding, Resolved, resolve};
+pub use plan::Plan;
+pub use prepare::{Labelled, Prepared, label, prepare};
+pub use signature::{ColumnType, InputColumn, OutputColumn, Signature};
+pub use split::{Part, assign, assign_beside_test};
+pub use target::{FittedTarget, Label, Prediction, Targets};
+pub use transform::{FittedCategory, FittedInput, FittedNumber};

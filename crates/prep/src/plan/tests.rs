@@ -1,0 +1,173 @@
+use cupola_spec::{Input, Kind, Scaling, TargetKind, Unseen};
+use indexmap::IndexMap;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Column, Label, Targets, assign};
+
+fn numbers(values: &[f64]) -> Column {
+    Column::Number { values: values.to_vec(), integers: false }
+}
+
+fn texts(values: &[&str]) -> Column {
+    Column::Text(values.iter().map(|v| (!v.is_empty()).then(|| (*v).to_owned())).collect())
+}
+
+fn frame<const N: usize>(columns: [(&str, Column); N]) -> Frame {
+    Frame::new(columns.into_iter().map(|(n, c)| (n.to_owned(), c)).collect::<IndexMap<_, _>>())
+}
+
+fn input(name: &str, kind: Kind, unseen: Option<Unseen>) -> Resolved {
+    let input = Input {
+        name: name.into(), kind, columns: None, shape: None, scale: None, encode: None, unseen,
+    };
+    Resolved { input, columns: vec![name.into()] }
+}
+
+fn target(kind: TargetKind) -> Target {
+    Target { name: "y".into(), kind, column: None }
+}
+
+fn mixed() -> (Frame, Plan) {
+    let rows = frame([
+        ("x", numbers(&[1.0, 2.0, f64::NAN, 6.0])),
+        ("c", texts(&["b", "a", "", "b"])),
+        ("y", texts(&["no", "yes", "no", "yes"])),
+    ]);
+    let inputs = [input("x", Kind::Number, None), input("c", Kind::Category, None)];
+    let plan = Plan::fit(&inputs, &target(TargetKind::Category), &[&rows], &rows).unwrap();
+    (rows, plan)
+}
+
+#[test]
+fn numbers_are_filled_with_the_median_then_standardised() {
+    let (rows, plan) = mixed();
+    let examples = plan.apply(&rows).unwrap();
+    // Filled: 1 2 2 6; mean 2.75, population deviation sqrt(3.6875).
+    let expected = [1.0, 2.0, 2.0, 6.0].map(|x: f64| ((x - 2.75) / 3.6875_f64.sqrt()) as f32);
+    let found: Vec<f32> = examples.dense.chunks(4).map(|row| row[0]).collect();
+    for (a, b) in found.iter().zip(expected) {
+        assert!((a - b).abs() < 1e-6, "{found:?} {expected:?}");
+    }
+}
+
+#[test]
+fn categories_are_one_hot_with_a_place_for_others() {
+    let (rows, plan) = mixed();
+    let hot = |frame: &Frame| -> Vec<Vec<f32>> {
+        plan.apply(frame).unwrap().dense.chunks(4).map(|row| row[1..].to_vec()).collect()
+    };
+    assert_eq!(hot(&rows), [[0., 1., 0.], [1., 0., 0.], [0., 0., 1.], [0., 1., 0.]]);
+    let unseen = frame([("x", numbers(&[1.0])), ("c", texts(&["zebra"]))]);
+    assert_eq!(hot(&unseen), [[0., 0., 1.]]);
+}
+
+#[test]
+fn a_declared_policy_refuses_unseen_values_with_row_column_and_nearest() {
+    let rows = frame([("c", texts(&["red", "blue"])), ("y", texts(&["0", "1"]))]);
+    let inputs = [input("c", Kind::Category, Some(Unseen::Error))];
+    let plan = Plan::fit(&inputs, &target(TargetKind::Category), &[&rows], &rows).unwrap();
+    let error = plan.apply(&frame([("c", texts(&["blue", "rad"]))])).unwrap_err().to_string();
+    assert_eq!(error, "row 2, column `c`: expected one of 2 trained values, found `rad`; did you mean `red`?");
+}
+
+#[test]
+fn an_image_keeps_its_shape_and_is_scaled_as_one() {
+    let rows = frame([("p0", numbers(&[0.0, 16.0])), ("p1", numbers(&[8.0, 4.0])), ("y", numbers(&[0.0, 1.0]))]);
+    let image = Input {
+        name: "p".into(), kind: Kind::Image, columns: None, shape: Some([1, 1, 2]),
+        scale: Some(Scaling::MinMax), encode: None, unseen: None,
+    };
+    let image = Resolved { input: image, columns: vec!["p0".into(), "p1".into()] };
+    let plan = Plan::fit(&[image], &target(TargetKind::Category), &[&rows], &rows).unwrap();
+    assert_eq!(plan.layout().dense, [1, 1, 2]);
+    assert_eq!(plan.apply(&rows).unwrap().dense, [0.0, 0.5, 1.0, 0.25]);
+    let gap = frame([("p0", numbers(&[f64::NAN])), ("p1", numbers(&[1.0]))]);
+    assert!(plan.apply(&gap).unwrap_err().to_string().contains("send every pixel"));
+}
+
+#[test]
+fn a_target_that_cannot_be_learned_says_why() {
+    let say = |column: Column, kind| {
+        let rows = frame([("y", column)]);
+        FittedTarget::fit(&target(kind), &[&rows], &rows).unwrap_err().to_string()
+    };
+    let missing = say(texts(&["a", "", "b"]), TargetKind::Category);
+    assert!(missing.contains("missing in 1 of 3 rows, first in row 2"), "{missing}");
+    assert!(say(texts(&["a", "a"]), TargetKind::Category).contains("all values are `a`"));
+    assert!(say(texts(&["a", "b"]), TargetKind::Number).contains("expected a finite number, found `a`"));
+    assert!(say(numbers(&[1.0, f64::INFINITY]), TargetKind::Number).contains("row 2"));
+}
+
+#[test]
+fn numeric_classes_are_ordered_and_answered_as_numbers() {
+    let rows = frame([("y", numbers(&[10.0, 9.0, 2.0]))]);
+    let fitted = FittedTarget::fit(&target(TargetKind::Category), &[&rows], &rows).unwrap();
+    assert_eq!(fitted.apply(&rows).unwrap(), Targets::Class(vec![2, 1, 0]));
+    let answer = fitted.decode(&[0.0, 0.0, 3.0]);
+    assert_eq!(answer.value, Label::Number(10.0));
+    let p = answer.probabilities.unwrap();
+    assert_eq!(p.keys().map(String::as_str).collect::<Vec<_>>(), ["2", "9", "10"]);
+    assert!((p.values().sum::<f32>() - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn a_regression_answers_on_the_scale_of_the_data() {
+    let rows = frame([("y", numbers(&[10.0, 20.0, 30.0]))]);
+    let fitted = FittedTarget::fit(&target(TargetKind::Number), &[&rows], &rows).unwrap();
+    let Targets::Number(scaled) = fitted.apply(&rows).unwrap() else { panic!("not a number") };
+    for (logit, expected) in scaled.iter().zip([10.0, 20.0, 30.0]) {
+        let Label::Number(value) = fitted.decode(&[*logit]).value else { panic!("not a number") };
+        assert!((value - expected).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn a_plan_survives_its_json() {
+    let (rows, plan) = mixed();
+    let back: Plan = serde_json::from_str(&serde_json::to_string_pretty(&plan).unwrap()).unwrap();
+    assert_eq!(back, plan);
+    assert_eq!(back.apply(&rows).unwrap(), plan.apply(&rows).unwrap());
+}
+
+fn run(extra: &str) -> cupola_spec::Run {
+    let text = format!(
+        "name='t'\nseed=3\n[data]\nsource='x.csv'\n[[targets]]\nname='y'\nkind='category'\n[model]\nfamily='mlp'\nhidden=[4]\n{extra}"
+    );
+    cupola_spec::parse("t", &text, &[], &|_| Err(String::new())).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn splits_follow_content_not_order(values in prop::collection::vec((0_u32..50, 0_u8..3), 40..200), turn in 1_usize..39) {
+        let make = |rows: &[(u32, u8)]| frame([
+            ("x", numbers(&rows.iter().map(|r| f64::from(r.0)).collect::<Vec<_>>())),
+            ("y", Column::Text(rows.iter().map(|r| Some(r.1.to_string())).collect())),
+        ]);
+        let mut turned = values.clone();
+        turned.rotate_left(turn);
+        for extra in ["", "[split]\nby='random'\nvalid=0.2\n"] {
+            let run = run(extra);
+            let parts = |rows: &[(u32, u8)]| assign(&run, &make(rows)).ok().map(|parts| {
+                parts.map(|part| part.iter().map(|&i| rows[i]).collect::<Vec<_>>())
+            });
+            prop_assert_eq!(parts(&values), parts(&turned));
+            if let Some(parts) = parts(&values) {
+                prop_assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), values.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn stratified_splits_keep_the_shares_of_the_classes() {
+    let n = 1000;
+    let rows = frame([
+        ("x", numbers(&(0..n).map(f64::from).collect::<Vec<_>>())),
+        ("y", Column::Text((0..n).map(|i| Some(if i % 20 == 0 { "rare" } else { "common" }.to_owned())).collect())),
+    ]);
+    let parts = assign(&run(""), &rows).unwrap();
+    let rare = |part: &[usize]| part.iter().filter(|&&i| i % 20 == 0).count();
+    assert_eq!(parts.each_ref().map(Vec::len), [700, 100, 200]);
+    assert_eq!([rare(&parts[0]), rare(&parts[1]), rare(&parts[2])], [35, 5, 10]);
+}

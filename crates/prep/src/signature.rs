@@ -1,0 +1,90 @@
+//! What a model takes and gives, for requests, documentation and other programs.
+
+use cupola_spec::Unseen;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
+use crate::target::FittedTarget;
+use crate::transform::FittedInput;
+
+/// Inputs and outputs of a package.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Signature {
+    /// Columns of a raw row.
+    pub inputs: Vec<InputColumn>,
+    /// Fields of a prediction.
+    pub outputs: Vec<OutputColumn>,
+}
+
+/// A column of a raw row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputColumn {
+    /// Its name.
+    pub name: String,
+    /// Its JSON type.
+    #[serde(rename = "type")]
+    pub kind: ColumnType,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// The trained values of a category.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<Vec<String>>,
+}
+
+/// JSON type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnType {
+    /// A number.
+    Number,
+    /// A string, a number or a boolean that names a category.
+    Category,
+}
+
+/// A field of a prediction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputColumn {
+    /// Name of the target.
+    pub name: String,
+    /// `category` or `number`.
+    #[serde(rename = "type")]
+    pub kind: ColumnType,
+    /// The classes of a category.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<Vec<String>>,
+}
+
+impl Signature {
+    /// What a plan takes and gives.
+    pub fn of(plan: &Plan) -> Self {
+        let mut inputs = Vec::new();
+        for input in &plan.inputs {
+            match input {
+                FittedInput::Number { columns, .. } => {
+                    inputs.extend(columns.iter().map(|c| number(&c.column, true)));
+                }
+                FittedInput::Image { columns, .. } => {
+                    inputs.extend(columns.iter().map(|c| number(c, false)));
+                }
+                FittedInput::Category { columns, .. } => {
+                    inputs.extend(columns.iter().map(|c| InputColumn {
+                        name: c.column.clone(),
+                        kind: ColumnType::Category,
+                        nullable: c.unseen == Unseen::Other,
+                        categories: Some(c.categories.clone()),
+                    }));
+                }
+            }
+        }
+        let (kind, categories) = match &plan.target {
+            FittedTarget::Category { classes, .. } => (ColumnType::Category, Some(classes.clone())),
+            FittedTarget::Number { .. } => (ColumnType::Number, None),
+        };
+        let output = OutputColumn { name: plan.target.name().to_owned(), kind, categories };
+        Self { inputs, outputs: vec![output] }
+    }
+}
+
+fn number(name: &str, nullable: bool) -> InputColumn {
+    InputColumn { name: name.to_owned(), kind: ColumnType::Number, nullable, categories: None }
+}

@@ -1,0 +1,284 @@
+//! The SQLite index: fast listings, rebuilt from the files at any time.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
+use sqlx::{ConnectOptions, Connection, Row};
+use tokio::runtime::Runtime;
+
+use crate::alias::Aliases;
+use crate::error::Error;
+use crate::home::Home;
+use crate::package::Package;
+use crate::run::{RunFolder, RunRecord};
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, name TEXT NOT NULL, status TEXT NOT NULL,
+  created TEXT NOT NULL, device TEXT NOT NULL, package TEXT, metrics TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS packages (name TEXT NOT NULL, version INTEGER NOT NULL,
+  created TEXT NOT NULL, run TEXT NOT NULL, metrics TEXT NOT NULL, PRIMARY KEY (name, version));
+CREATE TABLE IF NOT EXISTS aliases (name TEXT NOT NULL, alias TEXT NOT NULL,
+  version INTEGER NOT NULL, PRIMARY KEY (name, alias));
+";
+
+/// One line of `runs list`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunRow {
+    /// Id.
+    pub id: String,
+    /// Name from the config.
+    pub name: String,
+    /// How it stands.
+    pub status: String,
+    /// RFC 3339.
+    pub created: String,
+    /// Device of the last start.
+    pub device: String,
+    /// `name:version`, once published.
+    pub package: Option<String>,
+    /// Test metrics.
+    pub metrics: serde_json::Value,
+}
+
+/// One line of `models list`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PackageRow {
+    /// Name of the model.
+    pub name: String,
+    /// Its number.
+    pub version: u64,
+    /// RFC 3339.
+    pub created: String,
+    /// Id of the run.
+    pub run: String,
+    /// Aliases that point here.
+    pub aliases: Vec<String>,
+    /// Test metrics.
+    pub metrics: serde_json::Value,
+}
+
+/// An open index.
+pub struct Index {
+    path: PathBuf,
+    connection: SqliteConnection,
+    runtime: Runtime,
+}
+
+impl Index {
+    /// Opens the index of a home; a new or damaged one is built from the files.
+    ///
+    /// # Errors
+    /// [`Error::Index`].
+    pub fn open(home: &Home) -> Result<Self, Error> {
+        let path = home.index();
+        let fresh = !path.exists();
+        let mut index = match Self::connect(home) {
+            Ok(index) => index,
+            // The files are the truth: what SQLite cannot read is not worth keeping.
+            Err(_) if !fresh => {
+                Self::discard(home);
+                let mut index = Self::connect(home)?;
+                index.rebuild(home)?;
+                return Ok(index);
+            }
+            Err(error) => return Err(error),
+        };
+        if fresh {
+            index.rebuild(home)?;
+        }
+        Ok(index)
+    }
+
+    /// Removes the database; the next [`Index::open`] builds it again.
+    pub fn discard(home: &Home) {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut path = home.index().into_os_string();
+            path.push(suffix);
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    fn connect(home: &Home) -> Result<Self, Error> {
+        let path = home.index();
+        std::fs::create_dir_all(home.root()).map_err(crate::files::io(home.root()))?;
+        let wrong = |why: String| Error::Index { path: path.clone(), why };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| wrong(error.to_string()))?;
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .busy_timeout(std::time::Duration::from_secs(30))
+            .disable_statement_logging();
+        let connection = runtime.block_on(async {
+            let mut connection = options.connect().await?;
+            sqlx::raw_sql(SCHEMA).execute(&mut connection).await?;
+            Ok::<_, sqlx::Error>(connection)
+        });
+        let connection = connection.map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { path, connection, runtime })
+    }
+
+    /// Fills the index from the files alone; returns the number of runs and packages.
+    ///
+    /// # Errors
+    /// [`Error::Index`], or the folders' [`Error::Io`].
+    pub fn rebuild(&mut self, home: &Home) -> Result<(usize, usize), Error> {
+        let runs = RunFolder::all(home)?;
+        let mut packages = Vec::new();
+        let mut aliases = Vec::new();
+        for name in home.model_names()? {
+            for version in home.versions(&name)? {
+                let path = home.models().join(&name).join(version.to_string());
+                packages.extend(Package::open(&path));
+            }
+            aliases.extend(Aliases::read(home, &name)?.into_iter().map(|(a, v)| (name.clone(), a, v)));
+        }
+        let counts = (runs.len(), packages.len());
+        let done = self.runtime.block_on(async {
+            let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+            for table in ["DELETE FROM runs", "DELETE FROM packages", "DELETE FROM aliases"] {
+                sqlx::query(table).execute(&mut *tx).await?;
+            }
+            for (_, record) in &runs {
+                put_run(&mut tx, record).await?;
+            }
+            for package in &packages {
+                put_package(&mut tx, package).await?;
+            }
+            for (name, alias, version) in &aliases {
+                put_alias(&mut tx, name, alias, *version).await?;
+            }
+            tx.commit().await
+        });
+        done.map_err(|error| self.wrong(&error))?;
+        Ok(counts)
+    }
+
+    /// Records how a run stands.
+    ///
+    /// # Errors
+    /// [`Error::Index`].
+    pub fn run(&mut self, record: &RunRecord) -> Result<(), Error> {
+        let done = self.runtime.block_on(put_run(&mut self.connection, record));
+        done.map_err(|error| self.wrong(&error))
+    }
+
+    /// Records a package and the model's aliases.
+    ///
+    /// # Errors
+    /// [`Error::Index`].
+    pub fn package(&mut self, home: &Home, package: &Package) -> Result<(), Error> {
+        let aliases = Aliases::read(home, &package.manifest.name)?;
+        let done = self.runtime.block_on(async {
+            let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+            put_package(&mut tx, package).await?;
+            for (alias, version) in &aliases {
+                put_alias(&mut tx, &package.manifest.name, alias, *version).await?;
+            }
+            tx.commit().await
+        });
+        done.map_err(|error| self.wrong(&error))
+    }
+
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Index`].
+    pub fn runs(&mut self) -> Result<Vec<RunRow>, Error> {
+        let query = sqlx::query("SELECT id, name, status, created, device, package, metrics FROM runs ORDER BY created DESC, id DESC");
+        let rows = self.runtime.block_on(query.fetch_all(&mut self.connection));
+        let rows = rows.map_err(|error| self.wrong(&error))?;
+        Ok(rows
+            .iter()
+            .map(|row| RunRow {
+                id: row.get(0),
+                name: row.get(1),
+                status: row.get(2),
+                created: row.get(3),
+                device: row.get(4),
+                package: row.get(5),
+                metrics: json(row.get(6)),
+            })
+            .collect())
+    }
+
+    /// Packages by name, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Index`].
+    pub fn packages(&mut self) -> Result<Vec<PackageRow>, Error> {
+        let query = sqlx::query("SELECT p.name, p.version, p.created, p.run, p.metrics, COALESCE(GROUP_CONCAT(a.alias), '') FROM packages p LEFT JOIN aliases a ON a.name = p.name AND a.version = p.version GROUP BY p.name, p.version ORDER BY p.name, p.version DESC");
+        let rows = self.runtime.block_on(query.fetch_all(&mut self.connection));
+        let rows = rows.map_err(|error| self.wrong(&error))?;
+        Ok(rows
+            .iter()
+            .map(|row| {
+                let aliases: String = row.get(5);
+                let mut aliases: Vec<String> =
+                    aliases.split(',').filter(|a| !a.is_empty()).map(str::to_owned).collect();
+                aliases.sort();
+                PackageRow {
+                    name: row.get(0),
+                    version: u64::try_from(row.get::<i64, _>(1)).unwrap_or_default(),
+                    created: row.get(2),
+                    run: row.get(3),
+                    aliases,
+                    metrics: json(row.get(4)),
+                }
+            })
+            .collect())
+    }
+
+    fn wrong(&self, error: &sqlx::Error) -> Error {
+        Error::Index { path: self.path.clone(), why: error.to_string() }
+    }
+}
+
+fn json(text: String) -> serde_json::Value {
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+async fn put_run(connection: &mut SqliteConnection, record: &RunRecord) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)")
+        .bind(&record.id)
+        .bind(&record.name)
+        .bind(record.status.name())
+        .bind(&record.created)
+        .bind(&record.device)
+        .bind(&record.package)
+        .bind(text(&record.metrics))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+async fn put_package(connection: &mut SqliteConnection, package: &Package) -> Result<(), sqlx::Error> {
+    let manifest = &package.manifest;
+    sqlx::query("INSERT OR REPLACE INTO packages VALUES (?, ?, ?, ?, ?)")
+        .bind(&manifest.name)
+        .bind(i64::try_from(manifest.version).unwrap_or(i64::MAX))
+        .bind(&manifest.created)
+        .bind(&manifest.lineage.run)
+        .bind(text(&manifest.metrics))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+async fn put_alias(connection: &mut SqliteConnection, name: &str, alias: &str, version: u64) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT OR REPLACE INTO aliases VALUES (?, ?, ?)")
+        .bind(name)
+        .bind(alias)
+        .bind(i64::try_from(version).unwrap_or(i64::MAX))
+        .execute(connection)
+        .await
+        .map(drop)
+}

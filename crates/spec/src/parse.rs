@@ -1,0 +1,199 @@
+//! From a TOML text and `--set` overrides to a [`Run`], or to everything that is wrong with it.
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+
+use crate::config::{Config, Kind};
+use crate::document::{Placed, dotted};
+use crate::model::{Family, Model, ModelFile};
+use crate::problem::{Problem, Problems};
+use crate::run::Run;
+use crate::schema;
+use crate::shape::trace;
+
+/// The text of `configs/default.toml`, the true defaults.
+pub const DEFAULTS: &str = include_str!("../../../configs/default.toml");
+
+static DEFAULT_VALUES: LazyLock<Value> = LazyLock::new(|| {
+    Placed::parse("configs/default.toml", DEFAULTS).map_or(Value::Null, |placed| placed.value)
+});
+
+pub(crate) fn defaults() -> &'static Value {
+    &DEFAULT_VALUES
+}
+
+/// Reads a run config.
+///
+/// `origin` names the text in messages. Each override is `a.b=c`, where `c` is a TOML value or a
+/// bare text. `load` gives the text of an architecture file.
+///
+/// # Errors
+/// All problems at once, each with line, column, key and remedy.
+pub fn parse(
+    origin: &str,
+    text: &str,
+    overrides: &[String],
+    load: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<Run, Problems> {
+    let file = Placed::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
+    let mut typed = file.value.clone();
+    let mut problems = Vec::new();
+    for text in overrides {
+        if let Err(problem) = set(&mut typed, text) {
+            problems.push(problem);
+        }
+    }
+    let merged = merge(defaults().clone(), typed);
+    problems.extend(schema::check_config(&file, &merged));
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    let config: Config = serde_json::from_value(merged)
+        .map_err(|error| Problems(vec![file.problem("", format!("{error}; see `cupola schema`"))]))?;
+    let family = architecture(&file, &config, load)?;
+    let problems = judge(&file, &config, &family);
+    if problems.is_empty() { Ok(Run::new(config, family)) } else { Err(Problems(problems)) }
+}
+
+/// Reads an architecture file.
+///
+/// # Errors
+/// All problems at once, as [`parse`] does.
+pub fn parse_model_file(origin: &str, text: &str) -> Result<ModelFile, Problems> {
+    let file = Placed::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
+    let problems = schema::check_model(&file);
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    let mut value = file.value.clone();
+    let expect = value.as_object_mut().and_then(|map| map.remove("expect"));
+    let wrong = |error: serde_json::Error| Problems(vec![file.problem("", error.to_string())]);
+    Ok(ModelFile {
+        family: serde_json::from_value(value).map_err(wrong)?,
+        expect: expect.map(serde_json::from_value).transpose().map_err(wrong)?,
+    })
+}
+
+fn architecture(
+    file: &Placed,
+    config: &Config,
+    load: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<Family, Problems> {
+    match &config.model {
+        Model::Inline(family) => Ok(family.clone()),
+        Model::File(reference) => {
+            let text = load(&reference.file)
+                .map_err(|why| Problems(vec![file.problem("/model/file", why)]))?;
+            Ok(parse_model_file(&reference.file, &text)?.family)
+        }
+    }
+}
+
+/// What a schema cannot say.
+fn judge(file: &Placed, config: &Config, family: &Family) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut say = |pointer: &str, message: String| problems.push(file.problem(pointer, message));
+    if !is_name(&config.name) {
+        say("/name", format!("`{}` is no name; use letters, digits, `_` and `-`", config.name));
+    }
+    if config.split.valid + config.split.test > 0.95 {
+        say("/split", "valid and test leave less than 5 % for training; lower one of them".into());
+    }
+    match config.targets.len() {
+        0 => say("/targets", "there is no target; add `[[targets]]` with `name` and `kind`".into()),
+        1 => {}
+        n => say("/targets/1", format!("{n} targets, but one run learns one; remove the others")),
+    }
+    for (index, input) in config.inputs.iter().enumerate() {
+        let at = |key: &str| format!("/inputs/{index}/{key}");
+        if config.inputs[..index].iter().any(|other| other.name == input.name) {
+            say(&at("name"), format!("`{}` is there twice; rename one", input.name));
+        }
+        let image = input.kind == Kind::Image;
+        match input.shape {
+            None if image => say(&at("kind"), "an image needs `shape = [channels, height, width]`".into()),
+            Some(_) if !image => say(&at("shape"), "only an image has a shape; remove it".into()),
+            Some(shape) if shape.contains(&0) => say(&at("shape"), "an axis is 0; write its size".into()),
+            _ => {}
+        }
+        if input.kind == Kind::Category && input.scale.is_some() {
+            say(&at("scale"), "a category is not scaled; remove it".into());
+        }
+        if input.kind != Kind::Category && (input.encode.is_some() || input.unseen.is_some()) {
+            say(&at("kind"), "`encode` and `unseen` are for categories; remove them".into());
+        }
+        if image && config.inputs.len() > 1 {
+            say(&at("kind"), "an image cannot be mixed with other inputs; keep the image alone".into());
+        }
+    }
+    if let [only] = config.inputs.as_slice()
+        && let Some(shape) = only.shape
+        && !shape.contains(&0)
+        && let Err(error) = trace("trunk", &shape, &family.layers())
+    {
+        say("/model", error.to_string());
+    }
+    problems
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 64
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        && name.as_bytes()[0] != b'-'
+}
+
+fn merge(under: Value, over: Value) -> Value {
+    match (under, over) {
+        (Value::Object(mut under), Value::Object(over)) => {
+            for (key, value) in over {
+                let merged = match under.remove(&key) {
+                    Some(default) => merge(default, value),
+                    None => value,
+                };
+                under.insert(key, merged);
+            }
+            Value::Object(under)
+        }
+        (_, over) => over,
+    }
+}
+
+/// Applies `a.b=c`; a number steps into an array.
+fn set(root: &mut Value, text: &str) -> Result<(), Problem> {
+    let problem = |key: &str, message: String| Problem {
+        origin: "--set".to_owned(),
+        at: None,
+        key: key.to_owned(),
+        message,
+    };
+    let Some((path, raw)) = text.split_once('=') else {
+        return Err(problem(text, "no `=`; write key=value, such as train.epochs=5".into()));
+    };
+    let (path, raw) = (path.trim(), raw.trim());
+    let value = Placed::parse("--set", &format!("v = {raw}"))
+        .ok()
+        .and_then(|placed| placed.value.get("v").cloned())
+        .unwrap_or_else(|| Value::String(raw.to_owned()));
+    let mut at = root;
+    let mut pointer = String::new();
+    for part in path.split('.') {
+        pointer = format!("{pointer}/{part}");
+        at = match at {
+            Value::Array(items) => {
+                let n = items.len();
+                part.parse::<usize>().ok().and_then(|i| items.get_mut(i)).ok_or_else(|| {
+                    problem(&dotted(&pointer), format!("there are {n} entries; count from 0"))
+                })?
+            }
+            Value::Object(map) => map.entry(part).or_insert_with(|| Value::Object(Map::new())),
+            _ => return Err(problem(&dotted(&pointer), "what stands above is no table; shorten the key".into())),
+        };
+    }
+    *at = value;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

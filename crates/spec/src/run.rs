@@ -1,0 +1,51 @@
+//! What a config means.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, Data, Input, Split, Target, Train};
+use crate::layer::Layer;
+use crate::model::{Family, Model};
+
+/// A run, resolved as far as the config alone allows; column globs wait for the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Name of the run and of the package.
+    pub name: String,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// Where the rows come from.
+    pub data: Data,
+    /// How they are divided.
+    pub split: Split,
+    /// What the model sees; empty means "infer".
+    pub inputs: Vec<Input>,
+    /// What it predicts.
+    pub target: Target,
+    /// The architecture's family name.
+    pub family: String,
+    /// The trunk, head excluded.
+    pub layers: Vec<Layer>,
+    /// The loop.
+    pub train: Train,
+    /// The config with its defaults and the architecture in place: parses on its own to this run.
+    pub sealed: Config,
+}
+
+impl Run {
+    pub(crate) fn new(mut config: Config, family: Family) -> Self {
+        let target = config.targets[0].clone();
+        config.model = Model::Inline(family.clone());
+        Self {
+            name: config.name.clone(),
+            seed: config.seed,
+            data: config.data.clone(),
+            split: config.split.clone(),
+            inputs: config.inputs.clone(),
+            target,
+            family: family.name().to_owned(),
+            layers: family.layers(),
+            train: config.train.clone(),
+            sealed: config,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A checkpoint: `model.safetensors`, `optimizer.bpk` and `state.json`, all or nothing.
+
+use std::collections::BTreeMap;
+
+use burn::optim::{ModuleOptimizer, OptimizerRecord};
+use burn::tensor::Bytes;
+use cupola_nn::{Architecture, Network, StateDict, quietly};
+use cupola_registry::{RunFolder, read_limited, sha256_hex};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::progress::Progress;
+
+const LIMIT: u64 = 64 << 30;
+
+/// `state.json`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct State {
+    format_version: u32,
+    progress: Progress,
+    sha256: BTreeMap<String, String>,
+}
+
+/// What a run resumes from.
+pub struct Checkpoint {
+    /// Where the run stands.
+    pub progress: Progress,
+    /// Weights and running statistics.
+    pub weights: StateDict,
+    optimizer: Vec<u8>,
+}
+
+/// Writes the state after a step, then removes the checkpoints that are neither the best nor the
+/// newest two.
+///
+/// # Errors
+/// [`Error::Record`]; the checkpoints before it are then untouched.
+pub fn write(folder: &RunFolder, progress: &Progress, weights: &StateDict, optimizer: &ModuleOptimizer) -> Result<(), Error> {
+    let moments = optimizer.into_bytes().map_err(|error| damaged(folder, progress.step, error.to_string()))?;
+    let moments: Vec<u8> = moments.to_vec();
+    let model = weights.to_safetensors()?;
+    let sha256 = BTreeMap::from([
+        ("model.safetensors".to_owned(), sha256_hex(&model)),
+        ("optimizer.bpk".to_owned(), sha256_hex(&moments)),
+    ]);
+    let state = State { format_version: 1, progress: progress.clone(), sha256 };
+    let state = serde_json::to_vec_pretty(&state)
+        .map_err(|error| damaged(folder, progress.step, error.to_string()))?;
+    let files: [(&str, &[u8]); 3] =
+        [("model.safetensors", &model), ("optimizer.bpk", &moments), ("state.json", &state)];
+    let mut keep: Vec<u64> = folder.checkpoint_steps()?;
+    keep.retain(|&step| step < progress.step);
+    keep = keep.split_off(keep.len().saturating_sub(1));
+    keep.extend(progress.best.as_ref().map(|best| best.step));
+    Ok(folder.write_checkpoint(progress.step, &files, &keep)?)
+}
+
+/// Reads the checkpoint of a step, digests checked.
+///
+/// # Errors
+/// [`Error::Checkpoint`] for anything that does not fit.
+pub fn read(folder: &RunFolder, step: u64) -> Result<Checkpoint, Error> {
+    let path = folder.checkpoint(step);
+    let wrong = |why: String| damaged(folder, step, why);
+    let bytes = |name: &str| read_limited(&path.join(name), LIMIT).map_err(|e| wrong(e.to_string()));
+    let state: State = serde_json::from_slice(&bytes("state.json")?).map_err(|e| wrong(format!("state.json: {e}")))?;
+    if state.format_version != 1 {
+        return Err(wrong(format!("checkpoint format {}, this binary reads 1", state.format_version)));
+    }
+    let checked = |name: &str| -> Result<Vec<u8>, Error> {
+        let found = bytes(name)?;
+        match state.sha256.get(name) {
+            Some(expected) if *expected == sha256_hex(&found) => Ok(found),
+            _ => Err(wrong(format!("{name} is not the file that state.json names"))),
+        }
+    };
+    Ok(Checkpoint {
+        weights: StateDict::from_safetensors(&checked("model.safetensors")?)?,
+        optimizer: checked("optimizer.bpk")?,
+        progress: state.progress,
+    })
+}
+
+/// The newest checkpoint of a run; `None` before the first.
+///
+/// # Errors
+/// As [`read`].
+pub fn latest(folder: &RunFolder) -> Result<Option<Checkpoint>, Error> {
+    folder.checkpoint_steps()?.last().map(|&step| read(folder, step)).transpose()
+}
+
+impl Checkpoint {
+    /// The network of this checkpoint on a device.
+    ///
+    /// # Errors
+    /// [`Error::Network`] when the weights are of another architecture.
+    pub fn network(&self, architecture: &Architecture, device: &burn::tensor::Device) -> Result<Network, Error> {
+        Ok(Network::load(architecture, self.weights.clone(), device)?)
+    }
+
+    /// Puts the moments into a fresh optimiser of the same kind.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] for a record that does not read.
+    pub fn restore(&self, folder: &RunFolder, optimizer: ModuleOptimizer) -> Result<ModuleOptimizer, Error> {
+        let wrong = |why: String| damaged(folder, self.progress.step, why);
+        let bytes = Bytes::from_bytes_vec(self.optimizer.clone());
+        let record = OptimizerRecord::from_bytes(bytes).map_err(|error| wrong(error.to_string()))?;
+        quietly(|| optimizer.load_record(record)).map_err(wrong)
+    }
+}
+
+fn damaged(folder: &RunFolder, step: u64, why: String) -> Error {
+    Error::Checkpoint { path: folder.checkpoint(step), why }
+}
