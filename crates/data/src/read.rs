@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cupola_spec::Source;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::{
-    CsvReadOptions, DataFrame, JsonReadOptions, ParquetReadOptions, SessionConfig, SessionContext,
+    CsvReadOptions, DataFrame, Expr, JsonReadOptions, ParquetReadOptions, SessionConfig,
+    SessionContext, cast, ident, lit, when,
 };
 
 use crate::error::Error;
@@ -61,9 +62,10 @@ pub fn load(
         .build()
         .map_err(|error| Error::Engine { path: label.clone(), why: error.to_string() })?;
     let (schema, batches) = runtime.block_on(async {
-        match collect(&files, query, nulls, GUESS_ROWS, &label).await {
-            // The guess may have been too narrow: once more with all rows.
-            Err(Error::Row { .. }) => collect(&files, query, nulls, usize::MAX, &label).await,
+        let guess = Scan { files: &files, query, nulls, label: &label, careful: false };
+        match guess.collect().await {
+            // The guess may have been too narrow: once more, with all rows and as texts first.
+            Err(Error::Row { .. }) => Scan { careful: true, ..guess }.collect().await,
             other => other,
         }
     })?;
@@ -78,77 +80,132 @@ pub fn load(
     Ok(Table { schema, batches, version })
 }
 
-async fn collect(
-    files: &[DataFile],
-    query: Option<&str>,
-    nulls: &[String],
-    guess_rows: usize,
-    label: &str,
-) -> Result<(SchemaRef, Vec<RecordBatch>), Error> {
-    let frame = scan(files, query, nulls, guess_rows, label).await?;
-    let schema = Arc::new(frame.schema().as_arrow().clone());
-    let batches = frame.collect().await.map_err(|error| explain(label, &error))?;
-    Ok((schema, batches))
+/// One way to read a source.
+#[derive(Clone, Copy)]
+struct Scan<'a> {
+    files: &'a [DataFile],
+    query: Option<&'a str>,
+    nulls: &'a [String],
+    label: &'a str,
+    /// Types from all rows instead of the first ones; CSV fields are read as texts and cast.
+    careful: bool,
 }
 
-async fn scan(
-    files: &[DataFile],
-    query: Option<&str>,
-    nulls: &[String],
-    guess_rows: usize,
-    label: &str,
-) -> Result<DataFrame, Error> {
-    // One partition keeps the order of the rows; names keep their case.
-    let mut config = SessionConfig::new()
-        .with_target_partitions(1)
-        .with_repartition_file_scans(false)
-        .with_collect_statistics(false);
-    config.options_mut().sql_parser.enable_ident_normalization = false;
-    let context = SessionContext::new_with_config(config);
-    let paths: Vec<String> = files
-        .iter()
-        .map(|file| {
-            let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
-            path.to_string_lossy().into_owned()
-        })
-        .collect();
-    let first = &files[0];
-    let ending = first.ending();
-    let compression =
-        if first.gzip { FileCompressionType::GZIP } else { FileCompressionType::UNCOMPRESSED };
-    let frame = match first.format {
-        Format::Csv { delimiter } => {
-            let options = CsvReadOptions::new()
-                .delimiter(delimiter)
-                .file_extension(&ending)
-                .file_compression_type(compression)
-                .newlines_in_values(true)
-                .null_regex(null_regex(nulls))
-                .schema_infer_max_records(guess_rows);
-            context.read_csv(paths, options).await
-        }
-        Format::JsonLines => {
-            let options = JsonReadOptions::default()
-                .file_extension(&ending)
-                .file_compression_type(compression)
-                .schema_infer_max_records(guess_rows);
-            context.read_json(paths, options).await
-        }
-        Format::Parquet => {
-            let options = ParquetReadOptions::default().file_extension(&ending);
-            context.read_parquet(paths, options).await
+impl Scan<'_> {
+    async fn collect(&self) -> Result<(SchemaRef, Vec<RecordBatch>), Error> {
+        let frame = self.frame().await?;
+        let schema = Arc::new(frame.schema().as_arrow().clone());
+        let batches = frame.collect().await.map_err(|error| self.explain(&error))?;
+        Ok((schema, batches))
+    }
+
+    async fn frame(&self) -> Result<DataFrame, Error> {
+        // One partition keeps the order of the rows; names keep their case.
+        let mut config = SessionConfig::new()
+            .with_target_partitions(1)
+            .with_repartition_file_scans(false)
+            .with_collect_statistics(false);
+        config.options_mut().sql_parser.enable_ident_normalization = false;
+        let context = SessionContext::new_with_config(config);
+        let frame = self.open(&context).await.map_err(|error| self.explain(&error))?;
+        let Some(query) = self.query else { return Ok(frame) };
+        let columns: Vec<String> =
+            frame.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let wrong = |error: DataFusionError| Error::Query {
+            why: first_line(&error.strip_backtrace()),
+            columns: columns.join(", "),
+        };
+        context.register_table("data", frame.into_view()).map_err(wrong)?;
+        context.sql(query).await.map_err(wrong)
+    }
+
+    async fn open(&self, context: &SessionContext) -> Result<DataFrame, DataFusionError> {
+        let paths: Vec<String> = self
+            .files
+            .iter()
+            .map(|file| {
+                let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
+                path.to_string_lossy().into_owned()
+            })
+            .collect();
+        let first = &self.files[0];
+        let ending = first.ending();
+        let compression =
+            if first.gzip { FileCompressionType::GZIP } else { FileCompressionType::UNCOMPRESSED };
+        let guess_rows = if self.careful { usize::MAX } else { GUESS_ROWS };
+        match first.format {
+            Format::Csv { delimiter } => {
+                let options = CsvReadOptions::new()
+                    .delimiter(delimiter)
+                    .file_extension(&ending)
+                    .file_compression_type(compression)
+                    .newlines_in_values(true)
+                    .null_regex(null_regex(self.nulls))
+                    .schema_infer_max_records(guess_rows);
+                let frame = context.read_csv(paths.clone(), options.clone()).await?;
+                if !self.careful {
+                    return without_nulls(frame, None, self.nulls);
+                }
+                let types = frame.schema().as_arrow().clone();
+                let texts = Schema::new(
+                    types.fields().iter().map(|f| Field::new(f.name(), DataType::Utf8, true)).collect::<Vec<_>>(),
+                );
+                let frame = context.read_csv(paths, options.schema(&texts)).await?;
+                without_nulls(frame, Some(&types), self.nulls)
+            }
+            Format::JsonLines => {
+                let options = JsonReadOptions::default()
+                    .file_extension(&ending)
+                    .file_compression_type(compression)
+                    .schema_infer_max_records(guess_rows);
+                context.read_json(paths, options).await
+            }
+            Format::Parquet => {
+                let options = ParquetReadOptions::default().file_extension(&ending);
+                context.read_parquet(paths, options).await
+            }
         }
     }
-    .map_err(|error| explain(label, &error))?;
-    let Some(query) = query else { return Ok(frame) };
-    let columns: Vec<String> =
-        frame.schema().fields().iter().map(|field| field.name().clone()).collect();
-    let wrong = |error: DataFusionError| Error::Query {
-        why: first_line(&error.strip_backtrace()),
-        columns: columns.join(", "),
-    };
-    context.register_table("data", frame.into_view()).map_err(wrong)?;
-    context.sql(query).await.map_err(wrong)
+
+    /// Says a parser's complaint with its row; anything else as it is.
+    fn explain(&self, error: &DataFusionError) -> Error {
+        let path = self.label.to_owned();
+        let root = error.find_root();
+        let text = first_line(&root.strip_backtrace());
+        let why = text.rsplit_once("error: ").map_or(text.as_str(), |(_, why)| why).to_owned();
+        let is_parse = matches!(root, DataFusionError::ArrowError(..))
+            || text.contains("infer") && text.contains("record");
+        if !is_parse {
+            return Error::Engine { path, why: text };
+        }
+        // arrow-csv counts lines from 1 with the header first.
+        let row = number_after(&text, "line ")
+            .map(|line| line.saturating_sub(1))
+            .or_else(|| number_after(&text, "record "))
+            .map_or(String::new(), |row| format!("row {row}: "));
+        Error::Row { path, row, why }
+    }
+}
+
+/// Texts that mean "missing" become null, then the columns take their `types`, if given.
+/// DataFusion knows such texts when it guesses types, but not when it reads.
+fn without_nulls(frame: DataFrame, types: Option<&Schema>, nulls: &[String]) -> Result<DataFrame, DataFusionError> {
+    let fields = frame.schema().fields().clone();
+    let texts: Vec<Expr> = nulls.iter().map(lit).collect();
+    let each = fields.iter().map(|field| {
+        let name = field.name();
+        let column = ident(name);
+        if !field.data_type().is_string() {
+            return Ok(column);
+        }
+        let mut value = when(column.clone().in_list(texts.clone(), true), column).end()?;
+        if let Some(types) = types {
+            value = cast(value, types.field_with_name(name)?.data_type().clone());
+        }
+        Ok(value.alias(name))
+    });
+    let columns: Vec<Expr> = each.collect::<Result<_, DataFusionError>>()?;
+    if nulls.is_empty() && types.is_none() { Ok(frame) } else { frame.select(columns) }
 }
 
 fn null_regex(nulls: &[String]) -> Option<String> {
@@ -169,24 +226,6 @@ fn escape_regex(text: &str) -> String {
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().trim_end_matches(['.', ';']).to_owned()
-}
-
-/// Says a parser's complaint with its row; anything else as it is.
-fn explain(label: &str, error: &DataFusionError) -> Error {
-    let root = error.find_root();
-    let text = first_line(&root.strip_backtrace());
-    let why = text.rsplit_once("error: ").map_or(text.as_str(), |(_, why)| why).to_owned();
-    let is_parse = matches!(root, DataFusionError::ArrowError(..))
-        || text.contains("infer") && text.contains("record");
-    if !is_parse {
-        return Error::Engine { path: label.to_owned(), why: text };
-    }
-    // arrow-csv counts lines from 1 with the header first.
-    let row = number_after(&text, "line ")
-        .map(|line| line.saturating_sub(1))
-        .or_else(|| number_after(&text, "record "))
-        .map_or(String::new(), |row| format!("row {row}: "));
-    Error::Row { path: label.to_owned(), row, why }
 }
 
 fn number_after(text: &str, word: &str) -> Option<usize> {

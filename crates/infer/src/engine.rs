@@ -182,3 +182,6 @@ fn time(engine: &mut dyn Engine, sample: &Examples) -> Result<f64, Error> {
     each.sort_unstable_by(f64::total_cmp);
     Ok(each[each.len() / 2])
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,3 +131,6 @@ impl ModuleVisitor for Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

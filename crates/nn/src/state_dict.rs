@@ -93,3 +93,6 @@ impl View for ArrayView<'_> {
         4 * self.0.data.len()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,7 +59,8 @@ impl Home {
         Ok(versions)
     }
 
-    /// Staged folders that a killed process left behind.
+    /// Staged folders that a killed process left behind: those untouched for ten minutes, since a
+    /// younger one may be of a process that is writing it.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -73,7 +74,9 @@ impl Home {
         for place in places.iter().filter(|place| place.is_dir()) {
             for entry in fs::read_dir(place).map_err(io(place))? {
                 let entry = entry.map_err(io(place))?;
-                if entry.file_name().to_string_lossy().starts_with(".staged-") {
+                let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+                let old = age.is_some_and(|age| age > std::time::Duration::from_secs(600));
+                if old && entry.file_name().to_string_lossy().starts_with(".staged-") {
                     found.push(entry.path());
                 }
             }

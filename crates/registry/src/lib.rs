@@ -21,3 +21,6 @@ pub use index::{Index, PackageRow, RunRow};
 pub use package::{Lineage, Manifest, Package, Sealed, publish, sealed_files};
 pub use reference::Reference;
 pub use run::{RunFolder, RunRecord, Status};
+
+#[cfg(test)]
+mod tests;

@@ -46,11 +46,16 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// The candidate most like `word`, if any is like it at all (Jaro-Winkler >= 0.7).
+/// The candidate most like `word`, if any is like it at all: Jaro-Winkler for beginnings that
+/// agree, Damerau-Levenshtein for letters that changed places.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |candidate: &str| {
+        let edits = strsim::normalized_damerau_levenshtein(word, candidate) + 0.1;
+        strsim::jaro_winkler(word, candidate).max(edits)
+    };
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .map(|candidate| (likeness(candidate), candidate))
         .filter(|(likeness, _)| *likeness >= 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)

@@ -98,6 +98,12 @@ fn explain(schema: &Value, validator: &Validator, file: &Placed, value: &Value) 
     }
     found.sort();
     found.dedup();
+    // A mistyped key is said once, not also as missing.
+    let typed: Vec<String> = found.iter().map(|(_, message)| message.clone()).collect();
+    found.retain(|(_, message)| {
+        let Some((key, _)) = message.split_once(" is missing") else { return true };
+        !typed.iter().any(|other| other.ends_with(&format!("did you mean {key}?")))
+    });
     let mut problems: Vec<Problem> =
         found.into_iter().map(|(pointer, message)| file.problem(&pointer, message)).collect();
     problems.sort_by(|a, b| a.at.cmp(&b.at));

@@ -1,1 +1,30 @@
-//! testkit
+//! What tests share: temporary homes and small data.
+
+use std::path::{Path, PathBuf};
+
+/// A folder that is gone after the test.
+///
+/// # Panics
+/// When the system gives no temporary folder.
+pub fn temporary() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// The project's root, where `configs/` and `data/` are.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A CSV of two blobs that a straight line divides: columns `x`, `y`, `side`.
+pub fn blobs(rows: usize) -> String {
+    let mut text = String::from("x,y,side\n");
+    for index in 0..rows {
+        // Irrational steps spread the points without a generator.
+        #[allow(clippy::cast_precision_loss)]
+        let (a, b) = ((index as f64 * 0.754_877_666).fract(), (index as f64 * 0.569_840_291).fract());
+        let left = index % 2 == 0;
+        let (x, side) = if left { (a - 1.2, "left") } else { (a + 0.2, "right") };
+        text.push_str(&format!("{x:.4},{b:.4},{side}\n"));
+    }
+    text
+}

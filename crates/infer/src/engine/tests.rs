@@ -1,0 +1,76 @@
+//! Both engines on the same weights, against PyTorch's logits.
+
+use cupola_nn::{Choice, open};
+use serde_json::Value;
+
+use super::*;
+
+const CASES: [(&str, &[u8]); 3] = [
+    (include_str!("../../../nn/src/golden/table.json"), include_bytes!("../../../nn/src/golden/table.safetensors")),
+    (include_str!("../../../nn/src/golden/cnn.json"), include_bytes!("../../../nn/src/golden/cnn.safetensors")),
+    (include_str!("../../../nn/src/golden/residual.json"), include_bytes!("../../../nn/src/golden/residual.safetensors")),
+];
+
+fn case(json: &str, bytes: &[u8]) -> (Architecture, StateDict, StateDict) {
+    let value: Value = serde_json::from_str(json).unwrap();
+    let file = StateDict::from_safetensors(bytes).unwrap();
+    let mut weights = StateDict::default();
+    for name in file.names() {
+        if let Some(rest) = name.strip_prefix("weight/") {
+            weights.insert(rest.to_owned(), file.get(name).unwrap().clone());
+        }
+    }
+    (serde_json::from_value(value["architecture"].clone()).unwrap(), weights, file)
+}
+
+fn examples(architecture: &Architecture, file: &StateDict) -> Examples {
+    let dense = file.get("dense").unwrap();
+    let layout = Layout {
+        dense: architecture.input.clone(),
+        indices: architecture.embeddings.iter().map(|[n, _]| *n).collect(),
+    };
+    #[allow(clippy::cast_possible_truncation)]
+    let indices = file.get("indices").unwrap().data.iter().map(|&x| x as i32).collect();
+    Examples { layout, rows: dense.shape[0], dense: dense.data.clone(), indices }
+}
+
+#[test]
+fn both_engines_give_pytorchs_logits() {
+    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    for (json, bytes) in CASES {
+        let (architecture, weights, file) = case(json, bytes);
+        let expected = &file.get("eval").unwrap().data;
+        for choice in [EngineChoice::Burn, EngineChoice::Candle, EngineChoice::Auto] {
+            let (mut engine, report) = build(choice, &architecture, &weights, &device).unwrap();
+            let found = engine.forward(examples(&architecture, &file)).unwrap();
+            assert_eq!(found.len(), expected.len());
+            for (a, b) in found.iter().zip(expected) {
+                assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{}: {a}, PyTorch {b}", engine.name());
+            }
+            if choice == EngineChoice::Auto {
+                assert!(report.burn_us.unwrap() > 0.0 && report.candle_us.unwrap() > 0.0);
+                assert!(report.max_difference.unwrap() < 1e-4);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_row_and_many_rows_agree() {
+    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    for (json, bytes) in CASES {
+        let (architecture, weights, file) = case(json, bytes);
+        let all = examples(&architecture, &file);
+        for choice in [EngineChoice::Burn, EngineChoice::Candle] {
+            let (mut engine, _) = build(choice, &architecture, &weights, &device).unwrap();
+            let together = engine.forward(all.clone()).unwrap();
+            let width = together.len() / all.rows;
+            for row in 0..all.rows {
+                let alone = engine.forward(all.gather(&[row])).unwrap();
+                for (a, b) in alone.iter().zip(&together[row * width..]) {
+                    assert!((a - b).abs() < 1e-5, "row {row}: {a} alone, {b} among others");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+use std::fs;
+
+use cupola_testkit::temporary;
+use serde_json::{Map, json};
+
+use super::*;
+
+fn lineage() -> Lineage {
+    Lineage {
+        run: "run-1".into(),
+        dataset_version: "d".into(),
+        config_sha256: "c".into(),
+        code_version: "0".into(),
+        parent: None,
+    }
+}
+
+fn seal(home: &Home, name: &str, weights: &[u8]) -> Package {
+    let files: [(&str, &[u8]); 4] =
+        [("config.json", b"{}"), ("metrics.json", b"{}"), ("model.safetensors", weights), ("plan.json", b"{}")];
+    let signature = json!({});
+    publish(home, &Sealed { name, files: &files, signature, lineage: lineage(), metrics: Map::new() }).unwrap()
+}
+
+#[test]
+fn a_package_is_found_by_name_alias_version_and_folder() {
+    let folder = temporary();
+    let home = Home::new(folder.path().join("home"));
+    let first = seal(&home, "m", b"one");
+    seal(&home, "m", b"two");
+    let version = |text: &str| Reference::parse(text).unwrap().resolve(&home).map(|p| p.manifest.version);
+    assert_eq!(version("m").unwrap(), 2);
+    assert_eq!(version("m:1").unwrap(), 1);
+    assert_eq!(version("m@latest").unwrap(), 2);
+    assert_eq!(version(&first.path.to_string_lossy()).unwrap(), 1);
+    assert!(version("n").unwrap_err().to_string().contains("model `n`"));
+    assert!(version("m:9").unwrap_err().to_string().contains("version `m:9`"));
+    let error = version("m@latst").unwrap_err().to_string();
+    assert!(error.contains("(near it: latest)"), "{error}");
+    for wrong in ["", "m:x", "m@", "a b", "m@a/b:1 "] {
+        assert!(Reference::parse(wrong).and_then(|r| r.resolve(&home)).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_alias_moves_only_from_where_it_is_expected() {
+    let folder = temporary();
+    let home = Home::new(folder.path().into());
+    seal(&home, "m", b"one");
+    seal(&home, "m", b"two");
+    assert_eq!(Aliases::set(&home, "m", "champion", 1, Some(None)).unwrap(), None);
+    assert_eq!(Aliases::set(&home, "m", "champion", 2, Some(Some(1))).unwrap(), Some(1));
+    let error = Aliases::set(&home, "m", "champion", 1, Some(Some(1))).unwrap_err();
+    assert!(matches!(error, Error::Moved { .. }), "{error}");
+    assert!(matches!(Aliases::set(&home, "m", "champion", 7, None), Err(Error::Unknown { .. })));
+    assert!(matches!(Aliases::set(&home, "m", "../x", 1, None), Err(Error::Reference { .. })));
+}
+
+#[test]
+fn publishing_at_once_loses_nothing() {
+    let folder = temporary();
+    let home = Home::new(folder.path().into());
+    let versions: Vec<u64> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8_u8)
+            .map(|i| {
+                let home = home.clone();
+                scope.spawn(move || {
+                    (0..5).map(|_| seal(&home, "m", &[i]).manifest.version).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
+    });
+    let mut sorted = versions;
+    sorted.sort_unstable();
+    assert_eq!(sorted, (1..=40).collect::<Vec<_>>());
+    assert_eq!(home.versions("m").unwrap().len(), 40);
+    assert_eq!(Aliases::read(&home, "m").unwrap()["latest"], 40);
+}
+
+#[test]
+fn a_changed_file_is_named() {
+    let folder = temporary();
+    let home = Home::new(folder.path().into());
+    let package = seal(&home, "m", b"weights");
+    fs::write(package.path.join("model.safetensors"), b"Weights").unwrap();
+    let error = package.verify().unwrap_err();
+    assert!(matches!(&error, Error::Digest { path, .. } if path.ends_with("model.safetensors")), "{error}");
+    fs::remove_file(package.path.join("plan.json")).unwrap();
+    assert!(package.read("plan.json").is_err());
+}
+
+#[test]
+fn hostile_manifests_are_refused() {
+    let folder = temporary();
+    let home = Home::new(folder.path().into());
+    let package = seal(&home, "m", b"weights");
+    let path = package.path.join("manifest.json");
+    let good: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut cases = vec![b"".to_vec(), b"{".to_vec(), b"[]".to_vec(), vec![b' '; 70 << 20]];
+    for name in ["../../etc/passwd", "/etc/passwd", "a/b", ".hidden", "", "a\\b", "a\0b"] {
+        let mut value = good.clone();
+        value["files"][name] = json!("00");
+        cases.push(serde_json::to_vec(&value).unwrap());
+    }
+    for (key, value) in [("format_version", json!(2)), ("name", json!("../m")), ("files", json!({}))] {
+        let mut changed = good.clone();
+        changed[key] = value;
+        cases.push(serde_json::to_vec(&changed).unwrap());
+    }
+    for bytes in cases {
+        fs::write(&path, &bytes).unwrap();
+        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
+        assert!(matches!(Package::open(&package.path), Err(Error::Damaged { .. })), "{start}");
+    }
+}
+
+#[test]
+fn a_link_out_of_the_package_is_not_followed() {
+    let folder = temporary();
+    let home = Home::new(folder.path().join("home"));
+    let package = seal(&home, "m", b"secret");
+    let outside = folder.path().join("outside");
+    fs::write(&outside, b"secret").unwrap();
+    let path = package.path.join("model.safetensors");
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(&outside, &path).unwrap();
+    assert!(matches!(package.read("model.safetensors"), Err(Error::Damaged { .. })));
+}
+
+fn record(name: &str) -> RunRecord {
+    RunRecord {
+        id: String::new(),
+        name: name.into(),
+        status: Status::Running,
+        created: now(),
+        updated: now(),
+        config_sha256: sha256_hex(b"x"),
+        dataset: json!({"sha256": "d"}),
+        device: "flex".into(),
+        code_version: "0".into(),
+        package: None,
+        metrics: Map::new(),
+    }
+}
+
+#[test]
+fn the_index_is_rebuilt_from_the_files() {
+    let folder = temporary();
+    let home = Home::new(folder.path().into());
+    let (run, saved) = RunFolder::create(&home, record("m"), "x").unwrap();
+    run.save(&RunRecord { status: Status::Finished, ..saved }).unwrap();
+    seal(&home, "m", b"one");
+    Aliases::set(&home, "m", "champion", 1, None).unwrap();
+    let mut index = Index::open(&home).unwrap();
+    let (runs, packages) = (index.runs().unwrap(), index.packages().unwrap());
+    assert_eq!(runs[0].status, "finished");
+    assert_eq!(packages[0].aliases, ["champion", "latest"]);
+    drop(index);
+    // No SQLite at all: thrown away and made anew.
+    fs::write(home.index(), b"not a database, but long enough to look like a file of something").unwrap();
+    for suffix in ["index.sqlite-wal", "index.sqlite-shm"] {
+        let _ = fs::remove_file(folder.path().join(suffix));
+    }
+    let mut index = Index::open(&home).unwrap();
+    assert_eq!((index.runs().unwrap(), index.packages().unwrap()), (runs, packages));
+}
+
+#[test]
+fn checkpoints_appear_whole_and_old_ones_go() {
+    let folder = temporary();
+    let home = Home::new(folder.path().into());
+    let (run, _) = RunFolder::create(&home, record("m"), "x").unwrap();
+    for step in [1, 2, 3] {
+        run.write_checkpoint(step, &[("state.json", b"{}")], &[1]).unwrap();
+    }
+    assert_eq!(run.checkpoint_steps().unwrap(), [1, 3]);
+    // What a killed writer leaves is no checkpoint.
+    fs::create_dir(run.path().join("checkpoints/.staged-x")).unwrap();
+    assert_eq!(run.checkpoint_steps().unwrap(), [1, 3]);
+}
+
+#[test]
+fn one_process_trains_a_run() {
+    let folder = temporary();
+    let home = Home::new(folder.path().into());
+    let (run, _) = RunFolder::create(&home, record("m"), "x").unwrap();
+    let held = run.hold().unwrap();
+    assert!(run.hold().is_err());
+    drop(held);
+    run.hold().unwrap();
+}
+
+#[test]
+fn events_after_the_checkpoint_are_dropped() {
+    let folder = temporary();
+    let home = Home::new(folder.path().into());
+    let (run, _) = RunFolder::create(&home, record("m"), "x").unwrap();
+    fs::write(run.path().join("events.jsonl"), "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n{\"ste").unwrap();
+    run.rewind_events(2).unwrap();
+    assert_eq!(fs::read_to_string(run.path().join("events.jsonl")).unwrap(), "{\"step\":1}\n{\"step\":2}\n");
+}
