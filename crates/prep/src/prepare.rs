@@ -8,7 +8,7 @@ use crate::frame::Frame;
 use crate::infer::{Finding, resolve};
 use crate::plan::Plan;
 use crate::split::{Part, assign, assign_beside_test};
-use crate::target::Targets;
+use crate::target::{Targets, present};
 
 /// Examples of one part with their targets.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +54,10 @@ impl Prepared {
 /// Whatever does not fit, with row and column.
 pub fn prepare(run: &Run, frame: &Frame, test: Option<&Frame>) -> Result<Prepared, Error> {
     let (inputs, findings) = resolve(run, frame)?;
+    // Before the split, which would have other words for a target that is not there.
+    for frame in std::iter::once(frame).chain(test) {
+        present(run.target.column(), frame)?;
+    }
     let [train_rows, valid_rows, test_rows] = match test {
         Some(_) => {
             let [train, valid] = assign_beside_test(run, frame)?;

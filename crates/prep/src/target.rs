@@ -222,7 +222,8 @@ impl FittedTarget {
     }
 }
 
-fn present(column: &str, frame: &Frame) -> Result<(), Error> {
+/// Refuses a target with missing values, with their number and the first row.
+pub(crate) fn present(column: &str, frame: &Frame) -> Result<(), Error> {
     let values = frame.require(column, "check `[[targets]]`")?;
     let missing: Vec<usize> = (0..frame.rows()).filter(|&row| values.text(row).is_none()).collect();
     match missing.first() {

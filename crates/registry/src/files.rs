@@ -26,7 +26,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// # Errors
 /// [`Error::Io`]; the old file is then still whole.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = parent(path);
     fs::create_dir_all(folder).map_err(io(folder))?;
     let mut staged = tempfile::NamedTempFile::new_in(folder).map_err(io(path))?;
     staged.write_all(bytes).and_then(|()| staged.as_file().sync_all()).map_err(io(path))?;
@@ -40,7 +40,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Io`]; nothing is then at `path` that was not there before.
 pub fn write_folder(path: &Path, files: &[(&str, &[u8])]) -> Result<(), Error> {
-    let parent = path.parent().unwrap_or(Path::new("."));
+    let parent = parent(path);
     fs::create_dir_all(parent).map_err(io(parent))?;
     let staged = tempfile::Builder::new().prefix(".staged-").tempdir_in(parent).map_err(io(path))?;
     for (name, bytes) in files {
@@ -58,6 +58,11 @@ pub fn write_folder(path: &Path, files: &[(&str, &[u8])]) -> Result<(), Error> {
     // The folder has moved: there is nothing left to remove.
     let _ = staged.keep();
     sync_folder(parent)
+}
+
+/// The folder above; here for a bare name.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 pub(crate) fn sync_folder(path: &Path) -> Result<(), Error> {

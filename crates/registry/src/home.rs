@@ -94,8 +94,7 @@ impl Home {
     }
 }
 
-/// The time now, RFC 3339 in UTC, whole seconds.
+/// The time now, RFC 3339 in UTC, with milliseconds: runs are told apart by when they began.
 pub fn now() -> String {
-    let now = Timestamp::now();
-    Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+    format!("{:.3}", Timestamp::now())
 }

@@ -22,6 +22,10 @@ CREATE TABLE IF NOT EXISTS aliases (name TEXT NOT NULL, alias TEXT NOT NULL,
   version INTEGER NOT NULL, PRIMARY KEY (name, alias));
 ";
 
+/// `user_version` of an index that was filled from the files to the end.
+const VERSION: i64 = 1;
+const FILLED: &str = "PRAGMA user_version = 1";
+
 /// One line of `runs list`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunRow {
@@ -72,19 +76,17 @@ impl Index {
     /// [`Error::Index`].
     pub fn open(home: &Home) -> Result<Self, Error> {
         let path = home.index();
-        let fresh = !path.exists();
-        let mut index = match Self::connect(home) {
-            Ok(index) => index,
-            // The files are the truth: what SQLite cannot read is not worth keeping.
-            Err(_) if !fresh => {
+        let wrong = |error: &sqlx::Error| Error::Index { path: path.clone(), why: error.to_string() };
+        let (mut index, complete) = match Self::connect(home)? {
+            Ok(opened) => opened,
+            // The files are the truth: what is no database any more is not worth keeping.
+            Err(error) if is_damage(&error) => {
                 Self::discard(home);
-                let mut index = Self::connect(home)?;
-                index.rebuild(home)?;
-                return Ok(index);
+                Self::connect(home)?.map_err(|error| wrong(&error))?
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(wrong(&error)),
         };
-        if fresh {
+        if !complete {
             index.rebuild(home)?;
         }
         Ok(index)
@@ -99,27 +101,27 @@ impl Index {
         }
     }
 
-    fn connect(home: &Home) -> Result<Self, Error> {
+    /// The database, and whether it was ever filled to the end.
+    fn connect(home: &Home) -> Result<Result<(Self, bool), sqlx::Error>, Error> {
         let path = home.index();
         std::fs::create_dir_all(home.root()).map_err(crate::files::io(home.root()))?;
-        let wrong = |why: String| Error::Index { path: path.clone(), why };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| wrong(error.to_string()))?;
+            .map_err(crate::files::io(&path))?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .busy_timeout(std::time::Duration::from_secs(30))
             .disable_statement_logging();
-        let connection = runtime.block_on(async {
+        let opened = runtime.block_on(async {
             let mut connection = options.connect().await?;
             sqlx::raw_sql(SCHEMA).execute(&mut connection).await?;
-            Ok::<_, sqlx::Error>(connection)
+            let version = sqlx::query("PRAGMA user_version").fetch_one(&mut connection).await?;
+            Ok::<_, sqlx::Error>((connection, version.get::<i64, _>(0) == VERSION))
         });
-        let connection = connection.map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { path, connection, runtime })
+        Ok(opened.map(|(connection, complete)| (Self { path, connection, runtime }, complete)))
     }
 
     /// Fills the index from the files alone; returns the number of runs and packages.
@@ -152,6 +154,7 @@ impl Index {
             for (name, alias, version) in &aliases {
                 put_alias(&mut tx, name, alias, *version).await?;
             }
+            sqlx::raw_sql(FILLED).execute(&mut *tx).await?;
             tx.commit().await
         });
         done.map_err(|error| self.wrong(&error))?;
@@ -236,6 +239,11 @@ impl Index {
     fn wrong(&self, error: &sqlx::Error) -> Error {
         Error::Index { path: self.path.clone(), why: error.to_string() }
     }
+}
+
+/// SQLITE_CORRUPT or SQLITE_NOTADB.
+fn is_damage(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "11" || code == "26")
 }
 
 fn json(text: String) -> serde_json::Value {

@@ -287,10 +287,12 @@ impl<'a> Loop<'a> {
         self.progress.batch = 0;
         self.progress.loss_sum = 0.0;
         self.progress.seen = 0;
-        self.checkpoint(observer)?;
         let values = valid.map(|m| m.values).unwrap_or_default();
         let valid = values.into_iter().map(|(name, value)| (name, value.into())).collect();
-        Ok(observer(&Event::Epoch { step: self.progress.step, epoch, train_loss, valid, best }))
+        // Before the checkpoint: whoever resumes from it will not tell of this epoch again.
+        let stop = observer(&Event::Epoch { step: self.progress.step, epoch, train_loss, valid, best });
+        self.checkpoint(observer)?;
+        Ok(stop)
     }
 
     fn valid(&self) -> Result<Option<Metrics>, Error> {

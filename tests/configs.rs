@@ -1,0 +1,67 @@
+use std::fs;
+
+use cupola_nn::Architecture;
+use cupola_spec::{config_schema, parse, parse_model_file};
+use cupola_testkit::root;
+
+use crate::support::Place;
+
+fn files(folder: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = fs::read_dir(root().join(folder))
+        .unwrap()
+        .flatten()
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), fs::read_to_string(entry.path()).unwrap()))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn every_shipped_config_parses() {
+    let load = |path: &str| fs::read_to_string(root().join(path)).map_err(|e| e.to_string());
+    let names: Vec<String> = files("configs")
+        .into_iter()
+        .filter(|(name, _)| name != "default.toml")
+        .map(|(name, text)| {
+            let run = parse(&name, &text, &[], &load).unwrap_or_else(|problems| panic!("{problems}"));
+            assert_eq!(format!("{}.toml", run.name), name);
+            name
+        })
+        .collect();
+    assert!(names.len() >= 4, "{names:?}");
+}
+
+#[test]
+fn every_architecture_is_what_it_expects() {
+    for (name, text) in files("models") {
+        let file = parse_model_file(&name, &text).unwrap_or_else(|problems| panic!("{problems}"));
+        let expect = file.expect.unwrap_or_else(|| panic!("{name} has no [expect]"));
+        let family = file.family;
+        let architecture = Architecture::new(family.name(), &expect.input, &[], family.layers(), expect.output).unwrap();
+        assert_eq!(architecture.parameters().unwrap(), expect.parameters, "{name}");
+    }
+}
+
+#[test]
+fn the_schema_that_is_printed_accepts_the_shipped_configs_and_refuses_a_typo() {
+    let place = Place::new();
+    let printed = place.json(&["schema"]);
+    assert_eq!(&printed, config_schema());
+    let validator = jsonschema::validator_for(&printed).unwrap();
+    for (name, text) in files("configs").into_iter().filter(|(name, _)| name != "default.toml") {
+        let value: serde_json::Value = toml::from_str(&text).unwrap();
+        assert!(validator.is_valid(&value), "{name}");
+        let typo: serde_json::Value = toml::from_str(&text.replacen("epochs", "epoch", 1)).unwrap();
+        assert!(!validator.is_valid(&typo), "{name}");
+    }
+}
+
+#[test]
+fn check_shows_shapes_and_parameters_without_training() {
+    let place = Place::with_blobs(120, "");
+    let found = place.json(&["check", "--config", "run.toml"]);
+    assert_eq!(found["parameters"], 2 * 12 + 12 + 24 + 12 * 6 + 6 + 6 + 1);
+    assert_eq!(found["rows"]["train"].as_u64().unwrap() + found["rows"]["valid"].as_u64().unwrap() + found["rows"]["test"].as_u64().unwrap(), 120);
+    assert_eq!(found["inferred"][0]["kind"], "number");
+    assert!(!place.home().exists());
+}

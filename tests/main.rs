@@ -1,0 +1,24 @@
+//! End to end, through the built binary. This file is the table of contents.
+
+mod support;
+
+/// A raw file becomes a served prediction.
+mod walk;
+
+/// Killed at any moment, a run ends as if nothing had happened.
+mod resume;
+
+/// The HTTP contract: answers, refusals, limits, metrics, drain.
+mod server;
+
+/// Every mistake gets one clear message, and nothing half-written.
+mod bad_input;
+
+/// Runs, packages and aliases on disk.
+mod record;
+
+/// Shipped configs and architectures hold what they promise.
+mod configs;
+
+/// Who may import whom.
+mod tidy;

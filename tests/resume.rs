@@ -1,0 +1,180 @@
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Place, signal};
+
+const TRAIN: &str = "[split]\nvalid = 0.2\n[train]\nepochs = 8\nbatch_size = 8\ncheckpoint_every = 3\n\
+[train.schedule]\nkind = \"cosine\"\nwarmup_steps = 10\n[train.early_stop]\npatience = 50\n";
+
+/// Package digest, metrics and events without their times: everything a run comes to.
+type Whole = (Value, Value, Vec<Value>);
+
+#[track_caller]
+fn same(found: &Whole, expected: &Whole) {
+    for (a, b) in found.2.iter().zip(&expected.2) {
+        assert_eq!(a, b, "the first event that differs");
+    }
+    assert_eq!(found.2.len(), expected.2.len(), "events");
+    assert_eq!(found.1, expected.1, "metrics");
+    assert_eq!(found.0, expected.0, "digest of the weights");
+}
+
+fn outcome(place: &Place, run: &str) -> Whole {
+    let shown = place.json(&["models", "show", "blobs"]);
+    let digest = shown["manifest"]["files"]["model.safetensors"].clone();
+    let metrics = serde_json::from_str(&place.read(&format!(".cupola/runs/{run}/metrics.json"))).unwrap();
+    let events = place.read(&format!(".cupola/runs/{run}/events.jsonl"));
+    let events = events
+        .lines()
+        .map(|line| {
+            let mut event: Value = serde_json::from_str(line).unwrap();
+            event.as_object_mut().unwrap().remove("seconds");
+            event
+        })
+        // How often a checkpoint is written depends on when the run was stopped.
+        .filter(|event| event["event"] != "checkpoint")
+        .collect();
+    (digest, metrics, events)
+}
+
+fn only_run(place: &Place) -> String {
+    let runs: Vec<_> = fs::read_dir(place.path(".cupola/runs")).unwrap().flatten().collect();
+    assert_eq!(runs.len(), 1);
+    runs[0].file_name().to_string_lossy().into_owned()
+}
+
+fn steps_so_far(place: &Place) -> usize {
+    let Ok(runs) = fs::read_dir(place.path(".cupola/runs")) else { return 0 };
+    let events = runs.flatten().next().and_then(|run| fs::read_to_string(run.path().join("events.jsonl")).ok());
+    events.map_or(0, |text| text.lines().filter(|l| l.contains("\"event\":\"step\"")).count())
+}
+
+/// Runs the command and kills it once about `steps` events are there; true if it was killed.
+fn killed(place: &Place, args: &[&str], steps: usize, how: &str) -> bool {
+    let mut child = place.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(60) {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        if steps_so_far(place) >= steps {
+            signal(child.id(), how);
+            return !child.wait().unwrap().success();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let _ = child.kill();
+    panic!("no {steps} steps within a minute");
+}
+
+#[test]
+fn killed_at_random_moments_a_run_ends_bit_for_bit_the_same() {
+    for optimizer in ["kind = \"adamw\"", "kind = \"sgd\"\nnesterov = true"] {
+        let config = format!("{TRAIN}[train.optimizer]\n{optimizer}\n");
+        let whole = Place::with_blobs(240, &config);
+        let run = whole.train(&[])["run"].as_str().unwrap().to_owned();
+        let expected = outcome(&whole, &run);
+
+        let broken = Place::with_blobs(240, &config);
+        let mut noise = u64::from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos());
+        let (mut kills, mut at) = (0, 1);
+        let mut args = vec!["train", "--device", "flex", "--config", "run.toml"];
+        while at < 160 && killed(&broken, &args, at, "KILL") {
+            kills += 1;
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            at += 5 + usize::try_from(noise >> 33).unwrap() % 35;
+            args = vec!["train", "--device", "flex", "--resume", "latest"];
+        }
+        assert!(kills >= 3, "killed {kills} times only");
+        let run = only_run(&broken);
+        if broken.run(&["models", "show", "blobs"]).code != Some(0) {
+            broken.json(&args);
+        }
+        same(&outcome(&broken, &run), &expected);
+        // Nothing half-written: what a kill left behind is no checkpoint and no package.
+        broken.json(&["models", "verify"]);
+    }
+}
+
+#[test]
+fn a_signal_writes_a_checkpoint_and_says_how_to_go_on() {
+    let config = TRAIN.replace("checkpoint_every = 3", "checkpoint_every = 0").replace("epochs = 8", "epochs = 60");
+    let whole = Place::with_blobs(240, &config);
+    let run = whole.train(&[])["run"].as_str().unwrap().to_owned();
+    for name in ["INT", "TERM"] {
+        let place = Place::with_blobs(240, &config);
+        let args = ["train", "--config", "run.toml", "--device", "flex"];
+        let mut child = place.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        while steps_so_far(&place) < 30 {
+            assert!(child.try_wait().unwrap().is_none(), "ended before the signal");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        signal(child.id(), name);
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        let id = only_run(&place);
+        assert_eq!(output.status.code(), Some(1), "{err}");
+        assert!(err.contains(&format!("go on with: cupola train --resume {id}")), "{err}");
+        assert_eq!(place.json(&["runs", "show", &id])["run"]["status"], "stopped");
+        place.json(&["train", "--resume", &id, "--device", "flex"]);
+        same(&outcome(&place, &id), &outcome(&whole, &run));
+    }
+}
+
+#[test]
+fn max_steps_ends_early_and_leaves_the_rest_of_the_run_as_it_was() {
+    let place = Place::with_blobs(240, TRAIN);
+    let done = place.train(&["--max-steps", "7"]);
+    assert_eq!(done["steps"], 7);
+    let whole = place.train(&[]);
+    assert_eq!(whole["steps"], 144);
+}
+
+#[test]
+fn early_stopping_keeps_the_best_epoch() {
+    let place = Place::with_blobs(240, &TRAIN.replace("patience = 50", "patience = 2").replace("epochs = 8", "epochs = 200"));
+    let done = place.train(&[]);
+    let metrics: Value = serde_json::from_str(&place.read(&format!(".cupola/runs/{}/metrics.json", done["run"].as_str().unwrap()))).unwrap();
+    assert!(done["steps"].as_u64().unwrap() < 200 * 21, "{done}");
+    let best = metrics["best"]["value"].as_f64().unwrap();
+    assert!((metrics["splits"]["valid"]["values"]["roc_auc"].as_f64().unwrap() - best).abs() < 1e-9, "{metrics}");
+}
+
+#[test]
+fn a_run_is_not_resumed_on_other_data_or_another_config() {
+    let place = Place::with_blobs(240, TRAIN);
+    assert!(killed(&place, &["train", "--config", "run.toml", "--device", "flex"], 10, "KILL"));
+    let data = place.read("blobs.csv");
+    place.write("blobs.csv", data.replacen("left", "right", 1));
+    let said = place.run(&["train", "--resume", "latest", "--device", "flex"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("the data has changed since run"), "{}", said.err);
+    place.write("blobs.csv", data);
+    place.write("run.toml", place.read("run.toml").replace("epochs = 8", "epochs = 9"));
+    let said = place.run(&["train", "--resume", "latest", "--config", "run.toml", "--device", "flex"]);
+    assert!(said.code == Some(2) && said.err.contains("is not the config that run"), "{}", said.err);
+    place.json(&["train", "--resume", "latest", "--device", "flex"]);
+    let said = place.run(&["train", "--resume", "latest", "--device", "flex"]);
+    assert!(said.code == Some(2) && said.err.contains("is finished and published as blobs:1"), "{}", said.err);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_one_before_it_still_resumes() {
+    let place = Place::with_blobs(240, TRAIN);
+    assert!(killed(&place, &["train", "--config", "run.toml", "--device", "flex"], 40, "KILL"));
+    let id = only_run(&place);
+    let steps = place.json(&["runs", "show", &id])["checkpoints"].clone();
+    let last = steps.as_array().unwrap().last().unwrap().clone();
+    let folder = format!(".cupola/runs/{id}/checkpoints/step-{last}");
+    let mut bytes = fs::read(place.path(&format!("{folder}/optimizer.bpk"))).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    place.write(&format!("{folder}/optimizer.bpk"), bytes);
+    let said = place.run(&["train", "--resume", &id, "--device", "flex"]);
+    assert!(said.code == Some(1) && said.err.contains("optimizer.bpk is not the file that state.json names"), "{}", said.err);
+    fs::remove_dir_all(place.path(&folder)).unwrap();
+    place.json(&["train", "--resume", &id, "--device", "flex"]);
+}

@@ -1,0 +1,215 @@
+//! A home of its own for each test, and the binary in it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A temporary folder with a home in it; commands run there, on the CPU.
+pub struct Place {
+    folder: TempDir,
+}
+
+/// What a command printed.
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self { folder: cupola_testkit::temporary() }
+    }
+
+    /// A place with a small classification run: `run.toml` and `blobs.csv`.
+    pub fn with_blobs(rows: usize, train: &str) -> Self {
+        let place = Self::new();
+        place.write("blobs.csv", &cupola_testkit::blobs(rows));
+        place.write("run.toml", &format!("{BLOBS}\n{train}"));
+        place
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.path(".cupola")
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// The binary with these arguments.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cupola"));
+        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.env_remove("CUPOLA_HOME").env_remove("RUST_BACKTRACE");
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Said {
+        Said::from(self.command(args).output().unwrap())
+    }
+
+    /// The JSON that a successful command prints.
+    #[track_caller]
+    pub fn json(&self, args: &[&str]) -> Value {
+        let mut all = vec!["--json"];
+        all.extend(args);
+        let said = self.run(&all);
+        assert_eq!(said.code, Some(0), "{args:?}\n{}\n{}", said.out, said.err);
+        serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e} in {}", said.out))
+    }
+
+    /// Trains `run.toml` on the CPU and gives the result's JSON.
+    #[track_caller]
+    pub fn train(&self, more: &[&str]) -> Value {
+        let mut args = vec!["train", "--config", "run.toml", "--device", "flex"];
+        args.extend(more);
+        self.json(&args)
+    }
+
+    /// Starts a server on a free port.
+    pub fn serve(&self, args: &[&str]) -> Server {
+        let mut all = vec!["serve", "--port", "0", "--device", "flex"];
+        all.extend(args);
+        let mut child = self.command(&all).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = loop {
+            let line = lines.next().expect("the server ended before it was ready").unwrap();
+            if let Some(url) = line.strip_prefix("ready") {
+                break url.trim().to_owned();
+            }
+        };
+        // Keeps the pipe open and empty.
+        std::thread::spawn(move || lines.for_each(drop));
+        Server { child, url }
+    }
+}
+
+/// Two inputs, a binary target; dropout and batch norm so that a resume has something to get wrong.
+pub const BLOBS: &str = r#"
+name = "blobs"
+seed = 11
+[data]
+source = "blobs.csv"
+[[targets]]
+name = "side"
+kind = "category"
+[model]
+family = "layers"
+layers = [
+    { type = "linear", out = 12 },
+    { type = "batch_norm" },
+    { type = "activation", function = "relu" },
+    { type = "dropout", p = 0.4 },
+    { type = "linear", out = 6 },
+    { type = "activation", function = "tanh" },
+]
+"#;
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// A running server; killed when dropped.
+pub struct Server {
+    child: Child,
+    pub url: String,
+}
+
+/// An HTTP answer.
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e} in {}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+}
+
+impl Server {
+    pub fn get(&self, path: &str) -> Answer {
+        answer(agent().get(format!("{}{path}", self.url)).call())
+    }
+
+    pub fn post(&self, path: &str, body: impl AsRef<[u8]>, headers: &[(&str, &str)]) -> Answer {
+        let mut request = agent().post(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(request.send(body.as_ref()))
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        signal(self.child.id(), "TERM");
+    }
+
+    pub fn wait(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).build().into()
+}
+
+fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
+    let mut response = response.unwrap();
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(n, v)| (n.to_string(), v.to_str().unwrap_or_default().to_owned()))
+        .collect();
+    let status = response.status().as_u16();
+    let text = response.body_mut().with_config().limit(1 << 30).read_to_string().unwrap();
+    Answer { status, headers, text }
+}
+
+pub fn signal(pid: u32, name: &str) {
+    let done = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
+    assert!(done.success());
+}
+
+/// Names of everything under a folder, to see that nothing was left.
+pub fn everything_under(path: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        found.push(entry.path().to_string_lossy().into_owned());
+        if entry.path().is_dir() {
+            found.extend(everything_under(&entry.path()));
+        }
+    }
+    found
+}
