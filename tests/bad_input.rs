@@ -23,24 +23,82 @@ fn every_mistake_gets_one_clear_message_and_leaves_nothing() {
     let infinite = cupola_testkit::blobs(120) + &"inf,2,right\n".repeat(20);
     let texts = cupola_testkit::blobs(120).replace(",0.", ",a0.");
     let cases = [
-        mistake("a missing file", config.replace("blobs.csv", "blops.csv"), good, &["blops.csv: no such file (near it: blobs.csv)"]),
+        mistake(
+            "a missing file",
+            config.replace("blobs.csv", "blops.csv"),
+            good,
+            &["blops.csv: no such file (near it: blobs.csv)"],
+        ),
         mistake("empty data", config.clone(), b"x,y,side\n", &["there are no rows"]),
         mistake("nothing at all", config.clone(), b"", &["no rows"]),
         mistake("a ragged row", config.clone(), b"x,y,side\n1,1,left\n2,2\n3,3,right\n", &["row 2:"]),
         mistake("not UTF-8", config.clone(), b"x,y,side\n1,1,le\xffft\n", &["blobs.csv"]),
         mistake("one class", config.clone(), one_class.as_bytes(), &["all values are `left`"]),
-        mistake("a missing target", config.clone(), b"x,y,side\n1,1,left\n2,2,\n3,3,right\n", &["missing in 1 of 3 rows, first in row 2"]),
-        mistake("an unknown target", config.replace("\"side\"", "\"sid\""), good, &["column `sid` is not in the data (near it: side)"]),
+        mistake(
+            "a missing target",
+            config.clone(),
+            b"x,y,side\n1,1,left\n2,2,\n3,3,right\n",
+            &["missing in 1 of 3 rows, first in row 2"],
+        ),
+        mistake(
+            "an unknown target",
+            config.replace("\"side\"", "\"sid\""),
+            good,
+            &["column `sid` is not in the data (near it: side)"],
+        ),
         mistake("too few rows", config.clone(), b"x,y,side\n1,1,left\n2,2,right\n", &["rows"]),
-        mistake("an unknown key", config.clone() + "[train]\nepoch = 3\n", good, &["run.toml:20:1: train.epoch: unknown key `epoch`; did you mean `epochs`?"]),
-        mistake("a wrong type", config.clone() + "[train]\nepochs = \"3\"\n", good, &["train.epochs: expected integer, found \"3\""]),
-        mistake("two mistakes", config.clone() + "[train]\nepoch = 3\nbatch = 4\n", good, &["`epoch`", "`batch`"]),
-        mistake("a number out of range", config.clone() + "[train]\nepochs = 0\n", good, &["train.epochs: 0 is too small; write at least 1"]),
-        mistake("an infinite number", config.clone(), infinite.as_bytes(), &["row", "column `x`", "a finite number"]),
-        mistake("a query that fails", config.replace("source = ", "query = \"SELECT z FROM data\"\nsource = "), good, &["data.query", "columns are: x, y, side"]),
-        mistake("a layer that does not fit", config.replace("{ type = \"batch_norm\" }", "{ type = \"conv2d\", out = 2, kernel = 3 }"), good, &["trunk.1 (conv2d) needs an image"]),
+        mistake(
+            "an unknown key",
+            config.clone() + "[train]\nepoch = 3\n",
+            good,
+            &["run.toml:20:1: train.epoch: unknown key `epoch`; did you mean `epochs`?"],
+        ),
+        mistake(
+            "a wrong type",
+            config.clone() + "[train]\nepochs = \"3\"\n",
+            good,
+            &["train.epochs: expected integer, found \"3\""],
+        ),
+        mistake(
+            "two mistakes",
+            config.clone() + "[train]\nepoch = 3\nbatch = 4\n",
+            good,
+            &["`epoch`", "`batch`"],
+        ),
+        mistake(
+            "a number out of range",
+            config.clone() + "[train]\nepochs = 0\n",
+            good,
+            &["train.epochs: 0 is too small; write at least 1"],
+        ),
+        mistake(
+            "an infinite number",
+            config.clone(),
+            infinite.as_bytes(),
+            &["row", "column `x`", "a finite number"],
+        ),
+        mistake(
+            "a query that fails",
+            config.replace("source = ", "query = \"SELECT z FROM data\"\nsource = "),
+            good,
+            &["data.query", "columns are: x, y, side"],
+        ),
+        mistake(
+            "a layer that does not fit",
+            config.replace("{ type = \"batch_norm\" }", "{ type = \"conv2d\", out = 2, kernel = 3 }"),
+            good,
+            &["trunk.1 (conv2d) needs an image"],
+        ),
         mistake("no TOML", "name = ".to_owned(), good, &["run.toml:1:", "not valid TOML"]),
-        mistake("a text where numbers are declared", config.replace("[model]", "[[inputs]]\nname = \"n\"\nkind = \"number\"\ncolumns = [\"x\", \"y\"]\n[model]"), texts.as_bytes(), &["column `y`", "expected a finite number, found `"]),
+        mistake(
+            "a text where numbers are declared",
+            config.replace(
+                "[model]",
+                "[[inputs]]\nname = \"n\"\nkind = \"number\"\ncolumns = [\"x\", \"y\"]\n[model]",
+            ),
+            texts.as_bytes(),
+            &["column `y`", "expected a finite number, found `"],
+        ),
     ];
     for Mistake { what, config, data, words } in cases {
         let place = Place::new();
@@ -97,8 +155,17 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint() {
     place.write("run.toml", place.read("run.toml").replace("    { type = \"batch_norm\" },\n", ""));
     let said = place.run(&["train", "--config", "run.toml", "--device", "flex"]);
     assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
-    assert!(said.err.contains("at step ") && said.err.contains("lower train.optimizer.learning_rate"), "{}", said.err);
-    assert!(said.err.contains("the checkpoint of step 1 is kept") || said.err.contains("no checkpoint was written yet"), "{}", said.err);
+    assert!(
+        said.err.contains("at step ") && said.err.contains("lower train.optimizer.learning_rate"),
+        "{}",
+        said.err
+    );
+    assert!(
+        said.err.contains("the checkpoint of step 1 is kept")
+            || said.err.contains("no checkpoint was written yet"),
+        "{}",
+        said.err
+    );
     let runs = place.json(&["runs", "list"]);
     assert_eq!(runs[0]["status"], "failed");
     assert_eq!(place.json(&["models", "list"]).as_array().unwrap().len(), 0);
@@ -163,7 +230,11 @@ fn a_damaged_package_is_refused_before_anything_is_served() {
     *flipped.last_mut().unwrap() ^= 1;
     for bytes in [flipped, good[..good.len() / 2].to_vec(), Vec::new()] {
         place.write(path, &bytes);
-        for args in [&["serve", "--model", "blobs"][..], &["predict", "--model", "blobs", "--input", "blobs.csv"], &["models", "verify"]] {
+        for args in [
+            &["serve", "--model", "blobs"][..],
+            &["predict", "--model", "blobs", "--input", "blobs.csv"],
+            &["models", "verify"],
+        ] {
             let said = place.run(args);
             assert!(said.code == Some(1) && said.err.contains("SHA-256 is"), "{args:?}: {}", said.err);
         }

@@ -10,7 +10,9 @@ fn files(folder: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = fs::read_dir(root().join(folder))
         .unwrap()
         .flatten()
-        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), fs::read_to_string(entry.path()).unwrap()))
+        .map(|entry| {
+            (entry.file_name().to_string_lossy().into_owned(), fs::read_to_string(entry.path()).unwrap())
+        })
         .collect();
     found.sort();
     found
@@ -37,7 +39,8 @@ fn every_architecture_is_what_it_expects() {
         let file = parse_model_file(&name, &text).unwrap_or_else(|problems| panic!("{problems}"));
         let expect = file.expect.unwrap_or_else(|| panic!("{name} has no [expect]"));
         let family = file.family;
-        let architecture = Architecture::new(family.name(), &expect.input, &[], family.layers(), expect.output).unwrap();
+        let architecture =
+            Architecture::new(family.name(), &expect.input, &[], family.layers(), expect.output).unwrap();
         assert_eq!(architecture.parameters().unwrap(), expect.parameters, "{name}");
     }
 }
@@ -61,7 +64,12 @@ fn check_shows_shapes_and_parameters_without_training() {
     let place = Place::with_blobs(120, "");
     let found = place.json(&["check", "--config", "run.toml"]);
     assert_eq!(found["parameters"], 2 * 12 + 12 + 24 + 12 * 6 + 6 + 6 + 1);
-    assert_eq!(found["rows"]["train"].as_u64().unwrap() + found["rows"]["valid"].as_u64().unwrap() + found["rows"]["test"].as_u64().unwrap(), 120);
+    assert_eq!(
+        found["rows"]["train"].as_u64().unwrap()
+            + found["rows"]["valid"].as_u64().unwrap()
+            + found["rows"]["test"].as_u64().unwrap(),
+        120
+    );
     assert_eq!(found["inferred"][0]["kind"], "number");
     assert!(!place.home().exists());
 }

@@ -1,5 +1,13 @@
 //! End to end, through the built binary. This file is the table of contents.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test says what went wrong by failing"
+)]
+
 mod support;
 
 /// A raw file becomes a served prediction.
@@ -22,3 +30,6 @@ mod configs;
 
 /// Who may import whom.
 mod tidy;
+
+/// The GPU's path, on a driver that runs on the CPU.
+mod vulkan;

@@ -21,14 +21,21 @@ fn runs_and_models_are_listed_shown_and_aliased() {
 
     place.json(&["models", "alias", "blobs", "champion", "1"]);
     let moved = place.run(&["models", "alias", "blobs", "champion", "2", "--expect", "2"]);
-    assert!(moved.code == Some(2) && moved.err.contains("is at version 1, not at version 2"), "{}", moved.err);
+    assert!(
+        moved.code == Some(2) && moved.err.contains("is at version 1, not at version 2"),
+        "{}",
+        moved.err
+    );
     place.json(&["models", "alias", "blobs", "champion", "2", "--expect", "1"]);
     let models = place.json(&["models", "list"]);
     assert_eq!(models[0]["aliases"], json!(["champion", "latest"]));
     assert_eq!(models[1]["aliases"], json!([]));
     let shown = place.json(&["models", "show", "blobs:1"]);
     assert_eq!(shown["manifest"]["lineage"]["run"], first["run"]);
-    assert_eq!(shown["manifest"]["lineage"]["dataset_version"], shown_dataset(&place, first["run"].as_str().unwrap()));
+    assert_eq!(
+        shown["manifest"]["lineage"]["dataset_version"],
+        shown_dataset(&place, first["run"].as_str().unwrap())
+    );
 }
 
 fn shown_dataset(place: &Place, run: &str) -> serde_json::Value {
@@ -45,7 +52,8 @@ fn processes_that_publish_at_once_lose_nothing() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     let models = place.json(&["models", "list"]);
-    let versions: Vec<u64> = models.as_array().unwrap().iter().map(|m| m["version"].as_u64().unwrap()).collect();
+    let versions: Vec<u64> =
+        models.as_array().unwrap().iter().map(|m| m["version"].as_u64().unwrap()).collect();
     assert_eq!(versions, [6, 5, 4, 3, 2, 1]);
     assert_eq!(models[0]["aliases"], json!(["latest"]));
     assert_eq!(place.json(&["runs", "list"]).as_array().unwrap().len(), 6);

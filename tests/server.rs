@@ -16,23 +16,54 @@ fn rows(n: usize) -> String {
     json!({ "rows": vec![json!({"x": 0.5, "y": 0.5}); n] }).to_string()
 }
 
+/// Path, body, status, code, field, words of the message.
+type Case<'a> = (&'a str, &'a str, u16, &'a str, Option<&'a str>, &'a str);
+
 #[test]
 fn every_refusal_has_its_status_code_and_words() {
     let place = place();
     let server = place.serve(&["--model", "blobs", "--body-mib", "1"]);
     let path = "/v1/models/blobs/predict";
     let large = rows(60_000);
-    let cases: &[(&str, &str, u16, &str, Option<&str>, &str)] = &[
+    let cases: &[Case<'_>] = &[
         (path, "", 400, "malformed", None, "the body is not"),
         (path, "{\"rows\": [", 400, "malformed", None, "the body is not"),
         (path, "[]", 400, "malformed", None, "the body is not"),
         (path, "{\"rows\": []}", 400, "malformed", None, "at least one row"),
         (path, "{\"rows\": [1]}", 400, "malformed", None, "the body is not"),
         (path, "{\"rowz\": []}", 400, "malformed", None, "unknown field `rowz`"),
-        (path, "{\"rows\": [{\"x\": \"a\", \"y\": 1}]}", 422, "row_does_not_fit", Some("rows[0].x"), "expected a number, found \"a\""),
-        (path, "{\"rows\": [{\"x\": 1, \"y\": 1}, {\"x\": 1}]}", 422, "row_does_not_fit", Some("rows[1].y"), "row 2, column `y`"),
-        (path, "{\"rows\": [{\"x\": true, \"y\": 1}]}", 422, "row_does_not_fit", Some("rows[0].x"), "expected a number, found true"),
-        (path, "{\"rows\": [{\"x\": {\"a\": [1]}, \"y\": 1}]}", 422, "row_does_not_fit", Some("rows[0].x"), "found {\"a\":[1]}"),
+        (
+            path,
+            "{\"rows\": [{\"x\": \"a\", \"y\": 1}]}",
+            422,
+            "row_does_not_fit",
+            Some("rows[0].x"),
+            "expected a number, found \"a\"",
+        ),
+        (
+            path,
+            "{\"rows\": [{\"x\": 1, \"y\": 1}, {\"x\": 1}]}",
+            422,
+            "row_does_not_fit",
+            Some("rows[1].y"),
+            "row 2, column `y`",
+        ),
+        (
+            path,
+            "{\"rows\": [{\"x\": true, \"y\": 1}]}",
+            422,
+            "row_does_not_fit",
+            Some("rows[0].x"),
+            "expected a number, found true",
+        ),
+        (
+            path,
+            "{\"rows\": [{\"x\": {\"a\": [1]}, \"y\": 1}]}",
+            422,
+            "row_does_not_fit",
+            Some("rows[0].x"),
+            "found {\"a\":[1]}",
+        ),
         ("/v1/models/blob/predict", "{\"rows\": [{}]}", 404, "unknown_model", None, "there are: blobs"),
         ("/v1/nothing", "{}", 404, "not_found", None, "GET /v1/models"),
         (path, &large, 413, "too_large", None, "larger than 1048576 bytes"),
@@ -77,7 +108,8 @@ fn models_health_and_metrics_tell_what_is_served() {
     let models = server.get("/v1/models").json();
     let model = &models["models"][0];
     assert_eq!((&model["name"], &model["version"]), (&json!("blobs"), &json!(1)));
-    let names: Vec<&Value> = model["signature"]["inputs"].as_array().unwrap().iter().map(|i| &i["name"]).collect();
+    let names: Vec<&Value> =
+        model["signature"]["inputs"].as_array().unwrap().iter().map(|i| &i["name"]).collect();
     assert_eq!(names, ["x", "y"]);
     assert_eq!(model["signature"]["outputs"][0]["categories"], json!(["left", "right"]));
 
@@ -100,7 +132,8 @@ fn a_request_id_comes_back_if_it_is_a_plain_word() {
     let place = place();
     let server = place.serve(&["--model", "blobs"]);
     let id = |given: &str| {
-        server.post("/v1/models/blobs/predict", rows(1), &[("x-request-id", given)]).json()["request_id"].clone()
+        server.post("/v1/models/blobs/predict", rows(1), &[("x-request-id", given)]).json()["request_id"]
+            .clone()
     };
     assert_eq!(id("abc-123"), "abc-123");
     assert_ne!(id("a b<script>"), "a b<script>");
@@ -206,7 +239,11 @@ fn a_port_in_use_and_a_model_given_twice_are_told() {
     let port = taken.local_addr().unwrap().port().to_string();
     let said = place.run(&["serve", "--model", "blobs", "--device", "flex", "--port", &port]);
     assert_eq!(said.code, Some(2));
-    assert!(said.err.contains(&format!("cannot listen on 127.0.0.1:{port}")) && said.err.contains("--port"), "{}", said.err);
+    assert!(
+        said.err.contains(&format!("cannot listen on 127.0.0.1:{port}")) && said.err.contains("--port"),
+        "{}",
+        said.err
+    );
     let said = place.run(&["serve", "--model", "blobs", "--model", "blobs:1", "--device", "flex"]);
     assert!(said.code == Some(2) && said.err.contains("given twice"), "{}", said.err);
 }

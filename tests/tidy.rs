@@ -57,10 +57,7 @@ fn every_crate_has_its_line_and_arrows_have_no_circle() {
         let free: Vec<String> = left
             .iter()
             .filter(|name| {
-                dependencies(name)
-                    .iter()
-                    .filter_map(|d| d.strip_prefix("cupola-"))
-                    .all(|d| done.contains(d))
+                dependencies(name).iter().filter_map(|d| d.strip_prefix("cupola-")).all(|d| done.contains(d))
             })
             .cloned()
             .collect();
@@ -79,7 +76,11 @@ fn only_the_command_line_prints_or_exits() {
             for (number, line) in text.lines().enumerate() {
                 let code = line.split("//").next().unwrap_or_default();
                 for word in ["println!(", "eprintln!(", "process::exit(", "todo!(", "dbg!("] {
-                    assert!(!code.contains(word) || path.contains("tests.rs"), "{path}:{}: {word}", number + 1);
+                    assert!(
+                        !code.contains(word) || path.contains("tests.rs"),
+                        "{path}:{}: {word}",
+                        number + 1
+                    );
                 }
             }
         }
@@ -92,7 +93,10 @@ fn sources(folder: &std::path::Path) -> Vec<(String, String)> {
         if entry.path().is_dir() {
             found.extend(sources(&entry.path()));
         } else if entry.path().extension().is_some_and(|e| e == "rs") {
-            found.push((entry.path().to_string_lossy().into_owned(), fs::read_to_string(entry.path()).unwrap()));
+            found.push((
+                entry.path().to_string_lossy().into_owned(),
+                fs::read_to_string(entry.path()).unwrap(),
+            ));
         }
     }
     found

@@ -40,7 +40,9 @@ fn digits_from_the_raw_file_to_a_served_prediction() {
         })
         .collect();
 
-    let predicted = place.run(&["predict", "--model", "digits", "--input", "rows.csv", "--engine", "burn", "--device", "flex"]);
+    let predicted = place.run(&[
+        "predict", "--model", "digits", "--input", "rows.csv", "--engine", "burn", "--device", "flex",
+    ]);
     assert_eq!(predicted.code, Some(0), "{}", predicted.err);
     let by_command: Vec<Value> = predicted.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(by_command.len(), 40);
@@ -59,7 +61,10 @@ fn digits_from_the_raw_file_to_a_served_prediction() {
     });
     assert!(right.count() >= 38, "most digits are read right");
     let p = body["predictions"][0]["digit"]["probabilities"].as_object().unwrap();
-    assert_eq!(p.keys().map(String::as_str).collect::<Vec<_>>(), ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    assert_eq!(
+        p.keys().map(String::as_str).collect::<Vec<_>>(),
+        ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
+    );
 }
 
 #[test]
@@ -73,7 +78,9 @@ fn both_engines_answer_alike_from_one_package() {
         place.json(&args);
         let input = format!("data/{name}.csv.gz");
         let by = |engine: &str| -> Vec<Value> {
-            let said = place.run(&["predict", "--model", name, "--input", &input, "--engine", engine, "--device", "flex"]);
+            let said = place.run(&[
+                "predict", "--model", name, "--input", &input, "--engine", engine, "--device", "flex",
+            ]);
             assert_eq!(said.code, Some(0), "{}", said.err);
             said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
         };
@@ -87,30 +94,39 @@ fn both_engines_answer_alike_from_one_package() {
 
 /// Numbers alike to 1e-4, everything else equal; a class may differ where two are equally likely.
 fn close(a: &Value, b: &Value) {
-    match (a, b) {
-        (Value::Object(a), Value::Object(b)) => {
-            assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
-            let has_probabilities = a.contains_key("probabilities");
-            a.iter().filter(|(key, _)| !(has_probabilities && *key == "value")).for_each(|(key, a)| close(a, &b[key]));
-        }
-        _ => {
-            let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
-            assert!((a - b).abs() <= 1e-4 * a.abs().max(1.0), "{a} {b}");
-        }
+    if let (Value::Object(a), Value::Object(b)) = (a, b) {
+        assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+        let has_probabilities = a.contains_key("probabilities");
+        a.iter()
+            .filter(|(key, _)| !(has_probabilities && *key == "value"))
+            .for_each(|(key, a)| close(a, &b[key]));
+    } else {
+        let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+        assert!((a - b).abs() <= 1e-4 * a.abs().max(1.0), "{a} {b}");
     }
 }
 
 #[test]
 fn a_regression_is_answered_in_the_units_of_the_data() {
     let place = copy_of_the_project();
-    let done = place.json(&["train", "--config", "configs/diamonds.toml", "--device", "flex", "--set", "train.epochs=3"]);
+    let done = place.json(&[
+        "train",
+        "--config",
+        "configs/diamonds.toml",
+        "--device",
+        "flex",
+        "--set",
+        "train.epochs=3",
+    ]);
     assert!(done["metrics"]["rmse"].as_f64().unwrap() < 900.0, "{done}");
     assert!(done["metrics"]["r2"].as_f64().unwrap() > 0.94, "{done}");
     let server = place.serve(&["--model", "diamonds"]);
     let row = json!({"carat": 1.0, "cut": "Ideal", "color": "G", "clarity": "VS2", "depth": 61.5, "table": 56,
                      "x": 6.4, "y": 6.42, "z": 3.95});
     let body = json!({ "rows": [row] }).to_string();
-    let price = server.post("/v1/models/diamonds/predict", body, &[]).json()["predictions"][0]["price"]["value"].clone();
+    let price =
+        server.post("/v1/models/diamonds/predict", body, &[]).json()["predictions"][0]["price"]["value"]
+            .clone();
     assert!((3000.0..12000.0).contains(&price.as_f64().unwrap()), "{price}");
 }
 
@@ -170,9 +186,26 @@ fn rows_come_in_from_a_pipe_and_go_out_as_csv() {
 fn evaluate_gives_the_numbers_of_the_run() {
     let place = Place::with_blobs(300, "[train]\nepochs = 5\n");
     // All rows are test rows too, so that the two can be compared.
-    place.write("run.toml", place.read("run.toml").replace("source = \"blobs.csv\"", "source = \"blobs.csv\"\ntest_source = \"blobs.csv\""));
+    place.write(
+        "run.toml",
+        place
+            .read("run.toml")
+            .replace("source = \"blobs.csv\"", "source = \"blobs.csv\"\ntest_source = \"blobs.csv\""),
+    );
     let done = place.train(&[]);
-    let found = place.json(&["evaluate", "--model", "blobs", "--data", "blobs.csv", "--device", "flex", "--engine", "burn", "--out", "report"]);
+    let found = place.json(&[
+        "evaluate",
+        "--model",
+        "blobs",
+        "--data",
+        "blobs.csv",
+        "--device",
+        "flex",
+        "--engine",
+        "burn",
+        "--out",
+        "report",
+    ]);
     assert_eq!(found["rows"], 300);
     for name in ["accuracy", "roc_auc", "log_loss"] {
         let (a, b) = (done["metrics"][name].as_f64().unwrap(), found["values"][name].as_f64().unwrap());

@@ -28,8 +28,8 @@ impl Place {
     /// A place with a small classification run: `run.toml` and `blobs.csv`.
     pub fn with_blobs(rows: usize, train: &str) -> Self {
         let place = Self::new();
-        place.write("blobs.csv", &cupola_testkit::blobs(rows));
-        place.write("run.toml", &format!("{BLOBS}\n{train}"));
+        place.write("blobs.csv", cupola_testkit::blobs(rows));
+        place.write("run.toml", format!("{BLOBS}\n{train}"));
         place
     }
 

@@ -9,11 +9,16 @@ use cupola_nn::Choice;
 
 /// From raw data to a served model: one binary, any GPU, no Python.
 #[derive(Parser)]
-#[command(name = "cupola", version, arg_required_else_help = true, after_help = "\
+#[command(
+    name = "cupola",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
 Examples:
   cupola train --config configs/digits.toml       train, evaluate and publish
   cupola serve --model digits                     answer predictions over HTTP
-  cupola predict --model digits --input rows.csv  the same numbers without a server")]
+  cupola predict --model digits --input rows.csv  the same numbers without a server"
+)]
 pub struct Cli {
     /// Where runs and models are kept
     #[arg(long, global = true, env = "CUPOLA_HOME", default_value = ".cupola", value_name = "DIR")]
@@ -204,7 +209,9 @@ pub enum ModelsCommand {
         model: String,
     },
     /// Point an alias at a version
-    #[command(after_help = "Examples:\n  cupola models alias digits champion 3\n  cupola models alias digits champion 4 --expect 3")]
+    #[command(
+        after_help = "Examples:\n  cupola models alias digits champion 3\n  cupola models alias digits champion 4 --expect 3"
+    )]
     Alias {
         /// Name of the model
         name: String,

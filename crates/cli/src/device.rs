@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use cupola_nn::{Choice, Opened, open};
+use cupola_nn::{Architecture, Choice, Opened, agreement, open};
 use serde::{Deserialize, Serialize};
 
 /// How long a driver may take to say that it is there.
@@ -26,6 +26,29 @@ pub struct Probe {
 /// A device that was named and does not open.
 pub fn choose(choice: Choice) -> Result<Opened> {
     Ok(open(choice, probe)?)
+}
+
+/// A GPU that has shown the CPU's loss and gradients for this very network: a driver or a kernel
+/// that computes wrong numbers must not train on them in silence. One that has not is left for the
+/// CPU, or refused if it was asked for by name.
+///
+/// # Errors
+/// A device that was named and disagrees.
+pub fn trusted(device: Opened, choice: Choice, network: &Architecture, batch: usize) -> Result<Opened> {
+    if !device.is_gpu() {
+        return Ok(device);
+    }
+    match agreement(network, &device.device, &device.name, batch.min(64)) {
+        Ok(found) => {
+            let why = format!("{}; agrees with the CPU to {:.0e}", device.why, found.worst.max(found.loss));
+            Ok(Opened { why, ..device })
+        }
+        Err(error) if choice == Choice::Auto => {
+            Ok(open(Choice::Flex, || Ok(String::new()))
+                .map(|cpu| Opened { why: error.to_string(), ..cpu })?)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Looks for a physical GPU from another process: a driver that crashes, hangs or prints crashes,

@@ -18,8 +18,9 @@ use crate::args::{Cli, Command};
 pub fn main() -> ExitCode {
     quiet_panics();
     let cli = Cli::parse();
-    let level = tracing_subscriber::EnvFilter::try_from_env("CUPOLA_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,wgpu_hal=off,wgpu_core=off,naga=off,cubecl_wgpu=error"));
+    let level = tracing_subscriber::EnvFilter::try_from_env("CUPOLA_LOG").unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new("warn,wgpu_hal=off,wgpu_core=off,naga=off,cubecl_wgpu=error")
+    });
     tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
     let home = cupola_registry::Home::new(cli.home.clone());
     let ui = ui::Ui { json: cli.json };
@@ -39,7 +40,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            ui.error(&error);
+            ui::Ui::error(&error);
             ExitCode::from(failure::exit_code(&error))
         }
     }

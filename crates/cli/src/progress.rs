@@ -28,7 +28,15 @@ pub struct Progress {
 
 impl Progress {
     /// A bar of `steps` from `done`; `stop` is set by a signal.
-    pub fn new(ui: Ui, events: File, stop: Arc<AtomicBool>, goal: Goal, epochs: usize, steps: u64, done: u64) -> Self {
+    pub fn new(
+        ui: Ui,
+        events: File,
+        stop: Arc<AtomicBool>,
+        goal: Goal,
+        epochs: usize,
+        steps: u64,
+        done: u64,
+    ) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(steps).with_position(done);
             let style = "{spinner} [{elapsed_precise}] {wide_bar} {pos}/{len} steps, {msg}, ETA {eta}";

@@ -54,7 +54,7 @@ impl Ui {
     }
 
     /// One clear message.
-    pub fn error(self, error: &anyhow::Error) {
+    pub fn error(error: &anyhow::Error) {
         let text = error.chain().map(ToString::to_string).collect::<Vec<_>>();
         // `#[from]` errors repeat their source's text.
         let mut said = String::new();
@@ -67,7 +67,7 @@ impl Ui {
             }
         }
         for (index, line) in said.lines().enumerate() {
-            eprintln!("{}{line}", if index == 0 { "error: " } else { "       " });
+            let _ = writeln!(std::io::stderr(), "{}{line}", if index == 0 { "error: " } else { "       " });
         }
     }
 }

@@ -79,12 +79,12 @@ pub enum Error {
         /// ` after data.query`, if there is one.
         after: &'static str,
     },
-    /// Anything else that DataFusion says.
+    /// Anything else that `DataFusion` says.
     #[error("{path}: {why}; check the source")]
     Engine {
         /// The source.
         path: String,
-        /// What DataFusion said.
+        /// What `DataFusion` said.
         why: String,
     },
 }

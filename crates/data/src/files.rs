@@ -55,7 +55,7 @@ impl DataFile {
         Ok(Self { path, format, gzip })
     }
 
-    /// The ending that DataFusion matches files by.
+    /// The ending that `DataFusion` matches files by.
     pub(crate) fn ending(&self) -> String {
         let name = self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let stem = name.len() - if self.gzip { 3 } else { 0 };

@@ -1,6 +1,6 @@
-//! Collect: sources become Arrow record batches and a dataset version. The only user of DataFusion.
+//! Collect: sources become Arrow record batches and a dataset version. The only user of `DataFusion`.
 //!
-//! [`load`] reads files into a [`Table`]: first the files are found and hashed, then DataFusion
+//! [`load`] reads files into a [`Table`]: first the files are found and hashed, then `DataFusion`
 //! reads them, optionally through a SQL query. The [`DatasetVersion`] says exactly which bytes a
 //! run has seen.
 

@@ -1,4 +1,4 @@
-//! DataFusion reads the files, optionally through SQL.
+//! `DataFusion` reads the files, optionally through SQL.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::{
-    CsvReadOptions, DataFrame, Expr, JsonReadOptions, ParquetReadOptions, SessionConfig,
-    SessionContext, cast, ident, lit, when,
+    CsvReadOptions, DataFrame, Expr, JsonReadOptions, ParquetReadOptions, SessionConfig, SessionContext,
+    cast, ident, lit, when,
 };
 
 use crate::error::Error;
@@ -74,8 +74,7 @@ pub fn load(
         let after = if query.is_some() { " after data.query" } else { "" };
         return Err(Error::Empty { path: label, after });
     }
-    let columns =
-        schema.fields().iter().map(|f| (f.name().clone(), f.data_type().to_string())).collect();
+    let columns = schema.fields().iter().map(|f| (f.name().clone(), f.data_type().to_string())).collect();
     let version = DatasetVersion::new(source.patterns(), query, versions, columns, rows);
     Ok(Table { schema, batches, version })
 }
@@ -109,8 +108,7 @@ impl Scan<'_> {
         let context = SessionContext::new_with_config(config);
         let frame = self.open(&context).await.map_err(|error| self.explain(&error))?;
         let Some(query) = self.query else { return Ok(frame) };
-        let columns: Vec<String> =
-            frame.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let columns: Vec<String> = frame.schema().fields().iter().map(|field| field.name().clone()).collect();
         let wrong = |error: DataFusionError| Error::Query {
             why: first_line(&error.strip_backtrace()),
             columns: columns.join(", "),
@@ -148,7 +146,11 @@ impl Scan<'_> {
                 }
                 let types = frame.schema().as_arrow().clone();
                 let texts = Schema::new(
-                    types.fields().iter().map(|f| Field::new(f.name(), DataType::Utf8, true)).collect::<Vec<_>>(),
+                    types
+                        .fields()
+                        .iter()
+                        .map(|f| Field::new(f.name(), DataType::Utf8, true))
+                        .collect::<Vec<_>>(),
                 );
                 let frame = context.read_csv(paths, options.schema(&texts)).await?;
                 without_nulls(frame, Some(&types), self.nulls)
@@ -188,8 +190,12 @@ impl Scan<'_> {
 }
 
 /// Texts that mean "missing" become null, then the columns take their `types`, if given.
-/// DataFusion knows such texts when it guesses types, but not when it reads.
-fn without_nulls(frame: DataFrame, types: Option<&Schema>, nulls: &[String]) -> Result<DataFrame, DataFusionError> {
+/// `DataFusion` knows such texts when it guesses types, but not when it reads.
+fn without_nulls(
+    frame: DataFrame,
+    types: Option<&Schema>,
+    nulls: &[String],
+) -> Result<DataFrame, DataFusionError> {
     let fields = frame.schema().fields().clone();
     let texts: Vec<Expr> = nulls.iter().map(lit).collect();
     let each = fields.iter().map(|field| {

@@ -47,9 +47,7 @@ impl FileVersion {
         let mut file = open(path)?;
         let (mut hasher, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
         loop {
-            let n = file
-                .read(&mut buffer)
-                .map_err(|source| Error::Io { path: path.to_owned(), source })?;
+            let n = file.read(&mut buffer).map_err(|source| Error::Io { path: path.to_owned(), source })?;
             if n == 0 {
                 break;
             }
@@ -74,7 +72,9 @@ impl DatasetVersion {
             hasher.update((text.len() as u64).to_le_bytes());
             hasher.update(text.as_bytes());
         };
-        files.iter().for_each(|file| part(&file.sha256));
+        for file in &files {
+            part(&file.sha256);
+        }
         part(query.unwrap_or_default());
         for (name, kind) in &schema {
             part(name);

@@ -15,10 +15,21 @@ enum Op {
     /// `[in, out]` and `[out]`
     Linear(Tensor, Option<Tensor>),
     /// `[out, in, k, k]` and `[1, out, 1, 1]`
-    Conv2d { weight: Tensor, bias: Option<Tensor>, stride: usize, padding: usize },
+    Conv2d {
+        weight: Tensor,
+        bias: Option<Tensor>,
+        stride: usize,
+        padding: usize,
+    },
     /// Batch norm with running statistics is one multiplication and one addition.
-    Affine { scale: Tensor, shift: Tensor },
-    LayerNorm { weight: Tensor, bias: Tensor },
+    Affine {
+        scale: Tensor,
+        shift: Tensor,
+    },
+    LayerNorm {
+        weight: Tensor,
+        bias: Tensor,
+    },
     MaxPool(usize, usize),
     AvgPool(usize, usize),
     GlobalAvgPool,
@@ -36,7 +47,7 @@ pub struct CandleEngine {
 }
 
 impl CandleEngine {
-    /// Reads the weights in PyTorch's names and layouts.
+    /// Reads the weights in `PyTorch`'s names and layouts.
     pub fn new(architecture: &Architecture, weights: &StateDict) -> Result<Self, Error> {
         let embeddings = (0..architecture.embeddings.len())
             .map(|index| tensor(weights, &format!("embeddings.{index}.weight")))
@@ -88,7 +99,8 @@ fn linear(weights: &StateDict, name: &str, bias: bool) -> Result<Op, Error> {
 }
 
 fn ops(weights: &StateDict, prefix: &str, layers: &[Layer]) -> Result<Vec<Op>, Error> {
-    let each = layers.iter().enumerate().map(|(index, layer)| op(weights, &format!("{prefix}.{index}"), layer));
+    let each =
+        layers.iter().enumerate().map(|(index, layer)| op(weights, &format!("{prefix}.{index}"), layer));
     each.collect()
 }
 

@@ -114,12 +114,8 @@ pub(crate) fn build(
     };
     match choice {
         EngineChoice::Burn => Ok(only(Box::new(burn()?), "asked for")),
-        EngineChoice::Candle => {
-            Ok(only(Box::new(CandleEngine::new(architecture, weights)?), "asked for"))
-        }
-        EngineChoice::Auto if device.name.starts_with("vulkan") => {
-            Ok(only(Box::new(burn()?), "candle runs on the CPU only"))
-        }
+        EngineChoice::Candle => Ok(only(Box::new(CandleEngine::new(architecture, weights)?), "asked for")),
+        EngineChoice::Auto if device.is_gpu() => Ok(only(Box::new(burn()?), "candle runs on the CPU only")),
         EngineChoice::Auto => {
             faster(Box::new(burn()?), Box::new(CandleEngine::new(architecture, weights)?), architecture)
         }

@@ -43,8 +43,9 @@ impl Error {
     /// Row and column, where the error is about one value.
     pub fn place(&self) -> Option<(usize, &str)> {
         match self {
-            Self::Value { row, column, .. }
-            | Self::Rows(cupola_prep::Error::Value { row, column, .. }) => Some((*row, column)),
+            Self::Value { row, column, .. } | Self::Rows(cupola_prep::Error::Value { row, column, .. }) => {
+                Some((*row, column))
+            }
             _ => None,
         }
     }

@@ -48,7 +48,11 @@ impl Predictor {
     ///
     /// # Errors
     /// As [`Predictor::predict`].
-    pub fn examples(plan: &Plan, signature: &Signature, rows: &[Map<String, Value>]) -> Result<Examples, Error> {
+    pub fn examples(
+        plan: &Plan,
+        signature: &Signature,
+        rows: &[Map<String, Value>],
+    ) -> Result<Examples, Error> {
         Ok(plan.apply(&frame_of(signature, rows)?)?)
     }
 
@@ -75,10 +79,8 @@ impl Predictor {
 
 fn json<T: DeserializeOwned>(package: &Package, name: &str) -> Result<T, Error> {
     let bytes = package.read(name)?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::Package {
-        package: package.label(),
-        why: format!("{name}: {error}"),
-    })
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Error::Package { package: package.label(), why: format!("{name}: {error}") })
 }
 
 /// Files that were each sealed whole may still not belong together.
@@ -98,7 +100,8 @@ fn check(package: &Package, architecture: &Architecture, plan: &Plan) -> Result<
         return Err(wrong(why));
     }
     if plan.target.width() != architecture.output {
-        let why = format!("plan.json has {} outputs, config.json {}", plan.target.width(), architecture.output);
+        let why =
+            format!("plan.json has {} outputs, config.json {}", plan.target.width(), architecture.output);
         return Err(wrong(why));
     }
     Ok(())

@@ -27,7 +27,13 @@ impl Architecture {
     /// # Errors
     /// A layer that does not fit, a trunk that does not end flat.
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    pub fn new(family: &str, input: &[usize], indices: &[usize], trunk: Vec<Layer>, output: usize) -> Result<Self, Error> {
+    pub fn new(
+        family: &str,
+        input: &[usize],
+        indices: &[usize],
+        trunk: Vec<Layer>,
+        output: usize,
+    ) -> Result<Self, Error> {
         let width = |n: usize| ((1.6 * (n as f64).powf(0.56)).ceil() as usize).min(32);
         let embeddings = indices.iter().map(|&n| [n, width(n)]).collect();
         let architecture =

@@ -1,4 +1,4 @@
-//! Batch normalisation with PyTorch's running statistics.
+//! Batch normalisation with `PyTorch`'s running statistics.
 
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
@@ -14,7 +14,7 @@ const EPSILON: f64 = 1e-5;
 /// Over axis 1, as `torch.nn.BatchNorm1d`/`2d` (Ioffe and Szegedy 2015).
 ///
 /// Burn's own module keeps the biased variance and holds the last update back until the next step;
-/// PyTorch's definition and an exact checkpoint need neither.
+/// `PyTorch`'s definition and an exact checkpoint need neither.
 #[derive(Module, Debug)]
 pub struct BatchNorm {
     weight: Param<Tensor<1>>,

@@ -7,19 +7,19 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::error::Error;
 use crate::weights::{Start, Weights};
 
-/// How a parameter's memory relates to PyTorch's layout.
+/// How a parameter's memory relates to `PyTorch`'s layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// The same.
     Same,
-    /// A linear weight: PyTorch's `[out, in]` is Burn's `[in, out]`.
+    /// A linear weight: `PyTorch`'s `[out, in]` is Burn's `[in, out]`.
     Transposed,
 }
 
 /// A parameter's name on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// PyTorch name, such as `trunk.0.weight`.
+    /// `PyTorch` name, such as `trunk.0.weight`.
     pub name: String,
     /// A hash of the name: the same in every process, so that optimiser state finds its parameter.
     pub id: ParamId,
@@ -39,7 +39,7 @@ impl<'a> Builder<'a> {
         Self { device, weights, entries: Vec::new() }
     }
 
-    /// A trained parameter in PyTorch's layout.
+    /// A trained parameter in `PyTorch`'s layout.
     pub(crate) fn param<const D: usize>(
         &mut self,
         name: &str,
@@ -50,8 +50,13 @@ impl<'a> Builder<'a> {
         Ok(Param::initialized(self.register(name, Order::Same), tensor))
     }
 
-    /// A linear weight: PyTorch's `[out, in]`, kept as `[in, out]`.
-    pub(crate) fn linear(&mut self, name: &str, input: usize, output: usize) -> Result<Param<Tensor<2>>, Error> {
+    /// A linear weight: `PyTorch`'s `[out, in]`, kept as `[in, out]`.
+    pub(crate) fn linear(
+        &mut self,
+        name: &str,
+        input: usize,
+        output: usize,
+    ) -> Result<Param<Tensor<2>>, Error> {
         let data = self.weights.take(name, &[output, input], Start::Uniform { fan_in: input })?;
         let data = transpose(&data, output, input);
         let tensor = Tensor::from_data(TensorData::new(data, [input, output]), self.device)
@@ -70,7 +75,12 @@ impl<'a> Builder<'a> {
         Ok((self.register(name, Order::Same), tensor))
     }
 
-    fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D], start: Start) -> Result<Tensor<D>, Error> {
+    fn tensor<const D: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; D],
+        start: Start,
+    ) -> Result<Tensor<D>, Error> {
         let data = self.weights.take(name, &shape, start)?;
         Ok(Tensor::from_data(TensorData::new(data, shape), self.device))
     }

@@ -46,6 +46,13 @@ pub struct Opened {
     pub why: String,
 }
 
+impl Opened {
+    /// Whether kernels run elsewhere than on the CPU's own code.
+    pub fn is_gpu(&self) -> bool {
+        self.name.starts_with("vulkan")
+    }
+}
+
 impl fmt::Display for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.name, self.why)

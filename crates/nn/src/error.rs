@@ -9,7 +9,9 @@ pub enum Error {
     #[error(transparent)]
     Shape(#[from] ShapeError),
     /// The trunk does not end in a vector.
-    #[error("the trunk ends in shape {found:?}, but the head needs a flat one; end it with `flatten` or `global_avg_pool`")]
+    #[error(
+        "the trunk ends in shape {found:?}, but the head needs a flat one; end it with `flatten` or `global_avg_pool`"
+    )]
     NotFlat {
         /// The shape.
         found: Vec<usize>,
@@ -27,7 +29,9 @@ pub enum Error {
         names: String,
     },
     /// A weight of another shape.
-    #[error("weight `{name}` has shape {found:?}, expected {expected:?}; the file is not of this architecture")]
+    #[error(
+        "weight `{name}` has shape {found:?}, expected {expected:?}; the file is not of this architecture"
+    )]
     WeightShape {
         /// Its name.
         name: String,
@@ -49,6 +53,20 @@ pub enum Error {
     Safetensors {
         /// What the reader said.
         why: String,
+    },
+    /// A device whose numbers are wrong.
+    #[error(
+        "device {device} computes wrong numbers for this network: {what} is off by {off:.1e} of its largest value, {allowed:.0e} is allowed; use --device flex, or another driver"
+    )]
+    Disagrees {
+        /// Its name.
+        device: String,
+        /// `the loss` or a gradient's name.
+        what: String,
+        /// Largest difference, relative to the largest value.
+        off: f32,
+        /// What is allowed.
+        allowed: f32,
     },
     /// A device that does not open, or fails later.
     #[error("device {device}: {why}; use --device flex to run on the CPU")]

@@ -25,15 +25,12 @@ impl Input {
     /// `rows` of them, `indices` `rows * index_columns` values.
     pub fn new(rows: usize, shape: &[usize], dense: Vec<f32>, indices: Vec<i32>, device: &Device) -> Self {
         let index_columns = indices.len() / rows.max(1);
-        let dense = match *shape {
-            [channels, height, width] => {
-                let data = TensorData::new(dense, [rows, channels, height, width]);
-                Flow::Image(Tensor::from_data(data, device))
-            }
-            _ => {
-                let width = shape.iter().product();
-                Flow::Flat(Tensor::from_data(TensorData::new(dense, [rows, width]), device))
-            }
+        let dense = if let [channels, height, width] = *shape {
+            let data = TensorData::new(dense, [rows, channels, height, width]);
+            Flow::Image(Tensor::from_data(data, device))
+        } else {
+            let width = shape.iter().product();
+            Flow::Flat(Tensor::from_data(TensorData::new(dense, [rows, width]), device))
         };
         let indices = (index_columns > 0)
             .then(|| Tensor::from_data(TensorData::new(indices, [rows, index_columns]), device));

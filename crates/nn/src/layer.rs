@@ -80,7 +80,13 @@ pub(crate) fn run_all(layers: &[Layer], x: Flow) -> Flow {
 }
 
 /// A linear layer under `name`.
-pub(crate) fn linear(builder: &mut Builder<'_>, name: &str, input: usize, output: usize, bias: bool) -> Result<Linear, Error> {
+pub(crate) fn linear(
+    builder: &mut Builder<'_>,
+    name: &str,
+    input: usize,
+    output: usize,
+    bias: bool,
+) -> Result<Linear, Error> {
     let weight = builder.linear(&format!("{name}.weight"), input, output)?;
     let start = Start::Uniform { fan_in: input };
     let bias = bias.then(|| builder.param(&format!("{name}.bias"), [output], start)).transpose()?;
@@ -98,7 +104,8 @@ impl Layer {
                     .with_bias(bias)
                     .init(builder.device);
                 let start = Start::Uniform { fan_in: shape[0] * kernel * kernel };
-                conv.weight = builder.param(&format!("{name}.weight"), [out, shape[0], kernel, kernel], start)?;
+                conv.weight =
+                    builder.param(&format!("{name}.weight"), [out, shape[0], kernel, kernel], start)?;
                 conv.bias = bias.then(|| builder.param(&format!("{name}.bias"), [out], start)).transpose()?;
                 Self::Conv2d(conv)
             }

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::nn::{Embedding, EmbeddingConfig, Linear};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Gradients, Int, Tensor};
 use std::collections::HashMap;
 
 use crate::architecture::Architecture;
@@ -28,7 +28,11 @@ impl Network {
     ///
     /// # Errors
     /// Shapes that do not fit, weights that the source lacks.
-    pub fn build(architecture: &Architecture, weights: &mut dyn Weights, device: &Device) -> Result<Self, Error> {
+    pub fn build(
+        architecture: &Architecture,
+        weights: &mut dyn Weights,
+        device: &Device,
+    ) -> Result<Self, Error> {
         let mut builder = Builder::new(device, weights);
         let mut embeddings = Vec::new();
         for (index, &[values, width]) in architecture.embeddings.iter().enumerate() {
@@ -80,28 +84,37 @@ impl Network {
         Tensor::cat(parts, 1)
     }
 
-    /// All weights and running statistics in PyTorch's names and layouts.
+    /// All weights and running statistics in `PyTorch`'s names and layouts.
     ///
     /// # Errors
     /// [`Error::Device`] when the device fails to give them back.
     pub fn state_dict(&self) -> Result<StateDict, Error> {
         let mut reader = Reader::default();
         self.visit(&mut reader);
-        if let Some(why) = reader.failed {
-            return Err(Error::Device { device: "of the network".into(), why });
-        }
-        let out = self.named(reader.arrays);
+        let out = self.named(reader)?;
         match self.entries.iter().find(|entry| out.get(&entry.name).is_none()) {
             Some(entry) => Err(Error::Missing { name: entry.name.clone() }),
             None => Ok(out),
         }
     }
 
-    /// Values that belong to parameters, such as gradients, under the weights' names and layouts.
-    pub fn named(&self, mut arrays: HashMap<ParamId, Array>) -> StateDict {
+    /// Gradients of all trained weights, under the weights' names and layouts.
+    ///
+    /// # Errors
+    /// As [`Network::state_dict`].
+    pub fn gradients(&self, grads: &Gradients) -> Result<StateDict, Error> {
+        let mut reader = Reader { grads: Some(grads), ..Reader::default() };
+        self.visit(&mut reader);
+        self.named(reader)
+    }
+
+    fn named(&self, mut reader: Reader<'_>) -> Result<StateDict, Error> {
+        if let Some(why) = reader.failed {
+            return Err(Error::Device { device: "of the network".into(), why });
+        }
         let mut out = StateDict::default();
         for Entry { name, id, order } in &self.entries {
-            if let Some(mut array) = arrays.remove(id) {
+            if let Some(mut array) = reader.arrays.remove(id) {
                 if *order == Order::Transposed {
                     let (rows, columns) = (array.shape[0], array.shape[1]);
                     array = Array { shape: vec![columns, rows], data: transpose(&array.data, rows, columns) };
@@ -109,19 +122,27 @@ impl Network {
                 out.insert(name.clone(), array);
             }
         }
-        out
+        Ok(out)
     }
 }
 
+/// Reads parameters, or their gradients, back to the host.
 #[derive(Default)]
-struct Reader {
+struct Reader<'a> {
+    grads: Option<&'a Gradients>,
     arrays: HashMap<ParamId, Array>,
     failed: Option<String>,
 }
 
-impl ModuleVisitor for Reader {
+impl ModuleVisitor for Reader<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let tensor = param.val();
+        let tensor = match self.grads {
+            None => Some(param.val()),
+            // Running statistics have none, and asking for it would panic.
+            Some(grads) if param.is_require_grad() => param.val().grad(grads),
+            Some(_) => None,
+        };
+        let Some(tensor) = tensor else { return };
         let shape = tensor.dims().to_vec();
         match tensor.try_into_vec_as::<f32>() {
             Ok(data) => {

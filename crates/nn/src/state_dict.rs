@@ -16,7 +16,7 @@ pub struct Array {
     pub data: Vec<f32>,
 }
 
-/// Weights by PyTorch name.
+/// Weights by `PyTorch` name.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StateDict(BTreeMap<String, Array>);
 

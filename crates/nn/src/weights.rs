@@ -10,16 +10,16 @@ use crate::state_dict::{Array, StateDict};
 pub enum Start {
     /// All one value: norms and running statistics.
     Constant(f32),
-    /// Uniform in `±1/sqrt(fan_in)`, PyTorch's default for linear and convolution.
+    /// Uniform in `±1/sqrt(fan_in)`, `PyTorch`'s default for linear and convolution.
     Uniform {
         /// Values that one output sums over.
         fan_in: usize,
     },
-    /// Normal with mean 0 and deviation 1, PyTorch's default for embeddings.
+    /// Normal with mean 0 and deviation 1, `PyTorch`'s default for embeddings.
     Normal,
 }
 
-/// A source of weights, in PyTorch's names and layouts.
+/// A source of weights, in `PyTorch`'s names and layouts.
 pub trait Weights {
     /// The weight `name` of `shape`.
     ///

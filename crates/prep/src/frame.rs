@@ -159,10 +159,9 @@ impl Frame {
     #[must_use]
     pub fn take(&self, indices: &[usize]) -> Self {
         let pick = |column: &Column| match column {
-            Column::Number { values, integers } => Column::Number {
-                values: indices.iter().map(|&i| values[i]).collect(),
-                integers: *integers,
-            },
+            Column::Number { values, integers } => {
+                Column::Number { values: indices.iter().map(|&i| values[i]).collect(), integers: *integers }
+            }
             Column::Text(values) => Column::Text(indices.iter().map(|&i| values[i].clone()).collect()),
         };
         let columns = self.columns.iter().map(|(name, c)| (name.clone(), pick(c))).collect();

@@ -141,13 +141,8 @@ fn look(name: &str, column: &Column) -> (Finding, Choice) {
         Some(_) => "category",
         None => "left out",
     };
-    let finding = Finding {
-        column: name.to_owned(),
-        kind: kind.to_owned(),
-        distinct,
-        missing,
-        note: note.to_owned(),
-    };
+    let finding =
+        Finding { column: name.to_owned(), kind: kind.to_owned(), distinct, missing, note: note.to_owned() };
     (finding, choice)
 }
 

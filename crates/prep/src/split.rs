@@ -54,20 +54,18 @@ fn divide(run: &Run, frame: &Frame, test: f64) -> Result<[Vec<usize>; 3], Error>
             rows.sort_by_key(|&row| (keys[row], row));
             let (t, v) = (share(test, rows.len()), share(valid, rows.len()));
             for (rank, row) in rows.into_iter().enumerate() {
-                let part = if rank < t { 2 } else if rank < t + v { 1 } else { 0 };
+                let part = if rank < t { 2 } else { usize::from(rank < t + v) };
                 parts[part].push(row);
             }
         }
     } else {
         for (row, &key) in keys.iter().enumerate() {
             let u = unit(key);
-            let part = if u < test { 2 } else if u < test + valid { 1 } else { 0 };
+            let part = if u < test { 2 } else { usize::from(u < test + valid) };
             parts[part].push(row);
         }
     }
-    for (part, (name, share)) in
-        parts.iter_mut().zip([("train", 1.0), ("valid", valid), ("test", test)])
-    {
+    for (part, (name, share)) in parts.iter_mut().zip([("train", 1.0), ("valid", valid), ("test", test)]) {
         // By content: what a run sees does not depend on the order of the file either.
         part.sort_by_key(|&row| (keys[row], row));
         if part.is_empty() && share > 0.0 {

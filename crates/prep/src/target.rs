@@ -104,10 +104,16 @@ impl FittedTarget {
         let wrong = |why: String| Error::Target { column: column.clone(), why };
         if classes.len() < 2 {
             let only = classes.first().cloned().unwrap_or_default();
-            return Err(wrong(format!("all values are `{only}`; a model needs two classes, so check the data or `data.query`")));
+            return Err(wrong(format!(
+                "all values are `{only}`; a model needs two classes, so check the data or `data.query`"
+            )));
         }
         if classes.len() > 10_000 || classes.len() > 20 && classes.len() * 2 > train.rows() {
-            return Err(wrong(format!("{} classes in {} rows; is it `kind = \"number\"`?", classes.len(), train.rows())));
+            return Err(wrong(format!(
+                "{} classes in {} rows; is it `kind = \"number\"`?",
+                classes.len(),
+                train.rows()
+            )));
         }
         let in_train: std::collections::HashSet<String> =
             (0..train.rows()).filter_map(|row| values.text(row)).collect();
@@ -161,8 +167,7 @@ impl FittedTarget {
                 Ok(Targets::Number(out))
             }
             Self::Category { classes, .. } => {
-                let index: HashMap<&str, i32> =
-                    classes.iter().map(String::as_str).zip(0..).collect();
+                let index: HashMap<&str, i32> = classes.iter().map(String::as_str).zip(0..).collect();
                 let mut out = Vec::with_capacity(frame.rows());
                 for row in 0..frame.rows() {
                     let text = values.text(row).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Fitted transforms, one kind each: learned on training rows, then a pure function of a row.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use cupola_spec::{Encoding, Kind, Scaling, Unseen};
 use serde::{Deserialize, Serialize};
@@ -174,8 +174,12 @@ impl FittedNumber {
         let missing = frame.rows() - present.len();
         let fill = median(&mut present);
         let mut moments = Moments::default();
-        present.iter().for_each(|&value| moments.add(value));
-        (0..missing).for_each(|_| moments.add(fill));
+        for &value in &present {
+            moments.add(value);
+        }
+        for _ in 0..missing {
+            moments.add(fill);
+        }
         let (shift, factor) = moments.scaling(scale);
         Ok(Self { column: column.to_owned(), fill, shift, factor })
     }
@@ -193,13 +197,13 @@ impl FittedNumber {
 impl FittedCategory {
     fn fit(column: &str, policy: cupola_spec::Category, frame: &Frame) -> Result<Self, Error> {
         let values = frame.require(column, SEND)?;
-        let mut seen: BTreeMap<String, ()> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         for row in 0..frame.rows() {
             if let Some(text) = values.text(row) {
-                seen.insert(text, ());
+                seen.insert(text);
             }
         }
-        let categories: Vec<String> = seen.into_keys().collect();
+        let categories: Vec<String> = seen.into_iter().collect();
         if categories.is_empty() {
             let why = "all its training values are missing; leave it out".to_owned();
             return Err(Error::Input { input: column.to_owned(), why });

@@ -52,7 +52,9 @@ pub enum Error {
         text: String,
     },
     /// An alias that someone else has moved.
-    #[error("alias `{alias}` of `{name}` is at {found}, not at {expected}; look again with `cupola models show {name}` and decide anew")]
+    #[error(
+        "alias `{alias}` of `{name}` is at {found}, not at {expected}; look again with `cupola models show {name}` and decide anew"
+    )]
     Moved {
         /// Of the model.
         name: String,
@@ -68,7 +70,7 @@ pub enum Error {
     Index {
         /// The database.
         path: PathBuf,
-        /// What SQLite said.
+        /// What `SQLite` said.
         why: String,
     },
 }
@@ -76,14 +78,12 @@ pub enum Error {
 fn remedy(source: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
     match source.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "the disk is full: free space, then resume"
-        }
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "choose a writable place with --home"
-        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full: free space, then resume",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "choose a writable place with --home",
         ErrorKind::NotFound => "check the path",
-        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => "move what stands there away, or choose another --home",
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            "move what stands there away, or choose another --home"
+        }
         _ => "check the disk",
     }
 }

@@ -75,7 +75,7 @@ impl Home {
             for entry in fs::read_dir(place).map_err(io(place))? {
                 let entry = entry.map_err(io(place))?;
                 let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
-                let old = age.is_some_and(|age| age > std::time::Duration::from_secs(600));
+                let old = age.is_some_and(|age| age > std::time::Duration::from_mins(10));
                 if old && entry.file_name().to_string_lossy().starts_with(".staged-") {
                     found.push(entry.path());
                 }

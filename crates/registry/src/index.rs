@@ -1,4 +1,4 @@
-//! The SQLite index: fast listings, rebuilt from the files at any time.
+//! The `SQLite` index: fast listings, rebuilt from the files at any time.
 
 use std::path::PathBuf;
 
@@ -192,7 +192,9 @@ impl Index {
     /// # Errors
     /// [`Error::Index`].
     pub fn runs(&mut self) -> Result<Vec<RunRow>, Error> {
-        let query = sqlx::query("SELECT id, name, status, created, device, package, metrics FROM runs ORDER BY created DESC, id DESC");
+        let query = sqlx::query(
+            "SELECT id, name, status, created, device, package, metrics FROM runs ORDER BY created DESC, id DESC",
+        );
         let rows = self.runtime.block_on(query.fetch_all(&mut self.connection));
         let rows = rows.map_err(|error| self.wrong(&error))?;
         Ok(rows
@@ -204,7 +206,7 @@ impl Index {
                 created: row.get(3),
                 device: row.get(4),
                 package: row.get(5),
-                metrics: json(row.get(6)),
+                metrics: json(row.get::<&str, _>(6)),
             })
             .collect())
     }
@@ -214,7 +216,9 @@ impl Index {
     /// # Errors
     /// [`Error::Index`].
     pub fn packages(&mut self) -> Result<Vec<PackageRow>, Error> {
-        let query = sqlx::query("SELECT p.name, p.version, p.created, p.run, p.metrics, COALESCE(GROUP_CONCAT(a.alias), '') FROM packages p LEFT JOIN aliases a ON a.name = p.name AND a.version = p.version GROUP BY p.name, p.version ORDER BY p.name, p.version DESC");
+        let query = sqlx::query(
+            "SELECT p.name, p.version, p.created, p.run, p.metrics, COALESCE(GROUP_CONCAT(a.alias), '') FROM packages p LEFT JOIN aliases a ON a.name = p.name AND a.version = p.version GROUP BY p.name, p.version ORDER BY p.name, p.version DESC",
+        );
         let rows = self.runtime.block_on(query.fetch_all(&mut self.connection));
         let rows = rows.map_err(|error| self.wrong(&error))?;
         Ok(rows
@@ -230,7 +234,7 @@ impl Index {
                     created: row.get(2),
                     run: row.get(3),
                     aliases,
-                    metrics: json(row.get(4)),
+                    metrics: json(row.get::<&str, _>(4)),
                 }
             })
             .collect())
@@ -241,13 +245,16 @@ impl Index {
     }
 }
 
-/// SQLITE_CORRUPT or SQLITE_NOTADB.
+/// `SQLITE_CORRUPT` or `SQLITE_NOTADB`.
 fn is_damage(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "11" || code == "26")
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| code == "11" || code == "26")
 }
 
-fn json(text: String) -> serde_json::Value {
-    serde_json::from_str(&text).unwrap_or_default()
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 fn text(value: &impl Serialize) -> String {
@@ -281,7 +288,12 @@ async fn put_package(connection: &mut SqliteConnection, package: &Package) -> Re
         .map(drop)
 }
 
-async fn put_alias(connection: &mut SqliteConnection, name: &str, alias: &str, version: u64) -> Result<(), sqlx::Error> {
+async fn put_alias(
+    connection: &mut SqliteConnection,
+    name: &str,
+    alias: &str,
+    version: u64,
+) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT OR REPLACE INTO aliases VALUES (?, ?, ?)")
         .bind(name)
         .bind(alias)

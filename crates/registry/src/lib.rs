@@ -1,7 +1,7 @@
 //! The record: runs, checkpoints, sealed packages and aliases. Files are the truth, SQL the index.
 //!
 //! Everything is written beside its place, synced and renamed into it, so a reader sees a whole
-//! folder or none, whatever happens to the writer. The SQLite index only makes listings fast and
+//! folder or none, whatever happens to the writer. The `SQLite` index only makes listings fast and
 //! can be rebuilt from the files at any time.
 
 mod alias;

@@ -78,9 +78,10 @@ impl Reference {
             Err(unknown("version", format!("{name}:{version}"), Vec::new()))
         };
         let known = |name: &str| -> Result<(), Error> {
-            match home.versions(name)?.is_empty() {
-                true => Err(unknown("model", name.to_owned(), home.model_names()?)),
-                false => Ok(()),
+            if home.versions(name)?.is_empty() {
+                Err(unknown("model", name.to_owned(), home.model_names()?))
+            } else {
+                Ok(())
             }
         };
         match self {

@@ -83,9 +83,10 @@ impl RunFolder {
         fs::create_dir_all(&runs).map_err(io(&runs))?;
         let time: String = record.created.chars().filter(char::is_ascii_digit).collect();
         loop {
-            let noise = std::process::id() ^ std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .map_or(0, |d| d.subsec_nanos());
+            let noise = std::process::id()
+                ^ std::time::SystemTime::now()
+                    .duration_since(std::time::UNIX_EPOCH)
+                    .map_or(0, |d| d.subsec_nanos());
             record.id = format!("{}-{}-{:04x}", record.name, &time[..time.len().min(14)], noise & 0xffff);
             let path = runs.join(&record.id);
             match fs::create_dir(&path) {

@@ -16,10 +16,15 @@ fn lineage() -> Lineage {
 }
 
 fn seal(home: &Home, name: &str, weights: &[u8]) -> Package {
-    let files: [(&str, &[u8]); 4] =
-        [("config.json", b"{}"), ("metrics.json", b"{}"), ("model.safetensors", weights), ("plan.json", b"{}")];
+    let files: [(&str, &[u8]); 4] = [
+        ("config.json", b"{}"),
+        ("metrics.json", b"{}"),
+        ("model.safetensors", weights),
+        ("plan.json", b"{}"),
+    ];
     let signature = json!({});
-    publish(home, &Sealed { name, files: &files, signature, lineage: lineage(), metrics: Map::new() }).unwrap()
+    publish(home, &Sealed { name, files: &files, signature, lineage: lineage(), metrics: Map::new() })
+        .unwrap()
 }
 
 #[test]

@@ -37,7 +37,12 @@ impl Batcher {
     ///
     /// # Errors
     /// When the system refuses a thread.
-    pub fn start(name: &str, predictor: Predictor, limits: Limits, metrics: ModelMetrics) -> std::io::Result<Self> {
+    pub fn start(
+        name: &str,
+        predictor: Predictor,
+        limits: Limits,
+        metrics: ModelMetrics,
+    ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(limits.queue);
         std::thread::Builder::new()
             .name(format!("engine-{name}"))

@@ -30,7 +30,9 @@ pub(crate) fn router(shared: App) -> Router {
         .route("/v1/models", get(models))
         .route("/v1/models/{name}", get(model))
         .route("/v1/models/{name}/predict", post(predict))
-        .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "not_found", "no such path; see GET /v1/models") })
+        .fallback(|| async {
+            Refusal::new(StatusCode::NOT_FOUND, "not_found", "no such path; see GET /v1/models")
+        })
         .method_not_allowed_fallback(|| async {
             let message = "this path takes another method; predictions are POST";
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
@@ -142,8 +144,8 @@ async fn answer(
     let timeout = deadline(headers, app.settings.timeout)?;
     let body = body.map_err(|rejection| refused_body(&rejection, app.settings.body_bytes))?;
     let rows = parse(&body)?;
-    let examples = Predictor::examples(&model.plan, &model.signature, &rows)
-        .map_err(|error| misfit(&error))?;
+    let examples =
+        Predictor::examples(&model.plan, &model.signature, &rows).map_err(|error| misfit(&error))?;
     let Some(waiting) = model.batcher.submit(examples) else {
         let message = format!("{} requests wait already; try again in a second", app.settings.limits.queue);
         return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", message));
@@ -168,9 +170,8 @@ async fn answer(
 
 fn parse(body: &[u8]) -> Result<Vec<Map<String, Value>>, Refusal> {
     let malformed = |message: String| Refusal::new(StatusCode::BAD_REQUEST, "malformed", message);
-    let Rows { rows } = serde_json::from_slice(body).map_err(|error| {
-        malformed(format!("the body is not {{\"rows\": [{{column: value}}]}}: {error}"))
-    })?;
+    let Rows { rows } = serde_json::from_slice(body)
+        .map_err(|error| malformed(format!("the body is not {{\"rows\": [{{column: value}}]}}: {error}")))?;
     if rows.is_empty() {
         return Err(malformed("`rows` is empty; send at least one row".to_owned()));
     }
@@ -178,8 +179,7 @@ fn parse(body: &[u8]) -> Result<Vec<Map<String, Value>>, Refusal> {
 }
 
 fn misfit(error: &cupola_infer::Error) -> Refusal {
-    let mut refusal =
-        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "row_does_not_fit", error.to_string());
+    let mut refusal = Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "row_does_not_fit", error.to_string());
     refusal.field = error.place().map(|(row, column)| format!("rows[{}].{column}", row - 1));
     refusal
 }
@@ -207,7 +207,9 @@ fn request_id(headers: &HeaderMap) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
     let plain = |id: &&str| {
-        !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
+        !id.is_empty()
+            && id.len() <= 128
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
     };
     given.filter(plain).map_or_else(
         || {

@@ -103,7 +103,7 @@ impl Telemetry {
         self.requests.get_or_create(&labels).inc();
     }
 
-    /// The text that `/metrics` answers, OpenMetrics 1.0.
+    /// The text that `/metrics` answers, `OpenMetrics` 1.0.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a String does not fail.

@@ -278,7 +278,7 @@ pub struct Optimizer {
     /// Peak learning rate.
     #[schemars(range(min = 0.0))]
     pub learning_rate: f64,
-    /// Decoupled (AdamW) or L2 (SGD) weight decay.
+    /// Decoupled (`AdamW`) or L2 (SGD) weight decay.
     #[schemars(range(min = 0.0))]
     pub weight_decay: f64,
     /// Momentum of SGD.

@@ -1,6 +1,7 @@
 //! A TOML text as JSON values that still know where they stood.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use serde_json::{Map, Value};
@@ -56,7 +57,7 @@ pub(crate) fn dotted(pointer: &str) -> String {
     let mut key = String::new();
     for part in pointer.split('/').skip(1) {
         if part.bytes().all(|b| b.is_ascii_digit()) {
-            key.push_str(&format!("[{part}]"));
+            let _ = write!(key, "[{part}]");
         } else {
             if !key.is_empty() {
                 key.push('.');
@@ -69,7 +70,7 @@ pub(crate) fn dotted(pointer: &str) -> String {
 
 fn line_column(text: &str, offset: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..offset.min(text.len())];
-    let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
+    let line = before.split(|&b| b == b'\n').count();
     let start = before.iter().rposition(|&b| b == b'\n').map_or(0, |p| p + 1);
     (line, String::from_utf8_lossy(&before[start..]).chars().count() + 1)
 }

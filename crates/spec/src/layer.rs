@@ -83,7 +83,7 @@ pub enum Layer {
     },
 }
 
-/// Elementwise functions, as PyTorch defines them.
+/// Elementwise functions, as `PyTorch` defines them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {

@@ -16,8 +16,8 @@ mod schema;
 mod shape;
 
 pub use config::{
-    Category, Config, Data, EarlyStop, Encoding, Goal, Input, Kind, Optimizer, OptimizerKind,
-    Scaling, Schedule, ScheduleKind, Source, Split, SplitBy, Target, TargetKind, Train, Unseen,
+    Category, Config, Data, EarlyStop, Encoding, Goal, Input, Kind, Optimizer, OptimizerKind, Scaling,
+    Schedule, ScheduleKind, Source, Split, SplitBy, Target, TargetKind, Train, Unseen,
 };
 pub use layer::{Activation, Layer};
 pub use model::{Expect, Family, Model, ModelFile};

@@ -53,7 +53,7 @@ pub fn parse(
         .map_err(|error| Problems(vec![file.problem("", format!("{error}; see `cupola schema`"))]))?;
     let family = architecture(&file, &config, load)?;
     let problems = judge(&file, &config, &family);
-    if problems.is_empty() { Ok(Run::new(config, family)) } else { Err(Problems(problems)) }
+    if problems.is_empty() { Ok(Run::new(config, &family)) } else { Err(Problems(problems)) }
 }
 
 /// Reads an architecture file.
@@ -83,8 +83,8 @@ fn architecture(
     match &config.model {
         Model::Inline(family) => Ok(family.clone()),
         Model::File(reference) => {
-            let text = load(&reference.file)
-                .map_err(|why| Problems(vec![file.problem("/model/file", why)]))?;
+            let text =
+                load(&reference.file).map_err(|why| Problems(vec![file.problem("/model/file", why)]))?;
             Ok(parse_model_file(&reference.file, &text)?.family)
         }
     }
@@ -188,7 +188,12 @@ fn set(root: &mut Value, text: &str) -> Result<(), Problem> {
                 })?
             }
             Value::Object(map) => map.entry(part).or_insert_with(|| Value::Object(Map::new())),
-            _ => return Err(problem(&dotted(&pointer), "what stands above is no table; shorten the key".into())),
+            _ => {
+                return Err(problem(
+                    &dotted(&pointer),
+                    "what stands above is no table; shorten the key".into(),
+                ));
+            }
         };
     }
     *at = value;

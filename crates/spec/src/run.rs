@@ -32,7 +32,7 @@ pub struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(mut config: Config, family: Family) -> Self {
+    pub(crate) fn new(mut config: Config, family: &Family) -> Self {
         let target = config.targets[0].clone();
         config.model = Model::Inline(family.clone());
         Self {

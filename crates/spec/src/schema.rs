@@ -47,6 +47,7 @@ fn schema_of<T: JsonSchema>() -> Value {
     schemars::schema_for!(T).to_value()
 }
 
+#[allow(clippy::expect_used, reason = "the schema is made from our own types and compiles in a test")]
 fn validator(schema: &Value) -> Validator {
     jsonschema::validator_for(schema).expect("a schema made from our types compiles (tested)")
 }
@@ -106,7 +107,7 @@ fn explain(schema: &Value, validator: &Validator, file: &Placed, value: &Value) 
     });
     let mut problems: Vec<Problem> =
         found.into_iter().map(|(pointer, message)| file.problem(&pointer, message)).collect();
-    problems.sort_by(|a, b| a.at.cmp(&b.at));
+    problems.sort_by_key(|a| a.at);
     problems
 }
 
@@ -221,9 +222,7 @@ fn sentence(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> String {
         ValidationErrorKind::Type { kind } => {
             let expected = match kind {
                 TypeKind::Single(one) => one.to_string(),
-                TypeKind::Multiple(set) => {
-                    set.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(" or ")
-                }
+                TypeKind::Multiple(set) => set.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(" or "),
             };
             let expected = expected.replace("object", "table");
             format!("expected {expected}, found {found}; write a value of that type")

@@ -5,7 +5,7 @@ use crate::layer::Layer;
 /// One line of the layer table.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ShapeRow {
-    /// PyTorch name of the module, such as `trunk.3.layers.0`.
+    /// `PyTorch` name of the module, such as `trunk.3.layers.0`.
     pub name: String,
     /// The layer's `type`.
     pub kind: &'static str,
@@ -71,7 +71,8 @@ fn row(
         [c, h, w] => Ok((c, h, w)),
         _ => Err(fail("an image [channels, height, width]", "use an input of kind `image`, or `linear`")),
     };
-    let too_small = || fail("an image at least as large as its kernel", "use a smaller kernel or fewer pools");
+    let too_small =
+        || fail("an image at least as large as its kernel", "use a smaller kernel or fewer pools");
     let (output, parameters) = match layer {
         Layer::Linear { out, bias } => {
             let n = flat()?;
@@ -124,12 +125,8 @@ mod tests {
 
     #[test]
     fn a_cnn_has_the_shapes_and_parameters_of_its_arithmetic() {
-        let family = Family::Cnn {
-            channels: vec![16, 32],
-            hidden: 64,
-            activation: Activation::Relu,
-            dropout: 0.0,
-        };
+        let family =
+            Family::Cnn { channels: vec![16, 32], hidden: 64, activation: Activation::Relu, dropout: 0.0 };
         let rows = trace("trunk", &[1, 8, 8], &family.layers()).unwrap();
         assert_eq!(rows[3].output, [16, 4, 4]);
         assert_eq!(rows[8].output, [128]);

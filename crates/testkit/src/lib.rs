@@ -1,11 +1,13 @@
 //! What tests share: temporary homes and small data.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// A folder that is gone after the test.
 ///
 /// # Panics
 /// When the system gives no temporary folder.
+#[allow(clippy::expect_used, reason = "a test without a folder cannot run")]
 pub fn temporary() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
@@ -24,7 +26,7 @@ pub fn blobs(rows: usize) -> String {
         let (a, b) = ((index as f64 * 0.754_877_666).fract(), (index as f64 * 0.569_840_291).fract());
         let left = index % 2 == 0;
         let (x, side) = if left { (a - 1.2, "left") } else { (a + 0.2, "right") };
-        text.push_str(&format!("{x:.4},{b:.4},{side}\n"));
+        let _ = writeln!(text, "{x:.4},{b:.4},{side}");
     }
     text
 }

@@ -35,8 +35,14 @@ pub struct Checkpoint {
 ///
 /// # Errors
 /// [`Error::Record`]; the checkpoints before it are then untouched.
-pub fn write(folder: &RunFolder, progress: &Progress, weights: &StateDict, optimizer: &ModuleOptimizer) -> Result<(), Error> {
-    let moments = optimizer.into_bytes().map_err(|error| damaged(folder, progress.step, error.to_string()))?;
+pub fn write(
+    folder: &RunFolder,
+    progress: &Progress,
+    weights: &StateDict,
+    optimizer: &ModuleOptimizer,
+) -> Result<(), Error> {
+    let moments =
+        optimizer.into_bytes().map_err(|error| damaged(folder, progress.step, error.to_string()))?;
     let moments: Vec<u8> = moments.to_vec();
     let model = weights.to_safetensors()?;
     let sha256 = BTreeMap::from([
@@ -63,7 +69,8 @@ pub fn read(folder: &RunFolder, step: u64) -> Result<Checkpoint, Error> {
     let path = folder.checkpoint(step);
     let wrong = |why: String| damaged(folder, step, why);
     let bytes = |name: &str| read_limited(&path.join(name), LIMIT).map_err(|e| wrong(e.to_string()));
-    let state: State = serde_json::from_slice(&bytes("state.json")?).map_err(|e| wrong(format!("state.json: {e}")))?;
+    let state: State =
+        serde_json::from_slice(&bytes("state.json")?).map_err(|e| wrong(format!("state.json: {e}")))?;
     if state.format_version != 1 {
         return Err(wrong(format!("checkpoint format {}, this binary reads 1", state.format_version)));
     }
@@ -94,7 +101,11 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`Error::Network`] when the weights are of another architecture.
-    pub fn network(&self, architecture: &Architecture, device: &burn::tensor::Device) -> Result<Network, Error> {
+    pub fn network(
+        &self,
+        architecture: &Architecture,
+        device: &burn::tensor::Device,
+    ) -> Result<Network, Error> {
         Ok(Network::load(architecture, self.weights.clone(), device)?)
     }
 

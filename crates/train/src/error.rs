@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The loss or a weight is no longer finite.
-    #[error("{what} is {value} at step {step} (epoch {epoch}); {kept}; lower train.optimizer.learning_rate, set train.clip_norm, or look for extreme values in the data")]
+    #[error(
+        "{what} is {value} at step {step} (epoch {epoch}); {kept}; lower train.optimizer.learning_rate, set train.clip_norm, or look for extreme values in the data"
+    )]
     Diverged {
         /// `loss` or `a weight`.
         what: &'static str,

@@ -153,17 +153,14 @@ impl<'a> Loop<'a> {
         let rows = job.prepared.rows(Part::Train) as u64;
         let batches = rows.div_ceil(job.run.train.batch_size as u64);
         let fresh = optimizer(&job.run.train.optimizer, &job.device);
-        let (network, optimizer, progress) = match checkpoint::latest(job.folder)? {
-            Some(found) => {
-                job.folder.rewind_events(found.progress.step)?;
-                let network = found.network(job.architecture, &device)?;
-                (network, found.restore(job.folder, fresh)?, found.progress)
-            }
-            None => {
-                job.folder.rewind_events(0)?;
-                let network = Network::build(job.architecture, &mut Drawn { seed: job.run.seed }, &device)?;
-                (network, fresh, Progress::start())
-            }
+        let (network, optimizer, progress) = if let Some(found) = checkpoint::latest(job.folder)? {
+            job.folder.rewind_events(found.progress.step)?;
+            let network = found.network(job.architecture, &device)?;
+            (network, found.restore(job.folder, fresh)?, found.progress)
+        } else {
+            job.folder.rewind_events(0)?;
+            let network = Network::build(job.architecture, &mut Drawn { seed: job.run.seed }, &device)?;
+            (network, fresh, Progress::start())
         };
         Ok(Self {
             job,
@@ -252,7 +249,12 @@ impl<'a> Loop<'a> {
         let network = self.network.take().ok_or("an earlier step failed")?;
         let loss = self.loss.forward(network.forward(input), truth);
         let value = f64::from(loss.clone().try_into_scalar::<f32>().map_err(|e| e.to_string())?);
-        let rate = learning_rate(&run.train.schedule, run.train.optimizer.learning_rate, progress.step, self.total_steps);
+        let rate = learning_rate(
+            &run.train.schedule,
+            run.train.optimizer.learning_rate,
+            progress.step,
+            self.total_steps,
+        );
         if !value.is_finite() {
             return Ok((value, None, rate));
         }

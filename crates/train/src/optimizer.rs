@@ -4,8 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
-    AdamWConfig, DynOptimizer, DynState, GradientsParams, ModuleOptimizer, SgdConfig, StateSink,
-    StateSource,
+    AdamWConfig, DynOptimizer, DynState, GradientsParams, ModuleOptimizer, SgdConfig, StateSink, StateSource,
 };
 use burn::tensor::kind::BridgeTensor;
 use burn::tensor::{Device, Tensor};
@@ -27,8 +26,7 @@ pub fn optimizer(spec: &Optimizer, device: &Device) -> ModuleOptimizer {
                     .with_dampening(0.0)
                     .with_nesterov(spec.nesterov)
             });
-            let decay =
-                (spec.weight_decay > 0.0).then(|| WeightDecayConfig::new(spec.weight_decay as f32));
+            let decay = (spec.weight_decay > 0.0).then(|| WeightDecayConfig::new(spec.weight_decay as f32));
             on_device(SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).build(), device)
         }
     }

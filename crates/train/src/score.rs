@@ -34,9 +34,7 @@ pub fn goal(target: &FittedTarget) -> Goal {
 pub fn truth(loss: Loss, targets: Targets, device: &Device) -> Truth {
     match (loss, targets) {
         (Loss::CrossEntropy, Targets::Class(class)) => Truth::classes(class, device),
-        (_, Targets::Class(class)) => {
-            Truth::numbers(class.into_iter().map(|c| c as f32).collect(), device)
-        }
+        (_, Targets::Class(class)) => Truth::numbers(class.into_iter().map(|c| c as f32).collect(), device),
         (_, Targets::Number(values)) => Truth::numbers(values, device),
     }
 }
@@ -62,7 +60,12 @@ pub fn logits(network: &Network, examples: &Examples, device: &Device) -> Result
 ///
 /// # Errors
 /// As [`logits`].
-pub fn score(network: &Network, target: &FittedTarget, part: &Labelled, device: &Device) -> Result<Metrics, Error> {
+pub fn score(
+    network: &Network,
+    target: &FittedTarget,
+    part: &Labelled,
+    device: &Device,
+) -> Result<Metrics, Error> {
     Ok(metrics_of(target, &logits(network, &part.examples, device)?, &part.targets))
 }
 
@@ -101,9 +104,7 @@ pub fn metrics_of(target: &FittedTarget, values: &[f32], targets: &Targets) -> M
 fn mean_loss(target: &FittedTarget, logits: &[f32], targets: &Targets) -> Option<f64> {
     let width = target.width();
     let losses: Vec<f64> = match targets {
-        Targets::Number(y) => {
-            logits.iter().zip(y).map(|(x, y)| f64::from(x - y).powi(2)).collect()
-        }
+        Targets::Number(y) => logits.iter().zip(y).map(|(x, y)| f64::from(x - y).powi(2)).collect(),
         Targets::Class(class) if width == 1 => logits
             .iter()
             .zip(class)

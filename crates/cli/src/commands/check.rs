@@ -52,7 +52,11 @@ pub fn show_data(ui: Ui, run: &Run, loaded: &Loaded) {
     ));
     if let Some(test) = &loaded.test {
         let version = &test.version;
-        ui.line(format!("        {}: {} rows for the test", version.source.join(", "), grouped(version.rows)));
+        ui.line(format!(
+            "        {}: {} rows for the test",
+            version.source.join(", "),
+            grouped(version.rows)
+        ));
     }
     let findings = &loaded.prepared.findings;
     if !findings.is_empty() {

@@ -1,5 +1,7 @@
 //! `cupola doctor`, and the process that looks for a GPU.
 
+use std::io::Write;
+
 use anyhow::Result;
 use cupola_registry::{Home, Index};
 use serde_json::json;
@@ -27,12 +29,18 @@ pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
         // A damaged database is not worth reading.
         Index::discard(home);
         let (runs, packages) = Index::open(home)?.rebuild(home)?;
-        ui.line(format!("index     rebuilt: {runs} runs, {packages} packages; {} leftovers removed", leftovers.len()));
+        ui.line(format!(
+            "index     rebuilt: {runs} runs, {packages} packages; {} leftovers removed",
+            leftovers.len()
+        ));
         counts = Some((runs, packages));
     } else if home.index().exists() {
         let mut index = Index::open(home)?;
         let (runs, packages) = (index.runs()?.len(), index.packages()?.len());
-        ui.line(format!("index     {runs} runs, {packages} packages; {} leftovers of killed processes", leftovers.len()));
+        ui.line(format!(
+            "index     {runs} runs, {packages} packages; {} leftovers of killed processes",
+            leftovers.len()
+        ));
         counts = Some((runs, packages));
     } else {
         ui.line("index     none yet");
@@ -54,6 +62,6 @@ pub fn probe() -> Result<()> {
         Ok(name) => Probe { gpu: Some(name), why: None },
         Err(why) => Probe { gpu: None, why: Some(why) },
     };
-    println!("{}", serde_json::to_string(&probe)?);
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(&probe)?)?;
     Ok(())
 }

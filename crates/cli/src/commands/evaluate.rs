@@ -25,7 +25,15 @@ pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
         let rows = found
             .classes
             .iter()
-            .map(|c| vec![c.class.clone(), metric(c.precision), metric(c.recall), metric(c.f1), c.support.to_string()])
+            .map(|c| {
+                vec![
+                    c.class.clone(),
+                    metric(c.precision),
+                    metric(c.recall),
+                    metric(c.f1),
+                    c.support.to_string(),
+                ]
+            })
             .collect();
         ui.table(&["class", "precision", "recall", "f1", "rows"], &[1, 2, 3, 4], rows);
     }

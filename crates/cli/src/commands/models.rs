@@ -35,7 +35,14 @@ fn list(home: &Home, ui: Ui) -> Result<()> {
             .iter()
             .map(|p| {
                 let aliases = p.aliases.join(", ");
-                vec![p.name.clone(), p.version.to_string(), aliases, p.created.clone(), p.run.clone(), summary(&p.metrics)]
+                vec![
+                    p.name.clone(),
+                    p.version.to_string(),
+                    aliases,
+                    p.created.clone(),
+                    p.run.clone(),
+                    summary(&p.metrics),
+                ]
             })
             .collect();
         ui.table(&["model", "version", "aliases", "created", "run", "test"], &[1], rows);

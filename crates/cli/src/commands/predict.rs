@@ -76,7 +76,8 @@ pub fn frame(source: &Source, nulls: &[String]) -> Result<Frame> {
 fn json_lines(target: &str, predictions: &[Prediction]) -> Result<String> {
     let mut text = String::new();
     for prediction in predictions {
-        let row: Map<String, Value> = Map::from_iter([(target.to_owned(), serde_json::to_value(prediction)?)]);
+        let row: Map<String, Value> =
+            Map::from_iter([(target.to_owned(), serde_json::to_value(prediction)?)]);
         text.push_str(&serde_json::to_string(&row)?);
         text.push('\n');
     }

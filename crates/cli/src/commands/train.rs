@@ -30,19 +30,19 @@ pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
 pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     // Before anything that takes time, so that no signal falls between.
     let stop = stop_flag()?;
-    let (run, resumed) = match &args.resume {
-        Some(id) => resumed(home, id, args.config.as_deref())?,
-        None => {
-            let config = args.config.as_deref().ok_or_else(|| Mistake("give --config".into()))?;
-            (load::config(config, &args.set)?, None)
-        }
+    let (run, resumed) = if let Some(id) = &args.resume {
+        resumed(home, id, args.config.as_deref())?
+    } else {
+        let config = args.config.as_deref().ok_or_else(|| Mistake("give --config".into()))?;
+        (load::config(config, &args.set)?, None)
     };
     let device = device::choose(args.device.device)?;
-    ui.line(format!("device  {device}"));
     let loaded = load::data(&run, args.config.as_deref())?;
     show_data(ui, &run, &loaded);
     let architecture = architecture(&run, &loaded.prepared)?;
     show_layers(ui, &architecture.table()?);
+    let device = device::trusted(device, args.device.device, &architecture, run.train.batch_size)?;
+    ui.line(format!("device  {device}"));
     let (folder, mut record) = match resumed {
         Some((folder, record)) => (folder, same_data(record, &loaded)?),
         None => create(home, &run, &loaded)?,
@@ -60,7 +60,7 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
         folder: &folder,
         max_steps: args.max_steps,
     };
-    let outcome = match train(ui, &job, stop) {
+    let outcome = match train(ui, &job, &stop) {
         Ok(outcome) => outcome,
         Err(error) => {
             record.status = Status::Failed;
@@ -73,12 +73,14 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
         record.status = Status::Stopped;
         note(home, &folder, &record)?;
         let (step, id) = (outcome.progress.step, &record.id);
-        return Err(anyhow!("stopped at step {step}, checkpoint written; go on with: cupola train --resume {id}"));
+        return Err(anyhow!(
+            "stopped at step {step}, checkpoint written; go on with: cupola train --resume {id}"
+        ));
     }
-    finish(home, ui, &job, &device, outcome, record)
+    finish(home, ui, &job, &device, &outcome, record)
 }
 
-fn train(ui: Ui, job: &Job<'_>, stop: Arc<AtomicBool>) -> Result<Outcome> {
+fn train(ui: Ui, job: &Job<'_>, stop: &Arc<AtomicBool>) -> Result<Outcome> {
     let train = &job.run.train;
     let rows = job.prepared.rows(Part::Train);
     let mut steps = (rows.div_ceil(train.batch_size) * train.epochs) as u64;
@@ -88,18 +90,17 @@ fn train(ui: Ui, job: &Job<'_>, stop: Arc<AtomicBool>) -> Result<Outcome> {
         ui.line(format!("resumed after step {done}"));
     }
     let goal = train.metric.unwrap_or_else(|| goal(&job.prepared.plan.target));
-    // The loop rewinds the events of a resumed run first; open for appending either way.
-    let events = job.folder.events()?;
-    drop(events);
+    // Opened with the first event: the loop rewinds the file of a resumed run before that.
     let mut progress: Option<Progress> = None;
     let outcome = fit(job, &mut |event| {
         if progress.is_none() {
             match job.folder.events() {
                 Ok(file) => {
-                    progress = Some(Progress::new(ui, file, Arc::clone(&stop), goal, train.epochs, steps, done));
+                    progress =
+                        Some(Progress::new(ui, file, Arc::clone(stop), goal, train.epochs, steps, done));
                 }
                 Err(error) => {
-                    ui.error(&error.into());
+                    Ui::error(&error.into());
                     return cupola_train::Stop::Yes;
                 }
             }
@@ -113,10 +114,19 @@ fn train(ui: Ui, job: &Job<'_>, stop: Arc<AtomicBool>) -> Result<Outcome> {
 }
 
 /// Evaluates on test, publishes and says what to do next.
-fn finish(home: &Home, ui: Ui, job: &Job<'_>, device: &Opened, outcome: Outcome, mut record: RunRecord) -> Result<()> {
+fn finish(
+    home: &Home,
+    ui: Ui,
+    job: &Job<'_>,
+    device: &Opened,
+    outcome: &Outcome,
+    mut record: RunRecord,
+) -> Result<()> {
     let run = job.run;
     match outcome.ended {
-        Ended::EarlyStop => ui.line(format!("stopped early: no improvement for {} epochs", run.train.early_stop.patience)),
+        Ended::EarlyStop => {
+            ui.line(format!("stopped early: no improvement for {} epochs", run.train.early_stop.patience));
+        }
         Ended::MaxSteps => ui.line(format!("ended after {} steps, as asked", outcome.progress.step)),
         Ended::Epochs | Ended::Stopped => {}
     }
@@ -131,11 +141,12 @@ fn finish(home: &Home, ui: Ui, job: &Job<'_>, device: &Opened, outcome: Outcome,
     }
     let all = json!({ "splits": splits, "steps": outcome.progress.step, "best": outcome.progress.best });
     job.folder.write("metrics.json", &all)?;
-    let test: Metrics = splits.get("test").or(splits.get("valid")).map_or(Ok(Metrics::default()), |m| {
-        serde_json::from_value(m.clone())
-    })?;
+    let test: Metrics = splits
+        .get("test")
+        .or(splits.get("valid"))
+        .map_or(Ok(Metrics::default()), |m| serde_json::from_value(m.clone()))?;
     let values: Map<String, Value> = test.values.iter().map(|(n, v)| (n.clone(), (*v).into())).collect();
-    let package = seal(home, job, &outcome, &record, &all, &values)?;
+    let package = seal(home, job, outcome, &record, &all, &values)?;
     record.status = Status::Finished;
     record.package = Some(package.label());
     record.metrics = values;
@@ -176,19 +187,22 @@ fn seal(
         ("metrics.json", &metrics),
     ];
     let dataset = record.dataset["sha256"].as_str().unwrap_or_default().to_owned();
-    Ok(publish(home, &Sealed {
-        name: &job.run.name,
-        files: &files,
-        signature: serde_json::to_value(Signature::of(plan))?,
-        lineage: Lineage {
-            run: record.id.clone(),
-            dataset_version: dataset,
-            config_sha256: record.config_sha256.clone(),
-            code_version: CODE_VERSION.to_owned(),
-            parent: None,
+    Ok(publish(
+        home,
+        &Sealed {
+            name: &job.run.name,
+            files: &files,
+            signature: serde_json::to_value(Signature::of(plan))?,
+            lineage: Lineage {
+                run: record.id.clone(),
+                dataset_version: dataset,
+                config_sha256: record.config_sha256.clone(),
+                code_version: CODE_VERSION.to_owned(),
+                parent: None,
+            },
+            metrics: values.clone(),
         },
-        metrics: values.clone(),
-    })?)
+    )?)
 }
 
 fn create(home: &Home, run: &Run, loaded: &Loaded) -> Result<(RunFolder, RunRecord)> {
@@ -227,7 +241,11 @@ fn resumed(home: &Home, id: &str, config: Option<&Path>) -> Result<Resumed> {
     let text = folder.config_text()?;
     if sha256_hex(text.as_bytes()) != record.config_sha256 {
         let path = folder.config();
-        return Err(Mistake(format!("{}: was changed after the run began; restore it, or start a new run", path.display())).into());
+        return Err(Mistake(format!(
+            "{}: was changed after the run began; restore it, or start a new run",
+            path.display()
+        ))
+        .into());
     }
     let nothing = |wanted: &str| Err(format!("no file {wanted}"));
     let run = cupola_spec::parse(&folder.config().to_string_lossy(), &text, &[], &nothing)?;
@@ -239,7 +257,11 @@ fn resumed(home: &Home, id: &str, config: Option<&Path>) -> Result<Resumed> {
     }
     if record.status == Status::Finished {
         let package = record.package.unwrap_or_default();
-        return Err(Mistake(format!("run {} is finished and published as {package}; start a new one with --config", record.id)).into());
+        return Err(Mistake(format!(
+            "run {} is finished and published as {package}; start a new one with --config",
+            record.id
+        ))
+        .into());
     }
     Ok((run, Some((folder, record))))
 }

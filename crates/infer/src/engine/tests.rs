@@ -1,4 +1,4 @@
-//! Both engines on the same weights, against PyTorch's logits.
+//! Both engines on the same weights, against `PyTorch`'s logits.
 
 use cupola_nn::{Choice, open};
 use serde_json::Value;
@@ -6,9 +6,18 @@ use serde_json::Value;
 use super::*;
 
 const CASES: [(&str, &[u8]); 3] = [
-    (include_str!("../../../nn/src/golden/table.json"), include_bytes!("../../../nn/src/golden/table.safetensors")),
-    (include_str!("../../../nn/src/golden/cnn.json"), include_bytes!("../../../nn/src/golden/cnn.safetensors")),
-    (include_str!("../../../nn/src/golden/residual.json"), include_bytes!("../../../nn/src/golden/residual.safetensors")),
+    (
+        include_str!("../../../nn/src/golden/table.json"),
+        include_bytes!("../../../nn/src/golden/table.safetensors"),
+    ),
+    (
+        include_str!("../../../nn/src/golden/cnn.json"),
+        include_bytes!("../../../nn/src/golden/cnn.safetensors"),
+    ),
+    (
+        include_str!("../../../nn/src/golden/residual.json"),
+        include_bytes!("../../../nn/src/golden/residual.safetensors"),
+    ),
 ];
 
 fn case(json: &str, bytes: &[u8]) -> (Architecture, StateDict, StateDict) {

@@ -2,7 +2,10 @@ use super::*;
 
 fn small() -> StateDict {
     let mut state = StateDict::default();
-    state.insert("a.weight".into(), Array { shape: vec![2, 3], data: vec![1.0, -2.0, 3.5, 0.0, f32::MIN, 7.0] });
+    state.insert(
+        "a.weight".into(),
+        Array { shape: vec![2, 3], data: vec![1.0, -2.0, 3.5, 0.0, f32::MIN, 7.0] },
+    );
     state.insert("b".into(), Array { shape: vec![1], data: vec![0.25] });
     state
 }

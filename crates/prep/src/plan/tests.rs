@@ -18,9 +18,8 @@ fn frame<const N: usize>(columns: [(&str, Column); N]) -> Frame {
 }
 
 fn input(name: &str, kind: Kind, unseen: Option<Unseen>) -> Resolved {
-    let input = Input {
-        name: name.into(), kind, columns: None, shape: None, scale: None, encode: None, unseen,
-    };
+    let input =
+        Input { name: name.into(), kind, columns: None, shape: None, scale: None, encode: None, unseen };
     Resolved { input, columns: vec![name.into()] }
 }
 
@@ -44,6 +43,7 @@ fn numbers_are_filled_with_the_median_then_standardised() {
     let (rows, plan) = mixed();
     let examples = plan.apply(&rows).unwrap();
     // Filled: 1 2 2 6; mean 2.75, population deviation sqrt(3.6875).
+    #[allow(clippy::cast_possible_truncation)]
     let expected = [1.0, 2.0, 2.0, 6.0].map(|x: f64| ((x - 2.75) / 3.6875_f64.sqrt()) as f32);
     let found: Vec<f32> = examples.dense.chunks(4).map(|row| row[0]).collect();
     for (a, b) in found.iter().zip(expected) {
@@ -68,15 +68,24 @@ fn a_declared_policy_refuses_unseen_values_with_row_column_and_nearest() {
     let inputs = [input("c", Kind::Category, Some(Unseen::Error))];
     let plan = Plan::fit(&inputs, &target(TargetKind::Category), &[&rows], &rows).unwrap();
     let error = plan.apply(&frame([("c", texts(&["blue", "rad"]))])).unwrap_err().to_string();
-    assert_eq!(error, "row 2, column `c`: expected one of 2 trained values, found `rad`; did you mean `red`?");
+    assert_eq!(
+        error,
+        "row 2, column `c`: expected one of 2 trained values, found `rad`; did you mean `red`?"
+    );
 }
 
 #[test]
 fn an_image_keeps_its_shape_and_is_scaled_as_one() {
-    let rows = frame([("p0", numbers(&[0.0, 16.0])), ("p1", numbers(&[8.0, 4.0])), ("y", numbers(&[0.0, 1.0]))]);
+    let rows =
+        frame([("p0", numbers(&[0.0, 16.0])), ("p1", numbers(&[8.0, 4.0])), ("y", numbers(&[0.0, 1.0]))]);
     let image = Input {
-        name: "p".into(), kind: Kind::Image, columns: None, shape: Some([1, 1, 2]),
-        scale: Some(Scaling::MinMax), encode: None, unseen: None,
+        name: "p".into(),
+        kind: Kind::Image,
+        columns: None,
+        shape: Some([1, 1, 2]),
+        scale: Some(Scaling::MinMax),
+        encode: None,
+        unseen: None,
     };
     let image = Resolved { input: image, columns: vec!["p0".into(), "p1".into()] };
     let plan = Plan::fit(&[image], &target(TargetKind::Category), &[&rows], &rows).unwrap();
@@ -164,7 +173,12 @@ fn stratified_splits_keep_the_shares_of_the_classes() {
     let n = 1000;
     let rows = frame([
         ("x", numbers(&(0..n).map(f64::from).collect::<Vec<_>>())),
-        ("y", Column::Text((0..n).map(|i| Some(if i % 20 == 0 { "rare" } else { "common" }.to_owned())).collect())),
+        (
+            "y",
+            Column::Text(
+                (0..n).map(|i| Some(if i % 20 == 0 { "rare" } else { "common" }.to_owned())).collect(),
+            ),
+        ),
     ]);
     let parts = assign(&run(""), &rows).unwrap();
     let rare = |part: &[usize]| part.iter().filter(|&&i| i % 20 == 0).count();

@@ -65,7 +65,10 @@ fn an_unknown_family_or_layer_names_the_nearest() {
 layers = [{ type = "liner", out = 3 }]"#;
     let found = problems(&GOOD.replace("family = \"mlp\"\nhidden = [8]", layers), &[]);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].contains("model.layers[0].type: `liner` is not known; did you mean `linear`?"), "{found:?}");
+    assert!(
+        found[0].contains("model.layers[0].type: `liner` is not known; did you mean `linear`?"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -85,7 +88,10 @@ fn a_missing_architecture_file_points_at_its_key() {
 #[test]
 fn broken_toml_and_overrides_have_a_place() {
     assert!(problems("name = \n", &[])[0].starts_with("run.toml:1:"), "{:?}", problems("name = \n", &[]));
-    assert_eq!(problems(GOOD, &["epochs"])[0], "--set: epochs: no `=`; write key=value, such as train.epochs=5");
+    assert_eq!(
+        problems(GOOD, &["epochs"])[0],
+        "--set: epochs: no `=`; write key=value, such as train.epochs=5"
+    );
 }
 
 #[test]

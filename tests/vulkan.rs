@@ -1,0 +1,86 @@
+//! Only where `CUPOLA_TEST_VULKAN` is set; `scripts/setup-vulkan-cpu` says how.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::support::Place;
+
+/// 64 inputs, 64 classes, batches of 64.
+fn place() -> Place {
+    let place = Place::new();
+    let names: Vec<String> = (0..64).map(|i| format!("x{i}")).collect();
+    let mut text = names.join(",") + ",class\n";
+    for row in 0..640_u32 {
+        let values: Vec<String> =
+            (0..64).map(|i| format!("{:.3}", f64::from((row * 31 + i * 17) % 97) / 97.0)).collect();
+        writeln!(text, "{},{}", values.join(","), row % 64).unwrap();
+    }
+    place.write("wide.csv", text);
+    place.write(
+        "run.toml",
+        "name = \"wide\"\nseed = 2\n[data]\nsource = \"wide.csv\"\n[split]\nvalid = 0.0\ntest = 0.2\n\
+         [[targets]]\nname = \"class\"\nkind = \"category\"\n[model]\nfamily = \"mlp\"\nhidden = [64]\n\
+         [train]\nepochs = 1\nbatch_size = 64\n",
+    );
+    place
+}
+
+/// Losses of four steps, or the message of a device that was refused.
+fn losses(place: &Place, device: &str) -> Result<Vec<f64>, String> {
+    let home = format!("home-{device}");
+    let args =
+        ["--json", "--home", &home, "train", "--config", "run.toml", "--device", device, "--max-steps", "4"];
+    let said = place.run(&args);
+    if said.code != Some(0) {
+        assert_eq!(said.code, Some(2), "{}", said.err);
+        return Err(said.err);
+    }
+    let done: Value = serde_json::from_str(&said.out).unwrap();
+    assert!(device == "flex" || said.err.contains("agrees with the CPU to "), "{}", said.err);
+    let events = place.read(&format!("{home}/runs/{}/events.jsonl", done["run"].as_str().unwrap()));
+    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    Ok(events.filter(|e| e["event"] == "step").map(|e| e["loss"].as_f64().unwrap()).collect())
+}
+
+/// The software driver computes some of the matrix kernels that autotune may choose wrongly. Then the
+/// comparison with the CPU (loss and every gradient to 2e-2 of the largest value) has to refuse the
+/// device; when it chooses others, the run has to have the CPU's losses.
+#[test]
+fn a_run_on_vulkan_has_the_losses_of_the_cpu_or_is_refused() {
+    if std::env::var_os("CUPOLA_TEST_VULKAN").is_none() {
+        eprintln!("not run: no CUPOLA_TEST_VULKAN");
+        return;
+    }
+    let place = place();
+    let cpu = losses(&place, "flex").unwrap();
+    for _ in 0..12 {
+        match losses(&place, "vulkan") {
+            Ok(gpu) => {
+                assert_eq!(gpu.len(), 4);
+                for (a, b) in gpu.iter().zip(&cpu) {
+                    assert!((a - b).abs() < 1e-3 * b, "{gpu:?} on Vulkan, {cpu:?} on the CPU");
+                }
+                return;
+            }
+            Err(message) => assert!(message.contains("computes wrong numbers for this network"), "{message}"),
+        }
+    }
+    panic!("the driver was refused twelve times");
+}
+
+#[test]
+fn a_software_adapter_is_left_for_the_cpu_with_a_line() {
+    if std::env::var_os("CUPOLA_TEST_VULKAN").is_none() {
+        eprintln!("not run: no CUPOLA_TEST_VULKAN");
+        return;
+    }
+    let place = place();
+    let said = place.run(&["train", "--config", "run.toml", "--max-steps", "1"]);
+    assert!(
+        said.out.contains("device  flex (CPU) (no GPU: the only Vulkan adapter is software: "),
+        "{}{}",
+        said.out,
+        said.err
+    );
+}
