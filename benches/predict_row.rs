@@ -1,0 +1,68 @@
+use std::time::Instant;
+
+use cupola_infer::{EngineChoice, Predictor};
+use cupola_nn::{Choice, Drawn, Network, open};
+use cupola_prep::Signature;
+use cupola_registry::{Home, Lineage, Sealed, publish};
+use serde_json::{Map, Value};
+
+use crate::report;
+use crate::workload::Workload;
+
+/// Times one JSON row to its prediction, and the forward pass alone, by each engine.
+pub fn run(home: &Home, workload: &Workload, quick: bool) {
+    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let network = Network::build(&workload.architecture, &mut Drawn { seed: 1 }, &device.device).unwrap();
+    let plan = &workload.prepared.plan;
+    let model = network.state_dict().unwrap().to_safetensors().unwrap();
+    let config = serde_json::to_vec(&workload.architecture).unwrap();
+    let plan_json = serde_json::to_vec(plan).unwrap();
+    let files: [(&str, &[u8]); 4] = [
+        ("model.safetensors", &model),
+        ("config.json", &config),
+        ("plan.json", &plan_json),
+        ("metrics.json", b"{}"),
+    ];
+    let lineage = Lineage {
+        run: String::new(),
+        dataset_version: String::new(),
+        config_sha256: String::new(),
+        code_version: String::new(),
+        parent: None,
+    };
+    let signature = serde_json::to_value(Signature::of(plan)).unwrap();
+    let sealed = Sealed { name: workload.name, files: &files, signature, lineage, metrics: Map::new() };
+    let package = publish(home, &sealed).unwrap();
+
+    let row: Map<String, Value> = (0..workload.architecture.input.iter().product())
+        .map(|i: usize| (format!("x{i}"), Value::from((i as f64 * 0.37).fract())))
+        .collect();
+    let n = if quick { 3 } else { 2000 };
+    for (choice, name) in [(EngineChoice::Burn, "burn"), (EngineChoice::Candle, "candle")] {
+        let mut predictor = Predictor::load(&package, choice, &device).unwrap();
+        let signature = predictor.signature.clone();
+        let rows = [row.clone()];
+        let examples = Predictor::examples(plan, &signature, &rows).unwrap();
+        let forward = time(n, || drop(predictor.logits(examples.clone()).unwrap()));
+        report("forward, one row", workload.name, &format!("cupola ({name})"), forward);
+        let whole = time(n, || {
+            let examples = Predictor::examples(plan, &signature, &rows).unwrap();
+            drop(predictor.forward(examples).unwrap());
+        });
+        report("JSON row to prediction", workload.name, &format!("cupola ({name})"), whole);
+    }
+}
+
+/// Seconds of each of `n` calls, after a fifth as many for warm-up.
+fn time(n: usize, mut f: impl FnMut()) -> Vec<f64> {
+    for _ in 0..n / 5 {
+        f();
+    }
+    (0..n)
+        .map(|_| {
+            let start = Instant::now();
+            f();
+            start.elapsed().as_secs_f64()
+        })
+        .collect()
+}
