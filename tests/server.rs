@@ -176,10 +176,10 @@ fn a_deadline_that_passes_is_told() {
 fn a_signal_lets_open_requests_finish() {
     let place = place();
     let server = place.serve(&["--model", "blobs", "--batch-rows", "1"]);
-    let slow = rows(30_000);
+    let slow = rows(100_000);
     std::thread::scope(|scope| {
         let request = scope.spawn(|| server.post("/v1/models/blobs/predict", &slow, &[]).status);
-        std::thread::sleep(Duration::from_millis(150));
+        std::thread::sleep(Duration::from_millis(500));
         server.terminate();
         assert_eq!(request.join().unwrap(), 200, "the open request");
     });

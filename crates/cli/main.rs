@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-// Page faults were 6 % of a CPU training step with the system's allocator; see BENCHMARKS.md.
+// Fewer page faults in a training step than with the system's allocator; see BENCHMARKS.md.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

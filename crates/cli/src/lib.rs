@@ -24,19 +24,11 @@ pub fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
     let home = cupola_registry::Home::new(cli.home.clone());
     let ui = ui::Ui { json: cli.json };
-    let done = match cli.command {
-        Command::Train(args) => commands::train::run(&home, ui, &args),
-        Command::Check(args) => commands::check::run(ui, &args),
-        Command::Evaluate(args) => commands::evaluate::run(&home, ui, &args),
-        Command::Predict(args) => commands::predict::run(&home, &args),
-        Command::Serve(args) => commands::serve::run(&home, ui, &args),
-        Command::Runs(args) => commands::runs::run(&home, ui, &args),
-        Command::Models(args) => commands::models::run(&home, ui, &args),
-        Command::Doctor(args) => commands::doctor::run(&home, ui, &args),
-        Command::Schema(args) => commands::schema::run(&args),
-        Command::Completions(args) => commands::completions::run(&args),
-        Command::ProbeVulkan => commands::doctor::probe(),
-    };
+    // A panic that nothing caught is a bug of ours: it gets a message too, and no other exit code.
+    let done = cupola_nn::quietly(|| run(&home, ui, cli.command));
+    let done = done.unwrap_or_else(|panic| {
+        Err(anyhow::anyhow!("internal error: {panic}; please report it with the command that was typed"))
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -46,17 +38,33 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Libraries panic where a driver fails; that is caught and told as an error, so the hook's own
-/// report would only be noise. Set `RUST_BACKTRACE` to see it.
+fn run(home: &cupola_registry::Home, ui: ui::Ui, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Train(args) => commands::train::run(home, ui, &args),
+        Command::Check(args) => commands::check::run(ui, &args),
+        Command::Evaluate(args) => commands::evaluate::run(home, ui, &args),
+        Command::Predict(args) => commands::predict::run(home, &args),
+        Command::Serve(args) => commands::serve::run(home, ui, &args),
+        Command::Runs(args) => commands::runs::run(home, ui, &args),
+        Command::Models(args) => commands::models::run(home, ui, &args),
+        Command::Doctor(args) => commands::doctor::run(home, ui, &args),
+        Command::Schema(args) => commands::schema::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::ProbeVulkan => commands::doctor::probe(),
+    }
+}
+
+/// Libraries panic where a driver fails. On the main thread that is caught and told as an error, so
+/// the hook's own report would only be noise; `CUPOLA_PANICS=1` brings it back.
 fn quiet_panics() {
     if std::env::var_os("CUPOLA_PANICS").is_some() {
         return;
     }
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        // A panic on the main thread is either caught or ends the process with its own message.
-        tracing::debug!(%info, "panic");
-        if std::thread::current().name() != Some("main") {
+        let name = std::thread::current().name().map(str::to_owned);
+        let caught = name.is_some_and(|name| name == "main" || name.starts_with("engine-"));
+        if !caught {
             report(info);
         }
     }));

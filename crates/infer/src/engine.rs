@@ -78,17 +78,17 @@ impl Engine for BurnEngine {
 
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
         let Examples { layout, rows, dense, indices } = examples;
-        // A driver's panic ends one batch, not the server.
-        let values = quietly(|| {
-            let input = Input::new(rows, &layout.dense, dense, indices, &self.device);
-            self.network.forward(input).try_into_vec_as::<f32>()
-        });
-        let fail = |why: String| {
-            let device = self.device_name.clone();
-            Error::Network(cupola_nn::Error::Device { device, why })
-        };
-        values.map_err(fail)?.map_err(|error| fail(error.to_string()))
+        let input = Input::new(rows, &layout.dense, dense, indices, &self.device);
+        let fail = |why: String| cupola_nn::Error::Device { device: self.device_name.clone(), why };
+        let values = self.network.forward(input).try_into_vec_as::<f32>();
+        Ok(values.map_err(|error| fail(error.to_string()))?)
     }
+}
+
+/// A driver's or a kernel's panic ends one batch, not the server.
+pub(crate) fn contained(engine: &mut dyn Engine, examples: Examples) -> Result<Vec<f32>, Error> {
+    let name = engine.name();
+    quietly(|| engine.forward(examples)).unwrap_or_else(|why| Err(Error::Panicked { engine: name, why }))
 }
 
 /// Builds the engine that `choice` asks for, with the weights of a package.
@@ -128,8 +128,8 @@ fn faster(
     architecture: &Architecture,
 ) -> Result<(Box<dyn Engine>, EngineReport), Error> {
     let sample = sample(architecture);
-    let a = burn.forward(sample.clone())?;
-    let b = candle.forward(sample.clone())?;
+    let a = contained(burn.as_mut(), sample.clone())?;
+    let b = contained(candle.as_mut(), sample.clone())?;
     let difference = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     let scale = a.iter().map(|x| x.abs()).fold(1.0, f32::max);
     let burn_us = time(burn.as_mut(), &sample)?;

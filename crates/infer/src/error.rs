@@ -34,6 +34,14 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
+    /// An engine that panicked; it is used for the next batch again.
+    #[error("{engine} failed on this batch: {why}; send it again, or use another --engine or --device")]
+    Panicked {
+        /// The engine.
+        engine: String,
+        /// What it said.
+        why: String,
+    },
     /// candle's own word.
     #[error("candle: {0}; use --engine burn")]
     Candle(#[from] candle_core::Error),

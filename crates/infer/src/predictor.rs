@@ -64,7 +64,7 @@ impl Predictor {
         if examples.rows == 0 {
             return Ok(Vec::new());
         }
-        let logits = self.engine.forward(examples)?;
+        let logits = self.logits(examples)?;
         Ok(logits.chunks(self.plan.target.width()).map(|row| self.plan.target.decode(row)).collect())
     }
 
@@ -73,7 +73,7 @@ impl Predictor {
     /// # Errors
     /// When the device fails.
     pub fn logits(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
-        self.engine.forward(examples)
+        engine::contained(self.engine.as_mut(), examples)
     }
 }
 

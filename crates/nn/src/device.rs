@@ -142,6 +142,10 @@ fn vulkan() -> Result<(Device, String, bool), Error> {
 }
 
 fn first_line(text: &str) -> String {
+    // wgpu's own sentence names its request, not what a user could do.
+    if text.starts_with("No adapter available") {
+        return "no Vulkan driver with an adapter was found".to_owned();
+    }
     text.lines().next().unwrap_or_default().trim_end_matches('.').to_owned()
 }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use flate2::{Compression, write::GzEncoder};
 
+use datafusion::dataframe::DataFrameWriteOptions;
+
 use super::*;
 
 fn one(path: &str) -> Source {
@@ -33,6 +35,27 @@ fn csv_json_and_parquet_hold_the_same_rows() {
         assert_eq!((x.null_count(), name.null_count()), (1, 1));
         assert_eq!(x.data_type().to_string(), "Float64");
     }
+}
+
+#[test]
+fn parquet_keeps_types_and_missing_values() {
+    let dir = folder();
+    fs::write(dir.path().join("a.csv"), "x,Name,n\n1.5,a,1\n?,b,2\n2.5,,3\n").unwrap();
+    let csv = read(dir.path(), "a.csv", None).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let frame = SessionContext::new().read_batches(csv.batches.clone()).unwrap();
+        let path = dir.path().join("a.parquet").to_string_lossy().into_owned();
+        frame
+            .write_parquet(&path, DataFrameWriteOptions::new().with_single_file_output(true), None)
+            .await
+            .unwrap();
+    });
+    let parquet = read(dir.path(), "a.parquet", Some("SELECT n, Name, x FROM data WHERE n < 3")).unwrap();
+    assert_eq!(parquet.rows(), 2);
+    let column = |name: &str| parquet.batches[0].column_by_name(name).unwrap();
+    assert_eq!((column("x").null_count(), column("Name").null_count()), (1, 0));
+    assert!(column("n").data_type().is_integer());
 }
 
 #[test]
