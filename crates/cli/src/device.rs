@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use cupola_nn::{Architecture, Choice, Opened, agreement, open};
+use cupola_nn::{Architecture, Choice, Loss, Opened, agreement, open};
 use serde::{Deserialize, Serialize};
 
 /// How long a driver may take to say that it is there.
@@ -34,11 +34,17 @@ pub fn choose(choice: Choice) -> Result<Opened> {
 ///
 /// # Errors
 /// A device that was named and disagrees.
-pub fn trusted(device: Opened, choice: Choice, network: &Architecture, batch: usize) -> Result<Opened> {
+pub fn trusted(
+    device: Opened,
+    choice: Choice,
+    network: &Architecture,
+    loss: Loss,
+    batch: usize,
+) -> Result<Opened> {
     if !device.is_gpu() {
         return Ok(device);
     }
-    match agreement(network, &device.device, &device.name, batch.min(64)) {
+    match agreement(network, loss, &device.device, &device.name, batch.min(64)) {
         Ok(found) => {
             let why = format!("{}; agrees with the CPU to {:.0e}", device.why, found.worst.max(found.loss));
             Ok(Opened { why, ..device })

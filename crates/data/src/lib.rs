@@ -12,4 +12,4 @@ mod version;
 pub use error::Error;
 pub use files::{DataFile, Format, find};
 pub use read::{Table, load};
-pub use version::{DatasetVersion, FileVersion, sha256_hex};
+pub use version::{DatasetVersion, FileVersion};

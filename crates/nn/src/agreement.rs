@@ -1,12 +1,13 @@
 //! Whether a device computes a network's loss and gradients as the CPU does.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use cupola_spec::Layer;
 
 use crate::architecture::Architecture;
 use crate::device::quietly;
 use crate::error::Error;
 use crate::input::Input;
+use crate::loss::{Loss, Truth};
 use crate::network::Network;
 use crate::state_dict::StateDict;
 use crate::weights::Drawn;
@@ -24,21 +25,23 @@ pub struct Agreement {
     pub worst: f32,
 }
 
-/// Compares loss and gradients of a freshly drawn network on one made-up batch, dropout left out.
+/// Compares the loss and all gradients of a freshly drawn network on one made-up batch, dropout left
+/// out.
 ///
 /// # Errors
 /// [`Error::Disagrees`] beyond the tolerance, [`Error::Device`] when the device fails.
 pub fn agreement(
     architecture: &Architecture,
+    loss: Loss,
     device: &Device,
     name: &str,
     batch: usize,
 ) -> Result<Agreement, Error> {
     let mut plain = architecture.clone();
     without_dropout(&mut plain.trunk);
-    let (loss, grads) = once(&plain, device, name, batch)?;
-    let (expected_loss, expected) = once(&plain, &Device::flex(), "flex", batch)?;
-    let mut found = Agreement { loss: off(&[loss], &[expected_loss]), worst: 0.0 };
+    let (value, grads) = once(&plain, loss, device, name, batch)?;
+    let (expected_loss, expected) = once(&plain, loss, &Device::flex(), "flex", batch)?;
+    let mut found = Agreement { loss: off(&[value], &[expected_loss]), worst: 0.0 };
     let judge = |what: &str, off: f32| {
         // NaN is no agreement either.
         if off <= ALLOWED {
@@ -74,6 +77,7 @@ fn without_dropout(layers: &mut [Layer]) {
 /// Loss and gradients of one batch.
 fn once(
     architecture: &Architecture,
+    loss: Loss,
     device: &Device,
     name: &str,
     batch: usize,
@@ -91,12 +95,23 @@ fn once(
             })
             .collect();
         let logits = network.forward(Input::new(batch, &architecture.input, dense, indices, &device));
-        let target = TensorData::new(wave(batch * architecture.output, 1.3), [batch, architecture.output]);
-        let loss = (logits - Tensor::<2>::from_data(target, &device)).square().mean();
+        let loss = loss.forward(logits, truth(loss, batch, architecture.output, &device));
         let value = loss.clone().try_into_scalar::<f32>().map_err(|e| fail(e.to_string()))?;
         Ok((value, network.gradients(&loss.backward())?))
     };
     quietly(run).map_err(fail)?
+}
+
+/// Every class in turn, or a wave.
+fn truth(loss: Loss, batch: usize, output: usize, device: &Device) -> Truth {
+    let in_turn = |n: usize| (0..batch).map(move |i| i % n);
+    match loss {
+        Loss::CrossEntropy => {
+            Truth::classes(in_turn(output).map(|c| i32::try_from(c).unwrap_or_default()).collect(), device)
+        }
+        Loss::BinaryCrossEntropy => Truth::numbers(in_turn(2).map(|c| c as f32).collect(), device),
+        Loss::MeanSquared => Truth::numbers(wave(batch, 1.3), device),
+    }
 }
 
 /// Values that are neither zero nor equal nor large.

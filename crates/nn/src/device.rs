@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 
 use burn::tensor::{Device, Tensor};
+use burn_std::config::{BurnConfig, RuntimeConfig};
 
 use crate::error::Error;
 
@@ -123,6 +124,7 @@ fn ndarray() -> Result<Opened, Error> {
 
 fn vulkan() -> Result<(Device, String, bool), Error> {
     let fail = |why: String| Error::Device { device: "vulkan".into(), why };
+    without_fusion();
     let opened = quietly(|| {
         burn::tensor::Device::wgpu_options()
             .graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan)
@@ -138,6 +140,20 @@ fn vulkan() -> Result<(Device, String, bool), Error> {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(why)) => Err(fail(first_line(&why))),
         Err(panic) => Err(fail(first_line(&panic))),
+    }
+}
+
+/// Turns off kernel fusion, which in Burn 0.22 gives wrong gradients on some drivers (its issues 4366
+/// and 5122; seen here on a software driver, where the same kernels run one by one are right).
+/// `BURN_FUSION_MAX_EXPLORATIONS` in the environment takes precedence.
+fn without_fusion() {
+    if std::env::var_os("BURN_FUSION_MAX_EXPLORATIONS").is_some() {
+        return;
+    }
+    let config = serde_json::json!({ "fusion": { "beam_search": { "max_explorations": 0 } } });
+    if let Ok(config) = serde_json::from_value::<BurnConfig>(config) {
+        // False where it was set or read before: then someone else has chosen.
+        let _ = BurnConfig::try_set(config);
     }
 }
 

@@ -185,27 +185,9 @@ fn constant<'a>(error: &'a ValidationError<'_>) -> Option<&'a str> {
 
 /// Names that may stand where an unknown key was found.
 fn siblings<'a>(schema: &'a Value, schema_path: &str) -> Vec<&'a str> {
-    let mut at = schema;
-    for part in schema_path.trim_end_matches("/additionalProperties").split('/').skip(1) {
-        if part == "$ref" {
-            let target = at["$ref"].as_str().unwrap_or_default();
-            at = schema.pointer(target.trim_start_matches('#')).unwrap_or(&Value::Null);
-        } else if let Ok(index) = part.parse::<usize>()
-            && at.is_array()
-        {
-            at = &at[index];
-        } else {
-            at = &at[part];
-        }
-        // Locations may point at a definition directly.
-        if let Some(target) = at.get("$ref").and_then(Value::as_str).filter(|_| part != "$ref") {
-            let resolved = schema.pointer(target.trim_start_matches('#'));
-            if !schema_path.contains("$ref") {
-                at = resolved.unwrap_or(at);
-            }
-        }
-    }
-    at["properties"].as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect()
+    let object = schema.pointer(schema_path.trim_end_matches("/additionalProperties"));
+    let properties = object.and_then(|object| object["properties"].as_object());
+    properties.into_iter().flatten().map(|(key, _)| key.as_str()).collect()
 }
 
 fn remedy(word: &str, known: &[&str]) -> String {

@@ -12,7 +12,7 @@ use cupola_registry::{
     Home, Index, Lineage, Package, RunFolder, RunRecord, Sealed, Status, now, publish, sha256_hex,
 };
 use cupola_spec::Run;
-use cupola_train::{Ended, Job, Outcome, fit, goal, score};
+use cupola_train::{Ended, Job, Outcome, fit, goal, loss_of, score};
 use serde_json::{Map, Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -41,7 +41,8 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     show_data(ui, &run, &loaded);
     let architecture = architecture(&run, &loaded.prepared)?;
     show_layers(ui, &architecture.table()?);
-    let device = device::trusted(device, args.device.device, &architecture, run.train.batch_size)?;
+    let loss = loss_of(&loaded.prepared.plan.target);
+    let device = device::trusted(device, args.device.device, &architecture, loss, run.train.batch_size)?;
     ui.line(format!("device  {device}"));
     let (folder, mut record) = match resumed {
         Some((folder, record)) => (folder, same_data(record, &loaded)?),

@@ -111,7 +111,7 @@ fn the_cpu_gives_pytorchs_numbers() {
 fn a_device_agrees_with_itself() {
     for (name, json, _) in CASES {
         let case: Case = serde_json::from_str(json).unwrap();
-        let found = crate::agreement(&case.architecture, &Device::flex(), "flex", 8).unwrap();
+        let found = crate::agreement(&case.architecture, case.loss, &Device::flex(), "flex", 8).unwrap();
         assert!(found.loss <= 0.0 && found.worst <= 0.0, "{name} {found:?}");
     }
 }
