@@ -84,3 +84,21 @@ fn a_software_adapter_is_left_for_the_cpu_with_a_line() {
         said.err
     );
 }
+
+#[test]
+fn a_gpu_serves_the_cpus_answers_or_not_at_all() {
+    if std::env::var_os("CUPOLA_TEST_VULKAN").is_none() {
+        eprintln!("not run: no CUPOLA_TEST_VULKAN");
+        return;
+    }
+    let place = Place::with_blobs(120, "[train]\nepochs = 2\n");
+    place.train(&[]);
+    let answers = |device: &str| -> Vec<f64> {
+        let said = place.run(&["predict", "--model", "blobs", "--input", "blobs.csv", "--device", device]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let rows = said.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.map(|row| row["side"]["probabilities"]["left"].as_f64().unwrap()).collect()
+    };
+    let (gpu, cpu) = (answers("vulkan"), answers("flex"));
+    assert!(gpu.iter().zip(&cpu).all(|(a, b)| (a - b).abs() < 1e-2), "{gpu:?} {cpu:?}");
+}
