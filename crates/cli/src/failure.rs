@@ -42,7 +42,10 @@ fn record(error: &cupola_registry::Error) -> bool {
 
 fn network(error: &cupola_nn::Error) -> bool {
     use cupola_nn::Error as E;
-    matches!(error, E::Shape(_) | E::NotFlat { .. } | E::Device { .. } | E::Disagrees { .. })
+    matches!(
+        error,
+        E::Shape(_) | E::Input { .. } | E::NotFlat { .. } | E::Device { .. } | E::Disagrees { .. }
+    )
 }
 
 fn serve(error: &cupola_serve::Error) -> bool {

@@ -66,6 +66,9 @@ impl Architecture {
                 parameters: values * width,
             });
         }
+        if !matches!(self.input.len(), 1 | 3) || self.input.contains(&0) || self.output == 0 {
+            return Err(Error::Input { found: self.input.clone(), output: self.output });
+        }
         let input = self.trunk_input();
         let trunk = trace("trunk", &input, &self.trunk)?;
         let last = trunk.last().map_or(input, |row| row.output.clone());

@@ -8,6 +8,16 @@ pub enum Error {
     /// A layer does not fit what reaches it.
     #[error(transparent)]
     Shape(#[from] ShapeError),
+    /// Sizes that no network has.
+    #[error(
+        "an input of shape {found:?} and {output} outputs make no network; the input is [width] or [channels, height, width]"
+    )]
+    Input {
+        /// Shape of one example.
+        found: Vec<usize>,
+        /// Width of the head.
+        output: usize,
+    },
     /// The trunk does not end in a vector.
     #[error(
         "the trunk ends in shape {found:?}, but the head needs a flat one; end it with `flatten` or `global_avg_pool`"

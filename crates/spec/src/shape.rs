@@ -93,6 +93,10 @@ fn row(
         Layer::Flatten {} => (vec![input.iter().product()], 0),
         Layer::BatchNorm {} => (input.to_vec(), 2 * input[0]),
         Layer::LayerNorm {} => (input.to_vec(), 2 * input[input.len() - 1]),
+        // A package's file has not been through the schema that bounds a config.
+        Layer::Dropout { p } if !(0.0..1.0).contains(p) => {
+            return Err(fail("a probability of at least 0 and below 1", "change `p`"));
+        }
         Layer::Dropout { .. } | Layer::Activation { .. } => (input.to_vec(), 0),
         Layer::Residual { layers, shortcut } => {
             let last = |rows: &[ShapeRow]| rows.last().map_or(input.to_vec(), |r| r.output.clone());
@@ -141,6 +145,13 @@ mod tests {
         let error = trace("trunk", &[1, 8, 8], &layers).unwrap_err();
         assert_eq!(error.name, "trunk.0");
         assert!(error.to_string().ends_with("put `flatten` or `global_avg_pool` before it"), "{error}");
+    }
+
+    #[test]
+    fn a_probability_out_of_range_is_refused() {
+        for p in [-0.1, 1.0, f64::NAN, f64::INFINITY] {
+            assert!(trace("trunk", &[4], &[Layer::Dropout { p }]).is_err(), "{p}");
+        }
     }
 
     #[test]

@@ -182,7 +182,10 @@ impl<'a> Loop<'a> {
             let order = permutation(rows, self.job.run.seed, "shuffle", self.progress.epoch);
             while self.progress.batch < self.batches {
                 if self.job.max_steps.is_some_and(|most| self.progress.step >= most) {
-                    self.checkpoint(observer)?;
+                    // The end of an epoch has written this one already.
+                    if self.job.folder.checkpoint_steps()?.last() != Some(&self.progress.step) {
+                        self.checkpoint(observer)?;
+                    }
                     return Ok(Ended::MaxSteps);
                 }
                 let at = usize::try_from(self.progress.batch).unwrap_or(usize::MAX) * train.batch_size;

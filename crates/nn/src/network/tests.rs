@@ -134,6 +134,16 @@ fn weights_of_another_architecture_are_refused_by_name() {
 }
 
 #[test]
+fn sizes_that_make_no_network_are_errors() {
+    use cupola_spec::Layer;
+    for input in [vec![], vec![0], vec![3, 4], vec![1, 0, 4], vec![1, 2, 3, 4]] {
+        let layers = vec![Layer::BatchNorm {}, Layer::LayerNorm {}, Layer::Flatten {}];
+        assert!(Architecture::new("layers", &input, &[], layers, 2).is_err(), "{input:?}");
+    }
+    assert!(Architecture::new("layers", &[3], &[], Vec::new(), 0).is_err());
+}
+
+#[test]
 fn a_drawn_network_follows_its_seed_alone() {
     let case: Case = serde_json::from_str(CASES[1].1).unwrap();
     let draw = |seed| {
