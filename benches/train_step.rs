@@ -28,6 +28,7 @@ pub fn run(home: &Home, workload: &Workload) {
         device: Device::flex(),
         folder: &folder,
         max_steps: Some(workload.steps),
+        fault: None,
     };
     let mut seconds = Vec::new();
     fit(&job, &mut |event| {

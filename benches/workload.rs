@@ -42,10 +42,7 @@ fn workload(
     let run = cupola_spec::parse(name, &text, &[], &|_| Err(String::new())).unwrap();
     let frame = frame(width, 8 * batch);
     let prepared = prepare(&run, &frame, None).unwrap();
-    let layout = prepared.plan.layout();
-    let output = prepared.plan.target.width();
-    let architecture =
-        Architecture::new(&run.family, &layout.dense, &layout.indices, run.layers.clone(), output).unwrap();
+    let architecture = cupola_train::architecture(&run, &prepared.plan).unwrap();
     Workload { name, run, prepared, architecture, steps }
 }
 

@@ -1,7 +1,7 @@
 use std::fs;
 
-use cupola_nn::Architecture;
-use cupola_spec::{config_schema, parse, parse_model_file};
+use cupola_nn::{Architecture, Average};
+use cupola_spec::{Block, config_schema, parse, parse_model_file};
 use cupola_testkit::root;
 
 use crate::support::Place;
@@ -39,8 +39,14 @@ fn every_architecture_is_what_it_expects() {
         let file = parse_model_file(&name, &text).unwrap_or_else(|problems| panic!("{problems}"));
         let expect = file.expect.unwrap_or_else(|| panic!("{name} has no [expect]"));
         let family = file.family;
+        let block = match *expect.input {
+            [numbers] => Block::Table { numbers, encoded: 0, indices: Vec::new() },
+            [c, h, w] => Block::Image { shape: [c, h, w] },
+            _ => panic!("{name}: {:?} is neither a table nor an image", expect.input),
+        };
+        let average = Average::Output;
         let architecture =
-            Architecture::new(family.name(), &expect.input, &[], family.layers(), expect.output).unwrap();
+            Architecture::new(family.name(), &family.design(), block, expect.output, average).unwrap();
         assert_eq!(architecture.parameters().unwrap(), expect.parameters, "{name}");
     }
 }

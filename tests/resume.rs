@@ -31,7 +31,9 @@ fn outcome(place: &Place, run: &str) -> Whole {
         .lines()
         .map(|line| {
             let mut event: Value = serde_json::from_str(line).unwrap();
-            event.as_object_mut().unwrap().remove("seconds");
+            for measured in ["seconds", "memory_mib"] {
+                event.as_object_mut().unwrap().remove(measured);
+            }
             event
         })
         // How often a checkpoint is written depends on when the run was stopped.

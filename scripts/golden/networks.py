@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Writes crates/nn/src/golden/*.{json,safetensors} with PyTorch's numbers.
+"""Writes crates/nn/src/golden/*.safetensors with PyTorch's numbers for the architectures in *.json.
 
 Each case is an architecture with weights, a batch, its logits in training and in evaluation, the
-loss, the gradients and the running statistics after one forward pass.
+loss, the gradients and the running statistics after one forward pass. The architectures of the
+families are written by
 
-Needs: torch 2.15, safetensors 0.8. Prints the files it wrote.
+    CUPOLA_WRITE_GOLDEN=1 cargo test --release --workspace the_golden_files
+
+Needs: torch 2.15, safetensors 0.8. Prints the files it wrote; names on the command line write only
+those.
 """
 import json
 import pathlib
@@ -18,75 +22,65 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from torch_network import Network
 
 OUT = pathlib.Path(__file__).parents[2] / "crates/nn/src/golden"
-OUT.mkdir(exist_ok=True)
+BATCH = 7
 
 
-def act(name):
-    return {"type": "activation", "function": name}
+def indices_of(config):
+    """Random indices; texts of random lengths, padded with 0."""
+    parts = []
+    for source in config["sources"]:
+        block = source["block"]
+        if block["kind"] == "table":
+            parts += [torch.randint(0, n, (BATCH, 1)) for n in block["indices"]]
+        elif block["kind"] == "text":
+            text = torch.randint(1, block["vocabulary"], (BATCH, block["length"]))
+            lengths = torch.randint(1, block["length"] + 1, (BATCH, 1))
+            parts.append(text * (torch.arange(block["length"]) < lengths))
+    return torch.cat(parts, 1) if parts else torch.zeros(BATCH, 0, dtype=torch.long)
 
 
-def linear(out, bias=True):
-    return {"type": "linear", "out": out, "bias": bias}
+def loss_of(name, logits, output):
+    """A random target, and the loss of the logits [batch * members, output]."""
+    members = len(logits) // BATCH
+    if name == "cross_entropy":
+        target = torch.randint(0, output, (BATCH,))
+        return target, F.cross_entropy(logits, target.repeat_interleave(members))
+    if name == "binary_cross_entropy":
+        target = torch.randint(0, 2, (BATCH,)).float()
+        return target, F.binary_cross_entropy_with_logits(logits[:, 0], target.repeat_interleave(members))
+    target = torch.randn(BATCH)
+    return target, F.mse_loss(logits[:, 0], target.repeat_interleave(members))
 
 
-def conv(out, kernel, **more):
-    return {"type": "conv2d", "out": out, "kernel": kernel} | more
-
-
-CASES = {
-    "table": ("binary_cross_entropy", {
-        "family": "layers", "input": [6], "embeddings": [[5, 3], [4, 2]], "output": 1,
-        "trunk": [linear(8), act("gelu"), {"type": "layer_norm"}, linear(7, False),
-                  {"type": "batch_norm"}, act("tanh"), {"type": "dropout", "p": 0.0}],
-    }),
-    "cnn": ("cross_entropy", {
-        "family": "cnn", "input": [2, 8, 6], "embeddings": [], "output": 4,
-        "trunk": [conv(5, 3, padding=1, bias=False), {"type": "batch_norm"}, act("relu"),
-                  {"type": "max_pool", "kernel": 2}, conv(6, 3), act("sigmoid"),
-                  {"type": "flatten"}, linear(9), act("silu")],
-    }),
-    "residual": ("mean_squared", {
-        "family": "layers", "input": [1, 9, 9], "embeddings": [], "output": 1,
-        "trunk": [conv(4, 3, padding=1), {"type": "residual", "layers": [
-                      conv(6, 3, stride=2, padding=1), {"type": "batch_norm"}, act("gelu"), conv(6, 3, padding=1)],
-                      "shortcut": [conv(6, 1, stride=2, bias=False)]},
-                  act("relu"), {"type": "residual", "layers": [conv(6, 3, padding=1), act("tanh")]},
-                  {"type": "avg_pool", "kernel": 2, "stride": 1}, {"type": "global_avg_pool"}, linear(5), act("relu")],
-    }),
-}
-
-for seed, (name, (loss_name, config)) in enumerate(CASES.items()):
-    torch.manual_seed(seed)
+for path in sorted(OUT.glob("*.json")):
+    if sys.argv[1:] and path.stem not in sys.argv[1:]:
+        continue
+    case = json.loads(path.read_text())
+    config = case["architecture"]
+    torch.manual_seed(len(path.stem))
     net = Network(config)
     with torch.no_grad():
         for key, value in net.state_dict().items():
             if "running_var" in key:
                 value.uniform_(0.5, 1.5)
-            elif "running_mean" in key or value.dim() == 1:
+            elif "running_mean" in key or value.dim() == 1 and "num_batches" not in key:
                 value.normal_(0.3, 0.5)
-    tensors = {f"weight/{k}": v.clone() for k, v in net.state_dict().items() if "num_batches" not in k}
-    batch = 7
-    dense = torch.randn(batch, *config["input"])
-    indices = torch.stack([torch.randint(0, n, (batch,)) for n, _ in config["embeddings"]], 1) \
-        if config["embeddings"] else torch.zeros(batch, 0, dtype=torch.long)
+    own = net.named()
+    state = net.state_dict()
+    tensors = {f"weight/{name}": state[key].clone() for name, key in own.items()}
+    width = sum(source.widths()[0] for source in net.sources())
+    dense, indices = torch.randn(BATCH, width), indices_of(config)
     net.eval()
     tensors["eval"] = net(dense, indices).detach()
     net.train()
-    logits = net(dense, indices)
-    if loss_name == "cross_entropy":
-        target = torch.randint(0, config["output"], (batch,))
-        loss = F.cross_entropy(logits, target)
-    elif loss_name == "binary_cross_entropy":
-        target = torch.randint(0, 2, (batch,))
-        loss = F.binary_cross_entropy_with_logits(logits[:, 0], target.float())
-    else:
-        target = torch.randn(batch)
-        loss = F.mse_loss(logits[:, 0], target)
+    logits = net.each(dense, indices)
+    target, loss = loss_of(case["loss"], logits, config["output"])
     loss.backward()
     tensors |= {"dense": dense, "indices": indices.float(), "target": target.float(), "train": logits.detach(),
                 "loss": loss.detach().reshape(1)}
-    tensors |= {f"grad/{k}": p.grad for k, p in net.named_parameters()}
-    tensors |= {f"after/{k}": v.clone() for k, v in net.state_dict().items() if "running" in k}
-    save_file({k: v.contiguous() for k, v in tensors.items()}, OUT / f"{name}.safetensors")
-    (OUT / f"{name}.json").write_text(json.dumps({"loss": loss_name, "architecture": config}, indent=1) + "\n")
-    print(f"wrote {OUT / name}.json and .safetensors")
+    grads = dict(net.named_parameters())
+    tensors |= {f"grad/{name}": grads[key].grad for name, key in own.items() if key in grads}
+    state = net.state_dict()
+    tensors |= {f"after/{name}": state[key].clone() for name, key in own.items() if "running" in name}
+    save_file({k: v.contiguous() for k, v in tensors.items()}, path.with_suffix(".safetensors"))
+    print(f"wrote {path.with_suffix('.safetensors')}")

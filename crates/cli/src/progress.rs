@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use cupola_spec::Goal;
-use cupola_train::{Event, Stop};
+use cupola_train::{Event, Stop, Values};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::ui::{Ui, metric};
@@ -61,6 +61,13 @@ impl Progress {
         match event {
             Event::Step { step, epoch, loss, examples, .. } => self.step(*step, *epoch, *loss, *examples),
             Event::Epoch { .. } => self.epoch(event),
+            Event::Evaluation { step, valid, best, .. } => {
+                let (value, mark) = (self.goal_of(valid), if *best { " *" } else { "" });
+                self.say(&format!("           step {step}/{}{value}{mark}", self.steps));
+            }
+            Event::SmallerParts { step, micro_batch, why } => self.say(&format!(
+                "step {step} did not fit the memory ({why}); going on in parts of {micro_batch} examples, with the same batch"
+            )),
             Event::Checkpoint { .. } => {}
         }
         if self.stop.load(Ordering::Relaxed) { Stop::Yes } else { Stop::No }
@@ -83,10 +90,8 @@ impl Progress {
     }
 
     fn epoch(&mut self, event: &Event) {
-        let Event::Epoch { step, epoch, train_loss, valid, best } = event else { return };
-        let name = self.goal.name();
-        let value = valid.get(name).and_then(serde_json::Value::as_f64);
-        self.last_metric = value.map_or(String::new(), |v| format!(", valid {name} {}", metric(v)));
+        let Event::Epoch { step, epoch, train_loss, valid, best, .. } = event else { return };
+        self.last_metric = self.goal_of(valid);
         let mark = if *best { " *" } else { "" };
         let line = format!(
             "epoch {epoch:>3}/{}  step {step}/{}  train loss {train_loss:.4}{}{mark}  {}  ETA {}",
@@ -96,6 +101,17 @@ impl Progress {
             self.rate(),
             self.eta(*step),
         );
+        self.say(&line);
+    }
+
+    /// The goal among the metrics, as the lines show it.
+    fn goal_of(&self, valid: &Values) -> String {
+        let name = self.goal.name();
+        let value = valid.get(name).and_then(serde_json::Value::as_f64);
+        value.map_or(String::new(), |v| format!(", valid {name} {}", metric(v)))
+    }
+
+    fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
             None => self.ui.line(line),

@@ -1,60 +1,77 @@
 //! The candle engine: the same layers on the same weights, CPU only.
 
-use candle_core::{D, Device, Tensor};
-use cupola_nn::{Architecture, StateDict};
+mod attention;
+mod op;
+mod recurrent;
+
+use candle_core::{Device, Tensor};
+use cupola_nn::{Architecture, Average, Source, StateDict};
 use cupola_prep::Examples;
-use cupola_spec::{Activation, Layer};
+use cupola_spec::{Block, Head, TableStem};
 
 use crate::engine::Engine;
 use crate::error::Error;
+use op::{Flow, Op, run};
 
-const EPSILON: f64 = 1e-5;
-
-/// A layer with its weights as candle tensors.
-enum Op {
-    /// `[in, out]` and `[out]`
-    Linear(Tensor, Option<Tensor>),
-    /// `[out, in, k, k]` and `[1, out, 1, 1]`
-    Conv2d {
-        weight: Tensor,
-        bias: Option<Tensor>,
-        stride: usize,
-        padding: usize,
-    },
-    /// Batch norm with running statistics is one multiplication and one addition.
-    Affine {
-        scale: Tensor,
-        shift: Tensor,
-    },
-    LayerNorm {
-        weight: Tensor,
-        bias: Tensor,
-    },
-    MaxPool(usize, usize),
-    AvgPool(usize, usize),
-    GlobalAvgPool,
-    Activation(Activation),
-    Flatten,
-    Residual(Vec<Op>, Vec<Op>),
-    /// Dropout does nothing in inference.
-    Nothing,
-}
+/// Keeps a logarithm finite.
+const TINY: f64 = 1e-12;
 
 /// The network as a list of candle operations.
 pub struct CandleEngine {
+    sources: Vec<SourceOps>,
+    trunk: Vec<Op>,
+    head: HeadOp,
+    output: usize,
+}
+
+/// A source with its weights.
+struct SourceOps {
+    source: Source,
     embeddings: Vec<Tensor>,
-    ops: Vec<Op>,
+    stem: Vec<Op>,
+    encoder: Vec<Op>,
+}
+
+enum HeadOp {
+    Vector(Op),
+    /// `[members, in, out]` and `[members, 1, out]`
+    Members(Tensor, Tensor, Average),
+}
+
+/// Weights under the names of an architecture.
+pub(crate) struct Named<'a> {
+    architecture: &'a Architecture,
+    weights: &'a StateDict,
+}
+
+impl Named<'_> {
+    /// A weight `part` of the module at a place.
+    pub(crate) fn get(&self, place: &str, part: &str) -> Result<Tensor, Error> {
+        let name = format!("{}.{part}", self.architecture.name_of(place));
+        let array = self.weights.get(&name).ok_or(cupola_nn::Error::Missing { name })?;
+        Ok(Tensor::from_vec(array.data.clone(), array.shape.clone(), &Device::Cpu)?)
+    }
 }
 
 impl CandleEngine {
     /// Reads the weights in `PyTorch`'s names and layouts.
     pub fn new(architecture: &Architecture, weights: &StateDict) -> Result<Self, Error> {
-        let embeddings = (0..architecture.embeddings.len())
-            .map(|index| tensor(weights, &format!("embeddings.{index}.weight")))
-            .collect::<Result<_, _>>()?;
-        let mut ops = ops(weights, "trunk", &architecture.trunk)?;
-        ops.push(linear(weights, "head", true)?);
-        Ok(Self { embeddings, ops })
+        let named = Named { architecture, weights };
+        let several = architecture.sources.len() > 1;
+        let sources = architecture.sources.iter().map(|source| {
+            let prefix = if several { source.prefix() } else { String::new() };
+            SourceOps::new(&named, &prefix, source)
+        });
+        let sources = sources.collect::<Result<_, _>>()?;
+        let trunk = op::ops(&named, "trunk", &architecture.trunk)?;
+        let head = match architecture.head {
+            Head::Vector => HeadOp::Vector(op::linear(&named, "head", true)?),
+            Head::Members => {
+                let bias = named.get("head", "bias")?.unsqueeze(1)?;
+                HeadOp::Members(named.get("head", "weight")?, bias, architecture.average)
+            }
+        };
+        Ok(Self { sources, trunk, head, output: architecture.output })
     }
 }
 
@@ -64,116 +81,131 @@ impl Engine for CandleEngine {
     }
 
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
-        let Examples { layout, rows, dense, indices } = examples;
-        let mut shape = vec![rows];
-        shape.extend(&layout.dense);
-        let mut x = Tensor::from_vec(dense, shape, &Device::Cpu)?;
-        if !self.embeddings.is_empty() {
-            let width = self.embeddings.len();
-            let mut parts = vec![x];
-            for (column, table) in self.embeddings.iter().enumerate() {
-                let index: Vec<u32> = indices
-                    .iter()
-                    .skip(column)
-                    .step_by(width)
-                    .map(|&i| u32::try_from(i).unwrap_or_default())
-                    .collect();
-                parts.push(table.index_select(&Tensor::from_vec(index, rows, &Device::Cpu)?, 0)?);
-            }
-            x = Tensor::cat(&parts, 1)?;
+        let (mut dense, mut index) = (0, 0);
+        let mut flows = Vec::with_capacity(self.sources.len());
+        for source in &self.sources {
+            flows.push(source.forward(&examples, dense, index)?);
+            dense += source.source.block.dense_width();
+            index += source.source.block.index_width();
         }
-        Ok(run(&self.ops, x)?.flatten_all()?.to_vec1()?)
+        let entry = if flows.len() == 1 {
+            flows.remove(0)
+        } else {
+            let parts: Vec<Tensor> = flows.into_iter().map(|flow| flow.x).collect();
+            Flow::plain(Tensor::cat(&parts, 1)?)
+        };
+        let x = run(&self.trunk, entry)?;
+        Ok(self.head.forward(x, self.output)?.flatten_all()?.to_vec1()?)
     }
 }
 
-fn tensor(weights: &StateDict, name: &str) -> Result<Tensor, Error> {
-    let missing = || cupola_nn::Error::Missing { name: name.to_owned() };
-    let array = weights.get(name).ok_or_else(missing)?;
-    Ok(Tensor::from_vec(array.data.clone(), array.shape.clone(), &Device::Cpu)?)
-}
+impl SourceOps {
+    fn new(named: &Named<'_>, prefix: &str, source: &Source) -> Result<Self, Error> {
+        let embeddings = match &source.block {
+            Block::Table { indices, .. } => (0..indices.len())
+                .map(|index| named.get(&format!("{prefix}embeddings.{index}"), "weight"))
+                .collect::<Result<_, _>>()?,
+            Block::Text { .. } => vec![named.get(&format!("{prefix}tokens"), "weight")?],
+            Block::Image { .. } | Block::Series { .. } => Vec::new(),
+        };
+        Ok(Self {
+            stem: op::ops(named, &format!("{prefix}numbers"), &source.stem_layers())?,
+            encoder: op::ops(named, &format!("{prefix}layers"), &source.encoder)?,
+            embeddings,
+            source: source.clone(),
+        })
+    }
 
-fn linear(weights: &StateDict, name: &str, bias: bool) -> Result<Op, Error> {
-    let weight = tensor(weights, &format!("{name}.weight"))?.t()?.contiguous()?;
-    let bias = bias.then(|| tensor(weights, &format!("{name}.bias"))).transpose()?;
-    Ok(Op::Linear(weight, bias))
-}
+    fn forward(&self, examples: &Examples, dense_at: usize, index_at: usize) -> Result<Flow, Error> {
+        let rows = examples.rows;
+        let block = &self.source.block;
+        let dense = columns(&examples.dense, rows, dense_at, block.dense_width());
+        let indices: Vec<u32> = columns(&examples.indices, rows, index_at, block.index_width())
+            .into_iter()
+            .map(|i| u32::try_from(i).unwrap_or_default())
+            .collect();
+        let flow = match *block {
+            Block::Table { .. } => self.table(rows, dense, &indices)?,
+            Block::Image { shape: [c, h, w] } => {
+                Flow::plain(Tensor::from_vec(dense, (rows, c, h, w), &Device::Cpu)?)
+            }
+            Block::Series { steps, width } => {
+                Flow::plain(Tensor::from_vec(dense, (rows, steps, width), &Device::Cpu)?)
+            }
+            Block::Text { length, .. } => {
+                let padding: Vec<f32> = indices.iter().map(|&i| f32::from(u8::from(i == 0))).collect();
+                let indices = Tensor::from_vec(indices, rows * length, &Device::Cpu)?;
+                let x = self.embeddings[0].index_select(&indices, 0)?.reshape((rows, length, ()))?;
+                let mask = Some(Tensor::from_vec(padding, (rows, length), &Device::Cpu)?);
+                Flow { x, mask }
+            }
+        };
+        Ok(run(&self.encoder, flow)?)
+    }
 
-fn ops(weights: &StateDict, prefix: &str, layers: &[Layer]) -> Result<Vec<Op>, Error> {
-    let each =
-        layers.iter().enumerate().map(|(index, layer)| op(weights, &format!("{prefix}.{index}"), layer));
-    each.collect()
-}
-
-fn op(weights: &StateDict, name: &str, layer: &Layer) -> Result<Op, Error> {
-    let get = |part: &str| tensor(weights, &format!("{name}.{part}"));
-    Ok(match layer {
-        Layer::Linear { bias, .. } => linear(weights, name, *bias)?,
-        Layer::Conv2d { out, stride, padding, bias, .. } => Op::Conv2d {
-            weight: get("weight")?,
-            bias: bias.then(|| Ok::<_, Error>(get("bias")?.reshape((1, *out, 1, 1))?)).transpose()?,
-            stride: *stride,
-            padding: *padding,
-        },
-        Layer::BatchNorm {} => {
-            let deviation = (get("running_var")? + EPSILON)?.sqrt()?;
-            let scale = get("weight")?.div(&deviation)?;
-            let shift = (get("bias")? - get("running_mean")?.mul(&scale)?)?;
-            Op::Affine { scale, shift }
+    fn table(&self, rows: usize, dense: Vec<f32>, indices: &[u32]) -> Result<Flow, Error> {
+        let total = dense.len() / rows.max(1);
+        let columns = self.embeddings.len();
+        let embedded = self.embeddings.iter().enumerate().map(|(column, table)| {
+            let index: Vec<u32> = indices.iter().skip(column).step_by(columns).copied().collect();
+            table.index_select(&Tensor::from_vec(index, rows, &Device::Cpu)?, 0)
+        });
+        let embedded = embedded.collect::<Result<Vec<_>, _>>()?;
+        let dense = (total > 0).then(|| Tensor::from_vec(dense, (rows, total), &Device::Cpu)).transpose()?;
+        let mut parts = Vec::new();
+        if matches!(self.source.stem, TableStem::Tokens { .. }) {
+            if let Some(dense) = dense {
+                parts.push(run(&self.stem, Flow::plain(dense))?.x);
+            }
+            for vectors in embedded {
+                parts.push(vectors.unsqueeze(1)?);
+            }
+            return Ok(Flow::plain(Tensor::cat(&parts, 1)?));
         }
-        Layer::LayerNorm {} => Op::LayerNorm { weight: get("weight")?, bias: get("bias")? },
-        Layer::MaxPool { kernel, stride } => Op::MaxPool(*kernel, stride.unwrap_or(*kernel)),
-        Layer::AvgPool { kernel, stride } => Op::AvgPool(*kernel, stride.unwrap_or(*kernel)),
-        Layer::GlobalAvgPool {} => Op::GlobalAvgPool,
-        Layer::Dropout { .. } => Op::Nothing,
-        Layer::Activation { function } => Op::Activation(*function),
-        Layer::Flatten {} => Op::Flatten,
-        Layer::Residual { layers, shortcut } => Op::Residual(
-            ops(weights, &format!("{name}.layers"), layers)?,
-            ops(weights, &format!("{name}.shortcut"), shortcut)?,
-        ),
-    })
+        if let Some(dense) = dense {
+            let width = self.source.stem_width();
+            if self.stem.is_empty() {
+                parts.push(dense);
+            } else {
+                parts.push(run(&self.stem, Flow::plain(dense.narrow(1, 0, width)?.contiguous()?))?.x);
+                if total > width {
+                    parts.push(dense.narrow(1, width, total - width)?);
+                }
+            }
+        }
+        parts.extend(embedded);
+        Ok(Flow::plain(Tensor::cat(&parts, 1)?))
+    }
 }
 
-fn run(ops: &[Op], x: Tensor) -> Result<Tensor, candle_core::Error> {
-    ops.iter().try_fold(x, |x, op| op.forward(x))
-}
-
-impl Op {
-    fn forward(&self, x: Tensor) -> Result<Tensor, candle_core::Error> {
+impl HeadOp {
+    /// Logits `[rows, output]`.
+    fn forward(&self, flow: Flow, output: usize) -> Result<Tensor, candle_core::Error> {
         match self {
-            Self::Linear(weight, bias) => {
-                let y = x.matmul(weight)?;
-                bias.as_ref().map_or(Ok(y.clone()), |bias| y.broadcast_add(bias))
+            Self::Vector(op) => Ok(op.forward(flow)?.x),
+            Self::Members(weight, bias, average) => {
+                let x = flow.x.transpose(0, 1)?.contiguous()?.matmul(weight)?.broadcast_add(bias)?;
+                let x = x.transpose(0, 1)?.contiguous()?;
+                let mean = match average {
+                    Average::Output => return x.mean(1),
+                    Average::Sigmoid => op::sigmoid(&x)?.mean(1)?,
+                    Average::Softmax => op::softmax(&x)?.mean(1)?,
+                };
+                if *average == Average::Softmax {
+                    return mean.maximum(TINY)?.log()?.reshape(((), output));
+                }
+                let p = mean.clamp(TINY, 1.0 - 1e-7)?;
+                p.log()? - p.neg()?.affine(1.0, 1.0)?.log()?
             }
-            Self::Conv2d { weight, bias, stride, padding } => {
-                let y = x.conv2d(weight, *padding, *stride, 1, 1)?;
-                bias.as_ref().map_or(Ok(y.clone()), |bias| y.broadcast_add(bias))
-            }
-            Self::Affine { scale, shift } => {
-                let mut shape = vec![1; x.rank()];
-                shape[1] = scale.elem_count();
-                let scale = scale.reshape(shape.as_slice())?;
-                x.broadcast_mul(&scale)?.broadcast_add(&shift.reshape(shape)?)
-            }
-            Self::LayerNorm { weight, bias } => {
-                let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-                let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-                let y = centred.broadcast_div(&(variance + EPSILON)?.sqrt()?)?;
-                y.broadcast_mul(weight)?.broadcast_add(bias)
-            }
-            Self::MaxPool(kernel, stride) => x.max_pool2d_with_stride(*kernel, *stride),
-            Self::AvgPool(kernel, stride) => x.avg_pool2d_with_stride(*kernel, *stride),
-            Self::GlobalAvgPool => x.flatten_from(2)?.mean(2),
-            Self::Flatten => x.flatten_from(1),
-            Self::Nothing => Ok(x),
-            Self::Activation(function) => match function {
-                Activation::Relu => x.relu(),
-                Activation::Gelu => x.gelu_erf(),
-                Activation::Silu => x.silu(),
-                Activation::Tanh => x.tanh(),
-                Activation::Sigmoid => (x.neg()?.exp()? + 1.0)?.recip(),
-            },
-            Self::Residual(layers, shortcut) => run(layers, x.clone())? + run(shortcut, x)?,
         }
     }
+}
+
+/// Columns `at..at + width` of rows in row-major order.
+fn columns<T: Copy>(values: &[T], rows: usize, at: usize, width: usize) -> Vec<T> {
+    let all = values.len() / rows.max(1);
+    if all == 0 || width == 0 {
+        return Vec::new();
+    }
+    values.chunks(all).flat_map(|row| &row[at..at + width]).copied().collect()
 }

@@ -77,10 +77,10 @@ impl Engine for BurnEngine {
     }
 
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
-        let Examples { layout, rows, dense, indices } = examples;
-        let input = Input::new(rows, &layout.dense, dense, indices, &self.device);
+        let Examples { rows, dense, indices, .. } = examples;
+        let input = Input::new(rows, dense, indices, &self.device);
         let fail = |why: String| cupola_nn::Error::Device { device: self.device_name.clone(), why };
-        let values = self.network.forward(input).try_into_vec_as::<f32>();
+        let values = self.network.forward(&input).try_into_vec_as::<f32>();
         Ok(values.map_err(|error| fail(error.to_string()))?)
     }
 }
@@ -171,9 +171,12 @@ fn worse(a: f32, b: f32) -> f32 {
 
 /// Examples with values that are neither zero nor equal.
 fn sample(architecture: &Architecture, rows: usize) -> Examples {
-    let indices = architecture.embeddings.iter().map(|[values, _]| *values).collect();
-    let layout = Layout { dense: architecture.input.clone(), indices };
-    let mut examples = Examples::zeros(layout, rows);
+    let mut examples = Examples::zeros(Layout { blocks: architecture.blocks() }, rows);
+    let sizes = architecture.index_sizes();
+    for (place, index) in examples.indices.iter_mut().enumerate() {
+        let size = sizes[place % sizes.len()];
+        *index = i32::try_from(place % size).unwrap_or_default();
+    }
     for (value, k) in examples.dense.iter_mut().zip((1..=u16::MAX).cycle()) {
         *value = (f32::from(k) * 0.7).sin();
     }

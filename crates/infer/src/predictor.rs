@@ -1,7 +1,7 @@
 //! A package in memory: raw rows in, typed predictions out.
 
 use cupola_nn::{Architecture, Opened, StateDict};
-use cupola_prep::{Examples, Frame, Plan, Prediction, Signature};
+use cupola_prep::{Examples, Plan, Prediction, Signature};
 use cupola_registry::Package;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -35,19 +35,10 @@ impl Predictor {
         Ok(Self { signature: Signature::of(&plan), plan, report, engine })
     }
 
-    /// Predictions for rows of any source.
-    ///
-    /// # Errors
-    /// The first value that does not fit, with row and column.
-    pub fn predict(&mut self, frame: &Frame) -> Result<Vec<Prediction>, Error> {
-        let examples = self.plan.apply(frame)?;
-        self.forward(examples)
-    }
-
     /// Examples from JSON rows, ready for [`Predictor::forward`].
     ///
     /// # Errors
-    /// As [`Predictor::predict`].
+    /// The first value that does not fit, with row and column.
     pub fn examples(
         plan: &Plan,
         signature: &Signature,
@@ -90,14 +81,9 @@ fn check(package: &Package, architecture: &Architecture, plan: &Plan) -> Result<
         return Err(wrong(format!("plan.json has format {}", plan.format_version)));
     }
     architecture.table()?;
-    let layout = plan.layout();
-    let sizes: Vec<usize> = architecture.embeddings.iter().map(|[values, _]| *values).collect();
-    if layout.dense != architecture.input || layout.indices != sizes {
-        let why = format!(
-            "plan.json makes examples of {:?} and {:?}, config.json takes {:?} and {sizes:?}",
-            layout.dense, layout.indices, architecture.input
-        );
-        return Err(wrong(why));
+    let (made, taken) = (plan.layout().blocks, architecture.blocks());
+    if made != taken {
+        return Err(wrong(format!("plan.json makes examples of {made:?}, config.json takes {taken:?}")));
     }
     if plan.target.width() != architecture.output {
         let why =

@@ -19,7 +19,7 @@ pub fn frame_of(signature: &Signature, rows: &[Map<String, Value>]) -> Result<Fr
                 let values = cells(input, rows).map(|cell| cell.and_then(|c| c.number()));
                 Column::Number { values: values.collect::<Result<_, _>>()?, integers: false }
             }
-            ColumnType::Category => {
+            ColumnType::Category | ColumnType::Text => {
                 let values = cells(input, rows).map(|cell| cell.and_then(|c| c.text()));
                 Column::Text(values.collect::<Result<_, _>>()?)
             }

@@ -39,6 +39,9 @@ pub fn agreement(
 ) -> Result<Agreement, Error> {
     let mut plain = architecture.clone();
     without_dropout(&mut plain.trunk);
+    for source in &mut plain.sources {
+        without_dropout(&mut source.encoder);
+    }
     let (value, grads) = once(&plain, loss, device, name, batch)?;
     let (expected_loss, expected) = once(&plain, loss, &Device::flex(), "flex", batch)?;
     let mut found = Agreement { loss: off(&[value], &[expected_loss]), worst: 0.0 };
@@ -65,7 +68,9 @@ fn without_dropout(layers: &mut [Layer]) {
     for layer in layers {
         match layer {
             Layer::Dropout { p } => *p = 0.0,
-            Layer::Residual { layers, shortcut } => {
+            Layer::Attention { dropout, .. } => *dropout = 0.0,
+            Layer::Residual { layers, shortcut, drop_path } => {
+                *drop_path = 0.0;
                 without_dropout(layers);
                 without_dropout(shortcut);
             }
@@ -86,16 +91,14 @@ fn once(
     let device = device.clone().autodiff();
     let run = || -> Result<(f32, StateDict), Error> {
         let network = Network::build(architecture, &mut Drawn { seed: 0 }, &device)?;
-        let width: usize = architecture.input.iter().product();
-        let dense = wave(batch * width, 0.7);
-        let indices = (0..batch * architecture.embeddings.len())
-            .map(|i| {
-                let values = architecture.embeddings[i % architecture.embeddings.len()][0];
-                i32::try_from(i % values).unwrap_or_default()
-            })
+        let dense = wave(batch * architecture.dense_width(), 0.7);
+        let sizes = architecture.index_sizes();
+        let indices = (0..batch * sizes.len())
+            .map(|i| i32::try_from(i % sizes[i % sizes.len()]).unwrap_or_default())
             .collect();
-        let logits = network.forward(Input::new(batch, &architecture.input, dense, indices, &device));
-        let loss = loss.forward(logits, truth(loss, batch, architecture.output, &device));
+        let logits = network.each(&Input::new(batch, dense, indices, &device));
+        let examples = batch * architecture.members();
+        let loss = loss.mean(logits, truth(loss, examples, architecture.output, &device));
         let value = loss.clone().try_into_scalar::<f32>().map_err(|e| fail(e.to_string()))?;
         Ok((value, network.gradients(&loss.backward())?))
     };
@@ -106,11 +109,15 @@ fn once(
 fn truth(loss: Loss, batch: usize, output: usize, device: &Device) -> Truth {
     let in_turn = |n: usize| (0..batch).map(move |i| i % n);
     match loss {
-        Loss::CrossEntropy => {
+        Loss::CrossEntropy | Loss::Focal { .. } => {
             Truth::classes(in_turn(output).map(|c| i32::try_from(c).unwrap_or_default()).collect(), device)
         }
-        Loss::BinaryCrossEntropy => Truth::numbers(in_turn(2).map(|c| c as f32).collect(), device),
-        Loss::MeanSquared => Truth::numbers(wave(batch, 1.3), device),
+        Loss::BinaryCrossEntropy | Loss::BinaryFocal { .. } => {
+            Truth::numbers(in_turn(2).map(|c| c as f32).collect(), device)
+        }
+        Loss::MeanSquared | Loss::Huber { .. } | Loss::Quantile { .. } => {
+            Truth::numbers(wave(batch, 1.3), device)
+        }
     }
 }
 

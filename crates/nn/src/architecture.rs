@@ -1,87 +1,159 @@
 //! An architecture as a value: what `config.json` of a package holds.
 
-use cupola_spec::{Layer, ShapeRow, trace};
+use std::collections::BTreeMap;
+
+use cupola_spec::{Block, Design, Head, Layer, ShapeRow, trace};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::source::Source;
 
 /// Everything that the shapes and names of the weights follow from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Architecture {
     /// Family name as configured.
     pub family: String,
-    /// Shape of the dense part of one example: `[width]` or `[channels, height, width]`.
-    pub input: Vec<usize>,
-    /// `[values, width]` of each embedding; their outputs follow the dense part.
-    pub embeddings: Vec<[usize; 2]>,
+    /// Where the values of an example enter; several are concatenated.
+    pub sources: Vec<Source>,
     /// The trunk.
     pub trunk: Vec<Layer>,
+    /// How the head reads what the trunk gives.
+    #[serde(default)]
+    pub head: Head,
+    /// How the members of an ensemble are averaged.
+    #[serde(default)]
+    pub average: Average,
     /// Width of the head.
     pub output: usize,
+    /// Names of modules that are not those of their place, by that place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
+}
+
+/// What is averaged over the members of an ensemble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Average {
+    /// The outputs.
+    #[default]
+    Output,
+    /// The probability that one logit stands for.
+    Sigmoid,
+    /// The probabilities that the logits stand for.
+    Softmax,
 }
 
 impl Architecture {
-    /// An architecture whose embeddings have `min(32, ceil(1.6 n^0.56))` dimensions for `n` values
-    /// (the rule of fastai's tabular learner, with a lower cap).
+    /// The architecture of a design for examples of one block.
     ///
     /// # Errors
-    /// A layer that does not fit, a trunk that does not end flat.
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    /// A layer that does not fit, a trunk that does not end as the head needs it.
     pub fn new(
         family: &str,
-        input: &[usize],
-        indices: &[usize],
-        trunk: Vec<Layer>,
+        design: &Design,
+        block: Block,
         output: usize,
+        average: Average,
     ) -> Result<Self, Error> {
-        let width = |n: usize| ((1.6 * (n as f64).powf(0.56)).ceil() as usize).min(32);
-        let embeddings = indices.iter().map(|&n| [n, width(n)]).collect();
-        let architecture =
-            Self { family: family.to_owned(), input: input.to_vec(), embeddings, trunk, output };
+        let architecture = Self {
+            family: family.to_owned(),
+            sources: vec![Source::of(design, block)],
+            trunk: design.layers.clone(),
+            head: design.head,
+            average,
+            output,
+            names: design.names.clone(),
+        };
         architecture.table()?;
         Ok(architecture)
     }
 
-    /// Shape that enters the trunk.
-    pub fn trunk_input(&self) -> Vec<usize> {
-        let embedded: usize = self.embeddings.iter().map(|[_, width]| width).sum();
-        match self.input.as_slice() {
-            [dense] => vec![dense + embedded],
-            image => image.to_vec(),
+    /// Real numbers in one example.
+    pub fn dense_width(&self) -> usize {
+        self.sources.iter().map(|source| source.block.dense_width()).sum()
+    }
+
+    /// Number of values of each index in one example.
+    pub fn index_sizes(&self) -> Vec<usize> {
+        self.sources.iter().flat_map(|source| source.block.index_sizes()).collect()
+    }
+
+    /// Blocks of one example, in order.
+    pub fn blocks(&self) -> Vec<Block> {
+        self.sources.iter().map(|source| source.block.clone()).collect()
+    }
+
+    /// The name of the module at a place such as `trunk.4.layers.0`.
+    pub fn name_of<'a>(&'a self, place: &'a str) -> &'a str {
+        self.names.get(place).map_or(place, String::as_str)
+    }
+
+    /// Shape that enters the trunk, and the rows of the table before it.
+    fn entry(&self) -> Result<(Vec<usize>, Vec<ShapeRow>), Error> {
+        let mut rows = Vec::new();
+        match self.sources.as_slice() {
+            [] => Err(Error::Input { output: self.output }),
+            [only] => {
+                let shape = only.trace("", &mut rows)?;
+                Ok((shape, rows))
+            }
+            many => {
+                let mut width = 0;
+                for source in many {
+                    let shape = source.trace(&source.prefix(), &mut rows)?;
+                    let [n] = *shape else { return Err(Error::NotFlat { found: shape }) };
+                    width += n;
+                }
+                Ok((vec![width], rows))
+            }
         }
     }
 
-    /// One row for each layer, embeddings first and head last.
+    /// One row for each layer, inputs first and head last.
     ///
     /// # Errors
     /// As [`Architecture::new`].
     pub fn table(&self) -> Result<Vec<ShapeRow>, Error> {
-        let mut rows: Vec<ShapeRow> = Vec::new();
-        for (index, &[values, width]) in self.embeddings.iter().enumerate() {
-            rows.push(ShapeRow {
-                name: format!("embeddings.{index}"),
-                kind: "embedding",
-                input: vec![1],
-                output: vec![width],
-                parameters: values * width,
-            });
+        if self.output == 0 || self.sources.iter().any(|source| !source.is_sound()) {
+            return Err(Error::Input { output: self.output });
         }
-        if !matches!(self.input.len(), 1 | 3) || self.input.contains(&0) || self.output == 0 {
-            return Err(Error::Input { found: self.input.clone(), output: self.output });
-        }
-        let input = self.trunk_input();
+        let (input, mut rows) = self.entry()?;
         let trunk = trace("trunk", &input, &self.trunk)?;
         let last = trunk.last().map_or(input, |row| row.output.clone());
         rows.extend(trunk);
-        let [width] = *last else { return Err(Error::NotFlat { found: last }) };
+        let (width, members) = match (self.head, last.as_slice()) {
+            (Head::Vector, [width]) => (*width, 1),
+            (Head::Members, [members, width]) => (*width, *members),
+            _ => return Err(Error::NotFlat { found: last }),
+        };
         rows.push(ShapeRow {
             name: "head".to_owned(),
             kind: "linear",
-            input: vec![width],
+            input: last,
             output: vec![self.output],
-            parameters: (width + 1) * self.output,
+            parameters: members * (width + 1) * self.output,
         });
+        for row in &mut rows {
+            if let Some(name) = self.names.get(&row.name) {
+                row.name.clone_from(name);
+            }
+        }
         Ok(rows)
+    }
+
+    /// Members that each answer for themselves in training; 1 for all but ensembles.
+    pub fn members(&self) -> usize {
+        match self.head {
+            Head::Vector => 1,
+            Head::Members => self
+                .trunk
+                .iter()
+                .find_map(|layer| match layer {
+                    Layer::Ensemble { members } => Some(*members),
+                    _ => None,
+                })
+                .unwrap_or(1),
+        }
     }
 
     /// Number of trained values.

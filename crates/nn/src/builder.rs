@@ -1,5 +1,7 @@
 //! Builds parameters under their names and remembers which is which.
 
+use std::collections::BTreeMap;
+
 use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use xxhash_rust::xxh3::xxh3_64;
@@ -25,18 +27,41 @@ pub struct Entry {
     pub id: ParamId,
     /// Its layout.
     pub order: Order,
+    /// Name by the place of its module, such as `trunk.0.weight`.
+    pub place: String,
+    /// Number of axes.
+    pub rank: usize,
+}
+
+impl Entry {
+    /// Whether the last part of its place tells a weight: not a bias, a scale, a token or a position.
+    pub(crate) fn is_weight(&self) -> bool {
+        self.place.rsplit('.').next().is_some_and(|part| part.starts_with("weight"))
+    }
 }
 
 /// Hands out parameters while a network is built.
 pub struct Builder<'a> {
     pub(crate) device: &'a Device,
     weights: &'a mut dyn Weights,
+    names: &'a BTreeMap<String, String>,
     pub(crate) entries: Vec<Entry>,
 }
 
 impl<'a> Builder<'a> {
-    pub(crate) fn new(device: &'a Device, weights: &'a mut dyn Weights) -> Self {
-        Self { device, weights, entries: Vec::new() }
+    /// `names` are those of modules that are not named by their place.
+    pub(crate) fn new(
+        device: &'a Device,
+        weights: &'a mut dyn Weights,
+        names: &'a BTreeMap<String, String>,
+    ) -> Self {
+        Self { device, weights, names, entries: Vec::new() }
+    }
+
+    /// `trunk.0.weight` under the module's own name, if it has one.
+    fn named(&self, name: &str) -> String {
+        let Some((place, part)) = name.rsplit_once('.') else { return name.to_owned() };
+        self.names.get(place).map_or_else(|| name.to_owned(), |module| format!("{module}.{part}"))
     }
 
     /// A trained parameter in `PyTorch`'s layout.
@@ -47,7 +72,7 @@ impl<'a> Builder<'a> {
         start: Start,
     ) -> Result<Param<Tensor<D>>, Error> {
         let tensor = self.tensor(name, shape, start)?.set_require_grad(self.device.is_autodiff());
-        Ok(Param::initialized(self.register(name, Order::Same), tensor))
+        Ok(Param::initialized(self.register(name, D, Order::Same), tensor))
     }
 
     /// A linear weight: `PyTorch`'s `[out, in]`, kept as `[in, out]`.
@@ -57,11 +82,12 @@ impl<'a> Builder<'a> {
         input: usize,
         output: usize,
     ) -> Result<Param<Tensor<2>>, Error> {
-        let data = self.weights.take(name, &[output, input], Start::Uniform { fan_in: input })?;
+        let data =
+            self.weights.take(&self.named(name), &[output, input], Start::Uniform { fan_in: input })?;
         let data = transpose(&data, output, input);
         let tensor = Tensor::from_data(TensorData::new(data, [input, output]), self.device)
             .set_require_grad(self.device.is_autodiff());
-        Ok(Param::initialized(self.register(name, Order::Transposed), tensor))
+        Ok(Param::initialized(self.register(name, 2, Order::Transposed), tensor))
     }
 
     /// A tensor that is kept but not trained, and its id.
@@ -72,7 +98,7 @@ impl<'a> Builder<'a> {
         start: Start,
     ) -> Result<(ParamId, Tensor<D>), Error> {
         let tensor = self.tensor(name, shape, start)?;
-        Ok((self.register(name, Order::Same), tensor))
+        Ok((self.register(name, D, Order::Same), tensor))
     }
 
     fn tensor<const D: usize>(
@@ -81,13 +107,14 @@ impl<'a> Builder<'a> {
         shape: [usize; D],
         start: Start,
     ) -> Result<Tensor<D>, Error> {
-        let data = self.weights.take(name, &shape, start)?;
+        let data = self.weights.take(&self.named(name), &shape, start)?;
         Ok(Tensor::from_data(TensorData::new(data, shape), self.device))
     }
 
-    fn register(&mut self, name: &str, order: Order) -> ParamId {
+    fn register(&mut self, place: &str, rank: usize, order: Order) -> ParamId {
+        let name = self.named(place);
         let id = ParamId::from(xxh3_64(name.as_bytes()));
-        self.entries.push(Entry { name: name.to_owned(), id, order });
+        self.entries.push(Entry { name, id, order, place: place.to_owned(), rank });
         id
     }
 }

@@ -10,17 +10,15 @@ pub enum Error {
     Shape(#[from] ShapeError),
     /// Sizes that no network has.
     #[error(
-        "an input of shape {found:?} and {output} outputs make no network; the input is [width] or [channels, height, width]"
+        "the inputs are empty or do not fit each other, or there are {output} outputs; such a network cannot be, so the file is not one of Cupola's"
     )]
     Input {
-        /// Shape of one example.
-        found: Vec<usize>,
         /// Width of the head.
         output: usize,
     },
-    /// The trunk does not end in a vector.
+    /// The trunk does not end as the head needs it.
     #[error(
-        "the trunk ends in shape {found:?}, but the head needs a flat one; end it with `flatten` or `global_avg_pool`"
+        "the trunk ends in shape {found:?}, but the head needs a flat one; end it with `flatten`, `take` or `global_avg_pool`"
     )]
     NotFlat {
         /// The shape.

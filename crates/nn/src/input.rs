@@ -1,13 +1,15 @@
 //! A batch on its way through the network.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 /// A batch of examples on a device.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// `[batch, width]` or `[batch, channels, height, width]`.
-    pub dense: Flow,
-    /// `[batch, index columns]`, where there are embeddings.
+    /// Number of examples.
+    pub rows: usize,
+    /// `[batch, real numbers of all sources]`, where there are any.
+    pub dense: Option<Tensor<2>>,
+    /// `[batch, indices of all sources]`, where there are any.
     pub indices: Option<Tensor<2, Int>>,
 }
 
@@ -16,25 +18,21 @@ pub struct Input {
 pub enum Flow {
     /// `[batch, width]`
     Flat(Tensor<2>),
+    /// `[batch, time, width]`, and `[batch, time]` true at padding where there can be any.
+    Sequence(Tensor<3>, Option<Tensor<2, Bool>>),
     /// `[batch, channels, height, width]`
     Image(Tensor<4>),
 }
 
 impl Input {
-    /// Copies a batch to a device. `shape` is that of one example's dense part, `dense` holds
-    /// `rows` of them, `indices` `rows * index_columns` values.
-    pub fn new(rows: usize, shape: &[usize], dense: Vec<f32>, indices: Vec<i32>, device: &Device) -> Self {
-        let index_columns = indices.len() / rows.max(1);
-        let dense = if let [channels, height, width] = *shape {
-            let data = TensorData::new(dense, [rows, channels, height, width]);
-            Flow::Image(Tensor::from_data(data, device))
-        } else {
-            let width = shape.iter().product();
-            Flow::Flat(Tensor::from_data(TensorData::new(dense, [rows, width]), device))
-        };
-        let indices = (index_columns > 0)
-            .then(|| Tensor::from_data(TensorData::new(indices, [rows, index_columns]), device));
-        Self { dense, indices }
+    /// Copies a batch to a device; both lists are in row-major order.
+    pub fn new(rows: usize, dense: Vec<f32>, indices: Vec<i32>, device: &Device) -> Self {
+        let (d, k) = (dense.len() / rows.max(1), indices.len() / rows.max(1));
+        Self {
+            rows,
+            dense: (d > 0).then(|| Tensor::from_data(TensorData::new(dense, [rows, d]), device)),
+            indices: (k > 0).then(|| Tensor::from_data(TensorData::new(indices, [rows, k]), device)),
+        }
     }
 }
 
@@ -43,6 +41,7 @@ impl Flow {
     pub(crate) fn add(self, other: Self) -> Self {
         match (self, other) {
             (Self::Flat(a), Self::Flat(b)) => Self::Flat(a + b),
+            (Self::Sequence(a, mask), Self::Sequence(b, _)) => Self::Sequence(a + b, mask),
             (Self::Image(a), Self::Image(b)) => Self::Image(a + b),
             (a, b) => unreachable!("shapes {:?} and {:?} were traced as equal", a.shape(), b.shape()),
         }
@@ -52,6 +51,7 @@ impl Flow {
     pub fn shape(&self) -> Vec<usize> {
         match self {
             Self::Flat(x) => x.dims().to_vec(),
+            Self::Sequence(x, _) => x.dims().to_vec(),
             Self::Image(x) => x.dims().to_vec(),
         }
     }

@@ -3,14 +3,20 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AvgPool2d, AvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, PaddingConfig2d};
+use burn::nn::{
+    Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, PaddingConfig2d, RmsNorm, RmsNormConfig,
+};
 use burn::tensor::{Tensor, activation};
-use cupola_spec::{Activation, Layer as Spec};
+use cupola_spec::{Activation, Layer as Spec, Take};
 
+use crate::attention::{Attention, Sizes};
 use crate::batch_norm::BatchNorm;
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::input::Flow;
+use crate::recurrent::Recurrent;
+use crate::sequence::{ClassToken, Conv1d, Patch, Position, drop_path, take};
+use crate::tabular::{BatchEnsemble, FeatureTokens, Periodic};
 use crate::weights::Start;
 
 /// A layer with its weights.
@@ -34,6 +40,26 @@ pub enum Layer {
     Plain(Plain),
     /// Two branches.
     Residual(Residual),
+    /// `torch.nn.RMSNorm`
+    RmsNorm(RmsNorm),
+    /// `torch.nn.Conv1d` along time.
+    Conv1d(Conv1d),
+    /// Multi-head self-attention.
+    Attention(Attention),
+    /// `torch.nn.LSTM` or `GRU` of one layer.
+    Recurrent(Recurrent),
+    /// Patches of an image.
+    Patch(Patch),
+    /// A learned first token.
+    ClassToken(ClassToken),
+    /// Learned positions.
+    Position(Position),
+    /// Numbers as tokens.
+    FeatureTokens(FeatureTokens),
+    /// Cosines and sines of numbers.
+    Periodic(Periodic),
+    /// A linear layer that members of an ensemble share.
+    BatchEnsemble(BatchEnsemble),
 }
 
 /// A layer that is only a function.
@@ -48,6 +74,10 @@ enum Function {
     Activation(Activation),
     Flatten,
     GlobalAvgPool,
+    Ensemble(usize),
+    Glu(Activation),
+    Take(Take),
+    Transpose,
 }
 
 /// `shortcut(x) + layers(x)`
@@ -55,6 +85,8 @@ enum Function {
 pub struct Residual {
     layers: Vec<Layer>,
     shortcut: Vec<Layer>,
+    #[module(skip)]
+    drop_path: f64,
 }
 
 /// Builds a list of layers; returns them and the shape that leaves.
@@ -96,7 +128,9 @@ pub(crate) fn linear(
 impl Layer {
     fn build(builder: &mut Builder<'_>, name: &str, spec: &Spec, shape: &[usize]) -> Result<Self, Error> {
         Ok(match *spec {
-            Spec::Linear { out, bias } => Self::Linear(linear(builder, name, shape[0], out, bias)?),
+            Spec::Linear { out, bias } => {
+                Self::Linear(linear(builder, name, shape[shape.len() - 1], out, bias)?)
+            }
             Spec::Conv2d { out, kernel, stride, padding, bias } => {
                 let mut conv = Conv2dConfig::new([shape[0], out], [kernel, kernel])
                     .with_stride([stride, stride])
@@ -117,10 +151,11 @@ impl Layer {
                 norm.beta = Some(builder.param(&format!("{name}.bias"), [width], Start::Constant(0.0))?);
                 Self::LayerNorm(norm)
             }
-            Spec::MaxPool { kernel, stride } => {
+            Spec::MaxPool { kernel, stride, padding } => {
                 let stride = stride.unwrap_or(kernel);
+                let padding = PaddingConfig2d::Explicit(padding, padding, padding, padding);
                 let config = MaxPool2dConfig::new([kernel, kernel]).with_strides([stride, stride]);
-                Self::MaxPool(config.init())
+                Self::MaxPool(config.with_padding(padding).init())
             }
             Spec::AvgPool { kernel, stride } => {
                 let stride = stride.unwrap_or(kernel);
@@ -131,10 +166,43 @@ impl Layer {
             Spec::GlobalAvgPool {} => plain(Function::GlobalAvgPool),
             Spec::Flatten {} => plain(Function::Flatten),
             Spec::Activation { function } => plain(Function::Activation(function)),
-            Spec::Residual { ref layers, ref shortcut } => {
+            Spec::Ensemble { members } => plain(Function::Ensemble(members)),
+            Spec::Glu { function } => plain(Function::Glu(function)),
+            Spec::Take { at } => plain(Function::Take(at)),
+            Spec::Transpose {} => plain(Function::Transpose),
+            Spec::RmsNorm {} => {
+                let width = shape[shape.len() - 1];
+                let mut norm = RmsNormConfig::new(width).init(builder.device);
+                norm.gamma = builder.param(&format!("{name}.weight"), [width], Start::Constant(1.0))?;
+                Self::RmsNorm(norm)
+            }
+            Spec::Conv1d { out, kernel, dilation, causal } => {
+                Self::Conv1d(Conv1d::build(builder, name, shape[1], out, kernel, dilation, causal)?)
+            }
+            Spec::Attention { heads, kv_heads, causal, rope, bias, dropout } => {
+                let kv_heads = kv_heads.unwrap_or(heads);
+                let sizes = Sizes { width: shape[1], heads, kv_heads, causal, rope, bias };
+                Self::Attention(Attention::build(builder, name, sizes, dropout)?)
+            }
+            Spec::Recurrent { cell, width, bidirectional } => {
+                Self::Recurrent(Recurrent::build(builder, name, cell, shape[1], width, bidirectional)?)
+            }
+            Spec::Patch { size, width } => Self::Patch(Patch::build(builder, name, shape[0], size, width)?),
+            Spec::ClassToken {} => Self::ClassToken(ClassToken::build(builder, name, shape[1])?),
+            Spec::Position {} => Self::Position(Position::build(builder, name, shape[0], shape[1])?),
+            Spec::FeatureTokens { width } => {
+                Self::FeatureTokens(FeatureTokens::build(builder, name, shape[0], width)?)
+            }
+            Spec::Periodic { frequencies, sigma } => {
+                Self::Periodic(Periodic::build(builder, name, shape[0], frequencies, sigma)?)
+            }
+            Spec::BatchEnsemble { out, signs } => {
+                Self::BatchEnsemble(BatchEnsemble::build(builder, name, [shape[0], shape[1], out], signs)?)
+            }
+            Spec::Residual { ref layers, ref shortcut, drop_path } => {
                 let body = build_all(builder, &format!("{name}.layers"), layers, shape.to_vec())?.0;
                 let short = build_all(builder, &format!("{name}.shortcut"), shortcut, shape.to_vec())?.0;
-                Self::Residual(Residual { layers: body, shortcut: short })
+                Self::Residual(Residual { layers: body, shortcut: short, drop_path })
             }
         })
     }
@@ -151,10 +219,26 @@ impl Layer {
             (Self::AvgPool(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
             (Self::Dropout(layer), Flow::Flat(x)) => Flow::Flat(layer.forward(x)),
             (Self::Dropout(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
+            (Self::Linear(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
+            (Self::LayerNorm(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
+            (Self::Dropout(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
+            (Self::RmsNorm(layer), Flow::Flat(x)) => Flow::Flat(layer.forward(x)),
+            (Self::RmsNorm(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
+            (Self::Conv1d(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
+            (Self::Attention(layer), Flow::Sequence(x, mask)) => {
+                Flow::Sequence(layer.forward(x, mask.clone()), mask)
+            }
+            (Self::Recurrent(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
+            (Self::Patch(layer), Flow::Image(x)) => Flow::Sequence(layer.forward(x), None),
+            (Self::ClassToken(layer), Flow::Sequence(x, mask)) => layer.forward(x, mask),
+            (Self::Position(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
+            (Self::FeatureTokens(layer), Flow::Flat(x)) => Flow::Sequence(layer.forward(x), None),
+            (Self::Periodic(layer), Flow::Flat(x)) => Flow::Sequence(layer.forward(x), None),
+            (Self::BatchEnsemble(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
             (Self::Plain(layer), x) => layer.forward(x),
             (Self::Residual(layer), x) => {
                 let short = run_all(&layer.shortcut, x.clone());
-                run_all(&layer.layers, x).add(short)
+                drop_path(run_all(&layer.layers, x), layer.drop_path).add(short)
             }
             // `Architecture::new` has traced every shape.
             (layer, x) => unreachable!("{layer:?} after {:?}", x.shape()),
@@ -170,14 +254,34 @@ impl Plain {
     fn forward(&self, x: Flow) -> Flow {
         match (self.function, x) {
             (Function::Activation(function), Flow::Flat(x)) => Flow::Flat(activate(function, x)),
+            (Function::Activation(function), Flow::Sequence(x, mask)) => {
+                Flow::Sequence(activate(function, x), mask)
+            }
             (Function::Activation(function), Flow::Image(x)) => Flow::Image(activate(function, x)),
             (Function::Flatten, Flow::Image(x)) => Flow::Flat(x.flatten(1, 3)),
+            (Function::Flatten, Flow::Sequence(x, _)) => Flow::Flat(x.flatten(1, 2)),
             (Function::GlobalAvgPool, Flow::Image(x)) => {
                 let [batch, channels, height, width] = x.dims();
                 let flat: Tensor<3> = x.reshape([batch, channels, height * width]);
                 Flow::Flat(flat.mean_dim(2).reshape([batch, channels]))
             }
-            (_, x @ Flow::Flat(_)) => x,
+            (Function::Ensemble(members), Flow::Flat(x)) => {
+                let x: Tensor<3> = x.unsqueeze_dim(1);
+                Flow::Sequence(x.repeat_dim(1, members), None)
+            }
+            (Function::Glu(function), Flow::Flat(x)) => {
+                let half = x.dims()[1] / 2;
+                let gate = activate(function, x.clone().narrow(1, half, half));
+                Flow::Flat(x.narrow(1, 0, half) * gate)
+            }
+            (Function::Glu(function), Flow::Sequence(x, mask)) => {
+                let half = x.dims()[2] / 2;
+                let gate = activate(function, x.clone().narrow(2, half, half));
+                Flow::Sequence(x.narrow(2, 0, half) * gate, mask)
+            }
+            (Function::Take(at), Flow::Sequence(x, mask)) => Flow::Flat(take(at, x, mask)),
+            (Function::Transpose, Flow::Sequence(x, _)) => Flow::Sequence(x.swap_dims(1, 2), None),
+            (_, x) => x,
         }
     }
 }

@@ -4,25 +4,38 @@
 //! [`Weights`] source, drawn or loaded. [`Network::state_dict`] gives them back under names and in
 //! layouts that `torch.nn` reads. Nothing here opens a file.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::large_enum_variant,
+    reason = "tensors are handles that Burn's operations take by value; layers are few"
+)]
+
 mod agreement;
 mod architecture;
+mod attention;
 mod batch_norm;
 mod builder;
 mod device;
 mod error;
+mod head;
 mod input;
 mod layer;
 mod loss;
 mod network;
+mod recurrent;
+mod sequence;
+mod source;
 mod state_dict;
+mod tabular;
 mod weights;
 
 pub use agreement::{Agreement, agreement};
-pub use architecture::Architecture;
+pub use architecture::{Architecture, Average};
 pub use device::{Choice, Opened, open, probe_vulkan, quietly};
 pub use error::Error;
 pub use input::{Flow, Input};
-pub use loss::{Loss, Truth};
+pub use loss::{Loss, Objective, Truth};
 pub use network::Network;
+pub use source::Source;
 pub use state_dict::{Array, StateDict};
 pub use weights::{Drawn, Loaded, Weights};

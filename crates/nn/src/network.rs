@@ -1,24 +1,27 @@
-//! The whole network: embeddings, trunk, head.
+//! The whole network: sources, trunk, head.
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::nn::{Embedding, EmbeddingConfig, Linear};
-use burn::tensor::{Device, Gradients, Int, Tensor};
+use std::any::Any;
 use std::collections::HashMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Device, Gradients, Tensor};
 
 use crate::architecture::Architecture;
 use crate::builder::{Builder, Entry, Order, transpose};
 use crate::error::Error;
+use crate::head::Head;
 use crate::input::{Flow, Input};
-use crate::layer::{Layer, build_all, linear, run_all};
+use crate::layer::{Layer, build_all, run_all};
+use crate::source::SourceModule;
 use crate::state_dict::{Array, StateDict};
-use crate::weights::{Loaded, Start, Weights};
+use crate::weights::{Loaded, Weights};
 
 /// A network with its weights on a device.
 #[derive(Module, Debug)]
 pub struct Network {
-    embeddings: Vec<Embedding>,
+    sources: Vec<SourceModule>,
     trunk: Vec<Layer>,
-    head: Linear,
+    head: Head,
     #[module(skip)]
     entries: Vec<Entry>,
 }
@@ -33,20 +36,25 @@ impl Network {
         weights: &mut dyn Weights,
         device: &Device,
     ) -> Result<Self, Error> {
-        let mut builder = Builder::new(device, weights);
-        let mut embeddings = Vec::new();
-        for (index, &[values, width]) in architecture.embeddings.iter().enumerate() {
-            let mut embedding = EmbeddingConfig::new(values, width).init(device);
-            embedding.weight =
-                builder.param(&format!("embeddings.{index}.weight"), [values, width], Start::Normal)?;
-            embeddings.push(embedding);
+        let mut builder = Builder::new(device, weights, &architecture.names);
+        let mut sources = Vec::new();
+        let mut shape = Vec::new();
+        let several = architecture.sources.len() > 1;
+        for source in &architecture.sources {
+            let prefix = if several { source.prefix() } else { String::new() };
+            let (module, out) = SourceModule::build(&mut builder, &prefix, source)?;
+            shape = match (shape.as_slice(), out.as_slice()) {
+                ([], _) => out,
+                ([before], [width]) => vec![before + width],
+                _ => return Err(Error::NotFlat { found: out }),
+            };
+            sources.push(module);
         }
-        let input = architecture.trunk_input();
-        let (trunk, shape) = build_all(&mut builder, "trunk", &architecture.trunk, input)?;
-        let [width] = *shape else { return Err(Error::NotFlat { found: shape }) };
-        let head = linear(&mut builder, "head", width, architecture.output, true)?;
+        let (trunk, shape) = build_all(&mut builder, "trunk", &architecture.trunk, shape)?;
+        let head =
+            Head::build(&mut builder, architecture.head, &shape, architecture.output, architecture.average)?;
         let entries = builder.entries;
-        Ok(Self { embeddings, trunk, head, entries })
+        Ok(Self { sources, trunk, head, entries })
     }
 
     /// Builds the modules with the weights of a state dict, all of which must fit.
@@ -60,28 +68,53 @@ impl Network {
         Ok(network)
     }
 
-    /// Logits `[batch, output]`.
-    pub fn forward(&self, input: Input) -> Tensor<2> {
-        let dense = match (input.dense, input.indices) {
-            (Flow::Flat(dense), Some(indices)) => Flow::Flat(self.embed(dense, &indices)),
-            (dense, _) => dense,
-        };
-        match run_all(&self.trunk, dense) {
-            Flow::Flat(x) => self.head.forward(x),
-            Flow::Image(x) => self.head.forward(x.flatten::<2>(1, 3)),
-        }
+    /// Logits `[batch, output]`; the members of an ensemble are averaged.
+    pub fn forward(&self, input: &Input) -> Tensor<2> {
+        self.head.average(self.each(input))
     }
 
-    fn embed(&self, dense: Tensor<2>, indices: &Tensor<2, Int>) -> Tensor<2> {
-        let batch = dense.dims()[0];
-        let mut parts = vec![dense];
-        for (column, embedding) in self.embeddings.iter().enumerate() {
-            let index = indices.clone().narrow(1, column, 1);
-            let rows: Tensor<3> = embedding.forward(index);
-            let width = rows.dims()[2];
-            parts.push(rows.reshape([batch, width]));
+    /// Logits `[batch * members, output]`, for a loss of each member.
+    pub fn each(&self, input: &Input) -> Tensor<2> {
+        let (mut dense, mut index) = (0, 0);
+        let mut flows = Vec::with_capacity(self.sources.len());
+        for source in &self.sources {
+            flows.push(source.forward(input, dense, index));
+            let block = source.block();
+            dense += block.dense_width();
+            index += block.index_width();
         }
-        Tensor::cat(parts, 1)
+        let entry = if flows.len() == 1 { flows.remove(0) } else { side_by_side(flows) };
+        self.head.each(run_all(&self.trunk, entry))
+    }
+
+    /// Ids of the trained weights and running statistics with their names, in the order of the build.
+    pub fn ids(&self) -> impl Iterator<Item = (ParamId, &str)> {
+        self.entries.iter().map(|entry| (entry.id, entry.name.as_str()))
+    }
+
+    /// Ids of the trained weights whose name tells a matrix or a kernel (`weight...` with two axes or
+    /// more): what weight decay is for. Biases, norms, scales, tokens and positions are not among
+    /// them.
+    pub fn decayed(&self) -> Vec<ParamId> {
+        self.matching(|entry| entry.rank >= 2 && entry.is_weight())
+    }
+
+    /// Ids of the matrices of the trunk: what Muon is for.
+    pub fn hidden_matrices(&self) -> Vec<ParamId> {
+        self.matching(|entry| entry.rank == 2 && entry.is_weight() && entry.place.starts_with("trunk."))
+    }
+
+    /// Moves every weight and running statistic by `1 - decay` of the way to those of `live`, which
+    /// is one for inference on the same device.
+    #[must_use]
+    pub fn follow(self, live: &Self, decay: f64) -> Self {
+        let mut held = Held::default();
+        live.visit(&mut held);
+        self.map(&mut Blend { held, decay })
+    }
+
+    fn matching(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<ParamId> {
+        self.entries.iter().filter(|entry| wanted(entry)).map(|entry| entry.id).collect()
     }
 
     /// All weights and running statistics in `PyTorch`'s names and layouts.
@@ -113,7 +146,7 @@ impl Network {
             return Err(Error::Device { device: "of the network".into(), why });
         }
         let mut out = StateDict::default();
-        for Entry { name, id, order } in &self.entries {
+        for Entry { name, id, order, .. } in &self.entries {
             if let Some(mut array) = reader.arrays.remove(id) {
                 if *order == Order::Transposed {
                     let (rows, columns) = (array.shape[0], array.shape[1]);
@@ -124,6 +157,12 @@ impl Network {
         }
         Ok(out)
     }
+}
+
+/// Flat outputs of several sources as one.
+fn side_by_side(flows: Vec<Flow>) -> Flow {
+    let flat = flows.into_iter().filter_map(|flow| if let Flow::Flat(x) = flow { Some(x) } else { None });
+    Flow::Flat(Tensor::cat(flat.collect(), 1))
 }
 
 /// Reads parameters, or their gradients, back to the host.
@@ -149,6 +188,32 @@ impl ModuleVisitor for Reader<'_> {
                 self.arrays.insert(param.id, Array { shape, data });
             }
             Err(error) => self.failed = Some(error.to_string()),
+        }
+    }
+}
+
+/// Every float tensor of a network by its id.
+#[derive(Default)]
+struct Held(HashMap<ParamId, Box<dyn Any>>);
+
+impl ModuleVisitor for Held {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.insert(param.id, Box::new(param.val()));
+    }
+}
+
+struct Blend {
+    held: Held,
+    decay: f64,
+}
+
+impl ModuleMapper for Blend {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let live = self.held.0.remove(&param.id).and_then(|held| held.downcast::<Tensor<D>>().ok());
+        let decay = self.decay;
+        match live {
+            Some(live) => param.map(|old| old.mul_scalar(decay) + live.mul_scalar(1.0 - decay)),
+            None => param,
         }
     }
 }

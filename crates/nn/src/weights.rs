@@ -15,8 +15,13 @@ pub enum Start {
         /// Values that one output sums over.
         fan_in: usize,
     },
-    /// Normal with mean 0 and deviation 1, `PyTorch`'s default for embeddings.
-    Normal,
+    /// Normal with mean 0.
+    Normal {
+        /// 1 is `PyTorch`'s default for embeddings.
+        deviation: f64,
+    },
+    /// 1 or -1, with equal odds.
+    Signs,
 }
 
 /// A source of weights, in `PyTorch`'s names and layouts.
@@ -54,12 +59,13 @@ impl Weights for Drawn {
                 (0..n).map(|i| ((2.0 * unit(i) - 1.0) * bound) as f32).collect()
             }
             // Box and Muller 1958.
-            Start::Normal => (0..n)
+            Start::Normal { deviation } => (0..n)
                 .map(|i| {
                     let radius = (-2.0 * (1.0 - unit(2 * i)).ln()).sqrt();
-                    (radius * (std::f64::consts::TAU * unit(2 * i + 1)).cos()) as f32
+                    (deviation * radius * (std::f64::consts::TAU * unit(2 * i + 1)).cos()) as f32
                 })
                 .collect(),
+            Start::Signs => (0..n).map(|i| if unit(i) < 0.5 { -1.0 } else { 1.0 }).collect(),
         })
     }
 }

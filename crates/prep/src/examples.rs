@@ -1,20 +1,24 @@
 //! Transformed rows, ready to become tensors.
 
+use cupola_spec::Block;
 use serde::{Deserialize, Serialize};
 
-/// What one example looks like to the network.
+/// What one example looks like to the network: its blocks, the table first if there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
-    /// Shape of the dense part: `[width]`, or `[channels, height, width]` of an image.
-    pub dense: Vec<usize>,
-    /// Number of values of each index column; each gets an embedding.
-    pub indices: Vec<usize>,
+    /// In the order of their values.
+    pub blocks: Vec<Block>,
 }
 
 impl Layout {
-    /// Values in the dense part.
+    /// Real numbers in one example.
     pub fn dense_width(&self) -> usize {
-        self.dense.iter().product()
+        self.blocks.iter().map(Block::dense_width).sum()
+    }
+
+    /// Indices in one example.
+    pub fn index_width(&self) -> usize {
+        self.blocks.iter().map(Block::index_width).sum()
     }
 }
 
@@ -25,34 +29,23 @@ pub struct Examples {
     pub layout: Layout,
     /// Number of examples.
     pub rows: usize,
-    /// `[rows, dense...]`
+    /// `[rows, real numbers of all blocks]`
     pub dense: Vec<f32>,
-    /// `[rows, index columns]`
+    /// `[rows, indices of all blocks]`
     pub indices: Vec<i32>,
 }
 
 impl Examples {
     /// Zeros.
     pub fn zeros(layout: Layout, rows: usize) -> Self {
-        let (dense, indices) = (rows * layout.dense_width(), rows * layout.indices.len());
+        let (dense, indices) = (rows * layout.dense_width(), rows * layout.index_width());
         Self { layout, rows, dense: vec![0.0; dense], indices: vec![0; indices] }
-    }
-
-    #[allow(clippy::cast_possible_truncation)]
-    pub(crate) fn set_dense(&mut self, row: usize, at: usize, value: f64) {
-        let width = self.layout.dense_width();
-        self.dense[row * width + at] = value as f32;
-    }
-
-    pub(crate) fn set_index(&mut self, row: usize, at: usize, index: usize) {
-        let width = self.layout.indices.len();
-        self.indices[row * width + at] = i32::try_from(index).unwrap_or(i32::MAX);
     }
 
     /// The examples at `rows`, in that order.
     #[must_use]
     pub fn gather(&self, rows: &[usize]) -> Self {
-        let (d, k) = (self.layout.dense_width(), self.layout.indices.len());
+        let (d, k) = (self.layout.dense_width(), self.layout.index_width());
         let mut out = Self {
             layout: self.layout.clone(),
             rows: rows.len(),
@@ -64,5 +57,72 @@ impl Examples {
             out.indices.extend_from_slice(&self.indices[row * k..(row + 1) * k]);
         }
         out
+    }
+}
+
+/// Examples while a plan fills them: each transform takes the next columns of its kind.
+pub(crate) struct Filling {
+    pub examples: Examples,
+    dense_width: usize,
+    index_width: usize,
+    next: Next,
+}
+
+/// First columns that are still free.
+struct Next {
+    number: usize,
+    encoded: usize,
+    dense: usize,
+    index: usize,
+    token: usize,
+}
+
+impl Filling {
+    pub fn new(layout: Layout, rows: usize) -> Self {
+        let (dense_width, index_width) = (layout.dense_width(), layout.index_width());
+        let mut next = Next { number: 0, encoded: 0, dense: 0, index: 0, token: 0 };
+        if let Some(Block::Table { numbers, encoded, indices }) = layout.blocks.first() {
+            next = Next { encoded: *numbers, dense: numbers + encoded, token: indices.len(), ..next };
+        }
+        Self { examples: Examples::zeros(layout, rows), dense_width, index_width, next }
+    }
+
+    /// Column of the next scaled number of the table.
+    pub fn take_number(&mut self) -> usize {
+        self.next.number += 1;
+        self.next.number - 1
+    }
+
+    /// First of the next `width` columns of encodings of the table.
+    pub fn take_encoded(&mut self, width: usize) -> usize {
+        self.next.encoded += width;
+        self.next.encoded - width
+    }
+
+    /// First of the next `width` values of an image or a series.
+    pub fn take_dense(&mut self, width: usize) -> usize {
+        self.next.dense += width;
+        self.next.dense - width
+    }
+
+    /// The next index column of the table.
+    pub fn take_index(&mut self) -> usize {
+        self.next.index += 1;
+        self.next.index - 1
+    }
+
+    /// First of the next `length` tokens.
+    pub fn take_tokens(&mut self, length: usize) -> usize {
+        self.next.token += length;
+        self.next.token - length
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn set_dense(&mut self, row: usize, at: usize, value: f64) {
+        self.examples.dense[row * self.dense_width + at] = value as f32;
+    }
+
+    pub fn set_index(&mut self, row: usize, at: usize, index: usize) {
+        self.examples.indices[row * self.index_width + at] = i32::try_from(index).unwrap_or(i32::MAX);
     }
 }

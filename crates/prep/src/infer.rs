@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cupola_spec::{Encoding, Input, Kind, Run};
+use cupola_spec::{Encoding, Input, Kind, Run, TableStem};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -45,11 +45,19 @@ pub struct Finding {
 pub fn resolve(run: &Run, frame: &Frame) -> Result<(Vec<Resolved>, Vec<Finding>), Error> {
     let target = run.target.column();
     frame.require(target, "check `[[targets]]`")?;
-    if run.inputs.is_empty() {
-        return inferred(frame, target);
+    let (mut resolved, findings) = if run.inputs.is_empty() {
+        inferred(frame, target)?
+    } else {
+        let declared = run.inputs.iter().map(|input| declared(input, frame, target));
+        (declared.collect::<Result<_, _>>()?, Vec::new())
+    };
+    // One token for each column: a category is one column.
+    if matches!(run.design.table, TableStem::Tokens { .. }) {
+        for Resolved { input, .. } in resolved.iter_mut().filter(|r| r.input.kind == Kind::Category) {
+            input.encode.get_or_insert(Encoding::Index);
+        }
     }
-    let resolved = run.inputs.iter().map(|input| declared(input, frame, target)).collect::<Result<_, _>>()?;
-    Ok((resolved, Vec::new()))
+    Ok((resolved, findings))
 }
 
 fn declared(input: &Input, frame: &Frame, target: &str) -> Result<Resolved, Error> {
@@ -68,11 +76,12 @@ fn declared(input: &Input, frame: &Frame, target: &str) -> Result<Resolved, Erro
             return Err(Error::Column { column: pattern.clone(), near: String::new(), remedy });
         }
     }
-    if let Some(shape) = input.shape {
+    let image = input.shape.map(|shape| shape.to_vec());
+    if let Some(shape) = image.or(input.steps.map(|steps| steps.to_vec())) {
         let expected: usize = shape.iter().product();
         if expected != columns.len() {
             let why = format!(
-                "shape {shape:?} needs {expected} columns, but {} match; change `shape` or `columns`",
+                "shape {shape:?} needs {expected} columns, but {} match; change it or `columns`",
                 columns.len()
             );
             return Err(Error::Input { input: input.name.clone(), why });
@@ -87,15 +96,7 @@ fn inferred(frame: &Frame, target: &str) -> Result<(Vec<Resolved>, Vec<Finding>)
         let Some(column) = frame.get(name) else { continue };
         let (finding, kind) = look(name, column);
         if let Some((kind, encode)) = kind {
-            let input = Input {
-                name: name.to_owned(),
-                kind,
-                columns: None,
-                shape: None,
-                scale: None,
-                encode,
-                unseen: None,
-            };
+            let input = Input { encode, ..Input::new(name, kind) };
             resolved.push(Resolved { input, columns: vec![name.to_owned()] });
         }
         findings.push(finding);

@@ -5,26 +5,34 @@
 //! training rows what [`Plan::apply`] then does to any row, in training, in `predict` and in the
 //! server alike. Randomness is a function of what it is for: see [`draw`].
 
+mod augment;
+mod category;
 mod draw;
 mod error;
 mod examples;
 mod frame;
 mod infer;
+mod number;
 mod plan;
 mod prepare;
 mod signature;
 mod split;
 mod target;
+mod text;
 mod transform;
 
+pub use augment::Augmenter;
+pub use category::FittedCategory;
 pub use draw::{draw, permutation, unit};
 pub use error::Error;
 pub use examples::{Examples, Layout};
 pub use frame::{Column, Frame, number_text};
 pub use infer::{Finding, Resolved, resolve};
+pub use number::FittedNumber;
 pub use plan::Plan;
 pub use prepare::{Labelled, Prepared, label, prepare};
 pub use signature::{ColumnType, InputColumn, OutputColumn, Signature};
 pub use split::{Part, assign, assign_beside_test};
 pub use target::{FittedTarget, Label, Prediction, Targets};
-pub use transform::{FittedCategory, FittedInput, FittedNumber};
+pub use text::FittedTokenizer;
+pub use transform::FittedInput;

@@ -1,10 +1,10 @@
 //! The fitted plan: everything between a raw row and an example, as one value that can be sealed.
 
-use cupola_spec::Target;
+use cupola_spec::{Block, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::examples::{Examples, Layout};
+use crate::examples::{Examples, Filling, Layout};
 use crate::frame::Frame;
 use crate::infer::Resolved;
 use crate::target::FittedTarget;
@@ -25,7 +25,7 @@ pub struct Plan {
 
 impl Plan {
     /// Version of `plan.json` that this code writes and reads.
-    pub const FORMAT_VERSION: u32 = 1;
+    pub const FORMAT_VERSION: u32 = 2;
 
     /// Learns from the training rows; the classes of the target from `all` rows.
     ///
@@ -37,13 +37,27 @@ impl Plan {
         Ok(Self { format_version: Self::FORMAT_VERSION, null_texts: Vec::new(), inputs, target })
     }
 
-    /// What one example looks like.
+    /// What one example looks like: all numbers and categories as one table, then the others in
+    /// their order.
     pub fn layout(&self) -> Layout {
-        let dense = match self.inputs.as_slice() {
-            [FittedInput::Image { shape, .. }] => shape.to_vec(),
-            inputs => vec![inputs.iter().map(FittedInput::dense_width).sum()],
-        };
-        Layout { dense, indices: self.inputs.iter().flat_map(FittedInput::index_sizes).collect() }
+        let (mut numbers, mut encoded, mut indices) = (0, 0, Vec::new());
+        for (n, e, i) in self.inputs.iter().filter_map(FittedInput::in_table) {
+            numbers += n;
+            encoded += e;
+            indices.extend(i);
+        }
+        let table = numbers + encoded + indices.len() > 0;
+        let table = table.then_some(Block::Table { numbers, encoded, indices });
+        Layout {
+            blocks: table.into_iter().chain(self.inputs.iter().filter_map(FittedInput::block)).collect(),
+        }
+    }
+
+    /// Names of the layout's blocks: that of the input, `table` for the table.
+    pub fn block_names(&self) -> Vec<&str> {
+        let table = self.inputs.iter().any(|input| input.in_table().is_some());
+        let own = self.inputs.iter().filter(|input| input.block().is_some()).map(FittedInput::name);
+        table.then_some("table").into_iter().chain(own).collect()
     }
 
     /// Examples for all rows. The target's column need not be there.
@@ -51,14 +65,9 @@ impl Plan {
     /// # Errors
     /// The first column or value that does not fit, with its row.
     pub fn apply(&self, frame: &Frame) -> Result<Examples, Error> {
-        let mut out = Examples::zeros(self.layout(), frame.rows());
-        let (mut dense, mut index) = (0, 0);
-        for input in &self.inputs {
-            input.apply(frame, &mut out, dense, index)?;
-            dense += input.dense_width();
-            index += input.index_sizes().len();
-        }
-        Ok(out)
+        let mut out = Filling::new(self.layout(), frame.rows());
+        self.inputs.iter().try_for_each(|input| input.apply(frame, &mut out))?;
+        Ok(out.examples)
     }
 }
 

@@ -39,6 +39,8 @@ pub enum ColumnType {
     Number,
     /// A string, a number or a boolean that names a category.
     Category,
+    /// A string.
+    Text,
 }
 
 /// A field of a prediction.
@@ -63,7 +65,11 @@ impl Signature {
                 FittedInput::Number { columns, .. } => {
                     inputs.extend(columns.iter().map(|c| number(&c.column, true)));
                 }
-                FittedInput::Image { columns, .. } => {
+                FittedInput::Text { column, .. } => {
+                    let (name, kind) = (column.clone(), ColumnType::Text);
+                    inputs.push(InputColumn { name, kind, nullable: true, categories: None });
+                }
+                FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. } => {
                     inputs.extend(columns.iter().map(|c| number(c, false)));
                 }
                 FittedInput::Category { columns, .. } => {

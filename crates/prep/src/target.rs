@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::frame::{Column, Frame};
-use crate::transform::{Moments, finite};
+use crate::number::{Moments, finite};
 
 /// A target as fitted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

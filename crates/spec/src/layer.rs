@@ -3,11 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One layer. Shapes leave the batch axis out; images are `[channels, height, width]`.
+/// One layer. Shapes leave the batch axis out: `[width]` is flat, `[time, width]` a sequence and
+/// `[channels, height, width]` an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
-    /// `[in] -> [out]`, as `torch.nn.Linear`.
+    /// On the last axis: `[in] -> [out]`, `[time, in] -> [time, out]`, as `torch.nn.Linear`.
     Linear {
         /// Width of the output.
         #[schemars(range(min = 1))]
@@ -35,11 +36,30 @@ pub enum Layer {
         #[serde(default = "yes")]
         bias: bool,
     },
+    /// Along time: `[time, in] -> [time, out]`, as `torch.nn.Conv1d` on the transpose. Zeros keep the
+    /// length: on both sides, or only before the start where `causal`.
+    Conv1d {
+        /// Width of the output.
+        #[schemars(range(min = 1))]
+        out: usize,
+        /// Steps that one output sees; odd unless `causal`.
+        #[schemars(range(min = 1))]
+        kernel: usize,
+        /// Distance between those steps.
+        #[serde(default = "one")]
+        #[schemars(range(min = 1))]
+        dilation: usize,
+        /// Whether an output sees only its own and earlier steps.
+        #[serde(default)]
+        causal: bool,
+    },
     /// Over the channels (or the features of a flat input), as `torch.nn.BatchNorm2d`/`1d`:
     /// momentum 0.1, eps 1e-5.
     BatchNorm {},
     /// Over the last axis, as `torch.nn.LayerNorm`, eps 1e-5.
     LayerNorm {},
+    /// Over the last axis, as `torch.nn.RMSNorm` with eps 1e-5 (Zhang and Sennrich 2019).
+    RmsNorm {},
     /// As `torch.nn.MaxPool2d`.
     MaxPool {
         /// Side of the window.
@@ -48,6 +68,9 @@ pub enum Layer {
         /// Step of the window; the kernel's side where left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stride: Option<usize>,
+        /// Places around the image that never win; at most half the kernel.
+        #[serde(default)]
+        padding: usize,
     },
     /// As `torch.nn.AvgPool2d`.
     AvgPool {
@@ -71,7 +94,7 @@ pub enum Layer {
         /// Which one.
         function: Activation,
     },
-    /// `[c, h, w] -> [c * h * w]`.
+    /// All axes in one: `[c, h, w] -> [c * h * w]`, `[time, width] -> [time * width]`.
     Flatten {},
     /// `x + body(x)`, or `shortcut(x) + body(x)`.
     Residual {
@@ -80,7 +103,128 @@ pub enum Layer {
         /// The other branch, where the shapes differ.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         shortcut: Vec<Layer>,
+        /// Stochastic depth: probability of leaving the main branch out for one example in training
+        /// (Huang et al. 2016); what is kept is scaled by `1 / (1 - p)`.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        drop_path: f64,
     },
+    /// Multi-head scaled dot-product self-attention on `[time, width]` (Vaswani et al. 2017, 3.2).
+    /// Padding of a text is not attended to.
+    Attention {
+        /// Number of heads; divides the width.
+        #[schemars(range(min = 1))]
+        heads: usize,
+        /// Heads of keys and values, shared by groups of query heads (Ainslie et al. 2023); `heads`
+        /// where left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kv_heads: Option<usize>,
+        /// Whether a step sees only itself and earlier steps.
+        #[serde(default)]
+        causal: bool,
+        /// Rotary positions (Su et al. 2021), base 10000, halves rotated as in Llama.
+        #[serde(default)]
+        rope: bool,
+        /// Whether the four linear maps have a bias.
+        #[serde(default = "yes")]
+        bias: bool,
+        /// Probability of zeroing an attention weight in training.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        dropout: f64,
+    },
+    /// A recurrent layer over `[time, in] -> [time, width]`, as `torch.nn.LSTM`/`GRU`.
+    Recurrent {
+        /// Which cell.
+        cell: Cell,
+        /// Width of the hidden state, for each direction.
+        #[schemars(range(min = 1))]
+        width: usize,
+        /// Whether a second pass goes from the end; the output is then `2 * width` wide.
+        #[serde(default)]
+        bidirectional: bool,
+    },
+    /// Squares of an image as a sequence: `[c, h, w] -> [(h / size) * (w / size), width]`, as a
+    /// `torch.nn.Conv2d` whose stride is its kernel (Dosovitskiy et al. 2021).
+    Patch {
+        /// Side of a square; divides both sides.
+        #[schemars(range(min = 1))]
+        size: usize,
+        /// Width of a token.
+        #[schemars(range(min = 1))]
+        width: usize,
+    },
+    /// Puts one learned token before the others: `[time, width] -> [time + 1, width]`.
+    ClassToken {},
+    /// Adds a learned vector to each place of a sequence.
+    Position {},
+    /// Each number of a flat input as a token of its own: `[n] -> [n, width]`, `x_i * w_i + b_i`
+    /// (Gorishniy et al. 2021, 3.3).
+    FeatureTokens {
+        /// Width of a token.
+        #[schemars(range(min = 1))]
+        width: usize,
+    },
+    /// `[n] -> [n, 2 * frequencies]`: `[cos(2 pi c x), sin(2 pi c x)]` with learned `c`
+    /// (Gorishniy et al. 2022, 3.3).
+    Periodic {
+        /// Learned frequencies for each number.
+        #[schemars(range(min = 1))]
+        frequencies: usize,
+        /// Deviation that they are drawn with.
+        sigma: f64,
+    },
+    /// Copies of a flat input for the members of an ensemble: `[n] -> [members, n]`.
+    Ensemble {
+        /// Number of members.
+        #[schemars(range(min = 1))]
+        members: usize,
+    },
+    /// A linear layer that the members share up to scales of input and output and a bias of their
+    /// own: `[members, in] -> [members, out]` (Wen et al. 2020; as in `TabM`, Gorishniy et al. 2024).
+    BatchEnsemble {
+        /// Width of the output.
+        #[schemars(range(min = 1))]
+        out: usize,
+        /// Whether the input's scales start as random signs, which tells the members apart; for the
+        /// first such layer.
+        #[serde(default)]
+        signs: bool,
+    },
+    /// Halves the last axis: `a * f(b)` (Shazeer 2020).
+    Glu {
+        /// The function of the gate.
+        function: Activation,
+    },
+    /// One vector of a sequence: `[time, width] -> [width]`.
+    Take {
+        /// Which one; padding of a text is left out.
+        at: Take,
+    },
+    /// `[time, width] -> [width, time]`.
+    Transpose {},
+}
+
+/// A recurrent cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cell {
+    /// Hochreiter and Schmidhuber 1997.
+    Lstm,
+    /// Cho et al. 2014, with the reset gate after the product, as cuDNN has it.
+    Gru,
+}
+
+/// Which vector of a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Take {
+    /// The first step, such as a class token.
+    First,
+    /// The last step that is no padding.
+    Last,
+    /// The mean of all steps that are no padding.
+    Mean,
 }
 
 /// Elementwise functions, as `PyTorch` defines them.
@@ -114,6 +258,21 @@ impl Layer {
             Self::Activation { function } => function.name(),
             Self::Flatten {} => "flatten",
             Self::Residual { .. } => "residual",
+            Self::Conv1d { .. } => "conv1d",
+            Self::RmsNorm {} => "rms_norm",
+            Self::Attention { .. } => "attention",
+            Self::Recurrent { cell: Cell::Lstm, .. } => "lstm",
+            Self::Recurrent { cell: Cell::Gru, .. } => "gru",
+            Self::Patch { .. } => "patch",
+            Self::ClassToken {} => "class_token",
+            Self::Position {} => "position",
+            Self::FeatureTokens { .. } => "feature_tokens",
+            Self::Periodic { .. } => "periodic",
+            Self::Ensemble { .. } => "ensemble",
+            Self::BatchEnsemble { .. } => "batch_ensemble",
+            Self::Glu { .. } => "glu",
+            Self::Take { .. } => "take",
+            Self::Transpose {} => "transpose",
         }
     }
 }
@@ -137,4 +296,9 @@ fn yes() -> bool {
 
 fn one() -> usize {
     1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(p: &f64) -> bool {
+    *p == 0.0
 }

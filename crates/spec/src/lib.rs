@@ -5,8 +5,12 @@
 //! layers, the one target picked out. Nothing here reads a file or touches a tensor; whoever calls
 //! [`parse`] hands in a loader for the files that a config names.
 
+mod block;
 mod config;
+mod design;
 mod document;
+mod families;
+mod input;
 mod layer;
 mod model;
 mod parse;
@@ -14,15 +18,20 @@ mod problem;
 mod run;
 mod schema;
 mod shape;
+mod train;
 
-pub use config::{
-    Category, Config, Data, EarlyStop, Encoding, Goal, Input, Kind, Optimizer, OptimizerKind, Scaling,
-    Schedule, ScheduleKind, Source, Split, SplitBy, Target, TargetKind, Train, Unseen,
-};
-pub use layer::{Activation, Layer};
-pub use model::{Expect, Family, Model, ModelFile};
+pub use block::Block;
+pub use config::{Config, Data, Source, Split, SplitBy, Target, TargetKind};
+pub use design::{Design, Head, TableStem};
+pub use input::{Augment, Category, Encoding, Input, Kind, Scaling, Tokens, TokensKind, Unseen};
+pub use layer::{Activation, Cell, Layer, Take};
+pub use model::{Depth, Expect, Family, ImageStem, Model, ModelFile, Numbers, Recurrence};
 pub use parse::{DEFAULTS, parse, parse_model_file};
 pub use problem::{Problem, Problems, nearest};
 pub use run::Run;
 pub use schema::{config_schema, model_schema};
 pub use shape::{ShapeError, ShapeRow, trace};
+pub use train::{
+    ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Schedule,
+    ScheduleKind, Train,
+};

@@ -38,6 +38,9 @@ pub enum Family {
         #[serde(default)]
         #[schemars(range(min = 0.0, max = 0.99))]
         dropout: f64,
+        /// How numbers enter.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        numbers: Option<Numbers>,
     },
     /// For each entry of `channels`: conv 3x3, batch norm, activation, max pool 2; then flatten
     /// and one hidden linear layer.
@@ -54,11 +57,196 @@ pub enum Family {
         #[schemars(range(min = 0.0, max = 0.99))]
         dropout: f64,
     },
+    /// Residual blocks for tables, `x + dropout(linear(dropout(relu(linear(norm(x))))))`
+    /// (Gorishniy et al. 2021, 3.2).
+    ResnetTabular {
+        /// Number of blocks.
+        #[serde(default = "two")]
+        blocks: usize,
+        /// Width of the residual stream.
+        #[serde(default = "wide")]
+        width: usize,
+        /// Width inside a block.
+        #[serde(default = "wider")]
+        hidden: usize,
+        /// Probability of zeroing a hidden value in training.
+        #[serde(default = "fifth")]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        dropout: f64,
+        /// How numbers enter.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        numbers: Option<Numbers>,
+    },
+    /// A transformer over one token for each column (Gorishniy et al. 2021, 3.3).
+    FtTransformer {
+        /// Number of blocks.
+        #[serde(default = "three")]
+        blocks: usize,
+        /// Width of a token.
+        #[serde(default = "narrow")]
+        width: usize,
+        /// Attention heads.
+        #[serde(default = "eight")]
+        heads: usize,
+        /// Width inside a block's `ReGLU`; 4/3 of `width` where left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hidden: Option<usize>,
+        /// Probability of zeroing an attention weight in training.
+        #[serde(default = "fifth")]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        attention_dropout: f64,
+        /// Probability of zeroing a hidden value in training.
+        #[serde(default = "tenth")]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        dropout: f64,
+    },
+    /// An ensemble of multi-layer perceptrons that share most of their weights, each member with a
+    /// loss and a head of its own (Gorishniy et al. 2024).
+    Tabm {
+        /// Number of members.
+        #[serde(default = "thirty_two")]
+        members: usize,
+        /// Widths of the hidden layers.
+        hidden: Vec<usize>,
+        /// Probability of zeroing a hidden value in training.
+        #[serde(default = "tenth")]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        dropout: f64,
+        /// How numbers enter.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        numbers: Option<Numbers>,
+    },
+    /// A residual network with torchvision's names (He et al. 2016).
+    Resnet {
+        /// 18, 34 or 50.
+        depth: Depth,
+        /// Channels of the first stage; 64 in the paper.
+        #[serde(default = "narrow")]
+        width: usize,
+        /// `imagenet` begins with a 7x7 convolution and a pool, a quarter of each side; `small` with
+        /// a 3x3 convolution, for images of about 32x32.
+        #[serde(default = "imagenet")]
+        stem: ImageStem,
+        /// Stochastic depth of the last block; that of the others rises linearly to it.
+        #[serde(default)]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        drop_path: f64,
+    },
+    /// A vision transformer with a class token (Dosovitskiy et al. 2021).
+    Vit {
+        /// Side of a patch; divides both sides of the image.
+        patch: usize,
+        /// Number of blocks.
+        blocks: usize,
+        /// Width of a token.
+        width: usize,
+        /// Attention heads.
+        heads: usize,
+        /// Probability of zeroing a value in training.
+        #[serde(default)]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        dropout: f64,
+        /// Stochastic depth of every block.
+        #[serde(default)]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        drop_path: f64,
+    },
+    /// Recurrent layers over a text or a series; the last step is read.
+    Lstm(Recurrence),
+    /// The same with gated recurrent units.
+    Gru(Recurrence),
+    /// A temporal convolutional network: residual blocks of two causal convolutions whose dilation
+    /// doubles (Bai et al. 2018); the last step is read.
+    Tcn {
+        /// Width of each block.
+        channels: Vec<usize>,
+        /// Steps that one convolution sees.
+        #[serde(default = "three")]
+        kernel: usize,
+        /// Probability of zeroing a value in training.
+        #[serde(default)]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        dropout: f64,
+    },
+    /// Transformer blocks over a text or a series, norm first; the mean is read.
+    TextTransformer {
+        /// Number of blocks.
+        blocks: usize,
+        /// Width of a token.
+        width: usize,
+        /// Attention heads.
+        heads: usize,
+        /// Probability of zeroing a value in training.
+        #[serde(default = "tenth")]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        dropout: f64,
+    },
     /// Exactly these layers; the head is added.
     Layers {
         /// In order of the forward pass.
         layers: Vec<Layer>,
+        /// Width of a text's token embeddings.
+        #[serde(default = "narrow")]
+        token_width: usize,
     },
+}
+
+/// Sizes of a recurrent network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recurrence {
+    /// Width of the hidden state.
+    pub width: usize,
+    /// Number of layers.
+    #[serde(default = "one")]
+    pub layers: usize,
+    /// Whether each layer also goes from the end.
+    #[serde(default)]
+    pub bidirectional: bool,
+    /// Probability of zeroing a value between layers in training.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 0.99))]
+    pub dropout: f64,
+}
+
+/// How the numbers of a table enter a network; without it, as they are scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Numbers {
+    /// Learned cosines and sines of each number, then one linear layer and a `ReLU` that all numbers
+    /// share: `PLR(lite)` (Gorishniy et al. 2022, 3.3).
+    Periodic {
+        /// Frequencies for each number.
+        #[serde(default = "sixteen")]
+        frequencies: usize,
+        /// Deviation that the frequencies are drawn with.
+        #[serde(default = "tenth")]
+        sigma: f64,
+        /// Width for each number.
+        #[serde(default = "sixteen")]
+        width: usize,
+    },
+}
+
+/// Depth of a residual network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Two basic blocks in each stage.
+    D18,
+    /// 3, 4, 6 and 3 basic blocks.
+    D34,
+    /// 3, 4, 6 and 3 bottlenecks.
+    D50,
+}
+
+/// How an image enters a residual network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageStem {
+    /// Convolution 7x7 with stride 2, then a pool 3x3 with stride 2.
+    Imagenet,
+    /// Convolution 3x3.
+    Small,
 }
 
 /// An architecture file: a family and what it must come to.
@@ -90,44 +278,106 @@ impl Family {
         match self {
             Self::Mlp { .. } => "mlp",
             Self::Cnn { .. } => "cnn",
+            Self::ResnetTabular { .. } => "resnet_tabular",
+            Self::FtTransformer { .. } => "ft_transformer",
+            Self::Tabm { .. } => "tabm",
+            Self::Resnet { .. } => "resnet",
+            Self::Vit { .. } => "vit",
+            Self::Lstm(_) => "lstm",
+            Self::Gru(_) => "gru",
+            Self::Tcn { .. } => "tcn",
+            Self::TextTransformer { .. } => "text_transformer",
             Self::Layers { .. } => "layers",
         }
     }
+}
 
-    /// The layers of the trunk, head excluded.
-    pub fn layers(&self) -> Vec<Layer> {
+impl Depth {
+    /// As typed.
+    pub fn number(self) -> u8 {
         match self {
-            Self::Mlp { hidden, activation, dropout } => {
-                hidden.iter().flat_map(|&out| hidden_layer(out, *activation, *dropout)).collect()
-            }
-            Self::Cnn { channels, hidden, activation, dropout } => {
-                let blocks = channels.iter().flat_map(|&out| conv_block(out, *activation));
-                let tail = std::iter::once(Layer::Flatten {});
-                blocks.chain(tail).chain(hidden_layer(*hidden, *activation, *dropout)).collect()
-            }
-            Self::Layers { layers } => layers.clone(),
+            Self::D18 => 18,
+            Self::D34 => 34,
+            Self::D50 => 50,
         }
     }
 }
 
-fn hidden_layer(out: usize, function: Activation, dropout: f64) -> Vec<Layer> {
-    let mut layers = vec![Layer::Linear { out, bias: true }, Layer::Activation { function }];
-    if dropout > 0.0 {
-        layers.push(Layer::Dropout { p: dropout });
+impl Serialize for Depth {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(self.number())
     }
-    layers
 }
 
-fn conv_block(out: usize, function: Activation) -> [Layer; 4] {
-    [
-        // The batch norm that follows has the bias.
-        Layer::Conv2d { out, kernel: 3, stride: 1, padding: 1, bias: false },
-        Layer::BatchNorm {},
-        Layer::Activation { function },
-        Layer::MaxPool { kernel: 2, stride: None },
-    ]
+impl<'de> Deserialize<'de> for Depth {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u8::deserialize(deserializer)? {
+            18 => Ok(Self::D18),
+            34 => Ok(Self::D34),
+            50 => Ok(Self::D50),
+            other => Err(serde::de::Error::custom(format!("depth {other} is not known; write 18, 34 or 50"))),
+        }
+    }
+}
+
+impl JsonSchema for Depth {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Depth".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "enum": [18, 34, 50], "description": "18, 34 or 50" })
+    }
 }
 
 fn relu() -> Activation {
     Activation::Relu
+}
+
+fn imagenet() -> ImageStem {
+    ImageStem::Imagenet
+}
+
+fn one() -> usize {
+    1
+}
+
+fn two() -> usize {
+    2
+}
+
+fn three() -> usize {
+    3
+}
+
+fn eight() -> usize {
+    8
+}
+
+fn sixteen() -> usize {
+    16
+}
+
+fn thirty_two() -> usize {
+    32
+}
+
+fn narrow() -> usize {
+    64
+}
+
+fn wide() -> usize {
+    192
+}
+
+fn wider() -> usize {
+    384
+}
+
+fn tenth() -> f64 {
+    0.1
+}
+
+fn fifth() -> f64 {
+    0.2
 }

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Data, Input, Split, Target, Train};
-use crate::layer::Layer;
+use crate::config::{Config, Data, Split, Target};
+use crate::design::Design;
+use crate::input::Input;
 use crate::model::{Family, Model};
+use crate::train::Train;
 
 /// A run, resolved as far as the config alone allows; column globs wait for the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,8 +25,8 @@ pub struct Run {
     pub target: Target,
     /// The architecture's family name.
     pub family: String,
-    /// The trunk, head excluded.
-    pub layers: Vec<Layer>,
+    /// The network, up to the sizes that come from the data.
+    pub design: Design,
     /// The loop.
     pub train: Train,
     /// The config with its defaults and the architecture in place: parses on its own to this run.
@@ -43,7 +45,7 @@ impl Run {
             inputs: config.inputs.clone(),
             target,
             family: family.name().to_owned(),
-            layers: family.layers(),
+            design: family.design(),
             train: config.train.clone(),
             sealed: config,
         }

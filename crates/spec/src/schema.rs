@@ -74,8 +74,11 @@ fn relax_section(schema: &mut Value, name: &str, values: &Value) {
     }
 }
 
-/// `early_stop` is the type `EarlyStop`.
+/// `early_stop` is the type `EarlyStop`; `loss` is `LossSpec`, for `Loss` is the network's.
 fn definition_name(key: &str) -> String {
+    if key == "loss" {
+        return "LossSpec".to_owned();
+    }
     key.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
 }
 
@@ -95,7 +98,7 @@ fn relax(object: &mut Value, defaults: &Value) {
 fn explain(schema: &Value, validator: &Validator, file: &Placed, value: &Value) -> Vec<Problem> {
     let mut found = Vec::new();
     for error in validator.iter_errors(value) {
-        collect(schema, &error, value, &mut found);
+        collect(schema, &error, &mut found);
     }
     found.sort();
     found.dedup();
@@ -113,7 +116,7 @@ fn explain(schema: &Value, validator: &Validator, file: &Placed, value: &Value) 
 
 /// Turns one violation into (pointer, message) pairs; a failed union becomes what its likeliest
 /// branch lacks.
-fn collect(schema: &Value, error: &ValidationError<'_>, root: &Value, out: &mut Vec<(String, String)>) {
+fn collect(schema: &Value, error: &ValidationError<'_>, out: &mut Vec<(String, String)>) {
     let pointer = error.instance_path().as_str().to_owned();
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
@@ -128,7 +131,7 @@ fn collect(schema: &Value, error: &ValidationError<'_>, root: &Value, out: &mut 
             out.push((pointer, format!("`{key}` is missing; add `{key} = ...`")));
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            union(schema, error, context, root, out);
+            union(schema, error, context, out);
         }
         kind => out.push((pointer, sentence(kind, error))),
     }
@@ -138,7 +141,6 @@ fn union(
     schema: &Value,
     error: &ValidationError<'_>,
     context: &[Vec<ValidationError<'static>>],
-    root: &Value,
     out: &mut Vec<(String, String)>,
 ) {
     // A branch whose tag differs is not the one that was meant.
@@ -148,7 +150,7 @@ fn union(
         .min_by_key(|branch| branch.iter().map(|e| weight(e)).sum::<usize>());
     if let Some(branch) = meant {
         for inner in branch {
-            collect(schema, inner, root, out);
+            collect(schema, inner, out);
         }
         return;
     }

@@ -1,4 +1,5 @@
-//! A checkpoint: `model.safetensors`, `optimizer.bpk` and `state.json`, all or nothing.
+//! A checkpoint: `model.safetensors`, `optimizer.bpk`, `state.json`, and `ema.safetensors` where
+//! there is a moving average; all or nothing.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::progress::Progress;
 
+/// Version of `state.json` and of what stands beside it.
+const FORMAT_VERSION: u32 = 2;
 const LIMIT: u64 = 64 << 30;
 
 /// `state.json`
@@ -27,6 +30,7 @@ pub struct Checkpoint {
     pub progress: Progress,
     /// Weights and running statistics.
     pub weights: StateDict,
+    ema: Option<StateDict>,
     optimizer: Vec<u8>,
 }
 
@@ -39,21 +43,21 @@ pub fn write(
     folder: &RunFolder,
     progress: &Progress,
     weights: &StateDict,
+    ema: Option<&StateDict>,
     optimizer: &ModuleOptimizer,
 ) -> Result<(), Error> {
     let moments =
         optimizer.into_bytes().map_err(|error| damaged(folder, progress.step, error.to_string()))?;
     let moments: Vec<u8> = moments.to_vec();
     let model = weights.to_safetensors()?;
-    let sha256 = BTreeMap::from([
-        ("model.safetensors".to_owned(), sha256_hex(&model)),
-        ("optimizer.bpk".to_owned(), sha256_hex(&moments)),
-    ]);
-    let state = State { format_version: 1, progress: progress.clone(), sha256 };
+    let ema = ema.map(StateDict::to_safetensors).transpose()?;
+    let mut files: Vec<(&str, &[u8])> = vec![("model.safetensors", &model), ("optimizer.bpk", &moments)];
+    files.extend(ema.as_deref().map(|ema| ("ema.safetensors", ema)));
+    let sha256 = files.iter().map(|(name, bytes)| ((*name).to_owned(), sha256_hex(bytes))).collect();
+    let state = State { format_version: FORMAT_VERSION, progress: progress.clone(), sha256 };
     let state = serde_json::to_vec_pretty(&state)
         .map_err(|error| damaged(folder, progress.step, error.to_string()))?;
-    let files: [(&str, &[u8]); 3] =
-        [("model.safetensors", &model), ("optimizer.bpk", &moments), ("state.json", &state)];
+    files.push(("state.json", &state));
     let mut keep: Vec<u64> = folder.checkpoint_steps()?;
     keep.retain(|&step| step < progress.step);
     keep = keep.split_off(keep.len().saturating_sub(1));
@@ -71,8 +75,9 @@ pub fn read(folder: &RunFolder, step: u64) -> Result<Checkpoint, Error> {
     let bytes = |name: &str| read_limited(&path.join(name), LIMIT).map_err(|e| wrong(e.to_string()));
     let state: State =
         serde_json::from_slice(&bytes("state.json")?).map_err(|e| wrong(format!("state.json: {e}")))?;
-    if state.format_version != 1 {
-        return Err(wrong(format!("checkpoint format {}, this binary reads 1", state.format_version)));
+    if state.format_version != FORMAT_VERSION {
+        let found = state.format_version;
+        return Err(wrong(format!("checkpoint format {found}, this binary reads {FORMAT_VERSION}")));
     }
     let checked = |name: &str| -> Result<Vec<u8>, Error> {
         let found = bytes(name)?;
@@ -81,7 +86,10 @@ pub fn read(folder: &RunFolder, step: u64) -> Result<Checkpoint, Error> {
             _ => Err(wrong(format!("{name} is not the file that state.json names"))),
         }
     };
+    let averaged = state.sha256.contains_key("ema.safetensors");
+    let ema = averaged.then(|| checked("ema.safetensors")).transpose()?;
     Ok(Checkpoint {
+        ema: ema.map(|bytes| StateDict::from_safetensors(&bytes)).transpose()?,
         weights: StateDict::from_safetensors(&checked("model.safetensors")?)?,
         optimizer: checked("optimizer.bpk")?,
         progress: state.progress,
@@ -107,6 +115,24 @@ impl Checkpoint {
         device: &burn::tensor::Device,
     ) -> Result<Network, Error> {
         Ok(Network::load(architecture, self.weights.clone(), device)?)
+    }
+
+    /// The moving average of the weights on a device, if there is one.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::network`].
+    pub fn ema_network(
+        &self,
+        architecture: &Architecture,
+        device: &burn::tensor::Device,
+    ) -> Result<Option<Network>, Error> {
+        let load = |weights: &StateDict| Network::load(architecture, weights.clone(), device);
+        Ok(self.ema.as_ref().map(load).transpose()?)
+    }
+
+    /// What is published: the moving average, or the weights where there is none.
+    pub fn to_publish(self) -> StateDict {
+        self.ema.unwrap_or(self.weights)
     }
 
     /// Puts the moments into a fresh optimiser of the same kind.

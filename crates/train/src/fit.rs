@@ -1,23 +1,20 @@
-//! The loop.
-
-use std::time::Instant;
+//! The loop over epochs and steps.
 
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
-use cupola_eval::Metrics;
-use cupola_nn::{Architecture, Drawn, Input, Loss, Network, StateDict, quietly};
-use cupola_prep::{Part, Prepared, draw, permutation};
+use cupola_nn::{Architecture, Drawn, Network, Objective, StateDict};
+use cupola_prep::{Augmenter, Part, Prepared, permutation};
 use cupola_registry::RunFolder;
 use cupola_spec::{Goal, Run};
-use serde::Serialize;
 
 use crate::checkpoint;
 use crate::error::Error;
-use crate::optimizer::{clip, global_norm, optimizer};
+use crate::event::{Ended, Event, Stop};
+use crate::optimizer::optimizer;
 use crate::progress::Progress;
-use crate::schedule::learning_rate;
-use crate::score::{goal, loss_of, score, truth};
+use crate::schedule::Clock;
+use crate::score::{goal, objective};
 
 /// What to train, on what, and where to keep it.
 pub struct Job<'a> {
@@ -33,70 +30,9 @@ pub struct Job<'a> {
     pub folder: &'a RunFolder,
     /// End after so many steps, if given.
     pub max_steps: Option<u64>,
-}
-
-/// What happens in a run, one line of `events.jsonl` each.
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
-    /// After a step.
-    Step {
-        /// From 1.
-        step: u64,
-        /// From 1.
-        epoch: u64,
-        /// Of this batch.
-        loss: f64,
-        /// Of this step.
-        learning_rate: f64,
-        /// Global norm before clipping, where there is clipping.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        grad_norm: Option<f64>,
-        /// In this batch.
-        examples: u64,
-        /// Of this step.
-        seconds: f64,
-    },
-    /// After an epoch.
-    Epoch {
-        /// Steps done.
-        step: u64,
-        /// From 1.
-        epoch: u64,
-        /// Mean over the epoch.
-        train_loss: f64,
-        /// Metrics of the valid split, where there is one.
-        valid: serde_json::Map<String, serde_json::Value>,
-        /// Whether this is the best epoch so far.
-        best: bool,
-    },
-    /// After a checkpoint is safe on disk.
-    Checkpoint {
-        /// Steps done.
-        step: u64,
-    },
-}
-
-/// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// All epochs.
-    Epochs,
-    /// No improvement for `patience` epochs.
-    EarlyStop,
-    /// `--max-steps`
-    MaxSteps,
-    /// On request; a checkpoint is written.
-    Stopped,
-}
-
-/// What the observer wants after an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// Go on.
-    No,
-    /// Write a checkpoint and stop.
-    Yes,
+    /// Called with the number of examples before each forward pass; a panic in it is one of the
+    /// device. For tests of what a failing device does to a run.
+    pub fault: Option<&'a dyn Fn(usize)>,
 }
 
 /// The end of a run.
@@ -105,21 +41,29 @@ pub struct Outcome {
     pub ended: Ended,
     /// Where it stands.
     pub progress: Progress,
-    /// Weights of the best epoch, or of the last step where none was judged.
+    /// Weights of the best evaluation, or of the last step where none was judged; their moving
+    /// average where `train.ema` asks for one.
     pub weights: StateDict,
 }
 
-struct Loop<'a> {
-    job: &'a Job<'a>,
-    device: Device,
-    loss: Loss,
-    goal: Goal,
-    batches: u64,
-    total_steps: u64,
+pub(crate) struct Loop<'a> {
+    pub job: &'a Job<'a>,
+    pub device: Device,
+    pub objective: Objective,
+    pub goal: Goal,
+    pub augmenter: Augmenter,
+    /// Training rows in use.
+    pub rows: usize,
+    pub batches: u64,
+    pub clock: Clock,
+    /// Examples in memory at once.
+    pub micro_batch: usize,
     /// Out only while the optimiser changes it in place.
-    network: Option<Network>,
-    optimizer: ModuleOptimizer,
-    progress: Progress,
+    pub network: Option<Network>,
+    /// Moving average, for inference.
+    pub ema: Option<Network>,
+    pub optimizer: ModuleOptimizer,
+    pub progress: Progress,
 }
 
 /// Trains from the run's newest checkpoint, or from the start where there is none. `observer` sees
@@ -130,46 +74,65 @@ struct Loop<'a> {
 pub fn fit(job: &Job<'_>, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<Outcome, Error> {
     let mut this = Loop::new(job)?;
     let ended = this.run(observer)?;
-    if ended == Ended::Stopped {
-        let weights = this.network()?.state_dict()?;
-        return Ok(Outcome { ended, progress: this.progress, weights });
-    }
-    let weights = match &this.progress.best {
-        Some(best) if best.step != this.progress.step => checkpoint::read(job.folder, best.step)?.weights,
-        _ => this.network()?.state_dict()?,
+    let best = this.progress.best.as_ref().map(|best| best.step);
+    let weights = match best {
+        Some(step) if step != this.progress.step && ended != Ended::Stopped => {
+            checkpoint::read(job.folder, step)?.to_publish()
+        }
+        _ => match &this.ema {
+            Some(ema) => ema.state_dict()?,
+            None => this.network()?.state_dict()?,
+        },
     };
     Ok(Outcome { ended, progress: this.progress, weights })
 }
 
+/// `share` of `rows`, at least one where there is any.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+pub fn limited(rows: usize, share: f64) -> usize {
+    ((rows as f64 * share).ceil() as usize).min(rows)
+}
+
 impl<'a> Loop<'a> {
-    fn network(&self) -> Result<&Network, Error> {
+    pub(crate) fn network(&self) -> Result<&Network, Error> {
         let gone = || Error::Device { step: self.progress.step, why: "the weights are lost".into() };
         self.network.as_ref().ok_or_else(gone)
     }
 
-    fn new(job: &'a Job<'a>) -> Result<Self, Error> {
+    pub(crate) fn new(job: &'a Job<'a>) -> Result<Self, Error> {
+        let (run, train) = (job.run, &job.run.train);
         let device = job.device.clone().autodiff();
         let target = &job.prepared.plan.target;
-        let rows = job.prepared.rows(Part::Train) as u64;
-        let batches = rows.div_ceil(job.run.train.batch_size as u64);
-        let fresh = optimizer(&job.run.train.optimizer, &job.device);
-        let (network, optimizer, progress) = if let Some(found) = checkpoint::latest(job.folder)? {
+        let rows = limited(job.prepared.rows(Part::Train), train.limit_train);
+        let batches = (rows as u64).div_ceil(train.batch_size as u64);
+        let averaged = train.ema > 0.0;
+        let (network, ema, optimizer, progress) = if let Some(found) = checkpoint::latest(job.folder)? {
             job.folder.rewind_events(found.progress.step)?;
             let network = found.network(job.architecture, &device)?;
-            (network, found.restore(job.folder, fresh)?, found.progress)
+            let ema = found.ema_network(job.architecture, &job.device)?;
+            let fresh = optimizer(train, &network, &job.device);
+            let ema = ema.or_else(|| averaged.then(|| network.valid()));
+            (network, ema, found.restore(job.folder, fresh)?, found.progress)
         } else {
             job.folder.rewind_events(0)?;
-            let network = Network::build(job.architecture, &mut Drawn { seed: job.run.seed }, &device)?;
-            (network, fresh, Progress::start())
+            let network = Network::build(job.architecture, &mut Drawn { seed: run.seed }, &device)?;
+            let fresh = optimizer(train, &network, &job.device);
+            let ema = averaged.then(|| network.valid());
+            (network, ema, fresh, Progress::start())
         };
+        let micro = if train.micro_batch == 0 { train.batch_size } else { train.micro_batch };
         Ok(Self {
             job,
             device,
-            loss: loss_of(target),
-            goal: job.run.train.metric.unwrap_or_else(|| goal(target)),
+            objective: objective(&train.loss, target, &job.prepared.part(Part::Train).targets),
+            goal: train.metric.unwrap_or_else(|| goal(target)),
+            augmenter: Augmenter::of(&run.inputs, &job.prepared.plan),
+            rows,
             batches,
-            total_steps: batches * job.run.train.epochs as u64,
+            clock: Clock { steps_per_epoch: batches, total: batches * train.epochs as u64 },
+            micro_batch: micro.min(train.batch_size),
             network: Some(network),
+            ema,
             optimizer,
             progress,
         })
@@ -178,27 +141,33 @@ impl<'a> Loop<'a> {
     fn run(&mut self, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<Ended, Error> {
         let train = &self.job.run.train;
         while !self.progress.done && self.progress.epoch < train.epochs as u64 {
-            let rows = self.job.prepared.rows(Part::Train);
-            let order = permutation(rows, self.job.run.seed, "shuffle", self.progress.epoch);
+            let order = permutation(self.rows, self.job.run.seed, "shuffle", self.progress.epoch);
             while self.progress.batch < self.batches {
-                if self.job.max_steps.is_some_and(|most| self.progress.step >= most) {
+                if let Some(ended) = self.spent() {
                     // The end of an epoch has written this one already.
                     if self.job.folder.checkpoint_steps()?.last() != Some(&self.progress.step) {
                         self.checkpoint(observer)?;
                     }
-                    return Ok(Ended::MaxSteps);
+                    return Ok(ended);
                 }
                 let at = usize::try_from(self.progress.batch).unwrap_or(usize::MAX) * train.batch_size;
-                let batch = &order[at..(at + train.batch_size).min(rows)];
-                let event = self.step(batch)?;
-                let every = train.checkpoint_every as u64;
-                let due = every > 0 && self.progress.step.is_multiple_of(every);
-                let stop = observer(&event) == Stop::Yes;
-                // The end of an epoch writes its own.
-                if (due || stop) && self.progress.batch < self.batches {
+                let batch = &order[at..(at + train.batch_size).min(self.rows)];
+                let event = self.step(batch, observer)?;
+                let mut stop = observer(&event) == Stop::Yes;
+                let inside = self.progress.batch < self.batches;
+                let mut due = every(train.checkpoint_every, self.progress.step);
+                // The end of an epoch has a word and a checkpoint of its own.
+                if inside && every(train.eval_every, self.progress.step) {
+                    stop |= self.evaluate_between(observer)? == Stop::Yes;
+                    due = true;
+                }
+                if inside && (due || stop) {
                     self.checkpoint(observer)?;
                     if stop {
                         return Ok(Ended::Stopped);
+                    }
+                    if self.progress.done {
+                        return Ok(Ended::EarlyStop);
                     }
                 }
             }
@@ -206,124 +175,44 @@ impl<'a> Loop<'a> {
                 return Ok(Ended::Stopped);
             }
         }
-        let patience = train.early_stop.patience as u64;
-        let out_of_patience = patience > 0 && self.progress.bad_epochs >= patience;
-        Ok(if out_of_patience { Ended::EarlyStop } else { Ended::Epochs })
+        Ok(if self.out_of_patience() { Ended::EarlyStop } else { Ended::Epochs })
     }
 
-    /// One update from the examples at `batch`.
-    fn step(&mut self, batch: &[usize]) -> Result<Event, Error> {
-        let started = Instant::now();
-        let step = self.progress.step + 1;
-        let fail = |why: String| Error::Device { step, why };
-        let (loss, grad_norm, rate) = quietly(|| self.update(batch)).and_then(|done| done).map_err(fail)?;
-        if !loss.is_finite() {
-            return Err(self.diverged("loss", loss, step)?);
+    /// Why the run ends before its last epoch, if it does.
+    fn spent(&self) -> Option<Ended> {
+        let budget = self.job.run.train.time_budget;
+        if self.job.max_steps.is_some_and(|most| self.progress.step >= most) {
+            Some(Ended::MaxSteps)
+        } else {
+            (budget > 0.0 && self.progress.seconds >= budget).then_some(Ended::TimeBudget)
         }
-        if let Some(norm) = grad_norm.filter(|norm| !norm.is_finite()) {
-            return Err(self.diverged("the gradients' norm", norm, step)?);
-        }
-        self.progress.step = step;
-        self.progress.batch += 1;
-        #[allow(clippy::cast_precision_loss)]
-        let examples = batch.len() as f64;
-        self.progress.loss_sum += loss * examples;
-        self.progress.seen += batch.len() as u64;
-        Ok(Event::Step {
-            step,
-            epoch: self.progress.epoch + 1,
-            loss,
-            learning_rate: rate,
-            grad_norm,
-            examples: batch.len() as u64,
-            seconds: started.elapsed().as_secs_f64(),
-        })
     }
 
-    /// Forward, backward, clip, optimiser; weights change only if loss and norm are finite.
-    fn update(&mut self, batch: &[usize]) -> Result<(f64, Option<f64>, f64), String> {
-        let (run, progress) = (self.job.run, &self.progress);
-        self.device.seed(draw(run.seed, "dropout", progress.epoch, progress.step));
-        let part = self.job.prepared.part(Part::Train).gather(batch);
-        let examples = part.examples;
-        let input =
-            Input::new(examples.rows, &examples.layout.dense, examples.dense, examples.indices, &self.device);
-        let truth = truth(self.loss, part.targets, &self.device);
-        let network = self.network.take().ok_or("an earlier step failed")?;
-        let loss = self.loss.forward(network.forward(input), truth);
-        let value = f64::from(loss.clone().try_into_scalar::<f32>().map_err(|e| e.to_string())?);
-        let rate = learning_rate(
-            &run.train.schedule,
-            run.train.optimizer.learning_rate,
-            progress.step,
-            self.total_steps,
-        );
-        if !value.is_finite() {
-            return Ok((value, None, rate));
-        }
-        let mut grads = GradientsParams::from_grads(loss.backward(), &network);
-        let mut norm = None;
-        if run.train.clip_norm > 0.0 {
-            let found = global_norm(&network, &grads)?;
-            norm = Some(found);
-            if !found.is_finite() {
-                return Ok((value, norm, rate));
-            }
-            grads = clip(&network, grads, found, run.train.clip_norm);
-        }
-        self.network = Some(self.optimizer.step(rate, network, grads));
-        Ok((value, norm, rate))
+    pub(crate) fn out_of_patience(&self) -> bool {
+        let patience = self.job.run.train.early_stop.patience as u64;
+        patience > 0 && self.progress.bad_evaluations >= patience
     }
 
-    fn end_epoch(&mut self, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<Stop, Error> {
-        let train = &self.job.run.train;
-        #[allow(clippy::cast_precision_loss)]
-        let train_loss = self.progress.loss_sum / self.progress.seen.max(1) as f64;
-        let valid = self.valid()?;
-        let mut best = false;
-        if let Some(value) = valid.as_ref().and_then(|m| m.values.get(self.goal.name()).copied()) {
-            best = self.progress.judge(value, self.goal.larger_is_better(), train.early_stop.min_delta);
-        }
-        let epoch = self.progress.epoch + 1;
-        let patience = train.early_stop.patience as u64;
-        self.progress.done = epoch == train.epochs as u64
-            || patience > 0 && valid.is_some() && self.progress.bad_epochs >= patience;
-        self.progress.epoch = epoch;
-        self.progress.batch = 0;
-        self.progress.loss_sum = 0.0;
-        self.progress.seen = 0;
-        let values = valid.map(|m| m.values).unwrap_or_default();
-        let valid = values.into_iter().map(|(name, value)| (name, value.into())).collect();
-        // Before the checkpoint: whoever resumes from it will not tell of this epoch again.
-        let stop = observer(&Event::Epoch { step: self.progress.step, epoch, train_loss, valid, best });
-        self.checkpoint(observer)?;
-        Ok(stop)
-    }
-
-    fn valid(&self) -> Result<Option<Metrics>, Error> {
-        let part = self.job.prepared.part(Part::Valid);
-        if part.examples.rows == 0 {
-            return Ok(None);
-        }
-        let target = &self.job.prepared.plan.target;
-        score(&self.network()?.valid(), target, part, &self.job.device).map(Some)
-    }
-
-    fn checkpoint(&self, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<(), Error> {
+    pub(crate) fn checkpoint(&self, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<(), Error> {
         let weights = self.network()?.state_dict()?;
         if !weights.is_finite() {
             return Err(self.diverged("a weight", f64::NAN, self.progress.step)?);
         }
-        checkpoint::write(self.job.folder, &self.progress, &weights, &self.optimizer)?;
+        let ema = self.ema.as_ref().map(Network::state_dict).transpose()?;
+        checkpoint::write(self.job.folder, &self.progress, &weights, ema.as_ref(), &self.optimizer)?;
         observer(&Event::Checkpoint { step: self.progress.step });
         Ok(())
     }
 
-    fn diverged(&self, what: &'static str, value: f64, step: u64) -> Result<Error, Error> {
+    pub(crate) fn diverged(&self, what: &'static str, value: f64, step: u64) -> Result<Error, Error> {
         let kept = match self.job.folder.checkpoint_steps()?.last() {
             Some(last) => format!("the checkpoint of step {last} is kept"),
             None => "no checkpoint was written yet".to_owned(),
         };
         Ok(Error::Diverged { what, value, step, epoch: self.progress.epoch + 1, kept })
     }
+}
+
+fn every(period: usize, step: u64) -> bool {
+    period > 0 && step.is_multiple_of(period as u64)
 }

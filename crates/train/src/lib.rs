@@ -5,17 +5,23 @@
 //! random draw is a function of (seed, purpose, epoch, step), so a run that resumes from a
 //! checkpoint does what it would have done.
 
+mod architecture;
 pub mod checkpoint;
 mod error;
+mod event;
 mod fit;
+mod judge;
 mod optimizer;
 mod progress;
 mod schedule;
 mod score;
+mod step;
 
+pub use architecture::architecture;
 pub use error::Error;
-pub use fit::{Ended, Event, Job, Outcome, Stop, fit};
+pub use event::{Ended, Event, Stop, Values};
+pub use fit::{Job, Outcome, fit, limited};
 pub use optimizer::{global_norm, optimizer};
 pub use progress::{Best, Progress};
-pub use schedule::learning_rate;
-pub use score::{goal, logits, loss_of, metrics_of, score, truth};
+pub use schedule::{Clock, learning_rate};
+pub use score::{goal, logits, loss_of, metrics_of, objective, score, truth};

@@ -1,40 +1,140 @@
 //! Burn's optimisers from the spec, and clipping by the global norm, which Burn lacks.
 
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
-    AdamWConfig, DynOptimizer, DynState, GradientsParams, ModuleOptimizer, SgdConfig, StateSink, StateSource,
+    Adafactor, AdafactorConfig, AdamW, AdamWConfig, AdjustLrFn, DynOptimizer, DynState, GradientsParams,
+    Lion, LionConfig, ModuleOptimizer, Muon, MuonConfig, Sgd, SgdConfig, StateSink, StateSource,
 };
 use burn::tensor::kind::BridgeTensor;
 use burn::tensor::{Device, Tensor};
 use cupola_nn::Network;
-use cupola_spec::{Optimizer, OptimizerKind};
+use cupola_spec::{Optimizer, OptimizerKind, Train};
 
-/// The optimiser that a spec asks for; loaded moments are put on `device`.
-#[allow(clippy::cast_possible_truncation)]
-pub fn optimizer(spec: &Optimizer, device: &Device) -> ModuleOptimizer {
-    match spec.kind {
-        OptimizerKind::Adamw => {
-            let config = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(spec.weight_decay as f32);
-            on_device(config.build(), device)
+/// The optimiser that a run asks for; loaded moments are put on `device`. Weights without a decay
+/// and groups with a rate of their own are parameter groups, the last that fits counts.
+pub fn optimizer(train: &Train, network: &Network, device: &Device) -> ModuleOptimizer {
+    let spec = &train.optimizer;
+    let decayed = network.decayed();
+    // Muon is for matrices alone.
+    let muon = if spec.kind == OptimizerKind::Muon { network.hidden_matrices() } else { Vec::new() };
+    let with = Grouping { spec, device, decayed: &decayed, muon: &muon };
+    let all: Vec<ParamId> = network.ids().map(|(id, _)| id).collect();
+    // The first must fit all parameters; its state is that of the others.
+    let base = match spec.kind {
+        OptimizerKind::Adamw | OptimizerKind::Muon => ModuleOptimizer::from(adamw(spec, 0.0)),
+        OptimizerKind::Sgd => ModuleOptimizer::from(sgd(spec, 0.0)),
+        OptimizerKind::Lion => ModuleOptimizer::from(lion(spec, 0.0)),
+        OptimizerKind::Adafactor => ModuleOptimizer::from(adafactor(0.0)),
+    };
+    let mut optimizer = with.add(base, &all, 1.0, spec.weight_decay);
+    for group in &train.groups {
+        let named = network.ids().filter(|(_, name)| matches(&group.weights, name));
+        let ids: Vec<ParamId> = named.map(|(id, _)| id).collect();
+        optimizer = with.add(optimizer, &ids, group.rate, group.weight_decay.unwrap_or(spec.weight_decay));
+    }
+    optimizer
+}
+
+/// How parameters fall into groups.
+struct Grouping<'a> {
+    spec: &'a Optimizer,
+    device: &'a Device,
+    decayed: &'a [ParamId],
+    muon: &'a [ParamId],
+}
+
+impl Grouping<'_> {
+    /// Adds up to four groups for `ids`: with and without decay, Muon's and the others.
+    fn add(&self, mut optimizer: ModuleOptimizer, ids: &[ParamId], rate: f64, decay: f64) -> ModuleOptimizer {
+        for (decays, is_muon) in [(false, false), (true, false), (true, true)] {
+            let fits =
+                |id: &&ParamId| self.decayed.contains(id) == decays && self.muon.contains(id) == is_muon;
+            let ids: Vec<ParamId> = ids.iter().filter(fits).copied().collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let group = ParamGroup::from_ids(ids);
+            let decay = if decays { decay } else { 0.0 };
+            optimizer = match self.spec.kind {
+                OptimizerKind::Muon if is_muon => self.group(optimizer, group, muon(decay), rate),
+                OptimizerKind::Adamw | OptimizerKind::Muon => {
+                    self.group(optimizer, group, adamw(self.spec, decay), rate)
+                }
+                OptimizerKind::Sgd => self.group(optimizer, group, sgd(self.spec, decay), rate),
+                OptimizerKind::Lion => self.group(optimizer, group, lion(self.spec, decay), rate),
+                OptimizerKind::Adafactor => self.group(optimizer, group, adafactor(decay), rate),
+            };
         }
-        OptimizerKind::Sgd => {
-            let momentum = (spec.momentum > 0.0).then(|| {
-                MomentumConfig::new()
-                    .with_momentum(spec.momentum)
-                    .with_dampening(0.0)
-                    .with_nesterov(spec.nesterov)
-            });
-            let decay = (spec.weight_decay > 0.0).then(|| WeightDecayConfig::new(spec.weight_decay as f32));
-            on_device(SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).build(), device)
-        }
+        optimizer
+    }
+
+    fn group<O: burn::optim::Optimizer>(
+        &self,
+        optimizer: ModuleOptimizer,
+        group: ParamGroup,
+        inner: O,
+        rate: f64,
+    ) -> ModuleOptimizer {
+        optimizer.with_group(group, OnDevice { inner, device: self.device.clone(), rate }, None)
     }
 }
 
-fn on_device<O: burn::optim::Optimizer>(inner: O, device: &Device) -> ModuleOptimizer {
-    let group = OnDevice { inner: inner.clone(), device: device.clone() };
-    ModuleOptimizer::from(inner).with_group(ParamGroup::all(), group, None)
+#[allow(clippy::cast_possible_truncation)]
+fn adamw(spec: &Optimizer, decay: f64) -> AdamW {
+    let [first, second] = spec.betas.unwrap_or([0.9, 0.999]);
+    AdamWConfig::new()
+        .with_beta_1(first as f32)
+        .with_beta_2(second as f32)
+        .with_epsilon(1e-8)
+        .with_weight_decay(decay as f32)
+        .build()
+}
+
+#[allow(clippy::cast_possible_truncation)]
+fn sgd(spec: &Optimizer, decay: f64) -> Sgd {
+    let momentum = (spec.momentum > 0.0).then(|| {
+        MomentumConfig::new().with_momentum(spec.momentum).with_dampening(0.0).with_nesterov(spec.nesterov)
+    });
+    let decay = (decay > 0.0).then(|| WeightDecayConfig::new(decay as f32));
+    SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).build()
+}
+
+#[allow(clippy::cast_possible_truncation)]
+fn lion(spec: &Optimizer, decay: f64) -> Lion {
+    let [first, second] = spec.betas.unwrap_or([0.9, 0.99]);
+    LionConfig::new()
+        .with_beta_1(first as f32)
+        .with_beta_2(second as f32)
+        .with_weight_decay(decay as f32)
+        .build()
+}
+
+#[allow(clippy::cast_possible_truncation)]
+fn muon(decay: f64) -> Muon {
+    let decay = (decay > 0.0).then(|| WeightDecayConfig::new(decay as f32));
+    MuonConfig::new().with_weight_decay(decay).with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW).build()
+}
+
+/// The schedule's rate as it is: neither capped by the step nor scaled by the weights.
+#[allow(clippy::cast_possible_truncation)]
+fn adafactor(decay: f64) -> Adafactor {
+    AdafactorConfig::new()
+        .with_relative_step(false)
+        .with_scale_parameter(false)
+        .with_weight_decay(decay as f32)
+        .build()
+}
+
+/// Whether `name` fits a pattern in which `*` stands for any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|name| {
+            (0..=name.len()).filter(|&at| name.is_char_boundary(at)).any(|at| matches(rest, &name[at..]))
+        }),
+    }
 }
 
 /// Burn reads a saved state onto its default device, which may be a GPU that is not there; this
@@ -42,6 +142,8 @@ fn on_device<O: burn::optim::Optimizer>(inner: O, device: &Device) -> ModuleOpti
 struct OnDevice<O> {
     inner: O,
     device: Device,
+    /// Multiplies the learning rate.
+    rate: f64,
 }
 
 impl<O: burn::optim::Optimizer> DynOptimizer for OnDevice<O> {
@@ -53,7 +155,10 @@ impl<O: burn::optim::Optimizer> DynOptimizer for OnDevice<O> {
         grad: BridgeTensor,
         state: Option<DynState>,
     ) -> (BridgeTensor, Option<DynState>) {
-        self.inner.step_dyn(rank, lr, tensor, grad, state)
+        if self.rate <= 0.0 {
+            return (tensor, state);
+        }
+        self.inner.step_dyn(rank, lr * self.rate, tensor, grad, state)
     }
 
     fn to_device_dyn(&self, state: DynState, device: &Device) -> DynState {

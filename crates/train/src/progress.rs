@@ -15,18 +15,24 @@ pub struct Progress {
     pub loss_sum: f64,
     /// Examples of this epoch so far.
     pub seen: u64,
-    /// Best epoch so far by the valid metric.
+    /// Best evaluation so far by the valid metric.
     pub best: Option<Best>,
-    /// Epochs since then.
-    pub bad_epochs: u64,
+    /// Evaluations since then.
+    pub bad_evaluations: u64,
+    /// Times that the plateau schedule has lowered the learning rate.
+    pub reductions: u64,
+    /// Evaluations without improvement since the last of those.
+    pub plateau: u64,
+    /// Seconds spent in steps.
+    pub seconds: f64,
     /// Whether the last epoch is done or patience has run out.
     pub done: bool,
 }
 
-/// The best epoch so far.
+/// The best evaluation so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// Steps done at its end.
+    /// Steps done.
     pub step: u64,
     /// From 0.
     pub epoch: u64,
@@ -37,10 +43,32 @@ pub struct Best {
 impl Progress {
     /// Before the first step.
     pub fn start() -> Self {
-        Self { step: 0, epoch: 0, batch: 0, loss_sum: 0.0, seen: 0, best: None, bad_epochs: 0, done: false }
+        Self {
+            step: 0,
+            epoch: 0,
+            batch: 0,
+            loss_sum: 0.0,
+            seen: 0,
+            best: None,
+            bad_evaluations: 0,
+            reductions: 0,
+            plateau: 0,
+            seconds: 0.0,
+            done: false,
+        }
     }
 
-    /// Takes in the valid metric at the end of an epoch; true when it is the best so far.
+    /// Counts an evaluation for the plateau schedule: after more than `patience` of them without
+    /// improvement the rate goes down once, as in `torch.optim.lr_scheduler.ReduceLROnPlateau`.
+    pub(crate) fn plateau(&mut self, better: bool, patience: u64) {
+        self.plateau = if better { 0 } else { self.plateau + 1 };
+        if self.plateau > patience {
+            self.reductions += 1;
+            self.plateau = 0;
+        }
+    }
+
+    /// Takes in the valid metric of an evaluation; true when it is the best so far.
     pub(crate) fn judge(&mut self, value: f64, larger_is_better: bool, min_delta: f64) -> bool {
         let better = match &self.best {
             None => value.is_finite(),
@@ -49,9 +77,9 @@ impl Progress {
         };
         if better {
             self.best = Some(Best { step: self.step, epoch: self.epoch, value });
-            self.bad_epochs = 0;
+            self.bad_evaluations = 0;
         } else {
-            self.bad_epochs += 1;
+            self.bad_evaluations += 1;
         }
         better
     }

@@ -2,34 +2,80 @@
 
 use cupola_spec::{Schedule, ScheduleKind};
 
-/// Learning rate of `step` (from 0) of `total`: linear warm-up from 0 that reaches `peak` at step
-/// `warmup_steps`, then constant or half a cosine down to `final_ratio * peak` at the last step
-/// (Loshchilov and Hutter 2017, SGDR, one cycle).
+/// Share of the peak that a one-cycle schedule starts with, and of the steps that it rises for: the
+/// defaults of `torch.optim.lr_scheduler.OneCycleLR`.
+const ONE_CYCLE_START: f64 = 1.0 / 25.0;
+const ONE_CYCLE_RISE: f64 = 0.3;
+
+/// How long a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    /// Steps of one epoch.
+    pub steps_per_epoch: u64,
+    /// Steps of all epochs.
+    pub total: u64,
+}
+
+/// Learning rate of `step` (from 0): linear warm-up from 0 that reaches `peak` at step
+/// `warmup_steps`, then the schedule's shape, which ends with the last step. `reductions` counts how
+/// often the plateau schedule has lowered the rate.
 #[allow(clippy::cast_precision_loss)]
-pub fn learning_rate(schedule: &Schedule, peak: f64, step: u64, total: u64) -> f64 {
+pub fn learning_rate(schedule: &Schedule, peak: f64, step: u64, clock: Clock, reductions: u64) -> f64 {
     let warmup = schedule.warmup_steps as u64;
+    let low = peak * schedule.final_ratio;
+    if schedule.kind == ScheduleKind::OneCycle {
+        return one_cycle(peak, low, step, clock.total);
+    }
     if step < warmup {
         return peak * (step + 1) as f64 / (warmup + 1) as f64;
     }
+    let span = clock.total.saturating_sub(warmup + 1).max(1) as f64;
+    let done = ((step - warmup) as f64 / span).min(1.0);
+    let times = |n: u64| peak * schedule.factor.powi(i32::try_from(n).unwrap_or(i32::MAX));
     match schedule.kind {
-        ScheduleKind::Constant => peak,
-        ScheduleKind::Cosine => {
-            let span = total.saturating_sub(warmup + 1).max(1) as f64;
-            let done = ((step - warmup) as f64 / span).min(1.0);
-            let low = peak * schedule.final_ratio;
-            low + (peak - low) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
-        }
+        ScheduleKind::Constant | ScheduleKind::OneCycle => peak,
+        // Loshchilov and Hutter 2017, one cycle.
+        ScheduleKind::Cosine => half_cosine(peak, low, done),
+        ScheduleKind::Linear => peak + (low - peak) * done,
+        ScheduleKind::Step => times(step / clock.steps_per_epoch.max(1) / schedule.step_epochs.max(1) as u64),
+        ScheduleKind::Plateau => times(reductions),
     }
+}
+
+/// Smith and Topin 2018.
+#[allow(clippy::cast_precision_loss)]
+fn one_cycle(peak: f64, low: f64, step: u64, total: u64) -> f64 {
+    let top = (ONE_CYCLE_RISE * total as f64 - 1.0).max(0.0);
+    let last = total.saturating_sub(1).max(1) as f64;
+    let at = (step as f64).min(last);
+    if at <= top && top > 0.0 {
+        half_cosine(peak * ONE_CYCLE_START, peak, at / top)
+    } else {
+        half_cosine(peak, low, (at - top) / (last - top).max(1.0))
+    }
+}
+
+/// From `a` at 0 to `b` at 1.
+fn half_cosine(a: f64, b: f64, done: f64) -> f64 {
+    b + (a - b) * 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn schedule(kind: ScheduleKind) -> Schedule {
+        Schedule { kind, warmup_steps: 0, final_ratio: 0.1, factor: 0.5, step_epochs: 2, patience: 3 }
+    }
+
+    fn clock(total: u64) -> Clock {
+        Clock { steps_per_epoch: 10, total }
+    }
+
     #[test]
     fn a_cosine_with_warm_up_goes_up_then_down_to_its_floor() {
-        let schedule = Schedule { kind: ScheduleKind::Cosine, warmup_steps: 4, final_ratio: 0.1 };
-        let rate = |step| learning_rate(&schedule, 1.0, step, 105);
+        let schedule = Schedule { warmup_steps: 4, ..schedule(ScheduleKind::Cosine) };
+        let rate = |step| learning_rate(&schedule, 1.0, step, clock(105), 0);
         assert!((rate(0) - 0.2).abs() < 1e-12);
         assert!((rate(4) - 1.0).abs() < 1e-12);
         assert!((rate(54) - 0.55).abs() < 1e-12, "halfway is the middle: {}", rate(54));
@@ -40,7 +86,29 @@ mod tests {
 
     #[test]
     fn one_step_is_no_division_by_zero() {
-        let schedule = Schedule { kind: ScheduleKind::Cosine, warmup_steps: 0, final_ratio: 0.0 };
-        assert!((learning_rate(&schedule, 1.0, 0, 1) - 1.0).abs() < 1e-12);
+        for kind in [ScheduleKind::Cosine, ScheduleKind::Linear, ScheduleKind::OneCycle, ScheduleKind::Step] {
+            let rate = learning_rate(&schedule(kind), 1.0, 0, clock(1), 0);
+            assert!((rate - 1.0).abs() < 1e-12, "{kind:?} {rate}");
+        }
+    }
+
+    #[test]
+    fn one_cycle_is_torchs() {
+        // OneCycleLR(max_lr=1, total_steps=20, final_div_factor=0.4): from 0.04 over 1 to 0.1.
+        let expected =
+            [(0, 0.04), (2, 0.371_671_8), (5, 1.0), (10, 0.745_247_7), (15, 0.269_429_6), (19, 0.1)];
+        for (step, rate) in expected {
+            let found = learning_rate(&schedule(ScheduleKind::OneCycle), 1.0, step, clock(20), 0);
+            assert!((found - rate).abs() < 1e-6, "step {step}: {found}, torch {rate}");
+        }
+    }
+
+    #[test]
+    fn steps_lines_and_plateaus() {
+        let at = |kind, step, reductions| learning_rate(&schedule(kind), 1.0, step, clock(41), reductions);
+        let steps = [0, 19, 20, 40].map(|step| at(ScheduleKind::Step, step, 0));
+        assert_eq!(steps, [1.0, 1.0, 0.5, 0.25]);
+        assert!((at(ScheduleKind::Linear, 20, 0) - 0.55).abs() < 1e-12);
+        assert_eq!([0, 1, 2].map(|n| at(ScheduleKind::Plateau, 7, n)), [1.0, 0.5, 0.25]);
     }
 }

@@ -2,16 +2,16 @@
 
 use burn::tensor::Device;
 use cupola_eval::{Metrics, classification, regression};
-use cupola_nn::{Input, Loss, Network, Truth};
+use cupola_nn::{Input, Loss, Network, Objective, Truth};
 use cupola_prep::{Examples, FittedTarget, Label, Labelled, Targets};
-use cupola_spec::Goal;
+use cupola_spec::{ClassWeights, Goal, LossKind, LossSpec};
 
 use crate::error::Error;
 
 /// Examples in one evaluation batch.
 const CHUNK: usize = 512;
 
-/// The loss that fits a target.
+/// The loss that fits a target where the config asks for none.
 pub fn loss_of(target: &FittedTarget) -> Loss {
     match target {
         FittedTarget::Number { .. } => Loss::MeanSquared,
@@ -20,12 +20,44 @@ pub fn loss_of(target: &FittedTarget) -> Loss {
     }
 }
 
-/// The metric that picks the best epoch where the config names none.
+/// What training minimises; class weights are those of `train`, the training targets.
+pub fn objective(spec: &LossSpec, target: &FittedTarget, train: &Targets) -> Objective {
+    let plain = loss_of(target);
+    let loss = match (spec.kind, plain) {
+        (LossKind::Focal, Loss::CrossEntropy) => Loss::Focal { gamma: spec.gamma },
+        (LossKind::Focal, Loss::BinaryCrossEntropy) => Loss::BinaryFocal { gamma: spec.gamma },
+        (LossKind::Huber, Loss::MeanSquared) => Loss::Huber { delta: spec.delta },
+        (LossKind::Quantile, Loss::MeanSquared) => Loss::Quantile { quantile: spec.quantile },
+        _ => plain,
+    };
+    let class_weights = match (spec.class_weights, target, train) {
+        (ClassWeights::Balanced, FittedTarget::Category { classes, .. }, Targets::Class(rows)) => {
+            balanced(classes.len(), rows)
+        }
+        _ => Vec::new(),
+    };
+    Objective { loss, label_smoothing: spec.label_smoothing, class_weights }
+}
+
+/// `rows / (classes * rows of the class)`, as scikit-learn's `compute_class_weight("balanced")`.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+fn balanced(classes: usize, rows: &[i32]) -> Vec<f32> {
+    let mut counts = vec![0_usize; classes];
+    for class in rows {
+        if let Some(count) = usize::try_from(*class).ok().and_then(|class| counts.get_mut(class)) {
+            *count += 1;
+        }
+    }
+    let weight = |count: usize| (rows.len() as f64 / (classes as f64 * count.max(1) as f64)) as f32;
+    counts.into_iter().map(weight).collect()
+}
+
+/// The metric that picks the best evaluation where the config names none.
 pub fn goal(target: &FittedTarget) -> Goal {
-    match loss_of(target) {
-        Loss::MeanSquared => Goal::Rmse,
-        Loss::BinaryCrossEntropy => Goal::RocAuc,
-        Loss::CrossEntropy => Goal::Accuracy,
+    match target {
+        FittedTarget::Number { .. } => Goal::Rmse,
+        FittedTarget::Category { .. } if target.width() == 1 => Goal::RocAuc,
+        FittedTarget::Category { .. } => Goal::Accuracy,
     }
 }
 
@@ -33,7 +65,7 @@ pub fn goal(target: &FittedTarget) -> Goal {
 #[allow(clippy::cast_precision_loss)]
 pub fn truth(loss: Loss, targets: Targets, device: &Device) -> Truth {
     match (loss, targets) {
-        (Loss::CrossEntropy, Targets::Class(class)) => Truth::classes(class, device),
+        (Loss::CrossEntropy | Loss::Focal { .. }, Targets::Class(class)) => Truth::classes(class, device),
         (_, Targets::Class(class)) => Truth::numbers(class.into_iter().map(|c| c as f32).collect(), device),
         (_, Targets::Number(values)) => Truth::numbers(values, device),
     }
@@ -47,9 +79,9 @@ pub fn logits(network: &Network, examples: &Examples, device: &Device) -> Result
     let mut out = Vec::new();
     let rows: Vec<usize> = (0..examples.rows).collect();
     for chunk in rows.chunks(CHUNK) {
-        let Examples { layout, rows, dense, indices } = examples.gather(chunk);
-        let input = Input::new(rows, &layout.dense, dense, indices, device);
-        let values = network.forward(input).try_into_vec_as::<f32>();
+        let Examples { rows, dense, indices, .. } = examples.gather(chunk);
+        let input = Input::new(rows, dense, indices, device);
+        let values = network.forward(&input).try_into_vec_as::<f32>();
         let fail = |why: String| cupola_nn::Error::Device { device: "in evaluation".into(), why };
         out.extend(values.map_err(|error| fail(error.to_string()))?);
     }
@@ -63,14 +95,16 @@ pub fn logits(network: &Network, examples: &Examples, device: &Device) -> Result
 pub fn score(
     network: &Network,
     target: &FittedTarget,
+    loss: Loss,
     part: &Labelled,
     device: &Device,
 ) -> Result<Metrics, Error> {
-    Ok(metrics_of(target, &logits(network, &part.examples, device)?, &part.targets))
+    Ok(metrics_of(target, loss, &logits(network, &part.examples, device)?, &part.targets))
 }
 
-/// Metrics of given logits `[rows, width]`, `loss` among them.
-pub fn metrics_of(target: &FittedTarget, values: &[f32], targets: &Targets) -> Metrics {
+/// Metrics of given logits `[rows, width]`, `loss` among them: the plain one, without smoothing and
+/// class weights.
+pub fn metrics_of(target: &FittedTarget, loss: Loss, values: &[f32], targets: &Targets) -> Metrics {
     let width = target.width();
     let mut metrics = match (target, targets) {
         (FittedTarget::Category { classes, .. }, Targets::Class(truth)) => {
@@ -93,24 +127,27 @@ pub fn metrics_of(target: &FittedTarget, values: &[f32], targets: &Targets) -> M
             regression(&truth, &predicted)
         }
     };
-    if let Some(loss) = mean_loss(target, values, targets) {
+    if let Some(loss) = mean_loss(loss, width, values, targets) {
         metrics.values.insert("loss".to_owned(), loss);
     }
     metrics
 }
 
-/// The training loss of given logits, on the host.
+/// The loss of given logits, on the host.
 #[allow(clippy::cast_precision_loss)]
-fn mean_loss(target: &FittedTarget, logits: &[f32], targets: &Targets) -> Option<f64> {
-    let width = target.width();
+fn mean_loss(loss: Loss, width: usize, logits: &[f32], targets: &Targets) -> Option<f64> {
     let losses: Vec<f64> = match targets {
-        Targets::Number(y) => logits.iter().zip(y).map(|(x, y)| f64::from(x - y).powi(2)).collect(),
+        Targets::Number(y) => {
+            let off = logits.iter().zip(y).map(|(x, y)| f64::from(x - y));
+            off.map(|off| loss_of_difference(loss, off)).collect()
+        }
         Targets::Class(class) if width == 1 => logits
             .iter()
             .zip(class)
             .map(|(&x, &y)| {
                 let (x, y) = (f64::from(x), f64::from(y));
-                x.max(0.0) - x * y + (-x.abs()).exp().ln_1p()
+                let plain = x.max(0.0) - x * y + (-x.abs()).exp().ln_1p();
+                plain * focus(loss, (-plain).exp())
             })
             .collect(),
         Targets::Class(class) => logits
@@ -120,9 +157,28 @@ fn mean_loss(target: &FittedTarget, logits: &[f32], targets: &Targets) -> Option
                 let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let sum: f64 = row.iter().map(|x| f64::from(x - most).exp()).sum();
                 let own = row.get(usize::try_from(class).ok()?)?;
-                Some(sum.ln() - f64::from(own - most))
+                let plain = sum.ln() - f64::from(own - most);
+                Some(plain * focus(loss, (-plain).exp()))
             })
             .collect(),
     };
     (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64)
+}
+
+/// Loss of a number that is `off` too large.
+fn loss_of_difference(loss: Loss, off: f64) -> f64 {
+    match loss {
+        Loss::Huber { delta } if off.abs() > delta => delta * (off.abs() - 0.5 * delta),
+        Loss::Huber { .. } => 0.5 * off * off,
+        Loss::Quantile { quantile } => (-quantile * off).max((1.0 - quantile) * off),
+        _ => off * off,
+    }
+}
+
+/// What the focal loss multiplies with, `p` being the probability of the class.
+fn focus(loss: Loss, p: f64) -> f64 {
+    match loss {
+        Loss::Focal { gamma } | Loss::BinaryFocal { gamma } => (1.0 - p).max(0.0).powf(gamma),
+        _ => 1.0,
+    }
 }

@@ -1,9 +1,9 @@
 //! `cupola check`: everything but the training.
 
 use anyhow::Result;
-use cupola_nn::Architecture;
-use cupola_prep::{Part, Prepared};
+use cupola_prep::Part;
 use cupola_spec::{OptimizerKind, Run, ShapeRow};
+use cupola_train::architecture;
 use serde_json::json;
 
 use crate::args::CheckArgs;
@@ -13,7 +13,7 @@ use crate::ui::{Ui, grouped};
 pub fn run(ui: Ui, args: &CheckArgs) -> Result<()> {
     let run = load::config(&args.config, &args.set)?;
     let loaded = load::data(&run, Some(&args.config))?;
-    let architecture = architecture(&run, &loaded.prepared)?;
+    let architecture = architecture(&run, &loaded.prepared.plan)?;
     show_data(ui, &run, &loaded);
     let rows = architecture.table()?;
     show_layers(ui, &rows);
@@ -31,13 +31,6 @@ pub fn run(ui: Ui, args: &CheckArgs) -> Result<()> {
         "parameters": parameters,
         "memory_mib": memory,
     }))
-}
-
-/// The network that fits a run's data.
-pub fn architecture(run: &Run, prepared: &Prepared) -> Result<Architecture> {
-    let layout = prepared.plan.layout();
-    let output = prepared.plan.target.width();
-    Ok(Architecture::new(&run.family, &layout.dense, &layout.indices, run.layers.clone(), output)?)
 }
 
 /// Source, version, what was inferred, splits.
@@ -93,10 +86,14 @@ pub fn show_layers(ui: Ui, rows: &[ShapeRow]) {
 /// MiB: weights, gradients, moments, and the activations of a batch kept for the backward pass.
 #[allow(clippy::cast_precision_loss)]
 fn memory(run: &Run, rows: &[ShapeRow], parameters: usize) -> f64 {
-    let copies = match run.train.optimizer.kind {
-        OptimizerKind::Adamw => 4,
-        OptimizerKind::Sgd => 3,
+    let train = &run.train;
+    let moments = match train.optimizer.kind {
+        OptimizerKind::Adamw => 2,
+        OptimizerKind::Sgd | OptimizerKind::Lion | OptimizerKind::Muon => 1,
+        OptimizerKind::Adafactor => 0,
     };
+    let copies = 2 + moments + usize::from(train.ema > 0.0);
     let activations: usize = rows.iter().map(|row| row.output.iter().product::<usize>()).sum();
-    (4 * (copies * parameters + 2 * activations * run.train.batch_size)) as f64 / f64::from(1 << 20)
+    let batch = if train.micro_batch == 0 { train.batch_size } else { train.micro_batch };
+    (4 * (copies * parameters + 2 * activations * batch)) as f64 / f64::from(1 << 20)
 }

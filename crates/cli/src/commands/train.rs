@@ -6,18 +6,18 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
 use cupola_eval::Metrics;
-use cupola_nn::{Architecture, Network, Opened};
-use cupola_prep::{Part, Signature};
+use cupola_nn::{Architecture, Loss, Network, Opened};
+use cupola_prep::{Part, Prepared, Signature};
 use cupola_registry::{
     Home, Index, Lineage, Package, RunFolder, RunRecord, Sealed, Status, now, publish, sha256_hex,
 };
 use cupola_spec::Run;
-use cupola_train::{Ended, Job, Outcome, fit, goal, loss_of, score};
+use cupola_train::{Ended, Job, Outcome, architecture, fit, goal, limited, objective, score};
 use serde_json::{Map, Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::TrainArgs;
-use crate::commands::check::{architecture, show_data, show_layers};
+use crate::commands::check::{show_data, show_layers};
 use crate::device;
 use crate::failure::Mistake;
 use crate::load::{self, Loaded};
@@ -39,9 +39,9 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     let device = device::choose(args.device.device)?;
     let loaded = load::data(&run, args.config.as_deref())?;
     show_data(ui, &run, &loaded);
-    let architecture = architecture(&run, &loaded.prepared)?;
+    let architecture = architecture(&run, &loaded.prepared.plan)?;
     show_layers(ui, &architecture.table()?);
-    let loss = loss_of(&loaded.prepared.plan.target);
+    let loss = loss(&run, &loaded.prepared);
     let device = device::trusted(device, args.device.device, &architecture, loss, run.train.batch_size)?;
     ui.line(format!("device  {device}"));
     let (folder, mut record) = match resumed {
@@ -60,6 +60,7 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
         device: device.device.clone(),
         folder: &folder,
         max_steps: args.max_steps,
+        fault: None,
     };
     let outcome = match train(ui, &job, &stop) {
         Ok(outcome) => outcome,
@@ -81,9 +82,15 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     finish(home, ui, &job, &device, &outcome, record)
 }
 
+/// What training minimises for one example.
+fn loss(run: &Run, prepared: &Prepared) -> Loss {
+    objective(&run.train.loss, &prepared.plan.target, &prepared.part(Part::Train).targets).loss
+}
+
 fn train(ui: Ui, job: &Job<'_>, stop: &Arc<AtomicBool>) -> Result<Outcome> {
     let train = &job.run.train;
     let rows = job.prepared.rows(Part::Train);
+    let rows = limited(rows, train.limit_train);
     let mut steps = (rows.div_ceil(train.batch_size) * train.epochs) as u64;
     steps = job.max_steps.map_or(steps, |most| most.min(steps));
     let done = job.folder.checkpoint_steps()?.last().copied().unwrap_or(0);
@@ -126,17 +133,23 @@ fn finish(
     let run = job.run;
     match outcome.ended {
         Ended::EarlyStop => {
-            ui.line(format!("stopped early: no improvement for {} epochs", run.train.early_stop.patience));
+            ui.line(format!(
+                "stopped early: no improvement for {} evaluations",
+                run.train.early_stop.patience
+            ));
         }
         Ended::MaxSteps => ui.line(format!("ended after {} steps, as asked", outcome.progress.step)),
+        Ended::TimeBudget => {
+            ui.line(format!("ended after {:.0} s, as train.time_budget asks", outcome.progress.seconds));
+        }
         Ended::Epochs | Ended::Stopped => {}
     }
     let network = Network::load(job.architecture, outcome.weights.clone(), &device.device)?;
-    let target = &job.prepared.plan.target;
+    let (target, loss) = (&job.prepared.plan.target, loss(run, job.prepared));
     let mut splits = Map::new();
     for (name, part) in [("valid", Part::Valid), ("test", Part::Test)] {
         if job.prepared.rows(part) > 0 {
-            let metrics = score(&network, target, job.prepared.part(part), &device.device)?;
+            let metrics = score(&network, target, loss, job.prepared.part(part), &device.device)?;
             splits.insert(name.to_owned(), serde_json::to_value(metrics)?);
         }
     }

@@ -18,8 +18,7 @@ fn frame<const N: usize>(columns: [(&str, Column); N]) -> Frame {
 }
 
 fn input(name: &str, kind: Kind, unseen: Option<Unseen>) -> Resolved {
-    let input =
-        Input { name: name.into(), kind, columns: None, shape: None, scale: None, encode: None, unseen };
+    let input = Input { unseen, ..Input::new(name, kind) };
     Resolved { input, columns: vec![name.into()] }
 }
 
@@ -78,21 +77,14 @@ fn a_declared_policy_refuses_unseen_values_with_row_column_and_nearest() {
 fn an_image_keeps_its_shape_and_is_scaled_as_one() {
     let rows =
         frame([("p0", numbers(&[0.0, 16.0])), ("p1", numbers(&[8.0, 4.0])), ("y", numbers(&[0.0, 1.0]))]);
-    let image = Input {
-        name: "p".into(),
-        kind: Kind::Image,
-        columns: None,
-        shape: Some([1, 1, 2]),
-        scale: Some(Scaling::MinMax),
-        encode: None,
-        unseen: None,
-    };
+    let image =
+        Input { shape: Some([1, 1, 2]), scale: Some(Scaling::MinMax), ..Input::new("p", Kind::Image) };
     let image = Resolved { input: image, columns: vec!["p0".into(), "p1".into()] };
     let plan = Plan::fit(&[image], &target(TargetKind::Category), &[&rows], &rows).unwrap();
-    assert_eq!(plan.layout().dense, [1, 1, 2]);
+    assert_eq!(plan.layout().blocks, [cupola_spec::Block::Image { shape: [1, 1, 2] }]);
     assert_eq!(plan.apply(&rows).unwrap().dense, [0.0, 0.5, 1.0, 0.25]);
     let gap = frame([("p0", numbers(&[f64::NAN])), ("p1", numbers(&[1.0]))]);
-    assert!(plan.apply(&gap).unwrap_err().to_string().contains("send every pixel"));
+    assert!(plan.apply(&gap).unwrap_err().to_string().contains("send every value"));
 }
 
 #[test]

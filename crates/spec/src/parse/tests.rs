@@ -27,7 +27,7 @@ fn problems(text: &str, overrides: &[&str]) -> Vec<String> {
 #[test]
 fn the_smallest_config_gets_the_defaults() {
     let run = parse("run.toml", GOOD, &[], &nothing).unwrap();
-    assert_eq!(run.layers.len(), 2);
+    assert_eq!(run.design.layers.len(), 2);
     assert_eq!(serde_json::to_value(&run.train).unwrap(), defaults()["train"]);
 }
 
@@ -42,7 +42,7 @@ fn a_sealed_config_parses_to_the_same_run() {
 fn overrides_reach_tables_and_arrays() {
     let set = ["train.epochs=3", "targets.0.name=y", "model.hidden=[4, 4]"].map(String::from);
     let run = parse("run.toml", GOOD, &set, &nothing).unwrap();
-    assert_eq!((run.train.epochs, run.target.name.as_str(), run.layers.len()), (3, "y", 4));
+    assert_eq!((run.train.epochs, run.target.name.as_str(), run.design.layers.len()), (3, "y", 4));
 }
 
 #[test]

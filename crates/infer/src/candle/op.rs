@@ -1,0 +1,314 @@
+//! Layers with their weights as candle tensors.
+
+use candle_core::{D, Device, Error as CandleError, Tensor};
+use cupola_spec::{Activation, Layer, Take};
+
+use super::Named;
+use super::attention::Attention;
+use super::recurrent::Recurrent;
+use crate::error::Error;
+
+const EPSILON: f64 = 1e-5;
+
+/// A tensor between two layers, batch first; `mask` `[batch, time]` is 1 at padding.
+#[derive(Clone)]
+pub struct Flow {
+    pub x: Tensor,
+    pub mask: Option<Tensor>,
+}
+
+impl Flow {
+    /// Without padding.
+    pub fn plain(x: Tensor) -> Self {
+        Self { x, mask: None }
+    }
+}
+
+/// A layer with its weights.
+pub enum Op {
+    /// `[in, out]` and `[out]`
+    Linear(Tensor, Option<Tensor>),
+    /// `[out, in, k, k]` and `[1, out, 1, 1]`
+    Conv2d {
+        weight: Tensor,
+        bias: Option<Tensor>,
+        stride: usize,
+        padding: usize,
+    },
+    /// `[out, in, k]` and `[1, out, 1]`
+    Conv1d {
+        weight: Tensor,
+        bias: Tensor,
+        dilation: usize,
+        causal: bool,
+    },
+    /// Batch norm with running statistics is one multiplication and one addition.
+    Affine {
+        scale: Tensor,
+        shift: Tensor,
+    },
+    LayerNorm {
+        weight: Tensor,
+        bias: Tensor,
+    },
+    RmsNorm(Tensor),
+    MaxPool {
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+    },
+    AvgPool(usize, usize),
+    GlobalAvgPool,
+    Activation(Activation),
+    Flatten,
+    Residual(Vec<Op>, Vec<Op>),
+    Attention(Attention),
+    Recurrent(Recurrent),
+    Patch(Tensor, Tensor),
+    ClassToken(Tensor),
+    Position(Tensor),
+    FeatureTokens(Tensor, Tensor),
+    Periodic(Tensor),
+    Ensemble(usize),
+    BatchEnsemble {
+        weight: Tensor,
+        r: Tensor,
+        s: Tensor,
+        bias: Tensor,
+    },
+    Glu(Activation),
+    Take(Take),
+    Transpose,
+    /// Dropout does nothing in inference.
+    Nothing,
+}
+
+pub fn linear(named: &Named<'_>, place: &str, bias: bool) -> Result<Op, Error> {
+    let weight = named.get(place, "weight")?.t()?.contiguous()?;
+    let bias = bias.then(|| named.get(place, "bias")).transpose()?;
+    Ok(Op::Linear(weight, bias))
+}
+
+/// The layers at `prefix.0`, `prefix.1` and so on.
+pub fn ops(named: &Named<'_>, prefix: &str, layers: &[Layer]) -> Result<Vec<Op>, Error> {
+    layers.iter().enumerate().map(|(index, layer)| op(named, &format!("{prefix}.{index}"), layer)).collect()
+}
+
+fn op(named: &Named<'_>, place: &str, layer: &Layer) -> Result<Op, Error> {
+    let get = |part: &str| named.get(place, part);
+    Ok(match *layer {
+        Layer::Linear { bias, .. } => linear(named, place, bias)?,
+        Layer::Conv2d { out, stride, padding, bias, .. } => Op::Conv2d {
+            weight: get("weight")?,
+            bias: bias.then(|| Ok::<_, Error>(get("bias")?.reshape((1, out, 1, 1))?)).transpose()?,
+            stride,
+            padding,
+        },
+        Layer::Conv1d { out, dilation, causal, .. } => {
+            Op::Conv1d { weight: get("weight")?, bias: get("bias")?.reshape((1, out, 1))?, dilation, causal }
+        }
+        Layer::BatchNorm {} => {
+            let deviation = (get("running_var")? + EPSILON)?.sqrt()?;
+            let scale = get("weight")?.div(&deviation)?;
+            let shift = (get("bias")? - get("running_mean")?.mul(&scale)?)?;
+            Op::Affine { scale, shift }
+        }
+        Layer::LayerNorm {} => Op::LayerNorm { weight: get("weight")?, bias: get("bias")? },
+        Layer::RmsNorm {} => Op::RmsNorm(get("weight")?),
+        Layer::MaxPool { kernel, stride, padding } => {
+            Op::MaxPool { kernel, stride: stride.unwrap_or(kernel), padding }
+        }
+        Layer::AvgPool { kernel, stride } => Op::AvgPool(kernel, stride.unwrap_or(kernel)),
+        Layer::GlobalAvgPool {} => Op::GlobalAvgPool,
+        Layer::Dropout { .. } => Op::Nothing,
+        Layer::Activation { function } => Op::Activation(function),
+        Layer::Flatten {} => Op::Flatten,
+        Layer::Attention { heads, kv_heads, causal, rope, bias, .. } => Op::Attention(Attention::new(
+            named,
+            place,
+            [heads, kv_heads.unwrap_or(heads)],
+            causal,
+            rope,
+            bias,
+        )?),
+        Layer::Recurrent { cell, width, bidirectional } => {
+            Op::Recurrent(Recurrent::new(named, place, cell, width, bidirectional)?)
+        }
+        Layer::Patch { width, .. } => Op::Patch(get("weight")?, get("bias")?.reshape((1, width, 1, 1))?),
+        Layer::ClassToken {} => Op::ClassToken(get("token")?),
+        Layer::Position {} => Op::Position(get("position")?),
+        Layer::FeatureTokens { .. } => Op::FeatureTokens(get("weight")?, get("bias")?),
+        Layer::Periodic { .. } => Op::Periodic(get("frequencies")?),
+        Layer::Ensemble { members } => Op::Ensemble(members),
+        Layer::BatchEnsemble { .. } => Op::BatchEnsemble {
+            weight: get("weight")?.t()?.contiguous()?,
+            r: get("r")?,
+            s: get("s")?,
+            bias: get("bias")?,
+        },
+        Layer::Glu { function } => Op::Glu(function),
+        Layer::Take { at } => Op::Take(at),
+        Layer::Transpose {} => Op::Transpose,
+        Layer::Residual { ref layers, ref shortcut, .. } => Op::Residual(
+            ops(named, &format!("{place}.layers"), layers)?,
+            ops(named, &format!("{place}.shortcut"), shortcut)?,
+        ),
+    })
+}
+
+pub fn run(ops: &[Op], flow: Flow) -> Result<Flow, CandleError> {
+    ops.iter().try_fold(flow, |flow, op| op.forward(flow))
+}
+
+impl Op {
+    /// Runs the layer; padding goes along.
+    pub fn forward(&self, flow: Flow) -> Result<Flow, CandleError> {
+        let Flow { x, mask } = flow;
+        let x = match self {
+            Self::Residual(layers, shortcut) => {
+                let body = run(layers, Flow { x: x.clone(), mask: mask.clone() })?;
+                let short = run(shortcut, Flow { x, mask })?;
+                return Ok(Flow { x: (body.x + short.x)?, mask: body.mask });
+            }
+            Self::ClassToken(token) => {
+                let (batch, _, width) = x.dims3()?;
+                let first = token.reshape((1, 1, width))?.expand((batch, 1, width))?;
+                let mask = mask.map(|mask| Tensor::cat(&[&mask.narrow(1, 0, 1)?.zeros_like()?, &mask], 1));
+                return Ok(Flow { x: Tensor::cat(&[&first, &x], 1)?, mask: mask.transpose()? });
+            }
+            Self::Take(at) => return Ok(Flow::plain(take(*at, &x, mask.as_ref())?)),
+            Self::Attention(attention) => attention.forward(&x, mask.as_ref())?,
+            _ => self.plain(x)?,
+        };
+        Ok(Flow { x, mask })
+    }
+
+    fn plain(&self, x: Tensor) -> Result<Tensor, CandleError> {
+        match self {
+            Self::Linear(weight, bias) => {
+                let y = x.contiguous()?.broadcast_matmul(weight)?;
+                bias.as_ref().map_or(Ok(y.clone()), |bias| y.broadcast_add(bias))
+            }
+            Self::Conv2d { weight, bias, stride, padding } => {
+                let y = x.conv2d(weight, *padding, *stride, 1, 1)?;
+                bias.as_ref().map_or(Ok(y.clone()), |bias| y.broadcast_add(bias))
+            }
+            Self::Conv1d { weight, bias, dilation, causal } => {
+                let reach = (weight.dim(2)? - 1) * dilation;
+                let (left, right) = if *causal { (reach, 0) } else { (reach / 2, reach / 2) };
+                let x = x.transpose(1, 2)?.contiguous()?.pad_with_zeros(2, left, right)?;
+                x.conv1d(weight, 0, 1, *dilation, 1)?.broadcast_add(bias)?.transpose(1, 2)?.contiguous()
+            }
+            Self::Affine { scale, shift } => {
+                let mut shape = vec![1; x.rank()];
+                shape[1] = scale.elem_count();
+                let scale = scale.reshape(shape.as_slice())?;
+                x.broadcast_mul(&scale)?.broadcast_add(&shift.reshape(shape)?)
+            }
+            Self::LayerNorm { weight, bias } => {
+                let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+                let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+                let y = centred.broadcast_div(&(variance + EPSILON)?.sqrt()?)?;
+                y.broadcast_mul(weight)?.broadcast_add(bias)
+            }
+            Self::RmsNorm(weight) => {
+                let square = x.sqr()?.mean_keepdim(D::Minus1)?;
+                x.broadcast_div(&(square + EPSILON)?.sqrt()?)?.broadcast_mul(weight)
+            }
+            Self::MaxPool { kernel, stride, padding } => {
+                pad(&x, *padding)?.max_pool2d_with_stride(*kernel, *stride)
+            }
+            Self::AvgPool(kernel, stride) => x.avg_pool2d_with_stride(*kernel, *stride),
+            Self::GlobalAvgPool => x.flatten_from(2)?.mean(2),
+            Self::Flatten => x.flatten_from(1),
+            Self::Activation(function) => activate(*function, &x),
+            Self::Recurrent(layer) => layer.forward(&x),
+            Self::Patch(weight, bias) => {
+                let y = x.conv2d(weight, 0, weight.dim(2)?, 1, 1)?.broadcast_add(bias)?;
+                y.flatten_from(2)?.transpose(1, 2)?.contiguous()
+            }
+            Self::Position(position) => x.broadcast_add(position),
+            Self::FeatureTokens(weight, bias) => x.unsqueeze(2)?.broadcast_mul(weight)?.broadcast_add(bias),
+            Self::Periodic(frequencies) => {
+                let angle = (x.unsqueeze(2)?.broadcast_mul(frequencies)? * std::f64::consts::TAU)?;
+                Tensor::cat(&[angle.cos()?, angle.sin()?], 2)
+            }
+            Self::Ensemble(members) => {
+                let (batch, width) = x.dims2()?;
+                x.unsqueeze(1)?.expand((batch, *members, width))?.contiguous()
+            }
+            Self::BatchEnsemble { weight, r, s, bias } => {
+                let y = x.broadcast_mul(r)?.broadcast_matmul(weight)?;
+                y.broadcast_mul(s)?.broadcast_add(bias)
+            }
+            Self::Glu(function) => {
+                let half = x.dim(D::Minus1)? / 2;
+                let gate = activate(*function, &x.narrow(D::Minus1, half, half)?.contiguous()?)?;
+                x.narrow(D::Minus1, 0, half)? * gate
+            }
+            Self::Transpose => x.transpose(1, 2)?.contiguous(),
+            // Those that need the padding are in `forward`.
+            Self::Nothing | Self::Residual(..) | Self::ClassToken(_) | Self::Take(_) | Self::Attention(_) => {
+                Ok(x)
+            }
+        }
+    }
+}
+
+pub fn sigmoid(x: &Tensor) -> Result<Tensor, CandleError> {
+    (x.neg()?.exp()? + 1.0)?.recip()
+}
+
+/// Over the last axis.
+pub fn softmax(x: &Tensor) -> Result<Tensor, CandleError> {
+    let exp = x.broadcast_sub(&x.max_keepdim(D::Minus1)?)?.exp()?;
+    exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
+}
+
+fn activate(function: Activation, x: &Tensor) -> Result<Tensor, CandleError> {
+    match function {
+        Activation::Relu => x.relu(),
+        Activation::Gelu => x.gelu_erf(),
+        Activation::Silu => x.silu(),
+        Activation::Tanh => x.tanh(),
+        Activation::Sigmoid => sigmoid(x),
+    }
+}
+
+/// Places around an image that no maximum falls on.
+fn pad(x: &Tensor, padding: usize) -> Result<Tensor, CandleError> {
+    if padding == 0 {
+        return Ok(x.clone());
+    }
+    let around = |x: &Tensor, axis: usize| {
+        let mut shape = x.dims().to_vec();
+        shape[axis] = padding;
+        let edge = Tensor::full(f32::MIN, shape, &Device::Cpu)?;
+        Tensor::cat(&[&edge, x, &edge], axis)
+    };
+    around(&around(x, 2)?, 3)
+}
+
+fn take(at: Take, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor, CandleError> {
+    let (batch, time, width) = x.dims3()?;
+    match (at, mask) {
+        (Take::First, _) => x.narrow(1, 0, 1)?.squeeze(1),
+        (Take::Last, None) => x.narrow(1, time - 1, 1)?.squeeze(1),
+        (Take::Mean, None) => x.mean(1),
+        (Take::Last, Some(mask)) => {
+            let lengths: Vec<f32> = (mask.neg()? + 1.0)?.sum(1)?.to_vec1()?;
+            let mut rows = Vec::with_capacity(batch);
+            for (row, length) in lengths.into_iter().enumerate() {
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                let last = (length as usize).max(1) - 1;
+                rows.push(x.narrow(0, row, 1)?.narrow(1, last, 1)?.reshape((1, width))?);
+            }
+            Tensor::cat(&rows, 0)
+        }
+        (Take::Mean, Some(mask)) => {
+            let keep = (mask.neg()? + 1.0)?;
+            let length = keep.sum_keepdim(1)?.maximum(1.0)?;
+            x.broadcast_mul(&keep.unsqueeze(2)?)?.sum(1)?.broadcast_div(&length)
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The families whose golden files `scripts/golden/networks.py` fills in.
+
+use cupola_spec::{Block, parse_model_file};
+use serde_json::json;
+
+use super::*;
+use crate::Average;
+
+/// Name, loss, architecture file, block of the input, outputs.
+fn cases() -> Vec<(&'static str, &'static str, &'static str, Block, usize)> {
+    let table =
+        |numbers, encoded, indices: &[usize]| Block::Table { numbers, encoded, indices: indices.to_vec() };
+    let image = |shape| Block::Image { shape };
+    let series = |steps, width| Block::Series { steps, width };
+    let text = Block::Text { length: 6, vocabulary: 11 };
+    let (square, binary, classes) = ("mean_squared", "binary_cross_entropy", "cross_entropy");
+    vec![
+        (
+            "mlp_periodic",
+            binary,
+            "family = 'mlp'\nhidden = [8]\nnumbers = { kind = 'periodic', frequencies = 3, width = 4 }",
+            table(3, 2, &[4]),
+            1,
+        ),
+        (
+            "resnet_tabular",
+            square,
+            "family = 'resnet_tabular'\nblocks = 2\nwidth = 8\nhidden = 12\ndropout = 0.0",
+            table(5, 0, &[]),
+            1,
+        ),
+        (
+            "ft_transformer",
+            classes,
+            "family = 'ft_transformer'\nblocks = 2\nwidth = 8\nheads = 2\nhidden = 6\n\
+             attention_dropout = 0.0\ndropout = 0.0",
+            table(3, 1, &[4, 3]),
+            3,
+        ),
+        (
+            "tabm",
+            binary,
+            "family = 'tabm'\nmembers = 4\nhidden = [8, 6]\ndropout = 0.0",
+            table(5, 0, &[3]),
+            1,
+        ),
+        (
+            "tabm_classes",
+            classes,
+            "family = 'tabm'\nmembers = 3\nhidden = [7]\ndropout = 0.0",
+            table(4, 0, &[]),
+            3,
+        ),
+        (
+            "resnet18",
+            classes,
+            "family = 'resnet'\ndepth = 18\nwidth = 2\nstem = 'small'",
+            image([1, 8, 8]),
+            3,
+        ),
+        ("resnet50", classes, "family = 'resnet'\ndepth = 50\nwidth = 1", image([2, 32, 32]), 3),
+        ("vit", classes, "family = 'vit'\npatch = 4\nblocks = 2\nwidth = 8\nheads = 2", image([1, 8, 12]), 3),
+        ("lstm", square, "family = 'lstm'\nwidth = 5\nlayers = 2", series(6, 3), 1),
+        ("gru", classes, "family = 'gru'\nwidth = 5\nbidirectional = true", text.clone(), 3),
+        ("tcn", square, "family = 'tcn'\nchannels = [4, 6]", series(9, 2), 1),
+        (
+            "text_transformer",
+            classes,
+            "family = 'text_transformer'\nblocks = 2\nwidth = 8\nheads = 2\ndropout = 0.0",
+            text.clone(),
+            3,
+        ),
+        (
+            "llama_block",
+            classes,
+            "family = 'layers'\ntoken_width = 8\nlayers = [\
+             { type = 'residual', layers = [{ type = 'rms_norm' }, { type = 'attention', heads = 4, \
+             kv_heads = 2, causal = true, rope = true, bias = false }] },\
+             { type = 'residual', layers = [{ type = 'rms_norm' }, { type = 'linear', out = 24, bias = false }, \
+             { type = 'glu', function = 'silu' }, { type = 'linear', out = 8, bias = false }] },\
+             { type = 'conv1d', out = 8, kernel = 3 }, { type = 'class_token' }, { type = 'take', at = 'last' }]",
+            text,
+            3,
+        ),
+    ]
+}
+
+/// With `CUPOLA_WRITE_GOLDEN` writes the files instead.
+#[test]
+fn the_golden_files_are_of_these_architectures() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/golden");
+    for (name, loss, model, block, output) in cases() {
+        let family = parse_model_file(name, model).unwrap_or_else(|problems| panic!("{problems}")).family;
+        let average = match loss {
+            "binary_cross_entropy" => Average::Sigmoid,
+            "cross_entropy" => Average::Softmax,
+            _ => Average::Output,
+        };
+        let architecture =
+            Architecture::new(family.name(), &family.design(), block, output, average).unwrap();
+        let path = folder.join(name).with_extension("json");
+        let expected = json!({ "loss": loss, "architecture": architecture });
+        if std::env::var_os("CUPOLA_WRITE_GOLDEN").is_some() {
+            std::fs::write(&path, serde_json::to_string_pretty(&expected).unwrap() + "\n").unwrap();
+            continue;
+        }
+        let found: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(found, expected, "{name}");
+    }
+}

@@ -1,0 +1,164 @@
+//! Free text: a tokenizer that is learned on the training rows, or read from a file.
+
+use std::sync::Arc;
+
+use cupola_spec::{Tokens, TokensKind};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokenizers::models::TrainerWrapper;
+use tokenizers::models::bpe::{BPE, BpeTrainer};
+use tokenizers::models::wordlevel::{WordLevel, WordLevelTrainer};
+use tokenizers::models::wordpiece::{WordPiece, WordPieceTrainer};
+use tokenizers::normalizers::{BertNormalizer, Lowercase};
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{AddedToken, ModelWrapper, Tokenizer};
+
+use crate::error::Error;
+use crate::examples::Filling;
+use crate::frame::Frame;
+use crate::transform::SEND;
+
+/// Stands for what the vocabulary lacks.
+const UNKNOWN: &str = "[UNK]";
+
+/// A tokenizer, sealed as Hugging Face's `tokenizer.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
+pub struct FittedTokenizer(Arc<Tokenizer>);
+
+impl PartialEq for FittedTokenizer {
+    fn eq(&self, other: &Self) -> bool {
+        Value::from(self.clone()) == Value::from(other.clone())
+    }
+}
+
+impl TryFrom<Value> for FittedTokenizer {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let tokenizer = Tokenizer::from_bytes(value.to_string()).map_err(|e| format!("tokenizer: {e}"))?;
+        Ok(Self(Arc::new(tokenizer)))
+    }
+}
+
+impl From<FittedTokenizer> for Value {
+    fn from(tokenizer: FittedTokenizer) -> Self {
+        // What was parsed from JSON, or trained, is written as JSON.
+        serde_json::to_value(&*tokenizer.0).unwrap_or_default()
+    }
+}
+
+impl FittedTokenizer {
+    /// Learns the vocabulary from a column of the training rows, or reads the file that is named.
+    ///
+    /// # Errors
+    /// A file that is no tokenizer, a column without any text.
+    pub fn fit(input: &str, column: &str, spec: &Tokens, frame: &Frame) -> Result<Self, Error> {
+        let wrong = |why: String| Error::Input { input: input.to_owned(), why };
+        if let Some(path) = &spec.file {
+            let tokenizer = Tokenizer::from_file(path)
+                .map_err(|e| wrong(format!("{path}: {e}; name a `tokenizer.json` of Hugging Face")))?;
+            return Ok(Self(Arc::new(plain(tokenizer))));
+        }
+        let values = frame.require(column, SEND)?;
+        let texts: Vec<String> = (0..frame.rows()).filter_map(|row| values.text(row)).collect();
+        if texts.is_empty() {
+            return Err(wrong("all its training values are missing; leave it out".into()));
+        }
+        let (mut tokenizer, mut trainer) = untrained(spec).map_err(|e| wrong(e.to_string()))?;
+        tokenizer.train(&mut trainer, texts.into_iter()).map_err(|e| wrong(e.to_string()))?;
+        Ok(Self(Arc::new(tokenizer)))
+    }
+
+    /// Different tokens, padding included.
+    pub fn vocabulary(&self) -> usize {
+        // A file's ids need not be dense.
+        let ids = self.0.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+        ids + 1
+    }
+
+    /// Indices of a text's tokens: 0 is padding, so token `i` is `i + 1`.
+    ///
+    /// # Errors
+    /// What the tokenizer says.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
+        let encoding = self.0.encode(text, true).map_err(|error| error.to_string())?;
+        Ok(encoding.get_ids().iter().map(|id| id + 1).collect())
+    }
+
+    pub(crate) fn apply(
+        &self,
+        column: &str,
+        length: usize,
+        frame: &Frame,
+        out: &mut Filling,
+    ) -> Result<(), Error> {
+        let values = frame.require(column, SEND)?;
+        let at = out.take_tokens(length);
+        for row in 0..frame.rows() {
+            let text = values.text(row).unwrap_or_default();
+            let tokens = self.encode(&text).map_err(|why| Error::Value {
+                row: row + 1,
+                column: column.to_owned(),
+                expected: "a text".to_owned(),
+                found: why,
+                remedy: "send another text".to_owned(),
+            })?;
+            for (offset, token) in tokens.into_iter().take(length).enumerate() {
+                out.set_index(row, at + offset, token as usize);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Cutting and padding are the plan's: a file's own would hide texts' ends or add tokens.
+fn plain(mut tokenizer: Tokenizer) -> Tokenizer {
+    tokenizer.with_padding(None);
+    // Only a stride that does not fit can fail, and there is none.
+    let _ = tokenizer.with_truncation(None);
+    tokenizer
+}
+
+fn untrained(spec: &Tokens) -> Result<(Tokenizer, TrainerWrapper), tokenizers::Error> {
+    let special = vec![AddedToken::from(UNKNOWN, true)];
+    let (model, trainer): (ModelWrapper, TrainerWrapper) = match spec.kind {
+        TokensKind::Bpe => {
+            let trainer = BpeTrainer::builder()
+                .show_progress(false)
+                .vocab_size(spec.vocabulary)
+                .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+                .build();
+            (BPE::builder().build()?.into(), trainer.into())
+        }
+        TokensKind::WordPiece => {
+            let trainer = WordPieceTrainer::builder()
+                .show_progress(false)
+                .vocab_size(spec.vocabulary)
+                .special_tokens(special)
+                .build();
+            (WordPiece::builder().unk_token(UNKNOWN.into()).build()?.into(), trainer.into())
+        }
+        TokensKind::Word => {
+            let trainer = WordLevelTrainer::builder()
+                .show_progress(false)
+                .vocab_size(spec.vocabulary)
+                .special_tokens(special)
+                .build()?;
+            (WordLevel::builder().unk_token(UNKNOWN.into()).build()?.into(), trainer.into())
+        }
+    };
+    let mut tokenizer = Tokenizer::new(model);
+    if spec.kind == TokensKind::Bpe {
+        tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
+        tokenizer.with_decoder(Some(ByteLevel::default()));
+        if spec.lowercase {
+            tokenizer.with_normalizer(Some(Lowercase))?;
+        }
+    } else {
+        tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
+        tokenizer.with_normalizer(Some(BertNormalizer::new(true, true, None, spec.lowercase)))?;
+    }
+    Ok((tokenizer, trainer))
+}

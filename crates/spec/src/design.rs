@@ -1,0 +1,126 @@
+//! What a family comes to: its trunk as a list of layers, how inputs enter it and how it answers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::families::{cnn, mlp, residual, tabular, time};
+use crate::layer::Layer;
+use crate::model::{Family, Numbers};
+
+/// What a family comes to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Design {
+    /// How the columns of a table enter.
+    pub table: TableStem,
+    /// Width of a text's token embeddings.
+    pub token_width: usize,
+    /// The trunk, head excluded.
+    pub layers: Vec<Layer>,
+    /// How the head reads what the trunk gives.
+    pub head: Head,
+    /// Names of modules that differ from `trunk.0`, `trunk.1.layers.0` and so on, by those.
+    pub names: BTreeMap<String, String>,
+}
+
+/// How the columns of a table enter a trunk.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum TableStem {
+    /// Side by side: numbers, one-hot columns, embeddings; `[width]`.
+    #[default]
+    Concat,
+    /// The same, with each number through cosines and sines first; see [`Numbers::Periodic`].
+    Periodic {
+        /// Frequencies for each number.
+        frequencies: usize,
+        /// Deviation that the frequencies are drawn with.
+        sigma: f64,
+        /// Width for each number.
+        width: usize,
+    },
+    /// One token for each column: `[columns, width]`.
+    Tokens {
+        /// Width of a token.
+        width: usize,
+    },
+}
+
+/// How the head reads what the trunk gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Head {
+    /// One linear layer on a vector.
+    #[default]
+    Vector,
+    /// One linear layer for each member of an ensemble, `[members, width]`; probabilities (or
+    /// numbers) are averaged.
+    Members,
+}
+
+impl Design {
+    pub(crate) fn of_layers(layers: Vec<Layer>) -> Self {
+        Self { table: TableStem::Concat, token_width: 64, layers, head: Head::Vector, names: BTreeMap::new() }
+    }
+
+    pub(crate) fn with_numbers(mut self, numbers: Option<Numbers>) -> Self {
+        if let Some(Numbers::Periodic { frequencies, sigma, width }) = numbers {
+            self.table = TableStem::Periodic { frequencies, sigma, width };
+        }
+        self
+    }
+
+    pub(crate) fn with_tokens(mut self, width: usize) -> Self {
+        self.token_width = width;
+        self
+    }
+}
+
+impl Family {
+    /// The trunk and what stands around it.
+    pub fn design(&self) -> Design {
+        match *self {
+            Self::Mlp { ref hidden, activation, dropout, numbers } => {
+                Design::of_layers(mlp(hidden, activation, dropout)).with_numbers(numbers)
+            }
+            Self::Cnn { ref channels, hidden, activation, dropout } => {
+                Design::of_layers(cnn(channels, hidden, activation, dropout))
+            }
+            Self::ResnetTabular { blocks, width, hidden, dropout, numbers } => {
+                Design::of_layers(tabular::resnet(blocks, width, hidden, dropout)).with_numbers(numbers)
+            }
+            Self::FtTransformer { blocks, width, heads, hidden, attention_dropout, dropout } => {
+                let hidden = hidden.unwrap_or(width * 4 / 3);
+                let layers =
+                    tabular::ft_transformer(blocks, width, heads, hidden, attention_dropout, dropout);
+                Design { table: TableStem::Tokens { width }, ..Design::of_layers(layers) }
+            }
+            Self::Tabm { members, ref hidden, dropout, numbers } => {
+                let layers = tabular::tabm(members, hidden, dropout);
+                Design { head: Head::Members, ..Design::of_layers(layers) }.with_numbers(numbers)
+            }
+            Self::Resnet { depth, width, stem, drop_path } => {
+                let (layers, names) = residual::resnet(depth, width, stem, drop_path);
+                Design { names, ..Design::of_layers(layers) }
+            }
+            Self::Vit { patch, blocks, width, heads, dropout, drop_path } => {
+                Design::of_layers(time::vit(patch, blocks, width, heads, dropout, drop_path))
+            }
+            Self::Lstm(ref sizes) => {
+                Design::of_layers(time::recurrent(crate::Cell::Lstm, sizes)).with_tokens(sizes.width)
+            }
+            Self::Gru(ref sizes) => {
+                Design::of_layers(time::recurrent(crate::Cell::Gru, sizes)).with_tokens(sizes.width)
+            }
+            Self::Tcn { ref channels, kernel, dropout } => {
+                Design::of_layers(time::tcn(channels, kernel, dropout))
+            }
+            Self::TextTransformer { blocks, width, heads, dropout } => {
+                Design::of_layers(time::text_transformer(blocks, width, heads, dropout)).with_tokens(width)
+            }
+            Self::Layers { ref layers, token_width } => {
+                Design::of_layers(layers.clone()).with_tokens(token_width)
+            }
+        }
+    }
+}

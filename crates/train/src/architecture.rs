@@ -1,0 +1,57 @@
+//! The network that fits a run's data.
+
+use cupola_nn::{Architecture, Average, Error, Source};
+use cupola_prep::{FittedTarget, Plan};
+use cupola_spec::{Activation, Block, Family, Recurrence, Run};
+
+/// The network of a run for what its plan makes: the only block of an example goes to the trunk as
+/// it is; of several, each but the table goes through an encoder first.
+///
+/// # Errors
+/// A layer that does not fit.
+pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
+    let (blocks, names) = (plan.layout().blocks, plan.block_names());
+    let mut sources: Vec<Source> = Vec::with_capacity(blocks.len());
+    let several = blocks.len() > 1;
+    for (block, name) in blocks.into_iter().zip(names) {
+        let source = if several && !matches!(block, Block::Table { .. }) {
+            let declared = run.inputs.iter().find(|input| input.name == name);
+            let family = declared.and_then(|input| input.encoder.clone());
+            let design = family.unwrap_or_else(|| encoder(&block)).design();
+            Source { encoder: design.layers.clone(), ..Source::of(&design, block) }
+        } else {
+            Source::of(&run.design, block)
+        };
+        sources.push(Source { name: if several { name.to_owned() } else { String::new() }, ..source });
+    }
+    let average = match &plan.target {
+        FittedTarget::Number { .. } => Average::Output,
+        FittedTarget::Category { .. } if plan.target.width() == 1 => Average::Sigmoid,
+        FittedTarget::Category { .. } => Average::Softmax,
+    };
+    let architecture = Architecture {
+        family: run.family.clone(),
+        sources,
+        trunk: run.design.layers.clone(),
+        head: run.design.head,
+        average,
+        output: plan.target.width(),
+        names: run.design.names.clone(),
+    };
+    architecture.table()?;
+    Ok(architecture)
+}
+
+/// What makes a vector of a block where the config names nothing.
+fn encoder(block: &Block) -> Family {
+    match block {
+        Block::Image { .. } => {
+            let activation = Activation::Relu;
+            Family::Cnn { channels: vec![16, 32], hidden: 64, activation, dropout: 0.0 }
+        }
+        Block::Text { .. } => Family::TextTransformer { blocks: 1, width: 64, heads: 4, dropout: 0.1 },
+        Block::Table { .. } | Block::Series { .. } => {
+            Family::Gru(Recurrence { width: 64, layers: 1, bidirectional: false, dropout: 0.0 })
+        }
+    }
+}

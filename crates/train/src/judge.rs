@@ -1,0 +1,84 @@
+//! Evaluation during training: is this the best so far, and is there patience left?
+
+use burn::module::Module;
+use cupola_eval::Metrics;
+use cupola_prep::Part;
+use cupola_spec::ScheduleKind;
+
+use crate::error::Error;
+use crate::event::{Event, Stop, Values};
+use crate::fit::{Loop, limited};
+use crate::score::score;
+
+impl Loop<'_> {
+    /// An evaluation in the middle of an epoch.
+    pub(crate) fn evaluate_between(
+        &mut self,
+        observer: &mut dyn FnMut(&Event) -> Stop,
+    ) -> Result<Stop, Error> {
+        let (valid, best) = self.evaluate()?;
+        self.progress.done |= self.out_of_patience();
+        let (step, epoch) = (self.progress.step, self.progress.epoch + 1);
+        Ok(observer(&Event::Evaluation { step, epoch, valid, best }))
+    }
+
+    /// Closes an epoch: evaluation, patience, checkpoint.
+    pub(crate) fn end_epoch(&mut self, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<Stop, Error> {
+        let train = &self.job.run.train;
+        #[allow(clippy::cast_precision_loss)]
+        let train_loss = self.progress.loss_sum / self.progress.seen.max(1) as f64;
+        let epoch = self.progress.epoch + 1;
+        let last = epoch == train.epochs as u64;
+        let due = train.eval_every == 0 || last || self.progress.step.is_multiple_of(train.eval_every as u64);
+        let (valid, best) = if due { self.evaluate()? } else { (Values::new(), false) };
+        self.progress.done = last || self.out_of_patience();
+        self.progress.epoch = epoch;
+        self.progress.batch = 0;
+        self.progress.loss_sum = 0.0;
+        self.progress.seen = 0;
+        #[allow(clippy::cast_precision_loss)]
+        let memory_mib =
+            memory_stats::memory_stats().map(|memory| (memory.physical_mem >> 10) as f64 / 1024.0);
+        let step = self.progress.step;
+        // Before the checkpoint: whoever resumes from it will not tell of this epoch again.
+        let stop = observer(&Event::Epoch { step, epoch, train_loss, valid, best, memory_mib });
+        self.checkpoint(observer)?;
+        Ok(stop)
+    }
+
+    /// Metrics of the valid split, and whether they are the best so far; moves the plateau schedule.
+    fn evaluate(&mut self) -> Result<(Values, bool), Error> {
+        let train = &self.job.run.train;
+        let valid = self.valid()?;
+        let mut best = false;
+        if let Some(value) = valid.as_ref().and_then(|m| m.values.get(self.goal.name()).copied()) {
+            best = self.progress.judge(value, self.goal.larger_is_better(), train.early_stop.min_delta);
+            if train.schedule.kind == ScheduleKind::Plateau {
+                self.progress.plateau(best, train.schedule.patience as u64);
+            }
+        }
+        let values = valid.map(|m| m.values).unwrap_or_default();
+        Ok((values.into_iter().map(|(name, value)| (name, value.into())).collect(), best))
+    }
+
+    fn valid(&self) -> Result<Option<Metrics>, Error> {
+        let part = self.job.prepared.part(Part::Valid);
+        let all = part.examples.rows;
+        if all == 0 {
+            return Ok(None);
+        }
+        // Rows are in the order of a hash, so the first ones are a fair sample.
+        let rows = limited(all, self.job.run.train.limit_valid);
+        let fewer = (rows < all).then(|| part.gather(&(0..rows).collect::<Vec<_>>()));
+        let part = fewer.as_ref().unwrap_or(part);
+        let live;
+        let network = if let Some(ema) = &self.ema {
+            ema
+        } else {
+            live = self.network()?.valid();
+            &live
+        };
+        let target = &self.job.prepared.plan.target;
+        score(network, target, self.objective.loss, part, &self.job.device).map(Some)
+    }
+}
