@@ -9,6 +9,10 @@ const NEVER: &[(&str, &[&str])] = &[
     ("data", &["burn", "candle-core", "axum", "clap", "sqlx"]),
     ("prep", &["burn", "candle-core", "datafusion", "axum", "clap", "tokio"]),
     ("nn", &["clap", "datafusion", "axum", "arrow", "cupola-data", "cupola-prep", "cupola-registry"]),
+    (
+        "trees",
+        &["burn", "candle-core", "clap", "datafusion", "axum", "arrow", "cupola-data", "cupola-registry"],
+    ),
     ("train", &["axum", "candle-core", "clap", "datafusion", "cupola-data", "cupola-serve", "cupola-infer"]),
     ("eval", &["burn", "candle-core", "axum", "clap", "cupola-"]),
     ("registry", &["burn", "candle-core", "axum", "clap", "cupola-nn", "cupola-train"]),

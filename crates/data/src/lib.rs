@@ -4,6 +4,7 @@
 //! reads them, optionally through a SQL query. The [`DatasetVersion`] says exactly which bytes a
 //! run has seen.
 
+mod csv_schema;
 mod error;
 mod files;
 mod read;

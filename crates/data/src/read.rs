@@ -12,7 +12,9 @@ use datafusion::prelude::{
     CsvReadOptions, DataFrame, Expr, JsonReadOptions, ParquetReadOptions, SessionConfig, SessionContext,
     cast, ident, lit, when,
 };
+use regex::Regex;
 
+use crate::csv_schema::csv_schema;
 use crate::error::Error;
 use crate::files::{DataFile, Format, find};
 use crate::version::{DatasetVersion, FileVersion};
@@ -133,18 +135,9 @@ impl Scan<'_> {
         let guess_rows = if self.careful { usize::MAX } else { GUESS_ROWS };
         match first.format {
             Format::Csv { delimiter } => {
-                let options = CsvReadOptions::new()
-                    .delimiter(delimiter)
-                    .file_extension(&ending)
-                    .file_compression_type(compression)
-                    .newlines_in_values(true)
-                    .null_regex(null_regex(self.nulls))
-                    .schema_infer_max_records(guess_rows);
-                let frame = context.read_csv(paths.clone(), options.clone()).await?;
-                if !self.careful {
-                    return without_nulls(frame, None, self.nulls);
-                }
-                let types = frame.schema().as_arrow().clone();
+                let nulls = null_regex(self.nulls);
+                let pattern = nulls.as_deref().and_then(|text| Regex::new(text).ok());
+                let types = csv_schema(self.files, delimiter, pattern.as_ref(), guess_rows)?;
                 let texts = Schema::new(
                     types
                         .fields()
@@ -152,8 +145,15 @@ impl Scan<'_> {
                         .map(|f| Field::new(f.name(), DataType::Utf8, true))
                         .collect::<Vec<_>>(),
                 );
-                let frame = context.read_csv(paths, options.schema(&texts)).await?;
-                without_nulls(frame, Some(&types), self.nulls)
+                let options = CsvReadOptions::new()
+                    .delimiter(delimiter)
+                    .file_extension(&ending)
+                    .file_compression_type(compression)
+                    .newlines_in_values(true)
+                    .null_regex(nulls)
+                    .schema(if self.careful { &texts } else { &types });
+                let frame = context.read_csv(paths, options).await?;
+                without_nulls(frame, self.careful.then_some(&types), self.nulls)
             }
             Format::JsonLines => {
                 let options = JsonReadOptions::default()

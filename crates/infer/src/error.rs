@@ -9,6 +9,9 @@ pub enum Error {
     /// The network or its weights.
     #[error(transparent)]
     Network(#[from] cupola_nn::Error),
+    /// Trees, or the file of them.
+    #[error(transparent)]
+    Trees(#[from] cupola_trees::Error),
     /// Rows that do not fit the plan.
     #[error(transparent)]
     Rows(#[from] cupola_prep::Error),

@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod predictor;
 mod rows;
+mod trees;
 
 pub use engine::{Engine, EngineChoice, EngineReport};
 pub use error::Error;

@@ -3,12 +3,15 @@
 use cupola_nn::{Architecture, Opened, StateDict};
 use cupola_prep::{Examples, Plan, Prediction, Signature};
 use cupola_registry::Package;
+use cupola_trees::Boosted;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::engine::{self, Engine, EngineChoice, EngineReport};
 use crate::error::Error;
 use crate::rows::frame_of;
+use crate::trees::TreesEngine;
 
 /// A package in memory.
 pub struct Predictor {
@@ -27,11 +30,20 @@ impl Predictor {
     /// # Errors
     /// Damaged files, files that do not fit each other, a device that fails.
     pub fn load(package: &Package, choice: EngineChoice, device: &Opened) -> Result<Self, Error> {
-        let architecture: Architecture = json(package, "config.json")?;
         let plan: Plan = json(package, "plan.json")?;
-        check(package, &architecture, &plan)?;
-        let weights = StateDict::from_safetensors(&package.read("model.safetensors")?)?;
-        let (engine, report) = engine::build(choice, &architecture, &weights, device)?;
+        if plan.format_version != Plan::FORMAT_VERSION {
+            let (found, own) = (plan.format_version, Plan::FORMAT_VERSION);
+            let why = format!("plan.json has format {found}, this binary reads {own}");
+            return Err(Error::Package { package: package.label(), why });
+        }
+        let (engine, report) = match json::<Contents>(package, "config.json")? {
+            Contents::Trees { trees } => grown(package, &plan, trees.width)?,
+            Contents::Network(architecture) => {
+                check(package, &architecture, &plan)?;
+                let weights = StateDict::from_safetensors(&package.read("model.safetensors")?)?;
+                engine::build(choice, &architecture, &weights, device)?
+            }
+        };
         Ok(Self { signature: Signature::of(&plan), plan, report, engine })
     }
 
@@ -68,6 +80,35 @@ impl Predictor {
     }
 }
 
+/// `config.json`
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Contents {
+    Trees { trees: TreesConfig },
+    Network(Architecture),
+}
+
+/// What `config.json` says of trees; the file of them says the rest.
+#[derive(Deserialize)]
+struct TreesConfig {
+    width: usize,
+}
+
+/// The engine of a package of trees.
+fn grown(package: &Package, plan: &Plan, width: usize) -> Result<(Box<dyn Engine>, EngineReport), Error> {
+    let wrong = |why: String| Error::Package { package: package.label(), why };
+    let trees = Boosted::from_safetensors(&package.read("model.safetensors")?)?;
+    if trees.width() != width || width != plan.target.width() {
+        let found = [trees.width(), width, plan.target.width()];
+        return Err(wrong(format!("model.safetensors, config.json and plan.json have {found:?} outputs")));
+    }
+    // A row of nothing shows whether the trees take what the plan makes.
+    let mut engine = TreesEngine(trees);
+    engine::contained(&mut engine, Examples::zeros(plan.layout(), 1))?;
+    let report = engine.report();
+    Ok((Box::new(engine), report))
+}
+
 fn json<T: DeserializeOwned>(package: &Package, name: &str) -> Result<T, Error> {
     let bytes = package.read(name)?;
     serde_json::from_slice(&bytes)
@@ -77,9 +118,6 @@ fn json<T: DeserializeOwned>(package: &Package, name: &str) -> Result<T, Error> 
 /// Files that were each sealed whole may still not belong together.
 fn check(package: &Package, architecture: &Architecture, plan: &Plan) -> Result<(), Error> {
     let wrong = |why: String| Error::Package { package: package.label(), why };
-    if plan.format_version != Plan::FORMAT_VERSION {
-        return Err(wrong(format!("plan.json has format {}", plan.format_version)));
-    }
     architecture.table()?;
     let (made, taken) = (plan.layout().blocks, architecture.blocks());
     if made != taken {

@@ -118,6 +118,8 @@ impl Family {
             Self::TextTransformer { blocks, width, heads, dropout } => {
                 Design::of_layers(time::text_transformer(blocks, width, heads, dropout)).with_tokens(width)
             }
+            // Trees have no layers; a package of them is not built from a design.
+            Self::Gbdt(_) => Design::of_layers(Vec::new()),
             Self::Layers { ref layers, token_width } => {
                 Design::of_layers(layers.clone()).with_tokens(token_width)
             }

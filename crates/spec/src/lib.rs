@@ -25,7 +25,7 @@ pub use config::{Config, Data, Source, Split, SplitBy, Target, TargetKind};
 pub use design::{Design, Head, TableStem};
 pub use input::{Augment, Category, Encoding, Input, Kind, Scaling, Tokens, TokensKind, Unseen};
 pub use layer::{Activation, Cell, Layer, Take};
-pub use model::{Depth, Expect, Family, ImageStem, Model, ModelFile, Numbers, Recurrence};
+pub use model::{Boosting, Depth, Expect, Family, ImageStem, Model, ModelFile, Numbers, Recurrence};
 pub use parse::{DEFAULTS, parse, parse_model_file};
 pub use problem::{Problem, Problems, nearest};
 pub use run::Run;

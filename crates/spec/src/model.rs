@@ -181,6 +181,8 @@ pub enum Family {
         #[schemars(range(min = 0.0, max = 0.99))]
         dropout: f64,
     },
+    /// Gradient-boosted trees, as a baseline: no loop of epochs, so `[train]` does not apply.
+    Gbdt(Boosting),
     /// Exactly these layers; the head is added.
     Layers {
         /// In order of the forward pass.
@@ -189,6 +191,23 @@ pub enum Family {
         #[serde(default = "narrow")]
         token_width: usize,
     },
+}
+
+/// How trees are boosted. Step size and number of trees are found from the budget.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Boosting {
+    /// Effort: 0.5 for a quick look, 1 as a rule, 2 for the last bit.
+    #[serde(default = "unit")]
+    #[schemars(range(min = 0.0, max = 4.0))]
+    pub budget: f64,
+    /// Bins of a number's histogram.
+    #[serde(default = "bins")]
+    #[schemars(range(min = 2, max = 65_535))]
+    pub bins: u16,
+    /// Largest number of trees, if there is to be one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trees: Option<usize>,
 }
 
 /// Sizes of a recurrent network.
@@ -287,6 +306,7 @@ impl Family {
             Self::Gru(_) => "gru",
             Self::Tcn { .. } => "tcn",
             Self::TextTransformer { .. } => "text_transformer",
+            Self::Gbdt(_) => "gbdt",
             Self::Layers { .. } => "layers",
         }
     }
@@ -332,6 +352,14 @@ impl JsonSchema for Depth {
 
 fn relu() -> Activation {
     Activation::Relu
+}
+
+fn unit() -> f64 {
+    1.0
+}
+
+fn bins() -> u16 {
+    256
 }
 
 fn imagenet() -> ImageStem {

@@ -124,11 +124,14 @@ fn judge(file: &Placed, config: &Config, family: &Family) -> Vec<Problem> {
         let own = config.inputs.iter().filter(|other| other.kind == input.kind).count();
         if block_of(input.kind) == 0 && input.encoder.is_some() {
             say(&at("encoder"), "a table goes to the trunk as it is; remove it".into());
+        } else if matches!(input.encoder, Some(Family::Gbdt(_))) {
+            say(&at("encoder"), "trees make no vector for a trunk; choose a network".into());
         } else if !several && own < 2 && input.encoder.is_some() {
             say(&at("encoder"), "the only kind of input goes to `[model]` itself; remove it".into());
         }
     }
     if let [only] = config.inputs.as_slice()
+        && !matches!(family, Family::Gbdt(_))
         && let Some(shape) = only.shape
         && !shape.contains(&0)
         && let Err(error) = trace("trunk", &shape, &family.design().layers)

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, Data, Split, Target};
 use crate::design::Design;
 use crate::input::Input;
-use crate::model::{Family, Model};
+use crate::model::{Boosting, Family, Model};
 use crate::train::Train;
 
 /// A run, resolved as far as the config alone allows; column globs wait for the data.
@@ -25,8 +25,11 @@ pub struct Run {
     pub target: Target,
     /// The architecture's family name.
     pub family: String,
-    /// The network, up to the sizes that come from the data.
+    /// The network, up to the sizes that come from the data; without layers where there are trees.
     pub design: Design,
+    /// Trees in place of a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trees: Option<Boosting>,
     /// The loop.
     pub train: Train,
     /// The config with its defaults and the architecture in place: parses on its own to this run.
@@ -46,6 +49,7 @@ impl Run {
             target,
             family: family.name().to_owned(),
             design: family.design(),
+            trees: if let Family::Gbdt(boosting) = family { Some(*boosting) } else { None },
             train: config.train.clone(),
             sealed: config,
         }

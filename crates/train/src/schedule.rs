@@ -107,8 +107,12 @@ mod tests {
     fn steps_lines_and_plateaus() {
         let at = |kind, step, reductions| learning_rate(&schedule(kind), 1.0, step, clock(41), reductions);
         let steps = [0, 19, 20, 40].map(|step| at(ScheduleKind::Step, step, 0));
-        assert_eq!(steps, [1.0, 1.0, 0.5, 0.25]);
+        assert!(
+            steps.iter().zip([1.0, 1.0, 0.5, 0.25]).all(|(a, b): (&f64, f64)| (a - b).abs() < 1e-12),
+            "{steps:?}"
+        );
         assert!((at(ScheduleKind::Linear, 20, 0) - 0.55).abs() < 1e-12);
-        assert_eq!([0, 1, 2].map(|n| at(ScheduleKind::Plateau, 7, n)), [1.0, 0.5, 0.25]);
+        let plateaus = [0, 1, 2].map(|n| at(ScheduleKind::Plateau, 7, n));
+        assert!(plateaus.iter().zip([1.0, 0.5, 0.25]).all(|(a, b): (&f64, f64)| (a - b).abs() < 1e-12));
     }
 }

@@ -13,8 +13,13 @@ use crate::ui::{Ui, grouped};
 pub fn run(ui: Ui, args: &CheckArgs) -> Result<()> {
     let run = load::config(&args.config, &args.set)?;
     let loaded = load::data(&run, Some(&args.config))?;
-    let architecture = architecture(&run, &loaded.prepared.plan)?;
     show_data(ui, &run, &loaded);
+    if run.trees.is_some() {
+        ui.line(format!("ready: cupola train --config {}", args.config.display()));
+        return ui
+            .result(&json!({ "name": run.name, "dataset": loaded.table.version, "family": run.family }));
+    }
+    let architecture = architecture(&run, &loaded.prepared.plan)?;
     let rows = architecture.table()?;
     show_layers(ui, &rows);
     let parameters = architecture.parameters()?;

@@ -1,28 +1,30 @@
 //! `cupola train`: the main job.
 
-use std::path::Path;
+mod publish;
+mod record;
+mod trees;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
-use cupola_eval::Metrics;
-use cupola_nn::{Architecture, Loss, Network, Opened};
-use cupola_prep::{Part, Prepared, Signature};
-use cupola_registry::{
-    Home, Index, Lineage, Package, RunFolder, RunRecord, Sealed, Status, now, publish, sha256_hex,
-};
+use cupola_nn::{Loss, Network, Opened};
+use cupola_prep::{Part, Prepared};
+use cupola_registry::{Home, RunRecord, Status};
 use cupola_spec::Run;
 use cupola_train::{Ended, Job, Outcome, architecture, fit, goal, limited, objective, score};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use self::publish::{Made, finish};
+use self::record::{create, note, resumed, same_data};
 use crate::args::TrainArgs;
 use crate::commands::check::{show_data, show_layers};
 use crate::device;
 use crate::failure::Mistake;
-use crate::load::{self, Loaded};
+use crate::load;
 use crate::progress::Progress;
-use crate::ui::{Ui, metrics};
+use crate::ui::Ui;
 
 /// Version of the code, as recorded in runs and packages.
 pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -36,9 +38,12 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
         let config = args.config.as_deref().ok_or_else(|| Mistake("give --config".into()))?;
         (load::config(config, &args.set)?, None)
     };
-    let device = device::choose(args.device.device)?;
     let loaded = load::data(&run, args.config.as_deref())?;
     show_data(ui, &run, &loaded);
+    if let Some(spec) = &run.trees {
+        return trees::run(home, ui, &run, &loaded, spec);
+    }
+    let device = device::choose(args.device.device)?;
     let architecture = architecture(&run, &loaded.prepared.plan)?;
     show_layers(ui, &architecture.table()?);
     let loss = loss(&run, &loaded.prepared);
@@ -79,7 +84,7 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
             "stopped at step {step}, checkpoint written; go on with: cupola train --resume {id}"
         ));
     }
-    finish(home, ui, &job, &device, &outcome, record)
+    done(home, ui, &job, &device, &outcome, record)
 }
 
 /// What training minimises for one example.
@@ -121,22 +126,20 @@ fn train(ui: Ui, job: &Job<'_>, stop: &Arc<AtomicBool>) -> Result<Outcome> {
     Ok(outcome?)
 }
 
-/// Evaluates on test, publishes and says what to do next.
-fn finish(
+/// Says why the run has ended, and hands what it made over.
+fn done(
     home: &Home,
     ui: Ui,
     job: &Job<'_>,
     device: &Opened,
     outcome: &Outcome,
-    mut record: RunRecord,
+    record: RunRecord,
 ) -> Result<()> {
     let run = job.run;
     match outcome.ended {
         Ended::EarlyStop => {
-            ui.line(format!(
-                "stopped early: no improvement for {} evaluations",
-                run.train.early_stop.patience
-            ));
+            let patience = run.train.early_stop.patience;
+            ui.line(format!("stopped early: no improvement for {patience} evaluations"));
         }
         Ended::MaxSteps => ui.line(format!("ended after {} steps, as asked", outcome.progress.step)),
         Ended::TimeBudget => {
@@ -146,164 +149,18 @@ fn finish(
     }
     let network = Network::load(job.architecture, outcome.weights.clone(), &device.device)?;
     let (target, loss) = (&job.prepared.plan.target, loss(run, job.prepared));
-    let mut splits = Map::new();
-    for (name, part) in [("valid", Part::Valid), ("test", Part::Test)] {
-        if job.prepared.rows(part) > 0 {
-            let metrics = score(&network, target, loss, job.prepared.part(part), &device.device)?;
-            splits.insert(name.to_owned(), serde_json::to_value(metrics)?);
-        }
-    }
-    let all = json!({ "splits": splits, "steps": outcome.progress.step, "best": outcome.progress.best });
-    job.folder.write("metrics.json", &all)?;
-    let test: Metrics = splits
-        .get("test")
-        .or(splits.get("valid"))
-        .map_or(Ok(Metrics::default()), |m| serde_json::from_value(m.clone()))?;
-    let values: Map<String, Value> = test.values.iter().map(|(n, v)| (n.clone(), (*v).into())).collect();
-    let package = seal(home, job, outcome, &record, &all, &values)?;
-    record.status = Status::Finished;
-    record.package = Some(package.label());
-    record.metrics = values;
-    note(home, job.folder, &record)?;
-    index(ui, home, |index| index.package(home, &package));
-    ui.line(format!("test    {}", metrics(test.values.iter().map(|(n, v)| (n, *v)))));
-    ui.line(format!("model   {} in {}", package.label(), package.path.display()));
-    ui.line(format!("next    cupola serve --model {}", package.manifest.name));
-    ui.result(&json!({
-        "run": record.id,
-        "package": package.label(),
-        "path": package.path,
-        "device": record.device,
-        "metrics": record.metrics,
-        "steps": outcome.progress.step,
-    }))
-}
-
-fn seal(
-    home: &Home,
-    job: &Job<'_>,
-    outcome: &Outcome,
-    record: &RunRecord,
-    all_metrics: &Value,
-    values: &Map<String, Value>,
-) -> Result<Package> {
-    let pretty = |value: &Value| serde_json::to_vec_pretty(value);
-    let architecture: &Architecture = job.architecture;
-    let plan = &job.prepared.plan;
-    let model = outcome.weights.to_safetensors()?;
-    let config = pretty(&serde_json::to_value(architecture)?)?;
-    let plan_json = pretty(&serde_json::to_value(plan)?)?;
-    let metrics = pretty(all_metrics)?;
-    let files: [(&str, &[u8]); 4] = [
-        ("model.safetensors", &model),
-        ("config.json", &config),
-        ("plan.json", &plan_json),
-        ("metrics.json", &metrics),
-    ];
-    let dataset = record.dataset["sha256"].as_str().unwrap_or_default().to_owned();
-    Ok(publish(
-        home,
-        &Sealed {
-            name: &job.run.name,
-            files: &files,
-            signature: serde_json::to_value(Signature::of(plan))?,
-            lineage: Lineage {
-                run: record.id.clone(),
-                dataset_version: dataset,
-                config_sha256: record.config_sha256.clone(),
-                code_version: CODE_VERSION.to_owned(),
-                parent: None,
-            },
-            metrics: values.clone(),
-        },
-    )?)
-}
-
-fn create(home: &Home, run: &Run, loaded: &Loaded) -> Result<(RunFolder, RunRecord)> {
-    let config = toml::to_string(&run.sealed)?;
-    let record = RunRecord {
-        id: String::new(),
-        name: run.name.clone(),
-        status: Status::Running,
-        created: now(),
-        updated: now(),
-        config_sha256: sha256_hex(config.as_bytes()),
-        dataset: dataset(loaded)?,
-        device: String::new(),
-        code_version: CODE_VERSION.to_owned(),
-        package: None,
-        metrics: Map::new(),
+    let about = [("steps", json!(outcome.progress.step)), ("best", json!(outcome.progress.best))];
+    let made = Made {
+        run,
+        prepared: job.prepared,
+        folder: job.folder,
+        model: outcome.weights.to_safetensors()?,
+        config: serde_json::to_value(job.architecture)?,
+        about: about.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
     };
-    Ok(RunFolder::create(home, record, &config)?)
-}
-
-/// The dataset version of a run: its source's, with the test source's inside.
-fn dataset(loaded: &Loaded) -> Result<Value> {
-    let mut version = serde_json::to_value(&loaded.table.version)?;
-    if let Some(test) = &loaded.test {
-        version["test"] = serde_json::to_value(&test.version)?;
-    }
-    Ok(version)
-}
-
-type Resumed = (Run, Option<(RunFolder, RunRecord)>);
-
-/// The run of an id, with the config that was sealed into its folder.
-fn resumed(home: &Home, id: &str, config: Option<&Path>) -> Result<Resumed> {
-    let folder = RunFolder::open(home, id)?;
-    let record = folder.record()?;
-    let text = folder.config_text()?;
-    if sha256_hex(text.as_bytes()) != record.config_sha256 {
-        let path = folder.config();
-        return Err(Mistake(format!(
-            "{}: was changed after the run began; restore it, or start a new run",
-            path.display()
-        ))
-        .into());
-    }
-    let nothing = |wanted: &str| Err(format!("no file {wanted}"));
-    let run = cupola_spec::parse(&folder.config().to_string_lossy(), &text, &[], &nothing)?;
-    if let Some(config) = config
-        && load::config(config, &[])?.sealed != run.sealed
-    {
-        let path = config.display();
-        return Err(Mistake(format!("{path} is not the config that run {} began with; leave --config out to resume, or leave --resume out to start anew", record.id)).into());
-    }
-    if record.status == Status::Finished {
-        let package = record.package.unwrap_or_default();
-        return Err(Mistake(format!(
-            "run {} is finished and published as {package}; start a new one with --config",
-            record.id
-        ))
-        .into());
-    }
-    Ok((run, Some((folder, record))))
-}
-
-fn same_data(record: RunRecord, loaded: &Loaded) -> Result<RunRecord> {
-    let found = dataset(loaded)?;
-    let digest = |version: &Value| (version["sha256"].clone(), version["test"]["sha256"].clone());
-    if digest(&record.dataset) != digest(&found) {
-        let text = format!(
-            "the data has changed since run {} began (version {} is now {}); restore it, or start a new run",
-            record.id, record.dataset["sha256"], found["sha256"]
-        );
-        return Err(Mistake(text).into());
-    }
-    Ok(record)
-}
-
-fn note(home: &Home, folder: &RunFolder, record: &RunRecord) -> Result<()> {
-    folder.save(record)?;
-    index(Ui { json: true }, home, |index| index.run(record));
-    Ok(())
-}
-
-/// The index follows the files; if it cannot, the run goes on and says so.
-fn index(ui: Ui, home: &Home, write: impl FnOnce(&mut Index) -> Result<(), cupola_registry::Error>) {
-    if let Err(error) = Index::open(home).and_then(|mut index| write(&mut index)) {
-        ui.line(format!("warning: {error}"));
-    }
+    finish(home, ui, &made, record, |part| {
+        Ok(score(&network, target, loss, job.prepared.part(part), &device.device)?)
+    })
 }
 
 /// Set by the first SIGINT or SIGTERM; the second one ends the process at once.

@@ -21,6 +21,16 @@ fn folder() -> tempfile::TempDir {
 }
 
 #[test]
+fn a_backslash_in_a_text_is_a_character_and_a_column_may_be_empty() {
+    let dir = folder();
+    fs::write(dir.path().join("a.csv"), "t,n,e\n\"C:\\\",1,\n\"a \\\"\"b\"\"\nc\",2,\n").unwrap();
+    let table = read(dir.path(), "a.csv", None).unwrap();
+    let texts = format!("{:?}", table.batches[0].column_by_name("t").unwrap());
+    assert!(texts.contains(r#""C:\\""#) && texts.contains(r#""a \\\"b\"\nc""#), "{texts}");
+    assert_eq!(table.batches[0].column_by_name("e").unwrap().null_count(), 2);
+}
+
+#[test]
 fn csv_json_and_parquet_hold_the_same_rows() {
     let dir = folder();
     fs::write(dir.path().join("a.csv"), "x,Name\n1,a\n?,b\n2.5,NA\n").unwrap();

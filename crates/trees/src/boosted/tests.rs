@@ -1,0 +1,80 @@
+//! What trees must find, and that a file of them answers as they did.
+
+use cupola_prep::Layout;
+use cupola_spec::Boosting;
+
+use super::*;
+
+/// Two numbers and a category; the target is a step of the first number that the category turns.
+fn examples(rows: usize) -> (Examples, Vec<f32>) {
+    let blocks = vec![Block::Table { numbers: 2, encoded: 0, indices: vec![3] }];
+    let mut examples = Examples::zeros(Layout { blocks }, rows);
+    let mut wanted = Vec::new();
+    for row in 0..rows {
+        let x = (row as f32 * 0.618_034).fract();
+        examples.dense[2 * row] = x;
+        examples.dense[2 * row + 1] = (row as f32 * 0.414_214).fract();
+        examples.indices[row] = i32::try_from(row % 3).unwrap();
+        wanted.push(if (x > 0.5) == (row % 3 == 1) { 1.0 } else { 0.0 });
+    }
+    (examples, wanted)
+}
+
+fn spec() -> Boosting {
+    Boosting { budget: 0.5, bins: 64, trees: None }
+}
+
+#[test]
+fn two_classes_a_number_and_three_classes() {
+    let (examples, wanted) = examples(600);
+    #[allow(clippy::cast_possible_truncation)]
+    let classes: Vec<i32> = wanted.iter().map(|&y| y as i32).collect();
+    let fit = |targets: &Targets, width| {
+        Boosted::fit(&spec(), &examples, targets, width, 1, &mut |_| {}).unwrap().logits(&examples).unwrap()
+    };
+    let binary = fit(&Targets::Class(classes.clone()), 1);
+    let right = binary.iter().zip(&classes).filter(|(x, y)| (**x > 0.0) == (**y == 1)).count();
+    assert!(right > 590, "{right} of 600");
+    let numbers = fit(&Targets::Number(wanted.clone()), 1);
+    let worst = numbers.iter().zip(&wanted).map(|(a, b)| (a - b).powi(2)).sum::<f32>() / 600.0;
+    assert!(worst < 0.01, "{worst}");
+    let three: Vec<i32> = (0..600).map(|row| row % 3).collect();
+    let logits = fit(&Targets::Class(three.clone()), 3);
+    let best = |row: &[f32]| (0..3).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+    assert!(logits.chunks(3).zip(&three).all(|(row, &class)| best(row) == usize::try_from(class).unwrap()));
+}
+
+#[test]
+fn a_file_answers_as_the_trees_did_and_a_damaged_one_is_refused() {
+    let (examples, wanted) = examples(300);
+    let trees = Boosted::fit(&spec(), &examples, &Targets::Number(wanted), 1, 1, &mut |_| {}).unwrap();
+    let bytes = trees.to_safetensors().unwrap();
+    let again = Boosted::from_safetensors(&bytes).unwrap();
+    assert_eq!(again.logits(&examples).unwrap(), trees.logits(&examples).unwrap());
+    assert_eq!(again.trees(), trees.trees());
+    for cut in [0, 7, bytes.len() / 2, bytes.len() - 1] {
+        assert!(Boosted::from_safetensors(&bytes[..cut]).is_err(), "{cut}");
+    }
+    let mut fewer = examples;
+    fewer.layout.blocks = vec![Block::Table { numbers: 2, encoded: 0, indices: Vec::new() }];
+    fewer.indices.clear();
+    assert!(again.logits(&fewer).unwrap_err().to_string().contains("split 3 columns"));
+}
+
+#[test]
+fn the_same_seed_grows_the_same_trees() {
+    let (examples, wanted) = examples(400);
+    let grow = || {
+        let targets = Targets::Number(wanted.clone());
+        Boosted::fit(&spec(), &examples, &targets, 1, 7, &mut |_| {}).unwrap().logits(&examples).unwrap()
+    };
+    assert_eq!(grow(), grow());
+}
+
+#[test]
+fn a_text_is_refused() {
+    let layout = Layout { blocks: vec![Block::Text { length: 2, vocabulary: 3 }] };
+    let examples = Examples::zeros(layout, 4);
+    let found = Boosted::fit(&spec(), &examples, &Targets::Number(vec![0.0; 4]), 1, 1, &mut |_| {});
+    assert!(matches!(found.err(), Some(Error::Block { kind: "text" })));
+}
