@@ -34,7 +34,7 @@ pub fn run(home: &Home, workload: &Workload, quick: bool) {
     let sealed = Sealed { name: workload.name, files: &files, signature, lineage, metrics: Map::new() };
     let package = publish(home, &sealed).unwrap();
 
-    let row: Map<String, Value> = (0..workload.architecture.input.iter().product())
+    let row: Map<String, Value> = (0..workload.architecture.dense_width())
         .map(|i: usize| (format!("x{i}"), Value::from((i as f64 * 0.37).fract())))
         .collect();
     let n = if quick { 3 } else { 2000 };

@@ -25,3 +25,6 @@ pub use optimizer::{global_norm, optimizer};
 pub use progress::{Best, Progress};
 pub use schedule::{Clock, learning_rate};
 pub use score::{goal, logits, loss_of, metrics_of, objective, score, truth};
+
+#[cfg(test)]
+mod tests;

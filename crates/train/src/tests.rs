@@ -1,0 +1,364 @@
+//! Losses and optimisers against `PyTorch`; what the loop does when its device fails.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use cupola_nn::{Architecture, Array, Average, Input, Loss, Network, Objective, StateDict, Truth};
+use cupola_prep::{Column, Frame, Prepared, prepare};
+use cupola_registry::{Home, RunFolder, RunRecord, Status, now};
+use cupola_spec::{Block, Design, OptimizerKind, Run};
+use serde::Deserialize;
+
+use crate::event::{Event, Stop};
+use crate::{Error, Job, Outcome, fit, optimizer};
+
+mod resume;
+
+#[derive(Deserialize)]
+struct Golden {
+    losses: Vec<Case>,
+    optimisers: Optimisers,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    objective: Stated,
+    width: usize,
+    logits: Vec<f32>,
+    target: Vec<f32>,
+    loss: f32,
+    grad: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Stated {
+    loss: Loss,
+    label_smoothing: f64,
+    class_weights: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Optimisers {
+    x: Vec<f32>,
+    y: Vec<f32>,
+    start: BTreeMap<String, Vec<f32>>,
+    after: BTreeMap<String, BTreeMap<String, Vec<f32>>>,
+}
+
+fn golden() -> Golden {
+    serde_json::from_str(include_str!("golden/training.json")).unwrap()
+}
+
+#[track_caller]
+fn close(what: &str, found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (a, b) in found.iter().zip(expected) {
+        assert!((a - b).abs() <= 2e-5 * b.abs().max(1.0), "{what}: {found:?}, PyTorch {expected:?}");
+    }
+}
+
+#[test]
+fn losses_and_their_gradients_are_pytorchs() {
+    let device = Device::flex().autodiff();
+    for Case { objective, width, logits, target, loss, grad } in golden().losses {
+        let rows = target.len();
+        let what = format!("{:?}", objective.loss);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let classes: Vec<usize> = target.iter().map(|&y| y as usize).collect();
+        let weights = &objective.class_weights;
+        let total: f32 =
+            if weights.is_empty() { rows as f32 } else { classes.iter().map(|&c| weights[c]).sum() };
+        let truth = match objective.loss {
+            Loss::CrossEntropy | Loss::Focal { .. } => {
+                Truth::classes(classes.iter().map(|&c| i32::try_from(c).unwrap()).collect(), &device)
+            }
+            _ => Truth::numbers(target, &device),
+        };
+        let Stated { loss: kind, label_smoothing, class_weights } = objective;
+        let objective = Objective { loss: kind, label_smoothing, class_weights };
+        let x = Tensor::<2>::from_data(TensorData::new(logits, [rows, width]), &device).require_grad();
+        let found = objective.sum(x.clone(), truth).div_scalar(total);
+        let value = found.clone().try_into_scalar::<f32>().unwrap();
+        close(&what, &[value], &[loss]);
+        let grads = found.backward();
+        close(&what, &x.grad(&grads).unwrap().try_into_vec_as::<f32>().unwrap(), &grad);
+    }
+}
+
+#[test]
+fn optimisers_take_pytorchs_steps() {
+    let golden = golden().optimisers;
+    let device = Device::flex().autodiff();
+    let design = Design {
+        table: cupola_spec::TableStem::Concat,
+        token_width: 1,
+        layers: vec![cupola_spec::Layer::Linear { out: 4, bias: true }],
+        head: cupola_spec::Head::Vector,
+        names: BTreeMap::new(),
+    };
+    let block = Block::Table { numbers: 3, encoded: 0, indices: Vec::new() };
+    let architecture = Architecture::new("layers", &design, block, 1, Average::Output).unwrap();
+    let mut train = run("").train;
+    train.optimizer.learning_rate = 0.05;
+    train.optimizer.weight_decay = 0.1;
+    train.optimizer.nesterov = true;
+    for (name, after) in golden.after {
+        train.optimizer.kind = match name.as_str() {
+            "adamw" => OptimizerKind::Adamw,
+            "sgd" => OptimizerKind::Sgd,
+            "lion" => OptimizerKind::Lion,
+            _ => OptimizerKind::Muon,
+        };
+        let mut weights = StateDict::default();
+        for (key, shape) in [
+            ("trunk.0.weight", vec![4, 3]),
+            ("trunk.0.bias", vec![4]),
+            ("head.weight", vec![1, 4]),
+            ("head.bias", vec![1]),
+        ] {
+            weights.insert(key.to_owned(), Array { shape, data: golden.start[key].clone() });
+        }
+        let mut network = Network::load(&architecture, weights, &device).unwrap();
+        let mut optimizer = optimizer(&train, &network, &Device::flex());
+        for _ in 0..5 {
+            let input = Input::new(8, golden.x.clone(), Vec::new(), &device);
+            let truth = Truth::numbers(golden.y.clone(), &device);
+            let loss = Loss::MeanSquared.mean(network.each(&input), truth);
+            let grads = GradientsParams::from_grads(loss.backward(), &network);
+            network = optimizer.step(0.05, network, grads);
+        }
+        let found = network.valid().state_dict().unwrap();
+        for (key, expected) in after {
+            close(&format!("{name} {key}"), &found.get(&key).unwrap().data, &expected);
+        }
+    }
+}
+
+const CONFIG: &str = r#"
+name = "faults"
+seed = 4
+[data]
+source = "none"
+[split]
+valid = 0.2
+test = 0.0
+[[targets]]
+name = "y"
+kind = "number"
+[model]
+family = "mlp"
+hidden = [6]
+dropout = 0.0
+"#;
+
+fn run(train: &str) -> Run {
+    let text = format!("{CONFIG}\n[train]\nepochs = 3\nbatch_size = 16\n{train}");
+    cupola_spec::parse("faults", &text, &[], &|_| Err(String::new())).unwrap()
+}
+
+fn data(run: &Run) -> Prepared {
+    let column = |step: f64| {
+        let values = (0..100).map(|row| (f64::from(row) * step).sin()).collect();
+        Column::Number { values, integers: false }
+    };
+    let columns = [("a", column(0.7)), ("b", column(1.3)), ("y", column(2.1))];
+    let frame = Frame::new(columns.into_iter().map(|(name, c)| (name.to_owned(), c)).collect());
+    prepare(run, &frame, None).unwrap()
+}
+
+/// Dropout draws from one generator for each process: two runs at once would disturb each other.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+struct Place {
+    _folder: tempfile::TempDir,
+    folder: RunFolder,
+}
+
+fn place() -> Place {
+    let dir = tempfile::tempdir().unwrap();
+    let record = RunRecord {
+        id: String::new(),
+        name: "faults".into(),
+        status: Status::Running,
+        created: now(),
+        updated: now(),
+        config_sha256: String::new(),
+        dataset: serde_json::Value::Null,
+        device: "flex".into(),
+        code_version: String::new(),
+        package: None,
+        metrics: serde_json::Map::new(),
+    };
+    let (folder, _) = RunFolder::create(&Home::new(dir.path().to_path_buf()), record, "").unwrap();
+    Place { _folder: dir, folder }
+}
+
+fn trained(
+    run: &Run,
+    place: &Place,
+    fault: Option<&dyn Fn(usize)>,
+    observer: &mut dyn FnMut(&Event) -> Stop,
+) -> Result<Outcome, Error> {
+    let prepared = data(run);
+    let architecture = crate::architecture(run, &prepared.plan).unwrap();
+    let job = Job {
+        run,
+        prepared: &prepared,
+        architecture: &architecture,
+        device: Device::flex(),
+        folder: &place.folder,
+        max_steps: None,
+        fault,
+    };
+    let _turn = turn();
+    fit(&job, observer)
+}
+
+fn weights(run: &Run) -> StateDict {
+    trained(run, &place(), None, &mut |_| Stop::No).unwrap().weights
+}
+
+#[test]
+fn a_batch_in_parts_is_the_batch() {
+    let whole = weights(&run(""));
+    // 80 rows in batches of 16 and parts of 5: the last part of each batch is a single example.
+    let parts = weights(&run("micro_batch = 5"));
+    for name in whole.names() {
+        close(name, &parts.get(name).unwrap().data, &whole.get(name).unwrap().data);
+    }
+}
+
+#[test]
+fn out_of_memory_goes_on_in_smaller_parts_with_the_same_batch() {
+    let (run, place) = (run(""), place());
+    let told = Cell::new(0);
+    let fault = |examples: usize| {
+        // A device that holds four examples.
+        assert!(examples <= 4, "CUDA error: out of memory ({examples} examples)");
+    };
+    let outcome = trained(&run, &place, Some(&fault), &mut |event| {
+        if let Event::SmallerParts { micro_batch, .. } = event {
+            told.set(*micro_batch);
+        }
+        Stop::No
+    });
+    let found = outcome.unwrap();
+    assert_eq!((told.get(), found.progress.step), (4, 15));
+    let whole = weights(&run);
+    for name in whole.names() {
+        close(name, &found.weights.get(name).unwrap().data, &whole.get(name).unwrap().data);
+    }
+}
+
+#[test]
+fn a_device_that_fails_otherwise_ends_the_run_with_its_last_checkpoint_and_resumes() {
+    let (run, place) = (run("checkpoint_every = 2"), place());
+    let passes = Cell::new(0);
+    let fault = |_: usize| {
+        passes.set(passes.get() + 1);
+        assert!(passes.get() != 8, "device lost");
+    };
+    let error = trained(&run, &place, Some(&fault), &mut |_| Stop::No).err().unwrap().to_string();
+    assert!(error.starts_with("the device failed at step 8: device lost"), "{error}");
+    assert_eq!(place.folder.checkpoint_steps().unwrap().last(), Some(&6));
+    let resumed = trained(&run, &place, None, &mut |_| Stop::No).unwrap().weights;
+    assert_eq!(resumed, weights(&run), "bit for bit what it would have been");
+}
+
+#[test]
+fn a_disk_that_takes_no_more_keeps_the_last_good_checkpoint() {
+    let (run, place) = (run("checkpoint_every = 2"), place());
+    let checkpoints = place.folder.path().join("checkpoints");
+    let mut blocked = false;
+    let error = trained(&run, &place, None, &mut |event| {
+        // What a full disk does to a write, a file in the folder's place does for any user.
+        if let Event::Step { step: 4, .. } = event
+            && !blocked
+        {
+            std::fs::rename(&checkpoints, checkpoints.with_extension("kept")).unwrap();
+            std::fs::write(&checkpoints, "").unwrap();
+            blocked = true;
+        }
+        Stop::No
+    });
+    assert!(matches!(error.err(), Some(Error::Record(_))));
+    std::fs::remove_file(&checkpoints).unwrap();
+    std::fs::rename(checkpoints.with_extension("kept"), &checkpoints).unwrap();
+    assert_eq!(place.folder.checkpoint_steps().unwrap(), [2]);
+    let resumed = trained(&run, &place, None, &mut |_| Stop::No).unwrap().weights;
+    assert_eq!(resumed, weights(&run));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run_and_says_what_is_kept() {
+    let (run, place) = (
+        run("clip_norm = 0.0\ncheckpoint_every = 1\n[train.optimizer]\nkind = \"sgd\"\nlearning_rate = 1e9"),
+        place(),
+    );
+    let error = trained(&run, &place, None, &mut |_| Stop::No).err().unwrap().to_string();
+    assert!(error.contains("lower train.optimizer.learning_rate"), "{error}");
+}
+
+#[test]
+fn the_moving_average_is_published_and_survives_a_resume() {
+    let averaged = run("ema = 0.9");
+    let plain = weights(&run(""));
+    let place = place();
+    let mut steps = 0;
+    let stopped = trained(&averaged, &place, None, &mut |event| {
+        steps += u64::from(matches!(event, Event::Step { .. }));
+        if steps == 7 { Stop::Yes } else { Stop::No }
+    });
+    assert_eq!(stopped.unwrap().progress.step, 7);
+    let resumed = trained(&averaged, &place, None, &mut |_| Stop::No).unwrap().weights;
+    assert_eq!(resumed, weights(&averaged));
+    assert_ne!(resumed, plain);
+}
+
+#[test]
+fn groups_freeze_what_they_name_and_limits_use_fewer_rows() {
+    let (run, place) = (
+        run("limit_train = 0.5\neval_every = 2\n[[train.groups]]\nweights = \"trunk.*\"\nrate = 0.0"),
+        place(),
+    );
+    let mut evaluations = Vec::new();
+    let mut first = None;
+    let outcome = trained(&run, &place, None, &mut |event| {
+        if let Event::Evaluation { step, .. } = event {
+            evaluations.push(*step);
+        }
+        if let Event::Checkpoint { step } = event
+            && first.is_none()
+        {
+            first = Some(*step);
+        }
+        Stop::No
+    })
+    .unwrap();
+    // 40 of 80 rows are three batches; step 6 is the end of an epoch.
+    assert_eq!((outcome.progress.step, evaluations), (9, vec![2, 4, 8]));
+    let prepared = data(&run);
+    let architecture = crate::architecture(&run, &prepared.plan).unwrap();
+    let start = Network::build(&architecture, &mut cupola_nn::Drawn { seed: 4 }, &Device::flex())
+        .unwrap()
+        .state_dict()
+        .unwrap();
+    assert_eq!(outcome.weights.get("trunk.0.weight"), start.get("trunk.0.weight"));
+    assert_ne!(outcome.weights.get("head.weight"), start.get("head.weight"));
+}
+
+#[test]
+fn a_time_budget_ends_the_run_after_a_step() {
+    let (run, place) = (run("time_budget = 1e-9"), place());
+    let outcome = trained(&run, &place, None, &mut |_| Stop::No).unwrap();
+    assert_eq!((outcome.ended, outcome.progress.step), (crate::Ended::TimeBudget, 1));
+    assert_eq!(place.folder.checkpoint_steps().unwrap(), [1]);
+}

@@ -1,0 +1,110 @@
+//! Every family resumes bit for bit, with everything on that draws or remembers.
+
+use cupola_prep::{Column, Frame, Part, prepare};
+
+use super::*;
+
+/// Name, `[[inputs]]`, `[model]`.
+const FAMILIES: [(&str, &str, &str); 13] = [
+    ("mlp", NUMBERS, "family = 'mlp'\nhidden = [6]\ndropout = 0.3\nnumbers = { kind = 'periodic' }"),
+    ("resnet_tabular", NUMBERS, "family = 'resnet_tabular'\nwidth = 6\nhidden = 8"),
+    ("ft_transformer", NUMBERS, "family = 'ft_transformer'\nblocks = 1\nwidth = 8\nheads = 2"),
+    ("tabm", BINS, "family = 'tabm'\nmembers = 3\nhidden = [6]"),
+    ("cnn", IMAGE, "family = 'cnn'\nchannels = [3]\nhidden = 5\ndropout = 0.3"),
+    ("resnet", IMAGE, "family = 'resnet'\ndepth = 18\nwidth = 2\nstem = 'small'\ndrop_path = 0.3"),
+    (
+        "vit",
+        IMAGE,
+        "family = 'vit'\npatch = 4\nblocks = 1\nwidth = 8\nheads = 2\ndropout = 0.2\ndrop_path = 0.2",
+    ),
+    ("lstm", SERIES, "family = 'lstm'\nwidth = 5\nlayers = 2\ndropout = 0.2"),
+    ("gru", TEXT, "family = 'gru'\nwidth = 5\nbidirectional = true"),
+    ("tcn", SERIES, "family = 'tcn'\nchannels = [4]\ndropout = 0.2"),
+    ("text_transformer", TEXT, "family = 'text_transformer'\nblocks = 1\nwidth = 8\nheads = 2"),
+    (
+        "layers",
+        NUMBERS,
+        "family = 'layers'\nlayers = [{ type = 'linear', out = 4 }, { type = 'batch_norm' }]",
+    ),
+    ("mixed", MIXED, "family = 'mlp'\nhidden = [6]"),
+];
+
+const NUMBERS: &str = "[[inputs]]\nname = 'n'\nkind = 'number'\ncolumns = ['p0', 'p1', 'p2']";
+const BINS: &str = "[[inputs]]\nname = 'n'\nkind = 'number'\ncolumns = ['p0', 'p1', 'p2']\nbins = 4";
+const IMAGE: &str = "[[inputs]]\nname = 'i'\nkind = 'image'\ncolumns = 'p*'\nshape = [1, 8, 8]\n\
+    augment = { flip = true, crop = 1, erase = 0.5 }";
+const SERIES: &str = "[[inputs]]\nname = 's'\nkind = 'series'\ncolumns = 'p*'\nsteps = [16, 4]";
+const TEXT: &str = "[[inputs]]\nname = 't'\nkind = 'text'\ntokens = { kind = 'word', length = 5 }";
+const MIXED: &str = "[[inputs]]\nname = 'n'\nkind = 'number'\ncolumns = ['p0', 'p1']\n\
+    [[inputs]]\nname = 'i'\nkind = 'image'\ncolumns = 'p*'\nshape = [1, 8, 8]\naugment = { flip = true }\n\
+    encoder = { family = 'cnn', channels = [2], hidden = 4 }\n\
+    [[inputs]]\nname = 't'\nkind = 'text'\ntokens = { kind = 'bpe', vocabulary = 300, length = 6 }";
+
+fn config(inputs: &str, model: &str) -> Run {
+    let text = format!(
+        "name = 'resume'\nseed = 9\n[data]\nsource = 'none'\n[split]\nvalid = 0.2\ntest = 0.0\n{inputs}\n\
+         [[targets]]\nname = 'y'\nkind = 'category'\n[model]\n{model}\n\
+         [train]\nepochs = 2\nbatch_size = 16\nmicro_batch = 6\nema = 0.9\neval_every = 3\n\
+         [train.optimizer]\nkind = 'muon'\n[train.schedule]\nkind = 'plateau'\npatience = 1\nfactor = 0.5\n\
+         [train.loss]\nlabel_smoothing = 0.1\nclass_weights = 'balanced'"
+    );
+    cupola_spec::parse("resume", &text, &[], &|_| Err(String::new())).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Sixty-four numbers, a text and a class that they tell.
+fn frame() -> Frame {
+    let rows = 80_u32;
+    let mut columns: Vec<(String, Column)> = (0..64)
+        .map(|column| {
+            let values = (0..rows).map(|row| (f64::from(row * 64 + column) * 0.618).fract()).collect();
+            (format!("p{column}"), Column::Number { values, integers: false })
+        })
+        .collect();
+    let words = ["red", "blue", "", "deep green"];
+    let texts = (0..rows).map(|row| Some(words[(row % 4) as usize].repeat(1 + (row % 3) as usize))).collect();
+    columns.push(("t".into(), Column::Text(texts)));
+    let classes = (0..rows).map(|row| Some(["a", "b", "c"][(row % 3) as usize].to_owned())).collect();
+    columns.push(("y".into(), Column::Text(classes)));
+    Frame::new(columns.into_iter().collect())
+}
+
+#[test]
+fn every_family_resumes_bit_for_bit() {
+    for (name, inputs, model) in FAMILIES {
+        let run = config(inputs, model);
+        let prepared = prepare(&run, &frame(), None).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(prepared.rows(Part::Train) > 50);
+        let architecture =
+            crate::architecture(&run, &prepared.plan).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let go = |place: &Place, stop_at: Option<u64>| {
+            let job = Job {
+                run: &run,
+                prepared: &prepared,
+                architecture: &architecture,
+                device: Device::flex(),
+                folder: &place.folder,
+                max_steps: None,
+                fault: None,
+            };
+            let _turn = turn();
+            let mut losses = Vec::new();
+            let outcome = fit(&job, &mut |event| match event {
+                Event::Step { step, loss, .. } => {
+                    losses.push(*loss);
+                    if Some(*step) == stop_at { Stop::Yes } else { Stop::No }
+                }
+                _ => Stop::No,
+            });
+            (outcome.unwrap_or_else(|e| panic!("{name}: {e}")), losses)
+        };
+        let (whole, losses) = go(&place(), None);
+        let place = place();
+        let (_, mut pieces) = go(&place, Some(2));
+        pieces.extend(go(&place, Some(6)).1);
+        let (resumed, last) = go(&place, None);
+        pieces.extend(last);
+        assert_eq!(pieces, losses, "{name}");
+        assert_eq!(resumed.weights, whole.weights, "{name}");
+        assert!(whole.weights.is_finite(), "{name}");
+    }
+}
