@@ -19,6 +19,9 @@ mod resume;
 /// The HTTP contract: answers, refusals, limits, metrics, drain.
 mod server;
 
+/// Texts, series, several inputs, trees.
+mod families;
+
 /// Every mistake gets one clear message, and nothing half-written.
 mod bad_input;
 

@@ -34,6 +34,8 @@ pub struct Cli {
 pub enum Command {
     /// Train a model from a config, evaluate it on the test split and publish it
     Train(TrainArgs),
+    /// Look for a learning rate: a few steps with a rate that rises; nothing is kept
+    Rate(RateArgs),
     /// Check config and data, show shapes, parameters and memory, without training
     Check(CheckArgs),
     /// Metrics of a published model on data that has the target
@@ -70,6 +72,7 @@ Examples:
   cupola train --config configs/digits.toml
   cupola train --config configs/digits.toml --set train.epochs=5 --set seed=1
   cupola train --config configs/digits.toml --max-steps 20 --device flex
+  cupola train --config configs/digits.toml --smoke
   cupola train --resume latest")]
 pub struct TrainArgs {
     /// The run's TOML file
@@ -86,6 +89,27 @@ pub struct TrainArgs {
     /// End after so many steps in all, then evaluate and publish
     #[arg(long, value_name = "N")]
     pub max_steps: Option<u64>,
+    /// Three steps, an evaluation and a package, all in a temporary folder: does the whole way work?
+    #[arg(long, conflicts_with_all = ["resume", "max_steps"])]
+    pub smoke: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  cupola rate --config configs/digits.toml --steps 100")]
+pub struct RateArgs {
+    /// The run's TOML file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Override a key of the config (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    #[command(flatten)]
+    pub device: DeviceArg,
+    /// Steps, each with a larger rate
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(10..))]
+    pub steps: u32,
 }
 
 #[derive(Args)]

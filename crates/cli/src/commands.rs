@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod evaluate;
 pub mod models;
 pub mod predict;
+pub mod rate;
 pub mod runs;
 pub mod schema;
 pub mod serve;

@@ -13,6 +13,7 @@ mod fit;
 mod judge;
 mod optimizer;
 mod progress;
+mod rate;
 mod schedule;
 mod score;
 mod step;
@@ -23,6 +24,7 @@ pub use event::{Ended, Event, Stop, Values};
 pub use fit::{Job, Outcome, fit, limited};
 pub use optimizer::{global_norm, optimizer};
 pub use progress::{Best, Progress};
+pub use rate::{Tried, range_test, suggested};
 pub use schedule::{Clock, learning_rate};
 pub use score::{goal, logits, loss_of, metrics_of, objective, score, truth};
 

@@ -59,6 +59,18 @@ impl Loop<'_> {
         })
     }
 
+    /// One update at a given rate; its loss, or `None` where that or the gradients are not finite.
+    pub(crate) fn probe(&mut self, batch: &[usize], rate: f64) -> Result<Option<f64>, Error> {
+        let step = self.progress.step + 1;
+        let found = self.gradients(batch, &mut |_| Stop::No)?;
+        let Some(grads) = found.grads else { return Ok(None) };
+        let norm = quietly(|| self.update(grads, rate))
+            .and_then(|done| done)
+            .map_err(|why| Error::Device { step, why })?;
+        self.progress.step = step;
+        Ok(norm.is_none_or(f64::is_finite).then_some(found.loss))
+    }
+
     fn rate(&self) -> f64 {
         let train = &self.job.run.train;
         let (peak, reduced) = (train.optimizer.learning_rate, self.progress.reductions);

@@ -1,7 +1,7 @@
 //! `cupola train`: the main job.
 
 mod publish;
-mod record;
+pub mod record;
 mod trees;
 
 use std::sync::Arc;
@@ -29,7 +29,21 @@ use crate::ui::Ui;
 /// Version of the code, as recorded in runs and packages.
 pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Steps of a smoke run.
+const SMOKE_STEPS: u64 = 3;
+
+/// Trains, or with `--smoke` shows in a folder that goes away that training would work.
 pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
+    if !args.smoke {
+        return train_in(home, ui, args);
+    }
+    let folder = tempfile::tempdir()?;
+    train_in(&Home::new(folder.path().to_owned()), ui, args)?;
+    ui.line("smoke   steps, evaluation and package worked; nothing is kept");
+    Ok(())
+}
+
+fn train_in(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     // Before anything that takes time, so that no signal falls between.
     let stop = stop_flag()?;
     let (run, resumed) = if let Some(id) = &args.resume {
@@ -64,7 +78,7 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
         architecture: &architecture,
         device: device.device.clone(),
         folder: &folder,
-        max_steps: args.max_steps,
+        max_steps: args.max_steps.or(args.smoke.then_some(SMOKE_STEPS)),
         fault: None,
     };
     let outcome = match train(ui, &job, &stop) {

@@ -1,0 +1,134 @@
+//! Families and inputs beyond a table and a picture: trained by config alone, then served.
+
+use serde_json::{Value, json};
+
+use crate::support::Place;
+
+/// Numbers, a series of six steps, a text and a class that the text tells.
+fn table(rows: usize) -> String {
+    let mut text = "x,s0,s1,s2,s3,s4,s5,words,label\n".to_owned();
+    for row in 0..rows {
+        let (x, spam) = ((row as f64 * 0.618).fract(), row % 3 == 0);
+        let series: Vec<String> =
+            (0..6).map(|t| format!("{:.3}", (row as f64 + f64::from(t)).sin())).collect();
+        let words = if spam { "win a \"\"free\"\" prize \\ now" } else { "minutes of the meeting, attached" };
+        let label = if spam { "spam" } else { "ham" };
+        text.push_str(&format!("{x},{},\"{words} {}\",{label}\n", series.join(","), row % 7));
+    }
+    text
+}
+
+const TEXT: &str = "[[inputs]]\nname = \"words\"\nkind = \"text\"\n\
+    tokens = { kind = \"bpe\", vocabulary = 400, length = 12, lowercase = true }\n";
+const REST: &str = "[[inputs]]\nname = \"x\"\nkind = \"number\"\n\
+    [[inputs]]\nname = \"s\"\nkind = \"series\"\ncolumns = \"s*\"\nsteps = [6, 1]\n";
+
+fn place(inputs: &str, model: &str) -> Place {
+    let place = Place::new();
+    place.write("rows.csv", table(240));
+    place.write(
+        "run.toml",
+        format!(
+            "name = \"mail\"\nseed = 1\n[data]\nsource = \"rows.csv\"\n{inputs}[[targets]]\nname = \"label\"\n\
+             kind = \"category\"\n[model]\n{model}\n[train]\nepochs = 6\nbatch_size = 16\n\
+             [train.optimizer]\nlearning_rate = 5e-3\n"
+        ),
+    );
+    place
+}
+
+/// Serves one row and compares with `predict`; gives the answer.
+fn served(place: &Place, row: &Value) -> Value {
+    let server = place.serve(&["--model", "mail"]);
+    let answer = server.post("/v1/models/mail/predict", json!({ "rows": [row] }).to_string(), &[]);
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    place.write("one.jsonl", row.to_string());
+    let said = place.run(&["predict", "--model", "mail", "--input", "one.jsonl", "--device", "flex"]);
+    let predicted: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(answer.json()["predictions"][0], predicted);
+    predicted["label"].clone()
+}
+
+#[test]
+fn a_text_is_learned_and_served_as_it_is_written() {
+    let place = place(TEXT, "family = \"text_transformer\"\nblocks = 1\nwidth = 16\nheads = 2");
+    let trained = place.train(&[]);
+    assert!(trained["metrics"]["f1"].as_f64().unwrap() > 0.95, "{trained}");
+    let spam = served(&place, &json!({ "words": "a FREE prize" }));
+    assert_eq!(spam["value"], "spam");
+    // Nothing known in it, and nothing at all.
+    for row in [json!({ "words": "\u{1f980}" }), json!({ "words": null }), json!({ "words": "" })] {
+        served(&place, &row);
+    }
+    let server = place.serve(&["--model", "mail"]);
+    let refused = server.post("/v1/models/mail/predict", "{\"rows\": [{\"words\": [1]}]}", &[]);
+    assert_eq!(refused.status, 422, "{}", refused.text);
+}
+
+#[test]
+fn a_number_a_series_and_a_text_meet_in_one_trunk() {
+    let place = place(&format!("{REST}{TEXT}"), "family = \"mlp\"\nhidden = [16]");
+    let shown = place.json(&["check", "--config", "run.toml"]);
+    let layers: Vec<&str> =
+        shown["layers"].as_array().unwrap().iter().map(|l| l["name"].as_str().unwrap()).collect();
+    assert!(layers.contains(&"encoders.words.tokens"), "{layers:?}");
+    assert!(layers.contains(&"encoders.s.layers.0"), "{layers:?}");
+    let trained = place.train(&[]);
+    assert!(trained["metrics"]["roc_auc"].as_f64().unwrap() > 0.95, "{trained}");
+    let row =
+        json!({ "x": 0.5, "s0": 0, "s1": 0, "s2": 0, "s3": 0, "s4": 0, "s5": 0, "words": "win a prize" });
+    assert_eq!(served(&place, &row)["value"], "spam");
+}
+
+#[test]
+fn trees_are_a_baseline_with_the_same_commands() {
+    let numbers = "[[inputs]]\nname = \"x\"\nkind = \"number\"\n\
+        [[inputs]]\nname = \"s\"\nkind = \"number\"\ncolumns = \"s*\"\n";
+    let place = place(numbers, "family = \"gbdt\"\nbudget = 0.5");
+    place.json(&["check", "--config", "run.toml"]);
+    let trained = place.train(&[]);
+    assert!(trained["trees"].as_u64().unwrap() > 0);
+    let row = json!({ "x": 0.5, "s0": 0, "s1": 0.84, "s2": 0.9, "s3": 0.1, "s4": -0.7, "s5": -0.9 });
+    assert!(served(&place, &row)["probabilities"]["spam"].is_number());
+    let again = place.json(&["evaluate", "--model", "mail", "--data", "rows.csv"]);
+    assert_eq!(again["rows"], 240);
+}
+
+#[test]
+fn trees_refuse_a_text_and_say_what_to_do() {
+    let place = place(TEXT, "family = \"gbdt\"");
+    let said = place.run(&["train", "--config", "run.toml"]);
+    assert_ne!(said.code, Some(0));
+    assert!(said.err.contains("choose a network in `[model]`"), "{}", said.err);
+}
+
+#[test]
+fn keys_that_do_not_go_with_an_input_are_named() {
+    for (inputs, words) in [
+        ("[[inputs]]\nname = \"words\"\nkind = \"text\"\n", "a text needs `tokens"),
+        ("[[inputs]]\nname = \"s\"\nkind = \"series\"\ncolumns = \"s*\"\n", "a series needs `steps"),
+        (
+            "[[inputs]]\nname = \"x\"\nkind = \"number\"\naugment = { flip = true }\n",
+            "only an image is augmented",
+        ),
+        ("[[inputs]]\nname = \"x\"\nkind = \"number\"\nbins = 4\nscale = \"none\"\n", "bins take the place"),
+    ] {
+        let place = place(inputs, "family = \"mlp\"\nhidden = [4]");
+        let said = place.run(&["train", "--config", "run.toml"]);
+        assert_eq!(said.code, Some(2), "{}", said.err);
+        assert!(said.err.contains(words), "{}", said.err);
+    }
+}
+
+#[test]
+fn a_smoke_run_leaves_nothing_and_a_rate_test_names_a_rate() {
+    let place = place(TEXT, "family = \"gru\"\nwidth = 8");
+    let said = place.run(&["train", "--config", "run.toml", "--device", "flex", "--smoke"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(!place.home().exists(), "nothing is kept");
+    let found = place.json(&["rate", "--config", "run.toml", "--device", "flex", "--steps", "30"]);
+    let rate = found["suggested"].as_f64().unwrap();
+    assert!((1e-6..1.0).contains(&rate), "{found}");
+    assert!(found["tried"].as_array().unwrap().len() > 5);
+    assert!(!place.home().exists(), "nothing is kept");
+}
