@@ -60,7 +60,7 @@ fn the_schema_that_is_printed_accepts_the_shipped_configs_and_refuses_a_typo() {
     for (name, text) in files("configs").into_iter().filter(|(name, _)| name != "default.toml") {
         let value: serde_json::Value = toml::from_str(&text).unwrap();
         assert!(validator.is_valid(&value), "{name}");
-        let typo: serde_json::Value = toml::from_str(&text.replacen("epochs", "epoch", 1)).unwrap();
+        let typo: serde_json::Value = toml::from_str(&text.replacen("\nseed = ", "\nsede = ", 1)).unwrap();
         assert!(!validator.is_valid(&typo), "{name}");
     }
 }

@@ -132,3 +132,40 @@ fn a_smoke_run_leaves_nothing_and_a_rate_test_names_a_rate() {
     assert!(found["tried"].as_array().unwrap().len() > 5);
     assert!(!place.home().exists(), "nothing is kept");
 }
+
+#[test]
+fn a_language_model_learns_generates_and_serves_the_next_token() {
+    let place = Place::new();
+    place.write(
+        "run.toml",
+        "name = \"mail\"\nseed = 1\n[data]\nsource = \"text.csv\"\n[split]\nvalid = 0.2\ntest = 0.2\nby = \"random\"\n\
+         [[inputs]]\nname = \"text\"\nkind = \"text\"\ntokens = { kind = \"char\", length = 16 }\n\
+         [[targets]]\nname = \"text\"\nkind = \"next_token\"\n\
+         [model]\nfamily = \"llama\"\nblocks = 1\nwidth = 16\nheads = 2\n\
+         [train]\nepochs = 30\nbatch_size = 8\n[train.optimizer]\nlearning_rate = 1e-2\n",
+    );
+    // Equal rows fall into one part of a random split; the text has to differ to have three parts.
+    let rows: String = (0..60).map(|row| format!("\"the whale and the sea{}\"\n", " ".repeat(row))).collect();
+    place.write("text.csv", format!("text\n{rows}"));
+    let trained = place.train(&[]);
+    assert!(trained["metrics"]["loss"].as_f64().unwrap() < 0.5, "{trained}");
+    let generate = |more: &[&str]| {
+        let mut args = vec!["generate", "--model", "mail", "--device", "flex", "--prompt", "the wh"];
+        args.extend(more);
+        place.json(&args)["text"].as_str().unwrap().to_owned()
+    };
+    let greedy = generate(&["--temperature", "0", "--tokens", "7"]);
+    assert_eq!(greedy, "the whale and");
+    let (one, two) = (generate(&["--seed", "5"]), generate(&["--seed", "5"]));
+    assert_eq!(one, two);
+    assert_ne!(one, generate(&["--seed", "6", "--temperature", "2"]));
+    assert_eq!(served_text(&place, "the whal"), "e");
+    let said = place.run(&["generate", "--model", "mail", "--top-p", "2"]);
+    assert_eq!(said.code, Some(2), "{}", said.err);
+}
+
+fn served_text(place: &Place, text: &str) -> Value {
+    let server = place.serve(&["--model", "mail"]);
+    let body = json!({ "rows": [{ "text": text }] }).to_string();
+    server.post("/v1/models/mail/predict", body, &[]).json()["predictions"][0]["text"]["value"].clone()
+}

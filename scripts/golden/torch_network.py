@@ -341,7 +341,7 @@ class Network(nn.Module):
         last = self.trunk(entry, mask)[0]
         members = config.get("head", "vector") == "members"
         self.head = Members(last.shape[1], last.shape[2], config["output"]) if members \
-            else nn.Linear(last.shape[1], config["output"])
+            else nn.Linear(last.shape[-1], config["output"])
         self.train()
 
     def blank(self):
@@ -357,7 +357,7 @@ class Network(nn.Module):
         return flows[0] if self.single else (torch.cat([x for x, _ in flows], 1), None)
 
     def each(self, dense, indices=None):
-        """Logits of every member: [batch * members, output]."""
+        """Logits of every member or step: [batch * members, output]."""
         dense = dense.flatten(1)
         if indices is None:
             indices = torch.zeros(len(dense), 0, dtype=torch.long)
@@ -365,7 +365,9 @@ class Network(nn.Module):
         return logits.flatten(0, 1) if logits.dim() == 3 else logits
 
     def forward(self, dense, indices=None):
-        """Logits [batch, output]; members are averaged."""
+        """Logits [batch, output]; members are averaged, steps are not."""
+        if self.config.get("head") == "steps":
+            return self.each(dense, indices)
         each = self.each(dense, indices).view(len(dense), -1, self.config["output"])
         average = self.config.get("average", "output")
         if average == "sigmoid" and each.shape[1] > 1:

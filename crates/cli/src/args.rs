@@ -42,6 +42,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Predictions of a published model for a file
     Predict(PredictArgs),
+    /// Text from a language model
+    Generate(GenerateArgs),
     /// Serve published models over HTTP
     Serve(ServeArgs),
     /// List and show runs
@@ -163,6 +165,34 @@ pub struct PredictArgs {
     /// JSON lines, or CSV where the name ends in .csv; `-` is standard output (JSON lines)
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub output: String,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cupola generate --model gpt_moby --prompt 'Call me '
+  cupola generate --model gpt_moby --prompt 'The whale' --tokens 500 --temperature 0.7 --top-k 40 --seed 2")]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// What the text begins with
+    #[arg(long, default_value = "")]
+    pub prompt: String,
+    /// Tokens to add
+    #[arg(long, default_value_t = 200)]
+    pub tokens: u64,
+    /// Divides the logits: below 1 the likely becomes likelier; 0 takes the likeliest token
+    #[arg(long, default_value_t = 0.8)]
+    pub temperature: f64,
+    /// Draw from so many of the likeliest tokens; 0 means all
+    #[arg(long, default_value_t = 0)]
+    pub top_k: usize,
+    /// Draw from the likeliest tokens whose probabilities sum to this
+    #[arg(long, default_value_t = 1.0)]
+    pub top_p: f64,
+    /// The same seed gives the same text
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
 }
 
 #[derive(Args)]

@@ -4,6 +4,7 @@ pub mod check;
 pub mod completions;
 pub mod doctor;
 pub mod evaluate;
+pub mod generate;
 pub mod models;
 pub mod predict;
 pub mod rate;

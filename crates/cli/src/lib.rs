@@ -45,6 +45,7 @@ fn run(home: &cupola_registry::Home, ui: ui::Ui, command: Command) -> anyhow::Re
         Command::Check(args) => commands::check::run(ui, &args),
         Command::Evaluate(args) => commands::evaluate::run(home, ui, &args),
         Command::Predict(args) => commands::predict::run(home, &args),
+        Command::Generate(args) => commands::generate::run(home, ui, &args),
         Command::Serve(args) => commands::serve::run(home, ui, &args),
         Command::Runs(args) => commands::runs::run(home, ui, &args),
         Command::Models(args) => commands::models::run(home, ui, &args),

@@ -65,7 +65,7 @@ impl CandleEngine {
         let sources = sources.collect::<Result<_, _>>()?;
         let trunk = op::ops(&named, "trunk", &architecture.trunk)?;
         let head = match architecture.head {
-            Head::Vector => HeadOp::Vector(op::linear(&named, "head", true)?),
+            Head::Vector | Head::Steps => HeadOp::Vector(op::linear(&named, "head", true)?),
             Head::Members => {
                 let bias = named.get("head", "bias")?.unsqueeze(1)?;
                 HeadOp::Members(named.get("head", "weight")?, bias, architecture.average)

@@ -45,6 +45,18 @@ pub enum Error {
         /// What it said.
         why: String,
     },
+    /// A package that predicts something else than text.
+    #[error("the package predicts `{target}`, not the next token; use `cupola predict`")]
+    NoLanguageModel {
+        /// Its target.
+        target: String,
+    },
+    /// A text that the tokenizer does not take, or tokens that make none.
+    #[error("tokenizer: {why}; use another prompt")]
+    Tokens {
+        /// Its words.
+        why: String,
+    },
     /// candle's own word.
     #[error("candle: {0}; use --engine burn")]
     Candle(#[from] candle_core::Error),

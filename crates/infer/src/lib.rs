@@ -7,11 +7,13 @@
 mod candle;
 mod engine;
 mod error;
+mod generate;
 mod predictor;
 mod rows;
 mod trees;
 
 pub use engine::{Engine, EngineChoice, EngineReport};
 pub use error::Error;
+pub use generate::Sampling;
 pub use predictor::Predictor;
 pub use rows::frame_of;

@@ -1,7 +1,7 @@
 //! A package in memory: raw rows in, typed predictions out.
 
 use cupola_nn::{Architecture, Opened, StateDict};
-use cupola_prep::{Examples, Plan, Prediction, Signature};
+use cupola_prep::{Examples, FittedInput, Label, Plan, Prediction, Signature};
 use cupola_registry::Package;
 use cupola_trees::Boosted;
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::engine::{self, Engine, EngineChoice, EngineReport};
 use crate::error::Error;
+use crate::generate::{Sampling, last_tokens};
 use crate::rows::frame_of;
 use crate::trees::TreesEngine;
 
@@ -67,8 +68,29 @@ impl Predictor {
         if examples.rows == 0 {
             return Ok(Vec::new());
         }
+        if self.is_language_model() {
+            return self.next_tokens(examples);
+        }
         let logits = self.logits(examples)?;
         Ok(logits.chunks(self.plan.target.width()).map(|row| self.plan.target.decode(row)).collect())
+    }
+
+    /// The likeliest token after each row's text, as a text.
+    fn next_tokens(&mut self, examples: Examples) -> Result<Vec<Prediction>, Error> {
+        let [FittedInput::Text { tokenizer, length, .. }] = self.plan.inputs.as_slice() else {
+            return Err(Error::NoLanguageModel { target: self.plan.target.name().to_owned() });
+        };
+        let (tokenizer, length, width) = (tokenizer.clone(), *length, self.plan.target.width());
+        let places = last_tokens(&examples);
+        let logits = self.logits(examples)?;
+        let greedy = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0 };
+        let each = logits.chunks(length * width).zip(places).map(|(row, at)| {
+            let token = greedy.choose(&row[at * width..(at + 1) * width], 0);
+            let text = tokenizer.decode(&[u32::try_from(token).unwrap_or_default()]);
+            let value = Label::Text(text.map_err(|why| Error::Tokens { why })?);
+            Ok(Prediction { value, probabilities: None })
+        });
+        each.collect()
     }
 
     /// Raw logits `[rows, width]`, for parity tests.

@@ -97,7 +97,7 @@ fn once(
             .map(|i| i32::try_from(i % sizes[i % sizes.len()]).unwrap_or_default())
             .collect();
         let logits = network.each(&Input::new(batch, dense, indices, &device));
-        let examples = batch * architecture.members();
+        let examples = batch * architecture.members() * architecture.steps();
         let loss = loss.mean(logits, truth(loss, examples, architecture.output, &device));
         let value = loss.clone().try_into_scalar::<f32>().map_err(|e| fail(e.to_string()))?;
         Ok((value, network.gradients(&loss.backward())?))

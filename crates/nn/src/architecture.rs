@@ -124,6 +124,7 @@ impl Architecture {
         let (width, members) = match (self.head, last.as_slice()) {
             (Head::Vector, [width]) => (*width, 1),
             (Head::Members, [members, width]) => (*width, *members),
+            (Head::Steps, [_, width]) => (*width, 1),
             _ => return Err(Error::NotFlat { found: last }),
         };
         rows.push(ShapeRow {
@@ -144,7 +145,7 @@ impl Architecture {
     /// Members that each answer for themselves in training; 1 for all but ensembles.
     pub fn members(&self) -> usize {
         match self.head {
-            Head::Vector => 1,
+            Head::Vector | Head::Steps => 1,
             Head::Members => self
                 .trunk
                 .iter()
@@ -153,6 +154,15 @@ impl Architecture {
                     _ => None,
                 })
                 .unwrap_or(1),
+        }
+    }
+
+    /// Logits for one example: 1, or one for each step of a sequence.
+    pub fn steps(&self) -> usize {
+        match (self.head, self.sources.first().map(|source| &source.block)) {
+            (Head::Steps, Some(Block::Text { length, .. })) => *length,
+            (Head::Steps, Some(Block::Series { steps, .. })) => *steps,
+            _ => 1,
         }
     }
 

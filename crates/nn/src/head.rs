@@ -18,7 +18,7 @@ const TINY: f64 = 1e-12;
 /// The last layer.
 #[derive(Module, Debug)]
 pub enum Head {
-    /// `torch.nn.Linear`
+    /// `torch.nn.Linear`, on a vector or on each step of a sequence.
     Vector(Linear),
     /// One linear layer for each member.
     Members(Members),
@@ -45,6 +45,7 @@ impl Head {
     ) -> Result<Self, Error> {
         Ok(match (spec, shape) {
             (Spec::Vector, &[width]) => Self::Vector(linear(builder, "head", width, output, true)?),
+            (Spec::Steps, &[_, width]) => Self::Vector(linear(builder, "head", width, output, true)?),
             (Spec::Members, &[members, width]) => {
                 let start = Start::Uniform { fan_in: width };
                 Self::Members(Members {
@@ -57,10 +58,15 @@ impl Head {
         })
     }
 
-    /// Logits `[batch * members, output]`, the members of one example one after the other.
+    /// Logits `[batch * members, output]`, the members (or the steps) of one example one after the
+    /// other.
     pub(crate) fn each(&self, x: Flow) -> Tensor<2> {
         match (self, x) {
             (Self::Vector(layer), Flow::Flat(x)) => layer.forward(x),
+            (Self::Vector(layer), Flow::Sequence(x, _)) => {
+                let [batch, time, width] = x.dims();
+                layer.forward(x.reshape([batch * time, width]))
+            }
             (Self::Members(layer), Flow::Sequence(x, _)) => {
                 let [batch, members, _] = x.dims();
                 let x = x.swap_dims(0, 1).matmul(layer.weight.val());

@@ -68,7 +68,8 @@ fn declared(input: &Input, frame: &Frame, target: &str) -> Result<Resolved, Erro
         if !pattern.contains('*') {
             frame.require(pattern, "check `[[inputs]]`")?;
         }
-        let matching = frame.names().filter(|name| *name != target && matches(pattern, name));
+        let own = |name: &str| name != target || input.kind == Kind::Text;
+        let matching = frame.names().filter(|name| own(name) && matches(pattern, name));
         let before = columns.len();
         columns.extend(matching.map(str::to_owned));
         if columns.len() == before {

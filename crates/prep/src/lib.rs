@@ -7,6 +7,7 @@
 
 mod augment;
 mod category;
+mod corpus;
 mod draw;
 mod error;
 mod examples;

@@ -1,6 +1,6 @@
 //! The fitted plan: everything between a raw row and an example, as one value that can be sealed.
 
-use cupola_spec::{Block, Target};
+use cupola_spec::{Block, Target, TargetKind};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -32,8 +32,15 @@ impl Plan {
     /// # Errors
     /// Values that do not fit their kind, a target that cannot be learned.
     pub fn fit(inputs: &[Resolved], target: &Target, all: &[&Frame], train: &Frame) -> Result<Self, Error> {
-        let target = FittedTarget::fit(target, all, train)?;
-        let inputs = inputs.iter().map(|input| FittedInput::fit(input, train)).collect::<Result<_, _>>()?;
+        let inputs: Vec<FittedInput> =
+            inputs.iter().map(|input| FittedInput::fit(input, train)).collect::<Result<_, _>>()?;
+        let target = match (target.kind, inputs.as_slice()) {
+            (TargetKind::NextToken, [FittedInput::Text { column, tokenizer, .. }]) => {
+                let (name, column) = (target.name.clone(), column.clone());
+                FittedTarget::NextToken { name, column, vocabulary: tokenizer.vocabulary() }
+            }
+            _ => FittedTarget::fit(target, all, train)?,
+        };
         Ok(Self { format_version: Self::FORMAT_VERSION, null_texts: Vec::new(), inputs, target })
     }
 

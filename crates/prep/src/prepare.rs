@@ -2,13 +2,14 @@
 
 use cupola_spec::Run;
 
+use crate::corpus::windows;
 use crate::error::Error;
 use crate::examples::Examples;
 use crate::frame::Frame;
 use crate::infer::{Finding, resolve};
 use crate::plan::Plan;
 use crate::split::{Part, assign, assign_beside_test};
-use crate::target::{Targets, present};
+use crate::target::{FittedTarget, Targets, present};
 
 /// Examples of one part with their targets.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +70,15 @@ pub fn prepare(run: &Run, frame: &Frame, test: Option<&Frame>) -> Result<Prepare
     all.extend(test);
     let mut plan = Plan::fit(&inputs, &run.target, &all, &frame.take(&train_rows))?;
     plan.null_texts.clone_from(&run.data.null);
+    if let FittedTarget::NextToken { .. } = plan.target {
+        let part = |rows: &[usize]| label(&plan, &frame.take(rows));
+        let (train, valid) = (part(&train_rows)?, part(&valid_rows)?);
+        let test = match test {
+            Some(test) => label(&plan, test)?,
+            None => part(&test_rows)?,
+        };
+        return Ok(Prepared { plan, findings, train, valid, test });
+    }
     let whole = label(&plan, frame)?;
     let test = match test {
         Some(test) => label(&plan, test)?,
@@ -83,6 +93,9 @@ pub fn prepare(run: &Run, frame: &Frame, test: Option<&Frame>) -> Result<Prepare
 /// # Errors
 /// Whatever does not fit, with row and column.
 pub fn label(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
+    if let FittedTarget::NextToken { .. } = plan.target {
+        return windows(plan, frame);
+    }
     Ok(Labelled { examples: plan.apply(frame)?, targets: plan.target.apply(frame)? })
 }
 
@@ -101,6 +114,10 @@ impl Targets {
         match self {
             Self::Class(values) => Self::Class(rows.iter().map(|&row| values[row]).collect()),
             Self::Number(values) => Self::Number(rows.iter().map(|&row| values[row]).collect()),
+            Self::Tokens { length, next } => Self::Tokens {
+                length: *length,
+                next: rows.iter().flat_map(|row| &next[row * length..(row + 1) * length]).copied().collect(),
+            },
         }
     }
 }

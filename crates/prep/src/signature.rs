@@ -85,6 +85,7 @@ impl Signature {
         let (kind, categories) = match &plan.target {
             FittedTarget::Category { classes, .. } => (ColumnType::Category, Some(classes.clone())),
             FittedTarget::Number { .. } => (ColumnType::Number, None),
+            FittedTarget::NextToken { .. } => (ColumnType::Text, None),
         };
         let output = OutputColumn { name: plan.target.name().to_owned(), kind, categories };
         Self { inputs, outputs: vec![output] }

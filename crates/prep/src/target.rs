@@ -36,6 +36,15 @@ pub enum FittedTarget {
         /// Multiplied for the loss.
         factor: f64,
     },
+    /// The next token of a text.
+    NextToken {
+        /// Name of the target and of the text.
+        name: String,
+        /// Its column.
+        column: String,
+        /// Different tokens, padding included.
+        vocabulary: usize,
+    },
 }
 
 /// What the loss compares with, for a list of rows.
@@ -45,6 +54,13 @@ pub enum Targets {
     Class(Vec<i32>),
     /// Standardised number.
     Number(Vec<f32>),
+    /// Indices of the next tokens, `length` for each row.
+    Tokens {
+        /// Tokens of one row.
+        length: usize,
+        /// `[rows, length]`
+        next: Vec<i32>,
+    },
 }
 
 /// A class as it stood in the data.
@@ -129,14 +145,16 @@ impl FittedTarget {
     /// Name of the target.
     pub fn name(&self) -> &str {
         match self {
-            Self::Category { name, .. } | Self::Number { name, .. } => name,
+            Self::Category { name, .. } | Self::Number { name, .. } | Self::NextToken { name, .. } => name,
         }
     }
 
     /// Column of the target.
     pub fn column(&self) -> &str {
         match self {
-            Self::Category { column, .. } | Self::Number { column, .. } => column,
+            Self::Category { column, .. } | Self::Number { column, .. } | Self::NextToken { column, .. } => {
+                column
+            }
         }
     }
 
@@ -144,6 +162,7 @@ impl FittedTarget {
     pub fn width(&self) -> usize {
         match self {
             Self::Category { classes, .. } if classes.len() > 2 => classes.len(),
+            Self::NextToken { vocabulary, .. } => *vocabulary,
             _ => 1,
         }
     }
@@ -157,6 +176,8 @@ impl FittedTarget {
         present(column, frame)?;
         let values = frame.require(column, "the target has to be there to be learned or evaluated")?;
         match self {
+            // Windows of a text are made with their targets: see `corpus`.
+            Self::NextToken { .. } => Ok(Targets::Tokens { length: 1, next: Vec::new() }),
             Self::Number { shift, factor, .. } => {
                 let mut out = Vec::with_capacity(frame.rows());
                 for row in 0..frame.rows() {
@@ -188,6 +209,11 @@ impl FittedTarget {
     /// The answer that one row's logits (`width` values) stand for.
     pub fn decode(&self, logits: &[f32]) -> Prediction {
         match self {
+            Self::NextToken { .. } => {
+                let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+                let best = best.map_or(0, |(index, _)| index);
+                Prediction { value: Label::Number(best as f64), probabilities: None }
+            }
             Self::Number { shift, factor, .. } => {
                 let value = f64::from(logits[0]) / factor + shift;
                 Prediction { value: Label::Number(value), probabilities: None }
@@ -212,7 +238,7 @@ impl FittedTarget {
     /// Probability of each class; softmax, or a sigmoid for two classes. Empty for a number.
     pub fn probabilities(&self, logits: &[f32]) -> Vec<f32> {
         match self {
-            Self::Number { .. } => Vec::new(),
+            Self::Number { .. } | Self::NextToken { .. } => Vec::new(),
             Self::Category { classes, .. } if classes.len() == 2 => {
                 let p = 1.0 / (1.0 + (-logits[0]).exp());
                 vec![1.0 - p, p]

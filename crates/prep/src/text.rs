@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cupola_spec::{Tokens, TokensKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokenizers::decoders::fuse::Fuse;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::models::wordlevel::{WordLevel, WordLevelTrainer};
@@ -12,7 +13,8 @@ use tokenizers::models::wordpiece::{WordPiece, WordPieceTrainer};
 use tokenizers::normalizers::{BertNormalizer, Lowercase};
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::{AddedToken, ModelWrapper, Tokenizer};
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{AddedToken, ModelWrapper, SplitDelimiterBehavior, Tokenizer};
 
 use crate::error::Error;
 use crate::examples::Filling;
@@ -87,6 +89,15 @@ impl FittedTokenizer {
         Ok(encoding.get_ids().iter().map(|id| id + 1).collect())
     }
 
+    /// The text of indices of tokens; padding is left out.
+    ///
+    /// # Errors
+    /// What the tokenizer says.
+    pub fn decode(&self, tokens: &[u32]) -> Result<String, String> {
+        let ids: Vec<u32> = tokens.iter().filter(|token| **token > 0).map(|token| token - 1).collect();
+        self.0.decode(&ids, false).map_err(|error| error.to_string())
+    }
+
     pub(crate) fn apply(
         &self,
         column: &str,
@@ -140,7 +151,7 @@ fn untrained(spec: &Tokens) -> Result<(Tokenizer, TrainerWrapper), tokenizers::E
                 .build();
             (WordPiece::builder().unk_token(UNKNOWN.into()).build()?.into(), trainer.into())
         }
-        TokensKind::Word => {
+        TokensKind::Word | TokensKind::Char => {
             let trainer = WordLevelTrainer::builder()
                 .show_progress(false)
                 .vocab_size(spec.vocabulary)
@@ -150,7 +161,14 @@ fn untrained(spec: &Tokens) -> Result<(Tokenizer, TrainerWrapper), tokenizers::E
         }
     };
     let mut tokenizer = Tokenizer::new(model);
-    if spec.kind == TokensKind::Bpe {
+    if spec.kind == TokensKind::Char {
+        let each = SplitPattern::Regex("(?s).".into());
+        tokenizer.with_pre_tokenizer(Some(Split::new(each, SplitDelimiterBehavior::Isolated, false)?));
+        tokenizer.with_decoder(Some(Fuse::new()));
+        if spec.lowercase {
+            tokenizer.with_normalizer(Some(Lowercase))?;
+        }
+    } else if spec.kind == TokensKind::Bpe {
         tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
         tokenizer.with_decoder(Some(ByteLevel::default()));
         if spec.lowercase {

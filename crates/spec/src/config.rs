@@ -119,4 +119,6 @@ pub enum TargetKind {
     Category,
     /// Regression on the standardised target.
     Number,
+    /// Language modelling: at each token of the only input, a text, the next one.
+    NextToken,
 }

@@ -56,6 +56,8 @@ pub enum Head {
     /// One linear layer for each member of an ensemble, `[members, width]`; probabilities (or
     /// numbers) are averaged.
     Members,
+    /// One linear layer on each step of a sequence: the next token.
+    Steps,
 }
 
 impl Design {
@@ -117,6 +119,14 @@ impl Family {
             }
             Self::TextTransformer { blocks, width, heads, dropout } => {
                 Design::of_layers(time::text_transformer(blocks, width, heads, dropout)).with_tokens(width)
+            }
+            Self::Gpt { blocks, width, heads, dropout } => {
+                let layers = time::gpt(blocks, width, heads, dropout);
+                Design { head: Head::Steps, ..Design::of_layers(layers) }.with_tokens(width)
+            }
+            Self::Llama { blocks, width, heads, kv_heads, hidden } => {
+                let layers = time::llama(blocks, width, heads, kv_heads, hidden.unwrap_or(width * 8 / 3));
+                Design { head: Head::Steps, ..Design::of_layers(layers) }.with_tokens(width)
             }
             // Trees have no layers; a package of them is not built from a design.
             Self::Gbdt(_) => Design::of_layers(Vec::new()),

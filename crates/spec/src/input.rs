@@ -98,6 +98,8 @@ pub enum TokensKind {
     WordPiece,
     /// Whole words, the most frequent ones.
     Word,
+    /// Single characters.
+    Char,
 }
 
 fn bpe() -> TokensKind {

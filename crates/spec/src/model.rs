@@ -181,6 +181,36 @@ pub enum Family {
         #[schemars(range(min = 0.0, max = 0.99))]
         dropout: f64,
     },
+    /// A decoder that predicts the next token (Radford et al. 2019): causal transformer blocks, norm
+    /// first, learned positions.
+    Gpt {
+        /// Number of blocks.
+        blocks: usize,
+        /// Width of a token.
+        width: usize,
+        /// Attention heads.
+        heads: usize,
+        /// Probability of zeroing a value in training.
+        #[serde(default)]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        dropout: f64,
+    },
+    /// The same with rotary positions, RMS norm, `SwiGLU` and shared key-value heads (Touvron et al.
+    /// 2023), without biases.
+    Llama {
+        /// Number of blocks.
+        blocks: usize,
+        /// Width of a token.
+        width: usize,
+        /// Attention heads.
+        heads: usize,
+        /// Heads of keys and values; `heads` where left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kv_heads: Option<usize>,
+        /// Width inside a block's `SwiGLU`; 8/3 of `width` where left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hidden: Option<usize>,
+    },
     /// Gradient-boosted trees, as a baseline: no loop of epochs, so `[train]` does not apply.
     Gbdt(Boosting),
     /// Exactly these layers; the head is added.
@@ -306,6 +336,8 @@ impl Family {
             Self::Gru(_) => "gru",
             Self::Tcn { .. } => "tcn",
             Self::TextTransformer { .. } => "text_transformer",
+            Self::Gpt { .. } => "gpt",
+            Self::Llama { .. } => "llama",
             Self::Gbdt(_) => "gbdt",
             Self::Layers { .. } => "layers",
         }

@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use crate::config::{Config, TargetKind};
+use crate::config::{Config, Target, TargetKind};
+use crate::design::Head;
 use crate::document::{Placed, dotted};
 use crate::input::{Input, Kind};
 use crate::model::{Family, Model, ModelFile};
@@ -12,7 +13,7 @@ use crate::problem::{Problem, Problems};
 use crate::run::Run;
 use crate::schema;
 use crate::shape::trace;
-use crate::train::{ClassWeights, LossKind, Train};
+use crate::train::{ClassWeights, Goal, LossKind, Train};
 
 /// The text of `configs/default.toml`, the true defaults.
 pub const DEFAULTS: &str = include_str!("../../../configs/default.toml");
@@ -108,6 +109,9 @@ fn judge(file: &Placed, config: &Config, family: &Family) -> Vec<Problem> {
         n => say("/targets/1", format!("{n} targets, but one run learns one; remove the others")),
     }
     if let Some(target) = config.targets.first() {
+        for (key, why) in unfit_head(config, target, family.design().head) {
+            say(key, why.to_owned());
+        }
         for (key, why) in unfit_loss(&config.train, target.kind) {
             say(&format!("/train/{key}"), why.to_owned());
         }
@@ -141,6 +145,28 @@ fn judge(file: &Placed, config: &Config, family: &Family) -> Vec<Problem> {
     problems
 }
 
+/// A family and inputs that do not go with the target.
+fn unfit_head(config: &Config, target: &Target, head: Head) -> Vec<(&'static str, &'static str)> {
+    let mut wrong = Vec::new();
+    let next = target.kind == TargetKind::NextToken;
+    if next != (head == Head::Steps) {
+        let why = if next {
+            "`next_token` needs a family that answers at each step; choose `gpt` or `llama`"
+        } else {
+            "this family predicts the next token; write `kind = \"next_token\"` for the target"
+        };
+        wrong.push(("/model", why));
+    }
+    let text = |input: &Input| input.kind == Kind::Text && input.name == target.name;
+    if next && !matches!(config.inputs.as_slice(), [only] if text(only)) {
+        wrong.push(("/targets/0/kind", "`next_token` needs one input, a text of the target's name"));
+    }
+    if next && config.train.metric.is_some_and(|goal| goal != Goal::Loss) {
+        wrong.push(("/train/metric", "a language model is judged by its loss; remove it"));
+    }
+    wrong
+}
+
 /// Settings of the loss that do not go with the target.
 fn unfit_loss(train: &Train, target: TargetKind) -> Vec<(&'static str, &'static str)> {
     let loss = &train.loss;
@@ -149,10 +175,13 @@ fn unfit_loss(train: &Train, target: TargetKind) -> Vec<(&'static str, &'static 
         (LossKind::Focal, TargetKind::Number) => {
             wrong.push(("loss/kind", "`focal` is for a category; write `auto`, `huber` or `quantile`"));
         }
-        (LossKind::Huber | LossKind::Quantile, TargetKind::Category) => {
+        (LossKind::Huber | LossKind::Quantile, TargetKind::Category | TargetKind::NextToken) => {
             wrong.push(("loss/kind", "that loss is for a number; write `auto` or `focal`"));
         }
         _ => {}
+    }
+    if target == TargetKind::NextToken && loss.class_weights != ClassWeights::None {
+        wrong.push(("loss/class_weights", "tokens have no weights; remove it"));
     }
     if target == TargetKind::Number
         && (loss.label_smoothing > 0.0 || loss.class_weights != ClassWeights::None)

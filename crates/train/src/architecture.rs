@@ -27,7 +27,7 @@ pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
     let average = match &plan.target {
         FittedTarget::Number { .. } => Average::Output,
         FittedTarget::Category { .. } if plan.target.width() == 1 => Average::Sigmoid,
-        FittedTarget::Category { .. } => Average::Softmax,
+        FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => Average::Softmax,
     };
     let architecture = Architecture {
         family: run.family.clone(),

@@ -10,13 +10,15 @@ use crate::error::Error;
 
 /// Examples in one evaluation batch.
 const CHUNK: usize = 512;
+/// Windows of a text in one evaluation batch.
+const WINDOWS: usize = 32;
 
 /// The loss that fits a target where the config asks for none.
 pub fn loss_of(target: &FittedTarget) -> Loss {
     match target {
         FittedTarget::Number { .. } => Loss::MeanSquared,
         FittedTarget::Category { .. } if target.width() == 1 => Loss::BinaryCrossEntropy,
-        FittedTarget::Category { .. } => Loss::CrossEntropy,
+        FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => Loss::CrossEntropy,
     }
 }
 
@@ -58,6 +60,7 @@ pub fn goal(target: &FittedTarget) -> Goal {
         FittedTarget::Number { .. } => Goal::Rmse,
         FittedTarget::Category { .. } if target.width() == 1 => Goal::RocAuc,
         FittedTarget::Category { .. } => Goal::Accuracy,
+        FittedTarget::NextToken { .. } => Goal::Loss,
     }
 }
 
@@ -68,6 +71,7 @@ pub fn truth(loss: Loss, targets: Targets, device: &Device) -> Truth {
         (Loss::CrossEntropy | Loss::Focal { .. }, Targets::Class(class)) => Truth::classes(class, device),
         (_, Targets::Class(class)) => Truth::numbers(class.into_iter().map(|c| c as f32).collect(), device),
         (_, Targets::Number(values)) => Truth::numbers(values, device),
+        (_, Targets::Tokens { next, .. }) => Truth::classes(next, device),
     }
 }
 
@@ -99,7 +103,30 @@ pub fn score(
     part: &Labelled,
     device: &Device,
 ) -> Result<Metrics, Error> {
+    if let FittedTarget::NextToken { .. } = target {
+        return next_token(network, loss, part, device);
+    }
     Ok(metrics_of(target, loss, &logits(network, &part.examples, device)?, &part.targets))
+}
+
+/// Loss and perplexity of a language model. A vocabulary is wide, so the logits of each chunk stay on
+/// the device.
+fn next_token(network: &Network, loss: Loss, part: &Labelled, device: &Device) -> Result<Metrics, Error> {
+    let fail = |why: String| cupola_nn::Error::Device { device: "in evaluation".into(), why };
+    let objective = Objective::from(loss);
+    let (mut sum, mut tokens) = (0.0, 0.0);
+    let rows: Vec<usize> = (0..part.examples.rows).collect();
+    for chunk in rows.chunks(WINDOWS) {
+        let Labelled { examples, targets } = part.gather(chunk);
+        let Targets::Tokens { ref next, .. } = targets else { continue };
+        tokens += next.len() as f64;
+        let input = Input::new(examples.rows, examples.dense, examples.indices, device);
+        let found = objective.sum(network.forward(&input), truth(loss, targets, device));
+        sum += f64::from(found.try_into_scalar::<f32>().map_err(|error| fail(error.to_string()))?);
+    }
+    let mean = sum / f64::max(tokens, 1.0);
+    let values = [("loss".to_owned(), mean), ("perplexity".to_owned(), mean.exp())];
+    Ok(Metrics { rows: part.examples.rows, values: values.into_iter().collect(), ..Metrics::default() })
 }
 
 /// Metrics of given logits `[rows, width]`, `loss` among them: the plain one, without smoothing and
@@ -107,6 +134,12 @@ pub fn score(
 pub fn metrics_of(target: &FittedTarget, loss: Loss, values: &[f32], targets: &Targets) -> Metrics {
     let width = target.width();
     let mut metrics = match (target, targets) {
+        (FittedTarget::NextToken { .. }, Targets::Tokens { length, next }) => {
+            let mean = mean_loss(loss, width, values, targets).unwrap_or_default();
+            let values = [("perplexity".to_owned(), mean.exp())];
+            let rows = next.len() / length;
+            Metrics { rows, values: values.into_iter().collect(), ..Metrics::default() }
+        }
         (FittedTarget::Category { classes, .. }, Targets::Class(truth)) => {
             let probabilities: Vec<f32> =
                 values.chunks(width).flat_map(|row| target.probabilities(row)).collect();
@@ -121,7 +154,9 @@ pub fn metrics_of(target: &FittedTarget, loss: Loss, values: &[f32], targets: &T
             };
             let truth: Vec<f64> = match targets {
                 Targets::Number(scaled) => scaled.iter().map(|&y| number(&[y])).collect(),
-                Targets::Class(class) => class.iter().map(|&c| f64::from(c)).collect(),
+                Targets::Class(class) | Targets::Tokens { next: class, .. } => {
+                    class.iter().map(|&c| f64::from(c)).collect()
+                }
             };
             let predicted: Vec<f64> = values.chunks(width).map(number).collect();
             regression(&truth, &predicted)
@@ -150,7 +185,7 @@ fn mean_loss(loss: Loss, width: usize, logits: &[f32], targets: &Targets) -> Opt
                 plain * focus(loss, (-plain).exp())
             })
             .collect(),
-        Targets::Class(class) => logits
+        Targets::Class(class) | Targets::Tokens { next: class, .. } => logits
             .chunks(width)
             .zip(class)
             .filter_map(|(row, &class)| {

@@ -144,6 +144,7 @@ impl Loop<'_> {
                 };
                 rows.iter().map(weight).sum()
             }
+            Targets::Tokens { length, .. } => (rows.len() * length) as f64,
             _ => rows.len() as f64,
         }
     }

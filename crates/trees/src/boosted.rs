@@ -108,6 +108,8 @@ impl Boosted {
 fn question(targets: &Targets, width: usize, output: usize) -> (Objective, Vec<f64>) {
     match targets {
         Targets::Number(y) => (Objective::SquaredLoss, y.iter().map(|&y| f64::from(y)).collect()),
+        // The config gives trees no text.
+        Targets::Tokens { .. } => (Objective::SquaredLoss, Vec::new()),
         Targets::Class(class) => {
             let wanted = if width == 1 { 1 } else { output };
             let is = |class: &i32| f64::from(u8::from(usize::try_from(*class) == Ok(wanted)));

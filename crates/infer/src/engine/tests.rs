@@ -14,7 +14,7 @@ macro_rules! golden {
     };
 }
 
-const CASES: [(&str, &[u8]); 16] = golden![
+const CASES: [(&str, &[u8]); 18] = golden![
     "table",
     "cnn",
     "residual",
@@ -31,6 +31,8 @@ const CASES: [(&str, &[u8]); 16] = golden![
     "tcn",
     "text_transformer",
     "llama_block",
+    "gpt",
+    "llama",
 ];
 
 fn case(json: &str, bytes: &[u8]) -> (Architecture, StateDict, StateDict) {

@@ -24,7 +24,7 @@ macro_rules! golden {
 }
 
 /// Three lists of layers, then every family.
-const CASES: [(&str, &str, &[u8]); 16] = golden![
+const CASES: [(&str, &str, &[u8]); 18] = golden![
     "table",
     "cnn",
     "residual",
@@ -41,6 +41,8 @@ const CASES: [(&str, &str, &[u8]); 16] = golden![
     "tcn",
     "text_transformer",
     "llama_block",
+    "gpt",
+    "llama",
 ];
 
 fn part(file: &StateDict, prefix: &str) -> StateDict {
@@ -91,7 +93,7 @@ fn check(name: &str, json: &str, bytes: &[u8], device: &Device, tolerance: f32) 
         Loss::CrossEntropy => Truth::classes(values("target").iter().map(|&x| x as i32).collect(), &autodiff),
         _ => Truth::numbers(values("target"), &autodiff),
     };
-    let loss = case.loss.mean(logits, truth.repeat(case.architecture.members()));
+    let loss = case.loss.mean(logits, truth.repeat(case.architecture.members() * case.architecture.steps()));
     close(
         &format!("{name} loss"),
         &loss.clone().try_into_vec_as::<f32>().unwrap(),

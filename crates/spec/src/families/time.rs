@@ -8,7 +8,7 @@ use crate::model::Recurrence;
 pub fn vit(patch: usize, blocks: usize, width: usize, heads: usize, p: f64, drop_path: f64) -> Vec<Layer> {
     let mut layers = vec![Layer::Patch { size: patch, width }, Layer::ClassToken {}, Layer::Position {}];
     layers.extend(dropout(p));
-    layers.extend(transformer(blocks, width, heads, p, drop_path));
+    layers.extend(transformer(blocks, width, heads, false, p, drop_path));
     layers.extend([Layer::LayerNorm {}, Layer::Take { at: Take::First }]);
     layers
 }
@@ -18,15 +18,48 @@ pub fn text_transformer(blocks: usize, width: usize, heads: usize, p: f64) -> Ve
     // A text's tokens are `width` wide already; a series is brought to that width.
     let mut layers = vec![linear(width), Layer::Position {}];
     layers.extend(dropout(p));
-    layers.extend(transformer(blocks, width, heads, p, 0.0));
+    layers.extend(transformer(blocks, width, heads, false, p, 0.0));
     layers.extend([Layer::LayerNorm {}, Layer::Take { at: Take::Mean }]);
     layers
 }
 
+/// Radford et al. 2019: positions, causal blocks, norm.
+pub fn gpt(blocks: usize, width: usize, heads: usize, p: f64) -> Vec<Layer> {
+    let mut layers = vec![Layer::Position {}];
+    layers.extend(dropout(p));
+    layers.extend(transformer(blocks, width, heads, true, p, 0.0));
+    layers.push(Layer::LayerNorm {});
+    layers
+}
+
+/// Touvron et al. 2023.
+pub fn llama(
+    blocks: usize,
+    width: usize,
+    heads: usize,
+    kv_heads: Option<usize>,
+    hidden: usize,
+) -> Vec<Layer> {
+    let plain = |out| Layer::Linear { out, bias: false };
+    let attention = Layer::Attention { heads, kv_heads, causal: true, rope: true, bias: false, dropout: 0.0 };
+    let block = || {
+        let swiglu = [plain(2 * hidden), Layer::Glu { function: Activation::Silu }, plain(width)];
+        let forward = [Layer::RmsNorm {}].into_iter().chain(swiglu).collect();
+        [residual(vec![Layer::RmsNorm {}, attention.clone()], 0.0), residual(forward, 0.0)]
+    };
+    (0..blocks).flat_map(|_| block()).chain([Layer::RmsNorm {}]).collect()
+}
+
 /// Norm first: attention, then two linear layers with a GELU, four times as wide in between.
-fn transformer(blocks: usize, width: usize, heads: usize, p: f64, drop_path: f64) -> Vec<Layer> {
-    let attention =
-        Layer::Attention { heads, kv_heads: None, causal: false, rope: false, bias: true, dropout: p };
+fn transformer(
+    blocks: usize,
+    width: usize,
+    heads: usize,
+    causal: bool,
+    p: f64,
+    drop_path: f64,
+) -> Vec<Layer> {
+    let attention = Layer::Attention { heads, kv_heads: None, causal, rope: false, bias: true, dropout: p };
     let block = || {
         let mut attend = vec![Layer::LayerNorm {}, attention.clone()];
         attend.extend(dropout(p));

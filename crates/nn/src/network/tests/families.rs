@@ -79,9 +79,11 @@ fn cases() -> Vec<(&'static str, &'static str, &'static str, Block, usize)> {
              { type = 'residual', layers = [{ type = 'rms_norm' }, { type = 'linear', out = 24, bias = false }, \
              { type = 'glu', function = 'silu' }, { type = 'linear', out = 8, bias = false }] },\
              { type = 'conv1d', out = 8, kernel = 3 }, { type = 'class_token' }, { type = 'take', at = 'last' }]",
-            text,
+            text.clone(),
             3,
         ),
+        ("gpt", classes, "family = 'gpt'\nblocks = 2\nwidth = 8\nheads = 2", text.clone(), 11),
+        ("llama", classes, "family = 'llama'\nblocks = 2\nwidth = 8\nheads = 4\nkv_heads = 2", text, 11),
     ]
 }
 
