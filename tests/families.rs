@@ -13,7 +13,10 @@ fn table(rows: usize) -> String {
             (0..6).map(|t| format!("{:.3}", (row as f64 + f64::from(t)).sin())).collect();
         let words = if spam { "win a \"\"free\"\" prize \\ now" } else { "minutes of the meeting, attached" };
         let label = if spam { "spam" } else { "ham" };
-        text.push_str(&format!("{x},{},\"{words} {}\",{label}\n", series.join(","), row % 7));
+        let series = series.join(",");
+        let words = format!("\"{words} {}\"", row % 7);
+        text += &[x.to_string(), series, words, label.to_owned()].join(",");
+        text.push('\n');
     }
     text
 }
@@ -145,8 +148,9 @@ fn a_language_model_learns_generates_and_serves_the_next_token() {
          [train]\nepochs = 30\nbatch_size = 8\n[train.optimizer]\nlearning_rate = 1e-2\n",
     );
     // Equal rows fall into one part of a random split; the text has to differ to have three parts.
-    let rows: String = (0..60).map(|row| format!("\"the whale and the sea{}\"\n", " ".repeat(row))).collect();
-    place.write("text.csv", format!("text\n{rows}"));
+    let rows: Vec<String> =
+        (0..60).map(|row| format!("\"the whale and the sea{}\"", " ".repeat(row))).collect();
+    place.write("text.csv", format!("text\n{}\n", rows.join("\n")));
     let trained = place.train(&[]);
     assert!(trained["metrics"]["loss"].as_f64().unwrap() < 0.5, "{trained}");
     let generate = |more: &[&str]| {

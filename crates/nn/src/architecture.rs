@@ -122,9 +122,8 @@ impl Architecture {
         let last = trunk.last().map_or(input, |row| row.output.clone());
         rows.extend(trunk);
         let (width, members) = match (self.head, last.as_slice()) {
-            (Head::Vector, [width]) => (*width, 1),
+            (Head::Vector, [width]) | (Head::Steps, [_, width]) => (*width, 1),
             (Head::Members, [members, width]) => (*width, *members),
-            (Head::Steps, [_, width]) => (*width, 1),
             _ => return Err(Error::NotFlat { found: last }),
         };
         rows.push(ShapeRow {

@@ -44,8 +44,9 @@ impl Head {
         average: Average,
     ) -> Result<Self, Error> {
         Ok(match (spec, shape) {
-            (Spec::Vector, &[width]) => Self::Vector(linear(builder, "head", width, output, true)?),
-            (Spec::Steps, &[_, width]) => Self::Vector(linear(builder, "head", width, output, true)?),
+            (Spec::Vector, &[width]) | (Spec::Steps, &[_, width]) => {
+                Self::Vector(linear(builder, "head", width, output, true)?)
+            }
             (Spec::Members, &[members, width]) => {
                 let start = Start::Uniform { fan_in: width };
                 Self::Members(Members {

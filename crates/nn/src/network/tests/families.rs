@@ -110,3 +110,16 @@ fn the_golden_files_are_of_these_architectures() {
         assert_eq!(found, expected, "{name}");
     }
 }
+
+/// `{name: number of axes}` of `torchvision.models.resnet50().state_dict()`, without the counters.
+#[test]
+fn a_residual_network_has_torchvisions_names() {
+    let json = include_str!("../../golden/resnet50.json");
+    let case: Case = serde_json::from_str(json).unwrap();
+    let network = Network::build(&case.architecture, &mut Drawn { seed: 0 }, &Device::flex()).unwrap();
+    let state = network.state_dict().unwrap();
+    let found: Vec<String> =
+        state.names().map(|name| format!("{name} {}", state.get(name).unwrap().shape.len())).collect();
+    let expected: Vec<&str> = include_str!("../../golden/torchvision_resnet50.txt").lines().collect();
+    assert_eq!(found, expected);
+}
