@@ -251,3 +251,13 @@ fn a_damaged_package_is_refused_before_anything_is_served() {
         assert!(!said.err.contains("panicked"), "{}", said.err);
     }
 }
+
+#[test]
+fn a_network_that_this_machine_cannot_hold_is_refused_before_it_is_built() {
+    let place = Place::with_blobs(60, "");
+    let model = "model={ family = \"mlp\", hidden = [2000000, 2000000] }";
+    let said = place.run(&["train", "--config", "run.toml", "--device", "flex", "--set", model]);
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(said.err.contains("its weights alone do not fit"), "{}", said.err);
+    assert!(!place.home().join("runs").exists(), "no run was begun");
+}

@@ -5,6 +5,7 @@ mod commands;
 mod device;
 mod failure;
 mod load;
+mod memory;
 mod progress;
 mod ui;
 

@@ -2,12 +2,13 @@
 
 use anyhow::Result;
 use cupola_prep::Part;
-use cupola_spec::{OptimizerKind, Run, ShapeRow};
+use cupola_spec::{Run, ShapeRow};
 use cupola_train::architecture;
 use serde_json::json;
 
 use crate::args::CheckArgs;
 use crate::load::{self, Loaded};
+use crate::memory::Memory;
 use crate::ui::{Ui, grouped};
 
 pub fn run(ui: Ui, args: &CheckArgs) -> Result<()> {
@@ -23,8 +24,9 @@ pub fn run(ui: Ui, args: &CheckArgs) -> Result<()> {
     let rows = architecture.table()?;
     show_layers(ui, &rows);
     let parameters = architecture.parameters()?;
-    let memory = memory(&run, &rows, parameters);
-    ui.line(format!("memory for weights, gradients, moments and one batch: about {memory:.1} MiB"));
+    let memory = Memory::of(&run, &rows, parameters);
+    let mib = memory.mib();
+    ui.line(format!("memory for weights, gradients, moments and one batch: about {mib:.1} MiB"));
     ui.line(format!("ready: cupola train --config {}", args.config.display()));
     ui.result(&json!({
         "name": run.name,
@@ -34,7 +36,7 @@ pub fn run(ui: Ui, args: &CheckArgs) -> Result<()> {
                   "test": loaded.prepared.rows(Part::Test) },
         "layers": rows,
         "parameters": parameters,
-        "memory_mib": memory,
+        "memory_mib": mib,
     }))
 }
 
@@ -86,19 +88,4 @@ pub fn show_layers(ui: Ui, rows: &[ShapeRow]) {
     ui.table(&["layer", "type", "in", "out", "parameters"], &[2, 3, 4], cells);
     let total: usize = rows.iter().map(|row| row.parameters).sum();
     ui.line(format!("parameters in all: {}", grouped(total)));
-}
-
-/// MiB: weights, gradients, moments, and the activations of a batch kept for the backward pass.
-#[allow(clippy::cast_precision_loss)]
-fn memory(run: &Run, rows: &[ShapeRow], parameters: usize) -> f64 {
-    let train = &run.train;
-    let moments = match train.optimizer.kind {
-        OptimizerKind::Adamw => 2,
-        OptimizerKind::Sgd | OptimizerKind::Lion | OptimizerKind::Muon => 1,
-        OptimizerKind::Adafactor => 0,
-    };
-    let copies = 2 + moments + usize::from(train.ema > 0.0);
-    let activations: usize = rows.iter().map(|row| row.output.iter().product::<usize>()).sum();
-    let batch = if train.micro_batch == 0 { train.batch_size } else { train.micro_batch };
-    (4 * (copies * parameters + 2 * activations * batch)) as f64 / f64::from(1 << 20)
 }

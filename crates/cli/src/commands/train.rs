@@ -23,6 +23,7 @@ use crate::commands::check::{show_data, show_layers};
 use crate::device;
 use crate::failure::Mistake;
 use crate::load;
+use crate::memory::Memory;
 use crate::progress::Progress;
 use crate::ui::Ui;
 
@@ -59,7 +60,11 @@ fn train_in(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     }
     let device = device::choose(args.device.device)?;
     let architecture = architecture(&run, &loaded.prepared.plan)?;
-    show_layers(ui, &architecture.table()?);
+    let layers = architecture.table()?;
+    show_layers(ui, &layers);
+    if !device.is_gpu() {
+        Memory::of(&run, &layers, architecture.parameters()?).fits_this_machine()?;
+    }
     let loss = loss(&run, &loaded.prepared);
     let device = device::trusted(device, args.device.device, &architecture, loss, run.train.batch_size)?;
     ui.line(format!("device  {device}"));
