@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::families::{cnn, mlp, residual, tabular, time};
 use crate::layer::Layer;
-use crate::model::{Family, Numbers};
+use crate::model::Family;
+use crate::sizes::Numbers;
 
 /// What a family comes to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

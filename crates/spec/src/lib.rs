@@ -11,6 +11,7 @@ mod design;
 mod document;
 mod families;
 mod input;
+mod judge;
 mod layer;
 mod model;
 mod parse;
@@ -18,6 +19,7 @@ mod problem;
 mod run;
 mod schema;
 mod shape;
+mod sizes;
 mod train;
 
 pub use block::Block;
@@ -25,12 +27,13 @@ pub use config::{Config, Data, Source, Split, SplitBy, Target, TargetKind};
 pub use design::{Design, Head, TableStem};
 pub use input::{Augment, Category, Encoding, Input, Kind, Scaling, Tokens, TokensKind, Unseen};
 pub use layer::{Activation, Cell, Layer, Take};
-pub use model::{Boosting, Depth, Expect, Family, ImageStem, Model, ModelFile, Numbers, Recurrence};
+pub use model::{Expect, Family, Model, ModelFile};
 pub use parse::{DEFAULTS, parse, parse_model_file};
 pub use problem::{Problem, Problems, nearest};
 pub use run::Run;
 pub use schema::{config_schema, model_schema};
 pub use shape::{ShapeError, ShapeRow, trace};
+pub use sizes::{Boosting, Depth, ImageStem, Numbers, Recurrence};
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Schedule,
     ScheduleKind, Train,

@@ -4,16 +4,13 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use crate::config::{Config, Target, TargetKind};
-use crate::design::Head;
+use crate::config::Config;
 use crate::document::{Placed, dotted};
-use crate::input::{Input, Kind};
+use crate::judge::judge;
 use crate::model::{Family, Model, ModelFile};
 use crate::problem::{Problem, Problems};
 use crate::run::Run;
 use crate::schema;
-use crate::shape::trace;
-use crate::train::{ClassWeights, Goal, LossKind, Train};
 
 /// The text of `configs/default.toml`, the true defaults.
 pub const DEFAULTS: &str = include_str!("../../../configs/default.toml");
@@ -91,184 +88,6 @@ fn architecture(
             Ok(parse_model_file(&reference.file, &text)?.family)
         }
     }
-}
-
-/// What a schema cannot say.
-fn judge(file: &Placed, config: &Config, family: &Family) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut say = |pointer: &str, message: String| problems.push(file.problem(pointer, message));
-    if !is_name(&config.name) {
-        say("/name", format!("`{}` is no name; use letters, digits, `_` and `-`", config.name));
-    }
-    if config.split.valid + config.split.test > 0.95 {
-        say("/split", "valid and test leave less than 5 % for training; lower one of them".into());
-    }
-    match config.targets.len() {
-        0 => say("/targets", "there is no target; add `[[targets]]` with `name` and `kind`".into()),
-        1 => {}
-        n => say("/targets/1", format!("{n} targets, but one run learns one; remove the others")),
-    }
-    if let Some(target) = config.targets.first() {
-        for (key, why) in unfit_head(config, target, family.design().head) {
-            say(key, why.to_owned());
-        }
-        for (key, why) in unfit_loss(&config.train, target.kind) {
-            say(&format!("/train/{key}"), why.to_owned());
-        }
-    }
-    for (index, input) in config.inputs.iter().enumerate() {
-        let at = |key: &str| format!("/inputs/{index}/{key}");
-        if config.inputs[..index].iter().any(|other| other.name == input.name) {
-            say(&at("name"), format!("`{}` is there twice; rename one", input.name));
-        }
-        for (key, why) in misplaced(input) {
-            say(&at(key), why.to_owned());
-        }
-        let several = config.inputs.iter().any(|other| block_of(other.kind) != block_of(input.kind));
-        let own = config.inputs.iter().filter(|other| other.kind == input.kind).count();
-        if block_of(input.kind) == 0 && input.encoder.is_some() {
-            say(&at("encoder"), "a table goes to the trunk as it is; remove it".into());
-        } else if matches!(input.encoder, Some(Family::Gbdt(_))) {
-            say(&at("encoder"), "trees make no vector for a trunk; choose a network".into());
-        } else if !several && own < 2 && input.encoder.is_some() {
-            say(&at("encoder"), "the only kind of input goes to `[model]` itself; remove it".into());
-        }
-    }
-    if let [only] = config.inputs.as_slice()
-        && !matches!(family, Family::Gbdt(_))
-        && let Some(shape) = only.shape
-        && !shape.contains(&0)
-        && let Err(error) = trace("trunk", &shape, &family.design().layers)
-    {
-        say("/model", error.to_string());
-    }
-    problems
-}
-
-/// A family and inputs that do not go with the target.
-fn unfit_head(config: &Config, target: &Target, head: Head) -> Vec<(&'static str, &'static str)> {
-    let mut wrong = Vec::new();
-    let next = target.kind == TargetKind::NextToken;
-    if next != (head == Head::Steps) {
-        let why = if next {
-            "`next_token` needs a family that answers at each step; choose `gpt` or `llama`"
-        } else {
-            "this family predicts the next token; write `kind = \"next_token\"` for the target"
-        };
-        wrong.push(("/model", why));
-    }
-    let text = |input: &Input| input.kind == Kind::Text && input.name == target.name;
-    if next && !matches!(config.inputs.as_slice(), [only] if text(only)) {
-        wrong.push(("/targets/0/kind", "`next_token` needs one input, a text of the target's name"));
-    }
-    if next && config.train.metric.is_some_and(|goal| goal != Goal::Loss) {
-        wrong.push(("/train/metric", "a language model is judged by its loss; remove it"));
-    }
-    wrong
-}
-
-/// Settings of the loss that do not go with the target.
-fn unfit_loss(train: &Train, target: TargetKind) -> Vec<(&'static str, &'static str)> {
-    let loss = &train.loss;
-    let mut wrong = Vec::new();
-    match (loss.kind, target) {
-        (LossKind::Focal, TargetKind::Number) => {
-            wrong.push(("loss/kind", "`focal` is for a category; write `auto`, `huber` or `quantile`"));
-        }
-        (LossKind::Huber | LossKind::Quantile, TargetKind::Category | TargetKind::NextToken) => {
-            wrong.push(("loss/kind", "that loss is for a number; write `auto` or `focal`"));
-        }
-        _ => {}
-    }
-    if target == TargetKind::NextToken && loss.class_weights != ClassWeights::None {
-        wrong.push(("loss/class_weights", "tokens have no weights; remove it"));
-    }
-    if target == TargetKind::Number
-        && (loss.label_smoothing > 0.0 || loss.class_weights != ClassWeights::None)
-    {
-        wrong.push(("loss", "`label_smoothing` and `class_weights` are for a category; remove them"));
-    }
-    if loss.kind == LossKind::Focal && loss.label_smoothing > 0.0 {
-        wrong.push(("loss/label_smoothing", "the focal loss has no smoothing; remove one of them"));
-    }
-    if !(loss.quantile > 0.0 && loss.quantile < 1.0) {
-        wrong.push(("loss/quantile", "a quantile lies between 0 and 1; write 0.5 for the median"));
-    }
-    if train.limit_train <= 0.0 || train.limit_valid <= 0.0 {
-        wrong.push(("limit_train", "a share of 0 leaves nothing; write a number up to 1"));
-    }
-    wrong
-}
-
-/// Tables are one block whatever their columns; each other kind is its own.
-fn block_of(kind: Kind) -> u8 {
-    match kind {
-        Kind::Number | Kind::Category => 0,
-        Kind::Image => 1,
-        Kind::Series => 2,
-        Kind::Text => 3,
-    }
-}
-
-/// Keys that do not go with the kind of an input, and keys that it lacks.
-fn misplaced(input: &Input) -> Vec<(&'static str, &'static str)> {
-    let kind = input.kind;
-    let mut wrong = Vec::new();
-    let mut only = |is_there: bool, fits: bool, key, why| {
-        if is_there && !fits {
-            wrong.push((key, why));
-        }
-    };
-    let (image, series, text) = (kind == Kind::Image, kind == Kind::Series, kind == Kind::Text);
-    only(input.shape.is_some(), image, "shape", "only an image has a shape; remove it");
-    only(input.augment.is_some(), image, "augment", "only an image is augmented; remove it");
-    only(input.steps.is_some(), series, "steps", "only a series has steps; remove it");
-    only(input.tokens.is_some(), text, "tokens", "only a text has tokens; remove it");
-    only(input.bins.is_some(), kind == Kind::Number, "bins", "only numbers have bins; remove it");
-    only(
-        input.bins.is_some() && input.scale.is_some(),
-        false,
-        "scale",
-        "bins take the place of a scale; remove one",
-    );
-    only(
-        input.scale.is_some(),
-        image || series || kind == Kind::Number,
-        "scale",
-        "a category or a text is not scaled; remove it",
-    );
-    only(
-        input.encode.is_some() || input.unseen.is_some(),
-        kind == Kind::Category,
-        "kind",
-        "`encode` and `unseen` are for categories; remove them",
-    );
-    if image && input.shape.is_none() {
-        wrong.push(("kind", "an image needs `shape = [channels, height, width]`"));
-    }
-    if series && input.steps.is_none() {
-        wrong.push(("kind", "a series needs `steps = [steps, width]`"));
-    }
-    if text && input.tokens.is_none() {
-        wrong.push(("kind", "a text needs `tokens = { length = 64 }`, or another length"));
-    }
-    if input.shape.is_some_and(|shape| shape.contains(&0)) {
-        wrong.push(("shape", "an axis is 0; write its size"));
-    }
-    if input.steps.is_some_and(|steps| steps.contains(&0)) {
-        wrong.push(("steps", "an axis is 0; write its size"));
-    }
-    if input.tokens.as_ref().is_some_and(|tokens| tokens.length == 0) {
-        wrong.push(("tokens", "a length of 0 leaves no text; write at least 1"));
-    }
-    wrong
-}
-
-fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 64
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        && name.as_bytes()[0] != b'-'
 }
 
 fn merge(under: Value, over: Value) -> Value {

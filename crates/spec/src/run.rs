@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, Data, Split, Target};
 use crate::design::Design;
 use crate::input::Input;
-use crate::model::{Boosting, Family, Model};
+use crate::model::{Family, Model};
+use crate::sizes::Boosting;
 use crate::train::Train;
 
 /// A run, resolved as far as the config alone allows; column globs wait for the data.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::families::act;
 use crate::layer::{Activation, Layer};
-use crate::model::{Depth, ImageStem};
+use crate::sizes::{Depth, ImageStem};
 
 type Names = BTreeMap<String, String>;
 
