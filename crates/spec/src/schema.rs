@@ -212,8 +212,10 @@ fn sentence(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> String {
             format!("expected {expected}, found {found}; write a value of that type")
         }
         ValidationErrorKind::Enum { options } => {
-            let known: Vec<&str> =
-                options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            // Texts as they are, numbers as they are typed.
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let known: Vec<String> = options.as_array().into_iter().flatten().map(text).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
             format!("{found} is not known; {}", remedy(found.as_str().unwrap_or_default(), &known))
         }
         ValidationErrorKind::Constant { expected_value } => {

@@ -101,3 +101,9 @@ fn every_default_is_a_known_key() {
         assert!(schema["properties"].get(section).is_some(), "{section} {values}");
     }
 }
+
+#[test]
+fn a_number_that_is_not_among_the_known_ones_hears_them() {
+    let found = problems(GOOD, &["model={ family = \"resnet\", depth = 19 }"]);
+    assert!(found[0].ends_with("19 is not known; known here: 18, 34, 50"), "{found:?}");
+}
