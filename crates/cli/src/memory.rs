@@ -38,7 +38,7 @@ impl Memory {
         Self {
             fixed: VALUE * copies * parameters as f64,
             each: VALUE * ACTIVATION_COPIES * activations,
-            batch: if train.micro_batch == 0 { train.batch_size } else { train.micro_batch },
+            batch: train.examples_at_once(),
         }
     }
 

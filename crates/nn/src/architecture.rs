@@ -44,20 +44,20 @@ pub enum Average {
 }
 
 impl Architecture {
-    /// The architecture of a design for examples of one block.
+    /// The architecture of a design for what enters at `sources`.
     ///
     /// # Errors
     /// A layer that does not fit, a trunk that does not end as the head needs it.
     pub fn new(
         family: &str,
         design: &Design,
-        block: Block,
+        sources: Vec<Source>,
         output: usize,
         average: Average,
     ) -> Result<Self, Error> {
         let architecture = Self {
             family: family.to_owned(),
-            sources: vec![Source::of(design, block)],
+            sources,
             trunk: design.layers.clone(),
             head: design.head,
             average,

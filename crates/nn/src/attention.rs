@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
-use burn::tensor::{Bool, Tensor, TensorData, activation};
+use burn::tensor::{Bool, Device, Tensor, TensorData, activation};
 
 use crate::builder::Builder;
 use crate::error::Error;
@@ -70,7 +70,8 @@ impl Attention {
         let mut k = split(self.k.forward(x.clone()), kv_heads);
         let mut v = split(self.v.forward(x), kv_heads);
         if self.sizes.rope {
-            (q, k) = (rotate(q), rotate(k));
+            let turns = Turns::new(time, head, &q.device());
+            (q, k) = (turns.apply(q), turns.apply(k));
         }
         if kv_heads != heads {
             (k, v) = (shared(k, heads), shared(v, heads));
@@ -98,19 +99,31 @@ fn shared(x: Tensor<4>, heads: usize) -> Tensor<4> {
     x.repeat_dim(2, heads / kv_heads).reshape([batch, heads, time, head])
 }
 
-/// Rotary positions on `[batch, heads, time, head]` (Su et al. 2021, 3.4), with the two halves of a
-/// head as the pairs.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-fn rotate(x: Tensor<4>) -> Tensor<4> {
-    let [_, _, time, head] = x.dims();
-    let half = head / 2;
-    let angle = |t: usize, i: usize| t as f64 * ROPE_BASE.powf(-2.0 * (i % half) as f64 / head as f64);
-    let table = |f: fn(f64) -> f64| -> Tensor<4> {
-        let values: Vec<f32> =
-            (0..time).flat_map(|t| (0..head).map(move |i| f(angle(t, i)) as f32)).collect();
-        Tensor::from_data(TensorData::new(values, [1, 1, time, head]), &x.device())
-    };
-    let turned = Tensor::cat(vec![x.clone().narrow(3, half, half).neg(), x.clone().narrow(3, 0, half)], 3);
-    let (cos, sin) = (table(f64::cos), table(f64::sin));
-    x * cos + turned * sin
+/// Rotary positions (Su et al. 2021, 3.4), with the two halves of a head as the pairs: cosines and
+/// sines `[1, 1, time, head]`.
+struct Turns {
+    cos: Tensor<4>,
+    sin: Tensor<4>,
+}
+
+impl Turns {
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+    fn new(time: usize, head: usize, device: &Device) -> Self {
+        let half = head / 2;
+        let angle = |t: usize, i: usize| t as f64 * ROPE_BASE.powf(-2.0 * (i % half) as f64 / head as f64);
+        let table = |f: fn(f64) -> f64| -> Tensor<4> {
+            let values: Vec<f32> =
+                (0..time).flat_map(|t| (0..head).map(move |i| f(angle(t, i)) as f32)).collect();
+            Tensor::from_data(TensorData::new(values, [1, 1, time, head]), device)
+        };
+        Self { cos: table(f64::cos), sin: table(f64::sin) }
+    }
+
+    /// `[batch, heads, time, head]` to the same.
+    fn apply(&self, x: Tensor<4>) -> Tensor<4> {
+        let half = x.dims()[3] / 2;
+        let turned =
+            Tensor::cat(vec![x.clone().narrow(3, half, half).neg(), x.clone().narrow(3, 0, half)], 3);
+        x * self.cos.clone() + turned * self.sin.clone()
+    }
 }

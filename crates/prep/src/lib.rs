@@ -28,7 +28,7 @@ pub use draw::{draw, permutation, unit};
 pub use error::Error;
 pub use examples::{Examples, Layout};
 pub use frame::{Column, Frame, number_text};
-pub use infer::{Finding, Resolved, resolve};
+pub use infer::{Finding, Resolved, matches, resolve};
 pub use number::FittedNumber;
 pub use plan::Plan;
 pub use prepare::{Labelled, Prepared, label, prepare};

@@ -54,6 +54,13 @@ pub struct Train {
     pub metric: Option<Goal>,
 }
 
+impl Train {
+    /// `micro_batch`, or the whole batch where that is 0.
+    pub fn examples_at_once(&self) -> usize {
+        if self.micro_batch == 0 { self.batch_size } else { self.micro_batch }
+    }
+}
+
 /// Metrics that can pick the best epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -29,17 +29,7 @@ pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
         FittedTarget::Category { .. } if plan.target.width() == 1 => Average::Sigmoid,
         FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => Average::Softmax,
     };
-    let architecture = Architecture {
-        family: run.family.clone(),
-        sources,
-        trunk: run.design.layers.clone(),
-        head: run.design.head,
-        average,
-        output: plan.target.width(),
-        names: run.design.names.clone(),
-    };
-    architecture.table()?;
-    Ok(architecture)
+    Architecture::new(&run.family, &run.design, sources, plan.target.width(), average)
 }
 
 /// What makes a vector of a block where the config names nothing.

@@ -120,7 +120,6 @@ impl<'a> Loop<'a> {
             let ema = averaged.then(|| network.valid());
             (network, ema, fresh, Progress::start())
         };
-        let micro = if train.micro_batch == 0 { train.batch_size } else { train.micro_batch };
         Ok(Self {
             job,
             device,
@@ -130,7 +129,7 @@ impl<'a> Loop<'a> {
             rows,
             batches,
             clock: Clock { steps_per_epoch: batches, total: batches * train.epochs as u64 },
-            micro_batch: micro.min(train.batch_size),
+            micro_batch: train.examples_at_once().min(train.batch_size),
             network: Some(network),
             ema,
             optimizer,

@@ -10,6 +10,7 @@ use burn::optim::{
 use burn::tensor::kind::BridgeTensor;
 use burn::tensor::{Device, Tensor};
 use cupola_nn::Network;
+use cupola_prep::matches;
 use cupola_spec::{Optimizer, OptimizerKind, Train};
 
 /// The optimiser that a run asks for; loaded moments are put on `device`. Weights without a decay
@@ -125,16 +126,6 @@ fn adafactor(decay: f64) -> Adafactor {
         .with_scale_parameter(false)
         .with_weight_decay(decay as f32)
         .build()
-}
-
-/// Whether `name` fits a pattern in which `*` stands for any text.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((start, rest)) => name.strip_prefix(start).is_some_and(|name| {
-            (0..=name.len()).filter(|&at| name.is_char_boundary(at)).any(|at| matches(rest, &name[at..]))
-        }),
-    }
 }
 
 /// Burn reads a saved state onto its default device, which may be a GPU that is not there; this

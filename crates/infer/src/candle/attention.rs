@@ -47,7 +47,8 @@ impl Attention {
         let mut k = split(&self.k, self.kv_heads)?;
         let mut v = split(&self.v, self.kv_heads)?;
         if self.rope {
-            (q, k) = (rotate(&q)?, rotate(&k)?);
+            let turns = Turns::new(time, head)?;
+            (q, k) = (turns.apply(&q)?, turns.apply(&k)?);
         }
         if self.kv_heads != self.heads {
             (k, v) = (shared(&k, self.heads)?, shared(&v, self.heads)?);
@@ -75,16 +76,28 @@ fn shared(x: &Tensor, heads: usize) -> Result<Tensor, CandleError> {
     x.contiguous()?.reshape((batch, heads, time, head))
 }
 
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-fn rotate(x: &Tensor) -> Result<Tensor, CandleError> {
-    let (_, _, time, head) = x.dims4()?;
-    let half = head / 2;
-    let angle = |t: usize, i: usize| t as f64 * ROPE_BASE.powf(-2.0 * (i % half) as f64 / head as f64);
-    let table = |f: fn(f64) -> f64| {
-        let values: Vec<f32> =
-            (0..time).flat_map(|t| (0..head).map(move |i| f(angle(t, i)) as f32)).collect();
-        Tensor::from_vec(values, (1, 1, time, head), &Device::Cpu)
-    };
-    let turned = Tensor::cat(&[x.narrow(3, half, half)?.neg()?, x.narrow(3, 0, half)?], 3)?;
-    x.broadcast_mul(&table(f64::cos)?)? + turned.broadcast_mul(&table(f64::sin)?)?
+/// Rotary positions: cosines and sines `[1, 1, time, head]`.
+struct Turns {
+    cos: Tensor,
+    sin: Tensor,
+}
+
+impl Turns {
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+    fn new(time: usize, head: usize) -> Result<Self, CandleError> {
+        let half = head / 2;
+        let angle = |t: usize, i: usize| t as f64 * ROPE_BASE.powf(-2.0 * (i % half) as f64 / head as f64);
+        let table = |f: fn(f64) -> f64| {
+            let values: Vec<f32> =
+                (0..time).flat_map(|t| (0..head).map(move |i| f(angle(t, i)) as f32)).collect();
+            Tensor::from_vec(values, (1, 1, time, head), &Device::Cpu)
+        };
+        Ok(Self { cos: table(f64::cos)?, sin: table(f64::sin)? })
+    }
+
+    fn apply(&self, x: &Tensor) -> Result<Tensor, CandleError> {
+        let half = x.dims4()?.3 / 2;
+        let turned = Tensor::cat(&[x.narrow(3, half, half)?.neg()?, x.narrow(3, 0, half)?], 3)?;
+        x.broadcast_mul(&self.cos)? + turned.broadcast_mul(&self.sin)?
+    }
 }

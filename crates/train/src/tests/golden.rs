@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
-use cupola_nn::{Architecture, Array, Average, Input, Loss, Network, Objective, StateDict, Truth};
+use cupola_nn::{Architecture, Array, Average, Input, Loss, Network, Objective, Source, StateDict, Truth};
 use cupola_spec::{Block, Design, OptimizerKind};
 use serde::Deserialize;
 
@@ -95,7 +95,8 @@ fn optimisers_take_pytorchs_steps() {
         names: BTreeMap::new(),
     };
     let block = Block::Table { numbers: 3, encoded: 0, indices: Vec::new() };
-    let architecture = Architecture::new("layers", &design, block, 1, Average::Output).unwrap();
+    let architecture =
+        Architecture::new("layers", &design, vec![Source::of(&design, block)], 1, Average::Output).unwrap();
     let mut train = run("").train;
     train.optimizer.learning_rate = 0.05;
     train.optimizer.weight_decay = 0.1;

@@ -93,13 +93,15 @@ fn the_golden_files_are_of_these_architectures() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/golden");
     for (name, loss, model, block, output) in cases() {
         let family = parse_model_file(name, model).unwrap_or_else(|problems| panic!("{problems}")).family;
+        let design = family.design();
         let average = match loss {
             "binary_cross_entropy" => Average::Sigmoid,
             "cross_entropy" => Average::Softmax,
             _ => Average::Output,
         };
         let architecture =
-            Architecture::new(family.name(), &family.design(), block, output, average).unwrap();
+            Architecture::new(family.name(), &design, vec![Source::of(&design, block)], output, average)
+                .unwrap();
         let path = folder.join(name).with_extension("json");
         let expected = json!({ "loss": loss, "architecture": architecture });
         if std::env::var_os("CUPOLA_WRITE_GOLDEN").is_some() {
