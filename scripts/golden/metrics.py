@@ -60,8 +60,26 @@ def regression(n: int) -> dict:
     }
 
 
+def anomaly(n: int) -> dict:
+    labels = rng.random(n) < 0.2
+    # Two decimals, so that some are equal.
+    scores = np.round(rng.random(n) + 0.4 * labels, 2)
+    return {
+        "scores": scores.tolist(),
+        "labels": labels.tolist(),
+        "expected": {
+            "roc_auc": m.roc_auc_score(labels, scores),
+            "average_precision": m.average_precision_score(labels, scores),
+            "score_p50": float(np.quantile(scores, 0.5)),
+            "score_p95": float(np.quantile(scores, 0.95)),
+            "score_p99": float(np.quantile(scores, 0.99)),
+        },
+    }
+
+
 OUT.write_text(json.dumps({
     "classification": [classification(2, 60), classification(4, 80)],
     "regression": regression(40),
+    "anomaly": anomaly(60),
 }) + "\n")
 print(f"wrote {OUT}")

@@ -48,6 +48,9 @@ def loss_of(name, logits, output):
     if name == "binary_cross_entropy":
         target = torch.randint(0, 2, (BATCH,)).float()
         return target, F.binary_cross_entropy_with_logits(logits[:, 0], target.repeat_interleave(members))
+    if output > 1:
+        target = torch.randn(BATCH, output)
+        return target, F.mse_loss(logits, target.repeat_interleave(members, 0))
     target = torch.randn(BATCH)
     return target, F.mse_loss(logits[:, 0], target.repeat_interleave(members))
 

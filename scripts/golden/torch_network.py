@@ -169,6 +169,32 @@ class Transpose(nn.Module):
         return x.transpose(1, 2)
 
 
+class Decompose(nn.Module):
+    """The reference of Zeng et al.: an AvgPool1d over the series with its ends repeated."""
+
+    def __init__(self, kernel):
+        super().__init__()
+        self.side, self.average = kernel // 2, nn.AvgPool1d(kernel, stride=1)
+
+    def forward(self, x):
+        first, last = x[:, :1].repeat(1, self.side, 1), x[:, -1:].repeat(1, self.side, 1)
+        trend = self.average(torch.cat([first, x, last], 1).transpose(1, 2)).transpose(1, 2)
+        return torch.cat([trend, x - trend], 2)
+
+
+class SeriesPatch(nn.Conv1d):
+    """Each stretch through one linear map; the last one ends at the last step."""
+
+    def forward(self, x):
+        x = x.transpose(1, 2)
+        return super().forward(x[..., (x.shape[2] - self.kernel_size[0]) % self.stride[0]:]).transpose(1, 2)
+
+
+class Normalize(nn.Module):
+    def forward(self, x):
+        return F.normalize(x, dim=1)
+
+
 MASKED = (Attention, Residual, Take)
 
 
@@ -198,7 +224,7 @@ def layer(spec, shape):
     if kind == "batch_norm":
         return (nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d)(shape[0])
     if kind == "layer_norm":
-        return nn.LayerNorm(shape[-1])
+        return nn.LayerNorm(shape[-1], eps=spec.get("eps") or 1e-5)
     if kind == "rms_norm":
         return nn.RMSNorm(shape[-1], eps=1e-5)
     if kind == "max_pool":
@@ -241,6 +267,12 @@ def layer(spec, shape):
         return Take(spec["at"])
     if kind == "transpose":
         return Transpose()
+    if kind == "decompose":
+        return Decompose(spec["kernel"])
+    if kind == "series_patch":
+        return SeriesPatch(shape[1], spec["width"], spec["length"], spec["stride"])
+    if kind == "normalize":
+        return Normalize()
     raise ValueError(kind)
 
 
@@ -339,9 +371,13 @@ class Network(nn.Module):
         self.trunk = sequence(config["trunk"], list(entry.shape[1:]))
         self.trunk.eval()
         last = self.trunk(entry, mask)[0]
-        members = config.get("head", "vector") == "members"
-        self.head = Members(last.shape[1], last.shape[2], config["output"]) if members \
-            else nn.Linear(last.shape[-1], config["output"])
+        head = config.get("head", "vector")
+        if head == "identity":
+            self.head = nn.Identity()
+        elif head == "members":
+            self.head = Members(last.shape[1], last.shape[2], config["output"])
+        else:
+            self.head = nn.Linear(last.shape[-1], config["output"])
         self.train()
 
     def blank(self):
@@ -361,7 +397,14 @@ class Network(nn.Module):
         dense = dense.flatten(1)
         if indices is None:
             indices = torch.zeros(len(dense), 0, dtype=torch.long)
-        logits = self.head(self.trunk(*self.enter(dense, indices))[0])
+        x, mask = self.enter(dense, indices)
+        level = self.config.get("level")
+        if level is not None:
+            mean, deviation = x.mean(1, keepdim=True), (x.var(1, keepdim=True, unbiased=False) + 1e-5).sqrt()
+            x = (x - mean) / deviation
+        logits = self.head(self.trunk(x, mask)[0])
+        if level is not None:
+            logits = logits * deviation[:, :, level] + mean[:, :, level]
         return logits.flatten(0, 1) if logits.dim() == 3 else logits
 
     def forward(self, dense, indices=None):

@@ -282,6 +282,56 @@ pub enum ModelsCommand {
         /// NAME, NAME@ALIAS, NAME:VERSION or a folder; all packages where left out
         model: Option<String>,
     },
+    /// Publish a model of another program, to be served and trained further
+    #[command(after_help = "Example:\n  cupola models import --from hf all-MiniLM-L6-v2/ --name minilm")]
+    Import(ImportArgs),
+    /// Write a model for other programs
+    #[command(
+        after_help = "Examples:\n  cupola models export minilm out/ --to hf\n  cupola models export digits out/ --to safetensors"
+    )]
+    Export(ExportArgs),
+}
+
+#[derive(Args)]
+pub struct ImportArgs {
+    /// Whose model it is
+    #[arg(long, value_enum)]
+    pub from: ImportFormat,
+    /// Folder with config.json, model.safetensors and tokenizer.json
+    pub folder: PathBuf,
+    /// Name of the package
+    #[arg(long)]
+    pub name: String,
+    /// Tokens of one text; those of sentence_bert_config.json, or as many as it can, where left out
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub length: Option<u32>,
+}
+
+/// Where a model comes from.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum ImportFormat {
+    /// Hugging Face: a BERT, as sentence-transformers has them
+    Hf,
+}
+
+#[derive(Args)]
+pub struct ExportArgs {
+    /// NAME, NAME@ALIAS, NAME:VERSION or a folder
+    pub model: String,
+    /// Folder to write into
+    pub folder: PathBuf,
+    /// For whom
+    #[arg(long, value_enum)]
+    pub to: ExportFormat,
+}
+
+/// Who is to read a model.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// Hugging Face: config.json, model.safetensors, tokenizer.json; for a BERT
+    Hf,
+    /// The weights alone, with the names of PyTorch modules
+    Safetensors,
 }
 
 #[derive(Args)]

@@ -57,7 +57,7 @@ pub fn classification(classes: &[String], truth: &[usize], probabilities: &[f32]
     }
     put("roc_auc", auc(k, truth, probabilities));
     put("log_loss", log_loss / count(rows));
-    Metrics { rows, values, classes: reports, confusion }
+    Metrics { rows, values, classes: reports, confusion, steps: Vec::new() }
 }
 
 fn auc(k: usize, truth: &[usize], probabilities: &[f32]) -> f64 {

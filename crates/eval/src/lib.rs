@@ -5,9 +5,11 @@
 
 mod classification;
 mod regression;
+mod series;
 
 pub use classification::{ClassReport, classification, roc_auc};
 pub use regression::regression;
+pub use series::{anomaly, forecast};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -26,4 +28,7 @@ pub struct Metrics {
     /// `confusion[truth][predicted]`, counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusion: Vec<Vec<u64>>,
+    /// RMSE of each step ahead of a forecast.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<f64>,
 }

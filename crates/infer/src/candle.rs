@@ -3,6 +3,7 @@
 mod attention;
 mod op;
 mod recurrent;
+mod series;
 
 use candle_core::{Device, Tensor};
 use cupola_nn::{Architecture, Average, Source, StateDict};
@@ -21,6 +22,7 @@ pub struct CandleEngine {
     sources: Vec<SourceOps>,
     trunk: Vec<Op>,
     head: HeadOp,
+    level: Option<usize>,
     output: usize,
 }
 
@@ -34,6 +36,7 @@ struct SourceOps {
 
 enum HeadOp {
     Vector(Op),
+    Identity,
     /// `[members, in, out]` and `[members, 1, out]`
     Members(Tensor, Tensor, Average),
 }
@@ -66,12 +69,13 @@ impl CandleEngine {
         let trunk = op::ops(&named, "trunk", &architecture.trunk)?;
         let head = match architecture.head {
             Head::Vector | Head::Steps => HeadOp::Vector(op::linear(&named, "head", true)?),
+            Head::Identity => HeadOp::Identity,
             Head::Members => {
                 let bias = named.get("head", "bias")?.unsqueeze(1)?;
                 HeadOp::Members(named.get("head", "weight")?, bias, architecture.average)
             }
         };
-        Ok(Self { sources, trunk, head, output: architecture.output })
+        Ok(Self { sources, trunk, head, level: architecture.level, output: architecture.output })
     }
 }
 
@@ -94,8 +98,16 @@ impl Engine for CandleEngine {
             let parts: Vec<Tensor> = flows.into_iter().map(|flow| flow.x).collect();
             Flow::plain(Tensor::cat(&parts, 1)?)
         };
-        let x = run(&self.trunk, entry)?;
-        Ok(self.head.forward(x, self.output)?.flatten_all()?.to_vec1()?)
+        let logits = match self.level {
+            None => self.head.forward(run(&self.trunk, entry)?, self.output)?,
+            Some(channel) => {
+                let [mean, deviation, rest] = series::take_out(&entry.x)?;
+                let x = self.head.forward(run(&self.trunk, Flow::plain(rest))?, self.output)?;
+                let of = |all: &Tensor| all.narrow(2, channel, 1)?.squeeze(2);
+                x.broadcast_mul(&of(&deviation)?)?.broadcast_add(&of(&mean)?)?
+            }
+        };
+        Ok(logits.flatten_all()?.to_vec1()?)
     }
 }
 
@@ -183,6 +195,7 @@ impl HeadOp {
     fn forward(&self, flow: Flow, output: usize) -> Result<Tensor, candle_core::Error> {
         match self {
             Self::Vector(op) => Ok(op.forward(flow)?.x),
+            Self::Identity => Ok(flow.x),
             Self::Members(weight, bias, average) => {
                 let x = flow.x.transpose(0, 1)?.contiguous()?.matmul(weight)?.broadcast_add(bias)?;
                 let x = x.transpose(0, 1)?.contiguous()?;

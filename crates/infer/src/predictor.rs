@@ -1,7 +1,7 @@
 //! A package in memory: raw rows in, typed predictions out.
 
 use cupola_nn::{Architecture, Opened, StateDict};
-use cupola_prep::{Examples, FittedInput, Label, Plan, Prediction, Signature};
+use cupola_prep::{Examples, FittedInput, FittedTarget, Label, Plan, Prediction, Signature};
 use cupola_registry::Package;
 use cupola_trees::Boosted;
 use serde::Deserialize;
@@ -71,8 +71,14 @@ impl Predictor {
         if self.is_language_model() {
             return self.next_tokens(examples);
         }
-        let logits = self.logits(examples)?;
-        Ok(logits.chunks(self.plan.target.width()).map(|row| self.plan.target.decode(row)).collect())
+        let target = &self.plan.target;
+        // A reconstruction is compared with what went in.
+        let own =
+            if let FittedTarget::Reconstruct { .. } = target { examples.dense.clone() } else { Vec::new() };
+        let logits = engine::contained(self.engine.as_mut(), examples)?;
+        let width = target.width();
+        let of = |row: usize| own.get(row * width..(row + 1) * width).unwrap_or_default();
+        Ok(logits.chunks(width).enumerate().map(|(row, logits)| target.decode(logits, of(row))).collect())
     }
 
     /// The likeliest token after each row's text, as a text.

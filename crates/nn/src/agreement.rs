@@ -115,6 +115,7 @@ fn truth(loss: Loss, batch: usize, output: usize, device: &Device) -> Truth {
         Loss::BinaryCrossEntropy | Loss::BinaryFocal { .. } => {
             Truth::numbers(in_turn(2).map(|c| c as f32).collect(), device)
         }
+        _ if output > 1 => Truth::vectors(wave(batch * output, 1.3), output, device),
         Loss::MeanSquared | Loss::Huber { .. } | Loss::Quantile { .. } => {
             Truth::numbers(wave(batch, 1.3), device)
         }

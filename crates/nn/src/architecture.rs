@@ -23,6 +23,10 @@ pub struct Architecture {
     /// How the members of an ensemble are averaged.
     #[serde(default)]
     pub average: Average,
+    /// The column of the only source, a series, whose mean and deviation in the window are put back on
+    /// the answer; all columns enter the trunk without theirs (Kim et al. 2022).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<usize>,
     /// Width of the head.
     pub output: usize,
     /// Names of modules that are not those of their place, by that place.
@@ -61,6 +65,7 @@ impl Architecture {
             trunk: design.layers.clone(),
             head: design.head,
             average,
+            level: None,
             output,
             names: design.names.clone(),
         };
@@ -109,12 +114,22 @@ impl Architecture {
         }
     }
 
+    fn level_fits(&self) -> bool {
+        match (self.level, self.sources.as_slice()) {
+            (None, _) => true,
+            (Some(channel), [only]) if self.head == Head::Vector && only.encoder.is_empty() => {
+                matches!(only.block, Block::Series { width, .. } if channel < width)
+            }
+            (Some(_), _) => false,
+        }
+    }
+
     /// One row for each layer, inputs first and head last.
     ///
     /// # Errors
     /// As [`Architecture::new`].
     pub fn table(&self) -> Result<Vec<ShapeRow>, Error> {
-        if self.output == 0 || self.sources.iter().any(|source| !source.is_sound()) {
+        if self.output == 0 || !self.level_fits() || self.sources.iter().any(|source| !source.is_sound()) {
             return Err(Error::Input { output: self.output });
         }
         let (input, mut rows) = self.entry()?;
@@ -122,10 +137,13 @@ impl Architecture {
         let last = trunk.last().map_or(input, |row| row.output.clone());
         rows.extend(trunk);
         let (width, members) = match (self.head, last.as_slice()) {
-            (Head::Vector, [width]) | (Head::Steps, [_, width]) => (*width, 1),
+            (Head::Vector | Head::Identity, [width]) | (Head::Steps, [_, width]) => (*width, 1),
             (Head::Members, [members, width]) => (*width, *members),
             _ => return Err(Error::NotFlat { found: last }),
         };
+        if self.head == Head::Identity {
+            return if width == self.output { Ok(rows) } else { Err(Error::NotFlat { found: last }) };
+        }
         rows.push(ShapeRow {
             name: "head".to_owned(),
             kind: "linear",
@@ -144,7 +162,7 @@ impl Architecture {
     /// Members that each answer for themselves in training; 1 for all but ensembles.
     pub fn members(&self) -> usize {
         match self.head {
-            Head::Vector | Head::Steps => 1,
+            Head::Vector | Head::Steps | Head::Identity => 1,
             Head::Members => self
                 .trunk
                 .iter()

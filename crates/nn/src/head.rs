@@ -22,6 +22,15 @@ pub enum Head {
     Vector(Linear),
     /// One linear layer for each member.
     Members(Members),
+    /// The vector as it is.
+    Identity(Identity),
+}
+
+/// No layer.
+#[derive(Module, Debug)]
+pub struct Identity {
+    #[module(skip)]
+    width: usize,
 }
 
 /// A linear layer for each member.
@@ -47,6 +56,7 @@ impl Head {
             (Spec::Vector, &[width]) | (Spec::Steps, &[_, width]) => {
                 Self::Vector(linear(builder, "head", width, output, true)?)
             }
+            (Spec::Identity, &[width]) if width == output => Self::Identity(Identity { width }),
             (Spec::Members, &[members, width]) => {
                 let start = Start::Uniform { fan_in: width };
                 Self::Members(Members {
@@ -64,6 +74,10 @@ impl Head {
     pub(crate) fn each(&self, x: Flow) -> Tensor<2> {
         match (self, x) {
             (Self::Vector(layer), Flow::Flat(x)) => layer.forward(x),
+            (Self::Identity(layer), Flow::Flat(x)) => {
+                debug_assert_eq!(x.dims()[1], layer.width);
+                x
+            }
             (Self::Vector(layer), Flow::Sequence(x, _)) => {
                 let [batch, time, width] = x.dims();
                 layer.forward(x.reshape([batch * time, width]))

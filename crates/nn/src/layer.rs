@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::input::Flow;
 use crate::recurrent::Recurrent;
 use crate::sequence::{ClassToken, Conv1d, Patch, Position, drop_path, take};
+use crate::series::{SeriesPatch, decompose};
 use crate::tabular::{BatchEnsemble, FeatureTokens, Periodic};
 use crate::weights::Start;
 
@@ -60,6 +61,8 @@ pub enum Layer {
     Periodic(Periodic),
     /// A linear layer that members of an ensemble share.
     BatchEnsemble(BatchEnsemble),
+    /// Stretches of a series.
+    SeriesPatch(SeriesPatch),
 }
 
 /// A layer that is only a function.
@@ -78,6 +81,8 @@ enum Function {
     Glu(Activation),
     Take(Take),
     Transpose,
+    Decompose(usize),
+    Normalize,
 }
 
 /// `shortcut(x) + layers(x)`
@@ -144,9 +149,10 @@ impl Layer {
                 Self::Conv2d(conv)
             }
             Spec::BatchNorm {} => Self::BatchNorm(BatchNorm::build(builder, name, shape[0])?),
-            Spec::LayerNorm {} => {
+            Spec::LayerNorm { eps } => {
                 let width = shape[shape.len() - 1];
-                let mut norm = LayerNormConfig::new(width).init(builder.device);
+                let mut norm =
+                    LayerNormConfig::new(width).with_epsilon(eps.unwrap_or(1e-5)).init(builder.device);
                 norm.gamma = builder.param(&format!("{name}.weight"), [width], Start::Constant(1.0))?;
                 norm.beta = Some(builder.param(&format!("{name}.bias"), [width], Start::Constant(0.0))?);
                 Self::LayerNorm(norm)
@@ -170,6 +176,11 @@ impl Layer {
             Spec::Glu { function } => plain(Function::Glu(function)),
             Spec::Take { at } => plain(Function::Take(at)),
             Spec::Transpose {} => plain(Function::Transpose),
+            Spec::Decompose { kernel } => plain(Function::Decompose(kernel)),
+            Spec::Normalize {} => plain(Function::Normalize),
+            Spec::SeriesPatch { length, stride, width } => {
+                Self::SeriesPatch(SeriesPatch::build(builder, name, shape[1], [length, stride], width)?)
+            }
             Spec::RmsNorm {} => {
                 let width = shape[shape.len() - 1];
                 let mut norm = RmsNormConfig::new(width).init(builder.device);
@@ -235,6 +246,7 @@ impl Layer {
             (Self::FeatureTokens(layer), Flow::Flat(x)) => Flow::Sequence(layer.forward(x), None),
             (Self::Periodic(layer), Flow::Flat(x)) => Flow::Sequence(layer.forward(x), None),
             (Self::BatchEnsemble(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
+            (Self::SeriesPatch(layer), Flow::Sequence(x, _)) => Flow::Sequence(layer.forward(x), None),
             (Self::Plain(layer), x) => layer.forward(x),
             (Self::Residual(layer), x) => {
                 let short = run_all(&layer.shortcut, x.clone());
@@ -281,6 +293,11 @@ impl Plain {
             }
             (Function::Take(at), Flow::Sequence(x, mask)) => Flow::Flat(take(at, x, mask)),
             (Function::Transpose, Flow::Sequence(x, _)) => Flow::Sequence(x.swap_dims(1, 2), None),
+            (Function::Decompose(kernel), Flow::Sequence(x, _)) => Flow::Sequence(decompose(x, kernel), None),
+            (Function::Normalize, Flow::Flat(x)) => {
+                let length = x.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
+                Flow::Flat(x / length)
+            }
             (_, x) => x,
         }
     }

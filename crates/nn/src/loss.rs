@@ -59,6 +59,8 @@ pub enum Truth {
     Class(Tensor<1, Int>),
     /// `[batch]` numbers; for a binary target 0 or 1.
     Number(Tensor<1>),
+    /// `[batch, width]` numbers, whose losses are averaged for each example.
+    Vector(Tensor<2>),
 }
 
 impl Truth {
@@ -72,6 +74,12 @@ impl Truth {
     pub fn numbers(values: Vec<f32>, device: &Device) -> Self {
         let n = values.len();
         Self::Number(Tensor::from_data(TensorData::new(values, [n]), device))
+    }
+
+    /// `width` numbers for each example on a device.
+    pub fn vectors(values: Vec<f32>, width: usize, device: &Device) -> Self {
+        let rows = values.len() / width.max(1);
+        Self::Vector(Tensor::from_data(TensorData::new(values, [rows, width]), device))
     }
 
     /// Each value `times` times, one after the other: for the members of an ensemble.
@@ -91,6 +99,11 @@ impl Truth {
                 let x: Tensor<2> = x.unsqueeze_dim(1);
                 Self::Number(x.repeat_dim(1, times).reshape([n * times]))
             }
+            Self::Vector(x) => {
+                let [n, width] = x.dims();
+                let x: Tensor<3> = x.unsqueeze_dim(1);
+                Self::Vector(x.repeat_dim(1, times).reshape([n * times, width]))
+            }
         }
     }
 }
@@ -108,6 +121,12 @@ impl Objective {
     /// The sum `[1]` over the batch of each example's loss times its class's weight.
     pub fn sum(&self, logits: Tensor<2>, truth: Truth) -> Tensor<1> {
         match (self.loss, truth) {
+            (_, Truth::Vector(y)) => {
+                let width = y.dims()[1];
+                #[allow(clippy::cast_precision_loss)]
+                let each = self.sum(logits.reshape([-1, 1]), Truth::Number(y.flatten(0, 1)));
+                each.div_scalar(width as f64)
+            }
             (Loss::CrossEntropy | Loss::Focal { .. }, Truth::Class(class)) => self.classes(logits, class),
             (Loss::BinaryCrossEntropy | Loss::BinaryFocal { .. }, Truth::Number(y)) => {
                 self.binary(logits.flatten(0, 1), y)

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::head::Head;
 use crate::input::{Flow, Input};
 use crate::layer::{Layer, build_all, run_all};
+use crate::series::Level;
 use crate::source::SourceModule;
 use crate::state_dict::{Array, StateDict};
 use crate::weights::{Loaded, Weights};
@@ -22,6 +23,8 @@ pub struct Network {
     sources: Vec<SourceModule>,
     trunk: Vec<Layer>,
     head: Head,
+    #[module(skip)]
+    level: Option<usize>,
     #[module(skip)]
     entries: Vec<Entry>,
 }
@@ -54,7 +57,7 @@ impl Network {
         let head =
             Head::build(&mut builder, architecture.head, &shape, architecture.output, architecture.average)?;
         let entries = builder.entries;
-        Ok(Self { sources, trunk, head, entries })
+        Ok(Self { sources, trunk, head, level: architecture.level, entries })
     }
 
     /// Builds the modules with the weights of a state dict, all of which must fit.
@@ -84,7 +87,15 @@ impl Network {
             index += block.index_width();
         }
         let entry = if flows.len() == 1 { flows.remove(0) } else { side_by_side(flows) };
-        self.head.each(run_all(&self.trunk, entry))
+        let Some(channel) = self.level else { return self.head.each(run_all(&self.trunk, entry)) };
+        match entry {
+            Flow::Sequence(x, mask) => {
+                let (level, rest) = Level::take_out(x);
+                level.put_back(self.head.each(run_all(&self.trunk, Flow::Sequence(rest, mask))), channel)
+            }
+            // `Architecture::table` has seen that it is a series.
+            other => unreachable!("a level of {:?}", other.shape()),
+        }
     }
 
     /// Ids of the trained weights and running statistics with their names, in the order of the build.

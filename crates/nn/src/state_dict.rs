@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
+use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 
 use crate::error::Error;
@@ -68,6 +69,29 @@ impl StateDict {
                 return Err(Error::Dtype { name: name.to_owned(), found: format!("{:?}", view.dtype()) });
             }
             let data = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+            arrays.insert(name.to_owned(), Array { shape: view.shape().to_vec(), data });
+        }
+        Ok(Self(arrays))
+    }
+}
+
+impl StateDict {
+    /// Reads a file's bytes as [`StateDict::from_safetensors`] does, half precision made single; what is
+    /// no float is left out.
+    ///
+    /// # Errors
+    /// [`Error::Safetensors`] for a damaged file.
+    pub fn from_any_floats(bytes: &[u8]) -> Result<Self, Error> {
+        let file = SafeTensors::deserialize(bytes).map_err(|e| Error::Safetensors { why: e.to_string() })?;
+        let mut arrays = BTreeMap::new();
+        for (name, view) in file.iter() {
+            let halves = || view.data().as_chunks::<2>().0.iter().copied();
+            let data = match view.dtype() {
+                Dtype::F32 => view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+                Dtype::F16 => halves().map(|b| f16::from_le_bytes(b).to_f32()).collect(),
+                Dtype::BF16 => halves().map(|b| bf16::from_le_bytes(b).to_f32()).collect(),
+                _ => continue,
+            };
             arrays.insert(name.to_owned(), Array { shape: view.shape().to_vec(), data });
         }
         Ok(Self(arrays))

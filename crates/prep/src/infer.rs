@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cupola_spec::{Encoding, Input, Kind, Run, TableStem};
+use cupola_spec::{Encoding, Input, Kind, Run, TableStem, TargetKind};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -43,8 +43,11 @@ pub struct Finding {
 /// # Errors
 /// A column that is not there, an image whose columns do not fill its shape, no usable column.
 pub fn resolve(run: &Run, frame: &Frame) -> Result<(Vec<Resolved>, Vec<Finding>), Error> {
-    let target = run.target.column();
-    frame.require(target, "check `[[targets]]`")?;
+    // A reconstruction may have no column, and an empty name is no column's.
+    let target = run.target.column().unwrap_or_default();
+    if !target.is_empty() {
+        frame.require(target, "check `[[targets]]`")?;
+    }
     let (mut resolved, findings) = if run.inputs.is_empty() {
         inferred(frame, target)?
     } else {
@@ -55,6 +58,12 @@ pub fn resolve(run: &Run, frame: &Frame) -> Result<(Vec<Resolved>, Vec<Finding>)
     if matches!(run.design.table, TableStem::Tokens { .. }) {
         for Resolved { input, .. } in resolved.iter_mut().filter(|r| r.input.kind == Kind::Category) {
             input.encode.get_or_insert(Encoding::Index);
+        }
+    }
+    // Only what is a number can be reconstructed.
+    if run.target.kind == TargetKind::Reconstruct {
+        for Resolved { input, .. } in resolved.iter_mut().filter(|r| r.input.kind == Kind::Category) {
+            input.encode = Some(Encoding::OneHot);
         }
     }
     Ok((resolved, findings))
@@ -68,7 +77,8 @@ fn declared(input: &Input, frame: &Frame, target: &str) -> Result<Resolved, Erro
         if !pattern.contains('*') {
             frame.require(pattern, "check `[[inputs]]`")?;
         }
-        let own = |name: &str| name != target || input.kind == Kind::Text;
+        // The text of a language model is its target; the past of a series is no secret.
+        let own = |name: &str| name != target || input.kind == Kind::Text || input.window.is_some();
         let matching = frame.names().filter(|name| own(name) && matches(pattern, name));
         let before = columns.len();
         columns.extend(matching.map(str::to_owned));

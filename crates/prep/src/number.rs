@@ -157,6 +157,11 @@ impl Moments {
         self.range = Some((low.min(value), high.max(value)));
     }
 
+    /// Of all values; 0 of none.
+    pub fn mean(&self) -> f64 {
+        self.mean
+    }
+
     /// `(shift, factor)` of a scaling; a constant keeps factor 1.
     pub fn scaling(&self, scaling: Scaling) -> (f64, f64) {
         let inverse = |spread: f64| if spread > 1e-12 { 1.0 / spread } else { 1.0 };

@@ -8,7 +8,9 @@ use crate::examples::{Examples, Filling, Layout};
 use crate::frame::Frame;
 use crate::infer::Resolved;
 use crate::target::FittedTarget;
+use crate::text::FittedTokenizer;
 use crate::transform::FittedInput;
+use crate::window::long_enough;
 
 /// The fitted plan, `plan.json` of a package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,9 +41,27 @@ impl Plan {
                 let (name, column) = (target.name.clone(), column.clone());
                 FittedTarget::NextToken { name, column, vocabulary: tokenizer.vocabulary() }
             }
-            _ => FittedTarget::fit(target, all, train)?,
+            _ => FittedTarget::fit(target, &inputs, all, train)?,
         };
-        Ok(Self { format_version: Self::FORMAT_VERSION, null_texts: Vec::new(), inputs, target })
+        let mut plan = Self { format_version: Self::FORMAT_VERSION, null_texts: Vec::new(), inputs, target };
+        let dense = plan.layout().dense_width();
+        if let FittedTarget::Reconstruct { width, .. } = &mut plan.target {
+            *width = dense;
+        }
+        Ok(plan)
+    }
+
+    /// The plan of a model that makes a vector of `width` numbers of a text, which stands in a column
+    /// `text`.
+    pub fn embedding(tokenizer: FittedTokenizer, length: usize, width: usize) -> Self {
+        let (name, column) = ("text".to_owned(), "text".to_owned());
+        let text = FittedInput::Text { name, column, length, tokenizer };
+        Self {
+            format_version: Self::FORMAT_VERSION,
+            null_texts: Vec::new(),
+            inputs: vec![text],
+            target: FittedTarget::Embedding { name: "embedding".to_owned(), width },
+        }
     }
 
     /// What one example looks like: all numbers and categories as one table, then the others in
@@ -67,13 +87,29 @@ impl Plan {
         table.then_some("table").into_iter().chain(own).collect()
     }
 
-    /// Examples for all rows. The target's column need not be there.
+    /// Rows that one example is made of, where they are steps in time.
+    pub fn window(&self) -> Option<usize> {
+        self.inputs.iter().find_map(|input| input.window().map(|(window, _)| window))
+    }
+
+    /// Examples for all rows, or with a window for each row but the first `window - 1`. The target's
+    /// column need not be there.
     ///
     /// # Errors
     /// The first column or value that does not fit, with its row.
     pub fn apply(&self, frame: &Frame) -> Result<Examples, Error> {
-        let mut out = Filling::new(self.layout(), frame.rows());
-        self.inputs.iter().try_for_each(|input| input.apply(frame, &mut out))?;
+        let Some(window) = self.window() else {
+            let mut out = Filling::new(self.layout(), frame.rows());
+            self.inputs.iter().try_for_each(|input| input.apply(frame, &mut out))?;
+            return Ok(out.examples);
+        };
+        long_enough(window, frame.rows(), self.target.name())?;
+        let ends: Vec<usize> = (window - 1..frame.rows()).collect();
+        let mut out = Filling::new(self.layout(), ends.len());
+        let ends = frame.take(&ends);
+        for input in &self.inputs {
+            input.apply(if input.window().is_some() { frame } else { &ends }, &mut out)?;
+        }
         Ok(out.examples)
     }
 }

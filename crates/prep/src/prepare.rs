@@ -1,6 +1,6 @@
 //! From raw rows to examples of train, valid and test, with the plan that made them.
 
-use cupola_spec::Run;
+use cupola_spec::{Run, TargetKind};
 
 use crate::corpus::windows;
 use crate::error::Error;
@@ -8,6 +8,7 @@ use crate::examples::Examples;
 use crate::frame::Frame;
 use crate::infer::{Finding, resolve};
 use crate::plan::Plan;
+use crate::rolling;
 use crate::split::{Part, assign, assign_beside_test};
 use crate::target::{FittedTarget, Targets, present};
 
@@ -56,8 +57,11 @@ impl Prepared {
 pub fn prepare(run: &Run, frame: &Frame, test: Option<&Frame>) -> Result<Prepared, Error> {
     let (inputs, findings) = resolve(run, frame)?;
     // Before the split, which would have other words for a target that is not there.
-    for frame in std::iter::once(frame).chain(test) {
-        present(run.target.column(), frame)?;
+    let whole = !matches!(run.target.kind, TargetKind::Reconstruct | TargetKind::Forecast);
+    if let (Some(column), true) = (run.target.column(), whole) {
+        for frame in std::iter::once(frame).chain(test) {
+            present(column, frame)?;
+        }
     }
     let [train_rows, valid_rows, test_rows] = match test {
         Some(_) => {
@@ -66,6 +70,7 @@ pub fn prepare(run: &Run, frame: &Frame, test: Option<&Frame>) -> Result<Prepare
         }
         None => assign(run, frame)?,
     };
+    let train_rows = without_anomalies(run, frame, train_rows)?;
     let mut all = vec![frame];
     all.extend(test);
     let mut plan = Plan::fit(&inputs, &run.target, &all, &frame.take(&train_rows))?;
@@ -77,6 +82,13 @@ pub fn prepare(run: &Run, frame: &Frame, test: Option<&Frame>) -> Result<Prepare
             Some(test) => label(&plan, test)?,
             None => part(&test_rows)?,
         };
+        return Ok(Prepared { plan, findings, train, valid, test });
+    }
+    if plan.window().is_some() {
+        let parts =
+            rolling::divided(&plan, frame, [train_rows.len(), valid_rows.len(), test_rows.len()], run.seed)?;
+        let [train, valid, own] = parts;
+        let test = test.map_or(Ok(own), |test| label(&plan, test))?;
         return Ok(Prepared { plan, findings, train, valid, test });
     }
     let whole = label(&plan, frame)?;
@@ -96,7 +108,21 @@ pub fn label(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
     if let FittedTarget::NextToken { .. } = plan.target {
         return windows(plan, frame);
     }
+    if plan.window().is_some() {
+        return rolling::label(plan, frame);
+    }
     Ok(Labelled { examples: plan.apply(frame)?, targets: plan.target.apply(frame)? })
+}
+
+/// Rows that a reconstruction learns from: those that are not labelled as anomalies.
+fn without_anomalies(run: &Run, frame: &Frame, rows: Vec<usize>) -> Result<Vec<usize>, Error> {
+    let (TargetKind::Reconstruct, Some(column)) = (run.target.kind, run.target.column()) else {
+        return Ok(rows);
+    };
+    let values = frame.require(column, "check `[[targets]]`")?;
+    let normal = |row: &usize| !matches!(values.text(*row).as_deref(), Some("1" | "true"));
+    // A window goes over rows of both kinds, so the rows in between stay.
+    if run.windowed() { Ok(rows) } else { Ok(rows.into_iter().filter(normal).collect()) }
 }
 
 impl Labelled {
@@ -114,6 +140,13 @@ impl Targets {
         match self {
             Self::Class(values) => Self::Class(rows.iter().map(|&row| values[row]).collect()),
             Self::Number(values) => Self::Number(rows.iter().map(|&row| values[row]).collect()),
+            Self::Vector { width, values } => {
+                let of = |row: &usize| &values[row * width..(row + 1) * width];
+                Self::Vector { width: *width, values: rows.iter().flat_map(of).copied().collect() }
+            }
+            Self::Own { labels } => {
+                Self::Own { labels: rows.iter().filter_map(|&row| labels.get(row).copied()).collect() }
+            }
             Self::Tokens { length, next } => Self::Tokens {
                 length: *length,
                 next: rows.iter().flat_map(|row| &next[row * length..(row + 1) * length]).copied().collect(),

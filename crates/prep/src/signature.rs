@@ -14,6 +14,10 @@ pub struct Signature {
     pub inputs: Vec<InputColumn>,
     /// Fields of a prediction.
     pub outputs: Vec<OutputColumn>,
+    /// Rows that one prediction is made of, where rows are steps in time: `n` rows, in order, get
+    /// `n - window + 1` predictions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<usize>,
 }
 
 /// A column of a raw row.
@@ -54,6 +58,9 @@ pub struct OutputColumn {
     /// The classes of a category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub categories: Option<Vec<String>>,
+    /// How many numbers a forecast or an embedding holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<usize>,
 }
 
 impl Signature {
@@ -72,6 +79,9 @@ impl Signature {
                 FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. } => {
                     inputs.extend(columns.iter().map(|c| number(c, false)));
                 }
+                FittedInput::Window { columns, .. } => {
+                    inputs.extend(columns.iter().map(|c| number(&c.column, true)));
+                }
                 FittedInput::Category { columns, .. } => {
                     inputs.extend(columns.iter().map(|c| InputColumn {
                         name: c.column.clone(),
@@ -84,11 +94,19 @@ impl Signature {
         }
         let (kind, categories) = match &plan.target {
             FittedTarget::Category { classes, .. } => (ColumnType::Category, Some(classes.clone())),
-            FittedTarget::Number { .. } => (ColumnType::Number, None),
+            FittedTarget::Number { .. }
+            | FittedTarget::Forecast { .. }
+            | FittedTarget::Reconstruct { .. }
+            | FittedTarget::Embedding { .. } => (ColumnType::Number, None),
             FittedTarget::NextToken { .. } => (ColumnType::Text, None),
         };
-        let output = OutputColumn { name: plan.target.name().to_owned(), kind, categories };
-        Self { inputs, outputs: vec![output] }
+        let length = match plan.target {
+            FittedTarget::Forecast { horizon: length, .. }
+            | FittedTarget::Embedding { width: length, .. } => Some(length),
+            _ => None,
+        };
+        let output = OutputColumn { name: plan.target.name().to_owned(), kind, categories, length };
+        Self { inputs, outputs: vec![output], window: plan.window() }
     }
 }
 

@@ -40,12 +40,15 @@ pub fn assign_beside_test(run: &Run, frame: &Frame) -> Result<[Vec<usize>; 2], E
 }
 
 fn divide(run: &Run, frame: &Frame, test: f64) -> Result<[Vec<usize>; 3], Error> {
-    let keys: Vec<u64> = (0..frame.rows()).map(|row| frame.row_key(row, run.seed)).collect();
     let valid = run.split.valid;
+    if run.by_time() {
+        return in_order(frame.rows(), run.split.valid, test);
+    }
+    let keys: Vec<u64> = (0..frame.rows()).map(|row| frame.row_key(row, run.seed)).collect();
     let stratified = run.split.by == SplitBy::Stratified && run.target.kind == TargetKind::Category;
     let mut parts: [Vec<usize>; 3] = Default::default();
     if stratified {
-        let target = frame.require(run.target.column(), "check `[[targets]]`")?;
+        let target = frame.require(run.target.column().unwrap_or_default(), "check `[[targets]]`")?;
         let mut classes: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
         for row in 0..frame.rows() {
             classes.entry(target.text(row)).or_default().push(row);
@@ -73,6 +76,19 @@ fn divide(run: &Run, frame: &Frame, test: f64) -> Result<[Vec<usize>; 3], Error>
         }
     }
     Ok(parts)
+}
+
+/// The first rows for train, the last ones for test.
+fn in_order(rows: usize, valid: f64, test: f64) -> Result<[Vec<usize>; 3], Error> {
+    let last = rows - share(test, rows);
+    let first = last.saturating_sub(share(valid, rows));
+    let parts = [0..first, first..last, last..rows];
+    for (part, (name, share)) in parts.iter().zip([("train", 1.0), ("valid", valid), ("test", test)]) {
+        if part.is_empty() && share > 0.0 {
+            return Err(Error::EmptySplit { rows, part: name });
+        }
+    }
+    Ok(parts.map(Iterator::collect))
 }
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]

@@ -1,14 +1,19 @@
 //! The target: from a column to what the loss compares, and from logits to an answer.
 
-use std::collections::{BTreeMap, HashMap};
+mod answer;
+mod fit;
 
-use cupola_spec::{Scaling, Target, TargetKind};
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::frame::{Column, Frame};
-use crate::number::{Moments, finite};
+use crate::frame::Frame;
+use crate::number::finite;
+
+pub use self::answer::distance;
+pub(crate) use self::fit::present;
 
 /// A target as fitted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +41,44 @@ pub enum FittedTarget {
         /// Multiplied for the loss.
         factor: f64,
     },
+    /// The next values of a column, standardised alike.
+    Forecast {
+        /// Name of the target.
+        name: String,
+        /// Its column.
+        column: String,
+        /// Rows ahead.
+        horizon: usize,
+        /// Rows after which the series repeats.
+        season: usize,
+        /// Subtracted for the loss.
+        shift: f64,
+        /// Multiplied for the loss.
+        factor: f64,
+        /// Its place among the columns of the first window, if it is there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<usize>,
+        /// Mean absolute change over a season in the training rows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        naive: Option<f64>,
+    },
+    /// The inputs themselves.
+    Reconstruct {
+        /// Name of the target.
+        name: String,
+        /// The column that is 1 for anomalies, if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        column: Option<String>,
+        /// Real numbers in one example.
+        width: usize,
+    },
+    /// Nothing to learn: the answer is the vector that the network gives.
+    Embedding {
+        /// Name of the answer.
+        name: String,
+        /// Numbers of the vector.
+        width: usize,
+    },
     /// The next token of a text.
     NextToken {
         /// Name of the target and of the text.
@@ -54,6 +97,19 @@ pub enum Targets {
     Class(Vec<i32>),
     /// Standardised number.
     Number(Vec<f32>),
+    /// Standardised numbers, `width` for each row.
+    Vector {
+        /// Numbers of one row.
+        width: usize,
+        /// `[rows, width]`
+        values: Vec<f32>,
+    },
+    /// The examples' own numbers. The labels tell anomalies; there are none where the rows have no such
+    /// column.
+    Own {
+        /// `[rows]`, or empty.
+        labels: Vec<bool>,
+    },
     /// Indices of the next tokens, `length` for each row.
     Tokens {
         /// Tokens of one row.
@@ -71,6 +127,8 @@ pub enum Label {
     Number(f64),
     /// Of a text column.
     Text(String),
+    /// Of a forecast: one for each row ahead.
+    Numbers(Vec<f64>),
 }
 
 /// A typed answer for one row.
@@ -84,77 +142,27 @@ pub struct Prediction {
 }
 
 impl FittedTarget {
-    /// Learns classes from all rows that have a target, and scaling from the training rows.
-    ///
-    /// # Errors
-    /// Missing or infinite values (with their row), fewer than two classes, a class that the
-    /// training rows lack.
-    pub fn fit(target: &Target, all: &[&Frame], train: &Frame) -> Result<Self, Error> {
-        let (name, column) = (target.name.clone(), target.column().to_owned());
-        for frame in all {
-            present(&column, frame)?;
-        }
-        let values = train.require(&column, "check `[[targets]]`")?;
-        if target.kind == TargetKind::Number {
-            let mut moments = Moments::default();
-            for row in 0..train.rows() {
-                finite(&column, values, row)?.into_iter().for_each(|value| moments.add(value));
-            }
-            let (shift, factor) = moments.scaling(Scaling::Standard);
-            return Ok(Self::Number { name, column, shift, factor });
-        }
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        let mut numeric = true;
-        for frame in all {
-            let values = frame.require(&column, "check `[[targets]]`")?;
-            numeric &= matches!(values, Column::Number { .. });
-            for row in 0..frame.rows() {
-                *counts.entry(values.text(row).unwrap_or_default()).or_default() += 1;
-            }
-        }
-        let mut classes: Vec<String> = counts.keys().cloned().collect();
-        if numeric {
-            let number = |text: &String| text.parse::<f64>().unwrap_or(f64::NAN);
-            classes.sort_by(|a, b| number(a).total_cmp(&number(b)));
-        }
-        let wrong = |why: String| Error::Target { column: column.clone(), why };
-        if classes.len() < 2 {
-            let only = classes.first().cloned().unwrap_or_default();
-            return Err(wrong(format!(
-                "all values are `{only}`; a model needs two classes, so check the data or `data.query`"
-            )));
-        }
-        if classes.len() > 10_000 || classes.len() > 20 && classes.len() * 2 > train.rows() {
-            return Err(wrong(format!(
-                "{} classes in {} rows; is it `kind = \"number\"`?",
-                classes.len(),
-                train.rows()
-            )));
-        }
-        let in_train: std::collections::HashSet<String> =
-            (0..train.rows()).filter_map(|row| values.text(row)).collect();
-        if let Some(absent) = classes.iter().find(|class| !in_train.contains(*class)) {
-            return Err(wrong(format!(
-                "class `{absent}` has {} rows, none of them for training; add rows or leave the class out with `data.query`",
-                counts[absent]
-            )));
-        }
-        Ok(Self::Category { name, column, classes, numeric })
-    }
-
     /// Name of the target.
     pub fn name(&self) -> &str {
         match self {
-            Self::Category { name, .. } | Self::Number { name, .. } | Self::NextToken { name, .. } => name,
+            Self::Category { name, .. }
+            | Self::Number { name, .. }
+            | Self::Forecast { name, .. }
+            | Self::Reconstruct { name, .. }
+            | Self::Embedding { name, .. }
+            | Self::NextToken { name, .. } => name,
         }
     }
 
-    /// Column of the target.
-    pub fn column(&self) -> &str {
+    /// Column of the target, if it has one.
+    pub fn column(&self) -> Option<&str> {
         match self {
-            Self::Category { column, .. } | Self::Number { column, .. } | Self::NextToken { column, .. } => {
-                column
-            }
+            Self::Category { column, .. }
+            | Self::Number { column, .. }
+            | Self::Forecast { column, .. }
+            | Self::NextToken { column, .. } => Some(column),
+            Self::Reconstruct { column, .. } => column.as_deref(),
+            Self::Embedding { .. } => None,
         }
     }
 
@@ -163,7 +171,9 @@ impl FittedTarget {
         match self {
             Self::Category { classes, .. } if classes.len() > 2 => classes.len(),
             Self::NextToken { vocabulary, .. } => *vocabulary,
-            _ => 1,
+            Self::Forecast { horizon, .. } => *horizon,
+            Self::Reconstruct { width, .. } | Self::Embedding { width, .. } => *width,
+            Self::Category { .. } | Self::Number { .. } => 1,
         }
     }
 
@@ -172,16 +182,29 @@ impl FittedTarget {
     /// # Errors
     /// A value that is missing or was not there when the plan was fitted.
     pub fn apply(&self, frame: &Frame) -> Result<Targets, Error> {
-        let column = self.column();
-        present(column, frame)?;
+        if let Self::Embedding { name, .. } = self {
+            let why = "an embedding has no right answer; train a model on it first".to_owned();
+            return Err(Error::Target { column: name.clone(), why });
+        }
+        let Some(column) = self.column() else { return Ok(Targets::Own { labels: Vec::new() }) };
+        if let Self::Reconstruct { .. } = self {
+            return labels(column, frame);
+        }
+        // What is ahead of a forecast may have gaps: see `ahead`.
+        if !matches!(self, Self::Forecast { .. }) {
+            present(column, frame)?;
+        }
         let values = frame.require(column, "the target has to be there to be learned or evaluated")?;
         match self {
             // Windows of a text are made with their targets: see `corpus`.
-            Self::NextToken { .. } => Ok(Targets::Tokens { length: 1, next: Vec::new() }),
-            Self::Number { shift, factor, .. } => {
+            Self::NextToken { .. } | Self::Reconstruct { .. } | Self::Embedding { .. } => {
+                Ok(Targets::Tokens { length: 1, next: Vec::new() })
+            }
+            // What a row of a forecast answers for are the rows after it: see `windowed`.
+            Self::Forecast { shift, factor, .. } | Self::Number { shift, factor, .. } => {
                 let mut out = Vec::with_capacity(frame.rows());
                 for row in 0..frame.rows() {
-                    let value = finite(column, values, row)?.unwrap_or_default();
+                    let value = finite(column, values, row)?.unwrap_or(f64::NAN);
                     #[allow(clippy::cast_possible_truncation)]
                     out.push(((value - shift) * factor) as f32);
                 }
@@ -205,68 +228,21 @@ impl FittedTarget {
             }
         }
     }
-
-    /// The answer that one row's logits (`width` values) stand for.
-    pub fn decode(&self, logits: &[f32]) -> Prediction {
-        match self {
-            Self::NextToken { .. } => {
-                let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-                let best = best.map_or(0, |(index, _)| index);
-                Prediction { value: Label::Number(best as f64), probabilities: None }
-            }
-            Self::Number { shift, factor, .. } => {
-                let value = f64::from(logits[0]) / factor + shift;
-                Prediction { value: Label::Number(value), probabilities: None }
-            }
-            Self::Category { classes, numeric, .. } => {
-                let probabilities = self.probabilities(logits);
-                let best = probabilities
-                    .iter()
-                    .enumerate()
-                    .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)))
-                    .map_or(0, |(index, _)| index);
-                let value = match classes[best].parse() {
-                    Ok(number) if *numeric => Label::Number(number),
-                    _ => Label::Text(classes[best].clone()),
-                };
-                let named = classes.iter().cloned().zip(probabilities).collect();
-                Prediction { value, probabilities: Some(named) }
-            }
-        }
-    }
-
-    /// Probability of each class; softmax, or a sigmoid for two classes. Empty for a number.
-    pub fn probabilities(&self, logits: &[f32]) -> Vec<f32> {
-        match self {
-            Self::Number { .. } | Self::NextToken { .. } => Vec::new(),
-            Self::Category { classes, .. } if classes.len() == 2 => {
-                let p = 1.0 / (1.0 + (-logits[0]).exp());
-                vec![1.0 - p, p]
-            }
-            Self::Category { .. } => {
-                let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let exps: Vec<f32> = logits.iter().map(|x| (x - most).exp()).collect();
-                let sum: f32 = exps.iter().sum();
-                exps.into_iter().map(|e| e / sum).collect()
-            }
-        }
-    }
 }
 
-/// Refuses a target with missing values, with their number and the first row.
-pub(crate) fn present(column: &str, frame: &Frame) -> Result<(), Error> {
-    let values = frame.require(column, "check `[[targets]]`")?;
-    let missing: Vec<usize> = (0..frame.rows()).filter(|&row| values.text(row).is_none()).collect();
-    match missing.first() {
-        None => Ok(()),
-        Some(first) => Err(Error::Target {
+/// Which rows are anomalies; nothing where the column is not there.
+fn labels(column: &str, frame: &Frame) -> Result<Targets, Error> {
+    let Some(values) = frame.get(column) else { return Ok(Targets::Own { labels: Vec::new() }) };
+    let label = |row: usize| match values.text(row).as_deref() {
+        Some("1" | "true") => Ok(true),
+        Some("0" | "false") | None => Ok(false),
+        Some(other) => Err(Error::Value {
+            row: row + 1,
             column: column.to_owned(),
-            why: format!(
-                "missing in {} of {} rows, first in row {}; fill them, or drop them with data.query = \"SELECT * FROM data WHERE {column} IS NOT NULL\"",
-                missing.len(),
-                frame.rows(),
-                first + 1
-            ),
+            expected: "1 for an anomaly or 0".to_owned(),
+            found: format!("`{other}`"),
+            remedy: "mend it, or make such a column with `data.query`".to_owned(),
         }),
-    }
+    };
+    Ok(Targets::Own { labels: (0..frame.rows()).map(label).collect::<Result<_, _>>()? })
 }

@@ -14,7 +14,8 @@ use tokenizers::normalizers::{BertNormalizer, Lowercase};
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{AddedToken, ModelWrapper, SplitDelimiterBehavior, Tokenizer};
+use tokenizers::utils::truncation::TruncationDirection;
+use tokenizers::{AddedToken, ModelWrapper, PostProcessor, SplitDelimiterBehavior, Tokenizer};
 
 use crate::error::Error;
 use crate::examples::Filling;
@@ -59,9 +60,7 @@ impl FittedTokenizer {
     pub fn fit(input: &str, column: &str, spec: &Tokens, frame: &Frame) -> Result<Self, Error> {
         let wrong = |why: String| Error::Input { input: input.to_owned(), why };
         if let Some(path) = &spec.file {
-            let tokenizer = Tokenizer::from_file(path)
-                .map_err(|e| wrong(format!("{path}: {e}; name a `tokenizer.json` of Hugging Face")))?;
-            return Ok(Self(Arc::new(plain(tokenizer))));
+            return Self::read(path).map_err(wrong);
         }
         let values = frame.require(column, SEND)?;
         let texts: Vec<String> = (0..frame.rows()).filter_map(|row| values.text(row)).collect();
@@ -71,6 +70,16 @@ impl FittedTokenizer {
         let (mut tokenizer, mut trainer) = untrained(spec).map_err(|e| wrong(e.to_string()))?;
         tokenizer.train(&mut trainer, texts.into_iter()).map_err(|e| wrong(e.to_string()))?;
         Ok(Self(Arc::new(tokenizer)))
+    }
+
+    /// Reads a `tokenizer.json` of Hugging Face.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and the remedy.
+    pub fn read(path: &str) -> Result<Self, String> {
+        let tokenizer = Tokenizer::from_file(path)
+            .map_err(|e| format!("{path}: {e}; name a `tokenizer.json` of Hugging Face"))?;
+        Ok(Self(Arc::new(plain(tokenizer))))
     }
 
     /// Different tokens, padding included.
@@ -87,6 +96,20 @@ impl FittedTokenizer {
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
         let encoding = self.0.encode(text, true).map_err(|error| error.to_string())?;
         Ok(encoding.get_ids().iter().map(|id| id + 1).collect())
+    }
+
+    /// The same, at most `length` of them; tokens that stand at the ends of every text, such as
+    /// `[SEP]`, are kept.
+    ///
+    /// # Errors
+    /// What the tokenizer says.
+    pub fn encode_within(&self, text: &str, length: usize) -> Result<Vec<u32>, String> {
+        let said = |error: tokenizers::Error| error.to_string();
+        let mut encoding = self.0.encode(text, false).map_err(said)?;
+        let around = self.0.get_post_processor().map_or(0, |p| p.added_tokens(false));
+        encoding.truncate(length.saturating_sub(around), 0, TruncationDirection::Right);
+        let encoding = self.0.post_process(encoding, None, true).map_err(said)?;
+        Ok(encoding.get_ids().iter().take(length).map(|id| id + 1).collect())
     }
 
     /// The text of indices of tokens; padding is left out.
@@ -109,14 +132,14 @@ impl FittedTokenizer {
         let at = out.take_tokens(length);
         for row in 0..frame.rows() {
             let text = values.text(row).unwrap_or_default();
-            let tokens = self.encode(&text).map_err(|why| Error::Value {
+            let tokens = self.encode_within(&text, length).map_err(|why| Error::Value {
                 row: row + 1,
                 column: column.to_owned(),
                 expected: "a text".to_owned(),
                 found: why,
                 remedy: "send another text".to_owned(),
             })?;
-            for (offset, token) in tokens.into_iter().take(length).enumerate() {
+            for (offset, token) in tokens.into_iter().enumerate() {
                 out.set_index(row, at + offset, token as usize);
             }
         }

@@ -10,6 +10,7 @@ use crate::frame::Frame;
 use crate::infer::Resolved;
 use crate::number::{FittedNumber, Moments, pixel};
 use crate::text::FittedTokenizer;
+use crate::window::{self, FittedSeries};
 
 pub(crate) const SEND: &str = "send the columns that the model was trained on";
 
@@ -57,6 +58,15 @@ pub enum FittedInput {
         /// Multiplied then.
         factor: f64,
     },
+    /// Numbers in time: those of the last rows of the table.
+    Window {
+        /// Name of the input.
+        name: String,
+        /// One transform for each column.
+        columns: Vec<FittedSeries>,
+        /// Rows.
+        window: usize,
+    },
     /// Free text; a missing one is empty.
     Text {
         /// Name of the input.
@@ -94,6 +104,12 @@ impl FittedInput {
                 let (shift, factor) = scaling(columns, input.scale.unwrap_or(Scaling::MinMax), frame)?;
                 Self::Image { name, columns: columns.clone(), shape, shift, factor }
             }
+            Kind::Series if input.window.is_some() => {
+                let scale = input.scale.unwrap_or(Scaling::Standard);
+                let fit = |column: &String| FittedSeries::fit(column, scale, frame);
+                let columns = columns.iter().map(fit).collect::<Result<_, _>>()?;
+                Self::Window { name, columns, window: input.window.unwrap_or(1) }
+            }
             Kind::Series => {
                 let shape = input.steps.unwrap_or([columns.len(), 1]);
                 let (shift, factor) = scaling(columns, input.scale.unwrap_or(Scaling::Standard), frame)?;
@@ -121,6 +137,7 @@ impl FittedInput {
             | Self::Category { name, .. }
             | Self::Image { name, .. }
             | Self::Series { name, .. }
+            | Self::Window { name, .. }
             | Self::Text { name, .. } => name,
         }
     }
@@ -139,7 +156,7 @@ impl FittedInput {
                     |encode| columns.iter().filter(move |c| c.encode == encode).map(FittedCategory::size);
                 Some((0, of(Encoding::OneHot).sum(), of(Encoding::Index).collect()))
             }
-            Self::Image { .. } | Self::Series { .. } | Self::Text { .. } => None,
+            Self::Image { .. } | Self::Series { .. } | Self::Window { .. } | Self::Text { .. } => None,
         }
     }
 
@@ -151,9 +168,20 @@ impl FittedInput {
             Self::Series { shape: [steps, width], .. } => {
                 Some(Block::Series { steps: *steps, width: *width })
             }
+            Self::Window { columns, window, .. } => {
+                Some(Block::Series { steps: *window, width: columns.len() })
+            }
             Self::Text { length, tokenizer, .. } => {
                 Some(Block::Text { length: *length, vocabulary: tokenizer.vocabulary() })
             }
+        }
+    }
+
+    /// Rows of a window and its columns.
+    pub(crate) fn window(&self) -> Option<(usize, &[FittedSeries])> {
+        match self {
+            Self::Window { columns, window, .. } => Some((*window, columns)),
+            _ => None,
         }
     }
 
@@ -173,6 +201,7 @@ impl FittedInput {
                 }
                 Ok(())
             }
+            Self::Window { columns, window, .. } => window::apply(columns, *window, frame, out),
             Self::Text { column, length, tokenizer, .. } => tokenizer.apply(column, *length, frame, out),
         }
     }

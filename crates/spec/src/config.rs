@@ -89,6 +89,9 @@ pub enum SplitBy {
     Random,
     /// The same, within each class of the target.
     Stratified,
+    /// In the order of the rows: the first ones for train, the last ones for test. A forecast is
+    /// always split so.
+    Time,
 }
 
 /// What the model predicts.
@@ -97,17 +100,29 @@ pub enum SplitBy {
 pub struct Target {
     /// Name of the target; also its column, where `column` is left out.
     pub name: String,
-    /// `category` (two values make it binary) or `number`.
+    /// `category` (two values make it binary), `number`, `forecast`, `reconstruct` or `next_token`.
     pub kind: TargetKind,
     /// The column, if it has another name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
+    /// For a forecast: how many rows ahead, each row a step in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub horizon: Option<usize>,
+    /// For a forecast: rows after which the series repeats, such as 24 for hours; the metrics compare
+    /// with the value so many rows before. Default: 1, the last value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub season: Option<usize>,
 }
 
 impl Target {
-    /// The column that holds the target.
-    pub fn column(&self) -> &str {
-        self.column.as_deref().unwrap_or(&self.name)
+    /// The column that holds the target, or the labels of a reconstruction; that may have none.
+    pub fn column(&self) -> Option<&str> {
+        match self.kind {
+            TargetKind::Reconstruct => self.column.as_deref(),
+            _ => Some(self.column.as_deref().unwrap_or(&self.name)),
+        }
     }
 }
 
@@ -121,4 +136,11 @@ pub enum TargetKind {
     Number,
     /// Language modelling: at each token of the only input, a text, the next one.
     NextToken,
+    /// The next `horizon` values of the column, from the rows before them: inputs of kind `series`
+    /// with a `window`.
+    Forecast,
+    /// The inputs themselves; the answer is how far off that is, an anomaly score. Where `column` is
+    /// given, it holds 1 for rows that are anomalies, and evaluations tell how well the score ranks
+    /// them.
+    Reconstruct,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::families::{cnn, mlp, residual, tabular, time};
+use crate::families::{autoencoder, cnn, mlp, residual, tabular, time};
 use crate::layer::Layer;
 use crate::model::Family;
 use crate::sizes::Numbers;
@@ -22,6 +22,9 @@ pub struct Design {
     pub head: Head,
     /// Names of modules that differ from `trunk.0`, `trunk.1.layers.0` and so on, by those.
     pub names: BTreeMap<String, String>,
+    /// Whether a window's own mean and deviation are taken out of it and put back on the forecast.
+    #[serde(default)]
+    pub reversible: bool,
 }
 
 /// How the columns of a table enter a trunk.
@@ -59,11 +62,25 @@ pub enum Head {
     Members,
     /// One linear layer on each step of a sequence: the next token.
     Steps,
+    /// No layer: the vector itself is the answer, an embedding.
+    Identity,
 }
 
 impl Design {
     pub(crate) fn of_layers(layers: Vec<Layer>) -> Self {
-        Self { table: TableStem::Concat, token_width: 64, layers, head: Head::Vector, names: BTreeMap::new() }
+        Self {
+            table: TableStem::Concat,
+            token_width: 64,
+            layers,
+            head: Head::Vector,
+            names: BTreeMap::new(),
+            reversible: false,
+        }
+    }
+
+    /// These layers over texts whose tokens are `token_width` wide.
+    pub fn of(layers: Vec<Layer>, token_width: usize) -> Self {
+        Self::of_layers(layers).with_tokens(token_width)
     }
 
     pub(crate) fn with_numbers(mut self, numbers: Option<Numbers>) -> Self {
@@ -128,6 +145,14 @@ impl Family {
             Self::Llama { blocks, width, heads, kv_heads, hidden } => {
                 let layers = time::llama(blocks, width, heads, kv_heads, hidden.unwrap_or(width * 8 / 3));
                 Design { head: Head::Steps, ..Design::of_layers(layers) }.with_tokens(width)
+            }
+            Self::Dlinear { kernel } => Design::of_layers(time::dlinear(kernel)),
+            Self::Patchtst { patch, stride, blocks, width, heads, dropout } => {
+                let layers = time::patchtst([patch, stride], blocks, width, heads, dropout);
+                Design { reversible: true, ..Design::of_layers(layers) }
+            }
+            Self::Autoencoder { ref hidden, code, activation, dropout } => {
+                Design::of_layers(autoencoder(hidden, code, activation, dropout))
             }
             // Trees have no layers; a package of them is not built from a design.
             Self::Gbdt(_) => Design::of_layers(Vec::new()),

@@ -30,6 +30,16 @@ pub fn mlp(hidden: &[usize], function: Activation, p: f64) -> Vec<Layer> {
     hidden.iter().flat_map(block).collect()
 }
 
+/// Down to a code of `code` numbers and back again (Hinton and Salakhutdinov 2006).
+pub fn autoencoder(hidden: &[usize], code: usize, function: Activation, p: f64) -> Vec<Layer> {
+    let back: Vec<usize> = hidden.iter().rev().copied().collect();
+    let mut layers = vec![Layer::Flatten {}];
+    layers.extend(mlp(hidden, function, p));
+    layers.push(linear(code));
+    layers.extend(mlp(&back, function, p));
+    layers
+}
+
 /// Conv 3x3, batch norm, activation and pool for each entry of `channels`, then one hidden layer.
 pub fn cnn(channels: &[usize], hidden: usize, function: Activation, p: f64) -> Vec<Layer> {
     let block = |&out: &usize| {

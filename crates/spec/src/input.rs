@@ -24,6 +24,11 @@ pub struct Input {
     /// For a series: `[steps, width]`; its columns are read in that order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<[usize; 2]>,
+    /// For a series: so many rows of the table, up to the one that is answered, in place of `steps`;
+    /// rows are steps in time, and each column is a number at each of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub window: Option<usize>,
     /// For a text: how it becomes tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
@@ -177,6 +182,7 @@ impl Input {
             columns: None,
             shape: None,
             steps: None,
+            window: None,
             tokens: None,
             bins: None,
             augment: None,

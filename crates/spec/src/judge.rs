@@ -1,9 +1,9 @@
 //! What a schema cannot say of a config.
 
-use crate::config::{Config, Target, TargetKind};
+use crate::config::{Config, SplitBy, Target, TargetKind};
 use crate::design::Head;
 use crate::document::Placed;
-use crate::input::{Input, Kind};
+use crate::input::{Encoding, Input, Kind};
 use crate::model::Family;
 use crate::problem::Problem;
 use crate::shape::trace;
@@ -28,9 +28,16 @@ pub(crate) fn judge(file: &Placed, config: &Config, family: &Family) -> Vec<Prob
         for (key, why) in unfit_head(config, target, family.design().head) {
             say(key, why.to_owned());
         }
+        for (key, why) in unfit_time(config, target, family) {
+            say(key, why.to_owned());
+        }
         for (key, why) in unfit_loss(&config.train, target.kind) {
             say(&format!("/train/{key}"), why.to_owned());
         }
+    }
+    let blended = |input: &Input| input.kind != Kind::Text && input.encode != Some(Encoding::Index);
+    if config.train.mixup > 0.0 && !config.inputs.iter().all(blended) {
+        say("/train/mixup", "texts and `index` categories cannot be blended; remove it".into());
     }
     for (index, input) in config.inputs.iter().enumerate() {
         let at = |key: &str| format!("/inputs/{index}/{key}");
@@ -83,12 +90,67 @@ fn unfit_head(config: &Config, target: &Target, head: Head) -> Vec<(&'static str
     wrong
 }
 
+/// Windows, forecasts and reconstructions that do not go with the rest.
+fn unfit_time(config: &Config, target: &Target, family: &Family) -> Vec<(&'static str, &'static str)> {
+    let mut wrong = Vec::new();
+    let forecast = target.kind == TargetKind::Forecast;
+    let windows: Vec<usize> = config.inputs.iter().filter_map(|input| input.window).collect();
+    if windows.iter().any(|window| *window != windows[0]) {
+        wrong.push(("/inputs", "windows of different lengths do not line up; write one `window` for all"));
+    }
+    if forecast && windows.is_empty() {
+        let why = "a forecast needs an input of kind `series` with a `window`, such as `window = 48`";
+        wrong.push(("/inputs", why));
+    }
+    if (forecast || !windows.is_empty()) && config.split.by == SplitBy::Random {
+        wrong.push(("/split/by", "windows overlap, so they are split in the order of rows; write `time`"));
+    }
+    if forecast && target.horizon.is_none() {
+        wrong.push(("/targets/0/kind", "a forecast needs `horizon`, the number of rows ahead"));
+    }
+    if !forecast && (target.horizon.is_some() || target.season.is_some()) {
+        wrong.push(("/targets/0", "`horizon` and `season` are for a forecast; remove them"));
+    }
+    if matches!(family, Family::Patchtst { .. }) && !forecast {
+        wrong.push((
+            "/model/family",
+            "`patchtst` is for a forecast; write `kind = \"forecast\"` for the target",
+        ));
+    }
+    if target.kind != TargetKind::Reconstruct {
+        if matches!(family, Family::Autoencoder { .. }) {
+            let why = "an autoencoder learns its inputs; write `kind = \"reconstruct\"` for the target";
+            wrong.push(("/model/family", why));
+        }
+        return wrong;
+    }
+    if matches!(family, Family::Gbdt(_) | Family::Tabm { .. }) {
+        wrong.push(("/model/family", "this family reconstructs nothing; choose `autoencoder`"));
+    }
+    let no_number = |input: &Input| input.kind == Kind::Text || input.encode == Some(Encoding::Index);
+    if config.inputs.iter().any(no_number) {
+        wrong.push((
+            "/inputs",
+            "a text or an `index` is no number to reconstruct; leave it out or write `one_hot`",
+        ));
+    }
+    match config.train.metric {
+        None | Some(Goal::Loss) => {}
+        Some(Goal::RocAuc) if target.column.is_some() => {}
+        Some(_) => wrong.push((
+            "/train/metric",
+            "a reconstruction is judged by its loss, or with labels in `column` by `roc_auc`",
+        )),
+    }
+    wrong
+}
+
 /// Settings of the loss that do not go with the target.
 fn unfit_loss(train: &Train, target: TargetKind) -> Vec<(&'static str, &'static str)> {
     let loss = &train.loss;
     let mut wrong = Vec::new();
     match (loss.kind, target) {
-        (LossKind::Focal, TargetKind::Number) => {
+        (LossKind::Focal, TargetKind::Number | TargetKind::Forecast | TargetKind::Reconstruct) => {
             wrong.push(("loss/kind", "`focal` is for a category; write `auto`, `huber` or `quantile`"));
         }
         (LossKind::Huber | LossKind::Quantile, TargetKind::Category | TargetKind::NextToken) => {
@@ -99,7 +161,7 @@ fn unfit_loss(train: &Train, target: TargetKind) -> Vec<(&'static str, &'static 
     if target == TargetKind::NextToken && loss.class_weights != ClassWeights::None {
         wrong.push(("loss/class_weights", "tokens have no weights; remove it"));
     }
-    if target == TargetKind::Number
+    if matches!(target, TargetKind::Number | TargetKind::Forecast | TargetKind::Reconstruct)
         && (loss.label_smoothing > 0.0 || loss.class_weights != ClassWeights::None)
     {
         wrong.push(("loss", "`label_smoothing` and `class_weights` are for a category; remove them"));
@@ -109,6 +171,9 @@ fn unfit_loss(train: &Train, target: TargetKind) -> Vec<(&'static str, &'static 
     }
     if !(loss.quantile > 0.0 && loss.quantile < 1.0) {
         wrong.push(("loss/quantile", "a quantile lies between 0 and 1; write 0.5 for the median"));
+    }
+    if train.mixup > 0.0 && (loss.class_weights != ClassWeights::None || target == TargetKind::NextToken) {
+        wrong.push(("mixup", "mixup goes with neither tokens nor class weights; remove one"));
     }
     if train.limit_train <= 0.0 || train.limit_valid <= 0.0 {
         wrong.push(("limit_train", "a share of 0 leaves nothing; write a number up to 1"));
@@ -139,6 +204,13 @@ fn misplaced(input: &Input) -> Vec<(&'static str, &'static str)> {
     only(input.shape.is_some(), image, "shape", "only an image has a shape; remove it");
     only(input.augment.is_some(), image, "augment", "only an image is augmented; remove it");
     only(input.steps.is_some(), series, "steps", "only a series has steps; remove it");
+    only(input.window.is_some(), series, "window", "only a series has a window; remove it");
+    only(
+        input.window.is_some() && input.steps.is_some(),
+        false,
+        "window",
+        "a window is made of rows, `steps` of columns; remove one",
+    );
     only(input.tokens.is_some(), text, "tokens", "only a text has tokens; remove it");
     only(input.bins.is_some(), kind == Kind::Number, "bins", "only numbers have bins; remove it");
     only(
@@ -162,8 +234,12 @@ fn misplaced(input: &Input) -> Vec<(&'static str, &'static str)> {
     if image && input.shape.is_none() {
         wrong.push(("kind", "an image needs `shape = [channels, height, width]`"));
     }
-    if series && input.steps.is_none() {
-        wrong.push(("kind", "a series needs `steps = [steps, width]`"));
+    if series && input.steps.is_none() && input.window.is_none() {
+        let why = "a series needs `steps = [steps, width]` of its columns, or a `window` of rows";
+        wrong.push(("kind", why));
+    }
+    if input.window == Some(0) {
+        wrong.push(("window", "a window of 0 rows shows nothing; write at least 1"));
     }
     if text && input.tokens.is_none() {
         wrong.push(("kind", "a text needs `tokens = { length = 64 }`, or another length"));

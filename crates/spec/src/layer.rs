@@ -56,8 +56,12 @@ pub enum Layer {
     /// Over the channels (or the features of a flat input), as `torch.nn.BatchNorm2d`/`1d`:
     /// momentum 0.1, eps 1e-5.
     BatchNorm {},
-    /// Over the last axis, as `torch.nn.LayerNorm`, eps 1e-5.
-    LayerNorm {},
+    /// Over the last axis, as `torch.nn.LayerNorm`.
+    LayerNorm {
+        /// Added to the variance; 1e-5 where left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        eps: Option<f64>,
+    },
     /// Over the last axis, as `torch.nn.RMSNorm` with eps 1e-5 (Zhang and Sennrich 2019).
     RmsNorm {},
     /// As `torch.nn.MaxPool2d`.
@@ -203,6 +207,28 @@ pub enum Layer {
     },
     /// `[time, width] -> [width, time]`.
     Transpose {},
+    /// A series as its moving average and what is left of it: `[time, width] -> [time, 2 * width]`
+    /// (Zeng et al. 2023, 4). The ends are repeated to keep the length.
+    Decompose {
+        /// Steps of the average; odd.
+        #[schemars(range(min = 1))]
+        kernel: usize,
+    },
+    /// Stretches of a series as tokens: `[time, in] -> [(time - length) / stride + 1, width]`, as a
+    /// `torch.nn.Conv1d` (Nie et al. 2023, 3.1). Steps that fill no stretch are left out at the start.
+    SeriesPatch {
+        /// Steps of a stretch.
+        #[schemars(range(min = 1))]
+        length: usize,
+        /// Steps from one stretch to the next.
+        #[schemars(range(min = 1))]
+        stride: usize,
+        /// Width of a token.
+        #[schemars(range(min = 1))]
+        width: usize,
+    },
+    /// To length 1 along the last axis of a flat input: `x / max(|x|, 1e-12)`.
+    Normalize {},
 }
 
 /// A recurrent cell.
@@ -250,7 +276,7 @@ impl Layer {
             Self::Linear { .. } => "linear",
             Self::Conv2d { .. } => "conv2d",
             Self::BatchNorm {} => "batch_norm",
-            Self::LayerNorm {} => "layer_norm",
+            Self::LayerNorm { .. } => "layer_norm",
             Self::MaxPool { .. } => "max_pool",
             Self::AvgPool { .. } => "avg_pool",
             Self::GlobalAvgPool {} => "global_avg_pool",
@@ -273,6 +299,9 @@ impl Layer {
             Self::Glu { .. } => "glu",
             Self::Take { .. } => "take",
             Self::Transpose {} => "transpose",
+            Self::Decompose { .. } => "decompose",
+            Self::SeriesPatch { .. } => "series_patch",
+            Self::Normalize {} => "normalize",
         }
     }
 }

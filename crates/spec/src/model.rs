@@ -212,6 +212,49 @@ pub enum Family {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hidden: Option<usize>,
     },
+    /// A linear forecast from a window's moving average and what is left of it (Zeng et al. 2023).
+    Dlinear {
+        /// Steps of the moving average; odd.
+        #[serde(default = "twenty_five")]
+        kernel: usize,
+    },
+    /// A transformer over stretches of a window (Nie et al. 2023). Each window's mean and deviation are
+    /// taken out and put back on the forecast (Kim et al. 2022).
+    Patchtst {
+        /// Steps of a stretch.
+        #[serde(default = "sixteen")]
+        patch: usize,
+        /// Steps from one stretch to the next.
+        #[serde(default = "eight")]
+        stride: usize,
+        /// Number of blocks.
+        #[serde(default = "two")]
+        blocks: usize,
+        /// Width of a token.
+        #[serde(default = "narrow")]
+        width: usize,
+        /// Attention heads.
+        #[serde(default = "four")]
+        heads: usize,
+        /// Probability of zeroing a value in training.
+        #[serde(default = "fifth")]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        dropout: f64,
+    },
+    /// Linear layers down to a small code and back to the inputs, for anomaly scores.
+    Autoencoder {
+        /// Widths of the hidden layers on the way down.
+        hidden: Vec<usize>,
+        /// Width of the code.
+        code: usize,
+        /// The function between layers.
+        #[serde(default = "relu")]
+        activation: Activation,
+        /// Probability of zeroing a hidden value in training.
+        #[serde(default)]
+        #[schemars(range(min = 0.0, max = 0.99))]
+        dropout: f64,
+    },
     /// Gradient-boosted trees, as a baseline: no loop of epochs, so `[train]` does not apply.
     Gbdt(Boosting),
     /// Exactly these layers; the head is added.
@@ -264,6 +307,9 @@ impl Family {
             Self::TextTransformer { .. } => "text_transformer",
             Self::Gpt { .. } => "gpt",
             Self::Llama { .. } => "llama",
+            Self::Dlinear { .. } => "dlinear",
+            Self::Patchtst { .. } => "patchtst",
+            Self::Autoencoder { .. } => "autoencoder",
             Self::Gbdt(_) => "gbdt",
             Self::Layers { .. } => "layers",
         }
@@ -284,6 +330,18 @@ fn two() -> usize {
 
 fn three() -> usize {
     3
+}
+
+fn four() -> usize {
+    4
+}
+
+fn sixteen() -> usize {
+    16
+}
+
+fn twenty_five() -> usize {
+    25
 }
 
 fn eight() -> usize {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Data, Split, Target};
+use crate::config::{Config, Data, Split, SplitBy, Target};
 use crate::design::Design;
 use crate::input::Input;
 use crate::model::{Family, Model};
@@ -54,5 +54,15 @@ impl Run {
             train: config.train.clone(),
             sealed: config,
         }
+    }
+
+    /// Whether an example is made of several rows.
+    pub fn windowed(&self) -> bool {
+        self.inputs.iter().any(|input| input.window.is_some())
+    }
+
+    /// Whether rows are divided in their order.
+    pub fn by_time(&self) -> bool {
+        self.split.by == SplitBy::Time || self.windowed()
     }
 }

@@ -123,7 +123,12 @@ fn row(
             [n] | [n, _, _] => (input.to_vec(), 2 * n),
             _ => return Err(fail("a flat input or an image", "use `layer_norm` on a sequence")),
         },
-        Layer::LayerNorm {} => (input.to_vec(), 2 * last(input)),
+        Layer::LayerNorm { eps } => {
+            if eps.is_some_and(|eps| !(eps > 0.0 && eps < 1.0)) {
+                return Err(fail("an `eps` above 0 and below 1", "change `eps`"));
+            }
+            (input.to_vec(), 2 * last(input))
+        }
         Layer::RmsNorm {} if input.len() > 2 => {
             return Err(fail("a flat input or a sequence", "use `batch_norm` on an image"));
         }
@@ -204,6 +209,20 @@ fn row(
             let (time, width) = sequence()?;
             (vec![width, time], 0)
         }
+        Layer::Decompose { kernel } => {
+            let (time, width) = sequence()?;
+            if kernel % 2 == 0 {
+                return Err(fail("an odd kernel", "change `kernel`"));
+            }
+            (vec![time, 2 * width], 0)
+        }
+        Layer::SeriesPatch { length, stride, width } => {
+            let (time, n) = sequence()?;
+            let count = window(time, *length, *stride)
+                .ok_or_else(|| fail("at least as many steps as a stretch has", "use a shorter `length`"))?;
+            (vec![count, *width], width * n * length + width)
+        }
+        Layer::Normalize {} => (vec![flat()?], 0),
         Layer::Residual { layers, shortcut, drop_path } => {
             probability(*drop_path)?;
             let end = |rows: &[ShapeRow]| rows.last().map_or(input.to_vec(), |r| r.output.clone());

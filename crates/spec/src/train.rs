@@ -30,6 +30,13 @@ pub struct Train {
     /// published, such as 0.999; 0 means none.
     #[schemars(range(min = 0.0, max = 0.999_999))]
     pub ema: f64,
+    /// Blend each example with another one of its batch, by a share from Beta(`mixup`, `mixup`) (Zhang
+    /// et al. 2018), such as 0.2; 0 means none. For inputs that are numbers or images.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub mixup: f64,
+    /// Compute cheap activations again in the backward pass in place of keeping them: less memory,
+    /// more time.
+    pub gradient_checkpointing: bool,
     /// Largest global L2 norm of the gradients; 0 means no clipping.
     #[schemars(range(min = 0.0))]
     pub clip_norm: f64,

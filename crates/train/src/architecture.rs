@@ -25,11 +25,20 @@ pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
         sources.push(Source { name: if several { name.to_owned() } else { String::new() }, ..source });
     }
     let average = match &plan.target {
-        FittedTarget::Number { .. } => Average::Output,
+        FittedTarget::Number { .. }
+        | FittedTarget::Forecast { .. }
+        | FittedTarget::Reconstruct { .. }
+        | FittedTarget::Embedding { .. } => Average::Output,
         FittedTarget::Category { .. } if plan.target.width() == 1 => Average::Sigmoid,
         FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => Average::Softmax,
     };
-    Architecture::new(&run.family, &run.design, sources, plan.target.width(), average)
+    let mut made = Architecture::new(&run.family, &run.design, sources, plan.target.width(), average)?;
+    if let (true, [_], FittedTarget::Forecast { channel, .. }) =
+        (run.design.reversible, made.sources.as_slice(), &plan.target)
+    {
+        made.level = *channel;
+    }
+    Ok(made)
 }
 
 /// What makes a vector of a block where the config names nothing.

@@ -11,10 +11,10 @@ use cupola_spec::{Goal, Run};
 use crate::checkpoint;
 use crate::error::Error;
 use crate::event::{Ended, Event, Stop};
+use crate::objective::{goal, objective};
 use crate::optimizer::optimizer;
 use crate::progress::Progress;
 use crate::schedule::Clock;
-use crate::score::{goal, objective};
 
 /// What to train, on what, and where to keep it.
 pub struct Job<'a> {
@@ -102,6 +102,7 @@ impl<'a> Loop<'a> {
     pub(crate) fn new(job: &'a Job<'a>) -> Result<Self, Error> {
         let (run, train) = (job.run, &job.run.train);
         let device = job.device.clone().autodiff();
+        let device = if train.gradient_checkpointing { device.gradient_checkpointing() } else { device };
         let target = &job.prepared.plan.target;
         let rows = limited(job.prepared.rows(Part::Train), train.limit_train);
         let batches = (rows as u64).div_ceil(train.batch_size as u64);

@@ -10,7 +10,10 @@ pub mod checkpoint;
 mod error;
 mod event;
 mod fit;
+mod host_loss;
 mod judge;
+mod mixup;
+mod objective;
 mod optimizer;
 mod progress;
 mod rate;
@@ -22,11 +25,12 @@ pub use architecture::architecture;
 pub use error::Error;
 pub use event::{Ended, Event, Stop, Values};
 pub use fit::{Job, Outcome, fit, limited};
+pub use objective::{goal, loss_of, objective, truth};
 pub use optimizer::{global_norm, optimizer};
 pub use progress::{Best, Progress};
 pub use rate::{Tried, range_test, suggested};
 pub use schedule::{Clock, learning_rate};
-pub use score::{goal, logits, loss_of, metrics_of, objective, score, truth};
+pub use score::{logits, metrics_of, score};
 
 #[cfg(test)]
 mod tests;

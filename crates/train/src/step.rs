@@ -5,14 +5,15 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use cupola_nn::{Input, Network, quietly};
-use cupola_prep::{Part, Targets, draw};
+use cupola_prep::{Labelled, Part, Targets, draw};
 
 use crate::error::Error;
 use crate::event::{Event, Stop};
 use crate::fit::Loop;
+use crate::mixup::{Mixup, partners};
+use crate::objective::truth;
 use crate::optimizer::{clip, global_norm};
 use crate::schedule::learning_rate;
-use crate::score::truth;
 
 /// What a batch's gradients came to.
 struct Gradients {
@@ -106,20 +107,37 @@ impl Loop<'_> {
         let network = self.network.as_ref().ok_or("an earlier step failed")?;
         let members = self.job.architecture.members();
         let train = self.job.prepared.part(Part::Train);
+        let mixup = Mixup::of(run.train.mixup, run.seed, progress.step);
         #[allow(clippy::cast_precision_loss)]
         let total = self.weight(&train.targets, batch) * members as f64;
         let mut sum = GradientsAccumulator::new();
         let mut value = 0.0;
-        for rows in batch.chunks(size) {
+        for (index, rows) in batch.chunks(size).enumerate() {
             if let Some(fault) = self.job.fault {
                 fault(rows.len());
             }
-            let mut part = train.gather(rows);
-            self.augmenter.apply(&mut part.examples, rows, run.seed, progress.epoch);
+            let mut part = self.augmented(train, rows);
+            let mut other = None;
+            if let Some(mixup) = mixup {
+                let partner = self.augmented(train, &partners(batch, index * size, rows.len()));
+                mixup.blend(&mut part.examples.dense, &partner.examples.dense);
+                other = Some((mixup.share, partner.targets));
+            }
             let examples = part.examples;
             let input = Input::new(examples.rows, examples.dense, examples.indices, &self.device);
-            let truth = truth(self.objective.loss, part.targets, &self.device).repeat(members);
-            let loss = self.objective.sum(network.each(&input), truth).div_scalar(total);
+            let logits = network.each(&input);
+            let against = |logits, targets| {
+                let truth = truth(self.objective.loss, targets, &input, &self.device).repeat(members);
+                self.objective.sum(logits, truth)
+            };
+            let loss = match other {
+                None => against(logits, part.targets),
+                Some((share, targets)) => {
+                    against(logits.clone(), part.targets).mul_scalar(share)
+                        + against(logits, targets).mul_scalar(1.0 - share)
+                }
+            };
+            let loss = loss.div_scalar(total);
             value += f64::from(loss.clone().try_into_scalar::<f32>().map_err(|e| e.to_string())?);
             if !value.is_finite() {
                 return Ok(Gradients { loss: value, grads: None });
@@ -131,6 +149,13 @@ impl Loop<'_> {
             sum.accumulate(network, grads);
         }
         Ok(Gradients { loss: value, grads: Some(sum.grads()) })
+    }
+
+    /// The training examples at `rows`, their images changed as this epoch has it.
+    fn augmented(&self, train: &Labelled, rows: &[usize]) -> Labelled {
+        let mut part = train.gather(rows);
+        self.augmenter.apply(&mut part.examples, rows, self.job.run.seed, self.progress.epoch);
+        part
     }
 
     /// What the losses of examples are divided by: their number, or the weights of their classes.

@@ -109,7 +109,11 @@ fn question(targets: &Targets, width: usize, output: usize) -> (Objective, Vec<f
     match targets {
         Targets::Number(y) => (Objective::SquaredLoss, y.iter().map(|&y| f64::from(y)).collect()),
         // The config gives trees no text.
-        Targets::Tokens { .. } => (Objective::SquaredLoss, Vec::new()),
+        Targets::Vector { width, values } => {
+            let each = values.iter().skip(output).step_by(*width);
+            (Objective::SquaredLoss, each.map(|&y| f64::from(y)).collect())
+        }
+        Targets::Own { .. } | Targets::Tokens { .. } => (Objective::SquaredLoss, Vec::new()),
         Targets::Class(class) => {
             let wanted = if width == 1 { 1 } else { output };
             let is = |class: &i32| f64::from(u8::from(usize::try_from(*class) == Ok(wanted)));

@@ -14,12 +14,12 @@ pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
     let (package, mut predictor) = predict::load(home, &args.model)?;
     let frame = predict::frame(&Source::One(args.data.clone()), &predictor.plan.null_texts)?;
     let part = label(&predictor.plan, &frame)?;
-    let rows: Vec<usize> = (0..frame.rows()).collect();
+    let rows: Vec<usize> = (0..part.examples.rows).collect();
     let mut logits = Vec::new();
     for chunk in rows.chunks(1024) {
         logits.extend(predictor.logits(part.examples.gather(chunk))?);
     }
-    let found = metrics_of(&predictor.plan.target, loss_of(&predictor.plan.target), &logits, &part.targets);
+    let found = metrics_of(&predictor.plan.target, loss_of(&predictor.plan.target), &logits, &part);
     ui.line(format!("{} on {} rows of {}", package.label(), found.rows, args.data));
     if !found.classes.is_empty() {
         let rows = found

@@ -1,5 +1,8 @@
 //! `cupola models`
 
+mod export;
+mod import;
+
 use anyhow::Result;
 use cupola_prep::{InputColumn, OutputColumn, Signature};
 use cupola_registry::{Aliases, Home, Index, Package, Reference};
@@ -16,6 +19,8 @@ pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
             alias_to(home, ui, name, alias, *version, *expect)
         }
         ModelsCommand::Verify { model } => verify(home, ui, model.as_deref()),
+        ModelsCommand::Import(args) => import::run(home, ui, args),
+        ModelsCommand::Export(args) => export::run(home, ui, args),
     }
 }
 

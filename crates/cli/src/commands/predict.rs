@@ -20,10 +20,10 @@ const CHUNK: usize = 1024;
 pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
     let (_, mut predictor) = load(home, &args.model)?;
     let frame = input(&args.input, &predictor)?;
-    let rows: Vec<usize> = (0..frame.rows()).collect();
-    let mut predictions = Vec::with_capacity(rows.len());
     // All of it before any output: a row that does not fit leaves no half file.
     let examples = predictor.plan.apply(&frame)?;
+    let rows: Vec<usize> = (0..examples.rows).collect();
+    let mut predictions = Vec::with_capacity(rows.len());
     for chunk in rows.chunks(CHUNK) {
         predictions.extend(predictor.forward(examples.gather(chunk))?);
     }
@@ -90,7 +90,15 @@ fn csv(target: &str, predictions: &[Prediction]) -> String {
         .and_then(|p| p.probabilities.as_ref())
         .map(|p| p.keys().cloned().collect())
         .unwrap_or_default();
-    let mut text = quoted(target);
+    // A forecast has a column for each row ahead.
+    let ahead = match predictions.first().map(|prediction| &prediction.value) {
+        Some(Label::Numbers(values)) => values.len(),
+        _ => 0,
+    };
+    let mut text = match ahead {
+        0 => quoted(target),
+        _ => (1..=ahead).map(|step| quoted(&format!("{target}_{step}"))).collect::<Vec<_>>().join(","),
+    };
     for class in &classes {
         text.push(',');
         text.push_str(&quoted(&format!("{target}_p_{class}")));
@@ -100,6 +108,9 @@ fn csv(target: &str, predictions: &[Prediction]) -> String {
         match &prediction.value {
             Label::Number(number) => text.push_str(&number.to_string()),
             Label::Text(label) => text.push_str(&quoted(label)),
+            Label::Numbers(values) => {
+                text.push_str(&values.iter().map(f64::to_string).collect::<Vec<_>>().join(","));
+            }
         }
         for p in prediction.probabilities.iter().flat_map(|p| p.values()) {
             text.push(',');

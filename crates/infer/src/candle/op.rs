@@ -6,6 +6,7 @@ use cupola_spec::{Activation, Layer, Take};
 use super::Named;
 use super::attention::Attention;
 use super::recurrent::Recurrent;
+use super::series;
 use crate::error::Error;
 
 const EPSILON: f64 = 1e-5;
@@ -50,6 +51,7 @@ pub enum Op {
     LayerNorm {
         weight: Tensor,
         bias: Tensor,
+        eps: f64,
     },
     RmsNorm(Tensor),
     MaxPool {
@@ -79,6 +81,11 @@ pub enum Op {
     Glu(Activation),
     Take(Take),
     Transpose,
+    /// Steps of the moving average.
+    Decompose(usize),
+    /// `[width, in, length]`, `[1, width, 1]` and the stride.
+    SeriesPatch(Tensor, Tensor, usize),
+    Normalize,
     /// Dropout does nothing in inference.
     Nothing,
 }
@@ -113,7 +120,9 @@ fn op(named: &Named<'_>, place: &str, layer: &Layer) -> Result<Op, Error> {
             let shift = (get("bias")? - get("running_mean")?.mul(&scale)?)?;
             Op::Affine { scale, shift }
         }
-        Layer::LayerNorm {} => Op::LayerNorm { weight: get("weight")?, bias: get("bias")? },
+        Layer::LayerNorm { eps } => {
+            Op::LayerNorm { weight: get("weight")?, bias: get("bias")?, eps: eps.unwrap_or(EPSILON) }
+        }
         Layer::RmsNorm {} => Op::RmsNorm(get("weight")?),
         Layer::MaxPool { kernel, stride, padding } => {
             Op::MaxPool { kernel, stride: stride.unwrap_or(kernel), padding }
@@ -149,6 +158,11 @@ fn op(named: &Named<'_>, place: &str, layer: &Layer) -> Result<Op, Error> {
         Layer::Glu { function } => Op::Glu(function),
         Layer::Take { at } => Op::Take(at),
         Layer::Transpose {} => Op::Transpose,
+        Layer::Decompose { kernel } => Op::Decompose(kernel),
+        Layer::SeriesPatch { stride, width, .. } => {
+            Op::SeriesPatch(get("weight")?, get("bias")?.reshape((1, width, 1))?, stride)
+        }
+        Layer::Normalize {} => Op::Normalize,
         Layer::Residual { ref layers, ref shortcut, .. } => Op::Residual(
             ops(named, &format!("{place}.layers"), layers)?,
             ops(named, &format!("{place}.shortcut"), shortcut)?,
@@ -205,10 +219,10 @@ impl Op {
                 let scale = scale.reshape(shape.as_slice())?;
                 x.broadcast_mul(&scale)?.broadcast_add(&shift.reshape(shape)?)
             }
-            Self::LayerNorm { weight, bias } => {
+            Self::LayerNorm { weight, bias, eps } => {
                 let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
                 let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-                let y = centred.broadcast_div(&(variance + EPSILON)?.sqrt()?)?;
+                let y = centred.broadcast_div(&(variance + *eps)?.sqrt()?)?;
                 y.broadcast_mul(weight)?.broadcast_add(bias)
             }
             Self::RmsNorm(weight) => {
@@ -247,6 +261,9 @@ impl Op {
                 x.narrow(D::Minus1, 0, half)? * gate
             }
             Self::Transpose => x.transpose(1, 2)?.contiguous(),
+            Self::Decompose(kernel) => series::decompose(&x, *kernel),
+            Self::SeriesPatch(weight, bias, stride) => series::patch(&x, weight, bias, *stride),
+            Self::Normalize => x.broadcast_div(&x.sqr()?.sum_keepdim(1)?.sqrt()?.maximum(1e-12)?),
             // Those that need the padding are in `forward`.
             Self::Nothing | Self::Residual(..) | Self::ClassToken(_) | Self::Take(_) | Self::Attention(_) => {
                 Ok(x)

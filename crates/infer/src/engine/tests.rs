@@ -14,7 +14,7 @@ macro_rules! golden {
     };
 }
 
-const CASES: [(&str, &[u8]); 18] = golden![
+const CASES: [(&str, &[u8]); 22] = golden![
     "table",
     "cnn",
     "residual",
@@ -33,6 +33,10 @@ const CASES: [(&str, &[u8]); 18] = golden![
     "llama_block",
     "gpt",
     "llama",
+    "dlinear",
+    "patchtst",
+    "autoencoder",
+    "bert",
 ];
 
 fn case(json: &str, bytes: &[u8]) -> (Architecture, StateDict, StateDict) {

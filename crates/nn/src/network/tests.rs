@@ -24,7 +24,7 @@ macro_rules! golden {
 }
 
 /// Three lists of layers, then every family.
-const CASES: [(&str, &str, &[u8]); 18] = golden![
+const CASES: [(&str, &str, &[u8]); 22] = golden![
     "table",
     "cnn",
     "residual",
@@ -43,6 +43,10 @@ const CASES: [(&str, &str, &[u8]); 18] = golden![
     "llama_block",
     "gpt",
     "llama",
+    "dlinear",
+    "patchtst",
+    "autoencoder",
+    "bert",
 ];
 
 fn part(file: &StateDict, prefix: &str) -> StateDict {
@@ -91,6 +95,9 @@ fn check(name: &str, json: &str, bytes: &[u8], device: &Device, tolerance: f32) 
     let truth = match case.loss {
         #[allow(clippy::cast_possible_truncation)]
         Loss::CrossEntropy => Truth::classes(values("target").iter().map(|&x| x as i32).collect(), &autodiff),
+        _ if case.architecture.output > 1 => {
+            Truth::vectors(values("target"), case.architecture.output, &autodiff)
+        }
         _ => Truth::numbers(values("target"), &autodiff),
     };
     let loss = case.loss.mean(logits, truth.repeat(case.architecture.members() * case.architecture.steps()));
@@ -174,13 +181,14 @@ fn sizes_that_make_no_network_are_errors() {
     };
     let concat = TableStem::Concat;
     let build = |sources, output| {
-        let trunk = vec![Layer::LayerNorm {}, Layer::Flatten {}];
+        let trunk = vec![Layer::LayerNorm { eps: None }, Layer::Flatten {}];
         let architecture = Architecture {
             family: "layers".into(),
             sources,
             trunk,
             head: cupola_spec::Head::Vector,
             average: crate::Average::Output,
+            level: None,
             output,
             names: std::collections::BTreeMap::new(),
         };

@@ -23,7 +23,7 @@ fn input(name: &str, kind: Kind, unseen: Option<Unseen>) -> Resolved {
 }
 
 fn target(kind: TargetKind) -> Target {
-    Target { name: "y".into(), kind, column: None }
+    Target { name: "y".into(), kind, column: None, horizon: None, season: None }
 }
 
 fn mixed() -> (Frame, Plan) {
@@ -91,7 +91,7 @@ fn an_image_keeps_its_shape_and_is_scaled_as_one() {
 fn a_target_that_cannot_be_learned_says_why() {
     let say = |column: Column, kind| {
         let rows = frame([("y", column)]);
-        FittedTarget::fit(&target(kind), &[&rows], &rows).unwrap_err().to_string()
+        FittedTarget::fit(&target(kind), &[], &[&rows], &rows).unwrap_err().to_string()
     };
     let missing = say(texts(&["a", "", "b"]), TargetKind::Category);
     assert!(missing.contains("missing in 1 of 3 rows, first in row 2"), "{missing}");
@@ -103,9 +103,9 @@ fn a_target_that_cannot_be_learned_says_why() {
 #[test]
 fn numeric_classes_are_ordered_and_answered_as_numbers() {
     let rows = frame([("y", numbers(&[10.0, 9.0, 2.0]))]);
-    let fitted = FittedTarget::fit(&target(TargetKind::Category), &[&rows], &rows).unwrap();
+    let fitted = FittedTarget::fit(&target(TargetKind::Category), &[], &[&rows], &rows).unwrap();
     assert_eq!(fitted.apply(&rows).unwrap(), Targets::Class(vec![2, 1, 0]));
-    let answer = fitted.decode(&[0.0, 0.0, 3.0]);
+    let answer = fitted.decode(&[0.0, 0.0, 3.0], &[]);
     assert_eq!(answer.value, Label::Number(10.0));
     let p = answer.probabilities.unwrap();
     assert_eq!(p.keys().map(String::as_str).collect::<Vec<_>>(), ["2", "9", "10"]);
@@ -115,10 +115,10 @@ fn numeric_classes_are_ordered_and_answered_as_numbers() {
 #[test]
 fn a_regression_answers_on_the_scale_of_the_data() {
     let rows = frame([("y", numbers(&[10.0, 20.0, 30.0]))]);
-    let fitted = FittedTarget::fit(&target(TargetKind::Number), &[&rows], &rows).unwrap();
+    let fitted = FittedTarget::fit(&target(TargetKind::Number), &[], &[&rows], &rows).unwrap();
     let Targets::Number(scaled) = fitted.apply(&rows).unwrap() else { panic!("not a number") };
     for (logit, expected) in scaled.iter().zip([10.0, 20.0, 30.0]) {
-        let Label::Number(value) = fitted.decode(&[*logit]).value else { panic!("not a number") };
+        let Label::Number(value) = fitted.decode(&[*logit], &[]).value else { panic!("not a number") };
         assert!((value - expected).abs() < 1e-5);
     }
 }

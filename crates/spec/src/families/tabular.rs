@@ -38,15 +38,15 @@ pub fn ft_transformer(
     for block in 0..blocks {
         let mut attend = vec![attention.clone()];
         if block > 0 {
-            attend.insert(0, Layer::LayerNorm {});
+            attend.insert(0, Layer::LayerNorm { eps: None });
         }
         let reglu = Layer::Glu { function: Activation::Relu };
-        let mut forward = vec![Layer::LayerNorm {}, linear(2 * hidden), reglu];
+        let mut forward = vec![Layer::LayerNorm { eps: None }, linear(2 * hidden), reglu];
         forward.extend(dropout(p));
         forward.push(linear(width));
         layers.extend([residual(attend, 0.0), residual(forward, 0.0)]);
     }
-    layers.extend([Layer::Take { at: Take::First }, Layer::LayerNorm {}, act(Activation::Relu)]);
+    layers.extend([Layer::Take { at: Take::First }, Layer::LayerNorm { eps: None }, act(Activation::Relu)]);
     layers
 }
 

@@ -9,7 +9,7 @@ pub fn vit(patch: usize, blocks: usize, width: usize, heads: usize, p: f64, drop
     let mut layers = vec![Layer::Patch { size: patch, width }, Layer::ClassToken {}, Layer::Position {}];
     layers.extend(dropout(p));
     layers.extend(transformer(blocks, width, heads, false, p, drop_path));
-    layers.extend([Layer::LayerNorm {}, Layer::Take { at: Take::First }]);
+    layers.extend([Layer::LayerNorm { eps: None }, Layer::Take { at: Take::First }]);
     layers
 }
 
@@ -19,7 +19,7 @@ pub fn text_transformer(blocks: usize, width: usize, heads: usize, p: f64) -> Ve
     let mut layers = vec![linear(width), Layer::Position {}];
     layers.extend(dropout(p));
     layers.extend(transformer(blocks, width, heads, false, p, 0.0));
-    layers.extend([Layer::LayerNorm {}, Layer::Take { at: Take::Mean }]);
+    layers.extend([Layer::LayerNorm { eps: None }, Layer::Take { at: Take::Mean }]);
     layers
 }
 
@@ -28,7 +28,7 @@ pub fn gpt(blocks: usize, width: usize, heads: usize, p: f64) -> Vec<Layer> {
     let mut layers = vec![Layer::Position {}];
     layers.extend(dropout(p));
     layers.extend(transformer(blocks, width, heads, true, p, 0.0));
-    layers.push(Layer::LayerNorm {});
+    layers.push(Layer::LayerNorm { eps: None });
     layers
 }
 
@@ -61,15 +61,30 @@ fn transformer(
 ) -> Vec<Layer> {
     let attention = Layer::Attention { heads, kv_heads: None, causal, rope: false, bias: true, dropout: p };
     let block = || {
-        let mut attend = vec![Layer::LayerNorm {}, attention.clone()];
+        let mut attend = vec![Layer::LayerNorm { eps: None }, attention.clone()];
         attend.extend(dropout(p));
-        let mut forward = vec![Layer::LayerNorm {}, linear(4 * width), act(Activation::Gelu)];
+        let mut forward = vec![Layer::LayerNorm { eps: None }, linear(4 * width), act(Activation::Gelu)];
         forward.extend(dropout(p));
         forward.push(linear(width));
         forward.extend(dropout(p));
         [residual(attend, drop_path), residual(forward, drop_path)]
     };
     (0..blocks).flat_map(|_| block()).collect()
+}
+
+/// Zeng et al. 2023, 4: the head is linear in the trend and in what is left of the series.
+pub fn dlinear(kernel: usize) -> Vec<Layer> {
+    vec![Layer::Decompose { kernel }, Layer::Flatten {}]
+}
+
+/// Nie et al. 2023: stretches as tokens, positions, transformer blocks; the head reads all tokens.
+pub fn patchtst(patch: [usize; 2], blocks: usize, width: usize, heads: usize, p: f64) -> Vec<Layer> {
+    let [length, stride] = patch;
+    let mut layers = vec![Layer::SeriesPatch { length, stride, width }, Layer::Position {}];
+    layers.extend(dropout(p));
+    layers.extend(transformer(blocks, width, heads, false, p, 0.0));
+    layers.extend([Layer::LayerNorm { eps: None }, Layer::Flatten {}]);
+    layers
 }
 
 /// Recurrent layers with dropout between them; the last step is read.

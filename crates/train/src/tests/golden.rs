@@ -87,13 +87,7 @@ fn losses_and_their_gradients_are_pytorchs() {
 fn optimisers_take_pytorchs_steps() {
     let golden = golden().optimisers;
     let device = Device::flex().autodiff();
-    let design = Design {
-        table: cupola_spec::TableStem::Concat,
-        token_width: 1,
-        layers: vec![cupola_spec::Layer::Linear { out: 4, bias: true }],
-        head: cupola_spec::Head::Vector,
-        names: BTreeMap::new(),
-    };
+    let design = Design::of(vec![cupola_spec::Layer::Linear { out: 4, bias: true }], 1);
     let block = Block::Table { numbers: 3, encoded: 0, indices: Vec::new() };
     let architecture =
         Architecture::new("layers", &design, vec![Source::of(&design, block)], 1, Average::Output).unwrap();

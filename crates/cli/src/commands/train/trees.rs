@@ -48,6 +48,6 @@ pub fn run(home: &Home, ui: Ui, run: &Run, loaded: &Loaded, spec: &Boosting) -> 
     };
     finish(home, ui, &made, record, |part| {
         let part = prepared.part(part);
-        Ok(metrics_of(target, loss_of(target), &trees.logits(&part.examples)?, &part.targets))
+        Ok(metrics_of(target, loss_of(target), &trees.logits(&part.examples)?, part))
     })
 }

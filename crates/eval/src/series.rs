@@ -1,0 +1,120 @@
+//! Forecasts and anomaly scores.
+
+use indexmap::IndexMap;
+
+use crate::Metrics;
+use crate::classification::roc_auc;
+use crate::regression::regression;
+
+/// Quantiles of anomaly scores that are told.
+const QUANTILES: [(&str, f64); 3] = [("score_p50", 0.5), ("score_p95", 0.95), ("score_p99", 0.99)];
+
+/// Metrics of forecasts `[rows, horizon]` in the units of the target: those of a regression over all
+/// rows and steps, `mase` (mean absolute error over `naive`, that of the value a season before;
+/// Hyndman and Koehler 2006), and the RMSE of each step ahead.
+#[allow(clippy::cast_precision_loss)]
+pub fn forecast(truth: &[f64], predicted: &[f64], horizon: usize, naive: Option<f64>) -> Metrics {
+    let mut metrics = regression(truth, predicted);
+    let rows = truth.len() / horizon.max(1);
+    if let (Some(naive), Some(mae)) = (naive, metrics.values.get("mae").copied()) {
+        metrics.values.insert("mase".to_owned(), mae / naive);
+    }
+    let step = |ahead: usize| {
+        let errors = (0..rows).map(|row| truth[row * horizon + ahead] - predicted[row * horizon + ahead]);
+        (errors.map(|error| error * error).sum::<f64>() / rows as f64).sqrt()
+    };
+    Metrics { rows, steps: (0..horizon).map(step).collect(), ..metrics }
+}
+
+/// Quantiles of anomaly scores, and with labels how well they rank the anomalies: `roc_auc`, and
+/// `average_precision` as scikit-learn has it.
+#[allow(clippy::cast_possible_truncation)]
+pub fn anomaly(scores: &[f64], labels: &[bool]) -> Metrics {
+    let mut values = IndexMap::new();
+    if labels.len() == scores.len() {
+        let narrow: Vec<f32> = scores.iter().map(|&score| score as f32).collect();
+        let found = [("roc_auc", roc_auc(labels, &narrow)), ("average_precision", precision(scores, labels))];
+        for (name, value) in found {
+            value.into_iter().for_each(|value| {
+                values.insert(name.to_owned(), value);
+            });
+        }
+    }
+    let mut sorted = scores.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    for (name, share) in QUANTILES {
+        quantile(&sorted, share).into_iter().for_each(|value| {
+            values.insert(name.to_owned(), value);
+        });
+    }
+    Metrics { rows: scores.len(), values, ..Metrics::default() }
+}
+
+/// By linear interpolation, as `numpy.quantile` has it.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+    let place = sorted.len().checked_sub(1)? as f64 * share;
+    let below = place.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    Some(sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64))
+}
+
+/// Sum over the ranked scores of the precision at each rise of the recall; rows of one score count
+/// together.
+#[allow(clippy::cast_precision_loss)]
+fn precision(scores: &[f64], labels: &[bool]) -> Option<f64> {
+    let positives = labels.iter().filter(|label| **label).count();
+    if positives == 0 {
+        return None;
+    }
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_unstable_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    let (mut sum, mut hits, mut seen, mut at) = (0.0, 0, 0, 0);
+    while at < order.len() {
+        let score = scores[order[at]];
+        let before = hits;
+        while at < order.len() && scores[order[at]].total_cmp(&score).is_eq() {
+            hits += usize::from(labels[order[at]]);
+            seen += 1;
+            at += 1;
+        }
+        sum += (hits - before) as f64 / positives as f64 * (hits as f64 / seen as f64);
+    }
+    Some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-9, "{found}, expected {expected}");
+    }
+
+    #[test]
+    fn a_forecast_is_told_for_each_step_and_beside_the_naive_one() {
+        // Off by 1 and by 3 one step ahead, by 0 and 2 two steps ahead.
+        let found = forecast(&[1.0, 2.0, 3.0, 4.0], &[2.0, 2.0, 6.0, 6.0], 2, Some(2.0));
+        assert_eq!(found.rows, 2);
+        close(found.steps[0], 5.0_f64.sqrt());
+        close(found.steps[1], 2.0_f64.sqrt());
+        close(found.values["mae"], 1.5);
+        close(found.values["mase"], 0.75);
+    }
+
+    #[test]
+    fn ranks_of_anomalies_are_scikit_learns() {
+        let golden: Value = serde_json::from_str(include_str!("golden/metrics.json")).unwrap();
+        let case = &golden["anomaly"];
+        let scores: Vec<f64> = serde_json::from_value(case["scores"].clone()).unwrap();
+        let labels: Vec<bool> = serde_json::from_value(case["labels"].clone()).unwrap();
+        let found = anomaly(&scores, &labels);
+        for (name, expected) in case["expected"].as_object().unwrap() {
+            close(found.values[name.as_str()], expected.as_f64().unwrap());
+        }
+        assert!(!anomaly(&scores, &[]).values.contains_key("roc_auc"));
+        assert!(anomaly(&[], &[]).values.is_empty());
+    }
+}

@@ -1,0 +1,37 @@
+//! Layers on series, as `cupola_nn` has them.
+
+use candle_core::{Error as CandleError, Tensor};
+
+/// Under the root of a window's variance.
+const EPSILON: f64 = 1e-5;
+
+/// Stretches of `[batch, time, in]` as tokens `[batch, patches, width]`; the last one ends at the last
+/// step.
+pub fn patch(x: &Tensor, weight: &Tensor, bias: &Tensor, stride: usize) -> Result<Tensor, CandleError> {
+    let (time, length) = (x.dim(1)?, weight.dim(2)?);
+    let over = (time - length) % stride;
+    let x = x.narrow(1, over, time - over)?.transpose(1, 2)?.contiguous()?;
+    x.conv1d(weight, 0, stride, 1, 1)?.broadcast_add(bias)?.transpose(1, 2)?.contiguous()
+}
+
+/// The moving average over `kernel` steps, the ends repeated, and the rest beside it.
+#[allow(clippy::cast_precision_loss)]
+pub fn decompose(x: &Tensor, kernel: usize) -> Result<Tensor, CandleError> {
+    let time = x.dim(1)?;
+    let padded = x.pad_with_same(1, kernel / 2, kernel / 2)?;
+    let mut sum = padded.narrow(1, 0, time)?;
+    for shift in 1..kernel {
+        sum = (sum + padded.narrow(1, shift, time)?)?;
+    }
+    let trend = (sum / kernel as f64)?;
+    Tensor::cat(&[&trend, &(x - &trend)?], 2)
+}
+
+/// Mean and deviation of each series of a window `[batch, time, width]`, and the window without them.
+pub fn take_out(x: &Tensor) -> Result<[Tensor; 3], CandleError> {
+    let mean = x.mean_keepdim(1)?;
+    let centred = x.broadcast_sub(&mean)?;
+    let deviation = (centred.sqr()?.mean_keepdim(1)? + EPSILON)?.sqrt()?;
+    let rest = centred.broadcast_div(&deviation)?;
+    Ok([mean, deviation, rest])
+}

@@ -1,0 +1,57 @@
+//! Losses of logits that are on the host, for metrics.
+
+use cupola_nn::Loss;
+use cupola_prep::{Labelled, Targets};
+
+/// The loss of given logits, on the host.
+#[allow(clippy::cast_precision_loss)]
+pub fn mean_loss(loss: Loss, width: usize, logits: &[f32], part: &Labelled) -> Option<f64> {
+    let losses: Vec<f64> = match &part.targets {
+        // A row's loss is the mean over its numbers, so the mean over all of them is that over the rows.
+        Targets::Number(y) | Targets::Vector { values: y, .. } => differences(loss, logits, y),
+        Targets::Own { .. } => differences(loss, logits, &part.examples.dense),
+        Targets::Class(class) if width == 1 => logits
+            .iter()
+            .zip(class)
+            .map(|(&x, &y)| {
+                let (x, y) = (f64::from(x), f64::from(y));
+                let plain = x.max(0.0) - x * y + (-x.abs()).exp().ln_1p();
+                plain * focus(loss, (-plain).exp())
+            })
+            .collect(),
+        Targets::Class(class) | Targets::Tokens { next: class, .. } => logits
+            .chunks(width)
+            .zip(class)
+            .filter_map(|(row, &class)| {
+                let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let sum: f64 = row.iter().map(|x| f64::from(x - most).exp()).sum();
+                let own = row.get(usize::try_from(class).ok()?)?;
+                let plain = sum.ln() - f64::from(own - most);
+                Some(plain * focus(loss, (-plain).exp()))
+            })
+            .collect(),
+    };
+    (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64)
+}
+
+fn differences(loss: Loss, logits: &[f32], y: &[f32]) -> Vec<f64> {
+    logits.iter().zip(y).map(|(x, y)| loss_of_difference(loss, f64::from(x - y))).collect()
+}
+
+/// Loss of a number that is `off` too large.
+fn loss_of_difference(loss: Loss, off: f64) -> f64 {
+    match loss {
+        Loss::Huber { delta } if off.abs() > delta => delta * (off.abs() - 0.5 * delta),
+        Loss::Huber { .. } => 0.5 * off * off,
+        Loss::Quantile { quantile } => (-quantile * off).max((1.0 - quantile) * off),
+        _ => off * off,
+    }
+}
+
+/// What the focal loss multiplies with, `p` being the probability of the class.
+fn focus(loss: Loss, p: f64) -> f64 {
+    match loss {
+        Loss::Focal { gamma } | Loss::BinaryFocal { gamma } => (1.0 - p).max(0.0).powf(gamma),
+        _ => 1.0,
+    }
+}

@@ -1,0 +1,72 @@
+//! Mixup (Zhang et al. 2018): each example of a batch blended with another one, and its loss too.
+
+use cupola_prep::{draw, unit};
+
+/// The blend of one batch: each example counts by `share`, the one after it in the batch by the rest.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Mixup {
+    /// Of the example itself.
+    pub share: f64,
+}
+
+impl Mixup {
+    /// That of a step; `None` where `alpha` is 0. The share follows Beta(alpha, alpha), by Joehnk's
+    /// method (1964), which suits an alpha of at most 1.
+    pub fn of(alpha: f64, seed: u64, step: u64) -> Option<Self> {
+        if alpha <= 0.0 {
+            return None;
+        }
+        let mut at = 0;
+        loop {
+            let mut power = || {
+                at += 1;
+                unit(draw(seed, "mixup", step, at)).powf(1.0 / alpha)
+            };
+            let (a, b) = (power(), power());
+            if a + b > 0.0 && a + b <= 1.0 {
+                return Some(Self { share: a / (a + b) });
+            }
+        }
+    }
+
+    /// Blends real numbers of a part of the batch with those of its partners.
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn blend(self, own: &mut [f32], partner: &[f32]) {
+        let share = self.share as f32;
+        for (a, b) in own.iter_mut().zip(partner) {
+            *a = share * *a + (1.0 - share) * b;
+        }
+    }
+}
+
+/// The example that each one of `batch[at..at + count]` is blended with: the next one, and after the
+/// last one the first. The order of a batch is random, so the pairs are.
+pub(crate) fn partners(batch: &[usize], at: usize, count: usize) -> Vec<usize> {
+    (at..at + count).map(|place| batch[(place + 1) % batch.len()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_follow_the_beta_distribution() {
+        for (alpha, variance) in [(0.2, 1.0 / (4.0 * 1.4)), (1.0, 1.0 / 12.0)] {
+            let n = 20_000;
+            let shares: Vec<f64> = (0..n).map(|step| Mixup::of(alpha, 5, step).unwrap().share).collect();
+            let mean = shares.iter().sum::<f64>() / n as f64;
+            let found = shares.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64;
+            // Five standard errors of the mean are 0.015.
+            assert!((mean - 0.5).abs() < 0.015, "{alpha}: mean {mean}");
+            assert!((found / variance - 1.0).abs() < 0.04, "{alpha}: variance {found}, {variance}");
+        }
+        assert_eq!(Mixup::of(0.0, 5, 0), None);
+    }
+
+    #[test]
+    fn partners_do_not_depend_on_the_parts_of_a_batch() {
+        let batch = [7, 3, 9];
+        assert_eq!(partners(&batch, 0, 3), [3, 9, 7]);
+        assert_eq!([partners(&batch, 0, 2), partners(&batch, 2, 1)].concat(), [3, 9, 7]);
+    }
+}
