@@ -6,6 +6,7 @@ mod device;
 mod failure;
 mod load;
 mod memory;
+mod pretrained;
 mod progress;
 mod ui;
 
@@ -42,8 +43,8 @@ pub fn main() -> ExitCode {
 fn run(home: &cupola_registry::Home, ui: ui::Ui, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Train(args) => commands::train::run(home, ui, &args),
-        Command::Rate(args) => commands::rate::run(ui, &args),
-        Command::Check(args) => commands::check::run(ui, &args),
+        Command::Rate(args) => commands::rate::run(home, ui, &args),
+        Command::Check(args) => commands::check::run(home, ui, &args),
         Command::Evaluate(args) => commands::evaluate::run(home, ui, &args),
         Command::Predict(args) => commands::predict::run(home, &args),
         Command::Generate(args) => commands::generate::run(home, ui, &args),

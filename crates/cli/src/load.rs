@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use cupola_data::Table;
 use cupola_prep::{Frame, Prepared, prepare};
-use cupola_spec::Run;
+use cupola_registry::Home;
+use cupola_spec::{Model, PACKAGE, Run};
 
 use crate::failure::Mistake;
+use crate::pretrained::{self, Pretrained};
 
 /// Rows of a run, split and transformed, and where they came from.
 pub struct Loaded {
@@ -17,13 +19,15 @@ pub struct Loaded {
     pub table: Table,
     /// The test source, if there is one.
     pub test: Option<Table>,
+    /// What training starts from, if it is a package.
+    pub pretrained: Option<Pretrained>,
 }
 
 /// Reads a config; a path in it is looked up from here, then beside the config.
 ///
 /// # Errors
 /// All problems of the config.
-pub fn config(path: &Path, overrides: &[String]) -> Result<Run> {
+pub fn config(home: &Home, path: &Path, overrides: &[String]) -> Result<Run> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Mistake(format!("{}: {error}; check --config", path.display())))?;
     let roots = roots(Some(path));
@@ -32,7 +36,30 @@ pub fn config(path: &Path, overrides: &[String]) -> Result<Run> {
         let found = found.ok_or_else(|| format!("no file {wanted}; check the path"))?;
         std::fs::read_to_string(&found).map_err(|error| format!("{wanted}: {error}; check the path"))
     };
-    Ok(cupola_spec::parse(&path.to_string_lossy(), &text, overrides, &load)?)
+    parse(home, &path.to_string_lossy(), &text, overrides, &load)
+}
+
+/// A run from the text of its config; a package in it gets its exact version.
+///
+/// # Errors
+/// All problems of the config.
+pub fn parse(
+    home: &Home,
+    origin: &str,
+    text: &str,
+    overrides: &[String],
+    load: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<Run> {
+    let load = |wanted: &str| match wanted.strip_prefix(PACKAGE) {
+        Some(package) => pretrained::model_text(home, package),
+        None => load(wanted),
+    };
+    let mut run = cupola_spec::parse(origin, text, overrides, &load)?;
+    if let Some(start) = &mut run.start {
+        start.package = pretrained::label(home, &start.package)?;
+        run.sealed.model = Model::Package(start.clone());
+    }
+    Ok(run)
 }
 
 /// Folders that paths in a config are relative to: here, then the config's own and the one above.
@@ -49,13 +76,15 @@ pub fn roots(config: Option<&Path>) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// Whatever is wrong with the source or does not fit.
-pub fn data(run: &Run, config: Option<&Path>) -> Result<Loaded> {
+pub fn data(home: &Home, run: &Run, config: Option<&Path>) -> Result<Loaded> {
+    let start = run.start.as_ref();
+    let pretrained = start.map(|start| pretrained::read(home, &start.package)).transpose()?;
     let roots = roots(config);
     let read = |source| cupola_data::load(source, run.data.query.as_deref(), &run.data.null, &roots);
     let table = read(&run.data.source)?;
     let test = run.data.test_source.as_ref().map(read).transpose()?;
     let frame = Frame::from_batches(&table.schema, &table.batches)?;
     let test_frame = test.as_ref().map(|t| Frame::from_batches(&t.schema, &t.batches)).transpose()?;
-    let prepared = prepare(run, &frame, test_frame.as_ref())?;
-    Ok(Loaded { prepared, table, test })
+    let prepared = prepare(run, &frame, test_frame.as_ref(), pretrained.as_ref().map(|start| &start.plan))?;
+    Ok(Loaded { prepared, table, test, pretrained })
 }

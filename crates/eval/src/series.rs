@@ -35,17 +35,13 @@ pub fn anomaly(scores: &[f64], labels: &[bool]) -> Metrics {
         let narrow: Vec<f32> = scores.iter().map(|&score| score as f32).collect();
         let found = [("roc_auc", roc_auc(labels, &narrow)), ("average_precision", precision(scores, labels))];
         for (name, value) in found {
-            value.into_iter().for_each(|value| {
-                values.insert(name.to_owned(), value);
-            });
+            values.extend(value.map(|value| (name.to_owned(), value)));
         }
     }
     let mut sorted = scores.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     for (name, share) in QUANTILES {
-        quantile(&sorted, share).into_iter().for_each(|value| {
-            values.insert(name.to_owned(), value);
-        });
+        values.extend(quantile(&sorted, share).map(|value| (name.to_owned(), value)));
     }
     Metrics { rows: scores.len(), values, ..Metrics::default() }
 }
@@ -69,7 +65,7 @@ fn precision(scores: &[f64], labels: &[bool]) -> Option<f64> {
     }
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_unstable_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-    let (mut sum, mut hits, mut seen, mut at) = (0.0, 0, 0, 0);
+    let (mut sum, mut hits, mut seen, mut at) = (0.0, 0_usize, 0_usize, 0);
     while at < order.len() {
         let score = scores[order[at]];
         let before = hits;

@@ -23,6 +23,7 @@ pub struct CandleEngine {
     trunk: Vec<Op>,
     head: HeadOp,
     level: Option<usize>,
+    trims: bool,
     output: usize,
 }
 
@@ -75,7 +76,8 @@ impl CandleEngine {
                 HeadOp::Members(named.get("head", "weight")?, bias, architecture.average)
             }
         };
-        Ok(Self { sources, trunk, head, level: architecture.level, output: architecture.output })
+        let Architecture { level, output, .. } = *architecture;
+        Ok(Self { sources, trunk, head, level, trims: architecture.trims(), output })
     }
 }
 
@@ -85,6 +87,7 @@ impl Engine for CandleEngine {
     }
 
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
+        let examples = if self.trims { examples.trimmed() } else { examples };
         let (mut dense, mut index) = (0, 0);
         let mut flows = Vec::with_capacity(self.sources.len());
         for source in &self.sources {
@@ -144,7 +147,8 @@ impl SourceOps {
             Block::Series { steps, width } => {
                 Flow::plain(Tensor::from_vec(dense, (rows, steps, width), &Device::Cpu)?)
             }
-            Block::Text { length, .. } => {
+            Block::Text { .. } => {
+                let length = indices.len() / rows.max(1);
                 let padding: Vec<f32> = indices.iter().map(|&i| f32::from(u8::from(i == 0))).collect();
                 let indices = Tensor::from_vec(indices, rows * length, &Device::Cpu)?;
                 let x = self.embeddings[0].index_select(&indices, 0)?.reshape((rows, length, ()))?;
@@ -220,5 +224,7 @@ fn columns<T: Copy>(values: &[T], rows: usize, at: usize, width: usize) -> Vec<T
     if all == 0 || width == 0 {
         return Vec::new();
     }
-    values.chunks(all).flat_map(|row| &row[at..at + width]).copied().collect()
+    // Texts may come without the padding at their ends.
+    let end = (at + width).min(all);
+    values.chunks(all).flat_map(|row| &row[at..end]).copied().collect()
 }

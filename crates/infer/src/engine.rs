@@ -77,6 +77,7 @@ impl Engine for BurnEngine {
     }
 
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
+        let examples = if self.network.trims() { examples.trimmed() } else { examples };
         let Examples { rows, dense, indices, .. } = examples;
         let input = Input::new(rows, dense, indices, &self.device);
         let fail = |why: String| cupola_nn::Error::Device { device: self.device_name.clone(), why };
@@ -132,7 +133,9 @@ fn choose(
 ) -> Result<(Box<dyn Engine>, EngineReport), Error> {
     let (mut difference, mut scale) = (0.0, 1.0);
     // A GPU takes other kernels for one row than for many.
-    for rows in [1, 64] {
+    // Long texts take long: fewer of them tell as much.
+    let width = architecture.dense_width() + architecture.index_sizes().len();
+    for rows in [1, (16_384 / width.max(1)).clamp(2, 64)] {
         let sample = sample(architecture, rows);
         let b = contained(candle.as_mut(), sample.clone())?;
         scale = b.iter().map(|x| x.abs()).fold(scale, f32::max);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cupola_spec::{Block, Design, Head, Layer, ShapeRow, trace};
+use cupola_spec::{Block, Design, Head, Layer, Lora, ShapeRow, trace};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -27,6 +27,9 @@ pub struct Architecture {
     /// the answer; all columns enter the trunk without theirs (Kim et al. 2022).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<usize>,
+    /// Small matrices that are trained in place of the trunk; what is published has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<Lora>,
     /// Width of the head.
     pub output: usize,
     /// Names of modules that are not those of their place, by that place.
@@ -66,6 +69,7 @@ impl Architecture {
             head: design.head,
             average,
             level: None,
+            lora: design.lora,
             output,
             names: design.names.clone(),
         };
@@ -183,6 +187,16 @@ impl Architecture {
         }
     }
 
+    /// Whether padding at the end of every text of a batch can be cut off without a change of the
+    /// answers: no layer before the texts become vectors knows how long they are.
+    pub fn trims(&self) -> bool {
+        let text = matches!(
+            self.sources.as_slice(),
+            [Source { block: Block::Text { .. }, encoder, .. }] if encoder.is_empty()
+        );
+        text && self.head != Head::Steps && trims(&self.trunk)
+    }
+
     /// Number of trained values.
     ///
     /// # Errors
@@ -190,4 +204,30 @@ impl Architecture {
     pub fn parameters(&self) -> Result<usize, Error> {
         Ok(self.table()?.iter().map(|row| row.parameters).sum())
     }
+}
+
+/// Whether the layers up to the one vector of a text go step by step, or look at padding with a mask.
+fn trims(layers: &[Layer]) -> bool {
+    let before = layers.iter().take_while(|layer| !matches!(layer, Layer::Take { .. }));
+    before.clone().count() < layers.len()
+        && before.into_iter().all(|layer| match layer {
+            Layer::Residual { layers, shortcut, .. } => {
+                layers.iter().chain(shortcut).all(|layer| step_by_step(layer))
+            }
+            layer => step_by_step(layer),
+        })
+}
+
+fn step_by_step(layer: &Layer) -> bool {
+    matches!(
+        layer,
+        Layer::Position {}
+            | Layer::LayerNorm { .. }
+            | Layer::RmsNorm {}
+            | Layer::Dropout { .. }
+            | Layer::Linear { .. }
+            | Layer::Activation { .. }
+            | Layer::Glu { .. }
+            | Layer::Attention { .. }
+    )
 }

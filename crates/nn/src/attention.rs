@@ -7,6 +7,7 @@ use burn::tensor::{Bool, Device, Tensor, TensorData, activation};
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::layer::linear;
+use crate::lora::Adapted;
 
 /// Stands for minus infinity before a softmax; a row that is masked throughout stays finite.
 const MASKED: f32 = -1e30;
@@ -34,9 +35,9 @@ pub struct Sizes {
 /// `softmax(q k / sqrt(d)) v` in each head (Vaswani et al. 2017, 3.2).
 #[derive(Module, Debug)]
 pub struct Attention {
-    q: Linear,
+    q: Adapted,
     k: Linear,
-    v: Linear,
+    v: Adapted,
     o: Linear,
     dropout: Dropout,
     #[module(skip)]
@@ -52,8 +53,10 @@ impl Attention {
     ) -> Result<Self, Error> {
         let Sizes { width, heads, kv_heads, bias, .. } = sizes;
         let kv = width / heads * kv_heads;
-        let mut map = |part: &str, out| linear(builder, &format!("{name}.{part}"), width, out, bias);
-        let (q, k, v, o) = (map("q", width)?, map("k", kv)?, map("v", kv)?, map("o", width)?);
+        let q = Adapted::build(builder, &format!("{name}.q"), width, width, bias)?;
+        let k = linear(builder, &format!("{name}.k"), width, kv, bias)?;
+        let v = Adapted::build(builder, &format!("{name}.v"), width, kv, bias)?;
+        let o = linear(builder, &format!("{name}.o"), width, width, bias)?;
         Ok(Self { q, k, v, o, dropout: DropoutConfig::new(dropout).init(), sizes })
     }
 

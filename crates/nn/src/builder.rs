@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
+use cupola_spec::Lora;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::Error;
+use crate::lora::is_adapter;
 use crate::weights::{Start, Weights};
 
 /// How a parameter's memory relates to `PyTorch`'s layout.
@@ -45,6 +47,7 @@ pub struct Builder<'a> {
     pub(crate) device: &'a Device,
     weights: &'a mut dyn Weights,
     names: &'a BTreeMap<String, String>,
+    pub(crate) lora: Option<Lora>,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -54,14 +57,20 @@ impl<'a> Builder<'a> {
         device: &'a Device,
         weights: &'a mut dyn Weights,
         names: &'a BTreeMap<String, String>,
+        lora: Option<Lora>,
     ) -> Self {
-        Self { device, weights, names, entries: Vec::new() }
+        Self { device, weights, names, lora, entries: Vec::new() }
     }
 
     /// `trunk.0.weight` under the module's own name, if it has one.
     fn named(&self, name: &str) -> String {
         let Some((place, part)) = name.rsplit_once('.') else { return name.to_owned() };
         self.names.get(place).map_or_else(|| name.to_owned(), |module| format!("{module}.{part}"))
+    }
+
+    /// Whether a parameter is trained: with low-rank matrices only those and the head are.
+    fn trains(&self, name: &str) -> bool {
+        self.device.is_autodiff() && (self.lora.is_none() || is_adapter(name) || name.starts_with("head."))
     }
 
     /// A trained parameter in `PyTorch`'s layout.
@@ -71,7 +80,7 @@ impl<'a> Builder<'a> {
         shape: [usize; D],
         start: Start,
     ) -> Result<Param<Tensor<D>>, Error> {
-        let tensor = self.tensor(name, shape, start)?.set_require_grad(self.device.is_autodiff());
+        let tensor = self.tensor(name, shape, start)?.set_require_grad(self.trains(name));
         Ok(Param::initialized(self.register(name, D, Order::Same), tensor))
     }
 
@@ -86,7 +95,7 @@ impl<'a> Builder<'a> {
             self.weights.take(&self.named(name), &[output, input], Start::Uniform { fan_in: input })?;
         let data = transpose(&data, output, input);
         let tensor = Tensor::from_data(TensorData::new(data, [input, output]), self.device)
-            .set_require_grad(self.device.is_autodiff());
+            .set_require_grad(self.trains(name));
         Ok(Param::initialized(self.register(name, 2, Order::Transposed), tensor))
     }
 

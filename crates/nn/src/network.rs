@@ -26,6 +26,8 @@ pub struct Network {
     #[module(skip)]
     level: Option<usize>,
     #[module(skip)]
+    trims: bool,
+    #[module(skip)]
     entries: Vec<Entry>,
 }
 
@@ -39,7 +41,7 @@ impl Network {
         weights: &mut dyn Weights,
         device: &Device,
     ) -> Result<Self, Error> {
-        let mut builder = Builder::new(device, weights, &architecture.names);
+        let mut builder = Builder::new(device, weights, &architecture.names, architecture.lora);
         let mut sources = Vec::new();
         let mut shape = Vec::new();
         let several = architecture.sources.len() > 1;
@@ -57,7 +59,7 @@ impl Network {
         let head =
             Head::build(&mut builder, architecture.head, &shape, architecture.output, architecture.average)?;
         let entries = builder.entries;
-        Ok(Self { sources, trunk, head, level: architecture.level, entries })
+        Ok(Self { sources, trunk, head, level: architecture.level, trims: architecture.trims(), entries })
     }
 
     /// Builds the modules with the weights of a state dict, all of which must fit.
@@ -69,6 +71,11 @@ impl Network {
         let network = Self::build(architecture, &mut weights, device)?;
         weights.finish()?;
         Ok(network)
+    }
+
+    /// As [`Architecture::trims`].
+    pub fn trims(&self) -> bool {
+        self.trims
     }
 
     /// Logits `[batch, output]`; the members of an ensemble are averaged.

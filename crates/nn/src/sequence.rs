@@ -137,7 +137,8 @@ impl Position {
 
     /// Adds them.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        x + self.position.val().unsqueeze()
+        let time = x.dims()[1];
+        x + self.position.val().narrow(0, 0, time).unsqueeze()
     }
 }
 

@@ -268,6 +268,8 @@ impl SourceModule {
 /// Columns of `whole`; the tensor itself where they are all of them.
 fn part<K: Basic>(whole: Option<&Tensor<2, K>>, at: usize, width: usize) -> Option<Tensor<2, K>> {
     let whole = whole.filter(|_| width > 0)?;
+    // Texts may come without the padding at their ends.
+    let width = width.min(whole.dims()[1] - at);
     let all = at == 0 && whole.dims()[1] == width;
     Some(if all { whole.clone() } else { whole.clone().narrow(1, at, width) })
 }

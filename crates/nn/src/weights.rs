@@ -3,6 +3,7 @@
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::Error;
+use crate::lora::is_adapter;
 use crate::state_dict::{Array, StateDict};
 
 /// How a weight starts.
@@ -67,6 +68,34 @@ impl Weights for Drawn {
                 .collect(),
             Start::Signs => (0..n).map(|i| if unit(i) < 0.5 { -1.0 } else { 1.0 }).collect(),
         })
+    }
+}
+
+/// Weights to start from: those of a trained network for all but the head and what is new.
+#[derive(Debug)]
+pub struct Started<'a> {
+    /// Of the trained network, by the places of its modules.
+    pub weights: &'a StateDict,
+    /// Name of the head.
+    pub head: &'a str,
+    /// For what is drawn.
+    pub drawn: Drawn,
+}
+
+impl Weights for Started<'_> {
+    fn take(&mut self, name: &str, shape: &[usize], start: Start) -> Result<Vec<f32>, Error> {
+        let of_head = name.strip_prefix(self.head).is_some_and(|rest| rest.starts_with('.'));
+        if of_head || is_adapter(name) {
+            return self.drawn.take(name, shape, start);
+        }
+        let found = self.weights.get(name).ok_or_else(|| Error::Missing { name: name.to_owned() })?;
+        // A shorter text takes the first positions.
+        let longer = matches!((found.shape.as_slice(), shape), ([a, b], [c, d]) if a >= c && b == d);
+        if found.shape == shape || longer && name.ends_with(".position") {
+            return Ok(found.data[..shape.iter().product()].to_vec());
+        }
+        let (expected, found) = (shape.to_vec(), found.shape.clone());
+        Err(Error::WeightShape { name: name.to_owned(), expected, found })
     }
 }
 

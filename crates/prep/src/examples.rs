@@ -42,6 +42,17 @@ impl Examples {
         Self { layout, rows, dense: vec![0.0; dense], indices: vec![0; indices] }
     }
 
+    /// Cuts off what is padding in all texts; for layouts of one text.
+    #[must_use]
+    pub fn trimmed(self) -> Self {
+        let [Block::Text { length, .. }] = self.layout.blocks.as_slice() else { return self };
+        let length = *length;
+        let last = |row: &[i32]| row.iter().rposition(|&token| token != 0).map_or(1, |place| place + 1);
+        let longest = self.indices.chunks(length).map(last).max().unwrap_or(1);
+        let indices = self.indices.chunks(length).flat_map(|row| &row[..longest]).copied().collect();
+        Self { indices, ..self }
+    }
+
     /// The examples at `rows`, in that order.
     #[must_use]
     pub fn gather(&self, rows: &[usize]) -> Self {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::frame::{Column, Frame};
+use crate::text::FittedTokenizer;
 
 /// More distinct texts than this, and a column is no category.
 const MOST_CATEGORIES: usize = 1000;
@@ -20,6 +21,15 @@ pub struct Resolved {
     pub input: Input,
     /// Its columns, in the order of the table.
     pub columns: Vec<String>,
+    /// For a text: a tokenizer that a model has learned before.
+    pub tokenizer: Option<FittedTokenizer>,
+}
+
+impl Resolved {
+    /// An input with its columns.
+    pub fn new(input: Input, columns: Vec<String>) -> Self {
+        Self { input, columns, tokenizer: None }
+    }
 }
 
 /// What was inferred about one column.
@@ -98,7 +108,7 @@ fn declared(input: &Input, frame: &Frame, target: &str) -> Result<Resolved, Erro
             return Err(Error::Input { input: input.name.clone(), why });
         }
     }
-    Ok(Resolved { input: input.clone(), columns })
+    Ok(Resolved::new(input.clone(), columns))
 }
 
 fn inferred(frame: &Frame, target: &str) -> Result<(Vec<Resolved>, Vec<Finding>), Error> {
@@ -108,7 +118,7 @@ fn inferred(frame: &Frame, target: &str) -> Result<(Vec<Resolved>, Vec<Finding>)
         let (finding, kind) = look(name, column);
         if let Some((kind, encode)) = kind {
             let input = Input { encode, ..Input::new(name, kind) };
-            resolved.push(Resolved { input, columns: vec![name.to_owned()] });
+            resolved.push(Resolved::new(input, vec![name.to_owned()]));
         }
         findings.push(finding);
     }

@@ -87,6 +87,14 @@ impl Plan {
         table.then_some("table").into_iter().chain(own).collect()
     }
 
+    /// The tokenizer of its first text.
+    pub fn tokenizer(&self) -> Option<&FittedTokenizer> {
+        self.inputs.iter().find_map(|input| match input {
+            FittedInput::Text { tokenizer, .. } => Some(tokenizer),
+            _ => None,
+        })
+    }
+
     /// Rows that one example is made of, where they are steps in time.
     pub fn window(&self) -> Option<usize> {
         self.inputs.iter().find_map(|input| input.window().map(|(window, _)| window))

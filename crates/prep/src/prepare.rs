@@ -50,12 +50,21 @@ impl Prepared {
 }
 
 /// Resolves the inputs, splits, fits on train and applies to all. `test` holds rows from
-/// `data.test_source`, if there is one.
+/// `data.test_source`, if there is one; `learned` is the plan of the model that training starts from,
+/// whose tokenizer is used again.
 ///
 /// # Errors
 /// Whatever does not fit, with row and column.
-pub fn prepare(run: &Run, frame: &Frame, test: Option<&Frame>) -> Result<Prepared, Error> {
-    let (inputs, findings) = resolve(run, frame)?;
+pub fn prepare(
+    run: &Run,
+    frame: &Frame,
+    test: Option<&Frame>,
+    learned: Option<&Plan>,
+) -> Result<Prepared, Error> {
+    let (mut inputs, findings) = resolve(run, frame)?;
+    if let Some(tokenizer) = learned.and_then(Plan::tokenizer) {
+        inputs.iter_mut().for_each(|input| input.tokenizer = Some(tokenizer.clone()));
+    }
     // Before the split, which would have other words for a target that is not there.
     let whole = !matches!(run.target.kind, TargetKind::Reconstruct | TargetKind::Forecast);
     if let (Some(column), true) = (run.target.column(), whole) {

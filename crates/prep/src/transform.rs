@@ -124,7 +124,10 @@ impl FittedInput {
                 let kind = TokensKind::Bpe;
                 let standard = Tokens { kind, vocabulary: 8000, length: 128, lowercase: false, file: None };
                 let spec = input.tokens.clone().unwrap_or(standard);
-                let tokenizer = FittedTokenizer::fit(&name, column, &spec, frame)?;
+                let tokenizer = match &resolved.tokenizer {
+                    Some(learned) if spec.file.is_none() => learned.clone(),
+                    _ => FittedTokenizer::fit(&name, column, &spec, frame)?,
+                };
                 Self::Text { name, column: column.clone(), length: spec.length, tokenizer }
             }
         })

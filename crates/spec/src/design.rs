@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::families::{autoencoder, cnn, mlp, residual, tabular, time};
 use crate::layer::Layer;
-use crate::model::Family;
+use crate::model::{Family, Lora};
 use crate::sizes::Numbers;
 
 /// What a family comes to.
@@ -25,6 +25,9 @@ pub struct Design {
     /// Whether a window's own mean and deviation are taken out of it and put back on the forecast.
     #[serde(default)]
     pub reversible: bool,
+    /// Small matrices that are trained in place of the trunk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<Lora>,
 }
 
 /// How the columns of a table enter a trunk.
@@ -75,6 +78,7 @@ impl Design {
             head: Head::Vector,
             names: BTreeMap::new(),
             reversible: false,
+            lora: None,
         }
     }
 
@@ -156,8 +160,8 @@ impl Family {
             }
             // Trees have no layers; a package of them is not built from a design.
             Self::Gbdt(_) => Design::of_layers(Vec::new()),
-            Self::Layers { ref layers, token_width } => {
-                Design::of_layers(layers.clone()).with_tokens(token_width)
+            Self::Layers { ref layers, token_width, ref names } => {
+                Design { names: names.clone(), ..Design::of(layers.clone(), token_width) }
             }
         }
     }

@@ -4,7 +4,8 @@ use crate::config::{Config, SplitBy, Target, TargetKind};
 use crate::design::Head;
 use crate::document::Placed;
 use crate::input::{Encoding, Input, Kind};
-use crate::model::Family;
+use crate::layer::Layer;
+use crate::model::{Family, Model, PackageRef};
 use crate::problem::Problem;
 use crate::shape::trace;
 use crate::train::{ClassWeights, Goal, LossKind, Train};
@@ -39,6 +40,13 @@ pub(crate) fn judge(file: &Placed, config: &Config, family: &Family) -> Vec<Prob
     if config.train.mixup > 0.0 && !config.inputs.iter().all(blended) {
         say("/train/mixup", "texts and `index` categories cannot be blended; remove it".into());
     }
+    if let Model::Package(PackageRef { lora: Some(lora), .. }) = &config.model {
+        if lora.rank == 0 || lora.alpha <= 0.0 {
+            say("/model/lora", "a rank or an alpha of 0 trains nothing; write at least 1".into());
+        } else if !attends(&family.design().layers) {
+            say("/model/lora", "the package has no attention layers to adapt; remove it".into());
+        }
+    }
     for (index, input) in config.inputs.iter().enumerate() {
         let at = |key: &str| format!("/inputs/{index}/{key}");
         if config.inputs[..index].iter().any(|other| other.name == input.name) {
@@ -66,6 +74,15 @@ pub(crate) fn judge(file: &Placed, config: &Config, family: &Family) -> Vec<Prob
         say("/model", error.to_string());
     }
     problems
+}
+
+/// Whether there is an attention layer.
+fn attends(layers: &[Layer]) -> bool {
+    layers.iter().any(|layer| match layer {
+        Layer::Attention { .. } => true,
+        Layer::Residual { layers, shortcut, .. } => attends(layers) || attends(shortcut),
+        _ => false,
+    })
 }
 
 /// A family and inputs that do not go with the target.

@@ -1,5 +1,7 @@
 //! `[model]`: a file, a named family or a list of layers; all become a list of layers.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,8 @@ use crate::sizes::{Boosting, Depth, ImageStem, Numbers, Recurrence};
 pub enum Model {
     /// An architecture file such as `models/cnn_small.toml`.
     File(FileRef),
+    /// A published model to train further.
+    Package(PackageRef),
     /// An architecture in place.
     Inline(Family),
 }
@@ -22,6 +26,30 @@ pub enum Model {
 pub struct FileRef {
     /// Path of the file.
     pub file: String,
+}
+
+/// A package whose network, weights and tokenizer training starts from; the head is made anew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PackageRef {
+    /// `NAME`, `NAME@ALIAS` or `NAME:VERSION`.
+    pub package: String,
+    /// Train small matrices beside those of the attention layers, which stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<Lora>,
+}
+
+/// Low-rank adaptation of the queries and values of attention layers (Hu et al. 2022). What is
+/// published has the product added to the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lora {
+    /// Of the product of the two matrices.
+    #[schemars(range(min = 1))]
+    pub rank: usize,
+    /// The product counts by `alpha / rank`.
+    #[serde(default = "sixteen_times")]
+    pub alpha: f64,
 }
 
 /// A named family with its sizes.
@@ -264,6 +292,10 @@ pub enum Family {
         /// Width of a text's token embeddings.
         #[serde(default = "narrow")]
         token_width: usize,
+        /// Names of modules in the package where they are not `trunk.0`, `trunk.1.layers.0` and so on,
+        /// by those.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        names: BTreeMap<String, String>,
     },
 }
 
@@ -314,6 +346,10 @@ impl Family {
             Self::Layers { .. } => "layers",
         }
     }
+}
+
+fn sixteen_times() -> f64 {
+    16.0
 }
 
 fn relu() -> Activation {

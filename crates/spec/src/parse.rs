@@ -15,6 +15,9 @@ use crate::schema;
 /// The text of `configs/default.toml`, the true defaults.
 pub const DEFAULTS: &str = include_str!("../../../configs/default.toml");
 
+/// Before the name of a package that [`parse`] asks its loader for.
+pub const PACKAGE: &str = "package:";
+
 static DEFAULT_VALUES: LazyLock<Value> = LazyLock::new(|| {
     Placed::parse("configs/default.toml", DEFAULTS).map_or(Value::Null, |placed| placed.value)
 });
@@ -26,7 +29,8 @@ pub(crate) fn defaults() -> &'static Value {
 /// Reads a run config.
 ///
 /// `origin` names the text in messages. Each override is `a.b=c`, where `c` is a TOML value or a
-/// bare text. `load` gives the text of an architecture file.
+/// bare text. `load` gives the text of an architecture file, also of the network of a package, whose
+/// name comes after [`PACKAGE`].
 ///
 /// # Errors
 /// All problems at once, each with line, column, key and remedy.
@@ -82,6 +86,11 @@ fn architecture(
 ) -> Result<Family, Problems> {
     match &config.model {
         Model::Inline(family) => Ok(family.clone()),
+        Model::Package(start) => {
+            let text = load(&format!("{PACKAGE}{}", start.package))
+                .map_err(|why| Problems(vec![file.problem("/model/package", why)]))?;
+            Ok(parse_model_file(&start.package, &text)?.family)
+        }
         Model::File(reference) => {
             let text =
                 load(&reference.file).map_err(|why| Problems(vec![file.problem("/model/file", why)]))?;

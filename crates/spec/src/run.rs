@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, Data, Split, SplitBy, Target};
 use crate::design::Design;
 use crate::input::Input;
-use crate::model::{Family, Model};
+use crate::model::{Family, Model, PackageRef};
 use crate::sizes::Boosting;
 use crate::train::Train;
 
@@ -28,6 +28,9 @@ pub struct Run {
     pub family: String,
     /// The network, up to the sizes that come from the data; without layers where there are trees.
     pub design: Design,
+    /// The package that training starts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<PackageRef>,
     /// Trees in place of a network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trees: Option<Boosting>,
@@ -40,7 +43,14 @@ pub struct Run {
 impl Run {
     pub(crate) fn new(mut config: Config, family: &Family) -> Self {
         let target = config.targets[0].clone();
-        config.model = Model::Inline(family.clone());
+        let start = match &config.model {
+            Model::Package(start) => Some(start.clone()),
+            Model::File(_) | Model::Inline(_) => {
+                config.model = Model::Inline(family.clone());
+                None
+            }
+        };
+        let lora = start.as_ref().and_then(|start| start.lora);
         Self {
             name: config.name.clone(),
             seed: config.seed,
@@ -49,7 +59,8 @@ impl Run {
             inputs: config.inputs.clone(),
             target,
             family: family.name().to_owned(),
-            design: family.design(),
+            design: Design { lora, ..family.design() },
+            start,
             trees: if let Family::Gbdt(boosting) = family { Some(*boosting) } else { None },
             train: config.train.clone(),
             sealed: config,

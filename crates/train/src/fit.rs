@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
-use cupola_nn::{Architecture, Drawn, Network, Objective, StateDict};
+use cupola_nn::{Architecture, Drawn, Network, Objective, Started, StateDict};
 use cupola_prep::{Augmenter, Part, Prepared, permutation};
 use cupola_registry::RunFolder;
 use cupola_spec::{Goal, Run};
@@ -24,6 +24,8 @@ pub struct Job<'a> {
     pub prepared: &'a Prepared,
     /// Its network.
     pub architecture: &'a Architecture,
+    /// Weights to start from, by the places of their modules.
+    pub start: Option<&'a StateDict>,
     /// Without autodiff.
     pub device: Device,
     /// Where checkpoints go.
@@ -116,7 +118,14 @@ impl<'a> Loop<'a> {
             (network, ema, found.restore(job.folder, fresh)?, found.progress)
         } else {
             job.folder.rewind_events(0)?;
-            let network = Network::build(job.architecture, &mut Drawn { seed: run.seed }, &device)?;
+            let mut drawn = Drawn { seed: run.seed };
+            let network = match job.start {
+                None => Network::build(job.architecture, &mut drawn, &device)?,
+                Some(weights) => {
+                    let head = job.architecture.name_of("head");
+                    Network::build(job.architecture, &mut Started { weights, head, drawn }, &device)?
+                }
+            };
             let fresh = optimizer(train, &network, &job.device);
             let ema = averaged.then(|| network.valid());
             (network, ema, fresh, Progress::start())

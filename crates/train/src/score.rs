@@ -22,7 +22,8 @@ pub fn logits(network: &Network, examples: &Examples, device: &Device) -> Result
     let mut out = Vec::new();
     let rows: Vec<usize> = (0..examples.rows).collect();
     for chunk in rows.chunks(CHUNK) {
-        let Examples { rows, dense, indices, .. } = examples.gather(chunk);
+        let part = examples.gather(chunk);
+        let Examples { rows, dense, indices, .. } = if network.trims() { part.trimmed() } else { part };
         let input = Input::new(rows, dense, indices, device);
         let values = network.forward(&input).try_into_vec_as::<f32>();
         let fail = |why: String| cupola_nn::Error::Device { device: "in evaluation".into(), why };

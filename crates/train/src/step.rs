@@ -123,7 +123,7 @@ impl Loop<'_> {
                 mixup.blend(&mut part.examples.dense, &partner.examples.dense);
                 other = Some((mixup.share, partner.targets));
             }
-            let examples = part.examples;
+            let examples = if network.trims() { part.examples.trimmed() } else { part.examples };
             let input = Input::new(examples.rows, examples.dense, examples.indices, &self.device);
             let logits = network.each(&input);
             let against = |logits, targets| {

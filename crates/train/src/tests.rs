@@ -45,7 +45,7 @@ fn data(run: &Run) -> Prepared {
     };
     let columns = [("a", column(0.7)), ("b", column(1.3)), ("y", column(2.1))];
     let frame = Frame::new(columns.into_iter().map(|(name, c)| (name.to_owned(), c)).collect());
-    prepare(run, &frame, None).unwrap()
+    prepare(run, &frame, None, None).unwrap()
 }
 
 /// Dropout draws from one generator for each process: two runs at once would disturb each other.
@@ -88,6 +88,7 @@ fn trained(
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
     let job = Job {
+        start: None,
         run,
         prepared: &prepared,
         architecture: &architecture,

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use cupola_prep::Part;
+use cupola_registry::Home;
 use cupola_spec::{Run, ShapeRow};
 use cupola_train::architecture;
 use serde_json::json;
@@ -11,9 +12,9 @@ use crate::load::{self, Loaded};
 use crate::memory::Memory;
 use crate::ui::{Ui, grouped};
 
-pub fn run(ui: Ui, args: &CheckArgs) -> Result<()> {
-    let run = load::config(&args.config, &args.set)?;
-    let loaded = load::data(&run, Some(&args.config))?;
+pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {
+    let run = load::config(home, &args.config, &args.set)?;
+    let loaded = load::data(home, &run, Some(&args.config))?;
     show_data(ui, &run, &loaded);
     if run.trees.is_some() {
         ui.line(format!("ready: cupola train --config {}", args.config.display()));

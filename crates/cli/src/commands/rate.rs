@@ -18,12 +18,12 @@ use crate::ui::Ui;
 /// Lines of the table.
 const LINES: usize = 20;
 
-pub fn run(ui: Ui, args: &RateArgs) -> Result<()> {
-    let run = load::config(&args.config, &args.set)?;
+pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
+    let run = load::config(home, &args.config, &args.set)?;
     if run.trees.is_some() {
         return Err(Mistake("trees have no learning rate; choose a network in `[model]`".into()).into());
     }
-    let loaded = load::data(&run, Some(&args.config))?;
+    let loaded = load::data(home, &run, Some(&args.config))?;
     let architecture = architecture(&run, &loaded.prepared.plan)?;
     let device = device::choose(args.device.device)?;
     ui.line(format!("device  {device}"));
@@ -34,6 +34,7 @@ pub fn run(ui: Ui, args: &RateArgs) -> Result<()> {
         run: &run,
         prepared: &loaded.prepared,
         architecture: &architecture,
+        start: loaded.pretrained.as_ref().map(|start| &start.weights),
         device: device.device.clone(),
         folder: &folder,
         max_steps: None,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
-use cupola_nn::{Loss, Network, Opened};
+use cupola_nn::{Loss, Network, Opened, merged};
 use cupola_prep::{Part, Prepared};
 use cupola_registry::{Home, RunRecord, Status};
 use cupola_spec::Run;
@@ -36,24 +36,25 @@ const SMOKE_STEPS: u64 = 3;
 /// Trains, or with `--smoke` shows in a folder that goes away that training would work.
 pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     if !args.smoke {
-        return train_in(home, ui, args);
+        return train_in(home, home, ui, args);
     }
     let folder = tempfile::tempdir()?;
-    train_in(&Home::new(folder.path().to_owned()), ui, args)?;
+    train_in(&Home::new(folder.path().to_owned()), home, ui, args)?;
     ui.line("smoke   steps, evaluation and package worked; nothing is kept");
     Ok(())
 }
 
-fn train_in(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
+/// Trains in `home`, from a package of `models` where the config asks for one.
+fn train_in(home: &Home, models: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     // Before anything that takes time, so that no signal falls between.
     let stop = stop_flag()?;
     let (run, resumed) = if let Some(id) = &args.resume {
         resumed(home, id, args.config.as_deref())?
     } else {
         let config = args.config.as_deref().ok_or_else(|| Mistake("give --config".into()))?;
-        (load::config(config, &args.set)?, None)
+        (load::config(models, config, &args.set)?, None)
     };
-    let loaded = load::data(&run, args.config.as_deref())?;
+    let loaded = load::data(models, &run, args.config.as_deref())?;
     show_data(ui, &run, &loaded);
     if let Some(spec) = &run.trees {
         return trees::run(home, ui, &run, &loaded, spec);
@@ -81,6 +82,7 @@ fn train_in(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
         run: &run,
         prepared: &loaded.prepared,
         architecture: &architecture,
+        start: loaded.pretrained.as_ref().map(|start| &start.weights),
         device: device.device.clone(),
         folder: &folder,
         max_steps: args.max_steps.or(args.smoke.then_some(SMOKE_STEPS)),
@@ -166,15 +168,16 @@ fn done(
         }
         Ended::Epochs | Ended::Stopped => {}
     }
-    let network = Network::load(job.architecture, outcome.weights.clone(), &device.device)?;
+    let (architecture, weights) = merged(job.architecture, outcome.weights.clone())?;
+    let network = Network::load(&architecture, weights.clone(), &device.device)?;
     let (target, loss) = (&job.prepared.plan.target, loss(run, job.prepared));
     let about = [("steps", json!(outcome.progress.step)), ("best", json!(outcome.progress.best))];
     let made = Made {
         run,
         prepared: job.prepared,
         folder: job.folder,
-        model: outcome.weights.to_safetensors()?,
-        config: serde_json::to_value(job.architecture)?,
+        model: weights.to_safetensors()?,
+        config: serde_json::to_value(&architecture)?,
         about: about.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
     };
     finish(home, ui, &made, record, |part| {

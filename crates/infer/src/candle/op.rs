@@ -241,7 +241,7 @@ impl Op {
                 let y = x.conv2d(weight, 0, weight.dim(2)?, 1, 1)?.broadcast_add(bias)?;
                 y.flatten_from(2)?.transpose(1, 2)?.contiguous()
             }
-            Self::Position(position) => x.broadcast_add(position),
+            Self::Position(position) => x.broadcast_add(&position.narrow(0, 0, x.dim(1)?)?),
             Self::FeatureTokens(weight, bias) => x.unsqueeze(2)?.broadcast_mul(weight)?.broadcast_add(bias),
             Self::Periodic(frequencies) => {
                 let angle = (x.unsqueeze(2)?.broadcast_mul(frequencies)? * std::f64::consts::TAU)?;

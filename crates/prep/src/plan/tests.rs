@@ -19,7 +19,7 @@ fn frame<const N: usize>(columns: [(&str, Column); N]) -> Frame {
 
 fn input(name: &str, kind: Kind, unseen: Option<Unseen>) -> Resolved {
     let input = Input { unseen, ..Input::new(name, kind) };
-    Resolved { input, columns: vec![name.into()] }
+    Resolved::new(input, vec![name.into()])
 }
 
 fn target(kind: TargetKind) -> Target {
@@ -79,7 +79,7 @@ fn an_image_keeps_its_shape_and_is_scaled_as_one() {
         frame([("p0", numbers(&[0.0, 16.0])), ("p1", numbers(&[8.0, 4.0])), ("y", numbers(&[0.0, 1.0]))]);
     let image =
         Input { shape: Some([1, 1, 2]), scale: Some(Scaling::MinMax), ..Input::new("p", Kind::Image) };
-    let image = Resolved { input: image, columns: vec!["p0".into(), "p1".into()] };
+    let image = Resolved::new(image, vec!["p0".into(), "p1".into()]);
     let plan = Plan::fit(&[image], &target(TargetKind::Category), &[&rows], &rows).unwrap();
     assert_eq!(plan.layout().blocks, [cupola_spec::Block::Image { shape: [1, 1, 2] }]);
     assert_eq!(plan.apply(&rows).unwrap().dense, [0.0, 0.5, 1.0, 0.25]);

@@ -63,7 +63,7 @@ fn sorted(mut told: Vec<(Vec<i64>, Vec<i64>)>) -> Vec<(Vec<i64>, Vec<i64>)> {
 #[test]
 fn what_a_window_answers_for_lies_in_one_part_and_what_it_sees_lies_before() {
     // 20 rows: 10 for train, 4 for valid, 6 for test.
-    let made = prepare(&run(), &table(20, None), None).unwrap();
+    let made = prepare(&run(), &table(20, None), None, None).unwrap();
     let of = |part| sorted(told(&made.plan, made.part(part)));
     let expected = |ends: std::ops::RangeInclusive<i64>| -> Vec<_> {
         ends.map(|end| (vec![end - 2, end - 1, end], vec![end + 1, end + 2])).collect()
@@ -78,7 +78,7 @@ fn what_a_window_answers_for_lies_in_one_part_and_what_it_sees_lies_before() {
 
 #[test]
 fn a_gap_is_filled_in_windows_and_never_learned_as_a_target() {
-    let made = prepare(&run(), &table(20, Some(5)), None).unwrap();
+    let made = prepare(&run(), &table(20, Some(5)), None, None).unwrap();
     let train = sorted(told(&made.plan, made.part(Part::Train)));
     assert!(train.iter().all(|(_, ahead)| !ahead.contains(&5)), "{train:?}");
     assert!(train.contains(&(vec![4, 4, 6], vec![7, 8])), "{train:?}");
@@ -86,7 +86,7 @@ fn a_gap_is_filled_in_windows_and_never_learned_as_a_target() {
 
 #[test]
 fn rows_without_a_future_make_windows_and_a_short_table_says_what_it_needs() {
-    let made = prepare(&run(), &table(20, None), None).unwrap();
+    let made = prepare(&run(), &table(20, None), None, None).unwrap();
     assert_eq!(made.plan.apply(&table(5, None)).unwrap().rows, 3);
     assert_eq!(label(&made.plan, &table(5, None)).unwrap().examples.rows, 1);
     let short = made.plan.apply(&table(2, None)).unwrap_err().to_string();

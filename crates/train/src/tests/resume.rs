@@ -72,12 +72,13 @@ fn frame() -> Frame {
 fn every_family_resumes_bit_for_bit() {
     for (name, inputs, model) in FAMILIES {
         let run = config(inputs, model);
-        let prepared = prepare(&run, &frame(), None).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let prepared = prepare(&run, &frame(), None, None).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert!(prepared.rows(Part::Train) > 50);
         let architecture =
             crate::architecture(&run, &prepared.plan).unwrap_or_else(|e| panic!("{name}: {e}"));
         let go = |place: &Place, stop_at: Option<u64>| {
             let job = Job {
+                start: None,
                 run: &run,
                 prepared: &prepared,
                 architecture: &architecture,

@@ -99,7 +99,7 @@ fn seal(
                 dataset_version: dataset,
                 config_sha256: record.config_sha256.clone(),
                 code_version: CODE_VERSION.to_owned(),
-                parent: None,
+                parent: made.run.start.as_ref().map(|start| start.package.clone()),
             },
             metrics: values.clone(),
         },

@@ -57,9 +57,9 @@ pub fn resumed(home: &Home, id: &str, config: Option<&Path>) -> Result<Resumed> 
         .into());
     }
     let nothing = |wanted: &str| Err(format!("no file {wanted}"));
-    let run = cupola_spec::parse(&folder.config().to_string_lossy(), &text, &[], &nothing)?;
+    let run = load::parse(home, &folder.config().to_string_lossy(), &text, &[], &nothing)?;
     if let Some(config) = config
-        && load::config(config, &[])?.sealed != run.sealed
+        && load::config(home, config, &[])?.sealed != run.sealed
     {
         let path = config.display();
         return Err(Mistake(format!("{path} is not the config that run {} began with; leave --config out to resume, or leave --resume out to start anew", record.id)).into());
