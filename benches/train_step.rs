@@ -25,6 +25,8 @@ pub fn run(home: &Home, workload: &Workload) {
         run: &workload.run,
         prepared: &workload.prepared,
         architecture: &workload.architecture,
+        start: None,
+        half: None,
         device: Device::flex(),
         folder: &folder,
         max_steps: Some(workload.steps),

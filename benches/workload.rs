@@ -41,7 +41,7 @@ fn workload(
     );
     let run = cupola_spec::parse(name, &text, &[], &|_| Err(String::new())).unwrap();
     let frame = frame(width, 8 * batch);
-    let prepared = prepare(&run, &frame, None).unwrap();
+    let prepared = prepare(&run, &frame, None, None).unwrap();
     let architecture = cupola_train::architecture(&run, &prepared.plan).unwrap();
     Workload { name, run, prepared, architecture, steps }
 }

@@ -202,7 +202,7 @@ fn a_full_disk_says_so_and_the_run_goes_on_from_its_last_checkpoint() {
     place.write("run.toml", place.read("run.toml").replace("out = 12", "out = 2000"));
     let home = place.home();
     fs::create_dir(&home).unwrap();
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1200k", "tmpfs"]).arg(&home).output();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=700k", "tmpfs"]).arg(&home).output();
     if !mount.is_ok_and(|output| output.status.success()) {
         eprintln!("not run: no right to mount a small file system");
         return;

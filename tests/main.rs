@@ -22,6 +22,9 @@ mod server;
 /// Texts, series, several inputs, trees.
 mod families;
 
+/// Several targets, devices and kinds of inputs; streams, precision, training from a package.
+mod engine;
+
 /// Every mistake gets one clear message, and nothing half-written.
 mod bad_input;
 

@@ -353,6 +353,15 @@ class Members(nn.Module):
         return torch.einsum("bmi,mio->bmo", x, self.weight) + self.bias
 
 
+def averaged(each, average):
+    """Members [batch, members, width] to [batch, width]."""
+    if average == "sigmoid" and each.shape[1] > 1:
+        return each.sigmoid().mean(1).logit()
+    if average == "softmax" and each.shape[1] > 1:
+        return each.softmax(2).mean(1).log()
+    return each.mean(1)
+
+
 class Network(nn.Module):
     """`config.json` of a package as a module whose state dict has the package's names."""
 
@@ -390,7 +399,10 @@ class Network(nn.Module):
             wide, deep = source.widths()
             flows.append(source(dense[:, d:d + wide], indices[:, i:i + deep]))
             d, i = d + wide, i + deep
-        return flows[0] if self.single else (torch.cat([x for x, _ in flows], 1), None)
+        if self.single:
+            return flows[0]
+        meet = torch.stack if self.config.get("stacked") else torch.cat
+        return meet([x for x, _ in flows], 1), None
 
     def each(self, dense, indices=None):
         """Logits of every member or step: [batch * members, output]."""
@@ -412,12 +424,10 @@ class Network(nn.Module):
         if self.config.get("head") == "steps":
             return self.each(dense, indices)
         each = self.each(dense, indices).view(len(dense), -1, self.config["output"])
-        average = self.config.get("average", "output")
-        if average == "sigmoid" and each.shape[1] > 1:
-            return each.sigmoid().mean(1).logit()
-        if average == "softmax" and each.shape[1] > 1:
-            return each.softmax(2).mean(1).log()
-        return each.mean(1)
+        whole = [{"width": self.config["output"], "average": self.config.get("average", "output")}]
+        parts = self.config.get("parts", whole)
+        of_parts = each.split([part["width"] for part in parts], 2)
+        return torch.cat([averaged(x, part["average"]) for x, part in zip(of_parts, parts)], 1)
 
     def named(self):
         """State dict names here by the names of the package."""

@@ -57,6 +57,19 @@ def losses():
     return out
 
 
+class Adafactor:
+    """Shazeer and Stern 2018, algorithms 4 and 5, with a given learning rate, update clipping at 1 and decay
+    exponent -0.8: what transformers' Adafactor does with relative_step and scale_parameter off."""
+
+    def __init__(self, groups, lr):
+        from transformers.optimization import Adafactor
+
+        self.inner = Adafactor(groups, lr=lr, relative_step=False, scale_parameter=False, warmup_init=False)
+
+    def step(self):
+        self.inner.step()
+
+
 class Lion:
     """Chen et al. 2023, algorithm 2."""
 
@@ -104,6 +117,7 @@ def optimisers():
         "sgd": lambda g: torch.optim.SGD(g, lr=0.05, momentum=0.9, nesterov=True),
         "lion": lambda g: Lion(g, 0.05),
         "muon": lambda g: Muon(g, 0.05),
+        "adafactor": lambda g: Adafactor(g, 0.05),
     }
     x, y = torch.randn(8, 3), torch.randn(8)
     start = {"trunk.0.weight": torch.randn(4, 3), "trunk.0.bias": torch.randn(4),

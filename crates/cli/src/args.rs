@@ -75,6 +75,8 @@ Examples:
   cupola train --config configs/digits.toml --set train.epochs=5 --set seed=1
   cupola train --config configs/digits.toml --max-steps 20 --device flex
   cupola train --config configs/digits.toml --smoke
+  cupola train --config configs/diamonds.toml --device vulkan --devices 2
+  mpirun -n 4 cupola train --config configs/diamonds.toml --mpi
   cupola train --resume latest")]
 pub struct TrainArgs {
     /// The run's TOML file
@@ -94,6 +96,12 @@ pub struct TrainArgs {
     /// Three steps, an evaluation and a package, all in a temporary folder: does the whole way work?
     #[arg(long, conflicts_with_all = ["resume", "max_steps"])]
     pub smoke: bool,
+    /// Train on so many GPUs (or so many parts of the CPU), each with a part of every batch
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub devices: u32,
+    /// Be one of the processes that mpirun has started, each with a part of every batch (cargo feature)
+    #[arg(long, conflicts_with_all = ["devices", "smoke"])]
+    pub mpi: bool,
 }
 
 #[derive(Args)]
@@ -302,7 +310,7 @@ pub struct ImportArgs {
     /// Name of the package
     #[arg(long)]
     pub name: String,
-    /// Tokens of one text; those of sentence_bert_config.json, or as many as it can, where left out
+    /// Tokens of one text; where left out, as many as the folder says, or as the model can take
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub length: Option<u32>,
 }
@@ -330,7 +338,7 @@ pub struct ExportArgs {
 pub enum ExportFormat {
     /// Hugging Face: config.json, model.safetensors, tokenizer.json; for a BERT
     Hf,
-    /// The weights alone, with the names of PyTorch modules
+    /// The weights alone, under the names of torch.nn modules
     Safetensors,
 }
 

@@ -25,7 +25,7 @@ pub fn main() -> ExitCode {
     });
     tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
     let home = cupola_registry::Home::new(cli.home.clone());
-    let ui = ui::Ui { json: cli.json };
+    let ui = ui::Ui { json: cli.json, quiet: false };
     // A panic that nothing caught is a bug of ours: it gets a message too, and no other exit code.
     let done = cupola_nn::quietly(|| run(&home, ui, cli.command));
     let done = done.unwrap_or_else(|panic| {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use cupola_data::Table;
-use cupola_prep::{Frame, Prepared, prepare};
+use cupola_data::{Stream, Table};
+use cupola_prep::{Frame, Prepared, Source, prepare, prepare_stream};
 use cupola_registry::Home;
 use cupola_spec::{Model, PACKAGE, Run};
 
@@ -80,6 +80,9 @@ pub fn data(home: &Home, run: &Run, config: Option<&Path>) -> Result<Loaded> {
     let start = run.start.as_ref();
     let pretrained = start.map(|start| pretrained::read(home, &start.package)).transpose()?;
     let roots = roots(config);
+    if run.data.stream {
+        return streamed(home, run, &roots, pretrained);
+    }
     let read = |source| cupola_data::load(source, run.data.query.as_deref(), &run.data.null, &roots);
     let table = read(&run.data.source)?;
     let test = run.data.test_source.as_ref().map(read).transpose()?;
@@ -87,4 +90,27 @@ pub fn data(home: &Home, run: &Run, config: Option<&Path>) -> Result<Loaded> {
     let test_frame = test.as_ref().map(|t| Frame::from_batches(&t.schema, &t.batches)).transpose()?;
     let prepared = prepare(run, &frame, test_frame.as_ref(), pretrained.as_ref().map(|start| &start.plan))?;
     Ok(Loaded { prepared, table, test, pretrained })
+}
+
+/// The same without ever holding all rows: they are read batch by batch, and what they become is kept in
+/// files without a name in the home folder.
+fn streamed(home: &Home, run: &Run, roots: &[PathBuf], pretrained: Option<Pretrained>) -> Result<Loaded> {
+    let open = |source| cupola_data::stream(source, run.data.query.as_deref(), &run.data.null, roots);
+    let rows = open(&run.data.source)?;
+    let test = run.data.test_source.as_ref().map(open).transpose()?;
+    let frames = |stream: &Stream, visit: &mut dyn FnMut(Frame) -> Result<()>| {
+        stream.each(&mut |batch| visit(Frame::from_batches(&stream.schema, std::slice::from_ref(batch))?))
+    };
+    let source = |visit: &mut dyn FnMut(Frame) -> Result<()>| frames(&rows, visit);
+    let test_frames =
+        test.as_ref().map(|test| move |visit: &mut dyn FnMut(Frame) -> Result<()>| frames(test, visit));
+    let held = test_frames.as_ref().map(|frames| frames as Source<'_, anyhow::Error>);
+    let learned = pretrained.as_ref().map(|start| &start.plan);
+    let prepared = prepare_stream(run, &source, held, &home.root().join("streams"), learned)?;
+    let seen = |stream: Stream| Table {
+        schema: stream.schema.clone(),
+        batches: Vec::new(),
+        version: stream.version.clone(),
+    };
+    Ok(Loaded { prepared, table: seen(rows), test: test.map(seen), pretrained })
 }

@@ -1,7 +1,7 @@
 //! How much memory training takes, told before it begins.
 
 use anyhow::Result;
-use cupola_spec::{OptimizerKind, Run, ShapeRow};
+use cupola_spec::{OptimizerKind, Run, ShapeRow, Train};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use crate::failure::Mistake;
@@ -40,6 +40,28 @@ impl Memory {
             each: VALUE * ACTIVATION_COPIES * activations,
             batch: train.examples_at_once(),
         }
+    }
+
+    /// Where `batch_size = "auto"`, writes a number in its place: the largest power of two whose memory is
+    /// half of what is free, that leaves eight steps an epoch, up to 1,024. How much memory a GPU has is
+    /// not told, so that one is taken to have 8 GiB; a step that does not fit after all is divided.
+    #[allow(clippy::cast_precision_loss)]
+    pub fn sizes_batch(self, run: &mut Run, rows: usize, gpu: bool) -> bool {
+        if run.train.batch_size != Train::AUTO {
+            return false;
+        }
+        let kind = RefreshKind::nothing().with_memory(MemoryRefreshKind::everything());
+        let free = System::new_with_specifics(kind).available_memory() as f64;
+        let there = if gpu { 8.0 * f64::from(1 << 30) } else { free };
+        run.train.batch_size = self.batch(there / 2.0, rows);
+        run.sealed.train.batch_size = run.train.batch_size;
+        true
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn batch(self, there: f64, rows: usize) -> usize {
+        let fits = |size: usize| self.fixed + self.each * size as f64 <= there && size * 8 <= rows;
+        (1..=10).map(|power| 1 << power).take_while(|size| fits(*size)).last().unwrap_or(1)
     }
 
     /// MiB in all.
@@ -86,6 +108,15 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_is_sized_by_memory_and_rows() {
+        let memory = Memory { fixed: 100.0, each: 10.0, batch: 0 };
+        assert_eq!(memory.batch(1100.0, 100_000), 64);
+        assert_eq!(memory.batch(1e9, 100_000), 1024);
+        assert_eq!(memory.batch(1e9, 300), 32);
+        assert_eq!(memory.batch(0.0, 300), 1);
+    }
 
     #[test]
     fn the_remedy_is_a_part_of_the_batch_that_fits() {

@@ -11,11 +11,16 @@ use serde::Serialize;
 pub struct Ui {
     /// Results as JSON on standard output, the rest on standard error.
     pub json: bool,
+    /// Nothing at all: another process tells.
+    pub quiet: bool,
 }
 
 impl Ui {
     /// A line for people.
     pub fn line(self, text: impl AsRef<str>) {
+        if self.quiet {
+            return;
+        }
         // A reader that has gone away is no reason to fail.
         let _ = if self.json {
             writeln!(std::io::stderr(), "{}", text.as_ref())
@@ -45,7 +50,7 @@ impl Ui {
 
     /// The result, if it was asked for as JSON.
     pub fn result(self, value: &impl Serialize) -> Result<()> {
-        if self.json {
+        if self.json && !self.quiet {
             let mut out = std::io::stdout().lock();
             serde_json::to_writer_pretty(&mut out, value)?;
             writeln!(out)?;

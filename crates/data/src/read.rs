@@ -51,18 +51,9 @@ pub fn load(
     nulls: &[String],
     roots: &[PathBuf],
 ) -> Result<Table, Error> {
-    let files = find(source, roots)?;
-    let versions: Vec<FileVersion> =
-        files.iter().map(|file| FileVersion::of(&file.path)).collect::<Result<_, _>>()?;
-    for file in files.iter().filter(|file| file.gzip) {
-        file.probe_gzip()?;
-    }
+    let (files, versions) = found(source, roots)?;
     let label = source.patterns().join(", ");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Error::Engine { path: label.clone(), why: error.to_string() })?;
+    let runtime = runtime(&label)?;
     let (schema, batches) = runtime.block_on(async {
         let guess = Scan { files: &files, query, nulls, label: &label, careful: false };
         match guess.collect().await {
@@ -72,24 +63,54 @@ pub fn load(
         }
     })?;
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let version = version(source, query, versions, &schema, rows)?;
+    Ok(Table { schema, batches, version })
+}
+
+/// Files of a source with their digests; damage of gzipped ones is found here.
+pub(crate) fn found(source: &Source, roots: &[PathBuf]) -> Result<(Vec<DataFile>, Vec<FileVersion>), Error> {
+    let files = find(source, roots)?;
+    let versions: Vec<FileVersion> =
+        files.iter().map(|file| FileVersion::of(&file.path)).collect::<Result<_, _>>()?;
+    for file in files.iter().filter(|file| file.gzip) {
+        file.probe_gzip()?;
+    }
+    Ok((files, versions))
+}
+
+pub(crate) fn runtime(label: &str) -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Engine { path: label.to_owned(), why: error.to_string() })
+}
+
+/// The version of a source with that many rows, of which there must be some.
+pub(crate) fn version(
+    source: &Source,
+    query: Option<&str>,
+    files: Vec<FileVersion>,
+    schema: &Schema,
+    rows: usize,
+) -> Result<DatasetVersion, Error> {
     if rows == 0 {
         let after = if query.is_some() { " after data.query" } else { "" };
-        return Err(Error::Empty { path: label, after });
+        return Err(Error::Empty { path: source.patterns().join(", "), after });
     }
     let columns = schema.fields().iter().map(|f| (f.name().clone(), f.data_type().to_string())).collect();
-    let version = DatasetVersion::new(source.patterns(), query, versions, columns, rows);
-    Ok(Table { schema, batches, version })
+    Ok(DatasetVersion::new(source.patterns(), query, files, columns, rows))
 }
 
 /// One way to read a source.
 #[derive(Clone, Copy)]
-struct Scan<'a> {
-    files: &'a [DataFile],
-    query: Option<&'a str>,
-    nulls: &'a [String],
-    label: &'a str,
+pub(crate) struct Scan<'a> {
+    pub files: &'a [DataFile],
+    pub query: Option<&'a str>,
+    pub nulls: &'a [String],
+    pub label: &'a str,
     /// Types from all rows instead of the first ones; CSV fields are read as texts and cast.
-    careful: bool,
+    pub careful: bool,
 }
 
 impl Scan<'_> {
@@ -100,7 +121,7 @@ impl Scan<'_> {
         Ok((schema, batches))
     }
 
-    async fn frame(&self) -> Result<DataFrame, Error> {
+    pub async fn frame(&self) -> Result<DataFrame, Error> {
         // One partition keeps the order of the rows; names keep their case.
         let mut config = SessionConfig::new()
             .with_target_partitions(1)
@@ -170,7 +191,7 @@ impl Scan<'_> {
     }
 
     /// Says a parser's complaint with its row; anything else as it is.
-    fn explain(&self, error: &DataFusionError) -> Error {
+    pub fn explain(&self, error: &DataFusionError) -> Error {
         let path = self.label.to_owned();
         let root = error.find_root();
         let text = first_line(&root.strip_backtrace());

@@ -6,7 +6,7 @@ mod recurrent;
 mod series;
 
 use candle_core::{Device, Tensor};
-use cupola_nn::{Architecture, Average, Source, StateDict};
+use cupola_nn::{Architecture, Average, LogitPart, Source, StateDict};
 use cupola_prep::Examples;
 use cupola_spec::{Block, Head, TableStem};
 
@@ -20,6 +20,7 @@ const TINY: f64 = 1e-12;
 /// The network as a list of candle operations.
 pub struct CandleEngine {
     sources: Vec<SourceOps>,
+    stacked: bool,
     trunk: Vec<Op>,
     head: HeadOp,
     level: Option<usize>,
@@ -39,7 +40,7 @@ enum HeadOp {
     Vector(Op),
     Identity,
     /// `[members, in, out]` and `[members, 1, out]`
-    Members(Tensor, Tensor, Average),
+    Members(Tensor, Tensor, Vec<LogitPart>),
 }
 
 /// Weights under the names of an architecture.
@@ -73,11 +74,11 @@ impl CandleEngine {
             Head::Identity => HeadOp::Identity,
             Head::Members => {
                 let bias = named.get("head", "bias")?.unsqueeze(1)?;
-                HeadOp::Members(named.get("head", "weight")?, bias, architecture.average)
+                HeadOp::Members(named.get("head", "weight")?, bias, architecture.logit_parts())
             }
         };
-        let Architecture { level, output, .. } = *architecture;
-        Ok(Self { sources, trunk, head, level, trims: architecture.trims(), output })
+        let Architecture { level, output, stacked, .. } = *architecture;
+        Ok(Self { sources, stacked, trunk, head, level, trims: architecture.trims(), output })
     }
 }
 
@@ -99,7 +100,7 @@ impl Engine for CandleEngine {
             flows.remove(0)
         } else {
             let parts: Vec<Tensor> = flows.into_iter().map(|flow| flow.x).collect();
-            Flow::plain(Tensor::cat(&parts, 1)?)
+            Flow::plain(if self.stacked { Tensor::stack(&parts, 1)? } else { Tensor::cat(&parts, 1)? })
         };
         let logits = match self.level {
             None => self.head.forward(run(&self.trunk, entry)?, self.output)?,
@@ -200,21 +201,29 @@ impl HeadOp {
         match self {
             Self::Vector(op) => Ok(op.forward(flow)?.x),
             Self::Identity => Ok(flow.x),
-            Self::Members(weight, bias, average) => {
+            Self::Members(weight, bias, parts) => {
                 let x = flow.x.transpose(0, 1)?.contiguous()?.matmul(weight)?.broadcast_add(bias)?;
                 let x = x.transpose(0, 1)?.contiguous()?;
-                let mean = match average {
-                    Average::Output => return x.mean(1),
-                    Average::Sigmoid => op::sigmoid(&x)?.mean(1)?,
-                    Average::Softmax => op::softmax(&x)?.mean(1)?,
-                };
-                if *average == Average::Softmax {
-                    return mean.maximum(TINY)?.log()?.reshape(((), output));
-                }
-                let p = mean.clamp(TINY, 1.0 - 1e-7)?;
-                p.log()? - p.neg()?.affine(1.0, 1.0)?.log()?
+                let mut at = 0;
+                let parts = parts.iter().map(|part| {
+                    at += part.width;
+                    averaged(&x.narrow(2, at - part.width, part.width)?.contiguous()?, part.average)
+                });
+                Tensor::cat(&parts.collect::<Result<Vec<_>, _>>()?, 1)?.reshape(((), output))
             }
         }
+    }
+}
+
+/// `[rows, members, width]` to `[rows, width]`.
+fn averaged(x: &Tensor, average: Average) -> Result<Tensor, candle_core::Error> {
+    match average {
+        Average::Output => x.mean(1),
+        Average::Sigmoid => {
+            let p = op::sigmoid(x)?.mean(1)?.clamp(TINY, 1.0 - 1e-7)?;
+            p.log()? - p.neg()?.affine(1.0, 1.0)?.log()?
+        }
+        Average::Softmax => op::softmax(x)?.mean(1)?.maximum(TINY)?.log(),
     }
 }
 

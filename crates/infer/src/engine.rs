@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use cupola_nn::{Architecture, Input, Network, StateDict, quietly};
+use cupola_nn::{Architecture, Cache, Input, Network, StateDict, quietly};
 use cupola_prep::{Examples, Layout};
 use serde::Serialize;
 
@@ -21,6 +21,15 @@ pub trait Engine: Send {
     /// # Errors
     /// When the device fails; the engine stays usable.
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error>;
+
+    /// Logits `[output]` of the token after `text`, which begins as the text before did more often than
+    /// not; `None` where the engine keeps nothing of a text.
+    ///
+    /// # Errors
+    /// As [`Engine::forward`].
+    fn next(&mut self, _text: &[i32]) -> Option<Result<Vec<f32>, Error>> {
+        None
+    }
 }
 
 /// Which engine.
@@ -69,6 +78,10 @@ struct BurnEngine {
     network: Network,
     device: Device,
     device_name: String,
+    /// Whether the network is one that keeps something.
+    caches: bool,
+    /// What is kept of the last text; none after a failure.
+    cache: Option<Cache>,
 }
 
 impl Engine for BurnEngine {
@@ -84,12 +97,27 @@ impl Engine for BurnEngine {
         let values = self.network.forward(&input).try_into_vec_as::<f32>();
         Ok(values.map_err(|error| fail(error.to_string()))?)
     }
+
+    fn next(&mut self, text: &[i32]) -> Option<Result<Vec<f32>, Error>> {
+        if !self.caches {
+            return None;
+        }
+        let mut cache = self.cache.take().unwrap_or_else(|| self.network.cache(&self.device));
+        let logits = self.network.next(text, &mut cache, &self.device);
+        if logits.is_ok() {
+            self.cache = Some(cache);
+        }
+        Some(logits.map_err(Error::from))
+    }
 }
 
 /// A driver's or a kernel's panic ends one batch, not the server.
-pub(crate) fn contained(engine: &mut dyn Engine, examples: Examples) -> Result<Vec<f32>, Error> {
+pub(crate) fn contained<T>(
+    engine: &mut dyn Engine,
+    run: impl FnOnce(&mut dyn Engine) -> Result<T, Error>,
+) -> Result<T, Error> {
     let name = engine.name();
-    quietly(|| engine.forward(examples)).unwrap_or_else(|why| Err(Error::Panicked { engine: name, why }))
+    quietly(|| run(engine)).unwrap_or_else(|why| Err(Error::Panicked { engine: name, why }))
 }
 
 /// Builds the engine that `choice` asks for, with the weights of a package.
@@ -101,7 +129,8 @@ pub(crate) fn build(
 ) -> Result<(Box<dyn Engine>, EngineReport), Error> {
     let burn = || -> Result<BurnEngine, Error> {
         let network = Network::load(architecture, weights.clone(), &device.device)?;
-        Ok(BurnEngine { network, device: device.device.clone(), device_name: device.name.clone() })
+        let (device, device_name) = (device.device.clone(), device.name.clone());
+        Ok(BurnEngine { network, device, device_name, caches: architecture.caches(), cache: None })
     };
     let only = |engine: Box<dyn Engine>, why: &str| {
         let report = EngineReport {
@@ -137,9 +166,9 @@ fn choose(
     let width = architecture.dense_width() + architecture.index_sizes().len();
     for rows in [1, (16_384 / width.max(1)).clamp(2, 64)] {
         let sample = sample(architecture, rows);
-        let b = contained(candle.as_mut(), sample.clone())?;
+        let b = contained(candle.as_mut(), |engine| engine.forward(sample.clone()))?;
         scale = b.iter().map(|x| x.abs()).fold(scale, f32::max);
-        difference = match contained(burn.as_mut(), sample) {
+        difference = match contained(burn.as_mut(), |engine| engine.forward(sample)) {
             Ok(a) => a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(difference, worse),
             Err(_) if on_gpu => f32::INFINITY,
             Err(error) => return Err(error),
@@ -154,6 +183,7 @@ fn choose(
         (true, true) => (burn, "on the GPU, with the CPU's logits"),
         (false, true) => (candle, "the GPU's logits are not the CPU's"),
         (false, false) => (burn, "the engines disagree, so the one that trained it"),
+        (true, false) if architecture.caches() => (burn, "keeps keys and values of a text"),
         (true, false) if burn_us.is_some_and(|burn_us| candle_us < burn_us) => (candle, "faster for one row"),
         (true, false) => (burn, "faster for one row"),
     };

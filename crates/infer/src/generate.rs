@@ -1,8 +1,9 @@
 //! Text from a language model, token by token.
 
-use cupola_prep::{Examples, FittedInput, FittedTarget, draw, unit};
+use cupola_prep::{Examples, FittedInput, FittedTarget, FittedTokenizer, draw, unit};
 use cupola_spec::Block;
 
+use crate::engine;
 use crate::error::Error;
 use crate::predictor::Predictor;
 
@@ -66,7 +67,8 @@ impl Predictor {
         matches!(self.plan.target, FittedTarget::NextToken { .. })
     }
 
-    /// Goes on with `prompt` by `count` tokens; `told` hears the whole text after each.
+    /// Goes on with `prompt` by `count` tokens; `told` hears the text piece by piece, the prompt first.
+    /// Where the text outgrows the model's length, the model goes on from the last half of that.
     ///
     /// # Errors
     /// [`Error::NoLanguageModel`] for any other package; what the device says.
@@ -86,15 +88,22 @@ impl Predictor {
         let words = |why| Error::Tokens { why };
         // Generation has to begin after something: a line break ends each text of the training rows.
         let start = if prompt.is_empty() { "\n" } else { prompt };
-        let mut tokens = tokenizer.encode(start).map_err(words)?;
+        let tokens = tokenizer.encode(start).map_err(words)?;
+        let mut first = tokens.len().saturating_sub(length);
+        let mut spoken = Spoken { tokens, whole: 0, read: 0 };
         let mut text = String::new();
-        for step in 0..count {
-            let window = &tokens[tokens.len().saturating_sub(length)..];
-            let logits = self.next(window)?;
-            let token = sampling.choose(&logits, step);
-            tokens.push(u32::try_from(token).unwrap_or_default());
-            text = tokenizer.decode(&tokens).map_err(words)?;
-            told(&text);
+        for step in 0..=count {
+            let piece = spoken.piece(&tokenizer, step == count).map_err(words)?;
+            told(&piece);
+            text.push_str(&piece);
+            if step == count {
+                break;
+            }
+            if spoken.tokens.len() - first > length {
+                first = spoken.tokens.len() - length.div_ceil(2);
+            }
+            let logits = self.next(&spoken.tokens[first..])?;
+            spoken.tokens.push(u32::try_from(sampling.choose(&logits, step)).unwrap_or_default());
         }
         Ok(text)
     }
@@ -104,14 +113,42 @@ impl Predictor {
     /// # Errors
     /// When the device fails.
     pub fn next(&mut self, window: &[u32]) -> Result<Vec<f32>, Error> {
+        let text: Vec<i32> = window.iter().map(|token| i32::try_from(*token).unwrap_or_default()).collect();
+        let kept = engine::contained(self.engine.as_mut(), |engine| engine.next(&text).transpose())?;
+        if let Some(logits) = kept {
+            return Ok(logits);
+        }
         let mut examples = Examples::zeros(self.plan.layout(), 1);
         for (place, token) in examples.indices.iter_mut().zip(window) {
             *place = i32::try_from(*token).unwrap_or_default();
         }
-        let width = self.plan.target.width();
+        let width = self.plan.width();
         let logits = self.logits(examples)?;
         let at = window.len().max(1) - 1;
         Ok(logits.get(at * width..(at + 1) * width).map(<[f32]>::to_vec).unwrap_or_default())
+    }
+}
+
+/// A text that grows by tokens. Only the last ones are decoded again: a decoder may treat a text's first
+/// token in a way of its own, and a token may end inside a character.
+struct Spoken {
+    tokens: Vec<u32>,
+    /// Tokens before the last piece.
+    whole: usize,
+    /// Tokens up to its end.
+    read: usize,
+}
+
+impl Spoken {
+    /// The text since the last piece; empty while its last character is not whole, unless it is the last.
+    fn piece(&mut self, tokenizer: &FittedTokenizer, last: bool) -> Result<String, String> {
+        let before = tokenizer.decode(&self.tokens[self.whole..self.read])?;
+        let after = tokenizer.decode(&self.tokens[self.whole..])?;
+        if after.ends_with('\u{fffd}') && !last {
+            return Ok(String::new());
+        }
+        (self.whole, self.read) = (self.read, self.tokens.len());
+        Ok(after.strip_prefix(before.as_str()).unwrap_or(&after).to_owned())
     }
 }
 

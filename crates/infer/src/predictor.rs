@@ -1,9 +1,9 @@
 //! A package in memory: raw rows in, typed predictions out.
 
 use cupola_nn::{Architecture, Opened, StateDict};
-use cupola_prep::{Examples, FittedInput, FittedTarget, Label, Plan, Prediction, Signature};
+use cupola_prep::{Answer, Examples, FittedInput, FittedTarget, Label, Plan, Prediction, Signature};
 use cupola_registry::Package;
-use cupola_trees::Boosted;
+use cupola_trees::Trees;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -22,7 +22,7 @@ pub struct Predictor {
     pub signature: Signature,
     /// Which engine runs it.
     pub report: EngineReport,
-    engine: Box<dyn Engine>,
+    pub(crate) engine: Box<dyn Engine>,
 }
 
 impl Predictor {
@@ -64,29 +64,29 @@ impl Predictor {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn forward(&mut self, examples: Examples) -> Result<Vec<Prediction>, Error> {
+    pub fn forward(&mut self, examples: Examples) -> Result<Vec<Answer>, Error> {
         if examples.rows == 0 {
             return Ok(Vec::new());
         }
         if self.is_language_model() {
             return self.next_tokens(examples);
         }
-        let target = &self.plan.target;
         // A reconstruction is compared with what went in.
-        let own =
-            if let FittedTarget::Reconstruct { .. } = target { examples.dense.clone() } else { Vec::new() };
-        let logits = engine::contained(self.engine.as_mut(), examples)?;
-        let width = target.width();
+        let compared = matches!(self.plan.target, FittedTarget::Reconstruct { .. });
+        let own = if compared { examples.dense.clone() } else { Vec::new() };
+        let logits = engine::contained(self.engine.as_mut(), |engine| engine.forward(examples))?;
+        let (plan, width) = (&self.plan, self.plan.width());
         let of = |row: usize| own.get(row * width..(row + 1) * width).unwrap_or_default();
-        Ok(logits.chunks(width).enumerate().map(|(row, logits)| target.decode(logits, of(row))).collect())
+        Ok(logits.chunks(width).enumerate().map(|(row, logits)| plan.decode(logits, of(row))).collect())
     }
 
     /// The likeliest token after each row's text, as a text.
-    fn next_tokens(&mut self, examples: Examples) -> Result<Vec<Prediction>, Error> {
+    fn next_tokens(&mut self, examples: Examples) -> Result<Vec<Answer>, Error> {
         let [FittedInput::Text { tokenizer, length, .. }] = self.plan.inputs.as_slice() else {
             return Err(Error::NoLanguageModel { target: self.plan.target.name().to_owned() });
         };
-        let (tokenizer, length, width) = (tokenizer.clone(), *length, self.plan.target.width());
+        let (tokenizer, length, width) = (tokenizer.clone(), *length, self.plan.width());
+        let name = self.plan.target.name().to_owned();
         let places = last_tokens(&examples);
         let logits = self.logits(examples)?;
         let greedy = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0 };
@@ -94,7 +94,7 @@ impl Predictor {
             let token = greedy.choose(&row[at * width..(at + 1) * width], 0);
             let text = tokenizer.decode(&[u32::try_from(token).unwrap_or_default()]);
             let value = Label::Text(text.map_err(|why| Error::Tokens { why })?);
-            Ok(Prediction { value, probabilities: None })
+            Ok(Answer::from([(name.clone(), Prediction { value, probabilities: None })]))
         });
         each.collect()
     }
@@ -104,7 +104,7 @@ impl Predictor {
     /// # Errors
     /// When the device fails.
     pub fn logits(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
-        engine::contained(self.engine.as_mut(), examples)
+        engine::contained(self.engine.as_mut(), |engine| engine.forward(examples))
     }
 }
 
@@ -125,14 +125,14 @@ struct TreesConfig {
 /// The engine of a package of trees.
 fn grown(package: &Package, plan: &Plan, width: usize) -> Result<(Box<dyn Engine>, EngineReport), Error> {
     let wrong = |why: String| Error::Package { package: package.label(), why };
-    let trees = Boosted::from_safetensors(&package.read("model.safetensors")?)?;
-    if trees.width() != width || width != plan.target.width() {
-        let found = [trees.width(), width, plan.target.width()];
+    let trees = Trees::from_safetensors(&package.read("model.safetensors")?)?;
+    if trees.width() != width || width != plan.width() {
+        let found = [trees.width(), width, plan.width()];
         return Err(wrong(format!("model.safetensors, config.json and plan.json have {found:?} outputs")));
     }
     // A row of nothing shows whether the trees take what the plan makes.
     let mut engine = TreesEngine(trees);
-    engine::contained(&mut engine, Examples::zeros(plan.layout(), 1))?;
+    engine::contained(&mut engine, |engine| engine.forward(Examples::zeros(plan.layout(), 1)))?;
     let report = engine.report();
     Ok((Box::new(engine), report))
 }
@@ -151,9 +151,8 @@ fn check(package: &Package, architecture: &Architecture, plan: &Plan) -> Result<
     if made != taken {
         return Err(wrong(format!("plan.json makes examples of {made:?}, config.json takes {taken:?}")));
     }
-    if plan.target.width() != architecture.output {
-        let why =
-            format!("plan.json has {} outputs, config.json {}", plan.target.width(), architecture.output);
+    if plan.width() != architecture.output {
+        let why = format!("plan.json has {} outputs, config.json {}", plan.width(), architecture.output);
         return Err(wrong(why));
     }
     Ok(())

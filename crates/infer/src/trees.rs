@@ -1,13 +1,13 @@
 //! Trees as an engine: there is nothing to choose, they run on the CPU.
 
 use cupola_prep::Examples;
-use cupola_trees::Boosted;
+use cupola_trees::Trees;
 
 use crate::engine::{Engine, EngineReport};
 use crate::error::Error;
 
-/// Boosted trees.
-pub struct TreesEngine(pub Boosted);
+/// Trees of either kind.
+pub struct TreesEngine(pub Trees);
 
 impl Engine for TreesEngine {
     fn name(&self) -> String {

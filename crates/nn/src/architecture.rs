@@ -15,6 +15,9 @@ pub struct Architecture {
     pub family: String,
     /// Where the values of an example enter; several are concatenated.
     pub sources: Vec<Source>,
+    /// Whether the vectors of several sources are stacked as tokens, not put side by side.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stacked: bool,
     /// The trunk.
     pub trunk: Vec<Layer>,
     /// How the head reads what the trunk gives.
@@ -23,6 +26,9 @@ pub struct Architecture {
     /// How the members of an ensemble are averaged.
     #[serde(default)]
     pub average: Average,
+    /// The same for each of several targets, whose logits stand side by side; in place of `average`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<LogitPart>,
     /// The column of the only source, a series, whose mean and deviation in the window are put back on
     /// the answer; all columns enter the trunk without theirs (Kim et al. 2022).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,8 +56,17 @@ pub enum Average {
     Softmax,
 }
 
+/// The logits of one of several targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogitPart {
+    /// Logits.
+    pub width: usize,
+    /// How the members of an ensemble are averaged.
+    pub average: Average,
+}
+
 impl Architecture {
-    /// The architecture of a design for what enters at `sources`.
+    /// The architecture of a design for what enters at `sources`, side by side.
     ///
     /// # Errors
     /// A layer that does not fit, a trunk that does not end as the head needs it.
@@ -62,12 +77,29 @@ impl Architecture {
         output: usize,
         average: Average,
     ) -> Result<Self, Error> {
+        Self::of(family, design, sources, false, output, average)
+    }
+
+    /// The same, the sources `stacked` as tokens or side by side.
+    ///
+    /// # Errors
+    /// As [`Architecture::new`].
+    pub fn of(
+        family: &str,
+        design: &Design,
+        sources: Vec<Source>,
+        stacked: bool,
+        output: usize,
+        average: Average,
+    ) -> Result<Self, Error> {
         let architecture = Self {
             family: family.to_owned(),
             sources,
+            stacked,
             trunk: design.layers.clone(),
             head: design.head,
             average,
+            parts: Vec::new(),
             level: None,
             lora: design.lora,
             output,
@@ -107,13 +139,11 @@ impl Architecture {
                 Ok((shape, rows))
             }
             many => {
-                let mut width = 0;
+                let mut shapes = Vec::with_capacity(many.len());
                 for source in many {
-                    let shape = source.trace(&source.prefix(), &mut rows)?;
-                    let [n] = *shape else { return Err(Error::NotFlat { found: shape }) };
-                    width += n;
+                    shapes.push(source.trace(&source.prefix(), &mut rows)?);
                 }
-                Ok((vec![width], rows))
+                Ok((met(&shapes, self.stacked)?, rows))
             }
         }
     }
@@ -133,7 +163,12 @@ impl Architecture {
     /// # Errors
     /// As [`Architecture::new`].
     pub fn table(&self) -> Result<Vec<ShapeRow>, Error> {
-        if self.output == 0 || !self.level_fits() || self.sources.iter().any(|source| !source.is_sound()) {
+        let parts = self.logit_parts().iter().map(|part| part.width).sum::<usize>();
+        if self.output == 0
+            || parts != self.output
+            || !self.level_fits()
+            || self.sources.iter().any(|source| !source.is_sound())
+        {
             return Err(Error::Input { output: self.output });
         }
         let (input, mut rows) = self.entry()?;
@@ -161,6 +196,14 @@ impl Architecture {
             }
         }
         Ok(rows)
+    }
+
+    /// The logits of each target.
+    pub fn logit_parts(&self) -> Vec<LogitPart> {
+        if self.parts.is_empty() {
+            return vec![LogitPart { width: self.output, average: self.average }];
+        }
+        self.parts.clone()
     }
 
     /// Members that each answer for themselves in training; 1 for all but ensembles.
@@ -197,6 +240,16 @@ impl Architecture {
         text && self.head != Head::Steps && trims(&self.trunk)
     }
 
+    /// Whether the answer at each step of a text needs only keys and values of the steps before: see
+    /// [`crate::Cache`].
+    pub fn caches(&self) -> bool {
+        let text = matches!(
+            self.sources.as_slice(),
+            [Source { block: Block::Text { .. }, encoder, .. }] if encoder.is_empty()
+        );
+        text && self.head == Head::Steps && self.trunk.iter().all(causal)
+    }
+
     /// Number of trained values.
     ///
     /// # Errors
@@ -206,16 +259,39 @@ impl Architecture {
     }
 }
 
+/// The shape of several sources' vectors side by side, or stacked as tokens.
+pub(crate) fn met(shapes: &[Vec<usize>], stacked: bool) -> Result<Vec<usize>, Error> {
+    let mut widths = Vec::with_capacity(shapes.len());
+    for shape in shapes {
+        let [width] = **shape else { return Err(Error::NotFlat { found: shape.clone() }) };
+        widths.push(width);
+    }
+    if !stacked {
+        return Ok(vec![widths.iter().sum()]);
+    }
+    match widths.iter().find(|width| **width != widths[0]) {
+        Some(_) => Err(Error::NotFlat { found: widths }),
+        None => Ok(vec![widths.len(), widths[0]]),
+    }
+}
+
 /// Whether the layers up to the one vector of a text go step by step, or look at padding with a mask.
 fn trims(layers: &[Layer]) -> bool {
     let before = layers.iter().take_while(|layer| !matches!(layer, Layer::Take { .. }));
     before.clone().count() < layers.len()
         && before.into_iter().all(|layer| match layer {
-            Layer::Residual { layers, shortcut, .. } => {
-                layers.iter().chain(shortcut).all(|layer| step_by_step(layer))
-            }
+            Layer::Residual { layers, shortcut, .. } => layers.iter().chain(shortcut).all(step_by_step),
             layer => step_by_step(layer),
         })
+}
+
+/// Whether a step sees nothing after it, and nothing before it but by attention.
+fn causal(layer: &Layer) -> bool {
+    match layer {
+        Layer::Attention { causal, .. } => *causal,
+        Layer::Residual { layers, shortcut, .. } => layers.iter().chain(shortcut).all(causal),
+        layer => step_by_step(layer),
+    }
 }
 
 fn step_by_step(layer: &Layer) -> bool {

@@ -2,12 +2,14 @@
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
-use burn::tensor::{Bool, Device, Tensor, TensorData, activation};
+use burn::tensor::{Bool, Device, FloatDType, Tensor, TensorData, activation};
 
 use crate::builder::Builder;
+use crate::cache::Kept;
 use crate::error::Error;
 use crate::layer::linear;
 use crate::lora::Adapted;
+use crate::precision::{self, like};
 
 /// Stands for minus infinity before a softmax; a row that is masked throughout stays finite.
 const MASKED: f32 = -1e30;
@@ -62,36 +64,75 @@ impl Attention {
 
     /// `[batch, time, width]` to the same; `padding` is true where nothing may be attended to.
     pub fn forward(&self, x: Tensor<3>, padding: Option<Tensor<2, Bool>>) -> Tensor<3> {
+        let time = x.dims()[1];
+        let [q, k, v] = self.project(x, 0);
+        let later = self.sizes.causal.then(|| Tensor::tril_mask([time, time], 0, &q.device()));
+        self.attend([q, k, v], later, padding)
+    }
+
+    /// The same for the steps after those whose keys and values are kept, which it adds to them: each
+    /// sees those, itself and the new ones before it.
+    pub(crate) fn forward_after(&self, x: Tensor<3>, kept: &mut Kept) -> Tensor<3> {
+        let time = x.dims()[1];
+        let before = kept.steps;
+        let [q, k, v] = self.project(x, before);
+        let [k, v] = kept.add(k, v);
+        // The mask also hides what lies beyond the last step.
+        let offset = i64::try_from(before).unwrap_or(i64::MAX);
+        let later = Tensor::tril_mask([time, k.dims()[2]], offset, &q.device());
+        self.attend([q, k, v], Some(later), None)
+    }
+
+    /// Room for the keys and values of up to `capacity` steps of one text.
+    pub(crate) fn kept(&self, capacity: usize, device: &Device) -> Kept {
+        let Sizes { width, heads, kv_heads, .. } = self.sizes;
+        let room = || Some(Tensor::zeros([1, kv_heads, capacity, width / heads], device));
+        Kept { k: room(), v: room(), steps: 0, capacity }
+    }
+
+    /// Queries, keys and values `[batch, heads, time, head]` of steps from `first` on.
+    fn project(&self, x: Tensor<3>, first: usize) -> [Tensor<4>; 3] {
         let [batch, time, width] = x.dims();
         let Sizes { heads, kv_heads, .. } = self.sizes;
         let head = width / heads;
-        // [batch, heads, time, head]
         let split = |x: Tensor<3>, heads: usize| -> Tensor<4> {
             x.reshape([batch, time, heads, head]).swap_dims(1, 2)
         };
         let mut q = split(self.q.forward(x.clone()), heads);
-        let mut k = split(self.k.forward(x.clone()), kv_heads);
-        let mut v = split(self.v.forward(x), kv_heads);
+        let mut k = split(precision::linear(&self.k, x.clone()), kv_heads);
+        let v = split(self.v.forward(x), kv_heads);
         if self.sizes.rope {
-            let turns = Turns::new(time, head, &q.device());
+            let turns = Turns::new(first, time, head, &q.device());
             (q, k) = (turns.apply(q), turns.apply(k));
         }
-        if kv_heads != heads {
+        [q, k, v]
+    }
+
+    /// `later` `[time, seen]` and `padding` `[batch, seen]` are true where nothing may be attended to.
+    fn attend(
+        &self,
+        [q, mut k, mut v]: [Tensor<4>; 3],
+        later: Option<Tensor<2, Bool>>,
+        padding: Option<Tensor<2, Bool>>,
+    ) -> Tensor<3> {
+        let [batch, heads, time, head] = q.dims();
+        let seen = k.dims()[2];
+        if self.sizes.kv_heads != heads {
             (k, v) = (shared(k, heads), shared(v, heads));
         }
         #[allow(clippy::cast_precision_loss)]
-        let mut scores = q.matmul(k.swap_dims(2, 3)).div_scalar((head as f64).sqrt());
-        if self.sizes.causal {
-            let later: Tensor<2, Bool> = Tensor::tril_mask([time, time], 0, &scores.device());
-            scores = scores
-                .mask_fill(later.reshape([1, 1, time, time]).expand([batch, heads, time, time]), MASKED);
+        let scores = q.matmul(k.swap_dims(2, 3)).div_scalar((head as f64).sqrt());
+        let mut scores = scores.cast(FloatDType::F32);
+        let all = [batch, heads, time, seen];
+        if let Some(later) = later {
+            scores = scores.mask_fill(later.reshape([1, 1, time, seen]).expand(all), MASKED);
         }
         if let Some(padding) = padding {
-            let padding = padding.reshape([batch, 1, 1, time]).expand([batch, heads, time, time]);
-            scores = scores.mask_fill(padding, MASKED);
+            scores = scores.mask_fill(padding.reshape([batch, 1, 1, seen]).expand(all), MASKED);
         }
-        let weights = self.dropout.forward(activation::softmax(scores, 3));
-        self.o.forward(weights.matmul(v).swap_dims(1, 2).reshape([batch, time, width]))
+        let weights = self.dropout.forward(like(activation::softmax(scores, 3), &v));
+        let out = weights.matmul(v).swap_dims(1, 2).reshape([batch, time, heads * head]);
+        precision::linear(&self.o, out)
     }
 }
 
@@ -111,12 +152,12 @@ struct Turns {
 
 impl Turns {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-    fn new(time: usize, head: usize, device: &Device) -> Self {
+    fn new(first: usize, time: usize, head: usize, device: &Device) -> Self {
         let half = head / 2;
         let angle = |t: usize, i: usize| t as f64 * ROPE_BASE.powf(-2.0 * (i % half) as f64 / head as f64);
         let table = |f: fn(f64) -> f64| -> Tensor<4> {
             let values: Vec<f32> =
-                (0..time).flat_map(|t| (0..head).map(move |i| f(angle(t, i)) as f32)).collect();
+                (first..first + time).flat_map(|t| (0..head).map(move |i| f(angle(t, i)) as f32)).collect();
             Tensor::from_data(TensorData::new(values, [1, 1, time, head]), device)
         };
         Self { cos: table(f64::cos), sin: table(f64::sin) }
@@ -127,6 +168,7 @@ impl Turns {
         let half = x.dims()[3] / 2;
         let turned =
             Tensor::cat(vec![x.clone().narrow(3, half, half).neg(), x.clone().narrow(3, 0, half)], 3);
-        x * self.cos.clone() + turned * self.sin.clone()
+        let (cos, sin) = (like(self.cos.clone(), &x), like(self.sin.clone(), &x));
+        x * cos + turned * sin
     }
 }

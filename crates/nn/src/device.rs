@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, DeviceKind, Tensor};
 use burn_std::config::{BurnConfig, RuntimeConfig};
 
 use crate::error::Error;
@@ -86,6 +86,17 @@ pub fn open(choice: Choice, probe: impl FnOnce() -> Result<String, String>) -> R
     }
 }
 
+/// Another device of the same kind: a GPU by its index, the CPU once more.
+///
+/// # Errors
+/// A GPU that is not there.
+pub fn nth(like: &Opened, index: usize) -> Result<Device, Error> {
+    if index == 0 || !like.is_gpu() {
+        return Ok(like.device.clone());
+    }
+    Ok(vulkan_kind(DeviceKind::DiscreteGpu(index))?.0)
+}
+
 /// The name of a physical GPU that computes `1 + 1`, or why there is none.
 ///
 /// # Errors
@@ -123,10 +134,16 @@ fn ndarray() -> Result<Opened, Error> {
 }
 
 fn vulkan() -> Result<(Device, String, bool), Error> {
+    vulkan_kind(DeviceKind::DefaultDevice)
+}
+
+/// A Vulkan adapter, its name, and whether it is a physical one.
+fn vulkan_kind(kind: DeviceKind) -> Result<(Device, String, bool), Error> {
     let fail = |why: String| Error::Device { device: "vulkan".into(), why };
     without_fusion();
     let opened = quietly(|| {
         burn::tensor::Device::wgpu_options()
+            .device_kind(kind)
             .graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan)
             .init()
             .map(|device| {

@@ -24,6 +24,22 @@ pub enum Error {
         /// The shape.
         found: Vec<usize>,
     },
+    /// A type that the device does not compute in.
+    #[error("{device} does not compute in {precision}; write `precision = \"fp32\"` or `\"mixed\"`")]
+    Precision {
+        /// The device.
+        device: String,
+        /// As typed.
+        precision: &'static str,
+    },
+    /// A text to go on with that is empty or too long.
+    #[error("{found} tokens to go on with, but the network sees 1 to {most}; shorten the text")]
+    TextLength {
+        /// Its tokens.
+        found: usize,
+        /// Most that the network sees.
+        most: usize,
+    },
     /// A weight that the architecture has and the file lacks.
     #[error("weight `{name}` is missing; the file is not of this architecture")]
     Missing {

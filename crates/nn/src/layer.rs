@@ -14,6 +14,7 @@ use crate::batch_norm::BatchNorm;
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::input::Flow;
+use crate::precision::{self, wide};
 use crate::recurrent::Recurrent;
 use crate::sequence::{ClassToken, Conv1d, Patch, Position, drop_path, take};
 use crate::series::{SeriesPatch, decompose};
@@ -88,8 +89,8 @@ enum Function {
 /// `shortcut(x) + layers(x)`
 #[derive(Module, Debug)]
 pub struct Residual {
-    layers: Vec<Layer>,
-    shortcut: Vec<Layer>,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) shortcut: Vec<Layer>,
     #[module(skip)]
     drop_path: f64,
 }
@@ -218,23 +219,29 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: Flow) -> Flow {
+    pub(crate) fn forward(&self, x: Flow) -> Flow {
         match (self, x) {
-            (Self::Linear(layer), Flow::Flat(x)) => Flow::Flat(layer.forward(x)),
-            (Self::Conv2d(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
-            (Self::BatchNorm(layer), Flow::Flat(x)) => Flow::Flat(layer.forward(x)),
-            (Self::BatchNorm(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
-            (Self::LayerNorm(layer), Flow::Flat(x)) => Flow::Flat(layer.forward(x)),
-            (Self::LayerNorm(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
+            (Self::Linear(layer), Flow::Flat(x)) => Flow::Flat(precision::linear(layer, x)),
+            (Self::Conv2d(layer), Flow::Image(x)) => Flow::Image(precision::conv2d(layer, x)),
+            (Self::BatchNorm(layer), Flow::Flat(x)) => Flow::Flat(wide(x, |x| layer.forward(x))),
+            (Self::BatchNorm(layer), Flow::Image(x)) => Flow::Image(wide(x, |x| layer.forward(x))),
+            (Self::LayerNorm(layer), Flow::Flat(x)) => Flow::Flat(wide(x, |x| layer.forward(x))),
+            (Self::LayerNorm(layer), Flow::Image(x)) => Flow::Image(wide(x, |x| layer.forward(x))),
             (Self::MaxPool(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
             (Self::AvgPool(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
             (Self::Dropout(layer), Flow::Flat(x)) => Flow::Flat(layer.forward(x)),
             (Self::Dropout(layer), Flow::Image(x)) => Flow::Image(layer.forward(x)),
-            (Self::Linear(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
-            (Self::LayerNorm(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
+            (Self::Linear(layer), Flow::Sequence(x, mask)) => {
+                Flow::Sequence(precision::linear(layer, x), mask)
+            }
+            (Self::LayerNorm(layer), Flow::Sequence(x, mask)) => {
+                Flow::Sequence(wide(x, |x| layer.forward(x)), mask)
+            }
             (Self::Dropout(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
-            (Self::RmsNorm(layer), Flow::Flat(x)) => Flow::Flat(layer.forward(x)),
-            (Self::RmsNorm(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
+            (Self::RmsNorm(layer), Flow::Flat(x)) => Flow::Flat(wide(x, |x| layer.forward(x))),
+            (Self::RmsNorm(layer), Flow::Sequence(x, mask)) => {
+                Flow::Sequence(wide(x, |x| layer.forward(x)), mask)
+            }
             (Self::Conv1d(layer), Flow::Sequence(x, mask)) => Flow::Sequence(layer.forward(x), mask),
             (Self::Attention(layer), Flow::Sequence(x, mask)) => {
                 Flow::Sequence(layer.forward(x, mask.clone()), mask)
@@ -275,7 +282,7 @@ impl Plain {
             (Function::GlobalAvgPool, Flow::Image(x)) => {
                 let [batch, channels, height, width] = x.dims();
                 let flat: Tensor<3> = x.reshape([batch, channels, height * width]);
-                Flow::Flat(flat.mean_dim(2).reshape([batch, channels]))
+                Flow::Flat(wide(flat, |x| x.mean_dim(2).reshape([batch, channels])))
             }
             (Function::Ensemble(members), Flow::Flat(x)) => {
                 let x: Tensor<3> = x.unsqueeze_dim(1);
@@ -295,8 +302,8 @@ impl Plain {
             (Function::Transpose, Flow::Sequence(x, _)) => Flow::Sequence(x.swap_dims(1, 2), None),
             (Function::Decompose(kernel), Flow::Sequence(x, _)) => Flow::Sequence(decompose(x, kernel), None),
             (Function::Normalize, Flow::Flat(x)) => {
-                let length = x.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
-                Flow::Flat(x / length)
+                let unit = |x: Tensor<2>| x.clone() / x.square().sum_dim(1).sqrt().clamp_min(1e-12);
+                Flow::Flat(wide(x, unit))
             }
             (_, x) => x,
         }

@@ -9,6 +9,7 @@ use crate::architecture::Architecture;
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::layer::linear;
+use crate::precision::{self, like};
 use crate::state_dict::StateDict;
 use crate::weights::Start;
 
@@ -53,10 +54,11 @@ impl Adapted {
 
     /// `[batch, time, in]` to `[batch, time, out]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let y = self.linear.forward(x.clone());
+        let y = precision::linear(&self.linear, x.clone());
         let (Some(a), Some(b)) = (&self.a, &self.b) else { return y };
-        let inner = x.matmul(a.val().transpose().unsqueeze());
-        y + inner.matmul(b.val().transpose().unsqueeze()).mul_scalar(self.scale)
+        let (a, b) = (like(a.val(), &x), like(b.val(), &x));
+        let inner = x.matmul(a.transpose().unsqueeze());
+        y + inner.matmul(b.transpose().unsqueeze()).mul_scalar(self.scale)
     }
 }
 

@@ -4,9 +4,9 @@ use std::any::Any;
 use std::collections::HashMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Device, FloatDType, Gradients, Tensor};
 
-use crate::architecture::Architecture;
+use crate::architecture::{Architecture, met};
 use crate::builder::{Builder, Entry, Order, transpose};
 use crate::error::Error;
 use crate::head::Head;
@@ -21,12 +21,16 @@ use crate::weights::{Loaded, Weights};
 #[derive(Module, Debug)]
 pub struct Network {
     sources: Vec<SourceModule>,
+    #[module(skip)]
+    stacked: bool,
     trunk: Vec<Layer>,
     head: Head,
     #[module(skip)]
     level: Option<usize>,
     #[module(skip)]
     trims: bool,
+    #[module(skip)]
+    half: Option<FloatDType>,
     #[module(skip)]
     entries: Vec<Entry>,
 }
@@ -43,23 +47,24 @@ impl Network {
     ) -> Result<Self, Error> {
         let mut builder = Builder::new(device, weights, &architecture.names, architecture.lora);
         let mut sources = Vec::new();
-        let mut shape = Vec::new();
+        let mut shapes = Vec::new();
         let several = architecture.sources.len() > 1;
         for source in &architecture.sources {
             let prefix = if several { source.prefix() } else { String::new() };
             let (module, out) = SourceModule::build(&mut builder, &prefix, source)?;
-            shape = match (shape.as_slice(), out.as_slice()) {
-                ([], _) => out,
-                ([before], [width]) => vec![before + width],
-                _ => return Err(Error::NotFlat { found: out }),
-            };
+            shapes.push(out);
             sources.push(module);
         }
+        let shape = match shapes.as_slice() {
+            [only] => only.clone(),
+            many => met(many, architecture.stacked)?,
+        };
         let (trunk, shape) = build_all(&mut builder, "trunk", &architecture.trunk, shape)?;
-        let head =
-            Head::build(&mut builder, architecture.head, &shape, architecture.output, architecture.average)?;
+        let head = Head::build(&mut builder, architecture.head, &shape, architecture.logit_parts())?;
         let entries = builder.entries;
-        Ok(Self { sources, trunk, head, level: architecture.level, trims: architecture.trims(), entries })
+        let (level, trims) = (architecture.level, architecture.trims());
+        let stacked = architecture.stacked;
+        Ok(Self { sources, stacked, trunk, head, level, trims, half: None, entries })
     }
 
     /// Builds the modules with the weights of a state dict, all of which must fit.
@@ -71,6 +76,12 @@ impl Network {
         let network = Self::build(architecture, &mut weights, device)?;
         weights.finish()?;
         Ok(network)
+    }
+
+    /// The same network with activations in 16 bits, see [`crate::half`]; `None` for 32.
+    #[must_use]
+    pub fn in_half(self, half: Option<FloatDType>) -> Self {
+        Self { half, ..self }
     }
 
     /// As [`Architecture::trims`].
@@ -85,6 +96,29 @@ impl Network {
 
     /// Logits `[batch * members, output]`, for a loss of each member.
     pub fn each(&self, input: &Input) -> Tensor<2> {
+        let entry = self.enter(input);
+        let Some(channel) = self.level else { return self.logits(entry) };
+        match entry {
+            Flow::Sequence(x, mask) => {
+                let (level, rest) = Level::take_out(x);
+                level.put_back(self.logits(Flow::Sequence(rest, mask)), channel)
+            }
+            // `Architecture::table` has seen that it is a series.
+            other => unreachable!("a level of {:?}", other.shape()),
+        }
+    }
+
+    /// Trunk and head.
+    fn logits(&self, entry: Flow) -> Tensor<2> {
+        let entry = match self.half {
+            Some(half) => entry.cast(half),
+            None => entry,
+        };
+        self.head.each(run_all(&self.trunk, entry)).cast(FloatDType::F32)
+    }
+
+    /// What enters the trunk.
+    pub(crate) fn enter(&self, input: &Input) -> Flow {
         let (mut dense, mut index) = (0, 0);
         let mut flows = Vec::with_capacity(self.sources.len());
         for source in &self.sources {
@@ -93,16 +127,20 @@ impl Network {
             dense += block.dense_width();
             index += block.index_width();
         }
-        let entry = if flows.len() == 1 { flows.remove(0) } else { side_by_side(flows) };
-        let Some(channel) = self.level else { return self.head.each(run_all(&self.trunk, entry)) };
-        match entry {
-            Flow::Sequence(x, mask) => {
-                let (level, rest) = Level::take_out(x);
-                level.put_back(self.head.each(run_all(&self.trunk, Flow::Sequence(rest, mask))), channel)
-            }
-            // `Architecture::table` has seen that it is a series.
-            other => unreachable!("a level of {:?}", other.shape()),
-        }
+        if flows.len() == 1 { flows.remove(0) } else { meet(flows, self.stacked) }
+    }
+
+    pub(crate) fn trunk(&self) -> &[Layer] {
+        &self.trunk
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Steps that the first source takes at most.
+    pub(crate) fn length(&self) -> usize {
+        self.sources.first().map_or(0, |source| source.block().index_width())
     }
 
     /// Ids of the trained weights and running statistics with their names, in the order of the build.
@@ -177,9 +215,12 @@ impl Network {
     }
 }
 
-/// Flat outputs of several sources as one.
-fn side_by_side(flows: Vec<Flow>) -> Flow {
+/// Flat outputs of several sources side by side, or stacked as tokens.
+fn meet(flows: Vec<Flow>, stacked: bool) -> Flow {
     let flat = flows.into_iter().filter_map(|flow| if let Flow::Flat(x) = flow { Some(x) } else { None });
+    if stacked {
+        return Flow::Sequence(Tensor::stack(flat.collect(), 1), None);
+    }
     Flow::Flat(Tensor::cat(flat.collect(), 1))
 }
 

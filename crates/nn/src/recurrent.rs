@@ -6,6 +6,7 @@ use cupola_spec::Cell;
 
 use crate::builder::Builder;
 use crate::error::Error;
+use crate::precision::like;
 use crate::weights::Start;
 
 /// One recurrent layer, as `torch.nn.LSTM`/`GRU` with `num_layers = 1` and `batch_first = True`.
@@ -64,17 +65,17 @@ impl Recurrent {
         let width = self.width;
         let gates = pass.bias_ih.dims()[0];
         // The input's share of all steps at once.
-        let projected = x.reshape([batch * time, input]).matmul(pass.weight_ih.val().transpose())
-            + pass.bias_ih.val().unsqueeze();
-        let projected = projected.reshape([batch, time, gates]);
-        let recurrent = pass.weight_hh.val().transpose();
-        let mut h: Tensor<2> = Tensor::zeros([batch, width], &projected.device());
+        let x: Tensor<2> = x.reshape([batch * time, input]);
+        let [ih, hh] = [&pass.weight_ih, &pass.weight_hh].map(|weight| like(weight.val(), &x).transpose());
+        let [bias_ih, bias_hh] = [&pass.bias_ih, &pass.bias_hh].map(|bias| like(bias.val(), &x));
+        let projected = (x.matmul(ih) + bias_ih.unsqueeze()).reshape([batch, time, gates]);
+        let mut h: Tensor<2> = like(Tensor::<2>::zeros([batch, width], &projected.device()), &projected);
         let mut c = h.clone();
         let mut out = Vec::with_capacity(time);
         for step in 0..time {
             let at = if backward { time - 1 - step } else { step };
             let from_x: Tensor<2> = projected.clone().narrow(1, at, 1).reshape([batch, gates]);
-            let from_h = h.clone().matmul(recurrent.clone()) + pass.bias_hh.val().unsqueeze();
+            let from_h = h.clone().matmul(hh.clone()) + bias_hh.clone().unsqueeze();
             (h, c) = match self.cell {
                 Cell::Lstm => lstm(from_x + from_h, c, width),
                 Cell::Gru => (gru(from_x, from_h, h, width), c),

@@ -9,6 +9,7 @@ use cupola_spec::Take;
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::input::Flow;
+use crate::precision::{like, wide};
 use crate::weights::Start;
 
 /// Deviation of learned tokens and positions at the start, as in BERT.
@@ -51,12 +52,14 @@ impl Conv1d {
         let [batch, width, _] = x.dims();
         let reach = (self.weight.dims()[2] - 1) * self.dilation;
         let (x, padding) = if self.causal && reach > 0 {
-            (Tensor::cat(vec![Tensor::zeros([batch, width, reach], &x.device()), x], 2), 0)
+            let before = like(Tensor::<3>::zeros([batch, width, reach], &x.device()), &x);
+            (Tensor::cat(vec![before, x], 2), 0)
         } else {
             (x, reach / 2)
         };
         let options = ConvOptions::new([1], [padding], [self.dilation], 1);
-        conv1d(x, self.weight.val(), Some(self.bias.val()), options).swap_dims(1, 2)
+        let (weight, bias) = (like(self.weight.val(), &x), like(self.bias.val(), &x));
+        conv1d(x, weight, Some(bias), options).swap_dims(1, 2)
     }
 }
 
@@ -87,7 +90,8 @@ impl Patch {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<3> {
         let size = self.weight.dims()[2];
         let options = ConvOptions::new([size, size], [0, 0], [1, 1], 1);
-        let x = conv2d(x, self.weight.val(), Some(self.bias.val()), options);
+        let (weight, bias) = (like(self.weight.val(), &x), like(self.bias.val(), &x));
+        let x = conv2d(x, weight, Some(bias), options);
         x.flatten::<3>(2, 3).swap_dims(1, 2)
     }
 }
@@ -108,7 +112,7 @@ impl ClassToken {
     /// One token longer; the new one is no padding.
     pub fn forward(&self, x: Tensor<3>, mask: Option<Tensor<2, Bool>>) -> Flow {
         let [batch, _, width] = x.dims();
-        let token = self.token.val().reshape([1, 1, width]).expand([batch, 1, width]);
+        let token = like(self.token.val(), &x).reshape([1, 1, width]).expand([batch, 1, width]);
         let mask = mask.map(|mask| {
             let first = mask.clone().narrow(1, 0, 1).int().zeros_like().bool();
             Tensor::cat(vec![first, mask], 1)
@@ -137,8 +141,14 @@ impl Position {
 
     /// Adds them.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.forward_from(x, 0)
+    }
+
+    /// Adds those of steps from `first` on.
+    pub(crate) fn forward_from(&self, x: Tensor<3>, first: usize) -> Tensor<3> {
         let time = x.dims()[1];
-        x + self.position.val().narrow(0, 0, time).unsqueeze()
+        let position = like(self.position.val(), &x).narrow(0, first, time).unsqueeze();
+        x + position
     }
 }
 
@@ -148,7 +158,7 @@ pub(crate) fn take(at: Take, x: Tensor<3>, mask: Option<Tensor<2, Bool>>) -> Ten
     match (at, mask) {
         (Take::First, _) => x.narrow(1, 0, 1).reshape([batch, width]),
         (Take::Last, None) => x.narrow(1, time - 1, 1).reshape([batch, width]),
-        (Take::Mean, None) => x.mean_dim(1).reshape([batch, width]),
+        (Take::Mean, None) => wide(x, |x| x.mean_dim(1).reshape([batch, width])),
         (Take::Last, Some(mask)) => {
             let length = mask.bool_not().int().sum_dim(1);
             let last: Tensor<2, Int> = length.sub_scalar(1).clamp_min(0);
@@ -158,8 +168,8 @@ pub(crate) fn take(at: Take, x: Tensor<3>, mask: Option<Tensor<2, Bool>>) -> Ten
         (Take::Mean, Some(mask)) => {
             let keep = mask.bool_not().float();
             let length = keep.clone().sum_dim(1).clamp_min(1.0);
-            let sum = (x * keep.reshape([batch, time, 1])).sum_dim(1).reshape([batch, width]);
-            sum / length
+            let keep = keep.reshape([batch, time, 1]);
+            wide(x, |x| (x * keep).sum_dim(1).reshape([batch, width]) / length)
         }
     }
 }
@@ -173,7 +183,8 @@ pub(crate) fn drop_path(x: Flow, p: f64) -> Flow {
         let mut shape = [1; D];
         shape[0] = x.dims()[0];
         let keep: Tensor<D> = Tensor::random(shape, Distribution::Bernoulli(1.0 - p), &x.device());
-        x * keep.div_scalar(1.0 - p)
+        let keep = like(keep.div_scalar(1.0 - p), &x);
+        x * keep
     }
     if p <= 0.0 {
         return x;

@@ -7,6 +7,7 @@ use burn::tensor::ops::ConvOptions;
 
 use crate::builder::Builder;
 use crate::error::Error;
+use crate::precision::like;
 use crate::weights::Start;
 
 /// Under the root of a window's variance (Kim et al. 2022).
@@ -44,7 +45,8 @@ impl SeriesPatch {
         let over = (time - length) % self.stride;
         let x = x.narrow(1, over, time - over).swap_dims(1, 2);
         let options = ConvOptions::new([self.stride], [0], [1], 1);
-        conv1d(x, self.weight.val(), Some(self.bias.val()), options).swap_dims(1, 2)
+        let (weight, bias) = (like(self.weight.val(), &x), like(self.bias.val(), &x));
+        conv1d(x, weight, Some(bias), options).swap_dims(1, 2)
     }
 }
 
@@ -58,7 +60,7 @@ pub(crate) fn decompose(x: Tensor<3>, kernel: usize) -> Tensor<3> {
     let padded = if side == 0 { x.clone() } else { Tensor::cat(vec![edge(0), x.clone(), edge(time - 1)], 1) };
     // Each series of each example is a channel of its own.
     let rows = padded.swap_dims(1, 2).reshape([batch * width, 1, time + 2 * side]);
-    let weight = Tensor::full([1, 1, kernel], 1.0 / kernel as f64, &x.device());
+    let weight = like(Tensor::<3>::full([1, 1, kernel], 1.0 / kernel as f64, &x.device()), &x);
     let trend = conv1d(rows, weight, None, ConvOptions::new([1], [0], [1], 1));
     let trend = trend.reshape([batch, width, time]).swap_dims(1, 2);
     Tensor::cat(vec![trend.clone(), x - trend], 2)

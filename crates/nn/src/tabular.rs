@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 
 use crate::builder::Builder;
 use crate::error::Error;
+use crate::precision::{like, wide};
 use crate::weights::Start;
 
 /// Each number as a token: `x_i w_i + b_i` (Gorishniy et al. 2021, 3.3).
@@ -33,7 +34,8 @@ impl FeatureTokens {
     /// `[batch, n]` to `[batch, n, width]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<3> {
         let x: Tensor<3> = x.unsqueeze_dim(2);
-        x * self.weight.val().unsqueeze() + self.bias.val().unsqueeze()
+        let (weight, bias) = (like(self.weight.val(), &x), like(self.bias.val(), &x));
+        x * weight.unsqueeze() + bias.unsqueeze()
     }
 }
 
@@ -59,8 +61,11 @@ impl Periodic {
     /// `[batch, n]` to `[batch, n, 2 * frequencies]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<3> {
         let x: Tensor<3> = x.unsqueeze_dim(2);
-        let angle = (x * self.frequencies.val().unsqueeze()).mul_scalar(std::f64::consts::TAU);
-        Tensor::cat(vec![angle.clone().cos(), angle.sin()], 2)
+        let waves = |x: Tensor<3>| {
+            let angle = (x * self.frequencies.val().unsqueeze()).mul_scalar(std::f64::consts::TAU);
+            Tensor::cat(vec![angle.clone().cos(), angle.sin()], 2)
+        };
+        wide(x, waves)
     }
 }
 
@@ -97,9 +102,11 @@ impl BatchEnsemble {
     /// `[batch, members, in]` to `[batch, members, out]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, members, input] = x.dims();
-        let x = x * self.r.val().unsqueeze();
-        let x = x.reshape([batch * members, input]).matmul(self.weight.val());
+        let [r, s, bias, weight] =
+            [&self.r, &self.s, &self.bias, &self.weight].map(|weight| like(weight.val(), &x));
+        let x = x * r.unsqueeze();
+        let x = x.reshape([batch * members, input]).matmul(weight);
         let out = x.dims()[1];
-        x.reshape([batch, members, out]) * self.s.val().unsqueeze() + self.bias.val().unsqueeze()
+        x.reshape([batch, members, out]) * s.unsqueeze() + bias.unsqueeze()
     }
 }

@@ -37,5 +37,6 @@ pub fn windows(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
     let mut examples = Examples::zeros(plan.layout(), count);
     examples.indices.copy_from_slice(&stream[..count * length]);
     let next = if count == 0 { Vec::new() } else { stream[1..=count * length].to_vec() };
-    Ok(Labelled { examples, targets: Targets::Tokens { length: *length, next } })
+    let targets = Targets::Tokens { length: *length, next };
+    Ok(Labelled { examples, targets, further: Vec::new() })
 }

@@ -43,6 +43,14 @@ pub enum Error {
         /// What is wrong, with the remedy.
         why: String,
     },
+    /// The file of a stream's examples.
+    #[error("{folder}: {source}; free some space there, or name another place with --home")]
+    Store {
+        /// Where it is.
+        folder: std::path::PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// A split has no rows.
     #[error("{rows} rows leave none for the {part} split; add rows or change `[split]`")]
     EmptySplit {

@@ -155,6 +155,25 @@ impl Frame {
         hasher.digest()
     }
 
+    /// Adds the rows of a frame with the same columns; an empty frame takes those of the other.
+    pub fn append(&mut self, other: Self) {
+        if self.columns.is_empty() {
+            *self = other;
+            return;
+        }
+        self.rows += other.rows;
+        for (name, column) in other.columns {
+            match (self.columns.get_mut(&name), column) {
+                (Some(Column::Number { values, .. }), Column::Number { values: more, .. }) => {
+                    values.extend(more);
+                }
+                (Some(Column::Text(values)), Column::Text(more)) => values.extend(more),
+                // Batches of one source have one schema.
+                (_, column) => unreachable!("column {name} with other values: {} rows", column.len()),
+            }
+        }
+    }
+
     /// The rows at `indices`, in that order.
     #[must_use]
     pub fn take(&self, indices: &[usize]) -> Self {

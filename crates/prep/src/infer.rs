@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cupola_spec::{Encoding, Input, Kind, Run, TableStem, TargetKind};
+use cupola_spec::{Encoding, Input, Kind, Run, TableStem, Target, TargetKind};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -53,15 +53,15 @@ pub struct Finding {
 /// # Errors
 /// A column that is not there, an image whose columns do not fill its shape, no usable column.
 pub fn resolve(run: &Run, frame: &Frame) -> Result<(Vec<Resolved>, Vec<Finding>), Error> {
-    // A reconstruction may have no column, and an empty name is no column's.
-    let target = run.target.column().unwrap_or_default();
-    if !target.is_empty() {
+    // A reconstruction may have none.
+    let targets: Vec<&str> = run.targets().filter_map(Target::column).collect();
+    for target in &targets {
         frame.require(target, "check `[[targets]]`")?;
     }
     let (mut resolved, findings) = if run.inputs.is_empty() {
-        inferred(frame, target)?
+        inferred(frame, &targets)?
     } else {
-        let declared = run.inputs.iter().map(|input| declared(input, frame, target));
+        let declared = run.inputs.iter().map(|input| declared(input, frame, &targets));
         (declared.collect::<Result<_, _>>()?, Vec::new())
     };
     // One token for each column: a category is one column.
@@ -79,7 +79,7 @@ pub fn resolve(run: &Run, frame: &Frame) -> Result<(Vec<Resolved>, Vec<Finding>)
     Ok((resolved, findings))
 }
 
-fn declared(input: &Input, frame: &Frame, target: &str) -> Result<Resolved, Error> {
+fn declared(input: &Input, frame: &Frame, targets: &[&str]) -> Result<Resolved, Error> {
     let own = [input.name.clone()];
     let patterns = input.columns.as_ref().map_or(own.as_slice(), |source| source.patterns());
     let mut columns = Vec::new();
@@ -88,7 +88,7 @@ fn declared(input: &Input, frame: &Frame, target: &str) -> Result<Resolved, Erro
             frame.require(pattern, "check `[[inputs]]`")?;
         }
         // The text of a language model is its target; the past of a series is no secret.
-        let own = |name: &str| name != target || input.kind == Kind::Text || input.window.is_some();
+        let own = |name: &str| !targets.contains(&name) || input.kind == Kind::Text || input.window.is_some();
         let matching = frame.names().filter(|name| own(name) && matches(pattern, name));
         let before = columns.len();
         columns.extend(matching.map(str::to_owned));
@@ -111,9 +111,9 @@ fn declared(input: &Input, frame: &Frame, target: &str) -> Result<Resolved, Erro
     Ok(Resolved::new(input.clone(), columns))
 }
 
-fn inferred(frame: &Frame, target: &str) -> Result<(Vec<Resolved>, Vec<Finding>), Error> {
+fn inferred(frame: &Frame, targets: &[&str]) -> Result<(Vec<Resolved>, Vec<Finding>), Error> {
     let (mut resolved, mut findings) = (Vec::new(), Vec::new());
-    for name in frame.names().filter(|name| *name != target) {
+    for name in frame.names().filter(|name| !targets.contains(name)) {
         let Some(column) = frame.get(name) else { continue };
         let (finding, kind) = look(name, column);
         if let Some((kind, encode)) = kind {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::examples::{Examples, Filling, Layout};
 use crate::frame::Frame;
 use crate::infer::Resolved;
-use crate::target::FittedTarget;
+use crate::target::{Answer, FittedTarget};
 use crate::text::FittedTokenizer;
 use crate::transform::FittedInput;
 use crate::window::long_enough;
@@ -23,17 +23,26 @@ pub struct Plan {
     pub inputs: Vec<FittedInput>,
     /// What is predicted.
     pub target: FittedTarget,
+    /// What else is predicted: categories and numbers, whose logits follow those of `target`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<FittedTarget>,
 }
 
 impl Plan {
     /// Version of `plan.json` that this code writes and reads.
     pub const FORMAT_VERSION: u32 = 2;
 
-    /// Learns from the training rows; the classes of the target from `all` rows.
+    /// Learns from the training rows; the classes of the targets from `all` rows.
     ///
     /// # Errors
     /// Values that do not fit their kind, a target that cannot be learned.
-    pub fn fit(inputs: &[Resolved], target: &Target, all: &[&Frame], train: &Frame) -> Result<Self, Error> {
+    pub fn fit<'a>(
+        inputs: &[Resolved],
+        target: &Target,
+        further: impl IntoIterator<Item = &'a Target>,
+        all: &[&Frame],
+        train: &Frame,
+    ) -> Result<Self, Error> {
         let inputs: Vec<FittedInput> =
             inputs.iter().map(|input| FittedInput::fit(input, train)).collect::<Result<_, _>>()?;
         let target = match (target.kind, inputs.as_slice()) {
@@ -43,7 +52,10 @@ impl Plan {
             }
             _ => FittedTarget::fit(target, &inputs, all, train)?,
         };
-        let mut plan = Self { format_version: Self::FORMAT_VERSION, null_texts: Vec::new(), inputs, target };
+        let fitted = further.into_iter().map(|target| FittedTarget::fit(target, &inputs, all, train));
+        let further = fitted.collect::<Result<_, _>>()?;
+        let format_version = Self::FORMAT_VERSION;
+        let mut plan = Self { format_version, null_texts: Vec::new(), inputs, target, further };
         let dense = plan.layout().dense_width();
         if let FittedTarget::Reconstruct { width, .. } = &mut plan.target {
             *width = dense;
@@ -61,7 +73,29 @@ impl Plan {
             null_texts: Vec::new(),
             inputs: vec![text],
             target: FittedTarget::Embedding { name: "embedding".to_owned(), width },
+            further: Vec::new(),
         }
+    }
+
+    /// All that is predicted, in the order of their logits.
+    pub fn targets(&self) -> impl Iterator<Item = &FittedTarget> {
+        std::iter::once(&self.target).chain(&self.further)
+    }
+
+    /// Logits of one example.
+    pub fn width(&self) -> usize {
+        self.targets().map(FittedTarget::width).sum()
+    }
+
+    /// The answers that one row's logits stand for; `own` are the real numbers of the row's example.
+    pub fn decode(&self, logits: &[f32], own: &[f32]) -> Answer {
+        let mut rest = logits;
+        let each = self.targets().map(|target| {
+            let (logits, after) = rest.split_at(target.width().min(rest.len()));
+            rest = after;
+            (target.name().to_owned(), target.decode(logits, own))
+        });
+        each.collect()
     }
 
     /// What one example looks like: all numbers and categories as one table, then the others in

@@ -1,6 +1,6 @@
 //! From raw rows to examples of train, valid and test, with the plan that made them.
 
-use cupola_spec::{Run, TargetKind};
+use cupola_spec::{Run, Target, TargetKind};
 
 use crate::corpus::windows;
 use crate::error::Error;
@@ -9,6 +9,7 @@ use crate::frame::Frame;
 use crate::infer::{Finding, resolve};
 use crate::plan::Plan;
 use crate::rolling;
+use crate::rows::Rows;
 use crate::split::{Part, assign, assign_beside_test};
 use crate::target::{FittedTarget, Targets, present};
 
@@ -19,23 +20,34 @@ pub struct Labelled {
     pub examples: Examples,
     /// What it should answer.
     pub targets: Targets,
+    /// The same for the plan's further targets.
+    pub further: Vec<Targets>,
 }
 
 /// Everything that training needs of the data.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Prepared {
     /// Fitted on train.
     pub plan: Plan,
     /// What was inferred, where the config declares no inputs.
     pub findings: Vec<Finding>,
-    train: Labelled,
-    valid: Labelled,
-    test: Labelled,
+    train: Rows,
+    valid: Rows,
+    test: Rows,
 }
 
 impl Prepared {
+    pub(crate) fn of(plan: Plan, findings: Vec<Finding>, train: Rows, valid: Rows, test: Rows) -> Self {
+        Self { plan, findings, train, valid, test }
+    }
+
+    fn in_memory(plan: Plan, findings: Vec<Finding>, parts: [Labelled; 3]) -> Self {
+        let [train, valid, test] = parts.map(Rows::Memory);
+        Self::of(plan, findings, train, valid, test)
+    }
+
     /// The examples of one part.
-    pub fn part(&self, part: Part) -> &Labelled {
+    pub fn part(&self, part: Part) -> &Rows {
         match part {
             Part::Train => &self.train,
             Part::Valid => &self.valid,
@@ -45,7 +57,7 @@ impl Prepared {
 
     /// Number of rows of one part.
     pub fn rows(&self, part: Part) -> usize {
-        self.part(part).examples.rows
+        self.part(part).len()
     }
 }
 
@@ -63,11 +75,13 @@ pub fn prepare(
 ) -> Result<Prepared, Error> {
     let (mut inputs, findings) = resolve(run, frame)?;
     if let Some(tokenizer) = learned.and_then(Plan::tokenizer) {
-        inputs.iter_mut().for_each(|input| input.tokenizer = Some(tokenizer.clone()));
+        for input in &mut inputs {
+            input.tokenizer = Some(tokenizer.clone());
+        }
     }
     // Before the split, which would have other words for a target that is not there.
     let whole = !matches!(run.target.kind, TargetKind::Reconstruct | TargetKind::Forecast);
-    if let (Some(column), true) = (run.target.column(), whole) {
+    for column in run.targets().filter_map(Target::column).filter(|_| whole) {
         for frame in std::iter::once(frame).chain(test) {
             present(column, frame)?;
         }
@@ -82,7 +96,7 @@ pub fn prepare(
     let train_rows = without_anomalies(run, frame, train_rows)?;
     let mut all = vec![frame];
     all.extend(test);
-    let mut plan = Plan::fit(&inputs, &run.target, &all, &frame.take(&train_rows))?;
+    let mut plan = Plan::fit(&inputs, &run.target, &run.further, &all, &frame.take(&train_rows))?;
     plan.null_texts.clone_from(&run.data.null);
     if let FittedTarget::NextToken { .. } = plan.target {
         let part = |rows: &[usize]| label(&plan, &frame.take(rows));
@@ -91,14 +105,14 @@ pub fn prepare(
             Some(test) => label(&plan, test)?,
             None => part(&test_rows)?,
         };
-        return Ok(Prepared { plan, findings, train, valid, test });
+        return Ok(Prepared::in_memory(plan, findings, [train, valid, test]));
     }
     if plan.window().is_some() {
         let parts =
             rolling::divided(&plan, frame, [train_rows.len(), valid_rows.len(), test_rows.len()], run.seed)?;
         let [train, valid, own] = parts;
         let test = test.map_or(Ok(own), |test| label(&plan, test))?;
-        return Ok(Prepared { plan, findings, train, valid, test });
+        return Ok(Prepared::in_memory(plan, findings, [train, valid, test]));
     }
     let whole = label(&plan, frame)?;
     let test = match test {
@@ -106,7 +120,7 @@ pub fn prepare(
         None => whole.gather(&test_rows),
     };
     let (train, valid) = (whole.gather(&train_rows), whole.gather(&valid_rows));
-    Ok(Prepared { plan, findings, train, valid, test })
+    Ok(Prepared::in_memory(plan, findings, [train, valid, test]))
 }
 
 /// Applies a plan to rows that have the target.
@@ -120,7 +134,8 @@ pub fn label(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
     if plan.window().is_some() {
         return rolling::label(plan, frame);
     }
-    Ok(Labelled { examples: plan.apply(frame)?, targets: plan.target.apply(frame)? })
+    let further = plan.further.iter().map(|target| target.apply(frame)).collect::<Result<_, _>>()?;
+    Ok(Labelled { examples: plan.apply(frame)?, targets: plan.target.apply(frame)?, further })
 }
 
 /// Rows that a reconstruction learns from: those that are not labelled as anomalies.
@@ -135,14 +150,60 @@ fn without_anomalies(run: &Run, frame: &Frame, rows: Vec<usize>) -> Result<Vec<u
 }
 
 impl Labelled {
+    /// Examples with the targets of a plan, of which there is one at least.
+    pub(crate) fn of(examples: Examples, mut targets: Vec<Targets>) -> Self {
+        let further = targets.split_off(targets.len().min(1));
+        let none = Targets::Own { labels: Vec::new() };
+        Self { examples, targets: targets.pop().unwrap_or(none), further }
+    }
+
+    /// Adds the targets of more rows of a [`crate::Store`], not their examples.
+    pub fn append_targets(&mut self, other: Self) {
+        self.examples.rows += other.examples.rows;
+        self.targets.append(other.targets);
+        self.further.iter_mut().zip(other.further).for_each(|(own, other)| own.append(other));
+    }
+
     /// The rows at `indices`, in that order.
     #[must_use]
     pub fn gather(&self, indices: &[usize]) -> Self {
-        Self { examples: self.examples.gather(indices), targets: self.targets.gather(indices) }
+        Self {
+            examples: self.examples.gather(indices),
+            targets: self.targets.gather(indices),
+            further: self.further.iter().map(|targets| targets.gather(indices)).collect(),
+        }
+    }
+
+    /// What it should answer, for each target of the plan.
+    pub fn all_targets(&self) -> impl Iterator<Item = &Targets> {
+        std::iter::once(&self.targets).chain(&self.further)
     }
 }
 
 impl Targets {
+    /// Rows of each class; empty where there are no classes.
+    pub fn classes(&self) -> Vec<usize> {
+        let Self::Class(rows) = self else { return Vec::new() };
+        let mut counts = Vec::new();
+        for class in rows.iter().filter_map(|class| usize::try_from(*class).ok()) {
+            if class >= counts.len() {
+                counts.resize(class + 1, 0);
+            }
+            counts[class] += 1;
+        }
+        counts
+    }
+
+    /// Adds more rows of the same kind.
+    fn append(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Class(own), Self::Class(other)) => own.extend(other),
+            (Self::Number(own), Self::Number(other)) => own.extend(other),
+            // A store holds no other.
+            (own, other) => unreachable!("{own:?} and {other:?}"),
+        }
+    }
+
     /// The targets at `rows`, in that order.
     #[must_use]
     pub fn gather(&self, rows: &[usize]) -> Self {

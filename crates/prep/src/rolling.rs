@@ -29,8 +29,10 @@ pub(crate) fn label(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
 fn every(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
     let examples = plan.apply(frame)?;
     let ends: Vec<usize> = (width(plan) - 1..frame.rows()).collect();
-    let targets = ahead(&plan.target, plan.target.apply(&frame.take(&ends))?);
-    Ok(Labelled { examples, targets })
+    let answered = frame.take(&ends);
+    let targets = ahead(&plan.target, plan.target.apply(&answered)?);
+    let further = plan.further.iter().map(|target| target.apply(&answered)).collect::<Result<_, _>>()?;
+    Ok(Labelled { examples, targets, further })
 }
 
 /// Rows of a window.

@@ -92,7 +92,13 @@ impl Signature {
                 }
             }
         }
-        let (kind, categories) = match &plan.target {
+        Self { inputs, outputs: plan.targets().map(OutputColumn::of).collect(), window: plan.window() }
+    }
+}
+
+impl OutputColumn {
+    fn of(target: &FittedTarget) -> Self {
+        let (kind, categories) = match target {
             FittedTarget::Category { classes, .. } => (ColumnType::Category, Some(classes.clone())),
             FittedTarget::Number { .. }
             | FittedTarget::Forecast { .. }
@@ -100,13 +106,12 @@ impl Signature {
             | FittedTarget::Embedding { .. } => (ColumnType::Number, None),
             FittedTarget::NextToken { .. } => (ColumnType::Text, None),
         };
-        let length = match plan.target {
+        let length = match target {
             FittedTarget::Forecast { horizon: length, .. }
-            | FittedTarget::Embedding { width: length, .. } => Some(length),
+            | FittedTarget::Embedding { width: length, .. } => Some(*length),
             _ => None,
         };
-        let output = OutputColumn { name: plan.target.name().to_owned(), kind, categories, length };
-        Self { inputs, outputs: vec![output], window: plan.window() }
+        Self { name: target.name().to_owned(), kind, categories, length }
     }
 }
 

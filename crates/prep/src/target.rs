@@ -131,7 +131,10 @@ pub enum Label {
     Numbers(Vec<f64>),
 }
 
-/// A typed answer for one row.
+/// The answers for one row by the names of the targets.
+pub type Answer = IndexMap<String, Prediction>;
+
+/// A typed answer for one row and one target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The likeliest class, or the number.

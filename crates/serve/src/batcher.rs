@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cupola_infer::{Error, Predictor};
-use cupola_prep::{Examples, Prediction};
+use cupola_prep::{Answer, Examples};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::telemetry::ModelMetrics;
@@ -19,7 +19,7 @@ pub struct Limits {
 }
 
 /// What became of a request.
-pub type Reply = Result<Vec<Prediction>, Arc<Error>>;
+pub type Reply = Result<Vec<Answer>, Arc<Error>>;
 
 struct Job {
     examples: Examples,
@@ -112,7 +112,7 @@ fn run(predictor: &mut Predictor, batch: Vec<Job>, most: usize, metrics: &ModelM
 }
 
 /// One request may hold more rows than a batch.
-fn forward(predictor: &mut Predictor, examples: Examples, most: usize) -> Result<Vec<Prediction>, Error> {
+fn forward(predictor: &mut Predictor, examples: Examples, most: usize) -> Result<Vec<Answer>, Error> {
     if examples.rows <= 2 * most {
         return predictor.forward(examples);
     }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use cupola_infer::Predictor;
-use cupola_prep::Prediction;
+use cupola_prep::Answer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -99,7 +99,7 @@ struct Predicted<'a> {
     model: &'a str,
     version: u64,
     request_id: &'a str,
-    predictions: Vec<Map<String, Value>>,
+    predictions: Vec<Answer>,
 }
 
 async fn predict(
@@ -116,12 +116,6 @@ async fn predict(
     };
     let response = match answer(&app, model, &headers, body).await {
         Ok(predictions) => {
-            let target = model.plan.target.name();
-            let named = |p: &Prediction| {
-                let value = serde_json::to_value(p).unwrap_or_default();
-                Map::from_iter([(target.to_owned(), value)])
-            };
-            let predictions = predictions.iter().map(named).collect();
             let version = model.manifest.version;
             Json(Predicted { model: &name, version, request_id: &request_id, predictions }).into_response()
         }
@@ -137,7 +131,7 @@ async fn answer(
     model: &Model,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Vec<Prediction>, Refusal> {
+) -> Result<Vec<Answer>, Refusal> {
     if app.draining.load(Ordering::Acquire) {
         return Err(draining());
     }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::combine::Combine;
 use crate::input::Input;
 use crate::model::Model;
 use crate::train::Train;
@@ -22,8 +23,11 @@ pub struct Config {
     /// What the model sees. Left out: inferred from the data and printed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Input>,
-    /// What the model predicts.
+    /// What the model predicts; several share the trunk and answer from one head.
     pub targets: Vec<Target>,
+    /// How inputs of several kinds meet. Left out: side by side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub combine: Option<Combine>,
     /// The network.
     pub model: Model,
     /// The training loop.
@@ -65,6 +69,9 @@ pub struct Data {
     pub query: Option<String>,
     /// Texts that mean "missing" in CSV, besides the empty field.
     pub null: Vec<String>,
+    /// Never hold all rows in memory: they are read three times and kept on disk as the network takes
+    /// them. What is learned of the columns is learned from a sample of 100,000 training rows.
+    pub stream: bool,
 }
 
 /// How rows are divided into train, valid and test.
@@ -95,7 +102,7 @@ pub enum SplitBy {
 }
 
 /// What the model predicts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
     /// Name of the target; also its column, where `column` is left out.
@@ -114,9 +121,18 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub season: Option<usize>,
+    /// Where there are several: what its loss counts beside the others'. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0))]
+    pub weight: Option<f64>,
 }
 
 impl Target {
+    /// A target of a kind, all else left to its default.
+    pub fn new(name: &str, kind: TargetKind) -> Self {
+        Self { name: name.to_owned(), kind, column: None, horizon: None, season: None, weight: None }
+    }
+
     /// The column that holds the target, or the labels of a reconstruction; that may have none.
     pub fn column(&self) -> Option<&str> {
         match self.kind {

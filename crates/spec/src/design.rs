@@ -159,7 +159,7 @@ impl Family {
                 Design::of_layers(autoencoder(hidden, code, activation, dropout))
             }
             // Trees have no layers; a package of them is not built from a design.
-            Self::Gbdt(_) => Design::of_layers(Vec::new()),
+            Self::Gbdt(_) | Self::RandomForest(_) => Design::of_layers(Vec::new()),
             Self::Layers { ref layers, token_width, ref names } => {
                 Design { names: names.clone(), ..Design::of(layers.clone(), token_width) }
             }

@@ -20,10 +20,14 @@ pub(crate) fn judge(file: &Placed, config: &Config, family: &Family) -> Vec<Prob
     if config.split.valid + config.split.test > 0.95 {
         say("/split", "valid and test leave less than 5 % for training; lower one of them".into());
     }
-    match config.targets.len() {
-        0 => say("/targets", "there is no target; add `[[targets]]` with `name` and `kind`".into()),
-        1 => {}
-        n => say("/targets/1", format!("{n} targets, but one run learns one; remove the others")),
+    if config.targets.is_empty() {
+        say("/targets", "there is no target; add `[[targets]]` with `name` and `kind`".into());
+    }
+    for (key, why) in unfit_together(config) {
+        say(&key, why);
+    }
+    for (key, why) in unfit_stream(config, family) {
+        say(key, why.to_owned());
     }
     if let Some(target) = config.targets.first() {
         for (key, why) in unfit_head(config, target, family.design().head) {
@@ -32,7 +36,8 @@ pub(crate) fn judge(file: &Placed, config: &Config, family: &Family) -> Vec<Prob
         for (key, why) in unfit_time(config, target, family) {
             say(key, why.to_owned());
         }
-        for (key, why) in unfit_loss(&config.train, target.kind) {
+        let kinds: Vec<TargetKind> = config.targets.iter().map(|target| target.kind).collect();
+        for (key, why) in unfit_loss(&config.train, &kinds) {
             say(&format!("/train/{key}"), why.to_owned());
         }
     }
@@ -47,6 +52,20 @@ pub(crate) fn judge(file: &Placed, config: &Config, family: &Family) -> Vec<Prob
             say("/model/lora", "the package has no attention layers to adapt; remove it".into());
         }
     }
+    let kinds_differ = config.inputs.iter().any(|a| {
+        let same = |b: &&Input| a.kind == b.kind;
+        block_of(a.kind) != block_of(config.inputs[0].kind)
+            || block_of(a.kind) != 0 && config.inputs.iter().filter(same).count() > 1
+    });
+    if let Some(combine) = config.combine {
+        if !kinds_differ {
+            say("/combine", "there is one kind of input, which goes to `[model]` itself; remove it".into());
+        } else if let Some((layers, width)) = combine.stacked()
+            && let Err(error) = trace("combine", &[config.inputs.len(), width], &layers)
+        {
+            say("/combine", error.to_string());
+        }
+    }
     for (index, input) in config.inputs.iter().enumerate() {
         let at = |key: &str| format!("/inputs/{index}/{key}");
         if config.inputs[..index].iter().any(|other| other.name == input.name) {
@@ -59,14 +78,14 @@ pub(crate) fn judge(file: &Placed, config: &Config, family: &Family) -> Vec<Prob
         let own = config.inputs.iter().filter(|other| other.kind == input.kind).count();
         if block_of(input.kind) == 0 && input.encoder.is_some() {
             say(&at("encoder"), "a table goes to the trunk as it is; remove it".into());
-        } else if matches!(input.encoder, Some(Family::Gbdt(_))) {
+        } else if input.encoder.as_ref().is_some_and(|encoder| encoder.trees().is_some()) {
             say(&at("encoder"), "trees make no vector for a trunk; choose a network".into());
         } else if !several && own < 2 && input.encoder.is_some() {
             say(&at("encoder"), "the only kind of input goes to `[model]` itself; remove it".into());
         }
     }
     if let [only] = config.inputs.as_slice()
-        && !matches!(family, Family::Gbdt(_))
+        && family.trees().is_none()
         && let Some(shape) = only.shape
         && !shape.contains(&0)
         && let Err(error) = trace("trunk", &shape, &family.design().layers)
@@ -83,6 +102,51 @@ fn attends(layers: &[Layer]) -> bool {
         Layer::Residual { layers, shortcut, .. } => attends(layers) || attends(shortcut),
         _ => false,
     })
+}
+
+/// What needs all rows at once.
+fn unfit_stream(config: &Config, family: &Family) -> Vec<(&'static str, &'static str)> {
+    let mut wrong = Vec::new();
+    if !config.data.stream {
+        return wrong;
+    }
+    if config.split.by != SplitBy::Random {
+        wrong.push(("/split/by", "a stream is divided row by row; write `[split]` `by = \"random\"`"));
+    }
+    let simple = |target: &Target| matches!(target.kind, TargetKind::Category | TargetKind::Number);
+    if !config.targets.iter().all(simple) || config.inputs.iter().any(|input| input.window.is_some()) {
+        wrong.push((
+            "/data/stream",
+            "windows, forecasts, texts to go on with and reconstructions need all rows in memory; remove it",
+        ));
+    }
+    if family.trees().is_some() {
+        wrong.push(("/data/stream", "trees need all rows in memory; remove it, or choose a network"));
+    }
+    wrong
+}
+
+/// Targets that do not go with each other.
+fn unfit_together(config: &Config) -> Vec<(String, String)> {
+    let mut wrong = Vec::new();
+    let several = config.targets.len() > 1;
+    for (index, target) in config.targets.iter().enumerate() {
+        let mut say = |key: &str, why: &str| wrong.push((format!("/targets/{index}/{key}"), why.to_owned()));
+        if several && !matches!(target.kind, TargetKind::Category | TargetKind::Number) {
+            say("kind", "one of several targets is a `category` or a `number`; leave this one alone");
+        }
+        if config.targets[..index].iter().any(|other| other.name == target.name) {
+            say("name", "two targets have this name; rename one, and give it its `column`");
+        }
+        if target.weight.is_some_and(|weight| weight.is_nan() || weight <= 0.0) {
+            say("weight", "a weight of 0 learns nothing; write a number above 0");
+        }
+    }
+    if several && config.train.metric.is_some_and(|goal| goal != Goal::Loss) {
+        let why = "several targets are judged by the sum of their weighted losses; remove it";
+        wrong.push(("/train/metric".to_owned(), why.to_owned()));
+    }
+    wrong
 }
 
 /// A family and inputs that do not go with the target.
@@ -141,7 +205,7 @@ fn unfit_time(config: &Config, target: &Target, family: &Family) -> Vec<(&'stati
         }
         return wrong;
     }
-    if matches!(family, Family::Gbdt(_) | Family::Tabm { .. }) {
+    if family.trees().is_some() || matches!(family, Family::Tabm { .. }) {
         wrong.push(("/model/family", "this family reconstructs nothing; choose `autoencoder`"));
     }
     let no_number = |input: &Input| input.kind == Kind::Text || input.encode == Some(Encoding::Index);
@@ -163,24 +227,26 @@ fn unfit_time(config: &Config, target: &Target, family: &Family) -> Vec<(&'stati
 }
 
 /// Settings of the loss that do not go with the target.
-fn unfit_loss(train: &Train, target: TargetKind) -> Vec<(&'static str, &'static str)> {
+fn unfit_loss(train: &Train, targets: &[TargetKind]) -> Vec<(&'static str, &'static str)> {
     let loss = &train.loss;
     let mut wrong = Vec::new();
-    match (loss.kind, target) {
-        (LossKind::Focal, TargetKind::Number | TargetKind::Forecast | TargetKind::Reconstruct) => {
+    let any = |kinds: &[TargetKind]| targets.iter().any(|target| kinds.contains(target));
+    let classes = any(&[TargetKind::Category, TargetKind::NextToken]);
+    let numbers = any(&[TargetKind::Number, TargetKind::Forecast, TargetKind::Reconstruct]);
+    let tokens = any(&[TargetKind::NextToken]);
+    match loss.kind {
+        LossKind::Focal if !classes => {
             wrong.push(("loss/kind", "`focal` is for a category; write `auto`, `huber` or `quantile`"));
         }
-        (LossKind::Huber | LossKind::Quantile, TargetKind::Category | TargetKind::NextToken) => {
+        LossKind::Huber | LossKind::Quantile if !numbers => {
             wrong.push(("loss/kind", "that loss is for a number; write `auto` or `focal`"));
         }
         _ => {}
     }
-    if target == TargetKind::NextToken && loss.class_weights != ClassWeights::None {
+    if tokens && loss.class_weights != ClassWeights::None {
         wrong.push(("loss/class_weights", "tokens have no weights; remove it"));
     }
-    if matches!(target, TargetKind::Number | TargetKind::Forecast | TargetKind::Reconstruct)
-        && (loss.label_smoothing > 0.0 || loss.class_weights != ClassWeights::None)
-    {
+    if !classes && (loss.label_smoothing > 0.0 || loss.class_weights != ClassWeights::None) {
         wrong.push(("loss", "`label_smoothing` and `class_weights` are for a category; remove them"));
     }
     if loss.kind == LossKind::Focal && loss.label_smoothing > 0.0 {
@@ -189,7 +255,7 @@ fn unfit_loss(train: &Train, target: TargetKind) -> Vec<(&'static str, &'static 
     if !(loss.quantile > 0.0 && loss.quantile < 1.0) {
         wrong.push(("loss/quantile", "a quantile lies between 0 and 1; write 0.5 for the median"));
     }
-    if train.mixup > 0.0 && (loss.class_weights != ClassWeights::None || target == TargetKind::NextToken) {
+    if train.mixup > 0.0 && (loss.class_weights != ClassWeights::None || tokens) {
         wrong.push(("mixup", "mixup goes with neither tokens nor class weights; remove one"));
     }
     if train.limit_train <= 0.0 || train.limit_valid <= 0.0 {

@@ -6,6 +6,7 @@
 //! [`parse`] hands in a loader for the files that a config names.
 
 mod block;
+mod combine;
 mod config;
 mod design;
 mod document;
@@ -23,6 +24,7 @@ mod sizes;
 mod train;
 
 pub use block::Block;
+pub use combine::Combine;
 pub use config::{Config, Data, Source, Split, SplitBy, Target, TargetKind};
 pub use design::{Design, Head, TableStem};
 pub use input::{Augment, Category, Encoding, Input, Kind, Scaling, Tokens, TokensKind, Unseen};
@@ -33,8 +35,8 @@ pub use problem::{Problem, Problems, nearest};
 pub use run::Run;
 pub use schema::{config_schema, model_schema};
 pub use shape::{ShapeError, ShapeRow, trace};
-pub use sizes::{Boosting, Depth, ImageStem, Numbers, Recurrence};
+pub use sizes::{Bagging, Boosting, Depth, ImageStem, Numbers, Recurrence, TreesSpec};
 pub use train::{
-    ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Schedule,
+    ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,
     ScheduleKind, Train,
 };

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::layer::{Activation, Layer};
-use crate::sizes::{Boosting, Depth, ImageStem, Numbers, Recurrence};
+use crate::sizes::{Bagging, Boosting, Depth, ImageStem, Numbers, Recurrence, TreesSpec};
 
 /// What stands under `[model]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -285,6 +285,8 @@ pub enum Family {
     },
     /// Gradient-boosted trees, as a baseline: no loop of epochs, so `[train]` does not apply.
     Gbdt(Boosting),
+    /// A random forest (Breiman 2001), as a baseline; `[train]` does not apply either.
+    RandomForest(Bagging),
     /// Exactly these layers; the head is added.
     Layers {
         /// In order of the forward pass.
@@ -323,6 +325,15 @@ pub struct Expect {
 }
 
 impl Family {
+    /// The trees, if it is a family of them.
+    pub fn trees(&self) -> Option<TreesSpec> {
+        match self {
+            Self::Gbdt(spec) => Some(TreesSpec::Boosted(*spec)),
+            Self::RandomForest(spec) => Some(TreesSpec::Forest(*spec)),
+            _ => None,
+        }
+    }
+
     /// The family's name as typed.
     pub fn name(&self) -> &'static str {
         match self {
@@ -343,6 +354,7 @@ impl Family {
             Self::Patchtst { .. } => "patchtst",
             Self::Autoencoder { .. } => "autoencoder",
             Self::Gbdt(_) => "gbdt",
+            Self::RandomForest(_) => "random_forest",
             Self::Layers { .. } => "layers",
         }
     }

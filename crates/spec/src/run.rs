@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Data, Split, SplitBy, Target};
+use crate::combine::Combine;
+use crate::config::{Config, Data, Split, SplitBy, Target, TargetKind};
 use crate::design::Design;
 use crate::input::Input;
 use crate::model::{Family, Model, PackageRef};
-use crate::sizes::Boosting;
+use crate::sizes::TreesSpec;
 use crate::train::Train;
 
 /// A run, resolved as far as the config alone allows; column globs wait for the data.
@@ -24,6 +25,12 @@ pub struct Run {
     pub inputs: Vec<Input>,
     /// What it predicts.
     pub target: Target,
+    /// What else it predicts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<Target>,
+    /// How inputs of several kinds meet.
+    #[serde(default)]
+    pub combine: Combine,
     /// The architecture's family name.
     pub family: String,
     /// The network, up to the sizes that come from the data; without layers where there are trees.
@@ -33,7 +40,7 @@ pub struct Run {
     pub start: Option<PackageRef>,
     /// Trees in place of a network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trees: Option<Boosting>,
+    pub trees: Option<TreesSpec>,
     /// The loop.
     pub train: Train,
     /// The config with its defaults and the architecture in place: parses on its own to this run.
@@ -42,7 +49,9 @@ pub struct Run {
 
 impl Run {
     pub(crate) fn new(mut config: Config, family: &Family) -> Self {
-        let target = config.targets[0].clone();
+        let mut targets = config.targets.iter().cloned();
+        // `judge` has refused a config without any.
+        let target = targets.next().unwrap_or_else(|| Target::new("", TargetKind::Number));
         let start = match &config.model {
             Model::Package(start) => Some(start.clone()),
             Model::File(_) | Model::Inline(_) => {
@@ -58,13 +67,20 @@ impl Run {
             split: config.split.clone(),
             inputs: config.inputs.clone(),
             target,
+            further: targets.collect(),
+            combine: config.combine.unwrap_or_default(),
             family: family.name().to_owned(),
             design: Design { lora, ..family.design() },
             start,
-            trees: if let Family::Gbdt(boosting) = family { Some(*boosting) } else { None },
+            trees: family.trees(),
             train: config.train.clone(),
             sealed: config,
         }
+    }
+
+    /// All that it predicts.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        std::iter::once(&self.target).chain(&self.further)
     }
 
     /// Whether an example is made of several rows.

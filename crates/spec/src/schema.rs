@@ -143,6 +143,10 @@ fn union(
     context: &[Vec<ValidationError<'static>>],
     out: &mut Vec<(String, String)>,
 ) {
+    if let Some(message) = type_or_word(error, context) {
+        out.push((error.instance_path().as_str().to_owned(), message));
+        return;
+    }
     // A branch whose tag differs is not the one that was meant.
     let meant = context
         .iter()
@@ -159,6 +163,19 @@ fn union(
     let pointer = tag.map_or_else(|| error.instance_path().as_str(), |t| t.instance_path().as_str());
     let found = tag.and_then(|t| t.instance().as_str().map(str::to_owned)).unwrap_or_default();
     out.push((pointer.to_owned(), format!("`{found}` is not known; {}", remedy(&found, &tags))));
+}
+
+/// What is wrong with a text where a value of one type or one of a few words may stand.
+fn type_or_word(error: &ValidationError<'_>, context: &[Vec<ValidationError<'static>>]) -> Option<String> {
+    let [branch, other] = context else { return None };
+    let ([a], [b]) = (branch.as_slice(), other.as_slice()) else { return None };
+    let (ValidationErrorKind::Type { kind: TypeKind::Single(kind) }, ValidationErrorKind::Enum { options }) =
+        (a.kind(), b.kind())
+    else {
+        return None;
+    };
+    let found = error.instance();
+    Some(format!("expected {kind}, found {found}; write one, or {options}").replace(['[', ']'], ""))
 }
 
 /// Whether `inner` says that the tag of a tagged union is another one, or is not there.

@@ -20,6 +20,39 @@ pub struct Boosting {
     pub trees: Option<usize>,
 }
 
+/// How a random forest grows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bagging {
+    /// Trees of each output: a number and two classes have one, more classes one each.
+    #[serde(default = "hundred")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub trees: usize,
+    /// Fewest rows of a leaf.
+    #[serde(default = "five")]
+    #[schemars(range(min = 1))]
+    pub leaf: usize,
+    /// Splits from the root to a leaf, if there is to be a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub depth: Option<u16>,
+    /// Share of the columns that each split looks at. Default: the root of their number for a category, a
+    /// third of them for a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub features: Option<f64>,
+}
+
+/// Trees in place of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum TreesSpec {
+    /// Each corrects those before it.
+    Boosted(Boosting),
+    /// Each for itself.
+    Forest(Bagging),
+}
+
 /// Sizes of a recurrent network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +155,14 @@ fn unit() -> f64 {
 
 fn bins() -> u16 {
     256
+}
+
+fn hundred() -> usize {
+    100
+}
+
+fn five() -> usize {
+    5
 }
 
 fn one() -> usize {

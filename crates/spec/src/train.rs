@@ -10,12 +10,16 @@ pub struct Train {
     /// Passes over the training split.
     #[schemars(range(min = 1))]
     pub epochs: usize,
-    /// Examples in one step; the last batch of an epoch may be smaller.
-    #[schemars(range(min = 1))]
+    /// Examples in one step, on all devices together; the last batch of an epoch may be smaller. `"auto"`
+    /// takes as many as the memory allows.
+    #[serde(with = "batch_size")]
+    #[schemars(with = "BatchSize")]
     pub batch_size: usize,
     /// Examples that are in memory at once: a step of `batch_size` adds up the gradients of parts of
     /// this size, each weighted by its examples; 0 means the whole batch. Batch norm sees the parts.
     pub micro_batch: usize,
+    /// In what the network computes.
+    pub precision: Precision,
     /// Update rule.
     pub optimizer: Optimizer,
     /// What is minimised.
@@ -62,9 +66,77 @@ pub struct Train {
 }
 
 impl Train {
+    /// Stands for `batch_size = "auto"` until a number is found.
+    pub const AUTO: usize = 0;
+
     /// `micro_batch`, or the whole batch where that is 0.
     pub fn examples_at_once(&self) -> usize {
         if self.micro_batch == 0 { self.batch_size } else { self.micro_batch }
+    }
+}
+
+/// What may be typed for `batch_size`.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum BatchSize {
+    /// So many examples.
+    Number(#[schemars(range(min = 1))] usize),
+    /// As many as the memory allows.
+    Auto(Auto),
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Auto {
+    Auto,
+}
+
+/// A number, or `"auto"` for [`Train::AUTO`].
+mod batch_size {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Auto, BatchSize, Train};
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    pub fn serialize<S: Serializer>(size: &usize, serializer: S) -> Result<S::Ok, S::Error> {
+        match *size {
+            Train::AUTO => BatchSize::Auto(Auto::Auto).serialize(serializer),
+            size => BatchSize::Number(size).serialize(serializer),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+        match BatchSize::deserialize(deserializer)? {
+            BatchSize::Auto(Auto::Auto) => Ok(Train::AUTO),
+            BatchSize::Number(size) => Ok(size),
+        }
+    }
+}
+
+/// In what a network computes; weights, moments, norms, softmax and loss have 32 bits throughout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 32 bits.
+    Fp32,
+    /// 16 bits with 10 of them for the fraction; the loss is scaled so that small gradients do not
+    /// vanish.
+    Fp16,
+    /// 16 bits with 7 of them for the fraction, and the range of 32.
+    Bf16,
+    /// The one of the two that the device computes in, `bf16` first.
+    Mixed,
+}
+
+impl Precision {
+    /// As typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Fp16 => "fp16",
+            Self::Bf16 => "bf16",
+            Self::Mixed => "mixed",
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The network that fits a run's data.
 
-use cupola_nn::{Architecture, Average, Error, Source};
+use cupola_nn::{Architecture, Average, Error, LogitPart, Source};
 use cupola_prep::{FittedTarget, Plan};
-use cupola_spec::{Activation, Block, Family, Recurrence, Run};
+use cupola_spec::{Activation, Block, Family, Layer, Recurrence, Run};
 
 /// The network of a run for what its plan makes: the only block of an example goes to the trunk as
 /// it is; of several, each but the table goes through an encoder first.
@@ -24,21 +24,39 @@ pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
         };
         sources.push(Source { name: if several { name.to_owned() } else { String::new() }, ..source });
     }
-    let average = match &plan.target {
-        FittedTarget::Number { .. }
-        | FittedTarget::Forecast { .. }
-        | FittedTarget::Reconstruct { .. }
-        | FittedTarget::Embedding { .. } => Average::Output,
-        FittedTarget::Category { .. } if plan.target.width() == 1 => Average::Sigmoid,
-        FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => Average::Softmax,
-    };
-    let mut made = Architecture::new(&run.family, &run.design, sources, plan.target.width(), average)?;
+    let average = average(&plan.target);
+    let combined = run.combine.stacked().filter(|_| several);
+    let mut design = run.design.clone();
+    if let Some((layers, width)) = &combined {
+        design.layers.splice(0..0, layers.clone());
+        for source in &mut sources {
+            source.encoder.push(Layer::Linear { out: *width, bias: true });
+        }
+    }
+    let made = Architecture::of(&run.family, &design, sources, combined.is_some(), plan.width(), average);
+    let mut made = made?;
+    if !plan.further.is_empty() {
+        let part = |target| LogitPart { width: FittedTarget::width(target), average: self::average(target) };
+        made.parts = plan.targets().map(part).collect();
+    }
     if let (true, [_], FittedTarget::Forecast { channel, .. }) =
         (run.design.reversible, made.sources.as_slice(), &plan.target)
     {
         made.level = *channel;
     }
     Ok(made)
+}
+
+/// What the members of an ensemble average for a target.
+fn average(target: &FittedTarget) -> Average {
+    match target {
+        FittedTarget::Number { .. }
+        | FittedTarget::Forecast { .. }
+        | FittedTarget::Reconstruct { .. }
+        | FittedTarget::Embedding { .. } => Average::Output,
+        FittedTarget::Category { .. } if target.width() == 1 => Average::Sigmoid,
+        FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => Average::Softmax,
+    }
 }
 
 /// What makes a vector of a block where the config names nothing.

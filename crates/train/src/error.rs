@@ -22,6 +22,9 @@ pub enum Error {
     /// The network or its weights.
     #[error(transparent)]
     Network(#[from] cupola_nn::Error),
+    /// Reading the examples.
+    #[error(transparent)]
+    Data(#[from] cupola_prep::Error),
     /// Writing or reading the run's folder.
     #[error(transparent)]
     Record(#[from] cupola_registry::Error),
@@ -31,6 +34,12 @@ pub enum Error {
         /// Its folder.
         path: std::path::PathBuf,
         /// What is wrong.
+        why: String,
+    },
+    /// Another device of the group is gone.
+    #[error("the devices lost each other: {why}; resume the run")]
+    Group {
+        /// What happened.
         why: String,
     },
     /// The device failed in the middle of a step.

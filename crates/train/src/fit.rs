@@ -2,18 +2,20 @@
 
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
-use burn::tensor::Device;
-use cupola_nn::{Architecture, Drawn, Network, Objective, Started, StateDict};
-use cupola_prep::{Augmenter, Part, Prepared, permutation};
+use burn::tensor::{Device, FloatDType};
+use cupola_nn::{Architecture, Drawn, Network, Started, StateDict};
+use cupola_prep::{Augmenter, Part, Prepared};
 use cupola_registry::RunFolder;
 use cupola_spec::{Goal, Run};
 
 use crate::checkpoint;
 use crate::error::Error;
 use crate::event::{Ended, Event, Stop};
-use crate::objective::{goal, objective};
+use crate::group::{Alone, Group, together};
+use crate::objective::{Aim, aims, goal};
 use crate::optimizer::optimizer;
-use crate::progress::Progress;
+use crate::order::Order;
+use crate::progress::{LossScale, Progress};
 use crate::schedule::Clock;
 
 /// What to train, on what, and where to keep it.
@@ -28,13 +30,15 @@ pub struct Job<'a> {
     pub start: Option<&'a StateDict>,
     /// Without autodiff.
     pub device: Device,
+    /// The type of activations, where it is not 32 bits wide: see `cupola_nn::half`.
+    pub half: Option<FloatDType>,
     /// Where checkpoints go.
     pub folder: &'a RunFolder,
     /// End after so many steps, if given.
     pub max_steps: Option<u64>,
     /// Called with the number of examples before each forward pass; a panic in it is one of the
     /// device. For tests of what a failing device does to a run.
-    pub fault: Option<&'a dyn Fn(usize)>,
+    pub fault: Option<&'a (dyn Fn(usize) + Sync)>,
 }
 
 /// The end of a run.
@@ -50,8 +54,9 @@ pub struct Outcome {
 
 pub(crate) struct Loop<'a> {
     pub job: &'a Job<'a>,
+    pub group: &'a dyn Group,
     pub device: Device,
-    pub objective: Objective,
+    pub aims: Vec<Aim>,
     pub goal: Goal,
     pub augmenter: Augmenter,
     /// Training rows in use.
@@ -74,8 +79,64 @@ pub(crate) struct Loop<'a> {
 /// # Errors
 /// [`Error::Diverged`] on a loss that is not finite, whatever the folder or the device says.
 pub fn fit(job: &Job<'_>, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<Outcome, Error> {
-    let mut this = Loop::new(job)?;
+    fit_among(job, &Alone, observer)
+}
+
+/// The same on several devices of this process, each with a part of every batch. `job.device` is not
+/// among them unless it is named.
+///
+/// # Errors
+/// As [`fit`], from whichever device fails first.
+pub fn fit_on(
+    job: &Job<'_>,
+    devices: &[Device],
+    observer: &mut dyn FnMut(&Event) -> Stop,
+) -> Result<Outcome, Error> {
+    let mut ranks = together(devices.len()).into_iter();
+    let (Some(first), Some(own)) = (ranks.next(), devices.first()) else { return fit(job, observer) };
+    let with = |device: &Device| Job { device: device.clone(), ..*job };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = ranks
+            .zip(&devices[1..])
+            .map(|(group, device)| {
+                // The name keeps panics quiet: they are told as errors.
+                let thread = std::thread::Builder::new().name(format!("engine-rank-{}", group.rank()));
+                let job = with(device);
+                thread.spawn_scoped(scope, move || fit_among(&job, &group, &mut |_| Stop::No).map(|_| ()))
+            })
+            .collect();
+        let outcome = fit_among(&with(own), &first, observer);
+        drop(first);
+        for other in others {
+            let gone = |why: String| Error::Group { why };
+            let other = other.map_err(|error| gone(error.to_string()))?;
+            let found = other.join().map_err(|_| gone("a device's thread has panicked".into()))?;
+            // A rank that only tells of another one's end is not the one to blame.
+            if let Err(error) = found
+                && !matches!(error, Error::Group { .. })
+            {
+                return Err(error);
+            }
+        }
+        outcome
+    })
+}
+
+/// The same as one of a group, all of which begin from one folder. Only the first rank writes, and the
+/// weights of the outcome are its.
+///
+/// # Errors
+/// As [`fit`]; [`Error::Group`] when another rank is gone.
+pub fn fit_among(
+    job: &Job<'_>,
+    group: &dyn Group,
+    observer: &mut dyn FnMut(&Event) -> Stop,
+) -> Result<Outcome, Error> {
+    let mut this = Loop::new(job, group)?;
     let ended = this.run(observer)?;
+    if !this.leads() {
+        return Ok(Outcome { ended, progress: this.progress, weights: StateDict::default() });
+    }
     let best = this.progress.best.as_ref().map(|best| best.step);
     let weights = match best {
         Some(step) if step != this.progress.step && ended != Ended::Stopped => {
@@ -101,23 +162,31 @@ impl<'a> Loop<'a> {
         self.network.as_ref().ok_or_else(gone)
     }
 
-    pub(crate) fn new(job: &'a Job<'a>) -> Result<Self, Error> {
+    /// Whether this is the rank that evaluates, tells and writes.
+    pub(crate) fn leads(&self) -> bool {
+        self.group.rank() == 0
+    }
+
+    pub(crate) fn new(job: &'a Job<'a>, group: &'a dyn Group) -> Result<Self, Error> {
         let (run, train) = (job.run, &job.run.train);
         let device = job.device.clone().autodiff();
         let device = if train.gradient_checkpointing { device.gradient_checkpointing() } else { device };
-        let target = &job.prepared.plan.target;
         let rows = limited(job.prepared.rows(Part::Train), train.limit_train);
         let batches = (rows as u64).div_ceil(train.batch_size as u64);
         let averaged = train.ema > 0.0;
         let (network, ema, optimizer, progress) = if let Some(found) = checkpoint::latest(job.folder)? {
-            job.folder.rewind_events(found.progress.step)?;
-            let network = found.network(job.architecture, &device)?;
-            let ema = found.ema_network(job.architecture, &job.device)?;
+            if group.rank() == 0 {
+                job.folder.rewind_events(found.progress.step)?;
+            }
+            let network = found.network(job.architecture, &device)?.in_half(job.half);
+            let ema = found.ema_network(job.architecture, &job.device)?.map(|ema| ema.in_half(job.half));
             let fresh = optimizer(train, &network, &job.device);
             let ema = ema.or_else(|| averaged.then(|| network.valid()));
             (network, ema, found.restore(job.folder, fresh)?, found.progress)
         } else {
-            job.folder.rewind_events(0)?;
+            if group.rank() == 0 {
+                job.folder.rewind_events(0)?;
+            }
             let mut drawn = Drawn { seed: run.seed };
             let network = match job.start {
                 None => Network::build(job.architecture, &mut drawn, &device)?,
@@ -126,15 +195,18 @@ impl<'a> Loop<'a> {
                     Network::build(job.architecture, &mut Started { weights, head, drawn }, &device)?
                 }
             };
+            let network = network.in_half(job.half);
             let fresh = optimizer(train, &network, &job.device);
             let ema = averaged.then(|| network.valid());
-            (network, ema, fresh, Progress::start())
+            let scale = (job.half == Some(FloatDType::F16)).then(LossScale::start);
+            (network, ema, fresh, Progress { scale, ..Progress::start() })
         };
         Ok(Self {
             job,
+            group,
             device,
-            objective: objective(&train.loss, target, &job.prepared.part(Part::Train).targets),
-            goal: train.metric.unwrap_or_else(|| goal(target)),
+            aims: aims(run, job.prepared),
+            goal: train.metric.unwrap_or_else(|| goal(&job.prepared.plan)),
             augmenter: Augmenter::of(&run.inputs, &job.prepared.plan),
             rows,
             batches,
@@ -150,18 +222,20 @@ impl<'a> Loop<'a> {
     fn run(&mut self, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<Ended, Error> {
         let train = &self.job.run.train;
         while !self.progress.done && self.progress.epoch < train.epochs as u64 {
-            let order = permutation(self.rows, self.job.run.seed, "shuffle", self.progress.epoch);
+            let part = self.job.prepared.part(Part::Train);
+            let mut order = Order::new(self.rows, part.block(), self.job.run.seed, self.progress.epoch);
+            part.expect(&order.blocks_from(self.place()));
             while self.progress.batch < self.batches {
                 if let Some(ended) = self.spent() {
                     // The end of an epoch has written this one already.
-                    if self.job.folder.checkpoint_steps()?.last() != Some(&self.progress.step) {
+                    if self.leads() && self.job.folder.checkpoint_steps()?.last() != Some(&self.progress.step)
+                    {
                         self.checkpoint(observer)?;
                     }
                     return Ok(ended);
                 }
-                let at = usize::try_from(self.progress.batch).unwrap_or(usize::MAX) * train.batch_size;
-                let batch = &order[at..(at + train.batch_size).min(self.rows)];
-                let event = self.step(batch, observer)?;
+                let at = self.place();
+                let event = self.step(&order.places(at, at + train.batch_size), observer)?;
                 let mut stop = observer(&event) == Stop::Yes;
                 let inside = self.progress.batch < self.batches;
                 let mut due = every(train.checkpoint_every, self.progress.step);
@@ -170,6 +244,7 @@ impl<'a> Loop<'a> {
                     stop |= self.evaluate_between(observer)? == Stop::Yes;
                     due = true;
                 }
+                stop = self.agreed(stop)?;
                 if inside && (due || stop) {
                     self.checkpoint(observer)?;
                     if stop {
@@ -180,11 +255,40 @@ impl<'a> Loop<'a> {
                     }
                 }
             }
-            if self.end_epoch(observer)? == Stop::Yes && !self.progress.done {
+            let stop = self.end_epoch(observer)? == Stop::Yes;
+            if self.agreed(stop)? && !self.progress.done {
                 return Ok(Ended::Stopped);
             }
         }
         Ok(if self.out_of_patience() { Ended::EarlyStop } else { Ended::Epochs })
+    }
+
+    /// Whether any rank wants to stop.
+    fn agreed(&self, stop: bool) -> Result<bool, Error> {
+        if self.group.size() == 1 {
+            return Ok(stop);
+        }
+        let mut stops = [f32::from(u8::from(stop))];
+        self.group.sum(&mut stops).map_err(|why| Error::Group { why })?;
+        Ok(stops[0] > 0.0)
+    }
+
+    /// The first rank's progress for all.
+    pub(crate) fn follow(&mut self) -> Result<(), Error> {
+        if self.group.size() == 1 {
+            return Ok(());
+        }
+        let lost = |why: String| Error::Group { why };
+        let own = serde_json::to_vec(&self.progress).map_err(|error| lost(error.to_string()))?;
+        let first = self.group.share(own).map_err(lost)?;
+        self.progress = serde_json::from_slice(&first).map_err(|error| lost(error.to_string()))?;
+        Ok(())
+    }
+
+    /// Examples of this epoch before the next batch.
+    fn place(&self) -> usize {
+        let batch = usize::try_from(self.progress.batch).unwrap_or(usize::MAX);
+        batch.saturating_mul(self.job.run.train.batch_size)
     }
 
     /// Why the run ends before its last epoch, if it does.
@@ -203,6 +307,9 @@ impl<'a> Loop<'a> {
     }
 
     pub(crate) fn checkpoint(&self, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<(), Error> {
+        if !self.leads() {
+            return Ok(());
+        }
         let weights = self.network()?.state_dict()?;
         if !weights.is_finite() {
             return Err(self.diverged("a weight", f64::NAN, self.progress.step)?);

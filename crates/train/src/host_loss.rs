@@ -1,15 +1,15 @@
 //! Losses of logits that are on the host, for metrics.
 
 use cupola_nn::Loss;
-use cupola_prep::{Labelled, Targets};
+use cupola_prep::Targets;
 
-/// The loss of given logits, on the host.
+/// The loss of given logits, on the host; `own` are the real numbers of the examples.
 #[allow(clippy::cast_precision_loss)]
-pub fn mean_loss(loss: Loss, width: usize, logits: &[f32], part: &Labelled) -> Option<f64> {
-    let losses: Vec<f64> = match &part.targets {
+pub fn mean_loss(loss: Loss, width: usize, logits: &[f32], targets: &Targets, own: &[f32]) -> Option<f64> {
+    let losses: Vec<f64> = match targets {
         // A row's loss is the mean over its numbers, so the mean over all of them is that over the rows.
         Targets::Number(y) | Targets::Vector { values: y, .. } => differences(loss, logits, y),
-        Targets::Own { .. } => differences(loss, logits, &part.examples.dense),
+        Targets::Own { .. } => differences(loss, logits, own),
         Targets::Class(class) if width == 1 => logits
             .iter()
             .zip(class)

@@ -48,29 +48,33 @@ impl Loop<'_> {
 
     /// Metrics of the valid split, and whether they are the best so far; moves the plateau schedule.
     fn evaluate(&mut self) -> Result<(Values, bool), Error> {
+        if !self.leads() {
+            self.follow()?;
+            return Ok((Values::new(), false));
+        }
         let train = &self.job.run.train;
         let valid = self.valid()?;
         let mut best = false;
         if let Some(value) = valid.as_ref().and_then(|m| m.values.get(self.goal.name()).copied()) {
-            best = self.progress.judge(value, self.goal.larger_is_better(), train.early_stop.min_delta);
+            let loss = valid.as_ref().and_then(|m| m.values.get("loss").copied());
+            let (up, min_delta) = (self.goal.larger_is_better(), train.early_stop.min_delta);
+            best = self.progress.judge(value, loss, up, min_delta);
             if train.schedule.kind == ScheduleKind::Plateau {
                 self.progress.plateau(best, train.schedule.patience as u64);
             }
         }
+        self.follow()?;
         let values = valid.map(|m| m.values).unwrap_or_default();
         Ok((values.into_iter().map(|(name, value)| (name, value.into())).collect(), best))
     }
 
     fn valid(&self) -> Result<Option<Metrics>, Error> {
         let part = self.job.prepared.part(Part::Valid);
-        let all = part.examples.rows;
-        if all == 0 {
+        if part.is_empty() {
             return Ok(None);
         }
         // Rows are in the order of a hash, so the first ones are a fair sample.
-        let rows = limited(all, self.job.run.train.limit_valid);
-        let fewer = (rows < all).then(|| part.gather(&(0..rows).collect::<Vec<_>>()));
-        let part = fewer.as_ref().unwrap_or(part);
+        let rows = limited(part.len(), self.job.run.train.limit_valid);
         let live;
         let network = if let Some(ema) = &self.ema {
             ema
@@ -78,7 +82,6 @@ impl Loop<'_> {
             live = self.network()?.valid();
             &live
         };
-        let target = &self.job.prepared.plan.target;
-        score(network, target, self.objective.loss, part, &self.job.device).map(Some)
+        score(network, &self.job.prepared.plan, &self.aims, part, rows, &self.job.device).map(Some)
     }
 }

@@ -39,10 +39,10 @@ impl Mixup {
     }
 }
 
-/// The example that each one of `batch[at..at + count]` is blended with: the next one, and after the
-/// last one the first. The order of a batch is random, so the pairs are.
-pub(crate) fn partners(batch: &[usize], at: usize, count: usize) -> Vec<usize> {
-    (at..at + count).map(|place| batch[(place + 1) % batch.len()]).collect()
+/// The place in a batch of `size` that each of `places` is blended with: the next one, and after the last
+/// one the first. The order of a batch is random, so the pairs are.
+pub(crate) fn partners(size: usize, places: &[usize]) -> Vec<usize> {
+    places.iter().map(|place| (place + 1) % size).collect()
 }
 
 #[cfg(test)]
@@ -65,8 +65,7 @@ mod tests {
 
     #[test]
     fn partners_do_not_depend_on_the_parts_of_a_batch() {
-        let batch = [7, 3, 9];
-        assert_eq!(partners(&batch, 0, 3), [3, 9, 7]);
-        assert_eq!([partners(&batch, 0, 2), partners(&batch, 2, 1)].concat(), [3, 9, 7]);
+        assert_eq!(partners(3, &[0, 1, 2]), [1, 2, 0]);
+        assert_eq!([partners(3, &[0, 1]), partners(3, &[2])].concat(), [1, 2, 0]);
     }
 }

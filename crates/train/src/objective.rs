@@ -2,11 +2,11 @@
 
 use burn::tensor::Device;
 use cupola_nn::{Input, Loss, Objective, Truth};
-use cupola_prep::{FittedTarget, Targets};
-use cupola_spec::{ClassWeights, Goal, LossKind, LossSpec};
+use cupola_prep::{FittedTarget, Part, Plan, Prepared, Targets};
+use cupola_spec::{ClassWeights, Goal, LossKind, LossSpec, Run};
 
 /// The loss that fits a target where the config asks for none.
-pub fn loss_of(target: &FittedTarget) -> Loss {
+fn loss_of(target: &FittedTarget) -> Loss {
     match target {
         FittedTarget::Number { .. }
         | FittedTarget::Forecast { .. }
@@ -17,8 +17,55 @@ pub fn loss_of(target: &FittedTarget) -> Loss {
     }
 }
 
-/// What training minimises; class weights are those of `train`, the training targets.
-pub fn objective(spec: &LossSpec, target: &FittedTarget, train: &Targets) -> Objective {
+/// What training asks of one of the plan's targets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Aim {
+    /// Of one example.
+    pub objective: Objective,
+    /// What it counts beside the others.
+    pub weight: f64,
+    /// First of its logits.
+    pub at: usize,
+    /// Its logits.
+    pub width: usize,
+}
+
+/// What a run asks of its targets, in their order.
+pub fn aims(run: &Run, prepared: &Prepared) -> Vec<Aim> {
+    let train = prepared.part(Part::Train);
+    let objectives = prepared.plan.targets().enumerate();
+    let objectives =
+        objectives.map(|(index, target)| objective(&run.train.loss, target, &train.classes(index)));
+    let weights = run.targets().map(|target| target.weight.unwrap_or(1.0));
+    placed(&prepared.plan, objectives.zip(weights))
+}
+
+/// The aims of a plan whose run is not known: plain losses that count alike.
+pub fn plain_aims(plan: &Plan) -> Vec<Aim> {
+    placed(plan, plan.targets().map(|target| (Objective::from(loss_of(target)), 1.0)))
+}
+
+fn placed(plan: &Plan, asked: impl Iterator<Item = (Objective, f64)>) -> Vec<Aim> {
+    let mut at = 0;
+    let aims = plan.targets().zip(asked).map(|(target, (objective, weight))| {
+        let width = target.width();
+        at += width;
+        Aim { objective, weight, at: at - width, width }
+    });
+    aims.collect()
+}
+
+/// The loss by which a device shows that it computes what the CPU computes: that of the only target,
+/// the mean square of all logits where there are several.
+pub fn trial_loss(aims: &[Aim]) -> Loss {
+    match aims {
+        [only] => only.objective.loss,
+        _ => Loss::MeanSquared,
+    }
+}
+
+/// What training minimises; class weights are those of `rows`, the training rows of each class.
+fn objective(spec: &LossSpec, target: &FittedTarget, rows: &[usize]) -> Objective {
     let plain = loss_of(target);
     let loss = match (spec.kind, plain) {
         (LossKind::Focal, Loss::CrossEntropy) => Loss::Focal { gamma: spec.gamma },
@@ -27,10 +74,8 @@ pub fn objective(spec: &LossSpec, target: &FittedTarget, train: &Targets) -> Obj
         (LossKind::Quantile, Loss::MeanSquared) => Loss::Quantile { quantile: spec.quantile },
         _ => plain,
     };
-    let class_weights = match (spec.class_weights, target, train) {
-        (ClassWeights::Balanced, FittedTarget::Category { classes, .. }, Targets::Class(rows)) => {
-            balanced(classes.len(), rows)
-        }
+    let class_weights = match (spec.class_weights, target) {
+        (ClassWeights::Balanced, FittedTarget::Category { classes, .. }) => balanced(classes.len(), rows),
         _ => Vec::new(),
     };
     Objective { loss, label_smoothing: spec.label_smoothing, class_weights }
@@ -38,19 +83,18 @@ pub fn objective(spec: &LossSpec, target: &FittedTarget, train: &Targets) -> Obj
 
 /// `rows / (classes * rows of the class)`, as scikit-learn's `compute_class_weight("balanced")`.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-fn balanced(classes: usize, rows: &[i32]) -> Vec<f32> {
-    let mut counts = vec![0_usize; classes];
-    for class in rows {
-        if let Some(count) = usize::try_from(*class).ok().and_then(|class| counts.get_mut(class)) {
-            *count += 1;
-        }
-    }
-    let weight = |count: usize| (rows.len() as f64 / (classes as f64 * count.max(1) as f64)) as f32;
-    counts.into_iter().map(weight).collect()
+fn balanced(classes: usize, rows: &[usize]) -> Vec<f32> {
+    let all: usize = rows.iter().sum();
+    let count = |class: usize| rows.get(class).copied().unwrap_or(0).max(1);
+    (0..classes).map(|class| (all as f64 / (classes as f64 * count(class) as f64)) as f32).collect()
 }
 
 /// The metric that picks the best evaluation where the config names none.
-pub fn goal(target: &FittedTarget) -> Goal {
+pub fn goal(plan: &Plan) -> Goal {
+    if !plan.further.is_empty() {
+        return Goal::Loss;
+    }
+    let target = &plan.target;
     match target {
         FittedTarget::Number { .. } | FittedTarget::Forecast { .. } => Goal::Rmse,
         FittedTarget::Category { .. } if target.width() == 1 => Goal::RocAuc,

@@ -185,11 +185,16 @@ pub fn global_norm(network: &Network, grads: &GradientsParams) -> Result<f64, St
     sum.try_into_scalar::<f32>().map(|sum| f64::from(sum).sqrt()).map_err(|e| e.to_string())
 }
 
-/// Scales all gradients so that their global norm is at most `limit`.
-pub(crate) fn clip(network: &Network, mut grads: GradientsParams, norm: f64, limit: f64) -> GradientsParams {
+/// What gradients of this global norm are multiplied with so that it is at most `limit`, if there is one.
+pub(crate) fn clip_factor(norm: f64, limit: f64) -> f64 {
     // PyTorch's 1e-6 keeps a norm just above the limit from being scaled by more than one.
-    let factor = limit / (norm + 1e-6);
-    if factor < 1.0 {
+    if limit > 0.0 { (limit / (norm + 1e-6)).min(1.0) } else { 1.0 }
+}
+
+/// All gradients times a factor.
+#[allow(clippy::float_cmp, reason = "one is exact where nothing is to be done")]
+pub(crate) fn scaled(network: &Network, mut grads: GradientsParams, factor: f64) -> GradientsParams {
+    if factor != 1.0 {
         network.visit(&mut Scale { grads: &mut grads, factor });
     }
     grads

@@ -27,6 +27,39 @@ pub struct Progress {
     pub seconds: f64,
     /// Whether the last epoch is done or patience has run out.
     pub done: bool,
+    /// What the loss is multiplied with before the backward pass, where activations are `fp16`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<LossScale>,
+}
+
+/// The loss's scale: halved when gradients overflow, doubled after a while without (Micikevicius et al.
+/// 2018, 3.2; the numbers are those of `torch.amp.GradScaler`).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LossScale {
+    /// The factor.
+    pub factor: f64,
+    /// Steps since it has changed.
+    pub good: u64,
+}
+
+impl LossScale {
+    /// Before the first step.
+    pub fn start() -> Self {
+        Self { factor: 65_536.0, good: 0 }
+    }
+
+    /// After a step; `false` where halving it once more would help nothing.
+    pub(crate) fn after(&mut self, overflowed: bool) -> bool {
+        if overflowed {
+            *self = Self { factor: self.factor * 0.5, good: 0 };
+            return self.factor >= 1.0;
+        }
+        self.good += 1;
+        if self.good == 2000 {
+            *self = Self { factor: self.factor * 2.0, good: 0 };
+        }
+        true
+    }
 }
 
 /// The best evaluation so far.
@@ -38,6 +71,9 @@ pub struct Best {
     pub epoch: u64,
     /// The metric there.
     pub value: f64,
+    /// The loss there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
 }
 
 impl Progress {
@@ -55,6 +91,7 @@ impl Progress {
             plateau: 0,
             seconds: 0.0,
             done: false,
+            scale: None,
         }
     }
 
@@ -68,19 +105,43 @@ impl Progress {
         }
     }
 
-    /// Takes in the valid metric of an evaluation; true when it is the best so far.
-    pub(crate) fn judge(&mut self, value: f64, larger_is_better: bool, min_delta: f64) -> bool {
+    /// Takes in the valid metric and loss of an evaluation; true when it is the best so far. Of equal
+    /// metrics the lower loss is better, though patience does not grow by it.
+    pub(crate) fn judge(
+        &mut self,
+        value: f64,
+        loss: Option<f64>,
+        larger_is_better: bool,
+        min_delta: f64,
+    ) -> bool {
         let better = match &self.best {
             None => value.is_finite(),
             Some(best) if larger_is_better => value > best.value + min_delta,
             Some(best) => value < best.value - min_delta,
         };
-        if better {
-            self.best = Some(Best { step: self.step, epoch: self.epoch, value });
-            self.bad_evaluations = 0;
-        } else {
-            self.bad_evaluations += 1;
+        let lower = |best: &Best| best.loss.zip(loss).is_some_and(|(before, now)| now < before);
+        let tie = self.best.as_ref().is_some_and(|best| best.value.total_cmp(&value).is_eq() && lower(best));
+        if better || tie {
+            self.best = Some(Best { step: self.step, epoch: self.epoch, value, loss });
         }
-        better
+        self.bad_evaluations = if better { 0 } else { self.bad_evaluations + 1 };
+        better || tie
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equal_metrics_the_lower_loss_is_better_and_patience_goes_on() {
+        let mut progress = Progress::start();
+        assert!(progress.judge(0.9, Some(0.5), true, 0.0));
+        assert!(progress.judge(1.0, Some(0.6), true, 0.0));
+        assert!(!progress.judge(1.0, Some(0.7), true, 0.0));
+        progress.step = 3;
+        assert!(progress.judge(1.0, Some(0.2), true, 0.0));
+        assert!(!progress.judge(0.99, Some(0.1), true, 0.0));
+        assert_eq!((progress.best.as_ref().map(|best| best.step), progress.bad_evaluations), (Some(3), 3));
     }
 }

@@ -5,6 +5,7 @@ use cupola_prep::permutation;
 use crate::error::Error;
 use crate::event::Stop;
 use crate::fit::{Job, Loop};
+use crate::group::Alone;
 
 /// First and last rate that is tried.
 const FROM: f64 = 1e-6;
@@ -35,7 +36,7 @@ pub fn range_test(
     steps: u32,
     told: &mut dyn FnMut(Tried) -> Stop,
 ) -> Result<Vec<Tried>, Error> {
-    let mut this = Loop::new(job)?;
+    let mut this = Loop::new(job, &Alone)?;
     let mut tried: Vec<Tried> = Vec::new();
     let (mut average, mut best) = (0.0, f64::INFINITY);
     let ratio = (TO / FROM).powf(1.0 / f64::from(steps.max(2) - 1));

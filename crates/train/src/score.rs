@@ -3,14 +3,16 @@
 use burn::tensor::Device;
 use cupola_eval::{Metrics, anomaly, classification, forecast, regression};
 use cupola_nn::{Input, Loss, Network, Objective};
-use cupola_prep::{Examples, FittedTarget, Label, Labelled, Targets, distance};
+use cupola_prep::{Examples, FittedTarget, Label, Labelled, Plan, Rows, Targets, distance};
 
 use crate::error::Error;
 use crate::host_loss::mean_loss;
-use crate::objective::truth;
+use crate::objective::{Aim, truth};
 
 /// Examples in one evaluation batch.
 const CHUNK: usize = 512;
+/// Examples that are read from a file at once.
+const STORED: usize = 8192;
 /// Windows of a text in one evaluation batch.
 const WINDOWS: usize = 32;
 
@@ -32,21 +34,68 @@ pub fn logits(network: &Network, examples: &Examples, device: &Device) -> Result
     Ok(out)
 }
 
-/// Metrics of one part, `loss` among them. `network` is one for inference.
+/// Metrics of the first `rows` of a part, `loss` among them. `network` is one for inference.
 ///
 /// # Errors
-/// As [`logits`].
+/// As [`logits`]; a file that cannot be read.
 pub fn score(
     network: &Network,
-    target: &FittedTarget,
-    loss: Loss,
+    plan: &Plan,
+    aims: &[Aim],
+    part: &Rows,
+    rows: usize,
+    device: &Device,
+) -> Result<Metrics, Error> {
+    let first = |from: usize, to: usize| part.gather(&(from..to.min(rows)).collect::<Vec<_>>());
+    match part.memory() {
+        Some(all) if rows >= all.examples.rows => return score_all(network, plan, aims, all, device),
+        Some(_) => return score_all(network, plan, aims, &first(0, rows)?, device),
+        None => {}
+    }
+    // Of a file only logits and targets stay in memory.
+    let mut seen = first(0, 0)?;
+    let mut values = Vec::new();
+    for from in (0..rows).step_by(STORED) {
+        let chunk = first(from, from + STORED)?;
+        values.extend(logits(network, &chunk.examples, device)?);
+        seen.append_targets(chunk);
+    }
+    Ok(metrics_of(plan, aims, &values, &seen))
+}
+
+fn score_all(
+    network: &Network,
+    plan: &Plan,
+    aims: &[Aim],
     part: &Labelled,
     device: &Device,
 ) -> Result<Metrics, Error> {
-    if let FittedTarget::NextToken { .. } = target {
-        return next_token(network, loss, part, device);
+    if let (FittedTarget::NextToken { .. }, [aim]) = (&plan.target, aims) {
+        return next_token(network, aim.objective.loss, part, device);
     }
-    Ok(metrics_of(target, loss, &logits(network, &part.examples, device)?, part))
+    Ok(metrics_of(plan, aims, &logits(network, &part.examples, device)?, part))
+}
+
+/// Metrics of given logits `[rows, width]` for the examples of a part. Where there are several targets,
+/// each one's stand under `target/metric`, and `loss` is their weighted sum.
+pub fn metrics_of(plan: &Plan, aims: &[Aim], values: &[f32], part: &Labelled) -> Metrics {
+    let width = plan.width();
+    let (mut all, mut sum) = (Metrics { rows: part.examples.rows, ..Metrics::default() }, 0.0);
+    for ((target, aim), targets) in plan.targets().zip(aims).zip(part.all_targets()) {
+        let loss = aim.objective.loss;
+        if aim.width == width {
+            return metrics_of_one(target, loss, values, targets, &part.examples);
+        }
+        let own = values.chunks(width).flat_map(|row| &row[aim.at..aim.at + aim.width]);
+        let own: Vec<f32> = own.copied().collect();
+        let found = metrics_of_one(target, loss, &own, targets, &part.examples);
+        sum += aim.weight * found.values.get("loss").copied().unwrap_or_default();
+        let named =
+            found.values.into_iter().map(|(name, value)| (format!("{}/{name}", target.name()), value));
+        all.values.extend(named);
+    }
+    all.values.insert("loss".to_owned(), sum);
+    all
 }
 
 /// Loss and perplexity of a language model. A vocabulary is wide, so the logits of each chunk stay on
@@ -57,7 +106,7 @@ fn next_token(network: &Network, loss: Loss, part: &Labelled, device: &Device) -
     let (mut sum, mut tokens) = (0.0, 0.0);
     let rows: Vec<usize> = (0..part.examples.rows).collect();
     for chunk in rows.chunks(WINDOWS) {
-        let Labelled { examples, targets } = part.gather(chunk);
+        let Labelled { examples, targets, .. } = part.gather(chunk);
         let Targets::Tokens { ref next, .. } = targets else { continue };
         tokens += next.len() as f64;
         let input = Input::new(examples.rows, examples.dense, examples.indices, device);
@@ -70,11 +119,16 @@ fn next_token(network: &Network, loss: Loss, part: &Labelled, device: &Device) -
     Ok(Metrics { rows: part.examples.rows, values: values.into_iter().collect(), ..Metrics::default() })
 }
 
-/// Metrics of given logits `[rows, width]` for the examples of a part, `loss` among them: the plain
-/// one, without smoothing and class weights.
-pub fn metrics_of(target: &FittedTarget, loss: Loss, values: &[f32], part: &Labelled) -> Metrics {
+/// Metrics of one target, `loss` among them: the plain one, without smoothing and class weights.
+fn metrics_of_one(
+    target: &FittedTarget,
+    loss: Loss,
+    values: &[f32],
+    targets: &Targets,
+    examples: &Examples,
+) -> Metrics {
     let width = target.width();
-    let loss = mean_loss(loss, width, values, part);
+    let loss = mean_loss(loss, width, values, targets, &examples.dense);
     // A number of one row, in the units of the target.
     let number = |scaled: &[f32]| match target.decode(scaled, &[]).value {
         Label::Number(value) => vec![value],
@@ -82,7 +136,7 @@ pub fn metrics_of(target: &FittedTarget, loss: Loss, values: &[f32], part: &Labe
         Label::Text(_) => vec![f64::NAN],
     };
     let numbers = |scaled: &[f32]| scaled.chunks(width).flat_map(number).collect::<Vec<f64>>();
-    let mut metrics = match (target, &part.targets) {
+    let mut metrics = match (target, targets) {
         (FittedTarget::NextToken { .. }, Targets::Tokens { length, next }) => {
             let values = [("perplexity".to_owned(), loss.unwrap_or_default().exp())];
             let rows = next.len() / length;
@@ -99,7 +153,7 @@ pub fn metrics_of(target: &FittedTarget, loss: Loss, values: &[f32], part: &Labe
             forecast(&numbers(truth), &numbers(values), *horizon, *naive)
         }
         (FittedTarget::Reconstruct { .. }, Targets::Own { labels }) => {
-            let rows = values.chunks(width).zip(part.examples.dense.chunks(width));
+            let rows = values.chunks(width).zip(examples.dense.chunks(width));
             let scores: Vec<f64> = rows.map(|(row, own)| distance(row, own)).collect();
             anomaly(&scores, labels)
         }

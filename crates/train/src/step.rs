@@ -1,18 +1,21 @@
 //! One step: gradients of a batch, part by part, and the update.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::Tensor;
 use cupola_nn::{Input, Network, quietly};
 use cupola_prep::{Labelled, Part, Targets, draw};
 
 use crate::error::Error;
 use crate::event::{Event, Stop};
 use crate::fit::Loop;
+use crate::group::{part_of, summed};
 use crate::mixup::{Mixup, partners};
-use crate::objective::truth;
-use crate::optimizer::{clip, global_norm};
+use crate::objective::{Aim, truth};
+use crate::optimizer::{clip_factor, global_norm, scaled};
 use crate::schedule::learning_rate;
 
 /// What a batch's gradients came to.
@@ -35,13 +38,21 @@ impl Loop<'_> {
         let fail = |why: String| Error::Device { step, why };
         let rate = self.rate();
         let found = self.gradients(batch, observer)?;
+        let found = self.summed(found)?;
         let Some(grads) = found.grads else { return Err(self.diverged("loss", found.loss, step)?) };
         let norm = quietly(|| self.update(grads, rate)).and_then(|done| done).map_err(fail)?;
-        if let Some(norm) = norm.filter(|norm| !norm.is_finite()) {
-            return Err(self.diverged("the gradients' norm", norm, step)?);
+        let overflowed = norm.is_some_and(|norm| !norm.is_finite());
+        let bearable = match &mut self.progress.scale {
+            Some(scale) => scale.after(overflowed),
+            None => !overflowed,
+        };
+        if !bearable {
+            return Err(self.diverged("the gradients' norm", norm.unwrap_or(f64::NAN), step)?);
         }
-        self.average();
-        let seconds = started.elapsed().as_secs_f64();
+        if !overflowed {
+            self.average();
+        }
+        let seconds = self.first_seconds(started.elapsed().as_secs_f64())?;
         self.progress.step = step;
         self.progress.batch += 1;
         #[allow(clippy::cast_precision_loss)]
@@ -54,7 +65,7 @@ impl Loop<'_> {
             epoch: self.progress.epoch + 1,
             loss: found.loss,
             learning_rate: rate,
-            grad_norm: norm,
+            grad_norm: norm.filter(|norm| norm.is_finite()),
             examples: batch.len() as u64,
             seconds,
         })
@@ -64,12 +75,38 @@ impl Loop<'_> {
     pub(crate) fn probe(&mut self, batch: &[usize], rate: f64) -> Result<Option<f64>, Error> {
         let step = self.progress.step + 1;
         let found = self.gradients(batch, &mut |_| Stop::No)?;
+        let found = self.summed(found)?;
         let Some(grads) = found.grads else { return Ok(None) };
         let norm = quietly(|| self.update(grads, rate))
             .and_then(|done| done)
             .map_err(|why| Error::Device { step, why })?;
         self.progress.step = step;
         Ok(norm.is_none_or(f64::is_finite).then_some(found.loss))
+    }
+
+    /// Loss and gradients of the whole batch, where there are several ranks.
+    fn summed(&self, found: Gradients) -> Result<Gradients, Error> {
+        if self.group.size() == 1 {
+            return Ok(found);
+        }
+        let lost = |why: String| Error::Group { why };
+        let sum = || {
+            summed(self.group, self.network()?, found.loss, found.grads.as_ref(), &self.job.device)
+                .map_err(lost)
+        };
+        let (loss, grads) = quietly(sum).map_err(lost)??;
+        Ok(Gradients { loss, grads: loss.is_finite().then_some(grads) })
+    }
+
+    /// The first rank's time for a step, so that all end at once.
+    fn first_seconds(&self, seconds: f64) -> Result<f64, Error> {
+        if self.group.size() == 1 {
+            return Ok(seconds);
+        }
+        #[allow(clippy::cast_possible_truncation)]
+        let mut first = [if self.leads() { seconds as f32 } else { 0.0 }];
+        self.group.sum(&mut first).map_err(|why| Error::Group { why })?;
+        Ok(f64::from(first[0]))
     }
 
     fn rate(&self) -> f64 {
@@ -85,9 +122,11 @@ impl Loop<'_> {
         observer: &mut dyn FnMut(&Event) -> Stop,
     ) -> Result<Gradients, Error> {
         let step = self.progress.step + 1;
+        let own = part_of(batch.len(), self.group.rank(), self.group.size());
+        let examples = self.job.prepared.part(Part::Train).gather(batch)?;
         loop {
-            let size = self.micro_batch.min(batch.len());
-            match quietly(|| self.parts(batch, size)).and_then(|done| done) {
+            let size = self.micro_batch.min(own.len()).max(1);
+            match quietly(|| self.parts(batch, &examples, own.clone(), size)).and_then(|done| done) {
                 Ok(found) => return Ok(found),
                 Err(why) if size > 1 && is_out_of_memory(&why) => {
                     self.micro_batch = size.div_ceil(2);
@@ -99,51 +138,59 @@ impl Loop<'_> {
         }
     }
 
-    /// Gradients of the batch's mean loss, in parts of `size` examples. A part counts by the weight
-    /// of its examples, so the sum is that of the whole batch however it is divided.
-    fn parts(&self, batch: &[usize], size: usize) -> Result<Gradients, String> {
+    /// The share of the examples at `own` in the gradients of the batch's mean loss, in parts of `size`
+    /// examples. A part counts by the weight of its examples, so the sum is that of the whole batch
+    /// however it is divided.
+    fn parts(
+        &self,
+        batch: &[usize],
+        all: &Labelled,
+        own: Range<usize>,
+        size: usize,
+    ) -> Result<Gradients, String> {
         let (run, progress) = (self.job.run, &self.progress);
-        self.device.seed(draw(run.seed, "dropout", progress.epoch, progress.step));
+        let seed = draw(run.seed, "dropout", progress.epoch, progress.step);
+        self.device.seed(seed.wrapping_add(self.group.rank() as u64));
+        let scale = progress.scale.map_or(1.0, |scale| scale.factor);
         let network = self.network.as_ref().ok_or("an earlier step failed")?;
         let members = self.job.architecture.members();
-        let train = self.job.prepared.part(Part::Train);
         let mixup = Mixup::of(run.train.mixup, run.seed, progress.step);
         #[allow(clippy::cast_precision_loss)]
-        let total = self.weight(&train.targets, batch) * members as f64;
+        let total = |(aim, targets)| weight(aim, targets, batch.len()) * members as f64;
+        let totals: Vec<f64> = self.aims.iter().zip(all.all_targets()).map(total).collect();
         let mut sum = GradientsAccumulator::new();
         let mut value = 0.0;
-        for (index, rows) in batch.chunks(size).enumerate() {
+        let places: Vec<usize> = own.clone().collect();
+        for places in places.chunks(size) {
             if let Some(fault) = self.job.fault {
-                fault(rows.len());
+                fault(places.len());
             }
-            let mut part = self.augmented(train, rows);
+            let mut part = self.augmented(all, batch, places);
             let mut other = None;
             if let Some(mixup) = mixup {
-                let partner = self.augmented(train, &partners(batch, index * size, rows.len()));
+                let partner = self.augmented(all, batch, &partners(batch.len(), places));
                 mixup.blend(&mut part.examples.dense, &partner.examples.dense);
-                other = Some((mixup.share, partner.targets));
+                other = Some((mixup.share, partner));
             }
-            let examples = if network.trims() { part.examples.trimmed() } else { part.examples };
+            let Labelled { examples, targets, further } = part;
+            let examples = if network.trims() { examples.trimmed() } else { examples };
             let input = Input::new(examples.rows, examples.dense, examples.indices, &self.device);
             let logits = network.each(&input);
-            let against = |logits, targets| {
-                let truth = truth(self.objective.loss, targets, &input, &self.device).repeat(members);
-                self.objective.sum(logits, truth)
-            };
+            let against = |targets, further| self.loss(&logits, &input, targets, further, &totals, members);
             let loss = match other {
-                None => against(logits, part.targets),
-                Some((share, targets)) => {
-                    against(logits.clone(), part.targets).mul_scalar(share)
-                        + against(logits, targets).mul_scalar(1.0 - share)
+                None => against(targets, further),
+                Some((share, other)) => {
+                    against(targets, further).mul_scalar(share)
+                        + against(other.targets, other.further).mul_scalar(1.0 - share)
                 }
             };
-            let loss = loss.div_scalar(total);
             value += f64::from(loss.clone().try_into_scalar::<f32>().map_err(|e| e.to_string())?);
             if !value.is_finite() {
                 return Ok(Gradients { loss: value, grads: None });
             }
-            let grads = GradientsParams::from_grads(loss.backward(), network);
-            if rows.len() == batch.len() {
+            // A power of two changes no digit.
+            let grads = GradientsParams::from_grads(loss.mul_scalar(scale).backward(), network);
+            if places.len() == own.len() {
                 return Ok(Gradients { loss: value, grads: Some(grads) });
             }
             sum.accumulate(network, grads);
@@ -151,42 +198,53 @@ impl Loop<'_> {
         Ok(Gradients { loss: value, grads: Some(sum.grads()) })
     }
 
-    /// The training examples at `rows`, their images changed as this epoch has it.
-    fn augmented(&self, train: &Labelled, rows: &[usize]) -> Labelled {
-        let mut part = train.gather(rows);
-        self.augmenter.apply(&mut part.examples, rows, self.job.run.seed, self.progress.epoch);
+    /// The examples at `places` of a batch, their images changed as this epoch has it.
+    fn augmented(&self, all: &Labelled, batch: &[usize], places: &[usize]) -> Labelled {
+        let mut part = all.gather(places);
+        let rows: Vec<usize> = places.iter().map(|&place| batch[place]).collect();
+        self.augmenter.apply(&mut part.examples, &rows, self.job.run.seed, self.progress.epoch);
         part
     }
 
-    /// What the losses of examples are divided by: their number, or the weights of their classes.
-    #[allow(clippy::cast_precision_loss)]
-    fn weight(&self, targets: &Targets, rows: &[usize]) -> f64 {
-        match targets {
-            Targets::Class(class) if !self.objective.class_weights.is_empty() => {
-                let weight = |row: &usize| {
-                    let class = usize::try_from(class[*row]).unwrap_or_default();
-                    self.objective.class_weights.get(class).copied().map_or(1.0, f64::from)
-                };
-                rows.iter().map(weight).sum()
-            }
-            Targets::Tokens { length, .. } => (rows.len() * length) as f64,
-            _ => rows.len() as f64,
-        }
+    /// The weighted losses of all targets, each a sum over examples divided by its total.
+    fn loss(
+        &self,
+        logits: &Tensor<2>,
+        input: &Input,
+        targets: Targets,
+        further: Vec<Targets>,
+        totals: &[f64],
+        members: usize,
+    ) -> Tensor<1> {
+        let targets = std::iter::once(targets).chain(further);
+        let each = self.aims.iter().zip(targets).zip(totals).map(|((aim, targets), total)| {
+            let own = if self.aims.len() == 1 {
+                logits.clone()
+            } else {
+                logits.clone().narrow(1, aim.at, aim.width)
+            };
+            let truth = truth(aim.objective.loss, targets, input, &self.device).repeat(members);
+            aim.objective.sum(own, truth).mul_scalar(aim.weight / total)
+        });
+        // A run has a target.
+        each.reduce(|a, b| a + b).unwrap_or_else(|| logits.clone().sum())
     }
 
-    /// Clips and steps; weights change only if the norm is finite.
+    /// Takes the loss's scale out, clips and steps; weights change only if the norm is finite.
     fn update(&mut self, mut grads: GradientsParams, rate: f64) -> Result<Option<f64>, String> {
         let limit = self.job.run.train.clip_norm;
+        let scale = self.progress.scale.map(|scale| scale.factor);
         let network = self.network.take().ok_or("an earlier step failed")?;
         let mut norm = None;
-        if limit > 0.0 {
-            let found = global_norm(&network, &grads)?;
+        if limit > 0.0 || scale.is_some() {
+            let scale = scale.unwrap_or(1.0);
+            let found = global_norm(&network, &grads)? / scale;
             norm = Some(found);
             if !found.is_finite() {
                 self.network = Some(network);
                 return Ok(norm);
             }
-            grads = clip(&network, grads, found, limit);
+            grads = scaled(&network, grads, clip_factor(found, limit) / scale);
         }
         self.network = Some(self.optimizer.step(rate, network, grads));
         Ok(norm)
@@ -201,6 +259,23 @@ impl Loop<'_> {
         let decay = self.job.run.train.ema.min((1.0 + t) / (10.0 + t));
         let live: Network = network.valid();
         self.ema = Some(ema.follow(&live, decay));
+    }
+}
+
+/// What the losses of examples are divided by: their number, or the weights of their classes.
+#[allow(clippy::cast_precision_loss)]
+fn weight(aim: &Aim, targets: &Targets, rows: usize) -> f64 {
+    let weights = &aim.objective.class_weights;
+    match targets {
+        Targets::Class(class) if !weights.is_empty() => {
+            let weight = |class: &i32| {
+                let class = usize::try_from(*class).unwrap_or_default();
+                weights.get(class).copied().map_or(1.0, f64::from)
+            };
+            class.iter().map(weight).sum()
+        }
+        Targets::Tokens { length, .. } => (rows * length) as f64,
+        _ => rows as f64,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the loop does when its device, its disk or its numbers fail.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use burn::tensor::Device;
@@ -13,7 +14,9 @@ use self::golden::close;
 use crate::event::{Event, Stop};
 use crate::{Error, Job, Outcome, fit};
 
+mod devices;
 mod golden;
+mod precision;
 mod resume;
 
 const CONFIG: &str = r#"
@@ -82,13 +85,14 @@ fn place() -> Place {
 fn trained(
     run: &Run,
     place: &Place,
-    fault: Option<&dyn Fn(usize)>,
+    fault: Option<&(dyn Fn(usize) + Sync)>,
     observer: &mut dyn FnMut(&Event) -> Stop,
 ) -> Result<Outcome, Error> {
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
     let job = Job {
         start: None,
+        half: None,
         run,
         prepared: &prepared,
         architecture: &architecture,
@@ -140,11 +144,8 @@ fn out_of_memory_goes_on_in_smaller_parts_with_the_same_batch() {
 #[test]
 fn a_device_that_fails_otherwise_ends_the_run_with_its_last_checkpoint_and_resumes() {
     let (run, place) = (run("checkpoint_every = 2"), place());
-    let passes = Cell::new(0);
-    let fault = |_: usize| {
-        passes.set(passes.get() + 1);
-        assert!(passes.get() != 8, "device lost");
-    };
+    let passes = AtomicUsize::new(0);
+    let fault = |_: usize| assert!(passes.fetch_add(1, Ordering::Relaxed) != 7, "device lost");
     let error = trained(&run, &place, Some(&fault), &mut |_| Stop::No).err().unwrap().to_string();
     assert!(error.starts_with("the device failed at step 8: device lost"), "{error}");
     assert_eq!(place.folder.checkpoint_steps().unwrap().last(), Some(&6));

@@ -13,7 +13,7 @@ use crate::memory::Memory;
 use crate::ui::{Ui, grouped};
 
 pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {
-    let run = load::config(home, &args.config, &args.set)?;
+    let mut run = load::config(home, &args.config, &args.set)?;
     let loaded = load::data(home, &run, Some(&args.config))?;
     show_data(ui, &run, &loaded);
     if run.trees.is_some() {
@@ -25,7 +25,11 @@ pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {
     let rows = architecture.table()?;
     show_layers(ui, &rows);
     let parameters = architecture.parameters()?;
-    let memory = Memory::of(&run, &rows, parameters);
+    let mut memory = Memory::of(&run, &rows, parameters);
+    if memory.sizes_batch(&mut run, loaded.prepared.rows(Part::Train), false) {
+        ui.line(format!("batch of {} examples, as the memory of this machine allows", run.train.batch_size));
+        memory = Memory::of(&run, &rows, parameters);
+    }
     let mib = memory.mib();
     ui.line(format!("memory for weights, gradients, moments and one batch: about {mib:.1} MiB"));
     ui.line(format!("ready: cupola train --config {}", args.config.display()));
@@ -38,6 +42,7 @@ pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {
         "layers": rows,
         "parameters": parameters,
         "memory_mib": mib,
+        "batch_size": run.train.batch_size,
     }))
 }
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 use cupola_prep::label;
 use cupola_registry::{Home, write_file};
 use cupola_spec::Source;
-use cupola_train::{loss_of, metrics_of};
+use cupola_train::{metrics_of, plain_aims};
 
 use crate::args::EvaluateArgs;
 use crate::commands::predict;
@@ -19,7 +19,7 @@ pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
     for chunk in rows.chunks(1024) {
         logits.extend(predictor.logits(part.examples.gather(chunk))?);
     }
-    let found = metrics_of(&predictor.plan.target, loss_of(&predictor.plan.target), &logits, &part);
+    let found = metrics_of(&predictor.plan, &plain_aims(&predictor.plan), &logits, &part);
     ui.line(format!("{} on {} rows of {}", package.label(), found.rows, args.data));
     if !found.classes.is_empty() {
         let rows = found

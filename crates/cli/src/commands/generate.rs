@@ -21,17 +21,13 @@ pub fn run(home: &Home, ui: Ui, args: &GenerateArgs) -> Result<()> {
     let (package, mut predictor) = load(home, &args.model)?;
     let sampling =
         Sampling { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p, seed: args.seed };
-    let mut shown = 0;
-    let text = predictor.generate(&args.prompt, args.tokens, &sampling, &mut |text| {
-        // A token may end inside a character: what may still change waits.
-        let ready = text.trim_end_matches('\u{fffd}');
-        if !ui.json && ready.len() > shown && ready.is_char_boundary(shown) {
+    let text = predictor.generate(&args.prompt, args.tokens, &sampling, &mut |piece| {
+        if !ui.json {
             // A reader that has gone away is no reason to fail.
-            let _ = write!(std::io::stdout(), "{}", &ready[shown..]);
+            let _ = write!(std::io::stdout(), "{piece}");
             let _ = std::io::stdout().flush();
-            shown = ready.len();
         }
     })?;
-    ui.line(text.get(if ui.json { 0 } else { shown }..).unwrap_or_default());
+    ui.line("");
     ui.result(&json!({ "model": package.label(), "prompt": args.prompt, "text": text, "seed": args.seed }))
 }

@@ -4,10 +4,9 @@ use std::io::{Read, Write};
 
 use anyhow::Result;
 use cupola_infer::Predictor;
-use cupola_prep::{Frame, Label, Prediction};
+use cupola_prep::{Answer, Frame, Label, Prediction};
 use cupola_registry::{Home, Package, Reference, write_file};
 use cupola_spec::Source;
-use serde_json::{Map, Value};
 
 use crate::args::{ModelArgs, PredictArgs};
 use crate::device;
@@ -27,11 +26,10 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
     for chunk in rows.chunks(CHUNK) {
         predictions.extend(predictor.forward(examples.gather(chunk))?);
     }
-    let target = predictor.plan.target.name().to_owned();
     let text = if args.output.to_lowercase().ends_with(".csv") {
-        csv(&target, &predictions)
+        csv(&predictions)
     } else {
-        json_lines(&target, &predictions)?
+        json_lines(&predictions)?
     };
     if args.output == "-" {
         std::io::stdout().write_all(text.as_bytes())?;
@@ -73,52 +71,46 @@ pub fn frame(source: &Source, nulls: &[String]) -> Result<Frame> {
     Ok(Frame::from_batches(&table.schema, &table.batches)?)
 }
 
-fn json_lines(target: &str, predictions: &[Prediction]) -> Result<String> {
+fn json_lines(answers: &[Answer]) -> Result<String> {
     let mut text = String::new();
-    for prediction in predictions {
-        let row: Map<String, Value> =
-            Map::from_iter([(target.to_owned(), serde_json::to_value(prediction)?)]);
-        text.push_str(&serde_json::to_string(&row)?);
+    for answer in answers {
+        text.push_str(&serde_json::to_string(answer)?);
         text.push('\n');
     }
     Ok(text)
 }
 
-fn csv(target: &str, predictions: &[Prediction]) -> String {
-    let classes: Vec<String> = predictions
-        .first()
-        .and_then(|p| p.probabilities.as_ref())
-        .map(|p| p.keys().cloned().collect())
-        .unwrap_or_default();
-    // A forecast has a column for each row ahead.
-    let ahead = match predictions.first().map(|prediction| &prediction.value) {
-        Some(Label::Numbers(values)) => values.len(),
-        _ => 0,
-    };
-    let mut text = match ahead {
-        0 => quoted(target),
-        _ => (1..=ahead).map(|step| quoted(&format!("{target}_{step}"))).collect::<Vec<_>>().join(","),
-    };
-    for class in &classes {
-        text.push(',');
-        text.push_str(&quoted(&format!("{target}_p_{class}")));
-    }
-    text.push('\n');
-    for prediction in predictions {
+/// For each target its value (a forecast has a column for each row ahead) and its probabilities.
+fn csv(answers: &[Answer]) -> String {
+    let mut lines = vec![answers.first().map(header).unwrap_or_default()];
+    lines.extend(answers.iter().map(|answer| answer.values().flat_map(fields).collect::<Vec<_>>().join(",")));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn header(answer: &Answer) -> String {
+    let mut names = Vec::new();
+    for (target, prediction) in answer {
         match &prediction.value {
-            Label::Number(number) => text.push_str(&number.to_string()),
-            Label::Text(label) => text.push_str(&quoted(label)),
             Label::Numbers(values) => {
-                text.push_str(&values.iter().map(f64::to_string).collect::<Vec<_>>().join(","));
+                names.extend((1..=values.len()).map(|step| quoted(&format!("{target}_{step}"))));
             }
+            Label::Number(_) | Label::Text(_) => names.push(quoted(target)),
         }
-        for p in prediction.probabilities.iter().flat_map(|p| p.values()) {
-            text.push(',');
-            text.push_str(&p.to_string());
-        }
-        text.push('\n');
+        let classes = prediction.probabilities.iter().flat_map(|p| p.keys());
+        names.extend(classes.map(|class| quoted(&format!("{target}_p_{class}"))));
     }
-    text
+    names.join(",")
+}
+
+fn fields(prediction: &Prediction) -> Vec<String> {
+    let mut fields = match &prediction.value {
+        Label::Number(number) => vec![number.to_string()],
+        Label::Text(label) => vec![quoted(label)],
+        Label::Numbers(values) => values.iter().map(f64::to_string).collect(),
+    };
+    fields.extend(prediction.probabilities.iter().flat_map(|p| p.values()).map(f32::to_string));
+    fields
 }
 
 /// RFC 4180.

@@ -3,6 +3,8 @@
 use std::io::IsTerminal;
 
 use anyhow::Result;
+use cupola_nn::half;
+use cupola_prep::Part;
 use cupola_registry::Home;
 use cupola_train::{Job, Stop, architecture, range_test, suggested};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,19 +15,25 @@ use crate::commands::train::record::create;
 use crate::device;
 use crate::failure::Mistake;
 use crate::load;
+use crate::memory::Memory;
 use crate::ui::Ui;
 
 /// Lines of the table.
 const LINES: usize = 20;
 
 pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
-    let run = load::config(home, &args.config, &args.set)?;
+    let mut run = load::config(home, &args.config, &args.set)?;
     if run.trees.is_some() {
         return Err(Mistake("trees have no learning rate; choose a network in `[model]`".into()).into());
     }
     let loaded = load::data(home, &run, Some(&args.config))?;
     let architecture = architecture(&run, &loaded.prepared.plan)?;
     let device = device::choose(args.device.device)?;
+    Memory::of(&run, &architecture.table()?, architecture.parameters()?).sizes_batch(
+        &mut run,
+        loaded.prepared.rows(Part::Train),
+        device.is_gpu(),
+    );
     ui.line(format!("device  {device}"));
     // The loop looks for a checkpoint to go on from: there is none.
     let nowhere = tempfile::tempdir()?;
@@ -36,6 +44,7 @@ pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
         architecture: &architecture,
         start: loaded.pretrained.as_ref().map(|start| &start.weights),
         device: device.device.clone(),
+        half: half(run.train.precision, &device.device, &device.name)?,
         folder: &folder,
         max_steps: None,
         fault: None,

@@ -7,5 +7,5 @@ use crate::ui::Ui;
 
 pub fn run(args: &SchemaArgs) -> Result<()> {
     let schema = if args.model { cupola_spec::model_schema() } else { cupola_spec::config_schema() };
-    Ui { json: true }.result(schema)
+    Ui { json: true, quiet: false }.result(schema)
 }

@@ -1,28 +1,30 @@
 //! `cupola train`: the main job.
 
 mod publish;
+mod ranks;
 pub mod record;
 mod trees;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, anyhow};
-use cupola_nn::{Loss, Network, Opened, merged};
-use cupola_prep::{Part, Prepared};
-use cupola_registry::{Home, RunRecord, Status};
+use cupola_nn::{Network, Opened, half, merged};
+use cupola_prep::Part;
+use cupola_registry::{Home, RunFolder, RunRecord, Status};
 use cupola_spec::Run;
-use cupola_train::{Ended, Job, Outcome, architecture, fit, goal, limited, objective, score};
+use cupola_train::{Ended, Job, Outcome, Stop, aims, architecture, goal, limited, score, trial_loss};
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::publish::{Made, finish};
+use self::ranks::Ranks;
 use self::record::{create, note, resumed, same_data};
 use crate::args::TrainArgs;
 use crate::commands::check::{show_data, show_layers};
 use crate::device;
 use crate::failure::Mistake;
-use crate::load;
+use crate::load::{self, Loaded};
 use crate::memory::Memory;
 use crate::progress::Progress;
 use crate::ui::Ui;
@@ -35,20 +37,29 @@ const SMOKE_STEPS: u64 = 3;
 
 /// Trains, or with `--smoke` shows in a folder that goes away that training would work.
 pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
+    // Before anything that takes time, so that no signal falls between.
+    let stop = stop_flag()?;
+    let ranks = Ranks::of(args)?;
+    let ui = ranks.ui(ui);
     if !args.smoke {
-        return train_in(home, home, ui, args);
+        return train_in(home, home, ui, args, &ranks, &stop).inspect_err(|error| ranks.fail(error));
     }
     let folder = tempfile::tempdir()?;
-    train_in(&Home::new(folder.path().to_owned()), home, ui, args)?;
+    train_in(&Home::new(folder.path().to_owned()), home, ui, args, &ranks, &stop)?;
     ui.line("smoke   steps, evaluation and package worked; nothing is kept");
     Ok(())
 }
 
 /// Trains in `home`, from a package of `models` where the config asks for one.
-fn train_in(home: &Home, models: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
-    // Before anything that takes time, so that no signal falls between.
-    let stop = stop_flag()?;
-    let (run, resumed) = if let Some(id) = &args.resume {
+fn train_in(
+    home: &Home,
+    models: &Home,
+    ui: Ui,
+    args: &TrainArgs,
+    ranks: &Ranks,
+    stop: &Arc<AtomicBool>,
+) -> Result<()> {
+    let (mut run, resumed) = if let Some(id) = &args.resume {
         resumed(home, id, args.config.as_deref())?
     } else {
         let config = args.config.as_deref().ok_or_else(|| Mistake("give --config".into()))?;
@@ -57,26 +68,38 @@ fn train_in(home: &Home, models: &Home, ui: Ui, args: &TrainArgs) -> Result<()> 
     let loaded = load::data(models, &run, args.config.as_deref())?;
     show_data(ui, &run, &loaded);
     if let Some(spec) = &run.trees {
+        if ranks.size() > 1 {
+            return Err(Mistake("trees grow on one device; leave --devices and --mpi out".into()).into());
+        }
         return trees::run(home, ui, &run, &loaded, spec);
     }
-    let device = device::choose(args.device.device)?;
+    let device = ranks.own(device::choose(args.device.device)?)?;
     let architecture = architecture(&run, &loaded.prepared.plan)?;
     let layers = architecture.table()?;
     show_layers(ui, &layers);
-    if !device.is_gpu() {
-        Memory::of(&run, &layers, architecture.parameters()?).fits_this_machine()?;
+    let memory = Memory::of(&run, &layers, architecture.parameters()?);
+    if memory.sizes_batch(&mut run, loaded.prepared.rows(Part::Train), device.is_gpu()) {
+        ui.line(format!("batch   {} examples, as the memory allows", run.train.batch_size));
+    } else if !device.is_gpu() {
+        memory.fits_this_machine()?;
     }
-    let loss = loss(&run, &loaded.prepared);
+    let half = half(run.train.precision, &device.device, &device.name)?;
+    let loss = trial_loss(&aims(&run, &loaded.prepared));
     let device = device::trusted(device, args.device.device, &architecture, loss, run.train.batch_size)?;
     ui.line(format!("device  {device}"));
     let (folder, mut record) = match resumed {
         Some((folder, record)) => (folder, same_data(record, &loaded)?),
-        None => create(home, &run, &loaded)?,
+        None => begun(home, &run, &loaded, ranks)?,
     };
-    let _held = folder.hold()?;
+    let _held = ranks.leads().then(|| folder.hold()).transpose()?;
     record.status = Status::Running;
-    record.device = device.to_string();
-    note(home, &folder, &record)?;
+    record.device = match ranks.size() {
+        1 => device.to_string(),
+        n => format!("{n} x {device}"),
+    };
+    if ranks.leads() {
+        note(home, &folder, &record)?;
+    }
     ui.line(format!("run     {} in {}", record.id, folder.path().display()));
     let job = Job {
         run: &run,
@@ -84,12 +107,15 @@ fn train_in(home: &Home, models: &Home, ui: Ui, args: &TrainArgs) -> Result<()> 
         architecture: &architecture,
         start: loaded.pretrained.as_ref().map(|start| &start.weights),
         device: device.device.clone(),
+        half,
         folder: &folder,
         max_steps: args.max_steps.or(args.smoke.then_some(SMOKE_STEPS)),
         fault: None,
     };
-    let outcome = match train(ui, &job, &stop) {
+    let outcome = match train(ui, &job, &device, ranks, stop) {
+        Ok(_) if !ranks.leads() => return Ok(()),
         Ok(outcome) => outcome,
+        Err(error) if !ranks.leads() => return Err(error),
         Err(error) => {
             record.status = Status::Failed;
             // The first error is the one to tell.
@@ -108,12 +134,19 @@ fn train_in(home: &Home, models: &Home, ui: Ui, args: &TrainArgs) -> Result<()> 
     done(home, ui, &job, &device, &outcome, record)
 }
 
-/// What training minimises for one example.
-fn loss(run: &Run, prepared: &Prepared) -> Loss {
-    objective(&run.train.loss, &prepared.plan.target, &prepared.part(Part::Train).targets).loss
+/// The folder of a new run, which the leading process makes.
+fn begun(home: &Home, run: &Run, loaded: &Loaded, ranks: &Ranks) -> Result<(RunFolder, RunRecord)> {
+    if ranks.leads() {
+        let (folder, record) = create(home, run, loaded)?;
+        ranks.share(record.id.clone())?;
+        return Ok((folder, record));
+    }
+    let folder = RunFolder::open(home, &ranks.share(String::new())?)?;
+    let record = folder.record()?;
+    Ok((folder, record))
 }
 
-fn train(ui: Ui, job: &Job<'_>, stop: &Arc<AtomicBool>) -> Result<Outcome> {
+fn train(ui: Ui, job: &Job<'_>, device: &Opened, ranks: &Ranks, stop: &Arc<AtomicBool>) -> Result<Outcome> {
     let train = &job.run.train;
     let rows = job.prepared.rows(Part::Train);
     let rows = limited(rows, train.limit_train);
@@ -123,10 +156,13 @@ fn train(ui: Ui, job: &Job<'_>, stop: &Arc<AtomicBool>) -> Result<Outcome> {
     if done > 0 {
         ui.line(format!("resumed after step {done}"));
     }
-    let goal = train.metric.unwrap_or_else(|| goal(&job.prepared.plan.target));
+    let goal = train.metric.unwrap_or_else(|| goal(&job.prepared.plan));
     // Opened with the first event: the loop rewinds the file of a resumed run before that.
     let mut progress: Option<Progress> = None;
-    let outcome = fit(job, &mut |event| {
+    let outcome = ranks.fit(job, device, &mut |event| {
+        if !ranks.leads() {
+            return if stop.load(Ordering::Relaxed) { Stop::Yes } else { Stop::No };
+        }
         if progress.is_none() {
             match job.folder.events() {
                 Ok(file) => {
@@ -135,11 +171,11 @@ fn train(ui: Ui, job: &Job<'_>, stop: &Arc<AtomicBool>) -> Result<Outcome> {
                 }
                 Err(error) => {
                     Ui::error(&error.into());
-                    return cupola_train::Stop::Yes;
+                    return Stop::Yes;
                 }
             }
         }
-        progress.as_mut().map_or(cupola_train::Stop::No, |progress| progress.observe(event))
+        progress.as_mut().map_or(Stop::No, |progress| progress.observe(event))
     });
     if let Some(progress) = &progress {
         progress.finish();
@@ -170,7 +206,7 @@ fn done(
     }
     let (architecture, weights) = merged(job.architecture, outcome.weights.clone())?;
     let network = Network::load(&architecture, weights.clone(), &device.device)?;
-    let (target, loss) = (&job.prepared.plan.target, loss(run, job.prepared));
+    let (plan, aims) = (&job.prepared.plan, aims(run, job.prepared));
     let about = [("steps", json!(outcome.progress.step)), ("best", json!(outcome.progress.best))];
     let made = Made {
         run,
@@ -181,7 +217,8 @@ fn done(
         about: about.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
     };
     finish(home, ui, &made, record, |part| {
-        Ok(score(&network, target, loss, job.prepared.part(part), &device.device)?)
+        let rows = job.prepared.part(part);
+        Ok(score(&network, plan, &aims, rows, rows.len(), &device.device)?)
     })
 }
 

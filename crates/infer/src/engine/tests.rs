@@ -14,7 +14,7 @@ macro_rules! golden {
     };
 }
 
-const CASES: [(&str, &[u8]); 22] = golden![
+const CASES: [(&str, &[u8]); 23] = golden![
     "table",
     "cnn",
     "residual",
@@ -37,6 +37,7 @@ const CASES: [(&str, &[u8]); 22] = golden![
     "patchtst",
     "autoencoder",
     "bert",
+    "combined",
 ];
 
 fn case(json: &str, bytes: &[u8]) -> (Architecture, StateDict, StateDict) {
@@ -98,4 +99,38 @@ fn one_row_and_many_rows_agree() {
             }
         }
     }
+}
+
+#[test]
+fn kept_keys_and_values_give_the_logits_of_the_whole_text() {
+    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let mut seen = 0;
+    for (json, bytes) in CASES {
+        let (architecture, weights, file) = case(json, bytes);
+        let (mut engine, _) = build(EngineChoice::Burn, &architecture, &weights, &device).unwrap();
+        let all = examples(&architecture, &file);
+        if !architecture.caches() {
+            assert!(engine.next(&[1]).is_none());
+            continue;
+        }
+        seen += 1;
+        let (length, width) = (architecture.steps(), architecture.output);
+        let expected = engine.forward(all.clone()).unwrap();
+        // Token by token, then in pieces, then another text, then the same one again.
+        let texts = (1..=length).map(|n| (0, n)).chain([(1, 2), (1, length), (0, 3), (0, 3), (0, 1)]);
+        for (row, n) in texts {
+            let text = &all.indices[row * length..row * length + n];
+            if text.contains(&0) {
+                continue;
+            }
+            let found = engine.next(text).unwrap().unwrap();
+            let at = (row * length + n - 1) * width;
+            for (a, b) in found.iter().zip(&expected[at..at + width]) {
+                assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{n} tokens of row {row}: {a}, {b}");
+            }
+        }
+        assert!(engine.next(&[]).unwrap().is_err());
+        assert!(engine.next(&vec![1; length + 1]).unwrap().is_err());
+    }
+    assert_eq!(seen, 2, "gpt and llama");
 }

@@ -24,7 +24,7 @@ macro_rules! golden {
 }
 
 /// Three lists of layers, then every family.
-const CASES: [(&str, &str, &[u8]); 22] = golden![
+const CASES: [(&str, &str, &[u8]); 23] = golden![
     "table",
     "cnn",
     "residual",
@@ -47,6 +47,7 @@ const CASES: [(&str, &str, &[u8]); 22] = golden![
     "patchtst",
     "autoencoder",
     "bert",
+    "combined",
 ];
 
 fn part(file: &StateDict, prefix: &str) -> StateDict {
@@ -189,6 +190,9 @@ fn sizes_that_make_no_network_are_errors() {
             head: cupola_spec::Head::Vector,
             average: crate::Average::Output,
             level: None,
+            lora: None,
+            parts: Vec::new(),
+            stacked: false,
             output,
             names: std::collections::BTreeMap::new(),
         };

@@ -23,7 +23,7 @@ fn input(name: &str, kind: Kind, unseen: Option<Unseen>) -> Resolved {
 }
 
 fn target(kind: TargetKind) -> Target {
-    Target { name: "y".into(), kind, column: None, horizon: None, season: None }
+    Target::new("y", kind)
 }
 
 fn mixed() -> (Frame, Plan) {
@@ -33,7 +33,7 @@ fn mixed() -> (Frame, Plan) {
         ("y", texts(&["no", "yes", "no", "yes"])),
     ]);
     let inputs = [input("x", Kind::Number, None), input("c", Kind::Category, None)];
-    let plan = Plan::fit(&inputs, &target(TargetKind::Category), &[&rows], &rows).unwrap();
+    let plan = Plan::fit(&inputs, &target(TargetKind::Category), [], &[&rows], &rows).unwrap();
     (rows, plan)
 }
 
@@ -65,7 +65,7 @@ fn categories_are_one_hot_with_a_place_for_others() {
 fn a_declared_policy_refuses_unseen_values_with_row_column_and_nearest() {
     let rows = frame([("c", texts(&["red", "blue"])), ("y", texts(&["0", "1"]))]);
     let inputs = [input("c", Kind::Category, Some(Unseen::Error))];
-    let plan = Plan::fit(&inputs, &target(TargetKind::Category), &[&rows], &rows).unwrap();
+    let plan = Plan::fit(&inputs, &target(TargetKind::Category), [], &[&rows], &rows).unwrap();
     let error = plan.apply(&frame([("c", texts(&["blue", "rad"]))])).unwrap_err().to_string();
     assert_eq!(
         error,
@@ -80,7 +80,7 @@ fn an_image_keeps_its_shape_and_is_scaled_as_one() {
     let image =
         Input { shape: Some([1, 1, 2]), scale: Some(Scaling::MinMax), ..Input::new("p", Kind::Image) };
     let image = Resolved::new(image, vec!["p0".into(), "p1".into()]);
-    let plan = Plan::fit(&[image], &target(TargetKind::Category), &[&rows], &rows).unwrap();
+    let plan = Plan::fit(&[image], &target(TargetKind::Category), [], &[&rows], &rows).unwrap();
     assert_eq!(plan.layout().blocks, [cupola_spec::Block::Image { shape: [1, 1, 2] }]);
     assert_eq!(plan.apply(&rows).unwrap().dense, [0.0, 0.5, 1.0, 0.25]);
     let gap = frame([("p0", numbers(&[f64::NAN])), ("p1", numbers(&[1.0]))]);

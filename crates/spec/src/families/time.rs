@@ -23,6 +23,13 @@ pub fn text_transformer(blocks: usize, width: usize, heads: usize, p: f64) -> Ve
     layers
 }
 
+/// Blocks over the vectors of several inputs, norm and mean: their order says nothing.
+pub fn combiner(blocks: usize, width: usize, heads: usize, p: f64) -> Vec<Layer> {
+    let mut layers = transformer(blocks, width, heads, false, p, 0.0);
+    layers.extend([Layer::LayerNorm { eps: None }, Layer::Take { at: Take::Mean }]);
+    layers
+}
+
 /// Radford et al. 2019: positions, causal blocks, norm.
 pub fn gpt(blocks: usize, width: usize, heads: usize, p: f64) -> Vec<Layer> {
     let mut layers = vec![Layer::Position {}];

@@ -52,7 +52,7 @@ fn all_problems_come_at_once_with_their_places() {
     let expect = [
         "run.toml:10:1: model.hiden: unknown key `hiden`; did you mean `hidden`?",
         "run.toml:12:1: train.epoch: unknown key `epoch`; did you mean `epochs`?",
-        "run.toml:13:1: train.batch_size: expected integer, found \"big\"; write a value of that type",
+        "run.toml:13:1: train.batch_size: expected integer, found \"big\"; write one, or \"auto\"",
     ];
     assert_eq!(found, expect);
 }

@@ -100,6 +100,7 @@ fn optimisers_take_pytorchs_steps() {
             "adamw" => OptimizerKind::Adamw,
             "sgd" => OptimizerKind::Sgd,
             "lion" => OptimizerKind::Lion,
+            "adafactor" => OptimizerKind::Adafactor,
             _ => OptimizerKind::Muon,
         };
         let mut weights = StateDict::default();

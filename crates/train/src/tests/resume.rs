@@ -79,6 +79,7 @@ fn every_family_resumes_bit_for_bit() {
         let go = |place: &Place, stop_at: Option<u64>| {
             let job = Job {
                 start: None,
+                half: None,
                 run: &run,
                 prepared: &prepared,
                 architecture: &architecture,

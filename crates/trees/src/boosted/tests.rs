@@ -1,9 +1,10 @@
 //! What trees must find, and that a file of them answers as they did.
 
 use cupola_prep::Layout;
-use cupola_spec::Boosting;
+use cupola_spec::{Block, Boosting};
 
 use super::*;
+use crate::Trees;
 
 /// Two numbers and a category; the target is a step of the first number that the category turns.
 fn examples(rows: usize) -> (Examples, Vec<f32>) {
@@ -30,7 +31,10 @@ fn two_classes_a_number_and_three_classes() {
     #[allow(clippy::cast_possible_truncation)]
     let classes: Vec<i32> = wanted.iter().map(|&y| y as i32).collect();
     let fit = |targets: &Targets, width| {
-        Boosted::fit(&spec(), &examples, targets, width, 1, &mut |_| {}).unwrap().logits(&examples).unwrap()
+        Boosted::fit(&spec(), &examples, &[(targets, width)], 1, &mut |_| {})
+            .unwrap()
+            .logits(&examples)
+            .unwrap()
     };
     let binary = fit(&Targets::Class(classes.clone()), 1);
     let right = binary.iter().zip(&classes).filter(|(x, y)| (**x > 0.0) == (**y == 1)).count();
@@ -47,13 +51,14 @@ fn two_classes_a_number_and_three_classes() {
 #[test]
 fn a_file_answers_as_the_trees_did_and_a_damaged_one_is_refused() {
     let (examples, wanted) = examples(300);
-    let trees = Boosted::fit(&spec(), &examples, &Targets::Number(wanted), 1, 1, &mut |_| {}).unwrap();
-    let bytes = trees.to_safetensors().unwrap();
-    let again = Boosted::from_safetensors(&bytes).unwrap();
-    assert_eq!(again.logits(&examples).unwrap(), trees.logits(&examples).unwrap());
-    assert_eq!(again.trees(), trees.trees());
+    let trees = Boosted::fit(&spec(), &examples, &[(&Targets::Number(wanted), 1)], 1, &mut |_| {}).unwrap();
+    let (logits, count) = (trees.logits(&examples).unwrap(), trees.trees());
+    let bytes = Trees::Boosted(trees).to_safetensors().unwrap();
+    let again = Trees::from_safetensors(&bytes).unwrap();
+    assert_eq!(again.logits(&examples).unwrap(), logits);
+    assert_eq!(again.trees(), count);
     for cut in [0, 7, bytes.len() / 2, bytes.len() - 1] {
-        assert!(Boosted::from_safetensors(&bytes[..cut]).is_err(), "{cut}");
+        assert!(Trees::from_safetensors(&bytes[..cut]).is_err(), "{cut}");
     }
     let mut fewer = examples;
     fewer.layout.blocks = vec![Block::Table { numbers: 2, encoded: 0, indices: Vec::new() }];
@@ -66,7 +71,7 @@ fn the_same_seed_grows_the_same_trees() {
     let (examples, wanted) = examples(400);
     let grow = || {
         let targets = Targets::Number(wanted.clone());
-        Boosted::fit(&spec(), &examples, &targets, 1, 7, &mut |_| {}).unwrap().logits(&examples).unwrap()
+        Boosted::fit(&spec(), &examples, &[(&targets, 1)], 7, &mut |_| {}).unwrap().logits(&examples).unwrap()
     };
     assert_eq!(grow(), grow());
 }
@@ -75,6 +80,6 @@ fn the_same_seed_grows_the_same_trees() {
 fn a_text_is_refused() {
     let layout = Layout { blocks: vec![Block::Text { length: 2, vocabulary: 3 }] };
     let examples = Examples::zeros(layout, 4);
-    let found = Boosted::fit(&spec(), &examples, &Targets::Number(vec![0.0; 4]), 1, 1, &mut |_| {});
+    let found = Boosted::fit(&spec(), &examples, &[(&Targets::Number(vec![0.0; 4]), 1)], 1, &mut |_| {});
     assert!(matches!(found.err(), Some(Error::Block { kind: "text" })));
 }

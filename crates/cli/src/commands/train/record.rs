@@ -92,7 +92,7 @@ pub fn same_data(record: RunRecord, loaded: &Loaded) -> Result<RunRecord> {
 /// Writes the record, and the index after it.
 pub fn note(home: &Home, folder: &RunFolder, record: &RunRecord) -> Result<()> {
     folder.save(record)?;
-    index(Ui { json: true }, home, |index| index.run(record));
+    index(Ui { json: true, quiet: false }, home, |index| index.run(record));
     Ok(())
 }
 

@@ -1,34 +1,42 @@
 //! A run of trees: no steps, no device, the same record and the same package.
 
 use anyhow::Result;
-use cupola_prep::Part;
+use cupola_prep::{FittedTarget, Part, Targets};
 use cupola_registry::{Home, Status};
-use cupola_spec::{Boosting, Run};
-use cupola_train::{loss_of, metrics_of};
-use cupola_trees::Boosted;
+use cupola_spec::{Run, TreesSpec};
+use cupola_train::{metrics_of, plain_aims};
+use cupola_trees::Trees;
 use serde_json::{Map, json};
 
 use super::publish::{Made, finish};
 use super::record::{create, note};
+use crate::failure::Mistake;
 use crate::load::Loaded;
 use crate::ui::{Ui, grouped};
 
 /// Grows trees, evaluates and publishes.
-pub fn run(home: &Home, ui: Ui, run: &Run, loaded: &Loaded, spec: &Boosting) -> Result<()> {
+pub fn run(home: &Home, ui: Ui, run: &Run, loaded: &Loaded, spec: &TreesSpec) -> Result<()> {
     let prepared = &loaded.prepared;
     let (folder, mut record) = create(home, run, loaded)?;
     let _held = folder.hold()?;
     "trees on the CPU".clone_into(&mut record.device);
     note(home, &folder, &record)?;
     ui.line(format!("run     {} in {}", record.id, folder.path().display()));
-    let (target, train) = (&prepared.plan.target, prepared.part(Part::Train));
-    let width = target.width();
+    let plan = &prepared.plan;
+    let of = |part: Part| {
+        let text = "trees need all rows in memory; leave `data.stream` out";
+        prepared.part(part).memory().ok_or_else(|| Mistake(text.into()))
+    };
+    let train = of(Part::Train)?;
+    let width = plan.width();
+    let targets: Vec<(&Targets, usize)> =
+        train.all_targets().zip(plan.targets().map(FittedTarget::width)).collect();
     let mut told = |done: usize| {
         if width > 1 {
-            ui.line(format!("class {done}/{width}"));
+            ui.line(format!("output {done}/{width}"));
         }
     };
-    let trees = match Boosted::fit(spec, &train.examples, &train.targets, width, run.seed, &mut told) {
+    let trees = match Trees::fit(spec, &train.examples, &targets, run.seed, &mut told) {
         Ok(trees) => trees,
         Err(error) => {
             record.status = Status::Failed;
@@ -47,7 +55,7 @@ pub fn run(home: &Home, ui: Ui, run: &Run, loaded: &Loaded, spec: &Boosting) -> 
         about: Map::from_iter([("trees".to_owned(), json!(trees.trees()))]),
     };
     finish(home, ui, &made, record, |part| {
-        let part = prepared.part(part);
-        Ok(metrics_of(target, loss_of(target), &trees.logits(&part.examples)?, part))
+        let part = of(part)?;
+        Ok(metrics_of(plan, &plain_aims(plan), &trees.logits(&part.examples)?, part))
     })
 }

@@ -4,7 +4,7 @@ use cupola_spec::{Block, parse_model_file};
 use serde_json::json;
 
 use super::*;
-use crate::Average;
+use crate::{Average, LogitPart};
 
 /// Name, loss, architecture file, block of the input, outputs.
 fn cases() -> Vec<(&'static str, &'static str, &'static str, Block, usize)> {
@@ -115,10 +115,33 @@ fn cases() -> Vec<(&'static str, &'static str, &'static str, Block, usize)> {
     ]
 }
 
+/// A table and a text as the two tokens of a transformer, an ensemble that answers two questions.
+fn combined() -> Architecture {
+    let family = |text: &str| parse_model_file("combined", text).unwrap_or_else(|p| panic!("{p}")).family;
+    let mut design = family("family = 'tabm'\nmembers = 2\nhidden = [6]\ndropout = 0.0").design();
+    let combine = cupola_spec::Combine::Transformer { width: 8, blocks: 1, heads: 2, dropout: 0.0 };
+    let (layers, width) = combine.stacked().unwrap();
+    design.layers.splice(0..0, layers);
+    let text = family("family = 'gru'\nwidth = 5").design();
+    let named = |name: &str, mut encoder: Vec<cupola_spec::Layer>, source: Source| {
+        encoder.push(cupola_spec::Layer::Linear { out: width, bias: true });
+        Source { name: name.to_owned(), encoder, ..source }
+    };
+    let table = Source::of(&design, Block::Table { numbers: 3, encoded: 1, indices: vec![4] });
+    let words = Source::of(&text, Block::Text { length: 6, vocabulary: 11 });
+    let sources = vec![named("table", Vec::new(), table), named("words", text.layers.clone(), words)];
+    let mut made = Architecture::of("tabm", &design, sources, true, 4, Average::Output).unwrap();
+    made.parts = vec![
+        LogitPart { width: 3, average: Average::Softmax },
+        LogitPart { width: 1, average: Average::Sigmoid },
+    ];
+    made
+}
+
 /// With `CUPOLA_WRITE_GOLDEN` writes the files instead.
 #[test]
 fn the_golden_files_are_of_these_architectures() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/golden");
+    agree("combined", "mean_squared", &combined());
     for (name, loss, model, block, output) in cases() {
         let family = parse_model_file(name, model).unwrap_or_else(|problems| panic!("{problems}")).family;
         let mut design = family.design();
@@ -134,15 +157,20 @@ fn the_golden_files_are_of_these_architectures() {
             Architecture::new(family.name(), &design, vec![Source::of(&design, block)], output, average)
                 .unwrap();
         architecture.level = design.reversible.then_some(1);
-        let path = folder.join(name).with_extension("json");
-        let expected = json!({ "loss": loss, "architecture": architecture });
-        if std::env::var_os("CUPOLA_WRITE_GOLDEN").is_some() {
-            std::fs::write(&path, serde_json::to_string_pretty(&expected).unwrap() + "\n").unwrap();
-            continue;
-        }
-        let found: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        assert_eq!(found, expected, "{name}");
+        agree(name, loss, &architecture);
     }
+}
+
+fn agree(name: &str, loss: &str, architecture: &Architecture) {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/golden");
+    let path = folder.join(name).with_extension("json");
+    let expected = json!({ "loss": loss, "architecture": architecture });
+    if std::env::var_os("CUPOLA_WRITE_GOLDEN").is_some() {
+        std::fs::write(&path, serde_json::to_string_pretty(&expected).unwrap() + "\n").unwrap();
+        return;
+    }
+    let found: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(found, expected, "{name}");
 }
 
 /// `{name: number of axes}` of `torchvision.models.resnet50().state_dict()`, without the counters.

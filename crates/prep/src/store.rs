@@ -1,0 +1,319 @@
+//! Examples in a file, in records of one size, read block by block ahead of their use.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::error::Error;
+use crate::examples::{Examples, Layout};
+use crate::prepare::Labelled;
+use crate::target::Targets;
+
+/// Size of a block.
+const BLOCK_BYTES: usize = 1 << 20;
+/// Blocks in memory at once; half of them may wait to be used.
+const HELD: usize = 64;
+/// Bytes of a value, whatever it is.
+const VALUE: usize = 4;
+
+/// A file of examples. It has no name, so it is gone with the process.
+#[derive(Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: File,
+    folder: PathBuf,
+    shape: Shape,
+    rows: usize,
+    counts: Vec<Vec<usize>>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// What a record holds.
+#[derive(Debug, Clone)]
+struct Shape {
+    layout: Layout,
+    /// For each target, whether it is a class.
+    classes: Vec<bool>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: HashMap<usize, (Arc<Labelled>, u64)>,
+    /// Read ahead and not used yet.
+    waiting: HashSet<usize>,
+    expected: VecDeque<usize>,
+    clock: u64,
+    closed: bool,
+}
+
+/// Writes examples one batch after the other.
+#[derive(Debug)]
+pub struct Writer {
+    file: BufWriter<File>,
+    folder: PathBuf,
+    shape: Option<Shape>,
+    rows: usize,
+    counts: Vec<Vec<usize>>,
+}
+
+impl Writer {
+    /// A file in `folder`, which is made where it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn new(folder: &Path) -> Result<Self, Error> {
+        let file = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+        let file = file.map_err(|source| wrong(folder, source))?;
+        let (file, folder) = (BufWriter::with_capacity(BLOCK_BYTES, file), folder.to_owned());
+        Ok(Self { file, folder, shape: None, rows: 0, counts: Vec::new() })
+    }
+
+    /// Adds examples whose targets are classes and numbers.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the disk is full.
+    pub fn push(&mut self, part: &Labelled) -> Result<(), Error> {
+        let classes: Vec<bool> = part.all_targets().map(|t| matches!(t, Targets::Class(_))).collect();
+        let layout = || part.examples.layout.clone();
+        let shape = self.shape.get_or_insert_with(|| Shape { layout: layout(), classes });
+        let (d, k) = (shape.layout.dense_width(), shape.layout.index_width());
+        let mut record = Vec::with_capacity(shape.bytes());
+        for row in 0..part.examples.rows {
+            record.clear();
+            let dense = &part.examples.dense[row * d..(row + 1) * d];
+            record.extend(dense.iter().flat_map(|value| value.to_le_bytes()));
+            let indices = &part.examples.indices[row * k..(row + 1) * k];
+            record.extend(indices.iter().flat_map(|value| value.to_le_bytes()));
+            for targets in part.all_targets() {
+                record.extend_from_slice(&match targets {
+                    Targets::Class(class) => class[row].to_le_bytes(),
+                    Targets::Number(number) => number[row].to_le_bytes(),
+                    // The config allows no other.
+                    _ => [0; VALUE],
+                });
+            }
+            self.file.write_all(&record).map_err(|source| wrong(&self.folder, source))?;
+        }
+        self.rows += part.examples.rows;
+        self.counts.resize(part.all_targets().count(), Vec::new());
+        for (counts, targets) in self.counts.iter_mut().zip(part.all_targets()) {
+            let own = targets.classes();
+            counts.resize(counts.len().max(own.len()), 0);
+            counts.iter_mut().zip(own).for_each(|(sum, count)| *sum += count);
+        }
+        Ok(())
+    }
+
+    /// Closes the file. Examples that were never pushed have the layout of `empty`.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the disk is full.
+    pub fn finish(self, empty: Layout) -> Result<Store, Error> {
+        let Self { file, folder, shape, rows, counts } = self;
+        let file = file.into_inner().map_err(|error| wrong(&folder, error.into_error()))?;
+        let shape = shape.unwrap_or(Shape { layout: empty, classes: Vec::new() });
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        let inner = Arc::new(Inner { file, folder, shape, rows, counts, state, changed });
+        let reader = Arc::clone(&inner);
+        let thread = std::thread::Builder::new().name("reader".into()).spawn(move || reader.read_ahead());
+        thread.map_err(|source| wrong(&inner.folder, source))?;
+        Ok(Store { inner })
+    }
+}
+
+impl Shape {
+    /// Of one record.
+    fn bytes(&self) -> usize {
+        VALUE * (self.layout.dense_width() + self.layout.index_width() + self.classes.len())
+    }
+
+    /// Records of one block.
+    fn block(&self) -> usize {
+        (BLOCK_BYTES / self.bytes().max(1)).max(1)
+    }
+
+    fn read(&self, bytes: &[u8], rows: usize) -> Labelled {
+        let mut examples = Examples::zeros(self.layout.clone(), rows);
+        let (d, k) = (self.layout.dense_width(), self.layout.index_width());
+        let mut targets: Vec<Targets> = self.classes.iter().map(|class| blank(*class, rows)).collect();
+        for (row, record) in bytes.chunks_exact(self.bytes()).enumerate() {
+            let mut values = record.chunks_exact(VALUE).map(|v| [v[0], v[1], v[2], v[3]]);
+            let dense = &mut examples.dense[row * d..(row + 1) * d];
+            dense.iter_mut().zip(&mut values).for_each(|(to, from)| *to = f32::from_le_bytes(from));
+            let indices = &mut examples.indices[row * k..(row + 1) * k];
+            indices.iter_mut().zip(&mut values).for_each(|(to, from)| *to = i32::from_le_bytes(from));
+            for (targets, value) in targets.iter_mut().zip(values) {
+                match targets {
+                    Targets::Class(class) => class[row] = i32::from_le_bytes(value),
+                    Targets::Number(number) => number[row] = f32::from_le_bytes(value),
+                    _ => {}
+                }
+            }
+        }
+        Labelled::of(examples, targets)
+    }
+}
+
+fn blank(class: bool, rows: usize) -> Targets {
+    if class { Targets::Class(vec![0; rows]) } else { Targets::Number(vec![0.0; rows]) }
+}
+
+impl Store {
+    /// Number of examples.
+    pub fn rows(&self) -> usize {
+        self.inner.rows
+    }
+
+    /// Examples of one block.
+    pub fn block(&self) -> usize {
+        self.inner.shape.block()
+    }
+
+    /// Examples of each class of the target at `index`; empty for a number.
+    pub fn classes(&self, index: usize) -> Vec<usize> {
+        self.inner.counts.get(index).cloned().unwrap_or_default()
+    }
+
+    /// See [`crate::Rows::expect`].
+    pub fn expect(&self, blocks: &[usize]) {
+        let mut state = self.inner.state();
+        state.expected = blocks.iter().copied().collect();
+        self.inner.changed.notify_all();
+    }
+
+    /// The examples at `rows`, in that order.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the file cannot be read.
+    pub fn gather(&self, rows: &[usize]) -> Result<Labelled, Error> {
+        let (shape, size) = (&self.inner.shape, self.block());
+        let mut blocks: HashMap<usize, Arc<Labelled>> = HashMap::new();
+        for row in rows {
+            let block = row / size;
+            if let std::collections::hash_map::Entry::Vacant(place) = blocks.entry(block) {
+                place.insert(self.inner.get(block)?);
+            }
+        }
+        let (d, k) = (shape.layout.dense_width(), shape.layout.index_width());
+        let mut examples = Examples::zeros(shape.layout.clone(), rows.len());
+        let mut targets: Vec<Targets> = shape.classes.iter().map(|class| blank(*class, rows.len())).collect();
+        for (to, row) in rows.iter().enumerate() {
+            let (block, from) = (&blocks[&(row / size)], row % size);
+            let of = &block.examples;
+            examples.dense[to * d..(to + 1) * d].copy_from_slice(&of.dense[from * d..(from + 1) * d]);
+            examples.indices[to * k..(to + 1) * k].copy_from_slice(&of.indices[from * k..(from + 1) * k]);
+            for (targets, own) in targets.iter_mut().zip(block.all_targets()) {
+                match (targets, own) {
+                    (Targets::Class(to_all), Targets::Class(own)) => to_all[to] = own[from],
+                    (Targets::Number(to_all), Targets::Number(own)) => to_all[to] = own[from],
+                    _ => {}
+                }
+            }
+        }
+        Ok(Labelled::of(examples, targets))
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code that holds the lock can panic half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A block, from memory if it is there.
+    fn get(&self, block: usize) -> Result<Arc<Labelled>, Error> {
+        if let Some(found) = self.state().used(block) {
+            self.changed.notify_all();
+            return Ok(found);
+        }
+        let read = Arc::new(self.read(block)?);
+        let mut state = self.state();
+        state.hold(block, &read);
+        state.used(block);
+        Ok(read)
+    }
+
+    fn read(&self, block: usize) -> Result<Labelled, Error> {
+        let size = self.shape.block();
+        let rows = size.min(self.rows.saturating_sub(block * size));
+        let mut bytes = vec![0; rows * self.shape.bytes()];
+        let at = (block * size * self.shape.bytes()) as u64;
+        self.file.read_exact_at(&mut bytes, at).map_err(|source| wrong(&self.folder, source))?;
+        Ok(self.shape.read(&bytes, rows))
+    }
+
+    /// Reads what is expected until the store is closed.
+    fn read_ahead(&self) {
+        let mut state = self.state();
+        loop {
+            if state.closed {
+                return;
+            }
+            let room = state.waiting.len() < HELD / 2;
+            let Some(block) = (if room { state.expected.pop_front() } else { None }) else {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            if state.held.contains_key(&block) {
+                continue;
+            }
+            drop(state);
+            // Whoever asks for the block is told of an error.
+            let read = self.read(block).ok().map(Arc::new);
+            state = self.state();
+            if let Some(read) = read {
+                state.hold(block, &read);
+                state.waiting.insert(block);
+            }
+        }
+    }
+}
+
+impl State {
+    /// A block that is held, marked as used now.
+    fn used(&mut self, block: usize) -> Option<Arc<Labelled>> {
+        self.clock += 1;
+        let clock = self.clock;
+        self.waiting.remove(&block);
+        self.held.get_mut(&block).map(|(found, at)| {
+            *at = clock;
+            Arc::clone(found)
+        })
+    }
+
+    /// Takes a block in, for the one that was used longest ago.
+    fn hold(&mut self, block: usize, read: &Arc<Labelled>) {
+        if self.held.len() >= HELD {
+            let free = |(block, _): &(&usize, &(Arc<Labelled>, u64))| !self.waiting.contains(block);
+            let oldest = self.held.iter().filter(free).min_by_key(|(_, (_, at))| *at);
+            if let Some(oldest) = oldest.map(|(block, _)| *block) {
+                self.held.remove(&oldest);
+            }
+        }
+        self.clock += 1;
+        self.held.insert(block, (Arc::clone(read), self.clock));
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.inner.state().closed = true;
+        self.inner.changed.notify_all();
+    }
+}
+
+fn wrong(folder: &Path, source: std::io::Error) -> Error {
+    Error::Store { folder: folder.to_owned(), source }
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp, reason = "what goes in comes out")]
+mod tests;

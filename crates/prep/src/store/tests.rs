@@ -1,0 +1,69 @@
+//! What goes in comes out, in any order, read ahead or not.
+
+use cupola_spec::Block;
+
+use super::*;
+
+/// Rows whose every value tells the row.
+fn labelled(rows: std::ops::Range<usize>) -> Labelled {
+    let blocks = vec![Block::Table { numbers: 100, encoded: 0, indices: vec![7, 9] }];
+    let mut examples = Examples::zeros(Layout { blocks }, rows.len());
+    let (mut classes, mut numbers) = (Vec::new(), Vec::new());
+    for (at, row) in rows.enumerate() {
+        examples.dense[at * 100..(at + 1) * 100].fill(row as f32);
+        let index = i32::try_from(row % 7).unwrap();
+        examples.indices[at * 2..(at + 1) * 2].fill(index);
+        classes.push(index);
+        numbers.push(-(row as f32));
+    }
+    Labelled::of(examples, vec![Targets::Class(classes), Targets::Number(numbers)])
+}
+
+fn store(rows: usize) -> Store {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::new(&folder.path().join("made")).unwrap();
+    for start in (0..rows).step_by(1000) {
+        writer.push(&labelled(start..rows.min(start + 1000))).unwrap();
+    }
+    writer.finish(labelled(0..0).examples.layout).unwrap()
+}
+
+#[test]
+fn examples_come_back_in_any_order() {
+    let rows = 9_500;
+    let store = store(rows);
+    assert_eq!(store.rows(), rows);
+    assert!(store.block() < rows / 3, "several blocks");
+    let order: Vec<usize> = (0..rows).map(|i| (i * 7919) % rows).collect();
+    for chunk in order.chunks(777) {
+        let found = store.gather(chunk).unwrap();
+        let expected: Vec<f32> = chunk.iter().flat_map(|&row| vec![row as f32; 100]).collect();
+        assert_eq!(found.examples.dense, expected);
+        let each: Vec<i32> = chunk.iter().map(|&row| i32::try_from(row % 7).unwrap()).collect();
+        assert_eq!(found.targets, Targets::Class(each));
+        assert_eq!(found.further, [Targets::Number(chunk.iter().map(|&row| -(row as f32)).collect())]);
+    }
+    let counts = store.classes(0);
+    assert_eq!((counts.len(), counts.iter().sum::<usize>()), (7, rows));
+    assert!(store.classes(1).is_empty());
+}
+
+#[test]
+fn blocks_that_are_expected_are_read_ahead_but_not_all_of_them() {
+    let rows = 300_000;
+    let store = store(rows);
+    let blocks: Vec<usize> = (0..rows.div_ceil(store.block())).rev().collect();
+    assert!(blocks.len() > HELD, "{} blocks", blocks.len());
+    store.expect(&blocks);
+    let started = std::time::Instant::now();
+    while store.inner.state().waiting.len() < HELD / 2 {
+        assert!(started.elapsed().as_secs() < 20, "nothing is read ahead");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert!(store.inner.state().waiting.contains(&blocks[0]));
+    for block in blocks {
+        let row = block * store.block();
+        assert_eq!(store.gather(&[row]).unwrap().examples.dense[0], row as f32);
+    }
+    assert!(store.inner.state().held.len() <= HELD);
+}

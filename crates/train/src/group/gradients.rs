@@ -1,0 +1,76 @@
+//! Gradients of all ranks added up: one list of numbers goes round.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use cupola_nn::Network;
+
+use super::Group;
+
+/// The sum over the ranks of a loss and of gradients; `None` for a rank that has none, whose loss says why.
+/// `device` is the one that the gradients are on.
+///
+/// # Errors
+/// What the device says; when another rank is gone.
+pub(crate) fn summed(
+    group: &dyn Group,
+    network: &Network,
+    loss: f64,
+    grads: Option<&GradientsParams>,
+    device: &Device,
+) -> Result<(f64, GradientsParams), String> {
+    let mut flat = Flatten { grads, device, parts: Vec::new() };
+    network.visit(&mut flat);
+    let mut values = match flat.parts.len() {
+        0 => Vec::new(),
+        _ => Tensor::cat(flat.parts, 0).try_into_vec_as::<f32>().map_err(|e| e.to_string())?,
+    };
+    #[allow(clippy::cast_possible_truncation)]
+    values.push(loss as f32);
+    group.sum(&mut values)?;
+    let loss = values.pop().unwrap_or(f32::NAN);
+    let length = values.len();
+    let values = Tensor::from_data(TensorData::new(values, [length]), device);
+    let mut unflat = Unflatten { values, at: 0, grads: GradientsParams::new() };
+    network.visit(&mut unflat);
+    Ok((f64::from(loss), unflat.grads))
+}
+
+struct Flatten<'a> {
+    grads: Option<&'a GradientsParams>,
+    device: &'a Device,
+    parts: Vec<Tensor<1>>,
+}
+
+impl ModuleVisitor for Flatten<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !param.is_require_grad() {
+            return;
+        }
+        let length = param.val().shape().num_elements();
+        let own = self.grads.and_then(|grads| grads.get::<D>(param.id));
+        self.parts.push(match own {
+            Some(grad) => grad.reshape([length]),
+            None => Tensor::zeros([length], self.device),
+        });
+    }
+}
+
+struct Unflatten {
+    values: Tensor<1>,
+    at: usize,
+    grads: GradientsParams,
+}
+
+impl ModuleVisitor for Unflatten {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !param.is_require_grad() {
+            return;
+        }
+        let shape = param.val().shape();
+        let length = shape.num_elements();
+        let grad: Tensor<D> = self.values.clone().narrow(0, self.at, length).reshape(shape);
+        self.grads.register(param.id, grad);
+        self.at += length;
+    }
+}

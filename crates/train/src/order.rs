@@ -1,0 +1,125 @@
+//! In which order an epoch takes the training examples, found from any place on.
+
+use cupola_prep::permutation;
+
+/// Blocks whose examples are mixed with each other.
+const MIXED: usize = 16;
+
+/// The order of one epoch. In memory it is one permutation; in a file it is one of the blocks, and within
+/// each few of these one of their examples, so that what is read is used soon.
+#[derive(Debug)]
+pub(crate) struct Order {
+    seed: u64,
+    epoch: u64,
+    rows: usize,
+    /// Examples of a block, where there are blocks.
+    block: Option<usize>,
+    /// In the order of this epoch.
+    pub blocks: Vec<usize>,
+    /// The stretch of places that is worked out, and its examples.
+    from: usize,
+    examples: Vec<usize>,
+}
+
+impl Order {
+    /// Of the first `rows` examples, which lie in blocks of `block` if that is given.
+    pub fn new(rows: usize, block: Option<usize>, seed: u64, epoch: u64) -> Self {
+        let blocks = block.map_or(Vec::new(), |size| permutation(rows.div_ceil(size), seed, "blocks", epoch));
+        let examples = if block.is_none() { permutation(rows, seed, "shuffle", epoch) } else { Vec::new() };
+        Self { seed, epoch, rows, block, blocks, from: 0, examples }
+    }
+
+    /// The examples at places `from` up to `to` of the epoch.
+    pub fn places(&mut self, from: usize, to: usize) -> Vec<usize> {
+        let to = to.min(self.rows);
+        let mut out = Vec::with_capacity(to.saturating_sub(from));
+        let mut at = from;
+        while at < to {
+            self.work_out(at);
+            let end = to.min(self.from + self.examples.len());
+            out.extend_from_slice(&self.examples[at - self.from..end - self.from]);
+            at = end;
+        }
+        out
+    }
+
+    /// Blocks from the stretch of a place on.
+    pub fn blocks_from(&mut self, place: usize) -> Vec<usize> {
+        if place < self.rows {
+            self.work_out(place);
+        }
+        let stretch = self.stretch_of(self.from);
+        self.blocks.get(stretch * MIXED..).map(<[usize]>::to_vec).unwrap_or_default()
+    }
+
+    /// Examples before each stretch.
+    fn examples_before(&self) -> Vec<usize> {
+        let Some(size) = self.block else { return vec![0] };
+        let mut before = 0;
+        let stretches = self.blocks.chunks(MIXED).map(|blocks| {
+            let start = before;
+            before += blocks.iter().map(|block| size.min(self.rows - block * size)).sum::<usize>();
+            start
+        });
+        stretches.collect()
+    }
+
+    fn stretch_of(&self, place: usize) -> usize {
+        self.examples_before().iter().take_while(|before| **before <= place).count().saturating_sub(1)
+    }
+
+    /// Works out the stretch that holds a place.
+    fn work_out(&mut self, place: usize) {
+        let Some(size) = self.block else { return };
+        if (self.from..self.from + self.examples.len()).contains(&place) {
+            return;
+        }
+        let stretch = self.stretch_of(place);
+        let blocks = self.blocks.chunks(MIXED).nth(stretch).unwrap_or_default();
+        let all: Vec<usize> =
+            blocks.iter().flat_map(|block| block * size..self.rows.min((block + 1) * size)).collect();
+        // Another order for each stretch of each epoch.
+        let purpose = format!("within {stretch}");
+        let mixed = permutation(all.len(), self.seed, &purpose, self.epoch);
+        self.examples = mixed.into_iter().map(|index| all[index]).collect();
+        self.from = self.examples_before().get(stretch).copied().unwrap_or(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_has_every_example_once_and_begins_anywhere() {
+        for (rows, block) in [(1000, None), (1000, Some(7)), (1001, Some(300)), (5, Some(10))] {
+            let all = Order::new(rows, block, 3, 1).places(0, rows);
+            let mut sorted = all.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..rows).collect::<Vec<_>>(), "{block:?}");
+            if rows > 5 {
+                assert_ne!(all, Order::new(rows, block, 3, 2).places(0, rows), "{block:?}");
+            }
+            for from in [0, 1, rows / 3, rows - 1] {
+                let mut order = Order::new(rows, block, 3, 1);
+                let to = (from + 64).min(rows);
+                assert_eq!(order.places(from, to), all[from..to], "{block:?} from {from}");
+                // Going back works too.
+                assert_eq!(order.places(0, 3), all[..3]);
+            }
+        }
+    }
+
+    #[test]
+    fn examples_stay_within_a_few_blocks() {
+        let (rows, size) = (64_000, 100);
+        let mut order = Order::new(rows, Some(size), 9, 0);
+        for from in (0..rows).step_by(64) {
+            let batch = order.places(from, from + 64);
+            let blocks: std::collections::HashSet<usize> = batch.iter().map(|row| row / size).collect();
+            assert!(blocks.len() <= 2 * MIXED, "{} blocks in one batch", blocks.len());
+        }
+        let ahead = order.blocks_from(33 * size * MIXED);
+        assert_eq!(ahead, order.blocks[33 * MIXED..]);
+    }
+}

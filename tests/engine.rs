@@ -1,0 +1,204 @@
+//! What the loop can do beside one target on one device: trained by config alone, then served.
+
+use serde_json::{Value, json};
+
+use crate::support::Place;
+
+/// A number, a text, a class and a number that both tell.
+fn rows(rows: usize) -> String {
+    let line = |row: usize| {
+        let (x, spam) = ((row as f64 * 0.618).fract(), row.is_multiple_of(3));
+        let words = if spam { "win a prize now" } else { "minutes of the meeting" };
+        let (label, more) = if spam { ("spam", 5.0) } else { ("ham", 0.0) };
+        format!("{x},{words} {},{label},{:.4}\n", row % 7, 10.0 * x + more)
+    };
+    let lines: String = (0..rows).map(line).collect();
+    format!("x,words,label,price\n{lines}")
+}
+
+const TEXT: &str =
+    "[[inputs]]\nname = \"words\"\nkind = \"text\"\ntokens = { kind = \"word\", length = 6 }\n";
+const NUMBER: &str = "[[inputs]]\nname = \"x\"\nkind = \"number\"\n";
+const LABEL: &str = "[[targets]]\nname = \"label\"\nkind = \"category\"\n";
+const PRICE: &str = "[[targets]]\nname = \"price\"\nkind = \"number\"\nweight = 2.0\n";
+
+fn place(body: &str) -> Place {
+    let place = Place::new();
+    place.write("rows.csv", rows(480));
+    place.write("run.toml", format!("name = \"mail\"\nseed = 1\n{body}"));
+    place
+}
+
+fn config(data: &str, columns: &str, model: &str, train: &str) -> String {
+    format!(
+        "[data]\nsource = \"rows.csv\"\n{data}\n{columns}\n[model]\n{model}\n\
+         [train]\nepochs = 12\nbatch_size = 16\n{train}\n"
+    )
+}
+
+const FAST: &str = "[train.optimizer]\nlearning_rate = 1e-2\n";
+
+/// `predict` and the server on one row, which must agree.
+fn answered(place: &Place, row: &Value) -> Value {
+    let server = place.serve(&["--model", "mail"]);
+    let answer = server.post("/v1/models/mail/predict", json!({ "rows": [row] }).to_string(), &[]);
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    place.write("one.jsonl", row.to_string());
+    let said = place.run(&["predict", "--model", "mail", "--input", "one.jsonl", "--device", "flex"]);
+    let predicted: Value = serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {}", said.err));
+    assert_eq!(answer.json()["predictions"][0], predicted);
+    predicted
+}
+
+#[test]
+fn two_targets_share_a_trunk_and_inputs_meet_in_a_transformer() {
+    let combine = "[combine]\nkind = \"transformer\"\nwidth = 16\nheads = 2\n";
+    let columns = format!("{NUMBER}{TEXT}{LABEL}{PRICE}{combine}");
+    let place = place(&config("", &columns, "family = \"mlp\"\nhidden = [16]", FAST));
+    let trained = place.train(&[]);
+    let metrics = &trained["metrics"];
+    assert!(metrics["label/roc_auc"].as_f64().unwrap() > 0.99, "{trained}");
+    assert!(metrics["price/rmse"].as_f64().unwrap() < 1.5, "{trained}");
+    assert!(metrics["loss"].as_f64().is_some(), "{trained}");
+    let found = answered(&place, &json!({ "x": 0.5, "words": "win a prize now 3" }));
+    assert_eq!(found["label"]["value"], "spam");
+    let price = found["price"]["value"].as_f64().unwrap();
+    assert!((price - 10.0).abs() < 3.0, "{price}");
+    let said = place.run(&["predict", "--model", "mail", "--input", "rows.csv", "--output", "out.csv"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let out = place.read("out.csv");
+    assert!(out.starts_with("label,label_p_ham,label_p_spam,price\n"), "{out}");
+    assert_eq!(out.lines().count(), 481);
+    let evaluated = place.json(&["evaluate", "--model", "mail", "--data", "rows.csv", "--device", "flex"]);
+    assert!(evaluated["values"]["label/accuracy"].as_f64().unwrap() > 0.95, "{evaluated}");
+}
+
+#[test]
+fn a_forest_and_boosted_trees_answer_for_two_targets() {
+    for model in ["family = \"random_forest\"\ntrees = 20", "family = \"gbdt\"\nbudget = 0.5"] {
+        let columns = format!("[[inputs]]\nname = \"x\"\nkind = \"number\"\n{PRICE}{LABEL}");
+        let place = place(&config("", &columns, model, ""));
+        let trained = place.train(&[]);
+        // The words that tell the class are left out, so the price is known up to five times a third.
+        let rmse = trained["metrics"]["price/rmse"].as_f64().unwrap();
+        assert!(rmse < 4.0, "{model}: {trained}");
+        assert!(trained["trees"].as_u64().unwrap() > 1, "{trained}");
+        let found = answered(&place, &json!({ "x": 0.5 }));
+        let odds = &found["label"]["probabilities"];
+        let sum = odds["ham"].as_f64().unwrap() + odds["spam"].as_f64().unwrap();
+        assert!((sum - 1.0).abs() < 1e-5, "{found}");
+    }
+}
+
+#[test]
+fn mistakes_about_targets_and_streams_are_told() {
+    let cases = [
+        (format!("{NUMBER}{LABEL}{LABEL}"), "", "two targets have this name"),
+        (format!("{NUMBER}{LABEL}{PRICE}"), "metric = \"accuracy\"", "judged by the sum"),
+        (
+            format!("{NUMBER}{LABEL}[combine]\nkind = \"transformer\"\n"),
+            "",
+            "one kind of input, which goes to `[model]` itself",
+        ),
+        (format!("{NUMBER}{LABEL}"), "batch_size_ = 3", "did you mean `batch_size`?"),
+        (format!("{NUMBER}{LABEL}"), "precision = \"half\"", "precision"),
+    ];
+    for (columns, train, words) in cases {
+        let place = place(&config("", &columns, "family = \"mlp\"\nhidden = [4]", train));
+        let said = place.run(&["check", "--config", "run.toml"]);
+        assert_eq!(said.code, Some(2), "{words}: {}", said.err);
+        assert!(said.err.contains(words), "{}", said.err);
+    }
+    let place = place(&config("stream = true", &format!("{NUMBER}{LABEL}"), "family = \"gbdt\"", ""));
+    let said = place.run(&["train", "--config", "run.toml"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("by = \"random\"") && said.err.contains("trees need all rows"), "{}", said.err);
+}
+
+#[test]
+fn a_stream_learns_what_rows_in_memory_do_and_resumes_bit_for_bit() {
+    let columns = format!("{NUMBER}{TEXT}{LABEL}{PRICE}[split]\nby = \"random\"\n");
+    let model = "family = \"mlp\"\nhidden = [16]";
+    let memory = place(&config("", &columns, model, FAST)).train(&[]);
+    let place = place(&config("stream = true", &columns, model, FAST));
+    let whole = place.train(&[]);
+    assert!(whole["metrics"]["label/roc_auc"].as_f64().unwrap() > 0.99, "{whole}");
+    let (a, b) = (&whole["metrics"]["price/rmse"], &memory["metrics"]["price/rmse"]);
+    assert!((a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 0.5, "{a} {b}");
+    // Killed in the middle of an epoch, it goes on where it was.
+    let stopped = place.json(&["train", "--config", "run.toml", "--device", "flex", "--max-steps", "33"]);
+    let run = stopped["run"].as_str().unwrap();
+    let record = place.path(&format!(".cupola/runs/{run}/run.json"));
+    let text = std::fs::read_to_string(&record).unwrap().replace("\"finished\"", "\"stopped\"");
+    std::fs::write(&record, text).unwrap();
+    let resumed = place.json(&["train", "--resume", run, "--device", "flex"]);
+    let weights = |result: &Value| {
+        std::fs::read(std::path::Path::new(result["path"].as_str().unwrap()).join("model.safetensors"))
+            .unwrap()
+    };
+    let absolute = |result: &Value| json!({ "path": place.path(result["path"].as_str().unwrap()) });
+    assert_eq!(weights(&absolute(&resumed)), weights(&absolute(&whole)));
+    let left = std::fs::read_dir(place.path(".cupola/streams")).unwrap().count();
+    assert_eq!(left, 0, "files of streams have no name");
+}
+
+#[test]
+fn devices_precision_and_an_automatic_batch_from_the_command_line() {
+    let place =
+        place(&config("", &format!("{NUMBER}{TEXT}{LABEL}"), "family = \"mlp\"\nhidden = [16]", FAST));
+    let loss = |more: &[&str]| place.train(more)["metrics"]["loss"].as_f64().unwrap();
+    let one = loss(&[]);
+    let two = loss(&["--devices", "2"]);
+    assert!((one - two).abs() < 1e-4, "{one} on one device, {two} on two");
+    let half = loss(&["--set", "train.precision=mixed"]);
+    assert!((one - half).abs() < 0.05, "{one} in full, {half} in half precision");
+    let auto = place.json(&["check", "--config", "run.toml", "--set", "train.batch_size=auto"]);
+    assert_eq!(auto["batch_size"], 32, "an eighth of 336 rows");
+    loss(&["--set", "train.batch_size=auto", "--max-steps", "3"]);
+    let said = place.run(&["train", "--config", "run.toml", "--mpi"]);
+    let built = cfg!(feature = "mpi");
+    assert!(built || said.code == Some(2) && said.err.contains("--features mpi"), "{}", said.err);
+}
+
+#[test]
+fn training_goes_on_from_a_published_model_with_few_weights() {
+    let family = "family = \"text_transformer\"\nblocks = 1\nwidth = 16\nheads = 2";
+    let place = place(&config("", &format!("{TEXT}{LABEL}"), family, FAST));
+    place.train(&[]);
+    let tuned = config(
+        "",
+        &format!("{TEXT}{PRICE}"),
+        "package = \"mail@latest\"\nlora = { rank = 2 }",
+        "[train.optimizer]\nlearning_rate = 2e-2\n",
+    );
+    place.write("run.toml", format!("name = \"tuned\"\nseed = 1\n{tuned}"));
+    let found = place.train(&[]);
+    // What the words tell of the price is 5 or nothing; the rest spreads by 10 / sqrt(12).
+    let rmse = found["metrics"]["rmse"].as_f64().unwrap();
+    assert!(rmse < 3.2, "{found}");
+    let shown = place.json(&["models", "show", "tuned"]);
+    assert_eq!(shown["manifest"]["lineage"]["parent"], "mail:1", "{shown}");
+    let read = |name: &str| {
+        std::fs::read(place.path(&format!(".cupola/models/{name}/1/model.safetensors"))).unwrap()
+    };
+    let (base, tuned) = (read("mail"), read("tuned"));
+    let names = |bytes: &[u8]| -> Vec<String> {
+        let length = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
+        let header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+        header.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(names(&base), names(&tuned), "the small matrices are added to the weights");
+    place.write("one.jsonl", "{\"words\": \"win a prize now\"}");
+    let said = place.run(&["predict", "--model", "tuned", "--input", "one.jsonl", "--device", "flex"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let wrong = tuned_config_of_nothing(&place);
+    assert!(wrong.contains("cupola models list"), "{wrong}");
+}
+
+fn tuned_config_of_nothing(place: &Place) -> String {
+    let body = config("", &format!("{TEXT}{PRICE}"), "package = \"nobody\"", "");
+    place.write("run.toml", format!("name = \"tuned\"\nseed = 1\n{body}"));
+    let said = place.run(&["train", "--config", "run.toml"]);
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    said.err
+}
