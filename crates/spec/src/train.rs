@@ -50,7 +50,7 @@ pub struct Train {
     pub checkpoint_every: usize,
     /// Evaluate on the valid split every so many steps; 0 means at the end of each epoch.
     pub eval_every: usize,
-    /// Share of the training rows to use, for a quick look.
+    /// Share of the training rows to use, for a quick look; of a stream the first ones.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub limit_train: f64,
     /// Share of the valid rows to use in evaluations during training.

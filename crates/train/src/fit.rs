@@ -11,7 +11,7 @@ use cupola_spec::{Goal, Run};
 use crate::checkpoint;
 use crate::error::Error;
 use crate::event::{Ended, Event, Stop};
-use crate::group::{Alone, Group, together};
+use crate::group::{Alone, Group};
 use crate::objective::{Aim, aims, goal};
 use crate::optimizer::optimizer;
 use crate::order::Order;
@@ -80,46 +80,6 @@ pub(crate) struct Loop<'a> {
 /// [`Error::Diverged`] on a loss that is not finite, whatever the folder or the device says.
 pub fn fit(job: &Job<'_>, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<Outcome, Error> {
     fit_among(job, &Alone, observer)
-}
-
-/// The same on several devices of this process, each with a part of every batch. `job.device` is not
-/// among them unless it is named.
-///
-/// # Errors
-/// As [`fit`], from whichever device fails first.
-pub fn fit_on(
-    job: &Job<'_>,
-    devices: &[Device],
-    observer: &mut dyn FnMut(&Event) -> Stop,
-) -> Result<Outcome, Error> {
-    let mut ranks = together(devices.len()).into_iter();
-    let (Some(first), Some(own)) = (ranks.next(), devices.first()) else { return fit(job, observer) };
-    let with = |device: &Device| Job { device: device.clone(), ..*job };
-    std::thread::scope(|scope| {
-        let others: Vec<_> = ranks
-            .zip(&devices[1..])
-            .map(|(group, device)| {
-                // The name keeps panics quiet: they are told as errors.
-                let thread = std::thread::Builder::new().name(format!("engine-rank-{}", group.rank()));
-                let job = with(device);
-                thread.spawn_scoped(scope, move || fit_among(&job, &group, &mut |_| Stop::No).map(|_| ()))
-            })
-            .collect();
-        let outcome = fit_among(&with(own), &first, observer);
-        drop(first);
-        for other in others {
-            let gone = |why: String| Error::Group { why };
-            let other = other.map_err(|error| gone(error.to_string()))?;
-            let found = other.join().map_err(|_| gone("a device's thread has panicked".into()))?;
-            // A rank that only tells of another one's end is not the one to blame.
-            if let Err(error) = found
-                && !matches!(error, Error::Group { .. })
-            {
-                return Err(error);
-            }
-        }
-        outcome
-    })
 }
 
 /// The same as one of a group, all of which begin from one folder. Only the first rank writes, and the

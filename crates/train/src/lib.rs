@@ -10,6 +10,7 @@ pub mod checkpoint;
 mod error;
 mod event;
 mod fit;
+mod fit_on;
 mod group;
 mod host_loss;
 mod judge;
@@ -26,7 +27,8 @@ mod step;
 pub use architecture::architecture;
 pub use error::Error;
 pub use event::{Ended, Event, Stop, Values};
-pub use fit::{Job, Outcome, fit, fit_among, fit_on, limited};
+pub use fit::{Job, Outcome, fit, fit_among, limited};
+pub use fit_on::fit_on;
 #[cfg(feature = "mpi")]
 pub use group::Mpi;
 pub use group::{Alone, Group};

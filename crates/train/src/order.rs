@@ -3,7 +3,7 @@
 use cupola_prep::permutation;
 
 /// Blocks whose examples are mixed with each other.
-const MIXED: usize = 16;
+const MIXED: usize = 128;
 
 /// The order of one epoch. In memory it is one permutation; in a file it is one of the blocks, and within
 /// each few of these one of their examples, so that what is read is used soon.

@@ -34,7 +34,9 @@ pub fn logits(network: &Network, examples: &Examples, device: &Device) -> Result
     Ok(out)
 }
 
-/// Metrics of the first `rows` of a part, `loss` among them. `network` is one for inference.
+/// Metrics of so many `rows` of a part, `loss` among them: the first ones in memory, where their order is
+/// that of a hash, and evenly spaced ones of a file, where it is that of the source. `network` is one for
+/// inference.
 ///
 /// # Errors
 /// As [`logits`]; a file that cannot be read.
@@ -46,17 +48,20 @@ pub fn score(
     rows: usize,
     device: &Device,
 ) -> Result<Metrics, Error> {
-    let first = |from: usize, to: usize| part.gather(&(from..to.min(rows)).collect::<Vec<_>>());
     match part.memory() {
         Some(all) if rows >= all.examples.rows => return score_all(network, plan, aims, all, device),
-        Some(_) => return score_all(network, plan, aims, &first(0, rows)?, device),
+        Some(all) => {
+            let first = all.gather(&(0..rows).collect::<Vec<_>>());
+            return score_all(network, plan, aims, &first, device);
+        }
         None => {}
     }
     // Of a file only logits and targets stay in memory.
-    let mut seen = first(0, 0)?;
+    let mut seen = part.gather(&[])?;
     let mut values = Vec::new();
-    for from in (0..rows).step_by(STORED) {
-        let chunk = first(from, from + STORED)?;
+    let spaced: Vec<usize> = (0..rows).map(|row| row * part.len() / rows).collect();
+    for rows in spaced.chunks(STORED) {
+        let chunk = part.gather(rows)?;
         values.extend(logits(network, &chunk.examples, device)?);
         seen.append_targets(chunk);
     }

@@ -1,0 +1,78 @@
+//! Keys of an input that do not go with its kind.
+
+use crate::input::{Input, Kind};
+
+/// Tables are one block whatever their columns; each other kind is its own.
+pub(super) fn block_of(kind: Kind) -> u8 {
+    match kind {
+        Kind::Number | Kind::Category => 0,
+        Kind::Image => 1,
+        Kind::Series => 2,
+        Kind::Text => 3,
+    }
+}
+
+/// Keys that do not go with the kind of an input, and keys that it lacks.
+pub(super) fn misplaced(input: &Input) -> Vec<(&'static str, &'static str)> {
+    let kind = input.kind;
+    let mut wrong = Vec::new();
+    let mut only = |is_there: bool, fits: bool, key, why| {
+        if is_there && !fits {
+            wrong.push((key, why));
+        }
+    };
+    let (image, series, text) = (kind == Kind::Image, kind == Kind::Series, kind == Kind::Text);
+    only(input.shape.is_some(), image, "shape", "only an image has a shape; remove it");
+    only(input.augment.is_some(), image, "augment", "only an image is augmented; remove it");
+    only(input.steps.is_some(), series, "steps", "only a series has steps; remove it");
+    only(input.window.is_some(), series, "window", "only a series has a window; remove it");
+    only(
+        input.window.is_some() && input.steps.is_some(),
+        false,
+        "window",
+        "a window is made of rows, `steps` of columns; remove one",
+    );
+    only(input.tokens.is_some(), text, "tokens", "only a text has tokens; remove it");
+    only(input.bins.is_some(), kind == Kind::Number, "bins", "only numbers have bins; remove it");
+    only(
+        input.bins.is_some() && input.scale.is_some(),
+        false,
+        "scale",
+        "bins take the place of a scale; remove one",
+    );
+    only(
+        input.scale.is_some(),
+        image || series || kind == Kind::Number,
+        "scale",
+        "a category or a text is not scaled; remove it",
+    );
+    only(
+        input.encode.is_some() || input.unseen.is_some(),
+        kind == Kind::Category,
+        "kind",
+        "`encode` and `unseen` are for categories; remove them",
+    );
+    if image && input.shape.is_none() {
+        wrong.push(("kind", "an image needs `shape = [channels, height, width]`"));
+    }
+    if series && input.steps.is_none() && input.window.is_none() {
+        let why = "a series needs `steps = [steps, width]` of its columns, or a `window` of rows";
+        wrong.push(("kind", why));
+    }
+    if input.window == Some(0) {
+        wrong.push(("window", "a window of 0 rows shows nothing; write at least 1"));
+    }
+    if text && input.tokens.is_none() {
+        wrong.push(("kind", "a text needs `tokens = { length = 64 }`, or another length"));
+    }
+    if input.shape.is_some_and(|shape| shape.contains(&0)) {
+        wrong.push(("shape", "an axis is 0; write its size"));
+    }
+    if input.steps.is_some_and(|steps| steps.contains(&0)) {
+        wrong.push(("steps", "an axis is 0; write its size"));
+    }
+    if input.tokens.as_ref().is_some_and(|tokens| tokens.length == 0) {
+        wrong.push(("tokens", "a length of 0 leaves no text; write at least 1"));
+    }
+    wrong
+}
