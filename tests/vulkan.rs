@@ -69,6 +69,39 @@ fn a_run_on_vulkan_has_the_losses_of_the_cpu_or_is_refused() {
     panic!("the driver was refused twelve times");
 }
 
+/// A resumed run has its weights and moments back: its losses are those of the CPU that went through.
+#[test]
+fn a_run_on_vulkan_resumes_where_it_was() {
+    if std::env::var_os("CUPOLA_TEST_VULKAN").is_none() {
+        eprintln!("not run: no CUPOLA_TEST_VULKAN");
+        return;
+    }
+    let place = place();
+    let cpu = losses(&place, "flex").unwrap();
+    for _ in 0..12 {
+        let first =
+            place.run(&["--json", "train", "--config", "run.toml", "--device", "vulkan", "--max-steps", "2"]);
+        let Ok(done) = serde_json::from_str::<Value>(&first.out) else { continue };
+        let run = done["run"].as_str().unwrap();
+        place.unfinish(run);
+        let rest = place.run(&["train", "--resume", run, "--device", "vulkan", "--max-steps", "4"]);
+        if rest.code != Some(0) {
+            assert!(rest.err.contains("computes wrong numbers for this network"), "{}", rest.err);
+            continue;
+        }
+        let events = place.read(&format!(".cupola/runs/{run}/events.jsonl"));
+        let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let found: Vec<f64> =
+            events.filter(|e| e["event"] == "step").map(|e| e["loss"].as_f64().unwrap()).collect();
+        assert_eq!(found.len(), 4);
+        for (a, b) in found.iter().zip(&cpu) {
+            assert!((a - b).abs() < 1e-4 * b, "{found:?} on Vulkan in two pieces, {cpu:?} on the CPU");
+        }
+        return;
+    }
+    panic!("the driver was refused twelve times");
+}
+
 #[test]
 fn a_software_adapter_is_left_for_the_cpu_with_a_line() {
     if std::env::var_os("CUPOLA_TEST_VULKAN").is_none() {

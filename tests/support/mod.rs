@@ -79,6 +79,12 @@ impl Place {
         self.json(&args)
     }
 
+    /// Lets a run that ended by `--max-steps` go on.
+    pub fn unfinish(&self, run: &str) {
+        let record = format!(".cupola/runs/{run}/run.json");
+        self.write(&record, self.read(&record).replace("\"finished\"", "\"stopped\""));
+    }
+
     /// Starts a server on a free port.
     pub fn serve(&self, args: &[&str]) -> Server {
         let mut all = vec!["serve", "--port", "0", "--device", "flex"];

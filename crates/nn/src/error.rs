@@ -25,7 +25,7 @@ pub enum Error {
         found: Vec<usize>,
     },
     /// A type that the device does not compute in.
-    #[error("{device} does not compute in {precision}; write `precision = \"fp32\"` or `\"mixed\"`")]
+    #[error("{device} does not compute in 16 bits (train.precision = \"{precision}\"); write \"fp32\"")]
     Precision {
         /// The device.
         device: String,
