@@ -38,18 +38,6 @@ fn config(data: &str, columns: &str, model: &str, train: &str) -> String {
 
 const FAST: &str = "[train.optimizer]\nlearning_rate = 1e-2\n";
 
-/// `predict` and the server on one row, which must agree.
-fn answered(place: &Place, row: &Value) -> Value {
-    let server = place.serve(&["--model", "mail"]);
-    let answer = server.post("/v1/models/mail/predict", json!({ "rows": [row] }).to_string(), &[]);
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    place.write("one.jsonl", row.to_string());
-    let said = place.run(&["predict", "--model", "mail", "--input", "one.jsonl", "--device", "flex"]);
-    let predicted: Value = serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {}", said.err));
-    assert_eq!(answer.json()["predictions"][0], predicted);
-    predicted
-}
-
 #[test]
 fn two_targets_share_a_trunk_and_inputs_meet_in_a_transformer() {
     let combine = "[combine]\nkind = \"transformer\"\nwidth = 16\nheads = 2\n";
@@ -60,7 +48,7 @@ fn two_targets_share_a_trunk_and_inputs_meet_in_a_transformer() {
     assert!(metrics["label/roc_auc"].as_f64().unwrap() > 0.99, "{trained}");
     assert!(metrics["price/rmse"].as_f64().unwrap() < 1.5, "{trained}");
     assert!(metrics["loss"].as_f64().is_some(), "{trained}");
-    let found = answered(&place, &json!({ "x": 0.5, "words": "win a prize now 3" }));
+    let found = place.answered(&json!({ "x": 0.5, "words": "win a prize now 3" }));
     assert_eq!(found["label"]["value"], "spam");
     let price = found["price"]["value"].as_f64().unwrap();
     assert!((price - 10.0).abs() < 3.0, "{price}");
@@ -83,7 +71,7 @@ fn a_forest_and_boosted_trees_answer_for_two_targets() {
         let rmse = trained["metrics"]["price/rmse"].as_f64().unwrap();
         assert!(rmse < 4.0, "{model}: {trained}");
         assert!(trained["trees"].as_u64().unwrap() > 1, "{trained}");
-        let found = answered(&place, &json!({ "x": 0.5 }));
+        let found = place.answered(&json!({ "x": 0.5 }));
         let odds = &found["label"]["probabilities"];
         let sum = odds["ham"].as_f64().unwrap() + odds["spam"].as_f64().unwrap();
         assert!((sum - 1.0).abs() < 1e-5, "{found}");

@@ -40,16 +40,9 @@ fn place(inputs: &str, model: &str) -> Place {
     place
 }
 
-/// Serves one row and compares with `predict`; gives the answer.
+/// The answer for `label`, served and predicted alike.
 fn served(place: &Place, row: &Value) -> Value {
-    let server = place.serve(&["--model", "mail"]);
-    let answer = server.post("/v1/models/mail/predict", json!({ "rows": [row] }).to_string(), &[]);
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    place.write("one.jsonl", row.to_string());
-    let said = place.run(&["predict", "--model", "mail", "--input", "one.jsonl", "--device", "flex"]);
-    let predicted: Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!(answer.json()["predictions"][0], predicted);
-    predicted["label"].clone()
+    place.answered(row)["label"].clone()
 }
 
 #[test]

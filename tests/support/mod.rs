@@ -79,6 +79,21 @@ impl Place {
         self.json(&args)
     }
 
+    /// The answer to a row for the model `mail`, from the server and from `predict`, which must agree.
+    #[track_caller]
+    pub fn answered(&self, row: &Value) -> Value {
+        let server = self.serve(&["--model", "mail"]);
+        let body = serde_json::json!({ "rows": [row] }).to_string();
+        let answer = server.post("/v1/models/mail/predict", body, &[]);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        self.write("one.jsonl", row.to_string());
+        let said = self.run(&["predict", "--model", "mail", "--input", "one.jsonl", "--device", "flex"]);
+        let predicted: Value =
+            serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {}", said.err));
+        assert_eq!(answer.json()["predictions"][0], predicted);
+        predicted
+    }
+
     /// Lets a run that ended by `--max-steps` go on.
     pub fn unfinish(&self, run: &str) {
         let record = format!(".cupola/runs/{run}/run.json");

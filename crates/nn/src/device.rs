@@ -94,7 +94,13 @@ pub fn nth(like: &Opened, index: usize) -> Result<Device, Error> {
     if index == 0 || !like.is_gpu() {
         return Ok(like.device.clone());
     }
-    Ok(vulkan_kind(DeviceKind::DiscreteGpu(index))?.0)
+    let gone = |error: Error| match error {
+        Error::Device { why, .. } => {
+            Error::Device { device: format!("vulkan GPU number {}", index + 1), why }
+        }
+        other => other,
+    };
+    Ok(vulkan_kind(DeviceKind::DiscreteGpu(index)).map_err(gone)?.0)
 }
 
 /// The name of a physical GPU that computes `1 + 1`, or why there is none.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::frame::{Column, Frame};
+use crate::plan::Plan;
 use crate::text::FittedTokenizer;
 
 /// More distinct texts than this, and a column is no category.
@@ -48,11 +49,15 @@ pub struct Finding {
 }
 
 /// Columns for every input of `run`; with none declared, all columns but the target's are looked
-/// at and the findings say what was made of them.
+/// at and the findings say what was made of them. The tokenizer of a `learned` plan is used again.
 ///
 /// # Errors
 /// A column that is not there, an image whose columns do not fill its shape, no usable column.
-pub fn resolve(run: &Run, frame: &Frame) -> Result<(Vec<Resolved>, Vec<Finding>), Error> {
+pub fn resolve(
+    run: &Run,
+    frame: &Frame,
+    learned: Option<&Plan>,
+) -> Result<(Vec<Resolved>, Vec<Finding>), Error> {
     // A reconstruction may have none.
     let targets: Vec<&str> = run.targets().filter_map(Target::column).collect();
     for target in &targets {
@@ -64,6 +69,10 @@ pub fn resolve(run: &Run, frame: &Frame) -> Result<(Vec<Resolved>, Vec<Finding>)
         let declared = run.inputs.iter().map(|input| declared(input, frame, &targets));
         (declared.collect::<Result<_, _>>()?, Vec::new())
     };
+    let tokenizer = learned.and_then(Plan::tokenizer);
+    for input in &mut resolved {
+        input.tokenizer = tokenizer.cloned();
+    }
     // One token for each column: a category is one column.
     if matches!(run.design.table, TableStem::Tokens { .. }) {
         for Resolved { input, .. } in resolved.iter_mut().filter(|r| r.input.kind == Kind::Category) {

@@ -73,12 +73,7 @@ pub fn prepare(
     test: Option<&Frame>,
     learned: Option<&Plan>,
 ) -> Result<Prepared, Error> {
-    let (mut inputs, findings) = resolve(run, frame)?;
-    if let Some(tokenizer) = learned.and_then(Plan::tokenizer) {
-        for input in &mut inputs {
-            input.tokenizer = Some(tokenizer.clone());
-        }
-    }
+    let (inputs, findings) = resolve(run, frame, learned)?;
     // Before the split, which would have other words for a target that is not there.
     let whole = !matches!(run.target.kind, TargetKind::Reconstruct | TargetKind::Forecast);
     for column in run.targets().filter_map(Target::column).filter(|_| whole) {

@@ -45,12 +45,7 @@ pub fn prepare_stream<E: From<Error>>(
         _ => Part::Train,
     };
     let sample = sample(run, source, &part_of)?;
-    let (mut inputs, findings) = resolve(run, &sample)?;
-    if let Some(tokenizer) = learned.and_then(Plan::tokenizer) {
-        for input in &mut inputs {
-            input.tokenizer = Some(tokenizer.clone());
-        }
-    }
+    let (inputs, findings) = resolve(run, &sample, learned)?;
     for column in run.targets().filter_map(Target::column) {
         present(column, &sample)?;
     }

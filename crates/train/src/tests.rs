@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use burn::tensor::Device;
-use cupola_nn::{Network, StateDict};
+use cupola_nn::{Architecture, Network, StateDict};
 use cupola_prep::{Column, Frame, Prepared, prepare};
 use cupola_registry::{Home, RunFolder, RunRecord, Status, now};
 use cupola_spec::Run;
@@ -82,6 +82,26 @@ fn place() -> Place {
     Place { _folder: dir, folder }
 }
 
+/// On the CPU, from drawn weights, in 32 bits, to the end.
+fn job<'a>(
+    run: &'a Run,
+    prepared: &'a Prepared,
+    architecture: &'a Architecture,
+    place: &'a Place,
+) -> Job<'a> {
+    Job {
+        run,
+        prepared,
+        architecture,
+        start: None,
+        device: Device::flex(),
+        half: None,
+        folder: &place.folder,
+        max_steps: None,
+        fault: None,
+    }
+}
+
 fn trained(
     run: &Run,
     place: &Place,
@@ -90,17 +110,7 @@ fn trained(
 ) -> Result<Outcome, Error> {
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
-    let job = Job {
-        start: None,
-        half: None,
-        run,
-        prepared: &prepared,
-        architecture: &architecture,
-        device: Device::flex(),
-        folder: &place.folder,
-        max_steps: None,
-        fault,
-    };
+    let job = Job { fault, ..job(run, &prepared, &architecture, place) };
     let _turn = turn();
     fit(&job, observer)
 }

@@ -6,7 +6,7 @@ use perpetual::objective::Objective;
 use perpetual::{Matrix, PerpetualBooster};
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{by_column, check, width_of};
+use crate::columns::{by_column, check, question, width_of};
 use crate::error::Error;
 
 /// Trees without improvement before growing ends.
@@ -46,7 +46,8 @@ impl Boosted {
         let outputs =
             targets.iter().flat_map(|&(targets, width)| (0..width).map(move |o| (targets, width, o)));
         for (targets, width, output) in outputs {
-            let (objective, y) = question(targets, width, output);
+            let (class, y) = question(targets, width, output);
+            let objective = if class { Objective::LogLoss } else { Objective::SquaredLoss };
             #[allow(clippy::cast_possible_truncation)]
             let mut booster = PerpetualBooster::default()
                 .set_objective(objective)
@@ -114,24 +115,6 @@ impl Boosted {
         Ok((0..examples.rows)
             .flat_map(|row| each.iter().zip(&one_of_many).map(move |(of, many)| logit(of, *many, row)))
             .collect())
-    }
-}
-
-/// Objective and targets of one ensemble.
-fn question(targets: &Targets, width: usize, output: usize) -> (Objective, Vec<f64>) {
-    match targets {
-        Targets::Number(y) => (Objective::SquaredLoss, y.iter().map(|&y| f64::from(y)).collect()),
-        // The config gives trees no text.
-        Targets::Vector { width, values } => {
-            let each = values.iter().skip(output).step_by(*width);
-            (Objective::SquaredLoss, each.map(|&y| f64::from(y)).collect())
-        }
-        Targets::Own { .. } | Targets::Tokens { .. } => (Objective::SquaredLoss, Vec::new()),
-        Targets::Class(class) => {
-            let wanted = if width == 1 { 1 } else { output };
-            let is = |class: &i32| f64::from(u8::from(usize::try_from(*class) == Ok(wanted)));
-            (Objective::LogLoss, class.iter().map(is).collect())
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Examples as the libraries of trees take them.
 
-use cupola_prep::Examples;
+use cupola_prep::{Examples, Targets};
 use cupola_spec::Block;
 
 use crate::error::Error;
@@ -31,4 +31,21 @@ pub(crate) fn by_column(examples: &Examples) -> Vec<f64> {
         values.extend(examples.indices.iter().skip(column).step_by(k).map(|&x| f64::from(x)));
     }
     values
+}
+
+/// Whether one output asks for a class, and its targets.
+pub(crate) fn question(targets: &Targets, width: usize, output: usize) -> (bool, Vec<f64>) {
+    match targets {
+        Targets::Number(y) => (false, y.iter().map(|&y| f64::from(y)).collect()),
+        Targets::Vector { width, values } => {
+            (false, values.iter().skip(output).step_by(*width).map(|&y| f64::from(y)).collect())
+        }
+        Targets::Class(class) => {
+            let wanted = if width == 1 { 1 } else { output };
+            let is = |class: &i32| f64::from(u8::from(usize::try_from(*class) == Ok(wanted)));
+            (true, class.iter().map(is).collect())
+        }
+        // The config gives trees no text.
+        Targets::Own { .. } | Targets::Tokens { .. } => (false, Vec::new()),
+    }
 }

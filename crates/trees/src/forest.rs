@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use smartcore::ensemble::random_forest_regressor::{RandomForestRegressor, RandomForestRegressorParameters};
 use smartcore::linalg::basic::matrix::DenseMatrix;
 
-use crate::columns::{by_column, check, width_of};
+use crate::columns::{by_column, check, question, width_of};
 use crate::error::Error;
 
 /// Trees that one thread grows at once. Their seeds follow from their place, so the forest does not depend
@@ -181,23 +181,6 @@ fn grow(
     let mut grown = grown.into_inner().unwrap_or_default();
     grown.sort_by_key(|(index, _)| *index);
     grown.into_iter().map(|(_, forest)| forest.map_err(|why| Error::Grow { why })).collect()
-}
-
-/// Whether one output asks for a class, and its targets.
-fn question(targets: &Targets, width: usize, output: usize) -> (bool, Vec<f64>) {
-    match targets {
-        Targets::Number(y) => (false, y.iter().map(|&y| f64::from(y)).collect()),
-        Targets::Vector { width, values } => {
-            (false, values.iter().skip(output).step_by(*width).map(|&y| f64::from(y)).collect())
-        }
-        Targets::Class(class) => {
-            let wanted = if width == 1 { 1 } else { output };
-            let is = |class: &i32| f64::from(u8::from(usize::try_from(*class) == Ok(wanted)));
-            (true, class.iter().map(is).collect())
-        }
-        // The config gives trees no text.
-        Targets::Own { .. } | Targets::Tokens { .. } => (false, Vec::new()),
-    }
 }
 
 fn matrix(examples: &Examples) -> Result<DenseMatrix<f64>, Error> {

@@ -8,17 +8,7 @@ use crate::fit_on;
 fn on(run: &Run, place: &Place, devices: usize, fault: Fault<'_>) -> Result<(Outcome, Vec<f64>), Error> {
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
-    let job = Job {
-        start: None,
-        half: None,
-        run,
-        prepared: &prepared,
-        architecture: &architecture,
-        device: Device::flex(),
-        folder: &place.folder,
-        max_steps: None,
-        fault,
-    };
+    let job = Job { fault, ..job(run, &prepared, &architecture, place) };
     let _turn = turn();
     let mut losses = Vec::new();
     let outcome = fit_on(&job, &vec![Device::flex(); devices], &mut |event| {

@@ -10,17 +10,7 @@ use crate::LossScale;
 fn trained_in(run: &Run, place: &Place, kind: Option<FloatDType>, stop_at: Option<u64>) -> Outcome {
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
-    let job = Job {
-        start: None,
-        half: kind,
-        run,
-        prepared: &prepared,
-        architecture: &architecture,
-        device: Device::flex(),
-        folder: &place.folder,
-        max_steps: None,
-        fault: None,
-    };
+    let job = Job { half: kind, ..job(run, &prepared, &architecture, place) };
     let _turn = turn();
     fit(&job, &mut |event| match event {
         Event::Step { step, .. } if Some(*step) == stop_at => Stop::Yes,

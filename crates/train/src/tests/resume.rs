@@ -94,17 +94,7 @@ fn every_family_resumes_bit_for_bit() {
         let architecture =
             crate::architecture(&run, &prepared.plan).unwrap_or_else(|e| panic!("{name}: {e}"));
         let go = |place: &Place, stop_at: Option<u64>| {
-            let job = Job {
-                start: None,
-                half: None,
-                run: &run,
-                prepared: &prepared,
-                architecture: &architecture,
-                device: Device::flex(),
-                folder: &place.folder,
-                max_steps: None,
-                fault: None,
-            };
+            let job = job(&run, &prepared, &architecture, place);
             let _turn = turn();
             let mut losses = Vec::new();
             let outcome = fit(&job, &mut |event| match event {
