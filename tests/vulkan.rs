@@ -38,9 +38,21 @@ fn losses(place: &Place, device: &str) -> Result<Vec<f64>, String> {
     }
     let done: Value = serde_json::from_str(&said.out).unwrap();
     assert!(device == "flex" || said.err.contains("agrees with the CPU to "), "{}", said.err);
-    let events = place.read(&format!("{home}/runs/{}/events.jsonl", done["run"].as_str().unwrap()));
+    Ok(losses_of(place, &home, done["run"].as_str().unwrap()))
+}
+
+fn losses_of(place: &Place, home: &str, run: &str) -> Vec<f64> {
+    let events = place.read(&format!("{home}/runs/{run}/events.jsonl"));
     let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    Ok(events.filter(|e| e["event"] == "step").map(|e| e["loss"].as_f64().unwrap()).collect())
+    events.filter(|e| e["event"] == "step").map(|e| e["loss"].as_f64().unwrap()).collect()
+}
+
+#[track_caller]
+fn are_the_cpus(gpu: &[f64], cpu: &[f64]) {
+    assert_eq!(gpu.len(), 4);
+    for (a, b) in gpu.iter().zip(cpu) {
+        assert!((a - b).abs() < 1e-4 * b, "{gpu:?} on Vulkan, {cpu:?} on the CPU");
+    }
 }
 
 /// The software driver computes some of the matrix kernels that autotune may choose wrongly. Then the
@@ -56,13 +68,7 @@ fn a_run_on_vulkan_has_the_losses_of_the_cpu_or_is_refused() {
     let cpu = losses(&place, "flex").unwrap();
     for _ in 0..12 {
         match losses(&place, "vulkan") {
-            Ok(gpu) => {
-                assert_eq!(gpu.len(), 4);
-                for (a, b) in gpu.iter().zip(&cpu) {
-                    assert!((a - b).abs() < 1e-4 * b, "{gpu:?} on Vulkan, {cpu:?} on the CPU");
-                }
-                return;
-            }
+            Ok(gpu) => return are_the_cpus(&gpu, &cpu),
             Err(message) => assert!(message.contains("computes wrong numbers for this network"), "{message}"),
         }
     }
@@ -89,15 +95,7 @@ fn a_run_on_vulkan_resumes_where_it_was() {
             assert!(rest.err.contains("computes wrong numbers for this network"), "{}", rest.err);
             continue;
         }
-        let events = place.read(&format!(".cupola/runs/{run}/events.jsonl"));
-        let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let found: Vec<f64> =
-            events.filter(|e| e["event"] == "step").map(|e| e["loss"].as_f64().unwrap()).collect();
-        assert_eq!(found.len(), 4);
-        for (a, b) in found.iter().zip(&cpu) {
-            assert!((a - b).abs() < 1e-4 * b, "{found:?} on Vulkan in two pieces, {cpu:?} on the CPU");
-        }
-        return;
+        return are_the_cpus(&losses_of(&place, ".cupola", run), &cpu);
     }
     panic!("the driver was refused twelve times");
 }

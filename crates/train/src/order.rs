@@ -16,6 +16,8 @@ pub(crate) struct Order {
     block: Option<usize>,
     /// In the order of this epoch.
     pub blocks: Vec<usize>,
+    /// The first place of each stretch of mixed blocks.
+    starts: Vec<usize>,
     /// The stretch of places that is worked out, and its examples.
     from: usize,
     examples: Vec<usize>,
@@ -24,9 +26,19 @@ pub(crate) struct Order {
 impl Order {
     /// Of the first `rows` examples, which lie in blocks of `block` if that is given.
     pub fn new(rows: usize, block: Option<usize>, seed: u64, epoch: u64) -> Self {
-        let blocks = block.map_or(Vec::new(), |size| permutation(rows.div_ceil(size), seed, "blocks", epoch));
-        let examples = if block.is_none() { permutation(rows, seed, "shuffle", epoch) } else { Vec::new() };
-        Self { seed, epoch, rows, block, blocks, from: 0, examples }
+        let Some(size) = block else {
+            let examples = permutation(rows, seed, "shuffle", epoch);
+            return Self { seed, epoch, rows, block, blocks: Vec::new(), starts: vec![0], from: 0, examples };
+        };
+        let blocks = permutation(rows.div_ceil(size), seed, "blocks", epoch);
+        let mut next = 0;
+        let stretches = blocks.chunks(MIXED).map(|blocks| {
+            let start = next;
+            next += blocks.iter().map(|block| size.min(rows - block * size)).sum::<usize>();
+            start
+        });
+        let starts = stretches.collect();
+        Self { seed, epoch, rows, block, blocks, starts, from: 0, examples: Vec::new() }
     }
 
     /// The examples at places `from` up to `to` of the epoch.
@@ -52,20 +64,8 @@ impl Order {
         self.blocks.get(stretch * MIXED..).map(<[usize]>::to_vec).unwrap_or_default()
     }
 
-    /// Examples before each stretch.
-    fn examples_before(&self) -> Vec<usize> {
-        let Some(size) = self.block else { return vec![0] };
-        let mut before = 0;
-        let stretches = self.blocks.chunks(MIXED).map(|blocks| {
-            let start = before;
-            before += blocks.iter().map(|block| size.min(self.rows - block * size)).sum::<usize>();
-            start
-        });
-        stretches.collect()
-    }
-
     fn stretch_of(&self, place: usize) -> usize {
-        self.examples_before().iter().take_while(|before| **before <= place).count().saturating_sub(1)
+        self.starts.partition_point(|start| *start <= place).saturating_sub(1)
     }
 
     /// Works out the stretch that holds a place.
@@ -82,7 +82,7 @@ impl Order {
         let purpose = format!("within {stretch}");
         let mixed = permutation(all.len(), self.seed, &purpose, self.epoch);
         self.examples = mixed.into_iter().map(|index| all[index]).collect();
-        self.from = self.examples_before().get(stretch).copied().unwrap_or(0);
+        self.from = self.starts.get(stretch).copied().unwrap_or(0);
     }
 }
 

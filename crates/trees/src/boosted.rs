@@ -6,7 +6,7 @@ use perpetual::objective::Objective;
 use perpetual::{Matrix, PerpetualBooster};
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{by_column, check, question, width_of};
+use crate::columns::{by_column, check, expect, one_of_many, question, width_of};
 use crate::error::Error;
 
 /// Trees without improvement before growing ends.
@@ -75,7 +75,7 @@ impl Boosted {
         if self.widths.is_empty() {
             return vec![self.ensembles.len() > 1; self.ensembles.len()];
         }
-        self.widths.iter().flat_map(|&width| std::iter::repeat_n(width > 1, width)).collect()
+        one_of_many(&self.widths)
     }
 
     /// Number of trees of all ensembles.
@@ -94,10 +94,7 @@ impl Boosted {
     /// [`Error::Columns`] when the examples are not those of the fit.
     #[allow(clippy::cast_possible_truncation)]
     pub fn logits(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
-        let found = width_of(examples);
-        if found != self.columns {
-            return Err(Error::Columns { expected: self.columns, found });
-        }
+        expect(self.columns, examples)?;
         let values = by_column(examples);
         let matrix = Matrix::new(&values, examples.rows, self.columns);
         // A few rows are faster without a pool of threads.

@@ -13,6 +13,19 @@ pub(crate) fn check(examples: &Examples) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses examples of other columns than those of the fit.
+pub(crate) fn expect(columns: usize, examples: &Examples) -> Result<(), Error> {
+    match width_of(examples) {
+        found if found == columns => Ok(()),
+        found => Err(Error::Columns { expected: columns, found }),
+    }
+}
+
+/// For each output of targets of these widths, whether it stands for one of several classes.
+pub(crate) fn one_of_many(widths: &[usize]) -> Vec<bool> {
+    widths.iter().flat_map(|&width| std::iter::repeat_n(width > 1, width)).collect()
+}
+
 /// Columns: real numbers, then indices.
 pub(crate) fn width_of(examples: &Examples) -> usize {
     examples.layout.dense_width() + examples.layout.index_width()

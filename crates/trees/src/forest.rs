@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use smartcore::ensemble::random_forest_regressor::{RandomForestRegressor, RandomForestRegressorParameters};
 use smartcore::linalg::basic::matrix::DenseMatrix;
 
-use crate::columns::{by_column, check, question, width_of};
+use crate::columns::{by_column, check, expect, one_of_many, question, width_of};
 use crate::error::Error;
 
 /// Trees that one thread grows at once. Their seeds follow from their place, so the forest does not depend
@@ -89,12 +89,9 @@ impl Forest {
     /// [`Error::Columns`] when the examples are not those of the fit.
     #[allow(clippy::cast_possible_truncation)]
     pub fn logits(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
-        let found = width_of(examples);
-        if found != self.columns {
-            return Err(Error::Columns { expected: self.columns, found });
-        }
+        expect(self.columns, examples)?;
         let matrix = matrix(examples)?;
-        let many: Vec<bool> = self.widths.iter().flat_map(|&n| std::iter::repeat_n(n > 1, n)).collect();
+        let many = one_of_many(&self.widths);
         let mut logits = vec![0.0; examples.rows * self.outputs.len()];
         for ((at, output), many) in self.outputs.iter().enumerate().zip(many) {
             let answers = output.answers(&matrix, examples.rows)?;
