@@ -48,7 +48,7 @@ pub enum Command {
     Serve(ServeArgs),
     /// List and show runs
     Runs(RunsArgs),
-    /// List, show, alias and verify published models
+    /// List, show, alias, verify, import and export published models
     Models(ModelsArgs),
     /// Show devices and the home folder; rebuild the index
     Doctor(DoctorArgs),

@@ -29,7 +29,7 @@ pub fn model_text(home: &Home, reference: &str) -> Result<String, String> {
     let said = |error: anyhow::Error| format!("{error:#}");
     let package = Reference::parse(reference)
         .and_then(|reference| reference.resolve(home))
-        .map_err(|error| format!("{error}; `cupola models list` shows those there are"))?;
+        .map_err(|error| error.to_string())?;
     let architecture = network(&package).map_err(said)?;
     let mut layers = architecture.trunk;
     // An embedding's length tells a classifier nothing.
