@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod completions;
+pub mod data;
 pub mod doctor;
 pub mod evaluate;
 pub mod generate;

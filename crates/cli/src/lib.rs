@@ -1,6 +1,7 @@
 //! The command line: wiring, progress and tables. The only place that prints or exits.
 
 mod args;
+mod bars;
 mod commands;
 mod device;
 mod failure;
@@ -46,9 +47,10 @@ fn run(home: &cupola_registry::Home, ui: ui::Ui, command: Command) -> anyhow::Re
         Command::Rate(args) => commands::rate::run(home, ui, &args),
         Command::Check(args) => commands::check::run(home, ui, &args),
         Command::Evaluate(args) => commands::evaluate::run(home, ui, &args),
-        Command::Predict(args) => commands::predict::run(home, &args),
+        Command::Predict(args) => commands::predict::run(home, ui, &args),
         Command::Generate(args) => commands::generate::run(home, ui, &args),
         Command::Serve(args) => commands::serve::run(home, ui, &args),
+        Command::Data(args) => commands::data::run(home, ui, &args),
         Command::Runs(args) => commands::runs::run(home, ui, &args),
         Command::Models(args) => commands::models::run(home, ui, &args),
         Command::Doctor(args) => commands::doctor::run(home, ui, &args),

@@ -3,24 +3,34 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use cupola_data::{Stream, Table};
+use cupola_data::{DatasetVersion, Report, Request, Stream};
 use cupola_prep::{Frame, Prepared, Source, prepare, prepare_stream};
 use cupola_registry::Home;
 use cupola_spec::{Model, PACKAGE, Run};
 
+use crate::bars::Bars;
 use crate::failure::Mistake;
 use crate::pretrained::{self, Pretrained};
+use crate::ui::Ui;
 
 /// Rows of a run, split and transformed, and where they came from.
 pub struct Loaded {
     /// Ready to train on.
     pub prepared: Prepared,
     /// The source.
-    pub table: Table,
+    pub source: Seen,
     /// The test source, if there is one.
-    pub test: Option<Table>,
+    pub test: Option<Seen>,
     /// What training starts from, if it is a package.
     pub pretrained: Option<Pretrained>,
+}
+
+/// What is known of a source that has been read.
+pub struct Seen {
+    /// Which rows they were.
+    pub version: DatasetVersion,
+    /// How they met what was expected.
+    pub report: Report,
 }
 
 /// Reads a config; a path in it is looked up from here, then beside the config.
@@ -76,30 +86,34 @@ pub fn roots(config: Option<&Path>) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// Whatever is wrong with the source or does not fit.
-pub fn data(home: &Home, run: &Run, config: Option<&Path>) -> Result<Loaded> {
+pub fn data(home: &Home, ui: Ui, run: &Run, config: Option<&Path>) -> Result<Loaded> {
     let start = run.start.as_ref();
     let pretrained = start.map(|start| pretrained::read(home, &start.package)).transpose()?;
-    let roots = roots(config);
-    if run.data.stream {
-        return streamed(home, run, &roots, pretrained);
+    let (roots, bars) = (roots(config), Bars::new(ui));
+    let (data, expect) = (&run.data, run.expect.as_slice());
+    let request =
+        Request { source: &data.source, data, expect, roots: &roots, home: home.root(), watch: &bars };
+    if data.stream {
+        return streamed(home, run, &request, pretrained);
     }
-    let read = |source| cupola_data::load(source, run.data.query.as_deref(), &run.data.null, &roots);
-    let table = read(&run.data.source)?;
+    let read = |source| cupola_data::load(&Request { source, ..request });
+    let table = read(&data.source)?;
     let test = run.data.test_source.as_ref().map(read).transpose()?;
     let frame = Frame::from_batches(&table.schema, &table.batches)?;
     let test_frame = test.as_ref().map(|t| Frame::from_batches(&t.schema, &t.batches)).transpose()?;
     let prepared = prepare(run, &frame, test_frame.as_ref(), pretrained.as_ref().map(|start| &start.plan))?;
-    Ok(Loaded { prepared, table, test, pretrained })
+    let seen = |table: cupola_data::Table| Seen { version: table.version, report: table.report };
+    Ok(Loaded { prepared, source: seen(table), test: test.map(seen), pretrained })
 }
 
 /// The same without ever holding all rows: they are read batch by batch, and what they become is kept in
 /// files without a name in the home folder.
-fn streamed(home: &Home, run: &Run, roots: &[PathBuf], pretrained: Option<Pretrained>) -> Result<Loaded> {
-    let open = |source| cupola_data::stream(source, run.data.query.as_deref(), &run.data.null, roots);
+fn streamed(home: &Home, run: &Run, request: &Request<'_>, pretrained: Option<Pretrained>) -> Result<Loaded> {
+    let open = |source| cupola_data::stream(&Request { source, ..*request });
     let rows = open(&run.data.source)?;
     let test = run.data.test_source.as_ref().map(open).transpose()?;
     let frames = |stream: &Stream, visit: &mut dyn FnMut(Frame) -> Result<()>| {
-        stream.each(&mut |batch| visit(Frame::from_batches(&stream.schema, std::slice::from_ref(batch))?))
+        stream.each(&mut |batch| visit(Frame::from_batches(stream.schema(), std::slice::from_ref(batch))?))
     };
     let source = |visit: &mut dyn FnMut(Frame) -> Result<()>| frames(&rows, visit);
     let test_frames =
@@ -107,10 +121,6 @@ fn streamed(home: &Home, run: &Run, roots: &[PathBuf], pretrained: Option<Pretra
     let held = test_frames.as_ref().map(|frames| frames as Source<'_, anyhow::Error>);
     let learned = pretrained.as_ref().map(|start| &start.plan);
     let prepared = prepare_stream(run, &source, held, &home.root().join("streams"), learned)?;
-    let seen = |stream: Stream| Table {
-        schema: stream.schema.clone(),
-        batches: Vec::new(),
-        version: stream.version.clone(),
-    };
-    Ok(Loaded { prepared, table: seen(rows), test: test.map(seen), pretrained })
+    let seen = |stream: Stream| Seen { version: stream.version().clone(), report: stream.report().clone() };
+    Ok(Loaded { prepared, source: seen(rows), test: test.map(seen), pretrained })
 }

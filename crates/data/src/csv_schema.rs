@@ -1,12 +1,8 @@
 //! Types of a CSV file's columns, guessed from its rows.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
-
 use datafusion::arrow::csv::reader::Format;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::error::ArrowError;
-use flate2::read::MultiGzDecoder;
 use regex::Regex;
 
 use crate::files::DataFile;
@@ -28,9 +24,7 @@ pub fn csv_schema(
     }
     let mut fields: Vec<Field> = Vec::new();
     for file in files {
-        let opened = BufReader::new(File::open(&file.path)?);
-        let reader: Box<dyn Read> =
-            if file.gzip { Box::new(MultiGzDecoder::new(opened)) } else { Box::new(opened) };
+        let reader = file.reader().map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
         let (found, _) = format.infer_schema(reader, Some(rows))?;
         for field in found.fields() {
             match fields.iter_mut().find(|known| known.name() == field.name()) {

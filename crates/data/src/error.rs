@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::files::ENDINGS;
+
 /// A source that cannot be read. Every message ends with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -22,7 +24,7 @@ pub enum Error {
         why: String,
     },
     /// The file's ending names no known format.
-    #[error("{path}: unknown format; use .csv, .tsv, .jsonl, .ndjson (each also .gz) or .parquet")]
+    #[error("{path}: unknown format; use {ENDINGS}")]
     Format {
         /// The file.
         path: PathBuf,
@@ -43,11 +45,13 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A damaged `.gz`.
-    #[error("{path}: not a readable gzip file ({why} after {bytes} bytes); fetch it again")]
-    Gzip {
+    /// A damaged `.gz` or `.zst`.
+    #[error("{path}: not a readable {kind} file ({why} after {bytes} bytes); fetch it again")]
+    Compressed {
         /// The file.
         path: PathBuf,
+        /// What it should be.
+        kind: &'static str,
         /// What the decoder said.
         why: String,
         /// Uncompressed bytes read until then.
@@ -78,6 +82,74 @@ pub enum Error {
         path: String,
         /// ` after data.query`, if there is one.
         after: &'static str,
+    },
+    /// A source whose text cannot be understood.
+    #[error("{text}: {why}")]
+    Place {
+        /// As typed.
+        text: String,
+        /// What is wrong, with the remedy.
+        why: String,
+    },
+    /// A variable in a header or an address.
+    #[error("${{{name}}} {why}")]
+    Secret {
+        /// Its name.
+        name: String,
+        /// What is wrong, with the remedy.
+        why: String,
+    },
+    /// A server that does not answer as it should.
+    #[error("{place}: {why}")]
+    Remote {
+        /// The address as typed.
+        place: String,
+        /// What happened, with the remedy.
+        why: String,
+    },
+    /// A database's answer.
+    #[error("{place}: {why}; check `data.source` and `data.sql`")]
+    Database {
+        /// The address as typed.
+        place: String,
+        /// What it said.
+        why: String,
+    },
+    /// Rows that are not as expected.
+    #[error(
+        "{count} of `[[expect]]` {are} not met:\n{list}\nmend the data, or change the severity to `warn` or `quarantine`"
+    )]
+    Expected {
+        /// How many.
+        count: usize,
+        /// `is` or `are`.
+        are: &'static str,
+        /// One line for each.
+        list: String,
+    },
+    /// An expectation that makes no sense for the data.
+    #[error("[[expect]] {what}: {why}")]
+    Expectation {
+        /// Which one.
+        what: String,
+        /// What is wrong, with the remedy.
+        why: String,
+    },
+    /// The dataset store.
+    #[error("dataset {name}: {why}")]
+    Dataset {
+        /// Its name.
+        name: String,
+        /// What is wrong, with the remedy.
+        why: String,
+    },
+    /// A file of the store that is not what it was.
+    #[error("{path}: {why}; fetch it again with `cupola data pull`, or restore it from a copy")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
     },
     /// Anything else that `DataFusion` says.
     #[error("{path}: {why}; check the source")]

@@ -1,10 +1,11 @@
-//! From paths and globs to files of one format.
+//! Files on this machine and their formats.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use cupola_spec::{Source, nearest};
+use cupola_spec::nearest;
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use flate2::read::MultiGzDecoder;
 
 use crate::error::Error;
@@ -17,10 +18,27 @@ pub enum Format {
         /// `,` or tab.
         delimiter: u8,
     },
-    /// One JSON object a line.
-    JsonLines,
+    /// One JSON object a line, or one list of them.
+    Json,
     /// Apache Parquet.
     Parquet,
+    /// Apache Arrow's file format.
+    Arrow,
+    /// Apache Avro.
+    Avro,
+    /// A spreadsheet; the first sheet is read.
+    Workbook,
+}
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// `.gz`
+    Gzip,
+    /// `.zst`
+    Zstd,
 }
 
 /// One file of a source.
@@ -28,11 +46,18 @@ pub enum Format {
 pub struct DataFile {
     /// Where it is.
     pub path: PathBuf,
+    /// What it is called: a blob has a name that its path does not tell.
+    pub name: String,
     /// What it is.
     pub format: Format,
-    /// Whether it is gzipped.
-    pub gzip: bool,
+    /// How it is compressed.
+    pub compression: Compression,
+    /// The file as it came, where `path` holds its rows in another form.
+    pub original: Option<PathBuf>,
 }
+
+/// Endings of the formats, for messages.
+pub(crate) const ENDINGS: &str = ".csv, .tsv, .json, .jsonl, .ndjson (each also .gz or .zst), .parquet, .arrow, .avro, .xlsx, .xls or .ods";
 
 impl DataFile {
     /// Reads the format off the path's ending.
@@ -40,40 +65,87 @@ impl DataFile {
     /// # Errors
     /// [`Error::Format`] for an unknown ending.
     pub fn new(path: PathBuf) -> Result<Self, Error> {
-        let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let (stem, gzip) = match name.strip_suffix(".gz") {
-            Some(stem) => (stem.to_owned(), true),
-            None => (name, false),
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        Self::named(path, name)
+    }
+
+    /// The same for a file that is called otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for an unknown ending.
+    pub fn named(path: PathBuf, name: String) -> Result<Self, Error> {
+        let lower = name.to_lowercase();
+        let (stem, compression) = if let Some(stem) = lower.strip_suffix(".gz") {
+            (stem, Compression::Gzip)
+        } else if let Some(stem) = lower.strip_suffix(".zst") {
+            (stem, Compression::Zstd)
+        } else {
+            (lower.as_str(), Compression::None)
         };
-        let format = match stem.rsplit('.').next().unwrap_or_default() {
+        let plain = compression == Compression::None;
+        let format = match stem.rsplit_once('.').map_or("", |(_, ending)| ending) {
             "csv" => Format::Csv { delimiter: b',' },
             "tsv" => Format::Csv { delimiter: b'\t' },
-            "jsonl" | "ndjson" | "json" => Format::JsonLines,
-            "parquet" if !gzip => Format::Parquet,
-            _ => return Err(Error::Format { path }),
+            "jsonl" | "ndjson" | "json" => Format::Json,
+            "parquet" | "pq" if plain => Format::Parquet,
+            "arrow" | "feather" if plain => Format::Arrow,
+            "avro" if plain => Format::Avro,
+            "xlsx" | "xls" | "xlsb" | "ods" if plain => Format::Workbook,
+            _ => return Err(Error::Format { path: PathBuf::from(name) }),
         };
-        Ok(Self { path, format, gzip })
+        Ok(Self { path, name, format, compression, original: None })
     }
 
-    /// The ending that `DataFusion` matches files by.
+    /// The ending of the path, with that of the compression, which `DataFusion` matches files by; a blob
+    /// has none.
     pub(crate) fn ending(&self) -> String {
         let name = self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let stem = name.len() - if self.gzip { 3 } else { 0 };
-        let dot = name[..stem].rfind('.').unwrap_or(0);
-        name[dot..].to_owned()
+        let stem = match self.compression {
+            Compression::None => name.as_str(),
+            Compression::Gzip => name.strip_suffix(".gz").unwrap_or(&name),
+            Compression::Zstd => name.strip_suffix(".zst").unwrap_or(&name),
+        };
+        stem.rfind('.').map_or(String::new(), |dot| name[dot..].to_owned())
     }
 
-    /// Reads a gzipped file to its end, so that damage is found before any row is used.
-    pub(crate) fn probe_gzip(&self) -> Result<(), Error> {
-        let file = open(&self.path)?;
-        let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file));
+    pub(crate) fn compression_type(&self) -> FileCompressionType {
+        match self.compression {
+            Compression::None => FileCompressionType::UNCOMPRESSED,
+            Compression::Gzip => FileCompressionType::GZIP,
+            Compression::Zstd => FileCompressionType::ZSTD,
+        }
+    }
+
+    /// Its bytes, uncompressed.
+    pub(crate) fn reader(&self) -> Result<Box<dyn Read + Send>, Error> {
+        let file = BufReader::with_capacity(1 << 16, open(&self.path)?);
+        Ok(match self.compression {
+            Compression::None => Box::new(file),
+            Compression::Gzip => Box::new(MultiGzDecoder::new(file)),
+            Compression::Zstd => {
+                let decoder = zstd::Decoder::new(file)
+                    .map_err(|source| Error::Io { path: self.path.clone(), source })?;
+                Box::new(decoder)
+            }
+        })
+    }
+
+    /// Reads a compressed file to its end, so that damage is found before any row is used.
+    pub(crate) fn probe(&self) -> Result<(), Error> {
+        let kind = match self.compression {
+            Compression::None => return Ok(()),
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        };
+        let mut reader = self.reader()?;
         let (mut buffer, mut bytes) = (vec![0; 1 << 16], 0);
         loop {
-            match decoder.read(&mut buffer) {
+            match reader.read(&mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(n) => bytes += n as u64,
                 Err(error) => {
-                    return Err(Error::Gzip { path: self.path.clone(), why: error.to_string(), bytes });
+                    let (path, why) = (self.path.clone(), error.to_string());
+                    return Err(Error::Compressed { path, kind, why, bytes });
                 }
             }
         }
@@ -84,32 +156,16 @@ pub(crate) fn open(path: &Path) -> Result<File, Error> {
     File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })
 }
 
-/// Files of a source, globs expanded and sorted, all of one format. A path that is not absolute is
-/// looked up in `roots` in turn.
+/// Paths of a pattern, globs expanded and sorted; a folder is one path. What is not absolute is looked
+/// up in `roots` in turn.
 ///
 /// # Errors
-/// A missing file (with the nearest name beside it), an empty glob, unknown or mixed formats.
-pub fn find(source: &Source, roots: &[PathBuf]) -> Result<Vec<DataFile>, Error> {
-    let mut files: Vec<DataFile> = Vec::new();
-    for pattern in source.patterns() {
-        for path in expand(pattern, roots)? {
-            files.push(DataFile::new(path)?);
-        }
-    }
-    let Some(first) = files.first().cloned() else {
-        return Err(Error::Pattern { pattern: String::new(), why: "no path is given".into() });
-    };
-    if let Some(other) = files.iter().find(|f| (f.format, f.gzip) != (first.format, first.gzip)) {
-        return Err(Error::Mixed { first: first.path, second: other.path.clone() });
-    }
-    Ok(files)
-}
-
-fn expand(pattern: &str, roots: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+/// A missing file (with the nearest name beside it), an empty glob.
+pub(crate) fn expand(pattern: &str, roots: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let is_glob = pattern.contains(['*', '?', '[']);
     for root in roots {
         let full = root.join(pattern);
-        if full.is_file() {
+        if full.exists() {
             return Ok(vec![full]);
         }
         if is_glob {
@@ -127,6 +183,17 @@ fn expand(pattern: &str, roots: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         return Err(Error::Pattern { pattern: pattern.to_owned(), why: "matches no file".into() });
     }
     Err(Error::Missing { path: pattern.to_owned(), near: near(pattern, roots) })
+}
+
+/// Files of one table are of one format.
+pub(crate) fn alike(files: &[DataFile]) -> Result<(), Error> {
+    let Some(first) = files.first() else {
+        return Err(Error::Pattern { pattern: String::new(), why: "no path is given".into() });
+    };
+    let other = files.iter().find(|f| (f.format, f.compression) != (first.format, first.compression));
+    other.map_or(Ok(()), |other| {
+        Err(Error::Mixed { first: first.name.clone().into(), second: other.name.clone().into() })
+    })
 }
 
 fn near(pattern: &str, roots: &[PathBuf]) -> String {

@@ -1,26 +1,20 @@
-//! `DataFusion` reads the files, optionally through SQL.
+//! A source as rows in memory, or opened to be read again and again.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use cupola_spec::Source;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
-use datafusion::error::DataFusionError;
-use datafusion::prelude::{
-    CsvReadOptions, DataFrame, Expr, JsonReadOptions, ParquetReadOptions, SessionConfig, SessionContext,
-    cast, ident, lit, when,
-};
-use regex::Regex;
+use futures::StreamExt;
+use tokio::runtime::Runtime;
 
-use crate::csv_schema::csv_schema;
+use crate::collect::{Collected, Request};
+use crate::contents::Contents;
+use crate::contract::{Contract, Report};
 use crate::error::Error;
-use crate::files::{DataFile, Format, find};
+use crate::files::DataFile;
+use crate::profile::Profile;
+use crate::scan::Scan;
 use crate::version::{DatasetVersion, FileVersion};
-
-/// Rows that CSV types are guessed from at first; when a later row does not fit, from all.
-const GUESS_ROWS: usize = 10_000;
 
 /// Rows in memory, in the order of the files.
 #[derive(Debug, Clone)]
@@ -31,6 +25,8 @@ pub struct Table {
     pub batches: Vec<RecordBatch>,
     /// Where they came from.
     pub version: DatasetVersion,
+    /// How they met what was expected.
+    pub report: Report,
 }
 
 impl Table {
@@ -40,45 +36,44 @@ impl Table {
     }
 }
 
-/// Reads a source. `nulls` are the texts that mean "missing" in CSV; paths that are not absolute
-/// are looked up in `roots` in turn.
+/// Reads a source.
 ///
 /// # Errors
 /// Everything in [`Error`]; nothing is kept of a source that fails.
-pub fn load(
-    source: &Source,
-    query: Option<&str>,
-    nulls: &[String],
-    roots: &[PathBuf],
-) -> Result<Table, Error> {
-    let (files, versions) = found(source, roots)?;
-    let label = source.patterns().join(", ");
-    let runtime = runtime(&label)?;
-    let (schema, batches) = runtime.block_on(async {
-        let guess = Scan { files: &files, query, nulls, label: &label, careful: false };
-        match guess.collect().await {
-            // The guess may have been too narrow: once more, with all rows and as texts first.
-            Err(Error::Row { .. }) => Scan { careful: true, ..guess }.collect().await,
-            other => other,
+pub fn load(request: &Request<'_>) -> Result<Table, Error> {
+    let mut batches = Vec::new();
+    let opened = Opened::new(request, None, &mut |again, batch| {
+        if again {
+            batches.clear();
         }
+        batches.extend(batch.cloned());
+        Ok(())
     })?;
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    let version = version(source, query, versions, &schema, rows)?;
-    Ok(Table { schema, batches, version })
+    Ok(Table { schema: opened.schema, batches, version: opened.version, report: opened.report })
 }
 
-/// Files of a source with their digests; damage of gzipped ones is found here.
-pub(crate) fn found(source: &Source, roots: &[PathBuf]) -> Result<(Vec<DataFile>, Vec<FileVersion>), Error> {
-    let files = find(source, roots)?;
-    let versions: Vec<FileVersion> =
-        files.iter().map(|file| FileVersion::of(&file.path)).collect::<Result<_, _>>()?;
-    for file in files.iter().filter(|file| file.gzip) {
-        file.probe_gzip()?;
-    }
-    Ok((files, versions))
+/// Visits batches of the first reading; `None` and `true` where it begins again.
+pub(crate) type First<'a> = &'a mut dyn FnMut(bool, Option<&RecordBatch>) -> Result<(), Error>;
+
+/// A source of which all rows have been read once: its types are right, its rows as expected.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub schema: SchemaRef,
+    pub version: DatasetVersion,
+    pub report: Report,
+    pub files: Vec<DataFile>,
+    pub versions: Vec<FileVersion>,
+    query: Option<String>,
+    nulls: Vec<String>,
+    label: String,
+    careful: bool,
+    contents: Option<Contents>,
+    /// Rows that went to quarantine, in order.
+    dropped: Vec<u64>,
+    runtime: Runtime,
 }
 
-pub(crate) fn runtime(label: &str) -> Result<tokio::runtime::Runtime, Error> {
+pub(crate) fn runtime(label: &str) -> Result<Runtime, Error> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -86,178 +81,149 @@ pub(crate) fn runtime(label: &str) -> Result<tokio::runtime::Runtime, Error> {
         .map_err(|error| Error::Engine { path: label.to_owned(), why: error.to_string() })
 }
 
+impl Opened {
+    /// Fetches what is not here and reads it. `before` is what the rows are compared with where drift is
+    /// expected to be small.
+    pub fn new(request: &Request<'_>, before: Option<&Profile>, first: First<'_>) -> Result<Self, Error> {
+        let runtime = runtime(&request.label())?;
+        let collected = runtime.block_on(request.collect())?;
+        Self::of(request, collected, runtime, before, first)
+    }
+
+    /// The same for files that have been collected.
+    pub fn of(
+        request: &Request<'_>,
+        collected: Collected,
+        runtime: Runtime,
+        before: Option<&Profile>,
+        first: First<'_>,
+    ) -> Result<Self, Error> {
+        let Collected { files, versions, datasets } = collected;
+        let label = request.label();
+        let contents =
+            request.data.files.as_deref().map(|column| Contents::new(column, &files, request.roots));
+        let mut opened = Self {
+            schema: Arc::new(Schema::empty()),
+            version: DatasetVersion::default(),
+            report: Report::default(),
+            files,
+            versions,
+            query: request.data.query.clone(),
+            nulls: request.data.null.clone(),
+            label,
+            careful: false,
+            contents,
+            dropped: Vec::new(),
+            runtime,
+        };
+        let rows = match opened.read_first(request, before, first) {
+            // The guess of the types may have been too narrow: once more, with all rows and as texts first.
+            Err(Error::Row { .. }) => {
+                opened.careful = true;
+                first(true, None)?;
+                opened.read_first(request, before, first)?
+            }
+            other => other?,
+        };
+        let files = std::mem::take(&mut opened.versions);
+        opened.version = version(request, files.clone(), &opened.schema, rows)?;
+        opened.versions = files;
+        opened.version.datasets = datasets;
+        opened.report.keep(request.home, &opened.version.sha256)?;
+        opened.report.judge()?;
+        Ok(opened)
+    }
+
+    /// Reads all rows, holding them against the expectations; the number of those that are kept.
+    fn read_first(
+        &mut self,
+        request: &Request<'_>,
+        before: Option<&Profile>,
+        first: First<'_>,
+    ) -> Result<usize, Error> {
+        let mut contract: Option<Contract> = None;
+        let mut rows = 0;
+        let mut schema = None;
+        self.scan(&mut |found, batch| {
+            if contract.is_none() {
+                schema = Some(Arc::clone(found));
+                contract = Some(Contract::new(request, found, before)?);
+            }
+            let (Some(contract), Some(batch)) = (&mut contract, batch) else { return Ok(()) };
+            let batch = contract.kept(batch)?;
+            rows += batch.num_rows();
+            first(false, Some(&batch))
+        })?;
+        self.schema = schema.unwrap_or_else(|| Arc::new(Schema::empty()));
+        if let Some(contract) = contract {
+            (self.report, self.dropped) = contract.finish()?;
+        }
+        Ok(rows)
+    }
+
+    /// Hands over all rows that are kept, from the first one on, in their order.
+    pub fn each<E: From<Error>>(
+        &self,
+        visit: &mut dyn FnMut(&RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (mut before, mut dropped) = (0, self.dropped.iter().copied().peekable());
+        self.scan(&mut |_, batch| {
+            let Some(batch) = batch else { return Ok(()) };
+            let rows = batch.num_rows() as u64;
+            let mut bad = Vec::new();
+            while let Some(row) = dropped.next_if(|row| *row < before + rows) {
+                bad.push(usize::try_from(row - before).unwrap_or_default());
+            }
+            before += rows;
+            if bad.is_empty() { visit(batch) } else { visit(&crate::contract::without(batch, &bad)?) }
+        })
+    }
+
+    /// Hands over the schema, then all batches as they are.
+    fn scan<E: From<Error>>(
+        &self,
+        visit: &mut dyn FnMut(&SchemaRef, Option<&RecordBatch>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let query = self.query.as_deref();
+        let scan =
+            Scan { files: &self.files, query, nulls: &self.nulls, label: &self.label, careful: self.careful };
+        self.runtime.block_on(async {
+            let frame = scan.frame().await?;
+            let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
+            let filled = self.contents.as_ref().map(|contents| contents.schema(&schema)).transpose()?;
+            let shown = filled.as_ref().unwrap_or(&schema);
+            visit(shown, None)?;
+            let mut batches = frame.execute_stream().await.map_err(|error| scan.explain(&error))?;
+            while let Some(batch) = batches.next().await {
+                let batch = batch.map_err(|error| scan.explain(&error))?;
+                match &self.contents {
+                    Some(contents) => {
+                        for part in contents.filled(&batch, shown) {
+                            visit(shown, Some(&part?))?;
+                        }
+                    }
+                    None => visit(shown, Some(&batch))?,
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
 /// The version of a source with that many rows, of which there must be some.
-pub(crate) fn version(
-    source: &Source,
-    query: Option<&str>,
+fn version(
+    request: &Request<'_>,
     files: Vec<FileVersion>,
     schema: &Schema,
     rows: usize,
 ) -> Result<DatasetVersion, Error> {
+    let query = request.data.query.as_deref();
     if rows == 0 {
         let after = if query.is_some() { " after data.query" } else { "" };
-        return Err(Error::Empty { path: source.patterns().join(", "), after });
+        return Err(Error::Empty { path: request.label(), after });
     }
     let columns = schema.fields().iter().map(|f| (f.name().clone(), f.data_type().to_string())).collect();
-    Ok(DatasetVersion::new(source.patterns(), query, files, columns, rows))
-}
-
-/// One way to read a source.
-#[derive(Clone, Copy)]
-pub(crate) struct Scan<'a> {
-    pub files: &'a [DataFile],
-    pub query: Option<&'a str>,
-    pub nulls: &'a [String],
-    pub label: &'a str,
-    /// Types from all rows instead of the first ones; CSV fields are read as texts and cast.
-    pub careful: bool,
-}
-
-impl Scan<'_> {
-    async fn collect(&self) -> Result<(SchemaRef, Vec<RecordBatch>), Error> {
-        let frame = self.frame().await?;
-        let schema = Arc::new(frame.schema().as_arrow().clone());
-        let batches = frame.collect().await.map_err(|error| self.explain(&error))?;
-        Ok((schema, batches))
-    }
-
-    pub async fn frame(&self) -> Result<DataFrame, Error> {
-        // One partition keeps the order of the rows; names keep their case.
-        let mut config = SessionConfig::new()
-            .with_target_partitions(1)
-            .with_repartition_file_scans(false)
-            .with_collect_statistics(false);
-        config.options_mut().sql_parser.enable_ident_normalization = false;
-        let context = SessionContext::new_with_config(config);
-        let frame = self.open(&context).await.map_err(|error| self.explain(&error))?;
-        let Some(query) = self.query else { return Ok(frame) };
-        let columns: Vec<String> = frame.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let wrong = |error: DataFusionError| Error::Query {
-            why: first_line(&error.strip_backtrace()),
-            columns: columns.join(", "),
-        };
-        context.register_table("data", frame.into_view()).map_err(wrong)?;
-        context.sql(query).await.map_err(wrong)
-    }
-
-    async fn open(&self, context: &SessionContext) -> Result<DataFrame, DataFusionError> {
-        let paths: Vec<String> = self
-            .files
-            .iter()
-            .map(|file| {
-                let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
-                path.to_string_lossy().into_owned()
-            })
-            .collect();
-        let first = &self.files[0];
-        let ending = first.ending();
-        let compression =
-            if first.gzip { FileCompressionType::GZIP } else { FileCompressionType::UNCOMPRESSED };
-        let guess_rows = if self.careful { usize::MAX } else { GUESS_ROWS };
-        match first.format {
-            Format::Csv { delimiter } => {
-                let nulls = null_regex(self.nulls);
-                let pattern = nulls.as_deref().and_then(|text| Regex::new(text).ok());
-                let types = csv_schema(self.files, delimiter, pattern.as_ref(), guess_rows)?;
-                let texts = Schema::new(
-                    types
-                        .fields()
-                        .iter()
-                        .map(|f| Field::new(f.name(), DataType::Utf8, true))
-                        .collect::<Vec<_>>(),
-                );
-                let options = CsvReadOptions::new()
-                    .delimiter(delimiter)
-                    .file_extension(&ending)
-                    .file_compression_type(compression)
-                    .newlines_in_values(true)
-                    .null_regex(nulls)
-                    .schema(if self.careful { &texts } else { &types });
-                let frame = context.read_csv(paths, options).await?;
-                without_nulls(frame, self.careful.then_some(&types), self.nulls)
-            }
-            Format::JsonLines => {
-                let options = JsonReadOptions::default()
-                    .file_extension(&ending)
-                    .file_compression_type(compression)
-                    .schema_infer_max_records(guess_rows);
-                context.read_json(paths, options).await
-            }
-            Format::Parquet => {
-                let options = ParquetReadOptions::default().file_extension(&ending);
-                context.read_parquet(paths, options).await
-            }
-        }
-    }
-
-    /// Says a parser's complaint with its row; anything else as it is.
-    pub fn explain(&self, error: &DataFusionError) -> Error {
-        let path = self.label.to_owned();
-        let root = error.find_root();
-        let text = first_line(&root.strip_backtrace());
-        let why = text.rsplit_once("error: ").map_or(text.as_str(), |(_, why)| why).to_owned();
-        let is_parse = matches!(root, DataFusionError::ArrowError(..))
-            || text.contains("infer") && text.contains("record");
-        if !is_parse {
-            return Error::Engine { path, why: text };
-        }
-        // arrow-csv counts lines from 1 with the header first.
-        let row = number_after(&text, "line ")
-            .map(|line| line.saturating_sub(1))
-            .or_else(|| number_after(&text, "record "))
-            .map_or(String::new(), |row| format!("row {row}: "));
-        Error::Row { path, row, why }
-    }
-}
-
-/// Texts that mean "missing" become null, then the columns take their `types`, if given.
-/// `DataFusion` knows such texts when it guesses types, but not when it reads.
-fn without_nulls(
-    frame: DataFrame,
-    types: Option<&Schema>,
-    nulls: &[String],
-) -> Result<DataFrame, DataFusionError> {
-    let fields = frame.schema().fields().clone();
-    let texts: Vec<Expr> = nulls.iter().map(lit).collect();
-    let each = fields.iter().map(|field| {
-        let name = field.name();
-        let column = ident(name);
-        if !field.data_type().is_string() {
-            return Ok(column);
-        }
-        let mut value = when(column.clone().in_list(texts.clone(), true), column).end()?;
-        if let Some(types) = types {
-            value = cast(value, types.field_with_name(name)?.data_type().clone());
-        }
-        Ok(value.alias(name))
-    });
-    let columns: Vec<Expr> = each.collect::<Result<_, DataFusionError>>()?;
-    if nulls.is_empty() && types.is_none() { Ok(frame) } else { frame.select(columns) }
-}
-
-fn null_regex(nulls: &[String]) -> Option<String> {
-    let escaped: Vec<String> = nulls.iter().map(|text| escape_regex(text)).collect();
-    (!escaped.is_empty()).then(|| format!("^({})$", escaped.join("|")))
-}
-
-fn escape_regex(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        if !c.is_alphanumeric() && !c.is_whitespace() {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim_end_matches(['.', ';']).to_owned()
-}
-
-fn number_after(text: &str, word: &str) -> Option<usize> {
-    let tail = &text[text.find(word)? + word.len()..];
-    tail.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    Ok(DatasetVersion::new(request.source.patterns(), query, files, columns, rows))
 }
 
 #[cfg(test)]

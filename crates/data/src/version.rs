@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::files::open;
+use crate::watch::{Unit, Watch};
 
 /// A dataset as it was when it was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DatasetVersion {
     /// SHA-256 over the files' digests, the query and the schema: what makes two datasets equal.
     pub sha256: String,
@@ -21,6 +22,9 @@ pub struct DatasetVersion {
     pub query: Option<String>,
     /// The files read.
     pub files: Vec<FileVersion>,
+    /// Versions of named datasets among the sources, as `NAME:VERSION`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub datasets: Vec<String>,
     /// Column names and Arrow types, after the query.
     pub schema: Vec<(String, String)>,
     /// Rows after the query.
@@ -43,9 +47,15 @@ impl FileVersion {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn of(path: &Path) -> Result<Self, Error> {
+    pub fn of(path: &Path, watch: &dyn Watch) -> Result<Self, Error> {
         let mut file = open(path)?;
-        let (mut hasher, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
+        let total = file.metadata().ok().map(|about| about.len());
+        // What takes no time is not worth a bar.
+        let long = total.is_some_and(|total| total > 256 << 20);
+        if long {
+            watch.begin(&format!("checking {}", path.display()), Unit::Bytes, total);
+        }
+        let (mut hasher, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 18]);
         loop {
             let n = file.read(&mut buffer).map_err(|source| Error::Io { path: path.to_owned(), source })?;
             if n == 0 {
@@ -53,6 +63,12 @@ impl FileVersion {
             }
             hasher.update(&buffer[..n]);
             bytes += n as u64;
+            if long {
+                watch.advance(n as u64);
+            }
+        }
+        if long {
+            watch.end();
         }
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self { name, bytes, sha256: hex(&hasher.finalize()) })
@@ -81,11 +97,12 @@ impl DatasetVersion {
             part(kind);
         }
         let sha256 = hex(&hasher.finalize());
-        Self { sha256, source: source.to_vec(), query: query.map(str::to_owned), files, schema, rows }
+        let (source, query) = (source.to_vec(), query.map(str::to_owned));
+        Self { sha256, source, query, files, datasets: Vec::new(), schema, rows }
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

@@ -17,11 +17,11 @@ pub fn frame_of(signature: &Signature, rows: &[Map<String, Value>]) -> Result<Fr
         let column = match input.kind {
             ColumnType::Number => {
                 let values = cells(input, rows).map(|cell| cell.and_then(|c| c.number()));
-                Column::Number { values: values.collect::<Result<_, _>>()?, integers: false }
+                Column::numbers(values.collect::<Result<_, _>>()?)
             }
-            ColumnType::Category | ColumnType::Text => {
+            ColumnType::Category | ColumnType::Text | ColumnType::File => {
                 let values = cells(input, rows).map(|cell| cell.and_then(|c| c.text()));
-                Column::Text(values.collect::<Result<_, _>>()?)
+                Column::texts(values.collect::<Result<Vec<Option<String>>, _>>()?)
             }
         };
         columns.insert(input.name.clone(), column);

@@ -22,7 +22,7 @@ pub fn windows(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
     let values = frame.require(column, SEND)?;
     let mut stream: Vec<i32> = Vec::new();
     for row in 0..frame.rows() {
-        let text = values.text(row).unwrap_or_default() + "\n";
+        let text = values.text(row).unwrap_or_default().into_owned() + "\n";
         let tokens = tokenizer.encode(&text).map_err(|why| wrong(format!("row {}: {why}", row + 1)))?;
         stream.extend(tokens.into_iter().map(|token| i32::try_from(token).unwrap_or(i32::MAX)));
     }

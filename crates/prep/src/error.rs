@@ -59,6 +59,20 @@ pub enum Error {
         /// Which split.
         part: &'static str,
     },
+    /// More text than one column in memory can hold.
+    #[error("column `{column}` holds more than 2 GiB of text or bytes; write `data.stream = true`")]
+    TooLarge {
+        /// Column.
+        column: String,
+    },
+    /// A computed column.
+    #[error("feature `{name}`: {why}")]
+    Feature {
+        /// Its name.
+        name: String,
+        /// What is wrong, with the remedy.
+        why: String,
+    },
     /// An Arrow type that has no meaning here.
     #[error("column `{column}` has type {found}, which cannot be used; cast it in `data.query`")]
     ArrowType {
@@ -67,4 +81,16 @@ pub enum Error {
         /// Its type.
         found: String,
     },
+}
+
+impl Error {
+    /// The same for rows of which `before` others stand before them.
+    pub(crate) fn after(self, before: usize) -> Self {
+        match self {
+            Self::Value { row, column, expected, found, remedy } => {
+                Self::Value { row: row + before, column, expected, found, remedy }
+            }
+            other => other,
+        }
+    }
 }

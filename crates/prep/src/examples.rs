@@ -42,6 +42,17 @@ impl Examples {
         Self { layout, rows, dense: vec![0.0; dense], indices: vec![0; indices] }
     }
 
+    /// Adds examples of the same layout.
+    pub(crate) fn append(&mut self, other: Self) {
+        if self.rows == 0 {
+            *self = other;
+            return;
+        }
+        self.rows += other.rows;
+        self.dense.extend(other.dense);
+        self.indices.extend(other.indices);
+    }
+
     /// Cuts off what is padding in all texts; for layouts of one text.
     #[must_use]
     pub fn trimmed(self) -> Self {
@@ -85,15 +96,18 @@ struct Next {
     encoded: usize,
     dense: usize,
     index: usize,
+    hot: usize,
     token: usize,
 }
 
 impl Filling {
-    pub fn new(layout: Layout, rows: usize) -> Self {
+    /// For the layout that examples are kept in, whose table has `hot` one-hot categories.
+    pub fn new(layout: Layout, hot: usize, rows: usize) -> Self {
         let (dense_width, index_width) = (layout.dense_width(), layout.index_width());
-        let mut next = Next { number: 0, encoded: 0, dense: 0, index: 0, token: 0 };
+        let mut next = Next { number: 0, encoded: 0, dense: 0, index: 0, hot: 0, token: 0 };
         if let Some(Block::Table { numbers, encoded, indices }) = layout.blocks.first() {
-            next = Next { encoded: *numbers, dense: numbers + encoded, token: indices.len(), ..next };
+            let hot = indices.len() - hot;
+            next = Next { encoded: *numbers, dense: numbers + encoded, hot, token: indices.len(), ..next };
         }
         Self { examples: Examples::zeros(layout, rows), dense_width, index_width, next }
     }
@@ -120,6 +134,12 @@ impl Filling {
     pub fn take_index(&mut self) -> usize {
         self.next.index += 1;
         self.next.index - 1
+    }
+
+    /// Index column of the next one-hot category.
+    pub fn take_hot(&mut self) -> usize {
+        self.next.hot += 1;
+        self.next.hot - 1
     }
 
     /// First of the next `length` tokens.

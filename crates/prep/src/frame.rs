@@ -1,27 +1,32 @@
-//! Raw rows in memory, whatever they came from: numbers or texts, each possibly missing.
+//! Raw rows in memory, whatever they came from: numbers, texts or bytes, each possibly missing.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::{Array, Float64Array, RecordBatch, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, RecordBatch, StringArray, UInt64Array};
+use arrow::buffer::ScalarBuffer;
+use arrow::compute::{cast, concat, take};
+use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimeUnit};
 use indexmap::IndexMap;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::Error;
 
-/// Values of one column.
+/// Values of one column. A part of it is taken without a copy.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Column {
-    /// Numbers; NaN is missing. `integers` tells that the source holds whole numbers.
+    /// Numbers; NaN is missing. `integers` tells that the source holds whole numbers. Dates and times
+    /// are seconds since 1970.
     Number {
         /// One for each row.
-        values: Vec<f64>,
+        values: ScalarBuffer<f64>,
         /// Whether the source's type is an integer.
         integers: bool,
     },
-    /// Texts; `None` is missing.
-    Text(Vec<Option<String>>),
+    /// Texts; null is missing.
+    Text(StringArray),
+    /// Contents of files, such as pictures; null is missing.
+    Bytes(BinaryArray),
 }
 
 /// Named columns of one length.
@@ -32,11 +37,22 @@ pub struct Frame {
 }
 
 impl Column {
+    /// Numbers, NaN where they are missing.
+    pub fn numbers(values: Vec<f64>) -> Self {
+        Self::Number { values: values.into(), integers: false }
+    }
+
+    /// Texts, `None` where they are missing.
+    pub fn texts<T: AsRef<str>>(values: impl IntoIterator<Item = Option<T>>) -> Self {
+        Self::Text(values.into_iter().collect())
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         match self {
             Self::Number { values, .. } => values.len(),
             Self::Text(values) => values.len(),
+            Self::Bytes(values) => values.len(),
         }
     }
 
@@ -45,11 +61,23 @@ impl Column {
         self.len() == 0
     }
 
-    /// The value as a text, the way categories are named: 3.0 is "3".
-    pub fn text(&self, row: usize) -> Option<String> {
+    /// Whether the value is missing.
+    pub fn is_missing(&self, row: usize) -> bool {
         match self {
-            Self::Number { values, .. } => (!values[row].is_nan()).then(|| number_text(values[row])),
-            Self::Text(values) => values[row].clone(),
+            Self::Number { values, .. } => values[row].is_nan(),
+            Self::Text(values) => values.is_null(row),
+            Self::Bytes(values) => values.is_null(row),
+        }
+    }
+
+    /// The value as a text, the way categories are named: 3.0 is "3". Bytes have none.
+    pub fn text(&self, row: usize) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Number { values, .. } => {
+                (!values[row].is_nan()).then(|| Cow::Owned(number_text(values[row])))
+            }
+            Self::Text(values) => values.is_valid(row).then(|| Cow::Borrowed(values.value(row))),
+            Self::Bytes(_) => None,
         }
     }
 
@@ -60,17 +88,29 @@ impl Column {
     pub fn number(&self, row: usize) -> Result<Option<f64>, String> {
         match self {
             Self::Number { values, .. } => Ok((!values[row].is_nan()).then_some(values[row])),
-            Self::Text(values) => match values[row].as_deref() {
-                None => Ok(None),
-                Some(text) => match text.trim().parse::<f64>() {
-                    Ok(number) => Ok((!number.is_nan()).then_some(number)),
-                    Err(_) => Err(text.to_owned()),
-                },
+            Self::Text(values) if values.is_null(row) => Ok(None),
+            Self::Text(values) => match values.value(row).trim().parse::<f64>() {
+                Ok(number) => Ok((!number.is_nan()).then_some(number)),
+                Err(_) => Err(values.value(row).to_owned()),
             },
+            Self::Bytes(values) => {
+                if values.is_null(row) {
+                    Ok(None)
+                } else {
+                    Err("bytes".to_owned())
+                }
+            }
         }
     }
 
     fn hash(&self, row: usize, hasher: &mut Xxh3) {
+        let mut part = |bytes: Option<&[u8]>| match bytes {
+            Some(bytes) => {
+                hasher.update(&(bytes.len() as u64).to_le_bytes());
+                hasher.update(bytes);
+            }
+            None => hasher.update(&u64::MAX.to_le_bytes()),
+        };
         match self {
             // -0 and 0 are one value, and so are all NaN.
             Self::Number { values, .. } => {
@@ -78,13 +118,56 @@ impl Column {
                 let canonical = if value.is_nan() { f64::NAN } else { value + 0.0 };
                 hasher.update(&canonical.to_bits().to_le_bytes());
             }
-            Self::Text(values) => match &values[row] {
-                Some(text) => {
-                    hasher.update(&(text.len() as u64).to_le_bytes());
-                    hasher.update(text.as_bytes());
-                }
-                None => hasher.update(&u64::MAX.to_le_bytes()),
-            },
+            Self::Text(values) => part(values.is_valid(row).then(|| values.value(row).as_bytes())),
+            Self::Bytes(values) => part(values.is_valid(row).then(|| values.value(row))),
+        }
+    }
+
+    fn slice(&self, start: usize, rows: usize) -> Self {
+        match self {
+            Self::Number { values, integers } => {
+                Self::Number { values: values.slice(start, rows), integers: *integers }
+            }
+            Self::Text(values) => Self::Text(values.slice(start, rows)),
+            Self::Bytes(values) => Self::Bytes(values.slice(start, rows)),
+        }
+    }
+
+    fn pick(&self, rows: &UInt64Array) -> Self {
+        // Indices that are out of range are a bug, as they are for a slice.
+        let taken = |values: &dyn Array| match take(values, rows, None) {
+            Ok(taken) => taken,
+            Err(error) => unreachable!("rows of a frame: {error}"),
+        };
+        match self {
+            Self::Number { values, integers } => {
+                let picked =
+                    rows.values().iter().map(|&row| values[usize::try_from(row).unwrap_or(usize::MAX)]);
+                Self::Number { values: picked.collect(), integers: *integers }
+            }
+            Self::Text(values) => Self::Text(taken(values).as_string::<i32>().clone()),
+            Self::Bytes(values) => Self::Bytes(taken(values).as_binary::<i32>().clone()),
+        }
+    }
+
+    fn append(&mut self, other: &Self) {
+        let joined = |a: &dyn Array, b: &dyn Array| match concat(&[a, b]) {
+            Ok(joined) => joined,
+            // More than 2 GiB of text in what is meant to be a sample.
+            Err(error) => unreachable!("batches of one source: {error}"),
+        };
+        match (&mut *self, other) {
+            (Self::Number { values, .. }, Self::Number { values: more, .. }) => {
+                *values = values.iter().chain(more.iter()).copied().collect();
+            }
+            (Self::Text(values), Self::Text(more)) => {
+                *values = joined(values, more).as_string::<i32>().clone()
+            }
+            (Self::Bytes(values), Self::Bytes(more)) => {
+                *values = joined(values, more).as_binary::<i32>().clone()
+            }
+            // Batches of one source have one schema.
+            (_, other) => unreachable!("columns of other kinds: {} rows", other.len()),
         }
     }
 }
@@ -155,21 +238,16 @@ impl Frame {
         hasher.digest()
     }
 
-    /// Adds the rows of a frame with the same columns; an empty frame takes those of the other.
-    pub fn append(&mut self, other: Self) {
+    /// Adds the rows of frames with the same columns; an empty frame takes those of the first.
+    pub fn append(&mut self, other: &Self) {
         if self.columns.is_empty() {
-            *self = other;
+            *self = other.clone();
             return;
         }
         self.rows += other.rows;
-        for (name, column) in other.columns {
-            match (self.columns.get_mut(&name), column) {
-                (Some(Column::Number { values, .. }), Column::Number { values: more, .. }) => {
-                    values.extend(more);
-                }
-                (Some(Column::Text(values)), Column::Text(more)) => values.extend(more),
-                // Batches of one source have one schema.
-                (_, column) => unreachable!("column {name} with other values: {} rows", column.len()),
+        for (name, column) in &other.columns {
+            if let Some(own) = self.columns.get_mut(name) {
+                own.append(column);
             }
         }
     }
@@ -177,14 +255,35 @@ impl Frame {
     /// The rows at `indices`, in that order.
     #[must_use]
     pub fn take(&self, indices: &[usize]) -> Self {
-        let pick = |column: &Column| match column {
-            Column::Number { values, integers } => {
-                Column::Number { values: indices.iter().map(|&i| values[i]).collect(), integers: *integers }
-            }
-            Column::Text(values) => Column::Text(indices.iter().map(|&i| values[i].clone()).collect()),
-        };
-        let columns = self.columns.iter().map(|(name, c)| (name.clone(), pick(c))).collect();
+        let rows: UInt64Array = indices.iter().map(|&row| row as u64).collect::<Vec<_>>().into();
+        let columns = self.columns.iter().map(|(name, column)| (name.clone(), column.pick(&rows))).collect();
         Self { columns, rows: indices.len() }
+    }
+
+    /// `rows` rows from `start` on, without a copy.
+    #[must_use]
+    pub fn slice(&self, start: usize, rows: usize) -> Self {
+        let columns = self.columns.iter().map(|(name, column)| (name.clone(), column.slice(start, rows)));
+        Self { columns: columns.collect(), rows }
+    }
+
+    /// The same with a column in place of one of that name, or after all others.
+    ///
+    /// # Panics
+    /// When the lengths differ: a bug, not an input.
+    #[must_use]
+    pub fn with(mut self, name: &str, column: Column) -> Self {
+        assert!(self.columns.is_empty() || column.len() == self.rows, "a column of another length");
+        self.rows = column.len();
+        self.columns.insert(name.to_owned(), column);
+        self
+    }
+
+    /// The same without a column.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.columns.shift_remove(name);
+        self
     }
 }
 
@@ -194,36 +293,63 @@ fn column<'a>(
     arrays: impl Iterator<Item = &'a Arc<dyn Array>>,
 ) -> Result<Column, Error> {
     let wrong = || Error::ArrowType { column: name.to_owned(), found: kind.to_string() };
-    if kind.is_numeric() || kind.is_temporal() || matches!(kind, DataType::Null) {
-        let mut values = Vec::new();
-        for array in arrays {
-            values.extend(numbers(array).ok_or_else(wrong)?);
+    let whole = |kind: &DataType, arrays: Vec<ArrayRef>| -> Result<ArrayRef, Error> {
+        let parts: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+        match parts.as_slice() {
+            [] => Ok(arrow::array::new_empty_array(kind)),
+            [_] => Ok(Arc::clone(&arrays[0])),
+            // More than 2 GiB of text does not fit one array.
+            many => concat(many).map_err(|_| Error::TooLarge { column: name.to_owned() }),
         }
-        let integers = kind.is_integer();
-        return Ok(Column::Number { values, integers });
+    };
+    if kind.is_numeric() || kind.is_temporal() || matches!(kind, DataType::Null) {
+        let mut values: Vec<f64> = Vec::new();
+        for array in arrays {
+            let (array, scale) = numbers(array).ok_or_else(wrong)?;
+            let array = array.as_primitive::<Float64Type>();
+            if array.null_count() == 0 && scale == 1.0 {
+                values.extend_from_slice(array.values());
+            } else {
+                values.extend(array.iter().map(|value| value.map_or(f64::NAN, |value| value * scale)));
+            }
+        }
+        return Ok(Column::Number { values: values.into(), integers: kind.is_integer() });
+    }
+    if kind.is_binary() || matches!(kind, DataType::BinaryView | DataType::LargeBinary) {
+        let parts: Result<Vec<ArrayRef>, Error> =
+            arrays.map(|array| cast(array, &DataType::Binary).map_err(|_| wrong())).collect();
+        return Ok(Column::Bytes(whole(&DataType::Binary, parts?)?.as_binary::<i32>().clone()));
     }
     let text = matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean);
     let dictionary = matches!(kind, DataType::Dictionary(_, value) if value.is_string());
     if !text && !dictionary {
         return Err(wrong());
     }
-    let mut values = Vec::new();
-    for array in arrays {
-        let array = cast(array, &DataType::Utf8).map_err(|_| wrong())?;
-        let array = array.as_any().downcast_ref::<StringArray>().ok_or_else(wrong)?;
-        values.extend(array.iter().map(|text| text.map(str::to_owned)));
-    }
-    Ok(Column::Text(values))
+    let parts: Result<Vec<ArrayRef>, Error> =
+        arrays.map(|array| cast(array, &DataType::Utf8).map_err(|_| wrong())).collect();
+    Ok(Column::Text(whole(&DataType::Utf8, parts?)?.as_string::<i32>().clone()))
 }
 
-/// Numbers as they are; dates and times as their count of days or ticks since 1970.
-fn numbers(array: &Arc<dyn Array>) -> Option<Vec<f64>> {
+/// Numbers, and what they are multiplied by: dates and times become seconds.
+fn numbers(array: &ArrayRef) -> Option<(ArrayRef, f64)> {
+    let scale = match array.data_type() {
+        DataType::Date32 => 86_400.0,
+        DataType::Date64 => 1e-3,
+        DataType::Timestamp(unit, _)
+        | DataType::Time32(unit)
+        | DataType::Time64(unit)
+        | DataType::Duration(unit) => match unit {
+            TimeUnit::Second => 1.0,
+            TimeUnit::Millisecond => 1e-3,
+            TimeUnit::Microsecond => 1e-6,
+            TimeUnit::Nanosecond => 1e-9,
+        },
+        _ => 1.0,
+    };
     let array = match array.data_type() {
         DataType::Date32 | DataType::Time32(_) => cast(array, &DataType::Int32).ok()?,
         kind if kind.is_temporal() => cast(array, &DataType::Int64).ok()?,
         _ => Arc::clone(array),
     };
-    let array = cast(&array, &DataType::Float64).ok()?;
-    let array = array.as_any().downcast_ref::<Float64Array>()?;
-    Some(array.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+    Some((cast(&array, &DataType::Float64).ok()?, scale))
 }

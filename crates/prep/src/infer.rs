@@ -64,7 +64,9 @@ pub fn resolve(
         frame.require(target, "check `[[targets]]`")?;
     }
     let (mut resolved, findings) = if run.inputs.is_empty() {
-        inferred(frame, &targets)?
+        // What divides the rows is not known of a new one.
+        let split = run.split.column.as_deref();
+        inferred(frame, &targets.iter().copied().chain(split).collect::<Vec<_>>())?
     } else {
         let declared = run.inputs.iter().map(|input| declared(input, frame, &targets));
         (declared.collect::<Result<_, _>>()?, Vec::new())
@@ -109,7 +111,9 @@ fn declared(input: &Input, frame: &Frame, targets: &[&str]) -> Result<Resolved, 
     let image = input.shape.map(|shape| shape.to_vec());
     if let Some(shape) = image.or(input.steps.map(|steps| steps.to_vec())) {
         let expected: usize = shape.iter().product();
-        if expected != columns.len() {
+        // One column of files holds all of it.
+        let of_files = columns.len() == 1 && !matches!(frame.get(&columns[0]), Some(Column::Number { .. }));
+        if expected != columns.len() && !of_files {
             let why = format!(
                 "shape {shape:?} needs {expected} columns, but {} match; change it or `columns`",
                 columns.len()
@@ -149,12 +153,15 @@ fn look(name: &str, column: &Column) -> (Finding, Choice) {
             (distinct.len(), values.iter().filter(|v| v.is_nan()).count())
         }
         Column::Text(values) => {
-            let distinct: HashSet<&str> = values.iter().flatten().map(String::as_str).collect();
-            (distinct.len(), values.iter().filter(|v| v.is_none()).count())
+            let distinct: HashSet<&str> = values.iter().flatten().collect();
+            (distinct.len(), values.iter().filter(Option::is_none).count())
         }
+        Column::Bytes(values) => (0, values.iter().filter(Option::is_none).count()),
     };
     let is_text = matches!(column, Column::Text(_));
-    let (choice, note): (Choice, &str) = if distinct == 0 {
+    let (choice, note): (Choice, &str) = if matches!(column, Column::Bytes(_)) {
+        (None, "files; declare an input of kind `image` or `series`")
+    } else if distinct == 0 {
         (None, "all values are missing")
     } else if distinct == 1 && missing == 0 {
         (None, "one value throughout")

@@ -3,14 +3,19 @@
 use cupola_spec::{Block, Target, TargetKind};
 use serde::{Deserialize, Serialize};
 
+use crate::compact::Recipe;
+use crate::derive::Derivation;
 use crate::error::Error;
 use crate::examples::{Examples, Filling, Layout};
 use crate::frame::Frame;
 use crate::infer::Resolved;
 use crate::target::{Answer, FittedTarget};
 use crate::text::FittedTokenizer;
-use crate::transform::FittedInput;
+use crate::transform::{FittedInput, InputFit, Outcomes, folds};
 use crate::window::long_enough;
+
+/// Rows that are worth a thread.
+const PART_ROWS: usize = 20_000;
 
 /// The fitted plan, `plan.json` of a package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +24,9 @@ pub struct Plan {
     pub format_version: u32,
     /// Texts that mean "missing" in CSV, as in the run's config.
     pub null_texts: Vec<String>,
+    /// Repairs and computed columns.
+    #[serde(default, skip_serializing_if = "Derivation::is_empty")]
+    pub derive: Derivation,
     /// In the order of their values in an example.
     pub inputs: Vec<FittedInput>,
     /// What is predicted.
@@ -32,7 +40,7 @@ impl Plan {
     /// Version of `plan.json` that this code writes and reads.
     pub const FORMAT_VERSION: u32 = 2;
 
-    /// Learns from the training rows; the classes of the targets from `all` rows.
+    /// Learns from the training rows; the classes of the targets from `all` rows. Rows are derived already.
     ///
     /// # Errors
     /// Values that do not fit their kind, a target that cannot be learned.
@@ -43,24 +51,9 @@ impl Plan {
         all: &[&Frame],
         train: &Frame,
     ) -> Result<Self, Error> {
-        let inputs: Vec<FittedInput> =
-            inputs.iter().map(|input| FittedInput::fit(input, train)).collect::<Result<_, _>>()?;
-        let target = match (target.kind, inputs.as_slice()) {
-            (TargetKind::NextToken, [FittedInput::Text { column, tokenizer, .. }]) => {
-                let (name, column) = (target.name.clone(), column.clone());
-                FittedTarget::NextToken { name, column, vocabulary: tokenizer.vocabulary() }
-            }
-            _ => FittedTarget::fit(target, &inputs, all, train)?,
-        };
-        let fitted = further.into_iter().map(|target| FittedTarget::fit(target, &inputs, all, train));
-        let further = fitted.collect::<Result<_, _>>()?;
-        let format_version = Self::FORMAT_VERSION;
-        let mut plan = Self { format_version, null_texts: Vec::new(), inputs, target, further };
-        let dense = plan.layout().dense_width();
-        if let FittedTarget::Reconstruct { width, .. } = &mut plan.target {
-            *width = dense;
-        }
-        Ok(plan)
+        let mut fit = PlanFit::new(inputs, target, train, true)?;
+        fit.see(train)?;
+        fit.finish(target, further, all, train)
     }
 
     /// The plan of a model that makes a vector of `width` numbers of a text, which stands in a column
@@ -71,6 +64,7 @@ impl Plan {
         Self {
             format_version: Self::FORMAT_VERSION,
             null_texts: Vec::new(),
+            derive: Derivation::default(),
             inputs: vec![text],
             target: FittedTarget::Embedding { name: "embedding".to_owned(), width },
             further: Vec::new(),
@@ -101,17 +95,22 @@ impl Plan {
     /// What one example looks like: all numbers and categories as one table, then the others in
     /// their order.
     pub fn layout(&self) -> Layout {
-        let (mut numbers, mut encoded, mut indices) = (0, 0, Vec::new());
-        for (n, e, i) in self.inputs.iter().filter_map(FittedInput::in_table) {
+        self.recipe().layout
+    }
+
+    /// How an example that is kept small becomes what the network sees.
+    pub fn recipe(&self) -> Recipe {
+        let (mut numbers, mut steps, mut indices) = (0, Vec::new(), Vec::new());
+        for (n, s, i) in self.inputs.iter().filter_map(FittedInput::in_table) {
             numbers += n;
-            encoded += e;
+            steps.extend(s);
             indices.extend(i);
         }
+        let encoded = steps.iter().map(|step| step.width()).sum();
         let table = numbers + encoded + indices.len() > 0;
         let table = table.then_some(Block::Table { numbers, encoded, indices });
-        Layout {
-            blocks: table.into_iter().chain(self.inputs.iter().filter_map(FittedInput::block)).collect(),
-        }
+        let blocks = table.into_iter().chain(self.inputs.iter().filter_map(FittedInput::block)).collect();
+        Recipe::new(Layout { blocks }, steps)
     }
 
     /// Names of the layout's blocks: that of the input, `table` for the table.
@@ -140,19 +139,126 @@ impl Plan {
     /// # Errors
     /// The first column or value that does not fit, with its row.
     pub fn apply(&self, frame: &Frame) -> Result<Examples, Error> {
+        Ok(self.recipe().expand(self.keep(&self.derive.apply(frame)?, false)?))
+    }
+
+    /// The same for rows that are derived already, kept small. Training rows are encoded by what the other
+    /// folds say of the target.
+    pub(crate) fn keep(&self, frame: &Frame, training: bool) -> Result<Examples, Error> {
+        let recipe = self.recipe();
+        let folds = (training && self.by_folds()).then(|| folds(frame));
         let Some(window) = self.window() else {
-            let mut out = Filling::new(self.layout(), frame.rows());
-            self.inputs.iter().try_for_each(|input| input.apply(frame, &mut out))?;
-            return Ok(out.examples);
+            return self.keep_rows(&recipe, frame, folds.as_deref());
         };
         long_enough(window, frame.rows(), self.target.name())?;
         let ends: Vec<usize> = (window - 1..frame.rows()).collect();
-        let mut out = Filling::new(self.layout(), ends.len());
+        let mut out = Filling::new(recipe.kept.clone(), recipe.hot(), ends.len());
         let ends = frame.take(&ends);
         for input in &self.inputs {
-            input.apply(if input.window().is_some() { frame } else { &ends }, &mut out)?;
+            input.apply(if input.window().is_some() { frame } else { &ends }, None, &mut out)?;
         }
         Ok(out.examples)
+    }
+
+    /// One example for each row; many rows by several threads.
+    fn keep_rows(&self, recipe: &Recipe, frame: &Frame, folds: Option<&[usize]>) -> Result<Examples, Error> {
+        let part = |start: usize, rows: usize| {
+            let mut out = Filling::new(recipe.kept.clone(), recipe.hot(), rows);
+            let (own, folds) = (frame.slice(start, rows), folds.map(|folds| &folds[start..start + rows]));
+            self.inputs.iter().try_for_each(|input| input.apply(&own, folds, &mut out))?;
+            Ok(out.examples)
+        };
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = threads.min(frame.rows() / PART_ROWS).max(1);
+        if threads == 1 {
+            return part(0, frame.rows());
+        }
+        let size = frame.rows().div_ceil(threads);
+        let starts = (0..frame.rows()).step_by(size);
+        let made: Vec<Result<Examples, Error>> = std::thread::scope(|scope| {
+            let part = &part;
+            let parts =
+                starts.clone().map(|start| scope.spawn(move || part(start, size.min(frame.rows() - start))));
+            let running: Vec<_> = parts.collect();
+            // A panic of a part is one of the whole.
+            let joined = running.into_iter().map(|part| part.join());
+            joined.map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        });
+        let mut all = Examples::zeros(recipe.kept.clone(), 0);
+        for (part, start) in made.into_iter().zip(starts) {
+            all.append(part.map_err(|error| error.after(start))?);
+        }
+        Ok(all)
+    }
+
+    /// Whether training rows are encoded apart.
+    pub(crate) fn by_folds(&self) -> bool {
+        let by_target = |input: &FittedInput| match input {
+            FittedInput::Category { columns, .. } => columns.iter().any(|column| !column.own.is_empty()),
+            _ => false,
+        };
+        self.inputs.iter().any(by_target)
+    }
+
+    /// Whether a training row is left out for a value far out.
+    pub(crate) fn drops(&self, frame: &Frame, row: usize) -> Result<bool, Error> {
+        for input in &self.inputs {
+            if input.drops(frame, row)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// A plan that is being fitted: it has seen some training rows.
+pub(crate) struct PlanFit {
+    inputs: Vec<InputFit>,
+    outcomes: Option<Outcomes>,
+}
+
+impl PlanFit {
+    /// Begins. Texts and targets are learned of `sample`; of numbers all values are kept if `exact`.
+    pub fn new(inputs: &[Resolved], target: &Target, sample: &Frame, exact: bool) -> Result<Self, Error> {
+        let inputs: Vec<InputFit> =
+            inputs.iter().map(|input| InputFit::new(input, sample, exact)).collect::<Result<_, _>>()?;
+        let wanted = inputs.iter().any(InputFit::wants_outcomes);
+        let outcomes = wanted.then(|| Outcomes::of(target, sample)).transpose()?;
+        Ok(Self { inputs, outcomes })
+    }
+
+    /// Learns of training rows.
+    pub fn see(&mut self, frame: &Frame) -> Result<(), Error> {
+        let outcomes = self.outcomes.as_ref().map(|outcomes| outcomes.each(frame)).transpose()?;
+        self.inputs.iter_mut().try_for_each(|input| input.see(frame, outcomes.as_deref()))
+    }
+
+    /// The plan, with targets of the rows there are.
+    pub fn finish<'a>(
+        self,
+        target: &Target,
+        further: impl IntoIterator<Item = &'a Target>,
+        all: &[&Frame],
+        train: &Frame,
+    ) -> Result<Plan, Error> {
+        let inputs: Vec<FittedInput> =
+            self.inputs.into_iter().map(InputFit::finish).collect::<Result<_, _>>()?;
+        let target = match (target.kind, inputs.as_slice()) {
+            (TargetKind::NextToken, [FittedInput::Text { column, tokenizer, .. }]) => {
+                let (name, column) = (target.name.clone(), column.clone());
+                FittedTarget::NextToken { name, column, vocabulary: tokenizer.vocabulary() }
+            }
+            _ => FittedTarget::fit(target, &inputs, all, train)?,
+        };
+        let fitted = further.into_iter().map(|target| FittedTarget::fit(target, &inputs, all, train));
+        let further = fitted.collect::<Result<_, _>>()?;
+        let (format_version, derive) = (Plan::FORMAT_VERSION, Derivation::default());
+        let mut plan = Plan { format_version, null_texts: Vec::new(), derive, inputs, target, further };
+        let dense = plan.layout().dense_width();
+        if let FittedTarget::Reconstruct { width, .. } = &mut plan.target {
+            *width = dense;
+        }
+        Ok(plan)
     }
 }
 

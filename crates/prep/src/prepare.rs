@@ -1,8 +1,13 @@
 //! From raw rows to examples of train, valid and test, with the plan that made them.
 
+use std::collections::HashSet;
+
 use cupola_spec::{Run, Target, TargetKind};
 
+use crate::checks::suspicions;
+use crate::compact::Recipe;
 use crate::corpus::windows;
+use crate::derive::Derivation;
 use crate::error::Error;
 use crate::examples::Examples;
 use crate::frame::Frame;
@@ -31,6 +36,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// What was inferred, where the config declares no inputs.
     pub findings: Vec<Finding>,
+    /// What is suspicious in the data, one line each.
+    pub suspicions: Vec<String>,
     train: Rows,
     valid: Rows,
     test: Rows,
@@ -38,11 +45,11 @@ pub struct Prepared {
 
 impl Prepared {
     pub(crate) fn of(plan: Plan, findings: Vec<Finding>, train: Rows, valid: Rows, test: Rows) -> Self {
-        Self { plan, findings, train, valid, test }
+        Self { plan, findings, suspicions: Vec::new(), train, valid, test }
     }
 
-    fn in_memory(plan: Plan, findings: Vec<Finding>, parts: [Labelled; 3]) -> Self {
-        let [train, valid, test] = parts.map(Rows::Memory);
+    fn in_memory(plan: Plan, findings: Vec<Finding>, recipe: &Recipe, parts: [Labelled; 3]) -> Self {
+        let [train, valid, test] = parts.map(|part| Rows::Memory(recipe.clone(), part));
         Self::of(plan, findings, train, valid, test)
     }
 
@@ -73,6 +80,10 @@ pub fn prepare(
     test: Option<&Frame>,
     learned: Option<&Plan>,
 ) -> Result<Prepared, Error> {
+    let derive = Derivation::new(&run.clean, &run.features, frame)?;
+    let (frame, test) = (&derive.apply(frame)?, test.map(|test| derive.apply(test)).transpose()?);
+    let (frame, copies) = if run.clean.duplicates { distinct(frame) } else { (frame.clone(), 0) };
+    let (frame, test) = (&frame, test.as_ref());
     let (inputs, findings) = resolve(run, frame, learned)?;
     // Before the split, which would have other words for a target that is not there.
     let whole = !matches!(run.target.kind, TargetKind::Reconstruct | TargetKind::Forecast);
@@ -88,11 +99,23 @@ pub fn prepare(
         }
         None => assign(run, frame)?,
     };
-    let train_rows = without_anomalies(run, frame, train_rows)?;
+    let mut train_rows = without_anomalies(run, frame, train_rows)?;
     let mut all = vec![frame];
     all.extend(test);
     let mut plan = Plan::fit(&inputs, &run.target, &run.further, &all, &frame.take(&train_rows))?;
     plan.null_texts.clone_from(&run.data.null);
+    plan.derive = derive;
+    let targets: Vec<&Target> = run.targets().collect();
+    let mut suspicions =
+        suspicions(&inputs, &targets, frame, &[train_rows.clone(), valid_rows.clone(), test_rows.clone()]);
+    if copies > 0 {
+        suspicions.push(format!("{copies} rows were copies of others and are left out"));
+    }
+    let prepared = |plan: Plan, recipe: &Recipe, parts: [Labelled; 3]| {
+        let made = Prepared::in_memory(plan, findings, recipe, parts);
+        Ok(Prepared { suspicions, ..made })
+    };
+    let plain = Recipe::plain(plan.layout());
     if let FittedTarget::NextToken { .. } = plan.target {
         let part = |rows: &[usize]| label(&plan, &frame.take(rows));
         let (train, valid) = (part(&train_rows)?, part(&valid_rows)?);
@@ -100,22 +123,47 @@ pub fn prepare(
             Some(test) => label(&plan, test)?,
             None => part(&test_rows)?,
         };
-        return Ok(Prepared::in_memory(plan, findings, [train, valid, test]));
+        return prepared(plan, &plain, [train, valid, test]);
     }
     if plan.window().is_some() {
         let parts =
             rolling::divided(&plan, frame, [train_rows.len(), valid_rows.len(), test_rows.len()], run.seed)?;
         let [train, valid, own] = parts;
         let test = test.map_or(Ok(own), |test| label(&plan, test))?;
-        return Ok(Prepared::in_memory(plan, findings, [train, valid, test]));
+        return prepared(plan, &plain, [train, valid, test]);
     }
-    let whole = label(&plan, frame)?;
+    let far_out: Vec<bool> =
+        train_rows.iter().map(|row| plan.drops(frame, *row)).collect::<Result<_, _>>()?;
+    let mut far_out = far_out.into_iter();
+    train_rows.retain(|_| !far_out.next().unwrap_or_default());
+    let whole = kept(&plan, frame, false)?;
     let test = match test {
-        Some(test) => label(&plan, test)?,
+        Some(test) => kept(&plan, test, false)?,
         None => whole.gather(&test_rows),
     };
-    let (train, valid) = (whole.gather(&train_rows), whole.gather(&valid_rows));
-    Ok(Prepared::in_memory(plan, findings, [train, valid, test]))
+    let valid = whole.gather(&valid_rows);
+    let train = if plan.by_folds() {
+        kept(&plan, &frame.take(&train_rows), true)?
+    } else {
+        whole.gather(&train_rows)
+    };
+    let recipe = plan.recipe();
+    prepared(plan, &recipe, [train, valid, test])
+}
+
+/// Rows that are derived already as kept examples with their targets.
+pub(crate) fn kept(plan: &Plan, frame: &Frame, training: bool) -> Result<Labelled, Error> {
+    let further = plan.further.iter().map(|target| target.apply(frame)).collect::<Result<_, _>>()?;
+    Ok(Labelled { examples: plan.keep(frame, training)?, targets: plan.target.apply(frame)?, further })
+}
+
+/// The first of equal rows each, and how many others there were.
+fn distinct(frame: &Frame) -> (Frame, usize) {
+    let mut seen = HashSet::new();
+    let key = |row: usize| (frame.row_key(row, 0), frame.row_key(row, 1));
+    let rows: Vec<usize> = (0..frame.rows()).filter(|row| seen.insert(key(*row))).collect();
+    let copies = frame.rows() - rows.len();
+    (if copies == 0 { frame.clone() } else { frame.take(&rows) }, copies)
 }
 
 /// Applies a plan to rows that have the target.
@@ -123,14 +171,15 @@ pub fn prepare(
 /// # Errors
 /// Whatever does not fit, with row and column.
 pub fn label(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
+    let frame = &plan.derive.apply(frame)?;
     if let FittedTarget::NextToken { .. } = plan.target {
         return windows(plan, frame);
     }
     if plan.window().is_some() {
         return rolling::label(plan, frame);
     }
-    let further = plan.further.iter().map(|target| target.apply(frame)).collect::<Result<_, _>>()?;
-    Ok(Labelled { examples: plan.apply(frame)?, targets: plan.target.apply(frame)?, further })
+    let kept = kept(plan, frame, false)?;
+    Ok(Labelled { examples: plan.recipe().expand(kept.examples), ..kept })
 }
 
 /// Rows that a reconstruction learns from: those that are not labelled as anomalies.

@@ -1,5 +1,6 @@
 //! The examples of one part: in memory, or in a file.
 
+use crate::compact::Recipe;
 use crate::error::Error;
 use crate::prepare::Labelled;
 use crate::store::Store;
@@ -8,18 +9,18 @@ use crate::target::Targets;
 /// Examples of one part with their targets.
 #[derive(Debug)]
 pub enum Rows {
-    /// All of them.
-    Memory(Labelled),
+    /// All of them, kept small.
+    Memory(Recipe, Labelled),
     /// Read block by block.
-    Stored(Store),
+    Stored(Recipe, Store),
 }
 
 impl Rows {
     /// How many there are.
     pub fn len(&self) -> usize {
         match self {
-            Self::Memory(labelled) => labelled.examples.rows,
-            Self::Stored(store) => store.rows(),
+            Self::Memory(_, labelled) => labelled.examples.rows,
+            Self::Stored(_, store) => store.rows(),
         }
     }
 
@@ -33,17 +34,33 @@ impl Rows {
     /// # Errors
     /// [`Error::Store`] when the file cannot be read.
     pub fn gather(&self, rows: &[usize]) -> Result<Labelled, Error> {
-        match self {
-            Self::Memory(labelled) => Ok(labelled.gather(rows)),
-            Self::Stored(store) => store.gather(rows),
-        }
+        let (recipe, kept) = match self {
+            Self::Memory(recipe, labelled) => (recipe, labelled.gather(rows)),
+            Self::Stored(recipe, store) => (recipe, store.gather(rows)?),
+        };
+        Ok(Labelled { examples: recipe.expand(kept.examples), ..kept })
     }
 
     /// All of them, where they are in memory.
-    pub fn memory(&self) -> Option<&Labelled> {
+    pub fn memory(&self) -> Option<Labelled> {
         match self {
-            Self::Memory(labelled) => Some(labelled),
-            Self::Stored(_) => None,
+            Self::Memory(recipe, labelled) => {
+                let examples = recipe.expand(labelled.examples.clone());
+                Some(Labelled {
+                    examples,
+                    targets: labelled.targets.clone(),
+                    further: labelled.further.clone(),
+                })
+            }
+            Self::Stored(..) => None,
+        }
+    }
+
+    /// What they should answer, where they are in memory.
+    pub fn targets(&self) -> Option<impl Iterator<Item = &Targets>> {
+        match self {
+            Self::Memory(_, labelled) => Some(labelled.all_targets()),
+            Self::Stored(..) => None,
         }
     }
 
@@ -51,14 +68,14 @@ impl Rows {
     /// fast. `None` where any order is.
     pub fn block(&self) -> Option<usize> {
         match self {
-            Self::Memory(_) => None,
-            Self::Stored(store) => Some(store.block()),
+            Self::Memory(..) => None,
+            Self::Stored(_, store) => Some(store.block()),
         }
     }
 
     /// Says which blocks are going to be asked for, in order, so that they are read meanwhile.
     pub fn expect(&self, blocks: &[usize]) {
-        if let Self::Stored(store) = self {
+        if let Self::Stored(_, store) = self {
             store.expect(blocks);
         }
     }
@@ -66,10 +83,10 @@ impl Rows {
     /// Examples of each class of the target at `index`; empty for a number.
     pub fn classes(&self, index: usize) -> Vec<usize> {
         match self {
-            Self::Memory(labelled) => {
+            Self::Memory(_, labelled) => {
                 labelled.all_targets().nth(index).map(Targets::classes).unwrap_or_default()
             }
-            Self::Stored(store) => store.classes(index),
+            Self::Stored(_, store) => store.classes(index),
         }
     }
 }

@@ -45,6 +45,8 @@ pub enum ColumnType {
     Category,
     /// A string.
     Text,
+    /// The bytes of a file, such as a picture, in base64.
+    File,
 }
 
 /// A field of a prediction.
@@ -72,6 +74,14 @@ impl Signature {
                 FittedInput::Number { columns, .. } => {
                     inputs.extend(columns.iter().map(|c| number(&c.column, true)));
                 }
+                FittedInput::Date { columns, .. } => {
+                    inputs.extend(columns.iter().map(|c| of_kind(&c.column, ColumnType::Text, true)));
+                }
+                FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. }
+                    if input.of_files() =>
+                {
+                    inputs.extend(columns.iter().map(|c| of_kind(c, ColumnType::File, false)));
+                }
                 FittedInput::Text { column, .. } => {
                     let (name, kind) = (column.clone(), ColumnType::Text);
                     inputs.push(InputColumn { name, kind, nullable: true, categories: None });
@@ -86,12 +96,13 @@ impl Signature {
                     inputs.extend(columns.iter().map(|c| InputColumn {
                         name: c.column.clone(),
                         kind: ColumnType::Category,
-                        nullable: c.unseen == Unseen::Other,
-                        categories: Some(c.categories.clone()),
+                        nullable: c.unseen == Unseen::Other || c.fill.is_some(),
+                        categories: c.closed().map(<[String]>::to_vec),
                     }));
                 }
             }
         }
+        let inputs = raw(plan, inputs);
         Self { inputs, outputs: plan.targets().map(OutputColumn::of).collect(), window: plan.window() }
     }
 }
@@ -116,5 +127,32 @@ impl OutputColumn {
 }
 
 fn number(name: &str, nullable: bool) -> InputColumn {
-    InputColumn { name: name.to_owned(), kind: ColumnType::Number, nullable, categories: None }
+    of_kind(name, ColumnType::Number, nullable)
+}
+
+fn of_kind(name: &str, kind: ColumnType, nullable: bool) -> InputColumn {
+    InputColumn { name: name.to_owned(), kind, nullable, categories: None }
+}
+
+/// The columns of a raw row in place of those that are computed or repaired, each once.
+fn raw(plan: &Plan, inputs: Vec<InputColumn>) -> Vec<InputColumn> {
+    let mut out: Vec<InputColumn> = Vec::new();
+    let mut add = |column: InputColumn| {
+        if !out.iter().any(|other| other.name == column.name) {
+            out.push(column);
+        }
+    };
+    let (computed, own): (Vec<_>, Vec<_>) =
+        inputs.into_iter().partition(|input| plan.derive.needs(&input.name).is_some());
+    for input in own {
+        // What is repaired comes as people write it.
+        let repaired = plan.derive.repairs(&input.name);
+        add(if repaired { of_kind(&input.name, ColumnType::Category, input.nullable) } else { input });
+    }
+    for input in &computed {
+        for (name, numeric) in plan.derive.needs(&input.name).unwrap_or_default() {
+            add(of_kind(name, if *numeric { ColumnType::Number } else { ColumnType::Category }, true));
+        }
+    }
+    out
 }

@@ -1,15 +1,16 @@
 //! Which rows are for training, which for choosing and which for the final word.
 //!
-//! A row's part follows from a seeded hash of its content, so it does not depend on where the row
-//! stands, and equal rows of a random split fall into one part.
+//! A row's part follows from a seeded hash of its content, or of its group's name, so it does not depend
+//! on where the row stands or on what is added later, and equal rows fall into one part. Only a stratified
+//! split counts: a few rows at the edge of a share may change their part when rows are added.
 
 use std::collections::BTreeMap;
 
 use cupola_spec::{Run, SplitBy, TargetKind};
 
-use crate::draw::unit;
+use crate::draw::{draw, unit};
 use crate::error::Error;
-use crate::frame::Frame;
+use crate::frame::{Column, Frame};
 
 /// A part of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,7 +52,13 @@ fn divide(run: &Run, frame: &Frame, test: f64) -> Result<[Vec<usize>; 3], Error>
         let target = frame.require(run.target.column().unwrap_or_default(), "check `[[targets]]`")?;
         let mut classes: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
         for row in 0..frame.rows() {
-            classes.entry(target.text(row)).or_default().push(row);
+            let class = target.text(row);
+            match classes.get_mut(&class.as_deref().map(str::to_owned)) {
+                Some(rows) => rows.push(row),
+                None => {
+                    classes.insert(class.map(std::borrow::Cow::into_owned), vec![row]);
+                }
+            }
         }
         for mut rows in classes.into_values() {
             rows.sort_by_key(|&row| (keys[row], row));
@@ -62,20 +69,94 @@ fn divide(run: &Run, frame: &Frame, test: f64) -> Result<[Vec<usize>; 3], Error>
             }
         }
     } else {
+        let divider = Divider::new(run, test);
         for (row, &key) in keys.iter().enumerate() {
-            let u = unit(key);
-            let part = if u < test { 2 } else { usize::from(u < test + valid) };
-            parts[part].push(row);
+            parts[divider.part(frame, row, key)? as usize].push(row);
         }
     }
-    for (part, (name, share)) in parts.iter_mut().zip([("train", 1.0), ("valid", valid), ("test", test)]) {
+    for (part, name) in parts.iter_mut().zip(["train", "valid", "test"]) {
         // By content: what a run sees does not depend on the order of the file either.
         part.sort_by_key(|&row| (keys[row], row));
-        if part.is_empty() && share > 0.0 {
+        if part.is_empty() && wanted(run, test, name) {
             return Err(Error::EmptySplit { rows: frame.rows(), part: name });
         }
     }
     Ok(parts)
+}
+
+/// Whether a part has to have rows.
+pub(crate) fn wanted(run: &Run, test: f64, part: &str) -> bool {
+    match (part, run.split.by) {
+        ("train", _) => true,
+        // The column says; a validation split may be missing.
+        ("valid", SplitBy::Predefined) => false,
+        ("valid", _) => run.split.valid > 0.0,
+        (_, SplitBy::Predefined | SplitBy::KFold) => test > 0.0,
+        _ => test > 0.0,
+    }
+}
+
+/// What tells a row's part by the row alone.
+pub(crate) struct Divider<'a> {
+    run: &'a Run,
+    test: f64,
+}
+
+impl<'a> Divider<'a> {
+    /// `test` is the share of the test split: 0 where it comes from files of its own.
+    pub fn new(run: &'a Run, test: f64) -> Self {
+        Self { run, test }
+    }
+
+    /// The part of a row whose content has this key.
+    pub fn part(&self, frame: &Frame, row: usize, key: u64) -> Result<Part, Error> {
+        let split = &self.run.split;
+        let by_shares = |u: f64| match u {
+            u if u < self.test => Part::Test,
+            u if u < self.test + split.valid => Part::Valid,
+            _ => Part::Train,
+        };
+        match split.by {
+            SplitBy::Group => {
+                let values = self.column(frame)?;
+                let group = values.text(row).unwrap_or_default();
+                Ok(by_shares(unit(draw(self.run.seed, &group, 0, 0))))
+            }
+            SplitBy::Predefined => self.told(frame, row),
+            SplitBy::KFold => {
+                let folds = split.folds.unwrap_or(2);
+                let place = unit(key) * folds as f64;
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                let fold = (place as usize).min(folds - 1);
+                if fold == split.fold.unwrap_or(0) {
+                    return Ok(Part::Test);
+                }
+                // Within a fold the rest of the place is as good as drawn.
+                Ok(if place.fract() < split.valid { Part::Valid } else { Part::Train })
+            }
+            _ => Ok(by_shares(unit(key))),
+        }
+    }
+
+    fn column<'f>(&self, frame: &'f Frame) -> Result<&'f Column, Error> {
+        frame.require(self.run.split.column.as_deref().unwrap_or_default(), "check `split.column`")
+    }
+
+    fn told(&self, frame: &Frame, row: usize) -> Result<Part, Error> {
+        let text = self.column(frame)?.text(row);
+        match text.as_deref() {
+            Some("train") => Ok(Part::Train),
+            Some("valid" | "validation" | "val") => Ok(Part::Valid),
+            Some("test") => Ok(Part::Test),
+            other => Err(Error::Value {
+                row: row + 1,
+                column: self.run.split.column.clone().unwrap_or_default(),
+                expected: "train, valid or test".to_owned(),
+                found: other.map_or("nothing".to_owned(), |text| format!("`{text}`")),
+                remedy: "mend it, or make such a column with `data.query`".to_owned(),
+            }),
+        }
+    }
 }
 
 /// The first rows for train, the last ones for test.
@@ -95,3 +176,6 @@ fn in_order(rows: usize, valid: f64, test: f64) -> Result<[Vec<usize>; 3], Error
 fn share(share: f64, rows: usize) -> usize {
     (share * rows as f64).round() as usize
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,19 +5,20 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use cupola_spec::{Run, Target, TargetKind};
+use xxhash_rust::xxh3::xxh3_64;
 
-use crate::draw::unit;
+use crate::derive::Derivation;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::infer::resolve;
-use crate::plan::Plan;
-use crate::prepare::{Labelled, Prepared, label};
+use crate::plan::{Plan, PlanFit};
+use crate::prepare::{Prepared, kept};
 use crate::rows::Rows;
-use crate::split::Part;
+use crate::split::{Divider, Part, wanted};
 use crate::store::Writer;
 use crate::target::present;
 
-/// Training rows that the plan is fitted on.
+/// Training rows that kinds of columns, tokenizers and targets are learned of.
 const SAMPLE: usize = 100_000;
 /// Rows that are transformed at once: what a batch becomes may be far wider than it was.
 const SLICE: usize = 4096;
@@ -39,43 +40,76 @@ pub fn prepare_stream<E: From<Error>>(
     learned: Option<&Plan>,
 ) -> Result<Prepared, E> {
     let test_share = if test.is_some() { 0.0 } else { run.split.test };
-    let part_of = |key: u64| match unit(key) {
-        u if u < test_share => Part::Test,
-        u if u < test_share + run.split.valid => Part::Valid,
-        _ => Part::Train,
-    };
-    let sample = sample(run, source, &part_of)?;
+    let divider = Divider::new(run, test_share);
+    let mut derive: Option<Derivation> = None;
+    let sample = sample(run, source, &divider, &mut derive)?;
+    let derive = derive.unwrap_or_default();
     let (inputs, findings) = resolve(run, &sample, learned)?;
     for column in run.targets().filter_map(Target::column) {
         present(column, &sample)?;
     }
-    let mut plan = Plan::fit(&inputs, &run.target, &run.further, &[&sample], &sample)?;
+    let mut fit = PlanFit::new(&inputs, &run.target, &sample, false)?;
+    each_slice(source, &mut |at, frame| {
+        let frame = derive.apply(frame).map_err(|error| error.after(at))?;
+        let train = of_part(run, &divider, &frame, Part::Train).map_err(|error| error.after(at))?;
+        // A value that does not fit is told with its own row when all rows are transformed.
+        fit.see(&frame.take(&train)).map_err(|error| error.after(at))
+    })?;
+    let mut plan = fit.finish(&run.target, &run.further, &[&sample], &sample)?;
     plan.null_texts.clone_from(&run.data.null);
+    plan.derive = derive;
     let [mut train, mut valid, mut held] = [Writer::new(folder)?, Writer::new(folder)?, Writer::new(folder)?];
     let mut total = 0;
     each_slice(source, &mut |at, frame| {
-        let made = whole(&plan, frame, at)?;
-        let mut rows: [Vec<usize>; 3] = Default::default();
-        (0..frame.rows()).for_each(|row| rows[part_of(frame.row_key(row, run.seed)) as usize].push(row));
-        for (writer, rows) in [&mut train, &mut valid, &mut held].into_iter().zip(rows) {
-            writer.push(&made.gather(&rows))?;
+        let frame = plan.derive.apply(frame).map_err(|error| error.after(at))?;
+        let made = kept(&plan, &frame, false).map_err(|error| error.after(at))?;
+        for (writer, part) in [(&mut train, Part::Train), (&mut valid, Part::Valid), (&mut held, Part::Test)]
+        {
+            let mut rows = of_part(run, &divider, &frame, part)?;
+            if part != Part::Train {
+                writer.push(&made.gather(&rows))?;
+                continue;
+            }
+            let far_out: Vec<bool> =
+                rows.iter().map(|row| plan.drops(&frame, *row)).collect::<Result<_, _>>()?;
+            let mut far_out = far_out.into_iter();
+            rows.retain(|_| !far_out.next().unwrap_or_default());
+            if plan.by_folds() {
+                writer.push(&kept(&plan, &frame.take(&rows), true)?)?;
+            } else {
+                writer.push(&made.gather(&rows))?;
+            }
         }
         total += frame.rows();
         Ok(())
     })?;
     if let Some(test) = test {
-        each_slice(test, &mut |at, frame| held.push(&whole(&plan, frame, at)?))?;
+        each_slice(test, &mut |at, frame| {
+            let frame = plan.derive.apply(frame).map_err(|error| error.after(at))?;
+            held.push(&kept(&plan, &frame, false).map_err(|error| error.after(at))?)
+        })?;
     }
-    let empty = plan.layout();
+    let recipe = plan.recipe();
+    let empty = recipe.kept.clone();
     let parts = [train.finish(empty.clone())?, valid.finish(empty.clone())?, held.finish(empty)?];
-    let shares = [("train", 1.0), ("valid", run.split.valid), ("test", test_share)];
-    for (store, (part, share)) in parts.iter().zip(shares) {
-        if store.rows() == 0 && share > 0.0 {
+    for (store, part) in parts.iter().zip(["train", "valid", "test"]) {
+        if store.rows() == 0 && wanted(run, test_share, part) {
             return Err(Error::EmptySplit { rows: total, part }.into());
         }
     }
-    let [train, valid, test] = parts.map(Rows::Stored);
+    let [train, valid, test] = parts.map(|store| Rows::Stored(recipe.clone(), store));
     Ok(Prepared::of(plan, findings, train, valid, test))
+}
+
+/// The rows of a part.
+fn of_part(run: &Run, divider: &Divider<'_>, frame: &Frame, part: Part) -> Result<Vec<usize>, Error> {
+    let mut rows = Vec::new();
+    for row in 0..frame.rows() {
+        if divider.part(frame, row, frame.row_key(row, run.seed))? == part {
+            rows.push(row);
+        }
+    }
+    Ok(rows)
 }
 
 /// Batches in slices, each with the number of rows before it.
@@ -87,20 +121,10 @@ fn each_slice<E: From<Error>>(
     source(&mut |frame| {
         let rows: Vec<usize> = (0..frame.rows()).collect();
         for slice in rows.chunks(SLICE) {
-            visit(before, &frame.take(slice))?;
+            visit(before, &frame.slice(slice[0], slice.len()))?;
             before += slice.len();
         }
         Ok(())
-    })
-}
-
-/// A slice as examples; an error names the row of the whole source.
-fn whole(plan: &Plan, frame: &Frame, before: usize) -> Result<Labelled, Error> {
-    label(plan, frame).map_err(|error| match error {
-        Error::Value { row, column, expected, found, remedy } => {
-            Error::Value { row: row + before, column, expected, found, remedy }
-        }
-        other => other,
     })
 }
 
@@ -108,34 +132,38 @@ fn whole(plan: &Plan, frame: &Frame, before: usize) -> Result<Labelled, Error> {
 fn sample<E: From<Error>>(
     run: &Run,
     source: Source<'_, E>,
-    part_of: &dyn Fn(u64) -> Part,
+    divider: &Divider<'_>,
+    derive: &mut Option<Derivation>,
 ) -> Result<Frame, E> {
     let classes: Vec<&str> =
         run.targets().filter(|t| t.kind == TargetKind::Category).filter_map(Target::column).collect();
-    let mut seen: HashSet<(usize, String)> = HashSet::new();
-    let (mut kept, mut firsts) = (Kept::default(), Frame::default());
+    let mut seen: HashSet<(usize, u64)> = HashSet::new();
+    let (mut taken, mut firsts) = (Kept::default(), Frame::default());
+    let mut before = 0;
     source(&mut |frame| {
+        let known = match derive.take() {
+            Some(known) => known,
+            None => Derivation::new(&run.clean, &run.features, &frame)?,
+        };
+        let frame = derive.insert(known).apply(&frame).map_err(|error| error.after(before))?;
         let mut first = Vec::new();
         let mut rows = Vec::new();
-        for row in 0..frame.rows() {
-            let key = frame.row_key(row, run.seed);
-            if part_of(key) != Part::Train {
-                continue;
-            }
+        for row in of_part(run, divider, &frame, Part::Train).map_err(|error| error.after(before))? {
             rows.push((frame.row_key(row, run.seed ^ 0x5a5a), row));
             for (index, column) in classes.iter().enumerate() {
                 let class = frame.get(column).and_then(|values| values.text(row));
-                if class.is_some_and(|class| seen.insert((index, class))) {
+                if class.is_some_and(|class| seen.insert((index, xxh3_64(class.as_bytes())))) {
                     first.push(row);
                 }
             }
         }
-        firsts.append(frame.take(&first));
-        kept.add(&frame, &rows);
+        before += frame.rows();
+        firsts.append(&frame.take(&first));
+        taken.add(&frame, &rows);
         Ok(())
     })?;
-    let mut sample = kept.finish();
-    sample.append(firsts);
+    let mut sample = taken.finish();
+    sample.append(&firsts);
     Ok(sample)
 }
 
@@ -153,7 +181,7 @@ impl Kept {
         let wanted = rows.iter().filter(|(key, _)| self.limit.is_none_or(|limit| *key <= limit));
         let (keys, places): (Vec<u64>, Vec<usize>) = wanted.copied().unzip();
         self.keys.extend(keys);
-        self.rows.append(frame.take(&places));
+        self.rows.append(&frame.take(&places));
         if self.keys.len() > 2 * SAMPLE {
             self.shrink();
         }

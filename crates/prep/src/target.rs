@@ -218,7 +218,7 @@ impl FittedTarget {
                 let mut out = Vec::with_capacity(frame.rows());
                 for row in 0..frame.rows() {
                     let text = values.text(row).unwrap_or_default();
-                    let class = index.get(text.as_str()).copied().ok_or_else(|| Error::Value {
+                    let class = index.get(text.as_ref()).copied().ok_or_else(|| Error::Value {
                         row: row + 1,
                         column: column.to_owned(),
                         expected: format!("one of {} trained classes", classes.len()),

@@ -63,7 +63,8 @@ impl FittedTokenizer {
             return Self::read(path).map_err(wrong);
         }
         let values = frame.require(column, SEND)?;
-        let texts: Vec<String> = (0..frame.rows()).filter_map(|row| values.text(row)).collect();
+        let texts: Vec<String> =
+            (0..frame.rows()).filter_map(|row| Some(values.text(row)?.into_owned())).collect();
         if texts.is_empty() {
             return Err(wrong("all its training values are missing; leave it out".into()));
         }

@@ -1,16 +1,23 @@
 //! Fitted transforms, one kind each: learned on training rows, then a pure function of a row.
 
-use cupola_spec::{Block, Encoding, Kind, Scaling, Tokens, TokensKind};
+mod fit;
+
+use cupola_spec::Block;
 use serde::{Deserialize, Serialize};
 
 use crate::category::FittedCategory;
+use crate::compact::Step;
+use crate::date::FittedDate;
 use crate::error::Error;
 use crate::examples::Filling;
 use crate::frame::Frame;
-use crate::infer::Resolved;
-use crate::number::{FittedNumber, Moments, pixel};
+use crate::media;
+use crate::nearest::Donors;
+use crate::number::{FittedNumber, pixel};
 use crate::text::FittedTokenizer;
 use crate::window::{self, FittedSeries};
+
+pub(crate) use self::fit::{InputFit, Outcomes, folds};
 
 pub(crate) const SEND: &str = "send the columns that the model was trained on";
 
@@ -24,6 +31,9 @@ pub enum FittedInput {
         name: String,
         /// One transform for each column.
         columns: Vec<FittedNumber>,
+        /// Rows whose nearest stand for missing values.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        donors: Option<Donors>,
     },
     /// Closed sets of values.
     Category {
@@ -32,11 +42,18 @@ pub enum FittedInput {
         /// One transform for each column.
         columns: Vec<FittedCategory>,
     },
+    /// Dates and times.
+    Date {
+        /// Name of the input.
+        name: String,
+        /// One transform for each column.
+        columns: Vec<FittedDate>,
+    },
     /// A picture: `(value - shift) * factor` for each pixel.
     Image {
         /// Name of the input.
         name: String,
-        /// Pixels in the order `[channel, height, width]`.
+        /// Pixels in the order `[channel, height, width]`, or the one column of pictures' files.
         columns: Vec<String>,
         /// `[channels, height, width]`.
         shape: [usize; 3],
@@ -49,7 +66,7 @@ pub enum FittedInput {
     Series {
         /// Name of the input.
         name: String,
-        /// In the order `[steps, width]`.
+        /// In the order `[steps, width]`, or the one column of sounds' files.
         columns: Vec<String>,
         /// `[steps, width]`.
         shape: [usize; 2],
@@ -81,63 +98,12 @@ pub enum FittedInput {
 }
 
 impl FittedInput {
-    /// Learns from the rows of `frame`, which are the training split.
-    ///
-    /// # Errors
-    /// Texts where numbers are declared, missing pixels, infinite values.
-    pub fn fit(resolved: &Resolved, frame: &Frame) -> Result<Self, Error> {
-        let name = resolved.input.name.clone();
-        let (input, columns) = (&resolved.input, &resolved.columns);
-        Ok(match input.kind {
-            Kind::Number => {
-                let scale = input.scale.unwrap_or(Scaling::Standard);
-                let fit = |column: &String| FittedNumber::fit(column, scale, input.bins, frame);
-                Self::Number { name, columns: columns.iter().map(fit).collect::<Result<_, _>>()? }
-            }
-            Kind::Category => {
-                let policy = input.category();
-                let fit = |column: &String| FittedCategory::fit(column, policy, frame);
-                Self::Category { name, columns: columns.iter().map(fit).collect::<Result<_, _>>()? }
-            }
-            Kind::Image => {
-                let shape = input.shape.unwrap_or([1, 1, columns.len()]);
-                let (shift, factor) = scaling(columns, input.scale.unwrap_or(Scaling::MinMax), frame)?;
-                Self::Image { name, columns: columns.clone(), shape, shift, factor }
-            }
-            Kind::Series if input.window.is_some() => {
-                let scale = input.scale.unwrap_or(Scaling::Standard);
-                let fit = |column: &String| FittedSeries::fit(column, scale, frame);
-                let columns = columns.iter().map(fit).collect::<Result<_, _>>()?;
-                Self::Window { name, columns, window: input.window.unwrap_or(1) }
-            }
-            Kind::Series => {
-                let shape = input.steps.unwrap_or([columns.len(), 1]);
-                let (shift, factor) = scaling(columns, input.scale.unwrap_or(Scaling::Standard), frame)?;
-                Self::Series { name, columns: columns.clone(), shape, shift, factor }
-            }
-            Kind::Text => {
-                let [column] = columns.as_slice() else {
-                    let why =
-                        format!("{} columns; a text has one, so declare one input for each", columns.len());
-                    return Err(Error::Input { input: name, why });
-                };
-                let kind = TokensKind::Bpe;
-                let standard = Tokens { kind, vocabulary: 8000, length: 128, lowercase: false, file: None };
-                let spec = input.tokens.clone().unwrap_or(standard);
-                let tokenizer = match &resolved.tokenizer {
-                    Some(learned) if spec.file.is_none() => learned.clone(),
-                    _ => FittedTokenizer::fit(&name, column, &spec, frame)?,
-                };
-                Self::Text { name, column: column.clone(), length: spec.length, tokenizer }
-            }
-        })
-    }
-
     /// Name of the input.
     pub fn name(&self) -> &str {
         match self {
             Self::Number { name, .. }
             | Self::Category { name, .. }
+            | Self::Date { name, .. }
             | Self::Image { name, .. }
             | Self::Series { name, .. }
             | Self::Window { name, .. }
@@ -145,19 +111,22 @@ impl FittedInput {
         }
     }
 
-    /// Scaled numbers, columns of encodings and index columns that it adds to the table; `None` for
-    /// an input that is a block of its own.
-    pub(crate) fn in_table(&self) -> Option<(usize, usize, Vec<usize>)> {
+    /// Scaled numbers, encoded columns and index columns that it adds to the table; `None` for an input
+    /// that is a block of its own.
+    pub(crate) fn in_table(&self) -> Option<(usize, Vec<Step>, Vec<usize>)> {
         match self {
             Self::Number { columns, .. } => {
-                let encoded = columns.iter().map(FittedNumber::encoded_width).sum();
-                let numbers = columns.iter().filter(|c| c.encoded_width() == 0).count();
-                Some((numbers, encoded, Vec::new()))
+                let numbers = columns.iter().map(FittedNumber::numbers).sum();
+                Some((numbers, columns.iter().flat_map(FittedNumber::steps).collect(), Vec::new()))
             }
-            Self::Category { columns, .. } => {
-                let of =
-                    |encode| columns.iter().filter(move |c| c.encode == encode).map(FittedCategory::size);
-                Some((0, of(Encoding::OneHot).sum(), of(Encoding::Index).collect()))
+            Self::Category { columns, .. } => Some((
+                columns.iter().map(FittedCategory::numbers).sum(),
+                columns.iter().filter_map(FittedCategory::steps).collect(),
+                columns.iter().filter_map(FittedCategory::index).collect(),
+            )),
+            Self::Date { columns, .. } => {
+                let numbers = columns.iter().map(|column| column.numbers.len()).sum();
+                Some((numbers, columns.iter().filter_map(FittedDate::steps).collect(), Vec::new()))
             }
             Self::Image { .. } | Self::Series { .. } | Self::Window { .. } | Self::Text { .. } => None,
         }
@@ -166,7 +135,7 @@ impl FittedInput {
     /// The block of an input that is no part of the table.
     pub(crate) fn block(&self) -> Option<Block> {
         match self {
-            Self::Number { .. } | Self::Category { .. } => None,
+            Self::Number { .. } | Self::Category { .. } | Self::Date { .. } => None,
             Self::Image { shape, .. } => Some(Block::Image { shape: *shape }),
             Self::Series { shape: [steps, width], .. } => {
                 Some(Block::Series { steps: *steps, width: *width })
@@ -188,12 +157,50 @@ impl FittedInput {
         }
     }
 
-    /// Writes the examples' values into the next free columns.
-    pub(crate) fn apply(&self, frame: &Frame, out: &mut Filling) -> Result<(), Error> {
+    /// Whether its one column holds files, not values.
+    pub(crate) fn of_files(&self) -> bool {
         match self {
-            Self::Number { columns, .. } => columns.iter().try_for_each(|column| column.apply(frame, out)),
-            Self::Category { columns, .. } => columns.iter().try_for_each(|column| column.apply(frame, out)),
+            Self::Image { columns, shape, .. } => columns.len() == 1 && shape.iter().product::<usize>() > 1,
+            Self::Series { columns, shape, .. } => columns.len() == 1 && shape.iter().product::<usize>() > 1,
+            _ => false,
+        }
+    }
+
+    /// Whether a training row is left out for a value far out.
+    pub(crate) fn drops(&self, frame: &Frame, row: usize) -> Result<bool, Error> {
+        let Self::Number { columns, .. } = self else { return Ok(false) };
+        for column in columns {
+            if column.drops(frame, row)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes the examples' values into the next free columns; `folds` are those of training rows.
+    pub(crate) fn apply(
+        &self,
+        frame: &Frame,
+        folds: Option<&[usize]>,
+        out: &mut Filling,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Number { columns, donors, .. } => {
+                let fills: Vec<f64> = columns.iter().map(|column| column.fill).collect();
+                let nearest = donors.as_ref().map(|donors| donors.nearest(frame, &fills)).transpose()?;
+                for (index, column) in columns.iter().enumerate() {
+                    column.apply(frame, nearest.as_ref().map(|nearest| nearest[index].as_slice()), out)?;
+                }
+                Ok(())
+            }
+            Self::Category { columns, .. } => {
+                columns.iter().try_for_each(|column| column.apply(frame, folds, out))
+            }
+            Self::Date { columns, .. } => columns.iter().try_for_each(|column| column.apply(frame, out)),
             Self::Image { columns, shift, factor, .. } | Self::Series { columns, shift, factor, .. } => {
+                if self.of_files() {
+                    return self.apply_files(&columns[0], frame, *shift, *factor, out);
+                }
                 let at = out.take_dense(columns.len());
                 for (offset, name) in columns.iter().enumerate() {
                     let values = frame.require(name, SEND)?;
@@ -208,16 +215,31 @@ impl FittedInput {
             Self::Text { column, length, tokenizer, .. } => tokenizer.apply(column, *length, frame, out),
         }
     }
+
+    fn apply_files(
+        &self,
+        column: &str,
+        frame: &Frame,
+        shift: f64,
+        factor: f64,
+        out: &mut Filling,
+    ) -> Result<(), Error> {
+        let values = frame.require(column, SEND)?;
+        let width = self.block().map_or(0, |block| block.dense_width());
+        let at = out.take_dense(width);
+        for row in 0..frame.rows() {
+            let own = match self {
+                Self::Image { shape, .. } => media::picture(column, values, row, *shape)?,
+                _ => media::sound(column, values, row, width)?,
+            };
+            for (offset, value) in own.into_iter().enumerate() {
+                out.set_dense(row, at + offset, (value - shift) * factor);
+            }
+        }
+        Ok(())
+    }
 }
 
-/// `(shift, factor)` of all values of several columns together.
-fn scaling(columns: &[String], scale: Scaling, frame: &Frame) -> Result<(f64, f64), Error> {
-    let mut moments = Moments::default();
-    for column in columns {
-        let values = frame.require(column, SEND)?;
-        for row in 0..frame.rows() {
-            moments.add(pixel(column, values, row)?);
-        }
-    }
-    Ok(moments.scaling(scale))
-}
+#[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these are exact")]
+mod tests;

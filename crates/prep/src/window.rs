@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::examples::Filling;
 use crate::frame::Frame;
-use crate::number::{Moments, finite};
+use crate::number::finite;
+use crate::sketch::Moments;
 use crate::transform::SEND;
 
 /// A column of a windowed series: `(value or the last one before it - shift) * factor`.

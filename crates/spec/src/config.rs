@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::clean::{Clean, Feature};
 use crate::combine::Combine;
+use crate::data::Data;
+use crate::expect::Expectation;
 use crate::input::Input;
 use crate::model::Model;
 use crate::train::Train;
@@ -18,6 +21,15 @@ pub struct Config {
     pub seed: u64,
     /// Where the rows come from.
     pub data: Data,
+    /// What the rows have to be like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<Expectation>,
+    /// Repairs of raw values.
+    #[serde(default, skip_serializing_if = "Clean::is_empty")]
+    pub clean: Clean,
+    /// Columns that are computed of others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<Feature>,
     /// How rows are divided into train, valid and test.
     pub split: Split,
     /// What the model sees. Left out: inferred from the data and printed.
@@ -34,46 +46,6 @@ pub struct Config {
     pub train: Train,
 }
 
-/// One place or several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Source {
-    /// A path or a glob.
-    One(String),
-    /// Several paths or globs, read as one table.
-    Many(Vec<String>),
-}
-
-impl Source {
-    /// The paths and globs, in the order typed.
-    pub fn patterns(&self) -> &[String] {
-        match self {
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Many(many) => many,
-        }
-    }
-}
-
-/// Where the rows come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Data {
-    /// Files or globs: `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.json` (lines), `.parquet`; the text
-    /// formats also with `.gz`.
-    pub source: Source,
-    /// Files that are kept for the test split. With these, `split.test` is not drawn from `source`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test_source: Option<Source>,
-    /// SQL over the table `data`, such as `SELECT * FROM data WHERE price > 0`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub query: Option<String>,
-    /// Texts that mean "missing" in CSV, besides the empty field.
-    pub null: Vec<String>,
-    /// Never hold all rows in memory: they are read three times and kept on disk as the network takes
-    /// them. What is learned of the columns is learned from a sample of 100,000 training rows.
-    pub stream: bool,
-}
-
 /// How rows are divided into train, valid and test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +58,17 @@ pub struct Split {
     /// Share of rows for the final metrics.
     #[schemars(range(min = 0.0, max = 0.9))]
     pub test: f64,
+    /// For `group`: the column whose equal values stay together. For `predefined`: the column that says
+    /// `train`, `valid` or `test`; it is no input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// For `k_fold`: parts of equal share, of which one is the test split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2))]
+    pub folds: Option<usize>,
+    /// For `k_fold`: which part is the test split, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<usize>,
 }
 
 /// How rows are divided.
@@ -99,6 +82,13 @@ pub enum SplitBy {
     /// In the order of the rows: the first ones for train, the last ones for test. A forecast is
     /// always split so.
     Time,
+    /// Rows of equal value in `column` fall into one part, by a seeded hash of the value.
+    Group,
+    /// As `column` says.
+    Predefined,
+    /// The test split is part `fold` of `folds`, by a seeded hash of the row's content; `valid` is drawn
+    /// from the rest.
+    KFold,
 }
 
 /// What the model predicts.

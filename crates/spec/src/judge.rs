@@ -1,7 +1,9 @@
 //! What a schema cannot say of a config.
 
+mod data;
 mod inputs;
 
+pub(crate) use self::data::{unfit_data, unfit_expectations};
 use self::inputs::{block_of, misplaced};
 use crate::config::{Config, SplitBy, Target, TargetKind};
 use crate::design::Head;
@@ -26,8 +28,14 @@ pub(crate) fn judge(file: &Placed, config: &Config, family: &Family) -> Vec<Prob
     if config.targets.is_empty() {
         say("/targets", "there is no target; add `[[targets]]` with `name` and `kind`".into());
     }
+    for (key, why) in unfit_data(&config.data).into_iter().chain(unfit_expectations(&config.expect)) {
+        say(&key, why);
+    }
     for (key, why) in unfit_together(config) {
         say(&key, why);
+    }
+    for (key, why) in unfit_split(config) {
+        say(key, why.to_owned());
     }
     for (key, why) in unfit_stream(config, family) {
         say(key, why.to_owned());
@@ -107,14 +115,47 @@ fn attends(layers: &[Layer]) -> bool {
     })
 }
 
+/// Keys of `[split]` that do not go with each other.
+fn unfit_split(config: &Config) -> Vec<(&'static str, &'static str)> {
+    let split = &config.split;
+    let mut wrong = Vec::new();
+    let by_column = matches!(split.by, SplitBy::Group | SplitBy::Predefined);
+    if by_column != split.column.is_some() {
+        wrong.push((
+            "/split/column",
+            "`column` goes with `by = \"group\"` and `by = \"predefined\"`, which need it",
+        ));
+    }
+    let folded = split.by == SplitBy::KFold;
+    if folded != split.folds.is_some() || !folded && split.fold.is_some() {
+        wrong.push(("/split/folds", "`folds` and `fold` go with `by = \"k_fold\"`, which needs `folds`"));
+    }
+    if split.folds.zip(split.fold).is_some_and(|(folds, fold)| fold >= folds) {
+        wrong.push(("/split/fold", "folds are counted from 0; write a smaller number"));
+    }
+    if folded && config.data.test_source.is_some() {
+        wrong.push(("/split/by", "the test split of `k_fold` is a fold; remove `data.test_source`"));
+    }
+    wrong
+}
+
 /// What needs all rows at once.
 fn unfit_stream(config: &Config, family: &Family) -> Vec<(&'static str, &'static str)> {
     let mut wrong = Vec::new();
     if !config.data.stream {
         return wrong;
     }
-    if config.split.by != SplitBy::Random {
-        wrong.push(("/split/by", "a stream is divided row by row; write `[split]` `by = \"random\"`"));
+    if matches!(config.split.by, SplitBy::Stratified | SplitBy::Time) {
+        wrong.push((
+            "/split/by",
+            "a stream is divided row by row; write `random`, `group`, `predefined` or `k_fold`",
+        ));
+    }
+    if config.clean.duplicates {
+        wrong.push((
+            "/clean/duplicates",
+            "equal rows are found only where all are in memory; use `data.query`",
+        ));
     }
     let simple = |target: &Target| matches!(target.kind, TargetKind::Category | TargetKind::Number);
     if !config.targets.iter().all(simple) || config.inputs.iter().any(|input| input.window.is_some()) {
@@ -186,7 +227,7 @@ fn unfit_time(config: &Config, target: &Target, family: &Family) -> Vec<(&'stati
         let why = "a forecast needs an input of kind `series` with a `window`, such as `window = 48`";
         wrong.push(("/inputs", why));
     }
-    if (forecast || !windows.is_empty()) && config.split.by == SplitBy::Random {
+    if (forecast || !windows.is_empty()) && !matches!(config.split.by, SplitBy::Time | SplitBy::Stratified) {
         wrong.push(("/split/by", "windows overlap, so they are split in the order of rows; write `time`"));
     }
     if forecast && target.horizon.is_none() {

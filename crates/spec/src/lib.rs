@@ -6,10 +6,13 @@
 //! [`parse`] hands in a loader for the files that a config names.
 
 mod block;
+mod clean;
 mod combine;
 mod config;
+mod data;
 mod design;
 mod document;
+mod expect;
 mod families;
 mod input;
 mod judge;
@@ -24,13 +27,19 @@ mod sizes;
 mod train;
 
 pub use block::Block;
+pub use clean::{Clean, Feature, TextStep};
 pub use combine::Combine;
-pub use config::{Config, Data, Source, Split, SplitBy, Target, TargetKind};
+pub use config::{Config, Split, SplitBy, Target, TargetKind};
+pub use data::{Api, Data, Http, Page, Source};
 pub use design::{Design, Head, TableStem};
-pub use input::{Augment, Category, Encoding, Input, Kind, Scaling, Tokens, TokensKind, Unseen};
+pub use expect::{Expectation, ForeignKey, Severity, ValueType};
+pub use input::{
+    Augment, Category, DatePart, Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Outliers, Scaling,
+    Tokens, TokensKind, Unseen,
+};
 pub use layer::{Activation, Cell, Layer, Take};
 pub use model::{Expect, Family, Lora, Model, ModelFile, PackageRef};
-pub use parse::{DEFAULTS, PACKAGE, parse, parse_model_file};
+pub use parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
 pub use problem::{Problem, Problems, nearest};
 pub use run::Run;
 pub use schema::{config_schema, model_schema};

@@ -5,8 +5,10 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use crate::config::Config;
+use crate::data::Data;
 use crate::document::{Placed, dotted};
-use crate::judge::judge;
+use crate::expect::Expectation;
+use crate::judge::{judge, unfit_data, unfit_expectations};
 use crate::model::{Family, Model, ModelFile};
 use crate::problem::{Problem, Problems};
 use crate::run::Run;
@@ -58,6 +60,28 @@ pub fn parse(
     let family = architecture(&file, &config, load)?;
     let problems = judge(&file, &config, &family);
     if problems.is_empty() { Ok(Run::new(config, &family)) } else { Err(Problems(problems)) }
+}
+
+/// Reads `[data]` and `[[expect]]` of a run config, or of a file that has nothing else.
+///
+/// # Errors
+/// All problems of these two, as [`parse`] tells them.
+pub fn parse_data(origin: &str, text: &str) -> Result<(Data, Vec<Expectation>), Problems> {
+    let file = Placed::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
+    let merged = merge(defaults().clone(), file.value.clone());
+    let mut problems = schema::check_config(&file, &merged);
+    problems.retain(|problem| problem.key.starts_with("data") || problem.key.starts_with("expect"));
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    let part = |name: &str| merged.get(name).cloned();
+    let wrong = |error: serde_json::Error| Problems(vec![file.problem("/data", error.to_string())]);
+    let data: Data = serde_json::from_value(part("data").unwrap_or_default()).map_err(wrong)?;
+    let expect: Vec<Expectation> =
+        part("expect").map(serde_json::from_value).transpose().map_err(wrong)?.unwrap_or_default();
+    let unfit = unfit_data(&data).into_iter().chain(unfit_expectations(&expect));
+    let problems: Vec<Problem> = unfit.map(|(key, why)| file.problem(&key, why)).collect();
+    if problems.is_empty() { Ok((data, expect)) } else { Err(Problems(problems)) }
 }
 
 /// Reads an architecture file.

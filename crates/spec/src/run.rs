@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clean::{Clean, Feature};
 use crate::combine::Combine;
-use crate::config::{Config, Data, Split, SplitBy, Target, TargetKind};
+use crate::config::{Config, Split, SplitBy, Target, TargetKind};
+use crate::data::Data;
 use crate::design::Design;
+use crate::expect::Expectation;
 use crate::input::Input;
 use crate::model::{Family, Model, PackageRef};
 use crate::sizes::TreesSpec;
@@ -19,6 +22,15 @@ pub struct Run {
     pub seed: u64,
     /// Where the rows come from.
     pub data: Data,
+    /// What they have to be like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<Expectation>,
+    /// How raw values are repaired.
+    #[serde(default)]
+    pub clean: Clean,
+    /// Columns that are computed of others.
+    #[serde(default)]
+    pub features: Vec<Feature>,
     /// How they are divided.
     pub split: Split,
     /// What the model sees; empty means "infer".
@@ -64,6 +76,9 @@ impl Run {
             name: config.name.clone(),
             seed: config.seed,
             data: config.data.clone(),
+            expect: config.expect.clone(),
+            clean: config.clean.clone(),
+            features: config.features.clone(),
             split: config.split.clone(),
             inputs: config.inputs.clone(),
             target,

@@ -49,9 +49,9 @@ pub fn score(
     device: &Device,
 ) -> Result<Metrics, Error> {
     match part.memory() {
-        Some(all) if rows >= all.examples.rows => return score_all(network, plan, aims, all, device),
-        Some(all) => {
-            let first = all.gather(&(0..rows).collect::<Vec<_>>());
+        Some(all) if rows >= all.examples.rows => return score_all(network, plan, aims, &all, device),
+        Some(_) => {
+            let first = part.gather(&(0..rows).collect::<Vec<_>>())?;
             return score_all(network, plan, aims, &first, device);
         }
         None => {}

@@ -44,7 +44,7 @@ fn run(train: &str) -> Run {
 fn data(run: &Run) -> Prepared {
     let column = |step: f64| {
         let values = (0..100).map(|row| (f64::from(row) * step).sin()).collect();
-        Column::Number { values, integers: false }
+        Column::numbers(values)
     };
     let columns = [("a", column(0.7)), ("b", column(1.3)), ("y", column(2.1))];
     let frame = Frame::new(columns.into_iter().map(|(name, c)| (name.to_owned(), c)).collect());

@@ -8,18 +8,19 @@ use cupola_train::architecture;
 use serde_json::json;
 
 use crate::args::CheckArgs;
+use crate::commands::data::report;
 use crate::load::{self, Loaded};
 use crate::memory::Memory;
 use crate::ui::{Ui, grouped};
 
 pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {
     let mut run = load::config(home, &args.config, &args.set)?;
-    let loaded = load::data(home, &run, Some(&args.config))?;
+    let loaded = load::data(home, ui, &run, Some(&args.config))?;
     show_data(ui, &run, &loaded);
     if run.trees.is_some() {
         ui.line(format!("ready: cupola train --config {}", args.config.display()));
         return ui
-            .result(&json!({ "name": run.name, "dataset": loaded.table.version, "family": run.family }));
+            .result(&json!({ "name": run.name, "dataset": loaded.source.version, "family": run.family }));
     }
     let architecture = architecture(&run, &loaded.prepared.plan)?;
     let rows = architecture.table()?;
@@ -35,8 +36,10 @@ pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {
     ui.line(format!("ready: cupola train --config {}", args.config.display()));
     ui.result(&json!({
         "name": run.name,
-        "dataset": loaded.table.version,
+        "dataset": loaded.source.version,
+        "expected": loaded.source.report,
         "inferred": loaded.prepared.findings,
+        "suspicions": loaded.prepared.suspicions,
         "rows": { "train": loaded.prepared.rows(Part::Train), "valid": loaded.prepared.rows(Part::Valid),
                   "test": loaded.prepared.rows(Part::Test) },
         "layers": rows,
@@ -48,7 +51,7 @@ pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {
 
 /// Source, version, what was inferred, splits.
 pub fn show_data(ui: Ui, run: &Run, loaded: &Loaded) {
-    let version = &loaded.table.version;
+    let version = &loaded.source.version;
     let columns = version.schema.len();
     ui.line(format!(
         "data    {}: {} rows, {columns} columns, version {}",
@@ -64,6 +67,7 @@ pub fn show_data(ui: Ui, run: &Run, loaded: &Loaded) {
             grouped(version.rows)
         ));
     }
+    report(ui, &loaded.source.report);
     let findings = &loaded.prepared.findings;
     if !findings.is_empty() {
         ui.line("inferred from the data (declare `[[inputs]]` to change it):");
@@ -75,6 +79,9 @@ pub fn show_data(ui: Ui, run: &Run, loaded: &Loaded) {
             })
             .collect();
         ui.table(&["column", "kind", "distinct", "missing", "note"], &[2, 3], rows);
+    }
+    for suspicion in &loaded.prepared.suspicions {
+        ui.line(format!("look    {suspicion}"));
     }
     let [train, valid, test] =
         [Part::Train, Part::Valid, Part::Test].map(|part| grouped(loaded.prepared.rows(part)));

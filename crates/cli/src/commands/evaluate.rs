@@ -12,7 +12,7 @@ use crate::ui::{Ui, metric, metrics};
 
 pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
     let (package, mut predictor) = predict::load(home, &args.model)?;
-    let frame = predict::frame(&Source::One(args.data.clone()), &predictor.plan.null_texts)?;
+    let frame = predict::frame(home, ui, &Source::One(args.data.clone()), &predictor.plan.null_texts)?;
     let part = label(&predictor.plan, &frame)?;
     let rows: Vec<usize> = (0..part.examples.rows).collect();
     let mut logits = Vec::new();

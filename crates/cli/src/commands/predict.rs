@@ -3,22 +3,27 @@
 use std::io::{Read, Write};
 
 use anyhow::Result;
+use cupola_data::Request;
 use cupola_infer::Predictor;
 use cupola_prep::{Answer, Frame, Label, Prediction};
 use cupola_registry::{Home, Package, Reference, write_file};
-use cupola_spec::Source;
+use cupola_spec::{Data, Source};
 
 use crate::args::{ModelArgs, PredictArgs};
+use crate::bars::Bars;
 use crate::device;
 use crate::failure::Mistake;
 use crate::load::roots;
+use crate::ui::Ui;
 
 /// Rows that go through the engine at once.
 const CHUNK: usize = 1024;
 
-pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
+pub fn run(home: &Home, ui: Ui, args: &PredictArgs) -> Result<()> {
     let (_, mut predictor) = load(home, &args.model)?;
-    let frame = input(&args.input, &predictor)?;
+    // What it prints is the predictions.
+    let ui = Ui { json: true, ..ui };
+    let frame = input(home, ui, &args.input, &predictor)?;
     // All of it before any output: a row that does not fit leaves no half file.
     let examples = predictor.plan.apply(&frame)?;
     let rows: Vec<usize> = (0..examples.rows).collect();
@@ -47,10 +52,10 @@ pub fn load(home: &Home, args: &ModelArgs) -> Result<(Package, Predictor)> {
     Ok((package, predictor))
 }
 
-fn input(path: &str, predictor: &Predictor) -> Result<Frame> {
+fn input(home: &Home, ui: Ui, path: &str, predictor: &Predictor) -> Result<Frame> {
     let nulls = &predictor.plan.null_texts;
     if path != "-" {
-        return frame(&Source::One(path.to_owned()), nulls);
+        return frame(home, ui, &Source::One(path.to_owned()), nulls);
     }
     let mut text = Vec::new();
     std::io::stdin().read_to_end(&mut text)?;
@@ -62,12 +67,16 @@ fn input(path: &str, predictor: &Predictor) -> Result<Frame> {
     };
     let mut file = tempfile::Builder::new().prefix("stdin").suffix(ending).tempfile()?;
     file.write_all(&text)?;
-    frame(&Source::One(file.path().to_string_lossy().into_owned()), nulls)
+    frame(home, ui, &Source::One(file.path().to_string_lossy().into_owned()), nulls)
 }
 
 /// Rows of a source as they are, without a query.
-pub fn frame(source: &Source, nulls: &[String]) -> Result<Frame> {
-    let table = cupola_data::load(source, None, nulls, &roots(None))?;
+pub fn frame(home: &Home, ui: Ui, source: &Source, nulls: &[String]) -> Result<Frame> {
+    let data = Data::plain(source.clone(), nulls);
+    let (roots, bars) = (roots(None), Bars::new(ui));
+    let request =
+        Request { source, data: &data, expect: &[], roots: &roots, home: home.root(), watch: &bars };
+    let table = cupola_data::load(&request)?;
     Ok(Frame::from_batches(&table.schema, &table.batches)?)
 }
 

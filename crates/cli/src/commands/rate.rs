@@ -26,7 +26,7 @@ pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
     if run.trees.is_some() {
         return Err(Mistake("trees have no learning rate; choose a network in `[model]`".into()).into());
     }
-    let loaded = load::data(home, &run, Some(&args.config))?;
+    let loaded = load::data(home, ui, &run, Some(&args.config))?;
     let architecture = architecture(&run, &loaded.prepared.plan)?;
     let device = device::choose(args.device.device)?;
     Memory::of(&run, &architecture.table()?, architecture.parameters()?).sizes_batch(

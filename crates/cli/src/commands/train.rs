@@ -65,7 +65,7 @@ fn train_in(
         let config = args.config.as_deref().ok_or_else(|| Mistake("give --config".into()))?;
         (load::config(models, config, &args.set)?, None)
     };
-    let loaded = load::data(models, &run, args.config.as_deref())?;
+    let loaded = load::data(models, ui, &run, args.config.as_deref())?;
     show_data(ui, &run, &loaded);
     if let Some(spec) = &run.trees {
         if ranks.size() > 1 {

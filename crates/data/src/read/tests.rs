@@ -2,18 +2,33 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use cupola_spec::{Data, Source};
+use datafusion::arrow::array::Array;
+use datafusion::arrow::ipc::writer::FileWriter;
+use datafusion::dataframe::DataFrameWriteOptions;
+use datafusion::prelude::SessionContext;
 use flate2::{Compression, write::GzEncoder};
 
-use datafusion::dataframe::DataFrameWriteOptions;
+use datafusion::arrow::datatypes::DataType;
 
 use super::*;
+use crate::watch::Unwatched;
 
-fn one(path: &str) -> Source {
-    Source::One(path.to_owned())
+/// Enough rows that the first guess of the types does not see the last one.
+const MANY_ROWS: usize = 10_005;
+
+fn read_as(dir: &Path, data: &Data) -> Result<Table, Error> {
+    let roots = [dir.to_owned()];
+    let home = dir.join(".home");
+    load(&Request { source: &data.source, data, expect: &[], roots: &roots, home: &home, watch: &Unwatched })
+}
+
+fn plain(name: &str) -> Data {
+    Data::plain(Source::One(name.to_owned()), &[String::new(), "NA".into(), "?".into()])
 }
 
 fn read(dir: &Path, name: &str, query: Option<&str>) -> Result<Table, Error> {
-    load(&one(name), query, &[String::new(), "NA".into(), "?".into()], &[dir.to_owned()])
+    read_as(dir, &Data { query: query.map(str::to_owned), ..plain(name) })
 }
 
 fn folder() -> tempfile::TempDir {
@@ -84,7 +99,7 @@ fn gzip_globs_and_queries_work_together() {
 #[test]
 fn a_type_that_changes_late_is_read_again_from_all_rows() {
     let dir = folder();
-    let rows = "7\n".repeat(GUESS_ROWS + 5);
+    let rows = "7\n".repeat(MANY_ROWS);
     fs::write(dir.path().join("a.csv"), format!("x\n{rows}1.5\n")).unwrap();
     assert_eq!(read(dir.path(), "a.csv", None).unwrap().schema.field(0).data_type().to_string(), "Float64");
 }
@@ -124,4 +139,70 @@ fn bad_input_is_named_with_its_row_and_remedy() {
     write("good.csv", b"x,y\n1,2\n");
     let query = read(dir.path(), "good.csv", Some("SELECT z FROM data")).unwrap_err().to_string();
     assert!(query.contains("columns are: x, y"), "{query}");
+}
+
+#[test]
+fn arrow_zstd_json_lists_and_spreadsheets_hold_the_same_rows() {
+    let dir = folder();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("a.csv"), "x,Name\n1,a\n?,b\n2.5,NA\n").unwrap();
+    let csv = read(dir.path(), "a.csv", None).unwrap();
+    let mut arrow = FileWriter::try_new(fs::File::create(at("a.arrow")).unwrap(), &csv.schema).unwrap();
+    csv.batches.iter().for_each(|batch| arrow.write(batch).unwrap());
+    arrow.finish().unwrap();
+    fs::write(at("a.csv.zst"), zstd::encode_all(&fs::read(at("a.csv")).unwrap()[..], 3).unwrap()).unwrap();
+    fs::write(at("a.json"), " [{\"x\":1.0,\"Name\":\"a\"},\n{\"Name\":\"b\"},{\"x\":2.5,\"Name\":null}]")
+        .unwrap();
+    for name in ["a.arrow", "a.csv.zst", "a.json"] {
+        let table = read(dir.path(), name, Some("SELECT x, Name FROM data")).unwrap();
+        let column = |of: &Table, name: &str| of.batches[0].column_by_name(name).unwrap().to_data();
+        assert_eq!(column(&table, "x"), column(&csv, "x"), "{name}");
+        let texts = datafusion::arrow::compute::cast(
+            table.batches[0].column_by_name("Name").unwrap(),
+            &DataType::Utf8,
+        );
+        assert_eq!(texts.unwrap().to_data(), column(&csv, "Name"), "{name}");
+    }
+    fs::write(at("cut.json"), "[{\"x\":1},{\"x\"").unwrap();
+    let error = read(dir.path(), "cut.json", None).unwrap_err().to_string();
+    assert!(error.starts_with("cut.json: row 2: "), "{error}");
+    fs::write(at("cut.csv.zst"), &fs::read(at("a.csv.zst")).unwrap()[..12]).unwrap();
+    let error = read(dir.path(), "cut.csv.zst", None).unwrap_err().to_string();
+    assert!(error.contains("not a readable zstd file"), "{error}");
+}
+
+#[test]
+fn a_folder_is_packed_once_and_again_when_a_file_changes() {
+    let dir = folder();
+    for (name, text) in [("a/1.txt", "one"), ("a/2.txt", "two"), ("b/3.txt", "three")] {
+        let path = dir.path().join("letters").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let first =
+        read(dir.path(), "letters", Some("SELECT class, text FROM data WHERE path <> 'a/1.txt'")).unwrap();
+    assert_eq!(format!("{:?}", first.batches[0].column(0)).matches('b').count() > 0, true);
+    assert_eq!(first.rows(), 2);
+    assert_eq!(read(dir.path(), "letters", None).unwrap().version.files, first.version.files);
+    fs::write(dir.path().join("letters/b/3.txt"), "four!").unwrap();
+    assert_ne!(read(dir.path(), "letters", None).unwrap().version.files, first.version.files);
+    fs::write(dir.path().join("letters/b/4.png"), "").unwrap();
+    let error = read(dir.path(), "letters", None).unwrap_err().to_string();
+    assert!(error.contains("kinds text and image") || error.contains("kinds image and text"), "{error}");
+}
+
+#[test]
+fn contents_of_listed_files_take_the_place_of_their_paths() {
+    let dir = folder();
+    fs::create_dir(dir.path().join("own")).unwrap();
+    fs::write(dir.path().join("own/labels.csv"), "file,label\nx.bin,1\ny.bin,0\n").unwrap();
+    fs::write(dir.path().join("own/x.bin"), [0, 255]).unwrap();
+    let data = Data { files: Some("file".into()), ..plain("own/labels.csv") };
+    let error = read_as(dir.path(), &data).unwrap_err().to_string();
+    assert!(error.contains("row 2: no file y.bin"), "{error}");
+    fs::write(dir.path().join("own/y.bin"), [7]).unwrap();
+    let table = read_as(dir.path(), &data).unwrap();
+    let bytes =
+        datafusion::arrow::array::AsArray::as_binary::<i32>(table.batches[0].column(0).as_ref()).clone();
+    assert_eq!((bytes.value(0), bytes.value(1)), (&[0_u8, 255][..], &[7_u8][..]));
 }

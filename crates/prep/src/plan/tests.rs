@@ -6,11 +6,11 @@ use super::*;
 use crate::{Column, Label, Targets, assign};
 
 fn numbers(values: &[f64]) -> Column {
-    Column::Number { values: values.to_vec(), integers: false }
+    Column::numbers(values.to_vec())
 }
 
 fn texts(values: &[&str]) -> Column {
-    Column::Text(values.iter().map(|v| (!v.is_empty()).then(|| (*v).to_owned())).collect())
+    Column::texts(values.iter().map(|v| (!v.is_empty()).then_some(*v)))
 }
 
 fn frame<const N: usize>(columns: [(&str, Column); N]) -> Frame {
@@ -143,7 +143,7 @@ proptest! {
     fn splits_follow_content_not_order(values in prop::collection::vec((0_u32..50, 0_u8..3), 40..200), turn in 1_usize..39) {
         let make = |rows: &[(u32, u8)]| frame([
             ("x", numbers(&rows.iter().map(|r| f64::from(r.0)).collect::<Vec<_>>())),
-            ("y", Column::Text(rows.iter().map(|r| Some(r.1.to_string())).collect())),
+            ("y", Column::texts(rows.iter().map(|r| Some(r.1.to_string())))),
         ]);
         let mut turned = values.clone();
         turned.rotate_left(turn);
@@ -165,12 +165,7 @@ fn stratified_splits_keep_the_shares_of_the_classes() {
     let n = 1000;
     let rows = frame([
         ("x", numbers(&(0..n).map(f64::from).collect::<Vec<_>>())),
-        (
-            "y",
-            Column::Text(
-                (0..n).map(|i| Some(if i % 20 == 0 { "rare" } else { "common" }.to_owned())).collect(),
-            ),
-        ),
+        ("y", Column::texts((0..n).map(|i| Some(if i % 20 == 0 { "rare" } else { "common" })))),
     ]);
     let parts = assign(&run(""), &rows).unwrap();
     let rare = |part: &[usize]| part.iter().filter(|&&i| i % 20 == 0).count();

@@ -31,7 +31,7 @@ fn run() -> Run {
 
 /// `y` counts up from 0 and `x` down; row `gap` of `y` is missing.
 fn table(rows: u32, gap: Option<usize>) -> Frame {
-    let numbers = |values: Vec<f64>| Column::Number { values, integers: false };
+    let numbers = |values: Vec<f64>| Column::numbers(values);
     let mut y: Vec<f64> = (0..rows).map(f64::from).collect();
     if let Some(gap) = gap {
         y[gap] = f64::NAN;
@@ -64,7 +64,7 @@ fn sorted(mut told: Vec<(Vec<i64>, Vec<i64>)>) -> Vec<(Vec<i64>, Vec<i64>)> {
 fn what_a_window_answers_for_lies_in_one_part_and_what_it_sees_lies_before() {
     // 20 rows: 10 for train, 4 for valid, 6 for test.
     let made = prepare(&run(), &table(20, None), None, None).unwrap();
-    let of = |part| sorted(told(&made.plan, made.part(part).memory().unwrap()));
+    let of = |part| sorted(told(&made.plan, &made.part(part).memory().unwrap()));
     let expected = |ends: std::ops::RangeInclusive<i64>| -> Vec<_> {
         ends.map(|end| (vec![end - 2, end - 1, end], vec![end + 1, end + 2])).collect()
     };
@@ -79,7 +79,7 @@ fn what_a_window_answers_for_lies_in_one_part_and_what_it_sees_lies_before() {
 #[test]
 fn a_gap_is_filled_in_windows_and_never_learned_as_a_target() {
     let made = prepare(&run(), &table(20, Some(5)), None, None).unwrap();
-    let train = sorted(told(&made.plan, made.part(Part::Train).memory().unwrap()));
+    let train = sorted(told(&made.plan, &made.part(Part::Train).memory().unwrap()));
     assert!(train.iter().all(|(_, ahead)| !ahead.contains(&5)), "{train:?}");
     assert!(train.contains(&(vec![4, 4, 6], vec![7, 8])), "{train:?}");
 }

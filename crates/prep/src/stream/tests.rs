@@ -14,9 +14,8 @@ fn run() -> Run {
 
 fn frame(rows: std::ops::Range<usize>) -> Frame {
     let x = rows.clone().map(|row| (row as f64 * 0.618).fract()).collect();
-    let y = rows.map(|row| Some(if row == 7777 { "rare" } else { ["a", "b"][row % 2] }.to_owned())).collect();
-    let columns =
-        [("x".to_owned(), Column::Number { values: x, integers: false }), ("y".to_owned(), Column::Text(y))];
+    let y = rows.map(|row| Some(if row == 7777 { "rare" } else { ["a", "b"][row % 2] }));
+    let columns = [("x".to_owned(), Column::numbers(x)), ("y".to_owned(), Column::texts(y))];
     Frame::new(IndexMap::from(columns))
 }
 
@@ -66,9 +65,8 @@ fn the_size_of_batches_changes_nothing() {
 fn a_value_that_does_not_fit_is_told_with_its_row() {
     let source = |visit: &mut dyn FnMut(Frame) -> Result<(), Error>| {
         visit(frame(0..5000))?;
-        let y = vec![Some("a".to_owned()), None];
-        let x = Column::Number { values: vec![1.0, f64::INFINITY], integers: false };
-        visit(Frame::new(IndexMap::from([("x".to_owned(), x), ("y".to_owned(), Column::Text(y))])))
+        let (x, y) = (Column::numbers(vec![1.0, f64::INFINITY]), Column::texts([Some("a"), None]));
+        visit(Frame::new(IndexMap::from([("x".to_owned(), x), ("y".to_owned(), y)])))
     };
     let folder = tempfile::tempdir().unwrap();
     let found = prepare_stream(&run(), &source, None, folder.path(), None).err().unwrap();

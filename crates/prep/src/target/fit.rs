@@ -1,5 +1,6 @@
 //! What is learned about a target before training.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use cupola_spec::{Scaling, Target, TargetKind};
@@ -7,7 +8,8 @@ use cupola_spec::{Scaling, Target, TargetKind};
 use super::FittedTarget;
 use crate::error::Error;
 use crate::frame::{Column, Frame};
-use crate::number::{Moments, finite};
+use crate::number::finite;
+use crate::sketch::Moments;
 use crate::transform::FittedInput;
 use crate::window::naive_error;
 
@@ -63,7 +65,13 @@ impl FittedTarget {
             let values = frame.require(&column, "check `[[targets]]`")?;
             numeric &= matches!(values, Column::Number { .. });
             for row in 0..frame.rows() {
-                *counts.entry(values.text(row).unwrap_or_default()).or_default() += 1;
+                let text = values.text(row).unwrap_or_default();
+                match counts.get_mut(text.as_ref()) {
+                    Some(count) => *count += 1,
+                    None => {
+                        counts.insert(text.into_owned(), 1);
+                    }
+                }
             }
         }
         let mut classes: Vec<String> = counts.keys().cloned().collect();
@@ -85,8 +93,8 @@ impl FittedTarget {
                 train.rows()
             )));
         }
-        let in_train: HashSet<String> = (0..train.rows()).filter_map(|row| values.text(row)).collect();
-        if let Some(absent) = classes.iter().find(|class| !in_train.contains(*class)) {
+        let in_train: HashSet<Cow<'_, str>> = (0..train.rows()).filter_map(|row| values.text(row)).collect();
+        if let Some(absent) = classes.iter().find(|class| !in_train.contains(class.as_str())) {
             return Err(wrong(format!(
                 "class `{absent}` has {} rows, none of them for training; add rows or leave the class out with `data.query`",
                 counts[absent]
@@ -112,7 +120,7 @@ fn standard(values: &[f64]) -> (f64, f64) {
 /// Refuses a target with missing values, with their number and the first row.
 pub(crate) fn present(column: &str, frame: &Frame) -> Result<(), Error> {
     let values = frame.require(column, "check `[[targets]]`")?;
-    let missing: Vec<usize> = (0..frame.rows()).filter(|&row| values.text(row).is_none()).collect();
+    let missing: Vec<usize> = (0..frame.rows()).filter(|&row| values.is_missing(row)).collect();
     match missing.first() {
         None => Ok(()),
         Some(first) => Err(Error::Target {

@@ -1,11 +1,11 @@
 //! Keys of an input that do not go with its kind.
 
-use crate::input::{Input, Kind};
+use crate::input::{Encoding, Fill, Input, Kind, Scaling};
 
 /// Tables are one block whatever their columns; each other kind is its own.
 pub(super) fn block_of(kind: Kind) -> u8 {
     match kind {
-        Kind::Number | Kind::Category => 0,
+        Kind::Number | Kind::Category | Kind::Date => 0,
         Kind::Image => 1,
         Kind::Series => 2,
         Kind::Text => 3,
@@ -44,13 +44,47 @@ pub(super) fn misplaced(input: &Input) -> Vec<(&'static str, &'static str)> {
         input.scale.is_some(),
         image || series || kind == Kind::Number,
         "scale",
-        "a category or a text is not scaled; remove it",
+        "a category, a date or a text is not scaled; remove it",
     );
     only(
         input.encode.is_some() || input.unseen.is_some(),
         kind == Kind::Category,
         "kind",
         "`encode` and `unseen` are for categories; remove them",
+    );
+    let (number, category, date) = (kind == Kind::Number, kind == Kind::Category, kind == Kind::Date);
+    only(
+        input.fill.is_some(),
+        number || category,
+        "fill",
+        "only numbers and categories are filled; remove it",
+    );
+    only(input.indicator.is_some(), number, "indicator", "only numbers have an indicator; remove it");
+    only(input.outliers.is_some(), number, "outliers", "only numbers have outliers; remove it");
+    only(input.interact.is_some(), number, "interact", "only numbers have products; remove it");
+    only(
+        input.parts.is_some() || input.cycle.is_some() || input.format.is_some(),
+        date,
+        "kind",
+        "`parts`, `cycle` and `format` are for dates; remove them",
+    );
+    only(
+        input.buckets.is_some(),
+        input.encode == Some(Encoding::Hash),
+        "buckets",
+        "buckets are for `encode = \"hash\"`; remove them",
+    );
+    let named = matches!(&input.fill, Some(Fill::Name(name)) if !matches!(name.as_str(), "median" | "mean" | "mode" | "knn"));
+    only(named, !number, "fill", "write `median`, `mean`, `mode`, `knn` or a number");
+    let curved = matches!(input.scale, Some(Scaling::Robust | Scaling::Quantile | Scaling::Power));
+    only(curved, number, "scale", "that scale is for numbers; write `standard`, `min_max` or `none`");
+    only(
+        input
+            .outliers
+            .is_some_and(|outliers| outliers.limit.is_some_and(|limit| limit.is_nan() || limit <= 0.0)),
+        false,
+        "outliers",
+        "a limit of 0 leaves nothing; write 1.5 for `iqr` or 3 for `z_score`",
     );
     if image && input.shape.is_none() {
         wrong.push(("kind", "an image needs `shape = [channels, height, width]`"));

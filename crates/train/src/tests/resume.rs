@@ -74,14 +74,14 @@ fn frame() -> Frame {
     let mut columns: Vec<(String, Column)> = (0..64)
         .map(|column| {
             let values = (0..rows).map(|row| (f64::from(row * 64 + column) * 0.618).fract()).collect();
-            (format!("p{column}"), Column::Number { values, integers: false })
+            (format!("p{column}"), Column::numbers(values))
         })
         .collect();
     let words = ["red", "blue", "", "deep green"];
-    let texts = (0..rows).map(|row| Some(words[(row % 4) as usize].repeat(1 + (row % 3) as usize))).collect();
-    columns.push(("t".into(), Column::Text(texts)));
-    let classes = (0..rows).map(|row| Some(["a", "b", "c"][(row % 3) as usize].to_owned())).collect();
-    columns.push(("y".into(), Column::Text(classes)));
+    let texts = (0..rows).map(|row| Some(words[(row % 4) as usize].repeat(1 + (row % 3) as usize)));
+    columns.push(("t".into(), Column::texts(texts)));
+    let classes = (0..rows).map(|row| Some(["a", "b", "c"][(row % 3) as usize]));
+    columns.push(("y".into(), Column::texts(classes)));
     Frame::new(columns.into_iter().collect())
 }
 

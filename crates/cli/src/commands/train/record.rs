@@ -33,7 +33,7 @@ pub fn create(home: &Home, run: &Run, loaded: &Loaded) -> Result<(RunFolder, Run
 
 /// The dataset version of a run: its source's, with the test source's inside.
 fn dataset(loaded: &Loaded) -> Result<Value> {
-    let mut version = serde_json::to_value(&loaded.table.version)?;
+    let mut version = serde_json::to_value(&loaded.source.version)?;
     if let Some(test) = &loaded.test {
         version["test"] = serde_json::to_value(&test.version)?;
     }

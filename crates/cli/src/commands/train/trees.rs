@@ -56,6 +56,6 @@ pub fn run(home: &Home, ui: Ui, run: &Run, loaded: &Loaded, spec: &TreesSpec) ->
     };
     finish(home, ui, &made, record, |part| {
         let part = of(part)?;
-        Ok(metrics_of(plan, &plain_aims(plan), &trees.logits(&part.examples)?, part))
+        Ok(metrics_of(plan, &plain_aims(plan), &trees.logits(&part.examples)?, &part))
     })
 }

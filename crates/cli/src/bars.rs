@@ -1,0 +1,121 @@
+//! How far collecting is: a bar on a terminal, a plain line now and then in a pipe.
+
+use std::io::IsTerminal;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cupola_data::{Unit, Watch};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::ui::{Ui, grouped};
+
+/// What takes less is not worth a word.
+const SOON: Duration = Duration::from_secs(1);
+/// Between two lines in a pipe.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Shows one piece of work after another.
+pub struct Bars {
+    ui: Ui,
+    now: Mutex<Option<Work>>,
+}
+
+struct Work {
+    what: String,
+    unit: Unit,
+    total: Option<u64>,
+    done: u64,
+    began: Instant,
+    told: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Bars {
+    pub fn new(ui: Ui) -> Self {
+        Self { ui, now: Mutex::new(None) }
+    }
+
+    fn now(&self) -> MutexGuard<'_, Option<Work>> {
+        // Nothing that holds the lock panics half-way.
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watch for Bars {
+    fn begin(&self, what: &str, unit: Unit, total: Option<u64>) {
+        let began = Instant::now();
+        let work = Work { what: what.to_owned(), unit, total, done: 0, began, told: began, bar: None };
+        if let Some(before) = self.now().replace(work)
+            && let Some(bar) = before.bar
+        {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn advance(&self, by: u64) {
+        let mut now = self.now();
+        let Some(work) = now.as_mut() else { return };
+        work.done += by;
+        if self.ui.quiet || work.began.elapsed() < SOON {
+            return;
+        }
+        if std::io::stderr().is_terminal() {
+            let bar = work.bar.get_or_insert_with(|| bar(&work.what, work.unit, work.total));
+            bar.set_position(work.done);
+        } else if work.told.elapsed() >= PAUSE {
+            work.told = Instant::now();
+            self.ui.line(work.line());
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = self.now().take().and_then(|work| work.bar) {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Work {
+    #[allow(clippy::cast_precision_loss)]
+    fn line(&self) -> String {
+        let rate = self.done as f64 / self.began.elapsed().as_secs_f64();
+        let amount = |n: u64| match self.unit {
+            Unit::Bytes => format!("{:.1} MB", n as f64 / 1e6),
+            Unit::Rows => format!("{} rows", grouped(usize::try_from(n).unwrap_or_default())),
+            Unit::Files => format!("{n} files"),
+            Unit::Pages => format!("{n} pages"),
+        };
+        let per = match self.unit {
+            Unit::Bytes => format!("{:.1} MB/s", rate / 1e6),
+            _ => format!("{rate:.0}/s"),
+        };
+        match self.total.filter(|total| *total > 0) {
+            Some(total) => {
+                let left = total.saturating_sub(self.done) as f64 / rate.max(1e-9);
+                format!("{}: {} of {}, {per}, ETA {left:.0} s", self.what, amount(self.done), amount(total))
+            }
+            None => format!("{}: {}, {per}", self.what, amount(self.done)),
+        }
+    }
+}
+
+fn bar(what: &str, unit: Unit, total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+    let amount = match unit {
+        Unit::Bytes => "{bytes}/{total_bytes}, {bytes_per_sec}",
+        _ => "{human_pos}/{human_len}, {per_sec}",
+    };
+    let alone = match unit {
+        Unit::Bytes => "{bytes}, {bytes_per_sec}",
+        _ => "{human_pos}, {per_sec}",
+    };
+    let style = match total {
+        Some(_) => format!("{{spinner}} {{msg}} {{wide_bar}} {amount}, ETA {{eta}}"),
+        None => format!("{{spinner}} {{msg}} {alone}"),
+    };
+    if let Ok(style) = ProgressStyle::with_template(&style) {
+        bar.set_style(style);
+    }
+    bar.set_message(what.to_owned());
+    bar
+}

@@ -1,0 +1,265 @@
+//! Adding a version: collect, hold against what is expected, profile, keep.
+
+use std::path::PathBuf;
+
+use cupola_spec::Data;
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::DataType;
+use jiff::Timestamp;
+
+use super::{Datasets, Manifest, checked};
+use crate::collect::{Collected, Request, TableWriter};
+use crate::error::Error;
+use crate::files::DataFile;
+use crate::profile::Profiler;
+use crate::read::{Opened, runtime};
+use crate::version::FileVersion;
+use crate::watch::{Unit, Watch};
+
+/// What a person says of a dataset.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// Whose it is to use, and how.
+    pub licence: Option<String>,
+    /// How often the source changes.
+    pub updates: Option<String>,
+}
+
+/// What came of adding.
+#[derive(Debug)]
+pub enum Added {
+    /// A new version.
+    New(Box<Manifest>),
+    /// The newest version holds the same.
+    Same(Box<Manifest>),
+}
+
+impl Added {
+    /// The version that holds the data.
+    pub fn manifest(&self) -> &Manifest {
+        match self {
+            Self::New(manifest) | Self::Same(manifest) => manifest,
+        }
+    }
+}
+
+impl Datasets {
+    /// Collects a source and keeps it as a new version, unless the newest one holds the same.
+    ///
+    /// # Errors
+    /// Everything in [`Error`]; no version is then there that was not there before.
+    pub fn add(&self, name: &str, request: &Request<'_>, about: &About) -> Result<Added, Error> {
+        checked(name)?;
+        let parent =
+            self.versions(name).last().map(|newest| self.manifest(name, Some(*newest))).transpose()?;
+        let runtime = runtime(&request.label())?;
+        let collected = runtime.block_on(request.collect())?;
+        self.keep(name, request, about, parent.as_ref(), collected, runtime)
+    }
+
+    /// Collects the source of the newest version again. Where it has a watermark, only rows beyond it are
+    /// asked for and added to those there are.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn pull(&self, name: &str, watch: &dyn Watch) -> Result<Added, Error> {
+        let parent = self.manifest(name, None)?;
+        let request = Request {
+            source: &parent.data.source,
+            data: &parent.data,
+            expect: &parent.expect,
+            roots: &parent.roots,
+            home: &self.home,
+            watch,
+        };
+        let runtime = runtime(&request.label())?;
+        let about = About { licence: parent.licence.clone(), updates: parent.updates.clone() };
+        let collected = runtime.block_on(request.collect_after(parent.watermark.as_deref()));
+        let mut collected = match collected {
+            // Nothing is beyond the watermark.
+            Err(Error::Empty { .. }) if parent.watermark.is_some() => {
+                return Ok(Added::Same(Box::new(parent)));
+            }
+            other => other?,
+        };
+        if parent.watermark.is_some() {
+            let (files, versions) = self.files(name, Some(parent.version))?.1.into_iter().unzip();
+            let before = Collected { files, versions, datasets: Vec::new() };
+            let n = before.versions.len();
+            for version in &mut collected.versions {
+                version.name = numbered(&version.name, n);
+            }
+            collected = Collected {
+                files: before.files.into_iter().chain(collected.files).collect(),
+                versions: before.versions.into_iter().chain(collected.versions).collect(),
+                datasets: before.datasets,
+            };
+        }
+        self.keep(name, &request, &about, Some(&parent), collected, runtime)
+    }
+
+    fn keep(
+        &self,
+        name: &str,
+        request: &Request<'_>,
+        about: &About,
+        parent: Option<&Manifest>,
+        collected: Collected,
+        runtime: tokio::runtime::Runtime,
+    ) -> Result<Added, Error> {
+        let before = parent.map(|parent| &parent.profile);
+        request.watch.begin(&format!("reading {}", request.label()), Unit::Rows, None);
+        let opened = Opened::of(request, collected, runtime, before, &mut |_, batch| {
+            request.watch.advance(batch.map_or(0, |batch| batch.num_rows() as u64));
+            Ok(())
+        });
+        request.watch.end();
+        let mut opened = opened?;
+        // Rows that no file holds as they are get one.
+        let altered =
+            request.data.query.is_some() || request.data.files.is_some() || opened.report.quarantined > 0;
+        let mut profiler = Profiler::new(&opened.schema);
+        let watermark = self.read_all(request, &opened, &mut profiler, altered)?;
+        let (files, watermark) = (watermark.0, watermark.1);
+        if let Some((file, version)) = files {
+            (opened.files, opened.versions) = (vec![file], vec![version.clone()]);
+            opened.version.files = vec![version];
+        } else {
+            opened.version.files.clone_from(&opened.versions);
+        }
+        if let Some(parent) = parent
+            && same(parent, &opened)
+        {
+            return Ok(Added::Same(Box::new(parent.clone())));
+        }
+        for (file, version) in self.originals(&opened) {
+            self.blobs().add(&file, version, request.watch)?;
+        }
+        let mut manifest = Manifest {
+            format_version: Manifest::FORMAT_VERSION,
+            name: name.to_owned(),
+            version: 0,
+            parent: parent.map(|parent| parent.version),
+            created: format!("{:.3}", Timestamp::now()),
+            dataset: opened.version,
+            data: Data { source: request.source.clone(), test_source: None, ..request.data.clone() },
+            roots: request
+                .roots
+                .iter()
+                .map(|root| std::path::absolute(root).unwrap_or(root.clone()))
+                .collect(),
+            watermark,
+            licence: about.licence.clone(),
+            updates: about.updates.clone(),
+            expect: request.expect.to_vec(),
+            report: opened.report,
+            profile: profiler.finish(),
+        };
+        self.publish(&mut manifest)?;
+        Ok(Added::New(Box::new(manifest)))
+    }
+
+    /// Profiles all rows, finds the largest value of the watermark, and writes the rows to a file of their
+    /// own if they are `altered`.
+    #[allow(clippy::type_complexity, reason = "both are optional, and read at once")]
+    fn read_all(
+        &self,
+        request: &Request<'_>,
+        opened: &Opened,
+        profiler: &mut Profiler,
+        altered: bool,
+    ) -> Result<(Option<(DataFile, FileVersion)>, Option<String>), Error> {
+        let mark = request.data.watermark.as_deref().map(|column| {
+            opened.schema.index_of(column).map_err(|_| Error::Place {
+                text: "data.watermark".to_owned(),
+                why: format!("there is no column `{column}`; name one of the answer"),
+            })
+        });
+        let mark = mark.transpose()?;
+        let folder = tempfile::tempdir_in(made(&self.root())?);
+        let folder = folder.map_err(|source| Error::Io { path: self.root(), source })?;
+        let path = folder.path().join("rows.parquet");
+        let mut writer = altered.then(|| TableWriter::new(&path, &opened.schema)).transpose()?;
+        let mut largest: Option<Largest> = None;
+        request.watch.begin("profiling", Unit::Rows, Some(opened.version.rows as u64));
+        let done = opened.each(&mut |batch| {
+            profiler.see(batch)?;
+            if let Some(index) = mark {
+                largest = Largest::of(batch.column(index), largest.take())?;
+            }
+            if let Some(writer) = &mut writer {
+                writer.push(batch)?;
+            }
+            request.watch.advance(batch.num_rows() as u64);
+            Ok::<(), Error>(())
+        });
+        request.watch.end();
+        done?;
+        let Some(writer) = writer else { return Ok((None, largest.map(|largest| largest.text))) };
+        writer.finish()?;
+        let version =
+            FileVersion { name: "rows.parquet".to_owned(), ..FileVersion::of(&path, request.watch)? };
+        // The blob is what stays of it.
+        self.blobs().add(&path, &version, request.watch)?;
+        let file = DataFile::named(self.blobs().path(&version.sha256), version.name.clone())?;
+        Ok((Some((file, version)), largest.map(|largest| largest.text)))
+    }
+
+    /// The files as they came, which may have been written in another form to be read.
+    fn originals<'a>(&self, opened: &'a Opened) -> Vec<(PathBuf, &'a FileVersion)> {
+        opened
+            .files
+            .iter()
+            .map(|file| file.original.clone().unwrap_or(file.path.clone()))
+            .zip(&opened.versions)
+            .collect()
+    }
+}
+
+/// Whether a version holds what was read: rows, columns and what is known of them.
+fn same(parent: &Manifest, opened: &Opened) -> bool {
+    parent.dataset.files == opened.version.files
+        && parent.dataset.schema == opened.version.schema
+        && parent.dataset.query == opened.version.query
+}
+
+fn made(path: &std::path::Path) -> Result<&std::path::Path, Error> {
+    std::fs::create_dir_all(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    Ok(path)
+}
+
+/// `rows.parquet` as `rows-3.parquet`: files of one version have names of their own.
+fn numbered(name: &str, n: usize) -> String {
+    let (stem, ending) = name.split_once('.').unwrap_or((name, ""));
+    format!("{stem}-{n}.{ending}")
+}
+
+/// The largest value of a column so far, as a database compares it.
+struct Largest {
+    number: Option<f64>,
+    text: String,
+}
+
+impl Largest {
+    fn of(column: &datafusion::arrow::array::ArrayRef, so_far: Option<Self>) -> Result<Option<Self>, Error> {
+        let wrong = |error: datafusion::arrow::error::ArrowError| Error::Engine {
+            path: "data.watermark".to_owned(),
+            why: error.to_string(),
+        };
+        let texts = cast(column, &DataType::Utf8).map_err(wrong)?;
+        let numeric = column.data_type().is_numeric();
+        let mut largest = so_far;
+        for text in texts.as_string::<i32>().iter().flatten() {
+            let number = if numeric { text.parse().ok() } else { None };
+            let beyond = largest.as_ref().is_none_or(|known| match (number, known.number) {
+                (Some(new), Some(old)) => new > old,
+                _ => text > known.text.as_str(),
+            });
+            if beyond {
+                largest = Some(Self { number, text: text.to_owned() });
+            }
+        }
+        Ok(largest)
+    }
+}

@@ -1,0 +1,224 @@
+//! Learning the transforms: each input sees the training rows, in one piece or in many.
+
+use cupola_spec::{Encoding, Fill, Input, Kind, Scaling, Target, TargetKind, Tokens, TokensKind};
+
+use super::{FittedInput, SEND};
+use crate::category::{CategoryFit, FOLDS};
+use crate::date::DateFit;
+use crate::error::Error;
+use crate::frame::Frame;
+use crate::infer::Resolved;
+use crate::media;
+use crate::nearest::Donors;
+use crate::number::{NumberFit, finite, pixel};
+use crate::sketch::Moments;
+use crate::text::FittedTokenizer;
+use crate::window::FittedSeries;
+
+/// Seed of the hash that tells a training row's fold.
+const FOLD_SEED: u64 = 0x666f_6c64;
+
+/// An input that is being fitted.
+#[derive(Debug)]
+pub(crate) enum InputFit {
+    Number {
+        input: Input,
+        columns: Vec<NumberFit>,
+        donors: Option<Donors>,
+    },
+    Category {
+        input: Input,
+        columns: Vec<CategoryFit>,
+    },
+    Date {
+        input: Input,
+        columns: Vec<DateFit>,
+    },
+    /// Values of one scale: those of a picture or a series.
+    Scaled {
+        input: Input,
+        columns: Vec<String>,
+        moments: Moments,
+    },
+    /// What is learned of a sample at once.
+    Done(FittedInput),
+}
+
+impl InputFit {
+    /// Begins. Texts and windows are learned of `sample`; of numbers all values are kept if `exact`.
+    pub fn new(resolved: &Resolved, sample: &Frame, exact: bool) -> Result<Self, Error> {
+        let (input, columns) = (resolved.input.clone(), &resolved.columns);
+        Ok(match input.kind {
+            Kind::Number => {
+                let knn = matches!(&input.fill, Some(Fill::Name(name)) if name == "knn");
+                let donors = knn.then(|| Donors::new(columns));
+                let columns = columns.iter().map(|column| NumberFit::new(column, exact)).collect();
+                Self::Number { input, columns, donors }
+            }
+            Kind::Category => {
+                let policy = input.category();
+                let columns = columns.iter().map(|column| CategoryFit::new(column, policy.clone())).collect();
+                Self::Category { input, columns }
+            }
+            Kind::Date => {
+                let columns = columns.iter().map(|column| DateFit::new(column, &input)).collect();
+                Self::Date { input, columns }
+            }
+            Kind::Series if input.window.is_some() => {
+                let scale = input.scale.unwrap_or(Scaling::Standard);
+                let columns = columns.iter().map(|column| FittedSeries::fit(column, scale, sample));
+                let columns = columns.collect::<Result<_, _>>()?;
+                Self::Done(FittedInput::Window {
+                    name: input.name,
+                    columns,
+                    window: input.window.unwrap_or(1),
+                })
+            }
+            Kind::Image | Kind::Series => {
+                Self::Scaled { input, columns: columns.clone(), moments: Moments::default() }
+            }
+            Kind::Text => Self::Done(text(resolved, sample)?),
+        })
+    }
+
+    /// Whether it needs to know the target.
+    pub fn wants_outcomes(&self) -> bool {
+        matches!(self, Self::Category { input, .. } if input.encode == Some(Encoding::Target))
+    }
+
+    /// Learns of training rows.
+    pub fn see(&mut self, frame: &Frame, outcomes: Option<&[(f64, usize)]>) -> Result<(), Error> {
+        match self {
+            Self::Number { columns, donors, .. } => {
+                columns.iter_mut().try_for_each(|column| column.see(frame))?;
+                donors.iter_mut().try_for_each(|donors| donors.see(frame))
+            }
+            Self::Category { columns, .. } => {
+                columns.iter_mut().try_for_each(|column| column.see(frame, outcomes))
+            }
+            Self::Date { columns, .. } => columns.iter_mut().try_for_each(|column| column.see(frame)),
+            Self::Scaled { input, columns, moments } => scaled(input, columns, frame, moments),
+            Self::Done(_) => Ok(()),
+        }
+    }
+
+    /// The transform.
+    pub fn finish(self) -> Result<FittedInput, Error> {
+        Ok(match self {
+            Self::Number { input, columns, donors } => {
+                let columns = columns.into_iter().map(|column| column.finish(&input)).collect();
+                FittedInput::Number { name: input.name, columns, donors }
+            }
+            Self::Category { input, columns } => {
+                let columns = columns.into_iter().map(CategoryFit::finish).collect::<Result<_, _>>()?;
+                FittedInput::Category { name: input.name, columns }
+            }
+            Self::Date { input, columns } => FittedInput::Date {
+                name: input.name,
+                columns: columns.into_iter().map(DateFit::finish).collect(),
+            },
+            Self::Scaled { input, columns, moments } => {
+                let name = input.name.clone();
+                if input.kind == Kind::Image {
+                    let shape = input.shape.unwrap_or([1, 1, columns.len()]);
+                    let (shift, factor) = moments.scaling(input.scale.unwrap_or(Scaling::MinMax));
+                    FittedInput::Image { name, columns, shape, shift, factor }
+                } else {
+                    let shape = input.steps.unwrap_or([columns.len(), 1]);
+                    let (shift, factor) = moments.scaling(input.scale.unwrap_or(Scaling::Standard));
+                    FittedInput::Series { name, columns, shape, shift, factor }
+                }
+            }
+            Self::Done(fitted) => fitted,
+        })
+    }
+}
+
+/// Moments of all values of a picture or a series together.
+fn scaled(input: &Input, columns: &[String], frame: &Frame, moments: &mut Moments) -> Result<(), Error> {
+    let size =
+        input.shape.map(|shape| shape.iter().product()).or(input.steps.map(|steps| steps.iter().product()));
+    let of_files = columns.len() == 1 && size.is_some_and(|size: usize| size > 1);
+    for column in columns {
+        let values = frame.require(column, SEND)?;
+        for row in 0..frame.rows() {
+            if !of_files {
+                moments.add(pixel(column, values, row)?);
+                continue;
+            }
+            let own = match (input.shape, input.steps) {
+                (Some(shape), _) => media::picture(column, values, row, shape)?,
+                (None, steps) => {
+                    media::sound(column, values, row, steps.map_or(1, |steps| steps.iter().product()))?
+                }
+            };
+            own.into_iter().for_each(|value| moments.add(value));
+        }
+    }
+    Ok(())
+}
+
+fn text(resolved: &Resolved, sample: &Frame) -> Result<FittedInput, Error> {
+    let (input, name) = (&resolved.input, resolved.input.name.clone());
+    let [column] = resolved.columns.as_slice() else {
+        let why =
+            format!("{} columns; a text has one, so declare one input for each", resolved.columns.len());
+        return Err(Error::Input { input: name, why });
+    };
+    let kind = TokensKind::Bpe;
+    let standard = Tokens { kind, vocabulary: 8000, length: 128, lowercase: false, file: None };
+    let spec = input.tokens.clone().unwrap_or(standard);
+    let tokenizer = match &resolved.tokenizer {
+        Some(learned) if spec.file.is_none() => learned.clone(),
+        _ => FittedTokenizer::fit(&name, column, &spec, sample)?,
+    };
+    Ok(FittedInput::Text { name, column: column.clone(), length: spec.length, tokenizer })
+}
+
+/// The target as a number, for encodings that are made of it: the value itself, or whether it is the second
+/// of two classes.
+#[derive(Debug)]
+pub(crate) struct Outcomes {
+    column: String,
+    class: Option<String>,
+}
+
+impl Outcomes {
+    /// Of a target whose values are those of `sample`.
+    pub fn of(target: &Target, sample: &Frame) -> Result<Self, Error> {
+        let wrong = |why: &str| Error::Target { column: target.name.clone(), why: why.to_owned() };
+        let only = "`encode = \"target\"` is for a number or two classes; write `one_hot` or `frequency`";
+        let column = target.column().unwrap_or_default().to_owned();
+        let class = match target.kind {
+            TargetKind::Number => None,
+            TargetKind::Category => {
+                let values = sample.require(&column, "check `[[targets]]`")?;
+                let classes: std::collections::BTreeSet<String> =
+                    (0..sample.rows()).filter_map(|row| Some(values.text(row)?.into_owned())).collect();
+                if classes.len() > 2 {
+                    return Err(wrong(only));
+                }
+                classes.last().cloned()
+            }
+            _ => return Err(wrong(only)),
+        };
+        Ok(Self { column, class })
+    }
+
+    /// Outcome and fold of each row.
+    pub fn each(&self, frame: &Frame) -> Result<Vec<(f64, usize)>, Error> {
+        let values = frame.require(&self.column, "check `[[targets]]`")?;
+        let outcome = |row: usize| match &self.class {
+            Some(class) => Ok(f64::from(u8::from(values.text(row).as_deref() == Some(class)))),
+            None => Ok(finite(&self.column, values, row)?.unwrap_or_default()),
+        };
+        let folds = folds(frame);
+        (0..frame.rows()).map(|row| Ok((outcome(row)?, folds[row]))).collect()
+    }
+}
+
+/// The fold of each row, by its content.
+pub(crate) fn folds(frame: &Frame) -> Vec<usize> {
+    let fold = |row: usize| usize::try_from(frame.row_key(row, FOLD_SEED) % FOLDS as u64).unwrap_or_default();
+    (0..frame.rows()).map(fold).collect()
+}

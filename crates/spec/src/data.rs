@@ -1,0 +1,174 @@
+//! `[data]`: where the rows come from.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One place or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Source {
+    /// A path, a glob, a URL or a dataset.
+    One(String),
+    /// Several of them, read as one table.
+    Many(Vec<String>),
+}
+
+impl Source {
+    /// The paths, globs and URLs, in the order typed.
+    pub fn patterns(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// Where the rows come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Files, globs or folders; `http(s)://` and `s3://` URLs of files; `postgres://`, `mysql://` or
+    /// `sqlite:` with `sql`; `dataset:NAME` or `dataset:NAME:VERSION`. Files are `.csv`, `.tsv`,
+    /// `.jsonl`, `.ndjson`, `.json`, `.parquet`, `.arrow`, `.avro`, `.xlsx`, `.xls`, `.ods`; the text
+    /// formats also with `.gz` or `.zst`. A folder holds pictures, texts or sounds, those of each class
+    /// in a folder of its name. `${NAME}` stands for a variable of the environment.
+    pub source: Source,
+    /// Files that are kept for the test split. With these, `split.test` is not drawn from `source`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_source: Option<Source>,
+    /// SQL over the table `data`, such as `SELECT * FROM data WHERE price > 0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// SQL that the database of `source` runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql: Option<String>,
+    /// A column that grows, such as a time of change: `cupola data pull` then asks the database of
+    /// `source` only for rows beyond the largest value there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<String>,
+    /// A column of paths: the contents of the files take their place, such as pictures for a list of
+    /// labels. Paths are relative to the file that lists them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<String>,
+    /// Texts that mean "missing" in CSV, besides the empty field.
+    pub null: Vec<String>,
+    /// Never hold all rows in memory: they are read four times and kept on disk as the network takes
+    /// them.
+    pub stream: bool,
+    /// How `http(s)://` sources are asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
+    /// The `http(s)://` source answers with pages of JSON records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<Api>,
+    /// The `http(s)://` source is a web page with a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Page>,
+}
+
+impl Data {
+    /// Rows of a source as they are, with these texts for "missing".
+    pub fn plain(source: Source, null: &[String]) -> Self {
+        Self {
+            source,
+            test_source: None,
+            query: None,
+            sql: None,
+            watermark: None,
+            files: None,
+            null: null.to_vec(),
+            stream: false,
+            http: None,
+            api: None,
+            page: None,
+        }
+    }
+}
+
+/// How a server is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Headers, such as `Authorization = "Bearer ${TOKEN}"`; `${file:PATH}` stands for a file's first line.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// Requests a second at most.
+    #[serde(default = "five")]
+    #[schemars(range(min = 0.001))]
+    pub rate: f64,
+    /// How often a request that fails is tried again, after 0.5, 1, 2 ... seconds.
+    #[serde(default = "four")]
+    pub retries: usize,
+    /// Seconds until an answer that does not come counts as failed.
+    #[serde(default = "thirty")]
+    #[schemars(range(min = 1))]
+    pub timeout: u64,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { headers: BTreeMap::new(), rate: five(), retries: four(), timeout: thirty() }
+    }
+}
+
+fn five() -> f64 {
+    5.0
+}
+
+fn four() -> usize {
+    4
+}
+
+fn thirty() -> u64 {
+    30
+}
+
+/// How records are found in JSON, and how one page leads to the next: by `next`, by `cursor` and
+/// `parameter`, or by counting `parameter` up from `first`. Without any of them there is one page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// JSON pointer of the list of records, such as `/results`; left out: the answer is the list.
+    #[serde(default)]
+    pub records: String,
+    /// JSON pointer of the next page's URL. `link` reads the header of that name (RFC 8288).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// JSON pointer of what `parameter` is to be for the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Parameter of the URL that says which page is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+    /// Where pages are counted: number of the first one. They end with one that has no records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
+    /// Pages at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<u64>,
+}
+
+/// What to take from a web page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// CSS selector of the table, or of what is a row where there are `columns`. Default: `table`, the
+    /// first one.
+    #[serde(default = "table")]
+    pub select: String,
+    /// For each column the CSS selector of its value within a row; `a@href` takes an attribute.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, String>,
+    /// CSS selector of the link to the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Pages at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<u64>,
+}
+
+fn table() -> String {
+    "table".to_owned()
+}
