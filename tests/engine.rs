@@ -100,7 +100,11 @@ fn mistakes_about_targets_and_streams_are_told() {
     let place = place(&config("stream = true", &format!("{NUMBER}{LABEL}"), "family = \"gbdt\"", ""));
     let said = place.run(&["train", "--config", "run.toml"]);
     assert_eq!(said.code, Some(2));
-    assert!(said.err.contains("by = \"random\"") && said.err.contains("trees need all rows"), "{}", said.err);
+    assert!(
+        said.err.contains("write `random`, `group`") && said.err.contains("trees need all rows"),
+        "{}",
+        said.err
+    );
 }
 
 #[test]

@@ -25,6 +25,9 @@ mod families;
 /// Several targets, devices and kinds of inputs; streams, precision, training from a package.
 mod engine;
 
+/// Datasets, contracts, repairs, prepared examples, lineage.
+mod data;
+
 /// Every mistake gets one clear message, and nothing half-written.
 mod bad_input;
 

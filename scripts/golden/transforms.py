@@ -21,8 +21,9 @@ n, train = 120, 90
 
 skewed = np.exp(rng.normal(size=n)).round(4)
 skewed[rng.random(n) < 0.15] = np.nan
-signed = (rng.normal(size=n) * 3 + 1).round(1)
-signed[rng.random(n) < 0.1] = np.nan
+signed = rng.normal(size=n) * 3 + 1
+signed[np.r_[rng.integers(12, n, size=12)]] = np.nan
+modal = signed.round(0)
 few = rng.integers(0, 4, size=n).astype(float)  # many equal values
 category = rng.choice(["red", "green", "blue", "rare"], size=n, p=[0.5, 0.3, 0.15, 0.05])
 category[3] = "rare"  # at least once among the first rows
@@ -49,10 +50,10 @@ for name, scaler in {
     for column, values in {"skewed": skewed, "signed": signed, "few": few}.items():
         cases[f"{name}/{column}"] = made(make_pipeline(fill("median"), scaler), [values])
 cases["mean/skewed"] = made(make_pipeline(fill("mean"), StandardScaler()), [skewed])
-cases["mode/signed"] = made(make_pipeline(fill("most_frequent"), StandardScaler()), [signed])
+cases["mode/modal"] = made(make_pipeline(fill("most_frequent"), StandardScaler()), [modal])
 cases["constant/signed"] = made(make_pipeline(fill("constant", fill_value=-1.5), StandardScaler()), [signed])
 cases["indicator/skewed"] = made(fill("median", add_indicator=True), [skewed])
-cases["knn"] = made(KNNImputer(n_neighbors=5), [skewed, signed, few])
+cases["knn"] = made(KNNImputer(n_neighbors=5), [skewed, signed, outcome])
 cases["one_hot"] = made(OneHotEncoder(handle_unknown="ignore"), [category])
 cases["ordinal"] = made(make_pipeline(OrdinalEncoder(), StandardScaler()), [category])
 for name, y, kind in (("target/number", outcome, "continuous"), ("target/binary", binary, "binary")):
@@ -61,7 +62,7 @@ for name, y, kind in (("target/number", outcome, "continuous"), ("target/binary"
 listed = lambda values: [None if v != v else float(v) for v in values]
 OUT.write_text(json.dumps({
     "train": train,
-    "columns": {"skewed": listed(skewed), "signed": listed(signed), "few": listed(few), "outcome": listed(outcome)},
+    "columns": {"skewed": listed(skewed), "signed": listed(signed), "few": listed(few), "modal": listed(modal), "outcome": listed(outcome)},
     "texts": {"category": category.tolist(), "binary": [str(v) for v in binary]},
     "cases": cases,
 }, indent=None, separators=(",", ":")) + "\n")

@@ -48,6 +48,10 @@ pub enum Command {
     Serve(ServeArgs),
     /// Named datasets: add, pull, list, show, compare, validate, profile, push
     Data(DataArgs),
+    /// Collect, check, split and transform the data of a config, once; training then begins at once
+    Prepare(PrepareArgs),
+    /// Show the stages of a config and which of them are up to date
+    Graph(GraphArgs),
     /// List and show runs
     Runs(RunsArgs),
     /// List, show, alias, verify, import and export published models
@@ -241,6 +245,38 @@ pub struct ServeArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cupola prepare --config configs/flights.toml
+  cupola prepare --config configs/flights.toml --dry-run     what would be done, and why
+  cupola prepare --config configs/flights.toml --force       even if nothing has changed")]
+pub struct PrepareArgs {
+    /// The run's TOML file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Override a key of the config (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Do it even if nothing has changed
+    #[arg(long)]
+    pub force: bool,
+    /// Only say what would be done
+    #[arg(long, conflicts_with = "force")]
+    pub dry_run: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  cupola graph --config configs/digits.toml")]
+pub struct GraphArgs {
+    /// The run's TOML file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Override a key of the config (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+#[derive(Args)]
 pub struct DataArgs {
     #[command(subcommand)]
     pub command: DataCommand,
@@ -387,6 +423,11 @@ pub enum ModelsCommand {
     List,
     /// One package: signature, lineage, metrics
     Show {
+        /// NAME, NAME@ALIAS, NAME:VERSION or a folder
+        model: String,
+    },
+    /// Where a package came from: run, config, dataset versions, sources
+    Lineage {
         /// NAME, NAME@ALIAS, NAME:VERSION or a folder
         model: String,
     },

@@ -9,6 +9,7 @@ mod load;
 mod memory;
 mod pretrained;
 mod progress;
+mod stage;
 mod ui;
 
 use std::process::ExitCode;
@@ -51,6 +52,8 @@ fn run(home: &cupola_registry::Home, ui: ui::Ui, command: Command) -> anyhow::Re
         Command::Generate(args) => commands::generate::run(home, ui, &args),
         Command::Serve(args) => commands::serve::run(home, ui, &args),
         Command::Data(args) => commands::data::run(home, ui, &args),
+        Command::Prepare(args) => commands::prepare::run(home, ui, &args),
+        Command::Graph(args) => commands::graph::run(home, ui, &args),
         Command::Runs(args) => commands::runs::run(home, ui, &args),
         Command::Models(args) => commands::models::run(home, ui, &args),
         Command::Doctor(args) => commands::doctor::run(home, ui, &args),

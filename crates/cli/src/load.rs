@@ -7,10 +7,12 @@ use cupola_data::{DatasetVersion, Report, Request, Stream};
 use cupola_prep::{Frame, Prepared, Source, prepare, prepare_stream};
 use cupola_registry::Home;
 use cupola_spec::{Model, PACKAGE, Run};
+use serde::{Deserialize, Serialize};
 
 use crate::bars::Bars;
 use crate::failure::Mistake;
 use crate::pretrained::{self, Pretrained};
+use crate::stage::Stage;
 use crate::ui::Ui;
 
 /// Rows of a run, split and transformed, and where they came from.
@@ -26,6 +28,7 @@ pub struct Loaded {
 }
 
 /// What is known of a source that has been read.
+#[derive(Serialize, Deserialize)]
 pub struct Seen {
     /// Which rows they were.
     pub version: DatasetVersion,
@@ -82,11 +85,24 @@ pub fn roots(config: Option<&Path>) -> Vec<PathBuf> {
     roots
 }
 
-/// Reads and prepares the data of a run.
+/// Reads and prepares the data of a run, or takes what `cupola prepare` has made of the same data.
 ///
 /// # Errors
 /// Whatever is wrong with the source or does not fit.
 pub fn data(home: &Home, ui: Ui, run: &Run, config: Option<&Path>) -> Result<Loaded> {
+    let stage = Stage::of(home, ui, run, config)?;
+    if let Some(loaded) = stage.loaded(home, run)? {
+        ui.line(format!("prepared {} is unchanged and used again", stage.short()));
+        return Ok(loaded);
+    }
+    made(home, ui, run, config)
+}
+
+/// Reads and prepares the data of a run.
+///
+/// # Errors
+/// Whatever is wrong with the source or does not fit.
+pub fn made(home: &Home, ui: Ui, run: &Run, config: Option<&Path>) -> Result<Loaded> {
     let start = run.start.as_ref();
     let pretrained = start.map(|start| pretrained::read(home, &start.package)).transpose()?;
     let (roots, bars) = (roots(config), Bars::new(ui));

@@ -103,7 +103,8 @@ impl Datasets {
     /// Names of all datasets.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> =
-            folders(&self.root()).into_iter().filter(|name| !self.versions(name).is_empty()).collect();
+            folders(&self.root()).into_iter().filter(|name| checked(name).is_ok()).collect();
+        names.retain(|name| !self.versions(name).is_empty());
         names.sort();
         names
     }

@@ -27,7 +27,7 @@ pub use contract::{Outcome, Report};
 pub use dataset::{About, Added, ColumnDiff, Datasets, Diff, Manifest, push_dvc};
 pub use error::Error;
 pub use profile::{ColumnProfile, Numbers, Profile};
-pub use read::{Table, load};
+pub use read::{Table, identify, load};
 pub use stream::{Stream, stream};
 pub use version::{DatasetVersion, FileVersion};
 pub use watch::{Unit, Unwatched, Watch};

@@ -52,6 +52,15 @@ pub fn load(request: &Request<'_>) -> Result<Table, Error> {
     Ok(Table { schema: opened.schema, batches, version: opened.version, report: opened.report })
 }
 
+/// The files of a source as they are now, fetched if need be; no row is read.
+///
+/// # Errors
+/// As [`load`], for what is wrong with the files.
+pub fn identify(request: &Request<'_>) -> Result<Vec<FileVersion>, Error> {
+    let runtime = runtime(&request.label())?;
+    Ok(runtime.block_on(request.collect())?.versions)
+}
+
 /// Visits batches of the first reading; `None` and `true` where it begins again.
 pub(crate) type First<'a> = &'a mut dyn FnMut(bool, Option<&RecordBatch>) -> Result<(), Error>;
 

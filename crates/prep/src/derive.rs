@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use arrow::array::Array as _;
-use cupola_spec::{Clean, Feature, TextStep};
+use cupola_spec::{Clean, Feature, Run, TextStep};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::error::Error;
 use crate::expression::Expression;
 use crate::frame::{Column, Frame};
-use crate::infer::matches;
+use crate::infer::{interactions, matches};
 
 /// Repairs and computed columns, sealed with the plan.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -35,6 +35,20 @@ pub struct FittedFeature {
 }
 
 impl Derivation {
+    /// Repairs, features and products of a run.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of(run: &Run, frame: &Frame) -> Result<Self, Error> {
+        let own = Self::new(&run.clean, &run.features, frame)?;
+        let products = interactions(run, &own.apply(frame)?);
+        if products.is_empty() {
+            return Ok(own);
+        }
+        let all: Vec<Feature> = run.features.iter().cloned().chain(products).collect();
+        Self::new(&run.clean, &all, frame)
+    }
+
     /// Of a config, for rows like those of `frame`.
     ///
     /// # Errors

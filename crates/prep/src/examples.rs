@@ -23,9 +23,10 @@ impl Layout {
 }
 
 /// Examples in row-major order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Examples {
     /// What one example looks like.
+    #[serde(with = "as_json")]
     pub layout: Layout,
     /// Number of examples.
     pub rows: usize,
@@ -79,6 +80,23 @@ impl Examples {
             out.indices.extend_from_slice(&self.indices[row * k..(row + 1) * k]);
         }
         out
+    }
+}
+
+/// A layout as a text: blocks tell their kind by a key, which a compact format cannot read back.
+mod as_json {
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Layout;
+
+    pub fn serialize<S: Serializer>(layout: &Layout, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::to_string(layout).map_err(S::Error::custom)?.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Layout, D::Error> {
+        serde_json::from_str(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

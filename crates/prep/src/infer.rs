@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 
-use cupola_spec::{Encoding, Input, Kind, Run, TableStem, Target, TargetKind};
-use serde::Serialize;
+use cupola_spec::{Encoding, Feature, Input, Kind, Run, TableStem, Target, TargetKind};
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::frame::{Column, Frame};
 use crate::plan::Plan;
 use crate::text::FittedTokenizer;
 
+/// Between the names of two columns in that of their product.
+const TIMES: &str = " × ";
 /// More distinct texts than this, and a column is no category.
 const MOST_CATEGORIES: usize = 1000;
 /// Up to so many values a category is one-hot, above it an embedding.
@@ -34,7 +36,7 @@ impl Resolved {
 }
 
 /// What was inferred about one column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The column.
     pub column: String,
@@ -99,7 +101,11 @@ fn declared(input: &Input, frame: &Frame, targets: &[&str]) -> Result<Resolved, 
             frame.require(pattern, "check `[[inputs]]`")?;
         }
         // The text of a language model is its target; the past of a series is no secret.
-        let own = |name: &str| !targets.contains(&name) || input.kind == Kind::Text || input.window.is_some();
+        // Products are added below, to those of their own input.
+        let own = |name: &str| {
+            !name.contains(TIMES)
+                && (!targets.contains(&name) || input.kind == Kind::Text || input.window.is_some())
+        };
         let matching = frame.names().filter(|name| own(name) && matches(pattern, name));
         let before = columns.len();
         columns.extend(matching.map(str::to_owned));
@@ -107,6 +113,9 @@ fn declared(input: &Input, frame: &Frame, targets: &[&str]) -> Result<Resolved, 
             let remedy = "check `[[inputs]]`; the target's own column is never an input";
             return Err(Error::Column { column: pattern.clone(), near: String::new(), remedy });
         }
+    }
+    if input.interact == Some(true) {
+        columns.extend(products(&columns).into_iter().map(|feature| feature.name));
     }
     let image = input.shape.map(|shape| shape.to_vec());
     if let Some(shape) = image.or(input.steps.map(|steps| steps.to_vec())) {
@@ -122,6 +131,32 @@ fn declared(input: &Input, frame: &Frame, targets: &[&str]) -> Result<Resolved, 
         }
     }
     Ok(Resolved::new(input.clone(), columns))
+}
+
+/// The products that a config asks for, as computed columns. Columns that are not there are told later.
+pub(crate) fn interactions(run: &Run, frame: &Frame) -> Vec<Feature> {
+    let mut features: Vec<Feature> = Vec::new();
+    for input in run.inputs.iter().filter(|input| input.interact == Some(true)) {
+        let alone = Input { interact: None, ..input.clone() };
+        let Ok(resolved) = declared(&alone, frame, &[]) else { continue };
+        for product in products(&resolved.columns) {
+            if !features.contains(&product) {
+                features.push(product);
+            }
+        }
+    }
+    features
+}
+
+/// The product of each pair.
+fn products(columns: &[String]) -> Vec<Feature> {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let pairs = columns.iter().enumerate().flat_map(|(i, a)| columns[i + 1..].iter().map(move |b| (a, b)));
+    let product = |(a, b): (&String, &String)| Feature {
+        name: format!("{a}{TIMES}{b}"),
+        sql: format!("{} * {}", quoted(a), quoted(b)),
+    };
+    pairs.map(product).collect()
 }
 
 fn inferred(frame: &Frame, targets: &[&str]) -> Result<(Vec<Resolved>, Vec<Finding>), Error> {

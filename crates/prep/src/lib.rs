@@ -26,6 +26,7 @@ mod plan;
 mod prepare;
 mod rolling;
 mod rows;
+mod saved;
 mod signature;
 mod sketch;
 mod split;

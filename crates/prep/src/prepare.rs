@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use cupola_spec::{Run, Target, TargetKind};
+use serde::{Deserialize, Serialize};
 
 use crate::checks::suspicions;
 use crate::compact::Recipe;
@@ -19,7 +20,7 @@ use crate::split::{Part, assign, assign_beside_test};
 use crate::target::{FittedTarget, Targets, present};
 
 /// Examples of one part with their targets.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Labelled {
     /// What the network sees.
     pub examples: Examples,
@@ -80,7 +81,7 @@ pub fn prepare(
     test: Option<&Frame>,
     learned: Option<&Plan>,
 ) -> Result<Prepared, Error> {
-    let derive = Derivation::new(&run.clean, &run.features, frame)?;
+    let derive = Derivation::of(run, frame)?;
     let (frame, test) = (&derive.apply(frame)?, test.map(|test| derive.apply(test)).transpose()?);
     let (frame, copies) = if run.clean.duplicates { distinct(frame) } else { (frame.clone(), 0) };
     let (frame, test) = (&frame, test.as_ref());

@@ -6,6 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use crate::examples::{Examples, Layout};
 use crate::prepare::Labelled;
@@ -40,11 +42,19 @@ struct Inner {
 }
 
 /// What a record holds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Shape {
     layout: Layout,
     /// For each target, whether it is a class.
     classes: Vec<bool>,
+}
+
+/// What follows the records of a file that has been saved.
+#[derive(Serialize, Deserialize)]
+struct About {
+    shape: Shape,
+    rows: usize,
+    counts: Vec<Vec<usize>>,
 }
 
 #[derive(Debug, Default)]
@@ -95,6 +105,57 @@ fn blank(class: bool, rows: usize) -> Targets {
 }
 
 impl Store {
+    /// Copies the records, then what is known of them, then how many bytes that takes.
+    pub(crate) fn save(&self, out: &mut impl std::io::Write) -> std::io::Result<()> {
+        let about = serde_json::to_vec(&About {
+            shape: self.inner.shape.clone(),
+            rows: self.inner.rows,
+            counts: self.inner.counts.clone(),
+        })?;
+        let (mut at, end) = (0, (self.inner.rows * self.inner.shape.bytes()) as u64);
+        let mut buffer = vec![0; 1 << 20];
+        while at < end {
+            let n = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+            self.inner.file.read_exact_at(&mut buffer[..n], at)?;
+            out.write_all(&buffer[..n])?;
+            at += n as u64;
+        }
+        out.write_all(&about)?;
+        out.write_all(&(about.len() as u64).to_le_bytes())
+    }
+
+    /// What [`Self::save`] has written; `folder` is for messages.
+    pub(crate) fn open(file: File, folder: &Path) -> std::io::Result<Self> {
+        let cut = || std::io::Error::other("the file is cut off");
+        let length = file.metadata()?.len();
+        let mut size = [0; 8];
+        file.read_exact_at(&mut size, length.checked_sub(8).ok_or_else(cut)?)?;
+        let size = u64::from_le_bytes(size);
+        let start = length.checked_sub(8 + size).ok_or_else(cut)?;
+        let mut about = vec![0; usize::try_from(size).map_err(|_| cut())?];
+        file.read_exact_at(&mut about, start)?;
+        let About { shape, rows, counts } = serde_json::from_slice(&about)?;
+        if start != (rows * shape.bytes()) as u64 {
+            return Err(cut());
+        }
+        Self::of(file, folder, shape, rows, counts)
+    }
+
+    /// A file of so many records.
+    fn of(
+        file: File,
+        folder: &Path,
+        shape: Shape,
+        rows: usize,
+        counts: Vec<Vec<usize>>,
+    ) -> std::io::Result<Self> {
+        let (state, changed, folder) = (Mutex::default(), Condvar::new(), folder.to_owned());
+        let inner = Arc::new(Inner { file, folder, shape, rows, counts, state, changed });
+        let reader = Arc::clone(&inner);
+        std::thread::Builder::new().name("reader".into()).spawn(move || reader.read_ahead())?;
+        Ok(Self { inner })
+    }
+
     /// Number of examples.
     pub fn rows(&self) -> usize {
         self.inner.rows

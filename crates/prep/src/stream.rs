@@ -143,7 +143,7 @@ fn sample<E: From<Error>>(
     source(&mut |frame| {
         let known = match derive.take() {
             Some(known) => known,
-            None => Derivation::new(&run.clean, &run.features, &frame)?,
+            None => Derivation::of(run, &frame)?,
         };
         let frame = derive.insert(known).apply(&frame).map_err(|error| error.after(before))?;
         let mut first = Vec::new();

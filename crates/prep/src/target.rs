@@ -91,7 +91,7 @@ pub enum FittedTarget {
 }
 
 /// What the loss compares with, for a list of rows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Targets {
     /// Index of the class.
     Class(Vec<i32>),

@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod lineage;
 
 use anyhow::Result;
 use cupola_prep::{InputColumn, OutputColumn, Signature};
@@ -15,6 +16,7 @@ pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
     match &args.command {
         ModelsCommand::List => list(home, ui),
         ModelsCommand::Show { model } => show(home, ui, model),
+        ModelsCommand::Lineage { model } => lineage::run(home, ui, model),
         ModelsCommand::Alias { name, alias, version, expect } => {
             alias_to(home, ui, name, alias, *version, *expect)
         }

@@ -3,9 +3,8 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
 
-use super::{BLOCK_BYTES, Inner, Shape, Store, VALUE, wrong};
+use super::{BLOCK_BYTES, Shape, Store, VALUE, wrong};
 use crate::error::Error;
 use crate::examples::Layout;
 use crate::prepare::Labelled;
@@ -77,11 +76,6 @@ impl Writer {
         let Self { file, folder, shape, rows, counts } = self;
         let file = file.into_inner().map_err(|error| wrong(&folder, error.into_error()))?;
         let shape = shape.unwrap_or(Shape { layout: empty, classes: Vec::new() });
-        let (state, changed) = (Mutex::default(), Condvar::new());
-        let inner = Arc::new(Inner { file, folder, shape, rows, counts, state, changed });
-        let reader = Arc::clone(&inner);
-        let thread = std::thread::Builder::new().name("reader".into()).spawn(move || reader.read_ahead());
-        thread.map_err(|source| wrong(&inner.folder, source))?;
-        Ok(Store { inner })
+        Store::of(file, &folder, shape, rows, counts).map_err(|source| wrong(&folder, source))
     }
 }

@@ -93,7 +93,7 @@ fn fills_are_scikit_learns() {
     let filled = |fill: Fill| Input { fill: Some(fill), ..Input::new("x", Kind::Number) };
     for (case, column, fill) in [
         ("mean/skewed", "skewed", Fill::Name("mean".into())),
-        ("mode/signed", "signed", Fill::Name("mode".into())),
+        ("mode/modal", "modal", Fill::Name("mode".into())),
         ("constant/signed", "signed", Fill::Number(-1.5)),
     ] {
         golden.compare(case, &golden.made(filled(fill), &[column], &number()), 2e-6);
@@ -102,7 +102,7 @@ fn fills_are_scikit_learns() {
     let indicator = Input { scale: unscaled, indicator: Some(true), ..Input::new("x", Kind::Number) };
     golden.compare("indicator/skewed", &golden.made(indicator, &["skewed"], &number()), 1e-6);
     let knn = Input { scale: unscaled, ..filled(Fill::Name("knn".into())) };
-    golden.compare("knn", &golden.made(knn, &["skewed", "signed", "few"], &number()), 1e-6);
+    golden.compare("knn", &golden.made(knn, &["skewed", "signed", "outcome"], &number()), 1e-6);
 }
 
 #[test]

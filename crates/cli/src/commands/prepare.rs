@@ -1,0 +1,48 @@
+//! `cupola prepare`: everything up to the first step of training, once.
+
+use anyhow::Result;
+use cupola_prep::Part;
+use cupola_registry::Home;
+use serde_json::json;
+
+use crate::args::PrepareArgs;
+use crate::commands::check::show_data;
+use crate::load;
+use crate::stage::Stage;
+use crate::ui::Ui;
+
+pub fn run(home: &Home, ui: Ui, args: &PrepareArgs) -> Result<()> {
+    let run = load::config(home, &args.config, &args.set)?;
+    let config = Some(args.config.as_path());
+    let stage = Stage::of(home, ui, &run, config)?;
+    let unchanged = stage.is_made() && !args.force;
+    if unchanged || args.dry_run {
+        let files = stage.files.len();
+        if unchanged {
+            ui.line(format!("prepare {} is unchanged: skipped ({files} files)", stage.short()));
+        } else {
+            ui.line(format!("prepare {} would be made of {files} files:", stage.short()));
+            let rows = stage
+                .files
+                .iter()
+                .map(|f| vec![f.name.clone(), f.bytes.to_string(), f.sha256[..12].to_owned()]);
+            ui.table(&["file", "bytes", "sha256"], &[1], rows.collect());
+        }
+        let state = if unchanged { "unchanged" } else { "due" };
+        return ui.result(&json!({ "stage": stage.short(), "state": state, "files": stage.files }));
+    }
+    let loaded = stage.keep(&run, load::made(home, ui, &run, config)?)?;
+    show_data(ui, &run, &loaded);
+    ui.line(format!("kept    {} in {}", stage.short(), stage.folder().display()));
+    ui.line(format!("next    cupola train --config {}", args.config.display()));
+    let rows = |part| loaded.prepared.rows(part);
+    ui.result(&json!({
+        "stage": stage.short(),
+        "state": "made",
+        "folder": stage.folder(),
+        "dataset": loaded.source.version,
+        "expected": loaded.source.report,
+        "suspicions": loaded.prepared.suspicions,
+        "rows": { "train": rows(Part::Train), "valid": rows(Part::Valid), "test": rows(Part::Test) },
+    }))
+}
