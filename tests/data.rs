@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -17,7 +18,8 @@ fn shops(rows: usize) -> String {
         let good = if price > 50.0 { "yes" } else { "no" };
         let rating = if row % 9 == 0 { String::new() } else { format!("{}", row % 5) };
         let part = ["train", "train", "train", "valid", "test"][row * 7 % 5];
-        text += &format!("\"$ {price}\",2024-{month:02}-03,\" Town {} \",{rating},{good},{part}\n", row % 40);
+        let _ =
+            writeln!(text, "\"$ {price}\",2024-{month:02}-03,\" Town {} \",{rating},{good},{part}", row % 40);
     }
     text
 }
@@ -199,8 +201,10 @@ fn a_column_that_tells_the_target_is_pointed_out() {
     let csv = place.read("blobs.csv");
     let mut lines = csv.lines();
     let mut out = format!("{},leak,empty\n", lines.next().unwrap());
-    lines
-        .for_each(|line| out += &format!("{line},{},same\n", if line.ends_with("left") { "L" } else { "R" }));
+    for line in lines {
+        let leak = if line.ends_with("left") { "L" } else { "R" };
+        let _ = writeln!(out, "{line},{leak},same");
+    }
     place.write("blobs.csv", out);
     let config = place.read("run.toml");
     let inputs = "[[inputs]]\nname = \"c\"\nkind = \"category\"\ncolumns = [\"leak\", \"empty\"]\n";
@@ -306,8 +310,8 @@ fn lineage_goes_from_a_package_to_the_source_of_its_data() {
 #[test]
 fn a_kill_while_a_version_is_added_leaves_a_whole_version_or_none() {
     let place = Place::new();
-    let rows: String = (0..200_000).map(|row| format!("{row},{}\n", row % 97)).collect();
-    place.write("big.csv", format!("a,b\n{rows}"));
+    let rows: Vec<String> = (0..200_000).map(|row| format!("{row},{}", row % 97)).collect();
+    place.write("big.csv", format!("a,b\n{}\n", rows.join("\n")));
     for wait in [5, 20, 60, 120, 250] {
         let mut child = place
             .command(&["data", "add", "big", "big.csv"])

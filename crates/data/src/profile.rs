@@ -41,7 +41,7 @@ pub struct ColumnProfile {
     pub rows: u64,
     /// Of which missing.
     pub missing: u64,
-    /// Different values; an estimate (HyperLogLog, 1 %) above 10,000.
+    /// Different values; an estimate (`HyperLogLog`, 1 %) above 10,000.
     pub distinct: u64,
     /// Of numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -212,24 +212,21 @@ pub(crate) struct Drift {
 impl From<&ColumnProfile> for Drift {
     fn from(column: &ColumnProfile) -> Self {
         let present = (column.rows - column.missing).max(1) as f64;
-        let (edges, values, expected) = match &column.numbers {
-            Some(numbers) => {
-                let mut inner: Vec<f64> = numbers.quantiles.iter().copied().step_by(BIN).skip(1).collect();
-                inner.pop();
-                inner.dedup();
-                let cuts: Vec<f64> = inner.iter().map(|edge| numbers.below(*edge)).chain([1.0]).collect();
-                let shares = cuts.iter().scan(0.0, |before, cut| {
-                    let share = cut - *before;
-                    *before = *cut;
-                    Some(share)
-                });
-                (inner, Vec::new(), shares.collect())
-            }
-            None => {
-                let mut shares: Vec<f64> = column.top.iter().map(|(_, n)| *n as f64 / present).collect();
-                shares.push((1.0 - shares.iter().sum::<f64>()).max(0.0));
-                (Vec::new(), column.top.iter().map(|(value, _)| value.clone()).collect(), shares)
-            }
+        let (edges, values, expected) = if let Some(numbers) = &column.numbers {
+            let mut inner: Vec<f64> = numbers.quantiles.iter().copied().step_by(BIN).skip(1).collect();
+            inner.pop();
+            inner.dedup();
+            let cuts: Vec<f64> = inner.iter().map(|edge| numbers.below(*edge)).chain([1.0]).collect();
+            let shares = cuts.iter().scan(0.0, |before, cut| {
+                let share = cut - *before;
+                *before = *cut;
+                Some(share)
+            });
+            (inner, Vec::new(), shares.collect())
+        } else {
+            let mut shares: Vec<f64> = column.top.iter().map(|(_, n)| *n as f64 / present).collect();
+            shares.push((1.0 - shares.iter().sum::<f64>()).max(0.0));
+            (Vec::new(), column.top.iter().map(|(value, _)| value.clone()).collect(), shares)
         };
         let bins = expected.len();
         Self { edges, values, expected, counts: vec![0; bins] }
@@ -265,6 +262,7 @@ impl Drift {
 impl Drift {
     /// The index between two profiles, without their rows: shares of the new one's values below the old
     /// one's deciles by linear interpolation, or those of its most frequent values.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is 0 to 1")]
     pub fn between(old: &ColumnProfile, new: &ColumnProfile) -> Option<f64> {
         let mut drift = Self::from(old);
         if drift.expected.len() < 2 {

@@ -64,6 +64,9 @@ pub fn identify(request: &Request<'_>) -> Result<Vec<FileVersion>, Error> {
 /// Visits batches of the first reading; `None` and `true` where it begins again.
 pub(crate) type First<'a> = &'a mut dyn FnMut(bool, Option<&RecordBatch>) -> Result<(), Error>;
 
+/// Sees the schema, then each batch.
+type Scanned<'a, E> = &'a mut dyn FnMut(&SchemaRef, Option<&RecordBatch>) -> Result<(), E>;
+
 /// A source of which all rows have been read once: its types are right, its rows as expected.
 #[derive(Debug)]
 pub(crate) struct Opened {
@@ -165,7 +168,7 @@ impl Opened {
         })?;
         self.schema = schema.unwrap_or_else(|| Arc::new(Schema::empty()));
         if let Some(contract) = contract {
-            (self.report, self.dropped) = contract.finish()?;
+            (self.report, self.dropped) = contract.finish();
         }
         Ok(rows)
     }
@@ -189,10 +192,7 @@ impl Opened {
     }
 
     /// Hands over the schema, then all batches as they are.
-    fn scan<E: From<Error>>(
-        &self,
-        visit: &mut dyn FnMut(&SchemaRef, Option<&RecordBatch>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    fn scan<E: From<Error>>(&self, visit: Scanned<'_, E>) -> Result<(), E> {
         let query = self.query.as_deref();
         let scan =
             Scan { files: &self.files, query, nulls: &self.nulls, label: &self.label, careful: self.careful };

@@ -103,7 +103,7 @@ fn correlation(pairs: Vec<(f64, f64)>) -> f64 {
 
 fn constant(column: &Column) -> bool {
     match column {
-        Column::Number { values, .. } => values.iter().all(|value| *value == values[0]),
+        Column::Number { values, .. } => values.iter().all(|value| value.to_bits() == values[0].to_bits()),
         Column::Text(_) => (1..column.len()).all(|row| column.text(row) == column.text(0)),
         Column::Bytes(_) => false,
     }

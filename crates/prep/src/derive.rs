@@ -63,12 +63,11 @@ impl Derivation {
             }
             let mut raw: BTreeSet<String> = BTreeSet::new();
             for column in Expression::new(name, sql)?.columns() {
-                match derivation.features.iter().find(|feature| feature.name == column) {
-                    Some(feature) => raw.extend(feature.needs.iter().map(|(name, _)| name.clone())),
-                    None => {
-                        cleaned.require(&column, "check `[[features]]`")?;
-                        raw.insert(column);
-                    }
+                if let Some(feature) = derivation.features.iter().find(|feature| feature.name == column) {
+                    raw.extend(feature.needs.iter().map(|(name, _)| name.clone()));
+                } else {
+                    cleaned.require(&column, "check `[[features]]`")?;
+                    raw.insert(column);
                 }
             }
             let number = |column: &String| matches!(frame.get(column), Some(Column::Number { .. }));
@@ -204,7 +203,7 @@ mod tests {
         assert!(once.get("label").unwrap().is_missing(1) && once.get("what").unwrap().is_missing(1));
         let text = |frame: &Frame| {
             (0..2)
-                .map(|row| frame.get("label").unwrap().text(row).map(|t| t.into_owned()))
+                .map(|row| frame.get("label").unwrap().text(row).map(std::borrow::Cow::into_owned))
                 .collect::<Vec<_>>()
         };
         assert_eq!(text(&derivation.apply(&once).unwrap()), text(&once));

@@ -161,10 +161,10 @@ impl Column {
                 *values = values.iter().chain(more.iter()).copied().collect();
             }
             (Self::Text(values), Self::Text(more)) => {
-                *values = joined(values, more).as_string::<i32>().clone()
+                *values = joined(values, more).as_string::<i32>().clone();
             }
             (Self::Bytes(values), Self::Bytes(more)) => {
-                *values = joined(values, more).as_binary::<i32>().clone()
+                *values = joined(values, more).as_binary::<i32>().clone();
             }
             // Batches of one source have one schema.
             (_, other) => unreachable!("columns of other kinds: {} rows", other.len()),
@@ -307,10 +307,12 @@ fn column<'a>(
         for array in arrays {
             let (array, scale) = numbers(array).ok_or_else(wrong)?;
             let array = array.as_primitive::<Float64Type>();
-            if array.null_count() == 0 && scale == 1.0 {
+            if array.null_count() == 0 && scale.is_none() {
                 values.extend_from_slice(array.values());
             } else {
-                values.extend(array.iter().map(|value| value.map_or(f64::NAN, |value| value * scale)));
+                values.extend(
+                    array.iter().map(|value| value.map_or(f64::NAN, |value| value * scale.unwrap_or(1.0))),
+                );
             }
         }
         return Ok(Column::Number { values: values.into(), integers: kind.is_integer() });
@@ -331,20 +333,20 @@ fn column<'a>(
 }
 
 /// Numbers, and what they are multiplied by: dates and times become seconds.
-fn numbers(array: &ArrayRef) -> Option<(ArrayRef, f64)> {
+fn numbers(array: &ArrayRef) -> Option<(ArrayRef, Option<f64>)> {
     let scale = match array.data_type() {
-        DataType::Date32 => 86_400.0,
-        DataType::Date64 => 1e-3,
+        DataType::Date32 => Some(86_400.0),
+        DataType::Date64 => Some(1e-3),
         DataType::Timestamp(unit, _)
         | DataType::Time32(unit)
         | DataType::Time64(unit)
         | DataType::Duration(unit) => match unit {
-            TimeUnit::Second => 1.0,
-            TimeUnit::Millisecond => 1e-3,
-            TimeUnit::Microsecond => 1e-6,
-            TimeUnit::Nanosecond => 1e-9,
+            TimeUnit::Second => Some(1.0),
+            TimeUnit::Millisecond => Some(1e-3),
+            TimeUnit::Microsecond => Some(1e-6),
+            TimeUnit::Nanosecond => Some(1e-9),
         },
-        _ => 1.0,
+        _ => None,
     };
     let array = match array.data_type() {
         DataType::Date32 | DataType::Time32(_) => cast(array, &DataType::Int32).ok()?,

@@ -76,7 +76,9 @@ impl NumberFit {
         match action {
             Some(OutlierAction::Clip) => {
                 let [low, high] = bounds.unwrap_or([f64::MIN, f64::MAX]);
-                sorted.iter_mut().for_each(|value| *value = value.clamp(low, high));
+                for value in &mut sorted {
+                    *value = value.clamp(low, high);
+                }
                 exact = None;
             }
             // What is treated as missing, or dropped, teaches nothing.
@@ -156,7 +158,7 @@ fn filling(fill: Option<&Fill>, sorted: &[f64], exact: Option<&Moments>) -> f64 
 
 /// The most frequent value, the smallest of several.
 fn mode(sorted: &[f64]) -> f64 {
-    let runs = sorted.chunk_by(|a, b| a == b);
+    let runs = sorted.chunk_by(|a, b| a.total_cmp(b).is_eq());
     let longest = runs.fold(&[][..], |best: &[f64], run| if run.len() > best.len() { run } else { best });
     longest.first().copied().unwrap_or(0.0)
 }

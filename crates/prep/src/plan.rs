@@ -181,7 +181,7 @@ impl Plan {
                 starts.clone().map(|start| scope.spawn(move || part(start, size.min(frame.rows() - start))));
             let running: Vec<_> = parts.collect();
             // A panic of a part is one of the whole.
-            let joined = running.into_iter().map(|part| part.join());
+            let joined = running.into_iter().map(std::thread::ScopedJoinHandle::join);
             joined.map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         });
         let mut all = Examples::zeros(recipe.kept.clone(), 0);

@@ -74,9 +74,8 @@ impl Prepared {
                 Rows::Memory(if plain { crate::Recipe::plain(recipe.layout) } else { recipe }, labelled.0)
             });
         }
-        let [train, valid, test] = match <[Rows; 3]>::try_from(parts) {
-            Ok(parts) => parts,
-            Err(_) => unreachable!("there are three parts"),
+        let Ok([train, valid, test]) = <[Rows; 3]>::try_from(parts) else {
+            unreachable!("there are three parts")
         };
         let mut prepared = Self::of(plan, contents.findings, train, valid, test);
         prepared.suspicions = contents.suspicions;

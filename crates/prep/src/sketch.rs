@@ -40,7 +40,9 @@ impl Sketch {
         if !self.exact && self.kept.len() > KEPT {
             // Only a compression out of range is refused.
             let Ok(mut digest) = TDigestMut::new(COMPRESSION) else { return };
-            std::mem::take(&mut self.kept).into_iter().for_each(|value| digest.update(value));
+            for value in std::mem::take(&mut self.kept) {
+                digest.update(value);
+            }
             self.digest = Some(digest);
         }
     }

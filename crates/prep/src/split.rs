@@ -86,12 +86,10 @@ fn divide(run: &Run, frame: &Frame, test: f64) -> Result<[Vec<usize>; 3], Error>
 
 /// Whether a part has to have rows.
 pub(crate) fn wanted(run: &Run, test: f64, part: &str) -> bool {
-    match (part, run.split.by) {
-        ("train", _) => true,
+    match part {
+        "train" => true,
         // The column says; a validation split may be missing.
-        ("valid", SplitBy::Predefined) => false,
-        ("valid", _) => run.split.valid > 0.0,
-        (_, SplitBy::Predefined | SplitBy::KFold) => test > 0.0,
+        "valid" => run.split.by != SplitBy::Predefined && run.split.valid > 0.0,
         _ => test > 0.0,
     }
 }

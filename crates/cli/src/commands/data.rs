@@ -30,16 +30,16 @@ pub fn run(home: &Home, ui: Ui, args: &DataArgs) -> Result<()> {
 }
 
 fn diff(datasets: &Datasets, ui: Ui, from: &str, to: Option<&str>) -> Result<()> {
-    let (from, to) = match to {
-        Some(to) => (datasets.named(from)?, datasets.named(to)?),
+    let (from, to) = if let Some(to) = to {
+        (datasets.named(from)?, datasets.named(to)?)
+    } else {
         // The newest version against the one before.
-        None => {
-            let to = datasets.named(from)?;
-            let before = to.parent.ok_or_else(|| {
-                Mistake(format!("{} is the first version; name two to compare, such as a:1 b:1", to.label()))
-            })?;
-            (datasets.manifest(&to.name, Some(before))?, to)
-        }
+        let to = datasets.named(from)?;
+        let label = to.label();
+        let before = to.parent.ok_or_else(|| {
+            Mistake(format!("{label} is the first version; name two to compare, such as a:1 b:1"))
+        })?;
+        (datasets.manifest(&to.name, Some(before))?, to)
     };
     let diff = Diff::of(&from, &to);
     show::diff(ui, &diff);

@@ -5,6 +5,7 @@
 //! does not fit, the question is asked again with the wider type.
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, StringBuilder};
@@ -179,6 +180,9 @@ fn wider(known: &DataType, found: &DataType) -> DataType {
     }
 }
 
+/// One row, as texts.
+type Cells = Result<Vec<Option<String>>, sqlx::Error>;
+
 /// What went wrong, and the column whose type is too narrow, if that was it.
 struct Unfit(Error, Option<usize>);
 
@@ -191,14 +195,14 @@ impl From<Error> for Unfit {
 async fn write(
     shown: &str,
     columns: Vec<(String, DataType)>,
-    mut rows: std::pin::Pin<Box<dyn Stream<Item = Result<Vec<Option<String>>, sqlx::Error>> + '_>>,
+    mut rows: Pin<Box<dyn Stream<Item = Cells> + '_>>,
     path: &Path,
     watch: &dyn Watch,
 ) -> Result<(), Unfit> {
     let mut seen: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     seen.sort_unstable();
-    if let Some(pair) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
-        let why = format!("two columns are called `{}`; name one with AS", pair[0]);
+    if let Some(name) = seen.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]) {
+        let why = format!("two columns are called `{name}`; name one with AS");
         return Err(Error::Database { place: shown.to_owned(), why }.into());
     }
     let fields = columns.iter().map(|(name, kind)| {

@@ -1,6 +1,7 @@
 //! A folder of pictures, texts or sounds, packed into one Parquet file: hundreds of thousands of small
 //! files are read once and then never opened one by one.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -125,7 +126,7 @@ fn listing(folder: &Path, files: &[PathBuf]) -> Result<String, Error> {
         let about = file.metadata().map_err(io(file))?;
         let time = about.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         let nanos = time.map_or(0, |time| time.as_nanos());
-        text.push_str(&format!("{}\t{}\t{nanos}\n", relative(folder, file), about.len()));
+        let _ = writeln!(text, "{}\t{}\t{nanos}", relative(folder, file), about.len());
     }
     Ok(text)
 }
@@ -193,6 +194,8 @@ fn values(content: Content, files: &[PathBuf], read: &[Vec<u8>]) -> Result<Array
         return Ok(Arc::new(texts.finish()));
     }
     let mut blobs = BinaryBuilder::new();
-    read.iter().for_each(|bytes| blobs.append_value(bytes));
+    for bytes in read {
+        blobs.append_value(bytes);
+    }
     Ok(Arc::new(blobs.finish()))
 }

@@ -1,4 +1,4 @@
-//! Objects of S3-compatible stores: Amazon's own, MinIO, SeaweedFS, lakeFS.
+//! Objects of S3-compatible stores: Amazon's own, `MinIO`, `SeaweedFS`, lakeFS.
 
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;

@@ -126,7 +126,7 @@ impl<'a> Web<'a> {
     ) -> Result<T, Error> {
         let tries = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(500))
-            .with_max_delay(Duration::from_secs(60))
+            .with_max_delay(Duration::from_mins(1))
             .with_jitter()
             .with_max_times(self.http.retries);
         let done = once

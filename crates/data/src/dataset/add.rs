@@ -133,7 +133,7 @@ impl Datasets {
         {
             return Ok(Added::Same(Box::new(parent.clone())));
         }
-        for (file, version) in self.originals(&opened) {
+        for (file, version) in originals(&opened) {
             self.blobs().add(&file, version, request.watch)?;
         }
         let mut manifest = Manifest {
@@ -205,16 +205,12 @@ impl Datasets {
         let file = DataFile::named(self.blobs().path(&version.sha256), version.name.clone())?;
         Ok((Some((file, version)), largest.map(|largest| largest.text)))
     }
+}
 
-    /// The files as they came, which may have been written in another form to be read.
-    fn originals<'a>(&self, opened: &'a Opened) -> Vec<(PathBuf, &'a FileVersion)> {
-        opened
-            .files
-            .iter()
-            .map(|file| file.original.clone().unwrap_or(file.path.clone()))
-            .zip(&opened.versions)
-            .collect()
-    }
+/// The files as they came, which may have been written in another form to be read.
+fn originals(opened: &Opened) -> Vec<(PathBuf, &FileVersion)> {
+    let paths = opened.files.iter().map(|file| file.original.clone().unwrap_or(file.path.clone()));
+    paths.zip(&opened.versions).collect()
 }
 
 /// Whether a version holds what was read: rows, columns and what is known of them.

@@ -144,7 +144,7 @@ fn fetch(url: &str, md5: &str, to: &Path) -> Result<(), Error> {
         let blob = at(&remote, md5);
         runtime(url)?.block_on(get_file(&remote, &blob, &part, &Unwatched))?;
         let found = md5_of(&part)?;
-        if !md5.ends_with(".dir") && found != md5 {
+        if md5.strip_suffix(".dir").unwrap_or(md5) != found {
             return Err(Error::Damaged { path: part, why: format!("expected MD5 {md5}, found {found}") });
         }
         std::fs::rename(&part, to).map_err(|source| Error::Io { path: to.to_owned(), source })
@@ -249,7 +249,7 @@ fn ini(text: &str) -> Vec<(String, String, String)> {
     let (mut section, mut found) = (String::new(), Vec::new());
     for line in text.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = name.trim_matches('\'').to_owned();
+            name.trim_matches('\'').clone_into(&mut section);
         } else if let Some((key, value)) = line.split_once('=')
             && !line.starts_with(['#', ';'])
         {

@@ -165,8 +165,8 @@ fn dvc_files_are_read_and_written() {
 fn drift_is_measured_against_the_version_before() {
     let (dir, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let text = |shift: f64| {
-        let rows =
-            (0..2000).map(|i| format!("{},{}\n", f64::from(i % 500) + shift, ["a", "b"][i as usize % 2]));
+        let rows = (0..2000)
+            .map(|i| format!("{},{}\n", f64::from(i % 500) + shift, if i % 2 == 0 { "a" } else { "b" }));
         format!("x,y\n{}", rows.collect::<String>())
     };
     let (_, expect) = parse_data(

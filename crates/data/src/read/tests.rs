@@ -181,7 +181,7 @@ fn a_folder_is_packed_once_and_again_when_a_file_changes() {
     }
     let first =
         read(dir.path(), "letters", Some("SELECT class, text FROM data WHERE path <> 'a/1.txt'")).unwrap();
-    assert_eq!(format!("{:?}", first.batches[0].column(0)).matches('b').count() > 0, true);
+    assert!(format!("{:?}", first.batches[0].column(0)).matches('b').count() > 0);
     assert_eq!(first.rows(), 2);
     assert_eq!(read(dir.path(), "letters", None).unwrap().version.files, first.version.files);
     fs::write(dir.path().join("letters/b/3.txt"), "four!").unwrap();

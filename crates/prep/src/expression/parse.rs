@@ -235,7 +235,7 @@ impl Node {
                 found.insert(name.clone());
             }
             Self::Minus(of) | Self::Not(of) | Self::IsNull { of, .. } | Self::Like { of, .. } => {
-                of.columns(found)
+                of.columns(found);
             }
             Self::Binary { left, right, .. } => {
                 left.columns(found);
@@ -243,14 +243,18 @@ impl Node {
             }
             Self::In { of, list, .. } => {
                 of.columns(found);
-                list.iter().for_each(|node| node.columns(found));
+                for node in list {
+                    node.columns(found);
+                }
             }
             Self::Case { cases, otherwise } => {
                 for (condition, value) in cases {
                     condition.columns(found);
                     value.columns(found);
                 }
-                otherwise.iter().for_each(|node| node.columns(found));
+                if let Some(node) = otherwise {
+                    node.columns(found);
+                }
             }
             Self::Call { of, .. } => of.iter().for_each(|node| node.columns(found)),
         }

@@ -152,7 +152,9 @@ fn scaled(input: &Input, columns: &[String], frame: &Frame, moments: &mut Moment
                     media::sound(column, values, row, steps.map_or(1, |steps| steps.iter().product()))?
                 }
             };
-            own.into_iter().for_each(|value| moments.add(value));
+            for value in own {
+                moments.add(value);
+            }
         }
     }
     Ok(())

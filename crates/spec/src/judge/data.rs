@@ -7,7 +7,11 @@ use crate::expect::{Expectation, Severity};
 pub(crate) fn unfit_data(data: &Data) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
     let mut say = |key: &str, why: &str| wrong.push((format!("/data/{key}"), why.to_owned()));
-    let sources = data.source.patterns().iter().chain(data.test_source.iter().flat_map(|s| s.patterns()));
+    let sources = data
+        .source
+        .patterns()
+        .iter()
+        .chain(data.test_source.iter().flat_map(super::super::data::Source::patterns));
     if sources.into_iter().any(|source| tells_password(source)) {
         say("source", "a password has no place in a config; write `${NAME}` and set it in the environment");
     }
