@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use cupola_spec::{Category, Encoding, Unseen};
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -51,7 +52,7 @@ pub struct FittedCategory {
 pub(crate) struct CategoryFit {
     column: String,
     policy: Category,
-    seen: HashMap<String, Tally>,
+    seen: HashMap<String, Tally, RandomState>,
 }
 
 /// Rows and sums of the target, for each fold.
@@ -63,7 +64,7 @@ struct Tally {
 
 impl CategoryFit {
     pub fn new(column: &str, policy: Category) -> Self {
-        Self { column: column.to_owned(), policy, seen: HashMap::new() }
+        Self { column: column.to_owned(), policy, seen: HashMap::default() }
     }
 
     /// `outcomes` are the target's numbers and the rows' folds, where they are needed.
@@ -250,7 +251,7 @@ impl FittedCategory {
 
 /// The indices of values while a column is gone through: most rows repeat a value.
 struct Known<'a> {
-    indices: HashMap<&'a str, usize>,
+    indices: HashMap<&'a str, usize, RandomState>,
     last: (String, usize),
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use cupola_spec::{Target, TargetKind};
+use foldhash::fast::RandomState;
 
 use crate::frame::{Column, Frame};
 use crate::infer::Resolved;
@@ -119,8 +120,9 @@ fn copies(frame: &Frame, columns: &[&str], parts: &[Vec<usize>; 3]) -> Option<St
         .iter()
         .filter_map(|name| Some((*name, frame.get(name)?)))
         .fold(Frame::default(), |own, (name, column)| own.with(name, column.clone()));
-    let seen: HashSet<u64> = train.iter().map(|row| own.row_key(*row, 0)).collect();
-    let again = test.iter().filter(|row| seen.contains(&own.row_key(**row, 0))).count();
+    let keys = own.row_keys(0);
+    let seen: HashSet<u64, RandomState> = train.iter().map(|row| keys[*row]).collect();
+    let again = test.iter().filter(|row| seen.contains(&keys[**row])).count();
     let share = again as f64 / test.len() as f64;
     (share > COPIES).then(|| {
         format!(

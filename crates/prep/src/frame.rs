@@ -8,9 +8,10 @@ use arrow::buffer::ScalarBuffer;
 use arrow::compute::{cast, concat, take};
 use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimeUnit};
 use indexmap::IndexMap;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::Error;
+use crate::parts::in_parts;
 
 /// Values of one column. A part of it is taken without a copy.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,20 +104,21 @@ impl Column {
         }
     }
 
-    fn hash(&self, row: usize, hasher: &mut Xxh3) {
+    /// Adds what tells the value apart.
+    fn bytes(&self, row: usize, out: &mut Vec<u8>) {
         let mut part = |bytes: Option<&[u8]>| match bytes {
             Some(bytes) => {
-                hasher.update(&(bytes.len() as u64).to_le_bytes());
-                hasher.update(bytes);
+                out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+                out.extend_from_slice(bytes);
             }
-            None => hasher.update(&u64::MAX.to_le_bytes()),
+            None => out.extend_from_slice(&u64::MAX.to_le_bytes()),
         };
         match self {
             // -0 and 0 are one value, and so are all NaN.
             Self::Number { values, .. } => {
                 let value = values[row];
                 let canonical = if value.is_nan() { f64::NAN } else { value + 0.0 };
-                hasher.update(&canonical.to_bits().to_le_bytes());
+                out.extend_from_slice(&canonical.to_bits().to_le_bytes());
             }
             Self::Text(values) => part(values.is_valid(row).then(|| values.value(row).as_bytes())),
             Self::Bytes(values) => part(values.is_valid(row).then(|| values.value(row))),
@@ -229,13 +231,17 @@ impl Frame {
         })
     }
 
-    /// A seeded hash of a row's content: equal rows have equal keys wherever they stand.
-    pub fn row_key(&self, row: usize, seed: u64) -> u64 {
-        let mut hasher = Xxh3::with_seed(seed);
-        for column in self.columns.values() {
-            column.hash(row, &mut hasher);
-        }
-        hasher.digest()
+    /// A seeded hash of each row's content: equal rows have equal keys wherever they stand.
+    pub fn row_keys(&self, seed: u64) -> Vec<u64> {
+        in_parts(self.rows, |start, rows| {
+            let mut bytes = Vec::new();
+            let key = |row: usize| {
+                bytes.clear();
+                self.columns.values().for_each(|column| column.bytes(row, &mut bytes));
+                xxh3_64_with_seed(&bytes, seed)
+            };
+            (start..start + rows).map(key).collect()
+        })
     }
 
     /// Adds the rows of frames with the same columns; an empty frame takes those of the first.

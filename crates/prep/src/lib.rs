@@ -22,6 +22,7 @@ mod infer;
 mod media;
 mod nearest;
 mod number;
+mod parts;
 mod plan;
 mod prepare;
 mod rolling;

@@ -9,13 +9,14 @@ use crate::error::Error;
 use crate::examples::{Examples, Filling, Layout};
 use crate::frame::Frame;
 use crate::infer::Resolved;
+use crate::parts::parts;
 use crate::target::{Answer, FittedTarget};
 use crate::text::FittedTokenizer;
 use crate::transform::{FittedInput, InputFit, Outcomes, folds};
 use crate::window::long_enough;
 
-/// Rows that are worth a thread.
-const PART_ROWS: usize = 20_000;
+/// Rows from which on inputs are learned by several threads.
+const MANY_ROWS: usize = 100_000;
 
 /// The fitted plan, `plan.json` of a package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -168,25 +169,9 @@ impl Plan {
             self.inputs.iter().try_for_each(|input| input.apply(&own, folds, &mut out))?;
             Ok(out.examples)
         };
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let threads = threads.min(frame.rows() / PART_ROWS).max(1);
-        if threads == 1 {
-            return part(0, frame.rows());
-        }
-        let size = frame.rows().div_ceil(threads);
-        let starts = (0..frame.rows()).step_by(size);
-        let made: Vec<Result<Examples, Error>> = std::thread::scope(|scope| {
-            let part = &part;
-            let parts =
-                starts.clone().map(|start| scope.spawn(move || part(start, size.min(frame.rows() - start))));
-            let running: Vec<_> = parts.collect();
-            // A panic of a part is one of the whole.
-            let joined = running.into_iter().map(std::thread::ScopedJoinHandle::join);
-            joined.map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-        });
         let mut all = Examples::zeros(recipe.kept.clone(), 0);
-        for (part, start) in made.into_iter().zip(starts) {
-            all.append(part.map_err(|error| error.after(start))?);
+        for (start, part) in parts(frame.rows(), part) {
+            all.append(part.map_err(|error: Error| error.after(start))?);
         }
         Ok(all)
     }
@@ -230,7 +215,18 @@ impl PlanFit {
     /// Learns of training rows.
     pub fn see(&mut self, frame: &Frame) -> Result<(), Error> {
         let outcomes = self.outcomes.as_ref().map(|outcomes| outcomes.each(frame)).transpose()?;
-        self.inputs.iter_mut().try_for_each(|input| input.see(frame, outcomes.as_deref()))
+        let outcomes = outcomes.as_deref();
+        if frame.rows() < MANY_ROWS {
+            return self.inputs.iter_mut().try_for_each(|input| input.see(frame, outcomes));
+        }
+        // Each learns by itself.
+        let seen: Vec<Result<(), Error>> = std::thread::scope(|scope| {
+            let each = self.inputs.iter_mut().map(|input| scope.spawn(move || input.see(frame, outcomes)));
+            let running: Vec<_> = each.collect();
+            let joined = running.into_iter().map(std::thread::ScopedJoinHandle::join);
+            joined.map(|seen| seen.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        });
+        seen.into_iter().collect()
     }
 
     /// The plan, with targets of the rows there are.

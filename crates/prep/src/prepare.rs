@@ -161,8 +161,8 @@ pub(crate) fn kept(plan: &Plan, frame: &Frame, training: bool) -> Result<Labelle
 /// The first of equal rows each, and how many others there were.
 fn distinct(frame: &Frame) -> (Frame, usize) {
     let mut seen = HashSet::new();
-    let key = |row: usize| (frame.row_key(row, 0), frame.row_key(row, 1));
-    let rows: Vec<usize> = (0..frame.rows()).filter(|row| seen.insert(key(*row))).collect();
+    let keys: Vec<(u64, u64)> = frame.row_keys(0).into_iter().zip(frame.row_keys(1)).collect();
+    let rows: Vec<usize> = (0..frame.rows()).filter(|row| seen.insert(keys[*row])).collect();
     let copies = frame.rows() - rows.len();
     (if copies == 0 { frame.clone() } else { frame.take(&rows) }, copies)
 }

@@ -45,7 +45,7 @@ fn divide(run: &Run, frame: &Frame, test: f64) -> Result<[Vec<usize>; 3], Error>
     if run.by_time() {
         return in_order(frame.rows(), run.split.valid, test);
     }
-    let keys: Vec<u64> = (0..frame.rows()).map(|row| frame.row_key(row, run.seed)).collect();
+    let keys = frame.row_keys(run.seed);
     let stratified = run.split.by == SplitBy::Stratified && run.target.kind == TargetKind::Category;
     let mut parts: [Vec<usize>; 3] = Default::default();
     if stratified {
@@ -76,7 +76,9 @@ fn divide(run: &Run, frame: &Frame, test: f64) -> Result<[Vec<usize>; 3], Error>
     }
     for (part, name) in parts.iter_mut().zip(["train", "valid", "test"]) {
         // By content: what a run sees does not depend on the order of the file either.
-        part.sort_by_key(|&row| (keys[row], row));
+        let mut keyed: Vec<(u64, usize)> = part.iter().map(|&row| (keys[row], row)).collect();
+        keyed.sort_unstable();
+        *part = keyed.into_iter().map(|(_, row)| row).collect();
         if part.is_empty() && wanted(run, test, name) {
             return Err(Error::EmptySplit { rows: frame.rows(), part: name });
         }

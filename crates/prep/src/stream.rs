@@ -104,8 +104,8 @@ pub fn prepare_stream<E: From<Error>>(
 /// The rows of a part.
 fn of_part(run: &Run, divider: &Divider<'_>, frame: &Frame, part: Part) -> Result<Vec<usize>, Error> {
     let mut rows = Vec::new();
-    for row in 0..frame.rows() {
-        if divider.part(frame, row, frame.row_key(row, run.seed))? == part {
+    for (row, key) in frame.row_keys(run.seed).into_iter().enumerate() {
+        if divider.part(frame, row, key)? == part {
             rows.push(row);
         }
     }
@@ -148,8 +148,9 @@ fn sample<E: From<Error>>(
         let frame = derive.insert(known).apply(&frame).map_err(|error| error.after(before))?;
         let mut first = Vec::new();
         let mut rows = Vec::new();
+        let keys = frame.row_keys(run.seed ^ 0x5a5a);
         for row in of_part(run, divider, &frame, Part::Train).map_err(|error| error.after(before))? {
-            rows.push((frame.row_key(row, run.seed ^ 0x5a5a), row));
+            rows.push((keys[row], row));
             for (index, column) in classes.iter().enumerate() {
                 let class = frame.get(column).and_then(|values| values.text(row));
                 if class.is_some_and(|class| seen.insert((index, xxh3_64(class.as_bytes())))) {

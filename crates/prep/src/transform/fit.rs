@@ -221,6 +221,6 @@ impl Outcomes {
 
 /// The fold of each row, by its content.
 pub(crate) fn folds(frame: &Frame) -> Vec<usize> {
-    let fold = |row: usize| usize::try_from(frame.row_key(row, FOLD_SEED) % FOLDS as u64).unwrap_or_default();
-    (0..frame.rows()).map(fold).collect()
+    let fold = |key: u64| usize::try_from(key % FOLDS as u64).unwrap_or_default();
+    frame.row_keys(FOLD_SEED).into_iter().map(fold).collect()
 }
