@@ -247,9 +247,9 @@ pub struct ServeArgs {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  cupola prepare --config configs/flights.toml
-  cupola prepare --config configs/flights.toml --dry-run     what would be done, and why
-  cupola prepare --config configs/flights.toml --force       even if nothing has changed")]
+  cupola prepare --config configs/diamonds.toml
+  cupola prepare --config configs/diamonds.toml --dry-run     what would be done, and why
+  cupola prepare --config configs/diamonds.toml --force       even if nothing has changed")]
 pub struct PrepareArgs {
     /// The run's TOML file
     #[arg(long, value_name = "FILE")]
@@ -324,7 +324,7 @@ Examples:
   cupola data add photos photos/                          a folder of pictures, one folder a class
   cupola data add orders sqlite:shop.db --sql 'SELECT * FROM orders' --watermark id
   cupola data add trips 's3://bucket/trips/2024-*.parquet'
-  cupola data add flights --config configs/flights.toml   its [data] and [[expect]]")]
+  cupola data add census --config configs/census_nano.toml   its [data] and [[expect]]")]
 pub struct DataAddArgs {
     /// Name of the dataset
     pub name: String,
@@ -368,7 +368,7 @@ pub struct DataPullArgs {
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  cupola data validate flights:2\n  cupola data validate --config configs/flights.toml"
+    after_help = "Examples:\n  cupola data validate flights:2\n  cupola data validate --config configs/diamonds.toml"
 )]
 pub struct DataValidateArgs {
     /// NAME or NAME:VERSION

@@ -95,14 +95,14 @@ pub fn data(home: &Home, ui: Ui, run: &Run, config: Option<&Path>) -> Result<Loa
         ui.line(format!("prepared {} is unchanged and used again", stage.short()));
         return Ok(loaded);
     }
-    made(home, ui, run, config)
+    made(home, ui, run, config, stage)
 }
 
-/// Reads and prepares the data of a run.
+/// Reads and prepares the data of a run, which has been collected.
 ///
 /// # Errors
 /// Whatever is wrong with the source or does not fit.
-pub fn made(home: &Home, ui: Ui, run: &Run, config: Option<&Path>) -> Result<Loaded> {
+pub fn made(home: &Home, ui: Ui, run: &Run, config: Option<&Path>, stage: Stage) -> Result<Loaded> {
     let start = run.start.as_ref();
     let pretrained = start.map(|start| pretrained::read(home, &start.package)).transpose()?;
     let (roots, bars) = (roots(config), Bars::new(ui));
@@ -110,11 +110,12 @@ pub fn made(home: &Home, ui: Ui, run: &Run, config: Option<&Path>) -> Result<Loa
     let request =
         Request { source: &data.source, data, expect, roots: &roots, home: home.root(), watch: &bars };
     if data.stream {
-        return streamed(home, run, &request, pretrained);
+        return streamed(home, run, &request, stage, pretrained);
     }
-    let read = |source| cupola_data::load(&Request { source, ..request });
-    let table = read(&data.source)?;
-    let test = run.data.test_source.as_ref().map(read).transpose()?;
+    let read = |source, found| cupola_data::load_collected(&Request { source, ..request }, found);
+    let table = read(&data.source, stage.source)?;
+    let test = data.test_source.as_ref().zip(stage.test);
+    let test = test.map(|(source, found)| read(source, found)).transpose()?;
     let frame = Frame::from_batches(&table.schema, &table.batches)?;
     let test_frame = test.as_ref().map(|t| Frame::from_batches(&t.schema, &t.batches)).transpose()?;
     let prepared = prepare(run, &frame, test_frame.as_ref(), pretrained.as_ref().map(|start| &start.plan))?;
@@ -124,10 +125,17 @@ pub fn made(home: &Home, ui: Ui, run: &Run, config: Option<&Path>) -> Result<Loa
 
 /// The same without ever holding all rows: they are read batch by batch, and what they become is kept in
 /// files without a name in the home folder.
-fn streamed(home: &Home, run: &Run, request: &Request<'_>, pretrained: Option<Pretrained>) -> Result<Loaded> {
-    let open = |source| cupola_data::stream(&Request { source, ..*request });
-    let rows = open(&run.data.source)?;
-    let test = run.data.test_source.as_ref().map(open).transpose()?;
+fn streamed(
+    home: &Home,
+    run: &Run,
+    request: &Request<'_>,
+    stage: Stage,
+    pretrained: Option<Pretrained>,
+) -> Result<Loaded> {
+    let open = |source, found| cupola_data::stream_collected(&Request { source, ..*request }, found);
+    let rows = open(&run.data.source, stage.source)?;
+    let test = run.data.test_source.as_ref().zip(stage.test);
+    let test = test.map(|(source, found)| open(source, found)).transpose()?;
     let frames = |stream: &Stream, visit: &mut dyn FnMut(Frame) -> Result<()>| {
         stream.each(&mut |batch| visit(Frame::from_batches(stream.schema(), std::slice::from_ref(batch))?))
     };

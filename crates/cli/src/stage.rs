@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use cupola_data::{FileVersion, Request, identify};
+use cupola_data::{Collection, FileVersion, Request, collect};
 use cupola_prep::Prepared;
 use cupola_registry::{Home, sha256_hex};
 use cupola_spec::{Run, Source};
@@ -23,8 +23,10 @@ const PREPARE_VERSION: u32 = 1;
 pub struct Stage {
     folder: PathBuf,
     key: String,
-    /// Files of the source and of the test source.
-    pub files: Vec<FileVersion>,
+    /// The source.
+    pub source: Collection,
+    /// The test source, if there is one.
+    pub test: Option<Collection>,
 }
 
 /// `stage.json`
@@ -41,16 +43,16 @@ impl Stage {
         let (roots, bars) = (roots(config), Bars::new(ui));
         let (data, expect) = (&run.data, run.expect.as_slice());
         let found = |source: &Source| {
-            identify(&Request { source, data, expect, roots: &roots, home: home.root(), watch: &bars })
+            collect(&Request { source, data, expect, roots: &roots, home: home.root(), watch: &bars })
         };
-        let files = found(&data.source)?;
+        let source = found(&data.source)?;
         let test = data.test_source.as_ref().map(found).transpose()?;
         let digests =
-            |files: &[FileVersion]| files.iter().map(|file| file.sha256.clone()).collect::<Vec<_>>();
+            |found: &Collection| found.files().iter().map(|file| file.sha256.clone()).collect::<Vec<_>>();
         let made_of = json!({
             "code": [CODE_VERSION, PREPARE_VERSION.to_string()],
-            "files": digests(&files),
-            "test": test.as_deref().map(digests),
+            "files": digests(&source),
+            "test": test.as_ref().map(digests),
             "data": data,
             "expect": expect,
             "clean": run.clean,
@@ -64,7 +66,12 @@ impl Stage {
         });
         let key = sha256_hex(made_of.to_string().as_bytes());
         let folder = home.root().join("data").join("prepared").join(&key[..24]);
-        Ok(Self { folder, key, files: files.into_iter().chain(test.into_iter().flatten()).collect() })
+        Ok(Self { folder, key, source, test })
+    }
+
+    /// Files of the source, then those of the test source.
+    pub fn files(&self) -> Vec<&FileVersion> {
+        self.source.files().iter().chain(self.test.iter().flat_map(Collection::files)).collect()
     }
 
     /// What tells it apart, short enough to read.
@@ -97,8 +104,8 @@ impl Stage {
     }
 
     /// Keeps what has been made, in place of what the config's runs of this name had before.
-    pub fn keep(&self, run: &Run, loaded: Loaded) -> Result<Loaded> {
-        let parent = self.folder.parent().unwrap_or(Path::new("."));
+    pub fn keep(folder: &Path, run: &Run, loaded: Loaded) -> Result<Loaded> {
+        let parent = folder.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(parent)?;
         let staged = tempfile::Builder::new().prefix(".staged-").tempdir_in(parent)?;
         loaded.prepared.save(staged.path())?;
@@ -108,8 +115,8 @@ impl Stage {
         for old in older(parent, &run.name) {
             let _ = std::fs::remove_dir_all(old);
         }
-        let _ = std::fs::remove_dir_all(&self.folder);
-        std::fs::rename(staged.path(), &self.folder)?;
+        let _ = std::fs::remove_dir_all(folder);
+        std::fs::rename(staged.path(), folder)?;
         let _ = staged.keep();
         Ok(Loaded { prepared, source: known.source, test: known.test, pretrained })
     }

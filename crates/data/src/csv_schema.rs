@@ -5,6 +5,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::error::ArrowError;
 use regex::Regex;
 
+use crate::error::Error;
 use crate::files::DataFile;
 
 /// The schema of all files together, from `rows` rows of each. `DataFusion`'s own guess takes a
@@ -41,6 +42,34 @@ pub fn csv_schema(
         if field.data_type() == &DataType::Null { field.with_data_type(DataType::Utf8) } else { field }
     });
     Ok(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Refuses files whose headers differ: values are read by their place.
+///
+/// # Errors
+/// [`Error::Columns`]; a header that cannot be read is left to whoever reads the rows.
+pub fn same_headers(files: &[DataFile], delimiter: u8) -> Result<(), Error> {
+    let format = Format::default().with_header(true).with_delimiter(delimiter);
+    let header = |file: &DataFile| -> Result<Vec<String>, Error> {
+        let schema = format.infer_schema(file.reader()?, Some(0));
+        Ok(schema
+            .map(|(schema, _)| schema.fields().iter().map(|f| f.name().clone()).collect())
+            .unwrap_or_default())
+    };
+    let Some((first, rest)) = files.split_first().filter(|(_, rest)| !rest.is_empty()) else { return Ok(()) };
+    let columns = header(first)?;
+    for file in rest {
+        let others = header(file)?;
+        if others != columns {
+            return Err(Error::Columns {
+                first: first.name.clone(),
+                columns: columns.join(", "),
+                second: file.name.clone(),
+                others: others.join(", "),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A type that holds the values of both.

@@ -4,6 +4,17 @@ use std::path::PathBuf;
 
 use crate::files::ENDINGS;
 
+fn remedy(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free some space there, or name another place with --home"
+        }
+        ErrorKind::ReadOnlyFilesystem => "name another place with --home",
+        _ => "check that the file is there and may be used",
+    }
+}
+
 /// A source that cannot be read. Every message ends with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -37,8 +48,22 @@ pub enum Error {
         /// Another.
         second: PathBuf,
     },
+    /// Files of one table with other columns.
+    #[error(
+        "{first} has the columns {columns}, {second} has {others}; give all files of a source the same columns in the same order"
+    )]
+    Columns {
+        /// A file.
+        first: String,
+        /// Its columns.
+        columns: String,
+        /// Another.
+        second: String,
+        /// Its columns.
+        others: String,
+    },
     /// The operating system's answer.
-    #[error("{path}: {source}; check that the file is readable")]
+    #[error("{path}: {source}; {}", remedy(source))]
     Io {
         /// The file.
         path: PathBuf,

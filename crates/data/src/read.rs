@@ -36,13 +36,52 @@ impl Table {
     }
 }
 
-/// Reads a source.
+/// A source whose files are here, of which no row has been read.
+pub struct Collection {
+    collected: Collected,
+    runtime: Runtime,
+}
+
+impl Collection {
+    pub(crate) fn new(collected: Collected, runtime: Runtime) -> Self {
+        Self { collected, runtime }
+    }
+
+    /// Its files as they are now.
+    pub fn files(&self) -> &[FileVersion] {
+        &self.collected.versions
+    }
+
+    /// Files and what reads them.
+    pub(crate) fn parts(self) -> (Collected, Runtime) {
+        (self.collected, self.runtime)
+    }
+}
+
+/// Fetches what is not here.
+///
+/// # Errors
+/// As [`load`], for what is wrong with the files.
+pub fn collect(request: &Request<'_>) -> Result<Collection, Error> {
+    let runtime = runtime(&request.label())?;
+    Ok(Collection::new(runtime.block_on(request.collect())?, runtime))
+}
+
+/// Collects and reads a source.
 ///
 /// # Errors
 /// Everything in [`Error`]; nothing is kept of a source that fails.
 pub fn load(request: &Request<'_>) -> Result<Table, Error> {
+    load_collected(request, collect(request)?)
+}
+
+/// Reads a source that has been collected.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_collected(request: &Request<'_>, collection: Collection) -> Result<Table, Error> {
     let mut batches = Vec::new();
-    let opened = Opened::new(request, None, &mut |again, batch| {
+    let opened = Opened::of(request, collection, None, &mut |again, batch| {
         if again {
             batches.clear();
         }
@@ -50,15 +89,6 @@ pub fn load(request: &Request<'_>) -> Result<Table, Error> {
         Ok(())
     })?;
     Ok(Table { schema: opened.schema, batches, version: opened.version, report: opened.report })
-}
-
-/// The files of a source as they are now, fetched if need be; no row is read.
-///
-/// # Errors
-/// As [`load`], for what is wrong with the files.
-pub fn identify(request: &Request<'_>) -> Result<Vec<FileVersion>, Error> {
-    let runtime = runtime(&request.label())?;
-    Ok(runtime.block_on(request.collect())?.versions)
 }
 
 /// Visits batches of the first reading; `None` and `true` where it begins again.
@@ -94,23 +124,15 @@ pub(crate) fn runtime(label: &str) -> Result<Runtime, Error> {
 }
 
 impl Opened {
-    /// Fetches what is not here and reads it. `before` is what the rows are compared with where drift is
-    /// expected to be small.
-    pub fn new(request: &Request<'_>, before: Option<&Profile>, first: First<'_>) -> Result<Self, Error> {
-        let runtime = runtime(&request.label())?;
-        let collected = runtime.block_on(request.collect())?;
-        Self::of(request, collected, runtime, before, first)
-    }
-
-    /// The same for files that have been collected.
+    /// Reads what has been collected. `before` is what the rows are compared with where drift is expected to
+    /// be small.
     pub fn of(
         request: &Request<'_>,
-        collected: Collected,
-        runtime: Runtime,
+        collection: Collection,
         before: Option<&Profile>,
         first: First<'_>,
     ) -> Result<Self, Error> {
-        let Collected { files, versions, datasets } = collected;
+        let (Collected { files, versions, datasets }, runtime) = collection.parts();
         let label = request.label();
         let contents =
             request.data.files.as_deref().map(|column| Contents::new(column, &files, request.roots));

@@ -10,7 +10,7 @@ use datafusion::prelude::{
 };
 use regex::Regex;
 
-use crate::csv_schema::csv_schema;
+use crate::csv_schema::{csv_schema, same_headers};
 use crate::error::Error;
 use crate::files::{DataFile, Format};
 
@@ -30,6 +30,9 @@ pub(crate) struct Scan<'a> {
 
 impl Scan<'_> {
     pub async fn frame(&self) -> Result<DataFrame, Error> {
+        if let Format::Csv { delimiter } = self.files[0].format {
+            same_headers(self.files, delimiter)?;
+        }
         // One partition keeps the order of the rows; names keep their case.
         let mut config = SessionConfig::new()
             .with_target_partitions(1)

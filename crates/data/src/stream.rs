@@ -7,7 +7,7 @@ use crate::collect::Request;
 use crate::contract::Report;
 use crate::error::Error;
 use crate::profile::{Profile, Profiler};
-use crate::read::Opened;
+use crate::read::{Collection, Opened, collect};
 use crate::version::DatasetVersion;
 
 /// A source whose rows are never all in memory.
@@ -16,13 +16,21 @@ pub struct Stream {
     opened: Opened,
 }
 
-/// Opens a source. All rows are read once, so what is wrong with them is found before anything is made of
+/// Collects and opens a source. All rows are read once, so what is wrong with them is found before anything is made of
 /// them.
 ///
 /// # Errors
 /// Everything in [`Error`].
 pub fn stream(request: &Request<'_>) -> Result<Stream, Error> {
-    Ok(Stream { opened: Opened::new(request, None, &mut |_, _| Ok(()))? })
+    stream_collected(request, collect(request)?)
+}
+
+/// Opens a source that has been collected.
+///
+/// # Errors
+/// As [`stream`].
+pub fn stream_collected(request: &Request<'_>, collection: Collection) -> Result<Stream, Error> {
+    Ok(Stream { opened: Opened::of(request, collection, None, &mut |_, _| Ok(()))? })
 }
 
 impl Stream {

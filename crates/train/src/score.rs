@@ -48,18 +48,18 @@ pub fn score(
     rows: usize,
     device: &Device,
 ) -> Result<Metrics, Error> {
-    match part.memory() {
-        Some(all) if rows >= all.examples.rows => return score_all(network, plan, aims, &all, device),
-        Some(_) => {
-            let first = part.gather(&(0..rows).collect::<Vec<_>>())?;
-            return score_all(network, plan, aims, &first, device);
-        }
-        None => {}
-    }
-    // Of a file only logits and targets stay in memory.
+    let rows = rows.min(part.len());
     let mut seen = part.gather(&[])?;
+    let simple = seen.all_targets().all(|targets| matches!(targets, Targets::Class(_) | Targets::Number(_)));
+    let in_memory = part.block().is_none();
+    if in_memory && !simple {
+        let first = part.gather(&(0..rows).collect::<Vec<_>>())?;
+        return score_all(network, plan, aims, &first, device);
+    }
+    // Only logits and targets stay: what the network sees may be far wider than what is kept.
     let mut values = Vec::new();
-    let spaced: Vec<usize> = (0..rows).map(|row| row * part.len() / rows).collect();
+    let place = |row: usize| if in_memory { row } else { row * part.len() / rows };
+    let spaced: Vec<usize> = (0..rows).map(place).collect();
     for rows in spaced.chunks(STORED) {
         let chunk = part.gather(rows)?;
         values.extend(logits(network, &chunk.examples, device)?);

@@ -28,7 +28,7 @@ pub fn run(home: &Home, ui: Ui, args: &GraphArgs) -> Result<()> {
         Node {
             stage: "collect",
             state: "here",
-            what: format!("{source}: {} files", stage.files.len()),
+            what: format!("{source}: {} files", stage.files().len()),
             after: None,
         },
         Node {
@@ -39,8 +39,9 @@ pub fn run(home: &Home, ui: Ui, args: &GraphArgs) -> Result<()> {
         },
     ];
     let config = sha256_hex(toml::to_string(&run.sealed)?.as_bytes());
-    let same =
-        |record: &RunRecord| record.config_sha256 == config && seen(&record.dataset) == digests(&stage.files);
+    let same = |record: &RunRecord| {
+        record.config_sha256 == config && seen(&record.dataset) == digests(&stage.files())
+    };
     let mut records: Vec<RunRecord> =
         RunFolder::all(home)?.into_iter().map(|(_, record)| record).filter(same).collect();
     records.sort_by(|a, b| a.created.cmp(&b.created));
@@ -59,7 +60,7 @@ pub fn run(home: &Home, ui: Ui, args: &GraphArgs) -> Result<()> {
     ui.result(&nodes)
 }
 
-fn digests(files: &[FileVersion]) -> Vec<&str> {
+fn digests<'a>(files: &[&'a FileVersion]) -> Vec<&'a str> {
     files.iter().map(|file| file.sha256.as_str()).collect()
 }
 

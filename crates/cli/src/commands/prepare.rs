@@ -17,29 +17,28 @@ pub fn run(home: &Home, ui: Ui, args: &PrepareArgs) -> Result<()> {
     let stage = Stage::of(home, ui, &run, config)?;
     let unchanged = stage.is_made() && !args.force;
     if unchanged || args.dry_run {
-        let files = stage.files.len();
+        let files = stage.files();
         if unchanged {
-            ui.line(format!("prepare {} is unchanged: skipped ({files} files)", stage.short()));
+            ui.line(format!("prepare {} is unchanged: skipped ({} files)", stage.short(), files.len()));
         } else {
-            ui.line(format!("prepare {} would be made of {files} files:", stage.short()));
-            let rows = stage
-                .files
-                .iter()
-                .map(|f| vec![f.name.clone(), f.bytes.to_string(), f.sha256[..12].to_owned()]);
+            ui.line(format!("prepare {} would be made of {} files:", stage.short(), files.len()));
+            let rows =
+                files.iter().map(|f| vec![f.name.clone(), f.bytes.to_string(), f.sha256[..12].to_owned()]);
             ui.table(&["file", "bytes", "sha256"], &[1], rows.collect());
         }
         let state = if unchanged { "unchanged" } else { "due" };
-        return ui.result(&json!({ "stage": stage.short(), "state": state, "files": stage.files }));
+        return ui.result(&json!({ "stage": stage.short(), "state": state, "files": files }));
     }
-    let loaded = stage.keep(&run, load::made(home, ui, &run, config)?)?;
+    let (short, folder) = (stage.short().to_owned(), stage.folder().to_owned());
+    let loaded = Stage::keep(&folder, &run, load::made(home, ui, &run, config, stage)?)?;
     show_data(ui, &run, &loaded);
-    ui.line(format!("kept    {} in {}", stage.short(), stage.folder().display()));
+    ui.line(format!("kept    {short} in {}", folder.display()));
     ui.line(format!("next    cupola train --config {}", args.config.display()));
     let rows = |part| loaded.prepared.rows(part);
     ui.result(&json!({
-        "stage": stage.short(),
+        "stage": short,
         "state": "made",
-        "folder": stage.folder(),
+        "folder": folder,
         "dataset": loaded.source.version,
         "expected": loaded.source.report,
         "suspicions": loaded.prepared.suspicions,

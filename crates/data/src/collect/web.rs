@@ -7,6 +7,7 @@ use backon::{ExponentialBuilder, Retryable};
 use cupola_spec::Http;
 use futures::StreamExt;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
@@ -59,6 +60,7 @@ impl<'a> Web<'a> {
         let client = Client::builder()
             .user_agent(concat!("cupola/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
+            .redirect(within(!http.headers.is_empty()))
             .connect_timeout(Duration::from_secs(http.timeout))
             .read_timeout(Duration::from_secs(http.timeout))
             .build()
@@ -226,6 +228,20 @@ impl<'a> Web<'a> {
     }
 }
 
+/// A token for one server is not for another.
+fn within(one_server: bool) -> Policy {
+    Policy::custom(move |attempt| {
+        let same = attempt.previous().last().is_none_or(|before| before.origin() == attempt.url().origin());
+        if attempt.previous().len() > 10 {
+            attempt.error("it redirects again and again")
+        } else if one_server && !same {
+            attempt.error("it redirects to another server, which `data.http.headers` are not for")
+        } else {
+            attempt.follow()
+        }
+    })
+}
+
 /// What is known of a download.
 #[derive(Serialize, Deserialize)]
 struct Seen {
@@ -248,7 +264,7 @@ fn broken(error: reqwest::Error) -> Failure {
         why = inner.to_string();
         source = inner.source();
     }
-    Failure { why, again: (!error.is_builder()).then_some(Duration::ZERO) }
+    Failure { why, again: (!error.is_builder() && !error.is_redirect()).then_some(Duration::ZERO) }
 }
 
 /// Renames a file that has been written to its end.

@@ -13,7 +13,7 @@ use crate::collect::{Collected, Request, TableWriter};
 use crate::error::Error;
 use crate::files::DataFile;
 use crate::profile::Profiler;
-use crate::read::{Opened, runtime};
+use crate::read::{Collection, Opened, collect, runtime};
 use crate::version::FileVersion;
 use crate::watch::{Unit, Watch};
 
@@ -53,9 +53,7 @@ impl Datasets {
         checked(name)?;
         let parent =
             self.versions(name).last().map(|newest| self.manifest(name, Some(*newest))).transpose()?;
-        let runtime = runtime(&request.label())?;
-        let collected = runtime.block_on(request.collect())?;
-        self.keep(name, request, about, parent.as_ref(), collected, runtime)
+        self.keep(name, request, about, parent.as_ref(), collect(request)?)
     }
 
     /// Collects the source of the newest version again. Where it has a watermark, only rows beyond it are
@@ -96,7 +94,7 @@ impl Datasets {
                 datasets: before.datasets,
             };
         }
-        self.keep(name, &request, &about, Some(&parent), collected, runtime)
+        self.keep(name, &request, &about, Some(&parent), Collection::new(collected, runtime))
     }
 
     fn keep(
@@ -105,12 +103,11 @@ impl Datasets {
         request: &Request<'_>,
         about: &About,
         parent: Option<&Manifest>,
-        collected: Collected,
-        runtime: tokio::runtime::Runtime,
+        collection: Collection,
     ) -> Result<Added, Error> {
         let before = parent.map(|parent| &parent.profile);
         request.watch.begin(&format!("reading {}", request.label()), Unit::Rows, None);
-        let opened = Opened::of(request, collected, runtime, before, &mut |_, batch| {
+        let opened = Opened::of(request, collection, before, &mut |_, batch| {
             request.watch.advance(batch.map_or(0, |batch| batch.num_rows() as u64));
             Ok(())
         });

@@ -135,6 +135,10 @@ fn bad_input_is_named_with_its_row_and_remedy() {
     assert!(say("bad.parquet").starts_with("bad.parquet: "), "{}", say("bad.parquet"));
     assert!(say("x.png").contains("unknown format"));
     assert!(say("raged.csv").contains("(near it: ragged.csv)"), "{}", say("raged.csv"));
+    write("turned.csv", b"y,x\n1,2\n");
+    write("turned_too.csv", b"x,y\n1,2\n");
+    let turned = say("turned*.csv");
+    assert!(turned.starts_with("turned.csv has the columns y, x, turned_too.csv has x, y; "), "{turned}");
     assert!(say("q*.csv").contains("matches no file"));
     write("good.csv", b"x,y\n1,2\n");
     let query = read(dir.path(), "good.csv", Some("SELECT z FROM data")).unwrap_err().to_string();
