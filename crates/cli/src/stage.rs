@@ -23,6 +23,8 @@ const PREPARE_VERSION: u32 = 1;
 pub struct Stage {
     folder: PathBuf,
     key: String,
+    /// Whether the files are all that it is made of: what a list of files names is read with the rows.
+    whole: bool,
     /// The source.
     pub source: Collection,
     /// The test source, if there is one.
@@ -66,7 +68,7 @@ impl Stage {
         });
         let key = sha256_hex(made_of.to_string().as_bytes());
         let folder = home.root().join("data").join("prepared").join(&key[..24]);
-        Ok(Self { folder, key, source, test })
+        Ok(Self { folder, key, whole: data.files.is_none(), source, test })
     }
 
     /// Files of the source, then those of the test source.
@@ -86,7 +88,7 @@ impl Stage {
 
     /// Whether it has been made.
     pub fn is_made(&self) -> bool {
-        self.folder.join("stage.json").is_file()
+        self.whole && self.folder.join("stage.json").is_file()
     }
 
     /// What was made of the same data and config, if it was.

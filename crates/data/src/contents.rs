@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, BinaryBuilder, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
+use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::files::DataFile;
+use crate::version::{FileVersion, hex};
 
 /// Rows whose files are in memory at once.
 const ROWS: usize = 512;
@@ -56,6 +58,23 @@ impl Contents {
             RecordBatch::try_new(Arc::clone(schema), columns)
                 .map_err(|error| Error::Engine { path: self.column.clone(), why: error.to_string() })
         })
+    }
+
+    /// Adds the contents of a batch to what tells the version apart: the paths alone do not.
+    pub fn digest(&self, batch: &RecordBatch, seen: &mut (Sha256, u64)) {
+        let column = batch.column_by_name(&self.column).and_then(|column| column.as_binary_opt::<i32>());
+        for bytes in column.into_iter().flatten() {
+            let bytes = bytes.unwrap_or_default();
+            seen.0.update((bytes.len() as u64).to_le_bytes());
+            seen.0.update(bytes);
+            seen.1 += bytes.len() as u64;
+        }
+    }
+
+    /// The contents of all rows as one file of the version.
+    pub fn version(&self, (hasher, bytes): (Sha256, u64)) -> FileVersion {
+        let name = format!("contents of `{}`", self.column);
+        FileVersion { name, bytes, sha256: hex(&hasher.finalize()) }
     }
 
     fn read(&self, paths: &ArrayRef, before: usize) -> Result<ArrayRef, Error> {

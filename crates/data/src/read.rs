@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use futures::StreamExt;
+use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
 use crate::collect::{Collected, Request};
@@ -177,13 +178,16 @@ impl Opened {
     ) -> Result<usize, Error> {
         let mut contract: Option<Contract> = None;
         let mut rows = 0;
-        let mut schema = None;
+        let (mut schema, mut seen) = (None, (Sha256::new(), 0));
         self.scan(&mut |found, batch| {
             if contract.is_none() {
                 schema = Some(Arc::clone(found));
                 contract = Some(Contract::new(request, found, before)?);
             }
             let (Some(contract), Some(batch)) = (&mut contract, batch) else { return Ok(()) };
+            if let Some(contents) = &self.contents {
+                contents.digest(batch, &mut seen);
+            }
             let batch = contract.kept(batch)?;
             rows += batch.num_rows();
             first(false, Some(&batch))
@@ -191,6 +195,9 @@ impl Opened {
         self.schema = schema.unwrap_or_else(|| Arc::new(Schema::empty()));
         if let Some(contract) = contract {
             (self.report, self.dropped) = contract.finish();
+        }
+        if let Some(contents) = &self.contents {
+            self.versions.push(contents.version(seen));
         }
         Ok(rows)
     }

@@ -209,4 +209,7 @@ fn contents_of_listed_files_take_the_place_of_their_paths() {
     let bytes =
         datafusion::arrow::array::AsArray::as_binary::<i32>(table.batches[0].column(0).as_ref()).clone();
     assert_eq!((bytes.value(0), bytes.value(1)), (&[0_u8, 255][..], &[7_u8][..]));
+    // Other contents are another version, though the list is the same.
+    fs::write(dir.path().join("own/y.bin"), [8]).unwrap();
+    assert_ne!(read_as(dir.path(), &data).unwrap().version.sha256, table.version.sha256);
 }
