@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use cupola_spec::{Data, Expectation, Source};
 
-pub(crate) use self::cache::{Cache, write_whole};
+pub(crate) use self::cache::{Cache, digest, write_whole};
 pub(crate) use self::objects::{Remote, remote, said};
 pub(crate) use self::table::TableWriter;
 

@@ -73,7 +73,7 @@ pub fn same_headers(files: &[DataFile], delimiter: u8) -> Result<(), Error> {
 }
 
 /// A type that holds the values of both.
-fn common(a: &DataType, b: &DataType) -> DataType {
+pub fn common(a: &DataType, b: &DataType) -> DataType {
     match (a, b) {
         (a, b) if a == b => a.clone(),
         (DataType::Null, other) | (other, DataType::Null) => other.clone(),

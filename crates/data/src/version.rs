@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::collect::digest;
 use crate::error::Error;
 use crate::files::open;
 use crate::watch::{Unit, Watch};
@@ -83,20 +84,9 @@ impl DatasetVersion {
         schema: Vec<(String, String)>,
         rows: usize,
     ) -> Self {
-        let mut hasher = Sha256::new();
-        let mut part = |text: &str| {
-            hasher.update((text.len() as u64).to_le_bytes());
-            hasher.update(text.as_bytes());
-        };
-        for file in &files {
-            part(&file.sha256);
-        }
-        part(query.unwrap_or_default());
-        for (name, kind) in &schema {
-            part(name);
-            part(kind);
-        }
-        let sha256 = hex(&hasher.finalize());
+        let digests = files.iter().map(|file| file.sha256.as_str());
+        let columns = schema.iter().flat_map(|(name, kind)| [name.as_str(), kind.as_str()]);
+        let sha256 = digest(digests.chain([query.unwrap_or_default()]).chain(columns));
         let (source, query) = (source.to_vec(), query.map(str::to_owned));
         Self { sha256, source, query, files, datasets: Vec::new(), schema, rows }
     }

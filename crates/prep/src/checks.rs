@@ -22,9 +22,9 @@ pub(crate) fn suspicions(
     inputs: &[Resolved],
     targets: &[&Target],
     frame: &Frame,
-    parts: &[Vec<usize>; 3],
+    parts: [&[usize]; 3],
 ) -> Vec<String> {
-    let train = &parts[Part::Train as usize];
+    let train = parts[Part::Train as usize];
     let looked = frame.take(&train[..train.len().min(LOOKED_AT)]);
     let mut found = Vec::new();
     let columns: Vec<&str> = inputs
@@ -111,7 +111,7 @@ fn constant(column: &Column) -> bool {
 }
 
 /// Test rows whose inputs are those of a training row.
-fn copies(frame: &Frame, columns: &[&str], parts: &[Vec<usize>; 3]) -> Option<String> {
+fn copies(frame: &Frame, columns: &[&str], parts: [&[usize]; 3]) -> Option<String> {
     let [train, _, test] = parts;
     if columns.is_empty() || test.is_empty() || frame.rows() > 40 * LOOKED_AT {
         return None;

@@ -185,14 +185,23 @@ impl Plan {
         self.inputs.iter().any(by_target)
     }
 
-    /// Whether a training row is left out for a value far out.
-    pub(crate) fn drops(&self, frame: &Frame, row: usize) -> Result<bool, Error> {
-        for input in &self.inputs {
-            if input.drops(frame, row)? {
-                return Ok(true);
+    /// The training rows among `rows`: those without a value so far out that they are left out.
+    pub(crate) fn trained_on(&self, frame: &Frame, rows: Vec<usize>) -> Result<Vec<usize>, Error> {
+        let strict: Vec<&FittedInput> = self.inputs.iter().filter(|input| input.may_drop()).collect();
+        if strict.is_empty() {
+            return Ok(rows);
+        }
+        let mut left = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut far_out = false;
+            for input in &strict {
+                far_out |= input.drops(frame, row)?;
+            }
+            if !far_out {
+                left.push(row);
             }
         }
-        Ok(false)
+        Ok(left)
     }
 }
 

@@ -100,15 +100,14 @@ pub fn prepare(
         }
         None => assign(run, frame)?,
     };
-    let mut train_rows = without_anomalies(run, frame, train_rows)?;
+    let train_rows = without_anomalies(run, frame, train_rows)?;
     let mut all = vec![frame];
     all.extend(test);
     let mut plan = Plan::fit(&inputs, &run.target, &run.further, &all, &frame.take(&train_rows))?;
     plan.null_texts.clone_from(&run.data.null);
     plan.derive = derive;
     let targets: Vec<&Target> = run.targets().collect();
-    let mut suspicions =
-        suspicions(&inputs, &targets, frame, &[train_rows.clone(), valid_rows.clone(), test_rows.clone()]);
+    let mut suspicions = suspicions(&inputs, &targets, frame, [&train_rows, &valid_rows, &test_rows]);
     if copies > 0 {
         suspicions.push(format!("{copies} rows were copies of others and are left out"));
     }
@@ -133,10 +132,7 @@ pub fn prepare(
         let test = test.map_or(Ok(own), |test| label(&plan, test))?;
         return prepared(plan, &plain, [train, valid, test]);
     }
-    let far_out: Vec<bool> =
-        train_rows.iter().map(|row| plan.drops(frame, *row)).collect::<Result<_, _>>()?;
-    let mut far_out = far_out.into_iter();
-    train_rows.retain(|_| !far_out.next().unwrap_or_default());
+    let train_rows = plan.trained_on(frame, train_rows)?;
     let whole = kept(&plan, frame, false)?;
     let test = match test {
         Some(test) => kept(&plan, test, false)?,

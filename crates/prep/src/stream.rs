@@ -14,7 +14,7 @@ use crate::infer::resolve;
 use crate::plan::{Plan, PlanFit};
 use crate::prepare::{Prepared, kept};
 use crate::rows::Rows;
-use crate::split::{Divider, Part, wanted};
+use crate::split::{Divider, wanted};
 use crate::store::Writer;
 use crate::target::present;
 
@@ -51,7 +51,7 @@ pub fn prepare_stream<E: From<Error>>(
     let mut fit = PlanFit::new(&inputs, &run.target, &sample, false)?;
     each_slice(source, &mut |at, frame| {
         let frame = derive.apply(frame).map_err(|error| error.after(at))?;
-        let train = of_part(run, &divider, &frame, Part::Train).map_err(|error| error.after(at))?;
+        let [train, ..] = divided(run, &divider, &frame).map_err(|error| error.after(at))?;
         // A value that does not fit is told with its own row when all rows are transformed.
         fit.see(&frame.take(&train)).map_err(|error| error.after(at))
     })?;
@@ -63,23 +63,15 @@ pub fn prepare_stream<E: From<Error>>(
     each_slice(source, &mut |at, frame| {
         let frame = plan.derive.apply(frame).map_err(|error| error.after(at))?;
         let made = kept(&plan, &frame, false).map_err(|error| error.after(at))?;
-        for (writer, part) in [(&mut train, Part::Train), (&mut valid, Part::Valid), (&mut held, Part::Test)]
-        {
-            let mut rows = of_part(run, &divider, &frame, part)?;
-            if part != Part::Train {
-                writer.push(&made.gather(&rows))?;
-                continue;
-            }
-            let far_out: Vec<bool> =
-                rows.iter().map(|row| plan.drops(&frame, *row)).collect::<Result<_, _>>()?;
-            let mut far_out = far_out.into_iter();
-            rows.retain(|_| !far_out.next().unwrap_or_default());
-            if plan.by_folds() {
-                writer.push(&kept(&plan, &frame.take(&rows), true)?)?;
-            } else {
-                writer.push(&made.gather(&rows))?;
-            }
+        let [own, chosen_by, held_back] = divided(run, &divider, &frame).map_err(|error| error.after(at))?;
+        let own = plan.trained_on(&frame, own)?;
+        if plan.by_folds() {
+            train.push(&kept(&plan, &frame.take(&own), true)?)?;
+        } else {
+            train.push(&made.gather(&own))?;
         }
+        valid.push(&made.gather(&chosen_by))?;
+        held.push(&made.gather(&held_back))?;
         total += frame.rows();
         Ok(())
     })?;
@@ -101,15 +93,13 @@ pub fn prepare_stream<E: From<Error>>(
     Ok(Prepared::of(plan, findings, train, valid, test))
 }
 
-/// The rows of a part.
-fn of_part(run: &Run, divider: &Divider<'_>, frame: &Frame, part: Part) -> Result<Vec<usize>, Error> {
-    let mut rows = Vec::new();
+/// The rows of train, valid and test.
+fn divided(run: &Run, divider: &Divider<'_>, frame: &Frame) -> Result<[Vec<usize>; 3], Error> {
+    let mut parts: [Vec<usize>; 3] = Default::default();
     for (row, key) in frame.row_keys(run.seed).into_iter().enumerate() {
-        if divider.part(frame, row, key)? == part {
-            rows.push(row);
-        }
+        parts[divider.part(frame, row, key)? as usize].push(row);
     }
-    Ok(rows)
+    Ok(parts)
 }
 
 /// Batches in slices, each with the number of rows before it.
@@ -149,7 +139,8 @@ fn sample<E: From<Error>>(
         let mut first = Vec::new();
         let mut rows = Vec::new();
         let keys = frame.row_keys(run.seed ^ 0x5a5a);
-        for row in of_part(run, divider, &frame, Part::Train).map_err(|error| error.after(before))? {
+        let [train, ..] = divided(run, divider, &frame).map_err(|error| error.after(before))?;
+        for row in train {
             rows.push((keys[row], row));
             for (index, column) in classes.iter().enumerate() {
                 let class = frame.get(column).and_then(|values| values.text(row));

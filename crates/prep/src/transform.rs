@@ -2,7 +2,7 @@
 
 mod fit;
 
-use cupola_spec::Block;
+use cupola_spec::{Block, OutlierAction};
 use serde::{Deserialize, Serialize};
 
 use crate::category::FittedCategory;
@@ -164,6 +164,12 @@ impl FittedInput {
             Self::Series { columns, shape, .. } => columns.len() == 1 && shape.iter().product::<usize>() > 1,
             _ => false,
         }
+    }
+
+    /// Whether it may leave training rows out.
+    pub(crate) fn may_drop(&self) -> bool {
+        let drop = Some(OutlierAction::Drop);
+        matches!(self, Self::Number { columns, .. } if columns.iter().any(|column| column.outliers == drop))
     }
 
     /// Whether a training row is left out for a value far out.

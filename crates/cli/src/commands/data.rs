@@ -3,7 +3,7 @@
 mod add;
 mod show;
 
-pub use self::add::report;
+pub use self::add::{asked, report};
 
 use anyhow::Result;
 use cupola_data::{Datasets, Diff, push_dvc};

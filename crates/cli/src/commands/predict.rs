@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 
 use anyhow::Result;
-use cupola_data::Request;
 use cupola_infer::Predictor;
 use cupola_prep::{Answer, Frame, Label, Prediction};
 use cupola_registry::{Home, Package, Reference, write_file};
@@ -11,6 +10,7 @@ use cupola_spec::{Data, Source};
 
 use crate::args::{ModelArgs, PredictArgs};
 use crate::bars::Bars;
+use crate::commands::data::asked;
 use crate::device;
 use crate::failure::Mistake;
 use crate::load::roots;
@@ -74,9 +74,7 @@ fn input(home: &Home, ui: Ui, path: &str, predictor: &Predictor) -> Result<Frame
 pub fn frame(home: &Home, ui: Ui, source: &Source, nulls: &[String]) -> Result<Frame> {
     let data = Data::plain(source.clone(), nulls);
     let (roots, bars) = (roots(None), Bars::new(ui));
-    let request =
-        Request { source, data: &data, expect: &[], roots: &roots, home: home.root(), watch: &bars };
-    let table = cupola_data::load(&request)?;
+    let table = cupola_data::load(&asked(home, &data, &roots, &bars))?;
     Ok(Frame::from_batches(&table.schema, &table.batches)?)
 }
 

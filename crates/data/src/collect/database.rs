@@ -19,6 +19,7 @@ use url::Url;
 
 use super::cache::{Cache, digest};
 use super::table::TableWriter;
+use crate::csv_schema::common;
 use crate::error::Error;
 use crate::watch::{Unit, Watch};
 
@@ -106,7 +107,7 @@ async fn sqlite(shown: &str, url: &Url, sql: &str, path: &Path, watch: &dyn Watc
             for (index, (_, kind)) in columns.iter_mut().enumerate() {
                 let value = row.try_get_raw(index).map_err(|e| wrong(&e))?;
                 let found = if value.is_null() { DataType::Null } else { typed(value.type_info().name()) };
-                *kind = wider(kind, &found);
+                *kind = common(kind, &found);
             }
             head.push(row);
         }
@@ -166,16 +167,6 @@ fn typed(name: &str) -> DataType {
         "BOOL" | "BOOLEAN" => DataType::Boolean,
         "DATE" => DataType::Date32,
         "TIMESTAMP" | "TIMESTAMPTZ" | "DATETIME" => DataType::Timestamp(TimeUnit::Microsecond, None),
-        _ => DataType::Utf8,
-    }
-}
-
-/// A type that holds the values of both.
-fn wider(known: &DataType, found: &DataType) -> DataType {
-    match (known, found) {
-        (DataType::Null, other) | (other, DataType::Null) => other.clone(),
-        (a, b) if a == b => a.clone(),
-        (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => DataType::Float64,
         _ => DataType::Utf8,
     }
 }

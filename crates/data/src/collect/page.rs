@@ -1,7 +1,6 @@
 //! Tables and fields of web pages, as far as their robots.txt allows.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use serde_json::{Map, Value};
 use texting_robots::{Robot, get_robots_url};
 use url::Url;
 
-use super::cache::{Cache, io};
+use super::cache::{Cache, write_whole};
 use super::web::Web;
 use crate::error::Error;
 use crate::watch::Unit;
@@ -48,14 +47,8 @@ pub(super) async fn fetch(web: &Web<'_>, url: &Url, page: &Page, cache: &Cache) 
     web.watch.end();
     let settings = serde_json::to_string(page).unwrap_or_default();
     let file = cache.folder("page", &format!("{} {settings}", web.key()))?.join("rows.jsonl");
-    let folder = file.parent().unwrap_or(&file);
-    let mut staged = tempfile::NamedTempFile::new_in(folder).map_err(io(&file))?;
-    for row in rows {
-        let line = Value::Object(row).to_string();
-        writeln!(staged, "{line}").map_err(io(&file))?;
-    }
-    staged.as_file().sync_all().map_err(io(&file))?;
-    staged.persist(&file).map_err(|error| Error::Io { path: file.clone(), source: error.error })?;
+    let lines: String = rows.into_iter().map(|row| Value::Object(row).to_string() + "\n").collect();
+    write_whole(&file, lines.as_bytes())?;
     Ok(file)
 }
 

@@ -4,6 +4,7 @@ use cupola_spec::parse;
 use indexmap::IndexMap;
 
 use super::*;
+use crate::split::Part;
 use crate::{Column, Examples, Targets};
 
 fn run() -> Run {
