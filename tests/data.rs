@@ -330,3 +330,100 @@ fn a_kill_while_a_version_is_added_leaves_a_whole_version_or_none() {
     place.json(&["data", "add", "big", "big.csv"]);
     assert_eq!(place.json(&["data", "validate", "big"])["dataset"]["rows"], 200_000);
 }
+
+/// Rows pushed to `path` of a server, with what it said.
+fn push(server: &crate::support::Server, body: &str) -> (u16, Value) {
+    let answer = server.post("/v1/datasets/sensors/rows", body, &[]);
+    (answer.status, answer.json())
+}
+
+fn sensors() -> Place {
+    let place = Place::new();
+    place.write("first.csv", "id,heat,room\n1,20.5,hall\n2,,attic\n");
+    place.write(
+        "sensors.toml",
+        "[data]\nsource = 'first.csv'\n[[expect]]\ncolumn = 'id'\nrequired = true\n[[expect]]\ncolumn = 'heat'\nrange = [-50, 60]\nseverity = 'quarantine'\n",
+    );
+    place.json(&["data", "add", "sensors", "--config", "sensors.toml"]);
+    place
+}
+
+#[test]
+fn pushed_rows_are_checked_kept_and_become_a_version() {
+    let place = sensors();
+    let server = place.serve(&[]);
+    assert_eq!(push(&server, r#"{"rows": [{"id": 3, "heat": 21, "room": "hall"}, {"id": 4}]}"#).1["kept"], 2);
+    let refused = [
+        (r#"{"rows": [{"id": 5}, {"id": 6, "heat": 99}]}"#, 422, "rows[1].heat", "99"),
+        (r#"{"rows": [{"id": "x"}]}"#, 422, "rows[0].id", "Int64"),
+        (r#"{"rows": [{"id": 7, "heet": 1}]}"#, 422, "rows[0].heet", "near it: heat"),
+        (r#"{"rows": [{"heat": 1}]}"#, 422, "rows[0].id", "required"),
+        (r#"{"rows": []}"#, 400, "", "at least one"),
+        ("{", 400, "", "the body is not"),
+    ];
+    for (body, status, field, words) in refused {
+        let (found, said) = push(&server, body);
+        let error = &said["error"];
+        assert_eq!((found, error["field"].as_str().unwrap_or_default()), (status, field), "{body}: {said}");
+        assert!(error["message"].as_str().unwrap().contains(words), "{body}: {said}");
+    }
+    let lines = server.post(
+        "/v1/datasets/sensors/rows",
+        "{\"id\": 8}\n{\"id\": 9, \"room\": \"é\"}\n",
+        &[("content-type", "application/x-ndjson")],
+    );
+    assert_eq!(lines.status, 200, "{}", lines.text);
+    assert_eq!(server.post("/v1/datasets/nothing/rows", "{\"rows\": [{}]}", &[]).status, 404);
+    // A line that a killed server left unfinished was never answered for.
+    let inbox = place.path(".cupola/data/sensors/inbox/rows.jsonl");
+    let mut file = fs::File::options().append(true).open(&inbox).unwrap();
+    file.write_all(b"{\"id\": 1").unwrap();
+    assert_eq!(push(&server, r#"{"rows": [{"id": 10}]}"#).0, 200);
+    let pulled = place.json(&["data", "pull", "sensors"]);
+    assert_eq!((&pulled["version"], &pulled["dataset"]["rows"]), (&json!(2), &json!(7)), "{pulled}");
+    assert!(!inbox.exists());
+    // Nothing new; then once more, now on top of pushed rows.
+    assert_eq!(place.json(&["data", "pull", "sensors"])["version"], 2);
+    assert_eq!(push(&server, r#"{"rows": [{"id": 11}]}"#).0, 200);
+    assert_eq!(place.json(&["data", "pull", "sensors"])["dataset"]["rows"], 8);
+    place.write(
+        "out.toml",
+        "[data]\nsource = 'dataset:sensors:3'\nquery = 'SELECT id FROM data ORDER BY id'\n",
+    );
+    let rows = place.json(&["data", "profile", "dataset:sensors:3"]);
+    assert_eq!(rows["columns"][0]["distinct"], 8, "{rows}");
+}
+
+#[test]
+fn what_was_answered_for_is_there_after_a_kill() {
+    let place = sensors();
+    let server = place.serve(&[]);
+    let kept = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..6)
+            .map(|client| {
+                let (server, kept) = (&server, &kept);
+                scope.spawn(move || {
+                    for row in 0.. {
+                        let body = json!({ "rows": [{ "id": client * 100_000 + row }] }).to_string();
+                        match server.try_post("/v1/datasets/sensors/rows", &body) {
+                            Some(200) => kept.fetch_add(1, Ordering::SeqCst),
+                            _ => return,
+                        };
+                    }
+                })
+            })
+            .collect();
+        while kept.load(Ordering::SeqCst) < 200 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        server.kill();
+        for client in clients {
+            client.join().unwrap();
+        }
+    });
+    let rows = place.json(&["data", "pull", "sensors"])["dataset"]["rows"].as_u64().unwrap();
+    let kept = kept.load(Ordering::SeqCst) as u64;
+    // Six may have been written without their answers having come back.
+    assert!((kept + 2..=kept + 8).contains(&rows), "{kept} were answered for, {rows} are there");
+}

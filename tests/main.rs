@@ -19,6 +19,9 @@ mod resume;
 /// The HTTP contract: answers, refusals, limits, metrics, drain.
 mod server;
 
+/// Several versions at once, aliases that move, keys, other protocols.
+mod serving;
+
 /// Texts, series, several inputs, trees.
 mod families;
 

@@ -185,6 +185,33 @@ impl Server {
         answer(request.send(body.as_ref()))
     }
 
+    /// Bytes of an answer, and how many of them are JSON.
+    pub fn post_bytes(&self, path: &str, body: &[u8], headers: &[(&str, &str)]) -> (Vec<u8>, usize) {
+        let mut request = agent().post(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = request.send(body).unwrap();
+        let length = response.headers()["inference-header-content-length"].to_str().unwrap().parse().unwrap();
+        (response.body_mut().read_to_vec().unwrap(), length)
+    }
+
+    /// The status, or nothing where the server has gone.
+    pub fn try_post(&self, path: &str, body: &str) -> Option<u16> {
+        let answer = agent().post(format!("{}{path}", self.url)).send(body.as_bytes()).ok()?;
+        Some(answer.status().as_u16())
+    }
+
+    /// Sends SIGKILL.
+    pub fn kill(&self) {
+        signal(self.child.id(), "KILL");
+    }
+
+    /// Sends SIGHUP.
+    pub fn hang_up(&self) {
+        signal(self.child.id(), "HUP");
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         signal(self.child.id(), "TERM");

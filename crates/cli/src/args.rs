@@ -1,8 +1,8 @@
 //! What can be typed.
 
 mod data;
+mod serve;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -10,6 +10,7 @@ use cupola_infer::EngineChoice;
 use cupola_nn::Choice;
 
 pub use self::data::*;
+pub use self::serve::*;
 
 /// From raw data to a served model: one binary, any GPU, no Python.
 #[derive(Parser)]
@@ -50,6 +51,10 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Serve published models over HTTP
     Serve(ServeArgs),
+    /// Keys of the server: who may ask for what, how often
+    Keys(KeysArgs),
+    /// Be a part of a cluster that prepares data (cargo feature ballista)
+    Worker(WorkerArgs),
     /// Named datasets: add, pull, list, show, compare, validate, profile, push
     Data(DataArgs),
     /// Collect, check, split and transform the data of a config, once; training then begins at once
@@ -71,7 +76,7 @@ pub enum Command {
     ProbeVulkan,
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct DeviceArg {
     /// auto, vulkan, flex (CPU) or ndarray (CPU, cargo feature)
     #[arg(long, default_value = "auto")]
@@ -214,41 +219,6 @@ pub struct GenerateArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "\
-Examples:
-  cupola serve --model digits
-  cupola serve --model digits@champion --model diamonds --port 9000
-  curl -s localhost:8080/v1/models")]
-pub struct ServeArgs {
-    /// NAME, NAME@ALIAS, NAME:VERSION or a folder (may be repeated)
-    #[arg(long = "model", required = true, value_name = "MODEL")]
-    pub models: Vec<String>,
-    #[command(flatten)]
-    pub device: DeviceArg,
-    /// auto (the faster one, measured), burn or candle
-    #[arg(long, default_value = "auto")]
-    pub engine: EngineChoice,
-    /// Address to listen on
-    #[arg(long, default_value = "127.0.0.1")]
-    pub host: IpAddr,
-    /// Port to listen on; 0 takes a free one
-    #[arg(long, default_value_t = 8080)]
-    pub port: u16,
-    /// Requests that may wait; more are refused with 429
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
-    pub queue: u32,
-    /// Rows that one forward pass takes at most
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
-    pub batch_rows: u32,
-    /// Largest body in MiB
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..4096))]
-    pub body_mib: u32,
-    /// Seconds until a request is answered with 504
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
-    pub timeout: u32,
-}
-
-#[derive(Args)]
 pub struct RunsArgs {
     #[command(subcommand)]
     pub command: RunsCommand,
@@ -299,6 +269,14 @@ pub enum ModelsCommand {
         /// Only if it points at this version now; 0 stands for "there is none yet"
         #[arg(long, value_name = "VERSION")]
         expect: Option<u64>,
+    },
+    /// Point an alias back at the version that it was at before
+    #[command(after_help = "Example:\n  cupola models rollback digits champion")]
+    Rollback {
+        /// Name of the model
+        name: String,
+        /// Name of the alias
+        alias: String,
     },
     /// Check every file's digest
     Verify {

@@ -49,7 +49,11 @@ fn network(error: &cupola_nn::Error) -> bool {
 }
 
 fn serve(error: &cupola_serve::Error) -> bool {
-    !matches!(error, cupola_serve::Error::System(_))
+    match error {
+        cupola_serve::Error::Model(error) => infer(error),
+        cupola_serve::Error::System(_) => false,
+        _ => true,
+    }
 }
 
 /// A mistake of the user's that no library has a word for.

@@ -51,6 +51,8 @@ fn run(home: &cupola_registry::Home, ui: ui::Ui, command: Command) -> anyhow::Re
         Command::Predict(args) => commands::predict::run(home, ui, &args),
         Command::Generate(args) => commands::generate::run(home, ui, &args),
         Command::Serve(args) => commands::serve::run(home, ui, &args),
+        Command::Keys(args) => commands::keys::run(home, ui, &args),
+        Command::Worker(args) => commands::worker::run(&args),
         Command::Data(args) => commands::data::run(home, ui, &args),
         Command::Prepare(args) => commands::prepare::run(home, ui, &args),
         Command::Graph(args) => commands::graph::run(home, ui, &args),

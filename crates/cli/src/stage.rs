@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use cupola_data::{Collection, FileVersion, Request, collect};
+use cupola_data::{Collection, Datasets, FileVersion, Request, collect};
 use cupola_prep::Prepared;
 use cupola_registry::{Home, sha256_hex};
 use cupola_spec::{Run, Source};
@@ -66,9 +66,11 @@ impl Stage {
             "tokenizer": run.start.as_ref().map(|start| &start.package),
             "seed": run.seed,
         });
+        // Rows that are encrypted where they are kept must not lie about in another form.
+        let whole = data.files.is_none() && !Datasets::new(home.root()).encrypts();
         let key = sha256_hex(made_of.to_string().as_bytes());
         let folder = home.root().join("data").join("prepared").join(&key[..24]);
-        Ok(Self { folder, key, whole: data.files.is_none(), source, test })
+        Ok(Self { folder, key, whole, source, test })
     }
 
     /// Files of the source, then those of the test source.

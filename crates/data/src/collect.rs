@@ -9,17 +9,22 @@ mod cache;
 mod convert;
 mod database;
 mod folder;
+#[cfg(feature = "delta")]
+mod lake;
 mod objects;
+mod optional;
 mod page;
 mod table;
+#[cfg(feature = "kafka")]
+mod topic;
 mod web;
 mod workbook;
 
 use std::path::{Path, PathBuf};
 
-use cupola_spec::{Data, Expectation, Source};
+use cupola_spec::{Data, Engine, Expectation, Source};
 
-pub(crate) use self::cache::{Cache, digest, write_whole};
+pub(crate) use self::cache::{Cache, digest, io, write_whole};
 pub(crate) use self::objects::{Remote, remote, said};
 pub(crate) use self::table::TableWriter;
 
@@ -50,11 +55,23 @@ pub struct Request<'a> {
 }
 
 /// Files of a source with their digests.
+#[derive(Default)]
 pub(crate) struct Collected {
     pub files: Vec<DataFile>,
     pub versions: Vec<FileVersion>,
     /// `NAME:VERSION` of datasets among them.
     pub datasets: Vec<String>,
+    /// How far a source that grows has been read.
+    pub position: Option<String>,
+    /// The files hold the rows of `data.query`.
+    pub queried: bool,
+}
+
+/// A file that has just come.
+pub(crate) struct Fetched {
+    pub path: PathBuf,
+    /// How far its source has been read.
+    pub position: Option<String>,
 }
 
 impl Request<'_> {
@@ -68,14 +85,19 @@ impl Request<'_> {
         self.collect_after(None).await
     }
 
-    /// The same, from a database only the rows whose `data.watermark` is beyond a value.
+    /// The same, from a database only the rows whose `data.watermark` is beyond a value, from a topic only
+    /// those beyond its offsets.
     pub(crate) async fn collect_after(&self, watermark: Option<&str>) -> Result<Collected, Error> {
-        let mut found = Collected { files: Vec::new(), versions: Vec::new(), datasets: Vec::new() };
+        let mut found = Collected::default();
         for shown in self.source.patterns() {
             self.add(shown, watermark, &mut found).await?;
         }
         alike(&found.files)?;
         found.files.iter().try_for_each(DataFile::probe)?;
+        if self.data.engine == Engine::Ballista {
+            found.files = vec![optional::on_cluster(self, &found).await?];
+            found.queried = true;
+        }
         Ok(found)
     }
 
@@ -133,6 +155,19 @@ impl Request<'_> {
                 let path = database::fetch(shown, &url, sql, after, &cache, self.watch).await?;
                 found.fetched(path, &cache, self.watch)?;
             }
+            Place::Topic(topic) => {
+                let fetched = optional::topic(self, shown, &topic, watermark, &cache)?;
+                if found.position.is_some() {
+                    let why = "a source has one topic; read the others as sources of their own".to_owned();
+                    return Err(Error::Place { text: shown.to_owned(), why });
+                }
+                found.position = fetched.position;
+                found.fetched(fetched.path, &cache, self.watch)?;
+            }
+            Place::Lake(lake) => {
+                let fetched = optional::lake(self, shown, &lake, &cache).await?;
+                found.fetched(fetched.path, &cache, self.watch)?;
+            }
         }
         Ok(())
     }
@@ -147,6 +182,9 @@ impl Request<'_> {
         }
         if !web && (data.api.is_some() || data.page.is_some()) {
             return wrong("`data.api` and `data.page` are for http(s):// sources; remove them");
+        }
+        if !data.kafka.is_empty() && !matches!(place, Place::Topic(_)) {
+            return wrong("`data.kafka` is for kafka:// sources; remove it");
         }
         Ok(())
     }

@@ -8,7 +8,10 @@ mod add;
 mod blobs;
 mod diff;
 mod dvc;
+mod inbox;
 mod remote;
+mod seal;
+mod taken;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +22,8 @@ pub use self::add::{About, Added};
 pub use self::diff::{ColumnDiff, Diff};
 pub use self::dvc::push_dvc;
 pub(crate) use self::dvc::tracked;
+pub use self::inbox::{Inbox, NotTaken};
+pub(crate) use self::seal::Plain;
 
 use self::blobs::Blobs;
 use crate::collect::write_whole;
@@ -96,6 +101,11 @@ impl Datasets {
         Blobs::new(self.root().join("blobs"))
     }
 
+    /// Whether new blobs are encrypted: then no copy of their rows may be kept elsewhere.
+    pub fn encrypts(&self) -> bool {
+        self.blobs().recipients().is_some()
+    }
+
     fn folder(&self, name: &str, version: u64) -> PathBuf {
         self.root().join(name).join(version.to_string())
     }
@@ -167,8 +177,9 @@ impl Datasets {
     ) -> Result<(String, Vec<(DataFile, FileVersion)>), Error> {
         let manifest = self.manifest(name, version)?;
         let each = manifest.dataset.files.iter().map(|file| {
-            let path = self.blobs().checked(file)?;
-            Ok((DataFile::named(path, file.name.clone())?, file.clone()))
+            let blob = self.blobs().checked(file)?;
+            let known = DataFile::named(blob.path, file.name.clone())?;
+            Ok((DataFile { plain: blob.plain, ..known }, file.clone()))
         });
         Ok((manifest.label(), each.collect::<Result<_, Error>>()?))
     }

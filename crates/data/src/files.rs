@@ -8,6 +8,7 @@ use cupola_spec::nearest;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use flate2::read::MultiGzDecoder;
 
+use crate::dataset::Plain;
 use crate::error::Error;
 
 /// What a file's ending says.
@@ -54,6 +55,8 @@ pub struct DataFile {
     pub compression: Compression,
     /// The file as it came, where `path` holds its rows in another form.
     pub original: Option<PathBuf>,
+    /// Keeps what stands at `path`, for a file that is encrypted where it is kept.
+    pub(crate) plain: Option<Plain>,
 }
 
 /// Endings of the formats, for messages.
@@ -93,7 +96,7 @@ impl DataFile {
             "xlsx" | "xls" | "xlsb" | "ods" if plain => Format::Workbook,
             _ => return Err(Error::Format { path: PathBuf::from(name) }),
         };
-        Ok(Self { path, name, format, compression, original: None })
+        Ok(Self { path, name, format, compression, original: None, plain: None })
     }
 
     /// The ending of the path, with that of the compression, which `DataFusion` matches files by; a blob

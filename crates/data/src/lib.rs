@@ -6,6 +6,8 @@
 //! [`Datasets`] keeps them as versions with a name. The [`DatasetVersion`] says exactly which bytes a
 //! run has seen.
 
+#[cfg(feature = "ballista")]
+pub mod cluster;
 mod collect;
 mod contents;
 mod contract;
@@ -13,6 +15,7 @@ mod csv_schema;
 mod dataset;
 mod error;
 mod files;
+mod journal;
 mod place;
 mod profile;
 mod read;
@@ -24,8 +27,9 @@ mod watch;
 
 pub use collect::Request;
 pub use contract::{Outcome, Report};
-pub use dataset::{About, Added, ColumnDiff, Datasets, Diff, Manifest, push_dvc};
+pub use dataset::{About, Added, ColumnDiff, Datasets, Diff, Inbox, Manifest, NotTaken, push_dvc};
 pub use error::Error;
+pub use journal::{Entry, Journal};
 pub use profile::{ColumnProfile, Numbers, Profile};
 pub use read::{Collection, Table, collect, load, load_collected};
 pub use stream::{Stream, stream, stream_collected};

@@ -106,7 +106,10 @@ pub(crate) struct Opened {
     pub report: Report,
     pub files: Vec<DataFile>,
     pub versions: Vec<FileVersion>,
+    /// How far a source that grows has been read.
+    pub position: Option<String>,
     query: Option<String>,
+    queried: bool,
     nulls: Vec<String>,
     label: String,
     careful: bool,
@@ -133,7 +136,7 @@ impl Opened {
         before: Option<&Profile>,
         first: First<'_>,
     ) -> Result<Self, Error> {
-        let (Collected { files, versions, datasets }, runtime) = collection.parts();
+        let (Collected { files, versions, datasets, position, queried }, runtime) = collection.parts();
         let label = request.label();
         let contents =
             request.data.files.as_deref().map(|column| Contents::new(column, &files, request.roots));
@@ -143,7 +146,9 @@ impl Opened {
             report: Report::default(),
             files,
             versions,
-            query: request.data.query.clone(),
+            query: request.data.query.clone().filter(|_| !queried),
+            position,
+            queried,
             nulls: request.data.null.clone(),
             label,
             careful: false,
@@ -223,8 +228,14 @@ impl Opened {
     /// Hands over the schema, then all batches as they are.
     fn scan<E: From<Error>>(&self, visit: Scanned<'_, E>) -> Result<(), E> {
         let query = self.query.as_deref();
-        let scan =
-            Scan { files: &self.files, query, nulls: &self.nulls, label: &self.label, careful: self.careful };
+        let scan = Scan {
+            files: &self.files,
+            query,
+            nulls: &self.nulls,
+            label: &self.label,
+            careful: self.careful,
+            ours: self.queried,
+        };
         self.runtime.block_on(async {
             let frame = scan.frame().await?;
             let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());

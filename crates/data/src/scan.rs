@@ -26,21 +26,28 @@ pub(crate) struct Scan<'a> {
     pub label: &'a str,
     /// Types from all rows instead of the first ones; CSV fields are read as texts and cast.
     pub careful: bool,
+    /// The files were written here: texts have the types that they were written with.
+    pub ours: bool,
 }
 
 impl Scan<'_> {
+    /// The rows as this process reads them.
     pub async fn frame(&self) -> Result<DataFrame, Error> {
+        // One partition keeps the order of the rows.
+        let config = SessionConfig::new()
+            .with_target_partitions(1)
+            .with_repartition_file_scans(false)
+            .with_collect_statistics(false)
+            .set_bool("datafusion.execution.parquet.schema_force_view_types", !self.ours);
+        self.frame_in(&SessionContext::new_with_config(keeping_case(config))).await
+    }
+
+    /// The rows as a session plans to read them.
+    pub async fn frame_in(&self, context: &SessionContext) -> Result<DataFrame, Error> {
         if let Format::Csv { delimiter } = self.files[0].format {
             same_headers(self.files, delimiter)?;
         }
-        // One partition keeps the order of the rows; names keep their case.
-        let mut config = SessionConfig::new()
-            .with_target_partitions(1)
-            .with_repartition_file_scans(false)
-            .with_collect_statistics(false);
-        config.options_mut().sql_parser.enable_ident_normalization = false;
-        let context = SessionContext::new_with_config(config);
-        let frame = self.open(&context).await.map_err(|error| self.explain(&error))?;
+        let frame = self.open(context).await.map_err(|error| self.explain(&error))?;
         let Some(query) = self.query else { return Ok(frame) };
         let columns: Vec<String> = frame.schema().fields().iter().map(|field| field.name().clone()).collect();
         let wrong = |error: DataFusionError| Error::Query {
@@ -128,6 +135,12 @@ impl Scan<'_> {
             .map_or(String::new(), |row| format!("row {row}: "));
         Error::Row { path, row, why }
     }
+}
+
+/// Names in SQL keep their case.
+pub(crate) fn keeping_case(mut config: SessionConfig) -> SessionConfig {
+    config.options_mut().sql_parser.enable_ident_normalization = false;
+    config
 }
 
 /// Texts that mean "missing" become null, then the columns take their `types`, if given.

@@ -23,14 +23,18 @@ pub trait Engine: Send {
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error>;
 
     /// Logits `[output]` of the token after `text`, which begins as the text before did more often than
-    /// not; `None` where the engine keeps nothing of a text.
+    /// not; `kept` is what is kept of that. `None` where the engine keeps nothing of a text.
     ///
     /// # Errors
     /// As [`Engine::forward`].
-    fn next(&mut self, _text: &[i32]) -> Option<Result<Vec<f32>, Error>> {
+    fn next(&mut self, _text: &[i32], _kept: &mut Kept) -> Option<Result<Vec<f32>, Error>> {
         None
     }
 }
+
+/// What an engine keeps of one text; nothing after a failure.
+#[derive(Debug, Default)]
+pub struct Kept(Option<Cache>);
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +84,6 @@ struct BurnEngine {
     device_name: String,
     /// Whether the network is one that keeps something.
     caches: bool,
-    /// What is kept of the last text; none after a failure.
-    cache: Option<Cache>,
 }
 
 impl Engine for BurnEngine {
@@ -98,14 +100,14 @@ impl Engine for BurnEngine {
         Ok(values.map_err(|error| fail(error.to_string()))?)
     }
 
-    fn next(&mut self, text: &[i32]) -> Option<Result<Vec<f32>, Error>> {
+    fn next(&mut self, text: &[i32], kept: &mut Kept) -> Option<Result<Vec<f32>, Error>> {
         if !self.caches {
             return None;
         }
-        let mut cache = self.cache.take().unwrap_or_else(|| self.network.cache(&self.device));
+        let mut cache = kept.0.take().unwrap_or_else(|| self.network.cache(&self.device));
         let logits = self.network.next(text, &mut cache, &self.device);
         if logits.is_ok() {
-            self.cache = Some(cache);
+            kept.0 = Some(cache);
         }
         Some(logits.map_err(Error::from))
     }
@@ -130,7 +132,7 @@ pub(crate) fn build(
     let burn = || -> Result<BurnEngine, Error> {
         let network = Network::load(architecture, weights.clone(), &device.device)?;
         let (device, device_name) = (device.device.clone(), device.name.clone());
-        Ok(BurnEngine { network, device, device_name, caches: architecture.caches(), cache: None })
+        Ok(BurnEngine { network, device, device_name, caches: architecture.caches() })
     };
     let only = |engine: Box<dyn Engine>, why: &str| {
         let report = EngineReport {

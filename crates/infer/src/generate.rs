@@ -1,11 +1,12 @@
 //! Text from a language model, token by token.
 
-use cupola_prep::{Examples, FittedInput, FittedTarget, FittedTokenizer, draw, unit};
+use cupola_prep::{Examples, FittedInput, FittedTokenizer, draw, unit};
 use cupola_spec::Block;
 
-use crate::engine;
+use crate::engine::{self, Kept};
 use crate::error::Error;
 use crate::predictor::Predictor;
+use crate::sealed::Sealed;
 
 /// How the next token is chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,14 +62,133 @@ impl Sampling {
     }
 }
 
-impl Predictor {
-    /// Whether the package is a language model.
-    pub fn is_language_model(&self) -> bool {
-        matches!(self.plan.target, FittedTarget::NextToken { .. })
+/// What is wanted of a text that goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Tokens at most.
+    pub tokens: u64,
+    /// How they are chosen.
+    pub sampling: Sampling,
+    /// The text ends before any of these.
+    pub stop: Vec<String>,
+}
+
+/// Why a text ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// At a text that was to stop it.
+    Stop,
+    /// It has as many tokens as were wanted.
+    Length,
+}
+
+/// The next piece of a text; it may be empty while a character is not whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Its text.
+    pub text: String,
+    /// Set with the last one.
+    pub finish: Option<Finish>,
+}
+
+/// A text that is being made. Several of them may take turns at one predictor: each keeps its own keys and
+/// values.
+#[derive(Debug)]
+pub struct Generation {
+    tokenizer: FittedTokenizer,
+    length: usize,
+    spoken: Spoken,
+    /// First token that the model still sees.
+    first: usize,
+    step: u64,
+    wanted: Wanted,
+    kept: Kept,
+    /// Text that may be the beginning of one that stops it.
+    held: String,
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+}
+
+impl Sealed {
+    /// Begins after a prompt.
+    ///
+    /// # Errors
+    /// [`Error::NoLanguageModel`] for any other package, [`Error::Tokens`] for a prompt that makes none.
+    pub fn generation(&self, prompt: &str, wanted: Wanted) -> Result<Generation, Error> {
+        let (true, [FittedInput::Text { tokenizer, length, .. }]) =
+            (self.is_language_model(), self.plan.inputs.as_slice())
+        else {
+            return Err(Error::NoLanguageModel { target: self.plan.target.name().to_owned() });
+        };
+        // Generation has to begin after something: a line break ends each text of the training rows.
+        let start = if prompt.is_empty() { "\n" } else { prompt };
+        let tokens = tokenizer.encode(start).map_err(|why| Error::Tokens { why })?;
+        let mut spoken = Spoken { tokens, whole: 0, read: 0 };
+        let prompt_tokens = spoken.tokens.len();
+        // What comes after it is told as it is decoded after it.
+        spoken.piece(tokenizer, true).map_err(|why| Error::Tokens { why })?;
+        Ok(Generation {
+            tokenizer: tokenizer.clone(),
+            length: *length,
+            first: prompt_tokens.saturating_sub(*length),
+            spoken,
+            step: 0,
+            wanted,
+            kept: Kept::default(),
+            held: String::new(),
+            prompt_tokens,
+        })
+    }
+}
+
+impl Generation {
+    /// Tokens that were made.
+    pub fn tokens(&self) -> u64 {
+        self.step
     }
 
+    /// Goes on by one token. Where the text outgrows the model's length, the model goes on from the last
+    /// half of that.
+    ///
+    /// # Errors
+    /// What the device says.
+    pub fn step(&mut self, predictor: &mut Predictor) -> Result<Piece, Error> {
+        if self.step < self.wanted.tokens {
+            if self.spoken.tokens.len() - self.first > self.length {
+                self.first = self.spoken.tokens.len() - self.length.div_ceil(2);
+            }
+            let logits = predictor.next(&self.spoken.tokens[self.first..], &mut self.kept)?;
+            let token = self.wanted.sampling.choose(&logits, self.step);
+            self.spoken.tokens.push(u32::try_from(token).unwrap_or_default());
+            self.step += 1;
+        }
+        let last = self.step >= self.wanted.tokens;
+        let piece = self.spoken.piece(&self.tokenizer, last).map_err(|why| Error::Tokens { why })?;
+        self.held.push_str(&piece);
+        Ok(self.told(last))
+    }
+
+    /// What of the held text can be told now.
+    fn told(&mut self, last: bool) -> Piece {
+        let stop = self.wanted.stop.iter().filter(|stop| !stop.is_empty());
+        if let Some(at) = stop.clone().filter_map(|stop| self.held.find(stop.as_str())).min() {
+            self.held.truncate(at);
+            return Piece { text: std::mem::take(&mut self.held), finish: Some(Finish::Stop) };
+        }
+        if last {
+            return Piece { text: std::mem::take(&mut self.held), finish: Some(Finish::Length) };
+        }
+        let begins = |from: usize| {
+            self.held.is_char_boundary(from) && stop.clone().any(|stop| stop.starts_with(&self.held[from..]))
+        };
+        let keep = (0..self.held.len()).find(|from| begins(*from)).unwrap_or(self.held.len());
+        let rest = self.held.split_off(keep);
+        Piece { text: std::mem::replace(&mut self.held, rest), finish: None }
+    }
+}
+
+impl Predictor {
     /// Goes on with `prompt` by `count` tokens; `told` hears the text piece by piece, the prompt first.
-    /// Where the text outgrows the model's length, the model goes on from the last half of that.
     ///
     /// # Errors
     /// [`Error::NoLanguageModel`] for any other package; what the device says.
@@ -79,50 +199,38 @@ impl Predictor {
         sampling: &Sampling,
         told: &mut dyn FnMut(&str),
     ) -> Result<String, Error> {
-        let (true, [FittedInput::Text { tokenizer, length, .. }]) =
-            (self.is_language_model(), self.plan.inputs.as_slice())
-        else {
-            return Err(Error::NoLanguageModel { target: self.plan.target.name().to_owned() });
-        };
-        let (tokenizer, length) = (tokenizer.clone(), *length);
-        let words = |why| Error::Tokens { why };
-        // Generation has to begin after something: a line break ends each text of the training rows.
-        let start = if prompt.is_empty() { "\n" } else { prompt };
-        let tokens = tokenizer.encode(start).map_err(words)?;
-        let mut first = tokens.len().saturating_sub(length);
-        let mut spoken = Spoken { tokens, whole: 0, read: 0 };
-        let mut text = String::new();
-        for step in 0..=count {
-            let piece = spoken.piece(&tokenizer, step == count).map_err(words)?;
-            told(&piece);
-            text.push_str(&piece);
-            if step == count {
-                break;
-            }
-            if spoken.tokens.len() - first > length {
-                first = spoken.tokens.len() - length.div_ceil(2);
-            }
-            let logits = self.next(&spoken.tokens[first..])?;
-            spoken.tokens.push(u32::try_from(sampling.choose(&logits, step)).unwrap_or_default());
+        let wanted = Wanted { tokens: count, sampling: *sampling, stop: Vec::new() };
+        let mut generation = self.sealed.generation(prompt, wanted)?;
+        let mut text = generation.spoken.text(&generation.tokenizer).map_err(|why| Error::Tokens { why })?;
+        told(&text);
+        if count == 0 {
+            return Ok(text);
         }
-        Ok(text)
+        loop {
+            let piece = generation.step(self)?;
+            told(&piece.text);
+            text.push_str(&piece.text);
+            if piece.finish.is_some() {
+                return Ok(text);
+            }
+        }
     }
 
     /// Logits of the token after `window`, which is no longer than the model's text.
     ///
     /// # Errors
     /// When the device fails.
-    pub fn next(&mut self, window: &[u32]) -> Result<Vec<f32>, Error> {
+    pub fn next(&mut self, window: &[u32], kept: &mut Kept) -> Result<Vec<f32>, Error> {
         let text: Vec<i32> = window.iter().map(|token| i32::try_from(*token).unwrap_or_default()).collect();
-        let kept = engine::contained(self.engine.as_mut(), |engine| engine.next(&text).transpose())?;
-        if let Some(logits) = kept {
+        let next = engine::contained(self.engine.as_mut(), |engine| engine.next(&text, kept).transpose())?;
+        if let Some(logits) = next {
             return Ok(logits);
         }
-        let mut examples = Examples::zeros(self.plan.layout(), 1);
+        let mut examples = Examples::zeros(self.sealed.plan.layout(), 1);
         for (place, token) in examples.indices.iter_mut().zip(window) {
             *place = i32::try_from(*token).unwrap_or_default();
         }
-        let width = self.plan.width();
+        let width = self.sealed.plan.width();
         let logits = self.logits(examples)?;
         let at = window.len().max(1) - 1;
         Ok(logits.get(at * width..(at + 1) * width).map(<[f32]>::to_vec).unwrap_or_default())
@@ -131,6 +239,7 @@ impl Predictor {
 
 /// A text that grows by tokens. Only the last ones are decoded again: a decoder may treat a text's first
 /// token in a way of its own, and a token may end inside a character.
+#[derive(Debug)]
 struct Spoken {
     tokens: Vec<u32>,
     /// Tokens before the last piece.
@@ -140,6 +249,11 @@ struct Spoken {
 }
 
 impl Spoken {
+    /// All of it.
+    fn text(&self, tokenizer: &FittedTokenizer) -> Result<String, String> {
+        tokenizer.decode(&self.tokens)
+    }
+
     /// The text since the last piece; empty while its last character is not whole, unless it is the last.
     fn piece(&mut self, tokenizer: &FittedTokenizer, last: bool) -> Result<String, String> {
         let before = tokenizer.decode(&self.tokens[self.whole..self.read])?;

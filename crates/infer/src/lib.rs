@@ -4,16 +4,22 @@
 //! on any device, or candle, on the CPU; [`EngineChoice::Auto`] times both and takes the faster
 //! one, provided that they agree.
 
+mod bulk;
 mod candle;
 mod engine;
 mod error;
 mod generate;
 mod predictor;
 mod rows;
+mod sealed;
+mod tensors;
 mod trees;
 
-pub use engine::{Engine, EngineChoice, EngineReport};
+pub use bulk::{Bulk, BulkError};
+pub use engine::{Engine, EngineChoice, EngineReport, Kept};
 pub use error::Error;
-pub use generate::Sampling;
+pub use generate::{Finish, Generation, Piece, Sampling, Wanted};
 pub use predictor::Predictor;
-pub use rows::frame_of;
+pub use rows::{Malformed, frame_of, parsed};
+pub use sealed::Sealed;
+pub use tensors::{Element, Input, Tensor, TensorSpec, Values};

@@ -1,27 +1,24 @@
 //! A package in memory: raw rows in, typed predictions out.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use cupola_nn::{Architecture, Opened, StateDict};
-use cupola_prep::{Answer, Examples, FittedInput, FittedTarget, Label, Plan, Prediction, Signature};
+use cupola_prep::{Answer, Examples, Plan, Signature};
 use cupola_registry::Package;
 use cupola_trees::Trees;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 
 use crate::engine::{self, Engine, EngineChoice, EngineReport};
 use crate::error::Error;
-use crate::generate::{Sampling, last_tokens};
-use crate::rows::frame_of;
+use crate::sealed::Sealed;
 use crate::trees::TreesEngine;
 
 /// A package in memory.
 pub struct Predictor {
-    /// The sealed plan.
-    pub plan: Plan,
-    /// What rows look like and what comes back.
-    pub signature: Signature,
-    /// Which engine runs it.
-    pub report: EngineReport,
+    /// All but the engine.
+    pub sealed: Arc<Sealed>,
     pub(crate) engine: Box<dyn Engine>,
 }
 
@@ -45,19 +42,8 @@ impl Predictor {
                 engine::build(choice, &architecture, &weights, device)?
             }
         };
-        Ok(Self { signature: Signature::of(&plan), plan, report, engine })
-    }
-
-    /// Examples from JSON rows, ready for [`Predictor::forward`].
-    ///
-    /// # Errors
-    /// The first value that does not fit, with row and column.
-    pub fn examples(
-        plan: &Plan,
-        signature: &Signature,
-        rows: &[Map<String, Value>],
-    ) -> Result<Examples, Error> {
-        Ok(plan.apply(&frame_of(signature, rows)?)?)
+        let signature = Signature::of(&plan);
+        Ok(Self { sealed: Arc::new(Sealed { plan, signature, report }), engine })
     }
 
     /// Predictions for examples that the plan has made.
@@ -65,41 +51,28 @@ impl Predictor {
     /// # Errors
     /// When the device fails.
     pub fn forward(&mut self, examples: Examples) -> Result<Vec<Answer>, Error> {
+        let own = self.sealed.own(&examples);
+        let logits = self.run(examples)?;
+        self.sealed.answers(&logits, &own)
+    }
+
+    /// Logits `[rows, width]` that [`Sealed::answers`] takes.
+    ///
+    /// # Errors
+    /// When the device fails; the predictor stays usable.
+    pub fn run(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
         if examples.rows == 0 {
             return Ok(Vec::new());
         }
-        if self.is_language_model() {
-            return self.next_tokens(examples);
-        }
-        // A reconstruction is compared with what went in.
-        let compared = matches!(self.plan.target, FittedTarget::Reconstruct { .. });
-        let own = if compared { examples.dense.clone() } else { Vec::new() };
-        let logits = engine::contained(self.engine.as_mut(), |engine| engine.forward(examples))?;
-        let (plan, width) = (&self.plan, self.plan.width());
-        let of = |row: usize| own.get(row * width..(row + 1) * width).unwrap_or_default();
-        Ok(logits.chunks(width).enumerate().map(|(row, logits)| plan.decode(logits, of(row))).collect())
-    }
-
-    /// The likeliest token after each row's text, as a text.
-    fn next_tokens(&mut self, examples: Examples) -> Result<Vec<Answer>, Error> {
-        let [FittedInput::Text { tokenizer, length, .. }] = self.plan.inputs.as_slice() else {
-            return Err(Error::NoLanguageModel { target: self.plan.target.name().to_owned() });
-        };
-        let (tokenizer, length, width) = (tokenizer.clone(), *length, self.plan.width());
-        let name = self.plan.target.name().to_owned();
-        let places = last_tokens(&examples);
+        let places = self.sealed.places(&examples);
         let logits = self.logits(examples)?;
-        let greedy = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0 };
-        let each = logits.chunks(length * width).zip(places).map(|(row, at)| {
-            let token = greedy.choose(&row[at * width..(at + 1) * width], 0);
-            let text = tokenizer.decode(&[u32::try_from(token).unwrap_or_default()]);
-            let value = Label::Text(text.map_err(|why| Error::Tokens { why })?);
-            Ok(Answer::from([(name.clone(), Prediction { value, probabilities: None })]))
-        });
-        each.collect()
+        match self.sealed.last(&logits, places.as_deref()) {
+            Cow::Borrowed(_) => Ok(logits),
+            Cow::Owned(last) => Ok(last),
+        }
     }
 
-    /// Raw logits `[rows, width]`, for parity tests.
+    /// Raw logits of the engine, of a language model for every token.
     ///
     /// # Errors
     /// When the device fails.

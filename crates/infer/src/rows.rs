@@ -1,5 +1,7 @@
 //! JSON rows as a frame, checked against the signature.
 
+mod straight;
+
 use cupola_prep::{Column, ColumnType, Frame, InputColumn, Signature, number_text};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -85,4 +87,34 @@ impl Cell<'_> {
             remedy: "send a value of that type",
         }
     }
+}
+
+/// A body that holds no rows for a model.
+#[derive(Debug)]
+pub enum Malformed {
+    /// It is no `{"rows": [{column: value}]}`.
+    Json(serde_json::Error),
+    /// A value does not fit.
+    Value(Error),
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    rows: Vec<Map<String, Value>>,
+}
+
+/// The columns of `signature` from the bytes of `{"rows": [{column: value}]}`.
+///
+/// Values that are as they should be go straight to their columns; anything else is read once more, with
+/// care, for a message.
+///
+/// # Errors
+/// [`Malformed`].
+pub fn parsed(signature: &Signature, body: &[u8]) -> Result<Frame, Malformed> {
+    if let Some(frame) = straight::parse(signature, body) {
+        return Ok(frame);
+    }
+    let Body { rows } = serde_json::from_slice(body).map_err(Malformed::Json)?;
+    frame_of(signature, &rows).map_err(Malformed::Value)
 }

@@ -1,6 +1,7 @@
 //! What happens to raw rows before anything is learned of them: repairs, then computed columns.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use arrow::array::Array as _;
 use cupola_spec::{Clean, Feature, Run, TextStep};
@@ -32,6 +33,31 @@ pub struct FittedFeature {
     pub sql: String,
     /// Raw columns that it needs, and whether they hold numbers.
     pub needs: Vec<(String, bool)>,
+    /// Understood when it is first applied: a server applies it for every request.
+    #[serde(skip)]
+    parsed: Parsed,
+}
+
+/// An expression that a text stands for; what is compared is the text.
+#[derive(Debug, Clone, Default)]
+struct Parsed(OnceLock<Expression>);
+
+impl PartialEq for Parsed {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Parsed {}
+
+impl FittedFeature {
+    fn expression(&self) -> Result<&Expression, Error> {
+        if let Some(known) = self.parsed.0.get() {
+            return Ok(known);
+        }
+        let new = Expression::new(&self.name, &self.sql)?;
+        Ok(self.parsed.0.get_or_init(|| new))
+    }
 }
 
 impl Derivation {
@@ -72,7 +98,8 @@ impl Derivation {
             }
             let number = |column: &String| matches!(frame.get(column), Some(Column::Number { .. }));
             let needs = raw.into_iter().map(|column| (column.clone(), number(&column))).collect();
-            derivation.features.push(FittedFeature { name: name.clone(), sql: sql.clone(), needs });
+            let (name, sql, parsed) = (name.clone(), sql.clone(), Parsed::default());
+            derivation.features.push(FittedFeature { name, sql, needs, parsed });
         }
         Ok(derivation)
     }
@@ -91,9 +118,9 @@ impl Derivation {
             return Ok(frame.clone());
         }
         let mut frame = self.cleaned(frame)?;
-        for FittedFeature { name, sql, .. } in &self.features {
-            let column = Expression::new(name, sql)?.apply(&frame)?;
-            frame = frame.with(name, column);
+        for feature in &self.features {
+            let column = feature.expression()?.apply(&frame)?;
+            frame = frame.with(&feature.name, column);
         }
         Ok(frame)
     }

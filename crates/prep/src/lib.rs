@@ -19,6 +19,7 @@ mod examples;
 mod expression;
 mod frame;
 mod infer;
+mod isolation;
 mod media;
 mod nearest;
 mod number;

@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageReader, Limits};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 
 use crate::error::Error;
 use crate::frame::Column;
@@ -81,7 +82,12 @@ fn decoded(bytes: &[u8]) -> Result<DynamicImage, String> {
     limits.max_image_width = Some(MOST_PIXELS);
     limits.max_image_height = Some(MOST_PIXELS);
     reader.limits(limits);
-    reader.decode().map_err(|error| error.to_string())
+    let mut decoder = reader.into_decoder().map_err(|error| error.to_string())?;
+    // A camera that was held upright says so in EXIF instead of turning the pixels.
+    let turned = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
+    picture.apply_orientation(turned);
+    Ok(picture)
 }
 
 /// The first `steps` samples of a WAV file, -1 to 1, its channels' mean; silence after its end.
@@ -112,4 +118,32 @@ pub(crate) fn sound(name: &str, column: &Column, row: usize, steps: usize) -> Re
         return Err(wrong(name, row, "finite samples", "a sample that is not".to_owned()));
     }
     Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::codecs::jpeg::JpegEncoder;
+    use image::{ExtendedColorType, ImageEncoder};
+
+    use super::*;
+
+    #[test]
+    fn a_picture_stands_as_its_camera_was_held() {
+        // Eight rows of sixteen pixels, dark on the left; EXIF says: turn it by 90 degrees to the right.
+        let pixels: Vec<u8> = (0..128).map(|place| if place % 16 < 8 { 0 } else { 255 }).collect();
+        let upright = *b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        let encoded = |exif: Option<&[u8]>| {
+            let mut bytes = Vec::new();
+            let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 100);
+            if let Some(exif) = exif {
+                encoder.set_exif_metadata(exif.to_vec()).unwrap();
+            }
+            encoder.write_image(&pixels, 16, 8, ExtendedColorType::L8).unwrap();
+            let column = Column::texts([Some(STANDARD.encode(bytes))]);
+            picture("photo", &column, 0, [1, 8, 8]).unwrap()
+        };
+        let (plain, turned) = (encoded(None), encoded(Some(&upright)));
+        assert!(plain[0] < 50.0 && plain[7] > 200.0 && plain[56] < 50.0, "dark on the left: {plain:?}");
+        assert!(turned[0] < 50.0 && turned[7] < 50.0 && turned[56] > 200.0, "dark at the top: {turned:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Numbers: filled, kept within bounds, bent, then scaled or encoded by bins.
 
-use cupola_spec::{Fill, Input, OutlierAction, Scaling};
+use cupola_spec::{Fill, Input, OutlierAction, OutlierRule, Scaling};
 use serde::{Deserialize, Serialize};
 
 use crate::compact::Step;
@@ -57,6 +57,10 @@ impl NumberFit {
         Self { column: column.to_owned(), seen: Sketch::new(exact) }
     }
 
+    pub fn column(&self) -> &str {
+        &self.column
+    }
+
     pub fn see(&mut self, frame: &Frame) -> Result<(), Error> {
         let values = frame.require(&self.column, SEND)?;
         for row in 0..frame.rows() {
@@ -69,8 +73,10 @@ impl NumberFit {
         let missing = self.seen.missing();
         let raw = self.seen.moments();
         let mut sorted = self.seen.sorted();
-        let action = input.outliers.map(|outliers| outliers.action);
-        let bounds = input.outliers.map(|outliers| bounds(&outliers, &sorted, &raw));
+        // Whole rows are the forest's matter.
+        let outliers = input.outliers.filter(|outliers| outliers.by != OutlierRule::Isolation);
+        let action = outliers.map(|outliers| outliers.action);
+        let bounds = outliers.map(|outliers| bounds(&outliers, &sorted, &raw));
         let inside = |value: f64| bounds.is_none_or(|[low, high]| (low..=high).contains(&value));
         let mut exact = Some(raw);
         match action {
@@ -165,15 +171,16 @@ fn mode(sorted: &[f64]) -> f64 {
 
 fn bounds(outliers: &cupola_spec::Outliers, sorted: &[f64], moments: &Moments) -> [f64; 2] {
     match outliers.by {
-        cupola_spec::OutlierRule::Iqr => {
+        OutlierRule::Iqr => {
             let (low, high) = (quantile(sorted, 0.25), quantile(sorted, 0.75));
             let reach = outliers.limit.unwrap_or(1.5) * (high - low);
             [low - reach, high + reach]
         }
-        cupola_spec::OutlierRule::ZScore => {
+        OutlierRule::ZScore => {
             let reach = outliers.limit.unwrap_or(3.0) * moments.deviation();
             [moments.mean() - reach, moments.mean() + reach]
         }
+        OutlierRule::Isolation => [f64::MIN, f64::MAX],
     }
 }
 

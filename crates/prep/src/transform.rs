@@ -11,6 +11,7 @@ use crate::date::FittedDate;
 use crate::error::Error;
 use crate::examples::Filling;
 use crate::frame::Frame;
+use crate::isolation::Forest;
 use crate::media;
 use crate::nearest::Donors;
 use crate::number::{FittedNumber, pixel};
@@ -34,6 +35,9 @@ pub enum FittedInput {
         /// Rows whose nearest stand for missing values.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         donors: Option<Donors>,
+        /// What tells rows that are far out as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        isolation: Option<Isolation>,
     },
     /// Closed sets of values.
     Category {
@@ -97,6 +101,20 @@ pub enum FittedInput {
     },
 }
 
+/// Rows that are far out as a whole, and what happens to them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Isolation {
+    /// What tells them.
+    pub forest: Forest,
+    /// Drop or flag.
+    pub action: OutlierAction,
+}
+
+/// Names and fills of number columns, as a forest takes them.
+fn plain(columns: &[FittedNumber]) -> (Vec<&str>, Vec<f64>) {
+    columns.iter().map(|column| (column.column.as_str(), column.fill)).unzip()
+}
+
 impl FittedInput {
     /// Name of the input.
     pub fn name(&self) -> &str {
@@ -115,9 +133,11 @@ impl FittedInput {
     /// that is a block of its own.
     pub(crate) fn in_table(&self) -> Option<(usize, Vec<Step>, Vec<usize>)> {
         match self {
-            Self::Number { columns, .. } => {
+            Self::Number { columns, isolation, .. } => {
                 let numbers = columns.iter().map(FittedNumber::numbers).sum();
-                Some((numbers, columns.iter().flat_map(FittedNumber::steps).collect(), Vec::new()))
+                let flag = isolation.as_ref().filter(|isolation| isolation.action == OutlierAction::Flag);
+                let steps = columns.iter().flat_map(FittedNumber::steps);
+                Some((numbers, steps.chain(flag.map(|_| Step::Copy(1))).collect(), Vec::new()))
             }
             Self::Category { columns, .. } => Some((
                 columns.iter().map(FittedCategory::numbers).sum(),
@@ -169,18 +189,30 @@ impl FittedInput {
     /// Whether it may leave training rows out.
     pub(crate) fn may_drop(&self) -> bool {
         let drop = Some(OutlierAction::Drop);
-        matches!(self, Self::Number { columns, .. } if columns.iter().any(|column| column.outliers == drop))
+        match self {
+            Self::Number { columns, isolation, .. } => {
+                columns.iter().any(|column| column.outliers == drop)
+                    || isolation.as_ref().map(|isolation| isolation.action) == drop
+            }
+            _ => false,
+        }
     }
 
     /// Whether a training row is left out for a value far out.
     pub(crate) fn drops(&self, frame: &Frame, row: usize) -> Result<bool, Error> {
-        let Self::Number { columns, .. } = self else { return Ok(false) };
+        let Self::Number { columns, isolation, .. } = self else { return Ok(false) };
         for column in columns {
             if column.drops(frame, row)? {
                 return Ok(true);
             }
         }
-        Ok(false)
+        match isolation {
+            Some(Isolation { forest, action: OutlierAction::Drop }) => {
+                let (names, fills) = plain(columns);
+                Ok(forest.far(&names, &frame.slice(row, 1), &fills)?.contains(&true))
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Writes the examples' values into the next free columns; `folds` are those of training rows.
@@ -191,11 +223,17 @@ impl FittedInput {
         out: &mut Filling,
     ) -> Result<(), Error> {
         match self {
-            Self::Number { columns, donors, .. } => {
-                let fills: Vec<f64> = columns.iter().map(|column| column.fill).collect();
+            Self::Number { columns, donors, isolation, .. } => {
+                let (names, fills) = plain(columns);
                 let nearest = donors.as_ref().map(|donors| donors.nearest(frame, &fills)).transpose()?;
                 for (index, column) in columns.iter().enumerate() {
                     column.apply(frame, nearest.as_ref().map(|nearest| nearest[index].as_slice()), out)?;
+                }
+                if let Some(Isolation { forest, action: OutlierAction::Flag }) = isolation {
+                    let at = out.take_encoded(1);
+                    for (row, far) in forest.far(&names, frame, &fills)?.into_iter().enumerate() {
+                        out.set_dense(row, at, f64::from(u8::from(far)));
+                    }
                 }
                 Ok(())
             }

@@ -129,36 +129,17 @@ impl Index {
     /// # Errors
     /// [`Error::Index`], or the folders' [`Error::Io`].
     pub fn rebuild(&mut self, home: &Home) -> Result<(usize, usize), Error> {
-        let runs = RunFolder::all(home)?;
-        let mut packages = Vec::new();
-        let mut aliases = Vec::new();
-        for name in home.model_names()? {
-            for version in home.versions(&name)? {
-                let path = home.models().join(&name).join(version.to_string());
-                packages.extend(Package::open(&path));
-            }
-            aliases.extend(Aliases::read(home, &name)?.into_iter().map(|(a, v)| (name.clone(), a, v)));
-        }
-        let counts = (runs.len(), packages.len());
-        let done = self.runtime.block_on(async {
-            let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-            for table in ["DELETE FROM runs", "DELETE FROM packages", "DELETE FROM aliases"] {
-                sqlx::query(table).execute(&mut *tx).await?;
-            }
-            for (_, record) in &runs {
-                put_run(&mut tx, record).await?;
-            }
-            for package in &packages {
-                put_package(&mut tx, package).await?;
-            }
-            for (name, alias, version) in &aliases {
-                put_alias(&mut tx, name, alias, *version).await?;
-            }
-            sqlx::raw_sql(FILLED).execute(&mut *tx).await?;
-            tx.commit().await
-        });
-        done.map_err(|error| self.wrong(&error))?;
-        Ok(counts)
+        let Self { path, connection, runtime } = self;
+        let wrong = |error: sqlx::Error| Error::Index { path: path.clone(), why: error.to_string() };
+        runtime.block_on(async {
+            let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(wrong)?;
+            // Read only now that no other process can write: one that published before this lock has
+            // its files in place, one that publishes after it writes its row after this commit.
+            let found = Found::of(home)?;
+            found.put(&mut tx).await.map_err(wrong)?;
+            tx.commit().await.map_err(wrong)?;
+            Ok((found.runs.len(), found.packages.len()))
+        })
     }
 
     /// Records how a run stands.
@@ -242,6 +223,47 @@ impl Index {
 
     fn wrong(&self, error: &sqlx::Error) -> Error {
         Error::Index { path: self.path.clone(), why: error.to_string() }
+    }
+}
+
+/// What the files of a home say.
+struct Found {
+    runs: Vec<RunRecord>,
+    packages: Vec<Package>,
+    /// Model, alias, version.
+    aliases: Vec<(String, String, u64)>,
+}
+
+impl Found {
+    fn of(home: &Home) -> Result<Self, Error> {
+        let runs = RunFolder::all(home)?.into_iter().map(|(_, record)| record).collect();
+        let mut found = Self { runs, packages: Vec::new(), aliases: Vec::new() };
+        for name in home.model_names()? {
+            for version in home.versions(&name)? {
+                let path = home.models().join(&name).join(version.to_string());
+                found.packages.extend(Package::open(&path));
+            }
+            let aliases = Aliases::read(home, &name)?.into_iter();
+            found.aliases.extend(aliases.map(|(alias, version)| (name.clone(), alias, version)));
+        }
+        Ok(found)
+    }
+
+    /// Puts it in the place of all rows.
+    async fn put(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql("DELETE FROM runs; DELETE FROM packages; DELETE FROM aliases")
+            .execute(&mut *connection)
+            .await?;
+        for record in &self.runs {
+            put_run(connection, record).await?;
+        }
+        for package in &self.packages {
+            put_package(connection, package).await?;
+        }
+        for (name, alias, version) in &self.aliases {
+            put_alias(connection, name, alias, *version).await?;
+        }
+        sqlx::raw_sql(FILLED).execute(connection).await.map(drop)
     }
 }
 

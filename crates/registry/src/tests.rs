@@ -58,6 +58,10 @@ fn an_alias_moves_only_from_where_it_is_expected() {
     let error = Aliases::set(&home, "m", "champion", 1, Some(Some(1))).unwrap_err();
     assert!(matches!(error, Error::Moved { .. }), "{error}");
     assert!(matches!(Aliases::set(&home, "m", "champion", 7, None), Err(Error::Unknown { .. })));
+    // Back once, and no further.
+    assert_eq!(Aliases::roll_back(&home, "m", "champion").unwrap(), (2, 1));
+    assert!(Aliases::roll_back(&home, "m", "champion").is_err());
+    assert_eq!(Aliases::roll_back(&home, "m", "latest").unwrap(), (2, 1));
     assert!(matches!(Aliases::set(&home, "m", "../x", 1, None), Err(Error::Reference { .. })));
 }
 
@@ -204,4 +208,35 @@ fn events_after_the_checkpoint_are_dropped() {
     fs::write(run.path().join("events.jsonl"), "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n{\"ste").unwrap();
     run.rewind_events(2).unwrap();
     assert_eq!(fs::read_to_string(run.path().join("events.jsonl")).unwrap(), "{\"step\":1}\n{\"step\":2}\n");
+}
+
+#[test]
+fn an_index_that_is_built_while_others_publish_has_all_of_them() {
+    for _ in 0..10 {
+        let folder = temporary();
+        let home = Home::new(folder.path().into());
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    let package = seal(&home, "m", b"w");
+                    Index::open(&home).unwrap().package(&home, &package).unwrap();
+                });
+            }
+        });
+        let found: Vec<u64> =
+            Index::open(&home).unwrap().packages().unwrap().iter().map(|p| p.version).collect();
+        assert_eq!(found, [6, 5, 4, 3, 2, 1]);
+    }
+}
+
+#[test]
+fn no_manifest_breaks_its_reader() {
+    let folder = temporary();
+    let home = Home::new(folder.path().into());
+    let path = seal(&home, "m", b"one").path;
+    let manifest = fs::read(path.join("manifest.json")).unwrap();
+    cupola_testkit::fuzz(&[&manifest, b"{\"format_version\": 1}"], |bytes| {
+        fs::write(path.join("manifest.json"), bytes).unwrap();
+        let _ = Package::open(&path).map(|package| package.verify());
+    });
 }

@@ -1,12 +1,13 @@
-//! The bounded queue and the thread that empties it.
+//! A model's engines: threads that take what waits, run it as one batch and hand out the logits.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use cupola_infer::{Error, Predictor};
-use cupola_prep::{Answer, Examples};
+use cupola_infer::{Error, Generation, Piece, Predictor};
+use cupola_prep::Examples;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::queue::Queue;
 use crate::telemetry::ModelMetrics;
 
 /// How much may wait and how much is run at once.
@@ -18,108 +19,184 @@ pub struct Limits {
     pub batch_rows: usize,
 }
 
-/// What became of a request.
-pub type Reply = Result<Vec<Answer>, Arc<Error>>;
+/// The logits `[rows, width]` of a request's examples, or why there are none.
+pub(crate) type Reply = Result<Vec<f32>, Arc<Error>>;
 
-struct Job {
+/// What waits for an engine.
+enum Job {
+    Rows(Rows),
+    Text(Text),
+}
+
+struct Rows {
     examples: Examples,
     queued: Instant,
+    deadline: Instant,
     reply: oneshot::Sender<Reply>,
 }
 
-/// A model's queue; its engine runs on a thread of its own until the batcher is dropped.
-pub struct Batcher {
-    queue: mpsc::Sender<Job>,
+/// A piece of a text, or why there is none.
+pub(crate) type Told = Result<Piece, Arc<Error>>;
+
+/// A text that is being made.
+struct Text {
+    generation: Box<Generation>,
+    deadline: Instant,
+    told: mpsc::UnboundedSender<Told>,
+}
+
+/// A model's queue; its engines run on threads of their own until the batcher is dropped.
+pub(crate) struct Batcher {
+    queue: Arc<Queue<Job>>,
 }
 
 impl Batcher {
-    /// Starts the thread.
+    /// Starts a thread for each predictor; all of them are the same model.
     ///
     /// # Errors
     /// When the system refuses a thread.
     pub fn start(
         name: &str,
-        predictor: Predictor,
+        predictors: Vec<Predictor>,
         limits: Limits,
-        metrics: ModelMetrics,
+        metrics: &ModelMetrics,
     ) -> std::io::Result<Self> {
-        let (queue, jobs) = mpsc::channel(limits.queue);
-        std::thread::Builder::new()
-            .name(format!("engine-{name}"))
-            .spawn(move || work(predictor, jobs, limits.batch_rows, &metrics))?;
-        Ok(Self { queue })
+        let this = Self { queue: Arc::new(Queue::new(limits.queue)) };
+        for predictor in predictors {
+            let (queue, metrics) = (Arc::clone(&this.queue), metrics.clone());
+            std::thread::Builder::new()
+                .name(format!("engine-{name}"))
+                .spawn(move || work(predictor, &queue, limits.batch_rows, &metrics))?;
+        }
+        Ok(this)
     }
 
     /// Admits a request, or gives `None` at once when the queue is full.
-    pub fn submit(&self, examples: Examples) -> Option<oneshot::Receiver<Reply>> {
+    pub fn submit(&self, examples: Examples, deadline: Instant) -> Option<oneshot::Receiver<Reply>> {
         let (reply, answer) = oneshot::channel();
-        let job = Job { examples, queued: Instant::now(), reply };
-        self.queue.try_send(job).ok().map(|()| answer)
+        let job = Rows { examples, queued: Instant::now(), deadline, reply };
+        self.queue.push(Job::Rows(job)).ok().map(|()| answer)
+    }
+
+    /// Admits a text that is to be made, or gives `None` at once when the queue is full. Its pieces are at
+    /// most as many as its tokens, so they need no bound of their own.
+    pub fn submit_text(
+        &self,
+        generation: Generation,
+        deadline: Instant,
+    ) -> Option<mpsc::UnboundedReceiver<Told>> {
+        let (told, pieces) = mpsc::unbounded_channel();
+        let job = Text { generation: Box::new(generation), deadline, told };
+        self.queue.push(Job::Text(job)).ok().map(|()| pieces)
     }
 
     /// Requests that wait.
     pub fn waiting(&self) -> usize {
-        self.queue.max_capacity() - self.queue.capacity()
+        self.queue.len()
     }
 }
 
-fn work(mut predictor: Predictor, mut jobs: mpsc::Receiver<Job>, most: usize, metrics: &ModelMetrics) {
-    while let Some(first) = jobs.blocking_recv() {
-        let mut batch = vec![first];
-        let mut rows = batch[0].examples.rows;
+impl Drop for Batcher {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+fn work(mut predictor: Predictor, queue: &Queue<Job>, most: usize, metrics: &ModelMetrics) {
+    // Texts take turns, a token each, and rows come in between (Yu et al. 2022, "Orca", section 4.1).
+    let mut texts: Vec<Text> = Vec::new();
+    loop {
+        let mut rows = 0;
         // Greedy: what waits now goes along, nothing is waited for.
-        while rows < most {
-            let Ok(next) = jobs.try_recv() else { break };
-            rows += next.examples.rows;
-            batch.push(next);
+        let more = |job: &Job| match job {
+            Job::Rows(job) => {
+                rows += job.examples.rows;
+                rows <= most
+            }
+            Job::Text(_) => true,
+        };
+        let taken = if texts.is_empty() { queue.take(more) } else { Some(queue.take_now(more)) };
+        let Some(taken) = taken else { return };
+        let now = Instant::now();
+        let mut batch = Vec::new();
+        for job in taken {
+            match job {
+                // Whoever has hung up or run out of time needs no answer.
+                Job::Rows(job) if !job.reply.is_closed() && job.deadline > now => batch.push(job),
+                Job::Rows(_) => {}
+                Job::Text(text) => texts.push(text),
+            }
         }
-        // Whoever has hung up or run out of time needs no answer.
-        batch.retain(|job| !job.reply.is_closed());
         if !batch.is_empty() {
             run(&mut predictor, batch, most, metrics);
         }
+        texts.retain_mut(|text| goes_on(text, &mut predictor));
     }
 }
 
-fn run(predictor: &mut Predictor, batch: Vec<Job>, most: usize, metrics: &ModelMetrics) {
-    let started = Instant::now();
-    for job in &batch {
-        metrics.queue_seconds.observe((started - job.queued).as_secs_f64());
+/// Makes one more token of a text; whether there are more to come.
+fn goes_on(text: &mut Text, predictor: &mut Predictor) -> bool {
+    if text.told.is_closed() || text.deadline <= Instant::now() {
+        return false;
     }
-    let counts: Vec<usize> = batch.iter().map(|job| job.examples.rows).collect();
-    let (parts, replies): (Vec<Examples>, Vec<_>) =
-        batch.into_iter().map(|job| (job.examples, job.reply)).unzip();
-    let rows: usize = counts.iter().sum();
-    let answers = forward(predictor, join(parts), most);
-    metrics.inference_seconds.observe(started.elapsed().as_secs_f64());
-    #[allow(clippy::cast_precision_loss)]
-    metrics.batch_rows.observe(rows as f64);
-    match answers {
-        Ok(predictions) => {
-            let mut rest = predictions.into_iter();
-            for (count, reply) in counts.into_iter().zip(replies) {
-                // A receiver that is gone is no error.
-                let _ = reply.send(Ok(rest.by_ref().take(count).collect()));
-            }
+    match text.generation.step(predictor) {
+        Ok(piece) => {
+            let more = piece.finish.is_none();
+            text.told.send(Ok(piece)).is_ok() && more
         }
         Err(error) => {
+            let _ = text.told.send(Err(Arc::new(error)));
+            false
+        }
+    }
+}
+
+fn run(predictor: &mut Predictor, batch: Vec<Rows>, most: usize, metrics: &ModelMetrics) {
+    let started = Instant::now();
+    let mut parts = Vec::with_capacity(batch.len());
+    let mut replies = Vec::with_capacity(batch.len());
+    for job in batch {
+        metrics.left_queue((started - job.queued).as_secs_f64());
+        replies.push((job.examples.rows, job.reply));
+        parts.push(job.examples);
+    }
+    let rows: usize = replies.iter().map(|(rows, _)| rows).sum();
+    let done = forward(predictor, join(parts), most);
+    metrics.ran(rows, started.elapsed().as_secs_f64());
+    match done {
+        Ok(values) => share_out(values, rows, replies),
+        Err(error) => {
             let error = Arc::new(error);
-            for reply in replies {
+            for (_, reply) in replies {
+                // A receiver that is gone is no error.
                 let _ = reply.send(Err(Arc::clone(&error)));
             }
         }
     }
 }
 
+/// Gives each request the logits of its rows.
+fn share_out(values: Vec<f32>, rows: usize, replies: Vec<(usize, oneshot::Sender<Reply>)>) {
+    let width = values.len() / rows.max(1);
+    let alone = replies.len() == 1;
+    let (mut at, mut all) = (0, values);
+    for (rows, reply) in replies {
+        let end = (at + rows * width).min(all.len());
+        let values = if alone { std::mem::take(&mut all) } else { all[at..end].to_vec() };
+        let _ = reply.send(Ok(values));
+        at = end;
+    }
+}
+
 /// One request may hold more rows than a batch.
-fn forward(predictor: &mut Predictor, examples: Examples, most: usize) -> Result<Vec<Answer>, Error> {
+fn forward(predictor: &mut Predictor, examples: Examples, most: usize) -> Result<Vec<f32>, Error> {
     if examples.rows <= 2 * most {
-        return predictor.forward(examples);
+        return predictor.run(examples);
     }
     let rows: Vec<usize> = (0..examples.rows).collect();
-    let mut out = Vec::with_capacity(examples.rows);
+    let mut out = Vec::new();
     for chunk in rows.chunks(most) {
-        out.extend(predictor.forward(examples.gather(chunk))?);
+        out.extend(predictor.run(examples.gather(chunk))?);
     }
     Ok(out)
 }

@@ -19,6 +19,33 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A package that does not load.
+    #[error(transparent)]
+    Model(#[from] cupola_infer::Error),
+    /// A canary or shadow of another model.
+    #[error("`{other}` is no version of `{name}`; a canary and a shadow are versions of the model itself")]
+    Other {
+        /// The model.
+        name: String,
+        /// What is not one of it.
+        other: String,
+    },
+    /// Certificates.
+    #[error("{path}: {why}; check `[tls]`")]
+    Tls {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file of keys.
+    #[error("{path}: {why}")]
+    Keys {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong, with the remedy.
+        why: String,
+    },
     /// The system refuses threads or signals.
     #[error("{0}; check the limits of this process")]
     System(#[from] std::io::Error),

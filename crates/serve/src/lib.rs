@@ -4,12 +4,34 @@
 //! what waits, up to a batch, and runs it, with no timer when there is nothing to wait for.
 
 mod answer;
+mod ask;
+mod audit;
 mod batcher;
+mod catalog;
 mod error;
+mod guard;
+mod keys;
+mod listen;
+mod oip;
+mod openai;
+mod openapi;
+mod page;
+mod predict;
+mod queue;
+mod record;
+mod request;
 mod routes;
+mod rows;
+mod server;
 mod state;
 mod telemetry;
+mod tls;
 
-pub use batcher::{Batcher, Limits};
+pub use batcher::Limits;
+pub use catalog::{Catalog, Loader};
 pub use error::Error;
-pub use state::{Model, Server, Settings};
+pub use keys::{Key, KeyFile, Keys, SCOPES, Wanted};
+pub use record::{Recorded, Recorder};
+pub use rows::{Keeper, NotKept};
+pub use server::{Doors, Opened, Server};
+pub use state::Settings;

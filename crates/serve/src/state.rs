@@ -1,23 +1,19 @@
-//! A server: its models, its settings, its life from listening to drained.
+//! What every handler sees, and the settings that an operator makes.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cupola_infer::{EngineReport, Predictor};
-use cupola_prep::{Plan, Signature};
-use cupola_registry::Manifest;
-use tokio::net::TcpListener;
-
-use crate::batcher::{Batcher, Limits};
-use crate::error::Error;
-use crate::routes;
-use crate::telemetry::{ModelMetrics, Telemetry};
+use crate::audit::Audit;
+use crate::batcher::Limits;
+use crate::catalog::Catalog;
+use crate::keys::Keys;
+use crate::record::Sampling;
+use crate::rows::Intake;
+use crate::telemetry::Telemetry;
 
 /// What an operator sets.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Queue and batch.
     pub limits: Limits,
@@ -25,8 +21,16 @@ pub struct Settings {
     pub body_bytes: usize,
     /// Longest time a request may take.
     pub timeout: Duration,
-    /// Longest time to wait for open requests after a signal.
+    /// After a signal: time in which the server says that it is not ready, and still answers.
+    pub lame_duck: Duration,
+    /// Longest time to wait for open requests after that.
     pub drain: Duration,
+    /// Connections at once.
+    pub connections: usize,
+    /// Time between two looks for aliases that have moved.
+    pub poll: Duration,
+    /// Origins of web pages that may ask; `*` is all of them.
+    pub cors: Vec<String>,
 }
 
 impl Default for Settings {
@@ -35,101 +39,35 @@ impl Default for Settings {
             limits: Limits { queue: 256, batch_rows: 64 },
             body_bytes: 16 << 20,
             timeout: Duration::from_secs(30),
+            lame_duck: Duration::ZERO,
             drain: Duration::from_secs(30),
+            connections: 4096,
+            poll: Duration::from_secs(1),
+            cors: Vec::new(),
         }
     }
-}
-
-/// A model that is served.
-pub struct Model {
-    pub(crate) manifest: Manifest,
-    pub(crate) plan: Plan,
-    pub(crate) signature: Signature,
-    pub(crate) report: EngineReport,
-    pub(crate) batcher: Batcher,
-    pub(crate) metrics: ModelMetrics,
 }
 
 /// What every request handler sees.
 pub(crate) struct Shared {
-    pub models: BTreeMap<String, Model>,
+    pub catalog: Arc<Catalog>,
     pub settings: Settings,
-    pub telemetry: Telemetry,
+    pub telemetry: Arc<Telemetry>,
+    /// No new work is taken.
     pub draining: AtomicBool,
+    /// Others are told to send nothing more.
+    pub leaving: AtomicBool,
+    pub keys: Keys,
+    pub intake: Option<Intake>,
+    pub audit: Option<Audit>,
+    pub recorded: Option<Sampling>,
+    /// Metrics and administration have a door of their own.
+    pub apart: bool,
 }
 
-/// A server with its models loaded.
-pub struct Server {
-    shared: Shared,
-}
-
-impl Server {
-    /// A server without models.
-    pub fn new(settings: Settings) -> Self {
-        Self {
-            shared: Shared {
-                models: BTreeMap::new(),
-                settings,
-                telemetry: Telemetry::new(),
-                draining: AtomicBool::new(false),
-            },
-        }
-    }
-
-    /// Adds a model and starts its engine thread.
-    ///
-    /// # Errors
-    /// [`Error::Twice`] for a name that is served already.
-    pub fn add(&mut self, manifest: Manifest, predictor: Predictor) -> Result<(), Error> {
-        let name = manifest.name.clone();
-        if self.shared.models.contains_key(&name) {
-            return Err(Error::Twice { name });
-        }
-        let metrics = self.shared.telemetry.model(&name, manifest.version);
-        let model = Model {
-            plan: predictor.plan.clone(),
-            signature: predictor.signature.clone(),
-            report: predictor.report.clone(),
-            batcher: Batcher::start(&name, predictor, self.shared.settings.limits, metrics.clone())?,
-            manifest,
-            metrics,
-        };
-        self.shared.models.insert(name, model);
-        Ok(())
-    }
-
-    /// Answers until `stop` resolves, then refuses new work, finishes what it has begun and
-    /// returns. `ready` hears the address once it listens.
-    ///
-    /// # Errors
-    /// [`Error::Bind`].
-    pub async fn run(
-        self,
-        address: SocketAddr,
-        ready: impl FnOnce(SocketAddr),
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), Error> {
-        let bind = |source| Error::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(bind)?;
-        ready(listener.local_addr().map_err(bind)?);
-        let drain = self.shared.settings.drain;
-        let shared = Arc::new(self.shared);
-        let (stopped, mut told) = tokio::sync::watch::channel(false);
-        let flag = Arc::clone(&shared);
-        let signal = async move {
-            stop.await;
-            flag.draining.store(true, Ordering::Release);
-            let _ = stopped.send(true);
-        };
-        let serving = axum::serve(listener, routes::router(shared)).with_graceful_shutdown(signal);
-        let late = async move {
-            if told.wait_for(|stopped| *stopped).await.is_ok() {
-                tokio::time::sleep(drain).await;
-            }
-        };
-        tokio::select! {
-            done = serving => Ok(done?),
-            () = late => Ok(()),
-        }
+impl Shared {
+    /// Whether requests should be sent here.
+    pub fn is_ready(&self) -> bool {
+        !self.leaving.load(Ordering::Acquire) && !self.draining.load(Ordering::Acquire)
     }
 }

@@ -30,7 +30,8 @@ impl Source {
 #[serde(deny_unknown_fields)]
 pub struct Data {
     /// Files, globs or folders; `http(s)://` and `s3://` URLs of files; `postgres://`, `mysql://` or
-    /// `sqlite:` with `sql`; `dataset:NAME` or `dataset:NAME:VERSION`. Files are `.csv`, `.tsv`,
+    /// `sqlite:` with `sql`; `kafka://BROKER:PORT/TOPIC`; `delta:TABLE` or `delta:TABLE@VERSION`;
+    /// `dataset:NAME` or `dataset:NAME:VERSION`. Files are `.csv`, `.tsv`,
     /// `.jsonl`, `.ndjson`, `.json`, `.parquet`, `.arrow`, `.avro`, `.xlsx`, `.xls`, `.ods`; the text
     /// formats also with `.gz` or `.zst`. A folder holds pictures, texts or sounds, those of each class
     /// in a folder of its name. `${NAME}` stands for a variable of the environment.
@@ -66,6 +67,27 @@ pub struct Data {
     /// The `http(s)://` source is a web page with a table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<Page>,
+    /// How the brokers of a `kafka://` source are asked: properties of librdkafka, such as
+    /// `"sasl.username" = "${KAFKA_USER}"`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kafka: BTreeMap<String, String>,
+    /// What runs `query`: this process, or a cluster.
+    #[serde(default)]
+    pub engine: Engine,
+    /// The scheduler of the cluster, such as `df://host:50050`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// What reads the files and runs `data.query`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// This process.
+    #[default]
+    Local,
+    /// A scheduler with its executors, all of which see the files under the same paths.
+    Ballista,
 }
 
 impl Data {
@@ -83,6 +105,9 @@ impl Data {
             http: None,
             api: None,
             page: None,
+            kafka: BTreeMap::new(),
+            engine: Engine::Local,
+            url: None,
         }
     }
 }

@@ -118,7 +118,7 @@ pub struct Outliers {
     /// What is far out.
     pub by: OutlierRule,
     /// How far: multiples of the interquartile range beyond the quartiles (default 1.5), or standard
-    /// deviations from the mean (default 3).
+    /// deviations from the mean (default 3), or the share of training rows (default 0.01).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,
     /// What to do.
@@ -133,6 +133,9 @@ pub enum OutlierRule {
     Iqr,
     /// Many standard deviations from the mean.
     ZScore,
+    /// Rows whose values of this input, all together, are unlike the others (an isolation forest; Liu, Ting
+    /// and Zhou 2008). They are flagged or dropped.
+    Isolation,
 }
 
 /// What to do with a value far out.

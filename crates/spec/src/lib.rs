@@ -22,6 +22,7 @@ mod parse;
 mod problem;
 mod run;
 mod schema;
+mod serve;
 mod shape;
 mod sizes;
 mod train;
@@ -30,7 +31,7 @@ pub use block::Block;
 pub use clean::{Clean, Feature, TextStep};
 pub use combine::Combine;
 pub use config::{Config, Split, SplitBy, Target, TargetKind};
-pub use data::{Api, Data, Http, Page, Source};
+pub use data::{Api, Data, Engine, Http, Page, Source};
 pub use design::{Design, Head, TableStem};
 pub use expect::{Expectation, ForeignKey, Severity, ValueType};
 pub use input::{
@@ -42,7 +43,8 @@ pub use model::{Expect, Family, Lora, Model, ModelFile, PackageRef};
 pub use parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
 pub use problem::{Problem, Problems, nearest};
 pub use run::Run;
-pub use schema::{config_schema, model_schema};
+pub use schema::{config_schema, model_schema, serve_schema};
+pub use serve::{Canary, RequestLog, Serve, ServedModel, Tls, parse_serve};
 pub use shape::{ShapeError, ShapeRow, trace};
 pub use sizes::{Bagging, Boosting, Depth, ImageStem, Numbers, Recurrence, TreesSpec};
 pub use train::{

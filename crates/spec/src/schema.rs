@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::document::Placed;
 use crate::model::{Expect, Family};
 use crate::problem::{Problem, nearest};
+use crate::serve::Serve;
 
 static CONFIG: LazyLock<Value> = LazyLock::new(|| relaxed(schema_of::<Config>(), crate::parse::defaults()));
 static MODEL: LazyLock<Value> = LazyLock::new(|| {
@@ -21,6 +22,8 @@ static MODEL: LazyLock<Value> = LazyLock::new(|| {
     }
     schema
 });
+static SERVE: LazyLock<Value> = LazyLock::new(schema_of::<Serve>);
+static SERVE_VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&SERVE));
 static CONFIG_VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&CONFIG));
 static MODEL_VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&MODEL));
 
@@ -33,6 +36,15 @@ pub fn config_schema() -> &'static Value {
 /// JSON Schema of an architecture file.
 pub fn model_schema() -> &'static Value {
     &MODEL
+}
+
+/// JSON Schema of a server's config.
+pub fn serve_schema() -> &'static Value {
+    &SERVE
+}
+
+pub(crate) fn check_serve(file: &Placed) -> Vec<Problem> {
+    explain(&SERVE, &SERVE_VALIDATOR, file, &file.value)
 }
 
 pub(crate) fn check_config(file: &Placed, value: &Value) -> Vec<Problem> {

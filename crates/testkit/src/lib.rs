@@ -1,7 +1,11 @@
 //! What tests share: temporary homes and small data.
 
+mod fuzz;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+pub use fuzz::fuzz;
 
 /// A folder that is gone after the test.
 ///

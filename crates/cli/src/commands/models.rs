@@ -20,6 +20,7 @@ pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
         ModelsCommand::Alias { name, alias, version, expect } => {
             alias_to(home, ui, name, alias, *version, *expect)
         }
+        ModelsCommand::Rollback { name, alias } => roll_back(home, ui, name, alias),
         ModelsCommand::Verify { model } => verify(home, ui, model.as_deref()),
         ModelsCommand::Import(args) => import::run(home, ui, args),
         ModelsCommand::Export(args) => export::run(home, ui, args),
@@ -94,6 +95,14 @@ fn alias_to(home: &Home, ui: Ui, name: &str, alias: &str, version: u64, expect: 
     Index::open(home)?.package(home, &package)?;
     let was = before.map_or("nothing".to_owned(), |version| format!("version {version}"));
     ui.line(format!("{name}@{alias} is version {version}, was {was}"));
+    ui.result(&json!({ "name": name, "alias": alias, "version": version, "before": before }))
+}
+
+fn roll_back(home: &Home, ui: Ui, name: &str, alias: &str) -> Result<()> {
+    let (before, version) = Aliases::roll_back(home, name, alias)?;
+    let package = Reference::Version { name: name.to_owned(), version }.resolve(home)?;
+    Index::open(home)?.package(home, &package)?;
+    ui.line(format!("{name}@{alias} is version {version} again, was version {before}"));
     ui.result(&json!({ "name": name, "alias": alias, "version": version, "before": before }))
 }
 

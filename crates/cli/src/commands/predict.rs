@@ -25,7 +25,7 @@ pub fn run(home: &Home, ui: Ui, args: &PredictArgs) -> Result<()> {
     let ui = Ui { json: true, ..ui };
     let frame = input(home, ui, &args.input, &predictor)?;
     // All of it before any output: a row that does not fit leaves no half file.
-    let examples = predictor.plan.apply(&frame)?;
+    let examples = predictor.sealed.plan.apply(&frame)?;
     let rows: Vec<usize> = (0..examples.rows).collect();
     let mut predictions = Vec::with_capacity(rows.len());
     for chunk in rows.chunks(CHUNK) {
@@ -53,7 +53,7 @@ pub fn load(home: &Home, args: &ModelArgs) -> Result<(Package, Predictor)> {
 }
 
 fn input(home: &Home, ui: Ui, path: &str, predictor: &Predictor) -> Result<Frame> {
-    let nulls = &predictor.plan.null_texts;
+    let nulls = &predictor.sealed.plan.null_texts;
     if path != "-" {
         return frame(home, ui, &Source::One(path.to_owned()), nulls);
     }

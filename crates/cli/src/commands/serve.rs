@@ -1,47 +1,109 @@
 //! `cupola serve`
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use cupola_data::{Datasets, Entry, Inbox, Journal, NotTaken};
 use cupola_infer::Predictor;
-use cupola_registry::{Home, Reference};
-use cupola_serve::{Limits, Server, Settings};
+use cupola_registry::Home;
+use cupola_serve::{
+    Catalog, Doors, Keeper, KeyFile, Keys, Limits, Loader, NotKept, Opened, Recorded, Recorder, Server,
+    Settings,
+};
+use cupola_spec::{Serve, ServedModel, parse_serve};
+use serde_json::{Map, Value};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::ServeArgs;
 use crate::device;
+use crate::failure::Mistake;
 use crate::ui::Ui;
+
+/// Rows go to the datasets of the home.
+struct Intake(Inbox);
+
+impl Keeper for Intake {
+    fn push(&self, dataset: &str, rows: &[Map<String, Value>]) -> Result<usize, NotKept> {
+        self.0.push(dataset, rows).map_err(|error| match error {
+            NotTaken::Unknown(error) => NotKept::Unknown(error.to_string()),
+            NotTaken::Row { row, column, why } => NotKept::Row { row, column, why },
+            NotTaken::Failed(error) => NotKept::Failed(error.to_string()),
+        })
+    }
+}
+
+/// Requests are written down in Parquet files.
+struct Written(Journal);
+
+impl Recorder for Written {
+    fn record(&self, told: Recorded) {
+        let time = jiff::Timestamp::now().as_millisecond();
+        let Recorded { request, model, version, row, answer } = told;
+        self.0.push(Entry { time, request, model, version, row, answer });
+    }
+}
 
 pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     let device = device::choose(args.device.device)?;
     ui.line(format!("device  {device}"));
-    let settings = Settings {
-        limits: Limits { queue: args.queue as usize, batch_rows: args.batch_rows as usize },
-        body_bytes: (args.body_mib as usize) << 20,
-        timeout: Duration::from_secs(u64::from(args.timeout)),
-        ..Settings::default()
-    };
-    let mut server = Server::new(settings);
-    let mut first = String::new();
-    for text in &args.models {
-        let package = Reference::parse(text)?.resolve(home)?;
-        let predictor = Predictor::load(&package, args.engine, &device)?;
-        let report = &predictor.report;
-        let times = match (report.burn_us, report.candle_us) {
-            (Some(burn), Some(candle)) => format!(": burn {burn:.0} us, candle {candle:.0} us"),
-            _ => String::new(),
-        };
-        ui.line(format!("model   {} by {} ({}{times})", package.label(), report.engine, report.why));
-        if first.is_empty() {
-            first.clone_from(&package.manifest.name);
-        }
-        server.add(package.manifest, predictor)?;
+    let spec = spec(args)?;
+    let keys = Keys::of(KeyFile::new(home.root()))?;
+    let reachable = !args.host.is_loopback();
+    if reachable && keys.is_empty() && !args.open {
+        let why = format!(
+            "{} can be reached by others, and there are no keys; make one with `cupola keys add --name NAME --scope predict`, or say --open",
+            args.host
+        );
+        return Err(Mistake(why).into());
+    }
+    if spec.models.is_empty() && Datasets::new(home.root()).names().is_empty() {
+        return Err(Mistake("there is nothing to serve; name a model with --model".to_owned()).into());
+    }
+    let (engine, replicas) = (args.engine, args.replicas.max(1) as usize);
+    let loader: Loader =
+        Arc::new(move |package| (0..replicas).map(|_| Predictor::load(package, engine, &device)).collect());
+    let mut server = Server::new(home.clone(), loader, settings(args, &spec))
+        .with_keys(keys)
+        .with_keeper(Arc::new(Intake(Inbox::new(home.root()))))
+        .with_audit(&home.root().join("audit.jsonl"))?;
+    if let Some(log) = &spec.log {
+        let journal = Journal::new(&home.root().join(&log.folder))?;
+        server = server.with_recorder(log.share, Arc::new(Written(journal)));
+    }
+    let catalog = server.catalog();
+    let mut first = None;
+    for model in &spec.models {
+        let name = catalog.load(model)?;
+        tell(ui, &catalog, &name);
+        first.get_or_insert(name);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let address = SocketAddr::new(args.host, args.port);
+    let at = |port: u16| SocketAddr::new(args.host, port);
+    let doors = Doors {
+        main: at(args.port),
+        grpc: args.grpc_port.map(at),
+        admin: args.admin_port.map(at),
+        tls: spec.tls.clone(),
+    };
+    let scheme = if spec.tls.is_some() { "https" } else { "http" };
+    let ready = |opened: Opened| {
+        let address = opened.main;
+        ui.line(format!("ready   {scheme}://{address}"));
+        if let Some(grpc) = opened.grpc {
+            ui.line(format!("grpc    {grpc}"));
+        }
+        if let Some(admin) = opened.admin {
+            ui.line(format!("admin   http://{admin}"));
+        }
+        let next = first.map_or("models".to_owned(), |name| format!("models/{name}"));
+        ui.line(format!("next    curl -s {scheme}://{address}/v1/{next}"));
+    };
     runtime.block_on(async {
         let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let hangup = signal(SignalKind::hangup())?;
+        tokio::spawn(reloads(hangup, args.clone(), Arc::clone(&catalog), ui));
         let stop = async move {
             tokio::select! {
                 _ = term.recv() => {}
@@ -49,10 +111,75 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
             }
             ui.line("draining: no new work, open requests are finished");
         };
-        let ready = |address: SocketAddr| {
-            ui.line(format!("ready   http://{address}"));
-            ui.line(format!("next    curl -s http://{address}/v1/models/{first}"));
-        };
-        Ok(server.run(address, ready, stop).await?)
+        Ok(server.run(doors, ready, stop).await?)
     })
+}
+
+fn settings(args: &ServeArgs, spec: &Serve) -> Settings {
+    Settings {
+        limits: Limits { queue: args.queue as usize, batch_rows: args.batch_rows as usize },
+        body_bytes: (args.body_mib as usize) << 20,
+        timeout: Duration::from_secs(u64::from(args.timeout)),
+        lame_duck: Duration::from_secs(u64::from(args.lame_duck)),
+        connections: args.connections as usize,
+        cors: spec.cors.clone(),
+        ..Settings::default()
+    }
+}
+
+/// What the config says, then what the command line names.
+fn spec(args: &ServeArgs) -> Result<Serve> {
+    let mut spec = match &args.config {
+        None => Serve::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Mistake(format!("{}: {error}; check --config", path.display())))?;
+            parse_serve(&path.to_string_lossy(), &text)?
+        }
+    };
+    let named =
+        args.models.iter().map(|serve| ServedModel { serve: serve.clone(), canary: None, shadow: None });
+    spec.models.extend(named);
+    let mut names: Vec<&str> = Vec::new();
+    for model in &spec.models {
+        let name = model.serve.split([':', '@']).next().unwrap_or_default();
+        if names.contains(&name) {
+            return Err(cupola_serve::Error::Twice { name: name.to_owned() }.into());
+        }
+        names.push(name);
+    }
+    Ok(spec)
+}
+
+fn tell(ui: Ui, catalog: &Catalog, name: &str) {
+    let Some(told) = catalog.told(name) else { return };
+    for line in told {
+        ui.line(format!("model   {line}"));
+    }
+}
+
+/// Reads the config again whenever the process is told to (SIGHUP). What is wrong in it changes nothing.
+async fn reloads(mut hangup: tokio::signal::unix::Signal, args: ServeArgs, catalog: Arc<Catalog>, ui: Ui) {
+    while hangup.recv().await.is_some() {
+        let (args, catalog) = (args.clone(), Arc::clone(&catalog));
+        let done = tokio::task::spawn_blocking(move || reload(&args, &catalog, ui)).await;
+        if let Ok(Err(error)) = done {
+            Ui::error(&error);
+        }
+    }
+}
+
+fn reload(args: &ServeArgs, catalog: &Catalog, ui: Ui) -> Result<()> {
+    let spec = spec(args)?;
+    let mut kept = Vec::new();
+    for model in &spec.models {
+        let name = catalog.load(model)?;
+        tell(ui, catalog, &name);
+        kept.push(name);
+    }
+    for name in catalog.names().iter().filter(|name| !kept.contains(name)) {
+        catalog.unload(name);
+        ui.line(format!("unload  {name}"));
+    }
+    Ok(())
 }

@@ -74,6 +74,7 @@ pub(super) fn packed(
         format: Format::Parquet,
         compression: Compression::None,
         original: None,
+        plain: None,
     };
     if let Some(Packed { version }) = read_state(&state).filter(|_| file.path.is_file()) {
         return Ok((file, version));

@@ -45,7 +45,7 @@ pub(crate) fn remote(shown: &str, text: &str) -> Result<Remote, Error> {
 }
 
 /// The bucket of a URL; keys, region, endpoint and encryption are those of `AWS_...` in the environment.
-fn store(shown: &str, url: &Url) -> Result<Arc<dyn ObjectStore>, Error> {
+pub(super) fn store(shown: &str, url: &Url) -> Result<Arc<dyn ObjectStore>, Error> {
     let wrong = |why: String| Error::Remote { place: shown.to_owned(), why };
     let bucket = url.host_str().ok_or_else(|| wrong("no bucket; write s3://BUCKET/KEY".into()))?;
     let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]

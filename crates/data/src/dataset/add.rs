@@ -56,7 +56,8 @@ impl Datasets {
         self.keep(name, request, about, parent.as_ref(), collect(request)?)
     }
 
-    /// Collects the source of the newest version again. Where it has a watermark, only rows beyond it are
+    /// Makes a version of what was pushed, if there is anything; else collects the source of the newest
+    /// version again. Where it has a watermark, only rows beyond it are
     /// asked for and added to those there are.
     ///
     /// # Errors
@@ -72,6 +73,18 @@ impl Datasets {
             watch,
         };
         let runtime = runtime(&request.label())?;
+        if let Some((taken, collected)) = self.pushed(&parent, &request)? {
+            let about = About { licence: parent.licence.clone(), updates: parent.updates.clone() };
+            let added =
+                self.keep(name, &request, &about, Some(&parent), Collection::new(collected, runtime))?;
+            taken.done()?;
+            return Ok(added);
+        }
+        let pushed = parent.dataset.files.iter().any(|file| file.name.starts_with("pushed-"));
+        if pushed && parent.watermark.is_none() {
+            // The source has not the rows that were pushed: collected again, they would be gone.
+            return Ok(Added::Same(Box::new(parent)));
+        }
         let about = About { licence: parent.licence.clone(), updates: parent.updates.clone() };
         let collected = runtime.block_on(request.collect_after(parent.watermark.as_deref()));
         let mut collected = match collected {
@@ -83,15 +96,15 @@ impl Datasets {
         };
         if parent.watermark.is_some() {
             let (files, versions) = self.files(name, Some(parent.version))?.1.into_iter().unzip();
-            let before = Collected { files, versions, datasets: Vec::new() };
-            let n = before.versions.len();
+            let before: (Vec<DataFile>, Vec<FileVersion>) = (files, versions);
+            let n = before.1.len();
             for version in &mut collected.versions {
                 version.name = numbered(&version.name, n);
             }
             collected = Collected {
-                files: before.files.into_iter().chain(collected.files).collect(),
-                versions: before.versions.into_iter().chain(collected.versions).collect(),
-                datasets: before.datasets,
+                files: before.0.into_iter().chain(collected.files).collect(),
+                versions: before.1.into_iter().chain(collected.versions).collect(),
+                ..collected
             };
         }
         self.keep(name, &request, &about, Some(&parent), Collection::new(collected, runtime))
@@ -113,6 +126,10 @@ impl Datasets {
         });
         request.watch.end();
         let mut opened = opened?;
+        if opened.position.is_some() && (request.data.query.is_some() || request.data.files.is_some()) {
+            let why = "a topic is pulled part by part, so it is kept as it is; take `query` and `files` to the config that reads the dataset".to_owned();
+            return Err(Error::Dataset { name: name.to_owned(), why });
+        }
         // Rows that no file holds as they are get one.
         let altered =
             request.data.query.is_some() || request.data.files.is_some() || opened.report.quarantined > 0;
@@ -133,6 +150,11 @@ impl Datasets {
         for (file, version) in originals(&opened) {
             self.blobs().add(&file, version, request.watch)?;
         }
+        let mut profile = profiler.finish();
+        if self.encrypts() {
+            // Values have no place beside what encrypts them.
+            profile.columns.iter_mut().for_each(|column| column.top.clear());
+        }
         let mut manifest = Manifest {
             format_version: Manifest::FORMAT_VERSION,
             name: name.to_owned(),
@@ -146,12 +168,12 @@ impl Datasets {
                 .iter()
                 .map(|root| std::path::absolute(root).unwrap_or(root.clone()))
                 .collect(),
-            watermark,
+            watermark: opened.position.or(watermark),
             licence: about.licence.clone(),
             updates: about.updates.clone(),
             expect: request.expect.to_vec(),
             report: opened.report,
-            profile: profiler.finish(),
+            profile,
         };
         self.publish(&mut manifest)?;
         Ok(Added::New(Box::new(manifest)))

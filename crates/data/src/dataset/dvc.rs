@@ -178,10 +178,10 @@ pub fn push_dvc(
     watch.begin(&format!("pushing {}", manifest.label()), Unit::Bytes, Some(bytes));
     let mut entries = Vec::new();
     for file in files {
-        let path = datasets.blobs().checked(file)?;
-        let md5 = md5_of(&path)?;
+        let held = datasets.blobs().checked(file)?;
+        let md5 = md5_of(&held.path)?;
         let blob = at(&remote, &md5);
-        runtime.block_on(put_file(&remote, &path, &blob, file.bytes, watch))?;
+        runtime.block_on(put_file(&remote, &held.path, &blob, file.bytes, watch))?;
         entries.push(Entry { md5, relpath: file.name.clone() });
     }
     watch.end();

@@ -55,14 +55,20 @@ impl Datasets {
     }
 
     async fn send(&self, remote: &Remote, file: &FileVersion, watch: &dyn Watch) -> Result<bool, Error> {
-        let path = self.blobs().checked(file)?;
-        let at = blob(remote, &file.sha256);
-        let store = &remote.store;
-        if store.head(&at).await.is_ok_and(|about| about.size == file.bytes) {
+        let (path, sealed) = match self.blobs().stored(file) {
+            Some(stored) => stored,
+            // Says what is wrong with it.
+            None => (self.blobs().checked(file)?.path, false),
+        };
+        // An encrypted blob is sent as it is.
+        let at = if sealed { sealed_blob(remote, &file.sha256) } else { blob(remote, &file.sha256) };
+        let bytes = std::fs::metadata(&path).map_or(file.bytes, |about| about.len());
+        let there = remote.store.head(&at).await;
+        if there.is_ok_and(|about| sealed || about.size == bytes) {
             watch.advance(file.bytes);
             return Ok(false);
         }
-        put_file(remote, &path, &at, file.bytes, watch).await?;
+        put_file(remote, &path, &at, bytes, watch).await?;
         Ok(true)
     }
 
@@ -114,7 +120,7 @@ impl Datasets {
     }
 
     async fn receive(&self, remote: &Remote, file: &FileVersion, watch: &dyn Watch) -> Result<(), Error> {
-        if self.blobs().checked(file).is_ok() {
+        if self.blobs().stored(file).is_some() {
             watch.advance(file.bytes);
             return Ok(());
         }
@@ -122,6 +128,11 @@ impl Datasets {
         let io = |source| Error::Io { path: folder.clone(), source };
         std::fs::create_dir_all(&folder).map_err(io)?;
         let staged = tempfile::NamedTempFile::new_in(&folder).map_err(io)?;
+        let sealed = sealed_blob(remote, &file.sha256);
+        if remote.store.head(&sealed).await.is_ok() {
+            get_file(remote, &sealed, staged.path(), watch).await?;
+            return self.blobs().add_sealed(staged, file);
+        }
         get_file(remote, &blob(remote, &file.sha256), staged.path(), watch).await?;
         // Its digest is compared on the way in.
         self.blobs().add(staged.path(), file, &crate::watch::Unwatched)
@@ -190,6 +201,11 @@ async fn newest(remote: &Remote, name: &str) -> Result<u64, Error> {
 fn blob(remote: &Remote, sha256: &str) -> Path {
     let (first, rest) = sha256.split_at(sha256.len().min(2));
     place(remote, &["blobs", first, rest])
+}
+
+fn sealed_blob(remote: &Remote, sha256: &str) -> Path {
+    let (first, rest) = sha256.split_at(sha256.len().min(2));
+    place(remote, &["blobs", first, &format!("{rest}.age")])
 }
 
 pub(super) fn place(remote: &Remote, parts: &[&str]) -> Path {

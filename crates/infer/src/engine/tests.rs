@@ -110,10 +110,11 @@ fn kept_keys_and_values_give_the_logits_of_the_whole_text() {
         let (mut engine, _) = build(EngineChoice::Burn, &architecture, &weights, &device).unwrap();
         let all = examples(&architecture, &file);
         if !architecture.caches() {
-            assert!(engine.next(&[1]).is_none());
+            assert!(engine.next(&[1], &mut Kept::default()).is_none());
             continue;
         }
         seen += 1;
+        let mut kept = Kept::default();
         let (length, width) = (architecture.steps(), architecture.output);
         let expected = engine.forward(all.clone()).unwrap();
         // Token by token, then in pieces, then another text, then the same one again.
@@ -123,14 +124,14 @@ fn kept_keys_and_values_give_the_logits_of_the_whole_text() {
             if text.contains(&0) {
                 continue;
             }
-            let found = engine.next(text).unwrap().unwrap();
+            let found = engine.next(text, &mut kept).unwrap().unwrap();
             let at = (row * length + n - 1) * width;
             for (a, b) in found.iter().zip(&expected[at..at + width]) {
                 assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{n} tokens of row {row}: {a}, {b}");
             }
         }
-        assert!(engine.next(&[]).unwrap().is_err());
-        assert!(engine.next(&vec![1; length + 1]).unwrap().is_err());
+        assert!(engine.next(&[], &mut kept).unwrap().is_err());
+        assert!(engine.next(&vec![1; length + 1], &mut kept).unwrap().is_err());
     }
     assert_eq!(seen, 2, "gpt and llama");
 }

@@ -53,3 +53,11 @@ fn hostile_headers_are_errors_not_panics() {
         assert!(StateDict::from_safetensors(&bytes).is_err(), "{what}");
     }
 }
+
+#[test]
+fn no_file_of_weights_breaks_its_reader() {
+    let bytes = small().to_safetensors().unwrap();
+    cupola_testkit::fuzz(&[&bytes, &bytes[..bytes.len() / 2]], |bytes| {
+        let _ = StateDict::from_safetensors(bytes);
+    });
+}

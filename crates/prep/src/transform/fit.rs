@@ -1,16 +1,19 @@
 //! Learning the transforms: each input sees the training rows, in one piece or in many.
 
-use cupola_spec::{Encoding, Fill, Input, Kind, Scaling, Target, TargetKind, Tokens, TokensKind};
+use cupola_spec::{
+    Encoding, Fill, Input, Kind, OutlierRule, Scaling, Target, TargetKind, Tokens, TokensKind,
+};
 
-use super::{FittedInput, SEND};
+use super::{FittedInput, Isolation, SEND};
 use crate::category::{CategoryFit, FOLDS};
 use crate::date::DateFit;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::infer::Resolved;
+use crate::isolation::ForestFit;
 use crate::media;
 use crate::nearest::Donors;
-use crate::number::{NumberFit, finite, pixel};
+use crate::number::{FittedNumber, NumberFit, finite, pixel};
 use crate::sketch::Moments;
 use crate::text::FittedTokenizer;
 use crate::window::FittedSeries;
@@ -25,6 +28,7 @@ pub(crate) enum InputFit {
         input: Input,
         columns: Vec<NumberFit>,
         donors: Option<Donors>,
+        forest: Option<ForestFit>,
     },
     Category {
         input: Input,
@@ -53,7 +57,9 @@ impl InputFit {
                 let knn = matches!(&input.fill, Some(Fill::Name(name)) if name == "knn");
                 let donors = knn.then(|| Donors::new(columns));
                 let columns = columns.iter().map(|column| NumberFit::new(column, exact)).collect();
-                Self::Number { input, columns, donors }
+                let isolated = input.outliers.filter(|outliers| outliers.by == OutlierRule::Isolation);
+                let forest = isolated.map(|_| ForestFit::default());
+                Self::Number { input, columns, donors, forest }
             }
             Kind::Category => {
                 let policy = input.category();
@@ -89,8 +95,10 @@ impl InputFit {
     /// Learns of training rows.
     pub fn see(&mut self, frame: &Frame, outcomes: Option<&[(f64, usize)]>) -> Result<(), Error> {
         match self {
-            Self::Number { columns, donors, .. } => {
+            Self::Number { columns, donors, forest, .. } => {
                 columns.iter_mut().try_for_each(|column| column.see(frame))?;
+                let names: Vec<&str> = columns.iter().map(NumberFit::column).collect();
+                forest.iter_mut().try_for_each(|forest| forest.see(&names, frame))?;
                 donors.iter_mut().try_for_each(|donors| donors.see(frame))
             }
             Self::Category { columns, .. } => {
@@ -105,9 +113,15 @@ impl InputFit {
     /// The transform.
     pub fn finish(self) -> Result<FittedInput, Error> {
         Ok(match self {
-            Self::Number { input, columns, donors } => {
-                let columns = columns.into_iter().map(|column| column.finish(&input)).collect();
-                FittedInput::Number { name: input.name, columns, donors }
+            Self::Number { input, columns, donors, forest } => {
+                let columns: Vec<FittedNumber> =
+                    columns.into_iter().map(|column| column.finish(&input)).collect();
+                let fills: Vec<f64> = columns.iter().map(|column| column.fill).collect();
+                let isolation = forest.zip(input.outliers).map(|(forest, outliers)| Isolation {
+                    forest: forest.finish(&fills, outliers.limit),
+                    action: outliers.action,
+                });
+                FittedInput::Number { name: input.name, columns, donors, isolation }
             }
             Self::Category { input, columns } => {
                 let columns = columns.into_iter().map(CategoryFit::finish).collect::<Result<_, _>>()?;

@@ -1,6 +1,6 @@
 //! What does not go together in `[data]` and `[[expect]]`.
 
-use crate::data::Data;
+use crate::data::{Data, Engine};
 use crate::expect::{Expectation, Severity};
 
 /// Keys of `[data]` with what is wrong.
@@ -20,6 +20,19 @@ pub(crate) fn unfit_data(data: &Data) -> Vec<(String, String)> {
     }
     if data.watermark.is_some() && data.sql.is_none() {
         say("watermark", "a watermark is for a database that is asked by `sql`; remove it");
+    }
+    match (data.engine, &data.url) {
+        (Engine::Ballista, None) => {
+            say("url", "a cluster has a scheduler; write `url = \"df://HOST:50050\"`");
+        }
+        (Engine::Local, Some(_)) => say("url", "it is for `engine = \"ballista\"`; write that, or remove it"),
+        _ => {}
+    }
+    for (name, value) in &data.kafka {
+        if (name.contains("password") || name.contains("secret")) && !value.contains("${") {
+            let why = "a secret has no place in a config; write `${NAME}` and set it in the environment";
+            say(&format!("kafka/{name}"), why);
+        }
     }
     if let Some(api) = &data.api {
         if api.parameter.is_some() != (api.cursor.is_some() || api.first.is_some()) {

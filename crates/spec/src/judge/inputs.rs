@@ -1,6 +1,6 @@
 //! Keys of an input that do not go with its kind.
 
-use crate::input::{Encoding, Fill, Input, Kind, Scaling};
+use crate::input::{Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Scaling};
 
 /// Tables are one block whatever their columns; each other kind is its own.
 pub(super) fn block_of(kind: Kind) -> u8 {
@@ -85,6 +85,19 @@ pub(super) fn misplaced(input: &Input) -> Vec<(&'static str, &'static str)> {
         false,
         "outliers",
         "a limit of 0 leaves nothing; write 1.5 for `iqr` or 3 for `z_score`",
+    );
+    let forest = input.outliers.filter(|outliers| outliers.by == OutlierRule::Isolation);
+    only(
+        forest.is_some_and(|outliers| !matches!(outliers.action, OutlierAction::Drop | OutlierAction::Flag)),
+        false,
+        "outliers",
+        "`isolation` looks at whole rows; write the action `drop` or `flag`",
+    );
+    only(
+        forest.is_some_and(|outliers| outliers.limit.is_some_and(|limit| limit >= 0.5)),
+        false,
+        "outliers",
+        "for `isolation` the limit is a share of the rows; write one such as 0.01",
     );
     if image && input.shape.is_none() {
         wrong.push(("kind", "an image needs `shape = [channels, height, width]`"));

@@ -107,3 +107,15 @@ fn a_number_that_is_not_among_the_known_ones_hears_them() {
     let found = problems(GOOD, &["model={ family = \"resnet\", depth = 19 }"]);
     assert!(found[0].ends_with("19 is not known; known here: 18, 34, 50"), "{found:?}");
 }
+
+#[test]
+fn no_config_breaks_its_reader() {
+    let run = include_str!("../../../../configs/digits.toml");
+    let table = include_str!("../../../../configs/diamonds.toml");
+    let serve = "[[model]]\nserve = 'a@b'\n[model.canary]\nserve = 'a@c'\nweight = 0.5\n";
+    cupola_testkit::fuzz(&[run.as_bytes(), table.as_bytes(), serve.as_bytes()], |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let _ = parse("fuzz", text, &[], &|_| Err("no file".to_owned()));
+        let _ = crate::parse_serve("fuzz", text);
+    });
+}

@@ -1,0 +1,186 @@
+//! A cluster that reads files and runs `data.query`: Ballista's scheduler and executors, which are this
+//! binary too, so that all of them know the same functions.
+//!
+//! Every executor reads the files by the paths that the client has, so they lie on storage that all share.
+//! The answer comes back as one stream, partition after partition, and is written down as Parquet: what is
+//! made of it afterwards never asks the cluster again.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ballista::extension::{SessionConfigExt, SessionContextExt};
+use ballista_core::config::TaskSchedulingPolicy;
+use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
+use ballista_scheduler::cluster::BallistaCluster;
+use ballista_scheduler::config::SchedulerConfig;
+use ballista_scheduler::scheduler_process::start_server;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::StreamExt;
+
+use crate::collect::{Request, TableWriter};
+use crate::error::Error;
+use crate::files::{DataFile, Format};
+use crate::scan::{Scan, keeping_case};
+use crate::watch::Unit;
+
+/// Parts that a scan is cut into, for as many tasks.
+const PARTS: usize = 16;
+
+/// Reads `files` on the cluster of a scheduler and writes the rows after `data.query` to `path`.
+pub(crate) async fn run(
+    url: &str,
+    files: &[DataFile],
+    request: &Request<'_>,
+    path: &Path,
+) -> Result<(), Error> {
+    if files.iter().any(|file| file.format == Format::Avro) {
+        let why = "a cluster reads no Avro; write Parquet, or leave `data.engine` out".to_owned();
+        return Err(Error::Remote { place: url.to_owned(), why });
+    }
+    let label = request.label();
+    let scan = |careful| Scan {
+        files,
+        query: request.data.query.as_deref(),
+        nulls: &request.data.null,
+        label: &label,
+        careful,
+        ours: false,
+    };
+    request.watch.begin(&format!("rows from {url}"), Unit::Rows, None);
+    let mut done = write(url, &scan(false), request, path).await;
+    // A task does not say what kind of error it had: types that were guessed too narrow are one.
+    if matches!(&done, Err(Error::Row { .. })) {
+        done = write(url, &scan(true), request, path).await;
+    }
+    request.watch.end();
+    done
+}
+
+async fn write(url: &str, scan: &Scan<'_>, request: &Request<'_>, path: &Path) -> Result<(), Error> {
+    let unreachable = |error: DataFusionError| Error::Remote {
+        place: url.to_owned(),
+        why: format!(
+            "{}; is a scheduler there? `cupola worker scheduler` starts one",
+            error.strip_backtrace()
+        ),
+    };
+    let config = keeping_case(SessionConfig::new_with_ballista().with_target_partitions(PARTS))
+        .with_ballista_job_name(&request.label());
+    let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+    let context = SessionContext::remote_with_state(url, state).await.map_err(unreachable)?;
+    let frame = scan.frame_in(&context).await?;
+    let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
+    let failed = |error: DataFusionError| {
+        let text = error.strip_backtrace();
+        if text.contains("transport error") || text.contains("onnection refused") {
+            return unreachable(error);
+        }
+        match scan.explain(&error) {
+            Error::Engine { path, why } if why.contains("pars") && !scan.careful => {
+                Error::Row { path, row: String::new(), why }
+            }
+            other => other,
+        }
+    };
+    let mut batches = frame.execute_stream().await.map_err(failed)?;
+    let mut writer = TableWriter::new(path, &schema)?;
+    while let Some(batch) = batches.next().await {
+        let batch = batch.map_err(failed)?;
+        request.watch.advance(batch.num_rows() as u64);
+        writer.push(&batch)?;
+    }
+    writer.finish()
+}
+
+/// Where a scheduler listens, and how soon it gives up an executor.
+#[derive(Debug, Clone)]
+pub struct Scheduler {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// An executor that says nothing for so long is dead: its tasks go to others.
+    pub patience: Duration,
+}
+
+impl Scheduler {
+    /// Serves until the process ends.
+    ///
+    /// # Errors
+    /// [`Error::Remote`].
+    pub fn run(&self) -> Result<(), Error> {
+        let place = self.listen.to_string();
+        let wrong = |error: ballista_core::error::BallistaError| Error::Remote {
+            place: place.clone(),
+            why: error.to_string(),
+        };
+        let seconds = self.patience.as_secs().max(2);
+        let config = SchedulerConfig {
+            bind_host: self.listen.ip().to_string(),
+            external_host: self.listen.ip().to_string(),
+            bind_port: self.listen.port(),
+            scheduling_policy: TaskSchedulingPolicy::PullStaged,
+            executor_timeout_seconds: seconds,
+            expire_dead_executor_interval_seconds: (seconds / 2).max(1),
+            ..SchedulerConfig::default()
+        };
+        runtime(&place)?.block_on(async {
+            let cluster = BallistaCluster::new_from_config(&config).await.map_err(wrong)?;
+            start_server(cluster, self.listen, Arc::new(config)).await.map_err(wrong)
+        })
+    }
+}
+
+/// An executor of a scheduler.
+#[derive(Debug, Clone)]
+pub struct Executor {
+    /// Address and port where others fetch what it has made; the port after it is used as well.
+    pub listen: SocketAddr,
+    /// Host of the scheduler.
+    pub scheduler_host: String,
+    /// Its port.
+    pub scheduler_port: u16,
+    /// Tasks at once.
+    pub tasks: usize,
+    /// Seconds between signs of life.
+    pub heartbeat: Duration,
+}
+
+impl Executor {
+    /// Works until the process ends.
+    ///
+    /// # Errors
+    /// [`Error::Remote`].
+    pub fn run(&self) -> Result<(), Error> {
+        let place = format!("{}:{}", self.scheduler_host, self.scheduler_port);
+        let config = ExecutorProcessConfig {
+            bind_host: self.listen.ip().to_string(),
+            external_host: Some(self.listen.ip().to_string()),
+            port: self.listen.port(),
+            grpc_port: self.listen.port() + 1,
+            scheduler_host: self.scheduler_host.clone(),
+            scheduler_port: self.scheduler_port,
+            scheduler_connect_timeout_seconds: 20,
+            vcores: self.tasks,
+            task_scheduling_policy: TaskSchedulingPolicy::PullStaged,
+            executor_heartbeat_interval_seconds: self.heartbeat.as_secs().max(1),
+            ..ExecutorProcessConfig::default()
+        };
+        runtime(&place)?.block_on(start_executor_process(Arc::new(config))).map_err(|error| Error::Remote {
+            place: place.clone(),
+            why: format!("{error}; is the scheduler there? `cupola worker scheduler` starts one"),
+        })
+    }
+}
+
+/// Plans of queries nest deeply.
+fn runtime(place: &str) -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(32 << 20)
+        .build()
+        .map_err(|error| Error::Engine { path: place.to_owned(), why: error.to_string() })
+}

@@ -1,0 +1,92 @@
+//! A version of what was pushed: the rows of the version before, and those of the inbox.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::inbox::{Taken, decoded, schema};
+use super::{Datasets, Manifest};
+use crate::collect::{Cache, Collected, Request, TableWriter, io};
+use crate::error::Error;
+use crate::files::{DataFile, Format, open};
+use crate::version::FileVersion;
+use crate::watch::Watch;
+
+/// Rows that are decoded at once.
+const BATCH: usize = 8192;
+
+impl Datasets {
+    /// What was pushed since the last version, with that version before it. The file of pushed rows is
+    /// called by their own digest, so rows that a version holds already are known again after a crash.
+    pub(super) fn pushed(
+        &self,
+        parent: &Manifest,
+        request: &Request<'_>,
+    ) -> Result<Option<(Taken, Collected)>, Error> {
+        let Some(taken) = Taken::of(self, &parent.name)? else { return Ok(None) };
+        let digest = FileVersion::of(&taken.path, request.watch)?.sha256;
+        let name = format!("pushed-{}.parquet", &digest[..16]);
+        if parent.dataset.files.iter().any(|file| file.name == name) {
+            taken.done()?;
+            return self.pushed(parent, request);
+        }
+        let folder = Cache::new(&self.home).folder("pushed", &digest)?;
+        let path = folder.join(&name);
+        to_parquet(parent, &taken.path, &path)?;
+        let (mut files, mut versions) = self.rows_as_parquet(parent, request.watch)?;
+        versions.push(FileVersion { name: name.clone(), ..FileVersion::of(&path, request.watch)? });
+        files.push(DataFile::named(path, name)?);
+        // These are rows after `data.query`.
+        Ok(Some((taken, Collected { files, versions, queried: true, ..Collected::default() })))
+    }
+
+    /// The files of a version, in the one form that pushed rows have.
+    fn rows_as_parquet(
+        &self,
+        parent: &Manifest,
+        watch: &dyn Watch,
+    ) -> Result<(Vec<DataFile>, Vec<FileVersion>), Error> {
+        let (files, versions): (Vec<_>, Vec<_>) =
+            self.files(&parent.name, Some(parent.version))?.1.into_iter().unzip();
+        if files.iter().all(|file: &DataFile| file.format == Format::Parquet) {
+            return Ok((files, versions));
+        }
+        let source = cupola_spec::Source::One(format!("dataset:{}", parent.label()));
+        let data =
+            cupola_spec::Data { null: parent.data.null.clone(), ..cupola_spec::Data::plain(source, &[]) };
+        let request =
+            Request { source: &data.source, data: &data, expect: &[], roots: &[], home: &self.home, watch };
+        let stream = crate::stream::stream(&request)?;
+        let path = Cache::new(&self.home).folder("pushed", &parent.dataset.sha256)?.join("rows.parquet");
+        let mut writer = TableWriter::new(&path, stream.schema())?;
+        stream.each(&mut |batch| writer.push(batch))?;
+        writer.finish()?;
+        let version = FileVersion::of(&path, watch)?;
+        Ok((vec![DataFile::new(path)?], vec![version]))
+    }
+}
+
+/// Lines of the inbox in the types of the dataset.
+fn to_parquet(parent: &Manifest, from: &Path, to: &Path) -> Result<(), Error> {
+    let schema = schema(parent)?;
+    let wrong = |why: String| Error::Damaged { path: from.to_owned(), why };
+    let mut writer = TableWriter::new(to, &schema)?;
+    let mut rows: Vec<Map<String, Value>> = Vec::new();
+    let mut lines = BufReader::new(open(from)?);
+    loop {
+        let mut line = Vec::new();
+        let ended = lines.read_until(b'\n', &mut line).map_err(io(from))? == 0;
+        // A line without an end was never answered for.
+        if line.ends_with(b"\n") {
+            rows.push(serde_json::from_slice(&line).map_err(|error| wrong(error.to_string()))?);
+        }
+        if !rows.is_empty() && (ended || rows.len() == BATCH) {
+            writer.push(&decoded(&schema, &rows).map_err(wrong)?)?;
+            rows.clear();
+        }
+        if ended {
+            return writer.finish();
+        }
+    }
+}

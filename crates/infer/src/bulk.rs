@@ -1,0 +1,206 @@
+//! Many rows in one body: JSON lines, CSV with a header, Arrow's stream.
+
+use std::sync::Arc;
+
+use arrow::buffer::Buffer;
+use arrow::csv::ReaderBuilder;
+use arrow::csv::reader::Format;
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::error::ArrowError;
+use arrow::ipc::reader::StreamDecoder;
+use arrow::ipc::root_as_message;
+use arrow::record_batch::RecordBatch;
+use cupola_nn::quietly;
+use cupola_prep::{ColumnType, Frame, Signature};
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::rows::frame_of;
+use crate::sealed::Sealed;
+
+/// What a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bulk {
+    /// One JSON object a line.
+    Lines,
+    /// Delimited by commas, with a header.
+    Csv,
+    /// Arrow's IPC stream.
+    Arrow,
+}
+
+impl Bulk {
+    /// By the content type.
+    pub fn of(content_type: &str) -> Option<Self> {
+        let kind = content_type.split(';').next().unwrap_or_default().trim();
+        match kind {
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/jsonlines" => {
+                Some(Self::Lines)
+            }
+            "text/csv" => Some(Self::Csv),
+            "application/vnd.apache.arrow.stream" => Some(Self::Arrow),
+            _ => None,
+        }
+    }
+}
+
+impl Sealed {
+    /// The rows of a body.
+    ///
+    /// # Errors
+    /// A text that says what is wrong with the body, or the first value that does not fit.
+    pub fn bulk(&self, kind: Bulk, body: &[u8]) -> Result<Frame, BulkError> {
+        let frame = match kind {
+            Bulk::Lines => return lines(&self.signature, body),
+            Bulk::Csv => {
+                csv(&self.signature, body).map_err(|error| BulkError::Malformed(error.to_string()))?
+            }
+            Bulk::Arrow => arrow_stream(body).map_err(|error| BulkError::Malformed(error.to_string()))?,
+        };
+        let (schema, batches) = frame;
+        let frame = Frame::from_batches(&schema, &batches).map_err(|error| BulkError::Value(error.into()))?;
+        match self.signature.inputs.iter().find(|input| frame.get(&input.name).is_none()) {
+            Some(input) => Err(BulkError::Value(Error::Value {
+                row: 1,
+                column: input.name.clone(),
+                expected: "a value",
+                found: "no such column".to_owned(),
+                remedy: "send every column of the model",
+            })),
+            None => Ok(frame),
+        }
+    }
+}
+
+/// One JSON object after another.
+pub(crate) fn lines(signature: &Signature, body: &[u8]) -> Result<Frame, BulkError> {
+    let mut rows: Vec<Map<String, Value>> = Vec::new();
+    for row in serde_json::Deserializer::from_slice(body).into_iter() {
+        let number = rows.len() + 1;
+        rows.push(row.map_err(|error| BulkError::Malformed(format!("row {number}: {error}")))?);
+    }
+    frame_of(signature, &rows).map_err(BulkError::Value)
+}
+
+/// Columns of numbers are read as numbers, all others as texts.
+pub(crate) fn csv(signature: &Signature, body: &[u8]) -> Result<Rows, ArrowError> {
+    let header = Format::default().with_header(true);
+    let (found, _) = header.infer_schema(body, Some(0))?;
+    let fields = found.fields().iter().map(|field| {
+        let input = signature.inputs.iter().find(|input| input.name == *field.name());
+        let number = input.is_some_and(|input| input.kind == ColumnType::Number);
+        Field::new(field.name(), if number { DataType::Float64 } else { DataType::Utf8 }, true)
+    });
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let reader = ReaderBuilder::new(Arc::clone(&schema)).with_header(true).build_buffered(body)?;
+    Ok((schema, reader.collect::<Result<_, _>>()?))
+}
+
+/// A body that is not answered.
+#[derive(Debug)]
+pub enum BulkError {
+    /// It cannot be read.
+    Malformed(String),
+    /// A value does not fit.
+    Value(Error),
+}
+
+pub(crate) type Rows = (Arc<Schema>, Vec<RecordBatch>);
+
+/// Arrow's stream. What a message says of its size is compared with the body first: the decoder would set as
+/// much memory aside as it is told.
+pub(crate) fn arrow_stream(body: &[u8]) -> Result<Rows, ArrowError> {
+    measured(body)?;
+    // It panics at types that it does not know.
+    quietly(|| decoded(body)).unwrap_or_else(|why| Err(ArrowError::IpcError(why)))
+}
+
+fn decoded(body: &[u8]) -> Result<Rows, ArrowError> {
+    let (mut decoder, mut buffer) = (StreamDecoder::new(), Buffer::from(body));
+    let mut batches: Vec<RecordBatch> = Vec::new();
+    while let Some(batch) = decoder.decode(&mut buffer)? {
+        // A column of nothing but nulls takes no bytes, and may claim any number of rows.
+        if batch.num_rows() > body.len() {
+            return Err(ArrowError::IpcError("there are more rows than bytes".to_owned()));
+        }
+        batches.push(batch);
+    }
+    decoder.finish()?;
+    let schema = batches.first().map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
+    Ok((schema, batches))
+}
+
+/// Whether every message ends within the body, and none is compressed.
+fn measured(mut rest: &[u8]) -> Result<(), ArrowError> {
+    let wrong = |why: &str| Err(ArrowError::IpcError(why.to_owned()));
+    while let Some((mark, after)) = rest.split_first_chunk::<4>() {
+        // Before Arrow 0.15 there was no mark.
+        let (length, after) = match mark {
+            [255, 255, 255, 255] => match after.split_first_chunk::<4>() {
+                Some((length, after)) => (length, after),
+                None => return wrong("a message is cut off"),
+            },
+            length => (length, after),
+        };
+        let length = u32::from_le_bytes(*length) as usize;
+        if length == 0 {
+            return Ok(());
+        }
+        let Some((head, after)) = after.split_at_checked(length) else {
+            return wrong("a message is longer than the body");
+        };
+        let message =
+            root_as_message(head).map_err(|error| ArrowError::IpcError(format!("a message: {error}")))?;
+        let batch = message.header_as_record_batch().or_else(|| message.header_as_dictionary_batch()?.data());
+        if batch.is_some_and(|batch| batch.compression().is_some()) {
+            return wrong(
+                "a batch is compressed; send it plain, the body as a whole may be packed with gzip",
+            );
+        }
+        let size = usize::try_from(message.bodyLength()).unwrap_or(usize::MAX);
+        let Some((_, after)) = after.split_at_checked(size) else {
+            return wrong("a message is longer than the body");
+        };
+        rest = after;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Float64Array, NullArray, StringArray};
+    use arrow::ipc::writer::StreamWriter;
+
+    use super::*;
+
+    fn stream() -> Vec<u8> {
+        let numbers = Arc::new(Float64Array::from(vec![1.5, 2.5]));
+        let texts = Arc::new(StringArray::from(vec![Some("x"), None]));
+        let nothing = Arc::new(NullArray::new(2));
+        let batch = RecordBatch::try_from_iter_with_nullable([
+            ("a", numbers as _, true),
+            ("b", texts as _, true),
+            ("c", nothing as _, true),
+        ])
+        .unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema()).unwrap();
+        writer.write(&batch).unwrap();
+        writer.finish().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn no_stream_breaks_its_reader_or_takes_more_memory_than_it_has_bytes() {
+        let bytes = stream();
+        let (schema, batches) = arrow_stream(&bytes).unwrap();
+        assert_eq!((schema.fields().len(), batches[0].num_rows()), (3, 2));
+        assert!(arrow_stream(&bytes[..bytes.len() - 40]).is_err());
+        assert!(arrow_stream(b"\xff\xff\xff\xff\xff\xff\xff\x7f").is_err());
+        cupola_testkit::fuzz(&[&bytes, &bytes[..bytes.len() / 2]], |body| {
+            if let Ok((schema, batches)) = arrow_stream(body) {
+                let _ = quietly(|| Frame::from_batches(&schema, &batches)).unwrap();
+            }
+        });
+    }
+}

@@ -1,0 +1,151 @@
+//! The way of every request, whatever it spoke: a version is picked, examples are made, they wait, they
+//! are run.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, StatusCode};
+use cupola_infer::{Input, Sealed};
+use cupola_prep::{Answer, Label};
+
+use crate::answer::Refusal;
+use crate::batcher::Reply;
+use crate::catalog::{Model, Picked};
+use crate::state::Shared;
+
+/// A request before its body is looked at.
+pub(crate) struct Asked<'a> {
+    pub name: &'a str,
+    /// The one that has to answer; where none is named, versions share.
+    pub version: Option<u64>,
+    pub headers: &'a HeaderMap,
+    pub id: &'a str,
+    pub began: Instant,
+    pub timeout: Duration,
+}
+
+/// What came of it.
+pub(crate) struct Answered {
+    pub input: Input,
+    pub model: Arc<Model>,
+    pub logits: Vec<f32>,
+    pub own: Vec<f32>,
+}
+
+impl Answered {
+    /// Typed answers.
+    pub fn answers(&self) -> Result<Vec<Answer>, Refusal> {
+        self.model.sealed.answers(&self.logits, &self.own).map_err(|error| failed(&error))
+    }
+}
+
+/// Answers a request whose body `read` turns into rows, given what the picked version takes.
+pub(crate) async fn ask(
+    app: &Arc<Shared>,
+    asked: &Asked<'_>,
+    read: impl FnOnce(&Sealed) -> Result<Input, Refusal>,
+) -> Result<Answered, Refusal> {
+    if app.draining.load(Ordering::Acquire) {
+        return Err(draining());
+    }
+    let Picked { model, shadow } = app.catalog.pick(asked.name, asked.version, asked.headers, asked.id)?;
+    let done = run(app, asked, &model, read).await;
+    let status = done.as_ref().map_or_else(|refusal| refusal.status.as_u16(), |_| 200);
+    app.telemetry.answered(asked.name, status);
+    model.metrics.answered(asked.began.elapsed().as_secs_f64());
+    let answered = done?;
+    if let Some(shadow) = shadow {
+        compare(app, shadow, answered.input.clone(), &answered, asked.timeout);
+    }
+    Ok(answered)
+}
+
+async fn run(
+    app: &Shared,
+    asked: &Asked<'_>,
+    model: &Arc<Model>,
+    read: impl FnOnce(&Sealed) -> Result<Input, Refusal>,
+) -> Result<Answered, Refusal> {
+    let input = read(&model.sealed)?;
+    let examples = model.sealed.examples_from(&input).map_err(|error| misfit(&error))?;
+    let own = model.sealed.own(&examples);
+    model.metrics.prepared(asked.began.elapsed().as_secs_f64());
+    let deadline = asked.began + asked.timeout;
+    let Some(waiting) = model.batcher.submit(examples, deadline) else {
+        let message = format!("{} requests wait already; try again in a second", app.settings.limits.queue);
+        return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", message));
+    };
+    let late = || {
+        let message = format!("no answer within {:?}; send fewer rows or allow more time", asked.timeout);
+        Refusal::new(StatusCode::GATEWAY_TIMEOUT, "deadline", message)
+    };
+    let reply = tokio::time::timeout_at(deadline.into(), waiting).await.map_err(|_| late())?;
+    let logits = match reply {
+        Ok(reply) => logits(reply)?,
+        // Dropped by the engine for its deadline.
+        Err(_) if Instant::now() >= deadline => return Err(late()),
+        Err(_) => {
+            let message = "the engine has stopped; restart the server";
+            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "engine_stopped", message));
+        }
+    };
+    Ok(Answered { input, model: Arc::clone(model), logits, own })
+}
+
+fn logits(reply: Reply) -> Result<Vec<f32>, Refusal> {
+    reply.map_err(|error| {
+        tracing::error!(%error, "inference failed");
+        failed(&error)
+    })
+}
+
+fn failed(error: &cupola_infer::Error) -> Refusal {
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "inference_failed", error.to_string())
+}
+
+pub(crate) fn draining() -> Refusal {
+    let message = "the server is draining; send the request to another one";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "draining", message)
+}
+
+pub(crate) fn misfit(error: &cupola_infer::Error) -> Refusal {
+    let mut refusal = Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "row_does_not_fit", error.to_string());
+    refusal.field = error.place().map(|(row, column)| format!("rows[{}].{column}", row - 1));
+    refusal
+}
+
+/// Asks another version the same, and counts whether it says the same; nobody waits for it.
+fn compare(app: &Arc<Shared>, shadow: Arc<Model>, input: Input, answered: &Answered, timeout: Duration) {
+    let Ok(expected) = answered.answers() else { return };
+    let app = Arc::clone(app);
+    tokio::spawn(async move {
+        let same = match shadow.sealed.examples_from(&input) {
+            Err(_) => false,
+            Ok(examples) => {
+                let own = shadow.sealed.own(&examples);
+                let Some(waiting) = shadow.batcher.submit(examples, Instant::now() + timeout) else { return };
+                let Ok(Ok(logits)) = waiting.await else { return };
+                let found = shadow.sealed.answers(&logits, &own);
+                found.is_ok_and(|found| alike(&expected, &found))
+            }
+        };
+        app.telemetry.shadowed(&shadow.manifest.name, shadow.manifest.version, same);
+    });
+}
+
+/// Equal classes and texts, numbers within a thousandth.
+fn alike(a: &[Answer], b: &[Answer]) -> bool {
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-3 * a.abs().max(b.abs()).max(1.0);
+    let same = |a: &Label, b: &Label| match (a, b) {
+        (Label::Number(a), Label::Number(b)) => near(*a, *b),
+        (Label::Numbers(a), Label::Numbers(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(*a, *b))
+        }
+        (a, b) => a == b,
+    };
+    a.len() == b.len()
+        && a.iter().zip(b).all(|(a, b)| {
+            a.iter().all(|(name, own)| b.get(name).is_some_and(|other| same(&own.value, &other.value)))
+        })
+}

@@ -1,0 +1,181 @@
+//! `GET /openapi.json`: what this server answers now, with the types of each model's rows.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use cupola_prep::{ColumnType, InputColumn, OutputColumn, Signature};
+use serde_json::{Map, Value, json};
+
+use crate::state::Shared;
+
+/// Of a row's value.
+fn input_schema(column: &InputColumn) -> Value {
+    let mut kinds = match column.kind {
+        ColumnType::Number => vec!["number"],
+        ColumnType::Category => vec!["string", "number", "boolean"],
+        ColumnType::Text | ColumnType::File => vec!["string"],
+    };
+    if column.nullable {
+        kinds.push("null");
+    }
+    let mut schema = json!({ "type": kinds });
+    if column.kind == ColumnType::File {
+        schema["contentEncoding"] = "base64".into();
+    }
+    if let Some(categories) = &column.categories {
+        schema["examples"] = json!(categories.iter().take(8).collect::<Vec<_>>());
+    }
+    schema
+}
+
+fn output_schema(column: &OutputColumn) -> Value {
+    let value = match (column.kind, column.length) {
+        (_, Some(length)) => json!({
+            "type": "array", "items": { "type": "number" }, "minItems": length, "maxItems": length,
+        }),
+        (ColumnType::Category, _) => json!({ "type": ["string", "number"] }),
+        (ColumnType::Text, _) => json!({ "type": "string" }),
+        _ => json!({ "type": "number" }),
+    };
+    let mut properties = json!({ "value": value });
+    if column.categories.is_some() {
+        properties["probabilities"] = json!({ "type": "object", "additionalProperties": { "type": "number", "minimum": 0, "maximum": 1 } });
+    }
+    json!({ "type": "object", "required": ["value"], "properties": properties })
+}
+
+fn object<'a>(each: impl Iterator<Item = (&'a str, Value)>) -> Value {
+    let properties: Map<String, Value> = each.map(|(name, schema)| (name.to_owned(), schema)).collect();
+    let required: Vec<&String> = properties.keys().collect();
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn answer(schema: &Value, description: &str) -> Value {
+    json!({ "description": description, "content": { "application/json": { "schema": schema } } })
+}
+
+/// Answers that any path may give instead.
+fn refusals(statuses: &[(u16, &str)]) -> Map<String, Value> {
+    let error = json!({ "$ref": "#/components/schemas/Error" });
+    statuses.iter().map(|(status, why)| (status.to_string(), answer(&error, why))).collect()
+}
+
+const PREDICT: [(u16, &str); 10] = [
+    (400, "The body is malformed"),
+    (401, "A key is needed"),
+    (403, "The key is for something else"),
+    (404, "No such model"),
+    (413, "The body is too large"),
+    (415, "The body is packed in an unknown way"),
+    (422, "A row does not fit; row and column are named"),
+    (429, "Overloaded, or the key asks too often; see Retry-After"),
+    (503, "Draining, or the engine has stopped"),
+    (504, "The deadline has passed"),
+];
+
+fn predict(name: &str, signature: &Signature) -> Value {
+    let row = object(signature.inputs.iter().map(|c| (c.name.as_str(), input_schema(c))));
+    let prediction = object(signature.outputs.iter().map(|c| (c.name.as_str(), output_schema(c))));
+    let body = json!({
+        "type": "object",
+        "required": ["rows"],
+        "additionalProperties": false,
+        "properties": { "rows": { "type": "array", "minItems": signature.window.unwrap_or(1), "items": row } },
+        "example": { "rows": [example(signature)] },
+    });
+    let predicted = json!({
+        "type": "object",
+        "required": ["model", "version", "request_id", "predictions"],
+        "properties": {
+            "model": { "type": "string" },
+            "version": { "type": "integer" },
+            "request_id": { "type": "string" },
+            "predictions": { "type": "array", "items": prediction },
+        },
+    });
+    let mut responses = refusals(&PREDICT);
+    responses.insert("200".to_owned(), answer(&predicted, "A prediction for each row"));
+    json!({ "post": {
+        "operationId": format!("predict_{name}"),
+        "summary": format!("Predictions of {name}"),
+        "tags": ["predict"],
+        "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
+        "responses": responses,
+    }})
+}
+
+/// A row that fits.
+fn example(signature: &Signature) -> Value {
+    let value = |column: &InputColumn| match (&column.categories, column.kind) {
+        (Some(categories), _) if !categories.is_empty() => Value::from(categories[0].clone()),
+        (_, ColumnType::Number) => Value::from(0.0),
+        (_, ColumnType::Category | ColumnType::Text) => Value::from("text"),
+        (_, ColumnType::File) => Value::from(""),
+    };
+    signature.inputs.iter().map(|column| (column.name.clone(), value(column))).collect::<Map<_, _>>().into()
+}
+
+fn get(summary: &str, operation: &str, schema: &Value) -> Value {
+    let mut responses = refusals(&[(401, "A key is needed"), (503, "Not ready")]);
+    responses.insert("200".to_owned(), answer(schema, summary));
+    json!({ "get": { "operationId": operation, "summary": summary, "responses": responses } })
+}
+
+fn rows() -> Value {
+    let body = json!({
+        "type": "object",
+        "required": ["rows"],
+        "properties": { "rows": { "type": "array", "minItems": 1, "items": { "type": "object" } } },
+    });
+    let kept = json!({ "type": "object", "properties": { "kept": { "type": "integer" } } });
+    let mut responses = refusals(&PREDICT);
+    responses.insert("200".to_owned(), answer(&kept, "The rows are on disk"));
+    json!({ "post": {
+        "operationId": "push_rows",
+        "summary": "Rows for a dataset: all of them are kept, or none",
+        "parameters": [{ "name": "name", "in": "path", "required": true, "schema": { "type": "string" } }],
+        "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
+        "responses": responses,
+    }})
+}
+
+/// The document.
+pub(crate) async fn document(State(app): State<Arc<Shared>>) -> Json<Value> {
+    let any = json!({ "type": "object" });
+    let mut paths = Map::new();
+    let mut put = |path: &str, item: Value| paths.insert(path.to_owned(), item);
+    put("/health/live", get("Whether the process runs", "live", &any));
+    put("/health/ready", get("Whether requests should be sent here", "ready", &any));
+    put("/v1/models", get("The models", "models", &any));
+    put("/v1/datasets/{name}/rows", rows());
+    for name in app.catalog.names() {
+        let Ok(model) = app.catalog.find(&name, None) else { continue };
+        let signature = &model.sealed.signature;
+        put(&format!("/v1/models/{name}"), get("A model", &format!("model_{name}"), &any));
+        put(&format!("/v1/models/{name}/predict"), predict(&name, signature));
+    }
+    Json(json!({
+        "openapi": "3.1.0",
+        "info": { "title": "Cupola", "version": env!("CARGO_PKG_VERSION"),
+            "description": "Predictions of the models that this server has. It also speaks the Open Inference Protocol under /v2, and OpenAI's embeddings and completions under /v1." },
+        "paths": paths,
+        "components": {
+            "schemas": { "Error": {
+                "type": "object",
+                "required": ["error"],
+                "properties": { "error": {
+                    "type": "object",
+                    "required": ["code", "message"],
+                    "properties": {
+                        "code": { "type": "string" },
+                        "message": { "type": "string" },
+                        "field": { "type": "string" },
+                    },
+                } },
+            } },
+            "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } },
+        },
+        "security": if app.keys.is_empty() { json!([]) } else { json!([{ "key": [] }]) },
+    }))
+}

@@ -1,0 +1,391 @@
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{Place, Server};
+
+/// A home with three versions of one model; all answer alike but the third, which saw no training.
+fn place() -> Place {
+    let place = Place::with_blobs(200, "[train]\nepochs = 3\n");
+    place.train(&[]);
+    place.train(&[]);
+    place.train(&["--max-steps", "1"]);
+    place.json(&["models", "alias", "blobs", "champion", "1"]);
+    place
+}
+
+const PREDICT: &str = "/v1/models/blobs/predict";
+
+fn rows() -> String {
+    json!({ "rows": [{"x": 0.5, "y": 0.5}] }).to_string()
+}
+
+fn version(server: &Server, headers: &[(&str, &str)]) -> u64 {
+    let answer = server.post(PREDICT, rows(), headers);
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json()["version"].as_u64().unwrap()
+}
+
+#[track_caller]
+fn soon(what: &str, mut is: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_alias_that_moves_is_followed_without_a_failed_request() {
+    let place = place();
+    let server = place.serve(&["--model", "blobs@champion"]);
+    assert_eq!(version(&server, &[]), 1);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut seen = Vec::new();
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        seen.push(version(&server, &[]));
+                    }
+                    seen
+                })
+            })
+            .collect();
+        place.json(&["models", "alias", "blobs", "champion", "2"]);
+        soon("version 2 is served", || version(&server, &[]) == 2);
+        // Back again in one command.
+        place.json(&["models", "rollback", "blobs", "champion"]);
+        soon("version 1 is served again", || version(&server, &[]) == 1);
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        for client in clients {
+            let seen = client.join().unwrap();
+            assert!(seen.contains(&2) && seen.iter().all(|version| [1, 2].contains(version)));
+        }
+    });
+    // A version that is damaged leaves the one before in its place, and says so.
+    let weights = ".cupola/models/blobs/2/model.safetensors";
+    place.write(weights, "rubbish");
+    place.json(&["models", "alias", "blobs", "champion", "2"]);
+    soon("the trouble is told", || !server.get("/v1/models/blobs").json()["trouble"].is_null());
+    assert_eq!(version(&server, &[]), 1);
+    let text = server.get("/metrics").text;
+    assert!(text.contains("cupola_reload_failures_total{model=\"blobs\"} 1"), "{text}");
+    assert!(text.contains("cupola_model_loaded{model=\"blobs\",version=\"2\"} 0"), "{text}");
+}
+
+#[test]
+fn canaries_stick_shadows_are_compared_and_hangup_reads_the_config_again() {
+    let place = place();
+    let config = |weight: f64| {
+        format!(
+            "[[model]]\nserve = 'blobs:1'\nshadow = 'blobs:3'\n[model.canary]\nserve = 'blobs:2'\nweight = {weight}\nsticky = 'x-user'\n"
+        )
+    };
+    place.write("serve.toml", config(0.5));
+    let server = place.serve(&["--config", "serve.toml"]);
+    let mut counts = [0; 4];
+    for user in 0..60 {
+        let user = format!("user {user}");
+        let first = version(&server, &[("x-user", &user)]);
+        assert_eq!(first, version(&server, &[("x-user", &user)]));
+        counts[usize::try_from(first).unwrap()] += 1;
+    }
+    // Half of 60; four standard deviations are 15.5.
+    assert!((15..=45).contains(&counts[1]) && counts[1] + counts[2] == 60, "{counts:?}");
+    // A version by its number.
+    let asked = server.post("/v1/models/blobs:3/predict", rows(), &[]);
+    assert_eq!(asked.json()["version"], 3);
+    let unknown = server.post("/v1/models/blobs:9/predict", rows(), &[]);
+    assert!(unknown.status == 404 && unknown.text.contains("there are: 1, 2, 3"), "{}", unknown.text);
+    soon("the shadow was asked", || server.get("/metrics").text.contains("cupola_shadow_answers_total{"));
+    place.write("serve.toml", config(1.0));
+    server.hang_up();
+    soon("all go to the canary", || server.get("/v1/models/blobs").json()["canary"]["weight"] == 1.0);
+    assert!((0..20).all(|user| version(&server, &[("x-user", &user.to_string())]) == 2));
+    // What is wrong in it changes nothing.
+    place.write("serve.toml", "[[model]]\nserv = 'blobs'\n");
+    server.hang_up();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(version(&server, &[]), 2);
+}
+
+#[test]
+fn a_server_with_keys_answers_those_who_have_one() {
+    let place = place();
+    let add = |scope: &str, more: &[&str]| -> String {
+        let mut args = vec!["keys", "add", "--name", "t", "--scope", scope];
+        args.extend(more);
+        place.json(&args)["key"].as_str().unwrap().to_owned()
+    };
+    let said =
+        place.run(&["serve", "--model", "blobs", "--host", "0.0.0.0", "--port", "0", "--device", "flex"]);
+    assert!(said.code == Some(2) && said.err.contains("there are no keys"), "{}", said.err);
+    let (own, other) = (add("predict:blobs", &[]), add("predict:other", &[]));
+    let (slow, admin, scraper) = (add("predict", &["--rate", "1"]), add("admin", &[]), add("metrics", &[]));
+    let server = place.serve(&["--model", "blobs", "--grpc-port", "0", "--admin-port", "0"]);
+    let ask = |key: &str| {
+        let bearer = format!("Bearer {key}");
+        server.post(PREDICT, rows(), &[("authorization", &bearer)]).status
+    };
+    assert_eq!(server.get("/health/ready").status, 200);
+    let none = server.post(PREDICT, rows(), &[]);
+    assert_eq!((none.status, none.header("www-authenticate")), (401, Some("Bearer")));
+    assert_eq!((ask("cpl_x_y"), ask(&own), ask(&other), ask(&admin)), (401, 200, 403, 200));
+    assert_eq!((ask(&slow), ask(&slow)), (200, 429));
+    // Metrics and administration have a door of their own.
+    let bearer = format!("Bearer {scraper}");
+    let headers = [("authorization", bearer.as_str())];
+    assert_eq!(server.post("/v2/repository/index", "", &headers).status, 404);
+    // Revoked within a second or two.
+    let id = own.split('_').nth(1).unwrap();
+    place.json(&["keys", "revoke", id]);
+    soon("the key has ended", || ask(&own) == 401);
+    let listed = place.json(&["keys", "list"]);
+    assert!(listed.as_array().unwrap().len() == 4 && !listed.to_string().contains("sha256"));
+    let audit = place.read(".cupola/audit.jsonl");
+    assert!(audit.lines().any(|line| line.contains("\"status\":401")), "{audit}");
+}
+
+#[test]
+fn tensors_are_answered_in_json_and_in_bytes() {
+    let place = place();
+    let server = place.serve(&["--model", "blobs:1"]);
+    let meta = server.get("/v2/models/blobs").json();
+    assert_eq!(meta["inputs"][0], json!({ "name": "x", "datatype": "FP64", "shape": [-1, 1] }));
+    assert_eq!(meta["outputs"][1]["name"], "side_probabilities");
+    let infer = "/v2/models/blobs/infer";
+    let tensor =
+        |name: &str, data: Value| json!({ "name": name, "shape": [2, 1], "datatype": "FP32", "data": data });
+    let body =
+        json!({ "id": "a", "inputs": [tensor("x", json!([0.5, -0.5])), tensor("y", json!([[0.5], [0.0]]))] });
+    let answer = server.post(infer, body.to_string(), &[]).json();
+    assert_eq!((&answer["id"], &answer["model_version"]), (&json!("a"), &json!("1")), "{answer}");
+    let raw = server.post(
+        PREDICT,
+        json!({ "rows": [{"x": 0.5, "y": 0.5}, {"x": -0.5, "y": 0.0}] }).to_string(),
+        &[],
+    );
+    let predictions = &raw.json()["predictions"];
+    for row in 0..2 {
+        assert_eq!(answer["outputs"][0]["data"][row], predictions[row]["side"]["value"]);
+        let p = predictions[row]["side"]["probabilities"]["left"].as_f64().unwrap();
+        assert!((answer["outputs"][1]["data"][2 * row].as_f64().unwrap() - p).abs() < 1e-6);
+    }
+    // The same in bytes, both ways.
+    let head = json!({
+        "inputs": [
+            { "name": "x", "shape": [2, 1], "datatype": "FP32", "parameters": { "binary_data_size": 8 } },
+            { "name": "y", "shape": [2, 1], "datatype": "FP64", "parameters": { "binary_data_size": 16 } },
+        ],
+        "outputs": [{ "name": "side_probabilities", "parameters": { "binary_data": true } }],
+    });
+    let mut body = head.to_string().into_bytes();
+    let length = body.len().to_string();
+    body.extend([0.5_f32, -0.5].iter().flat_map(|x| x.to_le_bytes()));
+    body.extend([0.5_f64, 0.0].iter().flat_map(|x| x.to_le_bytes()));
+    let headers = [("inference-header-content-length", length.as_str())];
+    let (bytes, json_length) = server.post_bytes(infer, &body, &headers);
+    let told: Value = serde_json::from_slice(&bytes[..json_length]).unwrap();
+    assert_eq!(told["outputs"][0]["parameters"]["binary_data_size"], 16);
+    let first = f32::from_le_bytes(bytes[json_length..json_length + 4].try_into().unwrap());
+    assert!((f64::from(first) - answer["outputs"][1]["data"][0].as_f64().unwrap()).abs() < 1e-6);
+    // What does not fit is a 400 with a text.
+    let wrong = |inputs: Value| server.post(infer, json!({ "inputs": inputs }).to_string(), &[]);
+    for (inputs, words) in [
+        (json!([tensor("x", json!([1])), tensor("y", json!([1, 2]))]), "expected 2 elements, found 1"),
+        (json!([tensor("z", json!([1, 2]))]), "there is no input `z`"),
+        (
+            json!([{ "name": "x", "shape": [2, 2], "datatype": "FP32", "data": [1, 2, 3, 4] }]),
+            "expected the shape",
+        ),
+        (json!([{ "name": "x", "shape": [-2], "datatype": "FP32", "data": [] }]), "expected the shape"),
+        (json!([{ "name": "x", "shape": [1], "datatype": "WHAT", "data": [1] }]), "no data type"),
+        (
+            json!([{ "name": "x", "shape": [1], "datatype": "BYTES", "data": ["a"] }]),
+            "expected FP64, found BYTES",
+        ),
+        (json!([{ "name": "x", "shape": [1], "datatype": "FP32" }]), "there is no `data`"),
+        (json!([]), "there is no row"),
+    ] {
+        let answer = wrong(inputs);
+        let said = answer.json()["error"].as_str().unwrap_or_default().to_owned();
+        assert!(answer.status == 400 && said.contains(words), "{words}: {} {said}", answer.status);
+    }
+    let cut = server.post(infer, "{}", &[("inference-header-content-length", "999")]);
+    assert!(cut.status == 400 && cut.text.contains("999"), "{}", cut.text);
+    assert_eq!(server.get("/v2/models/none").status, 404);
+    // The repository.
+    let index = server.post("/v2/repository/index", "", &[]).json();
+    assert_eq!(index.as_array().unwrap().len(), 3);
+    assert_eq!(server.post("/v2/repository/models/blobs/unload", "", &[]).status, 200);
+    assert_eq!(server.post(infer, "{}", &[]).status, 404);
+    assert_eq!(server.post("/v2/repository/models/blobs/load", "{}", &[]).status, 200);
+    assert_eq!(server.get("/v2/models/blobs").json()["versions"], json!(["3"]));
+    assert_eq!(server.post("/v2/repository/models/no..pe/load", "{}", &[]).status, 400);
+}
+
+#[test]
+fn rows_come_as_lines_as_csv_and_packed() {
+    let place = place();
+    let server = place.serve(&["--model", "blobs:1"]);
+    let alone = server.post(PREDICT, rows(), &[]).json()["predictions"][0].clone();
+    let bulk = |kind: &str, body: &[u8]| server.post(PREDICT, body, &[("content-type", kind)]);
+    for (kind, body) in [
+        ("application/x-ndjson", "{\"x\": 0.5, \"y\": 0.5}\n{\"x\": 0.5, \"y\": 0.5}\n"),
+        ("text/csv", "y,x\n0.5,0.5\n0.5,0.5\n"),
+    ] {
+        let answer = bulk(kind, body.as_bytes());
+        assert_eq!((answer.status, answer.header("x-model-version")), (200, Some("1")), "{}", answer.text);
+        let lines: Vec<Value> = answer.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines, [alone.clone(), alone.clone()]);
+    }
+    for (kind, body, status) in [
+        ("text/csv", "x\n1\n", 422),
+        ("text/csv", "x,y\n1,a\n", 400),
+        ("application/x-ndjson", "{\"x\": 1}\n{", 400),
+        ("application/vnd.apache.arrow.stream", "no arrow", 400),
+    ] {
+        assert_eq!(bulk(kind, body.as_bytes()).status, status, "{kind} {body}");
+    }
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packed, rows().as_bytes()).unwrap();
+    let answer = server.post(PREDICT, packed.finish().unwrap(), &[("content-encoding", "gzip")]);
+    assert_eq!((answer.status, &answer.json()["predictions"][0]), (200, &alone), "{}", answer.text);
+}
+
+#[test]
+fn the_page_and_the_document_are_of_the_models_that_are_served() {
+    let place = place();
+    let server = place.serve(&["--model", "blobs:1"]);
+    let page = server.get("/");
+    assert!(page.status == 200 && page.text.contains("<title>Cupola</title>"));
+    assert!(page.header("content-security-policy").unwrap().contains("default-src 'none'"));
+    let document = server.get("/openapi.json").json();
+    let predict = &document["paths"]["/v1/models/blobs/predict"]["post"];
+    let body = &predict["requestBody"]["content"]["application/json"]["schema"];
+    // The example is one that the server takes.
+    let answer = server.post(PREDICT, body["example"].to_string(), &[]);
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let schema = &predict["responses"]["200"]["content"]["application/json"]["schema"];
+    assert!(jsonschema::validator_for(schema).unwrap().is_valid(&answer.json()), "{}", answer.text);
+}
+
+#[test]
+fn a_language_model_goes_on_in_openais_words() {
+    let place = Place::new();
+    let lines: Vec<String> =
+        (0..60).map(|row| format!("\"the cat sat on the mat{}\"", " ".repeat(row))).collect();
+    place.write("lines.csv", format!("text\n{}\n", lines.join("\n")));
+    place.write("run.toml", LANGUAGE);
+    place.train(&[]);
+    let server = place.serve(&["--model", "talk"]);
+    let ask = |body: Value| server.post("/v1/completions", body.to_string(), &[]);
+    let whole = |stop: Value| {
+        let body =
+            json!({ "model": "talk", "prompt": "the cat", "max_tokens": 12, "temperature": 0, "stop": stop });
+        ask(body).json()
+    };
+    let plain = whole(Value::Null);
+    let text = plain["choices"][0]["text"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (&plain["choices"][0]["finish_reason"], &plain["usage"]["completion_tokens"]),
+        (&json!("length"), &json!(12))
+    );
+    // Stops before a text that it would have made.
+    let stop = &text[2..5];
+    let stopped = whole(json!([stop]));
+    assert_eq!(stopped["choices"][0]["text"].as_str().unwrap(), &text[..text.find(stop).unwrap()]);
+    assert_eq!(stopped["choices"][0]["finish_reason"], "stop");
+    // Piece by piece it is the same text.
+    let body = json!({ "model": "talk", "messages": [{ "role": "user", "content": "the cat" }], "max_tokens": 8, "seed": 3, "stream": true, "stream_options": { "include_usage": true } });
+    let streamed = server.post("/v1/chat/completions", body.to_string(), &[]);
+    let events: Vec<&str> = streamed.text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    assert_eq!(events.last(), Some(&"[DONE]"), "{}", streamed.text);
+    let chunks: Vec<Value> =
+        events[..events.len() - 1].iter().map(|e| serde_json::from_str(e).unwrap()).collect();
+    let pieces: String = chunks.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
+    let mut body = body;
+    body["stream"] = false.into();
+    let whole = server.post("/v1/chat/completions", body.to_string(), &[]).json();
+    assert_eq!(whole["choices"][0]["message"]["content"], pieces);
+    assert_eq!(chunks.last().unwrap()["usage"], whole["usage"]);
+    // Many at once, each with its own text.
+    let texts: Vec<String> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..6)
+            .map(|_| {
+                scope.spawn(|| {
+                    ask(json!({ "model": "talk", "prompt": "the cat", "max_tokens": 12, "temperature": 0 }))
+                        .json()["choices"][0]["text"]
+                        .as_str()
+                        .unwrap()
+                        .to_owned()
+                })
+            })
+            .collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert!(texts.iter().all(|other| *other == text), "{texts:?}");
+    for (body, status, param) in [
+        (json!({ "model": "talk", "prompt": "a", "max_tokens": 0 }), 400, "max_tokens"),
+        (json!({ "model": "talk", "prompt": "a", "temperature": 9 }), 400, "temperature"),
+        (json!({ "model": "none", "prompt": "a" }), 404, ""),
+    ] {
+        let answer = ask(body);
+        let error = answer.json()["error"].clone();
+        assert_eq!((answer.status, error["param"].as_str().unwrap_or_default()), (status, param), "{error}");
+    }
+    let embedding = json!({ "model": "talk", "input": "a" });
+    assert_eq!(server.post("/v1/embeddings", embedding.to_string(), &[]).status, 400);
+}
+
+const LANGUAGE: &str = r#"
+name = "talk"
+seed = 1
+[data]
+source = "lines.csv"
+[split]
+valid = 0.2
+test = 0.2
+by = "random"
+[[inputs]]
+name = "text"
+kind = "text"
+tokens = { kind = "char", length = 16 }
+[[targets]]
+name = "text"
+kind = "next_token"
+[model]
+family = "llama"
+blocks = 1
+width = 16
+heads = 2
+[train]
+epochs = 10
+batch_size = 8
+[train.optimizer]
+learning_rate = 1e-2
+"#;
+
+#[test]
+fn a_share_of_the_requests_is_written_down() {
+    let place = place();
+    place.write("serve.toml", "[[model]]\nserve = 'blobs:1'\n[log]\nshare = 1.0\n");
+    let server = place.serve(&["--config", "serve.toml"]);
+    (0..5).for_each(|_| assert_eq!(version(&server, &[("x-request-id", "abc")]), 1));
+    server.terminate();
+    assert_eq!(server.wait(), Some(0));
+    let day = std::fs::read_dir(place.path(".cupola/predictions")).unwrap().next().unwrap().unwrap().path();
+    let file = std::fs::read_dir(day).unwrap().next().unwrap().unwrap().path();
+    let profile = place.json(&["data", "profile", file.to_str().unwrap()]);
+    let top = |name: &str| {
+        let columns = profile["columns"].as_array().unwrap();
+        columns.iter().find(|column| column["name"] == name).unwrap()["top"][0].clone()
+    };
+    assert_eq!(
+        (top("request"), top("row")),
+        (json!(["abc", 5]), json!(["{\"x\":0.5,\"y\":0.5}", 5])),
+        "{profile}"
+    );
+}
