@@ -34,7 +34,7 @@ def picture_model(package: pathlib.Path, out: pathlib.Path):
     node("Sub", [at, constant("shift", image["shift"])])
     node("Mul", [at, constant("factor", image["factor"])])
     flat = False
-    layers = [("trunk." + str(i), layer) for i, layer in enumerate(config["layers"])] + [("head", {"type": "linear"})]
+    layers = [("trunk." + str(i), layer) for i, layer in enumerate(config["trunk"])] + [("head", {"type": "linear"})]
     for name, layer in layers:
         own = {k.rsplit(".", 1)[1]: v for k, v in weights.items() if k.rsplit(".", 1)[0] == name}
         for key, value in own.items():
@@ -52,8 +52,8 @@ def picture_model(package: pathlib.Path, out: pathlib.Path):
             node("BatchNormalization", [at] + [f"{name}.{p}" for p in ("weight", "bias", "running_mean", "running_var")])
         elif kind == "activation":
             node({"relu": "Relu", "tanh": "Tanh"}[layer["function"]], [at])
-        elif kind == "max_pool2d":
-            k = layer.get("kernel", layer.get("size", 2))
+        elif kind == "max_pool":
+            k = layer["kernel"]
             node("MaxPool", [at], kernel_shape=[k, k], strides=[k, k])
         elif kind == "flatten":
             node("Flatten", [at])

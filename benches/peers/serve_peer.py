@@ -55,7 +55,7 @@ def fastapi():
     uvicorn.run(app, port=port, log_level="critical", access_log=False)
 
 
-def litserve():
+if peer == "litserve":  # its workers import this file, so the class stands here
     import litserve as ls
 
     class Api(ls.LitAPI):
@@ -71,13 +71,13 @@ def litserve():
         def encode_response(self, output):
             return {"answers": [np.asarray(output).tolist()]}
 
+
+def litserve():
     server = ls.LitServer(Api(max_batch_size=64, batch_timeout=0.0), accelerator="cpu")
     server.run(port=port, log_level="critical", generate_client_file=False, access_log=False)
 
 
-
-def mlserver():
-    import asyncio
+if peer == "mlserver":  # it imports its models by name, from this file
     from mlserver import MLModel, MLServer, ModelSettings, Settings
     from mlserver.codecs import NumpyCodec, StringCodec
     from mlserver.types import InferenceResponse
@@ -92,11 +92,16 @@ def mlserver():
             out = self.run(codec.decode_input(payload.inputs[0]))
             return InferenceResponse(model_name=self.name, outputs=[NumpyCodec.encode_output("answers", out)])
 
+
+def mlserver():
+    import asyncio
+
     async def main():
         settings = Settings(http_port=port, grpc_port=port + 1000, metrics_port=port + 2000, parallel_workers=0, debug=False)
-        server = MLServer(settings)
-        await server.start([ModelSettings(name=model, implementation=Served, max_batch_size=64, max_batch_time=0.001)])
+        wanted = ModelSettings(name=model, implementation="serve_peer.Served", max_batch_size=64, max_batch_time=0.001)
+        await MLServer(settings).start([wanted])
 
+    sys.path.insert(0, str(pathlib.Path(__file__).parent))
     asyncio.run(main())
 
 

@@ -25,7 +25,7 @@ pub fn exit_code(error: &Error) -> u8 {
 fn infer(error: &cupola_infer::Error) -> bool {
     use cupola_infer::Error as E;
     match error {
-        E::Rows(_) | E::Value { .. } => true,
+        E::Rows(_) | E::Value { .. } | E::NoAnswer { .. } => true,
         E::Record(error) => record(error),
         _ => false,
     }

@@ -166,7 +166,7 @@ fn choose(
     // A GPU takes other kernels for one row than for many.
     // Long texts take long: fewer of them tell as much.
     let width = architecture.dense_width() + architecture.index_sizes().len();
-    for rows in [1, (16_384 / width.max(1)).clamp(2, 64)] {
+    for rows in [1, (2_048 / width.max(1)).clamp(2, 64)] {
         let sample = sample(architecture, rows);
         let b = contained(candle.as_mut(), |engine| engine.forward(sample.clone()))?;
         scale = b.iter().map(|x| x.abs()).fold(scale, f32::max);

@@ -37,6 +37,14 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
+    /// A row whose answer is no number.
+    #[error(
+        "row {row}: the network's answer is no number, for its values are too large; send values like those that it was trained on"
+    )]
+    NoAnswer {
+        /// From 1.
+        row: usize,
+    },
     /// An engine that panicked; it is used for the next batch again.
     #[error("{engine} failed on this batch: {why}; send it again, or use another --engine or --device")]
     Panicked {

@@ -20,6 +20,6 @@ pub use engine::{Engine, EngineChoice, EngineReport, Kept};
 pub use error::Error;
 pub use generate::{Finish, Generation, Piece, Sampling, Wanted};
 pub use predictor::Predictor;
-pub use rows::{Malformed, frame_of, parsed};
+pub use rows::{Malformed, frame_of};
 pub use sealed::Sealed;
 pub use tensors::{Element, Input, Tensor, TensorSpec, Values};

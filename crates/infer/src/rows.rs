@@ -7,6 +7,8 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::sealed::Sealed;
+use crate::tensors::Input;
 
 /// The columns of `signature` from JSON rows; other keys are left alone. Every column has to be
 /// there; null stands for a missing value where the signature allows it.
@@ -104,6 +106,21 @@ struct Body {
     rows: Vec<Map<String, Value>>,
 }
 
+impl Sealed {
+    /// What the bytes of `{"rows": [{column: value}]}` are to the plan.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn parsed(&self, body: &[u8]) -> Result<Input, Malformed> {
+        // A single picture of numbers needs no columns.
+        let floats = if self.takes_floats() { straight::floats(&self.signature, body) } else { None };
+        floats.map_or_else(
+            || parsed(&self.signature, body).map(Input::Frame),
+            |floats| Ok(Input::Floats(floats)),
+        )
+    }
+}
+
 /// The columns of `signature` from the bytes of `{"rows": [{column: value}]}`.
 ///
 /// Values that are as they should be go straight to their columns; anything else is read once more, with
@@ -111,7 +128,7 @@ struct Body {
 ///
 /// # Errors
 /// [`Malformed`].
-pub fn parsed(signature: &Signature, body: &[u8]) -> Result<Frame, Malformed> {
+pub(crate) fn parsed(signature: &Signature, body: &[u8]) -> Result<Frame, Malformed> {
     if let Some(frame) = straight::parse(signature, body) {
         return Ok(frame);
     }

@@ -59,9 +59,12 @@ impl Sealed {
     /// The answers that logits `[rows, width]` stand for.
     ///
     /// # Errors
-    /// [`Error::Tokens`] for a token that makes no text.
+    /// [`Error::NoAnswer`] for values that overflow, [`Error::Tokens`] for a token that makes no text.
     pub fn answers(&self, logits: &[f32], own: &[f32]) -> Result<Vec<Answer>, Error> {
         let width = self.plan.width();
+        if let Some(row) = logits.chunks(width).position(|row| row.iter().any(|logit| !logit.is_finite())) {
+            return Err(Error::NoAnswer { row: row + 1 });
+        }
         if self.is_language_model() {
             return logits.chunks(width).map(|row| self.next_token(row)).collect();
         }

@@ -88,6 +88,16 @@ pub enum Input {
     Floats(Vec<f32>),
 }
 
+impl Input {
+    /// Rows that it holds, given the numbers of one.
+    pub fn rows(&self, width: usize) -> usize {
+        match self {
+            Self::Frame(frame) => frame.rows(),
+            Self::Floats(values) => values.len() / width.max(1),
+        }
+    }
+}
+
 impl Sealed {
     /// The tensors that the package takes.
     pub fn tensor_inputs(&self) -> Vec<TensorSpec> {
@@ -172,7 +182,7 @@ impl Sealed {
     }
 
     /// Whether one tensor is all that the network sees: then it goes there without being taken apart.
-    fn takes_floats(&self) -> bool {
+    pub(crate) fn takes_floats(&self) -> bool {
         let alone = matches!(self.plan.inputs.as_slice(), [FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. }] if columns.len() > 1);
         alone && self.plan.derive.is_empty()
     }

@@ -36,7 +36,10 @@ pub(crate) struct Answered {
 impl Answered {
     /// Typed answers.
     pub fn answers(&self) -> Result<Vec<Answer>, Refusal> {
-        self.model.sealed.answers(&self.logits, &self.own).map_err(|error| failed(&error))
+        self.model.sealed.answers(&self.logits, &self.own).map_err(|error| match &error {
+            cupola_infer::Error::NoAnswer { .. } => misfit(&error),
+            _ => failed(&error),
+        })
     }
 }
 

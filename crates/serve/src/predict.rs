@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use cupola_infer::{Bulk, BulkError, Input, Malformed, Sealed, parsed};
+use cupola_infer::{Bulk, BulkError, Input, Malformed, Sealed};
 use cupola_prep::Answer;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -96,7 +96,7 @@ async fn answer(
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let bulk = Bulk::of(kind);
     let asked = Asked { name, version, headers, id, began, timeout };
-    let answered = ask(app, &asked, |sealed| Ok(Input::Frame(rows(sealed, bulk, &body?)?))).await?;
+    let answered = ask(app, &asked, |sealed| rows(sealed, bulk, &body?)).await?;
     let predictions = answered.answers()?;
     if let Some(recorded) = &app.recorded {
         recorded.record(&asked, &answered, &predictions);
@@ -130,22 +130,22 @@ pub(crate) fn named(text: &str) -> Result<(&str, Option<u64>), Refusal> {
     Ok((name, Some(version)))
 }
 
-fn rows(sealed: &Sealed, bulk: Option<Bulk>, body: &[u8]) -> Result<cupola_prep::Frame, Refusal> {
+fn rows(sealed: &Sealed, bulk: Option<Bulk>, body: &[u8]) -> Result<Input, Refusal> {
     let malformed = |message: String| Refusal::new(StatusCode::BAD_REQUEST, "malformed", message);
-    let frame = match bulk {
-        None => parsed(&sealed.signature, body).map_err(|error| match error {
+    let input = match bulk {
+        None => sealed.parsed(body).map_err(|error| match error {
             Malformed::Json(error) => {
                 malformed(format!("the body is not {{\"rows\": [{{column: value}}]}}: {error}"))
             }
             Malformed::Value(error) => misfit(&error),
         })?,
-        Some(kind) => sealed.bulk(kind, body).map_err(|error| match error {
+        Some(kind) => sealed.bulk(kind, body).map(Input::Frame).map_err(|error| match error {
             BulkError::Malformed(why) => malformed(format!("the body cannot be read: {why}")),
             BulkError::Value(error) => misfit(&error),
         })?,
     };
-    if frame.rows() == 0 {
+    if input.rows(1) == 0 {
         return Err(malformed("there is no row; send at least one row".to_owned()));
     }
-    Ok(frame)
+    Ok(input)
 }

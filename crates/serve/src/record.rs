@@ -43,11 +43,19 @@ impl Sampling {
         if share(format!("record {}", asked.id).as_bytes()) >= self.share {
             return;
         }
-        let Input::Frame(frame) = &answered.input else { return };
+        let signature = &answered.model.sealed.signature;
+        let width = signature.inputs.len();
         // With a window a prediction is made of several rows; the last of them is its row.
-        let skipped = frame.rows().saturating_sub(predictions.len());
+        let skipped = answered.input.rows(width).saturating_sub(predictions.len());
         for (place, prediction) in predictions.iter().enumerate() {
-            let row = row(&answered.model.sealed.signature, frame, place + skipped);
+            let place = place + skipped;
+            let row = match &answered.input {
+                Input::Frame(frame) => row(signature, frame, place),
+                Input::Floats(values) => {
+                    let own = values[place * width..].iter().map(|value| Value::from(*value));
+                    signature.inputs.iter().map(|input| input.name.clone()).zip(own).collect()
+                }
+            };
             self.recorder.record(Recorded {
                 request: asked.id.to_owned(),
                 model: answered.model.manifest.name.clone(),

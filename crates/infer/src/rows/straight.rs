@@ -8,11 +8,30 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 /// The columns, or nothing where any value is odd: then it takes more care to say what is wrong.
 pub(super) fn parse(signature: &Signature, body: &[u8]) -> Option<Frame> {
+    read(signature, body).map(Columns::finish)
+}
+
+/// The values row by row, where all columns are numbers.
+#[allow(clippy::cast_possible_truncation, reason = "that is what the network takes")]
+pub(super) fn floats(signature: &Signature, body: &[u8]) -> Option<Vec<f32>> {
+    let columns = read(signature, body)?;
+    let width = columns.values.len();
+    let mut out = vec![0.0; columns.rows * width];
+    for (place, values) in columns.values.iter().enumerate() {
+        let Values::Numbers(values) = values else { return None };
+        for (row, value) in values.iter().enumerate() {
+            out[row * width + place] = *value as f32;
+        }
+    }
+    out.iter().all(|value| value.is_finite()).then_some(out)
+}
+
+fn read<'a>(signature: &'a Signature, body: &[u8]) -> Option<Columns<'a>> {
     let mut columns = Columns::new(&signature.inputs);
     let mut json = serde_json::Deserializer::from_slice(body);
     Body(&mut columns).deserialize(&mut json).ok()?;
     json.end().ok()?;
-    (columns.rows > 0).then(|| columns.finish())
+    (columns.rows > 0).then_some(columns)
 }
 
 enum Values {
