@@ -129,6 +129,11 @@ fn flex(why: String) -> Opened {
 }
 
 #[cfg(feature = "ndarray")]
+#[allow(
+    deprecated,
+    clippy::unnecessary_wraps,
+    reason = "an oracle for as long as Burn has it; its twin may fail"
+)]
 fn ndarray() -> Result<Opened, Error> {
     Ok(Opened { device: Device::ndarray(), name: "ndarray (CPU)".into(), why: "asked for".into() })
 }

@@ -89,7 +89,7 @@ fn ranges(
 ) -> Result<BTreeMap<i32, (i64, i64)>, Error> {
     let metadata = consumer.fetch_metadata(Some(&topic.name), PATIENCE).map_err(client)?;
     let found = metadata.topics().first().filter(|found| found.error().is_none());
-    let partitions = found.map(|found| found.partitions()).unwrap_or_default();
+    let partitions = found.map(rdkafka::metadata::MetadataTopic::partitions).unwrap_or_default();
     if partitions.is_empty() {
         return Err(wrong(format!("the broker has no topic `{}`; check its name", topic.name)));
     }
