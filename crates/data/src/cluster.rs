@@ -30,6 +30,8 @@ use crate::watch::Unit;
 
 /// Parts that a scan is cut into, for as many tasks.
 const PARTS: usize = 16;
+/// Times that a job is run whose rows are not as many as they are counted to be.
+const TRIES: usize = 3;
 
 /// Reads `files` on the cluster of a scheduler and writes the rows after `data.query` to `path`.
 pub(crate) async fn run(
@@ -52,33 +54,66 @@ pub(crate) async fn run(
         ours: false,
     };
     request.watch.begin(&format!("rows from {url}"), Unit::Rows, None);
-    let mut done = write(url, &scan(false), request, path).await;
+    let mut done = checked(url, &scan(false), request, path).await;
     // A task does not say what kind of error it had: types that were guessed too narrow are one.
     if matches!(&done, Err(Error::Row { .. })) {
-        done = write(url, &scan(true), request, path).await;
+        done = checked(url, &scan(true), request, path).await;
     }
     request.watch.end();
     done
 }
 
-async fn write(url: &str, scan: &Scan<'_>, request: &Request<'_>, path: &Path) -> Result<(), Error> {
-    let unreachable = |error: DataFusionError| Error::Remote {
-        place: url.to_owned(),
-        why: format!(
-            "{}; is a scheduler there? `cupola worker scheduler` starts one",
-            error.strip_backtrace()
-        ),
-    };
+/// Rows that are as many as a second job counts. After an executor was lost, Ballista 55 has been seen to
+/// hand out what it made before and what another made again.
+async fn checked(url: &str, scan: &Scan<'_>, request: &Request<'_>, path: &Path) -> Result<(), Error> {
+    let mut seen = Vec::new();
+    for _ in 0..TRIES {
+        let (writer, rows) = write(url, scan, request, path).await?;
+        let counted = count(url, scan).await?;
+        if rows == counted {
+            return writer.finish();
+        }
+        seen.push(format!("{rows} rows, and {counted} when they were counted"));
+    }
+    let why = format!("it gave {}; run the command again when no executor is lost", seen.join("; "));
+    Err(Error::Remote { place: url.to_owned(), why })
+}
+
+async fn count(url: &str, scan: &Scan<'_>) -> Result<usize, Error> {
+    let frame = scan.frame_in(&context(url, scan).await?).await?;
+    frame.count().await.map_err(|error| scan.explain(&error))
+}
+
+/// What plans for the cluster.
+async fn context(url: &str, scan: &Scan<'_>) -> Result<SessionContext, Error> {
     let config = keeping_case(SessionConfig::new_with_ballista().with_target_partitions(PARTS))
-        .with_ballista_job_name(&request.label());
+        .with_ballista_job_name(scan.label)
+        // With the adaptive planner a job may wait for ever after an executor was lost (Ballista 55).
+        .with_ballista_adaptive_query_planner(false);
     let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
-    let context = SessionContext::remote_with_state(url, state).await.map_err(unreachable)?;
+    SessionContext::remote_with_state(url, state).await.map_err(|error| unreachable(url, &error))
+}
+
+fn unreachable(url: &str, error: &DataFusionError) -> Error {
+    let why =
+        format!("{}; is a scheduler there? `cupola worker scheduler` starts one", error.strip_backtrace());
+    Error::Remote { place: url.to_owned(), why }
+}
+
+/// All rows of the answer, in a file that has not appeared yet.
+async fn write(
+    url: &str,
+    scan: &Scan<'_>,
+    request: &Request<'_>,
+    path: &Path,
+) -> Result<(TableWriter, usize), Error> {
+    let context = context(url, scan).await?;
     let frame = scan.frame_in(&context).await?;
     let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
     let failed = |error: DataFusionError| {
         let text = error.strip_backtrace();
         if text.contains("transport error") || text.contains("onnection refused") {
-            return unreachable(error);
+            return unreachable(url, &error);
         }
         match scan.explain(&error) {
             Error::Engine { path, why } if why.contains("pars") && !scan.careful => {
@@ -88,13 +123,14 @@ async fn write(url: &str, scan: &Scan<'_>, request: &Request<'_>, path: &Path) -
         }
     };
     let mut batches = frame.execute_stream().await.map_err(failed)?;
-    let mut writer = TableWriter::new(path, &schema)?;
+    let (mut writer, mut rows) = (TableWriter::new(path, &schema)?, 0);
     while let Some(batch) = batches.next().await {
         let batch = batch.map_err(failed)?;
         request.watch.advance(batch.num_rows() as u64);
+        rows += batch.num_rows();
         writer.push(&batch)?;
     }
-    writer.finish()
+    Ok((writer, rows))
 }
 
 /// Where a scheduler listens, and how soon it gives up an executor.
