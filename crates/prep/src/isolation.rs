@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::draw::{draw, unit};
 use crate::error::Error;
 use crate::frame::Frame;
-use crate::number::finite;
-use crate::transform::SEND;
+use crate::nearest::table;
 
 /// Trees of a forest, and rows that one grows on (the paper's section 5.2).
 const TREES: usize = 100;
@@ -198,17 +197,6 @@ impl Forest {
 
 fn filled(row: &[Option<f64>], fills: &[f64]) -> Vec<f64> {
     row.iter().zip(fills).map(|(value, fill)| value.unwrap_or(*fill)).collect()
-}
-
-fn table(columns: &[&str], frame: &Frame) -> Result<Vec<Vec<Option<f64>>>, Error> {
-    let mut rows = vec![Vec::with_capacity(columns.len()); frame.rows()];
-    for column in columns {
-        let values = frame.require(column, SEND)?;
-        for (row, out) in rows.iter_mut().enumerate() {
-            out.push(finite(column, values, row)?);
-        }
-    }
-    Ok(rows)
 }
 
 #[cfg(test)]

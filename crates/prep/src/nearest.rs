@@ -58,9 +58,10 @@ impl Donors {
     }
 }
 
-fn table(columns: &[String], frame: &Frame) -> Result<Vec<Vec<Option<f64>>>, Error> {
+/// Values of some columns row by row, `None` where missing.
+pub(crate) fn table<T: AsRef<str>>(columns: &[T], frame: &Frame) -> Result<Vec<Vec<Option<f64>>>, Error> {
     let mut rows = vec![Vec::with_capacity(columns.len()); frame.rows()];
-    for column in columns {
+    for column in columns.iter().map(AsRef::as_ref) {
         let values = frame.require(column, SEND)?;
         for (row, out) in rows.iter_mut().enumerate() {
             out.push(finite(column, values, row)?);
