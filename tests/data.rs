@@ -386,6 +386,15 @@ fn pushed_rows_are_checked_kept_and_become_a_version() {
     assert_eq!(place.json(&["data", "pull", "sensors"])["version"], 2);
     assert_eq!(push(&server, r#"{"rows": [{"id": 11}]}"#).0, 200);
     assert_eq!(place.json(&["data", "pull", "sensors"])["dataset"]["rows"], 8);
+    // Rows equal to those before are rows of their own.
+    assert_eq!(push(&server, r#"{"rows": [{"id": 11}]}"#).0, 200);
+    let manifest = place.json(&["data", "pull", "sensors"]);
+    assert_eq!((&manifest["version"], &manifest["dataset"]["rows"]), (&json!(4), &json!(9)));
+    // A pull that died after the version appeared has left what it took behind: it is not taken again.
+    let left = format!(".cupola/data/sensors/inbox/taken-{}.jsonl", manifest["pushed"].as_str().unwrap());
+    place.write(&left, "{\"id\":11}\n");
+    assert_eq!(place.json(&["data", "pull", "sensors"])["version"], 4);
+    assert!(!place.path(&left).exists());
     place.write(
         "out.toml",
         "[data]\nsource = 'dataset:sensors:3'\nquery = 'SELECT id FROM data ORDER BY id'\n",

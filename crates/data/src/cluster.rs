@@ -196,7 +196,7 @@ impl Executor {
             bind_host: self.listen.ip().to_string(),
             external_host: Some(self.listen.ip().to_string()),
             port: self.listen.port(),
-            grpc_port: self.listen.port() + 1,
+            grpc_port: self.listen.port().saturating_add(1),
             scheduler_host: self.scheduler_host.clone(),
             scheduler_port: self.scheduler_port,
             scheduler_connect_timeout_seconds: 20,

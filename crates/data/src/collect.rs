@@ -63,6 +63,8 @@ pub(crate) struct Collected {
     pub datasets: Vec<String>,
     /// How far a source that grows has been read.
     pub position: Option<String>,
+    /// Which pushed rows are among the files.
+    pub pushed: Option<String>,
     /// The files hold the rows of `data.query`.
     pub queried: bool,
 }

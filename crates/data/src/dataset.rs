@@ -57,6 +57,9 @@ pub struct Manifest {
     /// The largest value of `data.watermark`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<String>,
+    /// Which pushed rows it, or one before it, took last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<String>,
     /// Whose it is to use, and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,

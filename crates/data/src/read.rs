@@ -108,6 +108,8 @@ pub(crate) struct Opened {
     pub versions: Vec<FileVersion>,
     /// How far a source that grows has been read.
     pub position: Option<String>,
+    /// Which pushed rows are among its files.
+    pub pushed: Option<String>,
     query: Option<String>,
     queried: bool,
     nulls: Vec<String>,
@@ -136,7 +138,8 @@ impl Opened {
         before: Option<&Profile>,
         first: First<'_>,
     ) -> Result<Self, Error> {
-        let (Collected { files, versions, datasets, position, queried }, runtime) = collection.parts();
+        let (Collected { files, versions, datasets, position, pushed, queried }, runtime) =
+            collection.parts();
         let label = request.label();
         let contents =
             request.data.files.as_deref().map(|column| Contents::new(column, &files, request.roots));
@@ -148,6 +151,7 @@ impl Opened {
             versions,
             query: request.data.query.clone().filter(|_| !queried),
             position,
+            pushed,
             queried,
             nulls: request.data.null.clone(),
             label,

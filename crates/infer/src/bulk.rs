@@ -12,10 +12,9 @@ use arrow::ipc::root_as_message;
 use arrow::record_batch::RecordBatch;
 use cupola_nn::quietly;
 use cupola_prep::{ColumnType, Frame, Signature};
-use serde_json::{Map, Value};
 
 use crate::error::Error;
-use crate::rows::frame_of;
+use crate::rows::{frame_of, json_lines};
 use crate::sealed::Sealed;
 
 /// What a body is.
@@ -34,9 +33,11 @@ impl Bulk {
     pub fn of(content_type: &str) -> Option<Self> {
         let kind = content_type.split(';').next().unwrap_or_default().trim();
         match kind {
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/jsonlines" => {
-                Some(Self::Lines)
-            }
+            "application/x-ndjson"
+            | "application/ndjson"
+            | "application/jsonl"
+            | "application/jsonlines"
+            | "application/x-jsonlines" => Some(Self::Lines),
             "text/csv" => Some(Self::Csv),
             "application/vnd.apache.arrow.stream" => Some(Self::Arrow),
             _ => None,
@@ -74,11 +75,7 @@ impl Sealed {
 
 /// One JSON object after another.
 pub(crate) fn lines(signature: &Signature, body: &[u8]) -> Result<Frame, BulkError> {
-    let mut rows: Vec<Map<String, Value>> = Vec::new();
-    for row in serde_json::Deserializer::from_slice(body).into_iter() {
-        let number = rows.len() + 1;
-        rows.push(row.map_err(|error| BulkError::Malformed(format!("row {number}: {error}")))?);
-    }
+    let rows = json_lines(body).map_err(BulkError::Malformed)?;
     frame_of(signature, &rows).map_err(BulkError::Value)
 }
 

@@ -20,6 +20,6 @@ pub use engine::{Engine, EngineChoice, EngineReport, Kept};
 pub use error::Error;
 pub use generate::{Finish, Generation, Piece, Sampling, Wanted};
 pub use predictor::Predictor;
-pub use rows::{Malformed, frame_of};
+pub use rows::{Malformed, frame_of, json_lines, json_rows};
 pub use sealed::Sealed;
 pub use tensors::{Element, Input, Tensor, TensorSpec, Values};

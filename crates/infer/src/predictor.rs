@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use cupola_nn::{Architecture, Opened, StateDict};
-use cupola_prep::{Answer, Examples, Plan, Signature};
+use cupola_prep::{Answer, Examples, Plan};
 use cupola_registry::Package;
 use cupola_trees::Trees;
 use serde::Deserialize;
@@ -42,8 +42,7 @@ impl Predictor {
                 engine::build(choice, &architecture, &weights, device)?
             }
         };
-        let signature = Signature::of(&plan);
-        Ok(Self { sealed: Arc::new(Sealed { plan, signature, report }), engine })
+        Ok(Self { sealed: Arc::new(Sealed::new(plan, report)), engine })
     }
 
     /// Predictions for examples that the plan has made.

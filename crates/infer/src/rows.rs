@@ -132,6 +132,23 @@ pub(crate) fn parsed(signature: &Signature, body: &[u8]) -> Result<Frame, Malfor
     if let Some(frame) = straight::parse(signature, body) {
         return Ok(frame);
     }
-    let Body { rows } = serde_json::from_slice(body).map_err(Malformed::Json)?;
+    let rows = json_rows(body).map_err(Malformed::Json)?;
     frame_of(signature, &rows).map_err(Malformed::Value)
+}
+
+/// The rows of `{"rows": [{column: value}]}`, whatever their columns.
+///
+/// # Errors
+/// What is wrong with the JSON.
+pub fn json_rows(body: &[u8]) -> Result<Vec<Map<String, Value>>, serde_json::Error> {
+    serde_json::from_slice(body).map(|Body { rows }| rows)
+}
+
+/// The rows of one JSON object after another.
+///
+/// # Errors
+/// What is wrong with which row.
+pub fn json_lines(body: &[u8]) -> Result<Vec<Map<String, Value>>, String> {
+    let rows = serde_json::Deserializer::from_slice(body).into_iter().enumerate();
+    rows.map(|(index, row)| row.map_err(|error| format!("row {}: {error}", index + 1))).collect()
 }

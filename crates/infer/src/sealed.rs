@@ -9,6 +9,7 @@ use crate::engine::EngineReport;
 use crate::error::Error;
 use crate::generate::{Sampling, last_tokens};
 use crate::rows::frame_of;
+use crate::tensors::{TensorSpec, tensor_inputs, tensor_outputs};
 
 /// What every thread may read of a package at once.
 #[derive(Debug, Clone)]
@@ -17,11 +18,22 @@ pub struct Sealed {
     pub plan: Plan,
     /// What rows look like and what comes back.
     pub signature: Signature,
+    /// The tensors that it takes.
+    pub inputs: Vec<TensorSpec>,
+    /// The tensors that it gives.
+    pub outputs: Vec<TensorSpec>,
     /// Which engine runs it.
     pub report: EngineReport,
 }
 
 impl Sealed {
+    /// Of a plan and the engine that was chosen.
+    pub(crate) fn new(plan: Plan, report: EngineReport) -> Self {
+        let signature = Signature::of(&plan);
+        let (inputs, outputs) = (tensor_inputs(&plan, &signature), tensor_outputs(&plan));
+        Self { plan, signature, inputs, outputs, report }
+    }
+
     /// Examples from JSON rows, ready for an engine.
     ///
     /// # Errors

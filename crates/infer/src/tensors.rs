@@ -2,7 +2,7 @@
 //!
 //! A picture or a series of numbers is one tensor; every other column is a tensor of its own.
 
-use cupola_prep::{Column, ColumnType, Examples, FittedInput, FittedTarget, Frame, Label};
+use cupola_prep::{Column, ColumnType, Examples, FittedInput, FittedTarget, Frame, Label, Plan, Signature};
 use indexmap::IndexMap;
 
 use crate::error::Error;
@@ -28,7 +28,7 @@ pub struct TensorSpec {
     pub element: Element,
     /// Axes of one row.
     pub shape: Vec<usize>,
-    /// Columns of a raw row that it holds, one for each element of a row.
+    /// Columns of a raw row that it holds, one for each element of a row; of an output its target.
     pub columns: Vec<String>,
     /// Whether it may be left out or hold nothing: an empty text, or NaN.
     pub nullable: bool,
@@ -98,64 +98,66 @@ impl Input {
     }
 }
 
+/// The tensors that a package takes.
+pub(crate) fn tensor_inputs(plan: &Plan, signature: &Signature) -> Vec<TensorSpec> {
+    let mut out: Vec<TensorSpec> = Vec::new();
+    let mut whole: Vec<&str> = Vec::new();
+    for input in &plan.inputs {
+        let (name, columns, shape) = match input {
+            FittedInput::Image { name, columns, shape, .. } => (name, columns, shape.to_vec()),
+            FittedInput::Series { name, columns, shape, .. } => (name, columns, shape.to_vec()),
+            _ => continue,
+        };
+        if columns.len() > 1 && columns.len() == shape.iter().product::<usize>() {
+            whole.extend(columns.iter().map(String::as_str));
+            let (name, columns) = (name.clone(), columns.clone());
+            out.push(TensorSpec { name, element: Element::Float, shape, columns, nullable: false });
+        }
+    }
+    for column in signature.inputs.iter().filter(|column| !whole.contains(&column.name.as_str())) {
+        let element = if column.kind == ColumnType::Number { Element::Double } else { Element::Bytes };
+        out.push(TensorSpec {
+            name: column.name.clone(),
+            element,
+            shape: vec![1],
+            columns: vec![column.name.clone()],
+            nullable: column.nullable,
+        });
+    }
+    out
+}
+
+/// The tensors that it gives: the value of each target, and the probabilities of a category's classes.
+pub(crate) fn tensor_outputs(plan: &Plan) -> Vec<TensorSpec> {
+    let mut out = Vec::new();
+    for target in plan.targets() {
+        let (element, width) = match target {
+            FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => (Element::Bytes, 1),
+            FittedTarget::Forecast { horizon: width, .. } | FittedTarget::Embedding { width, .. } => {
+                (Element::Float, *width)
+            }
+            FittedTarget::Number { .. } | FittedTarget::Reconstruct { .. } => (Element::Float, 1),
+        };
+        let own = target.name();
+        let spec = |name: String, element, width| TensorSpec {
+            name,
+            element,
+            shape: vec![width],
+            columns: vec![own.to_owned()],
+            nullable: false,
+        };
+        out.push(spec(own.to_owned(), element, width));
+        if let FittedTarget::Category { classes, .. } = target {
+            out.push(spec(format!("{own}_probabilities"), Element::Float, classes.len()));
+        }
+    }
+    out
+}
+
 impl Sealed {
-    /// The tensors that the package takes.
-    pub fn tensor_inputs(&self) -> Vec<TensorSpec> {
-        let mut out: Vec<TensorSpec> = Vec::new();
-        let mut whole: Vec<&str> = Vec::new();
-        for input in &self.plan.inputs {
-            let (name, columns, shape) = match input {
-                FittedInput::Image { name, columns, shape, .. } => (name, columns, shape.to_vec()),
-                FittedInput::Series { name, columns, shape, .. } => (name, columns, shape.to_vec()),
-                _ => continue,
-            };
-            if columns.len() > 1 && columns.len() == shape.iter().product::<usize>() {
-                whole.extend(columns.iter().map(String::as_str));
-                let (name, columns) = (name.clone(), columns.clone());
-                out.push(TensorSpec { name, element: Element::Float, shape, columns, nullable: false });
-            }
-        }
-        for column in self.signature.inputs.iter().filter(|column| !whole.contains(&column.name.as_str())) {
-            let element = if column.kind == ColumnType::Number { Element::Double } else { Element::Bytes };
-            out.push(TensorSpec {
-                name: column.name.clone(),
-                element,
-                shape: vec![1],
-                columns: vec![column.name.clone()],
-                nullable: column.nullable,
-            });
-        }
-        out
-    }
-
-    /// The tensors that it gives: the value of each target, and the probabilities of a category's classes.
-    pub fn tensor_outputs(&self) -> Vec<TensorSpec> {
-        let mut out = Vec::new();
-        for target in self.plan.targets() {
-            let (element, width) = match target {
-                FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => (Element::Bytes, 1),
-                FittedTarget::Forecast { horizon: width, .. } | FittedTarget::Embedding { width, .. } => {
-                    (Element::Float, *width)
-                }
-                FittedTarget::Number { .. } | FittedTarget::Reconstruct { .. } => (Element::Float, 1),
-            };
-            let spec = |name: String, element, width| TensorSpec {
-                name,
-                element,
-                shape: vec![width],
-                columns: Vec::new(),
-                nullable: false,
-            };
-            out.push(spec(target.name().to_owned(), element, width));
-            if let FittedTarget::Category { classes, name, .. } = target {
-                out.push(spec(format!("{name}_probabilities"), Element::Float, classes.len()));
-            }
-        }
-        out
-    }
-
     /// What `given` tensors of `rows` rows are to the plan. Their names, elements and sizes fit.
-    pub fn input_of(&self, specs: &[TensorSpec], given: Vec<(usize, Values)>, rows: usize) -> Input {
+    pub fn input_of(&self, given: Vec<(usize, Values)>, rows: usize) -> Input {
+        let specs = &self.inputs;
         let given = match <[_; 1]>::try_from(given) {
             Ok([(_, Values::Floats(values))]) if self.takes_floats() => return Input::Floats(values),
             Ok(one) => Vec::from(one),
@@ -205,30 +207,35 @@ impl Sealed {
     /// # Errors
     /// The first value that does not fit, with row and column.
     pub fn examples_from(&self, input: &Input) -> Result<Examples, Error> {
-        match input {
-            Input::Frame(frame) => self.examples_of(frame),
-            Input::Floats(values) => {
-                let [FittedInput::Image { shift, factor, .. } | FittedInput::Series { shift, factor, .. }] =
-                    self.plan.inputs.as_slice()
-                else {
-                    return Err(Error::Tokens { why: "the model takes no bare tensor".to_owned() });
-                };
-                let layout = self.plan.layout();
-                let rows = values.len() / layout.dense_width().max(1);
-                if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-                    return Err(Error::Value {
-                        row: place / layout.dense_width().max(1) + 1,
-                        column: self.plan.inputs[0].name().to_owned(),
-                        expected: "a finite number",
-                        found: values[place].to_string(),
-                        remedy: "mend the value",
-                    });
-                }
-                #[allow(clippy::cast_possible_truncation, reason = "as the plan rounds")]
-                let dense = values.iter().map(|v| ((f64::from(*v) - shift) * factor) as f32).collect();
-                Ok(Examples { layout, rows, dense, indices: Vec::new() })
-            }
+        let values = match input {
+            Input::Frame(frame) => return self.examples_of(frame),
+            Input::Floats(values) => values,
+        };
+        let ([FittedInput::Image { shift, factor, .. } | FittedInput::Series { shift, factor, .. }], true) =
+            (self.plan.inputs.as_slice(), self.takes_floats())
+        else {
+            // Made for another version, which takes its tensor whole: this one takes columns.
+            let width = self.signature.inputs.len();
+            let columns = self.signature.inputs.iter().enumerate().map(|(place, input)| {
+                let own = values.iter().skip(place).step_by(width).map(|value| f64::from(*value));
+                (input.name.clone(), Column::numbers(own.collect()))
+            });
+            return self.examples_of(&Frame::new(columns.collect()));
+        };
+        let layout = self.plan.layout();
+        let width = layout.dense_width().max(1);
+        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+            return Err(Error::Value {
+                row: place / width + 1,
+                column: self.plan.inputs[0].name().to_owned(),
+                expected: "a finite number",
+                found: values[place].to_string(),
+                remedy: "mend the value",
+            });
         }
+        #[allow(clippy::cast_possible_truncation, reason = "as the plan rounds")]
+        let dense = values.iter().map(|v| ((f64::from(*v) - shift) * factor) as f32).collect();
+        Ok(Examples { layout, rows: values.len() / width, dense, indices: Vec::new() })
     }
 
     /// The tensors that logits `[rows, width]` stand for, those of `wanted` names; all where there are none.
@@ -240,23 +247,18 @@ impl Sealed {
         let rows = answers.len();
         let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|other| other == name);
         let mut out = Vec::new();
-        for spec in self.tensor_outputs().into_iter().filter(|spec| is_wanted(&spec.name)) {
+        for spec in self.outputs.iter().filter(|spec| is_wanted(&spec.name)) {
             let mut shape = vec![rows];
             shape.extend(&spec.shape);
-            let of_classes =
-                spec.name.strip_suffix("_probabilities").filter(|_| spec.element == Element::Float);
-            let values =
-                match of_classes.filter(|name| answers.iter().all(|answer| answer.contains_key(*name))) {
-                    Some(name) => Values::Floats(
-                        answers
-                            .iter()
-                            .filter_map(|answer| answer[name].probabilities.as_ref())
-                            .flat_map(|each| each.values().copied())
-                            .collect(),
-                    ),
-                    None => values_of(&spec, answers.iter().map(|answer| &answer[&spec.name].value)),
-                };
-            out.push(Tensor { name: spec.name, shape, values });
+            let of = answers.iter().map(|answer| &answer[&spec.columns[0]]);
+            // The other tensor of a target is that of its classes.
+            let values = if spec.name == spec.columns[0] {
+                values_of(spec, of.map(|prediction| &prediction.value))
+            } else {
+                let each = of.filter_map(|prediction| prediction.probabilities.as_ref());
+                Values::Floats(each.flat_map(|each| each.values().copied()).collect())
+            };
+            out.push(Tensor { name: spec.name.clone(), shape, values });
         }
         Ok(out)
     }

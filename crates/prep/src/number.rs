@@ -205,13 +205,17 @@ impl FittedNumber {
         (width > 0).then_some(Step::Copy(width)).into_iter()
     }
 
-    /// Whether a training row with this value is left out.
-    pub(crate) fn drops(&self, frame: &Frame, row: usize) -> Result<bool, Error> {
+    /// Marks the rows that training leaves out for this value.
+    pub(crate) fn drop_into(&self, frame: &Frame, far: &mut [bool]) -> Result<(), Error> {
         let (Some(OutlierAction::Drop), Some([low, high])) = (self.outliers, self.bounds) else {
-            return Ok(false);
+            return Ok(());
         };
-        let value = finite(&self.column, frame.require(&self.column, SEND)?, row)?;
-        Ok(value.is_some_and(|value| !(low..=high).contains(&value)))
+        let values = frame.require(&self.column, SEND)?;
+        for (row, far) in far.iter_mut().enumerate() {
+            let value = finite(&self.column, values, row)?;
+            *far |= value.is_some_and(|value| !(low..=high).contains(&value));
+        }
+        Ok(())
     }
 
     /// Writes its columns; `nearest` are the values that stand for missing ones, row by row.

@@ -191,17 +191,11 @@ impl Plan {
         if strict.is_empty() {
             return Ok(rows);
         }
-        let mut left = Vec::with_capacity(rows.len());
-        for row in rows {
-            let mut far_out = false;
-            for input in &strict {
-                far_out |= input.drops(frame, row)?;
-            }
-            if !far_out {
-                left.push(row);
-            }
+        let mut far = vec![false; frame.rows()];
+        for input in strict {
+            far.iter_mut().zip(input.drops(frame)?).for_each(|(far, own)| *far |= own);
         }
-        Ok(left)
+        Ok(rows.into_iter().filter(|row| !far[*row]).collect())
     }
 }
 

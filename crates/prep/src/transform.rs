@@ -198,21 +198,19 @@ impl FittedInput {
         }
     }
 
-    /// Whether a training row is left out for a value far out.
-    pub(crate) fn drops(&self, frame: &Frame, row: usize) -> Result<bool, Error> {
-        let Self::Number { columns, isolation, .. } = self else { return Ok(false) };
+    /// Which rows training leaves out for values far out.
+    pub(crate) fn drops(&self, frame: &Frame) -> Result<Vec<bool>, Error> {
+        let mut far = vec![false; frame.rows()];
+        let Self::Number { columns, isolation, .. } = self else { return Ok(far) };
         for column in columns {
-            if column.drops(frame, row)? {
-                return Ok(true);
-            }
+            column.drop_into(frame, &mut far)?;
         }
-        match isolation {
-            Some(Isolation { forest, action: OutlierAction::Drop }) => {
-                let (names, fills) = plain(columns);
-                Ok(forest.far(&names, &frame.slice(row, 1), &fills)?.contains(&true))
-            }
-            _ => Ok(false),
+        if let Some(Isolation { forest, action: OutlierAction::Drop }) = isolation {
+            let (names, fills) = plain(columns);
+            let own = forest.far(&names, frame, &fills)?;
+            far.iter_mut().zip(own).for_each(|(far, own)| *far |= own);
         }
+        Ok(far)
     }
 
     /// Writes the examples' values into the next free columns; `folds` are those of training rows.

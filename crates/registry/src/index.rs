@@ -156,16 +156,19 @@ impl Index {
     /// # Errors
     /// [`Error::Index`].
     pub fn package(&mut self, home: &Home, package: &Package) -> Result<(), Error> {
-        let aliases = Aliases::read(home, &package.manifest.name)?;
-        let done = self.runtime.block_on(async {
-            let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-            put_package(&mut tx, package).await?;
+        let Self { path, connection, runtime } = self;
+        let wrong = |error: sqlx::Error| Error::Index { path: path.clone(), why: error.to_string() };
+        runtime.block_on(async {
+            let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(wrong)?;
+            // Read only now, as in `rebuild`: aliases that another process moved meanwhile would be
+            // overwritten by those of before.
+            let aliases = Aliases::read(home, &package.manifest.name)?;
+            put_package(&mut tx, package).await.map_err(wrong)?;
             for (alias, version) in &aliases {
-                put_alias(&mut tx, &package.manifest.name, alias, *version).await?;
+                put_alias(&mut tx, &package.manifest.name, alias, *version).await.map_err(wrong)?;
             }
-            tx.commit().await
-        });
-        done.map_err(|error| self.wrong(&error))
+            tx.commit().await.map_err(wrong)
+        })
     }
 
     /// Runs, newest first.

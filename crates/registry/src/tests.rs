@@ -223,9 +223,9 @@ fn an_index_that_is_built_while_others_publish_has_all_of_them() {
                 });
             }
         });
-        let found: Vec<u64> =
-            Index::open(&home).unwrap().packages().unwrap().iter().map(|p| p.version).collect();
-        assert_eq!(found, [6, 5, 4, 3, 2, 1]);
+        let found = Index::open(&home).unwrap().packages().unwrap();
+        assert_eq!(found.iter().map(|p| p.version).collect::<Vec<_>>(), [6, 5, 4, 3, 2, 1]);
+        assert_eq!(found[0].aliases, ["latest"]);
     }
 }
 

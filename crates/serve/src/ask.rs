@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, StatusCode};
-use cupola_infer::{Input, Sealed};
+use cupola_infer::{Input, Sealed, Tensor};
 use cupola_prep::{Answer, Label};
 
 use crate::answer::Refusal;
@@ -36,10 +36,20 @@ pub(crate) struct Answered {
 impl Answered {
     /// Typed answers.
     pub fn answers(&self) -> Result<Vec<Answer>, Refusal> {
-        self.model.sealed.answers(&self.logits, &self.own).map_err(|error| match &error {
-            cupola_infer::Error::NoAnswer { .. } => misfit(&error),
-            _ => failed(&error),
-        })
+        self.model.sealed.answers(&self.logits, &self.own).map_err(|error| unanswered(&error))
+    }
+
+    /// The answers as tensors, those of `wanted` names; all where there are none.
+    pub fn tensors(&self, wanted: &[String]) -> Result<Vec<Tensor>, Refusal> {
+        self.model.sealed.tensors(&self.logits, &self.own, wanted).map_err(|error| unanswered(&error))
+    }
+}
+
+/// Logits that make no answer: those of a row may be the row's fault.
+fn unanswered(error: &cupola_infer::Error) -> Refusal {
+    match error {
+        cupola_infer::Error::NoAnswer { .. } => misfit(error),
+        _ => failed(error),
     }
 }
 

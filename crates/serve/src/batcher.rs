@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use cupola_infer::{Error, Generation, Piece, Predictor};
 use cupola_prep::Examples;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::queue::Queue;
 use crate::telemetry::ModelMetrics;
@@ -17,6 +17,8 @@ pub struct Limits {
     pub queue: usize,
     /// Rows in one forward pass.
     pub batch_rows: usize,
+    /// Engines of a model, each with its weights.
+    pub replicas: usize,
 }
 
 /// The logits `[rows, width]` of a request's examples, or why there are none.
@@ -43,11 +45,15 @@ struct Text {
     generation: Box<Generation>,
     deadline: Instant,
     told: mpsc::UnboundedSender<Told>,
+    /// Held until it is whole: texts keep memory while they take turns.
+    _permit: OwnedSemaphorePermit,
 }
 
 /// A model's queue; its engines run on threads of their own until the batcher is dropped.
 pub(crate) struct Batcher {
     queue: Arc<Queue<Job>>,
+    /// Texts that wait or are being made: as many as may wait.
+    texts: Arc<Semaphore>,
 }
 
 impl Batcher {
@@ -61,7 +67,8 @@ impl Batcher {
         limits: Limits,
         metrics: &ModelMetrics,
     ) -> std::io::Result<Self> {
-        let this = Self { queue: Arc::new(Queue::new(limits.queue)) };
+        let texts = Arc::new(Semaphore::new(limits.queue));
+        let this = Self { queue: Arc::new(Queue::new(limits.queue)), texts };
         for predictor in predictors {
             let (queue, metrics) = (Arc::clone(&this.queue), metrics.clone());
             std::thread::Builder::new()
@@ -78,7 +85,7 @@ impl Batcher {
         self.queue.push(Job::Rows(job)).ok().map(|()| answer)
     }
 
-    /// Admits a text that is to be made, or gives `None` at once when the queue is full. Its pieces are at
+    /// Admits a text that is to be made, or gives `None` at once when there are too many. Its pieces are at
     /// most as many as its tokens, so they need no bound of their own.
     pub fn submit_text(
         &self,
@@ -86,7 +93,8 @@ impl Batcher {
         deadline: Instant,
     ) -> Option<mpsc::UnboundedReceiver<Told>> {
         let (told, pieces) = mpsc::unbounded_channel();
-        let job = Text { generation: Box::new(generation), deadline, told };
+        let permit = Arc::clone(&self.texts).try_acquire_owned().ok()?;
+        let job = Text { generation: Box::new(generation), deadline, told, _permit: permit };
         self.queue.push(Job::Text(job)).ok().map(|()| pieces)
     }
 

@@ -18,8 +18,8 @@ use crate::batcher::{Batcher, Limits};
 use crate::error::Error;
 use crate::telemetry::{ModelMetrics, Telemetry};
 
-/// Makes the engines of a package.
-pub type Loader = Arc<dyn Fn(&Package) -> Result<Vec<Predictor>, cupola_infer::Error> + Send + Sync>;
+/// Makes an engine of a package.
+pub type Loader = Arc<dyn Fn(&Package) -> Result<Predictor, cupola_infer::Error> + Send + Sync>;
 
 /// A version that is loaded.
 pub(crate) struct Model {
@@ -33,9 +33,11 @@ impl Model {
     fn load(package: Package, catalog: &Catalog) -> Result<Arc<Self>, Error> {
         // Every byte is what was published before any of it is used.
         package.verify().map_err(cupola_infer::Error::from)?;
-        let predictors = (catalog.loader)(&package)?;
-        let Some(first) = predictors.first() else { return Err(Error::Twice { name: package.label() }) };
-        let sealed = Arc::clone(&first.sealed);
+        let mut predictors = vec![(catalog.loader)(&package)?];
+        for _ in 1..catalog.limits.replicas {
+            predictors.push((catalog.loader)(&package)?);
+        }
+        let sealed = Arc::clone(&predictors[0].sealed);
         let (name, version) = (package.manifest.name.clone(), package.manifest.version);
         let metrics = catalog.telemetry.model(&name, version);
         let batcher = Batcher::start(&name, predictors, catalog.limits, &metrics)?;
@@ -96,17 +98,11 @@ impl Catalog {
     /// # Errors
     /// What is wrong with the package; what was served before still is.
     pub fn load(&self, spec: &ServedModel) -> Result<String, Error> {
-        let main = self.slot(&spec.serve, None)?;
+        let main = self.slot(&spec.serve)?;
         let name = main.model.manifest.name.clone();
-        let old = self.read().get(&name).cloned();
-        let canary = spec.canary.as_ref().map(|canary| {
-            let old = old.as_ref().and_then(|old| old.canary.as_ref()).map(|(_, slot)| slot);
-            Ok::<_, Error>((canary.clone(), self.slot(&canary.serve, old)?))
-        });
-        let shadow = spec
-            .shadow
-            .as_ref()
-            .map(|text| self.slot(text, old.as_ref().and_then(|old| old.shadow.as_ref())));
+        let canary = spec.canary.as_ref();
+        let canary = canary.map(|canary| Ok::<_, Error>((canary.clone(), self.slot(&canary.serve)?)));
+        let shadow = spec.shadow.as_ref().map(|text| self.slot(text));
         let (canary, shadow) = (canary.transpose()?, shadow.transpose()?);
         let others = canary.iter().map(|(_, slot)| slot).chain(&shadow);
         if let Some(other) = others.into_iter().find(|other| other.model.manifest.name != name) {
@@ -116,16 +112,14 @@ impl Catalog {
         Ok(name)
     }
 
-    fn slot(&self, text: &str, old: Option<&Slot>) -> Result<Slot, Error> {
+    /// The version that a reference leads to now, loaded only if it is not yet.
+    fn slot(&self, text: &str) -> Result<Slot, Error> {
         let package = Reference::parse(text)
             .and_then(|reference| reference.resolve(&self.home))
             .map_err(cupola_infer::Error::from)?;
-        let model = match old.filter(|old| old.model.is(&package)) {
-            Some(old) => Arc::clone(&old.model),
-            None => match self.loaded(&package) {
-                Some(model) => model,
-                None => Model::load(package, self)?,
-            },
+        let model = match self.loaded(&package) {
+            Some(model) => model,
+            None => Model::load(package, self)?,
         };
         Ok(Slot { text: text.to_owned(), model })
     }

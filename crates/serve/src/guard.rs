@@ -18,7 +18,11 @@ fn needed(path: &str) -> Option<(&'static str, &str)> {
         ["health", ..] | ["v2", "health", ..] | ["" | "openapi.json" | "favicon.ico"] => None,
         ["metrics"] => Some(("metrics", "")),
         ["v1", "datasets", name, "rows"] => Some(("rows", name)),
-        ["v1", "models", name, "predict"] | ["v2", "models", name, .., "infer"] => Some(("predict", name)),
+        // `NAME:VERSION` needs what NAME does.
+        ["v1", "models", name, "predict"] => {
+            Some(("predict", name.split_once(':').map_or(*name, |(name, _)| name)))
+        }
+        ["v2", "models", name, .., "infer"] => Some(("predict", name)),
         ["v2", "repository", "index"] => Some(("", "")),
         ["v2", "repository", ..] | ["admin", ..] => Some(("admin", "")),
         _ => Some(("", "")),
@@ -101,6 +105,7 @@ mod tests {
     fn paths_need_what_they_touch() {
         assert_eq!(needed("/health/live"), None);
         assert_eq!(needed("/v1/models/m/predict"), Some(("predict", "m")));
+        assert_eq!(needed("/v1/models/m:3/predict"), Some(("predict", "m")));
         assert_eq!(needed("/v2/models/m/versions/3/infer"), Some(("predict", "m")));
         assert_eq!(needed("/v1/datasets/d/rows"), Some(("rows", "d")));
         assert_eq!(needed("/v2/repository/models/m/load"), Some(("admin", "")));

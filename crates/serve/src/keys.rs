@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use cupola_registry::sha256_hex;
@@ -208,7 +207,7 @@ pub enum Caller {
     /// Anybody, at a server without keys.
     Anybody,
     /// The bearer of a key.
-    Bearer(Box<Key>),
+    Bearer(Arc<Key>),
 }
 
 impl Caller {
@@ -256,7 +255,7 @@ pub struct Keys {
 
 #[derive(Debug, Default)]
 struct State {
-    keys: BTreeMap<String, Key>,
+    keys: BTreeMap<String, Arc<Key>>,
     uses: BTreeMap<String, Use>,
     changed: Option<SystemTime>,
     looked: Option<Instant>,
@@ -274,7 +273,7 @@ impl Keys {
     /// [`Error::Keys`].
     pub fn of(file: KeyFile) -> Result<Self, Error> {
         let mut state = State { changed: file.changed(), looked: Some(Instant::now()), ..State::default() };
-        state.keys = file.read()?.into_iter().map(|key| (key.id.clone(), key)).collect();
+        state.keys = by_id(file.read()?);
         Ok(Self { file: Some(file), state: Mutex::new(state) })
     }
 
@@ -302,7 +301,7 @@ impl Keys {
         let State { keys, uses, .. } = &mut *state;
         let key = keys.get(id).filter(|key| key.is(secret, now())).ok_or(Denied::Unknown)?;
         limited(key, uses)?;
-        Ok(Caller::Bearer(Box::new(key.clone())))
+        Ok(Caller::Bearer(Arc::clone(key)))
     }
 
     fn look(&self, state: &mut State) {
@@ -319,16 +318,20 @@ impl Keys {
         match file.read() {
             Ok(keys) if keys.is_empty() && !state.keys.is_empty() => {
                 tracing::warn!("the last key was revoked; restart the server to open it to everybody");
-                state.keys.values_mut().for_each(|key| key.expires = Some(0));
+                state.keys.values_mut().for_each(|key| Arc::make_mut(key).expires = Some(0));
                 state.changed = changed;
             }
             Ok(keys) => {
-                state.keys = keys.into_iter().map(|key| (key.id.clone(), key)).collect();
+                state.keys = by_id(keys);
                 state.changed = changed;
             }
             Err(error) => tracing::error!(%error, "the keys stay as they were"),
         }
     }
+}
+
+fn by_id(keys: Vec<Key>) -> BTreeMap<String, Arc<Key>> {
+    keys.into_iter().map(|key| (key.id.clone(), Arc::new(key))).collect()
 }
 
 /// A bucket of `rate` tokens that fills again in a second, and a count for the day.

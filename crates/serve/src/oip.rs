@@ -83,15 +83,12 @@ async fn infer(
         timeout: request.timeout,
     };
     let answered = ask(app, &asked, |sealed| input(sealed, read()?)).await?;
-    let sealed = &answered.model.sealed;
-    let outputs = sealed.tensor_outputs();
+    let outputs = &answered.model.sealed.outputs;
     if let Some(name) = request.wanted.iter().find(|name| !outputs.iter().any(|spec| spec.name == **name)) {
         let known: Vec<&str> = outputs.iter().map(|spec| spec.name.as_str()).collect();
         return Err(bad(format!("there is no output `{name}`; there are: {}", known.join(", "))));
     }
-    let tensors = sealed
-        .tensors(&answered.logits, &answered.own, &request.wanted)
-        .map_err(|error| bad(error.to_string()))?;
+    let tensors = answered.tensors(&request.wanted)?;
     Ok(Inferred { version: answered.model.manifest.version, tensors })
 }
 
@@ -101,7 +98,7 @@ fn bad(message: String) -> Refusal {
 
 /// Tensors as what the model takes: every name known and there once, every shape right.
 fn input(sealed: &Sealed, given: Vec<Given>) -> Result<Input, Refusal> {
-    let specs = sealed.tensor_inputs();
+    let specs = &sealed.inputs;
     let mut rows: Option<usize> = None;
     let mut out: Vec<(usize, Values)> = Vec::with_capacity(given.len());
     for tensor in given {
@@ -140,7 +137,7 @@ fn input(sealed: &Sealed, given: Vec<Given>) -> Result<Input, Refusal> {
         return Err(bad(format!("input `{}` is missing", specs[place].name)));
     }
     match rows {
-        Some(rows) if rows > 0 => Ok(sealed.input_of(&specs, out, rows)),
+        Some(rows) if rows > 0 => Ok(sealed.input_of(out, rows)),
         _ => Err(bad("there is no row; send at least one".to_owned())),
     }
 }

@@ -18,7 +18,7 @@ use crate::answer::Refusal;
 use crate::ask::{Asked, ask, misfit};
 use crate::guard::forbidden;
 use crate::keys::Caller;
-use crate::request::{deadline, refused_body, request_id, tag};
+use crate::request::{content_type, deadline, refused_body, request_id, tag};
 use crate::state::Shared;
 
 type App = Arc<Shared>;
@@ -90,12 +90,10 @@ async fn answer(
 ) -> Result<Response, Refusal> {
     let (name, version) = named(text)?;
     let timeout = deadline(headers, app.settings.timeout)?;
-    // Before the body: whoever asks for a model that is not there hears that first.
-    app.catalog.find(name, version)?;
     let body = body.map_err(|rejection| refused_body(&rejection, app.settings.body_bytes));
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let bulk = Bulk::of(kind);
+    let bulk = Bulk::of(content_type(headers));
     let asked = Asked { name, version, headers, id, began, timeout };
+    // The body comes second: whoever asks for a model that is not there hears that first.
     let answered = ask(app, &asked, |sealed| rows(sealed, bulk, &body?)).await?;
     let predictions = answered.answers()?;
     if let Some(recorded) = &app.recorded {

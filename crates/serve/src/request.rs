@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -30,6 +30,11 @@ pub(crate) fn deadline(headers: &HeaderMap, most: Duration) -> Result<Duration, 
         Refusal::new(StatusCode::BAD_REQUEST, "malformed", message)
     })?;
     Ok(most.min(Duration::from_millis(millis)))
+}
+
+/// What the body is said to be; nothing where that is not told.
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// The caller's `x-request-id` if it is a plain word, else one of our own.

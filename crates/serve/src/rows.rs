@@ -6,14 +6,14 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use cupola_infer::{Bulk, json_lines, json_rows};
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
 use crate::answer::Refusal;
-use crate::request::{refused_body, request_id, tag};
+use crate::request::{content_type, refused_body, request_id, tag};
 use crate::state::Shared;
 
 /// What keeps pushed rows. The rows are on disk for good when `push` returns; it may block.
@@ -120,25 +120,14 @@ pub(crate) async fn push(
     tag(response, &request_id)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rows {
-    rows: Vec<Map<String, Value>>,
-}
-
 /// `{"rows": [...]}`, or one object a line where the content type says so.
 fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<String, Value>>, Refusal> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let malformed = |message: String| Refusal::new(StatusCode::BAD_REQUEST, "malformed", message);
-    let rows = if kind.contains("ndjson") || kind.contains("jsonl") {
-        serde_json::Deserializer::from_slice(body)
-            .into_iter()
-            .enumerate()
-            .map(|(index, row)| row.map_err(|error| malformed(format!("row {}: {error}", index + 1))))
-            .collect::<Result<Vec<_>, _>>()?
+    let rows = if Bulk::of(content_type(headers)) == Some(Bulk::Lines) {
+        json_lines(body).map_err(malformed)?
     } else {
         let what = "the body is not {\"rows\": [{column: value}]}";
-        serde_json::from_slice::<Rows>(body).map_err(|error| malformed(format!("{what}: {error}")))?.rows
+        json_rows(body).map_err(|error| malformed(format!("{what}: {error}")))?
     };
     if rows.is_empty() {
         return Err(malformed("there is no row; send at least one".to_owned()));

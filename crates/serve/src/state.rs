@@ -36,7 +36,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            limits: Limits { queue: 256, batch_rows: 64 },
+            limits: Limits { queue: 256, batch_rows: 64, replicas: 1 },
             body_bytes: 16 << 20,
             timeout: Duration::from_secs(30),
             lame_duck: Duration::ZERO,

@@ -61,9 +61,8 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     if spec.models.is_empty() && Datasets::new(home.root()).names().is_empty() {
         return Err(Mistake("there is nothing to serve; name a model with --model".to_owned()).into());
     }
-    let (engine, replicas) = (args.engine, args.replicas.max(1) as usize);
-    let loader: Loader =
-        Arc::new(move |package| (0..replicas).map(|_| Predictor::load(package, engine, &device)).collect());
+    let engine = args.engine;
+    let loader: Loader = Arc::new(move |package| Predictor::load(package, engine, &device));
     let mut server = Server::new(home.clone(), loader, settings(args, &spec))
         .with_keys(keys)
         .with_keeper(Arc::new(Intake(Inbox::new(home.root()))))
@@ -73,12 +72,7 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
         server = server.with_recorder(log.share, Arc::new(Written(journal)));
     }
     let catalog = server.catalog();
-    let mut first = None;
-    for model in &spec.models {
-        let name = catalog.load(model)?;
-        tell(ui, &catalog, &name);
-        first.get_or_insert(name);
-    }
+    let names = load(&spec, &catalog, ui)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let at = |port: u16| SocketAddr::new(args.host, port);
     let doors = Doors {
@@ -97,7 +91,7 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
         if let Some(admin) = opened.admin {
             ui.line(format!("admin   http://{admin}"));
         }
-        let next = first.map_or("models".to_owned(), |name| format!("models/{name}"));
+        let next = names.first().map_or("models".to_owned(), |name| format!("models/{name}"));
         ui.line(format!("next    curl -s {scheme}://{address}/v1/{next}"));
     };
     runtime.block_on(async {
@@ -117,7 +111,11 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
 
 fn settings(args: &ServeArgs, spec: &Serve) -> Settings {
     Settings {
-        limits: Limits { queue: args.queue as usize, batch_rows: args.batch_rows as usize },
+        limits: Limits {
+            queue: args.queue as usize,
+            batch_rows: args.batch_rows as usize,
+            replicas: args.replicas as usize,
+        },
         body_bytes: (args.body_mib as usize) << 20,
         timeout: Duration::from_secs(u64::from(args.timeout)),
         lame_duck: Duration::from_secs(u64::from(args.lame_duck)),
@@ -151,11 +149,17 @@ fn spec(args: &ServeArgs) -> Result<Serve> {
     Ok(spec)
 }
 
-fn tell(ui: Ui, catalog: &Catalog, name: &str) {
-    let Some(told) = catalog.told(name) else { return };
-    for line in told {
-        ui.line(format!("model   {line}"));
+/// Loads all models and tells of them; their names.
+fn load(spec: &Serve, catalog: &Catalog, ui: Ui) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for model in &spec.models {
+        let name = catalog.load(model)?;
+        for line in catalog.told(&name).unwrap_or_default() {
+            ui.line(format!("model   {line}"));
+        }
+        names.push(name);
     }
+    Ok(names)
 }
 
 /// Reads the config again whenever the process is told to (SIGHUP). What is wrong in it changes nothing.
@@ -170,13 +174,7 @@ async fn reloads(mut hangup: tokio::signal::unix::Signal, args: ServeArgs, catal
 }
 
 fn reload(args: &ServeArgs, catalog: &Catalog, ui: Ui) -> Result<()> {
-    let spec = spec(args)?;
-    let mut kept = Vec::new();
-    for model in &spec.models {
-        let name = catalog.load(model)?;
-        tell(ui, catalog, &name);
-        kept.push(name);
-    }
+    let kept = load(&spec(args)?, catalog, ui)?;
     for name in catalog.names().iter().filter(|name| !kept.contains(name)) {
         catalog.unload(name);
         ui.line(format!("unload  {name}"));

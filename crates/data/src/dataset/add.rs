@@ -73,19 +73,17 @@ impl Datasets {
             watch,
         };
         let runtime = runtime(&request.label())?;
+        let about = About { licence: parent.licence.clone(), updates: parent.updates.clone() };
         if let Some((taken, collected)) = self.pushed(&parent, &request)? {
-            let about = About { licence: parent.licence.clone(), updates: parent.updates.clone() };
             let added =
                 self.keep(name, &request, &about, Some(&parent), Collection::new(collected, runtime))?;
             taken.done()?;
             return Ok(added);
         }
-        let pushed = parent.dataset.files.iter().any(|file| file.name.starts_with("pushed-"));
-        if pushed && parent.watermark.is_none() {
+        if parent.pushed.is_some() && parent.watermark.is_none() {
             // The source has not the rows that were pushed: collected again, they would be gone.
             return Ok(Added::Same(Box::new(parent)));
         }
-        let about = About { licence: parent.licence.clone(), updates: parent.updates.clone() };
         let collected = runtime.block_on(request.collect_after(parent.watermark.as_deref()));
         let mut collected = match collected {
             // Nothing is beyond the watermark.
@@ -169,6 +167,7 @@ impl Datasets {
                 .map(|root| std::path::absolute(root).unwrap_or(root.clone()))
                 .collect(),
             watermark: opened.position.or(watermark),
+            pushed: opened.pushed.or_else(|| parent.and_then(|parent| parent.pushed.clone())),
             licence: about.licence.clone(),
             updates: about.updates.clone(),
             expect: request.expect.to_vec(),

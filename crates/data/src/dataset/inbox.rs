@@ -309,6 +309,8 @@ fn whole_lines(file: &mut File) -> std::io::Result<u64> {
 /// Rows that were taken in, set aside so that none is added: made into a version, they go.
 pub(super) struct Taken {
     pub path: PathBuf,
+    /// Which ones: equal rows may be pushed again, so their content does not tell.
+    pub id: String,
 }
 
 impl Taken {
@@ -319,12 +321,22 @@ impl Taken {
             return Ok(None);
         }
         let _lock = lock(&folder)?;
-        let (rows, taken) = (folder.join("rows.jsonl"), folder.join("taken.jsonl"));
         // What an earlier attempt set aside goes first.
-        if !taken.exists() && rows.exists() {
-            std::fs::rename(&rows, &taken).map_err(io(&taken))?;
+        for entry in std::fs::read_dir(&folder).map_err(io(&folder))? {
+            let path = entry.map_err(io(&folder))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if let Some(id) = name.strip_prefix("taken-").and_then(|rest| rest.strip_suffix(".jsonl")) {
+                return Ok(Some(Self { id: id.to_owned(), path }));
+            }
         }
-        Ok(taken.exists().then_some(Self { path: taken }))
+        let rows = folder.join("rows.jsonl");
+        if !rows.exists() {
+            return Ok(None);
+        }
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let path = folder.join(format!("taken-{id}.jsonl"));
+        std::fs::rename(&rows, &path).map_err(io(&path))?;
+        Ok(Some(Self { path, id }))
     }
 
     /// A version holds them.

@@ -128,12 +128,14 @@ impl Datasets {
         let io = |source| Error::Io { path: folder.clone(), source };
         std::fs::create_dir_all(&folder).map_err(io)?;
         let staged = tempfile::NamedTempFile::new_in(&folder).map_err(io)?;
-        let sealed = sealed_blob(remote, &file.sha256);
-        if remote.store.head(&sealed).await.is_ok() {
+        if let Err(error) = get_file(remote, &blob(remote, &file.sha256), staged.path(), watch).await {
+            let sealed = sealed_blob(remote, &file.sha256);
+            if remote.store.head(&sealed).await.is_err() {
+                return Err(error);
+            }
             get_file(remote, &sealed, staged.path(), watch).await?;
             return self.blobs().add_sealed(staged, file);
         }
-        get_file(remote, &blob(remote, &file.sha256), staged.path(), watch).await?;
         // Its digest is compared on the way in.
         self.blobs().add(staged.path(), file, &crate::watch::Unwatched)
     }

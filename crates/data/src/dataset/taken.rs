@@ -17,28 +17,27 @@ use crate::watch::Watch;
 const BATCH: usize = 8192;
 
 impl Datasets {
-    /// What was pushed since the last version, with that version before it. The file of pushed rows is
-    /// called by their own digest, so rows that a version holds already are known again after a crash.
+    /// What was pushed since the last version, with that version before it. A version has the id of what it
+    /// took last, so what it holds already is known again after a crash.
     pub(super) fn pushed(
         &self,
         parent: &Manifest,
         request: &Request<'_>,
     ) -> Result<Option<(Taken, Collected)>, Error> {
         let Some(taken) = Taken::of(self, &parent.name)? else { return Ok(None) };
-        let digest = FileVersion::of(&taken.path, request.watch)?.sha256;
-        let name = format!("pushed-{}.parquet", &digest[..16]);
-        if parent.dataset.files.iter().any(|file| file.name == name) {
+        if parent.pushed.as_ref() == Some(&taken.id) {
             taken.done()?;
             return self.pushed(parent, request);
         }
-        let folder = Cache::new(&self.home).folder("pushed", &digest)?;
-        let path = folder.join(&name);
+        let name = format!("pushed-{}.parquet", taken.id);
+        let path = Cache::new(&self.home).folder("pushed", &taken.id)?.join(&name);
         to_parquet(parent, &taken.path, &path)?;
         let (mut files, mut versions) = self.rows_as_parquet(parent, request.watch)?;
         versions.push(FileVersion { name: name.clone(), ..FileVersion::of(&path, request.watch)? });
         files.push(DataFile::named(path, name)?);
         // These are rows after `data.query`.
-        Ok(Some((taken, Collected { files, versions, queried: true, ..Collected::default() })))
+        let pushed = Some(taken.id.clone());
+        Ok(Some((taken, Collected { files, versions, queried: true, pushed, ..Collected::default() })))
     }
 
     /// The files of a version, in the one form that pushed rows have.

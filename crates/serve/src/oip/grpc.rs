@@ -191,7 +191,7 @@ impl GrpcInferenceService for Service {
         self.admit(&request, "", "")?;
         let ModelMetadataRequest { name, version } = request.into_inner();
         let model = self.find(&name, &version)?;
-        let tensors = |specs: Vec<cupola_infer::TensorSpec>| {
+        let tensors = |specs: &[cupola_infer::TensorSpec]| {
             let each = specs.iter().map(|spec| TensorMetadata {
                 name: spec.name.clone(),
                 datatype: data_type(spec).name().to_owned(),
@@ -203,8 +203,8 @@ impl GrpcInferenceService for Service {
             name,
             versions: vec![model.manifest.version.to_string()],
             platform: NAME.to_owned(),
-            inputs: tensors(model.sealed.tensor_inputs()),
-            outputs: tensors(model.sealed.tensor_outputs()),
+            inputs: tensors(&model.sealed.inputs),
+            outputs: tensors(&model.sealed.outputs),
         }))
     }
 
@@ -267,7 +267,7 @@ impl GrpcInferenceService for Service {
             _ => proto::DataType::TypeFp32 as i32,
         };
         let dims = |spec: &cupola_infer::TensorSpec| shape(spec).split_off(1);
-        let (inputs, outputs) = (model.sealed.tensor_inputs(), model.sealed.tensor_outputs());
+        let (inputs, outputs) = (&model.sealed.inputs, &model.sealed.outputs);
         let input = |spec: &cupola_infer::TensorSpec| ModelInput {
             name: spec.name.clone(),
             data_type: kind(spec),

@@ -95,7 +95,7 @@ async fn model_ready(State(app): State<App>, Path(at): Path<At>) -> StatusCode {
 
 async fn metadata(State(app): State<App>, Path(at): Path<At>) -> Result<Json<Value>, Wrong> {
     let model = at.find(&app)?;
-    let tensors = |specs: Vec<cupola_infer::TensorSpec>| -> Vec<Value> {
+    let tensors = |specs: &[cupola_infer::TensorSpec]| -> Vec<Value> {
         let each = specs.iter().map(
             |spec| json!({ "name": spec.name, "datatype": data_type(spec).name(), "shape": shape(spec) }),
         );
@@ -105,14 +105,14 @@ async fn metadata(State(app): State<App>, Path(at): Path<At>) -> Result<Json<Val
         "name": at.name,
         "versions": [model.manifest.version.to_string()],
         "platform": NAME,
-        "inputs": tensors(model.sealed.tensor_inputs()),
-        "outputs": tensors(model.sealed.tensor_outputs()),
+        "inputs": tensors(&model.sealed.inputs),
+        "outputs": tensors(&model.sealed.outputs),
     })))
 }
 
 async fn config(State(app): State<App>, Path(at): Path<At>) -> Result<Json<Value>, Wrong> {
     let model = at.find(&app)?;
-    let tensors = |specs: Vec<cupola_infer::TensorSpec>| -> Vec<Value> {
+    let tensors = |specs: &[cupola_infer::TensorSpec]| -> Vec<Value> {
         let each = specs.iter().map(|spec| {
             let kind = match data_type(spec) {
                 DataType::Bytes => "STRING".to_owned(),
@@ -127,8 +127,8 @@ async fn config(State(app): State<App>, Path(at): Path<At>) -> Result<Json<Value
         "platform": NAME,
         "backend": NAME,
         "max_batch_size": app.settings.limits.batch_rows,
-        "input": tensors(model.sealed.tensor_inputs()),
-        "output": tensors(model.sealed.tensor_outputs()),
+        "input": tensors(&model.sealed.inputs),
+        "output": tensors(&model.sealed.outputs),
     })))
 }
 
@@ -262,7 +262,7 @@ fn parts<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<(&'a [u8], &'a [u8])
 
 /// A body without JSON is the one tensor of a model, one row of it.
 fn bare<'a>(model: &Model, raw: &[u8]) -> Result<Request<'a>, Refusal> {
-    let specs = model.sealed.tensor_inputs();
+    let specs = &model.sealed.inputs;
     let [spec] = specs.as_slice() else {
         return Err(bad(format!("a bare tensor is for models with one input; this one has {}", specs.len())));
     };
