@@ -230,6 +230,27 @@ fn an_index_that_is_built_while_others_publish_has_all_of_them() {
 }
 
 #[test]
+fn an_alias_that_moves_while_a_process_waits_for_the_index_is_not_moved_back() {
+    let folder = temporary();
+    let home = Home::new(folder.path().into());
+    let first = seal(&home, "m", b"one");
+    let mut index = Index::open(&home).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(home.index());
+    let mut held = runtime.block_on(sqlx::ConnectOptions::connect(&options)).unwrap();
+    runtime.block_on(sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut held)).unwrap();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| index.package(&home, &first));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        seal(&home, "m", b"two");
+        runtime.block_on(sqlx::raw_sql("COMMIT").execute(&mut held)).unwrap();
+        waits.join().unwrap().unwrap();
+    });
+    let rows = Index::open(&home).unwrap().packages().unwrap();
+    assert_eq!((rows[0].version, rows[0].aliases.len()), (1, 0), "{rows:?}");
+}
+
+#[test]
 fn no_manifest_breaks_its_reader() {
     let folder = temporary();
     let home = Home::new(folder.path().into());
