@@ -155,7 +155,7 @@ pub struct ModelArgs {
     pub model: String,
     #[command(flatten)]
     pub device: DeviceArg,
-    /// auto (the faster one, measured), burn or candle
+    /// auto (the faster one, measured), burn, candle, or int8 (candle in 8 bits: faster, not exact)
     #[arg(long, default_value = "auto")]
     pub engine: EngineChoice,
 }

@@ -1,6 +1,7 @@
 //! The candle engine: the same layers on the same weights, CPU only.
 
 mod attention;
+mod kernel;
 mod op;
 mod recurrent;
 mod series;
@@ -12,8 +13,12 @@ use cupola_spec::{Block, Head, TableStem};
 
 use crate::engine::Engine;
 use crate::error::Error;
+use kernel::Linear;
+pub(crate) use kernel::Precision;
 use op::{Flow, Op, run};
 
+/// Weights times values that go in, from which on a forward pass is worth more than one thread.
+const POOLED: usize = 1 << 26;
 /// Keeps a logarithm finite.
 const TINY: f64 = 1e-12;
 
@@ -26,6 +31,9 @@ pub struct CandleEngine {
     level: Option<usize>,
     trims: bool,
     output: usize,
+    precision: Precision,
+    /// How many it has.
+    weights: usize,
 }
 
 /// A source with its weights.
@@ -37,7 +45,7 @@ struct SourceOps {
 }
 
 enum HeadOp {
-    Vector(Op),
+    Vector(Linear),
     Identity,
     /// `[members, in, out]` and `[members, 1, out]`
     Members(Tensor, Tensor, Vec<LogitPart>),
@@ -47,6 +55,7 @@ enum HeadOp {
 pub(crate) struct Named<'a> {
     architecture: &'a Architecture,
     weights: &'a StateDict,
+    precision: Precision,
 }
 
 impl Named<'_> {
@@ -56,12 +65,30 @@ impl Named<'_> {
         let array = self.weights.get(&name).ok_or(cupola_nn::Error::Missing { name })?;
         Ok(Tensor::from_vec(array.data.clone(), array.shape.clone(), &Device::Cpu)?)
     }
+
+    /// The linear maps at these places as one: what they make lies side by side.
+    pub(crate) fn linear(&self, places: &[&str], bias: bool) -> Result<Linear, Error> {
+        let (mut weight, mut biases, mut input) = (Vec::new(), Vec::new(), 0);
+        for place in places {
+            let part = self.get(place, "weight")?;
+            input = part.dim(1)?;
+            weight.extend(part.flatten_all()?.to_vec1::<f32>()?);
+            if bias {
+                biases.extend(self.get(place, "bias")?.to_vec1::<f32>()?);
+            }
+        }
+        Ok(Linear::new(&weight, bias.then_some(biases), input, self.precision))
+    }
 }
 
 impl CandleEngine {
     /// Reads the weights in `PyTorch`'s names and layouts.
-    pub fn new(architecture: &Architecture, weights: &StateDict) -> Result<Self, Error> {
-        let named = Named { architecture, weights };
+    pub fn new(
+        architecture: &Architecture,
+        weights: &StateDict,
+        precision: Precision,
+    ) -> Result<Self, Error> {
+        let named = Named { architecture, weights, precision };
         let several = architecture.sources.len() > 1;
         let sources = architecture.sources.iter().map(|source| {
             let prefix = if several { source.prefix() } else { String::new() };
@@ -70,7 +97,10 @@ impl CandleEngine {
         let sources = sources.collect::<Result<_, _>>()?;
         let trunk = op::ops(&named, "trunk", &architecture.trunk)?;
         let head = match architecture.head {
-            Head::Vector | Head::Steps => HeadOp::Vector(op::linear(&named, "head", true)?),
+            // Small, and what follows it are the answers: exact.
+            Head::Vector | Head::Steps => {
+                HeadOp::Vector(Named { precision: Precision::Float, ..named }.linear(&["head"], true)?)
+            }
             Head::Identity => HeadOp::Identity,
             Head::Members => {
                 let bias = named.get("head", "bias")?.unsqueeze(1)?;
@@ -78,21 +108,39 @@ impl CandleEngine {
             }
         };
         let Architecture { level, output, stacked, .. } = *architecture;
-        Ok(Self { sources, stacked, trunk, head, level, trims: architecture.trims(), output })
+        let trims = architecture.trims();
+        let weights = weights.names().filter_map(|name| weights.get(name)).map(|w| w.data.len()).sum();
+        Ok(Self { sources, stacked, trunk, head, level, trims, output, precision, weights })
     }
 }
 
 impl Engine for CandleEngine {
     fn name(&self) -> String {
-        "candle on the CPU".to_owned()
+        match self.precision {
+            Precision::Float => "candle on the CPU".to_owned(),
+            Precision::Int8 => "candle on the CPU in 8 bits".to_owned(),
+        }
     }
 
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
         let examples = if self.trims { examples.trimmed() } else { examples };
+        let tokens = (examples.dense.len() + examples.indices.len()).max(1);
+        if self.weights.saturating_mul(tokens) < POOLED {
+            return self.logits(&examples);
+        }
+        // Inside the pool: what is shared out from outside of it costs two threads' waking each time.
+        let this = &*self;
+        rayon::scope(|_| this.logits(&examples))
+    }
+}
+
+impl CandleEngine {
+    /// Logits `[rows, output]` in row-major order.
+    fn logits(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
         let (mut dense, mut index) = (0, 0);
         let mut flows = Vec::with_capacity(self.sources.len());
         for source in &self.sources {
-            flows.push(source.forward(&examples, dense, index)?);
+            flows.push(source.forward(examples, dense, index)?);
             dense += source.source.block.dense_width();
             index += source.source.block.index_width();
         }
@@ -199,7 +247,7 @@ impl HeadOp {
     /// Logits `[rows, output]`.
     fn forward(&self, flow: Flow, output: usize) -> Result<Tensor, candle_core::Error> {
         match self {
-            Self::Vector(op) => Ok(op.forward(flow)?.x),
+            Self::Vector(linear) => kernel::mapped(&flow.x, linear.output, |x| linear.forward(x)),
             Self::Identity => Ok(flow.x),
             Self::Members(weight, bias, parts) => {
                 let x = flow.x.transpose(0, 1)?.contiguous()?.matmul(weight)?.broadcast_add(bias)?;

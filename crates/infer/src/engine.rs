@@ -8,13 +8,18 @@ use cupola_nn::{Architecture, Cache, Input, Network, StateDict, quietly};
 use cupola_prep::{Examples, Layout};
 use serde::Serialize;
 
-use crate::candle::CandleEngine;
+use crate::candle::{CandleEngine, Precision};
 use crate::error::Error;
 
 /// Turns examples into logits.
 pub trait Engine: Send {
     /// `burn` or `candle`, and the device.
     fn name(&self) -> String;
+
+    /// Whether every thread may run it.
+    fn runs_anywhere(&self) -> bool {
+        true
+    }
 
     /// Logits `[rows, output]` in row-major order.
     ///
@@ -45,6 +50,8 @@ pub enum EngineChoice {
     Burn,
     /// candle, on the CPU.
     Candle,
+    /// candle, on the CPU, with linear maps in 8 bits: smaller and faster, and not exact.
+    Int8,
 }
 
 impl FromStr for EngineChoice {
@@ -55,7 +62,8 @@ impl FromStr for EngineChoice {
             "auto" => Ok(Self::Auto),
             "burn" => Ok(Self::Burn),
             "candle" => Ok(Self::Candle),
-            _ => Err(format!("`{text}` is no engine; use auto, burn or candle")),
+            "int8" => Ok(Self::Int8),
+            _ => Err(format!("`{text}` is no engine; use auto, burn, candle or int8")),
         }
     }
 }
@@ -82,6 +90,7 @@ struct BurnEngine {
     network: Network,
     device: Device,
     device_name: String,
+    on_gpu: bool,
     /// Whether the network is one that keeps something.
     caches: bool,
 }
@@ -89,6 +98,10 @@ struct BurnEngine {
 impl Engine for BurnEngine {
     fn name(&self) -> String {
         format!("burn on {}", self.device_name)
+    }
+
+    fn runs_anywhere(&self) -> bool {
+        !self.on_gpu
     }
 
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
@@ -131,9 +144,11 @@ pub(crate) fn build(
 ) -> Result<(Box<dyn Engine>, EngineReport), Error> {
     let burn = || -> Result<BurnEngine, Error> {
         let network = Network::load(architecture, weights.clone(), &device.device)?;
+        let on_gpu = device.is_gpu();
         let (device, device_name) = (device.device.clone(), device.name.clone());
-        Ok(BurnEngine { network, device, device_name, caches: architecture.caches() })
+        Ok(BurnEngine { network, device, device_name, on_gpu, caches: architecture.caches() })
     };
+    let candle = |precision| CandleEngine::new(architecture, weights, precision);
     let only = |engine: Box<dyn Engine>, why: &str| {
         let report = EngineReport {
             engine: engine.name(),
@@ -146,9 +161,15 @@ pub(crate) fn build(
     };
     match choice {
         EngineChoice::Burn => Ok(only(Box::new(burn()?), "asked for")),
-        EngineChoice::Candle => Ok(only(Box::new(CandleEngine::new(architecture, weights)?), "asked for")),
+        EngineChoice::Candle => Ok(only(Box::new(candle(Precision::Float)?), "asked for")),
+        EngineChoice::Int8 => {
+            let (mut exact, mut small) = (candle(Precision::Float)?, candle(Precision::Int8)?);
+            let [a, b] = [&mut exact, &mut small].map(|engine| engine.forward(sample(architecture, 1)));
+            let (engine, report) = only(Box::new(small), "asked for");
+            Ok((engine, EngineReport { max_difference: Some(difference(&a?, &b?)), ..report }))
+        }
         EngineChoice::Auto => {
-            let candle = Box::new(CandleEngine::new(architecture, weights)?);
+            let candle = Box::new(candle(Precision::Float)?);
             choose(Box::new(burn()?), candle, device.is_gpu(), architecture)
         }
     }
@@ -162,7 +183,7 @@ fn choose(
     on_gpu: bool,
     architecture: &Architecture,
 ) -> Result<(Box<dyn Engine>, EngineReport), Error> {
-    let (mut difference, mut scale) = (0.0, 1.0);
+    let (mut most, mut scale) = (0.0, 1.0);
     // A GPU takes other kernels for one row than for many.
     // Long texts take long: fewer of them tell as much.
     let width = architecture.dense_width() + architecture.index_sizes().len();
@@ -170,15 +191,15 @@ fn choose(
         let sample = sample(architecture, rows);
         let b = contained(candle.as_mut(), |engine| engine.forward(sample.clone()))?;
         scale = b.iter().map(|x| x.abs()).fold(scale, f32::max);
-        difference = match contained(burn.as_mut(), |engine| engine.forward(sample)) {
-            Ok(a) => a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(difference, worse),
+        most = match contained(burn.as_mut(), |engine| engine.forward(sample)) {
+            Ok(a) => worse(most, difference(&a, &b)),
             Err(_) if on_gpu => f32::INFINITY,
             Err(error) => return Err(error),
         };
     }
     let sample = sample(architecture, 1);
     let allowed = if on_gpu { 2e-2 } else { 1e-4 };
-    let agree = difference <= allowed * scale;
+    let agree = most <= allowed * scale;
     let burn_us = if agree { Some(time(burn.as_mut(), &sample)?) } else { None };
     let candle_us = time(candle.as_mut(), &sample)?;
     let (engine, why) = match (agree, on_gpu) {
@@ -194,9 +215,14 @@ fn choose(
         why: why.to_owned(),
         burn_us,
         candle_us: Some(candle_us),
-        max_difference: Some(difference).filter(|x| x.is_finite()),
+        max_difference: Some(most).filter(|x| x.is_finite()),
     };
     Ok((engine, report))
+}
+
+/// The largest between two engines' logits.
+fn difference(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, worse)
 }
 
 /// The larger one; NaN is larger than anything.

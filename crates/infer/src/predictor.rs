@@ -71,6 +71,11 @@ impl Predictor {
         }
     }
 
+    /// Whether every thread may run it: a GPU's streams and pools are a thread's own.
+    pub fn runs_anywhere(&self) -> bool {
+        self.engine.runs_anywhere()
+    }
+
     /// Raw logits of the engine, of a language model for every token.
     ///
     /// # Errors

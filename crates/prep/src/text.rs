@@ -28,7 +28,10 @@ const UNKNOWN: &str = "[UNK]";
 /// A tokenizer, sealed as Hugging Face's `tokenizer.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Value", into = "Value")]
-pub struct FittedTokenizer(Arc<Tokenizer>);
+pub struct FittedTokenizer {
+    own: Arc<Tokenizer>,
+    vocabulary: usize,
+}
 
 impl PartialEq for FittedTokenizer {
     fn eq(&self, other: &Self) -> bool {
@@ -41,18 +44,24 @@ impl TryFrom<Value> for FittedTokenizer {
 
     fn try_from(value: Value) -> Result<Self, String> {
         let tokenizer = Tokenizer::from_bytes(value.to_string()).map_err(|e| format!("tokenizer: {e}"))?;
-        Ok(Self(Arc::new(tokenizer)))
+        Ok(Self::new(tokenizer))
     }
 }
 
 impl From<FittedTokenizer> for Value {
     fn from(tokenizer: FittedTokenizer) -> Self {
         // What was parsed from JSON, or trained, is written as JSON.
-        serde_json::to_value(&*tokenizer.0).unwrap_or_default()
+        serde_json::to_value(&*tokenizer.own).unwrap_or_default()
     }
 }
 
 impl FittedTokenizer {
+    fn new(own: Tokenizer) -> Self {
+        // A file's ids need not be dense.
+        let ids = own.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+        Self { own: Arc::new(own), vocabulary: ids + 1 }
+    }
+
     /// Learns the vocabulary from a column of the training rows, or reads the file that is named.
     ///
     /// # Errors
@@ -70,7 +79,7 @@ impl FittedTokenizer {
         }
         let (mut tokenizer, mut trainer) = untrained(spec).map_err(|e| wrong(e.to_string()))?;
         tokenizer.train(&mut trainer, texts.into_iter()).map_err(|e| wrong(e.to_string()))?;
-        Ok(Self(Arc::new(tokenizer)))
+        Ok(Self::new(tokenizer))
     }
 
     /// Reads a `tokenizer.json` of Hugging Face.
@@ -80,14 +89,12 @@ impl FittedTokenizer {
     pub fn read(path: &str) -> Result<Self, String> {
         let tokenizer = Tokenizer::from_file(path)
             .map_err(|e| format!("{path}: {e}; name a `tokenizer.json` of Hugging Face"))?;
-        Ok(Self(Arc::new(plain(tokenizer))))
+        Ok(Self::new(plain(tokenizer)))
     }
 
     /// Different tokens, padding included.
     pub fn vocabulary(&self) -> usize {
-        // A file's ids need not be dense.
-        let ids = self.0.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
-        ids + 1
+        self.vocabulary
     }
 
     /// Indices of a text's tokens: 0 is padding, so token `i` is `i + 1`.
@@ -95,7 +102,7 @@ impl FittedTokenizer {
     /// # Errors
     /// What the tokenizer says.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
-        let encoding = self.0.encode(text, true).map_err(|error| error.to_string())?;
+        let encoding = self.own.encode(text, true).map_err(|error| error.to_string())?;
         Ok(encoding.get_ids().iter().map(|id| id + 1).collect())
     }
 
@@ -106,10 +113,10 @@ impl FittedTokenizer {
     /// What the tokenizer says.
     pub fn encode_within(&self, text: &str, length: usize) -> Result<Vec<u32>, String> {
         let said = |error: tokenizers::Error| error.to_string();
-        let mut encoding = self.0.encode(text, false).map_err(said)?;
-        let around = self.0.get_post_processor().map_or(0, |p| p.added_tokens(false));
+        let mut encoding = self.own.encode(text, false).map_err(said)?;
+        let around = self.own.get_post_processor().map_or(0, |p| p.added_tokens(false));
         encoding.truncate(length.saturating_sub(around), 0, TruncationDirection::Right);
-        let encoding = self.0.post_process(encoding, None, true).map_err(said)?;
+        let encoding = self.own.post_process(encoding, None, true).map_err(said)?;
         Ok(encoding.get_ids().iter().take(length).map(|id| id + 1).collect())
     }
 
@@ -119,7 +126,7 @@ impl FittedTokenizer {
     /// What the tokenizer says.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, String> {
         let ids: Vec<u32> = tokens.iter().filter(|token| **token > 0).map(|token| token - 1).collect();
-        self.0.decode(&ids, false).map_err(|error| error.to_string())
+        self.own.decode(&ids, false).map_err(|error| error.to_string())
     }
 
     pub(crate) fn apply(

@@ -10,7 +10,7 @@ use cupola_infer::{Input, Sealed, Tensor};
 use cupola_prep::{Answer, Label};
 
 use crate::answer::Refusal;
-use crate::batcher::Reply;
+use crate::batcher::{Reply, Submitted};
 use crate::catalog::{Model, Picked};
 use crate::state::Shared;
 
@@ -80,12 +80,13 @@ async fn run(
     model: &Arc<Model>,
     read: impl FnOnce(&Sealed) -> Result<Input, Refusal>,
 ) -> Result<Answered, Refusal> {
+    let _guest = model.batcher.guest();
     let input = read(&model.sealed)?;
     let examples = model.sealed.examples_from(&input).map_err(|error| misfit(&error))?;
     let own = model.sealed.own(&examples);
     model.metrics.prepared(asked.began.elapsed().as_secs_f64());
     let deadline = asked.began + asked.timeout;
-    let Some(waiting) = model.batcher.submit(examples, deadline) else {
+    let Some(submitted) = model.batcher.submit(examples, deadline) else {
         let message = format!("{} requests wait already; try again in a second", app.settings.limits.queue);
         return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", message));
     };
@@ -93,7 +94,12 @@ async fn run(
         let message = format!("no answer within {:?}; send fewer rows or allow more time", asked.timeout);
         Refusal::new(StatusCode::GATEWAY_TIMEOUT, "deadline", message)
     };
-    let reply = tokio::time::timeout_at(deadline.into(), waiting).await.map_err(|_| late())?;
+    let reply = match submitted {
+        Submitted::Done(reply) => Ok(reply),
+        Submitted::Queued(waiting) => {
+            tokio::time::timeout_at(deadline.into(), waiting).await.map_err(|_| late())?
+        }
+    };
     let logits = match reply {
         Ok(reply) => logits(reply)?,
         // Dropped by the engine for its deadline.
@@ -137,7 +143,7 @@ fn compare(app: &Arc<Shared>, shadow: Arc<Model>, input: Input, answered: &Answe
             Err(_) => false,
             Ok(examples) => {
                 let own = shadow.sealed.own(&examples);
-                let Some(waiting) = shadow.batcher.submit(examples, Instant::now() + timeout) else { return };
+                let Some(waiting) = shadow.batcher.queued(examples, Instant::now() + timeout) else { return };
                 let Ok(Ok(logits)) = waiting.await else { return };
                 let found = shadow.sealed.answers(&logits, &own);
                 found.is_ok_and(|found| alike(&expected, &found))

@@ -1,7 +1,8 @@
 //! A model's engines: threads that take what waits, run it as one batch and hand out the logits.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use cupola_infer::{Error, Generation, Piece, Predictor};
 use cupola_prep::Examples;
@@ -49,9 +50,63 @@ struct Text {
     _permit: OwnedSemaphorePermit,
 }
 
+/// A row that takes no longer is run by the thread that has read it, if nobody else waits: handing it to
+/// another thread and back would take as long.
+const QUICK: Duration = Duration::from_micros(250);
+
+/// An engine, for its own thread and for those that run a quick row themselves.
+struct Slot {
+    predictor: Mutex<Predictor>,
+    /// Nanoseconds that a batch of one row took last; 0 before there was one.
+    row: AtomicU64,
+    /// Whether every thread may run it.
+    anywhere: bool,
+}
+
+impl Slot {
+    fn new(predictor: Predictor) -> Self {
+        let anywhere = predictor.runs_anywhere();
+        Self { predictor: Mutex::new(predictor), row: AtomicU64::new(0), anywhere }
+    }
+
+    fn predictor(&self) -> MutexGuard<'_, Predictor> {
+        self.predictor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ran(&self, rows: usize, time: Duration) {
+        if rows == 1 {
+            self.row.store(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+        }
+    }
+
+    fn is_quick(&self) -> bool {
+        let row = self.row.load(Ordering::Relaxed);
+        self.anywhere && row > 0 && Duration::from_nanos(row) <= QUICK
+    }
+}
+
+/// A request's logits, or where they will come.
+pub(crate) enum Submitted {
+    Done(Reply),
+    Queued(oneshot::Receiver<Reply>),
+}
+
+/// A request that is in the house; gone when it is dropped.
+pub(crate) struct Guest(Arc<AtomicUsize>);
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A model's queue; its engines run on threads of their own until the batcher is dropped.
 pub(crate) struct Batcher {
     queue: Arc<Queue<Job>>,
+    engines: Vec<Arc<Slot>>,
+    /// Requests that have come and are not answered.
+    guests: Arc<AtomicUsize>,
+    metrics: ModelMetrics,
     /// Texts that wait or are being made: as many as may wait.
     texts: Arc<Semaphore>,
 }
@@ -68,18 +123,50 @@ impl Batcher {
         metrics: &ModelMetrics,
     ) -> std::io::Result<Self> {
         let texts = Arc::new(Semaphore::new(limits.queue));
-        let this = Self { queue: Arc::new(Queue::new(limits.queue)), texts };
-        for predictor in predictors {
-            let (queue, metrics) = (Arc::clone(&this.queue), metrics.clone());
+        let this = Self {
+            queue: Arc::new(Queue::new(limits.queue)),
+            engines: predictors.into_iter().map(|predictor| Arc::new(Slot::new(predictor))).collect(),
+            guests: Arc::default(),
+            metrics: metrics.clone(),
+            texts,
+        };
+        for slot in &this.engines {
+            let (slot, queue, metrics) = (Arc::clone(slot), Arc::clone(&this.queue), metrics.clone());
             std::thread::Builder::new()
                 .name(format!("engine-{name}"))
-                .spawn(move || work(predictor, &queue, limits.batch_rows, &metrics))?;
+                .spawn(move || work(&slot, &queue, limits.batch_rows, &metrics))?;
         }
         Ok(this)
     }
 
-    /// Admits a request, or gives `None` at once when the queue is full.
-    pub fn submit(&self, examples: Examples, deadline: Instant) -> Option<oneshot::Receiver<Reply>> {
+    /// Counts a request for as long as what this gives is kept.
+    pub fn guest(&self) -> Guest {
+        self.guests.fetch_add(1, Ordering::Relaxed);
+        Guest(Arc::clone(&self.guests))
+    }
+
+    /// Runs a request here and now if it is the only one and a quick one; else admits it, or gives `None` at
+    /// once when the queue is full.
+    pub fn submit(&self, examples: Examples, deadline: Instant) -> Option<Submitted> {
+        if examples.rows == 1 && self.guests.load(Ordering::Relaxed) == 1 {
+            for slot in self.engines.iter().filter(|slot| slot.is_quick()) {
+                if let Ok(mut predictor) = slot.predictor.try_lock() {
+                    let started = Instant::now();
+                    let done = predictor.run(examples);
+                    drop(predictor);
+                    let took = started.elapsed();
+                    slot.ran(1, took);
+                    self.metrics.left_queue(0.0);
+                    self.metrics.ran(1, took.as_secs_f64());
+                    return Some(Submitted::Done(done.map_err(Arc::new)));
+                }
+            }
+        }
+        self.queued(examples, deadline).map(Submitted::Queued)
+    }
+
+    /// Admits a request that nobody waits for.
+    pub fn queued(&self, examples: Examples, deadline: Instant) -> Option<oneshot::Receiver<Reply>> {
         let (reply, answer) = oneshot::channel();
         let job = Rows { examples, queued: Instant::now(), deadline, reply };
         self.queue.push(Job::Rows(job)).ok().map(|()| answer)
@@ -110,7 +197,7 @@ impl Drop for Batcher {
     }
 }
 
-fn work(mut predictor: Predictor, queue: &Queue<Job>, most: usize, metrics: &ModelMetrics) {
+fn work(slot: &Slot, queue: &Queue<Job>, most: usize, metrics: &ModelMetrics) {
     // Texts take turns, a token each, and rows come in between (Yu et al. 2022, "Orca", section 4.1).
     let mut texts: Vec<Text> = Vec::new();
     loop {
@@ -136,9 +223,12 @@ fn work(mut predictor: Predictor, queue: &Queue<Job>, most: usize, metrics: &Mod
             }
         }
         if !batch.is_empty() {
-            run(&mut predictor, batch, most, metrics);
+            run(slot, batch, most, metrics);
         }
-        texts.retain_mut(|text| goes_on(text, &mut predictor));
+        if !texts.is_empty() {
+            let mut predictor = slot.predictor();
+            texts.retain_mut(|text| goes_on(text, &mut predictor));
+        }
     }
 }
 
@@ -159,7 +249,7 @@ fn goes_on(text: &mut Text, predictor: &mut Predictor) -> bool {
     }
 }
 
-fn run(predictor: &mut Predictor, batch: Vec<Rows>, most: usize, metrics: &ModelMetrics) {
+fn run(slot: &Slot, batch: Vec<Rows>, most: usize, metrics: &ModelMetrics) {
     let started = Instant::now();
     let mut parts = Vec::with_capacity(batch.len());
     let mut replies = Vec::with_capacity(batch.len());
@@ -169,8 +259,10 @@ fn run(predictor: &mut Predictor, batch: Vec<Rows>, most: usize, metrics: &Model
         parts.push(job.examples);
     }
     let rows: usize = replies.iter().map(|(rows, _)| rows).sum();
-    let done = forward(predictor, join(parts), most);
-    metrics.ran(rows, started.elapsed().as_secs_f64());
+    let done = forward(&mut slot.predictor(), join(parts), most);
+    let took = started.elapsed();
+    slot.ran(rows, took);
+    metrics.ran(rows, took.as_secs_f64());
     match done {
         Ok(values) => share_out(values, rows, replies),
         Err(error) => {

@@ -5,11 +5,14 @@ use cupola_spec::{Activation, Layer, Take};
 
 use super::Named;
 use super::attention::Attention;
+use super::kernel::{self, Conv, Linear};
 use super::recurrent::Recurrent;
 use super::series;
 use crate::error::Error;
 
 const EPSILON: f64 = 1e-5;
+/// The same for root mean squares.
+const TINY: f32 = 1e-5;
 
 /// A tensor between two layers, batch first; `mask` `[batch, time]` is 1 at padding.
 #[derive(Clone)]
@@ -27,15 +30,8 @@ impl Flow {
 
 /// A layer with its weights.
 pub enum Op {
-    /// `[in, out]` and `[out]`
-    Linear(Tensor, Option<Tensor>),
-    /// `[out, in, k, k]` and `[1, out, 1, 1]`
-    Conv2d {
-        weight: Tensor,
-        bias: Option<Tensor>,
-        stride: usize,
-        padding: usize,
-    },
+    Linear(Linear),
+    Conv2d(Conv),
     /// `[out, in, k]` and `[1, out, 1]`
     Conv1d {
         weight: Tensor,
@@ -45,15 +41,15 @@ pub enum Op {
     },
     /// Batch norm with running statistics is one multiplication and one addition.
     Affine {
-        scale: Tensor,
-        shift: Tensor,
+        scale: Vec<f32>,
+        shift: Vec<f32>,
     },
     LayerNorm {
-        weight: Tensor,
-        bias: Tensor,
-        eps: f64,
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+        eps: f32,
     },
-    RmsNorm(Tensor),
+    RmsNorm(Vec<f32>),
     MaxPool {
         kernel: usize,
         stride: usize,
@@ -90,27 +86,37 @@ pub enum Op {
     Nothing,
 }
 
-pub fn linear(named: &Named<'_>, place: &str, bias: bool) -> Result<Op, Error> {
-    let weight = named.get(place, "weight")?.t()?.contiguous()?;
-    let bias = bias.then(|| named.get(place, "bias")).transpose()?;
-    Ok(Op::Linear(weight, bias))
-}
-
 /// The layers at `prefix.0`, `prefix.1` and so on.
 pub fn ops(named: &Named<'_>, prefix: &str, layers: &[Layer]) -> Result<Vec<Op>, Error> {
-    layers.iter().enumerate().map(|(index, layer)| op(named, &format!("{prefix}.{index}"), layer)).collect()
+    let mut ops = Vec::with_capacity(layers.len());
+    for (index, layer) in layers.iter().enumerate() {
+        let op = op(named, &format!("{prefix}.{index}"), layer)?;
+        // What can be done while the values are near, or by other weights.
+        match (op, ops.last_mut()) {
+            (
+                Op::Activation(function),
+                Some(Op::Linear(Linear { activation, .. }) | Op::Conv2d(Conv { activation, .. })),
+            ) if activation.is_none() => {
+                *activation = Some(function);
+            }
+            (Op::Affine { scale, shift }, Some(Op::Conv2d(conv))) if conv.activation.is_none() => {
+                conv.then(&scale, &shift);
+            }
+            (op, _) => ops.push(op),
+        }
+    }
+    Ok(ops)
 }
 
 fn op(named: &Named<'_>, place: &str, layer: &Layer) -> Result<Op, Error> {
     let get = |part: &str| named.get(place, part);
     Ok(match *layer {
-        Layer::Linear { bias, .. } => linear(named, place, bias)?,
-        Layer::Conv2d { out, stride, padding, bias, .. } => Op::Conv2d {
-            weight: get("weight")?,
-            bias: bias.then(|| Ok::<_, Error>(get("bias")?.reshape((1, out, 1, 1))?)).transpose()?,
-            stride,
-            padding,
-        },
+        Layer::Linear { bias, .. } => Op::Linear(named.linear(&[place], bias)?),
+        Layer::Conv2d { out, kernel, stride, padding, bias } => {
+            let bias = bias.then(|| Ok::<_, Error>(get("bias")?.to_vec1()?)).transpose()?;
+            let weight = get("weight")?.flatten_all()?.to_vec1()?;
+            Op::Conv2d(Conv::new(weight, out, bias, kernel, [stride, padding]))
+        }
         Layer::Conv1d { out, dilation, causal, .. } => {
             Op::Conv1d { weight: get("weight")?, bias: get("bias")?.reshape((1, out, 1))?, dilation, causal }
         }
@@ -118,12 +124,16 @@ fn op(named: &Named<'_>, place: &str, layer: &Layer) -> Result<Op, Error> {
             let deviation = (get("running_var")? + EPSILON)?.sqrt()?;
             let scale = get("weight")?.div(&deviation)?;
             let shift = (get("bias")? - get("running_mean")?.mul(&scale)?)?;
-            Op::Affine { scale, shift }
+            Op::Affine { scale: scale.to_vec1()?, shift: shift.to_vec1()? }
         }
-        Layer::LayerNorm { eps } => {
-            Op::LayerNorm { weight: get("weight")?, bias: get("bias")?, eps: eps.unwrap_or(EPSILON) }
-        }
-        Layer::RmsNorm {} => Op::RmsNorm(get("weight")?),
+        // What is smaller than a float can tell is nothing.
+        #[allow(clippy::cast_possible_truncation)]
+        Layer::LayerNorm { eps } => Op::LayerNorm {
+            weight: get("weight")?.to_vec1()?,
+            bias: get("bias")?.to_vec1()?,
+            eps: eps.unwrap_or(EPSILON) as f32,
+        },
+        Layer::RmsNorm {} => Op::RmsNorm(get("weight")?.to_vec1()?),
         Layer::MaxPool { kernel, stride, padding } => {
             Op::MaxPool { kernel, stride: stride.unwrap_or(kernel), padding }
         }
@@ -199,13 +209,12 @@ impl Op {
 
     fn plain(&self, x: Tensor) -> Result<Tensor, CandleError> {
         match self {
-            Self::Linear(weight, bias) => {
-                let y = x.contiguous()?.broadcast_matmul(weight)?;
-                bias.as_ref().map_or(Ok(y.clone()), |bias| y.broadcast_add(bias))
-            }
-            Self::Conv2d { weight, bias, stride, padding } => {
-                let y = x.conv2d(weight, *padding, *stride, 1, 1)?;
-                bias.as_ref().map_or(Ok(y.clone()), |bias| y.broadcast_add(bias))
+            Self::Linear(linear) => kernel::mapped(&x, linear.output, |x| linear.forward(x)),
+            Self::Conv2d(conv) => {
+                let (rows, channels, height, width) = x.dims4()?;
+                let shape = [channels, height, width];
+                let [out, high, wide] = conv.shape(shape);
+                kernel::made(&x, (rows, out, high, wide), |x| conv.forward(x, shape))
             }
             Self::Conv1d { weight, bias, dilation, causal } => {
                 let reach = (weight.dim(2)? - 1) * dilation;
@@ -215,20 +224,14 @@ impl Op {
             }
             Self::Affine { scale, shift } => {
                 let mut shape = vec![1; x.rank()];
-                shape[1] = scale.elem_count();
-                let scale = scale.reshape(shape.as_slice())?;
-                x.broadcast_mul(&scale)?.broadcast_add(&shift.reshape(shape)?)
+                shape[1] = scale.len();
+                let of = |values: &[f32]| Tensor::from_slice(values, shape.as_slice(), &Device::Cpu);
+                x.broadcast_mul(&of(scale)?)?.broadcast_add(&of(shift)?)
             }
             Self::LayerNorm { weight, bias, eps } => {
-                let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-                let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-                let y = centred.broadcast_div(&(variance + *eps)?.sqrt()?)?;
-                y.broadcast_mul(weight)?.broadcast_add(bias)
+                kernel::changed(&x, |values| kernel::layer_norm(values, weight, bias, *eps))
             }
-            Self::RmsNorm(weight) => {
-                let square = x.sqr()?.mean_keepdim(D::Minus1)?;
-                x.broadcast_div(&(square + EPSILON)?.sqrt()?)?.broadcast_mul(weight)
-            }
+            Self::RmsNorm(weight) => kernel::changed(&x, |values| kernel::rms_norm(values, weight, TINY)),
             Self::MaxPool { kernel, stride, padding } => {
                 pad(&x, *padding)?.max_pool2d_with_stride(*kernel, *stride)
             }
@@ -273,23 +276,16 @@ impl Op {
 }
 
 pub fn sigmoid(x: &Tensor) -> Result<Tensor, CandleError> {
-    (x.neg()?.exp()? + 1.0)?.recip()
+    activate(Activation::Sigmoid, x)
 }
 
 /// Over the last axis.
 pub fn softmax(x: &Tensor) -> Result<Tensor, CandleError> {
-    let exp = x.broadcast_sub(&x.max_keepdim(D::Minus1)?)?.exp()?;
-    exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
+    kernel::changed(x, |values| kernel::softmax(values, x.dims().last().copied().unwrap_or(1)))
 }
 
 fn activate(function: Activation, x: &Tensor) -> Result<Tensor, CandleError> {
-    match function {
-        Activation::Relu => x.relu(),
-        Activation::Gelu => x.gelu_erf(),
-        Activation::Silu => x.silu(),
-        Activation::Tanh => x.tanh(),
-        Activation::Sigmoid => sigmoid(x),
-    }
+    kernel::changed(x, |values| kernel::activate(function, values))
 }
 
 /// Places around an image that no maximum falls on.

@@ -61,6 +61,22 @@ fn examples(architecture: &Architecture, file: &StateDict) -> Examples {
 }
 
 #[test]
+fn eight_bits_stay_near_pytorchs_logits() {
+    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    for (json, bytes) in CASES {
+        let (architecture, weights, file) = case(json, bytes);
+        let expected = &file.get("eval").unwrap().data;
+        let (mut engine, report) = build(EngineChoice::Int8, &architecture, &weights, &device).unwrap();
+        assert!(report.max_difference.is_some() && engine.name().ends_with("in 8 bits"));
+        let found = engine.forward(examples(&architecture, &file)).unwrap();
+        let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|x| x * x).sum::<f32>().sqrt();
+        let off = norm(&mut found.iter().zip(expected).map(|(a, b)| a - b));
+        let off = off / norm(&mut expected.iter().copied());
+        assert!(off < 0.05, "{}: {off}", architecture.family);
+    }
+}
+
+#[test]
 fn both_engines_give_pytorchs_logits() {
     let device = open(Choice::Flex, || Err(String::new())).unwrap();
     for (json, bytes) in CASES {

@@ -1,0 +1,56 @@
+//! Kernels for what candle does in several passes over memory, or on one core.
+//!
+//! They take and give plain rows of values; [`mapped`] makes an operation on tensors of one.
+
+// Vector instructions reach only what is inlined into the function that turns them on: closures, which
+// can be told so, in place of paths to functions.
+#![allow(clippy::inline_always, clippy::needless_for_each)]
+#![allow(clippy::redundant_closure, clippy::redundant_closure_for_method_calls)]
+
+mod attend;
+mod conv;
+mod int8;
+mod matrix;
+mod packed;
+mod rows;
+mod tile;
+
+use candle_core::{Device, Error as CandleError, Storage, Tensor};
+
+pub use attend::Heads;
+pub use conv::Conv;
+pub use matrix::{Linear, Precision};
+pub use rows::{activate, layer_norm, rms_norm, softmax};
+
+/// A function of the values of a tensor as an operation on tensors; the last axis becomes `width` long.
+pub fn mapped(x: &Tensor, width: usize, f: impl FnOnce(&[f32]) -> Vec<f32>) -> Result<Tensor, CandleError> {
+    let mut shape = x.dims().to_vec();
+    if let Some(last) = shape.last_mut() {
+        *last = width;
+    }
+    made(x, shape, f)
+}
+
+/// The same for any shape.
+pub fn made(
+    x: &Tensor,
+    shape: impl Into<candle_core::Shape>,
+    f: impl FnOnce(&[f32]) -> Vec<f32>,
+) -> Result<Tensor, CandleError> {
+    let x = x.contiguous()?;
+    let (storage, layout) = x.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else { candle_core::bail!("a kernel for the CPU") };
+    let (at, count) = (layout.start_offset(), x.elem_count());
+    let values = storage.as_slice::<f32>()?.get(at..at + count).unwrap_or_default();
+    Tensor::from_vec(f(values), shape.into(), &Device::Cpu)
+}
+
+/// The same for a function that changes rows where they lie.
+pub fn changed(x: &Tensor, f: impl FnOnce(&mut [f32])) -> Result<Tensor, CandleError> {
+    let width = x.dims().last().copied().unwrap_or(1);
+    mapped(x, width, |values| {
+        let mut values = values.to_vec();
+        f(&mut values);
+        values
+    })
+}

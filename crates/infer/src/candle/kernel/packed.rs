@@ -1,0 +1,235 @@
+//! Matrices laid out for tiles, and their products.
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::tile::{COLUMNS, Product, Tile};
+
+/// The right side of a product: 16 columns side by side, so that it is read from one end to the other.
+#[derive(Default)]
+pub struct Packed {
+    input: usize,
+    output: usize,
+    /// `[output / 16, input]`, filled up with zeros.
+    blocks: Vec<[f32; COLUMNS]>,
+}
+
+impl Packed {
+    /// Of `output` rows of `input` values, which become columns: a weight as `PyTorch` has it, or keys. Rows are
+    /// `stride` apart.
+    pub fn of_rows(values: &[f32], [output, input]: [usize; 2], stride: usize) -> Self {
+        let mut this = Self::default();
+        this.set_rows(values, [output, input], stride);
+        this
+    }
+
+    /// The same in place of what it holds.
+    pub fn set_rows(&mut self, values: &[f32], [output, input]: [usize; 2], stride: usize) {
+        self.clear(input, output);
+        for (column, row) in values.chunks(stride.max(1)).take(output).enumerate() {
+            let block = &mut self.blocks[column / COLUMNS * input..][..input];
+            block.iter_mut().zip(row).for_each(|(block, value)| block[column % COLUMNS] = *value);
+        }
+    }
+
+    /// In place of what it holds, `input` rows of `output` values: values that are mixed. Rows are `stride` apart.
+    pub fn set_columns(&mut self, values: &[f32], [input, output]: [usize; 2], stride: usize) {
+        self.clear(input, output);
+        for (i, row) in values.chunks(stride.max(1)).take(input).enumerate() {
+            for (block, part) in row[..output].chunks(COLUMNS).enumerate() {
+                self.blocks[block * input + i][..part.len()].copy_from_slice(part);
+            }
+        }
+    }
+
+    /// In place of what it holds, what `tell` sets; zeros elsewhere.
+    pub fn fill(&mut self, input: usize, output: usize, tell: impl FnOnce(&mut Setter<'_>)) {
+        self.clear(input, output);
+        tell(&mut Setter { blocks: &mut self.blocks, input });
+    }
+
+    fn clear(&mut self, input: usize, output: usize) {
+        (self.input, self.output) = (input, output);
+        self.blocks.clear();
+        self.blocks.resize(output.div_ceil(COLUMNS) * input, [0.0; COLUMNS]);
+    }
+
+    /// The product with `rows` rows, which are `stride` apart.
+    pub fn times<'a>(&'a self, x: &'a [f32], rows: usize, stride: usize) -> impl Product + 'a {
+        Times { packed: self, x, rows, stride }
+    }
+}
+
+/// Sets single values.
+pub struct Setter<'a> {
+    blocks: &'a mut [[f32; COLUMNS]],
+    input: usize,
+}
+
+impl Setter<'_> {
+    #[inline(always)]
+    pub fn set(&mut self, row: usize, column: usize, value: f32) {
+        self.blocks[column / COLUMNS * self.input + row][column % COLUMNS] = value;
+    }
+}
+
+struct Times<'a> {
+    packed: &'a Packed,
+    x: &'a [f32],
+    rows: usize,
+    stride: usize,
+}
+
+impl Product for Times<'_> {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn input(&self) -> usize {
+        self.packed.input
+    }
+
+    fn output(&self) -> usize {
+        self.packed.output
+    }
+
+    fn tile(&self, rows: Range<usize>, blocks: Range<usize>, out: &mut Tile) {
+        let input = self.packed.input;
+        let job = Job {
+            x: &self.x[rows.start * self.stride..],
+            stride: self.stride,
+            blocks: &self.packed.blocks[blocks.start * input..blocks.end * input],
+            input,
+            shape: [rows.len(), blocks.len()],
+            out,
+        };
+        Arch::new().dispatch(job);
+    }
+}
+
+/// A tile for whichever vectors the processor has.
+struct Job<'a> {
+    x: &'a [f32],
+    stride: usize,
+    blocks: &'a [[f32; COLUMNS]],
+    input: usize,
+    shape: [usize; 2],
+    out: &'a mut Tile,
+}
+
+impl WithSimd for Job<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        macro_rules! of {
+            ($([$rows:literal, $blocks:literal])*) => {
+                match self.shape {
+                    $([$rows, $blocks] => self.sums::<S, $rows, $blocks, 1>(simd, 0),)*
+                    _ => {}
+                }
+            };
+        }
+        // Half the registers, of half the width: block by block.
+        macro_rules! each {
+            ($vectors:literal, $($rows:literal)*) => {
+                for block in 0..self.shape[1] {
+                    match self.shape[0] {
+                        $($rows => self.sums::<S, $rows, 1, $vectors>(simd, block),)*
+                        _ => {}
+                    }
+                }
+            };
+        }
+        match S::F32_LANES {
+            16 => of!([1, 1] [2, 1] [3, 1] [4, 1] [5, 1] [6, 1] [1, 2] [2, 2] [3, 2] [4, 2] [5, 2] [6, 2]
+                [1, 3] [2, 3] [3, 3] [4, 3] [5, 3] [6, 3] [1, 4] [2, 4] [3, 4] [4, 4] [5, 4] [6, 4]),
+            8 => each!(2, 1 2 3 4 5 6),
+            4 => each!(4, 1 2 3 4 5 6),
+            _ => each!(16, 1 2 3 4 5 6),
+        }
+    }
+}
+
+impl Job<'_> {
+    /// Sums of `ROWS` rows and `BLOCKS` blocks from `first` on, each in `VECTORS` vectors.
+    #[inline(always)]
+    fn sums<S: Simd, const ROWS: usize, const BLOCKS: usize, const VECTORS: usize>(
+        &mut self,
+        simd: S,
+        first: usize,
+    ) {
+        let input = self.input;
+        let rows: [&[f32]; ROWS] = std::array::from_fn(
+            #[inline(always)]
+            |row| &self.x[row * self.stride..][..input],
+        );
+        let blocks: [&[[f32; COLUMNS]]; BLOCKS] = std::array::from_fn(
+            #[inline(always)]
+            |block| &self.blocks[(first + block) * input..][..input],
+        );
+        let mut sums = [[[simd.splat_f32s(0.0); VECTORS]; BLOCKS]; ROWS];
+        for i in 0..input {
+            let mut weights = [[simd.splat_f32s(0.0); VECTORS]; BLOCKS];
+            for (weights, block) in weights.iter_mut().zip(&blocks) {
+                weights.copy_from_slice(S::as_simd_f32s(&block[i]).0);
+            }
+            for (sums, row) in sums.iter_mut().zip(&rows) {
+                let x = simd.splat_f32s(row[i]);
+                for (sums, weights) in sums.iter_mut().zip(&weights) {
+                    for (sum, weight) in sums.iter_mut().zip(weights) {
+                        *sum = simd.mul_add_e_f32s(x, *weight, *sum);
+                    }
+                }
+            }
+        }
+        for (out, sums) in self.out.iter_mut().zip(&sums) {
+            for (out, sums) in out[first..].iter_mut().zip(sums) {
+                S::as_mut_simd_f32s(out).0.copy_from_slice(sums);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tile::{part, product};
+    use super::*;
+
+    fn values(count: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i as f32 + 1.0) * 12.9898).sin()).collect()
+    }
+
+    #[test]
+    fn products_are_the_sums_that_they_stand_for() {
+        for (rows, input, output) in [(1, 1, 1), (3, 5, 17), (7, 64, 48), (50, 130, 165), (5, 700, 300)] {
+            // Rows that are apart.
+            let (stride, wide) = (input + 3, output + 2);
+            let x = values(rows * stride);
+            let weight = values(output * stride);
+            let across = values(input * wide);
+            let exact = |row: usize, column: usize, turned: bool| -> f32 {
+                let of = |i: usize| {
+                    if turned { across[i * wide + column] } else { weight[column * stride + i] }
+                };
+                (0..input).map(|i| x[row * stride + i] * of(i)).sum()
+            };
+            let mut packed = Packed::of_rows(&weight, [output, input], stride);
+            for turned in [false, true] {
+                if turned {
+                    packed.set_columns(&across, [input, output], wide);
+                }
+                let of = packed.times(&x, rows, stride);
+                let (mut found, mut alone) = (vec![0.0; rows * output], vec![0.0; rows * output]);
+                product(&of, &mut found);
+                part(&of, 0..rows, 0..output.div_ceil(COLUMNS), &mut alone, output);
+                assert_eq!(found, alone);
+                for (at, found) in found.iter().enumerate() {
+                    let exact = exact(at / output, at % output, turned);
+                    assert!((found - exact).abs() < 1e-4 * input as f32, "{at}: {found}, exactly {exact}");
+                }
+            }
+        }
+    }
+}
