@@ -149,6 +149,91 @@ fn a_server_with_keys_answers_those_who_have_one() {
 }
 
 #[test]
+fn tokens_of_a_provider_open_what_their_scopes_say() {
+    let golden: Value = serde_json::from_str(include_str!("../crates/serve/src/golden/jwt.json")).unwrap();
+    let place = place();
+    place.write("jwks.json", golden["jwks"].to_string());
+    let jwt = "[jwt]\nissuer = 'https://id.example'\naudience = 'cupola'\njwks = 'jwks.json'\nrate = 5.0\n";
+    place.write("serve.toml", format!("[[model]]\nserve = 'blobs'\n{jwt}"));
+    let server = place.serve(&["--config", "serve.toml"]);
+    let ask = |path: &str, token: Option<&str>| {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<(&str, &str)> = bearer.iter().map(|b| ("authorization", b.as_str())).collect();
+        server.post(path, rows(), &headers).status
+    };
+    let good = |name: &str| golden["good"][name].as_str().unwrap();
+    assert_eq!(ask(PREDICT, None), 401);
+    assert_eq!(ask(PREDICT, Some(good("RS256"))), 200);
+    assert_eq!(ask(PREDICT, Some(good("EdDSA"))), 200);
+    assert_eq!(ask("/v1/models/other/predict", Some(good("ES256"))), 403);
+    assert_eq!(ask("/v2/repository/models/blobs/unload", Some(good("ES256"))), 403);
+    for bad in golden["bad"].as_object().unwrap().values() {
+        assert_eq!(ask(PREDICT, bad.as_str()), 401);
+    }
+    // All of them are the same subject.
+    assert!((0..10).any(|_| ask(PREDICT, Some(good("PS256"))) == 429));
+    place.write("jwks.json", "{}");
+    let said = place.run(&["serve", "--config", "serve.toml", "--device", "flex", "--port", "0"]);
+    assert!(
+        said.code == Some(2) && said.err.contains("jwks.json: it is no JWK set; check `[jwt]`"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn what_became_of_predictions_is_kept_beside_them() {
+    let place = place();
+    let server = place.serve(&["--model", "blobs"]);
+    let asked = server.post(PREDICT, rows(), &[]).json();
+    let id = asked["request_id"].as_str().unwrap();
+    let (path, target) = ("/v1/models/blobs/feedback", asked["predictions"][0].as_object().unwrap());
+    let target = target.keys().next().unwrap().clone();
+    let body = |row: Value| json!({ "rows": [row] }).to_string();
+    let kept = server.post(path, body(json!({ "request_id": id, &target: "a" })), &[]);
+    assert_eq!((kept.status, kept.json()["kept"].as_u64()), (200, Some(1)), "{}", kept.text);
+    let lines = format!("{{\"request_id\": \"r\", \"row\": 2, \"{target}\": \"b\"}}\n").repeat(3);
+    let kept = server.post(path, lines, &[("content-type", "application/x-ndjson")]);
+    assert_eq!(kept.json()["kept"], 3, "{}", kept.text);
+    let wrong = [
+        (json!({ &target: "a" }), "rows[0].request_id"),
+        (json!({ "request_id": id }), target.as_str()),
+        (json!({ "request_id": id, "row": 0, &target: "a" }), "rows[0].row"),
+        (json!({ "request_id": id, format!("{target}s"): "a" }), "did you mean"),
+        (json!({ "request_id": id, &target: [1] }), "no value of this target"),
+    ];
+    for (row, why) in wrong {
+        let answer = server.post(path, body(row), &[]);
+        assert!(answer.status == 422 && answer.text.contains(why), "{why}: {}", answer.text);
+    }
+    assert_eq!(server.post(path, "{", &[]).status, 400);
+    assert_eq!(server.post("/v1/models/none/feedback", body(json!({})), &[]).status, 404);
+    let text = place.read(".cupola/feedback/blobs.jsonl");
+    let kept: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((kept.len(), &kept[0]["request"], &kept[0]["row"]), (4, &json!(id), &json!(1)));
+    assert_eq!((&kept[3]["row"], &kept[3]["targets"][&target]), (&json!(2), &json!("b")));
+}
+
+#[test]
+fn only_signed_packages_are_served_where_signers_are_named() {
+    let place = place();
+    let key = include_str!("../crates/registry/src/golden/signer.pub").trim();
+    place.write("serve.toml", format!("trusted = ['{key}']\n[[model]]\nserve = 'blobs'\n"));
+    let args = ["serve", "--config", "serve.toml", "--device", "flex", "--port", "0"];
+    let said = place.run(&args);
+    assert!(said.code == Some(2) && said.err.contains("there is no signature; sign it with"), "{}", said.err);
+    // Of another manifest.
+    place.write(
+        ".cupola/models/blobs/3/manifest.json.minisig",
+        include_str!("../crates/registry/src/golden/manifest.json.minisig"),
+    );
+    let said = place.run(&args);
+    assert!(said.code == Some(2) && said.err.contains("none of the trusted keys"), "{}", said.err);
+    let said = place.run(&["models", "verify", "blobs", "--trusted", key]);
+    assert!(said.code == Some(2) && said.err.contains("none of the trusted keys"), "{}", said.err);
+}
+
+#[test]
 fn tensors_are_answered_in_json_and_in_bytes() {
     let place = place();
     let server = place.serve(&["--model", "blobs:1"]);

@@ -278,10 +278,13 @@ pub enum ModelsCommand {
         /// Name of the alias
         alias: String,
     },
-    /// Check every file's digest
+    /// Check every file's digest, and who signed the package
     Verify {
         /// NAME, NAME@ALIAS, NAME:VERSION or a folder; all packages where left out
         model: Option<String>,
+        /// A public key of minisign that has to have signed it (may be repeated)
+        #[arg(long, value_name = "KEY")]
+        trusted: Vec<String>,
     },
     /// Publish a model of another program, to be served and trained further
     #[command(after_help = "Example:\n  cupola models import --from hf all-MiniLM-L6-v2/ --name minilm")]

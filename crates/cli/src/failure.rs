@@ -34,7 +34,7 @@ fn infer(error: &cupola_infer::Error) -> bool {
 fn record(error: &cupola_registry::Error) -> bool {
     use cupola_registry::Error as E;
     match error {
-        E::Unknown { .. } | E::Reference { .. } | E::Moved { .. } => true,
+        E::Unknown { .. } | E::Reference { .. } | E::Moved { .. } | E::Signature { .. } => true,
         E::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
         _ => false,
     }

@@ -31,6 +31,16 @@ pub enum Error {
         /// Of the file.
         found: String,
     },
+    /// A package that nobody who is trusted has signed.
+    #[error(
+        "{path}: {why}; sign it with `minisign -Sm manifest.json`, or name the signer's key in `trusted`"
+    )]
+    Signature {
+        /// Where the signature is, or was looked for.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A name that is not there.
     #[error("{what} `{name}` is not in {home}{near}; see `{list}`")]
     Unknown {

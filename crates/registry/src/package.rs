@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use minisign_verify::{PublicKey, Signature};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -11,6 +12,9 @@ use crate::alias::Aliases;
 use crate::error::Error;
 use crate::files::{io, read_json, read_limited, sha256_hex, sync_folder, to_json, write_file};
 use crate::home::{Home, now};
+
+/// Largest manifest in bytes.
+const MANIFEST: u64 = 64 << 20;
 
 /// `manifest.json` of a package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -159,6 +163,31 @@ impl Package {
     /// [`Error::Digest`] for the first that differs, [`Error::Io`] for one that is gone.
     pub fn verify(&self) -> Result<(), Error> {
         self.manifest.files.keys().try_for_each(|name| self.read(name).map(drop))
+    }
+
+    /// Checks that one of these public keys of minisign signed the manifest, which has the digests of all other
+    /// files; the signature is `manifest.json.minisig` beside it.
+    ///
+    /// # Errors
+    /// [`Error::Signature`].
+    pub fn verify_signature(&self, trusted: &[String]) -> Result<(), Error> {
+        let path = self.path.join("manifest.json.minisig");
+        let wrong = |why: String| Error::Signature { path: path.clone(), why };
+        let text = read_limited(&path, 1 << 16).map_err(|_| wrong("there is no signature".to_owned()))?;
+        let text = String::from_utf8(text).map_err(|error| wrong(error.to_string()))?;
+        let signature = Signature::decode(&text).map_err(|error| wrong(error.to_string()))?;
+        let manifest = self.path.join("manifest.json");
+        let bytes = read_limited(&manifest, MANIFEST)?;
+        // The manifest that was read before is the one that is signed.
+        let same = serde_json::from_slice::<Manifest>(&bytes).is_ok_and(|manifest| manifest == self.manifest);
+        for key in trusted {
+            let key = PublicKey::from_base64(key)
+                .map_err(|error| wrong(format!("`{key}` is no public key of minisign: {error}")))?;
+            if same && key.verify(&bytes, &signature, false).is_ok() {
+                return Ok(());
+            }
+        }
+        Err(wrong("none of the trusted keys made this signature".to_owned()))
     }
 
     /// A file's bytes, digest checked.

@@ -10,9 +10,10 @@ use cupola_infer::{Input, Sealed, Tensor};
 use cupola_prep::{Answer, Label};
 
 use crate::answer::Refusal;
-use crate::batcher::{Reply, Submitted};
+use crate::batcher::{Ran, Reply, Submitted};
 use crate::catalog::{Model, Picked};
 use crate::state::Shared;
+use crate::traces::{Marks, Told};
 
 /// A request before its body is looked at.
 pub(crate) struct Asked<'a> {
@@ -31,6 +32,7 @@ pub(crate) struct Answered {
     pub model: Arc<Model>,
     pub logits: Vec<f32>,
     pub own: Vec<f32>,
+    marks: Marks,
 }
 
 impl Answered {
@@ -67,6 +69,11 @@ pub(crate) async fn ask(
     let status = done.as_ref().map_or_else(|refusal| refusal.status.as_u16(), |_| 200);
     app.telemetry.answered(asked.name, status);
     model.metrics.answered(asked.began.elapsed().as_secs_f64());
+    if let Some(traces) = &app.traces {
+        let marks = done.as_ref().ok().map(|answered| answered.marks);
+        let (name, version, request) = (asked.name, model.manifest.version, asked.id);
+        traces.note(asked.headers, &Told { name, version, request, status, began: asked.began, marks });
+    }
     let answered = done?;
     if let Some(shadow) = shadow {
         compare(app, shadow, answered.input.clone(), &answered, asked.timeout);
@@ -84,7 +91,8 @@ async fn run(
     let input = read(&model.sealed)?;
     let examples = model.sealed.examples_from(&input).map_err(|error| misfit(&error))?;
     let own = model.sealed.own(&examples);
-    model.metrics.prepared(asked.began.elapsed().as_secs_f64());
+    let prepared = Instant::now();
+    model.metrics.prepared((prepared - asked.began).as_secs_f64());
     let deadline = asked.began + asked.timeout;
     let Some(submitted) = model.batcher.submit(examples, deadline) else {
         let message = format!("{} requests wait already; try again in a second", app.settings.limits.queue);
@@ -100,8 +108,8 @@ async fn run(
             tokio::time::timeout_at(deadline.into(), waiting).await.map_err(|_| late())?
         }
     };
-    let logits = match reply {
-        Ok(reply) => logits(reply)?,
+    let ran = match reply {
+        Ok(reply) => ran(reply)?,
         // Dropped by the engine for its deadline.
         Err(_) if Instant::now() >= deadline => return Err(late()),
         Err(_) => {
@@ -109,10 +117,11 @@ async fn run(
             return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "engine_stopped", message));
         }
     };
-    Ok(Answered { input, model: Arc::clone(model), logits, own })
+    let Ran { logits, started, ended } = ran;
+    Ok(Answered { input, model: Arc::clone(model), logits, own, marks: Marks { prepared, started, ended } })
 }
 
-fn logits(reply: Reply) -> Result<Vec<f32>, Refusal> {
+fn ran(reply: Reply) -> Result<Ran, Refusal> {
     reply.map_err(|error| {
         tracing::error!(%error, "inference failed");
         failed(&error)
@@ -144,8 +153,8 @@ fn compare(app: &Arc<Shared>, shadow: Arc<Model>, input: Input, answered: &Answe
             Ok(examples) => {
                 let own = shadow.sealed.own(&examples);
                 let Some(waiting) = shadow.batcher.queued(examples, Instant::now() + timeout) else { return };
-                let Ok(Ok(logits)) = waiting.await else { return };
-                let found = shadow.sealed.answers(&logits, &own);
+                let Ok(Ok(ran)) = waiting.await else { return };
+                let found = shadow.sealed.answers(&ran.logits, &own);
                 found.is_ok_and(|found| alike(&expected, &found))
             }
         };

@@ -22,8 +22,16 @@ pub struct Limits {
     pub replicas: usize,
 }
 
-/// The logits `[rows, width]` of a request's examples, or why there are none.
-pub(crate) type Reply = Result<Vec<f32>, Arc<Error>>;
+/// The logits of a request's examples, or why there are none.
+pub(crate) type Reply = Result<Ran, Arc<Error>>;
+
+/// Logits, and when they were computed.
+pub(crate) struct Ran {
+    /// `[rows, width]`
+    pub logits: Vec<f32>,
+    pub started: Instant,
+    pub ended: Instant,
+}
 
 /// What waits for an engine.
 enum Job {
@@ -154,10 +162,11 @@ impl Batcher {
                     let started = Instant::now();
                     let done = predictor.run(examples);
                     drop(predictor);
-                    let took = started.elapsed();
-                    slot.ran(1, took);
+                    let ended = Instant::now();
+                    slot.ran(1, ended - started);
                     self.metrics.left_queue(0.0);
-                    self.metrics.ran(1, took.as_secs_f64());
+                    self.metrics.ran(1, (ended - started).as_secs_f64());
+                    let done = done.map(|logits| Ran { logits, started, ended });
                     return Some(Submitted::Done(done.map_err(Arc::new)));
                 }
             }
@@ -260,11 +269,11 @@ fn run(slot: &Slot, batch: Vec<Rows>, most: usize, metrics: &ModelMetrics) {
     }
     let rows: usize = replies.iter().map(|(rows, _)| rows).sum();
     let done = forward(&mut slot.predictor(), join(parts), most);
-    let took = started.elapsed();
-    slot.ran(rows, took);
-    metrics.ran(rows, took.as_secs_f64());
+    let ended = Instant::now();
+    slot.ran(rows, ended - started);
+    metrics.ran(rows, (ended - started).as_secs_f64());
     match done {
-        Ok(values) => share_out(values, rows, replies),
+        Ok(logits) => share_out(Ran { logits, started, ended }, rows, replies),
         Err(error) => {
             let error = Arc::new(error);
             for (_, reply) in replies {
@@ -276,14 +285,15 @@ fn run(slot: &Slot, batch: Vec<Rows>, most: usize, metrics: &ModelMetrics) {
 }
 
 /// Gives each request the logits of its rows.
-fn share_out(values: Vec<f32>, rows: usize, replies: Vec<(usize, oneshot::Sender<Reply>)>) {
-    let width = values.len() / rows.max(1);
+fn share_out(ran: Ran, rows: usize, replies: Vec<(usize, oneshot::Sender<Reply>)>) {
+    let Ran { logits, started, ended } = ran;
+    let width = logits.len() / rows.max(1);
     let alone = replies.len() == 1;
-    let (mut at, mut all) = (0, values);
+    let (mut at, mut all) = (0, logits);
     for (rows, reply) in replies {
         let end = (at + rows * width).min(all.len());
-        let values = if alone { std::mem::take(&mut all) } else { all[at..end].to_vec() };
-        let _ = reply.send(Ok(values));
+        let logits = if alone { std::mem::take(&mut all) } else { all[at..end].to_vec() };
+        let _ = reply.send(Ok(Ran { logits, started, ended }));
         at = end;
     }
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::answer::Refusal;
 use crate::batcher::{Batcher, Limits};
 use crate::error::Error;
+use crate::state::Settings;
 use crate::telemetry::{ModelMetrics, Telemetry};
 
 /// Makes an engine of a package.
@@ -33,6 +34,9 @@ impl Model {
     fn load(package: Package, catalog: &Catalog) -> Result<Arc<Self>, Error> {
         // Every byte is what was published before any of it is used.
         package.verify().map_err(cupola_infer::Error::from)?;
+        if !catalog.trusted.is_empty() {
+            package.verify_signature(&catalog.trusted).map_err(cupola_infer::Error::from)?;
+        }
         let mut predictors = vec![(catalog.loader)(&package)?];
         for _ in 1..catalog.limits.replicas {
             predictors.push((catalog.loader)(&package)?);
@@ -79,14 +83,16 @@ pub struct Catalog {
     home: Home,
     loader: Loader,
     limits: Limits,
+    trusted: Vec<String>,
     telemetry: Arc<Telemetry>,
     served: RwLock<BTreeMap<String, Arc<Served>>>,
 }
 
 impl Catalog {
     /// Without models.
-    pub(crate) fn new(home: Home, loader: Loader, limits: Limits, telemetry: Arc<Telemetry>) -> Self {
-        Self { home, loader, limits, telemetry, served: RwLock::default() }
+    pub(crate) fn new(home: Home, loader: Loader, settings: &Settings, telemetry: Arc<Telemetry>) -> Self {
+        let (limits, trusted) = (settings.limits, settings.trusted.clone());
+        Self { home, loader, limits, trusted, telemetry, served: RwLock::default() }
     }
 
     fn read(&self) -> BTreeMap<String, Arc<Served>> {

@@ -46,6 +46,22 @@ pub enum Error {
         /// What is wrong, with the remedy.
         why: String,
     },
+    /// The public keys of an identity provider.
+    #[error("{from}: {why}; check `[jwt]`")]
+    Jwt {
+        /// Where they were looked for.
+        from: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The collector of traces.
+    #[error("{endpoint}: {why}; name a collector as `--otlp http://HOST:4317`")]
+    Otlp {
+        /// As asked for.
+        endpoint: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The system refuses threads or signals.
     #[error("{0}; check the limits of this process")]
     System(#[from] std::io::Error),

@@ -19,7 +19,7 @@ fn needed(path: &str) -> Option<(&'static str, &str)> {
         ["metrics"] => Some(("metrics", "")),
         ["v1", "datasets", name, "rows"] => Some(("rows", name)),
         // `NAME:VERSION` needs what NAME does.
-        ["v1", "models", name, "predict"] => {
+        ["v1", "models", name, "predict" | "feedback"] => {
             Some(("predict", name.split_once(':').map_or(*name, |(name, _)| name)))
         }
         ["v2", "models", name, .., "infer"] => Some(("predict", name)),
@@ -66,7 +66,7 @@ pub(crate) fn admitted(
 ) -> Result<Caller, Refusal> {
     let caller = app.keys.admit(token(headers)).map_err(|denied| match denied {
         Denied::Unknown => {
-            let message = "a key is needed; send it as `Authorization: Bearer cpl_...`";
+            let message = "a key, or a token that is good, is needed; send it as `Authorization: Bearer ...`";
             Refusal::new(StatusCode::UNAUTHORIZED, "no_key", message)
         }
         Denied::Rate(wait) => {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::error::Error;
+use crate::jwt::Tokens;
 
 /// What a key may do. `predict` and `rows` may name one model or dataset: `predict:NAME`.
 pub const SCOPES: [&str; 4] = ["predict", "rows", "metrics", "admin"];
@@ -186,7 +187,7 @@ fn unknown(id: &str) -> String {
     format!("there is no key `{id}`; see `cupola keys list`")
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
@@ -250,6 +251,7 @@ struct Use {
 #[derive(Debug)]
 pub struct Keys {
     file: Option<KeyFile>,
+    tokens: Option<Arc<Tokens>>,
     state: Mutex<State>,
 }
 
@@ -264,7 +266,7 @@ struct State {
 impl Keys {
     /// Everybody may do everything.
     pub fn open() -> Self {
-        Self { file: None, state: Mutex::default() }
+        Self { file: None, tokens: None, state: Mutex::default() }
     }
 
     /// Those of a file; without any in it, everybody may do everything.
@@ -274,7 +276,12 @@ impl Keys {
     pub fn of(file: KeyFile) -> Result<Self, Error> {
         let mut state = State { changed: file.changed(), looked: Some(Instant::now()), ..State::default() };
         state.keys = by_id(file.read()?);
-        Ok(Self { file: Some(file), state: Mutex::new(state) })
+        Ok(Self { file: Some(file), tokens: None, state: Mutex::new(state) })
+    }
+
+    /// Takes the tokens of an identity provider too; without one, nobody is let in.
+    pub(crate) fn also(&mut self, tokens: Arc<Tokens>) {
+        self.tokens = Some(tokens);
     }
 
     /// Whether there is none.
@@ -291,9 +298,16 @@ impl Keys {
     /// # Errors
     /// No known key, or one that asks too often.
     pub fn admit(&self, token: Option<&str>) -> Result<Caller, Denied> {
+        if let (Some(tokens), Some(token)) = (&self.tokens, token)
+            && token.split('.').count() == 3
+        {
+            let key = tokens.check(token).ok_or(Denied::Unknown)?;
+            limited(&key, &mut self.state().uses)?;
+            return Ok(Caller::Bearer(key));
+        }
         let mut state = self.state();
         self.look(&mut state);
-        if state.keys.is_empty() {
+        if state.keys.is_empty() && self.tokens.is_none() {
             return Ok(Caller::Anybody);
         }
         let parts = token.and_then(|token| token.strip_prefix("cpl_")?.split_once('_'));

@@ -9,7 +9,9 @@ mod audit;
 mod batcher;
 mod catalog;
 mod error;
+mod feedback;
 mod guard;
+mod jwt;
 mod keys;
 mod listen;
 mod oip;
@@ -26,6 +28,7 @@ mod server;
 mod state;
 mod telemetry;
 mod tls;
+mod traces;
 
 pub use batcher::Limits;
 pub use catalog::{Catalog, Loader};

@@ -105,6 +105,33 @@ fn predict(name: &str, signature: &Signature) -> Value {
     }})
 }
 
+fn feedback(name: &str, signature: &Signature) -> Value {
+    let targets = signature.outputs.iter().map(|column| {
+        let schema = output_schema(column);
+        (column.name.clone(), schema["properties"]["value"].clone())
+    });
+    let mut properties: Map<String, Value> = targets.collect();
+    properties.insert("request_id".to_owned(), json!({ "type": "string", "minLength": 1, "maxLength": 128 }));
+    properties.insert("row".to_owned(), json!({ "type": "integer", "minimum": 1, "default": 1 }));
+    let row =
+        json!({ "type": "object", "required": ["request_id"], "minProperties": 2, "properties": properties });
+    let body = json!({
+        "type": "object",
+        "required": ["rows"],
+        "properties": { "rows": { "type": "array", "minItems": 1, "items": row } },
+    });
+    let kept = json!({ "type": "object", "properties": { "kept": { "type": "integer" } } });
+    let mut responses = refusals(&PREDICT);
+    responses.insert("200".to_owned(), answer(&kept, "The rows are on disk"));
+    json!({ "post": {
+        "operationId": format!("feedback_{name}"),
+        "summary": format!("What became of predictions of {name}"),
+        "tags": ["feedback"],
+        "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
+        "responses": responses,
+    }})
+}
+
 /// A row that fits.
 fn example(signature: &Signature) -> Value {
     let value = |column: &InputColumn| match (&column.categories, column.kind) {
@@ -154,6 +181,7 @@ pub(crate) async fn document(State(app): State<Arc<Shared>>) -> Json<Value> {
         let signature = &model.sealed.signature;
         put(&format!("/v1/models/{name}"), get("A model", &format!("model_{name}"), &any));
         put(&format!("/v1/models/{name}/predict"), predict(&name, signature));
+        put(&format!("/v1/models/{name}/feedback"), feedback(&name, signature));
     }
     Json(json!({
         "openapi": "3.1.0",

@@ -16,7 +16,7 @@ use crate::ask::draining;
 use crate::guard::guard;
 use crate::request::in_time;
 use crate::state::Shared;
-use crate::{oip, openai, openapi, page, predict, rows};
+use crate::{feedback, oip, openai, openapi, page, predict, rows};
 
 type App = Arc<Shared>;
 
@@ -29,6 +29,7 @@ pub(crate) fn main(shared: &App) -> Router {
         .route("/v1/models", get(predict::models))
         .route("/v1/models/{name}", get(predict::model))
         .route("/v1/models/{name}/predict", post(predict::predict))
+        .route("/v1/models/{name}/feedback", post(feedback::feedback))
         .route("/v1/datasets/{name}/rows", post(rows::push))
         .route("/v1/embeddings", post(openai::embeddings))
         .route("/v1/completions", post(openai::completions))

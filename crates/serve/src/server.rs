@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cupola_registry::Home;
-use cupola_spec::Tls;
+use cupola_spec::{Jwt, Tls};
 use tokio::sync::{Semaphore, watch};
 
 use crate::audit::Audit;
 use crate::catalog::{Catalog, Loader};
 use crate::error::Error;
+use crate::feedback::Kept;
+use crate::jwt::Tokens;
 use crate::keys::Keys;
 use crate::listen::Door;
 use crate::record::{Recorder, Sampling};
@@ -19,6 +21,7 @@ use crate::routes;
 use crate::rows::{Intake, Keeper};
 use crate::state::{Settings, Shared};
 use crate::telemetry::Telemetry;
+use crate::traces::Traces;
 
 /// Where a server listens.
 #[derive(Debug, Clone)]
@@ -47,13 +50,16 @@ pub struct Opened {
 /// A server with its models.
 pub struct Server {
     shared: Shared,
+    jwt: Option<Jwt>,
+    otlp: Option<String>,
 }
 
 impl Server {
     /// A server without models.
     pub fn new(home: Home, loader: Loader, settings: Settings) -> Self {
         let telemetry = Arc::new(Telemetry::new());
-        let catalog = Catalog::new(home, loader, settings.limits, Arc::clone(&telemetry));
+        let feedback = Kept(home.root().join("feedback"));
+        let catalog = Catalog::new(home, loader, &settings, Arc::clone(&telemetry));
         Self {
             shared: Shared {
                 catalog: Arc::new(catalog),
@@ -65,8 +71,12 @@ impl Server {
                 intake: None,
                 audit: None,
                 recorded: None,
+                traces: None,
+                feedback,
                 apart: false,
             },
+            jwt: None,
+            otlp: None,
         }
     }
 
@@ -74,6 +84,20 @@ impl Server {
     #[must_use]
     pub fn with_keys(mut self, keys: Keys) -> Self {
         self.shared.keys = keys;
+        self
+    }
+
+    /// Answers those too who have a token of an identity provider.
+    #[must_use]
+    pub fn with_tokens(mut self, jwt: Jwt) -> Self {
+        self.jwt = Some(jwt);
+        self
+    }
+
+    /// Sends traces to the collector at `http://HOST:4317`.
+    #[must_use]
+    pub fn with_traces(mut self, endpoint: String) -> Self {
+        self.otlp = Some(endpoint);
         self
     }
 
@@ -109,7 +133,7 @@ impl Server {
     /// has begun and returns. `ready` hears the addresses once it listens.
     ///
     /// # Errors
-    /// [`Error::Bind`], [`Error::Tls`].
+    /// [`Error::Bind`], [`Error::Tls`], [`Error::Jwt`], [`Error::Otlp`].
     pub async fn run(
         mut self,
         doors: Doors,
@@ -118,6 +142,13 @@ impl Server {
     ) -> Result<(), Error> {
         self.shared.apart = doors.admin.is_some();
         let tls = doors.tls.as_ref().map(crate::tls::acceptor).transpose()?;
+        self.shared.traces = self.otlp.as_deref().map(Traces::open).transpose()?;
+        let mut following = Vec::new();
+        if let Some(jwt) = self.jwt {
+            let tokens = Arc::new(Tokens::open(jwt).await?);
+            self.shared.keys.also(Arc::clone(&tokens));
+            following.push(tokio::spawn(tokens.follow()));
+        }
         let shared = Arc::new(self.shared);
         let settings = shared.settings.clone();
         let main = Door::open(doors.main, tls.clone(), routes::main(&shared)).await?;
@@ -140,14 +171,14 @@ impl Server {
             .into_iter()
             .map(|door| tokio::spawn(door.serve(Arc::clone(&connections), told.clone())))
             .collect();
-        let following = tokio::spawn(follow(Arc::clone(&shared.catalog), settings.poll));
+        following.push(tokio::spawn(follow(Arc::clone(&shared.catalog), settings.poll)));
         stop.await;
         // Readiness goes first: whoever balances load has time to look elsewhere.
         shared.leaving.store(true, Ordering::Release);
         tokio::time::sleep(settings.lame_duck).await;
         shared.draining.store(true, Ordering::Release);
         let _ = stopped.send(true);
-        following.abort();
+        following.iter().for_each(tokio::task::JoinHandle::abort);
         let done = async {
             for door in serving {
                 let _ = door.await;

@@ -7,10 +7,12 @@ use std::time::Duration;
 use crate::audit::Audit;
 use crate::batcher::Limits;
 use crate::catalog::Catalog;
+use crate::feedback::Kept;
 use crate::keys::Keys;
 use crate::record::Sampling;
 use crate::rows::Intake;
 use crate::telemetry::Telemetry;
+use crate::traces::Traces;
 
 /// What an operator sets.
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ pub struct Settings {
     pub poll: Duration,
     /// Origins of web pages that may ask; `*` is all of them.
     pub cors: Vec<String>,
+    /// Public keys of minisign, one of which has to have signed each package; none asks for no signature.
+    pub trusted: Vec<String>,
 }
 
 impl Default for Settings {
@@ -44,6 +48,7 @@ impl Default for Settings {
             connections: 4096,
             poll: Duration::from_secs(1),
             cors: Vec::new(),
+            trusted: Vec::new(),
         }
     }
 }
@@ -61,6 +66,8 @@ pub(crate) struct Shared {
     pub intake: Option<Intake>,
     pub audit: Option<Audit>,
     pub recorded: Option<Sampling>,
+    pub traces: Option<Traces>,
+    pub feedback: Kept,
     /// Metrics and administration have a door of their own.
     pub apart: bool,
 }

@@ -44,7 +44,7 @@ pub use parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
 pub use problem::{Problem, Problems, nearest};
 pub use run::Run;
 pub use schema::{config_schema, model_schema, serve_schema};
-pub use serve::{Canary, RequestLog, Serve, ServedModel, Tls, parse_serve};
+pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, parse_serve};
 pub use shape::{ShapeError, ShapeRow, trace};
 pub use sizes::{Bagging, Boosting, Depth, ImageStem, Numbers, Recurrence, TreesSpec};
 pub use train::{

@@ -23,6 +23,12 @@ pub struct Serve {
     /// What is written down of requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<RequestLog>,
+    /// Public keys of minisign: only packages that one of them signed are served.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted: Vec<String>,
+    /// Whose tokens are taken beside keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<Jwt>,
 }
 
 /// A model of a server.
@@ -64,6 +70,29 @@ pub struct Tls {
     /// Certificates of those who may ask, PEM: everybody else is turned away (mutual TLS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clients: Option<String>,
+}
+
+/// Tokens of an identity provider (`OpenID` Connect).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Jwt {
+    /// Who issues them: what `iss` has to be.
+    pub issuer: String,
+    /// What `aud` has to be, or to have among others.
+    pub audience: String,
+    /// The issuer's public keys (a JWK set): a URL or a file. Without it the issuer is asked where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<String>,
+    /// The claim that has the scopes, which are those of keys: a text of words, or a list.
+    #[serde(default = "scope")]
+    pub scopes: String,
+    /// Requests a second of each subject at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+}
+
+fn scope() -> String {
+    "scope".to_owned()
 }
 
 /// What is written down of requests.

@@ -58,6 +58,9 @@ pub struct ServeArgs {
     /// Seconds between "not ready" and the end of new work, when it is told to stop
     #[arg(long, default_value_t = 0)]
     pub lame_duck: u32,
+    /// Send traces to this collector, by gRPC (`http://HOST:4317`)
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp: Option<String>,
     /// Answer everybody, also at an address that others reach, though there are no keys
     #[arg(long)]
     pub open: bool,

@@ -21,7 +21,7 @@ pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
             alias_to(home, ui, name, alias, *version, *expect)
         }
         ModelsCommand::Rollback { name, alias } => roll_back(home, ui, name, alias),
-        ModelsCommand::Verify { model } => verify(home, ui, model.as_deref()),
+        ModelsCommand::Verify { model, trusted } => verify(home, ui, model.as_deref(), trusted),
         ModelsCommand::Import(args) => import::run(home, ui, args),
         ModelsCommand::Export(args) => export::run(home, ui, args),
     }
@@ -106,7 +106,7 @@ fn roll_back(home: &Home, ui: Ui, name: &str, alias: &str) -> Result<()> {
     ui.result(&json!({ "name": name, "alias": alias, "version": version, "before": before }))
 }
 
-fn verify(home: &Home, ui: Ui, model: Option<&str>) -> Result<()> {
+fn verify(home: &Home, ui: Ui, model: Option<&str>, trusted: &[String]) -> Result<()> {
     let mut packages = Vec::new();
     match model {
         Some(model) => packages.push(Reference::parse(model)?.resolve(home)?),
@@ -121,6 +121,9 @@ fn verify(home: &Home, ui: Ui, model: Option<&str>) -> Result<()> {
     }
     for package in &packages {
         package.verify()?;
+        if !trusted.is_empty() {
+            package.verify_signature(trusted)?;
+        }
         ui.line(format!("{} is whole: {} files", package.label(), package.manifest.files.len()));
     }
     ui.result(&packages.iter().map(Package::label).collect::<Vec<_>>())

@@ -51,7 +51,7 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     let spec = spec(args)?;
     let keys = Keys::of(KeyFile::new(home.root()))?;
     let reachable = !args.host.is_loopback();
-    if reachable && keys.is_empty() && !args.open {
+    if reachable && keys.is_empty() && spec.jwt.is_none() && !args.open {
         let why = format!(
             "{} can be reached by others, and there are no keys; make one with `cupola keys add --name NAME --scope predict`, or say --open",
             args.host
@@ -70,6 +70,12 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     if let Some(log) = &spec.log {
         let journal = Journal::new(&home.root().join(&log.folder))?;
         server = server.with_recorder(log.share, Arc::new(Written(journal)));
+    }
+    if let Some(jwt) = &spec.jwt {
+        server = server.with_tokens(jwt.clone());
+    }
+    if let Some(endpoint) = args.otlp.as_deref().filter(|endpoint| !endpoint.is_empty()) {
+        server = server.with_traces(endpoint.to_owned());
     }
     let catalog = server.catalog();
     let names = load(&spec, &catalog, ui)?;
@@ -121,6 +127,7 @@ fn settings(args: &ServeArgs, spec: &Serve) -> Settings {
         lame_duck: Duration::from_secs(u64::from(args.lame_duck)),
         connections: args.connections as usize,
         cors: spec.cors.clone(),
+        trusted: spec.trusted.clone(),
         ..Settings::default()
     }
 }
