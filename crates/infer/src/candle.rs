@@ -19,6 +19,8 @@ use op::{Flow, Op, run};
 
 /// Weights times values that go in, from which on a forward pass is worth more than one thread.
 const POOLED: usize = 1 << 26;
+/// Tokens that a pass over the weights is worth.
+const GROUP: usize = 64;
 /// Keeps a logarithm finite.
 const TINY: f64 = 1e-12;
 
@@ -96,11 +98,10 @@ impl CandleEngine {
         });
         let sources = sources.collect::<Result<_, _>>()?;
         let trunk = op::ops(&named, "trunk", &architecture.trunk)?;
+        // Small, and what follows it are the answers.
+        let exact = Named { precision: Precision::Float, ..named };
         let head = match architecture.head {
-            // Small, and what follows it are the answers: exact.
-            Head::Vector | Head::Steps => {
-                HeadOp::Vector(Named { precision: Precision::Float, ..named }.linear(&["head"], true)?)
-            }
+            Head::Vector | Head::Steps => HeadOp::Vector(exact.linear(&["head"], true)?),
             Head::Identity => HeadOp::Identity,
             Head::Members => {
                 let bias = named.get("head", "bias")?.unsqueeze(1)?;
@@ -123,18 +124,60 @@ impl Engine for CandleEngine {
     }
 
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
+        let groups = self.groups(&examples);
+        if groups.len() < 2 {
+            return self.run(examples);
+        }
+        let mut out = Vec::new();
+        for group in groups {
+            let logits = self.run(examples.gather(&group))?;
+            let width = logits.len() / group.len();
+            out.resize(examples.rows * width, 0.0);
+            for (row, logits) in group.into_iter().zip(logits.chunks_exact(width.max(1))) {
+                out[row * width..(row + 1) * width].copy_from_slice(logits);
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl CandleEngine {
+    /// Rows whose texts are about as long: a short one among long ones would cost what they do.
+    fn groups(&self, examples: &Examples) -> Vec<Vec<usize>> {
+        let [Block::Text { length, .. }] = examples.layout.blocks.as_slice() else { return Vec::new() };
+        if !self.trims {
+            return Vec::new();
+        }
+        let tokens = |row: &[i32]| row.iter().rposition(|&token| token != 0).map_or(1, |place| place + 1);
+        let mut rows: Vec<(usize, usize)> =
+            examples.indices.chunks(*length).map(tokens).enumerate().map(|(row, long)| (long, row)).collect();
+        rows.sort_unstable();
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        let mut shortest = 0;
+        for (long, row) in rows {
+            match groups.last_mut() {
+                Some(group) if group.len() * shortest < GROUP || long <= shortest + shortest / 4 => {
+                    group.push(row);
+                }
+                _ => {
+                    groups.push(vec![row]);
+                    shortest = long;
+                }
+            }
+        }
+        groups
+    }
+
+    fn run(&self, examples: Examples) -> Result<Vec<f32>, Error> {
         let examples = if self.trims { examples.trimmed() } else { examples };
         let tokens = (examples.dense.len() + examples.indices.len()).max(1);
         if self.weights.saturating_mul(tokens) < POOLED {
             return self.logits(&examples);
         }
         // Inside the pool: what is shared out from outside of it costs two threads' waking each time.
-        let this = &*self;
-        rayon::scope(|_| this.logits(&examples))
+        rayon::scope(|_| self.logits(&examples))
     }
-}
 
-impl CandleEngine {
     /// Logits `[rows, output]` in row-major order.
     fn logits(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
         let (mut dense, mut index) = (0, 0);

@@ -151,3 +151,28 @@ fn kept_keys_and_values_give_the_logits_of_the_whole_text() {
     }
     assert_eq!(seen, 2, "gpt and llama");
 }
+
+#[test]
+fn texts_of_all_lengths_are_answered_as_each_alone() {
+    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let (json, bytes) = CASES[21];
+    let (architecture, weights, _) = case(json, bytes);
+    assert!(architecture.trims(), "texts of a batch are cut to the longest");
+    let rows = 200;
+    let mut all = sample(&architecture, rows);
+    let length = all.indices.len() / rows;
+    for (row, tokens) in all.indices.chunks_mut(length).enumerate() {
+        tokens.iter_mut().for_each(|token| *token = (*token).max(1));
+        // Some have none at all.
+        tokens[row * 7 % (length + 1)..].fill(0);
+    }
+    let (mut engine, _) = build(EngineChoice::Candle, &architecture, &weights, &device).unwrap();
+    let found = engine.forward(all.clone()).unwrap();
+    let width = found.len() / rows;
+    for (row, found) in found.chunks(width).enumerate() {
+        let alone = engine.forward(all.gather(&[row])).unwrap();
+        for (a, b) in found.iter().zip(&alone) {
+            assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "row {row}: {a}, alone {b}");
+        }
+    }
+}
