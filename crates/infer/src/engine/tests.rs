@@ -162,7 +162,9 @@ fn texts_of_all_lengths_are_answered_as_each_alone() {
     let mut all = sample(&architecture, rows);
     let length = all.indices.len() / rows;
     for (row, tokens) in all.indices.chunks_mut(length).enumerate() {
-        tokens.iter_mut().for_each(|token| *token = (*token).max(1));
+        for token in &mut *tokens {
+            *token = (*token).max(1);
+        }
         // Some have none at all.
         tokens[row * 7 % (length + 1)..].fill(0);
     }
