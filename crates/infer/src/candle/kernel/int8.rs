@@ -26,6 +26,9 @@ pub struct Quantized {
 }
 
 impl Quantized {
+    /// Widest input whose sums 32 bits hold: 255 times 127 for each value.
+    pub const WIDEST: usize = 1 << 16;
+
     /// Of a weight `[output, input]`.
     pub fn new(weight: &[f32], input: usize) -> Self {
         let output = weight.len() / input.max(1);

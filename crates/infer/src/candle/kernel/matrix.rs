@@ -37,8 +37,8 @@ impl Linear {
     pub fn new(weight: &[f32], bias: Option<Vec<f32>>, input: usize, precision: Precision) -> Self {
         let output = weight.len() / input.max(1);
         let weight = match precision {
-            Precision::Float => Weight::Float(Packed::of_rows(weight, [output, input], input)),
-            Precision::Int8 => Weight::Int8(Quantized::new(weight, input)),
+            Precision::Int8 if input <= Quantized::WIDEST => Weight::Int8(Quantized::new(weight, input)),
+            _ => Weight::Float(Packed::of_rows(weight, [output, input], input)),
         };
         Self { weight, bias, input, output, activation: None }
     }
