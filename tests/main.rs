@@ -19,8 +19,11 @@ mod resume;
 /// The HTTP contract: answers, refusals, limits, metrics, drain.
 mod server;
 
-/// Several versions at once, aliases that move, keys, other protocols.
+/// Several versions at once, aliases that move, other protocols, feedback, the log.
 mod serving;
+
+/// Who may ask, and which packages are taken: keys, tokens, signatures.
+mod access;
 
 /// Texts, series, several inputs, trees.
 mod families;

@@ -6,8 +6,8 @@ mod op;
 mod recurrent;
 mod series;
 
-use candle_core::{Device, Tensor};
-use cupola_nn::{Architecture, Average, LogitPart, Source, StateDict};
+use candle_core::{Device, Shape, Tensor};
+use cupola_nn::{Architecture, Array, Average, LogitPart, Source, StateDict};
 use cupola_prep::Examples;
 use cupola_spec::{Block, Head, TableStem};
 
@@ -61,10 +61,14 @@ pub(crate) struct Named<'a> {
 }
 
 impl Named<'_> {
+    fn array(&self, place: &str, part: &str) -> Result<&Array, Error> {
+        let name = format!("{}.{part}", self.architecture.name_of(place));
+        Ok(self.weights.get(&name).ok_or(cupola_nn::Error::Missing { name })?)
+    }
+
     /// A weight `part` of the module at a place.
     pub(crate) fn get(&self, place: &str, part: &str) -> Result<Tensor, Error> {
-        let name = format!("{}.{part}", self.architecture.name_of(place));
-        let array = self.weights.get(&name).ok_or(cupola_nn::Error::Missing { name })?;
+        let array = self.array(place, part)?;
         Ok(Tensor::from_vec(array.data.clone(), array.shape.clone(), &Device::Cpu)?)
     }
 
@@ -72,11 +76,14 @@ impl Named<'_> {
     pub(crate) fn linear(&self, places: &[&str], bias: bool) -> Result<Linear, Error> {
         let (mut weight, mut biases, mut input) = (Vec::new(), Vec::new(), 0);
         for place in places {
-            let part = self.get(place, "weight")?;
-            input = part.dim(1)?;
-            weight.extend(part.flatten_all()?.to_vec1::<f32>()?);
+            // As they lie: a large model's weights are not copied through tensors.
+            let part = self.array(place, "weight")?;
+            (_, input) = Shape::from(part.shape.clone()).dims2()?;
+            weight.extend_from_slice(&part.data);
             if bias {
-                biases.extend(self.get(place, "bias")?.to_vec1::<f32>()?);
+                let part = self.array(place, "bias")?;
+                Shape::from(part.shape.clone()).dims1()?;
+                biases.extend_from_slice(&part.data);
             }
         }
         Ok(Linear::new(&weight, bias.then_some(biases), input, self.precision))
@@ -144,13 +151,11 @@ impl Engine for CandleEngine {
 impl CandleEngine {
     /// Rows whose texts are about as long: a short one among long ones would cost what they do.
     fn groups(&self, examples: &Examples) -> Vec<Vec<usize>> {
-        let [Block::Text { length, .. }] = examples.layout.blocks.as_slice() else { return Vec::new() };
-        if !self.trims {
+        if !self.trims || examples.rows < 2 {
             return Vec::new();
         }
-        let tokens = |row: &[i32]| row.iter().rposition(|&token| token != 0).map_or(1, |place| place + 1);
         let mut rows: Vec<(usize, usize)> =
-            examples.indices.chunks(*length).map(tokens).enumerate().map(|(row, long)| (long, row)).collect();
+            examples.text_lengths().enumerate().map(|(row, long)| (long, row)).collect();
         rows.sort_unstable();
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut shortest = 0;

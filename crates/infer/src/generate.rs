@@ -1,7 +1,6 @@
 //! Text from a language model, token by token.
 
 use cupola_prep::{Examples, FittedInput, FittedTokenizer, draw, unit};
-use cupola_spec::Block;
 
 use crate::engine::{self, Kept};
 use crate::error::Error;
@@ -268,9 +267,7 @@ impl Spoken {
 
 /// Place of the last token of each row that is no padding.
 pub(crate) fn last_tokens(examples: &Examples) -> Vec<usize> {
-    let [Block::Text { length, .. }] = examples.layout.blocks.as_slice() else { return Vec::new() };
-    let last = |row: &[i32]| row.iter().rposition(|&token| token != 0).unwrap_or(0);
-    examples.indices.chunks(*length).map(last).collect()
+    examples.text_lengths().map(|length| length - 1).collect()
 }
 
 #[cfg(test)]

@@ -59,10 +59,20 @@ impl Examples {
     pub fn trimmed(self) -> Self {
         let [Block::Text { length, .. }] = self.layout.blocks.as_slice() else { return self };
         let length = *length;
-        let last = |row: &[i32]| row.iter().rposition(|&token| token != 0).map_or(1, |place| place + 1);
-        let longest = self.indices.chunks(length).map(last).max().unwrap_or(1);
+        let longest = self.text_lengths().max().unwrap_or(1);
         let indices = self.indices.chunks(length).flat_map(|row| &row[..longest]).copied().collect();
         Self { indices, ..self }
+    }
+
+    /// Tokens of each row up to its padding, 1 at least; nothing unless a row is one text of full length.
+    pub fn text_lengths(&self) -> impl Iterator<Item = usize> {
+        let length = match self.layout.blocks.as_slice() {
+            [Block::Text { length, .. }] => *length,
+            _ => 0,
+        };
+        let texts = if length > 0 { self.indices.as_slice() } else { &[] };
+        let last = |row: &[i32]| row.iter().rposition(|&token| token != 0).map_or(1, |place| place + 1);
+        texts.chunks(length.max(1)).map(last)
     }
 
     /// The examples at `rows`, in that order.

@@ -83,9 +83,11 @@ pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
+/// Bytes of a JSON file at most: plans with many categories are the largest there are.
+pub(crate) const JSON_LIMIT: u64 = 64 << 20;
+
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    // Plans with many categories are the largest JSON files there are.
-    let bytes = read_limited(path, 64 << 20)?;
+    let bytes = read_limited(path, JSON_LIMIT)?;
     serde_json::from_slice(&bytes)
         .map_err(|error| Error::Damaged { path: path.to_owned(), why: error.to_string() })
 }

@@ -10,11 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::alias::Aliases;
 use crate::error::Error;
-use crate::files::{io, read_json, read_limited, sha256_hex, sync_folder, to_json, write_file};
+use crate::files::{JSON_LIMIT, io, read_json, read_limited, sha256_hex, sync_folder, to_json, write_file};
 use crate::home::{Home, now};
-
-/// Largest manifest in bytes.
-const MANIFEST: u64 = 64 << 20;
 
 /// `manifest.json` of a package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -177,7 +174,7 @@ impl Package {
         let text = String::from_utf8(text).map_err(|error| wrong(error.to_string()))?;
         let signature = Signature::decode(&text).map_err(|error| wrong(error.to_string()))?;
         let manifest = self.path.join("manifest.json");
-        let bytes = read_limited(&manifest, MANIFEST)?;
+        let bytes = read_limited(&manifest, JSON_LIMIT)?;
         // The manifest that was read before is the one that is signed.
         let same = serde_json::from_slice::<Manifest>(&bytes).is_ok_and(|manifest| manifest == self.manifest);
         for key in trusted {

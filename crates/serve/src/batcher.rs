@@ -81,10 +81,23 @@ impl Slot {
         self.predictor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ran(&self, rows: usize, time: Duration) {
+    /// Runs a batch by its engine, which is held, and notes how long that took.
+    fn run(
+        &self,
+        predictor: &mut Predictor,
+        examples: Examples,
+        most: usize,
+        metrics: &ModelMetrics,
+    ) -> Result<Ran, Error> {
+        let (rows, started) = (examples.rows, Instant::now());
+        let done = forward(predictor, examples, most);
+        let ended = Instant::now();
+        let took = ended - started;
         if rows == 1 {
-            self.row.store(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+            self.row.store(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
         }
+        metrics.ran(rows, took.as_secs_f64());
+        done.map(|logits| Ran { logits, started, ended })
     }
 
     fn is_quick(&self) -> bool {
@@ -159,14 +172,8 @@ impl Batcher {
         if examples.rows == 1 && self.guests.load(Ordering::Relaxed) == 1 {
             for slot in self.engines.iter().filter(|slot| slot.is_quick()) {
                 if let Ok(mut predictor) = slot.predictor.try_lock() {
-                    let started = Instant::now();
-                    let done = predictor.run(examples);
-                    drop(predictor);
-                    let ended = Instant::now();
-                    slot.ran(1, ended - started);
                     self.metrics.left_queue(0.0);
-                    self.metrics.ran(1, (ended - started).as_secs_f64());
-                    let done = done.map(|logits| Ran { logits, started, ended });
+                    let done = slot.run(&mut predictor, examples, 1, &self.metrics);
                     return Some(Submitted::Done(done.map_err(Arc::new)));
                 }
             }
@@ -174,7 +181,7 @@ impl Batcher {
         self.queued(examples, deadline).map(Submitted::Queued)
     }
 
-    /// Admits a request that nobody waits for.
+    /// Admits a request, or gives `None` at once when the queue is full.
     pub fn queued(&self, examples: Examples, deadline: Instant) -> Option<oneshot::Receiver<Reply>> {
         let (reply, answer) = oneshot::channel();
         let job = Rows { examples, queued: Instant::now(), deadline, reply };
@@ -268,12 +275,8 @@ fn run(slot: &Slot, batch: Vec<Rows>, most: usize, metrics: &ModelMetrics) {
         parts.push(job.examples);
     }
     let rows: usize = replies.iter().map(|(rows, _)| rows).sum();
-    let done = forward(&mut slot.predictor(), join(parts), most);
-    let ended = Instant::now();
-    slot.ran(rows, ended - started);
-    metrics.ran(rows, (ended - started).as_secs_f64());
-    match done {
-        Ok(logits) => share_out(Ran { logits, started, ended }, rows, replies),
+    match slot.run(&mut slot.predictor(), join(parts), most, metrics) {
+        Ok(ran) => share_out(ran, rows, replies),
         Err(error) => {
             let error = Arc::new(error);
             for (_, reply) in replies {

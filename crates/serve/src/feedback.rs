@@ -11,13 +11,13 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use cupola_infer::{Bulk, json_lines, json_rows};
 use cupola_prep::{ColumnType, OutputColumn};
 use serde_json::{Map, Value, json};
 
 use crate::answer::Refusal;
 use crate::predict::named;
-use crate::request::{content_type, refused_body, request_id, tag};
+use crate::request::{refused_body, request_id, tag};
+use crate::rows::parse;
 use crate::state::Shared;
 
 type App = Arc<Shared>;
@@ -63,15 +63,7 @@ async fn keep(
     let (name, version) = named(text)?;
     let model = app.catalog.find(name, version)?;
     let body = body.map_err(|rejection| refused_body(&rejection, app.settings.body_bytes))?;
-    let malformed = |message: String| Refusal::new(StatusCode::BAD_REQUEST, "malformed", message);
-    let rows = match Bulk::of(content_type(headers)) {
-        Some(Bulk::Lines) => json_lines(&body),
-        _ => json_rows(&body).map_err(|error| error.to_string()),
-    };
-    let rows = rows.map_err(|error| malformed(format!("the body cannot be read: {error}")))?;
-    if rows.is_empty() {
-        return Err(malformed("there is no row; send at least one row".to_owned()));
-    }
+    let rows = parse(headers, &body)?;
     let now = jiff::Timestamp::now().to_string();
     let mut lines = Vec::new();
     for (index, row) in rows.iter().enumerate() {

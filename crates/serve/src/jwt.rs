@@ -119,7 +119,7 @@ impl Tokens {
         }
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = JwkSet { keys };
         // A key that was taken back takes its tokens along.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.known().clear();
         Ok(())
     }
 

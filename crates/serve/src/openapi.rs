@@ -55,10 +55,11 @@ fn answer(schema: &Value, description: &str) -> Value {
     json!({ "description": description, "content": { "application/json": { "schema": schema } } })
 }
 
-/// Answers that any path may give instead.
-fn refusals(statuses: &[(u16, &str)]) -> Map<String, Value> {
+/// What a path answers, and what it may answer instead.
+fn answers(refusals: &[(u16, &str)], schema: &Value, description: &str) -> Map<String, Value> {
     let error = json!({ "$ref": "#/components/schemas/Error" });
-    statuses.iter().map(|(status, why)| (status.to_string(), answer(&error, why))).collect()
+    let each = refusals.iter().map(|(status, why)| (status.to_string(), answer(&error, why)));
+    each.chain([("200".to_owned(), answer(schema, description))]).collect()
 }
 
 const PREDICT: [(u16, &str); 10] = [
@@ -94,8 +95,7 @@ fn predict(name: &str, signature: &Signature) -> Value {
             "predictions": { "type": "array", "items": prediction },
         },
     });
-    let mut responses = refusals(&PREDICT);
-    responses.insert("200".to_owned(), answer(&predicted, "A prediction for each row"));
+    let responses = answers(&PREDICT, &predicted, "A prediction for each row");
     json!({ "post": {
         "operationId": format!("predict_{name}"),
         "summary": format!("Predictions of {name}"),
@@ -121,8 +121,7 @@ fn feedback(name: &str, signature: &Signature) -> Value {
         "properties": { "rows": { "type": "array", "minItems": 1, "items": row } },
     });
     let kept = json!({ "type": "object", "properties": { "kept": { "type": "integer" } } });
-    let mut responses = refusals(&PREDICT);
-    responses.insert("200".to_owned(), answer(&kept, "The rows are on disk"));
+    let responses = answers(&PREDICT, &kept, "The rows are on disk");
     json!({ "post": {
         "operationId": format!("feedback_{name}"),
         "summary": format!("What became of predictions of {name}"),
@@ -144,8 +143,7 @@ fn example(signature: &Signature) -> Value {
 }
 
 fn get(summary: &str, operation: &str, schema: &Value) -> Value {
-    let mut responses = refusals(&[(401, "A key is needed"), (503, "Not ready")]);
-    responses.insert("200".to_owned(), answer(schema, summary));
+    let responses = answers(&[(401, "A key is needed"), (503, "Not ready")], schema, summary);
     json!({ "get": { "operationId": operation, "summary": summary, "responses": responses } })
 }
 
@@ -156,8 +154,7 @@ fn rows() -> Value {
         "properties": { "rows": { "type": "array", "minItems": 1, "items": { "type": "object" } } },
     });
     let kept = json!({ "type": "object", "properties": { "kept": { "type": "integer" } } });
-    let mut responses = refusals(&PREDICT);
-    responses.insert("200".to_owned(), answer(&kept, "The rows are on disk"));
+    let responses = answers(&PREDICT, &kept, "The rows are on disk");
     json!({ "post": {
         "operationId": "push_rows",
         "summary": "Rows for a dataset: all of them are kept, or none",

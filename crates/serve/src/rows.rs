@@ -121,7 +121,7 @@ pub(crate) async fn push(
 }
 
 /// `{"rows": [...]}`, or one object a line where the content type says so.
-fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<String, Value>>, Refusal> {
+pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<String, Value>>, Refusal> {
     let malformed = |message: String| Refusal::new(StatusCode::BAD_REQUEST, "malformed", message);
     let rows = if Bulk::of(content_type(headers)) == Some(Bulk::Lines) {
         json_lines(body).map_err(malformed)?

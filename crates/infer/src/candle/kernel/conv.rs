@@ -82,13 +82,13 @@ impl Conv {
                 activate(function, y);
             }
         };
-        let each = x.par_chunks_exact(image).zip(y.par_chunks_exact_mut(output * pixels));
         let work = rows * output * deep * pixels;
         if rows < rayon::current_num_threads() || work < 1 << 20 {
             let mut patches = Packed::default();
             let each = x.chunks_exact(image).zip(y.chunks_exact_mut(output * pixels));
             each.for_each(|(x, y)| one(&mut patches, x, y, true));
         } else {
+            let each = x.par_chunks_exact(image).zip(y.par_chunks_exact_mut(output * pixels));
             each.for_each_init(Packed::default, |patches, (x, y)| one(patches, x, y, false));
         }
         y

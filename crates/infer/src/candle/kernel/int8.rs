@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::rows::{most, sum};
+use super::rows::{ROUND, most, sum};
 use super::tile::{COLUMNS, HIGH, Product, Tile, WIDE};
 
 /// Values that one instruction multiplies and adds up for each column.
@@ -134,21 +134,21 @@ fn instructions() -> bool {
     }
 }
 
+/// The largest absolute value.
+#[inline(always)]
 fn largest(values: &[f32]) -> f32 {
-    most(values, 0.0, f32::abs)
+    most(
+        values,
+        0.0,
+        #[inline(always)]
+        |x| x.abs(),
+    )
 }
 
 /// A row in 8 bits with 128 added; returns what 1 stands for.
 #[inline(always)]
 fn quantize(row: &[f32], small: &mut [u8]) -> f32 {
-    /// Adding it rounds, and the whole number's bits come out at the low end.
-    const ROUND: f32 = 12_582_912.0;
-    let most = most(
-        row,
-        0.0,
-        #[inline(always)]
-        |x| x.abs(),
-    );
+    let most = largest(row);
     let scale = if most > 0.0 { 127.0 / most } else { 0.0 };
     for (small, x) in small.iter_mut().zip(row) {
         *small = (x * scale + ROUND).to_bits().to_le_bytes()[0] ^ 0x80;

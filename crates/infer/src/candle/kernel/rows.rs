@@ -9,31 +9,39 @@ use rayon::prelude::*;
 const PIECE: usize = 16 << 10;
 
 /// Adding it rounds a number of less than 2^22 to a whole one, whose bits come out at the low end.
-const ROUND: f32 = 12_582_912.0;
+pub const ROUND: f32 = 12_582_912.0;
 
-/// Rows `[.., width]` through `f`: by several threads where there are enough of them.
-pub fn each(values: &mut [f32], width: usize, f: impl Fn(&mut [f32]) + Sync) {
+/// Pieces of so many values through `f`: by several threads where there are enough of them.
+fn pieces(values: &mut [f32], piece: usize, f: impl Fn(&mut [f32]) + Sync) {
     let arch = Arch::new();
-    let piece = (PIECE / width.max(1)).max(1) * width.max(1);
-    let all = |rows: &mut [f32]| {
+    let all = |piece: &mut [f32]| {
         arch.dispatch(
             #[inline(always)]
-            || rows.chunks_exact_mut(width.max(1)).for_each(&f),
+            || f(piece),
         );
     };
     if values.len() <= piece { all(values) } else { values.par_chunks_mut(piece).for_each(all) }
 }
 
+/// Rows `[.., width]` through `f`.
+pub fn each(values: &mut [f32], width: usize, f: impl Fn(&mut [f32]) + Sync) {
+    let width = width.max(1);
+    pieces(
+        values,
+        (PIECE / width).max(1) * width,
+        #[inline(always)]
+        |rows| rows.chunks_exact_mut(width).for_each(&f),
+    );
+}
+
 /// Each value.
 fn map(values: &mut [f32], f: impl Fn(f32) -> f32 + Sync) {
-    let arch = Arch::new();
-    let all = |values: &mut [f32]| {
-        arch.dispatch(
-            #[inline(always)]
-            || values.iter_mut().for_each(|x| *x = f(*x)),
-        );
-    };
-    if values.len() <= PIECE { all(values) } else { values.par_chunks_mut(PIECE).for_each(all) }
+    pieces(
+        values,
+        PIECE,
+        #[inline(always)]
+        |values| values.iter_mut().for_each(|x| *x = f(*x)),
+    );
 }
 
 /// An activation of each value.
@@ -73,6 +81,7 @@ pub fn softmax(values: &mut [f32], width: usize) {
     each(values, width, softmax_row);
 }
 
+/// Softmax of one row, for those who hold one.
 #[inline(always)]
 pub fn softmax_row(row: &mut [f32]) {
     let most = most(row, f32::NEG_INFINITY, |x| x);
@@ -189,7 +198,7 @@ fn erf(x: f32) -> f32 {
 mod tests {
     use super::*;
 
-    /// `erf` by its series and its continued fraction, in double precision.
+    /// `erf` by its series, in double precision.
     fn exact_erf(x: f64) -> f64 {
         let (mut sum, mut term) = (0.0, x);
         for n in 0..200 {
