@@ -287,7 +287,9 @@ pub enum ModelsCommand {
         trusted: Vec<String>,
     },
     /// Publish a model of another program, to be served and trained further
-    #[command(after_help = "Example:\n  cupola models import --from hf all-MiniLM-L6-v2/ --name minilm")]
+    #[command(
+        after_help = "Examples:\n  cupola models import --from hf all-MiniLM-L6-v2/ --name minilm\n  cupola models import --from gguf SmolLM2-135M-Instruct.Q4_1.gguf --name smol"
+    )]
     Import(ImportArgs),
     /// Write a model for other programs
     #[command(
@@ -301,12 +303,13 @@ pub struct ImportArgs {
     /// Whose model it is
     #[arg(long, value_enum)]
     pub from: ImportFormat,
-    /// Folder with config.json, model.safetensors and tokenizer.json
-    pub folder: PathBuf,
+    /// Folder with config.json, model.safetensors and tokenizer.json, or a GGUF file
+    pub path: PathBuf,
     /// Name of the package
     #[arg(long)]
     pub name: String,
-    /// Tokens of one text; where left out, as many as the folder says, or as the model can take
+    /// Tokens of one text; where left out, as many as the folder says or the model can take, and up to 2048 for one that
+    /// goes on with texts
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub length: Option<u32>,
 }
@@ -314,8 +317,10 @@ pub struct ImportArgs {
 /// Where a model comes from.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub enum ImportFormat {
-    /// Hugging Face: a BERT, as sentence-transformers has them
+    /// Hugging Face: a BERT, as sentence-transformers has them, or a Llama, Mistral or Qwen2
     Hf,
+    /// llama.cpp: a Llama or Qwen2 with its tokenizer, in any of its quantisations
+    Gguf,
 }
 
 #[derive(Args)]

@@ -1,6 +1,7 @@
 //! The candle engine: the same layers on the same weights, CPU only.
 
 mod attention;
+mod decode;
 mod kernel;
 mod op;
 mod recurrent;
@@ -11,8 +12,9 @@ use cupola_nn::{Architecture, Array, Average, LogitPart, Source, StateDict};
 use cupola_prep::Examples;
 use cupola_spec::{Block, Head, TableStem};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Turn};
 use crate::error::Error;
+pub(crate) use decode::KeptText;
 use kernel::Linear;
 pub(crate) use kernel::Precision;
 use op::{Flow, Op, run};
@@ -21,6 +23,8 @@ use op::{Flow, Op, run};
 const POOLED: usize = 1 << 26;
 /// Tokens that a pass over the weights is worth.
 const GROUP: usize = 64;
+/// Answers from which on their map is as the others are.
+const VOCABULARY: usize = 4_096;
 /// Keeps a logarithm finite.
 const TINY: f64 = 1e-12;
 
@@ -36,6 +40,9 @@ pub struct CandleEngine {
     precision: Precision,
     /// How many it has.
     weights: usize,
+    /// Tokens of a text at most, of a network that keeps something of one.
+    length: Option<usize>,
+    attentions: usize,
 }
 
 /// A source with its weights.
@@ -105,8 +112,9 @@ impl CandleEngine {
         });
         let sources = sources.collect::<Result<_, _>>()?;
         let trunk = op::ops(&named, "trunk", &architecture.trunk)?;
-        // Small, and what follows it are the answers.
-        let exact = Named { precision: Precision::Float, ..named };
+        // What follows it are the answers; small, but for that of a large vocabulary.
+        let large = architecture.output >= VOCABULARY;
+        let exact = Named { precision: if large { precision } else { Precision::Float }, ..named };
         let head = match architecture.head {
             Head::Vector | Head::Steps => HeadOp::Vector(exact.linear(&["head"], true)?),
             Head::Identity => HeadOp::Identity,
@@ -118,7 +126,21 @@ impl CandleEngine {
         let Architecture { level, output, stacked, .. } = *architecture;
         let trims = architecture.trims();
         let weights = weights.names().filter_map(|name| weights.get(name)).map(|w| w.data.len()).sum();
-        Ok(Self { sources, stacked, trunk, head, level, trims, output, precision, weights })
+        let length = architecture.caches().then(|| architecture.steps());
+        let attentions = decode::attentions(&trunk);
+        Ok(Self {
+            sources,
+            stacked,
+            trunk,
+            head,
+            level,
+            trims,
+            output,
+            precision,
+            weights,
+            length,
+            attentions,
+        })
     }
 }
 
@@ -145,6 +167,10 @@ impl Engine for CandleEngine {
             }
         }
         Ok(out)
+    }
+
+    fn next(&mut self, turns: &mut [Turn<'_>]) -> Option<Result<Vec<Vec<f32>>, Error>> {
+        self.go_on(turns)
     }
 }
 

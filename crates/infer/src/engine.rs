@@ -8,7 +8,7 @@ use cupola_nn::{Architecture, Cache, Input, Network, StateDict, quietly};
 use cupola_prep::{Examples, Layout};
 use serde::Serialize;
 
-use crate::candle::{CandleEngine, Precision};
+use crate::candle::{CandleEngine, KeptText, Precision};
 use crate::error::Error;
 
 /// Turns examples into logits.
@@ -27,19 +27,63 @@ pub trait Engine: Send {
     /// When the device fails; the engine stays usable.
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error>;
 
-    /// Logits `[output]` of the token after `text`, which begins as the text before did more often than
-    /// not; `kept` is what is kept of that. `None` where the engine keeps nothing of a text.
+    /// Logits `[output]` of the token after each of these texts. `None` where the engine keeps nothing of
+    /// a text.
     ///
     /// # Errors
     /// As [`Engine::forward`].
-    fn next(&mut self, _text: &[i32], _kept: &mut Kept) -> Option<Result<Vec<f32>, Error>> {
+    fn next(&mut self, _turns: &mut [Turn<'_>]) -> Option<Result<Vec<Vec<f32>>, Error>> {
         None
     }
 }
 
+/// A text whose next token is wanted. It begins as the text before did more often than not.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// Its tokens.
+    pub text: &'a [i32],
+    /// What is kept of the text before.
+    pub kept: &'a mut Kept,
+}
+
 /// What an engine keeps of one text; nothing after a failure.
 #[derive(Debug, Default)]
-pub struct Kept(Option<Cache>);
+pub struct Kept(Option<KeptBy>);
+
+#[derive(Debug)]
+enum KeptBy {
+    Burn(Cache),
+    Candle(KeptText),
+}
+
+impl Kept {
+    /// Tokens that are kept.
+    pub fn tokens(&self) -> usize {
+        match &self.0 {
+            None => 0,
+            Some(KeptBy::Burn(cache)) => cache.tokens(),
+            Some(KeptBy::Candle(text)) => text.tokens(),
+        }
+    }
+
+    fn take_burn(&mut self) -> Option<Cache> {
+        match self.0.take()? {
+            KeptBy::Burn(cache) => Some(cache),
+            KeptBy::Candle(_) => None,
+        }
+    }
+
+    pub(crate) fn take_candle(&mut self) -> Option<KeptText> {
+        match self.0.take()? {
+            KeptBy::Candle(text) => Some(text),
+            KeptBy::Burn(_) => None,
+        }
+    }
+
+    pub(crate) fn put_candle(&mut self, text: KeptText) {
+        self.0 = Some(KeptBy::Candle(text));
+    }
+}
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,16 +157,14 @@ impl Engine for BurnEngine {
         Ok(values.map_err(|error| fail(error.to_string()))?)
     }
 
-    fn next(&mut self, text: &[i32], kept: &mut Kept) -> Option<Result<Vec<f32>, Error>> {
-        if !self.caches {
-            return None;
-        }
-        let mut cache = kept.0.take().unwrap_or_else(|| self.network.cache(&self.device));
-        let logits = self.network.next(text, &mut cache, &self.device);
-        if logits.is_ok() {
-            kept.0 = Some(cache);
-        }
-        Some(logits.map_err(Error::from))
+    fn next(&mut self, turns: &mut [Turn<'_>]) -> Option<Result<Vec<Vec<f32>>, Error>> {
+        let each = turns.iter_mut().map(|Turn { text, kept }| {
+            let mut cache = kept.take_burn().unwrap_or_else(|| self.network.cache(&self.device));
+            let logits = self.network.next(text, &mut cache, &self.device)?;
+            kept.0 = Some(KeptBy::Burn(cache));
+            Ok(logits)
+        });
+        self.caches.then(|| each.collect())
     }
 }
 
@@ -164,7 +206,7 @@ pub(crate) fn build(
         EngineChoice::Candle => Ok(only(Box::new(candle(Precision::Float)?), "asked for")),
         EngineChoice::Int8 => {
             let (mut exact, mut small) = (candle(Precision::Float)?, candle(Precision::Int8)?);
-            let [a, b] = [&mut exact, &mut small].map(|engine| engine.forward(sample(architecture, 1)));
+            let [a, b] = [&mut exact, &mut small].map(|engine| tried(engine, architecture, 1));
             let (engine, report) = only(Box::new(small), "asked for");
             Ok((engine, EngineReport { max_difference: Some(difference(&a?, &b?)), ..report }))
         }
@@ -188,27 +230,27 @@ fn choose(
     // Long texts take long: fewer of them tell as much.
     let width = architecture.dense_width() + architecture.index_sizes().len();
     for rows in [1, (2_048 / width.max(1)).clamp(2, 64)] {
-        let sample = sample(architecture, rows);
-        let b = contained(candle.as_mut(), |engine| engine.forward(sample.clone()))?;
+        let b = contained(candle.as_mut(), |engine| tried(engine, architecture, rows))?;
         scale = b.iter().map(|x| x.abs()).fold(scale, f32::max);
-        most = match contained(burn.as_mut(), |engine| engine.forward(sample)) {
+        most = match contained(burn.as_mut(), |engine| tried(engine, architecture, rows)) {
             Ok(a) => worse(most, difference(&a, &b)),
             Err(_) if on_gpu => f32::INFINITY,
             Err(error) => return Err(error),
         };
     }
-    let sample = sample(architecture, 1);
     let allowed = if on_gpu { 2e-2 } else { 1e-4 };
     let agree = most <= allowed * scale;
-    let burn_us = if agree { Some(time(burn.as_mut(), &sample)?) } else { None };
-    let candle_us = time(candle.as_mut(), &sample)?;
+    let burn_us = if agree { Some(time(burn.as_mut(), architecture)?) } else { None };
+    let candle_us = time(candle.as_mut(), architecture)?;
     let (engine, why) = match (agree, on_gpu) {
         (true, true) => (burn, "on the GPU, with the CPU's logits"),
         (false, true) => (candle, "the GPU's logits are not the CPU's"),
         (false, false) => (burn, "the engines disagree, so the one that trained it"),
-        (true, false) if architecture.caches() => (burn, "keeps keys and values of a text"),
-        (true, false) if burn_us.is_some_and(|burn_us| candle_us < burn_us) => (candle, "faster for one row"),
-        (true, false) => (burn, "faster for one row"),
+        (true, false) => {
+            let faster = burn_us.is_some_and(|burn_us| candle_us < burn_us);
+            let what = if architecture.caches() { "faster for one token" } else { "faster for one row" };
+            (if faster { candle } else { burn }, what)
+        }
     };
     let report = EngineReport {
         engine: engine.name(),
@@ -244,16 +286,49 @@ fn sample(architecture: &Architecture, rows: usize) -> Examples {
     examples
 }
 
-/// Median microseconds of a forward pass: after three for warm-up, as many as fit 30 ms, 5 at least.
-fn time(engine: &mut dyn Engine, sample: &Examples) -> Result<f64, Error> {
+/// Tokens of the texts that engines are tried on.
+const TRIED: usize = 8;
+
+/// Logits of made-up rows; of a network that goes on with texts, of the tokens after such texts.
+fn tried(engine: &mut dyn Engine, architecture: &Architecture, rows: usize) -> Result<Vec<f32>, Error> {
+    if !architecture.caches() {
+        return engine.forward(sample(architecture, rows));
+    }
+    let texts: Vec<Vec<i32>> = (0..rows).map(|row| text(architecture, row, TRIED)).collect();
+    let mut kept: Vec<Kept> = texts.iter().map(|_| Kept::default()).collect();
+    let turns = texts.iter().zip(&mut kept).map(|(text, kept)| Turn { text, kept });
+    let logits = engine.next(&mut turns.collect::<Vec<_>>()).transpose()?;
+    Ok(logits.unwrap_or_default().concat())
+}
+
+/// A text that is as long as the network allows, up to `length`.
+fn text(architecture: &Architecture, row: usize, length: usize) -> Vec<i32> {
+    let size = architecture.index_sizes().first().map_or(1, |size| (size - 1).max(1));
+    let token = |place: usize| i32::try_from(1 + (row + 7 * place) % size).unwrap_or(1);
+    (0..length.min(architecture.steps())).map(token).collect()
+}
+
+/// Median microseconds of a forward pass of one row, or of one more token: after three for warm-up, as many
+/// as fit 30 ms, 5 at least.
+fn time(engine: &mut dyn Engine, architecture: &Architecture) -> Result<f64, Error> {
+    let (mut kept, mut length) = (Kept::default(), 0);
+    let sample = (!architecture.caches()).then(|| sample(architecture, 1));
+    let mut once = || -> Result<(), Error> {
+        if let Some(sample) = &sample {
+            return engine.forward(sample.clone()).map(drop);
+        }
+        length = length % architecture.steps() + 1;
+        let turn = Turn { text: &text(architecture, 0, length), kept: &mut kept };
+        engine.next(&mut [turn]).transpose().map(drop)
+    };
     for _ in 0..3 {
-        engine.forward(sample.clone())?;
+        once()?;
     }
     let started = Instant::now();
     let mut each = Vec::new();
     while each.len() < 5 || started.elapsed() < Duration::from_millis(30) && each.len() < 200 {
         let one = Instant::now();
-        engine.forward(sample.clone())?;
+        once()?;
         each.push(one.elapsed().as_secs_f64() * 1e6);
     }
     each.sort_unstable_by(f64::total_cmp);

@@ -65,6 +65,12 @@ pub enum Error {
         /// Its words.
         why: String,
     },
+    /// Messages that a model's template refuses, or a template that is none.
+    #[error("the model's chat template: {why}; send other messages, or a prompt to /v1/completions")]
+    Chat {
+        /// Its words.
+        why: String,
+    },
     /// candle's own word.
     #[error("candle: {0}; use --engine burn")]
     Candle(#[from] candle_core::Error),

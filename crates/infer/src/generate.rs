@@ -1,8 +1,9 @@
 //! Text from a language model, token by token.
 
-use cupola_prep::{Examples, FittedInput, FittedTokenizer, draw, unit};
+use cupola_prep::{Examples, FittedInput, FittedTarget, FittedTokenizer, draw, unit};
 
-use crate::engine::{self, Kept};
+use crate::chat::{self, Prompt};
+use crate::engine::{self, Kept, Turn};
 use crate::error::Error;
 use crate::predictor::Predictor;
 use crate::sealed::Sealed;
@@ -20,6 +21,11 @@ pub struct Sampling {
     pub seed: u64,
 }
 
+/// Tokens of a prompt that are taken in at once: those who wait for one token each wait no longer.
+const PART: usize = 256;
+/// Tokens that are sorted first.
+const SORTED: usize = 64;
+
 /// A token's index and its weight.
 type Weighed = (usize, f64);
 
@@ -27,37 +33,64 @@ impl Sampling {
     /// The index of the next token from its logits; 0, the padding, is never chosen. `step` counts the
     /// draws, each of which is a function of the seed and its step.
     pub fn choose(&self, logits: &[f32], step: u64) -> usize {
-        let mut ranked: Vec<Weighed> =
-            logits.iter().enumerate().skip(1).map(|(token, x)| (token, f64::from(*x))).collect();
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let Some(&(best, most)) = ranked.first() else { return 0 };
+        let tokens = || logits.iter().enumerate().skip(1);
+        // The first of equal ones.
+        let Some((best, most)) = tokens().reduce(|a, b| if b.1.total_cmp(a.1).is_gt() { b } else { a })
+        else {
+            return 0;
+        };
         if self.temperature <= 0.0 {
             return best;
         }
-        if self.top_k > 0 {
-            ranked.truncate(self.top_k);
-        }
-        for (_, weight) in &mut ranked {
-            *weight = ((*weight - most) / self.temperature).exp();
-        }
-        let total: f64 = ranked.iter().map(|(_, weight)| weight).sum();
-        let mut kept = 0.0;
-        let within = |&(_, weight): &Weighed| {
-            // The token that crosses the line is in.
-            let before = kept;
-            kept += weight / total;
-            before < self.top_p
-        };
-        let nucleus: Vec<Weighed> = ranked.iter().copied().take_while(within).collect();
-        let sum: f64 = nucleus.iter().map(|(_, weight)| weight).sum();
+        let weight = |x: f32| (f64::from(x - most) / self.temperature).exp();
+        let mut weighed: Vec<Weighed> = tokens().map(|(token, x)| (token, weight(*x))).collect();
+        let chosen = self.nucleus(&mut weighed);
+        let sum: f64 = chosen.iter().map(|(_, weight)| weight).sum();
         let mut left = unit(draw(self.seed, "generate", 0, step)) * sum;
-        for &(token, weight) in &nucleus {
+        for &(token, weight) in chosen {
             if left < weight {
                 return token;
             }
             left -= weight;
         }
-        nucleus.last().map_or(best, |&(token, _)| token)
+        chosen.last().map_or(best, |&(token, _)| token)
+    }
+
+    /// The tokens that may be drawn, at least one. Of a large vocabulary only as many are sorted as it takes.
+    fn nucleus<'a>(&self, all: &'a mut [Weighed]) -> &'a [Weighed] {
+        let order = |a: &Weighed, b: &Weighed| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        let first = |all: &mut [Weighed], count: usize| {
+            if count < all.len() {
+                all.select_nth_unstable_by(count, order);
+            }
+        };
+        let all = if self.top_k > 0 && self.top_k < all.len() {
+            first(all, self.top_k);
+            &mut all[..self.top_k]
+        } else {
+            all
+        };
+        if self.top_p >= 1.0 {
+            return all;
+        }
+        let enough = self.top_p * all.iter().map(|(_, weight)| weight).sum::<f64>();
+        let mut sorted = SORTED.min(all.len());
+        loop {
+            first(all, sorted);
+            all[..sorted].sort_unstable_by(order);
+            let mut sum = 0.0;
+            // The token that crosses the line is in.
+            let within = all[..sorted].iter().take_while(|(_, weight)| {
+                let before = sum;
+                sum += weight;
+                before < enough
+            });
+            let count = within.count();
+            if count < sorted || sorted == all.len() {
+                return &all[..count.max(1)];
+            }
+            sorted = (4 * sorted).min(all.len());
+        }
     }
 }
 
@@ -75,7 +108,7 @@ pub struct Wanted {
 /// Why a text ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
-    /// At a text that was to stop it.
+    /// At a text that was to stop it, or at a token that ends texts.
     Stop,
     /// It has as many tokens as were wanted.
     Length,
@@ -90,8 +123,11 @@ pub struct Piece {
     pub finish: Option<Finish>,
 }
 
-/// A text that is being made. Several of them may take turns at one predictor: each keeps its own keys and
-/// values.
+/// The next piece of a text, if there is one already.
+pub type Step = Result<Option<Piece>, Error>;
+
+/// A text that is being made. Several of them may go on at one predictor: each keeps its own keys
+/// and values.
 #[derive(Debug)]
 pub struct Generation {
     tokenizer: FittedTokenizer,
@@ -102,6 +138,8 @@ pub struct Generation {
     step: u64,
     wanted: Wanted,
     kept: Kept,
+    /// Tokens that end it.
+    ends: Vec<u32>,
     /// Text that may be the beginning of one that stops it.
     held: String,
     /// Tokens of the prompt.
@@ -112,16 +150,15 @@ impl Sealed {
     /// Begins after a prompt.
     ///
     /// # Errors
-    /// [`Error::NoLanguageModel`] for any other package, [`Error::Tokens`] for a prompt that makes none.
-    pub fn generation(&self, prompt: &str, wanted: Wanted) -> Result<Generation, Error> {
-        let (true, [FittedInput::Text { tokenizer, length, .. }]) =
-            (self.is_language_model(), self.plan.inputs.as_slice())
+    /// [`Error::NoLanguageModel`] for any other package, [`Error::Tokens`] for a prompt that makes none,
+    /// [`Error::Chat`] for messages that the model's template refuses.
+    pub fn generation(&self, prompt: &Prompt, wanted: Wanted) -> Result<Generation, Error> {
+        let (FittedTarget::NextToken { ends, .. }, [FittedInput::Text { tokenizer, length, .. }]) =
+            (&self.plan.target, self.plan.inputs.as_slice())
         else {
             return Err(Error::NoLanguageModel { target: self.plan.target.name().to_owned() });
         };
-        // Generation has to begin after something: a line break ends each text of the training rows.
-        let start = if prompt.is_empty() { "\n" } else { prompt };
-        let tokens = tokenizer.encode(start).map_err(|why| Error::Tokens { why })?;
+        let tokens = self.prompt(prompt, tokenizer)?;
         let mut spoken = Spoken { tokens, whole: 0, read: 0 };
         let prompt_tokens = spoken.tokens.len();
         // What comes after it is told as it is decoded after it.
@@ -134,9 +171,24 @@ impl Sealed {
             step: 0,
             wanted,
             kept: Kept::default(),
+            ends: ends.clone(),
             held: String::new(),
             prompt_tokens,
         })
+    }
+
+    fn prompt(&self, prompt: &Prompt, tokenizer: &FittedTokenizer) -> Result<Vec<u32>, Error> {
+        let why = |why| Error::Tokens { why };
+        let tokens = match prompt {
+            Prompt::Text(text) => tokenizer.encode(text),
+            Prompt::Messages(messages) => match &self.chat {
+                Some(template) => tokenizer.encode_bare(&template.render(messages)?),
+                None => tokenizer.encode(&chat::plain(messages)),
+            },
+        };
+        let tokens = tokens.map_err(why)?;
+        // Generation has to begin after something: a line break ends each text of the training rows.
+        if tokens.is_empty() { tokenizer.encode("\n").map_err(why) } else { Ok(tokens) }
     }
 }
 
@@ -146,36 +198,65 @@ impl Generation {
         self.step
     }
 
-    /// Goes on by one token. Where the text outgrows the model's length, the model goes on from the last
-    /// half of that.
+    /// Goes on with each of these texts by a token, all in one pass. There is no piece of a text whose
+    /// prompt is long and not yet taken in. Where a text outgrows the model's length, the model goes on
+    /// from the last half of that.
     ///
     /// # Errors
     /// What the device says.
-    pub fn step(&mut self, predictor: &mut Predictor) -> Result<Piece, Error> {
-        if self.step < self.wanted.tokens {
-            if self.spoken.tokens.len() - self.first > self.length {
-                self.first = self.spoken.tokens.len() - self.length.div_ceil(2);
-            }
-            let logits = predictor.next(&self.spoken.tokens[self.first..], &mut self.kept)?;
-            let token = self.wanted.sampling.choose(&logits, self.step);
-            self.spoken.tokens.push(u32::try_from(token).unwrap_or_default());
-            self.step += 1;
+    pub fn steps(texts: &mut [&mut Self], predictor: &mut Predictor) -> Result<Vec<Step>, Error> {
+        let most = if predictor.keeps() { PART } else { usize::MAX };
+        let windows: Vec<Vec<i32>> = texts.iter_mut().map(|text| text.window(most)).collect();
+        let turns = texts.iter_mut().zip(&windows);
+        let mut turns: Vec<Turn<'_>> =
+            turns.map(|(text, window)| Turn { text: window, kept: &mut text.kept }).collect();
+        let logits = predictor.next(&mut turns)?;
+        let each = texts.iter_mut().zip(&windows).zip(logits);
+        Ok(each.map(|((text, window), logits)| text.goes_on(window.len(), &logits)).collect())
+    }
+
+    /// What the model sees next: at most `most` tokens beyond those that are kept.
+    fn window(&mut self, most: usize) -> Vec<i32> {
+        if self.spoken.tokens.len() - self.first > self.length {
+            self.first = self.spoken.tokens.len() - self.length.div_ceil(2);
+            self.kept = Kept::default();
         }
-        let last = self.step >= self.wanted.tokens;
+        let text = &self.spoken.tokens[self.first..];
+        let count = self.kept.tokens().saturating_add(most).min(text.len());
+        text[..count].iter().map(|token| i32::try_from(*token).unwrap_or_default()).collect()
+    }
+
+    /// The piece after the logits of the token after so many tokens.
+    fn goes_on(&mut self, seen: usize, logits: &[f32]) -> Step {
+        if self.first + seen < self.spoken.tokens.len() {
+            return Ok(None);
+        }
+        let mut ended = false;
+        if self.step < self.wanted.tokens {
+            let token = self.wanted.sampling.choose(logits, self.step);
+            let token = u32::try_from(token).unwrap_or_default();
+            self.step += 1;
+            ended = self.ends.contains(&token);
+            if !ended {
+                self.spoken.tokens.push(token);
+            }
+        }
+        let last = ended || self.step >= self.wanted.tokens;
         let piece = self.spoken.piece(&self.tokenizer, last).map_err(|why| Error::Tokens { why })?;
         self.held.push_str(&piece);
-        Ok(self.told(last))
+        let reason = if ended { Finish::Stop } else { Finish::Length };
+        Ok(Some(self.told(last.then_some(reason))))
     }
 
     /// What of the held text can be told now.
-    fn told(&mut self, last: bool) -> Piece {
+    fn told(&mut self, last: Option<Finish>) -> Piece {
         let stop = self.wanted.stop.iter().filter(|stop| !stop.is_empty());
         if let Some(at) = stop.clone().filter_map(|stop| self.held.find(stop.as_str())).min() {
             self.held.truncate(at);
             return Piece { text: std::mem::take(&mut self.held), finish: Some(Finish::Stop) };
         }
-        if last {
-            return Piece { text: std::mem::take(&mut self.held), finish: Some(Finish::Length) };
+        if last.is_some() {
+            return Piece { text: std::mem::take(&mut self.held), finish: last };
         }
         let begins = |from: usize| {
             self.held.is_char_boundary(from) && stop.clone().any(|stop| stop.starts_with(&self.held[from..]))
@@ -199,14 +280,15 @@ impl Predictor {
         told: &mut dyn FnMut(&str),
     ) -> Result<String, Error> {
         let wanted = Wanted { tokens: count, sampling: *sampling, stop: Vec::new() };
-        let mut generation = self.sealed.generation(prompt, wanted)?;
+        let mut generation = self.sealed.generation(&Prompt::Text(prompt.to_owned()), wanted)?;
         let mut text = generation.spoken.text(&generation.tokenizer).map_err(|why| Error::Tokens { why })?;
         told(&text);
         if count == 0 {
             return Ok(text);
         }
         loop {
-            let piece = generation.step(self)?;
+            let mut steps = Generation::steps(&mut [&mut generation], self)?;
+            let Some(piece) = steps.pop().transpose()?.flatten() else { continue };
             told(&piece.text);
             text.push_str(&piece.text);
             if piece.finish.is_some() {
@@ -215,24 +297,29 @@ impl Predictor {
         }
     }
 
-    /// Logits of the token after `window`, which is no longer than the model's text.
+    /// Whether the engine keeps something of a text.
+    pub fn keeps(&mut self) -> bool {
+        self.engine.next(&mut []).is_some()
+    }
+
+    /// Logits of the token after each of these texts, which are no longer than the model's.
     ///
     /// # Errors
     /// When the device fails.
-    pub fn next(&mut self, window: &[u32], kept: &mut Kept) -> Result<Vec<f32>, Error> {
-        let text: Vec<i32> = window.iter().map(|token| i32::try_from(*token).unwrap_or_default()).collect();
-        let next = engine::contained(self.engine.as_mut(), |engine| engine.next(&text, kept).transpose())?;
+    pub fn next(&mut self, turns: &mut [Turn<'_>]) -> Result<Vec<Vec<f32>>, Error> {
+        let next = engine::contained(self.engine.as_mut(), |engine| engine.next(turns).transpose())?;
         if let Some(logits) = next {
             return Ok(logits);
         }
-        let mut examples = Examples::zeros(self.sealed.plan.layout(), 1);
-        for (place, token) in examples.indices.iter_mut().zip(window) {
-            *place = i32::try_from(*token).unwrap_or_default();
+        let mut examples = Examples::zeros(self.sealed.plan.layout(), turns.len());
+        let length = examples.indices.len() / turns.len().max(1);
+        for (row, turn) in examples.indices.chunks_mut(length.max(1)).zip(&*turns) {
+            row.iter_mut().zip(turn.text).for_each(|(place, token)| *place = *token);
         }
-        let width = self.sealed.plan.width();
+        let places = self.sealed.places(&examples);
         let logits = self.logits(examples)?;
-        let at = window.len().max(1) - 1;
-        Ok(logits.get(at * width..(at + 1) * width).map(<[f32]>::to_vec).unwrap_or_default())
+        let last = self.sealed.last(&logits, places.as_deref());
+        Ok(last.chunks(self.sealed.plan.width().max(1)).map(<[f32]>::to_vec).collect())
     }
 }
 

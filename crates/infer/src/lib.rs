@@ -6,9 +6,11 @@
 
 mod bulk;
 mod candle;
+mod chat;
 mod engine;
 mod error;
 mod generate;
+mod gguf;
 mod predictor;
 mod rows;
 mod sealed;
@@ -16,9 +18,11 @@ mod tensors;
 mod trees;
 
 pub use bulk::{Bulk, BulkError};
-pub use engine::{Engine, EngineChoice, EngineReport, Kept};
+pub use chat::{Message, Prompt};
+pub use engine::{Engine, EngineChoice, EngineReport, Kept, Turn};
 pub use error::Error;
-pub use generate::{Finish, Generation, Piece, Sampling, Wanted};
+pub use generate::{Finish, Generation, Piece, Sampling, Step, Wanted};
+pub use gguf::Gguf;
 pub use predictor::Predictor;
 pub use rows::{Malformed, frame_of, json_lines, json_rows};
 pub use sealed::Sealed;

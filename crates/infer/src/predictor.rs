@@ -10,7 +10,7 @@ use cupola_trees::Trees;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::engine::{self, Engine, EngineChoice, EngineReport};
+use crate::engine::{self, Engine, EngineChoice, EngineReport, Kept, Turn};
 use crate::error::Error;
 use crate::sealed::Sealed;
 use crate::trees::TreesEngine;
@@ -42,7 +42,7 @@ impl Predictor {
                 engine::build(choice, &architecture, &weights, device)?
             }
         };
-        Ok(Self { sealed: Arc::new(Sealed::new(plan, report)), engine })
+        Ok(Self { sealed: Arc::new(Sealed::new(plan, report)?), engine })
     }
 
     /// Predictions for examples that the plan has made.
@@ -64,11 +64,26 @@ impl Predictor {
             return Ok(Vec::new());
         }
         let places = self.sealed.places(&examples);
+        if places.is_some() && self.keeps() {
+            return self.after(&examples);
+        }
         let logits = self.logits(examples)?;
         match self.sealed.last(&logits, places.as_deref()) {
             Cow::Borrowed(_) => Ok(logits),
             Cow::Owned(last) => Ok(last),
         }
+    }
+
+    /// Logits of the token after each row's text, and of none before.
+    fn after(&mut self, examples: &Examples) -> Result<Vec<f32>, Error> {
+        let length = examples.indices.len() / examples.rows;
+        let mut kept: Vec<Kept> = examples.text_lengths().map(|_| Kept::default()).collect();
+        let texts = examples.indices.chunks(length.max(1)).zip(examples.text_lengths());
+        let mut turns: Vec<Turn<'_>> = texts
+            .zip(&mut kept)
+            .map(|((row, length), kept)| Turn { text: &row[..length.max(1)], kept })
+            .collect();
+        Ok(self.next(&mut turns)?.concat())
     }
 
     /// Whether every thread may run it: a GPU's streams and pools are a thread's own.

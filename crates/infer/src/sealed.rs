@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use cupola_prep::{Answer, Examples, FittedInput, FittedTarget, Frame, Label, Plan, Prediction, Signature};
 use serde_json::{Map, Value};
 
+use crate::chat::Template;
 use crate::engine::EngineReport;
 use crate::error::Error;
 use crate::generate::{Sampling, last_tokens};
@@ -24,14 +25,23 @@ pub struct Sealed {
     pub outputs: Vec<TensorSpec>,
     /// Which engine runs it.
     pub report: EngineReport,
+    /// How messages become a text, where the model was trained on chats.
+    pub(crate) chat: Option<Template>,
 }
 
 impl Sealed {
     /// Of a plan and the engine that was chosen.
-    pub(crate) fn new(plan: Plan, report: EngineReport) -> Self {
+    ///
+    /// # Errors
+    /// A template of chats that is none.
+    pub(crate) fn new(plan: Plan, report: EngineReport) -> Result<Self, Error> {
+        let chat = match &plan.target {
+            FittedTarget::NextToken { chat, .. } => chat.as_ref().map(Template::new).transpose()?,
+            _ => None,
+        };
         let signature = Signature::of(&plan);
         let (inputs, outputs) = (tensor_inputs(&plan, &signature), tensor_outputs(&plan));
-        Self { plan, signature, inputs, outputs, report }
+        Ok(Self { plan, signature, inputs, outputs, report, chat })
     }
 
     /// Examples from JSON rows, ready for an engine.

@@ -299,7 +299,7 @@ fn step_by_step(layer: &Layer) -> bool {
         layer,
         Layer::Position {}
             | Layer::LayerNorm { .. }
-            | Layer::RmsNorm {}
+            | Layer::RmsNorm { .. }
             | Layer::Dropout { .. }
             | Layer::Linear { .. }
             | Layer::Activation { .. }

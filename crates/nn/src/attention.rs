@@ -14,9 +14,6 @@ use crate::precision::{self, like};
 /// Stands for minus infinity before a softmax; a row that is masked throughout stays finite.
 const MASKED: f32 = -1e30;
 
-/// Base of the rotary frequencies.
-const ROPE_BASE: f64 = 10_000.0;
-
 /// Sizes and switches of an attention layer.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
@@ -28,8 +25,8 @@ pub struct Sizes {
     pub kv_heads: usize,
     /// Whether a step sees only itself and earlier steps.
     pub causal: bool,
-    /// Rotary positions.
-    pub rope: bool,
+    /// Base of the frequencies of rotary positions, if it has those.
+    pub rope: Option<f64>,
     /// Of the four linear maps.
     pub bias: bool,
 }
@@ -101,8 +98,8 @@ impl Attention {
         let mut q = split(self.q.forward(x.clone()), heads);
         let mut k = split(precision::linear(&self.k, x.clone()), kv_heads);
         let v = split(self.v.forward(x), kv_heads);
-        if self.sizes.rope {
-            let turns = Turns::new(first, time, head, &q.device());
+        if let Some(base) = self.sizes.rope {
+            let turns = Turns::new(base, first, time, head, &q.device());
             (q, k) = (turns.apply(q), turns.apply(k));
         }
         [q, k, v]
@@ -152,9 +149,9 @@ struct Turns {
 
 impl Turns {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-    fn new(first: usize, time: usize, head: usize, device: &Device) -> Self {
+    fn new(base: f64, first: usize, time: usize, head: usize, device: &Device) -> Self {
         let half = head / 2;
-        let angle = |t: usize, i: usize| t as f64 * ROPE_BASE.powf(-2.0 * (i % half) as f64 / head as f64);
+        let angle = |t: usize, i: usize| t as f64 * base.powf(-2.0 * (i % half) as f64 / head as f64);
         let table = |f: fn(f64) -> f64| -> Tensor<4> {
             let values: Vec<f32> =
                 (first..first + time).flat_map(|t| (0..head).map(move |i| f(angle(t, i)) as f32)).collect();

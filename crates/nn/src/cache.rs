@@ -49,6 +49,13 @@ impl Kept {
     }
 }
 
+impl Cache {
+    /// Tokens whose keys and values are kept.
+    pub fn tokens(&self) -> usize {
+        self.tokens.len()
+    }
+}
+
 impl Network {
     /// An empty cache for [`Network::next`].
     pub fn cache(&self, device: &Device) -> Cache {

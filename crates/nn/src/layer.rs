@@ -7,7 +7,7 @@ use burn::nn::{
     Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, PaddingConfig2d, RmsNorm, RmsNormConfig,
 };
 use burn::tensor::{Tensor, activation};
-use cupola_spec::{Activation, Layer as Spec, Take};
+use cupola_spec::{Activation, Layer as Spec, ROPE_BASE, Take};
 
 use crate::attention::{Attention, Sizes};
 use crate::batch_norm::BatchNorm;
@@ -182,17 +182,19 @@ impl Layer {
             Spec::SeriesPatch { length, stride, width } => {
                 Self::SeriesPatch(SeriesPatch::build(builder, name, shape[1], [length, stride], width)?)
             }
-            Spec::RmsNorm {} => {
+            Spec::RmsNorm { eps } => {
                 let width = shape[shape.len() - 1];
-                let mut norm = RmsNormConfig::new(width).init(builder.device);
+                let mut norm =
+                    RmsNormConfig::new(width).with_epsilon(eps.unwrap_or(1e-5)).init(builder.device);
                 norm.gamma = builder.param(&format!("{name}.weight"), [width], Start::Constant(1.0))?;
                 Self::RmsNorm(norm)
             }
             Spec::Conv1d { out, kernel, dilation, causal } => {
                 Self::Conv1d(Conv1d::build(builder, name, shape[1], out, kernel, dilation, causal)?)
             }
-            Spec::Attention { heads, kv_heads, causal, rope, bias, dropout } => {
+            Spec::Attention { heads, kv_heads, causal, rope, rope_base, bias, dropout } => {
                 let kv_heads = kv_heads.unwrap_or(heads);
+                let rope = rope.then(|| rope_base.unwrap_or(ROPE_BASE));
                 let sizes = Sizes { width: shape[1], heads, kv_heads, causal, rope, bias };
                 Self::Attention(Attention::build(builder, name, sizes, dropout)?)
             }

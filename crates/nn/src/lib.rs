@@ -39,7 +39,7 @@ pub use architecture::{Architecture, Average, LogitPart};
 pub use cache::Cache;
 pub use device::{Choice, Opened, nth, open, probe_vulkan, quietly};
 pub use error::Error;
-pub use hugging_face::{Bert, HuggingFace, Pooling};
+pub use hugging_face::{Bert, Classes, DistilBert, HuggingFace, Llama, Pooling, Rope, roberta};
 pub use input::{Flow, Input};
 pub use lora::merged;
 pub use loss::{Loss, Objective, Truth};

@@ -32,6 +32,17 @@ impl StateDict {
         self.0.remove(name)
     }
 
+    /// The same weights under other names.
+    #[must_use]
+    pub fn renamed(self, name: impl Fn(&str) -> String) -> Self {
+        Self(self.0.into_iter().map(|(own, array)| (name(&own), array)).collect())
+    }
+
+    /// Takes in all weights of another.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// A weight by name.
     pub fn get(&self, name: &str) -> Option<&Array> {
         self.0.get(name)

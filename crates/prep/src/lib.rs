@@ -59,7 +59,7 @@ pub use signature::{ColumnType, InputColumn, OutputColumn, Signature};
 pub use split::{Part, assign, assign_beside_test};
 pub use store::Store;
 pub use stream::{Source, prepare_stream};
-pub use target::{Answer, FittedTarget, Label, Prediction, Targets, distance};
+pub use target::{Answer, Chat, FittedTarget, Label, Prediction, Targets, distance};
 pub use text::FittedTokenizer;
 pub use transform::FittedInput;
 pub use window::FittedSeries;

@@ -10,7 +10,7 @@ use crate::examples::{Examples, Filling, Layout};
 use crate::frame::Frame;
 use crate::infer::Resolved;
 use crate::parts::parts;
-use crate::target::{Answer, FittedTarget};
+use crate::target::{Answer, Chat, FittedTarget};
 use crate::text::FittedTokenizer;
 use crate::transform::{FittedInput, InputFit, Outcomes, folds};
 use crate::window::long_enough;
@@ -61,14 +61,46 @@ impl Plan {
     /// `text`.
     pub fn embedding(tokenizer: FittedTokenizer, length: usize, width: usize) -> Self {
         let (name, column) = ("text".to_owned(), "text".to_owned());
-        let text = FittedInput::Text { name, column, length, tokenizer };
+        Self {
+            inputs: vec![FittedInput::Text { name, column, length, tokenizer }],
+            target: FittedTarget::Embedding { name: "embedding".to_owned(), width },
+            ..Self::nothing()
+        }
+    }
+
+    /// A plan without inputs, for one that was not fitted.
+    fn nothing() -> Self {
         Self {
             format_version: Self::FORMAT_VERSION,
             null_texts: Vec::new(),
             derive: Derivation::default(),
-            inputs: vec![text],
-            target: FittedTarget::Embedding { name: "embedding".to_owned(), width },
+            inputs: Vec::new(),
+            target: FittedTarget::Embedding { name: String::new(), width: 0 },
             further: Vec::new(),
+        }
+    }
+
+    /// The plan of a model that tells the class of a text, which stands in a column `text`; the class in a column
+    /// `label`.
+    pub fn classifier(tokenizer: FittedTokenizer, length: usize, classes: Vec<String>) -> Self {
+        let text = || "text".to_owned();
+        let (name, column) = ("label".to_owned(), "label".to_owned());
+        Self {
+            inputs: vec![FittedInput::Text { name: text(), column: text(), length, tokenizer }],
+            target: FittedTarget::Category { name, column, classes, numeric: false },
+            ..Self::nothing()
+        }
+    }
+
+    /// The plan of a model that goes on with texts of up to `length` tokens, which stand in a column `text`;
+    /// `ends` are the tokens that end one.
+    pub fn language(tokenizer: FittedTokenizer, length: usize, ends: Vec<u32>, chat: Option<Chat>) -> Self {
+        let name = || "text".to_owned();
+        let vocabulary = tokenizer.vocabulary();
+        Self {
+            inputs: vec![FittedInput::Text { name: name(), column: name(), length, tokenizer }],
+            target: FittedTarget::NextToken { name: name(), column: name(), vocabulary, ends, chat },
+            ..Self::nothing()
         }
     }
 
@@ -245,7 +277,8 @@ impl PlanFit {
         let target = match (target.kind, inputs.as_slice()) {
             (TargetKind::NextToken, [FittedInput::Text { column, tokenizer, .. }]) => {
                 let (name, column) = (target.name.clone(), column.clone());
-                FittedTarget::NextToken { name, column, vocabulary: tokenizer.vocabulary() }
+                let vocabulary = tokenizer.vocabulary();
+                FittedTarget::NextToken { name, column, vocabulary, ends: Vec::new(), chat: None }
             }
             _ => FittedTarget::fit(target, &inputs, all, train)?,
         };

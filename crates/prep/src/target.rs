@@ -87,7 +87,24 @@ pub enum FittedTarget {
         column: String,
         /// Different tokens, padding included.
         vocabulary: usize,
+        /// Those that end a text.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ends: Vec<u32>,
+        /// How messages become a text, for a model that was trained on chats.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chat: Option<Chat>,
     },
+}
+
+/// How messages become a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chat {
+    /// In Jinja, as Hugging Face's `tokenizer_config.json` has it.
+    pub template: String,
+    /// Its `bos_token`.
+    pub begin: String,
+    /// Its `eos_token`.
+    pub end: String,
 }
 
 /// What the loss compares with, for a list of rows.

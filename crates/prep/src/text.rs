@@ -102,7 +102,19 @@ impl FittedTokenizer {
     /// # Errors
     /// What the tokenizer says.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
-        let encoding = self.own.encode(text, true).map_err(|error| error.to_string())?;
+        self.indices(text, true)
+    }
+
+    /// The same of a text that has the tokens at its ends already.
+    ///
+    /// # Errors
+    /// What the tokenizer says.
+    pub fn encode_bare(&self, text: &str) -> Result<Vec<u32>, String> {
+        self.indices(text, false)
+    }
+
+    fn indices(&self, text: &str, ends: bool) -> Result<Vec<u32>, String> {
+        let encoding = self.own.encode(text, ends).map_err(|error| error.to_string())?;
         Ok(encoding.get_ids().iter().map(|id| id + 1).collect())
     }
 

@@ -1,5 +1,6 @@
 //! A model's engines: threads that take what waits, run it as one batch and hand out the logits.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -54,9 +55,12 @@ struct Text {
     generation: Box<Generation>,
     deadline: Instant,
     told: mpsc::UnboundedSender<Told>,
-    /// Held until it is whole: texts keep memory while they take turns.
+    /// Held until it is whole.
     _permit: OwnedSemaphorePermit,
 }
+
+/// Texts of an engine that go on together; those that come later wait, for each keeps memory.
+const TEXTS: usize = 32;
 
 /// A row that takes no longer is run by the thread that has read it, if nobody else waits: handing it to
 /// another thread and back would take as long.
@@ -214,8 +218,9 @@ impl Drop for Batcher {
 }
 
 fn work(slot: &Slot, queue: &Queue<Job>, most: usize, metrics: &ModelMetrics) {
-    // Texts take turns, a token each, and rows come in between (Yu et al. 2022, "Orca", section 4.1).
-    let mut texts: Vec<Text> = Vec::new();
+    // Texts go on together, a token each, and rows and new texts come in between (Yu et al. 2022, "Orca",
+    // section 4.1).
+    let (mut texts, mut later): (Vec<Text>, VecDeque<Text>) = Default::default();
     loop {
         let mut rows = 0;
         // Greedy: what waits now goes along, nothing is waited for.
@@ -235,32 +240,52 @@ fn work(slot: &Slot, queue: &Queue<Job>, most: usize, metrics: &ModelMetrics) {
                 // Whoever has hung up or run out of time needs no answer.
                 Job::Rows(job) if !job.reply.is_closed() && job.deadline > now => batch.push(job),
                 Job::Rows(_) => {}
-                Job::Text(text) => texts.push(text),
+                Job::Text(text) => later.push_back(text),
             }
         }
         if !batch.is_empty() {
             run(slot, batch, most, metrics);
         }
+        texts.retain(Text::is_wanted);
+        later.retain(Text::is_wanted);
+        let room = TEXTS - texts.len();
+        texts.extend(later.drain(..room.min(later.len())));
         if !texts.is_empty() {
-            let mut predictor = slot.predictor();
-            texts.retain_mut(|text| goes_on(text, &mut predictor));
+            go_on(&mut texts, &mut slot.predictor());
         }
     }
 }
 
-/// Makes one more token of a text; whether there are more to come.
-fn goes_on(text: &mut Text, predictor: &mut Predictor) -> bool {
-    if text.told.is_closed() || text.deadline <= Instant::now() {
-        return false;
+impl Text {
+    /// Whether somebody still waits for it.
+    fn is_wanted(&self) -> bool {
+        !self.told.is_closed() && self.deadline > Instant::now()
     }
-    match text.generation.step(predictor) {
-        Ok(piece) => {
-            let more = piece.finish.is_none();
-            text.told.send(Ok(piece)).is_ok() && more
+}
+
+/// Makes one more token of each text; those that are whole go.
+fn go_on(texts: &mut Vec<Text>, predictor: &mut Predictor) {
+    let mut each: Vec<&mut Generation> = texts.iter_mut().map(|text| &mut *text.generation).collect();
+    match Generation::steps(&mut each, predictor) {
+        Ok(pieces) => {
+            let mut pieces = pieces.into_iter();
+            texts.retain(|text| match pieces.next() {
+                Some(Ok(Some(piece))) => {
+                    let more = piece.finish.is_none();
+                    text.told.send(Ok(piece)).is_ok() && more
+                }
+                Some(Err(error)) => {
+                    let _ = text.told.send(Err(Arc::new(error)));
+                    false
+                }
+                Some(Ok(None)) | None => true,
+            });
         }
         Err(error) => {
-            let _ = text.told.send(Err(Arc::new(error)));
-            false
+            let error = Arc::new(error);
+            for text in texts.drain(..) {
+                let _ = text.told.send(Err(Arc::clone(&error)));
+            }
         }
     }
 }

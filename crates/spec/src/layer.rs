@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Base of the frequencies of rotary positions where none is told.
+pub const ROPE_BASE: f64 = 10_000.0;
+
 /// One layer. Shapes leave the batch axis out: `[width]` is flat, `[time, width]` a sequence and
 /// `[channels, height, width]` an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,8 +65,12 @@ pub enum Layer {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         eps: Option<f64>,
     },
-    /// Over the last axis, as `torch.nn.RMSNorm` with eps 1e-5 (Zhang and Sennrich 2019).
-    RmsNorm {},
+    /// Over the last axis, as `torch.nn.RMSNorm` (Zhang and Sennrich 2019).
+    RmsNorm {
+        /// Added to the mean square; 1e-5 where left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        eps: Option<f64>,
+    },
     /// As `torch.nn.MaxPool2d`.
     MaxPool {
         /// Side of the window.
@@ -126,9 +133,12 @@ pub enum Layer {
         /// Whether a step sees only itself and earlier steps.
         #[serde(default)]
         causal: bool,
-        /// Rotary positions (Su et al. 2021), base 10000, halves rotated as in Llama.
+        /// Rotary positions (Su et al. 2021), halves rotated as in Llama.
         #[serde(default)]
         rope: bool,
+        /// Base of the rotary frequencies; 10000 where left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_base: Option<f64>,
         /// Whether the four linear maps have a bias.
         #[serde(default = "yes")]
         bias: bool,
@@ -285,7 +295,7 @@ impl Layer {
             Self::Flatten {} => "flatten",
             Self::Residual { .. } => "residual",
             Self::Conv1d { .. } => "conv1d",
-            Self::RmsNorm {} => "rms_norm",
+            Self::RmsNorm { .. } => "rms_norm",
             Self::Attention { .. } => "attention",
             Self::Recurrent { cell: Cell::Lstm, .. } => "lstm",
             Self::Recurrent { cell: Cell::Gru, .. } => "gru",

@@ -38,7 +38,7 @@ pub use input::{
     Augment, Category, DatePart, Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Outliers, Scaling,
     Tokens, TokensKind, Unseen,
 };
-pub use layer::{Activation, Cell, Layer, Take};
+pub use layer::{Activation, Cell, Layer, ROPE_BASE, Take};
 pub use model::{Expect, Family, Lora, Model, ModelFile, PackageRef};
 pub use parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
 pub use problem::{Problem, Problems, nearest};

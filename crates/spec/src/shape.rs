@@ -129,10 +129,10 @@ fn row(
             }
             (input.to_vec(), 2 * last(input))
         }
-        Layer::RmsNorm {} if input.len() > 2 => {
+        Layer::RmsNorm { .. } if input.len() > 2 => {
             return Err(fail("a flat input or a sequence", "use `batch_norm` on an image"));
         }
-        Layer::RmsNorm {} => (input.to_vec(), last(input)),
+        Layer::RmsNorm { .. } => (input.to_vec(), last(input)),
         Layer::Dropout { p } => {
             probability(*p)?;
             (input.to_vec(), 0)

@@ -8,7 +8,7 @@ mod trees;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use cupola_nn::{Network, Opened, half, merged};
 use cupola_prep::Part;
 use cupola_registry::{Home, RunFolder, RunRecord, Status};
@@ -23,7 +23,7 @@ use self::record::{create, note, resumed, same_data};
 use crate::args::TrainArgs;
 use crate::commands::check::{show_data, show_layers};
 use crate::device;
-use crate::failure::Mistake;
+use crate::failure::{Mistake, Stopped};
 use crate::load::{self, Loaded};
 use crate::memory::Memory;
 use crate::progress::Progress;
@@ -127,9 +127,9 @@ fn train_in(
         record.status = Status::Stopped;
         note(home, &folder, &record)?;
         let (step, id) = (outcome.progress.step, &record.id);
-        return Err(anyhow!(
-            "stopped at step {step}, checkpoint written; go on with: cupola train --resume {id}"
-        ));
+        let text =
+            format!("stopped at step {step}, checkpoint written; go on with: cupola train --resume {id}");
+        return Err(Stopped(text).into());
     }
     done(home, ui, &job, &device, &outcome, record)
 }

@@ -3,7 +3,7 @@
 use candle_core::{Error as CandleError, Tensor};
 
 use super::Named;
-use super::kernel::{Heads, Linear, mapped};
+use super::kernel::{Heads, Linear, Onward, mapped};
 use crate::error::Error;
 
 /// Multi-head self-attention.
@@ -23,7 +23,7 @@ impl Attention {
         place: &str,
         [queries, keys]: Counts,
         causal: bool,
-        rope: bool,
+        rope: Option<f64>,
         bias: bool,
     ) -> Result<Self, Error> {
         let parts = ["q", "k", "v"].map(|part| format!("{place}.{part}"));
@@ -31,6 +31,11 @@ impl Attention {
         let o = named.linear(&[&format!("{place}.o")], bias)?;
         let width = qkv.output / (queries + 2 * keys).max(1);
         Ok(Self { qkv, o, heads: Heads { queries, keys, width, causal, rope } })
+    }
+
+    /// New tokens of several texts, `[1, tokens, width]`, each after those that are kept of its text.
+    pub fn go_on(&self, x: &Tensor, texts: &mut [Onward<'_>]) -> Result<Tensor, CandleError> {
+        mapped(x, self.o.output, |x| self.o.forward(&self.heads.go_on(self.qkv.forward(x), texts)))
     }
 
     /// `[batch, time, width]`; `mask` `[batch, time]` is 1 at padding.

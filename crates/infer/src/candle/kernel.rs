@@ -17,7 +17,7 @@ mod tile;
 
 use candle_core::{Device, Error as CandleError, Storage, Tensor};
 
-pub use attend::Heads;
+pub use attend::{Heads, Onward, Past};
 pub use conv::Conv;
 pub use matrix::{Linear, Precision};
 pub use rows::{activate, layer_norm, rms_norm, softmax};

@@ -1,7 +1,7 @@
 //! Layers with their weights as candle tensors.
 
 use candle_core::{D, Device, Error as CandleError, Tensor};
-use cupola_spec::{Activation, Layer, Take};
+use cupola_spec::{Activation, Layer, ROPE_BASE, Take};
 
 use super::Named;
 use super::attention::Attention;
@@ -11,8 +11,6 @@ use super::series;
 use crate::error::Error;
 
 const EPSILON: f64 = 1e-5;
-/// The same for root mean squares.
-const TINY: f32 = 1e-5;
 
 /// A tensor between two layers, batch first; `mask` `[batch, time]` is 1 at padding.
 #[derive(Clone)]
@@ -49,7 +47,10 @@ pub enum Op {
         bias: Vec<f32>,
         eps: f32,
     },
-    RmsNorm(Vec<f32>),
+    RmsNorm {
+        weight: Vec<f32>,
+        eps: f32,
+    },
     MaxPool {
         kernel: usize,
         stride: usize,
@@ -133,7 +134,10 @@ fn op(named: &Named<'_>, place: &str, layer: &Layer) -> Result<Op, Error> {
             bias: get("bias")?.to_vec1()?,
             eps: eps.unwrap_or(EPSILON) as f32,
         },
-        Layer::RmsNorm {} => Op::RmsNorm(get("weight")?.to_vec1()?),
+        #[allow(clippy::cast_possible_truncation)]
+        Layer::RmsNorm { eps } => {
+            Op::RmsNorm { weight: get("weight")?.to_vec1()?, eps: eps.unwrap_or(EPSILON) as f32 }
+        }
         Layer::MaxPool { kernel, stride, padding } => {
             Op::MaxPool { kernel, stride: stride.unwrap_or(kernel), padding }
         }
@@ -142,14 +146,16 @@ fn op(named: &Named<'_>, place: &str, layer: &Layer) -> Result<Op, Error> {
         Layer::Dropout { .. } => Op::Nothing,
         Layer::Activation { function } => Op::Activation(function),
         Layer::Flatten {} => Op::Flatten,
-        Layer::Attention { heads, kv_heads, causal, rope, bias, .. } => Op::Attention(Attention::new(
-            named,
-            place,
-            [heads, kv_heads.unwrap_or(heads)],
-            causal,
-            rope,
-            bias,
-        )?),
+        Layer::Attention { heads, kv_heads, causal, rope, rope_base, bias, .. } => {
+            Op::Attention(Attention::new(
+                named,
+                place,
+                [heads, kv_heads.unwrap_or(heads)],
+                causal,
+                rope.then(|| rope_base.unwrap_or(ROPE_BASE)),
+                bias,
+            )?)
+        }
         Layer::Recurrent { cell, width, bidirectional } => {
             Op::Recurrent(Recurrent::new(named, place, cell, width, bidirectional)?)
         }
@@ -231,7 +237,9 @@ impl Op {
             Self::LayerNorm { weight, bias, eps } => {
                 kernel::changed(&x, |values| kernel::layer_norm(values, weight, bias, *eps))
             }
-            Self::RmsNorm(weight) => kernel::changed(&x, |values| kernel::rms_norm(values, weight, TINY)),
+            Self::RmsNorm { weight, eps } => {
+                kernel::changed(&x, |values| kernel::rms_norm(values, weight, *eps))
+            }
             Self::MaxPool { kernel, stride, padding } => {
                 pad(&x, *padding)?.max_pool2d_with_stride(*kernel, *stride)
             }

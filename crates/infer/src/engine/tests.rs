@@ -1,6 +1,7 @@
 //! Both engines on the same weights, against `PyTorch`'s logits.
 
-use cupola_nn::{Choice, open};
+use cupola_nn::{Bert, Choice, Classes, HuggingFace, open, roberta};
+use cupola_spec::Activation;
 use serde_json::Value;
 
 use super::*;
@@ -117,16 +118,31 @@ fn one_row_and_many_rows_agree() {
     }
 }
 
+fn one(engine: &mut dyn Engine, text: &[i32], kept: &mut Kept) -> Result<Vec<f32>, Error> {
+    Ok(engine.next(&mut [Turn { text, kept }]).unwrap()?.remove(0))
+}
+
+#[track_caller]
+fn near(found: &[f32], expected: &[f32], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (a, b) in found.iter().zip(expected) {
+        assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{what}: {a}, {b}");
+    }
+}
+
 #[test]
 fn kept_keys_and_values_give_the_logits_of_the_whole_text() {
     let device = open(Choice::Flex, || Err(String::new())).unwrap();
     let mut seen = 0;
-    for (json, bytes) in CASES {
+    for (case_at, choice) in
+        (0..CASES.len()).flat_map(|at| [(at, EngineChoice::Burn), (at, EngineChoice::Candle)])
+    {
+        let (json, bytes) = CASES[case_at];
         let (architecture, weights, file) = case(json, bytes);
-        let (mut engine, _) = build(EngineChoice::Burn, &architecture, &weights, &device).unwrap();
+        let (mut engine, _) = build(choice, &architecture, &weights, &device).unwrap();
         let all = examples(&architecture, &file);
         if !architecture.caches() {
-            assert!(engine.next(&[1], &mut Kept::default()).is_none());
+            assert!(engine.next(&mut []).is_none());
             continue;
         }
         seen += 1;
@@ -140,16 +156,146 @@ fn kept_keys_and_values_give_the_logits_of_the_whole_text() {
             if text.contains(&0) {
                 continue;
             }
-            let found = engine.next(text, &mut kept).unwrap().unwrap();
+            let found = one(engine.as_mut(), text, &mut kept).unwrap();
             let at = (row * length + n - 1) * width;
-            for (a, b) in found.iter().zip(&expected[at..at + width]) {
-                assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{n} tokens of row {row}: {a}, {b}");
+            near(&found, &expected[at..at + width], &format!("{n} tokens of row {row}"));
+            assert_eq!(kept.tokens(), n);
+        }
+        assert!(one(engine.as_mut(), &[], &mut kept).is_err());
+        assert!(one(engine.as_mut(), &vec![1; length + 1], &mut kept).is_err());
+    }
+    assert_eq!(seen, 4, "gpt and llama, by both engines");
+}
+
+/// A model of transformers, its texts, and the logits of the token after each, or of its classes.
+struct Foreign {
+    architecture: Architecture,
+    weights: StateDict,
+    texts: Vec<Vec<i32>>,
+    logits: Vec<Vec<f32>>,
+}
+
+impl Foreign {
+    fn new(json: &str, bytes: &[u8]) -> Self {
+        let mut value: Value = serde_json::from_str(json).unwrap();
+        let config: HuggingFace = serde_json::from_value(value["config"].take()).unwrap();
+        let weights = StateDict::from_any_floats(bytes).unwrap();
+        let logits: Vec<Vec<f32>> = serde_json::from_value(value["logits"].take()).unwrap();
+        let classes = |(bert, weights): (Bert, StateDict), function| {
+            bert.import_classes(weights, 48, Classes { count: logits[0].len(), function }).unwrap()
+        };
+        let (architecture, weights) = match config {
+            HuggingFace::Llama(sizes) | HuggingFace::Mistral(sizes) | HuggingFace::Qwen2(sizes) => {
+                sizes.import(weights, 48, 37).unwrap()
+            }
+            HuggingFace::Bert(sizes) => classes((sizes, weights), Activation::Tanh),
+            HuggingFace::Roberta(sizes) => classes(roberta(sizes, weights), Activation::Tanh),
+            HuggingFace::DistilBert(sizes) => classes(sizes.bert(weights), Activation::Relu),
+        };
+        let texts: Vec<Vec<i32>> = serde_json::from_value(value["texts"].take()).unwrap();
+        // Token `i` of theirs is `i + 1` here.
+        let texts = texts.into_iter().map(|text| text.into_iter().map(|token| token + 1).collect()).collect();
+        Self { architecture, weights, texts, logits }
+    }
+}
+
+macro_rules! foreign {
+    ($($name:literal),*) => {
+        [$(Foreign::new(
+            include_str!(concat!("../golden/", $name, ".json")),
+            include_bytes!(concat!("../golden/", $name, ".safetensors")),
+        )),*]
+    };
+}
+
+#[test]
+fn imported_classifiers_answer_as_transformers_does() {
+    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    for model in foreign!["bert_classes", "roberta_classes", "distilbert_classes"] {
+        for choice in [EngineChoice::Burn, EngineChoice::Candle] {
+            let (mut engine, _) = build(choice, &model.architecture, &model.weights, &device).unwrap();
+            let layout = Layout { blocks: model.architecture.blocks() };
+            let mut examples = Examples::zeros(layout, model.texts.len());
+            for (row, text) in examples.indices.chunks_mut(48).zip(&model.texts) {
+                row[..text.len()].copy_from_slice(text);
+            }
+            let found = engine.forward(examples).unwrap();
+            let rows = found.chunks(model.architecture.output);
+            for (at, (found, expected)) in rows.zip(&model.logits).enumerate() {
+                // Of two classes the second without the first.
+                let second = [expected[1] - expected[0]];
+                let expected = if expected.len() == 2 { &second[..] } else { expected };
+                for (a, b) in found.iter().zip(expected) {
+                    let what = format!("{}, text {at}", engine.name());
+                    assert!((a - b).abs() <= 2e-5 * b.abs().max(1.0), "{what}: {a}, transformers {b}");
+                }
             }
         }
-        assert!(engine.next(&[], &mut kept).unwrap().is_err());
-        assert!(engine.next(&vec![1; length + 1], &mut kept).unwrap().is_err());
     }
-    assert_eq!(seen, 2, "gpt and llama");
+}
+
+#[test]
+fn imported_decoders_answer_as_transformers_does() {
+    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    for model in foreign!["llama", "mistral", "qwen2"] {
+        for choice in [EngineChoice::Burn, EngineChoice::Candle, EngineChoice::Auto] {
+            let (mut engine, _) = build(choice, &model.architecture, &model.weights, &device).unwrap();
+            let mut kept: Vec<Kept> = model.texts.iter().map(|_| Kept::default()).collect();
+            // All at once, each at its own length, then each from the first token again in steps of three.
+            let turns = model.texts.iter().zip(&mut kept).map(|(text, kept)| Turn { text, kept });
+            let together = engine.next(&mut turns.collect::<Vec<_>>()).unwrap().unwrap();
+            let mut stepwise = vec![Vec::new(); model.texts.len()];
+            let longest = model.texts.iter().map(Vec::len).max().unwrap();
+            for end in (1..longest + 3).step_by(3) {
+                let (mut turns, mut rows) = (Vec::new(), Vec::new());
+                for (row, (text, kept)) in model.texts.iter().zip(&mut kept).enumerate() {
+                    if end < text.len() + 3 {
+                        turns.push(Turn { text: &text[..end.min(text.len())], kept });
+                        rows.push(row);
+                    }
+                }
+                let logits = engine.next(&mut turns).unwrap().unwrap();
+                rows.into_iter().zip(logits).for_each(|(row, logits)| stepwise[row] = logits);
+            }
+            for (at, expected) in model.logits.iter().enumerate() {
+                for found in [&together[at], &stepwise[at]] {
+                    // The first one is padding.
+                    for (a, b) in found[1..].iter().zip(expected) {
+                        let what = format!("{}, text {at}", engine.name());
+                        assert!((a - b).abs() <= 2e-5 * b.abs().max(1.0), "{what}: {a}, transformers {b}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_no_layer_does_is_refused_at_import() {
+    let config = include_str!("../golden/llama.json");
+    let bytes = include_bytes!("../golden/llama.safetensors");
+    let refused = |key: &str, value: Value, length: usize| {
+        let mut case: Value = serde_json::from_str(config).unwrap();
+        case["config"][key] = value;
+        let Ok(HuggingFace::Llama(sizes)) = serde_json::from_value(case["config"].take()) else {
+            panic!("no Llama");
+        };
+        sizes.import(StateDict::from_any_floats(bytes).unwrap(), length, 37).map(drop)
+    };
+    assert!(refused("head_dim", 6.into(), 48).is_ok());
+    assert!(refused("sliding_window", 16.into(), 16).is_ok());
+    for (key, value, words) in [
+        ("rope_scaling", serde_json::json!({"rope_type": "llama3", "factor": 8.0}), "`llama3`"),
+        ("head_dim", 8.into(), "heads"),
+        ("mlp_bias", true.into(), "biases"),
+        ("sliding_window", 16.into(), "last 16 tokens"),
+        ("num_hidden_layers", 3.into(), "layers.2"),
+        ("num_hidden_layers", 1.into(), "layers.1"),
+        ("intermediate_size", 41.into(), "shape"),
+    ] {
+        let error = refused(key, value, 48).unwrap_err().to_string();
+        assert!(error.contains(words), "{key}: {error}");
+    }
 }
 
 #[test]

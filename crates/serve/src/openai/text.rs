@@ -12,13 +12,13 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use cupola_infer::{Finish, Piece, Sampling, Wanted};
+use cupola_infer::{Error, Finish, Message, Piece, Prompt, Sampling, Wanted};
 use futures::stream::{self, Stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{App, allowed, bad, read};
+use super::{App, Texts, allowed, bad, read};
 use crate::answer::Refusal;
 use crate::ask::draining;
 use crate::batcher::Told;
@@ -34,9 +34,9 @@ const TOKENS: u64 = 128;
 struct Body {
     model: String,
     #[serde(default)]
-    prompt: Option<Prompt>,
+    prompt: Option<Texts>,
     #[serde(default)]
-    messages: Option<Vec<Message>>,
+    messages: Option<Vec<Said>>,
     #[serde(default)]
     max_tokens: Option<u64>,
     #[serde(default)]
@@ -50,25 +50,11 @@ struct Body {
     #[serde(default)]
     seed: Option<i64>,
     #[serde(default)]
-    stop: Option<Stop>,
+    stop: Option<Texts>,
     #[serde(default)]
     stream: bool,
     #[serde(default)]
     stream_options: Option<StreamOptions>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Prompt {
-    One(String),
-    Many(Vec<String>),
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Stop {
-    One(String),
-    Many(Vec<String>),
 }
 
 #[derive(Deserialize)]
@@ -78,7 +64,7 @@ struct StreamOptions {
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct Said {
     role: String,
     #[serde(default)]
     content: Option<Content>,
@@ -195,11 +181,10 @@ fn begin(
     let wanted = wanted(&body)?;
     let prompt = prompt(&body, shape)?;
     let picked = app.catalog.pick(name, version, headers, id)?;
-    let generation = picked
-        .model
-        .sealed
-        .generation(&prompt, wanted)
-        .map_err(|error| bad(format!("`{name}` goes on with no text: {error}"), "model"))?;
+    let generation = picked.model.sealed.generation(&prompt, wanted).map_err(|error| match error {
+        Error::Chat { .. } => bad(error.to_string(), "messages"),
+        _ => bad(format!("`{name}` goes on with no text: {error}"), "model"),
+    })?;
     let prompt_tokens = generation.prompt_tokens;
     let deadline = Instant::now() + timeout;
     let Some(pieces) = picked.model.batcher.submit_text(generation, deadline) else {
@@ -240,9 +225,9 @@ fn wanted(body: &Body) -> Result<Wanted, Refusal> {
     }
     let stop = match &body.stop {
         None => Vec::new(),
-        Some(Stop::One(text)) => vec![text.clone()],
-        Some(Stop::Many(texts)) if texts.len() <= 4 => texts.clone(),
-        Some(Stop::Many(_)) => return Err(bad("`stop` has four texts at most", "stop")),
+        Some(Texts::One(text)) => vec![text.clone()],
+        Some(Texts::Many(texts)) if texts.len() <= 4 => texts.clone(),
+        Some(Texts::Many(_)) => return Err(bad("`stop` has four texts at most", "stop")),
     };
     // Without a seed each request draws anew.
     let seed = body.seed.map_or_else(
@@ -252,24 +237,24 @@ fn wanted(body: &Body) -> Result<Wanted, Refusal> {
     Ok(Wanted { tokens, sampling: Sampling { temperature, top_k: 0, top_p, seed }, stop })
 }
 
-fn prompt(body: &Body, shape: Shape) -> Result<String, Refusal> {
+fn prompt(body: &Body, shape: Shape) -> Result<Prompt, Refusal> {
     match shape {
         Shape::Completion => match &body.prompt {
-            Some(Prompt::One(text)) => Ok(text.clone()),
-            Some(Prompt::Many(texts)) if texts.len() == 1 => Ok(texts[0].clone()),
-            Some(Prompt::Many(_)) => Err(bad("one text is made for each request; send one prompt", "prompt")),
-            None => Ok(String::new()),
+            Some(Texts::One(text)) => Ok(Prompt::Text(text.clone())),
+            Some(Texts::Many(texts)) if texts.len() == 1 => Ok(Prompt::Text(texts[0].clone())),
+            Some(Texts::Many(_)) => Err(bad("one text is made for each request; send one prompt", "prompt")),
+            None => Ok(Prompt::Text(String::new())),
         },
         Shape::Chat => {
             let messages = body.messages.as_deref().unwrap_or_default();
             if messages.is_empty() {
                 return Err(bad("`messages` is empty; send at least one", "messages"));
             }
-            let each = messages.iter().map(|message| {
-                let content = message.content.as_ref().map(Content::text).unwrap_or_default();
-                format!("{}: {content}\n", message.role)
+            let each = messages.iter().map(|said| {
+                let content = said.content.as_ref().map(Content::text).unwrap_or_default();
+                Message { role: said.role.clone(), content }
             });
-            Ok(each.chain(["assistant:".to_owned()]).collect())
+            Ok(Prompt::Messages(each.collect()))
         }
     }
 }

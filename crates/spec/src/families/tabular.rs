@@ -31,6 +31,7 @@ pub fn ft_transformer(
         kv_heads: None,
         causal: false,
         rope: false,
+        rope_base: None,
         bias: true,
         dropout: attention_p,
     };

@@ -48,13 +48,22 @@ pub fn llama(
     hidden: usize,
 ) -> Vec<Layer> {
     let plain = |out| Layer::Linear { out, bias: false };
-    let attention = Layer::Attention { heads, kv_heads, causal: true, rope: true, bias: false, dropout: 0.0 };
+    let attention = Layer::Attention {
+        heads,
+        kv_heads,
+        causal: true,
+        rope: true,
+        rope_base: None,
+        bias: false,
+        dropout: 0.0,
+    };
+    let norm = || Layer::RmsNorm { eps: None };
     let block = || {
         let swiglu = [plain(2 * hidden), Layer::Glu { function: Activation::Silu }, plain(width)];
-        let forward = [Layer::RmsNorm {}].into_iter().chain(swiglu).collect();
-        [residual(vec![Layer::RmsNorm {}, attention.clone()], 0.0), residual(forward, 0.0)]
+        let forward = [norm()].into_iter().chain(swiglu).collect();
+        [residual(vec![norm(), attention.clone()], 0.0), residual(forward, 0.0)]
     };
-    (0..blocks).flat_map(|_| block()).chain([Layer::RmsNorm {}]).collect()
+    (0..blocks).flat_map(|_| block()).chain([norm()]).collect()
 }
 
 /// Norm first: attention, then two linear layers with a GELU, four times as wide in between.
@@ -66,7 +75,15 @@ fn transformer(
     p: f64,
     drop_path: f64,
 ) -> Vec<Layer> {
-    let attention = Layer::Attention { heads, kv_heads: None, causal, rope: false, bias: true, dropout: p };
+    let attention = Layer::Attention {
+        heads,
+        kv_heads: None,
+        causal,
+        rope: false,
+        rope_base: None,
+        bias: true,
+        dropout: p,
+    };
     let block = || {
         let mut attend = vec![Layer::LayerNorm { eps: None }, attention.clone()];
         attend.extend(dropout(p));

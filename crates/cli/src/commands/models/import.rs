@@ -1,60 +1,63 @@
-//! `cupola models import`: a model of Hugging Face as a package.
+//! `cupola models import`: a model of another house as a package.
 
+mod decoder;
+mod encoder;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
-use cupola_nn::{HuggingFace, Pooling, StateDict};
+use cupola_nn::{Architecture, Bert, HuggingFace, StateDict, roberta};
 use cupola_prep::{FittedTokenizer, Plan, Signature};
 use cupola_registry::{Home, Index, Lineage, Sealed, publish, sha256_hex};
-use cupola_spec::Take;
+use cupola_spec::Activation;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Map;
 
-use crate::args::ImportArgs;
+use crate::args::{ImportArgs, ImportFormat};
 use crate::commands::train::CODE_VERSION;
 use crate::failure::Mistake;
 use crate::ui::{Ui, grouped};
 
-/// `sentence_bert_config.json`
-#[derive(Deserialize)]
-struct SentenceBert {
-    max_seq_length: usize,
+/// What becomes a package.
+struct Imported {
+    architecture: Architecture,
+    weights: StateDict,
+    plan: Plan,
+    /// Of the file of weights.
+    digest: String,
+    /// As the model counts them.
+    layers: usize,
+    /// What to do with it.
+    next: String,
 }
 
-/// `1_Pooling/config.json`
+/// `model.safetensors.index.json`: in which file a weight is.
 #[derive(Deserialize)]
-#[allow(clippy::struct_excessive_bools, reason = "the file has them")]
-struct PoolingConfig {
-    #[serde(default)]
-    pooling_mode_cls_token: bool,
-    #[serde(default)]
-    pooling_mode_mean_tokens: bool,
+struct Shards {
+    weight_map: BTreeMap<String, String>,
 }
 
-/// Publishes the model in the folder.
+/// Publishes the model.
 pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
-    let folder = args.folder.as_path();
-    let HuggingFace::Bert(bert) =
-        read(folder, "config.json")?.ok_or_else(|| missing(folder, "config.json"))?;
-    let weights =
-        std::fs::read(folder.join("model.safetensors")).map_err(|_| missing(folder, "model.safetensors"))?;
-    let digest = sha256_hex(&weights);
-    let weights = StateDict::from_any_floats(&weights)?;
-    let tokenizer = folder.join("tokenizer.json");
-    let tokenizer = FittedTokenizer::read(&tokenizer.to_string_lossy()).map_err(Mistake)?;
-    if tokenizer.vocabulary() != bert.vocab_size + 1 {
-        let (found, expected) = (tokenizer.vocabulary() - 1, bert.vocab_size);
-        let text =
-            format!("tokenizer.json has {found} tokens, config.json {expected}; take both from one model");
-        return Err(Mistake(text).into());
-    }
-    let own: Option<SentenceBert> = read(folder, "sentence_bert_config.json")?;
-    let asked = args.length.map(|length| length as usize);
-    let length = asked.or(own.map(|own| own.max_seq_length)).unwrap_or(bert.max_position_embeddings);
-    let pooling = pooling(folder)?;
-    let (architecture, weights) = bert.import(weights, length, pooling)?;
-    let plan = Plan::embedding(tokenizer, length.min(bert.max_position_embeddings), bert.hidden_size);
+    let path = args.path.as_path();
+    let imported = match args.from {
+        ImportFormat::Gguf => decoder::read_gguf(path, args)?,
+        ImportFormat::Hf => match read(path, "config.json")?.ok_or_else(|| missing(path, "config.json"))? {
+            HuggingFace::Bert(sizes) => encoder(path, args, Activation::Tanh, |weights| (sizes, weights))?,
+            HuggingFace::Roberta(sizes) => {
+                encoder(path, args, Activation::Tanh, |weights| roberta(sizes, weights))?
+            }
+            HuggingFace::DistilBert(sizes) => {
+                encoder(path, args, Activation::Relu, |weights| sizes.bert(weights))?
+            }
+            HuggingFace::Llama(sizes) | HuggingFace::Mistral(sizes) | HuggingFace::Qwen2(sizes) => {
+                decoder::read_folder(path, args, &sizes)?
+            }
+        },
+    };
+    let Imported { architecture, weights, plan, digest, layers, next } = imported;
     let config = serde_json::to_vec_pretty(&architecture)?;
     let (plan_json, metrics) = (serde_json::to_vec_pretty(&plan)?, serde_json::to_vec_pretty(&Map::new())?);
     let model = weights.to_safetensors()?;
@@ -81,40 +84,57 @@ pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
         },
     )?;
     Index::open(home)?.package(home, &package)?;
-    ui.line(format!("{} layers of {} in all", bert.num_hidden_layers, grouped(architecture.parameters()?)));
+    ui.line(format!("{layers} layers of {} in all", grouped(architecture.parameters()?)));
     ui.line(format!("model   {} in {}", package.label(), package.path.display()));
-    ui.line(format!(
-        "next    echo '{{\"text\": \"a furnace\"}}' | cupola predict --model {} --input -",
-        args.name
-    ));
+    ui.line(format!("next    {next}"));
     ui.result(&serde_json::json!({ "package": package.label(), "path": package.path }))
 }
 
-/// Pooling and normalisation as sentence-transformers writes them down; the mean where it does not.
-fn pooling(folder: &Path) -> Result<Pooling> {
-    let modules = folder.join("modules.json");
-    let normalize = std::fs::read_to_string(modules).is_ok_and(|text| text.contains("Normalize"));
-    let config: Option<PoolingConfig> = read(folder, "1_Pooling/config.json")?;
-    let take = match config {
-        None | Some(PoolingConfig { pooling_mode_mean_tokens: true, pooling_mode_cls_token: false }) => {
-            Take::Mean
-        }
-        Some(PoolingConfig { pooling_mode_mean_tokens: false, pooling_mode_cls_token: true }) => Take::First,
-        Some(_) => {
-            let text =
-                "1_Pooling/config.json asks for neither the mean nor the first token; only these are known";
-            return Err(Mistake(text.into()).into());
-        }
+/// An encoder that is a BERT, or that `bert` makes one.
+fn encoder(
+    folder: &Path,
+    args: &ImportArgs,
+    function: Activation,
+    bert: impl FnOnce(StateDict) -> (Bert, StateDict),
+) -> Result<Imported> {
+    let (weights, digest) = weights(folder)?;
+    let (sizes, weights) = bert(weights);
+    encoder::read_folder(folder, args, &sizes, weights, digest, function)
+}
+
+/// The folder's weights and their digest, from one file or from the parts that an index names.
+fn weights(folder: &Path) -> Result<(StateDict, String)> {
+    let whole = "model.safetensors".to_owned();
+    let index: Option<Shards> = read(folder, "model.safetensors.index.json")?;
+    let names = match index {
+        Some(shards) if !folder.join(&whole).exists() => shards.weight_map.into_values().collect(),
+        _ => BTreeSet::from([whole]),
     };
-    Ok(Pooling { take, normalize })
+    let (mut all, mut digests) = (StateDict::default(), Vec::new());
+    for name in names {
+        let bytes = std::fs::read(folder.join(&name)).map_err(|_| missing(folder, &name))?;
+        digests.push(sha256_hex(&bytes));
+        all.extend(StateDict::from_any_floats(&bytes)?);
+    }
+    let digest = if digests.len() == 1 { digests.remove(0) } else { sha256_hex(digests.concat().as_bytes()) };
+    Ok((all, digest))
+}
+
+fn tokenizer(folder: &Path) -> Result<FittedTokenizer> {
+    let path = folder.join("tokenizer.json");
+    Ok(FittedTokenizer::read(&path.to_string_lossy()).map_err(Mistake)?)
 }
 
 /// A JSON file of the folder; `None` where there is none.
 fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>> {
     let path = folder.join(name);
     let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
-    let wrong =
-        |error| Mistake(format!("{}: {error}; models of type `bert` can be imported", path.display()));
+    let wrong = |error| {
+        Mistake(format!(
+            "{}: {error}; models of type bert, distilbert, roberta, llama, mistral and qwen2 can be imported",
+            path.display()
+        ))
+    };
     Ok(Some(serde_json::from_str(&text).map_err(wrong)?))
 }
 

@@ -8,7 +8,7 @@ use cupola_train::{Group, Mpi, fit_among};
 
 use crate::args::TrainArgs;
 #[cfg(feature = "mpi")]
-use crate::failure::exit_code;
+use crate::failure::{Stopped, exit_code};
 use crate::ui::Ui;
 
 /// Set by Open MPI: which process of its machine this one is.
@@ -106,12 +106,15 @@ impl Ranks {
         }
     }
 
-    /// Ends the other processes too, which would wait for this one for ever.
+    /// Ends the other processes too, which would wait for this one for ever; not after a stop, on which all have
+    /// agreed. Open MPI may hang where a process aborts while `mpirun` ends them for a signal of its own.
     pub fn fail(&self, error: &anyhow::Error) {
         match self {
             Self::Here(_) => {
                 let _ = error;
             }
+            #[cfg(feature = "mpi")]
+            Self::Processes(_) if error.is::<Stopped>() => {}
             #[cfg(feature = "mpi")]
             Self::Processes(mpi) => {
                 Ui::error(error);

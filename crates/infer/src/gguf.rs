@@ -1,0 +1,274 @@
+//! GGUF, the file of llama.cpp: a decoder's sizes, weights and tokenizer in one
+//! (<https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>). candle reads it, and turns weights of any of
+//! its quantisations into 32-bit numbers.
+
+use std::io::Cursor;
+
+use candle_core::Device;
+use candle_core::quantized::gguf_file::{Content, Value};
+use cupola_nn::{Array, Llama, Rope, StateDict};
+use cupola_prep::{Chat, FittedTokenizer};
+use cupola_spec::Activation;
+use serde_json::{Value as Json, json};
+
+/// A decoder out of a file.
+pub struct Gguf {
+    /// Its sizes.
+    pub sizes: Llama,
+    /// Weights under Hugging Face's names.
+    pub weights: StateDict,
+    /// Its tokenizer.
+    pub tokenizer: FittedTokenizer,
+    /// Indices of tokens that end a text.
+    pub ends: Vec<u32>,
+    /// How messages become a text.
+    pub chat: Option<Chat>,
+}
+
+/// Their names of a block's parts and Hugging Face's.
+const BLOCK: [[&str; 2]; 9] = [
+    ["attn_norm", "input_layernorm"],
+    ["attn_q", "self_attn.q_proj"],
+    ["attn_k", "self_attn.k_proj"],
+    ["attn_v", "self_attn.v_proj"],
+    ["attn_output", "self_attn.o_proj"],
+    ["ffn_norm", "post_attention_layernorm"],
+    ["ffn_gate", "mlp.gate_proj"],
+    ["ffn_up", "mlp.up_proj"],
+    ["ffn_down", "mlp.down_proj"],
+];
+
+/// How texts are cut before pairs are merged: Llama 3's way, whose digits come three at a time.
+const WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// Kinds of tokens: of control, and of the user.
+const SPECIAL: [u64; 2] = [3, 4];
+
+/// Metadata by its keys.
+struct Keys<'a> {
+    content: &'a Content,
+    architecture: &'a str,
+}
+
+impl Gguf {
+    /// Reads a file's bytes.
+    ///
+    /// # Errors
+    /// In words, with the remedy: a file that is none, a model or a tokenizer of another kind.
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        let mut file = Cursor::new(bytes);
+        let content = Content::read(&mut file)
+            .map_err(|error| format!("it is no GGUF file ({error}); restore it from its source"))?;
+        let architecture = content.metadata.get("general.architecture").and_then(text).unwrap_or_default();
+        if !["llama", "qwen2"].contains(&architecture) {
+            return Err(format!(
+                "it holds a model of kind `{architecture}`; those of kind `llama` and `qwen2` can be imported"
+            ));
+        }
+        let keys = Keys { content: &content, architecture };
+        let sizes = keys.sizes()?;
+        let weights = keys.weights(&mut file, &sizes)?;
+        let (tokenizer, tokens) = keys.tokenizer()?;
+        let token = |key: &str| keys.count(&format!("tokenizer.ggml.{key}")).ok();
+        let named = |id: Option<usize>| id.and_then(|id| tokens.get(id).cloned()).unwrap_or_default();
+        let template = content.metadata.get("tokenizer.chat_template").and_then(text);
+        let chat = template.map(|template| Chat {
+            template: template.to_owned(),
+            begin: named(token("bos_token_id")),
+            end: named(token("eos_token_id")),
+        });
+        let ends = ["eos_token_id", "eot_token_id"].into_iter().filter_map(token);
+        let ends = ends.filter_map(|id| u32::try_from(id + 1).ok()).collect();
+        Ok(Self { sizes, weights, tokenizer, ends, chat })
+    }
+}
+
+impl Keys<'_> {
+    fn get(&self, key: &str) -> Result<&Value, String> {
+        self.content.metadata.get(key).ok_or_else(|| format!("the file has no `{key}`; take another one"))
+    }
+
+    fn count(&self, key: &str) -> Result<usize, String> {
+        let value = self.get(key)?;
+        let count = value.to_u64().ok().or_else(|| value.to_i32().ok().and_then(|n| u64::try_from(n).ok()));
+        count
+            .and_then(|count| usize::try_from(count).ok())
+            .ok_or_else(|| format!("`{key}` is no count; take another file"))
+    }
+
+    fn own(&self, key: &str) -> String {
+        format!("{}.{key}", self.architecture)
+    }
+
+    fn sizes(&self) -> Result<Llama, String> {
+        let float =
+            |key: &str| self.get(&self.own(key)).ok().and_then(|value| value.to_f32().ok()).map(f64::from);
+        let scaled =
+            self.get(&self.own("rope.scaling.type")).ok().and_then(text).filter(|kind| *kind != "none");
+        let scaled = scaled.or_else(|| self.content.tensor_infos.get("rope_freqs.weight").map(|_| "llama3"));
+        let embeddings = self.content.tensor_infos.get("token_embd.weight");
+        let embeddings = embeddings.ok_or("the file has no token_embd.weight; take another one")?;
+        Ok(Llama {
+            hidden_size: self.count(&self.own("embedding_length"))?,
+            num_hidden_layers: self.count(&self.own("block_count"))?,
+            num_attention_heads: self.count(&self.own("attention.head_count"))?.max(1),
+            num_key_value_heads: self.count(&self.own("attention.head_count_kv")).ok(),
+            intermediate_size: self.count(&self.own("feed_forward_length"))?,
+            max_position_embeddings: self.count(&self.own("context_length"))?,
+            vocab_size: embeddings.shape.dims().first().copied().unwrap_or_default(),
+            hidden_act: Activation::Silu,
+            rms_norm_eps: float("attention.layer_norm_rms_epsilon").unwrap_or(1e-5),
+            head_dim: self.count(&self.own("attention.key_length")).ok(),
+            rope_theta: float("rope.freq_base"),
+            rope_scaling: scaled.map(|kind| Rope { rope_type: Some(kind.to_owned()), rope_theta: None }),
+            rope_parameters: None,
+            sliding_window: None,
+            mlp_bias: false,
+            use_sliding_window: None,
+        })
+    }
+
+    /// All weights, under Hugging Face's names.
+    fn weights(&self, file: &mut Cursor<&[u8]>, sizes: &Llama) -> Result<StateDict, String> {
+        let mut out = StateDict::default();
+        for name in self.content.tensor_infos.keys() {
+            let Some(theirs) = renamed(name) else { continue };
+            let read = || -> candle_core::Result<Array> {
+                let tensor = self.content.tensor(file, name, &Device::Cpu)?.dequantize(&Device::Cpu)?;
+                Ok(Array { shape: tensor.dims().to_vec(), data: tensor.flatten_all()?.to_vec1()? })
+            };
+            let mut array = { read }().map_err(|error| format!("weight `{name}`: {error}"))?;
+            let heads = match () {
+                () if self.architecture != "llama" => None,
+                () if name.contains("attn_q.") => Some(sizes.num_attention_heads),
+                () if name.contains("attn_k.") => {
+                    Some(sizes.num_key_value_heads.unwrap_or(sizes.num_attention_heads))
+                }
+                () => None,
+            };
+            if let Some(heads) = heads {
+                array.data = halves(&array, heads);
+            }
+            out.insert(theirs, array);
+        }
+        Ok(out)
+    }
+
+    /// The tokenizer, and its tokens.
+    fn tokenizer(&self) -> Result<(FittedTokenizer, Vec<String>), String> {
+        let kind = text(self.get("tokenizer.ggml.model")?).unwrap_or_default();
+        if kind != "gpt2" {
+            return Err(format!(
+                "a tokenizer of kind `{kind}` is not read from GGUF; import the model's folder with its tokenizer.json by `--from hf`"
+            ));
+        }
+        let tokens = texts(self.get("tokenizer.ggml.tokens")?);
+        let merges = texts(self.get("tokenizer.ggml.merges")?);
+        let kinds = self.get("tokenizer.ggml.token_type").ok().and_then(|kinds| kinds.to_vec().ok());
+        let kinds = kinds
+            .into_iter()
+            .flatten()
+            .map(|kind| kind.to_i32().ok().and_then(|kind| u64::try_from(kind).ok()));
+        let added = tokens.iter().zip(kinds).enumerate().filter_map(|(id, (token, kind))| {
+            let kind = kind.filter(|kind| SPECIAL.contains(kind))?;
+            Some(json!({
+                "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": kind == SPECIAL[0],
+            }))
+        });
+        let vocabulary: serde_json::Map<String, Json> =
+            tokens.iter().enumerate().map(|(id, token)| (token.clone(), id.into())).collect();
+        let kind = self.get("tokenizer.ggml.pre").ok().and_then(text).unwrap_or("gpt-2");
+        let bytes = |regex: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": regex });
+        let words = |pattern: &str| {
+            let split = json!({
+                "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false,
+            });
+            json!({ "type": "Sequence", "pretokenizers": [split, bytes(false)] })
+        };
+        let digits = json!({ "type": "Digits", "individual_digits": true });
+        let (normal, cut) = match kind {
+            "gpt-2" | "default" => (Json::Null, bytes(true)),
+            "smollm" => (Json::Null, json!({ "type": "Sequence", "pretokenizers": [digits, bytes(true)] })),
+            "llama-bpe" => (Json::Null, words(WORDS)),
+            "qwen2" => (json!({ "type": "NFC" }), words(&WORDS.replace("{1,3}", ""))),
+            other => {
+                return Err(format!(
+                    "texts that are cut in the way `{other}` are not known; import the model's folder with its tokenizer.json by `--from hf`"
+                ));
+            }
+        };
+        let all = json!({
+            "version": "1.0",
+            "truncation": null,
+            "padding": null,
+            "added_tokens": added.collect::<Vec<_>>(),
+            "normalizer": normal,
+            "pre_tokenizer": cut,
+            "post_processor": self.begins(&tokens),
+            "decoder": bytes(true),
+            "model": {
+                "type": "BPE",
+                "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+                "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
+                "ignore_merges": kind == "llama-bpe", "vocab": vocabulary, "merges": merges,
+            },
+        });
+        Ok((FittedTokenizer::try_from(all)?, tokens))
+    }
+
+    /// What puts a token before every text, where the model wants one.
+    fn begins(&self, tokens: &[String]) -> Json {
+        let wanted =
+            self.get("tokenizer.ggml.add_bos_token").is_ok_and(|value| value.to_bool().unwrap_or(false));
+        let id = self.count("tokenizer.ggml.bos_token_id").ok();
+        let Some((id, token)) = id.filter(|_| wanted).and_then(|id| Some((id, tokens.get(id)?))) else {
+            return Json::Null;
+        };
+        let special = json!({ "SpecialToken": { "id": token, "type_id": 0 } });
+        let sequence = |id: &str, kind: u32| json!({ "Sequence": { "id": id, "type_id": kind } });
+        json!({
+            "type": "TemplateProcessing",
+            "single": [special, sequence("A", 0)],
+            "pair": [special, sequence("A", 0), sequence("B", 1)],
+            "special_tokens": { token: { "id": token, "ids": [id], "tokens": [token] } },
+        })
+    }
+}
+
+/// Hugging Face's name of a weight.
+fn renamed(name: &str) -> Option<String> {
+    let (stem, part) = name.rsplit_once('.')?;
+    match stem {
+        "token_embd" => return Some(format!("model.embed_tokens.{part}")),
+        "output_norm" => return Some(format!("model.norm.{part}")),
+        "output" => return Some(format!("lm_head.{part}")),
+        _ => {}
+    }
+    let (block, own) = stem.strip_prefix("blk.")?.split_once('.')?;
+    let [_, theirs] = BLOCK.iter().find(|[name, _]| *name == own)?;
+    Some(format!("model.layers.{block}.{theirs}.{part}"))
+}
+
+/// Rows of a head whose pairs that are turned together lie side by side, with their first halves before their
+/// second ones, as Hugging Face has them.
+fn halves(array: &Array, heads: usize) -> Vec<f32> {
+    let rows = array.shape.first().copied().unwrap_or(1);
+    let (wide, head) = (array.data.len() / rows.max(1), rows / heads.max(1));
+    let mut out = Vec::with_capacity(array.data.len());
+    for row in 0..rows {
+        let (first, at) = (row / head.max(1) * head, row % head.max(1));
+        let half = (head / 2).max(1);
+        let from = first + 2 * (at % half) + at / half;
+        out.extend_from_slice(array.data.get(from * wide..(from + 1) * wide).unwrap_or_default());
+    }
+    out
+}
+
+fn text(value: &Value) -> Option<&str> {
+    value.to_string().ok().map(String::as_str)
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    let values = value.to_vec().map(Vec::as_slice).unwrap_or_default();
+    values.iter().map(|value| text(value).unwrap_or_default().to_owned()).collect()
+}

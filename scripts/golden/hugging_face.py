@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Writes crates/infer/src/golden/*: small random models of transformers, and what they answer.
+
+    pip install torch==2.15.* transformers==5.*
+    scripts/golden/hugging_face.py
+
+Each NAME.json has the model's own `config.json`, token ids of a few texts, and for each text the logits of the
+token after it, or of its classes; NAME.safetensors has the weights. Prints the files it wrote.
+"""
+import json
+import pathlib
+
+import torch
+import transformers as hf
+from safetensors.torch import save_file
+
+torch.manual_seed(0)
+OUT = pathlib.Path(__file__).parents[2] / "crates/infer/src/golden"
+DECODER = dict(vocab_size=37, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
+               num_key_value_heads=2, max_position_embeddings=48, initializer_range=0.3)
+ENCODER = dict(vocab_size=37, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
+               max_position_embeddings=48, initializer_range=0.3)
+MODELS = {
+    # Rotary positions and epsilons that are no defaults; the head is the embeddings.
+    "llama": hf.LlamaForCausalLM(hf.LlamaConfig(**DECODER, rms_norm_eps=1e-3, tie_word_embeddings=True,
+                                                rope_parameters={"rope_type": "default", "rope_theta": 500.0})),
+    "mistral": hf.MistralForCausalLM(hf.MistralConfig(**DECODER, sliding_window=None)),
+    "qwen2": hf.Qwen2ForCausalLM(hf.Qwen2Config(**DECODER)),
+    "bert_classes": hf.BertForSequenceClassification(hf.BertConfig(**ENCODER, num_labels=3)),
+    "roberta_classes": hf.RobertaForSequenceClassification(
+        hf.RobertaConfig(**{**ENCODER, "max_position_embeddings": 50}, num_labels=4, type_vocab_size=1)),
+    "distilbert_classes": hf.DistilBertForSequenceClassification(
+        hf.DistilBertConfig(vocab_size=37, dim=24, n_layers=2, n_heads=4, hidden_dim=40, max_position_embeddings=48,
+                            initializer_range=0.3, num_labels=2)),
+}
+
+
+def numbers(model, texts):
+    with torch.no_grad():
+        for text in texts:
+            logits = model(torch.tensor([text])).logits[0]
+            yield (logits[-1] if logits.dim() == 2 else logits).tolist()
+
+
+for number, (name, model) in enumerate(MODELS.items()):
+    generator = torch.Generator().manual_seed(number)
+    for parameter in model.parameters():
+        # Biases and norms are told apart only where they are not all zero or one.
+        parameter.data += 0.2 * torch.randn(parameter.shape, generator=generator)
+    model.eval()
+    long = torch.randint(3, 37, (40,), generator=generator).tolist()
+    texts = [long[:count] for count in (1, 2, 3, 4, 9, 40)] + [long[5:12]]
+    weights = {key: value.contiguous().clone() for key, value in model.state_dict().items()}
+    if getattr(model.config, "tie_word_embeddings", False):
+        weights.pop("lm_head.weight", None)
+    save_file(weights, OUT / f"{name}.safetensors", {"format": "pt"})
+    case = {"config": model.config.to_dict(), "texts": texts, "logits": list(numbers(model, texts))}
+    (OUT / f"{name}.json").write_text(json.dumps(case) + "\n")
+    print(OUT / f"{name}.json")
