@@ -1,5 +1,6 @@
 //! Linear maps in 8 bits: a scale for each column of the weights, and for each row of what goes in
-//! (Dettmers et al. 2022, "`LLM.int8()`", section 2.1, without its outliers).
+//! (Dettmers et al. 2022, "`LLM.int8()`", section 2.1). A value that is far out, which would make the steps of all
+//! others coarse, goes in as it is (section 3.2; here by row, for which values those are is not known before).
 
 use std::ops::Range;
 
@@ -9,8 +10,15 @@ use super::tile::{COLUMNS, HIGH, Product, Tile, WIDE};
 /// Values that one instruction multiplies and adds up for each column.
 const DEPTH: usize = 4;
 
+/// Times the mean of a row's absolute values: what is larger is far out. Of normal values one in 15,000 is.
+const FAR: f32 = 5.0;
+/// Values far out of a row at most.
+const OUTLIERS: usize = 32;
+
 /// Sums of a tile, row by row.
-type Sums = [[[i32; COLUMNS]; WIDE]; HIGH];
+type Sums = [Row; HIGH];
+/// Those of one row, block by block.
+type Row = [[i32; COLUMNS]; WIDE];
 
 /// Weights in 8 bits.
 pub struct Quantized {
@@ -22,7 +30,18 @@ pub struct Quantized {
     scales: Vec<f32>,
     /// 128 times the sum of each column: values go in with 128 added, as the instruction wants them unsigned.
     offsets: Vec<i32>,
-    instructions: bool,
+    instructions: Instructions,
+}
+
+/// What of a processor multiplies and adds up bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Instructions {
+    /// AVX-512 VNNI: four bytes of 16 columns at once.
+    Vnni,
+    /// AVX2: bytes become 16 bits first.
+    Avx2,
+    /// Any.
+    Plain,
 }
 
 impl Quantized {
@@ -39,7 +58,7 @@ impl Quantized {
             weight: vec![0; blocks * deep * COLUMNS * DEPTH],
             scales: vec![0.0; blocks * COLUMNS],
             offsets: vec![0; blocks * COLUMNS],
-            instructions: instructions(),
+            instructions: Instructions::of_this_processor(),
         };
         for (column, values) in weight.chunks_exact(input.max(1)).enumerate() {
             let scale = largest(values) / 127.0;
@@ -61,23 +80,41 @@ impl Quantized {
         let rows = x.len() / self.input.max(1);
         let deep = self.input.div_ceil(DEPTH) * DEPTH;
         let mut small = vec![128; rows * deep];
-        let mut scales = vec![0.0; rows];
+        let (mut scales, mut outliers) = (vec![0.0; rows], vec![Vec::new(); rows]);
         pulp::Arch::new().dispatch(
             #[inline(always)]
             || {
-                let each = x.chunks_exact(self.input).zip(small.chunks_exact_mut(deep)).zip(&mut scales);
-                each.for_each(|((row, small), scale)| *scale = quantize(row, small));
+                let each = x.chunks_exact(self.input).zip(small.chunks_exact_mut(deep));
+                each.zip(scales.iter_mut().zip(&mut outliers)).for_each(
+                    #[inline(always)]
+                    |((row, small), (scale, outliers))| *scale = quantize(row, small, outliers),
+                );
             },
         );
-        Times { weight: self, small, scales }
+        Times { weight: self, small, scales, outliers }
+    }
+
+    /// Adds the products of value `i` to what a block's columns are.
+    fn add(&self, block: usize, i: usize, x: f32, out: &mut [f32; COLUMNS]) {
+        let deep = self.input.div_ceil(DEPTH);
+        let weight = &self.weight[(block * deep + i / DEPTH) * COLUMNS * DEPTH..][..COLUMNS * DEPTH];
+        let scales = &self.scales[block * COLUMNS..];
+        // As an instruction for all columns: the byte goes to the top and back.
+        let shift = 8 * (DEPTH - 1 - i % DEPTH);
+        for ((out, four), scale) in out.iter_mut().zip(weight.as_chunks::<DEPTH>().0).zip(scales) {
+            let bits = i32::from_le_bytes(four.map(i8::cast_unsigned));
+            *out += x * scale * (bits << shift >> 24) as f32;
+        }
     }
 
     #[allow(unsafe_code)]
     fn tile(&self, small: &[u8], weight: &[i8], shape: [usize; 2]) -> Sums {
         #[cfg(target_arch = "x86_64")]
-        if self.instructions {
-            // SAFETY: `instructions` says that the processor has them.
-            return unsafe { x86::tile(small, weight, shape) };
+        // SAFETY: `of_this_processor` says that it has them.
+        match self.instructions {
+            Instructions::Vnni => return unsafe { x86::tile(small, weight, shape) },
+            Instructions::Avx2 => return unsafe { avx2::tile(small, weight, shape) },
+            Instructions::Plain => {}
         }
         plain(small, weight, shape)
     }
@@ -90,6 +127,8 @@ struct Times<'a> {
     small: Vec<u8>,
     /// What 1 stands for in each row.
     scales: Vec<f32>,
+    /// Places and values that are far out in each row.
+    outliers: Vec<Vec<(usize, f32)>>,
 }
 
 impl Product for Times<'_> {
@@ -117,20 +156,26 @@ impl Product for Times<'_> {
                 for (out, ((sum, offset), scale)) in out.iter_mut().zip(each) {
                     *out = (sum - offset) as f32 * (self.scales[row] * scale);
                 }
+                for &(i, x) in &self.outliers[row] {
+                    own.add(block, i, x, out);
+                }
             }
         }
     }
 }
 
-/// Whether the processor multiplies and adds up bytes (AVX-512 VNNI).
-fn instructions() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        false
+impl Instructions {
+    fn of_this_processor() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni") {
+                return Self::Vnni;
+            }
+            if is_x86_feature_detected!("avx2") {
+                return Self::Avx2;
+            }
+        }
+        Self::Plain
     }
 }
 
@@ -145,13 +190,29 @@ fn largest(values: &[f32]) -> f32 {
     )
 }
 
-/// A row in 8 bits with 128 added; returns what 1 stands for.
+/// A row in 8 bits with 128 added, but for what is far out; returns what 1 stands for.
 #[inline(always)]
-fn quantize(row: &[f32], small: &mut [u8]) -> f32 {
-    let most = largest(row);
+fn quantize(row: &[f32], small: &mut [u8], outliers: &mut Vec<(usize, f32)>) -> f32 {
+    let mut most = largest(row);
+    let total = sum(
+        row,
+        #[inline(always)]
+        |x| x.abs(),
+    );
+    let mut far = FAR * total / row.len().max(1) as f32;
+    if most > far {
+        while row.iter().filter(|x| x.abs() > far).count() > OUTLIERS {
+            far *= 1.25;
+        }
+        outliers.extend(row.iter().copied().enumerate().filter(|(_, x)| x.abs() > far));
+        most = row.iter().map(|x| x.abs()).filter(|x| *x <= far).fold(0.0, f32::max);
+    }
     let scale = if most > 0.0 { 127.0 / most } else { 0.0 };
     for (small, x) in small.iter_mut().zip(row) {
         *small = (x * scale + ROUND).to_bits().to_le_bytes()[0] ^ 0x80;
+    }
+    for (i, _) in &*outliers {
+        small[*i] = 0x80;
     }
     // A row with a value that is no number gives none.
     most / 127.0
@@ -245,6 +306,68 @@ mod x86 {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{
+        __m128i, __m256i, _mm_set1_epi32, _mm256_add_epi32, _mm256_cvtepi8_epi16, _mm256_cvtepu8_epi16,
+        _mm256_madd_epi16, _mm256_setzero_si256,
+    };
+
+    use super::{COLUMNS, DEPTH, Sums};
+
+    /// Rows whose sums fit in registers beside a block.
+    const ROWS: usize = 3;
+    /// Vectors of a block: four columns in each.
+    const PARTS: usize = 4;
+    /// Bytes of a vector before they become 16 bits each.
+    const PART: usize = 16;
+
+    /// As [`super::plain`].
+    #[target_feature(enable = "avx2")]
+    pub fn tile(small: &[u8], weight: &[i8], [rows, blocks]: [usize; 2]) -> Sums {
+        let mut out = Sums::default();
+        let (deep, wide) = (small.len() / rows, weight.len() / blocks);
+        for (first, small) in small.chunks(ROWS * deep).enumerate() {
+            for (block, weight) in weight.chunks_exact(wide).enumerate() {
+                let out = &mut out[first * ROWS..];
+                match small.len() / deep {
+                    1 => sums::<1>(small, weight, out, block),
+                    2 => sums::<2>(small, weight, out, block),
+                    _ => sums::<3>(small, weight, out, block),
+                }
+            }
+        }
+        out
+    }
+
+    /// The first `N` rows of one block.
+    #[target_feature(enable = "avx2")]
+    fn sums<const N: usize>(small: &[u8], weight: &[i8], out: &mut [super::Row], block: usize) {
+        let deep = small.len() / N;
+        let rows: [&[[u8; DEPTH]]; N] =
+            std::array::from_fn(|row| small[row * deep..(row + 1) * deep].as_chunks().0);
+        // Of each column the sums of the first and of the last two values of each four.
+        let mut sums = [[_mm256_setzero_si256(); PARTS]; N];
+        for (i, weight) in weight.as_chunks::<{ COLUMNS * DEPTH }>().0.iter().enumerate() {
+            let x: [__m256i; N] = std::array::from_fn(|row| {
+                _mm256_cvtepu8_epi16(_mm_set1_epi32(i32::from_le_bytes(rows[row][i])))
+            });
+            for (part, weight) in weight.as_chunks::<PART>().0.iter().enumerate() {
+                let weight = _mm256_cvtepi8_epi16(pulp::cast::<[i8; PART], __m128i>(*weight));
+                for (sums, x) in sums.iter_mut().zip(&x) {
+                    sums[part] = _mm256_add_epi32(sums[part], _mm256_madd_epi16(*x, weight));
+                }
+            }
+        }
+        for (out, sums) in out.iter_mut().zip(&sums) {
+            for (out, sums) in out[block].chunks_exact_mut(COLUMNS / PARTS).zip(sums) {
+                let halves = pulp::cast::<__m256i, [[i32; 2]; COLUMNS / PARTS]>(*sums);
+                out.iter_mut().zip(halves).for_each(|(out, [a, b])| *out = a + b);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tile::product;
@@ -261,9 +384,18 @@ mod tests {
             let quantized = Quantized::new(&weight, input);
             let mut found = vec![0.0; rows * output];
             product(&quantized.times(&x), &mut found);
-            let mut plain = vec![0.0; rows * output];
-            product(&Quantized { instructions: false, ..quantized }.times(&x), &mut plain);
-            assert_eq!(found, plain, "{rows} {input} {output}");
+            let mut others = vec![Instructions::Plain];
+            if Instructions::of_this_processor() != Instructions::Plain {
+                // What has VNNI has AVX2.
+                others.push(Instructions::Avx2);
+            }
+            let mut quantized = quantized;
+            for instructions in others {
+                let mut other = vec![0.0; rows * output];
+                quantized.instructions = instructions;
+                product(&quantized.times(&x), &mut other);
+                assert_eq!(found, other, "{rows} {input} {output} by {instructions:?}");
+            }
             for (at, found) in found.iter().enumerate() {
                 let (row, column) = (at / output, at % output);
                 let (x, w) = (&x[row * input..][..input], &weight[column * input..][..input]);
@@ -274,6 +406,29 @@ mod tests {
                 assert!((found - exact).abs() <= allowed, "{at}: {found}, exactly {exact}");
             }
         }
+    }
+
+    #[test]
+    fn a_value_far_out_leaves_the_others_their_steps() {
+        let (input, output) = (256, 40);
+        let (mut x, weight) = (values(input, 1), values(output * input, 7));
+        let quantized = Quantized::new(&weight, input);
+        let off = |x: &[f32]| -> f32 {
+            let mut found = vec![0.0; output];
+            product(&quantized.times(x), &mut found);
+            let exact = |column: usize| -> f32 {
+                // With the weights as they are kept: what is left comes from the values.
+                let scale = quantized.scales[column];
+                let each = x.iter().zip(&weight[column * input..]);
+                each.map(|(x, w)| x * (w / scale).round() * scale).sum()
+            };
+            found.iter().enumerate().map(|(column, found)| (found - exact(column)).abs()).fold(0.0, f32::max)
+        };
+        let plain = off(&x);
+        for (i, far) in [(0, 900.0), (77, -500.0), (255, 100.0)] {
+            x[i] = far;
+        }
+        assert!(off(&x) < 2.0 * plain + 1e-3, "{} with three far out, {plain} without", off(&x));
     }
 
     #[test]
