@@ -28,6 +28,9 @@ mod access;
 /// Texts, series, several inputs, trees.
 mod families;
 
+/// Models of others: encoders, classifiers and decoders out of their files.
+mod imports;
+
 /// Several targets, devices and kinds of inputs; streams, precision, training from a package.
 mod engine;
 

@@ -44,7 +44,15 @@ fn network(error: &cupola_nn::Error) -> bool {
     use cupola_nn::Error as E;
     matches!(
         error,
-        E::Shape(_) | E::Input { .. } | E::NotFlat { .. } | E::Device { .. } | E::Disagrees { .. }
+        E::Shape(_)
+            | E::Input { .. }
+            | E::NotFlat { .. }
+            | E::Device { .. }
+            | E::Disagrees { .. }
+            | E::Unsupported { .. }
+            | E::Missing { .. }
+            | E::Unexpected { .. }
+            | E::WeightShape { .. }
     )
 }
 
@@ -57,25 +65,11 @@ fn serve(error: &cupola_serve::Error) -> bool {
 }
 
 /// A mistake of the user's that no library has a word for.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct Mistake(pub String);
 
-impl std::fmt::Display for Mistake {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Mistake {}
-
 /// What was stopped by a signal, in order: nothing has failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct Stopped(pub String);
-
-impl std::fmt::Display for Stopped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Stopped {}

@@ -272,3 +272,6 @@ fn texts(value: &Value) -> Vec<String> {
     let values = value.to_vec().map(Vec::as_slice).unwrap_or_default();
     values.iter().map(|value| text(value).unwrap_or_default().to_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests;

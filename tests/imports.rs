@@ -1,0 +1,140 @@
+//! Models of others: imported from their files, they answer as they did there.
+
+use serde_json::{Value, json};
+
+use crate::support::Place;
+
+/// The folder of a small random model of transformers, whose tokens are the words `w0` to `w36`; `more` goes
+/// into its `config.json`.
+fn folder(place: &Place, config: &str, weights: &[u8], more: &Value) -> Value {
+    let mut case: Value = serde_json::from_str(config).unwrap();
+    for (key, value) in more.as_object().unwrap() {
+        case["config"][key] = value.clone();
+    }
+    std::fs::create_dir(place.path("model")).unwrap();
+    place.write("model/config.json", case["config"].to_string());
+    // As a large model's, which lies in parts.
+    place.write("model/model-00001-of-00001.safetensors", weights);
+    let index = json!({ "weight_map": { "a": "model-00001-of-00001.safetensors" } });
+    place.write("model/model.safetensors.index.json", index.to_string());
+    let words: serde_json::Map<String, Value> = (0..37).map(|i| (format!("w{i}"), i.into())).collect();
+    let tokenizer = json!({
+        "version": "1.0",
+        "model": { "type": "WordLevel", "vocab": words, "unk_token": "w0" },
+        "pre_tokenizer": { "type": "WhitespaceSplit" },
+    });
+    place.write("model/tokenizer.json", tokenizer.to_string());
+    case
+}
+
+fn words(text: &Value) -> String {
+    let each = text.as_array().unwrap().iter().map(|token| format!("w{token}"));
+    each.collect::<Vec<_>>().join(" ")
+}
+
+fn logits(row: &Value) -> Vec<f64> {
+    row.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+fn best(logits: &[f64]) -> usize {
+    (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap()
+}
+
+#[test]
+fn a_decoder_goes_on_and_chats_as_its_files_say() {
+    let place = Place::new();
+    let (config, weights) = (
+        include_str!("../crates/infer/src/golden/qwen2.json"),
+        include_bytes!("../crates/infer/src/golden/qwen2.safetensors"),
+    );
+    let case = folder(&place, config, weights, &json!({}));
+    let (text, next) = (words(&case["texts"][4]), best(&logits(&case["logits"][4])));
+    let template = "{% for m in messages %}{{ m.content }} {% endfor %}";
+    place.write("model/tokenizer_config.json", json!({ "chat_template": template }).to_string());
+    // A text ends where the model says what follows the longest one.
+    let last = best(&logits(&case["logits"][5]));
+    place.write("model/generation_config.json", json!({ "eos_token_id": [last, 36] }).to_string());
+    let done = place.json(&["models", "import", "--from", "hf", "model", "--name", "other"]);
+    assert_eq!(done["package"], "other:1");
+    for engine in ["burn", "candle", "auto"] {
+        let said = place.json(&[
+            "generate",
+            "--model",
+            "other",
+            "--prompt",
+            &text,
+            "--tokens",
+            "1",
+            "--temperature",
+            "0",
+            "--engine",
+            engine,
+            "--device",
+            "flex",
+        ]);
+        assert_eq!(said["text"], format!("{text} w{next}"), "{engine}");
+    }
+    let server = place.serve(&["--model", "other"]);
+    let chat = |content: &str| {
+        let message = json!({ "role": "user", "content": content });
+        let body = json!({ "model": "other", "messages": [message], "max_tokens": 1, "temperature": 0 });
+        server.post("/v1/chat/completions", body.to_string(), &[]).json()["choices"][0].take()
+    };
+    let choice = chat(&text);
+    assert_eq!(
+        (&choice["message"]["content"], &choice["finish_reason"]),
+        (&json!(format!(" w{next}")), &json!("length"))
+    );
+    let choice = chat(&words(&case["texts"][5]));
+    assert_eq!((&choice["message"]["content"], &choice["finish_reason"]), (&json!(""), &json!("stop")));
+}
+
+#[test]
+fn a_classifier_gives_its_classes_by_name() {
+    let place = Place::new();
+    let (config, weights) = (
+        include_str!("../crates/infer/src/golden/bert_classes.json"),
+        include_bytes!("../crates/infer/src/golden/bert_classes.safetensors"),
+    );
+    let labels = json!({ "0": "iron", "1": "coke", "2": "slag" });
+    let more = json!({ "architectures": ["BertForSequenceClassification"], "id2label": labels });
+    let case = folder(&place, config, weights, &more);
+    place.json(&["models", "import", "--from", "hf", "model", "--name", "metal"]);
+    let server = place.serve(&["--model", "metal"]);
+    for (text, expected) in case["texts"].as_array().unwrap().iter().zip(case["logits"].as_array().unwrap()) {
+        let expected = logits(expected);
+        let answer = server.post(
+            "/v1/models/metal/predict",
+            json!({ "rows": [{ "text": words(text) }] }).to_string(),
+            &[],
+        );
+        let label = answer.json()["predictions"][0]["label"].take();
+        assert_eq!(label["value"], ["iron", "coke", "slag"][best(&expected)]);
+        let sum: f64 = expected.iter().map(|x| x.exp()).sum();
+        for (name, logit) in ["iron", "coke", "slag"].iter().zip(&expected) {
+            let p = label["probabilities"][name].as_f64().unwrap();
+            assert!((p - logit.exp() / sum).abs() < 1e-4, "{label}, {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_imported_is_told_and_nothing_is_left() {
+    let place = Place::new();
+    let (config, weights) = (
+        include_str!("../crates/infer/src/golden/llama.json"),
+        include_bytes!("../crates/infer/src/golden/llama.safetensors"),
+    );
+    folder(&place, config, weights, &json!({ "rope_scaling": { "rope_type": "llama3", "factor": 8.0 } }));
+    place.write("damaged.gguf", b"GGUF\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
+    for (from, path, words) in [
+        ("hf", "model", "rotary positions of type `llama3`"),
+        ("hf", "nowhere", "holds no config.json"),
+        ("gguf", "damaged.gguf", "no GGUF file"),
+        ("gguf", "nowhere.gguf", "name a GGUF file"),
+    ] {
+        let said = place.run(&["models", "import", "--from", from, path, "--name", "other"]);
+        assert!(said.code == Some(2) && said.err.contains(words), "{path}: {:?} {}", said.code, said.err);
+    }
+    assert!(!place.home().join("models/other").exists());
+}
