@@ -15,6 +15,9 @@ use crate::error::Error;
 use crate::sealed::Sealed;
 use crate::trees::TreesEngine;
 
+/// Tokens of a language model's texts that are run at once.
+const TOKENS: usize = 16_384;
+
 /// A package in memory.
 pub struct Predictor {
     /// All but the engine.
@@ -74,16 +77,20 @@ impl Predictor {
         }
     }
 
-    /// Logits of the token after each row's text, and of none before.
+    /// Logits of the token after each row's text, and of none before. Keys and values are kept of a few rows at once.
     fn after(&mut self, examples: &Examples) -> Result<Vec<f32>, Error> {
-        let length = examples.indices.len() / examples.rows;
-        let mut kept: Vec<Kept> = examples.text_lengths().map(|_| Kept::default()).collect();
-        let texts = examples.indices.chunks(length.max(1)).zip(examples.text_lengths());
-        let mut turns: Vec<Turn<'_>> = texts
-            .zip(&mut kept)
-            .map(|((row, length), kept)| Turn { text: &row[..length.max(1)], kept })
-            .collect();
-        Ok(self.next(&mut turns)?.concat())
+        let length = (examples.indices.len() / examples.rows).max(1);
+        let lengths: Vec<usize> = examples.text_lengths().collect();
+        let rows = (TOKENS / length).max(1);
+        let mut out = Vec::with_capacity(examples.rows * self.sealed.plan.width());
+        for (texts, lengths) in examples.indices.chunks(rows * length).zip(lengths.chunks(rows)) {
+            let mut kept: Vec<Kept> = lengths.iter().map(|_| Kept::default()).collect();
+            let each = texts.chunks(length).zip(lengths).zip(&mut kept);
+            let mut turns: Vec<Turn<'_>> =
+                each.map(|((text, length), kept)| Turn { text: &text[..(*length).max(1)], kept }).collect();
+            out.extend(self.next(&mut turns)?.concat());
+        }
+        Ok(out)
     }
 
     /// Whether every thread may run it: a GPU's streams and pools are a thread's own.

@@ -71,6 +71,12 @@ impl Sealed {
         matches!(self.plan.target, FittedTarget::NextToken { .. })
     }
 
+    /// What it makes of a prompt: `chat` by a template of its own, `text`, or nothing for any other model.
+    pub fn generates(&self) -> Option<&'static str> {
+        let what = if self.chat.is_some() { "chat" } else { "text" };
+        self.is_language_model().then_some(what)
+    }
+
     /// What of the examples the answers need beside the logits: a reconstruction is compared with what went
     /// in.
     pub fn own(&self, examples: &Examples) -> Vec<f32> {

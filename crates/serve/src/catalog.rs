@@ -300,6 +300,9 @@ impl Catalog {
             "engine": model.sealed.report,
             "serve": own.main.text,
         });
+        if let Some(what) = model.sealed.generates() {
+            out["generates"] = what.into();
+        }
         if let Some((canary, slot)) = &own.canary {
             out["canary"] = json!({
                 "serve": slot.text,
