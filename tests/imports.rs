@@ -4,6 +4,16 @@ use serde_json::{Value, json};
 
 use crate::support::Place;
 
+/// A model's config with its texts and answers, and its weights.
+macro_rules! golden {
+    ($name:literal) => {
+        (
+            include_str!(concat!("../crates/infer/src/golden/", $name, ".json")),
+            include_bytes!(concat!("../crates/infer/src/golden/", $name, ".safetensors")).as_slice(),
+        )
+    };
+}
+
 /// The folder of a small random model of transformers, whose tokens are the words `w0` to `w36`; `more` goes
 /// into its `config.json`.
 fn folder(place: &Place, config: &str, weights: &[u8], more: &Value) -> Value {
@@ -43,10 +53,7 @@ fn best(logits: &[f64]) -> usize {
 #[test]
 fn a_decoder_goes_on_and_chats_as_its_files_say() {
     let place = Place::new();
-    let (config, weights) = (
-        include_str!("../crates/infer/src/golden/qwen2.json"),
-        include_bytes!("../crates/infer/src/golden/qwen2.safetensors"),
-    );
+    let (config, weights) = golden!("qwen2");
     let case = folder(&place, config, weights, &json!({}));
     let (text, next) = (words(&case["texts"][4]), best(&logits(&case["logits"][4])));
     let template = "{% for m in messages %}{{ m.content }} {% endfor %}";
@@ -92,10 +99,7 @@ fn a_decoder_goes_on_and_chats_as_its_files_say() {
 #[test]
 fn a_classifier_gives_its_classes_by_name() {
     let place = Place::new();
-    let (config, weights) = (
-        include_str!("../crates/infer/src/golden/bert_classes.json"),
-        include_bytes!("../crates/infer/src/golden/bert_classes.safetensors"),
-    );
+    let (config, weights) = golden!("bert_classes");
     let labels = json!({ "0": "iron", "1": "coke", "2": "slag" });
     let more = json!({ "architectures": ["BertForSequenceClassification"], "id2label": labels });
     let case = folder(&place, config, weights, &more);
@@ -121,10 +125,7 @@ fn a_classifier_gives_its_classes_by_name() {
 #[test]
 fn what_cannot_be_imported_is_told_and_nothing_is_left() {
     let place = Place::new();
-    let (config, weights) = (
-        include_str!("../crates/infer/src/golden/llama.json"),
-        include_bytes!("../crates/infer/src/golden/llama.safetensors"),
-    );
+    let (config, weights) = golden!("llama");
     folder(&place, config, weights, &json!({ "rope_scaling": { "rope_type": "llama3", "factor": 8.0 } }));
     place.write("damaged.gguf", b"GGUF\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
     for (from, path, words) in [

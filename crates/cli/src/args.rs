@@ -317,7 +317,7 @@ pub struct ImportArgs {
 /// Where a model comes from.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub enum ImportFormat {
-    /// Hugging Face: a BERT, as sentence-transformers has them, or a Llama, Mistral or Qwen2
+    /// Hugging Face: a BERT or a kin of it for embeddings or classes, or a Llama, Mistral or Qwen2
     Hf,
     /// llama.cpp: a Llama or Qwen2 with its tokenizer, in any of its quantisations
     Gguf,

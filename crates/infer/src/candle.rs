@@ -202,11 +202,13 @@ impl CandleEngine {
     fn run(&self, examples: Examples) -> Result<Vec<f32>, Error> {
         let examples = if self.trims { examples.trimmed() } else { examples };
         let tokens = (examples.dense.len() + examples.indices.len()).max(1);
-        if self.weights.saturating_mul(tokens) < POOLED {
-            return self.logits(&examples);
-        }
-        // Inside the pool: what is shared out from outside of it costs two threads' waking each time.
-        rayon::scope(|_| self.logits(&examples))
+        self.pooled(tokens, || self.logits(&examples))
+    }
+
+    /// Runs what is worth more than one thread inside the pool: what is shared out from outside of it costs two
+    /// threads' waking each time.
+    fn pooled<T: Send>(&self, tokens: usize, run: impl FnOnce() -> T + Send) -> T {
+        if self.weights.saturating_mul(tokens) < POOLED { run() } else { rayon::scope(|_| run()) }
     }
 
     /// Logits `[rows, output]` in row-major order.

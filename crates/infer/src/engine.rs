@@ -313,12 +313,13 @@ fn text(architecture: &Architecture, row: usize, length: usize) -> Vec<i32> {
 fn time(engine: &mut dyn Engine, architecture: &Architecture) -> Result<f64, Error> {
     let (mut kept, mut length) = (Kept::default(), 0);
     let sample = (!architecture.caches()).then(|| sample(architecture, 1));
+    let whole = text(architecture, 0, usize::MAX);
     let mut once = || -> Result<(), Error> {
         if let Some(sample) = &sample {
             return engine.forward(sample.clone()).map(drop);
         }
-        length = length % architecture.steps() + 1;
-        let turn = Turn { text: &text(architecture, 0, length), kept: &mut kept };
+        length = length % whole.len() + 1;
+        let turn = Turn { text: &whole[..length], kept: &mut kept };
         engine.next(&mut [turn]).transpose().map(drop)
     };
     for _ in 0..3 {

@@ -41,7 +41,7 @@ const BLOCK: [[&str; 2]; 9] = [
 /// How texts are cut before pairs are merged: Llama 3's way, whose digits come three at a time.
 const WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// Kinds of tokens: of control, and of the user.
-const SPECIAL: [u64; 2] = [3, 4];
+const SPECIAL: [i32; 2] = [3, 4];
 
 /// Metadata by its keys.
 struct Keys<'a> {
@@ -132,25 +132,28 @@ impl Keys<'_> {
         let mut out = StateDict::default();
         for name in self.content.tensor_infos.keys() {
             let Some(theirs) = renamed(name) else { continue };
-            let read = || -> candle_core::Result<Array> {
-                let tensor = self.content.tensor(file, name, &Device::Cpu)?.dequantize(&Device::Cpu)?;
-                Ok(Array { shape: tensor.dims().to_vec(), data: tensor.flatten_all()?.to_vec1()? })
-            };
-            let mut array = { read }().map_err(|error| format!("weight `{name}`: {error}"))?;
-            let heads = match () {
-                () if self.architecture != "llama" => None,
-                () if name.contains("attn_q.") => Some(sizes.num_attention_heads),
-                () if name.contains("attn_k.") => {
-                    Some(sizes.num_key_value_heads.unwrap_or(sizes.num_attention_heads))
-                }
-                () => None,
-            };
-            if let Some(heads) = heads {
+            let mut array = self.array(file, name).map_err(|error| format!("weight `{name}`: {error}"))?;
+            if let Some(heads) = self.paired(name, sizes) {
                 array.data = halves(&array, heads);
             }
             out.insert(theirs, array);
         }
         Ok(out)
+    }
+
+    fn array(&self, file: &mut Cursor<&[u8]>, name: &str) -> Result<Array, candle_core::Error> {
+        let tensor = self.content.tensor(file, name, &Device::Cpu)?.dequantize(&Device::Cpu)?;
+        Ok(Array { shape: tensor.dims().to_vec(), data: tensor.flatten_all()?.to_vec1()? })
+    }
+
+    /// Heads of a weight whose pairs that are turned together lie side by side.
+    fn paired(&self, name: &str, sizes: &Llama) -> Option<usize> {
+        let queries = sizes.num_attention_heads;
+        match self.architecture {
+            "llama" if name.contains("attn_q.") => Some(queries),
+            "llama" if name.contains("attn_k.") => Some(sizes.num_key_value_heads.unwrap_or(queries)),
+            _ => None,
+        }
     }
 
     /// The tokenizer, and its tokens.
@@ -163,45 +166,15 @@ impl Keys<'_> {
         }
         let tokens = texts(self.get("tokenizer.ggml.tokens")?);
         let merges = texts(self.get("tokenizer.ggml.merges")?);
-        let kinds = self.get("tokenizer.ggml.token_type").ok().and_then(|kinds| kinds.to_vec().ok());
-        let kinds = kinds
-            .into_iter()
-            .flatten()
-            .map(|kind| kind.to_i32().ok().and_then(|kind| u64::try_from(kind).ok()));
-        let added = tokens.iter().zip(kinds).enumerate().filter_map(|(id, (token, kind))| {
-            let kind = kind.filter(|kind| SPECIAL.contains(kind))?;
-            Some(json!({
-                "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
-                "normalized": false, "special": kind == SPECIAL[0],
-            }))
-        });
         let vocabulary: serde_json::Map<String, Json> =
             tokens.iter().enumerate().map(|(id, token)| (token.clone(), id.into())).collect();
         let kind = self.get("tokenizer.ggml.pre").ok().and_then(text).unwrap_or("gpt-2");
-        let bytes = |regex: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": regex });
-        let words = |pattern: &str| {
-            let split = json!({
-                "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false,
-            });
-            json!({ "type": "Sequence", "pretokenizers": [split, bytes(false)] })
-        };
-        let digits = json!({ "type": "Digits", "individual_digits": true });
-        let (normal, cut) = match kind {
-            "gpt-2" | "default" => (Json::Null, bytes(true)),
-            "smollm" => (Json::Null, json!({ "type": "Sequence", "pretokenizers": [digits, bytes(true)] })),
-            "llama-bpe" => (Json::Null, words(WORDS)),
-            "qwen2" => (json!({ "type": "NFC" }), words(&WORDS.replace("{1,3}", ""))),
-            other => {
-                return Err(format!(
-                    "texts that are cut in the way `{other}` are not known; import the model's folder with its tokenizer.json by `--from hf`"
-                ));
-            }
-        };
+        let (normal, cut) = cut(kind)?;
         let all = json!({
             "version": "1.0",
             "truncation": null,
             "padding": null,
-            "added_tokens": added.collect::<Vec<_>>(),
+            "added_tokens": self.added(&tokens),
             "normalizer": normal,
             "pre_tokenizer": cut,
             "post_processor": self.begins(&tokens),
@@ -214,6 +187,20 @@ impl Keys<'_> {
             },
         });
         Ok((FittedTokenizer::try_from(all)?, tokens))
+    }
+
+    /// Tokens that are found before a text is cut.
+    fn added(&self, tokens: &[String]) -> Vec<Json> {
+        let kinds = self.get("tokenizer.ggml.token_type").ok().and_then(|kinds| kinds.to_vec().ok());
+        let kinds = kinds.into_iter().flatten().map(|kind| kind.to_i32().ok());
+        let each = tokens.iter().zip(kinds).enumerate().filter_map(|(id, (token, kind))| {
+            let kind = kind.filter(|kind| SPECIAL.contains(kind))?;
+            Some(json!({
+                "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": kind == SPECIAL[0],
+            }))
+        });
+        each.collect()
     }
 
     /// What puts a token before every text, where the model wants one.
@@ -233,6 +220,36 @@ impl Keys<'_> {
             "special_tokens": { token: { "id": token, "ids": [id], "tokens": [token] } },
         })
     }
+}
+
+/// How a tokenizer of this kind makes a text normal, and cuts it before pairs are merged.
+fn cut(kind: &str) -> Result<(Json, Json), String> {
+    let sequence =
+        |first: Json, second: Json| json!({ "type": "Sequence", "pretokenizers": [first, second] });
+    let words = |pattern: &str| {
+        let split = json!({
+            "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false,
+        });
+        sequence(split, bytes(false))
+    };
+    Ok(match kind {
+        "gpt-2" | "default" => (Json::Null, bytes(true)),
+        "smollm" => {
+            (Json::Null, sequence(json!({ "type": "Digits", "individual_digits": true }), bytes(true)))
+        }
+        "llama-bpe" => (Json::Null, words(WORDS)),
+        "qwen2" => (json!({ "type": "NFC" }), words(&WORDS.replace("{1,3}", ""))),
+        other => {
+            return Err(format!(
+                "texts that are cut in the way `{other}` are not known; import the model's folder with its tokenizer.json by `--from hf`"
+            ));
+        }
+    })
+}
+
+/// A text as bytes, each a character; cut into words where asked.
+fn bytes(regex: bool) -> Json {
+    json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": regex })
 }
 
 /// Hugging Face's name of a weight.

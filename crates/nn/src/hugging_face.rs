@@ -4,10 +4,12 @@ mod bert;
 mod llama;
 mod relatives;
 
+use cupola_spec::{Activation, Block, Design};
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::Architecture;
+use crate::architecture::{Architecture, Average};
 use crate::error::Error;
+use crate::source::Source;
 use crate::state_dict::{Array, StateDict};
 
 pub use self::bert::{Bert, Classes, Pooling};
@@ -33,12 +35,26 @@ pub enum HuggingFace {
     Qwen2(Llama),
 }
 
-/// The weights are as many as the sizes in `config.json` say.
-fn sized(architecture: &Architecture, weights: &StateDict) -> Result<(), Error> {
+/// A weight, under its name or that with the model's own before it.
+fn taken(weights: &mut StateDict, model: &str, name: &str) -> Result<Array, Error> {
+    let found = weights.remove(name).or_else(|| weights.remove(&format!("{model}.{name}")));
+    found.ok_or_else(|| Error::Missing { name: name.to_owned() })
+}
+
+/// The network of a design for texts, with its weights, which are as many as the sizes in `config.json` say.
+fn network(
+    family: &str,
+    design: &Design,
+    text: Block,
+    output: usize,
+    average: Average,
+    weights: StateDict,
+) -> Result<(Architecture, StateDict), Error> {
+    let architecture = Architecture::new(family, design, vec![Source::of(design, text)], output, average)?;
     let found = weights.names().filter_map(|name| weights.get(name)).map(|array| array.data.len()).sum();
     let expected = architecture.parameters()?;
     if found == expected {
-        return Ok(());
+        return Ok((architecture, weights));
     }
     Err(Error::WeightShape { name: "of all layers".to_owned(), expected: vec![expected], found: vec![found] })
 }
@@ -56,4 +72,8 @@ fn padded(mut array: Array, vocabulary: usize, width: usize) -> Result<Array, Er
     array.data.splice(0..0, std::iter::repeat_n(0.0, width));
     array.shape = vec![vocabulary + 1, width];
     Ok(array)
+}
+
+fn gelu() -> Activation {
+    Activation::Gelu
 }

@@ -50,8 +50,7 @@ impl CandleEngine {
             if let Some(turn) = turns.iter().find(|turn| turn.text.is_empty() || turn.text.len() > length) {
                 return Err(cupola_nn::Error::TextLength { found: turn.text.len(), most: length }.into());
             }
-            // Inside the pool, as a whole forward pass.
-            rayon::scope(|_| self.next_tokens(turns))
+            self.next_tokens(turns)
         })
     }
 
@@ -66,25 +65,30 @@ impl CandleEngine {
             tokens.extend(new.iter().map(|token| u32::try_from(*token).unwrap_or_default()));
             texts.push((kept, new.len()));
         }
+        let logits = self.pooled(tokens.len(), || self.last_logits(tokens, &mut texts))?;
+        for (turn, (mut kept, _)) in turns.iter_mut().zip(texts) {
+            kept.tokens.extend_from_slice(&turn.text[kept.tokens.len()..]);
+            turn.kept.put_candle(kept);
+        }
+        Ok(logits)
+    }
+
+    /// Logits `[output]` after the last of the new tokens of each text, which come one after another.
+    fn last_logits(&self, tokens: Vec<u32>, texts: &mut [(KeptText, usize)]) -> Result<Vec<Vec<f32>>, Error> {
         let count = tokens.len();
         let table = self.sources.first().and_then(|source| source.embeddings.first());
         let table = table.ok_or(cupola_nn::Error::NotFlat { found: vec![count] })?;
         let tokens = Tensor::from_vec(tokens, count, &Device::Cpu)?;
         let x = table.index_select(&tokens, 0)?.unsqueeze(0)?;
-        let x = run(&self.trunk, x, &mut Place { texts: &mut texts, at: 0 })?;
+        let x = run(&self.trunk, x, &mut Place { texts: &mut *texts, at: 0 })?;
         let mut end = 0;
         let ends = texts.iter().map(|(_, new)| {
             end += new;
             u32::try_from(end - 1).unwrap_or_default()
         });
         let ends = Tensor::from_vec(ends.collect::<Vec<u32>>(), texts.len(), &Device::Cpu)?;
-        let logits = self.head.forward(Flow::plain(x.squeeze(0)?.index_select(&ends, 0)?), self.output)?;
-        let logits = logits.to_vec2()?;
-        for (turn, (mut kept, _)) in turns.iter_mut().zip(texts) {
-            kept.tokens.extend_from_slice(&turn.text[kept.tokens.len()..]);
-            turn.kept.put_candle(kept);
-        }
-        Ok(logits)
+        let last = Flow::plain(x.squeeze(0)?.index_select(&ends, 0)?);
+        Ok(self.head.forward(last, self.output)?.to_vec2()?)
     }
 }
 

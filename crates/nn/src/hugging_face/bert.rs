@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::{Architecture, Average};
 use crate::error::Error;
-use crate::hugging_face::{padded, sized};
+use crate::hugging_face::{network, padded, taken};
 use crate::source::Source;
 use crate::state_dict::{Array, StateDict};
 
@@ -26,7 +26,7 @@ pub struct Bert {
     pub vocab_size: usize,
     #[serde(default = "one")]
     pub type_vocab_size: usize,
-    #[serde(default = "gelu")]
+    #[serde(default = "super::gelu")]
     pub hidden_act: Activation,
     #[serde(default = "tiny")]
     pub layer_norm_eps: f64,
@@ -163,10 +163,7 @@ impl Bert {
         let ours = self.encoder(&mut weights, length)?;
         let width = self.hidden_size;
         let design = Design { head: Head::Identity, ..Design::of(self.layers(pooling), width) };
-        let sources = vec![Source::of(&design, self.block(length))];
-        let architecture = Architecture::new("bert", &design, sources, width, Average::Output)?;
-        sized(&architecture, &ours)?;
-        Ok((architecture, ours))
+        network("bert", &design, self.block(length), width, Average::Output, ours)
     }
 
     /// The network for texts of `length` tokens, whose answer are the logits of classes: of two, the one logit
@@ -188,20 +185,20 @@ impl Bert {
         layers.push(Layer::Linear { out: width, bias: true });
         layers.push(Layer::Activation { function: classes.function });
         for part in ["weight", "bias"] {
-            ours.insert(format!("{pooler}.{part}"), taken(&mut weights, &format!("pooler.dense.{part}"))?);
-            let mut head = taken(&mut weights, &format!("classifier.{part}"))?;
+            ours.insert(
+                format!("{pooler}.{part}"),
+                taken(&mut weights, "bert", &format!("pooler.dense.{part}"))?,
+            );
+            let mut head = taken(&mut weights, "bert", &format!("classifier.{part}"))?;
             if classes.count == 2 {
                 head = difference(&head);
             }
             ours.insert(format!("head.{part}"), head);
         }
         let design = Design::of(layers, width);
-        let sources = vec![Source::of(&design, self.block(length))];
         let (output, average) =
             if classes.count == 2 { (1, Average::Sigmoid) } else { (classes.count, Average::Softmax) };
-        let architecture = Architecture::new("bert", &design, sources, output, average)?;
-        sized(&architecture, &ours)?;
-        Ok((architecture, ours))
+        network("bert", &design, self.block(length), output, average, ours)
     }
 
     fn block(&self, length: usize) -> Block {
@@ -212,12 +209,12 @@ impl Bert {
     fn encoder(&self, weights: &mut StateDict, length: usize) -> Result<StateDict, Error> {
         let mut ours = StateDict::default();
         let width = self.hidden_size;
-        let tokens = taken(weights, "embeddings.word_embeddings.weight")?;
+        let tokens = taken(weights, "bert", "embeddings.word_embeddings.weight")?;
         ours.insert("tokens.weight".into(), padded(tokens, self.vocab_size, width)?);
-        let mut position = taken(weights, "embeddings.position_embeddings.weight")?.data;
+        let mut position = taken(weights, "bert", "embeddings.position_embeddings.weight")?.data;
         position.truncate(length * width);
         // One text is all of the first type, so its vector is added to every position.
-        if let Ok(kind) = taken(weights, "embeddings.token_type_embeddings.weight") {
+        if let Ok(kind) = taken(weights, "bert", "embeddings.token_type_embeddings.weight") {
             for (value, add) in position.iter_mut().zip(kind.data.iter().take(width).cycle()) {
                 *value += add;
             }
@@ -225,7 +222,7 @@ impl Bert {
         ours.insert("trunk.0.position".into(), Array { shape: vec![length, width], data: position });
         for (own, theirs) in self.modules() {
             for part in ["weight", "bias"] {
-                ours.insert(format!("{own}.{part}"), taken(weights, &format!("{theirs}.{part}"))?);
+                ours.insert(format!("{own}.{part}"), taken(weights, "bert", &format!("{theirs}.{part}"))?);
             }
         }
         Ok(ours)
@@ -258,12 +255,6 @@ impl Bert {
     }
 }
 
-/// A weight, under its name or that with the model's before it.
-fn taken(weights: &mut StateDict, name: &str) -> Result<Array, Error> {
-    let found = weights.remove(name).or_else(|| weights.remove(&format!("bert.{name}")));
-    found.ok_or_else(|| Error::Missing { name: name.to_owned() })
-}
-
 /// Of the rows (or values) of two classes, the second without the first: the logit of the second.
 fn difference(head: &Array) -> Array {
     let (first, second) = head.data.split_at(head.data.len() / 2);
@@ -277,10 +268,6 @@ fn difference(head: &Array) -> Array {
 
 fn one() -> usize {
     1
-}
-
-fn gelu() -> Activation {
-    Activation::Gelu
 }
 
 fn tiny() -> f64 {

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::{Architecture, Average};
 use crate::error::Error;
-use crate::hugging_face::{padded, sized};
-use crate::source::Source;
+use crate::hugging_face::{network, padded, taken};
 use crate::state_dict::{Array, StateDict};
 
 /// Sizes of a Llama.
@@ -126,10 +125,7 @@ impl Llama {
         }
         let width = self.hidden_size;
         let mut ours = StateDict::default();
-        let mut take = |name: &str| {
-            let found = weights.remove(name).or_else(|| weights.remove(&format!("model.{name}")));
-            found.ok_or_else(|| Error::Missing { name: name.to_owned() })
-        };
+        let mut take = |name: &str| taken(&mut weights, "model", name);
         let tokens = padded(take("embed_tokens.weight")?, vocabulary, width)?;
         // Left out where it is the embeddings'.
         let head = match take("lm_head.weight") {
@@ -170,10 +166,8 @@ impl Llama {
             return Err(Error::Unexpected { names: left.join(", ") });
         }
         let design = Design { head: Head::Steps, ..Design::of(self.layers(bias), width) };
-        let sources = vec![Source::of(&design, Block::Text { length, vocabulary: vocabulary + 1 })];
-        let architecture = Architecture::new("llama", &design, sources, vocabulary + 1, Average::Softmax)?;
-        sized(&architecture, &ours)?;
-        Ok((architecture, ours))
+        let text = Block::Text { length, vocabulary: vocabulary + 1 };
+        network("llama", &design, text, vocabulary + 1, Average::Softmax, ours)
     }
 }
 

@@ -19,7 +19,7 @@ pub struct DistilBert {
     pub hidden_dim: usize,
     pub max_position_embeddings: usize,
     pub vocab_size: usize,
-    #[serde(default = "gelu")]
+    #[serde(default = "super::gelu")]
     pub activation: Activation,
     #[serde(default)]
     pub dropout: f64,
@@ -80,8 +80,4 @@ pub fn roberta(sizes: Bert, weights: StateDict) -> (Bert, StateDict) {
     }
     let most = sizes.max_position_embeddings.saturating_sub(UNUSED);
     (Bert { max_position_embeddings: most, ..sizes }, weights)
-}
-
-fn gelu() -> Activation {
-    Activation::Gelu
 }

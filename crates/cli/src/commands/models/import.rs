@@ -125,6 +125,16 @@ fn tokenizer(folder: &Path) -> Result<FittedTokenizer> {
     Ok(FittedTokenizer::read(&path.to_string_lossy()).map_err(Mistake)?)
 }
 
+/// Tokens that texts are made of. The weights may have more, which no text makes.
+fn vocabulary(tokenizer: &FittedTokenizer, most: usize) -> Result<usize> {
+    let found = tokenizer.vocabulary() - 1;
+    if found > most {
+        let text = format!("the tokenizer has {found} tokens, the weights {most}; take both from one model");
+        return Err(Mistake(text).into());
+    }
+    Ok(found)
+}
+
 /// A JSON file of the folder; `None` where there is none.
 fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>> {
     let path = folder.join(name);

@@ -93,14 +93,20 @@ impl Heads {
             self.head(&look, padding, scratch, out);
         });
         let mut out = vec![0.0; mixed.len()];
-        for (row, mixed) in mixed.chunks_exact(self.queries * time * self.width).enumerate() {
-            for (at, values) in mixed.chunks_exact(self.width).enumerate() {
-                let (head, token) = (at / time, at % time);
-                let to = ((row * time + token) * self.queries + head) * self.width;
-                out[to..to + self.width].copy_from_slice(values);
-            }
+        let row = (self.queries * time * self.width).max(1);
+        for (mixed, out) in mixed.chunks_exact(row).zip(out.chunks_exact_mut(row)) {
+            self.beside(mixed, out);
         }
         out
+    }
+
+    /// `[queries, tokens, width]` to `[tokens, queries * width]`.
+    fn beside(&self, mixed: &[f32], out: &mut [f32]) {
+        let tokens = mixed.len() / (self.queries * self.width);
+        for (at, values) in mixed.chunks_exact(self.width).enumerate() {
+            let (head, token) = (at / tokens, at % tokens);
+            out[(token * self.queries + head) * self.width..][..self.width].copy_from_slice(values);
+        }
     }
 
     /// The new tokens of each text, which come one after another in `qkv` `[tokens, (queries + 2 keys) * width]`,
@@ -134,29 +140,22 @@ impl Heads {
     fn text(&self, text: &Onward<'_>, q: &[f32], out: &mut [f32]) {
         let own = self.keys * self.width;
         let (count, time) = (text.count, text.past.k.len() / own);
-        let heads =
-            (0..self.queries).into_par_iter().with_min_len((MANY * 4_096 / (count * time).max(1)).max(1));
-        let mixed: Vec<Vec<f32>> = heads
-            .map_init(Scratch::default, |scratch, head| {
-                let kept = |values| Rows { values, stride: own };
-                let at = self.keys_of(head) * self.width;
-                let (k, v) = (kept(&text.past.k[at..]), kept(&text.past.v[at..]));
-                let q = Rows { values: &q[head * self.width..], stride: self.wide() };
-                let look = Look { q, k, v, count, time };
-                let mut mixed = vec![0.0; count * self.width];
-                if count < MANY {
-                    self.few(&look, scratch, &mut mixed);
-                } else {
-                    self.head(&look, None, scratch, &mut mixed);
-                }
-                mixed
-            })
-            .collect();
-        for (head, mixed) in mixed.iter().enumerate() {
-            for (token, values) in mixed.chunks_exact(self.width).enumerate() {
-                out[(token * self.queries + head) * self.width..][..self.width].copy_from_slice(values);
+        let mut mixed = vec![0.0; out.len()];
+        let heads = mixed.par_chunks_mut(count * self.width).enumerate();
+        let least = (MANY * 4_096 / (count * time).max(1)).max(1);
+        heads.with_min_len(least).for_each_init(Scratch::default, |scratch, (head, mixed)| {
+            let kept = |values| Rows { values, stride: own };
+            let at = self.keys_of(head) * self.width;
+            let (k, v) = (kept(&text.past.k[at..]), kept(&text.past.v[at..]));
+            let q = Rows { values: &q[head * self.width..], stride: self.wide() };
+            let look = Look { q, k, v, count, time };
+            if count < MANY {
+                self.few(&look, scratch, mixed);
+            } else {
+                self.head(&look, None, scratch, mixed);
             }
-        }
+        });
+        self.beside(&mixed, out);
     }
 
     /// Values of a token: its queries, keys and values.

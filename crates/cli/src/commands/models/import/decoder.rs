@@ -9,7 +9,7 @@ use cupola_prep::{Chat, FittedTokenizer, Plan};
 use cupola_registry::sha256_hex;
 use serde::Deserialize;
 
-use super::{Imported, read, tokenizer, weights};
+use super::{Imported, read, tokenizer, vocabulary, weights};
 use crate::args::ImportArgs;
 use crate::failure::Mistake;
 
@@ -107,14 +107,7 @@ impl Own {
         digest: String,
     ) -> Result<Imported> {
         let length = args.length.map_or(LENGTH, |length| length as usize).min(sizes.max_position_embeddings);
-        let vocabulary = self.tokenizer.vocabulary() - 1;
-        if vocabulary > sizes.vocab_size {
-            let expected = sizes.vocab_size;
-            let text = format!(
-                "the tokenizer has {vocabulary} tokens, the weights {expected}; take both from one model"
-            );
-            return Err(Mistake(text).into());
-        }
+        let vocabulary = vocabulary(&self.tokenizer, sizes.vocab_size)?;
         let talks = self.chat.is_some();
         let (architecture, weights) = sizes.import(weights, length, vocabulary)?;
         let plan = Plan::language(self.tokenizer, length, self.ends, self.chat);

@@ -9,7 +9,7 @@ use cupola_prep::Plan;
 use cupola_spec::{Activation, Take};
 use serde::Deserialize;
 
-use super::{Imported, read, tokenizer};
+use super::{Imported, read, tokenizer, vocabulary};
 use crate::args::ImportArgs;
 use crate::failure::Mistake;
 
@@ -53,14 +53,7 @@ pub fn read_folder(
     function: Activation,
 ) -> Result<Imported> {
     let tokenizer = tokenizer(folder)?;
-    if tokenizer.vocabulary() - 1 > bert.vocab_size {
-        let (found, expected) = (tokenizer.vocabulary() - 1, bert.vocab_size);
-        let text =
-            format!("tokenizer.json has {found} tokens, config.json {expected}; take both from one model");
-        return Err(Mistake(text).into());
-    }
-    // The weights may have more tokens, which no text makes.
-    let bert = &Bert { vocab_size: tokenizer.vocabulary() - 1, ..bert.clone() };
+    let bert = &Bert { vocab_size: vocabulary(&tokenizer, bert.vocab_size)?, ..bert.clone() };
     let own: Option<SentenceBert> = read(folder, "sentence_bert_config.json")?;
     let asked = args.length.map(|length| length as usize);
     let length = asked.or(own.map(|own| own.max_seq_length)).unwrap_or(bert.max_position_embeddings);
