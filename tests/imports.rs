@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Place;
+use crate::support::{Place, Server};
 
 /// A model's config with its texts and answers, and its weights.
 macro_rules! golden {
@@ -94,6 +94,45 @@ fn a_decoder_goes_on_and_chats_as_its_files_say() {
     );
     let choice = chat(&words(&case["texts"][5]));
     assert_eq!((&choice["message"]["content"], &choice["finish_reason"]), (&json!(""), &json!("stop")));
+}
+
+#[test]
+fn a_text_goes_on_from_one_of_the_same_caller_that_began_alike() {
+    let place = Place::new();
+    let (config, weights) = golden!("llama");
+    let case = folder(&place, config, weights, &json!({}));
+    place.json(&["models", "import", "--from", "hf", "model", "--name", "other"]);
+    let keys = ["one", "two"].map(|name| {
+        let added = place.json(&["keys", "add", "--name", name, "--scope", "predict"]);
+        format!("Bearer {}", added["key"].as_str().unwrap())
+    });
+    let whole = words(&case["texts"][5]);
+    let long: Vec<&str> = whole.split(' ').collect();
+    // The text, and how many of the prompt's tokens were known.
+    let ask = |server: &Server, key: usize, prompt: &str| {
+        let body = json!({ "model": "other", "prompt": prompt, "max_tokens": 4, "temperature": 0 });
+        let answer =
+            server.post("/v1/completions", body.to_string(), &[("authorization", &keys[key])]).json();
+        let known = answer["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();
+        (answer["choices"][0]["text"].as_str().unwrap().to_owned(), known)
+    };
+    let server = place.serve(&["--model", "other", "--engine", "candle"]);
+    let (first, known) = ask(&server, 0, &long[..20].join(" "));
+    assert_eq!(known, 0);
+    // Twenty of the prompt, and of the four that were made those that went through.
+    let next = format!("{}{first} {}", long[..20].join(" "), long[25..30].join(" "));
+    let (second, known) = ask(&server, 0, &next);
+    assert_eq!(known, 23);
+    // Another way on from the same beginning, and the same once more.
+    let other = format!("{} {}", long[..18].join(" "), long[30..].join(" "));
+    let (third, known) = ask(&server, 0, &other);
+    assert_eq!(known, 18);
+    assert_eq!(ask(&server, 0, &next), (second.clone(), 28));
+    // Nobody learns by it how others begin.
+    assert_eq!(ask(&server, 1, &next), (second.clone(), 0));
+    let alone = place.serve(&["--model", "other", "--engine", "candle"]);
+    assert_eq!(ask(&alone, 0, &other), (third, 0));
+    assert_eq!(ask(&alone, 1, &next), (second, 0));
 }
 
 #[test]

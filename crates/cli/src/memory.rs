@@ -1,4 +1,4 @@
-//! How much memory training takes, told before it begins.
+//! How much memory there is, and how much of it training takes, told before it begins.
 
 use anyhow::Result;
 use cupola_spec::{OptimizerKind, Run, ShapeRow, Train};
@@ -10,6 +10,14 @@ use crate::failure::Mistake;
 const VALUE: f64 = 4.0;
 /// Activations are held once for the backward pass and once more while it runs.
 const ACTIVATION_COPIES: f64 = 2.0;
+
+/// Bytes of the machine's memory, or of what the process's group may take of it; 0 where nobody tells.
+pub fn there() -> u64 {
+    let kind = RefreshKind::nothing().with_memory(MemoryRefreshKind::everything());
+    let system = System::new_with_specifics(kind);
+    let all = system.total_memory();
+    system.cgroup_limits().map_or(all, |limits| all.min(limits.total_memory))
+}
 
 /// An estimate in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -76,8 +84,7 @@ impl Memory {
     /// [`Mistake`], with the remedy.
     #[allow(clippy::cast_precision_loss)]
     pub fn fits_this_machine(self) -> Result<()> {
-        let kind = RefreshKind::nothing().with_memory(MemoryRefreshKind::everything());
-        let there = System::new_with_specifics(kind).total_memory() as f64;
+        let there = there() as f64;
         match self.remedy(there) {
             Some(remedy) if there > 0.0 => {
                 let (needed, there) = (self.mib(), there / f64::from(1 << 20));

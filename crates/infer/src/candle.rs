@@ -42,7 +42,8 @@ pub struct CandleEngine {
     weights: usize,
     /// Tokens of a text at most, of a network that keeps something of one.
     length: Option<usize>,
-    attentions: usize,
+    /// Numbers that each layer of attention keeps of a token.
+    attentions: Vec<usize>,
 }
 
 /// A source with its weights.
@@ -171,6 +172,10 @@ impl Engine for CandleEngine {
 
     fn next(&mut self, turns: &mut [Turn<'_>]) -> Option<Result<Vec<Vec<f32>>, Error>> {
         self.go_on(turns)
+    }
+
+    fn kept_bytes(&self, tokens: usize) -> usize {
+        tokens * self.attentions.iter().sum::<usize>() * size_of::<f32>()
     }
 }
 

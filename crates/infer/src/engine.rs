@@ -35,6 +35,11 @@ pub trait Engine: Send {
     fn next(&mut self, _turns: &mut [Turn<'_>]) -> Option<Result<Vec<Vec<f32>>, Error>> {
         None
     }
+
+    /// Bytes that are kept of a text of so many tokens.
+    fn kept_bytes(&self, _tokens: usize) -> usize {
+        0
+    }
 }
 
 /// A text whose next token is wanted. It begins as the text before did more often than not.
@@ -165,6 +170,10 @@ impl Engine for BurnEngine {
             Ok(logits)
         });
         self.caches.then(|| each.collect())
+    }
+
+    fn kept_bytes(&self, _tokens: usize) -> usize {
+        self.network.kept_bytes()
     }
 }
 

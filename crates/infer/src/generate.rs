@@ -2,6 +2,7 @@
 
 use cupola_prep::{Examples, FittedInput, FittedTarget, FittedTokenizer, draw, unit};
 
+use crate::candle::KeptText;
 use crate::chat::{self, Prompt};
 use crate::engine::{self, Kept, Turn};
 use crate::error::Error;
@@ -103,6 +104,9 @@ pub struct Wanted {
     pub sampling: Sampling,
     /// The text ends before any of these.
     pub stop: Vec<String>,
+    /// Whose it is: keys and values are shared among texts of one owner alone, for they tell by their speed how
+    /// others begin.
+    pub owner: String,
 }
 
 /// Why a text ended.
@@ -121,6 +125,8 @@ pub struct Piece {
     pub text: String,
     /// Set with the last one.
     pub finish: Option<Finish>,
+    /// Tokens of the prompt that another text had begun with.
+    pub cached: usize,
 }
 
 /// The next piece of a text, if there is one already.
@@ -138,6 +144,8 @@ pub struct Generation {
     step: u64,
     wanted: Wanted,
     kept: Kept,
+    /// Tokens that another text had begun with.
+    cached: usize,
     /// Tokens that end it.
     ends: Vec<u32>,
     /// Text that may be the beginning of one that stops it.
@@ -171,6 +179,7 @@ impl Sealed {
             step: 0,
             wanted,
             kept: Kept::default(),
+            cached: 0,
             ends: ends.clone(),
             held: String::new(),
             prompt_tokens,
@@ -198,6 +207,37 @@ impl Generation {
         self.step
     }
 
+    /// Tokens that it has at most, as far as the model sees them.
+    pub fn most_tokens(&self) -> usize {
+        let wanted = usize::try_from(self.wanted.tokens).unwrap_or(usize::MAX);
+        self.prompt_tokens.saturating_add(wanted).min(self.length)
+    }
+
+    /// The tokens that the model sees.
+    pub(crate) fn seen(&self) -> Vec<i32> {
+        self.spoken.tokens[self.first..]
+            .iter()
+            .map(|token| i32::try_from(*token).unwrap_or_default())
+            .collect()
+    }
+
+    /// Takes keys and values of the first of these from another text.
+    pub(crate) fn begin_with(&mut self, kept: KeptText) {
+        // The last token goes through again: its logits are not kept.
+        self.cached = kept.tokens().min(self.prompt_tokens - 1);
+        self.kept.put_candle(kept);
+    }
+
+    /// Whose it is.
+    pub(crate) fn owner(&self) -> &str {
+        &self.wanted.owner
+    }
+
+    /// Keys and values that others may take.
+    pub(crate) fn leaves(&mut self) -> Option<KeptText> {
+        self.kept.take_candle()
+    }
+
     /// Goes on with each of these texts by a token, all in one pass. There is no piece of a text whose
     /// prompt is long and not yet taken in. Where a text outgrows the model's length, the model goes on
     /// from the last half of that.
@@ -221,9 +261,9 @@ impl Generation {
             self.first = self.spoken.tokens.len() - self.length.div_ceil(2);
             self.kept = Kept::default();
         }
-        let text = &self.spoken.tokens[self.first..];
-        let count = self.kept.tokens().saturating_add(most).min(text.len());
-        text[..count].iter().map(|token| i32::try_from(*token).unwrap_or_default()).collect()
+        let mut text = self.seen();
+        text.truncate(self.kept.tokens().saturating_add(most));
+        text
     }
 
     /// The piece after the logits of the token after so many tokens.
@@ -253,17 +293,22 @@ impl Generation {
         let stop = self.wanted.stop.iter().filter(|stop| !stop.is_empty());
         if let Some(at) = stop.clone().filter_map(|stop| self.held.find(stop.as_str())).min() {
             self.held.truncate(at);
-            return Piece { text: std::mem::take(&mut self.held), finish: Some(Finish::Stop) };
+            return self.released(self.held.len(), Some(Finish::Stop));
         }
         if last.is_some() {
-            return Piece { text: std::mem::take(&mut self.held), finish: last };
+            return self.released(self.held.len(), last);
         }
         let begins = |from: usize| {
             self.held.is_char_boundary(from) && stop.clone().any(|stop| stop.starts_with(&self.held[from..]))
         };
         let keep = (0..self.held.len()).find(|from| begins(*from)).unwrap_or(self.held.len());
-        let rest = self.held.split_off(keep);
-        Piece { text: std::mem::replace(&mut self.held, rest), finish: None }
+        self.released(keep, None)
+    }
+
+    /// The first bytes of the held text.
+    fn released(&mut self, bytes: usize, finish: Option<Finish>) -> Piece {
+        let rest = self.held.split_off(bytes);
+        Piece { text: std::mem::replace(&mut self.held, rest), finish, cached: self.cached }
     }
 }
 
@@ -279,7 +324,7 @@ impl Predictor {
         sampling: &Sampling,
         told: &mut dyn FnMut(&str),
     ) -> Result<String, Error> {
-        let wanted = Wanted { tokens: count, sampling: *sampling, stop: Vec::new() };
+        let wanted = Wanted { tokens: count, sampling: *sampling, stop: Vec::new(), owner: String::new() };
         let mut generation = self.sealed.generation(&Prompt::Text(prompt.to_owned()), wanted)?;
         let mut text = generation.spoken.text(&generation.tokenizer).map_err(|why| Error::Tokens { why })?;
         told(&text);

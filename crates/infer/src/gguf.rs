@@ -77,7 +77,7 @@ impl Gguf {
             end: named(token("eos_token_id")),
         });
         let ends = ["eos_token_id", "eot_token_id"].into_iter().filter_map(token);
-        let ends = ends.filter_map(|id| u32::try_from(id + 1).ok()).collect();
+        let ends = ends.filter_map(|id| u32::try_from(id.saturating_add(1)).ok()).collect();
         Ok(Self { sizes, weights, tokenizer, ends, chat })
     }
 }
@@ -142,6 +142,13 @@ impl Keys<'_> {
     }
 
     fn array(&self, file: &mut Cursor<&[u8]>, name: &str) -> Result<Array, candle_core::Error> {
+        let dims = self.content.tensor_infos.get(name).map(|info| info.shape.dims()).unwrap_or_default();
+        // candle's own look at what is left of the file overflows. No quantisation has less than a bit a number.
+        let most = file.get_ref().len().saturating_mul(8);
+        let count = dims.iter().try_fold(1_usize, |all, dim| all.checked_mul(*dim));
+        if count.is_none_or(|count| count > most) {
+            return Err(candle_core::Error::Msg(format!("the file is too short for the shape {dims:?}")));
+        }
         let tensor = self.content.tensor(file, name, &Device::Cpu)?.dequantize(&Device::Cpu)?;
         Ok(Array { shape: tensor.dims().to_vec(), data: tensor.flatten_all()?.to_vec1()? })
     }

@@ -14,6 +14,7 @@ mod gguf;
 mod predictor;
 mod rows;
 mod sealed;
+mod shelf;
 mod tensors;
 mod trees;
 
@@ -26,4 +27,5 @@ pub use gguf::Gguf;
 pub use predictor::Predictor;
 pub use rows::{Malformed, frame_of, json_lines, json_rows};
 pub use sealed::Sealed;
+pub use shelf::Shelf;
 pub use tensors::{Element, Input, Tensor, TensorSpec, Values};

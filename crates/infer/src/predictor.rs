@@ -48,6 +48,11 @@ impl Predictor {
         Ok(Self { sealed: Arc::new(Sealed::new(plan, report)?), engine })
     }
 
+    /// Bytes that the engine keeps of a text of so many tokens.
+    pub fn kept_bytes(&self, tokens: usize) -> usize {
+        self.engine.kept_bytes(tokens)
+    }
+
     /// Predictions for examples that the plan has made.
     ///
     /// # Errors

@@ -80,6 +80,12 @@ impl Attention {
         self.attend([q, k, v], Some(later), None)
     }
 
+    /// Numbers that are kept of each step.
+    pub(crate) fn kept_width(&self) -> usize {
+        let Sizes { width, heads, kv_heads, .. } = self.sizes;
+        2 * kv_heads * (width / heads)
+    }
+
     /// Room for the keys and values of up to `capacity` steps of one text.
     pub(crate) fn kept(&self, capacity: usize, device: &Device) -> Kept {
         let Sizes { width, heads, kv_heads, .. } = self.sizes;

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use crate::attention::Attention;
 use crate::error::Error;
 use crate::input::{Flow, Input};
 use crate::layer::Layer;
@@ -59,9 +60,16 @@ impl Cache {
 impl Network {
     /// An empty cache for [`Network::next`].
     pub fn cache(&self, device: &Device) -> Cache {
-        let mut layers = Vec::new();
-        collect(self.trunk(), self.length(), device, &mut layers);
+        let layers = attentions(self.trunk());
+        let layers = layers.iter().map(|layer| layer.kept(self.length(), device)).collect();
         Cache { layers, tokens: Vec::new() }
+    }
+
+    /// Bytes of a cache, which has room for the longest text.
+    pub fn kept_bytes(&self) -> usize {
+        attentions(self.trunk()).iter().map(|layer| layer.kept_width()).sum::<usize>()
+            * self.length()
+            * size_of::<f32>()
     }
 
     /// Logits `[output]` of the token after a text of at most the network's length, for an architecture
@@ -97,18 +105,14 @@ impl Network {
     }
 }
 
-/// Makes room in the order of the forward pass.
-fn collect(layers: &[Layer], capacity: usize, device: &Device, out: &mut Vec<Kept>) {
-    for layer in layers {
-        match layer {
-            Layer::Attention(attention) => out.push(attention.kept(capacity, device)),
-            Layer::Residual(residual) => {
-                collect(&residual.shortcut, capacity, device, out);
-                collect(&residual.layers, capacity, device, out);
-            }
-            _ => {}
-        }
-    }
+/// Layers of attention in the order of the forward pass.
+fn attentions(layers: &[Layer]) -> Vec<&Attention> {
+    let each = layers.iter().map(|layer| match layer {
+        Layer::Attention(attention) => vec![attention],
+        Layer::Residual(residual) => [attentions(&residual.shortcut), attentions(&residual.layers)].concat(),
+        _ => Vec::new(),
+    });
+    each.flatten().collect()
 }
 
 /// A walk through the layers.

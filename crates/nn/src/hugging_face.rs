@@ -35,6 +35,18 @@ pub enum HuggingFace {
     Qwen2(Llama),
 }
 
+/// The largest size that any network has: what a damaged file says is refused before memory is taken for it.
+const MOST: usize = 1 << 24;
+/// The largest number of blocks.
+const MOST_BLOCKS: usize = 1 << 12;
+
+/// Refuses sizes beyond any network's.
+fn bounded(blocks: usize, sizes: &[(&str, usize)]) -> Result<(), Error> {
+    let blocks = [("num_hidden_layers", blocks)].into_iter().find(|(_, blocks)| *blocks > MOST_BLOCKS);
+    let wrong = blocks.or_else(|| sizes.iter().copied().find(|(_, size)| *size > MOST));
+    wrong.map_or(Ok(()), |(name, size)| Err(Error::Unsupported { what: format!("`{name}` of {size}") }))
+}
+
 /// A weight, under its name or that with the model's own before it.
 fn taken(weights: &mut StateDict, model: &str, name: &str) -> Result<Array, Error> {
     let found = weights.remove(name).or_else(|| weights.remove(&format!("{model}.{name}")));

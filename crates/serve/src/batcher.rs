@@ -1,16 +1,16 @@
 //! A model's engines: threads that take what waits, run it as one batch and hand out the logits.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cupola_infer::{Error, Generation, Piece, Predictor};
+use cupola_infer::{Error, Generation, Predictor};
 use cupola_prep::Examples;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::queue::Queue;
 use crate::telemetry::ModelMetrics;
+use crate::texts::{Text, Texts, Told};
 
 /// How much may wait and how much is run at once.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +21,8 @@ pub struct Limits {
     pub batch_rows: usize,
     /// Engines of a model, each with its weights.
     pub replicas: usize,
+    /// Bytes of keys and values of texts, for each engine.
+    pub kept_bytes: usize,
 }
 
 /// The logits of a request's examples, or why there are none.
@@ -46,21 +48,6 @@ struct Rows {
     deadline: Instant,
     reply: oneshot::Sender<Reply>,
 }
-
-/// A piece of a text, or why there is none.
-pub(crate) type Told = Result<Piece, Arc<Error>>;
-
-/// A text that is being made.
-struct Text {
-    generation: Box<Generation>,
-    deadline: Instant,
-    told: mpsc::UnboundedSender<Told>,
-    /// Held until it is whole.
-    _permit: OwnedSemaphorePermit,
-}
-
-/// Texts of an engine that go on together; those that come later wait, for each keeps memory.
-const TEXTS: usize = 32;
 
 /// A row that takes no longer is run by the thread that has read it, if nobody else waits: handing it to
 /// another thread and back would take as long.
@@ -159,7 +146,7 @@ impl Batcher {
             let (slot, queue, metrics) = (Arc::clone(slot), Arc::clone(&this.queue), metrics.clone());
             std::thread::Builder::new()
                 .name(format!("engine-{name}"))
-                .spawn(move || work(&slot, &queue, limits.batch_rows, &metrics))?;
+                .spawn(move || work(&slot, &queue, limits, &metrics))?;
         }
         Ok(this)
     }
@@ -199,10 +186,9 @@ impl Batcher {
         generation: Generation,
         deadline: Instant,
     ) -> Option<mpsc::UnboundedReceiver<Told>> {
-        let (told, pieces) = mpsc::unbounded_channel();
         let permit = Arc::clone(&self.texts).try_acquire_owned().ok()?;
-        let job = Text { generation: Box::new(generation), deadline, told, _permit: permit };
-        self.queue.push(Job::Text(job)).ok().map(|()| pieces)
+        let (text, pieces) = Text::new(generation, deadline, permit);
+        self.queue.push(Job::Text(text)).ok().map(|()| pieces)
     }
 
     /// Requests that wait.
@@ -217,10 +203,9 @@ impl Drop for Batcher {
     }
 }
 
-fn work(slot: &Slot, queue: &Queue<Job>, most: usize, metrics: &ModelMetrics) {
-    // Texts go on together, a token each, and rows and new texts come in between (Yu et al. 2022, "Orca",
-    // section 4.1).
-    let (mut texts, mut later): (Vec<Text>, VecDeque<Text>) = Default::default();
+fn work(slot: &Slot, queue: &Queue<Job>, limits: Limits, metrics: &ModelMetrics) {
+    let most = limits.batch_rows;
+    let mut texts = Texts::new(limits.kept_bytes);
     loop {
         let mut rows = 0;
         // Greedy: what waits now goes along, nothing is waited for.
@@ -240,53 +225,13 @@ fn work(slot: &Slot, queue: &Queue<Job>, most: usize, metrics: &ModelMetrics) {
                 // Whoever has hung up or run out of time needs no answer.
                 Job::Rows(job) if !job.reply.is_closed() && job.deadline > now => batch.push(job),
                 Job::Rows(_) => {}
-                Job::Text(text) => later.push_back(text),
+                Job::Text(text) => texts.wait(text),
             }
         }
         if !batch.is_empty() {
             run(slot, batch, most, metrics);
         }
-        texts.retain(Text::is_wanted);
-        later.retain(Text::is_wanted);
-        let room = TEXTS - texts.len();
-        texts.extend(later.drain(..room.min(later.len())));
-        if !texts.is_empty() {
-            go_on(&mut texts, &mut slot.predictor());
-        }
-    }
-}
-
-impl Text {
-    /// Whether somebody still waits for it.
-    fn is_wanted(&self) -> bool {
-        !self.told.is_closed() && self.deadline > Instant::now()
-    }
-}
-
-/// Makes one more token of each text; those that are whole go.
-fn go_on(texts: &mut Vec<Text>, predictor: &mut Predictor) {
-    let mut each: Vec<&mut Generation> = texts.iter_mut().map(|text| &mut *text.generation).collect();
-    match Generation::steps(&mut each, predictor) {
-        Ok(pieces) => {
-            let mut pieces = pieces.into_iter();
-            texts.retain(|text| match pieces.next() {
-                Some(Ok(Some(piece))) => {
-                    let more = piece.finish.is_none();
-                    text.told.send(Ok(piece)).is_ok() && more
-                }
-                Some(Err(error)) => {
-                    let _ = text.told.send(Err(Arc::new(error)));
-                    false
-                }
-                Some(Ok(None)) | None => true,
-            });
-        }
-        Err(error) => {
-            let error = Arc::new(error);
-            for text in texts.drain(..) {
-                let _ = text.told.send(Err(Arc::clone(&error)));
-            }
-        }
+        texts.go_on(&mut slot.predictor());
     }
 }
 

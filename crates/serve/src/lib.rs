@@ -27,6 +27,7 @@ mod rows;
 mod server;
 mod state;
 mod telemetry;
+mod texts;
 mod tls;
 mod traces;
 

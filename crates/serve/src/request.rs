@@ -1,5 +1,6 @@
 //! What every handler reads of a request.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
 
 use crate::answer::Refusal;
 use crate::state::Shared;
@@ -68,11 +70,20 @@ pub(crate) fn tag(mut response: Response, request_id: &str) -> Response {
 /// What a client may take longer for its body than a request may take in all.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A client that is slow with its body holds nothing for ever.
+/// A client that is slow with its body holds nothing for ever, and a panic is answered: it would end the
+/// connection, with all that others ask for on it.
 pub(crate) async fn in_time(State(app): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let most = app.settings.timeout + GRACE;
-    tokio::time::timeout(most, next.run(request)).await.unwrap_or_else(|_| {
-        let message = format!("the request was not whole within {most:?}; send it faster");
-        Refusal::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message).into_response()
-    })
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(most, answered).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => {
+            let message = "the server has made a mistake; its log says which";
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
+        }
+        Err(_) => {
+            let message = format!("the request was not whole within {most:?}; send it faster");
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message).into_response()
+        }
+    }
 }

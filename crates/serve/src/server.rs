@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use axum::Router;
 use cupola_registry::Home;
 use cupola_spec::{Jwt, Tls};
 use tokio::sync::{Semaphore, watch};
@@ -127,6 +128,11 @@ impl Server {
     /// Its models, to load and unload them.
     pub fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.shared.catalog)
+    }
+
+    /// What the main door answers, to be asked in this process: nobody listens, no alias is followed.
+    pub fn router(self) -> Router {
+        routes::main(&Arc::new(self.shared))
     }
 
     /// Answers until `stop` resolves, then says that it is not ready, refuses new work, finishes what it

@@ -40,7 +40,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            limits: Limits { queue: 256, batch_rows: 64, replicas: 1 },
+            limits: Limits { queue: 256, batch_rows: 64, replicas: 1, kept_bytes: 1 << 30 },
             body_bytes: 16 << 20,
             timeout: Duration::from_secs(30),
             lame_duck: Duration::ZERO,

@@ -121,6 +121,7 @@ fn settings(args: &ServeArgs, spec: &Serve) -> Settings {
             queue: args.queue as usize,
             batch_rows: args.batch_rows as usize,
             replicas: args.replicas as usize,
+            kept_bytes: args.kv_mib.map_or_else(kept_bytes, |mib| (mib as usize) << 20),
         },
         body_bytes: (args.body_mib as usize) << 20,
         timeout: Duration::from_secs(u64::from(args.timeout)),
@@ -130,6 +131,11 @@ fn settings(args: &ServeArgs, spec: &Serve) -> Settings {
         trusted: spec.trusted.clone(),
         ..Settings::default()
     }
+}
+
+/// A quarter of the memory.
+fn kept_bytes() -> usize {
+    usize::try_from(crate::memory::there() / 4).unwrap_or(usize::MAX)
 }
 
 /// What the config says, then what the command line names.

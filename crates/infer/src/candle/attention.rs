@@ -33,6 +33,11 @@ impl Attention {
         Ok(Self { qkv, o, heads: Heads { queries, keys, width, causal, rope } })
     }
 
+    /// Numbers that are kept of each token of a text.
+    pub fn kept_width(&self) -> usize {
+        2 * self.heads.keys * self.heads.width
+    }
+
     /// New tokens of several texts, `[1, tokens, width]`, each after those that are kept of its text.
     pub fn go_on(&self, x: &Tensor, texts: &mut [Onward<'_>]) -> Result<Tensor, CandleError> {
         mapped(x, self.o.output, |x| self.o.forward(&self.heads.go_on(self.qkv.forward(x), texts)))

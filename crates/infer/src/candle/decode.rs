@@ -22,10 +22,25 @@ impl KeptText {
         self.tokens.len()
     }
 
+    /// Bytes of its keys and values.
+    pub fn bytes(&self) -> usize {
+        self.layers.iter().map(Past::bytes).sum()
+    }
+
+    /// Tokens that `text` begins with as well.
+    pub fn common(&self, text: &[i32]) -> usize {
+        self.tokens.iter().zip(text).take_while(|(kept, now)| kept == now).count()
+    }
+
+    /// A copy of its first tokens.
+    pub fn beginning(&self, tokens: usize) -> Self {
+        let layers = self.layers.iter().map(|past| past.beginning(tokens, self.tokens.len())).collect();
+        Self { layers, tokens: self.tokens[..tokens].to_vec() }
+    }
+
     /// Keeps what `text` begins with, but for its last token, which has to go through again.
     fn keep(&mut self, text: &[i32], layers: usize) {
-        let same = self.tokens.iter().zip(text).take_while(|(kept, now)| kept == now).count();
-        let same = same.min(text.len() - 1);
+        let same = self.common(text).min(text.len() - 1);
         let before = self.tokens.len().max(1);
         self.layers.resize_with(layers, Past::default);
         self.layers.iter_mut().for_each(|past| past.shorten(same, before));
@@ -60,7 +75,7 @@ impl CandleEngine {
         for turn in &mut *turns {
             // Out while it is written: a failure leaves nothing behind.
             let mut kept = turn.kept.take_candle().unwrap_or_default();
-            kept.keep(turn.text, self.attentions);
+            kept.keep(turn.text, self.attentions.len());
             let new = &turn.text[kept.tokens.len()..];
             tokens.extend(new.iter().map(|token| u32::try_from(*token).unwrap_or_default()));
             texts.push((kept, new.len()));
@@ -117,12 +132,12 @@ fn run(ops: &[Op], x: Tensor, place: &mut Place<'_>) -> Result<Tensor, CandleErr
     })
 }
 
-/// Layers of attention among these.
-pub fn attentions(ops: &[Op]) -> usize {
+/// What each layer of attention among these keeps of a token, in numbers.
+pub fn attentions(ops: &[Op]) -> Vec<usize> {
     let each = ops.iter().map(|op| match op {
-        Op::Attention(_) => 1,
-        Op::Residual(layers, shortcut) => attentions(layers) + attentions(shortcut),
-        _ => 0,
+        Op::Attention(attention) => vec![attention.kept_width()],
+        Op::Residual(layers, shortcut) => [attentions(layers), attentions(shortcut)].concat(),
+        _ => Vec::new(),
     });
-    each.sum()
+    each.flatten().collect()
 }

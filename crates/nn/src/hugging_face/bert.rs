@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::{Architecture, Average};
 use crate::error::Error;
-use crate::hugging_face::{network, padded, taken};
+use crate::hugging_face::{bounded, network, padded, taken};
 use crate::source::Source;
 use crate::state_dict::{Array, StateDict};
 
@@ -207,6 +207,16 @@ impl Bert {
 
     /// Our weights of the encoder.
     fn encoder(&self, weights: &mut StateDict, length: usize) -> Result<StateDict, Error> {
+        bounded(
+            self.num_hidden_layers,
+            &[
+                ("hidden_size", self.hidden_size),
+                ("intermediate_size", self.intermediate_size),
+                ("num_attention_heads", self.num_attention_heads),
+                ("max_position_embeddings", self.max_position_embeddings),
+                ("vocab_size", self.vocab_size),
+            ],
+        )?;
         let mut ours = StateDict::default();
         let width = self.hidden_size;
         let tokens = taken(weights, "bert", "embeddings.word_embeddings.weight")?;

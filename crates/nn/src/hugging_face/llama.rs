@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::{Architecture, Average};
 use crate::error::Error;
-use crate::hugging_face::{network, padded, taken};
+use crate::hugging_face::{bounded, network, padded, taken};
 use crate::state_dict::{Array, StateDict};
 
 /// Sizes of a Llama.
@@ -119,6 +119,18 @@ impl Llama {
         length: usize,
         vocabulary: usize,
     ) -> Result<(Architecture, StateDict), Error> {
+        bounded(
+            self.num_hidden_layers,
+            &[
+                ("hidden_size", self.hidden_size),
+                ("intermediate_size", self.intermediate_size),
+                ("num_attention_heads", self.num_attention_heads),
+                ("num_key_value_heads", self.num_key_value_heads.unwrap_or_default()),
+                ("head_dim", self.head_dim.unwrap_or_default()),
+                ("max_position_embeddings", self.max_position_embeddings),
+                ("vocab_size", vocabulary),
+            ],
+        )?;
         let length = length.min(self.max_position_embeddings);
         if let Some(what) = self.beyond(length) {
             return Err(Error::Unsupported { what });

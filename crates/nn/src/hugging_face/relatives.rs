@@ -73,7 +73,7 @@ pub fn roberta(sizes: Bert, weights: StateDict) -> (Bert, StateDict) {
     });
     let positions = "embeddings.position_embeddings.weight";
     if let Some(mut array) = weights.remove(positions) {
-        let unused = (UNUSED * sizes.hidden_size).min(array.data.len());
+        let unused = UNUSED.saturating_mul(sizes.hidden_size).min(array.data.len());
         array.data.drain(..unused);
         array.shape = vec![array.data.len() / sizes.hidden_size.max(1), sizes.hidden_size];
         weights.insert(positions.to_owned(), array);

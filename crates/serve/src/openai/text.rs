@@ -21,11 +21,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{App, Texts, allowed, bad, read};
 use crate::answer::Refusal;
 use crate::ask::draining;
-use crate::batcher::Told;
 use crate::catalog::Model;
 use crate::keys::Caller;
 use crate::predict::named;
 use crate::request::{deadline, request_id, tag};
+use crate::texts::Told;
 
 /// Tokens where none are asked for.
 const TOKENS: u64 = 128;
@@ -155,6 +155,8 @@ struct Talk {
     created: i64,
     prompt_tokens: usize,
     tokens: u64,
+    /// Tokens of the prompt that were known of a text before.
+    cached: usize,
     usage: bool,
     deadline: Instant,
     pieces: UnboundedReceiver<Told>,
@@ -178,7 +180,7 @@ fn begin(
     let (name, version) = named(&body.model)?;
     allowed(caller, name)?;
     let timeout = deadline(headers, app.settings.timeout)?;
-    let wanted = wanted(&body)?;
+    let wanted = wanted(&body, caller)?;
     let prompt = prompt(&body, shape)?;
     let picked = app.catalog.pick(name, version, headers, id)?;
     let generation = picked.model.sealed.generation(&prompt, wanted).map_err(|error| match error {
@@ -199,6 +201,7 @@ fn begin(
         created: jiff::Timestamp::now().as_second(),
         prompt_tokens,
         tokens: 0,
+        cached: 0,
         usage: body.stream_options.as_ref().is_some_and(|options| options.include_usage),
         deadline,
         pieces,
@@ -207,7 +210,7 @@ fn begin(
     Ok((talk, body.stream))
 }
 
-fn wanted(body: &Body) -> Result<Wanted, Refusal> {
+fn wanted(body: &Body, caller: &Caller) -> Result<Wanted, Refusal> {
     if body.n.is_some_and(|n| n != 1) {
         return Err(bad("one text is made for each request; leave `n` out", "n"));
     }
@@ -234,7 +237,8 @@ fn wanted(body: &Body) -> Result<Wanted, Refusal> {
         || u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default(),
         i64::unsigned_abs,
     );
-    Ok(Wanted { tokens, sampling: Sampling { temperature, top_k: 0, top_p, seed }, stop })
+    let sampling = Sampling { temperature, top_k: 0, top_p, seed };
+    Ok(Wanted { tokens, sampling, stop, owner: caller.id().to_owned() })
 }
 
 fn prompt(body: &Body, shape: Shape) -> Result<Prompt, Refusal> {
@@ -278,6 +282,7 @@ impl Talk {
         match tokio::time::timeout_at(until.into(), self.pieces.recv()).await {
             Ok(Some(Ok(piece))) => {
                 self.tokens += 1;
+                self.cached = piece.cached;
                 Ok(piece)
             }
             Ok(Some(Err(error))) => {
@@ -290,7 +295,12 @@ impl Talk {
 
     fn usage(&self) -> Value {
         let (prompt, made) = (self.prompt_tokens as u64, self.tokens);
-        json!({ "prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made })
+        json!({
+            "prompt_tokens": prompt,
+            "completion_tokens": made,
+            "total_tokens": prompt + made,
+            "prompt_tokens_details": { "cached_tokens": self.cached },
+        })
     }
 
     fn envelope(&self, object: &str, choices: &Value) -> Value {

@@ -46,6 +46,27 @@ impl Past {
         self.k.truncate(tokens * width);
         self.v.truncate(tokens * width);
     }
+
+    /// A copy of the first `tokens` of `all`.
+    pub fn beginning(&self, tokens: usize, all: usize) -> Self {
+        let width = self.k.len() / all.max(1);
+        Self { k: self.k[..tokens * width].to_vec(), v: self.v[..tokens * width].to_vec() }
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        (self.k.capacity() + self.v.capacity()) * size_of::<f32>()
+    }
+
+    /// Makes room for `more` numbers of each, and for a quarter of what is there: doubling would take twice the
+    /// memory that texts are given.
+    fn reserve(&mut self, more: usize) {
+        for side in [&mut self.k, &mut self.v] {
+            if side.capacity() - side.len() < more {
+                side.reserve_exact(more + side.len() / 4);
+            }
+        }
+    }
 }
 
 /// A text that goes on: so many new tokens after those that are kept.
@@ -118,6 +139,7 @@ impl Heads {
             let new = &mut qkv[at..][..text.count * wide];
             at += text.count * wide;
             self.turn(new, text.past.k.len() / own);
+            text.past.reserve(text.count * own);
             for token in new.chunks_exact(wide) {
                 let (k, v) = token[self.queries * self.width..].split_at(own);
                 text.past.k.extend_from_slice(k);

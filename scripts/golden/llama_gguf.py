@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Writes crates/infer/src/golden/llama.gguf: the small Llama of hugging_face.py as llama.cpp's own writer has it.
+
+    pip install torch==2.15.* transformers==5.* accelerate gguf
+    scripts/golden/llama_gguf.py
+
+The tokenizer is one of bytes in pairs, like SmolLM's, of a few tokens. Says whether transformers reads the file
+as the weights that went into it.
+"""
+import json
+import pathlib
+import sys
+
+import gguf
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+GOLDEN = pathlib.Path(__file__).parents[2] / "crates/infer/src/golden"
+FILE = GOLDEN / "llama.gguf"
+config = json.loads((GOLDEN / "llama.json").read_text())["config"]
+weights = load_file(GOLDEN / "llama.safetensors")
+names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config["num_hidden_layers"])
+
+
+def paired(weight, heads):
+    """Numbers that are turned together side by side, as llama.cpp's convert_hf_to_gguf.py puts them."""
+    rows, width = weight.shape
+    return weight.reshape(heads, 2, rows // heads // 2, width).swapaxes(1, 2).reshape(rows, width)
+
+
+writer = gguf.GGUFWriter(FILE, "llama")
+writer.add_embedding_length(config["hidden_size"])
+writer.add_block_count(config["num_hidden_layers"])
+writer.add_head_count(config["num_attention_heads"])
+writer.add_head_count_kv(config["num_key_value_heads"])
+writer.add_feed_forward_length(config["intermediate_size"])
+writer.add_context_length(config["max_position_embeddings"])
+writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+writer.add_rope_freq_base(config["rope_parameters"]["rope_theta"])
+writer.add_vocab_size(config["vocab_size"])
+tokens = ["<s>", "</s>", "a", "b", "1", "2", "Ġ", "ab", "Ġa"]
+tokens += [f"token{i}" for i in range(len(tokens), config["vocab_size"])]
+writer.add_tokenizer_model("gpt2")
+writer.add_tokenizer_pre("smollm")
+writer.add_token_list(tokens)
+writer.add_token_merges(["a b", "Ġ a"])
+writer.add_token_types([3 if i < 2 else 1 for i in range(len(tokens))])
+writer.add_bos_token_id(0)
+writer.add_eos_token_id(1)
+writer.add_add_bos_token(True)
+writer.add_chat_template("{{ bos_token }}{{ messages[0].content }}")
+for name, weight in weights.items():
+    if "q_proj" in name:
+        weight = paired(weight, config["num_attention_heads"])
+    if "k_proj" in name:
+        weight = paired(weight, config["num_key_value_heads"])
+    writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), weight.contiguous().numpy())
+
+writer.write_header_to_file()
+writer.write_kv_data_to_file()
+writer.write_tensors_to_file()
+writer.close()
+
+read = AutoModelForCausalLM.from_pretrained(GOLDEN, gguf_file=FILE.name).state_dict()
+wrong = [name for name, weight in weights.items() if not torch.equal(read[name].float(), weight)]
+print(FILE, f"{FILE.stat().st_size} bytes")
+sys.exit(f"transformers reads something else: {wrong}" if wrong else 0)

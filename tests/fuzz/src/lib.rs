@@ -1,0 +1,134 @@
+//! What the targets share: an input of two parts, a folder, a server that answers in this process.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use cupola_infer::{EngineChoice, Predictor};
+use cupola_nn::{Choice, Classes, HuggingFace, Pooling, StateDict};
+use cupola_registry::{Aliases, Home};
+use cupola_serve::{Server, Settings};
+use cupola_spec::{Activation, ServedModel, Take};
+use tokio::runtime::Runtime;
+use tower::ServiceExt as _;
+
+/// What is before the first NUL, and what is after it.
+pub fn halves(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    (&bytes[..end], bytes.get(end + 1..).unwrap_or_default())
+}
+
+/// A folder for the whole life of the process.
+///
+/// # Panics
+/// When the system gives none.
+#[allow(clippy::expect_used, reason = "a target without a folder cannot run")]
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// A file of these bytes.
+///
+/// # Panics
+/// When it cannot be written.
+#[allow(clippy::expect_used, reason = "a target without its file cannot run")]
+pub fn write(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).expect("a file");
+}
+
+/// A model of Hugging Face as `cupola models import` takes it in.
+pub fn import(model: HuggingFace, weights: StateDict) {
+    let length = 16;
+    let pooling = Pooling { take: Take::Mean, normalize: true };
+    let classes = |function| Classes { count: 3, function };
+    let (sizes, weights, function) = match model {
+        HuggingFace::Llama(sizes) | HuggingFace::Mistral(sizes) | HuggingFace::Qwen2(sizes) => {
+            let _ = sizes.import(weights, length, sizes.vocab_size);
+            return;
+        }
+        HuggingFace::Bert(sizes) => (sizes, weights, Activation::Tanh),
+        HuggingFace::Roberta(sizes) => {
+            let (sizes, weights) = cupola_nn::roberta(sizes, weights);
+            (sizes, weights, Activation::Tanh)
+        }
+        HuggingFace::DistilBert(sizes) => {
+            let (sizes, weights) = sizes.bert(weights);
+            (sizes, weights, Activation::Relu)
+        }
+    };
+    let _ = sizes.import(weights.clone(), length, pooling);
+    let _ = sizes.import_classes(weights, length, classes(function));
+}
+
+/// What the last panic said, in whichever thread it was.
+static LAST: Mutex<String> = Mutex::new(String::new());
+
+/// A server that answers in this process.
+pub struct App {
+    router: Router,
+    runtime: Runtime,
+}
+
+impl App {
+    /// One of all models of the home that the environment names.
+    ///
+    /// # Panics
+    /// When there is no such home, or a model of it does not load.
+    #[allow(clippy::expect_used, reason = "a target without a server cannot run")]
+    pub fn open() -> Self {
+        // libFuzzer's ends the process at panics that are caught as well, as those of Arrow's reader are.
+        std::panic::set_hook(Box::new(|panic| {
+            *LAST.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
+        }));
+        let root = std::env::var_os("CUPOLA_HOME").map(PathBuf::from);
+        let home = Home::new(root.expect("CUPOLA_HOME names a home; scripts/fuzz makes one"));
+        let device = cupola_nn::open(Choice::Flex, || Err(String::new())).expect("a device");
+        let load = move |package: &_| Predictor::load(package, EngineChoice::Candle, &device);
+        let server = Server::new(home.clone(), Arc::new(load), Settings::default());
+        for model in home.model_names().expect("models") {
+            let aliases = Aliases::read(&home, &model).expect("aliases");
+            let alias = aliases.keys().next().expect("an alias");
+            let serve = format!("{model}@{alias}");
+            let spec = ServedModel { serve, canary: None, shadow: None };
+            server.catalog().load(&spec).expect("a model");
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Self { router: server.router(), runtime: runtime.expect("a runtime") }
+    }
+
+    /// Sends what reads as `METHOD PATH`, lines of headers, an empty line and a body.
+    ///
+    /// Ends the process when the answer is 500 or tells of another fault of the server.
+    #[allow(clippy::print_stderr, reason = "libFuzzer is told by it what broke")]
+    pub fn send(&self, message: &[u8]) {
+        let Some(request) = request(message) else { return };
+        let called = request.uri().path().to_owned();
+        let (status, told) = self.runtime.block_on(async {
+            let answer = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+            let status = answer.status();
+            (status, to_bytes(Body::new(answer.into_body()), 1 << 30).await)
+        });
+        let refused =
+            [StatusCode::NOT_IMPLEMENTED, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+        if status.is_server_error() && !refused.contains(&status) {
+            let panic = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+            eprintln!("{called}: {status}: {told:?}; the last panic: {panic}");
+            std::process::abort();
+        }
+    }
+}
+
+fn request(message: &[u8]) -> Option<Request<Body>> {
+    let end = message.windows(2).position(|pair| pair == b"\n\n")?;
+    let head = std::str::from_utf8(&message[..end]).ok()?;
+    let mut lines = head.lines();
+    let (method, path) = lines.next()?.split_once(' ')?;
+    let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).ok()?).uri(path);
+    for line in lines {
+        let (name, value) = line.split_once(": ")?;
+        request = request.header(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
+    }
+    request.body(Body::from(message[end + 2..].to_vec())).ok()
+}
