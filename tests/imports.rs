@@ -136,6 +136,76 @@ fn a_text_goes_on_from_one_of_the_same_caller_that_began_alike() {
 }
 
 #[test]
+fn tokens_are_told_with_their_probabilities_and_steered() {
+    let place = Place::new();
+    let (config, weights) = golden!("qwen2");
+    let case = folder(&place, config, weights, &json!({}));
+    place.json(&["models", "import", "--from", "hf", "model", "--name", "other"]);
+    let server = place.serve(&["--model", "other"]);
+    let prompts = [words(&case["texts"][4]), words(&case["texts"][3])];
+    let ask = |path: &str, more: Value| {
+        let mut body = json!({ "model": "other", "max_tokens": 1, "temperature": 0 });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        server.post(path, body.to_string(), &[])
+    };
+    let said = ask("/v1/completions", json!({ "prompt": prompts, "logprobs": 2, "n": 2 })).json();
+    let choices = said["choices"].as_array().unwrap();
+    assert_eq!(choices.len(), 4);
+    for (index, choice) in choices.iter().enumerate() {
+        let logits = logits(&case["logits"][4 - index / 2]);
+        let all = logits.iter().map(|logit| logit.exp()).sum::<f64>().ln();
+        let next = best(&logits);
+        assert_eq!((&choice["index"], &choice["text"]), (&json!(index), &json!(format!(" w{next}"))));
+        let told = &choice["logprobs"];
+        assert_eq!(told["tokens"], json!([format!("w{next}")]));
+        let found = told["token_logprobs"][0].as_f64().unwrap();
+        assert!((found - (logits[next] - all)).abs() < 1e-4, "{found} {}", logits[next] - all);
+        assert_eq!(told["top_logprobs"][0].as_object().unwrap().len(), 2);
+    }
+    let plain =
+        |more: Value| ask("/v1/completions", more).json()["choices"][0]["text"].as_str().unwrap().to_owned();
+    assert_eq!(plain(json!({ "prompt": prompts[0], "logit_bias": { "11": 100 } })), " w11");
+    // What may not come twice does not, and what is wished for comes again and again.
+    let many = |penalty: f64| {
+        let text = plain(json!({ "prompt": prompts[0], "max_tokens": 8, "presence_penalty": penalty,
+            "frequency_penalty": penalty, "logit_bias": { "11": 8, "12": 8, "13": 8 } }));
+        let mut tokens: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        tokens.len()
+    };
+    assert!(many(2.0) > many(-2.0), "{} {}", many(2.0), many(-2.0));
+    // A chat, as events: each piece with its probability.
+    let message = json!({ "role": "user", "content": prompts[0] });
+    let chat = json!({ "messages": [message], "logprobs": true, "top_logprobs": 1, "max_tokens": 3, "n": 2,
+        "stream": true, "stream_options": { "include_usage": true } });
+    let events = ask("/v1/chat/completions", chat).text;
+    let events: Vec<Value> =
+        events.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok()).collect();
+    for index in 0..2 {
+        let own = events.iter().map(|event| &event["choices"][0]).filter(|choice| choice["index"] == index);
+        let told: Vec<&Value> =
+            own.flat_map(|choice| choice["logprobs"]["content"].as_array().unwrap()).collect();
+        assert_eq!(told.len(), 3, "{events:?}");
+        assert!(told.iter().all(|token| token["top_logprobs"][0]["logprob"] == token["logprob"]), "{told:?}");
+    }
+    assert_eq!(events.last().unwrap()["usage"]["completion_tokens"], 6);
+    // What it does not do, it says.
+    for more in [
+        json!({ "n": 33 }),
+        json!({ "echo": true }),
+        json!({ "top_p": 2 }),
+        json!({ "logit_bias": { "x": 1 } }),
+    ] {
+        assert_eq!(ask("/v1/completions", more.clone()).status, 400, "{more}");
+    }
+    let tools =
+        json!({ "messages": [{ "role": "user", "content": "w1" }], "tools": [{ "type": "function" }] });
+    let refused = ask("/v1/chat/completions", tools);
+    assert_eq!((refused.status, &refused.json()["error"]["param"]), (400, &json!("tools")));
+}
+
+#[test]
 fn a_classifier_gives_its_classes_by_name() {
     let place = Place::new();
     let (config, weights) = golden!("bert_classes");

@@ -1,107 +1,30 @@
 //! Text from a language model, token by token.
 
-use cupola_prep::{Examples, FittedInput, FittedTarget, FittedTokenizer, draw, unit};
+use cupola_prep::{Examples, FittedInput, FittedTarget, FittedTokenizer};
 
 use crate::candle::KeptText;
 use crate::chat::{self, Prompt};
 use crate::engine::{self, Kept, Turn};
 use crate::error::Error;
 use crate::predictor::Predictor;
+use crate::sampling::Sampling;
+use crate::scores::{self, Steering};
 use crate::sealed::Sealed;
-
-/// How the next token is chosen.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sampling {
-    /// Divides the logits; 0 takes the likeliest token.
-    pub temperature: f64,
-    /// Only so many of the likeliest tokens; 0 means all (Fan et al. 2018).
-    pub top_k: usize,
-    /// Only the likeliest tokens whose probabilities sum to this (Holtzman et al. 2020).
-    pub top_p: f64,
-    /// Of the draws.
-    pub seed: u64,
-}
 
 /// Tokens of a prompt that are taken in at once: those who wait for one token each wait no longer.
 const PART: usize = 256;
-/// Tokens that are sorted first.
-const SORTED: usize = 64;
-
-/// A token's index and its weight.
-type Weighed = (usize, f64);
-
-impl Sampling {
-    /// The index of the next token from its logits; 0, the padding, is never chosen. `step` counts the
-    /// draws, each of which is a function of the seed and its step.
-    pub fn choose(&self, logits: &[f32], step: u64) -> usize {
-        let tokens = || logits.iter().enumerate().skip(1);
-        // The first of equal ones.
-        let Some((best, most)) = tokens().reduce(|a, b| if b.1.total_cmp(a.1).is_gt() { b } else { a })
-        else {
-            return 0;
-        };
-        if self.temperature <= 0.0 {
-            return best;
-        }
-        let weight = |x: f32| (f64::from(x - most) / self.temperature).exp();
-        let mut weighed: Vec<Weighed> = tokens().map(|(token, x)| (token, weight(*x))).collect();
-        let chosen = self.nucleus(&mut weighed);
-        let sum: f64 = chosen.iter().map(|(_, weight)| weight).sum();
-        let mut left = unit(draw(self.seed, "generate", 0, step)) * sum;
-        for &(token, weight) in chosen {
-            if left < weight {
-                return token;
-            }
-            left -= weight;
-        }
-        chosen.last().map_or(best, |&(token, _)| token)
-    }
-
-    /// The tokens that may be drawn, at least one. Of a large vocabulary only as many are sorted as it takes.
-    fn nucleus<'a>(&self, all: &'a mut [Weighed]) -> &'a [Weighed] {
-        let order = |a: &Weighed, b: &Weighed| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        let first = |all: &mut [Weighed], count: usize| {
-            if count < all.len() {
-                all.select_nth_unstable_by(count, order);
-            }
-        };
-        let all = if self.top_k > 0 && self.top_k < all.len() {
-            first(all, self.top_k);
-            &mut all[..self.top_k]
-        } else {
-            all
-        };
-        if self.top_p >= 1.0 {
-            return all;
-        }
-        let enough = self.top_p * all.iter().map(|(_, weight)| weight).sum::<f64>();
-        let mut sorted = SORTED.min(all.len());
-        loop {
-            first(all, sorted);
-            all[..sorted].sort_unstable_by(order);
-            let mut sum = 0.0;
-            // The token that crosses the line is in.
-            let within = all[..sorted].iter().take_while(|(_, weight)| {
-                let before = sum;
-                sum += weight;
-                before < enough
-            });
-            let count = within.count();
-            if count < sorted || sorted == all.len() {
-                return &all[..count.max(1)];
-            }
-            sorted = (4 * sorted).min(all.len());
-        }
-    }
-}
 
 /// What is wanted of a text that goes on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Wanted {
     /// Tokens at most.
     pub tokens: u64,
     /// How they are chosen.
     pub sampling: Sampling,
+    /// What is done to their logits before.
+    pub steering: Steering,
+    /// Whether their probabilities are told, and those of so many of the likeliest tokens.
+    pub logprobs: Option<usize>,
     /// The text ends before any of these.
     pub stop: Vec<String>,
     /// Whose it is: keys and values are shared among texts of one owner alone, for they tell by their speed how
@@ -119,7 +42,7 @@ pub enum Finish {
 }
 
 /// The next piece of a text; it may be empty while a character is not whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Piece {
     /// Its text.
     pub text: String,
@@ -127,6 +50,19 @@ pub struct Piece {
     pub finish: Option<Finish>,
     /// Tokens of the prompt that another text had begun with.
     pub cached: usize,
+    /// The probability of the token that it comes from, where that is wanted.
+    pub scored: Option<Scored>,
+}
+
+/// A token and its log-probability, and those of the likeliest tokens in its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scored {
+    /// Its text.
+    pub token: String,
+    /// By the model alone, whatever steers the choice.
+    pub logprob: f64,
+    /// The likeliest first.
+    pub top: Vec<(String, f64)>,
 }
 
 /// The next piece of a text, if there is one already.
@@ -271,13 +207,13 @@ impl Generation {
         if self.first + seen < self.spoken.tokens.len() {
             return Ok(None);
         }
-        let mut ended = false;
+        let (mut ended, mut scored) = (false, None);
         if self.step < self.wanted.tokens {
-            let token = self.wanted.sampling.choose(logits, self.step);
-            let token = u32::try_from(token).unwrap_or_default();
+            let token = self.chosen(logits);
             self.step += 1;
             ended = self.ends.contains(&token);
             if !ended {
+                scored = self.wanted.logprobs.map(|top| self.scored(logits, token, top)).transpose()?;
                 self.spoken.tokens.push(token);
             }
         }
@@ -285,7 +221,24 @@ impl Generation {
         let piece = self.spoken.piece(&self.tokenizer, last).map_err(|why| Error::Tokens { why })?;
         self.held.push_str(&piece);
         let reason = if ended { Finish::Stop } else { Finish::Length };
-        Ok(Some(self.told(last.then_some(reason))))
+        Ok(Some(Piece { scored, ..self.told(last.then_some(reason)) }))
+    }
+
+    fn chosen(&self, logits: &[f32]) -> u32 {
+        let Wanted { sampling, steering, .. } = &self.wanted;
+        let made = &self.spoken.tokens[self.prompt_tokens..];
+        let token = match steering.steered(logits, made) {
+            Some(logits) => sampling.choose(&logits, self.step),
+            None => sampling.choose(logits, self.step),
+        };
+        u32::try_from(token).unwrap_or_default()
+    }
+
+    fn scored(&self, logits: &[f32], token: u32, top: usize) -> Result<Scored, Error> {
+        let text = |token: u32| self.tokenizer.decode(&[token]).map_err(|why| Error::Tokens { why });
+        let (logprob, likeliest) = scores::logprobs(logits, token, top);
+        let likeliest = likeliest.into_iter().map(|(token, logprob)| Ok((text(token)?, logprob)));
+        Ok(Scored { token: text(token)?, logprob, top: likeliest.collect::<Result<_, Error>>()? })
     }
 
     /// What of the held text can be told now.
@@ -308,7 +261,7 @@ impl Generation {
     /// The first bytes of the held text.
     fn released(&mut self, bytes: usize, finish: Option<Finish>) -> Piece {
         let rest = self.held.split_off(bytes);
-        Piece { text: std::mem::replace(&mut self.held, rest), finish, cached: self.cached }
+        Piece { text: std::mem::replace(&mut self.held, rest), finish, cached: self.cached, scored: None }
     }
 }
 
@@ -324,7 +277,7 @@ impl Predictor {
         sampling: &Sampling,
         told: &mut dyn FnMut(&str),
     ) -> Result<String, Error> {
-        let wanted = Wanted { tokens: count, sampling: *sampling, stop: Vec::new(), owner: String::new() };
+        let wanted = Wanted { tokens: count, sampling: *sampling, ..Wanted::default() };
         let mut generation = self.sealed.generation(&Prompt::Text(prompt.to_owned()), wanted)?;
         let mut text = generation.spoken.text(&generation.tokenizer).map_err(|why| Error::Tokens { why })?;
         told(&text);
@@ -400,44 +353,4 @@ impl Spoken {
 /// Place of the last token of each row that is no padding.
 pub(crate) fn last_tokens(examples: &Examples) -> Vec<usize> {
     examples.text_lengths().map(|length| length - 1).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plain() -> Sampling {
-        Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, seed: 3 }
-    }
-
-    fn counts(sampling: &Sampling, logits: &[f32]) -> Vec<usize> {
-        let mut counts = vec![0; logits.len()];
-        (0..20_000).for_each(|step| counts[sampling.choose(logits, step)] += 1);
-        counts
-    }
-
-    #[test]
-    fn draws_follow_the_softmax_and_padding_is_never_drawn() {
-        let logits = [9.0, 1.0_f32.ln(), 2.0_f32.ln(), 5.0_f32.ln()];
-        let found = counts(&plain(), &logits);
-        for (count, share) in found.iter().zip([0.0, 0.125, 0.25, 0.625]) {
-            // Four standard errors are 0.014 at most.
-            assert!((*count as f64 / 20_000.0 - share).abs() < 0.014, "{found:?}");
-        }
-        // Temperature 0.5 squares the odds: 1, 4, 25.
-        let cold = counts(&Sampling { temperature: 0.5, ..plain() }, &logits);
-        assert!((cold[2] as f64 / 20_000.0 - 4.0 / 30.0).abs() < 0.014, "{cold:?}");
-    }
-
-    #[test]
-    fn greedy_top_k_and_top_p_leave_tokens_out() {
-        let logits = [9.0, 1.0_f32.ln(), 2.0_f32.ln(), 5.0_f32.ln()];
-        assert_eq!(counts(&Sampling { temperature: 0.0, ..plain() }, &logits), [0, 0, 0, 20_000]);
-        assert_eq!(counts(&Sampling { top_k: 2, ..plain() }, &logits)[1], 0);
-        // 0.625 alone is not enough for 0.7, 0.875 is.
-        let nucleus = counts(&Sampling { top_p: 0.7, ..plain() }, &logits);
-        assert!(nucleus[1] == 0 && nucleus[2] > 0, "{nucleus:?}");
-        assert_eq!(counts(&Sampling { top_p: 0.5, ..plain() }, &logits)[3], 20_000);
-        assert_eq!(Sampling { top_p: 0.0, ..plain() }.choose(&logits, 0), 3);
-    }
 }

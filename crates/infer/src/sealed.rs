@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use crate::chat::Template;
 use crate::engine::EngineReport;
 use crate::error::Error;
-use crate::generate::{Sampling, last_tokens};
+use crate::generate::last_tokens;
 use crate::rows::frame_of;
+use crate::sampling::Sampling;
 use crate::tensors::{TensorSpec, tensor_inputs, tensor_outputs};
 
 /// What every thread may read of a package at once.

@@ -179,16 +179,21 @@ impl Batcher {
         self.queue.push(Job::Rows(job)).ok().map(|()| answer)
     }
 
-    /// Admits a text that is to be made, or gives `None` at once when there are too many. Its pieces are at
-    /// most as many as its tokens, so they need no bound of their own.
-    pub fn submit_text(
+    /// Admits texts that are to be made, or gives `None` at once when there are too many. Their pieces are at
+    /// most as many as their tokens, so they need no bound of their own.
+    pub fn submit_texts(
         &self,
-        generation: Generation,
+        generations: Vec<Generation>,
         deadline: Instant,
     ) -> Option<mpsc::UnboundedReceiver<Told>> {
-        let permit = Arc::clone(&self.texts).try_acquire_owned().ok()?;
-        let (text, pieces) = Text::new(generation, deadline, permit);
-        self.queue.push(Job::Text(text)).ok().map(|()| pieces)
+        let count = u32::try_from(generations.len()).ok()?;
+        let mut permits = Arc::clone(&self.texts).try_acquire_many_owned(count).ok()?;
+        let (told, pieces) = mpsc::unbounded_channel();
+        for (index, generation) in generations.into_iter().enumerate() {
+            let text = Text::new(generation, index, deadline, told.clone(), permits.split(1)?);
+            self.queue.push(Job::Text(text)).ok()?;
+        }
+        Some(pieces)
     }
 
     /// Requests that wait.

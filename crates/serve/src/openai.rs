@@ -1,6 +1,8 @@
 //! Embeddings, completions and chats, as `OpenAI`'s clients ask for them
 //! (<https://platform.openai.com/docs/api-reference>).
 
+mod body;
+mod talk;
 mod text;
 
 use std::sync::Arc;

@@ -11,12 +11,17 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 /// Texts of an engine that go on together; those that come later wait.
 const TEXTS: usize = 32;
 
-/// A piece of a text, or why there is none.
-pub(crate) type Told = Result<Piece, Arc<Error>>;
+/// A piece of one of a request's texts, or why there is none.
+pub(crate) struct Told {
+    pub index: usize,
+    pub piece: Result<Piece, Arc<Error>>,
+}
 
 /// A text that is being made.
 pub(crate) struct Text {
     generation: Box<Generation>,
+    /// Which of its request's texts it is.
+    index: usize,
     deadline: Instant,
     told: mpsc::UnboundedSender<Told>,
     /// Bytes that its keys and values may come to.
@@ -26,14 +31,20 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    /// A text, and where its pieces come.
+    /// A text whose pieces go to `told`.
     pub fn new(
         generation: Generation,
+        index: usize,
         deadline: Instant,
+        told: mpsc::UnboundedSender<Told>,
         permit: OwnedSemaphorePermit,
-    ) -> (Self, mpsc::UnboundedReceiver<Told>) {
-        let (told, pieces) = mpsc::unbounded_channel();
-        (Self { generation: Box::new(generation), deadline, told, bytes: 0, _permit: permit }, pieces)
+    ) -> Self {
+        Self { generation: Box::new(generation), index, deadline, told, bytes: 0, _permit: permit }
+    }
+
+    /// Whether whoever waits for it has heard it.
+    fn tell(&self, piece: Result<Piece, Arc<Error>>) -> bool {
+        self.told.send(Told { index: self.index, piece }).is_ok()
     }
 
     /// Whether somebody still waits for it.
@@ -87,10 +98,10 @@ impl Texts {
                 let is_whole = |text: &mut Text| match steps.next() {
                     Some(Ok(Some(piece))) => {
                         let last = piece.finish.is_some();
-                        text.told.send(Ok(piece)).is_err() || last
+                        !text.tell(Ok(piece)) || last
                     }
                     Some(Err(error)) => {
-                        let _ = text.told.send(Err(Arc::new(error)));
+                        text.tell(Err(Arc::new(error)));
                         true
                     }
                     Some(Ok(None)) | None => false,
@@ -101,7 +112,7 @@ impl Texts {
             Err(error) => {
                 let error = Arc::new(error);
                 for text in self.going.drain(..) {
-                    let _ = text.told.send(Err(Arc::clone(&error)));
+                    text.tell(Err(Arc::clone(&error)));
                 }
             }
         }
