@@ -32,6 +32,13 @@ MODELS = {
     "distilbert_classes": hf.DistilBertForSequenceClassification(
         hf.DistilBertConfig(vocab_size=37, dim=24, n_layers=2, n_heads=4, hidden_dim=40, max_position_embeddings=48,
                             initializer_range=0.3, num_labels=2)),
+    "llama3": hf.LlamaForCausalLM(hf.LlamaConfig(**DECODER, tie_word_embeddings=True, rope_parameters={
+        "rope_type": "llama3", "rope_theta": 100.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 16})),
+    "llama_linear": hf.LlamaForCausalLM(hf.LlamaConfig(**DECODER, rope_parameters={
+        "rope_type": "linear", "rope_theta": 100.0, "factor": 3.0})),
+    "gpt2": hf.GPT2LMHeadModel(hf.GPT2Config(vocab_size=37, n_embd=24, n_layer=2, n_head=4, n_positions=48, bos_token_id=1, eos_token_id=2,
+                                             initializer_range=0.3, layer_norm_epsilon=1e-3)),
 }
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes crates/infer/src/golden/llama.gguf: the small Llama of hugging_face.py as llama.cpp's own writer has it.
+"""Writes crates/infer/src/golden/llama.gguf: the small Llama of hugging_face.py as llama.cpp's own writer has it; and
+llama3.gguf, whose positions are those of Llama 3.1.
 
     pip install torch==2.15.* transformers==5.* accelerate gguf
     scripts/golden/llama_gguf.py
@@ -12,6 +13,7 @@ import pathlib
 import sys
 
 import gguf
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
@@ -29,38 +31,55 @@ def paired(weight, heads):
     return weight.reshape(heads, 2, rows // heads // 2, width).swapaxes(1, 2).reshape(rows, width)
 
 
-writer = gguf.GGUFWriter(FILE, "llama")
-writer.add_embedding_length(config["hidden_size"])
-writer.add_block_count(config["num_hidden_layers"])
-writer.add_head_count(config["num_attention_heads"])
-writer.add_head_count_kv(config["num_key_value_heads"])
-writer.add_feed_forward_length(config["intermediate_size"])
-writer.add_context_length(config["max_position_embeddings"])
-writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-writer.add_rope_freq_base(config["rope_parameters"]["rope_theta"])
-writer.add_vocab_size(config["vocab_size"])
-tokens = ["<s>", "</s>", "a", "b", "1", "2", "Ġ", "ab", "Ġa"]
-tokens += [f"token{i}" for i in range(len(tokens), config["vocab_size"])]
-writer.add_tokenizer_model("gpt2")
-writer.add_tokenizer_pre("smollm")
-writer.add_token_list(tokens)
-writer.add_token_merges(["a b", "Ġ a"])
-writer.add_token_types([3 if i < 2 else 1 for i in range(len(tokens))])
-writer.add_bos_token_id(0)
-writer.add_eos_token_id(1)
-writer.add_add_bos_token(True)
-writer.add_chat_template("{{ bos_token }}{{ messages[0].content }}")
-for name, weight in weights.items():
-    if "q_proj" in name:
-        weight = paired(weight, config["num_attention_heads"])
-    if "k_proj" in name:
-        weight = paired(weight, config["num_key_value_heads"])
-    writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), weight.contiguous().numpy())
+def write(path, weights, theta, frequencies=None):
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_rope_freq_base(theta)
+    writer.add_vocab_size(config["vocab_size"])
+    tokens = ["<s>", "</s>", "a", "b", "1", "2", "Ġ", "ab", "Ġa"]
+    tokens += [f"token{i}" for i in range(len(tokens), config["vocab_size"])]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("smollm")
+    writer.add_token_list(tokens)
+    writer.add_token_merges(["a b", "Ġ a"])
+    writer.add_token_types([3 if i < 2 else 1 for i in range(len(tokens))])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(1)
+    writer.add_add_bos_token(True)
+    writer.add_chat_template("{{ bos_token }}{{ messages[0].content }}")
+    for name, weight in weights.items():
+        if "q_proj" in name:
+            weight = paired(weight, config["num_attention_heads"])
+        if "k_proj" in name:
+            weight = paired(weight, config["num_key_value_heads"])
+        writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), weight.contiguous().numpy())
 
-writer.write_header_to_file()
-writer.write_kv_data_to_file()
-writer.write_tensors_to_file()
-writer.close()
+    if frequencies is not None:
+        writer.add_tensor("rope_freqs.weight", frequencies)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def stretched(theta, width, factor, low=1.0, high=4.0, trained=8192):
+    """What convert_hf_to_gguf.py writes of Llama 3.1: what each frequency is divided by."""
+    turns = trained * theta ** (-np.arange(0, width, 2) / width) / (2 * np.pi)
+    share = (turns - low) / (high - low)
+    between = 1 / ((1 - share) / factor + share)
+    return np.where(turns > high, 1, np.where(turns < low, factor, between)).astype(np.float32)
+
+
+write(FILE, weights, config["rope_parameters"]["rope_theta"])
+# Of this one the tests want what it says of positions alone.
+few = {"model.embed_tokens.weight": weights["model.embed_tokens.weight"]}
+write(GOLDEN / "llama3.gguf", few, 500000.0, stretched(500000.0, 64, 8.0))
 
 read = AutoModelForCausalLM.from_pretrained(GOLDEN, gguf_file=FILE.name).state_dict()
 wrong = [name for name, weight in weights.items() if not torch.equal(read[name].float(), weight)]

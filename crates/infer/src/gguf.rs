@@ -8,7 +8,7 @@ use candle_core::Device;
 use candle_core::quantized::gguf_file::{Content, Value};
 use cupola_nn::{Array, Llama, Rope, StateDict};
 use cupola_prep::{Chat, FittedTokenizer};
-use cupola_spec::Activation;
+use cupola_spec::{Activation, ROPE_BASE, Rope as RopeBase, RopeScaling};
 use serde_json::{Value as Json, json};
 
 /// A decoder out of a file.
@@ -38,6 +38,11 @@ const BLOCK: [[&str; 2]; 9] = [
     ["ffn_down", "mlp.down_proj"],
 ];
 
+/// What each rotary frequency is divided by, in files of Llama 3.1 and later.
+const FREQUENCIES: &str = "rope_freqs.weight";
+/// Tokens of the texts that those were trained on at first.
+const TRAINED: usize = 8_192;
+
 /// How texts are cut before pairs are merged: Llama 3's way, whose digits come three at a time.
 const WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// Kinds of tokens: of control, and of the user.
@@ -65,7 +70,7 @@ impl Gguf {
             ));
         }
         let keys = Keys { content: &content, architecture };
-        let sizes = keys.sizes()?;
+        let sizes = keys.sizes(&mut file)?;
         let weights = keys.weights(&mut file, &sizes)?;
         let (tokenizer, tokens) = keys.tokenizer()?;
         let token = |key: &str| keys.count(&format!("tokenizer.ggml.{key}")).ok();
@@ -99,12 +104,9 @@ impl Keys<'_> {
         format!("{}.{key}", self.architecture)
     }
 
-    fn sizes(&self) -> Result<Llama, String> {
+    fn sizes(&self, file: &mut Cursor<&[u8]>) -> Result<Llama, String> {
         let float =
             |key: &str| self.get(&self.own(key)).ok().and_then(|value| value.to_f32().ok()).map(f64::from);
-        let scaled =
-            self.get(&self.own("rope.scaling.type")).ok().and_then(text).filter(|kind| *kind != "none");
-        let scaled = scaled.or_else(|| self.content.tensor_infos.get("rope_freqs.weight").map(|_| "llama3"));
         let embeddings = self.content.tensor_infos.get("token_embd.weight");
         let embeddings = embeddings.ok_or("the file has no token_embd.weight; take another one")?;
         Ok(Llama {
@@ -119,12 +121,45 @@ impl Keys<'_> {
             rms_norm_eps: float("attention.layer_norm_rms_epsilon").unwrap_or(1e-5),
             head_dim: self.count(&self.own("attention.key_length")).ok(),
             rope_theta: float("rope.freq_base"),
-            rope_scaling: scaled.map(|kind| Rope { rope_type: Some(kind.to_owned()), rope_theta: None }),
+            rope_scaling: self.stretched(file)?,
             rope_parameters: None,
             sliding_window: None,
             mlp_bias: false,
             use_sliding_window: None,
         })
+    }
+
+    /// Rotary positions for longer texts: told in words, or as what each frequency is divided by.
+    fn stretched(&self, file: &mut Cursor<&[u8]>) -> Result<Option<Rope>, String> {
+        let told = |key: &str| self.get(&self.own(&format!("rope.scaling.{key}"))).ok();
+        let kind = told("type").and_then(text).filter(|kind| *kind != "none");
+        let factor = told("factor").and_then(|value| value.to_f32().ok()).map(f64::from);
+        if !self.content.tensor_infos.contains_key(FREQUENCIES) {
+            return Ok(kind.map(|kind| Rope { rope_type: Some(kind.to_owned()), factor, ..Rope::default() }));
+        }
+        let divided =
+            self.array(file, FREQUENCIES).map_err(|error| format!("`{FREQUENCIES}`: {error}"))?.data;
+        let factor = divided.iter().copied().map(f64::from).fold(1.0, f64::max);
+        let scaling = RopeScaling::Llama3 { factor, low: 1.0, high: 4.0, length: TRAINED };
+        let base = self.get(&self.own("rope.freq_base")).ok().and_then(|value| value.to_f32().ok());
+        let plain = RopeBase { base: base.map_or(ROPE_BASE, f64::from), scaling: None };
+        let plain = plain.frequencies(2 * divided.len());
+        let same = |(plain, found): (&f64, &f32)| {
+            (plain / scaling.scaled(*plain) / f64::from(*found) - 1.0).abs() < 1e-3
+        };
+        if !scaling.is_sound() || !plain.iter().zip(&divided).all(same) {
+            return Err(format!(
+                "`{FREQUENCIES}` is not what Llama 3 divides frequencies by; import the model's folder by `--from hf`"
+            ));
+        }
+        Ok(Some(Rope {
+            rope_type: Some("llama3".to_owned()),
+            factor: Some(factor),
+            low_freq_factor: Some(1.0),
+            high_freq_factor: Some(4.0),
+            original_max_position_embeddings: Some(TRAINED),
+            ..Rope::default()
+        }))
     }
 
     /// All weights, under Hugging Face's names.

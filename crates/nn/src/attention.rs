@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Bool, Device, FloatDType, Tensor, TensorData, activation};
+use cupola_spec::Rope;
 
 use crate::builder::Builder;
 use crate::cache::Kept;
@@ -25,8 +26,8 @@ pub struct Sizes {
     pub kv_heads: usize,
     /// Whether a step sees only itself and earlier steps.
     pub causal: bool,
-    /// Base of the frequencies of rotary positions, if it has those.
-    pub rope: Option<f64>,
+    /// Rotary positions, if it has those.
+    pub rope: Option<Rope>,
     /// Of the four linear maps.
     pub bias: bool,
 }
@@ -104,8 +105,8 @@ impl Attention {
         let mut q = split(self.q.forward(x.clone()), heads);
         let mut k = split(precision::linear(&self.k, x.clone()), kv_heads);
         let v = split(self.v.forward(x), kv_heads);
-        if let Some(base) = self.sizes.rope {
-            let turns = Turns::new(base, first, time, head, &q.device());
+        if let Some(rope) = self.sizes.rope {
+            let turns = Turns::new(&rope.frequencies(head), first, time, &q.device());
             (q, k) = (turns.apply(q), turns.apply(k));
         }
         [q, k, v]
@@ -155,9 +156,10 @@ struct Turns {
 
 impl Turns {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-    fn new(base: f64, first: usize, time: usize, head: usize, device: &Device) -> Self {
-        let half = head / 2;
-        let angle = |t: usize, i: usize| t as f64 * base.powf(-2.0 * (i % half) as f64 / head as f64);
+    fn new(frequencies: &[f64], first: usize, time: usize, device: &Device) -> Self {
+        let half = frequencies.len();
+        let head = 2 * half;
+        let angle = |t: usize, i: usize| t as f64 * frequencies[i % half];
         let table = |f: fn(f64) -> f64| -> Tensor<4> {
             let values: Vec<f32> =
                 (first..first + time).flat_map(|t| (0..head).map(move |i| f(angle(t, i)) as f32)).collect();

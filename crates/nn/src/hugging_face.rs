@@ -1,6 +1,7 @@
 //! Networks of Hugging Face: their `config.json` and names as an architecture and ours, and back.
 
 mod bert;
+mod gpt2;
 mod llama;
 mod relatives;
 
@@ -13,6 +14,7 @@ use crate::source::Source;
 use crate::state_dict::{Array, StateDict};
 
 pub use self::bert::{Bert, Classes, Pooling};
+pub use self::gpt2::Gpt2;
 pub use self::llama::{Llama, Rope};
 pub use self::relatives::{DistilBert, roberta};
 
@@ -27,12 +29,65 @@ pub enum HuggingFace {
     DistilBert(DistilBert),
     /// One with other positions (Liu et al. 2019).
     Roberta(Bert),
+    /// A decoder with learned positions (Radford et al. 2019).
+    Gpt2(Gpt2),
     /// A decoder (Touvron et al. 2023).
     Llama(Llama),
     /// The same (Jiang et al. 2023).
     Mistral(Llama),
     /// The same, with biases on queries, keys and values (Yang et al. 2024).
     Qwen2(Llama),
+}
+
+/// A decoder of either kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decoder {
+    /// With learned positions.
+    Gpt2(Gpt2),
+    /// With rotary ones.
+    Llama(Llama),
+}
+
+impl Decoder {
+    /// Tokens of a text at most.
+    pub fn length(&self) -> usize {
+        match self {
+            Self::Gpt2(sizes) => sizes.n_positions,
+            Self::Llama(sizes) => sizes.max_position_embeddings,
+        }
+    }
+
+    /// Tokens that the weights know.
+    pub fn vocabulary(&self) -> usize {
+        match self {
+            Self::Gpt2(sizes) => sizes.vocab_size,
+            Self::Llama(sizes) => sizes.vocab_size,
+        }
+    }
+
+    /// Its blocks.
+    pub fn blocks(&self) -> usize {
+        match self {
+            Self::Gpt2(sizes) => sizes.n_layer,
+            Self::Llama(sizes) => sizes.num_hidden_layers,
+        }
+    }
+
+    /// As [`Llama::import`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn import(
+        &self,
+        weights: StateDict,
+        length: usize,
+        vocabulary: usize,
+    ) -> Result<(Architecture, StateDict), Error> {
+        match self {
+            Self::Gpt2(sizes) => sizes.import(weights, length, vocabulary),
+            Self::Llama(sizes) => sizes.import(weights, length, vocabulary),
+        }
+    }
 }
 
 /// The largest size that any network has: what a damaged file says is refused before memory is taken for it.

@@ -7,7 +7,7 @@ use burn::nn::{
     Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear, PaddingConfig2d, RmsNorm, RmsNormConfig,
 };
 use burn::tensor::{Tensor, activation};
-use cupola_spec::{Activation, Layer as Spec, ROPE_BASE, Take};
+use cupola_spec::{Activation, Layer as Spec, ROPE_BASE, Rope, Take};
 
 use crate::attention::{Attention, Sizes};
 use crate::batch_norm::BatchNorm;
@@ -192,9 +192,9 @@ impl Layer {
             Spec::Conv1d { out, kernel, dilation, causal } => {
                 Self::Conv1d(Conv1d::build(builder, name, shape[1], out, kernel, dilation, causal)?)
             }
-            Spec::Attention { heads, kv_heads, causal, rope, rope_base, bias, dropout } => {
+            Spec::Attention { heads, kv_heads, causal, rope, rope_base, rope_scaling, bias, dropout } => {
                 let kv_heads = kv_heads.unwrap_or(heads);
-                let rope = rope.then(|| rope_base.unwrap_or(ROPE_BASE));
+                let rope = rope.then(|| Rope { base: rope_base.unwrap_or(ROPE_BASE), scaling: rope_scaling });
                 let sizes = Sizes { width: shape[1], heads, kv_heads, causal, rope, bias };
                 Self::Attention(Attention::build(builder, name, sizes, dropout)?)
             }
@@ -316,6 +316,7 @@ fn activate<const D: usize>(function: Activation, x: Tensor<D>) -> Tensor<D> {
     match function {
         Activation::Relu => activation::relu(x),
         Activation::Gelu => activation::gelu(x),
+        Activation::GeluTanh => activation::gelu_approximate(x),
         Activation::Silu => activation::silu(x),
         Activation::Tanh => activation::tanh(x),
         Activation::Sigmoid => activation::sigmoid(x),

@@ -39,7 +39,9 @@ pub use architecture::{Architecture, Average, LogitPart};
 pub use cache::Cache;
 pub use device::{Choice, Opened, nth, open, probe_vulkan, quietly};
 pub use error::Error;
-pub use hugging_face::{Bert, Classes, DistilBert, HuggingFace, Llama, Pooling, Rope, roberta};
+pub use hugging_face::{
+    Bert, Classes, Decoder, DistilBert, Gpt2, HuggingFace, Llama, Pooling, Rope, roberta,
+};
 pub use input::{Flow, Input};
 pub use lora::merged;
 pub use loss::{Loss, Objective, Truth};

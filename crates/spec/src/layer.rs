@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Base of the frequencies of rotary positions where none is told.
-pub const ROPE_BASE: f64 = 10_000.0;
+use crate::rope::RopeScaling;
 
 /// One layer. Shapes leave the batch axis out: `[width]` is flat, `[time, width]` a sequence and
 /// `[channels, height, width]` an image.
@@ -139,6 +138,9 @@ pub enum Layer {
         /// Base of the rotary frequencies; 10000 where left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rope_base: Option<f64>,
+        /// How the rotary frequencies are made lower for longer texts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rope_scaling: Option<RopeScaling>,
         /// Whether the four linear maps have a bias.
         #[serde(default = "yes")]
         bias: bool,
@@ -271,6 +273,9 @@ pub enum Activation {
     Relu,
     /// Exact, with erf.
     Gelu,
+    /// `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))` (Hendrycks and Gimpel 2016), as GPT-2 has it.
+    #[serde(alias = "gelu_new", alias = "gelu_pytorch_tanh")]
+    GeluTanh,
     /// `x * sigmoid(x)`
     Silu,
     /// Hyperbolic tangent.
@@ -322,6 +327,7 @@ impl Activation {
         match self {
             Self::Relu => "relu",
             Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_tanh",
             Self::Silu => "silu",
             Self::Tanh => "tanh",
             Self::Sigmoid => "sigmoid",

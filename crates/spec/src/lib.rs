@@ -20,6 +20,7 @@ mod layer;
 mod model;
 mod parse;
 mod problem;
+mod rope;
 mod run;
 mod schema;
 mod serve;
@@ -38,10 +39,11 @@ pub use input::{
     Augment, Category, DatePart, Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Outliers, Scaling,
     Tokens, TokensKind, Unseen,
 };
-pub use layer::{Activation, Cell, Layer, ROPE_BASE, Take};
+pub use layer::{Activation, Cell, Layer, Take};
 pub use model::{Expect, Family, Lora, Model, ModelFile, PackageRef};
 pub use parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
 pub use problem::{Problem, Problems, nearest};
+pub use rope::{ROPE_BASE, Rope, RopeScaling};
 pub use run::Run;
 pub use schema::{config_schema, model_schema, serve_schema};
 pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, parse_serve};

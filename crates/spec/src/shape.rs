@@ -138,7 +138,7 @@ fn row(
             (input.to_vec(), 0)
         }
         Layer::Activation { .. } => (input.to_vec(), 0),
-        Layer::Attention { heads, kv_heads, bias, dropout, rope, .. } => {
+        Layer::Attention { heads, kv_heads, bias, dropout, rope, rope_scaling, .. } => {
             let (_, width) = sequence()?;
             probability(*dropout)?;
             let kv = kv_heads.unwrap_or(*heads);
@@ -151,6 +151,12 @@ fn row(
             let head = width / heads;
             if *rope && head % 2 != 0 {
                 return Err(fail("an even width for each head with `rope`", "change `heads`"));
+            }
+            if rope_scaling.is_some_and(|scaling| !scaling.is_sound()) {
+                return Err(fail(
+                    "a `rope_scaling` with a factor of 1 or more, and low below high",
+                    "change it",
+                ));
             }
             let biases = if *bias { 2 * width + 2 * kv * head } else { 0 };
             (input.to_vec(), 2 * width * width + 2 * width * kv * head + biases)

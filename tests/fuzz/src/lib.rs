@@ -48,6 +48,10 @@ pub fn import(model: HuggingFace, weights: StateDict) {
             let _ = sizes.import(weights, length, sizes.vocab_size);
             return;
         }
+        HuggingFace::Gpt2(sizes) => {
+            let _ = sizes.import(weights, length, sizes.vocab_size);
+            return;
+        }
         HuggingFace::Bert(sizes) => (sizes, weights, Activation::Tanh),
         HuggingFace::Roberta(sizes) => {
             let (sizes, weights) = cupola_nn::roberta(sizes, weights);

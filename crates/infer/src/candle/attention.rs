@@ -1,6 +1,7 @@
 //! Multi-head self-attention, as `cupola_nn` has it.
 
 use candle_core::{Error as CandleError, Tensor};
+use cupola_spec::Rope;
 
 use super::Named;
 use super::kernel::{Heads, Linear, Onward, mapped};
@@ -23,13 +24,14 @@ impl Attention {
         place: &str,
         [queries, keys]: Counts,
         causal: bool,
-        rope: Option<f64>,
+        rope: Option<Rope>,
         bias: bool,
     ) -> Result<Self, Error> {
         let parts = ["q", "k", "v"].map(|part| format!("{place}.{part}"));
         let qkv = named.linear(&parts.each_ref().map(String::as_str), bias)?;
         let o = named.linear(&[&format!("{place}.o")], bias)?;
         let width = qkv.output / (queries + 2 * keys).max(1);
+        let rope = rope.map(|rope| rope.frequencies(width));
         Ok(Self { qkv, o, heads: Heads { queries, keys, width, causal, rope } })
     }
 

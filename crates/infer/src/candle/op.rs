@@ -1,7 +1,7 @@
 //! Layers with their weights as candle tensors.
 
 use candle_core::{D, Device, Error as CandleError, Tensor};
-use cupola_spec::{Activation, Layer, ROPE_BASE, Take};
+use cupola_spec::{Activation, Layer, ROPE_BASE, Rope, Take};
 
 use super::Named;
 use super::attention::Attention;
@@ -146,13 +146,13 @@ fn op(named: &Named<'_>, place: &str, layer: &Layer) -> Result<Op, Error> {
         Layer::Dropout { .. } => Op::Nothing,
         Layer::Activation { function } => Op::Activation(function),
         Layer::Flatten {} => Op::Flatten,
-        Layer::Attention { heads, kv_heads, causal, rope, rope_base, bias, .. } => {
+        Layer::Attention { heads, kv_heads, causal, rope, rope_base, rope_scaling, bias, .. } => {
             Op::Attention(Attention::new(
                 named,
                 place,
                 [heads, kv_heads.unwrap_or(heads)],
                 causal,
-                rope.then(|| rope_base.unwrap_or(ROPE_BASE)),
+                rope.then(|| Rope { base: rope_base.unwrap_or(ROPE_BASE), scaling: rope_scaling }),
                 bias,
             )?)
         }

@@ -188,6 +188,7 @@ impl Foreign {
             HuggingFace::Llama(sizes) | HuggingFace::Mistral(sizes) | HuggingFace::Qwen2(sizes) => {
                 sizes.import(weights, 48, 37).unwrap()
             }
+            HuggingFace::Gpt2(sizes) => sizes.import(weights, 48, 37).unwrap(),
             HuggingFace::Bert(sizes) => classes((sizes, weights), Activation::Tanh),
             HuggingFace::Roberta(sizes) => classes(roberta(sizes, weights), Activation::Tanh),
             HuggingFace::DistilBert(sizes) => classes(sizes.bert(weights), Activation::Relu),
@@ -237,7 +238,7 @@ fn imported_classifiers_answer_as_transformers_does() {
 #[test]
 fn imported_decoders_answer_as_transformers_does() {
     let device = open(Choice::Flex, || Err(String::new())).unwrap();
-    for model in foreign!["llama", "mistral", "qwen2"] {
+    for model in foreign!["llama", "mistral", "qwen2", "llama3", "llama_linear", "gpt2"] {
         for choice in [EngineChoice::Burn, EngineChoice::Candle, EngineChoice::Auto] {
             let (mut engine, _) = build(choice, &model.architecture, &model.weights, &device).unwrap();
             let mut kept: Vec<Kept> = model.texts.iter().map(|_| Kept::default()).collect();

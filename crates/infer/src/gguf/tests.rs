@@ -37,6 +37,18 @@ fn it_is_the_model_that_was_written() {
 }
 
 #[test]
+fn positions_for_longer_texts_are_read() {
+    let found = Gguf::read(include_bytes!("../golden/llama3.gguf")).unwrap();
+    let rope = found.sizes.rope_scaling.unwrap();
+    let numbers = [rope.factor, rope.low_freq_factor, rope.high_freq_factor];
+    assert_eq!((rope.rope_type.as_deref(), numbers), (Some("llama3"), [Some(8.0), Some(1.0), Some(4.0)]));
+    assert_eq!(
+        (rope.original_max_position_embeddings, found.sizes.rope_theta),
+        (Some(8_192), Some(500_000.0))
+    );
+}
+
+#[test]
 fn what_is_not_known_is_told() {
     let at = FILE.windows(6).position(|part| part == b"smollm").unwrap();
     let error = Gguf::read(&[&FILE[..at], b"poroch", &FILE[at + 6..]].concat()).err().unwrap();

@@ -112,6 +112,7 @@ impl Bert {
             causal: false,
             rope: false,
             rope_base: None,
+            rope_scaling: None,
             bias: true,
             dropout: self.attention_probs_dropout_prob,
         };

@@ -1,6 +1,6 @@
 //! Decoders: Llama (Touvron et al. 2023), and those that differ from it by biases.
 
-use cupola_spec::{Activation, Block, Design, Head, Layer, ROPE_BASE};
+use cupola_spec::{Activation, Block, Design, Head, Layer, ROPE_BASE, RopeScaling};
 use serde::{Deserialize, Serialize};
 
 use crate::architecture::{Architecture, Average};
@@ -45,13 +45,38 @@ pub struct Llama {
 }
 
 /// Rotary positions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Rope {
     #[serde(default, alias = "type")]
     pub rope_type: Option<String>,
     #[serde(default)]
     pub rope_theta: Option<f64>,
+    #[serde(default)]
+    pub factor: Option<f64>,
+    #[serde(default)]
+    pub low_freq_factor: Option<f64>,
+    #[serde(default)]
+    pub high_freq_factor: Option<f64>,
+    #[serde(default)]
+    pub original_max_position_embeddings: Option<usize>,
+}
+
+impl Rope {
+    /// How it makes frequencies lower; `None` where it does so in a way that the layers do not have.
+    fn scaling(&self) -> Option<RopeScaling> {
+        let scaling = match self.rope_type.as_deref()? {
+            "linear" => RopeScaling::Linear { factor: self.factor? },
+            "llama3" => RopeScaling::Llama3 {
+                factor: self.factor?,
+                low: self.low_freq_factor?,
+                high: self.high_freq_factor?,
+                length: self.original_max_position_embeddings?,
+            },
+            _ => return None,
+        };
+        scaling.is_sound().then_some(scaling)
+    }
 }
 
 /// Modules of a block, ours and theirs.
@@ -66,12 +91,21 @@ const BLOCK: [[&str; 2]; 7] = [
 ];
 
 impl Llama {
+    /// Rotary positions for longer texts.
+    fn stretched(&self) -> Option<&Rope> {
+        let mut both = [&self.rope_scaling, &self.rope_parameters].into_iter().flatten();
+        both.find(|rope| rope.rope_type.as_deref().is_some_and(|kind| kind != "default"))
+    }
+
+    fn scaling(&self) -> Option<RopeScaling> {
+        self.stretched().and_then(Rope::scaling)
+    }
+
     /// What it needs for texts of `length` tokens that the layers do not have, in words.
     fn beyond(&self, length: usize) -> Option<String> {
-        let scaled = [&self.rope_scaling, &self.rope_parameters].into_iter().flatten();
-        let mut kinds = scaled.filter_map(|rope| rope.rope_type.as_deref());
-        if let Some(kind) = kinds.find(|kind| *kind != "default") {
-            return Some(format!("rotary positions of type `{kind}`"));
+        if let Some(rope) = self.stretched().filter(|rope| rope.scaling().is_none()) {
+            let kind = rope.rope_type.as_deref().unwrap_or_default();
+            return Some(format!("rotary positions of type `{kind}` with these numbers"));
         }
         let heads = self.num_attention_heads.max(1);
         if self.head_dim.is_some_and(|width| width * heads != self.hidden_size) {
@@ -97,6 +131,7 @@ impl Llama {
             causal: true,
             rope: true,
             rope_base: theta.filter(|base| (base - ROPE_BASE).abs() > f64::EPSILON),
+            rope_scaling: self.scaling(),
             bias,
             dropout: 0.0,
         };

@@ -32,6 +32,7 @@ pub fn ft_transformer(
         causal: false,
         rope: false,
         rope_base: None,
+        rope_scaling: None,
         bias: true,
         dropout: attention_p,
     };

@@ -54,6 +54,7 @@ pub fn llama(
         causal: true,
         rope: true,
         rope_base: None,
+        rope_scaling: None,
         bias: false,
         dropout: 0.0,
     };
@@ -81,6 +82,7 @@ fn transformer(
         causal,
         rope: false,
         rope_base: None,
+        rope_scaling: None,
         bias: true,
         dropout: p,
     };

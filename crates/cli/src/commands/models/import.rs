@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
-use cupola_nn::{Architecture, Bert, HuggingFace, StateDict, roberta};
+use cupola_nn::{Architecture, Bert, Decoder, HuggingFace, StateDict, roberta};
 use cupola_prep::{FittedTokenizer, Plan, Signature};
 use cupola_registry::{Home, Index, Lineage, Sealed, publish, sha256_hex};
 use cupola_spec::Activation;
@@ -52,8 +52,9 @@ pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
             HuggingFace::DistilBert(sizes) => {
                 encoder(path, args, Activation::Relu, |weights| sizes.bert(weights))?
             }
+            HuggingFace::Gpt2(sizes) => decoder::read_folder(path, args, &Decoder::Gpt2(sizes))?,
             HuggingFace::Llama(sizes) | HuggingFace::Mistral(sizes) | HuggingFace::Qwen2(sizes) => {
-                decoder::read_folder(path, args, &sizes)?
+                decoder::read_folder(path, args, &Decoder::Llama(sizes))?
             }
         },
     };

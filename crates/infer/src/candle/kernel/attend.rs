@@ -27,9 +27,9 @@ pub struct Heads {
     pub width: usize,
     /// Whether a token sees only those before it.
     pub causal: bool,
-    /// Base of the frequencies by which queries and keys are turned by their positions (Su et al. 2021), if they
+    /// Frequencies `[width / 2]` by which queries and keys are turned by their positions (Su et al. 2021), if they
     /// are.
-    pub rope: Option<f64>,
+    pub rope: Option<Vec<f64>>,
 }
 
 /// Keys and values of a text's tokens so far, each `[tokens, keys * width]`.
@@ -256,13 +256,11 @@ impl Heads {
     /// `first`, by an angle that grows with its token's place.
     #[allow(clippy::cast_possible_truncation)]
     fn turn(&self, qkv: &mut [f32], first: usize) {
-        let Some(base) = self.rope else { return };
+        let Some(frequencies) = &self.rope else { return };
         let half = self.width / 2;
-        let frequencies: Vec<f64> =
-            (0..half).map(|i| base.powf(-2.0 * i as f64 / self.width as f64)).collect();
         let mut turns = vec![(0.0_f32, 0.0_f32); half];
         for (at, token) in qkv.chunks_exact_mut(self.wide()).enumerate() {
-            for (turn, frequency) in turns.iter_mut().zip(&frequencies) {
+            for (turn, frequency) in turns.iter_mut().zip(frequencies) {
                 let angle = (first + at) as f64 * frequency;
                 *turn = (angle.cos() as f32, angle.sin() as f32);
             }

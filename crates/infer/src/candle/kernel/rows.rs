@@ -58,6 +58,14 @@ pub fn activate(function: Activation, values: &mut [f32]) {
             #[inline(always)]
             |x| x * 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),
         ),
+        Activation::GeluTanh => map(
+            values,
+            #[inline(always)]
+            |x| {
+                let inner = (x + 0.044_715 * x * x * x) * (2.0 / std::f32::consts::PI).sqrt();
+                x * 0.5 * (1.0 + tanh(inner))
+            },
+        ),
         Activation::Silu => map(
             values,
             #[inline(always)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use cupola_infer::Gguf;
-use cupola_nn::{Llama, StateDict};
+use cupola_nn::{Decoder, StateDict};
 use cupola_prep::{Chat, FittedTokenizer, Plan};
 use cupola_registry::sha256_hex;
 use serde::Deserialize;
@@ -66,8 +66,8 @@ enum Token {
     Of { content: String },
 }
 
-/// A Llama, Mistral or Qwen2 in a folder.
-pub fn read_folder(folder: &Path, args: &ImportArgs, sizes: &Llama) -> Result<Imported> {
+/// A GPT-2, Llama, Mistral or Qwen2 in a folder.
+pub fn read_folder(folder: &Path, args: &ImportArgs, sizes: &Decoder) -> Result<Imported> {
     let (weights, digest) = weights(folder)?;
     let ends: Option<Ends> = read(folder, "generation_config.json")?;
     let ends = match ends.and_then(|ends| ends.eos_token_id) {
@@ -88,7 +88,7 @@ pub fn read_gguf(path: &Path, args: &ImportArgs) -> Result<Imported> {
     let Gguf { sizes, weights, tokenizer, ends, chat } =
         Gguf::read(&bytes).map_err(|why| Mistake(format!("{shown}: {why}")))?;
     let digest = sha256_hex(&bytes);
-    Own { tokenizer, ends, chat }.imported(args, &sizes, weights, digest)
+    Own { tokenizer, ends, chat }.imported(args, &Decoder::Llama(sizes), weights, digest)
 }
 
 /// What of a model is no weight.
@@ -102,12 +102,12 @@ impl Own {
     fn imported(
         self,
         args: &ImportArgs,
-        sizes: &Llama,
+        sizes: &Decoder,
         weights: StateDict,
         digest: String,
     ) -> Result<Imported> {
-        let length = args.length.map_or(LENGTH, |length| length as usize).min(sizes.max_position_embeddings);
-        let vocabulary = vocabulary(&self.tokenizer, sizes.vocab_size)?;
+        let length = args.length.map_or(LENGTH, |length| length as usize).min(sizes.length());
+        let vocabulary = vocabulary(&self.tokenizer, sizes.vocabulary())?;
         let talks = self.chat.is_some();
         let (architecture, weights) = sizes.import(weights, length, vocabulary)?;
         let plan = Plan::language(self.tokenizer, length, self.ends, self.chat);
@@ -119,7 +119,7 @@ impl Own {
         } else {
             format!("cupola generate --model {name} --prompt \"A furnace\"")
         };
-        Ok(Imported { architecture, weights, plan, digest, layers: sizes.num_hidden_layers, next })
+        Ok(Imported { architecture, weights, plan, digest, layers: sizes.blocks(), next })
     }
 }
 
