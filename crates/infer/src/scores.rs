@@ -28,11 +28,17 @@ impl Steering {
         };
         let mut seen = made.to_vec();
         seen.sort_unstable();
-        seen.iter().for_each(|token| add(*token, -self.frequency));
+        for token in &seen {
+            add(*token, -self.frequency);
+        }
         seen.dedup();
-        seen.iter().for_each(|token| add(*token, -self.presence));
+        for token in &seen {
+            add(*token, -self.presence);
+        }
         // Index 0 is the padding's.
-        self.bias.iter().for_each(|(token, value)| add(token.saturating_add(1), *value));
+        for (token, value) in &self.bias {
+            add(token.saturating_add(1), *value);
+        }
         Some(steered)
     }
 }

@@ -208,7 +208,7 @@ impl Talk {
 fn told(scored: &Scored) -> Value {
     let one = |token: &str, logprob: f64| {
         // A token that ends inside a character has no text of its own.
-        let bytes = (!token.contains('\u{fffd}')).then(|| token.as_bytes());
+        let bytes = (!token.contains('\u{fffd}')).then_some(token.as_bytes());
         json!({ "token": token, "logprob": logprob, "bytes": bytes })
     };
     let mut all = one(&scored.token, scored.logprob);
