@@ -1,24 +1,28 @@
 #!/usr/bin/env python3
 """Writes crates/infer/src/golden/llama.gguf: the small Llama of hugging_face.py as llama.cpp's own writer has it; and
-llama3.gguf, whose positions are those of Llama 3.1.
+llama3.gguf, whose positions are those of Llama 3.1; and pieces.gguf, with a tokenizer of SentencePiece, whose own
+tokens of a few texts are in pieces.json.
 
-    pip install torch==2.15.* transformers==5.* accelerate gguf
+    pip install torch==2.15.* transformers==5.* accelerate gguf sentencepiece
     scripts/golden/llama_gguf.py
 
-The tokenizer is one of bytes in pairs, like SmolLM's, of a few tokens. Says whether transformers reads the file
+Says whether transformers reads the file
 as the weights that went into it.
 """
 import json
 import pathlib
 import sys
+import tempfile
 
 import gguf
 import numpy as np
+import sentencepiece
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-GOLDEN = pathlib.Path(__file__).parents[2] / "crates/infer/src/golden"
+ROOT = pathlib.Path(__file__).parents[2]
+GOLDEN = ROOT / "crates/infer/src/golden"
 FILE = GOLDEN / "llama.gguf"
 config = json.loads((GOLDEN / "llama.json").read_text())["config"]
 weights = load_file(GOLDEN / "llama.safetensors")
@@ -31,7 +35,33 @@ def paired(weight, heads):
     return weight.reshape(heads, 2, rows // heads // 2, width).swapaxes(1, 2).reshape(rows, width)
 
 
-def write(path, weights, theta, frequencies=None):
+def pairs(writer):
+    """A tokenizer of bytes in pairs, like SmolLM's, of a few tokens."""
+    tokens = ["<s>", "</s>", "a", "b", "1", "2", "Ġ", "ab", "Ġa"]
+    tokens += [f"token{i}" for i in range(len(tokens), config["vocab_size"])]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("smollm")
+    writer.add_token_list(tokens)
+    writer.add_token_merges(["a b", "Ġ a"])
+    writer.add_token_types([3 if i < 2 else 1 for i in range(len(tokens))])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(1)
+
+
+def pieces(writer):
+    """One of SentencePiece, like Llama 2's, trained on this project's own words."""
+    writer.add_tokenizer_model("llama")
+    size = range(spm.get_piece_size())
+    kind = lambda i: 2 if spm.is_unknown(i) else 3 if spm.is_control(i) else 6 if spm.is_byte(i) else 1
+    writer.add_token_list([spm.id_to_piece(i) for i in size])
+    writer.add_token_scores([spm.get_score(i) for i in size])
+    writer.add_token_types([kind(i) for i in size])
+    writer.add_unk_token_id(spm.unk_id())
+    writer.add_bos_token_id(spm.bos_id())
+    writer.add_eos_token_id(spm.eos_id())
+
+
+def write(path, weights, theta, frequencies=None, tokenizer=pairs):
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_embedding_length(config["hidden_size"])
     writer.add_block_count(config["num_hidden_layers"])
@@ -42,15 +72,7 @@ def write(path, weights, theta, frequencies=None):
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_rope_freq_base(theta)
     writer.add_vocab_size(config["vocab_size"])
-    tokens = ["<s>", "</s>", "a", "b", "1", "2", "Ġ", "ab", "Ġa"]
-    tokens += [f"token{i}" for i in range(len(tokens), config["vocab_size"])]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
-    writer.add_token_list(tokens)
-    writer.add_token_merges(["a b", "Ġ a"])
-    writer.add_token_types([3 if i < 2 else 1 for i in range(len(tokens))])
-    writer.add_bos_token_id(0)
-    writer.add_eos_token_id(1)
+    tokenizer(writer)
     writer.add_add_bos_token(True)
     writer.add_chat_template("{{ bos_token }}{{ messages[0].content }}")
     for name, weight in weights.items():
@@ -80,6 +102,18 @@ write(FILE, weights, config["rope_parameters"]["rope_theta"])
 # Of this one the tests want what it says of positions alone.
 few = {"model.embed_tokens.weight": weights["model.embed_tokens.weight"]}
 write(GOLDEN / "llama3.gguf", few, 500000.0, stretched(500000.0, 64, 8.0))
+
+with tempfile.TemporaryDirectory() as folder:
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(ROOT / "README.md"), model_prefix=f"{folder}/spm", vocab_size=600, model_type="bpe",
+        byte_fallback=True, split_digits=True, normalization_rule_name="identity", remove_extra_whitespaces=False,
+        character_coverage=0.999, minloglevel=2)
+    spm = sentencepiece.SentencePieceProcessor(model_file=f"{folder}/spm.model")
+write(GOLDEN / "pieces.gguf", few, 10000.0, tokenizer=pieces)
+texts = ["A furnace melts scrap into castings.", "train --config run.toml", " two  spaces", "é 漢 🦀", "x=12345\n\ty",
+         "a", "registry registry"]
+ids = [[spm.bos_id(), *spm.encode(text)] for text in texts]
+(GOLDEN / "pieces.json").write_text(json.dumps({"texts": texts, "ids": ids}, ensure_ascii=False) + "\n")
 
 read = AutoModelForCausalLM.from_pretrained(GOLDEN, gguf_file=FILE.name).state_dict()
 wrong = [name for name, weight in weights.items() if not torch.equal(read[name].float(), weight)]

@@ -93,7 +93,7 @@ impl Kept {
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineChoice {
-    /// The faster of the two on a CPU, by measurement; Burn on a GPU.
+    /// The faster of the two on a CPU, by measurement, or candle for a language model; Burn on a GPU.
     Auto,
     /// Burn.
     Burn,
@@ -186,6 +186,10 @@ pub(crate) fn contained<T>(
     quietly(|| run(engine)).unwrap_or_else(|why| Err(Error::Panicked { engine: name, why }))
 }
 
+/// Weights of a language model from which on a second engine beside the first, to compare them, takes more time
+/// and memory than it is worth.
+const LARGE: usize = 64 << 20;
+
 /// Builds the engine that `choice` asks for, with the weights of a package.
 pub(crate) fn build(
     choice: EngineChoice,
@@ -218,6 +222,11 @@ pub(crate) fn build(
             let [a, b] = [&mut exact, &mut small].map(|engine| tried(engine, architecture, 1));
             let (engine, report) = only(Box::new(small), "asked for");
             Ok((engine, EngineReport { max_difference: Some(difference(&a?, &b?)), ..report }))
+        }
+        EngineChoice::Auto
+            if !device.is_gpu() && architecture.caches() && architecture.parameters()? > LARGE =>
+        {
+            Ok(only(Box::new(candle(Precision::Float)?), "makes texts together; too large for a comparison"))
         }
         EngineChoice::Auto => {
             let candle = Box::new(candle(Precision::Float)?);
@@ -255,10 +264,11 @@ fn choose(
         (true, true) => (burn, "on the GPU, with the CPU's logits"),
         (false, true) => (candle, "the GPU's logits are not the CPU's"),
         (false, false) => (burn, "the engines disagree, so the one that trained it"),
+        // What it gains with several texts is more than what the two differ by with one.
+        (true, false) if architecture.caches() => (candle, "makes texts together"),
         (true, false) => {
             let faster = burn_us.is_some_and(|burn_us| candle_us < burn_us);
-            let what = if architecture.caches() { "faster for one token" } else { "faster for one row" };
-            (if faster { candle } else { burn }, what)
+            (if faster { candle } else { burn }, "faster for one row")
         }
     };
     let report = EngineReport {

@@ -2,6 +2,8 @@
 //! (<https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>). candle reads it, and turns weights of any of
 //! its quantisations into 32-bit numbers.
 
+mod tokenizer;
+
 use std::io::Cursor;
 
 use candle_core::Device;
@@ -9,7 +11,6 @@ use candle_core::quantized::gguf_file::{Content, Value};
 use cupola_nn::{Array, Llama, Rope, StateDict};
 use cupola_prep::{Chat, FittedTokenizer};
 use cupola_spec::{Activation, ROPE_BASE, Rope as RopeBase, RopeScaling};
-use serde_json::{Value as Json, json};
 
 /// A decoder out of a file.
 pub struct Gguf {
@@ -42,11 +43,6 @@ const BLOCK: [[&str; 2]; 9] = [
 const FREQUENCIES: &str = "rope_freqs.weight";
 /// Tokens of the texts that those were trained on at first.
 const TRAINED: usize = 8_192;
-
-/// How texts are cut before pairs are merged: Llama 3's way, whose digits come three at a time.
-const WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// Kinds of tokens: of control, and of the user.
-const SPECIAL: [i32; 2] = [3, 4];
 
 /// Metadata by its keys.
 struct Keys<'a> {
@@ -197,101 +193,6 @@ impl Keys<'_> {
             _ => None,
         }
     }
-
-    /// The tokenizer, and its tokens.
-    fn tokenizer(&self) -> Result<(FittedTokenizer, Vec<String>), String> {
-        let kind = text(self.get("tokenizer.ggml.model")?).unwrap_or_default();
-        if kind != "gpt2" {
-            return Err(format!(
-                "a tokenizer of kind `{kind}` is not read from GGUF; import the model's folder with its tokenizer.json by `--from hf`"
-            ));
-        }
-        let tokens = texts(self.get("tokenizer.ggml.tokens")?);
-        let merges = texts(self.get("tokenizer.ggml.merges")?);
-        let vocabulary: serde_json::Map<String, Json> =
-            tokens.iter().enumerate().map(|(id, token)| (token.clone(), id.into())).collect();
-        let kind = self.get("tokenizer.ggml.pre").ok().and_then(text).unwrap_or("gpt-2");
-        let (normal, cut) = cut(kind)?;
-        let all = json!({
-            "version": "1.0",
-            "truncation": null,
-            "padding": null,
-            "added_tokens": self.added(&tokens),
-            "normalizer": normal,
-            "pre_tokenizer": cut,
-            "post_processor": self.begins(&tokens),
-            "decoder": bytes(true),
-            "model": {
-                "type": "BPE",
-                "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-                "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
-                "ignore_merges": kind == "llama-bpe", "vocab": vocabulary, "merges": merges,
-            },
-        });
-        Ok((FittedTokenizer::try_from(all)?, tokens))
-    }
-
-    /// Tokens that are found before a text is cut.
-    fn added(&self, tokens: &[String]) -> Vec<Json> {
-        let kinds = self.get("tokenizer.ggml.token_type").ok().and_then(|kinds| kinds.to_vec().ok());
-        let kinds = kinds.into_iter().flatten().map(|kind| kind.to_i32().ok());
-        let each = tokens.iter().zip(kinds).enumerate().filter_map(|(id, (token, kind))| {
-            let kind = kind.filter(|kind| SPECIAL.contains(kind))?;
-            Some(json!({
-                "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
-                "normalized": false, "special": kind == SPECIAL[0],
-            }))
-        });
-        each.collect()
-    }
-
-    /// What puts a token before every text, where the model wants one.
-    fn begins(&self, tokens: &[String]) -> Json {
-        let wanted =
-            self.get("tokenizer.ggml.add_bos_token").is_ok_and(|value| value.to_bool().unwrap_or(false));
-        let id = self.count("tokenizer.ggml.bos_token_id").ok();
-        let Some((id, token)) = id.filter(|_| wanted).and_then(|id| Some((id, tokens.get(id)?))) else {
-            return Json::Null;
-        };
-        let special = json!({ "SpecialToken": { "id": token, "type_id": 0 } });
-        let sequence = |id: &str, kind: u32| json!({ "Sequence": { "id": id, "type_id": kind } });
-        json!({
-            "type": "TemplateProcessing",
-            "single": [special, sequence("A", 0)],
-            "pair": [special, sequence("A", 0), sequence("B", 1)],
-            "special_tokens": { token: { "id": token, "ids": [id], "tokens": [token] } },
-        })
-    }
-}
-
-/// How a tokenizer of this kind makes a text normal, and cuts it before pairs are merged.
-fn cut(kind: &str) -> Result<(Json, Json), String> {
-    let sequence =
-        |first: Json, second: Json| json!({ "type": "Sequence", "pretokenizers": [first, second] });
-    let words = |pattern: &str| {
-        let split = json!({
-            "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false,
-        });
-        sequence(split, bytes(false))
-    };
-    Ok(match kind {
-        "gpt-2" | "default" => (Json::Null, bytes(true)),
-        "smollm" => {
-            (Json::Null, sequence(json!({ "type": "Digits", "individual_digits": true }), bytes(true)))
-        }
-        "llama-bpe" => (Json::Null, words(WORDS)),
-        "qwen2" => (json!({ "type": "NFC" }), words(&WORDS.replace("{1,3}", ""))),
-        other => {
-            return Err(format!(
-                "texts that are cut in the way `{other}` are not known; import the model's folder with its tokenizer.json by `--from hf`"
-            ));
-        }
-    })
-}
-
-/// A text as bytes, each a character; cut into words where asked.
-fn bytes(regex: bool) -> Json {
-    json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": regex })
 }
 
 /// Hugging Face's name of a weight.

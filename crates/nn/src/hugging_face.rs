@@ -141,6 +141,21 @@ fn padded(mut array: Array, vocabulary: usize, width: usize) -> Result<Array, Er
     Ok(array)
 }
 
+/// A decoder's tokens and its head, `[vocabulary, width]`; the head is the tokens' where there is none.
+fn ends(
+    ours: &mut StateDict,
+    tokens: Array,
+    head: Option<Array>,
+    [vocabulary, width]: [usize; 2],
+) -> Result<(), Error> {
+    let tokens = padded(tokens, vocabulary, width)?;
+    let head = head.map_or_else(|| Ok(tokens.clone()), |head| padded(head, vocabulary, width))?;
+    ours.insert("tokens.weight".into(), tokens);
+    ours.insert("head.weight".into(), head);
+    ours.insert("head.bias".into(), Array { shape: vec![vocabulary + 1], data: vec![0.0; vocabulary + 1] });
+    Ok(())
+}
+
 fn gelu() -> Activation {
     Activation::Gelu
 }

@@ -70,9 +70,18 @@ pub(crate) async fn ask(
     app.telemetry.answered(asked.name, status);
     model.metrics.answered(asked.began.elapsed().as_secs_f64());
     if let Some(traces) = &app.traces {
-        let marks = done.as_ref().ok().map(|answered| answered.marks);
-        let (name, version, request) = (asked.name, model.manifest.version, asked.id);
-        traces.note(asked.headers, &Told { name, version, request, status, began: asked.began, marks });
+        let parts = done.as_ref().map(|answered| answered.marks.parts(asked.began));
+        let told = Told {
+            operation: "predict",
+            name: asked.name,
+            version: model.manifest.version,
+            request: asked.id,
+            status,
+            began: asked.began,
+            parts: parts.as_ref().map_or(&[], |parts| parts.as_slice()),
+            tokens: None,
+        };
+        traces.note(asked.headers, &told);
     }
     let answered = done?;
     if let Some(shadow) = shadow {

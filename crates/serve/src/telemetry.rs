@@ -39,6 +39,13 @@ struct ShadowLabels {
     same: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TokenLabels {
+    model: String,
+    version: String,
+    kind: &'static str,
+}
+
 type Histograms = Family<ModelLabels, Histogram, fn() -> Histogram>;
 
 /// All metrics of a server.
@@ -54,6 +61,8 @@ pub struct Telemetry {
     queue: Histograms,
     inference: Histograms,
     batch: Histograms,
+    first_token: Histograms,
+    tokens: Family<TokenLabels, Counter>,
 }
 
 /// Metrics of one model version.
@@ -64,6 +73,9 @@ pub struct ModelMetrics {
     queue: Histogram,
     inference: Histogram,
     batch: Histogram,
+    first_token: Histogram,
+    /// That came, that were known of another text, that were made.
+    tokens: [Counter; 3],
     /// Requests in the queue.
     pub waiting: Gauge,
     sums: Arc<Mutex<Sums>>,
@@ -114,6 +126,18 @@ impl ModelMetrics {
         self.add(|sums| (sums.requests, sums.queue) = (sums.requests + 1, sums.queue + seconds));
     }
 
+    /// The first piece of a request's texts came after so long.
+    pub fn begun(&self, seconds: f64) {
+        self.first_token.observe(seconds);
+    }
+
+    /// Texts are over: tokens of their prompts, those of them that were known before, and those that were made.
+    pub fn made(&self, tokens: [u64; 3]) {
+        for (counter, tokens) in self.tokens.iter().zip(tokens) {
+            counter.inc_by(tokens);
+        }
+    }
+
     /// A batch was run.
     pub fn ran(&self, rows: usize, seconds: f64) {
         self.inference.observe(seconds);
@@ -141,6 +165,8 @@ impl Telemetry {
             queue: Family::new_with_constructor(seconds),
             inference: Family::new_with_constructor(seconds),
             batch: Family::new_with_constructor(rows),
+            first_token: Family::new_with_constructor(seconds),
+            tokens: Family::default(),
         };
         this.registered()
     }
@@ -154,6 +180,7 @@ impl Telemetry {
             ("cupola_preparation_duration", "Time from the body to the examples", &self.preparation),
             ("cupola_queue_duration", "Time in the queue", &self.queue),
             ("cupola_inference_duration", "Time of one forward pass", &self.inference),
+            ("cupola_first_token_duration", "Time to the first piece of a text", &self.first_token),
         ] {
             registry.register_with_unit(name, help, Unit::Seconds, family.clone());
         }
@@ -163,6 +190,8 @@ impl Telemetry {
         registry.register(name, "Versions that did not load", self.reload_failures.clone());
         let name = "cupola_shadow_answers";
         registry.register(name, "Answers of a shadow, by whether they are the same", self.shadows.clone());
+        let name = "cupola_tokens";
+        registry.register(name, "Tokens of texts: of prompts, known before, made", self.tokens.clone());
         registry.register("cupola_batch_rows", "Rows in one forward pass", self.batch.clone());
         self
     }
@@ -170,12 +199,18 @@ impl Telemetry {
     /// The metrics of one model version.
     pub fn model(&self, model: &str, version: u64) -> ModelMetrics {
         let labels = ModelLabels { model: model.to_owned(), version: version.to_string() };
+        let tokens = ["prompt", "cached", "made"].map(|kind| {
+            let ModelLabels { model, version } = labels.clone();
+            self.tokens.get_or_create(&TokenLabels { model, version, kind }).clone()
+        });
         ModelMetrics {
             request: self.request.get_or_create(&labels).clone(),
             preparation: self.preparation.get_or_create(&labels).clone(),
             queue: self.queue.get_or_create(&labels).clone(),
             inference: self.inference.get_or_create(&labels).clone(),
             batch: self.batch.get_or_create(&labels).clone(),
+            first_token: self.first_token.get_or_create(&labels).clone(),
+            tokens,
             waiting: self.waiting.get_or_create(&labels).clone(),
             sums: Arc::default(),
         }

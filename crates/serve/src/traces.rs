@@ -1,5 +1,6 @@
 //! Traces of requests, sent to a collector by OTLP over gRPC (`OpenTelemetry` 1.x): a span for each request,
-//! and one each for its preparation, its time in the queue and its forward pass.
+//! and one each for its preparation, its time in the queue and its forward pass; of a request for texts, for the
+//! time to the first piece and for the rest.
 //!
 //! `traceparent` of a request (W3C Trace Context) is the parent. Which requests are traced, and under which
 //! name, say the standard's own variables: `OTEL_TRACES_SAMPLER`, `OTEL_SERVICE_NAME`.
@@ -32,15 +33,33 @@ pub(crate) struct Marks {
     pub ended: Instant,
 }
 
+impl Marks {
+    /// The parts of a request that began then.
+    pub fn parts(self, began: Instant) -> [Part; 3] {
+        [
+            ("prepare", began, self.prepared),
+            ("queue", self.prepared, self.started),
+            ("forward", self.started, self.ended),
+        ]
+    }
+}
+
+/// A part of a request, from when to when.
+pub(crate) type Part = (&'static str, Instant, Instant);
+
 /// What is told of a request.
 pub(crate) struct Told<'a> {
+    /// `predict`, or what the conventions for generative models call it.
+    pub operation: &'static str,
     pub name: &'a str,
     pub version: u64,
     pub request: &'a str,
     pub status: u16,
     pub began: Instant,
     /// Of one that was run.
-    pub marks: Option<Marks>,
+    pub parts: &'a [Part],
+    /// Tokens that came and tokens that were made.
+    pub tokens: Option<[u64; 2]>,
 }
 
 struct Headers<'a>(&'a HeaderMap);
@@ -81,13 +100,22 @@ impl Traces {
         let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
         let now = Instant::now();
         let clock = Clock { instant: now, time: SystemTime::now() };
-        let attributes = vec![
+        let mut attributes = vec![
             KeyValue::new("cupola.model", told.name.to_owned()),
             KeyValue::new("cupola.version", i64::try_from(told.version).unwrap_or(i64::MAX)),
             KeyValue::new("cupola.request_id", told.request.to_owned()),
             KeyValue::new("http.response.status_code", i64::from(told.status)),
         ];
-        let builder = self.tracer.span_builder(format!("predict {}", told.name));
+        if let Some(tokens) = told.tokens {
+            let [came, made] = tokens.map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+            attributes.extend([
+                KeyValue::new("gen_ai.operation.name", told.operation),
+                KeyValue::new("gen_ai.request.model", told.name.to_owned()),
+                KeyValue::new("gen_ai.usage.input_tokens", came),
+                KeyValue::new("gen_ai.usage.output_tokens", made),
+            ]);
+        }
+        let builder = self.tracer.span_builder(format!("{} {}", told.operation, told.name));
         let builder = builder
             .with_kind(SpanKind::Server)
             .with_start_time(clock.at(told.began))
@@ -96,13 +124,9 @@ impl Traces {
         if told.status >= 500 {
             span.set_status(Status::error(""));
         }
-        if let Some(marks) = told.marks.filter(|_| span.is_recording()) {
+        if span.is_recording() {
             let inner = parent.with_remote_span_context(span.span_context().clone());
-            for (name, from, to) in [
-                ("prepare", told.began, marks.prepared),
-                ("queue", marks.prepared, marks.started),
-                ("forward", marks.started, marks.ended),
-            ] {
+            for &(name, from, to) in told.parts {
                 let part = self.tracer.span_builder(name).with_start_time(clock.at(from));
                 self.tracer.build_with_context(part, &inner).end_with_timestamp(clock.at(to));
             }

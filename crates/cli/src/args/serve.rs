@@ -34,8 +34,8 @@ pub struct ServeArgs {
     /// Rows that one forward pass takes at most
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub batch_rows: u32,
-    /// Memory for keys and values of texts that are made and have been made, in MiB for each language model
-    /// [default: a quarter of the machine's]
+    /// Memory for keys and values of texts that are made and have been made, in MiB for each engine of a language
+    /// model [default: a quarter of the machine's, shared out]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub kv_mib: Option<u32>,
     /// Largest body in MiB

@@ -121,7 +121,7 @@ fn settings(args: &ServeArgs, spec: &Serve) -> Settings {
             queue: args.queue as usize,
             batch_rows: args.batch_rows as usize,
             replicas: args.replicas as usize,
-            kept_bytes: args.kv_mib.map_or_else(kept_bytes, |mib| (mib as usize) << 20),
+            kept_bytes: kept_bytes(args, spec),
         },
         body_bytes: (args.body_mib as usize) << 20,
         timeout: Duration::from_secs(u64::from(args.timeout)),
@@ -133,9 +133,13 @@ fn settings(args: &ServeArgs, spec: &Serve) -> Settings {
     }
 }
 
-/// A quarter of the memory.
-fn kept_bytes() -> usize {
-    usize::try_from(crate::memory::there() / 4).unwrap_or(usize::MAX)
+/// What is asked for, or a quarter of the memory, shared out among the engines.
+fn kept_bytes(args: &ServeArgs, spec: &Serve) -> usize {
+    if let Some(mib) = args.kv_mib {
+        return (mib as usize) << 20;
+    }
+    let quarter = usize::try_from(crate::memory::there() / 4).unwrap_or(usize::MAX);
+    quarter / (spec.models.len().max(1) * args.replicas as usize)
 }
 
 /// What the config says, then what the command line names.

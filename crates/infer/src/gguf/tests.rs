@@ -2,6 +2,7 @@
 
 use cupola_nn::HuggingFace;
 use proptest::prelude::*;
+use serde_json::Value as Json;
 
 use super::*;
 
@@ -46,6 +47,25 @@ fn positions_for_longer_texts_are_read() {
         (rope.original_max_position_embeddings, found.sizes.rope_theta),
         (Some(8_192), Some(500_000.0))
     );
+}
+
+/// Texts, and their tokens by `SentencePiece` itself.
+#[derive(serde::Deserialize)]
+struct Pieces {
+    texts: Vec<String>,
+    ids: Vec<Vec<u32>>,
+}
+
+#[test]
+fn texts_are_cut_as_sentencepiece_cuts_them() {
+    let case = include_str!("../golden/pieces.json");
+    let case: Pieces = serde_json::from_str(case).unwrap();
+    let found = Gguf::read(include_bytes!("../golden/pieces.gguf")).unwrap().tokenizer;
+    for (text, ids) in case.texts.iter().zip(&case.ids) {
+        let ids: Vec<u32> = ids.iter().map(|id| id + 1).collect();
+        assert_eq!(found.encode(text).unwrap(), ids, "{text:?}");
+        assert_eq!(&found.decode(&ids[1..]).unwrap(), text);
+    }
 }
 
 #[test]

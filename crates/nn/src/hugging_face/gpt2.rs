@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::{Architecture, Average};
 use crate::error::Error;
-use crate::hugging_face::{bounded, network, padded, taken};
+use crate::hugging_face::{bounded, ends, network, taken};
 use crate::state_dict::{Array, StateDict};
 
 /// Sizes of a GPT-2.
@@ -91,17 +91,8 @@ impl Gpt2 {
         let (length, width) = (length.min(self.n_positions), self.n_embd);
         let mut ours = StateDict::default();
         let mut take = |name: &str| taken(&mut weights, "transformer", name);
-        let tokens = padded(take("wte.weight")?, vocabulary, width)?;
-        let head = match take("lm_head.weight") {
-            Ok(head) => padded(head, vocabulary, width)?,
-            Err(_) => tokens.clone(),
-        };
-        ours.insert("tokens.weight".into(), tokens);
-        ours.insert("head.weight".into(), head);
-        ours.insert(
-            "head.bias".into(),
-            Array { shape: vec![vocabulary + 1], data: vec![0.0; vocabulary + 1] },
-        );
+        let (tokens, head) = (take("wte.weight")?, take("lm_head.weight").ok());
+        ends(&mut ours, tokens, head, [vocabulary, width])?;
         let mut position = take("wpe.weight")?.data;
         position.truncate(length * width);
         ours.insert("trunk.0.position".into(), Array { shape: vec![length, width], data: position });

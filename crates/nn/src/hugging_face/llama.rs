@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::{Architecture, Average};
 use crate::error::Error;
-use crate::hugging_face::{bounded, network, padded, taken};
+use crate::hugging_face::{bounded, ends, network, taken};
 use crate::state_dict::{Array, StateDict};
 
 /// Sizes of a Llama.
@@ -173,16 +173,9 @@ impl Llama {
         let width = self.hidden_size;
         let mut ours = StateDict::default();
         let mut take = |name: &str| taken(&mut weights, "model", name);
-        let tokens = padded(take("embed_tokens.weight")?, vocabulary, width)?;
-        // Left out where it is the embeddings'.
-        let head = match take("lm_head.weight") {
-            Ok(head) => padded(head, vocabulary, width)?,
-            Err(_) => tokens.clone(),
-        };
-        ours.insert("tokens.weight".into(), tokens);
-        ours.insert("head.weight".into(), head);
+        let (tokens, head) = (take("embed_tokens.weight")?, take("lm_head.weight").ok());
+        ends(&mut ours, tokens, head, [vocabulary, width])?;
         let zeros = |count| Array { shape: vec![count], data: vec![0.0; count] };
-        ours.insert("head.bias".into(), zeros(vocabulary + 1));
         let mut bias = false;
         for block in 0..self.num_hidden_layers {
             let theirs = format!("layers.{block}");

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use cupola_infer::{Finish, Piece, Scored};
 use futures::stream::{self, Stream};
@@ -14,7 +14,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::answer::Refusal;
 use crate::catalog::Model;
+use crate::state::Shared;
 use crate::texts::Told;
+use crate::traces;
 
 /// Which of the two shapes an answer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +40,43 @@ pub(super) struct Talk {
     pub deadline: Instant,
     pub pieces: UnboundedReceiver<Told>,
     pub made: Vec<Made>,
-    /// Keeps the version loaded until the texts are whole.
-    #[allow(dead_code, reason = "it is held, not read")]
-    pub held: Arc<Model>,
+    pub began: Instant,
+    /// When the first piece came.
+    pub first: Option<Instant>,
+    /// How it ended.
+    pub status: u16,
+    /// What tells of it.
+    pub app: Arc<Shared>,
+    pub headers: HeaderMap,
+    /// Kept loaded until the texts are whole.
+    pub version: Arc<Model>,
+}
+
+/// Of a client that has gone before its texts were whole.
+pub(super) const GONE: u16 = 499;
+
+impl Drop for Talk {
+    /// However it ends, it is noted.
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let metrics = &self.version.metrics;
+        metrics.answered((now - self.began).as_secs_f64());
+        let [came, cached, made] = self.tokens();
+        metrics.made([came, cached, made]);
+        let Some(traces) = &self.app.traces else { return };
+        let parts = self.first.map(|first| [("first token", self.began, first), ("tokens", first, now)]);
+        let told = traces::Told {
+            operation: if self.shape == Shape::Chat { "chat" } else { "text_completion" },
+            name: &self.name,
+            version: self.version.manifest.version,
+            request: &self.id,
+            status: self.status,
+            began: self.began,
+            parts: parts.as_ref().map_or(&[], |parts| parts.as_slice()),
+            tokens: Some([came, made]),
+        };
+        traces.note(&self.headers, &told);
+    }
 }
 
 /// One of the texts, as far as it is made.
@@ -63,6 +99,16 @@ pub(super) struct Made {
 impl Talk {
     /// Takes in the next piece, and says of which text it is.
     async fn next(&mut self) -> Result<usize, Refusal> {
+        let next = self.taken().await;
+        match &next {
+            Err(refusal) => self.status = refusal.status.as_u16(),
+            Ok(_) if self.is_whole() => self.status = 200,
+            Ok(_) => {}
+        }
+        next
+    }
+
+    async fn taken(&mut self) -> Result<usize, Refusal> {
         let late = || {
             let message = "the text was not whole in time; ask for fewer tokens or allow more time";
             Refusal::new(StatusCode::GATEWAY_TIMEOUT, "deadline", message)
@@ -75,6 +121,10 @@ impl Talk {
             tracing::error!(%error, "a text was not made");
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "inference_failed", error.to_string())
         })?;
+        if self.first.is_none() {
+            self.first = Some(Instant::now());
+            self.version.metrics.begun(self.began.elapsed().as_secs_f64());
+        }
         let made = &mut self.made[index];
         made.text.push_str(&text);
         made.scored.extend(scored);
@@ -87,10 +137,15 @@ impl Talk {
         self.made.iter().all(|made| made.finish.is_some())
     }
 
-    fn usage(&self) -> Value {
-        let prompt = self.prompt_tokens as u64;
-        let made: u64 = self.made.iter().map(|made| made.tokens).sum();
+    /// Tokens of prompts, those of them that were known before, and those that were made.
+    fn tokens(&self) -> [u64; 3] {
+        let made = self.made.iter().map(|made| made.tokens).sum();
         let cached: usize = self.made.iter().map(|made| made.cached).sum();
+        [self.prompt_tokens as u64, cached as u64, made]
+    }
+
+    fn usage(&self) -> Value {
+        let [prompt, cached, made] = self.tokens();
         json!({
             "prompt_tokens": prompt,
             "completion_tokens": made,

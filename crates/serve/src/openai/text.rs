@@ -1,5 +1,6 @@
 //! Texts that go on: completions, and chats whose messages are written one after another.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use cupola_infer::{Error, Generation};
 
 use super::body::Body;
-use super::talk::{Made, Shape, Talk};
+use super::talk::{GONE, Made, Shape, Talk};
 use super::{App, allowed, bad, read};
 use crate::answer::Refusal;
 use crate::ask::draining;
@@ -74,6 +75,7 @@ fn begin(
     body: Result<Bytes, BytesRejection>,
     shape: Shape,
 ) -> Result<(Talk, bool), Refusal> {
+    let began = Instant::now();
     if app.draining.load(Ordering::Acquire) {
         return Err(draining());
     }
@@ -90,7 +92,7 @@ fn begin(
     })?;
     let made = vec![Made::default(); generations.len()];
     let prompt_tokens = generations.iter().map(|text| text.prompt_tokens).sum();
-    let deadline = Instant::now() + timeout;
+    let deadline = began + timeout;
     let Some(pieces) = picked.model.batcher.submit_texts(generations, deadline) else {
         let message = "too many requests wait already; try again in a second";
         return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", message));
@@ -106,7 +108,12 @@ fn begin(
         deadline,
         pieces,
         made,
-        held: picked.model,
+        began,
+        first: None,
+        status: GONE,
+        app: Arc::clone(app),
+        headers: headers.clone(),
+        version: picked.model,
     };
     Ok((talk, body.stream))
 }
