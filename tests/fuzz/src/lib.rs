@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use cupola_infer::{EngineChoice, Predictor};
 use cupola_nn::{Choice, Classes, HuggingFace, Pooling, StateDict};
-use cupola_registry::{Aliases, Home};
+use cupola_registry::Home;
 use cupola_serve::{Server, Settings};
 use cupola_spec::{Activation, ServedModel, Take};
 use tokio::runtime::Runtime;
@@ -92,10 +92,7 @@ impl App {
         let load = move |package: &_| Predictor::load(package, EngineChoice::Candle, &device);
         let server = Server::new(home.clone(), Arc::new(load), Settings::default());
         for model in home.model_names().expect("models") {
-            let aliases = Aliases::read(&home, &model).expect("aliases");
-            let alias = aliases.keys().next().expect("an alias");
-            let serve = format!("{model}@{alias}");
-            let spec = ServedModel { serve, canary: None, shadow: None };
+            let spec = ServedModel { serve: model, canary: None, shadow: None };
             server.catalog().load(&spec).expect("a model");
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
