@@ -100,39 +100,41 @@ fn a_decoder_goes_on_and_chats_as_its_files_say() {
 fn a_text_goes_on_from_one_of_the_same_caller_that_began_alike() {
     let place = Place::new();
     let (config, weights) = golden!("llama");
-    let case = folder(&place, config, weights, &json!({}));
+    folder(&place, config, weights, &json!({ "max_position_embeddings": 1_024 }));
     place.json(&["models", "import", "--from", "hf", "model", "--name", "other"]);
     let keys = ["one", "two"].map(|name| {
         let added = place.json(&["keys", "add", "--name", name, "--scope", "predict"]);
         format!("Bearer {}", added["key"].as_str().unwrap())
     });
-    let whole = words(&case["texts"][5]);
-    let long: Vec<&str> = whole.split(' ').collect();
-    // The text, and how many of the prompt's tokens were known.
+    let long: Vec<String> = (0..700).map(|place| format!("w{}", place * place * 7 % 34 + 3)).collect();
+    // The text with the probabilities of its tokens, and how many of the prompt's tokens were known.
     let ask = |server: &Server, key: usize, prompt: &str| {
-        let body = json!({ "model": "other", "prompt": prompt, "max_tokens": 4, "temperature": 0 });
+        let body =
+            json!({ "model": "other", "prompt": prompt, "max_tokens": 4, "temperature": 0, "logprobs": 1 });
         let answer =
             server.post("/v1/completions", body.to_string(), &[("authorization", &keys[key])]).json();
         let known = answer["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();
-        (answer["choices"][0]["text"].as_str().unwrap().to_owned(), known)
+        let choice = &answer["choices"][0];
+        (choice["text"].as_str().unwrap().to_owned(), choice["logprobs"]["token_logprobs"].to_string(), known)
     };
-    let server = place.serve(&["--model", "other", "--engine", "candle"]);
-    let (first, known) = ask(&server, 0, &long[..20].join(" "));
-    assert_eq!(known, 0);
-    // Twenty of the prompt, and of the four that were made those that went through.
-    let next = format!("{}{first} {}", long[..20].join(" "), long[25..30].join(" "));
-    let (second, known) = ask(&server, 0, &next);
-    assert_eq!(known, 23);
-    // Another way on from the same beginning, and the same once more.
-    let other = format!("{} {}", long[..18].join(" "), long[30..].join(" "));
-    let (third, known) = ask(&server, 0, &other);
-    assert_eq!(known, 18);
-    assert_eq!(ask(&server, 0, &next), (second.clone(), 28));
-    // Nobody learns by it how others begin.
-    assert_eq!(ask(&server, 1, &next), (second.clone(), 0));
-    let alone = place.serve(&["--model", "other", "--engine", "candle"]);
-    assert_eq!(ask(&alone, 0, &other), (third, 0));
-    assert_eq!(ask(&alone, 1, &next), (second, 0));
+    for engine in ["candle", "int8"] {
+        let server = place.serve(&["--model", "other", "--engine", engine]);
+        let (first, _, known) = ask(&server, 0, &long[..300].join(" "));
+        assert_eq!(known, 0);
+        // Two parts of 128 tokens are whole.
+        let next = format!("{}{first} {}", long[..300].join(" "), long[400..500].join(" "));
+        let second = ask(&server, 0, &next);
+        assert_eq!(second.2, 256);
+        // Another way on from the same beginning, and the one before once more.
+        let other = format!("{} {}", long[..200].join(" "), long[600..].join(" "));
+        let third = ask(&server, 0, &other);
+        assert_eq!(third.2, 128);
+        assert_eq!(ask(&server, 0, &next), (second.0.clone(), second.1.clone(), 384));
+        // Nobody learns by it how others begin, and to the last bit no answer depends on it.
+        assert_eq!(ask(&server, 1, &next), (second.0, second.1, 0));
+        let alone = place.serve(&["--model", "other", "--engine", engine]);
+        assert_eq!(ask(&alone, 0, &other), (third.0, third.1, 0));
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::scores::{self, Steering};
 use crate::sealed::Sealed;
 
 /// Tokens of a prompt that are taken in at once: those who wait for one token each wait no longer.
-const PART: usize = 256;
+pub(crate) const PART: usize = 128;
 
 /// What is wanted of a text that goes on.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -82,6 +82,8 @@ pub struct Generation {
     kept: Kept,
     /// Tokens that another text had begun with.
     cached: usize,
+    /// Tokens that have gone through in whole parts, from the first on.
+    whole: usize,
     /// Tokens that end it.
     ends: Vec<u32>,
     /// Text that may be the beginning of one that stops it.
@@ -116,6 +118,7 @@ impl Sealed {
             wanted,
             kept: Kept::default(),
             cached: 0,
+            whole: 0,
             ends: ends.clone(),
             held: String::new(),
             prompt_tokens,
@@ -157,10 +160,9 @@ impl Generation {
             .collect()
     }
 
-    /// Takes keys and values of the first of these from another text.
+    /// Takes keys and values of its first parts from another text.
     pub(crate) fn begin_with(&mut self, kept: KeptText) {
-        // The last token goes through again: its logits are not kept.
-        self.cached = kept.tokens().min(self.prompt_tokens - 1);
+        (self.cached, self.whole) = (kept.tokens(), kept.tokens());
         self.kept.put_candle(kept);
     }
 
@@ -169,9 +171,10 @@ impl Generation {
         &self.wanted.owner
     }
 
-    /// Keys and values that others may take.
+    /// Keys and values that others may take: those of whole parts.
     pub(crate) fn leaves(&mut self) -> Option<KeptText> {
-        self.kept.take_candle()
+        let kept = self.kept.take_candle().filter(|kept| self.whole > 0 && kept.tokens() >= self.whole)?;
+        Some(if kept.tokens() == self.whole { kept } else { kept.beginning(self.whole) })
     }
 
     /// Goes on with each of these texts by a token, all in one pass. There is no piece of a text whose
@@ -195,10 +198,13 @@ impl Generation {
     fn window(&mut self, most: usize) -> Vec<i32> {
         if self.spoken.tokens.len() - self.first > self.length {
             self.first = self.spoken.tokens.len() - self.length.div_ceil(2);
-            self.kept = Kept::default();
+            (self.kept, self.whole) = (Kept::default(), 0);
         }
-        let mut text = self.seen();
-        text.truncate(self.kept.tokens().saturating_add(most));
+        let (mut text, kept) = (self.seen(), self.kept.tokens());
+        text.truncate(kept.saturating_add(most));
+        if kept == self.whole && text.len() - kept == PART {
+            self.whole = text.len();
+        }
         text
     }
 

@@ -1,14 +1,14 @@
 //! Keys and values of texts that have been made, for texts that begin as they do: the next message of a chat
 //! comes with all those before it, and many chats begin with the same instructions (Zheng et al. 2024,
 //! `SGLang`, section 3; a list here, for an engine has few texts).
+//!
+//! Only whole parts of texts are shared, as they are taken in at once: in 8 bits a sum in another order rounds
+//! otherwise further on, and an answer would depend on what others had asked before.
 
 use std::collections::VecDeque;
 
 use crate::candle::KeptText;
-use crate::generate::Generation;
-
-/// Tokens in common that are worth a copy.
-const LEAST: usize = 16;
+use crate::generate::{Generation, PART};
 
 /// Texts that have been made, the last used ones at the end.
 #[derive(Debug, Default)]
@@ -25,9 +25,11 @@ impl Shelf {
     /// Gives a text that is to be made what it has in common with one of these.
     pub fn lend(&mut self, text: &mut Generation) {
         let tokens = text.seen();
+        // The last token goes through again in any case: its logits are not kept.
+        let most = tokens.len().saturating_sub(1);
         let own = self.0.iter().enumerate().filter(|(_, left)| left.owner == text.owner());
-        let common = own.map(|(at, left)| (left.text.common(&tokens), at));
-        let Some((common, at)) = common.filter(|(common, _)| *common >= LEAST).max() else { return };
+        let common = own.map(|(at, left)| (left.text.common(&tokens).min(most) / PART * PART, at));
+        let Some((common, at)) = common.max().filter(|(common, _)| *common > 0) else { return };
         let Some(left) = self.0.remove(at) else { return };
         // One that goes on comes back longer.
         if common == left.text.tokens() {
@@ -38,9 +40,9 @@ impl Shelf {
         }
     }
 
-    /// Takes in what a text leaves, if that is of use to others.
+    /// Takes in what a text leaves.
     pub fn put(&mut self, mut text: Generation) {
-        if let Some(kept) = text.leaves().filter(|kept| kept.tokens() >= LEAST) {
+        if let Some(kept) = text.leaves() {
             self.0.push_back(Left { owner: text.owner().to_owned(), text: kept });
         }
     }
