@@ -96,13 +96,16 @@ impl Keys<'_> {
             .ok_or_else(|| format!("`{key}` is no count; take another file"))
     }
 
+    /// A number that the architecture has, if it is told.
+    fn float(&self, key: &str) -> Option<f64> {
+        self.get(&self.own(key)).ok().and_then(|value| value.to_f32().ok()).map(f64::from)
+    }
+
     fn own(&self, key: &str) -> String {
         format!("{}.{key}", self.architecture)
     }
 
     fn sizes(&self, file: &mut Cursor<&[u8]>) -> Result<Llama, String> {
-        let float =
-            |key: &str| self.get(&self.own(key)).ok().and_then(|value| value.to_f32().ok()).map(f64::from);
         let embeddings = self.content.tensor_infos.get("token_embd.weight");
         let embeddings = embeddings.ok_or("the file has no token_embd.weight; take another one")?;
         Ok(Llama {
@@ -114,9 +117,9 @@ impl Keys<'_> {
             max_position_embeddings: self.count(&self.own("context_length"))?,
             vocab_size: embeddings.shape.dims().first().copied().unwrap_or_default(),
             hidden_act: Activation::Silu,
-            rms_norm_eps: float("attention.layer_norm_rms_epsilon").unwrap_or(1e-5),
+            rms_norm_eps: self.float("attention.layer_norm_rms_epsilon").unwrap_or(1e-5),
             head_dim: self.count(&self.own("attention.key_length")).ok(),
-            rope_theta: float("rope.freq_base"),
+            rope_theta: self.float("rope.freq_base"),
             rope_scaling: self.stretched(file)?,
             rope_parameters: None,
             sliding_window: None,
@@ -127,9 +130,9 @@ impl Keys<'_> {
 
     /// Rotary positions for longer texts: told in words, or as what each frequency is divided by.
     fn stretched(&self, file: &mut Cursor<&[u8]>) -> Result<Option<Rope>, String> {
-        let told = |key: &str| self.get(&self.own(&format!("rope.scaling.{key}"))).ok();
-        let kind = told("type").and_then(text).filter(|kind| *kind != "none");
-        let factor = told("factor").and_then(|value| value.to_f32().ok()).map(f64::from);
+        let kind =
+            self.get(&self.own("rope.scaling.type")).ok().and_then(text).filter(|kind| *kind != "none");
+        let factor = self.float("rope.scaling.factor");
         if !self.content.tensor_infos.contains_key(FREQUENCIES) {
             return Ok(kind.map(|kind| Rope { rope_type: Some(kind.to_owned()), factor, ..Rope::default() }));
         }
@@ -137,8 +140,8 @@ impl Keys<'_> {
             self.array(file, FREQUENCIES).map_err(|error| format!("`{FREQUENCIES}`: {error}"))?.data;
         let factor = divided.iter().copied().map(f64::from).fold(1.0, f64::max);
         let scaling = RopeScaling::Llama3 { factor, low: 1.0, high: 4.0, length: TRAINED };
-        let base = self.get(&self.own("rope.freq_base")).ok().and_then(|value| value.to_f32().ok());
-        let plain = RopeBase { base: base.map_or(ROPE_BASE, f64::from), scaling: None };
+        let base = self.float("rope.freq_base").unwrap_or(ROPE_BASE);
+        let plain = RopeBase { base, scaling: None };
         let plain = plain.frequencies(2 * divided.len());
         let same = |(plain, found): (&f64, &f32)| {
             (plain / scaling.scaled(*plain) / f64::from(*found) - 1.0).abs() < 1e-3
