@@ -17,6 +17,7 @@ use crate::error::Error;
 pub(crate) use decode::KeptText;
 use kernel::Linear;
 pub(crate) use kernel::Precision;
+pub use kernel::Vectors;
 use op::{Flow, Op, run};
 
 /// Weights times values that go in, from which on a forward pass is worth more than one thread.

@@ -21,6 +21,7 @@ mod tensors;
 mod trees;
 
 pub use bulk::{Bulk, BulkError};
+pub use candle::Vectors;
 pub use chat::{Message, Prompt};
 pub use engine::{Engine, EngineChoice, EngineReport, Kept, Turn};
 pub use error::Error;

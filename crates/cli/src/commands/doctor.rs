@@ -14,7 +14,9 @@ pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
     let gpu = device::probe();
     ui.line(format!("version   {}", env!("CARGO_PKG_VERSION")));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    ui.line(format!("cpu       flex, {threads} threads"));
+    let vectors = cupola_infer::Vectors::of_this_processor();
+    let (bits, int8) = (vectors.float_bits, vectors.int8);
+    ui.line(format!("cpu       flex, {threads} threads; served by vectors of {bits} bits, int8 by {int8}"));
     match &gpu {
         Ok(name) => ui.line(format!("gpu       vulkan: {name}")),
         Err(why) => ui.line(format!("gpu       none ({why})")),
@@ -48,6 +50,8 @@ pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
     ui.result(&json!({
         "version": env!("CARGO_PKG_VERSION"),
         "threads": threads,
+        "vector_bits": bits,
+        "int8_by": int8,
         "gpu": gpu.as_ref().ok(),
         "no_gpu_because": gpu.as_ref().err(),
         "home": home.root(),

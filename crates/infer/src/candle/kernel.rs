@@ -14,6 +14,7 @@ mod matrix;
 mod packed;
 mod rows;
 mod tile;
+mod vectors;
 
 use candle_core::{Device, Error as CandleError, Storage, Tensor};
 
@@ -21,6 +22,7 @@ pub use attend::{Heads, Onward, Past};
 pub use conv::Conv;
 pub use matrix::{Linear, Precision};
 pub use rows::{activate, layer_norm, rms_norm, softmax};
+pub use vectors::Vectors;
 
 /// A function of the values of a tensor as an operation on tensors; the last axis becomes `width` long.
 pub fn mapped(x: &Tensor, width: usize, f: impl FnOnce(&[f32]) -> Vec<f32>) -> Result<Tensor, CandleError> {

@@ -131,23 +131,33 @@ impl WithSimd for Job<'_> {
                 }
             };
         }
-        // Half the registers, of half the width: block by block.
+        // Half the registers, of half the width: block by block, but for so few rows that each would wait for its
+        // last sum.
         macro_rules! each {
-            ($vectors:literal, $($rows:literal)*) => {
-                for block in 0..self.shape[1] {
+            ($vectors:literal, $($rows:literal by $blocks:literal),*) => {{
+                let mut block = 0;
+                match self.shape[0] {
+                    $($rows => while self.shape[1] - block >= $blocks {
+                        self.sums::<S, $rows, $blocks, $vectors>(simd, block);
+                        block += $blocks;
+                    })*
+                    _ => {}
+                }
+                for block in block..self.shape[1] {
                     match self.shape[0] {
-                        $($rows => self.sums::<S, $rows, 1, $vectors>(simd, block),)*
-                        _ => {}
+                        1 => self.sums::<S, 1, 1, $vectors>(simd, block),
+                        2 => self.sums::<S, 2, 1, $vectors>(simd, block),
+                        _ => self.sums::<S, 3, 1, $vectors>(simd, block),
                     }
                 }
-            };
+            }};
         }
         match S::F32_LANES {
             16 => of!([1, 1] [2, 1] [3, 1] [4, 1] [5, 1] [6, 1] [1, 2] [2, 2] [3, 2] [4, 2] [5, 2] [6, 2]
                 [1, 3] [2, 3] [3, 3] [4, 3] [5, 3] [6, 3] [1, 4] [2, 4] [3, 4] [4, 4] [5, 4] [6, 4]),
-            8 => each!(2, 1 2 3 4 5 6),
-            4 => each!(4, 1 2 3 4 5 6),
-            _ => each!(16, 1 2 3 4 5 6),
+            8 => each!(2, 1 by 4, 2 by 2, 3 by 2, 4 by 1, 5 by 1, 6 by 1),
+            4 => each!(4, 1 by 2, 2 by 1, 3 by 1, 4 by 1, 5 by 1, 6 by 1),
+            _ => each!(16, 1 by 1, 2 by 1, 3 by 1, 4 by 1, 5 by 1, 6 by 1),
         }
     }
 }

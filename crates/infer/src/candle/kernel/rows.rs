@@ -6,7 +6,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 /// Values that are worth a thread.
-const PIECE: usize = 16 << 10;
+pub const PIECE: usize = 16 << 10;
 
 /// Adding it rounds a number of less than 2^22 to a whole one, whose bits come out at the low end.
 pub const ROUND: f32 = 12_582_912.0;
@@ -158,6 +158,17 @@ pub fn most(row: &[f32], start: f32, f: impl Fn(f32) -> f32) -> f32 {
     }
     lanes.iter_mut().zip(rest).for_each(|(lane, x)| larger(lane, f(*x)));
     lanes.into_iter().fold(start, f32::max)
+}
+
+/// The largest absolute value.
+#[inline(always)]
+pub fn largest(row: &[f32]) -> f32 {
+    most(
+        row,
+        0.0,
+        #[inline(always)]
+        |x| x.abs(),
+    )
 }
 
 /// By Cody and Waite's reduction and a polynomial of degree 6 (Cephes, `expf`): within 1e-7 of its value. What is

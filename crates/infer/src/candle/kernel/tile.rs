@@ -68,10 +68,13 @@ pub fn product(of: &impl Product, out: &mut [f32]) {
 /// block, and has rows of `width`.
 pub fn part(of: &impl Product, rows: Range<usize>, blocks: Range<usize>, out: &mut [f32], width: usize) {
     let mut tile = Tile::default();
+    // About as many rows in each tile: one of a few costs more for each of them.
+    let tiles = rows.len().div_ceil(HIGH).max(1);
+    let high = rows.len().div_ceil(tiles).max(1);
     for block in blocks.clone().step_by(WIDE) {
         let to = (block + WIDE).min(blocks.end);
-        for row in rows.clone().step_by(HIGH) {
-            let end = (row + HIGH).min(rows.end);
+        for row in rows.clone().step_by(high) {
+            let end = (row + high).min(rows.end);
             of.tile(row..end, block..to, &mut tile);
             for (row, tile) in (row..end).zip(&tile) {
                 let out = &mut out[(row - rows.start) * width..][..width];
