@@ -8,9 +8,9 @@ use std::io::Cursor;
 
 use candle_core::Device;
 use candle_core::quantized::gguf_file::{Content, Value};
-use cupola_nn::{Array, Llama, Rope, StateDict};
+use cupola_nn::{Array, Llama, RopeParameters, StateDict};
 use cupola_prep::{Chat, FittedTokenizer};
-use cupola_spec::{Activation, ROPE_BASE, Rope as RopeBase, RopeScaling};
+use cupola_spec::{Activation, ROPE_BASE, Rope, RopeScaling};
 
 /// A decoder out of a file.
 pub struct Gguf {
@@ -129,19 +129,23 @@ impl Keys<'_> {
     }
 
     /// Rotary positions for longer texts: told in words, or as what each frequency is divided by.
-    fn stretched(&self, file: &mut Cursor<&[u8]>) -> Result<Option<Rope>, String> {
+    fn stretched(&self, file: &mut Cursor<&[u8]>) -> Result<Option<RopeParameters>, String> {
         let kind =
             self.get(&self.own("rope.scaling.type")).ok().and_then(text).filter(|kind| *kind != "none");
         let factor = self.float("rope.scaling.factor");
         if !self.content.tensor_infos.contains_key(FREQUENCIES) {
-            return Ok(kind.map(|kind| Rope { rope_type: Some(kind.to_owned()), factor, ..Rope::default() }));
+            return Ok(kind.map(|kind| RopeParameters {
+                rope_type: Some(kind.to_owned()),
+                factor,
+                ..RopeParameters::default()
+            }));
         }
         let divided =
             self.array(file, FREQUENCIES).map_err(|error| format!("`{FREQUENCIES}`: {error}"))?.data;
         let factor = divided.iter().copied().map(f64::from).fold(1.0, f64::max);
         let scaling = RopeScaling::Llama3 { factor, low: 1.0, high: 4.0, length: TRAINED };
         let base = self.float("rope.freq_base").unwrap_or(ROPE_BASE);
-        let plain = RopeBase { base, scaling: None };
+        let plain = Rope { base, scaling: None };
         let plain = plain.frequencies(2 * divided.len());
         let same = |(plain, found): (&f64, &f32)| {
             (plain / scaling.scaled(*plain) / f64::from(*found) - 1.0).abs() < 1e-3
@@ -151,13 +155,13 @@ impl Keys<'_> {
                 "`{FREQUENCIES}` is not what Llama 3 divides frequencies by; import the model's folder by `--from hf`"
             ));
         }
-        Ok(Some(Rope {
+        Ok(Some(RopeParameters {
             rope_type: Some("llama3".to_owned()),
             factor: Some(factor),
             low_freq_factor: Some(1.0),
             high_freq_factor: Some(4.0),
             original_max_position_embeddings: Some(TRAINED),
-            ..Rope::default()
+            ..RopeParameters::default()
         }))
     }
 

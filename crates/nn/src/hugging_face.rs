@@ -15,8 +15,8 @@ use crate::state_dict::{Array, StateDict};
 
 pub use self::bert::{Bert, Classes, Pooling};
 pub use self::gpt2::Gpt2;
-pub use self::llama::{Llama, Rope};
-pub use self::relatives::{DistilBert, roberta};
+pub use self::llama::{Llama, RopeParameters};
+pub use self::relatives::DistilBert;
 
 /// `config.json` of a model, as far as it tells the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,36 @@ pub enum HuggingFace {
     Mistral(Llama),
     /// The same, with biases on queries, keys and values (Yang et al. 2024).
     Qwen2(Llama),
+}
+
+/// What a model is, with its weights under that one's names.
+#[derive(Debug)]
+pub enum Known {
+    /// A BERT, and the function that stands before its classes.
+    Encoder(Bert, Activation, StateDict),
+    /// One that goes on with a text.
+    Decoder(Decoder, StateDict),
+}
+
+impl HuggingFace {
+    /// One of the networks that all of them are.
+    pub fn known(self, weights: StateDict) -> Known {
+        match self {
+            Self::Bert(sizes) => Known::Encoder(sizes, Activation::Tanh, weights),
+            Self::Roberta(sizes) => {
+                let (sizes, weights) = relatives::roberta(sizes, weights);
+                Known::Encoder(sizes, Activation::Tanh, weights)
+            }
+            Self::DistilBert(sizes) => {
+                let (sizes, weights) = sizes.bert(weights);
+                Known::Encoder(sizes, Activation::Relu, weights)
+            }
+            Self::Gpt2(sizes) => Known::Decoder(Decoder::Gpt2(sizes), weights),
+            Self::Llama(sizes) | Self::Mistral(sizes) | Self::Qwen2(sizes) => {
+                Known::Decoder(Decoder::Llama(sizes), weights)
+            }
+        }
+    }
 }
 
 /// A decoder of either kind.

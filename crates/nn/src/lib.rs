@@ -40,7 +40,7 @@ pub use cache::Cache;
 pub use device::{Choice, Opened, nth, open, probe_vulkan, quietly};
 pub use error::Error;
 pub use hugging_face::{
-    Bert, Classes, Decoder, DistilBert, Gpt2, HuggingFace, Llama, Pooling, Rope, roberta,
+    Bert, Classes, Decoder, DistilBert, Gpt2, HuggingFace, Known, Llama, Pooling, RopeParameters,
 };
 pub use input::{Flow, Input};
 pub use lora::merged;

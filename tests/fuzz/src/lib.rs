@@ -7,10 +7,10 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use cupola_infer::{EngineChoice, Predictor};
-use cupola_nn::{Choice, Classes, HuggingFace, Pooling, StateDict};
+use cupola_nn::{Choice, Classes, HuggingFace, Known, Pooling, StateDict};
 use cupola_registry::Home;
 use cupola_serve::{Server, Settings};
-use cupola_spec::{Activation, ServedModel, Take};
+use cupola_spec::{ServedModel, Take};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
@@ -42,28 +42,15 @@ pub fn write(path: &Path, bytes: &[u8]) {
 pub fn import(model: HuggingFace, weights: StateDict) {
     let length = 16;
     let pooling = Pooling { take: Take::Mean, normalize: true };
-    let classes = |function| Classes { count: 3, function };
-    let (sizes, weights, function) = match model {
-        HuggingFace::Llama(sizes) | HuggingFace::Mistral(sizes) | HuggingFace::Qwen2(sizes) => {
-            let _ = sizes.import(weights, length, sizes.vocab_size);
-            return;
+    match model.known(weights) {
+        Known::Decoder(sizes, weights) => {
+            let _ = sizes.import(weights, length, sizes.vocabulary());
         }
-        HuggingFace::Gpt2(sizes) => {
-            let _ = sizes.import(weights, length, sizes.vocab_size);
-            return;
+        Known::Encoder(sizes, function, weights) => {
+            let _ = sizes.import(weights.clone(), length, pooling);
+            let _ = sizes.import_classes(weights, length, Classes { count: 3, function });
         }
-        HuggingFace::Bert(sizes) => (sizes, weights, Activation::Tanh),
-        HuggingFace::Roberta(sizes) => {
-            let (sizes, weights) = cupola_nn::roberta(sizes, weights);
-            (sizes, weights, Activation::Tanh)
-        }
-        HuggingFace::DistilBert(sizes) => {
-            let (sizes, weights) = sizes.bert(weights);
-            (sizes, weights, Activation::Relu)
-        }
-    };
-    let _ = sizes.import(weights.clone(), length, pooling);
-    let _ = sizes.import_classes(weights, length, classes(function));
+    }
 }
 
 /// What the last panic said, in whichever thread it was.

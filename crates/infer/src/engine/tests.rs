@@ -1,7 +1,6 @@
 //! Both engines on the same weights, against `PyTorch`'s logits.
 
-use cupola_nn::{Bert, Choice, Classes, HuggingFace, open, roberta};
-use cupola_spec::Activation;
+use cupola_nn::{Choice, Classes, HuggingFace, Known, open};
 use serde_json::Value;
 
 use super::*;
@@ -181,17 +180,11 @@ impl Foreign {
         let config: HuggingFace = serde_json::from_value(value["config"].take()).unwrap();
         let weights = StateDict::from_any_floats(bytes).unwrap();
         let logits: Vec<Vec<f32>> = serde_json::from_value(value["logits"].take()).unwrap();
-        let classes = |(bert, weights): (Bert, StateDict), function| {
-            bert.import_classes(weights, 48, Classes { count: logits[0].len(), function }).unwrap()
-        };
-        let (architecture, weights) = match config {
-            HuggingFace::Llama(sizes) | HuggingFace::Mistral(sizes) | HuggingFace::Qwen2(sizes) => {
-                sizes.import(weights, 48, 37).unwrap()
+        let (architecture, weights) = match config.known(weights) {
+            Known::Decoder(sizes, weights) => sizes.import(weights, 48, 37).unwrap(),
+            Known::Encoder(sizes, function, weights) => {
+                sizes.import_classes(weights, 48, Classes { count: logits[0].len(), function }).unwrap()
             }
-            HuggingFace::Gpt2(sizes) => sizes.import(weights, 48, 37).unwrap(),
-            HuggingFace::Bert(sizes) => classes((sizes, weights), Activation::Tanh),
-            HuggingFace::Roberta(sizes) => classes(roberta(sizes, weights), Activation::Tanh),
-            HuggingFace::DistilBert(sizes) => classes(sizes.bert(weights), Activation::Relu),
         };
         let texts: Vec<Vec<i32>> = serde_json::from_value(value["texts"].take()).unwrap();
         // Token `i` of theirs is `i + 1` here.

@@ -31,10 +31,10 @@ pub struct Llama {
     pub rope_theta: Option<f64>,
     /// Positions that are stretched for longer texts.
     #[serde(default)]
-    pub rope_scaling: Option<Rope>,
+    pub rope_scaling: Option<RopeParameters>,
     /// As newer files have both.
     #[serde(default)]
-    pub rope_parameters: Option<Rope>,
+    pub rope_parameters: Option<RopeParameters>,
     #[serde(default)]
     pub sliding_window: Option<usize>,
     #[serde(default)]
@@ -47,7 +47,7 @@ pub struct Llama {
 /// Rotary positions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Rope {
+pub struct RopeParameters {
     #[serde(default, alias = "type")]
     pub rope_type: Option<String>,
     #[serde(default)]
@@ -62,7 +62,7 @@ pub struct Rope {
     pub original_max_position_embeddings: Option<usize>,
 }
 
-impl Rope {
+impl RopeParameters {
     /// How it makes frequencies lower; `None` where it does so in a way that the layers do not have.
     fn scaling(&self) -> Option<RopeScaling> {
         let scaling = match self.rope_type.as_deref()? {
@@ -92,13 +92,13 @@ const BLOCK: [[&str; 2]; 7] = [
 
 impl Llama {
     /// Rotary positions for longer texts.
-    fn stretched(&self) -> Option<&Rope> {
+    fn stretched(&self) -> Option<&RopeParameters> {
         let mut both = [&self.rope_scaling, &self.rope_parameters].into_iter().flatten();
         both.find(|rope| rope.rope_type.as_deref().is_some_and(|kind| kind != "default"))
     }
 
     fn scaling(&self) -> Option<RopeScaling> {
-        self.stretched().and_then(Rope::scaling)
+        self.stretched().and_then(RopeParameters::scaling)
     }
 
     /// What it needs for texts of `length` tokens that the layers do not have, in words.

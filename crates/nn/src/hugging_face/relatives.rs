@@ -42,7 +42,7 @@ const DISTIL: [[&str; 2]; 9] = [
 
 impl DistilBert {
     /// The BERT that it is, and its weights under BERT's names.
-    pub fn bert(&self, weights: StateDict) -> (Bert, StateDict) {
+    pub(super) fn bert(&self, weights: StateDict) -> (Bert, StateDict) {
         let weights = weights.renamed(|name| {
             let name =
                 name.strip_prefix("distilbert.").unwrap_or(name).replace("pre_classifier.", "pooler.dense.");
@@ -66,7 +66,7 @@ impl DistilBert {
 }
 
 /// The BERT that a `RoBERTa` (Liu et al. 2019) is, and its weights under BERT's names.
-pub fn roberta(sizes: Bert, weights: StateDict) -> (Bert, StateDict) {
+pub(super) fn roberta(sizes: Bert, weights: StateDict) -> (Bert, StateDict) {
     let mut weights = weights.renamed(|name| {
         let name = name.strip_prefix("roberta.").unwrap_or(name);
         name.replace("classifier.dense.", "pooler.dense.").replace("classifier.out_proj.", "classifier.")

@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
-use cupola_nn::{Architecture, Bert, Decoder, HuggingFace, StateDict, roberta};
+use cupola_nn::{Architecture, HuggingFace, Known, StateDict};
 use cupola_prep::{FittedTokenizer, Plan, Signature};
 use cupola_registry::{Home, Index, Lineage, Sealed, publish, sha256_hex};
-use cupola_spec::Activation;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Map;
@@ -44,19 +43,17 @@ pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
     let path = args.path.as_path();
     let imported = match args.from {
         ImportFormat::Gguf => decoder::read_gguf(path, args)?,
-        ImportFormat::Hf => match read(path, "config.json")?.ok_or_else(|| missing(path, "config.json"))? {
-            HuggingFace::Bert(sizes) => encoder(path, args, Activation::Tanh, |weights| (sizes, weights))?,
-            HuggingFace::Roberta(sizes) => {
-                encoder(path, args, Activation::Tanh, |weights| roberta(sizes, weights))?
+        ImportFormat::Hf => {
+            let config: Option<HuggingFace> = read(path, "config.json")?;
+            let config = config.ok_or_else(|| missing(path, "config.json"))?;
+            let (weights, digest) = weights(path)?;
+            match config.known(weights) {
+                Known::Encoder(sizes, function, weights) => {
+                    encoder::read_folder(path, args, &sizes, weights, digest, function)?
+                }
+                Known::Decoder(sizes, weights) => decoder::read_folder(path, args, &sizes, weights, digest)?,
             }
-            HuggingFace::DistilBert(sizes) => {
-                encoder(path, args, Activation::Relu, |weights| sizes.bert(weights))?
-            }
-            HuggingFace::Gpt2(sizes) => decoder::read_folder(path, args, &Decoder::Gpt2(sizes))?,
-            HuggingFace::Llama(sizes) | HuggingFace::Mistral(sizes) | HuggingFace::Qwen2(sizes) => {
-                decoder::read_folder(path, args, &Decoder::Llama(sizes))?
-            }
-        },
+        }
     };
     let Imported { architecture, weights, plan, digest, layers, next } = imported;
     let config = serde_json::to_vec_pretty(&architecture)?;
@@ -89,18 +86,6 @@ pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
     ui.line(format!("model   {} in {}", package.label(), package.path.display()));
     ui.line(format!("next    {next}"));
     ui.result(&serde_json::json!({ "package": package.label(), "path": package.path }))
-}
-
-/// An encoder that is a BERT, or that `bert` makes one.
-fn encoder(
-    folder: &Path,
-    args: &ImportArgs,
-    function: Activation,
-    bert: impl FnOnce(StateDict) -> (Bert, StateDict),
-) -> Result<Imported> {
-    let (weights, digest) = weights(folder)?;
-    let (sizes, weights) = bert(weights);
-    encoder::read_folder(folder, args, &sizes, weights, digest, function)
 }
 
 /// The folder's weights and their digest, from one file or from the parts that an index names.
@@ -142,7 +127,7 @@ fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>> {
     let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
     let wrong = |error| {
         Mistake(format!(
-            "{}: {error}; models of type bert, distilbert, roberta, llama, mistral and qwen2 can be imported",
+            "{}: {error}; models of type bert, distilbert, roberta, gpt2, llama, mistral and qwen2 can be imported",
             path.display()
         ))
     };

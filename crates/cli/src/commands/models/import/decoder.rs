@@ -9,7 +9,7 @@ use cupola_prep::{Chat, FittedTokenizer, Plan};
 use cupola_registry::sha256_hex;
 use serde::Deserialize;
 
-use super::{Imported, read, tokenizer, vocabulary, weights};
+use super::{Imported, read, tokenizer, vocabulary};
 use crate::args::ImportArgs;
 use crate::failure::Mistake;
 
@@ -67,8 +67,13 @@ enum Token {
 }
 
 /// A GPT-2, Llama, Mistral or Qwen2 in a folder.
-pub fn read_folder(folder: &Path, args: &ImportArgs, sizes: &Decoder) -> Result<Imported> {
-    let (weights, digest) = weights(folder)?;
+pub fn read_folder(
+    folder: &Path,
+    args: &ImportArgs,
+    sizes: &Decoder,
+    weights: StateDict,
+    digest: String,
+) -> Result<Imported> {
     let ends: Option<Ends> = read(folder, "generation_config.json")?;
     let ends = match ends.and_then(|ends| ends.eos_token_id) {
         Some(ends) => Some(ends),
