@@ -4,7 +4,7 @@
 use candle_core::{Device, Error as CandleError, Tensor};
 
 use super::CandleEngine;
-use super::kernel::{Onward, Past};
+use super::kernel::{self, Onward, Past};
 use super::op::{Flow, Op};
 use crate::engine::Turn;
 use crate::error::Error;
@@ -122,11 +122,11 @@ fn run(ops: &[Op], x: Tensor, place: &mut Place<'_>) -> Result<Tensor, CandleErr
             let places = place.texts.iter().flat_map(|(kept, count)| kept.tokens()..kept.tokens() + count);
             let places: Vec<u32> = places.map(|at| u32::try_from(at).unwrap_or_default()).collect();
             let places = Tensor::from_slice(&places, places.len(), &Device::Cpu)?;
-            x + position.index_select(&places, 0)?.unsqueeze(0)?
+            kernel::added(&x, &position.index_select(&places, 0)?.unsqueeze(0)?)
         }
         Op::Residual(layers, shortcut) => {
             let short = run(shortcut, x.clone(), place)?;
-            run(layers, x, place)? + short
+            kernel::added(&run(layers, x, place)?, &short)
         }
         op => Ok(op.forward(Flow::plain(x))?.x),
     })

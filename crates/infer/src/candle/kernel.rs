@@ -2,13 +2,15 @@
 //!
 //! They take and give plain rows of values; [`mapped`] makes an operation on tensors of one.
 
-// Vector instructions reach only what is inlined into the function that turns them on: closures, which
-// can be told so, in place of paths to functions.
-#![allow(clippy::inline_always, clippy::needless_for_each)]
+// Vector instructions reach only what is inlined into the function that turns them on (`vectors::vectorized`):
+// closures, which can be told so, in place of paths to functions.
+#![allow(clippy::inline_always)]
 #![allow(clippy::redundant_closure, clippy::redundant_closure_for_method_calls)]
 
 mod attend;
+mod combined;
 mod conv;
+mod functions;
 mod int8;
 mod matrix;
 mod packed;
@@ -19,9 +21,11 @@ mod vectors;
 use candle_core::{Device, Error as CandleError, Storage, Tensor};
 
 pub use attend::{Heads, Onward, Past};
+pub use combined::{affine, glu, mean};
 pub use conv::Conv;
+pub use functions::activate;
 pub use matrix::{Linear, Precision};
-pub use rows::{activate, layer_norm, rms_norm, softmax};
+pub use rows::{layer_norm, rms_norm, softmax};
 pub use vectors::Vectors;
 
 /// A function of the values of a tensor as an operation on tensors; the last axis becomes `width` long.
@@ -45,6 +49,20 @@ pub fn made(
     let (at, count) = (layout.start_offset(), x.elem_count());
     let values = storage.as_slice::<f32>()?.get(at..at + count).unwrap_or_default();
     Tensor::from_vec(f(values), shape.into(), &Device::Cpu)
+}
+
+/// The sum of two tensors of one shape. candle's own shares it out among threads that spin while they wait for more,
+/// and so take the processor from ours.
+pub fn added(x: &Tensor, y: &Tensor) -> Result<Tensor, CandleError> {
+    if x.dims() != y.dims() {
+        candle_core::bail!("{:?} and {:?} are added", x.dims(), y.dims());
+    }
+    let y = y.contiguous()?;
+    let (storage, layout) = y.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else { candle_core::bail!("a kernel for the CPU") };
+    let (at, count) = (layout.start_offset(), y.elem_count());
+    let y = storage.as_slice::<f32>()?.get(at..at + count).unwrap_or_default();
+    made(x, x.dims(), |x| combined::sums(x, y))
 }
 
 /// The same for a function that changes rows where they lie.

@@ -198,7 +198,7 @@ impl Op {
             Self::Residual(layers, shortcut) => {
                 let body = run(layers, Flow { x: x.clone(), mask: mask.clone() })?;
                 let short = run(shortcut, Flow { x, mask })?;
-                return Ok(Flow { x: (body.x + short.x)?, mask: body.mask });
+                return Ok(Flow { x: kernel::added(&body.x, &short.x)?, mask: body.mask });
             }
             Self::ClassToken(token) => {
                 let (batch, _, width) = x.dims3()?;
@@ -229,10 +229,8 @@ impl Op {
                 x.conv1d(weight, 0, 1, *dilation, 1)?.broadcast_add(bias)?.transpose(1, 2)?.contiguous()
             }
             Self::Affine { scale, shift } => {
-                let mut shape = vec![1; x.rank()];
-                shape[1] = scale.len();
-                let of = |values: &[f32]| Tensor::from_slice(values, shape.as_slice(), &Device::Cpu);
-                x.broadcast_mul(&of(scale)?)?.broadcast_add(&of(shift)?)
+                let inner = x.dims().iter().skip(2).product();
+                kernel::changed(&x, |values| kernel::affine(values, scale, shift, inner))
             }
             Self::LayerNorm { weight, bias, eps } => {
                 kernel::changed(&x, |values| kernel::layer_norm(values, weight, bias, *eps))
@@ -252,7 +250,9 @@ impl Op {
                 let y = x.conv2d(weight, 0, weight.dim(2)?, 1, 1)?.broadcast_add(bias)?;
                 y.flatten_from(2)?.transpose(1, 2)?.contiguous()
             }
-            Self::Position(position) => x.broadcast_add(&position.narrow(0, 0, x.dim(1)?)?),
+            Self::Position(position) => {
+                kernel::added(&x, &position.narrow(0, 0, x.dim(1)?)?.broadcast_as(x.dims())?)
+            }
             Self::FeatureTokens(weight, bias) => x.unsqueeze(2)?.broadcast_mul(weight)?.broadcast_add(bias),
             Self::Periodic(frequencies) => {
                 let angle = (x.unsqueeze(2)?.broadcast_mul(frequencies)? * std::f64::consts::TAU)?;
@@ -268,8 +268,7 @@ impl Op {
             }
             Self::Glu(function) => {
                 let half = x.dim(D::Minus1)? / 2;
-                let gate = activate(*function, &x.narrow(D::Minus1, half, half)?.contiguous()?)?;
-                x.narrow(D::Minus1, 0, half)? * gate
+                kernel::mapped(&x, half, |x| kernel::glu(*function, x, half))
             }
             Self::Transpose => x.transpose(1, 2)?.contiguous(),
             Self::Decompose(kernel) => series::decompose(&x, *kernel),
@@ -315,7 +314,6 @@ fn take(at: Take, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor, CandleErr
     match (at, mask) {
         (Take::First, _) => x.narrow(1, 0, 1)?.squeeze(1),
         (Take::Last, None) => x.narrow(1, time - 1, 1)?.squeeze(1),
-        (Take::Mean, None) => x.mean(1),
         (Take::Last, Some(mask)) => {
             let lengths: Vec<f32> = (mask.neg()? + 1.0)?.sum(1)?.to_vec1()?;
             let mut rows = Vec::with_capacity(batch);
@@ -326,10 +324,9 @@ fn take(at: Take, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor, CandleErr
             }
             Tensor::cat(&rows, 0)
         }
-        (Take::Mean, Some(mask)) => {
-            let keep = (mask.neg()? + 1.0)?;
-            let length = keep.sum_keepdim(1)?.maximum(1.0)?;
-            x.broadcast_mul(&keep.unsqueeze(2)?)?.sum(1)?.broadcast_div(&length)
+        (Take::Mean, mask) => {
+            let padding = mask.map(|mask| mask.flatten_all()?.to_vec1::<f32>()).transpose()?;
+            kernel::made(x, (batch, width), |x| kernel::mean(x, time, width, padding.as_deref()))
         }
     }
 }

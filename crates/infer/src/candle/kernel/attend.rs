@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::packed::Packed;
 use super::rows::softmax_row;
 use super::tile::{COLUMNS, part};
+use super::vectors::vectorized;
 
 /// New tokens from which on keys and values are laid out for products; for fewer it is not worth it.
 const MANY: usize = 4;
@@ -203,14 +204,18 @@ impl Heads {
         packed.set_rows(k.values, [time, width], k.stride);
         part(&packed.times(q.values, count, q.stride), 0..count, 0..time.div_ceil(COLUMNS), scores, time);
         let scale = 1.0 / (width as f32).sqrt();
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 for (token, row) in scores.chunks_exact_mut(time).enumerate() {
-                    row.iter_mut().for_each(|score| *score *= scale);
+                    for score in &mut *row {
+                        *score *= scale;
+                    }
                     if let Some(padding) = padding {
                         // Not infinite: a text of nothing but padding still has a softmax.
-                        row.iter_mut().zip(padding).for_each(|(score, padding)| *score -= padding * 1e30);
+                        for (score, padding) in row.iter_mut().zip(padding) {
+                            *score -= padding * 1e30;
+                        }
                     }
                     if self.causal {
                         row[time - count + token + 1..].fill(-1e30);
@@ -232,7 +237,7 @@ impl Heads {
     ) {
         let width = self.width;
         let scale = 1.0 / (width as f32).sqrt();
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 for (token, out) in out.chunks_exact_mut(width).enumerate() {
@@ -245,7 +250,9 @@ impl Heads {
                     ));
                     softmax_row(scores);
                     for (weight, v) in scores.iter().zip(v.values.chunks(v.stride)) {
-                        out.iter_mut().zip(v).for_each(|(out, v)| *out += weight * v);
+                        for (out, v) in out.iter_mut().zip(v) {
+                            *out += weight * v;
+                        }
                     }
                 }
             },

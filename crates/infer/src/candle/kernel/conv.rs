@@ -4,8 +4,8 @@
 use cupola_spec::Activation;
 use rayon::prelude::*;
 
+use super::functions::activate;
 use super::packed::{Packed, Setter};
-use super::rows::activate;
 use super::tile::{COLUMNS, part, product};
 
 /// A convolution, and what follows it while its values are near.
@@ -41,7 +41,9 @@ impl Conv {
     pub fn then(&mut self, scale: &[f32], shift: &[f32]) {
         let wide = self.weight.len() / self.bias.len().max(1);
         for (row, scale) in self.weight.chunks_exact_mut(wide.max(1)).zip(scale) {
-            row.iter_mut().for_each(|weight| *weight *= scale);
+            for weight in row {
+                *weight *= scale;
+            }
         }
         for ((bias, scale), shift) in self.bias.iter_mut().zip(scale).zip(shift) {
             *bias = *bias * scale + shift;
@@ -76,7 +78,9 @@ impl Conv {
                 part(&of, 0..output, 0..pixels.div_ceil(COLUMNS), y, pixels);
             }
             for (channel, bias) in y.chunks_exact_mut(pixels).zip(&self.bias) {
-                channel.iter_mut().for_each(|y| *y += bias);
+                for y in channel {
+                    *y += bias;
+                }
             }
             if let Some(function) = self.activation {
                 activate(function, y);

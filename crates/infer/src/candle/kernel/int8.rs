@@ -15,6 +15,7 @@ use rows::{Form, Rows};
 
 use super::rows::largest;
 use super::tile::{COLUMNS, Product, Tile};
+use super::vectors::vectorized;
 
 /// Values that lie side by side for each column.
 const DEPTH: usize = 4;
@@ -122,10 +123,10 @@ impl Product for Times<'_> {
         let wide = own.input.div_ceil(DEPTH) * DEPTH * COLUMNS;
         let weight = &own.weight[blocks.start * wide..blocks.end * wide];
         let sums = self.rows.sums(rows.clone(), weight, blocks.len());
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
-                for ((row, out), sums) in rows.zip(out).zip(&sums) {
+                for ((row, out), sums) in rows.clone().zip(out.iter_mut()).zip(&sums) {
                     let (row_scale, outliers) = (self.rows.scales[row], &self.rows.outliers[row]);
                     for ((block, out), sums) in blocks.clone().zip(out).zip(sums) {
                         // Here, where nothing else can point at them.

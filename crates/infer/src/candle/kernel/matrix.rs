@@ -2,9 +2,10 @@
 
 use cupola_spec::Activation;
 
+use super::functions::activate;
 use super::int8::Quantized;
 use super::packed::Packed;
-use super::rows::{activate, each};
+use super::rows::each;
 use super::tile::product;
 
 /// How a map's weights are kept.
@@ -56,7 +57,11 @@ impl Linear {
                 &mut y,
                 self.output,
                 #[inline(always)]
-                |row| row.iter_mut().zip(bias).for_each(|(y, b)| *y += b),
+                |row| {
+                    for (y, b) in row.iter_mut().zip(bias) {
+                        *y += b;
+                    }
+                },
             );
         }
         if let Some(function) = self.activation {

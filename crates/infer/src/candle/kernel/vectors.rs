@@ -1,6 +1,6 @@
 //! What kernels use of this processor.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
 use super::int8;
 
@@ -17,6 +17,25 @@ impl Vectors {
     /// Those of this processor.
     pub fn of_this_processor() -> Self {
         Self { float_bits: 32 * Arch::new().dispatch(Lanes), int8: int8::instructions() }
+    }
+}
+
+/// Runs a loop by the widest vectors, which reach what is inlined into it: loops in place of iterators' `for_each`,
+/// and closures that are told so.
+#[inline(always)]
+pub fn vectorized<R>(run: impl FnMut() -> R) -> R {
+    Arch::new().dispatch(Loop(run))
+}
+
+/// A closure as it is: what the compiler puts around one to have it called once is not inlined.
+struct Loop<F>(F);
+
+impl<R, F: FnMut() -> R> NullaryFnOnce for Loop<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn call(mut self) -> R {
+        (self.0)()
     }
 }
 

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::super::rows::{PIECE, ROUND, largest, sum};
+use super::super::functions::ROUND;
+use super::super::rows::{PIECE, largest, sum};
+use super::super::vectors::vectorized;
 use super::DEPTH;
 use super::sums::{Sums, of_bytes, of_words};
 
@@ -140,7 +142,7 @@ fn pieces<T: Send, E: Send>(
     let input = input.max(1);
     let piece = (4 * PIECE / input).max(1);
     let run = |x: &[f32], values: &mut [T], each: &mut [E]| {
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 for (i, row) in x.chunks_exact(input).enumerate() {

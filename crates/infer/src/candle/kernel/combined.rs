@@ -1,0 +1,138 @@
+//! Values out of several.
+
+use cupola_spec::Activation;
+use rayon::prelude::*;
+
+use super::functions::activate;
+use super::rows::{PIECE, each};
+use super::vectors::vectorized;
+
+/// Scales and shifts each channel of examples `[channels, inner]`.
+pub fn affine(values: &mut [f32], scale: &[f32], shift: &[f32], inner: usize) {
+    each(
+        values,
+        scale.len() * inner,
+        #[inline(always)]
+        |example| {
+            for (channel, (scale, shift)) in
+                example.chunks_exact_mut(inner.max(1)).zip(scale.iter().zip(shift))
+            {
+                for x in channel {
+                    *x = *x * scale + shift;
+                }
+            }
+        },
+    );
+}
+
+/// The mean of the rows of each example `[time, width]` but for those whose `padding` `[examples, time]` is 1.
+pub fn mean(x: &[f32], time: usize, width: usize, padding: Option<&[f32]>) -> Vec<f32> {
+    let (time, width) = (time.max(1), width.max(1));
+    let mut means = vec![0.0; x.len() / time];
+    vectorized(
+        #[inline(always)]
+        || {
+            for (i, (mean, rows)) in
+                means.chunks_exact_mut(width).zip(x.chunks_exact(time * width)).enumerate()
+            {
+                let mut count = 0;
+                for (place, row) in rows.chunks_exact(width).enumerate() {
+                    if padding.is_some_and(|padding| padding[i * time + place] > 0.5) {
+                        continue;
+                    }
+                    count += 1;
+                    for (mean, x) in mean.iter_mut().zip(row) {
+                        *mean += x;
+                    }
+                }
+                let scale = 1.0 / count.max(1) as f32;
+                for mean in mean {
+                    *mean *= scale;
+                }
+            }
+        },
+    );
+    means
+}
+
+/// Sums of two values each.
+pub fn sums(x: &[f32], y: &[f32]) -> Vec<f32> {
+    let mut out = x.to_vec();
+    let add = |(out, y): (&mut [f32], &[f32])| {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (out, y) in out.iter_mut().zip(y) {
+                    *out += y;
+                }
+            },
+        );
+    };
+    if out.len() <= PIECE {
+        add((&mut out, y));
+    } else {
+        out.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(add);
+    }
+    out
+}
+
+/// Of each row `[2 * width]` the first half times an activation of the second (Dauphin et al. 2017, section 2).
+pub fn glu(function: Activation, x: &[f32], width: usize) -> Vec<f32> {
+    let width = width.max(1);
+    let mut out = vec![0.0; x.len() / 2];
+    let rows = (PIECE / width).max(1);
+    let gate = |(out, x): (&mut [f32], &[f32])| {
+        let each = x.chunks_exact(2 * width);
+        out.chunks_exact_mut(width).zip(each.clone()).for_each(|(out, x)| out.copy_from_slice(&x[width..]));
+        activate(function, out);
+        vectorized(
+            #[inline(always)]
+            || {
+                for (out, x) in out.chunks_exact_mut(width).zip(each.clone()) {
+                    for (out, x) in out.iter_mut().zip(x) {
+                        *out *= x;
+                    }
+                }
+            },
+        );
+    };
+    if x.len() <= 2 * rows * width {
+        gate((&mut out, x));
+    } else {
+        out.par_chunks_mut(rows * width).zip(x.par_chunks(2 * rows * width)).for_each(gate);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gates_and_sums_are_those_of_each_value() {
+        for (rows, width) in [(1, 1), (3, 17), (40, 1_000)] {
+            let x: Vec<f32> = (0..rows * 2 * width).map(|i| (i as f32 * 0.7).sin() * 5.0).collect();
+            let gated = glu(Activation::Silu, &x, width);
+            for (at, found) in gated.iter().enumerate() {
+                let (row, column) = (at / width, at % width);
+                let [a, b] = [column, width + column].map(|i| x[row * 2 * width + i]);
+                assert!((found - a * b / (1.0 + (-b).exp())).abs() < 1e-4, "{at}: {found} of {a} and {b}");
+            }
+            let twice = sums(&x, &x);
+            assert_eq!(twice, x.iter().map(|x| x + x).collect::<Vec<_>>());
+            let mut moved = x.clone();
+            affine(&mut moved, &[1.0, 2.0], &[0.0, 3.0], width);
+            let second = |at: usize| !(at / width).is_multiple_of(2);
+            let each = x.iter().enumerate();
+            let expected = each.map(|(at, x)| if second(at) { x * 2.0 + 3.0 } else { *x });
+            assert_eq!(moved, expected.collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn means_leave_padding_out() {
+        let x = [1.0, 2.0, 3.0, 4.0, 50.0, 60.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0];
+        assert_eq!(mean(&x, 3, 2, Some(&[0.0, 0.0, 1.0, 1.0, 1.0, 1.0])), [2.0, 3.0, 0.0, 0.0]);
+        assert_eq!(mean(&x, 6, 2, None), [81.0 / 6.0, 96.0 / 6.0]);
+    }
+}
