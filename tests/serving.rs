@@ -338,6 +338,59 @@ fn a_language_model_goes_on_in_openais_words() {
     assert_eq!(server.post("/v1/embeddings", embedding.to_string(), &[]).status, 400);
 }
 
+#[test]
+fn texts_are_json_of_the_schema_that_is_asked_for() {
+    let place = Place::new();
+    let lines: Vec<String> =
+        (0..60).map(|row| format!("\"{{\"\"metal\"\": \"\"iron\"\", \"\"melts\"\": {row}}}\"")).collect();
+    place.write("lines.csv", format!("text\n{}\n", lines.join("\n")));
+    place.write(
+        "run.toml",
+        LANGUAGE.replace("\"char\", length = 16", "\"bpe\", vocabulary = 300, length = 64"),
+    );
+    place.train(&[]);
+    let server = place.serve(&["--model", "talk"]);
+    let ask = |format: Value, seed: u64, stream: bool| {
+        let body = json!({ "model": "talk", "messages": [{ "role": "user", "content": "iron" }], "max_tokens": 200,
+            "seed": seed, "response_format": format, "stream": stream });
+        server.post("/v1/chat/completions", body.to_string(), &[("x-timeout-ms", "60000")])
+    };
+    let schema = json!({ "type": "object", "required": ["metal", "melts"], "additionalProperties": false, "properties": {
+        "metal": { "enum": ["iron", "zinc"] }, "melts": { "type": "integer", "minimum": 0, "maximum": 9999 } } });
+    let valid = jsonschema::validator_for(&schema).unwrap();
+    let format =
+        json!({ "type": "json_schema", "json_schema": { "name": "melt", "strict": true, "schema": schema } });
+    for seed in 0..8 {
+        let choice = ask(format.clone(), seed, false).json()["choices"][0].take();
+        let text = choice["message"]["content"].as_str().unwrap();
+        assert!(valid.is_valid(&serde_json::from_str(text).unwrap()), "{choice}");
+        assert_eq!(choice["finish_reason"], "stop", "{choice}");
+        let streamed = ask(format.clone(), seed, true).text;
+        let events = streamed
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
+        let pieces: String = events
+            .filter_map(|event| Some(event["choices"][0]["delta"]["content"].as_str()?.to_owned()))
+            .collect();
+        assert_eq!(pieces, text);
+    }
+    let object = ask(json!({ "type": "json_object" }), 3, false).json()["choices"][0].take();
+    if object["finish_reason"] == "stop" {
+        assert!(
+            serde_json::from_str::<serde_json::Map<String, Value>>(
+                object["message"]["content"].as_str().unwrap()
+            )
+            .is_ok()
+        );
+    }
+    for wrong in [
+        json!({ "type": "xml" }),
+        json!({ "type": "json_schema", "json_schema": { "schema": { "type": "slag" } } }),
+    ] {
+        assert_eq!(ask(wrong.clone(), 1, false).status, 400, "{wrong}");
+    }
+}
+
 const LANGUAGE: &str = r#"
 name = "talk"
 seed = 1

@@ -71,6 +71,12 @@ pub enum Error {
         /// Its words.
         why: String,
     },
+    /// A format that no text of the model can have.
+    #[error("the text's format: {why}; send another schema, or none")]
+    Format {
+        /// llguidance's words.
+        why: String,
+    },
     /// candle's own word.
     #[error("candle: {0}; use --engine burn")]
     Candle(#[from] candle_core::Error),

@@ -6,6 +6,7 @@ use crate::candle::KeptText;
 use crate::chat::{self, Prompt};
 use crate::engine::{self, Kept, Turn};
 use crate::error::Error;
+use crate::format::{Following, Format};
 use crate::predictor::Predictor;
 use crate::sampling::Sampling;
 use crate::scores::{self, Steering};
@@ -25,6 +26,8 @@ pub struct Wanted {
     pub steering: Steering,
     /// Whether their probabilities are told, and those of so many of the likeliest tokens.
     pub logprobs: Option<usize>,
+    /// What it has to be.
+    pub format: Option<Format>,
     /// The text ends before any of these.
     pub stop: Vec<String>,
     /// Whose it is: keys and values are shared among texts of one owner alone, for they tell by their speed how
@@ -88,6 +91,8 @@ pub struct Generation {
     ends: Vec<u32>,
     /// Text that may be the beginning of one that stops it.
     held: String,
+    /// Where it stands in its format.
+    following: Option<Following>,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
 }
@@ -107,6 +112,9 @@ impl Sealed {
         let tokens = self.prompt(prompt, tokenizer)?;
         let mut spoken = Spoken { tokens, whole: 0, read: 0 };
         let prompt_tokens = spoken.tokens.len();
+        let begin = |format| self.vocabulary.begin(tokenizer, format);
+        let following = wanted.format.as_ref().map(begin).transpose();
+        let following = following.map_err(|why| Error::Format { why })?;
         // What comes after it is told as it is decoded after it.
         spoken.piece(tokenizer, true).map_err(|why| Error::Tokens { why })?;
         Ok(Generation {
@@ -121,6 +129,7 @@ impl Sealed {
             whole: 0,
             ends: ends.clone(),
             held: String::new(),
+            following,
             prompt_tokens,
         })
     }
@@ -215,12 +224,16 @@ impl Generation {
         }
         let (mut ended, mut scored) = (false, None);
         if self.step < self.wanted.tokens {
-            let token = self.chosen(logits);
-            self.step += 1;
-            ended = self.ends.contains(&token);
-            if !ended {
-                scored = self.wanted.logprobs.map(|top| self.scored(logits, token, top)).transpose()?;
-                self.spoken.tokens.push(token);
+            let chosen = self.chosen(logits).map_err(|why| Error::Format { why })?;
+            self.step += u64::from(chosen.is_some());
+            match chosen.filter(|token| !self.ends.contains(token)) {
+                None => ended = true,
+                Some(token) => {
+                    scored = self.wanted.logprobs.map(|top| self.scored(logits, token, top)).transpose()?;
+                    self.spoken.tokens.push(token);
+                    let took = self.following.as_mut().map(|following| following.took(token)).transpose();
+                    ended = took.map_err(|why| Error::Format { why })?.unwrap_or(false);
+                }
             }
         }
         let last = ended || self.step >= self.wanted.tokens;
@@ -230,14 +243,21 @@ impl Generation {
         Ok(Some(Piece { scored, ..self.told(last.then_some(reason)) }))
     }
 
-    fn chosen(&self, logits: &[f32]) -> u32 {
+    /// The next token; none where the text's format lets none follow.
+    fn chosen(&mut self, logits: &[f32]) -> Result<Option<u32>, String> {
         let Wanted { sampling, steering, .. } = &self.wanted;
         let made = &self.spoken.tokens[self.prompt_tokens..];
-        let token = match steering.steered(logits, made) {
-            Some(logits) => sampling.choose(&logits, self.step),
-            None => sampling.choose(logits, self.step),
-        };
-        u32::try_from(token).unwrap_or_default()
+        let steered = steering.steered(logits, made);
+        let mut logits = steered.as_deref().unwrap_or(logits);
+        let allowed;
+        if let Some(following) = &mut self.following {
+            allowed = following.allowed(logits, &self.ends)?;
+            match &allowed {
+                Some(allowed) => logits = allowed,
+                None => return Ok(None),
+            }
+        }
+        Ok(u32::try_from(sampling.choose(logits, self.step)).ok())
     }
 
     fn scored(&self, logits: &[f32], token: u32, top: usize) -> Result<Scored, Error> {

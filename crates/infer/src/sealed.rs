@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::chat::Template;
 use crate::engine::EngineReport;
 use crate::error::Error;
+use crate::format::Vocabulary;
 use crate::generate::last_tokens;
 use crate::rows::frame_of;
 use crate::sampling::Sampling;
@@ -28,6 +29,8 @@ pub struct Sealed {
     pub report: EngineReport,
     /// How messages become a text, where the model was trained on chats.
     pub(crate) chat: Option<Template>,
+    /// Of texts that have to have a format.
+    pub(crate) vocabulary: Vocabulary,
 }
 
 impl Sealed {
@@ -42,7 +45,7 @@ impl Sealed {
         };
         let signature = Signature::of(&plan);
         let (inputs, outputs) = (tensor_inputs(&plan, &signature), tensor_outputs(&plan));
-        Ok(Self { plan, signature, inputs, outputs, report, chat })
+        Ok(Self { plan, signature, inputs, outputs, report, chat, vocabulary: Vocabulary::default() })
     }
 
     /// Examples from JSON rows, ready for an engine.

@@ -31,6 +31,7 @@ mod rows;
 mod saved;
 mod signature;
 mod sketch;
+mod spelling;
 mod split;
 mod store;
 mod stream;

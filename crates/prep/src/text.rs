@@ -92,6 +92,10 @@ impl FittedTokenizer {
         Ok(Self::new(plain(tokenizer)))
     }
 
+    pub(crate) fn own(&self) -> &Tokenizer {
+        &self.own
+    }
+
     /// Different tokens, padding included.
     pub fn vocabulary(&self) -> usize {
         self.vocabulary

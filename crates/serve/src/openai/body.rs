@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cupola_infer::{Message, Prompt, Sampling, Steering, Wanted};
+use cupola_infer::{Format, Message, Prompt, Sampling, Steering, Wanted};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -81,9 +81,29 @@ struct StreamOptions {
 }
 
 #[derive(Deserialize)]
-struct ResponseFormat {
-    #[serde(rename = "type")]
-    kind: String,
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ResponseFormat {
+    Text,
+    JsonObject,
+    JsonSchema { json_schema: JsonSchema },
+}
+
+/// Its `name` and `strict` change nothing: every text follows its schema.
+#[derive(Deserialize)]
+struct JsonSchema {
+    schema: Option<Value>,
+}
+
+impl ResponseFormat {
+    fn format(&self) -> Option<Format> {
+        match self {
+            Self::Text => None,
+            Self::JsonObject => Some(Format::Object),
+            Self::JsonSchema { json_schema } => {
+                Some(json_schema.schema.clone().map_or(Format::Object, Format::Schema))
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -142,13 +162,11 @@ impl Body {
 
     /// What this server does not do is refused: an answer that leaves it out would look like one that does it.
     fn known(&self) -> Result<(), Refusal> {
-        let format = self.response_format.as_ref().map_or("text", |format| format.kind.as_str());
         let unknown = [
             (self.echo == Some(true), "echo"),
             (self.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()), "suffix"),
             (self.best_of.is_some_and(|best| best != self.n.unwrap_or(1)), "best_of"),
             (self.tools.as_ref().is_some_and(|tools| !tools.is_empty()), "tools"),
-            (format != "text", "response_format"),
         ];
         match unknown.into_iter().find(|(asked, _)| *asked) {
             None => Ok(()),
@@ -188,7 +206,8 @@ impl Body {
         );
         let sampling = Sampling { temperature, top_k: 0, top_p, seed };
         let logprobs = self.logprobs()?;
-        Ok(Wanted { tokens, sampling, steering, logprobs, stop, owner: caller.id().to_owned() })
+        let format = self.response_format.as_ref().and_then(ResponseFormat::format);
+        Ok(Wanted { tokens, sampling, steering, logprobs, format, stop, owner: caller.id().to_owned() })
     }
 
     fn bias(&self) -> Result<Vec<(u32, f64)>, Refusal> {

@@ -88,6 +88,7 @@ fn begin(
     let begun = texts.into_iter().map(|(prompt, wanted)| picked.model.sealed.generation(&prompt, wanted));
     let generations: Vec<Generation> = begun.collect::<Result<_, Error>>().map_err(|error| match error {
         Error::Chat { .. } => bad(error.to_string(), "messages"),
+        Error::Format { .. } => bad(error.to_string(), "response_format"),
         _ => bad(format!("`{name}` goes on with no text: {error}"), "model"),
     })?;
     let made = vec![Made::default(); generations.len()];
