@@ -117,7 +117,7 @@ fn a_text_goes_on_from_one_of_the_same_caller_that_began_alike() {
         let choice = &answer["choices"][0];
         (choice["text"].as_str().unwrap().to_owned(), choice["logprobs"]["token_logprobs"].to_string(), known)
     };
-    for engine in ["candle", "int8"] {
+    for engine in ["candle", "int8", "burn"] {
         let server = place.serve(&["--model", "other", "--engine", engine]);
         let (first, _, known) = ask(&server, 0, &long[..300].join(" "));
         assert_eq!(known, 0);

@@ -4,12 +4,13 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use cupola_nn::{Architecture, Cache, Input, Network, StateDict, quietly};
+use cupola_nn::{Architecture, Cache, Input, Network, Next, StateDict, quietly};
 use cupola_prep::{Examples, Layout};
 use serde::Serialize;
 
-use crate::candle::{CandleEngine, KeptText, Precision};
+use crate::candle::{CandleEngine, Precision};
 use crate::error::Error;
+use crate::kept::Kept;
 
 /// Turns examples into logits.
 pub trait Engine: Send {
@@ -49,45 +50,6 @@ pub struct Turn<'a> {
     pub text: &'a [i32],
     /// What is kept of the text before.
     pub kept: &'a mut Kept,
-}
-
-/// What an engine keeps of one text; nothing after a failure.
-#[derive(Debug, Default)]
-pub struct Kept(Option<KeptBy>);
-
-#[derive(Debug)]
-enum KeptBy {
-    Burn(Cache),
-    Candle(KeptText),
-}
-
-impl Kept {
-    /// Tokens that are kept.
-    pub fn tokens(&self) -> usize {
-        match &self.0 {
-            None => 0,
-            Some(KeptBy::Burn(cache)) => cache.tokens(),
-            Some(KeptBy::Candle(text)) => text.tokens(),
-        }
-    }
-
-    fn take_burn(&mut self) -> Option<Cache> {
-        match self.0.take()? {
-            KeptBy::Burn(cache) => Some(cache),
-            KeptBy::Candle(_) => None,
-        }
-    }
-
-    pub(crate) fn take_candle(&mut self) -> Option<KeptText> {
-        match self.0.take()? {
-            KeptBy::Candle(text) => Some(text),
-            KeptBy::Burn(_) => None,
-        }
-    }
-
-    pub(crate) fn put_candle(&mut self, text: KeptText) {
-        self.0 = Some(KeptBy::Candle(text));
-    }
 }
 
 /// Which engine.
@@ -163,13 +125,18 @@ impl Engine for BurnEngine {
     }
 
     fn next(&mut self, turns: &mut [Turn<'_>]) -> Option<Result<Vec<Vec<f32>>, Error>> {
-        let each = turns.iter_mut().map(|Turn { text, kept }| {
-            let mut cache = kept.take_burn().unwrap_or_else(|| self.network.cache(&self.device));
-            let logits = self.network.next(text, &mut cache, &self.device)?;
-            kept.0 = Some(KeptBy::Burn(cache));
+        self.caches.then(|| {
+            // Out while they are written: a failure leaves nothing behind.
+            let empty = || self.network.cache(&self.device);
+            let mut caches: Vec<Cache> =
+                turns.iter_mut().map(|turn| turn.kept.take_burn().unwrap_or_else(empty)).collect();
+            let texts = turns.iter().zip(&mut caches).map(|(turn, cache)| Next { text: turn.text, cache });
+            let logits = self.network.next(&mut texts.collect::<Vec<_>>(), &self.device)?;
+            for (turn, cache) in turns.iter_mut().zip(caches) {
+                turn.kept.put_burn(cache);
+            }
             Ok(logits)
-        });
-        self.caches.then(|| each.collect())
+        })
     }
 
     fn kept_bytes(&self, _tokens: usize) -> usize {

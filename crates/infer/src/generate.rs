@@ -2,11 +2,11 @@
 
 use cupola_prep::{Examples, FittedInput, FittedTarget, FittedTokenizer};
 
-use crate::candle::KeptText;
 use crate::chat::{self, Prompt};
-use crate::engine::{self, Kept, Turn};
+use crate::engine::{self, Turn};
 use crate::error::Error;
 use crate::format::{Following, Format};
+use crate::kept::Kept;
 use crate::predictor::Predictor;
 use crate::sampling::Sampling;
 use crate::scores::{self, Steering};
@@ -170,9 +170,9 @@ impl Generation {
     }
 
     /// Takes keys and values of its first parts from another text.
-    pub(crate) fn begin_with(&mut self, kept: KeptText) {
+    pub(crate) fn begin_with(&mut self, kept: Kept) {
         (self.cached, self.whole) = (kept.tokens(), kept.tokens());
-        self.kept.put_candle(kept);
+        self.kept = kept;
     }
 
     /// Whose it is.
@@ -181,8 +181,11 @@ impl Generation {
     }
 
     /// Keys and values that others may take: those of whole parts.
-    pub(crate) fn leaves(&mut self) -> Option<KeptText> {
-        let kept = self.kept.take_candle().filter(|kept| self.whole > 0 && kept.tokens() >= self.whole)?;
+    pub(crate) fn leaves(&mut self) -> Option<Kept> {
+        let kept = std::mem::take(&mut self.kept);
+        if self.whole == 0 || kept.tokens() < self.whole {
+            return None;
+        }
         Some(if kept.tokens() == self.whole { kept } else { kept.beginning(self.whole) })
     }
 

@@ -10,8 +10,9 @@ use cupola_trees::Trees;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::engine::{self, Engine, EngineChoice, EngineReport, Kept, Turn};
+use crate::engine::{self, Engine, EngineChoice, EngineReport, Turn};
 use crate::error::Error;
+use crate::kept::Kept;
 use crate::sealed::Sealed;
 use crate::trees::TreesEngine;
 

@@ -7,8 +7,8 @@
 
 use std::collections::VecDeque;
 
-use crate::candle::KeptText;
 use crate::generate::{Generation, PART};
+use crate::kept::Kept;
 
 /// Texts that have been made, the last used ones at the end.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub struct Shelf(VecDeque<Left>);
 #[derive(Debug)]
 struct Left {
     owner: String,
-    text: KeptText,
+    text: Kept,
 }
 
 impl Shelf {

@@ -6,11 +6,12 @@ use burn::tensor::{Bool, Device, FloatDType, Tensor, TensorData, activation};
 use cupola_spec::Rope;
 
 use crate::builder::Builder;
-use crate::cache::Kept;
+use crate::cache::{Kept, Onward};
 use crate::error::Error;
 use crate::layer::linear;
 use crate::lora::Adapted;
 use crate::precision::{self, like};
+use crate::source::one_or_cat;
 
 /// Stands for minus infinity before a softmax; a row that is masked throughout stays finite.
 const MASKED: f32 = -1e30;
@@ -63,22 +64,41 @@ impl Attention {
     /// `[batch, time, width]` to the same; `padding` is true where nothing may be attended to.
     pub fn forward(&self, x: Tensor<3>, padding: Option<Tensor<2, Bool>>) -> Tensor<3> {
         let time = x.dims()[1];
-        let [q, k, v] = self.project(x, 0);
+        let turns = self.turns(&(0..time).collect::<Vec<_>>(), &x.device());
+        let [q, k, v] = self.project(x, turns.as_ref());
         let later = self.sizes.causal.then(|| Tensor::tril_mask([time, time], 0, &q.device()));
-        self.attend([q, k, v], later, padding)
+        precision::linear(&self.o, self.attend([q, k, v], later, padding))
     }
 
-    /// The same for the steps after those whose keys and values are kept, which it adds to them: each
-    /// sees those, itself and the new ones before it.
-    pub(crate) fn forward_after(&self, x: Tensor<3>, kept: &mut Kept) -> Tensor<3> {
-        let time = x.dims()[1];
-        let before = kept.steps;
-        let [q, k, v] = self.project(x, before);
-        let [k, v] = kept.add(k, v);
-        // The mask also hides what lies beyond the last step.
-        let offset = i64::try_from(before).unwrap_or(i64::MAX);
-        let later = Tensor::tril_mask([time, k.dims()[2]], offset, &q.device());
-        self.attend([q, k, v], Some(later), None)
+    /// The same for new steps of several texts, one text after another in `x` `[1, steps, width]`: each sees those
+    /// whose keys and values are kept of its text, itself and the new ones between, and all are kept then.
+    pub(crate) fn forward_after(
+        &self,
+        x: Tensor<3>,
+        texts: &mut [Onward<'_>],
+        turns: Option<&Turns>,
+    ) -> Tensor<3> {
+        let [q, k, v] = self.project(x, turns);
+        let mut at = 0;
+        let each = texts.iter_mut().map(|Onward { kept, count, later }| {
+            let own = |x: &Tensor<4>| x.clone().narrow(2, at, *count);
+            let (q, [k, v]) = (own(&q), kept.add(own(&k), own(&v)));
+            at += *count;
+            self.attend([q, k, v], Some(later.clone()), None)
+        });
+        let mixed: Vec<Tensor<3>> = each.collect();
+        precision::linear(&self.o, one_or_cat(mixed))
+    }
+
+    /// By what queries and keys at these positions are turned, if they are.
+    pub(crate) fn turns(&self, positions: &[usize], device: &Device) -> Option<Turns> {
+        let head = self.sizes.width / self.sizes.heads;
+        self.sizes.rope.map(|rope| Turns::new(rope, head, positions, device))
+    }
+
+    /// Whether these are by its own frequencies.
+    pub(crate) fn turns_by(&self, turns: &Turns) -> bool {
+        self.sizes.rope == Some(turns.rope)
     }
 
     /// Numbers that are kept of each step.
@@ -94,8 +114,8 @@ impl Attention {
         Kept { k: room(), v: room(), steps: 0, capacity }
     }
 
-    /// Queries, keys and values `[batch, heads, time, head]` of steps from `first` on.
-    fn project(&self, x: Tensor<3>, first: usize) -> [Tensor<4>; 3] {
+    /// Queries, keys and values `[batch, heads, time, head]`.
+    fn project(&self, x: Tensor<3>, turns: Option<&Turns>) -> [Tensor<4>; 3] {
         let [batch, time, width] = x.dims();
         let Sizes { heads, kv_heads, .. } = self.sizes;
         let head = width / heads;
@@ -105,14 +125,14 @@ impl Attention {
         let mut q = split(self.q.forward(x.clone()), heads);
         let mut k = split(precision::linear(&self.k, x.clone()), kv_heads);
         let v = split(self.v.forward(x), kv_heads);
-        if let Some(rope) = self.sizes.rope {
-            let turns = Turns::new(&rope.frequencies(head), first, time, &q.device());
+        if let Some(turns) = turns {
             (q, k) = (turns.apply(q), turns.apply(k));
         }
         [q, k, v]
     }
 
-    /// `later` `[time, seen]` and `padding` `[batch, seen]` are true where nothing may be attended to.
+    /// Values that are mixed, `[batch, time, width]`; `later` `[time, seen]` and `padding` `[batch, seen]` are true where
+    /// nothing may be attended to.
     fn attend(
         &self,
         [q, mut k, mut v]: [Tensor<4>; 3],
@@ -135,8 +155,7 @@ impl Attention {
             scores = scores.mask_fill(padding.reshape([batch, 1, 1, seen]).expand(all), MASKED);
         }
         let weights = self.dropout.forward(like(activation::softmax(scores, 3), &v));
-        let out = weights.matmul(v).swap_dims(1, 2).reshape([batch, time, heads * head]);
-        precision::linear(&self.o, out)
+        weights.matmul(v).swap_dims(1, 2).reshape([batch, time, heads * head])
     }
 }
 
@@ -149,23 +168,25 @@ fn shared(x: Tensor<4>, heads: usize) -> Tensor<4> {
 
 /// Rotary positions (Su et al. 2021, 3.4), with the two halves of a head as the pairs: cosines and
 /// sines `[1, 1, time, head]`.
-struct Turns {
+#[derive(Debug, Clone)]
+pub(crate) struct Turns {
+    rope: Rope,
     cos: Tensor<4>,
     sin: Tensor<4>,
 }
 
 impl Turns {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-    fn new(frequencies: &[f64], first: usize, time: usize, device: &Device) -> Self {
-        let half = frequencies.len();
-        let head = 2 * half;
+    fn new(rope: Rope, head: usize, positions: &[usize], device: &Device) -> Self {
+        let frequencies = rope.frequencies(head);
+        let (half, head) = (frequencies.len(), 2 * frequencies.len());
         let angle = |t: usize, i: usize| t as f64 * frequencies[i % half];
         let table = |f: fn(f64) -> f64| -> Tensor<4> {
-            let values: Vec<f32> =
-                (first..first + time).flat_map(|t| (0..head).map(move |i| f(angle(t, i)) as f32)).collect();
-            Tensor::from_data(TensorData::new(values, [1, 1, time, head]), device)
+            let each = positions.iter().flat_map(|t| (0..head).map(move |i| f(angle(*t, i)) as f32));
+            let values = TensorData::new(each.collect::<Vec<f32>>(), [1, 1, positions.len(), head]);
+            Tensor::from_data(values, device)
         };
-        Self { cos: table(f64::cos), sin: table(f64::sin) }
+        Self { rope, cos: table(f64::cos), sin: table(f64::sin) }
     }
 
     /// `[batch, heads, time, head]` to the same.

@@ -36,7 +36,7 @@ mod weights;
 
 pub use agreement::{Agreement, agreement};
 pub use architecture::{Architecture, Average, LogitPart};
-pub use cache::Cache;
+pub use cache::{Cache, Next};
 pub use device::{Choice, Opened, nth, open, probe_vulkan, quietly};
 pub use error::Error;
 pub use hugging_face::{

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Device, FloatDType, Gradients, Tensor};
+use burn::tensor::{Device, FloatDType, Gradients, Int, Tensor};
 
 use crate::architecture::{Architecture, met};
 use crate::builder::{Builder, Entry, Order, transpose};
@@ -128,6 +128,11 @@ impl Network {
             index += block.index_width();
         }
         if flows.len() == 1 { flows.remove(0) } else { meet(flows, self.stacked) }
+    }
+
+    /// Vectors `[1, tokens, width]` of tokens `[1, tokens]` of a text, of any number.
+    pub(crate) fn embed(&self, tokens: Tensor<2, Int>) -> Option<Tensor<3>> {
+        self.sources.first()?.embed(tokens)
     }
 
     pub(crate) fn trunk(&self) -> &[Layer] {

@@ -141,13 +141,14 @@ impl Position {
 
     /// Adds them.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.forward_from(x, 0)
+        let time = x.dims()[1];
+        let position = like(self.position.val(), &x).narrow(0, 0, time).unsqueeze();
+        x + position
     }
 
-    /// Adds those of steps from `first` on.
-    pub(crate) fn forward_from(&self, x: Tensor<3>, first: usize) -> Tensor<3> {
-        let time = x.dims()[1];
-        let position = like(self.position.val(), &x).narrow(0, first, time).unsqueeze();
+    /// Adds those of these steps.
+    pub(crate) fn forward_at(&self, x: Tensor<3>, steps: Tensor<1, Int>) -> Tensor<3> {
+        let position = like(self.position.val(), &x).select(0, steps).unsqueeze();
         x + position
     }
 }

@@ -226,6 +226,11 @@ impl SourceModule {
         run_all(&self.encoder, flow)
     }
 
+    /// Vectors `[1, tokens, width]` of tokens `[1, tokens]`; none for a source without such.
+    pub(crate) fn embed(&self, tokens: Tensor<2, Int>) -> Option<Tensor<3>> {
+        self.embeddings.first().map(|embedding| embedding.forward(tokens))
+    }
+
     fn table(&self, rows: usize, dense: Option<Tensor<2>>, indices: Option<Tensor<2, Int>>) -> Flow {
         let embedded = self.embeddings.iter().enumerate().filter_map(|(column, embedding)| {
             let index = indices.clone()?.narrow(1, column, 1);
@@ -275,6 +280,6 @@ fn part<K: Basic>(whole: Option<&Tensor<2, K>>, at: usize, width: usize) -> Opti
 }
 
 /// Along axis 1.
-fn one_or_cat<const D: usize>(mut parts: Vec<Tensor<D>>) -> Tensor<D> {
+pub(crate) fn one_or_cat<const D: usize>(mut parts: Vec<Tensor<D>>) -> Tensor<D> {
     if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 1) }
 }
