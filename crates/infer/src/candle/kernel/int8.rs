@@ -3,6 +3,7 @@
 //! processor multiplies those faster; then a value that is far out, which would make the steps of all others coarse, goes
 //! in as it is (section 3.2; here by row, for which values those are is not known before).
 
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 mod rows;
 mod sums;
