@@ -98,7 +98,8 @@ impl Attention {
 
     /// Whether these are by its own frequencies.
     pub(crate) fn turns_by(&self, turns: &Turns) -> bool {
-        self.sizes.rope == Some(turns.rope)
+        let head = self.sizes.width / self.sizes.heads;
+        self.sizes.rope == Some(turns.rope) && turns.cos.dims()[3] == head
     }
 
     /// Numbers that are kept of each step.

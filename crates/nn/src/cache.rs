@@ -119,7 +119,7 @@ impl Network {
     /// the layers as one batch; only attention knows where a text begins (Yu et al. 2022, "Orca", section 4.2).
     ///
     /// # Errors
-    /// A text that is empty or too long; when the device fails.
+    /// A text that is empty or too long; when the device fails. The caches are of no use then.
     pub fn next(&self, texts: &mut [Next<'_>], device: &Device) -> Result<Vec<Vec<f32>>, Error> {
         let (mut tokens, mut steps, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         let mut going = Vec::with_capacity(texts.len());
@@ -176,7 +176,7 @@ struct Going<'a> {
 
 impl<'a> Going<'a> {
     fn new(layers: &'a mut [Kept], steps: Range<usize>, device: &Device) -> Self {
-        let seen = layers.first().map_or(0, |kept| kept.seen(steps.end));
+        let seen = layers.first().map_or(1, |kept| kept.seen(steps.end));
         // Also hides what lies beyond the last step.
         let offset = i64::try_from(steps.start).unwrap_or(i64::MAX);
         let later = Tensor::tril_mask([steps.len(), seen], offset, device);
@@ -235,4 +235,79 @@ fn run(layers: &[Layer], x: Tensor<3>, place: &mut Place<'_>) -> Tensor<3> {
             other => unreachable!("{layer:?} gave {:?}", other.shape()),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use cupola_spec::{Block, Head, TableStem};
+
+    use super::*;
+    use crate::{Architecture, Average, Drawn, Input, Source};
+
+    const LENGTH: usize = 12;
+    const VOCABULARY: usize = 9;
+
+    fn network(trunk: Vec<cupola_spec::Layer>) -> Network {
+        let block = Block::Text { length: LENGTH, vocabulary: VOCABULARY };
+        let source = Source {
+            name: String::new(),
+            block,
+            widths: vec![8],
+            stem: TableStem::Concat,
+            encoder: Vec::new(),
+        };
+        let architecture = Architecture {
+            family: "layers".into(),
+            sources: vec![source],
+            trunk,
+            head: Head::Steps,
+            average: Average::Output,
+            level: None,
+            lora: None,
+            parts: Vec::new(),
+            stacked: false,
+            output: VOCABULARY,
+            names: std::collections::BTreeMap::new(),
+        };
+        assert!(architecture.caches());
+        Network::build(&architecture, &mut Drawn { seed: 1 }, &Device::flex()).unwrap()
+    }
+
+    #[test]
+    fn texts_go_on_together_through_heads_of_several_widths_and_through_none() {
+        let device = Device::flex();
+        let attention = |heads| cupola_spec::Layer::Attention {
+            heads,
+            kv_heads: None,
+            causal: true,
+            rope: true,
+            rope_base: None,
+            rope_scaling: None,
+            bias: true,
+            dropout: 0.0,
+        };
+        let (norm, position) = (cupola_spec::Layer::LayerNorm { eps: None }, cupola_spec::Layer::Position {});
+        for trunk in [vec![position, attention(2), attention(4), norm.clone()], vec![norm]] {
+            let network = network(trunk);
+            let texts: Vec<Vec<i32>> =
+                (0..3).map(|row| (0..12).map(|i| (i * 5 + row) % 8 + 1).collect()).collect();
+            let input = Input::new(3, Vec::new(), texts.concat(), &device);
+            let whole = network.forward(&input).try_into_vec_as::<f32>().unwrap();
+            let mut caches = [0, 1, 2].map(|_| network.cache(&device));
+            // Each at a place of its own, in steps of its own.
+            for step in 1..=LENGTH {
+                let ends = [step, step.div_ceil(2), step.next_multiple_of(3)];
+                let each = texts.iter().zip(ends).zip(&mut caches);
+                let mut each: Vec<Next<'_>> =
+                    each.map(|((text, end), cache)| Next { text: &text[..end], cache }).collect();
+                let logits = network.next(&mut each, &device).unwrap();
+                for (row, (end, logits)) in ends.into_iter().zip(logits).enumerate() {
+                    let expected = &whole[(row * LENGTH + end - 1) * VOCABULARY..][..VOCABULARY];
+                    for (a, b) in logits.iter().zip(expected) {
+                        assert!((a - b).abs() < 1e-5, "text {row} up to {end}: {a}, the whole text {b}");
+                    }
+                }
+            }
+        }
+    }
 }
