@@ -85,35 +85,23 @@ impl Rows {
         let mut each = scales.iter_mut().zip(&mut outliers).collect::<Vec<_>>();
         let steps = form.steps(input);
         let values = match form {
-            Form::Bytes => {
-                let mut values = vec![0x80; count * wide];
-                pieces(
-                    (x, input),
-                    (&mut values, wide),
-                    &mut each,
-                    #[inline(always)]
-                    |row, values, (scale, outliers)| {
-                        let byte = |bits: u32| bits.to_le_bytes()[0] ^ 0x80;
-                        **scale = whole(row, values, outliers, steps, byte);
-                    },
-                );
-                Values::Bytes(values)
-            }
-            Form::Words => {
-                let mut values = vec![0; count * wide];
-                pieces(
-                    (x, input),
-                    (&mut values, wide),
-                    &mut each,
-                    #[inline(always)]
-                    |row, values, (scale, outliers)| {
-                        #[allow(clippy::cast_possible_truncation)]
-                        let word = |bits: u32| (bits as u16).cast_signed();
-                        **scale = whole(row, values, outliers, steps, word);
-                    },
-                );
-                Values::Words(values)
-            }
+            Form::Bytes => Values::Bytes(all(
+                (x, input),
+                wide,
+                &mut each,
+                steps,
+                #[inline(always)]
+                |bits| bits.to_le_bytes()[0] ^ 0x80,
+            )),
+            Form::Words => Values::Words(all(
+                (x, input),
+                wide,
+                &mut each,
+                steps,
+                #[inline(always)]
+                #[allow(clippy::cast_possible_truncation)]
+                |bits| (bits as u16).cast_signed(),
+            )),
         };
         Self { values, wide, scales, outliers }
     }
@@ -132,41 +120,46 @@ impl Rows {
     }
 }
 
-/// Each row beside what it becomes through `f`, by several threads where there are many.
-fn pieces<T: Send, E: Send>(
+/// Rows `[rows, wide]` of whole numbers, by several threads where there are many; each has a scale and outliers. `of`
+/// makes a number of the bits whose low end it is.
+fn all<T: Copy + Send>(
     (x, input): (&[f32], usize),
-    (values, wide): (&mut [T], usize),
-    each: &mut [E],
-    f: impl Fn(&[f32], &mut [T], &mut E) + Sync,
-) {
+    wide: usize,
+    each: &mut [(&mut f32, &mut Vec<(usize, f32)>)],
+    steps: (f32, f32),
+    of: impl Fn(u32) -> T + Sync,
+) -> Vec<T> {
     let input = input.max(1);
     let piece = (4 * PIECE / input).max(1);
-    let run = |x: &[f32], values: &mut [T], each: &mut [E]| {
+    let mut values = vec![of(0); each.len() * wide];
+    let run = |x: &[f32], values: &mut [T], each: &mut [(&mut f32, &mut Vec<(usize, f32)>)]| {
         vectorized(
             #[inline(always)]
             || {
                 for (i, row) in x.chunks_exact(input).enumerate() {
-                    f(row, &mut values[i * wide..][..wide], &mut each[i]);
+                    let (scale, outliers) = &mut each[i];
+                    **scale = whole(row, &mut values[i * wide..][..wide], outliers, steps, &of);
                 }
             },
         );
     };
     if each.len() <= piece {
-        return run(x, values, each);
+        run(x, &mut values, each);
+    } else {
+        let parts = x.par_chunks(piece * input).zip(values.par_chunks_mut(piece * wide));
+        parts.zip(each.par_chunks_mut(piece)).for_each(|((x, values), each)| run(x, values, each));
     }
-    let parts = x.par_chunks(piece * input).zip(values.par_chunks_mut(piece * wide));
-    parts.zip(each.par_chunks_mut(piece)).for_each(|((x, values), each)| run(x, values, each));
+    values
 }
 
-/// A row in whole numbers, but for what is far out; returns what 1 stands for. `of` makes one of the bits whose low
-/// end it is.
+/// A row in whole numbers, but for what is far out; returns what 1 stands for.
 #[inline(always)]
 fn whole<T>(
     row: &[f32],
     values: &mut [T],
     outliers: &mut Vec<(usize, f32)>,
     (steps, far): (f32, f32),
-    of: impl Fn(u32) -> T,
+    of: &impl Fn(u32) -> T,
 ) -> f32 {
     let mut most = largest(row);
     let total = sum(
