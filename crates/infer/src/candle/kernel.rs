@@ -43,12 +43,16 @@ pub fn made(
     shape: impl Into<candle_core::Shape>,
     f: impl FnOnce(&[f32]) -> Vec<f32>,
 ) -> Result<Tensor, CandleError> {
+    Tensor::from_vec(seen(x, f)?, shape.into(), &Device::Cpu)
+}
+
+/// A function of a tensor's values.
+fn seen<R>(x: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R, CandleError> {
     let x = x.contiguous()?;
     let (storage, layout) = x.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else { candle_core::bail!("a kernel for the CPU") };
     let (at, count) = (layout.start_offset(), x.elem_count());
-    let values = storage.as_slice::<f32>()?.get(at..at + count).unwrap_or_default();
-    Tensor::from_vec(f(values), shape.into(), &Device::Cpu)
+    Ok(f(storage.as_slice::<f32>()?.get(at..at + count).unwrap_or_default()))
 }
 
 /// The sum of two tensors of one shape. candle's own shares it out among threads that spin while they wait for more,
@@ -57,12 +61,7 @@ pub fn added(x: &Tensor, y: &Tensor) -> Result<Tensor, CandleError> {
     if x.dims() != y.dims() {
         candle_core::bail!("{:?} and {:?} are added", x.dims(), y.dims());
     }
-    let y = y.contiguous()?;
-    let (storage, layout) = y.storage_and_layout();
-    let Storage::Cpu(storage) = &*storage else { candle_core::bail!("a kernel for the CPU") };
-    let (at, count) = (layout.start_offset(), y.elem_count());
-    let y = storage.as_slice::<f32>()?.get(at..at + count).unwrap_or_default();
-    made(x, x.dims(), |x| combined::sums(x, y))
+    seen(y, |y| changed(x, |x| combined::add(x, y)))?
 }
 
 /// The same for a function that changes rows where they lie.

@@ -55,25 +55,23 @@ pub fn mean(x: &[f32], time: usize, width: usize, padding: Option<&[f32]>) -> Ve
     means
 }
 
-/// Sums of two values each.
-pub fn sums(x: &[f32], y: &[f32]) -> Vec<f32> {
-    let mut out = x.to_vec();
-    let add = |(out, y): (&mut [f32], &[f32])| {
+/// Adds a value to each.
+pub fn add(values: &mut [f32], y: &[f32]) {
+    let add = |(values, y): (&mut [f32], &[f32])| {
         vectorized(
             #[inline(always)]
             || {
-                for (out, y) in out.iter_mut().zip(y) {
-                    *out += y;
+                for (value, y) in values.iter_mut().zip(y) {
+                    *value += y;
                 }
             },
         );
     };
-    if out.len() <= PIECE {
-        add((&mut out, y));
+    if values.len() <= PIECE {
+        add((values, y));
     } else {
-        out.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(add);
+        values.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(add);
     }
-    out
 }
 
 /// Of each row `[2 * width]` the first half times an activation of the second (Dauphin et al. 2017, section 2).
@@ -118,7 +116,8 @@ mod tests {
                 let [a, b] = [column, width + column].map(|i| x[row * 2 * width + i]);
                 assert!((found - a * b / (1.0 + (-b).exp())).abs() < 1e-4, "{at}: {found} of {a} and {b}");
             }
-            let twice = sums(&x, &x);
+            let mut twice = x.clone();
+            add(&mut twice, &x);
             assert_eq!(twice, x.iter().map(|x| x + x).collect::<Vec<_>>());
             let mut moved = x.clone();
             affine(&mut moved, &[1.0, 2.0], &[0.0, 3.0], width);
