@@ -1,9 +1,9 @@
 use std::time::Instant;
 
-use cupola_infer::{EngineChoice, Predictor};
 use cupola_nn::{Choice, Drawn, Network, open};
 use cupola_prep::Signature;
 use cupola_registry::{Home, Lineage, Sealed, publish};
+use cupola_runtime::{EngineChoice, Predictor};
 use serde_json::{Map, Value};
 
 use crate::report;

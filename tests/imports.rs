@@ -8,8 +8,8 @@ use crate::support::{Place, Server};
 macro_rules! golden {
     ($name:literal) => {
         (
-            include_str!(concat!("../crates/infer/src/golden/", $name, ".json")),
-            include_bytes!(concat!("../crates/infer/src/golden/", $name, ".safetensors")).as_slice(),
+            include_str!(concat!("../crates/runtime/src/golden/", $name, ".json")),
+            include_bytes!(concat!("../crates/runtime/src/golden/", $name, ".safetensors")).as_slice(),
         )
     };
 }

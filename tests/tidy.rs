@@ -13,10 +13,13 @@ const NEVER: &[(&str, &[&str])] = &[
         "trees",
         &["burn", "candle-core", "clap", "datafusion", "axum", "arrow", "cupola-data", "cupola-registry"],
     ),
-    ("train", &["axum", "candle-core", "clap", "datafusion", "cupola-data", "cupola-serve", "cupola-infer"]),
+    (
+        "train",
+        &["axum", "candle-core", "clap", "datafusion", "cupola-data", "cupola-serve", "cupola-runtime"],
+    ),
     ("eval", &["burn", "candle-core", "axum", "clap", "cupola-"]),
     ("registry", &["burn", "candle-core", "axum", "clap", "cupola-nn", "cupola-train"]),
-    ("infer", &["axum", "datafusion", "clap", "cupola-train", "cupola-data"]),
+    ("runtime", &["axum", "datafusion", "clap", "cupola-train", "cupola-data"]),
     ("serve", &["burn", "candle-core", "clap", "datafusion", "cupola-train", "cupola-data", "cupola-nn"]),
     ("cli", &["burn", "candle-core", "datafusion", "axum", "sqlx"]),
 ];

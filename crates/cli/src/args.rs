@@ -6,8 +6,8 @@ mod serve;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use cupola_infer::EngineChoice;
 use cupola_nn::Choice;
+use cupola_runtime::EngineChoice;
 
 pub use self::data::*;
 pub use self::serve::*;

@@ -9,7 +9,7 @@ pub fn exit_code(error: &Error) -> u8 {
             || cause.is::<cupola_data::Error>()
             || cause.is::<cupola_prep::Error>()
             || cause.is::<Mistake>()
-            || cause.downcast_ref::<cupola_infer::Error>().is_some_and(infer)
+            || cause.downcast_ref::<cupola_runtime::Error>().is_some_and(infer)
             || cause.downcast_ref::<cupola_registry::Error>().is_some_and(record)
             || cause.downcast_ref::<cupola_nn::Error>().is_some_and(network)
             || cause.downcast_ref::<cupola_serve::Error>().is_some_and(serve)
@@ -22,8 +22,8 @@ pub fn exit_code(error: &Error) -> u8 {
     if is_mistake { 2 } else { 1 }
 }
 
-fn infer(error: &cupola_infer::Error) -> bool {
-    use cupola_infer::Error as E;
+fn infer(error: &cupola_runtime::Error) -> bool {
+    use cupola_runtime::Error as E;
     match error {
         E::Rows(_) | E::Value { .. } | E::NoAnswer { .. } => true,
         E::Record(error) => record(error),

@@ -1,8 +1,8 @@
 //! Types of a CSV file's columns, guessed from its rows.
 
-use datafusion::arrow::csv::reader::Format;
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use datafusion::arrow::error::ArrowError;
+use arrow::csv::reader::Format;
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::error::ArrowError;
 use regex::Regex;
 
 use crate::error::Error;

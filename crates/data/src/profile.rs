@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use datafusion::arrow::array::{Array, AsArray};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type, SchemaRef};
-use datafusion::arrow::record_batch::RecordBatch;
+use arrow::array::{Array, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, SchemaRef};
+use arrow::record_batch::RecordBatch;
 use datasketches::common::SearchCriteria;
 use datasketches::hll::{HllSketch, HllType};
 use datasketches::kll::{KllFloat, KllSketch};
@@ -91,7 +91,7 @@ struct Seen {
 
 impl Profiler {
     pub fn new(schema: &SchemaRef) -> Self {
-        let seen = |field: &std::sync::Arc<datafusion::arrow::datatypes::Field>| Seen {
+        let seen = |field: &std::sync::Arc<arrow::datatypes::Field>| Seen {
             name: field.name().clone(),
             kind: field.data_type().clone(),
             rows: 0,
@@ -121,7 +121,7 @@ impl Profiler {
 }
 
 impl Seen {
-    fn add(&mut self, array: &dyn Array) -> Result<(), datafusion::arrow::error::ArrowError> {
+    fn add(&mut self, array: &dyn Array) -> Result<(), arrow::error::ArrowError> {
         self.rows += array.len() as u64;
         self.missing += array.logical_null_count() as u64;
         if self.kind.is_binary() || matches!(self.kind, DataType::Null) {

@@ -1,6 +1,6 @@
 //! `DataFusion` reads the files, optionally through SQL.
 
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::datasource::file_format::options::{AvroReadOptions, JsonReadOptions};
 use datafusion::error::DataFusionError;
 use datafusion::execution::options::ArrowReadOptions;

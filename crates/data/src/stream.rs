@@ -1,7 +1,7 @@
 //! A source that is read again and again, a batch of rows at a time.
 
-use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::arrow::record_batch::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
 
 use crate::collect::Request;
 use crate::contract::Report;

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, StatusCode};
-use cupola_infer::{Input, Sealed, Tensor};
 use cupola_prep::{Answer, Label};
+use cupola_runtime::{Input, Sealed, Tensor};
 
 use crate::answer::Refusal;
 use crate::batcher::{Ran, Reply, Submitted};
@@ -48,9 +48,9 @@ impl Answered {
 }
 
 /// Logits that make no answer: those of a row may be the row's fault.
-fn unanswered(error: &cupola_infer::Error) -> Refusal {
+fn unanswered(error: &cupola_runtime::Error) -> Refusal {
     match error {
-        cupola_infer::Error::NoAnswer { .. } => misfit(error),
+        cupola_runtime::Error::NoAnswer { .. } => misfit(error),
         _ => failed(error),
     }
 }
@@ -137,7 +137,7 @@ fn ran(reply: Reply) -> Result<Ran, Refusal> {
     })
 }
 
-fn failed(error: &cupola_infer::Error) -> Refusal {
+fn failed(error: &cupola_runtime::Error) -> Refusal {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "inference_failed", error.to_string())
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn draining() -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "draining", message)
 }
 
-pub(crate) fn misfit(error: &cupola_infer::Error) -> Refusal {
+pub(crate) fn misfit(error: &cupola_runtime::Error) -> Refusal {
     let mut refusal = Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "row_does_not_fit", error.to_string());
     refusal.field = error.place().map(|(row, column)| format!("rows[{}].{column}", row - 1));
     refusal

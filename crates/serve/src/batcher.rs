@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cupola_infer::{Error, Generation, Predictor};
 use cupola_prep::Examples;
+use cupola_runtime::{Error, Generation, Predictor};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::queue::Queue;

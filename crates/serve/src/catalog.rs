@@ -8,8 +8,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::{HeaderMap, StatusCode};
-use cupola_infer::{Predictor, Sealed};
 use cupola_registry::{Home, Manifest, Package, Reference};
+use cupola_runtime::{Predictor, Sealed};
 use cupola_spec::{Canary, ServedModel};
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ use crate::state::Settings;
 use crate::telemetry::{ModelMetrics, Telemetry};
 
 /// Makes an engine of a package.
-pub type Loader = Arc<dyn Fn(&Package) -> Result<Predictor, cupola_infer::Error> + Send + Sync>;
+pub type Loader = Arc<dyn Fn(&Package) -> Result<Predictor, cupola_runtime::Error> + Send + Sync>;
 
 /// A version that is loaded.
 pub(crate) struct Model {
@@ -33,9 +33,9 @@ pub(crate) struct Model {
 impl Model {
     fn load(package: Package, catalog: &Catalog) -> Result<Arc<Self>, Error> {
         // Every byte is what was published before any of it is used.
-        package.verify().map_err(cupola_infer::Error::from)?;
+        package.verify().map_err(cupola_runtime::Error::from)?;
         if !catalog.trusted.is_empty() {
-            package.verify_signature(&catalog.trusted).map_err(cupola_infer::Error::from)?;
+            package.verify_signature(&catalog.trusted).map_err(cupola_runtime::Error::from)?;
         }
         let mut predictors = vec![(catalog.loader)(&package)?];
         for _ in 1..catalog.limits.replicas {
@@ -122,7 +122,7 @@ impl Catalog {
     fn slot(&self, text: &str) -> Result<Slot, Error> {
         let package = Reference::parse(text)
             .and_then(|reference| reference.resolve(&self.home))
-            .map_err(cupola_infer::Error::from)?;
+            .map_err(cupola_runtime::Error::from)?;
         let model = match self.loaded(&package) {
             Some(model) => model,
             None => Model::load(package, self)?,
@@ -176,7 +176,7 @@ impl Catalog {
     }
 
     /// Whether a reference leads to another package than the one that is loaded.
-    fn moved(&self, served: &Served) -> Result<bool, cupola_infer::Error> {
+    fn moved(&self, served: &Served) -> Result<bool, cupola_runtime::Error> {
         for slot in served.slots() {
             let package = Reference::parse(&slot.text)?.resolve(&self.home)?;
             if !slot.model.is(&package) {

@@ -21,7 +21,7 @@ pub enum Error {
     },
     /// A package that does not load.
     #[error(transparent)]
-    Model(#[from] cupola_infer::Error),
+    Model(#[from] cupola_runtime::Error),
     /// A canary or shadow of another model.
     #[error("`{other}` is no version of `{name}`; a canary and a shadow are versions of the model itself")]
     Other {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use cupola_infer::{Element, Input, Sealed, Tensor, TensorSpec, Values};
+use cupola_runtime::{Element, Input, Sealed, Tensor, TensorSpec, Values};
 
 use crate::answer::Refusal;
 use crate::ask::{Asked, ask};

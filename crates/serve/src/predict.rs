@@ -9,8 +9,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use cupola_infer::{Bulk, BulkError, Input, Malformed, Sealed};
 use cupola_prep::Answer;
+use cupola_runtime::{Bulk, BulkError, Input, Malformed, Sealed};
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cupola_infer::Input;
 use cupola_prep::{Answer, Frame, Signature};
+use cupola_runtime::Input;
 use serde_json::{Map, Value};
 
 use crate::ask::{Answered, Asked};

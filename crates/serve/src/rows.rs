@@ -8,7 +8,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use cupola_infer::{Bulk, json_lines, json_rows};
+use cupola_runtime::{Bulk, json_lines, json_rows};
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cupola_infer::{Error, Generation, Piece, Predictor, Shelf};
+use cupola_runtime::{Error, Generation, Piece, Predictor, Shelf};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// Texts of an engine that go on together; those that come later wait.

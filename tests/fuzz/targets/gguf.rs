@@ -1,7 +1,7 @@
 //! Files of llama.cpp.
 #![no_main]
 
-use cupola_infer::Gguf;
+use cupola_runtime::Gguf;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(found) = Gguf::read(bytes) {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use clap::{Args, Subcommand};
-use cupola_infer::EngineChoice;
+use cupola_runtime::EngineChoice;
 
 use super::DeviceArg;
 

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use anyhow::Result;
-use cupola_infer::Sampling;
 use cupola_registry::Home;
+use cupola_runtime::Sampling;
 use serde_json::json;
 
 use crate::args::GenerateArgs;

@@ -3,9 +3,9 @@
 use std::io::{Read, Write};
 
 use anyhow::Result;
-use cupola_infer::Predictor;
 use cupola_prep::{Answer, Frame, Label, Prediction};
 use cupola_registry::{Home, Package, Reference, write_file};
+use cupola_runtime::Predictor;
 use cupola_spec::{Data, Source};
 
 use crate::args::{ModelArgs, PredictArgs};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use cupola_data::{Datasets, Entry, Inbox, Journal, NotTaken};
-use cupola_infer::Predictor;
 use cupola_registry::Home;
+use cupola_runtime::Predictor;
 use cupola_serve::{
     Catalog, Doors, Keeper, KeyFile, Keys, Limits, Loader, NotKept, Opened, Recorded, Recorder, Server,
     Settings,

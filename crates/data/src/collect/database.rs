@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, StringBuilder};
-use datafusion::arrow::compute::{CastOptions, cast_with_options};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use datafusion::arrow::record_batch::RecordBatch;
+use arrow::array::{ArrayRef, StringBuilder};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::record_batch::RecordBatch;
 use futures::{Stream, StreamExt};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Column, ConnectOptions, Connection, Row, TypeInfo, ValueRef};
@@ -243,7 +243,7 @@ fn batch(shown: &str, schema: &SchemaRef, texts: &[ArrayRef], before: usize) -> 
 
 /// `t` and `f` as Postgres writes them, 1 and 0 as `MySQL` does.
 fn booleans(texts: &ArrayRef) -> ArrayRef {
-    use datafusion::arrow::array::AsArray;
+    use arrow::array::AsArray;
     let spelt = texts.as_string::<i32>().iter().map(|text| {
         text.map(|text| match text {
             "t" | "1" => "true",
@@ -251,7 +251,7 @@ fn booleans(texts: &ArrayRef) -> ArrayRef {
             other => other,
         })
     });
-    Arc::new(spelt.collect::<datafusion::arrow::array::StringArray>())
+    Arc::new(spelt.collect::<arrow::array::StringArray>())
 }
 
 fn nothing(shown: &str) -> Error {

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{Schema, SchemaRef};
-use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::basic::{Compression, ZstdLevel};
-use datafusion::parquet::file::properties::WriterProperties;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 
 use super::cache::io;
 use crate::error::Error;
@@ -55,6 +55,6 @@ impl TableWriter {
     }
 }
 
-fn wrong(path: &Path) -> impl FnOnce(datafusion::parquet::errors::ParquetError) -> Error + '_ {
+fn wrong(path: &Path) -> impl FnOnce(parquet::errors::ParquetError) -> Error + '_ {
     |error| Error::Io { path: path.to_owned(), source: std::io::Error::other(error.to_string()) }
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::record_batch::RecordBatch;
 use calamine::{Data, DataType as _, Range, Reader, open_workbook_auto_from_rs};
-use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use datafusion::arrow::record_batch::RecordBatch;
 
 use super::table::TableWriter;
 use crate::error::Error;
@@ -73,8 +73,8 @@ fn column(cells: &[&Data]) -> ArrayRef {
     let texts: StringArray = cells.iter().map(|cell| text(cell)).collect();
     let is_date = |cell: &Data| matches!(cell, Data::DateTime(_) | Data::DateTimeIso(_));
     if all(&is_date) {
-        let kind = DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Microsecond, None);
-        if let Ok(times) = datafusion::arrow::compute::cast(&texts, &kind) {
+        let kind = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None);
+        if let Ok(times) = arrow::compute::cast(&texts, &kind) {
             return times;
         }
     }

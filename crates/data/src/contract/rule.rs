@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
+use arrow::record_batch::RecordBatch;
 use cupola_spec::{Data, Expectation, Severity, Source, ValueType};
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
-use datafusion::arrow::record_batch::RecordBatch;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 use regex::Regex;
 use xxhash_rust::xxh3::xxh3_128;
@@ -28,12 +28,12 @@ impl Values {
     pub fn of(batch: &RecordBatch, column: usize) -> Result<Self, Error> {
         let array = batch.column(column);
         let kind = array.data_type().clone();
-        let wrong = |error: datafusion::arrow::error::ArrowError| Error::Engine {
+        let wrong = |error: arrow::error::ArrowError| Error::Engine {
             path: format!("column `{}`", batch.schema().field(column).name()),
             why: error.to_string(),
         };
         let plain = if kind.is_binary() { DataType::Null } else { kind.clone() };
-        let empty = |kind: &DataType| datafusion::arrow::array::new_null_array(kind, array.len());
+        let empty = |kind: &DataType| arrow::array::new_null_array(kind, array.len());
         let readable = plain != DataType::Null;
         let texts =
             if readable { cast(array, &DataType::Utf8).map_err(wrong)? } else { empty(&DataType::Utf8) };

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use cupola_spec::Data;
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::DataType;
 use jiff::Timestamp;
 
 use super::{Datasets, Manifest, checked};
@@ -256,8 +256,8 @@ struct Largest {
 }
 
 impl Largest {
-    fn of(column: &datafusion::arrow::array::ArrayRef, so_far: Option<Self>) -> Result<Option<Self>, Error> {
-        let wrong = |error: datafusion::arrow::error::ArrowError| Error::Engine {
+    fn of(column: &arrow::array::ArrayRef, so_far: Option<Self>) -> Result<Option<Self>, Error> {
+        let wrong = |error: arrow::error::ArrowError| Error::Engine {
             path: "data.watermark".to_owned(),
             why: error.to_string(),
         };

@@ -11,10 +11,10 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::json::ReaderBuilder;
+use arrow::record_batch::RecordBatch;
 use cupola_spec::{Data, Expectation, Severity, Source};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::arrow::json::ReaderBuilder;
-use datafusion::arrow::record_batch::RecordBatch;
 use serde_json::{Map, Value};
 
 use super::{Datasets, Manifest};

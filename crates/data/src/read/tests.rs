@@ -2,14 +2,14 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use arrow::array::Array;
+use arrow::ipc::writer::FileWriter;
 use cupola_spec::{Data, Source};
-use datafusion::arrow::array::Array;
-use datafusion::arrow::ipc::writer::FileWriter;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::prelude::SessionContext;
 use flate2::{Compression, write::GzEncoder};
 
-use datafusion::arrow::datatypes::DataType;
+use arrow::datatypes::DataType;
 
 use super::*;
 use crate::watch::Unwatched;
@@ -161,10 +161,7 @@ fn arrow_zstd_json_lists_and_spreadsheets_hold_the_same_rows() {
         let table = read(dir.path(), name, Some("SELECT x, Name FROM data")).unwrap();
         let column = |of: &Table, name: &str| of.batches[0].column_by_name(name).unwrap().to_data();
         assert_eq!(column(&table, "x"), column(&csv, "x"), "{name}");
-        let texts = datafusion::arrow::compute::cast(
-            table.batches[0].column_by_name("Name").unwrap(),
-            &DataType::Utf8,
-        );
+        let texts = arrow::compute::cast(table.batches[0].column_by_name("Name").unwrap(), &DataType::Utf8);
         assert_eq!(texts.unwrap().to_data(), column(&csv, "Name"), "{name}");
     }
     fs::write(at("cut.json"), "[{\"x\":1},{\"x\"").unwrap();
@@ -206,8 +203,7 @@ fn contents_of_listed_files_take_the_place_of_their_paths() {
     assert!(error.contains("row 2: no file y.bin"), "{error}");
     fs::write(dir.path().join("own/y.bin"), [7]).unwrap();
     let table = read_as(dir.path(), &data).unwrap();
-    let bytes =
-        datafusion::arrow::array::AsArray::as_binary::<i32>(table.batches[0].column(0).as_ref()).clone();
+    let bytes = arrow::array::AsArray::as_binary::<i32>(table.batches[0].column(0).as_ref()).clone();
     assert_eq!((bytes.value(0), bytes.value(1)), (&[0_u8, 255][..], &[7_u8][..]));
     // Other contents are another version, though the list is the same.
     fs::write(dir.path().join("own/y.bin"), [8]).unwrap();

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode};
-use cupola_infer::Values;
+use cupola_runtime::Values;
 use futures::{Stream, StreamExt};
 use tonic::{Code, Request, Response, Status, Streaming};
 
@@ -191,7 +191,7 @@ impl GrpcInferenceService for Service {
         self.admit(&request, "", "")?;
         let ModelMetadataRequest { name, version } = request.into_inner();
         let model = self.find(&name, &version)?;
-        let tensors = |specs: &[cupola_infer::TensorSpec]| {
+        let tensors = |specs: &[cupola_runtime::TensorSpec]| {
             let each = specs.iter().map(|spec| TensorMetadata {
                 name: spec.name.clone(),
                 datatype: data_type(spec).name().to_owned(),
@@ -261,19 +261,19 @@ impl GrpcInferenceService for Service {
         self.admit(&request, "", "")?;
         let ModelConfigRequest { name, version } = request.into_inner();
         let model = self.find(&name, &version)?;
-        let kind = |spec: &cupola_infer::TensorSpec| match data_type(spec) {
+        let kind = |spec: &cupola_runtime::TensorSpec| match data_type(spec) {
             DataType::Bytes => proto::DataType::TypeString as i32,
             DataType::Fp64 => proto::DataType::TypeFp64 as i32,
             _ => proto::DataType::TypeFp32 as i32,
         };
-        let dims = |spec: &cupola_infer::TensorSpec| shape(spec).split_off(1);
+        let dims = |spec: &cupola_runtime::TensorSpec| shape(spec).split_off(1);
         let (inputs, outputs) = (&model.sealed.inputs, &model.sealed.outputs);
-        let input = |spec: &cupola_infer::TensorSpec| ModelInput {
+        let input = |spec: &cupola_runtime::TensorSpec| ModelInput {
             name: spec.name.clone(),
             data_type: kind(spec),
             dims: dims(spec),
         };
-        let output = |spec: &cupola_infer::TensorSpec| ModelOutput {
+        let output = |spec: &cupola_runtime::TensorSpec| ModelOutput {
             name: spec.name.clone(),
             data_type: kind(spec),
             dims: dims(spec),

@@ -95,7 +95,7 @@ async fn model_ready(State(app): State<App>, Path(at): Path<At>) -> StatusCode {
 
 async fn metadata(State(app): State<App>, Path(at): Path<At>) -> Result<Json<Value>, Wrong> {
     let model = at.find(&app)?;
-    let tensors = |specs: &[cupola_infer::TensorSpec]| -> Vec<Value> {
+    let tensors = |specs: &[cupola_runtime::TensorSpec]| -> Vec<Value> {
         let each = specs.iter().map(
             |spec| json!({ "name": spec.name, "datatype": data_type(spec).name(), "shape": shape(spec) }),
         );
@@ -112,7 +112,7 @@ async fn metadata(State(app): State<App>, Path(at): Path<At>) -> Result<Json<Val
 
 async fn config(State(app): State<App>, Path(at): Path<At>) -> Result<Json<Value>, Wrong> {
     let model = at.find(&app)?;
-    let tensors = |specs: &[cupola_infer::TensorSpec]| -> Vec<Value> {
+    let tensors = |specs: &[cupola_runtime::TensorSpec]| -> Vec<Value> {
         let each = specs.iter().map(|spec| {
             let kind = match data_type(spec) {
                 DataType::Bytes => "STRING".to_owned(),

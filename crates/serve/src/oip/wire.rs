@@ -1,6 +1,6 @@
 //! Elements of tensors as JSON and as raw bytes.
 
-use cupola_infer::Values;
+use cupola_runtime::Values;
 use half::{bf16, f16};
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cupola_infer::{Format, Message, Prompt, Sampling, Steering, Wanted};
+use cupola_runtime::{Format, Message, Prompt, Sampling, Steering, Wanted};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use cupola_infer::{Finish, Piece, Scored};
+use cupola_runtime::{Finish, Piece, Scored};
 use futures::stream::{self, Stream};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;

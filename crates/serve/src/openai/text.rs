@@ -9,7 +9,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use cupola_infer::{Error, Generation};
+use cupola_runtime::{Error, Generation};
 
 use super::body::Body;
 use super::talk::{GONE, Made, Shape, Talk};

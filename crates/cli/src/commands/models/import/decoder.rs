@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use cupola_infer::Gguf;
 use cupola_nn::{Decoder, StateDict};
 use cupola_prep::{Chat, FittedTokenizer, Plan};
 use cupola_registry::sha256_hex;
+use cupola_runtime::Gguf;
 use serde::Deserialize;
 
 use super::{Imported, read, tokenizer, vocabulary};
