@@ -82,7 +82,7 @@ fn only_signed_packages_are_served_where_signers_are_named() {
     let args = ["serve", "--config", "serve.toml", "--device", "flex", "--port", "0"];
     let said = place.run(&args);
     assert!(said.code == Some(2) && said.err.contains("there is no signature; sign it with"), "{}", said.err);
-    // Of another manifest.
+    // A signature of another manifest.
     place.write(
         ".cupola/models/blobs/3/manifest.json.minisig",
         include_str!("../crates/registry/src/golden/manifest.json.minisig"),

@@ -104,7 +104,7 @@ fn canaries_stick_shadows_are_compared_and_hangup_reads_the_config_again() {
     server.hang_up();
     soon("all go to the canary", || server.get("/v1/models/blobs").json()["canary"]["weight"] == 1.0);
     assert!((0..20).all(|user| version(&server, &[("x-user", &user.to_string())]) == 2));
-    // What is wrong in it changes nothing.
+    // An invalid file changes nothing.
     place.write("serve.toml", "[[model]]\nserv = 'blobs'\n");
     server.hang_up();
     std::thread::sleep(Duration::from_millis(300));
@@ -187,7 +187,7 @@ fn tensors_are_answered_in_json_and_in_bytes() {
     assert_eq!(told["outputs"][0]["parameters"]["binary_data_size"], 16);
     let first = f32::from_le_bytes(bytes[json_length..json_length + 4].try_into().unwrap());
     assert!((f64::from(first) - answer["outputs"][1]["data"][0].as_f64().unwrap()).abs() < 1e-6);
-    // What does not fit is a 400 with a text.
+    // A request that does not fit gets 400 with a text.
     let wrong = |inputs: Value| server.post(infer, json!({ "inputs": inputs }).to_string(), &[]);
     for (inputs, words) in [
         (json!([tensor("x", json!([1])), tensor("y", json!([1, 2]))]), "expected 2 elements, found 1"),

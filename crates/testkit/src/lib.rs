@@ -1,19 +1,30 @@
-//! What tests share: temporary homes and small data.
+//! Temporary homes, small data and mutated inputs that the tests of several crates use.
 
 mod fuzz;
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use fuzz::fuzz;
 
-/// A folder that is gone after the test.
+/// A temporary folder, deleted when the value is dropped.
 ///
 /// # Panics
 /// When the system gives no temporary folder.
 #[allow(clippy::expect_used, reason = "a test without a folder cannot run")]
 pub fn temporary() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
+}
+
+/// Reports that a test is skipped because this machine lacks `needs`.
+///
+/// Writes to standard error itself: the test harness shows what the macros print of failed tests only.
+pub fn skip(test: &str, needs: &str) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
+    let _ = writeln!(std::io::stderr(), "skipped ({count}): {test}: needs {needs}");
 }
 
 /// The project's root, where `configs/` and `data/` are.

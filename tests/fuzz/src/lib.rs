@@ -1,4 +1,4 @@
-//! What the targets share: an input of two parts, a folder, a server that answers in this process.
+//! Parts that several fuzz targets use: inputs of two parts, a folder, a server in this process.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use cupola_spec::{ServedModel, Take};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
-/// What is before the first NUL, and what is after it.
+/// Splits an input at its first NUL byte.
 pub fn halves(bytes: &[u8]) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     (&bytes[..end], bytes.get(end + 1..).unwrap_or_default())
@@ -53,7 +53,7 @@ pub fn import(model: HuggingFace, weights: StateDict) {
     }
 }
 
-/// What the last panic said, in whichever thread it was.
+/// Message of the last panic in any thread.
 static LAST: Mutex<String> = Mutex::new(String::new());
 
 /// A server that answers in this process.
