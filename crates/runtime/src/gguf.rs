@@ -150,7 +150,7 @@ impl Keys<'_> {
         let same = |(plain, found): (&f64, &f32)| {
             (plain / scaling.scaled(*plain) / f64::from(*found) - 1.0).abs() < 1e-3
         };
-        if !scaling.is_sound() || !plain.iter().zip(&divided).all(same) {
+        if !scaling.is_valid() || !plain.iter().zip(&divided).all(same) {
             return Err(format!(
                 "`{FREQUENCIES}` is not what Llama 3 divides frequencies by; import the model's folder by `--from hf`"
             ));

@@ -4,7 +4,7 @@ pub mod residual;
 pub mod tabular;
 pub mod time;
 
-use crate::layer::{Activation, Layer};
+use crate::layers::{Activation, Layer};
 
 pub fn linear(out: usize) -> Layer {
     Layer::Linear { out, bias: true }

@@ -24,7 +24,7 @@ pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
         };
         sources.push(Source { name: if several { name.to_owned() } else { String::new() }, ..source });
     }
-    let average = average(&plan.target);
+    let average = average(plan.targets.first());
     let combined = run.combine.stacked().filter(|_| several);
     let mut design = run.design.clone();
     if let Some((layers, width)) = &combined {
@@ -35,12 +35,12 @@ pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
     }
     let made = Architecture::of(&run.family, &design, sources, combined.is_some(), plan.width(), average);
     let mut made = made?;
-    if !plan.further.is_empty() {
+    if !plan.targets.is_single() {
         let part = |target| LogitPart { width: FittedTarget::width(target), average: self::average(target) };
-        made.parts = plan.targets().map(part).collect();
+        made.parts = plan.targets.iter().map(part).collect();
     }
     if let (true, [_], FittedTarget::Forecast { channel, .. }) =
-        (run.design.reversible, made.sources.as_slice(), &plan.target)
+        (run.design.reversible, made.sources.as_slice(), plan.targets.first())
     {
         made.level = *channel;
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::families::act;
-use crate::layer::{Activation, Layer};
-use crate::sizes::{Depth, ImageStem};
+use crate::layers::{Activation, Layer};
+use crate::model::{Depth, ImageStem};
 
 type Names = BTreeMap<String, String>;
 

@@ -1,7 +1,7 @@
 //! Families for tables.
 
 use crate::families::{act, dropout, linear, residual};
-use crate::layer::{Activation, Layer, Take};
+use crate::layers::{Activation, Layer, Take};
 
 /// Gorishniy et al. 2021, 3.2.
 pub fn resnet(blocks: usize, width: usize, hidden: usize, p: f64) -> Vec<Layer> {

@@ -1,8 +1,8 @@
 //! Families over tokens: texts, series, and images cut into patches.
 
 use crate::families::{act, dropout, linear, residual};
-use crate::layer::{Activation, Cell, Layer, Take};
-use crate::sizes::Recurrence;
+use crate::layers::{Activation, Cell, Layer, Take};
+use crate::model::Recurrence;
 
 /// Dosovitskiy et al. 2021, with blocks as in [`transformer`].
 pub fn vit(patch: usize, blocks: usize, width: usize, heads: usize, p: f64, drop_path: f64) -> Vec<Layer> {

@@ -71,8 +71,8 @@ impl RopeScaling {
         }
     }
 
-    /// Whether it is one that makes frequencies lower.
-    pub fn is_sound(self) -> bool {
+    /// `true` if it makes frequencies lower: factors of at least 1, and `low` below `high`.
+    pub fn is_valid(self) -> bool {
         match self {
             Self::Linear { factor } => factor.is_finite() && factor >= 1.0,
             Self::Llama3 { factor, low, high, length } => {
@@ -101,6 +101,6 @@ mod tests {
         let ratios: Vec<f64> = plain.iter().zip(&scaled).map(|(a, b)| a / b).collect();
         assert!(ratios.windows(2).all(|pair| pair[0] <= pair[1]), "{ratios:?}");
         assert!(ratios.iter().any(|ratio| *ratio > 1.0 && *ratio < 8.0), "{ratios:?}");
-        assert!(!RopeScaling::Linear { factor: 0.0 }.is_sound());
+        assert!(!RopeScaling::Linear { factor: 0.0 }.is_valid());
     }
 }

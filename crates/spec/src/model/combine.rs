@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::families::time::combiner;
-use crate::layer::Layer;
+use crate::layers::Layer;
 
 /// How the vectors of several inputs become one.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 use toml_edit::{Document, Item, TableLike};
 
-use crate::problem::Problem;
+use crate::config::Problem;
 
 /// Values of a TOML file and the places of its keys, by JSON pointer (`/inputs/0/kind`).
 pub(crate) struct Placed {

@@ -5,14 +5,14 @@ mod inputs;
 
 pub(crate) use self::data::{unfit_data, unfit_expectations};
 use self::inputs::{block_of, misplaced};
+use crate::config::Problem;
+use crate::config::document::Placed;
 use crate::config::{Config, SplitBy, Target, TargetKind};
-use crate::design::Head;
-use crate::document::Placed;
-use crate::input::{Encoding, Input, Kind};
-use crate::layer::Layer;
+use crate::inputs::{Encoding, Input, Kind};
+use crate::layers::Layer;
+use crate::layers::trace;
+use crate::model::Head;
 use crate::model::{Family, Model, PackageRef};
-use crate::problem::Problem;
-use crate::shape::trace;
 use crate::train::{ClassWeights, Goal, LossKind, Train};
 
 /// All that is wrong with it, each with its key.

@@ -1,17 +1,14 @@
 //! What does not go together in `[data]` and `[[expect]]`.
 
 use crate::data::{Data, Engine};
-use crate::expect::{Expectation, Severity};
+use crate::data::{Expectation, Severity};
 
 /// Keys of `[data]` with what is wrong.
 pub(crate) fn unfit_data(data: &Data) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
     let mut say = |key: &str, why: &str| wrong.push((format!("/data/{key}"), why.to_owned()));
-    let sources = data
-        .source
-        .patterns()
-        .iter()
-        .chain(data.test_source.iter().flat_map(super::super::data::Source::patterns));
+    let sources =
+        data.source.patterns().iter().chain(data.test_source.iter().flat_map(crate::data::Source::patterns));
     if sources.into_iter().any(|source| tells_password(source)) {
         say("source", "a password has no place in a config; write `${NAME}` and set it in the environment");
     }

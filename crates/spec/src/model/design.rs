@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::families::{autoencoder, cnn, mlp, residual, tabular, time};
-use crate::layer::Layer;
+use crate::layers::{Init, Layer, LayerContract, WeightSpec, work};
+use crate::model::Numbers;
 use crate::model::{Family, Lora};
-use crate::sizes::Numbers;
 
 /// What a family comes to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +67,29 @@ pub enum Head {
     Steps,
     /// No layer: the vector itself is the answer, an embedding.
     Identity,
+}
+
+impl Head {
+    /// Contract of the head with `output` logits behind a trunk that returns `input`; `None` if the head
+    /// does not accept that shape.
+    pub fn contract(self, input: &[usize], output: usize) -> Option<LayerContract> {
+        match (self, input) {
+            (Self::Vector, &[_]) | (Self::Steps, &[_, _]) => {
+                Layer::Linear { out: output, bias: true }.contract(input).ok()
+            }
+            (Self::Members, &[members, width]) => {
+                let init = Init::Uniform { fan_in: width };
+                let weights = vec![
+                    WeightSpec::new("weight", [members, width, output], init),
+                    WeightSpec::new("bias", [members, output], init),
+                ];
+                let multiply_adds = work(&[members as u64, width as u64, output as u64]);
+                Some(LayerContract::new(vec![members, output], weights, multiply_adds))
+            }
+            (Self::Identity, &[width]) if width == output => Some(LayerContract::moves(vec![width])),
+            _ => None,
+        }
+    }
 }
 
 impl Design {

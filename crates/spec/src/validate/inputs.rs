@@ -1,6 +1,6 @@
 //! Keys of an input that do not go with its kind.
 
-use crate::input::{Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Scaling};
+use crate::inputs::{Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Scaling};
 
 /// Tables are one block whatever their columns; each other kind is its own.
 pub(super) fn block_of(kind: Kind) -> u8 {

@@ -42,7 +42,7 @@ fn a_sealed_config_parses_to_the_same_run() {
 fn overrides_reach_tables_and_arrays() {
     let set = ["train.epochs=3", "targets.0.name=y", "model.hidden=[4, 4]"].map(String::from);
     let run = parse("run.toml", GOOD, &set, &nothing).unwrap();
-    assert_eq!((run.train.epochs, run.target.name.as_str(), run.design.layers.len()), (3, "y", 4));
+    assert_eq!((run.train.epochs, run.targets.first().name.as_str(), run.design.layers.len()), (3, "y", 4));
 }
 
 #[test]
@@ -110,8 +110,8 @@ fn a_number_that_is_not_among_the_known_ones_hears_them() {
 
 #[test]
 fn no_config_breaks_its_reader() {
-    let run = include_str!("../../../../configs/digits.toml");
-    let table = include_str!("../../../../configs/diamonds.toml");
+    let run = include_str!("../../../../../configs/digits.toml");
+    let table = include_str!("../../../../../configs/diamonds.toml");
     let serve = "[[model]]\nserve = 'a@b'\n[model.canary]\nserve = 'a@c'\nweight = 0.5\n";
     cupola_testkit::fuzz(&[run.as_bytes(), table.as_bytes(), serve.as_bytes()], |bytes| {
         let Ok(text) = std::str::from_utf8(bytes) else { return };

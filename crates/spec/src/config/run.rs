@@ -2,15 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clean::{Clean, Feature};
-use crate::combine::Combine;
-use crate::config::{Config, Split, SplitBy, Target, TargetKind};
-use crate::data::Data;
-use crate::design::Design;
-use crate::expect::Expectation;
-use crate::input::Input;
-use crate::model::{Family, Model, PackageRef};
-use crate::sizes::TreesSpec;
+use crate::config::{Config, Split, SplitBy, Target, TargetList};
+use crate::data::{Clean, Data, Expectation, Feature};
+use crate::inputs::Input;
+use crate::model::{Combine, Design, Family, Model, PackageRef, TreesSpec};
 use crate::train::Train;
 
 /// A run, resolved as far as the config alone allows; column globs wait for the data.
@@ -35,11 +30,9 @@ pub struct Run {
     pub split: Split,
     /// What the model sees; empty means "infer".
     pub inputs: Vec<Input>,
-    /// What it predicts.
-    pub target: Target,
-    /// What else it predicts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub further: Vec<Target>,
+    /// What the model predicts.
+    #[serde(flatten)]
+    pub targets: TargetList<Target>,
     /// How inputs of several kinds meet.
     #[serde(default)]
     pub combine: Combine,
@@ -60,10 +53,9 @@ pub struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(mut config: Config, family: &Family) -> Self {
-        let mut targets = config.targets.iter().cloned();
-        // `judge` has refused a config without any.
-        let target = targets.next().unwrap_or_else(|| Target::new("", TargetKind::Number));
+    /// The run of a valid config; `None` if the config has no target.
+    pub(crate) fn new(mut config: Config, family: &Family) -> Option<Self> {
+        let targets = TargetList::from_vec(config.targets.clone())?;
         let start = match &config.model {
             Model::Package(start) => Some(start.clone()),
             Model::File(_) | Model::Inline(_) => {
@@ -72,7 +64,7 @@ impl Run {
             }
         };
         let lora = start.as_ref().and_then(|start| start.lora);
-        Self {
+        Some(Self {
             name: config.name.clone(),
             seed: config.seed,
             data: config.data.clone(),
@@ -81,8 +73,7 @@ impl Run {
             features: config.features.clone(),
             split: config.split.clone(),
             inputs: config.inputs.clone(),
-            target,
-            further: targets.collect(),
+            targets,
             combine: config.combine.unwrap_or_default(),
             family: family.name().to_owned(),
             design: Design { lora, ..family.design() },
@@ -90,12 +81,7 @@ impl Run {
             trees: family.trees(),
             train: config.train.clone(),
             sealed: config,
-        }
-    }
-
-    /// All that it predicts.
-    pub fn targets(&self) -> impl Iterator<Item = &Target> {
-        std::iter::once(&self.target).chain(&self.further)
+        })
     }
 
     /// Whether an example is made of several rows.

@@ -5,17 +5,17 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use crate::config::Config;
+use crate::config::Run;
+use crate::config::document::{Placed, dotted};
+use crate::config::schema;
+use crate::config::{Problem, Problems};
 use crate::data::Data;
-use crate::document::{Placed, dotted};
-use crate::expect::Expectation;
-use crate::judge::{judge, unfit_data, unfit_expectations};
+use crate::data::Expectation;
 use crate::model::{Family, Model, ModelFile};
-use crate::problem::{Problem, Problems};
-use crate::run::Run;
-use crate::schema;
+use crate::validate::{judge, unfit_data, unfit_expectations};
 
 /// The text of `configs/default.toml`, the true defaults.
-pub const DEFAULTS: &str = include_str!("../../../configs/default.toml");
+pub const DEFAULTS: &str = include_str!("../../../../configs/default.toml");
 
 /// Before the name of a package that [`parse`] asks its loader for.
 pub const PACKAGE: &str = "package:";
@@ -59,7 +59,10 @@ pub fn parse(
         .map_err(|error| Problems(vec![file.problem("", format!("{error}; see `cupola schema`"))]))?;
     let family = architecture(&file, &config, load)?;
     let problems = judge(&file, &config, &family);
-    if problems.is_empty() { Ok(Run::new(config, &family)) } else { Err(Problems(problems)) }
+    match Run::new(config, &family) {
+        Some(run) if problems.is_empty() => Ok(run),
+        _ => Err(Problems(problems)),
+    }
 }
 
 /// Reads `[data]` and `[[expect]]` of a run config, or of a file that has nothing else.

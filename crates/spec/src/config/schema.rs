@@ -8,12 +8,13 @@ use schemars::JsonSchema;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::document::Placed;
+use crate::config::document::Placed;
+use crate::config::{Problem, nearest};
 use crate::model::{Expect, Family};
-use crate::problem::{Problem, nearest};
 use crate::serve::Serve;
 
-static CONFIG: LazyLock<Value> = LazyLock::new(|| relaxed(schema_of::<Config>(), crate::parse::defaults()));
+static CONFIG: LazyLock<Value> =
+    LazyLock::new(|| relaxed(schema_of::<Config>(), crate::config::parse::defaults()));
 static MODEL: LazyLock<Value> = LazyLock::new(|| {
     let mut schema = schema_of::<Family>();
     let expect = schema_of::<Expect>();
