@@ -23,6 +23,11 @@ pub use data::{
     Api, Block, Clean, Data, Engine, Expectation, Feature, ForeignKey, Http, Page, Severity, Source,
     TextStep, ValueType,
 };
+pub use families::{
+    AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
+    ImageStem, LayersFamily, LlamaFamily, MlpFamily, Numbers, PatchtstFamily, Recurrence, ResnetFamily,
+    ResnetTabularFamily, TabmFamily, TcnFamily, TextTransformerFamily, TreesSpec, VitFamily,
+};
 pub use inputs::{
     Augment, Category, DatePart, Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Outliers, Scaling,
     Tokens, TokensKind, Unseen,
@@ -31,10 +36,7 @@ pub use layers::{
     Activation, Cell, Cost, Embedding, Init, Layer, LayerContract, Misfit, ROPE_BASE, Rope, RopeScaling,
     ShapeError, ShapeRow, Take, WeightSpec, trace,
 };
-pub use model::{
-    Bagging, Boosting, Combine, Depth, Design, Expect, Family, Head, ImageStem, Lora, Model, ModelFile,
-    Numbers, PackageRef, Recurrence, TableStem, TreesSpec,
-};
+pub use model::{Combine, Design, Expect, Family, Head, Lora, Model, ModelFile, PackageRef, TableStem};
 pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, parse_serve};
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,

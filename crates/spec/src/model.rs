@@ -1,11 +1,12 @@
-//! `[model]`: families with their sizes, the design that a family expands to, and how inputs meet.
+//! `[model]`: the families by name, references to architectures, the design that a family expands to, and how
+//! several inputs meet.
 
 mod combine;
 mod design;
 mod family;
-mod sizes;
+mod reference;
 
 pub use self::combine::Combine;
 pub use self::design::{Design, Head, TableStem};
-pub use self::family::{Expect, Family, Lora, Model, ModelFile, PackageRef};
-pub use self::sizes::{Bagging, Boosting, Depth, ImageStem, Numbers, Recurrence, TreesSpec};
+pub use self::family::Family;
+pub use self::reference::{Expect, Lora, Model, ModelFile, PackageRef};

@@ -2,7 +2,7 @@
 
 use cupola_nn::{Architecture, Average, Error, LogitPart, Source};
 use cupola_prep::{FittedTarget, Plan};
-use cupola_spec::{Activation, Block, Family, Layer, Recurrence, Run};
+use cupola_spec::{Activation, Block, CnnFamily, Family, Layer, Recurrence, Run, TextTransformerFamily};
 
 /// The network of a run for what its plan makes: the only block of an example goes to the trunk as
 /// it is; of several, each but the table goes through an encoder first.
@@ -64,9 +64,11 @@ fn encoder(block: &Block) -> Family {
     match block {
         Block::Image { .. } => {
             let activation = Activation::Relu;
-            Family::Cnn { channels: vec![16, 32], hidden: 64, activation, dropout: 0.0 }
+            Family::Cnn(CnnFamily { channels: vec![16, 32], hidden: 64, activation, dropout: 0.0 })
         }
-        Block::Text { .. } => Family::TextTransformer { blocks: 1, width: 64, heads: 4, dropout: 0.1 },
+        Block::Text { .. } => {
+            Family::TextTransformer(TextTransformerFamily { blocks: 1, width: 64, heads: 4, dropout: 0.1 })
+        }
         Block::Table { .. } | Block::Series { .. } => {
             Family::Gru(Recurrence { width: 64, layers: 1, bidirectional: false, dropout: 0.0 })
         }

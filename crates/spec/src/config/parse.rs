@@ -12,7 +12,7 @@ use crate::config::{Problem, Problems};
 use crate::data::Data;
 use crate::data::Expectation;
 use crate::model::{Family, Model, ModelFile};
-use crate::validate::{judge, unfit_data, unfit_expectations};
+use crate::validate::{validate, validate_data};
 
 /// The text of `configs/default.toml`, the true defaults.
 pub const DEFAULTS: &str = include_str!("../../../../configs/default.toml");
@@ -58,7 +58,7 @@ pub fn parse(
     let config: Config = serde_json::from_value(merged)
         .map_err(|error| Problems(vec![file.problem("", format!("{error}; see `cupola schema`"))]))?;
     let family = architecture(&file, &config, load)?;
-    let problems = judge(&file, &config, &family);
+    let problems = validate(&file, &config, &family);
     match Run::new(config, &family) {
         Some(run) if problems.is_empty() => Ok(run),
         _ => Err(Problems(problems)),
@@ -82,8 +82,7 @@ pub fn parse_data(origin: &str, text: &str) -> Result<(Data, Vec<Expectation>), 
     let data: Data = serde_json::from_value(part("data").unwrap_or_default()).map_err(wrong)?;
     let expect: Vec<Expectation> =
         part("expect").map(serde_json::from_value).transpose().map_err(wrong)?.unwrap_or_default();
-    let unfit = unfit_data(&data).into_iter().chain(unfit_expectations(&expect));
-    let problems: Vec<Problem> = unfit.map(|(key, why)| file.problem(&key, why)).collect();
+    let problems = validate_data(&file, &data, &expect);
     if problems.is_empty() { Ok((data, expect)) } else { Err(Problems(problems)) }
 }
 

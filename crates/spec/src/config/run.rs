@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Split, SplitBy, Target, TargetList};
 use crate::data::{Clean, Data, Expectation, Feature};
+use crate::families::TreesSpec;
 use crate::inputs::Input;
-use crate::model::{Combine, Design, Family, Model, PackageRef, TreesSpec};
+use crate::model::{Combine, Design, Family, Model, PackageRef};
 use crate::train::Train;
 
 /// A run, resolved as far as the config alone allows; column globs wait for the data.

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::layers::contract::{LayerContract, Misfit, last, probability, with_last};
 
 /// Element-wise functions, as `PyTorch` defines them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// `max(x, 0)`
+    #[default]
     Relu,
     /// The exact Gaussian error linear unit, with erf.
     Gelu,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::families::time::combiner;
+use crate::families::{Blocks, combiner};
 use crate::layers::Layer;
 
 /// How the vectors of several inputs become one.
@@ -13,15 +13,15 @@ pub enum Combine {
     /// Side by side.
     #[default]
     Concat,
-    /// As the tokens of a transformer, whose mean is taken: inputs may look at each other.
+    /// As the tokens of a transformer, whose mean is taken, so that inputs can attend to each other.
     Transformer {
-        /// Width of a token; each input's vector goes through one linear layer to it.
-        #[serde(default = "width")]
+        /// Width of a token. One linear layer brings the vector of each input to it.
+        #[serde(default = "sixty_four")]
         width: usize,
         /// Number of blocks.
         #[serde(default = "one")]
         blocks: usize,
-        /// Attention heads.
+        /// Number of attention heads.
         #[serde(default = "four")]
         heads: usize,
         /// Probability of zeroing a value in training.
@@ -32,19 +32,20 @@ pub enum Combine {
 }
 
 impl Combine {
-    /// Layers after the vectors have been stacked, and the width of these; `None` where they are put side
-    /// by side.
+    /// Layers over the stacked vectors, and the width of these vectors; `None` if the vectors are put side by
+    /// side.
     pub fn stacked(self) -> Option<(Vec<Layer>, usize)> {
         match self {
             Self::Concat => None,
-            Self::Transformer { width, blocks, heads, dropout } => {
-                Some((combiner(blocks, width, heads, dropout), width))
+            Self::Transformer { width, blocks: count, heads, dropout } => {
+                let blocks = Blocks { count, width, heads, causal: false, dropout, drop_path: 0.0 };
+                Some((combiner(blocks), width))
             }
         }
     }
 }
 
-fn width() -> usize {
+fn sixty_four() -> usize {
     64
 }
 
