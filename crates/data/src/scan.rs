@@ -128,9 +128,9 @@ impl<'a> Scan<'a> {
         F: Fn(&'a DataFile) -> Result<Batches<'a>, Error> + 'a,
     {
         Box::new(
-            files
-                .into_iter()
-                .flat_map(move |file| open(file).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))),
+            files.into_iter().flat_map(move |file| {
+                open(file).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
+            }),
         )
     }
 
@@ -149,8 +149,7 @@ impl<'a> Scan<'a> {
             let schema = Arc::clone(&shared);
             let batches = open(file)?.1;
             Ok(Box::new(batches.map(move |batch| {
-                conform(&batch?, &schema)
-                    .map_err(|error| scan.failure(format!("{}: {error}", file.name)))
+                conform(&batch?, &schema).map_err(|error| scan.failure(format!("{}: {error}", file.name)))
             })))
         });
         Ok(Rows { schema, batches })

@@ -13,9 +13,9 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use futures::{Stream, StreamExt};
-use sqlx::sqlite::SqliteConnectOptions;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Column, ConnectOptions, Row, TypeInfo, ValueRef};
 use url::Url;
 

@@ -20,9 +20,12 @@ fn open_file<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, Batch
     let reader = ReaderBuilder::new().with_batch_size(BATCH_ROWS).build(input);
     let reader = reader.map_err(|error| scan.failure(error))?;
     // Avro's names and documentation do not belong to the rows.
-    let fields = reader.schema().fields().iter().map(|field| {
-        Field::new(field.name(), field.data_type().clone(), field.is_nullable())
-    }).collect::<Vec<_>>();
+    let fields = reader
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| Field::new(field.name(), field.data_type().clone(), field.is_nullable()))
+        .collect::<Vec<_>>();
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     let shown = Arc::clone(&schema);
     let batches = reader.map(move |batch| {

@@ -25,9 +25,7 @@ fn open_file<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, Batch
         Err(as_file) => {
             input.rewind().map_err(|source| Error::Io { path: file.path.clone(), source })?;
             let reader = StreamReader::try_new(BufReader::new(input), None).map_err(|as_stream| {
-                scan.failure(format!(
-                    "neither an Arrow file ({as_file}) nor an Arrow stream ({as_stream})"
-                ))
+                scan.failure(format!("neither an Arrow file ({as_file}) nor an Arrow stream ({as_stream})"))
             })?;
             let schema = reader.schema();
             Ok((schema, Box::new(reader.map(move |batch| batch.map_err(|error| scan.failure(error))))))

@@ -20,12 +20,10 @@ pub(super) fn rows<'a>(scan: &Scan<'a>) -> Result<Rows<'a>, Error> {
 fn open_file<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, Batches<'a>), Error> {
     let wrong = move |error: ParquetError| scan.failure(error);
     let input = open(&file.path)?;
-    let mut metadata =
-        ArrowReaderMetadata::load(&input, ArrowReaderOptions::new()).map_err(wrong)?;
+    let mut metadata = ArrowReaderMetadata::load(&input, ArrowReaderOptions::new()).map_err(wrong)?;
     if !scan.ours {
         let options = ArrowReaderOptions::new().with_schema(with_views(metadata.schema()));
-        metadata =
-            ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).map_err(wrong)?;
+        metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).map_err(wrong)?;
     }
     let schema = without_metadata(metadata.schema());
     let shown = Arc::clone(&schema);
@@ -65,8 +63,9 @@ fn with_views(schema: &Schema) -> SchemaRef {
 
 /// The same columns; what the writer noted beside them does not belong to the rows.
 fn without_metadata(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| {
-        Field::new(field.name(), field.data_type().clone(), field.is_nullable())
-    });
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| Field::new(field.name(), field.data_type().clone(), field.is_nullable()));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
