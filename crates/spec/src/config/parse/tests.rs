@@ -74,7 +74,7 @@ layers = [{ type = "liner", out = 3 }]"#;
 #[test]
 fn what_a_schema_cannot_say_is_said_too() {
     let found = problems(&(GOOD.to_owned() + "[[inputs]]\nname = \"p\"\nkind = \"image\"\n"), &[]);
-    assert!(found[0].contains("inputs[0].kind: an image needs `shape"), "{found:?}");
+    assert!(found[0].contains("inputs[0].kind: an image requires `shape"), "{found:?}");
     let found = problems(&GOOD.replace("digits", "../digits"), &[]);
     assert!(found[0].starts_with("run.toml:2:1: name: "), "{found:?}");
 }
