@@ -19,6 +19,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ),
     ("eval", &["burn", "candle-core", "axum", "clap", "cupola-"]),
     ("registry", &["burn", "candle-core", "axum", "clap", "cupola-nn", "cupola-train"]),
+    ("import", &["axum", "clap", "cupola-train", "datafusion"]),
     ("runtime", &["axum", "datafusion", "clap", "cupola-train", "cupola-data"]),
     ("serve", &["burn", "candle-core", "clap", "datafusion", "cupola-train", "cupola-data", "cupola-nn"]),
     ("cli", &["burn", "candle-core", "datafusion", "axum", "sqlx"]),

@@ -1,23 +1,22 @@
-//! Encoders: BERT (Devlin et al. 2019).
+//! BERT, an encoder (Devlin et al. 2019).
 
+use cupola_nn::{Architecture, Array, Average, Source, StateDict};
 use cupola_spec::{Activation, Block, Design, Head, Layer, Take};
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::{Architecture, Average};
+use super::weights::{take_weight, text_model, with_padding_row};
+use super::{Pooling, check_sizes};
 use crate::error::Error;
-use crate::hugging_face::{bounded, network, padded, taken};
-use crate::source::Source;
-use crate::state_dict::{Array, StateDict};
 
 /// Layers before the first block: positions, norm, dropout.
-const BEFORE: usize = 3;
+const STEM_LAYERS: usize = 3;
 /// Layers of a block: attention, norm, feed-forward, norm.
-const BLOCK: usize = 4;
+const BLOCK_LAYERS: usize = 4;
 
-/// Sizes of a BERT.
+/// `config.json` of a BERT.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Bert {
+pub struct BertConfig {
     pub hidden_size: usize,
     pub num_hidden_layers: usize,
     pub num_attention_heads: usize,
@@ -36,28 +35,9 @@ pub struct Bert {
     pub attention_probs_dropout_prob: f64,
 }
 
-/// Classes of texts, on the first token's vector: a linear map, a function, and a logit for each class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Classes {
-    /// How many, two at least.
-    pub count: usize,
-    /// After the first map.
-    pub function: Activation,
-}
-
-/// How an encoder's tokens become one vector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pooling {
-    /// Of the tokens.
-    pub take: Take,
-    /// Whether it gets length 1.
-    pub normalize: bool,
-}
-
-impl Bert {
-    /// The sizes of an encoder that [`Bert::import`] has made, whatever has become of its head; `None` for
-    /// any other network.
-    pub fn of(architecture: &Architecture) -> Option<(Self, Pooling)> {
+impl BertConfig {
+    /// Configuration of an encoder that was imported, whatever head it has by now; `None` for any other network.
+    pub(crate) fn from_architecture(architecture: &Architecture) -> Option<(Self, Pooling)> {
         let [Source { block: Block::Text { length, vocabulary }, widths, .. }] =
             architecture.sources.as_slice()
         else {
@@ -85,7 +65,7 @@ impl Bert {
         let Layer::Take { at: take } = trunk[end] else { return None };
         let found = Self {
             hidden_size: *widths.first()?,
-            num_hidden_layers: (end - BEFORE) / BLOCK,
+            num_hidden_layers: (end - STEM_LAYERS) / BLOCK_LAYERS,
             num_attention_heads: *heads,
             intermediate_size: *out,
             max_position_embeddings: *length,
@@ -129,11 +109,11 @@ impl Bert {
         layers
     }
 
-    /// Our names of modules with theirs, but for embeddings of tokens and positions.
+    /// Cupola's and BERT's names of the same modules, without the embeddings of tokens and positions.
     fn modules(&self) -> Vec<(String, String)> {
         let mut names = vec![("trunk.1".to_owned(), "embeddings.LayerNorm".to_owned())];
         for block in 0..self.num_hidden_layers {
-            let at = BEFORE + BLOCK * block;
+            let at = STEM_LAYERS + BLOCK_LAYERS * block;
             let theirs = format!("encoder.layer.{block}");
             let attention =
                 [("q", "self.query"), ("k", "self.key"), ("v", "self.value"), ("o", "output.dense")];
@@ -150,65 +130,56 @@ impl Bert {
         names
     }
 
-    /// The network for texts of `length` tokens, whose answer is the pooled vector.
-    ///
-    /// # Errors
-    /// Sizes that no network has; weights that are missing.
-    pub fn import(
+    /// Network for texts of up to `length` tokens whose output is the pooled vector.
+    pub(super) fn convert_embedding(
         &self,
         mut weights: StateDict,
         length: usize,
         pooling: Pooling,
     ) -> Result<(Architecture, StateDict), Error> {
         let length = length.min(self.max_position_embeddings);
-        let ours = self.encoder(&mut weights, length)?;
+        let converted = self.convert_encoder(&mut weights, length)?;
         let width = self.hidden_size;
         let design = Design { head: Head::Identity, ..Design::of(self.layers(pooling), width) };
-        network("bert", &design, self.block(length), width, Average::Output, ours)
+        text_model("bert", &design, self.block(length), (width, Average::Output), converted)
     }
 
-    /// The network for texts of `length` tokens, whose answer are the logits of classes: of two, the one logit
-    /// of the second.
-    ///
-    /// # Errors
-    /// As [`Bert::import`].
-    pub fn import_classes(
+    /// Network for texts of up to `length` tokens whose output are the logits of `classes`, or the one logit of the
+    /// second class of two; `pooler` is the activation before the last linear map.
+    pub(super) fn convert_classifier(
         &self,
         mut weights: StateDict,
         length: usize,
-        classes: Classes,
+        classes: usize,
+        pooler: Activation,
     ) -> Result<(Architecture, StateDict), Error> {
         let length = length.min(self.max_position_embeddings);
-        let mut ours = self.encoder(&mut weights, length)?;
+        let mut converted = self.convert_encoder(&mut weights, length)?;
         let width = self.hidden_size;
         let mut layers = self.layers(Pooling { take: Take::First, normalize: false });
-        let pooler = format!("trunk.{}", layers.len());
+        let name = format!("trunk.{}", layers.len());
         layers.push(Layer::Linear { out: width, bias: true });
-        layers.push(Layer::Activation { function: classes.function });
+        layers.push(Layer::Activation { function: pooler });
         for part in ["weight", "bias"] {
-            ours.insert(
-                format!("{pooler}.{part}"),
-                taken(&mut weights, "bert", &format!("pooler.dense.{part}"))?,
-            );
-            let mut head = taken(&mut weights, "bert", &format!("classifier.{part}"))?;
-            if classes.count == 2 {
-                head = difference(&head);
+            let dense = take_weight(&mut weights, "bert", &format!("pooler.dense.{part}"))?;
+            converted.insert(format!("{name}.{part}"), dense);
+            let mut head = take_weight(&mut weights, "bert", &format!("classifier.{part}"))?;
+            if classes == 2 {
+                head = logit_difference(&head);
             }
-            ours.insert(format!("head.{part}"), head);
+            converted.insert(format!("head.{part}"), head);
         }
-        let design = Design::of(layers, width);
-        let (output, average) =
-            if classes.count == 2 { (1, Average::Sigmoid) } else { (classes.count, Average::Softmax) };
-        network("bert", &design, self.block(length), output, average, ours)
+        let output = if classes == 2 { (1, Average::Sigmoid) } else { (classes, Average::Softmax) };
+        text_model("bert", &Design::of(layers, width), self.block(length), output, converted)
     }
 
     fn block(&self, length: usize) -> Block {
         Block::Text { length, vocabulary: self.vocab_size + 1 }
     }
 
-    /// Our weights of the encoder.
-    fn encoder(&self, weights: &mut StateDict, length: usize) -> Result<StateDict, Error> {
-        bounded(
+    /// Weights of embeddings and blocks under Cupola's names.
+    fn convert_encoder(&self, weights: &mut StateDict, length: usize) -> Result<StateDict, Error> {
+        check_sizes(
             self.num_hidden_layers,
             &[
                 ("hidden_size", self.hidden_size),
@@ -218,56 +189,55 @@ impl Bert {
                 ("vocab_size", self.vocab_size),
             ],
         )?;
-        let mut ours = StateDict::default();
+        let mut converted = StateDict::default();
         let width = self.hidden_size;
-        let tokens = taken(weights, "bert", "embeddings.word_embeddings.weight")?;
-        ours.insert("tokens.weight".into(), padded(tokens, self.vocab_size, width)?);
-        let mut position = taken(weights, "bert", "embeddings.position_embeddings.weight")?.data;
+        let tokens = take_weight(weights, "bert", "embeddings.word_embeddings.weight")?;
+        converted.insert("tokens.weight".into(), with_padding_row(tokens, self.vocab_size, width)?);
+        let mut position = take_weight(weights, "bert", "embeddings.position_embeddings.weight")?.data;
         position.truncate(length * width);
-        // One text is all of the first type, so its vector is added to every position.
-        if let Ok(kind) = taken(weights, "bert", "embeddings.token_type_embeddings.weight") {
+        // A single text has the first type throughout, so the vector of that type is added to every position.
+        if let Ok(kind) = take_weight(weights, "bert", "embeddings.token_type_embeddings.weight") {
             for (value, add) in position.iter_mut().zip(kind.data.iter().take(width).cycle()) {
                 *value += add;
             }
         }
-        ours.insert("trunk.0.position".into(), Array { shape: vec![length, width], data: position });
+        converted.insert("trunk.0.position".into(), Array { shape: vec![length, width], data: position });
         for (own, theirs) in self.modules() {
             for part in ["weight", "bias"] {
-                ours.insert(format!("{own}.{part}"), taken(weights, "bert", &format!("{theirs}.{part}"))?);
+                converted.insert(
+                    format!("{own}.{part}"),
+                    take_weight(weights, "bert", &format!("{theirs}.{part}"))?,
+                );
             }
         }
-        Ok(ours)
+        Ok(converted)
     }
 
-    /// The weights of a network that [`Bert::import`] has made, trained further or not, under their
-    /// names; the head is left out.
-    ///
-    /// # Errors
-    /// Weights that are missing.
-    pub fn export(&self, mut weights: StateDict) -> Result<StateDict, Error> {
-        let mut take = |name: String| weights.remove(&name).ok_or(Error::Missing { name });
-        let mut theirs = StateDict::default();
+    /// Weights of a network that was imported, fine-tuned or not, under BERT's names and without the head.
+    pub(crate) fn export(&self, mut weights: StateDict) -> Result<StateDict, Error> {
+        let mut take = |name: String| weights.remove(&name).ok_or(cupola_nn::Error::Missing { name });
+        let mut exported = StateDict::default();
         let width = self.hidden_size;
         let mut tokens = take("tokens.weight".into())?;
         tokens.data.drain(..width.min(tokens.data.len()));
         tokens.shape = vec![self.vocab_size, width];
-        theirs.insert("embeddings.word_embeddings.weight".into(), tokens);
-        theirs.insert("embeddings.position_embeddings.weight".into(), take("trunk.0.position".into())?);
-        // It is in the positions.
+        exported.insert("embeddings.word_embeddings.weight".into(), tokens);
+        exported.insert("embeddings.position_embeddings.weight".into(), take("trunk.0.position".into())?);
+        // The vector of the first type is already part of the positions.
         let kinds = vec![0.0; self.type_vocab_size * width];
         let kinds = Array { shape: vec![self.type_vocab_size, width], data: kinds };
-        theirs.insert("embeddings.token_type_embeddings.weight".into(), kinds);
+        exported.insert("embeddings.token_type_embeddings.weight".into(), kinds);
         for (own, name) in self.modules() {
             for part in ["weight", "bias"] {
-                theirs.insert(format!("{name}.{part}"), take(format!("{own}.{part}"))?);
+                exported.insert(format!("{name}.{part}"), take(format!("{own}.{part}"))?);
             }
         }
-        Ok(theirs)
+        Ok(exported)
     }
 }
 
-/// Of the rows (or values) of two classes, the second without the first: the logit of the second.
-fn difference(head: &Array) -> Array {
+/// Second of two rows (or values) minus the first: the logit of the second class.
+fn logit_difference(head: &Array) -> Array {
     let (first, second) = head.data.split_at(head.data.len() / 2);
     let data = second.iter().zip(first).map(|(b, a)| b - a).collect();
     let mut shape = head.shape.clone();

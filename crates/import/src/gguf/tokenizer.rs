@@ -1,4 +1,4 @@
-//! Tokenizers of GGUF files as a `tokenizer.json`: bytes in pairs (Radford et al. 2019), and `SentencePiece`'s pieces
+//! Tokenizers of GGUF files as a `tokenizer.json`: byte-level BPE (Radford et al. 2019) and `SentencePiece`
 //! (Kudo and Richardson 2018).
 
 use std::collections::HashMap;
@@ -6,47 +6,51 @@ use std::collections::HashMap;
 use cupola_prep::FittedTokenizer;
 use serde_json::{Value as Json, json};
 
-use super::{Keys, text, texts};
+use super::metadata::{Metadata, text, texts};
+use crate::error::Error;
 
-/// How texts are cut before pairs are merged: Llama 3's way, whose digits come three at a time.
+/// Llama 3's pattern of the words that a text is split into before merges; numbers come in groups of three digits.
 const WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// What `SentencePiece` writes for a space.
+/// `SentencePiece`'s character for a space.
 const SPACE: &str = "\u{2581}";
-/// Kinds of tokens: of control, and of the user.
-const SPECIAL: [i32; 2] = [3, 4];
+/// Token types `CONTROL` and `USER_DEFINED` of llama.cpp.
+const ADDED: [i32; 2] = [3, 4];
+/// Remedy for tokenizers that GGUF describes too briefly.
+const REMEDY: &str = "import the model's folder, which has its tokenizer.json, with `--from hf`";
 
-impl Keys<'_> {
-    /// The tokenizer, and its tokens.
-    pub(super) fn tokenizer(&self) -> Result<(FittedTokenizer, Vec<String>), String> {
+type Vocabulary = serde_json::Map<String, Json>;
+
+impl Metadata<'_> {
+    /// Tokenizer of the file and its tokens.
+    pub fn tokenizer(&self) -> Result<(FittedTokenizer, Vec<String>), Error> {
         let tokens = texts(self.get("tokenizer.ggml.tokens")?);
-        let vocabulary: serde_json::Map<String, Json> =
+        let vocabulary: Vocabulary =
             tokens.iter().enumerate().map(|(id, token)| (token.clone(), id.into())).collect();
-        let all = match text(self.get("tokenizer.ggml.model")?).unwrap_or_default() {
-            "gpt2" => self.pairs(&tokens, &vocabulary)?,
-            "llama" => self.pieces(&tokens, &vocabulary)?,
+        let tokenizer = match text(self.get("tokenizer.ggml.model")?).unwrap_or_default() {
+            "gpt2" => self.byte_level_bpe(&tokens, &vocabulary)?,
+            "llama" => self.sentence_piece(&tokens, &vocabulary)?,
             kind => {
-                return Err(format!(
-                    "a tokenizer of kind `{kind}` is not read from GGUF; import the model's folder with its tokenizer.json by `--from hf`"
-                ));
+                let what = format!("its tokenizer is of kind `{kind}`");
+                return Err(Error::UnsupportedGguf { what, remedy: REMEDY });
             }
         };
-        Ok((FittedTokenizer::try_from(all)?, tokens))
+        let fitted = FittedTokenizer::try_from(tokenizer);
+        Ok((fitted.map_err(|why| Error::Tokenizer { why: why.to_string() })?, tokens))
     }
 
-    /// One of bytes in pairs.
-    fn pairs(&self, tokens: &[String], vocabulary: &serde_json::Map<String, Json>) -> Result<Json, String> {
+    fn byte_level_bpe(&self, tokens: &[String], vocabulary: &Vocabulary) -> Result<Json, Error> {
         let merges = texts(self.get("tokenizer.ggml.merges")?);
-        let kind = self.get("tokenizer.ggml.pre").ok().and_then(text).unwrap_or("gpt-2");
-        let (normal, cut) = cut(kind)?;
+        let kind = self.text("tokenizer.ggml.pre").unwrap_or("gpt-2");
+        let (normalizer, pre_tokenizer) = pre_tokenizer(kind)?;
         Ok(json!({
             "version": "1.0",
             "truncation": null,
             "padding": null,
-            "added_tokens": self.added(tokens),
-            "normalizer": normal,
-            "pre_tokenizer": cut,
-            "post_processor": self.begins(tokens, false),
-            "decoder": bytes(true),
+            "added_tokens": self.added_tokens(tokens),
+            "normalizer": normalizer,
+            "pre_tokenizer": pre_tokenizer,
+            "post_processor": self.post_processor(tokens, false),
+            "decoder": byte_level(true),
             "model": {
                 "type": "BPE",
                 "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
@@ -56,27 +60,27 @@ impl Keys<'_> {
         }))
     }
 
-    /// One of pieces, whose likeliest neighbours are put together first; what no piece has is bytes.
-    fn pieces(&self, tokens: &[String], vocabulary: &serde_json::Map<String, Json>) -> Result<Json, String> {
-        let scores = self.get("tokenizer.ggml.scores")?.to_vec().map_err(|error| error.to_string())?;
+    /// BPE whose most probable pieces are merged first, with bytes for characters without a piece.
+    fn sentence_piece(&self, tokens: &[String], vocabulary: &Vocabulary) -> Result<Json, Error> {
+        let scores = self.get("tokenizer.ggml.scores")?.to_vec();
+        let scores = scores.map_err(|error| Error::Gguf { why: error.to_string() })?;
         let scores: Vec<f32> = scores.iter().map(|score| score.to_f32().unwrap_or(f32::MIN)).collect();
         let unknown = self.count("tokenizer.ggml.unknown_token_id").unwrap_or(0);
-        let before = self.get("tokenizer.ggml.add_space_prefix").ok().and_then(|value| value.to_bool().ok());
         let spaces = json!({ "type": "Replace", "pattern": { "String": " " }, "content": SPACE });
         let first = json!({ "type": "Prepend", "prepend": SPACE });
-        let begins = before.unwrap_or(true);
-        let normal: Vec<Json> = begins.then_some(first).into_iter().chain([spaces]).collect();
+        let prefix = self.flag("tokenizer.ggml.add_space_prefix").unwrap_or(true);
+        let normalizers: Vec<Json> = prefix.then_some(first).into_iter().chain([spaces]).collect();
         let words = json!({ "type": "Replace", "pattern": { "String": SPACE }, "content": " " });
-        let strip = json!({ "type": "Strip", "content": " ", "start": usize::from(begins), "stop": 0 });
+        let strip = json!({ "type": "Strip", "content": " ", "start": usize::from(prefix), "stop": 0 });
         let decoders = json!([words, { "type": "ByteFallback" }, { "type": "Fuse" }, strip]);
         Ok(json!({
             "version": "1.0",
             "truncation": null,
             "padding": null,
-            "added_tokens": self.added(tokens),
-            "normalizer": { "type": "Sequence", "normalizers": normal },
+            "added_tokens": self.added_tokens(tokens),
+            "normalizer": { "type": "Sequence", "normalizers": normalizers },
             "pre_tokenizer": null,
-            "post_processor": self.begins(tokens, true),
+            "post_processor": self.post_processor(tokens, true),
             "decoder": { "type": "Sequence", "decoders": decoders },
             "model": {
                 "type": "BPE",
@@ -87,26 +91,26 @@ impl Keys<'_> {
         }))
     }
 
-    /// Tokens that are found before a text is cut.
-    fn added(&self, tokens: &[String]) -> Vec<Json> {
+    /// Tokens that are recognised before a text is split.
+    fn added_tokens(&self, tokens: &[String]) -> Vec<Json> {
         let kinds = self.get("tokenizer.ggml.token_type").ok().and_then(|kinds| kinds.to_vec().ok());
         let kinds = kinds.into_iter().flatten().map(|kind| kind.to_i32().ok());
         let each = tokens.iter().zip(kinds).enumerate().filter_map(|(id, (token, kind))| {
-            let kind = kind.filter(|kind| SPECIAL.contains(kind))?;
+            let kind = kind.filter(|kind| ADDED.contains(kind))?;
             Some(json!({
                 "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
-                "normalized": false, "special": kind == SPECIAL[0],
+                "normalized": false, "special": kind == ADDED[0],
             }))
         });
         each.collect()
     }
 
-    /// What puts a token before every text, where the model wants one; `usual` where it is not told.
-    fn begins(&self, tokens: &[String], usual: bool) -> Json {
-        let told = self.get("tokenizer.ggml.add_bos_token").ok().and_then(|value| value.to_bool().ok());
-        let wanted = told.unwrap_or(usual);
+    /// Template that puts the begin-of-text token before every text, if the file asks for it or, saying nothing, if
+    /// `default` is true.
+    fn post_processor(&self, tokens: &[String], default: bool) -> Json {
+        let adds = self.flag("tokenizer.ggml.add_bos_token").unwrap_or(default);
         let id = self.count("tokenizer.ggml.bos_token_id").ok();
-        let Some((id, token)) = id.filter(|_| wanted).and_then(|id| Some((id, tokens.get(id)?))) else {
+        let Some((id, token)) = id.filter(|_| adds).and_then(|id| Some((id, tokens.get(id)?))) else {
             return Json::Null;
         };
         let special = json!({ "SpecialToken": { "id": token, "type_id": 0 } });
@@ -120,7 +124,7 @@ impl Keys<'_> {
     }
 }
 
-/// Neighbours that make a piece together, the likeliest piece first. A piece may be made in several ways.
+/// Pairs of pieces that form another piece, the most probable first. A piece may have several such pairs.
 fn merges(tokens: &[String], scores: &[f32]) -> Vec<[String; 2]> {
     let known: HashMap<&str, f32> = tokens.iter().map(String::as_str).zip(scores.iter().copied()).collect();
     let mut all: Vec<(f32, [f32; 2], [&str; 2])> = Vec::new();
@@ -140,32 +144,31 @@ fn merges(tokens: &[String], scores: &[f32]) -> Vec<[String; 2]> {
     all.into_iter().map(|(_, _, pair)| pair.map(str::to_owned)).collect()
 }
 
-/// How a tokenizer of this kind makes a text normal, and cuts it before pairs are merged.
-fn cut(kind: &str) -> Result<(Json, Json), String> {
+/// Normalizer and pre-tokenizer of llama.cpp's `tokenizer.ggml.pre`.
+fn pre_tokenizer(kind: &str) -> Result<(Json, Json), Error> {
     let sequence =
         |first: Json, second: Json| json!({ "type": "Sequence", "pretokenizers": [first, second] });
     let words = |pattern: &str| {
         let split = json!({
             "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false,
         });
-        sequence(split, bytes(false))
+        sequence(split, byte_level(false))
     };
     Ok(match kind {
-        "gpt-2" | "default" => (Json::Null, bytes(true)),
+        "gpt-2" | "default" => (Json::Null, byte_level(true)),
         "smollm" => {
-            (Json::Null, sequence(json!({ "type": "Digits", "individual_digits": true }), bytes(true)))
+            (Json::Null, sequence(json!({ "type": "Digits", "individual_digits": true }), byte_level(true)))
         }
         "llama-bpe" => (Json::Null, words(WORDS)),
         "qwen2" => (json!({ "type": "NFC" }), words(&WORDS.replace("{1,3}", ""))),
         other => {
-            return Err(format!(
-                "texts that are cut in the way `{other}` are not known; import the model's folder with its tokenizer.json by `--from hf`"
-            ));
+            let what = format!("its pre-tokenizer is of kind `{other}`");
+            return Err(Error::UnsupportedGguf { what, remedy: REMEDY });
         }
     })
 }
 
-/// A text as bytes, each a character; cut into words where asked.
-fn bytes(regex: bool) -> Json {
+/// Bytes as characters; `regex` also splits a text into GPT-2's words.
+fn byte_level(regex: bool) -> Json {
     json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": regex })
 }

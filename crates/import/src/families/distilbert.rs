@@ -1,18 +1,15 @@
-//! Encoders that are BERTs under other names: `DistilBERT` and `RoBERTa`.
+//! `DistilBERT`, a BERT under other names (Sanh et al. 2019).
 
+use cupola_nn::StateDict;
 use cupola_spec::Activation;
 use serde::{Deserialize, Serialize};
 
-use super::Bert;
-use crate::state_dict::StateDict;
+use super::BertConfig;
 
-/// Positions of a `RoBERTa` that no token has.
-const UNUSED: usize = 2;
-
-/// Sizes of a `DistilBERT` (Sanh et al. 2019).
+/// `config.json` of a `DistilBERT`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct DistilBert {
+pub struct DistilBertConfig {
     pub dim: usize,
     pub n_layers: usize,
     pub n_heads: usize,
@@ -27,8 +24,8 @@ pub struct DistilBert {
     pub attention_dropout: f64,
 }
 
-/// Its modules, and BERT's.
-const DISTIL: [[&str; 2]; 9] = [
+/// Parts of its names and of BERT's.
+const NAMES: [[&str; 2]; 9] = [
     ["transformer.layer.", "encoder.layer."],
     [".attention.q_lin.", ".attention.self.query."],
     [".attention.k_lin.", ".attention.self.key."],
@@ -40,15 +37,15 @@ const DISTIL: [[&str; 2]; 9] = [
     [".output_layer_norm.", ".output.LayerNorm."],
 ];
 
-impl DistilBert {
-    /// The BERT that it is, and its weights under BERT's names.
-    pub(super) fn bert(&self, weights: StateDict) -> (Bert, StateDict) {
+impl DistilBertConfig {
+    /// Equivalent BERT and the weights under BERT's names.
+    pub(super) fn to_bert(&self, weights: StateDict) -> (BertConfig, StateDict) {
         let weights = weights.renamed(|name| {
             let name =
                 name.strip_prefix("distilbert.").unwrap_or(name).replace("pre_classifier.", "pooler.dense.");
-            DISTIL.iter().fold(name, |name, [theirs, bert]| name.replace(theirs, bert))
+            NAMES.iter().fold(name, |name, [from, to]| name.replace(from, to))
         });
-        let bert = Bert {
+        let config = BertConfig {
             hidden_size: self.dim,
             num_hidden_layers: self.n_layers,
             num_attention_heads: self.n_heads,
@@ -61,23 +58,6 @@ impl DistilBert {
             hidden_dropout_prob: self.dropout,
             attention_probs_dropout_prob: self.attention_dropout,
         };
-        (bert, weights)
+        (config, weights)
     }
-}
-
-/// The BERT that a `RoBERTa` (Liu et al. 2019) is, and its weights under BERT's names.
-pub(super) fn roberta(sizes: Bert, weights: StateDict) -> (Bert, StateDict) {
-    let mut weights = weights.renamed(|name| {
-        let name = name.strip_prefix("roberta.").unwrap_or(name);
-        name.replace("classifier.dense.", "pooler.dense.").replace("classifier.out_proj.", "classifier.")
-    });
-    let positions = "embeddings.position_embeddings.weight";
-    if let Some(mut array) = weights.remove(positions) {
-        let unused = UNUSED.saturating_mul(sizes.hidden_size).min(array.data.len());
-        array.data.drain(..unused);
-        array.shape = vec![array.data.len() / sizes.hidden_size.max(1), sizes.hidden_size];
-        weights.insert(positions.to_owned(), array);
-    }
-    let most = sizes.max_position_embeddings.saturating_sub(UNUSED);
-    (Bert { max_position_embeddings: most, ..sizes }, weights)
 }

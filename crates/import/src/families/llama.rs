@@ -1,17 +1,17 @@
-//! Decoders: Llama (Touvron et al. 2023), and those that differ from it by biases.
+//! Llama, a decoder with rotary positions (Touvron et al. 2023), and its variants Mistral and Qwen2.
 
+use cupola_nn::{Architecture, Array, Average, StateDict};
 use cupola_spec::{Activation, Block, Design, Head, Layer, ROPE_BASE, RopeScaling};
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::{Architecture, Average};
+use super::check_sizes;
+use super::weights::{check_leftover, insert_embeddings, take_weight, text_model};
 use crate::error::Error;
-use crate::hugging_face::{bounded, ends, network, taken};
-use crate::state_dict::{Array, StateDict};
 
-/// Sizes of a Llama.
+/// `config.json` of a Llama.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Llama {
+pub struct LlamaConfig {
     pub hidden_size: usize,
     pub num_hidden_layers: usize,
     pub num_attention_heads: usize,
@@ -24,27 +24,27 @@ pub struct Llama {
     pub hidden_act: Activation,
     #[serde(default = "small")]
     pub rms_norm_eps: f64,
-    /// Of one head; the width by the heads where left out.
+    /// Width of a head; `None` for `hidden_size / num_attention_heads`.
     #[serde(default)]
     pub head_dim: Option<usize>,
     #[serde(default)]
     pub rope_theta: Option<f64>,
-    /// Positions that are stretched for longer texts.
+    /// Scaling of the rotary frequencies for longer texts.
     #[serde(default)]
     pub rope_scaling: Option<RopeParameters>,
-    /// As newer files have both.
+    /// Base and scaling together, as newer files have them.
     #[serde(default)]
     pub rope_parameters: Option<RopeParameters>,
     #[serde(default)]
     pub sliding_window: Option<usize>,
     #[serde(default)]
     pub mlp_bias: bool,
-    /// Whether the window is used, where that is told.
+    /// `false` if `sliding_window` has no effect.
     #[serde(default)]
     pub use_sliding_window: Option<bool>,
 }
 
-/// Rotary positions.
+/// Parameters of rotary positions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct RopeParameters {
@@ -63,7 +63,7 @@ pub struct RopeParameters {
 }
 
 impl RopeParameters {
-    /// How it makes frequencies lower; `None` where it does so in a way that the layers do not have.
+    /// Scaling of the frequencies; `None` for a kind that no layer provides.
     fn scaling(&self) -> Option<RopeScaling> {
         let scaling = match self.rope_type.as_deref()? {
             "linear" => RopeScaling::Linear { factor: self.factor? },
@@ -79,7 +79,7 @@ impl RopeParameters {
     }
 }
 
-/// Modules of a block, ours and theirs.
+/// Cupola's and Llama's names of a block's modules.
 const BLOCK: [[&str; 2]; 7] = [
     ["0.layers.0", "input_layernorm"],
     ["0.layers.1.q", "self_attn.q_proj"],
@@ -90,33 +90,33 @@ const BLOCK: [[&str; 2]; 7] = [
     ["1.layers.3", "mlp.down_proj"],
 ];
 
-impl Llama {
-    /// Rotary positions for longer texts.
-    fn stretched(&self) -> Option<&RopeParameters> {
+impl LlamaConfig {
+    /// Parameters that scale the rotary frequencies, if any do.
+    fn rope_scaling(&self) -> Option<&RopeParameters> {
         let mut both = [&self.rope_scaling, &self.rope_parameters].into_iter().flatten();
         both.find(|rope| rope.rope_type.as_deref().is_some_and(|kind| kind != "default"))
     }
 
     fn scaling(&self) -> Option<RopeScaling> {
-        self.stretched().and_then(RopeParameters::scaling)
+        self.rope_scaling().and_then(RopeParameters::scaling)
     }
 
-    /// What it needs for texts of `length` tokens that the layers do not have, in words.
-    fn beyond(&self, length: usize) -> Option<String> {
-        if let Some(rope) = self.stretched().filter(|rope| rope.scaling().is_none()) {
+    /// First operation, in words, that texts of `length` tokens need and no layer provides.
+    fn unsupported(&self, length: usize) -> Option<String> {
+        if let Some(rope) = self.rope_scaling().filter(|rope| rope.scaling().is_none()) {
             let kind = rope.rope_type.as_deref().unwrap_or_default();
-            return Some(format!("rotary positions of type `{kind}` with these numbers"));
+            return Some(format!("rotary positions of type `{kind}` with these parameters"));
         }
         let heads = self.num_attention_heads.max(1);
         if self.head_dim.is_some_and(|width| width * heads != self.hidden_size) {
-            return Some("heads that are not the width together".to_owned());
+            return Some("the widths of the heads do not add up to `hidden_size`".to_owned());
         }
         if self.mlp_bias {
-            return Some("biases in its feed-forward layers".to_owned());
+            return Some("biases in the feed-forward layers".to_owned());
         }
         let window = self.sliding_window.filter(|_| self.use_sliding_window.unwrap_or(true));
         let window = window.filter(|window| *window < length)?;
-        Some(format!("attention to the last {window} tokens alone (fewer than --length)"))
+        Some(format!("attention is limited to the last {window} tokens, fewer than --length"))
     }
 
     /// The decoder as a list of layers.
@@ -143,71 +143,77 @@ impl Llama {
         (0..self.num_hidden_layers).flat_map(|_| block()).chain([norm()]).collect()
     }
 
-    /// The network for texts of up to `length` tokens, whose answer are the logits of the next token of
-    /// `vocabulary`, which may be smaller than that of the weights.
-    ///
-    /// # Errors
-    /// Sizes that no network has; weights that are missing; [`Error::Unsupported`] for what the layers lack.
-    pub fn import(
+    /// Network for texts of up to `length` tokens whose output are the logits of the next of `vocabulary` tokens.
+    pub(super) fn convert(
         &self,
         mut weights: StateDict,
         length: usize,
         vocabulary: usize,
     ) -> Result<(Architecture, StateDict), Error> {
-        bounded(
-            self.num_hidden_layers,
-            &[
-                ("hidden_size", self.hidden_size),
-                ("intermediate_size", self.intermediate_size),
-                ("num_attention_heads", self.num_attention_heads),
-                ("num_key_value_heads", self.num_key_value_heads.unwrap_or_default()),
-                ("head_dim", self.head_dim.unwrap_or_default()),
-                ("max_position_embeddings", self.max_position_embeddings),
-                ("vocab_size", vocabulary),
-            ],
-        )?;
         let length = length.min(self.max_position_embeddings);
-        if let Some(what) = self.beyond(length) {
-            return Err(Error::Unsupported { what });
-        }
+        self.check(length, vocabulary)?;
         let width = self.hidden_size;
-        let mut ours = StateDict::default();
-        let mut take = |name: &str| taken(&mut weights, "model", name);
+        let mut converted = StateDict::default();
+        let mut take = |name: &str| take_weight(&mut weights, "model", name);
         let (tokens, head) = (take("embed_tokens.weight")?, take("lm_head.weight").ok());
-        ends(&mut ours, tokens, head, [vocabulary, width])?;
-        let zeros = |count| Array { shape: vec![count], data: vec![0.0; count] };
+        insert_embeddings(&mut converted, tokens, head, [vocabulary, width])?;
         let mut bias = false;
         for block in 0..self.num_hidden_layers {
-            let theirs = format!("layers.{block}");
-            let place = |own: &str| {
-                let (part, rest) = own.split_at(1);
-                format!("trunk.{}{rest}", 2 * block + usize::from(part == "1"))
-            };
-            for [own, name] in BLOCK {
-                ours.insert(format!("{}.weight", place(own)), take(&format!("{theirs}.{name}.weight"))?);
-                if let Ok(array) = take(&format!("{theirs}.{name}.bias")) {
-                    bias = true;
-                    ours.insert(format!("{}.bias", place(own)), array);
-                }
-            }
-            if bias && ours.get(&format!("{}.bias", place("0.layers.1.o"))).is_none() {
-                ours.insert(format!("{}.bias", place("0.layers.1.o")), zeros(width));
-            }
-            // What is gated comes first.
-            let mut both = take(&format!("{theirs}.mlp.up_proj.weight"))?;
-            both.data.extend(take(&format!("{theirs}.mlp.gate_proj.weight"))?.data);
-            both.shape = vec![2 * self.intermediate_size, width];
-            ours.insert(format!("{}.weight", place("1.layers.1")), both);
+            self.convert_block(&mut converted, &mut take, block, &mut bias)?;
         }
-        ours.insert(format!("trunk.{}.weight", 2 * self.num_hidden_layers), take("norm.weight")?);
-        // Frequencies that old files hold are computed here.
-        let left: Vec<&str> = weights.names().filter(|name| !name.ends_with("inv_freq")).collect();
-        if !left.is_empty() {
-            return Err(Error::Unexpected { names: left.join(", ") });
-        }
+        converted.insert(format!("trunk.{}.weight", 2 * self.num_hidden_layers), take("norm.weight")?);
+        // Old files also hold the rotary frequencies, which follow from the configuration.
+        check_leftover(weights.names().filter(|name| !name.ends_with("inv_freq")))?;
         let design = Design { head: Head::Steps, ..Design::of(self.layers(bias), width) };
         let text = Block::Text { length, vocabulary: vocabulary + 1 };
-        network("llama", &design, text, vocabulary + 1, Average::Softmax, ours)
+        text_model("llama", &design, text, (vocabulary + 1, Average::Softmax), converted)
+    }
+
+    fn check(&self, length: usize, vocabulary: usize) -> Result<(), Error> {
+        let sizes = [
+            ("hidden_size", self.hidden_size),
+            ("intermediate_size", self.intermediate_size),
+            ("num_attention_heads", self.num_attention_heads),
+            ("num_key_value_heads", self.num_key_value_heads.unwrap_or_default()),
+            ("head_dim", self.head_dim.unwrap_or_default()),
+            ("max_position_embeddings", self.max_position_embeddings),
+            ("vocab_size", vocabulary),
+        ];
+        check_sizes(self.num_hidden_layers, &sizes)?;
+        self.unsupported(length).map_or(Ok(()), |what| Err(Error::Unsupported { what }))
+    }
+
+    /// Converts one block; sets `bias` once a block has biases.
+    fn convert_block(
+        &self,
+        converted: &mut StateDict,
+        take: &mut impl FnMut(&str) -> Result<Array, Error>,
+        block: usize,
+        bias: &mut bool,
+    ) -> Result<(), Error> {
+        let width = self.hidden_size;
+        let place = |name: &str| {
+            let (part, rest) = name.split_at(1);
+            format!("trunk.{}{rest}", 2 * block + usize::from(part == "1"))
+        };
+        for [name, theirs] in BLOCK {
+            converted
+                .insert(format!("{}.weight", place(name)), take(&format!("layers.{block}.{theirs}.weight"))?);
+            if let Ok(array) = take(&format!("layers.{block}.{theirs}.bias")) {
+                *bias = true;
+                converted.insert(format!("{}.bias", place(name)), array);
+            }
+        }
+        let output = format!("{}.bias", place("0.layers.1.o"));
+        if *bias && converted.get(&output).is_none() {
+            converted.insert(output, Array { shape: vec![width], data: vec![0.0; width] });
+        }
+        // Both maps in one, the gated half first.
+        let mut both = take(&format!("layers.{block}.mlp.up_proj.weight"))?;
+        both.data.extend(take(&format!("layers.{block}.mlp.gate_proj.weight"))?.data);
+        both.shape = vec![2 * self.intermediate_size, width];
+        converted.insert(format!("{}.weight", place("1.layers.1")), both);
+        Ok(())
     }
 }
 
