@@ -22,8 +22,9 @@ mod tensors;
 mod trees;
 
 pub use bulk::{Bulk, BulkError};
-pub use candle::Vectors;
+
 pub use chat::{Message, Prompt};
+pub use cupola_kernels::SimdSupport;
 pub use engine::{Engine, EngineChoice, EngineReport, Turn};
 pub use error::Error;
 pub use format::Format;

@@ -1,4 +1,4 @@
-//! AVX-512 VNNI: four bytes of 16 columns in one instruction, those that go in unsigned.
+//! AVX-512 VNNI: one instruction multiplies and adds four bytes for 16 columns; the inputs are unsigned.
 
 #![allow(unsafe_code)]
 
@@ -7,23 +7,23 @@ use std::arch::x86_64::{
     _mm512_storeu_si512,
 };
 
-use super::super::tile::{COLUMNS, HIGH, WIDE};
 use super::DEPTH;
-use super::sums::{Sums, plain};
+use super::sums::{IntegerTile, plain_sums};
+use crate::matmul::{BLOCK_COLUMNS, TILE_BLOCKS, TILE_ROWS};
 
-/// Whether the processor has them.
-pub fn has() -> bool {
+/// `true` if the processor has these instructions.
+pub fn is_supported() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")
 }
 
-/// As [`plain`].
+/// Sums of a tile, as [`plain_sums`] computes them.
 #[target_feature(enable = "avx512f,avx512vnni")]
-pub fn tile(small: &[u8], weight: &[i8], shape: [usize; 2]) -> Sums {
+pub fn tile(inputs: &[u8], weight: &[i8], shape: [usize; 2]) -> IntegerTile {
     macro_rules! of {
         ($($rows:literal, $blocks:literal);*) => {
             match shape {
-                $([$rows, $blocks] => sums::<$rows, $blocks>(small, weight),)*
-                _ => plain(small, weight, shape),
+                $([$rows, $blocks] => sums::<$rows, $blocks>(inputs, weight),)*
+                _ => plain_sums(inputs, weight, shape),
             }
         };
     }
@@ -31,22 +31,22 @@ pub fn tile(small: &[u8], weight: &[i8], shape: [usize; 2]) -> Sums {
         1, 3; 2, 3; 3, 3; 4, 3; 5, 3; 6, 3; 1, 4; 2, 4; 3, 4; 4, 4; 5, 4; 6, 4)
 }
 
-/// Sums that stay in registers: `ROWS * BLOCKS` of them.
+/// Sums of `ROWS` rows and `BLOCKS` blocks, all of them in registers.
 #[target_feature(enable = "avx512f,avx512vnni")]
-fn sums<const ROWS: usize, const BLOCKS: usize>(small: &[u8], weight: &[i8]) -> Sums {
+fn sums<const ROWS: usize, const BLOCKS: usize>(inputs: &[u8], weight: &[i8]) -> IntegerTile {
     let rows: [&[[u8; DEPTH]]; ROWS] = std::array::from_fn(|row| {
-        let wide = small.len() / ROWS;
-        small[row * wide..(row + 1) * wide].as_chunks().0
+        let wide = inputs.len() / ROWS;
+        inputs[row * wide..(row + 1) * wide].as_chunks().0
     });
-    let blocks: [&[[i8; COLUMNS * DEPTH]]; BLOCKS] = std::array::from_fn(|block| {
+    let blocks: [&[[i8; BLOCK_COLUMNS * DEPTH]]; BLOCKS] = std::array::from_fn(|block| {
         let wide = weight.len() / BLOCKS;
         weight[block * wide..(block + 1) * wide].as_chunks().0
     });
-    let deep = blocks[0].len();
-    assert!(rows.iter().all(|row| row.len() == deep), "rows as deep as the weights");
+    let depth = blocks[0].len();
+    assert!(rows.iter().all(|row| row.len() == depth), "rows as depth as the weights");
     let mut sums = [[_mm512_setzero_si512(); BLOCKS]; ROWS];
-    for i in 0..deep {
-        // SAFETY: `i` is below `deep`, which is the length of every block and every row; a block has
+    for i in 0..depth {
+        // SAFETY: `i` is below `depth`, which is the length of every block and every row; a block has
         // 64 bytes, and an unaligned load may begin anywhere.
         let weights: [__m512i; BLOCKS] = std::array::from_fn(|block| unsafe {
             _mm512_loadu_si512(blocks[block].get_unchecked(i).as_ptr().cast())
@@ -60,8 +60,8 @@ fn sums<const ROWS: usize, const BLOCKS: usize>(small: &[u8], weight: &[i8]) -> 
             }
         }
     }
-    let mut out = Sums::default();
-    const { assert!(ROWS <= HIGH && BLOCKS <= WIDE) };
+    let mut out = IntegerTile::default();
+    const { assert!(ROWS <= TILE_ROWS && BLOCKS <= TILE_BLOCKS) };
     for (out, sums) in out.iter_mut().zip(&sums) {
         for (out, sum) in out.iter_mut().zip(sums) {
             // SAFETY: 16 sums of 4 bytes; an unaligned store may begin anywhere.

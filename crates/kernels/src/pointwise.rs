@@ -1,27 +1,42 @@
-//! Functions of single values, in loops that the compiler makes vector instructions of.
+//! Activation functions of single values, as loops that compile to vector instructions.
 
-use cupola_spec::Activation;
+use crate::simd::{CHUNK, for_each_chunk};
 
-use super::rows::{PIECE, pieces};
+/// Adding this to a number below 2^22 rounds it to an integer, which then stands in the low bits.
+pub(crate) const ROUND: f32 = 12_582_912.0;
 
-/// Adding it rounds a number of less than 2^22 to a whole one, whose bits come out at the low end.
-pub const ROUND: f32 = 12_582_912.0;
+/// Function that is applied to each value alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pointwise {
+    /// `max(x, 0)`
+    Relu,
+    /// `x * Phi(x)`, `Phi` being the normal distribution function (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// GELU by its approximation with `tanh`.
+    GeluTanh,
+    /// `x * sigmoid(x)`
+    Silu,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// `1 / (1 + exp(-x))`
+    Sigmoid,
+}
 
-/// An activation of each value.
-pub fn activate(function: Activation, values: &mut [f32]) {
+/// Applies a function to each value in place.
+pub fn activate(function: Pointwise, values: &mut [f32]) {
     match function {
-        Activation::Relu => map(
+        Pointwise::Relu => map(
             values,
             #[inline(always)]
-            // What is no number stays none.
+            // NaN stays NaN.
             |x| if x < 0.0 { 0.0 } else { x },
         ),
-        Activation::Gelu => map(
+        Pointwise::Gelu => map(
             values,
             #[inline(always)]
             |x| x * 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),
         ),
-        Activation::GeluTanh => map(
+        Pointwise::GeluTanh => map(
             values,
             #[inline(always)]
             |x| {
@@ -29,17 +44,17 @@ pub fn activate(function: Activation, values: &mut [f32]) {
                 x * 0.5 * (1.0 + tanh(inner))
             },
         ),
-        Activation::Silu => map(
+        Pointwise::Silu => map(
             values,
             #[inline(always)]
             |x| x * sigmoid(x),
         ),
-        Activation::Tanh => map(
+        Pointwise::Tanh => map(
             values,
             #[inline(always)]
             |x| tanh(x),
         ),
-        Activation::Sigmoid => map(
+        Pointwise::Sigmoid => map(
             values,
             #[inline(always)]
             |x| sigmoid(x),
@@ -47,11 +62,10 @@ pub fn activate(function: Activation, values: &mut [f32]) {
     }
 }
 
-/// Each value.
 fn map(values: &mut [f32], f: impl Fn(f32) -> f32 + Sync) {
-    pieces(
+    for_each_chunk(
         values,
-        PIECE,
+        CHUNK,
         #[inline(always)]
         |values| {
             for x in values {
@@ -61,10 +75,10 @@ fn map(values: &mut [f32], f: impl Fn(f32) -> f32 + Sync) {
     );
 }
 
-/// By Cody and Waite's reduction and a polynomial of degree 6 (Cephes, `expf`): within 1e-7 of its value. What is
-/// larger than 88 or smaller than -87 gives what those give.
+/// Exponential by Cody and Waite's reduction and a polynomial of degree 6 (Cephes, `expf`), with a relative error below
+/// 1e-7. Arguments are clamped to -87..=88.
 #[inline(always)]
-pub fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
     let rounded = x * std::f32::consts::LOG2_E + ROUND;
     let n = rounded - ROUND;
@@ -87,7 +101,7 @@ fn tanh(x: f32) -> f32 {
     1.0 - 2.0 / (exp(2.0 * x) + 1.0)
 }
 
-/// A quotient of polynomials (Eigen, `generic_fast_erf_float`): within 3e-7.
+/// Error function by a quotient of polynomials (Eigen, `generic_fast_erf_float`), with an error below 3e-7.
 #[inline(always)]
 fn erf(x: f32) -> f32 {
     let x = x.clamp(-4.0, 4.0);
@@ -106,16 +120,7 @@ fn erf(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// `erf` by its series, in double precision.
-    fn exact_erf(x: f64) -> f64 {
-        let (mut sum, mut term) = (0.0, x);
-        for n in 0..200 {
-            sum += term / f64::from(2 * n + 1);
-            term *= -x * x / f64::from(n + 1);
-        }
-        sum * 2.0 / std::f64::consts::PI.sqrt()
-    }
+    use crate::reference;
 
     #[test]
     fn functions_are_within_float_precision_of_the_exact_ones() {
@@ -129,11 +134,11 @@ mod tests {
             near(sigmoid(x), 1.0 / (1.0 + (-wide).exp()), 2e-7);
             near(tanh(x), wide.tanh(), 3e-7);
             if x.abs() < 5.0 {
-                near(erf(x), exact_erf(wide), 6e-7);
+                near(erf(x), reference::erf(wide), 6e-7);
             }
         }
         let mut wide = [-1e30, 1e30, f32::NAN, f32::NEG_INFINITY];
-        activate(Activation::Sigmoid, &mut wide);
+        activate(Pointwise::Sigmoid, &mut wide);
         assert!(wide[0] < 1e-30 && (wide[1] - 1.0).abs() < 1e-7 && wide[2].is_nan() && wide[3] < 1e-30);
     }
 }

@@ -1,4 +1,5 @@
-//! AVX2: pairs of 16-bit numbers of eight columns in one instruction, which bytes of weights become first.
+//! AVX2: one instruction multiplies 16-bit integers and adds pairs of products for eight columns; bytes of weights are
+//! widened first.
 
 #![allow(unsafe_code)]
 
@@ -7,29 +8,29 @@ use std::arch::x86_64::{
     _mm256_setzero_si256,
 };
 
-use super::super::tile::{COLUMNS, HIGH};
 use super::DEPTH;
-use super::sums::Sums;
+use super::sums::IntegerTile;
+use crate::matmul::{BLOCK_COLUMNS, TILE_ROWS};
 
-/// Vectors of a block: four columns in each.
+/// Vectors of a block, four columns each.
 const PARTS: usize = 4;
-/// Bytes of a vector before they become 16 bits each.
+/// Weights of a vector, in bytes.
 const PART: usize = 16;
 
-/// As [`super::sums::plain`].
+/// Sums of a tile, as [`super::sums::plain_sums`] computes them.
 #[target_feature(enable = "avx2")]
-pub fn tile(small: &[i16], weight: &[i8], [rows, blocks]: [usize; 2]) -> Sums {
-    // As many sums at once as there are registers for beside the factors.
+pub fn tile(inputs: &[i16], weight: &[i8], [rows, blocks]: [usize; 2]) -> IntegerTile {
+    // As many sums at once as fit in registers beside the factors.
     macro_rules! of {
         ($weight:ident, $out:ident, $($rows:literal by $parts:literal),*) => {
             match rows {
-                $($rows => sums::<$rows, $parts>(small, $weight, $out),)*
+                $($rows => sums::<$rows, $parts>(inputs, $weight, $out),)*
                 _ => {}
             }
         };
     }
-    const { assert!(HIGH == 6, "each number of rows has its arm") };
-    let mut out = Sums::default();
+    const { assert!(TILE_ROWS == 6, "each number of rows has its arm") };
+    let mut out = IntegerTile::default();
     for (block, weight) in weight.chunks_exact(weight.len() / blocks).enumerate() {
         let out = &mut out.each_mut().map(|row| &mut row[block]);
         of!(weight, out, 1 by 4, 2 by 4, 3 by 4, 4 by 2, 5 by 2, 6 by 2);
@@ -37,20 +38,20 @@ pub fn tile(small: &[i16], weight: &[i8], [rows, blocks]: [usize; 2]) -> Sums {
     out
 }
 
-/// `N` rows of one block, so many of its parts at once.
+/// Sums of `N` rows and one block, `AT_ONCE` of its vectors at a time.
 #[target_feature(enable = "avx2")]
 fn sums<const N: usize, const AT_ONCE: usize>(
-    small: &[i16],
+    inputs: &[i16],
     weight: &[i8],
-    out: &mut [&mut [i32; COLUMNS]; HIGH],
+    out: &mut [&mut [i32; BLOCK_COLUMNS]; TILE_ROWS],
 ) {
-    let wide = small.len() / N;
+    let wide = inputs.len() / N;
     let rows: [&[[i16; DEPTH]]; N] =
-        std::array::from_fn(|row| small[row * wide..(row + 1) * wide].as_chunks().0);
-    let weight = weight.as_chunks::<{ COLUMNS * DEPTH }>().0;
+        std::array::from_fn(|row| inputs[row * wide..(row + 1) * wide].as_chunks().0);
+    let weight = weight.as_chunks::<{ BLOCK_COLUMNS * DEPTH }>().0;
     assert!(rows.iter().all(|row| row.len() == weight.len()), "rows as deep as the weights");
     for first in (0..PARTS).step_by(AT_ONCE) {
-        // Of each column the sums of the first and of the last two values of each four.
+        // For each column two sums: of the first two and of the last two values of each four.
         let mut sums = [[_mm256_setzero_si256(); AT_ONCE]; N];
         for (i, weight) in weight.iter().enumerate() {
             let parts = &weight.as_chunks::<PART>().0[first..first + AT_ONCE];
@@ -67,9 +68,9 @@ fn sums<const N: usize, const AT_ONCE: usize>(
             }
         }
         for (out, sums) in out.iter_mut().zip(&sums) {
-            let columns = out.chunks_exact_mut(COLUMNS / PARTS).skip(first);
+            let columns = out.chunks_exact_mut(BLOCK_COLUMNS / PARTS).skip(first);
             for (out, sums) in columns.zip(sums) {
-                let halves = pulp::cast::<__m256i, [[i32; 2]; COLUMNS / PARTS]>(*sums);
+                let halves = pulp::cast::<__m256i, [[i32; 2]; BLOCK_COLUMNS / PARTS]>(*sums);
                 out.iter_mut().zip(halves).for_each(|(out, [a, b])| *out = a + b);
             }
         }

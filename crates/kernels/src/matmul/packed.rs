@@ -1,87 +1,87 @@
-//! Matrices laid out for tiles, and their products.
+//! Matrices in the layout that tiles read.
 
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::tile::{COLUMNS, Product, Tile};
+use super::tiles::{BLOCK_COLUMNS, Tile, TiledProduct};
 
-/// The right side of a product: 16 columns side by side, so that it is read from one end to the other.
+/// Right side of a product, in blocks of 16 columns, so that a tile reads it from one end to the other.
 #[derive(Default)]
-pub struct Packed {
+pub struct PackedMatrix {
     input: usize,
     output: usize,
-    /// `[output / 16, input]`, filled up with zeros.
-    blocks: Vec<[f32; COLUMNS]>,
+    /// `[output / 16, input]`, padded with zeros.
+    blocks: Vec<[f32; BLOCK_COLUMNS]>,
 }
 
-impl Packed {
-    /// Of `output` rows of `input` values, which become columns: a weight as `PyTorch` has it, or keys. Rows are
-    /// `stride` apart.
-    pub fn of_rows(values: &[f32], [output, input]: [usize; 2], stride: usize) -> Self {
+impl PackedMatrix {
+    /// Packs `output` rows of `input` values, `stride` apart, as columns: a weight as PyTorch stores it, or keys.
+    pub fn from_rows(values: &[f32], [output, input]: [usize; 2], stride: usize) -> Self {
         let mut this = Self::default();
         this.set_rows(values, [output, input], stride);
         this
     }
 
-    /// The same in place of what it holds.
+    /// Replaces the contents as [`Self::from_rows`] does, and keeps the allocation.
     pub fn set_rows(&mut self, values: &[f32], [output, input]: [usize; 2], stride: usize) {
         self.clear(input, output);
         for (column, row) in values.chunks(stride.max(1)).take(output).enumerate() {
-            let block = &mut self.blocks[column / COLUMNS * input..][..input];
-            block.iter_mut().zip(row).for_each(|(block, value)| block[column % COLUMNS] = *value);
+            let block = &mut self.blocks[column / BLOCK_COLUMNS * input..][..input];
+            block.iter_mut().zip(row).for_each(|(block, value)| block[column % BLOCK_COLUMNS] = *value);
         }
     }
 
-    /// In place of what it holds, `input` rows of `output` values: values that are mixed. Rows are `stride` apart.
+    /// Replaces the contents by `input` rows of `output` values, `stride` apart, which stay rows: the values of attention.
     pub fn set_columns(&mut self, values: &[f32], [input, output]: [usize; 2], stride: usize) {
         self.clear(input, output);
         for (i, row) in values.chunks(stride.max(1)).take(input).enumerate() {
-            for (block, part) in row[..output].chunks(COLUMNS).enumerate() {
+            for (block, part) in row[..output].chunks(BLOCK_COLUMNS).enumerate() {
                 self.blocks[block * input + i][..part.len()].copy_from_slice(part);
             }
         }
     }
 
-    /// In place of what it holds, what `tell` sets; zeros elsewhere.
-    pub fn fill(&mut self, input: usize, output: usize, tell: impl FnOnce(&mut Setter<'_>)) {
+    /// Replaces the contents by what `write` sets; other elements are zero.
+    pub fn fill(&mut self, input: usize, output: usize, write: impl FnOnce(&mut MatrixWriter<'_>)) {
         self.clear(input, output);
-        tell(&mut Setter { blocks: &mut self.blocks, input });
+        write(&mut MatrixWriter { blocks: &mut self.blocks, input });
     }
 
     fn clear(&mut self, input: usize, output: usize) {
         (self.input, self.output) = (input, output);
         self.blocks.clear();
-        self.blocks.resize(output.div_ceil(COLUMNS) * input, [0.0; COLUMNS]);
+        self.blocks.resize(output.div_ceil(BLOCK_COLUMNS) * input, [0.0; BLOCK_COLUMNS]);
     }
 
-    /// The product with `rows` rows, which are `stride` apart.
-    pub fn times<'a>(&'a self, x: &'a [f32], rows: usize, stride: usize) -> impl Product + 'a {
+    /// Product of `rows` rows of `x`, `stride` apart, with this matrix.
+    pub fn times<'a>(&'a self, x: &'a [f32], rows: usize, stride: usize) -> impl TiledProduct + 'a {
         Times { packed: self, x, rows, stride }
     }
 }
 
-/// Sets single values.
-pub struct Setter<'a> {
-    blocks: &'a mut [[f32; COLUMNS]],
+/// Writer of single elements.
+pub struct MatrixWriter<'a> {
+    blocks: &'a mut [[f32; BLOCK_COLUMNS]],
     input: usize,
 }
 
-impl Setter<'_> {
+impl MatrixWriter<'_> {
+    /// Sets the element at `row` `0..input` and `column` `0..output`.
     #[inline(always)]
     pub fn set(&mut self, row: usize, column: usize, value: f32) {
-        self.blocks[column / COLUMNS * self.input + row][column % COLUMNS] = value;
+        self.blocks[column / BLOCK_COLUMNS * self.input + row][column % BLOCK_COLUMNS] = value;
     }
 }
 
 struct Times<'a> {
-    packed: &'a Packed,
+    packed: &'a PackedMatrix,
     x: &'a [f32],
     rows: usize,
     stride: usize,
 }
 
-impl Product for Times<'_> {
+impl TiledProduct for Times<'_> {
     fn rows(&self) -> usize {
         self.rows
     }
@@ -96,7 +96,7 @@ impl Product for Times<'_> {
 
     fn tile(&self, rows: Range<usize>, blocks: Range<usize>, out: &mut Tile) {
         let input = self.packed.input;
-        let job = Job {
+        let job = TileJob {
             x: &self.x[rows.start * self.stride..],
             stride: self.stride,
             blocks: &self.packed.blocks[blocks.start * input..blocks.end * input],
@@ -108,17 +108,17 @@ impl Product for Times<'_> {
     }
 }
 
-/// A tile for whichever vectors the processor has.
-struct Job<'a> {
+/// Computation of a tile, generic over the vector width.
+struct TileJob<'a> {
     x: &'a [f32],
     stride: usize,
-    blocks: &'a [[f32; COLUMNS]],
+    blocks: &'a [[f32; BLOCK_COLUMNS]],
     input: usize,
     shape: [usize; 2],
     out: &'a mut Tile,
 }
 
-impl WithSimd for Job<'_> {
+impl WithSimd for TileJob<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -131,8 +131,8 @@ impl WithSimd for Job<'_> {
                 }
             };
         }
-        // Half the registers, of half the width: block by block, but for so few rows that each would wait for its
-        // last sum.
+        // Vectors of half the width and half the registers take one block at a time, except for so few rows that each
+        // addition would wait for the one before.
         macro_rules! each {
             ($vectors:literal, $($rows:literal by $blocks:literal),*) => {{
                 let mut block = 0;
@@ -162,8 +162,8 @@ impl WithSimd for Job<'_> {
     }
 }
 
-impl Job<'_> {
-    /// Sums of `ROWS` rows and `BLOCKS` blocks from `first` on, each in `VECTORS` vectors.
+impl TileJob<'_> {
+    /// Sums of `ROWS` rows and `BLOCKS` blocks from block `first` on, each in `VECTORS` vectors.
     #[inline(always)]
     fn sums<S: Simd, const ROWS: usize, const BLOCKS: usize, const VECTORS: usize>(
         &mut self,
@@ -175,7 +175,7 @@ impl Job<'_> {
             #[inline(always)]
             |row| &self.x[row * self.stride..][..input],
         );
-        let blocks: [&[[f32; COLUMNS]]; BLOCKS] = std::array::from_fn(
+        let blocks: [&[[f32; BLOCK_COLUMNS]]; BLOCKS] = std::array::from_fn(
             #[inline(always)]
             |block| &self.blocks[(first + block) * input..][..input],
         );
@@ -204,7 +204,7 @@ impl Job<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tile::{part, product};
+    use super::super::tiles::{multiply, multiply_part};
     use super::*;
 
     fn values(count: usize) -> Vec<f32> {
@@ -212,31 +212,31 @@ mod tests {
     }
 
     #[test]
-    fn products_are_the_sums_that_they_stand_for() {
+    fn products_are_those_of_plain_loops() {
         for (rows, input, output) in [(1, 1, 1), (3, 5, 17), (7, 64, 48), (50, 130, 165), (5, 700, 300)] {
-            // Rows that are apart.
+            // Rows with gaps between them.
             let (stride, wide) = (input + 3, output + 2);
             let x = values(rows * stride);
             let weight = values(output * stride);
             let across = values(input * wide);
-            let exact = |row: usize, column: usize, turned: bool| -> f32 {
+            let exact = |row: usize, column: usize, transposed: bool| -> f32 {
                 let of = |i: usize| {
-                    if turned { across[i * wide + column] } else { weight[column * stride + i] }
+                    if transposed { across[i * wide + column] } else { weight[column * stride + i] }
                 };
                 (0..input).map(|i| x[row * stride + i] * of(i)).sum()
             };
-            let mut packed = Packed::of_rows(&weight, [output, input], stride);
-            for turned in [false, true] {
-                if turned {
+            let mut packed = PackedMatrix::from_rows(&weight, [output, input], stride);
+            for transposed in [false, true] {
+                if transposed {
                     packed.set_columns(&across, [input, output], wide);
                 }
                 let of = packed.times(&x, rows, stride);
-                let (mut found, mut alone) = (vec![0.0; rows * output], vec![0.0; rows * output]);
-                product(&of, &mut found);
-                part(&of, 0..rows, 0..output.div_ceil(COLUMNS), &mut alone, output);
-                assert_eq!(found, alone);
+                let (mut found, mut serial) = (vec![0.0; rows * output], vec![0.0; rows * output]);
+                multiply(&of, &mut found);
+                multiply_part(&of, 0..rows, 0..output.div_ceil(BLOCK_COLUMNS), &mut serial, output);
+                assert_eq!(found, serial);
                 for (at, found) in found.iter().enumerate() {
-                    let exact = exact(at / output, at % output, turned);
+                    let exact = exact(at / output, at % output, transposed);
                     assert!((found - exact).abs() < 1e-4 * input as f32, "{at}: {found}, exactly {exact}");
                 }
             }

@@ -1,15 +1,13 @@
-//! Convolutions of images, as products of their weights with the patches that they see (Chellapilla et al.
-//! 2006, section 3).
+//! Convolutions of images, as products of the weights with the patches that they cover (Chellapilla et al. 2006,
+//! section 3).
 
-use cupola_spec::Activation;
 use rayon::prelude::*;
 
-use super::functions::activate;
-use super::packed::{Packed, Setter};
-use super::tile::{COLUMNS, part, product};
+use crate::matmul::{BLOCK_COLUMNS, MatrixWriter, PackedMatrix, multiply, multiply_part};
+use crate::pointwise::{Pointwise, activate};
 
-/// A convolution, and what follows it while its values are near.
-pub struct Conv {
+/// Two-dimensional convolution, with the batch norm and activation that follow it.
+pub struct Conv2dKernel {
     /// `[output, channels * kernel * kernel]`
     weight: Vec<f32>,
     /// `[output]`
@@ -17,15 +15,15 @@ pub struct Conv {
     kernel: usize,
     stride: usize,
     padding: usize,
-    /// Applied to what comes out.
-    pub activation: Option<Activation>,
+    /// Activation that is applied to the output.
+    pub activation: Option<Pointwise>,
 }
 
 /// Channels, height and width.
-type Shape = [usize; 3];
+type ImageShape = [usize; 3];
 
-impl Conv {
-    /// Of a weight `[output, channels, kernel, kernel]`.
+impl Conv2dKernel {
+    /// Creates a convolution from a weight `[output, channels, kernel, kernel]` and a bias `[output]`.
     pub fn new(
         weight: Vec<f32>,
         output: usize,
@@ -37,8 +35,8 @@ impl Conv {
         Self { weight, bias, kernel, stride, padding, activation: None }
     }
 
-    /// Multiplies each channel that comes out and adds to it.
-    pub fn then(&mut self, scale: &[f32], shift: &[f32]) {
+    /// Folds a scale and a shift `[output]` of the output into weight and bias.
+    pub fn fold_affine(&mut self, scale: &[f32], shift: &[f32]) {
         let wide = self.weight.len() / self.bias.len().max(1);
         for (row, scale) in self.weight.chunks_exact_mut(wide.max(1)).zip(scale) {
             for weight in row {
@@ -50,8 +48,8 @@ impl Conv {
         }
     }
 
-    /// What comes out of an image; nothing of one that is smaller than the kernel.
-    pub fn shape(&self, [_, height, width]: Shape) -> Shape {
+    /// Shape `[output, height, width]` of the output; height or width is 0 if the image is smaller than the kernel.
+    pub fn output_shape(&self, [_, height, width]: ImageShape) -> ImageShape {
         let along = |length: usize| {
             let room = length + 2 * self.padding;
             if room < self.kernel { 0 } else { (room - self.kernel) / self.stride + 1 }
@@ -59,9 +57,10 @@ impl Conv {
         [self.bias.len(), along(height), along(width)]
     }
 
-    /// `[rows, channels, height, width]` to `[rows, output, height, width]`.
-    pub fn forward(&self, x: &[f32], shape: Shape) -> Vec<f32> {
-        let [output, high, wide] = self.shape(shape);
+    /// Maps `x` `[rows, channels, height, width]` to `[rows, output, height, width]`; `shape` is
+    /// `[channels, height, width]`.
+    pub fn forward(&self, x: &[f32], shape: ImageShape) -> Vec<f32> {
+        let [output, high, wide] = self.output_shape(shape);
         let (image, pixels) = (shape.iter().product::<usize>(), high * wide);
         let rows = x.len() / image.max(1);
         let mut y = vec![0.0; rows * output * pixels];
@@ -69,13 +68,13 @@ impl Conv {
             return y;
         }
         let deep = self.weight.len() / output.max(1);
-        let one = |patches: &mut Packed, x: &[f32], y: &mut [f32], alone: bool| {
+        let one = |patches: &mut PackedMatrix, x: &[f32], y: &mut [f32], alone: bool| {
             patches.fill(deep, pixels, |to| self.patches(x, shape, to));
             let of = patches.times(&self.weight, output, deep);
             if alone {
-                product(&of, y);
+                multiply(&of, y);
             } else {
-                part(&of, 0..output, 0..pixels.div_ceil(COLUMNS), y, pixels);
+                multiply_part(&of, 0..output, 0..pixels.div_ceil(BLOCK_COLUMNS), y, pixels);
             }
             for (channel, bias) in y.chunks_exact_mut(pixels).zip(&self.bias) {
                 for y in channel {
@@ -88,24 +87,24 @@ impl Conv {
         };
         let work = rows * output * deep * pixels;
         if rows < rayon::current_num_threads() || work < 1 << 20 {
-            let mut patches = Packed::default();
+            let mut patches = PackedMatrix::default();
             let each = x.chunks_exact(image).zip(y.chunks_exact_mut(output * pixels));
             each.for_each(|(x, y)| one(&mut patches, x, y, true));
         } else {
             let each = x.par_chunks_exact(image).zip(y.par_chunks_exact_mut(output * pixels));
-            each.for_each_init(Packed::default, |patches, (x, y)| one(patches, x, y, false));
+            each.for_each_init(PackedMatrix::default, |patches, (x, y)| one(patches, x, y, false));
         }
         y
     }
 
-    /// Each value of each patch, a patch to a column; what is not set is the padding.
-    fn patches(&self, x: &[f32], shape: Shape, to: &mut Setter<'_>) {
+    /// Writes the patches as columns; padding stays zero.
+    fn patches(&self, x: &[f32], shape: ImageShape, to: &mut MatrixWriter<'_>) {
         let [channels, height, width] = shape;
-        let [_, high, wide] = self.shape(shape);
+        let [_, high, wide] = self.output_shape(shape);
         let (kernel, stride, padding) = (self.kernel, self.stride, self.padding);
         for channel in 0..channels {
             for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
-                let place = (channel * kernel + ky) * kernel + kx;
+                let index = (channel * kernel + ky) * kernel + kx;
                 for row in 0..high {
                     let Some(y) = (row * stride + ky).checked_sub(padding).filter(|y| *y < height) else {
                         continue;
@@ -115,7 +114,7 @@ impl Conv {
                         if let Some(value) =
                             (column * stride + kx).checked_sub(padding).and_then(|x| line.get(x))
                         {
-                            to.set(place, row * wide + column, *value);
+                            to.set(index, row * wide + column, *value);
                         }
                     }
                 }

@@ -1,15 +1,13 @@
-//! Values out of several.
+//! Functions of several operands, value by value.
 
-use cupola_spec::Activation;
 use rayon::prelude::*;
 
-use super::functions::activate;
-use super::rows::{PIECE, each};
-use super::vectors::vectorized;
+use crate::pointwise::{Pointwise, activate};
+use crate::simd::{CHUNK, for_each_row, vectorized};
 
-/// Scales and shifts each channel of examples `[channels, inner]`.
+/// Scales and shifts each channel of `values` `[rows, channels, inner]` in place; `scale` and `shift` are `[channels]`.
 pub fn affine(values: &mut [f32], scale: &[f32], shift: &[f32], inner: usize) {
-    each(
+    for_each_row(
         values,
         scale.len() * inner,
         #[inline(always)]
@@ -55,7 +53,7 @@ pub fn mean(x: &[f32], time: usize, width: usize, padding: Option<&[f32]>) -> Ve
     means
 }
 
-/// Adds a value to each.
+/// Adds `y` to `values`, which are of the same length.
 pub fn add(values: &mut [f32], y: &[f32]) {
     let add = |(values, y): (&mut [f32], &[f32])| {
         vectorized(
@@ -67,18 +65,19 @@ pub fn add(values: &mut [f32], y: &[f32]) {
             },
         );
     };
-    if values.len() <= PIECE {
+    if values.len() <= CHUNK {
         add((values, y));
     } else {
-        values.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(add);
+        values.par_chunks_mut(CHUNK).zip(y.par_chunks(CHUNK)).for_each(add);
     }
 }
 
-/// Of each row `[2 * width]` the first half times an activation of the second (Dauphin et al. 2017, section 2).
-pub fn glu(function: Activation, x: &[f32], width: usize) -> Vec<f32> {
+/// Gated linear unit (Dauphin et al. 2017, section 2): `a * function(b)` for each row `[a, b]` of `x`
+/// `[rows, 2 * width]`, as `[rows, width]`.
+pub fn glu(function: Pointwise, x: &[f32], width: usize) -> Vec<f32> {
     let width = width.max(1);
     let mut out = vec![0.0; x.len() / 2];
-    let rows = (PIECE / width).max(1);
+    let rows = (CHUNK / width).max(1);
     let gate = |(out, x): (&mut [f32], &[f32])| {
         let each = x.chunks_exact(2 * width);
         out.chunks_exact_mut(width).zip(each.clone()).for_each(|(out, x)| out.copy_from_slice(&x[width..]));
@@ -110,7 +109,7 @@ mod tests {
     fn gates_and_sums_are_those_of_each_value() {
         for (rows, width) in [(1, 1), (3, 17), (40, 1_000)] {
             let x: Vec<f32> = (0..rows * 2 * width).map(|i| (i as f32 * 0.7).sin() * 5.0).collect();
-            let gated = glu(Activation::Silu, &x, width);
+            let gated = glu(Pointwise::Silu, &x, width);
             for (at, found) in gated.iter().enumerate() {
                 let (row, column) = (at / width, at % width);
                 let [a, b] = [column, width + column].map(|i| x[row * 2 * width + i]);
