@@ -107,7 +107,10 @@ fn keys_that_do_not_go_with_an_input_are_named() {
             "[[inputs]]\nname = \"x\"\nkind = \"number\"\naugment = { flip = true }\n",
             "`augment` is only for images",
         ),
-        ("[[inputs]]\nname = \"x\"\nkind = \"number\"\nbins = 4\nscale = \"none\"\n", "`bins` replaces `scale`"),
+        (
+            "[[inputs]]\nname = \"x\"\nkind = \"number\"\nbins = 4\nscale = \"none\"\n",
+            "`bins` replaces `scale`",
+        ),
     ] {
         let place = place(inputs, "family = \"mlp\"\nhidden = [4]");
         let said = place.run(&["train", "--config", "run.toml"]);
