@@ -15,12 +15,32 @@ const NEVER: &[(&str, &[&str])] = &[
     ),
     (
         "train",
-        &["axum", "candle-core", "clap", "datafusion", "cupola-data", "cupola-serve", "cupola-runtime"],
+        &["axum", "candle-core", "clap", "datafusion", "cupola-data", "cupola-serving", "cupola-http", "cupola-runtime"],
     ),
     ("eval", &["burn", "candle-core", "axum", "clap", "cupola-"]),
     ("registry", &["burn", "candle-core", "axum", "clap", "cupola-nn", "cupola-train"]),
     ("runtime", &["axum", "datafusion", "clap", "cupola-train", "cupola-data"]),
-    ("serve", &["burn", "candle-core", "clap", "datafusion", "cupola-train", "cupola-data", "cupola-nn"]),
+    (
+        "serving",
+        &[
+            "burn",
+            "candle-core",
+            "clap",
+            "datafusion",
+            "axum",
+            "hyper",
+            "tonic",
+            "cupola-train",
+            "cupola-data",
+            "cupola-datasets",
+            "cupola-sources",
+            "cupola-nn",
+        ],
+    ),
+    (
+        "http",
+        &["burn", "candle-core", "clap", "datafusion", "cupola-train", "cupola-nn", "cupola-trees"],
+    ),
     ("cli", &["burn", "candle-core", "datafusion", "axum", "sqlx"]),
 ];
 
