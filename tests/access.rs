@@ -43,7 +43,8 @@ fn a_server_with_keys_answers_those_who_have_one() {
 
 #[test]
 fn tokens_of_a_provider_open_what_their_scopes_say() {
-    let golden: Value = serde_json::from_str(include_str!("../crates/serving/src/access/golden/jwt.json")).unwrap();
+    let golden: Value =
+        serde_json::from_str(include_str!("../crates/serving/src/access/golden/jwt.json")).unwrap();
     let place = place();
     place.write("jwks.json", golden["jwks"].to_string());
     let jwt = "[jwt]\nissuer = 'https://id.example'\naudience = 'cupola'\njwks = 'jwks.json'\nrate = 5.0\n";

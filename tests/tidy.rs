@@ -15,7 +15,16 @@ const NEVER: &[(&str, &[&str])] = &[
     ),
     (
         "train",
-        &["axum", "candle-core", "clap", "datafusion", "cupola-data", "cupola-serving", "cupola-http", "cupola-runtime"],
+        &[
+            "axum",
+            "candle-core",
+            "clap",
+            "datafusion",
+            "cupola-data",
+            "cupola-serving",
+            "cupola-http",
+            "cupola-runtime",
+        ],
     ),
     ("eval", &["burn", "candle-core", "axum", "clap", "cupola-"]),
     ("registry", &["burn", "candle-core", "axum", "clap", "cupola-nn", "cupola-train"]),
@@ -37,10 +46,7 @@ const NEVER: &[(&str, &[&str])] = &[
             "cupola-nn",
         ],
     ),
-    (
-        "http",
-        &["burn", "candle-core", "clap", "datafusion", "cupola-train", "cupola-nn", "cupola-trees"],
-    ),
+    ("http", &["burn", "candle-core", "clap", "datafusion", "cupola-train", "cupola-nn", "cupola-trees"]),
     ("cli", &["burn", "candle-core", "datafusion", "axum", "sqlx"]),
 ];
 

@@ -11,7 +11,9 @@ pub(crate) use self::api::ApiError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address is unavailable.
-    #[error("failed to listen on {address}: {source}; choose another --port, or stop the process that uses it")]
+    #[error(
+        "failed to listen on {address}: {source}; choose another --port, or stop the process that uses it"
+    )]
     Bind {
         /// The given address.
         address: SocketAddr,

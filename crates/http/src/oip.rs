@@ -19,8 +19,7 @@ use crate::state::ServerState;
 /// Name of the server and its platform.
 const NAME: &str = "cupola";
 /// Supported extensions.
-const EXTENSIONS: [&str; 4] =
-    ["binary_tensor_data", "model_configuration", "model_repository", "statistics"];
+const EXTENSIONS: [&str; 4] = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"];
 
 /// Health, metadata and inference over REST.
 pub(crate) fn models() -> Routes<ServerState> {

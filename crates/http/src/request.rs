@@ -43,7 +43,8 @@ pub(crate) fn complete(body: Result<Bytes, BytesRejection>, limit: usize) -> Res
 pub(crate) fn timeout(headers: &HeaderMap, max: Duration) -> Result<Duration, ApiError> {
     let Some(value) = headers.get("x-timeout-ms") else { return Ok(max) };
     let millis = value.to_str().ok().and_then(|text| text.parse().ok());
-    let millis = millis.ok_or_else(|| ApiError::malformed("`x-timeout-ms` must be a number of milliseconds"))?;
+    let millis =
+        millis.ok_or_else(|| ApiError::malformed("`x-timeout-ms` must be a number of milliseconds"))?;
     Ok(max.min(Duration::from_millis(millis)))
 }
 

@@ -14,8 +14,8 @@ use cupola_spec::ServedModel;
 use serde_json::Value;
 
 use self::entry::{Deployment, ModelEntry};
-pub use self::version::{Loader, ModelVersion};
 use self::version::VersionLoader;
+pub use self::version::{Loader, ModelVersion};
 use crate::error::Error;
 use crate::metadata::RequestMetadata;
 use crate::scheduler::SchedulerLimits;
@@ -67,7 +67,8 @@ impl Catalog {
 
     fn entry(&self, name: &str) -> Result<Arc<ModelEntry>, Error> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let unknown = || Error::UnknownModel { name: name.to_owned(), served: entries.keys().cloned().collect() };
+        let unknown =
+            || Error::UnknownModel { name: name.to_owned(), served: entries.keys().cloned().collect() };
         entries.get(name).cloned().ok_or_else(unknown)
     }
 

@@ -20,7 +20,9 @@ pub enum Error {
     #[error(transparent)]
     Model(#[from] cupola_runtime::Error),
     /// A canary or shadow of another model.
-    #[error("`{reference}` is not a version of `{name}`; canary and shadow must be versions of the same model")]
+    #[error(
+        "`{reference}` is not a version of `{name}`; canary and shadow must be versions of the same model"
+    )]
     OtherModel {
         /// Name of the served model.
         name: String,
@@ -59,13 +61,13 @@ pub enum Error {
     #[error("a valid key or token is required; send it as `Authorization: Bearer ...`")]
     Unauthenticated,
     /// The key's rate limit or daily quota is used up.
-    #[error("the key exceeds its rate limit; try again in {} s", retry_seconds(*wait))]
+    #[error("the key exceeds its rate limit; try again in {} s", retry_seconds(.wait))]
     RateLimited {
         /// Time until the next request is admitted.
         wait: Duration,
     },
     /// The key lacks the scope.
-    #[error("key {key} lacks the scope `{scope}{}`; use a key that has it", of_name(name))]
+    #[error("key {key} lacks the scope `{scope}{}`; use a key that has it", of_name(.name))]
     Forbidden {
         /// Id of the key.
         key: String,
@@ -75,7 +77,7 @@ pub enum Error {
         name: String,
     },
     /// The model is not served.
-    #[error("unknown model `{name}`; served models: {}", listed(served))]
+    #[error("unknown model `{name}`; served models: {}", listed(.served))]
     UnknownModel {
         /// Requested name.
         name: String,
@@ -83,7 +85,7 @@ pub enum Error {
         served: Vec<String>,
     },
     /// The version is not loaded.
-    #[error("version {version} of `{name}` is not loaded; loaded versions: {}", listed(loaded))]
+    #[error("version {version} of `{name}` is not loaded; loaded versions: {}", listed(.loaded))]
     UnknownVersion {
         /// Name of the model.
         name: String,
@@ -174,7 +176,7 @@ impl Error {
     /// Seconds after which the client may try again; `None` if the error does not say.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::RateLimited { wait } => Some(retry_seconds(*wait)),
+            Self::RateLimited { wait } => Some(retry_seconds(wait)),
             _ => None,
         }
     }
@@ -186,7 +188,7 @@ pub trait ProtocolError: From<Error> {
     fn status(&self) -> u16;
 }
 
-fn retry_seconds(wait: Duration) -> u64 {
+fn retry_seconds(wait: &Duration) -> u64 {
     wait.as_secs() + 1
 }
 

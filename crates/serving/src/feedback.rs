@@ -90,11 +90,15 @@ fn line(row: &Map<String, Value>, targets: &[OutputColumn], now: &str) -> Result
             .ok_or_else(|| Misfit::new("row", "expected the number of the row within the request, from 1"))?,
     };
     let mut values = Map::new();
-    for (column, value) in row.iter().filter(|(column, _)| !["request_id", "row"].contains(&column.as_str())) {
+    for (column, value) in row.iter().filter(|(column, _)| !["request_id", "row"].contains(&column.as_str()))
+    {
         let target = find(column, targets)?;
         if !fits(target, value) {
             let found: String = value.to_string().chars().take(40).collect();
-            return Err(Misfit::new(column, format!("{found} is not a value of this target; send the true value")));
+            return Err(Misfit::new(
+                column,
+                format!("{found} is not a value of this target; send the true value"),
+            ));
         }
         values.insert(column.clone(), value.clone());
     }

@@ -25,8 +25,8 @@ mod lifecycle;
 mod metadata;
 mod predict;
 mod record;
-mod share;
 mod scheduler;
+mod share;
 mod telemetry;
 
 pub use catalog::{Catalog, IndexedVersion, Loader, ModelVersion};

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::args::{KeysArgs, KeysCommand};
 use crate::ui::Ui;
 
-pub fn run(home: &Home, ui: Ui, args: &ApiKeysArgs) -> Result<()> {
+pub fn run(home: &Home, ui: Ui, args: &KeysArgs) -> Result<()> {
     let file = KeyFile::new(home.root());
     match &args.command {
         KeysCommand::Add { name, scopes, rate, quota, days } => {

@@ -46,7 +46,8 @@ pub(super) async fn predict(
         let timeout = timeout(&headers, limits.timeout)?;
         let metadata = Headers(&headers);
         let request = PredictRequest { name, version, metadata: &metadata, id: &id, began, timeout };
-        respond(&pipeline, &request, Bulk::of(content_type(&headers)), complete(body, limits.body_bytes)).await
+        respond(&pipeline, &request, Bulk::of(content_type(&headers)), complete(body, limits.body_bytes))
+            .await
     };
     let response = response.await.unwrap_or_else(IntoResponse::into_response);
     with_request_id(response, &id)
@@ -73,10 +74,8 @@ async fn respond(
             .map_err(|error| ApiError::inference_failed(error.to_string()))?;
         lines.push(b'\n');
     }
-    let headers = [
-        (header::CONTENT_TYPE, "application/x-ndjson".to_owned()),
-        (MODEL_VERSION, version.to_string()),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, "application/x-ndjson".to_owned()), (MODEL_VERSION, version.to_string())];
     Ok((headers, lines).into_response())
 }
 

@@ -44,7 +44,9 @@ const NAMES: [(&str, DataType); 14] = [
 impl DataType {
     pub fn parse(name: &str) -> Result<Self, WireError> {
         let known = NAMES.iter().find(|(known, _)| *known == name);
-        known.map(|(_, kind)| *kind).ok_or_else(|| WireError(format!("unknown data type `{}`", name.escape_debug())))
+        known
+            .map(|(_, kind)| *kind)
+            .ok_or_else(|| WireError(format!("unknown data type `{}`", name.escape_debug())))
     }
 
     pub fn name(self) -> &'static str {
@@ -102,9 +104,12 @@ pub(super) fn from_raw(kind: DataType, bytes: &[u8]) -> Result<Values, WireError
 fn texts(mut bytes: &[u8]) -> Result<Vec<Vec<u8>>, WireError> {
     let mut out = Vec::new();
     while !bytes.is_empty() {
-        let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| WireError("the length of an element is incomplete".to_owned()))?;
+        let (length, rest) = bytes
+            .split_first_chunk::<4>()
+            .ok_or_else(|| WireError("the length of an element is incomplete".to_owned()))?;
         let length = u32::from_le_bytes(*length) as usize;
-        let text = rest.get(..length).ok_or_else(|| WireError("an element is longer than its tensor".to_owned()))?;
+        let text =
+            rest.get(..length).ok_or_else(|| WireError("an element is longer than its tensor".to_owned()))?;
         out.push(text.to_vec());
         bytes = &rest[length..];
     }
@@ -163,7 +168,9 @@ impl TensorData {
         let name = kind.name();
         match (kind, self.numbers.is_empty(), self.texts.is_empty()) {
             (DataType::Bytes, true, _) => Ok(Values::Bytes(self.texts)),
-            (DataType::Bytes, false, _) => Err(WireError(format!("expected texts for {name}, found a number"))),
+            (DataType::Bytes, false, _) => {
+                Err(WireError(format!("expected texts for {name}, found a number")))
+            }
             (_, _, false) => Err(WireError(format!("expected numbers for {name}, found a text"))),
             #[allow(clippy::cast_possible_truncation, reason = "the elements have 32 bits or fewer")]
             (DataType::Fp32 | DataType::Fp16 | DataType::Bf16, ..) => {
@@ -262,7 +269,9 @@ mod tests {
         assert!(values[..3] == [1.0, 2.5, 1.0] && values[3].is_nan());
         let mixed: TensorData = serde_json::from_str("[1, \"a\"]").unwrap();
         assert!(mixed.values(DataType::Bytes).is_err());
-        assert!(serde_json::from_str::<TensorData>(&format!("{}{}", "[".repeat(40), "]".repeat(40))).is_err());
+        assert!(
+            serde_json::from_str::<TensorData>(&format!("{}{}", "[".repeat(40), "]".repeat(40))).is_err()
+        );
         assert!(serde_json::from_str::<TensorData>("[{}]").is_err());
     }
 }

@@ -282,7 +282,10 @@ impl CompletionBody {
         }
         let messages = self.messages.as_deref().unwrap_or_default();
         if messages.is_empty() {
-            return Err(ApiError::invalid_value("`messages` is empty; send at least one message", "messages"));
+            return Err(ApiError::invalid_value(
+                "`messages` is empty; send at least one message",
+                "messages",
+            ));
         }
         let messages = messages.iter().map(|message| {
             let content = message.content.as_ref().map(Content::text).unwrap_or_default();

@@ -53,11 +53,7 @@ struct Context {
     headers: HeaderMap,
 }
 
-async fn respond(
-    context: &Context,
-    kind: CompletionKind,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
+async fn respond(context: &Context, kind: CompletionKind, body: Result<Bytes, BytesRejection>) -> Response {
     let id = request_id(&context.headers);
     let response = match begin(context, kind, &id, body) {
         Err(error) => error.into_openai_response(),

@@ -127,9 +127,8 @@ async fn embed(
     texts: &[String],
     dimensions: Option<usize>,
 ) -> Result<Embeddings, ApiError> {
-    let unsupported = || {
-        ApiError::invalid_value(format!("`{}` does not make embeddings of texts", request.name), "model")
-    };
+    let unsupported =
+        || ApiError::invalid_value(format!("`{}` does not make embeddings of texts", request.name), "model");
     let response = pipeline.predict(request, |model| input(model, texts).ok_or_else(unsupported)).await?;
     let mut vectors = Vec::new();
     for prediction in response.predictions()? {

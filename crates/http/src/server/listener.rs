@@ -64,7 +64,9 @@ impl Listener {
                 match tls {
                     None => serve_connection(stream, router, stop).await,
                     Some(tls) => {
-                        if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+                        if let Ok(Ok(stream)) =
+                            tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await
+                        {
                             serve_connection(stream, router, stop).await;
                         }
                     }
@@ -102,7 +104,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HANDSHAKE_TIMEOUT.max(IDLE_TIMEOUT)).keep_alive(true);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HANDSHAKE_TIMEOUT.max(IDLE_TIMEOUT))
+        .keep_alive(true);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE_TIMEOUT).max_concurrent_streams(1024);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut router = router.clone();

@@ -120,8 +120,8 @@ impl TokenVerifier {
     /// Reads the key set that the issuer's discovery document names.
     async fn discover(&self) -> Result<(String, Vec<u8>), Error> {
         let document = format!("{}/.well-known/openid-configuration", self.spec.issuer.trim_end_matches('/'));
-        let value: Value = serde_json::from_slice(&self.get(&document).await?)
-            .map_err(|error| failed(&document, &error))?;
+        let value: Value =
+            serde_json::from_slice(&self.get(&document).await?).map_err(|error| failed(&document, &error))?;
         let url = value["jwks_uri"].as_str().ok_or_else(|| failed(&document, &"`jwks_uri` is missing"))?;
         Ok((url.to_owned(), self.get(url).await?))
     }
@@ -177,7 +177,11 @@ impl TokenVerifier {
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         let key = DecodingKey::from_jwk(&jwk).ok()?;
         let claims = decode::<Claims>(token, &key, &validation).ok()?.claims;
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "validated; the cast saturates")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "validated; the cast saturates"
+        )]
         let expires = claims.exp as u64;
         let subject = claims.sub.clone().unwrap_or_else(|| "-".to_owned());
         let key = ApiKey {

@@ -186,8 +186,14 @@ mod tests {
         assert!(!stored.contains(token.rsplit('_').next().unwrap()), "the secret is not stored");
         let keys = KeyRing::from_file(file.clone()).unwrap();
         let caller = keys.admit(Some(&token)).unwrap();
-        assert!(caller.has(Scope::Predict, "m") && caller.has(Scope::Rows, "any") && caller.has(Scope::Rows, ""));
-        assert!(!caller.has(Scope::Predict, "other") && !caller.has(Scope::Predict, "") && !caller.has(Scope::Admin, ""));
+        assert!(
+            caller.has(Scope::Predict, "m") && caller.has(Scope::Rows, "any") && caller.has(Scope::Rows, "")
+        );
+        assert!(
+            !caller.has(Scope::Predict, "other")
+                && !caller.has(Scope::Predict, "")
+                && !caller.has(Scope::Admin, "")
+        );
         for wrong in [None, Some(""), Some("cpl_"), Some(&token[..token.len() - 1]), Some("cpl_x_y")] {
             assert_eq!(keys.admit(wrong).unwrap_err(), Denial::Unknown, "{wrong:?}");
         }
@@ -197,7 +203,9 @@ mod tests {
         file.rotate(&key.id, Duration::ZERO).unwrap();
         let keys = KeyRing::from_file(file.clone()).unwrap();
         assert_eq!(keys.admit(Some(&new)).unwrap_err(), Denial::Unknown);
-        assert!(file.add(&new_key(&["predicts"])).unwrap_err().to_string().contains("did you mean `predict`"));
+        assert!(
+            file.add(&new_key(&["predicts"])).unwrap_err().to_string().contains("did you mean `predict`")
+        );
         assert!(file.revoke("none").is_err());
     }
 

@@ -23,8 +23,9 @@ pub(super) async fn infer(
 ) -> Result<ModelInferResponse, ApiError> {
     let id = request_id(headers);
     let timeout = timeout(headers, limits.timeout)?;
-    let ModelInferRequest { model_name, model_version, id: own_id, inputs, outputs, raw_input_contents, .. } =
-        request;
+    let ModelInferRequest {
+        model_name, model_version, id: own_id, inputs, outputs, raw_input_contents, ..
+    } = request;
     let request = InferRequest {
         name: &model_name,
         version: parse_version(&model_version)?,
@@ -92,8 +93,6 @@ fn typed(kind: DataType, contents: InferTensorContents) -> Result<Values, WireEr
         }
         DataType::Uint64 => doubles(contents.uint64_contents.iter().map(|value| *value as f64).collect()),
         DataType::Bytes => Ok(Values::Bytes(contents.bytes_contents.iter().map(|b| b.to_vec()).collect())),
-        DataType::Fp16 | DataType::Bf16 => {
-            Err(WireError(format!("{} requires raw contents", kind.name())))
-        }
+        DataType::Fp16 | DataType::Bf16 => Err(WireError(format!("{} requires raw contents", kind.name()))),
     }
 }

@@ -96,8 +96,7 @@ pub(super) async fn infer(
         };
         let inferred = run(&pipeline, request, || tensors(inputs, raw)).await?;
         let all = parameters.get("binary_data_output").and_then(Value::as_bool).unwrap_or(false);
-        let mut head =
-            json!({ "model_name": path.name, "model_version": inferred.version.to_string() });
+        let mut head = json!({ "model_name": path.name, "model_version": inferred.version.to_string() });
         if let Some(id) = own_id {
             head["id"] = id.into();
         }
@@ -187,9 +186,9 @@ fn tensors(inputs: Vec<RequestInput<'_>>, mut raw: &[u8]) -> Result<Vec<InputTen
         let values = match (size, input.data) {
             (Some(size), None) => {
                 let size = usize::try_from(size).unwrap_or(usize::MAX);
-                let (own, rest) = raw.split_at_checked(size).ok_or_else(|| {
-                    wrong(format!("expected {size} bytes, found {}", raw.len()))
-                })?;
+                let (own, rest) = raw
+                    .split_at_checked(size)
+                    .ok_or_else(|| wrong(format!("expected {size} bytes, found {}", raw.len())))?;
                 raw = rest;
                 from_raw(data_type, own).map_err(|error| wrong(error.to_string()))?
             }
