@@ -145,7 +145,7 @@ async fn embed(
 /// Texts as rows; `None` if the model does not embed texts.
 fn input(model: &Sealed, texts: &[String]) -> Option<Input> {
     let [column] = model.signature.inputs.as_slice() else { return None };
-    let embeds = matches!(model.plan.target, FittedTarget::Embedding { .. });
+    let embeds = matches!(model.plan.targets.first(), FittedTarget::Embedding { .. });
     if !embeds || column.kind != ColumnType::Text {
         return None;
     }
