@@ -35,13 +35,13 @@ pub use config::{
     config_schema, model_schema, nearest, parse, parse_data, parse_model_file, serve_schema,
 };
 pub use data::{
-    Api, Block, Clean, Data, Engine, Expectation, Feature, ForeignKey, Http, Page, Severity, Source,
+    Api, Block, Clean, Data, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, Severity, Source,
     TextStep, ValueType,
 };
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
-    ImageStem, LayersFamily, LlamaFamily, MlpFamily, Numbers, PatchtstFamily, Recurrence, ResnetFamily,
-    ResnetTabularFamily, TabmFamily, TcnFamily, TextTransformerFamily, TreesSpec, VitFamily,
+    ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, PatchtstFamily, Recurrence,
+    ResnetFamily, ResnetTabularFamily, TabmFamily, TcnFamily, TextTransformerFamily, TreesSpec, VitFamily,
 };
 pub use inputs::{
     Augment, Category, DatePart, Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Outliers, Scaling,
