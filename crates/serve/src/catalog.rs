@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::{HeaderMap, StatusCode};
-use cupola_registry::{Home, Manifest, Package, Reference};
+use cupola_registry::{Home, Manifest, Package};
 use cupola_runtime::{Predictor, Sealed};
 use cupola_spec::{Canary, ServedModel};
 use serde_json::{Value, json};
@@ -120,9 +120,7 @@ impl Catalog {
 
     /// The version that a reference leads to now, loaded only if it is not yet.
     fn slot(&self, text: &str) -> Result<Slot, Error> {
-        let package = Reference::parse(text)
-            .and_then(|reference| reference.resolve(&self.home))
-            .map_err(cupola_runtime::Error::from)?;
+        let package = self.home.package(text).map_err(cupola_runtime::Error::from)?;
         let model = match self.loaded(&package) {
             Some(model) => model,
             None => Model::load(package, self)?,
@@ -178,7 +176,7 @@ impl Catalog {
     /// Whether a reference leads to another package than the one that is loaded.
     fn moved(&self, served: &Served) -> Result<bool, cupola_runtime::Error> {
         for slot in served.slots() {
-            let package = Reference::parse(&slot.text)?.resolve(&self.home)?;
+            let package = self.home.package(&slot.text)?;
             if !slot.model.is(&package) {
                 return Ok(true);
             }

@@ -11,6 +11,7 @@ use crate::document::Placed;
 use crate::input::{Encoding, Input, Kind};
 use crate::layer::Layer;
 use crate::model::{Family, Model, PackageRef};
+use crate::name::is_name;
 use crate::problem::Problem;
 use crate::shape::trace;
 use crate::train::{ClassWeights, Goal, LossKind, Train};
@@ -306,11 +307,4 @@ fn unfit_loss(train: &Train, targets: &[TargetKind]) -> Vec<(&'static str, &'sta
         wrong.push(("limit_train", "a share of 0 leaves nothing; write a number up to 1"));
     }
     wrong
-}
-
-fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 64
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        && name.as_bytes()[0] != b'-'
 }

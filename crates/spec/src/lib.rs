@@ -18,6 +18,7 @@ mod input;
 mod judge;
 mod layer;
 mod model;
+mod name;
 mod parse;
 mod problem;
 mod rope;
@@ -41,8 +42,9 @@ pub use input::{
 };
 pub use layer::{Activation, Cell, Layer, Take};
 pub use model::{Expect, Family, Lora, Model, ModelFile, PackageRef};
+pub use name::{NAME_RULE, is_name};
 pub use parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
-pub use problem::{Problem, Problems, nearest};
+pub use problem::{Problem, Problems, did_you_mean, nearest};
 pub use rope::{ROPE_BASE, Rope, RopeScaling};
 pub use run::Run;
 pub use schema::{config_schema, model_schema, serve_schema};

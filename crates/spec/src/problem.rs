@@ -46,8 +46,14 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// The candidate most like `word`, if any is like it at all: Jaro-Winkler for beginnings that
-/// agree, Damerau-Levenshtein for letters that changed places.
+/// The hint to an unknown name: `` (did you mean `x`?)`` with a leading space, or an empty text if
+/// no candidate is similar. It follows the name in a message.
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, candidates).map_or(String::new(), |near| format!(" (did you mean `{near}`?)"))
+}
+
+/// The most similar candidate; `None` if none is similar. Jaro-Winkler favours common beginnings,
+/// Damerau-Levenshtein swapped letters.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let likeness = |candidate: &str| {
         let edits = strsim::normalized_damerau_levenshtein(word, candidate) + 0.1;

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use cupola_nn::{Architecture, Bert, HuggingFace, StateDict};
 use cupola_prep::{FittedInput, Plan};
-use cupola_registry::{Home, Reference, write_file};
+use cupola_registry::{Home, write_file};
 use serde_json::Value;
 
 use crate::args::{ExportArgs, ExportFormat};
@@ -14,7 +14,7 @@ use crate::ui::Ui;
 
 /// Writes the files of a format into a folder.
 pub fn run(home: &Home, ui: Ui, args: &ExportArgs) -> Result<()> {
-    let package = Reference::parse(&args.model)?.resolve(home)?;
+    let package = home.package(&args.model)?;
     let bytes = package.read("model.safetensors")?;
     let mut written = Vec::new();
     let mut put = |name: &str, bytes: &[u8]| -> Result<()> {

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::Result;
 use cupola_nn::{Architecture, HuggingFace, Known, StateDict};
 use cupola_prep::{FittedTokenizer, Plan, Signature};
-use cupola_registry::{Home, Index, Lineage, Sealed, publish, sha256_hex};
+use cupola_registry::{Home, Index, Lineage, PackageContents, publish, sha256_hex};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Map;
@@ -67,7 +67,7 @@ pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
     ];
     let package = publish(
         home,
-        &Sealed {
+        &PackageContents {
             name: &args.name,
             files: &files,
             signature: serde_json::to_value(Signature::of(&plan))?,
