@@ -184,10 +184,10 @@ fn broken_expectations_stop_a_run_and_quarantined_rows_are_left_out() {
     let total: u64 = ["train", "valid", "test"].iter().map(|part| rows[part].as_u64().unwrap()).sum();
     assert_eq!(total, 201);
     for (key, words) in [
-        ("[[expect]]\ncolumn = \"side\"\n", "expect[0]: nothing is expected"),
+        ("[[expect]]\ncolumn = \"side\"\n", "expect[0]: no condition"),
         ("[[expect]]\ncolum = \"side\"\n", "unknown key `colum`; did you mean `column`?"),
-        ("[[expect]]\ncolumn = \"x\"\nrange = [3, 1]\n", "the least value comes first"),
-        ("[data.http.headers]\nAuthorization = \"Bearer abc\"\n", "a secret has no place in a config"),
+        ("[[expect]]\ncolumn = \"x\"\nrange = [3, 1]\n", "the minimum is larger than the maximum"),
+        ("[data.http.headers]\nAuthorization = \"Bearer abc\"\n", "a secret must not be written in a config"),
     ] {
         place.write("run.toml", format!("{config}{key}"));
         let said = place.run(&["check", "--config", "run.toml"]);

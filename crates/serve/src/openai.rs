@@ -115,7 +115,7 @@ async fn embedded(
         let [column] = sealed.signature.inputs.as_slice() else {
             return Err(bad(format!("`{name}` makes no embeddings of texts"), "model"));
         };
-        let embeds = matches!(sealed.plan.target, FittedTarget::Embedding { .. });
+        let embeds = matches!(sealed.plan.targets.first(), FittedTarget::Embedding { .. });
         if !embeds || column.kind != ColumnType::Text {
             return Err(bad(format!("`{name}` makes no embeddings of texts"), "model"));
         }

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::document::Placed;
-use crate::problem::Problems;
-use crate::schema;
+use crate::config::Problems;
+use crate::config::document::Placed;
+use crate::config::schema;
 
 /// The config of a server. What the command line says comes first.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,15 @@
-//! `[train]`: the loop.
+//! `[train]`: the training loop.
+
+mod loss;
+mod optimizer;
+mod schedule;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use self::loss::{ClassWeights, LossKind, LossSpec};
+pub use self::optimizer::{Group, Optimizer, OptimizerKind};
+pub use self::schedule::{Schedule, ScheduleKind};
 
 /// The training loop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -172,154 +180,6 @@ impl Goal {
     pub fn larger_is_better(self) -> bool {
         !matches!(self, Self::Loss | Self::Rmse | Self::Mae)
     }
-}
-
-/// Update rule and its numbers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Optimizer {
-    /// Which rule.
-    pub kind: OptimizerKind,
-    /// Peak learning rate.
-    #[schemars(range(min = 0.0))]
-    pub learning_rate: f64,
-    /// Decoupled (`AdamW`, Lion, Muon, Adafactor) or L2 (SGD) weight decay. Biases, norms and learned
-    /// tokens do not decay.
-    #[schemars(range(min = 0.0))]
-    pub weight_decay: f64,
-    /// Momentum of SGD.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub momentum: f64,
-    /// Nesterov's form of the momentum.
-    pub nesterov: bool,
-    /// Decay of the two moments of `AdamW` (default 0.9, 0.999) or of Lion (0.9, 0.99).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub betas: Option<[f64; 2]>,
-}
-
-/// Which update rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OptimizerKind {
-    /// Loshchilov and Hutter 2019, `betas = (0.9, 0.999)`, `eps = 1e-8`.
-    Adamw,
-    /// Stochastic gradient descent.
-    Sgd,
-    /// Signs of a moving average (Chen et al. 2023).
-    Lion,
-    /// Orthogonalised momentum (Jordan et al. 2024) for the matrices of the trunk, with `AdamW`'s
-    /// step size (Liu et al. 2025, 2.2); `AdamW` for all else.
-    Muon,
-    /// Factored second moments (Shazeer and Stern 2018), the learning rate as it is scheduled.
-    Adafactor,
-}
-
-/// What is minimised.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LossSpec {
-    /// Which loss.
-    pub kind: LossKind,
-    /// Share of each class's target that is spread over all classes (Szegedy et al. 2016, 7).
-    #[schemars(range(min = 0.0, max = 0.99))]
-    pub label_smoothing: f64,
-    /// `balanced` weights a class by `rows / (classes * its rows)`, as scikit-learn has it.
-    pub class_weights: ClassWeights,
-    /// Exponent of the focal loss.
-    #[schemars(range(min = 0.0))]
-    pub gamma: f64,
-    /// Where the Huber loss turns linear, in standard deviations of the target.
-    #[schemars(range(min = 0.0))]
-    pub delta: f64,
-    /// Quantile that the quantile loss finds.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub quantile: f64,
-}
-
-/// Which loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LossKind {
-    /// Cross-entropy for a category, the mean square for a number.
-    Auto,
-    /// Cross-entropy times `(1 - p)^gamma` (Lin et al. 2017).
-    Focal,
-    /// Squares near the target, absolute differences beyond `delta` (Huber 1964), as
-    /// `torch.nn.HuberLoss`.
-    Huber,
-    /// The pinball loss (Koenker and Bassett 1978): the answer is the `quantile` of the target.
-    Quantile,
-}
-
-/// Weights of the classes in the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ClassWeights {
-    /// All alike.
-    None,
-    /// The rarer, the heavier.
-    Balanced,
-}
-
-/// Weights with settings of their own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Group {
-    /// Names as in the package, `*` for any text: `head.*`, `trunk.0.weight`.
-    pub weights: String,
-    /// Multiplies the learning rate; 0 keeps them as they are.
-    #[serde(default = "whole")]
-    #[schemars(range(min = 0.0))]
-    pub rate: f64,
-    /// In place of `optimizer.weight_decay`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub weight_decay: Option<f64>,
-}
-
-fn whole() -> f64 {
-    1.0
-}
-
-/// Learning rate over the steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Schedule {
-    /// The shape after the warm-up.
-    pub kind: ScheduleKind,
-    /// Steps of linear warm-up from 0.
-    pub warmup_steps: usize,
-    /// Last learning rate as a share of the peak.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub final_ratio: f64,
-    /// For `step` and `plateau`: what the rate is multiplied with.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub factor: f64,
-    /// For `step`: epochs between two changes.
-    #[schemars(range(min = 1))]
-    pub step_epochs: usize,
-    /// For `plateau`: evaluations without improvement before a change.
-    #[schemars(range(min = 1))]
-    pub patience: usize,
-}
-
-/// Shape of the learning rate after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ScheduleKind {
-    /// The peak throughout.
-    Constant,
-    /// Half a cosine from the peak to `final_ratio` of it at the last step.
-    Cosine,
-    /// A line from the peak to `final_ratio` of it at the last step.
-    Linear,
-    /// Times `factor` every `step_epochs` epochs.
-    Step,
-    /// Half a cosine from a 25th of the peak up to it over 30 % of the steps, then half a cosine down
-    /// to `final_ratio` of it (Smith and Topin 2018), as `torch.optim.lr_scheduler.OneCycleLR`; it
-    /// needs no warm-up.
-    OneCycle,
-    /// Times `factor` when the metric has not improved for `patience` evaluations.
-    Plateau,
 }
 
 /// When to stop before the last epoch.
