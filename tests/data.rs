@@ -359,7 +359,7 @@ fn pushed_rows_are_checked_kept_and_become_a_version() {
         (r#"{"rows": [{"id": 7, "heet": 1}]}"#, 422, "rows[0].heet", "near it: heat"),
         (r#"{"rows": [{"heat": 1}]}"#, 422, "rows[0].id", "required"),
         (r#"{"rows": []}"#, 400, "", "at least one"),
-        ("{", 400, "", "the body is not"),
+        ("{", 400, "", "invalid body: expected"),
     ];
     for (body, status, field, words) in refused {
         let (found, said) = push(&server, body);
