@@ -96,7 +96,11 @@ pub(super) async fn infer(
         };
         let inferred = run(&pipeline, request, || tensors(inputs, raw)).await?;
         let all = parameters.get("binary_data_output").and_then(Value::as_bool).unwrap_or(false);
-        let mut head = json!({ "model_name": path.name, "model_version": inferred.version.to_string() });
+        let mut head = json!({
+            "model_name": path.name,
+            "model_version": inferred.version.to_string(),
+            "outputs": [],
+        });
         if let Some(id) = own_id {
             head["id"] = id.into();
         }
