@@ -342,7 +342,7 @@ impl Layer {
     /// values of an `attention`, none for other kinds.
     ///
     /// # Errors
-    /// As [`Layer::contract`].
+    /// The errors of [`Layer::contract`].
     pub fn adapters(&self, input: &[usize], lora: Lora) -> Result<Vec<WeightSpec>, Misfit> {
         match *self {
             Self::Attention { heads, kv_heads, rope, rope_scaling, bias, dropout, .. } => {

@@ -1,4 +1,5 @@
-//! The design of a network: the list of layers that a family expands to, how inputs enter it and how it answers.
+//! The design of a network: the list of layers that a family expands to, how inputs enter it and how it
+//! answers.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +12,13 @@ use crate::model::Lora;
 /// A network up to the sizes that come from the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Design {
-    /// How the columns of a table enter the trunk.
+    /// Entry of the columns of a table into the trunk.
     pub table: TableStem,
     /// Width of a text's token embeddings.
     pub token_width: usize,
     /// Layers of the trunk, without the head.
     pub layers: Vec<Layer>,
-    /// How the head reads the output of the trunk.
+    /// Head, which reads the output of the trunk.
     pub head: Head,
     /// Names of modules that differ from their places `trunk.0`, `trunk.1.layers.0` and so on: a map from
     /// place to name.
