@@ -1,34 +1,24 @@
 //! From raw rows to examples of train, valid and test, with the plan that made them.
 
+mod saved;
+mod stream;
+mod suspicions;
+mod tokens;
+mod windows;
+
 use std::collections::HashSet;
 
 use cupola_spec::{Run, Target, TargetKind};
-use serde::{Deserialize, Serialize};
 
-use crate::checks::suspicions;
-use crate::compact::Recipe;
-use crate::corpus::windows;
-use crate::derive::Derivation;
+pub use self::stream::{Source, prepare_stream};
+use self::suspicions::suspicions;
 use crate::error::Error;
-use crate::examples::Examples;
+use crate::examples::{Labelled, Recipe, Rows};
+use crate::features::{Derivation, Finding, resolve};
 use crate::frame::Frame;
-use crate::infer::{Finding, resolve};
 use crate::plan::Plan;
-use crate::rolling;
-use crate::rows::Rows;
 use crate::split::{Part, assign, assign_beside_test};
-use crate::target::{FittedTarget, Targets, present};
-
-/// Examples of one part with their targets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Labelled {
-    /// What the network sees.
-    pub examples: Examples,
-    /// What it should answer.
-    pub targets: Targets,
-    /// The same for the plan's further targets.
-    pub further: Vec<Targets>,
-}
+use crate::target::{FittedTarget, present};
 
 /// Everything that training needs of the data.
 #[derive(Debug)]
@@ -85,7 +75,7 @@ pub fn prepare(
     let (frame, test) = (&derive.apply(frame)?, test.map(|test| derive.apply(test)).transpose()?);
     let (frame, copies) = if run.clean.duplicates { distinct(frame) } else { (frame.clone(), 0) };
     let (frame, test) = (&frame, test.as_ref());
-    let (inputs, findings) = resolve(run, frame, learned)?;
+    let (inputs, findings) = resolve(run, frame, learned.and_then(Plan::tokenizer))?;
     // Before the split, which would have other words for a target that is not there.
     let whole = !matches!(run.target.kind, TargetKind::Reconstruct | TargetKind::Forecast);
     for column in run.targets().filter_map(Target::column).filter(|_| whole) {
@@ -127,7 +117,7 @@ pub fn prepare(
     }
     if plan.window().is_some() {
         let parts =
-            rolling::divided(&plan, frame, [train_rows.len(), valid_rows.len(), test_rows.len()], run.seed)?;
+            windows::divided(&plan, frame, [train_rows.len(), valid_rows.len(), test_rows.len()], run.seed)?;
         let [train, valid, own] = parts;
         let test = test.map_or(Ok(own), |test| label(&plan, test))?;
         return prepared(plan, &plain, [train, valid, test]);
@@ -170,10 +160,10 @@ fn distinct(frame: &Frame) -> (Frame, usize) {
 pub fn label(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
     let frame = &plan.derive.apply(frame)?;
     if let FittedTarget::NextToken { .. } = plan.target {
-        return windows(plan, frame);
+        return tokens::label(plan, frame);
     }
     if plan.window().is_some() {
-        return rolling::label(plan, frame);
+        return windows::label(plan, frame);
     }
     let kept = kept(plan, frame, false)?;
     Ok(Labelled { examples: plan.recipe().expand(kept.examples), ..kept })
@@ -188,80 +178,4 @@ fn without_anomalies(run: &Run, frame: &Frame, rows: Vec<usize>) -> Result<Vec<u
     let normal = |row: &usize| !matches!(values.text(*row).as_deref(), Some("1" | "true"));
     // A window goes over rows of both kinds, so the rows in between stay.
     if run.windowed() { Ok(rows) } else { Ok(rows.into_iter().filter(normal).collect()) }
-}
-
-impl Labelled {
-    /// Examples with the targets of a plan, of which there is one at least.
-    pub(crate) fn of(examples: Examples, mut targets: Vec<Targets>) -> Self {
-        let further = targets.split_off(targets.len().min(1));
-        let none = Targets::Own { labels: Vec::new() };
-        Self { examples, targets: targets.pop().unwrap_or(none), further }
-    }
-
-    /// Adds the targets of more rows of a [`crate::Store`], not their examples.
-    pub fn append_targets(&mut self, other: Self) {
-        self.examples.rows += other.examples.rows;
-        self.targets.append(other.targets);
-        self.further.iter_mut().zip(other.further).for_each(|(own, other)| own.append(other));
-    }
-
-    /// The rows at `indices`, in that order.
-    #[must_use]
-    pub fn gather(&self, indices: &[usize]) -> Self {
-        Self {
-            examples: self.examples.gather(indices),
-            targets: self.targets.gather(indices),
-            further: self.further.iter().map(|targets| targets.gather(indices)).collect(),
-        }
-    }
-
-    /// What it should answer, for each target of the plan.
-    pub fn all_targets(&self) -> impl Iterator<Item = &Targets> {
-        std::iter::once(&self.targets).chain(&self.further)
-    }
-}
-
-impl Targets {
-    /// Rows of each class; empty where there are no classes.
-    pub fn classes(&self) -> Vec<usize> {
-        let Self::Class(rows) = self else { return Vec::new() };
-        let mut counts = Vec::new();
-        for class in rows.iter().filter_map(|class| usize::try_from(*class).ok()) {
-            if class >= counts.len() {
-                counts.resize(class + 1, 0);
-            }
-            counts[class] += 1;
-        }
-        counts
-    }
-
-    /// Adds more rows of the same kind.
-    fn append(&mut self, other: Self) {
-        match (self, other) {
-            (Self::Class(own), Self::Class(other)) => own.extend(other),
-            (Self::Number(own), Self::Number(other)) => own.extend(other),
-            // A store holds no other.
-            (own, other) => unreachable!("{own:?} and {other:?}"),
-        }
-    }
-
-    /// The targets at `rows`, in that order.
-    #[must_use]
-    pub fn gather(&self, rows: &[usize]) -> Self {
-        match self {
-            Self::Class(values) => Self::Class(rows.iter().map(|&row| values[row]).collect()),
-            Self::Number(values) => Self::Number(rows.iter().map(|&row| values[row]).collect()),
-            Self::Vector { width, values } => {
-                let of = |row: &usize| &values[row * width..(row + 1) * width];
-                Self::Vector { width: *width, values: rows.iter().flat_map(of).copied().collect() }
-            }
-            Self::Own { labels } => {
-                Self::Own { labels: rows.iter().filter_map(|&row| labels.get(row).copied()).collect() }
-            }
-            Self::Tokens { length, next } => Self::Tokens {
-                length: *length,
-                next: rows.iter().flat_map(|row| &next[row * length..(row + 1) * length]).copied().collect(),
-            },
-        }
-    }
 }

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use cupola_spec::{Run, SplitBy, TargetKind};
 
-use crate::draw::{draw, unit};
 use crate::error::Error;
 use crate::frame::{Column, Frame};
+use crate::stats::{draw, unit};
 
 /// A part of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

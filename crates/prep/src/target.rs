@@ -9,8 +9,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::frame::Frame;
-use crate::number::finite;
+use crate::examples::Targets;
+use crate::frame::{Frame, finite};
 
 pub use self::answer::distance;
 pub(crate) use self::fit::present;
@@ -105,35 +105,6 @@ pub struct Chat {
     pub begin: String,
     /// Its `eos_token`.
     pub end: String,
-}
-
-/// What the loss compares with, for a list of rows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Targets {
-    /// Index of the class.
-    Class(Vec<i32>),
-    /// Standardised number.
-    Number(Vec<f32>),
-    /// Standardised numbers, `width` for each row.
-    Vector {
-        /// Numbers of one row.
-        width: usize,
-        /// `[rows, width]`
-        values: Vec<f32>,
-    },
-    /// The examples' own numbers. The labels tell anomalies; there are none where the rows have no such
-    /// column.
-    Own {
-        /// `[rows]`, or empty.
-        labels: Vec<bool>,
-    },
-    /// Indices of the next tokens, `length` for each row.
-    Tokens {
-        /// Tokens of one row.
-        length: usize,
-        /// `[rows, length]`
-        next: Vec<i32>,
-    },
 }
 
 /// A class as it stood in the data.

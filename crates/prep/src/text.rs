@@ -1,5 +1,7 @@
 //! Free text: a tokenizer that is learned on the training rows, or read from a file.
 
+mod bytes;
+
 use std::sync::Arc;
 
 use cupola_spec::{Tokens, TokensKind};
@@ -18,9 +20,7 @@ use tokenizers::utils::truncation::TruncationDirection;
 use tokenizers::{AddedToken, ModelWrapper, PostProcessor, SplitDelimiterBehavior, Tokenizer};
 
 use crate::error::Error;
-use crate::examples::Filling;
-use crate::frame::Frame;
-use crate::transform::SEND;
+use crate::frame::{Frame, SEND};
 
 /// Stands for what the vocabulary lacks.
 const UNKNOWN: &str = "[UNK]";
@@ -143,31 +143,6 @@ impl FittedTokenizer {
     pub fn decode(&self, tokens: &[u32]) -> Result<String, String> {
         let ids: Vec<u32> = tokens.iter().filter(|token| **token > 0).map(|token| token - 1).collect();
         self.own.decode(&ids, false).map_err(|error| error.to_string())
-    }
-
-    pub(crate) fn apply(
-        &self,
-        column: &str,
-        length: usize,
-        frame: &Frame,
-        out: &mut Filling,
-    ) -> Result<(), Error> {
-        let values = frame.require(column, SEND)?;
-        let at = out.take_tokens(length);
-        for row in 0..frame.rows() {
-            let text = values.text(row).unwrap_or_default();
-            let tokens = self.encode_within(&text, length).map_err(|why| Error::Value {
-                row: row + 1,
-                column: column.to_owned(),
-                expected: "a text".to_owned(),
-                found: why,
-                remedy: "send another text".to_owned(),
-            })?;
-            for (offset, token) in tokens.into_iter().enumerate() {
-                out.set_index(row, at + offset, token as usize);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,26 +1,36 @@
 //! Fitted transforms, one kind each: learned on training rows, then a pure function of a row.
 
+mod category;
+mod curve;
+mod date;
 mod fit;
+mod isolation;
+mod knn;
+mod media;
+mod number;
+mod outcomes;
+mod text;
+mod window;
 
 use cupola_spec::{Block, OutlierAction};
 use serde::{Deserialize, Serialize};
 
-use crate::category::FittedCategory;
-use crate::compact::Step;
-use crate::date::FittedDate;
 use crate::error::Error;
-use crate::examples::Filling;
-use crate::frame::Frame;
-use crate::isolation::Forest;
-use crate::media;
-use crate::nearest::Donors;
-use crate::number::{FittedNumber, pixel};
+use crate::examples::{Filling, Step};
+use crate::frame::{Frame, SEND, pixel};
 use crate::text::FittedTokenizer;
-use crate::window::{self, FittedSeries};
 
-pub(crate) use self::fit::{InputFit, Outcomes, folds};
+use self::isolation::Forest;
 
-pub(crate) const SEND: &str = "send the columns that the model was trained on";
+pub use self::category::FittedCategory;
+pub use self::curve::Curve;
+pub use self::date::{FittedDate, FittedPart};
+pub(crate) use self::fit::InputFit;
+pub use self::knn::Donors;
+pub use self::number::FittedNumber;
+pub(crate) use self::outcomes::{Outcomes, folds};
+pub use self::window::FittedSeries;
+pub(crate) use self::window::{long_enough, naive_error};
 
 /// An input as fitted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -254,7 +264,9 @@ impl FittedInput {
                 Ok(())
             }
             Self::Window { columns, window, .. } => window::apply(columns, *window, frame, out),
-            Self::Text { column, length, tokenizer, .. } => tokenizer.apply(column, *length, frame, out),
+            Self::Text { column, length, tokenizer, .. } => {
+                text::apply(tokenizer, column, *length, frame, out)
+            }
         }
     }
 

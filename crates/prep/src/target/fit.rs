@@ -7,11 +7,9 @@ use cupola_spec::{Scaling, Target, TargetKind};
 
 use super::FittedTarget;
 use crate::error::Error;
-use crate::frame::{Column, Frame};
-use crate::number::finite;
-use crate::sketch::Moments;
-use crate::transform::FittedInput;
-use crate::window::naive_error;
+use crate::frame::{Column, Frame, finite};
+use crate::stats::Moments;
+use crate::transform::{FittedInput, naive_error};
 
 impl FittedTarget {
     /// Learns classes from all rows that have a target, and scaling from the training rows; a forecast

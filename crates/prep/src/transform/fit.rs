@@ -1,25 +1,16 @@
 //! Learning the transforms: each input sees the training rows, in one piece or in many.
 
-use cupola_spec::{
-    Encoding, Fill, Input, Kind, OutlierRule, Scaling, Target, TargetKind, Tokens, TokensKind,
-};
+use cupola_spec::{Encoding, Fill, Input, Kind, OutlierRule, Scaling};
 
-use super::{FittedInput, Isolation, SEND};
-use crate::category::{CategoryFit, FOLDS};
-use crate::date::DateFit;
+use super::category::CategoryFit;
+use super::date::DateFit;
+use super::isolation::ForestFit;
+use super::number::NumberFit;
+use super::{Donors, FittedInput, FittedNumber, FittedSeries, Isolation, media, text};
 use crate::error::Error;
-use crate::frame::Frame;
-use crate::infer::Resolved;
-use crate::isolation::ForestFit;
-use crate::media;
-use crate::nearest::Donors;
-use crate::number::{FittedNumber, NumberFit, finite, pixel};
-use crate::sketch::Moments;
-use crate::text::FittedTokenizer;
-use crate::window::FittedSeries;
-
-/// Seed of the hash that tells a training row's fold.
-const FOLD_SEED: u64 = 0x666f_6c64;
+use crate::features::Resolved;
+use crate::frame::{Frame, SEND, pixel};
+use crate::stats::Moments;
 
 /// An input that is being fitted.
 #[derive(Debug)]
@@ -83,7 +74,7 @@ impl InputFit {
             Kind::Image | Kind::Series => {
                 Self::Scaled { input, columns: columns.clone(), moments: Moments::default() }
             }
-            Kind::Text => Self::Done(text(resolved, sample)?),
+            Kind::Text => Self::Done(text::fit(resolved, sample)?),
         })
     }
 
@@ -172,69 +163,4 @@ fn scaled(input: &Input, columns: &[String], frame: &Frame, moments: &mut Moment
         }
     }
     Ok(())
-}
-
-fn text(resolved: &Resolved, sample: &Frame) -> Result<FittedInput, Error> {
-    let (input, name) = (&resolved.input, resolved.input.name.clone());
-    let [column] = resolved.columns.as_slice() else {
-        let why =
-            format!("{} columns; a text has one, so declare one input for each", resolved.columns.len());
-        return Err(Error::Input { input: name, why });
-    };
-    let kind = TokensKind::Bpe;
-    let standard = Tokens { kind, vocabulary: 8000, length: 128, lowercase: false, file: None };
-    let spec = input.tokens.clone().unwrap_or(standard);
-    let tokenizer = match &resolved.tokenizer {
-        Some(learned) if spec.file.is_none() => learned.clone(),
-        _ => FittedTokenizer::fit(&name, column, &spec, sample)?,
-    };
-    Ok(FittedInput::Text { name, column: column.clone(), length: spec.length, tokenizer })
-}
-
-/// The target as a number, for encodings that are made of it: the value itself, or whether it is the second
-/// of two classes.
-#[derive(Debug)]
-pub(crate) struct Outcomes {
-    column: String,
-    class: Option<String>,
-}
-
-impl Outcomes {
-    /// Of a target whose values are those of `sample`.
-    pub fn of(target: &Target, sample: &Frame) -> Result<Self, Error> {
-        let wrong = |why: &str| Error::Target { column: target.name.clone(), why: why.to_owned() };
-        let only = "`encode = \"target\"` is for a number or two classes; write `one_hot` or `frequency`";
-        let column = target.column().unwrap_or_default().to_owned();
-        let class = match target.kind {
-            TargetKind::Number => None,
-            TargetKind::Category => {
-                let values = sample.require(&column, "check `[[targets]]`")?;
-                let classes: std::collections::BTreeSet<String> =
-                    (0..sample.rows()).filter_map(|row| Some(values.text(row)?.into_owned())).collect();
-                if classes.len() > 2 {
-                    return Err(wrong(only));
-                }
-                classes.last().cloned()
-            }
-            _ => return Err(wrong(only)),
-        };
-        Ok(Self { column, class })
-    }
-
-    /// Outcome and fold of each row.
-    pub fn each(&self, frame: &Frame) -> Result<Vec<(f64, usize)>, Error> {
-        let values = frame.require(&self.column, "check `[[targets]]`")?;
-        let outcome = |row: usize| match &self.class {
-            Some(class) => Ok(f64::from(u8::from(values.text(row).as_deref() == Some(class)))),
-            None => Ok(finite(&self.column, values, row)?.unwrap_or_default()),
-        };
-        let folds = folds(frame);
-        (0..frame.rows()).map(|row| Ok((outcome(row)?, folds[row]))).collect()
-    }
-}
-
-/// The fold of each row, by its content.
-pub(crate) fn folds(frame: &Frame) -> Vec<usize> {
-    let fold = |key: u64| usize::try_from(key % FOLDS as u64).unwrap_or_default();
-    frame.row_keys(FOLD_SEED).into_iter().map(fold).collect()
 }

@@ -17,7 +17,7 @@ struct Golden {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("../golden/transforms.json")).unwrap()
+    serde_json::from_str(include_str!("golden/transforms.json")).unwrap()
 }
 
 impl Golden {

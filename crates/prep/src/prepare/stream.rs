@@ -7,15 +7,13 @@ use std::path::Path;
 use cupola_spec::{Run, Target, TargetKind};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::derive::Derivation;
+use super::{Prepared, kept};
 use crate::error::Error;
+use crate::examples::{Rows, Writer};
+use crate::features::{Derivation, resolve};
 use crate::frame::Frame;
-use crate::infer::resolve;
 use crate::plan::{Plan, PlanFit};
-use crate::prepare::{Prepared, kept};
-use crate::rows::Rows;
 use crate::split::{Divider, wanted};
-use crate::store::Writer;
 use crate::target::present;
 
 /// Training rows that kinds of columns, tokenizers and targets are learned of.
@@ -44,7 +42,7 @@ pub fn prepare_stream<E: From<Error>>(
     let mut derive: Option<Derivation> = None;
     let sample = sample(run, source, &divider, &mut derive)?;
     let derive = derive.unwrap_or_default();
-    let (inputs, findings) = resolve(run, &sample, learned)?;
+    let (inputs, findings) = resolve(run, &sample, learned.and_then(Plan::tokenizer))?;
     for column in run.targets().filter_map(Target::column) {
         present(column, &sample)?;
     }

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{BLOCK_BYTES, Shape, Store, VALUE, wrong};
 use crate::error::Error;
-use crate::examples::Layout;
-use crate::prepare::Labelled;
-use crate::target::Targets;
+use crate::examples::{Labelled, Layout, Targets};
 
 /// Writes examples one batch after the other.
 #[derive(Debug)]

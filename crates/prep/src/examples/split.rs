@@ -1,10 +1,7 @@
 //! The examples of one part: in memory, or in a file.
 
-use crate::compact::Recipe;
 use crate::error::Error;
-use crate::prepare::Labelled;
-use crate::store::Store;
-use crate::target::Targets;
+use crate::examples::{Labelled, Recipe, Store, Targets};
 
 /// Examples of one part with their targets.
 #[derive(Debug)]

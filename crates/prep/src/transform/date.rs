@@ -6,12 +6,10 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 
-use crate::compact::Step;
 use crate::error::Error;
-use crate::examples::Filling;
-use crate::frame::{Column, Frame};
-use crate::sketch::Moments;
-use crate::transform::SEND;
+use crate::examples::{Filling, Step};
+use crate::frame::{Column, Frame, SEND};
+use crate::stats::Moments;
 
 /// A column of dates: each part as `(part - shift) * factor`, or as sine and cosine. A missing date has the
 /// mean of each part, or the middle of each circle.

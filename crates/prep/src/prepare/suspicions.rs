@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use cupola_spec::{Target, TargetKind};
 use foldhash::fast::RandomState;
 
+use crate::features::Resolved;
 use crate::frame::{Column, Frame};
-use crate::infer::Resolved;
 use crate::split::Part;
 
 /// Training rows that are looked at.

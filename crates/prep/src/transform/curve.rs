@@ -4,7 +4,7 @@ use cupola_spec::Scaling;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use crate::sketch::quantile;
+use crate::stats::quantile;
 
 /// Quantiles that a distribution is told by.
 const QUANTILES: usize = 1000;
@@ -70,7 +70,7 @@ fn likeliest(values: &[f64]) -> f64 {
         return 1.0;
     }
     let worse = |lambda: f64| {
-        let bent: crate::sketch::Moments = values.iter().map(|x| yeo_johnson(*x, lambda)).collect();
+        let bent: crate::stats::Moments = values.iter().map(|x| yeo_johnson(*x, lambda)).collect();
         let variance = bent.deviation().powi(2);
         if variance < 1e-300 || !variance.is_finite() {
             return f64::INFINITY;

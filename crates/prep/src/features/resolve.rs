@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::frame::{Column, Frame};
-use crate::plan::Plan;
 use crate::text::FittedTokenizer;
 
 /// Between the names of two columns in that of their product.
@@ -51,14 +50,14 @@ pub struct Finding {
 }
 
 /// Columns for every input of `run`; with none declared, all columns but the target's are looked
-/// at and the findings say what was made of them. The tokenizer of a `learned` plan is used again.
+/// at and the findings say what was made of them. A `tokenizer` that was learned before is used again.
 ///
 /// # Errors
 /// A column that is not there, an image whose columns do not fill its shape, no usable column.
 pub fn resolve(
     run: &Run,
     frame: &Frame,
-    learned: Option<&Plan>,
+    tokenizer: Option<&FittedTokenizer>,
 ) -> Result<(Vec<Resolved>, Vec<Finding>), Error> {
     // A reconstruction may have none.
     let targets: Vec<&str> = run.targets().filter_map(Target::column).collect();
@@ -73,7 +72,6 @@ pub fn resolve(
         let declared = run.inputs.iter().map(|input| declared(input, frame, &targets));
         (declared.collect::<Result<_, _>>()?, Vec::new())
     };
-    let tokenizer = learned.and_then(Plan::tokenizer);
     for input in &mut resolved {
         input.tokenizer = tokenizer.cloned();
     }

@@ -1,11 +1,11 @@
 //! Rolling windows: examples that are made of several rows, what they answer for, and their parts.
 
-use crate::draw::draw;
 use crate::error::Error;
+use crate::examples::{Labelled, Targets};
 use crate::frame::Frame;
 use crate::plan::Plan;
-use crate::prepare::Labelled;
-use crate::target::{FittedTarget, Targets};
+use crate::stats::draw;
+use crate::target::FittedTarget;
 
 /// The windows of a frame that have a target.
 ///

@@ -6,13 +6,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::Prepared;
 use crate::error::Error;
-use crate::infer::Finding;
+use crate::examples::{Labelled, Rows, Store};
+use crate::features::Finding;
 use crate::plan::Plan;
-use crate::prepare::{Labelled, Prepared};
-use crate::rows::Rows;
 use crate::split::Part;
-use crate::store::Store;
 
 /// What `prepared.json` says.
 #[derive(Serialize, Deserialize)]

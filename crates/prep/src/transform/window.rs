@@ -5,10 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::examples::Filling;
-use crate::frame::Frame;
-use crate::number::finite;
-use crate::sketch::Moments;
-use crate::transform::SEND;
+use crate::frame::{Frame, SEND, finite};
+use crate::stats::Moments;
 
 /// A column of a windowed series: `(value or the last one before it - shift) * factor`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,13 +3,11 @@
 use cupola_spec::{Fill, Input, OutlierAction, OutlierRule, Scaling};
 use serde::{Deserialize, Serialize};
 
-use crate::compact::Step;
-use crate::curve::Curve;
+use super::curve::Curve;
 use crate::error::Error;
-use crate::examples::Filling;
-use crate::frame::{Column, Frame, number_text};
-use crate::sketch::{Moments, Sketch, median, quantile};
-use crate::transform::SEND;
+use crate::examples::{Filling, Step};
+use crate::frame::{Frame, SEND, finite};
+use crate::stats::{Moments, Sketch, median, quantile};
 
 /// `(curve(value or fill, within bounds) - shift) * factor`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -282,30 +280,4 @@ fn quantile_edges(sorted: &[f64], bins: usize) -> Vec<f64> {
         edges = vec![edges[0] - 0.5, edges[0] + 0.5];
     }
     edges
-}
-
-/// The number at a row, `None` where it is missing; never infinite.
-pub(crate) fn finite(name: &str, column: &Column, row: usize) -> Result<Option<f64>, Error> {
-    let wrong = |found: String| Error::Value {
-        row: row + 1,
-        column: name.to_owned(),
-        expected: "a finite number".to_owned(),
-        found,
-        remedy: "mend the value, or leave it empty for missing".to_owned(),
-    };
-    match column.number(row) {
-        Ok(Some(value)) if value.is_infinite() => Err(wrong(number_text(value))),
-        Ok(value) => Ok(value),
-        Err(text) => Err(wrong(format!("`{text}`"))),
-    }
-}
-
-pub(crate) fn pixel(name: &str, column: &Column, row: usize) -> Result<f64, Error> {
-    finite(name, column, row)?.ok_or_else(|| Error::Value {
-        row: row + 1,
-        column: name.to_owned(),
-        expected: "a number".to_owned(),
-        found: "nothing".to_owned(),
-        remedy: "send every value of the image or the series".to_owned(),
-    })
 }

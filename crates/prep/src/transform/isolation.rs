@@ -6,10 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::draw::{draw, unit};
+use super::knn::table;
 use crate::error::Error;
 use crate::frame::Frame;
-use crate::nearest::table;
+use crate::stats::{draw, unit};
 
 /// Trees of a forest, and rows that one grows on (the paper's section 5.2).
 const TREES: usize = 100;

@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::frame::Frame;
-use crate::number::finite;
-use crate::transform::SEND;
+use crate::frame::{Frame, SEND, finite};
 
 /// Rows that are compared with: the first ones of the training split, which is in the order of a hash.
 const DONORS: usize = 1000;

@@ -9,9 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::examples::{Examples, Layout};
-use crate::prepare::Labelled;
-use crate::target::Targets;
+use crate::examples::{Examples, Labelled, Layout, Targets};
 
 /// Size of a block.
 const BLOCK_BYTES: usize = 1 << 18;

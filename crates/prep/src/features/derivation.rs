@@ -8,10 +8,10 @@ use cupola_spec::{Clean, Feature, Run, TextStep};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use super::expression::Expression;
+use super::resolve::{interactions, matches};
 use crate::error::Error;
-use crate::expression::Expression;
 use crate::frame::{Column, Frame};
-use crate::infer::{interactions, matches};
 
 /// Repairs and computed columns, sealed with the plan.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

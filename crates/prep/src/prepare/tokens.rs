@@ -1,19 +1,17 @@
 //! Texts for language modelling: all rows as one stream of tokens, cut into windows.
 
 use crate::error::Error;
-use crate::examples::Examples;
-use crate::frame::Frame;
+use crate::examples::{Examples, Labelled, Targets};
+use crate::frame::{Frame, SEND};
 use crate::plan::Plan;
-use crate::prepare::Labelled;
-use crate::target::Targets;
-use crate::transform::{FittedInput, SEND};
+use crate::transform::FittedInput;
 
 /// Windows of the text's `length`, one after the other, each with the token that follows each of its
 /// tokens. Rows are joined by a line break; what does not fill the last window is left out.
 ///
 /// # Errors
 /// Fewer tokens than one window has.
-pub fn windows(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
+pub(super) fn label(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
     let [FittedInput::Text { name, column, length, tokenizer }] = plan.inputs.as_slice() else {
         let why = "a language model has one input, a text; the plan is of another model".to_owned();
         return Err(Error::Input { input: plan.target.name().to_owned(), why });

@@ -8,15 +8,12 @@ use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::compact::Step;
+use super::outcomes::FOLDS;
 use crate::error::Error;
-use crate::examples::Filling;
-use crate::frame::{Column, Frame};
-use crate::sketch::Moments;
-use crate::transform::SEND;
+use crate::examples::{Filling, Step};
+use crate::frame::{Column, Frame, SEND};
+use crate::stats::Moments;
 
-/// Parts of the training rows for target encoding.
-pub(crate) const FOLDS: usize = 5;
 /// Rows that the mean of all counts as.
 const SMOOTH: f64 = 10.0;
 /// More different values than this are not learned.

@@ -2,9 +2,9 @@
 
 use cupola_spec::{Augment, Block, Input};
 
-use crate::draw::{draw, unit};
 use crate::examples::Examples;
 use crate::plan::Plan;
+use crate::stats::{draw, unit};
 use crate::transform::FittedInput;
 
 /// The changes of a run's images.
