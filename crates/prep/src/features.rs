@@ -1,8 +1,14 @@
-//! Columns that the model sees: declared or inferred, raw or computed.
+//! Columns that the model sees: cleaned and computed columns, then inputs that are declared or inferred.
 
+mod cleaning;
 mod derivation;
 mod expression;
-mod resolve;
+mod inference;
+mod inputs;
+mod pattern;
+mod products;
 
 pub use self::derivation::{Derivation, FittedFeature};
-pub use self::resolve::{Finding, Resolved, matches, resolve};
+pub use self::inference::InferredColumn;
+pub use self::inputs::{ResolvedInput, resolve};
+pub use self::pattern::matches_pattern;

@@ -1,4 +1,4 @@
-//! Raw rows in memory, whatever they came from: numbers, texts or bytes, each possibly missing.
+//! Raw rows as named columns of one length, whatever source they came from.
 
 mod arrow;
 mod column;
@@ -12,10 +12,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::Error;
 
-use self::parallel::in_parts;
-
 pub use self::column::{Column, number_text};
-pub(crate) use self::values::{SEND, finite, pixel};
+pub(crate) use self::values::{SEND_TRAINED_COLUMNS, finite, required};
 
 /// Named columns of one length.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -25,10 +23,10 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// A frame of these columns.
+    /// Creates a frame from columns.
     ///
     /// # Panics
-    /// When the lengths differ: a bug, not an input.
+    /// If the lengths differ, which is a bug of the caller.
     pub fn new(columns: IndexMap<String, Column>) -> Self {
         let rows = columns.values().next().map_or(0, Column::len);
         assert!(columns.values().all(|column| column.len() == rows), "columns of different lengths");
@@ -38,7 +36,7 @@ impl Frame {
     /// Copies Arrow batches of one schema.
     ///
     /// # Errors
-    /// [`Error::ArrowType`] for lists, structs and binary columns.
+    /// [`Error::ArrowType`] for lists and structs, [`Error::TooLarge`] for more than 2 GiB of text in a column.
     pub fn from_batches(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Self, Error> {
         let mut columns = IndexMap::with_capacity(schema.fields().len());
         for (index, field) in schema.fields().iter().enumerate() {
@@ -58,37 +56,37 @@ impl Frame {
         self.columns.keys().map(String::as_str)
     }
 
-    /// A column by name.
+    /// The column with this name.
     pub fn get(&self, name: &str) -> Option<&Column> {
         self.columns.get(name)
     }
 
-    /// A column that has to be there.
+    /// The column with this name, which the caller needs.
     ///
     /// # Errors
-    /// [`Error::Column`], with the nearest name.
+    /// [`Error::Column`] with the nearest name and `remedy` if there is none.
     pub fn require(&self, name: &str, remedy: &'static str) -> Result<&Column, Error> {
         self.get(name).ok_or_else(|| {
             let near = cupola_spec::nearest(name, self.names());
-            let near = near.map_or(String::new(), |near| format!(" (near it: {near})"));
+            let near = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
             Error::Column { column: name.to_owned(), near, remedy }
         })
     }
 
-    /// A seeded hash of each row's content: equal rows have equal keys wherever they stand.
+    /// Seeded hash of each row's content. Equal rows have equal keys, wherever they are in the frame.
     pub fn row_keys(&self, seed: u64) -> Vec<u64> {
-        in_parts(self.rows, |start, rows| {
+        parallel::map_rows(self.rows, |start, rows| {
             let mut bytes = Vec::new();
             let key = |row: usize| {
                 bytes.clear();
-                self.columns.values().for_each(|column| column.bytes(row, &mut bytes));
+                self.columns.values().for_each(|column| column.write_bytes(row, &mut bytes));
                 xxh3_64_with_seed(&bytes, seed)
             };
             (start..start + rows).map(key).collect()
         })
     }
 
-    /// Adds the rows of frames with the same columns; an empty frame takes those of the first.
+    /// Appends the rows of a frame with the same columns. An empty frame becomes a copy of `other`.
     pub fn append(&mut self, other: &Self) {
         if self.columns.is_empty() {
             *self = other.clone();
@@ -102,25 +100,25 @@ impl Frame {
         }
     }
 
-    /// The rows at `indices`, in that order.
+    /// Copies the rows at `indices`, in that order.
     #[must_use]
     pub fn take(&self, indices: &[usize]) -> Self {
         let rows: UInt64Array = indices.iter().map(|&row| row as u64).collect::<Vec<_>>().into();
-        let columns = self.columns.iter().map(|(name, column)| (name.clone(), column.pick(&rows))).collect();
+        let columns = self.columns.iter().map(|(name, column)| (name.clone(), column.take(&rows))).collect();
         Self { columns, rows: indices.len() }
     }
 
-    /// `rows` rows from `start` on, without a copy.
+    /// A view of `rows` rows from `start` on, without a copy.
     #[must_use]
     pub fn slice(&self, start: usize, rows: usize) -> Self {
         let columns = self.columns.iter().map(|(name, column)| (name.clone(), column.slice(start, rows)));
         Self { columns: columns.collect(), rows }
     }
 
-    /// The same with a column in place of one of that name, or after all others.
+    /// The frame with `column` in place of the one of that name, or after all others.
     ///
     /// # Panics
-    /// When the lengths differ: a bug, not an input.
+    /// If the lengths differ, which is a bug of the caller.
     #[must_use]
     pub fn with(mut self, name: &str, column: Column) -> Self {
         assert!(self.columns.is_empty() || column.len() == self.rows, "a column of another length");
@@ -129,7 +127,7 @@ impl Frame {
         self
     }
 
-    /// The same without a column.
+    /// The frame without the column of this name.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.columns.shift_remove(name);

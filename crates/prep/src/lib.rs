@@ -1,7 +1,7 @@
 //! Raw rows become examples through a plan that is fitted on the training split and stored with the model.
 //!
 //! A [`Frame`] holds raw rows. A [`Derivation`] cleans them and adds computed columns; [`resolve`] turns the
-//! inputs of the config (or none) into columns with kinds; [`assign`] splits rows by a seeded hash of their
+//! inputs of the config (or none) into columns with kinds; [`split_rows`] splits rows by a seeded hash of their
 //! content. [`Plan::fit`] learns one transform per input from the training rows, and [`Plan::apply`] maps any row
 //! to an example in training, in `predict` and in the server alike. [`prepare`] runs all of it in memory,
 //! [`prepare_stream`] over batches. Random draws are functions of what they are for: see [`draw`].
@@ -32,14 +32,18 @@ mod text;
 mod transform;
 
 pub use error::Error;
-pub use examples::{Examples, Labelled, Layout, Recipe, Rows, Store, Targets};
-pub use features::{Derivation, Finding, FittedFeature, Resolved, matches, resolve};
+pub use examples::{
+    CompactLayout, ExampleStore, Examples, ExamplesWithTargets, Layout, SplitExamples, Targets,
+};
+pub use features::{Derivation, FittedFeature, InferredColumn, ResolvedInput, matches_pattern, resolve};
 pub use frame::{Column, Frame, number_text};
 pub use plan::{Augmenter, ColumnType, InputColumn, OutputColumn, Plan, Signature};
-pub use prepare::{Prepared, Source, label, prepare, prepare_stream};
-pub use split::{Part, assign, assign_beside_test};
+pub use prepare::{FrameStream, Prepared, examples_with_targets, prepare, prepare_stream};
+pub use split::{SplitPart, split_rows, split_rows_without_test};
 pub use stats::{draw, permutation, unit};
-pub use target::{Answer, Chat, FittedTarget, Label, Prediction, distance};
+pub use target::{
+    ChatTemplate, FittedTarget, PredictedValue, Prediction, Predictions, mean_squared_difference,
+};
 pub use text::FittedTokenizer;
 pub use transform::{
     Curve, Donors, FittedCategory, FittedDate, FittedInput, FittedNumber, FittedPart, FittedSeries,

@@ -1,103 +1,109 @@
-//! Examples kept small: a one-hot category is its index until a batch is made of it.
+//! Compact examples: a one-hot category is stored as its index until a batch is gathered.
 
 use cupola_spec::Block;
 
-use crate::examples::{Examples, Layout};
+use super::{Examples, Layout};
 
-/// How a kept example becomes what the network sees.
+/// Mapping from compact examples to the examples that the network sees.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Recipe {
-    /// What the network sees.
+pub struct CompactLayout {
+    /// Layout that the network sees.
     pub layout: Layout,
-    /// What is kept.
-    pub kept: Layout,
+    /// Layout that is stored.
+    pub compact: Layout,
     numbers: usize,
-    steps: Vec<Step>,
-    /// Index columns that are no category's.
+    encoded: Vec<EncodedColumns>,
+    /// Index columns that belong to no one-hot category.
     indices: usize,
-    hot: usize,
+    one_hot: usize,
 }
 
-/// The encoded columns of the table, in their order.
+/// Consecutive encoded columns of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// So many real numbers as they are.
+pub(crate) enum EncodedColumns {
+    /// This many real numbers, stored as they are.
     Copy(usize),
-    /// A one-hot category of so many values.
-    Hot(usize),
+    /// One-hot category of this many values, stored as an index.
+    OneHot(usize),
 }
 
-impl Step {
-    /// Columns that the network sees.
+impl EncodedColumns {
+    /// Number of columns that the network sees.
     pub fn width(self) -> usize {
         match self {
-            Self::Copy(width) | Self::Hot(width) => width,
+            Self::Copy(width) | Self::OneHot(width) => width,
         }
     }
 }
 
-impl Recipe {
-    /// For a layout whose table has these encoded columns.
-    pub(crate) fn new(layout: Layout, steps: Vec<Step>) -> Self {
-        let mut kept = layout.clone();
+impl CompactLayout {
+    /// Creates the mapping for a layout whose table has these encoded columns.
+    pub(crate) fn new(layout: Layout, encoded: Vec<EncodedColumns>) -> Self {
+        let mut compact = layout.clone();
         let (mut numbers, mut indices) = (0, 0);
-        let sizes = steps.iter().filter(|step| matches!(step, Step::Hot(_))).map(|step| step.width());
-        let hot: Vec<usize> = sizes.collect();
-        if let Some(Block::Table { numbers: n, encoded, indices: i }) = kept.blocks.first_mut() {
+        let one_hot = encoded.iter().filter(|columns| matches!(columns, EncodedColumns::OneHot(_)));
+        let sizes: Vec<usize> = one_hot.map(|columns| columns.width()).collect();
+        if let Some(Block::Table { numbers: n, encoded, indices: i }) = compact.blocks.first_mut() {
             (numbers, indices) = (*n, i.len());
-            *encoded -= hot.iter().sum::<usize>();
-            i.extend(&hot);
+            *encoded -= sizes.iter().sum::<usize>();
+            i.extend(&sizes);
         }
-        Self { layout, kept, numbers, steps, indices, hot: hot.len() }
+        Self { layout, compact, numbers, encoded, indices, one_hot: sizes.len() }
     }
 
-    /// The example as it is: nothing is kept smaller.
-    pub fn plain(layout: Layout) -> Self {
+    /// Mapping that stores examples as the network sees them.
+    pub fn identity(layout: Layout) -> Self {
         let encoded = match layout.blocks.first() {
             Some(Block::Table { encoded, .. }) => *encoded,
             _ => 0,
         };
-        Self::new(layout, vec![Step::Copy(encoded)])
+        Self::new(layout, vec![EncodedColumns::Copy(encoded)])
     }
 
-    /// One-hot categories that are kept as indices.
-    pub(crate) fn hot(&self) -> usize {
-        self.hot
+    /// Number of one-hot categories stored as indices.
+    pub(crate) fn one_hot(&self) -> usize {
+        self.one_hot
     }
 
-    /// What the network sees of kept examples.
-    pub fn expand(&self, kept: Examples) -> Examples {
-        if self.hot == 0 {
-            return Examples { layout: self.layout.clone(), ..kept };
+    /// Expands compact examples to what the network sees.
+    pub fn expand(&self, compact: Examples) -> Examples {
+        if self.one_hot == 0 {
+            return Examples { layout: self.layout.clone(), ..compact };
         }
-        let mut out = Examples::zeros(self.layout.clone(), kept.rows);
-        let (d, k) = (self.layout.dense_width(), self.layout.index_width());
-        let (kept_d, kept_k) = (self.kept.dense_width(), self.kept.index_width());
-        for row in 0..kept.rows {
-            let from = &kept.dense[row * kept_d..(row + 1) * kept_d];
-            let codes = &kept.indices[row * kept_k..(row + 1) * kept_k];
-            let to = &mut out.dense[row * d..(row + 1) * d];
-            to[..self.numbers].copy_from_slice(&from[..self.numbers]);
-            let (mut at, mut read, mut hot) = (self.numbers, self.numbers, self.indices);
-            for step in &self.steps {
-                match *step {
-                    Step::Copy(n) => {
-                        to[at..at + n].copy_from_slice(&from[read..read + n]);
-                        (at, read) = (at + n, read + n);
-                    }
-                    Step::Hot(size) => {
-                        if let Ok(code) = usize::try_from(codes[hot]) {
-                            to[at + code.min(size - 1)] = 1.0;
-                        }
-                        (at, hot) = (at + size, hot + 1);
-                    }
-                }
-            }
-            to[at..].copy_from_slice(&from[read..]);
-            let indices = &mut out.indices[row * k..(row + 1) * k];
-            indices[..self.indices].copy_from_slice(&codes[..self.indices]);
-            indices[self.indices..].copy_from_slice(&codes[hot..]);
+        let mut out = Examples::zeros(self.layout.clone(), compact.rows);
+        let (dense_width, index_width) = (self.layout.dense_width(), self.layout.index_width());
+        let (compact_dense, compact_index) = (self.compact.dense_width(), self.compact.index_width());
+        for row in 0..compact.rows {
+            let dense = &compact.dense[row * compact_dense..(row + 1) * compact_dense];
+            let indices = &compact.indices[row * compact_index..(row + 1) * compact_index];
+            self.expand_dense(dense, indices, &mut out.dense[row * dense_width..(row + 1) * dense_width]);
+            // One-hot indices lie between those of the table and the tokens of texts.
+            let (table, tokens) = (self.indices, self.indices + self.one_hot);
+            let to = &mut out.indices[row * index_width..(row + 1) * index_width];
+            to[..table].copy_from_slice(&indices[..table]);
+            to[table..].copy_from_slice(&indices[tokens..]);
         }
         out
+    }
+
+    /// Expands the real values of one row. `to` is zero.
+    fn expand_dense(&self, from: &[f32], indices: &[i32], to: &mut [f32]) {
+        to[..self.numbers].copy_from_slice(&from[..self.numbers]);
+        let (mut write, mut read, mut index) = (self.numbers, self.numbers, self.indices);
+        for columns in &self.encoded {
+            match *columns {
+                EncodedColumns::Copy(width) => {
+                    to[write..write + width].copy_from_slice(&from[read..read + width]);
+                    (write, read) = (write + width, read + width);
+                }
+                EncodedColumns::OneHot(size) => {
+                    if let Ok(code) = usize::try_from(indices[index]) {
+                        to[write + code.min(size - 1)] = 1.0;
+                    }
+                    (write, index) = (write + size, index + 1);
+                }
+            }
+        }
+        to[write..].copy_from_slice(&from[read..]);
     }
 }

@@ -1,68 +1,64 @@
-//! The examples of one part: in memory, or in a file.
+//! Examples of one split, in memory or in a file.
 
+use super::{CompactLayout, ExampleStore, ExamplesWithTargets, Targets};
 use crate::error::Error;
-use crate::examples::{Labelled, Recipe, Store, Targets};
 
-/// Examples of one part with their targets.
+/// Examples of one split with their targets, stored in compact form.
 #[derive(Debug)]
-pub enum Rows {
-    /// All of them, kept small.
-    Memory(Recipe, Labelled),
-    /// Read block by block.
-    Stored(Recipe, Store),
+pub enum SplitExamples {
+    /// All examples in memory.
+    Memory(CompactLayout, ExamplesWithTargets),
+    /// Examples in a file that is read block by block.
+    Stored(CompactLayout, ExampleStore),
 }
 
-impl Rows {
-    /// How many there are.
+impl SplitExamples {
+    /// Number of examples.
     pub fn len(&self) -> usize {
         match self {
-            Self::Memory(_, labelled) => labelled.examples.rows,
+            Self::Memory(_, part) => part.examples.rows,
             Self::Stored(_, store) => store.rows(),
         }
     }
 
-    /// Whether there are none.
+    /// `true` if there are no examples.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The examples at `rows`, in that order.
+    /// Copies the examples at `rows`, in that order, as the network sees them.
     ///
     /// # Errors
-    /// [`Error::Store`] when the file cannot be read.
-    pub fn gather(&self, rows: &[usize]) -> Result<Labelled, Error> {
-        let (recipe, kept) = match self {
-            Self::Memory(recipe, labelled) => (recipe, labelled.gather(rows)),
-            Self::Stored(recipe, store) => (recipe, store.gather(rows)?),
+    /// [`Error::Store`] if the file cannot be read.
+    pub fn gather(&self, rows: &[usize]) -> Result<ExamplesWithTargets, Error> {
+        let (layout, compact) = match self {
+            Self::Memory(layout, part) => (layout, part.gather(rows)),
+            Self::Stored(layout, store) => (layout, store.gather(rows)?),
         };
-        Ok(Labelled { examples: recipe.expand(kept.examples), ..kept })
+        Ok(ExamplesWithTargets { examples: layout.expand(compact.examples), ..compact })
     }
 
-    /// All of them, where they are in memory.
-    pub fn memory(&self) -> Option<Labelled> {
+    /// Copies all examples as the network sees them; `None` if they are in a file.
+    pub fn memory(&self) -> Option<ExamplesWithTargets> {
         match self {
-            Self::Memory(recipe, labelled) => {
-                let examples = recipe.expand(labelled.examples.clone());
-                Some(Labelled {
-                    examples,
-                    targets: labelled.targets.clone(),
-                    further: labelled.further.clone(),
-                })
+            Self::Memory(layout, part) => {
+                let ExamplesWithTargets { examples, targets, further } = part.clone();
+                Some(ExamplesWithTargets { examples: layout.expand(examples), targets, further })
             }
             Self::Stored(..) => None,
         }
     }
 
-    /// What they should answer, where they are in memory.
+    /// Values of each target; `None` if the examples are in a file.
     pub fn targets(&self) -> Option<impl Iterator<Item = &Targets>> {
         match self {
-            Self::Memory(_, labelled) => Some(labelled.all_targets()),
+            Self::Memory(_, part) => Some(part.all_targets()),
             Self::Stored(..) => None,
         }
     }
 
-    /// Examples that are read at once: an order that stays within a few such blocks for a while is read
-    /// fast. `None` where any order is.
+    /// Number of examples that are read together: orders that stay within a few blocks are read fast. `None` if
+    /// all are in memory.
     pub fn block(&self) -> Option<usize> {
         match self {
             Self::Memory(..) => None,
@@ -70,19 +66,17 @@ impl Rows {
         }
     }
 
-    /// Says which blocks are going to be asked for, in order, so that they are read meanwhile.
+    /// Announces the blocks that will be gathered, in order, so that they are read ahead.
     pub fn expect(&self, blocks: &[usize]) {
         if let Self::Stored(_, store) = self {
             store.expect(blocks);
         }
     }
 
-    /// Examples of each class of the target at `index`; empty for a number.
+    /// Number of examples of each class of the target at `index`; empty if it is not a class.
     pub fn classes(&self, index: usize) -> Vec<usize> {
         match self {
-            Self::Memory(_, labelled) => {
-                labelled.all_targets().nth(index).map(Targets::classes).unwrap_or_default()
-            }
+            Self::Memory(_, part) => part.all_targets().nth(index).map(Targets::classes).unwrap_or_default(),
             Self::Stored(_, store) => store.classes(index),
         }
     }

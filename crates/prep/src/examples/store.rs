@@ -1,6 +1,11 @@
-//! Examples in a file, in records of one size, read block by block ahead of their use.
+//! Examples in a file of fixed-size records, read in blocks ahead of their use.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod cache;
+mod record;
+mod writer;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -8,299 +13,203 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use self::cache::BlockCache;
+use self::record::RecordShape;
+use super::{Examples, ExamplesWithTargets, Targets};
 use crate::error::Error;
-use crate::examples::{Examples, Labelled, Layout, Targets};
 
-/// Size of a block.
-const BLOCK_BYTES: usize = 1 << 18;
-/// Blocks in memory at once; half of them may wait to be used.
-const HELD: usize = 384;
-/// Bytes of a value, whatever it is.
-const VALUE: usize = 4;
+pub use self::writer::ExampleWriter;
 
-mod writer;
-
-pub use writer::Writer;
-
-/// A file of examples. It has no name, so it is gone with the process.
+/// File of examples. A file that an [`ExampleWriter`] fills has no name, so it disappears with the process.
 #[derive(Debug)]
-pub struct Store {
-    inner: Arc<Inner>,
+pub struct ExampleStore {
+    shared: Arc<Shared>,
 }
 
+/// State shared with the thread that reads ahead.
 #[derive(Debug)]
-struct Inner {
+struct Shared {
     file: File,
+    /// Folder of the file, for messages.
     folder: PathBuf,
-    shape: Shape,
-    rows: usize,
-    counts: Vec<Vec<usize>>,
-    state: Mutex<State>,
+    about: About,
+    cache: Mutex<BlockCache>,
     changed: Condvar,
 }
 
-/// What a record holds.
+/// Description of the records. A saved file ends with it as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Shape {
-    layout: Layout,
-    /// For each target, whether it is a class.
-    classes: Vec<bool>,
-}
-
-/// What follows the records of a file that has been saved.
-#[derive(Serialize, Deserialize)]
 struct About {
-    shape: Shape,
+    shape: RecordShape,
     rows: usize,
+    /// Rows of each class, for each target.
     counts: Vec<Vec<usize>>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    held: HashMap<usize, (Arc<Labelled>, u64)>,
-    /// Read ahead and not used yet.
-    waiting: HashSet<usize>,
-    expected: VecDeque<usize>,
-    clock: u64,
-    closed: bool,
-}
-
-impl Shape {
-    /// Of one record.
-    fn bytes(&self) -> usize {
-        VALUE * (self.layout.dense_width() + self.layout.index_width() + self.classes.len())
-    }
-
-    /// Records of one block.
-    fn block(&self) -> usize {
-        (BLOCK_BYTES / self.bytes().max(1)).max(1)
-    }
-
-    fn read(&self, bytes: &[u8], rows: usize) -> Labelled {
-        let mut examples = Examples::zeros(self.layout.clone(), rows);
-        let (d, k) = (self.layout.dense_width(), self.layout.index_width());
-        let mut targets: Vec<Targets> = self.classes.iter().map(|class| blank(*class, rows)).collect();
-        for (row, record) in bytes.chunks_exact(self.bytes()).enumerate() {
-            let mut values = record.chunks_exact(VALUE).map(|v| [v[0], v[1], v[2], v[3]]);
-            let dense = &mut examples.dense[row * d..(row + 1) * d];
-            dense.iter_mut().zip(&mut values).for_each(|(to, from)| *to = f32::from_le_bytes(from));
-            let indices = &mut examples.indices[row * k..(row + 1) * k];
-            indices.iter_mut().zip(&mut values).for_each(|(to, from)| *to = i32::from_le_bytes(from));
-            for (targets, value) in targets.iter_mut().zip(values) {
-                match targets {
-                    Targets::Class(class) => class[row] = i32::from_le_bytes(value),
-                    Targets::Number(number) => number[row] = f32::from_le_bytes(value),
-                    _ => {}
-                }
-            }
-        }
-        Labelled::of(examples, targets)
-    }
-}
-
-fn blank(class: bool, rows: usize) -> Targets {
-    if class { Targets::Class(vec![0; rows]) } else { Targets::Number(vec![0.0; rows]) }
-}
-
-impl Store {
-    /// Copies the records, then what is known of them, then how many bytes that takes.
+impl ExampleStore {
+    /// Copies the file: its records, their description as JSON, and the length of the JSON as 8 bytes.
     pub(crate) fn save(&self, out: &mut impl std::io::Write) -> std::io::Result<()> {
-        let about = serde_json::to_vec(&About {
-            shape: self.inner.shape.clone(),
-            rows: self.inner.rows,
-            counts: self.inner.counts.clone(),
-        })?;
-        let (mut at, end) = (0, (self.inner.rows * self.inner.shape.bytes()) as u64);
+        let Shared { file, about, .. } = &*self.shared;
+        let json = serde_json::to_vec(about)?;
+        let (mut at, end) = (0, (about.rows * about.shape.bytes()) as u64);
         let mut buffer = vec![0; 1 << 20];
         while at < end {
             let n = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
-            self.inner.file.read_exact_at(&mut buffer[..n], at)?;
+            file.read_exact_at(&mut buffer[..n], at)?;
             out.write_all(&buffer[..n])?;
             at += n as u64;
         }
-        out.write_all(&about)?;
-        out.write_all(&(about.len() as u64).to_le_bytes())
+        out.write_all(&json)?;
+        out.write_all(&(json.len() as u64).to_le_bytes())
     }
 
-    /// What [`Self::save`] has written; `folder` is for messages.
+    /// Opens a file that [`Self::save`] wrote. Messages name `folder`.
     pub(crate) fn open(file: File, folder: &Path) -> std::io::Result<Self> {
-        let cut = || std::io::Error::other("the file is cut off");
+        let truncated = || std::io::Error::other("the file is truncated");
         let length = file.metadata()?.len();
         let mut size = [0; 8];
-        file.read_exact_at(&mut size, length.checked_sub(8).ok_or_else(cut)?)?;
+        file.read_exact_at(&mut size, length.checked_sub(8).ok_or_else(truncated)?)?;
         let size = u64::from_le_bytes(size);
-        let start = length.checked_sub(8 + size).ok_or_else(cut)?;
-        let mut about = vec![0; usize::try_from(size).map_err(|_| cut())?];
-        file.read_exact_at(&mut about, start)?;
-        let About { shape, rows, counts } = serde_json::from_slice(&about)?;
-        if start != (rows * shape.bytes()) as u64 {
-            return Err(cut());
+        let start = length.checked_sub(8 + size).ok_or_else(truncated)?;
+        let mut json = vec![0; usize::try_from(size).map_err(|_| truncated())?];
+        file.read_exact_at(&mut json, start)?;
+        let about: About = serde_json::from_slice(&json)?;
+        if start != (about.rows * about.shape.bytes()) as u64 {
+            return Err(truncated());
         }
-        Self::of(file, folder, shape, rows, counts)
+        Self::new(file, folder, about)
     }
 
-    /// A file of so many records.
-    fn of(
-        file: File,
-        folder: &Path,
-        shape: Shape,
-        rows: usize,
-        counts: Vec<Vec<usize>>,
-    ) -> std::io::Result<Self> {
-        let (state, changed, folder) = (Mutex::default(), Condvar::new(), folder.to_owned());
-        let inner = Arc::new(Inner { file, folder, shape, rows, counts, state, changed });
-        let reader = Arc::clone(&inner);
+    /// Starts the thread that reads ahead.
+    fn new(file: File, folder: &Path, about: About) -> std::io::Result<Self> {
+        let (cache, changed, folder) = (Mutex::default(), Condvar::new(), folder.to_owned());
+        let shared = Arc::new(Shared { file, folder, about, cache, changed });
+        let reader = Arc::clone(&shared);
         std::thread::Builder::new().name("reader".into()).spawn(move || reader.read_ahead())?;
-        Ok(Self { inner })
+        Ok(Self { shared })
     }
 
     /// Number of examples.
     pub fn rows(&self) -> usize {
-        self.inner.rows
+        self.shared.about.rows
     }
 
-    /// Examples of one block.
+    /// Number of examples in a block.
     pub fn block(&self) -> usize {
-        self.inner.shape.block()
+        self.shared.about.shape.block()
     }
 
-    /// Examples of each class of the target at `index`; empty for a number.
+    /// Number of examples of each class of the target at `index`; empty if it is not a class.
     pub fn classes(&self, index: usize) -> Vec<usize> {
-        self.inner.counts.get(index).cloned().unwrap_or_default()
+        self.shared.about.counts.get(index).cloned().unwrap_or_default()
     }
 
-    /// See [`crate::Rows::expect`].
+    /// Announces the blocks that will be gathered: see [`crate::SplitExamples::expect`].
     pub fn expect(&self, blocks: &[usize]) {
-        let mut state = self.inner.state();
-        state.expected = blocks.iter().copied().collect();
-        self.inner.changed.notify_all();
+        self.shared.cache().expected = blocks.iter().copied().collect();
+        self.shared.changed.notify_all();
     }
 
-    /// The examples at `rows`, in that order.
+    /// Copies the examples at `rows`, in that order.
     ///
     /// # Errors
-    /// [`Error::Store`] when the file cannot be read.
-    pub fn gather(&self, rows: &[usize]) -> Result<Labelled, Error> {
-        let (shape, size) = (&self.inner.shape, self.block());
-        let mut blocks: HashMap<usize, Arc<Labelled>> = HashMap::new();
+    /// [`Error::Store`] if the file cannot be read.
+    pub fn gather(&self, rows: &[usize]) -> Result<ExamplesWithTargets, Error> {
+        let (shape, size) = (&self.shared.about.shape, self.block());
+        let mut blocks: HashMap<usize, Arc<ExamplesWithTargets>> = HashMap::new();
         for row in rows {
             let block = row / size;
-            if let std::collections::hash_map::Entry::Vacant(place) = blocks.entry(block) {
-                place.insert(self.inner.get(block)?);
+            if let Entry::Vacant(entry) = blocks.entry(block) {
+                entry.insert(self.shared.block(block)?);
             }
         }
-        let (d, k) = (shape.layout.dense_width(), shape.layout.index_width());
+        let (dense_width, index_width) = (shape.layout.dense_width(), shape.layout.index_width());
         let mut examples = Examples::zeros(shape.layout.clone(), rows.len());
-        let mut targets: Vec<Targets> = shape.classes.iter().map(|class| blank(*class, rows.len())).collect();
+        let mut targets = shape.empty_targets(rows.len());
         for (to, row) in rows.iter().enumerate() {
             let (block, from) = (&blocks[&(row / size)], row % size);
-            let of = &block.examples;
-            examples.dense[to * d..(to + 1) * d].copy_from_slice(&of.dense[from * d..(from + 1) * d]);
-            examples.indices[to * k..(to + 1) * k].copy_from_slice(&of.indices[from * k..(from + 1) * k]);
+            examples.dense[to * dense_width..(to + 1) * dense_width]
+                .copy_from_slice(&block.examples.dense[from * dense_width..(from + 1) * dense_width]);
+            examples.indices[to * index_width..(to + 1) * index_width]
+                .copy_from_slice(&block.examples.indices[from * index_width..(from + 1) * index_width]);
             for (targets, own) in targets.iter_mut().zip(block.all_targets()) {
                 match (targets, own) {
-                    (Targets::Class(to_all), Targets::Class(own)) => to_all[to] = own[from],
-                    (Targets::Number(to_all), Targets::Number(own)) => to_all[to] = own[from],
+                    (Targets::Class(all), Targets::Class(own)) => all[to] = own[from],
+                    (Targets::Number(all), Targets::Number(own)) => all[to] = own[from],
                     _ => {}
                 }
             }
         }
-        Ok(Labelled::of(examples, targets))
+        Ok(ExamplesWithTargets::new(examples, targets))
     }
 }
 
-impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // No code that holds the lock can panic half-way through a change.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    fn cache(&self) -> MutexGuard<'_, BlockCache> {
+        // No code panics between two changes of the cache that belong together.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A block, from memory if it is there.
-    fn get(&self, block: usize) -> Result<Arc<Labelled>, Error> {
-        if let Some(found) = self.state().used(block) {
+    /// A block, from memory if it is cached.
+    fn block(&self, block: usize) -> Result<Arc<ExamplesWithTargets>, Error> {
+        if let Some(found) = self.cache().get(block) {
             self.changed.notify_all();
             return Ok(found);
         }
         let read = Arc::new(self.read(block)?);
-        let mut state = self.state();
-        state.hold(block, &read);
-        state.used(block);
+        let mut cache = self.cache();
+        cache.insert(block, &read);
+        cache.get(block);
         Ok(read)
     }
 
-    fn read(&self, block: usize) -> Result<Labelled, Error> {
-        let size = self.shape.block();
-        let rows = size.min(self.rows.saturating_sub(block * size));
-        let mut bytes = vec![0; rows * self.shape.bytes()];
-        let at = (block * size * self.shape.bytes()) as u64;
-        self.file.read_exact_at(&mut bytes, at).map_err(|source| wrong(&self.folder, source))?;
-        Ok(self.shape.read(&bytes, rows))
+    fn read(&self, block: usize) -> Result<ExamplesWithTargets, Error> {
+        let About { shape, rows, .. } = &self.about;
+        let size = shape.block();
+        let rows = size.min(rows.saturating_sub(block * size));
+        let mut bytes = vec![0; rows * shape.bytes()];
+        let at = (block * size * shape.bytes()) as u64;
+        self.file.read_exact_at(&mut bytes, at).map_err(|source| store_error(&self.folder, source))?;
+        Ok(shape.read(&bytes, rows))
     }
 
-    /// Reads what is expected until the store is closed.
+    /// Reads expected blocks until the store is dropped.
     fn read_ahead(&self) {
-        let mut state = self.state();
+        let mut cache = self.cache();
         loop {
-            if state.closed {
+            if cache.closed {
                 return;
             }
-            let room = state.waiting.len() < HELD / 2;
-            let Some(block) = (if room { state.expected.pop_front() } else { None }) else {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let Some(block) = cache.next_expected() else {
+                cache = self.changed.wait(cache).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            if state.held.contains_key(&block) {
+            if cache.blocks.contains_key(&block) {
                 continue;
             }
-            drop(state);
-            // Whoever asks for the block is told of an error.
+            drop(cache);
+            // The caller that gathers the block reads it again and gets the error.
             let read = self.read(block).ok().map(Arc::new);
-            state = self.state();
+            cache = self.cache();
             if let Some(read) = read {
-                state.hold(block, &read);
-                state.waiting.insert(block);
+                cache.insert(block, &read);
+                cache.unused.insert(block);
             }
         }
     }
 }
 
-impl State {
-    /// A block that is held, marked as used now.
-    fn used(&mut self, block: usize) -> Option<Arc<Labelled>> {
-        self.clock += 1;
-        let clock = self.clock;
-        self.waiting.remove(&block);
-        self.held.get_mut(&block).map(|(found, at)| {
-            *at = clock;
-            Arc::clone(found)
-        })
-    }
-
-    /// Takes a block in, for the one that was used longest ago.
-    fn hold(&mut self, block: usize, read: &Arc<Labelled>) {
-        if self.held.len() >= HELD {
-            let free = |(block, _): &(&usize, &(Arc<Labelled>, u64))| !self.waiting.contains(block);
-            let oldest = self.held.iter().filter(free).min_by_key(|(_, (_, at))| *at);
-            if let Some(oldest) = oldest.map(|(block, _)| *block) {
-                self.held.remove(&oldest);
-            }
-        }
-        self.clock += 1;
-        self.held.insert(block, (Arc::clone(read), self.clock));
-    }
-}
-
-impl Drop for Store {
+impl Drop for ExampleStore {
     fn drop(&mut self) {
-        self.inner.state().closed = true;
-        self.inner.changed.notify_all();
+        self.shared.cache().closed = true;
+        self.shared.changed.notify_all();
     }
 }
 
-fn wrong(folder: &Path, source: std::io::Error) -> Error {
+fn store_error(folder: &Path, source: std::io::Error) -> Error {
     Error::Store { folder: folder.to_owned(), source }
 }
 
 #[cfg(test)]
-#[allow(clippy::float_cmp, reason = "what goes in comes out")]
+#[allow(clippy::float_cmp, reason = "values are stored bit for bit")]
 mod tests;

@@ -1,38 +1,39 @@
-//! Encoded targets of many rows.
+//! Encoded values of one target.
 
 use serde::{Deserialize, Serialize};
 
-/// What the loss compares with, for a list of rows.
+/// Encoded values of one target for many rows, as the loss compares them with the logits.
+///
+/// Prepared examples are saved with postcard, which writes the position of a variant: keep their order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Targets {
-    /// Index of the class.
+    /// Class indices.
     Class(Vec<i32>),
-    /// Standardised number.
+    /// Standardised numbers.
     Number(Vec<f32>),
-    /// Standardised numbers, `width` for each row.
+    /// Standardised vectors.
     Vector {
         /// Numbers of one row.
         width: usize,
-        /// `[rows, width]`
+        /// Numbers of all rows: `[rows, width]`.
         values: Vec<f32>,
     },
-    /// The examples' own numbers. The labels tell anomalies; there are none where the rows have no such
-    /// column.
-    Own {
-        /// `[rows]`, or empty.
-        labels: Vec<bool>,
+    /// The dense values of the examples themselves.
+    Reconstruction {
+        /// `true` for each row that is an anomaly: `[rows]`, or empty if that is unknown.
+        anomalies: Vec<bool>,
     },
-    /// Indices of the next tokens, `length` for each row.
+    /// Indices of the next tokens.
     Tokens {
         /// Tokens of one row.
         length: usize,
-        /// `[rows, length]`
+        /// Tokens of all rows: `[rows, length]`.
         next: Vec<i32>,
     },
 }
 
 impl Targets {
-    /// Rows of each class; empty where there are no classes.
+    /// Number of rows of each class; empty if the target is not a class.
     pub fn classes(&self) -> Vec<usize> {
         let Self::Class(rows) = self else { return Vec::new() };
         let mut counts = Vec::new();
@@ -45,17 +46,17 @@ impl Targets {
         counts
     }
 
-    /// Adds more rows of the same kind.
+    /// Appends more rows of the same variant.
     pub(super) fn append(&mut self, other: Self) {
         match (self, other) {
             (Self::Class(own), Self::Class(other)) => own.extend(other),
             (Self::Number(own), Self::Number(other)) => own.extend(other),
-            // A store holds no other.
+            // An example store holds classes and numbers only.
             (own, other) => unreachable!("{own:?} and {other:?}"),
         }
     }
 
-    /// The targets at `rows`, in that order.
+    /// Copies the values at `rows`, in that order.
     #[must_use]
     pub fn gather(&self, rows: &[usize]) -> Self {
         match self {
@@ -65,9 +66,9 @@ impl Targets {
                 let of = |row: &usize| &values[row * width..(row + 1) * width];
                 Self::Vector { width: *width, values: rows.iter().flat_map(of).copied().collect() }
             }
-            Self::Own { labels } => {
-                Self::Own { labels: rows.iter().filter_map(|&row| labels.get(row).copied()).collect() }
-            }
+            Self::Reconstruction { anomalies } => Self::Reconstruction {
+                anomalies: rows.iter().filter_map(|&row| anomalies.get(row).copied()).collect(),
+            },
             Self::Tokens { length, next } => Self::Tokens {
                 length: *length,
                 next: rows.iter().flat_map(|row| &next[row * length..(row + 1) * length]).copied().collect(),

@@ -1,91 +1,91 @@
-//! What happens to raw rows before anything is learned of them: repairs, then computed columns.
+//! Steps on raw rows before anything is fitted: cleaning, then computed columns.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use arrow::array::Array as _;
-use cupola_spec::{Clean, Feature, Run, TextStep};
+use cupola_spec::{Clean, Feature, Run};
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
 
+use super::cleaning::{cleaned, parses_numbers};
 use super::expression::Expression;
-use super::resolve::{interactions, matches};
+use super::inputs::interactions;
 use crate::error::Error;
 use crate::frame::{Column, Frame};
 
-/// Repairs and computed columns, sealed with the plan.
+/// Cleaning and computed columns, stored in the plan.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Derivation {
-    /// Repairs.
+    /// Cleaning of raw values.
     #[serde(default, skip_serializing_if = "Clean::is_empty")]
     pub clean: Clean,
-    /// Computed columns, in their order: each may use those before it.
+    /// Computed columns in order: each may use those before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<FittedFeature>,
 }
 
-/// A computed column, with the columns of a raw row that it needs.
+/// Computed column with the raw columns that it depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FittedFeature {
-    /// Its name.
+    /// Name of the column.
     pub name: String,
-    /// Its SQL.
+    /// SQL expression.
     pub sql: String,
-    /// Raw columns that it needs, and whether they hold numbers.
+    /// Raw columns that it depends on, with `true` for numbers.
     pub needs: Vec<(String, bool)>,
-    /// Understood when it is first applied: a server applies it for every request.
+    /// Parsed at first use: a server applies the expression to every request.
     #[serde(skip)]
-    parsed: Parsed,
+    parsed: ParsedExpression,
 }
 
-/// An expression that a text stands for; what is compared is the text.
+/// Cached expression. It is compared by its SQL, so all caches are equal.
 #[derive(Debug, Clone, Default)]
-struct Parsed(OnceLock<Expression>);
+struct ParsedExpression(OnceLock<Expression>);
 
-impl PartialEq for Parsed {
+impl PartialEq for ParsedExpression {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Parsed {}
+impl Eq for ParsedExpression {}
 
 impl FittedFeature {
     fn expression(&self) -> Result<&Expression, Error> {
-        if let Some(known) = self.parsed.0.get() {
-            return Ok(known);
+        if let Some(parsed) = self.parsed.0.get() {
+            return Ok(parsed);
         }
-        let new = Expression::new(&self.name, &self.sql)?;
-        Ok(self.parsed.0.get_or_init(|| new))
+        let parsed = Expression::new(&self.name, &self.sql)?;
+        Ok(self.parsed.0.get_or_init(|| parsed))
     }
 }
 
 impl Derivation {
-    /// Repairs, features and products of a run.
+    /// Creates the derivation of a run: its cleaning, features and products of columns.
     ///
     /// # Errors
-    /// As [`Self::new`].
-    pub fn of(run: &Run, frame: &Frame) -> Result<Self, Error> {
-        let own = Self::new(&run.clean, &run.features, frame)?;
-        let products = interactions(run, &own.apply(frame)?);
+    /// The errors of [`Self::new`] and [`Self::apply`].
+    pub fn from_run(run: &Run, frame: &Frame) -> Result<Self, Error> {
+        let declared = Self::new(&run.clean, &run.features, frame)?;
+        let products = interactions(run, &declared.apply(frame)?);
         if products.is_empty() {
-            return Ok(own);
+            return Ok(declared);
         }
         let all: Vec<Feature> = run.features.iter().cloned().chain(products).collect();
         Self::new(&run.clean, &all, frame)
     }
 
-    /// Of a config, for rows like those of `frame`.
+    /// Creates a derivation for rows with the columns of `frame`.
     ///
     /// # Errors
-    /// [`Error::Feature`] for SQL that is not understood, or a name that is taken.
+    /// [`Error::Feature`] for invalid SQL or a name that is taken, [`Error::Column`] for a missing column,
+    /// [`Error::Value`] for a text that is not a number.
     pub fn new(clean: &Clean, features: &[Feature], frame: &Frame) -> Result<Self, Error> {
         let mut derivation = Self { clean: clean.clone(), features: Vec::new() };
-        let cleaned = derivation.cleaned(frame)?;
+        let cleaned = cleaned(clean, frame)?;
         for Feature { name, sql } in features {
-            let wrong = |why: String| Error::Feature { name: name.clone(), why };
             if frame.get(name).is_some() || derivation.features.iter().any(|other| other.name == *name) {
-                return Err(wrong("there is a column of this name; choose another".to_owned()));
+                let why = "the name is already taken by a column; choose another".to_owned();
+                return Err(Error::Feature { name: name.clone(), why });
             }
             let mut raw: BTreeSet<String> = BTreeSet::new();
             for column in Expression::new(name, sql)?.columns() {
@@ -98,26 +98,27 @@ impl Derivation {
             }
             let number = |column: &String| matches!(frame.get(column), Some(Column::Number { .. }));
             let needs = raw.into_iter().map(|column| (column.clone(), number(&column))).collect();
-            let (name, sql, parsed) = (name.clone(), sql.clone(), Parsed::default());
+            let (name, sql, parsed) = (name.clone(), sql.clone(), ParsedExpression::default());
             derivation.features.push(FittedFeature { name, sql, needs, parsed });
         }
         Ok(derivation)
     }
 
-    /// Whether it changes nothing.
+    /// `true` if the derivation changes nothing.
     pub fn is_empty(&self) -> bool {
         self.clean.text.is_empty() && self.clean.numbers.is_empty() && self.features.is_empty()
     }
 
-    /// Rows as the inputs take them. What has been derived before stays as it is.
+    /// Cleans rows and adds the computed columns. Rows that were derived before stay as they are.
     ///
     /// # Errors
-    /// Texts that stand for no number, a column that is not there.
+    /// [`Error::Value`] for a text that is not a number, [`Error::Column`] for a missing column, [`Error::Feature`]
+    /// for a row whose feature cannot be computed.
     pub fn apply(&self, frame: &Frame) -> Result<Frame, Error> {
         if self.is_empty() {
             return Ok(frame.clone());
         }
-        let mut frame = self.cleaned(frame)?;
+        let mut frame = cleaned(&self.clean, frame)?;
         for feature in &self.features {
             let column = feature.expression()?.apply(&frame)?;
             frame = frame.with(&feature.name, column);
@@ -125,95 +126,25 @@ impl Derivation {
         Ok(frame)
     }
 
-    /// Raw columns behind a column, and whether they hold numbers; `None` for one that is raw itself.
+    /// Raw columns that a computed column depends on, with `true` for numbers; `None` for a raw column.
     pub fn needs(&self, column: &str) -> Option<&[(String, bool)]> {
         self.features.iter().find(|feature| feature.name == column).map(|feature| feature.needs.as_slice())
     }
 
-    /// Whether a raw column is a text that stands for numbers.
-    pub fn repairs(&self, column: &str) -> bool {
-        self.clean.numbers.iter().any(|pattern| matches(pattern, column))
+    /// `true` if a raw column holds texts that are parsed as numbers.
+    pub fn parses_numbers(&self, column: &str) -> bool {
+        parses_numbers(&self.clean, column)
     }
-
-    fn cleaned(&self, frame: &Frame) -> Result<Frame, Error> {
-        let mut out = frame.clone();
-        for name in frame.names() {
-            let Some(Column::Text(texts)) = frame.get(name) else { continue };
-            let mended = texts
-                .iter()
-                .map(|text| Some(mended(text?, &self.clean.text)).filter(|text| !text.is_empty()));
-            if self.repairs(name) {
-                let mut numbers = Vec::with_capacity(texts.len());
-                for (row, text) in mended.enumerate() {
-                    numbers.push(text.as_deref().map_or(Ok(f64::NAN), |text| {
-                        number(text).ok_or_else(|| Error::Value {
-                            row: row + 1,
-                            column: name.to_owned(),
-                            expected: "a number such as 1,250.50, $3, 12 % or (7)".to_owned(),
-                            found: format!("`{text}`"),
-                            remedy: "mend it, or list it in `data.null`".to_owned(),
-                        })
-                    })?);
-                }
-                out = out.with(name, Column::numbers(numbers));
-            } else if !self.clean.text.is_empty() {
-                out = out.with(name, Column::texts(mended));
-            }
-        }
-        Ok(out)
-    }
-}
-
-fn mended(text: &str, steps: &[TextStep]) -> String {
-    steps.iter().fold(text.to_owned(), |text, step| match step {
-        TextStep::Trim => text.trim().to_owned(),
-        TextStep::Spaces => text.split_whitespace().collect::<Vec<_>>().join(" "),
-        TextStep::Lower => text.to_lowercase(),
-        TextStep::Nfkc => text.nfkc().collect(),
-    })
-}
-
-/// A number as people write it: with a currency, thousands separated by commas or spaces, in per cent, or
-/// in brackets for less than nothing.
-fn number(text: &str) -> Option<f64> {
-    let mut digits: String = text
-        .chars()
-        .filter(|c| !c.is_whitespace() && !matches!(c, ',' | '_' | '\'' | '$' | '€' | '£' | '¥'))
-        .collect();
-    let mut scale = 1.0;
-    if let Some(inner) = digits.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
-        (digits, scale) = (inner.to_owned(), -1.0);
-    }
-    if let Some(share) = digits.strip_suffix('%') {
-        (digits, scale) = (share.to_owned(), scale / 100.0);
-    }
-    let number: f64 = digits.replace('\u{2212}', "-").parse().ok()?;
-    number.is_finite().then_some(number * scale)
 }
 
 #[cfg(test)]
 mod tests {
+    use cupola_spec::TextStep;
+
     use super::*;
 
     #[test]
-    fn numbers_of_people_are_read() {
-        for (text, expected) in [
-            ("$1,250.50", Some(1250.5)),
-            ("12 %", Some(0.12)),
-            ("(7)", Some(-7.0)),
-            ("1 000", Some(1000.0)),
-            ("\u{2212}3", Some(-3.0)),
-            ("1e3", Some(1000.0)),
-            ("n/a", None),
-            ("1.2.3", None),
-            ("inf", None),
-        ] {
-            assert_eq!(number(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_derived_twice_is_derived_once() {
+    fn a_derivation_is_idempotent() {
         let clean = Clean {
             duplicates: false,
             text: vec![TextStep::Nfkc, TextStep::Lower, TextStep::Spaces, TextStep::Trim],
@@ -240,6 +171,6 @@ mod tests {
         );
         let taken =
             Derivation::new(&Clean::default(), &[feature("price", "1")], &raw).unwrap_err().to_string();
-        assert!(taken.contains("there is a column of this name"), "{taken}");
+        assert!(taken.contains("the name is already taken"), "{taken}");
     }
 }

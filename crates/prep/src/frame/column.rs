@@ -6,30 +6,29 @@ use arrow::array::{Array, AsArray, BinaryArray, StringArray, UInt64Array};
 use arrow::buffer::ScalarBuffer;
 use arrow::compute::{concat, take};
 
-/// Values of one column. A part of it is taken without a copy.
+/// Values of one column. Slices share memory with the whole.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Column {
-    /// Numbers; NaN is missing. `integers` tells that the source holds whole numbers. Dates and times
-    /// are seconds since 1970.
+    /// Numbers, NaN where missing. Dates and times are seconds since 1970.
     Number {
-        /// One for each row.
+        /// One value per row.
         values: ScalarBuffer<f64>,
-        /// Whether the source's type is an integer.
+        /// `true` if the type in the source is an integer.
         integers: bool,
     },
-    /// Texts; null is missing.
+    /// Texts, null where missing.
     Text(StringArray),
-    /// Contents of files, such as pictures; null is missing.
+    /// Contents of files such as images, null where missing.
     Bytes(BinaryArray),
 }
 
 impl Column {
-    /// Numbers, NaN where they are missing.
+    /// A column of numbers, NaN where missing.
     pub fn numbers(values: Vec<f64>) -> Self {
         Self::Number { values: values.into(), integers: false }
     }
 
-    /// Texts, `None` where they are missing.
+    /// A column of texts, `None` where missing.
     pub fn texts<T: AsRef<str>>(values: impl IntoIterator<Item = Option<T>>) -> Self {
         Self::Text(values.into_iter().collect())
     }
@@ -43,12 +42,12 @@ impl Column {
         }
     }
 
-    /// Whether there are no rows.
+    /// `true` if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether the value is missing.
+    /// `true` if the value in this row is missing.
     pub fn is_missing(&self, row: usize) -> bool {
         match self {
             Self::Number { values, .. } => values[row].is_nan(),
@@ -57,7 +56,7 @@ impl Column {
         }
     }
 
-    /// The value as a text, the way categories are named: 3.0 is "3". Bytes have none.
+    /// The value as text, in the form that names a category: 3.0 is "3". `None` if missing, and for bytes.
     pub fn text(&self, row: usize) -> Option<Cow<'_, str>> {
         match self {
             Self::Number { values, .. } => {
@@ -68,10 +67,10 @@ impl Column {
         }
     }
 
-    /// The value as a number; `Ok(None)` is missing, `Err` a text that is no number.
+    /// The value as a number; `None` if missing.
     ///
     /// # Errors
-    /// The text.
+    /// The text, if it is not a number.
     pub fn number(&self, row: usize) -> Result<Option<f64>, String> {
         match self {
             Self::Number { values, .. } => Ok((!values[row].is_nan()).then_some(values[row])),
@@ -80,18 +79,13 @@ impl Column {
                 Ok(number) => Ok((!number.is_nan()).then_some(number)),
                 Err(_) => Err(values.value(row).to_owned()),
             },
-            Self::Bytes(values) => {
-                if values.is_null(row) {
-                    Ok(None)
-                } else {
-                    Err("bytes".to_owned())
-                }
-            }
+            Self::Bytes(values) if values.is_null(row) => Ok(None),
+            Self::Bytes(_) => Err("bytes".to_owned()),
         }
     }
 
-    /// Adds what tells the value apart.
-    pub(super) fn bytes(&self, row: usize, out: &mut Vec<u8>) {
+    /// Appends bytes that identify the value, for hashing.
+    pub(super) fn write_bytes(&self, row: usize, out: &mut Vec<u8>) {
         let mut part = |bytes: Option<&[u8]>| match bytes {
             Some(bytes) => {
                 out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
@@ -100,7 +94,7 @@ impl Column {
             None => out.extend_from_slice(&u64::MAX.to_le_bytes()),
         };
         match self {
-            // -0 and 0 are one value, and so are all NaN.
+            // -0 equals 0, and all NaN are equal.
             Self::Number { values, .. } => {
                 let value = values[row];
                 let canonical = if value.is_nan() { f64::NAN } else { value + 0.0 };
@@ -121,8 +115,8 @@ impl Column {
         }
     }
 
-    pub(super) fn pick(&self, rows: &UInt64Array) -> Self {
-        // Indices that are out of range are a bug, as they are for a slice.
+    pub(super) fn take(&self, rows: &UInt64Array) -> Self {
+        // An index out of range is a bug of the caller, as for a slice.
         let taken = |values: &dyn Array| match take(values, rows, None) {
             Ok(taken) => taken,
             Err(error) => unreachable!("rows of a frame: {error}"),
@@ -141,7 +135,7 @@ impl Column {
     pub(super) fn append(&mut self, other: &Self) {
         let joined = |a: &dyn Array, b: &dyn Array| match concat(&[a, b]) {
             Ok(joined) => joined,
-            // More than 2 GiB of text in what is meant to be a sample.
+            // Only samples are appended, which stay below the 2 GiB limit of a text array.
             Err(error) => unreachable!("batches of one source: {error}"),
         };
         match (&mut *self, other) {
@@ -154,14 +148,14 @@ impl Column {
             (Self::Bytes(values), Self::Bytes(more)) => {
                 *values = joined(values, more).as_binary::<i32>().clone();
             }
-            // Batches of one source have one schema.
+            // Batches of one source share a schema.
             (_, other) => unreachable!("columns of other kinds: {} rows", other.len()),
         }
     }
 }
 
-/// A number as a category's name: whole numbers without a point.
+/// A number as the name of a category: whole numbers without a decimal point.
 pub fn number_text(value: f64) -> String {
-    // Display of f64 writes 3.0 as "3" and is the shortest text that reads back the same.
+    // `Display` of f64 writes 3.0 as "3" and is the shortest text that parses back to the same number.
     format!("{}", value + 0.0)
 }

@@ -1,35 +1,35 @@
-//! Random changes of images in training, as a pure function of (seed, epoch, example).
+//! Augmentation of images in training, as a pure function of (seed, epoch, example).
 
 use cupola_spec::{Augment, Block, Input};
 
+use super::Plan;
 use crate::examples::Examples;
-use crate::plan::Plan;
 use crate::stats::{draw, unit};
 use crate::transform::FittedInput;
 
-/// The changes of a run's images.
+/// Random flips, crops and erasures of the images of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Augmenter {
-    images: Vec<Image>,
+    images: Vec<ImageAugmenter>,
 }
 
 #[derive(Debug, Clone)]
-struct Image {
+struct ImageAugmenter {
     spec: Augment,
-    /// First of its values in an example.
-    at: usize,
-    /// `[channels, height, width]`
+    /// Index of the first pixel in an example.
+    start: usize,
+    /// `[channels, height, width]`.
     shape: [usize; 3],
-    /// What a pixel of 0 is after scaling.
+    /// Scaled value of a pixel that was 0.
     blank: f32,
 }
 
 impl Augmenter {
-    /// Of the inputs that ask for it.
+    /// Creates the augmentation of all inputs that declare one.
     #[allow(clippy::cast_possible_truncation)]
-    pub fn of(inputs: &[Input], plan: &Plan) -> Self {
+    pub fn new(inputs: &[Input], plan: &Plan) -> Self {
         let layout = plan.layout();
-        let mut at = match layout.blocks.first() {
+        let mut start = match layout.blocks.first() {
             Some(table @ Block::Table { .. }) => table.dense_width(),
             _ => 0,
         };
@@ -39,32 +39,32 @@ impl Augmenter {
             if let FittedInput::Image { name, shape, shift, factor, .. } = fitted
                 && let Some(spec) = inputs.iter().find(|i| i.name == *name).and_then(|i| i.augment)
             {
-                images.push(Image { spec, at, shape: *shape, blank: (-shift * factor) as f32 });
+                images.push(ImageAugmenter { spec, start, shape: *shape, blank: (-shift * factor) as f32 });
             }
-            at += block.dense_width();
+            start += block.dense_width();
         }
         Self { images }
     }
 
-    /// Changes the images of a batch in place; `rows` tells which training examples they are.
+    /// Augments the images of a batch in place. `rows` are the indices of the examples in the training split.
     pub fn apply(&self, examples: &mut Examples, rows: &[usize], seed: u64, epoch: u64) {
         let width = examples.layout.dense_width();
         for (index, image) in self.images.iter().enumerate() {
             let purpose = format!("augment {index}");
             for (example, &row) in examples.dense.chunks_mut(width.max(1)).zip(rows) {
                 let size: usize = image.shape.iter().product();
-                let pixels = &mut example[image.at..image.at + size];
-                // Seven numbers from one place; their order is part of what a resumed run repeats.
-                let bits = |k: u64| unit(draw(seed, &purpose, epoch, row as u64 * 8 + k));
-                image.change(pixels, &bits);
+                let pixels = &mut example[image.start..image.start + size];
+                // Up to eight draws per row. Their order must stay, so that a resumed run repeats them.
+                let draws = |k: u64| unit(draw(seed, &purpose, epoch, row as u64 * 8 + k));
+                image.augment(pixels, &draws);
             }
         }
     }
 }
 
-impl Image {
+impl ImageAugmenter {
     #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_precision_loss)]
-    fn change(&self, pixels: &mut [f32], unit: &impl Fn(u64) -> f64) {
+    fn augment(&self, pixels: &mut [f32], unit: &impl Fn(u64) -> f64) {
         let [_, height, width] = self.shape;
         let flip = self.spec.flip && unit(0) < 0.5;
         let span = (2 * self.spec.crop + 1) as f64;
@@ -73,8 +73,8 @@ impl Image {
         if flip || down != 0 || right != 0 {
             for plane in pixels.chunks_mut(height * width) {
                 let old = plane.to_vec();
-                for (place, value) in plane.iter_mut().enumerate() {
-                    let (row, column) = ((place / width) as isize - down, (place % width) as isize - right);
+                for (index, value) in plane.iter_mut().enumerate() {
+                    let (row, column) = ((index / width) as isize - down, (index % width) as isize - right);
                     let inside = (0..height as isize).contains(&row) && (0..width as isize).contains(&column);
                     let column = if flip { width as isize - 1 - column } else { column };
                     let from = (row * width as isize + column).unsigned_abs();
@@ -83,20 +83,20 @@ impl Image {
             }
         }
         if self.spec.erase > 0.0 && unit(3) < self.spec.erase {
-            self.blank_out(pixels, unit);
+            self.erase(pixels, unit);
         }
     }
 
-    /// A rectangle of 2 % to 20 % of the area with sides in a ratio of 0.3 to 3.3.
+    /// Blanks a rectangle of 2 % to 20 % of the area whose sides have a ratio of 0.3 to 3.3.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-    fn blank_out(&self, pixels: &mut [f32], unit: &impl Fn(u64) -> f64) {
+    fn erase(&self, pixels: &mut [f32], unit: &impl Fn(u64) -> f64) {
         let [_, height, width] = self.shape;
         let area = (0.02 + 0.18 * unit(4)) * (height * width) as f64;
         let ratio = (0.3_f64.ln() + unit(5) * (3.3_f64.ln() - 0.3_f64.ln())).exp();
-        let side = |x: f64, most: usize| (x.sqrt().round() as usize).clamp(1, most);
+        let side = |x: f64, max: usize| (x.sqrt().round() as usize).clamp(1, max);
         let (h, w) = (side(area * ratio, height), side(area / ratio, width));
-        let place = unit(6) * ((height - h + 1) * (width - w + 1)) as f64;
-        let (top, left) = (place as usize / (width - w + 1), place as usize % (width - w + 1));
+        let corner = unit(6) * ((height - h + 1) * (width - w + 1)) as f64;
+        let (top, left) = (corner as usize / (width - w + 1), corner as usize % (width - w + 1));
         for plane in pixels.chunks_mut(height * width) {
             for row in top..top + h {
                 plane[row * width + left..row * width + left + w].fill(self.blank);
@@ -110,17 +110,17 @@ impl Image {
 mod tests {
     use super::*;
 
-    fn image(spec: Augment) -> Image {
-        Image { spec, at: 0, shape: [1, 2, 3], blank: 9.0 }
+    fn image(spec: Augment) -> ImageAugmenter {
+        ImageAugmenter { spec, start: 0, shape: [1, 2, 3], blank: 9.0 }
     }
 
     #[test]
-    fn a_flip_mirrors_and_a_crop_shifts_what_comes_in_blank() {
+    fn a_flip_mirrors_and_a_crop_shifts_in_blank_pixels() {
         let mut pixels = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-        image(Augment { flip: true, ..Augment::default() }).change(&mut pixels, &|_| 0.1);
+        image(Augment { flip: true, ..Augment::default() }).augment(&mut pixels, &|_| 0.1);
         assert_eq!(pixels, [3.0, 2.0, 1.0, 6.0, 5.0, 4.0]);
         // 0.9 of three shifts is +1: one down, one right.
-        image(Augment { crop: 1, ..Augment::default() }).change(&mut pixels, &|_| 0.9);
+        image(Augment { crop: 1, ..Augment::default() }).augment(&mut pixels, &|_| 0.9);
         assert_eq!(pixels, [9.0, 9.0, 9.0, 9.0, 3.0, 2.0]);
     }
 
@@ -129,7 +129,7 @@ mod tests {
         for k in 0..1000 {
             let mut pixels = [1.0; 6];
             let unit = |i: u64| unit(draw(k, "t", 0, i));
-            image(Augment { erase: 1.0, ..Augment::default() }).change(&mut pixels, &unit);
+            image(Augment { erase: 1.0, ..Augment::default() }).augment(&mut pixels, &unit);
             let blank = pixels.iter().filter(|x| **x > 1.0).count();
             assert!((1..6).contains(&blank), "{blank}");
         }

@@ -1,51 +1,58 @@
-//! Learning a plan from training rows.
+//! Fitting of a plan to training rows, at once or batch by batch.
+
+use std::thread::ScopedJoinHandle;
 
 use cupola_spec::{Target, TargetKind};
 
 use super::Plan;
 use crate::error::Error;
-use crate::features::{Derivation, Resolved};
+use crate::features::{Derivation, ResolvedInput};
 use crate::frame::Frame;
 use crate::target::FittedTarget;
 use crate::transform::{FittedInput, InputFit, Outcomes};
 
-/// Rows from which on inputs are learned by several threads.
-const MANY_ROWS: usize = 100_000;
+/// Number of rows from which on each input is fitted by a thread of its own.
+const MIN_ROWS_FOR_THREADS: usize = 100_000;
 
-/// A plan that is being fitted: it has seen some training rows.
+/// Plan being fitted.
 pub(crate) struct PlanFit {
     inputs: Vec<InputFit>,
     outcomes: Option<Outcomes>,
 }
 
 impl PlanFit {
-    /// Begins. Texts and targets are learned of `sample`; of numbers all values are kept if `exact`.
-    pub fn new(inputs: &[Resolved], target: &Target, sample: &Frame, exact: bool) -> Result<Self, Error> {
+    /// Starts a fit. Texts and targets are fitted to `sample`. If `exact`, all values of numbers are stored.
+    pub fn new(
+        inputs: &[ResolvedInput],
+        target: &Target,
+        sample: &Frame,
+        exact: bool,
+    ) -> Result<Self, Error> {
         let inputs: Vec<InputFit> =
             inputs.iter().map(|input| InputFit::new(input, sample, exact)).collect::<Result<_, _>>()?;
-        let wanted = inputs.iter().any(InputFit::wants_outcomes);
-        let outcomes = wanted.then(|| Outcomes::of(target, sample)).transpose()?;
+        let needs_outcomes = inputs.iter().any(InputFit::needs_outcomes);
+        let outcomes = needs_outcomes.then(|| Outcomes::new(target, sample)).transpose()?;
         Ok(Self { inputs, outcomes })
     }
 
-    /// Learns of training rows.
-    pub fn see(&mut self, frame: &Frame) -> Result<(), Error> {
-        let outcomes = self.outcomes.as_ref().map(|outcomes| outcomes.each(frame)).transpose()?;
+    /// Adds training rows.
+    pub fn observe(&mut self, frame: &Frame) -> Result<(), Error> {
+        let outcomes = self.outcomes.as_ref().map(|outcomes| outcomes.of(frame)).transpose()?;
         let outcomes = outcomes.as_deref();
-        if frame.rows() < MANY_ROWS {
-            return self.inputs.iter_mut().try_for_each(|input| input.see(frame, outcomes));
+        if frame.rows() < MIN_ROWS_FOR_THREADS {
+            return self.inputs.iter_mut().try_for_each(|input| input.observe(frame, outcomes));
         }
-        // Each learns by itself.
-        let seen: Vec<Result<(), Error>> = std::thread::scope(|scope| {
-            let each = self.inputs.iter_mut().map(|input| scope.spawn(move || input.see(frame, outcomes)));
-            let running: Vec<_> = each.collect();
-            let joined = running.into_iter().map(std::thread::ScopedJoinHandle::join);
-            joined.map(|seen| seen.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        let observed: Vec<Result<(), Error>> = std::thread::scope(|scope| {
+            let each = self.inputs.iter_mut();
+            let running: Vec<_> =
+                each.map(|input| scope.spawn(move || input.observe(frame, outcomes))).collect();
+            let joined = running.into_iter().map(ScopedJoinHandle::join);
+            joined.map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         });
-        seen.into_iter().collect()
+        observed.into_iter().collect()
     }
 
-    /// The plan, with targets of the rows there are.
+    /// Computes the plan, and fits the targets to `all` and the training rows.
     pub fn finish<'a>(
         self,
         target: &Target,
@@ -63,8 +70,8 @@ impl PlanFit {
             }
             _ => FittedTarget::fit(target, &inputs, all, train)?,
         };
-        let fitted = further.into_iter().map(|target| FittedTarget::fit(target, &inputs, all, train));
-        let further = fitted.collect::<Result<_, _>>()?;
+        let further = further.into_iter().map(|target| FittedTarget::fit(target, &inputs, all, train));
+        let further = further.collect::<Result<_, _>>()?;
         let (format_version, derive) = (Plan::FORMAT_VERSION, Derivation::default());
         let mut plan = Plan { format_version, null_texts: Vec::new(), derive, inputs, target, further };
         let dense = plan.layout().dense_width();

@@ -1,11 +1,11 @@
-//! What a model takes and gives, for requests, documentation and other programs.
+//! Typed inputs and outputs of a model, for requests, documentation and other programs.
 
 use cupola_spec::Unseen;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Plan;
+use super::Plan;
 use crate::target::FittedTarget;
-use crate::transform::FittedInput;
+use crate::transform::{FittedCategory, FittedInput};
 
 /// Inputs and outputs of a package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,23 +14,23 @@ pub struct Signature {
     pub inputs: Vec<InputColumn>,
     /// Fields of a prediction.
     pub outputs: Vec<OutputColumn>,
-    /// Rows that one prediction is made of, where rows are steps in time: `n` rows, in order, get
+    /// Number of rows that form one example, if rows are steps of a series: `n` rows, in order, get
     /// `n - window + 1` predictions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<usize>,
 }
 
-/// A column of a raw row.
+/// Column of a raw row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputColumn {
-    /// Its name.
+    /// Name of the column.
     pub name: String,
-    /// Its JSON type.
+    /// JSON type.
     #[serde(rename = "type")]
     pub kind: ColumnType,
-    /// Whether it may be null.
+    /// `true` if the value may be null.
     pub nullable: bool,
-    /// The trained values of a category.
+    /// Training values of a category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub categories: Option<Vec<String>>,
 }
@@ -39,71 +39,77 @@ pub struct InputColumn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnType {
-    /// A number.
+    /// Number.
     Number,
-    /// A string, a number or a boolean that names a category.
+    /// String, number or boolean that names a category.
     Category,
-    /// A string.
+    /// String.
     Text,
-    /// The bytes of a file, such as a picture, in base64.
+    /// Bytes of a file, such as an image, in base64.
     File,
 }
 
-/// A field of a prediction.
+/// Field of a prediction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputColumn {
     /// Name of the target.
     pub name: String,
-    /// `category` or `number`.
+    /// JSON type of the predicted value.
     #[serde(rename = "type")]
     pub kind: ColumnType,
-    /// The classes of a category.
+    /// Classes of a category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub categories: Option<Vec<String>>,
-    /// How many numbers a forecast or an embedding holds.
+    /// Number of values of a forecast or an embedding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<usize>,
 }
 
 impl Signature {
-    /// What a plan takes and gives.
+    /// Signature of a plan.
     pub fn of(plan: &Plan) -> Self {
-        let mut inputs = Vec::new();
-        for input in &plan.inputs {
-            match input {
-                FittedInput::Number { columns, .. } => {
-                    inputs.extend(columns.iter().map(|c| number(&c.column, true)));
-                }
-                FittedInput::Date { columns, .. } => {
-                    inputs.extend(columns.iter().map(|c| of_kind(&c.column, ColumnType::Text, true)));
-                }
-                FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. }
-                    if input.of_files() =>
-                {
-                    inputs.extend(columns.iter().map(|c| of_kind(c, ColumnType::File, false)));
-                }
-                FittedInput::Text { column, .. } => {
-                    let (name, kind) = (column.clone(), ColumnType::Text);
-                    inputs.push(InputColumn { name, kind, nullable: true, categories: None });
-                }
-                FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. } => {
-                    inputs.extend(columns.iter().map(|c| number(c, false)));
-                }
-                FittedInput::Window { columns, .. } => {
-                    inputs.extend(columns.iter().map(|c| number(&c.column, true)));
-                }
-                FittedInput::Category { columns, .. } => {
-                    inputs.extend(columns.iter().map(|c| InputColumn {
-                        name: c.column.clone(),
-                        kind: ColumnType::Category,
-                        nullable: c.unseen == Unseen::Other || c.fill.is_some(),
-                        categories: c.closed().map(<[String]>::to_vec),
-                    }));
-                }
-            }
+        let columns = plan.inputs.iter().flat_map(InputColumn::of).collect();
+        Self {
+            inputs: raw_columns(plan, columns),
+            outputs: plan.targets().map(OutputColumn::of).collect(),
+            window: plan.window(),
         }
-        let inputs = raw(plan, inputs);
-        Self { inputs, outputs: plan.targets().map(OutputColumn::of).collect(), window: plan.window() }
+    }
+}
+
+impl InputColumn {
+    fn new(name: &str, kind: ColumnType, nullable: bool) -> Self {
+        Self { name: name.to_owned(), kind, nullable, categories: None }
+    }
+
+    /// Columns of an input.
+    fn of(input: &FittedInput) -> Vec<Self> {
+        match input {
+            FittedInput::Number { columns, .. } => {
+                columns.iter().map(|c| Self::new(&c.column, ColumnType::Number, true)).collect()
+            }
+            FittedInput::Category { columns, .. } => columns.iter().map(Self::of_category).collect(),
+            FittedInput::Date { columns, .. } => {
+                columns.iter().map(|c| Self::new(&c.column, ColumnType::Text, true)).collect()
+            }
+            FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. } => {
+                let kind = if input.reads_files() { ColumnType::File } else { ColumnType::Number };
+                columns.iter().map(|column| Self::new(column, kind, false)).collect()
+            }
+            FittedInput::Window { columns, .. } => {
+                columns.iter().map(|c| Self::new(&c.column, ColumnType::Number, true)).collect()
+            }
+            FittedInput::Text { column, .. } => vec![Self::new(column, ColumnType::Text, true)],
+        }
+    }
+
+    fn of_category(category: &FittedCategory) -> Self {
+        Self {
+            name: category.column.clone(),
+            kind: ColumnType::Category,
+            nullable: category.unseen == Unseen::Other || category.fill.is_some(),
+            categories: category.closed().map(<[String]>::to_vec),
+        }
     }
 }
 
@@ -126,32 +132,28 @@ impl OutputColumn {
     }
 }
 
-fn number(name: &str, nullable: bool) -> InputColumn {
-    of_kind(name, ColumnType::Number, nullable)
-}
-
-fn of_kind(name: &str, kind: ColumnType, nullable: bool) -> InputColumn {
-    InputColumn { name: name.to_owned(), kind, nullable, categories: None }
-}
-
-/// The columns of a raw row in place of those that are computed or repaired, each once.
-fn raw(plan: &Plan, inputs: Vec<InputColumn>) -> Vec<InputColumn> {
+/// Replaces computed columns by the raw columns that they depend on. Each column is listed once.
+fn raw_columns(plan: &Plan, columns: Vec<InputColumn>) -> Vec<InputColumn> {
     let mut out: Vec<InputColumn> = Vec::new();
     let mut add = |column: InputColumn| {
         if !out.iter().any(|other| other.name == column.name) {
             out.push(column);
         }
     };
-    let (computed, own): (Vec<_>, Vec<_>) =
-        inputs.into_iter().partition(|input| plan.derive.needs(&input.name).is_some());
-    for input in own {
-        // What is repaired comes as people write it.
-        let repaired = plan.derive.repairs(&input.name);
-        add(if repaired { of_kind(&input.name, ColumnType::Category, input.nullable) } else { input });
+    let (computed, raw): (Vec<_>, Vec<_>) =
+        columns.into_iter().partition(|column| plan.derive.needs(&column.name).is_some());
+    for column in raw {
+        // A number that is parsed from text may be sent as text or as a number, as a category may.
+        let parsed = plan.derive.parses_numbers(&column.name);
+        add(match parsed {
+            true => InputColumn::new(&column.name, ColumnType::Category, column.nullable),
+            false => column,
+        });
     }
-    for input in &computed {
-        for (name, numeric) in plan.derive.needs(&input.name).unwrap_or_default() {
-            add(of_kind(name, if *numeric { ColumnType::Number } else { ColumnType::Category }, true));
+    for column in &computed {
+        for (name, numeric) in plan.derive.needs(&column.name).unwrap_or_default() {
+            let kind = if *numeric { ColumnType::Number } else { ColumnType::Category };
+            add(InputColumn::new(name, kind, true));
         }
     }
     out

@@ -1,4 +1,4 @@
-//! Prepared examples in a folder, so that they are made once.
+//! Prepared examples in a folder, so that preparation runs once.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
@@ -8,88 +8,91 @@ use serde::{Deserialize, Serialize};
 
 use super::Prepared;
 use crate::error::Error;
-use crate::examples::{Labelled, Rows, Store};
-use crate::features::Finding;
+use crate::examples::{CompactLayout, ExampleStore, ExamplesWithTargets, SplitExamples};
+use crate::features::InferredColumn;
 use crate::plan::Plan;
-use crate::split::Part;
+use crate::split::{SPLIT_NAMES, SplitPart};
 
-/// What `prepared.json` says.
+/// Content of `prepared.json`.
 #[derive(Serialize, Deserialize)]
 struct Contents {
-    findings: Vec<Finding>,
+    findings: Vec<InferredColumn>,
     suspicions: Vec<String>,
+    /// `true` if the splits are example stores, `false` if they are postcard.
     stored: bool,
 }
 
-const PARTS: [(Part, &str); 3] = [(Part::Train, "train"), (Part::Valid, "valid"), (Part::Test, "test")];
+const PARTS: [SplitPart; 3] = [SplitPart::Train, SplitPart::Valid, SplitPart::Test];
+/// Size of the buffers of example files in bytes.
+const FILE_BUFFER: usize = 1 << 20;
 
 impl Prepared {
-    /// Writes plan and examples into a folder that is there and empty.
+    /// Writes plan and examples into an existing empty folder.
     ///
     /// # Errors
-    /// [`Error::Store`] when the disk is full.
+    /// [`Error::Store`] if a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        let stored = matches!(self.part(Part::Train), Rows::Stored(..));
+        let stored = matches!(self.part(SplitPart::Train), SplitExamples::Stored(..));
         let contents =
             Contents { findings: self.findings.clone(), suspicions: self.suspicions.clone(), stored };
-        write(folder, "prepared.json", |out| serde_json::to_writer(out, &contents).map_err(Into::into))?;
-        write(folder, "plan.json", |out| serde_json::to_writer(out, &self.plan).map_err(Into::into))?;
-        for (part, name) in PARTS {
+        write_file(folder, "prepared.json", |out| serde_json::to_writer(out, &contents).map_err(Into::into))?;
+        write_file(folder, "plan.json", |out| serde_json::to_writer(out, &self.plan).map_err(Into::into))?;
+        for (part, name) in PARTS.into_iter().zip(SPLIT_NAMES) {
             let file = format!("{name}.bin");
             match self.part(part) {
-                Rows::Memory(_, labelled) => {
-                    write(folder, &file, |out| {
-                        postcard::to_io(labelled, out).map(|_| ()).map_err(std::io::Error::other)
+                SplitExamples::Memory(_, examples) => {
+                    write_file(folder, &file, |out| {
+                        postcard::to_io(examples, out).map(|_| ()).map_err(std::io::Error::other)
                     })?;
                 }
-                Rows::Stored(_, store) => write(folder, &file, |out| store.save(out))?,
+                SplitExamples::Stored(_, store) => write_file(folder, &file, |out| store.save(out))?,
             }
         }
         Ok(())
     }
 
-    /// What [`Self::save`] has written.
+    /// Reads what [`Self::save`] wrote.
     ///
     /// # Errors
-    /// [`Error::Store`] for a file that is not there or not whole.
+    /// [`Error::Store`] for a missing or truncated file.
     pub fn load(folder: &Path) -> Result<Self, Error> {
-        let contents: Contents = json(folder, "prepared.json")?;
-        let plan: Plan = json(folder, "plan.json")?;
-        // A language model's examples and windows are kept as the network sees them.
-        let mut parts = Vec::new();
-        for (_, name) in PARTS {
+        let contents: Contents = read_json(folder, "prepared.json")?;
+        let plan: Plan = read_json(folder, "plan.json")?;
+        let load_split = |name: &str| {
             let path = folder.join(format!("{name}.bin"));
-            let wrong = |source| Error::Store { folder: path.clone(), source };
-            let file = File::open(&path).map_err(wrong)?;
-            parts.push(if contents.stored {
-                Rows::Stored(plan.recipe(), Store::open(file, folder).map_err(wrong)?)
-            } else {
-                let mut buffer = vec![0; 1 << 16];
-                let labelled: (Labelled, _) =
-                    postcard::from_io((BufReader::with_capacity(1 << 20, file), &mut buffer[..]))
-                        .map_err(|error| wrong(std::io::Error::other(error)))?;
-                let recipe = plan.recipe();
-                let plain = labelled.0.examples.layout == recipe.layout;
-                Rows::Memory(if plain { crate::Recipe::plain(recipe.layout) } else { recipe }, labelled.0)
+            let split = File::open(&path).and_then(|file| match contents.stored {
+                true => Ok(SplitExamples::Stored(plan.compact_layout(), ExampleStore::open(file, folder)?)),
+                false => load_in_memory(&plan, file),
             });
-        }
-        let Ok([train, valid, test]) = <[Rows; 3]>::try_from(parts) else {
-            unreachable!("there are three parts")
+            split.map_err(|source| Error::Store { folder: path, source })
         };
-        let mut prepared = Self::of(plan, contents.findings, train, valid, test);
-        prepared.suspicions = contents.suspicions;
-        Ok(prepared)
+        let [train, valid, test] = SPLIT_NAMES.map(load_split);
+        let splits = [train?, valid?, test?];
+        let suspicions = contents.suspicions;
+        Ok(Self { suspicions, ..Self::new(plan, contents.findings, splits) })
     }
 }
 
-fn write(
+fn load_in_memory(plan: &Plan, file: File) -> std::io::Result<SplitExamples> {
+    let mut buffer = vec![0; 1 << 16];
+    let file = BufReader::with_capacity(FILE_BUFFER, file);
+    let (examples, _): (ExamplesWithTargets, _) =
+        postcard::from_io((file, &mut buffer[..])).map_err(std::io::Error::other)?;
+    let compact = plan.compact_layout();
+    // Token streams and windows are stored as the network sees them.
+    let expanded = examples.examples.layout == compact.layout;
+    let layout = if expanded { CompactLayout::identity(compact.layout) } else { compact };
+    Ok(SplitExamples::Memory(layout, examples))
+}
+
+fn write_file(
     folder: &Path,
     name: &str,
     fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
 ) -> Result<(), Error> {
     let path = folder.join(name);
     let written = File::create(&path).and_then(|file| {
-        let mut out = BufWriter::with_capacity(1 << 20, file);
+        let mut out = BufWriter::with_capacity(FILE_BUFFER, file);
         fill(&mut out)?;
         out.flush()?;
         out.get_ref().sync_all()
@@ -97,7 +100,7 @@ fn write(
     written.map_err(|source| Error::Store { folder: path, source })
 }
 
-fn json<T: for<'de> Deserialize<'de>>(folder: &Path, name: &str) -> Result<T, Error> {
+fn read_json<T: for<'de> Deserialize<'de>>(folder: &Path, name: &str) -> Result<T, Error> {
     let path = folder.join(name);
     let read = std::fs::read(&path).and_then(|bytes| serde_json::from_slice(&bytes).map_err(Into::into));
     read.map_err(|source| Error::Store { folder: path, source })

@@ -1,93 +1,99 @@
-//! Rolling windows: examples that are made of several rows, what they answer for, and their parts.
+//! Examples of windowed series, which are made of several rows, with the targets of a forecast.
 
 use crate::error::Error;
-use crate::examples::{Labelled, Targets};
+use crate::examples::{ExamplesWithTargets, Targets};
 use crate::frame::Frame;
 use crate::plan::Plan;
+use crate::split::SPLIT_NAMES;
 use crate::stats::draw;
 use crate::target::FittedTarget;
 
-/// The windows of a frame that have a target.
+/// Encodes the windows that have a target.
 ///
 /// # Errors
-/// Values that do not fit, a frame that is too short.
-pub(crate) fn label(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
-    let all = every(plan, frame)?;
-    let rows = answered(&all.targets, all.examples.rows);
+/// [`Error::Input`] if there are fewer rows than a window with its targets requires, or the first error of the rows.
+pub(super) fn encode(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
+    let all = encode_all(plan, frame)?;
+    let rows = rows_with_targets(&all.targets, all.examples.rows);
     if let (FittedTarget::Forecast { name, horizon, .. }, []) = (&plan.target, rows.as_slice()) {
-        let (found, window) = (frame.rows(), width(plan));
-        let needed = window + horizon;
+        let window = window_rows(plan);
         let why = format!(
-            "{found} rows hold no window of {window} with {horizon} values after it; give at least {needed}"
+            "a window of {window} rows with {horizon} values after it requires {} rows, found {}; add rows",
+            window + horizon,
+            frame.rows()
         );
         return Err(Error::Input { input: name.clone(), why });
     }
     Ok(all.gather(&rows))
 }
 
-/// The example that ends at each row but the first ones, with targets that may be NaN.
-fn every(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
-    let examples = plan.apply(frame)?;
-    let ends: Vec<usize> = (width(plan) - 1..frame.rows()).collect();
-    let answered = frame.take(&ends);
-    let targets = ahead(&plan.target, plan.target.apply(&answered)?);
-    let further = plan.further.iter().map(|target| target.apply(&answered)).collect::<Result<_, _>>()?;
-    Ok(Labelled { examples, targets, further })
-}
-
-/// Rows of a window.
-fn width(plan: &Plan) -> usize {
-    plan.window().unwrap_or(1).max(1)
-}
-
-/// For a forecast, the targets of each row: the `horizon` rows after it, NaN where there are none.
-fn ahead(target: &FittedTarget, targets: Targets) -> Targets {
-    let (FittedTarget::Forecast { horizon, .. }, Targets::Number(values)) = (target, &targets) else {
-        return targets;
-    };
-    let at = |place: usize| values.get(place).copied().unwrap_or(f32::NAN);
-    let values = (0..values.len()).flat_map(|row| (row + 1..=row + horizon).map(at)).collect();
-    Targets::Vector { width: *horizon, values }
-}
-
-/// Rows whose target is whole: the last rows of a forecast have none, and a series may have gaps.
-fn answered(targets: &Targets, rows: usize) -> Vec<usize> {
-    match targets {
-        Targets::Vector { width, values } => {
-            let whole = |row: &usize| values[row * width..(row + 1) * width].iter().all(|y| !y.is_nan());
-            (0..rows).filter(whole).collect()
-        }
-        _ => (0..rows).collect(),
-    }
-}
-
-/// Windows of a frame whose first rows are for train and whose last ones for test. What a window
-/// answers for lies within one part; what it sees may begin in the part before.
-pub(crate) fn divided(
+/// Encodes the windows of a frame whose first rows are for train and whose last ones for test. The targets of a
+/// window lie within one split; its inputs may begin in the split before.
+///
+/// # Errors
+/// [`Error::EmptySplit`] for a split without windows, or the first error of the rows.
+pub(super) fn encode_splits(
     plan: &Plan,
     frame: &Frame,
     sizes: [usize; 3],
     seed: u64,
-) -> Result<[Labelled; 3], Error> {
-    let all = every(plan, frame)?;
-    let (rows, end) = (answered(&all.targets, all.examples.rows), width(plan) - 1);
+) -> Result<[ExamplesWithTargets; 3], Error> {
+    let all = encode_all(plan, frame)?;
+    let rows = rows_with_targets(&all.targets, all.examples.rows);
+    let end = window_rows(plan) - 1;
+    // Distance from the index of a window to the rows of its first and last target.
     let (first, last) = match plan.target {
         FittedTarget::Forecast { horizon, .. } => (end + 1, end + horizon),
         _ => (end, end),
     };
     let mut from = 0;
     let mut parts: [Vec<usize>; 3] = Default::default();
-    for ((part, size), name) in parts.iter_mut().zip(sizes).zip(["train", "valid", "test"]) {
+    for ((part, size), name) in parts.iter_mut().zip(sizes).zip(SPLIT_NAMES) {
         let to = from + size;
         *part = rows.iter().copied().filter(|row| row + first >= from && row + last < to).collect();
         if part.is_empty() && size > 0 {
             return Err(Error::EmptySplit { rows: frame.rows(), part: name });
         }
-        // So that the first ones are a fair sample.
+        // In random order, so that the first windows are a fair sample.
         part.sort_by_key(|&row| draw(seed, "windows", 0, row as u64));
         from = to;
     }
     Ok(parts.map(|rows| all.gather(&rows)))
+}
+
+/// Encodes the window that ends at each row but the first ones. Targets may be NaN.
+fn encode_all(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
+    let examples = plan.apply(frame)?;
+    let ends: Vec<usize> = (window_rows(plan) - 1..frame.rows()).collect();
+    let ends = frame.take(&ends);
+    let targets = forecast_targets(&plan.target, plan.target.apply(&ends)?);
+    let further = plan.further.iter().map(|target| target.apply(&ends)).collect::<Result<_, _>>()?;
+    Ok(ExamplesWithTargets { examples, targets, further })
+}
+
+fn window_rows(plan: &Plan) -> usize {
+    plan.window().unwrap_or(1).max(1)
+}
+
+/// For a forecast, the values of the `horizon` rows after each row, NaN after the end.
+fn forecast_targets(target: &FittedTarget, targets: Targets) -> Targets {
+    let (FittedTarget::Forecast { horizon, .. }, Targets::Number(values)) = (target, &targets) else {
+        return targets;
+    };
+    let at = |row: usize| values.get(row).copied().unwrap_or(f32::NAN);
+    let values = (0..values.len()).flat_map(|row| (row + 1..=row + horizon).map(at)).collect();
+    Targets::Vector { width: *horizon, values }
+}
+
+/// Windows without NaN in their targets: the last rows of a forecast have none, and a series may have gaps.
+fn rows_with_targets(targets: &Targets, rows: usize) -> Vec<usize> {
+    match targets {
+        Targets::Vector { width, values } => {
+            let complete = |row: &usize| values[row * width..(row + 1) * width].iter().all(|y| !y.is_nan());
+            (0..rows).filter(complete).collect()
+        }
+        _ => (0..rows).collect(),
+    }
 }
 
 #[cfg(test)]

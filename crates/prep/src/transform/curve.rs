@@ -1,37 +1,41 @@
-//! Bending numbers towards a normal distribution.
+//! Curves that map numbers towards a normal distribution.
 
 use cupola_spec::Scaling;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use crate::stats::quantile;
+use crate::stats::{Moments, quantile};
 
-/// Quantiles that a distribution is told by.
+/// Number of quantiles that describe a distribution.
 const QUANTILES: usize = 1000;
-/// Ranks beyond which a value is as far out as any other, as scikit-learn has it.
-const FAR: f64 = 1e-7;
+/// Distance from rank 0 and 1 at which the normal quantile is cut off, as in scikit-learn.
+const RANK_MARGIN: f64 = 1e-7;
+/// Range of exponents that are searched.
+const LAMBDA_RANGE: (f64, f64) = (-5.0, 5.0);
+/// Precision of the exponent.
+const LAMBDA_PRECISION: f64 = 1e-8;
 
-/// A rising function of a number.
+/// Monotonic function of a number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Curve {
-    /// Yeo and Johnson (2000), equation 2.1.
+    /// Power transform of Yeo and Johnson (2000), equation 2.1.
     Power {
-        /// Its exponent.
+        /// Exponent.
         lambda: f64,
     },
-    /// The normal quantile of the value's rank among these.
+    /// Normal quantile of the value's rank among the references.
     Quantile {
-        /// In order, of equal shares.
+        /// Quantiles of the training values, in ascending order and of equal shares.
         references: Vec<f64>,
     },
 }
 
 impl Curve {
-    /// The curve that a scaling needs, if it needs one.
-    pub(crate) fn fit(scaling: Scaling, sorted: &[f64]) -> Option<Self> {
+    /// Fits the curve of a scaling; `None` if the scaling is linear.
+    pub(super) fn fit(scaling: Scaling, sorted: &[f64]) -> Option<Self> {
         match scaling {
-            Scaling::Power => Some(Self::Power { lambda: likeliest(sorted) }),
+            Scaling::Power => Some(Self::Power { lambda: likeliest_lambda(sorted) }),
             Scaling::Quantile => {
                 let n = QUANTILES.min(sorted.len()).max(2);
                 let rank = |i: usize| i as f64 / (n - 1) as f64;
@@ -41,70 +45,74 @@ impl Curve {
         }
     }
 
-    /// The bent value.
+    /// Value of the function.
     pub fn apply(&self, value: f64) -> f64 {
         match self {
             Self::Power { lambda } => yeo_johnson(value, *lambda),
-            Self::Quantile { references } => normal(rank(references, value)),
+            Self::Quantile { references } => normal_quantile(rank(references, value)),
         }
     }
 }
 
 fn yeo_johnson(x: f64, lambda: f64) -> f64 {
-    let near = |a: f64| a.abs() < f64::EPSILON;
+    let is_zero = |a: f64| a.abs() < f64::EPSILON;
     if x >= 0.0 {
-        if near(lambda) { x.ln_1p() } else { ((x.ln_1p() * lambda).exp_m1()) / lambda }
-    } else if near(lambda - 2.0) {
+        if is_zero(lambda) { x.ln_1p() } else { ((x.ln_1p() * lambda).exp_m1()) / lambda }
+    } else if is_zero(lambda - 2.0) {
         -(-x).ln_1p()
     } else {
         -(((-x).ln_1p() * (2.0 - lambda)).exp_m1()) / (2.0 - lambda)
     }
 }
 
-/// The exponent of the largest log-likelihood of a normal distribution (equation 3.1 there).
-fn likeliest(values: &[f64]) -> f64 {
-    let n = values.len() as f64;
-    let fixed: f64 = values.iter().map(|x| x.signum() * x.abs().ln_1p()).sum();
-    let spread = values.last().zip(values.first()).map_or(0.0, |(high, low)| high - low);
+/// Exponent with the largest log-likelihood of a normal distribution (equation 3.1), by golden-section search
+/// (Kiefer 1953); 1 for a constant.
+fn likeliest_lambda(sorted: &[f64]) -> f64 {
+    let n = sorted.len() as f64;
+    let log_jacobian: f64 = sorted.iter().map(|x| x.signum() * x.abs().ln_1p()).sum();
+    let spread = sorted.last().zip(sorted.first()).map_or(0.0, |(high, low)| high - low);
     if spread < 1e-12 {
         return 1.0;
     }
-    let worse = |lambda: f64| {
-        let bent: crate::stats::Moments = values.iter().map(|x| yeo_johnson(*x, lambda)).collect();
-        let variance = bent.deviation().powi(2);
+    let negative_log_likelihood = |lambda: f64| {
+        let transformed: Moments = sorted.iter().map(|x| yeo_johnson(*x, lambda)).collect();
+        let variance = transformed.deviation().powi(2);
         if variance < 1e-300 || !variance.is_finite() {
             return f64::INFINITY;
         }
-        n / 2.0 * variance.ln() - (lambda - 1.0) * fixed
+        n / 2.0 * variance.ln() - (lambda - 1.0) * log_jacobian
     };
-    // One minimum: by golden sections (Kiefer 1953), to 1e-8.
+    golden_section(LAMBDA_RANGE, LAMBDA_PRECISION, negative_log_likelihood)
+}
+
+/// Minimum of a function with one minimum in the range.
+fn golden_section((mut low, mut high): (f64, f64), precision: f64, f: impl Fn(f64) -> f64) -> f64 {
     let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
-    let (mut low, mut high) = (-5.0_f64, 5.0_f64);
     let mut a = high - ratio * (high - low);
     let mut b = low + ratio * (high - low);
-    let (mut at_a, mut at_b) = (worse(a), worse(b));
-    while high - low > 1e-8 {
+    let (mut at_a, mut at_b) = (f(a), f(b));
+    while high - low > precision {
         if at_a < at_b {
             (high, b, at_b) = (b, a, at_a);
             a = high - ratio * (high - low);
-            at_a = worse(a);
+            at_a = f(a);
         } else {
             (low, a, at_a) = (a, b, at_b);
             b = low + ratio * (high - low);
-            at_b = worse(b);
+            at_b = f(b);
         }
     }
     f64::midpoint(low, high)
 }
 
-/// The rank of a value among references of equal shares, in the middle of equal ones; the smallest has 0,
-/// the largest 1.
+/// Rank of a value among references of equal shares: 0 for the smallest, 1 for the largest, the middle of equal
+/// references.
 fn rank(references: &[f64], value: f64) -> f64 {
     let last = references.len() - 1;
-    if value - FAR < references[0] {
+    if value - RANK_MARGIN < references[0] {
         return 0.0;
     }
-    if value + FAR > references[last] {
+    if value + RANK_MARGIN > references[last] {
         return 1.0;
     }
     let first = references.partition_point(|reference| *reference < value);
@@ -116,9 +124,9 @@ fn rank(references: &[f64], value: f64) -> f64 {
     ((first - 1) as f64 + (value - low) / (high - low)) / last as f64
 }
 
-/// The normal quantile, cut off where ranks are beyond telling.
-fn normal(rank: f64) -> f64 {
+/// Quantile of the standard normal distribution, cut off near rank 0 and 1.
+fn normal_quantile(rank: f64) -> f64 {
     let normal = Normal::standard();
-    let edge = FAR - f64::EPSILON;
+    let edge = RANK_MARGIN - f64::EPSILON;
     normal.inverse_cdf(rank).clamp(normal.inverse_cdf(edge), normal.inverse_cdf(1.0 - edge))
 }

@@ -1,35 +1,38 @@
-//! Dates and times as numbers: their parts, or points on circles.
+//! Dates and times: their parts as numbers, or as points on circles.
 
-use cupola_spec::{DatePart, Input};
+use cupola_spec::{DatePart, Input, Scaling};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::examples::{Filling, Step};
-use crate::frame::{Column, Frame, SEND};
+use crate::examples::{EncodedColumns, ExampleBuilder};
+use crate::frame::{Column, Frame, SEND_TRAINED_COLUMNS};
 use crate::stats::Moments;
 
-/// A column of dates: each part as `(part - shift) * factor`, or as sine and cosine. A missing date has the
-/// mean of each part, or the middle of each circle.
+/// Parts that an input without `parts` has.
+const DEFAULT_PARTS: [DatePart; 4] = [DatePart::Year, DatePart::Month, DatePart::Day, DatePart::Weekday];
+
+/// Fitted transform of a column of dates: each part as `(part - shift) * factor`, or as sine and cosine. A missing
+/// date is 0 throughout: the mean of each number, the centre of each circle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FittedDate {
-    /// The column.
+    /// Name of the column.
     pub column: String,
-    /// How texts are written; ISO 8601 where there is none.
+    /// `strptime` format of texts; `None` for ISO 8601.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// The parts that are numbers.
+    /// Parts that become numbers.
     pub numbers: Vec<FittedPart>,
-    /// The parts that are circles.
+    /// Parts that become points on circles.
     pub circles: Vec<DatePart>,
 }
 
-/// A part of a date, standardised.
+/// Standardised part of a date.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FittedPart {
-    /// Which one.
+    /// The part.
     pub part: DatePart,
     /// Subtracted first.
     pub shift: f64,
@@ -37,7 +40,7 @@ pub struct FittedPart {
     pub factor: f64,
 }
 
-/// Dates that are being fitted.
+/// Column of dates being fitted.
 #[derive(Debug)]
 pub(crate) struct DateFit {
     column: String,
@@ -47,28 +50,30 @@ pub(crate) struct DateFit {
 }
 
 impl DateFit {
+    /// Starts a fit.
     pub fn new(column: &str, input: &Input) -> Self {
-        let usual = vec![DatePart::Year, DatePart::Month, DatePart::Day, DatePart::Weekday];
-        let parts = input.parts.clone().unwrap_or(usual);
-        let round = |part: &DatePart| input.cycle == Some(true) && circle(*part).is_some();
-        let (circles, numbers): (Vec<DatePart>, Vec<DatePart>) = parts.into_iter().partition(round);
+        let parts = input.parts.clone().unwrap_or_else(|| DEFAULT_PARTS.to_vec());
+        let is_circle = |part: &DatePart| input.cycle == Some(true) && cycle(*part).is_some();
+        let (circles, numbers): (Vec<DatePart>, Vec<DatePart>) = parts.into_iter().partition(is_circle);
         let numbers = numbers.into_iter().map(|part| (part, Moments::default())).collect();
         Self { column: column.to_owned(), format: input.format.clone(), numbers, circles }
     }
 
-    pub fn see(&mut self, frame: &Frame) -> Result<(), Error> {
-        let values = frame.require(&self.column, SEND)?;
+    /// Adds training rows.
+    pub fn observe(&mut self, frame: &Frame) -> Result<(), Error> {
+        let values = frame.require(&self.column, SEND_TRAINED_COLUMNS)?;
         for row in 0..frame.rows() {
-            if let Some(date) = date(&self.column, values, row, self.format.as_deref())? {
-                self.numbers.iter_mut().for_each(|(part, moments)| moments.add(value(*part, &date)));
+            if let Some(date) = date_in_row(&self.column, values, row, self.format.as_deref())? {
+                self.numbers.iter_mut().for_each(|(part, moments)| moments.add(part_value(*part, &date)));
             }
         }
         Ok(())
     }
 
+    /// Computes the transform.
     pub fn finish(self) -> FittedDate {
         let scaled = self.numbers.into_iter().map(|(part, moments)| {
-            let (shift, factor) = moments.scaling(cupola_spec::Scaling::Standard);
+            let (shift, factor) = moments.scaling(Scaling::Standard);
             FittedPart { part, shift, factor }
         });
         let numbers = scaled.collect();
@@ -77,23 +82,26 @@ impl DateFit {
 }
 
 impl FittedDate {
-    /// Its encoded columns: sine and cosine of each circle.
-    pub(crate) fn steps(&self) -> Option<Step> {
-        (!self.circles.is_empty()).then_some(Step::Copy(2 * self.circles.len()))
+    /// Encoded columns in the table: sine and cosine of each circle.
+    pub(super) fn encoded(&self) -> Option<EncodedColumns> {
+        (!self.circles.is_empty()).then_some(EncodedColumns::Copy(2 * self.circles.len()))
     }
 
-    pub(crate) fn apply(&self, frame: &Frame, out: &mut Filling) -> Result<(), Error> {
-        let values = frame.require(&self.column, SEND)?;
+    /// Writes the columns of all rows.
+    pub(super) fn apply(&self, frame: &Frame, out: &mut ExampleBuilder) -> Result<(), Error> {
+        let values = frame.require(&self.column, SEND_TRAINED_COLUMNS)?;
         let numbers: Vec<usize> = self.numbers.iter().map(|_| out.take_number()).collect();
         let at = out.take_encoded(2 * self.circles.len());
         for row in 0..frame.rows() {
-            let Some(date) = date(&self.column, values, row, self.format.as_deref())? else { continue };
-            for (part, at) in self.numbers.iter().zip(&numbers) {
-                out.set_dense(row, *at, (value(part.part, &date) - part.shift) * part.factor);
+            let Some(date) = date_in_row(&self.column, values, row, self.format.as_deref())? else {
+                continue;
+            };
+            for (part, column) in self.numbers.iter().zip(&numbers) {
+                out.set_dense(row, *column, (part_value(part.part, &date) - part.shift) * part.factor);
             }
             for (index, part) in self.circles.iter().enumerate() {
-                let (first, length) = circle(*part).unwrap_or((0.0, 1.0));
-                let angle = (value(*part, &date) - first) / length * std::f64::consts::TAU;
+                let (first, length) = cycle(*part).unwrap_or((0.0, 1.0));
+                let angle = (part_value(*part, &date) - first) / length * std::f64::consts::TAU;
                 out.set_dense(row, at + 2 * index, angle.sin());
                 out.set_dense(row, at + 2 * index + 1, angle.cos());
             }
@@ -102,8 +110,8 @@ impl FittedDate {
     }
 }
 
-/// The first value of a part that comes round again, and how many there are.
-fn circle(part: DatePart) -> Option<(f64, f64)> {
+/// First value and number of values of a part that repeats; `None` for a part that does not.
+fn cycle(part: DatePart) -> Option<(f64, f64)> {
     match part {
         DatePart::Month => Some((1.0, 12.0)),
         DatePart::Day => Some((1.0, 31.0)),
@@ -115,7 +123,7 @@ fn circle(part: DatePart) -> Option<(f64, f64)> {
     }
 }
 
-fn value(part: DatePart, date: &DateTime) -> f64 {
+fn part_value(part: DatePart, date: &DateTime) -> f64 {
     match part {
         DatePart::Year => f64::from(date.year()),
         DatePart::Month => f64::from(date.month()),
@@ -130,9 +138,14 @@ fn value(part: DatePart, date: &DateTime) -> f64 {
     }
 }
 
-/// The date of a row, in its own time zone where a text names one, else in UTC.
-fn date(name: &str, column: &Column, row: usize, format: Option<&str>) -> Result<Option<DateTime>, Error> {
-    let wrong = |found: String| Error::Value {
+/// The date in a row, in the time zone that a text names, else in UTC; `None` if it is missing.
+fn date_in_row(
+    name: &str,
+    column: &Column,
+    row: usize,
+    format: Option<&str>,
+) -> Result<Option<DateTime>, Error> {
+    let invalid = |found: String| Error::Value {
         row: row + 1,
         column: name.to_owned(),
         expected: match format {
@@ -140,7 +153,7 @@ fn date(name: &str, column: &Column, row: usize, format: Option<&str>) -> Result
             None => "a date as 2024-12-31 or 2024-12-31T23:59:59".to_owned(),
         },
         found,
-        remedy: "mend it, write the input's `format`, or leave it empty for missing".to_owned(),
+        remedy: "fix it, set the input's `format`, or leave it empty if it is missing".to_owned(),
     };
     match column {
         Column::Number { values, .. } => {
@@ -151,17 +164,17 @@ fn date(name: &str, column: &Column, row: usize, format: Option<&str>) -> Result
             #[allow(clippy::cast_possible_truncation)]
             let time = Timestamp::from_microsecond((seconds * 1e6).round() as i64);
             time.map(|time| Some(time.to_zoned(TimeZone::UTC).datetime()))
-                .map_err(|_| wrong(seconds.to_string()))
+                .map_err(|_| invalid(seconds.to_string()))
         }
         Column::Text(_) => {
             let Some(text) = column.text(row) else { return Ok(None) };
-            parsed(text.trim(), format).map(Some).ok_or_else(|| wrong(format!("`{text}`")))
+            parse_date(text.trim(), format).map(Some).ok_or_else(|| invalid(format!("`{text}`")))
         }
-        Column::Bytes(_) => Err(wrong("bytes".to_owned())),
+        Column::Bytes(_) => Err(invalid("bytes".to_owned())),
     }
 }
 
-fn parsed(text: &str, format: Option<&str>) -> Option<DateTime> {
+fn parse_date(text: &str, format: Option<&str>) -> Option<DateTime> {
     let Some(format) = format else {
         if let Ok(date) = text.parse::<DateTime>() {
             return Some(date);

@@ -1,55 +1,45 @@
-//! Learning the transforms: each input sees the training rows, in one piece or in many.
+//! Fitting of inputs: each observes the training rows, at once or batch by batch.
 
 use cupola_spec::{Encoding, Fill, Input, Kind, OutlierRule, Scaling};
 
 use super::category::CategoryFit;
 use super::date::DateFit;
-use super::isolation::ForestFit;
+use super::isolation::{IsolationFit, IsolationOutliers};
+use super::media::{decode_image, decode_sound};
 use super::number::NumberFit;
-use super::{Donors, FittedInput, FittedNumber, FittedSeries, Isolation, media, text};
+use super::outcomes::Outcome;
+use super::{Donors, FittedInput, FittedNumber, FittedSeries, text};
 use crate::error::Error;
-use crate::features::Resolved;
-use crate::frame::{Frame, SEND, pixel};
+use crate::features::ResolvedInput;
+use crate::frame::{Frame, SEND_TRAINED_COLUMNS, required};
 use crate::stats::Moments;
 
-/// An input that is being fitted.
+/// Input being fitted.
 #[derive(Debug)]
 pub(crate) enum InputFit {
-    Number {
-        input: Input,
-        columns: Vec<NumberFit>,
-        donors: Option<Donors>,
-        forest: Option<ForestFit>,
-    },
-    Category {
-        input: Input,
-        columns: Vec<CategoryFit>,
-    },
-    Date {
-        input: Input,
-        columns: Vec<DateFit>,
-    },
-    /// Values of one scale: those of a picture or a series.
-    Scaled {
-        input: Input,
-        columns: Vec<String>,
-        moments: Moments,
-    },
-    /// What is learned of a sample at once.
+    /// Numbers.
+    Number { input: Input, columns: Vec<NumberFit>, donors: Option<Donors>, forest: Option<IsolationFit> },
+    /// Categories.
+    Category { input: Input, columns: Vec<CategoryFit> },
+    /// Dates.
+    Date { input: Input, columns: Vec<DateFit> },
+    /// Values that share one scale: an image or a series.
+    Scaled { input: Input, columns: Vec<String>, moments: Moments },
+    /// Input that was fitted to a sample.
     Done(FittedInput),
 }
 
 impl InputFit {
-    /// Begins. Texts and windows are learned of `sample`; of numbers all values are kept if `exact`.
-    pub fn new(resolved: &Resolved, sample: &Frame, exact: bool) -> Result<Self, Error> {
+    /// Starts a fit. Texts and windowed series are fitted to `sample`. If `exact`, all values of numbers are stored.
+    pub fn new(resolved: &ResolvedInput, sample: &Frame, exact: bool) -> Result<Self, Error> {
         let (input, columns) = (resolved.input.clone(), &resolved.columns);
         Ok(match input.kind {
             Kind::Number => {
                 let knn = matches!(&input.fill, Some(Fill::Name(name)) if name == "knn");
                 let donors = knn.then(|| Donors::new(columns));
                 let columns = columns.iter().map(|column| NumberFit::new(column, exact)).collect();
-                let isolated = input.outliers.filter(|outliers| outliers.by == OutlierRule::Isolation);
-                let forest = isolated.map(|_| ForestFit::default());
+                let isolation = input.outliers.filter(|outliers| outliers.by == OutlierRule::Isolation);
+                let forest = isolation.map(|_| IsolationFit::default());
                 Self::Number { input, columns, donors, forest }
             }
             Kind::Category => {
@@ -65,11 +55,8 @@ impl InputFit {
                 let scale = input.scale.unwrap_or(Scaling::Standard);
                 let columns = columns.iter().map(|column| FittedSeries::fit(column, scale, sample));
                 let columns = columns.collect::<Result<_, _>>()?;
-                Self::Done(FittedInput::Window {
-                    name: input.name,
-                    columns,
-                    window: input.window.unwrap_or(1),
-                })
+                let window = input.window.unwrap_or(1);
+                Self::Done(FittedInput::Window { name: input.name, columns, window })
             }
             Kind::Image | Kind::Series => {
                 Self::Scaled { input, columns: columns.clone(), moments: Moments::default() }
@@ -78,37 +65,43 @@ impl InputFit {
         })
     }
 
-    /// Whether it needs to know the target.
-    pub fn wants_outcomes(&self) -> bool {
+    /// `true` if the fit needs the outcomes of the rows.
+    pub fn needs_outcomes(&self) -> bool {
         matches!(self, Self::Category { input, .. } if input.encode == Some(Encoding::Target))
     }
 
-    /// Learns of training rows.
-    pub fn see(&mut self, frame: &Frame, outcomes: Option<&[(f64, usize)]>) -> Result<(), Error> {
+    /// Adds training rows.
+    ///
+    /// # Errors
+    /// [`Error::Column`] for a missing column, [`Error::Value`] for a value that does not fit its kind.
+    pub fn observe(&mut self, frame: &Frame, outcomes: Option<&[Outcome]>) -> Result<(), Error> {
         match self {
             Self::Number { columns, donors, forest, .. } => {
-                columns.iter_mut().try_for_each(|column| column.see(frame))?;
+                columns.iter_mut().try_for_each(|column| column.observe(frame))?;
                 let names: Vec<&str> = columns.iter().map(NumberFit::column).collect();
-                forest.iter_mut().try_for_each(|forest| forest.see(&names, frame))?;
-                donors.iter_mut().try_for_each(|donors| donors.see(frame))
+                forest.iter_mut().try_for_each(|forest| forest.observe(&names, frame))?;
+                donors.iter_mut().try_for_each(|donors| donors.observe(frame))
             }
             Self::Category { columns, .. } => {
-                columns.iter_mut().try_for_each(|column| column.see(frame, outcomes))
+                columns.iter_mut().try_for_each(|column| column.observe(frame, outcomes))
             }
-            Self::Date { columns, .. } => columns.iter_mut().try_for_each(|column| column.see(frame)),
-            Self::Scaled { input, columns, moments } => scaled(input, columns, frame, moments),
+            Self::Date { columns, .. } => columns.iter_mut().try_for_each(|column| column.observe(frame)),
+            Self::Scaled { input, columns, moments } => observe_scaled(input, columns, frame, moments),
             Self::Done(_) => Ok(()),
         }
     }
 
-    /// The transform.
+    /// Computes the transform.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a category without any value.
     pub fn finish(self) -> Result<FittedInput, Error> {
         Ok(match self {
             Self::Number { input, columns, donors, forest } => {
                 let columns: Vec<FittedNumber> =
                     columns.into_iter().map(|column| column.finish(&input)).collect();
                 let fills: Vec<f64> = columns.iter().map(|column| column.fill).collect();
-                let isolation = forest.zip(input.outliers).map(|(forest, outliers)| Isolation {
+                let isolation = forest.zip(input.outliers).map(|(forest, outliers)| IsolationOutliers {
                     forest: forest.finish(&fills, outliers.limit),
                     action: outliers.action,
                 });
@@ -118,49 +111,52 @@ impl InputFit {
                 let columns = columns.into_iter().map(CategoryFit::finish).collect::<Result<_, _>>()?;
                 FittedInput::Category { name: input.name, columns }
             }
-            Self::Date { input, columns } => FittedInput::Date {
-                name: input.name,
-                columns: columns.into_iter().map(DateFit::finish).collect(),
-            },
-            Self::Scaled { input, columns, moments } => {
-                let name = input.name.clone();
-                if input.kind == Kind::Image {
-                    let shape = input.shape.unwrap_or([1, 1, columns.len()]);
-                    let (shift, factor) = moments.scaling(input.scale.unwrap_or(Scaling::MinMax));
-                    FittedInput::Image { name, columns, shape, shift, factor }
-                } else {
-                    let shape = input.steps.unwrap_or([columns.len(), 1]);
-                    let (shift, factor) = moments.scaling(input.scale.unwrap_or(Scaling::Standard));
-                    FittedInput::Series { name, columns, shape, shift, factor }
-                }
+            Self::Date { input, columns } => {
+                let columns = columns.into_iter().map(DateFit::finish).collect();
+                FittedInput::Date { name: input.name, columns }
             }
+            Self::Scaled { input, columns, moments } => finish_scaled(input, columns, &moments),
             Self::Done(fitted) => fitted,
         })
     }
 }
 
-/// Moments of all values of a picture or a series together.
-fn scaled(input: &Input, columns: &[String], frame: &Frame, moments: &mut Moments) -> Result<(), Error> {
-    let size =
-        input.shape.map(|shape| shape.iter().product()).or(input.steps.map(|steps| steps.iter().product()));
-    let of_files = columns.len() == 1 && size.is_some_and(|size: usize| size > 1);
+/// Adds all values of an image or a series to the moments.
+fn observe_scaled(
+    input: &Input,
+    columns: &[String],
+    frame: &Frame,
+    moments: &mut Moments,
+) -> Result<(), Error> {
+    let steps: Option<usize> = input.steps.map(|steps| steps.iter().product());
+    let size = input.shape.map(|shape| shape.iter().product()).or(steps);
+    let reads_files = columns.len() == 1 && size.is_some_and(|size: usize| size > 1);
     for column in columns {
-        let values = frame.require(column, SEND)?;
+        let values = frame.require(column, SEND_TRAINED_COLUMNS)?;
         for row in 0..frame.rows() {
-            if !of_files {
-                moments.add(pixel(column, values, row)?);
+            if !reads_files {
+                moments.add(required(column, values, row)?);
                 continue;
             }
-            let own = match (input.shape, input.steps) {
-                (Some(shape), _) => media::picture(column, values, row, shape)?,
-                (None, steps) => {
-                    media::sound(column, values, row, steps.map_or(1, |steps| steps.iter().product()))?
-                }
+            let decoded = match input.shape {
+                Some(shape) => decode_image(column, values, row, shape)?,
+                None => decode_sound(column, values, row, steps.unwrap_or(1))?,
             };
-            for value in own {
-                moments.add(value);
-            }
+            decoded.into_iter().for_each(|value| moments.add(value));
         }
     }
     Ok(())
+}
+
+fn finish_scaled(input: Input, columns: Vec<String>, moments: &Moments) -> FittedInput {
+    let name = input.name;
+    if input.kind == Kind::Image {
+        let shape = input.shape.unwrap_or([1, 1, columns.len()]);
+        let (shift, factor) = moments.scaling(input.scale.unwrap_or(Scaling::MinMax));
+        FittedInput::Image { name, columns, shape, shift, factor }
+    } else {
+        let shape = input.steps.unwrap_or([columns.len(), 1]);
+        let (shift, factor) = moments.scaling(input.scale.unwrap_or(Scaling::Standard));
+        FittedInput::Series { name, columns, shape, shift, factor }
+    }
 }

@@ -1,4 +1,4 @@
-//! Pictures and sounds as numbers.
+//! Images and sounds in files, as numbers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,58 +9,66 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 use crate::error::Error;
 use crate::frame::Column;
 
-/// Largest side of a picture in pixels.
-const MOST_PIXELS: u32 = 16_384;
+/// Largest side of an image in pixels.
+const MAX_SIDE: u32 = 16_384;
 
-/// The file in a row: bytes, or a text that holds them in base64. Missing ones are refused.
+/// The file in a row: bytes, or text that holds them in base64.
 fn file<'a>(name: &str, column: &'a Column, row: usize) -> Result<std::borrow::Cow<'a, [u8]>, Error> {
     let found = match column {
         Column::Bytes(values) if arrow::array::Array::is_valid(values, row) => {
             return Ok(values.value(row).into());
         }
         Column::Text(_) => match column.text(row) {
-            // A data URL, as browsers make them, has the bytes after the comma.
+            // A data URL has the bytes after the comma.
             Some(text) => match STANDARD.decode(text.rsplit(',').next().unwrap_or_default().trim()) {
                 Ok(bytes) => return Ok(bytes.into()),
-                Err(error) => format!("a text that is no base64 ({error})"),
+                Err(error) => format!("invalid base64 ({error})"),
             },
             None => "nothing".to_owned(),
         },
         Column::Bytes(_) => "nothing".to_owned(),
         Column::Number { .. } => "a number".to_owned(),
     };
-    Err(wrong(name, row, "the bytes of a file, in base64", found))
+    Err(invalid(name, row, "the bytes of a file, in base64", found))
 }
 
-fn wrong(name: &str, row: usize, expected: &str, found: String) -> Error {
-    let remedy = "mend the file, or leave the row out".to_owned();
+fn invalid(name: &str, row: usize, expected: &str, found: String) -> Error {
+    let remedy = "fix the file, or leave the row out".to_owned();
     Error::Value { row: row + 1, column: name.to_owned(), expected: expected.to_owned(), found, remedy }
 }
 
-/// A picture as `[channels, height, width]` numbers of 0 to 255: 1 channel is grey, 3 are red, green and
-/// blue, 4 have alpha. It is resized to that size (Catmull-Rom), whatever its proportions.
-pub(crate) fn picture(name: &str, column: &Column, row: usize, shape: [usize; 3]) -> Result<Vec<f64>, Error> {
+/// Decodes an image to `[channels, height, width]` numbers from 0 to 255: 1 channel is grey, 3 are red, green and
+/// blue, 4 add alpha. The image is resized to this shape (Catmull-Rom) without regard to its proportions.
+///
+/// # Errors
+/// [`Error::Value`] for a missing or invalid file.
+pub(super) fn decode_image(
+    name: &str,
+    column: &Column,
+    row: usize,
+    shape: [usize; 3],
+) -> Result<Vec<f64>, Error> {
     let [channels, height, width] = shape;
     let bytes = file(name, column, row)?;
-    let picture =
-        decoded(&bytes).map_err(|why| wrong(name, row, "a picture (PNG, JPEG, GIF, BMP, WebP)", why))?;
+    let image = decode_pixels(&bytes)
+        .map_err(|why| invalid(name, row, "an image (PNG, JPEG, GIF, BMP, WebP)", why))?;
     let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
     let (w, h) = (side(width), side(height));
-    let picture = if (picture.width(), picture.height()) == (w, h) {
-        picture
+    let image = if (image.width(), image.height()) == (w, h) {
+        image
     } else {
-        picture.resize_exact(w, h, FilterType::CatmullRom)
+        image.resize_exact(w, h, FilterType::CatmullRom)
     };
     let pixels = match channels {
-        1 => picture.into_luma8().into_raw(),
-        3 => picture.into_rgb8().into_raw(),
-        4 => picture.into_rgba8().into_raw(),
+        1 => image.into_luma8().into_raw(),
+        3 => image.into_rgb8().into_raw(),
+        4 => image.into_rgba8().into_raw(),
         _ => {
-            return Err(wrong(
+            return Err(invalid(
                 name,
                 row,
-                "a picture of 1, 3 or 4 channels",
-                format!("a shape with {channels}"),
+                "an image with 1, 3 or 4 channels",
+                format!("a shape with {channels} channels"),
             ));
         }
     };
@@ -74,48 +82,52 @@ pub(crate) fn picture(name: &str, column: &Column, row: usize, shape: [usize; 3]
     Ok(values)
 }
 
-fn decoded(bytes: &[u8]) -> Result<DynamicImage, String> {
+fn decode_pixels(bytes: &[u8]) -> Result<DynamicImage, String> {
     let mut reader = ImageReader::new(std::io::Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| error.to_string())?;
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MOST_PIXELS);
-    limits.max_image_height = Some(MOST_PIXELS);
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| error.to_string())?;
-    // A camera that was held upright says so in EXIF instead of turning the pixels.
-    let turned = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
-    picture.apply_orientation(turned);
-    Ok(picture)
+    // Cameras store their orientation in EXIF instead of rotating the pixels.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
+    image.apply_orientation(orientation);
+    Ok(image)
 }
 
-/// The first `steps` samples of a WAV file, -1 to 1, its channels' mean; silence after its end.
-pub(crate) fn sound(name: &str, column: &Column, row: usize, steps: usize) -> Result<Vec<f64>, Error> {
+/// Decodes the first `steps` samples of a WAV file as numbers from -1 to 1: the mean of its channels, and silence
+/// after its end.
+///
+/// # Errors
+/// [`Error::Value`] for a missing or invalid file.
+pub(super) fn decode_sound(name: &str, column: &Column, row: usize, steps: usize) -> Result<Vec<f64>, Error> {
     let bytes = file(name, column, row)?;
-    let said = |error: hound::Error| wrong(name, row, "a WAV file", error.to_string());
-    let mut reader = hound::WavReader::new(bytes.as_ref()).map_err(said)?;
-    let about = reader.spec();
-    let channels = usize::from(about.channels.max(1));
+    let invalid_wav = |error: hound::Error| invalid(name, row, "a WAV file", error.to_string());
+    let mut reader = hound::WavReader::new(bytes.as_ref()).map_err(invalid_wav)?;
+    let spec = reader.spec();
+    let channels = usize::from(spec.channels.max(1));
     let wanted = steps * channels;
-    let samples: Vec<f64> = match about.sample_format {
+    let samples: Vec<f64> = match spec.sample_format {
         hound::SampleFormat::Float => reader
             .samples::<f32>()
             .take(wanted)
             .map(|s| s.map(f64::from))
             .collect::<Result<_, _>>()
-            .map_err(said)?,
+            .map_err(invalid_wav)?,
         hound::SampleFormat::Int => {
-            let most = 2.0_f64.powi(i32::from(about.bits_per_sample) - 1);
+            let most = 2.0_f64.powi(i32::from(spec.bits_per_sample) - 1);
             let scaled = reader.samples::<i32>().take(wanted).map(|s| s.map(|s| f64::from(s) / most));
-            scaled.collect::<Result<_, _>>().map_err(said)?
+            scaled.collect::<Result<_, _>>().map_err(invalid_wav)?
         }
     };
     let mut values: Vec<f64> =
         samples.chunks(channels).map(|frame| frame.iter().sum::<f64>() / channels as f64).collect();
     values.resize(steps, 0.0);
     if values.iter().any(|value| !value.is_finite()) {
-        return Err(wrong(name, row, "finite samples", "a sample that is not".to_owned()));
+        return Err(invalid(name, row, "finite samples", "an infinite or NaN sample".to_owned()));
     }
     Ok(values)
 }
@@ -128,8 +140,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_stands_as_its_camera_was_held() {
-        // Eight rows of sixteen pixels, dark on the left; EXIF says: turn it by 90 degrees to the right.
+    fn an_image_is_rotated_by_its_exif_orientation() {
+        // 8 rows of 16 pixels, dark on the left; EXIF asks for a rotation by 90 degrees to the right.
         let pixels: Vec<u8> = (0..128).map(|place| if place % 16 < 8 { 0 } else { 255 }).collect();
         let upright = *b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
         let encoded = |exif: Option<&[u8]>| {
@@ -140,7 +152,7 @@ mod tests {
             }
             encoder.write_image(&pixels, 16, 8, ExtendedColorType::L8).unwrap();
             let column = Column::texts([Some(STANDARD.encode(bytes))]);
-            picture("photo", &column, 0, [1, 8, 8]).unwrap()
+            decode_image("photo", &column, 0, [1, 8, 8]).unwrap()
         };
         let (plain, turned) = (encoded(None), encoded(Some(&upright)));
         assert!(plain[0] < 50.0 && plain[7] > 200.0 && plain[56] < 50.0, "dark on the left: {plain:?}");

@@ -1,11 +1,13 @@
-//! What goes in comes out, in any order, read ahead or not.
+//! Stored examples come back unchanged, in any order, read ahead or not.
 
 use cupola_spec::Block;
 
+use super::cache::MAX_BLOCKS;
 use super::*;
+use crate::examples::Layout;
 
-/// Rows whose every value tells the row.
-fn labelled(rows: std::ops::Range<usize>) -> Labelled {
+/// Examples whose values are functions of the row.
+fn examples(rows: std::ops::Range<usize>) -> ExamplesWithTargets {
     let blocks = vec![Block::Table { numbers: 100, encoded: 0, indices: vec![7, 9] }];
     let mut examples = Examples::zeros(Layout { blocks }, rows.len());
     let (mut classes, mut numbers) = (Vec::new(), Vec::new());
@@ -16,16 +18,16 @@ fn labelled(rows: std::ops::Range<usize>) -> Labelled {
         classes.push(index);
         numbers.push(-(row as f32));
     }
-    Labelled::of(examples, vec![Targets::Class(classes), Targets::Number(numbers)])
+    ExamplesWithTargets::new(examples, vec![Targets::Class(classes), Targets::Number(numbers)])
 }
 
-fn store(rows: usize) -> Store {
+fn store(rows: usize) -> ExampleStore {
     let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::new(&folder.path().join("made")).unwrap();
+    let mut writer = ExampleWriter::new(&folder.path().join("made")).unwrap();
     for start in (0..rows).step_by(1000) {
-        writer.push(&labelled(start..rows.min(start + 1000))).unwrap();
+        writer.push(&examples(start..rows.min(start + 1000))).unwrap();
     }
-    writer.finish(labelled(0..0).examples.layout).unwrap()
+    writer.finish(examples(0..0).examples.layout).unwrap()
 }
 
 #[test]
@@ -53,17 +55,17 @@ fn blocks_that_are_expected_are_read_ahead_but_not_all_of_them() {
     let rows = 300_000;
     let store = store(rows);
     let blocks: Vec<usize> = (0..rows.div_ceil(store.block())).rev().collect();
-    assert!(blocks.len() > HELD, "{} blocks", blocks.len());
+    assert!(blocks.len() > MAX_BLOCKS, "{} blocks", blocks.len());
     store.expect(&blocks);
     let started = std::time::Instant::now();
-    while store.inner.state().waiting.len() < HELD / 2 {
-        assert!(started.elapsed().as_secs() < 20, "nothing is read ahead");
+    while store.shared.cache().unused.len() < MAX_BLOCKS / 2 {
+        assert!(started.elapsed().as_secs() < 20, "no block is read ahead");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    assert!(store.inner.state().waiting.contains(&blocks[0]));
+    assert!(store.shared.cache().unused.contains(&blocks[0]));
     for block in blocks {
         let row = block * store.block();
         assert_eq!(store.gather(&[row]).unwrap().examples.dense[0], row as f32);
     }
-    assert!(store.inner.state().held.len() <= HELD);
+    assert!(store.shared.cache().blocks.len() <= MAX_BLOCKS);
 }

@@ -1,60 +1,49 @@
-//! Making such a file.
+//! Writing an example file.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{BLOCK_BYTES, Shape, Store, VALUE, wrong};
+use super::record::{BLOCK_BYTES, RecordShape};
+use super::{About, ExampleStore, store_error};
 use crate::error::Error;
-use crate::examples::{Labelled, Layout, Targets};
+use crate::examples::{ExamplesWithTargets, Layout, Targets};
 
-/// Writes examples one batch after the other.
+/// Writer of an unnamed example file, batch by batch.
 #[derive(Debug)]
-pub struct Writer {
+pub struct ExampleWriter {
     file: BufWriter<File>,
     folder: PathBuf,
-    shape: Option<Shape>,
+    shape: Option<RecordShape>,
     rows: usize,
     counts: Vec<Vec<usize>>,
 }
 
-impl Writer {
-    /// A file in `folder`, which is made where it is not there.
+impl ExampleWriter {
+    /// Creates a file in `folder`, and the folder if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::Store`] if the file cannot be created.
     pub fn new(folder: &Path) -> Result<Self, Error> {
         let file = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
-        let file = file.map_err(|source| wrong(folder, source))?;
+        let file = file.map_err(|source| store_error(folder, source))?;
         let (file, folder) = (BufWriter::with_capacity(4 * BLOCK_BYTES, file), folder.to_owned());
         Ok(Self { file, folder, shape: None, rows: 0, counts: Vec::new() })
     }
 
-    /// Adds examples whose targets are classes and numbers.
+    /// Appends examples whose targets are classes or numbers.
     ///
     /// # Errors
-    /// [`Error::Store`] when the disk is full.
-    pub fn push(&mut self, part: &Labelled) -> Result<(), Error> {
-        let classes: Vec<bool> = part.all_targets().map(|t| matches!(t, Targets::Class(_))).collect();
+    /// [`Error::Store`] if the disk is full.
+    pub fn push(&mut self, part: &ExamplesWithTargets) -> Result<(), Error> {
+        let classes = || part.all_targets().map(|targets| matches!(targets, Targets::Class(_))).collect();
         let layout = || part.examples.layout.clone();
-        let shape = self.shape.get_or_insert_with(|| Shape { layout: layout(), classes });
-        let (d, k) = (shape.layout.dense_width(), shape.layout.index_width());
+        let shape = self.shape.get_or_insert_with(|| RecordShape { layout: layout(), classes: classes() });
         let mut record = Vec::with_capacity(shape.bytes());
         for row in 0..part.examples.rows {
             record.clear();
-            let dense = &part.examples.dense[row * d..(row + 1) * d];
-            record.extend(dense.iter().flat_map(|value| value.to_le_bytes()));
-            let indices = &part.examples.indices[row * k..(row + 1) * k];
-            record.extend(indices.iter().flat_map(|value| value.to_le_bytes()));
-            for targets in part.all_targets() {
-                record.extend_from_slice(&match targets {
-                    Targets::Class(class) => class[row].to_le_bytes(),
-                    Targets::Number(number) => number[row].to_le_bytes(),
-                    // The config allows no other.
-                    _ => [0; VALUE],
-                });
-            }
-            self.file.write_all(&record).map_err(|source| wrong(&self.folder, source))?;
+            shape.write(part, row, &mut record);
+            self.file.write_all(&record).map_err(|source| store_error(&self.folder, source))?;
         }
         self.rows += part.examples.rows;
         self.counts.resize(part.all_targets().count(), Vec::new());
@@ -66,14 +55,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Closes the file. Examples that were never pushed have the layout of `empty`.
+    /// Flushes the file. A file without any pushed batch gets the layout `empty`.
     ///
     /// # Errors
-    /// [`Error::Store`] when the disk is full.
-    pub fn finish(self, empty: Layout) -> Result<Store, Error> {
+    /// [`Error::Store`] if the disk is full.
+    pub fn finish(self, empty: Layout) -> Result<ExampleStore, Error> {
         let Self { file, folder, shape, rows, counts } = self;
-        let file = file.into_inner().map_err(|error| wrong(&folder, error.into_error()))?;
-        let shape = shape.unwrap_or(Shape { layout: empty, classes: Vec::new() });
-        Store::of(file, &folder, shape, rows, counts).map_err(|source| wrong(&folder, source))
+        let file = file.into_inner().map_err(|error| store_error(&folder, error.into_error()))?;
+        let shape = shape.unwrap_or(RecordShape { layout: empty, classes: Vec::new() });
+        let about = About { shape, rows, counts };
+        ExampleStore::new(file, &folder, about).map_err(|source| store_error(&folder, source))
     }
 }

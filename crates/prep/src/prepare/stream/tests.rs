@@ -1,11 +1,10 @@
-//! A stream is prepared as its rows would be in memory, up to what a sample can tell.
+//! A stream is prepared like rows in memory, up to the precision of a sample.
 
 use cupola_spec::parse;
 use indexmap::IndexMap;
 
 use super::*;
-use crate::split::Part;
-use crate::{Column, Examples, Targets};
+use crate::{Column, Examples, SplitExamples, SplitPart, Targets};
 
 fn run() -> Run {
     let text = "name = 'x'\nseed = 4\n[data]\nsource = 'x.csv'\nstream = true\n[split]\nby = 'random'\n\
@@ -29,7 +28,7 @@ fn prepared(rows: usize, size: usize) -> Prepared {
     prepare_stream(&run(), &source, None, folder.path(), None).unwrap()
 }
 
-fn sorted(rows: &Rows) -> Vec<(u32, i32)> {
+fn sorted(rows: &SplitExamples) -> Vec<(u32, i32)> {
     let all = rows.gather(&(0..rows.len()).collect::<Vec<_>>()).unwrap();
     let Targets::Class(classes) = &all.targets else { panic!() };
     let Examples { dense, .. } = &all.examples;
@@ -39,31 +38,31 @@ fn sorted(rows: &Rows) -> Vec<(u32, i32)> {
 }
 
 #[test]
-fn a_small_stream_is_what_it_is_in_memory() {
+fn a_small_stream_equals_preparation_in_memory() {
     let rows = 12_000;
     let streamed = prepared(rows, 1000);
     let memory = crate::prepare(&run(), &frame(0..rows), None, None).unwrap();
-    for part in [Part::Train, Part::Valid, Part::Test] {
+    for part in [SplitPart::Train, SplitPart::Valid, SplitPart::Test] {
         assert_eq!(streamed.rows(part), memory.rows(part));
-        // Their orders differ; the sample is all training rows and one of each class once more.
+        // The orders differ, and the sample holds all training rows and one row of each class again.
         let (a, b) = (sorted(streamed.part(part)), sorted(memory.part(part)));
         for ((x, class), (y, other)) in a.iter().zip(&b) {
             assert_eq!(class, other);
             assert!((f32::from_bits(*x) - f32::from_bits(*y)).abs() < 1e-3);
         }
     }
-    assert_eq!(streamed.part(Part::Train).classes(0).len(), 3, "the rare class is known");
+    assert_eq!(streamed.part(SplitPart::Train).classes(0).len(), 3, "the rare class is known");
 }
 
 #[test]
 fn the_size_of_batches_changes_nothing() {
     let (a, b) = (prepared(9_000, 700), prepared(9_000, 9_000));
     assert_eq!(a.plan, b.plan);
-    assert_eq!(sorted(a.part(Part::Train)), sorted(b.part(Part::Train)));
+    assert_eq!(sorted(a.part(SplitPart::Train)), sorted(b.part(SplitPart::Train)));
 }
 
 #[test]
-fn a_value_that_does_not_fit_is_told_with_its_row() {
+fn an_invalid_value_is_reported_with_its_row() {
     let source = |visit: &mut dyn FnMut(Frame) -> Result<(), Error>| {
         visit(frame(0..5000))?;
         let (x, y) = (Column::numbers(vec![1.0, f64::INFINITY]), Column::texts([Some("a"), None]));

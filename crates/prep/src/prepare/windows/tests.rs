@@ -2,7 +2,7 @@ use cupola_spec::Run;
 use indexmap::IndexMap;
 
 use super::*;
-use crate::{Column, Label, Part, prepare};
+use crate::{Column, PredictedValue, SplitPart, examples_with_targets, prepare};
 
 const CONFIG: &str = r#"
 name = "t"
@@ -41,13 +41,13 @@ fn table(rows: u32, gap: Option<usize>) -> Frame {
     Frame::new(columns.into_iter().collect::<IndexMap<_, _>>())
 }
 
-/// The values of `y` in the window and in the target of each example, in units of the data.
-fn told(plan: &Plan, part: &Labelled) -> Vec<(Vec<i64>, Vec<i64>)> {
+/// Values of `y` in the window and in the target of each example, unscaled.
+fn windows(plan: &Plan, part: &ExamplesWithTargets) -> Vec<(Vec<i64>, Vec<i64>)> {
     let Targets::Vector { values, .. } = &part.targets else { panic!("no vectors") };
     let units = |scaled: &[f32]| -> Vec<i64> {
         match plan.target.decode(scaled, &[]).value {
             #[allow(clippy::cast_possible_truncation)]
-            Label::Numbers(values) => values.iter().map(|v| v.round() as i64).collect(),
+            PredictedValue::Numbers(values) => values.iter().map(|v| v.round() as i64).collect(),
             _ => panic!("no forecast"),
         }
     };
@@ -55,23 +55,23 @@ fn told(plan: &Plan, part: &Labelled) -> Vec<(Vec<i64>, Vec<i64>)> {
     part.examples.dense.chunks(6).zip(values.chunks(2)).map(|(x, y)| (window(x), units(y))).collect()
 }
 
-fn sorted(mut told: Vec<(Vec<i64>, Vec<i64>)>) -> Vec<(Vec<i64>, Vec<i64>)> {
-    told.sort();
-    told
+fn sorted(mut windows: Vec<(Vec<i64>, Vec<i64>)>) -> Vec<(Vec<i64>, Vec<i64>)> {
+    windows.sort();
+    windows
 }
 
 #[test]
-fn what_a_window_answers_for_lies_in_one_part_and_what_it_sees_lies_before() {
+fn targets_of_a_window_lie_in_one_split_and_its_inputs_before_them() {
     // 20 rows: 10 for train, 4 for valid, 6 for test.
     let made = prepare(&run(), &table(20, None), None, None).unwrap();
-    let of = |part| sorted(told(&made.plan, &made.part(part).memory().unwrap()));
+    let of = |part| sorted(windows(&made.plan, &made.part(part).memory().unwrap()));
     let expected = |ends: std::ops::RangeInclusive<i64>| -> Vec<_> {
         ends.map(|end| (vec![end - 2, end - 1, end], vec![end + 1, end + 2])).collect()
     };
-    assert_eq!(of(Part::Train), expected(2..=7));
-    assert_eq!(of(Part::Valid), expected(9..=11));
-    assert_eq!(of(Part::Test), expected(13..=17));
-    // Scaled by train alone: its mean is 4.5.
+    assert_eq!(of(SplitPart::Train), expected(2..=7));
+    assert_eq!(of(SplitPart::Valid), expected(9..=11));
+    assert_eq!(of(SplitPart::Test), expected(13..=17));
+    // The scaling is fitted to train, whose mean is 4.5.
     let FittedTarget::Forecast { shift, channel, naive, .. } = made.plan.target else { panic!() };
     assert!((shift - 4.5).abs() < 1e-12 && channel == Some(1) && naive == Some(1.0));
 }
@@ -79,18 +79,18 @@ fn what_a_window_answers_for_lies_in_one_part_and_what_it_sees_lies_before() {
 #[test]
 fn a_gap_is_filled_in_windows_and_never_learned_as_a_target() {
     let made = prepare(&run(), &table(20, Some(5)), None, None).unwrap();
-    let train = sorted(told(&made.plan, &made.part(Part::Train).memory().unwrap()));
+    let train = sorted(windows(&made.plan, &made.part(SplitPart::Train).memory().unwrap()));
     assert!(train.iter().all(|(_, ahead)| !ahead.contains(&5)), "{train:?}");
     assert!(train.contains(&(vec![4, 4, 6], vec![7, 8])), "{train:?}");
 }
 
 #[test]
-fn rows_without_a_future_make_windows_and_a_short_table_says_what_it_needs() {
+fn rows_without_a_future_have_windows_and_short_tables_are_rejected() {
     let made = prepare(&run(), &table(20, None), None, None).unwrap();
     assert_eq!(made.plan.apply(&table(5, None)).unwrap().rows, 3);
-    assert_eq!(label(&made.plan, &table(5, None)).unwrap().examples.rows, 1);
+    assert_eq!(examples_with_targets(&made.plan, &table(5, None)).unwrap().examples.rows, 1);
     let short = made.plan.apply(&table(2, None)).unwrap_err().to_string();
-    assert!(short.ends_with("2 rows, but a window has 3; send that many, the latest one last"), "{short}");
-    let blind = label(&made.plan, &table(4, None)).unwrap_err().to_string();
-    assert!(blind.ends_with("give at least 5"), "{blind}");
+    assert!(short.ends_with("a window requires 3 rows, found 2; send the latest rows, in order"), "{short}");
+    let blind = examples_with_targets(&made.plan, &table(4, None)).unwrap_err().to_string();
+    assert!(blind.ends_with("requires 5 rows, found 4; add rows"), "{blind}");
 }

@@ -1,28 +1,24 @@
-//! From logits to a typed answer.
+//! Decoding of logits to predictions.
 
-use super::{FittedTarget, Label, Prediction};
+use super::{FittedTarget, PredictedValue, Prediction};
 
 impl FittedTarget {
-    /// The answer that one row's logits (`width` values) stand for; `own` are the real numbers of the
-    /// row's example.
-    pub fn decode(&self, logits: &[f32], own: &[f32]) -> Prediction {
-        let number = |value| Prediction { value: Label::Number(value), probabilities: None };
+    /// Decodes the logits of one row, `width` values. `dense` are the real values of its example, which a
+    /// reconstruction is compared with.
+    pub fn decode(&self, logits: &[f32], dense: &[f32]) -> Prediction {
+        let number = |value| Prediction::new(PredictedValue::Number(value));
+        let numbers = |values: Vec<f64>| Prediction::new(PredictedValue::Numbers(values));
         match self {
             Self::NextToken { .. } => {
                 let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-                let best = best.map_or(0, |(index, _)| index);
-                number(best as f64)
+                number(best.map_or(0, |(index, _)| index) as f64)
             }
             Self::Number { shift, factor, .. } => number(f64::from(logits[0]) / factor + shift),
             Self::Forecast { shift, factor, .. } => {
-                let ahead = logits.iter().map(|x| f64::from(*x) / factor + shift).collect();
-                Prediction { value: Label::Numbers(ahead), probabilities: None }
+                numbers(logits.iter().map(|x| f64::from(*x) / factor + shift).collect())
             }
-            Self::Embedding { .. } => {
-                let vector = logits.iter().map(|x| f64::from(*x)).collect();
-                Prediction { value: Label::Numbers(vector), probabilities: None }
-            }
-            Self::Reconstruct { .. } => number(distance(logits, own)),
+            Self::Embedding { .. } => numbers(logits.iter().map(|x| f64::from(*x)).collect()),
+            Self::Reconstruct { .. } => number(mean_squared_difference(logits, dense)),
             Self::Category { classes, numeric, .. } => {
                 let probabilities = self.probabilities(logits);
                 let best = probabilities
@@ -31,8 +27,8 @@ impl FittedTarget {
                     .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)))
                     .map_or(0, |(index, _)| index);
                 let value = match classes[best].parse() {
-                    Ok(number) if *numeric => Label::Number(number),
-                    _ => Label::Text(classes[best].clone()),
+                    Ok(number) if *numeric => PredictedValue::Number(number),
+                    _ => PredictedValue::Text(classes[best].clone()),
                 };
                 let named = classes.iter().cloned().zip(probabilities).collect();
                 Prediction { value, probabilities: Some(named) }
@@ -40,7 +36,7 @@ impl FittedTarget {
         }
     }
 
-    /// Probability of each class; softmax, or a sigmoid for two classes. Empty for a number.
+    /// Probability of each class: a sigmoid for two classes, else a softmax. Empty if the target is not a class.
     pub fn probabilities(&self, logits: &[f32]) -> Vec<f32> {
         match self {
             Self::Category { classes, .. } if classes.len() == 2 => {
@@ -48,8 +44,8 @@ impl FittedTarget {
                 vec![1.0 - p, p]
             }
             Self::Category { .. } => {
-                let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let exps: Vec<f32> = logits.iter().map(|x| (x - most).exp()).collect();
+                let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let exps: Vec<f32> = logits.iter().map(|x| (x - largest).exp()).collect();
                 let sum: f32 = exps.iter().sum();
                 exps.into_iter().map(|e| e / sum).collect()
             }
@@ -58,9 +54,9 @@ impl FittedTarget {
     }
 }
 
-/// Mean squared difference of two lists.
+/// Mean squared difference of two lists of the same length.
 #[allow(clippy::cast_precision_loss)]
-pub fn distance(a: &[f32], b: &[f32]) -> f64 {
+pub fn mean_squared_difference(a: &[f32], b: &[f32]) -> f64 {
     let sum: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
     sum / a.len().max(1) as f64
 }

@@ -1,67 +1,73 @@
-//! What each token of a vocabulary adds to a text.
+//! Bytes that each token of a vocabulary adds to a text.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::text::FittedTokenizer;
+use super::FittedTokenizer;
+use crate::error::Error;
 
-/// How a tokenizer writes bytes as tokens.
-enum Spelling {
-    /// Each byte as a character of its own (Radford et al. 2019, section 2.2).
+/// Character for a space in SentencePiece vocabularies.
+const SENTENCE_PIECE_SPACE: char = '\u{2581}';
+
+/// Representation of bytes in tokens.
+enum TokenSpelling {
+    /// One character per byte (Radford et al. 2019, section 2.2).
     Bytes(HashMap<char, u8>),
-    /// A text, with a character for spaces, and `<0x0A>` for a byte that is no text (Kudo and Richardson 2018).
+    /// Text in which this character means a space, and `<0x0A>` a byte (Kudo and Richardson 2018).
     Pieces(char),
-    /// As it is.
+    /// Text as it is.
     Plain,
 }
 
 impl FittedTokenizer {
-    /// The bytes that each token adds to a text, by its index; `None` for padding and for special tokens.
+    /// Bytes that each token adds to a text, by index; `None` for padding and special tokens.
     ///
     /// # Errors
-    /// Of a tokenizer whose tokens do not say where words are apart.
-    pub fn token_bytes(&self) -> Result<Vec<Option<Vec<u8>>>, String> {
-        let spelling = Spelling::of(&Value::from(self.clone())["decoder"])?;
-        let own = self.own();
-        let added = own.get_added_tokens_decoder();
+    /// [`Error::Tokenizer`] for a tokenizer whose tokens do not determine the spaces between words.
+    pub fn token_bytes(&self) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        let decoder = serde_json::to_value(self.tokenizer.get_decoder()).unwrap_or_default();
+        let spelling = TokenSpelling::from_decoder(&decoder)?;
+        let added = self.tokenizer.get_added_tokens_decoder();
         let mut bytes = vec![None; self.vocabulary()];
-        for (token, id) in own.get_vocab(true) {
+        for (token, id) in self.tokenizer.get_vocab(true) {
             let found = match added.get(&id) {
                 Some(added) => (!added.special).then(|| added.content.clone().into_bytes()),
                 None => spelling.bytes(&token),
             };
-            if let Some(place) = bytes.get_mut(id as usize + 1) {
-                *place = found;
+            if let Some(entry) = bytes.get_mut(id as usize + 1) {
+                *entry = found;
             }
         }
         Ok(bytes)
     }
 }
 
-impl Spelling {
-    fn of(decoder: &Value) -> Result<Self, String> {
-        let one = std::slice::from_ref(decoder);
-        let steps = decoder["decoders"].as_array().map_or(one, Vec::as_slice);
+impl TokenSpelling {
+    /// Reads the spelling from the JSON of a decoder.
+    fn from_decoder(decoder: &Value) -> Result<Self, Error> {
+        let single = std::slice::from_ref(decoder);
+        let steps = decoder["decoders"].as_array().map_or(single, Vec::as_slice);
         for step in steps {
             match step["type"].as_str().unwrap_or_default() {
-                "ByteLevel" => return Ok(Self::Bytes(characters())),
-                "Metaspace" => return Ok(Self::Pieces(first(&step["replacement"]))),
+                "ByteLevel" => return Ok(Self::Bytes(byte_characters())),
+                "Metaspace" => return Ok(Self::Pieces(space_character(&step["replacement"]))),
                 "Replace" if step["content"] == " " => {
-                    return Ok(Self::Pieces(first(&step["pattern"]["String"])));
+                    return Ok(Self::Pieces(space_character(&step["pattern"]["String"])));
                 }
                 "Fuse" if steps.len() == 1 => return Ok(Self::Plain),
                 _ => {}
             }
         }
-        Err("its tokens are words, which do not say where spaces are".to_owned())
+        let why = "tokens are words, which do not determine the spaces between them; use `bpe` or `char`";
+        Err(Error::Tokenizer { why: why.to_owned() })
     }
 
-    /// What a token stands for; `None` where it is spelled in no such way.
+    /// Bytes of a token; `None` if it is not spelled this way.
     fn bytes(&self, token: &str) -> Option<Vec<u8>> {
         match self {
             Self::Bytes(characters) => token.chars().map(|c| characters.get(&c).copied()).collect(),
-            Self::Pieces(space) => Some(match byte(token) {
+            Self::Pieces(space) => Some(match byte_token(token) {
                 Some(byte) => vec![byte],
                 None => token.replace(*space, " ").into_bytes(),
             }),
@@ -70,21 +76,21 @@ impl Spelling {
     }
 }
 
-fn first(text: &Value) -> char {
-    text.as_str().and_then(|text| text.chars().next()).unwrap_or('\u{2581}')
+fn space_character(text: &Value) -> char {
+    text.as_str().and_then(|text| text.chars().next()).unwrap_or(SENTENCE_PIECE_SPACE)
 }
 
-/// The byte of `<0x0A>`.
-fn byte(token: &str) -> Option<u8> {
+/// The byte of a token such as `<0x0A>`.
+fn byte_token(token: &str) -> Option<u8> {
     let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
     if digits.len() == 2 { u8::from_str_radix(digits, 16).ok() } else { None }
 }
 
-/// The characters that stand for bytes: themselves where they can be seen, the next ones from U+0100 on elsewhere.
-fn characters() -> HashMap<char, u8> {
-    let seen = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
-    let own = (0..=u8::MAX).filter(seen).map(|byte| (char::from(byte), byte));
-    let others = ('\u{100}'..).zip((0..=u8::MAX).filter(|byte| !seen(byte)));
+/// Characters of GPT-2 for bytes: printable bytes stand for themselves, the others are U+0100 and following.
+fn byte_characters() -> HashMap<char, u8> {
+    let printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    let own = (0..=u8::MAX).filter(printable).map(|byte| (char::from(byte), byte));
+    let others = ('\u{100}'..).zip((0..=u8::MAX).filter(|byte| !printable(byte)));
     own.chain(others).collect()
 }
 
