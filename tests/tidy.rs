@@ -6,6 +6,7 @@ use cupola_testkit::root;
 /// What each crate never imports; ARCHITECTURE.md has the same list with the reasons.
 const NEVER: &[(&str, &[&str])] = &[
     ("spec", &["burn", "candle-core", "datafusion", "tokio", "clap", "axum", "sqlx", "cupola-"]),
+    ("kernels", &["burn", "candle-core", "axum", "clap", "cupola-"]),
     ("data", &["burn", "candle-core", "axum", "clap"]),
     ("prep", &["burn", "candle-core", "datafusion", "axum", "clap", "tokio"]),
     ("nn", &["clap", "datafusion", "axum", "arrow", "cupola-data", "cupola-prep", "cupola-registry"]),
@@ -15,12 +16,39 @@ const NEVER: &[(&str, &[&str])] = &[
     ),
     (
         "train",
-        &["axum", "candle-core", "clap", "datafusion", "cupola-data", "cupola-serve", "cupola-runtime"],
+        &[
+            "axum",
+            "candle-core",
+            "clap",
+            "datafusion",
+            "cupola-data",
+            "cupola-serving",
+            "cupola-http",
+            "cupola-runtime",
+        ],
     ),
     ("eval", &["burn", "candle-core", "axum", "clap", "cupola-"]),
     ("registry", &["burn", "candle-core", "axum", "clap", "cupola-nn", "cupola-train"]),
+    ("import", &["axum", "clap", "cupola-train", "datafusion"]),
     ("runtime", &["axum", "datafusion", "clap", "cupola-train", "cupola-data"]),
-    ("serve", &["burn", "candle-core", "clap", "datafusion", "cupola-train", "cupola-data", "cupola-nn"]),
+    (
+        "serving",
+        &[
+            "burn",
+            "candle-core",
+            "clap",
+            "datafusion",
+            "axum",
+            "hyper",
+            "tonic",
+            "cupola-train",
+            "cupola-data",
+            "cupola-datasets",
+            "cupola-sources",
+            "cupola-nn",
+        ],
+    ),
+    ("http", &["burn", "candle-core", "clap", "datafusion", "cupola-train", "cupola-nn", "cupola-trees"]),
     ("cli", &["burn", "candle-core", "datafusion", "axum", "sqlx"]),
 ];
 

@@ -6,7 +6,7 @@ mod fit;
 mod pretrained;
 mod signature;
 
-use cupola_spec::{Block, Target};
+use cupola_spec::{Block, Target, TargetList};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -34,11 +34,9 @@ pub struct Plan {
     pub derive: Derivation,
     /// Inputs in the order of their values in an example.
     pub inputs: Vec<FittedInput>,
-    /// First target.
-    pub target: FittedTarget,
-    /// Further targets, classes and numbers, whose logits follow those of `target`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub further: Vec<FittedTarget>,
+    /// Targets in the order of their logits.
+    #[serde(flatten)]
+    pub targets: TargetList<FittedTarget>,
 }
 
 impl Plan {
@@ -51,32 +49,26 @@ impl Plan {
     /// # Errors
     /// [`Error::Value`] or [`Error::Input`] for values that do not fit their kind, [`Error::Target`] for a target that
     /// cannot be learned.
-    pub fn fit<'a>(
+    pub fn fit(
         inputs: &[ResolvedInput],
-        target: &Target,
-        further: impl IntoIterator<Item = &'a Target>,
+        targets: &TargetList<Target>,
         all: &[&Frame],
         train: &Frame,
     ) -> Result<Self, Error> {
-        let mut fit = PlanFit::new(inputs, target, train, true)?;
+        let mut fit = PlanFit::new(inputs, targets.first(), train, true)?;
         fit.observe(train)?;
-        fit.finish(target, further, all, train)
-    }
-
-    /// All targets, in the order of their logits.
-    pub fn targets(&self) -> impl Iterator<Item = &FittedTarget> {
-        std::iter::once(&self.target).chain(&self.further)
+        fit.finish(targets, all, train)
     }
 
     /// Number of logits of one example.
     pub fn width(&self) -> usize {
-        self.targets().map(FittedTarget::width).sum()
+        self.targets.iter().map(FittedTarget::width).sum()
     }
 
     /// Decodes the logits of one row. `dense` are the real values of its example.
     pub fn decode(&self, logits: &[f32], dense: &[f32]) -> Predictions {
         let mut rest = logits;
-        let each = self.targets().map(|target| {
+        let each = self.targets.iter().map(|target| {
             let (logits, after) = rest.split_at(target.width().min(rest.len()));
             rest = after;
             (target.name().to_owned(), target.decode(logits, dense))
@@ -151,7 +143,7 @@ impl Plan {
                 "a window requires {window} rows, found {}; send the latest rows, in order",
                 frame.rows()
             );
-            return Err(Error::Input { input: self.target.name().to_owned(), why });
+            return Err(Error::Input { input: self.targets.first().name().to_owned(), why });
         }
         let ends: Vec<usize> = (window - 1..frame.rows()).collect();
         let mut out = ExampleBuilder::new(&layout, ends.len());
@@ -192,9 +184,8 @@ impl Plan {
         frame: &Frame,
         training: bool,
     ) -> Result<ExamplesWithTargets, Error> {
-        let further = self.further.iter().map(|target| target.apply(frame)).collect::<Result<_, _>>()?;
-        let (examples, targets) = (self.encode(frame, training)?, self.target.apply(frame)?);
-        Ok(ExamplesWithTargets { examples, targets, further })
+        let targets = self.targets.try_map(|target| target.apply(frame))?;
+        Ok(ExamplesWithTargets { examples: self.encode(frame, training)?, targets })
     }
 
     /// `true` if training rows are encoded by the values of their fold.

@@ -80,11 +80,11 @@ pub fn prepare(
     rows.check_targets(run)?;
     let split = rows.split(run)?;
     let train = rows.frame.take(&split[0]);
-    let mut plan = Plan::fit(&inputs, &run.target, &run.further, &rows.all(), &train)
-        .map_err(|error| error.row_of(&split[0]))?;
+    let mut plan =
+        Plan::fit(&inputs, &run.targets, &rows.all(), &train).map_err(|error| error.row_of(&split[0]))?;
     plan.null_texts.clone_from(&run.data.null);
     plan.derive = derive;
-    let targets: Vec<&Target> = run.targets().collect();
+    let targets: Vec<&Target> = run.targets.iter().collect();
     let mut suspicions = suspicions(&inputs, &targets, &rows.frame, split.each_ref().map(Vec::as_slice));
     if rows.duplicates > 0 {
         suspicions.push(format!("{} duplicate rows are left out", rows.duplicates));
@@ -117,10 +117,10 @@ impl DerivedRows {
 
     /// Checks that targets have no missing values, where that is required.
     fn check_targets(&self, run: &Run) -> Result<(), Error> {
-        if matches!(run.target.kind, TargetKind::Reconstruct | TargetKind::Forecast) {
+        if matches!(run.targets.first().kind, TargetKind::Reconstruct | TargetKind::Forecast) {
             return Ok(());
         }
-        for column in run.targets().filter_map(Target::column) {
+        for column in run.targets.iter().filter_map(Target::column) {
             self.all().into_iter().try_for_each(|frame| check_no_missing(column, frame))?;
         }
         Ok(())
@@ -139,7 +139,7 @@ impl DerivedRows {
 
     /// Encodes all splits.
     fn encode(&self, plan: &Plan, split: [Vec<usize>; 3], seed: u64) -> Result<[SplitExamples; 3], Error> {
-        let is_text = matches!(plan.target, FittedTarget::NextToken { .. });
+        let is_text = matches!(plan.targets.first(), FittedTarget::NextToken { .. });
         if !is_text && plan.window().is_none() {
             let layout = plan.compact_layout();
             let splits = self.encode_rows(plan, split)?;
@@ -182,7 +182,7 @@ impl DerivedRows {
 /// The first error of the rows.
 pub fn examples_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
     let frame = &plan.derive.apply(frame)?;
-    if let FittedTarget::NextToken { .. } = plan.target {
+    if let FittedTarget::NextToken { .. } = plan.targets.first() {
         return tokens::encode(plan, frame);
     }
     if plan.window().is_some() {
@@ -203,7 +203,8 @@ fn without_duplicates(frame: Frame) -> (Frame, usize) {
 
 /// Removes the rows that are marked as anomalies from the training rows of a reconstruction.
 fn without_anomalies(run: &Run, frame: &Frame, rows: Vec<usize>) -> Result<Vec<usize>, Error> {
-    let (TargetKind::Reconstruct, Some(column)) = (run.target.kind, run.target.column()) else {
+    let target = run.targets.first();
+    let (TargetKind::Reconstruct, Some(column)) = (target.kind, target.column()) else {
         return Ok(rows);
     };
     let values = frame.require(column, "check `[[targets]]`")?;

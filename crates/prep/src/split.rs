@@ -52,7 +52,7 @@ fn split(run: &Run, frame: &Frame, test_share: f64) -> Result<[Vec<usize>; 3], E
         return split_in_order(frame.rows(), run.split.valid, test_share);
     }
     let keys = frame.row_keys(run.seed);
-    let stratified = run.split.by == SplitBy::Stratified && run.target.kind == TargetKind::Category;
+    let stratified = run.split.by == SplitBy::Stratified && run.targets.first().kind == TargetKind::Category;
     let mut parts = if stratified {
         split_classes(run, frame, &keys, test_share)?
     } else {
@@ -75,7 +75,7 @@ fn split(run: &Run, frame: &Frame, test_share: f64) -> Result<[Vec<usize>; 3], E
 
 /// Takes the shares of test and valid from each class.
 fn split_classes(run: &Run, frame: &Frame, keys: &[u64], test_share: f64) -> Result<[Vec<usize>; 3], Error> {
-    let target = frame.require(run.target.column().unwrap_or_default(), "check `[[targets]]`")?;
+    let target = frame.require(run.targets.first().column().unwrap_or_default(), "check `[[targets]]`")?;
     let mut classes: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
     for row in 0..frame.rows() {
         classes.entry(target.text(row).map(Cow::into_owned)).or_default().push(row);

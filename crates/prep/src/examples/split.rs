@@ -42,8 +42,8 @@ impl SplitExamples {
     pub fn memory(&self) -> Option<ExamplesWithTargets> {
         match self {
             Self::Memory(layout, part) => {
-                let ExamplesWithTargets { examples, targets, further } = part.clone();
-                Some(ExamplesWithTargets { examples: layout.expand(examples), targets, further })
+                let ExamplesWithTargets { examples, targets } = part.clone();
+                Some(ExamplesWithTargets { examples: layout.expand(examples), targets })
             }
             Self::Stored(..) => None,
         }
@@ -52,7 +52,7 @@ impl SplitExamples {
     /// Values of each target; `None` if the examples are in a file.
     pub fn targets(&self) -> Option<impl Iterator<Item = &Targets>> {
         match self {
-            Self::Memory(_, part) => Some(part.all_targets()),
+            Self::Memory(_, part) => Some(part.targets.iter()),
             Self::Stored(..) => None,
         }
     }
@@ -76,7 +76,7 @@ impl SplitExamples {
     /// Number of examples of each class of the target at `index`; empty if it is not a class.
     pub fn classes(&self, index: usize) -> Vec<usize> {
         match self {
-            Self::Memory(_, part) => part.all_targets().nth(index).map(Targets::classes).unwrap_or_default(),
+            Self::Memory(_, part) => part.targets.iter().nth(index).map(Targets::classes).unwrap_or_default(),
             Self::Stored(_, store) => store.classes(index),
         }
     }

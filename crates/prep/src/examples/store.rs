@@ -132,7 +132,7 @@ impl ExampleStore {
                 .copy_from_slice(&block.examples.dense[from * dense_width..(from + 1) * dense_width]);
             examples.indices[to * index_width..(to + 1) * index_width]
                 .copy_from_slice(&block.examples.indices[from * index_width..(from + 1) * index_width]);
-            for (targets, own) in targets.iter_mut().zip(block.all_targets()) {
+            for (targets, own) in targets.iter_mut().zip(&block.targets) {
                 match (targets, own) {
                     (Targets::Class(all), Targets::Class(own)) => all[to] = own[from],
                     (Targets::Number(all), Targets::Number(own)) => all[to] = own[from],

@@ -39,7 +39,7 @@ pub fn resolve(
     tokenizer: Option<&FittedTokenizer>,
 ) -> Result<(Vec<ResolvedInput>, Vec<InferredColumn>), Error> {
     // The target of a reconstruction may have no column.
-    let targets: Vec<&str> = run.targets().filter_map(Target::column).collect();
+    let targets: Vec<&str> = run.targets.iter().filter_map(Target::column).collect();
     for target in &targets {
         frame.require(target, "check `[[targets]]`")?;
     }
@@ -61,7 +61,7 @@ pub fn resolve(
             input.encode.get_or_insert(Encoding::Index);
         }
         // Only real values can be reconstructed.
-        if run.target.kind == TargetKind::Reconstruct {
+        if run.targets.first().kind == TargetKind::Reconstruct {
             input.encode = Some(Encoding::OneHot);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::thread::ScopedJoinHandle;
 
-use cupola_spec::{Target, TargetKind};
+use cupola_spec::{Target, TargetKind, TargetList};
 
 use super::Plan;
 use crate::error::Error;
@@ -53,29 +53,22 @@ impl PlanFit {
     }
 
     /// Computes the plan, and fits the targets to `all` and the training rows.
-    pub fn finish<'a>(
-        self,
-        target: &Target,
-        further: impl IntoIterator<Item = &'a Target>,
-        all: &[&Frame],
-        train: &Frame,
-    ) -> Result<Plan, Error> {
+    pub fn finish(self, targets: &TargetList<Target>, all: &[&Frame], train: &Frame) -> Result<Plan, Error> {
         let inputs: Vec<FittedInput> =
             self.inputs.into_iter().map(InputFit::finish).collect::<Result<_, _>>()?;
-        let target = match (target.kind, inputs.as_slice()) {
+        let fit = |target: &Target| match (target.kind, inputs.as_slice()) {
             (TargetKind::NextToken, [FittedInput::Text { column, tokenizer, .. }]) => {
                 let (name, column) = (target.name.clone(), column.clone());
                 let vocabulary = tokenizer.vocabulary();
-                FittedTarget::NextToken { name, column, vocabulary, ends: Vec::new(), chat: None }
+                Ok(FittedTarget::NextToken { name, column, vocabulary, ends: Vec::new(), chat: None })
             }
-            _ => FittedTarget::fit(target, &inputs, all, train)?,
+            _ => FittedTarget::fit(target, &inputs, all, train),
         };
-        let further = further.into_iter().map(|target| FittedTarget::fit(target, &inputs, all, train));
-        let further = further.collect::<Result<_, _>>()?;
+        let targets = targets.try_map(fit)?;
         let (format_version, derive) = (Plan::FORMAT_VERSION, Derivation::default());
-        let mut plan = Plan { format_version, null_texts: Vec::new(), derive, inputs, target, further };
+        let mut plan = Plan { format_version, null_texts: Vec::new(), derive, inputs, targets };
         let dense = plan.layout().dense_width();
-        if let FittedTarget::Reconstruct { width, .. } = &mut plan.target {
+        if let FittedTarget::Reconstruct { width, .. } = plan.targets.first_mut() {
             *width = dense;
         }
         Ok(plan)

@@ -1,5 +1,7 @@
 //! Plans of models that were trained elsewhere.
 
+use cupola_spec::TargetList;
+
 use super::Plan;
 use crate::features::Derivation;
 use crate::target::{ChatTemplate, FittedTarget};
@@ -47,8 +49,7 @@ impl Plan {
             null_texts: Vec::new(),
             derive: Derivation::default(),
             inputs: vec![FittedInput::Text { name, column, length, tokenizer }],
-            target,
-            further: Vec::new(),
+            targets: TargetList::single(target),
         }
     }
 }

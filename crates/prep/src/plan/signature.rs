@@ -71,7 +71,7 @@ impl Signature {
         let columns = plan.inputs.iter().flat_map(InputColumn::of).collect();
         Self {
             inputs: raw_columns(plan, columns),
-            outputs: plan.targets().map(OutputColumn::of).collect(),
+            outputs: plan.targets.iter().map(OutputColumn::of).collect(),
             window: plan.window(),
         }
     }

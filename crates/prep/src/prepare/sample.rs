@@ -24,7 +24,7 @@ pub(super) fn sample<E: From<Error>>(
     splitter: &RowSplitter<'_>,
 ) -> Result<(Derivation, Frame), E> {
     let classes: Vec<&str> =
-        run.targets().filter(|t| t.kind == TargetKind::Category).filter_map(Target::column).collect();
+        run.targets.iter().filter(|t| t.kind == TargetKind::Category).filter_map(Target::column).collect();
     let mut derive: Option<Derivation> = None;
     let mut seen: HashSet<(usize, u64)> = HashSet::new();
     let (mut smallest, mut first_of_class) = (SmallestKeys::default(), Frame::default());

@@ -32,16 +32,16 @@ pub fn prepare_stream<E: From<Error>>(
     let splitter = RowSplitter::new(run, test_share);
     let (derive, sample) = sample(run, source, &splitter)?;
     let (inputs, findings) = resolve(run, &sample, learned.and_then(Plan::tokenizer))?;
-    for column in run.targets().filter_map(Target::column) {
+    for column in run.targets.iter().filter_map(Target::column) {
         check_no_missing(column, &sample)?;
     }
-    let mut fit = PlanFit::new(&inputs, &run.target, &sample, false)?;
+    let mut fit = PlanFit::new(&inputs, run.targets.first(), &sample, false)?;
     each_slice(source, &mut |frame| {
         let frame = derive.apply(frame)?;
         let [train, ..] = splitter.split(&frame)?;
         fit.observe(&frame.take(&train)).map_err(|error| error.row_of(&train))
     })?;
-    let mut plan = fit.finish(&run.target, &run.further, &[&sample], &sample)?;
+    let mut plan = fit.finish(&run.targets, &[&sample], &sample)?;
     plan.null_texts.clone_from(&run.data.null);
     plan.derive = derive;
     let mut writers = SplitWriters::new(folder)?;

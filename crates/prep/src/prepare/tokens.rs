@@ -1,5 +1,7 @@
 //! Examples of a language model: all texts as one stream of tokens, cut into windows.
 
+use cupola_spec::TargetList;
+
 use crate::error::Error;
 use crate::examples::{Examples, ExamplesWithTargets, Targets};
 use crate::frame::{Frame, SEND_TRAINED_COLUMNS};
@@ -14,7 +16,7 @@ use crate::transform::FittedInput;
 pub(super) fn encode(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
     let [FittedInput::Text { name, column, length, tokenizer }] = plan.inputs.as_slice() else {
         let why = "a language model requires one input of kind `text`; this plan has others".to_owned();
-        return Err(Error::Input { input: plan.target.name().to_owned(), why });
+        return Err(Error::Input { input: plan.targets.first().name().to_owned(), why });
     };
     let invalid = |why: String| Error::Input { input: name.clone(), why };
     let values = frame.require(column, SEND_TRAINED_COLUMNS)?;
@@ -37,5 +39,5 @@ pub(super) fn encode(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, 
     examples.indices.copy_from_slice(&stream[..windows * length]);
     let next = if windows == 0 { Vec::new() } else { stream[1..=windows * length].to_vec() };
     let targets = Targets::Tokens { length: *length, next };
-    Ok(ExamplesWithTargets { examples, targets, further: Vec::new() })
+    Ok(ExamplesWithTargets { examples, targets: TargetList::single(targets) })
 }

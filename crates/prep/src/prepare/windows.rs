@@ -14,8 +14,8 @@ use crate::target::FittedTarget;
 /// [`Error::Input`] if there are fewer rows than a window with its targets requires, or the first error of the rows.
 pub(super) fn encode(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
     let all = encode_all(plan, frame)?;
-    let rows = rows_with_targets(&all.targets, all.examples.rows);
-    if let (FittedTarget::Forecast { name, horizon, .. }, []) = (&plan.target, rows.as_slice()) {
+    let rows = rows_with_targets(all.targets.first(), all.examples.rows);
+    if let (FittedTarget::Forecast { name, horizon, .. }, []) = (plan.targets.first(), rows.as_slice()) {
         let window = window_rows(plan);
         let why = format!(
             "a window of {window} rows with {horizon} values after it requires {} rows, found {}; add rows",
@@ -39,10 +39,10 @@ pub(super) fn encode_splits(
     seed: u64,
 ) -> Result<[ExamplesWithTargets; 3], Error> {
     let all = encode_all(plan, frame)?;
-    let rows = rows_with_targets(&all.targets, all.examples.rows);
+    let rows = rows_with_targets(all.targets.first(), all.examples.rows);
     let end = window_rows(plan) - 1;
     // Distance from the index of a window to the rows of its first and last target.
-    let (first, last) = match plan.target {
+    let (first, last) = match *plan.targets.first() {
         FittedTarget::Forecast { horizon, .. } => (end + 1, end + horizon),
         _ => (end, end),
     };
@@ -66,9 +66,8 @@ fn encode_all(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> 
     let examples = plan.apply(frame)?;
     let ends: Vec<usize> = (window_rows(plan) - 1..frame.rows()).collect();
     let ends = frame.take(&ends);
-    let targets = forecast_targets(&plan.target, plan.target.apply(&ends)?);
-    let further = plan.further.iter().map(|target| target.apply(&ends)).collect::<Result<_, _>>()?;
-    Ok(ExamplesWithTargets { examples, targets, further })
+    let encode = |target: &FittedTarget| Ok::<_, Error>(forecast_targets(target, target.apply(&ends)?));
+    Ok(ExamplesWithTargets { examples, targets: plan.targets.try_map(encode)? })
 }
 
 fn window_rows(plan: &Plan) -> usize {

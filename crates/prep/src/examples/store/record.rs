@@ -45,7 +45,7 @@ impl RecordShape {
         out.extend(dense.iter().flat_map(|value| value.to_le_bytes()));
         let indices = &part.examples.indices[row * index_width..(row + 1) * index_width];
         out.extend(indices.iter().flat_map(|value| value.to_le_bytes()));
-        for targets in part.all_targets() {
+        for targets in &part.targets {
             out.extend_from_slice(&match targets {
                 Targets::Class(class) => class[row].to_le_bytes(),
                 Targets::Number(number) => number[row].to_le_bytes(),

@@ -36,7 +36,7 @@ impl ExampleWriter {
     /// # Errors
     /// [`Error::Store`] if the disk is full.
     pub fn push(&mut self, part: &ExamplesWithTargets) -> Result<(), Error> {
-        let classes = || part.all_targets().map(|targets| matches!(targets, Targets::Class(_))).collect();
+        let classes = || part.targets.iter().map(|targets| matches!(targets, Targets::Class(_))).collect();
         let layout = || part.examples.layout.clone();
         let shape = self.shape.get_or_insert_with(|| RecordShape { layout: layout(), classes: classes() });
         let mut record = Vec::with_capacity(shape.bytes());
@@ -46,8 +46,8 @@ impl ExampleWriter {
             self.file.write_all(&record).map_err(|source| store_error(&self.folder, source))?;
         }
         self.rows += part.examples.rows;
-        self.counts.resize(part.all_targets().count(), Vec::new());
-        for (counts, targets) in self.counts.iter_mut().zip(part.all_targets()) {
+        self.counts.resize(part.targets.count(), Vec::new());
+        for (counts, targets) in self.counts.iter_mut().zip(&part.targets) {
             let own = targets.classes();
             counts.resize(counts.len().max(own.len()), 0);
             counts.iter_mut().zip(own).for_each(|(sum, count)| *sum += count);
