@@ -44,7 +44,7 @@ pub enum Error {
         why: String,
     },
     /// A tokenizer is invalid, or rejects a text.
-    #[error("tokenizer: {why}")]
+    #[error("{why}")]
     Tokenizer {
         /// Cause.
         why: String,

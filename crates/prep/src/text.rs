@@ -36,7 +36,9 @@ impl TryFrom<Value> for FittedTokenizer {
     type Error = Error;
 
     fn try_from(value: Value) -> Result<Self, Error> {
-        Ok(Self::new(Tokenizer::from_bytes(value.to_string()).map_err(tokenizer_error)?))
+        let tokenizer = Tokenizer::from_bytes(value.to_string())
+            .map_err(|error| tokenizer_error(format!("invalid tokenizer: {error}")))?;
+        Ok(Self::new(tokenizer))
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use cupola_nn::{Network, Opened, half, merged};
-use cupola_prep::Part;
+use cupola_prep::SplitPart;
 use cupola_registry::{Home, RunFolder, RunRecord, Status};
 use cupola_spec::Run;
 use cupola_train::{Ended, Job, Outcome, Stop, aims, architecture, goal, limited, score, trial_loss};
@@ -78,7 +78,7 @@ fn train_in(
     let layers = architecture.table()?;
     show_layers(ui, &layers);
     let memory = Memory::of(&run, &layers, architecture.parameters()?);
-    if memory.sizes_batch(&mut run, loaded.prepared.rows(Part::Train), device.is_gpu()) {
+    if memory.sizes_batch(&mut run, loaded.prepared.rows(SplitPart::Train), device.is_gpu()) {
         ui.line(format!("batch   {} examples, as the memory allows", run.train.batch_size));
     } else if !device.is_gpu() {
         memory.fits_this_machine()?;
@@ -148,7 +148,7 @@ fn begun(home: &Home, run: &Run, loaded: &Loaded, ranks: &Ranks) -> Result<(RunF
 
 fn train(ui: Ui, job: &Job<'_>, device: &Opened, ranks: &Ranks, stop: &Arc<AtomicBool>) -> Result<Outcome> {
     let train = &job.run.train;
-    let rows = job.prepared.rows(Part::Train);
+    let rows = job.prepared.rows(SplitPart::Train);
     let rows = limited(rows, train.limit_train);
     let mut steps = (rows.div_ceil(train.batch_size) * train.epochs) as u64;
     steps = job.max_steps.map_or(steps, |most| most.min(steps));

@@ -1,7 +1,7 @@
 //! Decoders: text generation, with or without a chat template.
 
 use cupola_nn::StateDict;
-use cupola_prep::{Chat, FittedTokenizer, Plan};
+use cupola_prep::{ChatTemplate, FittedTokenizer, Plan};
 use cupola_spec::Take;
 use serde::Deserialize;
 
@@ -68,7 +68,7 @@ pub struct TextDecoder {
     pub tokenizer: FittedTokenizer,
     /// Indices of the tokens that end a text, padding counted.
     pub end_tokens: Vec<u32>,
-    pub chat: Option<Chat>,
+    pub chat: Option<ChatTemplate>,
 }
 
 impl TextDecoder {
@@ -98,13 +98,13 @@ impl TextDecoder {
         let head = EncoderHead::Embedding(Pooling { take: Take::Mean, normalize: false });
         let options = ConversionOptions { length, vocabulary, head };
         let (architecture, weights) = config.into_model(weights, &options)?;
-        let plan = Plan::language(self.tokenizer, length, self.end_tokens, self.chat);
+        let plan = Plan::language_model(self.tokenizer, length, self.end_tokens, self.chat);
         Ok(ImportedModel { architecture, weights, plan, digest, layers, task })
     }
 }
 
 /// Chat template of the folder, if it has one.
-fn chat(folder: &ModelFolder<'_>) -> Result<Option<Chat>, Error> {
+fn chat(folder: &ModelFolder<'_>) -> Result<Option<ChatTemplate>, Error> {
     let config: TokenizerConfig = folder.optional("tokenizer_config.json")?.unwrap_or_default();
     let content = |token: Option<Token>| match token {
         Some(Token::Plain(content) | Token::Flagged { content }) => content,
@@ -122,5 +122,5 @@ fn chat(folder: &ModelFolder<'_>) -> Result<Option<Chat>, Error> {
     // Newer models have a file for it, which takes precedence.
     let template = folder.text("chat_template.jinja").or(default);
     let (begin, end) = (content(config.bos_token), content(config.eos_token));
-    Ok(template.map(|template| Chat { template, begin, end }))
+    Ok(template.map(|template| ChatTemplate { template, begin, end }))
 }
