@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Routes<ServerState> {
 /// One text or a list of texts.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum OneOrMany {
+enum TextOrList {
     One(String),
     Many(Vec<String>),
 }

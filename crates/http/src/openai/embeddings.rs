@@ -19,7 +19,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{OneOrMany, parse};
+use super::{TextOrList, parse};
 use crate::error::ApiError;
 use crate::request::{Headers, name_and_version, request_id, timeout, with_request_id};
 use crate::state::RequestLimits;
@@ -27,7 +27,7 @@ use crate::state::RequestLimits;
 #[derive(Deserialize)]
 struct EmbeddingsBody {
     model: String,
-    input: OneOrMany,
+    input: TextOrList,
     #[serde(default)]
     encoding_format: Option<String>,
     #[serde(default)]
@@ -48,7 +48,7 @@ pub(super) async fn embeddings(
         let (name, version) = name_and_version(&body.model)?;
         caller.require(Scope::Predict, name)?;
         let texts = texts(&body.input)?;
-        let encoding = Encoding::parse(body.encoding_format.as_deref())?;
+        let encoding = EmbeddingEncoding::parse(body.encoding_format.as_deref())?;
         let timeout = timeout(&headers, limits.timeout)?;
         let metadata = Headers(&headers);
         let request = PredictRequest { name, version, metadata: &metadata, id: &id, began, timeout };
@@ -62,10 +62,10 @@ pub(super) async fn embeddings(
     with_request_id(response, &id)
 }
 
-fn texts(input: &OneOrMany) -> Result<&[String], ApiError> {
+fn texts(input: &TextOrList) -> Result<&[String], ApiError> {
     let texts = match input {
-        OneOrMany::One(text) => std::slice::from_ref(text),
-        OneOrMany::Many(texts) => texts,
+        TextOrList::One(text) => std::slice::from_ref(text),
+        TextOrList::Many(texts) => texts,
     };
     if texts.is_empty() {
         return Err(ApiError::invalid_value("`input` is empty; send a text, or a list of texts", "input"));
@@ -74,12 +74,12 @@ fn texts(input: &OneOrMany) -> Result<&[String], ApiError> {
 }
 
 #[derive(Clone, Copy)]
-enum Encoding {
+enum EmbeddingEncoding {
     Float,
     Base64,
 }
 
-impl Encoding {
+impl EmbeddingEncoding {
     fn parse(text: Option<&str>) -> Result<Self, ApiError> {
         match text {
             None | Some("float") => Ok(Self::Float),
@@ -108,7 +108,7 @@ struct Embeddings {
 }
 
 impl Embeddings {
-    fn into_json(self, model: &str, encoding: Encoding) -> Value {
+    fn into_json(self, model: &str, encoding: EmbeddingEncoding) -> Value {
         let data = self.vectors.into_iter().enumerate().map(|(index, vector)| {
             json!({ "object": "embedding", "index": index, "embedding": encoding.encode(vector) })
         });

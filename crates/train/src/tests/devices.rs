@@ -1,9 +1,9 @@
-//! Several devices learn what one learns.
+//! Training on several devices against training on one.
 
 use cupola_spec::Run;
 
 use super::*;
-use crate::fit_on;
+use crate::fit_on_devices;
 
 fn on(run: &Run, place: &Place, devices: usize, fault: Fault<'_>) -> Result<(Outcome, Vec<f64>), Error> {
     let prepared = data(run);
@@ -11,7 +11,7 @@ fn on(run: &Run, place: &Place, devices: usize, fault: Fault<'_>) -> Result<(Out
     let job = Job { fault, ..job(run, &prepared, &architecture, place) };
     let _turn = turn();
     let mut losses = Vec::new();
-    let outcome = fit_on(&job, &vec![Device::flex(); devices], &mut |event| {
+    let outcome = fit_on_devices(&job, &vec![Device::flex(); devices], &mut |event| {
         if let Event::Step { loss, .. } = event {
             losses.push(*loss);
         }

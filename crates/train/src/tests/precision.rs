@@ -1,4 +1,4 @@
-//! Half precision: close to 32 bits, and a loss scale that finds its size.
+//! Half precision against 32 bits, and the dynamic loss scale.
 
 use burn::tensor::FloatDType;
 use cupola_nn::half;
