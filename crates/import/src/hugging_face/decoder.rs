@@ -24,7 +24,7 @@ struct EndTokens {
 #[derive(Default, Deserialize)]
 struct TokenizerConfig {
     #[serde(default)]
-    chat_template: Option<OneOrMany<ChatTemplate>>,
+    chat_template: Option<OneOrMany<TemplateEntry>>,
     #[serde(default)]
     bos_token: Option<Token>,
     #[serde(default)]
@@ -50,7 +50,7 @@ impl<T> OneOrMany<T> {
 /// A template, or one of several with names.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum ChatTemplate {
+enum TemplateEntry {
     Plain(String),
     Named { name: String, template: String },
 }
@@ -114,9 +114,9 @@ fn chat(folder: &ModelFolder<'_>) -> Result<Option<ChatTemplate>, Error> {
     let mut default = None;
     for template in templates {
         match template {
-            ChatTemplate::Plain(template) => default = Some(template),
-            ChatTemplate::Named { name, template } if name == "default" => default = Some(template),
-            ChatTemplate::Named { .. } => {}
+            TemplateEntry::Plain(template) => default = Some(template),
+            TemplateEntry::Named { name, template } if name == "default" => default = Some(template),
+            TemplateEntry::Named { .. } => {}
         }
     }
     // Newer models have a file for it, which takes precedence.
