@@ -86,7 +86,7 @@ impl Pipeline {
     /// parameter that the model does not accept, [`Error::Overloaded`].
     pub fn generate(self: &Arc<Self>, request: GenerateRequest<'_>) -> Result<GenerationStream, Error> {
         self.check_accepting()?;
-        let route = self.catalog.route(request.name, request.version, request.metadata, request.id)?;
+        let route = self.catalog().route(request.name, request.version, request.metadata, request.id)?;
         let version = route.version;
         let sequences = request.sequences.into_iter();
         let generations = sequences.map(|(prompt, parameters)| version.model.generation(&prompt, parameters));

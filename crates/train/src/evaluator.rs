@@ -7,7 +7,7 @@ use cupola_spec::ScheduleKind;
 
 use crate::error::Error;
 use crate::evaluate::evaluate_part;
-use crate::event::{Event, Stop, Values};
+use crate::event::{Event, MetricValues, Stop};
 use crate::fit::{Trainer, limit_rows};
 
 impl Trainer<'_> {
@@ -30,7 +30,7 @@ impl Trainer<'_> {
         let epoch = self.progress.epoch + 1;
         let last = epoch == train.epochs as u64;
         let due = train.eval_every == 0 || last || self.progress.step.is_multiple_of(train.eval_every as u64);
-        let (valid, best) = if due { self.evaluate()? } else { (Values::new(), false) };
+        let (valid, best) = if due { self.evaluate()? } else { (MetricValues::new(), false) };
         self.progress.done = last || self.out_of_patience();
         self.progress.epoch = epoch;
         self.progress.batch = 0;
@@ -47,10 +47,10 @@ impl Trainer<'_> {
     }
 
     /// Metrics of the valid split, and `true` if they are the best so far. Updates the plateau schedule.
-    fn evaluate(&mut self) -> Result<(Values, bool), Error> {
+    fn evaluate(&mut self) -> Result<(MetricValues, bool), Error> {
         if !self.leads() {
             self.follow()?;
-            return Ok((Values::new(), false));
+            return Ok((MetricValues::new(), false));
         }
         let train = &self.job.run.train;
         let valid = self.valid()?;

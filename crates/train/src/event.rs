@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Metrics of an evaluation by name.
-pub type Values = serde_json::Map<String, serde_json::Value>;
+pub type MetricValues = serde_json::Map<String, serde_json::Value>;
 
 /// Event of a run, one line of `events.jsonl`.
 #[derive(Debug, Clone, Serialize)]
@@ -43,7 +43,7 @@ pub enum Event {
         /// Number of the epoch, from 1.
         epoch: u64,
         /// Metrics of the valid split.
-        valid: Values,
+        valid: MetricValues,
         /// `true` if this is the best evaluation so far.
         best: bool,
     },
@@ -56,7 +56,7 @@ pub enum Event {
         /// Mean loss of the epoch.
         train_loss: f64,
         /// Metrics of the valid split; empty if it was not evaluated.
-        valid: Values,
+        valid: MetricValues,
         /// `true` if this is the best evaluation so far.
         best: bool,
         /// Resident memory of the process in MiB.

@@ -14,7 +14,7 @@ use crate::event::{EndReason, Event, Stop};
 use crate::group::{DeviceGroup, SingleDevice};
 use crate::objective::{TargetObjective, goal, objectives};
 use crate::optimizer::optimizer;
-use crate::order::Order;
+use crate::order::EpochOrder;
 use crate::progress::{LossScale, Progress};
 use crate::schedule::Clock;
 
@@ -42,7 +42,7 @@ pub struct Job<'a> {
 }
 
 /// Result of a run.
-pub struct Outcome {
+pub struct TrainOutcome {
     /// Reason for the end.
     pub ended: EndReason,
     /// State of the run.
@@ -78,7 +78,7 @@ pub(crate) struct Trainer<'a> {
 ///
 /// # Errors
 /// [`Error::Diverged`] for a loss that is not finite, and errors of the folder and the device.
-pub fn fit(job: &Job<'_>, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<Outcome, Error> {
+pub fn fit(job: &Job<'_>, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<TrainOutcome, Error> {
     fit_in_group(job, &SingleDevice, observer)
 }
 
@@ -91,11 +91,11 @@ pub fn fit_in_group(
     job: &Job<'_>,
     group: &dyn DeviceGroup,
     observer: &mut dyn FnMut(&Event) -> Stop,
-) -> Result<Outcome, Error> {
+) -> Result<TrainOutcome, Error> {
     let mut this = Trainer::new(job, group)?;
     let ended = this.run(observer)?;
     if !this.leads() {
-        return Ok(Outcome { ended, progress: this.progress, weights: StateDict::default() });
+        return Ok(TrainOutcome { ended, progress: this.progress, weights: StateDict::default() });
     }
     let best = this.progress.best.as_ref().map(|best| best.step);
     let weights = match best {
@@ -107,7 +107,7 @@ pub fn fit_in_group(
             None => this.network()?.state_dict()?,
         },
     };
-    Ok(Outcome { ended, progress: this.progress, weights })
+    Ok(TrainOutcome { ended, progress: this.progress, weights })
 }
 
 /// `share` of `rows`, rounded up.
@@ -186,7 +186,7 @@ impl<'a> Trainer<'a> {
         let train = &self.job.run.train;
         while !self.progress.done && self.progress.epoch < train.epochs as u64 {
             let part = self.job.prepared.part(SplitPart::Train);
-            let mut order = Order::new(self.rows, part.block(), self.job.run.seed, self.progress.epoch);
+            let mut order = EpochOrder::new(self.rows, part.block(), self.job.run.seed, self.progress.epoch);
             part.expect(&order.blocks_from(self.place()));
             while self.progress.batch < self.batches {
                 if let Some(ended) = self.spent() {

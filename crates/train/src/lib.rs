@@ -31,8 +31,8 @@ mod step;
 pub use architecture::architecture;
 pub use error::Error;
 pub use evaluate::{evaluate_part, logits, metrics_from_logits};
-pub use event::{EndReason, Event, Stop, Values};
-pub use fit::{Job, Outcome, fit, fit_in_group, limit_rows};
+pub use event::{EndReason, Event, MetricValues, Stop};
+pub use fit::{Job, TrainOutcome, fit, fit_in_group, limit_rows};
 #[cfg(feature = "mpi")]
 pub use group::Mpi;
 pub use group::{DeviceGroup, SingleDevice};

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 
 use crate::error::Error;
 use crate::event::{Event, Stop};
-use crate::fit::{Job, Outcome, fit, fit_in_group};
+use crate::fit::{Job, TrainOutcome, fit, fit_in_group};
 use crate::group::{DeviceGroup, thread_ranks};
 
 /// Trains as [`crate::fit`] on several devices of this process, each with a part of every batch. `job.device`
@@ -16,7 +16,7 @@ pub fn fit_on_devices(
     job: &Job<'_>,
     devices: &[Device],
     observer: &mut dyn FnMut(&Event) -> Stop,
-) -> Result<Outcome, Error> {
+) -> Result<TrainOutcome, Error> {
     let mut ranks = thread_ranks(devices.len()).into_iter();
     let (Some(first), Some(own)) = (ranks.next(), devices.first()) else { return fit(job, observer) };
     let with = |device: &Device| Job { device: device.clone(), ..*job };

@@ -9,7 +9,7 @@ const MIXED: usize = 128;
 /// blocks, and within each stretch of blocks a permutation of their examples, so that blocks are used soon
 /// after they are read.
 #[derive(Debug)]
-pub(crate) struct Order {
+pub(crate) struct EpochOrder {
     seed: u64,
     epoch: u64,
     rows: usize,
@@ -24,7 +24,7 @@ pub(crate) struct Order {
     examples: Vec<usize>,
 }
 
-impl Order {
+impl EpochOrder {
     /// Order of the first `rows` examples, which are stored in blocks of `block` examples, if any.
     pub fn new(rows: usize, block: Option<usize>, seed: u64, epoch: u64) -> Self {
         let Some(size) = block else {
@@ -94,15 +94,15 @@ mod tests {
     #[test]
     fn an_epoch_has_every_example_once_and_begins_anywhere() {
         for (rows, block) in [(1000, None), (1000, Some(7)), (1001, Some(300)), (5, Some(10))] {
-            let all = Order::new(rows, block, 3, 1).places(0, rows);
+            let all = EpochOrder::new(rows, block, 3, 1).places(0, rows);
             let mut sorted = all.clone();
             sorted.sort_unstable();
             assert_eq!(sorted, (0..rows).collect::<Vec<_>>(), "{block:?}");
             if rows > 5 {
-                assert_ne!(all, Order::new(rows, block, 3, 2).places(0, rows), "{block:?}");
+                assert_ne!(all, EpochOrder::new(rows, block, 3, 2).places(0, rows), "{block:?}");
             }
             for from in [0, 1, rows / 3, rows - 1] {
-                let mut order = Order::new(rows, block, 3, 1);
+                let mut order = EpochOrder::new(rows, block, 3, 1);
                 let to = (from + 64).min(rows);
                 assert_eq!(order.places(from, to), all[from..to], "{block:?} from {from}");
                 // Going back works too.
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn examples_stay_within_a_few_blocks() {
         let (rows, size) = (64_000, 100);
-        let mut order = Order::new(rows, Some(size), 9, 0);
+        let mut order = EpochOrder::new(rows, Some(size), 9, 0);
         for from in (0..rows).step_by(64) {
             let batch = order.places(from, from + 64);
             let blocks: std::collections::HashSet<usize> = batch.iter().map(|row| row / size).collect();

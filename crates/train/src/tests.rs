@@ -12,7 +12,7 @@ use cupola_spec::Run;
 
 use self::golden::close;
 use crate::event::{Event, Stop};
-use crate::{Error, Job, Outcome, fit};
+use crate::{Error, Job, TrainOutcome, fit};
 
 mod devices;
 mod golden;
@@ -107,7 +107,7 @@ fn trained(
     place: &Place,
     fault: Option<&(dyn Fn(usize) + Sync)>,
     observer: &mut dyn FnMut(&Event) -> Stop,
-) -> Result<Outcome, Error> {
+) -> Result<TrainOutcome, Error> {
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
     let job = Job { fault, ..job(run, &prepared, &architecture, place) };

@@ -14,7 +14,7 @@ use cupola_prep::SplitPart;
 use cupola_registry::{Home, RunFolder, RunRecord, Status};
 use cupola_spec::Run;
 use cupola_train::{
-    EndReason, Job, Outcome, Stop, architecture, evaluate_part, goal, limit_rows, objectives, trial_loss,
+    EndReason, Job, Stop, TrainOutcome, architecture, evaluate_part, goal, limit_rows, objectives, trial_loss,
 };
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -148,7 +148,13 @@ fn begun(home: &Home, run: &Run, loaded: &Loaded, ranks: &Ranks) -> Result<(RunF
     Ok((folder, record))
 }
 
-fn train(ui: Ui, job: &Job<'_>, device: &Opened, ranks: &Ranks, stop: &Arc<AtomicBool>) -> Result<Outcome> {
+fn train(
+    ui: Ui,
+    job: &Job<'_>,
+    device: &Opened,
+    ranks: &Ranks,
+    stop: &Arc<AtomicBool>,
+) -> Result<TrainOutcome> {
     let train = &job.run.train;
     let rows = job.prepared.rows(SplitPart::Train);
     let rows = limit_rows(rows, train.limit_train);
@@ -191,7 +197,7 @@ fn done(
     ui: Ui,
     job: &Job<'_>,
     device: &Opened,
-    outcome: &Outcome,
+    outcome: &TrainOutcome,
     record: RunRecord,
 ) -> Result<()> {
     let run = job.run;

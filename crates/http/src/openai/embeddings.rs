@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -21,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::{TextOrList, parse};
 use crate::error::ApiError;
-use crate::request::{Headers, name_and_version, request_id, timeout, with_request_id};
+use crate::request::{FullBody, Headers, name_and_version, request_id, timeout, with_request_id};
 use crate::state::RequestLimits;
 
 #[derive(Deserialize)]
@@ -40,11 +38,11 @@ pub(super) async fn embeddings(
     State(limits): State<RequestLimits>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    FullBody(body): FullBody,
 ) -> Response {
     let (id, began) = (request_id(&headers), Instant::now());
     let response = async {
-        let body: EmbeddingsBody = parse(body, limits)?;
+        let body: EmbeddingsBody = parse(&body?)?;
         let (name, version) = name_and_version(&body.model)?;
         caller.require(Scope::Predict, name)?;
         let texts = texts(&body.input)?;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use cupola_nn::{Opened, nth};
 #[cfg(feature = "mpi")]
 use cupola_train::{DeviceGroup, Mpi, fit_in_group};
-use cupola_train::{Error, Event, Job, Outcome, Stop, fit, fit_on_devices};
+use cupola_train::{Error, Event, Job, Stop, TrainOutcome, fit, fit_on_devices};
 
 use crate::args::TrainArgs;
 #[cfg(feature = "mpi")]
@@ -94,7 +94,7 @@ impl Ranks {
         job: &Job<'_>,
         device: &Opened,
         observer: &mut dyn FnMut(&Event) -> Stop,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<TrainOutcome, Error> {
         match self {
             Self::Here(1) => fit(job, observer),
             Self::Here(n) => {
