@@ -1,0 +1,22 @@
+//! Text generation: from a prompt to tokens to text.
+
+mod chat;
+mod detokenizer;
+mod events;
+mod grammar;
+mod logits;
+mod params;
+mod prefix_cache;
+mod sampling;
+mod sequence;
+
+pub(crate) use chat::ChatTemplate;
+pub use chat::{ChatMessage, Prompt};
+pub use events::{FinishReason, GenerationEvent, TokenLogprobs};
+pub use grammar::Grammar;
+pub(crate) use grammar::GrammarVocabulary;
+pub use logits::LogitsProcessor;
+pub use params::GenerationParams;
+pub use prefix_cache::PrefixCache;
+pub use sampling::Sampling;
+pub use sequence::Sequence;
