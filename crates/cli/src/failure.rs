@@ -12,7 +12,9 @@ pub fn exit_code(error: &Error) -> u8 {
             || cause.downcast_ref::<cupola_runtime::Error>().is_some_and(infer)
             || cause.downcast_ref::<cupola_registry::Error>().is_some_and(record)
             || cause.downcast_ref::<cupola_nn::Error>().is_some_and(network)
-            || cause.downcast_ref::<cupola_serve::Error>().is_some_and(serve)
+            || cause.downcast_ref::<cupola_serving::Error>().is_some_and(serve)
+            || cause.downcast_ref::<cupola_http::Error>().is_some_and(listen)
+            || cause.downcast_ref::<cupola_import::Error>().is_some_and(import)
             || cause.downcast_ref::<cupola_train::Error>().is_some_and(|error| match error {
                 cupola_train::Error::Network(error) => network(error),
                 cupola_train::Error::Record(error) => record(error),
@@ -25,7 +27,7 @@ pub fn exit_code(error: &Error) -> u8 {
 fn infer(error: &cupola_runtime::Error) -> bool {
     use cupola_runtime::Error as E;
     match error {
-        E::Rows(_) | E::Value { .. } | E::NoAnswer { .. } => true,
+        E::Rows(_) | E::Value { .. } | E::NotFinite { .. } => true,
         E::Record(error) => record(error),
         _ => false,
     }
@@ -49,18 +51,35 @@ fn network(error: &cupola_nn::Error) -> bool {
             | E::NotFlat { .. }
             | E::Device { .. }
             | E::Disagrees { .. }
-            | E::Unsupported { .. }
             | E::Missing { .. }
             | E::Unexpected { .. }
             | E::WeightShape { .. }
     )
 }
 
-fn serve(error: &cupola_serve::Error) -> bool {
+fn import(error: &cupola_import::Error) -> bool {
+    use cupola_import::Error as E;
     match error {
-        cupola_serve::Error::Model(error) => infer(error),
-        cupola_serve::Error::System(_) => false,
+        E::Network(error) => network(error),
+        E::Registry(error) => record(error),
+        E::Json(_) => false,
         _ => true,
+    }
+}
+
+fn serve(error: &cupola_serving::Error) -> bool {
+    match error {
+        cupola_serving::Error::Model(error) => infer(error),
+        cupola_serving::Error::System(_) => false,
+        _ => true,
+    }
+}
+
+fn listen(error: &cupola_http::Error) -> bool {
+    match error {
+        cupola_http::Error::Serving(error) => serve(error),
+        cupola_http::Error::System(_) => false,
+        cupola_http::Error::Bind { .. } | cupola_http::Error::Tls { .. } => true,
     }
 }
 

@@ -2,21 +2,21 @@
 
 mod chat;
 mod detokenizer;
-mod events;
 mod grammar;
 mod logits;
 mod params;
+mod pieces;
 mod prefix_cache;
 mod sampling;
 mod sequence;
 
 pub(crate) use chat::ChatTemplate;
-pub use chat::{ChatMessage, Prompt};
-pub use events::{FinishReason, GenerationEvent, TokenLogprobs};
+pub use chat::{Prompt, PromptMessage};
 pub use grammar::Grammar;
 pub(crate) use grammar::GrammarVocabulary;
 pub use logits::LogitsProcessor;
 pub use params::GenerationParams;
+pub use pieces::{FinishReason, TextPiece, TokenLogprobs};
 pub use prefix_cache::PrefixCache;
 pub use sampling::Sampling;
 pub use sequence::Sequence;

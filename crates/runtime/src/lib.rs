@@ -15,17 +15,15 @@
 mod engines;
 mod error;
 mod generation;
-mod gguf;
 mod predict;
 
 pub use cupola_kernels::SimdSupport;
 pub use engines::{DecodeRequest, Decoder, Engine, EngineCapabilities, EngineChoice, EngineReport, KvCache};
 pub use error::Error;
 pub use generation::{
-    ChatMessage, FinishReason, GenerationEvent, GenerationParams, Grammar, LogitsProcessor, PrefixCache,
-    Prompt, Sampling, Sequence, TokenLogprobs,
+    FinishReason, GenerationParams, Grammar, LogitsProcessor, PrefixCache, Prompt, PromptMessage, Sampling,
+    Sequence, TextPiece, TokenLogprobs,
 };
-pub use gguf::Gguf;
 pub use predict::{
     BulkFormat, ElementType, LoadedPackage, OutputTensor, PredictInput, Predictor, TensorSpec, TensorValues,
     frame_of, json_lines, json_rows,

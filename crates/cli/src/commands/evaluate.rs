@@ -12,14 +12,15 @@ use crate::ui::{Ui, metric, metrics};
 
 pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
     let (package, mut predictor) = predict::load(home, &args.model)?;
-    let frame = predict::frame(home, ui, &Source::One(args.data.clone()), &predictor.sealed.plan.null_texts)?;
-    let part = label(&predictor.sealed.plan, &frame)?;
+    let frame =
+        predict::frame(home, ui, &Source::One(args.data.clone()), &predictor.package.plan.null_texts)?;
+    let part = label(&predictor.package.plan, &frame)?;
     let rows: Vec<usize> = (0..part.examples.rows).collect();
     let mut logits = Vec::new();
     for chunk in rows.chunks(1024) {
         logits.extend(predictor.logits(part.examples.gather(chunk))?);
     }
-    let found = metrics_of(&predictor.sealed.plan, &plain_aims(&predictor.sealed.plan), &logits, &part);
+    let found = metrics_of(&predictor.package.plan, &plain_aims(&predictor.package.plan), &logits, &part);
     ui.line(format!("{} on {} rows of {}", package.label(), found.rows, args.data));
     if !found.classes.is_empty() {
         let rows = found

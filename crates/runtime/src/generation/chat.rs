@@ -14,9 +14,9 @@ const TEMPLATE_NAME: &str = "chat";
 /// Largest number of instructions that a template may execute.
 const FUEL: u64 = 10_000_000;
 
-/// ChatMessage of a chat.
+/// PromptMessage of a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChatMessage {
+pub struct PromptMessage {
     /// Author: `system`, `user` or `assistant`.
     pub role: String,
     /// Text of the message.
@@ -29,7 +29,7 @@ pub enum Prompt {
     /// Plain text.
     Text(String),
     /// Messages of a chat, which the model answers.
-    Messages(Vec<ChatMessage>),
+    Messages(Vec<PromptMessage>),
 }
 
 /// Jinja template, as in Hugging Face's `tokenizer_config.json`.
@@ -69,7 +69,7 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// [`Error::Chat`] if the template rejects the messages.
-    pub fn render(&self, messages: &[ChatMessage]) -> Result<String, Error> {
+    pub fn render(&self, messages: &[PromptMessage]) -> Result<String, Error> {
         let template = self.environment.get_template(TEMPLATE_NAME).map_err(|error| invalid(&error))?;
         let values = context! {
             messages => Value::from(Serde(messages)),
@@ -86,8 +86,8 @@ fn invalid(error: &minijinja::Error) -> Error {
 }
 
 /// Messages one after another, for a model without a template.
-pub(super) fn without_template(messages: &[ChatMessage]) -> String {
-    let each = messages.iter().map(|ChatMessage { role, content }| format!("{role}: {content}\n"));
+pub(super) fn without_template(messages: &[PromptMessage]) -> String {
+    let each = messages.iter().map(|PromptMessage { role, content }| format!("{role}: {content}\n"));
     each.chain(["assistant:".to_owned()]).collect()
 }
 
@@ -99,8 +99,8 @@ mod tests {
         ChatTemplate::new(&Chat { template: template.into(), begin: "<s>".into(), end: "</s>".into() })
     }
 
-    fn message(role: &str, content: &str) -> ChatMessage {
-        ChatMessage { role: role.into(), content: content.into() }
+    fn message(role: &str, content: &str) -> PromptMessage {
+        PromptMessage { role: role.into(), content: content.into() }
     }
 
     #[test]

@@ -4,10 +4,10 @@ use cupola_prep::{FittedInput, FittedTarget, FittedTokenizer};
 
 use super::chat::{self, Prompt};
 use super::detokenizer::Detokenizer;
-use super::events::{FinishReason, GenerationEvent, TokenLogprobs};
 use super::grammar::GrammarState;
 use super::logits;
 use super::params::GenerationParams;
+use super::pieces::{FinishReason, TextPiece, TokenLogprobs};
 use super::sampling::Sampling;
 use crate::engines::{DecodeRequest, KvCache};
 use crate::error::Error;
@@ -52,9 +52,9 @@ impl LoadedPackage {
     /// [`Error::Chat`] for messages that the model's template rejects, [`Error::Grammar`] for an invalid schema.
     pub fn begin_sequence(&self, prompt: &Prompt, params: GenerationParams) -> Result<Sequence, Error> {
         let (FittedTarget::NextToken { ends, .. }, [FittedInput::Text { tokenizer, length, .. }]) =
-            (&self.plan.target, self.plan.inputs.as_slice())
+            (self.plan.targets.first(), self.plan.inputs.as_slice())
         else {
-            return Err(Error::NotALanguageModel { target: self.plan.target.name().to_owned() });
+            return Err(Error::NotALanguageModel { target: self.plan.targets.first().name().to_owned() });
         };
         let mut text = Detokenizer::new(self.prompt_tokens(prompt, tokenizer)?);
         let prompt_tokens = text.tokens.len();
@@ -141,7 +141,7 @@ impl Sequence {
     pub fn decode(
         sequences: &mut [&mut Self],
         predictor: &mut Predictor,
-    ) -> Result<Vec<Result<Option<GenerationEvent>, Error>>, Error> {
+    ) -> Result<Vec<Result<Option<TextPiece>, Error>>, Error> {
         let most = if predictor.capabilities().decodes { PREFILL_CHUNK } else { usize::MAX };
         let windows: Vec<Vec<i32>> =
             sequences.iter_mut().map(|sequence| sequence.next_window(most)).collect();
@@ -169,7 +169,7 @@ impl Sequence {
     }
 
     /// Appends the token that the logits after `seen` tokens give.
-    fn advance(&mut self, seen: usize, logits: &[f32]) -> Result<Option<GenerationEvent>, Error> {
+    fn advance(&mut self, seen: usize, logits: &[f32]) -> Result<Option<TextPiece>, Error> {
         if self.first + seen < self.text.tokens.len() {
             return Ok(None);
         }
@@ -192,7 +192,7 @@ impl Sequence {
         let piece = self.text.next_piece(&self.tokenizer, last)?;
         self.held.push_str(&piece);
         let reason = if ended { FinishReason::Stop } else { FinishReason::Length };
-        Ok(Some(GenerationEvent { logprobs, ..self.release(last.then_some(reason)) }))
+        Ok(Some(TextPiece { logprobs, ..self.release(last.then_some(reason)) }))
     }
 
     /// Next token; `None` if the grammar allows no further one.
@@ -219,7 +219,7 @@ impl Sequence {
     }
 
     /// Releases the held text up to a stop string, or up to where one may be beginning.
-    fn release(&mut self, finish: Option<FinishReason>) -> GenerationEvent {
+    fn release(&mut self, finish: Option<FinishReason>) -> TextPiece {
         let stop = self.params.stop.iter().filter(|stop| !stop.is_empty());
         if let Some(at) = stop.clone().filter_map(|stop| self.held.find(stop.as_str())).min() {
             self.held.truncate(at);
@@ -236,10 +236,10 @@ impl Sequence {
     }
 
     /// Event with the first `bytes` of the held text.
-    fn released(&mut self, bytes: usize, finish: Option<FinishReason>) -> GenerationEvent {
+    fn released(&mut self, bytes: usize, finish: Option<FinishReason>) -> TextPiece {
         let rest = self.held.split_off(bytes);
         let text = std::mem::replace(&mut self.held, rest);
-        GenerationEvent { text, finish, cached_tokens: self.cached_tokens, logprobs: None }
+        TextPiece { text, finish, cached_tokens: self.cached_tokens, logprobs: None }
     }
 }
 

@@ -36,7 +36,7 @@ impl LoadedPackage {
     /// # Errors
     /// [`Error::Chat`] for an invalid chat template.
     pub(crate) fn new(plan: Plan, report: EngineReport) -> Result<Self, Error> {
-        let chat = match &plan.target {
+        let chat = match plan.targets.first() {
             FittedTarget::NextToken { chat, .. } => chat.as_ref().map(ChatTemplate::new).transpose()?,
             _ => None,
         };
@@ -69,7 +69,7 @@ impl LoadedPackage {
 
     /// `true` if the package is a language model.
     pub fn is_language_model(&self) -> bool {
-        matches!(self.plan.target, FittedTarget::NextToken { .. })
+        matches!(self.plan.targets.first(), FittedTarget::NextToken { .. })
     }
 
     /// What a language model generates: `chat` if it has a chat template, else `text`; `None` for any other model.
@@ -80,7 +80,7 @@ impl LoadedPackage {
 
     /// Inputs that predictions are compared with: those of an autoencoder, none of any other model.
     pub fn inputs_to_compare(&self, examples: &Examples) -> Vec<f32> {
-        let compared = matches!(self.plan.target, FittedTarget::Reconstruct { .. });
+        let compared = matches!(self.plan.targets.first(), FittedTarget::Reconstruct { .. });
         if compared { examples.dense.clone() } else { Vec::new() }
     }
 
@@ -104,12 +104,12 @@ impl LoadedPackage {
     /// Likeliest next token as text.
     fn next_token(&self, logits: &[f32]) -> Result<Answer, Error> {
         let [FittedInput::Text { tokenizer, .. }] = self.plan.inputs.as_slice() else {
-            return Err(Error::NotALanguageModel { target: self.plan.target.name().to_owned() });
+            return Err(Error::NotALanguageModel { target: self.plan.targets.first().name().to_owned() });
         };
         let greedy = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0 };
         let token = u32::try_from(greedy.choose(logits, 0)).unwrap_or_default();
         let value = Label::Text(tokenizer.decode(&[token]).map_err(|why| Error::Tokens { why })?);
-        let name = self.plan.target.name().to_owned();
+        let name = self.plan.targets.first().name().to_owned();
         Ok(Answer::from([(name, Prediction { value, probabilities: None })]))
     }
 
