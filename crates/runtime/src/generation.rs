@@ -10,7 +10,7 @@ mod prefix_cache;
 mod sampling;
 mod sequence;
 
-pub(crate) use chat::ChatTemplate;
+pub(crate) use chat::ChatRenderer;
 pub use chat::{Prompt, PromptMessage};
 pub use grammar::Grammar;
 pub(crate) use grammar::GrammarVocabulary;

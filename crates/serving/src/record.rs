@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cupola_prep::{Answer, Frame, Signature};
+use cupola_prep::{Frame, Predictions, Signature};
 use cupola_runtime::PredictInput;
 use serde_json::{Map, Value};
 
@@ -48,7 +48,7 @@ impl RecordSampler {
         request_id: &str,
         version: &ModelVersion,
         input: &PredictInput,
-        predictions: &[Answer],
+        predictions: &[Predictions],
     ) {
         // The prefix makes the sample independent of the canary's share.
         if share(format!("record {request_id}").as_bytes()) >= self.share {

@@ -104,7 +104,7 @@ impl CandleEngine {
     }
 
     fn forward_group(&self, examples: Examples) -> Result<Vec<f32>, Error> {
-        let examples = if self.trims_padding { examples.trimmed() } else { examples };
+        let examples = if self.trims_padding { examples.trim_padding() } else { examples };
         let values = (examples.dense.len() + examples.indices.len()).max(1);
         self.pooled(values, || self.logits(&examples))
     }

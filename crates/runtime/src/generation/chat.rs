@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cupola_prep::Chat;
+use cupola_prep::ChatTemplate;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, Value, context};
@@ -32,20 +32,20 @@ pub enum Prompt {
     Messages(Vec<PromptMessage>),
 }
 
-/// Jinja template, as in Hugging Face's `tokenizer_config.json`.
+/// Renderer of a Jinja template, as in Hugging Face's `tokenizer_config.json`.
 #[derive(Debug, Clone)]
-pub struct ChatTemplate {
+pub struct ChatRenderer {
     environment: Arc<Environment<'static>>,
     bos_token: String,
     eos_token: String,
 }
 
-impl ChatTemplate {
+impl ChatRenderer {
     /// Compiles the template.
     ///
     /// # Errors
     /// [`Error::Chat`] for an invalid template.
-    pub fn new(chat: &Chat) -> Result<Self, Error> {
+    pub fn new(chat: &ChatTemplate) -> Result<Self, Error> {
         let mut environment = Environment::new();
         // The options that transformers renders templates with.
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
@@ -95,8 +95,12 @@ pub(super) fn without_template(messages: &[PromptMessage]) -> String {
 mod tests {
     use super::*;
 
-    fn chat(template: &str) -> Result<ChatTemplate, Error> {
-        ChatTemplate::new(&Chat { template: template.into(), begin: "<s>".into(), end: "</s>".into() })
+    fn chat(template: &str) -> Result<ChatRenderer, Error> {
+        ChatRenderer::new(&ChatTemplate {
+            template: template.into(),
+            begin: "<s>".into(),
+            end: "</s>".into(),
+        })
     }
 
     fn message(role: &str, content: &str) -> PromptMessage {

@@ -24,12 +24,14 @@ impl Detokenizer {
 
     /// Decodes the whole text.
     pub fn text(&self, tokenizer: &FittedTokenizer) -> Result<String, Error> {
-        tokenizer.decode(&self.tokens).map_err(|why| Error::Tokens { why })
+        tokenizer.decode(&self.tokens).map_err(|error| Error::Tokens { why: error.to_string() })
     }
 
     /// Decodes the text since the last piece; empty while its last character is incomplete, unless it is the `last`.
     pub fn next_piece(&mut self, tokenizer: &FittedTokenizer, last: bool) -> Result<String, Error> {
-        let decode = |tokens: &[u32]| tokenizer.decode(tokens).map_err(|why| Error::Tokens { why });
+        let decode = |tokens: &[u32]| {
+            tokenizer.decode(tokens).map_err(|error| Error::Tokens { why: error.to_string() })
+        };
         let known = decode(&self.tokens[self.before..self.decoded])?;
         let text = decode(&self.tokens[self.before..])?;
         if text.ends_with('\u{fffd}') && !last {

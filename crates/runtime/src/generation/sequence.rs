@@ -80,7 +80,7 @@ impl LoadedPackage {
     }
 
     fn prompt_tokens(&self, prompt: &Prompt, tokenizer: &FittedTokenizer) -> Result<Vec<u32>, Error> {
-        let failed = |why| Error::Tokens { why };
+        let failed = |error: cupola_prep::Error| Error::Tokens { why: error.to_string() };
         let tokens = match prompt {
             Prompt::Text(text) => tokenizer.encode(text),
             Prompt::Messages(messages) => match &self.chat {
@@ -212,7 +212,9 @@ impl Sequence {
     }
 
     fn logprobs(&self, logits: &[f32], token: u32, top: usize) -> Result<TokenLogprobs, Error> {
-        let text = |token: u32| self.tokenizer.decode(&[token]).map_err(|why| Error::Tokens { why });
+        let text = |token: u32| {
+            self.tokenizer.decode(&[token]).map_err(|error| Error::Tokens { why: error.to_string() })
+        };
         let (logprob, likeliest) = logits::logprobs(logits, token, top);
         let likeliest = likeliest.into_iter().map(|(token, logprob)| Ok((text(token)?, logprob)));
         Ok(TokenLogprobs { token: text(token)?, logprob, top: likeliest.collect::<Result<_, Error>>()? })

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
-use cupola_prep::{Answer, Examples, FittedInput, FittedTarget, Frame, Label, Plan, Prediction, Signature};
+use cupola_prep::{
+    Examples, FittedInput, FittedTarget, Frame, Plan, PredictedValue, Prediction, Predictions, Signature,
+};
 use serde_json::{Map, Value};
 
 use super::rows::frame_of;
 use super::tensors::{TensorSpec, tensor_inputs, tensor_outputs};
 use crate::engines::EngineReport;
 use crate::error::Error;
-use crate::generation::{ChatTemplate, GrammarVocabulary, Sampling};
+use crate::generation::{ChatRenderer, GrammarVocabulary, Sampling};
 
 /// Contents of a package that any thread may read: plan, signature and chat template, without the engine.
 #[derive(Debug, Clone)]
@@ -25,7 +27,7 @@ pub struct LoadedPackage {
     /// Engine in use and the reason for it.
     pub report: EngineReport,
     /// Chat template; `None` for a model that was not trained on chats.
-    pub(crate) chat: Option<ChatTemplate>,
+    pub(crate) chat: Option<ChatRenderer>,
     /// Vocabulary of texts with a grammar.
     pub(crate) vocabulary: GrammarVocabulary,
 }
@@ -37,7 +39,7 @@ impl LoadedPackage {
     /// [`Error::Chat`] for an invalid chat template.
     pub(crate) fn new(plan: Plan, report: EngineReport) -> Result<Self, Error> {
         let chat = match plan.targets.first() {
-            FittedTarget::NextToken { chat, .. } => chat.as_ref().map(ChatTemplate::new).transpose()?,
+            FittedTarget::NextToken { chat, .. } => chat.as_ref().map(ChatRenderer::new).transpose()?,
             _ => None,
         };
         let signature = Signature::of(&plan);
@@ -88,7 +90,7 @@ impl LoadedPackage {
     ///
     /// # Errors
     /// [`Error::NotFinite`] for values that overflow, [`Error::Tokens`] for a token that can't be decoded.
-    pub fn predictions(&self, logits: &[f32], inputs: &[f32]) -> Result<Vec<Answer>, Error> {
+    pub fn predictions(&self, logits: &[f32], inputs: &[f32]) -> Result<Vec<Predictions>, Error> {
         let width = self.plan.width();
         if let Some(row) = logits.chunks(width).position(|row| row.iter().any(|logit| !logit.is_finite())) {
             return Err(Error::NotFinite { row: row + 1 });
@@ -102,15 +104,17 @@ impl LoadedPackage {
     }
 
     /// Likeliest next token as text.
-    fn next_token(&self, logits: &[f32]) -> Result<Answer, Error> {
+    fn next_token(&self, logits: &[f32]) -> Result<Predictions, Error> {
         let [FittedInput::Text { tokenizer, .. }] = self.plan.inputs.as_slice() else {
             return Err(Error::NotALanguageModel { target: self.plan.targets.first().name().to_owned() });
         };
         let greedy = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0 };
         let token = u32::try_from(greedy.choose(logits, 0)).unwrap_or_default();
-        let value = Label::Text(tokenizer.decode(&[token]).map_err(|why| Error::Tokens { why })?);
+        let value = PredictedValue::Text(
+            tokenizer.decode(&[token]).map_err(|error| Error::Tokens { why: error.to_string() })?,
+        );
         let name = self.plan.targets.first().name().to_owned();
-        Ok(Answer::from([(name, Prediction { value, probabilities: None })]))
+        Ok(Predictions::from([(name, Prediction { value, probabilities: None })]))
     }
 
     /// The part of an engine's output that predictions are made of, `[rows, width]`: of a language model the logits at the

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use cupola_nn::Opened;
-use cupola_prep::{Answer, Examples};
+use cupola_prep::{Examples, Predictions};
 use cupola_registry::Package;
 
 use super::load;
@@ -47,7 +47,7 @@ impl Predictor {
     ///
     /// # Errors
     /// A failure of the device.
-    pub fn predict(&mut self, examples: Examples) -> Result<Vec<Answer>, Error> {
+    pub fn predict(&mut self, examples: Examples) -> Result<Vec<Predictions>, Error> {
         let inputs = self.package.inputs_to_compare(&examples);
         let logits = self.target_logits(examples)?;
         self.package.predictions(&logits, &inputs)

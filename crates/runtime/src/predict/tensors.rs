@@ -2,7 +2,9 @@
 //!
 //! An image or a numeric series is one tensor; every other column is a tensor of its own.
 
-use cupola_prep::{Column, ColumnType, Examples, FittedInput, FittedTarget, Frame, Label, Plan, Signature};
+use cupola_prep::{
+    Column, ColumnType, Examples, FittedInput, FittedTarget, Frame, Plan, PredictedValue, Signature,
+};
 use indexmap::IndexMap;
 
 use super::package::LoadedPackage;
@@ -274,23 +276,23 @@ impl LoadedPackage {
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "logits are 32-bit numbers")]
-fn values_of<'a>(spec: &TensorSpec, labels: impl Iterator<Item = &'a Label>) -> TensorValues {
+fn values_of<'a>(spec: &TensorSpec, values: impl Iterator<Item = &'a PredictedValue>) -> TensorValues {
     if spec.element == ElementType::Bytes {
-        return TensorValues::Bytes(labels.map(|label| text_of(label).into_bytes()).collect());
+        return TensorValues::Bytes(values.map(|value| text_of(value).into_bytes()).collect());
     }
-    let numbers = labels.flat_map(|label| match label {
-        Label::Number(number) => vec![*number as f32],
-        Label::Numbers(numbers) => numbers.iter().map(|number| *number as f32).collect(),
-        Label::Text(_) => vec![f32::NAN],
+    let numbers = values.flat_map(|value| match value {
+        PredictedValue::Number(number) => vec![*number as f32],
+        PredictedValue::Numbers(numbers) => numbers.iter().map(|number| *number as f32).collect(),
+        PredictedValue::Text(_) => vec![f32::NAN],
     });
     TensorValues::Floats(numbers.collect())
 }
 
-fn text_of(label: &Label) -> String {
-    match label {
-        Label::Text(text) => text.clone(),
-        Label::Number(number) => cupola_prep::number_text(*number),
-        Label::Numbers(_) => String::new(),
+fn text_of(value: &PredictedValue) -> String {
+    match value {
+        PredictedValue::Text(text) => text.clone(),
+        PredictedValue::Number(number) => cupola_prep::number_text(*number),
+        PredictedValue::Numbers(_) => String::new(),
     }
 }
 
