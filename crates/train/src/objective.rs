@@ -1,7 +1,7 @@
 //! What a target asks of training: its loss, its goal, its truth on a device.
 
 use burn::tensor::Device;
-use cupola_nn::{Input, Loss, Objective, Truth};
+use cupola_nn::{InputBatch, Loss, LossTargets, Objective};
 use cupola_prep::{FittedTarget, Part, Plan, Prepared, Targets};
 use cupola_spec::{ClassWeights, Goal, LossKind, LossSpec, Run};
 
@@ -107,16 +107,20 @@ pub fn goal(plan: &Plan) -> Goal {
 
 /// A batch's targets on a device, the way `loss` compares them; `input` is what the network sees.
 #[allow(clippy::cast_precision_loss)]
-pub fn truth(loss: Loss, targets: Targets, input: &Input, device: &Device) -> Truth {
+pub fn truth(loss: Loss, targets: Targets, input: &InputBatch, device: &Device) -> LossTargets {
     match (loss, targets) {
-        (Loss::CrossEntropy | Loss::Focal { .. }, Targets::Class(class)) => Truth::classes(class, device),
-        (_, Targets::Class(class)) => Truth::numbers(class.into_iter().map(|c| c as f32).collect(), device),
-        (_, Targets::Number(values)) => Truth::numbers(values, device),
-        (_, Targets::Vector { width, values }) => Truth::vectors(values, width, device),
+        (Loss::CrossEntropy | Loss::Focal { .. }, Targets::Class(class)) => {
+            LossTargets::classes(class, device)
+        }
+        (_, Targets::Class(class)) => {
+            LossTargets::numbers(class.into_iter().map(|c| c as f32).collect(), device)
+        }
+        (_, Targets::Number(values)) => LossTargets::numbers(values, device),
+        (_, Targets::Vector { width, values }) => LossTargets::vectors(values, width, device),
         (_, Targets::Own { .. }) => match &input.dense {
-            Some(dense) => Truth::Vector(dense.clone()),
-            None => Truth::vectors(Vec::new(), 1, device),
+            Some(dense) => LossTargets::Vector(dense.clone()),
+            None => LossTargets::vectors(Vec::new(), 1, device),
         },
-        (_, Targets::Tokens { next, .. }) => Truth::classes(next, device),
+        (_, Targets::Tokens { next, .. }) => LossTargets::classes(next, device),
     }
 }
