@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
-pub use self::problem::{Problem, Problems, nearest};
+pub use self::problem::{Problem, Problems, did_you_mean, nearest};
 pub use self::run::Run;
 pub use self::schema::{config_schema, model_schema, serve_schema};
 pub use self::split::{Split, SplitBy};
@@ -24,37 +24,37 @@ use crate::inputs::Input;
 use crate::model::{Combine, Model};
 use crate::train::Train;
 
-/// A whole run config, defaults filled in.
+/// A run config as it was written, with the defaults filled in: one field for each table of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Name of the run and of the package it publishes: letters, digits, `_` and `-`.
     pub name: String,
-    /// Seed of every random draw in the run.
+    /// Seed of every random draw of the run.
     pub seed: u64,
-    /// Where the rows come from.
+    /// Source of the rows.
     pub data: Data,
-    /// What the rows have to be like.
+    /// Data contract: conditions that the rows have to meet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Expectation>,
     /// Repairs of raw values.
     #[serde(default, skip_serializing_if = "Clean::is_empty")]
     pub clean: Clean,
-    /// Columns that are computed of others.
+    /// Columns that are computed from others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<Feature>,
-    /// How rows are divided into train, valid and test.
+    /// Division of the rows into train, valid and test.
     pub split: Split,
-    /// What the model sees. Left out: inferred from the data and printed.
+    /// Inputs of the model. Default: inferred from the data and printed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Input>,
-    /// What the model predicts; several share the trunk and answer from one head.
+    /// Targets that the model predicts. Several targets share the trunk and the head.
     pub targets: Vec<Target>,
-    /// How inputs of several kinds meet. Left out: side by side.
+    /// Combination of inputs of several kinds. Default: side by side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub combine: Option<Combine>,
-    /// The network.
+    /// Architecture of the model.
     pub model: Model,
-    /// The training loop.
+    /// Training loop.
     pub train: Train,
 }

@@ -1,4 +1,4 @@
-//! `[[inputs]]`: what the model sees.
+//! `[[inputs]]`: the inputs of the model.
 
 mod category;
 mod date;
@@ -17,94 +17,94 @@ pub use self::text::{Tokens, TokensKind};
 use crate::data::Source;
 use crate::model::Family;
 
-/// One input: a column or a group of columns that are treated alike.
+/// One input: a column, or a group of columns that are treated in the same way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// Name of the input; also the column, where `columns` is left out.
+    /// Name of the input, and of its column unless `columns` is set.
     pub name: String,
-    /// What the values are.
+    /// Kind of the values.
     pub kind: Kind,
-    /// Columns or globs such as `pixel_*`, in the order of the table.
+    /// Columns, or globs such as `pixel_*`, in the order of the table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Source>,
-    /// For an image: `[channels, height, width]`; its columns are read in that order, last axis
+    /// Shape of an image, `[channels, height, width]`. Its columns are read in that order, the last axis
     /// fastest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<[usize; 3]>,
-    /// For a series: `[steps, width]`; its columns are read in that order.
+    /// Shape of a series, `[steps, width]`. Its columns are read in that order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<[usize; 2]>,
-    /// For a series: so many rows of the table, up to the one that is answered, in place of `steps`;
-    /// rows are steps in time, and each column is a number at each of them.
+    /// Length of a series in rows of the table, up to the predicted row, in place of `steps`. Each row is a
+    /// step in time, and each column is one value of a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub window: Option<usize>,
-    /// For a text: how it becomes tokens.
+    /// Tokenizer of a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
-    /// For numbers: encode each by its place among so many bins of equal share
-    /// (piecewise-linear; Gorishniy et al. 2022, 3.2), instead of scaling it.
+    /// Number of bins of equal share for a piecewise-linear encoding of numbers (Gorishniy et al. 2022, 3.2),
+    /// instead of scaling.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2, max = 1024))]
     pub bins: Option<usize>,
-    /// For an image: random changes in training.
+    /// Random augmentation of an image in training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub augment: Option<Augment>,
-    /// Where inputs of several kinds meet: the network that makes a vector of this one. Tables need
-    /// none.
+    /// Network that encodes this input as a vector, if there are inputs of several kinds. The columns of a
+    /// table need none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<Family>,
-    /// For numbers and categories: what stands for a missing value. For numbers `median` (the default),
-    /// `mean`, `mode`, `knn` (the mean of the five nearest rows) or a number; for categories `mode` or any
-    /// text. Without it a missing category is one of its own.
+    /// Replacement of a missing number or category. For numbers `median` (the default), `mean`, `mode`, `knn`
+    /// (the mean of the five nearest rows) or a number; for categories `mode` or any text. Default for
+    /// categories: a category of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fill: Option<Fill>,
-    /// For numbers: one more column that is 1 where the value is missing.
+    /// Add a column that is 1 where a number is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub indicator: Option<bool>,
-    /// For numbers: what to do with values far out.
+    /// Treatment of outliers among numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outliers: Option<Outliers>,
-    /// For numbers: also the product of each pair of its columns.
+    /// Add the product of each pair of columns of numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interact: Option<bool>,
-    /// For dates: which parts of it are numbers. Default: `year`, `month`, `day`, `weekday`.
+    /// Parts of a date that become numbers. Default: `year`, `month`, `day`, `weekday`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Vec<DatePart>>,
-    /// For dates: each part but the year as a point on a circle (sine and cosine), so that December is
-    /// next to January.
+    /// Encode each part of a date except the year as a point on a circle (sine and cosine), so that December
+    /// is next to January.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle: Option<bool>,
-    /// For dates that are texts: how they are written, such as `%d.%m.%Y` (as strftime). Default: ISO 8601.
+    /// Format of dates that are texts, as in strftime, such as `%d.%m.%Y`. Default: ISO 8601.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// For numbers, series and images. Default: `standard`, `min_max` for images.
+    /// Scaling of numbers, series and images. Default: `standard`, and `min_max` for images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scaling>,
-    /// For categories. Default: `one_hot`.
+    /// Encoding of categories. Default: `one_hot`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encode: Option<Encoding>,
-    /// For `encode = "hash"`: how many values are told apart. Default: 64.
+    /// Number of buckets of `encode = "hash"`. Default: 64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2))]
     pub buckets: Option<usize>,
-    /// For categories: what to do with a value that was not in the training split.
+    /// Treatment of categories that are not in the training split. Default: `other`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen: Option<Unseen>,
 }
 
-/// What values are.
+/// Kind of the values of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Real numbers.
     Number,
-    /// One of a closed set of texts, booleans or codes.
+    /// Texts, booleans or codes of a closed set.
     Category,
-    /// A picture, one column for each pixel.
+    /// An image, with one column for each pixel.
     Image,
-    /// Numbers in time, one column for each.
+    /// Numbers in time, with one column for each.
     Series,
     /// Free text.
     Text,
@@ -113,7 +113,7 @@ pub enum Kind {
 }
 
 impl Input {
-    /// An input of a kind, all else left to its default.
+    /// An input of a kind with defaults for everything else.
     pub fn new(name: &str, kind: Kind) -> Self {
         Self {
             name: name.to_owned(),
@@ -140,7 +140,7 @@ impl Input {
         }
     }
 
-    /// The category policy, defaults filled in.
+    /// The settings of a category with the defaults filled in.
     pub fn category(&self) -> Category {
         Category {
             encode: self.encode.unwrap_or(Encoding::OneHot),

@@ -11,85 +11,85 @@ pub use self::loss::{ClassWeights, LossKind, LossSpec};
 pub use self::optimizer::{Group, Optimizer, OptimizerKind};
 pub use self::schedule::{Schedule, ScheduleKind};
 
-/// The training loop.
+/// Settings of the training loop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
-    /// Passes over the training split.
+    /// Number of passes over the training split.
     #[schemars(range(min = 1))]
     pub epochs: usize,
-    /// Examples in one step, on all devices together; the last batch of an epoch may be smaller. `"auto"`
-    /// takes as many as the memory allows.
+    /// Number of examples of one step, on all devices together; the last batch of an epoch may be smaller.
+    /// `"auto"` uses as many as fit into memory.
     #[serde(with = "batch_size")]
     #[schemars(with = "BatchSize")]
     pub batch_size: usize,
-    /// Examples that are in memory at once: a step of `batch_size` adds up the gradients of parts of
-    /// this size, each weighted by its examples; 0 means the whole batch. Batch norm sees the parts.
+    /// Number of examples in memory at once. A step accumulates the gradients of micro-batches of this size,
+    /// weighted by their numbers of examples; 0 means the whole batch. Batch norm sees the micro-batches.
     pub micro_batch: usize,
-    /// In what the network computes.
+    /// Number format in which the network computes.
     pub precision: Precision,
-    /// Update rule.
+    /// Optimizer.
     pub optimizer: Optimizer,
-    /// What is minimised.
+    /// Loss that is minimised.
     pub loss: LossSpec,
-    /// Weights with a learning rate or a weight decay of their own; where several fit, the last one
-    /// counts.
+    /// Groups of weights with their own learning rate or weight decay. If several groups match a weight, the
+    /// last one applies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
-    /// Learning rate over the steps.
+    /// Schedule of the learning rate.
     pub schedule: Schedule,
-    /// Decay of an exponential moving average of the weights, which is what is evaluated and
-    /// published, such as 0.999; 0 means none.
+    /// Decay of an exponential moving average of the weights, such as 0.999. The average is evaluated and
+    /// published in place of the weights; 0 means none.
     #[schemars(range(min = 0.0, max = 0.999_999))]
     pub ema: f64,
-    /// Blend each example with another one of its batch, by a share from Beta(`mixup`, `mixup`) (Zhang
-    /// et al. 2018), such as 0.2; 0 means none. For inputs that are numbers or images.
+    /// Mixup (Zhang et al. 2018): blend each example with another one of its batch by a share drawn from
+    /// Beta(`mixup`, `mixup`), such as 0.2; 0 means none. It requires inputs that are numbers or images.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub mixup: f64,
-    /// Compute cheap activations again in the backward pass in place of keeping them: less memory,
-    /// more time.
+    /// Recompute cheap activations in the backward pass instead of storing them: less memory, more time.
     pub gradient_checkpointing: bool,
-    /// Largest global L2 norm of the gradients; 0 means no clipping.
+    /// Largest global L2 norm of the gradients; larger gradients are scaled down to it. 0 means no clipping.
     #[schemars(range(min = 0.0))]
     pub clip_norm: f64,
-    /// When to stop before the last epoch.
+    /// Early stopping.
     pub early_stop: EarlyStop,
-    /// Also write a checkpoint every so many steps; 0 means at the end of each epoch only.
+    /// Number of steps between checkpoints, in addition to the one at the end of each epoch; 0 means none.
     pub checkpoint_every: usize,
-    /// Evaluate on the valid split every so many steps; 0 means at the end of each epoch.
+    /// Number of steps between evaluations on the valid split; 0 means one at the end of each epoch.
     pub eval_every: usize,
-    /// Share of the training rows to use, for a quick look; of a stream the first ones.
+    /// Share of the training rows to use, for a quick trial; of a stream the first rows.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub limit_train: f64,
-    /// Share of the valid rows to use in evaluations during training.
+    /// Share of the valid rows to use for evaluations during training.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub limit_valid: f64,
-    /// Seconds of training after which the run ends, evaluates and publishes; 0 means no limit.
+    /// Time limit in seconds, after which training ends and the model is evaluated and published; 0 means no
+    /// limit.
     #[schemars(range(min = 0.0))]
     pub time_budget: f64,
-    /// Metric on the valid split that picks the best epoch. Default: `accuracy`, `roc_auc`
-    /// (binary) or `rmse`.
+    /// Metric on the valid split that selects the best epoch. Default: `accuracy`, `roc_auc` for two classes,
+    /// or `rmse`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<Goal>,
 }
 
 impl Train {
-    /// Stands for `batch_size = "auto"` until a number is found.
+    /// Value of `batch_size` for `"auto"`, until a number is chosen.
     pub const AUTO: usize = 0;
 
-    /// `micro_batch`, or the whole batch where that is 0.
+    /// `micro_batch`, or the whole batch if that is 0.
     pub fn examples_at_once(&self) -> usize {
         if self.micro_batch == 0 { self.batch_size } else { self.micro_batch }
     }
 }
 
-/// What may be typed for `batch_size`.
+/// `batch_size` in a config.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum BatchSize {
-    /// So many examples.
+    /// A number of examples.
     Number(#[schemars(range(min = 1))] usize),
-    /// As many as the memory allows.
+    /// Largest number of examples that fits into memory.
     Auto(Auto),
 }
 
@@ -99,13 +99,13 @@ enum Auto {
     Auto,
 }
 
-/// A number, or `"auto"` for [`Train::AUTO`].
+/// Serialisation of a batch size: a number, or `"auto"` for [`Train::AUTO`].
 mod batch_size {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use super::{Auto, BatchSize, Train};
 
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub fn serialize<S: Serializer>(size: &usize, serializer: S) -> Result<S::Ok, S::Error> {
         match *size {
             Train::AUTO => BatchSize::Auto(Auto::Auto).serialize(serializer),
@@ -121,23 +121,23 @@ mod batch_size {
     }
 }
 
-/// In what a network computes; weights, moments, norms, softmax and loss have 32 bits throughout.
+/// Number format of activations and gradients. Weights, moments, norms, softmax and loss always have 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
-    /// 32 bits.
+    /// 32-bit floating point.
     Fp32,
-    /// 16 bits with 10 of them for the fraction; the loss is scaled so that small gradients do not
+    /// 16-bit floating point with 10 bits of fraction. The loss is scaled so that small gradients do not
     /// vanish.
     Fp16,
-    /// 16 bits with 7 of them for the fraction, and the range of 32.
+    /// 16-bit floating point with 7 bits of fraction and the range of 32 bits.
     Bf16,
-    /// The one of the two that the device computes in, `bf16` first.
+    /// `bf16` if the device supports it, otherwise `fp16`.
     Mixed,
 }
 
 impl Precision {
-    /// As typed.
+    /// Name of the format in a config.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fp32 => "fp32",
@@ -148,7 +148,7 @@ impl Precision {
     }
 }
 
-/// Metrics that can pick the best epoch.
+/// Metrics that can select the best epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
@@ -163,7 +163,7 @@ pub enum Goal {
 }
 
 impl Goal {
-    /// The metric's name in reports.
+    /// Name of the metric in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Loss => "loss",
@@ -176,19 +176,19 @@ impl Goal {
         }
     }
 
-    /// Whether a larger value is better.
+    /// `true` if a larger value is better.
     pub fn larger_is_better(self) -> bool {
         !matches!(self, Self::Loss | Self::Rmse | Self::Mae)
     }
 }
 
-/// When to stop before the last epoch.
+/// Early stopping.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStop {
-    /// Evaluations without improvement of the metric; 0 means never.
+    /// Number of evaluations without improvement after which training ends; 0 means never.
     pub patience: usize,
-    /// Smallest change that counts as an improvement.
+    /// Smallest change of the metric that counts as an improvement.
     #[schemars(range(min = 0.0))]
     pub min_delta: f64,
 }

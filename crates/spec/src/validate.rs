@@ -10,13 +10,14 @@ mod split;
 mod targets;
 mod train;
 
-use crate::config::document::Placed;
+use crate::config::document::Document;
 use crate::config::{Config, Problem};
 use crate::data::{Data, Expectation};
 use crate::model::Family;
+use crate::name::{NAME_RULE, is_name};
 
 /// All problems of a config whose values have the types of the schema.
-pub(crate) fn validate(file: &Placed, config: &Config, family: &Family) -> Vec<Problem> {
+pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec<Problem> {
     let mut found = Findings::default();
     check_name(&config.name, &mut found);
     split::check_shares(&config.split, &mut found);
@@ -45,14 +46,14 @@ pub(crate) fn validate(file: &Placed, config: &Config, family: &Family) -> Vec<P
 }
 
 /// All problems of `[data]` and `[[expect]]` alone.
-pub(crate) fn validate_data(file: &Placed, data: &Data, expect: &[Expectation]) -> Vec<Problem> {
+pub(crate) fn validate_data(file: &Document, data: &Data, expect: &[Expectation]) -> Vec<Problem> {
     let mut found = Findings::default();
     data::check(data, &mut found);
     data::check_expectations(expect, &mut found);
     found.into_problems(file)
 }
 
-/// What is wrong so far: JSON pointers of keys with messages.
+/// Problems found so far: JSON pointers of keys with messages.
 #[derive(Default)]
 struct Findings(Vec<(String, String)>);
 
@@ -67,19 +68,11 @@ impl Findings {
         }
     }
 
-    fn into_problems(self, file: &Placed) -> Vec<Problem> {
+    fn into_problems(self, file: &Document) -> Vec<Problem> {
         self.0.into_iter().map(|(pointer, message)| file.problem(&pointer, message)).collect()
     }
 }
 
 fn check_name(name: &str, found: &mut Findings) {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    let valid = !name.is_empty() && name.len() <= 64 && name.bytes().all(allowed) && !name.starts_with('-');
-    found.add_if(
-        !valid,
-        "/name",
-        format!(
-            "invalid name `{name}`; use at most 64 letters, digits, `_` and `-`, and no `-` at the start"
-        ),
-    );
+    found.add_if(!is_name(name), "/name", format!("invalid name `{name}`; use {NAME_RULE}"));
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use cupola_prep::label;
 use cupola_registry::{Home, write_file};
 use cupola_spec::Source;
-use cupola_train::{metrics_of, plain_aims};
+use cupola_train::{default_objectives, metrics_from_logits};
 
 use crate::args::EvaluateArgs;
 use crate::commands::predict;
@@ -19,7 +19,12 @@ pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
     for chunk in rows.chunks(1024) {
         logits.extend(predictor.logits(part.examples.gather(chunk))?);
     }
-    let found = metrics_of(&predictor.sealed.plan, &plain_aims(&predictor.sealed.plan), &logits, &part);
+    let found = metrics_from_logits(
+        &predictor.sealed.plan,
+        &default_objectives(&predictor.sealed.plan),
+        &logits,
+        &part,
+    );
     ui.line(format!("{} on {} rows of {}", package.label(), found.rows, args.data));
     if !found.classes.is_empty() {
         let rows = found

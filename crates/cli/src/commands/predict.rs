@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use anyhow::Result;
 use cupola_prep::{Answer, Frame, Label, Prediction};
-use cupola_registry::{Home, Package, Reference, write_file};
+use cupola_registry::{Home, Package, write_file};
 use cupola_runtime::Predictor;
 use cupola_spec::{Data, Source};
 
@@ -46,7 +46,7 @@ pub fn run(home: &Home, ui: Ui, args: &PredictArgs) -> Result<()> {
 
 /// The package that was named, in memory.
 pub fn load(home: &Home, args: &ModelArgs) -> Result<(Package, Predictor)> {
-    let package = Reference::parse(&args.model)?.resolve(home)?;
+    let package = home.package(&args.model)?;
     let device = device::choose(args.device.device)?;
     let predictor = Predictor::load(&package, args.engine, &device)?;
     Ok((package, predictor))

@@ -6,7 +6,7 @@ use anyhow::Result;
 use cupola_nn::activation_dtype;
 use cupola_prep::Part;
 use cupola_registry::Home;
-use cupola_train::{Job, Stop, architecture, range_test, suggested};
+use cupola_train::{Job, Stop, architecture, range_test, suggested_rate};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -62,7 +62,7 @@ pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
         .map(|t| vec![format!("{:.1e}", t.rate), format!("{:.4}", t.loss), format!("{:.4}", t.smoothed)])
         .collect();
     ui.table(&["rate", "loss", "smoothed"], &[0, 1, 2], rows);
-    let suggested = suggested(&tried);
+    let suggested = suggested_rate(&tried);
     match suggested {
         Some(rate) => ui.line(format!(
             "the loss falls fastest near {rate:.1e}: try --set train.optimizer.learning_rate={rate:.1e}"

@@ -13,7 +13,9 @@ use cupola_nn::{Network, OpenDevice, activation_dtype, merge_lora};
 use cupola_prep::Part;
 use cupola_registry::{Home, RunFolder, RunRecord, Status};
 use cupola_spec::Run;
-use cupola_train::{Ended, Job, Outcome, Stop, aims, architecture, goal, limited, score, trial_loss};
+use cupola_train::{
+    EndReason, Job, Stop, TrainOutcome, architecture, evaluate_part, goal, limit_rows, objectives, trial_loss,
+};
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -84,7 +86,7 @@ fn train_in(
         memory.fits_this_machine()?;
     }
     let half = activation_dtype(run.train.precision, &device.device, &device.name)?;
-    let loss = trial_loss(&aims(&run, &loaded.prepared));
+    let loss = trial_loss(&objectives(&run, &loaded.prepared));
     let device = device::trusted(device, args.device.device, &architecture, loss, run.train.batch_size)?;
     ui.line(format!("device  {device}"));
     let (folder, mut record) = match resumed {
@@ -123,7 +125,7 @@ fn train_in(
             return Err(error).context(format!("run {} failed", record.id));
         }
     };
-    if outcome.ended == Ended::Stopped {
+    if outcome.ended == EndReason::Stopped {
         record.status = Status::Stopped;
         note(home, &folder, &record)?;
         let (step, id) = (outcome.progress.step, &record.id);
@@ -152,10 +154,10 @@ fn train(
     device: &OpenDevice,
     ranks: &Ranks,
     stop: &Arc<AtomicBool>,
-) -> Result<Outcome> {
+) -> Result<TrainOutcome> {
     let train = &job.run.train;
     let rows = job.prepared.rows(Part::Train);
-    let rows = limited(rows, train.limit_train);
+    let rows = limit_rows(rows, train.limit_train);
     let mut steps = (rows.div_ceil(train.batch_size) * train.epochs) as u64;
     steps = job.max_steps.map_or(steps, |most| most.min(steps));
     let done = job.folder.checkpoint_steps()?.last().copied().unwrap_or(0);
@@ -195,24 +197,24 @@ fn done(
     ui: Ui,
     job: &Job<'_>,
     device: &OpenDevice,
-    outcome: &Outcome,
+    outcome: &TrainOutcome,
     record: RunRecord,
 ) -> Result<()> {
     let run = job.run;
     match outcome.ended {
-        Ended::EarlyStop => {
+        EndReason::EarlyStop => {
             let patience = run.train.early_stop.patience;
             ui.line(format!("stopped early: no improvement for {patience} evaluations"));
         }
-        Ended::MaxSteps => ui.line(format!("ended after {} steps, as asked", outcome.progress.step)),
-        Ended::TimeBudget => {
+        EndReason::MaxSteps => ui.line(format!("ended after {} steps, as asked", outcome.progress.step)),
+        EndReason::TimeBudget => {
             ui.line(format!("ended after {:.0} s, as train.time_budget asks", outcome.progress.seconds));
         }
-        Ended::Epochs | Ended::Stopped => {}
+        EndReason::Epochs | EndReason::Stopped => {}
     }
     let (architecture, weights) = merge_lora(job.architecture, outcome.weights.clone())?;
     let network = Network::load(&architecture, weights.clone(), &device.device)?;
-    let (plan, aims) = (&job.prepared.plan, aims(run, job.prepared));
+    let (plan, objectives) = (&job.prepared.plan, objectives(run, job.prepared));
     let about = [("steps", json!(outcome.progress.step)), ("best", json!(outcome.progress.best))];
     let made = Made {
         run,
@@ -224,7 +226,7 @@ fn done(
     };
     finish(home, ui, &made, record, |part| {
         let rows = job.prepared.part(part);
-        Ok(score(&network, plan, &aims, rows, rows.len(), &device.device)?)
+        Ok(evaluate_part(&network, plan, &objectives, rows, rows.len(), &device.device)?)
     })
 }
 

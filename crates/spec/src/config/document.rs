@@ -1,37 +1,37 @@
-//! A TOML text as JSON values that still know where they stood.
+//! A TOML text as JSON values, with the line and column of every key.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
 use serde_json::{Map, Value};
-use toml_edit::{Document, Item, TableLike};
+use toml_edit::{Item, TableLike};
 
 use crate::config::Problem;
 
-/// Values of a TOML file and the places of its keys, by JSON pointer (`/inputs/0/kind`).
-pub(crate) struct Placed {
+/// Values of a TOML file and the positions of its keys by JSON pointer, such as `/inputs/0/kind`.
+pub(crate) struct Document {
     pub value: Value,
     origin: String,
     text: String,
     spans: HashMap<String, Range<usize>>,
 }
 
-impl Placed {
-    /// Reads `text`, which came from `origin`.
+impl Document {
+    /// Parses `text`, which messages call `origin`.
     pub fn parse(origin: &str, text: &str) -> Result<Self, Problem> {
-        let document = Document::parse(text).map_err(|error| Problem {
+        let document = toml_edit::Document::parse(text).map_err(|error| Problem {
             origin: origin.to_owned(),
             at: error.span().map(|span| line_column(text, span.start)),
             key: String::new(),
-            message: format!("not valid TOML: {}", error.message().replace('\n', "; ")),
+            message: format!("invalid TOML: {}", error.message().replace('\n', "; ")),
         })?;
         let mut spans = HashMap::new();
         let value = table(document.as_table(), "", &mut spans);
         Ok(Self { value, origin: origin.to_owned(), text: text.to_owned(), spans })
     }
 
-    /// A problem at `pointer`, or at the nearest key above it that stands in the file.
+    /// A problem at `pointer`, located at the nearest enclosing key of the file.
     pub fn problem(&self, pointer: &str, message: String) -> Problem {
         let mut at = pointer;
         let span = loop {
@@ -52,7 +52,7 @@ impl Placed {
     }
 }
 
-/// `/inputs/0/kind` as `inputs[0].kind`.
+/// The key of a pointer as users write it: `/inputs/0/kind` becomes `inputs[0].kind`.
 pub(crate) fn dotted(pointer: &str) -> String {
     let mut key = String::new();
     for part in pointer.split('/').skip(1) {
@@ -114,7 +114,7 @@ fn plain(value: &toml_edit::Value, pointer: &str, spans: &mut HashMap<String, Ra
     match value {
         toml_edit::Value::String(s) => Value::String(s.value().clone()),
         toml_edit::Value::Integer(i) => Value::from(*i.value()),
-        // JSON has no inf or nan: as text they fail the schema with a clear type error.
+        // JSON has neither inf nor nan; as texts they fail the schema with a clear type error.
         toml_edit::Value::Float(x) => serde_json::Number::from_f64(*x.value())
             .map_or_else(|| Value::String(x.value().to_string()), Value::Number),
         toml_edit::Value::Boolean(b) => Value::Bool(*b.value()),

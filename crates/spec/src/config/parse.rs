@@ -1,4 +1,4 @@
-//! From a TOML text and `--set` overrides to a [`Run`], or to everything that is wrong with it.
+//! Parser of configs: from a TOML text and `--set` overrides to a [`Run`] or to all of its problems.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::config::Config;
 use crate::config::Run;
-use crate::config::document::{Placed, dotted};
+use crate::config::document::{Document, dotted};
 use crate::config::schema;
 use crate::config::{Problem, Problems};
 use crate::data::Data;
@@ -14,25 +14,25 @@ use crate::data::Expectation;
 use crate::model::{Family, Model, ModelFile};
 use crate::validate::{validate, validate_data};
 
-/// The text of `configs/default.toml`, the true defaults.
+/// The text of `configs/default.toml`, which holds the defaults.
 pub const DEFAULTS: &str = include_str!("../../../../configs/default.toml");
 
-/// Before the name of a package that [`parse`] asks its loader for.
+/// Prefix of the name of a package that [`parse`] asks its loader for.
 pub const PACKAGE: &str = "package:";
 
 static DEFAULT_VALUES: LazyLock<Value> = LazyLock::new(|| {
-    Placed::parse("configs/default.toml", DEFAULTS).map_or(Value::Null, |placed| placed.value)
+    Document::parse("configs/default.toml", DEFAULTS).map_or(Value::Null, |document| document.value)
 });
 
 pub(crate) fn defaults() -> &'static Value {
     &DEFAULT_VALUES
 }
 
-/// Reads a run config.
+/// Parses a run config.
 ///
-/// `origin` names the text in messages. Each override is `a.b=c`, where `c` is a TOML value or a
-/// bare text. `load` gives the text of an architecture file, also of the network of a package, whose
-/// name comes after [`PACKAGE`].
+/// `origin` names the text in messages. Each override is `a.b=c`, where `c` is a TOML value or a text without
+/// quotes. `load` returns the text of an architecture file, or of the network of a package, whose name then
+/// follows [`PACKAGE`].
 ///
 /// # Errors
 /// All problems at once, each with line, column, key and remedy.
@@ -42,7 +42,7 @@ pub fn parse(
     overrides: &[String],
     load: &dyn Fn(&str) -> Result<String, String>,
 ) -> Result<Run, Problems> {
-    let file = Placed::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
+    let file = Document::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
     let mut typed = file.value.clone();
     let mut problems = Vec::new();
     for text in overrides {
@@ -65,12 +65,12 @@ pub fn parse(
     }
 }
 
-/// Reads `[data]` and `[[expect]]` of a run config, or of a file that has nothing else.
+/// Parses `[data]` and `[[expect]]` of a run config, or of a file that has nothing else.
 ///
 /// # Errors
-/// All problems of these two, as [`parse`] tells them.
+/// All problems of these two tables.
 pub fn parse_data(origin: &str, text: &str) -> Result<(Data, Vec<Expectation>), Problems> {
-    let file = Placed::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
+    let file = Document::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
     let merged = merge(defaults().clone(), file.value.clone());
     let mut problems = schema::check_config(&file, &merged);
     problems.retain(|problem| problem.key.starts_with("data") || problem.key.starts_with("expect"));
@@ -86,12 +86,12 @@ pub fn parse_data(origin: &str, text: &str) -> Result<(Data, Vec<Expectation>), 
     if problems.is_empty() { Ok((data, expect)) } else { Err(Problems(problems)) }
 }
 
-/// Reads an architecture file.
+/// Parses an architecture file.
 ///
 /// # Errors
-/// All problems at once, as [`parse`] does.
+/// All problems at once, each with line, column, key and remedy.
 pub fn parse_model_file(origin: &str, text: &str) -> Result<ModelFile, Problems> {
-    let file = Placed::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
+    let file = Document::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
     let problems = schema::check_model(&file);
     if !problems.is_empty() {
         return Err(Problems(problems));
@@ -105,8 +105,9 @@ pub fn parse_model_file(origin: &str, text: &str) -> Result<ModelFile, Problems>
     })
 }
 
+/// The family of the model, from the config itself or from the file or package that it names.
 fn architecture(
-    file: &Placed,
+    file: &Document,
     config: &Config,
     load: &dyn Fn(&str) -> Result<String, String>,
 ) -> Result<Family, Problems> {
@@ -125,6 +126,7 @@ fn architecture(
     }
 }
 
+/// `over` on top of `under`: tables are merged, other values replaced.
 fn merge(under: Value, over: Value) -> Value {
     match (under, over) {
         (Value::Object(mut under), Value::Object(over)) => {
@@ -141,7 +143,7 @@ fn merge(under: Value, over: Value) -> Value {
     }
 }
 
-/// Applies `a.b=c`; a number steps into an array.
+/// Applies an override `a.b=c`. A number is an index into an array.
 fn set(root: &mut Value, text: &str) -> Result<(), Problem> {
     let problem = |key: &str, message: String| Problem {
         origin: "--set".to_owned(),
@@ -150,12 +152,12 @@ fn set(root: &mut Value, text: &str) -> Result<(), Problem> {
         message,
     };
     let Some((path, raw)) = text.split_once('=') else {
-        return Err(problem(text, "no `=`; write key=value, such as train.epochs=5".into()));
+        return Err(problem(text, "missing `=`; write key=value, such as train.epochs=5".into()));
     };
     let (path, raw) = (path.trim(), raw.trim());
-    let value = Placed::parse("--set", &format!("v = {raw}"))
+    let value = Document::parse("--set", &format!("v = {raw}"))
         .ok()
-        .and_then(|placed| placed.value.get("v").cloned())
+        .and_then(|document| document.value.get("v").cloned())
         .unwrap_or_else(|| Value::String(raw.to_owned()));
     let mut at = root;
     let mut pointer = String::new();
@@ -165,14 +167,17 @@ fn set(root: &mut Value, text: &str) -> Result<(), Problem> {
             Value::Array(items) => {
                 let n = items.len();
                 part.parse::<usize>().ok().and_then(|i| items.get_mut(i)).ok_or_else(|| {
-                    problem(&dotted(&pointer), format!("there are {n} entries; count from 0"))
+                    problem(
+                        &dotted(&pointer),
+                        format!("invalid index `{part}`: the list has {n} entries, counted from 0"),
+                    )
                 })?
             }
             Value::Object(map) => map.entry(part).or_insert_with(|| Value::Object(Map::new())),
             _ => {
                 return Err(problem(
                     &dotted(&pointer),
-                    "what stands above is no table; shorten the key".into(),
+                    "the key above is neither a table nor a list; shorten the key".into(),
                 ));
             }
         };

@@ -1,17 +1,17 @@
-//! What is wrong with a config, said once, all together, each with its place and its remedy.
+//! Problems of a config: all of them at once, each with its position and its remedy.
 
 use std::fmt;
 
-/// One thing that is wrong.
+/// One problem of a config.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
     /// The file, or `--set` for an override.
     pub origin: String,
-    /// Line and column, both from 1; absent for an override or a default.
+    /// Line and column, both counted from 1; `None` for an override or a default.
     pub at: Option<(usize, usize)>,
     /// The key, such as `train.epochs` or `inputs[0].kind`.
     pub key: String,
-    /// What is wrong and what to write instead.
+    /// Description of the problem, and its remedy.
     pub message: String,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a config, in the order of the file.
+/// All problems of a config.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -46,17 +46,25 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// The candidate most like `word`, if any is like it at all: Jaro-Winkler for beginnings that
-/// agree, Damerau-Levenshtein for letters that changed places.
+/// The hint to an unknown name: `` (did you mean `x`?)`` with a leading space, or an empty text if
+/// no candidate is similar. It follows the name in a message.
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, candidates).map_or(String::new(), |near| format!(" (did you mean `{near}`?)"))
+}
+
+/// The candidate most similar to `word`; `None` if none is similar.
+///
+/// The similarity is the larger of Jaro-Winkler, which rewards a common beginning, and normalised
+/// Damerau-Levenshtein, which tolerates exchanged letters.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |candidate: &str| {
+    let similarity = |candidate: &str| {
         let edits = strsim::normalized_damerau_levenshtein(word, candidate) + 0.1;
         strsim::jaro_winkler(word, candidate).max(edits)
     };
     candidates
         .into_iter()
-        .map(|candidate| (likeness(candidate), candidate))
-        .filter(|(likeness, _)| *likeness >= 0.7)
+        .map(|candidate| (similarity(candidate), candidate))
+        .filter(|(similarity, _)| *similarity >= 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }

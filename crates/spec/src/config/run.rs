@@ -1,4 +1,4 @@
-//! What a config means.
+//! A run: the config with its model resolved.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,47 +9,48 @@ use crate::inputs::Input;
 use crate::model::{Combine, Design, Family, Model, PackageRef};
 use crate::train::Train;
 
-/// A run, resolved as far as the config alone allows; column globs wait for the data.
+/// A run, resolved as far as the config alone allows. Globs of columns are resolved with the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Name of the run and of the package.
     pub name: String,
-    /// Seed of every draw.
+    /// Seed of every random draw.
     pub seed: u64,
-    /// Where the rows come from.
+    /// Source of the rows.
     pub data: Data,
-    /// What they have to be like.
+    /// Data contract.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Expectation>,
-    /// How raw values are repaired.
+    /// Repairs of raw values.
     #[serde(default)]
     pub clean: Clean,
-    /// Columns that are computed of others.
+    /// Columns that are computed from others.
     #[serde(default)]
     pub features: Vec<Feature>,
-    /// How they are divided.
+    /// Division of the rows.
     pub split: Split,
-    /// What the model sees; empty means "infer".
+    /// Inputs of the model; empty if they are inferred from the data.
     pub inputs: Vec<Input>,
-    /// What the model predicts.
+    /// Targets of the model.
     #[serde(flatten)]
     pub targets: TargetList<Target>,
-    /// How inputs of several kinds meet.
+    /// Combination of inputs of several kinds.
     #[serde(default)]
     pub combine: Combine,
-    /// The architecture's family name.
+    /// Name of the architecture's family.
     pub family: String,
-    /// The network, up to the sizes that come from the data; without layers where there are trees.
+    /// The network up to the sizes that come from the data; without layers for trees.
     pub design: Design,
-    /// The package that training starts from.
+    /// Package that training starts from; `None` for a new model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<PackageRef>,
-    /// Trees in place of a network.
+    /// Settings of trees; `None` for a network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trees: Option<TreesSpec>,
-    /// The loop.
+    /// Training loop.
     pub train: Train,
-    /// The config with its defaults and the architecture in place: parses on its own to this run.
+    /// The complete config, with its defaults and the architecture in place. It parses to this run without
+    /// any other file.
     pub sealed: Config,
 }
 
@@ -85,12 +86,12 @@ impl Run {
         })
     }
 
-    /// Whether an example is made of several rows.
+    /// `true` if an example is made of several rows.
     pub fn windowed(&self) -> bool {
         self.inputs.iter().any(|input| input.window.is_some())
     }
 
-    /// Whether rows are divided in their order.
+    /// `true` if rows are divided in their order.
     pub fn by_time(&self) -> bool {
         self.split.by == SplitBy::Time || self.windowed()
     }

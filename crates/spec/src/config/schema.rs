@@ -1,4 +1,4 @@
-//! JSON Schema of the config, and what its violations mean in words.
+//! JSON Schemas of the configs, and their violations as messages.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::config::document::Placed;
+use crate::config::document::Document;
 use crate::config::{Problem, nearest};
 use crate::model::{Expect, Family};
 use crate::serve::Serve;
@@ -28,8 +28,8 @@ static SERVE_VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&SERVE)
 static CONFIG_VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&CONFIG));
 static MODEL_VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&MODEL));
 
-/// JSON Schema (draft 2020-12) of a run config; what `configs/default.toml` fills in is optional
-/// and carries its default.
+/// JSON Schema (draft 2020-12) of a run config. The keys of `configs/default.toml` are optional and have
+/// their defaults.
 pub fn config_schema() -> &'static Value {
     &CONFIG
 }
@@ -39,20 +39,20 @@ pub fn model_schema() -> &'static Value {
     &MODEL
 }
 
-/// JSON Schema of a server's config.
+/// JSON Schema of a server config.
 pub fn serve_schema() -> &'static Value {
     &SERVE
 }
 
-pub(crate) fn check_serve(file: &Placed) -> Vec<Problem> {
+pub(crate) fn check_serve(file: &Document) -> Vec<Problem> {
     explain(&SERVE, &SERVE_VALIDATOR, file, &file.value)
 }
 
-pub(crate) fn check_config(file: &Placed, value: &Value) -> Vec<Problem> {
+pub(crate) fn check_config(file: &Document, value: &Value) -> Vec<Problem> {
     explain(&CONFIG, &CONFIG_VALIDATOR, file, value)
 }
 
-pub(crate) fn check_model(file: &Placed) -> Vec<Problem> {
+pub(crate) fn check_model(file: &Document) -> Vec<Problem> {
     explain(&MODEL, &MODEL_VALIDATOR, file, &file.value)
 }
 
@@ -60,12 +60,12 @@ fn schema_of<T: JsonSchema>() -> Value {
     schemars::schema_for!(T).to_value()
 }
 
-#[allow(clippy::expect_used, reason = "the schema is made from our own types and compiles in a test")]
+#[allow(clippy::expect_used, reason = "the schema is generated from types of this crate; a test compiles it")]
 fn validator(schema: &Value) -> Validator {
-    jsonschema::validator_for(schema).expect("a schema made from our types compiles (tested)")
+    jsonschema::validator_for(schema).expect("a schema generated from types of this crate is valid")
 }
 
-/// Marks everything that `defaults` fills in as optional, and writes the default beside it.
+/// A schema in which every key of `defaults` is optional and has its default.
 fn relaxed(mut schema: Value, defaults: &Value) -> Value {
     let sections: Vec<(String, Value)> =
         defaults.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -87,7 +87,7 @@ fn relax_section(schema: &mut Value, name: &str, values: &Value) {
     }
 }
 
-/// `early_stop` is the type `EarlyStop`; `loss` is `LossSpec`, for `Loss` is the network's.
+/// Name of the definition of a table: `early_stop` is `EarlyStop`, and `loss` is `LossSpec`.
 fn definition_name(key: &str) -> String {
     if key == "loss" {
         return "LossSpec".to_owned();
@@ -108,14 +108,14 @@ fn relax(object: &mut Value, defaults: &Value) {
     }
 }
 
-fn explain(schema: &Value, validator: &Validator, file: &Placed, value: &Value) -> Vec<Problem> {
+fn explain(schema: &Value, validator: &Validator, file: &Document, value: &Value) -> Vec<Problem> {
     let mut found = Vec::new();
     for error in validator.iter_errors(value) {
         collect(schema, &error, &mut found);
     }
     found.sort();
     found.dedup();
-    // A mistyped key is said once, not also as missing.
+    // A mistyped key is reported once, not also as missing.
     let typed: Vec<String> = found.iter().map(|(_, message)| message.clone()).collect();
     found.retain(|(_, message)| {
         let Some((key, _)) = message.split_once(" is missing") else { return true };
@@ -127,8 +127,8 @@ fn explain(schema: &Value, validator: &Validator, file: &Placed, value: &Value) 
     problems
 }
 
-/// Turns one violation into (pointer, message) pairs; a failed union becomes what its likeliest
-/// branch lacks.
+/// Adds the (pointer, message) pairs of one violation. A failed union is reported as the violations of its
+/// most likely branch.
 fn collect(schema: &Value, error: &ValidationError<'_>, out: &mut Vec<(String, String)>) {
     let pointer = error.instance_path().as_str().to_owned();
     match error.kind() {
@@ -150,6 +150,7 @@ fn collect(schema: &Value, error: &ValidationError<'_>, out: &mut Vec<(String, S
     }
 }
 
+/// A value that fits no branch of a union.
 fn union(
     schema: &Value,
     error: &ValidationError<'_>,
@@ -160,12 +161,12 @@ fn union(
         out.push((error.instance_path().as_str().to_owned(), message));
         return;
     }
-    // A branch whose tag differs is not the one that was meant.
-    let meant = context
+    // A branch with another tag is not the intended one.
+    let intended = context
         .iter()
         .filter(|branch| !branch.is_empty() && !branch.iter().any(|e| is_tag(e, error)))
         .min_by_key(|branch| branch.iter().map(|e| weight(e)).sum::<usize>());
-    if let Some(branch) = meant {
+    if let Some(branch) = intended {
         for inner in branch {
             collect(schema, inner, out);
         }
@@ -175,10 +176,11 @@ fn union(
     let tag = context.iter().flatten().find(|e| constant(e).is_some());
     let pointer = tag.map_or_else(|| error.instance_path().as_str(), |t| t.instance_path().as_str());
     let found = tag.and_then(|t| t.instance().as_str().map(str::to_owned)).unwrap_or_default();
-    out.push((pointer.to_owned(), format!("`{found}` is not known; {}", remedy(&found, &tags))));
+    let key = pointer.rsplit('/').next().unwrap_or_default();
+    out.push((pointer.to_owned(), format!("unknown {key} `{found}`; {}", remedy(&found, &tags))));
 }
 
-/// What is wrong with a text where a value of one type or one of a few words may stand.
+/// Message for a text in place of a value of one type or one of a few words; `None` for other unions.
 fn type_or_word(error: &ValidationError<'_>, context: &[Vec<ValidationError<'static>>]) -> Option<String> {
     let [branch, other] = context else { return None };
     let ([a], [b]) = (branch.as_slice(), other.as_slice()) else { return None };
@@ -188,10 +190,10 @@ fn type_or_word(error: &ValidationError<'_>, context: &[Vec<ValidationError<'sta
         return None;
     };
     let found = error.instance();
-    Some(format!("expected {kind}, found {found}; write one, or {options}").replace(['[', ']'], ""))
+    Some(format!("expected {kind} or {options}, found {found}").replace(['[', ']'], ""))
 }
 
-/// Whether `inner` says that the tag of a tagged union is another one, or is not there.
+/// `true` if `inner` reports another tag of a tagged union.
 fn is_tag(inner: &ValidationError<'_>, outer: &ValidationError<'_>) -> bool {
     let depth = |e: &ValidationError<'_>| e.instance_path().as_str().matches('/').count();
     match inner.kind() {
@@ -200,6 +202,7 @@ fn is_tag(inner: &ValidationError<'_>, outer: &ValidationError<'_>) -> bool {
     }
 }
 
+/// Weight of a violation: the branch with the smallest sum is the most likely one.
 fn weight(error: &ValidationError<'_>) -> usize {
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => 2 * unexpected.len(),
@@ -215,7 +218,7 @@ fn constant<'a>(error: &'a ValidationError<'_>) -> Option<&'a str> {
     }
 }
 
-/// Names that may stand where an unknown key was found.
+/// Known keys of the table in which an unknown key was found.
 fn siblings<'a>(schema: &'a Value, schema_path: &str) -> Vec<&'a str> {
     let object = schema.pointer(schema_path.trim_end_matches("/additionalProperties"));
     let properties = object.and_then(|object| object["properties"].as_object());
@@ -226,7 +229,16 @@ fn remedy(word: &str, known: &[&str]) -> String {
     match nearest(word, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "remove it".to_owned(),
-        None => format!("known here: {}", known.join(", ")),
+        None => format!("expected {}", listed(known)),
+    }
+}
+
+/// `a, b or c`
+fn listed(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
     }
 }
 
@@ -239,17 +251,17 @@ fn sentence(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> String {
                 TypeKind::Multiple(set) => set.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(" or "),
             };
             let expected = expected.replace("object", "table");
-            format!("expected {expected}, found {found}; write a value of that type")
+            format!("expected {expected}, found {found}")
         }
         ValidationErrorKind::Enum { options } => {
-            // Texts as they are, numbers as they are typed.
+            // Texts without quotes, numbers as in JSON.
             let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let known: Vec<String> = options.as_array().into_iter().flatten().map(text).collect();
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            format!("{found} is not known; {}", remedy(found.as_str().unwrap_or_default(), &known))
+            format!("unknown value {found}; {}", remedy(found.as_str().unwrap_or_default(), &known))
         }
         ValidationErrorKind::Constant { expected_value } => {
-            format!("{found} is not known here; write {expected_value}")
+            format!("unexpected value {found}; write {expected_value}")
         }
         ValidationErrorKind::Minimum { limit } => format!("{found} is too small; write at least {limit}"),
         ValidationErrorKind::Maximum { limit } => format!("{found} is too large; write at most {limit}"),

@@ -3,47 +3,48 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How rows are divided into train, valid and test.
+/// Division of the rows into train, valid and test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Split {
-    /// `stratified` keeps the target's shares in every split; for a number it is `random`.
+    /// Rule of the division. The default, `stratified`, keeps the shares of the classes in every split; for a
+    /// number it is the same as `random`.
     pub by: SplitBy,
-    /// Share of rows for choosing the best epoch.
+    /// Share of the rows that the best epoch is chosen on.
     #[schemars(range(min = 0.0, max = 0.9))]
     pub valid: f64,
-    /// Share of rows for the final metrics.
+    /// Share of the rows for the final metrics.
     #[schemars(range(min = 0.0, max = 0.9))]
     pub test: f64,
-    /// For `group`: the column whose equal values stay together. For `predefined`: the column that says
-    /// `train`, `valid` or `test`; it is no input.
+    /// Column of `group`, whose equal values stay together, or of `predefined`, which holds `train`, `valid`
+    /// or `test` and is not used as an input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// For `k_fold`: parts of equal share, of which one is the test split.
+    /// Number of parts of `k_fold`. The parts have equal shares, and one of them is the test split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2))]
     pub folds: Option<usize>,
-    /// For `k_fold`: which part is the test split, from 0.
+    /// Index of the part of `k_fold` that is the test split, counted from 0. Default: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fold: Option<usize>,
 }
 
-/// How rows are divided.
+/// Rule by which rows are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitBy {
-    /// Each row by a seeded hash of its content.
+    /// Seeded hash of each row's content.
     Random,
-    /// The same, within each class of the target.
+    /// Seeded hash of each row's content, within each class of the target.
     Stratified,
-    /// In the order of the rows: the first ones for train, the last ones for test. A forecast is
-    /// always split so.
+    /// Order of the rows: the first ones for train, the last ones for test. A forecast is always
+    /// split in this way.
     Time,
-    /// Rows of equal value in `column` fall into one part, by a seeded hash of the value.
+    /// Seeded hash of the value in `column`, so that rows of equal value stay together.
     Group,
-    /// As `column` says.
+    /// Value of `column`: `train`, `valid` or `test`.
     Predefined,
-    /// The test split is part `fold` of `folds`, by a seeded hash of the row's content; `valid` is drawn
-    /// from the rest.
+    /// Cross-validation: the test split is part `fold` of `folds`, by a seeded hash of the row's content;
+    /// `valid` is drawn from the rest.
     KFold,
 }

@@ -1,43 +1,43 @@
-//! What one example holds: blocks of values, each of one kind.
+//! Blocks of values, of which an example consists.
 
 use serde::{Deserialize, Serialize};
 
-/// Values of one kind in an example; the batch axis is left out.
+/// Values of one kind in an example, without the batch axis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Block {
     /// The columns of a table: numbers first, then 0/1 columns, then indices into embeddings.
     Table {
-        /// Scaled numbers.
+        /// Number of scaled numbers.
         numbers: usize,
-        /// Columns of encodings: one-hot, piecewise-linear.
+        /// Number of encoded columns: one-hot and piecewise-linear encodings.
         encoded: usize,
-        /// Number of values of each index column.
+        /// Number of possible values of each index column.
         indices: Vec<usize>,
     },
-    /// Pixels.
+    /// Pixels of an image.
     Image {
         /// `[channels, height, width]`
         shape: [usize; 3],
     },
-    /// Steps of numbers.
+    /// Steps of a series.
     Series {
-        /// Steps in time.
+        /// Number of steps in time.
         steps: usize,
-        /// Numbers at each step.
+        /// Number of values at each step.
         width: usize,
     },
-    /// Indices of tokens; 0 is padding.
+    /// Token indices of a text; 0 is padding.
     Text {
-        /// Tokens.
+        /// Number of tokens.
         length: usize,
-        /// Number of different tokens.
+        /// Number of different tokens, padding included.
         vocabulary: usize,
     },
 }
 
 impl Block {
-    /// Real numbers in one example.
+    /// Number of real values in one example.
     pub fn dense_width(&self) -> usize {
         match self {
             Self::Table { numbers, encoded, .. } => numbers + encoded,
@@ -47,7 +47,7 @@ impl Block {
         }
     }
 
-    /// Number of values of each index in one example.
+    /// Number of possible values of each index in one example.
     pub fn index_sizes(&self) -> Vec<usize> {
         match self {
             Self::Table { indices, .. } => indices.clone(),
@@ -56,7 +56,7 @@ impl Block {
         }
     }
 
-    /// Indices in one example.
+    /// Number of indices in one example.
     pub fn index_width(&self) -> usize {
         match self {
             Self::Table { indices, .. } => indices.len(),

@@ -1,4 +1,4 @@
-//! `[[expect]]`: what rows have to be like.
+//! `[[expect]]`: the data contract, conditions that the rows have to meet.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,56 +7,56 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
-    /// The column; left out for `rows`.
+    /// Name of the column; not needed for `rows`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// What to do where it does not hold. Conditions on the whole table cannot quarantine.
+    /// Consequence of a violation. Conditions on the whole table cannot quarantine rows.
     #[serde(default)]
     pub severity: Severity,
-    /// What each value has to read as.
+    /// Type that each value must have.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<ValueType>,
-    /// No value may be missing.
+    /// Values must not be missing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub required: bool,
-    /// Least and largest number.
+    /// Minimum and maximum of the numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,
-    /// The values there may be.
+    /// Allowed values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<Vec<String>>,
-    /// A regular expression that the whole value has to match.
+    /// Regular expression that the whole value must match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regex: Option<String>,
-    /// No value may be there twice; the second one breaks it.
+    /// Values must be unique. The second of two equal values violates the condition.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unique: bool,
-    /// Each value has to be in that column of that source.
+    /// Values must occur in a column of another source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign_key: Option<ForeignKey>,
-    /// The newest date or time is at most so old, such as `7 days` or `12 hours`.
+    /// Largest age of the newest date or time, such as `7 days` or `12 hours`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freshness: Option<String>,
-    /// Least and largest number of rows.
+    /// Minimum and maximum of the number of rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<[u64; 2]>,
     /// Largest share of missing values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub null_share: Option<f64>,
-    /// Largest population stability index against the dataset's version before; 0.2 is much.
+    /// Largest population stability index against the previous version of the dataset; 0.2 is a large change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0))]
     pub drift: Option<f64>,
 }
 
 impl Expectation {
-    /// Whether each row meets or breaks it by itself, so that it can be quarantined.
+    /// `true` if each row meets or violates the conditions by itself, so that it can be quarantined.
     pub fn by_row(&self) -> bool {
         self.rows.is_none() && self.freshness.is_none() && self.null_share.is_none() && self.drift.is_none()
     }
 
-    /// Whether there is a condition on the values of a column.
+    /// `true` if there is a condition on the values of a column.
     pub fn on_column(&self) -> bool {
         self.kind.is_some()
             || self.required
@@ -71,25 +71,25 @@ impl Expectation {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// What happens where an expectation does not hold.
+/// Consequence of a violated expectation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// It is told.
+    /// Report the violation.
     Warn,
-    /// Nothing is made of the data.
+    /// Reject the data.
     #[default]
     Fail,
-    /// The rows go to a file of their own, each with its reason; the others are used.
+    /// Write the violating rows to a separate file, each with its reason, and use the others.
     Quarantine,
 }
 
-/// What a value reads as.
+/// Type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ValueType {
@@ -97,11 +97,11 @@ pub enum ValueType {
     Number,
     /// A whole number.
     Integer,
-    /// A text that is no number.
+    /// A text that cannot be parsed as a number.
     Text,
     /// `true` or `false`.
     Boolean,
-    /// A date, or a date and time, as ISO 8601 has them.
+    /// A date, or a date and time, in ISO 8601.
     Date,
 }
 
@@ -109,8 +109,8 @@ pub enum ValueType {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForeignKey {
-    /// Path, glob, URL or dataset.
+    /// Path, glob, URL or dataset of the source.
     pub source: String,
-    /// Its column.
+    /// Name of the column.
     pub column: String,
 }

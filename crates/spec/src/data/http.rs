@@ -1,88 +1,95 @@
-//! `[data.http]`, `[data.api]` and `[data.page]`: how servers are asked and answers are read.
+//! `[data.http]`, `[data.api]` and `[data.page]`: requests to servers and the extraction of rows from
+//! responses.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a server is asked.
+/// Requests to a server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    /// Headers, such as `Authorization = "Bearer ${TOKEN}"`; `${file:PATH}` stands for a file's first line.
+    /// Headers, such as `Authorization = "Bearer ${TOKEN}"`. `${file:PATH}` is replaced by the first line of
+    /// a file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// Requests a second at most.
-    #[serde(default = "five")]
+    /// Largest number of requests per second.
+    #[serde(default = "default_rate")]
     #[schemars(range(min = 0.001))]
     pub rate: f64,
-    /// How often a request that fails is tried again, after 0.5, 1, 2 ... seconds.
-    #[serde(default = "four")]
+    /// Number of retries of a failed request, after 0.5, 1, 2 ... seconds.
+    #[serde(default = "default_retries")]
     pub retries: usize,
-    /// Seconds until an answer that does not come counts as failed.
-    #[serde(default = "thirty")]
+    /// Timeout of a request in seconds.
+    #[serde(default = "default_timeout")]
     #[schemars(range(min = 1))]
     pub timeout: u64,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { headers: BTreeMap::new(), rate: five(), retries: four(), timeout: thirty() }
+        Self {
+            headers: BTreeMap::new(),
+            rate: default_rate(),
+            retries: default_retries(),
+            timeout: default_timeout(),
+        }
     }
 }
 
-fn five() -> f64 {
+fn default_rate() -> f64 {
     5.0
 }
 
-fn four() -> usize {
+fn default_retries() -> usize {
     4
 }
 
-fn thirty() -> u64 {
+fn default_timeout() -> u64 {
     30
 }
 
-/// How records are found in JSON, and how one page leads to the next: by `next`, by `cursor` and
-/// `parameter`, or by counting `parameter` up from `first`. Without any of them there is one page.
+/// Records of a JSON API and its pagination: by `next`, by `cursor` and `parameter`, or by counting
+/// `parameter` up from `first`. Without any of them there is one page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Api {
-    /// JSON pointer of the list of records, such as `/results`; left out: the answer is the list.
+    /// JSON pointer to the list of records, such as `/results`. Default: the response itself is the list.
     #[serde(default)]
     pub records: String,
-    /// JSON pointer of the next page's URL. `link` reads the header of that name (RFC 8288).
+    /// JSON pointer to the URL of the next page. `link` reads the `Link` header (RFC 8288).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// JSON pointer of what `parameter` is to be for the next page.
+    /// JSON pointer to the value of `parameter` for the next page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// Parameter of the URL that says which page is wanted.
+    /// Query parameter of the URL that selects the page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
-    /// Where pages are counted: number of the first one. They end with one that has no records.
+    /// Number of the first page, if pages are counted. The first page without records is the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<u64>,
-    /// Pages at most.
+    /// Largest number of pages. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages: Option<u64>,
 }
 
-/// What to take from a web page.
+/// Table of a web page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Page {
-    /// CSS selector of the table, or of what is a row where there are `columns`. Default: `table`, the
-    /// first one.
+    /// CSS selector of the table, or of a row if there are `columns`. Default: `table`, the first table of
+    /// the page.
     #[serde(default = "table")]
     pub select: String,
-    /// For each column the CSS selector of its value within a row; `a@href` takes an attribute.
+    /// CSS selectors of the values within a row, by column. `a@href` reads an attribute.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, String>,
     /// CSS selector of the link to the next page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Pages at most.
+    /// Largest number of pages. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages: Option<u64>,
 }

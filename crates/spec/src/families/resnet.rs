@@ -18,8 +18,8 @@ pub struct ResnetFamily {
     /// Channels of the first stage; 64 in the paper.
     #[serde(default = "sixty_four")]
     pub width: usize,
-    /// `imagenet` begins with a 7x7 convolution and a pool, which leave a quarter of each side; `small` begins
-    /// with a 3x3 convolution, for images of about 32x32.
+    /// `imagenet` begins with a 7x7 convolution and a pool, which leave a quarter of each side; `small`
+    /// begins with a 3x3 convolution, for images of about 32x32.
     #[serde(default)]
     pub stem: ImageStem,
     /// Stochastic depth: probability of skipping the last block in training. It rises linearly from 0 at the

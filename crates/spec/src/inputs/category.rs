@@ -3,45 +3,45 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a category becomes numbers.
+/// Encoding of a category as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
-    /// One column of 0/1 for each value.
+    /// One 0/1 column for each value.
     OneHot,
-    /// An index into a learned embedding.
+    /// Index into a learned embedding.
     Index,
-    /// One number: its place in the order of the values, standardised.
+    /// One number: rank of the value in their order, standardised.
     Ordinal,
-    /// One number: its share of the training rows, standardised.
+    /// One number: share of the value in the training rows, standardised.
     Frequency,
-    /// One number: the mean of the target in the training rows with this value, drawn towards the mean of
-    /// all as ten rows would (Micci-Barreca 2001), standardised. A training row's own fold of five is left
-    /// out, so it does not see its own target.
+    /// One number: mean of the target in the training rows with this value, smoothed towards the mean of all
+    /// rows with the weight of ten rows (Micci-Barreca 2001), standardised. For a training row its own fold
+    /// of five is left out, so that it does not see its own target.
     Target,
-    /// One column of 0/1 for each of `buckets` hashes: nothing is learned, so the values may be endless.
+    /// One 0/1 column for each of `buckets` hashes. Nothing is learned, so the set of values may be open.
     Hash,
 }
 
-/// What to do with a category that was not in the training split.
+/// Treatment of a category that is not in the training split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unseen {
-    /// Treat it as one extra value, "other", that also stands for missing.
+    /// Encode it as one extra value, "other", which also encodes a missing value.
     Other,
-    /// Refuse the row.
+    /// Reject the row.
     Error,
 }
 
-/// Declared policy for categories; see [`Encoding`] and [`Unseen`].
+/// Settings of a category; see [`Encoding`] and [`Unseen`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Category {
-    /// How the value becomes numbers.
+    /// Encoding of the value.
     pub encode: Encoding,
-    /// What to do with values not seen in training.
+    /// Treatment of values that are not in the training split.
     pub unseen: Unseen,
-    /// Hashes that are told apart.
+    /// Number of buckets of a hash.
     pub buckets: usize,
-    /// What stands for a missing value; `mode` for the most frequent one.
+    /// Replacement of a missing value; `mode` for the most frequent value.
     pub fill: Option<String>,
 }

@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DatePart {
-    /// Such as 2024.
+    /// Year, such as 2024.
     Year,
-    /// 1 to 12.
+    /// Month, 1 to 12.
     Month,
-    /// 1 to 31.
+    /// Day of the month, 1 to 31.
     Day,
-    /// 1 (Monday) to 7.
+    /// Day of the week, 1 (Monday) to 7.
     Weekday,
-    /// 1 to 366.
+    /// Day of the year, 1 to 366.
     DayOfYear,
-    /// 0 to 23.
+    /// Hour, 0 to 23.
     Hour,
-    /// 0 to 59.
+    /// Minute, 0 to 59.
     Minute,
-    /// Seconds since 1970.
+    /// Seconds since 1970-01-01 00:00 UTC.
     Time,
 }

@@ -3,18 +3,18 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Random changes of an image in training, drawn for each example and epoch.
+/// Random augmentation of an image in training, drawn for each example and epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Augment {
-    /// Mirror left and right, half of the time.
+    /// Flip left and right with probability 0.5.
     #[serde(default)]
     pub flip: bool,
-    /// Shift by up to so many pixels in each direction; what comes in is 0. The same as padding and
-    /// cropping back.
+    /// Largest shift in each direction in pixels; the border is filled with 0. This is the same as padding
+    /// and random cropping.
     #[serde(default)]
     pub crop: usize,
-    /// Probability of blanking a rectangle of 2 % to 20 % of the area (Zhong et al. 2020).
+    /// Probability of erasing a rectangle of 2 % to 20 % of the area (Zhong et al. 2020).
     #[serde(default)]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub erase: f64,

@@ -3,24 +3,24 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a text becomes tokens.
+/// Tokenizer of a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tokens {
-    /// The algorithm; its vocabulary is learned on the training split.
+    /// Algorithm. Its vocabulary is learned on the training split.
     #[serde(default = "bpe")]
     pub kind: TokensKind,
-    /// Largest vocabulary.
+    /// Largest size of the vocabulary.
     #[serde(default = "eight_thousand")]
     #[schemars(range(min = 2))]
     pub vocabulary: usize,
-    /// Tokens of one example: longer texts are cut, shorter ones padded.
+    /// Number of tokens of one example. Longer texts are truncated, shorter ones padded.
     #[schemars(range(min = 1))]
     pub length: usize,
-    /// Whether case is left out.
+    /// Convert texts to lower case.
     #[serde(default)]
     pub lowercase: bool,
-    /// A `tokenizer.json` of Hugging Face's tokenizers to use instead.
+    /// Path of a Hugging Face `tokenizer.json` to use instead of learning one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
 }
@@ -31,9 +31,9 @@ pub struct Tokens {
 pub enum TokensKind {
     /// Byte-level byte-pair encoding (Sennrich et al. 2016; GPT-2).
     Bpe,
-    /// Subwords of words (Schuster and Nakajima 2012; BERT).
+    /// Subwords of words (`WordPiece`; Schuster and Nakajima 2012; BERT).
     WordPiece,
-    /// Whole words, the most frequent ones.
+    /// The most frequent whole words.
     Word,
     /// Single characters.
     Char,

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use crate::families::{Blocks, combiner};
 use crate::layers::Layer;
 
-/// How the vectors of several inputs become one.
+/// Combination of the vectors of several inputs into the input of the trunk.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Combine {
     /// Side by side.
     #[default]
     Concat,
-    /// As the tokens of a transformer, whose mean is taken, so that inputs can attend to each other.
+    /// Tokens of a transformer, whose mean is taken, so that inputs can attend to each other.
     Transformer {
         /// Width of a token. One linear layer brings the vector of each input to it.
         #[serde(default = "sixty_four")]

@@ -1,23 +1,24 @@
-//! The design of a network: the list of layers that a family expands to, how inputs enter it and how it answers.
+//! The design of a network: the list of layers that a family expands to, how inputs enter it and how it
+//! answers.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::families::Numbers;
+use crate::families::NumberEmbedding;
 use crate::layers::{Init, Layer, LayerContract, WeightSpec, work};
 use crate::model::Lora;
 
 /// A network up to the sizes that come from the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Design {
-    /// How the columns of a table enter the trunk.
+    /// Entry of the columns of a table into the trunk.
     pub table: TableStem,
     /// Width of a text's token embeddings.
     pub token_width: usize,
     /// Layers of the trunk, without the head.
     pub layers: Vec<Layer>,
-    /// How the head reads the output of the trunk.
+    /// Head, which reads the output of the trunk.
     pub head: Head,
     /// Names of modules that differ from their places `trunk.0`, `trunk.1.layers.0` and so on: a map from
     /// place to name.
@@ -38,7 +39,7 @@ pub enum TableStem {
     /// Side by side: numbers, one-hot columns, embeddings; `[width]`.
     #[default]
     Concat,
-    /// Side by side, with a periodic embedding of each number; see [`Numbers::Periodic`].
+    /// Side by side, with a periodic embedding of each number; see [`NumberEmbedding::Periodic`].
     Periodic {
         /// Number of frequencies for each number.
         frequencies: usize,
@@ -111,8 +112,8 @@ impl Design {
         Self::from_layers(layers).with_tokens(token_width)
     }
 
-    pub(crate) fn with_numbers(mut self, numbers: Option<Numbers>) -> Self {
-        if let Some(Numbers::Periodic { frequencies, sigma, width }) = numbers {
+    pub(crate) fn with_numbers(mut self, numbers: Option<NumberEmbedding>) -> Self {
+        if let Some(NumberEmbedding::Periodic { frequencies, sigma, width }) = numbers {
             self.table = TableStem::Periodic { frequencies, sigma, width };
         }
         self

@@ -31,7 +31,8 @@ pub struct FileRef {
 pub struct PackageRef {
     /// Reference to the package: `NAME`, `NAME@ALIAS` or `NAME:VERSION`.
     pub package: String,
-    /// Low-rank adaptation: train small matrices beside those of the attention layers, which stay as they are.
+    /// Low-rank adaptation: train small matrices beside those of the attention layers, which stay as they
+    /// are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<Lora>,
 }

@@ -1,26 +1,26 @@
-//! `[train.schedule]`.
+//! `[train.schedule]`: the learning rate over the steps.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Learning rate over the steps.
+/// Schedule of the learning rate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
-    /// The shape after the warm-up.
+    /// Shape after the warm-up.
     pub kind: ScheduleKind,
-    /// Steps of linear warm-up from 0.
+    /// Number of steps of linear warm-up from 0.
     pub warmup_steps: usize,
-    /// Last learning rate as a share of the peak.
+    /// Final learning rate as a share of the peak.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub final_ratio: f64,
-    /// For `step` and `plateau`: what the rate is multiplied with.
+    /// Factor of `step` and `plateau`, by which the rate is multiplied.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub factor: f64,
-    /// For `step`: epochs between two changes.
+    /// Number of epochs between two changes of `step`.
     #[schemars(range(min = 1))]
     pub step_epochs: usize,
-    /// For `plateau`: evaluations without improvement before a change.
+    /// Number of evaluations without improvement before a change of `plateau`.
     #[schemars(range(min = 1))]
     pub patience: usize,
 }
@@ -29,18 +29,18 @@ pub struct Schedule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScheduleKind {
-    /// The peak throughout.
+    /// Constant at the peak.
     Constant,
     /// Half a cosine from the peak to `final_ratio` of it at the last step.
     Cosine,
-    /// A line from the peak to `final_ratio` of it at the last step.
+    /// Linear from the peak to `final_ratio` of it at the last step.
     Linear,
-    /// Times `factor` every `step_epochs` epochs.
+    /// Multiplied by `factor` every `step_epochs` epochs.
     Step,
-    /// Half a cosine from a 25th of the peak up to it over 30 % of the steps, then half a cosine down
-    /// to `final_ratio` of it (Smith and Topin 2018), as `torch.optim.lr_scheduler.OneCycleLR`; it
-    /// needs no warm-up.
+    /// Half a cosine from 1/25 of the peak up to the peak over 30 % of the steps, then half a cosine down to
+    /// `final_ratio` of it (Smith and Topin 2018), as `torch.optim.lr_scheduler.OneCycleLR`. It needs no
+    /// warm-up.
     OneCycle,
-    /// Times `factor` when the metric has not improved for `patience` evaluations.
+    /// Multiplied by `factor` if the metric has not improved for `patience` evaluations.
     Plateau,
 }

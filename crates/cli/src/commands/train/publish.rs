@@ -3,7 +3,7 @@
 use anyhow::Result;
 use cupola_eval::Metrics;
 use cupola_prep::{Part, Prepared, Signature};
-use cupola_registry::{Home, Lineage, Package, RunFolder, RunRecord, Sealed, Status, publish};
+use cupola_registry::{Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status, publish};
 use cupola_spec::Run;
 use serde_json::{Map, Value, json};
 
@@ -90,7 +90,7 @@ fn seal(
     let dataset = record.dataset["sha256"].as_str().unwrap_or_default().to_owned();
     Ok(publish(
         home,
-        &Sealed {
+        &PackageContents {
             name: &made.run.name,
             files: &files,
             signature: serde_json::to_value(Signature::of(plan))?,

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use cupola_nn::{OpenDevice, nth_device};
-use cupola_train::{Error, Event, Job, Outcome, Stop, fit, fit_on};
 #[cfg(feature = "mpi")]
-use cupola_train::{Group, Mpi, fit_among};
+use cupola_train::{DeviceGroup, Mpi, fit_in_group};
+use cupola_train::{Error, Event, Job, Stop, TrainOutcome, fit, fit_on_devices};
 
 use crate::args::TrainArgs;
 #[cfg(feature = "mpi")]
@@ -94,16 +94,16 @@ impl Ranks {
         job: &Job<'_>,
         device: &OpenDevice,
         observer: &mut dyn FnMut(&Event) -> Stop,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<TrainOutcome, Error> {
         match self {
             Self::Here(1) => fit(job, observer),
             Self::Here(n) => {
                 let devices =
                     (0..*n).map(|index| nth_device(device, index)).collect::<Result<Vec<_>, _>>()?;
-                fit_on(job, &devices, observer)
+                fit_on_devices(job, &devices, observer)
             }
             #[cfg(feature = "mpi")]
-            Self::Processes(mpi) => fit_among(job, mpi, observer),
+            Self::Processes(mpi) => fit_in_group(job, mpi, observer),
         }
     }
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 use cupola_prep::{FittedTarget, Part, Targets};
 use cupola_registry::{Home, Status};
 use cupola_spec::{Run, TreesSpec};
-use cupola_train::{metrics_of, plain_aims};
+use cupola_train::{default_objectives, metrics_from_logits};
 use cupola_trees::Trees;
 use serde_json::{Map, json};
 
@@ -56,6 +56,6 @@ pub fn run(home: &Home, ui: Ui, run: &Run, loaded: &Loaded, spec: &TreesSpec) ->
     };
     finish(home, ui, &made, record, |part| {
         let part = of(part)?;
-        Ok(metrics_of(plan, &plain_aims(plan), &trees.logits(&part.examples)?, &part))
+        Ok(metrics_from_logits(plan, &default_objectives(plan), &trees.logits(&part.examples)?, &part))
     })
 }

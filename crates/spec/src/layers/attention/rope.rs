@@ -1,49 +1,51 @@
-//! Rotary positions (Su et al. 2021): pairs of numbers of a token are turned by angles that grow with its place.
+//! Rotary position embeddings (Su et al. 2021): pairs of values of a token are rotated by angles that grow
+//! with its position.
 
 use std::f64::consts::PI;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Base of the frequencies where none is told.
+/// Default base of the frequencies.
 pub const ROPE_BASE: f64 = 10_000.0;
 
-/// How frequencies are made lower, so that a model reads texts that are longer than those it was trained on.
+/// Scaling of the frequencies to lower ones, for texts that are longer than those of the training.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RopeScaling {
-    /// All of them by one factor (Chen et al. 2023).
+    /// All frequencies by one factor (Chen et al. 2023).
     Linear {
-        /// What they are divided by.
+        /// Divisor of the frequencies.
         #[schemars(range(min = 1.0))]
         factor: f64,
     },
-    /// Low ones by a factor, high ones not, those between in between (Grattafiori et al. 2024, Llama 3.1).
+    /// Low frequencies by a factor, high ones unchanged, and a smooth transition between them (Grattafiori et
+    /// al. 2024, Llama 3.1).
     Llama3 {
-        /// What low ones are divided by.
+        /// Divisor of the low frequencies.
         #[schemars(range(min = 1.0))]
         factor: f64,
-        /// Those that turn less often than this within `length` are low.
+        /// Frequencies with fewer rotations than this within `length` are low.
         low: f64,
-        /// Those that turn more often than this are high.
+        /// Frequencies with more rotations than this within `length` are high.
         high: f64,
-        /// Tokens of the texts that the model was trained on at first.
+        /// Number of tokens of the texts in the original training.
         #[schemars(range(min = 1))]
         length: usize,
     },
 }
 
-/// Rotary positions of an attention.
+/// Rotary position embedding of an attention layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rope {
     /// Base of the frequencies.
     pub base: f64,
-    /// How they are made lower, if they are.
+    /// Scaling of the frequencies, if any.
     pub scaling: Option<RopeScaling>,
 }
 
 impl Rope {
-    /// Radians that each of `width / 2` pairs of a head turns by from token to token.
+    /// Rotation in radians from token to token for each of the `width / 2` pairs of a head.
     pub fn frequencies(&self, width: usize) -> Vec<f64> {
         #[allow(clippy::cast_precision_loss, reason = "widths of heads are small")]
         let plain = (0..width / 2).map(|pair| self.base.powf(-2.0 * pair as f64 / width as f64));
@@ -52,19 +54,19 @@ impl Rope {
 }
 
 impl RopeScaling {
-    /// A frequency, made lower.
+    /// A scaled frequency.
     pub fn scaled(self, frequency: f64) -> f64 {
         match self {
             Self::Linear { factor } => frequency / factor,
             Self::Llama3 { factor, low, high, length } => {
                 #[allow(clippy::cast_precision_loss, reason = "lengths of texts are small")]
-                let turns = length as f64 * frequency / (2.0 * PI);
-                if turns < low {
+                let rotations = length as f64 * frequency / (2.0 * PI);
+                if rotations < low {
                     frequency / factor
-                } else if turns > high {
+                } else if rotations > high {
                     frequency
                 } else {
-                    let share = (turns - low) / (high - low);
+                    let share = (rotations - low) / (high - low);
                     (1.0 - share) * frequency / factor + share * frequency
                 }
             }
