@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use cupola_nn::{InputBatch, Loss, LossTargets, Objective};
-use cupola_prep::{FittedTarget, Part, Plan, Prepared, Targets};
+use cupola_prep::{FittedTarget, Plan, Prepared, SplitPart, Targets};
 use cupola_spec::{ClassWeights, Goal, LossKind, LossSpec, Run};
 
 /// Default loss of a target.
@@ -32,7 +32,7 @@ pub struct TargetObjective {
 
 /// Objectives of a run's targets in order.
 pub fn objectives(run: &Run, prepared: &Prepared) -> Vec<TargetObjective> {
-    let train = prepared.part(Part::Train);
+    let train = prepared.part(SplitPart::Train);
     let objectives = prepared.plan.targets.iter().enumerate();
     let objectives =
         objectives.map(|(index, target)| objective(&run.train.loss, target, &train.classes(index)));
@@ -119,7 +119,7 @@ pub fn loss_targets(loss: Loss, targets: Targets, input: &InputBatch, device: &D
         }
         (_, Targets::Number(values)) => LossTargets::numbers(values, device),
         (_, Targets::Vector { width, values }) => LossTargets::vectors(values, width, device),
-        (_, Targets::Own { .. }) => match &input.dense {
+        (_, Targets::Reconstruction { .. }) => match &input.dense {
             Some(dense) => LossTargets::Vector(dense.clone()),
             None => LossTargets::vectors(Vec::new(), 1, device),
         },
