@@ -1,7 +1,7 @@
 //! `cupola evaluate`: a published model on data that has the target.
 
 use anyhow::Result;
-use cupola_prep::label;
+use cupola_prep::examples_with_targets;
 use cupola_registry::{Home, write_file};
 use cupola_spec::Source;
 use cupola_train::{default_objectives, metrics_from_logits};
@@ -13,7 +13,7 @@ use crate::ui::{Ui, metric, metrics};
 pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
     let (package, mut predictor) = predict::load(home, &args.model)?;
     let frame = predict::frame(home, ui, &Source::One(args.data.clone()), &predictor.sealed.plan.null_texts)?;
-    let part = label(&predictor.sealed.plan, &frame)?;
+    let part = examples_with_targets(&predictor.sealed.plan, &frame)?;
     let rows: Vec<usize> = (0..part.examples.rows).collect();
     let mut logits = Vec::new();
     for chunk in rows.chunks(1024) {

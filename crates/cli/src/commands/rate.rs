@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use anyhow::Result;
 use cupola_nn::half;
-use cupola_prep::Part;
+use cupola_prep::SplitPart;
 use cupola_registry::Home;
 use cupola_train::{Job, Stop, architecture, range_test, suggested_rate};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -31,7 +31,7 @@ pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
     let device = device::choose(args.device.device)?;
     Memory::of(&run, &architecture.table()?, architecture.parameters()?).sizes_batch(
         &mut run,
-        loaded.prepared.rows(Part::Train),
+        loaded.prepared.rows(SplitPart::Train),
         device.is_gpu(),
     );
     ui.line(format!("device  {device}"));

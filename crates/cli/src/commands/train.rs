@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use cupola_nn::{Network, Opened, half, merged};
-use cupola_prep::Part;
+use cupola_prep::SplitPart;
 use cupola_registry::{Home, RunFolder, RunRecord, Status};
 use cupola_spec::Run;
 use cupola_train::{
@@ -80,7 +80,7 @@ fn train_in(
     let layers = architecture.table()?;
     show_layers(ui, &layers);
     let memory = Memory::of(&run, &layers, architecture.parameters()?);
-    if memory.sizes_batch(&mut run, loaded.prepared.rows(Part::Train), device.is_gpu()) {
+    if memory.sizes_batch(&mut run, loaded.prepared.rows(SplitPart::Train), device.is_gpu()) {
         ui.line(format!("batch   {} examples, as the memory allows", run.train.batch_size));
     } else if !device.is_gpu() {
         memory.fits_this_machine()?;
@@ -156,7 +156,7 @@ fn train(
     stop: &Arc<AtomicBool>,
 ) -> Result<TrainOutcome> {
     let train = &job.run.train;
-    let rows = job.prepared.rows(Part::Train);
+    let rows = job.prepared.rows(SplitPart::Train);
     let rows = limit_rows(rows, train.limit_train);
     let mut steps = (rows.div_ceil(train.batch_size) * train.epochs) as u64;
     steps = job.max_steps.map_or(steps, |most| most.min(steps));
