@@ -2,19 +2,19 @@
 
 mod burn;
 mod candle;
-mod kv_cache;
+mod decoder_cache;
 mod select;
 mod trees;
 
 #[cfg(test)]
 mod tests;
 
-use cupola_nn::quietly;
+use cupola_nn::catch_panic;
 use cupola_prep::Examples;
 
 use crate::error::Error;
 
-pub use kv_cache::KvCache;
+pub use decoder_cache::DecoderCache;
 pub(crate) use select::build;
 pub use select::{EngineChoice, EngineReport};
 pub(crate) use trees::TreesEngine;
@@ -68,7 +68,7 @@ pub struct DecodeRequest<'a> {
     /// All its tokens.
     pub tokens: &'a [i32],
     /// Keys and values of a sequence that began alike, or an empty cache.
-    pub cache: &'a mut KvCache,
+    pub cache: &'a mut DecoderCache,
 }
 
 /// Runs an engine and turns a panic of a driver or kernel into an error, so that it ends one batch, not the process.
@@ -77,5 +77,5 @@ pub(crate) fn isolated<T>(
     run: impl FnOnce(&mut dyn Engine) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let name = engine.name();
-    quietly(|| run(engine)).unwrap_or_else(|why| Err(Error::Panicked { engine: name, why }))
+    catch_panic(|| run(engine)).unwrap_or_else(|why| Err(Error::Panicked { engine: name, why }))
 }

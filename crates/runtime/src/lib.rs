@@ -18,7 +18,9 @@ mod generation;
 mod predict;
 
 pub use cupola_kernels::SimdSupport;
-pub use engines::{DecodeRequest, Decoder, Engine, EngineCapabilities, EngineChoice, EngineReport, KvCache};
+pub use engines::{
+    DecodeRequest, Decoder, DecoderCache, Engine, EngineCapabilities, EngineChoice, EngineReport,
+};
 pub use error::Error;
 pub use generation::{
     FinishReason, GenerationParams, Grammar, LogitsProcessor, PrefixCache, Prompt, PromptMessage, Sampling,

@@ -70,11 +70,11 @@ impl CandleEngine {
             trunk,
             head,
             level: architecture.level,
-            trims_padding: architecture.trims(),
+            trims_padding: architecture.trims_padding(),
             output: architecture.output,
             format,
             weight_count: weights.names().filter_map(|name| weights.get(name)).map(|w| w.data.len()).sum(),
-            max_tokens: architecture.caches().then(|| architecture.steps()),
+            max_tokens: architecture.supports_kv_cache().then(|| architecture.steps()),
             kv_widths,
         })
     }

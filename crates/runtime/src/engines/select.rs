@@ -5,7 +5,7 @@ pub(super) mod trial;
 use std::str::FromStr;
 
 use cupola_kernels::WeightFormat;
-use cupola_nn::{Architecture, Opened, StateDict};
+use cupola_nn::{Architecture, OpenDevice, StateDict};
 use serde::Serialize;
 
 use super::burn::BurnEngine;
@@ -76,7 +76,7 @@ pub(crate) fn build(
     choice: EngineChoice,
     architecture: &Architecture,
     weights: &StateDict,
-    device: &Opened,
+    device: &OpenDevice,
 ) -> Result<Chosen, Error> {
     let burn = || BurnEngine::new(architecture, weights, device);
     let candle = |format| CandleEngine::new(architecture, weights, format);
@@ -90,7 +90,9 @@ pub(crate) fn build(
             Ok((engine, EngineReport { max_difference: Some(max_difference(&a?, &b?)), ..report }))
         }
         EngineChoice::Auto
-            if !device.is_gpu() && architecture.caches() && architecture.parameters()? > LARGEST_COMPARED =>
+            if !device.is_gpu()
+                && architecture.supports_kv_cache()
+                && architecture.parameters()? > LARGEST_COMPARED =>
         {
             let engine = Box::new(candle(WeightFormat::F32)?);
             Ok(only(engine, "decodes several texts at once; too large to compare engines"))
@@ -138,7 +140,7 @@ fn compare(
         (false, true) => (candle, "the GPU's logits differ from the CPU's"),
         (false, false) => (burn, "the engines disagree, so the one that trained it"),
         // Batched decoding gains more than the two differ by for one text.
-        (true, false) if architecture.caches() => (candle, "decodes several texts at once"),
+        (true, false) if architecture.supports_kv_cache() => (candle, "decodes several texts at once"),
         (true, false) => {
             let faster = burn_us.is_some_and(|burn_us| candle_us < burn_us);
             (if faster { candle } else { burn }, "faster for one row")

@@ -1,7 +1,7 @@
 //! Both engines on the same weights, against `PyTorch`'s logits.
 
 use cupola_import::{ConversionOptions, EncoderHead, HuggingFaceConfig};
-use cupola_nn::{Choice, open};
+use cupola_nn::{DeviceChoice, open_device};
 use serde_json::Value;
 
 use cupola_nn::{Architecture, StateDict};
@@ -67,7 +67,7 @@ fn examples(architecture: &Architecture, file: &StateDict) -> Examples {
 
 #[test]
 fn eight_bits_stay_near_pytorchs_logits() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     for (json, bytes) in CASES {
         let (architecture, weights, file) = case(json, bytes);
         let expected = &file.get("eval").unwrap().data;
@@ -83,7 +83,7 @@ fn eight_bits_stay_near_pytorchs_logits() {
 
 #[test]
 fn both_engines_give_pytorchs_logits() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     for (json, bytes) in CASES {
         let (architecture, weights, file) = case(json, bytes);
         let expected = &file.get("eval").unwrap().data;
@@ -104,7 +104,7 @@ fn both_engines_give_pytorchs_logits() {
 
 #[test]
 fn one_row_and_many_rows_agree() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     for (json, bytes) in CASES {
         let (architecture, weights, file) = case(json, bytes);
         let all = examples(&architecture, &file);
@@ -122,7 +122,7 @@ fn one_row_and_many_rows_agree() {
     }
 }
 
-fn one(engine: &mut dyn Engine, tokens: &[i32], cache: &mut KvCache) -> Result<Vec<f32>, Error> {
+fn one(engine: &mut dyn Engine, tokens: &[i32], cache: &mut DecoderCache) -> Result<Vec<f32>, Error> {
     Ok(engine.decoder().unwrap().decode(&mut [DecodeRequest { tokens, cache }])?.remove(0))
 }
 
@@ -136,7 +136,7 @@ fn near(found: &[f32], expected: &[f32], what: &str) {
 
 #[test]
 fn cached_keys_and_values_give_the_logits_of_the_whole_text() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     let mut seen = 0;
     for (case_at, choice) in
         (0..CASES.len()).flat_map(|at| [(at, EngineChoice::Burn), (at, EngineChoice::Candle)])
@@ -145,12 +145,12 @@ fn cached_keys_and_values_give_the_logits_of_the_whole_text() {
         let (architecture, weights, file) = case(json, bytes);
         let (mut engine, _) = build(choice, &architecture, &weights, &device).unwrap();
         let all = examples(&architecture, &file);
-        if !architecture.caches() {
+        if !architecture.supports_kv_cache() {
             assert!(!engine.capabilities().decodes && engine.decoder().is_none());
             continue;
         }
         seen += 1;
-        let mut cache = KvCache::default();
+        let mut cache = DecoderCache::default();
         let (length, width) = (architecture.steps(), architecture.output);
         let expected = engine.forward(all.clone()).unwrap();
         // Token by token, then in pieces, then another text, then the same one again.
@@ -206,7 +206,7 @@ macro_rules! imported {
 
 #[test]
 fn imported_classifiers_give_the_logits_of_transformers() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     for model in imported!["bert_classes", "roberta_classes", "distilbert_classes"] {
         for choice in [EngineChoice::Burn, EngineChoice::Candle] {
             let (mut engine, _) = build(choice, &model.architecture, &model.weights, &device).unwrap();
@@ -232,11 +232,11 @@ fn imported_classifiers_give_the_logits_of_transformers() {
 
 #[test]
 fn imported_decoders_give_the_logits_of_transformers() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     for model in imported!["llama", "mistral", "qwen2", "llama3", "llama_linear", "gpt2"] {
         for choice in [EngineChoice::Burn, EngineChoice::Candle, EngineChoice::Auto] {
             let (mut engine, _) = build(choice, &model.architecture, &model.weights, &device).unwrap();
-            let mut caches: Vec<KvCache> = model.texts.iter().map(|_| KvCache::default()).collect();
+            let mut caches: Vec<DecoderCache> = model.texts.iter().map(|_| DecoderCache::default()).collect();
             // All at once, each at its own length, then each from the first token again in steps of three.
             let requests =
                 model.texts.iter().zip(&mut caches).map(|(tokens, cache)| DecodeRequest { tokens, cache });
@@ -269,10 +269,10 @@ fn imported_decoders_give_the_logits_of_transformers() {
 
 #[test]
 fn texts_of_all_lengths_give_the_logits_of_each_alone() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     let (json, bytes) = CASES[21];
     let (architecture, weights, _) = case(json, bytes);
-    assert!(architecture.trims(), "texts of a batch are trimmed to the longest");
+    assert!(architecture.trims_padding(), "texts of a batch are trimmed to the longest");
     let rows = 200;
     let mut all = sample(&architecture, rows);
     let length = all.indices.len() / rows;

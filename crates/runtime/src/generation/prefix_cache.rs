@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::sequence::{PREFILL_CHUNK, Sequence};
-use crate::engines::KvCache;
+use crate::engines::DecoderCache;
 
 /// KV caches of finished texts, the most recently used at the end.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub struct PrefixCache(VecDeque<CachedPrefix>);
 #[derive(Debug)]
 struct CachedPrefix {
     owner: String,
-    cache: KvCache,
+    cache: DecoderCache,
 }
 
 impl PrefixCache {

@@ -9,7 +9,7 @@ use super::logits;
 use super::params::GenerationParams;
 use super::pieces::{FinishReason, TextPiece, TokenLogprobs};
 use super::sampling::Sampling;
-use crate::engines::{DecodeRequest, KvCache};
+use crate::engines::{DecodeRequest, DecoderCache};
 use crate::error::Error;
 use crate::predict::{LoadedPackage, Predictor};
 
@@ -30,7 +30,7 @@ pub struct Sequence {
     /// Number of generated tokens.
     step: u64,
     params: GenerationParams,
-    cache: KvCache,
+    cache: DecoderCache,
     /// Tokens that were taken from the prefix cache.
     cached_tokens: usize,
     /// Tokens that were computed in whole prefill chunks, from the first on.
@@ -69,7 +69,7 @@ impl LoadedPackage {
             text,
             step: 0,
             params,
-            cache: KvCache::default(),
+            cache: DecoderCache::default(),
             cached_tokens: 0,
             whole_chunks: 0,
             end_tokens: ends.clone(),
@@ -112,7 +112,7 @@ impl Sequence {
     }
 
     /// Starts from the keys and values of a text that begins alike.
-    pub(super) fn resume_from(&mut self, cache: KvCache) {
+    pub(super) fn resume_from(&mut self, cache: DecoderCache) {
         (self.cached_tokens, self.whole_chunks) = (cache.tokens(), cache.tokens());
         self.cache = cache;
     }
@@ -122,7 +122,7 @@ impl Sequence {
     }
 
     /// Takes out the keys and values that other texts may reuse: those of whole prefill chunks.
-    pub(super) fn take_reusable_cache(&mut self) -> Option<KvCache> {
+    pub(super) fn take_reusable_cache(&mut self) -> Option<DecoderCache> {
         let cache = std::mem::take(&mut self.cache);
         if self.whole_chunks == 0 || cache.tokens() < self.whole_chunks {
             return None;
@@ -158,7 +158,7 @@ impl Sequence {
     fn next_window(&mut self, most: usize) -> Vec<i32> {
         if self.text.tokens.len() - self.first > self.context {
             self.first = self.text.tokens.len() - self.context.div_ceil(2);
-            (self.cache, self.whole_chunks) = (KvCache::default(), 0);
+            (self.cache, self.whole_chunks) = (DecoderCache::default(), 0);
         }
         let (mut tokens, cached) = (self.visible_tokens(), self.cache.tokens());
         tokens.truncate(cached.saturating_add(most));

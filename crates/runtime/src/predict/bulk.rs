@@ -10,7 +10,7 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::root_as_message;
 use arrow::record_batch::RecordBatch;
-use cupola_nn::quietly;
+use cupola_nn::catch_panic;
 use cupola_prep::{ColumnType, Frame, Signature};
 
 use super::package::LoadedPackage;
@@ -97,7 +97,7 @@ type Batches = (Arc<Schema>, Vec<RecordBatch>);
 pub(super) fn arrow_stream(body: &[u8]) -> Result<Batches, ArrowError> {
     check_sizes(body)?;
     // The decoder panics at unknown types.
-    quietly(|| decode(body)).unwrap_or_else(|why| Err(ArrowError::IpcError(why)))
+    catch_panic(|| decode(body)).unwrap_or_else(|why| Err(ArrowError::IpcError(why)))
 }
 
 fn decode(body: &[u8]) -> Result<Batches, ArrowError> {
@@ -184,7 +184,7 @@ mod tests {
         assert!(arrow_stream(b"\xff\xff\xff\xff\xff\xff\xff\x7f").is_err());
         cupola_testkit::fuzz(&[&bytes, &bytes[..bytes.len() / 2]], |body| {
             if let Ok((schema, batches)) = arrow_stream(body) {
-                let _ = quietly(|| Frame::from_batches(&schema, &batches)).unwrap();
+                let _ = catch_panic(|| Frame::from_batches(&schema, &batches)).unwrap();
             }
         });
     }

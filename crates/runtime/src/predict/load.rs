@@ -1,6 +1,6 @@
 //! Loading of packages: their files, compared with each other, become a plan and an engine.
 
-use cupola_nn::{Architecture, Opened, StateDict};
+use cupola_nn::{Architecture, OpenDevice, StateDict};
 use cupola_prep::{Examples, Plan};
 use cupola_registry::Package;
 use cupola_trees::Trees;
@@ -40,7 +40,7 @@ pub(super) fn engine(
     package: &Package,
     plan: &Plan,
     choice: EngineChoice,
-    device: &Opened,
+    device: &OpenDevice,
 ) -> Result<(Box<dyn Engine>, EngineReport), Error> {
     match json(package, "config.json")? {
         ModelConfig::Trees { trees } => trees_engine(package, plan, trees.width),

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use cupola_nn::Opened;
+use cupola_nn::OpenDevice;
 use cupola_prep::{Examples, Predictions};
 use cupola_registry::Package;
 
 use super::load;
 use super::package::LoadedPackage;
-use crate::engines::{DecodeRequest, Engine, EngineCapabilities, EngineChoice, KvCache, isolated};
+use crate::engines::{DecodeRequest, DecoderCache, Engine, EngineCapabilities, EngineChoice, isolated};
 use crate::error::Error;
 
 /// Tokens of a language model's texts that are computed at once.
@@ -27,7 +27,7 @@ impl Predictor {
     ///
     /// # Errors
     /// Damaged files, files that do not belong together, a failure of the device.
-    pub fn load(package: &Package, choice: EngineChoice, device: &Opened) -> Result<Self, Error> {
+    pub fn load(package: &Package, choice: EngineChoice, device: &OpenDevice) -> Result<Self, Error> {
         let plan = load::plan(package)?;
         let (engine, report) = load::engine(package, &plan, choice, device)?;
         Ok(Self { package: Arc::new(LoadedPackage::new(plan, report)?), engine })
@@ -112,7 +112,7 @@ impl Predictor {
         let rows = (BATCH_TOKENS / length).max(1);
         let mut out = Vec::with_capacity(examples.rows * self.package.plan.width());
         for (texts, lengths) in examples.indices.chunks(rows * length).zip(lengths.chunks(rows)) {
-            let mut caches: Vec<KvCache> = lengths.iter().map(|_| KvCache::default()).collect();
+            let mut caches: Vec<DecoderCache> = lengths.iter().map(|_| DecoderCache::default()).collect();
             let texts = texts.chunks(length).zip(lengths).zip(&mut caches);
             let mut requests: Vec<DecodeRequest<'_>> = texts
                 .map(|((text, length), cache)| DecodeRequest { tokens: &text[..(*length).max(1)], cache })

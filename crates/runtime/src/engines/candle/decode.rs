@@ -7,7 +7,7 @@ use cupola_kernels::{LayerKv, NewTokens};
 use super::CandleEngine;
 use super::layers::{LayerOp, MaskedTensor};
 use super::tensors;
-use crate::engines::kv_cache::CacheContents;
+use crate::engines::decoder_cache::CacheContents;
 use crate::engines::{DecodeRequest, Decoder};
 use crate::error::Error;
 

@@ -1,7 +1,7 @@
 //! Layers before the trunk: a block of an example becomes vectors.
 
 use candle_core::{Device, Error as CandleError, Tensor};
-use cupola_nn::Source;
+use cupola_nn::InputSource;
 use cupola_prep::Examples;
 use cupola_spec::{Block, TableStem};
 
@@ -11,14 +11,14 @@ use crate::error::Error;
 
 /// A block of the examples with its embeddings, stem and encoder.
 pub(super) struct SourceLayers {
-    source: Source,
+    source: InputSource,
     embeddings: Vec<Tensor>,
     stem: Vec<LayerOp>,
     encoder: Vec<LayerOp>,
 }
 
 impl SourceLayers {
-    pub fn new(lookup: &WeightLookup<'_>, prefix: &str, source: &Source) -> Result<Self, Error> {
+    pub fn new(lookup: &WeightLookup<'_>, prefix: &str, source: &InputSource) -> Result<Self, Error> {
         let embeddings = match &source.block {
             Block::Table { indices, .. } => (0..indices.len())
                 .map(|index| lookup.get(&format!("{prefix}embeddings.{index}"), "weight"))

@@ -16,7 +16,7 @@ pub(super) struct WeightLookup<'a> {
 
 impl WeightLookup<'_> {
     fn array(&self, module: &str, parameter: &str) -> Result<&Array, Error> {
-        let name = format!("{}.{parameter}", self.architecture.name_of(module));
+        let name = format!("{}.{parameter}", self.architecture.module_name(module));
         Ok(self.weights.get(&name).ok_or(cupola_nn::Error::Missing { name })?)
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use cupola_nn::Architecture;
 use cupola_prep::{Examples, Layout};
 
-use crate::engines::{DecodeRequest, Engine, KvCache};
+use crate::engines::{DecodeRequest, DecoderCache, Engine};
 use crate::error::Error;
 
 /// Length of the texts that decoders are tried on, in tokens.
@@ -19,7 +19,7 @@ pub(super) fn logits(
 ) -> Result<Vec<f32>, Error> {
     let Some(decoder) = engine.decoder() else { return engine.forward(examples(architecture, rows)) };
     let texts: Vec<Vec<i32>> = (0..rows).map(|row| text(architecture, row, TEXT_LENGTH)).collect();
-    let mut caches: Vec<KvCache> = texts.iter().map(|_| KvCache::default()).collect();
+    let mut caches: Vec<DecoderCache> = texts.iter().map(|_| DecoderCache::default()).collect();
     let requests = texts.iter().zip(&mut caches).map(|(tokens, cache)| DecodeRequest { tokens, cache });
     Ok(decoder.decode(&mut requests.collect::<Vec<_>>())?.concat())
 }
@@ -28,7 +28,7 @@ pub(super) fn logits(
 ///
 /// Three passes for warm-up, then as many as fit 30 ms, at least 5 and at most 200.
 pub(super) fn median_us(engine: &mut dyn Engine, architecture: &Architecture) -> Result<f64, Error> {
-    let (mut cache, mut length) = (KvCache::default(), 0);
+    let (mut cache, mut length) = (DecoderCache::default(), 0);
     let row = examples(architecture, 1);
     let whole = text(architecture, 0, usize::MAX);
     let mut once = || -> Result<(), Error> {

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 ///
 /// The contents belong to the engine that filled it. Another engine finds the cache empty.
 #[derive(Debug, Default)]
-pub struct KvCache(Option<Box<dyn CacheContents>>);
+pub struct DecoderCache(Option<Box<dyn CacheContents>>);
 
 /// Keys and values of an engine.
 pub(crate) trait CacheContents: Any + Debug + Send {
@@ -24,7 +24,7 @@ pub(crate) trait CacheContents: Any + Debug + Send {
     fn bytes(&self) -> usize;
 }
 
-impl KvCache {
+impl DecoderCache {
     /// Number of stored tokens.
     pub fn tokens(&self) -> usize {
         self.0.as_ref().map_or(0, |contents| contents.tokens())
