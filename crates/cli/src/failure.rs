@@ -6,13 +6,16 @@ use anyhow::Error;
 pub fn exit_code(error: &Error) -> u8 {
     let is_mistake = error.chain().any(|cause| {
         cause.is::<cupola_spec::Problems>()
-            || cause.is::<cupola_data::Error>()
+            || cause.is::<cupola_datasets::Error>()
+            || cause.is::<cupola_sources::Error>()
             || cause.is::<cupola_prep::Error>()
             || cause.is::<Mistake>()
             || cause.downcast_ref::<cupola_runtime::Error>().is_some_and(infer)
             || cause.downcast_ref::<cupola_registry::Error>().is_some_and(record)
             || cause.downcast_ref::<cupola_nn::Error>().is_some_and(network)
-            || cause.downcast_ref::<cupola_serve::Error>().is_some_and(serve)
+            || cause.downcast_ref::<cupola_serving::Error>().is_some_and(serve)
+            || cause.downcast_ref::<cupola_http::Error>().is_some_and(listen)
+            || cause.downcast_ref::<cupola_import::Error>().is_some_and(import)
             || cause.downcast_ref::<cupola_train::Error>().is_some_and(|error| match error {
                 cupola_train::Error::Network(error) => network(error),
                 cupola_train::Error::Record(error) => record(error),
@@ -49,18 +52,35 @@ fn network(error: &cupola_nn::Error) -> bool {
             | E::NotFlat { .. }
             | E::Device { .. }
             | E::Disagrees { .. }
-            | E::Unsupported { .. }
             | E::Missing { .. }
             | E::Unexpected { .. }
             | E::WeightShape { .. }
     )
 }
 
-fn serve(error: &cupola_serve::Error) -> bool {
+fn import(error: &cupola_import::Error) -> bool {
+    use cupola_import::Error as E;
     match error {
-        cupola_serve::Error::Model(error) => infer(error),
-        cupola_serve::Error::System(_) => false,
+        E::Network(error) => network(error),
+        E::Registry(error) => record(error),
+        E::Json(_) => false,
         _ => true,
+    }
+}
+
+fn serve(error: &cupola_serving::Error) -> bool {
+    match error {
+        cupola_serving::Error::Model(error) => infer(error),
+        cupola_serving::Error::System(_) => false,
+        _ => true,
+    }
+}
+
+fn listen(error: &cupola_http::Error) -> bool {
+    match error {
+        cupola_http::Error::Serving(error) => serve(error),
+        cupola_http::Error::System(_) => false,
+        cupola_http::Error::Bind { .. } | cupola_http::Error::Tls { .. } => true,
     }
 }
 

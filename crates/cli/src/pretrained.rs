@@ -4,7 +4,7 @@ use anyhow::Result;
 use cupola_nn::{Architecture, StateDict};
 use cupola_prep::Plan;
 use cupola_registry::{Home, Package, Reference};
-use cupola_spec::{Family, Head, Layer, ModelFile};
+use cupola_spec::{Family, Head, Layer, LayersFamily, ModelFile};
 
 use crate::failure::Mistake;
 
@@ -39,7 +39,7 @@ pub fn model_text(home: &Home, reference: &str) -> Result<String, String> {
     let mut names = architecture.names;
     names.retain(|place, _| place != "head");
     let token_width = architecture.sources.first().and_then(|source| source.widths.first()).copied();
-    let family = Family::Layers { layers, token_width: token_width.unwrap_or(64), names };
+    let family = Family::Layers(LayersFamily { layers, token_width: token_width.unwrap_or(64), names });
     toml::to_string(&ModelFile { family, expect: None }).map_err(|error| error.to_string())
 }
 

@@ -1,8 +1,8 @@
-//! What was expected of the rows, and how they met it.
+//! Expectations on rows, and their outcome.
 //!
-//! Each row is held against the conditions on values while it is read; conditions on the whole table
-//! are judged at the end. SourceRows that break one with the severity `quarantine` are taken out and written
-//! to a file, each with its number and the reason.
+//! Conditions on values are checked while rows are read, conditions on the whole table at the end. Rows that
+//! violate a condition with the severity `quarantine` are removed and written to a file with their number and
+//! the reason.
 
 mod rule;
 
@@ -14,6 +14,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::json::LineDelimitedWriter;
 use arrow::record_batch::RecordBatch;
+use cupola_sources::Error as SourceError;
 use cupola_spec::{Expectation, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -21,40 +22,39 @@ use self::rule::{ColumnValues, Rule, rules};
 use crate::error::Error;
 use crate::load::LoadRequest;
 use crate::profile::Profile;
-use cupola_sources::Error as SourceError;
 
-/// How rows met what was expected.
+/// Outcome of all expectations.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ContractReport {
-    /// One for each condition, in the order of the config.
+    /// One outcome for each condition, in the order of the config.
     pub outcomes: Vec<RuleOutcome>,
-    /// SourceRows that were taken out.
+    /// Number of quarantined rows.
     pub quarantined: u64,
-    /// Where they are.
+    /// File with the quarantined rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
-    /// The rows as JSON lines, until they are kept.
+    /// Quarantined rows as JSON lines, until they are written.
     #[serde(skip)]
     pending: Vec<u8>,
 }
 
-/// How one condition was met.
+/// Outcome of one condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleOutcome {
-    /// The condition in words.
+    /// Condition in words.
     pub what: String,
-    /// What happens where it is not met.
+    /// Consequence of a violation.
     pub severity: Severity,
-    /// Whether it is.
+    /// `true` if no row violates it.
     pub met: bool,
-    /// SourceRows that break it; 1 for a condition on the whole table.
+    /// Number of rows that violate it; 1 for a condition on the whole table.
     pub broken: u64,
-    /// The first of them, or what was found.
+    /// First violation, or the value found.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
 
-/// The expectations of a source while its rows are read.
+/// Checker of the expectations of a source.
 pub(crate) struct Contract {
     checks: Vec<Check>,
     rows: u64,
@@ -84,7 +84,7 @@ impl Contract {
         Ok(Self { checks, rows: 0, dropped: Vec::new(), lines: Vec::new() })
     }
 
-    /// The rows of a batch without those that are quarantined.
+    /// Checks a batch; returns it without quarantined rows.
     pub fn check(&mut self, batch: &RecordBatch) -> Result<RecordBatch, Error> {
         let mut reasons: Vec<(usize, String)> = Vec::new();
         for check in &mut self.checks {
@@ -117,7 +117,7 @@ impl Contract {
         without(batch, &bad)
     }
 
-    /// Adds a row to the file of quarantined ones.
+    /// Records a quarantined row.
     fn note(&mut self, row: &RecordBatch, number: u64, reason: &str) -> Result<(), Error> {
         let wrong = |why: String| -> Error {
             SourceError::Engine { path: "the quarantine file".to_owned(), why }.into()
@@ -131,7 +131,7 @@ impl Contract {
         writeln!(self.lines, "{line}").map_err(|error| wrong(error.to_string()))
     }
 
-    /// The outcomes, and which rows were taken out.
+    /// Outcomes, and the numbers of the quarantined rows.
     pub fn finish(self) -> (ContractReport, Vec<u64>) {
         let rows = self.rows;
         let outcome = |check: Check| {
@@ -172,7 +172,7 @@ fn checks_of(
     Ok(rules.into_iter().map(check).collect())
 }
 
-/// A batch without some of its rows.
+/// Removes rows from a batch.
 pub(crate) fn without(batch: &RecordBatch, bad: &[usize]) -> Result<RecordBatch, Error> {
     let mut keep = vec![true; batch.num_rows()];
     for row in bad {
@@ -195,7 +195,7 @@ impl ContractReport {
         Ok(())
     }
 
-    /// Whether nothing that has to hold is broken.
+    /// Fails if an expectation with the severity `fail` is not met.
     pub(crate) fn require_met(&self) -> Result<(), Error> {
         let failed: Vec<String> = self
             .outcomes
@@ -212,7 +212,7 @@ impl ContractReport {
 }
 
 impl RuleOutcome {
-    /// One line for people.
+    /// One line of text.
     pub fn line(&self) -> String {
         match (self.met, self.broken) {
             (true, _) => format!("{}: met", self.what),

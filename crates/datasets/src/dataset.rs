@@ -1,8 +1,7 @@
-//! Named datasets in the home: immutable versions, each a manifest over blobs that are called by the
-//! digest of their bytes.
+//! Named datasets of a home: immutable versions, each a manifest over content-addressed blobs.
 //!
-//! `data/NAME/VERSION/manifest.json` appears only when all of its blobs are in `data/blobs`, so a version
-//! is whole or not there. Equal files of several versions are one blob.
+//! `data/NAME/VERSION/manifest.json` appears only when all of its blobs are in `data/blobs`, so that a
+//! version is complete or absent. Versions share the blobs of equal files.
 
 mod add;
 mod blobs;
@@ -10,87 +9,35 @@ mod diff;
 mod dvc;
 mod encryption;
 mod ingest;
+mod manifest;
 mod pushed;
 mod remote;
 
 use std::path::{Path, PathBuf};
 
-use cupola_spec::{Data, nearest};
-use serde::{Deserialize, Serialize};
+use cupola_sources::{
+    DataFile, DatasetResolver, Error as SourceError, FileVersion, ProgressSink, ResolvedDataset, SourceCache,
+    write_atomic,
+};
+use cupola_spec::nearest;
 
 pub use self::add::{AddOutcome, DatasetInfo};
 pub use self::diff::{ColumnDiff, Diff};
 pub use self::dvc::push_dvc;
 pub use self::ingest::{IngestError, IngestLog};
+pub use self::manifest::DatasetManifest;
 
 use self::blobs::Blobs;
-use crate::contract::ContractReport;
 use crate::error::{Error, io_error};
-use crate::profile::Profile;
-use crate::version::DatasetVersion;
-use cupola_sources::FileVersion;
-use cupola_sources::ProgressSink;
-use cupola_sources::write_atomic;
-use cupola_sources::{DataFile, DatasetResolver, Error as SourceError, ResolvedDataset, SourceCache};
 
-/// A version of a dataset, `manifest.json`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct DatasetManifest {
-    /// Of the file format.
-    pub format_version: u32,
-    /// Name of the dataset.
-    pub name: String,
-    /// Counts from 1.
-    pub version: u64,
-    /// The version that it was made from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<u64>,
-    /// When, RFC 3339 in UTC.
-    pub created: String,
-    /// Digest, source, query, files, schema, rows.
-    pub dataset: DatasetVersion,
-    /// How the source is asked, so that it can be asked again. Variables are not filled in.
-    pub data: Data,
-    /// Folders that its paths are relative to.
-    pub roots: Vec<PathBuf>,
-    /// The largest value of `data.watermark`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub watermark: Option<String>,
-    /// Which pushed rows it, or one before it, took last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pushed: Option<String>,
-    /// Whose it is to use, and how.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub licence: Option<String>,
-    /// How often the source changes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub updates: Option<String>,
-    /// What was expected of it, and how it met that.
-    pub expect: Vec<cupola_spec::Expectation>,
-    /// The outcomes.
-    pub report: ContractReport,
-    /// What its columns hold.
-    pub profile: Profile,
-}
-
-impl DatasetManifest {
-    /// Version of `manifest.json` that this code writes and reads.
-    pub const FORMAT_VERSION: u32 = 1;
-
-    /// `NAME:VERSION`
-    pub fn label(&self) -> String {
-        format!("{}:{}", self.name, self.version)
-    }
-}
-
-/// All datasets of a home.
+/// Datasets of a home folder.
 #[derive(Debug, Clone)]
 pub struct Datasets {
     home: PathBuf,
 }
 
 impl Datasets {
-    /// Those of a home folder, which need not be there.
+    /// Datasets of `home`, which need not exist.
     pub fn new(home: &Path) -> Self {
         Self { home: home.to_owned() }
     }
@@ -103,7 +50,7 @@ impl Datasets {
         Blobs::new(self.root().join("blobs"))
     }
 
-    /// Whether new blobs are encrypted: then no copy of their rows may be kept elsewhere.
+    /// `true` if new blobs are encrypted; then copies of their rows must not be kept elsewhere.
     pub fn encrypts(&self) -> bool {
         self.blobs().recipients().is_some()
     }
@@ -129,7 +76,7 @@ impl Datasets {
         versions
     }
 
-    /// A version's manifest; that of the newest one where none is named.
+    /// Reads the manifest of a version; of the newest one if `version` is `None`.
     ///
     /// # Errors
     /// [`Error::Dataset`] for one that is not there, [`Error::Damaged`] for one that cannot be read.
@@ -141,18 +88,18 @@ impl Datasets {
             let names = self.names();
             let near = nearest(name, names.iter().map(String::as_str));
             let near = near.map_or(String::new(), |near| format!(" (near it: {near})"));
-            return Err(wrong(format!("there is none{near}; see `cupola data list`")));
+            return Err(wrong(format!("not found{near}; see `cupola data list`")));
         };
         let version = version.unwrap_or(*newest);
         if !versions.contains(&version) {
-            return Err(wrong(format!("there is no version {version}; the newest is {newest}")));
+            return Err(wrong(format!("unknown version {version}; the newest is {newest}")));
         }
         let path = self.folder(name, version).join("manifest.json");
         let bytes = std::fs::read(&path).map_err(io_error(&path))?;
         serde_json::from_slice(&bytes).map_err(|error| Error::Damaged { path, why: error.to_string() })
     }
 
-    /// `NAME` or `NAME:VERSION`, with or without `dataset:` before it.
+    /// Reads the manifest of `NAME` or `NAME:VERSION`, with or without the prefix `dataset:`.
     ///
     /// # Errors
     /// As [`Self::manifest`].
@@ -163,7 +110,7 @@ impl Datasets {
             Some((name, version)) => {
                 let wrong = || Error::Dataset {
                     name: name.to_owned(),
-                    why: format!("`{version}` is no version; write NAME:1"),
+                    why: format!("invalid version `{version}`; expected NAME:1"),
                 };
                 (name, Some(version.parse().map_err(|_| wrong())?))
             }
@@ -182,7 +129,7 @@ impl Datasets {
         Ok(ResolvedDataset { label: manifest.label(), files: each.collect::<Result<_, Error>>()? })
     }
 
-    /// Reads every blob of a version and compares its digest.
+    /// Reads every blob of a version and checks its digest.
     ///
     /// # Errors
     /// [`Error::Damaged`] names the blob.
@@ -190,14 +137,14 @@ impl Datasets {
         manifest.dataset.files.iter().try_for_each(|file| self.blobs().verify(file, progress))
     }
 
-    /// Makes a version appear, as the next one of its dataset.
+    /// Assigns the next version number and publishes the manifest.
     fn publish(&self, manifest: &mut DatasetManifest) -> Result<(), Error> {
         let folder = self.root().join(&manifest.name);
         let io = io_error(&folder);
         std::fs::create_dir_all(&folder).map_err(io)?;
         let lock =
             std::fs::File::options().create(true).truncate(false).write(true).open(folder.join(".lock"));
-        // Held until the version stands there.
+        // The lock is held until the version is published.
         let lock = lock.map_err(io)?;
         lock.lock().map_err(io)?;
         manifest.version = self.versions(&manifest.name).last().map_or(1, |newest| newest + 1);
@@ -221,7 +168,7 @@ impl DatasetResolver for Datasets {
     }
 }
 
-/// A name that can be a folder and part of a source.
+/// Checks that a name can be a folder and part of a source.
 fn checked(name: &str) -> Result<(), Error> {
     let fits = !name.is_empty()
         && name.len() <= 64
@@ -231,7 +178,7 @@ fn checked(name: &str) -> Result<(), Error> {
     if fits {
         return Ok(());
     }
-    let why = "is no name for a dataset; use letters, digits, `_` and `-`".to_owned();
+    let why = "invalid name; use letters, digits, `_` and `-`".to_owned();
     Err(Error::Dataset { name: name.to_owned(), why })
 }
 

@@ -1,4 +1,4 @@
-//! Predictions that are written down: Parquet files of a folder, one for each day and flush.
+//! Journal of predictions: Parquet files, in one folder for each day.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,45 +9,44 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, StringArray, TimestampMillisecondArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::record_batch::RecordBatch;
+use cupola_sources::{Error as SourceError, TableWriter};
 use jiff::Timestamp;
 
 use crate::error::{Error, io_error};
-use cupola_sources::Error as SourceError;
-use cupola_sources::TableWriter;
 
-/// Entries of a file.
+/// Entries after which a file is written.
 const MOST: usize = 20_000;
-/// Time until what there is becomes a file.
+/// Time after which a file is written.
 const PAUSE: Duration = Duration::from_secs(30);
-/// Entries that may wait; more are left out, for no request waits for its log.
+/// Capacity of the queue; further entries are dropped, since no request waits for the journal.
 const WAITING: usize = 10_000;
 
-/// One row with its answer.
+/// One row with its prediction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PredictionRecord {
-    /// Milliseconds since 1970.
+pub struct JournalEntry {
+    /// Time in milliseconds since 1970.
     pub time: i64,
-    /// The request's id.
+    /// Request id.
     pub request: String,
-    /// The model.
+    /// Name of the model.
     pub model: String,
-    /// Its version.
+    /// Version of the model.
     pub version: u64,
-    /// The row, JSON.
+    /// Row as JSON.
     pub row: String,
-    /// The answer, JSON.
+    /// Prediction as JSON.
     pub answer: String,
 }
 
-/// Writes entries from a thread of its own until it is dropped; then the last file is written.
+/// Writer of predictions on a thread of its own. Dropping it writes the last file.
 #[derive(Debug)]
 pub struct PredictionJournal {
-    entries: Option<SyncSender<PredictionRecord>>,
+    entries: Option<SyncSender<JournalEntry>>,
     writer: Option<JoinHandle<()>>,
 }
 
 impl PredictionJournal {
-    /// Into a folder, which is made.
+    /// Creates the folder and starts the thread.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -62,8 +61,8 @@ impl PredictionJournal {
         Ok(Self { entries: Some(entries), writer: Some(writer) })
     }
 
-    /// Takes an entry, unless too many wait.
-    pub fn push(&self, entry: PredictionRecord) -> bool {
+    /// Queues an entry; `false` if it was dropped because the queue is full.
+    pub fn push(&self, entry: JournalEntry) -> bool {
         self.entries.as_ref().is_some_and(|entries| entries.try_send(entry).is_ok())
     }
 }
@@ -77,8 +76,8 @@ impl Drop for PredictionJournal {
     }
 }
 
-fn work(folder: &Path, received: &Receiver<PredictionRecord>) {
-    let mut waiting: Vec<PredictionRecord> = Vec::new();
+fn work(folder: &Path, received: &Receiver<JournalEntry>) {
+    let mut waiting: Vec<JournalEntry> = Vec::new();
     let mut since = Instant::now();
     loop {
         let pause = if waiting.is_empty() { PAUSE } else { PAUSE.saturating_sub(since.elapsed()) };
@@ -93,7 +92,7 @@ fn work(folder: &Path, received: &Receiver<PredictionRecord>) {
             Err(error) => error == RecvTimeoutError::Disconnected,
         };
         if !waiting.is_empty() && (ended || waiting.len() >= MOST || since.elapsed() >= PAUSE) {
-            // Told by nobody: the next file may go well again.
+            // A failure is not reported: serving continues, and the next file may succeed.
             let _ = write(folder, &std::mem::take(&mut waiting));
         }
         if ended {
@@ -102,7 +101,7 @@ fn work(folder: &Path, received: &Receiver<PredictionRecord>) {
     }
 }
 
-fn write(folder: &Path, entries: &[PredictionRecord]) -> Result<(), Error> {
+fn write(folder: &Path, entries: &[JournalEntry]) -> Result<(), Error> {
     let now = Timestamp::now();
     let name = format!("{}-{}.parquet", now.as_millisecond(), std::process::id());
     let path = folder.join(now.strftime("%Y-%m-%d").to_string()).join(name);
@@ -115,7 +114,7 @@ fn write(folder: &Path, entries: &[PredictionRecord]) -> Result<(), Error> {
         text("row"),
         text("answer"),
     ]));
-    let texts = |of: fn(&PredictionRecord) -> &str| -> ArrayRef {
+    let texts = |of: fn(&JournalEntry) -> &str| -> ArrayRef {
         Arc::new(entries.iter().map(|entry| Some(of(entry))).collect::<StringArray>())
     };
     let times: TimestampMillisecondArray = entries.iter().map(|entry| Some(entry.time)).collect();

@@ -20,7 +20,7 @@ pub use dataset::{
     AddOutcome, ColumnDiff, DatasetInfo, DatasetManifest, Datasets, Diff, IngestError, IngestLog, push_dvc,
 };
 pub use error::Error;
-pub use journal::{PredictionJournal, PredictionRecord};
+pub use journal::{JournalEntry, PredictionJournal};
 pub use load::{Collection, LoadRequest, Table, collect, load, load_collected};
 pub use profile::{ColumnProfile, NumberProfile, Profile};
 pub use stream::{Stream, stream, stream_collected};

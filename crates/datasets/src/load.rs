@@ -64,7 +64,7 @@ impl LoadRequest<'_> {
 pub struct Table {
     /// Columns and types.
     pub schema: SchemaRef,
-    /// Rows.
+    /// Number of rows.
     pub batches: Vec<RecordBatch>,
     /// Identity of the data.
     pub version: DatasetVersion,

@@ -1,4 +1,6 @@
-//! What the columns of a dataset hold, learned in one pass and bounded memory.
+//! Column profiles, computed in one pass with bounded memory.
+
+mod drift;
 
 use std::collections::HashMap;
 
@@ -6,72 +8,73 @@ use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use cupola_sources::Error as SourceError;
 use datasketches::common::SearchCriteria;
 use datasketches::hll::{HllSketch, HllType};
 use datasketches::kll::{KllFloat, KllSketch};
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
-use cupola_sources::Error as SourceError;
+pub(crate) use self::drift::Drift;
 
-/// Values that are counted one by one; of more, only how many different ones there are is known.
+use crate::error::Error;
+
+/// Distinct values that are counted exactly; beyond them only their number is estimated.
 const COUNTED: usize = 10_000;
-/// Values that a profile keeps with their counts.
+/// Most frequent values that a profile lists.
 const TOP: usize = 20;
-/// Steps between the quantiles that a profile keeps.
+/// Intervals between the quantiles of a profile.
 const STEPS: usize = 50;
-/// Steps of a bin that drift is measured by.
+/// Quantile intervals in one bin of the drift index.
 const BIN: usize = 5;
 
-/// All columns.
+/// Profile of all columns.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// In the order of the table.
+    /// Columns in the order of the table.
     pub columns: Vec<ColumnProfile>,
 }
 
-/// One column.
+/// Profile of one column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ColumnProfile {
     /// Its name.
     pub name: String,
-    /// Its Arrow type.
+    /// Arrow type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// SourceRows.
+    /// Number of rows.
     pub rows: u64,
-    /// Of which missing.
+    /// Number of missing values.
     pub missing: u64,
-    /// Different values; an estimate (`HyperLogLog`, 1 %) above 10,000.
+    /// Number of distinct values; an estimate (`HyperLogLog`, 1 %) above 10,000.
     pub distinct: u64,
-    /// Of numbers.
+    /// Distribution of a numeric column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<NumberProfile>,
-    /// The most frequent values and their counts, the most frequent first; of the first 10,000 different
-    /// ones.
+    /// Most frequent values and their counts in descending order, among the first 10,000 distinct values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub top: Vec<(String, u64)>,
 }
 
-/// How numbers are distributed.
+/// Distribution of numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NumberProfile {
     /// Mean.
     pub mean: f64,
     /// Standard deviation (population).
     pub std: f64,
-    /// The smallest, every fiftieth, the largest; those between by a KLL sketch (rank error 0.3 %).
+    /// 51 quantiles from the minimum to the maximum; those between by a KLL sketch (rank error 0.3 %).
     pub quantiles: Vec<f64>,
 }
 
 impl Profile {
-    /// A column by name.
+    /// Finds a column by name.
     pub fn column(&self, name: &str) -> Option<&ColumnProfile> {
         self.columns.iter().find(|column| column.name == name)
     }
 }
 
-/// A profile in the making.
+/// Incremental computation of a [`Profile`].
 pub(crate) struct Profiler {
     columns: Vec<ColumnProfiler>,
 }
@@ -184,7 +187,7 @@ impl ColumnProfiler {
         });
         let mut top: Vec<(String, u64)> = self.counts.into_iter().collect();
         top.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        // NumberProfile that are nearly all different have no frequent ones.
+        // Frequencies of numbers that are nearly all distinct are meaningless.
         if numbers.is_some() && distinct > COUNTED as u64 {
             top.clear();
         }
@@ -198,119 +201,5 @@ impl ColumnProfiler {
             numbers,
             top,
         }
-    }
-}
-
-/// Counts of a column's values by the bins of an older profile: deciles of numbers, the most frequent
-/// values of anything else.
-pub(crate) struct Drift {
-    edges: Vec<f64>,
-    values: Vec<String>,
-    expected: Vec<f64>,
-    counts: Vec<u64>,
-}
-
-impl From<&ColumnProfile> for Drift {
-    fn from(column: &ColumnProfile) -> Self {
-        let present = (column.rows - column.missing).max(1) as f64;
-        let (edges, values, expected) = if let Some(numbers) = &column.numbers {
-            let mut inner: Vec<f64> = numbers.quantiles.iter().copied().step_by(BIN).skip(1).collect();
-            inner.pop();
-            inner.dedup();
-            let cuts: Vec<f64> = inner.iter().map(|edge| numbers.below(*edge)).chain([1.0]).collect();
-            let shares = cuts.iter().scan(0.0, |before, cut| {
-                let share = cut - *before;
-                *before = *cut;
-                Some(share)
-            });
-            (inner, Vec::new(), shares.collect())
-        } else {
-            let mut shares: Vec<f64> = column.top.iter().map(|(_, n)| *n as f64 / present).collect();
-            shares.push((1.0 - shares.iter().sum::<f64>()).max(0.0));
-            (Vec::new(), column.top.iter().map(|(value, _)| value.clone()).collect(), shares)
-        };
-        let bins = expected.len();
-        Self { edges, values, expected, counts: vec![0; bins] }
-    }
-}
-
-impl Drift {
-    pub fn add(&mut self, number: Option<f64>, text: &str) {
-        let bin = if self.values.is_empty() {
-            let Some(number) = number else { return };
-            // A bin holds its upper edge.
-            self.edges.partition_point(|edge| *edge < number)
-        } else {
-            self.values.iter().position(|value| value == text).unwrap_or(self.values.len())
-        };
-        if let Some(count) = self.counts.get_mut(bin) {
-            *count += 1;
-        }
-    }
-
-    /// Population stability index: the sum of (new - old) * ln(new / old) over the bins, an empty bin
-    /// counting as a share of 0.0001.
-    pub fn index(&self) -> f64 {
-        let total = self.counts.iter().sum::<u64>().max(1) as f64;
-        let each = self.counts.iter().zip(&self.expected).map(|(count, old)| {
-            let (new, old) = ((*count as f64 / total).max(1e-4), old.max(1e-4));
-            (new - old) * (new / old).ln()
-        });
-        each.sum()
-    }
-}
-
-impl Drift {
-    /// The index between two profiles, without their rows: shares of the new one's values below the old
-    /// one's deciles by linear interpolation, or those of its most frequent values.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is 0 to 1")]
-    pub fn between(old: &ColumnProfile, new: &ColumnProfile) -> Option<f64> {
-        let mut drift = Self::from(old);
-        if drift.expected.len() < 2 {
-            return None;
-        }
-        // Shares in parts of a million, as counts are whole.
-        let parts = |share: f64| (share.clamp(0.0, 1.0) * 1e6).round() as u64;
-        match &new.numbers {
-            Some(numbers) if drift.values.is_empty() => {
-                let below: Vec<f64> =
-                    drift.edges.iter().map(|edge| numbers.below(*edge)).chain([1.0]).collect();
-                let mut before = 0.0;
-                for (count, below) in drift.counts.iter_mut().zip(below) {
-                    *count = parts(below - before);
-                    before = below;
-                }
-            }
-            None if !drift.values.is_empty() => {
-                let present = (new.rows - new.missing).max(1) as f64;
-                let mut rest = 1.0;
-                for (value, count) in drift.values.iter().zip(&mut drift.counts) {
-                    let found = new.top.iter().find(|(other, _)| other == value);
-                    let share = found.map_or(0.0, |(_, n)| *n as f64 / present);
-                    *count = parts(share);
-                    rest -= share;
-                }
-                *drift.counts.last_mut()? = parts(rest);
-            }
-            _ => return None,
-        }
-        Some(drift.index())
-    }
-}
-
-impl NumberProfile {
-    /// Share of values up to `edge`.
-    fn below(&self, edge: f64) -> f64 {
-        let q = &self.quantiles;
-        let above = q.partition_point(|value| *value <= edge);
-        if above == 0 || q.len() < 2 {
-            return 0.0;
-        }
-        if above == q.len() {
-            return 1.0;
-        }
-        let (low, high) = (q[above - 1], q[above]);
-        let step = 1.0 / (q.len() - 1) as f64;
-        step * ((above - 1) as f64 + (edge - low) / (high - low))
     }
 }

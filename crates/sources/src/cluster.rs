@@ -1,9 +1,9 @@
-//! A cluster that reads files and runs `data.query`: Ballista's scheduler and executors, which are this
-//! binary too, so that all of them know the same functions.
+//! Ballista cluster that reads files and runs `data.query`. Scheduler and executors are this same binary, so
+//! that all of them have the same SQL functions.
 //!
-//! Every executor reads the files by the paths that the client has, so they lie on storage that all share.
-//! The answer comes back as one stream, partition after partition, and is written down as Parquet: what is
-//! made of it afterwards never asks the cluster again.
+//! Every executor reads the files by the client's paths, so they must be on shared storage. The result is
+//! streamed back, partition after partition, and written to a Parquet file, so that later passes do not use
+//! the cluster again.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -29,9 +29,9 @@ use crate::progress::ProgressUnit;
 use crate::read::{Scan, keeping_case};
 use crate::table::TableWriter;
 
-/// Parts that a scan is cut into, for as many tasks.
+/// Partitions of a scan, each of which is a task.
 const PARTS: usize = 16;
-/// Times that a job is run whose rows are not as many as they are counted to be.
+/// Attempts for a job whose number of rows differs from a second count.
 const TRIES: usize = 3;
 
 /// Reads `files` on the cluster of a scheduler and writes the rows after `data.query` to `path`.
@@ -42,7 +42,8 @@ pub(crate) async fn run(
     path: &Path,
 ) -> Result<(), Error> {
     if files.iter().any(|file| file.format == FileFormat::Avro) {
-        let why = "a cluster reads no Avro; write Parquet, or leave `data.engine` out".to_owned();
+        let why =
+            "Avro is not supported on a cluster; convert it to Parquet, or remove `data.engine`".to_owned();
         return Err(Error::Remote { location: url.to_owned(), why });
     }
     let label = request.label();
@@ -56,7 +57,7 @@ pub(crate) async fn run(
     };
     request.progress.begin(&format!("rows from {url}"), ProgressUnit::Rows, None);
     let mut done = checked(url, &scan(false), request, path).await;
-    // A task does not say what kind of error it had: types that were guessed too narrow are one.
+    // A task reports no kind of error: the inferred types may be too narrow.
     if matches!(&done, Err(Error::Row { .. })) {
         done = checked(url, &scan(true), request, path).await;
     }
@@ -64,8 +65,8 @@ pub(crate) async fn run(
     done
 }
 
-/// SourceRows that are as many as a second job counts. After an executor was lost, Ballista 55 has been seen to
-/// hand out what it made before and what another made again.
+/// Writes the rows and compares their number with a second job. After the loss of an executor, Ballista 55
+/// may return the rows of the lost tasks and of their repetition.
 async fn checked(url: &str, scan: &Scan<'_>, request: &SourceRequest<'_>, path: &Path) -> Result<(), Error> {
     let mut seen = Vec::new();
     for _ in 0..TRIES {
@@ -85,11 +86,11 @@ async fn count(url: &str, scan: &Scan<'_>) -> Result<usize, Error> {
     frame.count().await.map_err(|error| scan.explain(&error))
 }
 
-/// What plans for the cluster.
+/// Session that plans for the cluster.
 async fn context(url: &str, scan: &Scan<'_>) -> Result<SessionContext, Error> {
     let config = keeping_case(SessionConfig::new_with_ballista().with_target_partitions(PARTS))
         .with_ballista_job_name(scan.label)
-        // With the adaptive planner a job may wait for ever after an executor was lost (Ballista 55).
+        // With the adaptive planner a job may wait forever after the loss of an executor (Ballista 55).
         .with_ballista_adaptive_query_planner(false);
     let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
     SessionContext::remote_with_state(url, state).await.map_err(|error| unreachable(url, &error))
@@ -101,7 +102,7 @@ fn unreachable(url: &str, error: &DataFusionError) -> Error {
     Error::Remote { location: url.to_owned(), why }
 }
 
-/// All rows of the answer, in a file that has not appeared yet.
+/// Streams all rows to a file that is not finished yet; returns the writer and the number of rows.
 async fn write(
     url: &str,
     scan: &Scan<'_>,
@@ -134,17 +135,17 @@ async fn write(
     Ok((writer, rows))
 }
 
-/// Where a scheduler listens, and how soon it gives up an executor.
+/// Ballista scheduler.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
-    /// Address and port.
+    /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// An executor that says nothing for so long is dead: its tasks go to others.
+    /// Time without a heartbeat after which the tasks of an executor go to others.
     pub patience: Duration,
 }
 
 impl Scheduler {
-    /// Serves until the process ends.
+    /// Runs until the process ends.
     ///
     /// # Errors
     /// [`Error::Remote`].
@@ -171,23 +172,23 @@ impl Scheduler {
     }
 }
 
-/// An executor of a scheduler.
+/// Ballista executor.
 #[derive(Debug, Clone)]
 pub struct Executor {
-    /// Address and port where others fetch what it has made; the port after it is used as well.
+    /// Address and port from which others fetch results; the next port is used as well.
     pub listen: SocketAddr,
     /// Host of the scheduler.
     pub scheduler_host: String,
-    /// Its port.
+    /// Port of the scheduler.
     pub scheduler_port: u16,
-    /// Tasks at once.
+    /// Number of concurrent tasks.
     pub tasks: usize,
-    /// Seconds between signs of life.
+    /// Interval of heartbeats, at least one second.
     pub heartbeat: Duration,
 }
 
 impl Executor {
-    /// Works until the process ends.
+    /// Runs until the process ends.
     ///
     /// # Errors
     /// [`Error::Remote`].
@@ -213,7 +214,7 @@ impl Executor {
     }
 }
 
-/// Plans of queries nest deeply.
+/// Runtime with large stacks, since query plans nest deeply.
 fn runtime(address: &str) -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

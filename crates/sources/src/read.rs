@@ -28,9 +28,9 @@ pub(crate) use self::query::keeping_case;
 use crate::error::Error;
 use crate::file::{DataFile, FileFormat};
 
-/// SourceRows of a batch.
+/// Number of rows of a batch.
 const BATCH_ROWS: usize = 8192;
-/// SourceRows from which the types of CSV and JSON columns are inferred first; all rows if a later one does not fit.
+/// Rows from which the types of CSV and JSON columns are inferred first.
 const INFERENCE_ROWS: usize = 10_000;
 /// Bytes that are read from a file at once.
 const READ_BYTES: usize = 1 << 20;
@@ -42,9 +42,9 @@ pub struct Scan<'a> {
     pub files: &'a [DataFile],
     /// SQL over the table `data`.
     pub query: Option<&'a str>,
-    /// Texts that mean a missing value in CSV.
+    /// Null markers of CSV: texts that mean a missing value.
     pub nulls: &'a [String],
-    /// Source as messages name it.
+    /// Source as messages show it.
     pub label: &'a str,
     /// `true` to infer types from all rows instead of the first ones; CSV fields are read as text and cast.
     pub infer_from_all: bool,
@@ -106,13 +106,13 @@ impl<'a> Scan<'a> {
         Err(Error::without(&format!("`{}`", self.files[0].name), "avro"))
     }
 
-    /// A damaged or unreadable file.
+    /// Error of a damaged or unreadable file.
     fn failure(&self, why: impl ToString) -> Error {
         let why = first_line(&why.to_string());
         Error::Engine { path: self.label.to_owned(), why }
     }
 
-    /// A row that does not parse, with its number where the parser names one.
+    /// Error of a row that does not parse, with its number if the parser reports one.
     fn row_error(&self, error: &ArrowError) -> Error {
         row_error(self.label, &error.to_string())
     }

@@ -1,4 +1,4 @@
-//! SourceRows that come one by one, written as Parquet that appears whole or not at all.
+//! Atomic writer of Parquet files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

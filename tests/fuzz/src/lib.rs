@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
-use cupola_nn::{Choice, Classes, HuggingFace, Known, Pooling, StateDict};
+use cupola_http::{Server, ServerSettings};
+use cupola_import::{ConversionOptions, EncoderHead, HuggingFaceConfig, Pooling};
+use cupola_nn::{Choice, StateDict};
 use cupola_registry::Home;
 use cupola_runtime::{EngineChoice, Predictor};
-use cupola_serve::{Server, Settings};
 use cupola_spec::{ServedModel, Take};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
@@ -38,18 +39,12 @@ pub fn write(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).expect("a file");
 }
 
-/// A model of Hugging Face as `cupola models import` takes it in.
-pub fn import(model: HuggingFace, weights: StateDict) {
-    let length = 16;
+/// Converts a Hugging Face model as `cupola models import` does, to each kind of output.
+pub fn import(model: &HuggingFaceConfig, weights: &StateDict) {
     let pooling = Pooling { take: Take::Mean, normalize: true };
-    match model.known(weights) {
-        Known::Decoder(sizes, weights) => {
-            let _ = sizes.import(weights, length, sizes.vocabulary());
-        }
-        Known::Encoder(sizes, function, weights) => {
-            let _ = sizes.import(weights.clone(), length, pooling);
-            let _ = sizes.import_classes(weights, length, Classes { count: 3, function });
-        }
+    for head in [EncoderHead::Embedding(pooling), EncoderHead::Classes { count: 3 }] {
+        let options = ConversionOptions { length: 16, vocabulary: model.vocabulary(), head };
+        let _ = model.clone().into_model(weights.clone(), &options);
     }
 }
 
@@ -77,7 +72,7 @@ impl App {
         let home = Home::new(root.expect("CUPOLA_HOME names a home; scripts/fuzz makes one"));
         let device = cupola_nn::open(Choice::Flex, || Err(String::new())).expect("a device");
         let load = move |package: &_| Predictor::load(package, EngineChoice::Candle, &device);
-        let server = Server::new(home.clone(), Arc::new(load), Settings::default());
+        let server = Server::new(home.clone(), Arc::new(load), ServerSettings::default());
         for model in home.model_names().expect("models") {
             let spec = ServedModel { serve: model, canary: None, shadow: None };
             server.catalog().load(&spec).expect("a model");

@@ -1,4 +1,4 @@
-//! One condition: what it learns of the rows so far, and which row breaks it.
+//! Conditions with their state over the rows checked so far.
 
 use std::collections::HashSet;
 
@@ -6,6 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
 use arrow::record_batch::RecordBatch;
+use cupola_sources::Error as SourceError;
 use cupola_spec::{Data, Expectation, Severity, Source, ValueType};
 use jiff::{Span, SpanRelativeTo, Timestamp};
 use regex::Regex;
@@ -14,9 +15,8 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::error::Error;
 use crate::load::{LoadRequest, load};
 use crate::profile::{Drift, Profile};
-use cupola_sources::Error as SourceError;
 
-/// The values of a column in a batch, as texts and as numbers.
+/// Values of one column of a batch as text, numbers and times.
 pub(super) struct ColumnValues {
     kind: DataType,
     texts: StringArray,
@@ -37,7 +37,7 @@ impl ColumnValues {
         let readable = plain != DataType::Null;
         let texts =
             if readable { cast(array, &DataType::Utf8).map_err(wrong)? } else { empty(&DataType::Utf8) };
-        // What is no number, and what is a time, is null here.
+        // Times, and text that does not parse as a number, are null here.
         let numeric = kind.is_numeric() || kind.is_string();
         let numbers =
             if numeric { cast(array, &DataType::Float64).map_err(wrong)? } else { empty(&DataType::Float64) };
@@ -53,7 +53,7 @@ impl ColumnValues {
         })
     }
 
-    /// The value as categories are named: 3.0 is "3". `None` is missing.
+    /// Value as a category name, where 3.0 is "3"; `None` if it is missing.
     fn text(&self, row: usize) -> Option<String> {
         if self.kind.is_floating() {
             return self.number(row).map(|number| format!("{}", number + 0.0));
@@ -65,14 +65,14 @@ impl ColumnValues {
         (!self.numbers.is_null(row)).then(|| self.numbers.value(row)).filter(|number| !number.is_nan())
     }
 
-    /// Microseconds since 1970.
+    /// Time in microseconds since 1970.
     fn time(&self, row: usize) -> Option<i64> {
         let times = self.times.as_ref()?.as_primitive::<Int64Type>();
         (!times.is_null(row)).then(|| times.value(row))
     }
 }
 
-/// A condition with what it has to remember.
+/// Condition with its state.
 pub(super) enum Rule {
     Kind(ValueType),
     Required,
@@ -87,7 +87,7 @@ pub(super) enum Rule {
     Drift { most: f64, seen: Option<Drift> },
 }
 
-/// The rules of one expectation, each in words.
+/// Conditions of one expectation, each with its description.
 pub(super) fn rules(
     request: &LoadRequest<'_>,
     expectation: &Expectation,
@@ -115,8 +115,8 @@ pub(super) fn rules(
     }
     if let Some(text) = &e.regex {
         let regex = Regex::new(&format!("^(?:{text})$"));
-        let regex =
-            regex.map_err(|error| wrong(format!("`{text}` is no regular expression: {error}; mend it")))?;
+        let regex = regex
+            .map_err(|error| wrong(format!("invalid regular expression `{text}`: {error}; correct it")))?;
         add(format!("matches {text}"), Rule::Regex(regex));
     }
     if e.unique {
@@ -132,7 +132,7 @@ pub(super) fn rules(
             Timestamp::now().checked_sub(age)
         });
         let oldest =
-            oldest.map_err(|_| wrong(format!("`{text}` is no span of time; write 7 days or 12 hours")))?;
+            oldest.map_err(|_| wrong(format!("invalid time span `{text}`; expected 7 days or 12 hours")))?;
         add(format!("not older than {text}"), Rule::Freshness { oldest, newest: None });
     }
     if let Some([least, most]) = e.rows {
@@ -146,15 +146,17 @@ pub(super) fn rules(
         add(format!("drift below {most}"), Rule::Drift { most, seen });
     }
     if e.severity == Severity::Quarantine && !e.by_row() {
-        return Err(wrong("a condition on the whole table takes no row out; write `warn` or `fail`".into()));
+        return Err(wrong(
+            "a condition on the whole table cannot quarantine rows; use `warn` or `fail`".into(),
+        ));
     }
     Ok(rules)
 }
 
-/// All values of a column of another source.
+/// Loads the distinct values of a column of another source.
 fn referenced(request: &LoadRequest<'_>, source: &str, column: &str) -> Result<HashSet<String>, Error> {
     let data = Data::plain(Source::One(source.to_owned()), &request.data.null);
-    // A runtime cannot wait within another one on the same thread.
+    // A thread of its own, since the caller may be inside of a Tokio runtime.
     let table = std::thread::scope(|scope| {
         let other = LoadRequest { source: &data.source, data: &data, expect: &[], ..*request };
         scope.spawn(move || load(&other)).join()
@@ -174,7 +176,7 @@ fn referenced(request: &LoadRequest<'_>, source: &str, column: &str) -> Result<H
 }
 
 impl Rule {
-    /// What is wrong with a row, if anything is; a missing value only breaks `required`.
+    /// Describes how a row violates the condition, if it does. A missing value violates only `required`.
     pub fn broken_by(&mut self, values: &ColumnValues, row: usize) -> Option<String> {
         let text = values.text(row);
         if let Self::NullShare { missing, .. } = self {
@@ -203,7 +205,7 @@ impl Rule {
             Self::Freshness { newest, .. } => {
                 let time = values.time(row);
                 *newest = (*newest).max(time);
-                found(time.is_none()).map(|found| format!("{found} is no date"))
+                found(time.is_none()).map(|found| format!("{found} is not a date"))
             }
             Self::Drift { seen, .. } => {
                 if let Some(seen) = seen {
@@ -215,7 +217,7 @@ impl Rule {
         }
     }
 
-    /// What is wrong with the table, now that all rows have been seen.
+    /// Describes how the whole table violates the condition, if it does.
     pub fn broken_by_all(&self, rows: u64) -> Option<String> {
         match self {
             Self::RowCount(least, most) => {

@@ -5,7 +5,7 @@ use cupola_spec::{Data, Source, parse_data};
 
 use crate::{ContractReport, Error, LoadRequest, Table, load, stream};
 
-/// SourceRows of people, two of them with faults of several kinds.
+/// Rows of people, two of them with several errors.
 const PEOPLE: &str = "id,age,mail,city,at\n1,30,a@x.org,Bern,2024-01-01\n2,-4,b@x.org,Rome,2024-01-02\n3,41,none,Rome,2024-01-03\n3,22,d@x.org,Oslo,2024-01-04\n5,,e@x.org,Bern,2024-01-05\n";
 
 fn read(expect: &str) -> (tempfile::TempDir, Result<Table, Error>) {
@@ -122,6 +122,6 @@ fn what_cannot_be_expected_is_told() {
     };
     let error = said("[[expect]]\ncolumn = 'agee'\nrequired = true");
     assert!(error.contains("no column `agee` (near it: age)"), "{error}");
-    assert!(said("[[expect]]\ncolumn = 'age'\nregex = '('").contains("is no regular expression"));
-    assert!(said("[[expect]]\ncolumn = 'at'\nfreshness = 'soon'").contains("no span of time"));
+    assert!(said("[[expect]]\ncolumn = 'age'\nregex = '('").contains("invalid regular expression `(`"));
+    assert!(said("[[expect]]\ncolumn = 'at'\nfreshness = 'soon'").contains("invalid time span `soon`"));
 }

@@ -1,10 +1,14 @@
-//! Adding a version: collect, hold against what is expected, profile, keep.
+//! New versions: collected, checked, profiled, stored.
 
 use std::path::PathBuf;
 
 use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use cupola_sources::{
+    Collected, DataFile, Error as SourceError, FileVersion, ProgressSink, ProgressUnit, TableWriter,
+    io_runtime,
+};
 use cupola_spec::Data;
 use jiff::Timestamp;
 
@@ -12,33 +16,27 @@ use super::{DatasetManifest, Datasets, checked};
 use crate::error::{Error, io_error};
 use crate::load::{CheckedSource, Collection, FirstRead, LoadRequest, collect};
 use crate::profile::Profiler;
-use cupola_sources::DataFile;
-use cupola_sources::Error as SourceError;
-use cupola_sources::FileVersion;
-use cupola_sources::io_runtime;
-use cupola_sources::{Collected, TableWriter};
-use cupola_sources::{ProgressSink, ProgressUnit};
 
-/// What a person says of a dataset.
+/// User-provided description of a dataset.
 #[derive(Debug, Clone, Default)]
 pub struct DatasetInfo {
-    /// Whose it is to use, and how.
+    /// Licence of the data.
     pub licence: Option<String>,
-    /// How often the source changes.
+    /// Update interval of the source.
     pub updates: Option<String>,
 }
 
-/// What came of adding.
+/// Outcome of adding a version.
 #[derive(Debug)]
 pub enum AddOutcome {
-    /// A new version.
+    /// New version.
     New(Box<DatasetManifest>),
-    /// The newest version holds the same.
+    /// No new version, since the newest one holds the same data.
     Same(Box<DatasetManifest>),
 }
 
 impl AddOutcome {
-    /// The version that holds the data.
+    /// Version that holds the data.
     pub fn manifest(&self) -> &DatasetManifest {
         match self {
             Self::New(manifest) | Self::Same(manifest) => manifest,
@@ -47,7 +45,7 @@ impl AddOutcome {
 }
 
 impl Datasets {
-    /// Collects a source and keeps it as a new version, unless the newest one holds the same.
+    /// Collects a source and stores it as a new version, unless the newest one holds the same data.
     ///
     /// # Errors
     /// Everything in [`Error`]; no version is then there that was not there before.
@@ -63,9 +61,8 @@ impl Datasets {
         self.keep(name, request, about, parent.as_ref(), collect(request)?)
     }
 
-    /// Makes a version of what was pushed, if there is anything; else collects the source of the newest
-    /// version again. Where it has a watermark, only rows beyond it are
-    /// asked for and added to those there are.
+    /// Makes a version of the pushed rows, if there are any; otherwise collects the source of the newest
+    /// version again. With a watermark, only rows beyond it are collected and appended.
     ///
     /// # Errors
     /// As [`Self::add`].
@@ -89,12 +86,12 @@ impl Datasets {
             return Ok(added);
         }
         if parent.pushed.is_some() && parent.watermark.is_none() {
-            // The source has not the rows that were pushed: collected again, they would be gone.
+            // The source does not have the pushed rows: collecting it again would lose them.
             return Ok(AddOutcome::Same(Box::new(parent)));
         }
         let collected = runtime.block_on(request.collect_after(self, parent.watermark.as_deref()));
         let mut collected = match collected {
-            // Nothing is beyond the watermark.
+            // There are no rows beyond the watermark.
             Err(SourceError::Empty { .. }) if parent.watermark.is_some() => {
                 return Ok(AddOutcome::Same(Box::new(parent)));
             }
@@ -136,10 +133,10 @@ impl Datasets {
         let mut checked_source = checked_source?;
         if checked_source.position.is_some() && (request.data.query.is_some() || request.data.files.is_some())
         {
-            let why = "a topic is pulled part by part, so it is kept as it is; take `query` and `files` to the config that reads the dataset".to_owned();
+            let why = "`query` and `files` are not supported for a topic; set them in the config that reads the dataset".to_owned();
             return Err(Error::Dataset { name: name.to_owned(), why });
         }
-        // SourceRows that no file holds as they are get one.
+        // Rows that differ from those in the files are written to a file of their own.
         let altered = request.data.query.is_some()
             || request.data.files.is_some()
             || checked_source.report.quarantined > 0;
@@ -162,7 +159,7 @@ impl Datasets {
         }
         let mut profile = profiler.finish();
         if self.encrypts() {
-            // Values have no place beside what encrypts them.
+            // Plaintext values must not be stored beside encrypted blobs.
             profile.columns.iter_mut().for_each(|column| column.top.clear());
         }
         let mut manifest = DatasetManifest {
@@ -190,7 +187,7 @@ impl Datasets {
         Ok(AddOutcome::New(Box::new(manifest)))
     }
 
-    /// Profiles all rows, finds the largest value of the watermark, and writes the rows to a file of their
+    /// Profiles all rows, finds the largest value of the watermark, and stores the rows as a file of their
     /// own if they are `altered`.
     #[allow(clippy::type_complexity, reason = "both are optional, and read at once")]
     fn read_all(
@@ -230,20 +227,20 @@ impl Datasets {
         writer.finish()?;
         let version =
             FileVersion { name: "rows.parquet".to_owned(), ..FileVersion::of(&path, request.progress)? };
-        // The blob is what stays of it.
+        // The blob replaces the temporary file.
         self.blobs().add(&path, &version, request.progress)?;
         let file = DataFile::named(self.blobs().path(&version.sha256), version.name.clone())?;
         Ok((Some((file, version)), largest.map(|largest| largest.text)))
     }
 }
 
-/// The files as they came, which may have been written in another form to be read.
+/// Files as they were found, before any conversion.
 fn originals(checked_source: &CheckedSource) -> Vec<(PathBuf, &FileVersion)> {
     let paths = checked_source.files.iter().map(|file| file.original.clone().unwrap_or(file.path.clone()));
     paths.zip(&checked_source.versions).collect()
 }
 
-/// Whether a version holds what was read: rows, columns and what is known of them.
+/// `true` if a version has the same files, columns and query.
 fn same(parent: &DatasetManifest, checked_source: &CheckedSource) -> bool {
     parent.dataset.files == checked_source.version.files
         && parent.dataset.schema == checked_source.version.schema
@@ -255,13 +252,13 @@ fn made(path: &std::path::Path) -> Result<&std::path::Path, Error> {
     Ok(path)
 }
 
-/// `rows.parquet` as `rows-3.parquet`: files of one version have names of their own.
+/// Renames `rows.parquet` to `rows-3.parquet`: names within a version are unique.
 fn numbered(name: &str, n: usize) -> String {
     let (stem, ending) = name.split_once('.').unwrap_or((name, ""));
     format!("{stem}-{n}.{ending}")
 }
 
-/// The largest value of a column so far, as a database compares it.
+/// Largest value of a column in the order of a database.
 struct Largest {
     number: Option<f64>,
     text: String,

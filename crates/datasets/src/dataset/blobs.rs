@@ -1,23 +1,21 @@
-//! Files called by the SHA-256 of their bytes, which never change.
+//! Content-addressed, immutable files.
 
 use std::path::{Path, PathBuf};
 
+use cupola_sources::{Decrypted, Error as SourceError, FileVersion, ProgressSink, open_file};
+
 use super::encryption::{decrypt, encrypt, recipients};
 use crate::error::{Error, io_error};
-use cupola_sources::Error as SourceError;
-use cupola_sources::FileVersion;
-use cupola_sources::ProgressSink;
-use cupola_sources::{Decrypted, open_file};
 
-/// `data/blobs` of a home.
+/// Blob store of a home: `data/blobs`.
 pub(super) struct Blobs {
     root: PathBuf,
 }
 
-/// A blob that can be read.
+/// Readable blob.
 pub(super) struct Blob {
     pub path: PathBuf,
-    /// Keeps what stands at `path` for an encrypted blob.
+    /// Guard of the temporary file at `path`, if the blob is encrypted.
     pub decrypted: Option<Decrypted>,
 }
 
@@ -26,23 +24,23 @@ impl Blobs {
         Self { root }
     }
 
-    /// Where a blob is, or would be.
+    /// Path of a blob, which need not exist.
     pub fn path(&self, sha256: &str) -> PathBuf {
         let (first, rest) = sha256.split_at(sha256.len().min(2));
         self.root.join(first).join(rest)
     }
 
-    /// Where it is if it is encrypted.
+    /// Path of an encrypted blob, which need not exist.
     fn sealed(&self, sha256: &str) -> PathBuf {
         self.path(sha256).with_extension("age")
     }
 
-    /// The file that names who may read new blobs, if there is one.
+    /// File with the recipients of new blobs; `None` without encryption.
     pub fn recipients(&self) -> Option<PathBuf> {
         Some(recipients(&self.root)).filter(|path| path.is_file())
     }
 
-    /// The file that holds a blob, and whether it is encrypted.
+    /// Path of an existing blob, and `true` if it is encrypted.
     pub fn stored(&self, file: &FileVersion) -> Option<(PathBuf, bool)> {
         let (plain, sealed) = (self.path(&file.sha256), self.sealed(&file.sha256));
         if std::fs::metadata(&plain).is_ok_and(|about| about.len() == file.bytes) {
@@ -51,7 +49,7 @@ impl Blobs {
         sealed.is_file().then_some((sealed, true))
     }
 
-    /// A blob of the right size, decrypted if it has to be.
+    /// Opens a blob: checks its size, or decrypts it.
     pub fn checked(&self, file: &FileVersion) -> Result<Blob, Error> {
         let (path, decrypted) = match self.stored(file) {
             Some((path, true)) => {
@@ -69,7 +67,7 @@ impl Blobs {
         Ok(Blob { path, decrypted })
     }
 
-    /// A blob whose bytes are what they were.
+    /// Checks the digest of a blob.
     pub fn verify(&self, file: &FileVersion, progress: &dyn ProgressSink) -> Result<(), Error> {
         let blob = self.checked(file)?;
         let found = FileVersion::of(&blob.path, progress)?.sha256;
@@ -80,8 +78,8 @@ impl Blobs {
         Err(Error::Damaged { path: blob.path, why })
     }
 
-    /// Takes a file in, as a copy, if it is not here yet. Its digest is checked once more: a file that
-    /// changed meanwhile must not stand under another one's name.
+    /// Copies a file into the store, unless it is stored already. The digest of the copy is checked, since
+    /// the file may have changed after it was hashed.
     pub fn add(&self, path: &Path, file: &FileVersion, progress: &dyn ProgressSink) -> Result<(), Error> {
         if self.stored(file).is_some() {
             return Ok(());
@@ -106,7 +104,7 @@ impl Blobs {
         appear(staged, &target)
     }
 
-    /// Takes in a blob that came encrypted.
+    /// Stores a blob that is encrypted already.
     pub fn add_sealed(&self, staged: tempfile::NamedTempFile, file: &FileVersion) -> Result<(), Error> {
         let target = self.sealed(&file.sha256);
         let folder = target.parent().unwrap_or(&self.root);
@@ -115,7 +113,7 @@ impl Blobs {
     }
 }
 
-/// Syncs, protects and renames.
+/// Syncs a file, makes it read-only and moves it to its path.
 fn appear(staged: tempfile::NamedTempFile, target: &Path) -> Result<(), Error> {
     let io = io_error(target);
     staged.as_file().sync_all().map_err(io)?;

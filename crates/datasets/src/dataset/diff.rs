@@ -1,49 +1,49 @@
-//! What is different between two versions: columns, rows, distributions.
+//! Differences between two versions: columns, rows, distributions.
 
 use serde::Serialize;
 
 use super::DatasetManifest;
 use crate::profile::{ColumnProfile, Drift};
 
-/// From one version to another.
+/// Differences between two versions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Diff {
     /// `NAME:VERSION`
     pub from: String,
     /// `NAME:VERSION`
     pub to: String,
-    /// SourceRows of both.
+    /// Numbers of rows.
     pub rows: (usize, usize),
-    /// Columns that are only in the second.
+    /// Columns of the second version only.
     pub added: Vec<String>,
-    /// Columns that are only in the first.
+    /// Columns of the first version only.
     pub removed: Vec<String>,
-    /// Names of the files that are not in both with the same bytes.
+    /// Names of files that differ.
     pub files: Vec<String>,
-    /// Columns of both, in the order of the second.
+    /// Columns of both versions, in the order of the second.
     pub columns: Vec<ColumnDiff>,
 }
 
-/// A column of both versions.
+/// Differences of a column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ColumnDiff {
     /// Its name.
     pub name: String,
-    /// Its types.
+    /// Arrow types.
     pub types: (String, String),
     /// Shares of missing values.
     pub missing: (f64, f64),
-    /// Different values.
+    /// Numbers of distinct values.
     pub distinct: (u64, u64),
-    /// Means of numbers.
+    /// Means of a numeric column.
     pub mean: Option<(f64, f64)>,
-    /// Population stability index by the deciles or the most frequent values of the first; from the
-    /// profiles alone. `None` where there is nothing to compare.
+    /// Population stability index over the deciles or the most frequent values of the first version, from the
+    /// profiles alone; `None` if there is nothing to compare.
     pub drift: Option<f64>,
 }
 
 impl Diff {
-    /// Compares two manifests; no rows are read.
+    /// Compares two manifests without reading rows.
     pub fn of(from: &DatasetManifest, to: &DatasetManifest) -> Self {
         let names = |manifest: &DatasetManifest| -> Vec<String> {
             manifest.profile.columns.iter().map(|column| column.name.clone()).collect()
@@ -73,7 +73,7 @@ impl Diff {
         }
     }
 
-    /// Whether anything is different.
+    /// `true` if files, columns and numbers of rows are equal.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
             && self.added.is_empty()

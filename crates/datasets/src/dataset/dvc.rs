@@ -1,4 +1,4 @@
-//! DVC's files, caches and remotes, so that a team can go on using `dvc`.
+//! Interoperability with DVC: its files, caches and remotes.
 //!
 //! Format as of DVC 3: a `.dvc` file names outputs by MD5; a cache and a remote keep them at
 //! `files/md5/<2>/<30>`; a folder is a blob `<md5>.dir`, a JSON list of its files (dvc-data, `HashFile`
@@ -7,20 +7,17 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use cupola_sources::{
+    DataFile, Error as SourceError, FileVersion, NoProgress, ProgressSink, ProgressUnit, RemoteStore,
+    SourceCache, fill_secrets, io_runtime, open_file, write_atomic,
+};
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
 use super::{DatasetManifest, Datasets};
 use crate::error::{Error, io_error};
-use cupola_sources::Error as SourceError;
-use cupola_sources::FileVersion;
-use cupola_sources::fill_secrets;
-use cupola_sources::io_runtime;
-use cupola_sources::{DataFile, open_file};
-use cupola_sources::{NoProgress, ProgressUnit};
-use cupola_sources::{ProgressSink, RemoteStore, SourceCache, write_atomic};
 
-/// A `.dvc` file.
+/// Contents of a `.dvc` file.
 #[derive(Debug, Serialize, Deserialize)]
 struct DvcFile {
     outs: Vec<DvcOutput>,
@@ -38,20 +35,20 @@ struct DvcOutput {
     path: String,
 }
 
-/// A file of a folder's list; the keys are in DVC's order.
+/// File in the list of a folder; the keys are in DVC's order.
 #[derive(Debug, Serialize, Deserialize)]
 struct DvcEntry {
     md5: String,
     relpath: String,
 }
 
-/// The files that a `.dvc` file tracks: from the workspace if they are there unchanged, from the cache of
-/// the repository, or from its default remote.
+/// Finds the files that a `.dvc` file tracks: in the cache of the repository, unchanged in the workspace, or
+/// in the default remote.
 pub(crate) fn tracked(path: &Path, cache: &SourceCache) -> Result<Vec<(DataFile, FileVersion)>, Error> {
     let text = std::fs::read_to_string(path).map_err(io_error(path))?;
     let wrong = |why: String| Error::Dataset { name: path.display().to_string(), why };
-    let tracked: DvcFile =
-        serde_saphyr::from_str(&text).map_err(|error| wrong(format!("no .dvc file ({error}); check it")))?;
+    let tracked: DvcFile = serde_saphyr::from_str(&text)
+        .map_err(|error| wrong(format!("invalid .dvc file: {error}; check it")))?;
     let repository = DvcRepository::of(path)?;
     let mut found = Vec::new();
     for output in &tracked.outs {
@@ -60,7 +57,7 @@ pub(crate) fn tracked(path: &Path, cache: &SourceCache) -> Result<Vec<(DataFile,
             let list = repository.blob(&format!("{list}.dir"), None, cache)?;
             let list = std::fs::read(&list).map_err(io_error(&list))?;
             let entries: Vec<DvcEntry> = serde_json::from_slice(&list)
-                .map_err(|error| wrong(format!("its folder's list: {error}")))?;
+                .map_err(|error| wrong(format!("list of the folder: {error}")))?;
             for entry in entries {
                 let blob = repository.blob(&entry.md5, Some(&here.join(&entry.relpath)), cache)?;
                 let name = entry.relpath.rsplit('/').next().unwrap_or(&entry.relpath).to_owned();
@@ -78,7 +75,7 @@ pub(crate) fn tracked(path: &Path, cache: &SourceCache) -> Result<Vec<(DataFile,
     each.collect()
 }
 
-/// The repository that a `.dvc` file stands in.
+/// DVC repository that contains a `.dvc` file.
 struct DvcRepository {
     cache: PathBuf,
     remote: Option<String>,
@@ -110,7 +107,7 @@ impl DvcRepository {
         Ok(Self { cache, remote })
     }
 
-    /// A blob by its MD5.
+    /// Finds a blob by its MD5.
     fn blob(&self, md5: &str, workspace: Option<&Path>, cache: &SourceCache) -> Result<PathBuf, Error> {
         let (first, rest) = md5.split_at(md5.len().min(2));
         let cached = self.cache.join("files").join("md5").join(first).join(rest);
@@ -136,7 +133,8 @@ impl DvcRepository {
     }
 }
 
-/// Fetches a blob of a DVC remote, on a thread of its own: whoever asks may be within a runtime.
+/// Downloads a blob of a DVC remote on a thread of its own, since the caller may be inside of a Tokio
+/// runtime.
 fn fetch(url: &str, md5: &str, to: &Path) -> Result<(), Error> {
     let work = || -> Result<(), Error> {
         let remote = RemoteStore::open(url, url)?;
@@ -158,8 +156,8 @@ fn at(remote: &RemoteStore, md5: &str) -> object_store::path::Path {
     remote.path(&["files", "md5", first, rest])
 }
 
-/// Copies a version to a DVC remote and writes `out.dvc`, so that `dvc pull` makes `out`: a file where the
-/// version has one, a folder otherwise.
+/// Copies a version to a DVC remote and writes `out.dvc`, so that `dvc pull` creates `out`: a file if the
+/// version has one file, a folder otherwise.
 ///
 /// # Errors
 /// [`Error::Remote`], [`Error::Io`]; the `.dvc` file is written last.
@@ -217,7 +215,7 @@ pub fn push_dvc(
     Ok(path)
 }
 
-/// JSON as Python's `json.dumps` separates it, which the folder's MD5 depends on.
+/// JSON with the separators of Python's `json.dumps`, on which the MD5 of a folder depends.
 fn python_json(entries: &[DvcEntry]) -> Result<String, Error> {
     let wrong = |error: serde_json::Error| Error::Dataset {
         name: "the folder's list".into(),
@@ -243,7 +241,7 @@ fn md5_of(path: &Path) -> Result<String, Error> {
     }
 }
 
-/// `(section, key, value)` of an INI file as DVC writes it: `['remote "name"']`, then `key = value`.
+/// Parses an INI file as DVC writes it, `['remote "name"']` and `key = value`, to `(section, key, value)`.
 fn ini(text: &str) -> Vec<(String, String, String)> {
     let (mut section, mut found) = (String::new(), Vec::new());
     for line in text.lines().map(str::trim) {

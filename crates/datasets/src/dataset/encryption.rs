@@ -1,19 +1,20 @@
-//! Blobs that are encrypted at rest, in the format of age (<https://age-encryption.org/v1>).
+//! Encryption of blobs at rest, in the age format (<https://age-encryption.org/v1>).
 //!
-//! Where `data/recipients.txt` of the home names recipients, new blobs are written encrypted to them.
-//! Reading one takes the identity file that `CUPOLA_AGE_IDENTITY` names: its bytes then stand in a
-//! temporary file, of this user alone, for as long as they are read.
+//! If `data/recipients.txt` of the home exists, new blobs are encrypted to its recipients. A blob is
+//! decrypted with the identity file in `CUPOLA_AGE_IDENTITY`, to a temporary file that only this user can
+//! read and that is removed after use.
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Error;
 use cupola_sources::{Decrypted, Error as SourceError};
 
-/// The variable that names the file of identities.
+use crate::error::Error;
+
+/// Environment variable with the path of the identity file.
 #[cfg(feature = "age")]
 const IDENTITY: &str = "CUPOLA_AGE_IDENTITY";
 
-/// Where the recipients of a home are named.
+/// File with the recipients of a home, which need not exist.
 pub(super) fn recipients(blobs: &Path) -> PathBuf {
     blobs.parent().unwrap_or(blobs).join("recipients.txt")
 }
@@ -33,14 +34,14 @@ mod with {
         Error::Damaged { path: path.to_owned(), why }
     }
 
-    /// Writes what `from` holds, encrypted to the recipients that a file names.
+    /// Encrypts `from` to the recipients listed in a file.
     pub fn encrypt(recipients: &Path, from: &mut impl Read, to: &mut File) -> Result<(), Error> {
         let text = std::fs::read_to_string(recipients).map_err(io_error(recipients))?;
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let each = lines.map(|line| {
             line.parse::<Recipient>().map_err(|why| SourceError::Location {
                 text: recipients.display().to_string(),
-                why: format!("`{line}` is no recipient of age ({why}); write one `age1...` a line"),
+                why: format!("invalid age recipient `{line}`: {why}; expected one `age1...` a line"),
             })
         });
         let each: Vec<Recipient> = each.collect::<Result<_, _>>()?;
@@ -54,10 +55,9 @@ mod with {
         writer.finish().and_then(Write::flush).map_err(io_error(recipients))
     }
 
-    /// The bytes of an encrypted blob.
+    /// Decrypts a blob to a temporary file.
     pub fn decrypt(path: &Path) -> Result<Decrypted, Error> {
-        let no_identity =
-            |why: String| Error::from(SourceError::Secret { name: IDENTITY.to_owned(), why });
+        let no_identity = |why: String| Error::from(SourceError::Secret { name: IDENTITY.to_owned(), why });
         let file = std::env::var(IDENTITY).map_err(|_| {
             no_identity(
                 "is not set, and the dataset is encrypted; set it to the path of an identity file of age"
@@ -77,7 +77,7 @@ mod with {
             }
             other => damaged(path, other.to_string()),
         })?;
-        // Only this user may read it.
+        // `NamedTempFile` is readable by this user only.
         let mut plain = tempfile::NamedTempFile::new().map_err(io_error(path))?;
         std::io::copy(&mut reader, &mut plain).map_err(|error| damaged(path, error.to_string()))?;
         plain.rewind().map_err(io_error(path))?;

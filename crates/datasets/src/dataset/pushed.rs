@@ -1,25 +1,24 @@
-//! A version of what was pushed: the rows of the version before, and those of the inbox.
+//! Versions of pushed rows: the rows of the previous version and those of the log.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use cupola_sources::{
+    Collected, DataFile, FileFormat, FileVersion, ProgressSink, SourceCache, TableWriter, open_file,
+};
 use serde_json::{Map, Value};
 
 use super::ingest::{PendingRows, decoded, schema};
 use super::{DatasetManifest, Datasets};
 use crate::error::{Error, io_error};
 use crate::load::LoadRequest;
-use cupola_sources::FileVersion;
-use cupola_sources::ProgressSink;
-use cupola_sources::{Collected, SourceCache, TableWriter};
-use cupola_sources::{DataFile, FileFormat, open_file};
 
-/// SourceRows that are decoded at once.
+/// Number of rows that are decoded at once.
 const BATCH: usize = 8192;
 
 impl Datasets {
-    /// What was pushed since the last version, with that version before it. A version has the id of what it
-    /// took last, so what it holds already is known again after a crash.
+    /// Collects the previous version and the rows pushed since. A version stores the id of the last pushed
+    /// rows, so that rows it already holds are recognised after a crash.
     pub(super) fn pushed(
         &self,
         parent: &DatasetManifest,
@@ -36,11 +35,11 @@ impl Datasets {
         let (mut files, mut versions) = self.rows_as_parquet(parent, request.progress)?;
         versions.push(FileVersion { name: name.clone(), ..FileVersion::of(&path, request.progress)? });
         files.push(DataFile::named(path, name)?);
-        // These are rows after `data.query`.
+        // `data.query` was applied to the previous version, and pushed rows have its schema.
         Ok(Some((taken, Collected { files, versions, queried: true, ..Collected::default() })))
     }
 
-    /// The files of a version, in the one form that pushed rows have.
+    /// Files of a version, converted to Parquet as the pushed rows are.
     fn rows_as_parquet(
         &self,
         parent: &DatasetManifest,
@@ -73,7 +72,7 @@ impl Datasets {
     }
 }
 
-/// Lines of the inbox in the types of the dataset.
+/// Converts pushed rows to Parquet with the types of the dataset.
 fn to_parquet(parent: &DatasetManifest, from: &Path, to: &Path) -> Result<(), Error> {
     let schema = schema(parent)?;
     let wrong = |why: String| Error::Damaged { path: from.to_owned(), why };
@@ -83,7 +82,7 @@ fn to_parquet(parent: &DatasetManifest, from: &Path, to: &Path) -> Result<(), Er
     loop {
         let mut line = Vec::new();
         let ended = lines.read_until(b'\n', &mut line).map_err(io_error(from))? == 0;
-        // A line without an end was never answered for.
+        // An unfinished line was never acknowledged.
         if line.ends_with(b"\n") {
             rows.push(serde_json::from_slice(&line).map_err(|error| wrong(error.to_string()))?);
         }

@@ -1,24 +1,19 @@
-//! Versions on a remote: a folder or an S3-compatible store, with the blobs under `blobs/`.
+//! Push and fetch of versions: a folder or an S3-compatible store with the blobs in `blobs/`.
 
 use std::path::PathBuf;
 
+use cupola_sources::{FileVersion, ProgressSink, ProgressUnit, RemoteStore, fill_secrets, io_runtime};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 
 use super::{DatasetManifest, Datasets, checked};
 use crate::error::{Error, io_error};
-use cupola_sources::FileVersion;
-use cupola_sources::RemoteStore;
-use cupola_sources::fill_secrets;
-use cupola_sources::io_runtime;
-use cupola_sources::{ProgressSink, ProgressUnit};
 
-/// Blobs that travel at once.
+/// Number of concurrent transfers.
 const AT_ONCE: usize = 8;
 impl Datasets {
-    /// Copies a version to a remote: blobs that are not there yet, then the manifest. Returns how many
-    /// blobs were sent.
+    /// Copies a version to a remote: missing blobs, then the manifest. Returns the number of blobs sent.
     ///
     /// # Errors
     /// [`Error::Remote`]; the version is then not visible there.
@@ -55,10 +50,10 @@ impl Datasets {
     ) -> Result<bool, Error> {
         let (path, sealed) = match self.blobs().stored(file) {
             Some(stored) => stored,
-            // Says what is wrong with it.
+            // Returns the reason as an error.
             None => (self.blobs().checked(file)?.path, false),
         };
-        // An encrypted blob is sent as it is.
+        // Encrypted blobs are sent encrypted.
         let at = if sealed { sealed_blob(remote, &file.sha256) } else { blob(remote, &file.sha256) };
         let bytes = std::fs::metadata(&path).map_or(file.bytes, |about| about.len());
         let there = remote.store.head(&at).await;
@@ -70,8 +65,8 @@ impl Datasets {
         Ok(true)
     }
 
-    /// Copies a version from a remote; the newest one where none is named. It becomes the next version
-    /// here, unless one with the same digest is here.
+    /// Copies a version from a remote; the newest one if `version` is `None`. It becomes the next local
+    /// version, unless a local one has the same digest.
     ///
     /// # Errors
     /// [`Error::Remote`], [`Error::Damaged`]; the version is then not visible here.
@@ -139,7 +134,7 @@ impl Datasets {
             remote.get_file(&sealed, staged.path(), progress).await?;
             return self.blobs().add_sealed(staged, file);
         }
-        // Its digest is compared on the way in.
+        // Adding a blob checks its digest.
         self.blobs().add(staged.path(), file, &cupola_sources::NoProgress)
     }
 }

@@ -1,11 +1,11 @@
 use std::fs;
 use std::path::Path;
 
+use cupola_sources::NoProgress;
 use cupola_spec::{Data, Source, parse_data};
 
 use super::*;
 use crate::load::LoadRequest;
-use cupola_sources::NoProgress;
 
 fn add(home: &Path, dir: &Path, data: &Data) -> Result<AddOutcome, Error> {
     let roots = [dir.to_owned()];
@@ -82,7 +82,7 @@ fn a_version_travels_through_a_remote() {
     assert_eq!(there.fetch("t", Some(1), &remote, &[], &NoProgress).unwrap().version, got.version);
     assert_eq!(rows(b.path(), "dataset:t"), 2);
     let error = there.fetch("u", None, &remote, &[], &NoProgress).unwrap_err().to_string();
-    assert!(error.contains("there is no dataset u"), "{error}");
+    assert!(error.contains("unknown dataset `u`"), "{error}");
     // A blob that is missing there leaves no version here.
     let c = tempfile::tempdir().unwrap();
     fs::remove_dir_all(Path::new(&remote).join("blobs")).unwrap();

@@ -5,14 +5,14 @@ use std::path::Path;
 use arrow::array::Array;
 use arrow::datatypes::DataType;
 use arrow::ipc::writer::FileWriter;
+use cupola_sources::NoProgress;
 use cupola_spec::{Data, Source};
 use flate2::{Compression, write::GzEncoder};
 use parquet::arrow::ArrowWriter;
 
 use super::*;
-use cupola_sources::NoProgress;
 
-/// Enough rows that the first guess of the types does not see the last one.
+/// More rows than the types are inferred from at first.
 const MANY_ROWS: usize = 10_005;
 
 fn read_as(dir: &Path, data: &Data) -> Result<Table, Error> {

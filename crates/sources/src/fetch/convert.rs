@@ -1,4 +1,4 @@
-//! Files that the table engine does not read as they are.
+//! Conversion of files that no reader understands as they are: workbooks and JSON lists.
 
 use std::io::{BufRead, BufReader, Write};
 
@@ -7,8 +7,8 @@ use crate::cache::{SourceCache, io_error};
 use crate::error::Error;
 use crate::file::{Compression, DataFile, FileFormat, FileVersion};
 
-/// The file itself, or one in the cache with the same rows. What is made of a file is told apart by the
-/// digest of its bytes, so it is made once.
+/// Returns the file itself, or a converted copy in the cache. The copy is found by the digest of the file, so
+/// it is made once.
 pub(super) fn readable(
     file: DataFile,
     version: &FileVersion,
@@ -33,7 +33,7 @@ pub(super) fn readable(
     }
 }
 
-/// Whether a JSON file is one list rather than an object a line.
+/// `true` if a JSON file is one list rather than one object a line.
 fn is_list(file: &DataFile) -> Result<bool, Error> {
     let mut reader = BufReader::new(file.reader()?);
     loop {
@@ -49,7 +49,7 @@ fn is_list(file: &DataFile) -> Result<bool, Error> {
     }
 }
 
-/// One line for each object of the list, which is never in memory as a whole.
+/// Writes one line for each object of the list. The list is streamed, never in memory as a whole.
 fn to_lines(file: &DataFile, path: &std::path::Path) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(std::path::Path::new("."));
     let mut staged = tempfile::NamedTempFile::new_in(folder).map_err(io_error(path))?;

@@ -1,8 +1,8 @@
-//! SourceRows of a database, asked by SQL and written as Parquet while they come.
+//! Rows of a database, queried by SQL and streamed to Parquet.
 //!
-//! All three databases are asked in a way that answers with texts, so one piece of code gives them
-//! their types. `SQLite` has none for a column: there the rows themselves tell, and when a later row
-//! does not fit, the question is asked again with the wider type.
+//! All three databases are queried in a protocol that returns text, so that one piece of code converts it to
+//! Arrow types. `SQLite` columns have no type: it is inferred from the first rows, and the query runs again
+//! with a wider type if a later row does not fit.
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -22,13 +22,14 @@ use url::Url;
 use crate::cache::{SourceCache, digest_texts};
 use crate::error::Error;
 use crate::progress::{ProgressSink, ProgressUnit};
-use crate::read::csv::schema::common;
+use crate::read::csv::schema::common_type;
 use crate::table::TableWriter;
 
-/// SourceRows of a batch.
+/// Number of rows of a batch.
 const BATCH: usize = 8192;
 
-/// The rows of `sql`, those whose column `after.0` is beyond `after.1` if that is given.
+/// Writes the rows of `sql` to the cache; with `after`, only rows whose column `after.0` is greater than
+/// `after.1`.
 pub(super) async fn fetch(
     shown: &str,
     url: &Url,
@@ -53,11 +54,11 @@ pub(super) async fn fetch(
     asked.map(|()| path)
 }
 
-/// The rows of a query beyond a value: the database compares.
+/// Wraps a query so that the database returns only rows beyond a value.
 fn beyond(scheme: &str, sql: &str, column: &str, value: &str) -> String {
     let quote = if scheme == "mysql" || scheme == "mariadb" { "`" } else { "\"" };
     let name = format!("{quote}{}{quote}", column.replace(quote, &quote.repeat(2)));
-    // A number in quotes is a text to SQLite.
+    // SQLite compares a quoted number as text.
     let value = match value.parse::<f64>() {
         Ok(number) if number.is_finite() => value.to_owned(),
         _ => format!("'{}'", value.replace('\'', "''")),
@@ -130,7 +131,7 @@ async fn sqlite(
     let mut columns: Vec<(String, DataType)> = Vec::new();
     loop {
         let mut rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch(&mut connection);
-        // Types are what the first rows hold.
+        // Infers types from the first rows.
         let mut head = Vec::new();
         while head.len() < BATCH
             && let Some(row) = rows.next().await.transpose().map_err(|e| wrong(&e))?
@@ -141,7 +142,7 @@ async fn sqlite(
             for (index, (_, kind)) in columns.iter_mut().enumerate() {
                 let value = row.try_get_raw(index).map_err(|e| wrong(&e))?;
                 let found = if value.is_null() { DataType::Null } else { typed(value.type_info().name()) };
-                *kind = common(kind, &found);
+                *kind = common_type(kind, &found);
             }
             head.push(row);
         }
@@ -160,7 +161,7 @@ async fn sqlite(
     }
 }
 
-/// Values as the server's own texts.
+/// Values as the text that the server sends.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn texts<R: Row>(row: &R) -> Result<Vec<Option<String>>, sqlx::Error>
 where
@@ -178,7 +179,7 @@ where
         .collect()
 }
 
-/// Values of `SQLite`, whose own texts of real numbers lose digits.
+/// Values of `SQLite`. Real numbers are formatted here, since its own conversion to text loses digits.
 fn cells(row: &sqlx::sqlite::SqliteRow) -> Result<Vec<Option<String>>, sqlx::Error> {
     let cell = |index: usize| {
         let value = row.try_get_raw(index)?;
@@ -193,7 +194,7 @@ fn cells(row: &sqlx::sqlite::SqliteRow) -> Result<Vec<Option<String>>, sqlx::Err
     (0..row.columns().len()).map(cell).collect()
 }
 
-/// The Arrow type of a database's type.
+/// Arrow type of a database type.
 fn typed(name: &str) -> DataType {
     match name.trim_end_matches(" UNSIGNED") {
         "INT2" | "INT4" | "INT8" | "OID" | "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT"
@@ -206,10 +207,10 @@ fn typed(name: &str) -> DataType {
     }
 }
 
-/// One row, as texts.
+/// One row as text.
 type Cells = Result<Vec<Option<String>>, sqlx::Error>;
 
-/// What went wrong, and the column whose type is too narrow, if that was it.
+/// Error, and the column whose type is too narrow if that is the reason.
 struct CastFailure(Error, Option<usize>);
 
 impl From<Error> for CastFailure {
@@ -232,7 +233,7 @@ async fn write(
         return Err(Error::Database { location: shown.to_owned(), why }.into());
     }
     let fields = columns.iter().map(|(name, kind)| {
-        // A column without any value may hold anything.
+        // The type of a column without any value is unknown; text holds everything.
         let kind = if *kind == DataType::Null { DataType::Utf8 } else { kind.clone() };
         Field::new(name, kind, true)
     });
@@ -281,7 +282,7 @@ fn batch(
         .map_err(|error| Error::Database { location: shown.to_owned(), why: error.to_string() }.into())
 }
 
-/// `t` and `f` as Postgres writes them, 1 and 0 as `MySQL` does.
+/// Converts `t` and `f` of Postgres, and `1` and `0` of `MySQL`, to `true` and `false`.
 fn booleans(texts: &ArrayRef) -> ArrayRef {
     use arrow::array::AsArray;
     let spelt = texts.as_string::<i32>().iter().map(|text| {
@@ -298,7 +299,7 @@ fn nothing(shown: &str) -> Error {
     Error::Empty { path: shown.to_owned(), after: " in the database's answer" }
 }
 
-/// What the database said; the address, which may hold a password, is left out.
+/// Message of the database without the address, which may hold a password.
 fn said(shown: &str, error: &sqlx::Error) -> Error {
     let why = match error {
         sqlx::Error::Database(error) => error.message().to_owned(),

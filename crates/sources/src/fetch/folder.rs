@@ -1,5 +1,5 @@
-//! A folder of pictures, texts or sounds, packed into one Parquet file: hundreds of thousands of small
-//! files are read once and then never opened one by one.
+//! Folders of images, texts or sounds, packed into one Parquet file, so that hundreds of thousands of small
+//! files are opened only once.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use crate::file::{Compression, DataFile, FileFormat, FileVersion};
 use crate::progress::{ProgressSink, ProgressUnit};
 use crate::table::TableWriter;
 
-/// Bytes of the files in one batch.
+/// Bytes of the files of one batch: 8 MiB.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// What the files of a folder are.
+/// Kind of the files of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MediaKind {
     Image,
@@ -39,7 +39,7 @@ impl MediaKind {
         }
     }
 
-    /// The column that holds them.
+    /// Name of the column that holds the contents.
     fn column(self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -54,8 +54,8 @@ struct PackedFolder {
     version: FileVersion,
 }
 
-/// The folder as a table: `path`, `class` (the name of the folder that a file is in, where there are
-/// such folders) and `image`, `sound` or `text`.
+/// Packs the folder as a table with the columns `path`, `class` (name of the folder that a file is in, if
+/// every file is in a subfolder) and `image`, `sound` or `text`.
 pub(super) fn packed(
     folder: &Path,
     cache: &SourceCache,
@@ -87,7 +87,7 @@ pub(super) fn packed(
     Ok((file, version))
 }
 
-/// The files, sorted by their paths within the folder, all of one kind.
+/// Lists the files, sorted by path, and checks that all are of one kind.
 fn found(folder: &Path) -> Result<(MediaKind, Vec<PathBuf>), Error> {
     let wrong = |why: String| Error::Pattern { pattern: folder.display().to_string(), why };
     let mut files = Vec::new();
@@ -120,7 +120,7 @@ fn found(folder: &Path) -> Result<(MediaKind, Vec<PathBuf>), Error> {
     Ok((content, files))
 }
 
-/// What tells whether anything has changed, without reading the files.
+/// Names, sizes and modification times, which detect a change without reading the files.
 fn listing(folder: &Path, files: &[PathBuf]) -> Result<String, Error> {
     let mut text = String::new();
     for file in files {

@@ -1,4 +1,4 @@
-//! A version of a Delta DeltaLocation table, written as Parquet.
+//! Version of a Delta Lake table, written as Parquet.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::location::DeltaLocation;
 use crate::progress::{ProgressSink, ProgressUnit};
 use crate::table::TableWriter;
 
-/// The rows of the version that is asked for, or of the newest one. A version never changes, so one that
-/// has been read is not read again.
+/// Writes the requested or newest version to the cache. A version never changes, so a cached one is not read
+/// again.
 pub(super) async fn fetch(
     shown: &str,
     lake: &DeltaLocation,

@@ -16,13 +16,14 @@ use crate::cache::{SourceCache, read_state, write_state};
 use crate::error::Error;
 use crate::progress::{ProgressSink, ProgressUnit};
 
-/// Bytes of one request.
+/// Bytes of one range request: 16 MiB.
 const PART: u64 = 16 << 20;
 
-/// The bucket of a URL; keys, region, endpoint and encryption are those of `AWS_...` in the environment.
+/// Opens the bucket of a URL. Keys, region, endpoint and encryption come from the environment variables
+/// `AWS_...`.
 pub(crate) fn bucket(shown: &str, url: &Url) -> Result<Arc<dyn ObjectStore>, Error> {
     let wrong = |why: String| Error::Remote { location: shown.to_owned(), why };
-    let name = url.host_str().ok_or_else(|| wrong("no bucket; write s3://BUCKET/KEY".into()))?;
+    let name = url.host_str().ok_or_else(|| wrong("missing bucket; expected s3://BUCKET/KEY".into()))?;
     let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]
         .into_iter()
         .find_map(|n| std::env::var(n).ok());
@@ -37,8 +38,8 @@ pub(crate) fn bucket(shown: &str, url: &Url) -> Result<Arc<dyn ObjectStore>, Err
     Ok(Arc::new(store))
 }
 
-/// Files of all objects that a URL names, whose path may be a glob; what is here and unchanged is not
-/// fetched again.
+/// Downloads the objects that match a URL, whose path may be a glob. Cached objects that have not changed are
+/// not downloaded again.
 pub(super) async fn fetch(
     shown: &str,
     url: &Url,
@@ -92,7 +93,7 @@ enum ObjectFailure {
     Here(Error),
 }
 
-/// What is known of an object.
+/// State of an object when its download began.
 #[derive(PartialEq, Serialize, Deserialize)]
 struct ObjectState {
     tag: Option<String>,
@@ -100,7 +101,7 @@ struct ObjectState {
     modified: String,
 }
 
-/// One object, in requests of a part each; a part that is here is not fetched again.
+/// Downloads one object by range requests, continuing after the bytes that are cached.
 async fn one(
     store: &dyn ObjectStore,
     object: &ObjectMeta,
@@ -131,7 +132,7 @@ async fn one(
     progress.advance(have);
     while have < object.size {
         let range = GetRange::Bounded(have..(have + PART).min(object.size));
-        // A version that is replaced meanwhile must not be mixed with the new one.
+        // Parts of an object that is replaced during the download must not be mixed.
         let options =
             GetOptions { range: Some(range), if_match: object.e_tag.clone(), ..GetOptions::default() };
         let answer = store.get_opts(&object.location, options).await.map_err(ObjectFailure::Store)?;
@@ -148,7 +149,7 @@ async fn one(
     Ok(file)
 }
 
-/// The innermost cause, with the remedy.
+/// Message of the innermost cause, with a remedy.
 pub(crate) fn innermost_cause(error: &object_store::Error) -> String {
     match error {
         object_store::Error::NotFound { path, .. } => format!("no object {path}; check the URL"),

@@ -1,4 +1,4 @@
-//! Sources and engines that are cargo features: topics, tables of Delta DeltaLocation, a cluster.
+//! Sources and engines behind cargo features: Kafka topics, Delta Lake tables, Ballista clusters.
 
 use super::{Collected, Fetched, SourceRequest};
 use crate::cache::SourceCache;
@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::file::DataFile;
 use crate::location::{DeltaLocation, TopicLocation};
 
-/// SourceRows of a topic beyond an earlier version's offsets.
+/// Fetches the messages of a topic beyond the offsets `after`.
 #[cfg(feature = "kafka")]
 pub(super) fn topic(
     request: &SourceRequest<'_>,
@@ -34,7 +34,7 @@ pub(super) fn topic(
     Err(Error::without(&format!("`{shown}`"), "kafka"))
 }
 
-/// A version of a table.
+/// Fetches a version of a Delta Lake table.
 #[cfg(feature = "delta")]
 pub(super) async fn lake(
     request: &SourceRequest<'_>,
@@ -61,7 +61,7 @@ pub(super) async fn lake(
     Err(Error::without(&format!("`{shown}`"), "delta"))
 }
 
-/// The rows of the files, after `data.query`, as a cluster answers with them.
+/// Reads the files and runs `data.query` on a cluster.
 #[cfg(feature = "ballista")]
 pub(super) async fn on_cluster(request: &SourceRequest<'_>, found: &Collected) -> Result<DataFile, Error> {
     let parts = found.versions.iter().map(|file| file.sha256.as_str());

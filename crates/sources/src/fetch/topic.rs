@@ -1,8 +1,8 @@
-//! A topic of Kafka: JSON objects, written down as JSON lines from one offset to another.
+//! Messages of a Kafka topic, JSON objects, written as JSON lines.
 //!
-//! Partitions are read one after another, each from where the last version ended to where the broker
-//! says that it ends now, with `assign` instead of a consumer group: what has been read is known by the
-//! dataset's version alone (<https://kafka.apache.org/protocol#The_Messages_Fetch>).
+//! Partitions are read one after another, each from the offset of the last version to the current end. They
+//! are assigned without a consumer group, since the offsets are part of the dataset's version
+//! (<https://kafka.apache.org/protocol#The_Messages_Fetch>).
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -21,13 +21,13 @@ use crate::error::Error;
 use crate::location::TopicLocation;
 use crate::progress::{ProgressSink, ProgressUnit};
 
-/// How long a broker may be silent.
+/// Time without an answer after which a broker counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// For each partition the offset of the first message that has not been read.
+/// Offset of the first unread message of each partition.
 type Offsets = BTreeMap<i32, i64>;
 
-/// Messages beyond `after`, the offsets of an earlier version; all there are without it.
+/// Writes the messages beyond the offsets `after` to the cache; all messages if it is `None`.
 pub(super) fn fetch(
     shown: &str,
     topic: &TopicLocation,
@@ -42,7 +42,7 @@ pub(super) fn fetch(
     let from: Offsets = match after {
         None => Offsets::new(),
         Some(text) => serde_json::from_str(text)
-            .map_err(|_| wrong(format!("`{text}` are no offsets; add the dataset again")))?,
+            .map_err(|_| wrong(format!("invalid offsets `{text}`; add the dataset again")))?,
     };
     let consumer = consumer(topic, properties).map_err(client)?;
     let ranges = ranges(&consumer, topic, &from, &client, &wrong)?;
@@ -82,7 +82,7 @@ fn consumer(
     config.create()
 }
 
-/// What is to be read of each partition: from, up to.
+/// First offset and end offset to read of each partition.
 fn ranges(
     consumer: &BaseConsumer,
     topic: &TopicLocation,
@@ -145,10 +145,11 @@ fn write(
                         progress.advance(1);
                     }
                 }
-                // What a transaction left out, or a marker, stands at the end: nothing more comes.
+                // The last offsets belong to aborted messages or transaction markers, which are not
+                // delivered.
                 Some(Err(KafkaError::PartitionEOF(of))) if of == partition => break,
                 Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => {}
-                // The library connects again by itself.
+                // librdkafka reconnects on its own.
                 Some(Err(error)) if heard.elapsed() > PATIENCE => return Err(client(error)),
                 None if heard.elapsed() > PATIENCE => {
                     return Err(wrong(format!(
@@ -165,12 +166,10 @@ fn write(
     Ok(())
 }
 
-/// A message as a line; nothing of one without a value, which stands for a deletion.
+/// Converts a message to a line; `None` for a message without a value, which marks a deletion.
 fn row(payload: Option<&[u8]>) -> Result<Option<String>, String> {
     let Some(payload) = payload else { return Ok(None) };
     let value: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(payload).map_err(|error| {
-            format!("it is no JSON object ({error}); rows are read of topics of JSON objects")
-        })?;
+        serde_json::from_slice(payload).map_err(|error| format!("expected a JSON object: {error}"))?;
     serde_json::to_string(&value).map(Some).map_err(|error| error.to_string())
 }

@@ -1,4 +1,4 @@
-//! Asking a web server: politely, again where it fails, and from where a download broke off.
+//! HTTP client with a rate limit, retries, and downloads that resume.
 
 pub(super) mod api;
 pub(super) mod page;
@@ -23,23 +23,23 @@ use crate::error::Error;
 use crate::progress::{ProgressSink, ProgressUnit};
 use crate::secret::fill_secrets;
 
-/// The largest page of JSON or HTML.
+/// Largest size of a JSON or HTML page: 256 MiB.
 const PAGE_BYTES: usize = 256 << 20;
 
-/// A client for one source.
+/// HTTP client of one source.
 pub(super) struct WebClient<'a> {
     client: Client,
     http: Http,
-    /// The source as typed, for messages.
+    /// Source as typed, for messages.
     shown: &'a str,
     next: Mutex<Instant>,
     pub progress: &'a dyn ProgressSink,
 }
 
-/// A request that failed.
+/// Failed request.
 struct RequestFailure {
     why: String,
-    /// Whether it may go well next time, and after what time at the earliest.
+    /// Least delay before a retry; `None` if a retry is pointless.
     again: Option<Duration>,
 }
 
@@ -54,8 +54,7 @@ impl<'a> WebClient<'a> {
         let wrong = |why: String| Error::Remote { location: shown.to_owned(), why };
         let mut headers = HeaderMap::new();
         for (name, value) in &http.headers {
-            let bad =
-                || wrong(format!("`data.http.headers`: {name} is no header that can be sent; check it"));
+            let bad = || wrong(format!("`data.http.headers`: invalid header {name}; check it"));
             let mut value = HeaderValue::from_str(&fill_secrets(value, roots)?).map_err(|_| bad())?;
             value.set_sensitive(true);
             headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?, value);
@@ -71,24 +70,24 @@ impl<'a> WebClient<'a> {
         Ok(Self { client, http, shown, next: Mutex::new(Instant::now()), progress })
     }
 
-    /// An error of this source.
+    /// Error of this source.
     pub fn wrong(&self, why: impl Into<String>) -> Error {
         Error::Remote { location: self.shown.to_owned(), why: why.into() }
     }
 
-    /// What tells this source apart, without its secrets.
+    /// Cache key of this source, which holds no secrets.
     pub fn key(&self) -> &str {
         self.shown
     }
 
-    /// Waits until the next request may go out; at least `least` after the one before.
+    /// Waits until the rate limit allows a request, and reserves `least` before the one after it.
     async fn pace(&self, least: Duration) {
         let mut next = self.next.lock().await;
         tokio::time::sleep_until(*next).await;
         *next = Instant::now() + Duration::from_secs_f64(1.0 / self.http.rate.max(1e-3)).max(least);
     }
 
-    /// A whole page as text, with its headers; no later than `least` after the page before.
+    /// Fetches a page as text with its headers; the next request follows after `least` or later.
     pub async fn page(&self, url: &Url, least: Duration) -> Result<(HeaderMap, String), Error> {
         let once = || async {
             let response = self.ask(url, HeaderMap::new(), least).await?;
@@ -110,7 +109,7 @@ impl<'a> WebClient<'a> {
         self.retried(once).await
     }
 
-    /// One request, which succeeds with any status below 400.
+    /// Sends one request, which succeeds with any status below 400.
     async fn ask(&self, url: &Url, headers: HeaderMap, least: Duration) -> Result<Response, RequestFailure> {
         self.pace(least).await;
         let response = self.client.get(url.clone()).headers(headers).send().await.map_err(broken)?;
@@ -140,7 +139,7 @@ impl<'a> WebClient<'a> {
         let done = once
             .retry(tries)
             .when(|failure: &RequestFailure| failure.again.is_some())
-            // What the server asks for, if that is longer.
+            // `Retry-After` of the server, if that is longer.
             .adjust(|failure, wait| wait.map(|wait| wait.max(failure.again.unwrap_or_default())));
         done.await.map_err(|failure| {
             let tried = match failure.again {
@@ -151,7 +150,7 @@ impl<'a> WebClient<'a> {
         })
     }
 
-    /// A file, from the cache where the server says that it has not changed.
+    /// Downloads a file; returns the cached one if the server says that it has not changed.
     pub async fn download(&self, url: &Url, cache: &SourceCache) -> Result<PathBuf, Error> {
         let folder = cache.folder("web", self.key())?;
         let name =
@@ -213,7 +212,7 @@ impl<'a> WebClient<'a> {
             .map_err(local)?;
         let (mut body, mut bytes) = (response.bytes_stream(), before);
         while let Some(chunk) = body.next().await {
-            // What has come stays, and the next try goes on from there.
+            // The bytes so far are kept, and the next attempt continues after them.
             let chunk = match chunk {
                 Ok(chunk) => chunk,
                 Err(error) => {
@@ -239,7 +238,7 @@ impl<'a> WebClient<'a> {
     }
 }
 
-/// A token for one server is not for another.
+/// A token for one server must not be sent to another.
 fn within(one_server: bool) -> Policy {
     Policy::custom(move |attempt| {
         let same = attempt.previous().last().is_none_or(|before| before.origin() == attempt.url().origin());
@@ -253,7 +252,7 @@ fn within(one_server: bool) -> Policy {
     })
 }
 
-/// What is known of a download.
+/// State of a download.
 #[derive(Serialize, Deserialize)]
 struct DownloadState {
     tag: Option<String>,
@@ -266,7 +265,7 @@ fn beside(file: &Path, ending: &str) -> PathBuf {
     file.with_file_name(format!("{name}.{ending}"))
 }
 
-/// A connection that did not hold; the address, which may hold a secret, is left out.
+/// Failure of a connection without the address, which may hold a secret.
 fn broken(error: reqwest::Error) -> RequestFailure {
     let error = error.without_url();
     let mut why = error.to_string();
@@ -278,7 +277,7 @@ fn broken(error: reqwest::Error) -> RequestFailure {
     RequestFailure { why, again: (!error.is_builder() && !error.is_redirect()).then_some(Duration::ZERO) }
 }
 
-/// Renames a file that has been written to its end.
+/// Syncs a complete file and moves it to its path.
 pub(super) fn appear(part: &Path, file: &Path) -> Result<(), Error> {
     let synced = std::fs::File::open(part).and_then(|file| file.sync_all());
     synced.and_then(|()| std::fs::rename(part, file)).map_err(io_error(file))

@@ -1,4 +1,4 @@
-//! Spreadsheets: the first sheet, its first row being the names of the columns.
+//! Spreadsheets: the first sheet, with the column names in its first row.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::file::DataFile;
 use crate::table::TableWriter;
 
-/// Writes the rows of the first sheet as Parquet.
+/// Writes the rows of the first sheet to a Parquet file.
 pub(super) fn to_parquet(file: &DataFile, path: &Path) -> Result<(), Error> {
     let wrong = |why: String| Error::Engine { path: file.name.clone(), why };
     let bytes = std::fs::read(&file.path).map_err(|source| Error::Io { path: file.path.clone(), source })?;
@@ -44,7 +44,7 @@ fn rows(sheet: &Range<Data>) -> Result<RecordBatch, String> {
         }
         let error = cells.iter().position(|cell| cell.is_error());
         if let Some(row) = error {
-            return Err(format!("row {}, column `{name}`: {}; mend the cell", row + 1, cells[row]));
+            return Err(format!("row {}, column `{name}`: {}; correct the cell", row + 1, cells[row]));
         }
         let column = column(&cells);
         fields.push(Field::new(name, column.data_type().clone(), true));
@@ -53,7 +53,7 @@ fn rows(sheet: &Range<Data>) -> Result<RecordBatch, String> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|error| error.to_string())
 }
 
-/// The narrowest type that holds all cells.
+/// Converts cells to the narrowest type that holds them all.
 fn column(cells: &[&Data]) -> ArrayRef {
     let all = |fits: &dyn Fn(&Data) -> bool| cells.iter().all(|cell| cell.is_empty() || fits(cell));
     let whole = |cell: &Data| match cell {

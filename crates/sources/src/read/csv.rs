@@ -1,18 +1,22 @@
 //! CSV and TSV.
+//!
+//! Types are inferred from the first rows. If a later row does not fit, the source is read again with types inferred
+//! from all rows: fields are then read as text and cast.
 
+mod parallel;
 pub(crate) mod schema;
+mod split;
 
-use std::io::BufReader;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::csv::ReaderBuilder;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 
+use self::parallel::{ChunkParser, ParallelRows};
 use self::schema::{csv_schema, null_regex, same_headers};
 use super::{BATCH_ROWS, Batches, INFERENCE_ROWS, READ_BYTES, Scan, SourceRows};
 use crate::error::Error;
@@ -23,23 +27,21 @@ pub(super) fn rows<'a>(scan: &Scan<'a>, delimiter: u8) -> Result<SourceRows<'a>,
     if schema.fields().is_empty() {
         return Ok(SourceRows { schema, batches: Box::new(std::iter::empty()) });
     }
-    let columns = ColumnFinisher { schema: Arc::clone(&schema), nulls: scan.nulls };
-    let scan_ = *scan;
+    let finisher = ColumnFinisher { schema: Arc::clone(&schema), nulls: scan.nulls.into() };
+    let label = scan.label;
     let open = move |file: &'a DataFile| -> Result<Batches<'a>, Error> {
-        let builder = ReaderBuilder::new(Arc::clone(&read_as))
-            .with_delimiter(delimiter)
-            .with_header(true)
-            .with_batch_size(BATCH_ROWS);
-        let reader = BufReader::with_capacity(READ_BYTES, file.reader()?);
-        let reader = builder.build_buffered(reader).map_err(|error| scan_.row_error(&error))?;
-        let columns = columns.clone();
-        let batches = reader.map(move |batch| batch.and_then(|batch| columns.of(&batch)));
-        Ok(Box::new(batches.map(move |batch| batch.map_err(|error| scan_.row_error(&error)))))
+        let parser = ChunkParser {
+            read_as: Arc::clone(&read_as),
+            delimiter,
+            finisher: finisher.clone(),
+            label: label.to_owned(),
+        };
+        Ok(Box::new(ParallelRows::new(file.reader()?, parser, BATCH_ROWS, READ_BYTES)?))
     };
     Ok(SourceRows { schema, batches: scan.chain(scan.files.iter().collect(), open) })
 }
 
-/// Schema of the source, and the one that the parser reads: all text where types were inferred from all rows.
+/// Schema of the source, and the schema to parse with: all text if types are inferred from all rows.
 pub(super) fn schemas(scan: &Scan<'_>, delimiter: u8) -> Result<(SchemaRef, SchemaRef), Error> {
     same_headers(scan.files, delimiter)?;
     let nulls = null_regex(scan.nulls)?;
@@ -54,19 +56,19 @@ pub(super) fn schemas(scan: &Scan<'_>, delimiter: u8) -> Result<(SchemaRef, Sche
     Ok((schema, texts))
 }
 
-/// Last step of reading: null markers become null, and text takes the inferred types.
+/// Last step of parsing: null markers become null, and text takes the inferred types.
 #[derive(Clone)]
-struct ColumnFinisher<'a> {
+struct ColumnFinisher {
     schema: SchemaRef,
-    nulls: &'a [String],
+    nulls: Arc<[String]>,
 }
 
-impl ColumnFinisher<'_> {
-    fn of(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+impl ColumnFinisher {
+    fn finish(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let options = CastOptions { safe: false, ..CastOptions::default() };
         let columns = batch.columns().iter().zip(self.schema.fields()).map(|(column, field)| {
             let Some(texts) = column.as_string_opt::<i32>() else { return Ok(Arc::clone(column)) };
-            let texts = without_nulls(texts, self.nulls);
+            let texts = mask_nulls(texts, &self.nulls);
             if field.data_type() == &DataType::Utf8 {
                 return Ok(Arc::new(texts) as ArrayRef);
             }
@@ -76,9 +78,9 @@ impl ColumnFinisher<'_> {
     }
 }
 
-/// Masks values that are one of the null markers.
-fn without_nulls(texts: &StringArray, nulls: &[String]) -> StringArray {
-    let is_marker = |row: usize| nulls.iter().any(|marker| marker == texts.value(row));
+/// Makes values null that are one of the null markers.
+fn mask_nulls(texts: &StringArray, markers: &[String]) -> StringArray {
+    let is_marker = |row: usize| markers.iter().any(|marker| marker == texts.value(row));
     if !(0..texts.len()).any(is_marker) {
         return texts.clone();
     }

@@ -22,7 +22,7 @@ use super::{INFERENCE_ROWS, Scan, SourceRows, first_line, row_error};
 use crate::error::Error;
 use crate::file::{Compression, FileFormat};
 
-/// SourceRows of the answer, which is computed while it is read.
+/// Rows of the result, which is computed while it is read.
 pub(super) fn rows<'a>(scan: Scan<'a>, runtime: &'a Runtime) -> Result<SourceRows<'a>, Error> {
     let opened = runtime.block_on(async {
         let frame = scan.frame().await?;

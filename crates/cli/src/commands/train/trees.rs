@@ -30,7 +30,7 @@ pub fn run(home: &Home, ui: Ui, run: &Run, loaded: &Loaded, spec: &TreesSpec) ->
     let train = of(Part::Train)?;
     let width = plan.width();
     let targets: Vec<(&Targets, usize)> =
-        train.all_targets().zip(plan.targets().map(FittedTarget::width)).collect();
+        train.targets.iter().zip(plan.targets.iter().map(FittedTarget::width)).collect();
     let mut told = |done: usize| {
         if width > 1 {
             ui.line(format!("output {done}/{width}"));

@@ -1,4 +1,4 @@
-//! An API that hands out its records page by page.
+//! Records of a paginated JSON API.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,18 +15,18 @@ use crate::cache::{SourceCache, io_error, read_state, write_state};
 use crate::error::Error;
 use crate::progress::ProgressUnit;
 
-/// How far it is; written after each page.
+/// Progress of the download, written after each page.
 #[derive(Serialize, Deserialize)]
 struct PagingState {
-    /// The page to ask for next.
+    /// URL of the next page.
     next: String,
     number: u64,
     pages: u64,
-    /// Bytes of the file that hold whole pages.
+    /// Bytes of the file that belong to complete pages.
     bytes: u64,
 }
 
-/// All records as JSON lines. Pages that have come are kept, so that the next call goes on behind them.
+/// Downloads all records as JSON lines. Complete pages are kept, so that the next call continues after them.
 pub(in crate::fetch) async fn fetch(
     web: &WebClient<'_>,
     url: &Url,
@@ -45,7 +45,7 @@ pub(in crate::fetch) async fn fetch(
     });
     let mut out = std::fs::File::options();
     let mut out = out.create(true).write(true).truncate(false).open(&part).map_err(io_error(&part))?;
-    // Half a page may follow the last whole one.
+    // Part of an incomplete page may follow the last complete one.
     out.set_len(state.bytes).map_err(io_error(&part))?;
     std::io::Seek::seek(&mut out, std::io::SeekFrom::End(0)).map_err(io_error(&part))?;
     web.progress.begin(web.key(), ProgressUnit::Pages, api.pages);
@@ -56,8 +56,7 @@ pub(in crate::fetch) async fn fetch(
         if state.pages == 0 {
             return Err(error);
         }
-        let kept =
-            format!("{} pages have come and are kept: the same command goes on behind them", state.pages);
+        let kept = format!("{} pages are kept; run the same command to continue after them", state.pages);
         return Err(web.wrong(format!("{}; {kept}", strip(&error, web))));
     }
     appear(&part, &file)?;
@@ -85,19 +84,22 @@ async fn pages(
         let at = Url::parse(&state.next).map_err(|error| web.wrong(format!("`{}`: {error}", state.next)))?;
         let (headers, text) = web.page(&at, Duration::ZERO).await?;
         let page: Value = serde_json::from_str(&text).map_err(|error| {
-            web.wrong(format!("page {} is no JSON ({error}); check the address", state.pages + 1))
+            web.wrong(format!("page {} is not valid JSON: {error}; check the address", state.pages + 1))
         })?;
         let records = match page.pointer(&api.records) {
             Some(Value::Array(records)) => records,
             Some(Value::Object(_)) if api.records.is_empty() => {
                 let keys = keys(&page);
-                return Err(
-                    web.wrong(format!("the answer is an object with {keys}; write `data.api.records`"))
-                );
+                return Err(web.wrong(format!(
+                    "expected a list of records, found an object with {keys}; set `data.api.records`"
+                )));
             }
             _ => {
                 let keys = keys(&page);
-                return Err(web.wrong(format!("no list at `{}`; the answer has {keys}", api.records)));
+                return Err(web.wrong(format!(
+                    "expected a list at `{}`, found {keys}; check `data.api.records`",
+                    api.records
+                )));
             }
         };
         let mut lines = Vec::new();
@@ -131,7 +133,7 @@ fn first(url: &Url, api: &Api) -> Url {
     }
 }
 
-/// The page after `at`, if there is one.
+/// URL of the page after `at`; `None` after the last page.
 fn following(
     web: &WebClient<'_>,
     api: &Api,
@@ -158,14 +160,14 @@ fn following(
     };
     let next = link.map(|link| at.join(link)).transpose();
     let next = next.map_err(|error| web.wrong(format!("the next page's address: {error}")))?;
-    // A token for one server is not for another.
+    // A token for one server must not be sent to another.
     if next.as_ref().is_some_and(|next| next.origin() != at.origin()) {
         return Err(web.wrong("the next page is on another server, which is not followed; check the API"));
     }
     Ok(next)
 }
 
-/// The URL with a parameter set.
+/// Replaces a query parameter.
 fn with(url: &Url, parameter: &str, value: &str) -> Url {
     let mut out = url.clone();
     let others: Vec<(String, String)> =
@@ -174,7 +176,7 @@ fn with(url: &Url, parameter: &str, value: &str) -> Url {
     out
 }
 
-/// The target of `rel="next"` in a header of links (RFC 8288).
+/// Target of `rel="next"` in a `Link` header (RFC 8288).
 fn linked(header: &str) -> Option<&str> {
     header.split(',').find_map(|link| {
         let (target, parameters) = link.split_once(';')?;

@@ -1,4 +1,4 @@
-//! Tables and fields of web pages, as far as their robots.txt allows.
+//! Tables and fields of HTML pages that robots.txt allows.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,10 +15,10 @@ use crate::cache::{SourceCache, write_atomic};
 use crate::error::Error;
 use crate::progress::ProgressUnit;
 
-/// The name that robots.txt knows us by.
+/// User agent that robots.txt rules are matched with.
 const AGENT: &str = "cupola";
 
-/// The rows of all pages as JSON lines.
+/// Downloads the rows of all pages as JSON lines.
 pub(in crate::fetch) async fn fetch(
     web: &WebClient<'_>,
     url: &Url,
@@ -57,7 +57,7 @@ pub(in crate::fetch) async fn fetch(
     Ok(file)
 }
 
-/// The site's robots.txt; none where it has none (RFC 9309, 2.3.1.3).
+/// Downloads the site's robots.txt; `None` if it has none (RFC 9309, 2.3.1.3).
 async fn robots(web: &WebClient<'_>, url: &Url) -> Result<Option<Robot>, Error> {
     let Some(at) = get_robots_url(url.as_str()).ok().and_then(|at| Url::parse(&at).ok()) else {
         return Ok(None);
@@ -69,7 +69,7 @@ async fn robots(web: &WebClient<'_>, url: &Url) -> Result<Option<Robot>, Error> 
     }
 }
 
-/// The selectors of a page, understood.
+/// Parsed CSS selectors of `data.page`.
 struct PageSelectors {
     select: Selector,
     columns: BTreeMap<String, (Option<Selector>, Option<String>)>,
@@ -81,7 +81,7 @@ impl PageSelectors {
     fn of(web: &WebClient<'_>, page: &Page) -> Result<Self, Error> {
         let selector = |text: &str| {
             Selector::parse(text)
-                .map_err(|_| web.wrong(format!("`{text}` is no CSS selector; check `data.page`")))
+                .map_err(|_| web.wrong(format!("invalid CSS selector `{text}`; check `data.page`")))
         };
         let mut columns = BTreeMap::new();
         for (name, text) in &page.columns {
@@ -96,7 +96,7 @@ impl PageSelectors {
         Ok(Self { select: selector(&page.select)?, columns, next, text: page.select.clone() })
     }
 
-    /// Adds a page's rows; tells the link to the next one.
+    /// Appends the rows of a page; returns the link to the next page.
     fn read(&self, text: &str, rows: &mut Vec<Map<String, Value>>) -> Result<Option<String>, String> {
         let html = Html::parse_document(text);
         let mut found = html.select(&self.select);
@@ -134,7 +134,7 @@ impl PageSelectors {
     }
 }
 
-/// SourceRows of an HTML table whose first row holds the names.
+/// Rows of an HTML table with the column names in its first row.
 fn table_rows(table: ElementRef<'_>) -> Result<Vec<Map<String, Value>>, String> {
     let css = |text: &str| Selector::parse(text).map_err(|error| error.to_string());
     let (line, cell) = (css("tr")?, css("th, td")?);
@@ -157,14 +157,14 @@ fn table_rows(table: ElementRef<'_>) -> Result<Vec<Map<String, Value>>, String> 
     Ok(rows)
 }
 
-/// A number where the text is one.
+/// Converts text to a number if it is one.
 fn typed(text: String) -> Value {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
     let whole = text.parse::<i64>().ok();
     whole.map(Value::from).or(number.map(Value::from)).unwrap_or(Value::String(text))
 }
 
-/// Text with single spaces.
+/// Text of an element with runs of white space as single spaces.
 fn words(element: ElementRef<'_>) -> String {
     element.text().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }

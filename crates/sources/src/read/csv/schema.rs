@@ -1,4 +1,4 @@
-//! Types of a CSV file's columns, guessed from its rows.
+//! Type inference for CSV columns.
 
 use arrow::csv::reader::Format;
 use arrow::datatypes::{DataType, Field, Schema};
@@ -8,12 +8,14 @@ use regex::Regex;
 use crate::error::Error;
 use crate::file::DataFile;
 
-/// The schema of all files together, from `rows` rows of each. `DataFusion`'s own guess takes a
-/// backslash for an escape, which RFC 4180 does not know, and then refuses texts that hold one.
+/// Infers one schema for all files from the first `rows` rows of each.
+///
+/// `DataFusion`'s own inference takes a backslash for an escape, which RFC 4180 does not define, and then refuses text
+/// that holds one.
 ///
 /// # Errors
-/// SourceRows of different lengths, bytes that are no UTF-8, files that do not open.
-pub fn csv_schema(
+/// Rows of different lengths, invalid UTF-8, files that cannot be opened.
+pub(super) fn csv_schema(
     files: &[DataFile],
     delimiter: u8,
     nulls: Option<&Regex>,
@@ -30,29 +32,29 @@ pub fn csv_schema(
         for field in found.fields() {
             match fields.iter_mut().find(|known| known.name() == field.name()) {
                 Some(known) => {
-                    let both = common(known.data_type(), field.data_type());
+                    let both = common_type(known.data_type(), field.data_type());
                     *known = Field::new(field.name(), both, true);
                 }
                 None => fields.push(field.as_ref().clone()),
             }
         }
     }
-    // A column without any value may hold anything.
+    // The type of a column without any value is unknown; text holds everything.
     let fields = fields.into_iter().map(|field| {
         if field.data_type() == &DataType::Null { field.with_data_type(DataType::Utf8) } else { field }
     });
     Ok(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// Matches fields that are one of these texts as a whole; `None` if there are no texts.
+/// Pattern of fields that are one of the null markers; `None` without markers.
 ///
 /// # Errors
-/// [`Error::Setting`] if the texts are too many for one expression.
-pub fn null_regex(nulls: &[String]) -> Result<Option<Regex>, Error> {
-    if nulls.is_empty() {
+/// [`Error::Setting`] if the markers are too many for one pattern.
+pub(super) fn null_regex(markers: &[String]) -> Result<Option<Regex>, Error> {
+    if markers.is_empty() {
         return Ok(None);
     }
-    let escaped: Vec<String> = nulls.iter().map(|text| regex::escape(text)).collect();
+    let escaped: Vec<String> = markers.iter().map(|text| regex::escape(text)).collect();
     let regex = Regex::new(&format!("^(?:{})$", escaped.join("|")));
     regex.map(Some).map_err(|error| Error::Setting {
         key: "data.null",
@@ -60,11 +62,11 @@ pub fn null_regex(nulls: &[String]) -> Result<Option<Regex>, Error> {
     })
 }
 
-/// Refuses files whose headers differ: values are read by their place.
+/// Checks that all files have the same header: values are read by their position.
 ///
 /// # Errors
-/// [`Error::Columns`]; a header that cannot be read is left to whoever reads the rows.
-pub fn same_headers(files: &[DataFile], delimiter: u8) -> Result<(), Error> {
+/// [`Error::Columns`]. Headers that do not parse are reported when the rows are read.
+pub(super) fn same_headers(files: &[DataFile], delimiter: u8) -> Result<(), Error> {
     let format = Format::default().with_header(true).with_delimiter(delimiter);
     let header = |file: &DataFile| -> Result<Vec<String>, Error> {
         let schema = format.infer_schema(file.reader()?, Some(0));
@@ -88,8 +90,8 @@ pub fn same_headers(files: &[DataFile], delimiter: u8) -> Result<(), Error> {
     Ok(())
 }
 
-/// A type that holds the values of both.
-pub fn common(a: &DataType, b: &DataType) -> DataType {
+/// Narrowest type that holds the values of both types.
+pub(crate) fn common_type(a: &DataType, b: &DataType) -> DataType {
     match (a, b) {
         (a, b) if a == b => a.clone(),
         (DataType::Null, other) | (other, DataType::Null) => other.clone(),
