@@ -37,7 +37,16 @@ fn infer(error: &cupola_runtime::Error) -> bool {
 fn record(error: &cupola_registry::Error) -> bool {
     use cupola_registry::Error as E;
     match error {
-        E::Unknown { .. } | E::Reference { .. } | E::Moved { .. } | E::Signature { .. } => true,
+        E::Unknown { .. } | E::Moved { .. } => true,
+        E::Store(error) => stored(error),
+        E::Index { .. } => false,
+    }
+}
+
+fn stored(error: &cupola_store::Error) -> bool {
+    use cupola_store::Error as E;
+    match error {
+        E::Name { .. } | E::Reference { .. } | E::Version { .. } | E::Signature { .. } => true,
         E::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
         _ => false,
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use cupola_datasets::{ContractReport, DatasetVersion, LoadRequest, Stream};
-use cupola_prep::{Frame, Prepared, Source, prepare, prepare_stream};
+use cupola_prep::{Frame, FrameStream, Prepared, prepare, prepare_stream};
 use cupola_registry::Home;
 use cupola_spec::{Model, PACKAGE, Run};
 use serde::{Deserialize, Serialize};
@@ -142,7 +142,7 @@ fn streamed(
     let source = |visit: &mut dyn FnMut(Frame) -> Result<()>| frames(&rows, visit);
     let test_frames =
         test.as_ref().map(|test| move |visit: &mut dyn FnMut(Frame) -> Result<()>| frames(test, visit));
-    let held = test_frames.as_ref().map(|frames| frames as Source<'_, anyhow::Error>);
+    let held = test_frames.as_ref().map(|frames| frames as FrameStream<'_, anyhow::Error>);
     let learned = pretrained.as_ref().map(|start| &start.plan);
     let prepared = prepare_stream(run, &source, held, &home.root().join("streams"), learned)?;
     let seen = |stream: Stream| Seen { version: stream.version().clone(), report: stream.report().clone() };

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use cupola_nn::{Architecture, StateDict};
 use cupola_prep::Plan;
-use cupola_registry::{Home, Package, Reference};
+use cupola_registry::{Home, Package};
 use cupola_spec::{Family, Head, Layer, LayersFamily, ModelFile};
 
 use crate::failure::Mistake;
@@ -18,7 +18,7 @@ pub struct Pretrained {
 
 /// The exact `name:version` of a reference.
 pub fn label(home: &Home, reference: &str) -> Result<String> {
-    Ok(Reference::parse(reference)?.resolve(home)?.label())
+    Ok(home.package(reference)?.label())
 }
 
 /// The network of a package, head excluded, as the text of an architecture file.
@@ -27,9 +27,7 @@ pub fn label(home: &Home, reference: &str) -> Result<String> {
 /// In words, for the problem of a config: no such package, or none whose trunk can be taken over.
 pub fn model_text(home: &Home, reference: &str) -> Result<String, String> {
     let said = |error: anyhow::Error| format!("{error:#}");
-    let package = Reference::parse(reference)
-        .and_then(|reference| reference.resolve(home))
-        .map_err(|error| error.to_string())?;
+    let package = home.package(reference).map_err(|error| error.to_string())?;
     let architecture = network(&package).map_err(said)?;
     let mut layers = architecture.trunk;
     // An embedding's length tells a classifier nothing.
@@ -45,7 +43,7 @@ pub fn model_text(home: &Home, reference: &str) -> Result<String, String> {
 
 /// Reads plan and weights, digests checked.
 pub fn read(home: &Home, reference: &str) -> Result<Pretrained> {
-    let package = Reference::parse(reference)?.resolve(home)?;
+    let package = home.package(reference)?;
     let plan = serde_json::from_slice(&package.read("plan.json")?)?;
     network(&package)?;
     Ok(Pretrained { plan, weights: StateDict::from_safetensors(&package.read("model.safetensors")?)? })

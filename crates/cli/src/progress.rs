@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use cupola_spec::Goal;
-use cupola_train::{Event, Stop, Values};
+use cupola_train::{Event, MetricValues, Stop};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::ui::{Ui, metric};
@@ -105,7 +105,7 @@ impl Progress {
     }
 
     /// The goal among the metrics, as the lines show it.
-    fn goal_of(&self, valid: &Values) -> String {
+    fn goal_of(&self, valid: &MetricValues) -> String {
         let name = self.goal.name();
         let value = valid.get(name).and_then(serde_json::Value::as_f64);
         value.map_or(String::new(), |v| format!(", valid {name} {}", metric(v)))

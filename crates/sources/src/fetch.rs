@@ -18,7 +18,7 @@ mod workbook;
 
 use std::path::{Path, PathBuf};
 
-use cupola_spec::{Data, Engine, Source};
+use cupola_spec::{Data, QueryEngine, Source};
 use url::Url;
 
 pub(crate) use self::objects::{bucket, innermost_cause};
@@ -126,7 +126,7 @@ impl SourceRequest<'_> {
         same_format(&found.files)?;
         found.files.iter().try_for_each(DataFile::supported)?;
         found.files.iter().try_for_each(DataFile::probe)?;
-        if self.data.engine == Engine::Ballista {
+        if self.data.engine == QueryEngine::Ballista {
             found.files = vec![optional::on_cluster(self, &found).await?];
             found.queried = true;
         }

@@ -1,7 +1,7 @@
 //! `cupola check`: everything but the training.
 
 use anyhow::Result;
-use cupola_prep::Part;
+use cupola_prep::SplitPart;
 use cupola_registry::Home;
 use cupola_spec::{Run, ShapeRow};
 use cupola_train::architecture;
@@ -27,7 +27,7 @@ pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {
     show_layers(ui, &rows);
     let parameters = architecture.parameters()?;
     let mut memory = Memory::of(&run, &rows, parameters);
-    if memory.sizes_batch(&mut run, loaded.prepared.rows(Part::Train), false) {
+    if memory.sizes_batch(&mut run, loaded.prepared.rows(SplitPart::Train), false) {
         ui.line(format!("batch of {} examples, as the memory of this machine allows", run.train.batch_size));
         memory = Memory::of(&run, &rows, parameters);
     }
@@ -40,8 +40,8 @@ pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {
         "expected": loaded.source.report,
         "inferred": loaded.prepared.findings,
         "suspicions": loaded.prepared.suspicions,
-        "rows": { "train": loaded.prepared.rows(Part::Train), "valid": loaded.prepared.rows(Part::Valid),
-                  "test": loaded.prepared.rows(Part::Test) },
+        "rows": { "train": loaded.prepared.rows(SplitPart::Train), "valid": loaded.prepared.rows(SplitPart::Valid),
+                  "test": loaded.prepared.rows(SplitPart::Test) },
         "layers": rows,
         "parameters": parameters,
         "memory_mib": mib,
@@ -84,7 +84,7 @@ pub fn show_data(ui: Ui, run: &Run, loaded: &Loaded) {
         ui.line(format!("look    {suspicion}"));
     }
     let [train, valid, test] =
-        [Part::Train, Part::Valid, Part::Test].map(|part| grouped(loaded.prepared.rows(part)));
+        [SplitPart::Train, SplitPart::Valid, SplitPart::Test].map(|part| grouped(loaded.prepared.rows(part)));
     ui.line(format!("split   train {train}, valid {valid}, test {test} (seed {})", run.seed));
 }
 

@@ -1,10 +1,10 @@
 //! `cupola evaluate`: a published model on data that has the target.
 
 use anyhow::Result;
-use cupola_prep::label;
+use cupola_prep::examples_with_targets;
 use cupola_registry::{Home, write_file};
 use cupola_spec::Source;
-use cupola_train::{metrics_of, plain_aims};
+use cupola_train::{default_objectives, metrics_from_logits};
 
 use crate::args::EvaluateArgs;
 use crate::commands::predict;
@@ -13,13 +13,18 @@ use crate::ui::{Ui, metric, metrics};
 pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
     let (package, mut predictor) = predict::load(home, &args.model)?;
     let frame = predict::frame(home, ui, &Source::One(args.data.clone()), &predictor.sealed.plan.null_texts)?;
-    let part = label(&predictor.sealed.plan, &frame)?;
+    let part = examples_with_targets(&predictor.sealed.plan, &frame)?;
     let rows: Vec<usize> = (0..part.examples.rows).collect();
     let mut logits = Vec::new();
     for chunk in rows.chunks(1024) {
         logits.extend(predictor.logits(part.examples.gather(chunk))?);
     }
-    let found = metrics_of(&predictor.sealed.plan, &plain_aims(&predictor.sealed.plan), &logits, &part);
+    let found = metrics_from_logits(
+        &predictor.sealed.plan,
+        &default_objectives(&predictor.sealed.plan),
+        &logits,
+        &part,
+    );
     ui.line(format!("{} on {} rows of {}", package.label(), found.rows, args.data));
     if !found.classes.is_empty() {
         let rows = found

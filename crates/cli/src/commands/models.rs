@@ -6,7 +6,7 @@ mod lineage;
 
 use anyhow::Result;
 use cupola_prep::{InputColumn, OutputColumn, Signature};
-use cupola_registry::{Aliases, Home, Index, Package, Reference};
+use cupola_registry::{Aliases, Home, Index, Package};
 use serde_json::{Value, json};
 
 use crate::args::{ModelsArgs, ModelsCommand};
@@ -59,7 +59,7 @@ fn list(home: &Home, ui: Ui) -> Result<()> {
 }
 
 fn show(home: &Home, ui: Ui, model: &str) -> Result<()> {
-    let package = Reference::parse(model)?.resolve(home)?;
+    let package = home.package(model)?;
     let manifest = &package.manifest;
     ui.line(format!("package  {}", package.label()));
     ui.line(format!("folder   {}", package.path.display()));
@@ -88,8 +88,7 @@ fn show(home: &Home, ui: Ui, model: &str) -> Result<()> {
 
 fn alias_to(home: &Home, ui: Ui, name: &str, alias: &str, version: u64, expect: Option<u64>) -> Result<()> {
     // Names an unknown model before it is looked into.
-    let reference = Reference::Version { name: name.to_owned(), version };
-    let package = reference.resolve(home)?;
+    let package = home.package(&format!("{name}:{version}"))?;
     let expect = expect.map(|version| (version > 0).then_some(version));
     let before = Aliases::set(home, name, alias, version, expect)?;
     Index::open(home)?.package(home, &package)?;
@@ -100,7 +99,7 @@ fn alias_to(home: &Home, ui: Ui, name: &str, alias: &str, version: u64, expect: 
 
 fn roll_back(home: &Home, ui: Ui, name: &str, alias: &str) -> Result<()> {
     let (before, version) = Aliases::roll_back(home, name, alias)?;
-    let package = Reference::Version { name: name.to_owned(), version }.resolve(home)?;
+    let package = home.package(&format!("{name}:{version}"))?;
     Index::open(home)?.package(home, &package)?;
     ui.line(format!("{name}@{alias} is version {version} again, was version {before}"));
     ui.result(&json!({ "name": name, "alias": alias, "version": version, "before": before }))
@@ -109,7 +108,7 @@ fn roll_back(home: &Home, ui: Ui, name: &str, alias: &str) -> Result<()> {
 fn verify(home: &Home, ui: Ui, model: Option<&str>, trusted: &[String]) -> Result<()> {
     let mut packages = Vec::new();
     match model {
-        Some(model) => packages.push(Reference::parse(model)?.resolve(home)?),
+        Some(model) => packages.push(home.package(model)?),
         None => {
             for name in home.model_names()? {
                 for version in home.versions(&name)? {

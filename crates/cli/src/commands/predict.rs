@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 
 use anyhow::Result;
-use cupola_prep::{Answer, Frame, Label, Prediction};
-use cupola_registry::{Home, Package, Reference, write_file};
+use cupola_prep::{Frame, PredictedValue, Prediction, Predictions};
+use cupola_registry::{Home, Package, write_file};
 use cupola_runtime::Predictor;
 use cupola_spec::{Data, Source};
 
@@ -46,7 +46,7 @@ pub fn run(home: &Home, ui: Ui, args: &PredictArgs) -> Result<()> {
 
 /// The package that was named, in memory.
 pub fn load(home: &Home, args: &ModelArgs) -> Result<(Package, Predictor)> {
-    let package = Reference::parse(&args.model)?.resolve(home)?;
+    let package = home.package(&args.model)?;
     let device = device::choose(args.device.device)?;
     let predictor = Predictor::load(&package, args.engine, &device)?;
     Ok((package, predictor))
@@ -78,7 +78,7 @@ pub fn frame(home: &Home, ui: Ui, source: &Source, nulls: &[String]) -> Result<F
     Ok(Frame::from_batches(&table.schema, &table.batches)?)
 }
 
-fn json_lines(answers: &[Answer]) -> Result<String> {
+fn json_lines(answers: &[Predictions]) -> Result<String> {
     let mut text = String::new();
     for answer in answers {
         text.push_str(&serde_json::to_string(answer)?);
@@ -88,21 +88,21 @@ fn json_lines(answers: &[Answer]) -> Result<String> {
 }
 
 /// For each target its value (a forecast has a column for each row ahead) and its probabilities.
-fn csv(answers: &[Answer]) -> String {
+fn csv(answers: &[Predictions]) -> String {
     let mut lines = vec![answers.first().map(header).unwrap_or_default()];
     lines.extend(answers.iter().map(|answer| answer.values().flat_map(fields).collect::<Vec<_>>().join(",")));
     lines.push(String::new());
     lines.join("\n")
 }
 
-fn header(answer: &Answer) -> String {
+fn header(answer: &Predictions) -> String {
     let mut names = Vec::new();
     for (target, prediction) in answer {
         match &prediction.value {
-            Label::Numbers(values) => {
+            PredictedValue::Numbers(values) => {
                 names.extend((1..=values.len()).map(|step| quoted(&format!("{target}_{step}"))));
             }
-            Label::Number(_) | Label::Text(_) => names.push(quoted(target)),
+            PredictedValue::Number(_) | PredictedValue::Text(_) => names.push(quoted(target)),
         }
         let classes = prediction.probabilities.iter().flat_map(|p| p.keys());
         names.extend(classes.map(|class| quoted(&format!("{target}_p_{class}"))));
@@ -112,9 +112,9 @@ fn header(answer: &Answer) -> String {
 
 fn fields(prediction: &Prediction) -> Vec<String> {
     let mut fields = match &prediction.value {
-        Label::Number(number) => vec![number.to_string()],
-        Label::Text(label) => vec![quoted(label)],
-        Label::Numbers(values) => values.iter().map(f64::to_string).collect(),
+        PredictedValue::Number(number) => vec![number.to_string()],
+        PredictedValue::Text(label) => vec![quoted(label)],
+        PredictedValue::Numbers(values) => values.iter().map(f64::to_string).collect(),
     };
     fields.extend(prediction.probabilities.iter().flat_map(|p| p.values()).map(f32::to_string));
     fields

@@ -1,7 +1,7 @@
 //! `cupola prepare`: everything up to the first step of training, once.
 
 use anyhow::Result;
-use cupola_prep::Part;
+use cupola_prep::SplitPart;
 use cupola_registry::Home;
 use serde_json::json;
 
@@ -42,6 +42,6 @@ pub fn run(home: &Home, ui: Ui, args: &PrepareArgs) -> Result<()> {
         "dataset": loaded.source.version,
         "expected": loaded.source.report,
         "suspicions": loaded.prepared.suspicions,
-        "rows": { "train": rows(Part::Train), "valid": rows(Part::Valid), "test": rows(Part::Test) },
+        "rows": { "train": rows(SplitPart::Train), "valid": rows(SplitPart::Valid), "test": rows(SplitPart::Test) },
     }))
 }

@@ -3,10 +3,10 @@
 use std::io::IsTerminal;
 
 use anyhow::Result;
-use cupola_nn::half;
-use cupola_prep::Part;
+use cupola_nn::activation_dtype;
+use cupola_prep::SplitPart;
 use cupola_registry::Home;
-use cupola_train::{Job, Stop, architecture, range_test, suggested};
+use cupola_train::{Job, Stop, architecture, range_test, suggested_rate};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -31,7 +31,7 @@ pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
     let device = device::choose(args.device.device)?;
     Memory::of(&run, &architecture.table()?, architecture.parameters()?).sizes_batch(
         &mut run,
-        loaded.prepared.rows(Part::Train),
+        loaded.prepared.rows(SplitPart::Train),
         device.is_gpu(),
     );
     ui.line(format!("device  {device}"));
@@ -44,7 +44,7 @@ pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
         architecture: &architecture,
         start: loaded.pretrained.as_ref().map(|start| &start.weights),
         device: device.device.clone(),
-        half: half(run.train.precision, &device.device, &device.name)?,
+        half: activation_dtype(run.train.precision, &device.device, &device.name)?,
         folder: &folder,
         max_steps: None,
         fault: None,
@@ -62,7 +62,7 @@ pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
         .map(|t| vec![format!("{:.1e}", t.rate), format!("{:.4}", t.loss), format!("{:.4}", t.smoothed)])
         .collect();
     ui.table(&["rate", "loss", "smoothed"], &[0, 1, 2], rows);
-    let suggested = suggested(&tried);
+    let suggested = suggested_rate(&tried);
     match suggested {
         Some(rate) => ui.line(format!(
             "the loss falls fastest near {rate:.1e}: try --set train.optimizer.learning_rate={rate:.1e}"

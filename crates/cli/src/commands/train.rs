@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
-use cupola_nn::{Network, Opened, half, merged};
-use cupola_prep::Part;
+use cupola_nn::{Network, OpenDevice, activation_dtype, merge_lora};
+use cupola_prep::SplitPart;
 use cupola_registry::{Home, RunFolder, RunRecord, Status};
 use cupola_spec::Run;
-use cupola_train::{Ended, Job, Outcome, Stop, aims, architecture, goal, limited, score, trial_loss};
+use cupola_train::{
+    EndReason, Job, Stop, TrainOutcome, architecture, evaluate_part, goal, limit_rows, objectives, trial_loss,
+};
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -78,13 +80,13 @@ fn train_in(
     let layers = architecture.table()?;
     show_layers(ui, &layers);
     let memory = Memory::of(&run, &layers, architecture.parameters()?);
-    if memory.sizes_batch(&mut run, loaded.prepared.rows(Part::Train), device.is_gpu()) {
+    if memory.sizes_batch(&mut run, loaded.prepared.rows(SplitPart::Train), device.is_gpu()) {
         ui.line(format!("batch   {} examples, as the memory allows", run.train.batch_size));
     } else if !device.is_gpu() {
         memory.fits_this_machine()?;
     }
-    let half = half(run.train.precision, &device.device, &device.name)?;
-    let loss = trial_loss(&aims(&run, &loaded.prepared));
+    let half = activation_dtype(run.train.precision, &device.device, &device.name)?;
+    let loss = trial_loss(&objectives(&run, &loaded.prepared));
     let device = device::trusted(device, args.device.device, &architecture, loss, run.train.batch_size)?;
     ui.line(format!("device  {device}"));
     let (folder, mut record) = match resumed {
@@ -123,7 +125,7 @@ fn train_in(
             return Err(error).context(format!("run {} failed", record.id));
         }
     };
-    if outcome.ended == Ended::Stopped {
+    if outcome.ended == EndReason::Stopped {
         record.status = Status::Stopped;
         note(home, &folder, &record)?;
         let (step, id) = (outcome.progress.step, &record.id);
@@ -146,10 +148,16 @@ fn begun(home: &Home, run: &Run, loaded: &Loaded, ranks: &Ranks) -> Result<(RunF
     Ok((folder, record))
 }
 
-fn train(ui: Ui, job: &Job<'_>, device: &Opened, ranks: &Ranks, stop: &Arc<AtomicBool>) -> Result<Outcome> {
+fn train(
+    ui: Ui,
+    job: &Job<'_>,
+    device: &OpenDevice,
+    ranks: &Ranks,
+    stop: &Arc<AtomicBool>,
+) -> Result<TrainOutcome> {
     let train = &job.run.train;
-    let rows = job.prepared.rows(Part::Train);
-    let rows = limited(rows, train.limit_train);
+    let rows = job.prepared.rows(SplitPart::Train);
+    let rows = limit_rows(rows, train.limit_train);
     let mut steps = (rows.div_ceil(train.batch_size) * train.epochs) as u64;
     steps = job.max_steps.map_or(steps, |most| most.min(steps));
     let done = job.folder.checkpoint_steps()?.last().copied().unwrap_or(0);
@@ -157,7 +165,7 @@ fn train(ui: Ui, job: &Job<'_>, device: &Opened, ranks: &Ranks, stop: &Arc<Atomi
         ui.line(format!("resumed after step {done}"));
     }
     let goal = train.metric.unwrap_or_else(|| goal(&job.prepared.plan));
-    // Opened with the first event: the loop rewinds the file of a resumed run before that.
+    // OpenDevice with the first event: the loop rewinds the file of a resumed run before that.
     let mut progress: Option<Progress> = None;
     let outcome = ranks.fit(job, device, &mut |event| {
         if !ranks.leads() {
@@ -188,25 +196,25 @@ fn done(
     home: &Home,
     ui: Ui,
     job: &Job<'_>,
-    device: &Opened,
-    outcome: &Outcome,
+    device: &OpenDevice,
+    outcome: &TrainOutcome,
     record: RunRecord,
 ) -> Result<()> {
     let run = job.run;
     match outcome.ended {
-        Ended::EarlyStop => {
+        EndReason::EarlyStop => {
             let patience = run.train.early_stop.patience;
             ui.line(format!("stopped early: no improvement for {patience} evaluations"));
         }
-        Ended::MaxSteps => ui.line(format!("ended after {} steps, as asked", outcome.progress.step)),
-        Ended::TimeBudget => {
+        EndReason::MaxSteps => ui.line(format!("ended after {} steps, as asked", outcome.progress.step)),
+        EndReason::TimeBudget => {
             ui.line(format!("ended after {:.0} s, as train.time_budget asks", outcome.progress.seconds));
         }
-        Ended::Epochs | Ended::Stopped => {}
+        EndReason::Epochs | EndReason::Stopped => {}
     }
-    let (architecture, weights) = merged(job.architecture, outcome.weights.clone())?;
+    let (architecture, weights) = merge_lora(job.architecture, outcome.weights.clone())?;
     let network = Network::load(&architecture, weights.clone(), &device.device)?;
-    let (plan, aims) = (&job.prepared.plan, aims(run, job.prepared));
+    let (plan, objectives) = (&job.prepared.plan, objectives(run, job.prepared));
     let about = [("steps", json!(outcome.progress.step)), ("best", json!(outcome.progress.best))];
     let made = Made {
         run,
@@ -218,7 +226,7 @@ fn done(
     };
     finish(home, ui, &made, record, |part| {
         let rows = job.prepared.part(part);
-        Ok(score(&network, plan, &aims, rows, rows.len(), &device.device)?)
+        Ok(evaluate_part(&network, plan, &objectives, rows, rows.len(), &device.device)?)
     })
 }
 

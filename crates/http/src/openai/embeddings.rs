@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cupola_prep::{Column, ColumnType, FittedTarget, Frame, Label};
+use cupola_prep::{Column, ColumnType, FittedTarget, Frame, PredictedValue};
 use cupola_runtime::{Input, Sealed};
 use cupola_serving::access::{Caller, Scope};
 use cupola_serving::{Pipeline, PredictRequest};
@@ -21,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::{TextOrList, parse};
 use crate::error::ApiError;
-use crate::request::{Headers, name_and_version, request_id, timeout, with_request_id};
+use crate::request::{FullBody, Headers, name_and_version, request_id, timeout, with_request_id};
 use crate::state::RequestLimits;
 
 #[derive(Deserialize)]
@@ -40,11 +38,11 @@ pub(super) async fn embeddings(
     State(limits): State<RequestLimits>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    FullBody(body): FullBody,
 ) -> Response {
     let (id, began) = (request_id(&headers), Instant::now());
     let response = async {
-        let body: EmbeddingsBody = parse(body, limits)?;
+        let body: EmbeddingsBody = parse(&body?)?;
         let (name, version) = name_and_version(&body.model)?;
         caller.require(Scope::Predict, name)?;
         let texts = texts(&body.input)?;
@@ -132,7 +130,8 @@ async fn embed(
     let response = pipeline.predict(request, |model| input(model, texts).ok_or_else(unsupported)).await?;
     let mut vectors = Vec::new();
     for prediction in response.predictions()? {
-        let Some(Label::Numbers(vector)) = prediction.values().next().map(|prediction| &prediction.value)
+        let Some(PredictedValue::Numbers(vector)) =
+            prediction.values().next().map(|prediction| &prediction.value)
         else {
             return Err(unsupported());
         };

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use cupola_eval::Metrics;
-use cupola_prep::{Part, Prepared, Signature};
-use cupola_registry::{Home, Lineage, Package, RunFolder, RunRecord, Sealed, Status, publish};
+use cupola_prep::{Prepared, Signature, SplitPart};
+use cupola_registry::{Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status, publish};
 use cupola_spec::Run;
 use serde_json::{Map, Value, json};
 
@@ -33,10 +33,10 @@ pub fn finish(
     ui: Ui,
     made: &Made<'_>,
     mut record: RunRecord,
-    mut score: impl FnMut(Part) -> Result<Metrics>,
+    mut score: impl FnMut(SplitPart) -> Result<Metrics>,
 ) -> Result<()> {
     let mut splits = Map::new();
-    for (name, part) in [("valid", Part::Valid), ("test", Part::Test)] {
+    for (name, part) in [("valid", SplitPart::Valid), ("test", SplitPart::Test)] {
         if made.prepared.rows(part) > 0 {
             splits.insert(name.to_owned(), serde_json::to_value(score(part)?)?);
         }
@@ -90,7 +90,7 @@ fn seal(
     let dataset = record.dataset["sha256"].as_str().unwrap_or_default().to_owned();
     Ok(publish(
         home,
-        &Sealed {
+        &PackageContents {
             name: &made.run.name,
             files: &files,
             signature: serde_json::to_value(Signature::of(plan))?,

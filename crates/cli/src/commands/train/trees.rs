@@ -1,10 +1,10 @@
 //! A run of trees: no steps, no device, the same record and the same package.
 
 use anyhow::Result;
-use cupola_prep::{FittedTarget, Part, Targets};
+use cupola_prep::{FittedTarget, SplitPart, Targets};
 use cupola_registry::{Home, Status};
 use cupola_spec::{Run, TreesSpec};
-use cupola_train::{metrics_of, plain_aims};
+use cupola_train::{default_objectives, metrics_from_logits};
 use cupola_trees::Trees;
 use serde_json::{Map, json};
 
@@ -23,11 +23,11 @@ pub fn run(home: &Home, ui: Ui, run: &Run, loaded: &Loaded, spec: &TreesSpec) ->
     note(home, &folder, &record)?;
     ui.line(format!("run     {} in {}", record.id, folder.path().display()));
     let plan = &prepared.plan;
-    let of = |part: Part| {
+    let of = |part: SplitPart| {
         let text = "trees need all rows in memory; leave `data.stream` out";
         prepared.part(part).memory().ok_or_else(|| Mistake(text.into()))
     };
-    let train = of(Part::Train)?;
+    let train = of(SplitPart::Train)?;
     let width = plan.width();
     let targets: Vec<(&Targets, usize)> =
         train.targets.iter().zip(plan.targets.iter().map(FittedTarget::width)).collect();
@@ -56,6 +56,6 @@ pub fn run(home: &Home, ui: Ui, run: &Run, loaded: &Loaded, spec: &TreesSpec) ->
     };
     finish(home, ui, &made, record, |part| {
         let part = of(part)?;
-        Ok(metrics_of(plan, &plain_aims(plan), &trees.logits(&part.examples)?, &part))
+        Ok(metrics_from_logits(plan, &default_objectives(plan), &trees.logits(&part.examples)?, &part))
     })
 }
