@@ -284,7 +284,7 @@ fn an_api_that_dies_in_mid_page_leaves_no_version_and_goes_on_where_it_was() {
         format!("[data]\nsource = \"{url}/rows\"\nhttp = {{ rate = 1000, retries = 0 }}\napi = {{ parameter = \"page\", first = 1 }}\n"),
     );
     let said = place.run(&["data", "add", "rows", "--config", "api.toml"]);
-    assert!(said.code == Some(2) && said.err.contains("2 pages have come and are kept"), "{}", said.err);
+    assert!(said.code == Some(2) && said.err.contains("2 pages are kept"), "{}", said.err);
     assert_eq!(place.json(&["data", "list"]), json!([]));
     let added = place.json(&["data", "add", "rows", "--config", "api.toml"]);
     assert_eq!(

@@ -6,7 +6,8 @@ use anyhow::Error;
 pub fn exit_code(error: &Error) -> u8 {
     let is_mistake = error.chain().any(|cause| {
         cause.is::<cupola_spec::Problems>()
-            || cause.is::<cupola_data::Error>()
+            || cause.is::<cupola_datasets::Error>()
+            || cause.is::<cupola_sources::Error>()
             || cause.is::<cupola_prep::Error>()
             || cause.is::<Mistake>()
             || cause.downcast_ref::<cupola_runtime::Error>().is_some_and(infer)

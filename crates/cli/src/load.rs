@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use cupola_data::{DatasetVersion, Report, Request, Stream};
+use cupola_datasets::{ContractReport, DatasetVersion, LoadRequest, Stream};
 use cupola_prep::{Frame, FrameStream, Prepared, prepare, prepare_stream};
 use cupola_registry::Home;
 use cupola_spec::{Model, PACKAGE, Run};
@@ -33,7 +33,7 @@ pub struct Seen {
     /// Which rows they were.
     pub version: DatasetVersion,
     /// How they met what was expected.
-    pub report: Report,
+    pub report: ContractReport,
 }
 
 /// Reads a config; a path in it is looked up from here, then beside the config.
@@ -108,18 +108,18 @@ pub fn made(home: &Home, ui: Ui, run: &Run, config: Option<&Path>, stage: Stage)
     let (roots, bars) = (roots(config), Bars::new(ui));
     let (data, expect) = (&run.data, run.expect.as_slice());
     let request =
-        Request { source: &data.source, data, expect, roots: &roots, home: home.root(), watch: &bars };
+        LoadRequest { source: &data.source, data, expect, roots: &roots, home: home.root(), progress: &bars };
     if data.stream {
         return streamed(home, run, &request, stage, pretrained);
     }
-    let read = |source, found| cupola_data::load_collected(&Request { source, ..request }, found);
+    let read = |source, found| cupola_datasets::load_collected(&LoadRequest { source, ..request }, found);
     let table = read(&data.source, stage.source)?;
     let test = data.test_source.as_ref().zip(stage.test);
     let test = test.map(|(source, found)| read(source, found)).transpose()?;
     let frame = Frame::from_batches(&table.schema, &table.batches)?;
     let test_frame = test.as_ref().map(|t| Frame::from_batches(&t.schema, &t.batches)).transpose()?;
     let prepared = prepare(run, &frame, test_frame.as_ref(), pretrained.as_ref().map(|start| &start.plan))?;
-    let seen = |table: cupola_data::Table| Seen { version: table.version, report: table.report };
+    let seen = |table: cupola_datasets::Table| Seen { version: table.version, report: table.report };
     Ok(Loaded { prepared, source: seen(table), test: test.map(seen), pretrained })
 }
 
@@ -128,11 +128,11 @@ pub fn made(home: &Home, ui: Ui, run: &Run, config: Option<&Path>, stage: Stage)
 fn streamed(
     home: &Home,
     run: &Run,
-    request: &Request<'_>,
+    request: &LoadRequest<'_>,
     stage: Stage,
     pretrained: Option<Pretrained>,
 ) -> Result<Loaded> {
-    let open = |source, found| cupola_data::stream_collected(&Request { source, ..*request }, found);
+    let open = |source, found| cupola_datasets::stream_collected(&LoadRequest { source, ..*request }, found);
     let rows = open(&run.data.source, stage.source)?;
     let test = run.data.test_source.as_ref().zip(stage.test);
     let test = test.map(|(source, found)| open(source, found)).transpose()?;

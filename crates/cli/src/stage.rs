@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use cupola_data::{Collection, Datasets, FileVersion, Request, collect};
+use cupola_datasets::{Collection, Datasets, LoadRequest, collect};
 use cupola_prep::Prepared;
 use cupola_registry::{Home, sha256_hex};
+use cupola_sources::FileVersion;
 use cupola_spec::{Run, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -45,7 +46,7 @@ impl Stage {
         let (roots, bars) = (roots(config), Bars::new(ui));
         let (data, expect) = (&run.data, run.expect.as_slice());
         let found = |source: &Source| {
-            collect(&Request { source, data, expect, roots: &roots, home: home.root(), watch: &bars })
+            collect(&LoadRequest { source, data, expect, roots: &roots, home: home.root(), progress: &bars })
         };
         let source = found(&data.source)?;
         let test = data.test_source.as_ref().map(found).transpose()?;

@@ -6,7 +6,7 @@ mod show;
 pub use self::add::{asked, report};
 
 use anyhow::Result;
-use cupola_data::{Datasets, Diff, push_dvc};
+use cupola_datasets::{Datasets, Diff, push_dvc};
 use cupola_registry::Home;
 
 use crate::args::{DataArgs, DataCommand, DataPushArgs};

@@ -1,8 +1,8 @@
 //! `cupola graph`: the stages of a config, and which of them are up to date.
 
 use anyhow::Result;
-use cupola_data::FileVersion;
 use cupola_registry::{Home, RunFolder, RunRecord, Status, sha256_hex};
+use cupola_sources::FileVersion;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -74,7 +74,7 @@ fn input(home: &Home, ui: Ui, path: &str, predictor: &Predictor) -> Result<Frame
 pub fn frame(home: &Home, ui: Ui, source: &Source, nulls: &[String]) -> Result<Frame> {
     let data = Data::plain(source.clone(), nulls);
     let (roots, bars) = (roots(None), Bars::new(ui));
-    let table = cupola_data::load(&asked(home, &data, &roots, &bars))?;
+    let table = cupola_datasets::load(&asked(home, &data, &roots, &bars))?;
     Ok(Frame::from_batches(&table.schema, &table.batches)?)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use cupola_data::{Datasets, Entry, Inbox, Journal, NotTaken};
+use cupola_datasets::{Datasets, IngestError, IngestLog, JournalEntry, PredictionJournal};
 use cupola_http::{BoundAddresses, ListenConfig, Server, ServerSettings};
 use cupola_registry::Home;
 use cupola_runtime::Predictor;
@@ -23,26 +23,26 @@ use crate::failure::Mistake;
 use crate::ui::Ui;
 
 /// Rows go to the datasets of the home.
-struct Intake(Inbox);
+struct Intake(IngestLog);
 
 impl RowSink for Intake {
     fn push(&self, dataset: &str, rows: &[Map<String, Value>]) -> Result<usize, PushError> {
         self.0.push(dataset, rows).map_err(|error| match error {
-            NotTaken::Unknown(error) => PushError::UnknownDataset(error.to_string()),
-            NotTaken::Row { row, column, why } => PushError::Row { row, column, why },
-            NotTaken::Failed(error) => PushError::Failed(error.to_string()),
+            IngestError::Unknown(error) => PushError::UnknownDataset(error.to_string()),
+            IngestError::Row { row, column, why } => PushError::Row { row, column, why },
+            IngestError::Failed(error) => PushError::Failed(error.to_string()),
         })
     }
 }
 
 /// Requests are written down in Parquet files.
-struct Written(Journal);
+struct Written(PredictionJournal);
 
 impl PredictionRecorder for Written {
     fn record(&self, record: PredictionRecord) {
         let time = jiff::Timestamp::now().as_millisecond();
         let PredictionRecord { request, model, version, row, prediction } = record;
-        self.0.push(Entry { time, request, model, version, row, answer: prediction });
+        self.0.push(JournalEntry { time, request, model, version, row, answer: prediction });
     }
 }
 
@@ -66,10 +66,10 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     let loader: Loader = Arc::new(move |package| Predictor::load(package, engine, &device));
     let mut server = Server::new(home.clone(), loader, settings(args, &spec))
         .with_keys(keys)
-        .with_row_sink(Arc::new(Intake(Inbox::new(home.root()))))
+        .with_row_sink(Arc::new(Intake(IngestLog::new(home.root()))))
         .with_audit(&home.root().join("audit.jsonl"))?;
     if let Some(log) = &spec.log {
-        let journal = Journal::new(&home.root().join(&log.folder))?;
+        let journal = PredictionJournal::new(&home.root().join(&log.folder))?;
         server = server.with_recorder(log.share, Arc::new(Written(journal)));
     }
     if let Some(jwt) = &spec.jwt {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use cupola_data::{About, Added, Datasets, Report, Request};
+use cupola_datasets::{AddOutcome, ContractReport, DatasetInfo, Datasets, LoadRequest};
 use cupola_registry::Home;
 use cupola_spec::{Data, Expectation, Source, parse_data};
 use serde_json::json;
@@ -36,15 +36,15 @@ pub fn add(home: &Home, ui: Ui, args: &DataAddArgs) -> Result<()> {
     }
     let roots = roots(args.config.as_deref());
     let bars = Bars::new(ui);
-    let request = Request {
+    let request = LoadRequest {
         source: &data.source,
         data: &data,
         expect: &expect,
         roots: &roots,
         home: home.root(),
-        watch: &bars,
+        progress: &bars,
     };
-    let about = About { licence: args.licence.clone(), updates: args.updates.clone() };
+    let about = DatasetInfo { licence: args.licence.clone(), updates: args.updates.clone() };
     let added = Datasets::new(home.root()).add(&args.name, &request, &about)?;
     tell(ui, &added)
 }
@@ -59,20 +59,24 @@ pub fn pull(datasets: &Datasets, ui: Ui, args: &DataPullArgs) -> Result<()> {
     ui.result(&manifest)
 }
 
-fn tell(ui: Ui, added: &Added) -> Result<()> {
+fn tell(ui: Ui, added: &AddOutcome) -> Result<()> {
     let manifest = added.manifest();
     let (rows, columns) = (grouped(manifest.dataset.rows), manifest.dataset.schema.len());
     report(ui, &manifest.report);
     match added {
-        Added::New(_) => ui.line(format!("added   {}: {rows} rows, {columns} columns", manifest.label())),
-        Added::Same(_) => ui.line(format!("nothing is new: {} holds the same {rows} rows", manifest.label())),
+        AddOutcome::New(_) => {
+            ui.line(format!("added   {}: {rows} rows, {columns} columns", manifest.label()))
+        }
+        AddOutcome::Same(_) => {
+            ui.line(format!("nothing is new: {} holds the same {rows} rows", manifest.label()))
+        }
     }
     ui.line(format!("use it  source = \"dataset:{}\"", manifest.label()));
     ui.result(manifest)
 }
 
 /// How rows met what was expected: what did not hold, where the rows are.
-pub fn report(ui: Ui, report: &Report) {
+pub fn report(ui: Ui, report: &ContractReport) {
     if report.outcomes.is_empty() {
         return;
     }
@@ -107,15 +111,15 @@ pub fn validate(home: &Home, ui: Ui, args: &DataValidateArgs) -> Result<()> {
     let (Some(data), Some(expect)) = (data, expect) else {
         return Err(Mistake("give a dataset, --config, or both".to_owned()).into());
     };
-    let request = Request {
+    let request = LoadRequest {
         source: &data.source,
         data: &data,
         expect: &expect,
         roots: &place,
         home: home.root(),
-        watch: &bars,
+        progress: &bars,
     };
-    let stream = cupola_data::stream(&request)?;
+    let stream = cupola_datasets::stream(&request)?;
     report(ui, stream.report());
     let rows = stream.version().rows;
     ui.line(format!("valid   {}: {} rows", data.source.patterns().join(", "), grouped(rows)));
@@ -136,6 +140,6 @@ pub fn defaults() -> Result<Vec<String>> {
 }
 
 /// A request for a source that was named on the command line.
-pub fn asked<'a>(home: &'a Home, data: &'a Data, roots: &'a [PathBuf], bars: &'a Bars) -> Request<'a> {
-    Request { source: &data.source, data, expect: &[], roots, home: home.root(), watch: bars }
+pub fn asked<'a>(home: &'a Home, data: &'a Data, roots: &'a [PathBuf], bars: &'a Bars) -> LoadRequest<'a> {
+    LoadRequest { source: &data.source, data, expect: &[], roots, home: home.root(), progress: bars }
 }

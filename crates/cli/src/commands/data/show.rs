@@ -1,7 +1,7 @@
 //! Tables of datasets, versions, columns and differences.
 
 use anyhow::Result;
-use cupola_data::{ColumnProfile, Datasets, Diff, Manifest, Profile};
+use cupola_datasets::{ColumnProfile, DatasetManifest, Datasets, Diff, Profile};
 use cupola_registry::Home;
 use cupola_spec::{Data, Source};
 
@@ -20,7 +20,7 @@ pub fn list(datasets: &Datasets, ui: Ui) -> Result<()> {
     if found.is_empty() {
         ui.line("no datasets yet; add one with: cupola data add digits data/digits.csv.gz");
     } else {
-        let row = |m: &Manifest| {
+        let row = |m: &DatasetManifest| {
             let bytes: u64 = m.dataset.files.iter().map(|file| file.bytes).sum();
             vec![
                 m.name.clone(),
@@ -83,7 +83,7 @@ pub fn profile(home: &Home, ui: Ui, source: &str) -> Result<()> {
     let profile = if datasets.versions(name).is_empty() {
         let data = Data::plain(Source::One(source.to_owned()), &add::defaults()?);
         let (roots, bars) = (roots(None), Bars::new(ui));
-        cupola_data::stream(&add::asked(home, &data, &roots, &bars))?.profile()?
+        cupola_datasets::stream(&add::asked(home, &data, &roots, &bars))?.profile()?
     } else {
         datasets.named(source)?.profile
     };

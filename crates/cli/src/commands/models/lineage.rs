@@ -1,7 +1,7 @@
 //! Where a package came from.
 
 use anyhow::Result;
-use cupola_data::Datasets;
+use cupola_datasets::Datasets;
 use cupola_registry::{Home, RunFolder};
 use serde_json::{Value, json};
 
