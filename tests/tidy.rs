@@ -21,6 +21,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("registry", &["burn", "candle-core", "axum", "clap", "cupola-nn", "cupola-train"]),
     ("runtime", &["axum", "datafusion", "clap", "cupola-train", "cupola-data"]),
     ("serve", &["burn", "candle-core", "clap", "datafusion", "cupola-train", "cupola-data", "cupola-nn"]),
+    ("workflow", &["clap", "indicatif", "axum", "anyhow", "candle-core", "comfy-table"]),
     ("cli", &["burn", "candle-core", "datafusion", "axum", "sqlx"]),
 ];
 

@@ -1,0 +1,62 @@
+//! Training of trees: no steps and no device, but the same record and package.
+
+use cupola_prep::{FittedTarget, Labelled, Part, Plan, Targets};
+use cupola_spec::{Run, TreesSpec};
+use cupola_train::{metrics_of, plain_aims};
+use cupola_trees::Trees;
+use serde_json::{Map, json};
+
+use super::publish::TrainedModel;
+use super::record::create;
+use super::{Stage, TrainOutcome};
+use crate::data::LoadedData;
+use crate::error::Error;
+use crate::event::Event;
+
+/// Grows trees, evaluates and publishes.
+pub fn train(stage: &Stage<'_>, run: &Run, data: &LoadedData, spec: &TreesSpec) -> Result<TrainOutcome, Error> {
+    let train = in_memory(data, Part::Train)?;
+    let (folder, mut record) = create(stage.runs, run, data)?;
+    let _lock = folder.hold()?;
+    "trees on the CPU".clone_into(&mut record.device);
+    stage.save(&folder, &record)?;
+    stage.session.emit(&Event::RunStarted { record: &record, folder: folder.path() });
+    let trees = match grow(stage, run, spec, &data.prepared.plan, &train) {
+        Ok(trees) => trees,
+        Err(error) => return Err(stage.failed(&folder, record, error)),
+    };
+    stage.session.emit(&Event::TreesGrown { trees: trees.trees() });
+    let (prepared, plan) = (&data.prepared, &data.prepared.plan);
+    let model = TrainedModel {
+        run,
+        prepared,
+        folder: &folder,
+        weights: trees.to_safetensors()?,
+        config: json!({ "family": run.family, "trees": { "width": plan.width(), "columns": plan.layout() } }),
+        about: Map::from_iter([("trees".to_owned(), json!(trees.trees()))]),
+        ended: None,
+    };
+    let published = model.publish(stage, record, |part| {
+        let rows = in_memory(data, part)?;
+        Ok(metrics_of(plan, &plain_aims(plan), &trees.logits(&rows.examples)?, &rows))
+    })?;
+    Ok(TrainOutcome::Published(Box::new(published)))
+}
+
+fn grow(
+    stage: &Stage<'_>,
+    run: &Run,
+    spec: &TreesSpec,
+    plan: &Plan,
+    train: &Labelled,
+) -> Result<Trees, Error> {
+    let targets: Vec<(&Targets, usize)> =
+        train.all_targets().zip(plan.targets().map(FittedTarget::width)).collect();
+    let outputs = plan.width();
+    let mut grown = |done: usize| stage.session.emit(&Event::TreesOutput { done, outputs });
+    Ok(Trees::fit(spec, &train.examples, &targets, run.seed, &mut grown)?)
+}
+
+fn in_memory(data: &LoadedData, part: Part) -> Result<Labelled, Error> {
+    data.prepared.part(part).memory().ok_or(Error::TreesOnStream)
+}
