@@ -81,7 +81,11 @@ fn every_mistake_gets_one_clear_message_and_leaves_nothing() {
             "a query that fails",
             config.replace("source = ", "query = \"SELECT z FROM data\"\nsource = "),
             good,
-            &["data.query", "columns are: x, y, side"],
+            if cfg!(feature = "sql") {
+                &["data.query", "columns are: x, y, side"]
+            } else {
+                &["`data.query` requires the cargo feature `sql`", "--features sql"]
+            },
         ),
         mistake(
             "a layer that does not fit",

@@ -120,7 +120,7 @@ fn models_health_and_metrics_tell_what_is_served() {
     for line in [
         "cupola_requests_total{model=\"blobs\",code=\"200\"} 1",
         "cupola_requests_total{model=\"blobs\",code=\"400\"} 1",
-        "cupola_runtimeence_duration_seconds_count{model=\"blobs\",version=\"1\"} 1",
+        "cupola_inference_duration_seconds_count{model=\"blobs\",version=\"1\"} 1",
         "cupola_batch_rows_sum{model=\"blobs\",version=\"1\"} 3.0",
         "# EOF",
     ] {

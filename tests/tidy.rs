@@ -6,6 +6,7 @@ use cupola_testkit::root;
 /// What each crate never imports; ARCHITECTURE.md has the same list with the reasons.
 const NEVER: &[(&str, &[&str])] = &[
     ("spec", &["burn", "candle-core", "datafusion", "tokio", "clap", "axum", "sqlx", "cupola-"]),
+    ("kernels", &["burn", "candle-core", "axum", "clap", "cupola-"]),
     ("data", &["burn", "candle-core", "axum", "clap"]),
     ("prep", &["burn", "candle-core", "datafusion", "axum", "clap", "tokio"]),
     ("nn", &["clap", "datafusion", "axum", "arrow", "cupola-data", "cupola-prep", "cupola-registry"]),
@@ -19,6 +20,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ),
     ("eval", &["burn", "candle-core", "axum", "clap", "cupola-"]),
     ("registry", &["burn", "candle-core", "axum", "clap", "cupola-nn", "cupola-train"]),
+    ("import", &["axum", "clap", "cupola-train", "datafusion"]),
     ("runtime", &["axum", "datafusion", "clap", "cupola-train", "cupola-data"]),
     ("serve", &["burn", "candle-core", "clap", "datafusion", "cupola-train", "cupola-data", "cupola-nn"]),
     ("workflow", &["clap", "indicatif", "axum", "anyhow", "candle-core", "comfy-table"]),

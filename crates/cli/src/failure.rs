@@ -12,6 +12,7 @@ pub fn exit_code(error: &Error) -> u8 {
             || cause.downcast_ref::<cupola_runtime::Error>().is_some_and(infer)
             || cause.downcast_ref::<cupola_registry::Error>().is_some_and(record)
             || cause.downcast_ref::<cupola_nn::Error>().is_some_and(network)
+            || cause.downcast_ref::<cupola_import::Error>().is_some_and(import)
             || cause.downcast_ref::<cupola_serve::Error>().is_some_and(serve)
             || cause.downcast_ref::<cupola_train::Error>().is_some_and(|error| match error {
                 cupola_train::Error::Network(error) => network(error),
@@ -49,11 +50,20 @@ fn network(error: &cupola_nn::Error) -> bool {
             | E::NotFlat { .. }
             | E::Device { .. }
             | E::Disagrees { .. }
-            | E::Unsupported { .. }
             | E::Missing { .. }
             | E::Unexpected { .. }
             | E::WeightShape { .. }
     )
+}
+
+fn import(error: &cupola_import::Error) -> bool {
+    use cupola_import::Error as E;
+    match error {
+        E::Network(error) => network(error),
+        E::Registry(error) => record(error),
+        E::Json(_) => false,
+        _ => true,
+    }
 }
 
 fn serve(error: &cupola_serve::Error) -> bool {

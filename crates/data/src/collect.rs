@@ -90,11 +90,15 @@ impl Request<'_> {
     /// The same, from a database only the rows whose `data.watermark` is beyond a value, from a topic only
     /// those beyond its offsets.
     pub(crate) async fn collect_after(&self, watermark: Option<&str>) -> Result<Collected, Error> {
+        if self.data.query.is_some() && cfg!(not(feature = "sql")) {
+            return Err(Error::without("`data.query`", "sql"));
+        }
         let mut found = Collected::default();
         for shown in self.source.patterns() {
             self.add(shown, watermark, &mut found).await?;
         }
         alike(&found.files)?;
+        found.files.iter().try_for_each(DataFile::supported)?;
         found.files.iter().try_for_each(DataFile::probe)?;
         if self.data.engine == Engine::Ballista {
             found.files = vec![optional::on_cluster(self, &found).await?];

@@ -44,6 +44,22 @@ pub fn csv_schema(
     Ok(Schema::new(fields.collect::<Vec<_>>()))
 }
 
+/// Matches fields that are one of these texts as a whole; `None` if there are no texts.
+///
+/// # Errors
+/// [`Error::Setting`] if the texts are too many for one expression.
+pub fn null_regex(nulls: &[String]) -> Result<Option<Regex>, Error> {
+    if nulls.is_empty() {
+        return Ok(None);
+    }
+    let escaped: Vec<String> = nulls.iter().map(|text| regex::escape(text)).collect();
+    let regex = Regex::new(&format!("^(?:{})$", escaped.join("|")));
+    regex.map(Some).map_err(|error| Error::Setting {
+        key: "data.null",
+        why: format!("invalid pattern: {error}; use fewer or shorter texts"),
+    })
+}
+
 /// Refuses files whose headers differ: values are read by their place.
 ///
 /// # Errors

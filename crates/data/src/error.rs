@@ -176,12 +176,37 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
-    /// Anything else that `DataFusion` says.
+    /// Functionality that this binary was built without.
+    #[error(
+        "{what} requires the cargo feature `{feature}`; build with `cargo build --release --features {feature}` (or `full`)"
+    )]
+    Feature {
+        /// Setting or source that needs it.
+        what: String,
+        /// Cargo feature of the root package.
+        feature: &'static str,
+    },
+    /// Invalid value of a setting.
+    #[error("{key}: {why}")]
+    Setting {
+        /// Dotted key.
+        key: &'static str,
+        /// Reason and remedy.
+        why: String,
+    },
+    /// Damaged file, or a failure of the reader that no row explains.
     #[error("{path}: {why}; check the source")]
     Engine {
         /// The source.
         path: String,
-        /// What `DataFusion` said.
+        /// The reader's message.
         why: String,
     },
+}
+
+impl Error {
+    /// Error for functionality that needs a cargo feature.
+    pub(crate) fn without(what: &str, feature: &'static str) -> Self {
+        Self::Feature { what: what.to_owned(), feature }
+    }
 }

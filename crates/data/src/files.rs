@@ -5,7 +5,6 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use cupola_spec::nearest;
-use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use flate2::read::MultiGzDecoder;
 
 use crate::dataset::Plain;
@@ -101,6 +100,7 @@ impl DataFile {
 
     /// The ending of the path, with that of the compression, which `DataFusion` matches files by; a blob
     /// has none.
+    #[cfg(feature = "sql")]
     pub(crate) fn ending(&self) -> String {
         let name = self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let stem = match self.compression {
@@ -109,14 +109,6 @@ impl DataFile {
             Compression::Zstd => name.strip_suffix(".zst").unwrap_or(&name),
         };
         stem.rfind('.').map_or(String::new(), |dot| name[dot..].to_owned())
-    }
-
-    pub(crate) fn compression_type(&self) -> FileCompressionType {
-        match self.compression {
-            Compression::None => FileCompressionType::UNCOMPRESSED,
-            Compression::Gzip => FileCompressionType::GZIP,
-            Compression::Zstd => FileCompressionType::ZSTD,
-        }
     }
 
     /// Its bytes, uncompressed.
@@ -131,6 +123,14 @@ impl DataFile {
                 Box::new(decoder)
             }
         })
+    }
+
+    /// Refuses a format that this binary was built without.
+    pub(crate) fn supported(&self) -> Result<(), Error> {
+        if self.format == Format::Avro && cfg!(not(feature = "avro")) {
+            return Err(Error::without(&format!("`{}`", self.name), "avro"));
+        }
+        Ok(())
     }
 
     /// Reads a compressed file to its end, so that damage is found before any row is used.

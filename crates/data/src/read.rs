@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use futures::StreamExt;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
@@ -231,35 +230,30 @@ impl Opened {
 
     /// Hands over the schema, then all batches as they are.
     fn scan<E: From<Error>>(&self, visit: Scanned<'_, E>) -> Result<(), E> {
-        let query = self.query.as_deref();
         let scan = Scan {
             files: &self.files,
-            query,
+            query: self.query.as_deref(),
             nulls: &self.nulls,
             label: &self.label,
             careful: self.careful,
             ours: self.queried,
         };
-        self.runtime.block_on(async {
-            let frame = scan.frame().await?;
-            let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
-            let filled = self.contents.as_ref().map(|contents| contents.schema(&schema)).transpose()?;
-            let shown = filled.as_ref().unwrap_or(&schema);
-            visit(shown, None)?;
-            let mut batches = frame.execute_stream().await.map_err(|error| scan.explain(&error))?;
-            while let Some(batch) = batches.next().await {
-                let batch = batch.map_err(|error| scan.explain(&error))?;
-                match &self.contents {
-                    Some(contents) => {
-                        for part in contents.filled(&batch, shown) {
-                            visit(shown, Some(&part?))?;
-                        }
+        let rows = scan.rows(&self.runtime)?;
+        let filled = self.contents.as_ref().map(|contents| contents.schema(&rows.schema)).transpose()?;
+        let shown = filled.as_ref().unwrap_or(&rows.schema);
+        visit(shown, None)?;
+        for batch in rows.batches {
+            let batch = batch?;
+            match &self.contents {
+                Some(contents) => {
+                    for part in contents.filled(&batch, shown) {
+                        visit(shown, Some(&part?))?;
                     }
-                    None => visit(shown, Some(&batch))?,
                 }
+                None => visit(shown, Some(&batch))?,
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 }
 

@@ -1,187 +1,187 @@
-//! `DataFusion` reads the files, optionally through SQL.
+//! Readers of files: row after row, as batches that share one schema.
+//!
+//! Files are read by Arrow's own readers, in their order. Only `data.query` needs `DataFusion`, which comes with the
+//! feature `sql`.
 
-use arrow::datatypes::{DataType, Field, Schema};
-use datafusion::datasource::file_format::options::{AvroReadOptions, JsonReadOptions};
-use datafusion::error::DataFusionError;
-use datafusion::execution::options::ArrowReadOptions;
-use datafusion::prelude::{
-    CsvReadOptions, DataFrame, Expr, ParquetReadOptions, SessionConfig, SessionContext, cast, ident, lit,
-    when,
-};
-use regex::Regex;
+#[cfg(feature = "avro")]
+mod avro;
+mod csv;
+mod ipc;
+mod json;
+mod parquet;
+#[cfg(feature = "sql")]
+mod query;
 
-use crate::csv_schema::{csv_schema, same_headers};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, new_null_array};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+use tokio::runtime::Runtime;
+
+#[cfg(feature = "ballista")]
+pub(crate) use self::query::keeping_case;
+
 use crate::error::Error;
 use crate::files::{DataFile, Format};
 
-/// Rows that CSV types are guessed from at first; when a later row does not fit, from all.
-const GUESS_ROWS: usize = 10_000;
+/// Rows of a batch.
+const BATCH_ROWS: usize = 8192;
+/// Rows from which the types of CSV and JSON columns are inferred first; all rows if a later one does not fit.
+const INFERENCE_ROWS: usize = 10_000;
+/// Bytes that are read from a file at once.
+const READ_BYTES: usize = 1 << 20;
 
-/// One way to read a source.
+/// Settings of one pass over the files of a source.
 #[derive(Clone, Copy)]
 pub(crate) struct Scan<'a> {
+    /// Files of one format, at least one.
     pub files: &'a [DataFile],
+    /// SQL over the table `data`.
     pub query: Option<&'a str>,
+    /// Texts that mean a missing value in CSV.
     pub nulls: &'a [String],
+    /// Source as messages name it.
     pub label: &'a str,
-    /// Types from all rows instead of the first ones; CSV fields are read as texts and cast.
+    /// `true` to infer types from all rows instead of the first ones; CSV fields are read as text and cast.
     pub careful: bool,
-    /// The files were written here: texts have the types that they were written with.
+    /// `true` if this program wrote the files: text columns keep the types that they were written with.
     pub ours: bool,
 }
 
-impl Scan<'_> {
-    /// The rows as this process reads them.
-    pub async fn frame(&self) -> Result<DataFrame, Error> {
-        // One partition keeps the order of the rows.
-        let config = SessionConfig::new()
-            .with_target_partitions(1)
-            .with_repartition_file_scans(false)
-            .with_collect_statistics(false)
-            .set_bool("datafusion.execution.parquet.schema_force_view_types", !self.ours);
-        self.frame_in(&SessionContext::new_with_config(keeping_case(config))).await
+/// Iterator over the batches of a source.
+pub(crate) type Batches<'a> = Box<dyn Iterator<Item = Result<RecordBatch, Error>> + 'a>;
+
+/// Schema of a source and its rows.
+pub(crate) struct Rows<'a> {
+    pub schema: SchemaRef,
+    pub batches: Batches<'a>,
+}
+
+impl<'a> Scan<'a> {
+    /// Opens the files.
+    ///
+    /// # Errors
+    /// [`Error::Row`] for text that does not parse, [`Error::Engine`] for a damaged file, [`Error::Feature`] for a
+    /// query or a format that this binary was built without.
+    pub fn rows(&self, runtime: &'a Runtime) -> Result<Rows<'a>, Error> {
+        if self.query.is_some() {
+            return self.query_rows(runtime);
+        }
+        match self.files[0].format {
+            Format::Csv { delimiter } => csv::rows(self, delimiter),
+            Format::Json => json::rows(self),
+            Format::Parquet => parquet::rows(self),
+            Format::Arrow => ipc::rows(self),
+            Format::Avro => self.avro_rows(),
+            Format::Workbook => {
+                Err(self.failure("internal error: a workbook must be converted to Parquet before it is read"))
+            }
+        }
     }
 
-    /// The rows as a session plans to read them.
-    pub async fn frame_in(&self, context: &SessionContext) -> Result<DataFrame, Error> {
-        if let Format::Csv { delimiter } = self.files[0].format {
-            same_headers(self.files, delimiter)?;
-        }
-        let frame = self.open(context).await.map_err(|error| self.explain(&error))?;
-        let Some(query) = self.query else { return Ok(frame) };
-        let columns: Vec<String> = frame.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let wrong = |error: DataFusionError| Error::Query {
-            why: first_line(&error.strip_backtrace()),
-            columns: columns.join(", "),
+    #[cfg(feature = "sql")]
+    fn query_rows(&self, runtime: &'a Runtime) -> Result<Rows<'a>, Error> {
+        query::rows(*self, runtime)
+    }
+
+    #[cfg(not(feature = "sql"))]
+    #[expect(clippy::unused_self, reason = "the signature of the feature `sql`")]
+    fn query_rows(&self, _: &Runtime) -> Result<Rows<'a>, Error> {
+        Err(Error::without("`data.query`", "sql"))
+    }
+
+    #[cfg(feature = "avro")]
+    fn avro_rows(&self) -> Result<Rows<'a>, Error> {
+        avro::rows(self)
+    }
+
+    #[cfg(not(feature = "avro"))]
+    fn avro_rows(&self) -> Result<Rows<'a>, Error> {
+        Err(Error::without(&format!("`{}`", self.files[0].name), "avro"))
+    }
+
+    /// A damaged or unreadable file.
+    fn failure(&self, why: impl ToString) -> Error {
+        let why = first_line(&why.to_string());
+        Error::Engine { path: self.label.to_owned(), why }
+    }
+
+    /// A row that does not parse, with its number where the parser names one.
+    fn row_error(&self, error: &ArrowError) -> Error {
+        row_error(self.label, &error.to_string())
+    }
+
+    /// Files that hold bytes: an empty Parquet, Arrow or Avro file has no rows and no schema.
+    fn filled_files(&self) -> impl Iterator<Item = &'a DataFile> + use<'a> {
+        let holds_bytes = |file: &&DataFile| {
+            !std::fs::metadata(&file.path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
         };
-        context.register_table("data", frame.into_view()).map_err(wrong)?;
-        context.sql(query).await.map_err(wrong)
+        self.files.iter().filter(holds_bytes)
     }
 
-    async fn open(&self, context: &SessionContext) -> Result<DataFrame, DataFusionError> {
-        let paths: Vec<String> = self
-            .files
-            .iter()
-            .map(|file| {
-                let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
-                path.to_string_lossy().into_owned()
-            })
-            .collect();
-        let first = &self.files[0];
-        let ending = first.ending();
-        let compression = first.compression_type();
-        let guess_rows = if self.careful { usize::MAX } else { GUESS_ROWS };
-        match first.format {
-            Format::Csv { delimiter } => {
-                let nulls = null_regex(self.nulls);
-                let pattern = nulls.as_deref().and_then(|text| Regex::new(text).ok());
-                let types = csv_schema(self.files, delimiter, pattern.as_ref(), guess_rows)?;
-                let texts = Schema::new(
-                    types
-                        .fields()
-                        .iter()
-                        .map(|f| Field::new(f.name(), DataType::Utf8, true))
-                        .collect::<Vec<_>>(),
-                );
-                let options = CsvReadOptions::new()
-                    .delimiter(delimiter)
-                    .file_extension(&ending)
-                    .file_compression_type(compression)
-                    .newlines_in_values(true)
-                    .null_regex(nulls)
-                    .schema(if self.careful { &texts } else { &types });
-                let frame = context.read_csv(paths, options).await?;
-                without_nulls(frame, self.careful.then_some(&types), self.nulls)
-            }
-            Format::Json => {
-                let options = JsonReadOptions::default()
-                    .file_extension(&ending)
-                    .file_compression_type(compression)
-                    .schema_infer_max_records(guess_rows);
-                context.read_json(paths, options).await
-            }
-            Format::Parquet => {
-                let options = ParquetReadOptions::default().file_extension(&ending);
-                context.read_parquet(paths, options).await
-            }
-            Format::Arrow => {
-                let options = ArrowReadOptions { file_extension: &ending, ..ArrowReadOptions::default() };
-                context.read_arrow(paths, options).await
-            }
-            Format::Avro => {
-                let options = AvroReadOptions { file_extension: &ending, ..AvroReadOptions::default() };
-                context.read_avro(paths, options).await
-            }
-            // Written as Parquet before.
-            Format::Workbook => Err(DataFusionError::Internal("a workbook is read as Parquet".to_owned())),
-        }
+    /// Reads one file after the other.
+    fn chain<F>(&self, files: Vec<&'a DataFile>, open: F) -> Batches<'a>
+    where
+        F: Fn(&'a DataFile) -> Result<Batches<'a>, Error> + 'a,
+    {
+        Box::new(
+            files.into_iter().flat_map(move |file| {
+                open(file).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
+            }),
+        )
     }
 
-    /// Says a parser's complaint with its row; anything else as it is.
-    pub fn explain(&self, error: &DataFusionError) -> Error {
-        let path = self.label.to_owned();
-        let root = error.find_root();
-        let text = first_line(&root.strip_backtrace());
-        let why = text.rsplit_once("error: ").map_or(text.as_str(), |(_, why)| why).to_owned();
-        let is_parse = matches!(root, DataFusionError::ArrowError(..))
-            || text.contains("infer") && text.contains("record");
-        if !is_parse {
-            return Error::Engine { path, why: text };
-        }
-        // arrow-csv counts lines from 1 with the header first.
-        let row = number_after(&text, "line ")
-            .map(|line| line.saturating_sub(1))
-            .or_else(|| number_after(&text, "record "))
-            .map_or(String::new(), |row| format!("row {row}: "));
-        Error::Row { path, row, why }
+    /// Reads files that carry their own schema; the first one's is that of the source.
+    fn self_describing<F>(&self, open: F) -> Result<Rows<'a>, Error>
+    where
+        F: Fn(&'a DataFile) -> Result<(SchemaRef, Batches<'a>), Error> + 'a,
+    {
+        let files: Vec<&DataFile> = self.filled_files().collect();
+        let Some(first) = files.first() else {
+            return Ok(Rows { schema: Arc::new(Schema::empty()), batches: Box::new(std::iter::empty()) });
+        };
+        let schema = open(first)?.0;
+        let (scan, shared) = (*self, Arc::clone(&schema));
+        let batches = self.chain(files, move |file| {
+            let schema = Arc::clone(&shared);
+            let batches = open(file)?.1;
+            Ok(Box::new(batches.map(move |batch| {
+                conform(&batch?, &schema).map_err(|error| scan.failure(format!("{}: {error}", file.name)))
+            })))
+        });
+        Ok(Rows { schema, batches })
     }
 }
 
-/// Names in SQL keep their case.
-pub(crate) fn keeping_case(mut config: SessionConfig) -> SessionConfig {
-    config.options_mut().sql_parser.enable_ident_normalization = false;
-    config
-}
-
-/// Texts that mean "missing" become null, then the columns take their `types`, if given.
-/// `DataFusion` knows such texts when it guesses types, but not when it reads.
-fn without_nulls(
-    frame: DataFrame,
-    types: Option<&Schema>,
-    nulls: &[String],
-) -> Result<DataFrame, DataFusionError> {
-    let fields = frame.schema().fields().clone();
-    let texts: Vec<Expr> = nulls.iter().map(lit).collect();
-    let each = fields.iter().map(|field| {
-        let name = field.name();
-        let column = ident(name);
-        if !field.data_type().is_string() {
-            return Ok(column);
-        }
-        let mut value = when(column.clone().in_list(texts.clone(), true), column).end()?;
-        if let Some(types) = types {
-            value = cast(value, types.field_with_name(name)?.data_type().clone());
-        }
-        Ok(value.alias(name))
+/// Columns of a batch by name, cast to the schema's types; a column that the batch lacks is missing in every row.
+fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    if batch.schema_ref() == schema {
+        return Ok(batch.clone());
+    }
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+        Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
+        Some(column) => cast_with_options(column, field.data_type(), &options),
+        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
     });
-    let columns: Vec<Expr> = each.collect::<Result<_, DataFusionError>>()?;
-    if nulls.is_empty() && types.is_none() { Ok(frame) } else { frame.select(columns) }
+    let columns = columns.collect::<Result<Vec<ArrayRef>, _>>()?;
+    let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
 }
 
-fn null_regex(nulls: &[String]) -> Option<String> {
-    let escaped: Vec<String> = nulls.iter().map(|text| escape_regex(text)).collect();
-    (!escaped.is_empty()).then(|| format!("^({})$", escaped.join("|")))
-}
-
-fn escape_regex(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        if !c.is_alphanumeric() && !c.is_whitespace() {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
+/// Reads the row number and the reason out of a parser's message.
+fn row_error(label: &str, message: &str) -> Error {
+    let text = first_line(message);
+    let why = text.rsplit_once("error: ").map_or(text.as_str(), |(_, why)| why).to_owned();
+    // arrow-csv counts lines from 1 with the header first.
+    let row = number_after(&text, "line ")
+        .map(|line| line.saturating_sub(1))
+        .or_else(|| number_after(&text, "record "))
+        .map_or(String::new(), |row| format!("row {row}: "));
+    Error::Row { path: label.to_owned(), row, why }
 }
 
 fn first_line(text: &str) -> String {

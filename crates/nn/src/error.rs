@@ -40,12 +40,6 @@ pub enum Error {
         /// Most that the network sees.
         most: usize,
     },
-    /// A model that needs what no layer here does.
-    #[error("the model has {what}, which no layer here has; import another one")]
-    Unsupported {
-        /// What it needs.
-        what: String,
-    },
     /// A weight that the architecture has and the file lacks.
     #[error("weight `{name}` is missing; the file is not of this architecture")]
     Missing {

@@ -19,7 +19,6 @@ mod cache;
 mod device;
 mod error;
 mod head;
-mod hugging_face;
 mod input;
 mod layer;
 mod lora;
@@ -39,9 +38,6 @@ pub use architecture::{Architecture, Average, LogitPart};
 pub use cache::{Cache, Next};
 pub use device::{Choice, Opened, nth, open, probe_vulkan, quietly};
 pub use error::Error;
-pub use hugging_face::{
-    Bert, Classes, Decoder, DistilBert, Gpt2, HuggingFace, Known, Llama, Pooling, RopeParameters,
-};
 pub use input::{Flow, Input};
 pub use lora::merged;
 pub use loss::{Loss, Objective, Truth};

@@ -2,12 +2,13 @@
 
 mod attention;
 mod decode;
-mod kernel;
 mod op;
 mod recurrent;
 mod series;
+mod tensors;
 
 use candle_core::{Device, Shape, Tensor};
+use cupola_kernels::{LinearKernel, WeightFormat};
 use cupola_nn::{Architecture, Array, Average, LogitPart, Source, StateDict};
 use cupola_prep::Examples;
 use cupola_spec::{Block, Head, TableStem};
@@ -15,9 +16,6 @@ use cupola_spec::{Block, Head, TableStem};
 use crate::engine::{Engine, Turn};
 use crate::error::Error;
 pub(crate) use decode::KeptText;
-use kernel::Linear;
-pub(crate) use kernel::Precision;
-pub use kernel::Vectors;
 use op::{Flow, Op, run};
 
 /// Weights times values that go in, from which on a forward pass is worth more than one thread.
@@ -38,7 +36,7 @@ pub struct CandleEngine {
     level: Option<usize>,
     trims: bool,
     output: usize,
-    precision: Precision,
+    format: WeightFormat,
     /// How many it has.
     weights: usize,
     /// Tokens of a text at most, of a network that keeps something of one.
@@ -56,7 +54,7 @@ struct SourceOps {
 }
 
 enum HeadOp {
-    Vector(Linear),
+    Vector(LinearKernel),
     Identity,
     /// `[members, in, out]` and `[members, 1, out]`
     Members(Tensor, Tensor, Vec<LogitPart>),
@@ -66,7 +64,7 @@ enum HeadOp {
 pub(crate) struct Named<'a> {
     architecture: &'a Architecture,
     weights: &'a StateDict,
-    precision: Precision,
+    format: WeightFormat,
 }
 
 impl Named<'_> {
@@ -82,7 +80,7 @@ impl Named<'_> {
     }
 
     /// The linear maps at these places as one: what they make lies side by side.
-    pub(crate) fn linear(&self, places: &[&str], bias: bool) -> Result<Linear, Error> {
+    pub(crate) fn linear(&self, places: &[&str], bias: bool) -> Result<LinearKernel, Error> {
         let (mut weight, mut biases, mut input) = (Vec::new(), Vec::new(), 0);
         for place in places {
             // As they lie: a large model's weights are not copied through tensors.
@@ -95,7 +93,7 @@ impl Named<'_> {
                 biases.extend_from_slice(&part.data);
             }
         }
-        Ok(Linear::new(&weight, bias.then_some(biases), input, self.precision))
+        Ok(LinearKernel::new(&weight, bias.then_some(biases), input, self.format))
     }
 }
 
@@ -104,9 +102,9 @@ impl CandleEngine {
     pub fn new(
         architecture: &Architecture,
         weights: &StateDict,
-        precision: Precision,
+        format: WeightFormat,
     ) -> Result<Self, Error> {
-        let named = Named { architecture, weights, precision };
+        let named = Named { architecture, weights, format };
         let several = architecture.sources.len() > 1;
         let sources = architecture.sources.iter().map(|source| {
             let prefix = if several { source.prefix() } else { String::new() };
@@ -116,7 +114,7 @@ impl CandleEngine {
         let trunk = op::ops(&named, "trunk", &architecture.trunk)?;
         // What follows it are the answers; small, but for that of a large vocabulary.
         let large = architecture.output >= VOCABULARY;
-        let exact = Named { precision: if large { precision } else { Precision::Float }, ..named };
+        let exact = Named { format: if large { format } else { WeightFormat::F32 }, ..named };
         let head = match architecture.head {
             Head::Vector | Head::Steps => HeadOp::Vector(exact.linear(&["head"], true)?),
             Head::Identity => HeadOp::Identity,
@@ -130,27 +128,15 @@ impl CandleEngine {
         let weights = weights.names().filter_map(|name| weights.get(name)).map(|w| w.data.len()).sum();
         let length = architecture.caches().then(|| architecture.steps());
         let attentions = decode::attentions(&trunk);
-        Ok(Self {
-            sources,
-            stacked,
-            trunk,
-            head,
-            level,
-            trims,
-            output,
-            precision,
-            weights,
-            length,
-            attentions,
-        })
+        Ok(Self { sources, stacked, trunk, head, level, trims, output, format, weights, length, attentions })
     }
 }
 
 impl Engine for CandleEngine {
     fn name(&self) -> String {
-        match self.precision {
-            Precision::Float => "candle on the CPU".to_owned(),
-            Precision::Int8 => "candle on the CPU in 8 bits".to_owned(),
+        match self.format {
+            WeightFormat::F32 => "candle on the CPU".to_owned(),
+            WeightFormat::Int8 => "candle on the CPU in 8 bits".to_owned(),
         }
     }
 
@@ -330,7 +316,7 @@ impl HeadOp {
     /// Logits `[rows, output]`.
     fn forward(&self, flow: Flow, output: usize) -> Result<Tensor, candle_core::Error> {
         match self {
-            Self::Vector(linear) => kernel::mapped(&flow.x, linear.output, |x| linear.forward(x)),
+            Self::Vector(linear) => tensors::map_rows(&flow.x, linear.output, |x| linear.forward(x)),
             Self::Identity => Ok(flow.x),
             Self::Members(weight, bias, parts) => {
                 let x = flow.x.transpose(0, 1)?.contiguous()?.matmul(weight)?.broadcast_add(bias)?;

@@ -4,11 +4,12 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
+use cupola_kernels::WeightFormat;
 use cupola_nn::{Architecture, Cache, Input, Network, Next, StateDict, quietly};
 use cupola_prep::{Examples, Layout};
 use serde::Serialize;
 
-use crate::candle::{CandleEngine, Precision};
+use crate::candle::CandleEngine;
 use crate::error::Error;
 use crate::kept::Kept;
 
@@ -183,9 +184,9 @@ pub(crate) fn build(
     };
     match choice {
         EngineChoice::Burn => Ok(only(Box::new(burn()?), "asked for")),
-        EngineChoice::Candle => Ok(only(Box::new(candle(Precision::Float)?), "asked for")),
+        EngineChoice::Candle => Ok(only(Box::new(candle(WeightFormat::F32)?), "asked for")),
         EngineChoice::Int8 => {
-            let (mut exact, mut small) = (candle(Precision::Float)?, candle(Precision::Int8)?);
+            let (mut exact, mut small) = (candle(WeightFormat::F32)?, candle(WeightFormat::Int8)?);
             let [a, b] = [&mut exact, &mut small].map(|engine| tried(engine, architecture, 1));
             let (engine, report) = only(Box::new(small), "asked for");
             Ok((engine, EngineReport { max_difference: Some(difference(&a?, &b?)), ..report }))
@@ -193,10 +194,10 @@ pub(crate) fn build(
         EngineChoice::Auto
             if !device.is_gpu() && architecture.caches() && architecture.parameters()? > LARGE =>
         {
-            Ok(only(Box::new(candle(Precision::Float)?), "makes texts together; too large for a comparison"))
+            Ok(only(Box::new(candle(WeightFormat::F32)?), "makes texts together; too large for a comparison"))
         }
         EngineChoice::Auto => {
-            let candle = Box::new(candle(Precision::Float)?);
+            let candle = Box::new(candle(WeightFormat::F32)?);
             choose(Box::new(burn()?), candle, device.is_gpu(), architecture)
         }
     }

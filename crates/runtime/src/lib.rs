@@ -11,7 +11,6 @@ mod engine;
 mod error;
 mod format;
 mod generate;
-mod gguf;
 mod kept;
 mod predictor;
 mod rows;
@@ -23,13 +22,13 @@ mod tensors;
 mod trees;
 
 pub use bulk::{Bulk, BulkError};
-pub use candle::Vectors;
+
 pub use chat::{Message, Prompt};
+pub use cupola_kernels::SimdSupport;
 pub use engine::{Engine, EngineChoice, EngineReport, Turn};
 pub use error::Error;
 pub use format::Format;
 pub use generate::{Finish, Generation, Piece, Scored, Step, Wanted};
-pub use gguf::Gguf;
 pub use kept::Kept;
 pub use predictor::Predictor;
 pub use rows::{Malformed, frame_of, json_lines, json_rows};

@@ -179,7 +179,7 @@ impl Telemetry {
             ("cupola_request_duration", "Time from body to answer", &self.request),
             ("cupola_preparation_duration", "Time from the body to the examples", &self.preparation),
             ("cupola_queue_duration", "Time in the queue", &self.queue),
-            ("cupola_runtimeence_duration", "Time of one forward pass", &self.inference),
+            ("cupola_inference_duration", "Time of one forward pass", &self.inference),
             ("cupola_first_token_duration", "Time to the first piece of a text", &self.first_token),
         ] {
             registry.register_with_unit(name, help, Unit::Seconds, family.clone());

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
-use cupola_nn::{Choice, Classes, HuggingFace, Known, Pooling, StateDict};
+use cupola_import::{ConversionOptions, EncoderHead, HuggingFaceConfig, Pooling};
+use cupola_nn::{Choice, StateDict};
 use cupola_registry::Home;
 use cupola_runtime::{EngineChoice, Predictor};
 use cupola_serve::{Server, Settings};
@@ -38,18 +39,12 @@ pub fn write(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).expect("a file");
 }
 
-/// A model of Hugging Face as `cupola models import` takes it in.
-pub fn import(model: HuggingFace, weights: StateDict) {
-    let length = 16;
+/// Converts a Hugging Face model as `cupola models import` does, to each kind of output.
+pub fn import(model: &HuggingFaceConfig, weights: &StateDict) {
     let pooling = Pooling { take: Take::Mean, normalize: true };
-    match model.known(weights) {
-        Known::Decoder(sizes, weights) => {
-            let _ = sizes.import(weights, length, sizes.vocabulary());
-        }
-        Known::Encoder(sizes, function, weights) => {
-            let _ = sizes.import(weights.clone(), length, pooling);
-            let _ = sizes.import_classes(weights, length, Classes { count: 3, function });
-        }
+    for head in [EncoderHead::Embedding(pooling), EncoderHead::Classes { count: 3 }] {
+        let options = ConversionOptions { length: 16, vocabulary: model.vocabulary(), head };
+        let _ = model.clone().into_model(weights.clone(), &options);
     }
 }
 

@@ -14,7 +14,7 @@ pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
     let gpu = device::probe();
     ui.line(format!("version   {}", env!("CARGO_PKG_VERSION")));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let vectors = cupola_runtime::Vectors::of_this_processor();
+    let vectors = cupola_runtime::SimdSupport::detect();
     let (bits, int8) = (vectors.float_bits, vectors.int8);
     ui.line(format!("cpu       flex, {threads} threads; served by vectors of {bits} bits, int8 by {int8}"));
     match &gpu {

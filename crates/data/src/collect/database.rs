@@ -13,8 +13,10 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use futures::{Stream, StreamExt};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Column, ConnectOptions, Connection, Row, TypeInfo, ValueRef};
+use sqlx::{Column, ConnectOptions, Row, TypeInfo, ValueRef};
 use url::Url;
 
 use super::cache::{Cache, digest};
@@ -63,6 +65,7 @@ fn beyond(scheme: &str, sql: &str, column: &str, value: &str) -> String {
     format!("SELECT * FROM ({sql}) AS counted_rows WHERE {name} > {value}")
 }
 
+#[cfg(feature = "postgres")]
 async fn postgres(shown: &str, url: &Url, sql: &str, path: &Path, watch: &dyn Watch) -> Result<(), Error> {
     let wrong = |error: &sqlx::Error| said(shown, error);
     let mut connection = sqlx::PgConnection::connect(url.as_str()).await.map_err(|e| wrong(&e))?;
@@ -76,6 +79,7 @@ async fn postgres(shown: &str, url: &Url, sql: &str, path: &Path, watch: &dyn Wa
     write(shown, columns, Box::pin(texts), path, watch).await.map_err(|error| error.0)
 }
 
+#[cfg(feature = "mysql")]
 async fn mysql(shown: &str, url: &Url, sql: &str, path: &Path, watch: &dyn Watch) -> Result<(), Error> {
     let wrong = |error: &sqlx::Error| said(shown, error);
     let mut connection = sqlx::MySqlConnection::connect(url.as_str()).await.map_err(|e| wrong(&e))?;
@@ -87,6 +91,18 @@ async fn mysql(shown: &str, url: &Url, sql: &str, path: &Path, watch: &dyn Watch
     let rows = futures::stream::iter([Ok(first)]).chain(rows);
     let texts = rows.map(|row| row.and_then(|row| texts(&row)));
     write(shown, columns, Box::pin(texts), path, watch).await.map_err(|error| error.0)
+}
+
+#[cfg(not(feature = "postgres"))]
+#[expect(clippy::unused_async, reason = "the signature of the feature `postgres`")]
+async fn postgres(_: &str, _: &Url, _: &str, _: &Path, _: &dyn Watch) -> Result<(), Error> {
+    Err(Error::without("a `postgres://` source", "postgres"))
+}
+
+#[cfg(not(feature = "mysql"))]
+#[expect(clippy::unused_async, reason = "the signature of the feature `mysql`")]
+async fn mysql(_: &str, _: &Url, _: &str, _: &Path, _: &dyn Watch) -> Result<(), Error> {
+    Err(Error::without("a `mysql://` source", "mysql"))
 }
 
 async fn sqlite(shown: &str, url: &Url, sql: &str, path: &Path, watch: &dyn Watch) -> Result<(), Error> {
@@ -127,6 +143,7 @@ async fn sqlite(shown: &str, url: &Url, sql: &str, path: &Path, watch: &dyn Watc
 }
 
 /// Values as the server's own texts.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 fn texts<R: Row>(row: &R) -> Result<Vec<Option<String>>, sqlx::Error>
 where
     usize: sqlx::ColumnIndex<R>,

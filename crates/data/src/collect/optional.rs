@@ -1,4 +1,4 @@
-//! What a binary may be built without: topics, tables of Delta Lake, a cluster.
+//! Sources and engines that are cargo features: topics, tables of Delta Lake, a cluster.
 
 use super::{Cache, Collected, Fetched, Request};
 use crate::error::Error;
@@ -30,7 +30,7 @@ pub(super) fn topic(
     _: Option<&str>,
     _: &Cache,
 ) -> Result<Fetched, Error> {
-    Err(without(shown, "topics", "kafka"))
+    Err(Error::without(&format!("`{shown}`"), "kafka"))
 }
 
 /// A version of a table.
@@ -52,7 +52,7 @@ pub(super) async fn lake(
 #[cfg(not(feature = "delta"))]
 #[allow(clippy::unused_async, reason = "a table is waited for")]
 pub(super) async fn lake(_: &Request<'_>, shown: &str, _: &Lake, _: &Cache) -> Result<Fetched, Error> {
-    Err(without(shown, "tables of Delta Lake", "delta"))
+    Err(Error::without(&format!("`{shown}`"), "delta"))
 }
 
 /// The rows of the files, after `data.query`, as a cluster answers with them.
@@ -73,13 +73,5 @@ pub(super) async fn on_cluster(request: &Request<'_>, found: &Collected) -> Resu
 #[cfg(not(feature = "ballista"))]
 #[allow(clippy::unused_async, reason = "a cluster is waited for")]
 pub(super) async fn on_cluster(_: &Request<'_>, _: &Collected) -> Result<DataFile, Error> {
-    Err(without("data.engine", "a cluster", "ballista"))
-}
-
-#[cfg(not(all(feature = "kafka", feature = "delta", feature = "ballista")))]
-fn without(shown: &str, what: &str, feature: &str) -> Error {
-    let why = format!(
-        "this cupola was built without {what}; build it with `cargo build --release --features {feature}`"
-    );
-    Error::Place { text: shown.to_owned(), why }
+    Err(Error::without("`data.engine = \"ballista\"`", "ballista"))
 }

@@ -112,9 +112,7 @@ mod with {
     use super::{Error, Path, Plain};
 
     fn without(path: &Path) -> Error {
-        let why =
-            "this cupola was built without encryption; build it with `cargo build --release --features age`";
-        Error::Place { text: path.display().to_string(), why: why.to_owned() }
+        Error::without(&format!("encryption ({})", path.display()), "age")
     }
 
     pub fn encrypt(recipients: &Path, _: &mut impl Read, _: &mut File) -> Result<(), Error> {

@@ -1,18 +1,19 @@
 //! Multi-head self-attention, as `cupola_nn` has it.
 
 use candle_core::{Error as CandleError, Tensor};
+use cupola_kernels::{AttentionKernel, LinearKernel, NewTokens};
 use cupola_spec::Rope;
 
 use super::Named;
-use super::kernel::{Heads, Linear, Onward, mapped};
+use super::tensors::map_rows;
 use crate::error::Error;
 
 /// Multi-head self-attention.
 pub struct Attention {
     /// Queries, keys and values of all heads side by side.
-    qkv: Linear,
-    o: Linear,
-    heads: Heads,
+    qkv: LinearKernel,
+    o: LinearKernel,
+    heads: AttentionKernel,
 }
 
 /// Heads of queries and of keys.
@@ -32,25 +33,29 @@ impl Attention {
         let o = named.linear(&[&format!("{place}.o")], bias)?;
         let width = qkv.output / (queries + 2 * keys).max(1);
         let rope = rope.map(|rope| rope.frequencies(width));
-        Ok(Self { qkv, o, heads: Heads { queries, keys, width, causal, rope } })
+        Ok(Self {
+            qkv,
+            o,
+            heads: AttentionKernel { query_heads: queries, kv_heads: keys, head_width: width, causal, rope },
+        })
     }
 
     /// Numbers that are kept of each token of a text.
     pub fn kept_width(&self) -> usize {
-        2 * self.heads.keys * self.heads.width
+        2 * self.heads.kv_heads * self.heads.head_width
     }
 
     /// New tokens of several texts, `[1, tokens, width]`, each after those that are kept of its text.
-    pub fn go_on(&self, x: &Tensor, texts: &mut [Onward<'_>]) -> Result<Tensor, CandleError> {
-        mapped(x, self.o.output, |x| self.o.forward(&self.heads.go_on(self.qkv.forward(x), texts)))
+    pub fn go_on(&self, x: &Tensor, texts: &mut [NewTokens<'_>]) -> Result<Tensor, CandleError> {
+        map_rows(x, self.o.output, |x| self.o.forward(&self.heads.decode(self.qkv.forward(x), texts)))
     }
 
     /// `[batch, time, width]`; `mask` `[batch, time]` is 1 at padding.
     pub fn forward(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor, CandleError> {
         let (_, time, _) = x.dims3()?;
         let padding = mask.map(|mask| mask.flatten_all()?.to_vec1::<f32>()).transpose()?;
-        mapped(x, self.o.output, |x| {
-            let mixed = self.heads.mix(self.qkv.forward(x), time, padding.as_deref());
+        map_rows(x, self.o.output, |x| {
+            let mixed = self.heads.forward(self.qkv.forward(x), time, padding.as_deref());
             self.o.forward(&mixed)
         })
     }

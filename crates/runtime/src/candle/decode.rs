@@ -3,16 +3,18 @@
 
 use candle_core::{Device, Error as CandleError, Tensor};
 
+use cupola_kernels::{LayerKv, NewTokens};
+
 use super::CandleEngine;
-use super::kernel::{self, Onward, Past};
 use super::op::{Flow, Op};
+use super::tensors;
 use crate::engine::Turn;
 use crate::error::Error;
 
 /// What is kept of one text: of each layer of attention, in the order of the forward pass.
 #[derive(Debug, Default)]
 pub struct KeptText {
-    layers: Vec<Past>,
+    layers: Vec<LayerKv>,
     tokens: Vec<i32>,
 }
 
@@ -24,7 +26,7 @@ impl KeptText {
 
     /// Bytes of its keys and values.
     pub fn bytes(&self) -> usize {
-        self.layers.iter().map(Past::bytes).sum()
+        self.layers.iter().map(LayerKv::bytes).sum()
     }
 
     /// Tokens that `text` begins with as well.
@@ -34,7 +36,7 @@ impl KeptText {
 
     /// A copy of its first tokens.
     pub fn beginning(&self, tokens: usize) -> Self {
-        let layers = self.layers.iter().map(|past| past.beginning(tokens, self.tokens.len())).collect();
+        let layers = self.layers.iter().map(|past| past.prefix(tokens, self.tokens.len())).collect();
         Self { layers, tokens: self.tokens[..tokens].to_vec() }
     }
 
@@ -42,8 +44,8 @@ impl KeptText {
     fn keep(&mut self, text: &[i32], layers: usize) {
         let same = self.common(text).min(text.len() - 1);
         let before = self.tokens.len().max(1);
-        self.layers.resize_with(layers, Past::default);
-        self.layers.iter_mut().for_each(|past| past.shorten(same, before));
+        self.layers.resize_with(layers, LayerKv::default);
+        self.layers.iter_mut().for_each(|past| past.truncate(same, before));
         self.tokens.truncate(same);
     }
 }
@@ -114,19 +116,19 @@ fn run(ops: &[Op], x: Tensor, place: &mut Place<'_>) -> Result<Tensor, CandleErr
             let at = place.at;
             place.at += 1;
             let texts = place.texts.iter_mut();
-            let mut texts: Vec<Onward<'_>> =
-                texts.map(|(kept, count)| Onward { count: *count, past: &mut kept.layers[at] }).collect();
+            let mut texts: Vec<NewTokens<'_>> =
+                texts.map(|(kept, count)| NewTokens { count: *count, kv: &mut kept.layers[at] }).collect();
             attention.go_on(&x, &mut texts)
         }
         Op::Position(position) => {
             let places = place.texts.iter().flat_map(|(kept, count)| kept.tokens()..kept.tokens() + count);
             let places: Vec<u32> = places.map(|at| u32::try_from(at).unwrap_or_default()).collect();
             let places = Tensor::from_slice(&places, places.len(), &Device::Cpu)?;
-            kernel::added(&x, &position.index_select(&places, 0)?.unsqueeze(0)?)
+            tensors::add(&x, &position.index_select(&places, 0)?.unsqueeze(0)?)
         }
         Op::Residual(layers, shortcut) => {
             let short = run(shortcut, x.clone(), place)?;
-            kernel::added(&run(layers, x, place)?, &short)
+            tensors::add(&run(layers, x, place)?, &short)
         }
         op => Ok(op.forward(Flow::plain(x))?.x),
     })

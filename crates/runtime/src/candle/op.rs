@@ -1,13 +1,15 @@
 //! Layers with their weights as candle tensors.
 
 use candle_core::{D, Device, Error as CandleError, Tensor};
-use cupola_spec::{Activation, Layer, ROPE_BASE, Rope, Take};
+use cupola_kernels::pointwise::activate;
+use cupola_kernels::{Conv2dKernel, LinearKernel, Pointwise, elementwise, rows};
+use cupola_spec::{Layer, ROPE_BASE, Rope, Take};
 
 use super::Named;
 use super::attention::Attention;
-use super::kernel::{self, Conv, Linear};
 use super::recurrent::Recurrent;
 use super::series;
+use super::tensors::{self, pointwise};
 use crate::error::Error;
 
 const EPSILON: f64 = 1e-5;
@@ -28,8 +30,8 @@ impl Flow {
 
 /// A layer with its weights.
 pub enum Op {
-    Linear(Linear),
-    Conv2d(Conv),
+    Linear(LinearKernel),
+    Conv2d(Conv2dKernel),
     /// `[out, in, k]` and `[1, out, 1]`
     Conv1d {
         weight: Tensor,
@@ -58,7 +60,7 @@ pub enum Op {
     },
     AvgPool(usize, usize),
     GlobalAvgPool,
-    Activation(Activation),
+    Activation(Pointwise),
     Flatten,
     Residual(Vec<Op>, Vec<Op>),
     Attention(Attention),
@@ -75,7 +77,7 @@ pub enum Op {
         s: Tensor,
         bias: Tensor,
     },
-    Glu(Activation),
+    Glu(Pointwise),
     Take(Take),
     Transpose,
     /// Steps of the moving average.
@@ -96,12 +98,14 @@ pub fn ops(named: &Named<'_>, prefix: &str, layers: &[Layer]) -> Result<Vec<Op>,
         match (op, ops.last_mut()) {
             (
                 Op::Activation(function),
-                Some(Op::Linear(Linear { activation, .. }) | Op::Conv2d(Conv { activation, .. })),
+                Some(
+                    Op::Linear(LinearKernel { activation, .. }) | Op::Conv2d(Conv2dKernel { activation, .. }),
+                ),
             ) if activation.is_none() => {
                 *activation = Some(function);
             }
             (Op::Affine { scale, shift }, Some(Op::Conv2d(conv))) if conv.activation.is_none() => {
-                conv.then(&scale, &shift);
+                conv.fold_affine(&scale, &shift);
             }
             (op, _) => ops.push(op),
         }
@@ -116,7 +120,7 @@ fn op(named: &Named<'_>, place: &str, layer: &Layer) -> Result<Op, Error> {
         Layer::Conv2d { out, kernel, stride, padding, bias } => {
             let bias = bias.then(|| Ok::<_, Error>(get("bias")?.to_vec1()?)).transpose()?;
             let weight = get("weight")?.flatten_all()?.to_vec1()?;
-            Op::Conv2d(Conv::new(weight, out, bias, kernel, [stride, padding]))
+            Op::Conv2d(Conv2dKernel::new(weight, out, bias, kernel, [stride, padding]))
         }
         Layer::Conv1d { out, dilation, causal, .. } => {
             Op::Conv1d { weight: get("weight")?, bias: get("bias")?.reshape((1, out, 1))?, dilation, causal }
@@ -144,7 +148,7 @@ fn op(named: &Named<'_>, place: &str, layer: &Layer) -> Result<Op, Error> {
         Layer::AvgPool { kernel, stride } => Op::AvgPool(kernel, stride.unwrap_or(kernel)),
         Layer::GlobalAvgPool {} => Op::GlobalAvgPool,
         Layer::Dropout { .. } => Op::Nothing,
-        Layer::Activation { function } => Op::Activation(function),
+        Layer::Activation { function } => Op::Activation(pointwise(function)),
         Layer::Flatten {} => Op::Flatten,
         Layer::Attention { heads, kv_heads, causal, rope, rope_base, rope_scaling, bias, .. } => {
             Op::Attention(Attention::new(
@@ -171,7 +175,7 @@ fn op(named: &Named<'_>, place: &str, layer: &Layer) -> Result<Op, Error> {
             s: get("s")?,
             bias: get("bias")?,
         },
-        Layer::Glu { function } => Op::Glu(function),
+        Layer::Glu { function } => Op::Glu(pointwise(function)),
         Layer::Take { at } => Op::Take(at),
         Layer::Transpose {} => Op::Transpose,
         Layer::Decompose { kernel } => Op::Decompose(kernel),
@@ -198,7 +202,7 @@ impl Op {
             Self::Residual(layers, shortcut) => {
                 let body = run(layers, Flow { x: x.clone(), mask: mask.clone() })?;
                 let short = run(shortcut, Flow { x, mask })?;
-                return Ok(Flow { x: kernel::added(&body.x, &short.x)?, mask: body.mask });
+                return Ok(Flow { x: tensors::add(&body.x, &short.x)?, mask: body.mask });
             }
             Self::ClassToken(token) => {
                 let (batch, _, width) = x.dims3()?;
@@ -215,12 +219,12 @@ impl Op {
 
     fn plain(&self, x: Tensor) -> Result<Tensor, CandleError> {
         match self {
-            Self::Linear(linear) => kernel::mapped(&x, linear.output, |x| linear.forward(x)),
+            Self::Linear(linear) => tensors::map_rows(&x, linear.output, |x| linear.forward(x)),
             Self::Conv2d(conv) => {
-                let (rows, channels, height, width) = x.dims4()?;
+                let (batch, channels, height, width) = x.dims4()?;
                 let shape = [channels, height, width];
-                let [out, high, wide] = conv.shape(shape);
-                kernel::made(&x, (rows, out, high, wide), |x| conv.forward(x, shape))
+                let [out, high, wide] = conv.output_shape(shape);
+                tensors::map_to_shape(&x, (batch, out, high, wide), |x| conv.forward(x, shape))
             }
             Self::Conv1d { weight, bias, dilation, causal } => {
                 let reach = (weight.dim(2)? - 1) * dilation;
@@ -230,13 +234,13 @@ impl Op {
             }
             Self::Affine { scale, shift } => {
                 let inner = x.dims().iter().skip(2).product();
-                kernel::changed(&x, |values| kernel::affine(values, scale, shift, inner))
+                tensors::update(&x, |values| elementwise::affine(values, scale, shift, inner))
             }
             Self::LayerNorm { weight, bias, eps } => {
-                kernel::changed(&x, |values| kernel::layer_norm(values, weight, bias, *eps))
+                tensors::update(&x, |values| rows::layer_norm(values, weight, bias, *eps))
             }
             Self::RmsNorm { weight, eps } => {
-                kernel::changed(&x, |values| kernel::rms_norm(values, weight, *eps))
+                tensors::update(&x, |values| rows::rms_norm(values, weight, *eps))
             }
             Self::MaxPool { kernel, stride, padding } => {
                 pad(&x, *padding)?.max_pool2d_with_stride(*kernel, *stride)
@@ -244,14 +248,14 @@ impl Op {
             Self::AvgPool(kernel, stride) => x.avg_pool2d_with_stride(*kernel, *stride),
             Self::GlobalAvgPool => x.flatten_from(2)?.mean(2),
             Self::Flatten => x.flatten_from(1),
-            Self::Activation(function) => activate(*function, &x),
+            Self::Activation(function) => tensors::update(&x, |values| activate(*function, values)),
             Self::Recurrent(layer) => layer.forward(&x),
             Self::Patch(weight, bias) => {
                 let y = x.conv2d(weight, 0, weight.dim(2)?, 1, 1)?.broadcast_add(bias)?;
                 y.flatten_from(2)?.transpose(1, 2)?.contiguous()
             }
             Self::Position(position) => {
-                kernel::added(&x, &position.narrow(0, 0, x.dim(1)?)?.broadcast_as(x.dims())?)
+                tensors::add(&x, &position.narrow(0, 0, x.dim(1)?)?.broadcast_as(x.dims())?)
             }
             Self::FeatureTokens(weight, bias) => x.unsqueeze(2)?.broadcast_mul(weight)?.broadcast_add(bias),
             Self::Periodic(frequencies) => {
@@ -268,7 +272,7 @@ impl Op {
             }
             Self::Glu(function) => {
                 let half = x.dim(D::Minus1)? / 2;
-                kernel::mapped(&x, half, |x| kernel::glu(*function, x, half))
+                tensors::map_rows(&x, half, |x| elementwise::glu(*function, x, half))
             }
             Self::Transpose => x.transpose(1, 2)?.contiguous(),
             Self::Decompose(kernel) => series::decompose(&x, *kernel),
@@ -283,16 +287,12 @@ impl Op {
 }
 
 pub fn sigmoid(x: &Tensor) -> Result<Tensor, CandleError> {
-    activate(Activation::Sigmoid, x)
+    tensors::update(x, |values| activate(Pointwise::Sigmoid, values))
 }
 
 /// Over the last axis.
 pub fn softmax(x: &Tensor) -> Result<Tensor, CandleError> {
-    kernel::changed(x, |values| kernel::softmax(values, x.dims().last().copied().unwrap_or(1)))
-}
-
-fn activate(function: Activation, x: &Tensor) -> Result<Tensor, CandleError> {
-    kernel::changed(x, |values| kernel::activate(function, values))
+    tensors::update(x, |values| rows::softmax(values, x.dims().last().copied().unwrap_or(1)))
 }
 
 /// Places around an image that no maximum falls on.
@@ -326,7 +326,9 @@ fn take(at: Take, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor, CandleErr
         }
         (Take::Mean, mask) => {
             let padding = mask.map(|mask| mask.flatten_all()?.to_vec1::<f32>()).transpose()?;
-            kernel::made(x, (batch, width), |x| kernel::mean(x, time, width, padding.as_deref()))
+            tensors::map_to_shape(x, (batch, width), |x| {
+                rows::masked_mean(x, time, width, padding.as_deref())
+            })
         }
     }
 }
