@@ -114,8 +114,9 @@ impl Session<'_> {
                 .each(&mut |batch| visit(Frame::from_batches(stream.schema(), std::slice::from_ref(batch))?))
         };
         let source = |visit: &mut dyn FnMut(Frame) -> Result<(), Error>| frames(&rows, visit);
-        let test_frames =
-            test.as_ref().map(|test| move |visit: &mut dyn FnMut(Frame) -> Result<(), Error>| frames(test, visit));
+        let test_frames = test
+            .as_ref()
+            .map(|test| move |visit: &mut dyn FnMut(Frame) -> Result<(), Error>| frames(test, visit));
         let test_source = test_frames.as_ref().map(|frames| frames as Source<'_, Error>);
         let learned = LoadedData::learned(pretrained.as_ref());
         let folder = self.home.root().join("streams");

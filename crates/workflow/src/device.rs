@@ -111,12 +111,8 @@ pub fn verified(
 /// Starts the probing process: a driver that crashes, hangs or prints does so there.
 fn probe_by(command: &mut Command) -> Result<String, NoGpu> {
     let failed = |error: std::io::Error| NoGpu(format!("no GPU: the probe did not run: {error}"));
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(failed)?;
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(failed)?;
     let Some(status) = wait(&mut child).map_err(failed)? else {
         return Err(NoGpu(format!("the Vulkan driver hung for {TIMEOUT:?}")));
     };

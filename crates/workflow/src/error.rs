@@ -180,7 +180,7 @@ impl Error {
 
 /// `true` if the error, or one that caused it, is a mistake of the user.
 pub fn is_user_error(error: &(dyn StdError + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|cause| {
+    causes(error).into_iter().any(|cause| {
         cause.is::<cupola_spec::Problems>()
             || cause.is::<cupola_data::Error>()
             || cause.is::<cupola_prep::Error>()
@@ -190,6 +190,17 @@ pub fn is_user_error(error: &(dyn StdError + 'static)) -> bool {
             || cause.downcast_ref().is_some_and(network)
             || cause.downcast_ref().is_some_and(train)
     })
+}
+
+/// The error, then what caused it.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
+    let mut causes = vec![error];
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause);
+        next = cause.source();
+    }
+    causes
 }
 
 fn runtime(error: &cupola_runtime::Error) -> bool {
@@ -219,7 +230,6 @@ fn network(error: &cupola_nn::Error) -> bool {
             | E::NotFlat { .. }
             | E::Device { .. }
             | E::Disagrees { .. }
-            | E::Unsupported { .. }
             | E::Missing { .. }
             | E::Unexpected { .. }
             | E::WeightShape { .. }
@@ -240,7 +250,7 @@ fn train(error: &cupola_train::Error) -> bool {
 /// message of several lines is a list, whose lines have remedies of their own, and stays whole.
 pub fn message_and_hint(error: &(dyn StdError + 'static)) -> (String, Option<String>) {
     let mut message = String::new();
-    for cause in std::iter::successors(Some(error), |error| error.source()) {
+    for cause in causes(error) {
         let part = cause.to_string();
         if !message.contains(&part) {
             if !message.is_empty() {

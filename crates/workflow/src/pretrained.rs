@@ -54,7 +54,8 @@ fn network(package: &Package) -> Result<Architecture, Error> {
     let architecture: Architecture = serde_json::from_slice(&config)
         .map_err(|_| refused("holds no network; name a package of a network, or choose a family"))?;
     if !matches!(architecture.head, Head::Vector | Head::Identity) || architecture.level.is_some() {
-        let why = "has more than one output vector for each example, which no new head fits on; choose a family";
+        let why =
+            "has more than one output vector for each example, which no new head fits on; choose a family";
         return Err(refused(why));
     }
     if architecture.sources.len() != 1 {

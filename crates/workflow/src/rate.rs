@@ -50,8 +50,8 @@ impl Session<'_> {
         self.size_batch(&mut run, &network, &data, device.is_gpu());
         self.emit(&Event::DeviceChosen(&device));
         // The loop resumes from the newest checkpoint of its folder: an empty one has none.
-        let temporary = tempfile::tempdir()
-            .map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
+        let temporary =
+            tempfile::tempdir().map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
         let (folder, _) = record::create(&Home::new(temporary.path().to_owned()), &run, &data)?;
         let job = Job {
             run: &run,

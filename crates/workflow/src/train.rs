@@ -162,7 +162,11 @@ impl TrainJob {
     }
 
     /// The run, and its folder and record if it is resumed.
-    fn begin(&self, runs: &Home, session: &Session<'_>) -> Result<(Run, Option<(RunFolder, RunRecord)>), Error> {
+    fn begin(
+        &self,
+        runs: &Home,
+        session: &Session<'_>,
+    ) -> Result<(Run, Option<(RunFolder, RunRecord)>), Error> {
         match (&self.resume, &self.config) {
             (Some(id), config) => record::resumed(runs, session, id, config.as_ref()),
             (None, Some(config)) => Ok((session.run_config(config)?, None)),

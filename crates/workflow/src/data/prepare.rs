@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::stage::{PreparedStage, keep};
 use super::LoadedData;
+use super::stage::{PreparedStage, keep};
 use crate::config::ConfigSource;
 use crate::error::Error;
 use crate::event::Event;

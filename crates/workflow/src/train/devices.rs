@@ -1,11 +1,11 @@
 //! Devices that train a run together: of this process, or one for each process that `mpirun` starts.
 
 use cupola_nn::{Opened, nth};
+#[cfg(feature = "mpi")]
+use cupola_train::Group as _;
 use cupola_train::{Event, Job, Outcome, Stop, fit, fit_on};
 #[cfg(feature = "mpi")]
 use cupola_train::{Mpi, fit_among};
-#[cfg(feature = "mpi")]
-use cupola_train::Group as _;
 
 use crate::error::Error;
 

@@ -74,7 +74,12 @@ impl TrainedModel<'_> {
         Ok((splits, last))
     }
 
-    fn package(&self, stage: &Stage<'_>, record: &RunRecord, metrics: &Map<String, Value>) -> Result<Package, Error> {
+    fn package(
+        &self,
+        stage: &Stage<'_>,
+        record: &RunRecord,
+        metrics: &Map<String, Value>,
+    ) -> Result<Package, Error> {
         let plan = &self.prepared.plan;
         let config = serde_json::to_vec_pretty(&self.config)?;
         let plan_json = serde_json::to_vec_pretty(plan)?;

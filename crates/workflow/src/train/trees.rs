@@ -14,7 +14,12 @@ use crate::error::Error;
 use crate::event::Event;
 
 /// Grows trees, evaluates and publishes.
-pub fn train(stage: &Stage<'_>, run: &Run, data: &LoadedData, spec: &TreesSpec) -> Result<TrainOutcome, Error> {
+pub fn train(
+    stage: &Stage<'_>,
+    run: &Run,
+    data: &LoadedData,
+    spec: &TreesSpec,
+) -> Result<TrainOutcome, Error> {
     let train = in_memory(data, Part::Train)?;
     let (folder, mut record) = create(stage.runs, run, data)?;
     let _lock = folder.hold()?;

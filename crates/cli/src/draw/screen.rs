@@ -1,0 +1,91 @@
+//! Events of the workflow as lines and progress bars.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cupola_train::Ended;
+use cupola_workflow::{Event, Observer};
+
+use super::data::{show_data, show_network};
+use super::training::TrainingProgress;
+use super::{CollectionProgress, Ui, grouped, metrics};
+
+/// Observer that draws every event.
+pub struct Screen {
+    ui: Ui,
+    collection: CollectionProgress,
+    training: Mutex<Option<TrainingProgress>>,
+}
+
+impl Screen {
+    /// Screen without a bar.
+    pub fn new(ui: Ui) -> Self {
+        Self { ui, collection: CollectionProgress::new(ui), training: Mutex::new(None) }
+    }
+
+    fn training(&self) -> MutexGuard<'_, Option<TrainingProgress>> {
+        self.training.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self, reason: Ended, step: u64, seconds: f64, patience: usize) {
+        match reason {
+            Ended::EarlyStop => {
+                self.ui.line(format!("stopped early: no improvement for {patience} evaluations"));
+            }
+            Ended::MaxSteps => self.ui.line(format!("ended after {step} steps, as asked")),
+            Ended::TimeBudget => {
+                self.ui.line(format!("ended after {seconds:.0} s, as train.time_budget asks"));
+            }
+            Ended::Epochs | Ended::Stopped => {}
+        }
+    }
+}
+
+impl Observer for Screen {
+    fn observe(&self, event: &Event<'_>) {
+        let ui = self.ui;
+        match event {
+            Event::PreparedReused { stage } => {
+                ui.line(format!("prepared {stage} is unchanged and used again"));
+            }
+            Event::DataLoaded { run, data } => show_data(ui, run, data),
+            Event::NetworkPlanned(network) => show_network(ui, network),
+            Event::BatchSized { examples } => {
+                ui.line(format!("batch   {examples} examples, as the memory allows"));
+            }
+            Event::DeviceChosen(device) => ui.line(format!("device  {device}")),
+            Event::RunStarted { record, folder } => {
+                ui.line(format!("run     {} in {}", record.id, folder.display()));
+            }
+            Event::TrainingStarted(plan) => {
+                if plan.done > 0 {
+                    ui.line(format!("resumed after step {}", plan.done));
+                }
+                *self.training() = Some(TrainingProgress::new(ui, *plan));
+            }
+            Event::Training(event) => {
+                if let Some(training) = &mut *self.training() {
+                    training.observe(event);
+                }
+            }
+            Event::TrainingFinished => {
+                if let Some(training) = self.training().take() {
+                    training.finish();
+                }
+            }
+            Event::TrainingEnded { reason, step, seconds, patience } => {
+                self.ended(*reason, *step, *seconds, *patience);
+            }
+            Event::TreesOutput { done, outputs } if *outputs > 1 => {
+                ui.line(format!("output {done}/{outputs}"))
+            }
+            Event::TreesGrown { trees } => ui.line(format!("grown   {} trees", grouped(*trees))),
+            Event::Published { package, metrics: found } => {
+                ui.line(format!("test    {}", metrics(found.values.iter().map(|(n, v)| (n, *v)))));
+                ui.line(format!("model   {} in {}", package.label(), package.path.display()));
+                ui.line(format!("next    cupola serve --model {}", package.manifest.name));
+            }
+            Event::Warning(text) => Ui::warning(text),
+            other => self.collection.observe(other),
+        }
+    }
+}
