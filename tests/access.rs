@@ -43,7 +43,8 @@ fn a_server_with_keys_answers_those_who_have_one() {
 
 #[test]
 fn tokens_of_a_provider_open_what_their_scopes_say() {
-    let golden: Value = serde_json::from_str(include_str!("../crates/serve/src/golden/jwt.json")).unwrap();
+    let golden: Value =
+        serde_json::from_str(include_str!("../crates/serving/src/access/golden/jwt.json")).unwrap();
     let place = place();
     place.write("jwks.json", golden["jwks"].to_string());
     let jwt = "[jwt]\nissuer = 'https://id.example'\naudience = 'cupola'\njwks = 'jwks.json'\nrate = 5.0\n";
@@ -68,7 +69,7 @@ fn tokens_of_a_provider_open_what_their_scopes_say() {
     place.write("jwks.json", "{}");
     let said = place.run(&["serve", "--config", "serve.toml", "--device", "flex", "--port", "0"]);
     assert!(
-        said.code == Some(2) && said.err.contains("jwks.json: it is no JWK set; check `[jwt]`"),
+        said.code == Some(2) && said.err.contains("jwks.json: expected a JWK set; check `[jwt]`"),
         "{}",
         said.err
     );

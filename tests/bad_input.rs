@@ -93,7 +93,7 @@ fn every_mistake_gets_one_clear_message_and_leaves_nothing() {
             good,
             &["trunk.1 (conv2d) needs an image"],
         ),
-        mistake("no TOML", "name = ".to_owned(), good, &["run.toml:1:", "not valid TOML"]),
+        mistake("no TOML", "name = ".to_owned(), good, &["run.toml:1:", "invalid TOML"]),
         mistake(
             "a text where numbers are declared",
             config.replace(

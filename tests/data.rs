@@ -184,10 +184,10 @@ fn broken_expectations_stop_a_run_and_quarantined_rows_are_left_out() {
     let total: u64 = ["train", "valid", "test"].iter().map(|part| rows[part].as_u64().unwrap()).sum();
     assert_eq!(total, 201);
     for (key, words) in [
-        ("[[expect]]\ncolumn = \"side\"\n", "expect[0]: nothing is expected"),
+        ("[[expect]]\ncolumn = \"side\"\n", "expect[0]: no condition"),
         ("[[expect]]\ncolum = \"side\"\n", "unknown key `colum`; did you mean `column`?"),
-        ("[[expect]]\ncolumn = \"x\"\nrange = [3, 1]\n", "the least value comes first"),
-        ("[data.http.headers]\nAuthorization = \"Bearer abc\"\n", "a secret has no place in a config"),
+        ("[[expect]]\ncolumn = \"x\"\nrange = [3, 1]\n", "the minimum is larger than the maximum"),
+        ("[data.http.headers]\nAuthorization = \"Bearer abc\"\n", "a secret must not be written in a config"),
     ] {
         place.write("run.toml", format!("{config}{key}"));
         let said = place.run(&["check", "--config", "run.toml"]);
@@ -359,7 +359,7 @@ fn pushed_rows_are_checked_kept_and_become_a_version() {
         (r#"{"rows": [{"id": 7, "heet": 1}]}"#, 422, "rows[0].heet", "near it: heat"),
         (r#"{"rows": [{"heat": 1}]}"#, 422, "rows[0].id", "required"),
         (r#"{"rows": []}"#, 400, "", "at least one"),
-        ("{", 400, "", "the body is not"),
+        ("{", 400, "", "invalid body: expected"),
     ];
     for (body, status, field, words) in refused {
         let (found, said) = push(&server, body);

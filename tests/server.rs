@@ -26,11 +26,11 @@ fn every_refusal_has_its_status_code_and_words() {
     let path = "/v1/models/blobs/predict";
     let large = rows(60_000);
     let cases: &[Case<'_>] = &[
-        (path, "", 400, "malformed", None, "the body is not"),
-        (path, "{\"rows\": [", 400, "malformed", None, "the body is not"),
-        (path, "[]", 400, "malformed", None, "the body is not"),
+        (path, "", 400, "malformed", None, "invalid body: expected"),
+        (path, "{\"rows\": [", 400, "malformed", None, "invalid body: expected"),
+        (path, "[]", 400, "malformed", None, "invalid body: expected"),
         (path, "{\"rows\": []}", 400, "malformed", None, "at least one row"),
-        (path, "{\"rows\": [1]}", 400, "malformed", None, "the body is not"),
+        (path, "{\"rows\": [1]}", 400, "malformed", None, "invalid body: expected"),
         (path, "{\"rowz\": []}", 400, "malformed", None, "unknown field `rowz`"),
         (
             path,
@@ -64,7 +64,7 @@ fn every_refusal_has_its_status_code_and_words() {
             Some("rows[0].x"),
             "found {\"a\":[1]}",
         ),
-        ("/v1/models/blob/predict", "{\"rows\": [{}]}", 404, "unknown_model", None, "there are: blobs"),
+        ("/v1/models/blob/predict", "{\"rows\": [{}]}", 404, "unknown_model", None, "served models: blobs"),
         ("/v1/nothing", "{}", 404, "not_found", None, "GET /v1/models"),
         (path, &large, 413, "too_large", None, "larger than 1048576 bytes"),
     ];
@@ -241,7 +241,7 @@ fn a_port_in_use_and_a_model_given_twice_are_told() {
     let said = place.run(&["serve", "--model", "blobs", "--device", "flex", "--port", &port]);
     assert_eq!(said.code, Some(2));
     assert!(
-        said.err.contains(&format!("cannot listen on 127.0.0.1:{port}")) && said.err.contains("--port"),
+        said.err.contains(&format!("failed to listen on 127.0.0.1:{port}")) && said.err.contains("--port"),
         "{}",
         said.err
     );

@@ -98,7 +98,7 @@ fn canaries_stick_shadows_are_compared_and_hangup_reads_the_config_again() {
     let asked = server.post("/v1/models/blobs:3/predict", rows(), &[]);
     assert_eq!(asked.json()["version"], 3);
     let unknown = server.post("/v1/models/blobs:9/predict", rows(), &[]);
-    assert!(unknown.status == 404 && unknown.text.contains("there are: 1, 2, 3"), "{}", unknown.text);
+    assert!(unknown.status == 404 && unknown.text.contains("loaded versions: 1, 2, 3"), "{}", unknown.text);
     soon("the shadow was asked", || server.get("/metrics").text.contains("cupola_shadow_answers_total{"));
     place.write("serve.toml", config(1.0));
     server.hang_up();
@@ -191,19 +191,19 @@ fn tensors_are_answered_in_json_and_in_bytes() {
     let wrong = |inputs: Value| server.post(infer, json!({ "inputs": inputs }).to_string(), &[]);
     for (inputs, words) in [
         (json!([tensor("x", json!([1])), tensor("y", json!([1, 2]))]), "expected 2 elements, found 1"),
-        (json!([tensor("z", json!([1, 2]))]), "there is no input `z`"),
+        (json!([tensor("z", json!([1, 2]))]), "unknown input `z`"),
         (
             json!([{ "name": "x", "shape": [2, 2], "datatype": "FP32", "data": [1, 2, 3, 4] }]),
             "expected the shape",
         ),
         (json!([{ "name": "x", "shape": [-2], "datatype": "FP32", "data": [] }]), "expected the shape"),
-        (json!([{ "name": "x", "shape": [1], "datatype": "WHAT", "data": [1] }]), "no data type"),
+        (json!([{ "name": "x", "shape": [1], "datatype": "WHAT", "data": [1] }]), "unknown data type"),
         (
             json!([{ "name": "x", "shape": [1], "datatype": "BYTES", "data": ["a"] }]),
             "expected FP64, found BYTES",
         ),
-        (json!([{ "name": "x", "shape": [1], "datatype": "FP32" }]), "there is no `data`"),
-        (json!([]), "there is no row"),
+        (json!([{ "name": "x", "shape": [1], "datatype": "FP32" }]), "`data` is missing"),
+        (json!([]), "the request has no rows"),
     ] {
         let answer = wrong(inputs);
         let said = answer.json()["error"].as_str().unwrap_or_default().to_owned();

@@ -8,7 +8,8 @@ pub fn exit_code(error: &Error) -> u8 {
     let of_command_line = |cause: &(dyn std::error::Error + 'static)| {
         cause.is::<UserError>()
             || cause.downcast_ref().is_some_and(import)
-            || cause.downcast_ref().is_some_and(serve)
+            || cause.downcast_ref().is_some_and(serving)
+            || cause.downcast_ref().is_some_and(http)
     };
     if is_user_error(error.as_ref()) || error.chain().any(of_command_line) { 2 } else { 1 }
 }
@@ -23,11 +24,19 @@ fn import(error: &cupola_import::Error) -> bool {
     }
 }
 
-fn serve(error: &cupola_serve::Error) -> bool {
+fn serving(error: &cupola_serving::Error) -> bool {
     match error {
-        cupola_serve::Error::Model(error) => is_user_error(error),
-        cupola_serve::Error::System(_) => false,
+        cupola_serving::Error::Model(error) => is_user_error(error),
+        cupola_serving::Error::System(_) => false,
         _ => true,
+    }
+}
+
+fn http(error: &cupola_http::Error) -> bool {
+    match error {
+        cupola_http::Error::Serving(error) => serving(error),
+        cupola_http::Error::System(_) => false,
+        cupola_http::Error::Bind { .. } | cupola_http::Error::Tls { .. } => true,
     }
 }
 

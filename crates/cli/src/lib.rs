@@ -44,7 +44,7 @@ fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result
         Command::Rate(args) => commands::rate::run(home, ui, &args),
         Command::Check(args) => commands::check::run(home, ui, &args),
         Command::Evaluate(args) => commands::evaluate::run(home, ui, &args),
-        Command::Predict(args) => commands::predict::run(home, ui, &args),
+        Command::Predict(args) => commands::predict::run(home, &args),
         Command::Generate(args) => commands::generate::run(home, ui, &args),
         Command::Serve(args) => commands::serve::run(home, ui, &args),
         Command::Keys(args) => commands::keys::run(home, ui, &args),

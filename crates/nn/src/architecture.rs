@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cupola_spec::{Block, Design, Head, Layer, Lora, ShapeRow, trace};
+use cupola_spec::{Block, Design, Head, Layer, Lora, ShapeRow, WeightSpec, trace};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -163,6 +163,17 @@ impl Architecture {
     /// # Errors
     /// As [`Architecture::new`].
     pub fn table(&self) -> Result<Vec<ShapeRow>, Error> {
+        let mut rows = self.rows()?;
+        for row in &mut rows {
+            if let Some(name) = self.names.get(&row.name) {
+                row.name.clone_from(name);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The same with every module under the name of its place.
+    fn rows(&self) -> Result<Vec<ShapeRow>, Error> {
         let parts = self.logit_parts().iter().map(|part| part.width).sum::<usize>();
         if self.output == 0
             || parts != self.output
@@ -175,27 +186,30 @@ impl Architecture {
         let trunk = trace("trunk", &input, &self.trunk)?;
         let last = trunk.last().map_or(input, |row| row.output.clone());
         rows.extend(trunk);
-        let (width, members) = match (self.head, last.as_slice()) {
-            (Head::Vector | Head::Identity, [width]) | (Head::Steps, [_, width]) => (*width, 1),
-            (Head::Members, [members, width]) => (*width, *members),
-            _ => return Err(Error::NotFlat { found: last }),
+        let Some(contract) = self.head.contract(&last, self.output) else {
+            return Err(Error::NotFlat { found: last });
         };
-        if self.head == Head::Identity {
-            return if width == self.output { Ok(rows) } else { Err(Error::NotFlat { found: last }) };
-        }
-        rows.push(ShapeRow {
-            name: "head".to_owned(),
-            kind: "linear",
-            input: last,
-            output: vec![self.output],
-            parameters: members * (width + 1) * self.output,
-        });
-        for row in &mut rows {
-            if let Some(name) = self.names.get(&row.name) {
-                row.name.clone_from(name);
-            }
+        if self.head != Head::Identity {
+            let row = ShapeRow::new("head".to_owned(), "linear", last, contract);
+            rows.push(ShapeRow { output: vec![self.output], ..row });
         }
         Ok(rows)
+    }
+
+    /// Names and shapes of all weights and running statistics, in the order of the build, as the contracts
+    /// of the layers state them. The adapters of a network with `lora` are not among them.
+    ///
+    /// # Errors
+    /// As [`Architecture::new`].
+    pub fn weights(&self) -> Result<Vec<(String, WeightSpec)>, Error> {
+        let named = |row: ShapeRow| {
+            row.weights.into_iter().map(move |weight| {
+                let place = format!("{}.{}", row.name, weight.name);
+                let Some((module, part)) = place.rsplit_once('.') else { return (place, weight) };
+                (format!("{}.{part}", self.name_of(module)), weight)
+            })
+        };
+        Ok(self.rows()?.into_iter().flat_map(named).collect())
     }
 
     /// The logits of each target.

@@ -4,7 +4,10 @@ use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::kind::Basic;
 use burn::tensor::{Int, Tensor};
-use cupola_spec::{Activation, Block, Design, Layer as Spec, ShapeRow, TableStem, trace};
+use cupola_spec::{
+    Activation, Block, Design, Embedding as SpecEmbedding, Layer as Spec, LayerContract, ShapeRow, TableStem,
+    trace,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::builder::Builder;
@@ -106,17 +109,14 @@ impl Source {
 
     /// Adds its rows to the layer table and gives the shape that leaves its encoder.
     pub(crate) fn trace(&self, prefix: &str, rows: &mut Vec<ShapeRow>) -> Result<Vec<usize>, Error> {
-        let embedding = |name: String, values: usize, width: usize, places: usize| ShapeRow {
-            name,
-            kind: "embedding",
-            input: vec![places],
-            output: if places == 1 { vec![width] } else { vec![places, width] },
-            parameters: values * width,
+        let embedding = |name: String, places: usize, contract: LayerContract| {
+            ShapeRow::new(name, "embedding", vec![places], contract)
         };
         let shape = match &self.block {
             Block::Table { numbers, encoded, indices } => {
                 for (index, (&values, &width)) in indices.iter().zip(&self.widths).enumerate() {
-                    rows.push(embedding(format!("{prefix}embeddings.{index}"), values, width, 1));
+                    let contract = SpecEmbedding::Column.contract(values, width);
+                    rows.push(embedding(format!("{prefix}embeddings.{index}"), 1, contract));
                 }
                 let (layers, width) = (self.stem_layers(), self.stem_width());
                 let embedded: usize = self.widths.iter().sum();
@@ -137,8 +137,10 @@ impl Source {
             Block::Image { shape } => shape.to_vec(),
             Block::Series { steps, width } => vec![*steps, *width],
             Block::Text { length, vocabulary } => {
-                rows.push(embedding(format!("{prefix}tokens"), *vocabulary, self.widths[0], *length));
-                vec![*length, self.widths[0]]
+                let (length, width) = (*length, self.widths[0]);
+                let contract = SpecEmbedding::Tokens { length }.contract(*vocabulary, width);
+                rows.push(embedding(format!("{prefix}tokens"), length, contract));
+                vec![length, width]
             }
         };
         let encoder = trace(&format!("{prefix}layers"), &shape, &self.encoder)?;

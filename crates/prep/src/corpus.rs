@@ -1,5 +1,7 @@
 //! Texts for language modelling: all rows as one stream of tokens, cut into windows.
 
+use cupola_spec::TargetList;
+
 use crate::error::Error;
 use crate::examples::Examples;
 use crate::frame::Frame;
@@ -16,7 +18,7 @@ use crate::transform::{FittedInput, SEND};
 pub fn windows(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
     let [FittedInput::Text { name, column, length, tokenizer }] = plan.inputs.as_slice() else {
         let why = "a language model has one input, a text; the plan is of another model".to_owned();
-        return Err(Error::Input { input: plan.target.name().to_owned(), why });
+        return Err(Error::Input { input: plan.targets.first().name().to_owned(), why });
     };
     let wrong = |why: String| Error::Input { input: name.clone(), why };
     let values = frame.require(column, SEND)?;
@@ -38,5 +40,5 @@ pub fn windows(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
     examples.indices.copy_from_slice(&stream[..count * length]);
     let next = if count == 0 { Vec::new() } else { stream[1..=count * length].to_vec() };
     let targets = Targets::Tokens { length: *length, next };
-    Ok(Labelled { examples, targets, further: Vec::new() })
+    Ok(Labelled { examples, targets: TargetList::single(targets) })
 }

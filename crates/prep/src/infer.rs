@@ -61,7 +61,7 @@ pub fn resolve(
     learned: Option<&Plan>,
 ) -> Result<(Vec<Resolved>, Vec<Finding>), Error> {
     // A reconstruction may have none.
-    let targets: Vec<&str> = run.targets().filter_map(Target::column).collect();
+    let targets: Vec<&str> = run.targets.iter().filter_map(Target::column).collect();
     for target in &targets {
         frame.require(target, "check `[[targets]]`")?;
     }
@@ -84,7 +84,7 @@ pub fn resolve(
         }
     }
     // Only what is a number can be reconstructed.
-    if run.target.kind == TargetKind::Reconstruct {
+    if run.targets.first().kind == TargetKind::Reconstruct {
         for Resolved { input, .. } in resolved.iter_mut().filter(|r| r.input.kind == Kind::Category) {
             input.encode = Some(Encoding::OneHot);
         }

@@ -1,6 +1,6 @@
 //! The fitted plan: everything between a raw row and an example, as one value that can be sealed.
 
-use cupola_spec::{Block, Target, TargetKind};
+use cupola_spec::{Block, Target, TargetKind, TargetList};
 use serde::{Deserialize, Serialize};
 
 use crate::compact::Recipe;
@@ -30,11 +30,9 @@ pub struct Plan {
     pub derive: Derivation,
     /// In the order of their values in an example.
     pub inputs: Vec<FittedInput>,
-    /// What is predicted.
-    pub target: FittedTarget,
-    /// What else is predicted: categories and numbers, whose logits follow those of `target`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub further: Vec<FittedTarget>,
+    /// What is predicted, in the order of the logits.
+    #[serde(flatten)]
+    pub targets: TargetList<FittedTarget>,
 }
 
 impl Plan {
@@ -45,16 +43,15 @@ impl Plan {
     ///
     /// # Errors
     /// Values that do not fit their kind, a target that cannot be learned.
-    pub fn fit<'a>(
+    pub fn fit(
         inputs: &[Resolved],
-        target: &Target,
-        further: impl IntoIterator<Item = &'a Target>,
+        targets: &TargetList<Target>,
         all: &[&Frame],
         train: &Frame,
     ) -> Result<Self, Error> {
-        let mut fit = PlanFit::new(inputs, target, train, true)?;
+        let mut fit = PlanFit::new(inputs, targets.first(), train, true)?;
         fit.see(train)?;
-        fit.finish(target, further, all, train)
+        fit.finish(targets, all, train)
     }
 
     /// The plan of a model that makes a vector of `width` numbers of a text, which stands in a column
@@ -63,7 +60,7 @@ impl Plan {
         let (name, column) = ("text".to_owned(), "text".to_owned());
         Self {
             inputs: vec![FittedInput::Text { name, column, length, tokenizer }],
-            target: FittedTarget::Embedding { name: "embedding".to_owned(), width },
+            targets: TargetList::single(FittedTarget::Embedding { name: "embedding".to_owned(), width }),
             ..Self::nothing()
         }
     }
@@ -75,8 +72,7 @@ impl Plan {
             null_texts: Vec::new(),
             derive: Derivation::default(),
             inputs: Vec::new(),
-            target: FittedTarget::Embedding { name: String::new(), width: 0 },
-            further: Vec::new(),
+            targets: TargetList::single(FittedTarget::Embedding { name: String::new(), width: 0 }),
         }
     }
 
@@ -87,7 +83,7 @@ impl Plan {
         let (name, column) = ("label".to_owned(), "label".to_owned());
         Self {
             inputs: vec![FittedInput::Text { name: text(), column: text(), length, tokenizer }],
-            target: FittedTarget::Category { name, column, classes, numeric: false },
+            targets: TargetList::single(FittedTarget::Category { name, column, classes, numeric: false }),
             ..Self::nothing()
         }
     }
@@ -99,25 +95,26 @@ impl Plan {
         let vocabulary = tokenizer.vocabulary();
         Self {
             inputs: vec![FittedInput::Text { name: name(), column: name(), length, tokenizer }],
-            target: FittedTarget::NextToken { name: name(), column: name(), vocabulary, ends, chat },
+            targets: TargetList::single(FittedTarget::NextToken {
+                name: name(),
+                column: name(),
+                vocabulary,
+                ends,
+                chat,
+            }),
             ..Self::nothing()
         }
     }
 
-    /// All that is predicted, in the order of their logits.
-    pub fn targets(&self) -> impl Iterator<Item = &FittedTarget> {
-        std::iter::once(&self.target).chain(&self.further)
-    }
-
     /// Logits of one example.
     pub fn width(&self) -> usize {
-        self.targets().map(FittedTarget::width).sum()
+        self.targets.iter().map(FittedTarget::width).sum()
     }
 
     /// The answers that one row's logits stand for; `own` are the real numbers of the row's example.
     pub fn decode(&self, logits: &[f32], own: &[f32]) -> Answer {
         let mut rest = logits;
-        let each = self.targets().map(|target| {
+        let each = self.targets.iter().map(|target| {
             let (logits, after) = rest.split_at(target.width().min(rest.len()));
             rest = after;
             (target.name().to_owned(), target.decode(logits, own))
@@ -183,7 +180,7 @@ impl Plan {
         let Some(window) = self.window() else {
             return self.keep_rows(&recipe, frame, folds.as_deref());
         };
-        long_enough(window, frame.rows(), self.target.name())?;
+        long_enough(window, frame.rows(), self.targets.first().name())?;
         let ends: Vec<usize> = (window - 1..frame.rows()).collect();
         let mut out = Filling::new(recipe.kept.clone(), recipe.hot(), ends.len());
         let ends = frame.take(&ends);
@@ -265,29 +262,22 @@ impl PlanFit {
     }
 
     /// The plan, with targets of the rows there are.
-    pub fn finish<'a>(
-        self,
-        target: &Target,
-        further: impl IntoIterator<Item = &'a Target>,
-        all: &[&Frame],
-        train: &Frame,
-    ) -> Result<Plan, Error> {
+    pub fn finish(self, targets: &TargetList<Target>, all: &[&Frame], train: &Frame) -> Result<Plan, Error> {
         let inputs: Vec<FittedInput> =
             self.inputs.into_iter().map(InputFit::finish).collect::<Result<_, _>>()?;
-        let target = match (target.kind, inputs.as_slice()) {
+        let fit = |target: &Target| match (target.kind, inputs.as_slice()) {
             (TargetKind::NextToken, [FittedInput::Text { column, tokenizer, .. }]) => {
                 let (name, column) = (target.name.clone(), column.clone());
                 let vocabulary = tokenizer.vocabulary();
-                FittedTarget::NextToken { name, column, vocabulary, ends: Vec::new(), chat: None }
+                Ok(FittedTarget::NextToken { name, column, vocabulary, ends: Vec::new(), chat: None })
             }
-            _ => FittedTarget::fit(target, &inputs, all, train)?,
+            _ => FittedTarget::fit(target, &inputs, all, train),
         };
-        let fitted = further.into_iter().map(|target| FittedTarget::fit(target, &inputs, all, train));
-        let further = fitted.collect::<Result<_, _>>()?;
+        let targets = targets.try_map(fit)?;
         let (format_version, derive) = (Plan::FORMAT_VERSION, Derivation::default());
-        let mut plan = Plan { format_version, null_texts: Vec::new(), derive, inputs, target, further };
+        let mut plan = Plan { format_version, null_texts: Vec::new(), derive, inputs, targets };
         let dense = plan.layout().dense_width();
-        if let FittedTarget::Reconstruct { width, .. } = &mut plan.target {
+        if let FittedTarget::Reconstruct { width, .. } = plan.targets.first_mut() {
             *width = dense;
         }
         Ok(plan)

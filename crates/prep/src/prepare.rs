@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cupola_spec::{Run, Target, TargetKind};
+use cupola_spec::{Run, Target, TargetKind, TargetList};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::suspicions;
@@ -25,9 +25,7 @@ pub struct Labelled {
     /// What the network sees.
     pub examples: Examples,
     /// What it should answer.
-    pub targets: Targets,
-    /// The same for the plan's further targets.
-    pub further: Vec<Targets>,
+    pub targets: TargetList<Targets>,
 }
 
 /// Everything that training needs of the data.
@@ -87,8 +85,8 @@ pub fn prepare(
     let (frame, test) = (&frame, test.as_ref());
     let (inputs, findings) = resolve(run, frame, learned)?;
     // Before the split, which would have other words for a target that is not there.
-    let whole = !matches!(run.target.kind, TargetKind::Reconstruct | TargetKind::Forecast);
-    for column in run.targets().filter_map(Target::column).filter(|_| whole) {
+    let whole = !matches!(run.targets.first().kind, TargetKind::Reconstruct | TargetKind::Forecast);
+    for column in run.targets.iter().filter_map(Target::column).filter(|_| whole) {
         for frame in std::iter::once(frame).chain(test) {
             present(column, frame)?;
         }
@@ -103,10 +101,10 @@ pub fn prepare(
     let train_rows = without_anomalies(run, frame, train_rows)?;
     let mut all = vec![frame];
     all.extend(test);
-    let mut plan = Plan::fit(&inputs, &run.target, &run.further, &all, &frame.take(&train_rows))?;
+    let mut plan = Plan::fit(&inputs, &run.targets, &all, &frame.take(&train_rows))?;
     plan.null_texts.clone_from(&run.data.null);
     plan.derive = derive;
-    let targets: Vec<&Target> = run.targets().collect();
+    let targets: Vec<&Target> = run.targets.iter().collect();
     let mut suspicions = suspicions(&inputs, &targets, frame, [&train_rows, &valid_rows, &test_rows]);
     if copies > 0 {
         suspicions.push(format!("{copies} rows were copies of others and are left out"));
@@ -116,7 +114,7 @@ pub fn prepare(
         Ok(Prepared { suspicions, ..made })
     };
     let plain = Recipe::plain(plan.layout());
-    if let FittedTarget::NextToken { .. } = plan.target {
+    if let FittedTarget::NextToken { .. } = plan.targets.first() {
         let part = |rows: &[usize]| label(&plan, &frame.take(rows));
         let (train, valid) = (part(&train_rows)?, part(&valid_rows)?);
         let test = match test {
@@ -150,8 +148,8 @@ pub fn prepare(
 
 /// Rows that are derived already as kept examples with their targets.
 pub(crate) fn kept(plan: &Plan, frame: &Frame, training: bool) -> Result<Labelled, Error> {
-    let further = plan.further.iter().map(|target| target.apply(frame)).collect::<Result<_, _>>()?;
-    Ok(Labelled { examples: plan.keep(frame, training)?, targets: plan.target.apply(frame)?, further })
+    let targets = plan.targets.try_map(|target| target.apply(frame))?;
+    Ok(Labelled { examples: plan.keep(frame, training)?, targets })
 }
 
 /// The first of equal rows each, and how many others there were.
@@ -169,7 +167,7 @@ fn distinct(frame: &Frame) -> (Frame, usize) {
 /// Whatever does not fit, with row and column.
 pub fn label(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
     let frame = &plan.derive.apply(frame)?;
-    if let FittedTarget::NextToken { .. } = plan.target {
+    if let FittedTarget::NextToken { .. } = plan.targets.first() {
         return windows(plan, frame);
     }
     if plan.window().is_some() {
@@ -181,7 +179,8 @@ pub fn label(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
 
 /// Rows that a reconstruction learns from: those that are not labelled as anomalies.
 fn without_anomalies(run: &Run, frame: &Frame, rows: Vec<usize>) -> Result<Vec<usize>, Error> {
-    let (TargetKind::Reconstruct, Some(column)) = (run.target.kind, run.target.column()) else {
+    let (TargetKind::Reconstruct, Some(column)) = (run.targets.first().kind, run.targets.first().column())
+    else {
         return Ok(rows);
     };
     let values = frame.require(column, "check `[[targets]]`")?;
@@ -192,17 +191,15 @@ fn without_anomalies(run: &Run, frame: &Frame, rows: Vec<usize>) -> Result<Vec<u
 
 impl Labelled {
     /// Examples with the targets of a plan, of which there is one at least.
-    pub(crate) fn of(examples: Examples, mut targets: Vec<Targets>) -> Self {
-        let further = targets.split_off(targets.len().min(1));
-        let none = Targets::Own { labels: Vec::new() };
-        Self { examples, targets: targets.pop().unwrap_or(none), further }
+    pub(crate) fn of(examples: Examples, targets: Vec<Targets>) -> Self {
+        let none = || TargetList::single(Targets::Own { labels: Vec::new() });
+        Self { examples, targets: TargetList::from_vec(targets).unwrap_or_else(none) }
     }
 
     /// Adds the targets of more rows of a [`crate::Store`], not their examples.
     pub fn append_targets(&mut self, other: Self) {
         self.examples.rows += other.examples.rows;
-        self.targets.append(other.targets);
-        self.further.iter_mut().zip(other.further).for_each(|(own, other)| own.append(other));
+        self.targets.iter_mut().zip(other.targets).for_each(|(own, other)| own.append(other));
     }
 
     /// The rows at `indices`, in that order.
@@ -210,14 +207,8 @@ impl Labelled {
     pub fn gather(&self, indices: &[usize]) -> Self {
         Self {
             examples: self.examples.gather(indices),
-            targets: self.targets.gather(indices),
-            further: self.further.iter().map(|targets| targets.gather(indices)).collect(),
+            targets: self.targets.map(|targets| targets.gather(indices)),
         }
-    }
-
-    /// What it should answer, for each target of the plan.
-    pub fn all_targets(&self) -> impl Iterator<Item = &Targets> {
-        std::iter::once(&self.targets).chain(&self.further)
     }
 }
 

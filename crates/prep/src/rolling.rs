@@ -13,8 +13,8 @@ use crate::target::{FittedTarget, Targets};
 /// Values that do not fit, a frame that is too short.
 pub(crate) fn label(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
     let all = every(plan, frame)?;
-    let rows = answered(&all.targets, all.examples.rows);
-    if let (FittedTarget::Forecast { name, horizon, .. }, []) = (&plan.target, rows.as_slice()) {
+    let rows = answered(all.targets.first(), all.examples.rows);
+    if let (FittedTarget::Forecast { name, horizon, .. }, []) = (plan.targets.first(), rows.as_slice()) {
         let (found, window) = (frame.rows(), width(plan));
         let needed = window + horizon;
         let why = format!(
@@ -30,9 +30,8 @@ fn every(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
     let examples = plan.apply(frame)?;
     let ends: Vec<usize> = (width(plan) - 1..frame.rows()).collect();
     let answered = frame.take(&ends);
-    let targets = ahead(&plan.target, plan.target.apply(&answered)?);
-    let further = plan.further.iter().map(|target| target.apply(&answered)).collect::<Result<_, _>>()?;
-    Ok(Labelled { examples, targets, further })
+    let targets = plan.targets.try_map(|target| Ok::<_, Error>(ahead(target, target.apply(&answered)?)))?;
+    Ok(Labelled { examples, targets })
 }
 
 /// Rows of a window.
@@ -70,8 +69,8 @@ pub(crate) fn divided(
     seed: u64,
 ) -> Result<[Labelled; 3], Error> {
     let all = every(plan, frame)?;
-    let (rows, end) = (answered(&all.targets, all.examples.rows), width(plan) - 1);
-    let (first, last) = match plan.target {
+    let (rows, end) = (answered(all.targets.first(), all.examples.rows), width(plan) - 1);
+    let (first, last) = match *plan.targets.first() {
         FittedTarget::Forecast { horizon, .. } => (end + 1, end + horizon),
         _ => (end, end),
     };

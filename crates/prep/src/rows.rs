@@ -46,11 +46,7 @@ impl Rows {
         match self {
             Self::Memory(recipe, labelled) => {
                 let examples = recipe.expand(labelled.examples.clone());
-                Some(Labelled {
-                    examples,
-                    targets: labelled.targets.clone(),
-                    further: labelled.further.clone(),
-                })
+                Some(Labelled { examples, targets: labelled.targets.clone() })
             }
             Self::Stored(..) => None,
         }
@@ -59,7 +55,7 @@ impl Rows {
     /// What they should answer, where they are in memory.
     pub fn targets(&self) -> Option<impl Iterator<Item = &Targets>> {
         match self {
-            Self::Memory(_, labelled) => Some(labelled.all_targets()),
+            Self::Memory(_, labelled) => Some(labelled.targets.iter()),
             Self::Stored(..) => None,
         }
     }
@@ -84,7 +80,7 @@ impl Rows {
     pub fn classes(&self, index: usize) -> Vec<usize> {
         match self {
             Self::Memory(_, labelled) => {
-                labelled.all_targets().nth(index).map(Targets::classes).unwrap_or_default()
+                labelled.targets.iter().nth(index).map(Targets::classes).unwrap_or_default()
             }
             Self::Stored(_, store) => store.classes(index),
         }

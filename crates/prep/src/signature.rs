@@ -103,7 +103,7 @@ impl Signature {
             }
         }
         let inputs = raw(plan, inputs);
-        Self { inputs, outputs: plan.targets().map(OutputColumn::of).collect(), window: plan.window() }
+        Self { inputs, outputs: plan.targets.iter().map(OutputColumn::of).collect(), window: plan.window() }
     }
 }
 

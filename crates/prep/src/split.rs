@@ -46,10 +46,11 @@ fn divide(run: &Run, frame: &Frame, test: f64) -> Result<[Vec<usize>; 3], Error>
         return in_order(frame.rows(), run.split.valid, test);
     }
     let keys = frame.row_keys(run.seed);
-    let stratified = run.split.by == SplitBy::Stratified && run.target.kind == TargetKind::Category;
+    let stratified = run.split.by == SplitBy::Stratified && run.targets.first().kind == TargetKind::Category;
     let mut parts: [Vec<usize>; 3] = Default::default();
     if stratified {
-        let target = frame.require(run.target.column().unwrap_or_default(), "check `[[targets]]`")?;
+        let target =
+            frame.require(run.targets.first().column().unwrap_or_default(), "check `[[targets]]`")?;
         let mut classes: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
         for row in 0..frame.rows() {
             let class = target.text(row);

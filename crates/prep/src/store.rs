@@ -199,7 +199,7 @@ impl Store {
             let of = &block.examples;
             examples.dense[to * d..(to + 1) * d].copy_from_slice(&of.dense[from * d..(from + 1) * d]);
             examples.indices[to * k..(to + 1) * k].copy_from_slice(&of.indices[from * k..(from + 1) * k]);
-            for (targets, own) in targets.iter_mut().zip(block.all_targets()) {
+            for (targets, own) in targets.iter_mut().zip(block.targets.iter()) {
                 match (targets, own) {
                     (Targets::Class(to_all), Targets::Class(own)) => to_all[to] = own[from],
                     (Targets::Number(to_all), Targets::Number(own)) => to_all[to] = own[from],

@@ -45,17 +45,17 @@ pub fn prepare_stream<E: From<Error>>(
     let sample = sample(run, source, &divider, &mut derive)?;
     let derive = derive.unwrap_or_default();
     let (inputs, findings) = resolve(run, &sample, learned)?;
-    for column in run.targets().filter_map(Target::column) {
+    for column in run.targets.iter().filter_map(Target::column) {
         present(column, &sample)?;
     }
-    let mut fit = PlanFit::new(&inputs, &run.target, &sample, false)?;
+    let mut fit = PlanFit::new(&inputs, run.targets.first(), &sample, false)?;
     each_slice(source, &mut |at, frame| {
         let frame = derive.apply(frame).map_err(|error| error.after(at))?;
         let [train, ..] = divided(run, &divider, &frame).map_err(|error| error.after(at))?;
         // A value that does not fit is told with its own row when all rows are transformed.
         fit.see(&frame.take(&train)).map_err(|error| error.after(at))
     })?;
-    let mut plan = fit.finish(&run.target, &run.further, &[&sample], &sample)?;
+    let mut plan = fit.finish(&run.targets, &[&sample], &sample)?;
     plan.null_texts.clone_from(&run.data.null);
     plan.derive = derive;
     let [mut train, mut valid, mut held] = [Writer::new(folder)?, Writer::new(folder)?, Writer::new(folder)?];
@@ -126,7 +126,7 @@ fn sample<E: From<Error>>(
     derive: &mut Option<Derivation>,
 ) -> Result<Frame, E> {
     let classes: Vec<&str> =
-        run.targets().filter(|t| t.kind == TargetKind::Category).filter_map(Target::column).collect();
+        run.targets.iter().filter(|t| t.kind == TargetKind::Category).filter_map(Target::column).collect();
     let mut seen: HashSet<(usize, u64)> = HashSet::new();
     let (mut taken, mut firsts) = (Kept::default(), Frame::default());
     let mut before = 0;

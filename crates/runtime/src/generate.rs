@@ -105,9 +105,9 @@ impl Sealed {
     /// [`Error::Chat`] for messages that the model's template refuses.
     pub fn generation(&self, prompt: &Prompt, wanted: Wanted) -> Result<Generation, Error> {
         let (FittedTarget::NextToken { ends, .. }, [FittedInput::Text { tokenizer, length, .. }]) =
-            (&self.plan.target, self.plan.inputs.as_slice())
+            (self.plan.targets.first(), self.plan.inputs.as_slice())
         else {
-            return Err(Error::NoLanguageModel { target: self.plan.target.name().to_owned() });
+            return Err(Error::NoLanguageModel { target: self.plan.targets.first().name().to_owned() });
         };
         let tokens = self.prompt(prompt, tokenizer)?;
         let mut spoken = Spoken { tokens, whole: 0, read: 0 };

@@ -39,7 +39,7 @@ impl Sealed {
     /// # Errors
     /// A template of chats that is none.
     pub(crate) fn new(plan: Plan, report: EngineReport) -> Result<Self, Error> {
-        let chat = match &plan.target {
+        let chat = match plan.targets.first() {
             FittedTarget::NextToken { chat, .. } => chat.as_ref().map(Template::new).transpose()?,
             _ => None,
         };
@@ -72,7 +72,7 @@ impl Sealed {
 
     /// Whether the package is a language model.
     pub fn is_language_model(&self) -> bool {
-        matches!(self.plan.target, FittedTarget::NextToken { .. })
+        matches!(self.plan.targets.first(), FittedTarget::NextToken { .. })
     }
 
     /// What it makes of a prompt: `chat` by a template of its own, `text`, or nothing for any other model.
@@ -84,7 +84,7 @@ impl Sealed {
     /// What of the examples the answers need beside the logits: a reconstruction is compared with what went
     /// in.
     pub fn own(&self, examples: &Examples) -> Vec<f32> {
-        let compared = matches!(self.plan.target, FittedTarget::Reconstruct { .. });
+        let compared = matches!(self.plan.targets.first(), FittedTarget::Reconstruct { .. });
         if compared { examples.dense.clone() } else { Vec::new() }
     }
 
@@ -108,12 +108,12 @@ impl Sealed {
     /// The likeliest token after a text, as a text.
     fn next_token(&self, logits: &[f32]) -> Result<Answer, Error> {
         let [FittedInput::Text { tokenizer, .. }] = self.plan.inputs.as_slice() else {
-            return Err(Error::NoLanguageModel { target: self.plan.target.name().to_owned() });
+            return Err(Error::NoLanguageModel { target: self.plan.targets.first().name().to_owned() });
         };
         let greedy = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0 };
         let token = u32::try_from(greedy.choose(logits, 0)).unwrap_or_default();
         let value = Label::Text(tokenizer.decode(&[token]).map_err(|why| Error::Tokens { why })?);
-        let name = self.plan.target.name().to_owned();
+        let name = self.plan.targets.first().name().to_owned();
         Ok(Answer::from([(name, Prediction { value, probabilities: None })]))
     }
 

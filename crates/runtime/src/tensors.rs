@@ -130,7 +130,7 @@ pub(crate) fn tensor_inputs(plan: &Plan, signature: &Signature) -> Vec<TensorSpe
 /// The tensors that it gives: the value of each target, and the probabilities of a category's classes.
 pub(crate) fn tensor_outputs(plan: &Plan) -> Vec<TensorSpec> {
     let mut out = Vec::new();
-    for target in plan.targets() {
+    for target in &plan.targets {
         let (element, width) = match target {
             FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => (Element::Bytes, 1),
             FittedTarget::Forecast { horizon: width, .. } | FittedTarget::Embedding { width, .. } => {

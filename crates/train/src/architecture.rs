@@ -2,7 +2,7 @@
 
 use cupola_nn::{Architecture, Average, Error, LogitPart, Source};
 use cupola_prep::{FittedTarget, Plan};
-use cupola_spec::{Activation, Block, Family, Layer, Recurrence, Run};
+use cupola_spec::{Activation, Block, CnnFamily, Family, Layer, Recurrence, Run, TextTransformerFamily};
 
 /// The network of a run for what its plan makes: the only block of an example goes to the trunk as
 /// it is; of several, each but the table goes through an encoder first.
@@ -24,7 +24,7 @@ pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
         };
         sources.push(Source { name: if several { name.to_owned() } else { String::new() }, ..source });
     }
-    let average = average(&plan.target);
+    let average = average(plan.targets.first());
     let combined = run.combine.stacked().filter(|_| several);
     let mut design = run.design.clone();
     if let Some((layers, width)) = &combined {
@@ -35,12 +35,12 @@ pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
     }
     let made = Architecture::of(&run.family, &design, sources, combined.is_some(), plan.width(), average);
     let mut made = made?;
-    if !plan.further.is_empty() {
+    if !plan.targets.is_single() {
         let part = |target| LogitPart { width: FittedTarget::width(target), average: self::average(target) };
-        made.parts = plan.targets().map(part).collect();
+        made.parts = plan.targets.iter().map(part).collect();
     }
     if let (true, [_], FittedTarget::Forecast { channel, .. }) =
-        (run.design.reversible, made.sources.as_slice(), &plan.target)
+        (run.design.reversible, made.sources.as_slice(), plan.targets.first())
     {
         made.level = *channel;
     }
@@ -64,9 +64,11 @@ fn encoder(block: &Block) -> Family {
     match block {
         Block::Image { .. } => {
             let activation = Activation::Relu;
-            Family::Cnn { channels: vec![16, 32], hidden: 64, activation, dropout: 0.0 }
+            Family::Cnn(CnnFamily { channels: vec![16, 32], hidden: 64, activation, dropout: 0.0 })
         }
-        Block::Text { .. } => Family::TextTransformer { blocks: 1, width: 64, heads: 4, dropout: 0.1 },
+        Block::Text { .. } => {
+            Family::TextTransformer(TextTransformerFamily { blocks: 1, width: 64, heads: 4, dropout: 0.1 })
+        }
         Block::Table { .. } | Block::Series { .. } => {
             Family::Gru(Recurrence { width: 64, layers: 1, bidirectional: false, dropout: 0.0 })
         }

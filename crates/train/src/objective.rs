@@ -33,21 +33,21 @@ pub struct Aim {
 /// What a run asks of its targets, in their order.
 pub fn aims(run: &Run, prepared: &Prepared) -> Vec<Aim> {
     let train = prepared.part(Part::Train);
-    let objectives = prepared.plan.targets().enumerate();
+    let objectives = prepared.plan.targets.iter().enumerate();
     let objectives =
         objectives.map(|(index, target)| objective(&run.train.loss, target, &train.classes(index)));
-    let weights = run.targets().map(|target| target.weight.unwrap_or(1.0));
+    let weights = run.targets.iter().map(|target| target.weight.unwrap_or(1.0));
     placed(&prepared.plan, objectives.zip(weights))
 }
 
 /// The aims of a plan whose run is not known: plain losses that count alike.
 pub fn plain_aims(plan: &Plan) -> Vec<Aim> {
-    placed(plan, plan.targets().map(|target| (Objective::from(loss_of(target)), 1.0)))
+    placed(plan, plan.targets.iter().map(|target| (Objective::from(loss_of(target)), 1.0)))
 }
 
 fn placed(plan: &Plan, asked: impl Iterator<Item = (Objective, f64)>) -> Vec<Aim> {
     let mut at = 0;
-    let aims = plan.targets().zip(asked).map(|(target, (objective, weight))| {
+    let aims = plan.targets.iter().zip(asked).map(|(target, (objective, weight))| {
         let width = target.width();
         at += width;
         Aim { objective, weight, at: at - width, width }
@@ -91,10 +91,10 @@ fn balanced(classes: usize, rows: &[usize]) -> Vec<f32> {
 
 /// The metric that picks the best evaluation where the config names none.
 pub fn goal(plan: &Plan) -> Goal {
-    if !plan.further.is_empty() {
+    if !plan.targets.is_single() {
         return Goal::Loss;
     }
-    let target = &plan.target;
+    let target = plan.targets.first();
     match target {
         FittedTarget::Number { .. } | FittedTarget::Forecast { .. } => Goal::Rmse,
         FittedTarget::Category { .. } if target.width() == 1 => Goal::RocAuc,

@@ -50,7 +50,7 @@ pub fn score(
 ) -> Result<Metrics, Error> {
     let rows = rows.min(part.len());
     let mut seen = part.gather(&[])?;
-    let simple = seen.all_targets().all(|targets| matches!(targets, Targets::Class(_) | Targets::Number(_)));
+    let simple = seen.targets.iter().all(|targets| matches!(targets, Targets::Class(_) | Targets::Number(_)));
     let in_memory = part.block().is_none();
     if in_memory && !simple {
         let first = part.gather(&(0..rows).collect::<Vec<_>>())?;
@@ -75,7 +75,7 @@ fn score_all(
     part: &Labelled,
     device: &Device,
 ) -> Result<Metrics, Error> {
-    if let (FittedTarget::NextToken { .. }, [aim]) = (&plan.target, aims) {
+    if let (FittedTarget::NextToken { .. }, [aim]) = (plan.targets.first(), aims) {
         return next_token(network, aim.objective.loss, part, device);
     }
     Ok(metrics_of(plan, aims, &logits(network, &part.examples, device)?, part))
@@ -86,7 +86,7 @@ fn score_all(
 pub fn metrics_of(plan: &Plan, aims: &[Aim], values: &[f32], part: &Labelled) -> Metrics {
     let width = plan.width();
     let (mut all, mut sum) = (Metrics { rows: part.examples.rows, ..Metrics::default() }, 0.0);
-    for ((target, aim), targets) in plan.targets().zip(aims).zip(part.all_targets()) {
+    for ((target, aim), targets) in plan.targets.iter().zip(aims).zip(part.targets.iter()) {
         let loss = aim.objective.loss;
         if aim.width == width {
             return metrics_of_one(target, loss, values, targets, &part.examples);
@@ -112,7 +112,8 @@ fn next_token(network: &Network, loss: Loss, part: &Labelled, device: &Device) -
     let rows: Vec<usize> = (0..part.examples.rows).collect();
     for chunk in rows.chunks(WINDOWS) {
         let Labelled { examples, targets, .. } = part.gather(chunk);
-        let Targets::Tokens { ref next, .. } = targets else { continue };
+        let targets = targets.into_first();
+        let Targets::Tokens { next, .. } = &targets else { continue };
         tokens += next.len() as f64;
         let input = Input::new(examples.rows, examples.dense, examples.indices, device);
         let truth = truth(loss, targets, &input, device);

@@ -8,6 +8,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use cupola_nn::{Input, Network, quietly};
 use cupola_prep::{Labelled, Part, Targets, draw};
+use cupola_spec::TargetList;
 
 use crate::error::Error;
 use crate::event::{Event, Stop};
@@ -157,7 +158,7 @@ impl Loop<'_> {
         let mixup = Mixup::of(run.train.mixup, run.seed, progress.step);
         #[allow(clippy::cast_precision_loss)]
         let total = |(aim, targets)| weight(aim, targets, batch.len()) * members as f64;
-        let totals: Vec<f64> = self.aims.iter().zip(all.all_targets()).map(total).collect();
+        let totals: Vec<f64> = self.aims.iter().zip(all.targets.iter()).map(total).collect();
         let mut sum = GradientsAccumulator::new();
         let mut value = 0.0;
         let places: Vec<usize> = own.clone().collect();
@@ -172,16 +173,15 @@ impl Loop<'_> {
                 mixup.blend(&mut part.examples.dense, &partner.examples.dense);
                 other = Some((mixup.share, partner));
             }
-            let Labelled { examples, targets, further } = part;
+            let Labelled { examples, targets } = part;
             let examples = if network.trims() { examples.trimmed() } else { examples };
             let input = Input::new(examples.rows, examples.dense, examples.indices, &self.device);
             let logits = network.each(&input);
-            let against = |targets, further| self.loss(&logits, &input, targets, further, &totals, members);
+            let against = |targets| self.loss(&logits, &input, targets, &totals, members);
             let loss = match other {
-                None => against(targets, further),
+                None => against(targets),
                 Some((share, other)) => {
-                    against(targets, further).mul_scalar(share)
-                        + against(other.targets, other.further).mul_scalar(1.0 - share)
+                    against(targets).mul_scalar(share) + against(other.targets).mul_scalar(1.0 - share)
                 }
             };
             value += f64::from(loss.clone().try_into_scalar::<f32>().map_err(|e| e.to_string())?);
@@ -211,12 +211,10 @@ impl Loop<'_> {
         &self,
         logits: &Tensor<2>,
         input: &Input,
-        targets: Targets,
-        further: Vec<Targets>,
+        targets: TargetList<Targets>,
         totals: &[f64],
         members: usize,
     ) -> Tensor<1> {
-        let targets = std::iter::once(targets).chain(further);
         let each = self.aims.iter().zip(targets).zip(totals).map(|((aim, targets), total)| {
             let own = if self.aims.len() == 1 {
                 logits.clone()

@@ -3,7 +3,7 @@
 use cupola_nn::{Architecture, StateDict};
 use cupola_prep::Plan;
 use cupola_registry::{Home, Package, Reference};
-use cupola_spec::{Family, Head, Layer, ModelFile};
+use cupola_spec::{Family, Head, Layer, LayersFamily, ModelFile};
 
 use crate::error::Error;
 
@@ -35,7 +35,7 @@ pub fn model_text(home: &Home, reference: &str) -> Result<String, Error> {
     let mut names = architecture.names;
     names.retain(|place, _| place != "head");
     let token_width = architecture.sources.first().and_then(|source| source.widths.first()).copied();
-    let family = Family::Layers { layers, token_width: token_width.unwrap_or(64), names };
+    let family = Family::Layers(LayersFamily { layers, token_width: token_width.unwrap_or(64), names });
     Ok(toml::to_string(&ModelFile { family, expect: None })?)
 }
 

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use cupola_http::{Server, ServerSettings};
 use cupola_import::{ConversionOptions, EncoderHead, HuggingFaceConfig, Pooling};
 use cupola_nn::{Choice, StateDict};
 use cupola_registry::Home;
 use cupola_runtime::{EngineChoice, Predictor};
-use cupola_serve::{Server, Settings};
 use cupola_spec::{ServedModel, Take};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
@@ -72,7 +72,7 @@ impl App {
         let home = Home::new(root.expect("CUPOLA_HOME names a home; scripts/fuzz makes one"));
         let device = cupola_nn::open(Choice::Flex, || Err(String::new())).expect("a device");
         let load = move |package: &_| Predictor::load(package, EngineChoice::Candle, &device);
-        let server = Server::new(home.clone(), Arc::new(load), Settings::default());
+        let server = Server::new(home.clone(), Arc::new(load), ServerSettings::default());
         for model in home.model_names().expect("models") {
             let spec = ServedModel { serve: model, canary: None, shadow: None };
             server.catalog().load(&spec).expect("a model");

@@ -15,9 +15,9 @@ use crate::args::PredictArgs;
 use crate::draw::{CollectionProgress, Ui};
 use crate::failure::UserError;
 
-pub fn run(home: &Home, ui: Ui, args: &PredictArgs) -> Result<()> {
+pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
     // Standard output carries the predictions.
-    let progress = CollectionProgress::new(Ui { json: true, ..ui });
+    let progress = CollectionProgress::new(Ui { json: true });
     let session = session(home, &progress);
     let mut model = session.open_model(&args.model.selection())?;
     let rows = input(&session, &args.input, &model.predictor.sealed.plan.null_texts)?;

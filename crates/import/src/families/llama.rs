@@ -75,7 +75,7 @@ impl RopeParameters {
             },
             _ => return None,
         };
-        scaling.is_sound().then_some(scaling)
+        scaling.is_valid().then_some(scaling)
     }
 }
 

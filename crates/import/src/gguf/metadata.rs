@@ -102,7 +102,7 @@ impl<'a> Metadata<'a> {
         let matches = |(unscaled, divisor): (&f64, &f32)| {
             (unscaled / scaling.scaled(*unscaled) / f64::from(*divisor) - 1.0).abs() < TOLERANCE
         };
-        if !scaling.is_sound() || !unscaled.iter().zip(&divisors).all(matches) {
+        if !scaling.is_valid() || !unscaled.iter().zip(&divisors).all(matches) {
             return Err(Error::UnsupportedGguf {
                 what: format!("`{FREQUENCIES}` does not scale frequencies as Llama 3 does"),
                 remedy: "import the model's folder with `--from hf`",

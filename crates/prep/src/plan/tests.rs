@@ -22,8 +22,8 @@ fn input(name: &str, kind: Kind, unseen: Option<Unseen>) -> Resolved {
     Resolved::new(input, vec![name.into()])
 }
 
-fn target(kind: TargetKind) -> Target {
-    Target::new("y", kind)
+fn target(kind: TargetKind) -> TargetList<Target> {
+    TargetList::single(Target::new("y", kind))
 }
 
 fn mixed() -> (Frame, Plan) {
@@ -33,7 +33,7 @@ fn mixed() -> (Frame, Plan) {
         ("y", texts(&["no", "yes", "no", "yes"])),
     ]);
     let inputs = [input("x", Kind::Number, None), input("c", Kind::Category, None)];
-    let plan = Plan::fit(&inputs, &target(TargetKind::Category), [], &[&rows], &rows).unwrap();
+    let plan = Plan::fit(&inputs, &target(TargetKind::Category), &[&rows], &rows).unwrap();
     (rows, plan)
 }
 
@@ -65,7 +65,7 @@ fn categories_are_one_hot_with_a_place_for_others() {
 fn a_declared_policy_refuses_unseen_values_with_row_column_and_nearest() {
     let rows = frame([("c", texts(&["red", "blue"])), ("y", texts(&["0", "1"]))]);
     let inputs = [input("c", Kind::Category, Some(Unseen::Error))];
-    let plan = Plan::fit(&inputs, &target(TargetKind::Category), [], &[&rows], &rows).unwrap();
+    let plan = Plan::fit(&inputs, &target(TargetKind::Category), &[&rows], &rows).unwrap();
     let error = plan.apply(&frame([("c", texts(&["blue", "rad"]))])).unwrap_err().to_string();
     assert_eq!(
         error,
@@ -80,7 +80,7 @@ fn an_image_keeps_its_shape_and_is_scaled_as_one() {
     let image =
         Input { shape: Some([1, 1, 2]), scale: Some(Scaling::MinMax), ..Input::new("p", Kind::Image) };
     let image = Resolved::new(image, vec!["p0".into(), "p1".into()]);
-    let plan = Plan::fit(&[image], &target(TargetKind::Category), [], &[&rows], &rows).unwrap();
+    let plan = Plan::fit(&[image], &target(TargetKind::Category), &[&rows], &rows).unwrap();
     assert_eq!(plan.layout().blocks, [cupola_spec::Block::Image { shape: [1, 1, 2] }]);
     assert_eq!(plan.apply(&rows).unwrap().dense, [0.0, 0.5, 1.0, 0.25]);
     let gap = frame([("p0", numbers(&[f64::NAN])), ("p1", numbers(&[1.0]))]);
@@ -91,7 +91,7 @@ fn an_image_keeps_its_shape_and_is_scaled_as_one() {
 fn a_target_that_cannot_be_learned_says_why() {
     let say = |column: Column, kind| {
         let rows = frame([("y", column)]);
-        FittedTarget::fit(&target(kind), &[], &[&rows], &rows).unwrap_err().to_string()
+        FittedTarget::fit(target(kind).first(), &[], &[&rows], &rows).unwrap_err().to_string()
     };
     let missing = say(texts(&["a", "", "b"]), TargetKind::Category);
     assert!(missing.contains("missing in 1 of 3 rows, first in row 2"), "{missing}");
@@ -103,7 +103,7 @@ fn a_target_that_cannot_be_learned_says_why() {
 #[test]
 fn numeric_classes_are_ordered_and_answered_as_numbers() {
     let rows = frame([("y", numbers(&[10.0, 9.0, 2.0]))]);
-    let fitted = FittedTarget::fit(&target(TargetKind::Category), &[], &[&rows], &rows).unwrap();
+    let fitted = FittedTarget::fit(target(TargetKind::Category).first(), &[], &[&rows], &rows).unwrap();
     assert_eq!(fitted.apply(&rows).unwrap(), Targets::Class(vec![2, 1, 0]));
     let answer = fitted.decode(&[0.0, 0.0, 3.0], &[]);
     assert_eq!(answer.value, Label::Number(10.0));
@@ -115,7 +115,7 @@ fn numeric_classes_are_ordered_and_answered_as_numbers() {
 #[test]
 fn a_regression_answers_on_the_scale_of_the_data() {
     let rows = frame([("y", numbers(&[10.0, 20.0, 30.0]))]);
-    let fitted = FittedTarget::fit(&target(TargetKind::Number), &[], &[&rows], &rows).unwrap();
+    let fitted = FittedTarget::fit(target(TargetKind::Number).first(), &[], &[&rows], &rows).unwrap();
     let Targets::Number(scaled) = fitted.apply(&rows).unwrap() else { panic!("not a number") };
     for (logit, expected) in scaled.iter().zip([10.0, 20.0, 30.0]) {
         let Label::Number(value) = fitted.decode(&[*logit], &[]).value else { panic!("not a number") };

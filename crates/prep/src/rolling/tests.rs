@@ -43,9 +43,9 @@ fn table(rows: u32, gap: Option<usize>) -> Frame {
 
 /// The values of `y` in the window and in the target of each example, in units of the data.
 fn told(plan: &Plan, part: &Labelled) -> Vec<(Vec<i64>, Vec<i64>)> {
-    let Targets::Vector { values, .. } = &part.targets else { panic!("no vectors") };
+    let Targets::Vector { values, .. } = part.targets.first() else { panic!("no vectors") };
     let units = |scaled: &[f32]| -> Vec<i64> {
-        match plan.target.decode(scaled, &[]).value {
+        match plan.targets.first().decode(scaled, &[]).value {
             #[allow(clippy::cast_possible_truncation)]
             Label::Numbers(values) => values.iter().map(|v| v.round() as i64).collect(),
             _ => panic!("no forecast"),
@@ -72,7 +72,7 @@ fn what_a_window_answers_for_lies_in_one_part_and_what_it_sees_lies_before() {
     assert_eq!(of(Part::Valid), expected(9..=11));
     assert_eq!(of(Part::Test), expected(13..=17));
     // Scaled by train alone: its mean is 4.5.
-    let FittedTarget::Forecast { shift, channel, naive, .. } = made.plan.target else { panic!() };
+    let FittedTarget::Forecast { shift, channel, naive, .. } = *made.plan.targets.first() else { panic!() };
     assert!((shift - 4.5).abs() < 1e-12 && channel == Some(1) && naive == Some(1.0));
 }
 

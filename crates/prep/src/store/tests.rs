@@ -40,8 +40,8 @@ fn examples_come_back_in_any_order() {
         let expected: Vec<f32> = chunk.iter().flat_map(|&row| vec![row as f32; 100]).collect();
         assert_eq!(found.examples.dense, expected);
         let each: Vec<i32> = chunk.iter().map(|&row| i32::try_from(row % 7).unwrap()).collect();
-        assert_eq!(found.targets, Targets::Class(each));
-        assert_eq!(found.further, [Targets::Number(chunk.iter().map(|&row| -(row as f32)).collect())]);
+        assert_eq!(found.targets.first(), &Targets::Class(each));
+        assert_eq!(found.targets.rest(), [Targets::Number(chunk.iter().map(|&row| -(row as f32)).collect())]);
     }
     let counts = store.classes(0);
     assert_eq!((counts.len(), counts.iter().sum::<usize>()), (7, rows));

@@ -37,7 +37,7 @@ impl Writer {
     /// # Errors
     /// [`Error::Store`] when the disk is full.
     pub fn push(&mut self, part: &Labelled) -> Result<(), Error> {
-        let classes: Vec<bool> = part.all_targets().map(|t| matches!(t, Targets::Class(_))).collect();
+        let classes: Vec<bool> = part.targets.iter().map(|t| matches!(t, Targets::Class(_))).collect();
         let layout = || part.examples.layout.clone();
         let shape = self.shape.get_or_insert_with(|| Shape { layout: layout(), classes });
         let (d, k) = (shape.layout.dense_width(), shape.layout.index_width());
@@ -48,7 +48,7 @@ impl Writer {
             record.extend(dense.iter().flat_map(|value| value.to_le_bytes()));
             let indices = &part.examples.indices[row * k..(row + 1) * k];
             record.extend(indices.iter().flat_map(|value| value.to_le_bytes()));
-            for targets in part.all_targets() {
+            for targets in part.targets.iter() {
                 record.extend_from_slice(&match targets {
                     Targets::Class(class) => class[row].to_le_bytes(),
                     Targets::Number(number) => number[row].to_le_bytes(),
@@ -59,8 +59,8 @@ impl Writer {
             self.file.write_all(&record).map_err(|source| wrong(&self.folder, source))?;
         }
         self.rows += part.examples.rows;
-        self.counts.resize(part.all_targets().count(), Vec::new());
-        for (counts, targets) in self.counts.iter_mut().zip(part.all_targets()) {
+        self.counts.resize(part.targets.iter().count(), Vec::new());
+        for (counts, targets) in self.counts.iter_mut().zip(part.targets.iter()) {
             let own = targets.classes();
             counts.resize(counts.len().max(own.len()), 0);
             counts.iter_mut().zip(own).for_each(|(sum, count)| *sum += count);

@@ -31,7 +31,7 @@ fn prepared(rows: usize, size: usize) -> Prepared {
 
 fn sorted(rows: &Rows) -> Vec<(u32, i32)> {
     let all = rows.gather(&(0..rows.len()).collect::<Vec<_>>()).unwrap();
-    let Targets::Class(classes) = &all.targets else { panic!() };
+    let Targets::Class(classes) = all.targets.first() else { panic!() };
     let Examples { dense, .. } = &all.examples;
     let mut each: Vec<(u32, i32)> = dense.iter().map(|x| x.to_bits()).zip(classes.iter().copied()).collect();
     each.sort_unstable();

@@ -2,6 +2,7 @@
 
 use cupola_spec::{
     Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Outliers, Scaling, Target, TargetKind,
+    TargetList,
 };
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -37,7 +38,13 @@ impl Golden {
         let frame = self.frame();
         let train = frame.slice(0, self.train);
         let columns = columns.iter().map(|column| (*column).to_owned()).collect();
-        let plan = Plan::fit(&[Resolved::new(input, columns)], target, [], &[&frame], &train).unwrap();
+        let plan = Plan::fit(
+            &[Resolved::new(input, columns)],
+            &TargetList::single(target.clone()),
+            &[&frame],
+            &train,
+        )
+        .unwrap();
         // A plan that has been written and read makes the same of a single row.
         let sealed: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
         let width = plan.layout().dense_width();
@@ -143,8 +150,13 @@ fn a_training_row_does_not_see_its_own_target() {
         .with("c", Column::texts((0..rows).map(|row| Some(row.to_string()))))
         .with("outcome", Column::numbers((0..rows).map(|row| f64::from(row % 2)).collect()));
     let input = Input { encode: Some(Encoding::Target), ..Input::new("c", Kind::Category) };
-    let plan =
-        Plan::fit(&[Resolved::new(input, vec!["c".into()])], &number(), [], &[&frame], &frame).unwrap();
+    let plan = Plan::fit(
+        &[Resolved::new(input, vec!["c".into()])],
+        &TargetList::single(number()),
+        &[&frame],
+        &frame,
+    )
+    .unwrap();
     let told = |examples: crate::Examples| {
         let right = examples.dense.iter().enumerate().filter(|(row, x)| (**x > 0.0) == (row % 2 == 1));
         right.count()
@@ -163,7 +175,8 @@ fn outliers_are_clipped_flagged_filled_or_not_trained_on() {
         let outliers = Outliers { by, limit: None, action };
         let input =
             Input { scale: Some(Scaling::None), outliers: Some(outliers), ..Input::new("x", Kind::Number) };
-        Plan::fit(&[Resolved::new(input, vec!["x".into()])], &number(), [], &[&frame], &frame).unwrap()
+        Plan::fit(&[Resolved::new(input, vec!["x".into()])], &TargetList::single(number()), &[&frame], &frame)
+            .unwrap()
     };
     let last = |action| plan(action, OutlierRule::Iqr).apply(&frame.slice(100, 1)).unwrap().dense;
     // Quartiles 25 and 75: beyond 75 + 1.5 * 50.
@@ -199,7 +212,13 @@ fn dates_are_parts_and_circles() {
             format: format.map(str::to_owned),
             ..Input::new(column, Kind::Date)
         };
-        Plan::fit(&[Resolved::new(input, vec![column.into()])], &number(), [], &[&frame], &frame).unwrap()
+        Plan::fit(
+            &[Resolved::new(input, vec![column.into()])],
+            &TargetList::single(number()),
+            &[&frame],
+            &frame,
+        )
+        .unwrap()
     };
     let made = plan("d", &[DatePart::Year, DatePart::Month, DatePart::Hour], Some(true), None)
         .apply(&frame)
@@ -235,7 +254,9 @@ fn pictures_and_sounds_become_numbers() {
         |column: Column| Frame::default().with("p", column).with("outcome", Column::numbers(vec![0.0]));
     let input = Input { shape: Some([3, 1, 2]), scale: Some(Scaling::None), ..Input::new("p", Kind::Image) };
     let own = frame(Column::Bytes(bytes));
-    let plan = Plan::fit(&[Resolved::new(input, vec!["p".into()])], &number(), [], &[&own], &own).unwrap();
+    let plan =
+        Plan::fit(&[Resolved::new(input, vec!["p".into()])], &TargetList::single(number()), &[&own], &own)
+            .unwrap();
     let expected = [255.0, 0.0, 0.0, 51.0, 10.0, 20.0];
     assert_eq!(plan.apply(&own).unwrap().dense, expected);
     // The server gets it in base64.
@@ -258,6 +279,8 @@ fn pictures_and_sounds_become_numbers() {
     writer.finalize().unwrap();
     let own = frame(Column::Bytes(arrow::array::BinaryArray::from(vec![Some(wav.as_slice())])));
     let input = Input { steps: Some([3, 1]), scale: Some(Scaling::None), ..Input::new("p", Kind::Series) };
-    let plan = Plan::fit(&[Resolved::new(input, vec!["p".into()])], &number(), [], &[&own], &own).unwrap();
+    let plan =
+        Plan::fit(&[Resolved::new(input, vec!["p".into()])], &TargetList::single(number()), &[&own], &own)
+            .unwrap();
     assert_eq!(plan.apply(&own).unwrap().dense, [0.25, -1.0, 0.0]);
 }

@@ -75,7 +75,7 @@ fn key(run: &Run, source: &Collection, test: Option<&Collection>) -> String {
         "features": run.features,
         "split": run.split,
         "inputs": run.inputs,
-        "targets": run.targets().collect::<Vec<_>>(),
+        "targets": run.targets.iter().collect::<Vec<_>>(),
         "table": run.design.table,
         "tokenizer": run.start.as_ref().map(|start| &start.package),
         "seed": run.seed,

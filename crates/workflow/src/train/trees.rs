@@ -56,7 +56,7 @@ fn grow(
     train: &Labelled,
 ) -> Result<Trees, Error> {
     let targets: Vec<(&Targets, usize)> =
-        train.all_targets().zip(plan.targets().map(FittedTarget::width)).collect();
+        train.targets.iter().zip(plan.targets.iter().map(FittedTarget::width)).collect();
     let outputs = plan.width();
     let mut grown = |done: usize| stage.session.emit(&Event::TreesOutput { done, outputs });
     Ok(Trees::fit(spec, &train.examples, &targets, run.seed, &mut grown)?)

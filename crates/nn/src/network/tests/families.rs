@@ -1,6 +1,6 @@
 //! The families whose golden files `scripts/golden/networks.py` fills in.
 
-use cupola_spec::{Block, parse_model_file};
+use cupola_spec::{Block, Init, parse_model_file};
 use serde_json::json;
 
 use super::*;
@@ -162,6 +162,7 @@ fn the_golden_files_are_of_these_architectures() {
 }
 
 fn agree(name: &str, loss: &str, architecture: &Architecture) {
+    weights_are_those_of_the_contract(name, architecture);
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/golden");
     let path = folder.join(name).with_extension("json");
     let expected = json!({ "loss": loss, "architecture": architecture });
@@ -171,6 +172,45 @@ fn agree(name: &str, loss: &str, architecture: &Architecture) {
     }
     let found: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(found, expected, "{name}");
+}
+
+/// Names, shapes, initial values and sizes of a drawn network against the contracts of its layers.
+fn weights_are_those_of_the_contract(case: &str, architecture: &Architecture) {
+    let network = Network::build(architecture, &mut Drawn { seed: 0 }, &Device::flex()).unwrap();
+    let state = network.state_dict().unwrap();
+    let mut found: Vec<(String, Vec<usize>)> =
+        state.names().map(|name| (name.to_owned(), state.get(name).unwrap().shape.clone())).collect();
+    let weights = architecture.weights().unwrap();
+    let mut stated: Vec<(String, Vec<usize>)> =
+        weights.iter().map(|(name, weight)| (name.clone(), weight.shape.clone())).collect();
+    let parameters: usize =
+        weights.iter().filter(|(_, weight)| weight.trained).map(|(_, weight)| weight.len()).sum();
+    assert_eq!(parameters, architecture.parameters().unwrap(), "{case}");
+    for (name, weight) in &weights {
+        let drawn = &state.get(name).unwrap().data;
+        let within = |bound: f64| drawn.iter().all(|value| f64::from(value.abs()) <= bound);
+        match weight.init {
+            Init::Constant(value) => {
+                assert!(drawn.iter().all(|x| x.to_bits() == value.to_bits()), "{case}: {name}")
+            }
+            Init::Uniform { fan_in } => {
+                let bound = 1.0 / (fan_in as f64).sqrt();
+                let spread = drawn.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+                assert!(within(bound + 1e-6), "{case}: {name}");
+                assert!(drawn.len() < 16 || f64::from(spread) > bound / 2.0, "{case}: {name}");
+            }
+            Init::Normal { deviation } => {
+                let squares: f64 = drawn.iter().map(|value| f64::from(*value).powi(2)).sum();
+                let found = (squares / drawn.len() as f64).sqrt();
+                let known = drawn.len() >= 30;
+                assert!(!known || found > deviation / 2.0 && found < deviation * 2.0, "{case}: {name}");
+            }
+            Init::Signs => assert!(drawn.iter().all(|x| (x.abs() - 1.0).abs() < 1e-6), "{case}: {name}"),
+        }
+    }
+    found.sort();
+    stated.sort();
+    assert_eq!(found, stated, "{case}");
 }
 
 /// `{name: number of axes}` of `torchvision.models.resnet50().state_dict()`, without the counters.

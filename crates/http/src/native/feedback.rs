@@ -1,0 +1,39 @@
+//! `POST /v1/models/{name}/feedback`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use cupola_serving::{Catalog, FeedbackLog};
+use serde_json::json;
+
+use crate::error::ApiError;
+use crate::request::{complete, json_objects, name_and_version, request_id, with_request_id};
+use crate::state::RequestLimits;
+
+/// Stores targets that became known: `{"rows": [{"request_id", "row"?, TARGET: value}]}`, or JSON lines.
+pub(super) async fn push(
+    State(catalog): State<Arc<Catalog>>,
+    State(feedback): State<Arc<FeedbackLog>>,
+    State(limits): State<RequestLimits>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let id = request_id(&headers);
+    let stored = async {
+        let (name, version) = name_and_version(&name)?;
+        let version = catalog.find(name, version)?;
+        let rows = json_objects(&headers, &complete(body, limits.body_bytes)?)?;
+        Ok::<_, ApiError>(feedback.push(name, &version.model.signature.outputs, &rows).await?)
+    };
+    let response = match stored.await {
+        Ok(stored) => Json(json!({ "kept": stored })).into_response(),
+        Err(error) => error.into_response(),
+    };
+    with_request_id(response, &id)
+}

@@ -1,0 +1,97 @@
+//! `POST /v1/models/{name}/predict`
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, header};
+use axum::response::{IntoResponse, Response};
+use cupola_prep::Answer;
+use cupola_runtime::{Bulk, BulkError, Input, Malformed, Sealed};
+use cupola_serving::{Error, Pipeline, PredictRequest};
+use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::request::{
+    Headers, complete, content_type, invalid_rows, name_and_version, no_rows, request_id, timeout,
+    with_request_id,
+};
+use crate::state::RequestLimits;
+
+const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
+
+#[derive(Serialize)]
+struct ResponseBody<'a> {
+    model: &'a str,
+    version: u64,
+    request_id: &'a str,
+    predictions: Vec<Answer>,
+}
+
+/// Predictions for rows as JSON, JSON lines, CSV or Arrow; `{name}` may be `NAME:VERSION`.
+pub(super) async fn predict(
+    State(pipeline): State<Arc<Pipeline>>,
+    State(limits): State<RequestLimits>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let began = Instant::now();
+    let id = request_id(&headers);
+    let response = async {
+        let (name, version) = name_and_version(&name)?;
+        let timeout = timeout(&headers, limits.timeout)?;
+        let metadata = Headers(&headers);
+        let request = PredictRequest { name, version, metadata: &metadata, id: &id, began, timeout };
+        respond(&pipeline, &request, Bulk::of(content_type(&headers)), complete(body, limits.body_bytes))
+            .await
+    };
+    let response = response.await.unwrap_or_else(IntoResponse::into_response);
+    with_request_id(response, &id)
+}
+
+async fn respond(
+    pipeline: &Pipeline,
+    request: &PredictRequest<'_>,
+    format: Option<Bulk>,
+    body: Result<Bytes, ApiError>,
+) -> Result<Response, ApiError> {
+    // An error of the body comes second to an unknown model.
+    let response = pipeline.predict(request, |model| rows(model, format, &body?)).await?;
+    let predictions = response.predictions()?;
+    pipeline.record(request.id, &response, &predictions);
+    let version = response.version.manifest.version;
+    if format.is_none() {
+        let body = ResponseBody { model: request.name, version, request_id: request.id, predictions };
+        return Ok(Json(body).into_response());
+    }
+    let mut lines = Vec::new();
+    for prediction in &predictions {
+        serde_json::to_writer(&mut lines, prediction)
+            .map_err(|error| ApiError::inference_failed(error.to_string()))?;
+        lines.push(b'\n');
+    }
+    let headers =
+        [(header::CONTENT_TYPE, "application/x-ndjson".to_owned()), (MODEL_VERSION, version.to_string())];
+    Ok((headers, lines).into_response())
+}
+
+fn rows(model: &Sealed, format: Option<Bulk>, body: &[u8]) -> Result<Input, ApiError> {
+    let input = match format {
+        None => model.parsed(body).map_err(|error| match error {
+            Malformed::Json(error) => invalid_rows(&error),
+            Malformed::Value(error) => Error::Row(error).into(),
+        })?,
+        Some(format) => model.bulk(format, body).map(Input::Frame).map_err(|error| match error {
+            BulkError::Malformed(why) => ApiError::malformed(format!("failed to read the body: {why}")),
+            BulkError::Value(error) => Error::Row(error).into(),
+        })?,
+    };
+    if input.rows(1) == 0 {
+        return Err(no_rows());
+    }
+    Ok(input)
+}

@@ -1,0 +1,59 @@
+//! Comparison of a shadow version's predictions with those that were sent.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cupola_prep::{Answer, Label};
+use cupola_runtime::Input;
+
+use crate::catalog::ModelVersion;
+use crate::telemetry::Telemetry;
+
+/// Largest relative difference of equal numbers.
+const TOLERANCE: f64 = 1e-3;
+
+/// Rows of a request with the predictions that were sent.
+pub(super) struct Expected {
+    pub input: Input,
+    pub predictions: Vec<Answer>,
+}
+
+/// Runs the shadow in the background and counts whether it agrees. A shadow that is overloaded or fails is not
+/// counted.
+pub(super) fn compare(
+    telemetry: Arc<Telemetry>,
+    shadow: Arc<ModelVersion>,
+    expected: Expected,
+    timeout: Duration,
+) {
+    tokio::spawn(async move {
+        let same = match shadow.model.examples_from(&expected.input) {
+            Err(_) => false,
+            Ok(examples) => {
+                let references = shadow.model.own(&examples);
+                let deadline = Instant::now() + timeout;
+                let Some(result) = shadow.scheduler.enqueue(examples, deadline) else { return };
+                let Ok(Ok(pass)) = result.await else { return };
+                let found = shadow.model.answers(&pass.logits, &references);
+                found.is_ok_and(|found| agree(&expected.predictions, &found))
+            }
+        };
+        telemetry.count_shadow(&shadow.manifest.name, shadow.manifest.version, same);
+    });
+}
+
+/// `true` if classes and texts are equal and numbers are within the tolerance.
+fn agree(a: &[Answer], b: &[Answer]) -> bool {
+    let near = |a: f64, b: f64| (a - b).abs() <= TOLERANCE * a.abs().max(b.abs()).max(1.0);
+    let same = |a: &Label, b: &Label| match (a, b) {
+        (Label::Number(a), Label::Number(b)) => near(*a, *b),
+        (Label::Numbers(a), Label::Numbers(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(*a, *b))
+        }
+        (a, b) => a == b,
+    };
+    a.len() == b.len()
+        && a.iter().zip(b).all(|(a, b)| {
+            a.iter().all(|(name, one)| b.get(name).is_some_and(|other| same(&one.value, &other.value)))
+        })
+}
