@@ -9,16 +9,16 @@
 use std::error::Error;
 
 use cupola_registry::Home;
-use cupola_workflow::{ConfigSource, Event, Session, StopSignal, TrainJob, TrainOutcome};
+use cupola_workflow::{ConfigSource, JobOutcome, Session, StopSignal, TrainJob, WorkflowEvent};
 
 fn main() -> Result<(), Box<dyn Error>> {
     // Every stage reports what happens as events; an observer is a closure or a type of your own.
-    let observer = |event: &Event<'_>| match event {
-        Event::DeviceChosen(device) => println!("training on {device}"),
-        Event::Training(cupola_train::Event::Epoch { epoch, train_loss, .. }) => {
+    let observer = |event: &WorkflowEvent<'_>| match event {
+        WorkflowEvent::DeviceChosen(device) => println!("training on {device}"),
+        WorkflowEvent::Training(cupola_train::Event::Epoch { epoch, train_loss, .. }) => {
             println!("epoch {epoch}: loss {train_loss:.4}");
         }
-        Event::Evaluated { split, metrics } => println!("{split}: {:?}", metrics.values),
+        WorkflowEvent::Evaluated { split, metrics } => println!("{split}: {:?}", metrics.values),
         _ => {}
     };
     let session = Session::new(Home::new(".cupola".into()), &observer);
@@ -26,11 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Set from a signal handler or another thread, this ends the run with a checkpoint.
     let stop = StopSignal::new();
     match TrainJob::new(config).run(&session, &stop)? {
-        TrainOutcome::Published(run) => println!("published {} in {}", run.package, run.path.display()),
-        TrainOutcome::Stopped { run, step } => {
+        JobOutcome::Published(run) => println!("published {} in {}", run.package, run.path.display()),
+        JobOutcome::Stopped { run, step } => {
             println!("{run} stopped at step {step}; TrainJob::resume continues it")
         }
-        TrainOutcome::Follower => {}
+        JobOutcome::Follower => {}
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use cupola_spec::{Run, ShapeRow};
 use crate::config::ConfigSource;
 use crate::data::LoadedData;
 use crate::error::Error;
-use crate::event::Event;
+use crate::event::WorkflowEvent;
 use crate::memory::MemoryEstimate;
 use crate::session::Session;
 
@@ -60,7 +60,7 @@ impl Session<'_> {
             return Ok(CheckReport { run, data, network: None });
         }
         let network = NetworkPlan::of(&run, &data.prepared.plan)?;
-        self.emit(&Event::NetworkPlanned(&network));
+        self.emit(&WorkflowEvent::NetworkPlanned(&network));
         self.size_batch(&mut run, &network, &data, false);
         let memory = network.memory(&run);
         Ok(CheckReport { run, data, network: Some((network, memory)) })
@@ -76,7 +76,7 @@ impl Session<'_> {
     ) -> bool {
         let sized = network.memory(run).size_batch(run, data.train_rows(), gpu);
         if sized {
-            self.emit(&Event::BatchSized { examples: run.train.batch_size });
+            self.emit(&WorkflowEvent::BatchSized { examples: run.train.batch_size });
         }
         sized
     }

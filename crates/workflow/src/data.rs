@@ -14,7 +14,7 @@ pub use self::prepare::{Prepare, PrepareOutcome};
 pub use self::stage::PreparedStage;
 
 use crate::error::Error;
-use crate::event::{CollectionEvents, Event};
+use crate::event::{CollectionEvents, WorkflowEvent};
 use crate::pretrained::{self, Pretrained};
 use crate::session::Session;
 
@@ -73,12 +73,12 @@ impl Session<'_> {
         let stage = self.prepared_stage(run, roots)?;
         let data = match stage.load(&self.home, run)? {
             Some(data) => {
-                self.emit(&Event::PreparedReused { stage: stage.short() });
+                self.emit(&WorkflowEvent::PreparedReused { stage: stage.short() });
                 data
             }
             None => self.prepare_rows(run, roots, stage)?,
         };
-        self.emit(&Event::DataLoaded { run, data: &data });
+        self.emit(&WorkflowEvent::DataLoaded { run, data: &data });
         Ok(data)
     }
 

@@ -12,9 +12,9 @@ use cupola_train::{Ended, Tried};
 use crate::check::NetworkPlan;
 use crate::data::LoadedData;
 
-/// Event of a workflow, in the order in which they happen.
+/// WorkflowEvent of a workflow, in the order in which they happen.
 #[non_exhaustive]
-pub enum Event<'a> {
+pub enum WorkflowEvent<'a> {
     /// Collecting of one source begins, such as a download.
     CollectionStarted {
         /// Source or file.
@@ -61,7 +61,7 @@ pub enum Event<'a> {
     },
     /// Training begins; step events follow.
     TrainingStarted(TrainingPlan),
-    /// Event of the training loop: a step, an evaluation, an epoch, a checkpoint.
+    /// WorkflowEvent of the training loop: a step, an evaluation, an epoch, a checkpoint.
     Training(&'a cupola_train::Event),
     /// The training loop has returned, or failed.
     TrainingFinished,
@@ -124,11 +124,11 @@ pub struct TrainingPlan {
 /// Receiver of events. Collecting may send events from other threads.
 pub trait Observer: Sync {
     /// Receives an event as it happens.
-    fn observe(&self, event: &Event<'_>);
+    fn observe(&self, event: &WorkflowEvent<'_>);
 }
 
-impl<F: Fn(&Event<'_>) + Sync> Observer for F {
-    fn observe(&self, event: &Event<'_>) {
+impl<F: Fn(&WorkflowEvent<'_>) + Sync> Observer for F {
+    fn observe(&self, event: &WorkflowEvent<'_>) {
         self(event);
     }
 }
@@ -138,7 +138,7 @@ impl<F: Fn(&Event<'_>) + Sync> Observer for F {
 pub struct Silent;
 
 impl Observer for Silent {
-    fn observe(&self, _: &Event<'_>) {}
+    fn observe(&self, _: &WorkflowEvent<'_>) {}
 }
 
 /// Adapter that reports the progress of collecting as events.
@@ -146,14 +146,14 @@ pub(crate) struct CollectionEvents<'a>(pub &'a dyn Observer);
 
 impl Watch for CollectionEvents<'_> {
     fn begin(&self, what: &str, unit: Unit, total: Option<u64>) {
-        self.0.observe(&Event::CollectionStarted { what, unit, total });
+        self.0.observe(&WorkflowEvent::CollectionStarted { what, unit, total });
     }
 
     fn advance(&self, by: u64) {
-        self.0.observe(&Event::CollectionAdvanced { by });
+        self.0.observe(&WorkflowEvent::CollectionAdvanced { by });
     }
 
     fn end(&self) {
-        self.0.observe(&Event::CollectionFinished);
+        self.0.observe(&WorkflowEvent::CollectionFinished);
     }
 }

@@ -1,6 +1,6 @@
 //! Workflow: collect, prepare, train, evaluate and publish as a library, without a terminal.
 //!
-//! A [`Session`] ties a home folder to an [`Observer`] that receives a typed [`Event`] for everything
+//! A [`Session`] ties a home folder to an [`Observer`] that receives a typed [`WorkflowEvent`] for everything
 //! that happens. Its methods are the stages: [`Session::run_config`] reads a config,
 //! [`Session::load_data`] collects and prepares its rows (or reuses what [`Session::prepare`] kept),
 //! [`Session::check`] stops before training, and [`Session::open_model`] predicts and evaluates with a
@@ -30,7 +30,7 @@ pub use config::ConfigSource;
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
 pub use device::{GpuProbe, NoGpu, VulkanProbe};
 pub use error::{Error, is_user_error, message_and_hint};
-pub use event::{Event, Observer, Silent, TrainingPlan};
+pub use event::{Observer, Silent, TrainingPlan, WorkflowEvent};
 pub use inference::{LoadedModel, ModelSelection};
 pub use memory::{MemoryEstimate, machine_memory};
 pub use packages::{AliasChange, roll_back_alias, set_alias, verify_packages};
@@ -39,7 +39,7 @@ pub use rate::{RateReport, RateTest};
 pub use session::Session;
 pub use stages::{StageNode, StageState};
 pub use stop::StopSignal;
-pub use train::{DeviceGroup, PublishedRun, TrainJob, TrainOutcome};
+pub use train::{JobOutcome, PublishedRun, TrainJob, TrainingDevices};
 
 /// Version of the code, as recorded in runs and packages.
 pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");

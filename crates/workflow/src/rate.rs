@@ -7,7 +7,7 @@ use cupola_train::{Job, Stop, Tried, range_test, suggested};
 use crate::check::NetworkPlan;
 use crate::config::ConfigSource;
 use crate::error::Error;
-use crate::event::Event;
+use crate::event::WorkflowEvent;
 use crate::session::Session;
 use crate::stop::StopSignal;
 use crate::train::record;
@@ -48,7 +48,7 @@ impl Session<'_> {
         let network = NetworkPlan::of(&run, &data.prepared.plan)?;
         let device = self.open_device(test.device)?;
         self.size_batch(&mut run, &network, &data, device.is_gpu());
-        self.emit(&Event::DeviceChosen(&device));
+        self.emit(&WorkflowEvent::DeviceChosen(&device));
         // The loop resumes from the newest checkpoint of its folder: an empty one has none.
         let temporary =
             tempfile::tempdir().map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
@@ -65,7 +65,7 @@ impl Session<'_> {
             fault: None,
         };
         let tried = range_test(&job, test.steps, &mut |tried| {
-            self.emit(&Event::RateTried(tried));
+            self.emit(&WorkflowEvent::RateTried(tried));
             if stop.is_requested() { Stop::Yes } else { Stop::No }
         })?;
         let suggested = suggested(&tried);

@@ -3,7 +3,7 @@
 use cupola_registry::{Home, Index};
 
 use crate::device::GpuProbe;
-use crate::event::{Event, Observer};
+use crate::event::{Observer, WorkflowEvent};
 
 /// Entry point of the workflow: a home folder and the observer of what happens in it.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ impl<'a> Session<'a> {
         &self.home
     }
 
-    pub(crate) fn emit(&self, event: &Event<'_>) {
+    pub(crate) fn emit(&self, event: &WorkflowEvent<'_>) {
         self.observer.observe(event);
     }
 
@@ -41,7 +41,7 @@ impl<'a> Session<'a> {
         write: impl FnOnce(&mut Index) -> Result<(), cupola_registry::Error>,
     ) {
         if let Err(error) = Index::open(home).and_then(|mut index| write(&mut index)) {
-            self.emit(&Event::Warning(&error.to_string()));
+            self.emit(&WorkflowEvent::Warning(&error.to_string()));
         }
     }
 }

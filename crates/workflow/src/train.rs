@@ -14,7 +14,7 @@ use cupola_spec::Run;
 use cupola_train::Ended;
 use serde_json::{Map, Value};
 
-pub use self::devices::DeviceGroup;
+pub use self::devices::TrainingDevices;
 
 use crate::config::ConfigSource;
 use crate::error::Error;
@@ -31,14 +31,14 @@ pub struct TrainJob {
     config: Option<ConfigSource>,
     resume: Option<String>,
     device: Choice,
-    group: DeviceGroup,
+    group: TrainingDevices,
     max_steps: Option<u64>,
     smoke: bool,
 }
 
 /// End of a [`TrainJob`] that did not fail.
 #[derive(Debug)]
-pub enum TrainOutcome {
+pub enum JobOutcome {
     /// The package is published.
     Published(Box<PublishedRun>),
     /// The run was stopped after a checkpoint and can be resumed.
@@ -87,7 +87,7 @@ impl TrainJob {
             config: None,
             resume: None,
             device: Choice::Auto,
-            group: DeviceGroup::local(1),
+            group: TrainingDevices::local(1),
             max_steps: None,
             smoke: false,
         }
@@ -107,7 +107,7 @@ impl TrainJob {
 
     /// Devices that train together.
     #[must_use]
-    pub fn group(self, group: DeviceGroup) -> Self {
+    pub fn group(self, group: TrainingDevices) -> Self {
         Self { group, ..self }
     }
 
@@ -128,7 +128,7 @@ impl TrainJob {
     ///
     /// # Errors
     /// Mistakes in config and data before the run begins; afterwards [`Error::Run`].
-    pub fn run(&self, session: &Session<'_>, stop: &StopSignal) -> Result<TrainOutcome, Error> {
+    pub fn run(&self, session: &Session<'_>, stop: &StopSignal) -> Result<JobOutcome, Error> {
         if !self.smoke {
             return self.run_in(&session.home, session, stop);
         }
@@ -138,13 +138,13 @@ impl TrainJob {
     }
 
     /// Process group of the job, which has to end together.
-    pub fn devices(&self) -> &DeviceGroup {
+    pub fn devices(&self) -> &TrainingDevices {
         &self.group
     }
 
     /// Trains with `runs` as the home of run and package. Configs, datasets and pretrained packages are the
     /// session's.
-    fn run_in(&self, runs: &Home, session: &Session<'_>, stop: &StopSignal) -> Result<TrainOutcome, Error> {
+    fn run_in(&self, runs: &Home, session: &Session<'_>, stop: &StopSignal) -> Result<JobOutcome, Error> {
         let session = if self.group.leads() {
             session.clone()
         } else {

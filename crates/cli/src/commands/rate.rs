@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use anyhow::Result;
 use cupola_registry::Home;
-use cupola_workflow::{Event, Observer, RateReport, RateTest, StopSignal};
+use cupola_workflow::{Observer, RateReport, RateTest, StopSignal, WorkflowEvent};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -23,10 +23,12 @@ struct RateScreen {
 }
 
 impl Observer for RateScreen {
-    fn observe(&self, event: &Event<'_>) {
+    fn observe(&self, event: &WorkflowEvent<'_>) {
         match event {
-            Event::RateTried(_) => self.bar.inc(1),
-            Event::DeviceChosen(_) | Event::PreparedReused { .. } => self.screen.observe(event),
+            WorkflowEvent::RateTried(_) => self.bar.inc(1),
+            WorkflowEvent::DeviceChosen(_) | WorkflowEvent::PreparedReused { .. } => {
+                self.screen.observe(event)
+            }
             other => self.collection.observe(other),
         }
     }

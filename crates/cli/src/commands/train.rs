@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use cupola_registry::Home;
-use cupola_workflow::{ConfigSource, DeviceGroup, PublishedRun, StopSignal, TrainJob, TrainOutcome};
+use cupola_workflow::{ConfigSource, JobOutcome, PublishedRun, StopSignal, TrainJob, TrainingDevices};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -17,14 +17,14 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     let job = job(args)?;
     let screen = Screen::new(ui);
     match job.run(&session(home, &screen), &stop) {
-        Ok(TrainOutcome::Published(run)) => {
+        Ok(JobOutcome::Published(run)) => {
             if args.smoke {
                 ui.line("smoke   steps, evaluation and package worked; nothing is kept");
             }
             ui.result(&as_json(*run))
         }
-        Ok(TrainOutcome::Stopped { run, step }) => Err(Stopped { run, step }.into()),
-        Ok(TrainOutcome::Follower) => Ok(()),
+        Ok(JobOutcome::Stopped { run, step }) => Err(Stopped { run, step }.into()),
+        Ok(JobOutcome::Follower) => Ok(()),
         Err(error) => {
             let error = error.into();
             if args.mpi {
@@ -43,7 +43,8 @@ fn job(args: &TrainArgs) -> Result<TrainJob> {
         (None, Some(config)) => TrainJob::new(config),
         (None, None) => return Err(UserError::new("nothing to train", "give --config or --resume").into()),
     };
-    let group = if args.mpi { DeviceGroup::mpi()? } else { DeviceGroup::local(args.devices as usize) };
+    let group =
+        if args.mpi { TrainingDevices::mpi()? } else { TrainingDevices::local(args.devices as usize) };
     Ok(job.device(args.device.device).group(group).max_steps(args.max_steps).smoke(args.smoke))
 }
 

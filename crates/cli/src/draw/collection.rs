@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cupola_data::{Unit, Watch};
-use cupola_workflow::{Event, Observer};
+use cupola_workflow::{Observer, WorkflowEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Ui, grouped};
@@ -76,11 +76,11 @@ impl Watch for CollectionProgress {
 }
 
 impl Observer for CollectionProgress {
-    fn observe(&self, event: &Event<'_>) {
+    fn observe(&self, event: &WorkflowEvent<'_>) {
         match event {
-            Event::CollectionStarted { what, unit, total } => self.begin(what, *unit, *total),
-            Event::CollectionAdvanced { by } => self.advance(*by),
-            Event::CollectionFinished => self.end(),
+            WorkflowEvent::CollectionStarted { what, unit, total } => self.begin(what, *unit, *total),
+            WorkflowEvent::CollectionAdvanced { by } => self.advance(*by),
+            WorkflowEvent::CollectionFinished => self.end(),
             _ => {}
         }
     }

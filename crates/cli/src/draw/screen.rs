@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cupola_train::Ended;
-use cupola_workflow::{Event, Observer};
+use cupola_workflow::{Observer, WorkflowEvent};
 
 use super::data::{show_data, show_network};
 use super::training::TrainingProgress;
@@ -41,50 +41,50 @@ impl Screen {
 }
 
 impl Observer for Screen {
-    fn observe(&self, event: &Event<'_>) {
+    fn observe(&self, event: &WorkflowEvent<'_>) {
         let ui = self.ui;
         match event {
-            Event::PreparedReused { stage } => {
+            WorkflowEvent::PreparedReused { stage } => {
                 ui.line(format!("prepared {stage} is unchanged and used again"));
             }
-            Event::DataLoaded { run, data } => show_data(ui, run, data),
-            Event::NetworkPlanned(network) => show_network(ui, network),
-            Event::BatchSized { examples } => {
+            WorkflowEvent::DataLoaded { run, data } => show_data(ui, run, data),
+            WorkflowEvent::NetworkPlanned(network) => show_network(ui, network),
+            WorkflowEvent::BatchSized { examples } => {
                 ui.line(format!("batch   {examples} examples, as the memory allows"));
             }
-            Event::DeviceChosen(device) => ui.line(format!("device  {device}")),
-            Event::RunStarted { record, folder } => {
+            WorkflowEvent::DeviceChosen(device) => ui.line(format!("device  {device}")),
+            WorkflowEvent::RunStarted { record, folder } => {
                 ui.line(format!("run     {} in {}", record.id, folder.display()));
             }
-            Event::TrainingStarted(plan) => {
+            WorkflowEvent::TrainingStarted(plan) => {
                 if plan.done > 0 {
                     ui.line(format!("resumed after step {}", plan.done));
                 }
                 *self.training() = Some(TrainingProgress::new(ui, *plan));
             }
-            Event::Training(event) => {
+            WorkflowEvent::Training(event) => {
                 if let Some(training) = &mut *self.training() {
                     training.observe(event);
                 }
             }
-            Event::TrainingFinished => {
+            WorkflowEvent::TrainingFinished => {
                 if let Some(training) = self.training().take() {
                     training.finish();
                 }
             }
-            Event::TrainingEnded { reason, step, seconds, patience } => {
+            WorkflowEvent::TrainingEnded { reason, step, seconds, patience } => {
                 self.ended(*reason, *step, *seconds, *patience);
             }
-            Event::TreesOutput { done, outputs } if *outputs > 1 => {
+            WorkflowEvent::TreesOutput { done, outputs } if *outputs > 1 => {
                 ui.line(format!("output {done}/{outputs}"))
             }
-            Event::TreesGrown { trees } => ui.line(format!("grown   {} trees", grouped(*trees))),
-            Event::Published { package, metrics: found } => {
+            WorkflowEvent::TreesGrown { trees } => ui.line(format!("grown   {} trees", grouped(*trees))),
+            WorkflowEvent::Published { package, metrics: found } => {
                 ui.line(format!("test    {}", metrics(found.values.iter().map(|(n, v)| (n, *v)))));
                 ui.line(format!("model   {} in {}", package.label(), package.path.display()));
                 ui.line(format!("next    cupola serve --model {}", package.manifest.name));
             }
-            Event::Warning(text) => Ui::warning(text),
+            WorkflowEvent::Warning(text) => Ui::warning(text),
             other => self.collection.observe(other),
         }
     }

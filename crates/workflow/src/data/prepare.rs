@@ -6,7 +6,7 @@ use super::LoadedData;
 use super::stage::{PreparedStage, keep};
 use crate::config::ConfigSource;
 use crate::error::Error;
-use crate::event::Event;
+use crate::event::WorkflowEvent;
 use crate::session::Session;
 
 /// Condition under which examples are made.
@@ -53,7 +53,7 @@ impl Session<'_> {
         }
         let (short, folder) = (stage.short().to_owned(), stage.folder().to_owned());
         let data = keep(&folder, &run, self.prepare_rows(&run, &roots, stage)?)?;
-        self.emit(&Event::DataLoaded { run: &run, data: &data });
+        self.emit(&WorkflowEvent::DataLoaded { run: &run, data: &data });
         Ok(PrepareOutcome::Made { stage: short, folder, data: Box::new(data) })
     }
 }

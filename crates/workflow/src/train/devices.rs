@@ -14,7 +14,7 @@ use crate::error::Error;
 const LOCAL_RANK: &str = "OMPI_COMM_WORLD_LOCAL_RANK";
 
 /// Devices that train together.
-pub struct DeviceGroup(Members);
+pub struct TrainingDevices(Members);
 
 enum Members {
     Local(usize),
@@ -22,13 +22,13 @@ enum Members {
     Processes(Mpi),
 }
 
-impl std::fmt::Debug for DeviceGroup {
+impl std::fmt::Debug for TrainingDevices {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "DeviceGroup({})", self.size())
+        write!(f, "TrainingDevices({})", self.size())
     }
 }
 
-impl DeviceGroup {
+impl TrainingDevices {
     /// Devices of this process.
     pub fn local(devices: usize) -> Self {
         Self(Members::Local(devices))

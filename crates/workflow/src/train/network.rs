@@ -11,12 +11,12 @@ use serde_json::{Map, json};
 
 use super::publish::TrainedModel;
 use super::record::{create, with_same_data};
-use super::{Stage, TrainOutcome};
+use super::{JobOutcome, Stage};
 use crate::check::NetworkPlan;
 use crate::data::LoadedData;
 use crate::device::verified;
 use crate::error::Error;
-use crate::event::{Event, TrainingPlan};
+use crate::event::{TrainingPlan, WorkflowEvent};
 
 /// Trains the network of a run, evaluates and publishes.
 pub fn train(
@@ -24,9 +24,9 @@ pub fn train(
     mut run: Run,
     data: &LoadedData,
     resumed: Option<(RunFolder, RunRecord)>,
-) -> Result<TrainOutcome, Error> {
+) -> Result<JobOutcome, Error> {
     let network = NetworkPlan::of(&run, &data.prepared.plan)?;
-    stage.session.emit(&Event::NetworkPlanned(&network));
+    stage.session.emit(&WorkflowEvent::NetworkPlanned(&network));
     let device = stage.device(&mut run, data, &network)?;
     let half = half(run.train.precision, &device.device, &device.name)?;
     let (folder, mut record) = match resumed {
@@ -43,7 +43,7 @@ pub fn train(
     if group.leads() {
         stage.save(&folder, &record)?;
     }
-    stage.session.emit(&Event::RunStarted { record: &record, folder: folder.path() });
+    stage.session.emit(&WorkflowEvent::RunStarted { record: &record, folder: folder.path() });
     let job = Job {
         run: &run,
         prepared: &data.prepared,
@@ -56,13 +56,13 @@ pub fn train(
         fault: None,
     };
     match stage.fit(&job, &device, data) {
-        Ok(_) if !group.leads() => Ok(TrainOutcome::Follower),
+        Ok(_) if !group.leads() => Ok(JobOutcome::Follower),
         Err(error) if !group.leads() => Err(error),
         Err(error) => Err(stage.failed(&folder, record, error)),
         Ok(outcome) if outcome.ended == Ended::Stopped => {
             record.status = Status::Stopped;
             stage.save(&folder, &record)?;
-            Ok(TrainOutcome::Stopped { run: record.id, step: outcome.progress.step })
+            Ok(JobOutcome::Stopped { run: record.id, step: outcome.progress.step })
         }
         Ok(outcome) => stage.publish(&job, &device, &outcome, record),
     }
@@ -79,7 +79,7 @@ impl Stage<'_> {
         }
         let loss = trial_loss(&aims(run, &data.prepared));
         let device = verified(device, choice, &network.architecture, loss, run.train.batch_size)?;
-        self.session.emit(&Event::DeviceChosen(&device));
+        self.session.emit(&WorkflowEvent::DeviceChosen(&device));
         Ok(device)
     }
 
@@ -99,7 +99,7 @@ impl Stage<'_> {
     /// Runs the training loop. The leading process writes each event into the run's folder.
     fn fit(&self, job: &Job<'_>, device: &Opened, data: &LoadedData) -> Result<Outcome, Error> {
         let group = &self.job.group;
-        self.session.emit(&Event::TrainingStarted(plan(job, data)?));
+        self.session.emit(&WorkflowEvent::TrainingStarted(plan(job, data)?));
         let mut log = EventLog { folder: job.folder, file: None };
         let mut failure = None;
         let result = group.fit(job, device, &mut |event| {
@@ -108,11 +108,11 @@ impl Stage<'_> {
                     failure = Some(error);
                     return Stop::Yes;
                 }
-                self.session.emit(&Event::Training(event));
+                self.session.emit(&WorkflowEvent::Training(event));
             }
             if self.stop.is_requested() { Stop::Yes } else { Stop::No }
         });
-        self.session.emit(&Event::TrainingFinished);
+        self.session.emit(&WorkflowEvent::TrainingFinished);
         match failure {
             Some(error) => Err(error),
             None => result,
@@ -126,9 +126,9 @@ impl Stage<'_> {
         device: &Opened,
         outcome: &Outcome,
         record: RunRecord,
-    ) -> Result<TrainOutcome, Error> {
+    ) -> Result<JobOutcome, Error> {
         let run = job.run;
-        self.session.emit(&Event::TrainingEnded {
+        self.session.emit(&WorkflowEvent::TrainingEnded {
             reason: outcome.ended,
             step: outcome.progress.step,
             seconds: outcome.progress.seconds,
@@ -153,7 +153,7 @@ impl Stage<'_> {
             let rows = job.prepared.part(part);
             Ok(score(&network, plan, &aims, rows, rows.len(), &device.device)?)
         })?;
-        Ok(TrainOutcome::Published(Box::new(published)))
+        Ok(JobOutcome::Published(Box::new(published)))
     }
 }
 

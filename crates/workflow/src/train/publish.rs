@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
 use crate::error::Error;
-use crate::event::Event;
+use crate::event::WorkflowEvent;
 
 /// Result of training, before it is evaluated.
 pub(super) struct TrainedModel<'a> {
@@ -44,7 +44,7 @@ impl TrainedModel<'_> {
         record.package = Some(package.label());
         stage.save(self.folder, &record)?;
         stage.session.index(stage.runs, |index| index.package(stage.runs, &package));
-        stage.session.emit(&Event::Published { package: &package, metrics: &metrics });
+        stage.session.emit(&WorkflowEvent::Published { package: &package, metrics: &metrics });
         Ok(PublishedRun {
             run: record.id,
             package: package.label(),
@@ -66,7 +66,7 @@ impl TrainedModel<'_> {
         for (split, part) in [("valid", Part::Valid), ("test", Part::Test)] {
             if self.prepared.rows(part) > 0 {
                 let metrics = score(part)?;
-                stage.session.emit(&Event::Evaluated { split, metrics: &metrics });
+                stage.session.emit(&WorkflowEvent::Evaluated { split, metrics: &metrics });
                 splits.insert(split.to_owned(), serde_json::to_value(&metrics)?);
                 last = metrics;
             }

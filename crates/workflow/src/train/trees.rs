@@ -8,29 +8,24 @@ use serde_json::{Map, json};
 
 use super::publish::TrainedModel;
 use super::record::create;
-use super::{Stage, TrainOutcome};
+use super::{JobOutcome, Stage};
 use crate::data::LoadedData;
 use crate::error::Error;
-use crate::event::Event;
+use crate::event::WorkflowEvent;
 
 /// Grows trees, evaluates and publishes.
-pub fn train(
-    stage: &Stage<'_>,
-    run: &Run,
-    data: &LoadedData,
-    spec: &TreesSpec,
-) -> Result<TrainOutcome, Error> {
+pub fn train(stage: &Stage<'_>, run: &Run, data: &LoadedData, spec: &TreesSpec) -> Result<JobOutcome, Error> {
     let train = in_memory(data, Part::Train)?;
     let (folder, mut record) = create(stage.runs, run, data)?;
     let _lock = folder.hold()?;
     "trees on the CPU".clone_into(&mut record.device);
     stage.save(&folder, &record)?;
-    stage.session.emit(&Event::RunStarted { record: &record, folder: folder.path() });
+    stage.session.emit(&WorkflowEvent::RunStarted { record: &record, folder: folder.path() });
     let trees = match grow(stage, run, spec, &data.prepared.plan, &train) {
         Ok(trees) => trees,
         Err(error) => return Err(stage.failed(&folder, record, error)),
     };
-    stage.session.emit(&Event::TreesGrown { trees: trees.trees() });
+    stage.session.emit(&WorkflowEvent::TreesGrown { trees: trees.trees() });
     let (prepared, plan) = (&data.prepared, &data.prepared.plan);
     let model = TrainedModel {
         run,
@@ -45,7 +40,7 @@ pub fn train(
         let rows = in_memory(data, part)?;
         Ok(metrics_of(plan, &plain_aims(plan), &trees.logits(&rows.examples)?, &rows))
     })?;
-    Ok(TrainOutcome::Published(Box::new(published)))
+    Ok(JobOutcome::Published(Box::new(published)))
 }
 
 fn grow(
@@ -58,7 +53,7 @@ fn grow(
     let targets: Vec<(&Targets, usize)> =
         train.targets.iter().zip(plan.targets.iter().map(FittedTarget::width)).collect();
     let outputs = plan.width();
-    let mut grown = |done: usize| stage.session.emit(&Event::TreesOutput { done, outputs });
+    let mut grown = |done: usize| stage.session.emit(&WorkflowEvent::TreesOutput { done, outputs });
     Ok(Trees::fit(spec, &train.examples, &targets, run.seed, &mut grown)?)
 }
 
