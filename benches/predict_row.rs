@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use cupola_nn::{Choice, Drawn, Network, open};
 use cupola_prep::Signature;
-use cupola_registry::{Home, Lineage, Sealed, publish};
+use cupola_registry::{Home, Lineage, PackageContents, publish};
 use cupola_runtime::{EngineChoice, Predictor};
 use serde_json::{Map, Value};
 
@@ -31,7 +31,8 @@ pub fn run(home: &Home, workload: &Workload, quick: bool) {
         parent: None,
     };
     let signature = serde_json::to_value(Signature::of(plan)).unwrap();
-    let sealed = Sealed { name: workload.name, files: &files, signature, lineage, metrics: Map::new() };
+    let sealed =
+        PackageContents { name: workload.name, files: &files, signature, lineage, metrics: Map::new() };
     let package = publish(home, &sealed).unwrap();
 
     let row: Map<String, Value> = (0..workload.architecture.dense_width())

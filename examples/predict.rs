@@ -9,7 +9,7 @@
 use std::error::Error;
 
 use cupola_nn::Choice;
-use cupola_registry::{Home, Reference};
+use cupola_registry::Home;
 use cupola_runtime::{EngineChoice, Predictor};
 use serde_json::{Map, Value};
 
@@ -20,7 +20,7 @@ const PIXELS: [u8; 64] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let package = Reference::parse("digits")?.resolve(&Home::new(".cupola".into()))?;
+    let package = Home::new(".cupola".into()).package("digits")?;
     // The CPU needs no probe; `Choice::Auto` calls it to find out whether a GPU works.
     let device = cupola_nn::open(Choice::Flex, || Err("not probed".to_owned()))?;
     let mut predictor = Predictor::load(&package, EngineChoice::Auto, &device)?;

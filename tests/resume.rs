@@ -195,7 +195,8 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_still_resumes() {
     place.write(&format!("{folder}/optimizer.bpk"), bytes);
     let said = place.run(&["train", "--resume", &id, "--device", "flex"]);
     assert!(
-        said.code == Some(1) && said.err.contains("optimizer.bpk is not the file that state.json names"),
+        said.code == Some(1)
+            && said.err.contains("the digest of optimizer.bpk differs from the one in state.json"),
         "{}",
         said.err
     );

@@ -6,6 +6,7 @@ use cupola_testkit::root;
 /// What each crate never imports; ARCHITECTURE.md has the same list with the reasons.
 const NEVER: &[(&str, &[&str])] = &[
     ("spec", &["burn", "candle-core", "datafusion", "tokio", "clap", "axum", "sqlx", "cupola-"]),
+    ("store", &["burn", "candle-core", "axum", "clap", "sqlx", "arrow", "datafusion"]),
     ("kernels", &["burn", "candle-core", "axum", "clap", "cupola-"]),
     ("data", &["burn", "candle-core", "axum", "clap"]),
     ("prep", &["burn", "candle-core", "datafusion", "axum", "clap", "tokio"]),

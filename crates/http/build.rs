@@ -1,4 +1,4 @@
-//! Turns `proto/` into Rust, without `protoc`.
+//! Generates Rust code from `proto/`. `protox` replaces the external compiler `protoc`.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");

@@ -22,7 +22,7 @@ mod workbook;
 
 use std::path::{Path, PathBuf};
 
-use cupola_spec::{Data, Engine, Expectation, Source};
+use cupola_spec::{Data, Expectation, QueryEngine, Source};
 
 pub(crate) use self::cache::{Cache, digest, io, write_whole};
 pub(crate) use self::objects::{Remote, remote, said};
@@ -100,7 +100,7 @@ impl Request<'_> {
         alike(&found.files)?;
         found.files.iter().try_for_each(DataFile::supported)?;
         found.files.iter().try_for_each(DataFile::probe)?;
-        if self.data.engine == Engine::Ballista {
+        if self.data.engine == QueryEngine::Ballista {
             found.files = vec![optional::on_cluster(self, &found).await?];
             found.queried = true;
         }

@@ -8,16 +8,13 @@ mod completions;
 mod embeddings;
 mod stream;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::routing::post;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
 use crate::middleware::{Access, Routes};
-use crate::request::complete;
-use crate::state::{RequestLimits, ServerState};
+use crate::state::ServerState;
 
 /// Routes of the protocol.
 pub(crate) fn routes() -> Routes<ServerState> {
@@ -30,16 +27,12 @@ pub(crate) fn routes() -> Routes<ServerState> {
 /// One text or a list of texts.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum OneOrMany {
+enum TextOrList {
     One(String),
     Many(Vec<String>),
 }
 
 /// Parses a body. Unknown keys are ignored, because clients send many.
-fn parse<T: DeserializeOwned>(
-    body: Result<Bytes, BytesRejection>,
-    limits: RequestLimits,
-) -> Result<T, ApiError> {
-    serde_json::from_slice(&complete(body, limits.body_bytes)?)
-        .map_err(|error| ApiError::malformed(format!("invalid body: {error}")))
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::malformed(format!("invalid body: {error}")))
 }

@@ -1,9 +1,10 @@
 //! Parts of a request that every protocol reads.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use cupola_runtime::{Bulk, json_lines, json_rows};
@@ -12,6 +13,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::error::ApiError;
+use crate::state::RequestLimits;
 
 /// Longest request id that is accepted from a client.
 const MAX_ID_BYTES: usize = 128;
@@ -29,14 +31,25 @@ impl RequestMetadata for Headers<'_> {
     }
 }
 
-/// Body, unless it is incomplete or larger than `limit` bytes.
-pub(crate) fn complete(body: Result<Bytes, BytesRejection>, limit: usize) -> Result<Bytes, ApiError> {
-    body.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            return ApiError::too_large(limit);
-        }
-        ApiError::malformed("the body is incomplete; send all of it")
-    })
+/// Complete body, or the error to report once the rest of the request is checked.
+pub(crate) struct FullBody(pub Result<Bytes, ApiError>);
+
+impl<S> FromRequest<S> for FullBody
+where
+    S: Send + Sync,
+    RequestLimits: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let body = Bytes::from_request(request, state).await;
+        Ok(Self(body.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                return ApiError::too_large(RequestLimits::from_ref(state).body_bytes);
+            }
+            ApiError::malformed("the body is incomplete; send all of it")
+        })))
+    }
 }
 
 /// Timeout of the server, or a shorter one from `x-timeout-ms`.

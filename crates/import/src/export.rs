@@ -70,11 +70,7 @@ fn write_all(folder: &Path, files: &[(&str, Vec<u8>)]) -> Result<Vec<PathBuf>, E
     let mut written = Vec::with_capacity(files.len());
     for (name, bytes) in files {
         let path = folder.join(name);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)
-                .map_err(|source| cupola_registry::Error::Io { path: parent.to_owned(), source })?;
-        }
-        write_file(&path, bytes)?;
+        write_file(&path, bytes).map_err(cupola_registry::Error::from)?;
         written.push(path);
     }
     Ok(written)

@@ -2,7 +2,7 @@
 
 use cupola_nn::{Architecture, StateDict};
 use cupola_prep::{Plan, Signature};
-use cupola_registry::{Home, Index, Lineage, Package, Sealed, publish, sha256_hex};
+use cupola_registry::{Home, Index, Lineage, Package, PackageContents, publish, sha256_hex};
 use serde_json::Map;
 
 use crate::error::Error;
@@ -53,7 +53,7 @@ impl ImportedModel {
             ("plan.json", &plan),
             ("metrics.json", &metrics),
         ];
-        let package = Sealed {
+        let package = PackageContents {
             name,
             files: &files,
             signature: serde_json::to_value(Signature::of(&self.plan))?,

@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 use tokio::runtime::Runtime;
 
 use crate::alias::Aliases;
-use crate::error::Error;
+use crate::error::{Error, io};
 use crate::home::Home;
 use crate::package::Package;
 use crate::run::{RunFolder, RunRecord};
@@ -76,7 +76,7 @@ impl Index {
     /// [`Error::Index`].
     pub fn open(home: &Home) -> Result<Self, Error> {
         let path = home.index();
-        let wrong = |error: &sqlx::Error| Error::Index { path: path.clone(), why: error.to_string() };
+        let wrong = |error: &sqlx::Error| Error::Index { path: path.clone(), reason: error.to_string() };
         let (mut index, complete) = match Self::connect(home)? {
             Ok(opened) => opened,
             // The files are the truth: what is no database any more is not worth keeping.
@@ -104,11 +104,9 @@ impl Index {
     /// The database, and whether it was ever filled to the end.
     fn connect(home: &Home) -> Result<Result<(Self, bool), sqlx::Error>, Error> {
         let path = home.index();
-        std::fs::create_dir_all(home.root()).map_err(crate::files::io(home.root()))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(crate::files::io(&path))?;
+        std::fs::create_dir_all(home.root()).map_err(io(home.root()))?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io(&path))?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
@@ -130,7 +128,7 @@ impl Index {
     /// [`Error::Index`], or the folders' [`Error::Io`].
     pub fn rebuild(&mut self, home: &Home) -> Result<(usize, usize), Error> {
         let Self { path, connection, runtime } = self;
-        let wrong = |error: sqlx::Error| Error::Index { path: path.clone(), why: error.to_string() };
+        let wrong = |error: sqlx::Error| Error::Index { path: path.clone(), reason: error.to_string() };
         runtime.block_on(async {
             let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(wrong)?;
             // Read only now that no other process can write: one that published before this lock has
@@ -157,7 +155,7 @@ impl Index {
     /// [`Error::Index`].
     pub fn package(&mut self, home: &Home, package: &Package) -> Result<(), Error> {
         let Self { path, connection, runtime } = self;
-        let wrong = |error: sqlx::Error| Error::Index { path: path.clone(), why: error.to_string() };
+        let wrong = |error: sqlx::Error| Error::Index { path: path.clone(), reason: error.to_string() };
         runtime.block_on(async {
             let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(wrong)?;
             // Read only now, as in `rebuild`: aliases that another process moved meanwhile would be
@@ -225,7 +223,7 @@ impl Index {
     }
 
     fn wrong(&self, error: &sqlx::Error) -> Error {
-        Error::Index { path: self.path.clone(), why: error.to_string() }
+        Error::Index { path: self.path.clone(), reason: error.to_string() }
     }
 }
 

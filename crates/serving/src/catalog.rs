@@ -9,7 +9,7 @@ mod version;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use cupola_registry::{Home, Package, Reference};
+use cupola_registry::{Home, Package};
 use cupola_spec::ServedModel;
 use serde_json::Value;
 
@@ -93,9 +93,7 @@ impl Catalog {
 
     /// Resolves a reference, and loads its version unless it is loaded already.
     fn deploy(&self, reference: &str) -> Result<Deployment, Error> {
-        let package = Reference::parse(reference)
-            .and_then(|reference| reference.resolve(&self.home))
-            .map_err(cupola_runtime::Error::from)?;
+        let package = self.home.package(reference).map_err(cupola_runtime::Error::from)?;
         let version = match self.loaded(&package) {
             Some(version) => version,
             None => self.loader.load(package, &self.telemetry)?,
@@ -148,7 +146,7 @@ impl Catalog {
     /// `true` if a reference leads to another package than the loaded one.
     fn has_moved(&self, entry: &ModelEntry) -> Result<bool, cupola_runtime::Error> {
         for deployment in entry.deployments() {
-            let package = Reference::parse(&deployment.reference)?.resolve(&self.home)?;
+            let package = self.home.package(&deployment.reference)?;
             if !deployment.version.is(&package) {
                 return Ok(true);
             }

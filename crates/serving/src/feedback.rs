@@ -37,10 +37,8 @@ impl FeedbackLog {
         let now = jiff::Timestamp::now().to_string();
         let mut lines = Vec::new();
         for (index, row) in rows.iter().enumerate() {
-            let line = line(row, targets, &now).map_err(|Misfit { column, why }| Error::FeedbackRow {
-                row: index + 1,
-                column,
-                why,
+            let line = line(row, targets, &now).map_err(|FeedbackMisfit { column, why }| {
+                Error::FeedbackRow { row: index + 1, column, why }
             })?;
             lines.extend_from_slice(line.to_string().as_bytes());
             lines.push(b'\n');
@@ -65,29 +63,28 @@ impl FeedbackLog {
 }
 
 /// Column that does not fit, with the reason.
-struct Misfit {
+struct FeedbackMisfit {
     column: String,
     why: String,
 }
 
-impl Misfit {
+impl FeedbackMisfit {
     fn new(column: &str, why: impl Into<String>) -> Self {
         Self { column: column.to_owned(), why: why.into() }
     }
 }
 
 /// Stored form of a row: its request, its number within the request, and its targets.
-fn line(row: &Map<String, Value>, targets: &[OutputColumn], now: &str) -> Result<Value, Misfit> {
+fn line(row: &Map<String, Value>, targets: &[OutputColumn], now: &str) -> Result<Value, FeedbackMisfit> {
     let request = row.get("request_id").and_then(Value::as_str);
     let request = request
         .filter(|id| !id.is_empty() && id.len() <= MAX_ID_BYTES)
-        .ok_or_else(|| Misfit::new("request_id", "expected the id that came with the prediction"))?;
+        .ok_or_else(|| FeedbackMisfit::new("request_id", "expected the id that came with the prediction"))?;
     let number = match row.get("row") {
         None => 1,
-        Some(number) => number
-            .as_u64()
-            .filter(|number| *number > 0)
-            .ok_or_else(|| Misfit::new("row", "expected the number of the row within the request, from 1"))?,
+        Some(number) => number.as_u64().filter(|number| *number > 0).ok_or_else(|| {
+            FeedbackMisfit::new("row", "expected the number of the row within the request, from 1")
+        })?,
     };
     let mut values = Map::new();
     for (column, value) in row.iter().filter(|(column, _)| !["request_id", "row"].contains(&column.as_str()))
@@ -95,7 +92,7 @@ fn line(row: &Map<String, Value>, targets: &[OutputColumn], now: &str) -> Result
         let target = find(column, targets)?;
         if !fits(target, value) {
             let found: String = value.to_string().chars().take(40).collect();
-            return Err(Misfit::new(
+            return Err(FeedbackMisfit::new(
                 column,
                 format!("{found} is not a value of this target; send the true value"),
             ));
@@ -104,16 +101,16 @@ fn line(row: &Map<String, Value>, targets: &[OutputColumn], now: &str) -> Result
     }
     if values.is_empty() {
         let first = targets.first().map_or("target", |target| target.name.as_str());
-        return Err(Misfit::new(first, "the row has no target; send the true value"));
+        return Err(FeedbackMisfit::new(first, "the row has no target; send the true value"));
     }
     Ok(json!({ "time": now, "request": request, "row": number, "targets": values }))
 }
 
-fn find<'a>(column: &str, targets: &'a [OutputColumn]) -> Result<&'a OutputColumn, Misfit> {
+fn find<'a>(column: &str, targets: &'a [OutputColumn]) -> Result<&'a OutputColumn, FeedbackMisfit> {
     targets.iter().find(|target| target.name == column).ok_or_else(|| {
         let near = cupola_spec::nearest(column, targets.iter().map(|target| target.name.as_str()));
         let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-        Misfit::new(column, format!("unknown target{near}"))
+        FeedbackMisfit::new(column, format!("unknown target{near}"))
     })
 }
 

@@ -34,7 +34,7 @@ pub struct GenerateRequest<'a> {
     pub began: Instant,
     /// Time that it may take from its arrival.
     pub timeout: Duration,
-    /// Operation name of the OpenTelemetry conventions: `chat` or `text_completion`.
+    /// Operation name of the `OpenTelemetry` conventions: `chat` or `text_completion`.
     pub operation: &'static str,
     /// Prompt and parameters of each sequence.
     pub sequences: Vec<(Prompt, Wanted)>,
@@ -53,7 +53,7 @@ pub struct TokenUsage {
 
 /// Progress of a sequence.
 #[derive(Debug, Clone, Copy, Default)]
-struct Progress {
+struct SequenceProgress {
     tokens: u64,
     cached: usize,
     finished: bool,
@@ -74,7 +74,7 @@ pub struct GenerationStream {
     deadline: Instant,
     first_token: Option<Instant>,
     events: UnboundedReceiver<GenerationEvent>,
-    sequences: Vec<Progress>,
+    sequences: Vec<SequenceProgress>,
     status: u16,
 }
 
@@ -86,12 +86,12 @@ impl Pipeline {
     /// parameter that the model does not accept, [`Error::Overloaded`].
     pub fn generate(self: &Arc<Self>, request: GenerateRequest<'_>) -> Result<GenerationStream, Error> {
         self.check_accepting()?;
-        let route = self.catalog.route(request.name, request.version, request.metadata, request.id)?;
+        let route = self.catalog().route(request.name, request.version, request.metadata, request.id)?;
         let version = route.version;
         let sequences = request.sequences.into_iter();
         let generations = sequences.map(|(prompt, parameters)| version.model.generation(&prompt, parameters));
         let generations: Vec<Generation> = generations.collect::<Result<_, _>>().map_err(Error::Prompt)?;
-        let sequences = vec![Progress::default(); generations.len()];
+        let sequences = vec![SequenceProgress::default(); generations.len()];
         let prompt_tokens = generations.iter().map(|generation| generation.prompt_tokens).sum();
         let deadline = request.began + request.timeout;
         let events = version.scheduler.generate(generations, deadline);

@@ -90,7 +90,7 @@ impl Timings {
 
 /// Pipeline of every request: version, examples, queue, forward pass, telemetry.
 pub struct Pipeline {
-    pub(crate) catalog: Arc<Catalog>,
+    catalog: Arc<Catalog>,
     lifecycle: Arc<Lifecycle>,
     telemetry: Arc<Telemetry>,
     pub(crate) traces: Option<TraceExporter>,
@@ -111,6 +111,11 @@ impl Pipeline {
     /// Records a sample of the predictions.
     pub fn set_sampler(&mut self, sampler: RecordSampler) {
         self.sampler = Some(sampler);
+    }
+
+    /// Models that it serves.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// Checks that new requests are accepted.

@@ -15,12 +15,12 @@ use cupola_prep::Examples;
 use cupola_runtime::{Generation, Predictor};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use self::queue::Queue;
+use self::queue::JobQueue;
 pub(crate) use self::sequences::GenerationEvent;
 use self::sequences::ScheduledSequence;
 use self::slot::EngineSlot;
 pub(crate) use self::slot::{ForwardPass, ForwardResult};
-use self::worker::{Job, RowsJob};
+use self::worker::{EngineJob, RowsJob};
 use crate::telemetry::ModelMetrics;
 
 /// Limits of a model version's queue, batches and caches.
@@ -59,7 +59,7 @@ impl Drop for InFlightGuard {
 
 /// Queue of a model version. Its engine threads run until it is dropped and the queue is empty.
 pub struct Scheduler {
-    queue: Arc<Queue<Job>>,
+    queue: Arc<JobQueue<EngineJob>>,
     slots: Vec<Arc<EngineSlot>>,
     in_flight: Arc<AtomicUsize>,
     metrics: ModelMetrics,
@@ -80,7 +80,7 @@ impl Scheduler {
         metrics: &ModelMetrics,
     ) -> std::io::Result<Self> {
         let this = Self {
-            queue: Arc::new(Queue::new(limits.queue)),
+            queue: Arc::new(JobQueue::new(limits.queue)),
             slots: predictors.into_iter().map(|predictor| Arc::new(EngineSlot::new(predictor))).collect(),
             in_flight: Arc::default(),
             metrics: metrics.clone(),
@@ -135,7 +135,7 @@ impl Scheduler {
     ) -> Option<oneshot::Receiver<ForwardResult>> {
         let (reply, result) = oneshot::channel();
         let job = RowsJob { examples, queued: Instant::now(), deadline, reply };
-        self.queue.push(Job::Rows(job)).ok().map(|()| result)
+        self.queue.push(EngineJob::Rows(job)).ok().map(|()| result)
     }
 
     /// Queues sequences for generation. Returns `None` if there are too many already. The channel needs no
@@ -151,7 +151,7 @@ impl Scheduler {
         for (index, generation) in generations.into_iter().enumerate() {
             let permit = permits.split(1)?;
             let sequence = ScheduledSequence::new(generation, index, deadline, sender.clone(), permit);
-            self.queue.push(Job::Sequence(sequence)).ok()?;
+            self.queue.push(EngineJob::Sequence(sequence)).ok()?;
         }
         Some(events)
     }

@@ -1,4 +1,4 @@
-//! Prometheus metrics and OpenTelemetry traces.
+//! Prometheus metrics and `OpenTelemetry` traces.
 
 mod model;
 mod traces;

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
-pub use self::problem::{Problem, Problems, nearest};
+pub use self::problem::{Problem, Problems, did_you_mean, nearest};
 pub use self::run::Run;
 pub use self::schema::{config_schema, model_schema, serve_schema};
 pub use self::split::{Split, SplitBy};

@@ -84,7 +84,7 @@ pub struct Data {
     pub kafka: BTreeMap<String, String>,
     /// Engine that reads the files and runs `query`: this process or a cluster.
     #[serde(default)]
-    pub engine: Engine,
+    pub engine: QueryEngine,
     /// Scheduler of the cluster, such as `df://host:50050`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -93,7 +93,7 @@ pub struct Data {
 /// Engine that reads the files and runs `data.query`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Engine {
+pub enum QueryEngine {
     /// This process.
     #[default]
     Local,
@@ -117,7 +117,7 @@ impl Data {
             api: None,
             page: None,
             kafka: BTreeMap::new(),
-            engine: Engine::Local,
+            engine: QueryEngine::Local,
             url: None,
         }
     }

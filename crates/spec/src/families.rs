@@ -22,7 +22,7 @@ pub use self::mlp::{AutoencoderFamily, MlpFamily};
 pub use self::recurrent::{Recurrence, TcnFamily};
 pub use self::resnet::{Depth, ImageStem, ResnetFamily};
 pub use self::series::{DlinearFamily, PatchtstFamily};
-pub use self::tabular::{FtTransformerFamily, Numbers, ResnetTabularFamily, TabmFamily};
+pub use self::tabular::{FtTransformerFamily, NumberEmbedding, ResnetTabularFamily, TabmFamily};
 pub use self::text::{GptFamily, LlamaFamily, TextTransformerFamily};
 pub use self::transformer::VitFamily;
 pub(crate) use self::transformer::{Blocks, combiner};

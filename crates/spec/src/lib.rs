@@ -26,22 +26,23 @@ mod families;
 mod inputs;
 mod layers;
 mod model;
+mod name;
 mod serve;
 mod train;
 mod validate;
 
 pub use config::{
     Config, DEFAULTS, PACKAGE, Problem, Problems, Run, Split, SplitBy, Target, TargetKind, TargetList,
-    config_schema, model_schema, nearest, parse, parse_data, parse_model_file, serve_schema,
+    config_schema, did_you_mean, model_schema, nearest, parse, parse_data, parse_model_file, serve_schema,
 };
 pub use data::{
-    Api, Block, Clean, Data, Engine, Expectation, Feature, ForeignKey, Http, Page, Severity, Source,
+    Api, Block, Clean, Data, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, Severity, Source,
     TextStep, ValueType,
 };
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
-    ImageStem, LayersFamily, LlamaFamily, MlpFamily, Numbers, PatchtstFamily, Recurrence, ResnetFamily,
-    ResnetTabularFamily, TabmFamily, TcnFamily, TextTransformerFamily, TreesSpec, VitFamily,
+    ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, PatchtstFamily, Recurrence,
+    ResnetFamily, ResnetTabularFamily, TabmFamily, TcnFamily, TextTransformerFamily, TreesSpec, VitFamily,
 };
 pub use inputs::{
     Augment, Category, DatePart, Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Outliers, Scaling,
@@ -52,6 +53,7 @@ pub use layers::{
     ShapeError, ShapeRow, Take, WeightSpec, trace,
 };
 pub use model::{Combine, Design, Expect, Family, Head, Lora, Model, ModelFile, PackageRef, TableStem};
+pub use name::{NAME_RULE, is_name};
 pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, parse_serve};
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,

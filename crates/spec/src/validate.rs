@@ -14,6 +14,7 @@ use crate::config::document::Document;
 use crate::config::{Config, Problem};
 use crate::data::{Data, Expectation};
 use crate::model::Family;
+use crate::name::{NAME_RULE, is_name};
 
 /// All problems of a config whose values have the types of the schema.
 pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec<Problem> {
@@ -73,13 +74,5 @@ impl Findings {
 }
 
 fn check_name(name: &str, found: &mut Findings) {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    let valid = !name.is_empty() && name.len() <= 64 && name.bytes().all(allowed) && !name.starts_with('-');
-    found.add_if(
-        !valid,
-        "/name",
-        format!(
-            "invalid name `{name}`; use at most 64 letters, digits, `_` and `-`, and no `-` at the start"
-        ),
-    );
+    found.add_if(!is_name(name), "/name", format!("invalid name `{name}`; use {NAME_RULE}"));
 }

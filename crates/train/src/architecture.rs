@@ -1,14 +1,14 @@
-//! The network that fits a run's data.
+//! Architecture of a run's network, from its design and its data.
 
 use cupola_nn::{Architecture, Average, Error, LogitPart, Source};
 use cupola_prep::{FittedTarget, Plan};
 use cupola_spec::{Activation, Block, CnnFamily, Family, Layer, Recurrence, Run, TextTransformerFamily};
 
-/// The network of a run for what its plan makes: the only block of an example goes to the trunk as
-/// it is; of several, each but the table goes through an encoder first.
+/// Architecture of a run for the examples of its plan. A single block enters the trunk directly; of several
+/// blocks each one except the table passes an encoder first.
 ///
 /// # Errors
-/// A layer that does not fit.
+/// A layer that does not fit the shape of its input.
 pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
     let (blocks, names) = (plan.layout().blocks, plan.block_names());
     let mut sources: Vec<Source> = Vec::with_capacity(blocks.len());
@@ -47,7 +47,7 @@ pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
     Ok(made)
 }
 
-/// What the members of an ensemble average for a target.
+/// Quantity that the members of an ensemble average for a target.
 fn average(target: &FittedTarget) -> Average {
     match target {
         FittedTarget::Number { .. }
@@ -59,7 +59,7 @@ fn average(target: &FittedTarget) -> Average {
     }
 }
 
-/// What makes a vector of a block where the config names nothing.
+/// Default encoder of a block as a vector.
 fn encoder(block: &Block) -> Family {
     match block {
         Block::Image { .. } => {

@@ -27,6 +27,9 @@ pub enum Error {
     /// Runs, packages and aliases.
     #[error(transparent)]
     Record(#[from] cupola_registry::Error),
+    /// Files of the home folder.
+    #[error(transparent)]
+    Store(#[from] cupola_store::Error),
     /// Loading a package or predicting with it.
     #[error(transparent)]
     Runtime(#[from] cupola_runtime::Error),
@@ -155,6 +158,7 @@ impl Error {
             Self::Network(error) => network(error),
             Self::Train(error) => train(error),
             Self::Record(error) => record(error),
+            Self::Store(error) => store(error),
             Self::Runtime(error) => runtime(error),
             Self::Run { source, .. } => source.is_user_error(),
             Self::Memory { .. }
@@ -187,6 +191,7 @@ pub fn is_user_error(error: &(dyn StdError + 'static)) -> bool {
             || cause.downcast_ref::<Error>().is_some_and(Error::is_user_error)
             || cause.downcast_ref().is_some_and(runtime)
             || cause.downcast_ref().is_some_and(record)
+            || cause.downcast_ref().is_some_and(store)
             || cause.downcast_ref().is_some_and(network)
             || cause.downcast_ref().is_some_and(train)
     })
@@ -215,7 +220,16 @@ fn runtime(error: &cupola_runtime::Error) -> bool {
 fn record(error: &cupola_registry::Error) -> bool {
     use cupola_registry::Error as E;
     match error {
-        E::Unknown { .. } | E::Reference { .. } | E::Moved { .. } | E::Signature { .. } => true,
+        E::Unknown { .. } | E::Moved { .. } => true,
+        E::Store(error) => store(error),
+        E::Index { .. } => false,
+    }
+}
+
+fn store(error: &cupola_store::Error) -> bool {
+    use cupola_store::Error as E;
+    match error {
+        E::Name { .. } | E::Reference { .. } | E::Version { .. } | E::Signature { .. } => true,
         E::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
         _ => false,
     }

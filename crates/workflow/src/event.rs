@@ -7,7 +7,7 @@ use cupola_eval::Metrics;
 use cupola_nn::Opened;
 use cupola_registry::{Package, RunRecord};
 use cupola_spec::{Goal, Run};
-use cupola_train::{Ended, Tried};
+use cupola_train::{EndReason, RateTrial};
 
 use crate::check::NetworkPlan;
 use crate::data::LoadedData;
@@ -68,7 +68,7 @@ pub enum WorkflowEvent<'a> {
     /// The reason for which a finished training ended.
     TrainingEnded {
         /// The reason.
-        reason: Ended,
+        reason: EndReason,
         /// Steps done.
         step: u64,
         /// Seconds of training.
@@ -89,7 +89,7 @@ pub enum WorkflowEvent<'a> {
         trees: usize,
     },
     /// One learning rate of a range test was tried.
-    RateTried(Tried),
+    RateTried(RateTrial),
     /// A split was evaluated with the final model.
     Evaluated {
         /// `valid` or `test`.

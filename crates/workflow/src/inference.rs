@@ -6,10 +6,10 @@ use cupola_data::Request;
 use cupola_eval::Metrics;
 use cupola_nn::Choice;
 use cupola_prep::{Answer, Frame, label};
-use cupola_registry::{Package, Reference};
+use cupola_registry::Package;
 use cupola_runtime::{EngineChoice, Predictor};
 use cupola_spec::{Data, Source};
-use cupola_train::{metrics_of, plain_aims};
+use cupola_train::{default_objectives, metrics_from_logits};
 
 use crate::error::Error;
 use crate::event::CollectionEvents;
@@ -64,7 +64,7 @@ impl LoadedModel {
             logits.extend(self.predictor.logits(labelled.examples.gather(chunk))?);
         }
         let plan = &self.predictor.sealed.plan;
-        Ok(metrics_of(plan, &plain_aims(plan), &logits, &labelled))
+        Ok(metrics_from_logits(plan, &default_objectives(plan), &logits, &labelled))
     }
 }
 
@@ -74,7 +74,7 @@ impl Session<'_> {
     /// # Errors
     /// Unknown or damaged packages; a device or engine that does not run them.
     pub fn open_model(&self, model: &ModelSelection) -> Result<LoadedModel, Error> {
-        let package = Reference::parse(&model.reference)?.resolve(&self.home)?;
+        let package = self.home.package(&model.reference)?;
         let device = self.open_device(model.device)?;
         let predictor = Predictor::load(&package, model.engine, &device)?;
         Ok(LoadedModel { package, predictor })

@@ -1,6 +1,6 @@
 //! Published packages: aliases and verification.
 
-use cupola_registry::{Aliases, Home, Index, Package, Reference};
+use cupola_registry::{Aliases, Home, Index, Package};
 
 use crate::error::Error;
 
@@ -26,7 +26,7 @@ pub fn set_alias(
     expected: Option<Option<u64>>,
 ) -> Result<AliasChange, Error> {
     // Reports an unknown model before the aliases are read.
-    let package = Reference::Version { name: name.to_owned(), version }.resolve(home)?;
+    let package = home.package(&format!("{name}:{version}"))?;
     let before = Aliases::set(home, name, alias, version, expected)?;
     Index::open(home)?.package(home, &package)?;
     Ok(AliasChange { before, version })
@@ -38,7 +38,7 @@ pub fn set_alias(
 /// Unknown models and aliases; an alias that was never moved.
 pub fn roll_back_alias(home: &Home, name: &str, alias: &str) -> Result<AliasChange, Error> {
     let (before, version) = Aliases::roll_back(home, name, alias)?;
-    let package = Reference::Version { name: name.to_owned(), version }.resolve(home)?;
+    let package = home.package(&format!("{name}:{version}"))?;
     Index::open(home)?.package(home, &package)?;
     Ok(AliasChange { before: Some(before), version })
 }
@@ -55,7 +55,7 @@ pub fn verify_packages(
     verified: &mut dyn FnMut(&Package),
 ) -> Result<Vec<Package>, Error> {
     let packages = match model {
-        Some(model) => vec![Reference::parse(model)?.resolve(home)?],
+        Some(model) => vec![home.package(model)?],
         None => all(home)?,
     };
     for package in &packages {

@@ -2,7 +2,7 @@
 
 use cupola_nn::{Architecture, StateDict};
 use cupola_prep::Plan;
-use cupola_registry::{Home, Package, Reference};
+use cupola_registry::{Home, Package};
 use cupola_spec::{Family, Head, Layer, LayersFamily, ModelFile};
 
 use crate::error::Error;
@@ -17,7 +17,7 @@ pub struct Pretrained {
 
 /// Exact `name:version` of a reference.
 pub fn label(home: &Home, reference: &str) -> Result<String, Error> {
-    Ok(Reference::parse(reference)?.resolve(home)?.label())
+    Ok(home.package(reference)?.label())
 }
 
 /// Network of a package without its head, as the text of an architecture file.
@@ -25,7 +25,7 @@ pub fn label(home: &Home, reference: &str) -> Result<String, Error> {
 /// # Errors
 /// Unknown packages, and [`Error::NotTrainable`] for those whose trunk takes no new head.
 pub fn model_text(home: &Home, reference: &str) -> Result<String, Error> {
-    let package = Reference::parse(reference)?.resolve(home)?;
+    let package = home.package(reference)?;
     let architecture = network(&package)?;
     let mut layers = architecture.trunk;
     // The length of an embedding tells a classifier nothing.
@@ -41,7 +41,7 @@ pub fn model_text(home: &Home, reference: &str) -> Result<String, Error> {
 
 /// Reads plan and weights; digests are checked.
 pub fn read(home: &Home, reference: &str) -> Result<Pretrained, Error> {
-    let package = Reference::parse(reference)?.resolve(home)?;
+    let package = home.package(reference)?;
     let plan = serde_json::from_slice(&package.read("plan.json")?)?;
     network(&package)?;
     Ok(Pretrained { plan, weights: StateDict::from_safetensors(&package.read("model.safetensors")?)? })

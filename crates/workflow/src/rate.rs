@@ -2,7 +2,7 @@
 
 use cupola_nn::{Choice, half};
 use cupola_registry::Home;
-use cupola_train::{Job, Stop, Tried, range_test, suggested};
+use cupola_train::{Job, RateTrial, Stop, range_test, suggested_rate};
 
 use crate::check::NetworkPlan;
 use crate::config::ConfigSource;
@@ -24,7 +24,7 @@ pub struct RateTest {
 /// Rates that were tried and the suggested one.
 pub struct RateReport {
     /// Rates and losses, in order.
-    pub tried: Vec<Tried>,
+    pub tried: Vec<RateTrial>,
     /// Rate at which the loss falls fastest; `None` if it never falls.
     pub suggested: Option<f64>,
 }
@@ -68,7 +68,7 @@ impl Session<'_> {
             self.emit(&WorkflowEvent::RateTried(tried));
             if stop.is_requested() { Stop::Yes } else { Stop::No }
         })?;
-        let suggested = suggested(&tried);
+        let suggested = suggested_rate(&tried);
         Ok(RateReport { tried, suggested })
     }
 }

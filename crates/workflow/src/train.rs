@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use cupola_nn::Choice;
 use cupola_registry::{Home, RunFolder, RunRecord};
 use cupola_spec::Run;
-use cupola_train::Ended;
+use cupola_train::EndReason;
 use serde_json::{Map, Value};
 
 pub use self::devices::TrainingDevices;
@@ -68,7 +68,7 @@ pub struct PublishedRun {
     /// Size of the training, such as `steps` and `best`, or `trees`.
     pub about: Map<String, Value>,
     /// Reason for which training ended; `None` for trees.
-    pub ended: Option<Ended>,
+    pub ended: Option<EndReason>,
 }
 
 impl TrainJob {

@@ -6,7 +6,7 @@ mod lineage;
 
 use anyhow::Result;
 use cupola_prep::{InputColumn, OutputColumn, Signature};
-use cupola_registry::{Home, Index, Package, Reference};
+use cupola_registry::{Home, Index, Package};
 use cupola_workflow::{AliasChange, roll_back_alias, set_alias, verify_packages};
 use serde_json::json;
 
@@ -53,7 +53,7 @@ fn list(home: &Home, ui: Ui) -> Result<()> {
 }
 
 fn show(home: &Home, ui: Ui, model: &str) -> Result<()> {
-    let package = Reference::parse(model)?.resolve(home)?;
+    let package = home.package(model)?;
     let manifest = &package.manifest;
     ui.line(format!("package  {}", package.label()));
     ui.line(format!("folder   {}", package.path.display()));

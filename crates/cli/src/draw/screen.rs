@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cupola_train::Ended;
+use cupola_train::EndReason;
 use cupola_workflow::{Observer, WorkflowEvent};
 
 use super::data::{show_data, show_network};
@@ -26,16 +26,16 @@ impl Screen {
         self.training.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ended(&self, reason: Ended, step: u64, seconds: f64, patience: usize) {
+    fn ended(&self, reason: EndReason, step: u64, seconds: f64, patience: usize) {
         match reason {
-            Ended::EarlyStop => {
+            EndReason::EarlyStop => {
                 self.ui.line(format!("stopped early: no improvement for {patience} evaluations"));
             }
-            Ended::MaxSteps => self.ui.line(format!("ended after {step} steps, as asked")),
-            Ended::TimeBudget => {
+            EndReason::MaxSteps => self.ui.line(format!("ended after {step} steps, as asked")),
+            EndReason::TimeBudget => {
                 self.ui.line(format!("ended after {seconds:.0} s, as train.time_budget asks"));
             }
-            Ended::Epochs | Ended::Stopped => {}
+            EndReason::Epochs | EndReason::Stopped => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Instant;
 
-use cupola_train::{Event, Values};
+use cupola_train::{Event, MetricValues};
 use cupola_workflow::TrainingPlan;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -88,7 +88,7 @@ impl TrainingProgress {
     }
 
     /// Metric of the goal, as the lines show it.
-    fn goal_of(&self, valid: &Values) -> String {
+    fn goal_of(&self, valid: &MetricValues) -> String {
         let name = self.plan.goal.name();
         let value = valid.get(name).and_then(serde_json::Value::as_f64);
         value.map_or(String::new(), |v| format!(", valid {name} {}", metric(v)))

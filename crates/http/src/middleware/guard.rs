@@ -3,38 +3,19 @@
 //! The default is deny: at a server with keys, a route without declared access cannot be reached.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use cupola_serving::access::{AccessControl, Caller, Scope};
-use tonic::Status;
-use tower::Service;
 
+use super::access::Access;
 use crate::error::ApiError;
 use crate::request::token;
-
-/// Access that a route requires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// None: everybody.
-    Public,
-    /// Any key. Handlers whose body names the model check its scope themselves.
-    AnyKey,
-    /// A key with the scope.
-    Scope(Scope),
-    /// A key with the scope `predict` for the model in the path, `{name}`, which may read `NAME:VERSION`.
-    Model,
-    /// A key with the scope `rows` for the dataset in the path, `{name}`.
-    Dataset,
-}
 
 type AccessTable = HashMap<&'static str, Access>;
 
@@ -142,56 +123,9 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     }
 }
 
-/// Calls of a gRPC service with the access that each of them requires.
-pub(crate) type Calls = &'static [(&'static str, Access)];
-
-#[derive(Clone)]
-struct RpcGuard {
-    access: Arc<AccessControl>,
-    calls: Calls,
-}
-
-/// Router of a gRPC service at `/SERVICE/{call}`. Denials are gRPC statuses. Handlers find the [`Caller`] among
-/// the request's extensions.
-pub(crate) fn rpc<T>(access: Arc<AccessControl>, path: &'static str, calls: Calls, service: T) -> Router
-where
-    T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
-    T::Response: IntoResponse,
-    T::Future: Send + 'static,
-{
-    let guard = RpcGuard { access, calls };
-    Router::new().route_service(path, service).layer(from_fn_with_state(guard, check_rpc))
-}
-
-async fn check_rpc(State(guard): State<RpcGuard>, mut request: Request, next: Next) -> Response {
-    let call = request.uri().path().rsplit('/').next().unwrap_or_default();
-    let required = guard.calls.iter().find(|(name, _)| *name == call).map(|(_, access)| *access);
-    if required == Some(Access::Public) {
-        return next.run(request).await;
-    }
-    match admit_rpc(&guard, request.headers(), required) {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
-        Err(error) => Status::from(error).into_http::<Body>(),
-    }
-}
-
-fn admit_rpc(guard: &RpcGuard, headers: &HeaderMap, required: Option<Access>) -> Result<Caller, ApiError> {
-    let caller = guard.access.admit(token(headers))?;
-    match required {
-        Some(Access::Public | Access::AnyKey) => {}
-        Some(Access::Scope(scope)) => caller.require(scope, "")?,
-        None if matches!(caller, Caller::Anonymous) => {}
-        // The path of a call names no model, so `Model` and `Dataset` are mistakes here.
-        None | Some(Access::Model | Access::Dataset) => return Err(ApiError::undeclared()),
-    }
-    Ok(caller)
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
     use axum::http::StatusCode;
     use axum::routing::get;
     use cupola_serving::access::{KeyFile, KeyRing, NewKey};

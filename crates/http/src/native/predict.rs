@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
@@ -16,7 +15,7 @@ use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::request::{
-    Headers, complete, content_type, invalid_rows, name_and_version, no_rows, request_id, timeout,
+    FullBody, Headers, content_type, invalid_rows, name_and_version, no_rows, request_id, timeout,
     with_request_id,
 };
 use crate::state::RequestLimits;
@@ -37,7 +36,7 @@ pub(super) async fn predict(
     State(limits): State<RequestLimits>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    FullBody(body): FullBody,
 ) -> Response {
     let began = Instant::now();
     let id = request_id(&headers);
@@ -46,8 +45,7 @@ pub(super) async fn predict(
         let timeout = timeout(&headers, limits.timeout)?;
         let metadata = Headers(&headers);
         let request = PredictRequest { name, version, metadata: &metadata, id: &id, began, timeout };
-        respond(&pipeline, &request, Bulk::of(content_type(&headers)), complete(body, limits.body_bytes))
-            .await
+        respond(&pipeline, &request, Bulk::of(content_type(&headers)), body).await
     };
     let response = response.await.unwrap_or_else(IntoResponse::into_response);
     with_request_id(response, &id)

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -12,23 +10,21 @@ use cupola_serving::RowIntake;
 use serde_json::json;
 
 use crate::error::ApiError;
-use crate::request::{complete, json_objects, request_id, with_request_id};
-use crate::state::RequestLimits;
+use crate::request::{FullBody, json_objects, request_id, with_request_id};
 
 /// Stores rows in a dataset: all of them, or none.
 pub(super) async fn push(
     State(intake): State<Option<Arc<RowIntake>>>,
-    State(limits): State<RequestLimits>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    FullBody(body): FullBody,
 ) -> Response {
     let id = request_id(&headers);
     let stored = async {
         let intake = intake.ok_or_else(|| {
             ApiError::not_found("this server accepts no rows; start it with a home that has datasets")
         })?;
-        let rows = json_objects(&headers, &complete(body, limits.body_bytes)?)?;
+        let rows = json_objects(&headers, &body?)?;
         Ok::<_, ApiError>(intake.push(name.clone(), rows).await?)
     };
     let response = match stored.await {

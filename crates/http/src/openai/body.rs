@@ -7,7 +7,7 @@ use cupola_serving::access::Caller;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::OneOrMany;
+use super::TextOrList;
 use crate::error::ApiError;
 
 const DEFAULT_MAX_TOKENS: u64 = 128;
@@ -28,7 +28,7 @@ pub(super) enum CompletionKind {
 }
 
 impl CompletionKind {
-    /// Operation name of the OpenTelemetry conventions.
+    /// Operation name of the `OpenTelemetry` conventions.
     pub fn operation(self) -> &'static str {
         match self {
             Self::Text => "text_completion",
@@ -42,7 +42,7 @@ impl CompletionKind {
 pub(super) struct CompletionBody {
     pub model: String,
     #[serde(default)]
-    prompt: Option<OneOrMany>,
+    prompt: Option<TextOrList>,
     #[serde(default)]
     messages: Option<Vec<ChatMessage>>,
     #[serde(default)]
@@ -68,7 +68,7 @@ pub(super) struct CompletionBody {
     #[serde(default)]
     seed: Option<i64>,
     #[serde(default)]
-    stop: Option<OneOrMany>,
+    stop: Option<TextOrList>,
     #[serde(default)]
     pub stream: bool,
     #[serde(default)]
@@ -129,23 +129,23 @@ impl ResponseFormat {
 struct ChatMessage {
     role: String,
     #[serde(default)]
-    content: Option<Content>,
+    content: Option<MessageContent>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Content {
+enum MessageContent {
     Text(String),
-    Parts(Vec<Part>),
+    Parts(Vec<ContentPart>),
 }
 
 #[derive(Deserialize)]
-struct Part {
+struct ContentPart {
     #[serde(default)]
     text: String,
 }
 
-impl Content {
+impl MessageContent {
     fn text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -235,9 +235,9 @@ impl CompletionBody {
     fn stop(&self) -> Result<Vec<String>, ApiError> {
         match &self.stop {
             None => Ok(Vec::new()),
-            Some(OneOrMany::One(text)) => Ok(vec![text.clone()]),
-            Some(OneOrMany::Many(texts)) if texts.len() <= MAX_STOPS => Ok(texts.clone()),
-            Some(OneOrMany::Many(_)) => {
+            Some(TextOrList::One(text)) => Ok(vec![text.clone()]),
+            Some(TextOrList::Many(texts)) if texts.len() <= MAX_STOPS => Ok(texts.clone()),
+            Some(TextOrList::Many(_)) => {
                 Err(ApiError::invalid_value(format!("`stop` may have at most {MAX_STOPS} texts"), "stop"))
             }
         }
@@ -275,8 +275,8 @@ impl CompletionBody {
     fn prompts(&self, kind: CompletionKind) -> Result<Vec<Prompt>, ApiError> {
         if kind == CompletionKind::Text {
             return Ok(match &self.prompt {
-                Some(OneOrMany::One(text)) => vec![Prompt::Text(text.clone())],
-                Some(OneOrMany::Many(texts)) => texts.iter().cloned().map(Prompt::Text).collect(),
+                Some(TextOrList::One(text)) => vec![Prompt::Text(text.clone())],
+                Some(TextOrList::Many(texts)) => texts.iter().cloned().map(Prompt::Text).collect(),
                 None => vec![Prompt::Text(String::new())],
             });
         }
@@ -288,7 +288,7 @@ impl CompletionBody {
             ));
         }
         let messages = messages.iter().map(|message| {
-            let content = message.content.as_ref().map(Content::text).unwrap_or_default();
+            let content = message.content.as_ref().map(MessageContent::text).unwrap_or_default();
             Message { role: message.role.clone(), content }
         });
         Ok(vec![Prompt::Messages(messages.collect())])

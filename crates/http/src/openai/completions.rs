@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, FromRef, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use cupola_serving::access::{Caller, Scope};
@@ -16,61 +15,105 @@ use super::body::{CompletionBody, CompletionKind};
 use super::parse;
 use super::stream::CompletionStream;
 use crate::error::ApiError;
-use crate::request::{Headers, name_and_version, request_id, timeout, with_request_id};
-use crate::state::RequestLimits;
+use crate::request::{FullBody, Headers, name_and_version, request_id, timeout, with_request_id};
+use crate::state::{RequestLimits, ServerState};
+
+/// Parts of the server that generate text.
+#[derive(Clone)]
+pub(super) struct Generation {
+    pipeline: Arc<Pipeline>,
+    telemetry: Arc<Telemetry>,
+    limits: RequestLimits,
+}
+
+impl FromRef<ServerState> for Generation {
+    fn from_ref(state: &ServerState) -> Self {
+        let ServerState { pipeline, telemetry, limits, .. } = state.clone();
+        Self { pipeline, telemetry, limits }
+    }
+}
 
 /// Completions of prompts.
 pub(super) async fn completions(
-    State(pipeline): State<Arc<Pipeline>>,
-    State(telemetry): State<Arc<Telemetry>>,
-    State(limits): State<RequestLimits>,
+    State(generation): State<Generation>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    FullBody(body): FullBody,
 ) -> Response {
-    let context = Context { pipeline, telemetry, limits, caller, headers };
-    respond(&context, CompletionKind::Text, body).await
+    generation.respond(CompletionKind::Text, &caller, &headers, body).await
 }
 
 /// Completions of chats.
 pub(super) async fn chat(
-    State(pipeline): State<Arc<Pipeline>>,
-    State(telemetry): State<Arc<Telemetry>>,
-    State(limits): State<RequestLimits>,
+    State(generation): State<Generation>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    FullBody(body): FullBody,
 ) -> Response {
-    let context = Context { pipeline, telemetry, limits, caller, headers };
-    respond(&context, CompletionKind::Chat, body).await
+    generation.respond(CompletionKind::Chat, &caller, &headers, body).await
 }
 
-struct Context {
-    pipeline: Arc<Pipeline>,
-    telemetry: Arc<Telemetry>,
-    limits: RequestLimits,
-    caller: Caller,
-    headers: HeaderMap,
+impl Generation {
+    async fn respond(
+        &self,
+        kind: CompletionKind,
+        caller: &Caller,
+        headers: &HeaderMap,
+        body: Result<Bytes, ApiError>,
+    ) -> Response {
+        let id = request_id(headers);
+        let admitted = self.pipeline.check_accepting().map_err(ApiError::from).and(body);
+        let admitted =
+            admitted.and_then(|body| self.begin(kind, caller, &Received { headers, id: &id, body }));
+        let response = match admitted {
+            Err(error) => error.into_openai_response(),
+            Ok(Admitted { name, stream, streamed }) => {
+                let response = if streamed {
+                    stream.into_events().into_response()
+                } else {
+                    match stream.into_json().await {
+                        Ok(value) => Json(value).into_response(),
+                        Err(error) => error.into_openai_response(),
+                    }
+                };
+                self.telemetry.count_response(&name, response.status().as_u16());
+                response
+            }
+        };
+        with_request_id(response, &id)
+    }
+
+    fn begin(
+        &self,
+        kind: CompletionKind,
+        caller: &Caller,
+        received: &Received<'_>,
+    ) -> Result<Admitted, ApiError> {
+        let began = Instant::now();
+        let body: CompletionBody = parse(&received.body)?;
+        let (name, version) = name_and_version(&body.model)?;
+        caller.require(Scope::Predict, name)?;
+        let request = GenerateRequest {
+            name,
+            version,
+            metadata: &Headers(received.headers),
+            id: received.id,
+            began,
+            timeout: timeout(received.headers, self.limits.timeout)?,
+            operation: kind.operation(),
+            sequences: body.sequences(kind, caller)?,
+        };
+        let generation = self.pipeline.generate(request).map_err(|error| prompt_error(name, error))?;
+        let stream = CompletionStream::new(generation, kind, &body, received.id);
+        Ok(Admitted { name: name.to_owned(), stream, streamed: body.stream })
+    }
 }
 
-async fn respond(context: &Context, kind: CompletionKind, body: Result<Bytes, BytesRejection>) -> Response {
-    let id = request_id(&context.headers);
-    let response = match begin(context, kind, &id, body) {
-        Err(error) => error.into_openai_response(),
-        Ok(Admitted { name, stream, streamed }) => {
-            let response = if streamed {
-                stream.into_events().into_response()
-            } else {
-                match stream.into_json().await {
-                    Ok(value) => Json(value).into_response(),
-                    Err(error) => error.into_openai_response(),
-                }
-            };
-            context.telemetry.count_response(&name, response.status().as_u16());
-            response
-        }
-    };
-    with_request_id(response, &id)
+/// Request before its body is parsed.
+struct Received<'a> {
+    headers: &'a HeaderMap,
+    id: &'a str,
+    body: Bytes,
 }
 
 /// Admitted request.
@@ -79,32 +122,6 @@ struct Admitted {
     stream: CompletionStream,
     /// `true` if the client wants server-sent events.
     streamed: bool,
-}
-
-fn begin(
-    context: &Context,
-    kind: CompletionKind,
-    id: &str,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Admitted, ApiError> {
-    let began = Instant::now();
-    context.pipeline.check_accepting()?;
-    let body: CompletionBody = parse(body, context.limits)?;
-    let (name, version) = name_and_version(&body.model)?;
-    context.caller.require(Scope::Predict, name)?;
-    let request = GenerateRequest {
-        name,
-        version,
-        metadata: &Headers(&context.headers),
-        id,
-        began,
-        timeout: timeout(&context.headers, context.limits.timeout)?,
-        operation: kind.operation(),
-        sequences: body.sequences(kind, &context.caller)?,
-    };
-    let generation = context.pipeline.generate(request).map_err(|error| prompt_error(name, error))?;
-    let stream = CompletionStream::new(generation, kind, &body, id);
-    Ok(Admitted { name: name.to_owned(), stream, streamed: body.stream })
 }
 
 /// Names the parameter that a model does not accept.

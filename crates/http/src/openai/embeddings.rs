@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -19,15 +17,15 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{OneOrMany, parse};
+use super::{TextOrList, parse};
 use crate::error::ApiError;
-use crate::request::{Headers, name_and_version, request_id, timeout, with_request_id};
+use crate::request::{FullBody, Headers, name_and_version, request_id, timeout, with_request_id};
 use crate::state::RequestLimits;
 
 #[derive(Deserialize)]
 struct EmbeddingsBody {
     model: String,
-    input: OneOrMany,
+    input: TextOrList,
     #[serde(default)]
     encoding_format: Option<String>,
     #[serde(default)]
@@ -40,15 +38,15 @@ pub(super) async fn embeddings(
     State(limits): State<RequestLimits>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    FullBody(body): FullBody,
 ) -> Response {
     let (id, began) = (request_id(&headers), Instant::now());
     let response = async {
-        let body: EmbeddingsBody = parse(body, limits)?;
+        let body: EmbeddingsBody = parse(&body?)?;
         let (name, version) = name_and_version(&body.model)?;
         caller.require(Scope::Predict, name)?;
         let texts = texts(&body.input)?;
-        let encoding = Encoding::parse(body.encoding_format.as_deref())?;
+        let encoding = EmbeddingEncoding::parse(body.encoding_format.as_deref())?;
         let timeout = timeout(&headers, limits.timeout)?;
         let metadata = Headers(&headers);
         let request = PredictRequest { name, version, metadata: &metadata, id: &id, began, timeout };
@@ -62,10 +60,10 @@ pub(super) async fn embeddings(
     with_request_id(response, &id)
 }
 
-fn texts(input: &OneOrMany) -> Result<&[String], ApiError> {
+fn texts(input: &TextOrList) -> Result<&[String], ApiError> {
     let texts = match input {
-        OneOrMany::One(text) => std::slice::from_ref(text),
-        OneOrMany::Many(texts) => texts,
+        TextOrList::One(text) => std::slice::from_ref(text),
+        TextOrList::Many(texts) => texts,
     };
     if texts.is_empty() {
         return Err(ApiError::invalid_value("`input` is empty; send a text, or a list of texts", "input"));
@@ -74,12 +72,12 @@ fn texts(input: &OneOrMany) -> Result<&[String], ApiError> {
 }
 
 #[derive(Clone, Copy)]
-enum Encoding {
+enum EmbeddingEncoding {
     Float,
     Base64,
 }
 
-impl Encoding {
+impl EmbeddingEncoding {
     fn parse(text: Option<&str>) -> Result<Self, ApiError> {
         match text {
             None | Some("float") => Ok(Self::Float),
@@ -108,7 +106,7 @@ struct Embeddings {
 }
 
 impl Embeddings {
-    fn into_json(self, model: &str, encoding: Encoding) -> Value {
+    fn into_json(self, model: &str, encoding: EmbeddingEncoding) -> Value {
         let data = self.vectors.into_iter().enumerate().map(|(index, vector)| {
             json!({ "object": "embedding", "index": index, "embedding": encoding.encode(vector) })
         });

@@ -27,11 +27,11 @@ pub enum Denial {
 pub struct KeyRing {
     file: Option<KeyFile>,
     tokens: Option<Arc<TokenVerifier>>,
-    state: Mutex<State>,
+    state: Mutex<RingState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct RingState {
     keys: BTreeMap<String, Arc<ApiKey>>,
     usage: BTreeMap<String, Usage>,
     modified: Option<SystemTime>,
@@ -58,7 +58,8 @@ impl KeyRing {
     /// # Errors
     /// [`Error::Keys`].
     pub fn from_file(file: KeyFile) -> Result<Self, Error> {
-        let mut state = State { modified: file.modified(), looked: Some(Instant::now()), ..State::default() };
+        let mut state =
+            RingState { modified: file.modified(), looked: Some(Instant::now()), ..RingState::default() };
         state.keys = by_id(file.read()?);
         Ok(Self { file: Some(file), tokens: None, state: Mutex::new(state) })
     }
@@ -73,7 +74,7 @@ impl KeyRing {
         self.state().keys.is_empty()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -96,13 +97,13 @@ impl KeyRing {
         }
         let parts = token.and_then(|token| token.strip_prefix("cpl_")?.split_once('_'));
         let (id, secret) = parts.ok_or(Denial::Unknown)?;
-        let State { keys, usage, .. } = &mut *state;
+        let RingState { keys, usage, .. } = &mut *state;
         let key = keys.get(id).filter(|key| key.matches(secret, unix_seconds())).ok_or(Denial::Unknown)?;
         limit(key, usage)?;
         Ok(Caller::Key(Arc::clone(key)))
     }
 
-    fn reload(&self, state: &mut State) {
+    fn reload(&self, state: &mut RingState) {
         let Some(file) = &self.file else { return };
         if state.looked.is_some_and(|looked| looked.elapsed() < RELOAD_INTERVAL) {
             return;

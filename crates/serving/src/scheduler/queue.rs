@@ -5,19 +5,19 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bounded queue with several producers and consumers.
 #[derive(Debug)]
-pub(super) struct Queue<T> {
-    state: Mutex<State<T>>,
+pub(super) struct JobQueue<T> {
+    state: Mutex<QueueState<T>>,
     filled: Condvar,
     capacity: usize,
 }
 
 #[derive(Debug)]
-struct State<T> {
+struct QueueState<T> {
     waiting: VecDeque<T>,
     closed: bool,
 }
 
-impl<T> State<T> {
+impl<T> QueueState<T> {
     /// Takes the first item in any case, and the following ones while `fits` holds; `fits` sees each of them.
     fn batch(&mut self, mut fits: impl FnMut(&T) -> bool) -> Vec<T> {
         let Some(first) = self.waiting.pop_front() else { return Vec::new() };
@@ -33,14 +33,14 @@ impl<T> State<T> {
     }
 }
 
-impl<T> Queue<T> {
+impl<T> JobQueue<T> {
     /// Queue of at most `capacity` items.
     pub fn new(capacity: usize) -> Self {
-        let state = State { waiting: VecDeque::with_capacity(capacity.min(1024)), closed: false };
+        let state = QueueState { waiting: VecDeque::with_capacity(capacity.min(1024)), closed: false };
         Self { state: Mutex::new(state), filled: Condvar::new(), capacity }
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, QueueState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn the_queue_is_bounded_greedy_and_drains_after_close() {
-        let queue = Queue::new(4);
+        let queue = JobQueue::new(4);
         (1..=4).for_each(|rows| queue.push(rows).unwrap());
         assert_eq!(queue.push(5), Err(5));
         let mut budget = 6_i32;

@@ -7,13 +7,13 @@ use cupola_prep::Examples;
 use tokio::sync::oneshot;
 
 use super::SchedulerLimits;
-use super::queue::Queue;
+use super::queue::JobQueue;
 use super::sequences::{ScheduledSequence, SequenceBatch};
 use super::slot::{EngineSlot, ForwardPass, ForwardResult};
 use crate::telemetry::ModelMetrics;
 
 /// Work for an engine.
-pub(super) enum Job {
+pub(super) enum EngineJob {
     Rows(RowsJob),
     Sequence(ScheduledSequence),
 }
@@ -27,17 +27,22 @@ pub(super) struct RowsJob {
 }
 
 /// Runs jobs until the queue is closed and empty.
-pub(super) fn run(slot: &EngineSlot, queue: &Queue<Job>, limits: SchedulerLimits, metrics: &ModelMetrics) {
+pub(super) fn run(
+    slot: &EngineSlot,
+    queue: &JobQueue<EngineJob>,
+    limits: SchedulerLimits,
+    metrics: &ModelMetrics,
+) {
     let max_rows = limits.batch_rows;
     let mut sequences = SequenceBatch::new(limits.kv_cache_bytes);
     loop {
         let mut rows = 0;
-        let fits = |job: &Job| match job {
-            Job::Rows(job) => {
+        let fits = |job: &EngineJob| match job {
+            EngineJob::Rows(job) => {
                 rows += job.examples.rows;
                 rows <= max_rows
             }
-            Job::Sequence(_) => true,
+            EngineJob::Sequence(_) => true,
         };
         let jobs = if sequences.is_empty() { queue.take(fits) } else { Some(queue.try_take(fits)) };
         let Some(jobs) = jobs else { return };
@@ -46,9 +51,9 @@ pub(super) fn run(slot: &EngineSlot, queue: &Queue<Job>, limits: SchedulerLimits
         for job in jobs {
             match job {
                 // Requests that were cancelled or are too late need no result.
-                Job::Rows(job) if !job.reply.is_closed() && job.deadline > now => batch.push(job),
-                Job::Rows(_) => {}
-                Job::Sequence(sequence) => sequences.push(sequence),
+                EngineJob::Rows(job) if !job.reply.is_closed() && job.deadline > now => batch.push(job),
+                EngineJob::Rows(_) => {}
+                EngineJob::Sequence(sequence) => sequences.push(sequence),
             }
         }
         if !batch.is_empty() {

@@ -46,6 +46,12 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// The hint to an unknown name: `` (did you mean `x`?)`` with a leading space, or an empty text if
+/// no candidate is similar. It follows the name in a message.
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, candidates).map_or(String::new(), |near| format!(" (did you mean `{near}`?)"))
+}
+
 /// The candidate most similar to `word`; `None` if none is similar.
 ///
 /// The similarity is the larger of Jaro-Winkler, which rewards a common beginning, and normalised

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::families::Numbers;
+use crate::families::NumberEmbedding;
 use crate::families::blocks::{linear, perceptron};
 use crate::layers::{Activation, Layer};
 use crate::model::Design;
@@ -23,7 +23,7 @@ pub struct MlpFamily {
     pub dropout: f64,
     /// Embedding of the numbers. Default: none, each number enters as it is scaled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub numbers: Option<Numbers>,
+    pub numbers: Option<NumberEmbedding>,
 }
 
 impl MlpFamily {

@@ -10,7 +10,7 @@ use crate::model::{Design, Head, TableStem};
 /// An embedding of the numbers of a table before they enter a network.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Numbers {
+pub enum NumberEmbedding {
     /// Learned cosines and sines of each number, then one linear layer and a `ReLU` that all numbers
     /// share: `PLR(lite)` (Gorishniy et al. 2022, 3.3).
     Periodic {
@@ -49,7 +49,7 @@ pub struct ResnetTabularFamily {
     pub dropout: f64,
     /// Embedding of the numbers. Default: none, each number enters as it is scaled.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub numbers: Option<Numbers>,
+    pub numbers: Option<NumberEmbedding>,
 }
 
 impl Default for ResnetTabularFamily {
@@ -137,7 +137,7 @@ pub struct TabmFamily {
     pub dropout: f64,
     /// Embedding of the numbers. Default: none, each number enters as it is scaled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub numbers: Option<Numbers>,
+    pub numbers: Option<NumberEmbedding>,
 }
 
 fn thirty_two() -> usize {

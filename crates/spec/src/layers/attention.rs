@@ -7,7 +7,7 @@ use crate::layers::contract::{Init, LayerContract, Misfit, WeightSpec, probabili
 use crate::model::Lora;
 
 /// Settings of an attention layer that its weights and its cost depend on.
-pub(super) struct Attention {
+pub(super) struct AttentionSizes {
     pub heads: usize,
     pub kv_heads: Option<usize>,
     pub rope: bool,
@@ -16,7 +16,7 @@ pub(super) struct Attention {
     pub dropout: f64,
 }
 
-impl Attention {
+impl AttentionSizes {
     pub(super) fn contract(&self, input: &[usize]) -> Result<LayerContract, Misfit> {
         let (time, width) = sequence(input)?;
         self.check(input, width)?;

@@ -1,11 +1,17 @@
 //! The contract of a layer kind: its weights, the shape that it returns and its cost.
 //!
-//! Each kind states these facts once, in its own file of this folder. Everything else derives from them:
-//! the layer table ([`trace`](crate::trace)) and its parameter counts, the memory estimate, and the check
-//! that a network's state dict has exactly these names and shapes. Code that builds or loads a network asks
-//! [`Layer::contract`](crate::Layer::contract) for the [`WeightSpec`]s of a layer, in the order in which they
-//! are listed, and joins the module's name with the weight's: `trunk.0` and `weight` become
-//! `trunk.0.weight`.
+//! Each kind states these facts once, in its own file of this folder, and everything else derives from them:
+//!
+//! - The layer table ([`trace`](crate::trace)) has one row for each module, with output shape, parameter count,
+//!   weights and cost.
+//! - A builder or loader walks the rows of the table and takes each [`WeightSpec`] under the name
+//!   `{row.name}.{weight.name}`, such as `trunk.0.weight`, in that order. A fresh weight is drawn as [`Init`]
+//!   says; a stored one must have exactly this shape.
+//! - Memory and time estimates sum the [`Cost`]s of the rows and scale them by the batch.
+//!
+//! Embedding tables and the head have the same contract: [`Embedding::contract`](crate::Embedding::contract)
+//! and [`Head::contract`](crate::Head::contract). A test of the network crate compares the contracts of every
+//! family with the names, shapes and initial values of its state dict.
 
 /// Initial values of a weight.
 #[derive(Debug, Clone, Copy, PartialEq)]

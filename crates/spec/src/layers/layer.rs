@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::layers::attention::{Attention, RopeScaling};
+use crate::layers::attention::{AttentionSizes, RopeScaling};
 use crate::layers::contract::{LayerContract, Misfit, WeightSpec};
 use crate::layers::conv::{self, Conv2d};
 use crate::layers::elementwise::{self, Activation};
@@ -319,7 +319,7 @@ impl Layer {
             Self::Dropout { p } => elementwise::dropout(input, p),
             Self::Glu { .. } => elementwise::glu(input),
             Self::Attention { heads, kv_heads, rope, rope_scaling, bias, dropout, .. } => {
-                Attention { heads, kv_heads, rope, rope_scaling, bias, dropout }.contract(input)
+                AttentionSizes { heads, kv_heads, rope, rope_scaling, bias, dropout }.contract(input)
             }
             Self::Recurrent { cell, width, bidirectional } => recurrent(input, cell, width, bidirectional),
             Self::ClassToken {} => sequence::class_token(input),
@@ -346,7 +346,7 @@ impl Layer {
     pub fn adapters(&self, input: &[usize], lora: Lora) -> Result<Vec<WeightSpec>, Misfit> {
         match *self {
             Self::Attention { heads, kv_heads, rope, rope_scaling, bias, dropout, .. } => {
-                Attention { heads, kv_heads, rope, rope_scaling, bias, dropout }.adapters(input, lora)
+                AttentionSizes { heads, kv_heads, rope, rope_scaling, bias, dropout }.adapters(input, lora)
             }
             _ => Ok(Vec::new()),
         }

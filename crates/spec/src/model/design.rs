@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::families::Numbers;
+use crate::families::NumberEmbedding;
 use crate::layers::{Init, Layer, LayerContract, WeightSpec, work};
 use crate::model::Lora;
 
@@ -39,7 +39,7 @@ pub enum TableStem {
     /// Side by side: numbers, one-hot columns, embeddings; `[width]`.
     #[default]
     Concat,
-    /// Side by side, with a periodic embedding of each number; see [`Numbers::Periodic`].
+    /// Side by side, with a periodic embedding of each number; see [`NumberEmbedding::Periodic`].
     Periodic {
         /// Number of frequencies for each number.
         frequencies: usize,
@@ -112,8 +112,8 @@ impl Design {
         Self::from_layers(layers).with_tokens(token_width)
     }
 
-    pub(crate) fn with_numbers(mut self, numbers: Option<Numbers>) -> Self {
-        if let Some(Numbers::Periodic { frequencies, sigma, width }) = numbers {
+    pub(crate) fn with_numbers(mut self, numbers: Option<NumberEmbedding>) -> Self {
+        if let Some(NumberEmbedding::Periodic { frequencies, sigma, width }) = numbers {
             self.table = TableStem::Periodic { frequencies, sigma, width };
         }
         self

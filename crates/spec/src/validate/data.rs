@@ -1,6 +1,6 @@
 //! Rules of `[data]` and `[[expect]]`.
 
-use crate::data::{Data, Engine, Expectation, Severity, Source};
+use crate::data::{Data, Expectation, QueryEngine, Severity, Source};
 use crate::validate::Findings;
 
 const SECRET: &str =
@@ -19,13 +19,13 @@ pub(super) fn check(data: &Data, found: &mut Findings) {
         "`watermark` requires a database source with `sql`; remove it, or write `sql`",
     );
     match (data.engine, &data.url) {
-        (Engine::Ballista, None) => {
+        (QueryEngine::Ballista, None) => {
             found.add(
                 "/data/url",
                 "`engine = \"ballista\"` requires `url`; write `url = \"df://HOST:50050\"`",
             );
         }
-        (Engine::Local, Some(_)) => {
+        (QueryEngine::Local, Some(_)) => {
             found.add("/data/url", "`url` requires `engine = \"ballista\"`; write that, or remove `url`");
         }
         _ => {}

@@ -34,7 +34,7 @@ pub(super) fn check_combine(config: &Config, found: &mut Findings) {
     }
 }
 
-/// Shapes of the trunk, if the config alone tells the shape of its input.
+/// Shapes of the trunk, if the config alone determines the shape of its input.
 pub(super) fn check_shapes(config: &Config, family: &Family, found: &mut Findings) {
     if let [only] = config.inputs.as_slice()
         && family.trees().is_none()

@@ -1,36 +1,36 @@
-//! Ranks as processes, on one machine or on many, by the Message Passing Interface.
+//! Ranks as processes on one or more machines, over the Message Passing Interface.
 
 use mpi::collective::SystemOperation;
 use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator, CommunicatorCollectives, Root};
 
-use super::Group;
+use super::DeviceGroup;
 
-/// This process among those that `mpirun` has started.
+/// Rank of this process among those that `mpirun` has started.
 pub struct Mpi {
     world: SimpleCommunicator,
-    // Ends the library's use when it is dropped.
+    // Finalises the library when dropped.
     _universe: Universe,
 }
 
 impl Mpi {
-    /// Joins the others.
+    /// Joins the other processes.
     ///
     /// # Errors
-    /// In a process that has joined before.
+    /// If this process has already joined.
     pub fn join() -> Result<Self, String> {
-        let universe = mpi::initialize().ok_or("MPI is in use already")?;
+        let universe = mpi::initialize().ok_or("MPI is already initialised in this process")?;
         Ok(Self { world: universe.world(), _universe: universe })
     }
 
-    /// Ends all processes, those too that wait for this one.
+    /// Ends all processes, including those that wait for this one.
     pub fn abort(&self, code: i32) -> ! {
         self.world.abort(code)
     }
 }
 
-impl Group for Mpi {
+impl DeviceGroup for Mpi {
     fn rank(&self) -> usize {
         usize::try_from(self.world.rank()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Half precision: close to 32 bits, and a loss scale that finds its size.
+//! Half precision against 32 bits, and the dynamic loss scale.
 
 use burn::tensor::FloatDType;
 use cupola_nn::half;
@@ -7,7 +7,7 @@ use cupola_spec::Precision;
 use super::*;
 use crate::LossScale;
 
-fn trained_in(run: &Run, place: &Place, kind: Option<FloatDType>, stop_at: Option<u64>) -> Outcome {
+fn trained_in(run: &Run, place: &Place, kind: Option<FloatDType>, stop_at: Option<u64>) -> TrainOutcome {
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
     let job = Job { half: kind, ..job(run, &prepared, &architecture, place) };

@@ -3,9 +3,9 @@
 use cupola_nn::{Opened, nth};
 #[cfg(feature = "mpi")]
 use cupola_train::Group as _;
-use cupola_train::{Event, Job, Outcome, Stop, fit, fit_on};
 #[cfg(feature = "mpi")]
-use cupola_train::{Mpi, fit_among};
+use cupola_train::{DeviceGroup, Mpi, fit_in_group};
+use cupola_train::{Event, Job, Stop, TrainOutcome, fit, fit_on_devices};
 
 use crate::error::Error;
 
@@ -115,15 +115,15 @@ impl TrainingDevices {
         job: &Job<'_>,
         device: &Opened,
         observer: &mut dyn FnMut(&Event) -> Stop,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<TrainOutcome, Error> {
         Ok(match &self.0 {
             Members::Local(1) => fit(job, observer)?,
             Members::Local(n) => {
                 let devices = (0..*n).map(|index| nth(device, index)).collect::<Result<Vec<_>, _>>()?;
-                fit_on(job, &devices, observer)?
+                fit_on_devices(job, &devices, observer)?
             }
             #[cfg(feature = "mpi")]
-            Members::Processes(mpi) => fit_among(job, mpi, observer)?,
+            Members::Processes(mpi) => fit_in_group(job, mpi, observer)?,
         })
     }
 }

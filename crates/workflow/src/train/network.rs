@@ -6,7 +6,9 @@ use std::io::Write;
 use cupola_nn::{Network, Opened, half, merged};
 use cupola_registry::{RunFolder, RunRecord, Status};
 use cupola_spec::Run;
-use cupola_train::{Ended, Job, Outcome, Stop, aims, goal, limited, score, trial_loss};
+use cupola_train::{
+    EndReason, Job, Stop, TrainOutcome, evaluate_part, goal, limit_rows, objectives, trial_loss,
+};
 use serde_json::{Map, json};
 
 use super::publish::TrainedModel;
@@ -59,7 +61,7 @@ pub fn train(
         Ok(_) if !group.leads() => Ok(JobOutcome::Follower),
         Err(error) if !group.leads() => Err(error),
         Err(error) => Err(stage.failed(&folder, record, error)),
-        Ok(outcome) if outcome.ended == Ended::Stopped => {
+        Ok(outcome) if outcome.ended == EndReason::Stopped => {
             record.status = Status::Stopped;
             stage.save(&folder, &record)?;
             Ok(JobOutcome::Stopped { run: record.id, step: outcome.progress.step })
@@ -77,7 +79,7 @@ impl Stage<'_> {
         if !self.session.size_batch(run, network, data, gpu) && !gpu {
             network.memory(run).fits_this_machine()?;
         }
-        let loss = trial_loss(&aims(run, &data.prepared));
+        let loss = trial_loss(&objectives(run, &data.prepared));
         let device = verified(device, choice, &network.architecture, loss, run.train.batch_size)?;
         self.session.emit(&WorkflowEvent::DeviceChosen(&device));
         Ok(device)
@@ -97,7 +99,7 @@ impl Stage<'_> {
     }
 
     /// Runs the training loop. The leading process writes each event into the run's folder.
-    fn fit(&self, job: &Job<'_>, device: &Opened, data: &LoadedData) -> Result<Outcome, Error> {
+    fn fit(&self, job: &Job<'_>, device: &Opened, data: &LoadedData) -> Result<TrainOutcome, Error> {
         let group = &self.job.group;
         self.session.emit(&WorkflowEvent::TrainingStarted(plan(job, data)?));
         let mut log = EventLog { folder: job.folder, file: None };
@@ -124,7 +126,7 @@ impl Stage<'_> {
         &self,
         job: &Job<'_>,
         device: &Opened,
-        outcome: &Outcome,
+        outcome: &TrainOutcome,
         record: RunRecord,
     ) -> Result<JobOutcome, Error> {
         let run = job.run;
@@ -136,7 +138,7 @@ impl Stage<'_> {
         });
         let (architecture, weights) = merged(job.architecture, outcome.weights.clone())?;
         let network = Network::load(&architecture, weights.clone(), &device.device)?;
-        let (plan, aims) = (&job.prepared.plan, aims(run, job.prepared));
+        let (plan, objectives) = (&job.prepared.plan, objectives(run, job.prepared));
         let model = TrainedModel {
             run,
             prepared: job.prepared,
@@ -151,7 +153,7 @@ impl Stage<'_> {
         };
         let published = model.publish(self, record, |part| {
             let rows = job.prepared.part(part);
-            Ok(score(&network, plan, &aims, rows, rows.len(), &device.device)?)
+            Ok(evaluate_part(&network, plan, &objectives, rows, rows.len(), &device.device)?)
         })?;
         Ok(JobOutcome::Published(Box::new(published)))
     }
@@ -160,7 +162,7 @@ impl Stage<'_> {
 /// Goal and length of the training that the loop is about to do.
 fn plan(job: &Job<'_>, data: &LoadedData) -> Result<TrainingPlan, Error> {
     let train = &job.run.train;
-    let rows = limited(data.train_rows(), train.limit_train);
+    let rows = limit_rows(data.train_rows(), train.limit_train);
     let all = (rows.div_ceil(train.batch_size) * train.epochs) as u64;
     Ok(TrainingPlan {
         goal: train.metric.unwrap_or_else(|| goal(&job.prepared.plan)),

@@ -2,9 +2,9 @@
 
 use cupola_eval::Metrics;
 use cupola_prep::{Part, Prepared, Signature};
-use cupola_registry::{Lineage, Package, RunFolder, RunRecord, Sealed, Status, publish};
+use cupola_registry::{Lineage, Package, PackageContents, RunFolder, RunRecord, Status, publish};
 use cupola_spec::Run;
-use cupola_train::Ended;
+use cupola_train::EndReason;
 use serde_json::{Map, Value};
 
 use super::{PublishedRun, Stage};
@@ -23,7 +23,7 @@ pub(super) struct TrainedModel<'a> {
     pub config: Value,
     /// Entries of `metrics.json` beside the metrics.
     pub about: Map<String, Value>,
-    pub ended: Option<Ended>,
+    pub ended: Option<EndReason>,
 }
 
 impl TrainedModel<'_> {
@@ -97,7 +97,7 @@ impl TrainedModel<'_> {
             code_version: CODE_VERSION.to_owned(),
             parent: self.run.start.as_ref().map(|start| start.package.clone()),
         };
-        let package = Sealed {
+        let package = PackageContents {
             name: &self.run.name,
             files: &files,
             signature: serde_json::to_value(Signature::of(plan))?,

@@ -2,7 +2,7 @@
 
 use cupola_prep::{FittedTarget, Labelled, Part, Plan, Targets};
 use cupola_spec::{Run, TreesSpec};
-use cupola_train::{metrics_of, plain_aims};
+use cupola_train::{default_objectives, metrics_from_logits};
 use cupola_trees::Trees;
 use serde_json::{Map, json};
 
@@ -38,7 +38,7 @@ pub fn train(stage: &Stage<'_>, run: &Run, data: &LoadedData, spec: &TreesSpec) 
     };
     let published = model.publish(stage, record, |part| {
         let rows = in_memory(data, part)?;
-        Ok(metrics_of(plan, &plain_aims(plan), &trees.logits(&rows.examples)?, &rows))
+        Ok(metrics_from_logits(plan, &default_objectives(plan), &trees.logits(&rows.examples)?, &rows))
     })?;
     Ok(JobOutcome::Published(Box::new(published)))
 }

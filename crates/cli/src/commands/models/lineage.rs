@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 use cupola_data::Datasets;
-use cupola_registry::{Home, Reference, RunFolder};
+use cupola_registry::{Home, RunFolder};
 use serde_json::{Value, json};
 
 use crate::draw::{Ui, grouped};
 
 /// Package, run, config, dataset versions, sources.
 pub fn run(home: &Home, ui: Ui, model: &str) -> Result<()> {
-    let package = Reference::parse(model)?.resolve(home)?;
+    let package = home.package(model)?;
     let lineage = &package.manifest.lineage;
     ui.line(format!("package  {} of {}", package.label(), package.manifest.created));
     ui.line(format!("└─ run      {} by cupola {}", lineage.run, lineage.code_version));

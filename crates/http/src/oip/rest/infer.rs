@@ -4,13 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use cupola_runtime::Tensor;
-use cupola_serving::{Catalog, ModelVersion, Pipeline};
+use cupola_serving::{ModelVersion, Pipeline};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -19,7 +17,7 @@ use super::super::wire::{DataType, InputTensor, TensorData, data_type_of, from_r
 use super::super::{data_type, parse_version};
 use super::{ModelPath, OipError};
 use crate::error::ApiError;
-use crate::request::{complete, request_id, timeout, with_request_id};
+use crate::request::{FullBody, request_id, timeout, with_request_id};
 use crate::state::RequestLimits;
 
 /// Length of the JSON in bytes; raw tensors follow it.
@@ -72,17 +70,16 @@ impl BinaryOutputs {
 
 /// `POST /v2/models/{name}/infer`
 pub(super) async fn infer(
-    State(catalog): State<Arc<Catalog>>,
     State(pipeline): State<Arc<Pipeline>>,
     State(limits): State<RequestLimits>,
     Path(path): Path<ModelPath>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    FullBody(body): FullBody,
 ) -> Response {
     let id = request_id(&headers);
     let response = async {
-        let version = path.find(&catalog)?;
-        let body = complete(body, limits.body_bytes)?;
+        let version = path.find(pipeline.catalog())?;
+        let body = body?;
         let (json, raw) = split(&headers, &body)?;
         let body = if json.is_empty() { bare(&version, raw)? } else { parse(json)? };
         let RequestBody { id: own_id, parameters, inputs, outputs } = body;
@@ -96,7 +93,11 @@ pub(super) async fn infer(
         };
         let inferred = run(&pipeline, request, || tensors(inputs, raw)).await?;
         let all = parameters.get("binary_data_output").and_then(Value::as_bool).unwrap_or(false);
-        let mut head = json!({ "model_name": path.name, "model_version": inferred.version.to_string() });
+        let mut head = json!({
+            "model_name": path.name,
+            "model_version": inferred.version.to_string(),
+            "outputs": [],
+        });
         if let Some(id) = own_id {
             head["id"] = id.into();
         }

@@ -1,4 +1,4 @@
-//! From a network and examples to metrics.
+//! Evaluation: metrics of a network on examples.
 
 use burn::tensor::Device;
 use cupola_eval::{Metrics, anomaly, classification, forecast, regression};
@@ -7,19 +7,19 @@ use cupola_prep::{Examples, FittedTarget, Label, Labelled, Plan, Rows, Targets, 
 
 use crate::error::Error;
 use crate::host_loss::mean_loss;
-use crate::objective::{Aim, truth};
+use crate::objective::{TargetObjective, loss_targets};
 
-/// Examples in one evaluation batch.
+/// Number of examples of one evaluation batch.
 const CHUNK: usize = 512;
-/// Examples that are read from a file at once.
+/// Number of examples that are read from a file at once.
 const STORED: usize = 8192;
-/// Windows of a text in one evaluation batch.
+/// Number of windows of a text in one evaluation batch.
 const WINDOWS: usize = 32;
 
-/// Logits of all examples, `[rows, width]` in row-major order. `network` is one for inference.
+/// Logits of all examples, `[rows, width]` in row-major order. `network` must be built for inference.
 ///
 /// # Errors
-/// [`cupola_nn::Error::Device`] when the device fails.
+/// [`cupola_nn::Error::Device`] if the device fails.
 pub fn logits(network: &Network, examples: &Examples, device: &Device) -> Result<Vec<f32>, Error> {
     let mut out = Vec::new();
     let rows: Vec<usize> = (0..examples.rows).collect();
@@ -34,16 +34,16 @@ pub fn logits(network: &Network, examples: &Examples, device: &Device) -> Result
     Ok(out)
 }
 
-/// Metrics of so many `rows` of a part, `loss` among them: the first ones in memory, where their order is
-/// that of a hash, and evenly spaced ones of a file, where it is that of the source. `network` is one for
-/// inference.
+/// Metrics, including `loss`, on `rows` rows of a part: the first rows in memory, where they are in the order
+/// of a hash, and evenly spaced rows of a file, where they are in the order of the source. `network` must be
+/// built for inference.
 ///
 /// # Errors
-/// As [`logits`]; a file that cannot be read.
-pub fn score(
+/// The errors of [`logits`]; a file that cannot be read.
+pub fn evaluate_part(
     network: &Network,
     plan: &Plan,
-    aims: &[Aim],
+    objectives: &[TargetObjective],
     part: &Rows,
     rows: usize,
     device: &Device,
@@ -54,9 +54,9 @@ pub fn score(
     let in_memory = part.block().is_none();
     if in_memory && !simple {
         let first = part.gather(&(0..rows).collect::<Vec<_>>())?;
-        return score_all(network, plan, aims, &first, device);
+        return score_all(network, plan, objectives, &first, device);
     }
-    // Only logits and targets stay: what the network sees may be far wider than what is kept.
+    // Only logits and targets are kept; the inputs of the network may be far larger.
     let mut values = Vec::new();
     let place = |row: usize| if in_memory { row } else { row * part.len() / rows };
     let spaced: Vec<usize> = (0..rows).map(place).collect();
@@ -65,36 +65,41 @@ pub fn score(
         values.extend(logits(network, &chunk.examples, device)?);
         seen.append_targets(chunk);
     }
-    Ok(metrics_of(plan, aims, &values, &seen))
+    Ok(metrics_from_logits(plan, objectives, &values, &seen))
 }
 
 fn score_all(
     network: &Network,
     plan: &Plan,
-    aims: &[Aim],
+    objectives: &[TargetObjective],
     part: &Labelled,
     device: &Device,
 ) -> Result<Metrics, Error> {
-    if let (FittedTarget::NextToken { .. }, [aim]) = (plan.targets.first(), aims) {
-        return next_token(network, aim.objective.loss, part, device);
+    if let (FittedTarget::NextToken { .. }, [objective]) = (plan.targets.first(), objectives) {
+        return next_token(network, objective.criterion.loss, part, device);
     }
-    Ok(metrics_of(plan, aims, &logits(network, &part.examples, device)?, part))
+    Ok(metrics_from_logits(plan, objectives, &logits(network, &part.examples, device)?, part))
 }
 
-/// Metrics of given logits `[rows, width]` for the examples of a part. Where there are several targets,
-/// each one's stand under `target/metric`, and `loss` is their weighted sum.
-pub fn metrics_of(plan: &Plan, aims: &[Aim], values: &[f32], part: &Labelled) -> Metrics {
+/// Metrics of logits `[rows, width]` for the examples of a part. With several targets the metrics of each are
+/// named `target/metric`, and `loss` is the weighted sum.
+pub fn metrics_from_logits(
+    plan: &Plan,
+    objectives: &[TargetObjective],
+    values: &[f32],
+    part: &Labelled,
+) -> Metrics {
     let width = plan.width();
     let (mut all, mut sum) = (Metrics { rows: part.examples.rows, ..Metrics::default() }, 0.0);
-    for ((target, aim), targets) in plan.targets.iter().zip(aims).zip(part.targets.iter()) {
-        let loss = aim.objective.loss;
-        if aim.width == width {
-            return metrics_of_one(target, loss, values, targets, &part.examples);
+    for ((target, objective), targets) in plan.targets.iter().zip(objectives).zip(part.targets.iter()) {
+        let loss = objective.criterion.loss;
+        if objective.width == width {
+            return target_metrics(target, loss, values, targets, &part.examples);
         }
-        let own = values.chunks(width).flat_map(|row| &row[aim.at..aim.at + aim.width]);
+        let own = values.chunks(width).flat_map(|row| &row[objective.at..objective.at + objective.width]);
         let own: Vec<f32> = own.copied().collect();
-        let found = metrics_of_one(target, loss, &own, targets, &part.examples);
-        sum += aim.weight * found.values.get("loss").copied().unwrap_or_default();
+        let found = target_metrics(target, loss, &own, targets, &part.examples);
+        sum += objective.weight * found.values.get("loss").copied().unwrap_or_default();
         let named =
             found.values.into_iter().map(|(name, value)| (format!("{}/{name}", target.name()), value));
         all.values.extend(named);
@@ -103,8 +108,8 @@ pub fn metrics_of(plan: &Plan, aims: &[Aim], values: &[f32], part: &Labelled) ->
     all
 }
 
-/// Loss and perplexity of a language model. A vocabulary is wide, so the logits of each chunk stay on
-/// the device.
+/// Loss and perplexity of a language model. The logits of each chunk stay on the device, because a vocabulary
+/// is wide.
 fn next_token(network: &Network, loss: Loss, part: &Labelled, device: &Device) -> Result<Metrics, Error> {
     let fail = |why: String| cupola_nn::Error::Device { device: "in evaluation".into(), why };
     let objective = Objective::from(loss);
@@ -116,8 +121,8 @@ fn next_token(network: &Network, loss: Loss, part: &Labelled, device: &Device) -
         let Targets::Tokens { next, .. } = &targets else { continue };
         tokens += next.len() as f64;
         let input = Input::new(examples.rows, examples.dense, examples.indices, device);
-        let truth = truth(loss, targets, &input, device);
-        let found = objective.sum(network.forward(&input), truth);
+        let expected = loss_targets(loss, targets, &input, device);
+        let found = objective.sum(network.forward(&input), expected);
         sum += f64::from(found.try_into_scalar::<f32>().map_err(|error| fail(error.to_string()))?);
     }
     let mean = sum / f64::max(tokens, 1.0);
@@ -125,8 +130,8 @@ fn next_token(network: &Network, loss: Loss, part: &Labelled, device: &Device) -
     Ok(Metrics { rows: part.examples.rows, values: values.into_iter().collect(), ..Metrics::default() })
 }
 
-/// Metrics of one target, `loss` among them: the plain one, without smoothing and class weights.
-fn metrics_of_one(
+/// Metrics of one target, including the loss without label smoothing and class weights.
+fn target_metrics(
     target: &FittedTarget,
     loss: Loss,
     values: &[f32],
@@ -135,7 +140,7 @@ fn metrics_of_one(
 ) -> Metrics {
     let width = target.width();
     let loss = mean_loss(loss, width, values, targets, &examples.dense);
-    // A number of one row, in the units of the target.
+    // Values of one row in the units of the target.
     let number = |scaled: &[f32]| match target.decode(scaled, &[]).value {
         Label::Number(value) => vec![value],
         Label::Numbers(values) => values,
@@ -148,24 +153,24 @@ fn metrics_of_one(
             let rows = next.len() / length;
             Metrics { rows, values: values.into_iter().collect(), ..Metrics::default() }
         }
-        (FittedTarget::Category { classes, .. }, Targets::Class(truth)) => {
+        (FittedTarget::Category { classes, .. }, Targets::Class(expected)) => {
             let probabilities: Vec<f32> =
                 values.chunks(width).flat_map(|row| target.probabilities(row)).collect();
-            let truth: Vec<usize> =
-                truth.iter().map(|&class| usize::try_from(class).unwrap_or_default()).collect();
-            classification(classes, &truth, &probabilities)
+            let expected: Vec<usize> =
+                expected.iter().map(|&class| usize::try_from(class).unwrap_or_default()).collect();
+            classification(classes, &expected, &probabilities)
         }
-        (FittedTarget::Forecast { horizon, naive, .. }, Targets::Vector { values: truth, .. }) => {
-            forecast(&numbers(truth), &numbers(values), *horizon, *naive)
+        (FittedTarget::Forecast { horizon, naive, .. }, Targets::Vector { values: expected, .. }) => {
+            forecast(&numbers(expected), &numbers(values), *horizon, *naive)
         }
         (FittedTarget::Reconstruct { .. }, Targets::Own { labels }) => {
             let rows = values.chunks(width).zip(examples.dense.chunks(width));
             let scores: Vec<f64> = rows.map(|(row, own)| distance(row, own)).collect();
             anomaly(&scores, labels)
         }
-        (_, Targets::Number(truth)) => regression(&numbers(truth), &numbers(values)),
-        // `Plan` makes targets of its own kind only.
-        (target, _) => unreachable!("other targets than those of {}", target.name()),
+        (_, Targets::Number(expected)) => regression(&numbers(expected), &numbers(values)),
+        // A plan encodes targets of its own kind only.
+        (target, _) => unreachable!("targets of another kind than {}", target.name()),
     };
     if let Some(loss) = loss {
         metrics.values.insert("loss".to_owned(), loss);

@@ -1,4 +1,4 @@
-//! Evaluation during training: is this the best so far, and is there patience left?
+//! Evaluation during training: the best evaluation so far, early stopping, and the plateau schedule.
 
 use burn::module::Module;
 use cupola_eval::Metrics;
@@ -6,12 +6,12 @@ use cupola_prep::Part;
 use cupola_spec::ScheduleKind;
 
 use crate::error::Error;
-use crate::event::{Event, Stop, Values};
-use crate::fit::{Loop, limited};
-use crate::score::score;
+use crate::evaluate::evaluate_part;
+use crate::event::{Event, MetricValues, Stop};
+use crate::fit::{Trainer, limit_rows};
 
-impl Loop<'_> {
-    /// An evaluation in the middle of an epoch.
+impl Trainer<'_> {
+    /// Evaluates in the middle of an epoch.
     pub(crate) fn evaluate_between(
         &mut self,
         observer: &mut dyn FnMut(&Event) -> Stop,
@@ -22,7 +22,7 @@ impl Loop<'_> {
         Ok(observer(&Event::Evaluation { step, epoch, valid, best }))
     }
 
-    /// Closes an epoch: evaluation, patience, checkpoint.
+    /// Ends an epoch: evaluation, early stopping and checkpoint.
     pub(crate) fn end_epoch(&mut self, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<Stop, Error> {
         let train = &self.job.run.train;
         #[allow(clippy::cast_precision_loss)]
@@ -30,7 +30,7 @@ impl Loop<'_> {
         let epoch = self.progress.epoch + 1;
         let last = epoch == train.epochs as u64;
         let due = train.eval_every == 0 || last || self.progress.step.is_multiple_of(train.eval_every as u64);
-        let (valid, best) = if due { self.evaluate()? } else { (Values::new(), false) };
+        let (valid, best) = if due { self.evaluate()? } else { (MetricValues::new(), false) };
         self.progress.done = last || self.out_of_patience();
         self.progress.epoch = epoch;
         self.progress.batch = 0;
@@ -40,17 +40,17 @@ impl Loop<'_> {
         let memory_mib =
             memory_stats::memory_stats().map(|memory| (memory.physical_mem >> 10) as f64 / 1024.0);
         let step = self.progress.step;
-        // Before the checkpoint: whoever resumes from it will not tell of this epoch again.
+        // The event precedes the checkpoint: a run that resumes from the checkpoint does not repeat the event.
         let stop = observer(&Event::Epoch { step, epoch, train_loss, valid, best, memory_mib });
         self.checkpoint(observer)?;
         Ok(stop)
     }
 
-    /// Metrics of the valid split, and whether they are the best so far; moves the plateau schedule.
-    fn evaluate(&mut self) -> Result<(Values, bool), Error> {
+    /// Metrics of the valid split, and `true` if they are the best so far. Updates the plateau schedule.
+    fn evaluate(&mut self) -> Result<(MetricValues, bool), Error> {
         if !self.leads() {
             self.follow()?;
-            return Ok((Values::new(), false));
+            return Ok((MetricValues::new(), false));
         }
         let train = &self.job.run.train;
         let valid = self.valid()?;
@@ -58,7 +58,7 @@ impl Loop<'_> {
         if let Some(value) = valid.as_ref().and_then(|m| m.values.get(self.goal.name()).copied()) {
             let loss = valid.as_ref().and_then(|m| m.values.get("loss").copied());
             let (up, min_delta) = (self.goal.larger_is_better(), train.early_stop.min_delta);
-            best = self.progress.judge(value, loss, up, min_delta);
+            best = self.progress.record_evaluation(value, loss, up, min_delta);
             if train.schedule.kind == ScheduleKind::Plateau {
                 self.progress.plateau(best, train.schedule.patience as u64);
             }
@@ -73,8 +73,8 @@ impl Loop<'_> {
         if part.is_empty() {
             return Ok(None);
         }
-        // Rows are in the order of a hash, so the first ones are a fair sample.
-        let rows = limited(part.len(), self.job.run.train.limit_valid);
+        // Rows are in the order of a hash, so the first ones are a random sample.
+        let rows = limit_rows(part.len(), self.job.run.train.limit_valid);
         let live;
         let network = if let Some(ema) = &self.ema {
             ema
@@ -82,6 +82,7 @@ impl Loop<'_> {
             live = self.network()?.valid();
             &live
         };
-        score(network, &self.job.prepared.plan, &self.aims, part, rows, &self.job.device).map(Some)
+        evaluate_part(network, &self.job.prepared.plan, &self.objectives, part, rows, &self.job.device)
+            .map(Some)
     }
 }

@@ -1,42 +1,42 @@
-//! A run on several devices of one process.
+//! Training on several devices of one process.
 
 use burn::tensor::Device;
 
 use crate::error::Error;
 use crate::event::{Event, Stop};
-use crate::fit::{Job, Outcome, fit, fit_among};
-use crate::group::{Group, together};
+use crate::fit::{Job, TrainOutcome, fit, fit_in_group};
+use crate::group::{DeviceGroup, thread_ranks};
 
-/// [`crate::fit`] on several devices of this process, each with a part of every batch. `job.device` is not
-/// among them unless it is named.
+/// Trains as [`crate::fit`] on several devices of this process, each with a part of every batch. `job.device`
+/// is used only if it is among `devices`.
 ///
 /// # Errors
-/// As [`crate::fit`], from whichever device fails first.
-pub fn fit_on(
+/// The errors of [`crate::fit`], from the device that fails first.
+pub fn fit_on_devices(
     job: &Job<'_>,
     devices: &[Device],
     observer: &mut dyn FnMut(&Event) -> Stop,
-) -> Result<Outcome, Error> {
-    let mut ranks = together(devices.len()).into_iter();
+) -> Result<TrainOutcome, Error> {
+    let mut ranks = thread_ranks(devices.len()).into_iter();
     let (Some(first), Some(own)) = (ranks.next(), devices.first()) else { return fit(job, observer) };
     let with = |device: &Device| Job { device: device.clone(), ..*job };
     std::thread::scope(|scope| {
         let others: Vec<_> = ranks
             .zip(&devices[1..])
             .map(|(group, device)| {
-                // The name keeps panics quiet: they are told as errors.
+                // Panics of threads with this name are not printed; they are reported as errors.
                 let thread = std::thread::Builder::new().name(format!("engine-rank-{}", group.rank()));
                 let job = with(device);
-                thread.spawn_scoped(scope, move || fit_among(&job, &group, &mut |_| Stop::No).map(|_| ()))
+                thread.spawn_scoped(scope, move || fit_in_group(&job, &group, &mut |_| Stop::No).map(|_| ()))
             })
             .collect();
-        let outcome = fit_among(&with(own), &first, observer);
+        let outcome = fit_in_group(&with(own), &first, observer);
         drop(first);
         for other in others {
             let gone = |why: String| Error::Group { why };
             let other = other.map_err(|error| gone(error.to_string()))?;
-            let found = other.join().map_err(|_| gone("a device's thread has panicked".into()))?;
-            // A rank that only tells of another one's end is not the one to blame.
+            let found = other.join().map_err(|_| gone("the thread of a device panicked".into()))?;
+            // A group error only reports that another rank has failed.
             if let Err(error) = found
                 && !matches!(error, Error::Group { .. })
             {
