@@ -44,7 +44,7 @@ fn every_mistake_gets_one_clear_message_and_leaves_nothing() {
             "an unknown target",
             config.replace("\"side\"", "\"sid\""),
             good,
-            &["column `sid` is not in the data (near it: side)"],
+            &["column `sid` is not in the data (did you mean `side`?)"],
         ),
         mistake("too few rows", config.clone(), b"x,y,side\n1,1,left\n2,2,right\n", &["rows"]),
         mistake(

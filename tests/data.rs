@@ -210,7 +210,7 @@ fn a_column_that_tells_the_target_is_pointed_out() {
     let inputs = "[[inputs]]\nname = \"c\"\nkind = \"category\"\ncolumns = [\"leak\", \"empty\"]\n";
     place.write("run.toml", config.replace("[[targets]]", &format!("{inputs}[[targets]]")));
     let found = place.json(&["check", "--config", "run.toml"])["suspicions"].to_string();
-    assert!(found.contains("`leak` tells `side` nearly always"), "{found}");
+    assert!(found.contains("`leak` predicts `side` almost perfectly"), "{found}");
     assert!(found.contains("test rows have the inputs of a training row"), "{found}");
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use candle_core::quantized::gguf_file::Content;
 use cupola_nn::{Architecture, StateDict};
-use cupola_prep::{Chat, FittedTokenizer};
+use cupola_prep::{ChatTemplate, FittedTokenizer};
 use cupola_registry::sha256_hex;
 use cupola_spec::Take;
 
@@ -34,7 +34,7 @@ pub struct GgufModel {
     /// Indices of the tokens that end a text, padding counted.
     pub end_tokens: Vec<u32>,
     /// Chat template; `None` if the file has none.
-    pub chat: Option<Chat>,
+    pub chat: Option<ChatTemplate>,
 }
 
 /// Reads a Llama, Mistral or Qwen2 from a GGUF file. `max_length` limits the tokens of a text; 2048 without it.
@@ -71,7 +71,7 @@ impl GgufModel {
         let id = |key: &str| metadata.count(&format!("tokenizer.ggml.{key}")).ok();
         let content_of = |id: Option<usize>| id.and_then(|id| tokens.get(id).cloned()).unwrap_or_default();
         let template = content.metadata.get("tokenizer.chat_template").and_then(text);
-        let chat = template.map(|template| Chat {
+        let chat = template.map(|template| ChatTemplate {
             template: template.to_owned(),
             begin: content_of(id("bos_token_id")),
             end: content_of(id("eos_token_id")),

@@ -193,7 +193,7 @@ impl CandleEngine {
     }
 
     fn run(&self, examples: Examples) -> Result<Vec<f32>, Error> {
-        let examples = if self.trims { examples.trimmed() } else { examples };
+        let examples = if self.trims { examples.trim_padding() } else { examples };
         let tokens = (examples.dense.len() + examples.indices.len()).max(1);
         self.pooled(tokens, || self.logits(&examples))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cupola_prep::Chat;
+use cupola_prep::ChatTemplate;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, Value, context};
@@ -46,7 +46,7 @@ impl Template {
     ///
     /// # Errors
     /// [`Error::Chat`] where it is no template.
-    pub fn new(chat: &Chat) -> Result<Self, Error> {
+    pub fn new(chat: &ChatTemplate) -> Result<Self, Error> {
         let mut environment = Environment::new();
         // As transformers renders them.
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     fn chat(template: &str) -> Result<Template, Error> {
-        Template::new(&Chat { template: template.into(), begin: "<s>".into(), end: "</s>".into() })
+        Template::new(&ChatTemplate { template: template.into(), begin: "<s>".into(), end: "</s>".into() })
     }
 
     fn said(role: &str, content: &str) -> Message {

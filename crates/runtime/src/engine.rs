@@ -117,7 +117,7 @@ impl Engine for BurnEngine {
     }
 
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
-        let examples = if self.network.trims() { examples.trimmed() } else { examples };
+        let examples = if self.network.trims() { examples.trim_padding() } else { examples };
         let Examples { rows, dense, indices, .. } = examples;
         let input = Input::new(rows, dense, indices, &self.device);
         let fail = |why: String| cupola_nn::Error::Device { device: self.device_name.clone(), why };

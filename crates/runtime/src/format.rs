@@ -56,7 +56,7 @@ impl Vocabulary {
 }
 
 fn factory(tokenizer: &FittedTokenizer) -> Result<ParserFactory, String> {
-    let words = tokenizer.token_bytes()?;
+    let words = tokenizer.token_bytes().map_err(|error| error.to_string())?;
     let words: Vec<Vec<u8>> = words.into_iter().map(Option::unwrap_or_default).collect();
     let count = u32::try_from(words.len()).map_err(|error| error.to_string())?;
     let trie = TokTrie::from(&TokRxInfo::new(count, END), &words);

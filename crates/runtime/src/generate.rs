@@ -135,7 +135,7 @@ impl Sealed {
     }
 
     fn prompt(&self, prompt: &Prompt, tokenizer: &FittedTokenizer) -> Result<Vec<u32>, Error> {
-        let why = |why| Error::Tokens { why };
+        let why = |error: cupola_prep::Error| Error::Tokens { why: error.to_string() };
         let tokens = match prompt {
             Prompt::Text(text) => tokenizer.encode(text),
             Prompt::Messages(messages) => match &self.chat {
@@ -264,7 +264,8 @@ impl Generation {
     }
 
     fn scored(&self, logits: &[f32], token: u32, top: usize) -> Result<Scored, Error> {
-        let text = |token: u32| self.tokenizer.decode(&[token]).map_err(|why| Error::Tokens { why });
+        let text =
+            |token: u32| self.tokenizer.decode(&[token]).map_err(|e| Error::Tokens { why: e.to_string() });
         let (logprob, likeliest) = scores::logprobs(logits, token, top);
         let likeliest = likeliest.into_iter().map(|(token, logprob)| Ok((text(token)?, logprob)));
         Ok(Scored { token: text(token)?, logprob, top: likeliest.collect::<Result<_, Error>>()? })
@@ -364,13 +365,14 @@ struct Spoken {
 impl Spoken {
     /// All of it.
     fn text(&self, tokenizer: &FittedTokenizer) -> Result<String, String> {
-        tokenizer.decode(&self.tokens)
+        tokenizer.decode(&self.tokens).map_err(|error| error.to_string())
     }
 
     /// The text since the last piece; empty while its last character is not whole, unless it is the last.
     fn piece(&mut self, tokenizer: &FittedTokenizer, last: bool) -> Result<String, String> {
-        let before = tokenizer.decode(&self.tokens[self.whole..self.read])?;
-        let after = tokenizer.decode(&self.tokens[self.whole..])?;
+        let decode = |tokens: &[u32]| tokenizer.decode(tokens).map_err(|error| error.to_string());
+        let before = decode(&self.tokens[self.whole..self.read])?;
+        let after = decode(&self.tokens[self.whole..])?;
         if after.ends_with('\u{fffd}') && !last {
             return Ok(String::new());
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use cupola_nn::{Architecture, Opened, StateDict};
-use cupola_prep::{Answer, Examples, Plan};
+use cupola_prep::{Examples, Plan, Predictions};
 use cupola_registry::Package;
 use cupola_trees::Trees;
 use serde::Deserialize;
@@ -58,7 +58,7 @@ impl Predictor {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn forward(&mut self, examples: Examples) -> Result<Vec<Answer>, Error> {
+    pub fn forward(&mut self, examples: Examples) -> Result<Vec<Predictions>, Error> {
         let own = self.sealed.own(&examples);
         let logits = self.run(examples)?;
         self.sealed.answers(&logits, &own)

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use cupola_prep::{Answer, Examples, FittedInput, FittedTarget, Frame, Label, Plan, Prediction, Signature};
+use cupola_prep::{
+    Examples, FittedInput, FittedTarget, Frame, Plan, PredictedValue, Prediction, Predictions, Signature,
+};
 use serde_json::{Map, Value};
 
 use crate::chat::Template;
@@ -92,7 +94,7 @@ impl Sealed {
     ///
     /// # Errors
     /// [`Error::NoAnswer`] for values that overflow, [`Error::Tokens`] for a token that makes no text.
-    pub fn answers(&self, logits: &[f32], own: &[f32]) -> Result<Vec<Answer>, Error> {
+    pub fn answers(&self, logits: &[f32], own: &[f32]) -> Result<Vec<Predictions>, Error> {
         let width = self.plan.width();
         if let Some(row) = logits.chunks(width).position(|row| row.iter().any(|logit| !logit.is_finite())) {
             return Err(Error::NoAnswer { row: row + 1 });
@@ -106,15 +108,17 @@ impl Sealed {
     }
 
     /// The likeliest token after a text, as a text.
-    fn next_token(&self, logits: &[f32]) -> Result<Answer, Error> {
+    fn next_token(&self, logits: &[f32]) -> Result<Predictions, Error> {
         let [FittedInput::Text { tokenizer, .. }] = self.plan.inputs.as_slice() else {
             return Err(Error::NoLanguageModel { target: self.plan.targets.first().name().to_owned() });
         };
         let greedy = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0 };
         let token = u32::try_from(greedy.choose(logits, 0)).unwrap_or_default();
-        let value = Label::Text(tokenizer.decode(&[token]).map_err(|why| Error::Tokens { why })?);
+        let value = PredictedValue::Text(
+            tokenizer.decode(&[token]).map_err(|e| Error::Tokens { why: e.to_string() })?,
+        );
         let name = self.plan.targets.first().name().to_owned();
-        Ok(Answer::from([(name, Prediction { value, probabilities: None })]))
+        Ok(Predictions::from([(name, Prediction { value, probabilities: None })]))
     }
 
     /// Of an engine's output the part that the answers are made of, `[rows, width]`: of a language model

@@ -2,7 +2,9 @@
 //!
 //! A picture or a series of numbers is one tensor; every other column is a tensor of its own.
 
-use cupola_prep::{Column, ColumnType, Examples, FittedInput, FittedTarget, Frame, Label, Plan, Signature};
+use cupola_prep::{
+    Column, ColumnType, Examples, FittedInput, FittedTarget, Frame, Plan, PredictedValue, Signature,
+};
 use indexmap::IndexMap;
 
 use crate::error::Error;
@@ -265,23 +267,23 @@ impl Sealed {
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "logits are 32-bit numbers")]
-fn values_of<'a>(spec: &TensorSpec, labels: impl Iterator<Item = &'a Label>) -> Values {
+fn values_of<'a>(spec: &TensorSpec, labels: impl Iterator<Item = &'a PredictedValue>) -> Values {
     if spec.element == Element::Bytes {
         return Values::Bytes(labels.map(|label| text_of(label).into_bytes()).collect());
     }
     let numbers = labels.flat_map(|label| match label {
-        Label::Number(number) => vec![*number as f32],
-        Label::Numbers(numbers) => numbers.iter().map(|number| *number as f32).collect(),
-        Label::Text(_) => vec![f32::NAN],
+        PredictedValue::Number(number) => vec![*number as f32],
+        PredictedValue::Numbers(numbers) => numbers.iter().map(|number| *number as f32).collect(),
+        PredictedValue::Text(_) => vec![f32::NAN],
     });
     Values::Floats(numbers.collect())
 }
 
-fn text_of(label: &Label) -> String {
+fn text_of(label: &PredictedValue) -> String {
     match label {
-        Label::Text(text) => text.clone(),
-        Label::Number(number) => cupola_prep::number_text(*number),
-        Label::Numbers(_) => String::new(),
+        PredictedValue::Text(text) => text.clone(),
+        PredictedValue::Number(number) => cupola_prep::number_text(*number),
+        PredictedValue::Numbers(_) => String::new(),
     }
 }
 

@@ -5,7 +5,7 @@ mod shadow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cupola_prep::Answer;
+use cupola_prep::Predictions;
 use cupola_runtime::{Input, Sealed, Tensor};
 
 use crate::catalog::{Catalog, ModelVersion, Route};
@@ -49,7 +49,7 @@ impl PredictResponse {
     ///
     /// # Errors
     /// [`Error::Row`] for a row whose prediction overflows, [`Error::Inference`].
-    pub fn predictions(&self) -> Result<Vec<Answer>, Error> {
+    pub fn predictions(&self) -> Result<Vec<Predictions>, Error> {
         self.version.model.answers(&self.logits, &self.references).map_err(decode_error)
     }
 
@@ -151,7 +151,7 @@ impl Pipeline {
     }
 
     /// Records the response's rows if the request belongs to the sample.
-    pub fn record(&self, request_id: &str, response: &PredictResponse, predictions: &[Answer]) {
+    pub fn record(&self, request_id: &str, response: &PredictResponse, predictions: &[Predictions]) {
         if let Some(sampler) = &self.sampler {
             sampler.record(request_id, &response.version, &response.input, predictions);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cupola_prep::{Answer, Frame, Signature};
+use cupola_prep::{Frame, Predictions, Signature};
 use cupola_runtime::Input;
 use serde_json::{Map, Value};
 
@@ -43,7 +43,13 @@ impl RecordSampler {
     }
 
     /// Records the rows of a request if it belongs to the sample.
-    pub fn record(&self, request_id: &str, version: &ModelVersion, input: &Input, predictions: &[Answer]) {
+    pub fn record(
+        &self,
+        request_id: &str,
+        version: &ModelVersion,
+        input: &Input,
+        predictions: &[Predictions],
+    ) {
         // The prefix makes the sample independent of the canary's share.
         if share(format!("record {request_id}").as_bytes()) >= self.share {
             return;

@@ -76,3 +76,6 @@ impl Findings {
 fn check_name(name: &str, found: &mut Findings) {
     found.add_if(!is_name(name), "/name", format!("invalid name `{name}`; use {NAME_RULE}"));
 }
+
+#[cfg(test)]
+mod tests;

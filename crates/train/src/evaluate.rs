@@ -3,7 +3,10 @@
 use burn::tensor::Device;
 use cupola_eval::{Metrics, anomaly, classification, forecast, regression};
 use cupola_nn::{Input, Loss, Network, Objective};
-use cupola_prep::{Examples, FittedTarget, Label, Labelled, Plan, Rows, Targets, distance};
+use cupola_prep::{
+    Examples, ExamplesWithTargets, FittedTarget, Plan, PredictedValue, SplitExamples, Targets,
+    mean_squared_difference,
+};
 
 use crate::error::Error;
 use crate::host_loss::mean_loss;
@@ -25,7 +28,7 @@ pub fn logits(network: &Network, examples: &Examples, device: &Device) -> Result
     let rows: Vec<usize> = (0..examples.rows).collect();
     for chunk in rows.chunks(CHUNK) {
         let part = examples.gather(chunk);
-        let Examples { rows, dense, indices, .. } = if network.trims() { part.trimmed() } else { part };
+        let Examples { rows, dense, indices, .. } = if network.trims() { part.trim_padding() } else { part };
         let input = Input::new(rows, dense, indices, device);
         let values = network.forward(&input).try_into_vec_as::<f32>();
         let fail = |why: String| cupola_nn::Error::Device { device: "in evaluation".into(), why };
@@ -44,7 +47,7 @@ pub fn evaluate_part(
     network: &Network,
     plan: &Plan,
     objectives: &[TargetObjective],
-    part: &Rows,
+    part: &SplitExamples,
     rows: usize,
     device: &Device,
 ) -> Result<Metrics, Error> {
@@ -72,7 +75,7 @@ fn score_all(
     network: &Network,
     plan: &Plan,
     objectives: &[TargetObjective],
-    part: &Labelled,
+    part: &ExamplesWithTargets,
     device: &Device,
 ) -> Result<Metrics, Error> {
     if let (FittedTarget::NextToken { .. }, [objective]) = (plan.targets.first(), objectives) {
@@ -87,7 +90,7 @@ pub fn metrics_from_logits(
     plan: &Plan,
     objectives: &[TargetObjective],
     values: &[f32],
-    part: &Labelled,
+    part: &ExamplesWithTargets,
 ) -> Metrics {
     let width = plan.width();
     let (mut all, mut sum) = (Metrics { rows: part.examples.rows, ..Metrics::default() }, 0.0);
@@ -110,13 +113,18 @@ pub fn metrics_from_logits(
 
 /// Loss and perplexity of a language model. The logits of each chunk stay on the device, because a vocabulary
 /// is wide.
-fn next_token(network: &Network, loss: Loss, part: &Labelled, device: &Device) -> Result<Metrics, Error> {
+fn next_token(
+    network: &Network,
+    loss: Loss,
+    part: &ExamplesWithTargets,
+    device: &Device,
+) -> Result<Metrics, Error> {
     let fail = |why: String| cupola_nn::Error::Device { device: "in evaluation".into(), why };
     let objective = Objective::from(loss);
     let (mut sum, mut tokens) = (0.0, 0.0);
     let rows: Vec<usize> = (0..part.examples.rows).collect();
     for chunk in rows.chunks(WINDOWS) {
-        let Labelled { examples, targets, .. } = part.gather(chunk);
+        let ExamplesWithTargets { examples, targets, .. } = part.gather(chunk);
         let targets = targets.into_first();
         let Targets::Tokens { next, .. } = &targets else { continue };
         tokens += next.len() as f64;
@@ -142,9 +150,9 @@ fn target_metrics(
     let loss = mean_loss(loss, width, values, targets, &examples.dense);
     // Values of one row in the units of the target.
     let number = |scaled: &[f32]| match target.decode(scaled, &[]).value {
-        Label::Number(value) => vec![value],
-        Label::Numbers(values) => values,
-        Label::Text(_) => vec![f64::NAN],
+        PredictedValue::Number(value) => vec![value],
+        PredictedValue::Numbers(values) => values,
+        PredictedValue::Text(_) => vec![f64::NAN],
     };
     let numbers = |scaled: &[f32]| scaled.chunks(width).flat_map(number).collect::<Vec<f64>>();
     let mut metrics = match (target, targets) {
@@ -163,10 +171,10 @@ fn target_metrics(
         (FittedTarget::Forecast { horizon, naive, .. }, Targets::Vector { values: expected, .. }) => {
             forecast(&numbers(expected), &numbers(values), *horizon, *naive)
         }
-        (FittedTarget::Reconstruct { .. }, Targets::Own { labels }) => {
+        (FittedTarget::Reconstruct { .. }, Targets::Reconstruction { anomalies }) => {
             let rows = values.chunks(width).zip(examples.dense.chunks(width));
-            let scores: Vec<f64> = rows.map(|(row, own)| distance(row, own)).collect();
-            anomaly(&scores, labels)
+            let scores: Vec<f64> = rows.map(|(row, own)| mean_squared_difference(row, own)).collect();
+            anomaly(&scores, anomalies)
         }
         (_, Targets::Number(expected)) => regression(&numbers(expected), &numbers(values)),
         // A plan encodes targets of its own kind only.

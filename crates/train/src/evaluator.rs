@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use cupola_eval::Metrics;
-use cupola_prep::Part;
+use cupola_prep::SplitPart;
 use cupola_spec::ScheduleKind;
 
 use crate::error::Error;
@@ -69,7 +69,7 @@ impl Trainer<'_> {
     }
 
     fn valid(&self) -> Result<Option<Metrics>, Error> {
-        let part = self.job.prepared.part(Part::Valid);
+        let part = self.job.prepared.part(SplitPart::Valid);
         if part.is_empty() {
             return Ok(None);
         }

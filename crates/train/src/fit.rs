@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, FloatDType};
 use cupola_nn::{Architecture, Drawn, Network, Started, StateDict};
-use cupola_prep::{Augmenter, Part, Prepared};
+use cupola_prep::{Augmenter, Prepared, SplitPart};
 use cupola_registry::RunFolder;
 use cupola_spec::{Goal, Run};
 
@@ -134,7 +134,7 @@ impl<'a> Trainer<'a> {
         let (run, train) = (job.run, &job.run.train);
         let device = job.device.clone().autodiff();
         let device = if train.gradient_checkpointing { device.gradient_checkpointing() } else { device };
-        let rows = limit_rows(job.prepared.rows(Part::Train), train.limit_train);
+        let rows = limit_rows(job.prepared.rows(SplitPart::Train), train.limit_train);
         let batches = (rows as u64).div_ceil(train.batch_size as u64);
         let averaged = train.ema > 0.0;
         let (network, ema, optimizer, progress) = if let Some(found) = checkpoint::latest(job.folder)? {
@@ -170,7 +170,7 @@ impl<'a> Trainer<'a> {
             device,
             objectives: objectives(run, job.prepared),
             goal: train.metric.unwrap_or_else(|| goal(&job.prepared.plan)),
-            augmenter: Augmenter::of(&run.inputs, &job.prepared.plan),
+            augmenter: Augmenter::new(&run.inputs, &job.prepared.plan),
             rows,
             batches,
             clock: Clock { steps_per_epoch: batches, total: batches * train.epochs as u64 },
@@ -185,7 +185,7 @@ impl<'a> Trainer<'a> {
     fn run(&mut self, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<EndReason, Error> {
         let train = &self.job.run.train;
         while !self.progress.done && self.progress.epoch < train.epochs as u64 {
-            let part = self.job.prepared.part(Part::Train);
+            let part = self.job.prepared.part(SplitPart::Train);
             let mut order = EpochOrder::new(self.rows, part.block(), self.job.run.seed, self.progress.epoch);
             part.expect(&order.blocks_from(self.place()));
             while self.progress.batch < self.batches {

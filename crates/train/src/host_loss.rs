@@ -9,7 +9,7 @@ pub fn mean_loss(loss: Loss, width: usize, logits: &[f32], targets: &Targets, ow
     let losses: Vec<f64> = match targets {
         // A row's loss is the mean over its values, so the mean over all values is the mean over the rows.
         Targets::Number(y) | Targets::Vector { values: y, .. } => differences(loss, logits, y),
-        Targets::Own { .. } => differences(loss, logits, own),
+        Targets::Reconstruction { .. } => differences(loss, logits, own),
         Targets::Class(class) if width == 1 => logits
             .iter()
             .zip(class)

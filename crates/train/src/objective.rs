@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use cupola_nn::{Input, Loss, Objective, Truth};
-use cupola_prep::{FittedTarget, Part, Plan, Prepared, Targets};
+use cupola_prep::{FittedTarget, Plan, Prepared, SplitPart, Targets};
 use cupola_spec::{ClassWeights, Goal, LossKind, LossSpec, Run};
 
 /// Default loss of a target.
@@ -32,7 +32,7 @@ pub struct TargetObjective {
 
 /// Objectives of a run's targets in order.
 pub fn objectives(run: &Run, prepared: &Prepared) -> Vec<TargetObjective> {
-    let train = prepared.part(Part::Train);
+    let train = prepared.part(SplitPart::Train);
     let objectives = prepared.plan.targets.iter().enumerate();
     let objectives =
         objectives.map(|(index, target)| objective(&run.train.loss, target, &train.classes(index)));
@@ -115,7 +115,7 @@ pub fn loss_targets(loss: Loss, targets: Targets, input: &Input, device: &Device
         (_, Targets::Class(class)) => Truth::numbers(class.into_iter().map(|c| c as f32).collect(), device),
         (_, Targets::Number(values)) => Truth::numbers(values, device),
         (_, Targets::Vector { width, values }) => Truth::vectors(values, width, device),
-        (_, Targets::Own { .. }) => match &input.dense {
+        (_, Targets::Reconstruction { .. }) => match &input.dense {
             Some(dense) => Truth::Vector(dense.clone()),
             None => Truth::vectors(Vec::new(), 1, device),
         },

@@ -10,7 +10,7 @@ use burn::optim::{
 use burn::tensor::kind::BridgeTensor;
 use burn::tensor::{Device, Tensor};
 use cupola_nn::Network;
-use cupola_prep::matches;
+use cupola_prep::matches_pattern;
 use cupola_spec::{Optimizer, OptimizerKind, Train};
 
 /// Optimiser of a run, which loads moments onto `device`. Weights without decay and configured groups become
@@ -31,7 +31,7 @@ pub fn optimizer(train: &Train, network: &Network, device: &Device) -> ModuleOpt
     };
     let mut optimizer = with.add(base, &all, 1.0, spec.weight_decay);
     for group in &train.groups {
-        let named = network.ids().filter(|(_, name)| matches(&group.weights, name));
+        let named = network.ids().filter(|(_, name)| matches_pattern(&group.weights, name));
         let ids: Vec<ParamId> = named.map(|(id, _)| id).collect();
         optimizer = with.add(optimizer, &ids, group.rate, group.weight_decay.unwrap_or(spec.weight_decay));
     }

@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use cupola_nn::{Input, Network, quietly};
-use cupola_prep::{Labelled, Part, Targets, draw};
+use cupola_prep::{ExamplesWithTargets, SplitPart, Targets, draw};
 use cupola_spec::TargetList;
 
 use crate::error::Error;
@@ -126,7 +126,7 @@ impl Trainer<'_> {
     ) -> Result<Gradients, Error> {
         let step = self.progress.step + 1;
         let own = part_of(batch.len(), self.group.rank(), self.group.size());
-        let examples = self.job.prepared.part(Part::Train).gather(batch)?;
+        let examples = self.job.prepared.part(SplitPart::Train).gather(batch)?;
         loop {
             let size = self.micro_batch.min(own.len()).max(1);
             match quietly(|| self.accumulate(batch, &examples, own.clone(), size)).and_then(|done| done) {
@@ -147,7 +147,7 @@ impl Trainer<'_> {
     fn accumulate(
         &self,
         batch: &[usize],
-        all: &Labelled,
+        all: &ExamplesWithTargets,
         own: Range<usize>,
         size: usize,
     ) -> Result<Gradients, String> {
@@ -175,8 +175,8 @@ impl Trainer<'_> {
                 mixup.blend(&mut part.examples.dense, &partner.examples.dense);
                 other = Some((mixup.share, partner));
             }
-            let Labelled { examples, targets } = part;
-            let examples = if network.trims() { examples.trimmed() } else { examples };
+            let ExamplesWithTargets { examples, targets } = part;
+            let examples = if network.trims() { examples.trim_padding() } else { examples };
             let input = Input::new(examples.rows, examples.dense, examples.indices, &self.device);
             let logits = network.each(&input);
             let against = |targets| self.loss(&logits, &input, targets, &totals, members);
@@ -201,7 +201,7 @@ impl Trainer<'_> {
     }
 
     /// The examples at `places` of a batch, with the image augmentation of this epoch.
-    fn augmented(&self, all: &Labelled, batch: &[usize], places: &[usize]) -> Labelled {
+    fn augmented(&self, all: &ExamplesWithTargets, batch: &[usize], places: &[usize]) -> ExamplesWithTargets {
         let mut part = all.gather(places);
         let rows: Vec<usize> = places.iter().map(|&place| batch[place]).collect();
         self.augmenter.apply(&mut part.examples, &rows, self.job.run.seed, self.progress.epoch);

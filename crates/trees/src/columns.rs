@@ -59,6 +59,6 @@ pub(crate) fn question(targets: &Targets, width: usize, output: usize) -> (bool,
             (true, class.iter().map(is).collect())
         }
         // The config gives trees no text.
-        Targets::Own { .. } | Targets::Tokens { .. } => (false, Vec::new()),
+        Targets::Reconstruction { .. } | Targets::Tokens { .. } => (false, Vec::new()),
     }
 }

@@ -6,7 +6,7 @@ mod stage;
 use std::path::PathBuf;
 
 use cupola_data::{Collection, DatasetVersion, Report, Request, Stream, Table};
-use cupola_prep::{Frame, Part, Plan, Prepared, Source, prepare, prepare_stream};
+use cupola_prep::{Frame, FrameStream, Plan, Prepared, SplitPart, prepare, prepare_stream};
 use cupola_spec::Run;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub struct LoadedData {
 impl LoadedData {
     /// Examples of the training split.
     pub fn train_rows(&self) -> usize {
-        self.prepared.rows(Part::Train)
+        self.prepared.rows(SplitPart::Train)
     }
 
     /// Plan that `run` starts from, of the package that it names.
@@ -117,7 +117,7 @@ impl Session<'_> {
         let test_frames = test
             .as_ref()
             .map(|test| move |visit: &mut dyn FnMut(Frame) -> Result<(), Error>| frames(test, visit));
-        let test_source = test_frames.as_ref().map(|frames| frames as Source<'_, Error>);
+        let test_source = test_frames.as_ref().map(|frames| frames as FrameStream<'_, Error>);
         let learned = LoadedData::learned(pretrained.as_ref());
         let folder = self.home.root().join("streams");
         let prepared = prepare_stream(run, &source, test_source, &folder, learned)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use cupola_data::Request;
 use cupola_eval::Metrics;
 use cupola_nn::Choice;
-use cupola_prep::{Answer, Frame, label};
+use cupola_prep::{Frame, Predictions, examples_with_targets};
 use cupola_registry::Package;
 use cupola_runtime::{EngineChoice, Predictor};
 use cupola_spec::{Data, Source};
@@ -42,7 +42,7 @@ impl LoadedModel {
     ///
     /// # Errors
     /// Rows that do not fit the plan; a device that fails.
-    pub fn predict(&mut self, rows: &Frame) -> Result<Vec<Answer>, Error> {
+    pub fn predict(&mut self, rows: &Frame) -> Result<Vec<Predictions>, Error> {
         let examples = self.predictor.sealed.plan.apply(rows)?;
         let indices: Vec<usize> = (0..examples.rows).collect();
         let mut predictions = Vec::with_capacity(indices.len());
@@ -57,7 +57,7 @@ impl LoadedModel {
     /// # Errors
     /// Rows that do not fit the plan; a device that fails.
     pub fn evaluate(&mut self, rows: &Frame) -> Result<Metrics, Error> {
-        let labelled = label(&self.predictor.sealed.plan, rows)?;
+        let labelled = examples_with_targets(&self.predictor.sealed.plan, rows)?;
         let indices: Vec<usize> = (0..labelled.examples.rows).collect();
         let mut logits = Vec::new();
         for chunk in indices.chunks(CHUNK) {

@@ -1,4 +1,4 @@
-//! What the targets share: an input of two parts, a folder, a server that answers in this process.
+//! Parts that the fuzz targets share: an input of two parts, a folder, a server within this process.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,25 +15,25 @@ use cupola_spec::{ServedModel, Take};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
-/// What is before the first NUL, and what is after it.
+/// Bytes before and after the first NUL.
 pub fn halves(bytes: &[u8]) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     (&bytes[..end], bytes.get(end + 1..).unwrap_or_default())
 }
 
-/// A folder for the whole life of the process.
+/// Temporary folder for the whole life of the process.
 ///
 /// # Panics
-/// When the system gives none.
+/// If the folder cannot be created.
 #[allow(clippy::expect_used, reason = "a target without a folder cannot run")]
 pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-/// A file of these bytes.
+/// Writes a file.
 ///
 /// # Panics
-/// When it cannot be written.
+/// If the file cannot be written.
 #[allow(clippy::expect_used, reason = "a target without its file cannot run")]
 pub fn write(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).expect("a file");
@@ -48,23 +48,23 @@ pub fn import(model: &HuggingFaceConfig, weights: &StateDict) {
     }
 }
 
-/// What the last panic said, in whichever thread it was.
+/// Message of the last panic in any thread.
 static LAST: Mutex<String> = Mutex::new(String::new());
 
-/// A server that answers in this process.
+/// Server within this process.
 pub struct App {
     router: Router,
     runtime: Runtime,
 }
 
 impl App {
-    /// One of all models of the home that the environment names.
+    /// Server with all models of the home in `CUPOLA_HOME`.
     ///
     /// # Panics
-    /// When there is no such home, or a model of it does not load.
+    /// If there is no home, or a model fails to load.
     #[allow(clippy::expect_used, reason = "a target without a server cannot run")]
     pub fn open() -> Self {
-        // libFuzzer's ends the process at panics that are caught as well, as those of Arrow's reader are.
+        // libFuzzer's own hook aborts at caught panics too, such as those of Arrow's reader.
         std::panic::set_hook(Box::new(|panic| {
             *LAST.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
         }));
@@ -81,14 +81,14 @@ impl App {
         Self { router: server.router(), runtime: runtime.expect("a runtime") }
     }
 
-    /// Sends what reads as `METHOD PATH`, lines of headers, an empty line and a body.
+    /// Sends a message of `METHOD PATH`, header lines, an empty line and a body.
     ///
-    /// Ends the process when the answer is 500 or tells of another fault of the server.
+    /// Aborts the process if the response is an internal error.
     #[allow(clippy::print_stderr, reason = "libFuzzer is told by it what broke")]
     pub fn send(&self, message: &[u8]) {
         let Some(request) = request(message) else { return };
         let called = request.uri().path().to_owned();
-        let (status, told) = self.runtime.block_on(async {
+        let (status, body) = self.runtime.block_on(async {
             let answer = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
             let status = answer.status();
             (status, to_bytes(Body::new(answer.into_body()), 1 << 30).await)
@@ -97,7 +97,7 @@ impl App {
             [StatusCode::NOT_IMPLEMENTED, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
         if status.is_server_error() && !refused.contains(&status) {
             let panic = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-            eprintln!("{called}: {status}: {told:?}; the last panic: {panic}");
+            eprintln!("{called}: {status}: {body:?}; the last panic: {panic}");
             std::process::abort();
         }
     }

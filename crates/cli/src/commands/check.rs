@@ -1,7 +1,7 @@
 //! `cupola check`: everything but the training.
 
 use anyhow::Result;
-use cupola_prep::Part;
+use cupola_prep::SplitPart;
 use cupola_registry::Home;
 use cupola_workflow::CheckReport;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn as_json(report: &CheckReport) -> Value {
         "expected": data.source.report,
         "inferred": data.prepared.findings,
         "suspicions": data.prepared.suspicions,
-        "rows": { "train": rows(Part::Train), "valid": rows(Part::Valid), "test": rows(Part::Test) },
+        "rows": { "train": rows(SplitPart::Train), "valid": rows(SplitPart::Valid), "test": rows(SplitPart::Test) },
         "layers": network.layers,
         "parameters": network.parameters,
         "memory_mib": memory.mib(),

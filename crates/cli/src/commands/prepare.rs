@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use cupola_prep::Part;
+use cupola_prep::SplitPart;
 use cupola_registry::Home;
 use cupola_workflow::{LoadedData, Prepare, PrepareOutcome, PreparedStage};
 use serde_json::json;
@@ -53,6 +53,6 @@ fn made(ui: Ui, stage: &str, folder: &Path, data: &LoadedData) -> Result<()> {
         "dataset": data.source.version,
         "expected": data.source.report,
         "suspicions": data.prepared.suspicions,
-        "rows": { "train": rows(Part::Train), "valid": rows(Part::Valid), "test": rows(Part::Test) },
+        "rows": { "train": rows(SplitPart::Train), "valid": rows(SplitPart::Valid), "test": rows(SplitPart::Test) },
     }))
 }

@@ -1,7 +1,7 @@
 //! Data of a run: source, expectations, inferred columns, splits.
 
 use cupola_data::Report;
-use cupola_prep::Part;
+use cupola_prep::SplitPart;
 use cupola_spec::Run;
 use cupola_workflow::{LoadedData, NetworkPlan};
 
@@ -23,7 +23,7 @@ pub fn show_data(ui: Ui, run: &Run, data: &LoadedData) {
         ui.line(format!("look    {suspicion}"));
     }
     let [train, valid, test] =
-        [Part::Train, Part::Valid, Part::Test].map(|part| grouped(data.prepared.rows(part)));
+        [SplitPart::Train, SplitPart::Valid, SplitPart::Test].map(|part| grouped(data.prepared.rows(part)));
     ui.line(format!("split   train {train}, valid {valid}, test {test} (seed {})", run.seed));
 }
 

@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
-use cupola_prep::Answer;
+use cupola_prep::Predictions;
 use cupola_runtime::{Bulk, BulkError, Input, Malformed, Sealed};
 use cupola_serving::{Error, Pipeline, PredictRequest};
 use serde::Serialize;
@@ -27,7 +27,7 @@ struct ResponseBody<'a> {
     model: &'a str,
     version: u64,
     request_id: &'a str,
-    predictions: Vec<Answer>,
+    predictions: Vec<Predictions>,
 }
 
 /// Predictions for rows as JSON, JSON lines, CSV or Arrow; `{name}` may be `NAME:VERSION`.

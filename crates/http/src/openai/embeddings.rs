@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cupola_prep::{Column, ColumnType, FittedTarget, Frame, Label};
+use cupola_prep::{Column, ColumnType, FittedTarget, Frame, PredictedValue};
 use cupola_runtime::{Input, Sealed};
 use cupola_serving::access::{Caller, Scope};
 use cupola_serving::{Pipeline, PredictRequest};
@@ -130,7 +130,8 @@ async fn embed(
     let response = pipeline.predict(request, |model| input(model, texts).ok_or_else(unsupported)).await?;
     let mut vectors = Vec::new();
     for prediction in response.predictions()? {
-        let Some(Label::Numbers(vector)) = prediction.values().next().map(|prediction| &prediction.value)
+        let Some(PredictedValue::Numbers(vector)) =
+            prediction.values().next().map(|prediction| &prediction.value)
         else {
             return Err(unsupported());
         };

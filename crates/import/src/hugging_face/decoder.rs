@@ -1,7 +1,7 @@
 //! Decoders: text generation, with or without a chat template.
 
 use cupola_nn::StateDict;
-use cupola_prep::{Chat, FittedTokenizer, Plan};
+use cupola_prep::{ChatTemplate, FittedTokenizer, Plan};
 use cupola_spec::Take;
 use serde::Deserialize;
 
@@ -24,7 +24,7 @@ struct EndTokens {
 #[derive(Default, Deserialize)]
 struct TokenizerConfig {
     #[serde(default)]
-    chat_template: Option<OneOrMany<ChatTemplate>>,
+    chat_template: Option<OneOrMany<TemplateEntry>>,
     #[serde(default)]
     bos_token: Option<Token>,
     #[serde(default)]
@@ -50,7 +50,7 @@ impl<T> OneOrMany<T> {
 /// A template, or one of several with names.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum ChatTemplate {
+enum TemplateEntry {
     Plain(String),
     Named { name: String, template: String },
 }
@@ -68,7 +68,7 @@ pub struct TextDecoder {
     pub tokenizer: FittedTokenizer,
     /// Indices of the tokens that end a text, padding counted.
     pub end_tokens: Vec<u32>,
-    pub chat: Option<Chat>,
+    pub chat: Option<ChatTemplate>,
 }
 
 impl TextDecoder {
@@ -98,13 +98,13 @@ impl TextDecoder {
         let head = EncoderHead::Embedding(Pooling { take: Take::Mean, normalize: false });
         let options = ConversionOptions { length, vocabulary, head };
         let (architecture, weights) = config.into_model(weights, &options)?;
-        let plan = Plan::language(self.tokenizer, length, self.end_tokens, self.chat);
+        let plan = Plan::language_model(self.tokenizer, length, self.end_tokens, self.chat);
         Ok(ImportedModel { architecture, weights, plan, digest, layers, task })
     }
 }
 
 /// Chat template of the folder, if it has one.
-fn chat(folder: &ModelFolder<'_>) -> Result<Option<Chat>, Error> {
+fn chat(folder: &ModelFolder<'_>) -> Result<Option<ChatTemplate>, Error> {
     let config: TokenizerConfig = folder.optional("tokenizer_config.json")?.unwrap_or_default();
     let content = |token: Option<Token>| match token {
         Some(Token::Plain(content) | Token::Flagged { content }) => content,
@@ -114,13 +114,13 @@ fn chat(folder: &ModelFolder<'_>) -> Result<Option<Chat>, Error> {
     let mut default = None;
     for template in templates {
         match template {
-            ChatTemplate::Plain(template) => default = Some(template),
-            ChatTemplate::Named { name, template } if name == "default" => default = Some(template),
-            ChatTemplate::Named { .. } => {}
+            TemplateEntry::Plain(template) => default = Some(template),
+            TemplateEntry::Named { name, template } if name == "default" => default = Some(template),
+            TemplateEntry::Named { .. } => {}
         }
     }
     // Newer models have a file for it, which takes precedence.
     let template = folder.text("chat_template.jinja").or(default);
     let (begin, end) = (content(config.bos_token), content(config.eos_token));
-    Ok(template.map(|template| Chat { template, begin, end }))
+    Ok(template.map(|template| ChatTemplate { template, begin, end }))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cupola_prep::{Answer, Label};
+use cupola_prep::{PredictedValue, Predictions};
 use cupola_runtime::Input;
 
 use crate::catalog::ModelVersion;
@@ -15,7 +15,7 @@ const TOLERANCE: f64 = 1e-3;
 /// Rows of a request with the predictions that were sent.
 pub(super) struct Expected {
     pub input: Input,
-    pub predictions: Vec<Answer>,
+    pub predictions: Vec<Predictions>,
 }
 
 /// Runs the shadow in the background and counts whether it agrees. A shadow that is overloaded or fails is not
@@ -43,11 +43,11 @@ pub(super) fn compare(
 }
 
 /// `true` if classes and texts are equal and numbers are within the tolerance.
-fn agree(a: &[Answer], b: &[Answer]) -> bool {
+fn agree(a: &[Predictions], b: &[Predictions]) -> bool {
     let near = |a: f64, b: f64| (a - b).abs() <= TOLERANCE * a.abs().max(b.abs()).max(1.0);
-    let same = |a: &Label, b: &Label| match (a, b) {
-        (Label::Number(a), Label::Number(b)) => near(*a, *b),
-        (Label::Numbers(a), Label::Numbers(b)) => {
+    let same = |a: &PredictedValue, b: &PredictedValue| match (a, b) {
+        (PredictedValue::Number(a), PredictedValue::Number(b)) => near(*a, *b),
+        (PredictedValue::Numbers(a), PredictedValue::Numbers(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(*a, *b))
         }
         (a, b) => a == b,

@@ -1,5 +1,6 @@
 //! Parser of configs: from a TOML text and `--set` overrides to a [`Run`] or to all of its problems.
 
+use std::fmt::Display;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
@@ -36,11 +37,11 @@ pub(crate) fn defaults() -> &'static Value {
 ///
 /// # Errors
 /// All problems at once, each with line, column, key and remedy.
-pub fn parse(
+pub fn parse<E: Display>(
     origin: &str,
     text: &str,
     overrides: &[String],
-    load: &dyn Fn(&str) -> Result<String, String>,
+    load: &dyn Fn(&str) -> Result<String, E>,
 ) -> Result<Run, Problems> {
     let file = Document::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
     let mut typed = file.value.clone();
@@ -106,21 +107,21 @@ pub fn parse_model_file(origin: &str, text: &str) -> Result<ModelFile, Problems>
 }
 
 /// The family of the model, from the config itself or from the file or package that it names.
-fn architecture(
+fn architecture<E: Display>(
     file: &Document,
     config: &Config,
-    load: &dyn Fn(&str) -> Result<String, String>,
+    load: &dyn Fn(&str) -> Result<String, E>,
 ) -> Result<Family, Problems> {
     match &config.model {
         Model::Inline(family) => Ok(family.clone()),
         Model::Package(start) => {
             let text = load(&format!("{PACKAGE}{}", start.package))
-                .map_err(|why| Problems(vec![file.problem("/model/package", why)]))?;
+                .map_err(|why| Problems(vec![file.problem("/model/package", why.to_string())]))?;
             Ok(parse_model_file(&start.package, &text)?.family)
         }
         Model::File(reference) => {
-            let text =
-                load(&reference.file).map_err(|why| Problems(vec![file.problem("/model/file", why)]))?;
+            let text = load(&reference.file)
+                .map_err(|why| Problems(vec![file.problem("/model/file", why.to_string())]))?;
             Ok(parse_model_file(&reference.file, &text)?.family)
         }
     }

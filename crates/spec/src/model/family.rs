@@ -122,3 +122,56 @@ impl Family {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse_model_file;
+
+    /// Each family with its required keys only.
+    const SMALLEST: [&str; 19] = [
+        "family = 'mlp'\nhidden = [4]",
+        "family = 'cnn'\nchannels = [4]\nhidden = 4",
+        "family = 'resnet_tabular'",
+        "family = 'ft_transformer'",
+        "family = 'tabm'\nhidden = [4]",
+        "family = 'resnet'\ndepth = 34",
+        "family = 'vit'\npatch = 4\nblocks = 1\nwidth = 8\nheads = 2",
+        "family = 'lstm'\nwidth = 4",
+        "family = 'gru'\nwidth = 4",
+        "family = 'tcn'\nchannels = [4]",
+        "family = 'text_transformer'\nblocks = 1\nwidth = 8\nheads = 2",
+        "family = 'gpt'\nblocks = 1\nwidth = 8\nheads = 2",
+        "family = 'llama'\nblocks = 1\nwidth = 8\nheads = 2",
+        "family = 'dlinear'",
+        "family = 'patchtst'",
+        "family = 'autoencoder'\nhidden = [4]\ncode = 2",
+        "family = 'gbdt'",
+        "family = 'random_forest'",
+        "family = 'layers'\nlayers = [{ type = 'flatten' }]",
+    ];
+
+    fn parsed(text: &str) -> Family {
+        parse_model_file("m", text).unwrap_or_else(|problems| panic!("{text}: {problems}")).family
+    }
+
+    #[test]
+    fn every_family_has_defaults_and_names_unknown_keys() {
+        for text in SMALLEST {
+            let family = parsed(text);
+            assert!(text.contains(&format!("'{}'", family.name())), "{text}: {}", family.name());
+            assert_eq!(parsed(&toml::to_string(&family).unwrap()), family, "{text}");
+            let wrong = parse_model_file("m", &format!("colour = 3\n{text}")).unwrap_err().to_string();
+            assert!(wrong.contains("unknown key `colour`"), "{text}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn defaults_of_the_schema_are_those_of_the_structs() {
+        let sizes = PatchtstFamily { patch: 16, stride: 8, blocks: 2, width: 64, heads: 4, dropout: 0.2 };
+        assert_eq!(parsed("family = 'patchtst'"), Family::Patchtst(sizes));
+        assert_eq!(parsed("family = 'gbdt'"), Family::Gbdt(Boosting { budget: 1.0, bins: 256, trees: None }));
+        let forest = Bagging { trees: 100, leaf: 5, depth: None, features: None };
+        assert_eq!(parsed("family = 'random_forest'"), Family::RandomForest(forest));
+    }
+}

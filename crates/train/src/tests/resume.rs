@@ -1,6 +1,6 @@
 //! Exact resume of every family, with all settings that draw random numbers or keep state.
 
-use cupola_prep::{Column, Frame, Part, prepare};
+use cupola_prep::{Column, Frame, SplitPart, prepare};
 
 use super::*;
 
@@ -90,7 +90,7 @@ fn every_family_resumes_bit_for_bit() {
     for (name, inputs, model) in FAMILIES {
         let run = config(inputs, model);
         let prepared = prepare(&run, &frame(), None, None).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert!(prepared.rows(Part::Train) > 40, "{name}");
+        assert!(prepared.rows(SplitPart::Train) > 40, "{name}");
         let architecture =
             crate::architecture(&run, &prepared.plan).unwrap_or_else(|e| panic!("{name}: {e}"));
         let go = |place: &Place, stop_at: Option<u64>| {

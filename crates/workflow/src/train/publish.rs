@@ -1,7 +1,7 @@
 //! End of a run: evaluated and published.
 
 use cupola_eval::Metrics;
-use cupola_prep::{Part, Prepared, Signature};
+use cupola_prep::{Prepared, Signature, SplitPart};
 use cupola_registry::{Lineage, Package, PackageContents, RunFolder, RunRecord, Status, publish};
 use cupola_spec::Run;
 use cupola_train::EndReason;
@@ -32,7 +32,7 @@ impl TrainedModel<'_> {
         self,
         stage: &Stage<'_>,
         mut record: RunRecord,
-        score: impl FnMut(Part) -> Result<Metrics, Error>,
+        score: impl FnMut(SplitPart) -> Result<Metrics, Error>,
     ) -> Result<PublishedRun, Error> {
         let (splits, metrics) = self.evaluate(stage, score)?;
         let mut all = self.about.clone();
@@ -60,10 +60,10 @@ impl TrainedModel<'_> {
     fn evaluate(
         &self,
         stage: &Stage<'_>,
-        mut score: impl FnMut(Part) -> Result<Metrics, Error>,
+        mut score: impl FnMut(SplitPart) -> Result<Metrics, Error>,
     ) -> Result<(Map<String, Value>, Metrics), Error> {
         let (mut splits, mut last) = (Map::new(), Metrics::default());
-        for (split, part) in [("valid", Part::Valid), ("test", Part::Test)] {
+        for (split, part) in [("valid", SplitPart::Valid), ("test", SplitPart::Test)] {
             if self.prepared.rows(part) > 0 {
                 let metrics = score(part)?;
                 stage.session.emit(&WorkflowEvent::Evaluated { split, metrics: &metrics });

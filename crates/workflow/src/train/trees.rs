@@ -1,6 +1,6 @@
 //! Training of trees: no steps and no device, but the same record and package.
 
-use cupola_prep::{FittedTarget, Labelled, Part, Plan, Targets};
+use cupola_prep::{ExamplesWithTargets, FittedTarget, Plan, SplitPart, Targets};
 use cupola_spec::{Run, TreesSpec};
 use cupola_train::{default_objectives, metrics_from_logits};
 use cupola_trees::Trees;
@@ -15,7 +15,7 @@ use crate::event::WorkflowEvent;
 
 /// Grows trees, evaluates and publishes.
 pub fn train(stage: &Stage<'_>, run: &Run, data: &LoadedData, spec: &TreesSpec) -> Result<JobOutcome, Error> {
-    let train = in_memory(data, Part::Train)?;
+    let train = in_memory(data, SplitPart::Train)?;
     let (folder, mut record) = create(stage.runs, run, data)?;
     let _lock = folder.hold()?;
     "trees on the CPU".clone_into(&mut record.device);
@@ -48,7 +48,7 @@ fn grow(
     run: &Run,
     spec: &TreesSpec,
     plan: &Plan,
-    train: &Labelled,
+    train: &ExamplesWithTargets,
 ) -> Result<Trees, Error> {
     let targets: Vec<(&Targets, usize)> =
         train.targets.iter().zip(plan.targets.iter().map(FittedTarget::width)).collect();
@@ -57,6 +57,6 @@ fn grow(
     Ok(Trees::fit(spec, &train.examples, &targets, run.seed, &mut grown)?)
 }
 
-fn in_memory(data: &LoadedData, part: Part) -> Result<Labelled, Error> {
+fn in_memory(data: &LoadedData, part: SplitPart) -> Result<ExamplesWithTargets, Error> {
     data.prepared.part(part).memory().ok_or(Error::TreesOnStream)
 }

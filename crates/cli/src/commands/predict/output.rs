@@ -1,9 +1,9 @@
 //! Predictions as JSON lines or CSV.
 
 use anyhow::Result;
-use cupola_prep::{Answer, Label, Prediction};
+use cupola_prep::{PredictedValue, Prediction, Predictions};
 
-pub fn json_lines(predictions: &[Answer]) -> Result<String> {
+pub fn json_lines(predictions: &[Predictions]) -> Result<String> {
     let mut text = String::new();
     for prediction in predictions {
         text.push_str(&serde_json::to_string(prediction)?);
@@ -13,7 +13,7 @@ pub fn json_lines(predictions: &[Answer]) -> Result<String> {
 }
 
 /// For each target its value (a forecast has a column for each row ahead) and its probabilities.
-pub fn csv(predictions: &[Answer]) -> String {
+pub fn csv(predictions: &[Predictions]) -> String {
     let mut lines = vec![predictions.first().map(header).unwrap_or_default()];
     lines.extend(
         predictions.iter().map(|answer| answer.values().flat_map(fields).collect::<Vec<_>>().join(",")),
@@ -22,14 +22,14 @@ pub fn csv(predictions: &[Answer]) -> String {
     lines.join("\n")
 }
 
-fn header(answer: &Answer) -> String {
+fn header(answer: &Predictions) -> String {
     let mut names = Vec::new();
     for (target, prediction) in answer {
         match &prediction.value {
-            Label::Numbers(values) => {
+            PredictedValue::Numbers(values) => {
                 names.extend((1..=values.len()).map(|step| quoted(&format!("{target}_{step}"))));
             }
-            Label::Number(_) | Label::Text(_) => names.push(quoted(target)),
+            PredictedValue::Number(_) | PredictedValue::Text(_) => names.push(quoted(target)),
         }
         let classes = prediction.probabilities.iter().flat_map(|p| p.keys());
         names.extend(classes.map(|class| quoted(&format!("{target}_p_{class}"))));
@@ -39,9 +39,9 @@ fn header(answer: &Answer) -> String {
 
 fn fields(prediction: &Prediction) -> Vec<String> {
     let mut fields = match &prediction.value {
-        Label::Number(number) => vec![number.to_string()],
-        Label::Text(label) => vec![quoted(label)],
-        Label::Numbers(values) => values.iter().map(f64::to_string).collect(),
+        PredictedValue::Number(number) => vec![number.to_string()],
+        PredictedValue::Text(label) => vec![quoted(label)],
+        PredictedValue::Numbers(values) => values.iter().map(f64::to_string).collect(),
     };
     fields.extend(prediction.probabilities.iter().flat_map(|p| p.values()).map(f32::to_string));
     fields

@@ -1,0 +1,14 @@
+//! Columns that the model sees: cleaned and computed columns, then inputs that are declared or inferred.
+
+mod cleaning;
+mod derivation;
+mod expression;
+mod inference;
+mod inputs;
+mod pattern;
+mod products;
+
+pub use self::derivation::{Derivation, FittedFeature};
+pub use self::inference::InferredColumn;
+pub use self::inputs::{ResolvedInput, resolve};
+pub use self::pattern::matches_pattern;
