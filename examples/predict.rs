@@ -8,7 +8,7 @@
 
 use std::error::Error;
 
-use cupola_nn::Choice;
+use cupola_nn::DeviceChoice;
 use cupola_registry::Home;
 use cupola_runtime::{EngineChoice, Predictor};
 use serde_json::{Map, Value};
@@ -21,8 +21,8 @@ const PIXELS: [u8; 64] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let package = Home::new(".cupola".into()).package("digits")?;
-    // The CPU needs no probe; `Choice::Auto` calls it to find out whether a GPU works.
-    let device = cupola_nn::open(Choice::Flex, || Err("not probed".to_owned()))?;
+    // The CPU needs no probe; `DeviceChoice::Auto` calls it to find out whether a GPU works.
+    let device = cupola_nn::open_device(DeviceChoice::Flex, || Err("not probed".to_owned()))?;
     let mut predictor = Predictor::load(&package, EngineChoice::Auto, &device)?;
     // Raw values by the names of the columns, as in a request to the server.
     let row: Map<String, Value> =

@@ -25,7 +25,7 @@ pub fn main() -> ExitCode {
     let home = cupola_registry::Home::new(cli.home.clone());
     let ui = Ui { json: cli.json };
     // An uncaught panic is a bug: it gets a message and exit code 1 like any other failure.
-    let done = cupola_nn::quietly(|| run(&home, ui, cli.command));
+    let done = cupola_nn::catch_panic(|| run(&home, ui, cli.command));
     let done = done.unwrap_or_else(|panic| {
         Err(anyhow::anyhow!("internal error: {panic}; please report it with the command that you ran"))
     });

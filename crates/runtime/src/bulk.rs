@@ -10,7 +10,7 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::root_as_message;
 use arrow::record_batch::RecordBatch;
-use cupola_nn::quietly;
+use cupola_nn::catch_panic;
 use cupola_prep::{ColumnType, Frame, Signature};
 
 use crate::error::Error;
@@ -109,7 +109,7 @@ pub(crate) type Rows = (Arc<Schema>, Vec<RecordBatch>);
 pub(crate) fn arrow_stream(body: &[u8]) -> Result<Rows, ArrowError> {
     measured(body)?;
     // It panics at types that it does not know.
-    quietly(|| decoded(body)).unwrap_or_else(|why| Err(ArrowError::IpcError(why)))
+    catch_panic(|| decoded(body)).unwrap_or_else(|why| Err(ArrowError::IpcError(why)))
 }
 
 fn decoded(body: &[u8]) -> Result<Rows, ArrowError> {
@@ -196,7 +196,7 @@ mod tests {
         assert!(arrow_stream(b"\xff\xff\xff\xff\xff\xff\xff\x7f").is_err());
         cupola_testkit::fuzz(&[&bytes, &bytes[..bytes.len() / 2]], |body| {
             if let Ok((schema, batches)) = arrow_stream(body) {
-                let _ = quietly(|| Frame::from_batches(&schema, &batches)).unwrap();
+                let _ = catch_panic(|| Frame::from_batches(&schema, &batches)).unwrap();
             }
         });
     }

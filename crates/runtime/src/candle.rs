@@ -9,7 +9,7 @@ mod tensors;
 
 use candle_core::{Device, Shape, Tensor};
 use cupola_kernels::{LinearKernel, WeightFormat};
-use cupola_nn::{Architecture, Array, Average, LogitPart, Source, StateDict};
+use cupola_nn::{Architecture, Array, Average, InputSource, LogitPart, StateDict};
 use cupola_prep::Examples;
 use cupola_spec::{Block, Head, TableStem};
 
@@ -47,7 +47,7 @@ pub struct CandleEngine {
 
 /// A source with its weights.
 struct SourceOps {
-    source: Source,
+    source: InputSource,
     embeddings: Vec<Tensor>,
     stem: Vec<Op>,
     encoder: Vec<Op>,
@@ -69,7 +69,7 @@ pub(crate) struct Named<'a> {
 
 impl Named<'_> {
     fn array(&self, place: &str, part: &str) -> Result<&Array, Error> {
-        let name = format!("{}.{part}", self.architecture.name_of(place));
+        let name = format!("{}.{part}", self.architecture.module_name(place));
         Ok(self.weights.get(&name).ok_or(cupola_nn::Error::Missing { name })?)
     }
 
@@ -124,9 +124,9 @@ impl CandleEngine {
             }
         };
         let Architecture { level, output, stacked, .. } = *architecture;
-        let trims = architecture.trims();
+        let trims = architecture.trims_padding();
         let weights = weights.names().filter_map(|name| weights.get(name)).map(|w| w.data.len()).sum();
-        let length = architecture.caches().then(|| architecture.steps());
+        let length = architecture.supports_kv_cache().then(|| architecture.steps());
         let attentions = decode::attentions(&trunk);
         Ok(Self { sources, stacked, trunk, head, level, trims, output, format, weights, length, attentions })
     }
@@ -233,7 +233,7 @@ impl CandleEngine {
 }
 
 impl SourceOps {
-    fn new(named: &Named<'_>, prefix: &str, source: &Source) -> Result<Self, Error> {
+    fn new(named: &Named<'_>, prefix: &str, source: &InputSource) -> Result<Self, Error> {
         let embeddings = match &source.block {
             Block::Table { indices, .. } => (0..indices.len())
                 .map(|index| named.get(&format!("{prefix}embeddings.{index}"), "weight"))

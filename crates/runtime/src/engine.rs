@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use cupola_kernels::WeightFormat;
-use cupola_nn::{Architecture, Cache, Input, Network, Next, StateDict, quietly};
+use cupola_nn::{Architecture, InputBatch, KvCache, Network, SequenceStep, StateDict, catch_panic};
 use cupola_prep::{Examples, Layout};
 use serde::Serialize;
 
@@ -117,9 +117,9 @@ impl Engine for BurnEngine {
     }
 
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
-        let examples = if self.network.trims() { examples.trim_padding() } else { examples };
+        let examples = if self.network.trims_padding() { examples.trim_padding() } else { examples };
         let Examples { rows, dense, indices, .. } = examples;
-        let input = Input::new(rows, dense, indices, &self.device);
+        let input = InputBatch::new(rows, dense, indices, &self.device);
         let fail = |why: String| cupola_nn::Error::Device { device: self.device_name.clone(), why };
         let values = self.network.forward(&input).try_into_vec_as::<f32>();
         Ok(values.map_err(|error| fail(error.to_string()))?)
@@ -128,11 +128,12 @@ impl Engine for BurnEngine {
     fn next(&mut self, turns: &mut [Turn<'_>]) -> Option<Result<Vec<Vec<f32>>, Error>> {
         self.caches.then(|| {
             // Out while they are written: a failure leaves nothing behind.
-            let empty = || self.network.cache(&self.device);
-            let mut caches: Vec<Cache> =
+            let empty = || self.network.new_kv_cache(&self.device);
+            let mut caches: Vec<KvCache> =
                 turns.iter_mut().map(|turn| turn.kept.take_burn().unwrap_or_else(empty)).collect();
-            let texts = turns.iter().zip(&mut caches).map(|(turn, cache)| Next { text: turn.text, cache });
-            let logits = self.network.next(&mut texts.collect::<Vec<_>>(), &self.device)?;
+            let texts =
+                turns.iter().zip(&mut caches).map(|(turn, cache)| SequenceStep { tokens: turn.text, cache });
+            let logits = self.network.decode(&mut texts.collect::<Vec<_>>(), &self.device)?;
             for (turn, cache) in turns.iter_mut().zip(caches) {
                 turn.kept.put_burn(cache);
             }
@@ -141,7 +142,7 @@ impl Engine for BurnEngine {
     }
 
     fn kept_bytes(&self, _tokens: usize) -> usize {
-        self.network.kept_bytes()
+        self.network.kv_cache_bytes()
     }
 }
 
@@ -151,7 +152,7 @@ pub(crate) fn contained<T>(
     run: impl FnOnce(&mut dyn Engine) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let name = engine.name();
-    quietly(|| run(engine)).unwrap_or_else(|why| Err(Error::Panicked { engine: name, why }))
+    catch_panic(|| run(engine)).unwrap_or_else(|why| Err(Error::Panicked { engine: name, why }))
 }
 
 /// Weights of a language model from which on a second engine beside the first, to compare them, takes more time
@@ -163,13 +164,13 @@ pub(crate) fn build(
     choice: EngineChoice,
     architecture: &Architecture,
     weights: &StateDict,
-    device: &cupola_nn::Opened,
+    device: &cupola_nn::OpenDevice,
 ) -> Result<(Box<dyn Engine>, EngineReport), Error> {
     let burn = || -> Result<BurnEngine, Error> {
         let network = Network::load(architecture, weights.clone(), &device.device)?;
         let on_gpu = device.is_gpu();
         let (device, device_name) = (device.device.clone(), device.name.clone());
-        Ok(BurnEngine { network, device, device_name, on_gpu, caches: architecture.caches() })
+        Ok(BurnEngine { network, device, device_name, on_gpu, caches: architecture.supports_kv_cache() })
     };
     let candle = |precision| CandleEngine::new(architecture, weights, precision);
     let only = |engine: Box<dyn Engine>, why: &str| {
@@ -192,7 +193,7 @@ pub(crate) fn build(
             Ok((engine, EngineReport { max_difference: Some(difference(&a?, &b?)), ..report }))
         }
         EngineChoice::Auto
-            if !device.is_gpu() && architecture.caches() && architecture.parameters()? > LARGE =>
+            if !device.is_gpu() && architecture.supports_kv_cache() && architecture.parameters()? > LARGE =>
         {
             Ok(only(Box::new(candle(WeightFormat::F32)?), "makes texts together; too large for a comparison"))
         }
@@ -233,7 +234,7 @@ fn choose(
         (false, true) => (candle, "the GPU's logits are not the CPU's"),
         (false, false) => (burn, "the engines disagree, so the one that trained it"),
         // What it gains with several texts is more than what the two differ by with one.
-        (true, false) if architecture.caches() => (candle, "makes texts together"),
+        (true, false) if architecture.supports_kv_cache() => (candle, "makes texts together"),
         (true, false) => {
             let faster = burn_us.is_some_and(|burn_us| candle_us < burn_us);
             (if faster { candle } else { burn }, "faster for one row")
@@ -278,7 +279,7 @@ const TRIED: usize = 8;
 
 /// Logits of made-up rows; of a network that goes on with texts, of the tokens after such texts.
 fn tried(engine: &mut dyn Engine, architecture: &Architecture, rows: usize) -> Result<Vec<f32>, Error> {
-    if !architecture.caches() {
+    if !architecture.supports_kv_cache() {
         return engine.forward(sample(architecture, rows));
     }
     let texts: Vec<Vec<i32>> = (0..rows).map(|row| text(architecture, row, TRIED)).collect();
@@ -299,7 +300,7 @@ fn text(architecture: &Architecture, row: usize, length: usize) -> Vec<i32> {
 /// as fit 30 ms, 5 at least.
 fn time(engine: &mut dyn Engine, architecture: &Architecture) -> Result<f64, Error> {
     let (mut kept, mut length) = (Kept::default(), 0);
-    let sample = (!architecture.caches()).then(|| sample(architecture, 1));
+    let sample = (!architecture.supports_kv_cache()).then(|| sample(architecture, 1));
     let whole = text(architecture, 0, usize::MAX);
     let mut once = || -> Result<(), Error> {
         if let Some(sample) = &sample {

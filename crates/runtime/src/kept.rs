@@ -1,6 +1,6 @@
 //! What engines keep of a text: keys and values of its tokens.
 
-use cupola_nn::Cache;
+use cupola_nn::KvCache;
 
 use crate::candle::KeptText;
 
@@ -10,7 +10,7 @@ pub struct Kept(Option<By>);
 
 #[derive(Debug)]
 enum By {
-    Burn(Cache),
+    Burn(KvCache),
     Candle(KeptText),
 }
 
@@ -28,7 +28,7 @@ impl Kept {
     pub(crate) fn common(&self, text: &[i32]) -> usize {
         match &self.0 {
             None => 0,
-            Some(By::Burn(cache)) => cache.common(text),
+            Some(By::Burn(cache)) => cache.common_prefix(text),
             Some(By::Candle(kept)) => kept.common(text),
         }
     }
@@ -37,7 +37,7 @@ impl Kept {
     pub(crate) fn beginning(&self, tokens: usize) -> Self {
         Self(match &self.0 {
             None => None,
-            Some(By::Burn(cache)) => Some(By::Burn(cache.beginning(tokens))),
+            Some(By::Burn(cache)) => Some(By::Burn(cache.prefix(tokens))),
             Some(By::Candle(text)) => Some(By::Candle(text.beginning(tokens))),
         })
     }
@@ -51,14 +51,14 @@ impl Kept {
         }
     }
 
-    pub(crate) fn take_burn(&mut self) -> Option<Cache> {
+    pub(crate) fn take_burn(&mut self) -> Option<KvCache> {
         match self.0.take()? {
             By::Burn(cache) => Some(cache),
             By::Candle(_) => None,
         }
     }
 
-    pub(crate) fn put_burn(&mut self, cache: Cache) {
+    pub(crate) fn put_burn(&mut self, cache: KvCache) {
         self.0 = Some(By::Burn(cache));
     }
 

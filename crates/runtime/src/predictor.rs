@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use cupola_nn::{Architecture, Opened, StateDict};
+use cupola_nn::{Architecture, OpenDevice, StateDict};
 use cupola_prep::{Examples, Plan, Predictions};
 use cupola_registry::Package;
 use cupola_trees::Trees;
@@ -31,7 +31,7 @@ impl Predictor {
     ///
     /// # Errors
     /// Damaged files, files that do not fit each other, a device that fails.
-    pub fn load(package: &Package, choice: EngineChoice, device: &Opened) -> Result<Self, Error> {
+    pub fn load(package: &Package, choice: EngineChoice, device: &OpenDevice) -> Result<Self, Error> {
         let plan: Plan = json(package, "plan.json")?;
         if plan.format_version != Plan::FORMAT_VERSION {
             let (found, own) = (plan.format_version, Plan::FORMAT_VERSION);

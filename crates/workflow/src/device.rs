@@ -1,11 +1,11 @@
-//! Choice of a device that a broken driver cannot crash and that computes what the CPU computes.
+//! DeviceChoice of a device that a broken driver cannot crash and that computes what the CPU computes.
 
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use cupola_nn::{Architecture, Choice, Loss, Opened, agreement, open};
+use cupola_nn::{Architecture, DeviceChoice, Loss, OpenDevice, check_agreement, open_device};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -78,31 +78,31 @@ impl Session<'_> {
     ///
     /// # Errors
     /// A device that was named and does not open.
-    pub fn open_device(&self, choice: Choice) -> Result<Opened, Error> {
-        Ok(open(choice, || self.probe_gpu().map_err(|error| error.to_string()))?)
+    pub fn open_device(&self, choice: DeviceChoice) -> Result<OpenDevice, Error> {
+        Ok(open_device(choice, || self.probe_gpu().map_err(|error| error.to_string()))?)
     }
 }
 
 /// Compares a GPU's loss and gradients for this network with the CPU's, so that a driver or kernel with
 /// wrong numbers never trains. A GPU that differs is replaced by the CPU, or refused if it was named.
 pub fn verified(
-    device: Opened,
-    choice: Choice,
+    device: OpenDevice,
+    choice: DeviceChoice,
     network: &Architecture,
     loss: Loss,
     batch: usize,
-) -> Result<Opened, Error> {
+) -> Result<OpenDevice, Error> {
     if !device.is_gpu() {
         return Ok(device);
     }
-    match agreement(network, loss, &device.device, &device.name, batch.min(TRIAL_BATCH)) {
+    match check_agreement(network, loss, &device.device, &device.name, batch.min(TRIAL_BATCH)) {
         Ok(found) => {
-            let why = format!("{}; agrees with the CPU to {:.0e}", device.why, found.worst.max(found.loss));
-            Ok(Opened { why, ..device })
+            let why = format!("{}; agrees with the CPU to {:.0e}", device.why, found.worst_gradient.max(found.loss));
+            Ok(OpenDevice { why, ..device })
         }
-        Err(error) if choice == Choice::Auto => {
-            let cpu = open(Choice::Flex, || Ok(String::new()))?;
-            Ok(Opened { why: error.to_string(), ..cpu })
+        Err(error) if choice == DeviceChoice::Auto => {
+            let cpu = open_device(DeviceChoice::Flex, || Ok(String::new()))?;
+            Ok(OpenDevice { why: error.to_string(), ..cpu })
         }
         Err(error) => Err(error.into()),
     }

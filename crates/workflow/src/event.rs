@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cupola_data::{Unit, Watch};
 use cupola_eval::Metrics;
-use cupola_nn::Opened;
+use cupola_nn::OpenDevice;
 use cupola_registry::{Package, RunRecord};
 use cupola_spec::{Goal, Run};
 use cupola_train::{EndReason, RateTrial};
@@ -51,7 +51,7 @@ pub enum WorkflowEvent<'a> {
         examples: usize,
     },
     /// A device was opened and, if it is a GPU, compared with the CPU.
-    DeviceChosen(&'a Opened),
+    DeviceChosen(&'a OpenDevice),
     /// The run's folder exists: a new one, or that of a resumed run.
     RunStarted {
         /// Record of the run.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use cupola_data::Request;
 use cupola_eval::Metrics;
-use cupola_nn::Choice;
+use cupola_nn::DeviceChoice;
 use cupola_prep::{Frame, Predictions, examples_with_targets};
 use cupola_registry::Package;
 use cupola_runtime::{EngineChoice, Predictor};
@@ -26,7 +26,7 @@ pub struct ModelSelection {
     /// Engine.
     pub engine: EngineChoice,
     /// Device.
-    pub device: Choice,
+    pub device: DeviceChoice,
 }
 
 /// Published model in memory.

@@ -1,6 +1,6 @@
 //! Learning-rate range test of a config.
 
-use cupola_nn::{Choice, half};
+use cupola_nn::{DeviceChoice, activation_dtype};
 use cupola_registry::Home;
 use cupola_train::{Job, RateTrial, Stop, range_test, suggested_rate};
 
@@ -16,7 +16,7 @@ use crate::train::record;
 #[derive(Debug, Clone, Copy)]
 pub struct RateTest {
     /// Device to train on.
-    pub device: Choice,
+    pub device: DeviceChoice,
     /// Steps, each with a larger rate.
     pub steps: u32,
 }
@@ -59,7 +59,7 @@ impl Session<'_> {
             architecture: &network.architecture,
             start: data.pretrained.as_ref().map(|start| &start.weights),
             device: device.device.clone(),
-            half: half(run.train.precision, &device.device, &device.name)?,
+            half: activation_dtype(run.train.precision, &device.device, &device.name)?,
             folder: &folder,
             max_steps: None,
             fault: None,

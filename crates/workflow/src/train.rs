@@ -8,7 +8,7 @@ mod trees;
 
 use std::path::PathBuf;
 
-use cupola_nn::Choice;
+use cupola_nn::DeviceChoice;
 use cupola_registry::{Home, RunFolder, RunRecord};
 use cupola_spec::Run;
 use cupola_train::EndReason;
@@ -30,7 +30,7 @@ const SMOKE_STEPS: u64 = 3;
 pub struct TrainJob {
     config: Option<ConfigSource>,
     resume: Option<String>,
-    device: Choice,
+    device: DeviceChoice,
     group: TrainingDevices,
     max_steps: Option<u64>,
     smoke: bool,
@@ -86,7 +86,7 @@ impl TrainJob {
         Self {
             config: None,
             resume: None,
-            device: Choice::Auto,
+            device: DeviceChoice::Auto,
             group: TrainingDevices::local(1),
             max_steps: None,
             smoke: false,
@@ -101,7 +101,7 @@ impl TrainJob {
 
     /// Device to train on.
     #[must_use]
-    pub fn device(self, device: Choice) -> Self {
+    pub fn device(self, device: DeviceChoice) -> Self {
         Self { device, ..self }
     }
 

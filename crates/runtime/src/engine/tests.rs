@@ -1,7 +1,7 @@
 //! Both engines on the same weights, against `PyTorch`'s logits.
 
 use cupola_import::{ConversionOptions, EncoderHead, HuggingFaceConfig};
-use cupola_nn::{Choice, open};
+use cupola_nn::{DeviceChoice, open_device};
 use serde_json::Value;
 
 use super::*;
@@ -63,7 +63,7 @@ fn examples(architecture: &Architecture, file: &StateDict) -> Examples {
 
 #[test]
 fn eight_bits_stay_near_pytorchs_logits() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     for (json, bytes) in CASES {
         let (architecture, weights, file) = case(json, bytes);
         let expected = &file.get("eval").unwrap().data;
@@ -79,7 +79,7 @@ fn eight_bits_stay_near_pytorchs_logits() {
 
 #[test]
 fn both_engines_give_pytorchs_logits() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     for (json, bytes) in CASES {
         let (architecture, weights, file) = case(json, bytes);
         let expected = &file.get("eval").unwrap().data;
@@ -100,7 +100,7 @@ fn both_engines_give_pytorchs_logits() {
 
 #[test]
 fn one_row_and_many_rows_agree() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     for (json, bytes) in CASES {
         let (architecture, weights, file) = case(json, bytes);
         let all = examples(&architecture, &file);
@@ -132,7 +132,7 @@ fn near(found: &[f32], expected: &[f32], what: &str) {
 
 #[test]
 fn kept_keys_and_values_give_the_logits_of_the_whole_text() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     let mut seen = 0;
     for (case_at, choice) in
         (0..CASES.len()).flat_map(|at| [(at, EngineChoice::Burn), (at, EngineChoice::Candle)])
@@ -141,7 +141,7 @@ fn kept_keys_and_values_give_the_logits_of_the_whole_text() {
         let (architecture, weights, file) = case(json, bytes);
         let (mut engine, _) = build(choice, &architecture, &weights, &device).unwrap();
         let all = examples(&architecture, &file);
-        if !architecture.caches() {
+        if !architecture.supports_kv_cache() {
             assert!(engine.next(&mut []).is_none());
             continue;
         }
@@ -202,7 +202,7 @@ macro_rules! foreign {
 
 #[test]
 fn imported_classifiers_answer_as_transformers_does() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     for model in foreign!["bert_classes", "roberta_classes", "distilbert_classes"] {
         for choice in [EngineChoice::Burn, EngineChoice::Candle] {
             let (mut engine, _) = build(choice, &model.architecture, &model.weights, &device).unwrap();
@@ -228,7 +228,7 @@ fn imported_classifiers_answer_as_transformers_does() {
 
 #[test]
 fn imported_decoders_answer_as_transformers_does() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     for model in foreign!["llama", "mistral", "qwen2", "llama3", "llama_linear", "gpt2"] {
         for choice in [EngineChoice::Burn, EngineChoice::Candle, EngineChoice::Auto] {
             let (mut engine, _) = build(choice, &model.architecture, &model.weights, &device).unwrap();
@@ -264,10 +264,10 @@ fn imported_decoders_answer_as_transformers_does() {
 
 #[test]
 fn texts_of_all_lengths_are_answered_as_each_alone() {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     let (json, bytes) = CASES[21];
     let (architecture, weights, _) = case(json, bytes);
-    assert!(architecture.trims(), "texts of a batch are cut to the longest");
+    assert!(architecture.trims_padding(), "texts of a batch are cut to the longest");
     let rows = 200;
     let mut all = sample(&architecture, rows);
     let length = all.indices.len() / rows;

@@ -1,6 +1,6 @@
 //! Devices that train a run together: of this process, or one for each process that `mpirun` starts.
 
-use cupola_nn::{Opened, nth};
+use cupola_nn::{OpenDevice, nth_device};
 #[cfg(feature = "mpi")]
 use cupola_train::Group as _;
 #[cfg(feature = "mpi")]
@@ -98,13 +98,13 @@ impl TrainingDevices {
 
     /// Device of this process, if each process has its own.
     #[cfg_attr(not(feature = "mpi"), allow(clippy::unnecessary_wraps, reason = "MPI may fail"))]
-    pub(super) fn own(&self, device: Opened) -> Result<Opened, Error> {
+    pub(super) fn own(&self, device: OpenDevice) -> Result<OpenDevice, Error> {
         match &self.0 {
             Members::Local(_) => Ok(device),
             #[cfg(feature = "mpi")]
             Members::Processes(_) => {
                 let index = std::env::var(LOCAL_RANK).ok().and_then(|text| text.parse().ok());
-                Ok(Opened { device: nth(&device, index.unwrap_or(0))?, ..device })
+                Ok(OpenDevice { device: nth_device(&device, index.unwrap_or(0))?, ..device })
             }
         }
     }
@@ -113,13 +113,13 @@ impl TrainingDevices {
     pub(super) fn fit(
         &self,
         job: &Job<'_>,
-        device: &Opened,
+        device: &OpenDevice,
         observer: &mut dyn FnMut(&Event) -> Stop,
     ) -> Result<TrainOutcome, Error> {
         Ok(match &self.0 {
             Members::Local(1) => fit(job, observer)?,
             Members::Local(n) => {
-                let devices = (0..*n).map(|index| nth(device, index)).collect::<Result<Vec<_>, _>>()?;
+                let devices = (0..*n).map(|index| nth_device(device, index)).collect::<Result<Vec<_>, _>>()?;
                 fit_on_devices(job, &devices, observer)?
             }
             #[cfg(feature = "mpi")]

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 
-use cupola_nn::{Network, Opened, half, merged};
+use cupola_nn::{Network, OpenDevice, activation_dtype, merge_lora};
 use cupola_registry::{RunFolder, RunRecord, Status};
 use cupola_spec::Run;
 use cupola_train::{
@@ -30,7 +30,7 @@ pub fn train(
     let network = NetworkPlan::of(&run, &data.prepared.plan)?;
     stage.session.emit(&WorkflowEvent::NetworkPlanned(&network));
     let device = stage.device(&mut run, data, &network)?;
-    let half = half(run.train.precision, &device.device, &device.name)?;
+    let half = activation_dtype(run.train.precision, &device.device, &device.name)?;
     let (folder, mut record) = match resumed {
         Some((folder, record)) => (folder, with_same_data(record, data)?),
         None => stage.begin(&run, data)?,
@@ -72,7 +72,7 @@ pub fn train(
 
 impl Stage<'_> {
     /// Opens the device, sizes the batch by its memory and compares a GPU with the CPU.
-    fn device(&self, run: &mut Run, data: &LoadedData, network: &NetworkPlan) -> Result<Opened, Error> {
+    fn device(&self, run: &mut Run, data: &LoadedData, network: &NetworkPlan) -> Result<OpenDevice, Error> {
         let choice = self.job.device;
         let device = self.job.group.own(self.session.open_device(choice)?)?;
         let gpu = device.is_gpu();
@@ -99,7 +99,7 @@ impl Stage<'_> {
     }
 
     /// Runs the training loop. The leading process writes each event into the run's folder.
-    fn fit(&self, job: &Job<'_>, device: &Opened, data: &LoadedData) -> Result<TrainOutcome, Error> {
+    fn fit(&self, job: &Job<'_>, device: &OpenDevice, data: &LoadedData) -> Result<TrainOutcome, Error> {
         let group = &self.job.group;
         self.session.emit(&WorkflowEvent::TrainingStarted(plan(job, data)?));
         let mut log = EventLog { folder: job.folder, file: None };
@@ -125,7 +125,7 @@ impl Stage<'_> {
     fn publish(
         &self,
         job: &Job<'_>,
-        device: &Opened,
+        device: &OpenDevice,
         outcome: &TrainOutcome,
         record: RunRecord,
     ) -> Result<JobOutcome, Error> {
@@ -136,7 +136,7 @@ impl Stage<'_> {
             seconds: outcome.progress.seconds,
             patience: run.train.early_stop.patience,
         });
-        let (architecture, weights) = merged(job.architecture, outcome.weights.clone())?;
+        let (architecture, weights) = merge_lora(job.architecture, outcome.weights.clone())?;
         let network = Network::load(&architecture, weights.clone(), &device.device)?;
         let (plan, objectives) = (&job.prepared.plan, objectives(run, job.prepared));
         let model = TrainedModel {
@@ -172,7 +172,7 @@ fn plan(job: &Job<'_>, data: &LoadedData) -> Result<TrainingPlan, Error> {
     })
 }
 
-/// `events.jsonl` of a run. Opened with the first event, since the loop rewinds the file of a resumed run
+/// `events.jsonl` of a run. OpenDevice with the first event, since the loop rewinds the file of a resumed run
 /// before that.
 struct EventLog<'a> {
     folder: &'a RunFolder,

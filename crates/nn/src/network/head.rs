@@ -1,33 +1,31 @@
-//! The last layer, and what becomes of the members of an ensemble.
+//! The last layer and the average over the members of an ensemble.
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Tensor, activation};
-use cupola_spec::Head as Spec;
+use cupola_spec::{Head, Init};
 
 use crate::architecture::{Average, LogitPart};
-use crate::builder::Builder;
 use crate::error::Error;
-use crate::input::Flow;
-use crate::layer::linear;
-use crate::precision::{self, like};
-use crate::weights::Start;
+use crate::layers::{Hidden, linear};
+use crate::precision::{self, cast_like};
+use crate::weights::Builder;
 
-/// Keeps a logarithm finite.
-const TINY: f64 = 1e-12;
+/// Smallest probability of which a logarithm is taken.
+const MIN_PROBABILITY: f64 = 1e-12;
 
-/// The last layer.
+/// The last layer of a network.
 #[derive(Module, Debug)]
-pub enum Head {
+pub enum HeadModule {
     /// `torch.nn.Linear`, on a vector or on each step of a sequence.
     Vector(Linear),
     /// One linear layer for each member.
     Members(Members),
-    /// The vector as it is.
+    /// No layer: the trunk's vector is the output.
     Identity(Identity),
 }
 
-/// No layer.
+/// A head without weights.
 #[derive(Module, Debug)]
 pub struct Identity {
     #[module(skip)]
@@ -45,24 +43,24 @@ pub struct Members {
     parts: Vec<LogitPart>,
 }
 
-impl Head {
+impl HeadModule {
     pub(crate) fn build(
         builder: &mut Builder<'_>,
-        spec: Spec,
+        spec: Head,
         shape: &[usize],
         parts: Vec<LogitPart>,
     ) -> Result<Self, Error> {
         let output = parts.iter().map(|part| part.width).sum();
         Ok(match (spec, shape) {
-            (Spec::Vector, &[width]) | (Spec::Steps, &[_, width]) => {
+            (Head::Vector, &[width]) | (Head::Steps, &[_, width]) => {
                 Self::Vector(linear(builder, "head", width, output, true)?)
             }
-            (Spec::Identity, &[width]) if width == output => Self::Identity(Identity { width }),
-            (Spec::Members, &[members, width]) => {
-                let start = Start::Uniform { fan_in: width };
+            (Head::Identity, &[width]) if width == output => Self::Identity(Identity { width }),
+            (Head::Members, &[members, width]) => {
+                let init = Init::Uniform { fan_in: width };
                 Self::Members(Members {
-                    weight: builder.param("head.weight", [members, width, output], start)?,
-                    bias: builder.param("head.bias", [members, output], start)?,
+                    weight: builder.param("head.weight", [members, width, output], init)?,
+                    bias: builder.param("head.bias", [members, output], init)?,
                     parts,
                 })
             }
@@ -70,33 +68,31 @@ impl Head {
         })
     }
 
-    /// Logits `[batch * members, output]`, the members (or the steps) of one example one after the
-    /// other.
-    pub(crate) fn each(&self, x: Flow) -> Tensor<2> {
+    /// Logits `[batch * members, output]`, with the members (or the steps) of an example in consecutive rows.
+    pub(crate) fn forward(&self, x: Hidden) -> Tensor<2> {
         match (self, x) {
-            (Self::Vector(layer), Flow::Flat(x)) => precision::linear(layer, x),
-            (Self::Identity(layer), Flow::Flat(x)) => {
+            (Self::Vector(layer), Hidden::Flat(x)) => precision::linear(layer, x),
+            (Self::Identity(layer), Hidden::Flat(x)) => {
                 debug_assert_eq!(x.dims()[1], layer.width);
                 x
             }
-            (Self::Vector(layer), Flow::Sequence(x, _)) => {
+            (Self::Vector(layer), Hidden::Sequence(x, _)) => {
                 let [batch, time, width] = x.dims();
                 precision::linear(layer, x.reshape([batch * time, width]))
             }
-            (Self::Members(layer), Flow::Sequence(x, _)) => {
+            (Self::Members(layer), Hidden::Sequence(x, _)) => {
                 let [batch, members, _] = x.dims();
-                let weight = like(layer.weight.val(), &x);
+                let weight = cast_like(layer.weight.val(), &x);
                 let x = x.swap_dims(0, 1).matmul(weight);
                 let output = x.dims()[2];
-                let bias: Tensor<3> = like(layer.bias.val(), &x).unsqueeze_dim(1);
+                let bias: Tensor<3> = cast_like(layer.bias.val(), &x).unsqueeze_dim(1);
                 (x + bias).swap_dims(0, 1).reshape([batch * members, output])
             }
-            // `Architecture::new` has traced every shape.
-            (head, x) => unreachable!("{head:?} after {:?}", x.shape()),
+            (head, x) => unreachable!("{head:?} after a traced shape {:?}", x.shape()),
         }
     }
 
-    /// Logits `[batch, output]` from those of [`Head::each`].
+    /// Averages the logits of [`HeadModule::forward`] over the members, to `[batch, output]`.
     pub(crate) fn average(&self, each: Tensor<2>) -> Tensor<2> {
         let Self::Members(layer) = self else { return each };
         let members = layer.weight.dims()[0];
@@ -119,9 +115,9 @@ fn averaged(each: Tensor<2>, members: usize, average: Average) -> Tensor<2> {
     match average {
         Average::Output => mean(each),
         Average::Sigmoid => {
-            let p = mean(activation::sigmoid(each)).clamp(TINY, 1.0 - 1e-7);
+            let p = mean(activation::sigmoid(each)).clamp(MIN_PROBABILITY, 1.0 - 1e-7);
             p.clone().log() - p.neg().add_scalar(1.0).log()
         }
-        Average::Softmax => mean(activation::softmax(each, 1)).clamp_min(TINY).log(),
+        Average::Softmax => mean(activation::softmax(each, 1)).clamp_min(MIN_PROBABILITY).log(),
     }
 }

@@ -1,28 +1,27 @@
-//! LSTM and GRU with `PyTorch`'s weights.
+//! LSTM and GRU with the weights of `PyTorch`.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
-use cupola_spec::Cell;
+use cupola_spec::{Cell, Init};
 
-use crate::builder::Builder;
 use crate::error::Error;
-use crate::precision::like;
-use crate::weights::Start;
+use crate::precision::cast_like;
+use crate::weights::Builder;
 
-/// One recurrent layer, as `torch.nn.LSTM`/`GRU` with `num_layers = 1` and `batch_first = True`.
+/// `torch.nn.LSTM` or `GRU` with `num_layers = 1` and `batch_first = True`.
 #[derive(Module, Debug)]
 pub struct Recurrent {
-    /// Forward, and backward if there is one.
-    passes: Vec<Pass>,
+    /// The forward direction, then the backward one if there is one.
+    directions: Vec<Direction>,
     #[module(skip)]
     cell: Cell,
     #[module(skip)]
     width: usize,
 }
 
-/// Weights of one direction, gates one above the other: i, f, g, o of an LSTM; r, z, n of a GRU.
+/// Weights of one direction, with the gates stacked: i, f, g, o of an LSTM; r, z, n of a GRU.
 #[derive(Module, Debug)]
-pub struct Pass {
+pub struct Direction {
     /// `[gates * width, in]`
     weight_ih: Param<Tensor<2>>,
     /// `[gates * width, width]`
@@ -32,44 +31,49 @@ pub struct Pass {
 }
 
 impl Recurrent {
-    pub(crate) fn build(
+    pub(super) fn build(
         builder: &mut Builder<'_>,
         name: &str,
         cell: Cell,
-        input: usize,
-        width: usize,
+        [input, width]: [usize; 2],
         bidirectional: bool,
     ) -> Result<Self, Error> {
         let gates = if cell == Cell::Lstm { 4 } else { 3 } * width;
-        let start = Start::Uniform { fan_in: width };
-        let mut passes = Vec::new();
+        let init = Init::Uniform { fan_in: width };
+        let mut directions = Vec::new();
         for suffix in ["_l0", "_l0_reverse"].iter().take(1 + usize::from(bidirectional)) {
-            passes.push(Pass {
-                weight_ih: builder.param(&format!("{name}.weight_ih{suffix}"), [gates, input], start)?,
-                weight_hh: builder.param(&format!("{name}.weight_hh{suffix}"), [gates, width], start)?,
-                bias_ih: builder.param(&format!("{name}.bias_ih{suffix}"), [gates], start)?,
-                bias_hh: builder.param(&format!("{name}.bias_hh{suffix}"), [gates], start)?,
+            directions.push(Direction {
+                weight_ih: builder.param(&format!("{name}.weight_ih{suffix}"), [gates, input], init)?,
+                weight_hh: builder.param(&format!("{name}.weight_hh{suffix}"), [gates, width], init)?,
+                bias_ih: builder.param(&format!("{name}.bias_ih{suffix}"), [gates], init)?,
+                bias_hh: builder.param(&format!("{name}.bias_hh{suffix}"), [gates], init)?,
             });
         }
-        Ok(Self { passes, cell, width })
+        Ok(Self { directions, cell, width })
     }
 
     /// `[batch, time, in]` to `[batch, time, directions * width]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let each = self.passes.iter().enumerate().map(|(index, pass)| self.run(pass, x.clone(), index > 0));
+        let each = self
+            .directions
+            .iter()
+            .enumerate()
+            .map(|(index, direction)| self.run(direction, x.clone(), index > 0));
         Tensor::cat(each.collect(), 2)
     }
 
-    fn run(&self, pass: &Pass, x: Tensor<3>, backward: bool) -> Tensor<3> {
+    fn run(&self, direction: &Direction, x: Tensor<3>, backward: bool) -> Tensor<3> {
         let [batch, time, input] = x.dims();
         let width = self.width;
-        let gates = pass.bias_ih.dims()[0];
-        // The input's share of all steps at once.
+        let gates = direction.bias_ih.dims()[0];
+        // The input's part of the gates, for all steps in one product.
         let x: Tensor<2> = x.reshape([batch * time, input]);
-        let [ih, hh] = [&pass.weight_ih, &pass.weight_hh].map(|weight| like(weight.val(), &x).transpose());
-        let [bias_ih, bias_hh] = [&pass.bias_ih, &pass.bias_hh].map(|bias| like(bias.val(), &x));
+        let [ih, hh] = [&direction.weight_ih, &direction.weight_hh]
+            .map(|weight| cast_like(weight.val(), &x).transpose());
+        let [bias_ih, bias_hh] =
+            [&direction.bias_ih, &direction.bias_hh].map(|bias| cast_like(bias.val(), &x));
         let projected = (x.matmul(ih) + bias_ih.unsqueeze()).reshape([batch, time, gates]);
-        let mut h: Tensor<2> = like(Tensor::<2>::zeros([batch, width], &projected.device()), &projected);
+        let mut h: Tensor<2> = cast_like(Tensor::<2>::zeros([batch, width], &projected.device()), &projected);
         let mut c = h.clone();
         let mut out = Vec::with_capacity(time);
         for step in 0..time {
@@ -89,7 +93,7 @@ impl Recurrent {
     }
 }
 
-/// Next hidden and cell state.
+/// Next hidden and cell state (Hochreiter and Schmidhuber 1997).
 fn lstm(gates: Tensor<2>, c: Tensor<2>, width: usize) -> (Tensor<2>, Tensor<2>) {
     let gate = |index: usize| gates.clone().narrow(1, index * width, width);
     let (i, f) = (activation::sigmoid(gate(0)), activation::sigmoid(gate(1)));
@@ -98,7 +102,7 @@ fn lstm(gates: Tensor<2>, c: Tensor<2>, width: usize) -> (Tensor<2>, Tensor<2>) 
     (o * activation::tanh(c.clone()), c)
 }
 
-/// Next hidden state.
+/// Next hidden state (Cho et al. 2014).
 fn gru(from_x: Tensor<2>, from_h: Tensor<2>, h: Tensor<2>, width: usize) -> Tensor<2> {
     let both = |index: usize| {
         let (x, h) = (from_x.clone().narrow(1, index * width, width), from_h.clone());

@@ -1,20 +1,20 @@
-//! Batch normalisation with `PyTorch`'s running statistics.
+//! Batch normalisation (Ioffe and Szegedy 2015) with `PyTorch`'s running statistics.
 
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
 use burn::tensor::module::{batch_norm, batch_norm_train};
+use cupola_spec::Init;
 
-use crate::builder::Builder;
 use crate::error::Error;
-use crate::weights::Start;
+use crate::weights::Builder;
 
 const MOMENTUM: f64 = 0.1;
 const EPSILON: f64 = 1e-5;
 
-/// Over axis 1, as `torch.nn.BatchNorm1d`/`2d` (Ioffe and Szegedy 2015).
+/// `torch.nn.BatchNorm1d` or `BatchNorm2d`, over axis 1.
 ///
-/// Burn's own module keeps the biased variance and holds the last update back until the next step;
-/// `PyTorch`'s definition and an exact checkpoint need neither.
+/// Burn's own module keeps the biased variance, unlike `PyTorch`, and holds the last update back until the next step,
+/// which a checkpoint would lose.
 #[derive(Module, Debug)]
 pub struct BatchNorm {
     weight: Param<Tensor<1>>,
@@ -24,12 +24,12 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    pub(crate) fn build(builder: &mut Builder<'_>, name: &str, features: usize) -> Result<Self, Error> {
+    pub(super) fn build(builder: &mut Builder<'_>, name: &str, features: usize) -> Result<Self, Error> {
         let shape = [features];
-        let weight = builder.param(&format!("{name}.weight"), shape, Start::Constant(1.0))?;
-        let bias = builder.param(&format!("{name}.bias"), shape, Start::Constant(0.0))?;
-        let (mean_id, mean) = builder.buffer(&format!("{name}.running_mean"), shape, Start::Constant(0.0))?;
-        let (var_id, var) = builder.buffer(&format!("{name}.running_var"), shape, Start::Constant(1.0))?;
+        let weight = builder.param(&format!("{name}.weight"), shape, Init::Constant(1.0))?;
+        let bias = builder.param(&format!("{name}.bias"), shape, Init::Constant(0.0))?;
+        let (mean_id, mean) = builder.buffer(&format!("{name}.running_mean"), shape, Init::Constant(0.0))?;
+        let (var_id, var) = builder.buffer(&format!("{name}.running_var"), shape, Init::Constant(1.0))?;
         Ok(Self {
             weight,
             bias,
@@ -38,8 +38,8 @@ impl BatchNorm {
         })
     }
 
-    /// `[batch, features, ...]` to the same shape. On an autodiff device with the batch's own
-    /// statistics, which also move the running ones; otherwise with the running ones.
+    /// `[batch, features, ...]` to the same shape. An autodiff device normalises by the batch's statistics and updates
+    /// the running ones; any other normalises by the running ones.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
         if !input.device().is_autodiff() {
@@ -49,18 +49,18 @@ impl BatchNorm {
         let dims = input.dims();
         let count: usize = dims.iter().product::<usize>() / dims[1];
         let out = batch_norm_train(input, weight, bias, EPSILON);
-        // The running variance is the unbiased one.
+        // `PyTorch` keeps the unbiased variance.
         #[allow(clippy::cast_precision_loss)]
         let unbiased = count as f64 / count.saturating_sub(1).max(1) as f64;
-        follow(&self.running_mean, out.mean, 1.0);
-        follow(&self.running_var, out.variance, unbiased);
+        update(&self.running_mean, out.mean, 1.0);
+        update(&self.running_var, out.variance, unbiased);
         out.output
     }
 }
 
-fn follow(state: &RunningState<Tensor<1>>, batch: Tensor<1>, scale: f64) {
+fn update(state: &RunningState<Tensor<1>>, batch: Tensor<1>, scale: f64) {
     let old = state.value().mul_scalar(1.0 - MOMENTUM);
     state.update((old + batch.detach().mul_scalar(MOMENTUM * scale)).detach());
-    // Takes effect now: a checkpoint after this step must hold it.
+    // Applies the update now: a checkpoint after this step must contain it.
     let _ = state.value_sync();
 }

@@ -7,10 +7,10 @@ use cupola_runtime::{Generation, Piece, Prompt, Wanted};
 use opentelemetry::Context;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::Pipeline;
 use crate::catalog::ModelVersion;
 use crate::error::{Error, ProtocolError};
 use crate::metadata::RequestMetadata;
-use crate::predict::Pipeline;
 use crate::scheduler::GenerationEvent;
 use crate::telemetry::{RequestSpan, TraceExporter};
 

@@ -1,5 +1,6 @@
 //! Protocol-independent request pipeline.
 
+mod generate;
 mod shadow;
 
 use std::sync::Arc;
@@ -8,11 +9,12 @@ use std::time::{Duration, Instant};
 use cupola_prep::Predictions;
 use cupola_runtime::{Input, Sealed, Tensor};
 
+pub use self::generate::{GENERATION_CANCELLED, GenerateRequest, GenerationStream, TokenUsage};
+use crate::capture::RecordSampler;
 use crate::catalog::{Catalog, ModelVersion, Route};
 use crate::error::{Error, ProtocolError};
 use crate::lifecycle::Lifecycle;
 use crate::metadata::RequestMetadata;
-use crate::record::RecordSampler;
 use crate::scheduler::{ForwardPass, ForwardResult, Ticket};
 use crate::telemetry::{Phase, RequestSpan, Telemetry, TraceExporter};
 

@@ -8,12 +8,12 @@ use safetensors::tensor::{Dtype, SafeTensors, View};
 
 use crate::error::Error;
 
-/// One weight: values in row-major order.
+/// A weight in row-major order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
-    /// Axes, slowest first.
+    /// Sizes of the axes, slowest first.
     pub shape: Vec<usize>,
-    /// Values.
+    /// All values.
     pub data: Vec<f32>,
 }
 
@@ -27,18 +27,18 @@ impl StateDict {
         self.0.insert(name, array);
     }
 
-    /// Takes a weight out.
+    /// Removes a weight.
     pub fn remove(&mut self, name: &str) -> Option<Array> {
         self.0.remove(name)
     }
 
-    /// The same weights under other names.
+    /// Renames every weight.
     #[must_use]
     pub fn renamed(self, name: impl Fn(&str) -> String) -> Self {
-        Self(self.0.into_iter().map(|(own, array)| (name(&own), array)).collect())
+        Self(self.0.into_iter().map(|(old, array)| (name(&old), array)).collect())
     }
 
-    /// Takes in all weights of another.
+    /// Adds or replaces all weights of `other`.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
@@ -53,25 +53,25 @@ impl StateDict {
         self.0.keys().map(String::as_str)
     }
 
-    /// Whether every value is finite.
+    /// `true` if every value is finite.
     pub fn is_finite(&self) -> bool {
         self.0.values().all(|array| array.data.iter().all(|x| x.is_finite()))
     }
 
-    /// The file that `safetensors.torch.load_file` reads; metadata `format` is `pt`.
+    /// Serialises to a file that `safetensors.torch.load_file` reads; its metadata has `format` `pt`.
     ///
     /// # Errors
-    /// When the header cannot be written.
+    /// [`Error::Safetensors`] if the header can't be written.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, Error> {
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         let views = self.0.iter().map(|(name, array)| (name.as_str(), ArrayView(array)));
         safetensors::serialize(views, Some(metadata)).map_err(|e| Error::Safetensors { why: e.to_string() })
     }
 
-    /// Reads a file's bytes; header size, offsets and types are checked before anything is copied.
+    /// Parses a file; header size, offsets and types are checked before anything is copied.
     ///
     /// # Errors
-    /// [`Error::Safetensors`] for a damaged file, [`Error::Dtype`] for anything but f32.
+    /// [`Error::Safetensors`] for a damaged file, [`Error::Dtype`] for any type but f32.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
         let file = SafeTensors::deserialize(bytes).map_err(|e| Error::Safetensors { why: e.to_string() })?;
         let mut arrays = BTreeMap::new();
@@ -84,11 +84,9 @@ impl StateDict {
         }
         Ok(Self(arrays))
     }
-}
 
-impl StateDict {
-    /// Reads a file's bytes as [`StateDict::from_safetensors`] does, half precision made single; what is
-    /// no float is left out.
+    /// Parses a file as [`StateDict::from_safetensors`] does, but widens f16 and bf16 to f32 and skips tensors of other
+    /// types.
     ///
     /// # Errors
     /// [`Error::Safetensors`] for a damaged file.
