@@ -97,7 +97,11 @@ pub fn verified(
     }
     match check_agreement(network, loss, &device.device, &device.name, batch.min(TRIAL_BATCH)) {
         Ok(found) => {
-            let why = format!("{}; agrees with the CPU to {:.0e}", device.why, found.worst_gradient.max(found.loss));
+            let why = format!(
+                "{}; agrees with the CPU to {:.0e}",
+                device.why,
+                found.worst_gradient.max(found.loss)
+            );
             Ok(OpenDevice { why, ..device })
         }
         Err(error) if choice == DeviceChoice::Auto => {

@@ -119,7 +119,8 @@ impl TrainingDevices {
         Ok(match &self.0 {
             Members::Local(1) => fit(job, observer)?,
             Members::Local(n) => {
-                let devices = (0..*n).map(|index| nth_device(device, index)).collect::<Result<Vec<_>, _>>()?;
+                let devices =
+                    (0..*n).map(|index| nth_device(device, index)).collect::<Result<Vec<_>, _>>()?;
                 fit_on_devices(job, &devices, observer)?
             }
             #[cfg(feature = "mpi")]

@@ -172,7 +172,7 @@ fn plan(job: &Job<'_>, data: &LoadedData) -> Result<TrainingPlan, Error> {
     })
 }
 
-/// `events.jsonl` of a run. OpenDevice with the first event, since the loop rewinds the file of a resumed run
+/// `events.jsonl` of a run. Opened with the first event, since the loop rewinds the file of a resumed run
 /// before that.
 struct EventLog<'a> {
     folder: &'a RunFolder,
