@@ -1,45 +1,46 @@
-//! Layers with their weights as candle tensors.
+//! Layers of a network with their weights, as operations on candle tensors.
 
 use candle_core::{D, Device, Error as CandleError, Tensor};
 use cupola_kernels::pointwise::activate;
 use cupola_kernels::{Conv2dKernel, LinearKernel, Pointwise, elementwise, rows};
 use cupola_spec::{Layer, ROPE_BASE, Rope, Take};
 
-use super::Named;
-use super::attention::Attention;
-use super::recurrent::Recurrent;
+use super::attention::{AttentionLayer, AttentionOptions};
+use super::recurrent::RecurrentLayer;
 use super::series;
 use super::tensors::{self, pointwise};
+use super::weights::WeightLookup;
 use crate::error::Error;
 
+/// Added to variances where the layer names no other value.
 const EPSILON: f64 = 1e-5;
 
-/// A tensor between two layers, batch first; `mask` `[batch, time]` is 1 at padding.
+/// Tensor between two layers, batch first.
 #[derive(Clone)]
-pub struct Flow {
+pub struct MaskedTensor {
     pub x: Tensor,
+    /// `[batch, time]`, 1 at padding; `None` without padding.
     pub mask: Option<Tensor>,
 }
 
-impl Flow {
-    /// Without padding.
-    pub fn plain(x: Tensor) -> Self {
+impl MaskedTensor {
+    pub fn unmasked(x: Tensor) -> Self {
         Self { x, mask: None }
     }
 }
 
 /// A layer with its weights.
-pub enum Op {
+pub enum LayerOp {
     Linear(LinearKernel),
     Conv2d(Conv2dKernel),
-    /// `[out, in, k]` and `[1, out, 1]`
+    /// Weight `[out, in, k]` and bias `[1, out, 1]`.
     Conv1d {
         weight: Tensor,
         bias: Tensor,
         dilation: usize,
         causal: bool,
     },
-    /// Batch norm with running statistics is one multiplication and one addition.
+    /// Batch norm with running statistics, as one scale and one shift for each channel.
     Affine {
         scale: Vec<f32>,
         shift: Vec<f32>,
@@ -58,13 +59,15 @@ pub enum Op {
         stride: usize,
         padding: usize,
     },
+    /// Kernel and stride.
     AvgPool(usize, usize),
     GlobalAvgPool,
     Activation(Pointwise),
     Flatten,
-    Residual(Vec<Op>, Vec<Op>),
-    Attention(Attention),
-    Recurrent(Recurrent),
+    /// Body and shortcut.
+    Residual(Vec<LayerOp>, Vec<LayerOp>),
+    Attention(AttentionLayer),
+    Recurrent(RecurrentLayer),
     Patch(Tensor, Tensor),
     ClassToken(Tensor),
     Position(Tensor),
@@ -80,31 +83,31 @@ pub enum Op {
     Glu(Pointwise),
     Take(Take),
     Transpose,
-    /// Steps of the moving average.
+    /// Number of steps of the moving average.
     Decompose(usize),
-    /// `[width, in, length]`, `[1, width, 1]` and the stride.
+    /// Weight `[width, in, length]`, bias `[1, width, 1]` and stride.
     SeriesPatch(Tensor, Tensor, usize),
     Normalize,
-    /// Dropout does nothing in inference.
-    Nothing,
+    /// Dropout, which inference leaves out.
+    Identity,
 }
 
-/// The layers at `prefix.0`, `prefix.1` and so on.
-pub fn ops(named: &Named<'_>, prefix: &str, layers: &[Layer]) -> Result<Vec<Op>, Error> {
+/// Builds the layers at `prefix.0`, `prefix.1` and so on, and fuses activations and batch norms with the layers before.
+pub fn build(lookup: &WeightLookup<'_>, prefix: &str, layers: &[Layer]) -> Result<Vec<LayerOp>, Error> {
     let mut ops = Vec::with_capacity(layers.len());
     for (index, layer) in layers.iter().enumerate() {
-        let op = op(named, &format!("{prefix}.{index}"), layer)?;
-        // What can be done while the values are near, or by other weights.
+        let op = layer_op(lookup, &format!("{prefix}.{index}"), layer)?;
         match (op, ops.last_mut()) {
             (
-                Op::Activation(function),
+                LayerOp::Activation(function),
                 Some(
-                    Op::Linear(LinearKernel { activation, .. }) | Op::Conv2d(Conv2dKernel { activation, .. }),
+                    LayerOp::Linear(LinearKernel { activation, .. })
+                    | LayerOp::Conv2d(Conv2dKernel { activation, .. }),
                 ),
             ) if activation.is_none() => {
                 *activation = Some(function);
             }
-            (Op::Affine { scale, shift }, Some(Op::Conv2d(conv))) if conv.activation.is_none() => {
+            (LayerOp::Affine { scale, shift }, Some(LayerOp::Conv2d(conv))) if conv.activation.is_none() => {
                 conv.fold_affine(&scale, &shift);
             }
             (op, _) => ops.push(op),
@@ -113,111 +116,111 @@ pub fn ops(named: &Named<'_>, prefix: &str, layers: &[Layer]) -> Result<Vec<Op>,
     Ok(ops)
 }
 
-fn op(named: &Named<'_>, place: &str, layer: &Layer) -> Result<Op, Error> {
-    let get = |part: &str| named.get(place, part);
+fn layer_op(lookup: &WeightLookup<'_>, module: &str, layer: &Layer) -> Result<LayerOp, Error> {
+    let get = |parameter: &str| lookup.get(module, parameter);
     Ok(match *layer {
-        Layer::Linear { bias, .. } => Op::Linear(named.linear(&[place], bias)?),
+        Layer::Linear { bias, .. } => LayerOp::Linear(lookup.linear(&[module], bias)?),
         Layer::Conv2d { out, kernel, stride, padding, bias } => {
             let bias = bias.then(|| Ok::<_, Error>(get("bias")?.to_vec1()?)).transpose()?;
             let weight = get("weight")?.flatten_all()?.to_vec1()?;
-            Op::Conv2d(Conv2dKernel::new(weight, out, bias, kernel, [stride, padding]))
+            LayerOp::Conv2d(Conv2dKernel::new(weight, out, bias, kernel, [stride, padding]))
         }
-        Layer::Conv1d { out, dilation, causal, .. } => {
-            Op::Conv1d { weight: get("weight")?, bias: get("bias")?.reshape((1, out, 1))?, dilation, causal }
-        }
+        Layer::Conv1d { out, dilation, causal, .. } => LayerOp::Conv1d {
+            weight: get("weight")?,
+            bias: get("bias")?.reshape((1, out, 1))?,
+            dilation,
+            causal,
+        },
         Layer::BatchNorm {} => {
             let deviation = (get("running_var")? + EPSILON)?.sqrt()?;
             let scale = get("weight")?.div(&deviation)?;
             let shift = (get("bias")? - get("running_mean")?.mul(&scale)?)?;
-            Op::Affine { scale: scale.to_vec1()?, shift: shift.to_vec1()? }
+            LayerOp::Affine { scale: scale.to_vec1()?, shift: shift.to_vec1()? }
         }
-        // What is smaller than a float can tell is nothing.
-        #[allow(clippy::cast_possible_truncation)]
-        Layer::LayerNorm { eps } => Op::LayerNorm {
+        #[allow(clippy::cast_possible_truncation, reason = "an epsilon below the smallest float is zero")]
+        Layer::LayerNorm { eps } => LayerOp::LayerNorm {
             weight: get("weight")?.to_vec1()?,
             bias: get("bias")?.to_vec1()?,
             eps: eps.unwrap_or(EPSILON) as f32,
         },
-        #[allow(clippy::cast_possible_truncation)]
+        #[allow(clippy::cast_possible_truncation, reason = "an epsilon below the smallest float is zero")]
         Layer::RmsNorm { eps } => {
-            Op::RmsNorm { weight: get("weight")?.to_vec1()?, eps: eps.unwrap_or(EPSILON) as f32 }
+            LayerOp::RmsNorm { weight: get("weight")?.to_vec1()?, eps: eps.unwrap_or(EPSILON) as f32 }
         }
         Layer::MaxPool { kernel, stride, padding } => {
-            Op::MaxPool { kernel, stride: stride.unwrap_or(kernel), padding }
+            LayerOp::MaxPool { kernel, stride: stride.unwrap_or(kernel), padding }
         }
-        Layer::AvgPool { kernel, stride } => Op::AvgPool(kernel, stride.unwrap_or(kernel)),
-        Layer::GlobalAvgPool {} => Op::GlobalAvgPool,
-        Layer::Dropout { .. } => Op::Nothing,
-        Layer::Activation { function } => Op::Activation(pointwise(function)),
-        Layer::Flatten {} => Op::Flatten,
+        Layer::AvgPool { kernel, stride } => LayerOp::AvgPool(kernel, stride.unwrap_or(kernel)),
+        Layer::GlobalAvgPool {} => LayerOp::GlobalAvgPool,
+        Layer::Dropout { .. } => LayerOp::Identity,
+        Layer::Activation { function } => LayerOp::Activation(pointwise(function)),
+        Layer::Flatten {} => LayerOp::Flatten,
         Layer::Attention { heads, kv_heads, causal, rope, rope_base, rope_scaling, bias, .. } => {
-            Op::Attention(Attention::new(
-                named,
-                place,
-                [heads, kv_heads.unwrap_or(heads)],
-                causal,
-                rope.then(|| Rope { base: rope_base.unwrap_or(ROPE_BASE), scaling: rope_scaling }),
-                bias,
-            )?)
+            let rope = rope.then(|| Rope { base: rope_base.unwrap_or(ROPE_BASE), scaling: rope_scaling });
+            let kv_heads = kv_heads.unwrap_or(heads);
+            let options = AttentionOptions { query_heads: heads, kv_heads, causal, rope, bias };
+            LayerOp::Attention(AttentionLayer::new(lookup, module, options)?)
         }
         Layer::Recurrent { cell, width, bidirectional } => {
-            Op::Recurrent(Recurrent::new(named, place, cell, width, bidirectional)?)
+            LayerOp::Recurrent(RecurrentLayer::new(lookup, module, cell, width, bidirectional)?)
         }
-        Layer::Patch { width, .. } => Op::Patch(get("weight")?, get("bias")?.reshape((1, width, 1, 1))?),
-        Layer::ClassToken {} => Op::ClassToken(get("token")?),
-        Layer::Position {} => Op::Position(get("position")?),
-        Layer::FeatureTokens { .. } => Op::FeatureTokens(get("weight")?, get("bias")?),
-        Layer::Periodic { .. } => Op::Periodic(get("frequencies")?),
-        Layer::Ensemble { members } => Op::Ensemble(members),
-        Layer::BatchEnsemble { .. } => Op::BatchEnsemble {
+        Layer::Patch { width, .. } => LayerOp::Patch(get("weight")?, get("bias")?.reshape((1, width, 1, 1))?),
+        Layer::ClassToken {} => LayerOp::ClassToken(get("token")?),
+        Layer::Position {} => LayerOp::Position(get("position")?),
+        Layer::FeatureTokens { .. } => LayerOp::FeatureTokens(get("weight")?, get("bias")?),
+        Layer::Periodic { .. } => LayerOp::Periodic(get("frequencies")?),
+        Layer::Ensemble { members } => LayerOp::Ensemble(members),
+        Layer::BatchEnsemble { .. } => LayerOp::BatchEnsemble {
             weight: get("weight")?.t()?.contiguous()?,
             r: get("r")?,
             s: get("s")?,
             bias: get("bias")?,
         },
-        Layer::Glu { function } => Op::Glu(pointwise(function)),
-        Layer::Take { at } => Op::Take(at),
-        Layer::Transpose {} => Op::Transpose,
-        Layer::Decompose { kernel } => Op::Decompose(kernel),
+        Layer::Glu { function } => LayerOp::Glu(pointwise(function)),
+        Layer::Take { at } => LayerOp::Take(at),
+        Layer::Transpose {} => LayerOp::Transpose,
+        Layer::Decompose { kernel } => LayerOp::Decompose(kernel),
         Layer::SeriesPatch { stride, width, .. } => {
-            Op::SeriesPatch(get("weight")?, get("bias")?.reshape((1, width, 1))?, stride)
+            LayerOp::SeriesPatch(get("weight")?, get("bias")?.reshape((1, width, 1))?, stride)
         }
-        Layer::Normalize {} => Op::Normalize,
-        Layer::Residual { ref layers, ref shortcut, .. } => Op::Residual(
-            ops(named, &format!("{place}.layers"), layers)?,
-            ops(named, &format!("{place}.shortcut"), shortcut)?,
+        Layer::Normalize {} => LayerOp::Normalize,
+        Layer::Residual { ref layers, ref shortcut, .. } => LayerOp::Residual(
+            build(lookup, &format!("{module}.layers"), layers)?,
+            build(lookup, &format!("{module}.shortcut"), shortcut)?,
         ),
     })
 }
 
-pub fn run(ops: &[Op], flow: Flow) -> Result<Flow, CandleError> {
-    ops.iter().try_fold(flow, |flow, op| op.forward(flow))
+/// Runs layers one after another.
+pub fn run(layers: &[LayerOp], flow: MaskedTensor) -> Result<MaskedTensor, CandleError> {
+    layers.iter().try_fold(flow, |flow, layer| layer.forward(flow))
 }
 
-impl Op {
-    /// Runs the layer; padding goes along.
-    pub fn forward(&self, flow: Flow) -> Result<Flow, CandleError> {
-        let Flow { x, mask } = flow;
+impl LayerOp {
+    /// Runs the layer and passes the mask on.
+    pub fn forward(&self, flow: MaskedTensor) -> Result<MaskedTensor, CandleError> {
+        let MaskedTensor { x, mask } = flow;
         let x = match self {
             Self::Residual(layers, shortcut) => {
-                let body = run(layers, Flow { x: x.clone(), mask: mask.clone() })?;
-                let short = run(shortcut, Flow { x, mask })?;
-                return Ok(Flow { x: tensors::add(&body.x, &short.x)?, mask: body.mask });
+                let body = run(layers, MaskedTensor { x: x.clone(), mask: mask.clone() })?;
+                let short = run(shortcut, MaskedTensor { x, mask })?;
+                return Ok(MaskedTensor { x: tensors::add(&body.x, &short.x)?, mask: body.mask });
             }
             Self::ClassToken(token) => {
                 let (batch, _, width) = x.dims3()?;
                 let first = token.reshape((1, 1, width))?.expand((batch, 1, width))?;
                 let mask = mask.map(|mask| Tensor::cat(&[&mask.narrow(1, 0, 1)?.zeros_like()?, &mask], 1));
-                return Ok(Flow { x: Tensor::cat(&[&first, &x], 1)?, mask: mask.transpose()? });
+                return Ok(MaskedTensor { x: Tensor::cat(&[&first, &x], 1)?, mask: mask.transpose()? });
             }
-            Self::Take(at) => return Ok(Flow::plain(take(*at, &x, mask.as_ref())?)),
+            Self::Take(at) => return Ok(MaskedTensor::unmasked(take(*at, &x, mask.as_ref())?)),
             Self::Attention(attention) => attention.forward(&x, mask.as_ref())?,
-            _ => self.plain(x)?,
+            _ => self.forward_unmasked(x)?,
         };
-        Ok(Flow { x, mask })
+        Ok(MaskedTensor { x, mask })
     }
 
-    fn plain(&self, x: Tensor) -> Result<Tensor, CandleError> {
+    /// Runs a layer that reads no mask.
+    fn forward_unmasked(&self, x: Tensor) -> Result<Tensor, CandleError> {
         match self {
             Self::Linear(linear) => tensors::map_rows(&x, linear.output, |x| linear.forward(x)),
             Self::Conv2d(conv) => {
@@ -278,24 +281,27 @@ impl Op {
             Self::Decompose(kernel) => series::decompose(&x, *kernel),
             Self::SeriesPatch(weight, bias, stride) => series::patch(&x, weight, bias, *stride),
             Self::Normalize => x.broadcast_div(&x.sqr()?.sum_keepdim(1)?.sqrt()?.maximum(1e-12)?),
-            // Those that need the padding are in `forward`.
-            Self::Nothing | Self::Residual(..) | Self::ClassToken(_) | Self::Take(_) | Self::Attention(_) => {
-                Ok(x)
-            }
+            // Those that read the mask are in `forward`.
+            Self::Identity
+            | Self::Residual(..)
+            | Self::ClassToken(_)
+            | Self::Take(_)
+            | Self::Attention(_) => Ok(x),
         }
     }
 }
 
+/// Sigmoid of each value.
 pub fn sigmoid(x: &Tensor) -> Result<Tensor, CandleError> {
     tensors::update(x, |values| activate(Pointwise::Sigmoid, values))
 }
 
-/// Over the last axis.
+/// Softmax over the last axis.
 pub fn softmax(x: &Tensor) -> Result<Tensor, CandleError> {
     tensors::update(x, |values| rows::softmax(values, x.dims().last().copied().unwrap_or(1)))
 }
 
-/// Places around an image that no maximum falls on.
+/// Pads an image with the smallest float, which no maximum falls on.
 fn pad(x: &Tensor, padding: usize) -> Result<Tensor, CandleError> {
     if padding == 0 {
         return Ok(x.clone());

@@ -1,12 +1,11 @@
-//! Layers on series, as `cupola_nn` has them.
+//! Layers of series.
 
 use candle_core::{Error as CandleError, Tensor};
 
-/// Under the root of a window's variance.
+/// Added to a window's variance.
 const EPSILON: f64 = 1e-5;
 
-/// Stretches of `[batch, time, in]` as tokens `[batch, patches, width]`; the last one ends at the last
-/// step.
+/// Patches of `x` `[batch, time, in]` as tokens `[batch, patches, width]`; the last patch ends at the last step.
 pub fn patch(x: &Tensor, weight: &Tensor, bias: &Tensor, stride: usize) -> Result<Tensor, CandleError> {
     let (time, length) = (x.dim(1)?, weight.dim(2)?);
     let over = (time - length) % stride;
@@ -14,7 +13,7 @@ pub fn patch(x: &Tensor, weight: &Tensor, bias: &Tensor, stride: usize) -> Resul
     x.conv1d(weight, 0, stride, 1, 1)?.broadcast_add(bias)?.transpose(1, 2)?.contiguous()
 }
 
-/// The moving average over `kernel` steps, the ends repeated, and the rest beside it.
+/// Moving average over `kernel` steps, with the ends repeated, and the residual beside it.
 #[allow(clippy::cast_precision_loss)]
 pub fn decompose(x: &Tensor, kernel: usize) -> Result<Tensor, CandleError> {
     let time = x.dim(1)?;
@@ -27,8 +26,8 @@ pub fn decompose(x: &Tensor, kernel: usize) -> Result<Tensor, CandleError> {
     Tensor::cat(&[&trend, &(x - &trend)?], 2)
 }
 
-/// Mean and deviation of each series of a window `[batch, time, width]`, and the window without them.
-pub fn take_out(x: &Tensor) -> Result<[Tensor; 3], CandleError> {
+/// Mean and standard deviation of each series of a window `[batch, time, width]`, and the window normalised by them.
+pub fn normalize(x: &Tensor) -> Result<[Tensor; 3], CandleError> {
     let mean = x.mean_keepdim(1)?;
     let centred = x.broadcast_sub(&mean)?;
     let deviation = (centred.sqr()?.mean_keepdim(1)? + EPSILON)?.sqrt()?;

@@ -1,4 +1,4 @@
-//! Many rows in one body: JSON lines, CSV with a header, Arrow's stream.
+//! Bodies of many rows: JSON lines, CSV with a header, Arrow's IPC stream.
 
 use std::sync::Arc;
 
@@ -13,24 +13,24 @@ use arrow::record_batch::RecordBatch;
 use cupola_nn::catch_panic;
 use cupola_prep::{ColumnType, Frame, Signature};
 
+use super::package::LoadedPackage;
+use super::rows::{frame_of, json_lines};
 use crate::error::Error;
-use crate::rows::{frame_of, json_lines};
-use crate::sealed::Sealed;
 
-/// What a body is.
+/// Format of a body of many rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bulk {
-    /// One JSON object a line.
+pub enum BulkFormat {
+    /// One JSON object on each line.
     Lines,
-    /// Delimited by commas, with a header.
+    /// Comma-separated values with a header.
     Csv,
-    /// Arrow's IPC stream.
+    /// Arrow's IPC stream format.
     Arrow,
 }
 
-impl Bulk {
-    /// By the content type.
-    pub fn of(content_type: &str) -> Option<Self> {
+impl BulkFormat {
+    /// Format of a content type; `None` for any other content type.
+    pub fn from_content_type(content_type: &str) -> Option<Self> {
         let kind = content_type.split(';').next().unwrap_or_default().trim();
         match kind {
             "application/x-ndjson"
@@ -45,42 +45,38 @@ impl Bulk {
     }
 }
 
-impl Sealed {
-    /// The rows of a body.
+impl LoadedPackage {
+    /// Rows of a body as columns.
     ///
     /// # Errors
-    /// A text that says what is wrong with the body, or the first value that does not fit.
-    pub fn bulk(&self, kind: Bulk, body: &[u8]) -> Result<Frame, BulkError> {
-        let frame = match kind {
-            Bulk::Lines => return lines(&self.signature, body),
-            Bulk::Csv => {
-                csv(&self.signature, body).map_err(|error| BulkError::Malformed(error.to_string()))?
-            }
-            Bulk::Arrow => arrow_stream(body).map_err(|error| BulkError::Malformed(error.to_string()))?,
+    /// [`Error::Body`] for a body that can't be parsed, [`Error::Value`] for the first invalid value.
+    pub fn parse_bulk(&self, format: BulkFormat, body: &[u8]) -> Result<Frame, Error> {
+        let unreadable = |error: ArrowError| Error::Body { why: error.to_string() };
+        let (schema, batches) = match format {
+            BulkFormat::Lines => return lines(&self.signature, body),
+            BulkFormat::Csv => csv(&self.signature, body).map_err(unreadable)?,
+            BulkFormat::Arrow => arrow_stream(body).map_err(unreadable)?,
         };
-        let (schema, batches) = frame;
-        let frame = Frame::from_batches(&schema, &batches).map_err(|error| BulkError::Value(error.into()))?;
+        let frame = Frame::from_batches(&schema, &batches)?;
         match self.signature.inputs.iter().find(|input| frame.get(&input.name).is_none()) {
-            Some(input) => Err(BulkError::Value(Error::Value {
+            Some(input) => Err(Error::Value {
                 row: 1,
                 column: input.name.clone(),
                 expected: "a value",
                 found: "no such column".to_owned(),
                 remedy: "send every column of the model",
-            })),
+            }),
             None => Ok(frame),
         }
     }
 }
 
-/// One JSON object after another.
-pub(crate) fn lines(signature: &Signature, body: &[u8]) -> Result<Frame, BulkError> {
-    let rows = json_lines(body).map_err(BulkError::Malformed)?;
-    frame_of(signature, &rows).map_err(BulkError::Value)
+pub(super) fn lines(signature: &Signature, body: &[u8]) -> Result<Frame, Error> {
+    frame_of(signature, &json_lines(body)?)
 }
 
-/// Columns of numbers are read as numbers, all others as texts.
-pub(crate) fn csv(signature: &Signature, body: &[u8]) -> Result<Rows, ArrowError> {
+/// Reads numeric columns of the signature as numbers and all other columns as strings.
+pub(super) fn csv(signature: &Signature, body: &[u8]) -> Result<Batches, ArrowError> {
     let header = Format::default().with_header(true);
     let (found, _) = header.infer_schema(body, Some(0))?;
     let fields = found.fields().iter().map(|field| {
@@ -93,30 +89,22 @@ pub(crate) fn csv(signature: &Signature, body: &[u8]) -> Result<Rows, ArrowError
     Ok((schema, reader.collect::<Result<_, _>>()?))
 }
 
-/// A body that is not answered.
-#[derive(Debug)]
-pub enum BulkError {
-    /// It cannot be read.
-    Malformed(String),
-    /// A value does not fit.
-    Value(Error),
+/// Batches and their schema.
+type Batches = (Arc<Schema>, Vec<RecordBatch>);
+
+/// Decodes Arrow's stream format. The sizes that messages declare are compared with the body first, because the decoder
+/// would allocate as much as it is told.
+pub(super) fn arrow_stream(body: &[u8]) -> Result<Batches, ArrowError> {
+    check_sizes(body)?;
+    // The decoder panics at unknown types.
+    catch_panic(|| decode(body)).unwrap_or_else(|why| Err(ArrowError::IpcError(why)))
 }
 
-pub(crate) type Rows = (Arc<Schema>, Vec<RecordBatch>);
-
-/// Arrow's stream. What a message says of its size is compared with the body first: the decoder would set as
-/// much memory aside as it is told.
-pub(crate) fn arrow_stream(body: &[u8]) -> Result<Rows, ArrowError> {
-    measured(body)?;
-    // It panics at types that it does not know.
-    catch_panic(|| decoded(body)).unwrap_or_else(|why| Err(ArrowError::IpcError(why)))
-}
-
-fn decoded(body: &[u8]) -> Result<Rows, ArrowError> {
+fn decode(body: &[u8]) -> Result<Batches, ArrowError> {
     let (mut decoder, mut buffer) = (StreamDecoder::new(), Buffer::from(body));
     let mut batches: Vec<RecordBatch> = Vec::new();
     while let Some(batch) = decoder.decode(&mut buffer)? {
-        // A column of nothing but nulls takes no bytes, and may claim any number of rows.
+        // A column of nulls takes no bytes, and may declare any number of rows.
         if batch.num_rows() > body.len() {
             return Err(ArrowError::IpcError("there are more rows than bytes".to_owned()));
         }
@@ -127,15 +115,15 @@ fn decoded(body: &[u8]) -> Result<Rows, ArrowError> {
     Ok((schema, batches))
 }
 
-/// Whether every message ends within the body, and none is compressed.
-fn measured(mut rest: &[u8]) -> Result<(), ArrowError> {
+/// Checks that every message ends within the body and that none is compressed.
+fn check_sizes(mut rest: &[u8]) -> Result<(), ArrowError> {
     let wrong = |why: &str| Err(ArrowError::IpcError(why.to_owned()));
-    while let Some((mark, after)) = rest.split_first_chunk::<4>() {
-        // Before Arrow 0.15 there was no mark.
-        let (length, after) = match mark {
+    while let Some((marker, after)) = rest.split_first_chunk::<4>() {
+        // Streams of Arrow before 0.15 have no continuation marker.
+        let (length, after) = match marker {
             [255, 255, 255, 255] => match after.split_first_chunk::<4>() {
                 Some((length, after)) => (length, after),
-                None => return wrong("a message is cut off"),
+                None => return wrong("a message is truncated"),
             },
             length => (length, after),
         };
@@ -151,7 +139,7 @@ fn measured(mut rest: &[u8]) -> Result<(), ArrowError> {
         let batch = message.header_as_record_batch().or_else(|| message.header_as_dictionary_batch()?.data());
         if batch.is_some_and(|batch| batch.compression().is_some()) {
             return wrong(
-                "a batch is compressed; send it plain, the body as a whole may be packed with gzip",
+                "a batch is compressed; send it uncompressed, or compress the whole body with gzip",
             );
         }
         let size = usize::try_from(message.bodyLength()).unwrap_or(usize::MAX);
@@ -188,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn no_stream_breaks_its_reader_or_takes_more_memory_than_it_has_bytes() {
+    fn no_stream_breaks_the_reader_or_allocates_more_than_its_size() {
         let bytes = stream();
         let (schema, batches) = arrow_stream(&bytes).unwrap();
         assert_eq!((schema.fields().len(), batches[0].num_rows()), (3, 2));

@@ -1,64 +1,66 @@
-//! LSTM and GRU, as `cupola_nn` has them.
+//! LSTM and GRU layers.
 
 use candle_core::{Device, Error as CandleError, Tensor};
 use cupola_spec::Cell;
 
-use super::Named;
-use super::op::sigmoid;
+use super::layers::sigmoid;
+use super::weights::WeightLookup;
 use crate::error::Error;
 
-/// One recurrent layer.
-pub struct Recurrent {
-    passes: Vec<Pass>,
+/// One recurrent layer, in one or both directions.
+pub struct RecurrentLayer {
+    directions: Vec<Direction>,
     cell: Cell,
     width: usize,
 }
 
 /// Weights of one direction, transposed: `[in, gates * width]`.
-struct Pass {
+struct Direction {
     weight_ih: Tensor,
     weight_hh: Tensor,
     bias_ih: Tensor,
     bias_hh: Tensor,
 }
 
-impl Recurrent {
+impl RecurrentLayer {
     pub fn new(
-        named: &Named<'_>,
-        place: &str,
+        lookup: &WeightLookup<'_>,
+        module: &str,
         cell: Cell,
         width: usize,
         bidirectional: bool,
     ) -> Result<Self, Error> {
-        let mut passes = Vec::new();
+        let mut directions = Vec::new();
         for suffix in ["_l0", "_l0_reverse"].iter().take(1 + usize::from(bidirectional)) {
-            let get = |part: &str| named.get(place, &format!("{part}{suffix}"));
-            passes.push(Pass {
+            let get = |part: &str| lookup.get(module, &format!("{part}{suffix}"));
+            directions.push(Direction {
                 weight_ih: get("weight_ih")?.t()?.contiguous()?,
                 weight_hh: get("weight_hh")?.t()?.contiguous()?,
                 bias_ih: get("bias_ih")?,
                 bias_hh: get("bias_hh")?,
             });
         }
-        Ok(Self { passes, cell, width })
+        Ok(Self { directions, cell, width })
     }
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, CandleError> {
-        let each = self.passes.iter().enumerate().map(|(index, pass)| self.run(pass, x, index > 0));
+        let each =
+            self.directions.iter().enumerate().map(|(index, direction)| self.run(direction, x, index > 0));
         Tensor::cat(&each.collect::<Result<Vec<_>, _>>()?, 2)
     }
 
-    fn run(&self, pass: &Pass, x: &Tensor, backward: bool) -> Result<Tensor, CandleError> {
+    fn run(&self, direction: &Direction, x: &Tensor, backward: bool) -> Result<Tensor, CandleError> {
         let (batch, time, _) = x.dims3()?;
         let width = self.width;
-        let projected = x.contiguous()?.broadcast_matmul(&pass.weight_ih)?.broadcast_add(&pass.bias_ih)?;
+        let projected =
+            x.contiguous()?.broadcast_matmul(&direction.weight_ih)?.broadcast_add(&direction.bias_ih)?;
         let mut h = Tensor::zeros((batch, width), candle_core::DType::F32, &Device::Cpu)?;
         let mut c = h.clone();
         let mut out = Vec::with_capacity(time);
         for step in 0..time {
             let at = if backward { time - 1 - step } else { step };
             let from_x = projected.narrow(1, at, 1)?.squeeze(1)?;
-            let from_h = h.matmul(&pass.weight_hh)?.broadcast_add(&pass.bias_hh)?;
+            let from_h = h.matmul(&direction.weight_hh)?.broadcast_add(&direction.bias_hh)?;
             let gate = |of: &Tensor, index: usize| of.narrow(1, index * width, width);
             match self.cell {
                 Cell::Lstm => {

@@ -1,17 +1,21 @@
-//! Trees as an engine: there is nothing to choose, they run on the CPU.
+//! The engine of boosted trees and random forests, on the CPU.
 
 use cupola_prep::Examples;
 use cupola_trees::Trees;
 
-use crate::engine::{Engine, EngineReport};
+use super::{Engine, EngineCapabilities, EngineReport};
 use crate::error::Error;
 
 /// Trees of either kind.
-pub struct TreesEngine(pub Trees);
+pub(crate) struct TreesEngine(pub Trees);
 
 impl Engine for TreesEngine {
     fn name(&self) -> String {
         "trees on the CPU".to_owned()
+    }
+
+    fn capabilities(&self) -> EngineCapabilities {
+        EngineCapabilities { any_thread: true, decodes: false }
     }
 
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
@@ -20,14 +24,8 @@ impl Engine for TreesEngine {
 }
 
 impl TreesEngine {
-    /// What the server says of it.
+    /// Report of the only choice there is.
     pub fn report(&self) -> EngineReport {
-        EngineReport {
-            engine: self.name(),
-            why: "trees have one engine".to_owned(),
-            burn_us: None,
-            candle_us: None,
-            max_difference: None,
-        }
+        EngineReport::untimed(self.name(), "trees have one engine")
     }
 }

@@ -4,6 +4,10 @@ use cupola_import::{ConversionOptions, EncoderHead, HuggingFaceConfig};
 use cupola_nn::{DeviceChoice, open_device};
 use serde_json::Value;
 
+use cupola_nn::{Architecture, StateDict};
+use cupola_prep::{Examples, Layout};
+
+use super::select::trial::examples as sample;
 use super::*;
 
 macro_rules! golden {
@@ -118,8 +122,8 @@ fn one_row_and_many_rows_agree() {
     }
 }
 
-fn one(engine: &mut dyn Engine, text: &[i32], kept: &mut Kept) -> Result<Vec<f32>, Error> {
-    Ok(engine.next(&mut [Turn { text, kept }]).unwrap()?.remove(0))
+fn one(engine: &mut dyn Engine, tokens: &[i32], cache: &mut DecoderCache) -> Result<Vec<f32>, Error> {
+    Ok(engine.decoder().unwrap().decode(&mut [DecodeRequest { tokens, cache }])?.remove(0))
 }
 
 #[track_caller]
@@ -131,7 +135,7 @@ fn near(found: &[f32], expected: &[f32], what: &str) {
 }
 
 #[test]
-fn kept_keys_and_values_give_the_logits_of_the_whole_text() {
+fn cached_keys_and_values_give_the_logits_of_the_whole_text() {
     let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     let mut seen = 0;
     for (case_at, choice) in
@@ -142,11 +146,11 @@ fn kept_keys_and_values_give_the_logits_of_the_whole_text() {
         let (mut engine, _) = build(choice, &architecture, &weights, &device).unwrap();
         let all = examples(&architecture, &file);
         if !architecture.supports_kv_cache() {
-            assert!(engine.next(&mut []).is_none());
+            assert!(!engine.capabilities().decodes && engine.decoder().is_none());
             continue;
         }
         seen += 1;
-        let mut kept = Kept::default();
+        let mut cache = DecoderCache::default();
         let (length, width) = (architecture.steps(), architecture.output);
         let expected = engine.forward(all.clone()).unwrap();
         // Token by token, then in pieces, then another text, then the same one again.
@@ -156,26 +160,26 @@ fn kept_keys_and_values_give_the_logits_of_the_whole_text() {
             if text.contains(&0) {
                 continue;
             }
-            let found = one(engine.as_mut(), text, &mut kept).unwrap();
+            let found = one(engine.as_mut(), text, &mut cache).unwrap();
             let at = (row * length + n - 1) * width;
             near(&found, &expected[at..at + width], &format!("{n} tokens of row {row}"));
-            assert_eq!(kept.tokens(), n);
+            assert_eq!(cache.tokens(), n);
         }
-        assert!(one(engine.as_mut(), &[], &mut kept).is_err());
-        assert!(one(engine.as_mut(), &vec![1; length + 1], &mut kept).is_err());
+        assert!(one(engine.as_mut(), &[], &mut cache).is_err());
+        assert!(one(engine.as_mut(), &vec![1; length + 1], &mut cache).is_err());
     }
     assert_eq!(seen, 4, "gpt and llama, by both engines");
 }
 
 /// A model of transformers, its texts, and the logits of the token after each, or of its classes.
-struct Foreign {
+struct ImportedModel {
     architecture: Architecture,
     weights: StateDict,
     texts: Vec<Vec<i32>>,
     logits: Vec<Vec<f32>>,
 }
 
-impl Foreign {
+impl ImportedModel {
     fn new(json: &str, bytes: &[u8]) -> Self {
         let mut value: Value = serde_json::from_str(json).unwrap();
         let config: HuggingFaceConfig = serde_json::from_value(value["config"].take()).unwrap();
@@ -185,15 +189,15 @@ impl Foreign {
         let options = ConversionOptions { length: 48, vocabulary: 37, head };
         let (architecture, weights) = config.into_model(weights, &options).unwrap();
         let texts: Vec<Vec<i32>> = serde_json::from_value(value["texts"].take()).unwrap();
-        // Token `i` of theirs is `i + 1` here.
+        // Our indices are theirs plus one, because 0 is the padding.
         let texts = texts.into_iter().map(|text| text.into_iter().map(|token| token + 1).collect()).collect();
         Self { architecture, weights, texts, logits }
     }
 }
 
-macro_rules! foreign {
+macro_rules! imported {
     ($($name:literal),*) => {
-        [$(Foreign::new(
+        [$(ImportedModel::new(
             include_str!(concat!("../../../import/src/golden/", $name, ".json")),
             include_bytes!(concat!("../../../import/src/golden/", $name, ".safetensors")),
         )),*]
@@ -201,9 +205,9 @@ macro_rules! foreign {
 }
 
 #[test]
-fn imported_classifiers_answer_as_transformers_does() {
+fn imported_classifiers_give_the_logits_of_transformers() {
     let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
-    for model in foreign!["bert_classes", "roberta_classes", "distilbert_classes"] {
+    for model in imported!["bert_classes", "roberta_classes", "distilbert_classes"] {
         for choice in [EngineChoice::Burn, EngineChoice::Candle] {
             let (mut engine, _) = build(choice, &model.architecture, &model.weights, &device).unwrap();
             let layout = Layout { blocks: model.architecture.blocks() };
@@ -214,7 +218,7 @@ fn imported_classifiers_answer_as_transformers_does() {
             let found = engine.forward(examples).unwrap();
             let rows = found.chunks(model.architecture.output);
             for (at, (found, expected)) in rows.zip(&model.logits).enumerate() {
-                // Of two classes the second without the first.
+                // With two classes our one logit is the difference of theirs.
                 let second = [expected[1] - expected[0]];
                 let expected = if expected.len() == 2 { &second[..] } else { expected };
                 for (a, b) in found.iter().zip(expected) {
@@ -227,31 +231,32 @@ fn imported_classifiers_answer_as_transformers_does() {
 }
 
 #[test]
-fn imported_decoders_answer_as_transformers_does() {
+fn imported_decoders_give_the_logits_of_transformers() {
     let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
-    for model in foreign!["llama", "mistral", "qwen2", "llama3", "llama_linear", "gpt2"] {
+    for model in imported!["llama", "mistral", "qwen2", "llama3", "llama_linear", "gpt2"] {
         for choice in [EngineChoice::Burn, EngineChoice::Candle, EngineChoice::Auto] {
             let (mut engine, _) = build(choice, &model.architecture, &model.weights, &device).unwrap();
-            let mut kept: Vec<Kept> = model.texts.iter().map(|_| Kept::default()).collect();
+            let mut caches: Vec<DecoderCache> = model.texts.iter().map(|_| DecoderCache::default()).collect();
             // All at once, each at its own length, then each from the first token again in steps of three.
-            let turns = model.texts.iter().zip(&mut kept).map(|(text, kept)| Turn { text, kept });
-            let together = engine.next(&mut turns.collect::<Vec<_>>()).unwrap().unwrap();
+            let requests =
+                model.texts.iter().zip(&mut caches).map(|(tokens, cache)| DecodeRequest { tokens, cache });
+            let together = engine.decoder().unwrap().decode(&mut requests.collect::<Vec<_>>()).unwrap();
             let mut stepwise = vec![Vec::new(); model.texts.len()];
             let longest = model.texts.iter().map(Vec::len).max().unwrap();
             for end in (1..longest + 3).step_by(3) {
-                let (mut turns, mut rows) = (Vec::new(), Vec::new());
-                for (row, (text, kept)) in model.texts.iter().zip(&mut kept).enumerate() {
+                let (mut requests, mut rows) = (Vec::new(), Vec::new());
+                for (row, (text, cache)) in model.texts.iter().zip(&mut caches).enumerate() {
                     if end < text.len() + 3 {
-                        turns.push(Turn { text: &text[..end.min(text.len())], kept });
+                        requests.push(DecodeRequest { tokens: &text[..end.min(text.len())], cache });
                         rows.push(row);
                     }
                 }
-                let logits = engine.next(&mut turns).unwrap().unwrap();
+                let logits = engine.decoder().unwrap().decode(&mut requests).unwrap();
                 rows.into_iter().zip(logits).for_each(|(row, logits)| stepwise[row] = logits);
             }
             for (at, expected) in model.logits.iter().enumerate() {
                 for found in [&together[at], &stepwise[at]] {
-                    // The first one is padding.
+                    // Our first logit is the padding's.
                     for (a, b) in found[1..].iter().zip(expected) {
                         let what = format!("{}, text {at}", engine.name());
                         assert!((a - b).abs() <= 2e-5 * b.abs().max(1.0), "{what}: {a}, transformers {b}");
@@ -263,11 +268,11 @@ fn imported_decoders_answer_as_transformers_does() {
 }
 
 #[test]
-fn texts_of_all_lengths_are_answered_as_each_alone() {
+fn texts_of_all_lengths_give_the_logits_of_each_alone() {
     let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     let (json, bytes) = CASES[21];
     let (architecture, weights, _) = case(json, bytes);
-    assert!(architecture.trims_padding(), "texts of a batch are cut to the longest");
+    assert!(architecture.trims_padding(), "texts of a batch are trimmed to the longest");
     let rows = 200;
     let mut all = sample(&architecture, rows);
     let length = all.indices.len() / rows;
@@ -275,7 +280,7 @@ fn texts_of_all_lengths_are_answered_as_each_alone() {
         for token in &mut *tokens {
             *token = (*token).max(1);
         }
-        // Some have none at all.
+        // Some texts are empty.
         tokens[row * 7 % (length + 1)..].fill(0);
     }
     let (mut engine, _) = build(EngineChoice::Candle, &architecture, &weights, &device).unwrap();

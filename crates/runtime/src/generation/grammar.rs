@@ -1,5 +1,7 @@
-//! Texts that have to be JSON, or JSON of a schema: llguidance tells after each token which ones may come next, and
-//! the others' logits are left out (Willard and Louf 2023, "Efficient Guided Generation for Large Language Models").
+//! Constrained decoding: texts that have to be JSON, or JSON of a schema.
+//!
+//! llguidance gives the tokens that may come next; the logits of all others are masked (Willard and Louf 2023,
+//! "Efficient Guided Generation for Large Language Models").
 
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, OnceLock};
@@ -10,49 +12,55 @@ use llguidance::toktrie::{ApproximateTokEnv, SimpleVob, TokEnv, TokRxInfo, TokTr
 use llguidance::{Matcher, ParserFactory};
 use serde_json::{Value, json};
 
-/// Stands for the end of a text: the padding's index, which is no token.
-const END: u32 = 0;
-/// What may stand between JSON's tokens: a model without much sense would go on with white space for ever.
-const BETWEEN: &str = r" |\n {0,24}";
+use crate::error::Error;
 
-/// What a text has to be.
+/// End-of-text token for llguidance: the padding's index, which is no token of the model.
+const END: u32 = 0;
+/// White space that is allowed between JSON's tokens. Without a limit a weak model could generate white space for ever.
+const WHITESPACE: &str = r" |\n {0,24}";
+
+/// Grammar of a text.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Format {
-    /// An object of JSON.
-    Object,
-    /// JSON of this schema.
-    Schema(Value),
+pub enum Grammar {
+    /// A JSON object.
+    JsonObject,
+    /// A JSON value that is valid under this schema.
+    JsonSchema(Value),
 }
 
-/// What is made of a model's vocabulary once, when the first text is to have a format.
+/// A model's vocabulary as llguidance needs it, built when the first text has a grammar.
 #[derive(Clone, Default)]
-pub(crate) struct Vocabulary(Arc<OnceLock<Result<ParserFactory, String>>>);
+pub(crate) struct GrammarVocabulary(Arc<OnceLock<Result<ParserFactory, String>>>);
 
-impl Debug for Vocabulary {
+impl Debug for GrammarVocabulary {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Vocabulary").field(&self.0.get().is_some()).finish()
+        f.debug_tuple("GrammarVocabulary").field(&self.0.get().is_some()).finish()
     }
 }
 
-impl Vocabulary {
-    /// Begins a text of this format; the tokenizer is always the same.
+impl GrammarVocabulary {
+    /// Begins a text of this grammar. Every call has to pass the model's own tokenizer.
     ///
     /// # Errors
-    /// Of a tokenizer whose tokens are words, and of what is no schema.
-    pub fn begin(&self, tokenizer: &FittedTokenizer, format: &Format) -> Result<Following, String> {
-        let factory = self.0.get_or_init(|| factory(tokenizer)).as_ref().map_err(String::clone)?;
-        let mut schema = match format {
-            Format::Object => json!({ "type": "object" }),
-            Format::Schema(Value::Bool(true)) => json!({}),
-            Format::Schema(schema) => schema.clone(),
+    /// [`Error::Grammar`] for a tokenizer whose tokens are words, and for an invalid schema.
+    pub fn begin(&self, tokenizer: &FittedTokenizer, grammar: &Grammar) -> Result<GrammarState, Error> {
+        let factory = self.0.get_or_init(|| factory(tokenizer)).as_ref().map_err(|why| invalid(why))?;
+        let mut schema = match grammar {
+            Grammar::JsonObject => json!({ "type": "object" }),
+            Grammar::JsonSchema(Value::Bool(true)) => json!({}),
+            Grammar::JsonSchema(schema) => schema.clone(),
         };
-        let object = schema.as_object_mut().ok_or("a schema is a JSON object")?;
-        object.insert("x-guidance".to_owned(), json!({ "whitespace_pattern": BETWEEN }));
+        let object = schema.as_object_mut().ok_or_else(|| invalid("a schema must be a JSON object"))?;
+        object.insert("x-guidance".to_owned(), json!({ "whitespace_pattern": WHITESPACE }));
         let matcher = Matcher::new(factory.create_parser(TopLevelGrammar::from_json_schema(schema)));
-        let mut following = Following(matcher);
-        // A format that this vocabulary cannot begin is refused before anything is made.
-        following.next().map(|_| following)
+        let mut state = GrammarState(matcher);
+        // A grammar that this vocabulary can't begin is rejected before anything is generated.
+        state.next_mask().map(|_| state)
     }
+}
+
+fn invalid(why: impl ToString) -> Error {
+    Error::Grammar { why: why.to_string() }
 }
 
 fn factory(tokenizer: &FittedTokenizer) -> Result<ParserFactory, String> {
@@ -66,31 +74,31 @@ fn factory(tokenizer: &FittedTokenizer) -> Result<ParserFactory, String> {
     Ok(factory)
 }
 
-/// Where a text stands in its format.
-pub(crate) struct Following(Matcher);
+/// Position of a text in its grammar.
+pub(crate) struct GrammarState(Matcher);
 
-impl Debug for Following {
+impl Debug for GrammarState {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Following").field(&self.0.is_stopped()).finish()
+        f.debug_tuple("GrammarState").field(&self.0.is_stopped()).finish()
     }
 }
 
-impl Following {
-    /// Logits of the tokens that may come next; of the others they are minus infinity. `None` where the text is
-    /// whole, and no token `ends` such texts.
+impl GrammarState {
+    /// Logits in which all tokens that may not come next are minus infinity; `None` if the text is complete and the model
+    /// has no token that ends texts.
     ///
     /// # Errors
-    /// What llguidance says, for instance that the format takes too long to follow.
-    pub fn allowed(&mut self, logits: &[f32], ends: &[u32]) -> Result<Option<Vec<f32>>, String> {
-        let mask = self.next()?;
+    /// [`Error::Grammar`] with llguidance's message, for instance that the grammar is too expensive to follow.
+    pub fn mask(&mut self, logits: &[f32], end_tokens: &[u32]) -> Result<Option<Vec<f32>>, Error> {
+        let mask = self.next_mask()?;
         let ended = mask.is_allowed(END);
-        if ended && ends.is_empty() {
+        if ended && end_tokens.is_empty() {
             return Ok(None);
         }
         let allowed = |token: usize| token < mask.len() && mask.get(token);
         let mut logits: Vec<f32> = logits.to_vec();
         for (token, logit) in logits.iter_mut().enumerate() {
-            let end = ended && ends.iter().any(|end| *end as usize == token);
+            let end = ended && end_tokens.iter().any(|end| *end as usize == token);
             if !end && !allowed(token) {
                 *logit = f32::NEG_INFINITY;
             }
@@ -99,20 +107,20 @@ impl Following {
     }
 
     /// Tokens that may come next, and [`END`].
-    fn next(&mut self) -> Result<SimpleVob, String> {
-        let mask = self.0.compute_mask_or_eos().map_err(|error| error.to_string())?;
-        if self.0.is_stopped() && !self.0.is_accepting().map_err(|error| error.to_string())? {
-            return Err("the model has no token that may come next".to_owned());
+    fn next_mask(&mut self) -> Result<SimpleVob, Error> {
+        let mask = self.0.compute_mask_or_eos().map_err(invalid)?;
+        if self.0.is_stopped() && !self.0.is_accepting().map_err(invalid)? {
+            return Err(invalid("no token of the model may come next"));
         }
         Ok(mask)
     }
 
-    /// Goes on by a token; whether the text can only end after it.
+    /// Appends a token; `true` if the text is complete after it.
     ///
     /// # Errors
-    /// Of a token that was not allowed.
-    pub fn took(&mut self, token: u32) -> Result<bool, String> {
-        self.0.consume_token(token).map_err(|error| error.to_string())?;
+    /// [`Error::Grammar`] for a token that was not allowed.
+    pub fn accept(&mut self, token: u32) -> Result<bool, Error> {
+        self.0.consume_token(token).map_err(invalid)?;
         Ok(self.0.is_stopped())
     }
 }
@@ -123,9 +131,9 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
-    use crate::sampling::Sampling;
+    use crate::generation::Sampling;
 
-    /// A token for each byte, and some of several.
+    /// Tokenizer with a token for each byte, and some tokens of several bytes.
     fn tokenizer() -> FittedTokenizer {
         let seen = |byte: &u32| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
         let bytes = (0..256).filter(seen).chain(256..256 + 68).filter_map(char::from_u32).map(String::from);
@@ -139,10 +147,10 @@ mod tests {
         serde_json::from_value(json).unwrap()
     }
 
-    /// What a model that knows nothing makes; `None` where it is not whole after 400 tokens.
+    /// Text that random logits give; `None` if it is not complete after 400 tokens.
     #[allow(clippy::cast_possible_truncation)]
-    fn made(tokenizer: &FittedTokenizer, format: &Format, seed: u64, ends: &[u32]) -> Option<String> {
-        let mut following = Vocabulary::default().begin(tokenizer, format).unwrap();
+    fn generate(tokenizer: &FittedTokenizer, grammar: &Grammar, seed: u64, ends: &[u32]) -> Option<String> {
+        let mut state = GrammarVocabulary::default().begin(tokenizer, grammar).unwrap();
         let closing = ["\"", "}", "]", "\"}", "1"].map(|text| tokenizer.encode_bare(text).unwrap()[0]);
         let mut tokens = Vec::new();
         for step in 0..400 {
@@ -150,7 +158,7 @@ mod tests {
                 .map(|token| unit(draw(seed, "logits", step, token as u64)) as f32)
                 .collect();
             closing.iter().chain(ends).for_each(|token| logits[*token as usize] += 4.0);
-            let Some(allowed) = following.allowed(&logits, ends).unwrap() else { break };
+            let Some(allowed) = state.mask(&logits, ends).unwrap() else { break };
             let token = Sampling { seed, ..Sampling::default() }.choose(&allowed, step);
             assert!(allowed[token].is_finite());
             let token = u32::try_from(token).unwrap();
@@ -158,7 +166,7 @@ mod tests {
                 break;
             }
             tokens.push(token);
-            if following.took(token).unwrap() {
+            if state.accept(token).unwrap() {
                 break;
             }
         }
@@ -178,14 +186,14 @@ mod tests {
             "$defs": { "none": { "type": ["null", "boolean"] } }
         });
         let list = json!({ "type": "array", "items": { "type": "number", "minimum": -1e6, "maximum": 1e6 }, "minItems": 2, "maxItems": 4 });
-        let formats = [
-            Format::Schema(person),
-            Format::Schema(list),
-            Format::Schema(json!({ "const": "zinc" })),
-            Format::Object,
+        let grammars = [
+            Grammar::JsonSchema(person),
+            Grammar::JsonSchema(list),
+            Grammar::JsonSchema(json!({ "const": "zinc" })),
+            Grammar::JsonObject,
         ];
-        for format in &formats {
-            let schema = if let Format::Schema(schema) = format {
+        for grammar in &grammars {
+            let schema = if let Grammar::JsonSchema(schema) = grammar {
                 schema.clone()
             } else {
                 json!({ "type": "object" })
@@ -195,26 +203,26 @@ mod tests {
             for seed in 0..20 {
                 // With a token that ends texts, and without.
                 let ends: &[u32] = if seed % 2 == 0 { &[200] } else { &[] };
-                let Some(text) = made(&tokenizer, format, seed, ends) else { continue };
+                let Some(text) = generate(&tokenizer, grammar, seed, ends) else { continue };
                 let value: Value = match serde_json::from_str(&text) {
                     Ok(value) => value,
-                    // 1e999 is JSON, but no number of 64 bits.
+                    // 1e999 is JSON, but does not fit 64 bits.
                     Err(why) if why.to_string().contains("out of range") => continue,
                     Err(why) => panic!("{why}: {text}"),
                 };
                 assert!(valid.is_valid(&value), "{text}");
                 whole += 1;
             }
-            assert!(whole >= 10, "{format:?}: {whole} of 20 whole");
+            assert!(whole >= 10, "{grammar:?}: {whole} of 20 whole");
         }
     }
 
     #[test]
-    fn what_is_no_schema_is_refused() {
+    fn invalid_schemas_are_rejected() {
         let tokenizer = tokenizer();
         for wrong in [json!(3), json!({ "type": "furnace" }), json!({ "$ref": "#/nowhere" }), json!(false)] {
             assert!(
-                Vocabulary::default().begin(&tokenizer, &Format::Schema(wrong.clone())).is_err(),
+                GrammarVocabulary::default().begin(&tokenizer, &Grammar::JsonSchema(wrong.clone())).is_err(),
                 "{wrong}"
             );
         }

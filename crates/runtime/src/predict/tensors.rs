@@ -1,61 +1,61 @@
-//! A package as tensors: what its inputs and outputs are to clients that send arrays instead of rows.
+//! A package's inputs and outputs as tensors, for clients that send arrays instead of rows.
 //!
-//! A picture or a series of numbers is one tensor; every other column is a tensor of its own.
+//! An image or a numeric series is one tensor; every other column is a tensor of its own.
 
 use cupola_prep::{
     Column, ColumnType, Examples, FittedInput, FittedTarget, Frame, Plan, PredictedValue, Signature,
 };
 use indexmap::IndexMap;
 
+use super::package::LoadedPackage;
 use crate::error::Error;
-use crate::sealed::Sealed;
 
-/// What the elements of a tensor are.
+/// Element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Element {
-    /// 32-bit real numbers.
+pub enum ElementType {
+    /// 32-bit floats.
     Float,
-    /// 64-bit real numbers.
+    /// 64-bit floats.
     Double,
-    /// Texts, or contents of files.
+    /// Strings, or contents of files.
     Bytes,
 }
 
-/// A tensor by name; the first axis, that of the rows, is left out of its shape.
+/// Name, element type and shape of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorSpec {
-    /// Its name.
+    /// Name that clients use.
     pub name: String,
-    /// Its elements.
-    pub element: Element,
-    /// Axes of one row.
+    /// Element type.
+    pub element: ElementType,
+    /// Shape of one row: the first axis, that of the rows, is left out.
     pub shape: Vec<usize>,
-    /// Columns of a raw row that it holds, one for each element of a row; of an output its target.
+    /// Columns of a row that the tensor holds, one for each element; of an output the target.
     pub columns: Vec<String>,
-    /// Whether it may be left out or hold nothing: an empty text, or NaN.
+    /// `true` if the tensor may be left out or hold missing values: empty strings or NaN.
     pub nullable: bool,
 }
 
 impl TensorSpec {
-    /// Elements of one row.
+    /// Number of elements of one row.
     pub fn width(&self) -> usize {
         self.shape.iter().product()
     }
 }
 
-/// Elements of a tensor, row by row.
+/// Elements of a tensor in row-major order.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Values {
-    /// 32-bit real numbers.
+pub enum TensorValues {
+    /// 32-bit floats.
     Floats(Vec<f32>),
-    /// Numbers of any other type.
+    /// Numbers of any other type, as 64-bit floats.
     Doubles(Vec<f64>),
-    /// Texts, or contents of files.
+    /// Strings, or contents of files.
     Bytes(Vec<Vec<u8>>),
 }
 
-impl Values {
-    /// How many there are.
+impl TensorValues {
+    /// Number of elements.
     pub fn len(&self) -> usize {
         match self {
             Self::Floats(values) => values.len(),
@@ -64,34 +64,34 @@ impl Values {
         }
     }
 
-    /// Whether there is none.
+    /// `true` if there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// A tensor that an answer holds.
+/// Tensor of a response.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tensor {
-    /// Its name.
+pub struct OutputTensor {
+    /// Name of its [`TensorSpec`].
     pub name: String,
-    /// All axes, that of the rows first.
+    /// Shape, the rows first.
     pub shape: Vec<usize>,
-    /// Its elements.
-    pub values: Values,
+    /// Elements.
+    pub values: TensorValues,
 }
 
-/// What a request's tensors are made of.
+/// PredictInput of a prediction request, before the plan is applied.
 #[derive(Debug, Clone)]
-pub enum Input {
-    /// Columns.
+pub enum PredictInput {
+    /// Columns of raw rows.
     Frame(Frame),
-    /// The one tensor of a model that takes nothing else.
+    /// Values `[rows, width]` of the one tensor that a model takes.
     Floats(Vec<f32>),
 }
 
-impl Input {
-    /// Rows that it holds, given the numbers of one.
+impl PredictInput {
+    /// Number of rows, given the number of values in one.
     pub fn rows(&self, width: usize) -> usize {
         match self {
             Self::Frame(frame) => frame.rows(),
@@ -100,7 +100,7 @@ impl Input {
     }
 }
 
-/// The tensors that a package takes.
+/// Input tensors of a package.
 pub(crate) fn tensor_inputs(plan: &Plan, signature: &Signature) -> Vec<TensorSpec> {
     let mut out: Vec<TensorSpec> = Vec::new();
     let mut whole: Vec<&str> = Vec::new();
@@ -113,11 +113,12 @@ pub(crate) fn tensor_inputs(plan: &Plan, signature: &Signature) -> Vec<TensorSpe
         if columns.len() > 1 && columns.len() == shape.iter().product::<usize>() {
             whole.extend(columns.iter().map(String::as_str));
             let (name, columns) = (name.clone(), columns.clone());
-            out.push(TensorSpec { name, element: Element::Float, shape, columns, nullable: false });
+            out.push(TensorSpec { name, element: ElementType::Float, shape, columns, nullable: false });
         }
     }
     for column in signature.inputs.iter().filter(|column| !whole.contains(&column.name.as_str())) {
-        let element = if column.kind == ColumnType::Number { Element::Double } else { Element::Bytes };
+        let element =
+            if column.kind == ColumnType::Number { ElementType::Double } else { ElementType::Bytes };
         out.push(TensorSpec {
             name: column.name.clone(),
             element,
@@ -129,16 +130,16 @@ pub(crate) fn tensor_inputs(plan: &Plan, signature: &Signature) -> Vec<TensorSpe
     out
 }
 
-/// The tensors that it gives: the value of each target, and the probabilities of a category's classes.
+/// Output tensors of a package: the value of each target, and the probabilities of a category's classes.
 pub(crate) fn tensor_outputs(plan: &Plan) -> Vec<TensorSpec> {
     let mut out = Vec::new();
     for target in &plan.targets {
         let (element, width) = match target {
-            FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => (Element::Bytes, 1),
+            FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => (ElementType::Bytes, 1),
             FittedTarget::Forecast { horizon: width, .. } | FittedTarget::Embedding { width, .. } => {
-                (Element::Float, *width)
+                (ElementType::Float, *width)
             }
-            FittedTarget::Number { .. } | FittedTarget::Reconstruct { .. } => (Element::Float, 1),
+            FittedTarget::Number { .. } | FittedTarget::Reconstruct { .. } => (ElementType::Float, 1),
         };
         let own = target.name();
         let spec = |name: String, element, width| TensorSpec {
@@ -150,18 +151,21 @@ pub(crate) fn tensor_outputs(plan: &Plan) -> Vec<TensorSpec> {
         };
         out.push(spec(own.to_owned(), element, width));
         if let FittedTarget::Category { classes, .. } = target {
-            out.push(spec(format!("{own}_probabilities"), Element::Float, classes.len()));
+            out.push(spec(format!("{own}_probabilities"), ElementType::Float, classes.len()));
         }
     }
     out
 }
 
-impl Sealed {
-    /// What `given` tensors of `rows` rows are to the plan. Their names, elements and sizes fit.
-    pub fn input_of(&self, given: Vec<(usize, Values)>, rows: usize) -> Input {
+impl LoadedPackage {
+    /// Input from tensors of `rows` rows, given as index into [`LoadedPackage::inputs`] and values, whose names, types and
+    /// sizes have been checked.
+    pub fn input_from_tensors(&self, given: Vec<(usize, TensorValues)>, rows: usize) -> PredictInput {
         let specs = &self.inputs;
         let given = match <[_; 1]>::try_from(given) {
-            Ok([(_, Values::Floats(values))]) if self.takes_floats() => return Input::Floats(values),
+            Ok([(_, TensorValues::Floats(values))]) if self.takes_floats() => {
+                return PredictInput::Floats(values);
+            }
             Ok(one) => Vec::from(one),
             Err(given) => given,
         };
@@ -169,29 +173,29 @@ impl Sealed {
         for (place, values) in given {
             let spec = &specs[place];
             match values {
-                Values::Floats(values) => split(spec, &values, f64::from, &mut columns),
-                Values::Doubles(values) => split(spec, &values, |value: f64| value, &mut columns),
-                Values::Bytes(values) => {
+                TensorValues::Floats(values) => split(spec, &values, f64::from, &mut columns),
+                TensorValues::Doubles(values) => split(spec, &values, |value: f64| value, &mut columns),
+                TensorValues::Bytes(values) => {
                     columns.insert(spec.name.clone(), self.texts(spec, &values));
                 }
             }
         }
         for spec in specs.iter().filter(|spec| spec.nullable && spec.columns.len() == 1) {
             columns.entry(spec.columns[0].clone()).or_insert_with(|| match spec.element {
-                Element::Bytes => Column::texts(vec![None::<&str>; rows]),
+                ElementType::Bytes => Column::texts(vec![None::<&str>; rows]),
                 _ => Column::numbers(vec![f64::NAN; rows]),
             });
         }
-        Input::Frame(Frame::new(columns))
+        PredictInput::Frame(Frame::new(columns))
     }
 
-    /// Whether one tensor is all that the network sees: then it goes there without being taken apart.
+    /// `true` if one tensor is the network's whole input, which then needs no columns.
     pub(crate) fn takes_floats(&self) -> bool {
         let alone = matches!(self.plan.inputs.as_slice(), [FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. }] if columns.len() > 1);
         alone && self.plan.derive.is_empty()
     }
 
-    /// An empty text is a missing one, where one may be missing.
+    /// Column of strings; an empty string is a missing value where the column is nullable.
     fn texts(&self, spec: &TensorSpec, values: &[Vec<u8>]) -> Column {
         let file = self.signature.inputs.iter().any(|c| c.name == spec.name && c.kind == ColumnType::File);
         if file {
@@ -204,19 +208,19 @@ impl Sealed {
         Column::texts(texts)
     }
 
-    /// Examples of a request.
+    /// Applies the plan to an input.
     ///
     /// # Errors
-    /// The first value that does not fit, with row and column.
-    pub fn examples_from(&self, input: &Input) -> Result<Examples, Error> {
+    /// [`Error::Value`] for the first invalid value, with row and column.
+    pub fn examples_of_input(&self, input: &PredictInput) -> Result<Examples, Error> {
         let values = match input {
-            Input::Frame(frame) => return self.examples_of(frame),
-            Input::Floats(values) => values,
+            PredictInput::Frame(frame) => return self.examples_of(frame),
+            PredictInput::Floats(values) => values,
         };
         let ([FittedInput::Image { shift, factor, .. } | FittedInput::Series { shift, factor, .. }], true) =
             (self.plan.inputs.as_slice(), self.takes_floats())
         else {
-            // Made for another version, which takes its tensor whole: this one takes columns.
+            // The input was parsed for another version, which takes one tensor: this one takes columns.
             let width = self.signature.inputs.len();
             let columns = self.signature.inputs.iter().enumerate().map(|(place, input)| {
                 let own = values.iter().skip(place).step_by(width).map(|value| f64::from(*value));
@@ -232,7 +236,7 @@ impl Sealed {
                 column: self.plan.inputs[0].name().to_owned(),
                 expected: "a finite number",
                 found: values[place].to_string(),
-                remedy: "mend the value",
+                remedy: "correct the value",
             });
         }
         #[allow(clippy::cast_possible_truncation, reason = "as the plan rounds")]
@@ -240,54 +244,59 @@ impl Sealed {
         Ok(Examples { layout, rows: values.len() / width, dense, indices: Vec::new() })
     }
 
-    /// The tensors that logits `[rows, width]` stand for, those of `wanted` names; all where there are none.
+    /// Output tensors that logits `[rows, width]` stand for: those that `names` lists, or all if it is empty.
     ///
     /// # Errors
-    /// As [`Sealed::answers`].
-    pub fn tensors(&self, logits: &[f32], own: &[f32], wanted: &[String]) -> Result<Vec<Tensor>, Error> {
-        let answers = self.answers(logits, own)?;
-        let rows = answers.len();
-        let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|other| other == name);
+    /// As [`LoadedPackage::predictions`].
+    pub fn output_tensors(
+        &self,
+        logits: &[f32],
+        inputs: &[f32],
+        names: &[String],
+    ) -> Result<Vec<OutputTensor>, Error> {
+        let predictions = self.predictions(logits, inputs)?;
+        let rows = predictions.len();
+        let is_listed = |name: &str| names.is_empty() || names.iter().any(|listed| listed == name);
         let mut out = Vec::new();
-        for spec in self.outputs.iter().filter(|spec| is_wanted(&spec.name)) {
+        for spec in self.outputs.iter().filter(|spec| is_listed(&spec.name)) {
             let mut shape = vec![rows];
             shape.extend(&spec.shape);
-            let of = answers.iter().map(|answer| &answer[&spec.columns[0]]);
-            // The other tensor of a target is that of its classes.
+            let of = predictions.iter().map(|row| &row[&spec.columns[0]]);
+            // The other tensor of a target holds the probabilities of its classes.
             let values = if spec.name == spec.columns[0] {
                 values_of(spec, of.map(|prediction| &prediction.value))
             } else {
                 let each = of.filter_map(|prediction| prediction.probabilities.as_ref());
-                Values::Floats(each.flat_map(|each| each.values().copied()).collect())
+                TensorValues::Floats(each.flat_map(|each| each.values().copied()).collect())
             };
-            out.push(Tensor { name: spec.name.clone(), shape, values });
+            out.push(OutputTensor { name: spec.name.clone(), shape, values });
         }
         Ok(out)
     }
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "logits are 32-bit numbers")]
-fn values_of<'a>(spec: &TensorSpec, labels: impl Iterator<Item = &'a PredictedValue>) -> Values {
-    if spec.element == Element::Bytes {
-        return Values::Bytes(labels.map(|label| text_of(label).into_bytes()).collect());
+fn values_of<'a>(spec: &TensorSpec, values: impl Iterator<Item = &'a PredictedValue>) -> TensorValues {
+    if spec.element == ElementType::Bytes {
+        return TensorValues::Bytes(values.map(|value| text_of(value).into_bytes()).collect());
     }
-    let numbers = labels.flat_map(|label| match label {
+    let numbers = values.flat_map(|value| match value {
         PredictedValue::Number(number) => vec![*number as f32],
         PredictedValue::Numbers(numbers) => numbers.iter().map(|number| *number as f32).collect(),
         PredictedValue::Text(_) => vec![f32::NAN],
     });
-    Values::Floats(numbers.collect())
+    TensorValues::Floats(numbers.collect())
 }
 
-fn text_of(label: &PredictedValue) -> String {
-    match label {
+fn text_of(value: &PredictedValue) -> String {
+    match value {
         PredictedValue::Text(text) => text.clone(),
         PredictedValue::Number(number) => cupola_prep::number_text(*number),
         PredictedValue::Numbers(_) => String::new(),
     }
 }
 
-/// Elements `[rows, columns]` as columns.
+/// Splits values `[rows, columns]` into columns.
 fn split<T: Copy>(
     spec: &TensorSpec,
     values: &[T],

@@ -1,39 +1,37 @@
-//! Which token comes next.
+//! Choice of the next token.
 
 use cupola_prep::{draw, unit};
 
-/// How the next token is chosen.
+/// Sampling parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
-    /// Divides the logits; 0 takes the likeliest token.
+    /// Divisor of the logits; 0 takes the likeliest token.
     pub temperature: f64,
-    /// Only so many of the likeliest tokens; 0 means all (Fan et al. 2018).
+    /// Number of likeliest tokens to choose from; 0 means all (Fan et al. 2018).
     pub top_k: usize,
-    /// Only the likeliest tokens whose probabilities sum to this (Holtzman et al. 2020).
+    /// Probability mass of the likeliest tokens to choose from (Holtzman et al. 2020).
     pub top_p: f64,
-    /// Of the draws.
+    /// Seed of the draws.
     pub seed: u64,
 }
 
-/// Tokens that are sorted first.
+/// Number of tokens that are sorted first.
 const SORTED: usize = 64;
 
-/// A token's index and its weight.
-type Weighed = (usize, f64);
+/// Token index and unnormalised probability.
+type WeightedToken = (usize, f64);
 
 impl Default for Sampling {
-    /// By the model's own probabilities.
     fn default() -> Self {
         Self { temperature: 1.0, top_k: 0, top_p: 1.0, seed: 0 }
     }
 }
 
 impl Sampling {
-    /// The index of the next token from its logits; 0, the padding, is never chosen. `step` counts the
-    /// draws, each of which is a function of the seed and its step.
+    /// Index of the next token; never 0, the padding. Each draw is a function of the seed and its `step`.
     pub fn choose(&self, logits: &[f32], step: u64) -> usize {
         let tokens = || logits.iter().enumerate().skip(1);
-        // The first of equal ones.
+        // The first one of equal logits.
         let Some((best, most)) = tokens().reduce(|a, b| if b.1.total_cmp(a.1).is_gt() { b } else { a })
         else {
             return 0;
@@ -42,7 +40,7 @@ impl Sampling {
             return best;
         }
         let weight = |x: f32| (f64::from(x - most) / self.temperature).exp();
-        let mut weighed: Vec<Weighed> = tokens().map(|(token, x)| (token, weight(*x))).collect();
+        let mut weighed: Vec<WeightedToken> = tokens().map(|(token, x)| (token, weight(*x))).collect();
         let chosen = self.nucleus(&mut weighed);
         let sum: f64 = chosen.iter().map(|(_, weight)| weight).sum();
         let mut left = unit(draw(self.seed, "generate", 0, step)) * sum;
@@ -55,10 +53,10 @@ impl Sampling {
         chosen.last().map_or(best, |&(token, _)| token)
     }
 
-    /// The tokens that may be drawn, at least one. Of a large vocabulary only as many are sorted as it takes.
-    fn nucleus<'a>(&self, all: &'a mut [Weighed]) -> &'a [Weighed] {
-        let order = |a: &Weighed, b: &Weighed| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        let first = |all: &mut [Weighed], count: usize| {
+    /// Tokens that may be drawn, at least one. Of a large vocabulary only as many are sorted as are needed.
+    fn nucleus<'a>(&self, all: &'a mut [WeightedToken]) -> &'a [WeightedToken] {
+        let order = |a: &WeightedToken, b: &WeightedToken| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        let first = |all: &mut [WeightedToken], count: usize| {
             if count < all.len() {
                 all.select_nth_unstable_by(count, order);
             }
@@ -78,7 +76,7 @@ impl Sampling {
             first(all, sorted);
             all[..sorted].sort_unstable_by(order);
             let mut sum = 0.0;
-            // The token that crosses the line is in.
+            // The token that reaches the mass is included.
             let within = all[..sorted].iter().take_while(|(_, weight)| {
                 let before = sum;
                 sum += weight;

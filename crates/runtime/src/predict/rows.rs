@@ -1,20 +1,20 @@
-//! JSON rows as a frame, checked against the signature.
+//! JSON rows as columns, checked against the signature.
 
-mod straight;
+mod fast_path;
 
 use cupola_prep::{Column, ColumnType, Frame, InputColumn, Signature, number_text};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use super::package::LoadedPackage;
+use super::tensors::PredictInput;
 use crate::error::Error;
-use crate::sealed::Sealed;
-use crate::tensors::Input;
 
-/// The columns of `signature` from JSON rows; other keys are left alone. Every column has to be
-/// there; null stands for a missing value where the signature allows it.
+/// Columns of `signature` from JSON rows. Other keys are ignored; every column must be present, and null stands for a
+/// missing value where the signature allows it.
 ///
 /// # Errors
-/// [`Error::Value`] for the first value that does not fit, with row and column.
+/// [`Error::Value`] for the first invalid value, with row and column.
 pub fn frame_of(signature: &Signature, rows: &[Map<String, Value>]) -> Result<Frame, Error> {
     let mut columns = IndexMap::with_capacity(signature.inputs.len());
     for input in &signature.inputs {
@@ -91,64 +91,55 @@ impl Cell<'_> {
     }
 }
 
-/// A body that holds no rows for a model.
-#[derive(Debug)]
-pub enum Malformed {
-    /// It is no `{"rows": [{column: value}]}`.
-    Json(serde_json::Error),
-    /// A value does not fit.
-    Value(Error),
-}
-
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
     rows: Vec<Map<String, Value>>,
 }
 
-impl Sealed {
-    /// What the bytes of `{"rows": [{column: value}]}` are to the plan.
+impl LoadedPackage {
+    /// Parses a body `{"rows": [{column: value}]}`.
     ///
     /// # Errors
-    /// [`Malformed`].
-    pub fn parsed(&self, body: &[u8]) -> Result<Input, Malformed> {
-        // A single picture of numbers needs no columns.
-        let floats = if self.takes_floats() { straight::floats(&self.signature, body) } else { None };
+    /// [`Error::Body`] for another body, [`Error::Value`] for the first invalid value.
+    pub fn parse_rows(&self, body: &[u8]) -> Result<PredictInput, Error> {
+        // The numbers of a single image or series need no columns.
+        let floats = if self.takes_floats() { fast_path::floats(&self.signature, body) } else { None };
         floats.map_or_else(
-            || parsed(&self.signature, body).map(Input::Frame),
-            |floats| Ok(Input::Floats(floats)),
+            || parse_columns(&self.signature, body).map(PredictInput::Frame),
+            |floats| Ok(PredictInput::Floats(floats)),
         )
     }
 }
 
-/// The columns of `signature` from the bytes of `{"rows": [{column: value}]}`.
+/// Columns of `signature` from a body `{"rows": [{column: value}]}`.
 ///
-/// Values that are as they should be go straight to their columns; anything else is read once more, with
-/// care, for a message.
-///
-/// # Errors
-/// [`Malformed`].
-pub(crate) fn parsed(signature: &Signature, body: &[u8]) -> Result<Frame, Malformed> {
-    if let Some(frame) = straight::parse(signature, body) {
-        return Ok(frame);
-    }
-    let rows = json_rows(body).map_err(Malformed::Json)?;
-    frame_of(signature, &rows).map_err(Malformed::Value)
+/// The fast path takes valid values; a body that it does not take goes through the general path, which says what is
+/// wrong.
+fn parse_columns(signature: &Signature, body: &[u8]) -> Result<Frame, Error> {
+    fast_path::parse(signature, body).map_or_else(|| general_path(signature, body), Ok)
 }
 
-/// The rows of `{"rows": [{column: value}]}`, whatever their columns.
-///
-/// # Errors
-/// What is wrong with the JSON.
-pub fn json_rows(body: &[u8]) -> Result<Vec<Map<String, Value>>, serde_json::Error> {
-    serde_json::from_slice(body).map(|Body { rows }| rows)
+/// Columns by way of JSON values, with an error for whatever is wrong.
+fn general_path(signature: &Signature, body: &[u8]) -> Result<Frame, Error> {
+    frame_of(signature, &json_rows(body)?)
 }
 
-/// The rows of one JSON object after another.
+/// Rows of a body `{"rows": [{column: value}]}`, whatever their columns.
 ///
 /// # Errors
-/// What is wrong with which row.
-pub fn json_lines(body: &[u8]) -> Result<Vec<Map<String, Value>>, String> {
+/// [`Error::Body`] for another body.
+pub fn json_rows(body: &[u8]) -> Result<Vec<Map<String, Value>>, Error> {
+    let parsed = serde_json::from_slice(body).map(|Body { rows }| rows);
+    parsed.map_err(|error| Error::Body { why: error.to_string() })
+}
+
+/// Rows of a body of JSON lines.
+///
+/// # Errors
+/// [`Error::Body`] for the first invalid line.
+pub fn json_lines(body: &[u8]) -> Result<Vec<Map<String, Value>>, Error> {
     let rows = serde_json::Deserializer::from_slice(body).into_iter().enumerate();
-    rows.map(|(index, row)| row.map_err(|error| format!("row {}: {error}", index + 1))).collect()
+    rows.map(|(index, row)| row.map_err(|error| Error::Body { why: format!("row {}: {error}", index + 1) }))
+        .collect()
 }

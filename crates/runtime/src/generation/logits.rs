@@ -1,32 +1,32 @@
-//! What is done to logits before a token is chosen, and what is told of them.
+//! Logits before sampling: bias, penalties and log-probabilities.
 
-/// What is added to logits, as `OpenAI`'s interface has it
+/// Bias and penalties that are added to logits, as in `OpenAI`'s API
 /// (<https://platform.openai.com/docs/api-reference/completions/create>).
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Steering {
-    /// Taken off a token's logit for each time that it has been made.
+pub struct LogitsProcessor {
+    /// Subtracted from a token's logit for each time that it has been generated.
     pub frequency: f64,
-    /// Taken off once, if it has been made.
+    /// Subtracted once from the logit of each token that has been generated.
     pub presence: f64,
-    /// Added to those of single tokens, which are counted as the tokenizer counts them.
+    /// Added to the logits of single tokens, by the tokenizer's ids.
     pub bias: Vec<(u32, f64)>,
 }
 
-impl Steering {
-    /// Logits `[vocabulary]` after the tokens that were made; `None` where nothing is done to them.
-    pub fn steered(&self, logits: &[f32], made: &[u32]) -> Option<Vec<f32>> {
+impl LogitsProcessor {
+    /// Processed logits `[vocabulary]`; `None` if there is nothing to change.
+    pub fn apply(&self, logits: &[f32], generated: &[u32]) -> Option<Vec<f32>> {
         if *self == Self::default() {
             return None;
         }
-        let mut steered = logits.to_vec();
+        let mut processed = logits.to_vec();
         let mut add = |token: u32, value: f64| {
-            if let Some(logit) = steered.get_mut(token as usize) {
+            if let Some(logit) = processed.get_mut(token as usize) {
                 #[allow(clippy::cast_possible_truncation, reason = "logits are 32-bit numbers")]
                 let sum = (f64::from(*logit) + value) as f32;
                 *logit = sum;
             }
         };
-        let mut seen = made.to_vec();
+        let mut seen = generated.to_vec();
         seen.sort_unstable();
         for token in &seen {
             add(*token, -self.frequency);
@@ -35,15 +35,15 @@ impl Steering {
         for token in &seen {
             add(*token, -self.presence);
         }
-        // Index 0 is the padding's.
+        // Index 0 is the padding, so token ids are shifted by one.
         for (token, value) in &self.bias {
             add(token.saturating_add(1), *value);
         }
-        Some(steered)
+        Some(processed)
     }
 }
 
-/// The log-probability of a token, and the `top` likeliest tokens with theirs; the padding is none of them.
+/// Log-probability of a token, and the `top` likeliest tokens with theirs; padding is left out.
 pub fn logprobs(logits: &[f32], token: u32, top: usize) -> (f64, Vec<(u32, f64)>) {
     let tokens = || logits.iter().skip(1).copied().map(f64::from);
     let most = tokens().fold(f64::NEG_INFINITY, f64::max);
@@ -75,10 +75,10 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_before_is_less_likely() {
-        let none = Steering::default();
-        assert_eq!(none.steered(&[1.0; 4], &[1]), None);
-        let some = Steering { frequency: 0.5, presence: 0.25, bias: vec![(2, -100.0), (77, 1.0)] };
-        assert_eq!(some.steered(&[1.0; 4], &[1, 2, 1]), Some(vec![1.0, -0.25, 0.25, -99.0]));
+    fn penalties_and_bias_change_the_logits() {
+        let none = LogitsProcessor::default();
+        assert_eq!(none.apply(&[1.0; 4], &[1]), None);
+        let some = LogitsProcessor { frequency: 0.5, presence: 0.25, bias: vec![(2, -100.0), (77, 1.0)] };
+        assert_eq!(some.apply(&[1.0; 4], &[1, 2, 1]), Some(vec![1.0, -0.25, 0.25, -99.0]));
     }
 }

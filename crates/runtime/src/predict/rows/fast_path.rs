@@ -1,4 +1,4 @@
-//! Rows without anything odd in them, from the bytes to the columns in one pass.
+//! Fast path of JSON rows: valid rows go from bytes to columns in one pass, without JSON values in between.
 
 use std::fmt;
 
@@ -6,21 +6,21 @@ use cupola_prep::{Column, ColumnType, Frame, InputColumn, Signature, number_text
 use indexmap::IndexMap;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// The columns, or nothing where any value is odd: then it takes more care to say what is wrong.
+/// Columns of a body of valid rows; `None` for anything else, which the general path handles.
 pub(super) fn parse(signature: &Signature, body: &[u8]) -> Option<Frame> {
     read(signature, body).map(Columns::finish)
 }
 
-/// The values row by row, where all columns are numbers.
-#[allow(clippy::cast_possible_truncation, reason = "that is what the network takes")]
+/// Values row by row, `[rows, columns]`; `None` unless all columns are numbers and all values finite floats.
+#[allow(clippy::cast_possible_truncation, reason = "networks take 32-bit floats")]
 pub(super) fn floats(signature: &Signature, body: &[u8]) -> Option<Vec<f32>> {
     let columns = read(signature, body)?;
     let width = columns.values.len();
     let mut out = vec![0.0; columns.rows * width];
-    for (place, values) in columns.values.iter().enumerate() {
+    for (at, values) in columns.values.iter().enumerate() {
         let Values::Numbers(values) = values else { return None };
         for (row, value) in values.iter().enumerate() {
-            out[row * width + place] = *value as f32;
+            out[row * width + at] = *value as f32;
         }
     }
     out.iter().all(|value| value.is_finite()).then_some(out)
@@ -52,7 +52,7 @@ struct Columns<'a> {
     inputs: &'a [InputColumn],
     values: Vec<Values>,
     rows: usize,
-    /// Where the next key is likely to be: rows have their keys in one order, more often than not.
+    /// Column of the next key, if keys keep the signature's order, as they mostly do.
     next: usize,
 }
 
@@ -65,14 +65,14 @@ impl<'a> Columns<'a> {
         Self { inputs, values: values.collect(), rows: 0, next: 0 }
     }
 
-    fn place(&mut self, name: &str) -> Option<usize> {
+    fn column(&mut self, name: &str) -> Option<usize> {
         let is = |input: &InputColumn| input.name == name;
-        let place = match self.inputs.get(self.next) {
+        let at = match self.inputs.get(self.next) {
             Some(input) if is(input) => self.next,
             _ => self.inputs.iter().position(is)?,
         };
-        self.next = place + 1;
-        Some(place)
+        self.next = at + 1;
+        Some(at)
     }
 
     fn finish(self) -> Frame {
@@ -87,7 +87,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// `{"rows": ...}`
+/// `{"rows": [...]}`
 struct Body<'c, 'a>(&'c mut Columns<'a>);
 
 impl<'de> DeserializeSeed<'de> for Body<'_, '_> {
@@ -107,10 +107,10 @@ impl<'de> Visitor<'de> for Body<'_, '_> {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         if map.next_key::<&str>()? != Some("rows") {
-            return Err(odd());
+            return Err(unsupported());
         }
         map.next_value_seed(Rows(self.0))?;
-        if map.next_key::<IgnoredAny>()?.is_some() { Err(odd()) } else { Ok(()) }
+        if map.next_key::<IgnoredAny>()?.is_some() { Err(unsupported()) } else { Ok(()) }
     }
 }
 
@@ -157,17 +157,14 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         self.0.next = 0;
         let mut filled = 0;
-        while let Some(place) = map.next_key_seed(Key(self.0))? {
-            match place {
-                Some(place) => {
-                    // A key that is there twice.
-                    if self.0.values[place].len() != self.0.rows {
-                        return Err(odd());
+        while let Some(at) = map.next_key_seed(Key(self.0))? {
+            match at {
+                Some(at) => {
+                    // A key that is repeated.
+                    if self.0.values[at].len() != self.0.rows {
+                        return Err(unsupported());
                     }
-                    map.next_value_seed(Cell {
-                        input: &self.0.inputs[place],
-                        values: &mut self.0.values[place],
-                    })?;
+                    map.next_value_seed(Cell { input: &self.0.inputs[at], values: &mut self.0.values[at] })?;
                     filled += 1;
                 }
                 None => {
@@ -176,11 +173,11 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
             }
         }
         self.0.rows += 1;
-        if filled == self.0.inputs.len() { Ok(()) } else { Err(odd()) }
+        if filled == self.0.inputs.len() { Ok(()) } else { Err(unsupported()) }
     }
 }
 
-/// A key's column, if it has one.
+/// A key as the index of its column; `None` for a key that is no column.
 struct Key<'c, 'a>(&'c mut Columns<'a>);
 
 impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
@@ -199,7 +196,7 @@ impl Visitor<'_> for Key<'_, '_> {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.place(name))
+        Ok(self.0.column(name))
     }
 }
 
@@ -250,7 +247,7 @@ impl Visitor<'_> for Cell<'_> {
     fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
         match self.values {
             Values::Texts(values) => values.push(Some(value.to_string())),
-            Values::Numbers(_) => return Err(odd()),
+            Values::Numbers(_) => return Err(unsupported()),
         }
         Ok(())
     }
@@ -258,14 +255,14 @@ impl Visitor<'_> for Cell<'_> {
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
         match self.values {
             Values::Texts(values) => values.push(Some(text.to_owned())),
-            Values::Numbers(_) => return Err(odd()),
+            Values::Numbers(_) => return Err(unsupported()),
         }
         Ok(())
     }
 
     fn visit_unit<E: Error>(self) -> Result<(), E> {
         match self.values {
-            _ if !self.input.nullable => return Err(odd()),
+            _ if !self.input.nullable => return Err(unsupported()),
             Values::Numbers(values) => values.push(f64::NAN),
             Values::Texts(values) => values.push(None),
         }
@@ -273,8 +270,9 @@ impl Visitor<'_> for Cell<'_> {
     }
 }
 
-fn odd<E: Error>() -> E {
-    E::custom("odd")
+/// Error that leaves the body to the general path.
+fn unsupported<E: Error>() -> E {
+    E::custom("unsupported")
 }
 
 #[cfg(test)]
@@ -283,7 +281,7 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use super::*;
-    use crate::rows::frame_of;
+    use crate::predict::rows::{frame_of, general_path};
 
     fn signature() -> Signature {
         let column =
@@ -313,14 +311,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_straight_is_what_is_read_with_care(
+        fn fast_and_general_path_give_the_same_columns(
             rows in prop::collection::vec(prop::collection::hash_map("[abcd]", value(), 0..5), 0..4)
         ) {
             let rows: Vec<Map<String, Value>> = rows.into_iter().map(|row| row.into_iter().collect()).collect();
             let body = json!({ "rows": rows }).to_string();
-            if let Some(straight) = parse(&signature(), body.as_bytes()) {
-                let careful = frame_of(&signature(), &rows).unwrap();
-                prop_assert_eq!(format!("{straight:?}"), format!("{careful:?}"));
+            if let Some(fast) = parse(&signature(), body.as_bytes()) {
+                let general = frame_of(&signature(), &rows).unwrap();
+                prop_assert_eq!(format!("{fast:?}"), format!("{general:?}"));
             }
         }
     }
@@ -335,24 +333,29 @@ mod tests {
         ];
         let signature = signature();
         cupola_testkit::fuzz(&seeds, |body| {
-            let straight = parse(&signature, body);
-            let careful = crate::rows::parsed(&signature, body);
-            assert_eq!(straight.is_some(), careful.is_ok() && straight.is_some());
-            let _ = crate::bulk::csv(&signature, body);
-            let _ = crate::bulk::lines(&signature, body);
-            let _ = crate::bulk::arrow_stream(body);
+            let fast = parse(&signature, body);
+            let general = general_path(&signature, body);
+            if let Some(fast) = fast {
+                // The general path takes every body that the fast path takes, and gives the same columns.
+                assert_eq!(format!("{fast:?}"), format!("{:?}", general.unwrap()));
+            }
+            let _ = crate::predict::bulk::csv(&signature, body);
+            let _ = crate::predict::bulk::lines(&signature, body);
+            let _ = crate::predict::bulk::arrow_stream(body);
         });
     }
 
     #[test]
-    fn good_rows_are_read_straight() {
+    fn valid_rows_take_the_fast_path() {
         let body = json!({ "rows": [
             {"a": 1, "b": "x", "c": null, "more": {"d": [1]}},
             {"c": "t", "a": null, "b": 2.0},
         ]});
         assert!(parse(&signature(), body.to_string().as_bytes()).is_some());
-        for odd in ["{\"rows\": []}", "{\"rows\": [{\"a\":1,\"a\":2,\"b\":1,\"c\":1}]}", "{}", "[]", ""] {
-            assert!(parse(&signature(), odd.as_bytes()).is_none(), "{odd}");
+        for unsupported in
+            ["{\"rows\": []}", "{\"rows\": [{\"a\":1,\"a\":2,\"b\":1,\"c\":1}]}", "{}", "[]", ""]
+        {
+            assert!(parse(&signature(), unsupported.as_bytes()).is_none(), "{unsupported}");
         }
     }
 }
