@@ -27,8 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Raw values by the names of the columns, as in a request to the server.
     let row: Map<String, Value> =
         PIXELS.iter().enumerate().map(|(index, pixel)| (format!("pixel_{index}"), (*pixel).into())).collect();
-    let examples = predictor.sealed.examples(&[row])?;
-    for prediction in predictor.forward(examples)? {
+    let examples = predictor.package.examples(&[row])?;
+    for prediction in predictor.predict(examples)? {
         println!("{}", serde_json::to_string_pretty(&prediction)?);
     }
     Ok(())

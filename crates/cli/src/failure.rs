@@ -5,7 +5,6 @@ use cupola_workflow::is_user_error;
 
 /// Exit code of an error: 2 if the user can correct the cause, 1 otherwise.
 pub fn exit_code(error: &Error) -> u8 {
-<<<<<<< HEAD
     let of_command_line = |cause: &(dyn std::error::Error + 'static)| {
         cause.is::<UserError>()
             || cause.downcast_ref().is_some_and(import)
@@ -13,68 +12,6 @@ pub fn exit_code(error: &Error) -> u8 {
             || cause.downcast_ref().is_some_and(http)
     };
     if is_user_error(error.as_ref()) || error.chain().any(of_command_line) { 2 } else { 1 }
-=======
-    let is_mistake = error.chain().any(|cause| {
-        cause.is::<cupola_spec::Problems>()
-            || cause.is::<cupola_data::Error>()
-            || cause.is::<cupola_prep::Error>()
-            || cause.is::<Mistake>()
-            || cause.downcast_ref::<cupola_runtime::Error>().is_some_and(infer)
-            || cause.downcast_ref::<cupola_registry::Error>().is_some_and(record)
-            || cause.downcast_ref::<cupola_nn::Error>().is_some_and(network)
-            || cause.downcast_ref::<cupola_serving::Error>().is_some_and(serve)
-            || cause.downcast_ref::<cupola_http::Error>().is_some_and(listen)
-            || cause.downcast_ref::<cupola_import::Error>().is_some_and(import)
-            || cause.downcast_ref::<cupola_train::Error>().is_some_and(|error| match error {
-                cupola_train::Error::Network(error) => network(error),
-                cupola_train::Error::Record(error) => record(error),
-                _ => false,
-            })
-    });
-    if is_mistake { 2 } else { 1 }
-}
-
-fn infer(error: &cupola_runtime::Error) -> bool {
-    use cupola_runtime::Error as E;
-    match error {
-        E::Rows(_) | E::Value { .. } | E::NotFinite { .. } => true,
-        E::Record(error) => record(error),
-        _ => false,
-    }
-}
-
-fn record(error: &cupola_registry::Error) -> bool {
-    use cupola_registry::Error as E;
-    match error {
-        E::Unknown { .. } | E::Moved { .. } => true,
-        E::Store(error) => stored(error),
-        E::Index { .. } => false,
-    }
-}
-
-fn stored(error: &cupola_store::Error) -> bool {
-    use cupola_store::Error as E;
-    match error {
-        E::Name { .. } | E::Reference { .. } | E::Version { .. } | E::Signature { .. } => true,
-        E::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
-        _ => false,
-    }
-}
-
-fn network(error: &cupola_nn::Error) -> bool {
-    use cupola_nn::Error as E;
-    matches!(
-        error,
-        E::Shape(_)
-            | E::Input { .. }
-            | E::NotFlat { .. }
-            | E::Device { .. }
-            | E::Disagrees { .. }
-            | E::Missing { .. }
-            | E::Unexpected { .. }
-            | E::WeightShape { .. }
-    )
->>>>>>> main
 }
 
 fn import(error: &cupola_import::Error) -> bool {

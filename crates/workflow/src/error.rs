@@ -211,7 +211,7 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 's
 fn runtime(error: &cupola_runtime::Error) -> bool {
     use cupola_runtime::Error as E;
     match error {
-        E::Rows(_) | E::Value { .. } | E::NoAnswer { .. } => true,
+        E::Rows(_) | E::Value { .. } | E::NotFinite { .. } => true,
         E::Record(error) => record(error),
         _ => false,
     }

@@ -43,11 +43,11 @@ impl LoadedModel {
     /// # Errors
     /// Rows that do not fit the plan; a device that fails.
     pub fn predict(&mut self, rows: &Frame) -> Result<Vec<Predictions>, Error> {
-        let examples = self.predictor.sealed.plan.apply(rows)?;
+        let examples = self.predictor.package.plan.apply(rows)?;
         let indices: Vec<usize> = (0..examples.rows).collect();
         let mut predictions = Vec::with_capacity(indices.len());
         for chunk in indices.chunks(CHUNK) {
-            predictions.extend(self.predictor.forward(examples.gather(chunk))?);
+            predictions.extend(self.predictor.predict(examples.gather(chunk))?);
         }
         Ok(predictions)
     }
@@ -57,13 +57,13 @@ impl LoadedModel {
     /// # Errors
     /// Rows that do not fit the plan; a device that fails.
     pub fn evaluate(&mut self, rows: &Frame) -> Result<Metrics, Error> {
-        let labelled = examples_with_targets(&self.predictor.sealed.plan, rows)?;
+        let labelled = examples_with_targets(&self.predictor.package.plan, rows)?;
         let indices: Vec<usize> = (0..labelled.examples.rows).collect();
         let mut logits = Vec::new();
         for chunk in indices.chunks(CHUNK) {
             logits.extend(self.predictor.logits(labelled.examples.gather(chunk))?);
         }
-        let plan = &self.predictor.sealed.plan;
+        let plan = &self.predictor.package.plan;
         Ok(metrics_from_logits(plan, &default_objectives(plan), &logits, &labelled))
     }
 }

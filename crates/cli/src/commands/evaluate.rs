@@ -10,49 +10,14 @@ use crate::args::EvaluateArgs;
 use crate::draw::{CollectionProgress, Ui, metric, metrics};
 
 pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
-<<<<<<< HEAD
     let progress = CollectionProgress::new(ui);
     let session = session(home, &progress);
     let mut model = session.open_model(&args.model.selection())?;
-    let null_texts = &model.predictor.sealed.plan.null_texts;
+    let null_texts = &model.predictor.package.plan.null_texts;
     let rows = session.read_rows(&Source::One(args.data.clone()), null_texts)?;
     let found = model.evaluate(&rows)?;
     ui.line(format!("{} on {} rows of {}", model.package.label(), found.rows, args.data));
     show_classes(ui, &found);
-=======
-    let (package, mut predictor) = predict::load(home, &args.model)?;
-    let frame =
-        predict::frame(home, ui, &Source::One(args.data.clone()), &predictor.package.plan.null_texts)?;
-    let part = examples_with_targets(&predictor.package.plan, &frame)?;
-    let rows: Vec<usize> = (0..part.examples.rows).collect();
-    let mut logits = Vec::new();
-    for chunk in rows.chunks(1024) {
-        logits.extend(predictor.logits(part.examples.gather(chunk))?);
-    }
-    let found = metrics_from_logits(
-        &predictor.package.plan,
-        &default_objectives(&predictor.package.plan),
-        &logits,
-        &part,
-    );
-    ui.line(format!("{} on {} rows of {}", package.label(), found.rows, args.data));
-    if !found.classes.is_empty() {
-        let rows = found
-            .classes
-            .iter()
-            .map(|c| {
-                vec![
-                    c.class.clone(),
-                    metric(c.precision),
-                    metric(c.recall),
-                    metric(c.f1),
-                    c.support.to_string(),
-                ]
-            })
-            .collect();
-        ui.table(&["class", "precision", "recall", "f1", "rows"], &[1, 2, 3, 4], rows);
-    }
->>>>>>> main
     ui.line(metrics(found.values.iter().map(|(n, v)| (n, *v))));
     if let Some(folder) = &args.out {
         let path = folder.join("metrics.json");
