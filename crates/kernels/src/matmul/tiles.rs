@@ -29,9 +29,9 @@ pub trait TiledProduct: Sync {
     fn tile(&self, rows: Range<usize>, blocks: Range<usize>, out: &mut Tile);
 }
 
-/// Computes the multiply into `out` `[rows, output]`.
+/// Computes the product into `out` `[rows, output]`.
 ///
-/// Many rows are shared out among threads by rows, few by columns, so that each thread reads only its multiply_part of the
+/// Many rows are shared out among threads by rows, few by columns, so that each thread reads only its part of the
 /// weights.
 pub fn multiply(of: &impl TiledProduct, out: &mut [f32]) {
     let (rows, blocks) = (of.rows(), of.output().div_ceil(BLOCK_COLUMNS));

@@ -81,7 +81,7 @@ pub struct OutputTensor {
     pub values: TensorValues,
 }
 
-/// PredictInput of a prediction request, before the plan is applied.
+/// Input of a prediction request, before the plan is applied.
 #[derive(Debug, Clone)]
 pub enum PredictInput {
     /// Columns of raw rows.
@@ -247,7 +247,7 @@ impl LoadedPackage {
     /// Output tensors that logits `[rows, width]` stand for: those that `names` lists, or all if it is empty.
     ///
     /// # Errors
-    /// As [`LoadedPackage::predictions`].
+    /// The errors of [`LoadedPackage::predictions`].
     pub fn output_tensors(
         &self,
         logits: &[f32],
