@@ -17,7 +17,7 @@ pub type Tile = [[[f32; BLOCK_COLUMNS]; TILE_BLOCKS]; TILE_ROWS];
 /// Multiplications that are worth waking a thread for.
 const WORK: usize = 1 << 18;
 
-/// TiledProduct `[rows, input]` by `[input, output]` whose tiles can be computed in any order.
+/// Product `[rows, input]` by `[input, output]` whose tiles can be computed in any order.
 pub trait TiledProduct: Sync {
     /// Rows of the left side and of the result.
     fn rows(&self) -> usize;

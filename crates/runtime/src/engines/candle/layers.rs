@@ -156,10 +156,7 @@ impl LayerOp {
                 tensors::add(&x, &position.narrow(0, 0, x.dim(1)?)?.broadcast_as(x.dims())?)
             }
             Self::FeatureTokens(weight, bias) => x.unsqueeze(2)?.broadcast_mul(weight)?.broadcast_add(bias),
-            Self::Periodic(frequencies) => {
-                let angle = (x.unsqueeze(2)?.broadcast_mul(frequencies)? * std::f64::consts::TAU)?;
-                Tensor::cat(&[angle.cos()?, angle.sin()?], 2)
-            }
+            Self::Periodic(frequencies) => functions::periodic(&x, frequencies),
             Self::Ensemble(members) => {
                 let (batch, width) = x.dims2()?;
                 x.unsqueeze(1)?.expand((batch, *members, width))?.contiguous()

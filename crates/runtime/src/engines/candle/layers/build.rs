@@ -81,12 +81,7 @@ fn layer_op(lookup: &WeightLookup<'_>, module: &str, layer: &Layer) -> Result<La
         Layer::FeatureTokens { .. } => LayerOp::FeatureTokens(get("weight")?, get("bias")?),
         Layer::Periodic { .. } => LayerOp::Periodic(get("frequencies")?),
         Layer::Ensemble { members } => LayerOp::Ensemble(members),
-        Layer::BatchEnsemble { .. } => LayerOp::BatchEnsemble {
-            weight: get("weight")?.t()?.contiguous()?,
-            r: get("r")?,
-            s: get("s")?,
-            bias: get("bias")?,
-        },
+        Layer::BatchEnsemble { .. } => batch_ensemble(lookup, module)?,
         Layer::Glu { function } => LayerOp::Glu(pointwise(function)),
         Layer::Take { at } => LayerOp::Take(at),
         Layer::Transpose {} => LayerOp::Transpose,
@@ -113,4 +108,10 @@ fn batch_norm(lookup: &WeightLookup<'_>, module: &str) -> Result<LayerOp, Error>
 #[allow(clippy::cast_possible_truncation, reason = "an epsilon below the smallest float is zero")]
 fn epsilon(eps: Option<f64>) -> f32 {
     eps.unwrap_or(EPSILON) as f32
+}
+
+fn batch_ensemble(lookup: &WeightLookup<'_>, module: &str) -> Result<LayerOp, Error> {
+    let get = |parameter: &str| lookup.get(module, parameter);
+    let weight = get("weight")?.t()?.contiguous()?;
+    Ok(LayerOp::BatchEnsemble { weight, r: get("r")?, s: get("s")?, bias: get("bias")? })
 }

@@ -79,3 +79,10 @@ pub fn patch(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor, Candl
     let y = x.conv2d(weight, 0, weight.dim(2)?, 1, 1)?.broadcast_add(bias)?;
     y.flatten_from(2)?.transpose(1, 2)?.contiguous()
 }
+
+/// Periodic embeddings of numbers `[batch, columns]` as cosines and sines `[batch, columns, 2 * frequencies]`
+/// (Gorishniy et al. 2022, section 3.3).
+pub fn periodic(x: &Tensor, frequencies: &Tensor) -> Result<Tensor, CandleError> {
+    let angle = (x.unsqueeze(2)?.broadcast_mul(frequencies)? * std::f64::consts::TAU)?;
+    Tensor::cat(&[angle.cos()?, angle.sin()?], 2)
+}
