@@ -14,7 +14,7 @@ const FOLD_SEED: u64 = 0x666f_6c64;
 
 /// Target of one row as a number, and the fold of the row.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct TargetOutcome {
     /// The value itself, or 1 for the second of two classes and 0 for the first.
     pub value: f64,
     /// Fold of the row.
@@ -61,14 +61,14 @@ impl Outcomes {
     ///
     /// # Errors
     /// [`Error::Column`] or [`Error::Value`] for a target that is missing or not a finite number.
-    pub fn of(&self, frame: &Frame) -> Result<Vec<Outcome>, Error> {
+    pub fn of(&self, frame: &Frame) -> Result<Vec<TargetOutcome>, Error> {
         let values = frame.require(&self.column, "check `[[targets]]`")?;
         let value = |row: usize| match &self.class {
             Some(class) => Ok(f64::from(u8::from(values.text(row).as_deref() == Some(class)))),
             None => Ok(finite(&self.column, values, row)?.unwrap_or_default()),
         };
         let folds = folds(frame);
-        (0..frame.rows()).map(|row| Ok(Outcome { value: value(row)?, fold: folds[row] })).collect()
+        (0..frame.rows()).map(|row| Ok(TargetOutcome { value: value(row)?, fold: folds[row] })).collect()
     }
 }
 
