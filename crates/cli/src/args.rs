@@ -6,7 +6,7 @@ mod serve;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use cupola_nn::Choice;
+use cupola_nn::DeviceChoice;
 use cupola_runtime::EngineChoice;
 
 pub use self::data::*;
@@ -80,7 +80,7 @@ pub enum Command {
 pub struct DeviceArg {
     /// auto, vulkan, flex (CPU) or ndarray (CPU, cargo feature)
     #[arg(long, default_value = "auto")]
-    pub device: Choice,
+    pub device: DeviceChoice,
 }
 
 #[derive(Args)]

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use cupola_nn::{Architecture, Choice, Loss, Opened, agreement, open};
+use cupola_nn::{Architecture, DeviceChoice, Loss, OpenDevice, check_agreement, open_device};
 use serde::{Deserialize, Serialize};
 
 /// How long a driver may take to say that it is there.
@@ -24,8 +24,8 @@ pub struct Probe {
 ///
 /// # Errors
 /// A device that was named and does not open.
-pub fn choose(choice: Choice) -> Result<Opened> {
-    Ok(open(choice, probe)?)
+pub fn choose(choice: DeviceChoice) -> Result<OpenDevice> {
+    Ok(open_device(choice, probe)?)
 }
 
 /// A GPU that has shown the CPU's loss and gradients for this very network: a driver or a kernel
@@ -35,23 +35,27 @@ pub fn choose(choice: Choice) -> Result<Opened> {
 /// # Errors
 /// A device that was named and disagrees.
 pub fn trusted(
-    device: Opened,
-    choice: Choice,
+    device: OpenDevice,
+    choice: DeviceChoice,
     network: &Architecture,
     loss: Loss,
     batch: usize,
-) -> Result<Opened> {
+) -> Result<OpenDevice> {
     if !device.is_gpu() {
         return Ok(device);
     }
-    match agreement(network, loss, &device.device, &device.name, batch.min(64)) {
+    match check_agreement(network, loss, &device.device, &device.name, batch.min(64)) {
         Ok(found) => {
-            let why = format!("{}; agrees with the CPU to {:.0e}", device.why, found.worst.max(found.loss));
-            Ok(Opened { why, ..device })
+            let why = format!(
+                "{}; agrees with the CPU to {:.0e}",
+                device.why,
+                found.worst_gradient.max(found.loss)
+            );
+            Ok(OpenDevice { why, ..device })
         }
-        Err(error) if choice == Choice::Auto => {
-            Ok(open(Choice::Flex, || Ok(String::new()))
-                .map(|cpu| Opened { why: error.to_string(), ..cpu })?)
+        Err(error) if choice == DeviceChoice::Auto => {
+            Ok(open_device(DeviceChoice::Flex, || Ok(String::new()))
+                .map(|cpu| OpenDevice { why: error.to_string(), ..cpu })?)
         }
         Err(error) => Err(error.into()),
     }

@@ -29,7 +29,7 @@ pub fn main() -> ExitCode {
     let home = cupola_registry::Home::new(cli.home.clone());
     let ui = ui::Ui { json: cli.json, quiet: false };
     // A panic that nothing caught is a bug of ours: it gets a message too, and no other exit code.
-    let done = cupola_nn::quietly(|| run(&home, ui, cli.command));
+    let done = cupola_nn::catch_panic(|| run(&home, ui, cli.command));
     let done = done.unwrap_or_else(|panic| {
         Err(anyhow::anyhow!("internal error: {panic}; please report it with the command that was typed"))
     });

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use cupola_runtime::{Bulk, json_lines, json_rows};
+use cupola_runtime::{BulkFormat, json_lines, json_rows};
 use cupola_serving::RequestMetadata;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -101,8 +101,8 @@ pub(crate) fn name_and_version(text: &str) -> Result<(&str, Option<u64>), ApiErr
 
 /// Rows of `{"rows": [...]}`, or one object per line if the content type says so.
 pub(crate) fn json_objects(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<String, Value>>, ApiError> {
-    let rows = if Bulk::of(content_type(headers)) == Some(Bulk::Lines) {
-        json_lines(body).map_err(ApiError::malformed)?
+    let rows = if BulkFormat::from_content_type(content_type(headers)) == Some(BulkFormat::Lines) {
+        json_lines(body).map_err(|error| ApiError::malformed(error.to_string()))?
     } else {
         json_rows(body).map_err(|error| invalid_rows(&error))?
     };

@@ -16,27 +16,26 @@
 //! status codes by [`ProtocolError`].
 
 pub mod access;
+mod capture;
 mod catalog;
 mod error;
-mod feedback;
-mod generate;
-mod intake;
 mod lifecycle;
 mod metadata;
-mod predict;
-mod record;
+mod pipeline;
 mod scheduler;
 mod share;
 mod telemetry;
 
+pub use capture::{
+    FeedbackLog, PredictionRecord, PredictionRecorder, PushError, RecordSampler, RowIntake, RowSink,
+};
 pub use catalog::{Catalog, IndexedVersion, Loader, ModelVersion};
 pub use error::{Error, ProtocolError};
-pub use feedback::FeedbackLog;
-pub use generate::{GENERATION_CANCELLED, GenerateRequest, GenerationStream, TokenUsage};
-pub use intake::{PushError, RowIntake, RowSink};
 pub use lifecycle::Lifecycle;
 pub use metadata::RequestMetadata;
-pub use predict::{Pipeline, PredictRequest, PredictResponse};
-pub use record::{PredictionRecord, PredictionRecorder, RecordSampler};
+pub use pipeline::{
+    GENERATION_CANCELLED, GenerateRequest, GenerationStream, Pipeline, PredictRequest, PredictResponse,
+    TokenUsage,
+};
 pub use scheduler::{Scheduler, SchedulerLimits};
 pub use telemetry::{ModelMetrics, ModelTotals, Telemetry, TraceExporter};

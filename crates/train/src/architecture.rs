@@ -1,6 +1,6 @@
 //! Architecture of a run's network, from its design and its data.
 
-use cupola_nn::{Architecture, Average, Error, LogitPart, Source};
+use cupola_nn::{Architecture, Average, Error, InputSource, LogitPart};
 use cupola_prep::{FittedTarget, Plan};
 use cupola_spec::{Activation, Block, CnnFamily, Family, Layer, Recurrence, Run, TextTransformerFamily};
 
@@ -11,18 +11,18 @@ use cupola_spec::{Activation, Block, CnnFamily, Family, Layer, Recurrence, Run, 
 /// A layer that does not fit the shape of its input.
 pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
     let (blocks, names) = (plan.layout().blocks, plan.block_names());
-    let mut sources: Vec<Source> = Vec::with_capacity(blocks.len());
+    let mut sources: Vec<InputSource> = Vec::with_capacity(blocks.len());
     let several = blocks.len() > 1;
     for (block, name) in blocks.into_iter().zip(names) {
         let source = if several && !matches!(block, Block::Table { .. }) {
             let declared = run.inputs.iter().find(|input| input.name == name);
             let family = declared.and_then(|input| input.encoder.clone());
             let design = family.unwrap_or_else(|| encoder(&block)).design();
-            Source { encoder: design.layers.clone(), ..Source::of(&design, block) }
+            InputSource { encoder: design.layers.clone(), ..InputSource::new(&design, block) }
         } else {
-            Source::of(&run.design, block)
+            InputSource::new(&run.design, block)
         };
-        sources.push(Source { name: if several { name.to_owned() } else { String::new() }, ..source });
+        sources.push(InputSource { name: if several { name.to_owned() } else { String::new() }, ..source });
     }
     let average = average(plan.targets.first());
     let combined = run.combine.stacked().filter(|_| several);
@@ -33,7 +33,8 @@ pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
             source.encoder.push(Layer::Linear { out: *width, bias: true });
         }
     }
-    let made = Architecture::of(&run.family, &design, sources, combined.is_some(), plan.width(), average);
+    let logits = LogitPart { width: plan.width(), average };
+    let made = Architecture::with_stacking(&run.family, &design, sources, combined.is_some(), logits);
     let mut made = made?;
     if !plan.targets.is_single() {
         let part = |target| LogitPart { width: FittedTarget::width(target), average: self::average(target) };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::Bytes;
-use cupola_nn::{Architecture, Network, StateDict, quietly};
+use cupola_nn::{Architecture, Network, StateDict, catch_panic};
 use cupola_registry::{RunFolder, read_limited, sha256_hex};
 use serde::{Deserialize, Serialize};
 
@@ -142,7 +142,7 @@ impl Checkpoint {
         let wrong = |why: String| damaged(folder, self.progress.step, why);
         let bytes = Bytes::from_bytes_vec(self.optimizer.clone());
         let record = OptimizerRecord::from_bytes(bytes).map_err(|error| wrong(error.to_string()))?;
-        quietly(|| optimizer.load_record(record)).map_err(wrong)
+        catch_panic(|| optimizer.load_record(record)).map_err(wrong)
     }
 }
 

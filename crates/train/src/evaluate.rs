@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use cupola_eval::{Metrics, anomaly, classification, forecast, regression};
-use cupola_nn::{Input, Loss, Network, Objective};
+use cupola_nn::{InputBatch, Loss, Network, Objective};
 use cupola_prep::{
     Examples, ExamplesWithTargets, FittedTarget, Plan, PredictedValue, SplitExamples, Targets,
     mean_squared_difference,
@@ -28,8 +28,9 @@ pub fn logits(network: &Network, examples: &Examples, device: &Device) -> Result
     let rows: Vec<usize> = (0..examples.rows).collect();
     for chunk in rows.chunks(CHUNK) {
         let part = examples.gather(chunk);
-        let Examples { rows, dense, indices, .. } = if network.trims() { part.trim_padding() } else { part };
-        let input = Input::new(rows, dense, indices, device);
+        let Examples { rows, dense, indices, .. } =
+            if network.trims_padding() { part.trim_padding() } else { part };
+        let input = InputBatch::new(rows, dense, indices, device);
         let values = network.forward(&input).try_into_vec_as::<f32>();
         let fail = |why: String| cupola_nn::Error::Device { device: "in evaluation".into(), why };
         out.extend(values.map_err(|error| fail(error.to_string()))?);
@@ -128,7 +129,7 @@ fn next_token(
         let targets = targets.into_first();
         let Targets::Tokens { next, .. } = &targets else { continue };
         tokens += next.len() as f64;
-        let input = Input::new(examples.rows, examples.dense, examples.indices, device);
+        let input = InputBatch::new(examples.rows, examples.dense, examples.indices, device);
         let expected = loss_targets(loss, targets, &input, device);
         let found = objective.sum(network.forward(&input), expected);
         sum += f64::from(found.try_into_scalar::<f32>().map_err(|error| fail(error.to_string()))?);

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, FloatDType};
-use cupola_nn::{Architecture, Drawn, Network, Started, StateDict};
+use cupola_nn::{Architecture, Network, PretrainedWeights, RandomWeights, StateDict};
 use cupola_prep::{Augmenter, Prepared, SplitPart};
 use cupola_registry::RunFolder;
 use cupola_spec::{Goal, Run};
@@ -30,7 +30,7 @@ pub struct Job<'a> {
     pub start: Option<&'a StateDict>,
     /// Device to train on, without autodiff.
     pub device: Device,
-    /// Type of activations and gradients; `None` for 32 bits. See `cupola_nn::half`.
+    /// Type of activations and gradients; `None` for 32 bits. See `cupola_nn::activation_dtype`.
     pub half: Option<FloatDType>,
     /// Folder of the run, to which checkpoints are written.
     pub folder: &'a RunFolder,
@@ -141,8 +141,9 @@ impl<'a> Trainer<'a> {
             if group.rank() == 0 {
                 job.folder.rewind_events(found.progress.step)?;
             }
-            let network = found.network(job.architecture, &device)?.in_half(job.half);
-            let ema = found.ema_network(job.architecture, &job.device)?.map(|ema| ema.in_half(job.half));
+            let network = found.network(job.architecture, &device)?.cast_activations(job.half);
+            let ema =
+                found.ema_network(job.architecture, &job.device)?.map(|ema| ema.cast_activations(job.half));
             let fresh = optimizer(train, &network, &job.device);
             let ema = ema.or_else(|| averaged.then(|| network.valid()));
             (network, ema, found.restore(job.folder, fresh)?, found.progress)
@@ -150,15 +151,19 @@ impl<'a> Trainer<'a> {
             if group.rank() == 0 {
                 job.folder.rewind_events(0)?;
             }
-            let mut drawn = Drawn { seed: run.seed };
+            let mut random = RandomWeights { seed: run.seed };
             let network = match job.start {
-                None => Network::build(job.architecture, &mut drawn, &device)?,
+                None => Network::build(job.architecture, &mut random, &device)?,
                 Some(weights) => {
-                    let head = job.architecture.name_of("head");
-                    Network::build(job.architecture, &mut Started { weights, head, drawn }, &device)?
+                    let head = job.architecture.module_name("head");
+                    Network::build(
+                        job.architecture,
+                        &mut PretrainedWeights { weights, head, random },
+                        &device,
+                    )?
                 }
             };
-            let network = network.in_half(job.half);
+            let network = network.cast_activations(job.half);
             let fresh = optimizer(train, &network, &job.device);
             let ema = averaged.then(|| network.valid());
             let scale = (job.half == Some(FloatDType::F16)).then(LossScale::start);

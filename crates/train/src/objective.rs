@@ -1,7 +1,7 @@
 //! Objectives of the targets: loss, weight, metric, and the encoded targets of a batch on a device.
 
 use burn::tensor::Device;
-use cupola_nn::{Input, Loss, Objective, Truth};
+use cupola_nn::{InputBatch, Loss, LossTargets, Objective};
 use cupola_prep::{FittedTarget, Plan, Prepared, SplitPart, Targets};
 use cupola_spec::{ClassWeights, Goal, LossKind, LossSpec, Run};
 
@@ -109,16 +109,20 @@ pub fn goal(plan: &Plan) -> Goal {
 /// Encoded targets of a batch on a device, in the form that `loss` compares. A reconstruction is compared
 /// with `input`, the input of the network.
 #[allow(clippy::cast_precision_loss)]
-pub fn loss_targets(loss: Loss, targets: Targets, input: &Input, device: &Device) -> Truth {
+pub fn loss_targets(loss: Loss, targets: Targets, input: &InputBatch, device: &Device) -> LossTargets {
     match (loss, targets) {
-        (Loss::CrossEntropy | Loss::Focal { .. }, Targets::Class(class)) => Truth::classes(class, device),
-        (_, Targets::Class(class)) => Truth::numbers(class.into_iter().map(|c| c as f32).collect(), device),
-        (_, Targets::Number(values)) => Truth::numbers(values, device),
-        (_, Targets::Vector { width, values }) => Truth::vectors(values, width, device),
+        (Loss::CrossEntropy | Loss::Focal { .. }, Targets::Class(class)) => {
+            LossTargets::classes(class, device)
+        }
+        (_, Targets::Class(class)) => {
+            LossTargets::numbers(class.into_iter().map(|c| c as f32).collect(), device)
+        }
+        (_, Targets::Number(values)) => LossTargets::numbers(values, device),
+        (_, Targets::Vector { width, values }) => LossTargets::vectors(values, width, device),
         (_, Targets::Reconstruction { .. }) => match &input.dense {
-            Some(dense) => Truth::Vector(dense.clone()),
-            None => Truth::vectors(Vec::new(), 1, device),
+            Some(dense) => LossTargets::Vector(dense.clone()),
+            None => LossTargets::vectors(Vec::new(), 1, device),
         },
-        (_, Targets::Tokens { next, .. }) => Truth::classes(next, device),
+        (_, Targets::Tokens { next, .. }) => LossTargets::classes(next, device),
     }
 }

@@ -17,11 +17,11 @@ use cupola_spec::{Optimizer, OptimizerKind, Train};
 /// parameter groups; the last group that matches a weight applies.
 pub fn optimizer(train: &Train, network: &Network, device: &Device) -> ModuleOptimizer {
     let spec = &train.optimizer;
-    let decayed = network.decayed();
+    let decayed = network.decayed_parameters();
     // Muon updates matrices only.
     let muon = if spec.kind == OptimizerKind::Muon { network.hidden_matrices() } else { Vec::new() };
     let with = Grouping { spec, device, decayed: &decayed, muon: &muon };
-    let all: Vec<ParamId> = network.ids().map(|(id, _)| id).collect();
+    let all: Vec<ParamId> = network.parameter_ids().map(|(id, _)| id).collect();
     // The first optimiser has to match all parameters; its state type is that of the others.
     let base = match spec.kind {
         OptimizerKind::Adamw | OptimizerKind::Muon => ModuleOptimizer::from(adamw(spec, 0.0)),
@@ -31,7 +31,7 @@ pub fn optimizer(train: &Train, network: &Network, device: &Device) -> ModuleOpt
     };
     let mut optimizer = with.add(base, &all, 1.0, spec.weight_decay);
     for group in &train.groups {
-        let named = network.ids().filter(|(_, name)| matches_pattern(&group.weights, name));
+        let named = network.parameter_ids().filter(|(_, name)| matches_pattern(&group.weights, name));
         let ids: Vec<ParamId> = named.map(|(id, _)| id).collect();
         optimizer = with.add(optimizer, &ids, group.rate, group.weight_decay.unwrap_or(spec.weight_decay));
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
-use cupola_nn::{Input, Network, quietly};
+use cupola_nn::{InputBatch, Network, catch_panic};
 use cupola_prep::{ExamplesWithTargets, SplitPart, Targets, draw};
 use cupola_spec::TargetList;
 
@@ -41,7 +41,7 @@ impl Trainer<'_> {
         let found = self.gradients(batch, observer)?;
         let found = self.sum_over_ranks(found)?;
         let Some(grads) = found.grads else { return Err(self.diverged("loss", found.loss, step)?) };
-        let norm = quietly(|| self.update(grads, rate)).and_then(|done| done).map_err(fail)?;
+        let norm = catch_panic(|| self.update(grads, rate)).and_then(|done| done).map_err(fail)?;
         let overflowed = norm.is_some_and(|norm| !norm.is_finite());
         let bearable = match &mut self.progress.scale {
             Some(scale) => scale.after(overflowed),
@@ -79,7 +79,7 @@ impl Trainer<'_> {
         let found = self.gradients(batch, &mut |_| Stop::No)?;
         let found = self.sum_over_ranks(found)?;
         let Some(grads) = found.grads else { return Ok(None) };
-        let norm = quietly(|| self.update(grads, rate))
+        let norm = catch_panic(|| self.update(grads, rate))
             .and_then(|done| done)
             .map_err(|why| Error::Device { step, why })?;
         self.progress.step = step;
@@ -95,7 +95,7 @@ impl Trainer<'_> {
             let network = self.network()?;
             Ok::<_, Error>(summed(self.group, network, found.loss, found.grads.as_ref(), &self.job.device)?)
         };
-        let (loss, grads) = quietly(sum).map_err(GroupError)??;
+        let (loss, grads) = catch_panic(sum).map_err(GroupError)??;
         Ok(Gradients { loss, grads: loss.is_finite().then_some(grads) })
     }
 
@@ -128,7 +128,7 @@ impl Trainer<'_> {
         let examples = self.job.prepared.part(SplitPart::Train).gather(batch)?;
         loop {
             let size = self.micro_batch.min(own.len()).max(1);
-            match quietly(|| self.accumulate(batch, &examples, own.clone(), size)).and_then(|done| done) {
+            match catch_panic(|| self.accumulate(batch, &examples, own.clone(), size)).and_then(|done| done) {
                 Ok(found) => return Ok(found),
                 Err(why) if size > 1 && is_out_of_memory(&why) => {
                     self.micro_batch = size.div_ceil(2);
@@ -175,9 +175,9 @@ impl Trainer<'_> {
                 other = Some((mixup.share, partner));
             }
             let ExamplesWithTargets { examples, targets } = part;
-            let examples = if network.trims() { examples.trim_padding() } else { examples };
-            let input = Input::new(examples.rows, examples.dense, examples.indices, &self.device);
-            let logits = network.each(&input);
+            let examples = if network.trims_padding() { examples.trim_padding() } else { examples };
+            let input = InputBatch::new(examples.rows, examples.dense, examples.indices, &self.device);
+            let logits = network.forward_members(&input);
             let against = |targets| self.loss(&logits, &input, targets, &totals, members);
             let loss = match other {
                 None => against(targets),
@@ -212,7 +212,7 @@ impl Trainer<'_> {
     fn loss(
         &self,
         logits: &Tensor<2>,
-        input: &Input,
+        input: &InputBatch,
         targets: TargetList<Targets>,
         totals: &[f64],
         members: usize,
@@ -260,7 +260,7 @@ impl Trainer<'_> {
         let t = self.progress.step as f64;
         let decay = self.job.run.train.ema.min((1.0 + t) / (10.0 + t));
         let live: Network = network.valid();
-        self.ema = Some(ema.follow(&live, decay));
+        self.ema = Some(ema.ema_update(&live, decay));
     }
 }
 

@@ -237,7 +237,7 @@ fn groups_freeze_what_they_name_and_limits_use_fewer_rows() {
     assert_eq!((outcome.progress.step, evaluations), (9, vec![2, 4, 8]));
     let prepared = data(&run);
     let architecture = crate::architecture(&run, &prepared.plan).unwrap();
-    let start = Network::build(&architecture, &mut cupola_nn::Drawn { seed: 4 }, &Device::flex())
+    let start = Network::build(&architecture, &mut cupola_nn::RandomWeights { seed: 4 }, &Device::flex())
         .unwrap()
         .state_dict()
         .unwrap();

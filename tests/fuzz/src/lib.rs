@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use cupola_http::{Server, ServerSettings};
 use cupola_import::{ConversionOptions, EncoderHead, HuggingFaceConfig, Pooling};
-use cupola_nn::{Choice, StateDict};
+use cupola_nn::{DeviceChoice, StateDict};
 use cupola_registry::Home;
 use cupola_runtime::{EngineChoice, Predictor};
 use cupola_spec::{ServedModel, Take};
@@ -70,7 +70,7 @@ impl App {
         }));
         let root = std::env::var_os("CUPOLA_HOME").map(PathBuf::from);
         let home = Home::new(root.expect("CUPOLA_HOME names a home; scripts/fuzz makes one"));
-        let device = cupola_nn::open(Choice::Flex, || Err(String::new())).expect("a device");
+        let device = cupola_nn::open_device(DeviceChoice::Flex, || Err(String::new())).expect("a device");
         let load = move |package: &_| Predictor::load(package, EngineChoice::Candle, &device);
         let server = Server::new(home.clone(), Arc::new(load), ServerSettings::default());
         for model in home.model_names().expect("models") {

@@ -64,7 +64,7 @@ pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
 pub fn probe() -> Result<()> {
     let probe = match cupola_nn::probe_vulkan() {
         Ok(name) => Probe { gpu: Some(name), why: None },
-        Err(why) => Probe { gpu: None, why: Some(why) },
+        Err(error) => Probe { gpu: None, why: Some(error.to_string()) },
     };
     writeln!(std::io::stdout(), "{}", serde_json::to_string(&probe)?)?;
     Ok(())

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use anyhow::Result;
-use cupola_nn::half;
+use cupola_nn::activation_dtype;
 use cupola_prep::SplitPart;
 use cupola_registry::Home;
 use cupola_train::{Job, Stop, architecture, range_test, suggested_rate};
@@ -44,7 +44,7 @@ pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
         architecture: &architecture,
         start: loaded.pretrained.as_ref().map(|start| &start.weights),
         device: device.device.clone(),
-        half: half(run.train.precision, &device.device, &device.name)?,
+        half: activation_dtype(run.train.precision, &device.device, &device.name)?,
         folder: &folder,
         max_steps: None,
         fault: None,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
-use cupola_nn::{Network, Opened, half, merged};
+use cupola_nn::{Network, OpenDevice, activation_dtype, merge_lora};
 use cupola_prep::SplitPart;
 use cupola_registry::{Home, RunFolder, RunRecord, Status};
 use cupola_spec::Run;
@@ -85,7 +85,7 @@ fn train_in(
     } else if !device.is_gpu() {
         memory.fits_this_machine()?;
     }
-    let half = half(run.train.precision, &device.device, &device.name)?;
+    let half = activation_dtype(run.train.precision, &device.device, &device.name)?;
     let loss = trial_loss(&objectives(&run, &loaded.prepared));
     let device = device::trusted(device, args.device.device, &architecture, loss, run.train.batch_size)?;
     ui.line(format!("device  {device}"));
@@ -151,7 +151,7 @@ fn begun(home: &Home, run: &Run, loaded: &Loaded, ranks: &Ranks) -> Result<(RunF
 fn train(
     ui: Ui,
     job: &Job<'_>,
-    device: &Opened,
+    device: &OpenDevice,
     ranks: &Ranks,
     stop: &Arc<AtomicBool>,
 ) -> Result<TrainOutcome> {
@@ -165,7 +165,7 @@ fn train(
         ui.line(format!("resumed after step {done}"));
     }
     let goal = train.metric.unwrap_or_else(|| goal(&job.prepared.plan));
-    // Opened with the first event: the loop rewinds the file of a resumed run before that.
+    // OpenDevice with the first event: the loop rewinds the file of a resumed run before that.
     let mut progress: Option<Progress> = None;
     let outcome = ranks.fit(job, device, &mut |event| {
         if !ranks.leads() {
@@ -196,7 +196,7 @@ fn done(
     home: &Home,
     ui: Ui,
     job: &Job<'_>,
-    device: &Opened,
+    device: &OpenDevice,
     outcome: &TrainOutcome,
     record: RunRecord,
 ) -> Result<()> {
@@ -212,7 +212,7 @@ fn done(
         }
         EndReason::Epochs | EndReason::Stopped => {}
     }
-    let (architecture, weights) = merged(job.architecture, outcome.weights.clone())?;
+    let (architecture, weights) = merge_lora(job.architecture, outcome.weights.clone())?;
     let network = Network::load(&architecture, weights.clone(), &device.device)?;
     let (plan, objectives) = (&job.prepared.plan, objectives(run, job.prepared));
     let about = [("steps", json!(outcome.progress.step)), ("best", json!(outcome.progress.best))];

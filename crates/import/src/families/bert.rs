@@ -1,6 +1,6 @@
 //! BERT, an encoder (Devlin et al. 2019).
 
-use cupola_nn::{Architecture, Array, Average, Source, StateDict};
+use cupola_nn::{Architecture, Array, Average, InputSource, StateDict};
 use cupola_spec::{Activation, Block, Design, Head, Layer, Take};
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ pub struct BertConfig {
 impl BertConfig {
     /// Configuration of an encoder that was imported, whatever head it has by now; `None` for any other network.
     pub(crate) fn from_architecture(architecture: &Architecture) -> Option<(Self, Pooling)> {
-        let [Source { block: Block::Text { length, vocabulary }, widths, .. }] =
+        let [InputSource { block: Block::Text { length, vocabulary }, widths, .. }] =
             architecture.sources.as_slice()
         else {
             return None;

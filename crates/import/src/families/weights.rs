@@ -1,6 +1,6 @@
 //! Conversion of weights that the families share.
 
-use cupola_nn::{Architecture, Array, Average, Source, StateDict};
+use cupola_nn::{Architecture, Array, Average, InputSource, StateDict};
 use cupola_spec::{Block, Design};
 
 use crate::error::Error;
@@ -20,7 +20,8 @@ pub fn text_model(
     (output, average): (usize, Average),
     weights: StateDict,
 ) -> Result<(Architecture, StateDict), Error> {
-    let architecture = Architecture::new(family, design, vec![Source::of(design, text)], output, average)?;
+    let architecture =
+        Architecture::new(family, design, vec![InputSource::new(design, text)], output, average)?;
     let found = weights.names().filter_map(|name| weights.get(name)).map(|array| array.data.len()).sum();
     let expected = architecture.parameters()?;
     if found == expected {

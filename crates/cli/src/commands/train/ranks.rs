@@ -1,7 +1,7 @@
 //! The devices that train a run together: of this process, or one for each process that `mpirun` starts.
 
 use anyhow::Result;
-use cupola_nn::{Opened, nth};
+use cupola_nn::{OpenDevice, nth_device};
 #[cfg(feature = "mpi")]
 use cupola_train::{DeviceGroup, Mpi, fit_in_group};
 use cupola_train::{Error, Event, Job, Stop, TrainOutcome, fit, fit_on_devices};
@@ -77,13 +77,13 @@ impl Ranks {
 
     /// The device of this process, where each process has its own.
     #[cfg_attr(not(feature = "mpi"), allow(clippy::unnecessary_wraps, reason = "MPI may fail"))]
-    pub fn own(&self, device: Opened) -> Result<Opened> {
+    pub fn own(&self, device: OpenDevice) -> Result<OpenDevice> {
         match self {
             Self::Here(_) => Ok(device),
             #[cfg(feature = "mpi")]
             Self::Processes(_) => {
                 let index = std::env::var(LOCAL_RANK).ok().and_then(|text| text.parse().ok());
-                Ok(Opened { device: nth(&device, index.unwrap_or(0))?, ..device })
+                Ok(OpenDevice { device: nth_device(&device, index.unwrap_or(0))?, ..device })
             }
         }
     }
@@ -92,13 +92,14 @@ impl Ranks {
     pub fn fit(
         &self,
         job: &Job<'_>,
-        device: &Opened,
+        device: &OpenDevice,
         observer: &mut dyn FnMut(&Event) -> Stop,
     ) -> Result<TrainOutcome, Error> {
         match self {
             Self::Here(1) => fit(job, observer),
             Self::Here(n) => {
-                let devices = (0..*n).map(|index| nth(device, index)).collect::<Result<Vec<_>, _>>()?;
+                let devices =
+                    (0..*n).map(|index| nth_device(device, index)).collect::<Result<Vec<_>, _>>()?;
                 fit_on_devices(job, &devices, observer)
             }
             #[cfg(feature = "mpi")]

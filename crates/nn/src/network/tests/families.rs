@@ -123,14 +123,21 @@ fn combined() -> Architecture {
     let (layers, width) = combine.stacked().unwrap();
     design.layers.splice(0..0, layers);
     let text = family("family = 'gru'\nwidth = 5").design();
-    let named = |name: &str, mut encoder: Vec<cupola_spec::Layer>, source: Source| {
+    let named = |name: &str, mut encoder: Vec<cupola_spec::Layer>, source: InputSource| {
         encoder.push(cupola_spec::Layer::Linear { out: width, bias: true });
-        Source { name: name.to_owned(), encoder, ..source }
+        InputSource { name: name.to_owned(), encoder, ..source }
     };
-    let table = Source::of(&design, Block::Table { numbers: 3, encoded: 1, indices: vec![4] });
-    let words = Source::of(&text, Block::Text { length: 6, vocabulary: 11 });
+    let table = InputSource::new(&design, Block::Table { numbers: 3, encoded: 1, indices: vec![4] });
+    let words = InputSource::new(&text, Block::Text { length: 6, vocabulary: 11 });
     let sources = vec![named("table", Vec::new(), table), named("words", text.layers.clone(), words)];
-    let mut made = Architecture::of("tabm", &design, sources, true, 4, Average::Output).unwrap();
+    let mut made = Architecture::with_stacking(
+        "tabm",
+        &design,
+        sources,
+        true,
+        LogitPart { width: 4, average: Average::Output },
+    )
+    .unwrap();
     made.parts = vec![
         LogitPart { width: 3, average: Average::Softmax },
         LogitPart { width: 1, average: Average::Sigmoid },
@@ -153,9 +160,14 @@ fn the_golden_files_are_of_these_architectures() {
             "cross_entropy" => Average::Softmax,
             _ => Average::Output,
         };
-        let mut architecture =
-            Architecture::new(family.name(), &design, vec![Source::of(&design, block)], output, average)
-                .unwrap();
+        let mut architecture = Architecture::new(
+            family.name(),
+            &design,
+            vec![InputSource::new(&design, block)],
+            output,
+            average,
+        )
+        .unwrap();
         architecture.level = design.reversible.then_some(1);
         agree(name, loss, &architecture);
     }
@@ -176,7 +188,7 @@ fn agree(name: &str, loss: &str, architecture: &Architecture) {
 
 /// Names, shapes, initial values and sizes of a drawn network against the contracts of its layers.
 fn weights_are_those_of_the_contract(case: &str, architecture: &Architecture) {
-    let network = Network::build(architecture, &mut Drawn { seed: 0 }, &Device::flex()).unwrap();
+    let network = Network::build(architecture, &mut RandomWeights { seed: 0 }, &Device::flex()).unwrap();
     let state = network.state_dict().unwrap();
     let mut found: Vec<(String, Vec<usize>)> =
         state.names().map(|name| (name.to_owned(), state.get(name).unwrap().shape.clone())).collect();
@@ -218,7 +230,8 @@ fn weights_are_those_of_the_contract(case: &str, architecture: &Architecture) {
 fn a_residual_network_has_torchvisions_names() {
     let json = include_str!("../../golden/resnet50.json");
     let case: Case = serde_json::from_str(json).unwrap();
-    let network = Network::build(&case.architecture, &mut Drawn { seed: 0 }, &Device::flex()).unwrap();
+    let network =
+        Network::build(&case.architecture, &mut RandomWeights { seed: 0 }, &Device::flex()).unwrap();
     let state = network.state_dict().unwrap();
     let found: Vec<String> =
         state.names().map(|name| format!("{name} {}", state.get(name).unwrap().shape.len())).collect();
