@@ -94,9 +94,7 @@ pub(crate) fn with_request_id(mut response: Response, request_id: &str) -> Respo
 
 /// Splits `NAME` or `NAME:VERSION`.
 pub(crate) fn name_and_version(text: &str) -> Result<(&str, Option<u64>), ApiError> {
-    let Some((name, version)) = text.split_once(':') else { return Ok((text, None)) };
-    let version = version.parse().map_err(|_| ApiError::invalid_version(version))?;
-    Ok((name, Some(version)))
+    cupola_store::split_version(text).map_err(|_| ApiError::invalid_version(text))
 }
 
 /// Rows of `{"rows": [...]}`, or one object per line if the content type says so.

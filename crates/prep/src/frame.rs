@@ -67,8 +67,7 @@ impl Frame {
     /// [`Error::Column`] with the nearest name and `remedy` if there is none.
     pub fn require(&self, name: &str, remedy: &'static str) -> Result<&Column, Error> {
         self.get(name).ok_or_else(|| {
-            let near = cupola_spec::nearest(name, self.names());
-            let near = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+            let near = cupola_spec::did_you_mean(name, self.names());
             Error::Column { column: name.to_owned(), near, remedy }
         })
     }
