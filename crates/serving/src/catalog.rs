@@ -115,7 +115,8 @@ impl Catalog {
             let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
             entries.insert(name.to_owned(), Arc::new(entry))
         };
-        for version in old.iter().flat_map(|old| old.versions()).filter(|version| !current.contains(version)) {
+        for version in old.iter().flat_map(|old| old.versions()).filter(|version| !current.contains(version))
+        {
             self.telemetry.set_loaded(name, version, false);
         }
     }
