@@ -1,8 +1,8 @@
 use std::time::Instant;
 
-use cupola_nn::{Choice, Drawn, Network, open};
+use cupola_nn::{DeviceChoice, Network, RandomWeights, open_device};
 use cupola_prep::Signature;
-use cupola_registry::{Home, Lineage, Sealed, publish};
+use cupola_registry::{Home, Lineage, PackageContents, publish};
 use cupola_runtime::{EngineChoice, Predictor};
 use serde_json::{Map, Value};
 
@@ -11,8 +11,9 @@ use crate::workload::Workload;
 
 /// Times one JSON row to its prediction, and the forward pass alone, by each engine.
 pub fn run(home: &Home, workload: &Workload, quick: bool) {
-    let device = open(Choice::Flex, || Err(String::new())).unwrap();
-    let network = Network::build(&workload.architecture, &mut Drawn { seed: 1 }, &device.device).unwrap();
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
+    let network =
+        Network::build(&workload.architecture, &mut RandomWeights { seed: 1 }, &device.device).unwrap();
     let plan = &workload.prepared.plan;
     let model = network.state_dict().unwrap().to_safetensors().unwrap();
     let config = serde_json::to_vec(&workload.architecture).unwrap();
@@ -31,7 +32,8 @@ pub fn run(home: &Home, workload: &Workload, quick: bool) {
         parent: None,
     };
     let signature = serde_json::to_value(Signature::of(plan)).unwrap();
-    let sealed = Sealed { name: workload.name, files: &files, signature, lineage, metrics: Map::new() };
+    let sealed =
+        PackageContents { name: workload.name, files: &files, signature, lineage, metrics: Map::new() };
     let package = publish(home, &sealed).unwrap();
 
     let row: Map<String, Value> = (0..workload.architecture.dense_width())
@@ -40,14 +42,14 @@ pub fn run(home: &Home, workload: &Workload, quick: bool) {
     let n = if quick { 3 } else { 2000 };
     for (choice, name) in [(EngineChoice::Burn, "burn"), (EngineChoice::Candle, "candle")] {
         let mut predictor = Predictor::load(&package, choice, &device).unwrap();
-        let sealed = std::sync::Arc::clone(&predictor.sealed);
+        let loaded = std::sync::Arc::clone(&predictor.package);
         let rows = [row.clone()];
-        let examples = sealed.examples(&rows).unwrap();
+        let examples = loaded.examples(&rows).unwrap();
         let forward = time(n, || drop(predictor.logits(examples.clone()).unwrap()));
         report("forward, one row", workload.name, &format!("cupola ({name})"), forward);
         let whole = time(n, || {
-            let examples = sealed.examples(&rows).unwrap();
-            drop(predictor.forward(examples).unwrap());
+            let examples = loaded.examples(&rows).unwrap();
+            drop(predictor.predict(examples).unwrap());
         });
         report("JSON row to prediction", workload.name, &format!("cupola ({name})"), whole);
     }

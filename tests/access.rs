@@ -1,11 +1,11 @@
-//! Who may ask a server, and which packages it takes: keys, tokens, signatures.
+//! Access to a server by keys and tokens, and signatures of packages.
 
 use serde_json::Value;
 
 use crate::serving::{PREDICT, place, rows, soon};
 
 #[test]
-fn a_server_with_keys_answers_those_who_have_one() {
+fn a_server_with_keys_requires_one_with_the_scope() {
     let place = place();
     let add = |scope: &str, more: &[&str]| -> String {
         let mut args = vec!["keys", "add", "--name", "t", "--scope", scope];
@@ -27,14 +27,14 @@ fn a_server_with_keys_answers_those_who_have_one() {
     assert_eq!((none.status, none.header("www-authenticate")), (401, Some("Bearer")));
     assert_eq!((ask("cpl_x_y"), ask(&own), ask(&other), ask(&admin)), (401, 200, 403, 200));
     assert_eq!((ask(&slow), ask(&slow)), (200, 429));
-    // Metrics and administration have a door of their own.
+    // Metrics and administration are on a port of their own.
     let bearer = format!("Bearer {scraper}");
     let headers = [("authorization", bearer.as_str())];
     assert_eq!(server.post("/v2/repository/index", "", &headers).status, 404);
-    // Revoked within a second or two.
+    // The server notices a revoked key within a second or two.
     let id = own.split('_').nth(1).unwrap();
     place.json(&["keys", "revoke", id]);
-    soon("the key has ended", || ask(&own) == 401);
+    soon("the key is revoked", || ask(&own) == 401);
     let listed = place.json(&["keys", "list"]);
     assert!(listed.as_array().unwrap().len() == 4 && !listed.to_string().contains("sha256"));
     let audit = place.read(".cupola/audit.jsonl");
@@ -42,8 +42,9 @@ fn a_server_with_keys_answers_those_who_have_one() {
 }
 
 #[test]
-fn tokens_of_a_provider_open_what_their_scopes_say() {
-    let golden: Value = serde_json::from_str(include_str!("../crates/serve/src/golden/jwt.json")).unwrap();
+fn tokens_of_an_identity_provider_grant_their_scopes() {
+    let golden: Value =
+        serde_json::from_str(include_str!("../crates/serving/src/access/golden/jwt.json")).unwrap();
     let place = place();
     place.write("jwks.json", golden["jwks"].to_string());
     let jwt = "[jwt]\nissuer = 'https://id.example'\naudience = 'cupola'\njwks = 'jwks.json'\nrate = 5.0\n";
@@ -63,26 +64,26 @@ fn tokens_of_a_provider_open_what_their_scopes_say() {
     for bad in golden["bad"].as_object().unwrap().values() {
         assert_eq!(ask(PREDICT, bad.as_str()), 401);
     }
-    // All of them are the same subject.
+    // All tokens have the same subject, so they share its rate limit.
     assert!((0..10).any(|_| ask(PREDICT, Some(good("PS256"))) == 429));
     place.write("jwks.json", "{}");
     let said = place.run(&["serve", "--config", "serve.toml", "--device", "flex", "--port", "0"]);
     assert!(
-        said.code == Some(2) && said.err.contains("jwks.json: it is no JWK set; check `[jwt]`"),
+        said.code == Some(2) && said.err.contains("jwks.json: expected a JWK set; check `[jwt]`"),
         "{}",
         said.err
     );
 }
 
 #[test]
-fn only_signed_packages_are_served_where_signers_are_named() {
+fn only_signed_packages_are_served_if_signers_are_trusted() {
     let place = place();
     let key = include_str!("../crates/registry/src/golden/signer.pub").trim();
     place.write("serve.toml", format!("trusted = ['{key}']\n[[model]]\nserve = 'blobs'\n"));
     let args = ["serve", "--config", "serve.toml", "--device", "flex", "--port", "0"];
     let said = place.run(&args);
     assert!(said.code == Some(2) && said.err.contains("there is no signature; sign it with"), "{}", said.err);
-    // A signature of another manifest.
+    // Signature of another manifest.
     place.write(
         ".cupola/models/blobs/3/manifest.json.minisig",
         include_str!("../crates/registry/src/golden/manifest.json.minisig"),

@@ -27,7 +27,7 @@ fn every_mistake_gets_one_clear_message_and_leaves_nothing() {
             "a missing file",
             config.replace("blobs.csv", "blops.csv"),
             good,
-            &["blops.csv: no such file (near it: blobs.csv)"],
+            &["blops.csv: no such file (did you mean `blobs.csv`?)"],
         ),
         mistake("empty data", config.clone(), b"x,y,side\n", &["there are no rows"]),
         mistake("nothing at all", config.clone(), b"", &["no rows"]),
@@ -44,7 +44,7 @@ fn every_mistake_gets_one_clear_message_and_leaves_nothing() {
             "an unknown target",
             config.replace("\"side\"", "\"sid\""),
             good,
-            &["column `sid` is not in the data (near it: side)"],
+            &["column `sid` is not in the data (did you mean `side`?)"],
         ),
         mistake("too few rows", config.clone(), b"x,y,side\n1,1,left\n2,2,right\n", &["rows"]),
         mistake(
@@ -81,7 +81,11 @@ fn every_mistake_gets_one_clear_message_and_leaves_nothing() {
             "a query that fails",
             config.replace("source = ", "query = \"SELECT z FROM data\"\nsource = "),
             good,
-            &["data.query", "columns are: x, y, side"],
+            if cfg!(feature = "sql") {
+                &["data.query", "columns are: x, y, side"]
+            } else {
+                &["`data.query` requires the cargo feature `sql`", "--features sql"]
+            },
         ),
         mistake(
             "a layer that does not fit",
@@ -89,7 +93,7 @@ fn every_mistake_gets_one_clear_message_and_leaves_nothing() {
             good,
             &["trunk.1 (conv2d) needs an image"],
         ),
-        mistake("no TOML", "name = ".to_owned(), good, &["run.toml:1:", "not valid TOML"]),
+        mistake("no TOML", "name = ".to_owned(), good, &["run.toml:1:", "invalid TOML"]),
         mistake(
             "a text where numbers are declared",
             config.replace(

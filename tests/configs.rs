@@ -1,6 +1,6 @@
 use std::fs;
 
-use cupola_nn::{Architecture, Average, Source};
+use cupola_nn::{Architecture, Average, InputSource};
 use cupola_spec::{Block, config_schema, parse, parse_model_file};
 use cupola_testkit::root;
 
@@ -50,7 +50,7 @@ fn every_architecture_is_what_it_expects() {
         };
         let average = Average::Output;
         let design = family.design();
-        let source = Source::of(&design, block);
+        let source = InputSource::new(&design, block);
         let architecture =
             Architecture::new(family.name(), &design, vec![source], expect.output, average).unwrap();
         assert_eq!(architecture.parameters().unwrap(), expect.parameters, "{name}");

@@ -81,12 +81,12 @@ fn a_forest_and_boosted_trees_answer_for_two_targets() {
 #[test]
 fn mistakes_about_targets_and_streams_are_told() {
     let cases = [
-        (format!("{NUMBER}{LABEL}{LABEL}"), "", "two targets have this name"),
-        (format!("{NUMBER}{LABEL}{PRICE}"), "metric = \"accuracy\"", "judged by the sum"),
+        (format!("{NUMBER}{LABEL}{LABEL}"), "", "duplicate target"),
+        (format!("{NUMBER}{LABEL}{PRICE}"), "metric = \"accuracy\"", "with several targets the best epoch"),
         (
             format!("{NUMBER}{LABEL}[combine]\nkind = \"transformer\"\n"),
             "",
-            "one kind of input, which goes to `[model]` itself",
+            "`combine` requires inputs of several kinds",
         ),
         (format!("{NUMBER}{LABEL}"), "batch_size_ = 3", "did you mean `batch_size`?"),
         (format!("{NUMBER}{LABEL}"), "precision = \"half\"", "precision"),

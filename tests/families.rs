@@ -101,13 +101,16 @@ fn trees_refuse_a_text_and_say_what_to_do() {
 #[test]
 fn keys_that_do_not_go_with_an_input_are_named() {
     for (inputs, words) in [
-        ("[[inputs]]\nname = \"words\"\nkind = \"text\"\n", "a text needs `tokens"),
-        ("[[inputs]]\nname = \"s\"\nkind = \"series\"\ncolumns = \"s*\"\n", "a series needs `steps"),
+        ("[[inputs]]\nname = \"words\"\nkind = \"text\"\n", "a text requires `tokens"),
+        ("[[inputs]]\nname = \"s\"\nkind = \"series\"\ncolumns = \"s*\"\n", "a series requires `steps"),
         (
             "[[inputs]]\nname = \"x\"\nkind = \"number\"\naugment = { flip = true }\n",
-            "only an image is augmented",
+            "`augment` is only for images",
         ),
-        ("[[inputs]]\nname = \"x\"\nkind = \"number\"\nbins = 4\nscale = \"none\"\n", "bins take the place"),
+        (
+            "[[inputs]]\nname = \"x\"\nkind = \"number\"\nbins = 4\nscale = \"none\"\n",
+            "`bins` replaces `scale`",
+        ),
     ] {
         let place = place(inputs, "family = \"mlp\"\nhidden = [4]");
         let said = place.run(&["train", "--config", "run.toml"]);

@@ -8,8 +8,8 @@ use crate::support::{Place, Server};
 macro_rules! golden {
     ($name:literal) => {
         (
-            include_str!(concat!("../crates/runtime/src/golden/", $name, ".json")),
-            include_bytes!(concat!("../crates/runtime/src/golden/", $name, ".safetensors")).as_slice(),
+            include_str!(concat!("../crates/import/src/golden/", $name, ".json")),
+            include_bytes!(concat!("../crates/import/src/golden/", $name, ".safetensors")).as_slice(),
         )
     };
 }
@@ -241,9 +241,9 @@ fn what_cannot_be_imported_is_told_and_nothing_is_left() {
     place.write("damaged.gguf", b"GGUF\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
     for (from, path, words) in [
         ("hf", "model", "rotary positions of type `llama3`"),
-        ("hf", "nowhere", "holds no config.json"),
-        ("gguf", "damaged.gguf", "no GGUF file"),
-        ("gguf", "nowhere.gguf", "name a GGUF file"),
+        ("hf", "nowhere", "has no config.json"),
+        ("gguf", "damaged.gguf", "invalid GGUF file"),
+        ("gguf", "nowhere.gguf", "expected a GGUF file"),
     ] {
         let said = place.run(&["models", "import", "--from", from, path, "--name", "other"]);
         assert!(said.code == Some(2) && said.err.contains(words), "{path}: {:?} {}", said.code, said.err);

@@ -124,7 +124,7 @@ fn a_signal_writes_a_checkpoint_and_says_how_to_go_on() {
         let err = String::from_utf8_lossy(&output.stderr);
         let id = only_run(&place);
         assert_eq!(output.status.code(), Some(1), "{err}");
-        assert!(err.contains(&format!("go on with: cupola train --resume {id}")), "{err}");
+        assert!(err.contains(&format!("resume with: cupola train --resume {id}")), "{err}");
         assert_eq!(place.json(&["runs", "show", &id])["run"]["status"], "stopped");
         place.json(&["train", "--resume", &id, "--device", "flex"]);
         same(&outcome(&place, &id), &outcome(&whole, &run));
@@ -195,7 +195,8 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_still_resumes() {
     place.write(&format!("{folder}/optimizer.bpk"), bytes);
     let said = place.run(&["train", "--resume", &id, "--device", "flex"]);
     assert!(
-        said.code == Some(1) && said.err.contains("optimizer.bpk is not the file that state.json names"),
+        said.code == Some(1)
+            && said.err.contains("the digest of optimizer.bpk differs from the one in state.json"),
         "{}",
         said.err
     );

@@ -16,21 +16,21 @@ fn rows(n: usize) -> String {
     json!({ "rows": vec![json!({"x": 0.5, "y": 0.5}); n] }).to_string()
 }
 
-/// Path, body, status, code, field, words of the message.
+/// Path, body, expected status, code, field and part of the message.
 type Case<'a> = (&'a str, &'a str, u16, &'a str, Option<&'a str>, &'a str);
 
 #[test]
-fn every_refusal_has_its_status_code_and_words() {
+fn every_error_has_its_status_code_and_message() {
     let place = place();
     let server = place.serve(&["--model", "blobs", "--body-mib", "1"]);
     let path = "/v1/models/blobs/predict";
     let large = rows(60_000);
     let cases: &[Case<'_>] = &[
-        (path, "", 400, "malformed", None, "the body is not"),
-        (path, "{\"rows\": [", 400, "malformed", None, "the body is not"),
-        (path, "[]", 400, "malformed", None, "the body is not"),
+        (path, "", 400, "malformed", None, "invalid body: expected"),
+        (path, "{\"rows\": [", 400, "malformed", None, "invalid body: expected"),
+        (path, "[]", 400, "malformed", None, "invalid body: expected"),
         (path, "{\"rows\": []}", 400, "malformed", None, "at least one row"),
-        (path, "{\"rows\": [1]}", 400, "malformed", None, "the body is not"),
+        (path, "{\"rows\": [1]}", 400, "malformed", None, "invalid body: expected"),
         (path, "{\"rowz\": []}", 400, "malformed", None, "unknown field `rowz`"),
         (
             path,
@@ -64,7 +64,7 @@ fn every_refusal_has_its_status_code_and_words() {
             Some("rows[0].x"),
             "found {\"a\":[1]}",
         ),
-        ("/v1/models/blob/predict", "{\"rows\": [{}]}", 404, "unknown_model", None, "there are: blobs"),
+        ("/v1/models/blob/predict", "{\"rows\": [{}]}", 404, "unknown_model", None, "served models: blobs"),
         ("/v1/nothing", "{}", 404, "not_found", None, "GET /v1/models"),
         (path, &large, 413, "too_large", None, "larger than 1048576 bytes"),
     ];
@@ -79,12 +79,12 @@ fn every_refusal_has_its_status_code_and_words() {
     }
     let answer = server.get(path);
     assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (405, Some("method_not_allowed")));
-    // After all that it still answers.
+    // The server still responds after all of them.
     assert_eq!(server.post(path, rows(1), &[]).status, 200);
 }
 
 #[test]
-fn deep_nesting_and_odd_numbers_do_no_harm() {
+fn deep_nesting_and_extreme_numbers_are_handled() {
     let place = place();
     let server = place.serve(&["--model", "blobs"]);
     let path = "/v1/models/blobs/predict";
@@ -101,7 +101,7 @@ fn deep_nesting_and_odd_numbers_do_no_harm() {
 }
 
 #[test]
-fn models_health_and_metrics_tell_what_is_served() {
+fn models_health_and_metrics_are_reported() {
     let place = place();
     let server = place.serve(&["--model", "blobs"]);
     assert_eq!(server.get("/health/live").status, 200);
@@ -120,7 +120,7 @@ fn models_health_and_metrics_tell_what_is_served() {
     for line in [
         "cupola_requests_total{model=\"blobs\",code=\"200\"} 1",
         "cupola_requests_total{model=\"blobs\",code=\"400\"} 1",
-        "cupola_runtimeence_duration_seconds_count{model=\"blobs\",version=\"1\"} 1",
+        "cupola_inference_duration_seconds_count{model=\"blobs\",version=\"1\"} 1",
         "cupola_batch_rows_sum{model=\"blobs\",version=\"1\"} 3.0",
         "# EOF",
     ] {
@@ -129,7 +129,7 @@ fn models_health_and_metrics_tell_what_is_served() {
 }
 
 #[test]
-fn a_request_id_comes_back_if_it_is_a_plain_word() {
+fn a_plain_request_id_is_returned() {
     let place = place();
     let server = place.serve(&["--model", "blobs"]);
     let id = |given: &str| {
@@ -141,7 +141,7 @@ fn a_request_id_comes_back_if_it_is_a_plain_word() {
 }
 
 #[test]
-fn an_overloaded_server_refuses_at_once_and_answers_the_rest() {
+fn an_overloaded_server_refuses_at_once_and_completes_the_rest() {
     let place = place();
     let server = place.serve(&["--model", "blobs", "--queue", "1", "--batch-rows", "1"]);
     let body = rows(20_000);
@@ -163,7 +163,7 @@ fn an_overloaded_server_refuses_at_once_and_answers_the_rest() {
 }
 
 #[test]
-fn a_deadline_that_passes_is_told() {
+fn a_missed_deadline_is_reported() {
     let place = place();
     let server = place.serve(&["--model", "blobs", "--batch-rows", "1"]);
     let answer = server.post("/v1/models/blobs/predict", rows(50_000), &[("x-timeout-ms", "1")]);
@@ -188,7 +188,7 @@ fn a_signal_lets_open_requests_finish() {
 }
 
 #[test]
-fn a_client_that_hangs_up_or_sends_half_a_body_harms_no_one() {
+fn clients_that_disconnect_or_send_half_a_body_affect_no_other() {
     let place = place();
     let server = place.serve(&["--model", "blobs"]);
     let address = server.url.trim_start_matches("http://").to_owned();
@@ -215,7 +215,7 @@ fn check(server: &Server) -> u16 {
 }
 
 #[test]
-fn many_clients_each_get_their_own_answer() {
+fn concurrent_clients_get_their_own_predictions() {
     let place = place();
     let server = place.serve(&["--model", "blobs", "--queue", "1000"]);
     let ask = |x: f64| -> Value {
@@ -234,14 +234,14 @@ fn many_clients_each_get_their_own_answer() {
 }
 
 #[test]
-fn a_port_in_use_and_a_model_given_twice_are_told() {
+fn a_used_port_and_a_duplicate_model_are_errors() {
     let place = place();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let said = place.run(&["serve", "--model", "blobs", "--device", "flex", "--port", &port]);
     assert_eq!(said.code, Some(2));
     assert!(
-        said.err.contains(&format!("cannot listen on 127.0.0.1:{port}")) && said.err.contains("--port"),
+        said.err.contains(&format!("failed to listen on 127.0.0.1:{port}")) && said.err.contains("--port"),
         "{}",
         said.err
     );

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Place, Server};
 
-/// A home with three versions of one model; all answer alike but the third, which saw no training.
+/// Home with three versions of a model. The first two predict alike; the third is nearly untrained.
 pub fn place() -> Place {
     let place = Place::with_blobs(200, "[train]\nepochs = 3\n");
     place.train(&[]);
@@ -55,7 +55,7 @@ fn an_alias_that_moves_is_followed_without_a_failed_request() {
             .collect();
         place.json(&["models", "alias", "blobs", "champion", "2"]);
         soon("version 2 is served", || version(&server, &[]) == 2);
-        // Back again in one command.
+        // A rollback is one command.
         place.json(&["models", "rollback", "blobs", "champion"]);
         soon("version 1 is served again", || version(&server, &[]) == 1);
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -64,11 +64,11 @@ fn an_alias_that_moves_is_followed_without_a_failed_request() {
             assert!(seen.contains(&2) && seen.iter().all(|version| [1, 2].contains(version)));
         }
     });
-    // A version that is damaged leaves the one before in its place, and says so.
+    // A damaged version leaves the previous one loaded, and the failure is reported.
     let weights = ".cupola/models/blobs/2/model.safetensors";
     place.write(weights, "rubbish");
     place.json(&["models", "alias", "blobs", "champion", "2"]);
-    soon("the trouble is told", || !server.get("/v1/models/blobs").json()["trouble"].is_null());
+    soon("the failure is reported", || !server.get("/v1/models/blobs").json()["trouble"].is_null());
     assert_eq!(version(&server, &[]), 1);
     let text = server.get("/metrics").text;
     assert!(text.contains("cupola_reload_failures_total{model=\"blobs\"} 1"), "{text}");
@@ -94,17 +94,17 @@ fn canaries_stick_shadows_are_compared_and_hangup_reads_the_config_again() {
     }
     // Half of 60; four standard deviations are 15.5.
     assert!((15..=45).contains(&counts[1]) && counts[1] + counts[2] == 60, "{counts:?}");
-    // A version by its number.
+    // The request names the version.
     let asked = server.post("/v1/models/blobs:3/predict", rows(), &[]);
     assert_eq!(asked.json()["version"], 3);
     let unknown = server.post("/v1/models/blobs:9/predict", rows(), &[]);
-    assert!(unknown.status == 404 && unknown.text.contains("there are: 1, 2, 3"), "{}", unknown.text);
-    soon("the shadow was asked", || server.get("/metrics").text.contains("cupola_shadow_answers_total{"));
+    assert!(unknown.status == 404 && unknown.text.contains("loaded versions: 1, 2, 3"), "{}", unknown.text);
+    soon("the shadow was compared", || server.get("/metrics").text.contains("cupola_shadow_answers_total{"));
     place.write("serve.toml", config(1.0));
     server.hang_up();
-    soon("all go to the canary", || server.get("/v1/models/blobs").json()["canary"]["weight"] == 1.0);
+    soon("the canary gets all requests", || server.get("/v1/models/blobs").json()["canary"]["weight"] == 1.0);
     assert!((0..20).all(|user| version(&server, &[("x-user", &user.to_string())]) == 2));
-    // An invalid file changes nothing.
+    // An invalid config changes nothing.
     place.write("serve.toml", "[[model]]\nserv = 'blobs'\n");
     server.hang_up();
     std::thread::sleep(Duration::from_millis(300));
@@ -112,7 +112,7 @@ fn canaries_stick_shadows_are_compared_and_hangup_reads_the_config_again() {
 }
 
 #[test]
-fn what_became_of_predictions_is_kept_beside_them() {
+fn feedback_is_validated_and_stored() {
     let place = place();
     let server = place.serve(&["--model", "blobs"]);
     let asked = server.post(PREDICT, rows(), &[]).json();
@@ -130,7 +130,7 @@ fn what_became_of_predictions_is_kept_beside_them() {
         (json!({ "request_id": id }), target.as_str()),
         (json!({ "request_id": id, "row": 0, &target: "a" }), "rows[0].row"),
         (json!({ "request_id": id, format!("{target}s"): "a" }), "did you mean"),
-        (json!({ "request_id": id, &target: [1] }), "no value of this target"),
+        (json!({ "request_id": id, &target: [1] }), "is not a value of this target"),
     ];
     for (row, why) in wrong {
         let answer = server.post(path, body(row), &[]);
@@ -145,7 +145,7 @@ fn what_became_of_predictions_is_kept_beside_them() {
 }
 
 #[test]
-fn tensors_are_answered_in_json_and_in_bytes() {
+fn oip_takes_and_returns_tensors_as_json_and_as_bytes() {
     let place = place();
     let server = place.serve(&["--model", "blobs:1"]);
     let meta = server.get("/v2/models/blobs").json();
@@ -169,7 +169,7 @@ fn tensors_are_answered_in_json_and_in_bytes() {
         let p = predictions[row]["side"]["probabilities"]["left"].as_f64().unwrap();
         assert!((answer["outputs"][1]["data"][2 * row].as_f64().unwrap() - p).abs() < 1e-6);
     }
-    // The same in bytes, both ways.
+    // Raw bytes in and out.
     let head = json!({
         "inputs": [
             { "name": "x", "shape": [2, 1], "datatype": "FP32", "parameters": { "binary_data_size": 8 } },
@@ -187,23 +187,23 @@ fn tensors_are_answered_in_json_and_in_bytes() {
     assert_eq!(told["outputs"][0]["parameters"]["binary_data_size"], 16);
     let first = f32::from_le_bytes(bytes[json_length..json_length + 4].try_into().unwrap());
     assert!((f64::from(first) - answer["outputs"][1]["data"][0].as_f64().unwrap()).abs() < 1e-6);
-    // A request that does not fit gets 400 with a text.
+    // Invalid tensors give status 400 with a message.
     let wrong = |inputs: Value| server.post(infer, json!({ "inputs": inputs }).to_string(), &[]);
     for (inputs, words) in [
         (json!([tensor("x", json!([1])), tensor("y", json!([1, 2]))]), "expected 2 elements, found 1"),
-        (json!([tensor("z", json!([1, 2]))]), "there is no input `z`"),
+        (json!([tensor("z", json!([1, 2]))]), "unknown input `z`"),
         (
             json!([{ "name": "x", "shape": [2, 2], "datatype": "FP32", "data": [1, 2, 3, 4] }]),
             "expected the shape",
         ),
         (json!([{ "name": "x", "shape": [-2], "datatype": "FP32", "data": [] }]), "expected the shape"),
-        (json!([{ "name": "x", "shape": [1], "datatype": "WHAT", "data": [1] }]), "no data type"),
+        (json!([{ "name": "x", "shape": [1], "datatype": "WHAT", "data": [1] }]), "unknown data type"),
         (
             json!([{ "name": "x", "shape": [1], "datatype": "BYTES", "data": ["a"] }]),
             "expected FP64, found BYTES",
         ),
-        (json!([{ "name": "x", "shape": [1], "datatype": "FP32" }]), "there is no `data`"),
-        (json!([]), "there is no row"),
+        (json!([{ "name": "x", "shape": [1], "datatype": "FP32" }]), "`data` is missing"),
+        (json!([]), "the request has no rows"),
     ] {
         let answer = wrong(inputs);
         let said = answer.json()["error"].as_str().unwrap_or_default().to_owned();
@@ -212,7 +212,7 @@ fn tensors_are_answered_in_json_and_in_bytes() {
     let cut = server.post(infer, "{}", &[("inference-header-content-length", "999")]);
     assert!(cut.status == 400 && cut.text.contains("999"), "{}", cut.text);
     assert_eq!(server.get("/v2/models/none").status, 404);
-    // The repository.
+    // Model repository.
     let index = server.post("/v2/repository/index", "", &[]).json();
     assert_eq!(index.as_array().unwrap().len(), 3);
     assert_eq!(server.post("/v2/repository/models/blobs/unload", "", &[]).status, 200);
@@ -223,7 +223,7 @@ fn tensors_are_answered_in_json_and_in_bytes() {
 }
 
 #[test]
-fn rows_come_as_lines_as_csv_and_packed() {
+fn rows_are_read_from_json_lines_csv_and_gzip() {
     let place = place();
     let server = place.serve(&["--model", "blobs:1"]);
     let alone = server.post(PREDICT, rows(), &[]).json()["predictions"][0].clone();
@@ -252,7 +252,7 @@ fn rows_come_as_lines_as_csv_and_packed() {
 }
 
 #[test]
-fn the_page_and_the_document_are_of_the_models_that_are_served() {
+fn page_and_openapi_describe_the_served_models() {
     let place = place();
     let server = place.serve(&["--model", "blobs:1"]);
     let page = server.get("/");
@@ -261,7 +261,7 @@ fn the_page_and_the_document_are_of_the_models_that_are_served() {
     let document = server.get("/openapi.json").json();
     let predict = &document["paths"]["/v1/models/blobs/predict"]["post"];
     let body = &predict["requestBody"]["content"]["application/json"]["schema"];
-    // The example is one that the server takes.
+    // The server accepts the example.
     let answer = server.post(PREDICT, body["example"].to_string(), &[]);
     assert_eq!(answer.status, 200, "{}", answer.text);
     let schema = &predict["responses"]["200"]["content"]["application/json"]["schema"];
@@ -269,7 +269,7 @@ fn the_page_and_the_document_are_of_the_models_that_are_served() {
 }
 
 #[test]
-fn a_language_model_goes_on_in_openais_words() {
+fn openai_completions_match_streamed_and_batched_ones() {
     let place = Place::new();
     let lines: Vec<String> =
         (0..60).map(|row| format!("\"the cat sat on the mat{}\"", " ".repeat(row))).collect();
@@ -289,12 +289,12 @@ fn a_language_model_goes_on_in_openais_words() {
         (&plain["choices"][0]["finish_reason"], &plain["usage"]["completion_tokens"]),
         (&json!("length"), &json!(12))
     );
-    // Stops before a text that it would have made.
+    // Generation stops before a stop text.
     let stop = &text[2..5];
     let stopped = whole(json!([stop]));
     assert_eq!(stopped["choices"][0]["text"].as_str().unwrap(), &text[..text.find(stop).unwrap()]);
     assert_eq!(stopped["choices"][0]["finish_reason"], "stop");
-    // Piece by piece it is the same text.
+    // The streamed text is the same.
     let body = json!({ "model": "talk", "messages": [{ "role": "user", "content": "the cat" }], "max_tokens": 8, "seed": 3, "stream": true, "stream_options": { "include_usage": true } });
     let streamed = server.post("/v1/chat/completions", body.to_string(), &[]);
     let events: Vec<&str> = streamed.text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
@@ -307,11 +307,11 @@ fn a_language_model_goes_on_in_openais_words() {
     let whole = server.post("/v1/chat/completions", body.to_string(), &[]).json();
     assert_eq!(whole["choices"][0]["message"]["content"], pieces);
     assert_eq!(chunks.last().unwrap()["usage"], whole["usage"]);
-    // More at once than go on together, by either engine: each has the text that it has alone.
+    // More requests than an engine runs at once: each gets the same text as alone, with either engine.
     let candle = place.serve(&["--model", "talk", "--engine", "candle"]);
     for server in [&server, &candle] {
         let made = |n: usize| -> String {
-            // Some outgrow the model's 16 tokens, prompts and all.
+            // Some prompts and texts exceed the model's context of 16 tokens.
             let prompt = &"the cat sat on the mat and on the mat"[..=(n * 7 % 30)];
             let body = json!({ "model": "talk", "prompt": prompt, "max_tokens": 1 + n % 13, "seed": n });
             let answer =
@@ -339,7 +339,7 @@ fn a_language_model_goes_on_in_openais_words() {
 }
 
 #[test]
-fn texts_are_json_of_the_schema_that_is_asked_for() {
+fn generated_text_follows_the_requested_json_schema() {
     let place = Place::new();
     let lines: Vec<String> =
         (0..60).map(|row| format!("\"{{\"\"metal\"\": \"\"iron\"\", \"\"melts\"\": {row}}}\"")).collect();
@@ -420,7 +420,7 @@ learning_rate = 1e-2
 "#;
 
 #[test]
-fn a_share_of_the_requests_is_written_down() {
+fn a_share_of_the_requests_is_recorded() {
     let place = place();
     place.write("serve.toml", "[[model]]\nserve = 'blobs:1'\n[log]\nshare = 1.0\n");
     let server = place.serve(&["--config", "serve.toml"]);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes crates/runtime/src/golden/*: small random models of transformers, and what they answer.
+"""Writes crates/import/src/golden/*: small random models of transformers, and what they answer.
 
     pip install torch==2.15.* transformers==5.*
     scripts/golden/hugging_face.py
@@ -15,7 +15,7 @@ import transformers as hf
 from safetensors.torch import save_file
 
 torch.manual_seed(0)
-OUT = pathlib.Path(__file__).parents[2] / "crates/runtime/src/golden"
+OUT = pathlib.Path(__file__).parents[2] / "crates/import/src/golden"
 DECODER = dict(vocab_size=37, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
                num_key_value_heads=2, max_position_embeddings=48, initializer_range=0.3)
 ENCODER = dict(vocab_size=37, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,

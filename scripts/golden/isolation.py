@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes crates/prep/src/golden/isolation.json: trees that scikit-learn grew, and its scores for some rows.
+"""Writes crates/prep/src/transform/golden/isolation.json: trees that scikit-learn grew, and its scores for some rows.
 
 Needs: scikit-learn 1.9, numpy. Prints the path it wrote.
 """
@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 from sklearn.ensemble import IsolationForest
 
-OUT = pathlib.Path(__file__).parents[2] / "crates/prep/src/golden/isolation.json"
+OUT = pathlib.Path(__file__).parents[2] / "crates/prep/src/transform/golden/isolation.json"
 rng = np.random.default_rng(3)
 x = rng.normal(size=(200, 2)).astype(np.float32).astype(float)
 forest = IsolationForest(n_estimators=8, max_samples=32, random_state=0).fit(x)

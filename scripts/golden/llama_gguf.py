@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes crates/runtime/src/golden/llama.gguf: the small Llama of hugging_face.py as llama.cpp's own writer has it; and
+"""Writes crates/import/src/golden/llama.gguf: the small Llama of hugging_face.py as llama.cpp's own writer has it; and
 llama3.gguf, whose positions are those of Llama 3.1; and pieces.gguf, with a tokenizer of SentencePiece, whose own
 tokens of a few texts are in pieces.json.
 
@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 ROOT = pathlib.Path(__file__).parents[2]
-GOLDEN = ROOT / "crates/runtime/src/golden"
+GOLDEN = ROOT / "crates/import/src/golden"
 FILE = GOLDEN / "llama.gguf"
 config = json.loads((GOLDEN / "llama.json").read_text())["config"]
 weights = load_file(GOLDEN / "llama.safetensors")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Keys and tokens by PyJWT 2.15 (`pip install pyjwt cryptography`), and tokens that are not good:
 
-    python scripts/golden/tokens.py > crates/serve/src/golden/jwt.json
+    python scripts/golden/tokens.py > crates/serving/src/access/golden/jwt.json
 
 The private keys are thrown away; the good tokens end in 2100.
 """

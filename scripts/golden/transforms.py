@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes crates/prep/src/golden/transforms.json with scikit-learn's numbers: what each transform makes of
+"""Writes crates/prep/src/transform/golden/transforms.json with scikit-learn's numbers: what each transform makes of
 the same columns, fitted on the first rows and applied to all.
 
 Needs: scikit-learn 1.9, numpy. Prints the path it wrote.
@@ -15,7 +15,7 @@ from sklearn.preprocessing import (
     StandardScaler, TargetEncoder,
 )
 
-OUT = pathlib.Path(__file__).parents[2] / "crates/prep/src/golden/transforms.json"
+OUT = pathlib.Path(__file__).parents[2] / "crates/prep/src/transform/golden/transforms.json"
 rng = np.random.default_rng(0)
 n, train = 120, 90
 

@@ -1,96 +1,99 @@
-//! An architecture as a value: what `config.json` of a package holds.
+//! A network's architecture as a value, as `config.json` of a package holds it.
+
+mod decoding;
+mod source;
 
 use std::collections::BTreeMap;
 
-use cupola_spec::{Block, Design, Head, Layer, Lora, ShapeRow, trace};
+use cupola_spec::{Block, Design, Head, Layer, Lora, ShapeRow, WeightSpec, trace};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::source::Source;
 
-/// Everything that the shapes and names of the weights follow from.
+pub use self::source::InputSource;
+
+/// Description of a network, which determines the shapes and names of its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Architecture {
-    /// Family name as configured.
+    /// Name of the family, as configured.
     pub family: String,
-    /// Where the values of an example enter; several are concatenated.
-    pub sources: Vec<Source>,
-    /// Whether the vectors of several sources are stacked as tokens, not put side by side.
+    /// Entrances of an example's blocks.
+    pub sources: Vec<InputSource>,
+    /// `true` if the vectors of several sources are stacked as tokens, `false` if they are put side by side.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stacked: bool,
-    /// The trunk.
+    /// Layers between sources and head.
     pub trunk: Vec<Layer>,
-    /// How the head reads what the trunk gives.
+    /// Kind of the head.
     #[serde(default)]
     pub head: Head,
-    /// How the members of an ensemble are averaged.
+    /// Average over the members of an ensemble.
     #[serde(default)]
     pub average: Average,
-    /// The same for each of several targets, whose logits stand side by side; in place of `average`.
+    /// Logits of each of several targets, side by side; replaces `average` unless empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<LogitPart>,
-    /// The column of the only source, a series, whose mean and deviation in the window are put back on
-    /// the answer; all columns enter the trunk without theirs (Kim et al. 2022).
+    /// Column of the series whose mean and deviation are restored to the prediction, while all columns enter the trunk
+    /// normalised (Kim et al. 2022); `None` without normalisation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<usize>,
-    /// Small matrices that are trained in place of the trunk; what is published has none.
+    /// Low-rank adapters that are trained in place of the trunk; published packages have them merged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<Lora>,
-    /// Width of the head.
+    /// Number of logits.
     pub output: usize,
-    /// Names of modules that are not those of their place, by that place.
+    /// Names of modules that differ from their position, by that position.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<String, String>,
 }
 
-/// What is averaged over the members of an ensemble.
+/// Average over the members of an ensemble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Average {
-    /// The outputs.
+    /// Mean of the outputs.
     #[default]
     Output,
-    /// The probability that one logit stands for.
+    /// Logit of the mean probability of one logit.
     Sigmoid,
-    /// The probabilities that the logits stand for.
+    /// Logarithm of the mean probabilities of all logits.
     Softmax,
 }
 
-/// The logits of one of several targets.
+/// Logits of one of several targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogitPart {
-    /// Logits.
+    /// Number of logits.
     pub width: usize,
-    /// How the members of an ensemble are averaged.
+    /// Average over the members of an ensemble.
     pub average: Average,
 }
 
 impl Architecture {
-    /// The architecture of a design for what enters at `sources`, side by side.
+    /// Architecture of a design with `sources` side by side.
     ///
     /// # Errors
-    /// A layer that does not fit, a trunk that does not end as the head needs it.
+    /// [`Error::Input`], [`Error::Shape`] or [`Error::NotFlat`] if sizes and layers don't fit each other.
     pub fn new(
         family: &str,
         design: &Design,
-        sources: Vec<Source>,
+        sources: Vec<InputSource>,
         output: usize,
         average: Average,
     ) -> Result<Self, Error> {
-        Self::of(family, design, sources, false, output, average)
+        Self::with_stacking(family, design, sources, false, LogitPart { width: output, average })
     }
 
-    /// The same, the sources `stacked` as tokens or side by side.
+    /// Architecture of a design with `sources` stacked as tokens or side by side.
     ///
     /// # Errors
     /// As [`Architecture::new`].
-    pub fn of(
+    pub fn with_stacking(
         family: &str,
         design: &Design,
-        sources: Vec<Source>,
+        sources: Vec<InputSource>,
         stacked: bool,
-        output: usize,
-        average: Average,
+        logits: LogitPart,
     ) -> Result<Self, Error> {
         let architecture = Self {
             family: family.to_owned(),
@@ -98,39 +101,39 @@ impl Architecture {
             stacked,
             trunk: design.layers.clone(),
             head: design.head,
-            average,
+            average: logits.average,
             parts: Vec::new(),
             level: None,
             lora: design.lora,
-            output,
+            output: logits.width,
             names: design.names.clone(),
         };
         architecture.table()?;
         Ok(architecture)
     }
 
-    /// Real numbers in one example.
+    /// Number of real numbers in an example.
     pub fn dense_width(&self) -> usize {
         self.sources.iter().map(|source| source.block.dense_width()).sum()
     }
 
-    /// Number of values of each index in one example.
+    /// Number of distinct values of each index of an example.
     pub fn index_sizes(&self) -> Vec<usize> {
         self.sources.iter().flat_map(|source| source.block.index_sizes()).collect()
     }
 
-    /// Blocks of one example, in order.
+    /// Blocks of an example, in order.
     pub fn blocks(&self) -> Vec<Block> {
         self.sources.iter().map(|source| source.block.clone()).collect()
     }
 
-    /// The name of the module at a place such as `trunk.4.layers.0`.
-    pub fn name_of<'a>(&'a self, place: &'a str) -> &'a str {
-        self.names.get(place).map_or(place, String::as_str)
+    /// Name of the module at a position such as `trunk.4.layers.0`.
+    pub fn module_name<'a>(&'a self, position: &'a str) -> &'a str {
+        self.names.get(position).map_or(position, String::as_str)
     }
 
-    /// Shape that enters the trunk, and the rows of the table before it.
-    fn entry(&self) -> Result<(Vec<usize>, Vec<ShapeRow>), Error> {
+    /// Shape that enters the trunk, and the rows of the layers before it.
+    fn trace_sources(&self) -> Result<(Vec<usize>, Vec<ShapeRow>), Error> {
         let mut rows = Vec::new();
         match self.sources.as_slice() {
             [] => Err(Error::Input { output: self.output }),
@@ -143,12 +146,12 @@ impl Architecture {
                 for source in many {
                     shapes.push(source.trace(&source.prefix(), &mut rows)?);
                 }
-                Ok((met(&shapes, self.stacked)?, rows))
+                Ok((joined_shape(&shapes, self.stacked)?, rows))
             }
         }
     }
 
-    fn level_fits(&self) -> bool {
+    fn is_level_valid(&self) -> bool {
         match (self.level, self.sources.as_slice()) {
             (None, _) => true,
             (Some(channel), [only]) if self.head == Head::Vector && only.encoder.is_empty() => {
@@ -158,38 +161,12 @@ impl Architecture {
         }
     }
 
-    /// One row for each layer, inputs first and head last.
+    /// Table of all layers, sources first and head last.
     ///
     /// # Errors
     /// As [`Architecture::new`].
     pub fn table(&self) -> Result<Vec<ShapeRow>, Error> {
-        let parts = self.logit_parts().iter().map(|part| part.width).sum::<usize>();
-        if self.output == 0
-            || parts != self.output
-            || !self.level_fits()
-            || self.sources.iter().any(|source| !source.is_sound())
-        {
-            return Err(Error::Input { output: self.output });
-        }
-        let (input, mut rows) = self.entry()?;
-        let trunk = trace("trunk", &input, &self.trunk)?;
-        let last = trunk.last().map_or(input, |row| row.output.clone());
-        rows.extend(trunk);
-        let (width, members) = match (self.head, last.as_slice()) {
-            (Head::Vector | Head::Identity, [width]) | (Head::Steps, [_, width]) => (*width, 1),
-            (Head::Members, [members, width]) => (*width, *members),
-            _ => return Err(Error::NotFlat { found: last }),
-        };
-        if self.head == Head::Identity {
-            return if width == self.output { Ok(rows) } else { Err(Error::NotFlat { found: last }) };
-        }
-        rows.push(ShapeRow {
-            name: "head".to_owned(),
-            kind: "linear",
-            input: last,
-            output: vec![self.output],
-            parameters: members * (width + 1) * self.output,
-        });
+        let mut rows = self.rows_by_position()?;
         for row in &mut rows {
             if let Some(name) = self.names.get(&row.name) {
                 row.name.clone_from(name);
@@ -198,7 +175,47 @@ impl Architecture {
         Ok(rows)
     }
 
-    /// The logits of each target.
+    /// The table with every module named by its position.
+    fn rows_by_position(&self) -> Result<Vec<ShapeRow>, Error> {
+        let logits = self.logit_parts().iter().map(|part| part.width).sum::<usize>();
+        if self.output == 0
+            || logits != self.output
+            || !self.is_level_valid()
+            || self.sources.iter().any(|source| !source.is_valid())
+        {
+            return Err(Error::Input { output: self.output });
+        }
+        let (input, mut rows) = self.trace_sources()?;
+        let trunk = trace("trunk", &input, &self.trunk)?;
+        let last = trunk.last().map_or(input, |row| row.output.clone());
+        rows.extend(trunk);
+        let Some(contract) = self.head.contract(&last, self.output) else {
+            return Err(Error::NotFlat { found: last });
+        };
+        if self.head != Head::Identity {
+            let row = ShapeRow::new("head".to_owned(), "linear", last, contract);
+            rows.push(ShapeRow { output: vec![self.output], ..row });
+        }
+        Ok(rows)
+    }
+
+    /// Names and shapes of all weights and running statistics in the order of the build, as the contracts of the layers
+    /// state them; low-rank adapters are not among them.
+    ///
+    /// # Errors
+    /// As [`Architecture::new`].
+    pub fn weights(&self) -> Result<Vec<(String, WeightSpec)>, Error> {
+        let named = |row: ShapeRow| {
+            row.weights.into_iter().map(move |weight| {
+                let path = format!("{}.{}", row.name, weight.name);
+                let Some((module, part)) = path.rsplit_once('.') else { return (path, weight) };
+                (format!("{}.{part}", self.module_name(module)), weight)
+            })
+        };
+        Ok(self.rows_by_position()?.into_iter().flat_map(named).collect())
+    }
+
+    /// Logits of each target.
     pub fn logit_parts(&self) -> Vec<LogitPart> {
         if self.parts.is_empty() {
             return vec![LogitPart { width: self.output, average: self.average }];
@@ -206,7 +223,7 @@ impl Architecture {
         self.parts.clone()
     }
 
-    /// Members that each answer for themselves in training; 1 for all but ensembles.
+    /// Number of members that have a loss each in training; 1 for all but ensembles.
     pub fn members(&self) -> usize {
         match self.head {
             Head::Vector | Head::Steps | Head::Identity => 1,
@@ -221,7 +238,7 @@ impl Architecture {
         }
     }
 
-    /// Logits for one example: 1, or one for each step of a sequence.
+    /// Rows of logits for one example: 1, or one for each step of a sequence.
     pub fn steps(&self) -> usize {
         match (self.head, self.sources.first().map(|source| &source.block)) {
             (Head::Steps, Some(Block::Text { length, .. })) => *length,
@@ -230,27 +247,7 @@ impl Architecture {
         }
     }
 
-    /// Whether padding at the end of every text of a batch can be cut off without a change of the
-    /// answers: no layer before the texts become vectors knows how long they are.
-    pub fn trims(&self) -> bool {
-        let text = matches!(
-            self.sources.as_slice(),
-            [Source { block: Block::Text { .. }, encoder, .. }] if encoder.is_empty()
-        );
-        text && self.head != Head::Steps && trims(&self.trunk)
-    }
-
-    /// Whether the answer at each step of a text needs only keys and values of the steps before: see
-    /// [`crate::Cache`].
-    pub fn caches(&self) -> bool {
-        let text = matches!(
-            self.sources.as_slice(),
-            [Source { block: Block::Text { .. }, encoder, .. }] if encoder.is_empty()
-        );
-        text && self.head == Head::Steps && self.trunk.iter().all(causal)
-    }
-
-    /// Number of trained values.
+    /// Number of trained parameters.
     ///
     /// # Errors
     /// As [`Architecture::new`].
@@ -259,8 +256,8 @@ impl Architecture {
     }
 }
 
-/// The shape of several sources' vectors side by side, or stacked as tokens.
-pub(crate) fn met(shapes: &[Vec<usize>], stacked: bool) -> Result<Vec<usize>, Error> {
+/// Shape of several sources' vectors side by side, or stacked as tokens.
+pub(crate) fn joined_shape(shapes: &[Vec<usize>], stacked: bool) -> Result<Vec<usize>, Error> {
     let mut widths = Vec::with_capacity(shapes.len());
     for shape in shapes {
         let [width] = **shape else { return Err(Error::NotFlat { found: shape.clone() }) };
@@ -273,37 +270,4 @@ pub(crate) fn met(shapes: &[Vec<usize>], stacked: bool) -> Result<Vec<usize>, Er
         Some(_) => Err(Error::NotFlat { found: widths }),
         None => Ok(vec![widths.len(), widths[0]]),
     }
-}
-
-/// Whether the layers up to the one vector of a text go step by step, or look at padding with a mask.
-fn trims(layers: &[Layer]) -> bool {
-    let before = layers.iter().take_while(|layer| !matches!(layer, Layer::Take { .. }));
-    before.clone().count() < layers.len()
-        && before.into_iter().all(|layer| match layer {
-            Layer::Residual { layers, shortcut, .. } => layers.iter().chain(shortcut).all(step_by_step),
-            layer => step_by_step(layer),
-        })
-}
-
-/// Whether a step sees nothing after it, and nothing before it but by attention.
-fn causal(layer: &Layer) -> bool {
-    match layer {
-        Layer::Attention { causal, .. } => *causal,
-        Layer::Residual { layers, shortcut, .. } => layers.iter().chain(shortcut).all(causal),
-        layer => step_by_step(layer),
-    }
-}
-
-fn step_by_step(layer: &Layer) -> bool {
-    matches!(
-        layer,
-        Layer::Position {}
-            | Layer::LayerNorm { .. }
-            | Layer::RmsNorm { .. }
-            | Layer::Dropout { .. }
-            | Layer::Linear { .. }
-            | Layer::Activation { .. }
-            | Layer::Glu { .. }
-            | Layer::Attention { .. }
-    )
 }

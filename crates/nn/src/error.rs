@@ -1,61 +1,55 @@
-//! What can go wrong with a network, its weights or its device.
+//! Errors of networks, weights and devices.
 
 use cupola_spec::ShapeError;
 
-/// A network that cannot be built, or weights that do not fit it.
+/// An invalid architecture, weights that don't fit it, or a device that fails.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A layer does not fit what reaches it.
+    /// A layer that doesn't fit its input.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// Sizes that no network has.
+    /// Sizes that are zero or contradict each other.
     #[error(
-        "the inputs are empty or do not fit each other, or there are {output} outputs; such a network cannot be, so the file is not one of Cupola's"
+        "invalid architecture: the inputs are empty or contradict each other, or the number of outputs, {output}, is wrong; restore the file from its source"
     )]
     Input {
         /// Width of the head.
         output: usize,
     },
-    /// The trunk does not end as the head needs it.
+    /// A trunk whose output the head doesn't take.
     #[error(
-        "the trunk ends in shape {found:?}, but the head needs a flat one; end it with `flatten`, `take` or `global_avg_pool`"
+        "the trunk ends in shape {found:?}, but the head requires a flat one; end it with `flatten`, `take` or `global_avg_pool`"
     )]
     NotFlat {
-        /// The shape.
+        /// Shape of the trunk's output.
         found: Vec<usize>,
     },
-    /// A type that the device does not compute in.
-    #[error("{device} does not compute in 16 bits (train.precision = \"{precision}\"); write \"fp32\"")]
+    /// A type that the device doesn't compute in.
+    #[error("{device} does not support train.precision = \"{precision}\"; use \"fp32\"")]
     Precision {
-        /// The device.
+        /// Name of the device.
         device: String,
-        /// As typed.
+        /// Requested precision.
         precision: &'static str,
     },
-    /// A text to go on with that is empty or too long.
-    #[error("{found} tokens to go on with, but the network sees 1 to {most}; shorten the text")]
+    /// A sequence that is empty or too long.
+    #[error("the text has {found} tokens, expected 1 to {most}; shorten the text")]
     TextLength {
-        /// Its tokens.
+        /// Tokens of the text.
         found: usize,
-        /// Most that the network sees.
+        /// Maximum of the network.
         most: usize,
     },
-    /// A model that needs what no layer here does.
-    #[error("the model has {what}, which no layer here has; import another one")]
-    Unsupported {
-        /// What it needs.
-        what: String,
-    },
-    /// A weight that the architecture has and the file lacks.
+    /// A weight of the architecture that the file lacks.
     #[error("weight `{name}` is missing; the file is not of this architecture")]
     Missing {
-        /// Its name.
+        /// Name of the weight.
         name: String,
     },
-    /// Weights that the architecture lacks.
+    /// Weights of the file that the architecture lacks.
     #[error("weights {names} are not in the architecture; the file is of another one")]
     Unexpected {
-        /// Their names.
+        /// Names of the weights.
         names: String,
     },
     /// A weight of another shape.
@@ -63,47 +57,59 @@ pub enum Error {
         "weight `{name}` has shape {found:?}, expected {expected:?}; the file is not of this architecture"
     )]
     WeightShape {
-        /// Its name.
+        /// Name of the weight.
         name: String,
-        /// By the architecture.
+        /// Shape by the architecture.
         expected: Vec<usize>,
-        /// In the file.
+        /// Shape in the file.
         found: Vec<usize>,
     },
     /// A weight of another type.
     #[error("weight `{name}` has type {found}, expected F32; convert it")]
     Dtype {
-        /// Its name.
+        /// Name of the weight.
         name: String,
-        /// In the file.
+        /// Type in the file.
         found: String,
     },
-    /// No safetensors, or a damaged one.
-    #[error("not a valid safetensors file ({why}); restore it from its source")]
+    /// A file that is not safetensors, or is damaged.
+    #[error("invalid safetensors file: {why}; restore it from its source")]
     Safetensors {
-        /// What the reader said.
+        /// Error of the reader.
         why: String,
     },
-    /// A device whose numbers are wrong.
+    /// A device that computes wrong numbers.
     #[error(
-        "device {device} computes wrong numbers for this network: {what} is off by {off:.1e} of its largest value, {allowed:.0e} is allowed; use --device flex, or another driver"
+        "device {device} computes wrong numbers for this network: {what} differs by {off:.1e} of its largest value, more than {allowed:.0e}; use --device flex or another driver"
     )]
     Disagrees {
-        /// Its name.
+        /// Name of the device.
         device: String,
         /// `the loss` or a gradient's name.
         what: String,
-        /// Largest difference, relative to the largest value.
+        /// Difference relative to the largest value.
         off: f32,
-        /// What is allowed.
+        /// Tolerance.
         allowed: f32,
     },
-    /// A device that does not open, or fails later.
+    /// A device that doesn't open, or fails later.
     #[error("device {device}: {why}; use --device flex to run on the CPU")]
     Device {
-        /// Its name.
+        /// Name of the device.
         device: String,
-        /// What it said.
+        /// Error of the device.
+        why: String,
+    },
+    /// A device name that doesn't exist.
+    #[error("unknown device `{name}`; expected auto, vulkan, flex or ndarray")]
+    UnknownDevice {
+        /// The given name.
+        name: String,
+    },
+    /// No working physical GPU.
+    #[error("{why}")]
+    NoGpu {
+        /// Reason, such as a missing driver.
         why: String,
     },
 }

@@ -1,8 +1,9 @@
-//! Networks: Burn modules built from an architecture, with `PyTorch`'s weight names and layout.
+//! Neural networks: Burn modules built from an architecture, with `PyTorch`'s weight names and layouts.
 //!
-//! An [`Architecture`] is a value; [`Network::build`] makes the modules, taking each weight from a
-//! [`Weights`] source, drawn or loaded. [`Network::state_dict`] gives them back under names and in
-//! layouts that `torch.nn` reads. Nothing here opens a file.
+//! An [`Architecture`] is a value. [`Network::build`] makes its modules and takes each weight from a [`WeightSource`]:
+//! random, pretrained or loaded. [`Network::state_dict`] returns the weights under names and in layouts that `torch.nn`
+//! reads. [`Network::decode`] generates text with a [`KvCache`]. [`open_device`] opens a device, and [`check_agreement`]
+//! compares it with the CPU before it trains. This crate opens no file.
 
 #![allow(
     clippy::needless_pass_by_value,
@@ -10,43 +11,28 @@
     reason = "tensors are handles that Burn's operations take by value; layers are few"
 )]
 
-mod agreement;
 mod architecture;
-mod attention;
-mod batch_norm;
-mod builder;
-mod cache;
+mod decode;
 mod device;
 mod error;
-mod head;
-mod hugging_face;
 mod input;
-mod layer;
+mod layers;
 mod lora;
 mod loss;
 mod network;
 mod precision;
-mod recurrent;
-mod sequence;
-mod series;
-mod source;
-mod state_dict;
-mod tabular;
 mod weights;
 
-pub use agreement::{Agreement, agreement};
-pub use architecture::{Architecture, Average, LogitPart};
-pub use cache::{Cache, Next};
-pub use device::{Choice, Opened, nth, open, probe_vulkan, quietly};
-pub use error::Error;
-pub use hugging_face::{
-    Bert, Classes, Decoder, DistilBert, Gpt2, HuggingFace, Known, Llama, Pooling, RopeParameters,
+pub use architecture::{Architecture, Average, InputSource, LogitPart};
+pub use decode::{KvCache, SequenceStep};
+pub use device::{
+    Agreement, Backend, DeviceChoice, OpenDevice, catch_panic, check_agreement, nth_device, open_device,
+    probe_vulkan,
 };
-pub use input::{Flow, Input};
-pub use lora::merged;
-pub use loss::{Loss, Objective, Truth};
+pub use error::Error;
+pub use input::InputBatch;
+pub use lora::merge_lora;
+pub use loss::{Loss, LossTargets, Objective};
 pub use network::Network;
-pub use precision::half;
-pub use source::Source;
-pub use state_dict::{Array, StateDict};
-pub use weights::{Drawn, Loaded, Started, Weights};
+pub use precision::activation_dtype;
+pub use weights::{Array, LoadedWeights, PretrainedWeights, RandomWeights, StateDict, WeightSource};

@@ -1,9 +1,13 @@
-//! Losses, as sums over the batch.
+//! Losses as sums over a batch.
 
-use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+mod targets;
+
+use burn::tensor::{Int, Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
 
-/// What is minimised, for one example.
+pub use self::targets::LossTargets;
+
+/// Loss of one example.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
@@ -15,34 +19,34 @@ pub enum Loss {
     MeanSquared,
     /// Cross-entropy times `(1 - p)^gamma` (Lin et al. 2017).
     Focal {
-        /// Its exponent.
+        /// Exponent of the focusing factor.
         gamma: f64,
     },
-    /// The same on one logit.
+    /// The focal loss on one logit.
     BinaryFocal {
-        /// Its exponent.
+        /// Exponent of the focusing factor.
         gamma: f64,
     },
     /// `torch.nn.HuberLoss` on one value.
     Huber {
-        /// Where it turns linear.
+        /// Error at which the loss becomes linear.
         delta: f64,
     },
     /// The pinball loss on one value (Koenker and Bassett 1978).
     Quantile {
-        /// The quantile that minimises it.
+        /// Quantile that minimises the loss.
         quantile: f64,
     },
 }
 
-/// A loss with what training adds to it.
+/// A loss with label smoothing and class weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Objective {
-    /// For one example.
+    /// Loss of one example.
     pub loss: Loss,
-    /// Share of a class's target that is spread over all classes.
+    /// Part of a class's probability that is spread over all classes.
     pub label_smoothing: f64,
-    /// Weight of each class; empty where all are alike.
+    /// Weight of each class; empty if all are 1.
     pub class_weights: Vec<f32>,
 }
 
@@ -52,90 +56,36 @@ impl From<Loss> for Objective {
     }
 }
 
-/// What a batch should have been.
-#[derive(Debug, Clone)]
-pub enum Truth {
-    /// `[batch]` class indices.
-    Class(Tensor<1, Int>),
-    /// `[batch]` numbers; for a binary target 0 or 1.
-    Number(Tensor<1>),
-    /// `[batch, width]` numbers, whose losses are averaged for each example.
-    Vector(Tensor<2>),
-}
-
-impl Truth {
-    /// Class indices on a device.
-    pub fn classes(values: Vec<i32>, device: &Device) -> Self {
-        let n = values.len();
-        Self::Class(Tensor::from_data(TensorData::new(values, [n]), device))
-    }
-
-    /// Numbers on a device.
-    pub fn numbers(values: Vec<f32>, device: &Device) -> Self {
-        let n = values.len();
-        Self::Number(Tensor::from_data(TensorData::new(values, [n]), device))
-    }
-
-    /// `width` numbers for each example on a device.
-    pub fn vectors(values: Vec<f32>, width: usize, device: &Device) -> Self {
-        let rows = values.len() / width.max(1);
-        Self::Vector(Tensor::from_data(TensorData::new(values, [rows, width]), device))
-    }
-
-    /// Each value `times` times, one after the other: for the members of an ensemble.
-    #[must_use]
-    pub fn repeat(self, times: usize) -> Self {
-        if times == 1 {
-            return self;
-        }
-        match self {
-            Self::Class(x) => {
-                let n = x.dims()[0];
-                let x: Tensor<2, Int> = x.unsqueeze_dim(1);
-                Self::Class(x.repeat_dim(1, times).reshape([n * times]))
-            }
-            Self::Number(x) => {
-                let n = x.dims()[0];
-                let x: Tensor<2> = x.unsqueeze_dim(1);
-                Self::Number(x.repeat_dim(1, times).reshape([n * times]))
-            }
-            Self::Vector(x) => {
-                let [n, width] = x.dims();
-                let x: Tensor<3> = x.unsqueeze_dim(1);
-                Self::Vector(x.repeat_dim(1, times).reshape([n * times, width]))
-            }
-        }
-    }
-}
-
 impl Loss {
-    /// The mean loss `[1]` of logits `[batch, output]`.
-    pub fn mean(self, logits: Tensor<2>, truth: Truth) -> Tensor<1> {
+    /// Mean loss `[1]` of logits `[batch, output]`.
+    pub fn mean(self, logits: Tensor<2>, targets: LossTargets) -> Tensor<1> {
         let rows = logits.dims()[0];
         #[allow(clippy::cast_precision_loss)]
-        Objective::from(self).sum(logits, truth).div_scalar(rows as f64)
+        Objective::from(self).sum(logits, targets).div_scalar(rows as f64)
     }
 }
 
 impl Objective {
-    /// The sum `[1]` over the batch of each example's loss times its class's weight.
-    pub fn sum(&self, logits: Tensor<2>, truth: Truth) -> Tensor<1> {
-        match (self.loss, truth) {
-            (_, Truth::Vector(y)) => {
+    /// Sum `[1]` over the batch of each example's loss times the weight of its class.
+    pub fn sum(&self, logits: Tensor<2>, targets: LossTargets) -> Tensor<1> {
+        match (self.loss, targets) {
+            (_, LossTargets::Vector(y)) => {
                 let width = y.dims()[1];
                 #[allow(clippy::cast_precision_loss)]
-                let each = self.sum(logits.reshape([-1, 1]), Truth::Number(y.flatten(0, 1)));
+                let each = self.sum(logits.reshape([-1, 1]), LossTargets::Number(y.flatten(0, 1)));
                 each.div_scalar(width as f64)
             }
-            (Loss::CrossEntropy | Loss::Focal { .. }, Truth::Class(class)) => self.classes(logits, class),
-            (Loss::BinaryCrossEntropy | Loss::BinaryFocal { .. }, Truth::Number(y)) => {
+            (Loss::CrossEntropy | Loss::Focal { .. }, LossTargets::Class(class)) => {
+                self.classes(logits, class)
+            }
+            (Loss::BinaryCrossEntropy | Loss::BinaryFocal { .. }, LossTargets::Number(y)) => {
                 self.binary(logits.flatten(0, 1), y)
             }
-            (Loss::MeanSquared, Truth::Number(y)) => {
+            (Loss::MeanSquared, LossTargets::Number(y)) => {
                 let x: Tensor<1> = logits.flatten(0, 1);
                 (x - y).square().sum()
             }
-            (Loss::Huber { delta }, Truth::Number(y)) => {
+            (Loss::Huber { delta }, LossTargets::Number(y)) => {
                 let x: Tensor<1> = logits.flatten(0, 1);
                 let off = (x - y).abs();
                 // The part up to delta counts as a square, the rest as a line of slope delta.
@@ -143,13 +93,13 @@ impl Objective {
                 let far = off - near.clone();
                 (near.square().mul_scalar(0.5) + far.mul_scalar(delta)).sum()
             }
-            (Loss::Quantile { quantile }, Truth::Number(y)) => {
+            (Loss::Quantile { quantile }, LossTargets::Number(y)) => {
                 let x: Tensor<1> = logits.flatten(0, 1);
                 let short = y - x;
                 // max(q d, (q - 1) d) = q d + max(-d, 0)
                 (short.clone().mul_scalar(quantile) + activation::relu(short.neg())).sum()
             }
-            (loss, truth) => unreachable!("{loss:?} with {truth:?}: `train` pairs them"),
+            (loss, targets) => unreachable!("{loss:?} with {targets:?}; callers pair them"),
         }
     }
 
@@ -157,10 +107,10 @@ impl Objective {
         let [rows, classes] = logits.dims();
         let log_p = activation::log_softmax(logits, 1);
         let index: Tensor<2, Int> = class.clone().unsqueeze_dim(1);
-        let own: Tensor<1> = log_p.clone().gather(1, index).reshape([rows]);
-        let mut each = own.clone().neg();
+        let target_log_p: Tensor<1> = log_p.clone().gather(1, index).reshape([rows]);
+        let mut each = target_log_p.clone().neg();
         if let Loss::Focal { gamma } = self.loss {
-            let rest = own.exp().neg().add_scalar(1.0).clamp_min(0.0);
+            let rest = target_log_p.exp().neg().add_scalar(1.0).clamp_min(0.0);
             each = each * rest.powf_scalar(gamma);
         }
         let weights = (!self.class_weights.is_empty())
@@ -188,7 +138,7 @@ impl Objective {
         let log = x.clone().abs().neg().exp().add_scalar(1.0).log();
         let mut each = activation::relu(x.clone()) - x.clone() * target + log;
         if let Loss::BinaryFocal { gamma } = self.loss {
-            // The probability of the other class is that of the logit with its sign turned.
+            // The probability of the other class is that of the negated logit.
             let sign = y.clone().mul_scalar(-2.0).add_scalar(1.0);
             each = each * activation::sigmoid(x * sign).powf_scalar(gamma);
         }

@@ -1,30 +1,30 @@
-//! What can go wrong while preparing.
+//! Errors of preparation.
 
-/// Rows that do not fit. Every message ends with the remedy.
+/// Rows, inputs or targets that cannot be prepared. Every message ends with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A column that the config or the plan names is not in the rows.
+    /// A column that the config or the plan names is missing.
     #[error("column `{column}` is not in the data{near}; {remedy}")]
     Column {
-        /// The column or glob.
+        /// Column or glob pattern.
         column: String,
-        /// ` (near it: x)`.
+        /// Suggestion such as `` (did you mean `x`?)`` with a leading space, or empty.
         near: String,
-        /// What to do.
+        /// Remedy.
         remedy: &'static str,
     },
-    /// A value that does not fit its column.
+    /// A value does not fit its column.
     #[error("row {row}, column `{column}`: expected {expected}, found {found}; {remedy}")]
     Value {
-        /// Row, from 1.
+        /// Row, counted from 1.
         row: usize,
         /// Column.
         column: String,
-        /// What fits.
+        /// Description of valid values.
         expected: String,
-        /// What is there.
+        /// The invalid value.
         found: String,
-        /// What to do.
+        /// Remedy.
         remedy: String,
     },
     /// The target cannot be learned.
@@ -32,7 +32,7 @@ pub enum Error {
     Target {
         /// Column of the target.
         column: String,
-        /// What is wrong, with the remedy.
+        /// Cause and remedy.
         why: String,
     },
     /// An input cannot be used.
@@ -40,55 +40,72 @@ pub enum Error {
     Input {
         /// Name of the input.
         input: String,
-        /// What is wrong, with the remedy.
+        /// Cause and remedy.
         why: String,
     },
-    /// The file of a stream's examples.
-    #[error("{folder}: {source}; free some space there, or name another place with --home")]
+    /// A tokenizer is invalid, or rejects a text.
+    #[error("{why}")]
+    Tokenizer {
+        /// Cause.
+        why: String,
+    },
+    /// A file of prepared examples could not be read or written.
+    #[error("{folder}: {source}; free disk space, or choose another folder with --home")]
     Store {
-        /// Where it is.
+        /// File or folder.
         folder: std::path::PathBuf,
-        /// What the system says.
+        /// Cause.
         source: std::io::Error,
     },
     /// A split has no rows.
     #[error("{rows} rows leave none for the {part} split; add rows or change `[split]`")]
     EmptySplit {
-        /// Rows there are.
+        /// Number of rows that were split.
         rows: usize,
-        /// Which split.
+        /// Name of the split.
         part: &'static str,
     },
-    /// More text than one column in memory can hold.
+    /// A column holds more text than an array in memory can.
     #[error("column `{column}` holds more than 2 GiB of text or bytes; write `data.stream = true`")]
     TooLarge {
         /// Column.
         column: String,
     },
-    /// A computed column.
+    /// A computed column is invalid or cannot be computed.
     #[error("feature `{name}`: {why}")]
     Feature {
-        /// Its name.
+        /// Name of the computed column.
         name: String,
-        /// What is wrong, with the remedy.
+        /// Cause and remedy.
         why: String,
     },
-    /// An Arrow type that has no meaning here.
-    #[error("column `{column}` has type {found}, which cannot be used; cast it in `data.query`")]
+    /// An Arrow type is not supported.
+    #[error("column `{column}`: type {found} is not supported; cast it in `data.query`")]
     ArrowType {
         /// Column.
         column: String,
-        /// Its type.
+        /// Arrow type.
         found: String,
     },
 }
 
 impl Error {
-    /// The same for rows of which `before` others stand before them.
-    pub(crate) fn after(self, before: usize) -> Self {
+    /// Converts the row number of an error in the rows at `indices` to the number in all rows.
+    pub(crate) fn row_of(self, indices: &[usize]) -> Self {
         match self {
             Self::Value { row, column, expected, found, remedy } => {
-                Self::Value { row: row + before, column, expected, found, remedy }
+                let row = indices.get(row.wrapping_sub(1)).map_or(row, |index| index + 1);
+                Self::Value { row, column, expected, found, remedy }
+            }
+            other => other,
+        }
+    }
+
+    /// Adds `rows` to the row number of an error in a later batch.
+    pub(crate) fn offset_row(self, rows: usize) -> Self {
+        match self {
+            Self::Value { row, column, expected, found, remedy } => {
+                Self::Value { row: row + rows, column, expected, found, remedy }
             }
             other => other,
         }

@@ -1,66 +1,50 @@
-//! Prepare: rows become examples through a plan that is fitted on the training split and sealed.
+//! Raw rows become examples through a plan that is fitted on the training split and stored with the model.
 //!
-//! A [`Frame`] holds raw rows. [`resolve`] turns the config's inputs (or none) into columns with
-//! kinds; [`assign`] divides rows by a seeded hash of their content; [`Plan::fit`] learns from
-//! training rows what [`Plan::apply`] then does to any row, in training, in `predict` and in the
-//! server alike. Randomness is a function of what it is for: see [`draw`].
+//! A [`Frame`] holds raw rows. A [`Derivation`] cleans them and adds computed columns; [`resolve`] turns the
+//! inputs of the config (or none) into columns with kinds; [`split_rows`] splits rows by a seeded hash of their
+//! content. [`Plan::fit`] learns one transform per input from the training rows, and [`Plan::apply`] maps any row
+//! to an example in training, in `predict` and in the server alike. [`prepare`](fn@prepare) runs all of it in memory,
+//! [`prepare_stream`] over batches. Random draws are functions of what they are for: see [`draw`].
+//!
+//! | module | holds |
+//! |---|---|
+//! | `frame` | raw rows as named columns |
+//! | `stats` | moments, quantiles, sketches, draws |
+//! | `examples` | encoded rows and targets, in memory or in a file |
+//! | `text` | tokenizers |
+//! | `features` | which columns the model sees, declared, inferred or computed |
+//! | `split` | train, valid and test |
+//! | `transform` | one transform per kind of input |
+//! | `target` | encoding of targets, decoding of logits |
+//! | `plan` | all fitted transforms of a model, its signature, augmentation |
+//! | `prepare` | preparation of all splits, in memory or as a stream |
 
-mod augment;
-mod category;
-mod checks;
-mod compact;
-mod corpus;
-mod curve;
-mod date;
-mod derive;
-mod draw;
 mod error;
 mod examples;
-mod expression;
+mod features;
 mod frame;
-mod infer;
-mod isolation;
-mod media;
-mod nearest;
-mod number;
-mod parts;
 mod plan;
 mod prepare;
-mod rolling;
-mod rows;
-mod saved;
-mod signature;
-mod sketch;
-mod spelling;
 mod split;
-mod store;
-mod stream;
+mod stats;
 mod target;
 mod text;
 mod transform;
-mod window;
 
-pub use augment::Augmenter;
-pub use category::FittedCategory;
-pub use compact::Recipe;
-pub use curve::Curve;
-pub use date::{FittedDate, FittedPart};
-pub use derive::{Derivation, FittedFeature};
-pub use draw::{draw, permutation, unit};
 pub use error::Error;
-pub use examples::{Examples, Layout};
-pub use frame::{Column, Frame, number_text};
-pub use infer::{Finding, Resolved, matches, resolve};
-pub use nearest::Donors;
-pub use number::FittedNumber;
-pub use plan::Plan;
-pub use prepare::{Labelled, Prepared, label, prepare};
-pub use rows::Rows;
-pub use signature::{ColumnType, InputColumn, OutputColumn, Signature};
-pub use split::{Part, assign, assign_beside_test};
-pub use store::Store;
-pub use stream::{Source, prepare_stream};
-pub use target::{Answer, Chat, FittedTarget, Label, Prediction, Targets, distance};
+pub use examples::{
+    CompactLayout, ExampleStore, Examples, ExamplesWithTargets, Layout, SplitExamples, Targets,
+};
+pub use features::{Derivation, FittedFeature, InferredColumn, ResolvedInput, matches_pattern, resolve};
+pub use frame::{Column, Frame, NotANumber, number_text};
+pub use plan::{Augmenter, ColumnType, InputColumn, OutputColumn, Plan, Signature};
+pub use prepare::{FrameStream, Prepared, examples_with_targets, prepare, prepare_stream};
+pub use split::{SplitPart, split_rows, split_rows_without_test};
+pub use stats::{draw, permutation, unit};
+pub use target::{
+    ChatTemplate, FittedTarget, PredictedValue, Prediction, Predictions, mean_squared_difference,
+};
 pub use text::FittedTokenizer;
-pub use transform::FittedInput;
-pub use window::FittedSeries;
+pub use transform::{
+    Curve, Donors, FittedCategory, FittedDate, FittedInput, FittedNumber, FittedPart, FittedSeries,
+};

@@ -1,267 +1,217 @@
-//! From raw rows to examples of train, valid and test, with the plan that made them.
+//! Preparation of raw rows: from a frame, or a stream of frames, to the examples of train, valid and test with the
+//! plan that encoded them.
+
+mod frames;
+mod sample;
+mod saved;
+mod stream;
+mod suspicions;
+mod tokens;
+mod windows;
 
 use std::collections::HashSet;
 
 use cupola_spec::{Run, Target, TargetKind};
-use serde::{Deserialize, Serialize};
 
-use crate::checks::suspicions;
-use crate::compact::Recipe;
-use crate::corpus::windows;
-use crate::derive::Derivation;
 use crate::error::Error;
-use crate::examples::Examples;
+use crate::examples::{CompactLayout, ExamplesWithTargets, SplitExamples};
+use crate::features::{Derivation, InferredColumn, resolve};
 use crate::frame::Frame;
-use crate::infer::{Finding, resolve};
 use crate::plan::Plan;
-use crate::rolling;
-use crate::rows::Rows;
-use crate::split::{Part, assign, assign_beside_test};
-use crate::target::{FittedTarget, Targets, present};
+use crate::split::{SplitPart, split_rows, split_rows_without_test};
+use crate::target::{FittedTarget, check_no_missing};
 
-/// Examples of one part with their targets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Labelled {
-    /// What the network sees.
-    pub examples: Examples,
-    /// What it should answer.
-    pub targets: Targets,
-    /// The same for the plan's further targets.
-    pub further: Vec<Targets>,
-}
+use self::suspicions::suspicions;
 
-/// Everything that training needs of the data.
+pub use self::frames::FrameStream;
+pub use self::stream::prepare_stream;
+
+/// Examples of all splits, and the plan that encoded them.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Fitted on train.
+    /// Plan fitted to the training rows.
     pub plan: Plan,
-    /// What was inferred, where the config declares no inputs.
-    pub findings: Vec<Finding>,
-    /// What is suspicious in the data, one line each.
+    /// Description of each column, if the config declares no inputs.
+    pub findings: Vec<InferredColumn>,
+    /// Warnings about the data.
     pub suspicions: Vec<String>,
-    train: Rows,
-    valid: Rows,
-    test: Rows,
+    train: SplitExamples,
+    valid: SplitExamples,
+    test: SplitExamples,
 }
 
 impl Prepared {
-    pub(crate) fn of(plan: Plan, findings: Vec<Finding>, train: Rows, valid: Rows, test: Rows) -> Self {
+    fn new(plan: Plan, findings: Vec<InferredColumn>, splits: [SplitExamples; 3]) -> Self {
+        let [train, valid, test] = splits;
         Self { plan, findings, suspicions: Vec::new(), train, valid, test }
     }
 
-    fn in_memory(plan: Plan, findings: Vec<Finding>, recipe: &Recipe, parts: [Labelled; 3]) -> Self {
-        let [train, valid, test] = parts.map(|part| Rows::Memory(recipe.clone(), part));
-        Self::of(plan, findings, train, valid, test)
-    }
-
-    /// The examples of one part.
-    pub fn part(&self, part: Part) -> &Rows {
+    /// Examples of one split.
+    pub fn part(&self, part: SplitPart) -> &SplitExamples {
         match part {
-            Part::Train => &self.train,
-            Part::Valid => &self.valid,
-            Part::Test => &self.test,
+            SplitPart::Train => &self.train,
+            SplitPart::Valid => &self.valid,
+            SplitPart::Test => &self.test,
         }
     }
 
-    /// Number of rows of one part.
-    pub fn rows(&self, part: Part) -> usize {
+    /// Number of examples of one split.
+    pub fn rows(&self, part: SplitPart) -> usize {
         self.part(part).len()
     }
 }
 
-/// Resolves the inputs, splits, fits on train and applies to all. `test` holds rows from
-/// `data.test_source`, if there is one; `learned` is the plan of the model that training starts from,
-/// whose tokenizer is used again.
+/// Resolves the inputs, splits the rows, fits the plan to the training rows and encodes all rows. `test` holds the
+/// rows of `data.test_source`, if there is one. Texts reuse the tokenizer of `learned`, the plan of the model that
+/// training starts from.
 ///
 /// # Errors
-/// Whatever does not fit, with row and column.
+/// The first error of the rows or the config.
 pub fn prepare(
     run: &Run,
     frame: &Frame,
     test: Option<&Frame>,
     learned: Option<&Plan>,
 ) -> Result<Prepared, Error> {
-    let derive = Derivation::of(run, frame)?;
-    let (frame, test) = (&derive.apply(frame)?, test.map(|test| derive.apply(test)).transpose()?);
-    let (frame, copies) = if run.clean.duplicates { distinct(frame) } else { (frame.clone(), 0) };
-    let (frame, test) = (&frame, test.as_ref());
-    let (inputs, findings) = resolve(run, frame, learned)?;
-    // Before the split, which would have other words for a target that is not there.
-    let whole = !matches!(run.target.kind, TargetKind::Reconstruct | TargetKind::Forecast);
-    for column in run.targets().filter_map(Target::column).filter(|_| whole) {
-        for frame in std::iter::once(frame).chain(test) {
-            present(column, frame)?;
-        }
-    }
-    let [train_rows, valid_rows, test_rows] = match test {
-        Some(_) => {
-            let [train, valid] = assign_beside_test(run, frame)?;
-            [train, valid, Vec::new()]
-        }
-        None => assign(run, frame)?,
-    };
-    let train_rows = without_anomalies(run, frame, train_rows)?;
-    let mut all = vec![frame];
-    all.extend(test);
-    let mut plan = Plan::fit(&inputs, &run.target, &run.further, &all, &frame.take(&train_rows))?;
+    let derive = Derivation::from_run(run, frame)?;
+    let rows = DerivedRows::new(run, &derive, frame, test)?;
+    let (inputs, findings) = resolve(run, &rows.frame, learned.and_then(Plan::tokenizer))?;
+    // Before the split, whose message about an empty target would be less helpful.
+    rows.check_targets(run)?;
+    let split = rows.split(run)?;
+    let train = rows.frame.take(&split[0]);
+    let mut plan =
+        Plan::fit(&inputs, &run.targets, &rows.all(), &train).map_err(|error| error.row_of(&split[0]))?;
     plan.null_texts.clone_from(&run.data.null);
     plan.derive = derive;
-    let targets: Vec<&Target> = run.targets().collect();
-    let mut suspicions = suspicions(&inputs, &targets, frame, [&train_rows, &valid_rows, &test_rows]);
-    if copies > 0 {
-        suspicions.push(format!("{copies} rows were copies of others and are left out"));
+    let targets: Vec<&Target> = run.targets.iter().collect();
+    let mut suspicions = suspicions(&inputs, &targets, &rows.frame, split.each_ref().map(Vec::as_slice));
+    if rows.duplicates > 0 {
+        suspicions.push(format!("{} duplicate rows are left out", rows.duplicates));
     }
-    let prepared = |plan: Plan, recipe: &Recipe, parts: [Labelled; 3]| {
-        let made = Prepared::in_memory(plan, findings, recipe, parts);
-        Ok(Prepared { suspicions, ..made })
-    };
-    let plain = Recipe::plain(plan.layout());
-    if let FittedTarget::NextToken { .. } = plan.target {
-        let part = |rows: &[usize]| label(&plan, &frame.take(rows));
-        let (train, valid) = (part(&train_rows)?, part(&valid_rows)?);
-        let test = match test {
-            Some(test) => label(&plan, test)?,
-            None => part(&test_rows)?,
+    let splits = rows.encode(&plan, split, run.seed)?;
+    Ok(Prepared { suspicions, ..Prepared::new(plan, findings, splits) })
+}
+
+/// Derived rows of a run.
+struct DerivedRows {
+    frame: Frame,
+    /// Rows of `data.test_source`.
+    test: Option<Frame>,
+    /// Number of duplicates that were removed from `frame`.
+    duplicates: usize,
+}
+
+impl DerivedRows {
+    fn new(run: &Run, derive: &Derivation, frame: &Frame, test: Option<&Frame>) -> Result<Self, Error> {
+        let frame = derive.apply(frame)?;
+        let test = test.map(|test| derive.apply(test)).transpose()?;
+        let (frame, duplicates) = if run.clean.duplicates { without_duplicates(frame) } else { (frame, 0) };
+        Ok(Self { frame, test, duplicates })
+    }
+
+    /// All frames.
+    fn all(&self) -> Vec<&Frame> {
+        std::iter::once(&self.frame).chain(&self.test).collect()
+    }
+
+    /// Checks that targets have no missing values, where that is required.
+    fn check_targets(&self, run: &Run) -> Result<(), Error> {
+        if matches!(run.targets.first().kind, TargetKind::Reconstruct | TargetKind::Forecast) {
+            return Ok(());
+        }
+        for column in run.targets.iter().filter_map(Target::column) {
+            self.all().into_iter().try_for_each(|frame| check_no_missing(column, frame))?;
+        }
+        Ok(())
+    }
+
+    /// Row indices of train, valid and test.
+    fn split(&self, run: &Run) -> Result<[Vec<usize>; 3], Error> {
+        let [train, valid, test] = if self.test.is_some() {
+            let [train, valid] = split_rows_without_test(run, &self.frame)?;
+            [train, valid, Vec::new()]
+        } else {
+            split_rows(run, &self.frame)?
         };
-        return prepared(plan, &plain, [train, valid, test]);
+        Ok([without_anomalies(run, &self.frame, train)?, valid, test])
+    }
+
+    /// Encodes all splits.
+    fn encode(&self, plan: &Plan, split: [Vec<usize>; 3], seed: u64) -> Result<[SplitExamples; 3], Error> {
+        let is_text = matches!(plan.targets.first(), FittedTarget::NextToken { .. });
+        if !is_text && plan.window().is_none() {
+            let layout = plan.compact_layout();
+            let splits = self.encode_rows(plan, split)?;
+            return Ok(splits.map(|examples| SplitExamples::Memory(layout.clone(), examples)));
+        }
+        let [train, valid, test] = if is_text {
+            let [train, valid, test] = split.map(|rows| examples_with_targets(plan, &self.frame.take(&rows)));
+            [train?, valid?, test?]
+        } else {
+            windows::encode_splits(plan, &self.frame, split.map(|rows| rows.len()), seed)?
+        };
+        let test = self.test.as_ref().map_or(Ok(test), |own| examples_with_targets(plan, own))?;
+        // Token streams and windows are stored as the network sees them.
+        let layout = CompactLayout::identity(plan.layout());
+        Ok([train, valid, test].map(|examples| SplitExamples::Memory(layout.clone(), examples)))
+    }
+
+    /// Encodes each row to one compact example.
+    fn encode_rows(&self, plan: &Plan, split: [Vec<usize>; 3]) -> Result<[ExamplesWithTargets; 3], Error> {
+        let [train, valid, test] = split;
+        let train = plan.without_dropped(&self.frame, train)?;
+        let all = plan.encode_with_targets(&self.frame, false)?;
+        let test = match &self.test {
+            Some(own) => plan.encode_with_targets(own, false)?,
+            None => all.gather(&test),
+        };
+        let valid = all.gather(&valid);
+        let train = if plan.uses_folds() {
+            plan.encode_with_targets(&self.frame.take(&train), true)?
+        } else {
+            all.gather(&train)
+        };
+        Ok([train, valid, test])
+    }
+}
+
+/// Encodes raw rows that have the targets, as the network sees them.
+///
+/// # Errors
+/// The first error of the rows.
+pub fn examples_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
+    let frame = &plan.derive.apply(frame)?;
+    if let FittedTarget::NextToken { .. } = plan.targets.first() {
+        return tokens::encode(plan, frame);
     }
     if plan.window().is_some() {
-        let parts =
-            rolling::divided(&plan, frame, [train_rows.len(), valid_rows.len(), test_rows.len()], run.seed)?;
-        let [train, valid, own] = parts;
-        let test = test.map_or(Ok(own), |test| label(&plan, test))?;
-        return prepared(plan, &plain, [train, valid, test]);
+        return windows::encode(plan, frame);
     }
-    let train_rows = plan.trained_on(frame, train_rows)?;
-    let whole = kept(&plan, frame, false)?;
-    let test = match test {
-        Some(test) => kept(&plan, test, false)?,
-        None => whole.gather(&test_rows),
-    };
-    let valid = whole.gather(&valid_rows);
-    let train = if plan.by_folds() {
-        kept(&plan, &frame.take(&train_rows), true)?
-    } else {
-        whole.gather(&train_rows)
-    };
-    let recipe = plan.recipe();
-    prepared(plan, &recipe, [train, valid, test])
+    let compact = plan.encode_with_targets(frame, false)?;
+    Ok(ExamplesWithTargets { examples: plan.compact_layout().expand(compact.examples), ..compact })
 }
 
-/// Rows that are derived already as kept examples with their targets.
-pub(crate) fn kept(plan: &Plan, frame: &Frame, training: bool) -> Result<Labelled, Error> {
-    let further = plan.further.iter().map(|target| target.apply(frame)).collect::<Result<_, _>>()?;
-    Ok(Labelled { examples: plan.keep(frame, training)?, targets: plan.target.apply(frame)?, further })
-}
-
-/// The first of equal rows each, and how many others there were.
-fn distinct(frame: &Frame) -> (Frame, usize) {
+/// The first of each set of equal rows, and the number of rows that were removed.
+fn without_duplicates(frame: Frame) -> (Frame, usize) {
     let mut seen = HashSet::new();
     let keys: Vec<(u64, u64)> = frame.row_keys(0).into_iter().zip(frame.row_keys(1)).collect();
     let rows: Vec<usize> = (0..frame.rows()).filter(|row| seen.insert(keys[*row])).collect();
-    let copies = frame.rows() - rows.len();
-    (if copies == 0 { frame.clone() } else { frame.take(&rows) }, copies)
+    let duplicates = frame.rows() - rows.len();
+    if duplicates == 0 { (frame, 0) } else { (frame.take(&rows), duplicates) }
 }
 
-/// Applies a plan to rows that have the target.
-///
-/// # Errors
-/// Whatever does not fit, with row and column.
-pub fn label(plan: &Plan, frame: &Frame) -> Result<Labelled, Error> {
-    let frame = &plan.derive.apply(frame)?;
-    if let FittedTarget::NextToken { .. } = plan.target {
-        return windows(plan, frame);
-    }
-    if plan.window().is_some() {
-        return rolling::label(plan, frame);
-    }
-    let kept = kept(plan, frame, false)?;
-    Ok(Labelled { examples: plan.recipe().expand(kept.examples), ..kept })
-}
-
-/// Rows that a reconstruction learns from: those that are not labelled as anomalies.
+/// Removes the rows that are marked as anomalies from the training rows of a reconstruction.
 fn without_anomalies(run: &Run, frame: &Frame, rows: Vec<usize>) -> Result<Vec<usize>, Error> {
-    let (TargetKind::Reconstruct, Some(column)) = (run.target.kind, run.target.column()) else {
+    let target = run.targets.first();
+    let (TargetKind::Reconstruct, Some(column)) = (target.kind, target.column()) else {
         return Ok(rows);
     };
     let values = frame.require(column, "check `[[targets]]`")?;
     let normal = |row: &usize| !matches!(values.text(*row).as_deref(), Some("1" | "true"));
-    // A window goes over rows of both kinds, so the rows in between stay.
+    // A window spans consecutive rows, so none can be left out.
     if run.windowed() { Ok(rows) } else { Ok(rows.into_iter().filter(normal).collect()) }
 }
 
-impl Labelled {
-    /// Examples with the targets of a plan, of which there is one at least.
-    pub(crate) fn of(examples: Examples, mut targets: Vec<Targets>) -> Self {
-        let further = targets.split_off(targets.len().min(1));
-        let none = Targets::Own { labels: Vec::new() };
-        Self { examples, targets: targets.pop().unwrap_or(none), further }
-    }
-
-    /// Adds the targets of more rows of a [`crate::Store`], not their examples.
-    pub fn append_targets(&mut self, other: Self) {
-        self.examples.rows += other.examples.rows;
-        self.targets.append(other.targets);
-        self.further.iter_mut().zip(other.further).for_each(|(own, other)| own.append(other));
-    }
-
-    /// The rows at `indices`, in that order.
-    #[must_use]
-    pub fn gather(&self, indices: &[usize]) -> Self {
-        Self {
-            examples: self.examples.gather(indices),
-            targets: self.targets.gather(indices),
-            further: self.further.iter().map(|targets| targets.gather(indices)).collect(),
-        }
-    }
-
-    /// What it should answer, for each target of the plan.
-    pub fn all_targets(&self) -> impl Iterator<Item = &Targets> {
-        std::iter::once(&self.targets).chain(&self.further)
-    }
-}
-
-impl Targets {
-    /// Rows of each class; empty where there are no classes.
-    pub fn classes(&self) -> Vec<usize> {
-        let Self::Class(rows) = self else { return Vec::new() };
-        let mut counts = Vec::new();
-        for class in rows.iter().filter_map(|class| usize::try_from(*class).ok()) {
-            if class >= counts.len() {
-                counts.resize(class + 1, 0);
-            }
-            counts[class] += 1;
-        }
-        counts
-    }
-
-    /// Adds more rows of the same kind.
-    fn append(&mut self, other: Self) {
-        match (self, other) {
-            (Self::Class(own), Self::Class(other)) => own.extend(other),
-            (Self::Number(own), Self::Number(other)) => own.extend(other),
-            // A store holds no other.
-            (own, other) => unreachable!("{own:?} and {other:?}"),
-        }
-    }
-
-    /// The targets at `rows`, in that order.
-    #[must_use]
-    pub fn gather(&self, rows: &[usize]) -> Self {
-        match self {
-            Self::Class(values) => Self::Class(rows.iter().map(|&row| values[row]).collect()),
-            Self::Number(values) => Self::Number(rows.iter().map(|&row| values[row]).collect()),
-            Self::Vector { width, values } => {
-                let of = |row: &usize| &values[row * width..(row + 1) * width];
-                Self::Vector { width: *width, values: rows.iter().flat_map(of).copied().collect() }
-            }
-            Self::Own { labels } => {
-                Self::Own { labels: rows.iter().filter_map(|&row| labels.get(row).copied()).collect() }
-            }
-            Self::Tokens { length, next } => Self::Tokens {
-                length: *length,
-                next: rows.iter().flat_map(|row| &next[row * length..(row + 1) * length]).copied().collect(),
-            },
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

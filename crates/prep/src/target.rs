@@ -1,61 +1,62 @@
-//! The target: from a column to what the loss compares, and from logits to an answer.
+//! Targets: encoding of a column for the loss, and decoding of logits to predictions.
 
-mod answer;
+mod decode;
 mod fit;
+mod prediction;
 
 use std::collections::HashMap;
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::frame::Frame;
-use crate::number::finite;
+use crate::examples::Targets;
+use crate::frame::{Column, Frame, finite};
 
-pub use self::answer::distance;
-pub(crate) use self::fit::present;
+pub use self::decode::mean_squared_difference;
+pub(crate) use self::fit::check_no_missing;
+pub use self::prediction::{PredictedValue, Prediction, Predictions};
 
-/// A target as fitted.
+/// Fitted target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FittedTarget {
-    /// Classes; two of them make one logit, the probability of the second.
+    /// Class. Two classes share one logit, that of the second.
     Category {
         /// Name of the target.
         name: String,
-        /// Its column.
+        /// Name of the column.
         column: String,
-        /// Names in order of their index: by number if all are numbers, else by text.
+        /// Classes in the order of their index: by number if all are numbers, else by text.
         classes: Vec<String>,
-        /// Whether answers are JSON numbers, as the column's values were.
+        /// `true` if predictions are JSON numbers, as the values of the column.
         numeric: bool,
     },
-    /// A number, standardised with the training split's mean and deviation.
+    /// Number, standardised by the mean and deviation of the training rows.
     Number {
         /// Name of the target.
         name: String,
-        /// Its column.
+        /// Name of the column.
         column: String,
         /// Subtracted for the loss.
         shift: f64,
         /// Multiplied for the loss.
         factor: f64,
     },
-    /// The next values of a column, standardised alike.
+    /// Next values of a column, standardised.
     Forecast {
         /// Name of the target.
         name: String,
-        /// Its column.
+        /// Name of the column.
         column: String,
-        /// Rows ahead.
+        /// Number of rows ahead.
         horizon: usize,
-        /// Rows after which the series repeats.
+        /// Number of rows after which the series repeats.
         season: usize,
         /// Subtracted for the loss.
         shift: f64,
         /// Multiplied for the loss.
         factor: f64,
-        /// Its place among the columns of the first window, if it is there.
+        /// Index of the column in the first windowed series, if it is there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         channel: Option<usize>,
         /// Mean absolute change over a season in the training rows.
@@ -66,99 +67,45 @@ pub enum FittedTarget {
     Reconstruct {
         /// Name of the target.
         name: String,
-        /// The column that is 1 for anomalies, if there is one.
+        /// Column that is 1 for anomalies, if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         column: Option<String>,
-        /// Real numbers in one example.
+        /// Number of real values in one example.
         width: usize,
     },
-    /// Nothing to learn: the answer is the vector that the network gives.
+    /// Vector that a network outputs without being trained on a target.
     Embedding {
-        /// Name of the answer.
+        /// Name of the prediction.
         name: String,
-        /// Numbers of the vector.
+        /// Length of the vector.
         width: usize,
     },
-    /// The next token of a text.
+    /// Next token of a text.
     NextToken {
-        /// Name of the target and of the text.
+        /// Name of the target and of the text input.
         name: String,
-        /// Its column.
+        /// Name of the column.
         column: String,
-        /// Different tokens, padding included.
+        /// Number of token indices, including padding.
         vocabulary: usize,
-        /// Those that end a text.
+        /// Tokens that end a text.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         ends: Vec<u32>,
-        /// How messages become a text, for a model that was trained on chats.
+        /// Chat template of a model that was trained on chats.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        chat: Option<Chat>,
+        chat: Option<ChatTemplate>,
     },
 }
 
-/// How messages become a text.
+/// Template that turns chat messages into a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chat {
-    /// In Jinja, as Hugging Face's `tokenizer_config.json` has it.
+pub struct ChatTemplate {
+    /// Jinja template, as in Hugging Face's `tokenizer_config.json`.
     pub template: String,
-    /// Its `bos_token`.
+    /// `bos_token` of the template.
     pub begin: String,
-    /// Its `eos_token`.
+    /// `eos_token` of the template.
     pub end: String,
-}
-
-/// What the loss compares with, for a list of rows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Targets {
-    /// Index of the class.
-    Class(Vec<i32>),
-    /// Standardised number.
-    Number(Vec<f32>),
-    /// Standardised numbers, `width` for each row.
-    Vector {
-        /// Numbers of one row.
-        width: usize,
-        /// `[rows, width]`
-        values: Vec<f32>,
-    },
-    /// The examples' own numbers. The labels tell anomalies; there are none where the rows have no such
-    /// column.
-    Own {
-        /// `[rows]`, or empty.
-        labels: Vec<bool>,
-    },
-    /// Indices of the next tokens, `length` for each row.
-    Tokens {
-        /// Tokens of one row.
-        length: usize,
-        /// `[rows, length]`
-        next: Vec<i32>,
-    },
-}
-
-/// A class as it stood in the data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Label {
-    /// Of a numeric column, or a regression.
-    Number(f64),
-    /// Of a text column.
-    Text(String),
-    /// Of a forecast: one for each row ahead.
-    Numbers(Vec<f64>),
-}
-
-/// The answers for one row by the names of the targets.
-pub type Answer = IndexMap<String, Prediction>;
-
-/// A typed answer for one row and one target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Prediction {
-    /// The likeliest class, or the number.
-    pub value: Label,
-    /// Of every class; absent for a number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub probabilities: Option<IndexMap<String, f32>>,
 }
 
 impl FittedTarget {
@@ -174,7 +121,7 @@ impl FittedTarget {
         }
     }
 
-    /// Column of the target, if it has one.
+    /// Column of the target; `None` if it has none.
     pub fn column(&self) -> Option<&str> {
         match self {
             Self::Category { column, .. }
@@ -186,7 +133,7 @@ impl FittedTarget {
         }
     }
 
-    /// Width of the head: one logit for two classes and for a number.
+    /// Number of logits: one for two classes and for a number.
     pub fn width(&self) -> usize {
         match self {
             Self::Category { classes, .. } if classes.len() > 2 => classes.len(),
@@ -197,63 +144,75 @@ impl FittedTarget {
         }
     }
 
-    /// The targets of all rows.
+    /// Encodes the target of each row. Rows of a forecast get the value of the row itself, NaN if it is missing, and
+    /// a next-token target gets no tokens: `prepare` builds both from consecutive rows.
     ///
     /// # Errors
-    /// A value that is missing or was not there when the plan was fitted.
+    /// [`Error::Column`] or [`Error::Target`] for a missing column or value, [`Error::Value`] for an unknown class or
+    /// a value that is not a finite number.
     pub fn apply(&self, frame: &Frame) -> Result<Targets, Error> {
-        if let Self::Embedding { name, .. } = self {
-            let why = "an embedding has no right answer; train a model on it first".to_owned();
-            return Err(Error::Target { column: name.clone(), why });
-        }
-        let Some(column) = self.column() else { return Ok(Targets::Own { labels: Vec::new() }) };
-        if let Self::Reconstruct { .. } = self {
-            return labels(column, frame);
-        }
-        // What is ahead of a forecast may have gaps: see `ahead`.
-        if !matches!(self, Self::Forecast { .. }) {
-            present(column, frame)?;
-        }
-        let values = frame.require(column, "the target has to be there to be learned or evaluated")?;
+        let column = |name: &str| {
+            frame.require(name, "add the target's column, which training and evaluation require")
+        };
         match self {
-            // Windows of a text are made with their targets: see `corpus`.
-            Self::NextToken { .. } | Self::Reconstruct { .. } | Self::Embedding { .. } => {
+            Self::Embedding { name, .. } => {
+                let why = "an embedding has no target to evaluate; train a model on it first".to_owned();
+                Err(Error::Target { column: name.clone(), why })
+            }
+            Self::Reconstruct { column: None, .. } => Ok(Targets::Reconstruction { anomalies: Vec::new() }),
+            Self::Reconstruct { column: Some(column), .. } => anomalies(column, frame),
+            Self::NextToken { column: name, .. } => {
+                check_no_missing(name, frame)?;
                 Ok(Targets::Tokens { length: 1, next: Vec::new() })
             }
-            // What a row of a forecast answers for are the rows after it: see `windowed`.
-            Self::Forecast { shift, factor, .. } | Self::Number { shift, factor, .. } => {
-                let mut out = Vec::with_capacity(frame.rows());
-                for row in 0..frame.rows() {
-                    let value = finite(column, values, row)?.unwrap_or(f64::NAN);
-                    #[allow(clippy::cast_possible_truncation)]
-                    out.push(((value - shift) * factor) as f32);
-                }
-                Ok(Targets::Number(out))
+            Self::Forecast { column: name, shift, factor, .. } => {
+                standardised(name, column(name)?, [*shift, *factor])
             }
-            Self::Category { classes, .. } => {
-                let index: HashMap<&str, i32> = classes.iter().map(String::as_str).zip(0..).collect();
-                let mut out = Vec::with_capacity(frame.rows());
-                for row in 0..frame.rows() {
-                    let text = values.text(row).unwrap_or_default();
-                    let class = index.get(text.as_ref()).copied().ok_or_else(|| Error::Value {
-                        row: row + 1,
-                        column: column.to_owned(),
-                        expected: format!("one of {} trained classes", classes.len()),
-                        found: format!("`{text}`"),
-                        remedy: "train again with this class".to_owned(),
-                    })?;
-                    out.push(class);
-                }
-                Ok(Targets::Class(out))
+            Self::Number { column: name, shift, factor, .. } => {
+                check_no_missing(name, frame)?;
+                standardised(name, column(name)?, [*shift, *factor])
+            }
+            Self::Category { column: name, classes, .. } => {
+                check_no_missing(name, frame)?;
+                class_indices(name, column(name)?, classes)
             }
         }
     }
 }
 
-/// Which rows are anomalies; nothing where the column is not there.
-fn labels(column: &str, frame: &Frame) -> Result<Targets, Error> {
-    let Some(values) = frame.get(column) else { return Ok(Targets::Own { labels: Vec::new() }) };
-    let label = |row: usize| match values.text(row).as_deref() {
+fn standardised(name: &str, values: &Column, [shift, factor]: [f64; 2]) -> Result<Targets, Error> {
+    let mut out = Vec::with_capacity(values.len());
+    for row in 0..values.len() {
+        let value = finite(name, values, row)?.unwrap_or(f64::NAN);
+        #[allow(clippy::cast_possible_truncation)]
+        out.push(((value - shift) * factor) as f32);
+    }
+    Ok(Targets::Number(out))
+}
+
+fn class_indices(name: &str, values: &Column, classes: &[String]) -> Result<Targets, Error> {
+    let index: HashMap<&str, i32> = classes.iter().map(String::as_str).zip(0..).collect();
+    let mut out = Vec::with_capacity(values.len());
+    for row in 0..values.len() {
+        let text = values.text(row).unwrap_or_default();
+        let class = index.get(text.as_ref()).copied().ok_or_else(|| Error::Value {
+            row: row + 1,
+            column: name.to_owned(),
+            expected: format!("one of {} trained classes", classes.len()),
+            found: format!("`{text}`"),
+            remedy: "train again with this class".to_owned(),
+        })?;
+        out.push(class);
+    }
+    Ok(Targets::Class(out))
+}
+
+/// Reads which rows are anomalies; none are known if the column is missing.
+fn anomalies(column: &str, frame: &Frame) -> Result<Targets, Error> {
+    let Some(values) = frame.get(column) else {
+        return Ok(Targets::Reconstruction { anomalies: Vec::new() });
+    };
+    let anomaly = |row: usize| match values.text(row).as_deref() {
         Some("1" | "true") => Ok(true),
         Some("0" | "false") | None => Ok(false),
         Some(other) => Err(Error::Value {
@@ -261,8 +220,9 @@ fn labels(column: &str, frame: &Frame) -> Result<Targets, Error> {
             column: column.to_owned(),
             expected: "1 for an anomaly or 0".to_owned(),
             found: format!("`{other}`"),
-            remedy: "mend it, or make such a column with `data.query`".to_owned(),
+            remedy: "fix it, or compute the column with `data.query`".to_owned(),
         }),
     };
-    Ok(Targets::Own { labels: (0..frame.rows()).map(label).collect::<Result<_, _>>()? })
+    let anomalies = (0..frame.rows()).map(anomaly).collect::<Result<_, _>>()?;
+    Ok(Targets::Reconstruction { anomalies })
 }

@@ -1,28 +1,38 @@
-//! Fitted transforms, one kind each: learned on training rows, then a pure function of a row.
+//! Fitted transforms, one per kind of input: learned from training rows, then pure functions of a row.
 
+mod apply;
+mod category;
+mod curve;
+mod date;
 mod fit;
+mod isolation;
+mod knn;
+mod media;
+mod number;
+mod series;
+mod text;
 
 use cupola_spec::{Block, OutlierAction};
 use serde::{Deserialize, Serialize};
 
-use crate::category::FittedCategory;
-use crate::compact::Step;
-use crate::date::FittedDate;
 use crate::error::Error;
-use crate::examples::Filling;
+use crate::examples::EncodedColumns;
 use crate::frame::Frame;
-use crate::isolation::Forest;
-use crate::media;
-use crate::nearest::Donors;
-use crate::number::{FittedNumber, pixel};
 use crate::text::FittedTokenizer;
-use crate::window::{self, FittedSeries};
 
-pub(crate) use self::fit::{InputFit, Outcomes, folds};
+use self::isolation::IsolationOutliers;
 
-pub(crate) const SEND: &str = "send the columns that the model was trained on";
+pub use self::category::FittedCategory;
+pub(crate) use self::category::{Outcomes, folds};
+pub use self::curve::Curve;
+pub use self::date::{FittedDate, FittedPart};
+pub(crate) use self::fit::InputFit;
+pub use self::knn::Donors;
+pub use self::number::FittedNumber;
+pub use self::series::FittedSeries;
+pub(crate) use self::series::seasonal_naive_error;
 
-/// An input as fitted.
+/// Fitted transform of an input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FittedInput {
@@ -30,34 +40,34 @@ pub enum FittedInput {
     Number {
         /// Name of the input.
         name: String,
-        /// One transform for each column.
+        /// One transform per column.
         columns: Vec<FittedNumber>,
-        /// Rows whose nearest stand for missing values.
+        /// Training rows that missing values are imputed from.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         donors: Option<Donors>,
-        /// What tells rows that are far out as a whole.
+        /// Detection of rows that are outliers as a whole.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        isolation: Option<Isolation>,
+        isolation: Option<IsolationOutliers>,
     },
-    /// Closed sets of values.
+    /// Categories.
     Category {
         /// Name of the input.
         name: String,
-        /// One transform for each column.
+        /// One transform per column.
         columns: Vec<FittedCategory>,
     },
     /// Dates and times.
     Date {
         /// Name of the input.
         name: String,
-        /// One transform for each column.
+        /// One transform per column.
         columns: Vec<FittedDate>,
     },
-    /// A picture: `(value - shift) * factor` for each pixel.
+    /// Image: `(value - shift) * factor` for each pixel.
     Image {
         /// Name of the input.
         name: String,
-        /// Pixels in the order `[channel, height, width]`, or the one column of pictures' files.
+        /// Columns of the pixels in the order `[channel, height, width]`, or the one column of image files.
         columns: Vec<String>,
         /// `[channels, height, width]`.
         shape: [usize; 3],
@@ -66,11 +76,11 @@ pub enum FittedInput {
         /// Multiplied then.
         factor: f64,
     },
-    /// Numbers in time: `(value - shift) * factor` for each.
+    /// Series of numbers in each row: `(value - shift) * factor` for each.
     Series {
         /// Name of the input.
         name: String,
-        /// In the order `[steps, width]`, or the one column of sounds' files.
+        /// Columns of the values in the order `[steps, width]`, or the one column of sound files.
         columns: Vec<String>,
         /// `[steps, width]`.
         shape: [usize; 2],
@@ -79,39 +89,40 @@ pub enum FittedInput {
         /// Multiplied then.
         factor: f64,
     },
-    /// Numbers in time: those of the last rows of the table.
+    /// Series whose steps are the last rows of the table.
     Window {
         /// Name of the input.
         name: String,
-        /// One transform for each column.
+        /// One transform per column.
         columns: Vec<FittedSeries>,
-        /// Rows.
+        /// Number of rows.
         window: usize,
     },
-    /// Free text; a missing one is empty.
+    /// Text; a missing one is empty.
     Text {
         /// Name of the input.
         name: String,
-        /// Its column.
+        /// Name of the column.
         column: String,
-        /// Tokens of one example.
+        /// Number of tokens of one example.
         length: usize,
-        /// The tokenizer, as Hugging Face's `tokenizer.json`.
+        /// Tokenizer.
         tokenizer: FittedTokenizer,
     },
 }
 
-/// Rows that are far out as a whole, and what happens to them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Isolation {
-    /// What tells them.
-    pub forest: Forest,
-    /// Drop or flag.
-    pub action: OutlierAction,
+/// Columns that an input adds to the table.
+pub(crate) struct TableColumns {
+    /// Number of scaled numbers.
+    pub numbers: usize,
+    /// Encoded columns.
+    pub encoded: Vec<EncodedColumns>,
+    /// Sizes of the index columns.
+    pub indices: Vec<usize>,
 }
 
-/// Names and fills of number columns, as a forest takes them.
-fn plain(columns: &[FittedNumber]) -> (Vec<&str>, Vec<f64>) {
+/// Names and fills of number columns, as the isolation forest takes them.
+fn names_and_fills(columns: &[FittedNumber]) -> (Vec<&str>, Vec<f64>) {
     columns.iter().map(|column| (column.column.as_str(), column.fill)).unzip()
 }
 
@@ -129,30 +140,32 @@ impl FittedInput {
         }
     }
 
-    /// Scaled numbers, encoded columns and index columns that it adds to the table; `None` for an input
-    /// that is a block of its own.
-    pub(crate) fn in_table(&self) -> Option<(usize, Vec<Step>, Vec<usize>)> {
-        match self {
+    /// Columns that the input adds to the table; `None` for an input that is a block of its own.
+    pub(crate) fn table_columns(&self) -> Option<TableColumns> {
+        let (numbers, encoded, indices) = match self {
             Self::Number { columns, isolation, .. } => {
                 let numbers = columns.iter().map(FittedNumber::numbers).sum();
                 let flag = isolation.as_ref().filter(|isolation| isolation.action == OutlierAction::Flag);
-                let steps = columns.iter().flat_map(FittedNumber::steps);
-                Some((numbers, steps.chain(flag.map(|_| Step::Copy(1))).collect(), Vec::new()))
+                let encoded = columns.iter().flat_map(FittedNumber::encoded);
+                (numbers, encoded.chain(flag.map(|_| EncodedColumns::Copy(1))).collect(), Vec::new())
             }
-            Self::Category { columns, .. } => Some((
+            Self::Category { columns, .. } => (
                 columns.iter().map(FittedCategory::numbers).sum(),
-                columns.iter().filter_map(FittedCategory::steps).collect(),
+                columns.iter().filter_map(FittedCategory::encoded).collect(),
                 columns.iter().filter_map(FittedCategory::index).collect(),
-            )),
+            ),
             Self::Date { columns, .. } => {
                 let numbers = columns.iter().map(|column| column.numbers.len()).sum();
-                Some((numbers, columns.iter().filter_map(FittedDate::steps).collect(), Vec::new()))
+                (numbers, columns.iter().filter_map(FittedDate::encoded).collect(), Vec::new())
             }
-            Self::Image { .. } | Self::Series { .. } | Self::Window { .. } | Self::Text { .. } => None,
-        }
+            Self::Image { .. } | Self::Series { .. } | Self::Window { .. } | Self::Text { .. } => {
+                return None;
+            }
+        };
+        Some(TableColumns { numbers, encoded, indices })
     }
 
-    /// The block of an input that is no part of the table.
+    /// Block of an input that is not part of the table.
     pub(crate) fn block(&self) -> Option<Block> {
         match self {
             Self::Number { .. } | Self::Category { .. } | Self::Date { .. } => None,
@@ -169,7 +182,7 @@ impl FittedInput {
         }
     }
 
-    /// Rows of a window and its columns.
+    /// Number of rows and the columns of a windowed series.
     pub(crate) fn window(&self) -> Option<(usize, &[FittedSeries])> {
         match self {
             Self::Window { columns, window, .. } => Some((*window, columns)),
@@ -177,8 +190,8 @@ impl FittedInput {
         }
     }
 
-    /// Whether its one column holds files, not values.
-    pub(crate) fn of_files(&self) -> bool {
+    /// `true` if the one column of the input holds files instead of values.
+    pub(crate) fn reads_files(&self) -> bool {
         match self {
             Self::Image { columns, shape, .. } => columns.len() == 1 && shape.iter().product::<usize>() > 1,
             Self::Series { columns, shape, .. } => columns.len() == 1 && shape.iter().product::<usize>() > 1,
@@ -186,8 +199,13 @@ impl FittedInput {
         }
     }
 
-    /// Whether it may leave training rows out.
-    pub(crate) fn may_drop(&self) -> bool {
+    /// `true` if training rows are encoded by the values of their fold.
+    pub(crate) fn uses_folds(&self) -> bool {
+        matches!(self, Self::Category { columns, .. } if columns.iter().any(FittedCategory::uses_folds))
+    }
+
+    /// `true` if training may leave rows out because of this input.
+    pub(crate) fn drops_rows(&self) -> bool {
         let drop = Some(OutlierAction::Drop);
         match self {
             Self::Number { columns, isolation, .. } => {
@@ -198,87 +216,19 @@ impl FittedInput {
         }
     }
 
-    /// Which rows training leaves out for values far out.
-    pub(crate) fn drops(&self, frame: &Frame) -> Result<Vec<bool>, Error> {
-        let mut far = vec![false; frame.rows()];
-        let Self::Number { columns, isolation, .. } = self else { return Ok(far) };
+    /// `true` for each row that training leaves out because of an outlier.
+    pub(crate) fn dropped_rows(&self, frame: &Frame) -> Result<Vec<bool>, Error> {
+        let mut drop = vec![false; frame.rows()];
+        let Self::Number { columns, isolation, .. } = self else { return Ok(drop) };
         for column in columns {
-            column.drop_into(frame, &mut far)?;
+            column.mark_dropped(frame, &mut drop)?;
         }
-        if let Some(Isolation { forest, action: OutlierAction::Drop }) = isolation {
-            let (names, fills) = plain(columns);
-            let own = forest.far(&names, frame, &fills)?;
-            far.iter_mut().zip(own).for_each(|(far, own)| *far |= own);
+        if let Some(IsolationOutliers { forest, action: OutlierAction::Drop }) = isolation {
+            let (names, fills) = names_and_fills(columns);
+            let outliers = forest.outliers(&names, frame, &fills)?;
+            drop.iter_mut().zip(outliers).for_each(|(drop, outlier)| *drop |= outlier);
         }
-        Ok(far)
-    }
-
-    /// Writes the examples' values into the next free columns; `folds` are those of training rows.
-    pub(crate) fn apply(
-        &self,
-        frame: &Frame,
-        folds: Option<&[usize]>,
-        out: &mut Filling,
-    ) -> Result<(), Error> {
-        match self {
-            Self::Number { columns, donors, isolation, .. } => {
-                let (names, fills) = plain(columns);
-                let nearest = donors.as_ref().map(|donors| donors.nearest(frame, &fills)).transpose()?;
-                for (index, column) in columns.iter().enumerate() {
-                    column.apply(frame, nearest.as_ref().map(|nearest| nearest[index].as_slice()), out)?;
-                }
-                if let Some(Isolation { forest, action: OutlierAction::Flag }) = isolation {
-                    let at = out.take_encoded(1);
-                    for (row, far) in forest.far(&names, frame, &fills)?.into_iter().enumerate() {
-                        out.set_dense(row, at, f64::from(u8::from(far)));
-                    }
-                }
-                Ok(())
-            }
-            Self::Category { columns, .. } => {
-                columns.iter().try_for_each(|column| column.apply(frame, folds, out))
-            }
-            Self::Date { columns, .. } => columns.iter().try_for_each(|column| column.apply(frame, out)),
-            Self::Image { columns, shift, factor, .. } | Self::Series { columns, shift, factor, .. } => {
-                if self.of_files() {
-                    return self.apply_files(&columns[0], frame, *shift, *factor, out);
-                }
-                let at = out.take_dense(columns.len());
-                for (offset, name) in columns.iter().enumerate() {
-                    let values = frame.require(name, SEND)?;
-                    for row in 0..frame.rows() {
-                        let value = (pixel(name, values, row)? - shift) * factor;
-                        out.set_dense(row, at + offset, value);
-                    }
-                }
-                Ok(())
-            }
-            Self::Window { columns, window, .. } => window::apply(columns, *window, frame, out),
-            Self::Text { column, length, tokenizer, .. } => tokenizer.apply(column, *length, frame, out),
-        }
-    }
-
-    fn apply_files(
-        &self,
-        column: &str,
-        frame: &Frame,
-        shift: f64,
-        factor: f64,
-        out: &mut Filling,
-    ) -> Result<(), Error> {
-        let values = frame.require(column, SEND)?;
-        let width = self.block().map_or(0, |block| block.dense_width());
-        let at = out.take_dense(width);
-        for row in 0..frame.rows() {
-            let own = match self {
-                Self::Image { shape, .. } => media::picture(column, values, row, *shape)?,
-                _ => media::sound(column, values, row, width)?,
-            };
-            for (offset, value) in own.into_iter().enumerate() {
-                out.set_dense(row, at + offset, (value - shift) * factor);
-            }
-        }
-        Ok(())
+        Ok(drop)
     }
 }
 

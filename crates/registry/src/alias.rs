@@ -1,30 +1,30 @@
 //! Aliases of a model: names such as `champion` for one of its versions.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
+use cupola_store::{JSON_LIMIT, Lock, Name, to_json};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::files::{read_json, to_json, write_file};
 use crate::home::{Home, now};
 
 /// Aliases of one model, `aliases.json`.
 pub type Map = BTreeMap<String, u64>;
 
-/// An alias was moved.
+/// One move of an alias, an entry of `moves.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Move {
     alias: String,
     from: Option<u64>,
     to: u64,
     time: String,
-    /// Back to where it came from.
+    /// `true` for a roll-back.
     #[serde(default)]
     back: bool,
 }
 
-/// Reads and moves aliases.
+/// Functions that read and move aliases.
 #[derive(Debug)]
 pub struct Aliases;
 
@@ -32,17 +32,16 @@ impl Aliases {
     /// All aliases of a model.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Damaged`].
+    /// [`Error::Store`].
     pub fn read(home: &Home, name: &str) -> Result<Map, Error> {
-        Self::load(&home.models().join(name))
+        load(home, name, "aliases.json")
     }
 
-    /// Moves `alias` to `version`, provided it is at `expected` now (`None`: it does not exist);
-    /// without `expected` at all, wherever it is. Returns where it was.
+    /// Moves `alias` to `version`, provided it is at `expected` (`Some(None)`: it does not exist);
+    /// unconditionally if `expected` is `None`. Returns its previous version.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for a version that is not there, [`Error::Moved`] when someone else was
-    /// faster.
+    /// [`Error::Unknown`] for an unknown version, [`Error::Moved`] if another process was faster.
     pub fn set(
         home: &Home,
         name: &str,
@@ -50,23 +49,12 @@ impl Aliases {
         version: u64,
         expected: Option<Option<u64>>,
     ) -> Result<Option<u64>, Error> {
-        let unknown = |what, text: String, list| Error::Unknown {
-            what,
-            name: text,
-            home: home.root().to_owned(),
-            near: String::new(),
-            list,
-        };
         if !home.versions(name)?.contains(&version) {
-            return Err(unknown("version", format!("{name}:{version}"), "cupola models list"));
+            return Err(unknown(home, "version", format!("{name}:{version}")));
         }
-        let plain = alias.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        if alias.is_empty() || !plain || alias.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(Error::Reference { text: format!("{name}@{alias}") });
-        }
-        let folder = home.models().join(name);
-        let _lock = Home::lock(&folder)?;
-        let found = Self::load(&folder)?.get(alias).copied();
+        check_alias(alias)?;
+        let _lock = lock(home, name)?;
+        let found = Self::read(home, name)?.get(alias).copied();
         if let Some(expected) = expected
             && expected != found
         {
@@ -78,77 +66,76 @@ impl Aliases {
                 found: text(found),
             });
         }
-        Self::write_locked(&folder, |aliases| {
-            aliases.insert(alias.to_owned(), version);
-        })?;
+        Self::write_locked(home, name, alias, version)?;
         Ok(found)
     }
 
-    /// Moves an alias back to the version that it was at before it was moved to where it is. Returns both:
-    /// where it was, and where it is now.
+    /// Moves an alias back to its version before the last move. Returns its version before and
+    /// after this call.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for an alias that is not there, or has been nowhere else.
+    /// [`Error::Unknown`] for an unknown alias, or one without an earlier version.
     pub fn roll_back(home: &Home, name: &str, alias: &str) -> Result<(u64, u64), Error> {
-        let folder = home.models().join(name);
-        let unknown = |what| Error::Unknown {
-            what,
-            name: format!("{name}@{alias}"),
-            home: home.root().to_owned(),
-            near: String::new(),
-            list: "cupola models list",
-        };
-        if !folder.is_dir() {
-            return Err(unknown("alias"));
+        let missing = |what| unknown(home, what, format!("{name}@{alias}"));
+        if !home.models().join(name).is_dir() {
+            return Err(missing("alias"));
         }
-        let _lock = Home::lock(&folder)?;
-        let now = Self::load(&folder)?.get(alias).copied().ok_or_else(|| unknown("alias"))?;
-        let moves = Self::moves(&folder)?;
-        let came = moves.iter().rev().find(|one| one.alias == alias && one.to == now && !one.back);
-        let before = came.and_then(|came| came.from).ok_or_else(|| unknown("earlier version of alias"))?;
+        let _lock = lock(home, name)?;
+        let current = Self::read(home, name)?.get(alias).copied().ok_or_else(|| missing("alias"))?;
+        let moves: Vec<Move> = load(home, name, "moves.json")?;
+        let came = moves.iter().rev().find(|one| one.alias == alias && one.to == current && !one.back);
+        let before = came.and_then(|came| came.from).ok_or_else(|| missing("earlier version of alias"))?;
         if !home.versions(name)?.contains(&before) {
-            return Err(unknown("earlier version of alias"));
+            return Err(missing("earlier version of alias"));
         }
-        Self::change(&folder, true, |aliases| {
-            aliases.insert(alias.to_owned(), before);
-        })?;
-        Ok((now, before))
+        change(home, name, alias, before, true)?;
+        Ok((current, before))
     }
 
-    /// Changes the file; the caller holds the model's lock.
-    pub(crate) fn write_locked(folder: &Path, change: impl FnOnce(&mut Map)) -> Result<(), Error> {
-        Self::change(folder, false, change)
+    /// Moves an alias. The caller holds the model's lock.
+    pub(crate) fn write_locked(home: &Home, name: &str, alias: &str, version: u64) -> Result<(), Error> {
+        change(home, name, alias, version, false)
     }
+}
 
-    fn change(folder: &Path, back: bool, change: impl FnOnce(&mut Map)) -> Result<(), Error> {
-        let before = Self::load(folder)?;
-        let mut aliases = before.clone();
-        change(&mut aliases);
-        let path = folder.join("aliases.json");
-        write_file(&path, &to_json(&path, &aliases)?)?;
-        let mut moves = Self::moves(folder)?;
-        let known = moves.len();
-        for (alias, &to) in &aliases {
-            let from = before.get(alias).copied();
-            if from != Some(to) {
-                moves.push(Move { alias: alias.clone(), from, to, time: now(), back });
-            }
-        }
-        if moves.len() == known {
-            return Ok(());
-        }
-        let path = folder.join("moves.json");
-        write_file(&path, &to_json(&path, &moves)?)
+/// Checks an alias: a valid name that does not read as a version.
+fn check_alias(alias: &str) -> Result<(), Error> {
+    if alias.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(cupola_store::Error::Name { text: alias.to_owned() }.into());
     }
+    Name::new(alias)?;
+    Ok(())
+}
 
-    /// Where aliases have been, oldest first.
-    fn moves(folder: &Path) -> Result<Vec<Move>, Error> {
-        let path = folder.join("moves.json");
-        if path.exists() { read_json(&path) } else { Ok(Vec::new()) }
-    }
+fn unknown(home: &Home, what: &'static str, name: String) -> Error {
+    let (home, hint) = (home.root().to_owned(), String::new());
+    Error::Unknown { what, name, home, hint, list: "cupola models list" }
+}
 
-    fn load(folder: &Path) -> Result<Map, Error> {
-        let path = folder.join("aliases.json");
-        if path.exists() { read_json(&path) } else { Ok(Map::new()) }
+/// Waits for the lock of a model.
+pub(crate) fn lock(home: &Home, name: &str) -> Result<Lock, Error> {
+    Ok(home.storage().lock(&format!("models/{name}"))?)
+}
+
+fn change(home: &Home, name: &str, alias: &str, version: u64, back: bool) -> Result<(), Error> {
+    let mut aliases = Aliases::read(home, name)?;
+    let from = aliases.insert(alias.to_owned(), version);
+    save(home, name, "aliases.json", &aliases)?;
+    if from == Some(version) {
+        return Ok(());
     }
+    let mut moves: Vec<Move> = load(home, name, "moves.json")?;
+    moves.push(Move { alias: alias.to_owned(), from, to: version, time: now(), back });
+    save(home, name, "moves.json", &moves)
+}
+
+fn load<T: DeserializeOwned + Default>(home: &Home, name: &str, file: &str) -> Result<T, Error> {
+    let key = format!("models/{name}/{file}");
+    let Some(bytes) = home.storage().read(&key, JSON_LIMIT)? else { return Ok(T::default()) };
+    serde_json::from_slice(&bytes).map_err(|error| Error::damaged(&home.root().join(key), error.to_string()))
+}
+
+fn save<T: Serialize>(home: &Home, name: &str, file: &str, value: &T) -> Result<(), Error> {
+    let key = format!("models/{name}/{file}");
+    Ok(home.storage().write(&key, &to_json(&home.root().join(&key), value)?)?)
 }

@@ -1,99 +1,58 @@
-//! What can go wrong with the record.
+//! The error type of this crate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// A record that cannot be written or trusted. Every message ends with the remedy.
+/// A failure to read or change the record of runs and packages.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The operating system's answer.
-    #[error("{path}: {source}; {}", remedy(.source))]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// What it said.
-        source: std::io::Error,
-    },
-    /// A file that does not parse, or holds what it must not.
-    #[error("{path}: {why}; restore it from its source")]
-    Damaged {
-        /// Where.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
-    /// A file whose digest is not the manifest's.
-    #[error("{path}: SHA-256 is {found}, the manifest says {expected}; restore the package from its source")]
-    Digest {
-        /// Where.
-        path: PathBuf,
-        /// By the manifest.
-        expected: String,
-        /// Of the file.
-        found: String,
-    },
-    /// A package that nobody who is trusted has signed.
-    #[error(
-        "{path}: {why}; sign it with `minisign -Sm manifest.json`, or name the signer's key in `trusted`"
-    )]
-    Signature {
-        /// Where the signature is, or was looked for.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A name that is not there.
-    #[error("{what} `{name}` is not in {home}{near}; see `{list}`")]
+    /// A failure of files, digests, signatures, names or references.
+    #[error(transparent)]
+    Store(#[from] cupola_store::Error),
+    /// A run, model, version or alias that does not exist.
+    #[error("unknown {what} `{name}` in {home}{hint}; see `{list}`")]
     Unknown {
-        /// `model`, `run`, `version`, `alias`.
+        /// `model`, `run`, `version` or `alias`.
         what: &'static str,
-        /// As typed.
+        /// Name as given.
         name: String,
-        /// Where it was looked for.
+        /// Home folder that was searched.
         home: PathBuf,
-        /// ` (near it: x)`.
-        near: String,
-        /// A command that lists them.
+        /// `` (did you mean `x`?)``, or empty.
+        hint: String,
+        /// Command that lists the known names.
         list: &'static str,
     },
-    /// A reference that does not parse.
-    #[error("`{text}` is no model; write NAME, NAME@ALIAS, NAME:VERSION or a folder")]
-    Reference {
-        /// As typed.
-        text: String,
-    },
-    /// An alias that someone else has moved.
+    /// An alias that another process has moved.
     #[error(
-        "alias `{alias}` of `{name}` is at {found}, not at {expected}; look again with `cupola models show {name}` and decide anew"
+        "alias `{alias}` of `{name}` is at {found}, expected {expected}; check it with `cupola models show {name}` and try again"
     )]
     Moved {
-        /// Of the model.
+        /// Name of the model.
         name: String,
-        /// Of the alias.
+        /// Name of the alias.
         alias: String,
-        /// By the caller.
+        /// Version that the caller expected.
         expected: String,
-        /// In the file.
+        /// Version in the file.
         found: String,
     },
-    /// The index.
-    #[error("{path}: {why}; run `cupola doctor --rebuild`")]
+    /// A failure of the `SQLite` index.
+    #[error("{path}: {reason}; run `cupola doctor --rebuild`")]
     Index {
-        /// The database.
+        /// Path of the database.
         path: PathBuf,
-        /// What `SQLite` said.
-        why: String,
+        /// Message of `SQLite`.
+        reason: String,
     },
 }
 
-fn remedy(source: &std::io::Error) -> &'static str {
-    use std::io::ErrorKind;
-    match source.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full: free space, then resume",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "choose a writable place with --home",
-        ErrorKind::NotFound => "check the path",
-        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
-            "move what stands there away, or choose another --home"
-        }
-        _ => "check the disk",
+impl Error {
+    pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+        cupola_store::Error::Damaged { path: path.to_owned(), reason: reason.into() }.into()
     }
+}
+
+/// Returns a function that attaches `path` to an I/O error, for `map_err`.
+pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
+    |source| cupola_store::Error::Io { path: path.to_owned(), source }.into()
 }

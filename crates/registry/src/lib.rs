@@ -1,26 +1,25 @@
-//! The record: runs, checkpoints, sealed packages and aliases. Files are the truth, SQL the index.
+//! Runs, checkpoints, published packages and aliases of a home folder.
 //!
-//! Everything is written beside its place, synced and renamed into it, so a reader sees a whole
-//! folder or none, whatever happens to the writer. The `SQLite` index only makes listings fast and
-//! can be rebuilt from the files at any time.
+//! The files are the truth: a [`RunFolder`] per run, a [`Package`] per published version, one file
+//! of [`Aliases`] per model. They are written through `cupola_store`, so a reader sees a whole
+//! folder or none, whatever happens to the writer. The `SQLite` [`Index`] only makes listings fast
+//! and is rebuilt from the files when it is missing or damaged.
 
 mod alias;
 mod error;
-mod files;
 mod home;
 mod index;
 mod package;
-mod reference;
+mod resolve;
 mod run;
 
 pub use alias::Aliases;
+pub use cupola_store::{Reference, read_limited, sha256_hex, write_file, write_folder};
 pub use error::Error;
-pub use files::{read_limited, sha256_hex, write_file, write_folder};
 pub use home::{Home, now};
 pub use index::{Index, PackageRow, RunRow};
-pub use package::{Lineage, Manifest, Package, Sealed, publish, sealed_files};
-pub use reference::Reference;
-pub use run::{RunFolder, RunRecord, Status};
+pub use package::{Lineage, Manifest, Package, PackageContents, package_files, publish};
+pub use run::{RunDataset, RunFolder, RunRecord, Status};
 
 #[cfg(test)]
 mod tests;

@@ -1,32 +1,35 @@
-//! A run: a plain folder that can be copied anywhere.
+//! Runs: one folder each, which can be copied anywhere.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use cupola_spec::did_you_mean;
+use cupola_store::{
+    DatasetVersion, FileVersion, Lock, folders, read_json, read_limited, write_file, write_folder, write_json,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::Error;
-use crate::files::{folders, io, read_json, read_limited, to_json, write_file, write_folder};
+use crate::error::{Error, io};
 use crate::home::{Home, now};
 
-/// How a run stands.
+/// Status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Training, or killed while it did.
+    /// Training, or killed during training.
     Running,
     /// Stopped on request; can be resumed.
     Stopped,
-    /// Stopped by an error; can be resumed from its last checkpoint.
+    /// Ended by an error; can be resumed from its last checkpoint.
     Failed,
     /// Trained, evaluated and published.
     Finished,
 }
 
 impl Status {
-    /// As in `run.json`.
+    /// Name in `run.json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -37,28 +40,52 @@ impl Status {
     }
 }
 
-/// `run.json`: what a run is and how it stands.
+/// Dataset versions that a run is trained and tested on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RunDataset {
+    /// Version of `data.source`. Its fields are those of the JSON object itself.
+    #[serde(flatten)]
+    pub source: DatasetVersion,
+    /// Version of `data.test_source`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<DatasetVersion>,
+}
+
+impl RunDataset {
+    /// All files that were read, those of the test source last.
+    pub fn files(&self) -> impl Iterator<Item = &FileVersion> {
+        self.source.files.iter().chain(self.test.iter().flat_map(|test| &test.files))
+    }
+
+    /// `true` if both hold the same data.
+    pub fn same_data(&self, other: &Self) -> bool {
+        let test = |dataset: &Self| dataset.test.as_ref().map(|test| test.sha256.clone());
+        self.source.sha256 == other.source.sha256 && test(self) == test(other)
+    }
+}
+
+/// Description and status of a run, `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// The folder's name.
+    /// Name of the run's folder.
     pub id: String,
-    /// Name from the config.
+    /// Name in the config.
     pub name: String,
-    /// How it stands.
+    /// Current status.
     pub status: Status,
-    /// RFC 3339, UTC.
+    /// Time of creation, RFC 3339 in UTC.
     pub created: String,
-    /// When the status last changed.
+    /// Time of the last change, RFC 3339 in UTC.
     pub updated: String,
     /// SHA-256 of `config.toml`.
     pub config_sha256: String,
-    /// The dataset version, whole.
-    pub dataset: Value,
+    /// Dataset versions.
+    pub dataset: RunDataset,
     /// Device of the last start.
     pub device: String,
-    /// Version of the code that started it.
+    /// Version of Cupola that started it.
     pub code_version: String,
-    /// `name:version` of the package it published.
+    /// `NAME:VERSION` of the published package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
     /// Final metrics of the test split.
@@ -66,18 +93,21 @@ pub struct RunRecord {
     pub metrics: Map<String, Value>,
 }
 
-/// A run's folder.
+/// Largest accepted `config.toml` in bytes.
+const CONFIG_LIMIT: u64 = 16 << 20;
+
+/// The folder of a run.
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run with its config; the id is name, time and four random hex
+    /// Creates the folder of a new run. Its id is the name, the time and four random hexadecimal
     /// digits.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Store`].
     pub fn create(home: &Home, mut record: RunRecord, config: &str) -> Result<(Self, RunRecord), Error> {
         let runs = home.runs();
         fs::create_dir_all(&runs).map_err(io(&runs))?;
@@ -97,15 +127,15 @@ impl RunFolder {
                     return Ok((folder, record));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(Error::Io { path, source }),
+                Err(source) => return Err(io(&path)(source)),
             }
         }
     }
 
-    /// The folder of a run by id, or of the `latest` one.
+    /// Opens the folder of a run by its id, or of the newest run for `latest`.
     ///
     /// # Errors
-    /// [`Error::Unknown`], with the nearest id.
+    /// [`Error::Unknown`] with the most similar id.
     pub fn open(home: &Home, id: &str) -> Result<Self, Error> {
         let all = Self::all(home)?;
         if id == "latest" {
@@ -117,26 +147,25 @@ impl RunFolder {
         if let Some((folder, _)) = all.iter().find(|(_, record)| record.id == id) {
             return Ok(folder.clone());
         }
-        let near = cupola_spec::nearest(id, all.iter().map(|(_, record)| record.id.as_str()));
         Err(Error::Unknown {
             what: "run",
             name: id.to_owned(),
             home: home.root().to_owned(),
-            near: near.map_or(String::new(), |near| format!(" (near it: {near})")),
+            hint: did_you_mean(id, all.iter().map(|(_, record)| record.id.as_str())),
             list: "cupola runs list",
         })
     }
 
-    /// All runs whose `run.json` can be read.
+    /// All runs with a readable `run.json`.
     ///
     /// # Errors
-    /// [`Error::Io`] of the folder above.
+    /// [`Error::Store`] if the folder of runs cannot be listed.
     pub fn all(home: &Home) -> Result<Vec<(Self, RunRecord)>, Error> {
         let found = folders(&home.runs())?.into_iter().map(|(_, path)| Self { path });
         Ok(found.filter_map(|folder| folder.record().ok().map(|record| (folder, record))).collect())
     }
 
-    /// The folder.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -146,81 +175,74 @@ impl RunFolder {
         self.path.join("config.toml")
     }
 
-    /// The text of `config.toml`.
+    /// Reads `config.toml`.
     ///
     /// # Errors
-    /// [`Error::Io`], or [`Error::Damaged`] if it is no text.
+    /// [`Error::Store`].
     pub fn config_text(&self) -> Result<String, Error> {
         let path = self.config();
-        String::from_utf8(read_limited(&path, 16 << 20)?)
-            .map_err(|error| Error::Damaged { path, why: error.to_string() })
+        String::from_utf8(read_limited(&path, CONFIG_LIMIT)?)
+            .map_err(|error| Error::damaged(&path, error.to_string()))
     }
 
-    /// `run.json`
+    /// Reads `run.json`.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Damaged`].
+    /// [`Error::Store`].
     pub fn record(&self) -> Result<RunRecord, Error> {
-        read_json(&self.path.join("run.json"))
+        Ok(read_json(&self.path.join("run.json"))?)
     }
 
     /// Replaces `run.json`.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Store`].
     pub fn save(&self, record: &RunRecord) -> Result<(), Error> {
-        let path = self.path.join("run.json");
-        write_file(&path, &to_json(&path, &RunRecord { updated: now(), ..record.clone() })?)
+        let record = RunRecord { updated: now(), ..record.clone() };
+        Ok(write_json(&self.path.join("run.json"), &record)?)
     }
 
-    /// Writes `name`, such as `metrics.json`, into the folder.
+    /// Writes a JSON file such as `metrics.json` into the folder.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Store`].
     pub fn write(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {
-        let path = self.path.join(name);
-        write_file(&path, &to_json(&path, value)?)
+        Ok(write_json(&self.path.join(name), value)?)
     }
 
-    /// Holds the run for this process; a second trainer of the same run is refused.
+    /// Locks the run for this process, so that no other process trains it.
     ///
     /// # Errors
-    /// [`Error::Io`] when another process holds it.
-    pub fn hold(&self) -> Result<File, Error> {
-        let path = self.path.join(".lock");
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io(&path))?;
-        file.try_lock().map_err(|_| Error::Damaged {
-            path: self.path.clone(),
-            why: "another process is training this run".into(),
-        })?;
-        Ok(file)
+    /// [`cupola_store::Error::Locked`] if another process trains it.
+    pub fn hold(&self) -> Result<Lock, Error> {
+        Ok(Lock::try_folder(&self.path)?)
     }
 
-    /// Appends to `events.jsonl`.
+    /// Opens `events.jsonl` for appending.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Store`].
     pub fn events(&self) -> Result<File, Error> {
         let path = self.path.join("events.jsonl");
         File::options().create(true).append(true).open(&path).map_err(io(&path))
     }
 
-    /// Drops the events after `step`, which a resumed run is going to write again.
+    /// Removes the events after `step`: a resumed run writes them again.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Store`].
     pub fn rewind_events(&self, step: u64) -> Result<(), Error> {
         let path = self.path.join("events.jsonl");
         let Ok(file) = File::open(&path) else { return Ok(()) };
-        let mut kept = Vec::new();
+        let mut remaining = Vec::new();
         for line in BufReader::new(file).lines().map_while(Result::ok) {
-            // The last line of a killed process may be half a line.
+            // A killed process may leave an incomplete last line.
             let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
             if event["step"].as_u64().is_none_or(|at| at <= step) {
-                writeln!(kept, "{line}").map_err(io(&path))?;
+                writeln!(remaining, "{line}").map_err(io(&path))?;
             }
         }
-        write_file(&path, &kept)
+        Ok(write_file(&path, &remaining)?)
     }
 
     fn checkpoints(&self) -> PathBuf {
@@ -230,7 +252,7 @@ impl RunFolder {
     /// Steps of the checkpoints, oldest first.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Store`].
     pub fn checkpoint_steps(&self) -> Result<Vec<u64>, Error> {
         let found = folders(&self.checkpoints())?;
         let mut steps: Vec<u64> =
@@ -244,10 +266,10 @@ impl RunFolder {
         self.checkpoints().join(format!("step-{step}"))
     }
 
-    /// Makes a checkpoint appear at once, then removes those whose step is not in `keep`.
+    /// Writes a checkpoint, then removes the others whose step is not in `keep`.
     ///
     /// # Errors
-    /// [`Error::Io`]; the checkpoints before it are then untouched.
+    /// [`Error::Store`]; earlier checkpoints are then untouched.
     pub fn write_checkpoint(&self, step: u64, files: &[(&str, &[u8])], keep: &[u64]) -> Result<(), Error> {
         write_folder(&self.checkpoint(step), files)?;
         for old in self.checkpoint_steps()? {

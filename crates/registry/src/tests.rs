@@ -1,5 +1,6 @@
 use std::fs;
 
+use cupola_store::{DatasetVersion, Error as StoreError};
 use cupola_testkit::temporary;
 use serde_json::{Map, json};
 
@@ -23,8 +24,11 @@ fn seal(home: &Home, name: &str, weights: &[u8]) -> Package {
         ("plan.json", b"{}"),
     ];
     let signature = json!({});
-    publish(home, &Sealed { name, files: &files, signature, lineage: lineage(), metrics: Map::new() })
-        .unwrap()
+    publish(
+        home,
+        &PackageContents { name, files: &files, signature, lineage: lineage(), metrics: Map::new() },
+    )
+    .unwrap()
 }
 
 #[test]
@@ -33,7 +37,7 @@ fn a_package_is_found_by_name_alias_version_and_folder() {
     let home = Home::new(folder.path().join("home"));
     let first = seal(&home, "m", b"one");
     seal(&home, "m", b"two");
-    let version = |text: &str| Reference::parse(text).unwrap().resolve(&home).map(|p| p.manifest.version);
+    let version = |text: &str| home.package(text).map(|p| p.manifest.version);
     assert_eq!(version("m").unwrap(), 2);
     assert_eq!(version("m:1").unwrap(), 1);
     assert_eq!(version("m@latest").unwrap(), 2);
@@ -41,9 +45,9 @@ fn a_package_is_found_by_name_alias_version_and_folder() {
     assert!(version("n").unwrap_err().to_string().contains("model `n`"));
     assert!(version("m:9").unwrap_err().to_string().contains("version `m:9`"));
     let error = version("m@latst").unwrap_err().to_string();
-    assert!(error.contains("(near it: latest)"), "{error}");
+    assert!(error.contains("(did you mean `latest`?)"), "{error}");
     for wrong in ["", "m:x", "m@", "a b", "m@a/b:1 "] {
-        assert!(Reference::parse(wrong).and_then(|r| r.resolve(&home)).is_err(), "{wrong:?}");
+        assert!(home.package(wrong).is_err(), "{wrong:?}");
     }
 }
 
@@ -62,7 +66,7 @@ fn an_alias_moves_only_from_where_it_is_expected() {
     assert_eq!(Aliases::roll_back(&home, "m", "champion").unwrap(), (2, 1));
     assert!(Aliases::roll_back(&home, "m", "champion").is_err());
     assert_eq!(Aliases::roll_back(&home, "m", "latest").unwrap(), (2, 1));
-    assert!(matches!(Aliases::set(&home, "m", "../x", 1, None), Err(Error::Reference { .. })));
+    assert!(matches!(Aliases::set(&home, "m", "../x", 1, None), Err(Error::Store(StoreError::Name { .. }))));
 }
 
 #[test]
@@ -94,7 +98,10 @@ fn a_changed_file_is_named() {
     let package = seal(&home, "m", b"weights");
     fs::write(package.path.join("model.safetensors"), b"Weights").unwrap();
     let error = package.verify().unwrap_err();
-    assert!(matches!(&error, Error::Digest { path, .. } if path.ends_with("model.safetensors")), "{error}");
+    assert!(
+        matches!(&error, Error::Store(StoreError::Digest { path, .. }) if path.ends_with("model.safetensors")),
+        "{error}"
+    );
     fs::remove_file(package.path.join("plan.json")).unwrap();
     assert!(package.read("plan.json").is_err());
 }
@@ -120,7 +127,10 @@ fn hostile_manifests_are_refused() {
     for bytes in cases {
         fs::write(&path, &bytes).unwrap();
         let start = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
-        assert!(matches!(Package::open(&package.path), Err(Error::Damaged { .. })), "{start}");
+        assert!(
+            matches!(Package::open(&package.path), Err(Error::Store(StoreError::Damaged { .. }))),
+            "{start}"
+        );
     }
 }
 
@@ -134,7 +144,7 @@ fn a_link_out_of_the_package_is_not_followed() {
     let path = package.path.join("model.safetensors");
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink(&outside, &path).unwrap();
-    assert!(matches!(package.read("model.safetensors"), Err(Error::Damaged { .. })));
+    assert!(matches!(package.read("model.safetensors"), Err(Error::Store(StoreError::Damaged { .. }))));
 }
 
 fn record(name: &str) -> RunRecord {
@@ -145,11 +155,31 @@ fn record(name: &str) -> RunRecord {
         created: now(),
         updated: now(),
         config_sha256: sha256_hex(b"x"),
-        dataset: json!({"sha256": "d"}),
+        dataset: RunDataset {
+            source: DatasetVersion { sha256: "d".into(), ..DatasetVersion::default() },
+            test: None,
+        },
         device: "flex".into(),
         code_version: "0".into(),
         package: None,
         metrics: Map::new(),
+    }
+}
+
+#[test]
+fn a_record_keeps_the_keys_of_its_dataset() {
+    let source = json!({
+        "sha256": "d", "source": ["a.csv"], "query": null, "rows": 3, "schema": [["x", "Int64"]],
+        "files": [{"name": "a.csv", "bytes": 7, "sha256": "f"}], "datasets": ["points:1"],
+    });
+    let mut both = source.clone();
+    both["test"] = source;
+    for written in [both, json!({"sha256": "d"})] {
+        let dataset: RunDataset = serde_json::from_value(written.clone()).unwrap();
+        let again = serde_json::to_value(&dataset).unwrap();
+        for (key, value) in written.as_object().unwrap() {
+            assert_eq!(&again[key], value, "{key}");
+        }
     }
 }
 
@@ -278,7 +308,11 @@ fn a_signature_of_minisign_is_one_of_the_signer_and_of_these_bytes() {
     package.verify_signature(&trusted).unwrap();
     assert!(package.verify_signature(&[stranger]).is_err());
     assert!(
-        package.verify_signature(&["rubbish".to_owned()]).unwrap_err().to_string().contains("no public key")
+        package
+            .verify_signature(&["rubbish".to_owned()])
+            .unwrap_err()
+            .to_string()
+            .contains("invalid minisign public key")
     );
     // Other bytes, and a manifest that changed after it was opened.
     fs::write(&path, manifest.replace("\"r\"", "\"s\"")).unwrap();

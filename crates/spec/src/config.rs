@@ -1,152 +1,60 @@
-//! The config as typed: one struct for each TOML table.
+//! The run config: its tables, its parser, its JSON Schema and its problems.
+
+pub(crate) mod document;
+mod parse;
+mod problem;
+mod run;
+pub(crate) mod schema;
+mod split;
+mod target;
+mod targets;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::clean::{Clean, Feature};
-use crate::combine::Combine;
-use crate::data::Data;
-use crate::expect::Expectation;
-use crate::input::Input;
-use crate::model::Model;
+pub use self::parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
+pub use self::problem::{Problem, Problems, did_you_mean, nearest};
+pub use self::run::Run;
+pub use self::schema::{config_schema, model_schema, serve_schema};
+pub use self::split::{Split, SplitBy};
+pub use self::target::{Target, TargetKind};
+pub use self::targets::TargetList;
+use crate::data::{Clean, Data, Expectation, Feature};
+use crate::inputs::Input;
+use crate::model::{Combine, Model};
 use crate::train::Train;
 
-/// A whole run config, defaults filled in.
+/// A run config as it was written, with the defaults filled in: one field for each table of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Name of the run and of the package it publishes: letters, digits, `_` and `-`.
     pub name: String,
-    /// Seed of every random draw in the run.
+    /// Seed of every random draw of the run.
     pub seed: u64,
-    /// Where the rows come from.
+    /// Source of the rows.
     pub data: Data,
-    /// What the rows have to be like.
+    /// Data contract: conditions that the rows have to meet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Expectation>,
     /// Repairs of raw values.
     #[serde(default, skip_serializing_if = "Clean::is_empty")]
     pub clean: Clean,
-    /// Columns that are computed of others.
+    /// Columns that are computed from others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<Feature>,
-    /// How rows are divided into train, valid and test.
+    /// Division of the rows into train, valid and test.
     pub split: Split,
-    /// What the model sees. Left out: inferred from the data and printed.
+    /// Inputs of the model. Default: inferred from the data and printed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Input>,
-    /// What the model predicts; several share the trunk and answer from one head.
+    /// Targets that the model predicts. Several targets share the trunk and the head.
     pub targets: Vec<Target>,
-    /// How inputs of several kinds meet. Left out: side by side.
+    /// Combination of inputs of several kinds. Default: side by side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub combine: Option<Combine>,
-    /// The network.
+    /// Architecture of the model.
     pub model: Model,
-    /// The training loop.
+    /// Training loop.
     pub train: Train,
-}
-
-/// How rows are divided into train, valid and test.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Split {
-    /// `stratified` keeps the target's shares in every split; for a number it is `random`.
-    pub by: SplitBy,
-    /// Share of rows for choosing the best epoch.
-    #[schemars(range(min = 0.0, max = 0.9))]
-    pub valid: f64,
-    /// Share of rows for the final metrics.
-    #[schemars(range(min = 0.0, max = 0.9))]
-    pub test: f64,
-    /// For `group`: the column whose equal values stay together. For `predefined`: the column that says
-    /// `train`, `valid` or `test`; it is no input.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub column: Option<String>,
-    /// For `k_fold`: parts of equal share, of which one is the test split.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 2))]
-    pub folds: Option<usize>,
-    /// For `k_fold`: which part is the test split, from 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fold: Option<usize>,
-}
-
-/// How rows are divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SplitBy {
-    /// Each row by a seeded hash of its content.
-    Random,
-    /// The same, within each class of the target.
-    Stratified,
-    /// In the order of the rows: the first ones for train, the last ones for test. A forecast is
-    /// always split so.
-    Time,
-    /// Rows of equal value in `column` fall into one part, by a seeded hash of the value.
-    Group,
-    /// As `column` says.
-    Predefined,
-    /// The test split is part `fold` of `folds`, by a seeded hash of the row's content; `valid` is drawn
-    /// from the rest.
-    KFold,
-}
-
-/// What the model predicts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Target {
-    /// Name of the target; also its column, where `column` is left out.
-    pub name: String,
-    /// `category` (two values make it binary), `number`, `forecast`, `reconstruct` or `next_token`.
-    pub kind: TargetKind,
-    /// The column, if it has another name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub column: Option<String>,
-    /// For a forecast: how many rows ahead, each row a step in time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub horizon: Option<usize>,
-    /// For a forecast: rows after which the series repeats, such as 24 for hours; the metrics compare
-    /// with the value so many rows before. Default: 1, the last value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub season: Option<usize>,
-    /// Where there are several: what its loss counts beside the others'. Default: 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0))]
-    pub weight: Option<f64>,
-}
-
-impl Target {
-    /// A target of a kind, all else left to its default.
-    pub fn new(name: &str, kind: TargetKind) -> Self {
-        Self { name: name.to_owned(), kind, column: None, horizon: None, season: None, weight: None }
-    }
-
-    /// The column that holds the target, or the labels of a reconstruction; that may have none.
-    pub fn column(&self) -> Option<&str> {
-        match self.kind {
-            TargetKind::Reconstruct => self.column.as_deref(),
-            _ => Some(self.column.as_deref().unwrap_or(&self.name)),
-        }
-    }
-}
-
-/// What a target is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TargetKind {
-    /// Classification: softmax over the classes, or one logit when there are two.
-    Category,
-    /// Regression on the standardised target.
-    Number,
-    /// Language modelling: at each token of the only input, a text, the next one.
-    NextToken,
-    /// The next `horizon` values of the column, from the rows before them: inputs of kind `series`
-    /// with a `window`.
-    Forecast,
-    /// The inputs themselves; the answer is how far off that is, an anomaly score. Where `column` is
-    /// given, it holds 1 for rows that are anomalies, and evaluations tell how well the score ranks
-    /// them.
-    Reconstruct,
 }

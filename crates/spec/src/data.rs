@@ -1,11 +1,22 @@
-//! `[data]`: where the rows come from.
+//! `[data]`, `[[expect]]`, `[clean]` and `[[features]]`: the source of the rows, their contract and their
+//! repairs; and the blocks of values that an example holds.
+
+mod block;
+mod clean;
+mod expect;
+mod http;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One place or several.
+pub use self::block::Block;
+pub use self::clean::{Clean, Feature, TextStep};
+pub use self::expect::{Expectation, ForeignKey, Severity, ValueType};
+pub use self::http::{Api, Http, Page};
+
+/// One source, or a list of sources that are read as one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Source {
@@ -16,7 +27,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The paths, globs and URLs, in the order typed.
+    /// The paths, globs and URLs in order.
     pub fn patterns(&self) -> &[String] {
         match self {
             Self::One(one) => std::slice::from_ref(one),
@@ -25,7 +36,7 @@ impl Source {
     }
 }
 
-/// Where the rows come from.
+/// Source of the rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
@@ -33,65 +44,65 @@ pub struct Data {
     /// `sqlite:` with `sql`; `kafka://BROKER:PORT/TOPIC`; `delta:TABLE` or `delta:TABLE@VERSION`;
     /// `dataset:NAME` or `dataset:NAME:VERSION`. Files are `.csv`, `.tsv`,
     /// `.jsonl`, `.ndjson`, `.json`, `.parquet`, `.arrow`, `.avro`, `.xlsx`, `.xls`, `.ods`; the text
-    /// formats also with `.gz` or `.zst`. A folder holds pictures, texts or sounds, those of each class
-    /// in a folder of its name. `${NAME}` stands for a variable of the environment.
+    /// formats also with `.gz` or `.zst`. A folder holds images, texts or sounds, with one subfolder for each
+    /// class. `${NAME}` is replaced by an environment variable.
     pub source: Source,
-    /// Files that are kept for the test split. With these, `split.test` is not drawn from `source`.
+    /// Source of the test split. With it, no test rows are drawn from `source`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_source: Option<Source>,
-    /// SQL over the table `data`, such as `SELECT * FROM data WHERE price > 0`.
+    /// SQL query over the table `data`, such as `SELECT * FROM data WHERE price > 0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
-    /// SQL that the database of `source` runs.
+    /// SQL query that the database of `source` runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
-    /// A column that grows, such as a time of change: `cupola data pull` then asks the database of
-    /// `source` only for rows beyond the largest value there is.
+    /// A column that only grows, such as the time of the last change. `cupola data pull` then asks the
+    /// database of `source` only for rows beyond the largest value so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<String>,
-    /// A column of paths: the contents of the files take their place, such as pictures for a list of
+    /// A column of paths, which are replaced by the contents of the files, such as images for a list of
     /// labels. Paths are relative to the file that lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<String>,
-    /// Texts that mean "missing" in CSV, besides the empty field.
+    /// Texts that mean a missing value in CSV files, besides the empty field.
     pub null: Vec<String>,
-    /// Never hold all rows in memory: they are read four times and kept on disk as the network takes
-    /// them.
+    /// Do not hold all rows in memory. They are read four times and stored on disk in the form in which the
+    /// network reads them.
     pub stream: bool,
-    /// How `http(s)://` sources are asked.
+    /// Requests to `http(s)://` sources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<Http>,
-    /// The `http(s)://` source answers with pages of JSON records.
+    /// Pages of JSON records, if the `http(s)://` source is an API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<Api>,
-    /// The `http(s)://` source is a web page with a table.
+    /// Table to extract, if the `http(s)://` source is a web page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<Page>,
-    /// How the brokers of a `kafka://` source are asked: properties of librdkafka, such as
+    /// Connection to the brokers of a `kafka://` source: properties of librdkafka, such as
     /// `"sasl.username" = "${KAFKA_USER}"`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kafka: BTreeMap<String, String>,
-    /// What runs `query`: this process, or a cluster.
+    /// Engine that reads the files and runs `query`: this process or a cluster.
     #[serde(default)]
-    pub engine: Engine,
-    /// The scheduler of the cluster, such as `df://host:50050`.
+    pub engine: QueryEngine,
+    /// Scheduler of the cluster, such as `df://host:50050`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
 
-/// What reads the files and runs `data.query`.
+/// Engine that reads the files and runs `data.query`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Engine {
+pub enum QueryEngine {
     /// This process.
     #[default]
     Local,
-    /// A scheduler with its executors, all of which see the files under the same paths.
+    /// A Ballista scheduler with its executors, all of which read the files under the same paths.
     Ballista,
 }
 
 impl Data {
-    /// Rows of a source as they are, with these texts for "missing".
+    /// A source without any other setting; the texts of `null` mean a missing value.
     pub fn plain(source: Source, null: &[String]) -> Self {
         Self {
             source,
@@ -106,94 +117,8 @@ impl Data {
             api: None,
             page: None,
             kafka: BTreeMap::new(),
-            engine: Engine::Local,
+            engine: QueryEngine::Local,
             url: None,
         }
     }
-}
-
-/// How a server is asked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Http {
-    /// Headers, such as `Authorization = "Bearer ${TOKEN}"`; `${file:PATH}` stands for a file's first line.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, String>,
-    /// Requests a second at most.
-    #[serde(default = "five")]
-    #[schemars(range(min = 0.001))]
-    pub rate: f64,
-    /// How often a request that fails is tried again, after 0.5, 1, 2 ... seconds.
-    #[serde(default = "four")]
-    pub retries: usize,
-    /// Seconds until an answer that does not come counts as failed.
-    #[serde(default = "thirty")]
-    #[schemars(range(min = 1))]
-    pub timeout: u64,
-}
-
-impl Default for Http {
-    fn default() -> Self {
-        Self { headers: BTreeMap::new(), rate: five(), retries: four(), timeout: thirty() }
-    }
-}
-
-fn five() -> f64 {
-    5.0
-}
-
-fn four() -> usize {
-    4
-}
-
-fn thirty() -> u64 {
-    30
-}
-
-/// How records are found in JSON, and how one page leads to the next: by `next`, by `cursor` and
-/// `parameter`, or by counting `parameter` up from `first`. Without any of them there is one page.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Api {
-    /// JSON pointer of the list of records, such as `/results`; left out: the answer is the list.
-    #[serde(default)]
-    pub records: String,
-    /// JSON pointer of the next page's URL. `link` reads the header of that name (RFC 8288).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-    /// JSON pointer of what `parameter` is to be for the next page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-    /// Parameter of the URL that says which page is wanted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parameter: Option<String>,
-    /// Where pages are counted: number of the first one. They end with one that has no records.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first: Option<u64>,
-    /// Pages at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pages: Option<u64>,
-}
-
-/// What to take from a web page.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Page {
-    /// CSS selector of the table, or of what is a row where there are `columns`. Default: `table`, the
-    /// first one.
-    #[serde(default = "table")]
-    pub select: String,
-    /// For each column the CSS selector of its value within a row; `a@href` takes an attribute.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub columns: BTreeMap<String, String>,
-    /// CSS selector of the link to the next page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-    /// Pages at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pages: Option<u64>,
-}
-
-fn table() -> String {
-    "table".to_owned()
 }

@@ -1,54 +1,60 @@
-//! What a user declares: run, data, model and training specs. Parse, validate, explain; pure.
+//! The declarations of a user: run, data, model, training and server configs. Pure: no file is read and no
+//! tensor touched.
 //!
-//! Two types stand for one file. [`Config`] is what was typed, with the defaults of
-//! `configs/default.toml` filled in. [`Run`] is what it means: the model expanded to a list of
-//! layers, the one target picked out. Nothing here reads a file or touches a tensor; whoever calls
-//! [`parse`] hands in a loader for the files that a config names.
+//! A config walks through this crate in four steps. [`parse`] reads the TOML text into values that know their
+//! line and column, applies overrides, and puts `configs/default.toml` under them. The JSON Schema that is
+//! generated from the types finds wrong keys and types, and the rules of `validate` find values that exclude
+//! or require each other; both report every problem at once. The family of the model expands to a [`Design`],
+//! a list of [`Layer`]s with its head. The result is a [`Run`], whose `sealed` [`Config`] parses to the same
+//! run again. Files that a config names are read by a function that the caller passes in.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `config` | the run config, its parser, its JSON Schema, its problems, and the resolved run |
+//! | `data` | sources, data contract, repairs, and the blocks of an example |
+//! | `inputs` | inputs by kind |
+//! | `layers` | layer kinds with their contracts: weights, output shape, cost |
+//! | `families` | families of networks as structs of sizes, each with one function to a design |
+//! | `model` | families by name, references to architectures, designs |
+//! | `train` | the training loop, loss, optimizer, schedule |
+//! | `validate` | rules that a schema cannot express |
+//! | `serve` | the config of a server |
 
-mod block;
-mod clean;
-mod combine;
 mod config;
 mod data;
-mod design;
-mod document;
-mod expect;
 mod families;
-mod input;
-mod judge;
-mod layer;
+mod inputs;
+mod layers;
 mod model;
-mod parse;
-mod problem;
-mod rope;
-mod run;
-mod schema;
+mod name;
 mod serve;
-mod shape;
-mod sizes;
 mod train;
+mod validate;
 
-pub use block::Block;
-pub use clean::{Clean, Feature, TextStep};
-pub use combine::Combine;
-pub use config::{Config, Split, SplitBy, Target, TargetKind};
-pub use data::{Api, Data, Engine, Http, Page, Source};
-pub use design::{Design, Head, TableStem};
-pub use expect::{Expectation, ForeignKey, Severity, ValueType};
-pub use input::{
+pub use config::{
+    Config, DEFAULTS, PACKAGE, Problem, Problems, Run, Split, SplitBy, Target, TargetKind, TargetList,
+    config_schema, did_you_mean, model_schema, nearest, parse, parse_data, parse_model_file, serve_schema,
+};
+pub use data::{
+    Api, Block, Clean, Data, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, Severity, Source,
+    TextStep, ValueType,
+};
+pub use families::{
+    AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
+    ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, PatchtstFamily, Recurrence,
+    ResnetFamily, ResnetTabularFamily, TabmFamily, TcnFamily, TextTransformerFamily, TreesSpec, VitFamily,
+};
+pub use inputs::{
     Augment, Category, DatePart, Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Outliers, Scaling,
     Tokens, TokensKind, Unseen,
 };
-pub use layer::{Activation, Cell, Layer, Take};
-pub use model::{Expect, Family, Lora, Model, ModelFile, PackageRef};
-pub use parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
-pub use problem::{Problem, Problems, nearest};
-pub use rope::{ROPE_BASE, Rope, RopeScaling};
-pub use run::Run;
-pub use schema::{config_schema, model_schema, serve_schema};
+pub use layers::{
+    Activation, Cell, Cost, Embedding, Init, Layer, LayerContract, Misfit, ROPE_BASE, Rope, RopeScaling,
+    ShapeError, ShapeRow, Take, WeightSpec, trace,
+};
+pub use model::{Combine, Design, Expect, Family, Head, Lora, Model, ModelFile, PackageRef, TableStem};
+pub use name::{NAME_RULE, is_name};
 pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, parse_serve};
-pub use shape::{ShapeError, ShapeRow, trace};
-pub use sizes::{Bagging, Boosting, Depth, ImageStem, Numbers, Recurrence, TreesSpec};
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,
     ScheduleKind, Train,

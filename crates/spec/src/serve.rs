@@ -1,73 +1,76 @@
-//! `serve.toml`: which models a server has, how requests are shared out, what it may be asked.
+//! `serve.toml`: the models of a server, the distribution of requests over versions, TLS, access and logs.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::document::Placed;
-use crate::problem::Problems;
-use crate::schema;
+use crate::config::Problems;
+use crate::config::document::Document;
+use crate::config::schema;
 
-/// The config of a server. What the command line says comes first.
+/// The config of a server. Options of the command line override it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Serve {
-    /// Models.
+    /// Models to serve.
     #[serde(default, rename = "model")]
     pub models: Vec<ServedModel>,
-    /// Certificates: the server then speaks TLS alone.
+    /// Certificates. With them the server accepts only TLS connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// Origins of web pages that may ask, such as `https://shop.example`; `*` is all of them.
+    /// Origins of web pages that may send requests (CORS), such as `https://shop.example`; `*` allows all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cors: Vec<String>,
-    /// What is written down of requests.
+    /// Log of requests and predictions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<RequestLog>,
-    /// Public keys of minisign: only packages that one of them signed are served.
+    /// Public keys of minisign. Only packages that are signed with one of them are served.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trusted: Vec<String>,
-    /// Whose tokens are taken beside keys.
+    /// Identity provider whose tokens are accepted in addition to keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<Jwt>,
 }
 
-/// A model of a server.
+/// A served model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServedModel {
-    /// NAME, NAME@ALIAS, NAME:VERSION or a folder. An alias that moves is followed.
+    /// Reference to the model: NAME, NAME@ALIAS, NAME:VERSION or a folder. If an alias moves, the server
+    /// follows it.
     pub serve: String,
-    /// Another version that gets a share of the requests.
+    /// Another version that answers a share of the requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
-    /// Another version that gets the same requests; its answers are compared and not given.
+    /// Reference to another version that receives the same requests. Its predictions are compared and not
+    /// returned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<String>,
 }
 
-/// A version that gets a share of the requests.
+/// A version that answers a share of the requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Canary {
-    /// As of the model itself.
+    /// Reference to the version, in the same form as for the model.
     pub serve: String,
-    /// Its share of the requests.
+    /// Share of the requests.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub weight: f64,
-    /// A header of the request, such as `x-user-id`: equal values always get the same version.
+    /// Name of a request header, such as `x-user-id`. Requests with equal values are always answered by the
+    /// same version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticky: Option<String>,
 }
 
-/// Certificates.
+/// Certificates for TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
-    /// The chain of certificates, PEM.
+    /// Path of the certificate chain (PEM).
     pub cert: String,
-    /// The private key, PEM.
+    /// Path of the private key (PEM).
     pub key: String,
-    /// Certificates of those who may ask, PEM: everybody else is turned away (mutual TLS).
+    /// Path of the certificates of the clients (PEM). All other clients are rejected (mutual TLS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clients: Option<String>,
 }
@@ -76,17 +79,17 @@ pub struct Tls {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Jwt {
-    /// Who issues them: what `iss` has to be.
+    /// Issuer of the tokens: the required value of `iss`.
     pub issuer: String,
-    /// What `aud` has to be, or to have among others.
+    /// Required value of `aud`, or one of its values.
     pub audience: String,
-    /// The issuer's public keys (a JWK set): a URL or a file. Without it the issuer is asked where they are.
+    /// URL or file of the issuer's public keys (a JWK set). Default: discovered from the issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<String>,
-    /// The claim that has the scopes, which are those of keys: a text of words, or a list.
+    /// Claim with the scopes, which are the same as those of keys: a text of words, or a list.
     #[serde(default = "scope")]
     pub scopes: String,
-    /// Requests a second of each subject at most.
+    /// Largest number of requests per second of each subject. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
 }
@@ -95,14 +98,14 @@ fn scope() -> String {
     "scope".to_owned()
 }
 
-/// What is written down of requests.
+/// Log of requests and predictions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestLog {
-    /// The folder of Parquet files, relative to the home.
+    /// Folder of the Parquet files, relative to the home.
     #[serde(default = "predictions")]
     pub folder: String,
-    /// Share of the requests that are written down with their rows and answers.
+    /// Share of the requests that are logged with their rows and predictions.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub share: f64,
 }
@@ -111,12 +114,12 @@ fn predictions() -> String {
     "predictions".to_owned()
 }
 
-/// Reads a server's config.
+/// Parses the config of a server.
 ///
 /// # Errors
 /// All problems at once, each with line, column, key and remedy.
 pub fn parse_serve(origin: &str, text: &str) -> Result<Serve, Problems> {
-    let file = Placed::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
+    let file = Document::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
     let problems = schema::check_serve(&file);
     if !problems.is_empty() {
         return Err(Problems(problems));

@@ -1,22 +1,22 @@
-//! A checkpoint: `model.safetensors`, `optimizer.bpk`, `state.json`, and `ema.safetensors` where
-//! there is a moving average; all or nothing.
+//! Checkpoints: `model.safetensors`, `optimizer.bpk`, `state.json`, and `ema.safetensors` if there is a
+//! moving average, written as one folder that appears at once.
 
 use std::collections::BTreeMap;
 
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::Bytes;
-use cupola_nn::{Architecture, Network, StateDict, quietly};
+use cupola_nn::{Architecture, Network, StateDict, catch_panic};
 use cupola_registry::{RunFolder, read_limited, sha256_hex};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::progress::Progress;
 
-/// Version of `state.json` and of what stands beside it.
+/// Version of `state.json` and of the files beside it.
 const FORMAT_VERSION: u32 = 2;
 const LIMIT: u64 = 64 << 30;
 
-/// `state.json`
+/// Contents of `state.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct State {
     format_version: u32,
@@ -24,9 +24,9 @@ struct State {
     sha256: BTreeMap<String, String>,
 }
 
-/// What a run resumes from.
+/// State from which a run resumes.
 pub struct Checkpoint {
-    /// Where the run stands.
+    /// Progress of the run.
     pub progress: Progress,
     /// Weights and running statistics.
     pub weights: StateDict,
@@ -34,11 +34,10 @@ pub struct Checkpoint {
     optimizer: Vec<u8>,
 }
 
-/// Writes the state after a step, then removes the checkpoints that are neither the best nor the
-/// newest two.
+/// Writes the state after a step, then removes all checkpoints except the best and the newest two.
 ///
 /// # Errors
-/// [`Error::Record`]; the checkpoints before it are then untouched.
+/// [`Error::Record`]; earlier checkpoints are then unchanged.
 pub fn write(
     folder: &RunFolder,
     progress: &Progress,
@@ -65,10 +64,10 @@ pub fn write(
     Ok(folder.write_checkpoint(progress.step, &files, &keep)?)
 }
 
-/// Reads the checkpoint of a step, digests checked.
+/// Reads the checkpoint of a step and checks its digests.
 ///
 /// # Errors
-/// [`Error::Checkpoint`] for anything that does not fit.
+/// [`Error::Checkpoint`] for missing or changed files and for other formats.
 pub fn read(folder: &RunFolder, step: u64) -> Result<Checkpoint, Error> {
     let path = folder.checkpoint(step);
     let wrong = |why: String| damaged(folder, step, why);
@@ -77,13 +76,13 @@ pub fn read(folder: &RunFolder, step: u64) -> Result<Checkpoint, Error> {
         serde_json::from_slice(&bytes("state.json")?).map_err(|e| wrong(format!("state.json: {e}")))?;
     if state.format_version != FORMAT_VERSION {
         let found = state.format_version;
-        return Err(wrong(format!("checkpoint format {found}, this binary reads {FORMAT_VERSION}")));
+        return Err(wrong(format!("unsupported format {found}; this version reads format {FORMAT_VERSION}")));
     }
     let checked = |name: &str| -> Result<Vec<u8>, Error> {
         let found = bytes(name)?;
         match state.sha256.get(name) {
             Some(expected) if *expected == sha256_hex(&found) => Ok(found),
-            _ => Err(wrong(format!("{name} is not the file that state.json names"))),
+            _ => Err(wrong(format!("the digest of {name} differs from the one in state.json"))),
         }
     };
     let averaged = state.sha256.contains_key("ema.safetensors");
@@ -99,7 +98,7 @@ pub fn read(folder: &RunFolder, step: u64) -> Result<Checkpoint, Error> {
 /// The newest checkpoint of a run; `None` before the first.
 ///
 /// # Errors
-/// As [`read`].
+/// The errors of [`read`].
 pub fn latest(folder: &RunFolder) -> Result<Option<Checkpoint>, Error> {
     folder.checkpoint_steps()?.last().map(|&step| read(folder, step)).transpose()
 }
@@ -108,7 +107,7 @@ impl Checkpoint {
     /// The network of this checkpoint on a device.
     ///
     /// # Errors
-    /// [`Error::Network`] when the weights are of another architecture.
+    /// [`Error::Network`] if the weights belong to another architecture.
     pub fn network(
         &self,
         architecture: &Architecture,
@@ -120,7 +119,7 @@ impl Checkpoint {
     /// The moving average of the weights on a device, if there is one.
     ///
     /// # Errors
-    /// As [`Checkpoint::network`].
+    /// The errors of [`Checkpoint::network`].
     pub fn ema_network(
         &self,
         architecture: &Architecture,
@@ -130,20 +129,20 @@ impl Checkpoint {
         Ok(self.ema.as_ref().map(load).transpose()?)
     }
 
-    /// What is published: the moving average, or the weights where there is none.
+    /// Weights to publish: the moving average if there is one.
     pub fn to_publish(self) -> StateDict {
         self.ema.unwrap_or(self.weights)
     }
 
-    /// Puts the moments into a fresh optimiser of the same kind.
+    /// Loads the moments into a new optimiser of the same kind.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] for a record that does not read.
+    /// [`Error::Checkpoint`] for an invalid record.
     pub fn restore(&self, folder: &RunFolder, optimizer: ModuleOptimizer) -> Result<ModuleOptimizer, Error> {
         let wrong = |why: String| damaged(folder, self.progress.step, why);
         let bytes = Bytes::from_bytes_vec(self.optimizer.clone());
         let record = OptimizerRecord::from_bytes(bytes).map_err(|error| wrong(error.to_string()))?;
-        quietly(|| optimizer.load_record(record)).map_err(wrong)
+        catch_panic(|| optimizer.load_record(record)).map_err(wrong)
     }
 }
 

@@ -1,6 +1,8 @@
-//! What can stop a run.
+//! Errors that end a run.
 
-/// A run that cannot go on. What it has written so far stays.
+use crate::group::GroupError;
+
+/// Error that ends a run. Checkpoints and events that are already written stay.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The loss or a weight is no longer finite.
@@ -8,46 +10,43 @@ pub enum Error {
         "{what} is {value} at step {step} (epoch {epoch}); {kept}; lower train.optimizer.learning_rate, set train.clip_norm, or look for extreme values in the data"
     )]
     Diverged {
-        /// `loss` or `a weight`.
+        /// The value that is not finite: `loss`, `a weight` or the gradients' norm.
         what: &'static str,
-        /// NaN or inf.
+        /// Its value: NaN or infinite.
         value: f64,
-        /// From 1.
+        /// Number of the step, from 1.
         step: u64,
-        /// From 1.
+        /// Number of the epoch, from 1.
         epoch: u64,
-        /// What is left to go back to.
+        /// Statement about the checkpoint to return to.
         kept: String,
     },
-    /// The network or its weights.
+    /// The network or its weights are invalid.
     #[error(transparent)]
     Network(#[from] cupola_nn::Error),
-    /// Reading the examples.
+    /// The examples cannot be read.
     #[error(transparent)]
     Data(#[from] cupola_prep::Error),
-    /// Writing or reading the run's folder.
+    /// The run's folder cannot be written or read.
     #[error(transparent)]
     Record(#[from] cupola_registry::Error),
-    /// A checkpoint that cannot be trusted.
-    #[error("{path}: {why}; remove that folder to resume from the checkpoint before it")]
+    /// A checkpoint is damaged or of another format.
+    #[error("damaged checkpoint {path}: {why}; remove this folder to resume from the previous checkpoint")]
     Checkpoint {
-        /// Its folder.
+        /// Folder of the checkpoint.
         path: std::path::PathBuf,
-        /// What is wrong.
+        /// Reason.
         why: String,
     },
-    /// Another device of the group is gone.
-    #[error("the devices lost each other: {why}; resume the run")]
-    Group {
-        /// What happened.
-        why: String,
-    },
+    /// Another device of the group has stopped.
+    #[error("lost the connection between devices: {0}; resume the run")]
+    Group(#[from] GroupError),
     /// The device failed in the middle of a step.
     #[error("the device failed at step {step}: {why}; resume the run, or use --device flex")]
     Device {
-        /// From 1.
+        /// Number of the step, from 1.
         step: u64,
-        /// What it said.
+        /// Error message of the device.
         why: String,
     },
 }

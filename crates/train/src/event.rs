@@ -1,94 +1,94 @@
-//! What a run tells while it goes on, and what its observer may answer.
+//! Events of a run, and the requests of its observer.
 
 use serde::Serialize;
 
 /// Metrics of an evaluation by name.
-pub type Values = serde_json::Map<String, serde_json::Value>;
+pub type MetricValues = serde_json::Map<String, serde_json::Value>;
 
-/// What happens in a run, one line of `events.jsonl` each.
+/// Event of a run, one line of `events.jsonl`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// After a step.
+    /// A step is done.
     Step {
-        /// From 1.
+        /// Number of the step, from 1.
         step: u64,
-        /// From 1.
+        /// Number of the epoch, from 1.
         epoch: u64,
-        /// Of this batch.
+        /// Loss of the batch.
         loss: f64,
-        /// Of this step.
+        /// Learning rate of the step.
         learning_rate: f64,
-        /// Global norm before clipping, where there is clipping.
+        /// Global gradient norm before clipping; `None` without clipping.
         #[serde(skip_serializing_if = "Option::is_none")]
         grad_norm: Option<f64>,
-        /// In this batch.
+        /// Number of examples of the batch.
         examples: u64,
-        /// Of this step.
+        /// Duration of the step in seconds.
         seconds: f64,
     },
-    /// A step did not fit the device's memory and was done again in smaller parts.
+    /// A step ran out of device memory and was repeated with smaller micro-batches.
     SmallerParts {
-        /// From 1.
+        /// Number of the step, from 1.
         step: u64,
-        /// Examples in memory at once from now on; the step's batch is as large as before.
+        /// Number of examples of a micro-batch from this step on; the batch keeps its size.
         micro_batch: u64,
-        /// What the device said.
+        /// Error message of the device.
         why: String,
     },
-    /// After an evaluation between two steps.
+    /// An evaluation between two steps is done.
     Evaluation {
-        /// Steps done.
+        /// Number of completed steps.
         step: u64,
-        /// From 1.
+        /// Number of the epoch, from 1.
         epoch: u64,
         /// Metrics of the valid split.
-        valid: Values,
-        /// Whether this is the best so far.
+        valid: MetricValues,
+        /// `true` if this is the best evaluation so far.
         best: bool,
     },
-    /// After an epoch.
+    /// An epoch is done.
     Epoch {
-        /// Steps done.
+        /// Number of completed steps.
         step: u64,
-        /// From 1.
+        /// Number of the epoch, from 1.
         epoch: u64,
-        /// Mean over the epoch.
+        /// Mean loss of the epoch.
         train_loss: f64,
-        /// Metrics of the valid split, where it was evaluated.
-        valid: Values,
-        /// Whether this is the best so far.
+        /// Metrics of the valid split; empty if it was not evaluated.
+        valid: MetricValues,
+        /// `true` if this is the best evaluation so far.
         best: bool,
-        /// Memory of the process, in MiB.
+        /// Resident memory of the process in MiB.
         #[serde(skip_serializing_if = "Option::is_none")]
         memory_mib: Option<f64>,
     },
-    /// After a checkpoint is safe on disk.
+    /// A checkpoint is written and synced to disk.
     Checkpoint {
-        /// Steps done.
+        /// Number of completed steps.
         step: u64,
     },
 }
 
-/// Why a run ended.
+/// Reason for the end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// All epochs.
+pub enum EndReason {
+    /// All epochs are done.
     Epochs,
-    /// No improvement for `patience` evaluations.
+    /// The metric has not improved for `patience` evaluations.
     EarlyStop,
-    /// `--max-steps`
+    /// The limit of `--max-steps` is reached.
     MaxSteps,
-    /// `train.time_budget`
+    /// The limit of `train.time_budget` is reached.
     TimeBudget,
-    /// On request; a checkpoint is written.
+    /// The observer requested it; a checkpoint is written.
     Stopped,
 }
 
-/// What the observer wants after an event.
+/// Request of the observer after an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// Go on.
+    /// Continue.
     No,
     /// Write a checkpoint and stop.
     Yes,

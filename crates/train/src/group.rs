@@ -1,5 +1,5 @@
-//! Devices that train one network together: each has a part of every batch, and all take the sum of their
-//! gradients, so that the weights stay the same everywhere.
+//! Device groups: each device computes a part of every batch, and all use the sum of the gradients, so that
+//! the weights stay equal on all devices.
 
 mod gradients;
 #[cfg(feature = "mpi")]
@@ -9,34 +9,39 @@ mod threads;
 pub(crate) use gradients::summed;
 #[cfg(feature = "mpi")]
 pub use mpi::Mpi;
-pub(crate) use threads::together;
+pub(crate) use threads::thread_ranks;
 
-/// One of the devices, and how it speaks with the others; all of them make the same calls in one order.
-pub trait Group {
-    /// Which one, from 0; the first one evaluates, tells and writes.
+/// Failure of an exchange between the ranks of a group.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct GroupError(pub String);
+
+/// One rank of a group of devices. All ranks have to make the same calls in the same order.
+pub trait DeviceGroup {
+    /// Index of this rank, from 0. Rank 0 evaluates, reports and writes.
     fn rank(&self) -> usize;
 
-    /// How many there are.
+    /// Number of ranks.
     fn size(&self) -> usize;
 
-    /// Adds up the numbers of all ranks; each gets the same sums.
+    /// Replaces `values` by their sums over all ranks, which are the same on every rank.
     ///
     /// # Errors
-    /// When another rank is gone.
-    fn sum(&self, values: &mut [f32]) -> Result<(), String>;
+    /// If another rank has stopped.
+    fn sum(&self, values: &mut [f32]) -> Result<(), GroupError>;
 
-    /// The bytes of rank 0.
+    /// Broadcasts the bytes of rank 0.
     ///
     /// # Errors
-    /// As [`Group::sum`].
-    fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, String>;
+    /// The errors of [`DeviceGroup::sum`].
+    fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, GroupError>;
 }
 
-/// A single device.
+/// DeviceGroup of a single device.
 #[derive(Debug, Clone, Copy)]
-pub struct Alone;
+pub struct SingleDevice;
 
-impl Group for Alone {
+impl DeviceGroup for SingleDevice {
     fn rank(&self) -> usize {
         0
     }
@@ -45,17 +50,17 @@ impl Group for Alone {
         1
     }
 
-    fn sum(&self, _: &mut [f32]) -> Result<(), String> {
+    fn sum(&self, _: &mut [f32]) -> Result<(), GroupError> {
         Ok(())
     }
 
-    fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, GroupError> {
         Ok(bytes)
     }
 }
 
-/// The part of a list of `n` that a rank has: lists that do not divide give the first ranks one more, and
-/// the last ones may have none.
+/// Part of a list of `n` entries that belongs to a rank. If the list does not divide evenly, the first ranks
+/// have one entry more; the last ranks may have none.
 pub(crate) fn part_of(n: usize, rank: usize, size: usize) -> std::ops::Range<usize> {
     let (each, over) = (n / size, n % size);
     let start = rank * each + rank.min(over);

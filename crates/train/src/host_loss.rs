@@ -1,15 +1,15 @@
-//! Losses of logits that are on the host, for metrics.
+//! Losses on the host, for metrics.
 
 use cupola_nn::Loss;
 use cupola_prep::Targets;
 
-/// The loss of given logits, on the host; `own` are the real numbers of the examples.
+/// Mean loss of logits on the host; `own` are the real values of the examples. `None` without examples.
 #[allow(clippy::cast_precision_loss)]
 pub fn mean_loss(loss: Loss, width: usize, logits: &[f32], targets: &Targets, own: &[f32]) -> Option<f64> {
     let losses: Vec<f64> = match targets {
-        // A row's loss is the mean over its numbers, so the mean over all of them is that over the rows.
+        // A row's loss is the mean over its values, so the mean over all values is the mean over the rows.
         Targets::Number(y) | Targets::Vector { values: y, .. } => differences(loss, logits, y),
-        Targets::Own { .. } => differences(loss, logits, own),
+        Targets::Reconstruction { .. } => differences(loss, logits, own),
         Targets::Class(class) if width == 1 => logits
             .iter()
             .zip(class)
@@ -38,7 +38,7 @@ fn differences(loss: Loss, logits: &[f32], y: &[f32]) -> Vec<f64> {
     logits.iter().zip(y).map(|(x, y)| loss_of_difference(loss, f64::from(x - y))).collect()
 }
 
-/// Loss of a number that is `off` too large.
+/// Loss of a prediction that is too large by `off`.
 fn loss_of_difference(loss: Loss, off: f64) -> f64 {
     match loss {
         Loss::Huber { delta } if off.abs() > delta => delta * (off.abs() - 0.5 * delta),
@@ -48,7 +48,7 @@ fn loss_of_difference(loss: Loss, off: f64) -> f64 {
     }
 }
 
-/// What the focal loss multiplies with, `p` being the probability of the class.
+/// Factor of the focal loss for a class of probability `p`.
 fn focus(loss: Loss, p: f64) -> f64 {
     match loss {
         Loss::Focal { gamma } | Loss::BinaryFocal { gamma } => (1.0 - p).max(0.0).powf(gamma),

@@ -1,17 +1,17 @@
-//! Mixup (Zhang et al. 2018): each example of a batch blended with another one, and its loss too.
+//! Mixup (Zhang et al. 2018): each example of a batch is blended with another one, and so is its loss.
 
 use cupola_prep::{draw, unit};
 
-/// The blend of one batch: each example counts by `share`, the one after it in the batch by the rest.
+/// Blend of one batch: each example has the weight `share`, and the next one of the batch the rest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Mixup {
-    /// Of the example itself.
+    /// Weight of the example itself.
     pub share: f64,
 }
 
 impl Mixup {
-    /// That of a step; `None` where `alpha` is 0. The share follows Beta(alpha, alpha), by Joehnk's
-    /// method (1964), which suits an alpha of at most 1.
+    /// Blend of a step; `None` if `alpha` is 0. The share is drawn from Beta(alpha, alpha) by Joehnk's method
+    /// (1964), which suits an alpha of at most 1.
     pub fn of(alpha: f64, seed: u64, step: u64) -> Option<Self> {
         if alpha <= 0.0 {
             return None;
@@ -29,7 +29,7 @@ impl Mixup {
         }
     }
 
-    /// Blends real numbers of a part of the batch with those of its partners.
+    /// Blends real values of examples with those of their partners.
     #[allow(clippy::cast_possible_truncation)]
     pub fn blend(self, own: &mut [f32], partner: &[f32]) {
         let share = self.share as f32;
@@ -39,8 +39,8 @@ impl Mixup {
     }
 }
 
-/// The place in a batch of `size` that each of `places` is blended with: the next one, and after the last
-/// one the first. The order of a batch is random, so the pairs are.
+/// Partners of the examples at `places` of a batch of `size`: the next example, and the first one after the
+/// last. The order of a batch is random, so the pairs are random too.
 pub(crate) fn partners(size: usize, places: &[usize]) -> Vec<usize> {
     places.iter().map(|place| (place + 1) % size).collect()
 }

@@ -1,11 +1,11 @@
-//! What a target asks of training: its loss, its goal, its truth on a device.
+//! Objectives of the targets: loss, weight, metric, and the encoded targets of a batch on a device.
 
 use burn::tensor::Device;
-use cupola_nn::{Input, Loss, Objective, Truth};
-use cupola_prep::{FittedTarget, Part, Plan, Prepared, Targets};
+use cupola_nn::{InputBatch, Loss, LossTargets, Objective};
+use cupola_prep::{FittedTarget, Plan, Prepared, SplitPart, Targets};
 use cupola_spec::{ClassWeights, Goal, LossKind, LossSpec, Run};
 
-/// The loss that fits a target where the config asks for none.
+/// Default loss of a target.
 fn loss_of(target: &FittedTarget) -> Loss {
     match target {
         FittedTarget::Number { .. }
@@ -17,54 +17,54 @@ fn loss_of(target: &FittedTarget) -> Loss {
     }
 }
 
-/// What training asks of one of the plan's targets.
+/// Loss and weight of one target, and its place among the logits.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Aim {
-    /// Of one example.
-    pub objective: Objective,
-    /// What it counts beside the others.
+pub struct TargetObjective {
+    /// Loss of one example, with label smoothing and class weights.
+    pub criterion: Objective,
+    /// Weight of the loss in the sum over all targets.
     pub weight: f64,
-    /// First of its logits.
+    /// Index of the first logit.
     pub at: usize,
-    /// Its logits.
+    /// Number of logits.
     pub width: usize,
 }
 
-/// What a run asks of its targets, in their order.
-pub fn aims(run: &Run, prepared: &Prepared) -> Vec<Aim> {
-    let train = prepared.part(Part::Train);
-    let objectives = prepared.plan.targets().enumerate();
+/// Objectives of a run's targets in order.
+pub fn objectives(run: &Run, prepared: &Prepared) -> Vec<TargetObjective> {
+    let train = prepared.part(SplitPart::Train);
+    let objectives = prepared.plan.targets.iter().enumerate();
     let objectives =
         objectives.map(|(index, target)| objective(&run.train.loss, target, &train.classes(index)));
-    let weights = run.targets().map(|target| target.weight.unwrap_or(1.0));
+    let weights = run.targets.iter().map(|target| target.weight.unwrap_or(1.0));
     placed(&prepared.plan, objectives.zip(weights))
 }
 
-/// The aims of a plan whose run is not known: plain losses that count alike.
-pub fn plain_aims(plan: &Plan) -> Vec<Aim> {
-    placed(plan, plan.targets().map(|target| (Objective::from(loss_of(target)), 1.0)))
+/// Objectives of a plan without its run: default losses of equal weight.
+pub fn default_objectives(plan: &Plan) -> Vec<TargetObjective> {
+    placed(plan, plan.targets.iter().map(|target| (Objective::from(loss_of(target)), 1.0)))
 }
 
-fn placed(plan: &Plan, asked: impl Iterator<Item = (Objective, f64)>) -> Vec<Aim> {
+fn placed(plan: &Plan, asked: impl Iterator<Item = (Objective, f64)>) -> Vec<TargetObjective> {
     let mut at = 0;
-    let aims = plan.targets().zip(asked).map(|(target, (objective, weight))| {
+    let objectives = plan.targets.iter().zip(asked).map(|(target, (criterion, weight))| {
         let width = target.width();
         at += width;
-        Aim { objective, weight, at: at - width, width }
+        TargetObjective { criterion, weight, at: at - width, width }
     });
-    aims.collect()
+    objectives.collect()
 }
 
-/// The loss by which a device shows that it computes what the CPU computes: that of the only target,
-/// the mean square of all logits where there are several.
-pub fn trial_loss(aims: &[Aim]) -> Loss {
-    match aims {
-        [only] => only.objective.loss,
+/// Loss for comparing a device with the CPU: the loss of the only target, or the mean square of all logits if
+/// there are several targets.
+pub fn trial_loss(objectives: &[TargetObjective]) -> Loss {
+    match objectives {
+        [only] => only.criterion.loss,
         _ => Loss::MeanSquared,
     }
 }
 
-/// What training minimises; class weights are those of `rows`, the training rows of each class.
+/// Objective of a target; `rows` holds the number of training rows of each class, for class weights.
 fn objective(spec: &LossSpec, target: &FittedTarget, rows: &[usize]) -> Objective {
     let plain = loss_of(target);
     let loss = match (spec.kind, plain) {
@@ -81,7 +81,8 @@ fn objective(spec: &LossSpec, target: &FittedTarget, rows: &[usize]) -> Objectiv
     Objective { loss, label_smoothing: spec.label_smoothing, class_weights }
 }
 
-/// `rows / (classes * rows of the class)`, as scikit-learn's `compute_class_weight("balanced")`.
+/// Class weights `rows / (classes * rows of the class)`, as scikit-learn's
+/// `compute_class_weight("balanced")`.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
 fn balanced(classes: usize, rows: &[usize]) -> Vec<f32> {
     let all: usize = rows.iter().sum();
@@ -89,12 +90,12 @@ fn balanced(classes: usize, rows: &[usize]) -> Vec<f32> {
     (0..classes).map(|class| (all as f64 / (classes as f64 * count(class) as f64)) as f32).collect()
 }
 
-/// The metric that picks the best evaluation where the config names none.
+/// Default metric that selects the best evaluation.
 pub fn goal(plan: &Plan) -> Goal {
-    if !plan.further.is_empty() {
+    if !plan.targets.is_single() {
         return Goal::Loss;
     }
-    let target = &plan.target;
+    let target = plan.targets.first();
     match target {
         FittedTarget::Number { .. } | FittedTarget::Forecast { .. } => Goal::Rmse,
         FittedTarget::Category { .. } if target.width() == 1 => Goal::RocAuc,
@@ -105,18 +106,23 @@ pub fn goal(plan: &Plan) -> Goal {
     }
 }
 
-/// A batch's targets on a device, the way `loss` compares them; `input` is what the network sees.
+/// Encoded targets of a batch on a device, in the form that `loss` compares. A reconstruction is compared
+/// with `input`, the input of the network.
 #[allow(clippy::cast_precision_loss)]
-pub fn truth(loss: Loss, targets: Targets, input: &Input, device: &Device) -> Truth {
+pub fn loss_targets(loss: Loss, targets: Targets, input: &InputBatch, device: &Device) -> LossTargets {
     match (loss, targets) {
-        (Loss::CrossEntropy | Loss::Focal { .. }, Targets::Class(class)) => Truth::classes(class, device),
-        (_, Targets::Class(class)) => Truth::numbers(class.into_iter().map(|c| c as f32).collect(), device),
-        (_, Targets::Number(values)) => Truth::numbers(values, device),
-        (_, Targets::Vector { width, values }) => Truth::vectors(values, width, device),
-        (_, Targets::Own { .. }) => match &input.dense {
-            Some(dense) => Truth::Vector(dense.clone()),
-            None => Truth::vectors(Vec::new(), 1, device),
+        (Loss::CrossEntropy | Loss::Focal { .. }, Targets::Class(class)) => {
+            LossTargets::classes(class, device)
+        }
+        (_, Targets::Class(class)) => {
+            LossTargets::numbers(class.into_iter().map(|c| c as f32).collect(), device)
+        }
+        (_, Targets::Number(values)) => LossTargets::numbers(values, device),
+        (_, Targets::Vector { width, values }) => LossTargets::vectors(values, width, device),
+        (_, Targets::Reconstruction { .. }) => match &input.dense {
+            Some(dense) => LossTargets::Vector(dense.clone()),
+            None => LossTargets::vectors(Vec::new(), 1, device),
         },
-        (_, Targets::Tokens { next, .. }) => Truth::classes(next, device),
+        (_, Targets::Tokens { next, .. }) => LossTargets::classes(next, device),
     }
 }

@@ -1,4 +1,4 @@
-//! Burn's optimisers from the spec, and clipping by the global norm, which Burn lacks.
+//! Burn's optimisers as configured, and clipping by the global norm, which Burn does not have.
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
@@ -10,19 +10,19 @@ use burn::optim::{
 use burn::tensor::kind::BridgeTensor;
 use burn::tensor::{Device, Tensor};
 use cupola_nn::Network;
-use cupola_prep::matches;
+use cupola_prep::matches_pattern;
 use cupola_spec::{Optimizer, OptimizerKind, Train};
 
-/// The optimiser that a run asks for; loaded moments are put on `device`. Weights without a decay
-/// and groups with a rate of their own are parameter groups, the last that fits counts.
+/// Optimiser of a run, which loads moments onto `device`. Weights without decay and configured groups become
+/// parameter groups; the last group that matches a weight applies.
 pub fn optimizer(train: &Train, network: &Network, device: &Device) -> ModuleOptimizer {
     let spec = &train.optimizer;
-    let decayed = network.decayed();
-    // Muon is for matrices alone.
+    let decayed = network.decayed_parameters();
+    // Muon updates matrices only.
     let muon = if spec.kind == OptimizerKind::Muon { network.hidden_matrices() } else { Vec::new() };
     let with = Grouping { spec, device, decayed: &decayed, muon: &muon };
-    let all: Vec<ParamId> = network.ids().map(|(id, _)| id).collect();
-    // The first must fit all parameters; its state is that of the others.
+    let all: Vec<ParamId> = network.parameter_ids().map(|(id, _)| id).collect();
+    // The first optimiser has to match all parameters; its state type is that of the others.
     let base = match spec.kind {
         OptimizerKind::Adamw | OptimizerKind::Muon => ModuleOptimizer::from(adamw(spec, 0.0)),
         OptimizerKind::Sgd => ModuleOptimizer::from(sgd(spec, 0.0)),
@@ -31,14 +31,14 @@ pub fn optimizer(train: &Train, network: &Network, device: &Device) -> ModuleOpt
     };
     let mut optimizer = with.add(base, &all, 1.0, spec.weight_decay);
     for group in &train.groups {
-        let named = network.ids().filter(|(_, name)| matches(&group.weights, name));
+        let named = network.parameter_ids().filter(|(_, name)| matches_pattern(&group.weights, name));
         let ids: Vec<ParamId> = named.map(|(id, _)| id).collect();
         optimizer = with.add(optimizer, &ids, group.rate, group.weight_decay.unwrap_or(spec.weight_decay));
     }
     optimizer
 }
 
-/// How parameters fall into groups.
+/// Division of parameters into groups.
 struct Grouping<'a> {
     spec: &'a Optimizer,
     device: &'a Device,
@@ -47,7 +47,7 @@ struct Grouping<'a> {
 }
 
 impl Grouping<'_> {
-    /// Adds up to four groups for `ids`: with and without decay, Muon's and the others.
+    /// Adds up to three groups for `ids`: without decay, with decay, and with Muon.
     fn add(&self, mut optimizer: ModuleOptimizer, ids: &[ParamId], rate: f64, decay: f64) -> ModuleOptimizer {
         for (decays, is_muon) in [(false, false), (true, false), (true, true)] {
             let fits =
@@ -118,7 +118,7 @@ fn muon(decay: f64) -> Muon {
     MuonConfig::new().with_weight_decay(decay).with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW).build()
 }
 
-/// The schedule's rate as it is: neither capped by the step nor scaled by the weights.
+/// Adafactor with the scheduled rate, neither capped by the step nor scaled by the weights.
 #[allow(clippy::cast_possible_truncation)]
 fn adafactor(decay: f64) -> Adafactor {
     AdafactorConfig::new()
@@ -128,12 +128,12 @@ fn adafactor(decay: f64) -> Adafactor {
         .build()
 }
 
-/// Burn reads a saved state onto its default device, which may be a GPU that is not there; this
-/// reads it onto the run's own.
+/// Optimiser that loads a saved state onto the run's device. Burn would load it onto its default device,
+/// which may be a GPU that does not exist.
 struct OnDevice<O> {
     inner: O,
     device: Device,
-    /// Multiplies the learning rate.
+    /// Factor of the learning rate.
     rate: f64,
 }
 
@@ -171,10 +171,10 @@ impl<O: burn::optim::Optimizer> DynOptimizer for OnDevice<O> {
     }
 }
 
-/// L2 norm of all gradients together, as `torch.nn.utils.clip_grad_norm_` has it.
+/// Global L2 norm of all gradients, as in `torch.nn.utils.clip_grad_norm_`.
 ///
 /// # Errors
-/// The device's word when it cannot give the number back.
+/// The error message of the device if the norm cannot be read back.
 pub fn global_norm(network: &Network, grads: &GradientsParams) -> Result<f64, String> {
     let mut squares = Squares { grads, parts: Vec::new() };
     network.visit(&mut squares);
@@ -185,14 +185,14 @@ pub fn global_norm(network: &Network, grads: &GradientsParams) -> Result<f64, St
     sum.try_into_scalar::<f32>().map(|sum| f64::from(sum).sqrt()).map_err(|e| e.to_string())
 }
 
-/// What gradients of this global norm are multiplied with so that it is at most `limit`, if there is one.
+/// Factor that scales gradients of this global norm to at most `limit`; 1 if `limit` is 0.
 pub(crate) fn clip_factor(norm: f64, limit: f64) -> f64 {
-    // PyTorch's 1e-6 keeps a norm just above the limit from being scaled by more than one.
+    // The 1e-6 is PyTorch's.
     if limit > 0.0 { (limit / (norm + 1e-6)).min(1.0) } else { 1.0 }
 }
 
-/// All gradients times a factor.
-#[allow(clippy::float_cmp, reason = "one is exact where nothing is to be done")]
+/// Multiplies all gradients by a factor.
+#[allow(clippy::float_cmp, reason = "the factor is exactly 1 if nothing is clipped")]
 pub(crate) fn scaled(network: &Network, mut grads: GradientsParams, factor: f64) -> GradientsParams {
     if factor != 1.0 {
         network.visit(&mut Scale { grads: &mut grads, factor });

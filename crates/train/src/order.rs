@@ -1,30 +1,31 @@
-//! In which order an epoch takes the training examples, found from any place on.
+//! Order of the training examples in an epoch, computable from any position.
 
 use cupola_prep::permutation;
 
-/// Blocks whose examples are mixed with each other.
+/// Number of blocks whose examples are mixed with each other.
 const MIXED: usize = 128;
 
-/// The order of one epoch. In memory it is one permutation; in a file it is one of the blocks, and within
-/// each few of these one of their examples, so that what is read is used soon.
+/// Order of one epoch. In memory it is one permutation of the examples. In a file it is a permutation of the
+/// blocks, and within each stretch of blocks a permutation of their examples, so that blocks are used soon
+/// after they are read.
 #[derive(Debug)]
-pub(crate) struct Order {
+pub(crate) struct EpochOrder {
     seed: u64,
     epoch: u64,
     rows: usize,
-    /// Examples of a block, where there are blocks.
+    /// Number of examples of a block; `None` in memory.
     block: Option<usize>,
-    /// In the order of this epoch.
+    /// Blocks in the order of this epoch.
     pub blocks: Vec<usize>,
-    /// The first place of each stretch of mixed blocks.
+    /// First position of each stretch of mixed blocks.
     starts: Vec<usize>,
-    /// The stretch of places that is worked out, and its examples.
+    /// First position of the current stretch; `examples` holds its examples.
     from: usize,
     examples: Vec<usize>,
 }
 
-impl Order {
-    /// Of the first `rows` examples, which lie in blocks of `block` if that is given.
+impl EpochOrder {
+    /// Order of the first `rows` examples, which are stored in blocks of `block` examples, if any.
     pub fn new(rows: usize, block: Option<usize>, seed: u64, epoch: u64) -> Self {
         let Some(size) = block else {
             let examples = permutation(rows, seed, "shuffle", epoch);
@@ -41,13 +42,13 @@ impl Order {
         Self { seed, epoch, rows, block, blocks, starts, from: 0, examples: Vec::new() }
     }
 
-    /// The examples at places `from` up to `to` of the epoch.
+    /// Examples at the positions `from` to `to` of the epoch.
     pub fn places(&mut self, from: usize, to: usize) -> Vec<usize> {
         let to = to.min(self.rows);
         let mut out = Vec::with_capacity(to.saturating_sub(from));
         let mut at = from;
         while at < to {
-            self.work_out(at);
+            self.load_stretch(at);
             let end = to.min(self.from + self.examples.len());
             out.extend_from_slice(&self.examples[at - self.from..end - self.from]);
             at = end;
@@ -55,10 +56,10 @@ impl Order {
         out
     }
 
-    /// Blocks from the stretch of a place on.
+    /// Blocks from the stretch of a position to the end of the epoch.
     pub fn blocks_from(&mut self, place: usize) -> Vec<usize> {
         if place < self.rows {
-            self.work_out(place);
+            self.load_stretch(place);
         }
         let stretch = self.stretch_of(self.from);
         self.blocks.get(stretch * MIXED..).map(<[usize]>::to_vec).unwrap_or_default()
@@ -68,8 +69,8 @@ impl Order {
         self.starts.partition_point(|start| *start <= place).saturating_sub(1)
     }
 
-    /// Works out the stretch that holds a place.
-    fn work_out(&mut self, place: usize) {
+    /// Computes the stretch that contains a position.
+    fn load_stretch(&mut self, place: usize) {
         let Some(size) = self.block else { return };
         if (self.from..self.from + self.examples.len()).contains(&place) {
             return;
@@ -78,7 +79,7 @@ impl Order {
         let blocks = self.blocks.chunks(MIXED).nth(stretch).unwrap_or_default();
         let all: Vec<usize> =
             blocks.iter().flat_map(|block| block * size..self.rows.min((block + 1) * size)).collect();
-        // Another order for each stretch of each epoch.
+        // The order differs for each stretch of each epoch.
         let purpose = format!("within {stretch}");
         let mixed = permutation(all.len(), self.seed, &purpose, self.epoch);
         self.examples = mixed.into_iter().map(|index| all[index]).collect();
@@ -93,15 +94,15 @@ mod tests {
     #[test]
     fn an_epoch_has_every_example_once_and_begins_anywhere() {
         for (rows, block) in [(1000, None), (1000, Some(7)), (1001, Some(300)), (5, Some(10))] {
-            let all = Order::new(rows, block, 3, 1).places(0, rows);
+            let all = EpochOrder::new(rows, block, 3, 1).places(0, rows);
             let mut sorted = all.clone();
             sorted.sort_unstable();
             assert_eq!(sorted, (0..rows).collect::<Vec<_>>(), "{block:?}");
             if rows > 5 {
-                assert_ne!(all, Order::new(rows, block, 3, 2).places(0, rows), "{block:?}");
+                assert_ne!(all, EpochOrder::new(rows, block, 3, 2).places(0, rows), "{block:?}");
             }
             for from in [0, 1, rows / 3, rows - 1] {
-                let mut order = Order::new(rows, block, 3, 1);
+                let mut order = EpochOrder::new(rows, block, 3, 1);
                 let to = (from + 64).min(rows);
                 assert_eq!(order.places(from, to), all[from..to], "{block:?} from {from}");
                 // Going back works too.
@@ -113,7 +114,7 @@ mod tests {
     #[test]
     fn examples_stay_within_a_few_blocks() {
         let (rows, size) = (64_000, 100);
-        let mut order = Order::new(rows, Some(size), 9, 0);
+        let mut order = EpochOrder::new(rows, Some(size), 9, 0);
         for from in (0..rows).step_by(64) {
             let batch = order.places(from, from + 64);
             let blocks: std::collections::HashSet<usize> = batch.iter().map(|row| row / size).collect();

@@ -1,54 +1,54 @@
-//! Where a run stands: what weights and moments do not say.
+//! State of a run apart from weights and optimiser moments.
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that decides how a run goes on, besides weights and moments.
+/// State that a run resumes from, thread_ranks with weights and optimiser moments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Steps done.
+    /// Number of completed steps.
     pub step: u64,
-    /// Epoch under way, from 0.
+    /// Current epoch, from 0.
     pub epoch: u64,
-    /// Batches done in it.
+    /// Number of completed batches of the epoch.
     pub batch: u64,
-    /// Sum over this epoch's examples of their losses.
+    /// Sum of the losses of this epoch's examples.
     pub loss_sum: f64,
-    /// Examples of this epoch so far.
+    /// Number of examples of this epoch so far.
     pub seen: u64,
-    /// Best evaluation so far by the valid metric.
-    pub best: Option<Best>,
-    /// Evaluations since then.
+    /// BestCheckpoint evaluation so far by the metric on the valid split.
+    pub best: Option<BestCheckpoint>,
+    /// Number of evaluations since the best one.
     pub bad_evaluations: u64,
-    /// Times that the plateau schedule has lowered the learning rate.
+    /// Number of reductions of the learning rate by the plateau schedule.
     pub reductions: u64,
-    /// Evaluations without improvement since the last of those.
+    /// Number of evaluations without improvement since the last reduction.
     pub plateau: u64,
-    /// Seconds spent in steps.
+    /// Total duration of all steps in seconds.
     pub seconds: f64,
-    /// Whether the last epoch is done or patience has run out.
+    /// `true` if the last epoch is done or training has stopped early.
     pub done: bool,
-    /// What the loss is multiplied with before the backward pass, where activations are `fp16`.
+    /// Scale of the loss; `None` unless activations are `fp16`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<LossScale>,
 }
 
-/// The loss's scale: halved when gradients overflow, doubled after a while without (Micikevicius et al.
-/// 2018, 3.2; the numbers are those of `torch.amp.GradScaler`).
+/// Dynamic scale of the loss before the backward pass: halved if gradients overflow, doubled after 2,000
+/// steps without overflow (Micikevicius et al. 2018, 3.2, with the constants of `torch.amp.GradScaler`).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LossScale {
-    /// The factor.
+    /// Current factor.
     pub factor: f64,
-    /// Steps since it has changed.
+    /// Number of steps since the last change.
     pub good: u64,
 }
 
 impl LossScale {
-    /// Before the first step.
+    /// The scale before the first step.
     pub fn start() -> Self {
         Self { factor: 65_536.0, good: 0 }
     }
 
-    /// After a step; `false` where halving it once more would help nothing.
+    /// Updates the scale after a step. `false` if the factor falls below 1, where overflow has another cause.
     pub(crate) fn after(&mut self, overflowed: bool) -> bool {
         if overflowed {
             *self = Self { factor: self.factor * 0.5, good: 0 };
@@ -62,22 +62,22 @@ impl LossScale {
     }
 }
 
-/// The best evaluation so far.
+/// BestCheckpoint evaluation so far, of whose step the checkpoint is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Best {
-    /// Steps done.
+pub struct BestCheckpoint {
+    /// Number of completed steps.
     pub step: u64,
-    /// From 0.
+    /// Epoch, from 0.
     pub epoch: u64,
-    /// The metric there.
+    /// Value of the metric.
     pub value: f64,
-    /// The loss there.
+    /// Loss on the valid split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
 }
 
 impl Progress {
-    /// Before the first step.
+    /// The state before the first step.
     pub fn start() -> Self {
         Self {
             step: 0,
@@ -95,8 +95,8 @@ impl Progress {
         }
     }
 
-    /// Counts an evaluation for the plateau schedule: after more than `patience` of them without
-    /// improvement the rate goes down once, as in `torch.optim.lr_scheduler.ReduceLROnPlateau`.
+    /// Counts an evaluation for the plateau schedule. After more than `patience` evaluations without
+    /// improvement the rate is reduced once, as in `torch.optim.lr_scheduler.ReduceLROnPlateau`.
     pub(crate) fn plateau(&mut self, better: bool, patience: u64) {
         self.plateau = if better { 0 } else { self.plateau + 1 };
         if self.plateau > patience {
@@ -105,9 +105,9 @@ impl Progress {
         }
     }
 
-    /// Takes in the valid metric and loss of an evaluation; true when it is the best so far. Of equal
-    /// metrics the lower loss is better, though patience does not grow by it.
-    pub(crate) fn judge(
+    /// Records the metric and the loss of an evaluation on the valid split. `true` if it is the best so far.
+    /// Among equal metrics a lower loss is better, but it does not reset the count for early stopping.
+    pub(crate) fn record_evaluation(
         &mut self,
         value: f64,
         loss: Option<f64>,
@@ -119,10 +119,10 @@ impl Progress {
             Some(best) if larger_is_better => value > best.value + min_delta,
             Some(best) => value < best.value - min_delta,
         };
-        let lower = |best: &Best| best.loss.zip(loss).is_some_and(|(before, now)| now < before);
+        let lower = |best: &BestCheckpoint| best.loss.zip(loss).is_some_and(|(before, now)| now < before);
         let tie = self.best.as_ref().is_some_and(|best| best.value.total_cmp(&value).is_eq() && lower(best));
         if better || tie {
-            self.best = Some(Best { step: self.step, epoch: self.epoch, value, loss });
+            self.best = Some(BestCheckpoint { step: self.step, epoch: self.epoch, value, loss });
         }
         self.bad_evaluations = if better { 0 } else { self.bad_evaluations + 1 };
         better || tie
@@ -136,12 +136,12 @@ mod tests {
     #[test]
     fn of_equal_metrics_the_lower_loss_is_better_and_patience_goes_on() {
         let mut progress = Progress::start();
-        assert!(progress.judge(0.9, Some(0.5), true, 0.0));
-        assert!(progress.judge(1.0, Some(0.6), true, 0.0));
-        assert!(!progress.judge(1.0, Some(0.7), true, 0.0));
+        assert!(progress.record_evaluation(0.9, Some(0.5), true, 0.0));
+        assert!(progress.record_evaluation(1.0, Some(0.6), true, 0.0));
+        assert!(!progress.record_evaluation(1.0, Some(0.7), true, 0.0));
         progress.step = 3;
-        assert!(progress.judge(1.0, Some(0.2), true, 0.0));
-        assert!(!progress.judge(0.99, Some(0.1), true, 0.0));
+        assert!(progress.record_evaluation(1.0, Some(0.2), true, 0.0));
+        assert!(!progress.record_evaluation(0.99, Some(0.1), true, 0.0));
         assert_eq!((progress.best.as_ref().map(|best| best.step), progress.bad_evaluations), (Some(3), 3));
     }
 }

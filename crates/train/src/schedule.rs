@@ -1,24 +1,24 @@
-//! The learning rate as a pure function of the step.
+//! Learning rate as a function of the step.
 
 use cupola_spec::{Schedule, ScheduleKind};
 
-/// Share of the peak that a one-cycle schedule starts with, and of the steps that it rises for: the
-/// defaults of `torch.optim.lr_scheduler.OneCycleLR`.
+/// Start of a one-cycle schedule as a share of the peak, and its rise as a share of the steps: the defaults
+/// of `torch.optim.lr_scheduler.OneCycleLR`.
 const ONE_CYCLE_START: f64 = 1.0 / 25.0;
 const ONE_CYCLE_RISE: f64 = 0.3;
 
-/// How long a run is.
+/// Length of a run in steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clock {
-    /// Steps of one epoch.
+    /// Number of steps of one epoch.
     pub steps_per_epoch: u64,
-    /// Steps of all epochs.
+    /// Number of steps of all epochs.
     pub total: u64,
 }
 
-/// Learning rate of `step` (from 0): linear warm-up from 0 that reaches `peak` at step
-/// `warmup_steps`, then the schedule's shape, which ends with the last step. `reductions` counts how
-/// often the plateau schedule has lowered the rate.
+/// Learning rate of `step`, counted from 0: linear warm-up from 0 that reaches `peak` at step `warmup_steps`,
+/// then the schedule's shape, which ends with the last step. `reductions` is the number of reductions by the
+/// plateau schedule.
 #[allow(clippy::cast_precision_loss)]
 pub fn learning_rate(schedule: &Schedule, peak: f64, step: u64, clock: Clock, reductions: u64) -> f64 {
     let warmup = schedule.warmup_steps as u64;
@@ -42,7 +42,7 @@ pub fn learning_rate(schedule: &Schedule, peak: f64, step: u64, clock: Clock, re
     }
 }
 
-/// Smith and Topin 2018.
+/// One-cycle schedule (Smith and Topin 2018).
 #[allow(clippy::cast_precision_loss)]
 fn one_cycle(peak: f64, low: f64, step: u64, total: u64) -> f64 {
     let top = (ONE_CYCLE_RISE * total as f64 - 1.0).max(0.0);
@@ -55,7 +55,7 @@ fn one_cycle(peak: f64, low: f64, step: u64, total: u64) -> f64 {
     }
 }
 
-/// From `a` at 0 to `b` at 1.
+/// Half a cosine from `a` at 0 to `b` at 1.
 fn half_cosine(a: f64, b: f64, done: f64) -> f64 {
     b + (a - b) * 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos())
 }

@@ -1,4 +1,4 @@
-//! One step: gradients of a batch, part by part, and the update.
+//! One step: gradients of a batch, accumulated over micro-batches, and the update.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -6,28 +6,29 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
-use cupola_nn::{Input, Network, quietly};
-use cupola_prep::{Labelled, Part, Targets, draw};
+use cupola_nn::{InputBatch, Network, catch_panic};
+use cupola_prep::{ExamplesWithTargets, SplitPart, Targets, draw};
+use cupola_spec::TargetList;
 
 use crate::error::Error;
 use crate::event::{Event, Stop};
-use crate::fit::Loop;
-use crate::group::{part_of, summed};
+use crate::fit::Trainer;
+use crate::group::{GroupError, part_of, summed};
 use crate::mixup::{Mixup, partners};
-use crate::objective::{Aim, truth};
+use crate::objective::{TargetObjective, loss_targets};
 use crate::optimizer::{clip_factor, global_norm, scaled};
 use crate::schedule::learning_rate;
 
-/// What a batch's gradients came to.
+/// Loss and gradients of a batch.
 struct Gradients {
-    /// Weighted mean over the batch.
+    /// Weighted mean loss of the batch.
     loss: f64,
-    /// `None` where the loss is not finite.
+    /// `None` if the loss is not finite.
     grads: Option<GradientsParams>,
 }
 
-impl Loop<'_> {
-    /// One update from the training examples at `batch`.
+impl Trainer<'_> {
+    /// Updates the weights once from the training examples at the indices `batch`.
     pub(crate) fn step(
         &mut self,
         batch: &[usize],
@@ -38,9 +39,9 @@ impl Loop<'_> {
         let fail = |why: String| Error::Device { step, why };
         let rate = self.rate();
         let found = self.gradients(batch, observer)?;
-        let found = self.summed(found)?;
+        let found = self.sum_over_ranks(found)?;
         let Some(grads) = found.grads else { return Err(self.diverged("loss", found.loss, step)?) };
-        let norm = quietly(|| self.update(grads, rate)).and_then(|done| done).map_err(fail)?;
+        let norm = catch_panic(|| self.update(grads, rate)).and_then(|done| done).map_err(fail)?;
         let overflowed = norm.is_some_and(|norm| !norm.is_finite());
         let bearable = match &mut self.progress.scale {
             Some(scale) => scale.after(overflowed),
@@ -50,7 +51,7 @@ impl Loop<'_> {
             return Err(self.diverged("the gradients' norm", norm.unwrap_or(f64::NAN), step)?);
         }
         if !overflowed {
-            self.average();
+            self.update_average();
         }
         let seconds = self.first_seconds(started.elapsed().as_secs_f64())?;
         self.progress.step = step;
@@ -71,41 +72,41 @@ impl Loop<'_> {
         })
     }
 
-    /// One update at a given rate; its loss, or `None` where that or the gradients are not finite.
+    /// Updates the weights once at a given learning rate. Returns the loss, or `None` if the loss or the
+    /// gradients are not finite.
     pub(crate) fn probe(&mut self, batch: &[usize], rate: f64) -> Result<Option<f64>, Error> {
         let step = self.progress.step + 1;
         let found = self.gradients(batch, &mut |_| Stop::No)?;
-        let found = self.summed(found)?;
+        let found = self.sum_over_ranks(found)?;
         let Some(grads) = found.grads else { return Ok(None) };
-        let norm = quietly(|| self.update(grads, rate))
+        let norm = catch_panic(|| self.update(grads, rate))
             .and_then(|done| done)
             .map_err(|why| Error::Device { step, why })?;
         self.progress.step = step;
         Ok(norm.is_none_or(f64::is_finite).then_some(found.loss))
     }
 
-    /// Loss and gradients of the whole batch, where there are several ranks.
-    fn summed(&self, found: Gradients) -> Result<Gradients, Error> {
+    /// Loss and gradients of the whole batch, summed over the ranks.
+    fn sum_over_ranks(&self, found: Gradients) -> Result<Gradients, Error> {
         if self.group.size() == 1 {
             return Ok(found);
         }
-        let lost = |why: String| Error::Group { why };
         let sum = || {
-            summed(self.group, self.network()?, found.loss, found.grads.as_ref(), &self.job.device)
-                .map_err(lost)
+            let network = self.network()?;
+            Ok::<_, Error>(summed(self.group, network, found.loss, found.grads.as_ref(), &self.job.device)?)
         };
-        let (loss, grads) = quietly(sum).map_err(lost)??;
+        let (loss, grads) = catch_panic(sum).map_err(GroupError)??;
         Ok(Gradients { loss, grads: loss.is_finite().then_some(grads) })
     }
 
-    /// The first rank's time for a step, so that all end at once.
+    /// Duration of the step on rank 0, so that all ranks reach the time budget in the same step.
     fn first_seconds(&self, seconds: f64) -> Result<f64, Error> {
         if self.group.size() == 1 {
             return Ok(seconds);
         }
         #[allow(clippy::cast_possible_truncation)]
         let mut first = [if self.leads() { seconds as f32 } else { 0.0 }];
-        self.group.sum(&mut first).map_err(|why| Error::Group { why })?;
+        self.group.sum(&mut first)?;
         Ok(f64::from(first[0]))
     }
 
@@ -115,7 +116,8 @@ impl Loop<'_> {
         learning_rate(&train.schedule, peak, self.progress.step, self.clock, reduced)
     }
 
-    /// Gradients of the batch; where the device's memory does not do, in parts of half the size.
+    /// Gradients of this rank's part of the batch. Halves the micro-batch while the device runs out of
+    /// memory.
     fn gradients(
         &mut self,
         batch: &[usize],
@@ -123,10 +125,10 @@ impl Loop<'_> {
     ) -> Result<Gradients, Error> {
         let step = self.progress.step + 1;
         let own = part_of(batch.len(), self.group.rank(), self.group.size());
-        let examples = self.job.prepared.part(Part::Train).gather(batch)?;
+        let examples = self.job.prepared.part(SplitPart::Train).gather(batch)?;
         loop {
             let size = self.micro_batch.min(own.len()).max(1);
-            match quietly(|| self.parts(batch, &examples, own.clone(), size)).and_then(|done| done) {
+            match catch_panic(|| self.accumulate(batch, &examples, own.clone(), size)).and_then(|done| done) {
                 Ok(found) => return Ok(found),
                 Err(why) if size > 1 && is_out_of_memory(&why) => {
                     self.micro_batch = size.div_ceil(2);
@@ -138,13 +140,13 @@ impl Loop<'_> {
         }
     }
 
-    /// The share of the examples at `own` in the gradients of the batch's mean loss, in parts of `size`
-    /// examples. A part counts by the weight of its examples, so the sum is that of the whole batch
-    /// however it is divided.
-    fn parts(
+    /// Contribution of the examples at `own` to the gradients of the batch's mean loss, in micro-batches of
+    /// `size` examples. A micro-batch counts by the weight of its examples, so the sum is that of the whole
+    /// batch for every division.
+    fn accumulate(
         &self,
         batch: &[usize],
-        all: &Labelled,
+        all: &ExamplesWithTargets,
         own: Range<usize>,
         size: usize,
     ) -> Result<Gradients, String> {
@@ -156,8 +158,8 @@ impl Loop<'_> {
         let members = self.job.architecture.members();
         let mixup = Mixup::of(run.train.mixup, run.seed, progress.step);
         #[allow(clippy::cast_precision_loss)]
-        let total = |(aim, targets)| weight(aim, targets, batch.len()) * members as f64;
-        let totals: Vec<f64> = self.aims.iter().zip(all.all_targets()).map(total).collect();
+        let total = |(objective, targets)| weight(objective, targets, batch.len()) * members as f64;
+        let totals: Vec<f64> = self.objectives.iter().zip(all.targets.iter()).map(total).collect();
         let mut sum = GradientsAccumulator::new();
         let mut value = 0.0;
         let places: Vec<usize> = own.clone().collect();
@@ -172,23 +174,22 @@ impl Loop<'_> {
                 mixup.blend(&mut part.examples.dense, &partner.examples.dense);
                 other = Some((mixup.share, partner));
             }
-            let Labelled { examples, targets, further } = part;
-            let examples = if network.trims() { examples.trimmed() } else { examples };
-            let input = Input::new(examples.rows, examples.dense, examples.indices, &self.device);
-            let logits = network.each(&input);
-            let against = |targets, further| self.loss(&logits, &input, targets, further, &totals, members);
+            let ExamplesWithTargets { examples, targets } = part;
+            let examples = if network.trims_padding() { examples.trim_padding() } else { examples };
+            let input = InputBatch::new(examples.rows, examples.dense, examples.indices, &self.device);
+            let logits = network.forward_members(&input);
+            let against = |targets| self.loss(&logits, &input, targets, &totals, members);
             let loss = match other {
-                None => against(targets, further),
+                None => against(targets),
                 Some((share, other)) => {
-                    against(targets, further).mul_scalar(share)
-                        + against(other.targets, other.further).mul_scalar(1.0 - share)
+                    against(targets).mul_scalar(share) + against(other.targets).mul_scalar(1.0 - share)
                 }
             };
             value += f64::from(loss.clone().try_into_scalar::<f32>().map_err(|e| e.to_string())?);
             if !value.is_finite() {
                 return Ok(Gradients { loss: value, grads: None });
             }
-            // A power of two changes no digit.
+            // Scaling by a power of two is exact.
             let grads = GradientsParams::from_grads(loss.mul_scalar(scale).backward(), network);
             if places.len() == own.len() {
                 return Ok(Gradients { loss: value, grads: Some(grads) });
@@ -198,39 +199,40 @@ impl Loop<'_> {
         Ok(Gradients { loss: value, grads: Some(sum.grads()) })
     }
 
-    /// The examples at `places` of a batch, their images changed as this epoch has it.
-    fn augmented(&self, all: &Labelled, batch: &[usize], places: &[usize]) -> Labelled {
+    /// The examples at `places` of a batch, with the image augmentation of this epoch.
+    fn augmented(&self, all: &ExamplesWithTargets, batch: &[usize], places: &[usize]) -> ExamplesWithTargets {
         let mut part = all.gather(places);
         let rows: Vec<usize> = places.iter().map(|&place| batch[place]).collect();
         self.augmenter.apply(&mut part.examples, &rows, self.job.run.seed, self.progress.epoch);
         part
     }
 
-    /// The weighted losses of all targets, each a sum over examples divided by its total.
+    /// Sum of the weighted losses of all targets. The loss of a target is its sum over the examples, divided
+    /// by its total.
     fn loss(
         &self,
         logits: &Tensor<2>,
-        input: &Input,
-        targets: Targets,
-        further: Vec<Targets>,
+        input: &InputBatch,
+        targets: TargetList<Targets>,
         totals: &[f64],
         members: usize,
     ) -> Tensor<1> {
-        let targets = std::iter::once(targets).chain(further);
-        let each = self.aims.iter().zip(targets).zip(totals).map(|((aim, targets), total)| {
-            let own = if self.aims.len() == 1 {
+        let each = self.objectives.iter().zip(targets).zip(totals).map(|((objective, targets), total)| {
+            let own = if self.objectives.len() == 1 {
                 logits.clone()
             } else {
-                logits.clone().narrow(1, aim.at, aim.width)
+                logits.clone().narrow(1, objective.at, objective.width)
             };
-            let truth = truth(aim.objective.loss, targets, input, &self.device).repeat(members);
-            aim.objective.sum(own, truth).mul_scalar(aim.weight / total)
+            let expected =
+                loss_targets(objective.criterion.loss, targets, input, &self.device).repeat(members);
+            objective.criterion.sum(own, expected).mul_scalar(objective.weight / total)
         });
-        // A run has a target.
+        // There is at least one target.
         each.reduce(|a, b| a + b).unwrap_or_else(|| logits.clone().sum())
     }
 
-    /// Takes the loss's scale out, clips and steps; weights change only if the norm is finite.
+    /// Removes the loss scale from the gradients, clips them and updates the weights. If their norm is not
+    /// finite, the weights do not change. Returns the norm.
     fn update(&mut self, mut grads: GradientsParams, rate: f64) -> Result<Option<f64>, String> {
         let limit = self.job.run.train.clip_norm;
         let scale = self.progress.scale.map(|scale| scale.factor);
@@ -250,22 +252,22 @@ impl Loop<'_> {
         Ok(norm)
     }
 
-    /// Moves the average of the weights. It follows closely at first, when the start still shows
-    /// (`decay = min(decay, (1 + t) / (10 + t))`, as TensorFlow has it).
+    /// Updates the moving average of the weights. The decay is lower in the first steps, when the initial
+    /// weights dominate: `min(decay, (1 + t) / (10 + t))`, as in TensorFlow.
     #[allow(clippy::cast_precision_loss)]
-    fn average(&mut self) {
+    fn update_average(&mut self) {
         let (Some(ema), Some(network)) = (self.ema.take(), self.network.as_ref()) else { return };
         let t = self.progress.step as f64;
         let decay = self.job.run.train.ema.min((1.0 + t) / (10.0 + t));
         let live: Network = network.valid();
-        self.ema = Some(ema.follow(&live, decay));
+        self.ema = Some(ema.ema_update(&live, decay));
     }
 }
 
-/// What the losses of examples are divided by: their number, or the weights of their classes.
+/// Divisor of the summed losses of a batch: the number of examples, or the sum of their class weights.
 #[allow(clippy::cast_precision_loss)]
-fn weight(aim: &Aim, targets: &Targets, rows: usize) -> f64 {
-    let weights = &aim.objective.class_weights;
+fn weight(objective: &TargetObjective, targets: &Targets, rows: usize) -> f64 {
+    let weights = &objective.criterion.class_weights;
     match targets {
         Targets::Class(class) if !weights.is_empty() => {
             let weight = |class: &i32| {
@@ -279,7 +281,7 @@ fn weight(aim: &Aim, targets: &Targets, rows: usize) -> f64 {
     }
 }
 
-/// Whether a device's words are about its memory.
+/// `true` if an error message of a device reports a lack of memory.
 fn is_out_of_memory(why: &str) -> bool {
     let why = why.to_lowercase();
     ["out of memory", "outofmemory", "out_of_device_memory", "out_of_host_memory", "not enough memory"]

@@ -1,4 +1,4 @@
-//! What the loop does when its device, its disk or its numbers fail.
+//! Behaviour of the training loop when the device or the disk fails, or numbers overflow.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,12 +7,12 @@ use std::sync::{Mutex, MutexGuard};
 use burn::tensor::Device;
 use cupola_nn::{Architecture, Network, StateDict};
 use cupola_prep::{Column, Frame, Prepared, prepare};
-use cupola_registry::{Home, RunFolder, RunRecord, Status, now};
+use cupola_registry::{Home, RunDataset, RunFolder, RunRecord, Status, now};
 use cupola_spec::Run;
 
 use self::golden::close;
 use crate::event::{Event, Stop};
-use crate::{Error, Job, Outcome, fit};
+use crate::{Error, Job, TrainOutcome, fit};
 
 mod devices;
 mod golden;
@@ -51,7 +51,7 @@ fn data(run: &Run) -> Prepared {
     prepare(run, &frame, None, None).unwrap()
 }
 
-/// Dropout draws from one generator for each process: two runs at once would disturb each other.
+/// Dropout draws from one generator per process, so runs of several tests must not overlap.
 static TURN: Mutex<()> = Mutex::new(());
 
 fn turn() -> MutexGuard<'static, ()> {
@@ -72,7 +72,7 @@ fn place() -> Place {
         created: now(),
         updated: now(),
         config_sha256: String::new(),
-        dataset: serde_json::Value::Null,
+        dataset: RunDataset::default(),
         device: "flex".into(),
         code_version: String::new(),
         package: None,
@@ -82,7 +82,7 @@ fn place() -> Place {
     Place { _folder: dir, folder }
 }
 
-/// On the CPU, from drawn weights, in 32 bits, to the end.
+/// A job on the CPU with new weights, in 32 bits, without a limit.
 fn job<'a>(
     run: &'a Run,
     prepared: &'a Prepared,
@@ -107,7 +107,7 @@ fn trained(
     place: &Place,
     fault: Option<&(dyn Fn(usize) + Sync)>,
     observer: &mut dyn FnMut(&Event) -> Stop,
-) -> Result<Outcome, Error> {
+) -> Result<TrainOutcome, Error> {
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
     let job = Job { fault, ..job(run, &prepared, &architecture, place) };
@@ -120,7 +120,7 @@ fn weights(run: &Run) -> StateDict {
 }
 
 #[test]
-fn a_batch_in_parts_is_the_batch() {
+fn micro_batches_train_like_the_whole_batch() {
     let whole = weights(&run(""));
     // 80 rows in batches of 16 and parts of 5: the last part of each batch is a single example.
     let parts = weights(&run("micro_batch = 5"));
@@ -130,21 +130,21 @@ fn a_batch_in_parts_is_the_batch() {
 }
 
 #[test]
-fn out_of_memory_goes_on_in_smaller_parts_with_the_same_batch() {
+fn out_of_memory_continues_with_smaller_micro_batches_of_the_same_batch() {
     let (run, place) = (run(""), place());
-    let told = Cell::new(0);
+    let reported = Cell::new(0);
     let fault = |examples: usize| {
         // A device that holds four examples.
         assert!(examples <= 4, "CUDA error: out of memory ({examples} examples)");
     };
     let outcome = trained(&run, &place, Some(&fault), &mut |event| {
         if let Event::SmallerParts { micro_batch, .. } = event {
-            told.set(*micro_batch);
+            reported.set(*micro_batch);
         }
         Stop::No
     });
     let found = outcome.unwrap();
-    assert_eq!((told.get(), found.progress.step), (4, 15));
+    assert_eq!((reported.get(), found.progress.step), (4, 15));
     let whole = weights(&run);
     for name in whole.names() {
         close(name, &found.weights.get(name).unwrap().data, &whole.get(name).unwrap().data);
@@ -169,7 +169,7 @@ fn a_disk_that_takes_no_more_keeps_the_last_good_checkpoint() {
     let checkpoints = place.folder.path().join("checkpoints");
     let mut blocked = false;
     let error = trained(&run, &place, None, &mut |event| {
-        // What a full disk does to a write, a file in the folder's place does for any user.
+        // A file in place of the folder fails writes as a full disk does, for any user.
         if let Event::Step { step: 4, .. } = event
             && !blocked
         {
@@ -237,7 +237,7 @@ fn groups_freeze_what_they_name_and_limits_use_fewer_rows() {
     assert_eq!((outcome.progress.step, evaluations), (9, vec![2, 4, 8]));
     let prepared = data(&run);
     let architecture = crate::architecture(&run, &prepared.plan).unwrap();
-    let start = Network::build(&architecture, &mut cupola_nn::Drawn { seed: 4 }, &Device::flex())
+    let start = Network::build(&architecture, &mut cupola_nn::RandomWeights { seed: 4 }, &Device::flex())
         .unwrap()
         .state_dict()
         .unwrap();
@@ -249,6 +249,6 @@ fn groups_freeze_what_they_name_and_limits_use_fewer_rows() {
 fn a_time_budget_ends_the_run_after_a_step() {
     let (run, place) = (run("time_budget = 1e-9"), place());
     let outcome = trained(&run, &place, None, &mut |_| Stop::No).unwrap();
-    assert_eq!((outcome.ended, outcome.progress.step), (crate::Ended::TimeBudget, 1));
+    assert_eq!((outcome.ended, outcome.progress.step), (crate::EndReason::TimeBudget, 1));
     assert_eq!(place.folder.checkpoint_steps().unwrap(), [1]);
 }

@@ -1,4 +1,4 @@
-//! Parts that several fuzz targets use: inputs of two parts, a folder, a server in this process.
+//! Parts that the fuzz targets share: an input of two parts, a folder, a server within this process.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,78 +6,73 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
-use cupola_nn::{Choice, Classes, HuggingFace, Known, Pooling, StateDict};
+use cupola_http::{Server, ServerSettings};
+use cupola_import::{ConversionOptions, EncoderHead, HuggingFaceConfig, Pooling};
+use cupola_nn::{DeviceChoice, StateDict};
 use cupola_registry::Home;
 use cupola_runtime::{EngineChoice, Predictor};
-use cupola_serve::{Server, Settings};
 use cupola_spec::{ServedModel, Take};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
-/// Splits an input at its first NUL byte.
+/// Bytes before and after the first NUL.
 pub fn halves(bytes: &[u8]) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     (&bytes[..end], bytes.get(end + 1..).unwrap_or_default())
 }
 
-/// A folder for the whole life of the process.
+/// Temporary folder for the whole life of the process.
 ///
 /// # Panics
-/// When the system gives none.
+/// If the folder cannot be created.
 #[allow(clippy::expect_used, reason = "a target without a folder cannot run")]
 pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-/// A file of these bytes.
+/// Writes a file.
 ///
 /// # Panics
-/// When it cannot be written.
+/// If the file cannot be written.
 #[allow(clippy::expect_used, reason = "a target without its file cannot run")]
 pub fn write(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).expect("a file");
 }
 
-/// A model of Hugging Face as `cupola models import` takes it in.
-pub fn import(model: HuggingFace, weights: StateDict) {
-    let length = 16;
+/// Converts a Hugging Face model as `cupola models import` does, to each kind of output.
+pub fn import(model: &HuggingFaceConfig, weights: &StateDict) {
     let pooling = Pooling { take: Take::Mean, normalize: true };
-    match model.known(weights) {
-        Known::Decoder(sizes, weights) => {
-            let _ = sizes.import(weights, length, sizes.vocabulary());
-        }
-        Known::Encoder(sizes, function, weights) => {
-            let _ = sizes.import(weights.clone(), length, pooling);
-            let _ = sizes.import_classes(weights, length, Classes { count: 3, function });
-        }
+    for head in [EncoderHead::Embedding(pooling), EncoderHead::Classes { count: 3 }] {
+        let options = ConversionOptions { length: 16, vocabulary: model.vocabulary(), head };
+        let _ = model.clone().into_model(weights.clone(), &options);
     }
 }
 
 /// Message of the last panic in any thread.
 static LAST: Mutex<String> = Mutex::new(String::new());
 
-/// A server that answers in this process.
+/// Server within this process.
 pub struct App {
     router: Router,
     runtime: Runtime,
 }
 
 impl App {
-    /// One of all models of the home that the environment names.
+    /// Server with all models of the home in `CUPOLA_HOME`.
     ///
     /// # Panics
-    /// When there is no such home, or a model of it does not load.
+    /// If there is no home, or a model fails to load.
     #[allow(clippy::expect_used, reason = "a target without a server cannot run")]
     pub fn open() -> Self {
-        // libFuzzer's ends the process at panics that are caught as well, as those of Arrow's reader are.
+        // libFuzzer's own hook aborts at caught panics too, such as those of Arrow's reader.
         std::panic::set_hook(Box::new(|panic| {
             *LAST.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
         }));
         let root = std::env::var_os("CUPOLA_HOME").map(PathBuf::from);
         let home = Home::new(root.expect("CUPOLA_HOME names a home; scripts/fuzz makes one"));
-        let device = cupola_nn::open(Choice::Flex, || Err(String::new())).expect("a device");
+        let device = cupola_nn::open_device(DeviceChoice::Flex, || Err(String::new())).expect("a device");
         let load = move |package: &_| Predictor::load(package, EngineChoice::Candle, &device);
-        let server = Server::new(home.clone(), Arc::new(load), Settings::default());
+        let server = Server::new(home.clone(), Arc::new(load), ServerSettings::default());
         for model in home.model_names().expect("models") {
             let spec = ServedModel { serve: model, canary: None, shadow: None };
             server.catalog().load(&spec).expect("a model");
@@ -86,14 +81,14 @@ impl App {
         Self { router: server.router(), runtime: runtime.expect("a runtime") }
     }
 
-    /// Sends what reads as `METHOD PATH`, lines of headers, an empty line and a body.
+    /// Sends a message of `METHOD PATH`, header lines, an empty line and a body.
     ///
-    /// Ends the process when the answer is 500 or tells of another fault of the server.
+    /// Aborts the process if the response is an internal error.
     #[allow(clippy::print_stderr, reason = "libFuzzer is told by it what broke")]
     pub fn send(&self, message: &[u8]) {
         let Some(request) = request(message) else { return };
         let called = request.uri().path().to_owned();
-        let (status, told) = self.runtime.block_on(async {
+        let (status, body) = self.runtime.block_on(async {
             let answer = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
             let status = answer.status();
             (status, to_bytes(Body::new(answer.into_body()), 1 << 30).await)
@@ -102,7 +97,7 @@ impl App {
             [StatusCode::NOT_IMPLEMENTED, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
         if status.is_server_error() && !refused.contains(&status) {
             let panic = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-            eprintln!("{called}: {status}: {told:?}; the last panic: {panic}");
+            eprintln!("{called}: {status}: {body:?}; the last panic: {panic}");
             std::process::abort();
         }
     }

@@ -1,12 +1,11 @@
 //! Files of llama.cpp.
 #![no_main]
 
-use cupola_runtime::Gguf;
+use cupola_import::GgufModel;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    if let Ok(found) = Gguf::read(bytes) {
+    if let Ok(found) = GgufModel::parse(bytes) {
         let _ = found.tokenizer.encode("a b</s>");
-        let vocabulary = found.tokenizer.vocabulary() - 1;
-        let _ = found.sizes.import(found.weights, 48, vocabulary);
+        let _ = found.into_model(48);
     }
 });

@@ -1,20 +1,20 @@
-//! `cupola keys`
+//! `cupola keys`: create, list, rotate and revoke keys of the server.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use cupola_registry::Home;
-use cupola_serve::{Key, KeyFile, Wanted};
+use cupola_serving::access::{ApiKey, KeyFile, NewKey};
 use serde_json::json;
 
 use crate::args::{KeysArgs, KeysCommand};
-use crate::ui::Ui;
+use crate::draw::Ui;
 
 pub fn run(home: &Home, ui: Ui, args: &KeysArgs) -> Result<()> {
     let file = KeyFile::new(home.root());
     match &args.command {
         KeysCommand::Add { name, scopes, rate, quota, days } => {
-            let (key, secret) = file.add(&Wanted {
+            let (key, secret) = file.add(&NewKey {
                 name: name.clone(),
                 scopes: scopes.clone(),
                 rate: *rate,
@@ -52,7 +52,7 @@ pub fn run(home: &Home, ui: Ui, args: &KeysArgs) -> Result<()> {
     }
 }
 
-fn shown(ui: Ui, key: &Key, secret: &str) -> Result<()> {
+fn shown(ui: Ui, key: &ApiKey, secret: &str) -> Result<()> {
     ui.line(format!("key     {secret}"));
     ui.line("note    it is not shown again; send it as `Authorization: Bearer KEY`");
     let mut value = described(key);
@@ -60,7 +60,7 @@ fn shown(ui: Ui, key: &Key, secret: &str) -> Result<()> {
     ui.result(&value)
 }
 
-fn described(key: &Key) -> serde_json::Value {
+fn described(key: &ApiKey) -> serde_json::Value {
     json!({
         "id": key.id,
         "name": key.name,

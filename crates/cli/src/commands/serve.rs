@@ -5,70 +5,70 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use cupola_data::{Datasets, Entry, Inbox, Journal, NotTaken};
+use cupola_datasets::{Datasets, IngestError, IngestLog, JournalEntry, PredictionJournal};
+use cupola_http::{BoundAddresses, ListenConfig, Server, ServerSettings};
 use cupola_registry::Home;
 use cupola_runtime::Predictor;
-use cupola_serve::{
-    Catalog, Doors, Keeper, KeyFile, Keys, Limits, Loader, NotKept, Opened, Recorded, Recorder, Server,
-    Settings,
+use cupola_serving::access::{KeyFile, KeyRing};
+use cupola_serving::{
+    Catalog, Loader, PredictionRecord, PredictionRecorder, PushError, RowSink, SchedulerLimits,
 };
 use cupola_spec::{Serve, ServedModel, parse_serve};
+use cupola_workflow::{Silent, machine_memory};
 use serde_json::{Map, Value};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::session;
 use crate::args::ServeArgs;
-use crate::device;
-use crate::failure::Mistake;
-use crate::ui::Ui;
+use crate::draw::Ui;
+use crate::failure::UserError;
 
 /// Rows go to the datasets of the home.
-struct Intake(Inbox);
+struct Intake(IngestLog);
 
-impl Keeper for Intake {
-    fn push(&self, dataset: &str, rows: &[Map<String, Value>]) -> Result<usize, NotKept> {
+impl RowSink for Intake {
+    fn push(&self, dataset: &str, rows: &[Map<String, Value>]) -> Result<usize, PushError> {
         self.0.push(dataset, rows).map_err(|error| match error {
-            NotTaken::Unknown(error) => NotKept::Unknown(error.to_string()),
-            NotTaken::Row { row, column, why } => NotKept::Row { row, column, why },
-            NotTaken::Failed(error) => NotKept::Failed(error.to_string()),
+            IngestError::Unknown(error) => PushError::UnknownDataset(error.to_string()),
+            IngestError::Row { row, column, why } => PushError::Row { row, column, why },
+            IngestError::Failed(error) => PushError::Failed(error.to_string()),
         })
     }
 }
 
 /// Requests are written down in Parquet files.
-struct Written(Journal);
+struct Written(PredictionJournal);
 
-impl Recorder for Written {
-    fn record(&self, told: Recorded) {
+impl PredictionRecorder for Written {
+    fn record(&self, record: PredictionRecord) {
         let time = jiff::Timestamp::now().as_millisecond();
-        let Recorded { request, model, version, row, answer } = told;
-        self.0.push(Entry { time, request, model, version, row, answer });
+        let PredictionRecord { request, model, version, row, prediction } = record;
+        self.0.push(JournalEntry { time, request, model, version, row, answer: prediction });
     }
 }
 
 pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
-    let device = device::choose(args.device.device)?;
+    let device = session(home, &Silent).open_device(args.device.device)?;
     ui.line(format!("device  {device}"));
     let spec = spec(args)?;
-    let keys = Keys::of(KeyFile::new(home.root()))?;
+    let keys = KeyRing::from_file(KeyFile::new(home.root()))?;
     let reachable = !args.host.is_loopback();
     if reachable && keys.is_empty() && spec.jwt.is_none() && !args.open {
-        let why = format!(
-            "{} can be reached by others, and there are no keys; make one with `cupola keys add --name NAME --scope predict`, or say --open",
-            args.host
-        );
-        return Err(Mistake(why).into());
+        let message = format!("{} can be reached by other machines, and there are no keys", args.host);
+        let hint = "create a key with `cupola keys add --name NAME --scope predict`, or pass --open";
+        return Err(UserError::new(message, hint).into());
     }
     if spec.models.is_empty() && Datasets::new(home.root()).names().is_empty() {
-        return Err(Mistake("there is nothing to serve; name a model with --model".to_owned()).into());
+        return Err(UserError::new("nothing to serve", "name a model with --model").into());
     }
     let engine = args.engine;
     let loader: Loader = Arc::new(move |package| Predictor::load(package, engine, &device));
     let mut server = Server::new(home.clone(), loader, settings(args, &spec))
         .with_keys(keys)
-        .with_keeper(Arc::new(Intake(Inbox::new(home.root()))))
+        .with_row_sink(Arc::new(Intake(IngestLog::new(home.root()))))
         .with_audit(&home.root().join("audit.jsonl"))?;
     if let Some(log) = &spec.log {
-        let journal = Journal::new(&home.root().join(&log.folder))?;
+        let journal = PredictionJournal::new(&home.root().join(&log.folder))?;
         server = server.with_recorder(log.share, Arc::new(Written(journal)));
     }
     if let Some(jwt) = &spec.jwt {
@@ -81,14 +81,14 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     let names = load(&spec, &catalog, ui)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let at = |port: u16| SocketAddr::new(args.host, port);
-    let doors = Doors {
+    let listen = ListenConfig {
         main: at(args.port),
         grpc: args.grpc_port.map(at),
         admin: args.admin_port.map(at),
         tls: spec.tls.clone(),
     };
     let scheme = if spec.tls.is_some() { "https" } else { "http" };
-    let ready = |opened: Opened| {
+    let ready = |opened: BoundAddresses| {
         let address = opened.main;
         ui.line(format!("ready   {scheme}://{address}"));
         if let Some(grpc) = opened.grpc {
@@ -111,17 +111,17 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
             }
             ui.line("draining: no new work, open requests are finished");
         };
-        Ok(server.run(doors, ready, stop).await?)
+        Ok(server.run(listen, ready, stop).await?)
     })
 }
 
-fn settings(args: &ServeArgs, spec: &Serve) -> Settings {
-    Settings {
-        limits: Limits {
+fn settings(args: &ServeArgs, spec: &Serve) -> ServerSettings {
+    ServerSettings {
+        limits: SchedulerLimits {
             queue: args.queue as usize,
             batch_rows: args.batch_rows as usize,
             replicas: args.replicas as usize,
-            kept_bytes: kept_bytes(args, spec),
+            kv_cache_bytes: kv_cache_bytes(args, spec),
         },
         body_bytes: (args.body_mib as usize) << 20,
         timeout: Duration::from_secs(u64::from(args.timeout)),
@@ -129,16 +129,16 @@ fn settings(args: &ServeArgs, spec: &Serve) -> Settings {
         connections: args.connections as usize,
         cors: spec.cors.clone(),
         trusted: spec.trusted.clone(),
-        ..Settings::default()
+        ..ServerSettings::default()
     }
 }
 
 /// What is asked for, or a quarter of the memory, shared out among the engines.
-fn kept_bytes(args: &ServeArgs, spec: &Serve) -> usize {
+fn kv_cache_bytes(args: &ServeArgs, spec: &Serve) -> usize {
     if let Some(mib) = args.kv_mib {
         return (mib as usize) << 20;
     }
-    let quarter = usize::try_from(crate::memory::there() / 4).unwrap_or(usize::MAX);
+    let quarter = usize::try_from(machine_memory() / 4).unwrap_or(usize::MAX);
     quarter / (spec.models.len().max(1) * args.replicas as usize)
 }
 
@@ -147,8 +147,7 @@ fn spec(args: &ServeArgs) -> Result<Serve> {
     let mut spec = match &args.config {
         None => Serve::default(),
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Mistake(format!("{}: {error}; check --config", path.display())))?;
+            let text = std::fs::read_to_string(path).map_err(|error| UserError::config(path, &error))?;
             parse_serve(&path.to_string_lossy(), &text)?
         }
     };
@@ -159,7 +158,7 @@ fn spec(args: &ServeArgs) -> Result<Serve> {
     for model in &spec.models {
         let name = model.serve.split([':', '@']).next().unwrap_or_default();
         if names.contains(&name) {
-            return Err(cupola_serve::Error::Twice { name: name.to_owned() }.into());
+            return Err(cupola_serving::Error::Duplicate { name: name.to_owned() }.into());
         }
         names.push(name);
     }
@@ -171,7 +170,7 @@ fn load(spec: &Serve, catalog: &Catalog, ui: Ui) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for model in &spec.models {
         let name = catalog.load(model)?;
-        for line in catalog.told(&name).unwrap_or_default() {
+        for line in catalog.summary(&name).unwrap_or_default() {
             ui.line(format!("model   {line}"));
         }
         names.push(name);

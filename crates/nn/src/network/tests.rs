@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use serde::Deserialize;
 
 use super::*;
-use crate::{Drawn, Loss, Source, Truth};
+use crate::{Array, InputSource, Loss, LossTargets, RandomWeights};
 
 #[derive(Deserialize)]
 struct Case {
@@ -80,28 +80,31 @@ fn check(name: &str, json: &str, bytes: &[u8], device: &Device, tolerance: f32) 
     let rows = file.get("dense").unwrap().shape[0];
     #[allow(clippy::cast_possible_truncation)]
     let indices: Vec<i32> = values("indices").iter().map(|&x| x as i32).collect();
-    let input = |device: &Device| Input::new(rows, values("dense"), indices.clone(), device);
+    let input = |device: &Device| InputBatch::new(rows, values("dense"), indices.clone(), device);
 
     let eval = network.valid().forward(&input(device)).try_into_vec_as::<f32>().unwrap();
     close(&format!("{name} eval"), &eval, &values("eval"), tolerance);
 
     let autodiff = device.clone().autodiff();
-    let logits = network.each(&input(&autodiff));
+    let logits = network.forward_members(&input(&autodiff));
     close(
         &format!("{name} train"),
         &logits.clone().try_into_vec_as::<f32>().unwrap(),
         &values("train"),
         tolerance,
     );
-    let truth = match case.loss {
+    let targets = match case.loss {
         #[allow(clippy::cast_possible_truncation)]
-        Loss::CrossEntropy => Truth::classes(values("target").iter().map(|&x| x as i32).collect(), &autodiff),
-        _ if case.architecture.output > 1 => {
-            Truth::vectors(values("target"), case.architecture.output, &autodiff)
+        Loss::CrossEntropy => {
+            LossTargets::classes(values("target").iter().map(|&x| x as i32).collect(), &autodiff)
         }
-        _ => Truth::numbers(values("target"), &autodiff),
+        _ if case.architecture.output > 1 => {
+            LossTargets::vectors(values("target"), case.architecture.output, &autodiff)
+        }
+        _ => LossTargets::numbers(values("target"), &autodiff),
     };
-    let loss = case.loss.mean(logits, truth.repeat(case.architecture.members() * case.architecture.steps()));
+    let loss =
+        case.loss.mean(logits, targets.repeat(case.architecture.members() * case.architecture.steps()));
     close(
         &format!("{name} loss"),
         &loss.clone().try_into_vec_as::<f32>().unwrap(),
@@ -147,8 +150,9 @@ fn the_cpu_gives_pytorchs_numbers() {
 fn a_device_agrees_with_itself() {
     for (name, json, _) in CASES {
         let case: Case = serde_json::from_str(json).unwrap();
-        let found = crate::agreement(&case.architecture, case.loss, &Device::flex(), "flex", 8).unwrap();
-        assert!(found.loss <= 0.0 && found.worst <= 0.0, "{name} {found:?}");
+        let found =
+            crate::check_agreement(&case.architecture, case.loss, &Device::flex(), "flex", 8).unwrap();
+        assert!(found.loss <= 0.0 && found.worst_gradient <= 0.0, "{name} {found:?}");
     }
 }
 
@@ -173,7 +177,7 @@ fn weights_of_another_architecture_are_refused_by_name() {
 fn sizes_that_make_no_network_are_errors() {
     use cupola_spec::{Block, Layer, TableStem};
     let table = |numbers, indices: &[usize]| Block::Table { numbers, encoded: 0, indices: indices.to_vec() };
-    let source = |block, widths: &[usize], stem| Source {
+    let source = |block, widths: &[usize], stem| InputSource {
         name: String::new(),
         block,
         widths: widths.to_vec(),
@@ -219,7 +223,7 @@ fn sizes_that_make_no_network_are_errors() {
 fn a_drawn_network_follows_its_seed_alone() {
     let case: Case = serde_json::from_str(CASES[1].1).unwrap();
     let draw = |seed| {
-        Network::build(&case.architecture, &mut Drawn { seed }, &Device::flex())
+        Network::build(&case.architecture, &mut RandomWeights { seed }, &Device::flex())
             .unwrap()
             .state_dict()
             .unwrap()
@@ -238,7 +242,8 @@ fn a_drawn_network_follows_its_seed_alone() {
 fn the_table_counts_what_the_network_holds() {
     for (_, json, _) in CASES {
         let case: Case = serde_json::from_str(json).unwrap();
-        let network = Network::build(&case.architecture, &mut Drawn { seed: 0 }, &Device::flex()).unwrap();
+        let network =
+            Network::build(&case.architecture, &mut RandomWeights { seed: 0 }, &Device::flex()).unwrap();
         let state = network.state_dict().unwrap();
         let held: usize = state
             .names()

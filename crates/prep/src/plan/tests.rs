@@ -3,7 +3,7 @@ use indexmap::IndexMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Column, Label, Targets, assign};
+use crate::{Column, PredictedValue, Targets, split_rows};
 
 fn numbers(values: &[f64]) -> Column {
     Column::numbers(values.to_vec())
@@ -17,13 +17,13 @@ fn frame<const N: usize>(columns: [(&str, Column); N]) -> Frame {
     Frame::new(columns.into_iter().map(|(n, c)| (n.to_owned(), c)).collect::<IndexMap<_, _>>())
 }
 
-fn input(name: &str, kind: Kind, unseen: Option<Unseen>) -> Resolved {
+fn input(name: &str, kind: Kind, unseen: Option<Unseen>) -> ResolvedInput {
     let input = Input { unseen, ..Input::new(name, kind) };
-    Resolved::new(input, vec![name.into()])
+    ResolvedInput::new(input, vec![name.into()])
 }
 
-fn target(kind: TargetKind) -> Target {
-    Target::new("y", kind)
+fn target(kind: TargetKind) -> TargetList<Target> {
+    TargetList::single(Target::new("y", kind))
 }
 
 fn mixed() -> (Frame, Plan) {
@@ -33,7 +33,7 @@ fn mixed() -> (Frame, Plan) {
         ("y", texts(&["no", "yes", "no", "yes"])),
     ]);
     let inputs = [input("x", Kind::Number, None), input("c", Kind::Category, None)];
-    let plan = Plan::fit(&inputs, &target(TargetKind::Category), [], &[&rows], &rows).unwrap();
+    let plan = Plan::fit(&inputs, &target(TargetKind::Category), &[&rows], &rows).unwrap();
     (rows, plan)
 }
 
@@ -51,7 +51,7 @@ fn numbers_are_filled_with_the_median_then_standardised() {
 }
 
 #[test]
-fn categories_are_one_hot_with_a_place_for_others() {
+fn categories_are_one_hot_with_a_column_for_others() {
     let (rows, plan) = mixed();
     let hot = |frame: &Frame| -> Vec<Vec<f32>> {
         plan.apply(frame).unwrap().dense.chunks(4).map(|row| row[1..].to_vec()).collect()
@@ -62,10 +62,10 @@ fn categories_are_one_hot_with_a_place_for_others() {
 }
 
 #[test]
-fn a_declared_policy_refuses_unseen_values_with_row_column_and_nearest() {
+fn unseen_values_are_rejected_with_row_column_and_nearest_value() {
     let rows = frame([("c", texts(&["red", "blue"])), ("y", texts(&["0", "1"]))]);
     let inputs = [input("c", Kind::Category, Some(Unseen::Error))];
-    let plan = Plan::fit(&inputs, &target(TargetKind::Category), [], &[&rows], &rows).unwrap();
+    let plan = Plan::fit(&inputs, &target(TargetKind::Category), &[&rows], &rows).unwrap();
     let error = plan.apply(&frame([("c", texts(&["blue", "rad"]))])).unwrap_err().to_string();
     assert_eq!(
         error,
@@ -79,8 +79,8 @@ fn an_image_keeps_its_shape_and_is_scaled_as_one() {
         frame([("p0", numbers(&[0.0, 16.0])), ("p1", numbers(&[8.0, 4.0])), ("y", numbers(&[0.0, 1.0]))]);
     let image =
         Input { shape: Some([1, 1, 2]), scale: Some(Scaling::MinMax), ..Input::new("p", Kind::Image) };
-    let image = Resolved::new(image, vec!["p0".into(), "p1".into()]);
-    let plan = Plan::fit(&[image], &target(TargetKind::Category), [], &[&rows], &rows).unwrap();
+    let image = ResolvedInput::new(image, vec!["p0".into(), "p1".into()]);
+    let plan = Plan::fit(&[image], &target(TargetKind::Category), &[&rows], &rows).unwrap();
     assert_eq!(plan.layout().blocks, [cupola_spec::Block::Image { shape: [1, 1, 2] }]);
     assert_eq!(plan.apply(&rows).unwrap().dense, [0.0, 0.5, 1.0, 0.25]);
     let gap = frame([("p0", numbers(&[f64::NAN])), ("p1", numbers(&[1.0]))]);
@@ -91,7 +91,7 @@ fn an_image_keeps_its_shape_and_is_scaled_as_one() {
 fn a_target_that_cannot_be_learned_says_why() {
     let say = |column: Column, kind| {
         let rows = frame([("y", column)]);
-        FittedTarget::fit(&target(kind), &[], &[&rows], &rows).unwrap_err().to_string()
+        FittedTarget::fit(target(kind).first(), &[], &[&rows], &rows).unwrap_err().to_string()
     };
     let missing = say(texts(&["a", "", "b"]), TargetKind::Category);
     assert!(missing.contains("missing in 1 of 3 rows, first in row 2"), "{missing}");
@@ -101,24 +101,26 @@ fn a_target_that_cannot_be_learned_says_why() {
 }
 
 #[test]
-fn numeric_classes_are_ordered_and_answered_as_numbers() {
+fn numeric_classes_are_ordered_and_predicted_as_numbers() {
     let rows = frame([("y", numbers(&[10.0, 9.0, 2.0]))]);
-    let fitted = FittedTarget::fit(&target(TargetKind::Category), &[], &[&rows], &rows).unwrap();
+    let fitted = FittedTarget::fit(target(TargetKind::Category).first(), &[], &[&rows], &rows).unwrap();
     assert_eq!(fitted.apply(&rows).unwrap(), Targets::Class(vec![2, 1, 0]));
-    let answer = fitted.decode(&[0.0, 0.0, 3.0], &[]);
-    assert_eq!(answer.value, Label::Number(10.0));
-    let p = answer.probabilities.unwrap();
+    let prediction = fitted.decode(&[0.0, 0.0, 3.0], &[]);
+    assert_eq!(prediction.value, PredictedValue::Number(10.0));
+    let p = prediction.probabilities.unwrap();
     assert_eq!(p.keys().map(String::as_str).collect::<Vec<_>>(), ["2", "9", "10"]);
     assert!((p.values().sum::<f32>() - 1.0).abs() < 1e-6);
 }
 
 #[test]
-fn a_regression_answers_on_the_scale_of_the_data() {
+fn a_regression_predicts_on_the_scale_of_the_data() {
     let rows = frame([("y", numbers(&[10.0, 20.0, 30.0]))]);
-    let fitted = FittedTarget::fit(&target(TargetKind::Number), &[], &[&rows], &rows).unwrap();
+    let fitted = FittedTarget::fit(target(TargetKind::Number).first(), &[], &[&rows], &rows).unwrap();
     let Targets::Number(scaled) = fitted.apply(&rows).unwrap() else { panic!("not a number") };
     for (logit, expected) in scaled.iter().zip([10.0, 20.0, 30.0]) {
-        let Label::Number(value) = fitted.decode(&[*logit], &[]).value else { panic!("not a number") };
+        let PredictedValue::Number(value) = fitted.decode(&[*logit], &[]).value else {
+            panic!("not a number")
+        };
         assert!((value - expected).abs() < 1e-5);
     }
 }
@@ -149,7 +151,7 @@ proptest! {
         turned.rotate_left(turn);
         for extra in ["", "[split]\nby='random'\nvalid=0.2\n"] {
             let run = run(extra);
-            let parts = |rows: &[(u32, u8)]| assign(&run, &make(rows)).ok().map(|parts| {
+            let parts = |rows: &[(u32, u8)]| split_rows(&run, &make(rows)).ok().map(|parts| {
                 parts.map(|part| part.iter().map(|&i| rows[i]).collect::<Vec<_>>())
             });
             prop_assert_eq!(parts(&values), parts(&turned));
@@ -167,7 +169,7 @@ fn stratified_splits_keep_the_shares_of_the_classes() {
         ("x", numbers(&(0..n).map(f64::from).collect::<Vec<_>>())),
         ("y", Column::texts((0..n).map(|i| Some(if i % 20 == 0 { "rare" } else { "common" })))),
     ]);
-    let parts = assign(&run(""), &rows).unwrap();
+    let parts = split_rows(&run(""), &rows).unwrap();
     let rare = |part: &[usize]| part.iter().filter(|&&i| i % 20 == 0).count();
     assert_eq!(parts.each_ref().map(Vec::len), [700, 100, 200]);
     assert_eq!([rare(&parts[0]), rare(&parts[1]), rare(&parts[2])], [35, 5, 10]);

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::frame::Column;
 
 fn run(split: &str) -> Run {
     let text = format!(
@@ -18,10 +19,10 @@ fn frame(rows: usize) -> Frame {
         .with("y", Column::numbers(vec![0.0; rows]))
 }
 
-/// The part of each `x`.
+/// Split of each `x`.
 fn parts(run: &Run, frame: &Frame) -> HashMap<u64, usize> {
     let mut found = HashMap::new();
-    for (part, rows) in assign(run, frame).unwrap().into_iter().enumerate() {
+    for (part, rows) in split_rows(run, frame).unwrap().into_iter().enumerate() {
         for row in rows {
             let x = frame.get("x").unwrap().number(row).unwrap().unwrap();
             assert_eq!(found.insert(x.to_bits(), part), None);
@@ -32,7 +33,7 @@ fn parts(run: &Run, frame: &Frame) -> HashMap<u64, usize> {
 }
 
 #[test]
-fn rows_that_are_added_or_moved_leave_the_others_where_they_were() {
+fn added_or_moved_rows_leave_the_split_of_others() {
     for split in [
         "by='random'",
         "by='group'\ncolumn='g'",
@@ -72,10 +73,10 @@ fn each_row_is_in_the_test_split_of_one_fold() {
 }
 
 #[test]
-fn a_part_that_is_no_part_is_told_with_its_row() {
+fn an_unknown_split_name_is_rejected_with_its_row() {
     let frame = Frame::default()
         .with("s", Column::texts([Some("train"), Some("tset")]))
         .with("y", Column::numbers(vec![1.0, 2.0]));
-    let error = assign(&run("by='predefined'\ncolumn='s'"), &frame).unwrap_err().to_string();
+    let error = split_rows(&run("by='predefined'\ncolumn='s'"), &frame).unwrap_err().to_string();
     assert!(error.contains("row 2, column `s`: expected train, valid or test, found `tset`"), "{error}");
 }

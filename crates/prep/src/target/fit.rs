@@ -1,4 +1,4 @@
-//! What is learned about a target before training.
+//! Fitting of targets.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -7,19 +7,22 @@ use cupola_spec::{Scaling, Target, TargetKind};
 
 use super::FittedTarget;
 use crate::error::Error;
-use crate::frame::{Column, Frame};
-use crate::number::finite;
-use crate::sketch::Moments;
-use crate::transform::FittedInput;
-use crate::window::naive_error;
+use crate::frame::{Column, Frame, finite};
+use crate::stats::Moments;
+use crate::transform::{FittedInput, seasonal_naive_error};
+
+/// Most classes of a target.
+const MAX_CLASSES: usize = 10_000;
+/// Number of classes up to which they may outnumber half of the training rows.
+const FEW_CLASSES: usize = 20;
 
 impl FittedTarget {
-    /// Learns classes from all rows that have a target, and scaling from the training rows; a forecast
-    /// takes that of the same column among `inputs`.
+    /// Fits a target: its classes to all rows that have it, its scaling to the training rows. A forecast takes the
+    /// scaling of the same column among `inputs`.
     ///
     /// # Errors
-    /// Missing or infinite values (with their row), fewer than two classes, a class that the
-    /// training rows lack.
+    /// [`Error::Target`] for missing values, fewer than two classes or a class without training rows,
+    /// [`Error::Value`] for a value that is not a finite number.
     pub fn fit(
         target: &Target,
         inputs: &[FittedInput],
@@ -34,68 +37,54 @@ impl FittedTarget {
             return Ok(Self::Reconstruct { name, column: Some(column), width: 0 });
         }
         if target.kind != TargetKind::Forecast {
-            all.iter().try_for_each(|frame| present(&column, frame))?;
+            all.iter().try_for_each(|frame| check_no_missing(&column, frame))?;
         }
         match target.kind {
             TargetKind::Number => {
-                let (shift, factor) = standard(&numbers(&column, train)?);
+                let (shift, factor) = standard_scaling(&numbers(&column, train)?);
                 Ok(Self::Number { name, column, shift, factor })
             }
             TargetKind::Forecast => {
                 let values = numbers(&column, train)?;
                 let (horizon, season) = (target.horizon.unwrap_or(1), target.season.unwrap_or(1));
-                let own = inputs.iter().find_map(FittedInput::window).and_then(|(_, columns)| {
+                let input = inputs.iter().find_map(FittedInput::window).and_then(|(_, columns)| {
                     let channel = columns.iter().position(|series| series.column == column)?;
                     Some(((columns[channel].shift, columns[channel].factor), channel))
                 });
-                let (shift, factor) = own.map_or_else(|| standard(&values), |(scaling, _)| scaling);
-                let channel = own.map(|(_, channel)| channel);
-                let naive = naive_error(&values, season);
+                let (shift, factor) = input.map_or_else(|| standard_scaling(&values), |(scaling, _)| scaling);
+                let channel = input.map(|(_, channel)| channel);
+                let naive = seasonal_naive_error(&values, season);
                 Ok(Self::Forecast { name, column, horizon, season, shift, factor, channel, naive })
             }
-            _ => Self::classes(name, column, all, train),
+            _ => Self::fit_classes(name, column, all, train),
         }
     }
 
-    fn classes(name: String, column: String, all: &[&Frame], train: &Frame) -> Result<Self, Error> {
-        let values = train.require(&column, "check `[[targets]]`")?;
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        let mut numeric = true;
-        for frame in all {
-            let values = frame.require(&column, "check `[[targets]]`")?;
-            numeric &= matches!(values, Column::Number { .. });
-            for row in 0..frame.rows() {
-                let text = values.text(row).unwrap_or_default();
-                match counts.get_mut(text.as_ref()) {
-                    Some(count) => *count += 1,
-                    None => {
-                        counts.insert(text.into_owned(), 1);
-                    }
-                }
-            }
-        }
+    fn fit_classes(name: String, column: String, all: &[&Frame], train: &Frame) -> Result<Self, Error> {
+        let (counts, numeric) = count_classes(&column, all)?;
         let mut classes: Vec<String> = counts.keys().cloned().collect();
         if numeric {
             let number = |text: &String| text.parse::<f64>().unwrap_or(f64::NAN);
             classes.sort_by(|a, b| number(a).total_cmp(&number(b)));
         }
-        let wrong = |why: String| Error::Target { column: column.clone(), why };
+        let invalid = |why: String| Error::Target { column: column.clone(), why };
         if classes.len() < 2 {
             let only = classes.first().cloned().unwrap_or_default();
-            return Err(wrong(format!(
-                "all values are `{only}`; a model needs two classes, so check the data or `data.query`"
+            return Err(invalid(format!(
+                "all values are `{only}`, but a model requires two classes; check the data or `data.query`"
             )));
         }
-        if classes.len() > 10_000 || classes.len() > 20 && classes.len() * 2 > train.rows() {
-            return Err(wrong(format!(
-                "{} classes in {} rows; is it `kind = \"number\"`?",
+        let rows = train.rows();
+        if classes.len() > MAX_CLASSES || classes.len() > FEW_CLASSES && classes.len() * 2 > rows {
+            return Err(invalid(format!(
+                "{} classes in {rows} rows are too many; use `kind = \"number\"` for a number",
                 classes.len(),
-                train.rows()
             )));
         }
-        let in_train: HashSet<Cow<'_, str>> = (0..train.rows()).filter_map(|row| values.text(row)).collect();
+        let values = train.require(&column, "check `[[targets]]`")?;
+        let in_train: HashSet<Cow<'_, str>> = (0..rows).filter_map(|row| values.text(row)).collect();
         if let Some(absent) = classes.iter().find(|class| !in_train.contains(class.as_str())) {
-            return Err(wrong(format!(
+            return Err(invalid(format!(
                 "class `{absent}` has {} rows, none of them for training; add rows or leave the class out with `data.query`",
                 counts[absent]
             )));
@@ -104,33 +93,51 @@ impl FittedTarget {
     }
 }
 
-/// The numbers of a column; NaN where they are missing.
+/// Number of rows of each class, and `true` if all frames hold them as numbers.
+fn count_classes(column: &str, all: &[&Frame]) -> Result<(BTreeMap<String, usize>, bool), Error> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut numeric = true;
+    for frame in all {
+        let values = frame.require(column, "check `[[targets]]`")?;
+        numeric &= matches!(values, Column::Number { .. });
+        for row in 0..frame.rows() {
+            let text = values.text(row).unwrap_or_default();
+            match counts.get_mut(text.as_ref()) {
+                Some(count) => *count += 1,
+                None => {
+                    counts.insert(text.into_owned(), 1);
+                }
+            }
+        }
+    }
+    Ok((counts, numeric))
+}
+
+/// Numbers of a column, NaN where missing.
 fn numbers(column: &str, frame: &Frame) -> Result<Vec<f64>, Error> {
     let values = frame.require(column, "check `[[targets]]`")?;
     (0..frame.rows()).map(|row| Ok(finite(column, values, row)?.unwrap_or(f64::NAN))).collect()
 }
 
-/// `(shift, factor)` to mean 0 and deviation 1.
-fn standard(values: &[f64]) -> (f64, f64) {
-    let mut moments = Moments::default();
-    values.iter().filter(|value| !value.is_nan()).for_each(|&value| moments.add(value));
-    moments.scaling(Scaling::Standard)
+/// `(shift, factor)` to mean 0 and deviation 1. NaN is ignored.
+fn standard_scaling(values: &[f64]) -> (f64, f64) {
+    let present: Moments = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    present.scaling(Scaling::Standard)
 }
 
-/// Refuses a target with missing values, with their number and the first row.
-pub(crate) fn present(column: &str, frame: &Frame) -> Result<(), Error> {
+/// Checks that a target has no missing values.
+///
+/// # Errors
+/// [`Error::Target`] with the number of missing values and the first row, [`Error::Column`] for a missing column.
+pub(crate) fn check_no_missing(column: &str, frame: &Frame) -> Result<(), Error> {
     let values = frame.require(column, "check `[[targets]]`")?;
     let missing: Vec<usize> = (0..frame.rows()).filter(|&row| values.is_missing(row)).collect();
-    match missing.first() {
-        None => Ok(()),
-        Some(first) => Err(Error::Target {
-            column: column.to_owned(),
-            why: format!(
-                "missing in {} of {} rows, first in row {}; fill them, or drop them with data.query = \"SELECT * FROM data WHERE {column} IS NOT NULL\"",
-                missing.len(),
-                frame.rows(),
-                first + 1
-            ),
-        }),
-    }
+    let Some(first) = missing.first() else { return Ok(()) };
+    let why = format!(
+        "missing in {} of {} rows, first in row {}; fill them, or drop them with data.query = \"SELECT * FROM data WHERE {column} IS NOT NULL\"",
+        missing.len(),
+        frame.rows(),
+        first + 1
+    );
+    Err(Error::Target { column: column.to_owned(), why })
 }

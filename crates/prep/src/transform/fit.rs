@@ -1,64 +1,44 @@
-//! Learning the transforms: each input sees the training rows, in one piece or in many.
+//! Fitting of inputs: each observes the training rows, at once or batch by batch.
 
-use cupola_spec::{
-    Encoding, Fill, Input, Kind, OutlierRule, Scaling, Target, TargetKind, Tokens, TokensKind,
-};
+use cupola_spec::{Encoding, Fill, Input, Kind, OutlierRule, Scaling};
 
-use super::{FittedInput, Isolation, SEND};
-use crate::category::{CategoryFit, FOLDS};
-use crate::date::DateFit;
+use super::category::{CategoryFit, TargetOutcome};
+use super::date::DateFit;
+use super::isolation::{IsolationFit, IsolationOutliers};
+use super::media::{decode_image, decode_sound};
+use super::number::NumberFit;
+use super::{Donors, FittedInput, FittedNumber, FittedSeries, text};
 use crate::error::Error;
-use crate::frame::Frame;
-use crate::infer::Resolved;
-use crate::isolation::ForestFit;
-use crate::media;
-use crate::nearest::Donors;
-use crate::number::{FittedNumber, NumberFit, finite, pixel};
-use crate::sketch::Moments;
-use crate::text::FittedTokenizer;
-use crate::window::FittedSeries;
+use crate::features::ResolvedInput;
+use crate::frame::{Frame, SEND_TRAINED_COLUMNS, required};
+use crate::stats::Moments;
 
-/// Seed of the hash that tells a training row's fold.
-const FOLD_SEED: u64 = 0x666f_6c64;
-
-/// An input that is being fitted.
+/// Input being fitted.
 #[derive(Debug)]
 pub(crate) enum InputFit {
-    Number {
-        input: Input,
-        columns: Vec<NumberFit>,
-        donors: Option<Donors>,
-        forest: Option<ForestFit>,
-    },
-    Category {
-        input: Input,
-        columns: Vec<CategoryFit>,
-    },
-    Date {
-        input: Input,
-        columns: Vec<DateFit>,
-    },
-    /// Values of one scale: those of a picture or a series.
-    Scaled {
-        input: Input,
-        columns: Vec<String>,
-        moments: Moments,
-    },
-    /// What is learned of a sample at once.
+    /// Numbers.
+    Number { input: Input, columns: Vec<NumberFit>, donors: Option<Donors>, forest: Option<IsolationFit> },
+    /// Categories.
+    Category { input: Input, columns: Vec<CategoryFit> },
+    /// Dates.
+    Date { input: Input, columns: Vec<DateFit> },
+    /// Values that share one scale: an image or a series.
+    Scaled { input: Input, columns: Vec<String>, moments: Moments },
+    /// Input that was fitted to a sample.
     Done(FittedInput),
 }
 
 impl InputFit {
-    /// Begins. Texts and windows are learned of `sample`; of numbers all values are kept if `exact`.
-    pub fn new(resolved: &Resolved, sample: &Frame, exact: bool) -> Result<Self, Error> {
+    /// Starts a fit. Texts and windowed series are fitted to `sample`. If `exact`, all values of numbers are stored.
+    pub fn new(resolved: &ResolvedInput, sample: &Frame, exact: bool) -> Result<Self, Error> {
         let (input, columns) = (resolved.input.clone(), &resolved.columns);
         Ok(match input.kind {
             Kind::Number => {
                 let knn = matches!(&input.fill, Some(Fill::Name(name)) if name == "knn");
                 let donors = knn.then(|| Donors::new(columns));
                 let columns = columns.iter().map(|column| NumberFit::new(column, exact)).collect();
-                let isolated = input.outliers.filter(|outliers| outliers.by == OutlierRule::Isolation);
-                let forest = isolated.map(|_| ForestFit::default());
+                let isolation = input.outliers.filter(|outliers| outliers.by == OutlierRule::Isolation);
+                let forest = isolation.map(|_| IsolationFit::default());
                 Self::Number { input, columns, donors, forest }
             }
             Kind::Category => {
@@ -74,50 +54,53 @@ impl InputFit {
                 let scale = input.scale.unwrap_or(Scaling::Standard);
                 let columns = columns.iter().map(|column| FittedSeries::fit(column, scale, sample));
                 let columns = columns.collect::<Result<_, _>>()?;
-                Self::Done(FittedInput::Window {
-                    name: input.name,
-                    columns,
-                    window: input.window.unwrap_or(1),
-                })
+                let window = input.window.unwrap_or(1);
+                Self::Done(FittedInput::Window { name: input.name, columns, window })
             }
             Kind::Image | Kind::Series => {
                 Self::Scaled { input, columns: columns.clone(), moments: Moments::default() }
             }
-            Kind::Text => Self::Done(text(resolved, sample)?),
+            Kind::Text => Self::Done(text::fit(resolved, sample)?),
         })
     }
 
-    /// Whether it needs to know the target.
-    pub fn wants_outcomes(&self) -> bool {
+    /// `true` if the fit needs the outcomes of the rows.
+    pub fn needs_outcomes(&self) -> bool {
         matches!(self, Self::Category { input, .. } if input.encode == Some(Encoding::Target))
     }
 
-    /// Learns of training rows.
-    pub fn see(&mut self, frame: &Frame, outcomes: Option<&[(f64, usize)]>) -> Result<(), Error> {
+    /// Adds training rows.
+    ///
+    /// # Errors
+    /// [`Error::Column`] for a missing column, [`Error::Value`] for a value that does not fit its kind.
+    pub fn observe(&mut self, frame: &Frame, outcomes: Option<&[TargetOutcome]>) -> Result<(), Error> {
         match self {
             Self::Number { columns, donors, forest, .. } => {
-                columns.iter_mut().try_for_each(|column| column.see(frame))?;
+                columns.iter_mut().try_for_each(|column| column.observe(frame))?;
                 let names: Vec<&str> = columns.iter().map(NumberFit::column).collect();
-                forest.iter_mut().try_for_each(|forest| forest.see(&names, frame))?;
-                donors.iter_mut().try_for_each(|donors| donors.see(frame))
+                forest.iter_mut().try_for_each(|forest| forest.observe(&names, frame))?;
+                donors.iter_mut().try_for_each(|donors| donors.observe(frame))
             }
             Self::Category { columns, .. } => {
-                columns.iter_mut().try_for_each(|column| column.see(frame, outcomes))
+                columns.iter_mut().try_for_each(|column| column.observe(frame, outcomes))
             }
-            Self::Date { columns, .. } => columns.iter_mut().try_for_each(|column| column.see(frame)),
-            Self::Scaled { input, columns, moments } => scaled(input, columns, frame, moments),
+            Self::Date { columns, .. } => columns.iter_mut().try_for_each(|column| column.observe(frame)),
+            Self::Scaled { input, columns, moments } => observe_scaled(input, columns, frame, moments),
             Self::Done(_) => Ok(()),
         }
     }
 
-    /// The transform.
+    /// Computes the transform.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a category without any value.
     pub fn finish(self) -> Result<FittedInput, Error> {
         Ok(match self {
             Self::Number { input, columns, donors, forest } => {
                 let columns: Vec<FittedNumber> =
                     columns.into_iter().map(|column| column.finish(&input)).collect();
                 let fills: Vec<f64> = columns.iter().map(|column| column.fill).collect();
-                let isolation = forest.zip(input.outliers).map(|(forest, outliers)| Isolation {
+                let isolation = forest.zip(input.outliers).map(|(forest, outliers)| IsolationOutliers {
                     forest: forest.finish(&fills, outliers.limit),
                     action: outliers.action,
                 });
@@ -127,114 +110,52 @@ impl InputFit {
                 let columns = columns.into_iter().map(CategoryFit::finish).collect::<Result<_, _>>()?;
                 FittedInput::Category { name: input.name, columns }
             }
-            Self::Date { input, columns } => FittedInput::Date {
-                name: input.name,
-                columns: columns.into_iter().map(DateFit::finish).collect(),
-            },
-            Self::Scaled { input, columns, moments } => {
-                let name = input.name.clone();
-                if input.kind == Kind::Image {
-                    let shape = input.shape.unwrap_or([1, 1, columns.len()]);
-                    let (shift, factor) = moments.scaling(input.scale.unwrap_or(Scaling::MinMax));
-                    FittedInput::Image { name, columns, shape, shift, factor }
-                } else {
-                    let shape = input.steps.unwrap_or([columns.len(), 1]);
-                    let (shift, factor) = moments.scaling(input.scale.unwrap_or(Scaling::Standard));
-                    FittedInput::Series { name, columns, shape, shift, factor }
-                }
+            Self::Date { input, columns } => {
+                let columns = columns.into_iter().map(DateFit::finish).collect();
+                FittedInput::Date { name: input.name, columns }
             }
+            Self::Scaled { input, columns, moments } => finish_scaled(input, columns, &moments),
             Self::Done(fitted) => fitted,
         })
     }
 }
 
-/// Moments of all values of a picture or a series together.
-fn scaled(input: &Input, columns: &[String], frame: &Frame, moments: &mut Moments) -> Result<(), Error> {
-    let size =
-        input.shape.map(|shape| shape.iter().product()).or(input.steps.map(|steps| steps.iter().product()));
-    let of_files = columns.len() == 1 && size.is_some_and(|size: usize| size > 1);
+/// Adds all values of an image or a series to the moments.
+fn observe_scaled(
+    input: &Input,
+    columns: &[String],
+    frame: &Frame,
+    moments: &mut Moments,
+) -> Result<(), Error> {
+    let steps: Option<usize> = input.steps.map(|steps| steps.iter().product());
+    let size = input.shape.map(|shape| shape.iter().product()).or(steps);
+    let reads_files = columns.len() == 1 && size.is_some_and(|size: usize| size > 1);
     for column in columns {
-        let values = frame.require(column, SEND)?;
+        let values = frame.require(column, SEND_TRAINED_COLUMNS)?;
         for row in 0..frame.rows() {
-            if !of_files {
-                moments.add(pixel(column, values, row)?);
+            if !reads_files {
+                moments.add(required(column, values, row)?);
                 continue;
             }
-            let own = match (input.shape, input.steps) {
-                (Some(shape), _) => media::picture(column, values, row, shape)?,
-                (None, steps) => {
-                    media::sound(column, values, row, steps.map_or(1, |steps| steps.iter().product()))?
-                }
+            let decoded = match input.shape {
+                Some(shape) => decode_image(column, values, row, shape)?,
+                None => decode_sound(column, values, row, steps.unwrap_or(1))?,
             };
-            for value in own {
-                moments.add(value);
-            }
+            decoded.into_iter().for_each(|value| moments.add(value));
         }
     }
     Ok(())
 }
 
-fn text(resolved: &Resolved, sample: &Frame) -> Result<FittedInput, Error> {
-    let (input, name) = (&resolved.input, resolved.input.name.clone());
-    let [column] = resolved.columns.as_slice() else {
-        let why =
-            format!("{} columns; a text has one, so declare one input for each", resolved.columns.len());
-        return Err(Error::Input { input: name, why });
-    };
-    let kind = TokensKind::Bpe;
-    let standard = Tokens { kind, vocabulary: 8000, length: 128, lowercase: false, file: None };
-    let spec = input.tokens.clone().unwrap_or(standard);
-    let tokenizer = match &resolved.tokenizer {
-        Some(learned) if spec.file.is_none() => learned.clone(),
-        _ => FittedTokenizer::fit(&name, column, &spec, sample)?,
-    };
-    Ok(FittedInput::Text { name, column: column.clone(), length: spec.length, tokenizer })
-}
-
-/// The target as a number, for encodings that are made of it: the value itself, or whether it is the second
-/// of two classes.
-#[derive(Debug)]
-pub(crate) struct Outcomes {
-    column: String,
-    class: Option<String>,
-}
-
-impl Outcomes {
-    /// Of a target whose values are those of `sample`.
-    pub fn of(target: &Target, sample: &Frame) -> Result<Self, Error> {
-        let wrong = |why: &str| Error::Target { column: target.name.clone(), why: why.to_owned() };
-        let only = "`encode = \"target\"` is for a number or two classes; write `one_hot` or `frequency`";
-        let column = target.column().unwrap_or_default().to_owned();
-        let class = match target.kind {
-            TargetKind::Number => None,
-            TargetKind::Category => {
-                let values = sample.require(&column, "check `[[targets]]`")?;
-                let classes: std::collections::BTreeSet<String> =
-                    (0..sample.rows()).filter_map(|row| Some(values.text(row)?.into_owned())).collect();
-                if classes.len() > 2 {
-                    return Err(wrong(only));
-                }
-                classes.last().cloned()
-            }
-            _ => return Err(wrong(only)),
-        };
-        Ok(Self { column, class })
+fn finish_scaled(input: Input, columns: Vec<String>, moments: &Moments) -> FittedInput {
+    let name = input.name;
+    if input.kind == Kind::Image {
+        let shape = input.shape.unwrap_or([1, 1, columns.len()]);
+        let (shift, factor) = moments.scaling(input.scale.unwrap_or(Scaling::MinMax));
+        FittedInput::Image { name, columns, shape, shift, factor }
+    } else {
+        let shape = input.steps.unwrap_or([columns.len(), 1]);
+        let (shift, factor) = moments.scaling(input.scale.unwrap_or(Scaling::Standard));
+        FittedInput::Series { name, columns, shape, shift, factor }
     }
-
-    /// Outcome and fold of each row.
-    pub fn each(&self, frame: &Frame) -> Result<Vec<(f64, usize)>, Error> {
-        let values = frame.require(&self.column, "check `[[targets]]`")?;
-        let outcome = |row: usize| match &self.class {
-            Some(class) => Ok(f64::from(u8::from(values.text(row).as_deref() == Some(class)))),
-            None => Ok(finite(&self.column, values, row)?.unwrap_or_default()),
-        };
-        let folds = folds(frame);
-        (0..frame.rows()).map(|row| Ok((outcome(row)?, folds[row]))).collect()
-    }
-}
-
-/// The fold of each row, by its content.
-pub(crate) fn folds(frame: &Frame) -> Vec<usize> {
-    let fold = |key: u64| usize::try_from(key % FOLDS as u64).unwrap_or_default();
-    frame.row_keys(FOLD_SEED).into_iter().map(fold).collect()
 }

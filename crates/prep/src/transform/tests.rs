@@ -1,12 +1,13 @@
-//! Transforms against scikit-learn's numbers for the same columns (`scripts/golden/transforms.py`).
+//! Transforms compared with scikit-learn on the same columns (`scripts/golden/transforms.py`).
 
 use cupola_spec::{
     Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Outliers, Scaling, Target, TargetKind,
+    TargetList,
 };
 use serde::Deserialize;
 use std::collections::HashMap;
 
-use crate::{Column, Frame, Plan, Resolved};
+use crate::{Column, Frame, Plan, ResolvedInput};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -17,7 +18,7 @@ struct Golden {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("../golden/transforms.json")).unwrap()
+    serde_json::from_str(include_str!("golden/transforms.json")).unwrap()
 }
 
 impl Golden {
@@ -32,13 +33,19 @@ impl Golden {
         frame
     }
 
-    /// What an input makes of all rows, fitted on the first ones; by the whole and by parts of the rows.
-    fn made(&self, input: Input, columns: &[&str], target: &Target) -> Vec<Vec<f32>> {
+    /// Dense values of all rows for an input fitted on the training rows.
+    fn transformed(&self, input: Input, columns: &[&str], target: &Target) -> Vec<Vec<f32>> {
         let frame = self.frame();
         let train = frame.slice(0, self.train);
         let columns = columns.iter().map(|column| (*column).to_owned()).collect();
-        let plan = Plan::fit(&[Resolved::new(input, columns)], target, [], &[&frame], &train).unwrap();
-        // A plan that has been written and read makes the same of a single row.
+        let plan = Plan::fit(
+            &[ResolvedInput::new(input, columns)],
+            &TargetList::single(target.clone()),
+            &[&frame],
+            &train,
+        )
+        .unwrap();
+        // A plan that was saved and loaded gives the same values for a single row.
         let sealed: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
         let width = plan.layout().dense_width();
         let whole = plan.apply(&frame).unwrap();
@@ -57,7 +64,7 @@ impl Golden {
             for (a, b) in made.iter().zip(expected) {
                 assert!(
                     (f64::from(*a) - b).abs() < tolerance * b.abs().max(1.0),
-                    "{case}, row {row}: {a} is not {b}"
+                    "{case}, row {row}: found {a}, expected {b}"
                 );
             }
         }
@@ -80,15 +87,19 @@ fn scalers_are_scikit_learns() {
     ] {
         for column in ["skewed", "signed", "few"] {
             let input = Input { scale: Some(scale), ..Input::new("x", Kind::Number) };
-            // Brent's method there and golden sections here stop at slightly different exponents.
+            // scikit-learn's Brent search and our golden-section search stop at slightly different exponents.
             let tolerance = match (scale, column) {
                 (Scaling::Power, _) => 1e-4,
-                // References there are off in the last digit, which moves the middle of many equal
-                // values by half a step of 1/89.
+                // scikit-learn's references differ in the last digit, which moves the middle of many equal values by
+                // half a step of 1/89.
                 (Scaling::Quantile, "few") => 3e-2,
                 _ => 2e-6,
             };
-            golden.compare(&format!("{name}/{column}"), &golden.made(input, &[column], &number()), tolerance);
+            golden.compare(
+                &format!("{name}/{column}"),
+                &golden.transformed(input, &[column], &number()),
+                tolerance,
+            );
         }
     }
 }
@@ -102,59 +113,71 @@ fn fills_are_scikit_learns() {
         ("mode/modal", "modal", Fill::Name("mode".into())),
         ("constant/signed", "signed", Fill::Number(-1.5)),
     ] {
-        golden.compare(case, &golden.made(filled(fill), &[column], &number()), 2e-6);
+        golden.compare(case, &golden.transformed(filled(fill), &[column], &number()), 2e-6);
     }
     let unscaled = Some(Scaling::None);
     let indicator = Input { scale: unscaled, indicator: Some(true), ..Input::new("x", Kind::Number) };
-    golden.compare("indicator/skewed", &golden.made(indicator, &["skewed"], &number()), 1e-6);
+    golden.compare("indicator/skewed", &golden.transformed(indicator, &["skewed"], &number()), 1e-6);
     let knn = Input { scale: unscaled, ..filled(Fill::Name("knn".into())) };
-    golden.compare("knn", &golden.made(knn, &["skewed", "signed", "outcome"], &number()), 1e-6);
+    golden.compare("knn", &golden.transformed(knn, &["skewed", "signed", "outcome"], &number()), 1e-6);
 }
 
 #[test]
 fn encoders_are_scikit_learns() {
     let golden = golden();
     let encoded = |encode| Input { encode: Some(encode), ..Input::new("c", Kind::Category) };
-    let mut hot = golden.made(encoded(Encoding::OneHot), &["category"], &number());
-    // Ours has one more column, for what was not seen.
+    let mut hot = golden.transformed(encoded(Encoding::OneHot), &["category"], &number());
+    // We add a column for unseen values.
     assert!(hot.iter_mut().all(|row| row.pop() == Some(0.0)));
     golden.compare("one_hot", &hot, 1e-9);
-    golden.compare("ordinal", &golden.made(encoded(Encoding::Ordinal), &["category"], &number()), 2e-6);
+    golden.compare(
+        "ordinal",
+        &golden.transformed(encoded(Encoding::Ordinal), &["category"], &number()),
+        2e-6,
+    );
     for (case, target) in
         [("target/number", number()), ("target/binary", Target::new("binary", TargetKind::Category))]
     {
-        let made = golden.made(encoded(Encoding::Target), &["category"], &target);
-        // Ours is standardised as well.
+        let made = golden.transformed(encoded(Encoding::Target), &["category"], &target);
+        // We standardise the encoded values.
         let expected: Vec<f64> = golden.cases[case].iter().map(|row| row[0]).collect();
         let train = &expected[..golden.train];
         let mean = train.iter().sum::<f64>() / train.len() as f64;
         let deviation = (train.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / train.len() as f64).sqrt();
         for (a, b) in made.iter().zip(&expected) {
-            assert!((f64::from(a[0]) - (b - mean) / deviation).abs() < 1e-5, "{case}: {a:?} is not {b}");
+            assert!(
+                (f64::from(a[0]) - (b - mean) / deviation).abs() < 1e-5,
+                "{case}: found {a:?}, expected {b}"
+            );
         }
     }
 }
 
 #[test]
-fn a_training_row_does_not_see_its_own_target() {
-    // A category of one row each: any encoding by its own target would tell the target.
+fn target_encoding_of_a_training_row_excludes_its_own_target() {
+    // With one row per category, an encoding by the own target would reveal it.
     let rows = 400;
     let frame = Frame::default()
         .with("c", Column::texts((0..rows).map(|row| Some(row.to_string()))))
         .with("outcome", Column::numbers((0..rows).map(|row| f64::from(row % 2)).collect()));
     let input = Input { encode: Some(Encoding::Target), ..Input::new("c", Kind::Category) };
-    let plan =
-        Plan::fit(&[Resolved::new(input, vec!["c".into()])], &number(), [], &[&frame], &frame).unwrap();
-    let told = |examples: crate::Examples| {
+    let plan = Plan::fit(
+        &[ResolvedInput::new(input, vec!["c".into()])],
+        &TargetList::single(number()),
+        &[&frame],
+        &frame,
+    )
+    .unwrap();
+    let correct = |examples: crate::Examples| {
         let right = examples.dense.iter().enumerate().filter(|(row, x)| (**x > 0.0) == (row % 2 == 1));
         right.count()
     };
-    assert_eq!(told(plan.keep(&frame, false).unwrap()), 400);
-    assert!(told(plan.keep(&frame, true).unwrap()).abs_diff(200) < 100);
+    assert_eq!(correct(plan.encode(&frame, false).unwrap()), 400);
+    assert!(correct(plan.encode(&frame, true).unwrap()).abs_diff(200) < 100);
 }
 
 #[test]
-fn outliers_are_clipped_flagged_filled_or_not_trained_on() {
+fn outliers_are_clipped_flagged_filled_or_dropped() {
     let mut values: Vec<f64> = (0..100).map(f64::from).collect();
     values.push(10_000.0);
     let frame =
@@ -163,7 +186,13 @@ fn outliers_are_clipped_flagged_filled_or_not_trained_on() {
         let outliers = Outliers { by, limit: None, action };
         let input =
             Input { scale: Some(Scaling::None), outliers: Some(outliers), ..Input::new("x", Kind::Number) };
-        Plan::fit(&[Resolved::new(input, vec!["x".into()])], &number(), [], &[&frame], &frame).unwrap()
+        Plan::fit(
+            &[ResolvedInput::new(input, vec!["x".into()])],
+            &TargetList::single(number()),
+            &[&frame],
+            &frame,
+        )
+        .unwrap()
     };
     let last = |action| plan(action, OutlierRule::Iqr).apply(&frame.slice(100, 1)).unwrap().dense;
     // Quartiles 25 and 75: beyond 75 + 1.5 * 50.
@@ -171,11 +200,11 @@ fn outliers_are_clipped_flagged_filled_or_not_trained_on() {
     assert_eq!(last(OutlierAction::Flag), [10_000.0, 1.0]);
     assert_eq!(last(OutlierAction::Missing), [49.5]);
     let dropping = plan(OutlierAction::Drop, OutlierRule::ZScore);
-    assert_eq!(dropping.trained_on(&frame, vec![99, 100]).unwrap(), [99]);
+    assert_eq!(dropping.without_dropped(&frame, vec![99, 100]).unwrap(), [99]);
 }
 
 #[test]
-fn dates_are_parts_and_circles() {
+fn dates_become_parts_and_circles() {
     use cupola_spec::DatePart;
     let texts = [
         "2024-01-01",
@@ -199,7 +228,13 @@ fn dates_are_parts_and_circles() {
             format: format.map(str::to_owned),
             ..Input::new(column, Kind::Date)
         };
-        Plan::fit(&[Resolved::new(input, vec![column.into()])], &number(), [], &[&frame], &frame).unwrap()
+        Plan::fit(
+            &[ResolvedInput::new(input, vec![column.into()])],
+            &TargetList::single(number()),
+            &[&frame],
+            &frame,
+        )
+        .unwrap()
     };
     let made = plan("d", &[DatePart::Year, DatePart::Month, DatePart::Hour], Some(true), None)
         .apply(&frame)
@@ -207,11 +242,11 @@ fn dates_are_parts_and_circles() {
         .dense;
     let rows: Vec<&[f32]> = made.chunks(5).collect();
     assert!((rows[3][0] - 3.0_f32.sqrt()).abs() < 1e-5, "{rows:?}");
-    // January at the top of the circle, July opposite; 18 o'clock on the left.
+    // January is at the top of the circle, July opposite, 18:00 on the left.
     assert!(rows[0][1].abs() < 1e-6 && (rows[0][2] - 1.0).abs() < 1e-6 && (rows[1][2] + 1.0).abs() < 1e-6);
     assert!((rows[2][3] + 1.0).abs() < 1e-6, "{rows:?}");
     let days = plan("e", &[DatePart::Weekday], None, Some("%d.%m.%Y")).apply(&frame).unwrap().dense;
-    // Friday, Saturday, Sunday and nothing, which is the mean.
+    // Friday, Saturday, Sunday, and a missing date, which is the mean.
     assert!((days[0] + days[2]).abs() < 1e-5 && days[1].abs() < 1e-5 && days[3].abs() < 1e-9, "{days:?}");
     let wrong = plan("d", &[DatePart::Year], None, None);
     let error =
@@ -223,41 +258,53 @@ fn dates_are_parts_and_circles() {
 }
 
 #[test]
-fn pictures_and_sounds_become_numbers() {
+fn images_and_sounds_become_numbers() {
     use base64::Engine as _;
     let mut png = Vec::new();
-    let picture = image::RgbImage::from_fn(2, 1, |x, _| {
+    let pixels = image::RgbImage::from_fn(2, 1, |x, _| {
         if x == 0 { image::Rgb([255, 0, 10]) } else { image::Rgb([0, 51, 20]) }
     });
-    picture.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
+    pixels.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
     let bytes = arrow::array::BinaryArray::from(vec![Some(png.as_slice())]);
     let frame =
         |column: Column| Frame::default().with("p", column).with("outcome", Column::numbers(vec![0.0]));
     let input = Input { shape: Some([3, 1, 2]), scale: Some(Scaling::None), ..Input::new("p", Kind::Image) };
     let own = frame(Column::Bytes(bytes));
-    let plan = Plan::fit(&[Resolved::new(input, vec!["p".into()])], &number(), [], &[&own], &own).unwrap();
+    let plan = Plan::fit(
+        &[ResolvedInput::new(input, vec!["p".into()])],
+        &TargetList::single(number()),
+        &[&own],
+        &own,
+    )
+    .unwrap();
     let expected = [255.0, 0.0, 0.0, 51.0, 10.0, 20.0];
     assert_eq!(plan.apply(&own).unwrap().dense, expected);
-    // The server gets it in base64.
+    // Requests carry files in base64.
     let text = base64::engine::general_purpose::STANDARD.encode(&png);
     assert_eq!(plan.apply(&frame(Column::texts([Some(text)]))).unwrap().dense, expected);
     let broken = plan.apply(&frame(Column::texts([Some("AAAA")]))).unwrap_err().to_string();
-    assert!(broken.contains("expected a picture"), "{broken}");
+    assert!(broken.contains("expected an image"), "{broken}");
 
     let mut wav = Vec::new();
-    let about = hound::WavSpec {
+    let spec = hound::WavSpec {
         channels: 2,
         sample_rate: 8000,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
-    let mut writer = hound::WavWriter::new(std::io::Cursor::new(&mut wav), about).unwrap();
+    let mut writer = hound::WavWriter::new(std::io::Cursor::new(&mut wav), spec).unwrap();
     for s in [16384_i16, 0, -32768, -32768] {
         writer.write_sample(s).unwrap();
     }
     writer.finalize().unwrap();
     let own = frame(Column::Bytes(arrow::array::BinaryArray::from(vec![Some(wav.as_slice())])));
     let input = Input { steps: Some([3, 1]), scale: Some(Scaling::None), ..Input::new("p", Kind::Series) };
-    let plan = Plan::fit(&[Resolved::new(input, vec!["p".into()])], &number(), [], &[&own], &own).unwrap();
+    let plan = Plan::fit(
+        &[ResolvedInput::new(input, vec!["p".into()])],
+        &TargetList::single(number()),
+        &[&own],
+        &own,
+    )
+    .unwrap();
     assert_eq!(plan.apply(&own).unwrap().dense, [0.25, -1.0, 0.0]);
 }

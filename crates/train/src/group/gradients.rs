@@ -1,29 +1,31 @@
-//! Gradients of all ranks added up: one list of numbers goes round.
+//! Sum of the gradients of all ranks, exchanged as one flat list of numbers.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use cupola_nn::Network;
 
-use super::Group;
+use super::{DeviceGroup, GroupError};
 
-/// The sum over the ranks of a loss and of gradients; `None` for a rank that has none, whose loss says why.
-/// `device` is the one that the gradients are on.
+/// Sum of loss and gradients over the ranks. `grads` is `None` for a rank without gradients, which counts as
+/// zero; `device` is the device of the gradients.
 ///
 /// # Errors
-/// What the device says; when another rank is gone.
+/// An error of the device, or another rank that has stopped.
 pub(crate) fn summed(
-    group: &dyn Group,
+    group: &dyn DeviceGroup,
     network: &Network,
     loss: f64,
     grads: Option<&GradientsParams>,
     device: &Device,
-) -> Result<(f64, GradientsParams), String> {
+) -> Result<(f64, GradientsParams), GroupError> {
     let mut flat = Flatten { grads, device, parts: Vec::new() };
     network.visit(&mut flat);
     let mut values = match flat.parts.len() {
         0 => Vec::new(),
-        _ => Tensor::cat(flat.parts, 0).try_into_vec_as::<f32>().map_err(|e| e.to_string())?,
+        _ => Tensor::cat(flat.parts, 0)
+            .try_into_vec_as::<f32>()
+            .map_err(|error| GroupError(error.to_string()))?,
     };
     #[allow(clippy::cast_possible_truncation)]
     values.push(loss as f32);

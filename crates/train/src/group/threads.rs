@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::Group;
+use super::{DeviceGroup, GroupError};
 
-/// A rank among threads. One that is dropped, by an error or a panic, lets the others know.
-pub struct Together {
+/// A rank that is a thread. When it is dropped, by an error or a panic, the other ranks stop waiting.
+pub struct ThreadRank {
     rank: usize,
     shared: Arc<Shared>,
 }
@@ -17,9 +17,9 @@ struct Shared {
 }
 
 struct State {
-    /// What each rank has brought to the round under way.
-    brought: Vec<Option<Parcel>>,
-    /// What all have brought to the last round.
+    /// Contributions of the ranks to the current round.
+    contributed: Vec<Option<Parcel>>,
+    /// Contributions of all ranks to the last round.
     last: Vec<Parcel>,
     round: u64,
     gone: Option<usize>,
@@ -31,41 +31,41 @@ enum Parcel {
     Bytes(Arc<Vec<u8>>),
 }
 
-/// The ranks of a group of threads.
-pub fn together(size: usize) -> Vec<Together> {
-    let state = State { brought: vec![None; size], last: Vec::new(), round: 0, gone: None };
+/// Creates the ranks of a group of threads.
+pub fn thread_ranks(size: usize) -> Vec<ThreadRank> {
+    let state = State { contributed: vec![None; size], last: Vec::new(), round: 0, gone: None };
     let shared = Arc::new(Shared { size, state: Mutex::new(state), changed: Condvar::new() });
-    (0..size).map(|rank| Together { rank, shared: Arc::clone(&shared) }).collect()
+    (0..size).map(|rank| ThreadRank { rank, shared: Arc::clone(&shared) }).collect()
 }
 
-impl Together {
+impl ThreadRank {
     fn state(&self) -> MutexGuard<'_, State> {
-        // No code that holds the lock can panic half-way through a change.
+        // Code that holds the lock does not panic in the middle of a change.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Brings a parcel, waits for the others', and gives all of them in the order of the ranks.
-    fn exchange(&self, parcel: Parcel) -> Result<Vec<Parcel>, String> {
+    /// Contributes a parcel, waits for the others, and returns all of them in the order of the ranks.
+    fn exchange(&self, parcel: Parcel) -> Result<Vec<Parcel>, GroupError> {
         let mut state = self.state();
         let round = state.round;
-        state.brought[self.rank] = Some(parcel);
-        if state.brought.iter().all(Option::is_some) {
-            state.last = state.brought.iter_mut().filter_map(Option::take).collect();
+        state.contributed[self.rank] = Some(parcel);
+        if state.contributed.iter().all(Option::is_some) {
+            state.last = state.contributed.iter_mut().filter_map(Option::take).collect();
             state.round += 1;
             self.shared.changed.notify_all();
         }
         while state.round == round {
             if let Some(gone) = state.gone {
-                return Err(format!("device {gone} has stopped"));
+                return Err(GroupError(format!("device {gone} has stopped")));
             }
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        // The next round needs this rank too, so it has not begun to replace them.
+        // The next round needs this rank too, so `last` is not replaced yet.
         Ok(state.last.clone())
     }
 }
 
-impl Group for Together {
+impl DeviceGroup for ThreadRank {
     fn rank(&self) -> usize {
         self.rank
     }
@@ -74,25 +74,27 @@ impl Group for Together {
         self.shared.size
     }
 
-    fn sum(&self, values: &mut [f32]) -> Result<(), String> {
+    fn sum(&self, values: &mut [f32]) -> Result<(), GroupError> {
         let all = self.exchange(Parcel::Numbers(Arc::new(values.to_vec())))?;
         values.fill(0.0);
         for parcel in all {
-            let Parcel::Numbers(part) = parcel else { return Err("the devices are out of step".into()) };
+            let Parcel::Numbers(part) = parcel else {
+                return Err(GroupError("the devices are out of sync".into()));
+            };
             values.iter_mut().zip(part.iter()).for_each(|(sum, value)| *sum += value);
         }
         Ok(())
     }
 
-    fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, GroupError> {
         match self.exchange(Parcel::Bytes(Arc::new(bytes)))?.first() {
             Some(Parcel::Bytes(first)) => Ok(first.to_vec()),
-            _ => Err("the devices are out of step".into()),
+            _ => Err(GroupError("the devices are out of sync".into())),
         }
     }
 }
 
-impl Drop for Together {
+impl Drop for ThreadRank {
     fn drop(&mut self) {
         self.state().gone.get_or_insert(self.rank);
         self.shared.changed.notify_all();
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn every_rank_gets_the_same_sums_and_the_first_ones_bytes() {
-        let threads: Vec<_> = together(3)
+        let threads: Vec<_> = thread_ranks(3)
             .into_iter()
             .map(|group| {
                 std::thread::spawn(move || {
@@ -128,10 +130,10 @@ mod tests {
 
     #[test]
     fn a_rank_that_is_gone_does_not_leave_the_others_waiting() {
-        let mut ranks = together(2);
+        let mut ranks = thread_ranks(2);
         let waiting = ranks.remove(0);
         let other = std::thread::spawn(move || waiting.sum(&mut [1.0]));
         drop(ranks);
-        assert_eq!(other.join().unwrap().unwrap_err(), "device 1 has stopped");
+        assert_eq!(other.join().unwrap().unwrap_err().to_string(), "device 1 has stopped");
     }
 }

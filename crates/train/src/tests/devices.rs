@@ -1,17 +1,17 @@
-//! Several devices learn what one learns.
+//! Training on several devices against training on one.
 
 use cupola_spec::Run;
 
 use super::*;
-use crate::fit_on;
+use crate::fit_on_devices;
 
-fn on(run: &Run, place: &Place, devices: usize, fault: Fault<'_>) -> Result<(Outcome, Vec<f64>), Error> {
+fn on(run: &Run, place: &Place, devices: usize, fault: Fault<'_>) -> Result<(TrainOutcome, Vec<f64>), Error> {
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
     let job = Job { fault, ..job(run, &prepared, &architecture, place) };
     let _turn = turn();
     let mut losses = Vec::new();
-    let outcome = fit_on(&job, &vec![Device::flex(); devices], &mut |event| {
+    let outcome = fit_on_devices(&job, &vec![Device::flex(); devices], &mut |event| {
         if let Event::Step { loss, .. } = event {
             losses.push(*loss);
         }
@@ -40,7 +40,7 @@ fn their_losses_and_weights_are_those_of_one_device() {
         for name in alone.weights.names() {
             close(name, &found.weights.get(name).unwrap().data, &alone.weights.get(name).unwrap().data);
         }
-        let best = |outcome: &Outcome| outcome.progress.best.as_ref().map(|best| best.step);
+        let best = |outcome: &TrainOutcome| outcome.progress.best.as_ref().map(|best| best.step);
         assert_eq!(best(&found), best(&alone));
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
-use cupola_nn::{Architecture, Array, Average, Input, Loss, Network, Objective, Source, StateDict, Truth};
+use cupola_nn::{
+    Architecture, Array, Average, InputBatch, InputSource, Loss, LossTargets, Network, Objective, StateDict,
+};
 use cupola_spec::{Block, Design, OptimizerKind};
 use serde::Deserialize;
 
@@ -68,9 +70,9 @@ fn losses_and_their_gradients_are_pytorchs() {
             if weights.is_empty() { rows as f32 } else { classes.iter().map(|&c| weights[c]).sum() };
         let truth = match objective.loss {
             Loss::CrossEntropy | Loss::Focal { .. } => {
-                Truth::classes(classes.iter().map(|&c| i32::try_from(c).unwrap()).collect(), &device)
+                LossTargets::classes(classes.iter().map(|&c| i32::try_from(c).unwrap()).collect(), &device)
             }
-            _ => Truth::numbers(target, &device),
+            _ => LossTargets::numbers(target, &device),
         };
         let Stated { loss: kind, label_smoothing, class_weights } = objective;
         let objective = Objective { loss: kind, label_smoothing, class_weights };
@@ -90,7 +92,8 @@ fn optimisers_take_pytorchs_steps() {
     let design = Design::of(vec![cupola_spec::Layer::Linear { out: 4, bias: true }], 1);
     let block = Block::Table { numbers: 3, encoded: 0, indices: Vec::new() };
     let architecture =
-        Architecture::new("layers", &design, vec![Source::of(&design, block)], 1, Average::Output).unwrap();
+        Architecture::new("layers", &design, vec![InputSource::new(&design, block)], 1, Average::Output)
+            .unwrap();
     let mut train = run("").train;
     train.optimizer.learning_rate = 0.05;
     train.optimizer.weight_decay = 0.1;
@@ -115,9 +118,9 @@ fn optimisers_take_pytorchs_steps() {
         let mut network = Network::load(&architecture, weights, &device).unwrap();
         let mut optimizer = optimizer(&train, &network, &Device::flex());
         for _ in 0..5 {
-            let input = Input::new(8, golden.x.clone(), Vec::new(), &device);
-            let truth = Truth::numbers(golden.y.clone(), &device);
-            let loss = Loss::MeanSquared.mean(network.each(&input), truth);
+            let input = InputBatch::new(8, golden.x.clone(), Vec::new(), &device);
+            let truth = LossTargets::numbers(golden.y.clone(), &device);
+            let loss = Loss::MeanSquared.mean(network.forward_members(&input), truth);
             let grads = GradientsParams::from_grads(loss.backward(), &network);
             network = optimizer.step(0.05, network, grads);
         }

@@ -1,13 +1,13 @@
-//! Half precision: close to 32 bits, and a loss scale that finds its size.
+//! Half precision against 32 bits, and the dynamic loss scale.
 
 use burn::tensor::FloatDType;
-use cupola_nn::half;
+use cupola_nn::activation_dtype;
 use cupola_spec::Precision;
 
 use super::*;
 use crate::LossScale;
 
-fn trained_in(run: &Run, place: &Place, kind: Option<FloatDType>, stop_at: Option<u64>) -> Outcome {
+fn trained_in(run: &Run, place: &Place, kind: Option<FloatDType>, stop_at: Option<u64>) -> TrainOutcome {
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
     let job = Job { half: kind, ..job(run, &prepared, &architecture, place) };
@@ -61,7 +61,7 @@ fn the_scale_falls_when_gradients_overflow_and_rises_again() {
 #[test]
 fn a_device_computes_in_what_it_can() {
     let cpu = Device::flex();
-    assert_eq!(half(Precision::Fp32, &cpu, "flex").unwrap(), None);
-    assert_eq!(half(Precision::Mixed, &cpu, "flex").unwrap(), Some(FloatDType::BF16));
-    assert_eq!(half(Precision::Fp16, &cpu, "flex").unwrap(), Some(FloatDType::F16));
+    assert_eq!(activation_dtype(Precision::Fp32, &cpu, "flex").unwrap(), None);
+    assert_eq!(activation_dtype(Precision::Mixed, &cpu, "flex").unwrap(), Some(FloatDType::BF16));
+    assert_eq!(activation_dtype(Precision::Fp16, &cpu, "flex").unwrap(), Some(FloatDType::F16));
 }

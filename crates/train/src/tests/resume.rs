@@ -1,6 +1,6 @@
-//! Every family resumes bit for bit, with everything on that draws or remembers.
+//! Exact resume of every family, with all settings that draw random numbers or keep state.
 
-use cupola_prep::{Column, Frame, Part, prepare};
+use cupola_prep::{Column, Frame, SplitPart, prepare};
 
 use super::*;
 
@@ -44,7 +44,7 @@ const MIXED: &str = "[[inputs]]\nname = 'n'\nkind = 'number'\ncolumns = ['p0', '
     encoder = { family = 'cnn', channels = [2], hidden = 4 }\n\
     [[inputs]]\nname = 't'\nkind = 'text'\ntokens = { kind = 'bpe', vocabulary = 300, length = 6 }";
 
-/// Two targets, and inputs that look at each other.
+/// Two targets, and inputs that attend to each other.
 const COMBINED: &str = "[[inputs]]\nname = 'n'\nkind = 'number'\ncolumns = ['p0', 'p1']\n\
     [[inputs]]\nname = 't'\nkind = 'text'\ntokens = { kind = 'word', length = 5 }\n\
     [combine]\nkind = 'transformer'\nwidth = 8\nheads = 2\ndropout = 0.2\n\
@@ -68,7 +68,7 @@ fn config(inputs: &str, model: &str) -> Run {
     cupola_spec::parse("resume", &text, &[], &|_| Err(String::new())).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// Sixty-four numbers, a text and a class that they tell.
+/// Sixty-four numbers, a text and a class.
 fn frame() -> Frame {
     let rows = 80_u32;
     let mut columns: Vec<(String, Column)> = (0..64)
@@ -90,7 +90,7 @@ fn every_family_resumes_bit_for_bit() {
     for (name, inputs, model) in FAMILIES {
         let run = config(inputs, model);
         let prepared = prepare(&run, &frame(), None, None).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert!(prepared.rows(Part::Train) > 40, "{name}");
+        assert!(prepared.rows(SplitPart::Train) > 40, "{name}");
         let architecture =
             crate::architecture(&run, &prepared.plan).unwrap_or_else(|e| panic!("{name}: {e}"));
         let go = |place: &Place, stop_at: Option<u64>| {

@@ -1,6 +1,6 @@
 //! The families whose golden files `scripts/golden/networks.py` fills in.
 
-use cupola_spec::{Block, parse_model_file};
+use cupola_spec::{Block, Init, parse_model_file};
 use serde_json::json;
 
 use super::*;
@@ -115,7 +115,7 @@ fn cases() -> Vec<(&'static str, &'static str, &'static str, Block, usize)> {
     ]
 }
 
-/// A table and a text as the two tokens of a transformer, an ensemble that answers two questions.
+/// A table and a text as two tokens of a transformer, under an ensemble with two targets.
 fn combined() -> Architecture {
     let family = |text: &str| parse_model_file("combined", text).unwrap_or_else(|p| panic!("{p}")).family;
     let mut design = family("family = 'tabm'\nmembers = 2\nhidden = [6]\ndropout = 0.0").design();
@@ -123,14 +123,21 @@ fn combined() -> Architecture {
     let (layers, width) = combine.stacked().unwrap();
     design.layers.splice(0..0, layers);
     let text = family("family = 'gru'\nwidth = 5").design();
-    let named = |name: &str, mut encoder: Vec<cupola_spec::Layer>, source: Source| {
+    let named = |name: &str, mut encoder: Vec<cupola_spec::Layer>, source: InputSource| {
         encoder.push(cupola_spec::Layer::Linear { out: width, bias: true });
-        Source { name: name.to_owned(), encoder, ..source }
+        InputSource { name: name.to_owned(), encoder, ..source }
     };
-    let table = Source::of(&design, Block::Table { numbers: 3, encoded: 1, indices: vec![4] });
-    let words = Source::of(&text, Block::Text { length: 6, vocabulary: 11 });
+    let table = InputSource::new(&design, Block::Table { numbers: 3, encoded: 1, indices: vec![4] });
+    let words = InputSource::new(&text, Block::Text { length: 6, vocabulary: 11 });
     let sources = vec![named("table", Vec::new(), table), named("words", text.layers.clone(), words)];
-    let mut made = Architecture::of("tabm", &design, sources, true, 4, Average::Output).unwrap();
+    let mut made = Architecture::with_stacking(
+        "tabm",
+        &design,
+        sources,
+        true,
+        LogitPart { width: 4, average: Average::Output },
+    )
+    .unwrap();
     made.parts = vec![
         LogitPart { width: 3, average: Average::Softmax },
         LogitPart { width: 1, average: Average::Sigmoid },
@@ -153,15 +160,21 @@ fn the_golden_files_are_of_these_architectures() {
             "cross_entropy" => Average::Softmax,
             _ => Average::Output,
         };
-        let mut architecture =
-            Architecture::new(family.name(), &design, vec![Source::of(&design, block)], output, average)
-                .unwrap();
+        let mut architecture = Architecture::new(
+            family.name(),
+            &design,
+            vec![InputSource::new(&design, block)],
+            output,
+            average,
+        )
+        .unwrap();
         architecture.level = design.reversible.then_some(1);
         agree(name, loss, &architecture);
     }
 }
 
 fn agree(name: &str, loss: &str, architecture: &Architecture) {
+    weights_are_those_of_the_contract(name, architecture);
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/golden");
     let path = folder.join(name).with_extension("json");
     let expected = json!({ "loss": loss, "architecture": architecture });
@@ -173,12 +186,52 @@ fn agree(name: &str, loss: &str, architecture: &Architecture) {
     assert_eq!(found, expected, "{name}");
 }
 
+/// Names, shapes, initial values and sizes of a drawn network against the contracts of its layers.
+fn weights_are_those_of_the_contract(case: &str, architecture: &Architecture) {
+    let network = Network::build(architecture, &mut RandomWeights { seed: 0 }, &Device::flex()).unwrap();
+    let state = network.state_dict().unwrap();
+    let mut found: Vec<(String, Vec<usize>)> =
+        state.names().map(|name| (name.to_owned(), state.get(name).unwrap().shape.clone())).collect();
+    let weights = architecture.weights().unwrap();
+    let mut stated: Vec<(String, Vec<usize>)> =
+        weights.iter().map(|(name, weight)| (name.clone(), weight.shape.clone())).collect();
+    let parameters: usize =
+        weights.iter().filter(|(_, weight)| weight.trained).map(|(_, weight)| weight.len()).sum();
+    assert_eq!(parameters, architecture.parameters().unwrap(), "{case}");
+    for (name, weight) in &weights {
+        let drawn = &state.get(name).unwrap().data;
+        let within = |bound: f64| drawn.iter().all(|value| f64::from(value.abs()) <= bound);
+        match weight.init {
+            Init::Constant(value) => {
+                assert!(drawn.iter().all(|x| x.to_bits() == value.to_bits()), "{case}: {name}")
+            }
+            Init::Uniform { fan_in } => {
+                let bound = 1.0 / (fan_in as f64).sqrt();
+                let spread = drawn.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+                assert!(within(bound + 1e-6), "{case}: {name}");
+                assert!(drawn.len() < 16 || f64::from(spread) > bound / 2.0, "{case}: {name}");
+            }
+            Init::Normal { deviation } => {
+                let squares: f64 = drawn.iter().map(|value| f64::from(*value).powi(2)).sum();
+                let found = (squares / drawn.len() as f64).sqrt();
+                let known = drawn.len() >= 30;
+                assert!(!known || found > deviation / 2.0 && found < deviation * 2.0, "{case}: {name}");
+            }
+            Init::Signs => assert!(drawn.iter().all(|x| (x.abs() - 1.0).abs() < 1e-6), "{case}: {name}"),
+        }
+    }
+    found.sort();
+    stated.sort();
+    assert_eq!(found, stated, "{case}");
+}
+
 /// `{name: number of axes}` of `torchvision.models.resnet50().state_dict()`, without the counters.
 #[test]
 fn a_residual_network_has_torchvisions_names() {
     let json = include_str!("../../golden/resnet50.json");
     let case: Case = serde_json::from_str(json).unwrap();
-    let network = Network::build(&case.architecture, &mut Drawn { seed: 0 }, &Device::flex()).unwrap();
+    let network =
+        Network::build(&case.architecture, &mut RandomWeights { seed: 0 }, &Device::flex()).unwrap();
     let state = network.state_dict().unwrap();
     let found: Vec<String> =
         state.names().map(|name| format!("{name} {}", state.get(name).unwrap().shape.len())).collect();

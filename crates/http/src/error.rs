@@ -1,0 +1,37 @@
+//! Errors: those that keep a server from listening, and those of single requests.
+
+mod api;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub(crate) use self::api::ApiError;
+
+/// Error that keeps a server from running.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is unavailable.
+    #[error(
+        "failed to listen on {address}: {source}; choose another --port, or stop the process that uses it"
+    )]
+    Bind {
+        /// The given address.
+        address: SocketAddr,
+        /// Error of the system.
+        source: std::io::Error,
+    },
+    /// A certificate or private key.
+    #[error("{path}: {why}; check `[tls]`")]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// Reason.
+        why: String,
+    },
+    /// An error of the serving layer.
+    #[error(transparent)]
+    Serving(#[from] cupola_serving::Error),
+    /// The system refuses sockets.
+    #[error("{0}; check the limits of this process")]
+    System(#[from] std::io::Error),
+}

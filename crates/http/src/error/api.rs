@@ -1,0 +1,246 @@
+//! Errors of requests: the one place where they get a status code.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use cupola_serving::{Error, ProtocolError};
+use serde_json::json;
+use tonic::{Code, Status};
+
+/// Error of a request.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Identifier for programs.
+    pub code: &'static str,
+    /// Message for people, with the remedy.
+    pub message: String,
+    /// Path of the value that the error is about: `rows[3].carat`.
+    pub field: Option<String>,
+    /// Seconds after which the client may try again.
+    retry_after: Option<u64>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), field: None, retry_after: None }
+    }
+
+    /// A body or header that cannot be parsed.
+    pub fn malformed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", message)
+    }
+
+    /// A parameter with an invalid value.
+    pub fn invalid_value(message: impl Into<String>, parameter: &str) -> Self {
+        let mut error = Self::new(StatusCode::BAD_REQUEST, "invalid_value", message);
+        error.field = Some(parameter.to_owned());
+        error
+    }
+
+    /// A path, or a feature of this server, that does not exist.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// A method that the path does not support.
+    pub fn method_not_allowed() -> Self {
+        let message = "this path does not support the method; predictions are POST";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    }
+
+    /// A version that is not a number.
+    pub fn invalid_version(version: &str) -> Self {
+        let message = format!("invalid version `{version}`; expected a number, as in NAME:1");
+        Self::new(StatusCode::NOT_FOUND, "unknown_version", message)
+    }
+
+    /// A model that failed to load or unload.
+    pub fn not_loaded(message: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "not_loaded", message)
+    }
+
+    /// A body above the limit.
+    pub fn too_large(limit: usize) -> Self {
+        let message = format!("the body is larger than {limit} bytes; send fewer rows at once");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// A request that did not arrive in time.
+    pub fn too_slow(limit: Duration) -> Self {
+        let message = format!("the request was not complete within {limit:?}; send it faster");
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message)
+    }
+
+    /// A bug of the server.
+    pub fn internal() -> Self {
+        let message = "internal error; the server's log has the details";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    /// Predictions that cannot be written.
+    pub fn inference_failed(message: String) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "inference_failed", message)
+    }
+
+    /// A route that was registered without the access that it requires.
+    pub fn undeclared() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "not_for_this", "no scope is declared for this path")
+    }
+
+    /// Status 400 in place of 422, which the Open Inference Protocol does not have.
+    pub fn without_422(mut self) -> Self {
+        if self.status == StatusCode::UNPROCESSABLE_ENTITY {
+            self.status = StatusCode::BAD_REQUEST;
+        }
+        self
+    }
+
+    /// Response in the form of the Open Inference Protocol: `{"error": "text"}`.
+    pub fn into_text_response(self) -> Response {
+        let body = json!({ "error": self.message });
+        self.with_body(&body)
+    }
+
+    /// Response in the form of `OpenAI`'s API.
+    pub fn into_openai_response(self) -> Response {
+        let kind = if self.status.is_server_error() { "server_error" } else { "invalid_request_error" };
+        let error = json!({ "message": self.message, "type": kind, "param": self.field, "code": self.code });
+        let retry = HeaderValue::from_static(if self.may_retry() { "true" } else { "false" });
+        let mut response = self.with_body(&json!({ "error": error }));
+        response.headers_mut().insert("x-should-retry", retry);
+        response
+    }
+
+    fn may_retry(&self) -> bool {
+        matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+    }
+
+    fn with_body(self, body: &serde_json::Value) -> Response {
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if self.may_retry() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after.unwrap_or(1)));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// Status and identifier of an error.
+fn classify(error: &Error) -> (StatusCode, &'static str) {
+    match error {
+        Error::Prompt(_) => (StatusCode::BAD_REQUEST, "invalid_value"),
+        Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "no_key"),
+        Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "not_for_this"),
+        Error::UnknownModel { .. } => (StatusCode::NOT_FOUND, "unknown_model"),
+        Error::UnknownVersion { .. } => (StatusCode::NOT_FOUND, "unknown_version"),
+        Error::UnknownDataset(_) => (StatusCode::NOT_FOUND, "unknown_dataset"),
+        Error::Row(_) | Error::PushedRow { .. } | Error::FeedbackRow { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "row_does_not_fit")
+        }
+        Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate"),
+        Error::Overloaded { .. } | Error::PushOverloaded { .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, "overloaded")
+        }
+        Error::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        Error::EngineStopped => (StatusCode::SERVICE_UNAVAILABLE, "engine_stopped"),
+        Error::PushFailed(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_written"),
+        Error::FeedbackFailed(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_kept"),
+        Error::Deadline { .. } | Error::GenerationDeadline => (StatusCode::GATEWAY_TIMEOUT, "deadline"),
+        Error::Inference(_) => (StatusCode::INTERNAL_SERVER_ERROR, "inference_failed"),
+        Error::Duplicate { .. }
+        | Error::Model(_)
+        | Error::OtherModel { .. }
+        | Error::Keys { .. }
+        | Error::Jwt { .. }
+        | Error::Otlp { .. }
+        | Error::System(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        let (status, code) = classify(&error);
+        Self {
+            status,
+            code,
+            message: error.to_string(),
+            field: error.location().map(|(row, column)| format!("rows[{}].{column}", row - 1)),
+            retry_after: error.retry_after(),
+        }
+    }
+}
+
+impl ProtocolError for ApiError {
+    fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+}
+
+impl From<ApiError> for Status {
+    fn from(error: ApiError) -> Self {
+        let code = match error.status {
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::PAYLOAD_TOO_LARGE => {
+                Code::InvalidArgument
+            }
+            StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+            StatusCode::FORBIDDEN => Code::PermissionDenied,
+            StatusCode::NOT_FOUND => Code::NotFound,
+            StatusCode::TOO_MANY_REQUESTS => Code::ResourceExhausted,
+            StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
+            StatusCode::GATEWAY_TIMEOUT => Code::DeadlineExceeded,
+            _ => Code::Internal,
+        };
+        Self::new(code, error.message)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if let Some(field) = &self.field {
+            error["field"] = field.clone().into();
+        }
+        self.with_body(&json!({ "error": error }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_their_status_code_field_and_headers() {
+        let limited = ApiError::from(Error::RateLimited { wait: Duration::from_millis(2_500) });
+        assert_eq!((limited.status.as_u16(), limited.code), (429, "rate"));
+        let response = limited.into_openai_response();
+        assert_eq!(response.headers()["retry-after"], "3");
+        assert_eq!(response.headers()["x-should-retry"], "true");
+        let response = ApiError::from(Error::Unauthenticated).into_response();
+        assert_eq!(response.status().as_u16(), 401);
+        assert_eq!(response.headers()["www-authenticate"], "Bearer");
+        let column = Some("heat".to_owned());
+        let row = ApiError::from(Error::PushedRow { row: 2, column, why: "too hot".to_owned() });
+        assert_eq!((row.status.as_u16(), row.code), (422, "row_does_not_fit"));
+        assert_eq!(row.field.as_deref(), Some("rows[1].heat"));
+        assert_eq!(row.without_422().status.as_u16(), 400);
+    }
+
+    #[test]
+    fn grpc_codes_follow_the_status() {
+        let code = |error: Error| Status::from(ApiError::from(error)).code();
+        assert_eq!(code(Error::Unauthenticated), Code::Unauthenticated);
+        assert_eq!(code(Error::Overloaded { limit: 1 }), Code::ResourceExhausted);
+        assert_eq!(code(Error::Draining), Code::Unavailable);
+        assert_eq!(code(Error::GenerationDeadline), Code::DeadlineExceeded);
+        let unknown = Error::UnknownModel { name: "a".to_owned(), served: vec!["b".to_owned()] };
+        assert_eq!(unknown.to_string(), "unknown model `a`; served models: b");
+        assert_eq!(code(unknown), Code::NotFound);
+    }
+}

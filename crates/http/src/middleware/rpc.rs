@@ -1,0 +1,119 @@
+//! Access to gRPC calls. The default is deny, as for routes.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use cupola_serving::access::{AccessControl, Caller};
+use tonic::Status;
+use tower::Service;
+
+use super::access::Access;
+use crate::error::ApiError;
+use crate::request::token;
+
+/// Calls of a gRPC service with the access that each of them requires.
+pub(crate) type Calls = &'static [(&'static str, Access)];
+
+#[derive(Clone)]
+struct RpcGuard {
+    access: Arc<AccessControl>,
+    calls: Calls,
+}
+
+/// Router of a gRPC service at `/SERVICE/{call}`. Denials are gRPC statuses. Handlers find the [`Caller`] among
+/// the request's extensions.
+pub(crate) fn rpc<T>(access: Arc<AccessControl>, path: &'static str, calls: Calls, service: T) -> Router
+where
+    T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
+    T::Response: IntoResponse,
+    T::Future: Send + 'static,
+{
+    let guard = RpcGuard { access, calls };
+    Router::new().route_service(path, service).layer(from_fn_with_state(guard, check_rpc))
+}
+
+async fn check_rpc(State(guard): State<RpcGuard>, mut request: Request, next: Next) -> Response {
+    let call = request.uri().path().rsplit('/').next().unwrap_or_default();
+    let required = guard.calls.iter().find(|(name, _)| *name == call).map(|(_, access)| *access);
+    if required == Some(Access::Public) {
+        return next.run(request).await;
+    }
+    match admit_rpc(&guard, request.headers(), required) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(error) => Status::from(error).into_http::<Body>(),
+    }
+}
+
+fn admit_rpc(guard: &RpcGuard, headers: &HeaderMap, required: Option<Access>) -> Result<Caller, ApiError> {
+    let caller = guard.access.admit(token(headers))?;
+    match required {
+        Some(Access::Public | Access::AnyKey) => {}
+        Some(Access::Scope(scope)) => caller.require(scope, "")?,
+        None if matches!(caller, Caller::Anonymous) => {}
+        // The path of a call names no model, so `Model` and `Dataset` are mistakes here.
+        None | Some(Access::Model | Access::Dataset) => return Err(ApiError::undeclared()),
+    }
+    Ok(caller)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use cupola_serving::access::{KeyFile, KeyRing, NewKey, Scope};
+    use tower::{ServiceExt as _, service_fn};
+
+    use super::*;
+
+    /// gRPC status code of a call; `None` if the service was reached.
+    async fn denied(keys: KeyRing, call: &str, key: Option<&str>) -> Option<HeaderValue> {
+        let service = service_fn(|_: Request| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
+        let calls: Calls = &[
+            ("Live", Access::Public),
+            ("Infer", Access::AnyKey),
+            ("Load", Access::Scope(Scope::Admin)),
+            ("Mistake", Access::Model),
+        ];
+        let router = rpc(Arc::new(AccessControl::new(keys)), "/test.Service/{call}", calls, service);
+        let mut request = Request::builder().uri(format!("/test.Service/{call}"));
+        if let Some(key) = key {
+            request = request.header("x-api-key", key);
+        }
+        let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        response.headers().get("grpc-status").cloned()
+    }
+
+    #[tokio::test]
+    async fn calls_require_what_they_declare_and_undeclared_ones_are_denied() {
+        let home = tempfile::tempdir().unwrap();
+        let file = KeyFile::new(home.path());
+        let new = NewKey { name: "t".to_owned(), scopes: vec!["predict".to_owned()], ..NewKey::default() };
+        let (_, key) = file.add(&new).unwrap();
+        let (unauthenticated, forbidden) = (Some("16"), Some("7"));
+        for (call, without, with_key) in [
+            ("Live", None, None),
+            ("Infer", unauthenticated, None),
+            ("Load", unauthenticated, forbidden),
+            ("Mistake", unauthenticated, forbidden),
+            ("Undeclared", unauthenticated, forbidden),
+        ] {
+            for (key, expected) in [(None, without), (Some(key.as_str()), with_key)] {
+                let found = denied(KeyRing::from_file(file.clone()).unwrap(), call, key).await;
+                assert_eq!(
+                    found.as_ref().map(|code| code.to_str().unwrap()),
+                    expected,
+                    "{call} with {key:?}"
+                );
+            }
+        }
+        assert_eq!(denied(KeyRing::open(), "Undeclared", None).await, None);
+    }
+}

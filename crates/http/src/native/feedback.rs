@@ -1,0 +1,35 @@
+//! `POST /v1/models/{name}/feedback`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use cupola_serving::{Catalog, FeedbackLog};
+use serde_json::json;
+
+use crate::error::ApiError;
+use crate::request::{FullBody, json_objects, name_and_version, request_id, with_request_id};
+
+/// Stores targets that became known: `{"rows": [{"request_id", "row"?, TARGET: value}]}`, or JSON lines.
+pub(super) async fn push(
+    State(catalog): State<Arc<Catalog>>,
+    State(feedback): State<Arc<FeedbackLog>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    FullBody(body): FullBody,
+) -> Response {
+    let id = request_id(&headers);
+    let stored = async {
+        let (name, version) = name_and_version(&name)?;
+        let version = catalog.find(name, version)?;
+        let rows = json_objects(&headers, &body?)?;
+        Ok::<_, ApiError>(feedback.push(name, &version.model.signature.outputs, &rows).await?)
+    };
+    let response = match stored.await {
+        Ok(stored) => Json(json!({ "kept": stored })).into_response(),
+        Err(error) => error.into_response(),
+    };
+    with_request_id(response, &id)
+}

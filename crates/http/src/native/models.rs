@@ -1,0 +1,45 @@
+//! `/v1/models`: metadata of the models that the caller may use.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use cupola_serving::Catalog;
+use cupola_serving::access::{Caller, Scope};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::error::ApiError;
+
+/// `GET /v1/models`. `OpenAI`'s clients read `data`, everybody else `models`.
+pub(super) async fn list(
+    State(catalog): State<Arc<Catalog>>,
+    Extension(caller): Extension<Caller>,
+) -> Json<Value> {
+    let names = catalog.names().into_iter().filter(|name| caller.has(Scope::Predict, name));
+    let models: Vec<Value> = names.filter_map(|name| catalog.describe(&name).ok()).collect();
+    let data = models.iter().map(|model| {
+        let created = model["created"].as_str().and_then(unix_seconds).unwrap_or_default();
+        json!({ "id": model["name"], "object": "model", "created": created, "owned_by": "cupola" })
+    });
+    let data: Vec<Value> = data.collect();
+    Json(json!({ "object": "list", "data": data, "models": models }))
+}
+
+/// `GET /v1/models/{name}`
+pub(super) async fn get(
+    State(catalog): State<Arc<Catalog>>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    caller.require(Scope::Predict, &name)?;
+    let mut model = catalog.describe(&name)?;
+    // Keys that OpenAI's clients read.
+    model["id"] = name.into();
+    model["object"] = "model".into();
+    Ok(Json(model))
+}
+
+fn unix_seconds(rfc3339: &str) -> Option<i64> {
+    rfc3339.parse::<Timestamp>().ok().map(Timestamp::as_second)
+}

@@ -1,0 +1,58 @@
+//! gRPC side of the protocol, as Triton's clients speak it.
+
+mod health;
+mod infer;
+mod service;
+
+use std::sync::Arc;
+
+use axum::Router;
+use cupola_serving::access::Scope;
+
+use self::service::InferenceService;
+use crate::middleware::{Access, rpc};
+use crate::state::ServerState;
+
+#[allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated from proto/inference.proto")]
+mod proto {
+    tonic::include_proto!("inference");
+}
+
+use self::proto::grpc_inference_service_server::GrpcInferenceServiceServer;
+
+/// Inference service, for messages up to the body limit.
+pub(super) fn inference(state: &ServerState) -> Router {
+    let service = InferenceService {
+        catalog: Arc::clone(&state.catalog),
+        pipeline: Arc::clone(&state.pipeline),
+        lifecycle: Arc::clone(&state.lifecycle),
+        access: Arc::clone(&state.access),
+        limits: state.limits,
+    };
+    let service = GrpcInferenceServiceServer::new(service)
+        .max_decoding_message_size(state.limits.body_bytes)
+        .max_encoding_message_size(usize::MAX);
+    // Messages of inference name their model: the handlers check the scope `predict` for it.
+    let calls = &[
+        ("ServerLive", Access::Public),
+        ("ServerReady", Access::Public),
+        ("ModelReady", Access::AnyKey),
+        ("ServerMetadata", Access::AnyKey),
+        ("ModelMetadata", Access::AnyKey),
+        ("ModelInfer", Access::AnyKey),
+        ("ModelStreamInfer", Access::AnyKey),
+        ("ModelConfig", Access::AnyKey),
+        ("ModelStatistics", Access::AnyKey),
+        ("RepositoryIndex", Access::AnyKey),
+        ("RepositoryModelLoad", Access::Scope(Scope::Admin)),
+        ("RepositoryModelUnload", Access::Scope(Scope::Admin)),
+    ];
+    rpc(Arc::clone(&state.access), "/inference.GRPCInferenceService/{call}", calls, service)
+}
+
+/// Standard health service.
+pub(super) fn health(state: &ServerState) -> Router {
+    let service = health::service(Arc::clone(&state.catalog), Arc::clone(&state.lifecycle));
+    let calls = &[("Check", Access::Public), ("Watch", Access::Public)];
+    rpc(Arc::clone(&state.access), "/grpc.health.v1.Health/{call}", calls, service)
+}

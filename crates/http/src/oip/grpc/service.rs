@@ -1,0 +1,229 @@
+//! Implementation of the inference service.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use cupola_runtime::TensorSpec;
+use cupola_serving::access::{AccessControl, Caller, Scope};
+use cupola_serving::{Catalog, Lifecycle, ModelVersion, Pipeline};
+use futures::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::super::repository::{self, VersionStatistics};
+use super::super::wire::DataType;
+use super::super::{EXTENSIONS, NAME, data_type, parse_version, shape};
+use super::infer::infer;
+use super::proto;
+use super::proto::grpc_inference_service_server::GrpcInferenceService;
+use super::proto::model_metadata_response::TensorMetadata;
+#[allow(clippy::wildcard_imports, reason = "nearly all of the messages")]
+use super::proto::*;
+use crate::error::ApiError;
+use crate::request::token;
+use crate::state::RequestLimits;
+
+type Reply<T> = Result<Response<T>, Status>;
+
+#[derive(Clone)]
+pub(super) struct InferenceService {
+    pub catalog: Arc<Catalog>,
+    pub pipeline: Arc<Pipeline>,
+    pub lifecycle: Arc<Lifecycle>,
+    pub access: Arc<AccessControl>,
+    pub limits: RequestLimits,
+}
+
+impl InferenceService {
+    fn find(&self, name: &str, version: &str) -> Result<Arc<ModelVersion>, ApiError> {
+        Ok(self.catalog.find(name, parse_version(version)?)?)
+    }
+
+    /// Runs a message of a stream, which is admitted on its own.
+    async fn infer_next(
+        &self,
+        headers: &HeaderMap,
+        request: ModelInferRequest,
+    ) -> Result<ModelInferResponse, ApiError> {
+        self.access.admit(token(headers))?.require(Scope::Predict, &request.model_name)?;
+        infer(&self.pipeline, self.limits, headers, request).await
+    }
+}
+
+#[tonic::async_trait]
+impl GrpcInferenceService for InferenceService {
+    async fn server_live(&self, _: Request<ServerLiveRequest>) -> Reply<ServerLiveResponse> {
+        Ok(Response::new(ServerLiveResponse { live: true }))
+    }
+
+    async fn server_ready(&self, _: Request<ServerReadyRequest>) -> Reply<ServerReadyResponse> {
+        Ok(Response::new(ServerReadyResponse { ready: self.lifecycle.is_ready() }))
+    }
+
+    async fn model_ready(&self, request: Request<ModelReadyRequest>) -> Reply<ModelReadyResponse> {
+        let ModelReadyRequest { name, version } = request.into_inner();
+        // An unknown model is not ready.
+        let ready = self.lifecycle.is_ready() && self.find(&name, &version).is_ok();
+        Ok(Response::new(ModelReadyResponse { ready }))
+    }
+
+    async fn server_metadata(&self, _: Request<ServerMetadataRequest>) -> Reply<ServerMetadataResponse> {
+        Ok(Response::new(ServerMetadataResponse {
+            name: NAME.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            extensions: EXTENSIONS.iter().map(|name| (*name).to_owned()).collect(),
+        }))
+    }
+
+    async fn model_metadata(&self, request: Request<ModelMetadataRequest>) -> Reply<ModelMetadataResponse> {
+        let ModelMetadataRequest { name, version } = request.into_inner();
+        let version = self.find(&name, &version)?;
+        let tensors = |specs: &[TensorSpec]| {
+            let each = specs.iter().map(|spec| TensorMetadata {
+                name: spec.name.clone(),
+                datatype: data_type(spec).name().to_owned(),
+                shape: shape(spec),
+            });
+            each.collect()
+        };
+        Ok(Response::new(ModelMetadataResponse {
+            name,
+            versions: vec![version.manifest.version.to_string()],
+            platform: NAME.to_owned(),
+            inputs: tensors(&version.model.inputs),
+            outputs: tensors(&version.model.outputs),
+        }))
+    }
+
+    async fn model_infer(&self, request: Request<ModelInferRequest>) -> Reply<ModelInferResponse> {
+        let Some(caller) = request.extensions().get::<Caller>() else {
+            return Err(ApiError::undeclared().into());
+        };
+        caller.require(Scope::Predict, &request.get_ref().model_name).map_err(ApiError::from)?;
+        let (metadata, _, message) = request.into_parts();
+        let headers = metadata.into_headers();
+        Ok(Response::new(infer(&self.pipeline, self.limits, &headers, message).await?))
+    }
+
+    type ModelStreamInferStream =
+        Pin<Box<dyn Stream<Item = Result<ModelStreamInferResponse, Status>> + Send>>;
+
+    /// Runs requests one after another. A request that fails is reported in its place, and the stream continues.
+    async fn model_stream_infer(
+        &self,
+        request: Request<Streaming<ModelInferRequest>>,
+    ) -> Reply<Self::ModelStreamInferStream> {
+        let (metadata, _, requests) = request.into_parts();
+        let headers = Arc::new(metadata.into_headers());
+        let this = self.clone();
+        let responses = requests.then(move |request| {
+            let (this, headers) = (this.clone(), Arc::clone(&headers));
+            async move {
+                let request = request?;
+                let (model_name, id) = (request.model_name.clone(), request.id.clone());
+                let (error_message, response) = match this.infer_next(&headers, request).await {
+                    Ok(response) => (String::new(), response),
+                    Err(error) => {
+                        (error.message, ModelInferResponse { model_name, id, ..Default::default() })
+                    }
+                };
+                Ok(ModelStreamInferResponse { error_message, infer_response: Some(response) })
+            }
+        });
+        Ok(Response::new(Box::pin(responses)))
+    }
+
+    async fn model_config(&self, request: Request<ModelConfigRequest>) -> Reply<ModelConfigResponse> {
+        let ModelConfigRequest { name, version } = request.into_inner();
+        let version = self.find(&name, &version)?;
+        let (inputs, outputs) = (&version.model.inputs, &version.model.outputs);
+        let config = ModelConfig {
+            name,
+            platform: NAME.to_owned(),
+            backend: NAME.to_owned(),
+            max_batch_size: i32::try_from(version.scheduler.limits().batch_rows).unwrap_or(i32::MAX),
+            input: inputs.iter().map(config_input).collect(),
+            output: outputs.iter().map(config_output).collect(),
+        };
+        Ok(Response::new(ModelConfigResponse { config: Some(config) }))
+    }
+
+    async fn model_statistics(
+        &self,
+        request: Request<ModelStatisticsRequest>,
+    ) -> Reply<ModelStatisticsResponse> {
+        let ModelStatisticsRequest { name, version } = request.into_inner();
+        let versions =
+            if name.is_empty() { self.catalog.versions() } else { vec![self.find(&name, &version)?] };
+        let model_stats = versions.iter().map(|version| statistics(version)).collect();
+        Ok(Response::new(ModelStatisticsResponse { model_stats }))
+    }
+
+    async fn repository_index(
+        &self,
+        request: Request<RepositoryIndexRequest>,
+    ) -> Reply<RepositoryIndexResponse> {
+        let only_ready = request.into_inner().ready;
+        let versions = self.catalog.index().into_iter().filter(|version| version.loaded || !only_ready);
+        let models = versions.map(|version| repository_index_response::ModelIndex {
+            name: version.name,
+            version: version.version.to_string(),
+            state: repository::state(version.loaded).to_owned(),
+            reason: String::new(),
+        });
+        Ok(Response::new(RepositoryIndexResponse { models: models.collect() }))
+    }
+
+    async fn repository_model_load(
+        &self,
+        request: Request<RepositoryModelLoadRequest>,
+    ) -> Reply<RepositoryModelLoadResponse> {
+        repository::load(&self.catalog, request.into_inner().model_name).await?;
+        Ok(Response::new(RepositoryModelLoadResponse {}))
+    }
+
+    async fn repository_model_unload(
+        &self,
+        request: Request<RepositoryModelUnloadRequest>,
+    ) -> Reply<RepositoryModelUnloadResponse> {
+        repository::unload(&self.catalog, &request.into_inner().model_name)?;
+        Ok(Response::new(RepositoryModelUnloadResponse {}))
+    }
+}
+
+fn config_type(spec: &TensorSpec) -> i32 {
+    let kind = match data_type(spec) {
+        DataType::Bytes => proto::DataType::TypeString,
+        DataType::Fp64 => proto::DataType::TypeFp64,
+        _ => proto::DataType::TypeFp32,
+    };
+    kind as i32
+}
+
+fn config_input(spec: &TensorSpec) -> ModelInput {
+    ModelInput { name: spec.name.clone(), data_type: config_type(spec), dims: shape(spec).split_off(1) }
+}
+
+fn config_output(spec: &TensorSpec) -> ModelOutput {
+    ModelOutput { name: spec.name.clone(), data_type: config_type(spec), dims: shape(spec).split_off(1) }
+}
+
+fn statistics(version: &ModelVersion) -> ModelStatistics {
+    let statistics = VersionStatistics::new(version);
+    let duration = |count, ns| Some(StatisticDuration { count, ns });
+    ModelStatistics {
+        name: version.manifest.name.clone(),
+        version: version.manifest.version.to_string(),
+        last_inference: 0,
+        inference_count: statistics.requests,
+        execution_count: statistics.executions,
+        inference_stats: Some(InferStatistics {
+            success: duration(statistics.requests, statistics.total_ns),
+            fail: duration(0, 0),
+            queue: duration(statistics.requests, statistics.queue_ns),
+            compute_input: duration(statistics.requests, statistics.preparation_ns),
+            compute_infer: duration(statistics.executions, statistics.inference_ns),
+            compute_output: duration(statistics.requests, 0),
+        }),
+    }
+}

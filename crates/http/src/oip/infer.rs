@@ -1,0 +1,118 @@
+//! Inference on tensors, for REST and gRPC alike.
+
+use std::time::{Duration, Instant};
+
+use axum::http::HeaderMap;
+use cupola_runtime::{ElementType, LoadedPackage, OutputTensor, PredictInput, TensorSpec, TensorValues};
+use cupola_serving::{Pipeline, PredictRequest};
+
+use super::wire::InputTensor;
+use super::{data_type, shape};
+use crate::error::ApiError;
+use crate::request::Headers;
+
+/// Inputs that an error message lists.
+const LISTED: usize = 12;
+
+/// Request of either transport.
+pub(super) struct InferRequest<'a> {
+    pub name: &'a str,
+    pub version: Option<u64>,
+    pub headers: &'a HeaderMap,
+    pub id: &'a str,
+    pub timeout: Duration,
+    /// Names of the requested outputs; all of them if there are none.
+    pub outputs: Vec<String>,
+}
+
+/// Result of a request.
+pub(super) struct InferResponse {
+    pub version: u64,
+    pub tensors: Vec<OutputTensor>,
+}
+
+/// Runs a request whose tensors `read` parses.
+pub(super) async fn infer(
+    pipeline: &Pipeline,
+    request: InferRequest<'_>,
+    read: impl FnOnce() -> Result<Vec<InputTensor>, ApiError>,
+) -> Result<InferResponse, ApiError> {
+    let predict = PredictRequest {
+        name: request.name,
+        version: request.version,
+        metadata: &Headers(request.headers),
+        id: request.id,
+        began: Instant::now(),
+        timeout: request.timeout,
+    };
+    let response = pipeline.predict(&predict, |model| input(model, read()?)).await?;
+    let specs = &response.version.model.outputs;
+    if let Some(name) = request.outputs.iter().find(|name| !specs.iter().any(|spec| spec.name == **name)) {
+        return Err(unknown("output", name, specs));
+    }
+    let tensors = response.tensors(&request.outputs)?;
+    Ok(InferResponse { version: response.version.manifest.version, tensors })
+}
+
+fn unknown(what: &str, name: &str, specs: &[TensorSpec]) -> ApiError {
+    let known: Vec<&str> = specs.iter().take(LISTED).map(|spec| spec.name.as_str()).collect();
+    ApiError::malformed(format!("unknown {what} `{name}`; expected one of: {}", known.join(", ")))
+}
+
+/// Checks tensors against the model's inputs: every name known and given once, every shape right.
+fn input(model: &LoadedPackage, tensors: Vec<InputTensor>) -> Result<PredictInput, ApiError> {
+    let specs = &model.inputs;
+    let mut rows: Option<usize> = None;
+    let mut columns: Vec<(usize, TensorValues)> = Vec::with_capacity(tensors.len());
+    for tensor in tensors {
+        let name = tensor.name.as_str();
+        let position = specs.iter().position(|spec| spec.name == name);
+        let position = position.ok_or_else(|| unknown("input", name, specs))?;
+        if columns.iter().any(|(known, _)| *known == position) {
+            return Err(ApiError::malformed(format!("input `{name}` is given twice")));
+        }
+        let count = check(&specs[position], &tensor)?;
+        let expected = *rows.get_or_insert(count);
+        if expected != count {
+            return Err(ApiError::malformed(format!(
+                "input `{name}` has {count} rows, another one has {expected}"
+            )));
+        }
+        columns.push((position, tensor.values));
+    }
+    let given = |position: &usize| columns.iter().any(|(known, _)| known == position);
+    if let Some(missing) = (0..specs.len()).find(|position| !specs[*position].nullable && !given(position)) {
+        return Err(ApiError::malformed(format!("input `{}` is missing", specs[missing].name)));
+    }
+    match rows {
+        Some(rows) if rows > 0 => Ok(model.input_from_tensors(columns, rows)),
+        _ => Err(ApiError::malformed("the request has no rows; send at least one")),
+    }
+}
+
+/// Checks shape, length and type of a tensor and returns its number of rows.
+fn check(spec: &TensorSpec, tensor: &InputTensor) -> Result<usize, ApiError> {
+    let wrong = |expected: &dyn std::fmt::Display, found: &dyn std::fmt::Display| {
+        ApiError::malformed(format!("input `{}`: expected {expected}, found {found}", spec.name))
+    };
+    let Some(rows) = rows_of(spec, &tensor.shape) else {
+        return Err(wrong(&format!("the shape {:?}", shape(spec)), &format!("{:?}", tensor.shape)));
+    };
+    let (expected, found) = (rows * spec.width(), tensor.values.len());
+    if found != expected {
+        return Err(wrong(&format!("{expected} elements"), &found));
+    }
+    let is_bytes = matches!(tensor.values, TensorValues::Bytes(_));
+    if is_bytes != (spec.element == ElementType::Bytes) {
+        return Err(wrong(&data_type(spec).name(), &tensor.data_type.name()));
+    }
+    Ok(rows)
+}
+
+/// Number of rows of a shape; `None` if the shape does not fit. A column of width 1 may omit its second axis.
+fn rows_of(spec: &TensorSpec, shape: &[i64]) -> Option<usize> {
+    let (rows, rest) = shape.split_first()?;
+    let rest: Vec<usize> = rest.iter().map(|axis| usize::try_from(*axis).ok()).collect::<Option<_>>()?;
+    let fits = rest == spec.shape || (spec.shape == [1] && rest.is_empty());
+    usize::try_from(*rows).ok().filter(|rows| fits && rows.checked_mul(spec.width()).is_some())
+}

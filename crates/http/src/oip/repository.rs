@@ -1,0 +1,65 @@
+//! Triton's model repository and statistics, for REST and gRPC alike.
+
+use std::sync::Arc;
+
+use cupola_serving::{Catalog, ModelVersion};
+use cupola_spec::ServedModel;
+use cupola_store::Name;
+
+use crate::error::ApiError;
+
+/// Loads the version that a served name leads to now, or the newest version of another name.
+pub(super) async fn load(catalog: &Arc<Catalog>, name: String) -> Result<(), ApiError> {
+    let error = |why: String| ApiError::not_loaded(format!("failed to load '{name}': {why}"));
+    // A name with a path in it would load a package of the client's choice.
+    Name::new(&name).map_err(|invalid| error(invalid.to_string()))?;
+    let spec = catalog.spec(&name);
+    let spec = spec.unwrap_or(ServedModel { serve: name.clone(), canary: None, shadow: None });
+    let catalog = Arc::clone(catalog);
+    let loaded = tokio::task::spawn_blocking(move || catalog.load(&spec)).await;
+    loaded.map_err(|failure| error(failure.to_string()))?.map_err(|failure| error(failure.to_string()))?;
+    Ok(())
+}
+
+/// Unloads a served name.
+pub(super) fn unload(catalog: &Catalog, name: &str) -> Result<(), ApiError> {
+    if catalog.unload(name) {
+        return Ok(());
+    }
+    Err(ApiError::not_loaded(format!("failed to unload '{name}': the model is not served")))
+}
+
+/// State of a version in the repository's index.
+pub(super) fn state(loaded: bool) -> &'static str {
+    if loaded { "READY" } else { "UNAVAILABLE" }
+}
+
+/// Counts and times of a version, in the protocol's nanoseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct VersionStatistics {
+    pub requests: u64,
+    pub executions: u64,
+    pub total_ns: u64,
+    pub preparation_ns: u64,
+    pub queue_ns: u64,
+    pub inference_ns: u64,
+}
+
+impl VersionStatistics {
+    pub fn new(version: &ModelVersion) -> Self {
+        let totals = version.metrics.totals();
+        Self {
+            requests: totals.requests,
+            executions: totals.executions,
+            total_ns: nanos(totals.total),
+            preparation_ns: nanos(totals.preparation),
+            queue_ns: nanos(totals.queue),
+            inference_ns: nanos(totals.inference),
+        }
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times since the start")]
+fn nanos(seconds: f64) -> u64 {
+    (seconds.max(0.0) * 1e9) as u64
+}

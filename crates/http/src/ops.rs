@@ -1,0 +1,55 @@
+//! Health, metrics and the `OpenAPI` document.
+
+mod openapi;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use cupola_serving::access::Scope;
+use cupola_serving::{Catalog, Error, Lifecycle, Telemetry};
+use serde_json::json;
+
+use crate::error::ApiError;
+use crate::middleware::{Access, Routes};
+use crate::state::ServerState;
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Liveness and readiness.
+pub(crate) fn health() -> Routes<ServerState> {
+    Routes::new()
+        .route(Access::Public, "/health/live", get(|| async { Json(json!({ "status": "live" })) }))
+        .route(Access::Public, "/health/ready", get(ready))
+}
+
+/// `OpenAPI` document.
+pub(crate) fn document() -> Routes<ServerState> {
+    Routes::new().route(Access::Public, "/openapi.json", get(openapi::document))
+}
+
+/// Prometheus metrics.
+pub(crate) fn metrics() -> Routes<ServerState> {
+    Routes::new().route(Access::Scope(Scope::Metrics), "/metrics", get(metrics_text))
+}
+
+async fn ready(State(lifecycle): State<Arc<Lifecycle>>) -> Response {
+    if lifecycle.is_ready() {
+        Json(json!({ "status": "ready" })).into_response()
+    } else {
+        ApiError::from(Error::Draining).into_response()
+    }
+}
+
+async fn metrics_text(
+    State(catalog): State<Arc<Catalog>>,
+    State(telemetry): State<Arc<Telemetry>>,
+) -> Response {
+    for version in catalog.versions() {
+        version.metrics.set_waiting(version.scheduler.waiting());
+    }
+    ([(header::CONTENT_TYPE, OPENMETRICS)], telemetry.text()).into_response()
+}

@@ -1,0 +1,209 @@
+//! `GET /openapi.json`: the current API, with the types of each model's rows and predictions.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use cupola_prep::{ColumnType, InputColumn, OutputColumn, Signature};
+use cupola_serving::Catalog;
+use cupola_serving::access::AccessControl;
+use serde_json::{Map, Value, json};
+
+/// Schema of an input value.
+fn input_schema(column: &InputColumn) -> Value {
+    let mut kinds = match column.kind {
+        ColumnType::Number => vec!["number"],
+        ColumnType::Category => vec!["string", "number", "boolean"],
+        ColumnType::Text | ColumnType::File => vec!["string"],
+    };
+    if column.nullable {
+        kinds.push("null");
+    }
+    let mut schema = json!({ "type": kinds });
+    if column.kind == ColumnType::File {
+        schema["contentEncoding"] = "base64".into();
+    }
+    if let Some(categories) = &column.categories {
+        schema["examples"] = json!(categories.iter().take(8).collect::<Vec<_>>());
+    }
+    schema
+}
+
+fn output_schema(column: &OutputColumn) -> Value {
+    let value = match (column.kind, column.length) {
+        (_, Some(length)) => json!({
+            "type": "array", "items": { "type": "number" }, "minItems": length, "maxItems": length,
+        }),
+        (ColumnType::Category, _) => json!({ "type": ["string", "number"] }),
+        (ColumnType::Text, _) => json!({ "type": "string" }),
+        _ => json!({ "type": "number" }),
+    };
+    let mut properties = json!({ "value": value });
+    if column.categories.is_some() {
+        properties["probabilities"] = json!({ "type": "object", "additionalProperties": { "type": "number", "minimum": 0, "maximum": 1 } });
+    }
+    json!({ "type": "object", "required": ["value"], "properties": properties })
+}
+
+fn object<'a>(each: impl Iterator<Item = (&'a str, Value)>) -> Value {
+    let properties: Map<String, Value> = each.map(|(name, schema)| (name.to_owned(), schema)).collect();
+    let required: Vec<&String> = properties.keys().collect();
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn response(schema: &Value, description: &str) -> Value {
+    json!({ "description": description, "content": { "application/json": { "schema": schema } } })
+}
+
+/// Responses of a path: success and errors.
+fn responses(errors: &[(u16, &str)], schema: &Value, description: &str) -> Map<String, Value> {
+    let error = json!({ "$ref": "#/components/schemas/Error" });
+    let each = errors.iter().map(|(status, why)| (status.to_string(), response(&error, why)));
+    each.chain([("200".to_owned(), response(schema, description))]).collect()
+}
+
+const ERRORS: [(u16, &str); 10] = [
+    (400, "The body is malformed"),
+    (401, "A key is required"),
+    (403, "The key lacks the scope"),
+    (404, "The model is unknown"),
+    (413, "The body is too large"),
+    (415, "The content encoding is not supported"),
+    (422, "A row does not fit the signature; the error names row and column"),
+    (429, "Overloaded, or the key exceeds its rate limit; see Retry-After"),
+    (503, "Draining, or the engine has stopped"),
+    (504, "The deadline has passed"),
+];
+
+fn predict(name: &str, signature: &Signature) -> Value {
+    let row = object(signature.inputs.iter().map(|c| (c.name.as_str(), input_schema(c))));
+    let prediction = object(signature.outputs.iter().map(|c| (c.name.as_str(), output_schema(c))));
+    let body = json!({
+        "type": "object",
+        "required": ["rows"],
+        "additionalProperties": false,
+        "properties": { "rows": { "type": "array", "minItems": signature.window.unwrap_or(1), "items": row } },
+        "example": { "rows": [example(signature)] },
+    });
+    let predicted = json!({
+        "type": "object",
+        "required": ["model", "version", "request_id", "predictions"],
+        "properties": {
+            "model": { "type": "string" },
+            "version": { "type": "integer" },
+            "request_id": { "type": "string" },
+            "predictions": { "type": "array", "items": prediction },
+        },
+    });
+    let responses = responses(&ERRORS, &predicted, "One prediction per row");
+    json!({ "post": {
+        "operationId": format!("predict_{name}"),
+        "summary": format!("Predictions of {name}"),
+        "tags": ["predict"],
+        "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
+        "responses": responses,
+    }})
+}
+
+fn feedback(name: &str, signature: &Signature) -> Value {
+    let targets = signature.outputs.iter().map(|column| {
+        let schema = output_schema(column);
+        (column.name.clone(), schema["properties"]["value"].clone())
+    });
+    let mut properties: Map<String, Value> = targets.collect();
+    properties.insert("request_id".to_owned(), json!({ "type": "string", "minLength": 1, "maxLength": 128 }));
+    properties.insert("row".to_owned(), json!({ "type": "integer", "minimum": 1, "default": 1 }));
+    let row =
+        json!({ "type": "object", "required": ["request_id"], "minProperties": 2, "properties": properties });
+    let body = json!({
+        "type": "object",
+        "required": ["rows"],
+        "properties": { "rows": { "type": "array", "minItems": 1, "items": row } },
+    });
+    let stored = json!({ "type": "object", "properties": { "kept": { "type": "integer" } } });
+    let responses = responses(&ERRORS, &stored, "The rows are stored on disk");
+    json!({ "post": {
+        "operationId": format!("feedback_{name}"),
+        "summary": format!("True values for predictions of {name}"),
+        "tags": ["feedback"],
+        "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
+        "responses": responses,
+    }})
+}
+
+/// Row that fits the signature.
+fn example(signature: &Signature) -> Value {
+    let value = |column: &InputColumn| match (&column.categories, column.kind) {
+        (Some(categories), _) if !categories.is_empty() => Value::from(categories[0].clone()),
+        (_, ColumnType::Number) => Value::from(0.0),
+        (_, ColumnType::Category | ColumnType::Text) => Value::from("text"),
+        (_, ColumnType::File) => Value::from(""),
+    };
+    signature.inputs.iter().map(|column| (column.name.clone(), value(column))).collect::<Map<_, _>>().into()
+}
+
+fn get(summary: &str, operation: &str, schema: &Value) -> Value {
+    let responses = responses(&[(401, "A key is required"), (503, "Not ready")], schema, summary);
+    json!({ "get": { "operationId": operation, "summary": summary, "responses": responses } })
+}
+
+fn rows() -> Value {
+    let body = json!({
+        "type": "object",
+        "required": ["rows"],
+        "properties": { "rows": { "type": "array", "minItems": 1, "items": { "type": "object" } } },
+    });
+    let stored = json!({ "type": "object", "properties": { "kept": { "type": "integer" } } });
+    let responses = responses(&ERRORS, &stored, "The rows are stored on disk");
+    json!({ "post": {
+        "operationId": "push_rows",
+        "summary": "Rows for a dataset; all of them are stored, or none",
+        "parameters": [{ "name": "name", "in": "path", "required": true, "schema": { "type": "string" } }],
+        "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
+        "responses": responses,
+    }})
+}
+
+/// Document of the served models.
+pub(super) async fn document(
+    State(catalog): State<Arc<Catalog>>,
+    State(access): State<Arc<AccessControl>>,
+) -> Json<Value> {
+    let any = json!({ "type": "object" });
+    let mut paths = Map::new();
+    let mut put = |path: &str, item: Value| paths.insert(path.to_owned(), item);
+    put("/health/live", get("Liveness of the process", "live", &any));
+    put("/health/ready", get("Readiness for requests", "ready", &any));
+    put("/v1/models", get("Served models", "models", &any));
+    put("/v1/datasets/{name}/rows", rows());
+    for name in catalog.names() {
+        let Ok(version) = catalog.find(&name, None) else { continue };
+        let signature = &version.model.signature;
+        put(&format!("/v1/models/{name}"), get("Metadata of a model", &format!("model_{name}"), &any));
+        put(&format!("/v1/models/{name}/predict"), predict(&name, signature));
+        put(&format!("/v1/models/{name}/feedback"), feedback(&name, signature));
+    }
+    Json(json!({
+        "openapi": "3.1.0",
+        "info": { "title": "Cupola", "version": env!("CARGO_PKG_VERSION"),
+            "description": "Predictions of the served models. The server also speaks the Open Inference Protocol under /v2, and OpenAI's embeddings and completions under /v1." },
+        "paths": paths,
+        "components": {
+            "schemas": { "Error": {
+                "type": "object",
+                "required": ["error"],
+                "properties": { "error": {
+                    "type": "object",
+                    "required": ["code", "message"],
+                    "properties": {
+                        "code": { "type": "string" },
+                        "message": { "type": "string" },
+                        "field": { "type": "string" },
+                    },
+                } },
+            } },
+            "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } },
+        },
+        "security": if access.is_open() { json!([]) } else { json!([{ "key": [] }]) },
+    }))
+}

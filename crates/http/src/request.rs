@@ -1,0 +1,142 @@
+//! Parts of a request that every protocol reads.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRef, FromRequest, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use cupola_runtime::{BulkFormat, json_lines, json_rows};
+use cupola_serving::RequestMetadata;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::error::ApiError;
+use crate::state::RequestLimits;
+
+/// Longest request id that is accepted from a client.
+const MAX_ID_BYTES: usize = 128;
+
+/// Headers as the serving layer reads them.
+pub(crate) struct Headers<'a>(pub &'a HeaderMap);
+
+impl RequestMetadata for Headers<'_> {
+    fn value(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name).map(HeaderValue::as_bytes)
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
+/// Complete body, or the error to report once the rest of the request is checked.
+pub(crate) struct FullBody(pub Result<Bytes, ApiError>);
+
+impl<S> FromRequest<S> for FullBody
+where
+    S: Send + Sync,
+    RequestLimits: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let body = Bytes::from_request(request, state).await;
+        Ok(Self(body.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                return ApiError::too_large(RequestLimits::from_ref(state).body_bytes);
+            }
+            ApiError::malformed("the body is incomplete; send all of it")
+        })))
+    }
+}
+
+/// Timeout of the server, or a shorter one from `x-timeout-ms`.
+pub(crate) fn timeout(headers: &HeaderMap, max: Duration) -> Result<Duration, ApiError> {
+    let Some(value) = headers.get("x-timeout-ms") else { return Ok(max) };
+    let millis = value.to_str().ok().and_then(|text| text.parse().ok());
+    let millis =
+        millis.ok_or_else(|| ApiError::malformed("`x-timeout-ms` must be a number of milliseconds"))?;
+    Ok(max.min(Duration::from_millis(millis)))
+}
+
+/// `content-type`; empty if it is missing.
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// Key or token from `Authorization: Bearer TOKEN` or `x-api-key: TOKEN`.
+pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = bearer.and_then(|text| text.strip_prefix("Bearer ").or(text.strip_prefix("bearer ")));
+    bearer.or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok())).map(str::trim)
+}
+
+/// The client's `x-request-id` if it is a plain word, else a new UUID that sorts by time.
+pub(crate) fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+    let plain = |id: &&str| {
+        !id.is_empty()
+            && id.len() <= MAX_ID_BYTES
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
+    };
+    given.filter(plain).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+/// Response with its `x-request-id`.
+pub(crate) fn with_request_id(mut response: Response, request_id: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
+}
+
+/// Splits `NAME` or `NAME:VERSION`.
+pub(crate) fn name_and_version(text: &str) -> Result<(&str, Option<u64>), ApiError> {
+    cupola_store::split_version(text).map_err(|_| ApiError::invalid_version(text))
+}
+
+/// Rows of `{"rows": [...]}`, or one object per line if the content type says so.
+pub(crate) fn json_objects(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<String, Value>>, ApiError> {
+    let rows = if BulkFormat::from_content_type(content_type(headers)) == Some(BulkFormat::Lines) {
+        json_lines(body).map_err(|error| ApiError::malformed(error.to_string()))?
+    } else {
+        json_rows(body).map_err(|error| invalid_rows(&error))?
+    };
+    if rows.is_empty() {
+        return Err(no_rows());
+    }
+    Ok(rows)
+}
+
+/// Body that does not parse as rows.
+pub(crate) fn invalid_rows(why: &dyn std::fmt::Display) -> ApiError {
+    ApiError::malformed(format!("invalid body: expected {{\"rows\": [{{column: value}}]}}: {why}"))
+}
+
+/// Request without rows.
+pub(crate) fn no_rows() -> ApiError {
+    ApiError::malformed("the request has no rows; send at least one row")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_ids_are_accepted_and_others_replaced() {
+        let id = |given: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(given) = given {
+                headers.insert("x-request-id", HeaderValue::from_static(given));
+            }
+            request_id(&headers)
+        };
+        assert_eq!(id(Some("abc-1_2.3:4")), "abc-1_2.3:4");
+        for given in [None, Some(""), Some("a b<script>")] {
+            assert_eq!(Uuid::parse_str(&id(given)).unwrap().get_version_num(), 7, "{given:?}");
+        }
+        assert_ne!(id(None), id(None));
+    }
+}

@@ -1,0 +1,219 @@
+//! Life of a server: it listens, follows aliases, and drains.
+
+mod listener;
+mod settings;
+mod tls;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use cupola_registry::Home;
+use cupola_serving::access::{AccessControl, KeyRing, TokenVerifier};
+use cupola_serving::{
+    Catalog, FeedbackLog, Lifecycle, Loader, Pipeline, PredictionRecorder, RecordSampler, RowIntake, RowSink,
+    Telemetry, TraceExporter,
+};
+use cupola_spec::Jwt;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use self::listener::Listener;
+pub use self::settings::{BoundAddresses, ListenConfig, ServerSettings};
+use crate::error::Error;
+use crate::routes;
+use crate::state::{RequestLimits, ServerState};
+
+/// A server with its models.
+pub struct Server {
+    settings: ServerSettings,
+    catalog: Arc<Catalog>,
+    telemetry: Arc<Telemetry>,
+    access: AccessControl,
+    feedback: FeedbackLog,
+    intake: Option<Arc<RowIntake>>,
+    sampler: Option<RecordSampler>,
+    jwt: Option<Jwt>,
+    otlp: Option<String>,
+}
+
+impl Server {
+    /// Server without models, open to everybody.
+    pub fn new(home: Home, loader: Loader, settings: ServerSettings) -> Self {
+        let telemetry = Arc::new(Telemetry::new());
+        let feedback = FeedbackLog::new(home.root().join("feedback"));
+        let (limits, trusted) = (settings.limits, settings.trusted.clone());
+        let catalog = Catalog::new(home, loader, limits, trusted, Arc::clone(&telemetry));
+        Self {
+            settings,
+            catalog: Arc::new(catalog),
+            telemetry,
+            access: AccessControl::new(KeyRing::open()),
+            feedback,
+            intake: None,
+            sampler: None,
+            jwt: None,
+            otlp: None,
+        }
+    }
+
+    /// Requires keys.
+    #[must_use]
+    pub fn with_keys(mut self, keys: KeyRing) -> Self {
+        self.access.set_keys(keys);
+        self
+    }
+
+    /// Accepts tokens of an identity provider too.
+    #[must_use]
+    pub fn with_tokens(mut self, jwt: Jwt) -> Self {
+        self.jwt = Some(jwt);
+        self
+    }
+
+    /// Exports traces to the collector at `http://HOST:4317`.
+    #[must_use]
+    pub fn with_traces(mut self, endpoint: String) -> Self {
+        self.otlp = Some(endpoint);
+        self
+    }
+
+    /// Accepts rows for datasets.
+    #[must_use]
+    pub fn with_row_sink(mut self, sink: Arc<dyn RowSink>) -> Self {
+        self.intake = Some(Arc::new(RowIntake::new(sink)));
+        self
+    }
+
+    /// Logs administrative and refused calls.
+    ///
+    /// # Errors
+    /// [`Error::Serving`] if the file cannot be opened.
+    pub fn with_audit(mut self, path: &Path) -> Result<Self, Error> {
+        self.access.set_audit(path)?;
+        Ok(self)
+    }
+
+    /// Records a share of the predictions of the native protocol.
+    #[must_use]
+    pub fn with_recorder(mut self, share: f64, recorder: Arc<dyn PredictionRecorder>) -> Self {
+        self.sampler = Some(RecordSampler::new(share, recorder));
+        self
+    }
+
+    /// Models of the server, to load and unload them.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog)
+    }
+
+    /// Router of the main listener, for requests within this process. It does not listen, and follows no
+    /// aliases.
+    pub fn router(self) -> Router {
+        let origins = self.settings.cors.clone();
+        routes::main(&self.into_state(None), true, &origins)
+    }
+
+    /// Serves until `stop` resolves, then reports that it is not ready, refuses new requests, completes the open
+    /// ones and returns. `ready` gets the addresses once it listens.
+    ///
+    /// # Errors
+    /// [`Error::Bind`], [`Error::Tls`], and [`Error::Serving`] for tokens and traces.
+    pub async fn run(
+        mut self,
+        listen: ListenConfig,
+        ready: impl FnOnce(BoundAddresses),
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Error> {
+        let acceptor = listen.tls.as_ref().map(tls::acceptor).transpose()?;
+        let traces = self.otlp.as_deref().map(TraceExporter::open).transpose()?;
+        let mut background = Vec::new();
+        if let Some(jwt) = self.jwt.take() {
+            let tokens = Arc::new(TokenVerifier::open(jwt).await?);
+            self.access.set_tokens(Arc::clone(&tokens));
+            background.push(tokio::spawn(tokens.keep_fresh()));
+        }
+        let settings = self.settings.clone();
+        let state = self.into_state(traces);
+        let (listeners, bound) = bind(&state, &listen, acceptor, &settings.cors).await?;
+        ready(bound);
+        let (stop_sender, stopped) = watch::channel(false);
+        let connections = Arc::new(Semaphore::new(settings.connections));
+        let serving: Vec<_> = listeners
+            .into_iter()
+            .map(|listener| tokio::spawn(listener.serve(Arc::clone(&connections), stopped.clone())))
+            .collect();
+        background.push(tokio::spawn(follow_aliases(Arc::clone(&state.catalog), settings.poll)));
+        stop.await;
+        // Load balancers need time to notice that the server is not ready.
+        state.lifecycle.leave();
+        tokio::time::sleep(settings.lame_duck).await;
+        state.lifecycle.drain();
+        let _ = stop_sender.send(true);
+        background.iter().for_each(JoinHandle::abort);
+        let closed = async {
+            for listener in serving {
+                let _ = listener.await;
+            }
+        };
+        let _ = tokio::time::timeout(settings.drain, closed).await;
+        Ok(())
+    }
+
+    fn into_state(self, traces: Option<TraceExporter>) -> ServerState {
+        let lifecycle = Arc::new(Lifecycle::default());
+        let telemetry = self.telemetry;
+        let mut pipeline =
+            Pipeline::new(Arc::clone(&self.catalog), Arc::clone(&lifecycle), Arc::clone(&telemetry));
+        if let Some(traces) = traces {
+            pipeline.set_traces(traces);
+        }
+        if let Some(sampler) = self.sampler {
+            pipeline.set_sampler(sampler);
+        }
+        ServerState {
+            catalog: self.catalog,
+            pipeline: Arc::new(pipeline),
+            telemetry,
+            lifecycle,
+            access: Arc::new(self.access),
+            feedback: Arc::new(self.feedback),
+            intake: self.intake,
+            limits: RequestLimits { body_bytes: self.settings.body_bytes, timeout: self.settings.timeout },
+        }
+    }
+}
+
+/// Binds all listeners before any of them accepts a connection.
+async fn bind(
+    state: &ServerState,
+    listen: &ListenConfig,
+    acceptor: Option<TlsAcceptor>,
+    cors: &[String],
+) -> Result<(Vec<Listener>, BoundAddresses), Error> {
+    let router = routes::main(state, listen.admin.is_none(), cors);
+    let main = Listener::bind(listen.main, acceptor.clone(), router).await?;
+    let mut bound = BoundAddresses { main: main.address()?, grpc: None, admin: None };
+    let mut listeners = vec![main];
+    if let Some(address) = listen.grpc {
+        let listener = Listener::bind(address, acceptor, routes::grpc(state)).await?;
+        bound.grpc = Some(listener.address()?);
+        listeners.push(listener);
+    }
+    if let Some(address) = listen.admin {
+        let listener = Listener::bind(address, None, routes::admin(state)).await?;
+        bound.admin = Some(listener.address()?);
+        listeners.push(listener);
+    }
+    Ok((listeners, bound))
+}
+
+/// Looks for aliases that have moved, periodically.
+async fn follow_aliases(catalog: Arc<Catalog>, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        let catalog = Arc::clone(&catalog);
+        let _ = tokio::task::spawn_blocking(move || catalog.refresh()).await;
+    }
+}

@@ -1,0 +1,71 @@
+//! Settings and addresses of a server.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use cupola_serving::SchedulerLimits;
+use cupola_spec::Tls;
+
+/// Settings of a server.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// Limits of each model's queue, batches and caches.
+    pub limits: SchedulerLimits,
+    /// Largest body in bytes.
+    pub body_bytes: usize,
+    /// Longest time until the response.
+    pub timeout: Duration,
+    /// Time after a signal in which the server reports that it is not ready, but still responds.
+    pub lame_duck: Duration,
+    /// Longest time to wait for open requests after that.
+    pub drain: Duration,
+    /// Connections at once.
+    pub connections: usize,
+    /// Interval between two looks for aliases that have moved.
+    pub poll: Duration,
+    /// Origins of web pages that may send requests; `*` allows all of them.
+    pub cors: Vec<String>,
+    /// Public keys of minisign, one of which must have signed each package; packages need no signature if there
+    /// are none.
+    pub trusted: Vec<String>,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            limits: SchedulerLimits::default(),
+            body_bytes: 16 << 20,
+            timeout: Duration::from_secs(30),
+            lame_duck: Duration::ZERO,
+            drain: Duration::from_secs(30),
+            connections: 4096,
+            poll: Duration::from_secs(1),
+            cors: Vec::new(),
+            trusted: Vec::new(),
+        }
+    }
+}
+
+/// Addresses to listen on.
+#[derive(Debug, Clone)]
+pub struct ListenConfig {
+    /// HTTP, and gRPC on the same port.
+    pub main: SocketAddr,
+    /// gRPC only.
+    pub grpc: Option<SocketAddr>,
+    /// Metrics, health and administration, which are then not served on the main port.
+    pub admin: Option<SocketAddr>,
+    /// Certificates of the main and the gRPC port.
+    pub tls: Option<Tls>,
+}
+
+/// Addresses that a server listens on.
+#[derive(Debug, Clone, Copy)]
+pub struct BoundAddresses {
+    /// HTTP, and gRPC on the same port.
+    pub main: SocketAddr,
+    /// gRPC only.
+    pub grpc: Option<SocketAddr>,
+    /// Metrics and administration.
+    pub admin: Option<SocketAddr>,
+}

@@ -1,0 +1,49 @@
+//! Shared state of a server. Handlers extract the parts that they need.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use cupola_serving::access::AccessControl;
+use cupola_serving::{Catalog, FeedbackLog, Lifecycle, Pipeline, RowIntake, Telemetry};
+
+/// Limits of a single request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestLimits {
+    /// Largest body in bytes.
+    pub body_bytes: usize,
+    /// Longest time until the response.
+    pub timeout: Duration,
+}
+
+/// Shared state of a server.
+#[derive(Clone)]
+pub(crate) struct ServerState {
+    pub catalog: Arc<Catalog>,
+    pub pipeline: Arc<Pipeline>,
+    pub telemetry: Arc<Telemetry>,
+    pub lifecycle: Arc<Lifecycle>,
+    pub access: Arc<AccessControl>,
+    pub feedback: Arc<FeedbackLog>,
+    pub intake: Option<Arc<RowIntake>>,
+    pub limits: RequestLimits,
+}
+
+macro_rules! part {
+    ($field:ident: $type:ty) => {
+        impl FromRef<ServerState> for $type {
+            fn from_ref(state: &ServerState) -> Self {
+                state.$field.clone()
+            }
+        }
+    };
+}
+
+part!(catalog: Arc<Catalog>);
+part!(pipeline: Arc<Pipeline>);
+part!(telemetry: Arc<Telemetry>);
+part!(lifecycle: Arc<Lifecycle>);
+part!(access: Arc<AccessControl>);
+part!(feedback: Arc<FeedbackLog>);
+part!(intake: Option<Arc<RowIntake>>);
+part!(limits: RequestLimits);

@@ -1,0 +1,23 @@
+//! Models of other programs: Hugging Face folders and GGUF files in, Hugging Face folders and safetensors out.
+//!
+//! [`from_hugging_face`] and [`from_gguf`] give an [`ImportedModel`]: an architecture of Cupola's layers, the weights
+//! under Cupola's names, and a plan with the tokenizer. Published, it is a package like any other. Weights of a GGUF
+//! file take Hugging Face's names first, so both formats are converted by [`HuggingFaceConfig::into_model`].
+//! [`export_hugging_face`] and [`export_safetensors`] write a package for other programs.
+
+mod error;
+mod export;
+mod families;
+mod gguf;
+mod hugging_face;
+mod model;
+
+pub use error::Error;
+pub use export::{export_hugging_face, export_safetensors};
+pub use families::{
+    BertConfig, ConversionOptions, DistilBertConfig, EncoderHead, Gpt2Config, HuggingFaceConfig, LlamaConfig,
+    Pooling, RopeParameters,
+};
+pub use gguf::{GgufModel, from_gguf};
+pub use hugging_face::from_hugging_face;
+pub use model::{ImportedModel, TextTask};

@@ -1,0 +1,87 @@
+//! Times of the kernels beside plain loops, as JSON lines.
+//!
+//! `cargo bench -p cupola-kernels -- --test` runs everything once, to see that it works.
+
+#![allow(clippy::print_stdout, reason = "a bench prints its measurements")]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use cupola_kernels::{AttentionKernel, Conv2dKernel, LinearKernel, Pointwise, WeightFormat};
+use cupola_kernels::{pointwise, reference, rows};
+
+fn main() {
+    let quick = std::env::args().any(|arg| arg == "--test");
+    linear(quick);
+    row_functions(quick);
+    conv(quick);
+    attention(quick);
+}
+
+fn linear(quick: bool) {
+    for (name, rows, input, output) in
+        [("one row", 1, 576, 1_536), ("16 rows", 16, 576, 576), ("256 rows", 256, 128, 128)]
+    {
+        let (x, weight) = (values(rows * input), values(output * input));
+        for (by, format) in [("f32", WeightFormat::F32), ("int8", WeightFormat::Int8)] {
+            let layer = LinearKernel::new(&weight, None, input, format);
+            measure(quick, "linear", name, by, || layer.forward(&x));
+        }
+        measure(quick, "linear", name, "plain loops", || reference::matmul(&x, &weight, input));
+    }
+}
+
+fn row_functions(quick: bool) {
+    let (width, mut x) = (576, values(64 * 576));
+    let (weight, bias) = (values(width), values(width));
+    measure(quick, "softmax", "64 x 576", "f32", || rows::softmax(&mut x, width));
+    measure(quick, "softmax", "64 x 576", "plain loops", || reference::softmax(&mut x, width));
+    let mut x = values(64 * width);
+    measure(quick, "layer_norm", "64 x 576", "f32", || rows::layer_norm(&mut x, &weight, &bias, 1e-5));
+    let plain = || reference::layer_norm(&mut x, &weight, &bias, 1e-5);
+    measure(quick, "layer_norm", "64 x 576", "plain loops", plain);
+    let mut x = values(64 * width);
+    measure(quick, "gelu", "64 x 576", "f32", || pointwise::activate(Pointwise::Gelu, &mut x));
+    measure(quick, "gelu", "64 x 576", "plain loops", || reference::activate(Pointwise::Gelu, &mut x));
+}
+
+fn conv(quick: bool) {
+    let (shape, output, kernel) = ([16, 28, 28], 32, 3);
+    let (x, weight) = (values(8 * 16 * 28 * 28), values(output * 16 * kernel * kernel));
+    let layer = Conv2dKernel::new(weight.clone(), output, None, kernel, [1, 1]);
+    measure(quick, "conv2d", "8 x 16 x 28 x 28", "f32", || layer.forward(&x, shape));
+    let plain = || reference::conv2d(&x, shape, &weight, kernel, [1, 1]);
+    measure(quick, "conv2d", "8 x 16 x 28 x 28", "plain loops", plain);
+}
+
+fn attention(quick: bool) {
+    let (time, head_width) = (128, 64);
+    let kernel = AttentionKernel { query_heads: 1, kv_heads: 1, head_width, causal: true, rope: None };
+    let qkv = values(time * 3 * head_width);
+    measure(quick, "attention", "128 tokens", "f32", || kernel.forward(qkv.clone(), time, None));
+    let [q, k, v] = [0, 1, 2].map(|part| -> Vec<f32> {
+        let tokens = qkv.chunks_exact(3 * head_width);
+        tokens.flat_map(|token| &token[part * head_width..][..head_width]).copied().collect()
+    });
+    let plain = || reference::attention(&q, &k, &v, head_width, true);
+    measure(quick, "attention", "128 tokens", "plain loops", plain);
+}
+
+fn values(count: usize) -> Vec<f32> {
+    (0..count).map(|i| ((i as f32 + 1.0) * 12.9898).sin()).collect()
+}
+
+/// Runs a kernel for about a fifth of a second and prints median and 90th percentile in microseconds.
+fn measure<T>(quick: bool, kernel: &str, size: &str, by: &str, mut run: impl FnMut() -> T) {
+    let (started, mut seconds) = (Instant::now(), Vec::new());
+    while seconds.is_empty() || !quick && (seconds.len() < 10 || started.elapsed().as_millis() < 200) {
+        let one = Instant::now();
+        black_box(run());
+        seconds.push(one.elapsed().as_secs_f64());
+    }
+    seconds.sort_unstable_by(f64::total_cmp);
+    let at = |percent: usize| seconds[(seconds.len() - 1) * percent / 100] * 1e6;
+    let line = serde_json::json!({ "kernel": kernel, "size": size, "by": by, "median_us": at(50),
+        "p90_us": at(90), "n": seconds.len() });
+    println!("{line}");
+}

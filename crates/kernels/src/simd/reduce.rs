@@ -1,0 +1,45 @@
+//! Reductions of a row in sixteen lanes, so that the order of additions is the same for every vector width.
+
+/// Sum of `f(x)` over a row.
+#[inline(always)]
+pub(crate) fn sum_by(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let (whole, rest) = row.as_chunks::<16>();
+    let mut lanes = [0.0; 16];
+    for chunk in whole {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane += f(*x);
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane += f(*x);
+    }
+    lanes.iter().sum()
+}
+
+/// Largest `f(x)` of a row, at least `start`.
+#[inline(always)]
+pub(crate) fn max_by(row: &[f32], start: f32, f: impl Fn(f32) -> f32) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let (whole, rest) = row.as_chunks::<16>();
+    let mut lanes = [start; 16];
+    for chunk in whole {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, f(*x));
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane = larger(*lane, f(*x));
+    }
+    lanes.into_iter().fold(start, f32::max)
+}
+
+/// Largest absolute value of a row.
+#[inline(always)]
+pub(crate) fn max_abs(row: &[f32]) -> f32 {
+    max_by(
+        row,
+        0.0,
+        #[inline(always)]
+        |x| x.abs(),
+    )
+}

@@ -1,0 +1,102 @@
+//! Layers without weights.
+
+use burn::module::Module;
+use burn::tensor::{Tensor, activation};
+use cupola_spec::{Activation, Take};
+
+use super::hidden::{Hidden, map_hidden};
+use super::series::decompose;
+use super::tokens::take;
+use crate::precision::in_f32;
+
+/// Smallest divisor of a normalised vector, as in `torch.nn.functional.normalize`.
+const MIN_LENGTH: f64 = 1e-12;
+
+/// A function as a layer.
+#[derive(Module, Debug)]
+pub struct FunctionLayer {
+    #[module(skip)]
+    function: LayerFunction,
+}
+
+/// Functions that have a layer.
+#[derive(Debug, Clone, Copy)]
+pub enum LayerFunction {
+    /// An element-wise function.
+    Activation(Activation),
+    /// All axes but the batch in one.
+    Flatten,
+    /// The mean of each channel.
+    GlobalAvgPool,
+    /// The vector repeated for each member of an ensemble.
+    Ensemble(usize),
+    /// The first half times the activation of the second (Dauphin et al. 2017).
+    Glu(Activation),
+    /// One vector of a sequence.
+    Take(Take),
+    /// Time and width swapped.
+    Transpose,
+    /// Trend and remainder of a series.
+    Decompose(usize),
+    /// The vector scaled to length 1.
+    Normalize,
+}
+
+impl FunctionLayer {
+    pub(super) fn new(function: LayerFunction) -> Self {
+        Self { function }
+    }
+
+    pub(super) fn forward(&self, x: Hidden) -> Hidden {
+        match (self.function, x) {
+            (LayerFunction::Activation(function), x) => map_hidden!(x, x => activate(function, x)),
+            (LayerFunction::Flatten, Hidden::Image(x)) => Hidden::Flat(x.flatten(1, 3)),
+            (LayerFunction::Flatten, Hidden::Sequence(x, _)) => Hidden::Flat(x.flatten(1, 2)),
+            (LayerFunction::GlobalAvgPool, Hidden::Image(x)) => Hidden::Flat(global_avg_pool(x)),
+            (LayerFunction::Ensemble(members), Hidden::Flat(x)) => {
+                let x: Tensor<3> = x.unsqueeze_dim(1);
+                Hidden::Sequence(x.repeat_dim(1, members), None)
+            }
+            (LayerFunction::Glu(function), Hidden::Flat(x)) => Hidden::Flat(glu(function, x)),
+            (LayerFunction::Glu(function), Hidden::Sequence(x, mask)) => {
+                Hidden::Sequence(glu(function, x), mask)
+            }
+            (LayerFunction::Take(at), Hidden::Sequence(x, mask)) => Hidden::Flat(take(at, x, mask)),
+            (LayerFunction::Transpose, Hidden::Sequence(x, _)) => Hidden::Sequence(x.swap_dims(1, 2), None),
+            (LayerFunction::Decompose(kernel), Hidden::Sequence(x, _)) => {
+                Hidden::Sequence(decompose(x, kernel), None)
+            }
+            (LayerFunction::Normalize, Hidden::Flat(x)) => Hidden::Flat(in_f32(x, normalize)),
+            // A flat vector is flattened already.
+            (_, x) => x,
+        }
+    }
+}
+
+fn activate<const D: usize>(function: Activation, x: Tensor<D>) -> Tensor<D> {
+    match function {
+        Activation::Relu => activation::relu(x),
+        Activation::Gelu => activation::gelu(x),
+        Activation::GeluTanh => activation::gelu_approximate(x),
+        Activation::Silu => activation::silu(x),
+        Activation::Tanh => activation::tanh(x),
+        Activation::Sigmoid => activation::sigmoid(x),
+    }
+}
+
+/// Gated linear unit over the last axis.
+fn glu<const D: usize>(function: Activation, x: Tensor<D>) -> Tensor<D> {
+    let half = x.dims()[D - 1] / 2;
+    let gate = activate(function, x.clone().narrow(D - 1, half, half));
+    x.narrow(D - 1, 0, half) * gate
+}
+
+fn global_avg_pool(x: Tensor<4>) -> Tensor<2> {
+    let [batch, channels, height, width] = x.dims();
+    let pixels: Tensor<3> = x.reshape([batch, channels, height * width]);
+    in_f32(pixels, |x| x.mean_dim(2).reshape([batch, channels]))
+}
+
+fn normalize(x: Tensor<2>) -> Tensor<2> {
+    x.clone() / x.square().sum_dim(1).sqrt().clamp_min(MIN_LENGTH)
+}

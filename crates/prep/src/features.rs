@@ -1,0 +1,16 @@
+//! Columns that the model sees: cleaned and computed columns, then inputs that are declared or inferred.
+
+mod cleaning;
+mod derivation;
+mod expression;
+mod inference;
+mod inputs;
+mod pattern;
+mod products;
+mod resolved;
+
+pub use self::derivation::{Derivation, FittedFeature};
+pub use self::inference::InferredColumn;
+pub use self::inputs::resolve;
+pub use self::pattern::matches_pattern;
+pub use self::resolved::ResolvedInput;

@@ -1,0 +1,93 @@
+//! Cleaning of raw texts, and numbers written for people.
+
+use cupola_spec::{Clean, TextStep};
+use unicode_normalization::UnicodeNormalization;
+
+use super::pattern::matches_pattern;
+use crate::error::Error;
+use crate::frame::{Column, Frame};
+
+/// `true` if a raw column holds texts that are parsed as numbers.
+pub(super) fn parses_numbers(clean: &Clean, column: &str) -> bool {
+    clean.numbers.iter().any(|pattern| matches_pattern(pattern, column))
+}
+
+/// Applies `clean` to all text columns.
+///
+/// # Errors
+/// [`Error::Value`] for a text that is not a number in a column of numbers.
+pub(super) fn cleaned(clean: &Clean, frame: &Frame) -> Result<Frame, Error> {
+    let mut out = frame.clone();
+    for name in frame.names() {
+        let Some(Column::Text(texts)) = frame.get(name) else { continue };
+        let cleaned =
+            texts.iter().map(|text| Some(cleaned_text(text?, &clean.text)).filter(|text| !text.is_empty()));
+        if parses_numbers(clean, name) {
+            let mut numbers = Vec::with_capacity(frame.rows());
+            for (row, text) in cleaned.enumerate() {
+                numbers.push(text.as_deref().map_or(Ok(f64::NAN), |text| {
+                    parse_number(text).ok_or_else(|| Error::Value {
+                        row: row + 1,
+                        column: name.to_owned(),
+                        expected: "a number such as 1,250.50, $3, 12 % or (7)".to_owned(),
+                        found: format!("`{text}`"),
+                        remedy: "fix it, or list it in `data.null`".to_owned(),
+                    })
+                })?);
+            }
+            out = out.with(name, Column::numbers(numbers));
+        } else if !clean.text.is_empty() {
+            out = out.with(name, Column::texts(cleaned));
+        }
+    }
+    Ok(out)
+}
+
+fn cleaned_text(text: &str, steps: &[TextStep]) -> String {
+    steps.iter().fold(text.to_owned(), |text, step| match step {
+        TextStep::Trim => text.trim().to_owned(),
+        TextStep::Spaces => text.split_whitespace().collect::<Vec<_>>().join(" "),
+        TextStep::Lower => text.to_lowercase(),
+        TextStep::Nfkc => text.nfkc().collect(),
+    })
+}
+
+/// Parses a number as people write it: with a currency sign, thousands separated by commas or spaces, in per cent,
+/// or in brackets if negative.
+fn parse_number(text: &str) -> Option<f64> {
+    let mut digits: String = text
+        .chars()
+        .filter(|c| !c.is_whitespace() && !matches!(c, ',' | '_' | '\'' | '$' | '€' | '£' | '¥'))
+        .collect();
+    let mut scale = 1.0;
+    if let Some(inner) = digits.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+        (digits, scale) = (inner.to_owned(), -1.0);
+    }
+    if let Some(percent) = digits.strip_suffix('%') {
+        (digits, scale) = (percent.to_owned(), scale / 100.0);
+    }
+    let number: f64 = digits.replace('\u{2212}', "-").parse().ok()?;
+    number.is_finite().then_some(number * scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_written_for_people_are_parsed() {
+        for (text, expected) in [
+            ("$1,250.50", Some(1250.5)),
+            ("12 %", Some(0.12)),
+            ("(7)", Some(-7.0)),
+            ("1 000", Some(1000.0)),
+            ("\u{2212}3", Some(-3.0)),
+            ("1e3", Some(1000.0)),
+            ("n/a", None),
+            ("1.2.3", None),
+            ("inf", None),
+        ] {
+            assert_eq!(parse_number(text), expected, "{text}");
+        }
+    }
+}

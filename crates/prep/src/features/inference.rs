@@ -1,0 +1,98 @@
+//! Inference of inputs from the columns of the data.
+
+use std::collections::HashSet;
+
+use cupola_spec::{Encoding, Input, Kind};
+use serde::{Deserialize, Serialize};
+
+use super::resolved::ResolvedInput;
+use crate::error::Error;
+use crate::frame::{Column, Frame};
+
+/// Most distinct texts of a column that is a category.
+const MAX_CATEGORIES: usize = 1000;
+/// Most distinct values of a category that is one-hot encoded; larger ones are embedded.
+const MAX_ONE_HOT: usize = 64;
+
+/// Result of the inference for one column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InferredColumn {
+    /// Name of the column.
+    pub column: String,
+    /// `number`, `category`, or `left out`.
+    pub kind: String,
+    /// Number of distinct values.
+    pub distinct: usize,
+    /// Number of missing values.
+    pub missing: usize,
+    /// Encoding of a category, or the reason why the column is left out.
+    pub note: String,
+}
+
+/// Kind and encoding of a column; `None` if it is left out.
+type Choice = Option<(Kind, Option<Encoding>)>;
+
+/// Infers one input per column that is not in `excluded`.
+///
+/// # Errors
+/// [`Error::Input`] if no column can be used.
+pub(super) fn infer(
+    frame: &Frame,
+    excluded: &[&str],
+) -> Result<(Vec<ResolvedInput>, Vec<InferredColumn>), Error> {
+    let (mut resolved, mut inferred) = (Vec::new(), Vec::new());
+    for name in frame.names().filter(|name| !excluded.contains(name)) {
+        let Some(column) = frame.get(name) else { continue };
+        let (distinct, missing) = count_values(column);
+        let (choice, note) = choose(column, distinct, missing);
+        let kind = match choice {
+            Some((Kind::Number, _)) => "number",
+            Some(_) => "category",
+            None => "left out",
+        };
+        if let Some((kind, encode)) = choice {
+            let input = Input { encode, ..Input::new(name, kind) };
+            resolved.push(ResolvedInput::new(input, vec![name.to_owned()]));
+        }
+        let (column, kind, note) = (name.to_owned(), kind.to_owned(), note.to_owned());
+        inferred.push(InferredColumn { column, kind, distinct, missing, note });
+    }
+    if resolved.is_empty() {
+        let why = "no usable column besides the target; check `data.query` or declare `[[inputs]]`";
+        return Err(Error::Input { input: "*".into(), why: why.into() });
+    }
+    Ok((resolved, inferred))
+}
+
+/// Number of distinct and of missing values.
+fn count_values(column: &Column) -> (usize, usize) {
+    match column {
+        Column::Number { values, .. } => {
+            let present = values.iter().filter(|v| !v.is_nan());
+            let distinct: HashSet<u64> = present.map(|v| (v + 0.0).to_bits()).collect();
+            (distinct.len(), values.iter().filter(|v| v.is_nan()).count())
+        }
+        Column::Text(values) => {
+            let distinct: HashSet<&str> = values.iter().flatten().collect();
+            (distinct.len(), values.iter().filter(Option::is_none).count())
+        }
+        Column::Bytes(values) => (0, values.iter().filter(Option::is_none).count()),
+    }
+}
+
+fn choose(column: &Column, distinct: usize, missing: usize) -> (Choice, &'static str) {
+    let present = column.len() - missing;
+    match column {
+        Column::Bytes(_) => (None, "files; declare an input of kind `image` or `series`"),
+        _ if distinct == 0 => (None, "all values are missing"),
+        _ if distinct == 1 && missing == 0 => (None, "one value throughout"),
+        Column::Number { .. } => (Some((Kind::Number, None)), ""),
+        Column::Text(_) if distinct > MAX_CATEGORIES || distinct > 20.max(present / 2) => {
+            (None, "nearly as many values as rows: an identifier or free text")
+        }
+        Column::Text(_) if distinct > MAX_ONE_HOT => {
+            (Some((Kind::Category, Some(Encoding::Index))), "embedding")
+        }
+        Column::Text(_) => (Some((Kind::Category, None)), "one-hot"),
+    }
+}

@@ -1,0 +1,113 @@
+//! Resolution of the inputs of a config to columns.
+
+use cupola_spec::{Encoding, Feature, Input, Kind, Run, TableStem, Target, TargetKind};
+
+use super::inference::{InferredColumn, infer};
+use super::pattern::matches_pattern;
+use super::products::{TIMES, products};
+use super::resolved::ResolvedInput;
+use crate::error::Error;
+use crate::frame::{Column, Frame};
+use crate::text::FittedTokenizer;
+
+/// Finds the columns of each input of `run`. If the config declares no inputs, they are inferred from all columns
+/// but the targets, and the second result describes each column. Texts reuse `tokenizer` if there is one.
+///
+/// # Errors
+/// [`Error::Column`] for a missing column, [`Error::Input`] for an image whose columns do not fill its shape or if
+/// no column can be used.
+pub fn resolve(
+    run: &Run,
+    frame: &Frame,
+    tokenizer: Option<&FittedTokenizer>,
+) -> Result<(Vec<ResolvedInput>, Vec<InferredColumn>), Error> {
+    // The target of a reconstruction may have no column.
+    let targets: Vec<&str> = run.targets.iter().filter_map(Target::column).collect();
+    for target in &targets {
+        frame.require(target, "check `[[targets]]`")?;
+    }
+    let (mut resolved, inferred) = if run.inputs.is_empty() {
+        // New rows do not have the column of the split.
+        let split = run.split.column.as_deref();
+        infer(frame, &targets.iter().copied().chain(split).collect::<Vec<_>>())?
+    } else {
+        let declared = run.inputs.iter().map(|input| declared(input, frame, &targets));
+        (declared.collect::<Result<_, _>>()?, Vec::new())
+    };
+    for input in &mut resolved {
+        input.tokenizer = tokenizer.cloned();
+    }
+    let categories = resolved.iter_mut().filter(|resolved| resolved.input.kind == Kind::Category);
+    for ResolvedInput { input, .. } in categories {
+        // A tokenized table has one token per column, so a category is one column.
+        if matches!(run.design.table, TableStem::Tokens { .. }) {
+            input.encode.get_or_insert(Encoding::Index);
+        }
+        // Only real values can be reconstructed.
+        if run.targets.first().kind == TargetKind::Reconstruct {
+            input.encode = Some(Encoding::OneHot);
+        }
+    }
+    Ok((resolved, inferred))
+}
+
+fn declared(input: &Input, frame: &Frame, targets: &[&str]) -> Result<ResolvedInput, Error> {
+    let own = [input.name.clone()];
+    let patterns = input.columns.as_ref().map_or(own.as_slice(), |source| source.patterns());
+    // The text of a language model is also its target, and the past of a series may be used. Products are added
+    // below, to the input that declares them.
+    let eligible = |name: &str| {
+        !name.contains(TIMES)
+            && (!targets.contains(&name) || input.kind == Kind::Text || input.window.is_some())
+    };
+    let mut columns = Vec::new();
+    for pattern in patterns {
+        if !pattern.contains('*') {
+            frame.require(pattern, "check `[[inputs]]`")?;
+        }
+        let matching = frame.names().filter(|name| eligible(name) && matches_pattern(pattern, name));
+        let before = columns.len();
+        columns.extend(matching.map(str::to_owned));
+        if columns.len() == before {
+            let remedy = "check `[[inputs]]`; the column of a target is never an input";
+            return Err(Error::Column { column: pattern.clone(), near: String::new(), remedy });
+        }
+    }
+    if input.interact == Some(true) {
+        columns.extend(products(&columns).into_iter().map(|feature| feature.name));
+    }
+    check_shape(input, &columns, frame)?;
+    Ok(ResolvedInput::new(input.clone(), columns))
+}
+
+/// Checks that the columns of an image or a series fill its shape.
+fn check_shape(input: &Input, columns: &[String], frame: &Frame) -> Result<(), Error> {
+    let image = input.shape.map(|shape| shape.to_vec());
+    let Some(shape) = image.or(input.steps.map(|steps| steps.to_vec())) else { return Ok(()) };
+    let expected: usize = shape.iter().product();
+    // One column of files holds all values.
+    let reads_files = columns.len() == 1 && !matches!(frame.get(&columns[0]), Some(Column::Number { .. }));
+    if expected == columns.len() || reads_files {
+        return Ok(());
+    }
+    let why = format!(
+        "shape {shape:?} requires {expected} columns, found {}; change the shape or `columns`",
+        columns.len()
+    );
+    Err(Error::Input { input: input.name.clone(), why })
+}
+
+/// Products that the config asks for, as computed columns. Missing columns are reported by [`resolve`].
+pub(super) fn interactions(run: &Run, frame: &Frame) -> Vec<Feature> {
+    let mut features: Vec<Feature> = Vec::new();
+    for input in run.inputs.iter().filter(|input| input.interact == Some(true)) {
+        let alone = Input { interact: None, ..input.clone() };
+        let Ok(resolved) = declared(&alone, frame, &[]) else { continue };
+        for product in products(&resolved.columns) {
+            if !features.contains(&product) {
+                features.push(product);
+            }
+        }
+    }
+    features
+}

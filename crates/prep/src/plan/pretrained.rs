@@ -1,0 +1,55 @@
+//! Plans of models that were trained elsewhere.
+
+use cupola_spec::TargetList;
+
+use super::Plan;
+use crate::features::Derivation;
+use crate::target::{ChatTemplate, FittedTarget};
+use crate::text::FittedTokenizer;
+use crate::transform::FittedInput;
+
+/// Name of the text input and its column.
+const TEXT: &str = "text";
+/// Name of the class and its column.
+const CLASS: &str = "label";
+/// Name of the vector.
+const EMBEDDING: &str = "embedding";
+
+impl Plan {
+    /// Plan of a model that maps a text to a vector of `width` numbers. The text is in the column `text`.
+    pub fn embedding(tokenizer: FittedTokenizer, length: usize, width: usize) -> Self {
+        let target = FittedTarget::Embedding { name: EMBEDDING.to_owned(), width };
+        Self::of_text(tokenizer, length, target)
+    }
+
+    /// Plan of a model that classifies a text. The text is in the column `text`, the class in `label`.
+    pub fn classifier(tokenizer: FittedTokenizer, length: usize, classes: Vec<String>) -> Self {
+        let (name, column) = (CLASS.to_owned(), CLASS.to_owned());
+        let target = FittedTarget::Category { name, column, classes, numeric: false };
+        Self::of_text(tokenizer, length, target)
+    }
+
+    /// Plan of a language model for texts of up to `length` tokens, which are in the column `text`. The tokens `ends`
+    /// end a text.
+    pub fn language_model(
+        tokenizer: FittedTokenizer,
+        length: usize,
+        ends: Vec<u32>,
+        chat: Option<ChatTemplate>,
+    ) -> Self {
+        let (name, column, vocabulary) = (TEXT.to_owned(), TEXT.to_owned(), tokenizer.vocabulary());
+        let target = FittedTarget::NextToken { name, column, vocabulary, ends, chat };
+        Self::of_text(tokenizer, length, target)
+    }
+
+    fn of_text(tokenizer: FittedTokenizer, length: usize, target: FittedTarget) -> Self {
+        let (name, column) = (TEXT.to_owned(), TEXT.to_owned());
+        Self {
+            format_version: Self::FORMAT_VERSION,
+            null_texts: Vec::new(),
+            derive: Derivation::default(),
+            inputs: vec![FittedInput::Text { name, column, length, tokenizer }],
+            targets: TargetList::single(target),
+        }
+    }
+}

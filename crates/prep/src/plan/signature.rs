@@ -1,0 +1,158 @@
+//! Typed inputs and outputs of a model, for requests, documentation and other programs.
+
+use cupola_spec::Unseen;
+use serde::{Deserialize, Serialize};
+
+use super::Plan;
+use crate::target::FittedTarget;
+use crate::transform::{FittedCategory, FittedInput};
+
+/// Inputs and outputs of a package.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Signature {
+    /// Columns of a raw row.
+    pub inputs: Vec<InputColumn>,
+    /// Fields of a prediction.
+    pub outputs: Vec<OutputColumn>,
+    /// Number of rows that form one example, if rows are steps of a series: `n` rows, in order, get
+    /// `n - window + 1` predictions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<usize>,
+}
+
+/// Column of a raw row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputColumn {
+    /// Name of the column.
+    pub name: String,
+    /// JSON type.
+    #[serde(rename = "type")]
+    pub kind: ColumnType,
+    /// `true` if the value may be null.
+    pub nullable: bool,
+    /// Training values of a category.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<Vec<String>>,
+}
+
+/// JSON type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnType {
+    /// Number.
+    Number,
+    /// String, number or boolean that names a category.
+    Category,
+    /// String.
+    Text,
+    /// Bytes of a file, such as an image, in base64.
+    File,
+}
+
+/// Field of a prediction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputColumn {
+    /// Name of the target.
+    pub name: String,
+    /// JSON type of the predicted value.
+    #[serde(rename = "type")]
+    pub kind: ColumnType,
+    /// Classes of a category.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<Vec<String>>,
+    /// Number of values of a forecast or an embedding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<usize>,
+}
+
+impl Signature {
+    /// Signature of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        let columns = plan.inputs.iter().flat_map(InputColumn::of).collect();
+        Self {
+            inputs: raw_columns(plan, columns),
+            outputs: plan.targets.iter().map(OutputColumn::of).collect(),
+            window: plan.window(),
+        }
+    }
+}
+
+impl InputColumn {
+    fn new(name: &str, kind: ColumnType, nullable: bool) -> Self {
+        Self { name: name.to_owned(), kind, nullable, categories: None }
+    }
+
+    /// Columns of an input.
+    fn of(input: &FittedInput) -> Vec<Self> {
+        match input {
+            FittedInput::Number { columns, .. } => {
+                columns.iter().map(|c| Self::new(&c.column, ColumnType::Number, true)).collect()
+            }
+            FittedInput::Category { columns, .. } => columns.iter().map(Self::of_category).collect(),
+            FittedInput::Date { columns, .. } => {
+                columns.iter().map(|c| Self::new(&c.column, ColumnType::Text, true)).collect()
+            }
+            FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. } => {
+                let kind = if input.reads_files() { ColumnType::File } else { ColumnType::Number };
+                columns.iter().map(|column| Self::new(column, kind, false)).collect()
+            }
+            FittedInput::Window { columns, .. } => {
+                columns.iter().map(|c| Self::new(&c.column, ColumnType::Number, true)).collect()
+            }
+            FittedInput::Text { column, .. } => vec![Self::new(column, ColumnType::Text, true)],
+        }
+    }
+
+    fn of_category(category: &FittedCategory) -> Self {
+        Self {
+            name: category.column.clone(),
+            kind: ColumnType::Category,
+            nullable: category.unseen == Unseen::Other || category.fill.is_some(),
+            categories: category.closed().map(<[String]>::to_vec),
+        }
+    }
+}
+
+impl OutputColumn {
+    fn of(target: &FittedTarget) -> Self {
+        let (kind, categories) = match target {
+            FittedTarget::Category { classes, .. } => (ColumnType::Category, Some(classes.clone())),
+            FittedTarget::Number { .. }
+            | FittedTarget::Forecast { .. }
+            | FittedTarget::Reconstruct { .. }
+            | FittedTarget::Embedding { .. } => (ColumnType::Number, None),
+            FittedTarget::NextToken { .. } => (ColumnType::Text, None),
+        };
+        let length = match target {
+            FittedTarget::Forecast { horizon: length, .. }
+            | FittedTarget::Embedding { width: length, .. } => Some(*length),
+            _ => None,
+        };
+        Self { name: target.name().to_owned(), kind, categories, length }
+    }
+}
+
+/// Replaces computed columns by the raw columns that they depend on. Each column is listed once.
+fn raw_columns(plan: &Plan, columns: Vec<InputColumn>) -> Vec<InputColumn> {
+    let mut out: Vec<InputColumn> = Vec::new();
+    let mut add = |column: InputColumn| {
+        if !out.iter().any(|other| other.name == column.name) {
+            out.push(column);
+        }
+    };
+    let (computed, raw): (Vec<_>, Vec<_>) =
+        columns.into_iter().partition(|column| plan.derive.needs(&column.name).is_some());
+    for column in raw {
+        // A number that is parsed from text may be sent as text or as a number, as a category may.
+        let parsed = plan.derive.parses_numbers(&column.name);
+        let as_category = || InputColumn::new(&column.name, ColumnType::Category, column.nullable);
+        add(if parsed { as_category() } else { column });
+    }
+    for column in &computed {
+        for (name, numeric) in plan.derive.needs(&column.name).unwrap_or_default() {
+            let kind = if *numeric { ColumnType::Number } else { ColumnType::Category };
+            add(InputColumn::new(name, kind, true));
+        }
+    }
+    out
+}

@@ -1,0 +1,109 @@
+//! Preparation of rows that do not fit into memory: the plan is fitted to a sample and a pass over all rows, then all
+//! rows are encoded into files.
+
+use std::path::Path;
+
+use cupola_spec::{Run, Target};
+
+use super::Prepared;
+use super::frames::{FrameStream, each_slice};
+use super::sample::sample;
+use crate::error::Error;
+use crate::examples::{ExampleWriter, SplitExamples};
+use crate::features::resolve;
+use crate::frame::Frame;
+use crate::plan::{Plan, PlanFit};
+use crate::split::{RowSplitter, SPLIT_NAMES, must_have_rows};
+use crate::target::check_no_missing;
+
+/// [`prepare`](fn@crate::prepare) for rows that `source` passes batch by batch. `test` passes the test rows, if they come
+/// from files of their own. Examples are written to files in `folder`.
+///
+/// # Errors
+/// The first error of the rows, the config or the source, and [`Error::Store`] for a full disk.
+pub fn prepare_stream<E: From<Error>>(
+    run: &Run,
+    source: FrameStream<'_, E>,
+    test: Option<FrameStream<'_, E>>,
+    folder: &Path,
+    learned: Option<&Plan>,
+) -> Result<Prepared, E> {
+    let test_share = if test.is_some() { 0.0 } else { run.split.test };
+    let splitter = RowSplitter::new(run, test_share);
+    let (derive, sample) = sample(run, source, &splitter)?;
+    let (inputs, findings) = resolve(run, &sample, learned.and_then(Plan::tokenizer))?;
+    for column in run.targets.iter().filter_map(Target::column) {
+        check_no_missing(column, &sample)?;
+    }
+    let mut fit = PlanFit::new(&inputs, run.targets.first(), &sample, false)?;
+    each_slice(source, &mut |frame| {
+        let frame = derive.apply(frame)?;
+        let [train, ..] = splitter.split(&frame)?;
+        fit.observe(&frame.take(&train)).map_err(|error| error.row_of(&train))
+    })?;
+    let mut plan = fit.finish(&run.targets, &[&sample], &sample)?;
+    plan.null_texts.clone_from(&run.data.null);
+    plan.derive = derive;
+    let mut writers = SplitWriters::new(folder)?;
+    each_slice(source, &mut |frame| writers.push(&splitter, &plan, frame))?;
+    if let Some(test) = test {
+        each_slice(test, &mut |frame| writers.push_test(&plan, frame))?;
+    }
+    let splits = writers.finish(&plan, |name| must_have_rows(run, test_share, name))?;
+    Ok(Prepared::new(plan, findings, splits))
+}
+
+/// Writers of all splits.
+struct SplitWriters {
+    train: ExampleWriter,
+    valid: ExampleWriter,
+    test: ExampleWriter,
+    /// Number of rows that were split.
+    rows: usize,
+}
+
+impl SplitWriters {
+    fn new(folder: &Path) -> Result<Self, Error> {
+        let writer = || ExampleWriter::new(folder);
+        Ok(Self { train: writer()?, valid: writer()?, test: writer()?, rows: 0 })
+    }
+
+    /// Encodes raw rows and writes each to its split.
+    fn push(&mut self, splitter: &RowSplitter<'_>, plan: &Plan, frame: &Frame) -> Result<(), Error> {
+        let frame = plan.derive.apply(frame)?;
+        let encoded = plan.encode_with_targets(&frame, false)?;
+        let [train, valid, test] = splitter.split(&frame)?;
+        let train = plan.without_dropped(&frame, train)?;
+        if plan.uses_folds() {
+            self.train.push(&plan.encode_with_targets(&frame.take(&train), true)?)?;
+        } else {
+            self.train.push(&encoded.gather(&train))?;
+        }
+        self.valid.push(&encoded.gather(&valid))?;
+        self.test.push(&encoded.gather(&test))?;
+        self.rows += frame.rows();
+        Ok(())
+    }
+
+    /// Encodes raw rows of the test source.
+    fn push_test(&mut self, plan: &Plan, frame: &Frame) -> Result<(), Error> {
+        let frame = plan.derive.apply(frame)?;
+        self.test.push(&plan.encode_with_targets(&frame, false)?)
+    }
+
+    /// Closes the files. Splits for which `must_have_rows` is true must not be empty.
+    fn finish(self, plan: &Plan, must_have_rows: impl Fn(&str) -> bool) -> Result<[SplitExamples; 3], Error> {
+        let layout = plan.compact_layout();
+        let empty = || layout.compact.clone();
+        let stores = [self.train.finish(empty())?, self.valid.finish(empty())?, self.test.finish(empty())?];
+        for (store, part) in stores.iter().zip(SPLIT_NAMES) {
+            if store.rows() == 0 && must_have_rows(part) {
+                return Err(Error::EmptySplit { rows: self.rows, part });
+            }
+        }
+        Ok(stores.map(|store| SplitExamples::Stored(layout.clone(), store)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

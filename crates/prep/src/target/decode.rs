@@ -1,0 +1,62 @@
+//! Decoding of logits to predictions.
+
+use super::{FittedTarget, PredictedValue, Prediction};
+
+impl FittedTarget {
+    /// Decodes the logits of one row, `width` values. `dense` are the real values of its example, which a
+    /// reconstruction is compared with.
+    pub fn decode(&self, logits: &[f32], dense: &[f32]) -> Prediction {
+        let number = |value| Prediction::new(PredictedValue::Number(value));
+        let numbers = |values: Vec<f64>| Prediction::new(PredictedValue::Numbers(values));
+        match self {
+            Self::NextToken { .. } => {
+                let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+                number(best.map_or(0, |(index, _)| index) as f64)
+            }
+            Self::Number { shift, factor, .. } => number(f64::from(logits[0]) / factor + shift),
+            Self::Forecast { shift, factor, .. } => {
+                numbers(logits.iter().map(|x| f64::from(*x) / factor + shift).collect())
+            }
+            Self::Embedding { .. } => numbers(logits.iter().map(|x| f64::from(*x)).collect()),
+            Self::Reconstruct { .. } => number(mean_squared_difference(logits, dense)),
+            Self::Category { classes, numeric, .. } => {
+                let probabilities = self.probabilities(logits);
+                let best = probabilities
+                    .iter()
+                    .enumerate()
+                    .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)))
+                    .map_or(0, |(index, _)| index);
+                let value = match classes[best].parse() {
+                    Ok(number) if *numeric => PredictedValue::Number(number),
+                    _ => PredictedValue::Text(classes[best].clone()),
+                };
+                let named = classes.iter().cloned().zip(probabilities).collect();
+                Prediction { value, probabilities: Some(named) }
+            }
+        }
+    }
+
+    /// Probability of each class: a sigmoid for two classes, else a softmax. Empty if the target is not a class.
+    pub fn probabilities(&self, logits: &[f32]) -> Vec<f32> {
+        match self {
+            Self::Category { classes, .. } if classes.len() == 2 => {
+                let p = 1.0 / (1.0 + (-logits[0]).exp());
+                vec![1.0 - p, p]
+            }
+            Self::Category { .. } => {
+                let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let exps: Vec<f32> = logits.iter().map(|x| (x - largest).exp()).collect();
+                let sum: f32 = exps.iter().sum();
+                exps.into_iter().map(|e| e / sum).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Mean squared difference of two lists of the same length.
+#[allow(clippy::cast_precision_loss)]
+pub fn mean_squared_difference(a: &[f32], b: &[f32]) -> f64 {
+    let sum: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    sum / a.len().max(1) as f64
+}

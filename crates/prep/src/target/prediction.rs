@@ -1,0 +1,36 @@
+//! Predictions for one row.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// Predicted value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PredictedValue {
+    /// Class of a numeric column, or a number.
+    Number(f64),
+    /// Class of a text column, or a text.
+    Text(String),
+    /// Forecast with one number per row ahead, or a vector.
+    Numbers(Vec<f64>),
+}
+
+/// Predictions for one row by the names of the targets.
+pub type Predictions = IndexMap<String, Prediction>;
+
+/// Prediction for one row and one target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The likeliest class, or the number.
+    pub value: PredictedValue,
+    /// Probability of each class; `None` if the target is not a class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probabilities: Option<IndexMap<String, f32>>,
+}
+
+impl Prediction {
+    /// Creates a prediction without probabilities.
+    pub(super) fn new(value: PredictedValue) -> Self {
+        Self { value, probabilities: None }
+    }
+}

@@ -1,0 +1,71 @@
+//! Texts as token indices.
+
+use cupola_spec::{Tokens, TokensKind};
+
+use super::FittedInput;
+use crate::error::Error;
+use crate::examples::ExampleBuilder;
+use crate::features::ResolvedInput;
+use crate::frame::{Frame, SEND_TRAINED_COLUMNS};
+use crate::text::FittedTokenizer;
+
+/// Default size of a learned vocabulary.
+const DEFAULT_VOCABULARY: usize = 8000;
+/// Default number of tokens of one example.
+const DEFAULT_LENGTH: usize = 128;
+
+/// Fits a text input: its tokenizer is learned unless the input has one.
+///
+/// # Errors
+/// [`Error::Input`] for an input with several columns, or the error of the tokenizer.
+pub(super) fn fit(resolved: &ResolvedInput, sample: &Frame) -> Result<FittedInput, Error> {
+    let (input, name) = (&resolved.input, resolved.input.name.clone());
+    let [column] = resolved.columns.as_slice() else {
+        let why = format!(
+            "expected one column of text, found {}; declare one input for each",
+            resolved.columns.len()
+        );
+        return Err(Error::Input { input: name, why });
+    };
+    let spec = input.tokens.clone().unwrap_or(Tokens {
+        kind: TokensKind::Bpe,
+        vocabulary: DEFAULT_VOCABULARY,
+        length: DEFAULT_LENGTH,
+        lowercase: false,
+        file: None,
+    });
+    let tokenizer = match &resolved.tokenizer {
+        Some(learned) if spec.file.is_none() => learned.clone(),
+        _ => FittedTokenizer::fit(&name, column, &spec, sample)?,
+    };
+    Ok(FittedInput::Text { name, column: column.clone(), length: spec.length, tokenizer })
+}
+
+/// Writes the tokens of all rows. A missing text is empty.
+///
+/// # Errors
+/// [`Error::Value`] for a text that the tokenizer rejects.
+pub(super) fn apply(
+    tokenizer: &FittedTokenizer,
+    column: &str,
+    length: usize,
+    frame: &Frame,
+    out: &mut ExampleBuilder,
+) -> Result<(), Error> {
+    let values = frame.require(column, SEND_TRAINED_COLUMNS)?;
+    let at = out.take_tokens(length);
+    for row in 0..frame.rows() {
+        let text = values.text(row).unwrap_or_default();
+        let tokens = tokenizer.encode_within(&text, length).map_err(|error| Error::Value {
+            row: row + 1,
+            column: column.to_owned(),
+            expected: "a text".to_owned(),
+            found: error.to_string(),
+            remedy: "send another text".to_owned(),
+        })?;
+        for (offset, token) in tokens.into_iter().enumerate() {
+            out.set_index(row, at + offset, token as usize);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Finding the package that a reference points to.
+
+use cupola_spec::did_you_mean;
+use cupola_store::Reference;
+
+use crate::alias::Aliases;
+use crate::error::Error;
+use crate::home::Home;
+use crate::package::Package;
+
+impl Home {
+    /// Opens the package of `NAME`, `NAME@ALIAS`, `NAME:VERSION` or a folder.
+    ///
+    /// # Errors
+    /// As [`Reference::parse`] and [`Self::resolve`].
+    pub fn package(&self, reference: &str) -> Result<Package, Error> {
+        self.resolve(&Reference::parse(reference)?)
+    }
+
+    /// Opens the package of a reference.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] with the most similar name, or an error of [`Package::open`].
+    pub fn resolve(&self, reference: &Reference) -> Result<Package, Error> {
+        match reference {
+            Reference::Folder(path) => Package::open(path),
+            Reference::Version { name, version } => {
+                self.require_model(name)?;
+                self.version(name, *version)
+            }
+            Reference::Alias { name, alias } => {
+                self.require_model(name)?;
+                let aliases = Aliases::read(self, name)?;
+                let Some(version) = aliases.get(alias.as_str()) else {
+                    let hint = did_you_mean(alias, aliases.keys().map(String::as_str));
+                    return Err(self.unknown("alias", format!("{name}@{alias}"), hint));
+                };
+                self.version(name, *version)
+            }
+        }
+    }
+
+    fn version(&self, name: &str, version: u64) -> Result<Package, Error> {
+        let path = self.models().join(name).join(version.to_string());
+        if path.is_dir() {
+            return Package::open(&path);
+        }
+        Err(self.unknown("version", format!("{name}:{version}"), String::new()))
+    }
+
+    fn require_model(&self, name: &str) -> Result<(), Error> {
+        if !self.versions(name)?.is_empty() {
+            return Ok(());
+        }
+        let known = self.model_names()?;
+        let hint = did_you_mean(name, known.iter().map(String::as_str));
+        Err(self.unknown("model", name.to_owned(), hint))
+    }
+
+    fn unknown(&self, what: &'static str, name: String, hint: String) -> Error {
+        Error::Unknown { what, name, home: self.root().to_owned(), hint, list: "cupola models list" }
+    }
+}

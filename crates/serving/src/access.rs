@@ -1,0 +1,74 @@
+//! Keys, tokens, scopes and the audit log.
+
+mod audit;
+mod caller;
+mod jwt;
+mod key_file;
+mod keys;
+mod scope;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use self::audit::AuditLog;
+pub use self::caller::Caller;
+pub use self::jwt::TokenVerifier;
+pub use self::key_file::{ApiKey, KeyFile, NewKey};
+pub use self::keys::{Denial, KeyRing};
+pub use self::scope::{SCOPES, Scope};
+
+use crate::error::Error;
+
+/// Access rules of a server: who may call it, and the log of who administered it.
+#[derive(Debug)]
+pub struct AccessControl {
+    keys: KeyRing,
+    audit: Option<AuditLog>,
+}
+
+impl AccessControl {
+    /// Access rules without an audit log.
+    pub fn new(keys: KeyRing) -> Self {
+        Self { keys, audit: None }
+    }
+
+    /// Replaces the keys.
+    pub fn set_keys(&mut self, keys: KeyRing) {
+        self.keys = keys;
+    }
+
+    /// Writes administrative and refused calls to a file.
+    ///
+    /// # Errors
+    /// [`Error::System`] if the file cannot be opened.
+    pub fn set_audit(&mut self, path: &Path) -> Result<(), Error> {
+        self.audit = Some(AuditLog::open(path)?);
+        Ok(())
+    }
+
+    /// Accepts the tokens of an identity provider too; callers without key or token are then refused.
+    pub fn set_tokens(&mut self, tokens: Arc<TokenVerifier>) {
+        self.keys.set_tokens(tokens);
+    }
+
+    /// `true` if the server has no keys, and everybody may do everything.
+    pub fn is_open(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Audit log, if one is kept.
+    pub fn audit(&self) -> Option<&AuditLog> {
+        self.audit.as_ref()
+    }
+
+    /// Identifies the caller by its key or token, and counts the request.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`], [`Error::RateLimited`].
+    pub fn admit(&self, token: Option<&str>) -> Result<Caller, Error> {
+        self.keys.admit(token).map_err(|denial| match denial {
+            Denial::Unknown => Error::Unauthenticated,
+            Denial::RateLimited(wait) => Error::RateLimited { wait },
+        })
+    }
+}

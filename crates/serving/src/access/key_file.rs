@@ -1,0 +1,187 @@
+//! The file of keys, `keys.json` in the home folder.
+//!
+//! A key reads `cpl_ID_SECRET`. The file has the SHA-256 of the secret only. The secret is 32 random bytes, so
+//! the digest needs no salt and no slow hash; it is compared in constant time.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use cupola_store::{Lock, sha256_hex, write_file};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use super::scope::SCOPES;
+use crate::error::Error;
+
+/// Key as the file has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// Public part of the key.
+    pub id: String,
+    /// Name of the holder.
+    pub name: String,
+    /// SHA-256 of the secret.
+    pub sha256: String,
+    /// SHA-256 of the previous secret, and the time until which it is accepted (seconds since 1970).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<(String, u64)>,
+    /// Scopes, see [`SCOPES`].
+    pub scopes: Vec<String>,
+    /// Requests per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// Requests per day (UTC); each server counts on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<u64>,
+    /// Time of expiry (seconds since 1970).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
+}
+
+impl ApiKey {
+    /// `true` if the secret is this key's; takes the same time however much of it is right.
+    pub(super) fn matches(&self, secret: &str, now: u64) -> bool {
+        let found = sha256_hex(secret.as_bytes());
+        let same = |known: &str| bool::from(known.as_bytes().ct_eq(found.as_bytes()));
+        let before = self.before.as_ref().is_some_and(|(known, until)| same(known) && now < *until);
+        (same(&self.sha256) || before) && self.expires.is_none_or(|until| now < until)
+    }
+}
+
+/// Properties of a key to be created.
+#[derive(Debug, Clone, Default)]
+pub struct NewKey {
+    /// Name of the holder.
+    pub name: String,
+    /// Scopes, see [`SCOPES`].
+    pub scopes: Vec<String>,
+    /// Requests per second.
+    pub rate: Option<f64>,
+    /// Requests per day.
+    pub quota: Option<u64>,
+    /// Time until the key expires.
+    pub lifetime: Option<Duration>,
+}
+
+/// File of keys of a home folder. Writers take a lock; the file is replaced atomically.
+#[derive(Debug, Clone)]
+pub struct KeyFile {
+    path: PathBuf,
+}
+
+impl KeyFile {
+    /// Key file of a home folder; the file may be missing.
+    pub fn new(home: &Path) -> Self {
+        Self { path: home.join("keys.json") }
+    }
+
+    /// Reads all keys; a missing file has none.
+    ///
+    /// # Errors
+    /// [`Error::Keys`] if the file is unreadable or malformed.
+    pub fn read(&self) -> Result<Vec<ApiKey>, Error> {
+        match std::fs::read(&self.path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| self.error(&error)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(self.error(&error)),
+        }
+    }
+
+    /// Creates a key and returns it with its text, which is not stored.
+    ///
+    /// # Errors
+    /// [`Error::Keys`].
+    pub fn add(&self, new: &NewKey) -> Result<(ApiKey, String), Error> {
+        for scope in &new.scopes {
+            check_scope(scope).map_err(|why| self.error(&why))?;
+        }
+        self.change(|keys| {
+            let (id, secret) = (random_hex(6)?, random_hex(32)?);
+            let key = ApiKey {
+                id,
+                name: new.name.clone(),
+                sha256: sha256_hex(secret.as_bytes()),
+                before: None,
+                scopes: new.scopes.clone(),
+                rate: new.rate,
+                quota: new.quota,
+                expires: new.lifetime.map(|lifetime| unix_seconds() + lifetime.as_secs()),
+            };
+            keys.push(key.clone());
+            let text = format!("cpl_{}_{secret}", key.id);
+            Ok((key, text))
+        })
+    }
+
+    /// Gives a key a new secret; the previous one is accepted for `grace`.
+    ///
+    /// # Errors
+    /// [`Error::Keys`].
+    pub fn rotate(&self, id: &str, grace: Duration) -> Result<(ApiKey, String), Error> {
+        self.change(|keys| {
+            let key = keys.iter_mut().find(|key| key.id == id).ok_or_else(|| unknown(id))?;
+            let secret = random_hex(32)?;
+            let old = std::mem::replace(&mut key.sha256, sha256_hex(secret.as_bytes()));
+            key.before = (!grace.is_zero()).then(|| (old, unix_seconds() + grace.as_secs()));
+            Ok((key.clone(), format!("cpl_{id}_{secret}")))
+        })
+    }
+
+    /// Deletes a key.
+    ///
+    /// # Errors
+    /// [`Error::Keys`].
+    pub fn revoke(&self, id: &str) -> Result<ApiKey, Error> {
+        self.change(|keys| {
+            let at = keys.iter().position(|key| key.id == id).ok_or_else(|| unknown(id))?;
+            Ok(keys.remove(at))
+        })
+    }
+
+    /// Time of the last change; `None` if there is no file.
+    pub(super) fn modified(&self) -> Option<SystemTime> {
+        std::fs::metadata(&self.path).and_then(|about| about.modified()).ok()
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Vec<ApiKey>) -> Result<T, String>) -> Result<T, Error> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder).map_err(|error| self.error(&error))?;
+        let _lock = Lock::file(&folder.join(".keys.lock")).map_err(|error| self.error(&error))?;
+        let mut keys = self.read()?;
+        let out = change(&mut keys).map_err(|why| self.error(&why))?;
+        let bytes = serde_json::to_vec_pretty(&keys).map_err(|error| self.error(&error))?;
+        // A staged file is readable by its owner only, and keeps these permissions under its final name.
+        write_file(&self.path, &bytes).map_err(|error| self.error(&error))?;
+        Ok(out)
+    }
+
+    fn error(&self, why: &dyn std::fmt::Display) -> Error {
+        Error::Keys { path: self.path.clone(), why: why.to_string() }
+    }
+}
+
+fn check_scope(scope: &str) -> Result<(), String> {
+    let (kind, name) = scope.split_once(':').unwrap_or((scope, ""));
+    if SCOPES.contains(&kind) && (name.is_empty() || ["predict", "rows"].contains(&kind)) {
+        return Ok(());
+    }
+    let hint = cupola_spec::did_you_mean(kind, SCOPES);
+    Err(format!(
+        "unknown scope `{scope}`{hint}; expected predict, predict:MODEL, rows, rows:DATASET, metrics or admin"
+    ))
+}
+
+fn unknown(id: &str) -> String {
+    format!("unknown key `{id}`; see `cupola keys list`")
+}
+
+/// Current time in seconds since 1970.
+pub(super) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+fn random_hex(bytes: usize) -> Result<String, String> {
+    let mut buffer = vec![0; bytes];
+    getrandom::fill(&mut buffer).map_err(|error| error.to_string())?;
+    Ok(const_hex::encode(buffer))
+}

@@ -1,0 +1,81 @@
+//! Rows that clients push to datasets.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+
+use crate::error::Error;
+
+/// Pushes that are checked and written at once; further ones are refused.
+const MAX_PUSHES: usize = 64;
+
+/// Store of pushed rows. Its method may block; the rows are on disk when it returns.
+pub trait RowSink: Send + Sync {
+    /// Stores all of the rows, or none, and returns their number.
+    ///
+    /// # Errors
+    /// [`PushError`].
+    fn push(&self, dataset: &str, rows: &[Map<String, Value>]) -> Result<usize, PushError>;
+}
+
+/// Reason why pushed rows were not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PushError {
+    /// The dataset does not exist; the message says so.
+    UnknownDataset(String),
+    /// A row violates the dataset's contract.
+    Row {
+        /// Number of the row, from 1.
+        row: usize,
+        /// Name of the column, where the error is about one.
+        column: Option<String>,
+        /// Reason.
+        why: String,
+    },
+    /// The rows could not be written.
+    Failed(String),
+}
+
+impl From<PushError> for Error {
+    fn from(error: PushError) -> Self {
+        match error {
+            PushError::UnknownDataset(message) => Self::UnknownDataset(message),
+            PushError::Row { row, column, why } => Self::PushedRow { row, column, why },
+            PushError::Failed(why) => {
+                tracing::error!(%why, "failed to write pushed rows");
+                Self::PushFailed(why)
+            }
+        }
+    }
+}
+
+/// Bounded intake of pushed rows.
+pub struct RowIntake {
+    sink: Arc<dyn RowSink>,
+    permits: Arc<Semaphore>,
+}
+
+impl RowIntake {
+    /// Intake that stores rows in `sink`.
+    pub fn new(sink: Arc<dyn RowSink>) -> Self {
+        Self { sink, permits: Arc::new(Semaphore::new(MAX_PUSHES)) }
+    }
+
+    /// Stores all of the rows, or none, and returns their number.
+    ///
+    /// # Errors
+    /// [`Error::PushOverloaded`], and those of [`PushError`].
+    pub async fn push(&self, dataset: String, rows: Vec<Map<String, Value>>) -> Result<usize, Error> {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            return Err(Error::PushOverloaded { limit: MAX_PUSHES });
+        };
+        let sink = Arc::clone(&self.sink);
+        let done = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            sink.push(&dataset, &rows)
+        });
+        let pushed = done.await.unwrap_or_else(|error| Err(PushError::Failed(error.to_string())));
+        Ok(pushed?)
+    }
+}

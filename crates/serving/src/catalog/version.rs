@@ -1,0 +1,60 @@
+//! A loaded model version with its engines.
+
+use std::sync::Arc;
+
+use cupola_registry::{Manifest, Package};
+use cupola_runtime::{LoadedPackage, Predictor};
+
+use crate::error::Error;
+use crate::scheduler::{Scheduler, SchedulerLimits};
+use crate::telemetry::{ModelMetrics, Telemetry};
+
+/// Function that builds an engine from a package.
+pub type Loader = Arc<dyn Fn(&Package) -> Result<Predictor, cupola_runtime::Error> + Send + Sync>;
+
+/// A loaded model version.
+pub struct ModelVersion {
+    /// Manifest of its package.
+    pub manifest: Manifest,
+    /// Everything of the package but the engines.
+    pub model: Arc<LoadedPackage>,
+    /// Queue and engines.
+    pub scheduler: Scheduler,
+    /// Metrics of the version.
+    pub metrics: ModelMetrics,
+}
+
+impl ModelVersion {
+    /// `true` if the package is the one that this version was loaded from.
+    pub(super) fn is(&self, package: &Package) -> bool {
+        let (own, other) = (&self.manifest, &package.manifest);
+        own.version == other.version && own.created == other.created && own.files == other.files
+    }
+}
+
+/// Verifies packages and starts their engines.
+pub(super) struct VersionLoader {
+    pub loader: Loader,
+    pub limits: SchedulerLimits,
+    /// Public keys of minisign; without any, packages need no signature.
+    pub trusted: Vec<String>,
+}
+
+impl VersionLoader {
+    pub fn load(&self, package: Package, telemetry: &Telemetry) -> Result<Arc<ModelVersion>, Error> {
+        // All digests are checked before anything of the package is used.
+        package.verify().map_err(cupola_runtime::Error::from)?;
+        if !self.trusted.is_empty() {
+            package.verify_signature(&self.trusted).map_err(cupola_runtime::Error::from)?;
+        }
+        let mut predictors = vec![(self.loader)(&package)?];
+        for _ in 1..self.limits.replicas {
+            predictors.push((self.loader)(&package)?);
+        }
+        let model = Arc::clone(&predictors[0].package);
+        let (name, version) = (&package.manifest.name, package.manifest.version);
+        let metrics = telemetry.model(name, version);
+        let scheduler = Scheduler::start(name, predictors, self.limits, &metrics)?;
+        Ok(Arc::new(ModelVersion { manifest: package.manifest, model, scheduler, metrics }))
+    }
+}

@@ -1,0 +1,204 @@
+//! Everything that can go wrong between the start of a server and a response.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Error of the serving layer.
+///
+/// The first group keeps a server from starting or a model from loading. The second group ends one request;
+/// protocols map it to their status codes.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Two packages of one name.
+    #[error("model `{name}` is given twice; serve each name once")]
+    Duplicate {
+        /// Name of the model.
+        name: String,
+    },
+    /// A package that fails to load.
+    #[error(transparent)]
+    Model(#[from] cupola_runtime::Error),
+    /// A canary or shadow of another model.
+    #[error(
+        "`{reference}` is not a version of `{name}`; canary and shadow must be versions of the same model"
+    )]
+    OtherModel {
+        /// Name of the served model.
+        name: String,
+        /// Reference that leads to another model.
+        reference: String,
+    },
+    /// The key file.
+    #[error("{path}: {why}")]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// Reason, with the remedy.
+        why: String,
+    },
+    /// The public keys of an identity provider.
+    #[error("{from}: {why}; check `[jwt]`")]
+    Jwt {
+        /// URL or file of the keys.
+        from: String,
+        /// Reason.
+        why: String,
+    },
+    /// The trace collector.
+    #[error("{endpoint}: {why}; name a collector as `--otlp http://HOST:4317`")]
+    Otlp {
+        /// The given endpoint.
+        endpoint: String,
+        /// Reason.
+        why: String,
+    },
+    /// The system refuses threads or files.
+    #[error("{0}; check the limits of this process")]
+    System(#[from] std::io::Error),
+
+    /// No known key, and no valid token.
+    #[error("a valid key or token is required; send it as `Authorization: Bearer ...`")]
+    Unauthenticated,
+    /// The key's rate limit or daily quota is used up.
+    #[error("the key exceeds its rate limit; try again in {} s", retry_seconds(.wait))]
+    RateLimited {
+        /// Time until the next request is admitted.
+        wait: Duration,
+    },
+    /// The key lacks the scope.
+    #[error("key {key} lacks the scope `{scope}{}`; use a key that has it", of_name(.name))]
+    Forbidden {
+        /// Id of the key.
+        key: String,
+        /// Required scope.
+        scope: &'static str,
+        /// Model or dataset; empty for all of them.
+        name: String,
+    },
+    /// The model is not served.
+    #[error("unknown model `{name}`; served models: {}", listed(.served))]
+    UnknownModel {
+        /// Requested name.
+        name: String,
+        /// Served names.
+        served: Vec<String>,
+    },
+    /// The version is not loaded.
+    #[error("version {version} of `{name}` is not loaded; loaded versions: {}", listed(.loaded))]
+    UnknownVersion {
+        /// Name of the model.
+        name: String,
+        /// Requested version.
+        version: u64,
+        /// Loaded versions.
+        loaded: Vec<u64>,
+    },
+    /// The server is shutting down.
+    #[error("the server is draining; send the request to another one")]
+    Draining,
+    /// The queue is full.
+    #[error("{limit} requests are already waiting; try again in a second")]
+    Overloaded {
+        /// Length of the queue.
+        limit: usize,
+    },
+    /// No prediction within the deadline.
+    #[error("no prediction within {timeout:?}; send fewer rows or allow more time")]
+    Deadline {
+        /// The request's deadline.
+        timeout: Duration,
+    },
+    /// The text was not complete within the deadline.
+    #[error("the text was not complete within the deadline; request fewer tokens or allow more time")]
+    GenerationDeadline,
+    /// The engine's thread is gone.
+    #[error("the engine has stopped; restart the server")]
+    EngineStopped,
+    /// The engine failed.
+    #[error(transparent)]
+    Inference(Arc<cupola_runtime::Error>),
+    /// A row that the model does not accept.
+    #[error(transparent)]
+    Row(cupola_runtime::Error),
+    /// A prompt or sampling parameter that the model does not accept.
+    #[error(transparent)]
+    Prompt(cupola_runtime::Error),
+    /// A pushed row that violates the dataset's contract.
+    #[error("row {row}: {why}; no row of the request was stored")]
+    PushedRow {
+        /// Number of the row, from 1.
+        row: usize,
+        /// Name of the column, where the error is about one.
+        column: Option<String>,
+        /// Reason.
+        why: String,
+    },
+    /// The dataset that rows were pushed to does not exist.
+    #[error("{0}")]
+    UnknownDataset(String),
+    /// Pushed rows that could not be written.
+    #[error("{0}")]
+    PushFailed(String),
+    /// Too many pushes at once.
+    #[error("{limit} pushes are already being written; try again in a second")]
+    PushOverloaded {
+        /// Pushes that are written at once.
+        limit: usize,
+    },
+    /// A row of feedback that does not fit the model's targets.
+    #[error("row {row}, `{column}`: {why}")]
+    FeedbackRow {
+        /// Number of the row, from 1.
+        row: usize,
+        /// Name of the column.
+        column: String,
+        /// Reason, with the remedy.
+        why: String,
+    },
+    /// Feedback that could not be written.
+    #[error("failed to store the rows: {0}; try again")]
+    FeedbackFailed(String),
+}
+
+impl Error {
+    /// Value that the error is about, as `(row from 1, column)`.
+    pub fn location(&self) -> Option<(usize, &str)> {
+        match self {
+            Self::Row(error) => error.cell(),
+            Self::PushedRow { row, column: Some(column), .. } | Self::FeedbackRow { row, column, .. } => {
+                Some((*row, column))
+            }
+            _ => None,
+        }
+    }
+
+    /// Seconds after which the client may try again; `None` if the error does not say.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::RateLimited { wait } => Some(retry_seconds(wait)),
+            _ => None,
+        }
+    }
+}
+
+/// Error of a protocol, which knows the status code that is counted and traced.
+pub trait ProtocolError: From<Error> {
+    /// Status code.
+    fn status(&self) -> u16;
+}
+
+fn retry_seconds(wait: &Duration) -> u64 {
+    wait.as_secs() + 1
+}
+
+fn of_name(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!(":{name}") }
+}
+
+fn listed<T: ToString>(all: &[T]) -> String {
+    if all.is_empty() {
+        return "none".to_owned();
+    }
+    all.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}

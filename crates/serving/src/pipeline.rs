@@ -1,0 +1,223 @@
+//! Protocol-independent request pipeline.
+
+mod generate;
+mod shadow;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cupola_prep::Predictions;
+use cupola_runtime::{LoadedPackage, OutputTensor, PredictInput};
+
+pub use self::generate::{GENERATION_CANCELLED, GenerateRequest, GenerationStream, TokenUsage};
+use crate::capture::RecordSampler;
+use crate::catalog::{Catalog, ModelVersion, Route};
+use crate::error::{Error, ProtocolError};
+use crate::lifecycle::Lifecycle;
+use crate::metadata::RequestMetadata;
+use crate::scheduler::{ForwardPass, ForwardResult, Ticket};
+use crate::telemetry::{Phase, RequestSpan, Telemetry, TraceExporter};
+
+/// Request before its body is parsed.
+pub struct PredictRequest<'a> {
+    /// Name of the model.
+    pub name: &'a str,
+    /// Version that must respond; `None` leaves the choice to the traffic split.
+    pub version: Option<u64>,
+    /// Headers.
+    pub metadata: &'a dyn RequestMetadata,
+    /// Id of the request.
+    pub id: &'a str,
+    /// Time of arrival.
+    pub began: Instant,
+    /// Time that it may take from its arrival.
+    pub timeout: Duration,
+}
+
+/// Result of a request.
+pub struct PredictResponse {
+    /// Rows of the request.
+    pub input: PredictInput,
+    /// Version that ran them.
+    pub version: Arc<ModelVersion>,
+    logits: Vec<f32>,
+    /// Inputs that a reconstruction is compared with.
+    references: Vec<f32>,
+    timings: Timings,
+}
+
+impl PredictResponse {
+    /// Typed predictions, one per row.
+    ///
+    /// # Errors
+    /// [`Error::Row`] for a row whose prediction overflows, [`Error::Inference`].
+    pub fn predictions(&self) -> Result<Vec<Predictions>, Error> {
+        self.version.model.predictions(&self.logits, &self.references).map_err(decode_error)
+    }
+
+    /// Predictions as tensors with these names; all of them if there are no names.
+    ///
+    /// # Errors
+    /// As [`Self::predictions`].
+    pub fn tensors(&self, names: &[String]) -> Result<Vec<OutputTensor>, Error> {
+        self.version.model.output_tensors(&self.logits, &self.references, names).map_err(decode_error)
+    }
+}
+
+/// Logits that do not decode: those of a single row may be due to its values.
+fn decode_error(error: cupola_runtime::Error) -> Error {
+    match error {
+        cupola_runtime::Error::NotFinite { .. } => Error::Row(error),
+        error => Error::Inference(Arc::new(error)),
+    }
+}
+
+/// Ends of a request's phases.
+#[derive(Debug, Clone, Copy)]
+struct Timings {
+    prepared: Instant,
+    started: Instant,
+    ended: Instant,
+}
+
+impl Timings {
+    fn phases(self, began: Instant) -> [Phase; 3] {
+        [
+            ("prepare", began, self.prepared),
+            ("queue", self.prepared, self.started),
+            ("forward", self.started, self.ended),
+        ]
+    }
+}
+
+/// Pipeline of every request: version, examples, queue, forward pass, telemetry.
+pub struct Pipeline {
+    catalog: Arc<Catalog>,
+    lifecycle: Arc<Lifecycle>,
+    telemetry: Arc<Telemetry>,
+    pub(crate) traces: Option<TraceExporter>,
+    sampler: Option<RecordSampler>,
+}
+
+impl Pipeline {
+    /// Pipeline without traces and records.
+    pub fn new(catalog: Arc<Catalog>, lifecycle: Arc<Lifecycle>, telemetry: Arc<Telemetry>) -> Self {
+        Self { catalog, lifecycle, telemetry, traces: None, sampler: None }
+    }
+
+    /// Exports a trace of every request.
+    pub fn set_traces(&mut self, traces: TraceExporter) {
+        self.traces = Some(traces);
+    }
+
+    /// Records a sample of the predictions.
+    pub fn set_sampler(&mut self, sampler: RecordSampler) {
+        self.sampler = Some(sampler);
+    }
+
+    /// Models that it serves.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Checks that new requests are accepted.
+    ///
+    /// # Errors
+    /// [`Error::Draining`].
+    pub fn check_accepting(&self) -> Result<(), Error> {
+        if self.lifecycle.is_draining() { Err(Error::Draining) } else { Ok(()) }
+    }
+
+    /// Runs a request whose body `read` turns into rows, given the model that it goes to.
+    ///
+    /// # Errors
+    /// Errors of `read`, and those of [`Error`]'s second group.
+    pub async fn predict<E: ProtocolError>(
+        &self,
+        request: &PredictRequest<'_>,
+        read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E>,
+    ) -> Result<PredictResponse, E> {
+        self.check_accepting()?;
+        let route = self.catalog.route(request.name, request.version, request.metadata, request.id);
+        let Route { version, shadow } = route?;
+        let result = run(request, &version, read).await;
+        self.account(request, &version, &result);
+        let response = result?;
+        if let Some(shadow) = shadow
+            && let Ok(predictions) = response.predictions()
+        {
+            let expected = shadow::Expected { input: response.input.clone(), predictions };
+            shadow::compare(Arc::clone(&self.telemetry), shadow, expected, request.timeout);
+        }
+        Ok(response)
+    }
+
+    /// Records the response's rows if the request belongs to the sample.
+    pub fn record(&self, request_id: &str, response: &PredictResponse, predictions: &[Predictions]) {
+        if let Some(sampler) = &self.sampler {
+            sampler.record(request_id, &response.version, &response.input, predictions);
+        }
+    }
+
+    /// Counts and traces a finished request.
+    fn account<E: ProtocolError>(
+        &self,
+        request: &PredictRequest<'_>,
+        version: &ModelVersion,
+        result: &Result<PredictResponse, E>,
+    ) {
+        let status = result.as_ref().map_or_else(E::status, |_| 200);
+        self.telemetry.count_response(request.name, status);
+        version.metrics.record_request(request.began.elapsed().as_secs_f64());
+        let Some(traces) = &self.traces else { return };
+        let phases = result.as_ref().ok().map(|response| response.timings.phases(request.began));
+        let span = RequestSpan {
+            operation: "predict",
+            name: request.name,
+            version: version.manifest.version,
+            request: request.id,
+            status,
+            began: request.began,
+            phases: phases.as_ref().map_or(&[], |phases| phases.as_slice()),
+            tokens: None,
+        };
+        traces.export(&TraceExporter::parent(request.metadata), &span);
+    }
+}
+
+async fn run<E: ProtocolError>(
+    request: &PredictRequest<'_>,
+    version: &Arc<ModelVersion>,
+    read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E>,
+) -> Result<PredictResponse, E> {
+    let _in_flight = version.scheduler.in_flight();
+    let input = read(&version.model)?;
+    let examples = version.model.examples_of_input(&input).map_err(Error::Row)?;
+    let references = version.model.inputs_to_compare(&examples);
+    let prepared = Instant::now();
+    version.metrics.record_preparation((prepared - request.began).as_secs_f64());
+    let deadline = request.began + request.timeout;
+    let ticket = version.scheduler.submit(examples, deadline);
+    let ticket = ticket.ok_or(Error::Overloaded { limit: version.scheduler.limits().queue })?;
+    let ForwardPass { logits, started, ended } = wait(ticket, deadline, request.timeout).await?;
+    let timings = Timings { prepared, started, ended };
+    Ok(PredictResponse { input, version: Arc::clone(version), logits, references, timings })
+}
+
+async fn wait(ticket: Ticket, deadline: Instant, timeout: Duration) -> Result<ForwardPass, Error> {
+    let late = Error::Deadline { timeout };
+    let result: ForwardResult = match ticket {
+        Ticket::Ready(result) => result,
+        Ticket::Queued(result) => match tokio::time::timeout_at(deadline.into(), result).await {
+            Ok(Ok(result)) => result,
+            Err(_) => return Err(late),
+            // The engine drops requests whose deadline has passed.
+            Ok(Err(_)) if Instant::now() >= deadline => return Err(late),
+            Ok(Err(_)) => return Err(Error::EngineStopped),
+        },
+    };
+    result.map_err(|error| {
+        tracing::error!(%error, "inference failed");
+        Error::Inference(error)
+    })
+}

@@ -1,0 +1,177 @@
+//! Prometheus metrics and `OpenTelemetry` traces.
+
+mod model;
+mod traces;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+pub use self::model::{ModelMetrics, ModelTotals};
+pub use self::traces::TraceExporter;
+pub(crate) use self::traces::{Phase, RequestSpan};
+
+/// Bucket bounds of every duration, in seconds.
+const DURATION_BUCKETS: [f64; 15] =
+    [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const ROW_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ModelLabels {
+    model: String,
+    version: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    model: String,
+    code: u32,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct NameLabels {
+    model: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ShadowLabels {
+    model: String,
+    version: String,
+    same: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TokenLabels {
+    model: String,
+    version: String,
+    kind: &'static str,
+}
+
+type Histograms = Family<ModelLabels, Histogram, fn() -> Histogram>;
+
+/// All metrics of a server.
+pub struct Telemetry {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    waiting: Family<ModelLabels, Gauge>,
+    loaded: Family<ModelLabels, Gauge>,
+    reload_failures: Family<NameLabels, Counter>,
+    shadows: Family<ShadowLabels, Counter>,
+    preparation: Histograms,
+    request: Histograms,
+    queue: Histograms,
+    inference: Histograms,
+    batch: Histograms,
+    first_token: Histograms,
+    tokens: Family<TokenLabels, Counter>,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Telemetry {
+    /// Registers every metric.
+    pub fn new() -> Self {
+        let seconds: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
+        let rows: fn() -> Histogram = || Histogram::new(ROW_BUCKETS);
+        let this = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            waiting: Family::default(),
+            loaded: Family::default(),
+            reload_failures: Family::default(),
+            shadows: Family::default(),
+            preparation: Family::new_with_constructor(seconds),
+            request: Family::new_with_constructor(seconds),
+            queue: Family::new_with_constructor(seconds),
+            inference: Family::new_with_constructor(seconds),
+            batch: Family::new_with_constructor(rows),
+            first_token: Family::new_with_constructor(seconds),
+            tokens: Family::default(),
+        };
+        this.registered()
+    }
+
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register("cupola_requests", "Prediction requests by status code", self.requests.clone());
+        registry.register("cupola_queue_requests", "Requests waiting for an engine", self.waiting.clone());
+        for (name, help, family) in [
+            ("cupola_request_duration", "Time from the body to the response", &self.request),
+            ("cupola_preparation_duration", "Time from the body to the examples", &self.preparation),
+            ("cupola_queue_duration", "Time in the queue", &self.queue),
+            ("cupola_inference_duration", "Time of one forward pass", &self.inference),
+            ("cupola_first_token_duration", "Time to the first generated token", &self.first_token),
+        ] {
+            registry.register_with_unit(name, help, Unit::Seconds, family.clone());
+        }
+        let name = "cupola_model_loaded";
+        registry.register(name, "1 for a loaded version", self.loaded.clone());
+        let name = "cupola_reload_failures";
+        registry.register(name, "Versions that failed to load", self.reload_failures.clone());
+        let name = "cupola_shadow_answers";
+        registry.register(name, "Shadow predictions by agreement", self.shadows.clone());
+        let name = "cupola_tokens";
+        registry.register(name, "Tokens: of prompts, cached, generated", self.tokens.clone());
+        registry.register("cupola_batch_rows", "Rows in one forward pass", self.batch.clone());
+        self
+    }
+
+    /// Metrics of one model version.
+    pub fn model(&self, model: &str, version: u64) -> ModelMetrics {
+        let labels = ModelLabels { model: model.to_owned(), version: version.to_string() };
+        let tokens = ["prompt", "cached", "made"].map(|kind| {
+            let ModelLabels { model, version } = labels.clone();
+            self.tokens.get_or_create(&TokenLabels { model, version, kind }).clone()
+        });
+        ModelMetrics {
+            request: self.request.get_or_create(&labels).clone(),
+            preparation: self.preparation.get_or_create(&labels).clone(),
+            queue: self.queue.get_or_create(&labels).clone(),
+            inference: self.inference.get_or_create(&labels).clone(),
+            batch: self.batch.get_or_create(&labels).clone(),
+            first_token: self.first_token.get_or_create(&labels).clone(),
+            tokens,
+            waiting: self.waiting.get_or_create(&labels).clone(),
+            totals: std::sync::Arc::default(),
+        }
+    }
+
+    /// Counts a response. `model` must be a served name, so that clients cannot create labels.
+    pub fn count_response(&self, model: &str, status: u16) {
+        let labels = RequestLabels { model: model.to_owned(), code: u32::from(status) };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Sets the gauge of a loaded or unloaded version.
+    pub fn set_loaded(&self, model: &str, version: u64, loaded: bool) {
+        let labels = ModelLabels { model: model.to_owned(), version: version.to_string() };
+        self.loaded.get_or_create(&labels).set(i64::from(loaded));
+    }
+
+    /// Counts a version that failed to load.
+    pub fn count_reload_failure(&self, model: &str) {
+        self.reload_failures.get_or_create(&NameLabels { model: model.to_owned() }).inc();
+    }
+
+    /// Counts a prediction of a shadow, by its agreement with the prediction that was sent.
+    pub fn count_shadow(&self, model: &str, version: u64, same: bool) {
+        let (version, same) = (version.to_string(), same.to_string());
+        self.shadows.get_or_create(&ShadowLabels { model: model.to_owned(), version, same }).inc();
+    }
+
+    /// All metrics as `OpenMetrics` 1.0 text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,121 @@
+use super::*;
+
+const GOOD: &str = r#"
+name = "digits"
+[data]
+source = "x.csv"
+[[targets]]
+name = "digit"
+kind = "category"
+[model]
+family = "mlp"
+hidden = [8]
+"#;
+
+fn nothing(path: &str) -> Result<String, String> {
+    Err(format!("no file {path}; check the path"))
+}
+
+fn problems(text: &str, overrides: &[&str]) -> Vec<String> {
+    let overrides: Vec<String> = overrides.iter().map(|&s| s.to_owned()).collect();
+    match parse("run.toml", text, &overrides, &nothing) {
+        Ok(run) => panic!("expected problems, found {run:?}"),
+        Err(problems) => problems.0.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn the_smallest_config_gets_the_defaults() {
+    let run = parse("run.toml", GOOD, &[], &nothing).unwrap();
+    assert_eq!(run.design.layers.len(), 2);
+    assert_eq!(serde_json::to_value(&run.train).unwrap(), defaults()["train"]);
+}
+
+#[test]
+fn a_sealed_config_parses_to_the_same_run() {
+    let run = parse("run.toml", GOOD, &["train.epochs=3".into()], &nothing).unwrap();
+    let text = toml::to_string(&run.sealed).unwrap();
+    assert_eq!(parse("sealed", &text, &[], &nothing).unwrap(), run);
+}
+
+#[test]
+fn overrides_reach_tables_and_arrays() {
+    let set = ["train.epochs=3", "targets.0.name=y", "model.hidden=[4, 4]"].map(String::from);
+    let run = parse("run.toml", GOOD, &set, &nothing).unwrap();
+    assert_eq!((run.train.epochs, run.targets.first().name.as_str(), run.design.layers.len()), (3, "y", 4));
+}
+
+#[test]
+fn all_problems_come_at_once_with_their_places() {
+    let text = GOOD.replace("hidden", "hiden") + "[train]\nepoch = 3\nbatch_size = \"big\"\n";
+    let found = problems(&text, &[]);
+    let expect = [
+        "run.toml:10:1: model.hiden: unknown key `hiden`; did you mean `hidden`?",
+        "run.toml:12:1: train.epoch: unknown key `epoch`; did you mean `epochs`?",
+        "run.toml:13:1: train.batch_size: expected integer or \"auto\", found \"big\"",
+    ];
+    assert_eq!(found, expect);
+}
+
+#[test]
+fn an_unknown_family_or_layer_names_the_nearest() {
+    let found = problems(&GOOD.replace("\"mlp\"", "\"mpl\""), &[]);
+    assert_eq!(found, ["run.toml:9:1: model.family: unknown family `mpl`; did you mean `mlp`?"]);
+    let layers = r#"family = "layers"
+layers = [{ type = "liner", out = 3 }]"#;
+    let found = problems(&GOOD.replace("family = \"mlp\"\nhidden = [8]", layers), &[]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].contains("model.layers[0].type: unknown type `liner`; did you mean `linear`?"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn what_a_schema_cannot_say_is_said_too() {
+    let found = problems(&(GOOD.to_owned() + "[[inputs]]\nname = \"p\"\nkind = \"image\"\n"), &[]);
+    assert!(found[0].contains("inputs[0].kind: an image requires `shape"), "{found:?}");
+    let found = problems(&GOOD.replace("digits", "../digits"), &[]);
+    assert!(found[0].starts_with("run.toml:2:1: name: "), "{found:?}");
+}
+
+#[test]
+fn a_missing_architecture_file_points_at_its_key() {
+    let text = GOOD.replace("family = \"mlp\"\nhidden = [8]", "file = \"m.toml\"");
+    assert_eq!(problems(&text, &[]), ["run.toml:9:1: model.file: no file m.toml; check the path"]);
+}
+
+#[test]
+fn broken_toml_and_overrides_have_a_place() {
+    assert!(problems("name = \n", &[])[0].starts_with("run.toml:1:"), "{:?}", problems("name = \n", &[]));
+    assert_eq!(
+        problems(GOOD, &["epochs"])[0],
+        "--set: epochs: missing `=`; write key=value, such as train.epochs=5"
+    );
+}
+
+#[test]
+fn every_default_is_a_known_key() {
+    let schema = schema::config_schema();
+    for (section, values) in defaults().as_object().unwrap() {
+        assert!(schema["properties"].get(section).is_some(), "{section} {values}");
+    }
+}
+
+#[test]
+fn a_number_that_is_not_among_the_known_ones_hears_them() {
+    let found = problems(GOOD, &["model={ family = \"resnet\", depth = 19 }"]);
+    assert!(found[0].ends_with("unknown value 19; expected 18, 34 or 50"), "{found:?}");
+}
+
+#[test]
+fn no_config_breaks_its_reader() {
+    let run = include_str!("../../../../../configs/digits.toml");
+    let table = include_str!("../../../../../configs/diamonds.toml");
+    let serve = "[[model]]\nserve = 'a@b'\n[model.canary]\nserve = 'a@c'\nweight = 0.5\n";
+    cupola_testkit::fuzz(&[run.as_bytes(), table.as_bytes(), serve.as_bytes()], |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let _ = parse("fuzz", text, &[], &|_| Err("no file".to_owned()));
+        let _ = crate::parse_serve("fuzz", text);
+    });
+}

@@ -1,0 +1,98 @@
+//! A run: the config with its model resolved.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, Split, SplitBy, Target, TargetList};
+use crate::data::{Clean, Data, Expectation, Feature};
+use crate::families::TreesSpec;
+use crate::inputs::Input;
+use crate::model::{Combine, Design, Family, Model, PackageRef};
+use crate::train::Train;
+
+/// A run, resolved as far as the config alone allows. Globs of columns are resolved with the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Name of the run and of the package.
+    pub name: String,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// Source of the rows.
+    pub data: Data,
+    /// Data contract.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<Expectation>,
+    /// Repairs of raw values.
+    #[serde(default)]
+    pub clean: Clean,
+    /// Columns that are computed from others.
+    #[serde(default)]
+    pub features: Vec<Feature>,
+    /// Division of the rows.
+    pub split: Split,
+    /// Inputs of the model; empty if they are inferred from the data.
+    pub inputs: Vec<Input>,
+    /// Targets of the model.
+    #[serde(flatten)]
+    pub targets: TargetList<Target>,
+    /// Combination of inputs of several kinds.
+    #[serde(default)]
+    pub combine: Combine,
+    /// Name of the architecture's family.
+    pub family: String,
+    /// The network up to the sizes that come from the data; without layers for trees.
+    pub design: Design,
+    /// Package that training starts from; `None` for a new model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<PackageRef>,
+    /// Settings of trees; `None` for a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trees: Option<TreesSpec>,
+    /// Training loop.
+    pub train: Train,
+    /// The complete config, with its defaults and the architecture in place. It parses to this run without
+    /// any other file.
+    pub sealed: Config,
+}
+
+impl Run {
+    /// The run of a valid config; `None` if the config has no target.
+    pub(crate) fn new(mut config: Config, family: &Family) -> Option<Self> {
+        let targets = TargetList::from_vec(config.targets.clone())?;
+        let start = match &config.model {
+            Model::Package(start) => Some(start.clone()),
+            Model::File(_) | Model::Inline(_) => {
+                config.model = Model::Inline(family.clone());
+                None
+            }
+        };
+        let lora = start.as_ref().and_then(|start| start.lora);
+        Some(Self {
+            name: config.name.clone(),
+            seed: config.seed,
+            data: config.data.clone(),
+            expect: config.expect.clone(),
+            clean: config.clean.clone(),
+            features: config.features.clone(),
+            split: config.split.clone(),
+            inputs: config.inputs.clone(),
+            targets,
+            combine: config.combine.unwrap_or_default(),
+            family: family.name().to_owned(),
+            design: Design { lora, ..family.design() },
+            start,
+            trees: family.trees(),
+            train: config.train.clone(),
+            sealed: config,
+        })
+    }
+
+    /// `true` if an example is made of several rows.
+    pub fn windowed(&self) -> bool {
+        self.inputs.iter().any(|input| input.window.is_some())
+    }
+
+    /// `true` if rows are divided in their order.
+    pub fn by_time(&self) -> bool {
+        self.split.by == SplitBy::Time || self.windowed()
+    }
+}

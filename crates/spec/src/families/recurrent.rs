@@ -1,0 +1,87 @@
+//! Networks that read a sequence step by step: `lstm`, `gru` and `tcn`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::families::blocks::{activation, dropout, linear};
+use crate::layers::{Activation, Cell, Layer, Take};
+use crate::model::Design;
+
+/// Sizes of a recurrent network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recurrence {
+    /// Width of the hidden state.
+    pub width: usize,
+    /// Number of layers.
+    #[serde(default = "one")]
+    pub layers: usize,
+    /// `true` if each layer also reads the sequence from its end.
+    #[serde(default)]
+    pub bidirectional: bool,
+    /// Probability of zeroing a value between layers in training.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 0.99))]
+    pub dropout: f64,
+}
+
+fn one() -> usize {
+    1
+}
+
+impl Recurrence {
+    /// Recurrent layers with dropout between them, whose last step is read.
+    pub(crate) fn design(&self, cell: Cell) -> Design {
+        let &Self { width, layers: count, bidirectional, dropout: p } = self;
+        let mut layers = Vec::new();
+        for index in 0..count {
+            layers.push(Layer::Recurrent { cell, width, bidirectional });
+            layers.extend(dropout(p).filter(|_| index + 1 < count));
+        }
+        // The backward pass ends at the first step, so both ends count.
+        layers.push(Layer::Take { at: if bidirectional { Take::Mean } else { Take::Last } });
+        Design::from_layers(layers).with_tokens(width)
+    }
+}
+
+/// Sizes of a temporal convolutional network (Bai et al. 2018).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TcnFamily {
+    /// Width of each block.
+    pub channels: Vec<usize>,
+    /// Number of steps that one convolution sees.
+    #[serde(default = "three")]
+    pub kernel: usize,
+    /// Probability of zeroing a value in training.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 0.99))]
+    pub dropout: f64,
+}
+
+fn three() -> usize {
+    3
+}
+
+impl TcnFamily {
+    /// Bai et al. 2018, 3.3, without weight norm.
+    pub(crate) fn design(&self) -> Design {
+        let mut layers = Vec::new();
+        for (index, &out) in self.channels.iter().enumerate() {
+            // No input is longer than 2^20 steps.
+            let dilation = 1 << index.min(20);
+            let convolution = Layer::Conv1d { out, kernel: self.kernel, dilation, causal: true };
+            let mut body = Vec::new();
+            for _ in 0..2 {
+                body.extend([convolution.clone(), activation(Activation::Relu)]);
+                body.extend(dropout(self.dropout));
+            }
+            layers.extend([
+                Layer::Residual { layers: body, shortcut: vec![linear(out)], drop_path: 0.0 },
+                activation(Activation::Relu),
+            ]);
+        }
+        layers.push(Layer::Take { at: Take::Last });
+        Design::from_layers(layers)
+    }
+}

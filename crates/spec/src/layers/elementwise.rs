@@ -1,0 +1,65 @@
+//! Element-wise layers: `activation`, `dropout` and `glu`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::layers::contract::{LayerContract, Misfit, last, probability, with_last};
+
+/// Element-wise functions, as `PyTorch` defines them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `max(x, 0)`
+    #[default]
+    Relu,
+    /// The exact Gaussian error linear unit, with erf.
+    Gelu,
+    /// `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))`, GPT-2's approximation (Hendrycks and
+    /// Gimpel 2016).
+    #[serde(alias = "gelu_new", alias = "gelu_pytorch_tanh")]
+    GeluTanh,
+    /// `x * sigmoid(x)`
+    Silu,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// `1 / (1 + exp(-x))`
+    Sigmoid,
+}
+
+impl Activation {
+    /// Name of the function in a config.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_tanh",
+            Self::Silu => "silu",
+            Self::Tanh => "tanh",
+            Self::Sigmoid => "sigmoid",
+        }
+    }
+}
+
+/// An activation function on each element.
+pub(super) fn activation(input: &[usize]) -> LayerContract {
+    LayerContract::elementwise(input.to_vec(), 1)
+}
+
+/// Random zeros in training; nothing in inference.
+pub(super) fn dropout(input: &[usize], p: f64) -> Result<LayerContract, Misfit> {
+    probability(input, p)?;
+    Ok(LayerContract::moves(input.to_vec()))
+}
+
+/// A gated linear unit: one half of the last axis gates the other.
+pub(super) fn glu(input: &[usize]) -> Result<LayerContract, Misfit> {
+    let width = last(input);
+    if !width.is_multiple_of(2) || input.len() > 2 {
+        return Err(Misfit::new(
+            input,
+            "a flat input or a sequence of even width",
+            "put a `linear` of even width before it",
+        ));
+    }
+    Ok(LayerContract::elementwise(with_last(input, width / 2), 2))
+}

@@ -1,0 +1,112 @@
+//! Rules of `[data]` and `[[expect]]`.
+
+use crate::data::{Data, Expectation, QueryEngine, Severity, Source};
+use crate::validate::Findings;
+
+const SECRET: &str =
+    "a secret must not be written in a config; write `${NAME}` and set NAME in the environment";
+
+pub(super) fn check(data: &Data, found: &mut Findings) {
+    check_secrets(data, found);
+    found.add_if(
+        data.api.is_some() && data.page.is_some(),
+        "/data/page",
+        "`api` (JSON) and `page` (HTML) exclude each other; remove one",
+    );
+    found.add_if(
+        data.watermark.is_some() && data.sql.is_none(),
+        "/data/watermark",
+        "`watermark` requires a database source with `sql`; remove it, or write `sql`",
+    );
+    match (data.engine, &data.url) {
+        (QueryEngine::Ballista, None) => {
+            found.add(
+                "/data/url",
+                "`engine = \"ballista\"` requires `url`; write `url = \"df://HOST:50050\"`",
+            );
+        }
+        (QueryEngine::Local, Some(_)) => {
+            found.add("/data/url", "`url` requires `engine = \"ballista\"`; write that, or remove `url`");
+        }
+        _ => {}
+    }
+    let Some(api) = &data.api else { return };
+    found.add_if(
+        api.parameter.is_some() != (api.cursor.is_some() || api.first.is_some()),
+        "/data/api/parameter",
+        "`parameter` and one of `cursor` and `first` require each other; write both, or neither",
+    );
+    found.add_if(
+        api.next.is_some() && api.parameter.is_some(),
+        "/data/api/next",
+        "`next` is a complete URL, so `parameter` has no effect; remove `parameter`",
+    );
+}
+
+/// Secrets that stand in the config in plain text.
+fn check_secrets(data: &Data, found: &mut Findings) {
+    let sources = data.source.patterns().iter();
+    let mut sources = sources.chain(data.test_source.iter().flat_map(Source::patterns));
+    let password =
+        "a password must not be written in a config; write `${NAME}` and set NAME in the environment";
+    found.add_if(sources.any(|source| has_password(source)), "/data/source", password);
+    for (name, value) in &data.kafka {
+        let secret = name.contains("password") || name.contains("secret");
+        found.add_if(secret && !value.contains("${"), format!("/data/kafka/{name}"), SECRET);
+    }
+    for (name, value) in data.http.iter().flat_map(|http| &http.headers) {
+        let lower = name.to_lowercase();
+        let secret = ["auth", "token", "key", "cookie", "secret"].iter().any(|word| lower.contains(word));
+        found.add_if(secret && !value.contains("${"), format!("/data/http/headers/{name}"), SECRET);
+    }
+}
+
+/// `true` if a URL contains a password in plain text.
+fn has_password(source: &str) -> bool {
+    let Some((_, rest)) = source.split_once("://") else { return false };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let Some((user, _)) = authority.rsplit_once('@') else { return false };
+    user.split_once(':').is_some_and(|(_, password)| !password.is_empty() && !password.contains("${"))
+}
+
+pub(super) fn check_expectations(expect: &[Expectation], found: &mut Findings) {
+    for (index, expectation) in expect.iter().enumerate() {
+        for rule in EXPECTATIONS {
+            found.add_if((rule.broken)(expectation), format!("/expect/{index}{}", rule.key), rule.message);
+        }
+    }
+}
+
+struct ExpectationRule {
+    key: &'static str,
+    broken: fn(&Expectation) -> bool,
+    message: &'static str,
+}
+
+const EXPECTATIONS: &[ExpectationRule] = &[
+    ExpectationRule {
+        key: "",
+        broken: |e| e.on_column() && e.column.is_none(),
+        message: "a condition on values requires `column`",
+    },
+    ExpectationRule {
+        key: "",
+        broken: |e| !e.on_column() && e.rows.is_none(),
+        message: "no condition; write `required = true`, `range = [0, 120]` or another condition",
+    },
+    ExpectationRule {
+        key: "/range",
+        broken: |e| e.range.is_some_and(|[low, high]| low > high),
+        message: "the minimum is larger than the maximum; exchange them",
+    },
+    ExpectationRule {
+        key: "/rows",
+        broken: |e| e.rows.is_some_and(|[low, high]| low > high),
+        message: "the minimum is larger than the maximum; exchange them",
+    },
+    ExpectationRule {
+        key: "/severity",
+        broken: |e| e.severity == Severity::Quarantine && !e.by_row(),
+        message: "a condition on the whole table cannot quarantine single rows; write `warn` or `fail`",
+    },
+];

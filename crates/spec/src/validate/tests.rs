@@ -1,0 +1,61 @@
+use crate::parse;
+
+const GOOD: &str = r#"
+name = "digits"
+[data]
+source = "x.csv"
+[[targets]]
+name = "digit"
+kind = "category"
+[model]
+family = "mlp"
+hidden = [8]
+"#;
+
+/// Overrides of a valid config, and a part of the message that they cause.
+const BROKEN: &[(&[&str], &str)] = &[
+    (&["name=\"../x\""], "name: invalid name `../x`"),
+    (&["split.valid=0.6", "split.test=0.4"], "split: `valid` and `test` leave less than 5 %"),
+    (&["split.by=\"group\""], "split.column: `column` and"),
+    (&["split.by=\"k_fold\"", "split.folds=3", "split.fold=3"], "split.fold: `fold` must be less"),
+    (&["data.watermark=\"t\""], "data.watermark: `watermark` requires"),
+    (&["data.source=\"s3://me:secret@host/x.csv\""], "data.source: a password must not"),
+    (&["data.kafka={ \"sasl.password\" = \"x\" }"], "a secret must not be written in a config"),
+    (&["data.stream=true"], "split.by: a stream is divided row by row"),
+    (&["expect=[{ column = \"a\", range = [3, 1] }]"], "expect[0].range: the minimum is larger"),
+    (&["train.loss.kind=\"huber\""], "train.loss.kind: `huber` and `quantile` require a number"),
+    (&["train.mixup=0.2", "train.loss.class_weights=\"balanced\""], "train.mixup: `mixup` supports neither"),
+    (&["combine={ kind = \"transformer\" }"], "combine: `combine` requires inputs of several kinds"),
+    (&["inputs=[{ name = \"a\", kind = \"text\" }]"], "inputs[0].kind: a text requires `tokens`"),
+    (&["inputs=[{ name = \"a\", kind = \"number\", fill = \"near\" }]"], "inputs[0].fill: unknown `fill`"),
+    (&["inputs=[{ name = \"a\", kind = \"date\", scale = \"none\" }]"], "inputs[0].scale: `scale` is only"),
+    (
+        &["inputs=[{ name = \"a\", kind = \"number\", encoder = { family = \"mlp\", hidden = [2] } }]"],
+        "inputs[0].encoder: the columns of a table",
+    ),
+    (
+        &["inputs=[{ name = \"a\", kind = \"image\", shape = [1, 8, 8] }]"],
+        "model: layer trunk.0 (linear) requires a flat input [width], found shape [1, 8, 8]",
+    ),
+    (&["model={ family = \"gpt\", blocks = 1, width = 8, heads = 2 }"], "model: this family predicts"),
+    (
+        &["model={ family = \"autoencoder\", hidden = [4], code = 2 }"],
+        "model.family: an autoencoder predicts its inputs",
+    ),
+    (&["targets.0.horizon=3"], "targets[0]: `horizon` and `season` are only for a forecast"),
+];
+
+#[test]
+fn every_rule_names_its_key_and_what_is_wrong() {
+    for (overrides, expected) in BROKEN {
+        let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+        let problems = parse("run.toml", GOOD, &overrides, &|_| Err("no file")).unwrap_err().to_string();
+        assert!(problems.contains(expected), "{overrides:?}: {problems}");
+    }
+}
+
+#[test]
+fn categories_may_be_filled_with_any_text() {
+    let inputs = ["inputs=[{ name = \"a\", kind = \"category\", fill = \"none\" }]".to_owned()];
+    assert!(parse("run.toml", GOOD, &inputs, &|_| Err("no file")).is_ok());
+}

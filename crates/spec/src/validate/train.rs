@@ -1,0 +1,67 @@
+//! Rules of `[train]`.
+
+use crate::config::{Config, TargetKind};
+use crate::inputs::{Encoding, Input, Kind};
+use crate::train::{ClassWeights, LossKind};
+use crate::validate::Findings;
+
+/// Settings of the loss that do not fit the targets.
+pub(super) fn check(config: &Config, found: &mut Findings) {
+    let (train, loss) = (&config.train, &config.train.loss);
+    let any = |kinds: &[TargetKind]| config.targets.iter().any(|target| kinds.contains(&target.kind));
+    let classes = any(&[TargetKind::Category, TargetKind::NextToken]);
+    let numbers = any(&[TargetKind::Number, TargetKind::Forecast, TargetKind::Reconstruct]);
+    let tokens = any(&[TargetKind::NextToken]);
+    let weighted = loss.class_weights != ClassWeights::None;
+    let of_numbers = matches!(loss.kind, LossKind::Huber | LossKind::Quantile);
+    found.add_if(
+        loss.kind == LossKind::Focal && !classes,
+        "/train/loss/kind",
+        "`focal` requires a category; write `auto`, `huber` or `quantile`",
+    );
+    found.add_if(
+        of_numbers && !numbers,
+        "/train/loss/kind",
+        "`huber` and `quantile` require a number; write `auto` or `focal`",
+    );
+    found.add_if(
+        tokens && weighted,
+        "/train/loss/class_weights",
+        "`class_weights` is not supported for tokens; remove it",
+    );
+    found.add_if(
+        !classes && (loss.label_smoothing > 0.0 || weighted),
+        "/train/loss",
+        "`label_smoothing` and `class_weights` require a category; remove them",
+    );
+    found.add_if(
+        loss.kind == LossKind::Focal && loss.label_smoothing > 0.0,
+        "/train/loss/label_smoothing",
+        "`focal` does not support `label_smoothing`; remove one of them",
+    );
+    found.add_if(
+        !(loss.quantile > 0.0 && loss.quantile < 1.0),
+        "/train/loss/quantile",
+        "`quantile` must be between 0 and 1; write 0.5 for the median",
+    );
+    found.add_if(
+        train.mixup > 0.0 && (weighted || tokens),
+        "/train/mixup",
+        "`mixup` supports neither tokens nor class weights; remove one of them",
+    );
+    found.add_if(
+        train.limit_train <= 0.0 || train.limit_valid <= 0.0,
+        "/train/limit_train",
+        "`limit_train` and `limit_valid` must be above 0; write a share up to 1",
+    );
+}
+
+/// Inputs that cannot be blended.
+pub(super) fn check_mixup(config: &Config, found: &mut Findings) {
+    let blends = |input: &Input| input.kind != Kind::Text && input.encode != Some(Encoding::Index);
+    found.add_if(
+        config.train.mixup > 0.0 && !config.inputs.iter().all(blends),
+        "/train/mixup",
+        "`mixup` cannot blend texts and `index` categories; remove it",
+    );
+}

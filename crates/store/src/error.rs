@@ -1,0 +1,97 @@
+//! The error type of this crate.
+
+use std::path::{Path, PathBuf};
+
+/// A failure to store, read or trust something. Messages end with a remedy where there is one.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A failed operation of the file system.
+    #[error("{path}: {source}; {}", remedy(.source))]
+    Io {
+        /// File or folder of the operation.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: std::io::Error,
+    },
+    /// A file that does not parse, or whose content is not allowed.
+    #[error("{path}: {reason}; restore it from its source")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file whose digest differs from the recorded one.
+    #[error("{path}: SHA-256 is {found}, expected {expected}; restore it from its source")]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// Recorded digest.
+        expected: String,
+        /// Digest of the bytes.
+        found: String,
+    },
+    /// A file without a signature of a trusted key.
+    #[error("{path}: {reason}; sign it with `minisign -Sm {}`, or add the signer's key to `trusted`", signed(.path))]
+    Signature {
+        /// Path of the signature.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A lock that another process holds.
+    #[error("{path} is locked by another process; wait until it ends")]
+    Locked {
+        /// The lock's folder.
+        path: PathBuf,
+    },
+    /// Text that is not a valid name.
+    #[error("invalid name `{text}`: use {}", cupola_spec::NAME_RULE)]
+    Name {
+        /// Text as given.
+        text: String,
+    },
+    /// Text that is not a valid reference.
+    #[error("invalid model `{text}`: expected NAME, NAME@ALIAS, NAME:VERSION or a folder")]
+    Reference {
+        /// Text as given.
+        text: String,
+    },
+    /// Text after the colon of `NAME:VERSION` that is not a version number.
+    #[error("invalid version `{version}` of `{name}`: expected a number, as in `{name}:1`")]
+    Version {
+        /// Text before the colon.
+        name: String,
+        /// Text after the colon.
+        version: String,
+    },
+    /// A storage key that leads out of its root.
+    #[error("invalid key `{key}`: expected plain names separated by `/`")]
+    Key {
+        /// Key as given.
+        key: String,
+    },
+}
+
+/// Returns a function that attaches `path` to an I/O error, for `map_err`.
+pub(crate) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
+    |source| Error::Io { path: path.to_owned(), source }
+}
+
+fn remedy(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full: free space, then resume",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "choose a writable folder with --home",
+        ErrorKind::NotFound => "check the path",
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            "move the existing file away, or choose another --home"
+        }
+        _ => "check the disk",
+    }
+}
+
+/// Name of the file that a `.minisig` file signs.
+fn signed(signature: &Path) -> String {
+    signature.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,37 @@
+//! Files that appear whole, names that are checked once, digests and signatures.
+//!
+//! Everything that Cupola keeps on disk goes through this crate. A writer stages a file
+//! ([`StagedFile`]) or a folder ([`StagedFolder`]) beside its target, syncs it and renames it, so a
+//! reader sees the old content or the new one and never a part of it. Processes that change the
+//! same folder take its [`Lock`] first. What is read back is checked against a SHA-256 digest
+//! ([`Sha256Hasher`]) and, for packages, a signature ([`verify_signature`]).
+//!
+//! [`Name`] and [`Reference`] are the only parsers of what users call models, datasets and runs.
+//! [`Storage`] is the interface to one root of documents and folders; [`LocalFolder`] implements
+//! it on the file system.
+
+mod blobs;
+mod dataset_version;
+mod digest;
+mod error;
+mod json;
+mod local;
+mod lock;
+mod name;
+mod reference;
+mod signature;
+mod staged;
+mod storage;
+
+pub use blobs::Blobs;
+pub use dataset_version::{DatasetVersion, FileVersion};
+pub use digest::{Sha256Hasher, digest_texts, hex, sha256_file, sha256_hex};
+pub use error::Error;
+pub use json::{JSON_LIMIT, read_json, to_json, write_json};
+pub use local::{folders, read_limited};
+pub use lock::Lock;
+pub use name::{Name, is_plain_file_name};
+pub use reference::{Reference, VersionedName, split_version};
+pub use signature::verify_signature;
+pub use staged::{STAGED_PREFIX, StagedFile, StagedFolder, sync_folder, write_file, write_folder};
+pub use storage::{LocalFolder, Storage};

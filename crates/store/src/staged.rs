@@ -1,0 +1,240 @@
+//! Staged writes: beside the target, synced, then renamed, so that a reader sees all or nothing.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::error::{Error, at};
+
+/// Start of the name of every staged folder. A killed process may leave one behind.
+pub const STAGED_PREFIX: &str = ".staged-";
+
+/// A file that is being written beside its target. Dropped without a commit, it is removed.
+#[derive(Debug)]
+pub struct StagedFile {
+    target: PathBuf,
+    file: NamedTempFile,
+}
+
+impl StagedFile {
+    /// Creates an empty file beside `target`, and the folder above it where needed. Only the owner
+    /// may read it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn new(target: &Path) -> Result<Self, Error> {
+        let folder = parent(target);
+        fs::create_dir_all(folder).map_err(at(folder))?;
+        let file = NamedTempFile::new_in(folder).map_err(at(target))?;
+        Ok(Self { target: target.to_owned(), file })
+    }
+
+    /// Path of the staged file, for writers that open it themselves.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Path that the file has after the commit.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// The open file.
+    pub fn file_mut(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the target's path.
+    pub fn write_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).map_err(at(&self.target))
+    }
+
+    /// Syncs the file, renames it to its target and syncs the folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the old file is then still whole.
+    pub fn commit(self) -> Result<(), Error> {
+        self.file.as_file().sync_all().map_err(at(&self.target))?;
+        self.file
+            .persist(&self.target)
+            .map_err(|error| Error::Io { path: self.target.clone(), source: error.error })?;
+        sync_folder(parent(&self.target))
+    }
+
+    /// Makes the file read-only, then commits it.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn commit_read_only(self) -> Result<(), Error> {
+        let file = self.file.as_file();
+        let mut permissions = file.metadata().map_err(at(&self.target))?.permissions();
+        permissions.set_readonly(true);
+        file.set_permissions(permissions).map_err(at(&self.target))?;
+        self.commit()
+    }
+}
+
+/// A folder that is being filled beside its target. Dropped without a commit, it is removed.
+#[derive(Debug)]
+pub struct StagedFolder {
+    target: PathBuf,
+    folder: TempDir,
+}
+
+impl StagedFolder {
+    /// Creates an empty folder beside `target`, and the folder above it where needed.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn new(target: &Path) -> Result<Self, Error> {
+        let above = parent(target);
+        fs::create_dir_all(above).map_err(at(above))?;
+        let folder = temporary(above).map_err(at(target))?;
+        Ok(Self { target: target.to_owned(), folder })
+    }
+
+    /// Path of the staged folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes and syncs a file in the folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path that the file has after the commit.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let shown = self.target.join(name);
+        let mut file = File::create(self.path().join(name)).map_err(at(&shown))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&shown))
+    }
+
+    /// Renames the folder to its target, which must not exist or be empty, and syncs both folders.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; nothing is then at the target that was not there before.
+    pub fn commit(self) -> Result<(), Error> {
+        sync_folder(self.path())?;
+        fs::rename(self.folder.path(), &self.target).map_err(at(&self.target))?;
+        // The folder has moved: nothing is left to remove.
+        let _ = self.folder.keep();
+        sync_folder(parent(&self.target))
+    }
+
+    /// Commits the folder in place of the one at its target.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the old folder is then still at the target.
+    pub fn replace(self) -> Result<(), Error> {
+        if !self.target.exists() {
+            return self.commit();
+        }
+        let target = self.target.clone();
+        let discarded = temporary(parent(&target)).map_err(at(&target))?;
+        let old = discarded.path().join("old");
+        fs::rename(&target, &old).map_err(at(&target))?;
+        self.commit().inspect_err(|_| {
+            let _ = fs::rename(&old, &target);
+        })
+    }
+}
+
+/// Replaces a file: written beside it, synced, renamed, the folder synced.
+///
+/// # Errors
+/// [`Error::Io`]; the old file is then still whole.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut staged = StagedFile::new(path)?;
+    staged.write_all(bytes)?;
+    staged.commit()
+}
+
+/// Makes a folder with these files appear at once, in place of the one at `path`.
+///
+/// # Errors
+/// [`Error::Io`]; nothing is then at `path` that was not there before.
+pub fn write_folder(path: &Path, files: &[(&str, &[u8])]) -> Result<(), Error> {
+    let staged = StagedFolder::new(path)?;
+    files.iter().try_for_each(|(name, bytes)| staged.write(name, bytes))?;
+    staged.replace()
+}
+
+/// Makes renames within a folder durable.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn sync_folder(path: &Path) -> Result<(), Error> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(at(path))
+}
+
+fn temporary(folder: &Path) -> std::io::Result<TempDir> {
+    tempfile::Builder::new().prefix(STAGED_PREFIX).tempdir_in(folder)
+}
+
+/// The folder above; `.` for a bare name.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_stays() {
+        let folder = cupola_testkit::temporary();
+        let path = folder.path().join("deep/file");
+        write_file(&path, b"one").unwrap();
+        write_file(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        let mut dropped = StagedFile::new(&path).unwrap();
+        dropped.write_all(b"three").unwrap();
+        drop(dropped);
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(names(path.parent().unwrap()), ["file"]);
+    }
+
+    #[test]
+    fn a_read_only_file_replaces_another() {
+        let folder = cupola_testkit::temporary();
+        let path = folder.path().join("blob");
+        for text in ["a", "b"] {
+            let mut staged = StagedFile::new(&path).unwrap();
+            staged.write_all(text.as_bytes()).unwrap();
+            staged.commit_read_only().unwrap();
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"b");
+        assert!(fs::metadata(&path).unwrap().permissions().readonly());
+    }
+
+    #[test]
+    fn a_folder_is_replaced_whole() {
+        let folder = cupola_testkit::temporary();
+        let path = folder.path().join("checkpoint");
+        write_folder(&path, &[("a", b"1"), ("b", b"1")]).unwrap();
+        write_folder(&path, &[("a", b"2")]).unwrap();
+        assert_eq!(names(&path), ["a"]);
+        assert_eq!(names(folder.path()), ["checkpoint"]);
+    }
+
+    #[test]
+    fn a_commit_does_not_overwrite_a_folder() {
+        let folder = cupola_testkit::temporary();
+        let path = folder.path().join("1");
+        write_folder(&path, &[("a", b"1")]).unwrap();
+        let staged = StagedFolder::new(&path).unwrap();
+        staged.write("a", b"2").unwrap();
+        assert!(matches!(staged.commit(), Err(Error::Io { .. })));
+        assert_eq!(fs::read(path.join("a")).unwrap(), b"1");
+        assert_eq!(names(folder.path()), ["1"]);
+    }
+}
