@@ -91,7 +91,7 @@ fn every_mistake_gets_one_clear_message_and_leaves_nothing() {
             "a layer that does not fit",
             config.replace("{ type = \"batch_norm\" }", "{ type = \"conv2d\", out = 2, kernel = 3 }"),
             good,
-            &["trunk.1 (conv2d) needs an image"],
+            &["trunk.1 (conv2d) requires an image"],
         ),
         mistake("no TOML", "name = ".to_owned(), good, &["run.toml:1:", "invalid TOML"]),
         mistake(
