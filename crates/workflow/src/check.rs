@@ -8,7 +8,7 @@ use crate::config::ConfigSource;
 use crate::data::LoadedData;
 use crate::error::Error;
 use crate::event::WorkflowEvent;
-use crate::memory::MemoryEstimate;
+use crate::machine::memory::MemoryEstimate;
 use crate::session::Session;
 
 /// Network of a run before it is built: layers, shapes, parameters.

@@ -1,4 +1,4 @@
-//! Where a package came from.
+//! `cupola models lineage`: the origin of a package.
 
 use anyhow::Result;
 use cupola_data::Datasets;
@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use crate::draw::{Ui, grouped};
 
-/// Package, run, config, dataset versions, sources.
 pub fn run(home: &Home, ui: Ui, model: &str) -> Result<()> {
     let package = home.package(model)?;
     let lineage = &package.manifest.lineage;
@@ -21,14 +20,14 @@ pub fn run(home: &Home, ui: Ui, model: &str) -> Result<()> {
             ui.line(format!("   ├─ config   {} ({})", config.display(), &record.config_sha256[..12]));
             ui.line(format!("   ├─ device   {}", record.device));
         }
-        _ => ui.line("   ├─ the run is not in this home"),
+        _ => ui.line("   ├─ the run is not in this home folder"),
     }
     ui.line(format!("   └─ data     version {}", lineage.dataset_version));
     let mut datasets = Vec::new();
     if let Some(record) = &record {
         for (name, dataset) in [("rows", &record.dataset), ("test", &record.dataset["test"])] {
             if !dataset.is_null() {
-                datasets.extend(told(home, ui, name, dataset));
+                datasets.extend(show_source(home, ui, name, dataset));
             }
         }
     }
@@ -40,8 +39,8 @@ pub fn run(home: &Home, ui: Ui, model: &str) -> Result<()> {
     }))
 }
 
-/// One source of a run; the manifests of its datasets.
-fn told(home: &Home, ui: Ui, name: &str, dataset: &Value) -> Vec<Value> {
+/// Shows one source of a run and returns the manifests of its datasets.
+fn show_source(home: &Home, ui: Ui, name: &str, dataset: &Value) -> Vec<Value> {
     let texts = |value: &Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
     };
@@ -58,7 +57,7 @@ fn told(home: &Home, ui: Ui, name: &str, dataset: &Value) -> Vec<Value> {
     let mut manifests = Vec::new();
     for label in texts(&dataset["datasets"]) {
         let Ok(manifest) = Datasets::new(home.root()).named(&label) else {
-            ui.line(format!("               {label} is not in this home"));
+            ui.line(format!("               {label} is not in this home folder"));
             continue;
         };
         let source = manifest.dataset.source.join(", ");

@@ -7,8 +7,8 @@ use cupola_registry::{Home, Index};
 use cupola_workflow::{Silent, VulkanProbe};
 use serde_json::json;
 
-use super::session;
 use crate::args::DoctorArgs;
+use crate::commands::session;
 use crate::draw::Ui;
 
 pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
@@ -29,7 +29,7 @@ pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
         for path in &leftovers {
             std::fs::remove_dir_all(path)?;
         }
-        // A damaged database is not worth reading.
+        // A damaged database must not be read.
         Index::discard(home);
         let (runs, packages) = Index::open(home)?.rebuild(home)?;
         ui.line(format!(
