@@ -29,7 +29,7 @@ pub fn settings(args: &ServeArgs, spec: &Serve) -> ServerSettings {
     }
 }
 
-/// What is asked for, or a quarter of the memory, shared out among the engines.
+/// Bytes of the KV caches of one engine: as given, or an equal share of a quarter of the memory.
 fn kv_cache_bytes(args: &ServeArgs, spec: &Serve) -> usize {
     if let Some(mib) = args.kv_mib {
         return (mib as usize) << 20;
@@ -38,7 +38,7 @@ fn kv_cache_bytes(args: &ServeArgs, spec: &Serve) -> usize {
     quarter / (spec.models.len().max(1) * args.replicas as usize)
 }
 
-/// What the config says, then what the command line names.
+/// Models and settings of `--config`, then the models of `--model`.
 pub fn spec(args: &ServeArgs) -> Result<Serve> {
     let mut spec = match &args.config {
         None => Serve::default(),
