@@ -6,9 +6,6 @@ mod decoder_cache;
 mod select;
 mod trees;
 
-#[cfg(test)]
-mod tests;
-
 use cupola_nn::catch_panic;
 use cupola_prep::Examples;
 
@@ -79,3 +76,6 @@ pub(crate) fn isolated<T>(
     let name = engine.name();
     catch_panic(|| run(engine)).unwrap_or_else(|why| Err(Error::Panicked { engine: name, why }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ pub enum Error {
     Config(#[from] cupola_spec::Problems),
     /// A source or dataset.
     #[error(transparent)]
-    Data(#[from] cupola_data::Error),
+    Data(#[from] cupola_datasets::Error),
     /// Rows that do not fit the config or the plan.
     #[error(transparent)]
     Prepare(#[from] cupola_prep::Error),

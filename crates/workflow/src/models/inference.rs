@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cupola_data::Request;
+use cupola_datasets::LoadRequest;
 use cupola_eval::Metrics;
 use cupola_nn::DeviceChoice;
 use cupola_prep::{Frame, Predictions, examples_with_targets};
@@ -87,13 +87,13 @@ impl Session<'_> {
     pub fn read_rows(&self, source: &Source, null_texts: &[String]) -> Result<Frame, Error> {
         let data = Data::plain(source.clone(), null_texts);
         let (roots, watch) = ([PathBuf::from(".")], CollectionEvents(self.observer));
-        let table = cupola_data::load(&Request {
+        let table = cupola_datasets::load(&LoadRequest {
             source: &data.source,
             data: &data,
             expect: &[],
             roots: &roots,
             home: self.home.root(),
-            watch: &watch,
+            progress: &watch,
         })?;
         Ok(Frame::from_batches(&table.schema, &table.batches)?)
     }

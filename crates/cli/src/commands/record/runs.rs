@@ -41,8 +41,9 @@ fn show(home: &Home, ui: Ui, id: &str) -> Result<()> {
     ui.line(format!("updated      {}", record.updated));
     ui.line(format!("device       {}", record.device));
     ui.line(format!("folder       {}", folder.path().display()));
-    let text = |key: &str| record.dataset[key].to_string();
-    ui.line(format!("data         {} ({} rows, version {})", text("source"), text("rows"), text("sha256")));
+    let data = &record.dataset.source;
+    let sources = data.source.join(", ");
+    ui.line(format!("data         {sources} ({} rows, version {})", data.rows, data.sha256));
     ui.line(format!("checkpoints  {steps:?}"));
     if let Some(package) = &record.package {
         ui.line(format!("package      {package}"));

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Result;
-use cupola_data::{Datasets, Inbox, Journal};
+use cupola_datasets::{Datasets, IngestLog, PredictionJournal};
 use cupola_http::{BoundAddresses, ListenConfig, Server};
 use cupola_registry::Home;
 use cupola_runtime::Predictor;
@@ -76,10 +76,10 @@ fn check(home: &Home, args: &ServeArgs, spec: &Serve, keys: &KeyRing) -> Result<
 fn server(home: &Home, args: &ServeArgs, spec: &Serve, keys: KeyRing, loader: Loader) -> Result<Server> {
     let mut server = Server::new(home.clone(), loader, settings(args, spec))
         .with_keys(keys)
-        .with_row_sink(Arc::new(DatasetSink(Inbox::new(home.root()))))
+        .with_row_sink(Arc::new(DatasetSink(IngestLog::new(home.root()))))
         .with_audit(&home.root().join("audit.jsonl"))?;
     if let Some(log) = &spec.log {
-        let journal = Journal::new(&home.root().join(&log.folder))?;
+        let journal = PredictionJournal::new(&home.root().join(&log.folder))?;
         server = server.with_recorder(log.share, Arc::new(JournalRecorder(journal)));
     }
     if let Some(jwt) = &spec.jwt {

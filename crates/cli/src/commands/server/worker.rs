@@ -8,7 +8,7 @@ use crate::args::WorkerArgs;
 pub fn run(args: &WorkerArgs) -> Result<()> {
     use std::time::Duration;
 
-    use cupola_data::cluster::{Executor, Scheduler};
+    use cupola_sources::cluster::{Executor, Scheduler};
 
     use crate::args::WorkerCommand;
     use crate::failure::UserError;

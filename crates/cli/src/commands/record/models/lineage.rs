@@ -1,7 +1,7 @@
 //! `cupola models lineage`: the origin of a package.
 
 use anyhow::Result;
-use cupola_data::Datasets;
+use cupola_datasets::{DatasetVersion, Datasets};
 use cupola_registry::{Home, RunFolder};
 use serde_json::{Value, json};
 
@@ -25,10 +25,9 @@ pub fn run(home: &Home, ui: Ui, model: &str) -> Result<()> {
     ui.line(format!("   └─ data     version {}", lineage.dataset_version));
     let mut datasets = Vec::new();
     if let Some(record) = &record {
-        for (name, dataset) in [("rows", &record.dataset), ("test", &record.dataset["test"])] {
-            if !dataset.is_null() {
-                datasets.extend(show_source(home, ui, name, dataset));
-            }
+        datasets.extend(show_dataset(home, ui, "rows", &record.dataset.source));
+        if let Some(test) = &record.dataset.test {
+            datasets.extend(show_dataset(home, ui, "test", test));
         }
     }
     ui.result(&json!({
@@ -39,24 +38,19 @@ pub fn run(home: &Home, ui: Ui, model: &str) -> Result<()> {
     }))
 }
 
-/// Shows one source of a run and returns the manifests of its datasets.
-fn show_source(home: &Home, ui: Ui, name: &str, dataset: &Value) -> Vec<Value> {
-    let texts = |value: &Value| -> Vec<String> {
-        value.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
-    };
-    let rows = usize::try_from(dataset["rows"].as_u64().unwrap_or_default()).unwrap_or_default();
-    ui.line(format!("      {name:<8} {} rows of {}", grouped(rows), texts(&dataset["source"]).join(", ")));
-    if let Some(query) = dataset["query"].as_str() {
+/// Shows one source of a run. Returns the manifests of its named datasets.
+fn show_dataset(home: &Home, ui: Ui, name: &str, dataset: &DatasetVersion) -> Vec<Value> {
+    ui.line(format!("      {name:<8} {} rows of {}", grouped(dataset.rows), dataset.source.join(", ")));
+    if let Some(query) = &dataset.query {
         ui.line(format!("               by {}", query.split_whitespace().collect::<Vec<_>>().join(" ")));
     }
-    for file in dataset["files"].as_array().into_iter().flatten() {
-        let digest = file["sha256"].as_str().unwrap_or_default();
-        let short = &digest[..digest.len().min(12)];
-        ui.line(format!("               {} ({short})", file["name"].as_str().unwrap_or_default()));
+    for file in &dataset.files {
+        let short = &file.sha256[..file.sha256.len().min(12)];
+        ui.line(format!("               {} ({short})", file.name));
     }
     let mut manifests = Vec::new();
-    for label in texts(&dataset["datasets"]) {
-        let Ok(manifest) = Datasets::new(home.root()).named(&label) else {
+    for label in &dataset.datasets {
+        let Ok(manifest) = Datasets::new(home.root()).named(label) else {
             ui.line(format!("               {label} is not in this home folder"));
             continue;
         };
