@@ -6,9 +6,6 @@ mod decoder_cache;
 mod select;
 mod trees;
 
-#[cfg(test)]
-mod tests;
-
 use cupola_nn::catch_panic;
 use cupola_prep::Examples;
 
@@ -80,3 +77,6 @@ pub(crate) fn isolated<T>(
     catch_panic(|| run(engine))
         .unwrap_or_else(|panic| Err(Error::Panicked { engine: name, why: panic.into() }))
 }
+
+#[cfg(test)]
+mod tests;

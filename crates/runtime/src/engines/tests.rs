@@ -1,11 +1,9 @@
 //! Both engines on the same weights, against `PyTorch`'s logits.
 
 use cupola_import::{ConversionOptions, EncoderHead, HuggingFaceConfig};
-use cupola_nn::{DeviceChoice, open_device};
-use serde_json::Value;
-
-use cupola_nn::{Architecture, StateDict};
+use cupola_nn::{Architecture, DeviceChoice, StateDict, open_device};
 use cupola_prep::{Examples, Layout};
+use serde_json::Value;
 
 use super::select::trial::examples as sample;
 use super::*;

@@ -93,7 +93,7 @@ pub(super) fn csv(signature: &Signature, body: &[u8]) -> Result<Batches, ArrowEr
 type Batches = (Arc<Schema>, Vec<RecordBatch>);
 
 /// Decodes Arrow's stream format. The sizes that messages declare are compared with the body first, because the decoder
-/// would allocate as much as it is told.
+/// would allocate whatever they declare.
 pub(super) fn arrow_stream(body: &[u8]) -> Result<Batches, ArrowError> {
     check_sizes(body)?;
     // The decoder panics at unknown types.

@@ -6,6 +6,7 @@ use cupola_kernels::{LayerKv, NewTokens};
 
 use super::CandleEngine;
 use super::layers::{LayerOp, MaskedTensor};
+use super::source::SourceLayers;
 use super::tensors;
 use crate::engines::decoder_cache::CacheContents;
 use crate::engines::{DecodeRequest, Decoder};
@@ -99,7 +100,7 @@ impl CandleEngine {
     /// Logits `[output]` after the last new token of each text; `tokens` are the new ones of all texts in order.
     fn last_logits(&self, tokens: Vec<u32>, texts: &mut [BatchedText]) -> Result<Vec<Vec<f32>>, Error> {
         let count = tokens.len();
-        let table = self.sources.first().and_then(|source| source.embedding());
+        let table = self.sources.first().and_then(SourceLayers::embedding);
         let table = table.ok_or(cupola_nn::Error::NotFlat { found: vec![count] })?;
         let tokens = Tensor::from_vec(tokens, count, &Device::Cpu)?;
         let x = table.index_select(&tokens, 0)?.unsqueeze(0)?;
