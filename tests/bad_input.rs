@@ -27,7 +27,7 @@ fn every_mistake_gets_one_clear_message_and_leaves_nothing() {
             "a missing file",
             config.replace("blobs.csv", "blops.csv"),
             good,
-            &["blops.csv: no such file (near it: blobs.csv)"],
+            &["blops.csv: no such file (did you mean `blobs.csv`?)"],
         ),
         mistake("empty data", config.clone(), b"x,y,side\n", &["there are no rows"]),
         mistake("nothing at all", config.clone(), b"", &["no rows"]),

@@ -5,7 +5,7 @@ mod stage;
 
 use std::path::PathBuf;
 
-use cupola_data::{Collection, DatasetVersion, Report, Request, Stream, Table};
+use cupola_datasets::{Collection, ContractReport, DatasetVersion, LoadRequest, Stream, Table};
 use cupola_prep::{Frame, FrameStream, Plan, Prepared, SplitPart, prepare, prepare_stream};
 use cupola_spec::Run;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub use self::stage::PreparedStage;
 
 use crate::error::Error;
 use crate::event::{CollectionEvents, WorkflowEvent};
-use crate::pretrained::{self, Pretrained};
+use crate::models::pretrained::{self, Pretrained};
 use crate::session::Session;
 
 /// Rows of a run, ready to train on, and their sources.
@@ -48,7 +48,7 @@ pub struct SourceReport {
     /// Digest, schema and files.
     pub version: DatasetVersion,
     /// Expectations and quarantined rows.
-    pub report: Report,
+    pub report: ContractReport,
 }
 
 impl From<Table> for SourceReport {
@@ -88,8 +88,14 @@ impl Session<'_> {
         let pretrained = start.map(|start| pretrained::read(&self.home, &start.package)).transpose()?;
         let watch = CollectionEvents(self.observer);
         let (data, expect) = (&run.data, run.expect.as_slice());
-        let request =
-            Request { source: &data.source, data, expect, roots, home: self.home.root(), watch: &watch };
+        let request = LoadRequest {
+            source: &data.source,
+            data,
+            expect,
+            roots,
+            home: self.home.root(),
+            progress: &watch,
+        };
         if data.stream {
             self.prepare_streamed(run, &request, stage, pretrained)
         } else {
@@ -102,12 +108,12 @@ impl Session<'_> {
     fn prepare_streamed(
         &self,
         run: &Run,
-        request: &Request<'_>,
+        request: &LoadRequest<'_>,
         stage: PreparedStage,
         pretrained: Option<Pretrained>,
     ) -> Result<LoadedData, Error> {
         let (rows, test) = opened(run, stage, |source, found| {
-            cupola_data::stream_collected(&Request { source, ..*request }, found)
+            cupola_datasets::stream_collected(&LoadRequest { source, ..*request }, found)
         })?;
         let frames = |stream: &Stream, visit: &mut dyn FnMut(Frame) -> Result<(), Error>| {
             stream
@@ -127,12 +133,12 @@ impl Session<'_> {
 
 fn prepare_in_memory(
     run: &Run,
-    request: &Request<'_>,
+    request: &LoadRequest<'_>,
     stage: PreparedStage,
     pretrained: Option<Pretrained>,
 ) -> Result<LoadedData, Error> {
     let (table, test) = opened(run, stage, |source, found| {
-        cupola_data::load_collected(&Request { source, ..*request }, found)
+        cupola_datasets::load_collected(&LoadRequest { source, ..*request }, found)
     })?;
     let frame = Frame::from_batches(&table.schema, &table.batches)?;
     let test_frame = test.as_ref().map(|t| Frame::from_batches(&t.schema, &t.batches)).transpose()?;
@@ -145,7 +151,7 @@ fn prepare_in_memory(
 fn opened<T>(
     run: &Run,
     stage: PreparedStage,
-    open: impl Fn(&cupola_spec::Source, Collection) -> Result<T, cupola_data::Error>,
+    open: impl Fn(&cupola_spec::Source, Collection) -> Result<T, cupola_datasets::Error>,
 ) -> Result<(T, Option<T>), Error> {
     let rows = open(&run.data.source, stage.source)?;
     let test = run.data.test_source.as_ref().zip(stage.test);

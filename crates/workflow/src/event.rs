@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use cupola_data::{Unit, Watch};
 use cupola_eval::Metrics;
 use cupola_nn::OpenDevice;
 use cupola_registry::{Package, RunRecord};
+use cupola_sources::{ProgressSink, ProgressUnit};
 use cupola_spec::{Goal, Run};
 use cupola_train::{EndReason, RateTrial};
 
@@ -19,8 +19,8 @@ pub enum WorkflowEvent<'a> {
     CollectionStarted {
         /// Source or file.
         what: &'a str,
-        /// Unit of the counts that follow.
-        unit: Unit,
+        /// ProgressUnit of the counts that follow.
+        unit: ProgressUnit,
         /// Units in all; `None` if unknown.
         total: Option<u64>,
     },
@@ -144,8 +144,8 @@ impl Observer for Silent {
 /// Adapter that reports the progress of collecting as events.
 pub(crate) struct CollectionEvents<'a>(pub &'a dyn Observer);
 
-impl Watch for CollectionEvents<'_> {
-    fn begin(&self, what: &str, unit: Unit, total: Option<u64>) {
+impl ProgressSink for CollectionEvents<'_> {
+    fn begin(&self, what: &str, unit: ProgressUnit, total: Option<u64>) {
         self.0.observe(&WorkflowEvent::CollectionStarted { what, unit, total });
     }
 

@@ -9,7 +9,7 @@ mod validate;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use cupola_data::{Datasets, Diff, push_dvc};
+use cupola_datasets::{Datasets, Diff, push_dvc};
 use cupola_registry::Home;
 use cupola_spec::{Data, Expectation, parse_data};
 use cupola_workflow::ConfigSource;

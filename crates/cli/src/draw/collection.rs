@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cupola_data::{Unit, Watch};
+use cupola_sources::{ProgressSink, ProgressUnit};
 use cupola_workflow::{Observer, WorkflowEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -23,7 +23,7 @@ pub struct CollectionProgress {
 
 struct Collection {
     what: String,
-    unit: Unit,
+    unit: ProgressUnit,
     total: Option<u64>,
     done: u64,
     began: Instant,
@@ -41,8 +41,8 @@ impl CollectionProgress {
     }
 }
 
-impl Watch for CollectionProgress {
-    fn begin(&self, what: &str, unit: Unit, total: Option<u64>) {
+impl ProgressSink for CollectionProgress {
+    fn begin(&self, what: &str, unit: ProgressUnit, total: Option<u64>) {
         let began = Instant::now();
         let work = Collection { what: what.to_owned(), unit, total, done: 0, began, shown: began, bar: None };
         if let Some(before) = self.current().replace(work)
@@ -91,13 +91,13 @@ impl Collection {
     fn line(&self) -> String {
         let rate = self.done as f64 / self.began.elapsed().as_secs_f64();
         let amount = |n: u64| match self.unit {
-            Unit::Bytes => format!("{:.1} MB", n as f64 / 1e6),
-            Unit::Rows => format!("{} rows", grouped(usize::try_from(n).unwrap_or_default())),
-            Unit::Files => format!("{n} files"),
-            Unit::Pages => format!("{n} pages"),
+            ProgressUnit::Bytes => format!("{:.1} MB", n as f64 / 1e6),
+            ProgressUnit::Rows => format!("{} rows", grouped(usize::try_from(n).unwrap_or_default())),
+            ProgressUnit::Files => format!("{n} files"),
+            ProgressUnit::Pages => format!("{n} pages"),
         };
         let per = match self.unit {
-            Unit::Bytes => format!("{:.1} MB/s", rate / 1e6),
+            ProgressUnit::Bytes => format!("{:.1} MB/s", rate / 1e6),
             _ => format!("{rate:.0}/s"),
         };
         match self.total.filter(|total| *total > 0) {
@@ -110,14 +110,14 @@ impl Collection {
     }
 }
 
-fn bar(what: &str, unit: Unit, total: Option<u64>) -> ProgressBar {
+fn bar(what: &str, unit: ProgressUnit, total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
     let amount = match unit {
-        Unit::Bytes => "{bytes}/{total_bytes}, {bytes_per_sec}",
+        ProgressUnit::Bytes => "{bytes}/{total_bytes}, {bytes_per_sec}",
         _ => "{human_pos}/{human_len}, {per_sec}",
     };
     let alone = match unit {
-        Unit::Bytes => "{bytes}, {bytes_per_sec}",
+        ProgressUnit::Bytes => "{bytes}, {bytes_per_sec}",
         _ => "{human_pos}, {per_sec}",
     };
     let style = match total {

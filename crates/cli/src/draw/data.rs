@@ -1,6 +1,6 @@
 //! Data of a run: source, expectations, inferred columns, splits.
 
-use cupola_data::Report;
+use cupola_datasets::ContractReport;
 use cupola_prep::SplitPart;
 use cupola_spec::Run;
 use cupola_workflow::{LoadedData, NetworkPlan};
@@ -44,7 +44,7 @@ fn show_findings(ui: Ui, data: &LoadedData) {
 }
 
 /// Shows unmet expectations, the number of met ones and the file of quarantined rows.
-pub fn show_expectations(ui: Ui, report: &Report) {
+pub fn show_expectations(ui: Ui, report: &ContractReport) {
     if report.outcomes.is_empty() {
         return;
     }

@@ -1,7 +1,7 @@
 //! New versions of datasets.
 
 use anyhow::Result;
-use cupola_data::{About, Added, Datasets, Request};
+use cupola_datasets::{AddOutcome, DatasetInfo, Datasets, LoadRequest};
 use cupola_registry::Home;
 use cupola_spec::{Data, Expectation, Source};
 
@@ -14,15 +14,15 @@ pub fn add(home: &Home, ui: Ui, args: &DataAddArgs) -> Result<()> {
     let (data, expect) = declared(args)?;
     let roots = roots(args.config.as_deref());
     let progress = CollectionProgress::new(ui);
-    let request = Request {
+    let request = LoadRequest {
         source: &data.source,
         data: &data,
         expect: &expect,
         roots: &roots,
         home: home.root(),
-        watch: &progress,
+        progress: &progress,
     };
-    let about = About { licence: args.licence.clone(), updates: args.updates.clone() };
+    let about = DatasetInfo { licence: args.licence.clone(), updates: args.updates.clone() };
     let added = Datasets::new(home.root()).add(&args.name, &request, &about)?;
     show_added(ui, &added)
 }
@@ -61,13 +61,17 @@ pub fn pull(datasets: &Datasets, ui: Ui, args: &DataPullArgs) -> Result<()> {
     ui.result(&manifest)
 }
 
-fn show_added(ui: Ui, added: &Added) -> Result<()> {
+fn show_added(ui: Ui, added: &AddOutcome) -> Result<()> {
     let manifest = added.manifest();
     let (rows, columns) = (grouped(manifest.dataset.rows), manifest.dataset.schema.len());
     show_expectations(ui, &manifest.report);
     match added {
-        Added::New(_) => ui.line(format!("added   {}: {rows} rows, {columns} columns", manifest.label())),
-        Added::Same(_) => ui.line(format!("nothing is new: {} holds the same {rows} rows", manifest.label())),
+        AddOutcome::New(_) => {
+            ui.line(format!("added   {}: {rows} rows, {columns} columns", manifest.label()))
+        }
+        AddOutcome::Same(_) => {
+            ui.line(format!("nothing is new: {} holds the same {rows} rows", manifest.label()))
+        }
     }
     ui.line(format!("use it  source = \"dataset:{}\"", manifest.label()));
     ui.result(manifest)

@@ -1,6 +1,6 @@
 //! Table of the differences between two versions.
 
-use cupola_data::Diff;
+use cupola_datasets::Diff;
 
 use crate::draw::{Ui, grouped, metric};
 

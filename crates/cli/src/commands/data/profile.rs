@@ -1,7 +1,7 @@
 //! Profile of a dataset or source: types, missing values, distributions.
 
 use anyhow::Result;
-use cupola_data::{ColumnProfile, Datasets, Profile, Request};
+use cupola_datasets::{ColumnProfile, Datasets, LoadRequest, Profile};
 use cupola_registry::Home;
 use cupola_spec::{Data, Source};
 
@@ -15,15 +15,15 @@ pub fn run(home: &Home, ui: Ui, source: &str) -> Result<()> {
     let profile = if datasets.versions(name).is_empty() {
         let data = Data::plain(Source::One(source.to_owned()), &default_null_texts()?);
         let (roots, progress) = (roots(None), CollectionProgress::new(ui));
-        let request = Request {
+        let request = LoadRequest {
             source: &data.source,
             data: &data,
             expect: &[],
             roots: &roots,
             home: home.root(),
-            watch: &progress,
+            progress: &progress,
         };
-        cupola_data::stream(&request)?.profile()?
+        cupola_datasets::stream(&request)?.profile()?
     } else {
         datasets.named(source)?.profile
     };

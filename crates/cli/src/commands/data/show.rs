@@ -1,7 +1,7 @@
 //! Tables of datasets and their versions.
 
 use anyhow::Result;
-use cupola_data::{Datasets, Manifest};
+use cupola_datasets::{DatasetManifest, Datasets};
 
 use super::profile::show_columns;
 use crate::draw::{Ui, grouped, show_expectations};
@@ -16,7 +16,7 @@ pub fn list(datasets: &Datasets, ui: Ui) -> Result<()> {
     if found.is_empty() {
         ui.line("no datasets yet; add one with: cupola data add digits data/digits.csv.gz");
     } else {
-        let row = |m: &Manifest| {
+        let row = |m: &DatasetManifest| {
             let bytes: u64 = m.dataset.files.iter().map(|file| file.bytes).sum();
             vec![
                 m.name.clone(),

@@ -1,7 +1,7 @@
 //! Digests of a version, and expectations of its rows.
 
 use anyhow::Result;
-use cupola_data::{Datasets, Request};
+use cupola_datasets::{Datasets, LoadRequest};
 use cupola_registry::Home;
 use cupola_spec::{Data, Source};
 use serde_json::json;
@@ -32,15 +32,15 @@ pub fn run(home: &Home, ui: Ui, args: &DataValidateArgs) -> Result<()> {
     let (Some(data), Some(expect)) = (data, expect) else {
         return Err(UserError::new("nothing to validate", "give a dataset, --config, or both").into());
     };
-    let request = Request {
+    let request = LoadRequest {
         source: &data.source,
         data: &data,
         expect: &expect,
         roots: &roots,
         home: home.root(),
-        watch: &progress,
+        progress: &progress,
     };
-    let stream = cupola_data::stream(&request)?;
+    let stream = cupola_datasets::stream(&request)?;
     show_expectations(ui, stream.report());
     let rows = stream.version().rows;
     ui.line(format!("valid   {}: {} rows", data.source.patterns().join(", "), grouped(rows)));
