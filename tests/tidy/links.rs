@@ -62,3 +62,19 @@ fn headings(page: &Path) -> Vec<String> {
     }
     found
 }
+
+/// `prep/plan/fit.rs` in ARCHITECTURE.md is `crates/prep/src/plan/fit.rs`.
+#[test]
+fn files_that_the_architecture_names_exist() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let quoted = text.split('`').skip(1).step_by(2);
+    let mut missing = Vec::new();
+    for path in quoted.filter(|path| path.ends_with(".rs") || path.ends_with('/')) {
+        let inside =
+            path.split_once('/').map(|(name, rest)| root().join("crates").join(name).join("src").join(rest));
+        if !root().join(path).exists() && !inside.is_some_and(|inside| inside.exists()) {
+            missing.push(path);
+        }
+    }
+    assert!(missing.is_empty(), "ARCHITECTURE.md names files that are not there: {missing:?}");
+}
