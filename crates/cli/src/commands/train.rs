@@ -213,7 +213,7 @@ fn done(
         EndReason::Epochs | EndReason::Stopped => {}
     }
     let (architecture, weights) = merge_lora(job.architecture, outcome.weights.clone())?;
-    let network = Network::load(&architecture, weights.clone(), &device.device)?;
+    let network = Network::load(&architecture, &weights, &device.device)?;
     let (plan, objectives) = (&job.prepared.plan, objectives(run, job.prepared));
     let about = [("steps", json!(outcome.progress.step)), ("best", json!(outcome.progress.best))];
     let made = Made {
