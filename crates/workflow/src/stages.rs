@@ -48,7 +48,7 @@ impl Session<'_> {
     /// Stages of a config, in order.
     ///
     /// # Errors
-    /// As [`Session::run_config`]; sources that cannot be collected.
+    /// Errors of [`Session::run_config`]; sources that cannot be collected.
     pub fn stages(&self, config: &ConfigSource) -> Result<Vec<StageNode>, Error> {
         let run = self.run_config(config)?;
         let stage = self.prepared_stage(&run, &config.roots())?;

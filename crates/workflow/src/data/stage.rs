@@ -15,7 +15,7 @@ use super::{LoadedData, SourceReport};
 use crate::CODE_VERSION;
 use crate::error::Error;
 use crate::event::CollectionEvents;
-use crate::pretrained;
+use crate::models::pretrained;
 use crate::session::Session;
 
 /// Raised when the same rows and config become other examples.

@@ -7,8 +7,8 @@ use cupola_registry::{Home, Index};
 use cupola_workflow::{Silent, VulkanProbe};
 use serde_json::json;
 
-use super::session;
 use crate::args::DoctorArgs;
+use crate::commands::session;
 use crate::draw::Ui;
 
 pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
@@ -23,31 +23,7 @@ pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
         Err(why) => ui.line(format!("gpu       none ({why})")),
     }
     ui.line(format!("home      {}", home.root().display()));
-    let leftovers = home.leftovers()?;
-    let mut counts = None;
-    if args.rebuild {
-        for path in &leftovers {
-            std::fs::remove_dir_all(path)?;
-        }
-        // A damaged database is not worth reading.
-        Index::discard(home);
-        let (runs, packages) = Index::open(home)?.rebuild(home)?;
-        ui.line(format!(
-            "index     rebuilt: {runs} runs, {packages} packages; {} leftovers removed",
-            leftovers.len()
-        ));
-        counts = Some((runs, packages));
-    } else if home.index().exists() {
-        let mut index = Index::open(home)?;
-        let (runs, packages) = (index.runs()?.len(), index.packages()?.len());
-        ui.line(format!(
-            "index     {runs} runs, {packages} packages; {} leftovers of killed processes",
-            leftovers.len()
-        ));
-        counts = Some((runs, packages));
-    } else {
-        ui.line("index     none yet");
-    }
+    let counts = index(home, ui, args.rebuild)?;
     ui.result(&json!({
         "version": env!("CARGO_PKG_VERSION"),
         "threads": threads,
@@ -59,6 +35,30 @@ pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
         "runs": counts.map(|c| c.0),
         "packages": counts.map(|c| c.1),
     }))
+}
+
+/// Shows the index, or rebuilds it; the numbers of its runs and packages.
+fn index(home: &Home, ui: Ui, rebuild: bool) -> Result<Option<(usize, usize)>> {
+    let leftovers = home.leftovers()?;
+    if rebuild {
+        for path in &leftovers {
+            std::fs::remove_dir_all(path)?;
+        }
+        // A damaged database must not be read.
+        Index::discard(home);
+        let (runs, packages) = Index::open(home)?.rebuild(home)?;
+        let removed = leftovers.len();
+        ui.line(format!("index     rebuilt: {runs} runs, {packages} packages; {removed} leftovers removed"));
+        return Ok(Some((runs, packages)));
+    }
+    if !home.index().exists() {
+        ui.line("index     none yet");
+        return Ok(None);
+    }
+    let mut index = Index::open(home)?;
+    let (runs, packages, left) = (index.runs()?.len(), index.packages()?.len(), leftovers.len());
+    ui.line(format!("index     {runs} runs, {packages} packages; {left} leftovers of killed processes"));
+    Ok(Some((runs, packages)))
 }
 
 /// Prints a [`VulkanProbe`] as one line of JSON.

@@ -5,8 +5,8 @@ use cupola_eval::Metrics;
 use cupola_registry::{Home, write_file};
 use cupola_spec::Source;
 
-use super::session;
 use crate::args::EvaluateArgs;
+use crate::commands::session;
 use crate::draw::{CollectionProgress, Ui, metric, metrics};
 
 pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {

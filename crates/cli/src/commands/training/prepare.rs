@@ -8,8 +8,8 @@ use cupola_registry::Home;
 use cupola_workflow::{LoadedData, Prepare, PrepareOutcome, PreparedStage};
 use serde_json::json;
 
-use super::session;
 use crate::args::PrepareArgs;
+use crate::commands::session;
 use crate::draw::{Screen, Ui};
 
 pub fn run(home: &Home, ui: Ui, args: &PrepareArgs) -> Result<()> {

@@ -8,8 +8,8 @@ use cupola_workflow::{Observer, RateReport, RateTest, StopSignal, WorkflowEvent}
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::session;
 use crate::args::RateArgs;
+use crate::commands::session;
 use crate::draw::{CollectionProgress, Screen, Ui};
 
 /// Lines of the table.

@@ -1,4 +1,4 @@
-//! Where a package came from.
+//! `cupola models lineage`: the origin of a package.
 
 use anyhow::Result;
 use cupola_datasets::{DatasetVersion, Datasets};
@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use crate::draw::{Ui, grouped};
 
-/// Package, run, config, dataset versions, sources.
 pub fn run(home: &Home, ui: Ui, model: &str) -> Result<()> {
     let package = home.package(model)?;
     let lineage = &package.manifest.lineage;
@@ -21,7 +20,7 @@ pub fn run(home: &Home, ui: Ui, model: &str) -> Result<()> {
             ui.line(format!("   ├─ config   {} ({})", config.display(), &record.config_sha256[..12]));
             ui.line(format!("   ├─ device   {}", record.device));
         }
-        _ => ui.line("   ├─ the run is not in this home"),
+        _ => ui.line("   ├─ the run is not in this home folder"),
     }
     ui.line(format!("   └─ data     version {}", lineage.dataset_version));
     let mut datasets = Vec::new();
@@ -52,7 +51,7 @@ fn show_dataset(home: &Home, ui: Ui, name: &str, dataset: &DatasetVersion) -> Ve
     let mut manifests = Vec::new();
     for label in &dataset.datasets {
         let Ok(manifest) = Datasets::new(home.root()).named(label) else {
-            ui.line(format!("               {label} is not in this home"));
+            ui.line(format!("               {label} is not in this home folder"));
             continue;
         };
         let source = manifest.dataset.source.join(", ");

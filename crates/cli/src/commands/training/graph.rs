@@ -3,8 +3,8 @@
 use anyhow::Result;
 use cupola_registry::Home;
 
-use super::session;
 use crate::args::GraphArgs;
+use crate::commands::session;
 use crate::draw::{Screen, Ui};
 
 pub fn run(home: &Home, ui: Ui, args: &GraphArgs) -> Result<()> {

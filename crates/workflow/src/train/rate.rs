@@ -4,13 +4,13 @@ use cupola_nn::{DeviceChoice, activation_dtype};
 use cupola_registry::Home;
 use cupola_train::{Job, RateTrial, Stop, range_test, suggested_rate};
 
+use super::record;
 use crate::check::NetworkPlan;
 use crate::config::ConfigSource;
 use crate::error::Error;
 use crate::event::WorkflowEvent;
 use crate::session::Session;
 use crate::stop::StopSignal;
-use crate::train::record;
 
 /// Settings of a learning-rate range test.
 #[derive(Debug, Clone, Copy)]

@@ -8,8 +8,8 @@ use cupola_runtime::Sampling;
 use cupola_workflow::Silent;
 use serde_json::json;
 
-use super::session;
 use crate::args::GenerateArgs;
+use crate::commands::session;
 use crate::draw::Ui;
 use crate::failure::UserError;
 

@@ -1,4 +1,4 @@
-//! `cupola completions`
+//! `cupola completions`: completion scripts for shells.
 
 use anyhow::Result;
 use clap::CommandFactory;

@@ -6,8 +6,8 @@ use cupola_workflow::{ConfigSource, JobOutcome, PublishedRun, StopSignal, TrainJ
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::session;
 use crate::args::TrainArgs;
+use crate::commands::session;
 use crate::draw::{Screen, Ui};
 use crate::failure::{Stopped, UserError, exit_code};
 

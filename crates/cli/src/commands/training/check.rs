@@ -6,8 +6,8 @@ use cupola_registry::Home;
 use cupola_workflow::CheckReport;
 use serde_json::{Value, json};
 
-use super::session;
 use crate::args::CheckArgs;
+use crate::commands::session;
 use crate::draw::{Screen, Ui};
 
 pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {

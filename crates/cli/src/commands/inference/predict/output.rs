@@ -12,7 +12,7 @@ pub fn json_lines(predictions: &[Predictions]) -> Result<String> {
     Ok(text)
 }
 
-/// For each target its value (a forecast has a column for each row ahead) and its probabilities.
+/// Columns of each target: its value (a forecast has one for each row ahead), then its probabilities.
 pub fn csv(predictions: &[Predictions]) -> String {
     let mut lines = vec![predictions.first().map(header).unwrap_or_default()];
     lines.extend(
@@ -47,7 +47,7 @@ fn fields(prediction: &Prediction) -> Vec<String> {
     fields
 }
 
-/// RFC 4180.
+/// Field quoted by RFC 4180.
 fn quoted(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))

@@ -10,8 +10,8 @@ use cupola_registry::{Home, write_file};
 use cupola_spec::Source;
 use cupola_workflow::Session;
 
-use super::session;
 use crate::args::PredictArgs;
+use crate::commands::session;
 use crate::draw::{CollectionProgress, Ui};
 use crate::failure::UserError;
 
