@@ -244,7 +244,7 @@ fn a_folder_of_pictures_becomes_a_served_model() {
     assert_eq!(answer.json()["predictions"][1]["class"]["value"], "light");
     let broken =
         server.post("/v1/models/shades/predict", json!({ "rows": [{ "image": "AAAA" }] }).to_string(), &[]);
-    assert!(broken.status == 422 && broken.text.contains("picture"), "{}", broken.text);
+    assert!(broken.status == 422 && broken.text.contains("expected an image"), "{}", broken.text);
 }
 
 /// Answers each request with the text that `answer` makes of its count and path, then hangs up.

@@ -74,7 +74,8 @@ pub(crate) fn isolated<T>(
     run: impl FnOnce(&mut dyn Engine) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let name = engine.name();
-    catch_panic(|| run(engine)).unwrap_or_else(|why| Err(Error::Panicked { engine: name, why }))
+    catch_panic(|| run(engine))
+        .unwrap_or_else(|panic| Err(Error::Panicked { engine: name, why: panic.into() }))
 }
 
 #[cfg(test)]

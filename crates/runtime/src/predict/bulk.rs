@@ -97,7 +97,7 @@ type Batches = (Arc<Schema>, Vec<RecordBatch>);
 pub(super) fn arrow_stream(body: &[u8]) -> Result<Batches, ArrowError> {
     check_sizes(body)?;
     // The decoder panics at unknown types.
-    catch_panic(|| decode(body)).unwrap_or_else(|why| Err(ArrowError::IpcError(why)))
+    catch_panic(|| decode(body)).unwrap_or_else(|panic| Err(ArrowError::IpcError(panic.into())))
 }
 
 fn decode(body: &[u8]) -> Result<Batches, ArrowError> {

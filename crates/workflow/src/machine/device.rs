@@ -1,4 +1,4 @@
-//! DeviceChoice of a device that a broken driver cannot crash and that computes what the CPU computes.
+//! Choice of a device: a broken driver cannot crash the process, and a GPU must agree with the CPU.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -79,7 +79,7 @@ impl Session<'_> {
     /// # Errors
     /// A device that was named and does not open.
     pub fn open_device(&self, choice: DeviceChoice) -> Result<OpenDevice, Error> {
-        Ok(open_device(choice, || self.probe_gpu().map_err(|error| error.to_string()))?)
+        Ok(open_device(choice, || self.probe_gpu())?)
     }
 }
 
@@ -105,7 +105,7 @@ pub fn verified(
             Ok(OpenDevice { why, ..device })
         }
         Err(error) if choice == DeviceChoice::Auto => {
-            let cpu = open_device(DeviceChoice::Flex, || Ok(String::new()))?;
+            let cpu = open_device(DeviceChoice::Flex, || Ok::<_, NoGpu>(String::new()))?;
             Ok(OpenDevice { why: error.to_string(), ..cpu })
         }
         Err(error) => Err(error.into()),

@@ -56,7 +56,7 @@ struct BatchedText {
 }
 
 /// State of a pass through the layers.
-struct DecodePass<'a> {
+struct LayerPass<'a> {
     texts: &'a mut [BatchedText],
     /// Index of the next attention layer.
     attention: usize,
@@ -104,7 +104,7 @@ impl CandleEngine {
         let table = table.ok_or(cupola_nn::Error::NotFlat { found: vec![count] })?;
         let tokens = Tensor::from_vec(tokens, count, &Device::Cpu)?;
         let x = table.index_select(&tokens, 0)?.unsqueeze(0)?;
-        let x = run(&self.trunk, x, &mut DecodePass { texts: &mut *texts, attention: 0 })?;
+        let x = run(&self.trunk, x, &mut LayerPass { texts: &mut *texts, attention: 0 })?;
         let mut end = 0;
         let ends = texts.iter().map(|text| {
             end += text.new;
@@ -117,7 +117,7 @@ impl CandleEngine {
 }
 
 /// Runs new tokens `[1, tokens, width]` through the layers.
-fn run(layers: &[LayerOp], x: Tensor, pass: &mut DecodePass<'_>) -> Result<Tensor, CandleError> {
+fn run(layers: &[LayerOp], x: Tensor, pass: &mut LayerPass<'_>) -> Result<Tensor, CandleError> {
     layers.iter().try_fold(x, |x, layer| match layer {
         LayerOp::Attention(attention) => {
             let at = pass.attention;
