@@ -3,17 +3,44 @@ use std::fs;
 
 use cupola_testkit::root;
 
+mod language;
+mod layout;
+mod links;
+
 /// What each crate never imports; ARCHITECTURE.md has the same list with the reasons.
 const NEVER: &[(&str, &[&str])] = &[
     ("spec", &["burn", "candle-core", "datafusion", "tokio", "clap", "axum", "sqlx", "cupola-"]),
     ("store", &["burn", "candle-core", "axum", "clap", "sqlx", "arrow", "datafusion"]),
     ("kernels", &["burn", "candle-core", "axum", "clap", "cupola-"]),
-    ("data", &["burn", "candle-core", "axum", "clap"]),
+    ("sources", &["burn", "candle-core", "axum", "clap", "cupola-datasets"]),
+    ("datasets", &["burn", "candle-core", "axum", "clap"]),
     ("prep", &["burn", "candle-core", "datafusion", "axum", "clap", "tokio"]),
-    ("nn", &["clap", "datafusion", "axum", "arrow", "cupola-data", "cupola-prep", "cupola-registry"]),
+    (
+        "nn",
+        &[
+            "clap",
+            "datafusion",
+            "axum",
+            "arrow",
+            "cupola-datasets",
+            "cupola-sources",
+            "cupola-prep",
+            "cupola-registry",
+        ],
+    ),
     (
         "trees",
-        &["burn", "candle-core", "clap", "datafusion", "axum", "arrow", "cupola-data", "cupola-registry"],
+        &[
+            "burn",
+            "candle-core",
+            "clap",
+            "datafusion",
+            "axum",
+            "arrow",
+            "cupola-datasets",
+            "cupola-sources",
+            "cupola-registry",
+        ],
     ),
     (
         "train",
@@ -22,7 +49,8 @@ const NEVER: &[(&str, &[&str])] = &[
             "candle-core",
             "clap",
             "datafusion",
-            "cupola-data",
+            "cupola-datasets",
+            "cupola-sources",
             "cupola-serving",
             "cupola-http",
             "cupola-runtime",
@@ -31,7 +59,8 @@ const NEVER: &[(&str, &[&str])] = &[
     ("eval", &["burn", "candle-core", "axum", "clap", "cupola-"]),
     ("registry", &["burn", "candle-core", "axum", "clap", "cupola-nn", "cupola-train"]),
     ("import", &["axum", "clap", "cupola-train", "datafusion"]),
-    ("runtime", &["axum", "datafusion", "clap", "cupola-train", "cupola-data"]),
+    ("runtime", &["axum", "datafusion", "clap", "cupola-train", "cupola-datasets", "cupola-sources"]),
+    ("workflow", &["clap", "indicatif", "axum", "anyhow", "candle-core", "comfy-table"]),
     (
         "serving",
         &[
@@ -43,7 +72,6 @@ const NEVER: &[(&str, &[&str])] = &[
             "hyper",
             "tonic",
             "cupola-train",
-            "cupola-data",
             "cupola-datasets",
             "cupola-sources",
             "cupola-nn",
@@ -136,4 +164,9 @@ fn sources(folder: &std::path::Path) -> Vec<(String, String)> {
         }
     }
     found
+}
+
+/// `true` for files of tests beside the code.
+fn in_tests(path: &str) -> bool {
+    path.ends_with("tests.rs") || path.contains("/tests/")
 }

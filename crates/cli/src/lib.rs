@@ -1,24 +1,20 @@
-//! The command line: wiring, progress and tables. The only place that prints or exits.
+//! Command line: parses arguments, calls the workflow, draws its events and results, and exits.
+//!
+//! Arguments are in [`args`], commands in [`commands`], terminal output in [`draw`].
 
 mod args;
-mod bars;
 mod commands;
-mod device;
+mod draw;
 mod failure;
-mod load;
-mod memory;
-mod pretrained;
-mod progress;
-mod stage;
-mod ui;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::args::{Cli, Command};
+use crate::draw::Ui;
 
-/// Runs the command that was typed. Exit code 0 is success, 1 failure, 2 the user's mistake.
+/// Runs the command of the process's arguments. Exit code 0 is success, 1 a failure, 2 a user error.
 pub fn main() -> ExitCode {
     quiet_panics();
     let cli = Cli::parse();
@@ -27,46 +23,46 @@ pub fn main() -> ExitCode {
     });
     tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
     let home = cupola_registry::Home::new(cli.home.clone());
-    let ui = ui::Ui { json: cli.json, quiet: false };
-    // A panic that nothing caught is a bug of ours: it gets a message too, and no other exit code.
+    let ui = Ui { json: cli.json };
+    // An uncaught panic is a bug: it gets a message and exit code 1 like any other failure.
     let done = cupola_nn::catch_panic(|| run(&home, ui, cli.command));
     let done = done.unwrap_or_else(|panic| {
-        Err(anyhow::anyhow!("internal error: {panic}; please report it with the command that was typed"))
+        Err(anyhow::anyhow!("internal error: {panic}; please report it with the command that you ran"))
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            ui::Ui::error(&error);
+            Ui::error(&error);
             ExitCode::from(failure::exit_code(&error))
         }
     }
 }
 
-fn run(home: &cupola_registry::Home, ui: ui::Ui, command: Command) -> anyhow::Result<()> {
+fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Train(args) => commands::train::run(home, ui, &args),
-        Command::Rate(args) => commands::rate::run(home, ui, &args),
-        Command::Check(args) => commands::check::run(home, ui, &args),
-        Command::Evaluate(args) => commands::evaluate::run(home, ui, &args),
-        Command::Predict(args) => commands::predict::run(home, ui, &args),
-        Command::Generate(args) => commands::generate::run(home, ui, &args),
-        Command::Serve(args) => commands::serve::run(home, ui, &args),
-        Command::Keys(args) => commands::keys::run(home, ui, &args),
-        Command::Worker(args) => commands::worker::run(&args),
+        Command::Train(args) => commands::training::train::run(home, ui, &args),
+        Command::Rate(args) => commands::training::rate::run(home, ui, &args),
+        Command::Check(args) => commands::training::check::run(home, ui, &args),
+        Command::Evaluate(args) => commands::inference::evaluate::run(home, ui, &args),
+        Command::Predict(args) => commands::inference::predict::run(home, &args),
+        Command::Generate(args) => commands::inference::generate::run(home, ui, &args),
+        Command::Serve(args) => commands::server::serve::run(home, ui, &args),
+        Command::Keys(args) => commands::server::keys::run(home, ui, &args),
+        Command::Worker(args) => commands::server::worker::run(&args),
         Command::Data(args) => commands::data::run(home, ui, &args),
-        Command::Prepare(args) => commands::prepare::run(home, ui, &args),
-        Command::Graph(args) => commands::graph::run(home, ui, &args),
-        Command::Runs(args) => commands::runs::run(home, ui, &args),
-        Command::Models(args) => commands::models::run(home, ui, &args),
-        Command::Doctor(args) => commands::doctor::run(home, ui, &args),
-        Command::Schema(args) => commands::schema::run(&args),
-        Command::Completions(args) => commands::completions::run(&args),
-        Command::ProbeVulkan => commands::doctor::probe(),
+        Command::Prepare(args) => commands::training::prepare::run(home, ui, &args),
+        Command::Graph(args) => commands::training::graph::run(home, ui, &args),
+        Command::Runs(args) => commands::record::runs::run(home, ui, &args),
+        Command::Models(args) => commands::record::models::run(home, ui, &args),
+        Command::Doctor(args) => commands::tools::doctor::run(home, ui, &args),
+        Command::Schema(args) => commands::tools::schema::run(&args),
+        Command::Completions(args) => commands::tools::completions::run(&args),
+        Command::ProbeVulkan => commands::tools::doctor::probe(),
     }
 }
 
-/// Libraries panic where a driver fails. On the main thread that is caught and told as an error, so
-/// the hook's own report would only be noise; `CUPOLA_PANICS=1` brings it back.
+/// Silences the panic hook on threads whose panics are caught and reported as errors: libraries panic if a
+/// driver fails. `CUPOLA_PANICS=1` restores the hook.
 fn quiet_panics() {
     if std::env::var_os("CUPOLA_PANICS").is_some() {
         return;

@@ -13,7 +13,7 @@ use cupola_spec::TargetList;
 use crate::error::Error;
 use crate::event::{Event, Stop};
 use crate::fit::Trainer;
-use crate::group::{part_of, summed};
+use crate::group::{GroupError, part_of, summed};
 use crate::mixup::{Mixup, partners};
 use crate::objective::{TargetObjective, loss_targets};
 use crate::optimizer::{clip_factor, global_norm, scaled};
@@ -41,7 +41,7 @@ impl Trainer<'_> {
         let found = self.gradients(batch, observer)?;
         let found = self.sum_over_ranks(found)?;
         let Some(grads) = found.grads else { return Err(self.diverged("loss", found.loss, step)?) };
-        let norm = catch_panic(|| self.update(grads, rate)).and_then(|done| done).map_err(fail)?;
+        let norm = catch_panic(|| self.update(grads, rate)).map_err(String::from).flatten().map_err(fail)?;
         let overflowed = norm.is_some_and(|norm| !norm.is_finite());
         let bearable = match &mut self.progress.scale {
             Some(scale) => scale.after(overflowed),
@@ -80,7 +80,8 @@ impl Trainer<'_> {
         let found = self.sum_over_ranks(found)?;
         let Some(grads) = found.grads else { return Ok(None) };
         let norm = catch_panic(|| self.update(grads, rate))
-            .and_then(|done| done)
+            .map_err(String::from)
+            .flatten()
             .map_err(|why| Error::Device { step, why })?;
         self.progress.step = step;
         Ok(norm.is_none_or(f64::is_finite).then_some(found.loss))
@@ -91,12 +92,11 @@ impl Trainer<'_> {
         if self.group.size() == 1 {
             return Ok(found);
         }
-        let lost = |why: String| Error::Group { why };
         let sum = || {
-            summed(self.group, self.network()?, found.loss, found.grads.as_ref(), &self.job.device)
-                .map_err(lost)
+            let network = self.network()?;
+            Ok::<_, Error>(summed(self.group, network, found.loss, found.grads.as_ref(), &self.job.device)?)
         };
-        let (loss, grads) = catch_panic(sum).map_err(lost)??;
+        let (loss, grads) = catch_panic(sum).map_err(|panic| GroupError(panic.into()))??;
         Ok(Gradients { loss, grads: loss.is_finite().then_some(grads) })
     }
 
@@ -107,7 +107,7 @@ impl Trainer<'_> {
         }
         #[allow(clippy::cast_possible_truncation)]
         let mut first = [if self.leads() { seconds as f32 } else { 0.0 }];
-        self.group.sum(&mut first).map_err(|why| Error::Group { why })?;
+        self.group.sum(&mut first)?;
         Ok(f64::from(first[0]))
     }
 
@@ -129,7 +129,8 @@ impl Trainer<'_> {
         let examples = self.job.prepared.part(SplitPart::Train).gather(batch)?;
         loop {
             let size = self.micro_batch.min(own.len()).max(1);
-            match catch_panic(|| self.accumulate(batch, &examples, own.clone(), size)).and_then(|done| done) {
+            let found = catch_panic(|| self.accumulate(batch, &examples, own.clone(), size));
+            match found.map_err(String::from).flatten() {
                 Ok(found) => return Ok(found),
                 Err(why) if size > 1 && is_out_of_memory(&why) => {
                     self.micro_batch = size.div_ceil(2);

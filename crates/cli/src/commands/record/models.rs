@@ -1,0 +1,104 @@
+//! `cupola models`: list, show, alias, verify, import and export packages.
+
+mod export;
+mod import;
+mod lineage;
+
+use anyhow::Result;
+use cupola_prep::{InputColumn, OutputColumn, Signature};
+use cupola_registry::{Home, Index, Package};
+use cupola_workflow::{AliasChange, roll_back_alias, set_alias, verify_packages};
+use serde_json::json;
+
+use crate::args::{ModelsArgs, ModelsCommand};
+use crate::draw::{Ui, summary};
+
+pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
+    match &args.command {
+        ModelsCommand::List => list(home, ui),
+        ModelsCommand::Show { model } => show(home, ui, model),
+        ModelsCommand::Lineage { model } => lineage::run(home, ui, model),
+        ModelsCommand::Alias { name, alias, version, expect } => {
+            alias_to(home, ui, (name, alias, *version), *expect)
+        }
+        ModelsCommand::Rollback { name, alias } => roll_back(home, ui, name, alias),
+        ModelsCommand::Verify { model, trusted } => verify(home, ui, model.as_deref(), trusted),
+        ModelsCommand::Import(args) => import::run(home, ui, args),
+        ModelsCommand::Export(args) => export::run(home, ui, args),
+    }
+}
+
+fn list(home: &Home, ui: Ui) -> Result<()> {
+    let packages = Index::open(home)?.packages()?;
+    if packages.is_empty() {
+        ui.line("no models yet; train one with: cupola train --config configs/digits.toml");
+    } else {
+        let rows = packages
+            .iter()
+            .map(|p| {
+                let aliases = p.aliases.join(", ");
+                vec![
+                    p.name.clone(),
+                    p.version.to_string(),
+                    aliases,
+                    p.created.clone(),
+                    p.run.clone(),
+                    summary(&p.metrics),
+                ]
+            })
+            .collect();
+        ui.table(&["model", "version", "aliases", "created", "run", "test"], &[1], rows);
+    }
+    ui.result(&packages)
+}
+
+fn show(home: &Home, ui: Ui, model: &str) -> Result<()> {
+    let package = home.package(model)?;
+    let manifest = &package.manifest;
+    ui.line(format!("package  {}", package.label()));
+    ui.line(format!("folder   {}", package.path.display()));
+    ui.line(format!("created  {}", manifest.created));
+    ui.line(format!("run      {}", manifest.lineage.run));
+    ui.line(format!("data     version {}", manifest.lineage.dataset_version));
+    ui.line(format!("test     {}", summary(&manifest.metrics.clone().into())));
+    let signature: Signature = serde_json::from_value(manifest.signature.clone())?;
+    let values = |categories: &Option<Vec<String>>| {
+        let shown = categories.as_deref().unwrap_or_default();
+        let more = if shown.len() > 8 { ", ..." } else { "" };
+        format!("{}{more}", shown.iter().take(8).cloned().collect::<Vec<_>>().join(", "))
+    };
+    let kind = |kind: &cupola_prep::ColumnType| json!(kind).as_str().unwrap_or_default().to_owned();
+    let input = |c: &InputColumn| {
+        let null = if c.nullable { "or null" } else { "" };
+        vec!["input".to_owned(), c.name.clone(), kind(&c.kind), null.to_owned(), values(&c.categories)]
+    };
+    let output = |c: &OutputColumn| {
+        vec!["output".to_owned(), c.name.clone(), kind(&c.kind), String::new(), values(&c.categories)]
+    };
+    let rows = signature.inputs.iter().map(input).chain(signature.outputs.iter().map(output)).collect();
+    ui.table(&["", "column", "type", "", "values"], &[], rows);
+    ui.result(&json!({ "path": package.path, "manifest": manifest }))
+}
+
+fn alias_to(home: &Home, ui: Ui, target: (&str, &str, u64), expect: Option<u64>) -> Result<()> {
+    let (name, alias, version) = target;
+    let expected = expect.map(|version| (version > 0).then_some(version));
+    let AliasChange { before, version } = set_alias(home, name, alias, version, expected)?;
+    let was = before.map_or("nothing".to_owned(), |version| format!("version {version}"));
+    ui.line(format!("{name}@{alias} is version {version}, was {was}"));
+    ui.result(&json!({ "name": name, "alias": alias, "version": version, "before": before }))
+}
+
+fn roll_back(home: &Home, ui: Ui, name: &str, alias: &str) -> Result<()> {
+    let AliasChange { before, version } = roll_back_alias(home, name, alias)?;
+    let before = before.unwrap_or_default();
+    ui.line(format!("{name}@{alias} is version {version} again, was version {before}"));
+    ui.result(&json!({ "name": name, "alias": alias, "version": version, "before": before }))
+}
+
+fn verify(home: &Home, ui: Ui, model: Option<&str>, trusted: &[String]) -> Result<()> {
+    let packages = verify_packages(home, model, trusted, &mut |package| {
+        ui.line(format!("{} is whole: {} files", package.label(), package.manifest.files.len()));
+    })?;
+    ui.result(&packages.iter().map(Package::label).collect::<Vec<_>>())
+}

@@ -1,0 +1,39 @@
+//! `cupola models import`: a model of another program as a package.
+
+use anyhow::Result;
+use cupola_import::{TextTask, from_gguf, from_hugging_face};
+use cupola_registry::Home;
+use cupola_workflow::CODE_VERSION;
+use serde_json::json;
+
+use crate::args::{ImportArgs, ImportFormat};
+use crate::draw::{Ui, grouped};
+
+/// Imports and publishes a model.
+pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
+    let length = args.length.map(|length| length as usize);
+    let model = match args.from {
+        ImportFormat::Gguf => from_gguf(&args.path, length)?,
+        ImportFormat::Hf => from_hugging_face(&args.path, length)?,
+    };
+    let package = model.publish(home, &args.name, CODE_VERSION)?;
+    let parameters = grouped(model.architecture.parameters()?);
+    ui.line(format!("{} layers with {parameters} parameters", model.layers));
+    ui.line(format!("model   {} in {}", package.label(), package.path.display()));
+    ui.line(format!("next    {}", next_command(&args.name, model.task)));
+    ui.result(&json!({ "package": package.label(), "path": package.path }))
+}
+
+fn next_command(name: &str, task: TextTask) -> String {
+    match task {
+        TextTask::Embedding | TextTask::Classification => {
+            format!("echo '{{\"text\": \"a furnace\"}}' | cupola predict --model {name} --input -")
+        }
+        TextTask::Generation => format!("cupola generate --model {name} --prompt \"A furnace\""),
+        TextTask::Chat => {
+            format!(
+                "cupola serve --model {name}; then ask /v1/chat/completions, or try it on the server's page"
+            )
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Expectations on rows, and their outcome.
+//!
+//! Conditions on values are checked while rows are read, conditions on the whole table at the end. Rows that
+//! violate a condition with the severity `quarantine` are removed and written to a file with their number and
+//! the reason.
+
+mod rule;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use arrow::array::BooleanArray;
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::SchemaRef;
+use arrow::json::LineDelimitedWriter;
+use arrow::record_batch::RecordBatch;
+use cupola_sources::Error as SourceError;
+use cupola_spec::{Expectation, Severity};
+use serde::{Deserialize, Serialize};
+
+use self::rule::{ColumnValues, Rule, rules};
+use crate::error::Error;
+use crate::load::LoadRequest;
+use crate::profile::Profile;
+
+/// Outcome of all expectations.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ContractReport {
+    /// One outcome for each condition, in the order of the config.
+    pub outcomes: Vec<RuleOutcome>,
+    /// Number of quarantined rows.
+    pub quarantined: u64,
+    /// File with the quarantined rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Quarantined rows as JSON lines, until they are written.
+    #[serde(skip)]
+    pending: Vec<u8>,
+}
+
+/// Outcome of one condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleOutcome {
+    /// Condition in words.
+    pub what: String,
+    /// Consequence of a violation.
+    pub severity: Severity,
+    /// `true` if no row violates it.
+    pub met: bool,
+    /// Number of rows that violate it; 1 for a condition on the whole table.
+    pub broken: u64,
+    /// First violation, or the value found.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// Checker of the expectations of a source.
+pub(crate) struct Contract {
+    checks: Vec<Check>,
+    rows: u64,
+    dropped: Vec<u64>,
+    lines: Vec<u8>,
+}
+
+struct Check {
+    what: String,
+    severity: Severity,
+    column: usize,
+    rule: Rule,
+    broken: u64,
+    first: Option<String>,
+}
+
+impl Contract {
+    pub fn new(
+        request: &LoadRequest<'_>,
+        schema: &SchemaRef,
+        before: Option<&Profile>,
+    ) -> Result<Self, Error> {
+        let mut checks = Vec::new();
+        for (index, expectation) in request.expect.iter().enumerate() {
+            checks.extend(checks_of(request, index, expectation, schema, before)?);
+        }
+        Ok(Self { checks, rows: 0, dropped: Vec::new(), lines: Vec::new() })
+    }
+
+    /// Checks a batch; returns it without quarantined rows.
+    pub fn check(&mut self, batch: &RecordBatch) -> Result<RecordBatch, Error> {
+        let mut reasons: Vec<(usize, String)> = Vec::new();
+        for check in &mut self.checks {
+            let values = ColumnValues::of(batch, check.column)?;
+            for row in 0..batch.num_rows() {
+                let Some(found) = check.rule.broken_by(&values, row) else { continue };
+                check.broken += 1;
+                let number = self.rows + row as u64 + 1;
+                check.first.get_or_insert_with(|| format!("row {number}: {found}"));
+                if check.severity == Severity::Quarantine {
+                    reasons.push((row, format!("{}: {found}", check.what)));
+                }
+            }
+        }
+        let before = self.rows;
+        self.rows += batch.num_rows() as u64;
+        if reasons.is_empty() {
+            return Ok(batch.clone());
+        }
+        reasons.sort_by_key(|(row, _)| *row);
+        let mut bad: Vec<usize> = Vec::new();
+        for (row, reason) in reasons {
+            if bad.last() == Some(&row) {
+                continue;
+            }
+            bad.push(row);
+            self.dropped.push(before + row as u64);
+            self.note(&batch.slice(row, 1), before + row as u64 + 1, &reason)?;
+        }
+        without(batch, &bad)
+    }
+
+    /// Records a quarantined row.
+    fn note(&mut self, row: &RecordBatch, number: u64, reason: &str) -> Result<(), Error> {
+        let wrong = |why: String| -> Error {
+            SourceError::Engine { path: "the quarantine file".to_owned(), why }.into()
+        };
+        let mut text = Vec::new();
+        let mut writer = LineDelimitedWriter::new(&mut text);
+        writer.write(row).and_then(|()| writer.finish()).map_err(|error| wrong(error.to_string()))?;
+        let values: serde_json::Value =
+            serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        let line = serde_json::json!({ "row": number, "reason": reason, "values": values });
+        writeln!(self.lines, "{line}").map_err(|error| wrong(error.to_string()))
+    }
+
+    /// Outcomes, and the numbers of the quarantined rows.
+    pub fn finish(self) -> (ContractReport, Vec<u64>) {
+        let rows = self.rows;
+        let outcome = |check: Check| {
+            let (broken, detail) = match check.rule.broken_by_all(rows) {
+                Some(found) => (1, found),
+                None => (check.broken, check.first.unwrap_or_default()),
+            };
+            RuleOutcome { what: check.what, severity: check.severity, met: broken == 0, broken, detail }
+        };
+        let outcomes = self.checks.into_iter().map(outcome).collect();
+        let quarantined = self.dropped.len() as u64;
+        (ContractReport { outcomes, quarantined, file: None, pending: self.lines }, self.dropped)
+    }
+}
+
+fn checks_of(
+    request: &LoadRequest<'_>,
+    index: usize,
+    expectation: &Expectation,
+    schema: &SchemaRef,
+    before: Option<&Profile>,
+) -> Result<Vec<Check>, Error> {
+    let column = match &expectation.column {
+        None => 0,
+        Some(name) => schema.index_of(name).map_err(|_| {
+            let known = schema.fields().iter().map(|field| field.name().as_str());
+            let hint = cupola_spec::did_you_mean(name, known);
+            let what = format!("number {}", index + 1);
+            Error::Expectation {
+                what,
+                why: format!("there is no column `{name}`{hint}; name one of the data"),
+            }
+        })?,
+    };
+    let rules = rules(request, expectation, before)?;
+    let severity = expectation.severity;
+    let check = |(what, rule)| Check { what, severity, column, rule, broken: 0, first: None };
+    Ok(rules.into_iter().map(check).collect())
+}
+
+/// Removes rows from a batch.
+pub(crate) fn without(batch: &RecordBatch, bad: &[usize]) -> Result<RecordBatch, Error> {
+    let mut keep = vec![true; batch.num_rows()];
+    for row in bad {
+        keep[*row] = false;
+    }
+    filter_record_batch(batch, &BooleanArray::from(keep))
+        .map_err(|error| SourceError::Engine { path: "the rows".to_owned(), why: error.to_string() }.into())
+}
+
+impl ContractReport {
+    /// Writes the quarantined rows of a dataset version to `data/quarantine` of the home.
+    pub(crate) fn write_quarantine(&mut self, home: &Path, version: &str) -> Result<(), Error> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let name = format!("{}.jsonl", &version[..version.len().min(12)]);
+        let path = home.join("data").join("quarantine").join(name);
+        cupola_store::write_file(&path, &std::mem::take(&mut self.pending))?;
+        self.file = Some(path);
+        Ok(())
+    }
+
+    /// Fails if an expectation with the severity `fail` is not met.
+    pub(crate) fn require_met(&self) -> Result<(), Error> {
+        let failed: Vec<String> = self
+            .outcomes
+            .iter()
+            .filter(|outcome| !outcome.met && outcome.severity == Severity::Fail)
+            .map(RuleOutcome::line)
+            .collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let are = if failed.len() == 1 { "is" } else { "are" };
+        Err(Error::Unmet { count: failed.len(), are, list: failed.join("\n") })
+    }
+}
+
+impl RuleOutcome {
+    /// One line of text.
+    pub fn line(&self) -> String {
+        match (self.met, self.broken) {
+            (true, _) => format!("{}: met", self.what),
+            (false, 1) => format!("{}: {}", self.what, self.detail),
+            (false, n) => format!("{}: {n} rows, the first {}", self.what, self.detail),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

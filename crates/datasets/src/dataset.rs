@@ -1,0 +1,174 @@
+//! Named datasets of a home: immutable versions, each a manifest over content-addressed blobs.
+//!
+//! `data/NAME/VERSION/manifest.json` appears only when all of its blobs are in `data/blobs`, so that a
+//! version is complete or absent. Versions share the blobs of equal files.
+
+mod add;
+mod blobs;
+mod diff;
+mod dvc;
+mod encryption;
+mod ingest;
+mod manifest;
+mod pushed;
+mod remote;
+
+use std::path::{Path, PathBuf};
+
+use cupola_sources::{
+    DataFile, DatasetResolver, Error as SourceError, FileVersion, ProgressSink, ResolvedDataset, SourceCache,
+};
+use cupola_spec::{NAME_RULE, did_you_mean, is_name};
+use cupola_store::{Lock, StagedFolder, split_version};
+
+pub use self::add::{AddOutcome, DatasetInfo};
+pub use self::diff::{ColumnDiff, Diff};
+pub use self::dvc::push_dvc;
+pub use self::ingest::{IngestError, IngestLog};
+pub use self::manifest::DatasetManifest;
+
+use self::blobs::Blobs;
+use crate::error::{Error, io_error};
+
+/// Datasets of a home folder.
+#[derive(Debug, Clone)]
+pub struct Datasets {
+    home: PathBuf,
+}
+
+impl Datasets {
+    /// Datasets of `home`, which need not exist.
+    pub fn new(home: &Path) -> Self {
+        Self { home: home.to_owned() }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.home.join("data")
+    }
+
+    fn blobs(&self) -> Blobs {
+        Blobs::new(self.root().join("blobs"))
+    }
+
+    /// `true` if new blobs are encrypted; then copies of their rows must not be kept elsewhere.
+    pub fn encrypts(&self) -> bool {
+        self.blobs().recipients().is_some()
+    }
+
+    fn folder(&self, name: &str, version: u64) -> PathBuf {
+        self.root().join(name).join(version.to_string())
+    }
+
+    /// Names of all datasets.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            folders(&self.root()).into_iter().filter(|name| checked(name).is_ok()).collect();
+        names.retain(|name| !self.versions(name).is_empty());
+        names.sort();
+        names
+    }
+
+    /// Versions of a dataset, oldest first.
+    pub fn versions(&self, name: &str) -> Vec<u64> {
+        let folders = folders(&self.root().join(name)).into_iter();
+        let mut versions: Vec<u64> = folders.filter_map(|folder| folder.parse().ok()).collect();
+        versions.sort_unstable();
+        versions
+    }
+
+    /// Reads the manifest of a version; of the newest one if `version` is `None`.
+    ///
+    /// # Errors
+    /// [`Error::Dataset`] for one that is not there, [`Error::Damaged`] for one that cannot be read.
+    pub fn manifest(&self, name: &str, version: Option<u64>) -> Result<DatasetManifest, Error> {
+        checked(name)?;
+        let versions = self.versions(name);
+        let wrong = |why: String| Error::Dataset { name: name.to_owned(), why };
+        let Some(newest) = versions.last() else {
+            let names = self.names();
+            let hint = did_you_mean(name, names.iter().map(String::as_str));
+            return Err(wrong(format!("not found{hint}; see `cupola data list`")));
+        };
+        let version = version.unwrap_or(*newest);
+        if !versions.contains(&version) {
+            return Err(wrong(format!("unknown version {version}; the newest is {newest}")));
+        }
+        let path = self.folder(name, version).join("manifest.json");
+        let bytes = std::fs::read(&path).map_err(io_error(&path))?;
+        serde_json::from_slice(&bytes).map_err(|error| Error::Damaged { path, why: error.to_string() })
+    }
+
+    /// Reads the manifest of `NAME` or `NAME:VERSION`, with or without the prefix `dataset:`.
+    ///
+    /// # Errors
+    /// As [`Self::manifest`].
+    pub fn named(&self, text: &str) -> Result<DatasetManifest, Error> {
+        let text = text.strip_prefix("dataset:").unwrap_or(text);
+        let (name, version) = split_version(text)?;
+        self.manifest(name, version)
+    }
+
+    /// `NAME:VERSION` and the files of a version.
+    pub(crate) fn files(&self, name: &str, version: Option<u64>) -> Result<ResolvedDataset, Error> {
+        let manifest = self.manifest(name, version)?;
+        let each = manifest.dataset.files.iter().map(|file| {
+            let blob = self.blobs().checked(file)?;
+            let known = DataFile::named(blob.path, file.name.clone())?;
+            Ok((DataFile { decrypted: blob.decrypted, ..known }, file.clone()))
+        });
+        Ok(ResolvedDataset { label: manifest.label(), files: each.collect::<Result<_, Error>>()? })
+    }
+
+    /// Reads every blob of a version and checks its digest.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] names the blob.
+    pub fn verify(&self, manifest: &DatasetManifest, progress: &dyn ProgressSink) -> Result<(), Error> {
+        manifest.dataset.files.iter().try_for_each(|file| self.blobs().verify(file, progress))
+    }
+
+    /// Assigns the next version number and publishes the manifest.
+    fn publish(&self, manifest: &mut DatasetManifest) -> Result<(), Error> {
+        let folder = self.root().join(&manifest.name);
+        // The lock is held until the version is published.
+        let _lock = Lock::folder(&folder)?;
+        manifest.version = self.versions(&manifest.name).last().map_or(1, |newest| newest + 1);
+        let staged = StagedFolder::new(&self.folder(&manifest.name, manifest.version))?;
+        let bytes = serde_json::to_vec_pretty(manifest)
+            .map_err(|error| Error::Damaged { path: folder.clone(), why: error.to_string() })?;
+        staged.write("manifest.json", &bytes)?;
+        Ok(staged.commit()?)
+    }
+}
+
+impl DatasetResolver for Datasets {
+    fn dataset(&self, name: &str, version: Option<u64>) -> Result<ResolvedDataset, SourceError> {
+        Ok(self.files(name, version)?)
+    }
+
+    fn tracked(&self, path: &Path) -> Result<Vec<(DataFile, FileVersion)>, SourceError> {
+        Ok(dvc::tracked(path, &SourceCache::new(&self.home))?)
+    }
+}
+
+/// Folders of `data/` that are not datasets.
+const RESERVED: [&str; 4] = ["blobs", "cache", "quarantine", "prepared"];
+
+/// Checks the name of a dataset.
+fn checked(name: &str) -> Result<(), Error> {
+    if is_name(name) && !RESERVED.contains(&name) {
+        return Ok(());
+    }
+    let why = format!("invalid name; use {NAME_RULE}, except {}", RESERVED.join(", "));
+    Err(Error::Dataset { name: name.to_owned(), why })
+}
+
+fn folders(path: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| !name.starts_with('.')).collect()
+}
+
+#[cfg(test)]
+mod tests;

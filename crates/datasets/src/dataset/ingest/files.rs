@@ -1,0 +1,101 @@
+//! Files of the log: rows to append to, and rows that were set aside for a version.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::dataset::Datasets;
+use crate::error::{Error, io_error};
+
+/// Folder of the log of a dataset.
+pub(super) fn folder(datasets: &Datasets, name: &str) -> PathBuf {
+    datasets.root().join(name).join("inbox")
+}
+
+/// Appends lines to `rows.jsonl`. An unfinished line of a killed server was never acknowledged and is
+/// removed.
+pub(super) fn append(folder: &Path, text: &[u8]) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(io_error(folder))?;
+    let _lock = lock(folder)?;
+    let path = folder.join("rows.jsonl");
+    let existed = path.exists();
+    let mut file =
+        File::options().read(true).append(true).create(true).open(&path).map_err(io_error(&path))?;
+    let end = whole_lines(&mut file).map_err(io_error(&path))?;
+    let undo = |file: &File, error: std::io::Error| {
+        let _ = file.set_len(end);
+        io_error(&path)(error)
+    };
+    file.set_len(end).map_err(io_error(&path))?;
+    if let Err(error) = file.write_all(text).and_then(|()| file.sync_data()) {
+        return Err(undo(&file, error));
+    }
+    if !existed {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error(folder))?;
+    }
+    Ok(())
+}
+
+/// Bytes up to the end of the last complete line.
+fn whole_lines(file: &mut File) -> std::io::Result<u64> {
+    let length = file.metadata()?.len();
+    let mut end = length;
+    while end > 0 {
+        let start = end.saturating_sub(1 << 16);
+        let mut piece = vec![0; usize::try_from(end - start).unwrap_or_default()];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut piece)?;
+        if let Some(at) = piece.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// Pushed rows that were set aside for a new version, and are removed once it exists.
+pub(in crate::dataset) struct PendingRows {
+    pub path: PathBuf,
+    /// Unique id: equal rows may be pushed again, so a digest would not do.
+    pub id: String,
+}
+
+impl PendingRows {
+    /// Sets the pushed rows of a dataset aside; `None` if there are none.
+    pub fn of(datasets: &Datasets, name: &str) -> Result<Option<Self>, Error> {
+        let folder = folder(datasets, name);
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        let _lock = lock(&folder)?;
+        // Rows that an earlier attempt set aside come first.
+        for entry in std::fs::read_dir(&folder).map_err(io_error(&folder))? {
+            let path = entry.map_err(io_error(&folder))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if let Some(id) = name.strip_prefix("taken-").and_then(|rest| rest.strip_suffix(".jsonl")) {
+                return Ok(Some(Self { id: id.to_owned(), path }));
+            }
+        }
+        let rows = folder.join("rows.jsonl");
+        if !rows.exists() {
+            return Ok(None);
+        }
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let path = folder.join(format!("taken-{id}.jsonl"));
+        std::fs::rename(&rows, &path).map_err(io_error(&path))?;
+        Ok(Some(Self { path, id }))
+    }
+
+    /// Removes the rows, which a version now holds.
+    pub fn done(self) -> Result<(), Error> {
+        std::fs::remove_file(&self.path).map_err(io_error(&self.path))
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join(".lock");
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error(&path))?;
+    file.lock().map_err(io_error(&path))?;
+    Ok(file)
+}

@@ -1,0 +1,315 @@
+//! Loading of a source: collected, read, checked against its expectations.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use cupola_sources::{
+    Collected, ContentsDigest, DataFile, DatasetResolver, Error as SourceError, FileContents, FileVersion,
+    ProgressSink, Scan, SourceRequest, io_runtime,
+};
+use cupola_spec::{Data, Expectation, Source};
+use cupola_store::DatasetVersion;
+use tokio::runtime::Runtime;
+
+use crate::contract::{Contract, ContractReport};
+use crate::dataset::Datasets;
+use crate::error::Error;
+use crate::profile::Profile;
+
+/// Source to load.
+#[derive(Clone, Copy)]
+pub struct LoadRequest<'a> {
+    /// Locations: those of `data`, or its test source.
+    pub source: &'a Source,
+    /// Settings of collection and reading.
+    pub data: &'a Data,
+    /// Conditions on the rows.
+    pub expect: &'a [Expectation],
+    /// Folders that relative paths are resolved against, in turn.
+    pub roots: &'a [PathBuf],
+    /// Home folder.
+    pub home: &'a Path,
+    /// Receiver of progress reports.
+    pub progress: &'a dyn ProgressSink,
+}
+
+impl LoadRequest<'_> {
+    /// Locations as messages show them.
+    pub(crate) fn label(&self) -> String {
+        self.source.patterns().join(", ")
+    }
+
+    /// Fetches what is not on this machine; only rows beyond `watermark` if that is given.
+    pub(crate) async fn collect_after(
+        &self,
+        resolver: &dyn DatasetResolver,
+        watermark: Option<&str>,
+    ) -> Result<Collected, SourceError> {
+        let request = SourceRequest {
+            source: self.source,
+            data: self.data,
+            roots: self.roots,
+            home: self.home,
+            progress: self.progress,
+            resolver,
+        };
+        request.collect_after(watermark).await
+    }
+}
+
+/// Rows in memory, in the order of the files.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// Columns and types.
+    pub schema: SchemaRef,
+    /// Number of rows.
+    pub batches: Vec<RecordBatch>,
+    /// Identity of the data.
+    pub version: DatasetVersion,
+    /// Outcome of the expectations.
+    pub report: ContractReport,
+}
+
+impl Table {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// Collected source of which no row has been read.
+pub struct Collection {
+    collected: Collected,
+    /// Id of the pushed rows among the files.
+    pushed: Option<String>,
+    runtime: Runtime,
+}
+
+impl Collection {
+    pub(crate) fn new(collected: Collected, pushed: Option<String>, runtime: Runtime) -> Self {
+        Self { collected, pushed, runtime }
+    }
+
+    /// Digests of the files.
+    pub fn files(&self) -> &[FileVersion] {
+        &self.collected.versions
+    }
+}
+
+/// Collects a source: fetches what is not on this machine and hashes all files.
+///
+/// # Errors
+/// As [`load`], for errors of the files.
+pub fn collect(request: &LoadRequest<'_>) -> Result<Collection, Error> {
+    let runtime = io_runtime(&request.label())?;
+    let datasets = Datasets::new(request.home);
+    let collected = runtime.block_on(request.collect_after(&datasets, None))?;
+    Ok(Collection::new(collected, None, runtime))
+}
+
+/// Collects and reads a source.
+///
+/// # Errors
+/// Everything in [`Error`]; nothing is kept of a source that fails.
+pub fn load(request: &LoadRequest<'_>) -> Result<Table, Error> {
+    load_collected(request, collect(request)?)
+}
+
+/// Reads a collected source.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_collected(request: &LoadRequest<'_>, collection: Collection) -> Result<Table, Error> {
+    let mut batches = Vec::new();
+    let checked = CheckedSource::of(request, collection, None, &mut |event| {
+        match event {
+            FirstRead::Restart => batches.clear(),
+            FirstRead::Batch(batch) => batches.push(batch.clone()),
+        }
+        Ok(())
+    })?;
+    Ok(Table { schema: checked.schema, batches, version: checked.version, report: checked.report })
+}
+
+/// Event of the first pass over a source.
+pub(crate) enum FirstRead<'a> {
+    /// Batch without quarantined rows.
+    Batch(&'a RecordBatch),
+    /// Start of another pass: the inferred types were too narrow.
+    Restart,
+}
+
+/// Visitor of the first pass.
+pub(crate) type FirstVisitor<'a> = &'a mut dyn FnMut(FirstRead<'_>) -> Result<(), Error>;
+
+/// Visitor that receives the schema alone, then with each batch.
+type ScanVisitor<'a, E> = &'a mut dyn FnMut(&SchemaRef, Option<&RecordBatch>) -> Result<(), E>;
+
+/// Source of which every row has been read and checked once.
+#[derive(Debug)]
+pub(crate) struct CheckedSource {
+    pub schema: SchemaRef,
+    pub version: DatasetVersion,
+    pub report: ContractReport,
+    pub files: Vec<DataFile>,
+    pub versions: Vec<FileVersion>,
+    /// Position after the last row of a source that grows.
+    pub position: Option<String>,
+    /// Id of the pushed rows among the files.
+    pub pushed: Option<String>,
+    query: Option<String>,
+    queried: bool,
+    nulls: Vec<String>,
+    label: String,
+    infer_from_all: bool,
+    contents: Option<FileContents>,
+    /// Quarantined rows, in order.
+    dropped: Vec<u64>,
+    runtime: Runtime,
+}
+
+impl CheckedSource {
+    /// Reads a collected source. Expectations of small drift compare with the profile `before`.
+    pub fn of(
+        request: &LoadRequest<'_>,
+        collection: Collection,
+        before: Option<&Profile>,
+        visit: FirstVisitor<'_>,
+    ) -> Result<Self, Error> {
+        let Collection { collected, pushed, runtime } = collection;
+        let Collected { files, versions, datasets, position, queried } = collected;
+        let contents =
+            request.data.files.as_deref().map(|column| FileContents::new(column, &files, request.roots));
+        let mut checked = Self {
+            schema: Arc::new(Schema::empty()),
+            version: DatasetVersion::default(),
+            report: ContractReport::default(),
+            files,
+            versions,
+            position,
+            pushed,
+            query: request.data.query.clone().filter(|_| !queried),
+            queried,
+            nulls: request.data.null.clone(),
+            label: request.label(),
+            infer_from_all: false,
+            contents,
+            dropped: Vec::new(),
+            runtime,
+        };
+        let rows = match checked.read_first(request, before, visit) {
+            // The types inferred from the first rows may be too narrow: once more, with types from all rows.
+            Err(Error::Source(SourceError::Row { .. })) => {
+                checked.infer_from_all = true;
+                visit(FirstRead::Restart)?;
+                checked.read_first(request, before, visit)?
+            }
+            other => other?,
+        };
+        checked.version = version(request, checked.versions.clone(), &checked.schema, rows)?;
+        checked.version.datasets = datasets;
+        checked.report.write_quarantine(request.home, &checked.version.sha256)?;
+        checked.report.require_met()?;
+        Ok(checked)
+    }
+
+    /// Reads and checks all rows; returns the number of rows that are not quarantined.
+    fn read_first(
+        &mut self,
+        request: &LoadRequest<'_>,
+        before: Option<&Profile>,
+        visit: FirstVisitor<'_>,
+    ) -> Result<usize, Error> {
+        let mut contract: Option<Contract> = None;
+        let mut rows = 0;
+        let (mut schema, mut digest) = (None, ContentsDigest::default());
+        self.scan(&mut |found, batch| {
+            if contract.is_none() {
+                schema = Some(Arc::clone(found));
+                contract = Some(Contract::new(request, found, before)?);
+            }
+            let (Some(contract), Some(batch)) = (&mut contract, batch) else { return Ok(()) };
+            if let Some(contents) = &self.contents {
+                contents.update_digest(batch, &mut digest);
+            }
+            let batch = contract.check(batch)?;
+            rows += batch.num_rows();
+            visit(FirstRead::Batch(&batch))
+        })?;
+        self.schema = schema.unwrap_or_else(|| Arc::new(Schema::empty()));
+        if let Some(contract) = contract {
+            (self.report, self.dropped) = contract.finish();
+        }
+        if let Some(contents) = &self.contents {
+            self.versions.push(contents.version(digest));
+        }
+        Ok(rows)
+    }
+
+    /// Visits all rows that are not quarantined, in order.
+    pub fn each<E: From<Error>>(
+        &self,
+        visit: &mut dyn FnMut(&RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (mut before, mut dropped) = (0, self.dropped.iter().copied().peekable());
+        self.scan(&mut |_, batch| {
+            let Some(batch) = batch else { return Ok(()) };
+            let rows = batch.num_rows() as u64;
+            let mut bad = Vec::new();
+            while let Some(row) = dropped.next_if(|row| *row < before + rows) {
+                bad.push(usize::try_from(row - before).unwrap_or_default());
+            }
+            before += rows;
+            if bad.is_empty() { visit(batch) } else { visit(&crate::contract::without(batch, &bad)?) }
+        })
+    }
+
+    fn scan<E: From<Error>>(&self, visit: ScanVisitor<'_, E>) -> Result<(), E> {
+        let scan = Scan {
+            files: &self.files,
+            query: self.query.as_deref(),
+            nulls: &self.nulls,
+            label: &self.label,
+            infer_from_all: self.infer_from_all,
+            keep_text_types: self.queried,
+        };
+        let rows = scan.rows(&self.runtime).map_err(Error::from)?;
+        let filled = self.contents.as_ref().map(|contents| contents.schema(&rows.schema)).transpose();
+        let filled = filled.map_err(Error::from)?;
+        let schema = filled.as_ref().unwrap_or(&rows.schema);
+        visit(schema, None)?;
+        for batch in rows.batches {
+            let batch = batch.map_err(Error::from)?;
+            match &self.contents {
+                Some(contents) => {
+                    for part in contents.read(&batch, schema) {
+                        visit(schema, Some(&part.map_err(Error::from)?))?;
+                    }
+                }
+                None => visit(schema, Some(&batch))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Identity of a source with that many rows.
+fn version(
+    request: &LoadRequest<'_>,
+    files: Vec<FileVersion>,
+    schema: &Schema,
+    rows: usize,
+) -> Result<DatasetVersion, Error> {
+    let query = request.data.query.as_deref();
+    if rows == 0 {
+        let after = if query.is_some() { " after data.query" } else { "" };
+        return Err(SourceError::Empty { path: request.label(), after }.into());
+    }
+    let columns = schema.fields().iter().map(|f| (f.name().clone(), f.data_type().to_string())).collect();
+    Ok(DatasetVersion::new(request.source.patterns(), query, files, columns, rows))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Errors of collecting and reading a source.
+
+use std::path::PathBuf;
+
+use crate::file::ENDINGS;
+
+fn remedy(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free some space there, or choose another folder with --home"
+        }
+        ErrorKind::ReadOnlyFilesystem => "choose another folder with --home",
+        _ => "check that the file exists and is accessible",
+    }
+}
+
+/// Failure to collect or read a source. Messages end with a remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Damaged or invalid content of the store.
+    #[error(transparent)]
+    Store(cupola_store::Error),
+    /// Path without a file.
+    #[error("{path}: no such file{near}; check `data.source`")]
+    Missing {
+        /// Path as typed.
+        path: String,
+        /// `` (did you mean `x`?)`` with a similar name in the same folder, or empty.
+        near: String,
+    },
+    /// Invalid glob, or one without a match.
+    #[error("{pattern}: {why}; check `data.source`")]
+    Pattern {
+        /// Glob as typed.
+        pattern: String,
+        /// Reason.
+        why: String,
+    },
+    /// File extension of no supported format.
+    #[error("{path}: unknown format; use {ENDINGS}")]
+    Format {
+        /// Path of the file.
+        path: PathBuf,
+    },
+    /// Files of several formats in one source.
+    #[error("{first} and {second} have different formats; convert one, or read them as separate sources")]
+    Mixed {
+        /// Path of one file.
+        first: PathBuf,
+        /// Path of a file with another format.
+        second: PathBuf,
+    },
+    /// Files of one source with different headers.
+    #[error(
+        "{first} has the columns {columns}, {second} has {others}; give all files of a source the same columns in the same order"
+    )]
+    Columns {
+        /// Name of one file.
+        first: String,
+        /// Columns of that file.
+        columns: String,
+        /// Name of a file with other columns.
+        second: String,
+        /// Columns of the second file.
+        others: String,
+    },
+    /// Failed system call.
+    #[error("{path}: {source}; {}", remedy(source))]
+    Io {
+        /// Path of the file or folder.
+        path: PathBuf,
+        /// Error of the system.
+        source: std::io::Error,
+    },
+    /// Damaged `.gz` or `.zst` file.
+    #[error("{path}: not a readable {kind} file ({why} after {bytes} bytes); fetch it again")]
+    Compressed {
+        /// Path of the file.
+        path: PathBuf,
+        /// Expected compression.
+        kind: &'static str,
+        /// Message of the decoder.
+        why: String,
+        /// Decompressed bytes before the damage.
+        bytes: u64,
+    },
+    /// Row that does not parse.
+    #[error("{path}: {row}{why}; correct the file")]
+    Row {
+        /// Source as typed.
+        path: String,
+        /// `row N: `, or empty; the header is not counted.
+        row: String,
+        /// Message of the parser.
+        why: String,
+    },
+    /// Invalid SQL in `data.query`.
+    #[error("data.query: {why}; the table is called `data` and its columns are: {columns}")]
+    Query {
+        /// Message of the planner.
+        why: String,
+        /// Columns of the table.
+        columns: String,
+    },
+    /// Source without rows.
+    #[error("{path}: there are no rows{after}; check the source")]
+    Empty {
+        /// Source as typed.
+        path: String,
+        /// Step that left none, such as ` after data.query`, or empty.
+        after: &'static str,
+    },
+    /// Invalid location, or a setting that does not fit it.
+    #[error("{text}: {why}")]
+    Location {
+        /// Location or setting as typed.
+        text: String,
+        /// Reason and remedy.
+        why: String,
+    },
+    /// Unresolved `${NAME}` in a header or an address.
+    #[error("${{{name}}} {why}")]
+    Secret {
+        /// Name between the braces.
+        name: String,
+        /// Reason and remedy.
+        why: String,
+    },
+    /// Failed request to a server or an object store.
+    #[error("{location}: {why}")]
+    Remote {
+        /// Address as typed.
+        location: String,
+        /// Reason and remedy.
+        why: String,
+    },
+    /// Error of a database.
+    #[error("{location}: {why}; check `data.source` and `data.sql`")]
+    Database {
+        /// Address as typed.
+        location: String,
+        /// Message of the database.
+        why: String,
+    },
+    /// Functionality that this binary was built without.
+    #[error(
+        "{what} requires the cargo feature `{feature}`; build with `cargo build --release --features {feature}` (or `full`)"
+    )]
+    Feature {
+        /// Setting or source that needs it.
+        what: String,
+        /// Cargo feature of the root package.
+        feature: &'static str,
+    },
+    /// Invalid value of a setting.
+    #[error("{key}: {why}")]
+    Setting {
+        /// Dotted key.
+        key: &'static str,
+        /// Reason and remedy.
+        why: String,
+    },
+    /// Damaged file, or a failure of a reader that no row explains.
+    #[error("{path}: {why}; check the source")]
+    Engine {
+        /// Source as typed.
+        path: String,
+        /// Message of the reader.
+        why: String,
+    },
+    /// Error of the [`DatasetResolver`](crate::DatasetResolver).
+    #[error(transparent)]
+    Resolver(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// Error for functionality that needs a cargo feature.
+    pub fn without(what: &str, feature: &'static str) -> Self {
+        Self::Feature { what: what.to_owned(), feature }
+    }
+}
+
+impl From<cupola_store::Error> for Error {
+    fn from(error: cupola_store::Error) -> Self {
+        match error {
+            cupola_store::Error::Io { path, source } => Self::Io { path, source },
+            other => Self::Store(other),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Objects of S3-compatible stores: Amazon's own, `MinIO`, `SeaweedFS`, lakeFS.
+
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::aws::AmazonS3Builder;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+use url::Url;
+
+use super::web::appear;
+use crate::cache::{SourceCache, read_state, write_state};
+use crate::error::Error;
+use crate::progress::{ProgressSink, ProgressUnit};
+
+/// Bytes of one range request: 16 MiB.
+const PART: u64 = 16 << 20;
+
+/// Opens the bucket of a URL. Keys, region, endpoint and encryption come from the environment variables
+/// `AWS_...`.
+pub(crate) fn bucket(shown: &str, url: &Url) -> Result<Arc<dyn ObjectStore>, Error> {
+    let wrong = |why: String| Error::Remote { location: shown.to_owned(), why };
+    let name = url.host_str().ok_or_else(|| wrong("missing bucket; expected s3://BUCKET/KEY".into()))?;
+    let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]
+        .into_iter()
+        .find_map(|n| std::env::var(n).ok());
+    let mut builder = AmazonS3Builder::from_env().with_bucket_name(name);
+    if std::env::var("AWS_REGION").or(std::env::var("AWS_DEFAULT_REGION")).is_err() {
+        builder = builder.with_region("us-east-1");
+    }
+    if let Some(endpoint) = endpoint {
+        builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
+    }
+    let store = builder.build().map_err(|error| wrong(error.to_string()))?;
+    Ok(Arc::new(store))
+}
+
+/// Downloads the objects that match a URL, whose path may be a glob. Cached objects that have not changed are
+/// not downloaded again.
+pub(super) async fn fetch(
+    shown: &str,
+    url: &Url,
+    cache: &SourceCache,
+    progress: &dyn ProgressSink,
+) -> Result<Vec<PathBuf>, Error> {
+    let store = bucket(shown, url)?;
+    let pattern = percent(url.path().trim_start_matches('/'));
+    let wrong = |error: object_store::Error| Error::Remote {
+        location: shown.to_owned(),
+        why: innermost_cause(&error),
+    };
+    let objects = if pattern.contains(['*', '?', '[']) {
+        let matcher = glob::Pattern::new(&pattern)
+            .map_err(|error| Error::Pattern { pattern: shown.to_owned(), why: error.to_string() })?;
+        let fixed = pattern.split(['*', '?', '[']).next().unwrap_or_default();
+        let folder = fixed.rsplit_once('/').map(|(folder, _)| Path::from(folder));
+        let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+        let listed = store.list(folder.as_ref());
+        let kept = listed
+            .try_filter(|meta| std::future::ready(matcher.matches_with(meta.location.as_ref(), options)));
+        let mut found: Vec<ObjectMeta> = kept.try_collect().await.map_err(wrong)?;
+        found.sort_by(|a, b| a.location.cmp(&b.location));
+        found
+    } else {
+        vec![store.head(&Path::from(pattern.as_str())).await.map_err(wrong)?]
+    };
+    if objects.is_empty() {
+        return Err(Error::Pattern { pattern: shown.to_owned(), why: "matches no object".into() });
+    }
+    let bytes = objects.iter().map(|object| object.size).sum();
+    progress.begin(shown, ProgressUnit::Bytes, Some(bytes));
+    let mut files = Vec::new();
+    for object in &objects {
+        let key = format!("{}/{}", url.host_str().unwrap_or_default(), object.location);
+        let file = one(&*store, object, &cache.folder("object", &key)?, progress).await;
+        files.push(
+            file.map_err(|error| match error {
+                ObjectFailure::Store(error) => wrong(error),
+                ObjectFailure::Here(error) => error,
+            })
+            .inspect_err(|_| progress.end())?,
+        );
+    }
+    progress.end();
+    Ok(files)
+}
+
+enum ObjectFailure {
+    Store(object_store::Error),
+    Here(Error),
+}
+
+/// State of an object when its download began.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct ObjectState {
+    tag: Option<String>,
+    size: u64,
+    modified: String,
+}
+
+/// Downloads one object by range requests, continuing after the bytes that are cached.
+async fn one(
+    store: &dyn ObjectStore,
+    object: &ObjectMeta,
+    folder: &FilePath,
+    progress: &dyn ProgressSink,
+) -> Result<PathBuf, ObjectFailure> {
+    let name = object.location.filename().unwrap_or("object");
+    let (file, part, state) = (folder.join(name), folder.join("part"), folder.join("state.json"));
+    let seen = ObjectState {
+        tag: object.e_tag.clone(),
+        size: object.size,
+        modified: object.last_modified.to_rfc3339(),
+    };
+    let same = read_state::<ObjectState>(&state).is_some_and(|known| known == seen);
+    if same && file.is_file() {
+        progress.advance(object.size);
+        return Ok(file);
+    }
+    let local = |path: &FilePath, source| ObjectFailure::Here(Error::Io { path: path.to_owned(), source });
+    if !same {
+        let _ = std::fs::remove_file(&file);
+        let _ = std::fs::remove_file(&part);
+        write_state(&state, &seen).map_err(ObjectFailure::Here)?;
+    }
+    let mut out = tokio::fs::File::options();
+    let mut out = out.create(true).append(true).open(&part).await.map_err(|e| local(&part, e))?;
+    let mut have = out.metadata().await.map_err(|e| local(&part, e))?.len();
+    progress.advance(have);
+    while have < object.size {
+        let range = GetRange::Bounded(have..(have + PART).min(object.size));
+        // Parts of an object that is replaced during the download must not be mixed.
+        let options =
+            GetOptions { range: Some(range), if_match: object.e_tag.clone(), ..GetOptions::default() };
+        let answer = store.get_opts(&object.location, options).await.map_err(ObjectFailure::Store)?;
+        let mut body = answer.into_stream();
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(ObjectFailure::Store)?;
+            out.write_all(&chunk).await.map_err(|e| local(&part, e))?;
+            progress.advance(chunk.len() as u64);
+            have += chunk.len() as u64;
+        }
+        out.flush().await.map_err(|e| local(&part, e))?;
+    }
+    appear(&part, &file).map_err(ObjectFailure::Here)?;
+    Ok(file)
+}
+
+/// Message of the innermost cause, with a remedy.
+pub(crate) fn innermost_cause(error: &object_store::Error) -> String {
+    match error {
+        object_store::Error::NotFound { path, .. } => format!("no object {path}; check the URL"),
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+            "the store refuses; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
+        }
+        other => {
+            let mut why = other.to_string();
+            let mut source = std::error::Error::source(other);
+            while let Some(inner) = source {
+                why = inner.to_string();
+                source = inner.source();
+            }
+            format!("{why}; check the URL, AWS_ENDPOINT_URL and the network")
+        }
+    }
+}
+
+fn percent(path: &str) -> String {
+    Path::from_url_path(path).map_or_else(|_| path.to_owned(), |path| path.to_string())
+}

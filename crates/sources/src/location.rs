@@ -1,0 +1,129 @@
+//! Parsing of source locations.
+
+use cupola_store::split_version;
+use url::Url;
+
+use crate::error::Error;
+
+/// Location of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SourceLocation {
+    /// Path, glob or folder of this machine.
+    Local(String),
+    /// File, API or page of a web server.
+    Web(Url),
+    /// Objects of an S3-compatible store; the path may be a glob.
+    Objects(Url),
+    /// Database that is queried by SQL.
+    Database(Url),
+    /// Kafka topic.
+    Topic(TopicLocation),
+    /// Delta Lake table.
+    Delta(DeltaLocation),
+    /// Version of a named dataset; the newest one if `version` is `None`.
+    Dataset { name: String, version: Option<u64> },
+}
+
+/// Kafka topic and its brokers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TopicLocation {
+    /// `HOST:PORT`, separated by commas.
+    pub brokers: String,
+    pub name: String,
+}
+
+/// Delta Lake table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeltaLocation {
+    /// Folder or `s3://` URL.
+    pub table: String,
+    /// `None` for the newest version.
+    pub version: Option<u64>,
+}
+
+impl SourceLocation {
+    /// Parses `text`, in which secrets are filled in; `shown` is the same text without them, for messages.
+    pub fn of(shown: &str, text: &str) -> Result<Self, Error> {
+        if let Some(name) = text.strip_prefix("dataset:") {
+            let (name, version) = split_version(name)
+                .map_err(|error| Error::Location { text: shown.to_owned(), why: error.to_string() })?;
+            return Ok(Self::Dataset { name: name.to_owned(), version });
+        }
+        if let Some(table) = text.strip_prefix("delta:") {
+            return DeltaLocation::of(shown, table).map(Self::Delta);
+        }
+        if let Some(topic) = text.strip_prefix("kafka://") {
+            return TopicLocation::of(shown, topic).map(Self::Topic);
+        }
+        Self::of_url(shown, text)
+    }
+
+    fn of_url(shown: &str, text: &str) -> Result<Self, Error> {
+        let wrong = |why: String| Error::Location { text: shown.to_owned(), why };
+        let url = || Url::parse(text).map_err(|error| wrong(format!("{error}; check the URL")));
+        let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme).to_lowercase();
+        match scheme.as_str() {
+            "http" | "https" => Ok(Self::Web(url()?)),
+            "s3" => Ok(Self::Objects(url()?)),
+            "postgres" | "postgresql" | "mysql" | "mariadb" | "sqlite" => Ok(Self::Database(url()?)),
+            _ if text.contains("://") => Err(wrong(format!(
+                "unknown scheme `{scheme}://`; expected a path, http(s)://, s3://, postgres://, mysql://, sqlite:, kafka://, delta: or dataset:"
+            ))),
+            _ => Ok(Self::Local(text.to_owned())),
+        }
+    }
+}
+
+impl TopicLocation {
+    /// Parses `HOST:PORT[,HOST:PORT...]/TOPIC`.
+    fn of(shown: &str, text: &str) -> Result<Self, Error> {
+        let valid = |name: &str| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        };
+        match text.split_once('/') {
+            Some((brokers, name)) if !brokers.is_empty() && valid(name) => {
+                Ok(Self { brokers: brokers.to_owned(), name: name.to_owned() })
+            }
+            _ => Err(Error::Location {
+                text: shown.to_owned(),
+                why: "expected brokers and a topic: kafka://HOST:9092/TOPIC".to_owned(),
+            }),
+        }
+    }
+}
+
+impl DeltaLocation {
+    /// Parses `TABLE[@VERSION]`.
+    fn of(shown: &str, text: &str) -> Result<Self, Error> {
+        let (table, version) = match text.rsplit_once('@') {
+            Some((table, version)) if !version.contains('/') => {
+                let version = version.parse().map_err(|_| Error::Location {
+                    text: shown.to_owned(),
+                    why: format!("invalid version `{version}`; expected delta:TABLE@0"),
+                })?;
+                (table, Some(version))
+            }
+            _ => (text, None),
+        };
+        Ok(Self { table: table.to_owned(), version })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_and_tables_are_parsed() {
+        let topic = TopicLocation { brokers: "a:9092,b:9092".into(), name: "clicks.v1".into() };
+        let of = |text: &str| SourceLocation::of("", text);
+        assert_eq!(of("kafka://a:9092,b:9092/clicks.v1").unwrap(), SourceLocation::Topic(topic));
+        let table =
+            |table: &str, version| SourceLocation::Delta(DeltaLocation { table: table.into(), version });
+        assert_eq!(of("delta:lake/flights@3").unwrap(), table("lake/flights", Some(3)));
+        assert_eq!(of("delta:s3://b/t").unwrap(), table("s3://b/t", None));
+        for wrong in ["kafka://a:9092", "kafka:///t", "kafka://a/../t", "delta:t@x"] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+}

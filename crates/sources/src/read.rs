@@ -1,0 +1,200 @@
+//! Readers of files: row after row, as batches that share one schema.
+//!
+//! Files are read by Arrow's own readers, in their order. Only `data.query` needs `DataFusion`, which comes with the
+//! feature `sql`.
+
+#[cfg(feature = "avro")]
+mod avro;
+pub(crate) mod contents;
+pub(crate) mod csv;
+mod ipc;
+mod json;
+mod parquet;
+#[cfg(feature = "sql")]
+mod query;
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, new_null_array};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+use tokio::runtime::Runtime;
+
+#[cfg(feature = "ballista")]
+pub(crate) use self::query::keeping_case;
+
+use crate::error::Error;
+use crate::file::{DataFile, FileFormat};
+
+/// Number of rows of a batch.
+const BATCH_ROWS: usize = 8192;
+/// Rows from which the types of CSV and JSON columns are inferred first.
+const INFERENCE_ROWS: usize = 10_000;
+/// Bytes that are read from a file at once.
+const READ_BYTES: usize = 1 << 20;
+
+/// Settings of one pass over the files of a source.
+#[derive(Clone, Copy)]
+pub struct Scan<'a> {
+    /// Files of one format, at least one.
+    pub files: &'a [DataFile],
+    /// SQL over the table `data`.
+    pub query: Option<&'a str>,
+    /// Null markers of CSV: texts that mean a missing value.
+    pub nulls: &'a [String],
+    /// Source as messages show it.
+    pub label: &'a str,
+    /// `true` to infer types from all rows instead of the first ones; CSV fields are read as text and cast.
+    pub infer_from_all: bool,
+    /// `true` if this program wrote the files: text columns keep the types that they were written with.
+    pub keep_text_types: bool,
+}
+
+/// Iterator over the batches of a source.
+pub type Batches<'a> = Box<dyn Iterator<Item = Result<RecordBatch, Error>> + 'a>;
+
+/// Schema of a source and its rows.
+pub struct SourceRows<'a> {
+    /// Schema of every batch.
+    pub schema: SchemaRef,
+    /// Rows in the order of the files.
+    pub batches: Batches<'a>,
+}
+
+impl<'a> Scan<'a> {
+    /// Opens the files.
+    ///
+    /// # Errors
+    /// [`Error::Row`] for text that does not parse, [`Error::Engine`] for a damaged file, [`Error::Feature`] for a
+    /// query or a format that this binary was built without.
+    pub fn rows(&self, runtime: &'a Runtime) -> Result<SourceRows<'a>, Error> {
+        if self.query.is_some() {
+            return self.query_rows(runtime);
+        }
+        match self.files[0].format {
+            FileFormat::Csv { delimiter } => csv::rows(self, delimiter),
+            FileFormat::Json => json::rows(self),
+            FileFormat::Parquet => parquet::rows(self),
+            FileFormat::Arrow => ipc::rows(self),
+            FileFormat::Avro => self.avro_rows(),
+            FileFormat::Workbook => {
+                Err(self.failure("internal error: a workbook must be converted to Parquet before it is read"))
+            }
+        }
+    }
+
+    #[cfg(feature = "sql")]
+    fn query_rows(&self, runtime: &'a Runtime) -> Result<SourceRows<'a>, Error> {
+        query::rows(*self, runtime)
+    }
+
+    #[cfg(not(feature = "sql"))]
+    #[expect(clippy::unused_self, reason = "the signature of the feature `sql`")]
+    fn query_rows(&self, _: &Runtime) -> Result<SourceRows<'a>, Error> {
+        Err(Error::without("`data.query`", "sql"))
+    }
+
+    #[cfg(feature = "avro")]
+    fn avro_rows(&self) -> Result<SourceRows<'a>, Error> {
+        avro::rows(self)
+    }
+
+    #[cfg(not(feature = "avro"))]
+    fn avro_rows(&self) -> Result<SourceRows<'a>, Error> {
+        Err(Error::without(&format!("`{}`", self.files[0].name), "avro"))
+    }
+
+    /// Error of a damaged or unreadable file.
+    fn failure(&self, why: impl ToString) -> Error {
+        let why = first_line(&why.to_string());
+        Error::Engine { path: self.label.to_owned(), why }
+    }
+
+    /// Error of a row that does not parse, with its number if the parser reports one.
+    fn row_error(&self, error: &ArrowError) -> Error {
+        row_error(self.label, &error.to_string())
+    }
+
+    /// Files that hold bytes: an empty Parquet, Arrow or Avro file has no rows and no schema.
+    fn filled_files(&self) -> impl Iterator<Item = &'a DataFile> + use<'a> {
+        let holds_bytes = |file: &&DataFile| {
+            !std::fs::metadata(&file.path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
+        };
+        self.files.iter().filter(holds_bytes)
+    }
+
+    /// Reads one file after the other.
+    fn chain<F>(&self, files: Vec<&'a DataFile>, open: F) -> Batches<'a>
+    where
+        F: Fn(&'a DataFile) -> Result<Batches<'a>, Error> + 'a,
+    {
+        Box::new(
+            files.into_iter().flat_map(move |file| {
+                open(file).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
+            }),
+        )
+    }
+
+    /// Reads files that carry their own schema; the first one's is that of the source.
+    fn self_describing<F>(&self, open: F) -> Result<SourceRows<'a>, Error>
+    where
+        F: Fn(&'a DataFile) -> Result<(SchemaRef, Batches<'a>), Error> + 'a,
+    {
+        let files: Vec<&DataFile> = self.filled_files().collect();
+        let Some(first) = files.first() else {
+            return Ok(SourceRows {
+                schema: Arc::new(Schema::empty()),
+                batches: Box::new(std::iter::empty()),
+            });
+        };
+        let schema = open(first)?.0;
+        let (scan, shared) = (*self, Arc::clone(&schema));
+        let batches = self.chain(files, move |file| {
+            let schema = Arc::clone(&shared);
+            let batches = open(file)?.1;
+            Ok(Box::new(batches.map(move |batch| {
+                conform(&batch?, &schema).map_err(|error| scan.failure(format!("{}: {error}", file.name)))
+            })))
+        });
+        Ok(SourceRows { schema, batches })
+    }
+}
+
+/// Columns of a batch by name, cast to the schema's types; a column that the batch lacks is missing in every row.
+fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    if batch.schema_ref() == schema {
+        return Ok(batch.clone());
+    }
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+        Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
+        Some(column) => cast_with_options(column, field.data_type(), &options),
+        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+    });
+    let columns = columns.collect::<Result<Vec<ArrayRef>, _>>()?;
+    let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+}
+
+/// Reads the row number and the reason out of a parser's message.
+fn row_error(label: &str, message: &str) -> Error {
+    let text = first_line(message);
+    let why = text.rsplit_once("error: ").map_or(text.as_str(), |(_, why)| why).to_owned();
+    // arrow-csv counts lines from 1 with the header first.
+    let row = number_after(&text, "line ")
+        .map(|line| line.saturating_sub(1))
+        .or_else(|| number_after(&text, "record "))
+        .map_or(String::new(), |row| format!("row {row}: "));
+    Error::Row { path: label.to_owned(), row, why }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim_end_matches(['.', ';']).to_owned()
+}
+
+fn number_after(text: &str, word: &str) -> Option<usize> {
+    let tail = &text[text.find(word)? + word.len()..];
+    tail.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}

@@ -1,0 +1,202 @@
+//! Error of the workflow.
+
+mod message;
+mod user;
+
+use std::error::Error as StdError;
+use std::path::PathBuf;
+
+pub use self::message::message_and_hint;
+pub use self::user::is_user_error;
+
+use self::user::{network, record, runtime, store, train};
+
+/// Failure of a stage. [`Error::is_user_error`] tells mistakes of the user from failures.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Problems of a config.
+    #[error(transparent)]
+    Config(#[from] cupola_spec::Problems),
+    /// A source or dataset.
+    #[error(transparent)]
+    Data(#[from] cupola_datasets::Error),
+    /// Rows that do not fit the config or the plan.
+    #[error(transparent)]
+    Prepare(#[from] cupola_prep::Error),
+    /// A network, its weights or its device.
+    #[error(transparent)]
+    Network(#[from] cupola_nn::Error),
+    /// Trees that cannot be grown.
+    #[error(transparent)]
+    Trees(#[from] cupola_trees::Error),
+    /// The training loop.
+    #[error(transparent)]
+    Train(#[from] cupola_train::Error),
+    /// Runs, packages and aliases.
+    #[error(transparent)]
+    Record(#[from] cupola_registry::Error),
+    /// Files of the home folder.
+    #[error(transparent)]
+    Store(#[from] cupola_store::Error),
+    /// Loading a package or predicting with it.
+    #[error(transparent)]
+    Runtime(#[from] cupola_runtime::Error),
+    /// A file that the user named cannot be read.
+    #[error("failed to read {path}: {source}; check the path")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: std::io::Error,
+    },
+    /// A file or folder of the workflow's own cannot be read or written.
+    #[error("{path}: {source}; check the disk")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: std::io::Error,
+    },
+    /// A value that does not become JSON, or JSON that does not become a value.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A value that does not become TOML.
+    #[error(transparent)]
+    Toml(#[from] toml::ser::Error),
+    /// Training that does not fit this machine.
+    #[error("training takes about {needed_mib:.0} MiB, this machine has {available_mib:.0} MiB; {remedy}")]
+    Memory {
+        /// Estimate.
+        needed_mib: f64,
+        /// Memory of the machine.
+        available_mib: f64,
+        /// Remedy.
+        remedy: String,
+    },
+    /// A package that training cannot start from.
+    #[error("package {package} {why}")]
+    NotTrainable {
+        /// `name:version`
+        package: String,
+        /// Reason and remedy.
+        why: &'static str,
+    },
+    /// Neither a config nor a run to resume.
+    #[error("nothing to train; give a config, or a run to resume")]
+    NothingToTrain,
+    /// The config in the run's folder is not the one that the run began with.
+    #[error("{path}: was changed after the run began; restore it, or start a new run")]
+    ConfigChanged {
+        /// The run's config.
+        path: PathBuf,
+    },
+    /// The config that was given with a run to resume is another one.
+    #[error(
+        "{config} is not the config that run {run} began with; leave --config out to resume, or leave --resume out to start a new run"
+    )]
+    ConfigDiffers {
+        /// The config that was given.
+        config: String,
+        /// Id of the run.
+        run: String,
+    },
+    /// The data is not what the run began with.
+    #[error(
+        "the data has changed since run {run} began (version {before} is now {now}); restore it, or start a new run"
+    )]
+    DataChanged {
+        /// Id of the run.
+        run: String,
+        /// Digest then.
+        before: String,
+        /// Digest now.
+        now: String,
+    },
+    /// A run to resume that is finished.
+    #[error("run {run} is finished and published as {package}; start a new run with --config")]
+    RunFinished {
+        /// Id of the run.
+        run: String,
+        /// Its package.
+        package: String,
+    },
+    /// Kept examples that do not load.
+    #[error("{folder} is damaged: {why}; run `cupola prepare --force`")]
+    DamagedStage {
+        /// Folder of the prepared stage.
+        folder: PathBuf,
+        /// Reason.
+        why: String,
+    },
+    /// Trees on several devices.
+    #[error("trees grow on one device; leave --devices and --mpi out")]
+    TreesOnDevices,
+    /// Trees on rows that are not in memory.
+    #[error("trees need all rows in memory; leave `data.stream` out")]
+    TreesOnStream,
+    /// A learning-rate test of trees.
+    #[error("trees have no learning rate; choose a network in `[model]`")]
+    TreesHaveNoRate,
+    /// A feature that this binary was built without.
+    #[error("this binary is built without {what}; build it with: cargo build --release --features {feature}")]
+    MissingFeature {
+        /// The capability.
+        what: &'static str,
+        /// Cargo feature that adds it.
+        feature: &'static str,
+    },
+    /// The group of processes that train together.
+    #[error("MPI: {0}")]
+    Group(String),
+    /// A run that failed after it began; what it wrote stays.
+    #[error("run {run} failed")]
+    Run {
+        /// Id of the run.
+        run: String,
+        /// The failure.
+        source: Box<Error>,
+    },
+}
+
+impl Error {
+    /// `true` if the user can correct the cause: a config, data, names, devices, options.
+    pub fn is_user_error(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Data(_) | Self::Prepare(_) | Self::Read { .. } => true,
+            Self::Network(error) => network(error),
+            Self::Train(error) => train(error),
+            Self::Record(error) => record(error),
+            Self::Store(error) => store(error),
+            Self::Runtime(error) => runtime(error),
+            Self::Run { source, .. } => source.is_user_error(),
+            Self::Memory { .. }
+            | Self::NotTrainable { .. }
+            | Self::NothingToTrain
+            | Self::ConfigChanged { .. }
+            | Self::ConfigDiffers { .. }
+            | Self::DataChanged { .. }
+            | Self::RunFinished { .. }
+            | Self::TreesOnDevices
+            | Self::TreesOnStream
+            | Self::TreesHaveNoRate
+            | Self::MissingFeature { .. } => true,
+            Self::Trees(_)
+            | Self::Io { .. }
+            | Self::Json(_)
+            | Self::Toml(_)
+            | Self::DamagedStage { .. }
+            | Self::Group(_) => false,
+        }
+    }
+}
+
+/// The error, then what caused it.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
+    let mut causes = vec![error];
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause);
+        next = cause.source();
+    }
+    causes
+}

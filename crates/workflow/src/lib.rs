@@ -1,0 +1,40 @@
+//! Workflow: collect, prepare, train, evaluate and publish as a library, without a terminal.
+//!
+//! A [`Session`] ties a home folder to an [`Observer`] that receives a typed [`WorkflowEvent`] for everything
+//! that happens. Its methods are the stages: [`Session::run_config`] reads a config,
+//! [`Session::load_data`] collects and prepares its rows (or reuses what [`Session::prepare`] kept),
+//! [`Session::check`] stops before training, and [`Session::open_model`] predicts and evaluates with a
+//! published package. A [`TrainJob`] goes all the way to a published package and ends early, with a
+//! checkpoint, when its [`StopSignal`] is set.
+//!
+//! Nothing here prints or exits: the command line draws events, and other programs may do as they like.
+
+mod check;
+mod config;
+mod data;
+mod error;
+mod event;
+mod machine;
+mod models;
+mod session;
+mod stages;
+mod stop;
+mod train;
+
+pub use check::{CheckReport, NetworkPlan};
+pub use config::ConfigSource;
+pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
+pub use error::{Error, is_user_error, message_and_hint};
+pub use event::{Observer, Silent, TrainingPlan, WorkflowEvent};
+pub use machine::device::{GpuProbe, NoGpu, VulkanProbe};
+pub use machine::memory::{MemoryEstimate, machine_memory};
+pub use models::inference::{LoadedModel, ModelSelection};
+pub use models::packages::{AliasChange, roll_back_alias, set_alias, verify_packages};
+pub use models::pretrained::Pretrained;
+pub use session::Session;
+pub use stages::{StageNode, StageState};
+pub use stop::StopSignal;
+pub use train::{JobOutcome, PublishedRun, RateReport, RateTest, TrainJob, TrainingDevices};
+
+/// Version of the code, as recorded in runs and packages.
+pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
