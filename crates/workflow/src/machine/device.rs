@@ -1,4 +1,4 @@
-//! DeviceChoice of a device that a broken driver cannot crash and that computes what the CPU computes.
+//! Choice of a device: a broken driver cannot crash the process, and a GPU must agree with the CPU.
 
 use std::io::Read;
 use std::path::PathBuf;

@@ -37,5 +37,5 @@ pub fn run(args: &WorkerArgs) -> Result<()> {
 
 #[cfg(not(feature = "ballista"))]
 pub fn run(_: &WorkerArgs) -> Result<()> {
-    Err(cupola_workflow::Error::MissingFeature { what: "cluster", feature: "ballista" }.into())
+    Err(cupola_workflow::Error::MissingFeature { what: "cluster support", feature: "ballista" }.into())
 }
