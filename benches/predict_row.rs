@@ -42,14 +42,14 @@ pub fn run(home: &Home, workload: &Workload, quick: bool) {
     let n = if quick { 3 } else { 2000 };
     for (choice, name) in [(EngineChoice::Burn, "burn"), (EngineChoice::Candle, "candle")] {
         let mut predictor = Predictor::load(&package, choice, &device).unwrap();
-        let sealed = std::sync::Arc::clone(&predictor.sealed);
+        let loaded = std::sync::Arc::clone(&predictor.package);
         let rows = [row.clone()];
-        let examples = sealed.examples(&rows).unwrap();
+        let examples = loaded.examples(&rows).unwrap();
         let forward = time(n, || drop(predictor.logits(examples.clone()).unwrap()));
         report("forward, one row", workload.name, &format!("cupola ({name})"), forward);
         let whole = time(n, || {
-            let examples = sealed.examples(&rows).unwrap();
-            drop(predictor.forward(examples).unwrap());
+            let examples = loaded.examples(&rows).unwrap();
+            drop(predictor.predict(examples).unwrap());
         });
         report("JSON row to prediction", workload.name, &format!("cupola ({name})"), whole);
     }

@@ -28,7 +28,7 @@ pub fn exit_code(error: &Error) -> u8 {
 fn infer(error: &cupola_runtime::Error) -> bool {
     use cupola_runtime::Error as E;
     match error {
-        E::Rows(_) | E::Value { .. } | E::NoAnswer { .. } => true,
+        E::Rows(_) | E::Value { .. } | E::NotFinite { .. } => true,
         E::Record(error) => record(error),
         _ => false,
     }

@@ -5,39 +5,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::Metrics;
 
-/// One class against the rest.
+/// Metrics of one class against the rest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassReport {
     /// Name of the class.
     pub class: String,
-    /// True positives over predicted positives; 0 when nothing is predicted.
+    /// True positives over predicted positives; 0 without predicted positives.
     pub precision: f64,
-    /// True positives over actual positives; 0 when there are none.
+    /// True positives over actual positives; 0 without actual positives.
     pub recall: f64,
-    /// Harmonic mean of the two.
+    /// Harmonic mean of precision and recall.
     pub f1: f64,
-    /// Rows of this class.
+    /// Number of rows of this class.
     pub support: u64,
 }
 
 /// Metrics of a classifier.
 ///
-/// `truth` holds class indices, `probabilities` is `[rows, classes]` in row-major order. The
-/// predicted class is the likeliest, the first of equals. With two classes `precision`, `recall`
-/// and `f1` are of the second; `macro_*` are plain means over the classes. `roc_auc` of more than
-/// two classes is the mean of one-against-rest over the classes that occur.
-pub fn classification(classes: &[String], truth: &[usize], probabilities: &[f32]) -> Metrics {
+/// `targets` holds class indices, `probabilities` is `[rows, classes]`, row-major. The predicted
+/// class is the most probable one, the first of equals. With two classes, `precision`, `recall` and
+/// `f1` are those of the second class; `macro_*` are unweighted means over the classes. `roc_auc` of
+/// more than two classes is the one-against-rest mean over the classes that occur.
+pub fn classification(classes: &[String], targets: &[usize], probabilities: &[f32]) -> Metrics {
     let k = classes.len();
     let mut confusion = vec![vec![0_u64; k]; k];
     let mut log_loss = 0.0;
-    for (row, &class) in truth.iter().enumerate() {
+    for (row, &class) in targets.iter().enumerate() {
         let p = &probabilities[row * k..(row + 1) * k];
         confusion[class][argmax(p)] += 1;
         log_loss -= f64::from(p[class]).max(f64::from(f32::EPSILON)).ln();
     }
     let reports: Vec<ClassReport> =
         classes.iter().enumerate().map(|(index, name)| report(name, index, &confusion)).collect();
-    let rows = truth.len();
+    let rows = targets.len();
     let correct: u64 = (0..k).map(|i| confusion[i][i]).sum();
     let mean = |value: fn(&ClassReport) -> f64| reports.iter().map(value).sum::<f64>() / count(k);
     let mut values = IndexMap::new();
@@ -55,15 +55,15 @@ pub fn classification(classes: &[String], truth: &[usize], probabilities: &[f32]
         put("recall", positive.recall);
         put("f1", positive.f1);
     }
-    put("roc_auc", auc(k, truth, probabilities));
+    put("roc_auc", auc(k, targets, probabilities));
     put("log_loss", log_loss / count(rows));
     Metrics { rows, values, classes: reports, confusion, steps: Vec::new() }
 }
 
-fn auc(k: usize, truth: &[usize], probabilities: &[f32]) -> f64 {
+fn auc(k: usize, targets: &[usize], probabilities: &[f32]) -> f64 {
     let one = |class: usize| {
         let scores: Vec<f32> = probabilities.iter().skip(class).step_by(k).copied().collect();
-        let positive: Vec<bool> = truth.iter().map(|&t| t == class).collect();
+        let positive: Vec<bool> = targets.iter().map(|&target| target == class).collect();
         roc_auc(&positive, &scores)
     };
     if k == 2 {
@@ -73,8 +73,8 @@ fn auc(k: usize, truth: &[usize], probabilities: &[f32]) -> f64 {
     each.iter().sum::<f64>() / count(each.len())
 }
 
-/// Area under the ROC curve by ranks, ties at their mean rank (Mann-Whitney U); `None` when only
-/// one class occurs.
+/// Area under the ROC curve from ranks, ties at their mean rank (Mann-Whitney U); `None` if only one
+/// class occurs.
 pub fn roc_auc(positive: &[bool], scores: &[f32]) -> Option<f64> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_unstable_by(|&a, &b| scores[a].total_cmp(&scores[b]));
@@ -130,13 +130,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_scikit_learns() {
+    fn metrics_equal_scikit_learn() {
         let golden: Value = serde_json::from_str(include_str!("golden/metrics.json")).unwrap();
         for case in golden["classification"].as_array().unwrap() {
-            let truth: Vec<usize> = serde_json::from_value(case["truth"].clone()).unwrap();
+            let targets: Vec<usize> = serde_json::from_value(case["truth"].clone()).unwrap();
             let p: Vec<f32> = serde_json::from_value(case["probabilities"].clone()).unwrap();
             let classes: Vec<String> = serde_json::from_value(case["classes"].clone()).unwrap();
-            let found = classification(&classes, &truth, &p);
+            let found = classification(&classes, &targets, &p);
             for (name, expected) in case["expected"].as_object().unwrap() {
                 let (a, b) = (found.values[name.as_str()], expected.as_f64().unwrap());
                 assert!((a - b).abs() < 1e-6, "{name}: {a}, scikit-learn {b}");
@@ -154,7 +154,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn auc_is_the_share_of_pairs_in_order(rows in prop::collection::vec((any::<bool>(), 0_u8..10), 2..60)) {
+        fn auc_is_the_share_of_ordered_pairs(rows in prop::collection::vec((any::<bool>(), 0_u8..10), 2..60)) {
             let positive: Vec<bool> = rows.iter().map(|r| r.0).collect();
             let scores: Vec<f32> = rows.iter().map(|r| f32::from(r.1)).collect();
             let (mut won, mut pairs) = (0.0, 0.0);

@@ -1,6 +1,6 @@
-//! Evaluate: metrics from plain numbers, without a tensor in sight.
+//! Metrics of predictions, computed from plain numbers without tensors.
 //!
-//! Definitions are scikit-learn's; `scripts/golden/metrics.py` writes the numbers that the tests
+//! Definitions follow scikit-learn; `scripts/golden/metrics.py` writes the values that the tests
 //! compare with.
 
 mod classification;
@@ -19,16 +19,16 @@ use serde::{Deserialize, Serialize};
 pub struct Metrics {
     /// Number of rows.
     pub rows: usize,
-    /// Metric names and values, such as `accuracy` or `rmse`. A metric that is not defined (AUC
-    /// of one class, R2 of a constant) is left out.
+    /// Values by metric name, such as `accuracy` or `rmse`. Undefined metrics (AUC of one class, R2
+    /// of a constant target) are left out.
     pub values: IndexMap<String, f64>,
-    /// For each class.
+    /// Precision, recall and F1 of each class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassReport>,
-    /// `confusion[truth][predicted]`, counts.
+    /// Counts of rows, `confusion[target][predicted]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusion: Vec<Vec<u64>>,
-    /// RMSE of each step ahead of a forecast.
+    /// RMSE of each forecast step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<f64>,
 }

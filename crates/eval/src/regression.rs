@@ -1,4 +1,4 @@
-//! MAE, RMSE and R2.
+//! MAE, RMSE and R2 of a regression.
 
 use indexmap::IndexMap;
 
@@ -6,12 +6,12 @@ use crate::Metrics;
 
 /// Metrics of a regression, in the units of the target. `r2` is left out for a constant target.
 #[allow(clippy::cast_precision_loss)]
-pub fn regression(truth: &[f64], predicted: &[f64]) -> Metrics {
-    let n = truth.len() as f64;
-    let mean = truth.iter().sum::<f64>() / n;
-    let errors = || truth.iter().zip(predicted).map(|(t, p)| p - t);
+pub fn regression(targets: &[f64], predicted: &[f64]) -> Metrics {
+    let n = targets.len() as f64;
+    let mean = targets.iter().sum::<f64>() / n;
+    let errors = || targets.iter().zip(predicted).map(|(t, p)| p - t);
     let squared: f64 = errors().map(|e| e * e).sum();
-    let total: f64 = truth.iter().map(|t| (t - mean).powi(2)).sum();
+    let total: f64 = targets.iter().map(|t| (t - mean).powi(2)).sum();
     let mut values = IndexMap::new();
     let mut put = |name: &str, value: f64| {
         if value.is_finite() {
@@ -23,7 +23,7 @@ pub fn regression(truth: &[f64], predicted: &[f64]) -> Metrics {
     if total > 0.0 {
         put("r2", 1.0 - squared / total);
     }
-    Metrics { rows: truth.len(), values, ..Metrics::default() }
+    Metrics { rows: targets.len(), values, ..Metrics::default() }
 }
 
 #[cfg(test)]
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_scikit_learns() {
+    fn metrics_equal_scikit_learn() {
         let golden: Value = serde_json::from_str(include_str!("golden/metrics.json")).unwrap();
         let case = &golden["regression"];
         let list = |name: &str| serde_json::from_value::<Vec<f64>>(case[name].clone()).unwrap();

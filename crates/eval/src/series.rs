@@ -1,4 +1,4 @@
-//! Forecasts and anomaly scores.
+//! Metrics of forecasts and of anomaly scores.
 
 use indexmap::IndexMap;
 
@@ -6,34 +6,35 @@ use crate::Metrics;
 use crate::classification::roc_auc;
 use crate::regression::regression;
 
-/// Quantiles of anomaly scores that are told.
+/// Reported quantiles of anomaly scores.
 const QUANTILES: [(&str, f64); 3] = [("score_p50", 0.5), ("score_p95", 0.95), ("score_p99", 0.99)];
 
 /// Metrics of forecasts `[rows, horizon]` in the units of the target: those of a regression over all
-/// rows and steps, `mase` (mean absolute error over `naive`, that of the value a season before;
-/// Hyndman and Koehler 2006), and the RMSE of each step ahead.
+/// rows and steps, `mase` and the RMSE of each step. `mase` (Hyndman and Koehler 2006) is the mean
+/// absolute error divided by `naive`, the error of repeating the value one season before.
 #[allow(clippy::cast_precision_loss)]
-pub fn forecast(truth: &[f64], predicted: &[f64], horizon: usize, naive: Option<f64>) -> Metrics {
-    let mut metrics = regression(truth, predicted);
-    let rows = truth.len() / horizon.max(1);
+pub fn forecast(targets: &[f64], predicted: &[f64], horizon: usize, naive: Option<f64>) -> Metrics {
+    let mut metrics = regression(targets, predicted);
+    let rows = targets.len() / horizon.max(1);
     if let (Some(naive), Some(mae)) = (naive, metrics.values.get("mae").copied()) {
         metrics.values.insert("mase".to_owned(), mae / naive);
     }
     let step = |ahead: usize| {
-        let errors = (0..rows).map(|row| truth[row * horizon + ahead] - predicted[row * horizon + ahead]);
+        let errors = (0..rows).map(|row| targets[row * horizon + ahead] - predicted[row * horizon + ahead]);
         (errors.map(|error| error * error).sum::<f64>() / rows as f64).sqrt()
     };
     Metrics { rows, steps: (0..horizon).map(step).collect(), ..metrics }
 }
 
-/// Quantiles of anomaly scores, and with labels how well they rank the anomalies: `roc_auc`, and
-/// `average_precision` as scikit-learn has it.
+/// Metrics of anomaly scores: their quantiles and, with labels (`true` for an anomaly), `roc_auc`
+/// and scikit-learn's `average_precision`.
 #[allow(clippy::cast_possible_truncation)]
 pub fn anomaly(scores: &[f64], labels: &[bool]) -> Metrics {
     let mut values = IndexMap::new();
     if labels.len() == scores.len() {
         let narrow: Vec<f32> = scores.iter().map(|&score| score as f32).collect();
-        let found = [("roc_auc", roc_auc(labels, &narrow)), ("average_precision", precision(scores, labels))];
+        let found =
+            [("roc_auc", roc_auc(labels, &narrow)), ("average_precision", average_precision(scores, labels))];
         for (name, value) in found {
             values.extend(value.map(|value| (name.to_owned(), value)));
         }
@@ -46,19 +47,19 @@ pub fn anomaly(scores: &[f64], labels: &[bool]) -> Metrics {
     Metrics { rows: scores.len(), values, ..Metrics::default() }
 }
 
-/// By linear interpolation, as `numpy.quantile` has it.
+/// Quantile by linear interpolation, as in `numpy.quantile`.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let place = sorted.len().checked_sub(1)? as f64 * share;
-    let below = place.floor() as usize;
+    let position = sorted.len().checked_sub(1)? as f64 * share;
+    let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);
-    Some(sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64))
+    Some(sorted[below] + (sorted[above] - sorted[below]) * (position - below as f64))
 }
 
-/// Sum over the ranked scores of the precision at each rise of the recall; rows of one score count
-/// together.
+/// Precision summed over the increases of recall along the ranked scores. Rows with equal scores
+/// count together. `None` without anomalies.
 #[allow(clippy::cast_precision_loss)]
-fn precision(scores: &[f64], labels: &[bool]) -> Option<f64> {
+fn average_precision(scores: &[f64], labels: &[bool]) -> Option<f64> {
     let positives = labels.iter().filter(|label| **label).count();
     if positives == 0 {
         return None;
@@ -90,8 +91,8 @@ mod tests {
     }
 
     #[test]
-    fn a_forecast_is_told_for_each_step_and_beside_the_naive_one() {
-        // Off by 1 and by 3 one step ahead, by 0 and 2 two steps ahead.
+    fn a_forecast_has_an_error_per_step_and_relative_to_the_naive_one() {
+        // Errors of 1 and 3 at the first step, 0 and 2 at the second.
         let found = forecast(&[1.0, 2.0, 3.0, 4.0], &[2.0, 2.0, 6.0, 6.0], 2, Some(2.0));
         assert_eq!(found.rows, 2);
         close(found.steps[0], 5.0_f64.sqrt());
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn ranks_of_anomalies_are_scikit_learns() {
+    fn anomaly_metrics_equal_scikit_learn() {
         let golden: Value = serde_json::from_str(include_str!("golden/metrics.json")).unwrap();
         let case = &golden["anomaly"];
         let scores: Vec<f64> = serde_json::from_value(case["scores"].clone()).unwrap();

@@ -9,7 +9,7 @@ mod rest;
 mod wire;
 
 use axum::Router;
-use cupola_runtime::{Element, TensorSpec};
+use cupola_runtime::{ElementType, TensorSpec};
 
 use self::wire::DataType;
 use crate::error::ApiError;
@@ -39,9 +39,9 @@ pub(crate) fn grpc(state: &ServerState) -> Router {
 /// Element type of a tensor.
 fn data_type(spec: &TensorSpec) -> DataType {
     match spec.element {
-        Element::Float => DataType::Fp32,
-        Element::Double => DataType::Fp64,
-        Element::Bytes => DataType::Bytes,
+        ElementType::Float => DataType::Fp32,
+        ElementType::Double => DataType::Fp64,
+        ElementType::Bytes => DataType::Bytes,
     }
 }
 

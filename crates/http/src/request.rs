@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use cupola_runtime::{Bulk, json_lines, json_rows};
+use cupola_runtime::{BulkFormat, json_lines, json_rows};
 use cupola_serving::RequestMetadata;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -94,15 +94,13 @@ pub(crate) fn with_request_id(mut response: Response, request_id: &str) -> Respo
 
 /// Splits `NAME` or `NAME:VERSION`.
 pub(crate) fn name_and_version(text: &str) -> Result<(&str, Option<u64>), ApiError> {
-    let Some((name, version)) = text.split_once(':') else { return Ok((text, None)) };
-    let version = version.parse().map_err(|_| ApiError::invalid_version(version))?;
-    Ok((name, Some(version)))
+    cupola_store::split_version(text).map_err(|_| ApiError::invalid_version(text))
 }
 
 /// Rows of `{"rows": [...]}`, or one object per line if the content type says so.
 pub(crate) fn json_objects(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<String, Value>>, ApiError> {
-    let rows = if Bulk::of(content_type(headers)) == Some(Bulk::Lines) {
-        json_lines(body).map_err(ApiError::malformed)?
+    let rows = if BulkFormat::from_content_type(content_type(headers)) == Some(BulkFormat::Lines) {
+        json_lines(body).map_err(|error| ApiError::malformed(error.to_string()))?
     } else {
         json_rows(body).map_err(|error| invalid_rows(&error))?
     };

@@ -7,7 +7,7 @@ use std::ops::Range;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use crate::error::Error;
-use crate::layers::{Attention, Hidden, LayerCache, LayerModule, NewSteps, RopeTables};
+use crate::layers::{AttentionModule, Hidden, LayerCache, LayerModule, NewSteps, RopeTables};
 use crate::network::Network;
 
 pub use self::kv_cache::KvCache;
@@ -84,7 +84,7 @@ fn index_tensor(indices: &[usize], device: &Device) -> Tensor<1, Int> {
 }
 
 /// Attention layers in the order of the forward pass.
-fn attention_layers(layers: &[LayerModule]) -> Vec<&Attention> {
+fn attention_layers(layers: &[LayerModule]) -> Vec<&AttentionModule> {
     let each = layers.iter().map(|layer| match layer {
         LayerModule::Attention(attention) => vec![attention],
         LayerModule::Residual(residual) => {
@@ -148,7 +148,7 @@ impl DecodePass<'_> {
         }
     }
 
-    fn attend(&mut self, attention: &Attention, x: Tensor<3>) -> Tensor<3> {
+    fn attend(&mut self, attention: &AttentionModule, x: Tensor<3>) -> Tensor<3> {
         if !self.rope.as_ref().is_some_and(|tables| attention.uses(tables)) {
             self.rope = attention.rope_tables(&self.positions, self.device);
         }

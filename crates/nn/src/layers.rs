@@ -21,26 +21,25 @@ use burn::nn::conv::Conv2d;
 use burn::nn::pool::{AvgPool2d, MaxPool2d};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear, RmsNorm};
 use burn::tensor::{Bool, Tensor};
-use cupola_spec::Layer;
+use cupola_spec::{Layer, ShapeError};
 
 use crate::error::Error;
 use crate::precision::{self, in_f32};
-use crate::weights::Builder;
+use crate::weights::{Builder, ModuleBuilder};
 
 use self::attention::AttentionConfig;
 use self::batch_norm::BatchNorm;
 use self::conv::Conv1d;
-use self::function::{Function, FunctionLayer};
+use self::function::{FunctionLayer, LayerFunction};
 use self::hidden::map_hidden;
-use self::recurrent::Recurrent;
+use self::recurrent::RecurrentModule;
 use self::residual::Residual;
 use self::series::SeriesPatch;
 use self::tabular::{BatchEnsemble, FeatureTokens, Periodic};
 use self::tokens::{ClassToken, Patch, Position};
 
-pub(crate) use self::attention::{Attention, LayerCache, NewSteps, RopeTables};
+pub(crate) use self::attention::{AttentionModule, LayerCache, NewSteps, RopeTables};
 pub(crate) use self::hidden::{Hidden, concat};
-pub(crate) use self::linear::linear;
 
 /// A layer with its weights.
 #[derive(Module, Debug)]
@@ -68,9 +67,9 @@ pub enum LayerModule {
     /// `torch.nn.Conv1d` along time.
     Conv1d(Conv1d),
     /// Multi-head self-attention.
-    Attention(Attention),
+    Attention(AttentionModule),
     /// `torch.nn.LSTM` or `GRU` of one layer.
-    Recurrent(Recurrent),
+    Recurrent(RecurrentModule),
     /// Patches of an image as tokens.
     Patch(Patch),
     /// A learned first token.
@@ -95,11 +94,18 @@ pub(crate) fn build_all(
     mut shape: Vec<usize>,
 ) -> Result<(Vec<LayerModule>, Vec<usize>), Error> {
     let mut layers = Vec::with_capacity(specs.len());
-    for (index, spec) in specs.iter().enumerate() {
-        let name = format!("{prefix}.{index}");
-        layers.push(LayerModule::build(builder, &name, spec, &shape)?);
-        let rows = cupola_spec::trace(prefix, &shape, std::slice::from_ref(spec))?;
-        shape = rows.last().map_or(shape, |row| row.output.clone());
+    for (index, layer) in specs.iter().enumerate() {
+        let path = format!("{prefix}.{index}");
+        // The last row is the layer's own; rows before it are of the layers within a residual block.
+        let mut rows = cupola_spec::trace(prefix, &shape, std::slice::from_ref(layer))?;
+        let Some(row) = rows.pop() else { continue };
+        let mut weights = row.weights;
+        if let Some(lora) = builder.lora {
+            let fail = |misfit| ShapeError { name: path.clone(), kind: layer.kind(), misfit };
+            weights.extend(layer.adapters(&shape, lora).map_err(fail)?);
+        }
+        layers.push(LayerModule::build(&mut builder.module(&path, weights), layer, &shape)?);
+        shape = row.output;
     }
     Ok((layers, shape))
 }
@@ -110,17 +116,13 @@ pub(crate) fn forward_all(layers: &[LayerModule], x: Hidden) -> Hidden {
 }
 
 impl LayerModule {
-    fn build(builder: &mut Builder<'_>, name: &str, spec: &Layer, shape: &[usize]) -> Result<Self, Error> {
-        let last = shape[shape.len() - 1];
-        Ok(match *spec {
-            Layer::Linear { out, bias } => Self::Linear(linear(builder, name, last, out, bias)?),
-            Layer::Conv2d { out, kernel, stride, padding, bias } => {
-                let channels = [shape[0], out];
-                Self::Conv2d(conv::conv2d(builder, name, channels, [kernel, stride, padding], bias)?)
-            }
-            Layer::BatchNorm {} => Self::BatchNorm(BatchNorm::build(builder, name, shape[0])?),
-            Layer::LayerNorm { eps } => Self::LayerNorm(norm::layer_norm(builder, name, last, eps)?),
-            Layer::RmsNorm { eps } => Self::RmsNorm(norm::rms_norm(builder, name, last, eps)?),
+    fn build(module: &mut ModuleBuilder<'_, '_>, layer: &Layer, shape: &[usize]) -> Result<Self, Error> {
+        Ok(match *layer {
+            Layer::Linear { .. } => Self::Linear(module.linear("")?),
+            Layer::Conv2d { stride, padding, .. } => Self::Conv2d(conv::conv2d(module, stride, padding)?),
+            Layer::BatchNorm {} => Self::BatchNorm(BatchNorm::build(module)?),
+            Layer::LayerNorm { eps } => Self::LayerNorm(norm::layer_norm(module, eps)?),
+            Layer::RmsNorm { eps } => Self::RmsNorm(norm::rms_norm(module, eps)?),
             Layer::MaxPool { kernel, stride, padding } => {
                 Self::MaxPool(conv::max_pool(kernel, stride.unwrap_or(kernel), padding))
             }
@@ -128,46 +130,36 @@ impl LayerModule {
                 Self::AvgPool(conv::avg_pool(kernel, stride.unwrap_or(kernel)))
             }
             Layer::Dropout { p } => Self::Dropout(DropoutConfig::new(p).init()),
-            Layer::GlobalAvgPool {} => Self::function(Function::GlobalAvgPool),
-            Layer::Flatten {} => Self::function(Function::Flatten),
-            Layer::Activation { function } => Self::function(Function::Activation(function)),
-            Layer::Ensemble { members } => Self::function(Function::Ensemble(members)),
-            Layer::Glu { function } => Self::function(Function::Glu(function)),
-            Layer::Take { at } => Self::function(Function::Take(at)),
-            Layer::Transpose {} => Self::function(Function::Transpose),
-            Layer::Decompose { kernel } => Self::function(Function::Decompose(kernel)),
-            Layer::Normalize {} => Self::function(Function::Normalize),
-            Layer::SeriesPatch { length, stride, width } => {
-                Self::SeriesPatch(SeriesPatch::build(builder, name, shape[1], [length, stride], width)?)
-            }
-            Layer::Conv1d { out, kernel, dilation, causal } => {
-                Self::Conv1d(Conv1d::build(builder, name, [shape[1], out], [kernel, dilation], causal)?)
-            }
+            Layer::GlobalAvgPool {} => Self::function(LayerFunction::GlobalAvgPool),
+            Layer::Flatten {} => Self::function(LayerFunction::Flatten),
+            Layer::Activation { function } => Self::function(LayerFunction::Activation(function)),
+            Layer::Ensemble { members } => Self::function(LayerFunction::Ensemble(members)),
+            Layer::Glu { function } => Self::function(LayerFunction::Glu(function)),
+            Layer::Take { at } => Self::function(LayerFunction::Take(at)),
+            Layer::Transpose {} => Self::function(LayerFunction::Transpose),
+            Layer::Decompose { kernel } => Self::function(LayerFunction::Decompose(kernel)),
+            Layer::Normalize {} => Self::function(LayerFunction::Normalize),
+            Layer::SeriesPatch { stride, .. } => Self::SeriesPatch(SeriesPatch::build(module, stride)?),
+            Layer::Conv1d { dilation, causal, .. } => Self::Conv1d(Conv1d::build(module, dilation, causal)?),
             Layer::Attention { .. } => {
-                Self::Attention(Attention::build(builder, name, AttentionConfig::new(spec, shape[1]))?)
+                Self::Attention(AttentionModule::build(module, AttentionConfig::new(layer, shape[1]))?)
             }
             Layer::Recurrent { cell, width, bidirectional } => {
-                Self::Recurrent(Recurrent::build(builder, name, cell, [shape[1], width], bidirectional)?)
+                Self::Recurrent(RecurrentModule::build(module, cell, width, bidirectional)?)
             }
-            Layer::Patch { size, width } => Self::Patch(Patch::build(builder, name, shape[0], size, width)?),
-            Layer::ClassToken {} => Self::ClassToken(ClassToken::build(builder, name, shape[1])?),
-            Layer::Position {} => Self::Position(Position::build(builder, name, shape[0], shape[1])?),
-            Layer::FeatureTokens { width } => {
-                Self::FeatureTokens(FeatureTokens::build(builder, name, shape[0], width)?)
-            }
-            Layer::Periodic { frequencies, sigma } => {
-                Self::Periodic(Periodic::build(builder, name, shape[0], frequencies, sigma)?)
-            }
-            Layer::BatchEnsemble { out, signs } => {
-                Self::BatchEnsemble(BatchEnsemble::build(builder, name, [shape[0], shape[1], out], signs)?)
-            }
+            Layer::Patch { .. } => Self::Patch(Patch::build(module)?),
+            Layer::ClassToken {} => Self::ClassToken(ClassToken::build(module)?),
+            Layer::Position {} => Self::Position(Position::build(module)?),
+            Layer::FeatureTokens { .. } => Self::FeatureTokens(FeatureTokens::build(module)?),
+            Layer::Periodic { .. } => Self::Periodic(Periodic::build(module)?),
+            Layer::BatchEnsemble { .. } => Self::BatchEnsemble(BatchEnsemble::build(module)?),
             Layer::Residual { ref layers, ref shortcut, drop_path } => {
-                Self::Residual(Residual::build(builder, name, [layers, shortcut], shape, drop_path)?)
+                Self::Residual(Residual::build(module, [layers, shortcut], shape, drop_path)?)
             }
         })
     }
 
-    fn function(function: Function) -> Self {
+    fn function(function: LayerFunction) -> Self {
         Self::Function(FunctionLayer::new(function))
     }
 

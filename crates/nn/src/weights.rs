@@ -2,6 +2,7 @@
 
 mod builder;
 mod loaded;
+mod module;
 mod pretrained;
 mod random;
 mod state_dict;
@@ -12,6 +13,7 @@ use crate::error::Error;
 
 pub(crate) use self::builder::{AxisOrder, Builder, Parameter, transpose};
 pub use self::loaded::LoadedWeights;
+pub(crate) use self::module::ModuleBuilder;
 pub use self::pretrained::PretrainedWeights;
 pub use self::random::RandomWeights;
 pub use self::state_dict::{Array, StateDict};

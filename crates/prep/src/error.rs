@@ -90,7 +90,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The same error with the row number of the whole, for an error in the rows at `indices`.
+    /// Converts the row number of an error in the rows at `indices` to the number in all rows.
     pub(crate) fn row_of(self, indices: &[usize]) -> Self {
         match self {
             Self::Value { row, column, expected, found, remedy } => {
@@ -101,7 +101,7 @@ impl Error {
         }
     }
 
-    /// The same error with `rows` added to its row number, for rows of a later batch.
+    /// Adds `rows` to the row number of an error in a later batch.
     pub(crate) fn offset_row(self, rows: usize) -> Self {
         match self {
             Self::Value { row, column, expected, found, remedy } => {

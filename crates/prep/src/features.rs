@@ -7,8 +7,10 @@ mod inference;
 mod inputs;
 mod pattern;
 mod products;
+mod resolved;
 
 pub use self::derivation::{Derivation, FittedFeature};
 pub use self::inference::InferredColumn;
-pub use self::inputs::{ResolvedInput, resolve};
+pub use self::inputs::resolve;
 pub use self::pattern::matches_pattern;
+pub use self::resolved::ResolvedInput;

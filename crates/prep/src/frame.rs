@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::Error;
 
-pub use self::column::{Column, number_text};
+pub use self::column::{Column, NotANumber, number_text};
 pub(crate) use self::values::{SEND_TRAINED_COLUMNS, finite, required};
 
 /// Named columns of one length.
@@ -26,7 +26,7 @@ impl Frame {
     /// Creates a frame from columns.
     ///
     /// # Panics
-    /// If the lengths differ, which is a bug of the caller.
+    /// Panics if the lengths differ, which is a bug of the caller.
     pub fn new(columns: IndexMap<String, Column>) -> Self {
         let rows = columns.values().next().map_or(0, Column::len);
         assert!(columns.values().all(|column| column.len() == rows), "columns of different lengths");
@@ -67,8 +67,7 @@ impl Frame {
     /// [`Error::Column`] with the nearest name and `remedy` if there is none.
     pub fn require(&self, name: &str, remedy: &'static str) -> Result<&Column, Error> {
         self.get(name).ok_or_else(|| {
-            let near = cupola_spec::nearest(name, self.names());
-            let near = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+            let near = cupola_spec::did_you_mean(name, self.names());
             Error::Column { column: name.to_owned(), near, remedy }
         })
     }
@@ -118,7 +117,7 @@ impl Frame {
     /// The frame with `column` in place of the one of that name, or after all others.
     ///
     /// # Panics
-    /// If the lengths differ, which is a bug of the caller.
+    /// Panics if the lengths differ, which is a bug of the caller.
     #[must_use]
     pub fn with(mut self, name: &str, column: Column) -> Self {
         assert!(self.columns.is_empty() || column.len() == self.rows, "a column of another length");

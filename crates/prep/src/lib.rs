@@ -3,7 +3,7 @@
 //! A [`Frame`] holds raw rows. A [`Derivation`] cleans them and adds computed columns; [`resolve`] turns the
 //! inputs of the config (or none) into columns with kinds; [`split_rows`] splits rows by a seeded hash of their
 //! content. [`Plan::fit`] learns one transform per input from the training rows, and [`Plan::apply`] maps any row
-//! to an example in training, in `predict` and in the server alike. [`prepare`] runs all of it in memory,
+//! to an example in training, in `predict` and in the server alike. [`prepare`](fn@prepare) runs all of it in memory,
 //! [`prepare_stream`] over batches. Random draws are functions of what they are for: see [`draw`].
 //!
 //! | module | holds |
@@ -17,7 +17,7 @@
 //! | `transform` | one transform per kind of input |
 //! | `target` | encoding of targets, decoding of logits |
 //! | `plan` | all fitted transforms of a model, its signature, augmentation |
-//! | `prepare` | the whole way from a frame to examples |
+//! | `prepare` | preparation of all splits, in memory or as a stream |
 
 mod error;
 mod examples;
@@ -36,7 +36,7 @@ pub use examples::{
     CompactLayout, ExampleStore, Examples, ExamplesWithTargets, Layout, SplitExamples, Targets,
 };
 pub use features::{Derivation, FittedFeature, InferredColumn, ResolvedInput, matches_pattern, resolve};
-pub use frame::{Column, Frame, number_text};
+pub use frame::{Column, Frame, NotANumber, number_text};
 pub use plan::{Augmenter, ColumnType, InputColumn, OutputColumn, Plan, Signature};
 pub use prepare::{FrameStream, Prepared, examples_with_targets, prepare, prepare_stream};
 pub use split::{SplitPart, split_rows, split_rows_without_test};

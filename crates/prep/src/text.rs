@@ -37,7 +37,7 @@ impl TryFrom<Value> for FittedTokenizer {
 
     fn try_from(value: Value) -> Result<Self, Error> {
         let tokenizer = Tokenizer::from_bytes(value.to_string())
-            .map_err(|error| tokenizer_error(format!("invalid tokenizer: {error}")))?;
+            .map_err(|error| tokenizer_error(&format!("invalid tokenizer: {error}")))?;
         Ok(Self::new(tokenizer))
     }
 }
@@ -49,7 +49,7 @@ impl From<FittedTokenizer> for Value {
     }
 }
 
-fn tokenizer_error(error: impl std::fmt::Display) -> Error {
+fn tokenizer_error(error: &dyn std::fmt::Display) -> Error {
     Error::Tokenizer { why: error.to_string() }
 }
 
@@ -86,7 +86,7 @@ impl FittedTokenizer {
     /// [`Error::Tokenizer`] if the file cannot be read or parsed.
     pub fn read(path: &str) -> Result<Self, Error> {
         let mut tokenizer = Tokenizer::from_file(path).map_err(|error| {
-            tokenizer_error(format!("{path}: {error}; pass a Hugging Face `tokenizer.json`"))
+            tokenizer_error(&format!("{path}: {error}; pass a Hugging Face `tokenizer.json`"))
         })?;
         // The plan truncates and pads; settings of the file would cut texts short or add tokens.
         tokenizer.with_padding(None);
@@ -117,7 +117,8 @@ impl FittedTokenizer {
     }
 
     fn indices(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>, Error> {
-        let encoding = self.tokenizer.encode(text, add_special_tokens).map_err(tokenizer_error)?;
+        let encoding =
+            self.tokenizer.encode(text, add_special_tokens).map_err(|error| tokenizer_error(&error))?;
         Ok(encoding.get_ids().iter().map(|id| id + 1).collect())
     }
 
@@ -126,10 +127,11 @@ impl FittedTokenizer {
     /// # Errors
     /// [`Error::Tokenizer`] if the tokenizer rejects the text.
     pub fn encode_within(&self, text: &str, length: usize) -> Result<Vec<u32>, Error> {
-        let mut encoding = self.tokenizer.encode(text, false).map_err(tokenizer_error)?;
+        let mut encoding = self.tokenizer.encode(text, false).map_err(|error| tokenizer_error(&error))?;
         let special = self.tokenizer.get_post_processor().map_or(0, |p| p.added_tokens(false));
         encoding.truncate(length.saturating_sub(special), 0, TruncationDirection::Right);
-        let encoding = self.tokenizer.post_process(encoding, None, true).map_err(tokenizer_error)?;
+        let encoding =
+            self.tokenizer.post_process(encoding, None, true).map_err(|error| tokenizer_error(&error))?;
         Ok(encoding.get_ids().iter().take(length).map(|id| id + 1).collect())
     }
 
@@ -139,6 +141,6 @@ impl FittedTokenizer {
     /// [`Error::Tokenizer`] if the tokenizer rejects the tokens.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
         let ids: Vec<u32> = tokens.iter().filter(|token| **token > 0).map(|token| token - 1).collect();
-        self.tokenizer.decode(&ids, false).map_err(tokenizer_error)
+        self.tokenizer.decode(&ids, false).map_err(|error| tokenizer_error(&error))
     }
 }

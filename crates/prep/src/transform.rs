@@ -1,5 +1,6 @@
 //! Fitted transforms, one per kind of input: learned from training rows, then pure functions of a row.
 
+mod apply;
 mod category;
 mod curve;
 mod date;
@@ -8,7 +9,6 @@ mod isolation;
 mod knn;
 mod media;
 mod number;
-mod outcomes;
 mod series;
 mod text;
 
@@ -16,19 +16,19 @@ use cupola_spec::{Block, OutlierAction};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::examples::{EncodedColumns, ExampleBuilder};
-use crate::frame::{Frame, SEND_TRAINED_COLUMNS, required};
+use crate::examples::EncodedColumns;
+use crate::frame::Frame;
 use crate::text::FittedTokenizer;
 
 use self::isolation::IsolationOutliers;
 
 pub use self::category::FittedCategory;
+pub(crate) use self::category::{Outcomes, folds};
 pub use self::curve::Curve;
 pub use self::date::{FittedDate, FittedPart};
 pub(crate) use self::fit::InputFit;
 pub use self::knn::Donors;
 pub use self::number::FittedNumber;
-pub(crate) use self::outcomes::{Outcomes, folds};
 pub use self::series::FittedSeries;
 pub(crate) use self::series::seasonal_naive_error;
 
@@ -229,76 +229,6 @@ impl FittedInput {
             drop.iter_mut().zip(outliers).for_each(|(drop, outlier)| *drop |= outlier);
         }
         Ok(drop)
-    }
-
-    /// Writes the values of all rows into the next free columns. `folds` are the folds of training rows.
-    pub(crate) fn apply(
-        &self,
-        frame: &Frame,
-        folds: Option<&[usize]>,
-        out: &mut ExampleBuilder,
-    ) -> Result<(), Error> {
-        match self {
-            Self::Number { columns, donors, isolation, .. } => {
-                let (names, fills) = names_and_fills(columns);
-                let imputed = donors.as_ref().map(|donors| donors.impute(frame, &fills)).transpose()?;
-                for (index, column) in columns.iter().enumerate() {
-                    column.apply(frame, imputed.as_ref().map(|imputed| imputed[index].as_slice()), out)?;
-                }
-                if let Some(IsolationOutliers { forest, action: OutlierAction::Flag }) = isolation {
-                    let at = out.take_encoded(1);
-                    for (row, outlier) in forest.outliers(&names, frame, &fills)?.into_iter().enumerate() {
-                        out.set_dense(row, at, f64::from(u8::from(outlier)));
-                    }
-                }
-                Ok(())
-            }
-            Self::Category { columns, .. } => {
-                columns.iter().try_for_each(|column| column.apply(frame, folds, out))
-            }
-            Self::Date { columns, .. } => columns.iter().try_for_each(|column| column.apply(frame, out)),
-            Self::Image { columns, shift, factor, .. } | Self::Series { columns, shift, factor, .. } => {
-                if self.reads_files() {
-                    return self.apply_files(&columns[0], frame, [*shift, *factor], out);
-                }
-                let at = out.take_dense(columns.len());
-                for (offset, name) in columns.iter().enumerate() {
-                    let values = frame.require(name, SEND_TRAINED_COLUMNS)?;
-                    for row in 0..frame.rows() {
-                        let value = (required(name, values, row)? - shift) * factor;
-                        out.set_dense(row, at + offset, value);
-                    }
-                }
-                Ok(())
-            }
-            Self::Window { columns, window, .. } => series::apply(columns, *window, frame, out),
-            Self::Text { column, length, tokenizer, .. } => {
-                text::apply(tokenizer, column, *length, frame, out)
-            }
-        }
-    }
-
-    /// Decodes the files of a column and writes their values.
-    fn apply_files(
-        &self,
-        column: &str,
-        frame: &Frame,
-        [shift, factor]: [f64; 2],
-        out: &mut ExampleBuilder,
-    ) -> Result<(), Error> {
-        let values = frame.require(column, SEND_TRAINED_COLUMNS)?;
-        let width = self.block().map_or(0, |block| block.dense_width());
-        let at = out.take_dense(width);
-        for row in 0..frame.rows() {
-            let decoded = match self {
-                Self::Image { shape, .. } => media::decode_image(column, values, row, *shape)?,
-                _ => media::decode_sound(column, values, row, width)?,
-            };
-            for (offset, value) in decoded.into_iter().enumerate() {
-                out.set_dense(row, at + offset, (value - shift) * factor);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The `SQLite` index: fast listings, rebuilt from the files at any time.
+//! The `SQLite` index: fast listings of what the files hold. It can be rebuilt from them at any time.
 
 use std::path::PathBuf;
 
@@ -22,47 +22,48 @@ CREATE TABLE IF NOT EXISTS aliases (name TEXT NOT NULL, alias TEXT NOT NULL,
   version INTEGER NOT NULL, PRIMARY KEY (name, alias));
 ";
 
-/// `user_version` of an index that was filled from the files to the end.
+/// `user_version` of an index that was filled completely.
 const VERSION: i64 = 1;
-const FILLED: &str = "PRAGMA user_version = 1";
+/// Statement that marks the index as filled, in the transaction that fills it.
+const MARK_FILLED: &str = "PRAGMA user_version = 1";
 
-/// One line of `runs list`.
+/// A run, as listed by `cupola runs list`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunRow {
-    /// Id.
+    /// Id of the run.
     pub id: String,
-    /// Name from the config.
+    /// Name in the config.
     pub name: String,
-    /// How it stands.
+    /// Status, as in `run.json`.
     pub status: String,
-    /// RFC 3339.
+    /// Time of creation, RFC 3339.
     pub created: String,
     /// Device of the last start.
     pub device: String,
-    /// `name:version`, once published.
+    /// `NAME:VERSION` of the published package.
     pub package: Option<String>,
-    /// Test metrics.
+    /// Metrics of the test split.
     pub metrics: serde_json::Value,
 }
 
-/// One line of `models list`.
+/// A package, as listed by `cupola models list`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PackageRow {
     /// Name of the model.
     pub name: String,
-    /// Its number.
+    /// Version of the model.
     pub version: u64,
-    /// RFC 3339.
+    /// Time of creation, RFC 3339.
     pub created: String,
     /// Id of the run.
     pub run: String,
-    /// Aliases that point here.
+    /// Aliases that point to this version.
     pub aliases: Vec<String>,
-    /// Test metrics.
+    /// Metrics of the test split.
     pub metrics: serde_json::Value,
 }
 
-/// An open index.
+/// An open connection to the index.
 pub struct Index {
     path: PathBuf,
     connection: SqliteConnection,
@@ -70,7 +71,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Opens the index of a home; a new or damaged one is built from the files.
+    /// Opens the index of a home. A new or damaged index is built from the files.
     ///
     /// # Errors
     /// [`Error::Index`].
@@ -79,7 +80,7 @@ impl Index {
         let wrong = |error: &sqlx::Error| Error::Index { path: path.clone(), reason: error.to_string() };
         let (mut index, complete) = match Self::connect(home)? {
             Ok(opened) => opened,
-            // The files are the truth: what is no database any more is not worth keeping.
+            // The index holds nothing that the files lack: a damaged one is discarded.
             Err(error) if is_damage(&error) => {
                 Self::discard(home);
                 Self::connect(home)?.map_err(|error| wrong(&error))?
@@ -92,7 +93,7 @@ impl Index {
         Ok(index)
     }
 
-    /// Removes the database; the next [`Index::open`] builds it again.
+    /// Removes the database. The next [`Index::open`] builds a new one.
     pub fn discard(home: &Home) {
         for suffix in ["", "-wal", "-shm"] {
             let mut path = home.index().into_os_string();
@@ -101,7 +102,7 @@ impl Index {
         }
     }
 
-    /// The database, and whether it was ever filled to the end.
+    /// Opens the database. The boolean is `true` if it was filled completely.
     fn connect(home: &Home) -> Result<Result<(Self, bool), sqlx::Error>, Error> {
         let path = home.index();
         std::fs::create_dir_all(home.root()).map_err(io(home.root()))?;
@@ -122,25 +123,25 @@ impl Index {
         Ok(opened.map(|(connection, complete)| (Self { path, connection, runtime }, complete)))
     }
 
-    /// Fills the index from the files alone; returns the number of runs and packages.
+    /// Replaces the content by that of the files. Returns the numbers of runs and packages.
     ///
     /// # Errors
-    /// [`Error::Index`], or the folders' [`Error::Io`].
+    /// [`Error::Index`], or [`Error::Store`] if the files cannot be listed.
     pub fn rebuild(&mut self, home: &Home) -> Result<(usize, usize), Error> {
         let Self { path, connection, runtime } = self;
         let wrong = |error: sqlx::Error| Error::Index { path: path.clone(), reason: error.to_string() };
         runtime.block_on(async {
             let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(wrong)?;
-            // Read only now that no other process can write: one that published before this lock has
-            // its files in place, one that publishes after it writes its row after this commit.
-            let found = Found::of(home)?;
-            found.put(&mut tx).await.map_err(wrong)?;
+            // Read under the write lock: a process that published before it has its files in place, one
+            // that publishes later inserts its row after this commit.
+            let found = HomeContents::read(home)?;
+            found.write(&mut tx).await.map_err(wrong)?;
             tx.commit().await.map_err(wrong)?;
             Ok((found.runs.len(), found.packages.len()))
         })
     }
 
-    /// Records how a run stands.
+    /// Inserts or updates a run.
     ///
     /// # Errors
     /// [`Error::Index`].
@@ -149,7 +150,7 @@ impl Index {
         done.map_err(|error| self.wrong(&error))
     }
 
-    /// Records a package and the model's aliases.
+    /// Inserts or updates a package and the aliases of its model.
     ///
     /// # Errors
     /// [`Error::Index`].
@@ -158,8 +159,8 @@ impl Index {
         let wrong = |error: sqlx::Error| Error::Index { path: path.clone(), reason: error.to_string() };
         runtime.block_on(async {
             let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(wrong)?;
-            // Read only now, as in `rebuild`: aliases that another process moved meanwhile would be
-            // overwritten by those of before.
+            // Read under the write lock, as in `rebuild`: otherwise older aliases could overwrite those
+            // that another process has just moved.
             let aliases = Aliases::read(home, &package.manifest.name)?;
             put_package(&mut tx, package).await.map_err(wrong)?;
             for (alias, version) in &aliases {
@@ -169,7 +170,7 @@ impl Index {
         })
     }
 
-    /// Runs, newest first.
+    /// All runs, newest first.
     ///
     /// # Errors
     /// [`Error::Index`].
@@ -193,7 +194,7 @@ impl Index {
             .collect())
     }
 
-    /// Packages by name, newest first.
+    /// All packages by name, newest first.
     ///
     /// # Errors
     /// [`Error::Index`].
@@ -227,16 +228,16 @@ impl Index {
     }
 }
 
-/// What the files of a home say.
-struct Found {
+/// Runs, packages and aliases in the files of a home.
+struct HomeContents {
     runs: Vec<RunRecord>,
     packages: Vec<Package>,
-    /// Model, alias, version.
+    /// Model, alias and version.
     aliases: Vec<(String, String, u64)>,
 }
 
-impl Found {
-    fn of(home: &Home) -> Result<Self, Error> {
+impl HomeContents {
+    fn read(home: &Home) -> Result<Self, Error> {
         let runs = RunFolder::all(home)?.into_iter().map(|(_, record)| record).collect();
         let mut found = Self { runs, packages: Vec::new(), aliases: Vec::new() };
         for name in home.model_names()? {
@@ -250,8 +251,8 @@ impl Found {
         Ok(found)
     }
 
-    /// Puts it in the place of all rows.
-    async fn put(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    /// Replaces all rows.
+    async fn write(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         sqlx::raw_sql("DELETE FROM runs; DELETE FROM packages; DELETE FROM aliases")
             .execute(&mut *connection)
             .await?;
@@ -264,11 +265,11 @@ impl Found {
         for (name, alias, version) in &self.aliases {
             put_alias(connection, name, alias, *version).await?;
         }
-        sqlx::raw_sql(FILLED).execute(connection).await.map(drop)
+        sqlx::raw_sql(MARK_FILLED).execute(connection).await.map(drop)
     }
 }
 
-/// `SQLITE_CORRUPT` or `SQLITE_NOTADB`.
+/// `true` for `SQLITE_CORRUPT` and `SQLITE_NOTADB`.
 fn is_damage(error: &sqlx::Error) -> bool {
     error
         .as_database_error()

@@ -1,6 +1,6 @@
-//! What can go wrong between a raw row and its prediction.
+//! Errors of loading packages, predicting and generating text.
 
-/// A package that cannot be loaded or a row that does not fit.
+/// Failure to load a package, to predict or to generate text.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The package's folder or digests.
@@ -9,82 +9,94 @@ pub enum Error {
     /// The network or its weights.
     #[error(transparent)]
     Network(#[from] cupola_nn::Error),
-    /// Trees, or the file of them.
+    /// Trees or their file.
     #[error(transparent)]
     Trees(#[from] cupola_trees::Error),
-    /// Rows that do not fit the plan.
+    /// Rows that the plan can't transform.
     #[error(transparent)]
     Rows(#[from] cupola_prep::Error),
-    /// A file of the package that does not parse, or does not fit the others.
+    /// A file of a package that does not parse, or does not belong to the other files.
     #[error("package {package}: {why}; publish it again or restore it from its source")]
     Package {
-        /// `name:version`
+        /// Package as `name:version`.
         package: String,
-        /// What is wrong.
+        /// Description of the problem.
         why: String,
     },
-    /// A value of a JSON row.
+    /// A request body that can't be parsed.
+    #[error("{why}")]
+    Body {
+        /// The parser's message.
+        why: String,
+    },
+    /// An invalid value of a row.
     #[error("row {row}, column `{column}`: expected {expected}, found {found}; {remedy}")]
     Value {
-        /// From 1.
+        /// Row number, from 1.
         row: usize,
-        /// Its name.
+        /// Column name.
         column: String,
-        /// What fits.
+        /// Description of valid values.
         expected: &'static str,
-        /// What is there.
+        /// The value, shortened.
         found: String,
-        /// What to do.
+        /// Remedy.
         remedy: &'static str,
     },
-    /// A row whose answer is no number.
+    /// A prediction that is NaN or infinite.
     #[error(
-        "row {row}: the network's answer is no number, for its values are too large; send values like those that it was trained on"
+        "row {row}: the prediction is not a finite number because the inputs are too large; send values like those of the training data"
     )]
-    NoAnswer {
-        /// From 1.
+    NotFinite {
+        /// Row number, from 1.
         row: usize,
     },
-    /// An engine that panicked; it is used for the next batch again.
+    /// A panic of an engine, which stays usable.
     #[error("{engine} failed on this batch: {why}; send it again, or use another --engine or --device")]
     Panicked {
-        /// The engine.
+        /// Name of the engine.
         engine: String,
-        /// What it said.
+        /// Message of the panic.
         why: String,
     },
-    /// A package that predicts something else than text.
+    /// An unknown name of an engine.
+    #[error("unknown engine `{name}`; expected auto, burn, candle or int8")]
+    UnknownEngine {
+        /// The name.
+        name: String,
+    },
+    /// Text generation by a package that is not a language model.
     #[error("the package predicts `{target}`, not the next token; use `cupola predict`")]
-    NoLanguageModel {
-        /// Its target.
+    NotALanguageModel {
+        /// Name of its target.
         target: String,
     },
-    /// A text that the tokenizer does not take, or tokens that make none.
+    /// A text that the tokenizer can't encode, or tokens that it can't decode.
     #[error("tokenizer: {why}; use another prompt")]
     Tokens {
-        /// Its words.
+        /// The tokenizer's message.
         why: String,
     },
-    /// Messages that a model's template refuses, or a template that is none.
-    #[error("the model's chat template: {why}; send other messages, or a prompt to /v1/completions")]
+    /// An invalid chat template, or messages that it rejects.
+    #[error("chat template: {why}; send other messages, or a prompt to /v1/completions")]
     Chat {
-        /// Its words.
+        /// The template's message.
         why: String,
     },
-    /// A format that no text of the model can have.
-    #[error("the text's format: {why}; send another schema, or none")]
-    Format {
-        /// llguidance's words.
+    /// A grammar that is invalid or that the model's tokens can't follow.
+    #[error("response format: {why}; send another schema, or none")]
+    Grammar {
+        /// Description of the problem.
         why: String,
     },
-    /// candle's own word.
+    /// A failure of candle.
     #[error("candle: {0}; use --engine burn")]
     Candle(#[from] candle_core::Error),
 }
 
 impl Error {
-    /// Row and column, where the error is about one value.
-    pub fn place(&self) -> Option<(usize, &str)> {
+    /// Row and column of the value that the error is about; `None` for any other error.
+    pub fn cell(&self) -> Option<(usize, &str)> {
         match self {
             Self::Value { row, column, .. } | Self::Rows(cupola_prep::Error::Value { row, column, .. }) => {
                 Some((*row, column))

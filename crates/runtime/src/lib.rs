@@ -1,39 +1,32 @@
-//! Infer: raw rows go through the sealed plan and an engine to typed predictions.
+//! Runtime of trained models: raw rows go through a package's plan and an engine to typed predictions, and prompts to
+//! generated text.
 //!
-//! A [`Predictor`] is a package in memory. It has one of two engines over the same weights: Burn,
-//! on any device, or candle, on the CPU; [`EngineChoice::Auto`] times both and takes the faster
-//! one, provided that they agree.
+//! [`Predictor::load`] reads a package: a [`LoadedPackage`] (plan, signature, chat template), which any thread may read,
+//! and an [`Engine`] chosen by [`EngineChoice`]. A request becomes a [`PredictInput`], then examples, then logits, then
+//! predictions. Language models whose engine has a [`Decoder`] generate text: a [`Sequence`] for each text, several of
+//! them decoded in one pass, with a [`PrefixCache`] for texts that begin alike.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `engines` | the engine traits; Burn, candle and trees; the choice between them |
+//! | `generation` | sampling, logits processing, grammars, chat templates, sequences, the prefix cache |
+//! | `predict` | packages in memory, request bodies to examples, logits to predictions |
 
-mod bulk;
-mod candle;
-mod chat;
-mod engine;
+mod engines;
 mod error;
-mod format;
-mod generate;
-mod kept;
-mod predictor;
-mod rows;
-mod sampling;
-mod scores;
-mod sealed;
-mod shelf;
-mod tensors;
-mod trees;
+mod generation;
+mod predict;
 
-pub use bulk::{Bulk, BulkError};
-
-pub use chat::{Message, Prompt};
 pub use cupola_kernels::SimdSupport;
-pub use engine::{Engine, EngineChoice, EngineReport, Turn};
+pub use engines::{
+    DecodeRequest, Decoder, DecoderCache, Engine, EngineCapabilities, EngineChoice, EngineReport,
+};
 pub use error::Error;
-pub use format::Format;
-pub use generate::{Finish, Generation, Piece, Scored, Step, Wanted};
-pub use kept::Kept;
-pub use predictor::Predictor;
-pub use rows::{Malformed, frame_of, json_lines, json_rows};
-pub use sampling::Sampling;
-pub use scores::Steering;
-pub use sealed::Sealed;
-pub use shelf::Shelf;
-pub use tensors::{Element, Input, Tensor, TensorSpec, Values};
+pub use generation::{
+    FinishReason, GenerationParams, Grammar, LogitsProcessor, PrefixCache, Prompt, PromptMessage, Sampling,
+    Sequence, TextPiece, TokenLogprobs,
+};
+pub use predict::{
+    BulkFormat, ElementType, LoadedPackage, OutputTensor, PredictInput, Predictor, TensorSpec, TensorValues,
+    frame_of, json_lines, json_rows,
+};

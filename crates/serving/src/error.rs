@@ -165,7 +165,7 @@ impl Error {
     /// Value that the error is about, as `(row from 1, column)`.
     pub fn location(&self) -> Option<(usize, &str)> {
         match self {
-            Self::Row(error) => error.place(),
+            Self::Row(error) => error.cell(),
             Self::PushedRow { row, column: Some(column), .. } | Self::FeedbackRow { row, column, .. } => {
                 Some((*row, column))
             }

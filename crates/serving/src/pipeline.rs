@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cupola_prep::Predictions;
-use cupola_runtime::{Input, Sealed, Tensor};
+use cupola_runtime::{LoadedPackage, OutputTensor, PredictInput};
 
 pub use self::generate::{GENERATION_CANCELLED, GenerateRequest, GenerationStream, TokenUsage};
 use crate::capture::RecordSampler;
@@ -37,7 +37,7 @@ pub struct PredictRequest<'a> {
 /// Result of a request.
 pub struct PredictResponse {
     /// Rows of the request.
-    pub input: Input,
+    pub input: PredictInput,
     /// Version that ran them.
     pub version: Arc<ModelVersion>,
     logits: Vec<f32>,
@@ -52,22 +52,22 @@ impl PredictResponse {
     /// # Errors
     /// [`Error::Row`] for a row whose prediction overflows, [`Error::Inference`].
     pub fn predictions(&self) -> Result<Vec<Predictions>, Error> {
-        self.version.model.answers(&self.logits, &self.references).map_err(decode_error)
+        self.version.model.predictions(&self.logits, &self.references).map_err(decode_error)
     }
 
     /// Predictions as tensors with these names; all of them if there are no names.
     ///
     /// # Errors
     /// As [`Self::predictions`].
-    pub fn tensors(&self, names: &[String]) -> Result<Vec<Tensor>, Error> {
-        self.version.model.tensors(&self.logits, &self.references, names).map_err(decode_error)
+    pub fn tensors(&self, names: &[String]) -> Result<Vec<OutputTensor>, Error> {
+        self.version.model.output_tensors(&self.logits, &self.references, names).map_err(decode_error)
     }
 }
 
 /// Logits that do not decode: those of a single row may be due to its values.
 fn decode_error(error: cupola_runtime::Error) -> Error {
     match error {
-        cupola_runtime::Error::NoAnswer { .. } => Error::Row(error),
+        cupola_runtime::Error::NotFinite { .. } => Error::Row(error),
         error => Error::Inference(Arc::new(error)),
     }
 }
@@ -135,7 +135,7 @@ impl Pipeline {
     pub async fn predict<E: ProtocolError>(
         &self,
         request: &PredictRequest<'_>,
-        read: impl FnOnce(&Sealed) -> Result<Input, E>,
+        read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E>,
     ) -> Result<PredictResponse, E> {
         self.check_accepting()?;
         let route = self.catalog.route(request.name, request.version, request.metadata, request.id);
@@ -188,12 +188,12 @@ impl Pipeline {
 async fn run<E: ProtocolError>(
     request: &PredictRequest<'_>,
     version: &Arc<ModelVersion>,
-    read: impl FnOnce(&Sealed) -> Result<Input, E>,
+    read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E>,
 ) -> Result<PredictResponse, E> {
     let _in_flight = version.scheduler.in_flight();
     let input = read(&version.model)?;
-    let examples = version.model.examples_from(&input).map_err(Error::Row)?;
-    let references = version.model.own(&examples);
+    let examples = version.model.examples_of_input(&input).map_err(Error::Row)?;
+    let references = version.model.inputs_to_compare(&examples);
     let prepared = Instant::now();
     version.metrics.record_preparation((prepared - request.began).as_secs_f64());
     let deadline = request.began + request.timeout;

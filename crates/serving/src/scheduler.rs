@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use cupola_prep::Examples;
-use cupola_runtime::{Generation, Predictor};
+use cupola_runtime::{Predictor, Sequence};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use self::queue::JobQueue;
@@ -142,7 +142,7 @@ impl Scheduler {
     /// bound: it gets at most one event per token.
     pub(crate) fn generate(
         &self,
-        generations: Vec<Generation>,
+        generations: Vec<Sequence>,
         deadline: Instant,
     ) -> Option<mpsc::UnboundedReceiver<GenerationEvent>> {
         let count = u32::try_from(generations.len()).ok()?;

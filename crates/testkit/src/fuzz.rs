@@ -1,9 +1,9 @@
-//! Inputs that are almost right: bytes of good ones, changed at random.
+//! Fuzzing by mutation: valid inputs, changed at random.
 
-/// Inputs that a target gets where `CUPOLA_FUZZ` does not say how many.
+/// Default number of inputs per target, without `CUPOLA_FUZZ`.
 const INPUTS: u64 = 5_000;
 
-/// Pieces that parsers stumble over.
+/// Bytes that often break parsers.
 const PIECES: [&[u8]; 24] = [
     b"",
     b"\"",
@@ -31,7 +31,7 @@ const PIECES: [&[u8]; 24] = [
     b"\x7f\xff\xff\xff\xff\xff\xff\xff",
 ];
 
-/// A generator of its own, so that a failure is the same input the next time.
+/// A fixed random generator, so that a failure is reproducible.
 struct Draws(u64);
 
 impl Draws {
@@ -49,38 +49,39 @@ impl Draws {
     }
 }
 
-/// Hands `target` changed copies of the `seeds`, `CUPOLA_FUZZ` of them. A target that panics is a bug.
+/// Calls `target` with mutated copies of the `seeds`, as many as `CUPOLA_FUZZ` says. A panic of the
+/// target is a bug.
 ///
 /// # Panics
-/// Where the target does; the input is printed by then.
+/// If the target panics. The input is printed first.
 pub fn fuzz(seeds: &[&[u8]], mut target: impl FnMut(&[u8])) {
     let count = std::env::var("CUPOLA_FUZZ").ok().and_then(|text| text.parse().ok()).unwrap_or(INPUTS);
     let mut draws = Draws(1);
     for number in 0..count {
         let mut input = seeds[draws.below(seeds.len())].to_vec();
         for _ in 0..=draws.below(5) {
-            change(&mut input, seeds, &mut draws);
+            mutate(&mut input, seeds, &mut draws);
         }
-        let told = Told { number, input: &input };
+        let report = ReportOnPanic { number, input: &input };
         target(&input);
-        std::mem::forget(told);
+        std::mem::forget(report);
     }
 }
 
-/// Says which input it was, if the target panics.
-struct Told<'a> {
+/// Prints the current input when it is dropped, which happens only if the target panics.
+struct ReportOnPanic<'a> {
     number: u64,
     input: &'a [u8],
 }
 
-impl Drop for Told<'_> {
-    #[allow(clippy::print_stderr, reason = "a test says what went wrong")]
+impl Drop for ReportOnPanic<'_> {
+    #[allow(clippy::print_stderr, reason = "shows the failing input")]
     fn drop(&mut self) {
         eprintln!("input {}: {}", self.number, self.input.escape_ascii());
     }
 }
 
-fn change(input: &mut Vec<u8>, seeds: &[&[u8]], draws: &mut Draws) {
+fn mutate(input: &mut Vec<u8>, seeds: &[&[u8]], draws: &mut Draws) {
     let at = draws.below(input.len() + 1);
     match draws.below(6) {
         0 if at < input.len() => input[at] ^= 1 << draws.below(8),
@@ -93,14 +94,14 @@ fn change(input: &mut Vec<u8>, seeds: &[&[u8]], draws: &mut Draws) {
             input.splice(at..at, piece.iter().copied());
         }
         3 => {
-            // A stretch of another seed.
+            // A part of another seed.
             let other = seeds[draws.below(seeds.len())];
             let start = draws.below(other.len() + 1);
             let end = (start + draws.below(40)).min(other.len());
             input.splice(at..at, other[start..end].iter().copied());
         }
         4 => {
-            // Once more, or many times: lists that nest or go on.
+            // A part repeated several times: deeper nesting, longer lists.
             let end = (at + 1 + draws.below(12)).min(input.len());
             let stretch = input[at.min(end)..end].to_vec();
             for _ in 0..=draws.below(8) {

@@ -1,4 +1,4 @@
-//! What tests share: temporary homes and small data.
+//! Shared helpers of the tests: temporary folders, small data, fuzzing.
 
 mod fuzz;
 
@@ -7,25 +7,25 @@ use std::path::{Path, PathBuf};
 
 pub use fuzz::fuzz;
 
-/// A folder that is gone after the test.
+/// Creates a temporary folder, removed when it is dropped.
 ///
 /// # Panics
-/// When the system gives no temporary folder.
-#[allow(clippy::expect_used, reason = "a test without a folder cannot run")]
+/// If the system cannot create one.
+#[allow(clippy::expect_used, reason = "a test needs its folder")]
 pub fn temporary() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-/// The project's root, where `configs/` and `data/` are.
+/// Root of the repository, with `configs/` and `data/`.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A CSV of two blobs that a straight line divides: columns `x`, `y`, `side`.
+/// CSV text of two linearly separable blobs with the columns `x`, `y` and `side`.
 pub fn blobs(rows: usize) -> String {
     let mut text = String::from("x,y,side\n");
     for index in 0..rows {
-        // Irrational steps spread the points without a generator.
+        // Irrational steps spread the points without a random generator.
         #[allow(clippy::cast_precision_loss)]
         let (a, b) = ((index as f64 * 0.754_877_666).fract(), (index as f64 * 0.569_840_291).fract());
         let left = index % 2 == 0;

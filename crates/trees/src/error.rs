@@ -1,34 +1,34 @@
-//! What can go wrong with trees.
+//! The error type of this crate.
 
-/// Trees that cannot be grown, or a file of them that cannot be read.
+/// A failure to fit, apply, read or write trees.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Inputs that trees do not take.
-    #[error("trees cannot split a {kind}; choose a network in `[model]`, or leave that input out")]
+    /// An input kind that trees do not support.
+    #[error("trees do not support {kind} inputs; choose a network in `[model]`, or remove that input")]
     Block {
-        /// Of the input.
+        /// Kind of the input.
         kind: &'static str,
     },
-    /// What the library says.
-    #[error("growing trees failed: {why}; check the data for columns of one value")]
-    Grow {
-        /// Its words.
-        why: String,
+    /// An error of the library.
+    #[error("failed to fit trees: {reason}; check the data for constant columns")]
+    Fit {
+        /// Message of the library.
+        reason: String,
     },
-    /// A file that does not fit.
-    #[error("not a file of trees ({why}); restore it from its source")]
+    /// A file that cannot be read or written.
+    #[error("invalid file of trees: {reason}; restore it from its source")]
     File {
         /// What is wrong.
-        why: String,
+        reason: String,
     },
-    /// Examples of another width.
+    /// Examples with another number of columns.
     #[error(
-        "the trees split {expected} columns, the examples have {found}; the files are not of one package"
+        "wrong number of columns: the trees expect {expected}, the examples have {found}; check that plan and model are of one package"
     )]
     Columns {
-        /// When they were grown.
+        /// Columns of the fit.
         expected: usize,
-        /// Now.
+        /// Columns of the examples.
         found: usize,
     },
 }

@@ -1,4 +1,5 @@
-//! Trees as a file: packed into a tensor of bytes, so that a package looks alike whatever is in it.
+//! Trees in `model.safetensors`: compressed into one tensor of bytes, so that all packages have the
+//! same files.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Read, Write};
@@ -11,55 +12,54 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::Trees;
 use crate::error::Error;
 
-/// Name of the tensor of boosted trees, gzipped JSON.
+/// Tensor name of boosted trees, gzipped JSON.
 const BOOSTED: &str = "trees";
-/// Name of the tensor of a forest, gzipped postcard: its trees have far more nodes.
+/// Tensor name of a forest. Gzipped postcard, since its trees have far more nodes.
 const FOREST: &str = "forest";
-/// Largest size unpacked.
+/// Largest accepted size after decompression in bytes: a small file must not fill the memory.
 const LIMIT: u64 = 4 << 30;
 
 impl Trees {
-    /// `model.safetensors` with one tensor of bytes.
+    /// Content of `model.safetensors`.
     ///
     /// # Errors
-    /// [`Error::File`] when they cannot be written.
+    /// [`Error::File`] if serialisation fails.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, Error> {
-        let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         let name = match self {
             Self::Boosted(trees) => {
-                serde_json::to_writer(&mut packer, trees).map_err(wrong)?;
+                serde_json::to_writer(&mut encoder, trees).map_err(invalid)?;
                 BOOSTED
             }
             Self::Forest(forest) => {
-                let bytes = postcard::to_allocvec(forest).map_err(wrong)?;
-                packer.write_all(&bytes).map_err(wrong)?;
+                let bytes = postcard::to_allocvec(forest).map_err(invalid)?;
+                encoder.write_all(&bytes).map_err(invalid)?;
                 FOREST
             }
         };
-        let packed = packer.finish().map_err(wrong)?;
-        let view = TensorView::new(Dtype::U8, vec![packed.len()], &packed).map_err(wrong)?;
+        let packed = encoder.finish().map_err(invalid)?;
+        let view = TensorView::new(Dtype::U8, vec![packed.len()], &packed).map_err(invalid)?;
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        safetensors::serialize([(name, view)], Some(metadata)).map_err(wrong)
+        safetensors::serialize([(name, view)], Some(metadata)).map_err(invalid)
     }
 
-    /// Reads what [`Trees::to_safetensors`] has written.
+    /// Reads the output of [`Trees::to_safetensors`].
     ///
     /// # Errors
-    /// [`Error::File`] for anything else.
+    /// [`Error::File`] for other bytes.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
-        let file = SafeTensors::deserialize(bytes).map_err(wrong)?;
-        // A small file must not unpack to all of the memory.
+        let file = SafeTensors::deserialize(bytes).map_err(invalid)?;
         if let Ok(view) = file.tensor(FOREST) {
             let mut bytes = Vec::new();
-            GzDecoder::new(view.data()).take(LIMIT).read_to_end(&mut bytes).map_err(wrong)?;
-            return Ok(Self::Forest(postcard::from_bytes(&bytes).map_err(wrong)?));
+            GzDecoder::new(view.data()).take(LIMIT).read_to_end(&mut bytes).map_err(invalid)?;
+            return Ok(Self::Forest(postcard::from_bytes(&bytes).map_err(invalid)?));
         }
-        let view = file.tensor(BOOSTED).map_err(wrong)?;
+        let view = file.tensor(BOOSTED).map_err(invalid)?;
         let unpacked = GzDecoder::new(view.data()).take(LIMIT);
-        Ok(Self::Boosted(serde_json::from_reader(BufReader::new(unpacked)).map_err(wrong)?))
+        Ok(Self::Boosted(serde_json::from_reader(BufReader::new(unpacked)).map_err(invalid)?))
     }
 }
 
-fn wrong(error: impl std::fmt::Display) -> Error {
-    Error::File { why: error.to_string() }
+fn invalid(error: impl std::fmt::Display) -> Error {
+    Error::File { reason: error.to_string() }
 }

@@ -9,73 +9,73 @@ use serde::{Deserialize, Serialize};
 use smartcore::ensemble::random_forest_regressor::{RandomForestRegressor, RandomForestRegressorParameters};
 use smartcore::linalg::basic::matrix::DenseMatrix;
 
-use crate::columns::{by_column, check, expect, one_of_many, question, width_of};
+use crate::columns::{by_column, check_width, is_multiclass, output_targets, reject_text, width_of};
 use crate::error::Error;
 
-/// Trees that one thread grows at once. Their seeds follow from their place, so the forest does not depend
-/// on the number of threads.
-const CLUMP: usize = 8;
-/// Keeps a logarithm finite.
-const TINY: f64 = 1e-6;
+/// Trees that one thread fits at a time. The seed follows from the group's index, so the forest does
+/// not depend on the number of threads.
+const GROUP_SIZE: usize = 8;
+/// Distance of probabilities from 0 and 1, so that logits are finite.
+const MIN_PROBABILITY: f64 = 1e-6;
 
-type Clump = RandomForestRegressor<f64, f64, DenseMatrix<f64>, Vec<f64>>;
+type Regressor = RandomForestRegressor<f64, f64, DenseMatrix<f64>, Vec<f64>>;
 
 /// Fitted forests.
 #[derive(Serialize, Deserialize)]
 pub struct Forest {
-    /// Columns that the trees split.
+    /// Number of input columns.
     columns: usize,
-    /// One for each output.
+    /// One forest per output.
     outputs: Vec<Output>,
-    /// Outputs of each target.
+    /// Number of outputs of each target.
     widths: Vec<usize>,
 }
 
-/// The trees that answer one question.
+/// The forest of one output.
 #[derive(Serialize, Deserialize)]
 struct Output {
-    /// Whether it is whether a row is of a class.
+    /// `true` for a class, whose forest predicts its probability.
     class: bool,
-    clumps: Vec<Grown>,
+    groups: Vec<TreeGroup>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Grown {
+struct TreeGroup {
     trees: usize,
-    forest: Clump,
+    forest: Regressor,
 }
 
 impl Forest {
-    /// Grows trees on training examples; targets, `seed` and `told` as for boosted trees. The trees of a
-    /// class answer with the share of its rows among those of a leaf (Malley et al. 2012).
+    /// Fits one forest per output; parameters as for [`Boosted::fit`](crate::Boosted::fit). The trees
+    /// of a class predict its share of the rows in a leaf (Malley et al. 2012).
     ///
     /// # Errors
-    /// [`Error::Block`] for texts, [`Error::Grow`] for what the library refuses.
+    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library.
     pub fn fit(
         spec: &Bagging,
         examples: &Examples,
         targets: &[(&Targets, usize)],
         seed: u64,
-        told: &mut dyn FnMut(usize),
+        progress: &mut dyn FnMut(usize),
     ) -> Result<Self, Error> {
-        check(examples)?;
+        reject_text(examples)?;
         let columns = width_of(examples);
         let matrix = matrix(examples)?;
         let mut outputs = Vec::new();
         for &(targets, width) in targets {
             for output in 0..width {
-                let (class, y) = question(targets, width, output);
-                let clumps = grow(spec, &matrix, &y, features(spec, columns, class), seed)?;
-                outputs.push(Output { class, clumps });
-                told(outputs.len());
+                let (class, y) = output_targets(targets, width, output);
+                let groups = fit_groups(spec, &matrix, &y, features(spec, columns, class), seed)?;
+                outputs.push(Output { class, groups });
+                progress(outputs.len());
             }
         }
         Ok(Self { columns, outputs, widths: targets.iter().map(|&(_, width)| width).collect() })
     }
 
-    /// Number of trees of all outputs.
+    /// Number of trees in all forests.
     pub fn trees(&self) -> usize {
-        self.outputs.iter().flat_map(|output| &output.clumps).map(|clump| clump.trees).sum()
+        self.outputs.iter().flat_map(|output| &output.groups).map(|group| group.trees).sum()
     }
 
     /// Number of outputs.
@@ -83,20 +83,20 @@ impl Forest {
         self.outputs.len()
     }
 
-    /// Logits `[rows, width]` in row-major order, or standardised numbers.
+    /// Logits, or standardised numbers for a regression: `[rows, width]`, row-major.
     ///
     /// # Errors
-    /// [`Error::Columns`] when the examples are not those of the fit.
+    /// [`Error::Columns`] if the examples have other columns than those of the fit.
     #[allow(clippy::cast_possible_truncation)]
     pub fn logits(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
-        expect(self.columns, examples)?;
+        check_width(self.columns, examples)?;
         let matrix = matrix(examples)?;
-        let many = one_of_many(&self.widths);
+        let multiclass = is_multiclass(&self.widths);
         let mut logits = vec![0.0; examples.rows * self.outputs.len()];
-        for ((at, output), many) in self.outputs.iter().enumerate().zip(many) {
-            let answers = output.answers(&matrix, examples.rows)?;
-            for (row, answer) in answers.into_iter().enumerate() {
-                logits[row * self.outputs.len() + at] = logit(answer, output.class, many) as f32;
+        for ((at, output), multiclass) in self.outputs.iter().enumerate().zip(multiclass) {
+            let predictions = output.predict(&matrix, examples.rows)?;
+            for (row, prediction) in predictions.into_iter().enumerate() {
+                logits[row * self.outputs.len() + at] = logit(prediction, output.class, multiclass) as f32;
             }
         }
         Ok(logits)
@@ -104,58 +104,59 @@ impl Forest {
 }
 
 impl Output {
-    /// The mean of all trees for each row.
-    fn answers(&self, matrix: &DenseMatrix<f64>, rows: usize) -> Result<Vec<f64>, Error> {
+    /// Mean of all trees for each row.
+    fn predict(&self, matrix: &DenseMatrix<f64>, rows: usize) -> Result<Vec<f64>, Error> {
         let mut sum = vec![0.0; rows];
         let mut trees = 0;
-        for Grown { trees: own, forest } in &self.clumps {
-            let answers = forest.predict(matrix).map_err(|error| Error::Grow { why: error.to_string() })?;
-            sum.iter_mut().zip(answers).for_each(|(sum, answer)| *sum += answer * *own as f64);
-            trees += own;
+        for TreeGroup { trees: count, forest } in &self.groups {
+            let predictions =
+                forest.predict(matrix).map_err(|error| Error::Fit { reason: error.to_string() })?;
+            sum.iter_mut().zip(predictions).for_each(|(sum, prediction)| *sum += prediction * *count as f64);
+            trees += count;
         }
         Ok(sum.into_iter().map(|sum| sum / trees.max(1) as f64).collect())
     }
 }
 
-/// What softmax (of several classes) or the sigmoid turns back into the probability.
-fn logit(answer: f64, class: bool, many: bool) -> f64 {
-    let p = answer.clamp(TINY, 1.0 - TINY);
-    match (class, many) {
-        (false, _) => answer,
+/// Inverse of the softmax (several classes) or the sigmoid; the prediction itself for a number.
+fn logit(prediction: f64, class: bool, multiclass: bool) -> f64 {
+    let p = prediction.clamp(MIN_PROBABILITY, 1.0 - MIN_PROBABILITY);
+    match (class, multiclass) {
+        (false, _) => prediction,
         (true, true) => p.ln(),
         (true, false) => (p / (1.0 - p)).ln(),
     }
 }
 
-/// Columns that each split looks at: the root of their number for a class, a third for a number
-/// (Breiman's defaults), or the share that is asked for.
+/// Number of columns tried per split: the configured share, or Breiman's defaults (square root of
+/// all columns for a class, a third for a number).
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn features(spec: &Bagging, columns: usize, class: bool) -> usize {
     let all = columns as f64;
-    let wanted = match spec.features {
+    let count = match spec.features {
         Some(share) => share * all,
         None if class => all.sqrt(),
         None => all / 3.0,
     };
-    (wanted.round() as usize).clamp(1, columns.max(1))
+    (count.round() as usize).clamp(1, columns.max(1))
 }
 
-fn grow(
+fn fit_groups(
     spec: &Bagging,
     matrix: &DenseMatrix<f64>,
     y: &Vec<f64>,
     features: usize,
     seed: u64,
-) -> Result<Vec<Grown>, Error> {
-    let count = spec.trees.div_ceil(CLUMP);
-    let (next, grown) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+) -> Result<Vec<TreeGroup>, Error> {
+    let count = spec.trees.div_ceil(GROUP_SIZE);
+    let (next, fitted) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= count {
                 break;
             }
-            let trees = CLUMP.min(spec.trees - index * CLUMP);
+            let trees = GROUP_SIZE.min(spec.trees - index * GROUP_SIZE);
             let parameters = RandomForestRegressorParameters {
                 max_depth: spec.depth,
                 min_samples_leaf: spec.leaf,
@@ -165,25 +166,25 @@ fn grow(
                 keep_samples: false,
                 seed: seed.wrapping_add(index as u64),
             };
-            let forest = std::panic::catch_unwind(|| Clump::fit(matrix, y, parameters));
-            let forest = forest.map_err(|_| "the library panicked".to_owned());
+            let forest = std::panic::catch_unwind(|| Regressor::fit(matrix, y, parameters));
+            let forest = forest.map_err(|_| "smartcore panicked".to_owned());
             let forest = forest.and_then(|forest| forest.map_err(|error| error.to_string()));
-            if let Ok(mut grown) = grown.lock() {
-                grown.push((index, forest.map(|forest| Grown { trees, forest })));
+            if let Ok(mut fitted) = fitted.lock() {
+                fitted.push((index, forest.map(|forest| TreeGroup { trees, forest })));
             }
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-    let mut grown = grown.into_inner().unwrap_or_default();
-    grown.sort_by_key(|(index, _)| *index);
-    grown.into_iter().map(|(_, forest)| forest.map_err(|why| Error::Grow { why })).collect()
+    let mut fitted = fitted.into_inner().unwrap_or_default();
+    fitted.sort_by_key(|(index, _)| *index);
+    fitted.into_iter().map(|(_, forest)| forest.map_err(|reason| Error::Fit { reason })).collect()
 }
 
 fn matrix(examples: &Examples) -> Result<DenseMatrix<f64>, Error> {
     let (rows, columns) = (examples.rows, width_of(examples));
     DenseMatrix::new(rows, columns, by_column(examples), true)
-        .map_err(|error| Error::Grow { why: error.to_string() })
+        .map_err(|error| Error::Fit { reason: error.to_string() })
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Trees: gradient boosting and random forests as baselines, fitted on the same examples as a network.
+//! Gradient boosting and random forests, baselines that are fitted on the same examples as a network.
 //!
-//! [`Trees`] answer logits as a network does, so evaluation, packages and the server take them
-//! without knowing. The algorithms are those of two crates: `perpetual`, which finds step size and number of
-//! trees itself from one `budget`, and `smartcore`.
+//! [`Trees`] return logits like a network, so evaluation, packages and the server treat both alike.
+//! The algorithms come from two crates: `perpetual`, which chooses step size and number of trees from
+//! one `budget`, and `smartcore`.
 
 mod boosted;
 mod columns;
@@ -18,34 +18,36 @@ pub use error::Error;
 pub use forest::Forest;
 
 /// Fitted trees of either kind.
-#[allow(clippy::large_enum_variant, reason = "there is one of them")]
+#[allow(clippy::large_enum_variant, reason = "one value exists per model")]
 pub enum Trees {
-    /// Each corrects those before it.
+    /// Gradient-boosted trees.
     Boosted(Boosted),
-    /// Each for itself.
+    /// A random forest.
     Forest(Forest),
 }
 
 impl Trees {
-    /// Grows trees on training examples. Each target comes with its width: 1 for a number and for two
-    /// classes. `told` hears how many outputs are done.
+    /// Fits trees on training examples. Each target comes with its number of outputs: 1 for a number
+    /// and for two classes. `progress` receives the number of fitted outputs.
     ///
     /// # Errors
-    /// [`Error::Block`] for texts, [`Error::Grow`] for what a library refuses.
+    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library.
     pub fn fit(
         spec: &TreesSpec,
         examples: &Examples,
         targets: &[(&Targets, usize)],
         seed: u64,
-        told: &mut dyn FnMut(usize),
+        progress: &mut dyn FnMut(usize),
     ) -> Result<Self, Error> {
         match spec {
-            TreesSpec::Boosted(spec) => Boosted::fit(spec, examples, targets, seed, told).map(Self::Boosted),
-            TreesSpec::Forest(spec) => Forest::fit(spec, examples, targets, seed, told).map(Self::Forest),
+            TreesSpec::Boosted(spec) => {
+                Boosted::fit(spec, examples, targets, seed, progress).map(Self::Boosted)
+            }
+            TreesSpec::Forest(spec) => Forest::fit(spec, examples, targets, seed, progress).map(Self::Forest),
         }
     }
 
-    /// Number of trees in all.
+    /// Number of trees in all outputs.
     pub fn trees(&self) -> usize {
         match self {
             Self::Boosted(trees) => trees.trees(),
@@ -61,10 +63,10 @@ impl Trees {
         }
     }
 
-    /// Logits `[rows, width]` in row-major order, or standardised numbers.
+    /// Logits, or standardised numbers for a regression: `[rows, width]`, row-major.
     ///
     /// # Errors
-    /// [`Error::Columns`] when the examples are not those of the fit.
+    /// [`Error::Columns`] if the examples have other columns than those of the fit.
     pub fn logits(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
         match self {
             Self::Boosted(trees) => trees.logits(examples),

@@ -12,16 +12,17 @@ use crate::ui::{Ui, metric, metrics};
 
 pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
     let (package, mut predictor) = predict::load(home, &args.model)?;
-    let frame = predict::frame(home, ui, &Source::One(args.data.clone()), &predictor.sealed.plan.null_texts)?;
-    let part = examples_with_targets(&predictor.sealed.plan, &frame)?;
+    let frame =
+        predict::frame(home, ui, &Source::One(args.data.clone()), &predictor.package.plan.null_texts)?;
+    let part = examples_with_targets(&predictor.package.plan, &frame)?;
     let rows: Vec<usize> = (0..part.examples.rows).collect();
     let mut logits = Vec::new();
     for chunk in rows.chunks(1024) {
         logits.extend(predictor.logits(part.examples.gather(chunk))?);
     }
     let found = metrics_from_logits(
-        &predictor.sealed.plan,
-        &default_objectives(&predictor.sealed.plan),
+        &predictor.package.plan,
+        &default_objectives(&predictor.package.plan),
         &logits,
         &part,
     );

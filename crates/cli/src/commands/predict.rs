@@ -25,11 +25,11 @@ pub fn run(home: &Home, ui: Ui, args: &PredictArgs) -> Result<()> {
     let ui = Ui { json: true, ..ui };
     let frame = input(home, ui, &args.input, &predictor)?;
     // All of it before any output: a row that does not fit leaves no half file.
-    let examples = predictor.sealed.plan.apply(&frame)?;
+    let examples = predictor.package.plan.apply(&frame)?;
     let rows: Vec<usize> = (0..examples.rows).collect();
     let mut predictions = Vec::with_capacity(rows.len());
     for chunk in rows.chunks(CHUNK) {
-        predictions.extend(predictor.forward(examples.gather(chunk))?);
+        predictions.extend(predictor.predict(examples.gather(chunk))?);
     }
     let text = if args.output.to_lowercase().ends_with(".csv") {
         csv(&predictions)
@@ -53,7 +53,7 @@ pub fn load(home: &Home, args: &ModelArgs) -> Result<(Package, Predictor)> {
 }
 
 fn input(home: &Home, ui: Ui, path: &str, predictor: &Predictor) -> Result<Frame> {
-    let nulls = &predictor.sealed.plan.null_texts;
+    let nulls = &predictor.package.plan.null_texts;
     if path != "-" {
         return frame(home, ui, &Source::One(path.to_owned()), nulls);
     }

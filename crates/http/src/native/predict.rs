@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use cupola_prep::Predictions;
-use cupola_runtime::{Bulk, BulkError, Input, Malformed, Sealed};
+use cupola_runtime::{BulkFormat, LoadedPackage, PredictInput};
 use cupola_serving::{Error, Pipeline, PredictRequest};
 use serde::Serialize;
 
@@ -45,7 +45,7 @@ pub(super) async fn predict(
         let timeout = timeout(&headers, limits.timeout)?;
         let metadata = Headers(&headers);
         let request = PredictRequest { name, version, metadata: &metadata, id: &id, began, timeout };
-        respond(&pipeline, &request, Bulk::of(content_type(&headers)), body).await
+        respond(&pipeline, &request, BulkFormat::from_content_type(content_type(&headers)), body).await
     };
     let response = response.await.unwrap_or_else(IntoResponse::into_response);
     with_request_id(response, &id)
@@ -54,7 +54,7 @@ pub(super) async fn predict(
 async fn respond(
     pipeline: &Pipeline,
     request: &PredictRequest<'_>,
-    format: Option<Bulk>,
+    format: Option<BulkFormat>,
     body: Result<Bytes, ApiError>,
 ) -> Result<Response, ApiError> {
     // An error of the body comes second to an unknown model.
@@ -77,16 +77,20 @@ async fn respond(
     Ok((headers, lines).into_response())
 }
 
-fn rows(model: &Sealed, format: Option<Bulk>, body: &[u8]) -> Result<Input, ApiError> {
+fn rows(model: &LoadedPackage, format: Option<BulkFormat>, body: &[u8]) -> Result<PredictInput, ApiError> {
     let input = match format {
-        None => model.parsed(body).map_err(|error| match error {
-            Malformed::Json(error) => invalid_rows(&error),
-            Malformed::Value(error) => Error::Row(error).into(),
+        None => model.parse_rows(body).map_err(|error| match error {
+            cupola_runtime::Error::Body { why } => invalid_rows(&why),
+            error => Error::Row(error).into(),
         })?,
-        Some(format) => model.bulk(format, body).map(Input::Frame).map_err(|error| match error {
-            BulkError::Malformed(why) => ApiError::malformed(format!("failed to read the body: {why}")),
-            BulkError::Value(error) => Error::Row(error).into(),
-        })?,
+        Some(format) => {
+            model.parse_bulk(format, body).map(PredictInput::Frame).map_err(|error| match error {
+                cupola_runtime::Error::Body { why } => {
+                    ApiError::malformed(format!("failed to read the body: {why}"))
+                }
+                error => Error::Row(error).into(),
+            })?
+        }
     };
     if input.rows(1) == 0 {
         return Err(no_rows());

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
-use cupola_runtime::{Element, Input, Sealed, Tensor, TensorSpec, Values};
+use cupola_runtime::{ElementType, LoadedPackage, OutputTensor, PredictInput, TensorSpec, TensorValues};
 use cupola_serving::{Pipeline, PredictRequest};
 
 use super::wire::InputTensor;
@@ -28,7 +28,7 @@ pub(super) struct InferRequest<'a> {
 /// Result of a request.
 pub(super) struct InferResponse {
     pub version: u64,
-    pub tensors: Vec<Tensor>,
+    pub tensors: Vec<OutputTensor>,
 }
 
 /// Runs a request whose tensors `read` parses.
@@ -60,10 +60,10 @@ fn unknown(what: &str, name: &str, specs: &[TensorSpec]) -> ApiError {
 }
 
 /// Checks tensors against the model's inputs: every name known and given once, every shape right.
-fn input(model: &Sealed, tensors: Vec<InputTensor>) -> Result<Input, ApiError> {
+fn input(model: &LoadedPackage, tensors: Vec<InputTensor>) -> Result<PredictInput, ApiError> {
     let specs = &model.inputs;
     let mut rows: Option<usize> = None;
-    let mut columns: Vec<(usize, Values)> = Vec::with_capacity(tensors.len());
+    let mut columns: Vec<(usize, TensorValues)> = Vec::with_capacity(tensors.len());
     for tensor in tensors {
         let name = tensor.name.as_str();
         let position = specs.iter().position(|spec| spec.name == name);
@@ -85,7 +85,7 @@ fn input(model: &Sealed, tensors: Vec<InputTensor>) -> Result<Input, ApiError> {
         return Err(ApiError::malformed(format!("input `{}` is missing", specs[missing].name)));
     }
     match rows {
-        Some(rows) if rows > 0 => Ok(model.input_of(columns, rows)),
+        Some(rows) if rows > 0 => Ok(model.input_from_tensors(columns, rows)),
         _ => Err(ApiError::malformed("the request has no rows; send at least one")),
     }
 }
@@ -102,8 +102,8 @@ fn check(spec: &TensorSpec, tensor: &InputTensor) -> Result<usize, ApiError> {
     if found != expected {
         return Err(wrong(&format!("{expected} elements"), &found));
     }
-    let is_bytes = matches!(tensor.values, Values::Bytes(_));
-    if is_bytes != (spec.element == Element::Bytes) {
+    let is_bytes = matches!(tensor.values, TensorValues::Bytes(_));
+    if is_bytes != (spec.element == ElementType::Bytes) {
         return Err(wrong(&data_type(spec).name(), &tensor.data_type.name()));
     }
     Ok(rows)

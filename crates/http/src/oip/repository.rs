@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cupola_serving::{Catalog, ModelVersion};
 use cupola_spec::ServedModel;
+use cupola_store::Name;
 
 use crate::error::ApiError;
 
@@ -11,10 +12,7 @@ use crate::error::ApiError;
 pub(super) async fn load(catalog: &Arc<Catalog>, name: String) -> Result<(), ApiError> {
     let error = |why: String| ApiError::not_loaded(format!("failed to load '{name}': {why}"));
     // A name with a path in it would load a package of the client's choice.
-    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if !plain {
-        return Err(error("invalid model name".to_owned()));
-    }
+    Name::new(&name).map_err(|invalid| error(invalid.to_string()))?;
     let spec = catalog.spec(&name);
     let spec = spec.unwrap_or(ServedModel { serve: name.clone(), canary: None, shadow: None });
     let catalog = Arc::clone(catalog);

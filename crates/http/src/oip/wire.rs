@@ -1,6 +1,6 @@
 //! Elements of tensors as JSON and as raw bytes.
 
-use cupola_runtime::Values;
+use cupola_runtime::TensorValues;
 use half::{bf16, f16};
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::Value;
@@ -70,11 +70,11 @@ pub(super) struct InputTensor {
     pub name: String,
     pub data_type: DataType,
     pub shape: Vec<i64>,
-    pub values: Values,
+    pub values: TensorValues,
 }
 
 /// Parses raw little-endian elements.
-pub(super) fn from_raw(kind: DataType, bytes: &[u8]) -> Result<Values, WireError> {
+pub(super) fn from_raw(kind: DataType, bytes: &[u8]) -> Result<TensorValues, WireError> {
     fn each<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Result<Vec<T>, WireError> {
         let (whole, rest) = bytes.as_chunks::<N>();
         if rest.is_empty() {
@@ -84,19 +84,21 @@ pub(super) fn from_raw(kind: DataType, bytes: &[u8]) -> Result<Values, WireError
         }
     }
     Ok(match kind {
-        DataType::Fp32 => Values::Floats(each(bytes, f32::from_le_bytes)?),
-        DataType::Fp64 => Values::Doubles(each(bytes, f64::from_le_bytes)?),
-        DataType::Fp16 => Values::Floats(each(bytes, |b| f16::from_le_bytes(b).to_f32())?),
-        DataType::Bf16 => Values::Floats(each(bytes, |b| bf16::from_le_bytes(b).to_f32())?),
-        DataType::Bool | DataType::Uint8 => Values::Doubles(bytes.iter().map(|b| f64::from(*b)).collect()),
-        DataType::Int8 => Values::Doubles(each(bytes, |b| f64::from(i8::from_le_bytes(b)))?),
-        DataType::Uint16 => Values::Doubles(each(bytes, |b| f64::from(u16::from_le_bytes(b)))?),
-        DataType::Int16 => Values::Doubles(each(bytes, |b| f64::from(i16::from_le_bytes(b)))?),
-        DataType::Uint32 => Values::Doubles(each(bytes, |b| f64::from(u32::from_le_bytes(b)))?),
-        DataType::Int32 => Values::Doubles(each(bytes, |b| f64::from(i32::from_le_bytes(b)))?),
-        DataType::Uint64 => Values::Doubles(each(bytes, |b| u64::from_le_bytes(b) as f64)?),
-        DataType::Int64 => Values::Doubles(each(bytes, |b| i64::from_le_bytes(b) as f64)?),
-        DataType::Bytes => Values::Bytes(texts(bytes)?),
+        DataType::Fp32 => TensorValues::Floats(each(bytes, f32::from_le_bytes)?),
+        DataType::Fp64 => TensorValues::Doubles(each(bytes, f64::from_le_bytes)?),
+        DataType::Fp16 => TensorValues::Floats(each(bytes, |b| f16::from_le_bytes(b).to_f32())?),
+        DataType::Bf16 => TensorValues::Floats(each(bytes, |b| bf16::from_le_bytes(b).to_f32())?),
+        DataType::Bool | DataType::Uint8 => {
+            TensorValues::Doubles(bytes.iter().map(|b| f64::from(*b)).collect())
+        }
+        DataType::Int8 => TensorValues::Doubles(each(bytes, |b| f64::from(i8::from_le_bytes(b)))?),
+        DataType::Uint16 => TensorValues::Doubles(each(bytes, |b| f64::from(u16::from_le_bytes(b)))?),
+        DataType::Int16 => TensorValues::Doubles(each(bytes, |b| f64::from(i16::from_le_bytes(b)))?),
+        DataType::Uint32 => TensorValues::Doubles(each(bytes, |b| f64::from(u32::from_le_bytes(b)))?),
+        DataType::Int32 => TensorValues::Doubles(each(bytes, |b| f64::from(i32::from_le_bytes(b)))?),
+        DataType::Uint64 => TensorValues::Doubles(each(bytes, |b| u64::from_le_bytes(b) as f64)?),
+        DataType::Int64 => TensorValues::Doubles(each(bytes, |b| i64::from_le_bytes(b) as f64)?),
+        DataType::Bytes => TensorValues::Bytes(texts(bytes)?),
     })
 }
 
@@ -117,11 +119,11 @@ fn texts(mut bytes: &[u8]) -> Result<Vec<Vec<u8>>, WireError> {
 }
 
 /// Raw little-endian bytes of a response's elements.
-pub(super) fn to_raw(values: &Values) -> Vec<u8> {
+pub(super) fn to_raw(values: &TensorValues) -> Vec<u8> {
     match values {
-        Values::Floats(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        Values::Doubles(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        Values::Bytes(values) => {
+        TensorValues::Floats(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        TensorValues::Doubles(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        TensorValues::Bytes(values) => {
             let mut out = Vec::new();
             for value in values {
                 out.extend(u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -133,22 +135,22 @@ pub(super) fn to_raw(values: &Values) -> Vec<u8> {
 }
 
 /// Flat JSON array of a response's elements. NaN and infinities become `null`.
-pub(super) fn to_json(values: &Values) -> Value {
+pub(super) fn to_json(values: &TensorValues) -> Value {
     match values {
-        Values::Floats(values) => values.iter().map(|value| Value::from(*value)).collect(),
-        Values::Doubles(values) => values.iter().map(|value| Value::from(*value)).collect(),
-        Values::Bytes(values) => {
+        TensorValues::Floats(values) => values.iter().map(|value| Value::from(*value)).collect(),
+        TensorValues::Doubles(values) => values.iter().map(|value| Value::from(*value)).collect(),
+        TensorValues::Bytes(values) => {
             values.iter().map(|value| Value::from(String::from_utf8_lossy(value).into_owned())).collect()
         }
     }
 }
 
 /// Element type of a response's tensor.
-pub(super) fn data_type_of(values: &Values) -> DataType {
+pub(super) fn data_type_of(values: &TensorValues) -> DataType {
     match values {
-        Values::Floats(_) => DataType::Fp32,
-        Values::Doubles(_) => DataType::Fp64,
-        Values::Bytes(_) => DataType::Bytes,
+        TensorValues::Floats(_) => DataType::Fp32,
+        TensorValues::Doubles(_) => DataType::Fp64,
+        TensorValues::Bytes(_) => DataType::Bytes,
     }
 }
 
@@ -164,19 +166,19 @@ pub(super) struct TensorData {
 
 impl TensorData {
     /// Elements of a type.
-    pub fn values(self, kind: DataType) -> Result<Values, WireError> {
+    pub fn values(self, kind: DataType) -> Result<TensorValues, WireError> {
         let name = kind.name();
         match (kind, self.numbers.is_empty(), self.texts.is_empty()) {
-            (DataType::Bytes, true, _) => Ok(Values::Bytes(self.texts)),
+            (DataType::Bytes, true, _) => Ok(TensorValues::Bytes(self.texts)),
             (DataType::Bytes, false, _) => {
                 Err(WireError(format!("expected texts for {name}, found a number")))
             }
             (_, _, false) => Err(WireError(format!("expected numbers for {name}, found a text"))),
             #[allow(clippy::cast_possible_truncation, reason = "the elements have 32 bits or fewer")]
             (DataType::Fp32 | DataType::Fp16 | DataType::Bf16, ..) => {
-                Ok(Values::Floats(self.numbers.into_iter().map(|number| number as f32).collect()))
+                Ok(TensorValues::Floats(self.numbers.into_iter().map(|number| number as f32).collect()))
             }
-            _ => Ok(Values::Doubles(self.numbers)),
+            _ => Ok(TensorValues::Doubles(self.numbers)),
         }
     }
 }
@@ -250,12 +252,12 @@ mod tests {
 
     #[test]
     fn raw_elements_are_read_and_written() {
-        let floats = Values::Floats(vec![1.5, -0.25]);
+        let floats = TensorValues::Floats(vec![1.5, -0.25]);
         assert_eq!(from_raw(DataType::Fp32, &to_raw(&floats)).unwrap(), floats);
-        let texts = Values::Bytes(vec![b"a".to_vec(), Vec::new(), "é".as_bytes().to_vec()]);
+        let texts = TensorValues::Bytes(vec![b"a".to_vec(), Vec::new(), "é".as_bytes().to_vec()]);
         assert_eq!(from_raw(DataType::Bytes, &to_raw(&texts)).unwrap(), texts);
-        assert_eq!(from_raw(DataType::Int8, &[255, 1]).unwrap(), Values::Doubles(vec![-1.0, 1.0]));
-        assert_eq!(from_raw(DataType::Fp16, &[0, 0x3c]).unwrap(), Values::Floats(vec![1.0]));
+        assert_eq!(from_raw(DataType::Int8, &[255, 1]).unwrap(), TensorValues::Doubles(vec![-1.0, 1.0]));
+        assert_eq!(from_raw(DataType::Fp16, &[0, 0x3c]).unwrap(), TensorValues::Floats(vec![1.0]));
         assert!(from_raw(DataType::Fp32, &[0; 7]).is_err());
         for cut in [&[1, 0, 0][..], &[9, 0, 0, 0, 1], &[255, 255, 255, 255]] {
             assert!(from_raw(DataType::Bytes, cut).is_err(), "{cut:?}");
@@ -265,7 +267,7 @@ mod tests {
     #[test]
     fn json_elements_are_flattened() {
         let flat: TensorData = serde_json::from_str("[[1, [2.5, true]], null]").unwrap();
-        let Values::Doubles(values) = flat.values(DataType::Fp64).unwrap() else { panic!() };
+        let TensorValues::Doubles(values) = flat.values(DataType::Fp64).unwrap() else { panic!() };
         assert!(values[..3] == [1.0, 2.5, 1.0] && values[3].is_nan());
         let mixed: TensorData = serde_json::from_str("[1, \"a\"]").unwrap();
         assert!(mixed.values(DataType::Bytes).is_err());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cupola_runtime::{Format, Message, Prompt, Sampling, Steering, Wanted};
+use cupola_runtime::{GenerationParams, Grammar, LogitsProcessor, Prompt, PromptMessage, Sampling};
 use cupola_serving::access::Caller;
 use serde::Deserialize;
 use serde_json::Value;
@@ -114,12 +114,12 @@ struct JsonSchema {
 }
 
 impl ResponseFormat {
-    fn format(&self) -> Option<Format> {
+    fn grammar(&self) -> Option<Grammar> {
         match self {
             Self::Text => None,
-            Self::JsonObject => Some(Format::Object),
+            Self::JsonObject => Some(Grammar::JsonObject),
             Self::JsonSchema { json_schema } => {
-                Some(json_schema.schema.clone().map_or(Format::Object, Format::Schema))
+                Some(json_schema.schema.clone().map_or(Grammar::JsonObject, Grammar::JsonSchema))
             }
         }
     }
@@ -165,7 +165,7 @@ impl CompletionBody {
         &self,
         kind: CompletionKind,
         caller: &Caller,
-    ) -> Result<Vec<(Prompt, Wanted)>, ApiError> {
+    ) -> Result<Vec<(Prompt, GenerationParams)>, ApiError> {
         self.check_supported()?;
         let (prompts, parameters) = (self.prompts(kind)?, self.parameters(caller)?);
         let each = self.n.unwrap_or(1);
@@ -201,7 +201,7 @@ impl CompletionBody {
         }
     }
 
-    fn parameters(&self, caller: &Caller) -> Result<Wanted, ApiError> {
+    fn parameters(&self, caller: &Caller) -> Result<GenerationParams, ApiError> {
         let tokens = self.max_completion_tokens.or(self.max_tokens).unwrap_or(DEFAULT_MAX_TOKENS);
         if !(1..=1 << 20).contains(&tokens) {
             let message = "`max_tokens` must be between 1 and 1048576";
@@ -212,21 +212,21 @@ impl CompletionBody {
             || u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default(),
             i64::unsigned_abs,
         );
-        Ok(Wanted {
-            tokens,
+        Ok(GenerationParams {
+            max_tokens: tokens,
             sampling: Sampling {
                 temperature: within(self.temperature.unwrap_or(1.0), 0.0, 2.0, "temperature")?,
                 top_k: 0,
                 top_p: within(self.top_p.unwrap_or(1.0), 0.0, 1.0, "top_p")?,
                 seed,
             },
-            steering: Steering {
+            logits: LogitsProcessor {
                 frequency: within(self.frequency_penalty.unwrap_or(0.0), -2.0, 2.0, "frequency_penalty")?,
                 presence: within(self.presence_penalty.unwrap_or(0.0), -2.0, 2.0, "presence_penalty")?,
                 bias: self.bias()?,
             },
             logprobs: self.logprobs()?,
-            format: self.response_format.as_ref().and_then(ResponseFormat::format),
+            grammar: self.response_format.as_ref().and_then(ResponseFormat::grammar),
             stop: self.stop()?,
             owner: caller.id().to_owned(),
         })
@@ -289,7 +289,7 @@ impl CompletionBody {
         }
         let messages = messages.iter().map(|message| {
             let content = message.content.as_ref().map(MessageContent::text).unwrap_or_default();
-            Message { role: message.role.clone(), content }
+            PromptMessage { role: message.role.clone(), content }
         });
         Ok(vec![Prompt::Messages(messages.collect())])
     }

@@ -20,13 +20,13 @@ use crate::state::{RequestLimits, ServerState};
 
 /// Parts of the server that generate text.
 #[derive(Clone)]
-pub(super) struct Generation {
+pub(super) struct Sequence {
     pipeline: Arc<Pipeline>,
     telemetry: Arc<Telemetry>,
     limits: RequestLimits,
 }
 
-impl FromRef<ServerState> for Generation {
+impl FromRef<ServerState> for Sequence {
     fn from_ref(state: &ServerState) -> Self {
         let ServerState { pipeline, telemetry, limits, .. } = state.clone();
         Self { pipeline, telemetry, limits }
@@ -35,7 +35,7 @@ impl FromRef<ServerState> for Generation {
 
 /// Completions of prompts.
 pub(super) async fn completions(
-    State(generation): State<Generation>,
+    State(generation): State<Sequence>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     FullBody(body): FullBody,
@@ -45,7 +45,7 @@ pub(super) async fn completions(
 
 /// Completions of chats.
 pub(super) async fn chat(
-    State(generation): State<Generation>,
+    State(generation): State<Sequence>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     FullBody(body): FullBody,
@@ -53,7 +53,7 @@ pub(super) async fn chat(
     generation.respond(CompletionKind::Chat, &caller, &headers, body).await
 }
 
-impl Generation {
+impl Sequence {
     async fn respond(
         &self,
         kind: CompletionKind,
@@ -130,7 +130,7 @@ fn prompt_error(name: &str, error: Error) -> ApiError {
         Error::Prompt(error @ cupola_runtime::Error::Chat { .. }) => {
             ApiError::invalid_value(error.to_string(), "messages")
         }
-        Error::Prompt(error @ cupola_runtime::Error::Format { .. }) => {
+        Error::Prompt(error @ cupola_runtime::Error::Grammar { .. }) => {
             ApiError::invalid_value(error.to_string(), "response_format")
         }
         Error::Prompt(error) => {

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cupola_prep::{Column, ColumnType, FittedTarget, Frame, PredictedValue};
-use cupola_runtime::{Input, Sealed};
+use cupola_runtime::{LoadedPackage, PredictInput};
 use cupola_serving::access::{Caller, Scope};
 use cupola_serving::{Pipeline, PredictRequest};
 use indexmap::IndexMap;
@@ -137,19 +137,19 @@ async fn embed(
         };
         vectors.push(truncate(vector, dimensions)?);
     }
-    let tokens = response.version.model.tokens(texts.iter().map(String::as_str));
+    let tokens = response.version.model.count_tokens(texts.iter().map(String::as_str));
     Ok(Embeddings { vectors, tokens })
 }
 
 /// Texts as rows; `None` if the model does not embed texts.
-fn input(model: &Sealed, texts: &[String]) -> Option<Input> {
+fn input(model: &LoadedPackage, texts: &[String]) -> Option<PredictInput> {
     let [column] = model.signature.inputs.as_slice() else { return None };
     let embeds = matches!(model.plan.targets.first(), FittedTarget::Embedding { .. });
     if !embeds || column.kind != ColumnType::Text {
         return None;
     }
     let columns = IndexMap::from([(column.name.clone(), Column::texts(texts.iter().map(Some)))]);
-    Some(Input::Frame(Frame::new(columns)))
+    Some(PredictInput::Frame(Frame::new(columns)))
 }
 
 /// First `dimensions` of a vector, scaled to length 1 (Kusupati et al. 2022, "Matryoshka"); all of them unchanged

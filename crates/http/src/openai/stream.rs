@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
-use cupola_runtime::{Finish, Scored};
+use cupola_runtime::{FinishReason, TokenLogprobs};
 use cupola_serving::{GenerationStream, TokenUsage};
 use futures::stream::{self, Stream};
 use serde_json::{Map, Value, json};
@@ -29,8 +29,8 @@ pub(super) struct CompletionStream {
 #[derive(Debug, Clone, Default)]
 struct ChoiceState {
     text: String,
-    scored: Vec<Scored>,
-    finish: Option<Finish>,
+    logprobs: Vec<TokenLogprobs>,
+    finish: Option<FinishReason>,
     /// `true` once an event of this choice was sent.
     begun: bool,
     /// Bytes of the tokens whose log-probabilities were sent.
@@ -55,7 +55,7 @@ impl CompletionStream {
         let (index, piece) = self.generation.next::<ApiError>().await?;
         let choice = &mut self.choices[index];
         choice.text.push_str(&piece.text);
-        choice.scored.extend(piece.scored);
+        choice.logprobs.extend(piece.logprobs);
         choice.finish = piece.finish;
         Ok(index)
     }
@@ -141,17 +141,17 @@ impl CompletionStream {
     /// Text of a choice that was not sent yet, and the choice without its text.
     fn take(&mut self, index: usize) -> (String, Value) {
         let choice = &mut self.choices[index];
-        let scored = std::mem::take(&mut choice.scored);
+        let logprobs = std::mem::take(&mut choice.logprobs);
         let logprobs = match self.kind {
-            _ if scored.is_empty() => Value::Null,
-            CompletionKind::Text => text_logprobs(&scored, &mut choice.offset),
+            _ if logprobs.is_empty() => Value::Null,
+            CompletionKind::Text => text_logprobs(&logprobs, &mut choice.offset),
             CompletionKind::Chat => {
-                json!({ "content": scored.iter().map(chat_logprob).collect::<Value>(), "refusal": null })
+                json!({ "content": logprobs.iter().map(chat_logprob).collect::<Value>(), "refusal": null })
             }
         };
         let finish = choice.finish.map(|finish| match finish {
-            Finish::Stop => "stop",
-            Finish::Length => "length",
+            FinishReason::Stop => "stop",
+            FinishReason::Length => "length",
         });
         let text = std::mem::take(&mut choice.text);
         (text, json!({ "index": index, "logprobs": logprobs, "finish_reason": finish }))
@@ -183,32 +183,32 @@ impl CompletionStream {
 }
 
 /// Token of a chat with its log-probability.
-fn chat_logprob(scored: &Scored) -> Value {
+fn chat_logprob(logprobs: &TokenLogprobs) -> Value {
     let entry = |token: &str, logprob: f64| {
         // A token that ends within a character has no bytes of valid UTF-8.
         let bytes = (!token.contains('\u{fffd}')).then_some(token.as_bytes());
         json!({ "token": token, "logprob": logprob, "bytes": bytes })
     };
-    let mut value = entry(&scored.token, scored.logprob);
-    value["top_logprobs"] = scored.top.iter().map(|(token, logprob)| entry(token, *logprob)).collect();
+    let mut value = entry(&logprobs.token, logprobs.logprob);
+    value["top_logprobs"] = logprobs.top.iter().map(|(token, logprob)| entry(token, *logprob)).collect();
     value
 }
 
 /// Tokens of a completion with their log-probabilities. `offset` counts the bytes of earlier tokens.
-fn text_logprobs(scored: &[Scored], offset: &mut usize) -> Value {
-    let offsets = scored.iter().map(|one| {
+fn text_logprobs(logprobs: &[TokenLogprobs], offset: &mut usize) -> Value {
+    let offsets = logprobs.iter().map(|one| {
         let from = *offset;
         *offset += one.token.len();
         from
     });
     let offsets: Vec<usize> = offsets.collect();
-    let top = |one: &Scored| -> Map<String, Value> {
+    let top = |one: &TokenLogprobs| -> Map<String, Value> {
         one.top.iter().map(|(token, logprob)| (token.clone(), (*logprob).into())).collect()
     };
     json!({
-        "tokens": scored.iter().map(|one| one.token.as_str()).collect::<Vec<_>>(),
-        "token_logprobs": scored.iter().map(|one| one.logprob).collect::<Vec<_>>(),
-        "top_logprobs": scored.iter().map(top).collect::<Vec<_>>(),
+        "tokens": logprobs.iter().map(|one| one.token.as_str()).collect::<Vec<_>>(),
+        "token_logprobs": logprobs.iter().map(|one| one.logprob).collect::<Vec<_>>(),
+        "top_logprobs": logprobs.iter().map(top).collect::<Vec<_>>(),
         "text_offset": offsets,
     })
 }

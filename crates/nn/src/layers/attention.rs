@@ -9,10 +9,10 @@ use burn::tensor::{Bool, Device, FloatDType, Tensor, activation};
 use cupola_spec::{Layer, ROPE_BASE, Rope};
 
 use super::hidden::concat;
-use super::linear::{LoraLinear, linear};
+use super::linear::LoraLinear;
 use crate::error::Error;
 use crate::precision::{self, cast_like};
-use crate::weights::Builder;
+use crate::weights::ModuleBuilder;
 
 pub use self::cache::{LayerCache, NewSteps};
 pub use self::rope::RopeTables;
@@ -33,8 +33,6 @@ pub struct AttentionConfig {
     pub causal: bool,
     /// Rotary positions; `None` without.
     pub rope: Option<Rope>,
-    /// `true` if the four linear maps have biases.
-    pub bias: bool,
     /// Probability of dropping an attention weight in training.
     pub dropout: f64,
 }
@@ -42,14 +40,13 @@ pub struct AttentionConfig {
 impl AttentionConfig {
     /// Configuration of a declared layer on tokens of `width`.
     pub(super) fn new(spec: &Layer, width: usize) -> Self {
-        let Layer::Attention { heads, kv_heads, causal, rope, rope_base, rope_scaling, bias, dropout } =
-            *spec
+        let Layer::Attention { heads, kv_heads, causal, rope, rope_base, rope_scaling, dropout, .. } = *spec
         else {
             unreachable!("{spec:?} is not attention");
         };
         let kv_heads = kv_heads.unwrap_or(heads);
         let rope = rope.then(|| Rope { base: rope_base.unwrap_or(ROPE_BASE), scaling: rope_scaling });
-        Self { width, heads, kv_heads, causal, rope, bias, dropout }
+        Self { width, heads, kv_heads, causal, rope, dropout }
     }
 
     /// Width of a head.
@@ -66,7 +63,7 @@ impl AttentionConfig {
 /// `softmax(q k / sqrt(d)) v` in each head (Vaswani et al. 2017, section 3.2), with shared key and value heads (Ainslie et
 /// al. 2023) if there are fewer of them.
 #[derive(Module, Debug)]
-pub struct Attention {
+pub struct AttentionModule {
     q: LoraLinear,
     k: Linear,
     v: LoraLinear,
@@ -76,18 +73,10 @@ pub struct Attention {
     config: AttentionConfig,
 }
 
-impl Attention {
-    pub(super) fn build(
-        builder: &mut Builder<'_>,
-        name: &str,
-        config: AttentionConfig,
-    ) -> Result<Self, Error> {
-        let AttentionConfig { width, bias, .. } = config;
-        let kv_width = config.kv_width();
-        let q = LoraLinear::build(builder, &format!("{name}.q"), width, width, bias)?;
-        let k = linear(builder, &format!("{name}.k"), width, kv_width, bias)?;
-        let v = LoraLinear::build(builder, &format!("{name}.v"), width, kv_width, bias)?;
-        let o = linear(builder, &format!("{name}.o"), width, width, bias)?;
+impl AttentionModule {
+    pub(super) fn build(module: &mut ModuleBuilder<'_, '_>, config: AttentionConfig) -> Result<Self, Error> {
+        let (q, k) = (LoraLinear::build(module, "q")?, module.linear("k.")?);
+        let (v, o) = (LoraLinear::build(module, "v")?, module.linear("o.")?);
         Ok(Self { q, k, v, o, dropout: DropoutConfig::new(config.dropout).init(), config })
     }
 

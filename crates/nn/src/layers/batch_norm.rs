@@ -3,10 +3,9 @@
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
 use burn::tensor::module::{batch_norm, batch_norm_train};
-use cupola_spec::Init;
 
 use crate::error::Error;
-use crate::weights::Builder;
+use crate::weights::ModuleBuilder;
 
 const MOMENTUM: f64 = 0.1;
 const EPSILON: f64 = 1e-5;
@@ -24,12 +23,10 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    pub(super) fn build(builder: &mut Builder<'_>, name: &str, features: usize) -> Result<Self, Error> {
-        let shape = [features];
-        let weight = builder.param(&format!("{name}.weight"), shape, Init::Constant(1.0))?;
-        let bias = builder.param(&format!("{name}.bias"), shape, Init::Constant(0.0))?;
-        let (mean_id, mean) = builder.buffer(&format!("{name}.running_mean"), shape, Init::Constant(0.0))?;
-        let (var_id, var) = builder.buffer(&format!("{name}.running_var"), shape, Init::Constant(1.0))?;
+    pub(super) fn build(module: &mut ModuleBuilder<'_, '_>) -> Result<Self, Error> {
+        let (weight, bias) = (module.param("weight")?, module.param("bias")?);
+        let (mean_id, mean) = module.buffer("running_mean")?;
+        let (var_id, var) = module.buffer("running_var")?;
         Ok(Self {
             weight,
             bias,

@@ -7,28 +7,22 @@ use burn::nn::pool::{AvgPool2d, AvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
 use burn::tensor::Tensor;
 use burn::tensor::module::conv1d;
 use burn::tensor::ops::ConvOptions;
-use cupola_spec::Init;
 
 use crate::error::Error;
 use crate::precision::cast_like;
-use crate::weights::Builder;
+use crate::weights::ModuleBuilder;
 
 /// Builds `torch.nn.Conv2d` of square kernels.
-pub fn conv2d(
-    builder: &mut Builder<'_>,
-    name: &str,
-    [input, out]: [usize; 2],
-    [kernel, stride, padding]: [usize; 3],
-    bias: bool,
-) -> Result<Conv2d, Error> {
-    let mut conv = Conv2dConfig::new([input, out], [kernel, kernel])
+pub fn conv2d(module: &mut ModuleBuilder<'_, '_>, stride: usize, padding: usize) -> Result<Conv2d, Error> {
+    let weight = module.param::<4>("weight")?;
+    let bias = module.optional("bias")?;
+    let [out, input, height, width] = weight.dims();
+    let mut conv = Conv2dConfig::new([input, out], [height, width])
         .with_stride([stride, stride])
         .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
-        .with_bias(bias)
-        .init(builder.device);
-    let init = Init::Uniform { fan_in: input * kernel * kernel };
-    conv.weight = builder.param(&format!("{name}.weight"), [out, input, kernel, kernel], init)?;
-    conv.bias = bias.then(|| builder.param(&format!("{name}.bias"), [out], init)).transpose()?;
+        .with_bias(bias.is_some())
+        .init(module.builder.device);
+    (conv.weight, conv.bias) = (weight, bias);
     Ok(conv)
 }
 
@@ -58,19 +52,11 @@ pub struct Conv1d {
 
 impl Conv1d {
     pub(super) fn build(
-        builder: &mut Builder<'_>,
-        name: &str,
-        [input, out]: [usize; 2],
-        [kernel, dilation]: [usize; 2],
+        module: &mut ModuleBuilder<'_, '_>,
+        dilation: usize,
         causal: bool,
     ) -> Result<Self, Error> {
-        let init = Init::Uniform { fan_in: input * kernel };
-        Ok(Self {
-            weight: builder.param(&format!("{name}.weight"), [out, input, kernel], init)?,
-            bias: builder.param(&format!("{name}.bias"), [out], init)?,
-            dilation,
-            causal,
-        })
+        Ok(Self { weight: module.param("weight")?, bias: module.param("bias")?, dilation, causal })
     }
 
     /// `[batch, time, in]` to `[batch, time, out]`.

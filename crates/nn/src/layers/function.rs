@@ -16,12 +16,12 @@ const MIN_LENGTH: f64 = 1e-12;
 #[derive(Module, Debug)]
 pub struct FunctionLayer {
     #[module(skip)]
-    function: Function,
+    function: LayerFunction,
 }
 
 /// Functions that have a layer.
 #[derive(Debug, Clone, Copy)]
-pub enum Function {
+pub enum LayerFunction {
     /// An element-wise function.
     Activation(Activation),
     /// All axes but the batch in one.
@@ -43,28 +43,30 @@ pub enum Function {
 }
 
 impl FunctionLayer {
-    pub(super) fn new(function: Function) -> Self {
+    pub(super) fn new(function: LayerFunction) -> Self {
         Self { function }
     }
 
     pub(super) fn forward(&self, x: Hidden) -> Hidden {
         match (self.function, x) {
-            (Function::Activation(function), x) => map_hidden!(x, x => activate(function, x)),
-            (Function::Flatten, Hidden::Image(x)) => Hidden::Flat(x.flatten(1, 3)),
-            (Function::Flatten, Hidden::Sequence(x, _)) => Hidden::Flat(x.flatten(1, 2)),
-            (Function::GlobalAvgPool, Hidden::Image(x)) => Hidden::Flat(global_avg_pool(x)),
-            (Function::Ensemble(members), Hidden::Flat(x)) => {
+            (LayerFunction::Activation(function), x) => map_hidden!(x, x => activate(function, x)),
+            (LayerFunction::Flatten, Hidden::Image(x)) => Hidden::Flat(x.flatten(1, 3)),
+            (LayerFunction::Flatten, Hidden::Sequence(x, _)) => Hidden::Flat(x.flatten(1, 2)),
+            (LayerFunction::GlobalAvgPool, Hidden::Image(x)) => Hidden::Flat(global_avg_pool(x)),
+            (LayerFunction::Ensemble(members), Hidden::Flat(x)) => {
                 let x: Tensor<3> = x.unsqueeze_dim(1);
                 Hidden::Sequence(x.repeat_dim(1, members), None)
             }
-            (Function::Glu(function), Hidden::Flat(x)) => Hidden::Flat(glu(function, x)),
-            (Function::Glu(function), Hidden::Sequence(x, mask)) => Hidden::Sequence(glu(function, x), mask),
-            (Function::Take(at), Hidden::Sequence(x, mask)) => Hidden::Flat(take(at, x, mask)),
-            (Function::Transpose, Hidden::Sequence(x, _)) => Hidden::Sequence(x.swap_dims(1, 2), None),
-            (Function::Decompose(kernel), Hidden::Sequence(x, _)) => {
+            (LayerFunction::Glu(function), Hidden::Flat(x)) => Hidden::Flat(glu(function, x)),
+            (LayerFunction::Glu(function), Hidden::Sequence(x, mask)) => {
+                Hidden::Sequence(glu(function, x), mask)
+            }
+            (LayerFunction::Take(at), Hidden::Sequence(x, mask)) => Hidden::Flat(take(at, x, mask)),
+            (LayerFunction::Transpose, Hidden::Sequence(x, _)) => Hidden::Sequence(x.swap_dims(1, 2), None),
+            (LayerFunction::Decompose(kernel), Hidden::Sequence(x, _)) => {
                 Hidden::Sequence(decompose(x, kernel), None)
             }
-            (Function::Normalize, Hidden::Flat(x)) => Hidden::Flat(in_f32(x, normalize)),
+            (LayerFunction::Normalize, Hidden::Flat(x)) => Hidden::Flat(in_f32(x, normalize)),
             // A flat vector is flattened already.
             (_, x) => x,
         }

@@ -1,27 +1,12 @@
-//! Linear layers, with and without low-rank adapters.
+//! Linear layers with low-rank adapters.
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use cupola_spec::Init;
 
 use crate::error::Error;
 use crate::precision::{self, cast_like};
-use crate::weights::{Builder, LORA_A, LORA_B};
-
-/// Builds `torch.nn.Linear` under `name`.
-pub fn linear(
-    builder: &mut Builder<'_>,
-    name: &str,
-    input: usize,
-    output: usize,
-    bias: bool,
-) -> Result<Linear, Error> {
-    let weight = builder.linear(&format!("{name}.weight"), input, output)?;
-    let init = Init::Uniform { fan_in: input };
-    let bias = bias.then(|| builder.param(&format!("{name}.bias"), [output], init)).transpose()?;
-    Ok(Linear { weight, bias })
-}
+use crate::weights::{LORA_A, LORA_B, ModuleBuilder};
 
 /// Linear layer with an optional low-rank adapter, `x W + (alpha / rank) (x A) B` (Hu et al. 2022).
 #[derive(Module, Debug)]
@@ -37,20 +22,12 @@ pub struct LoraLinear {
 
 impl LoraLinear {
     #[allow(clippy::cast_precision_loss)]
-    pub(super) fn build(
-        builder: &mut Builder<'_>,
-        name: &str,
-        input: usize,
-        output: usize,
-        bias: bool,
-    ) -> Result<Self, Error> {
-        let linear = linear(builder, name, input, output, bias)?;
-        let Some(lora) = builder.lora else { return Ok(Self { linear, a: None, b: None, scale: 0.0 }) };
-        // B starts at zero, so that the network starts as the one it adapts.
-        let init = Init::Uniform { fan_in: input };
-        let a = builder.param(&format!("{name}.{LORA_A}"), [lora.rank, input], init)?;
-        let b = builder.param(&format!("{name}.{LORA_B}"), [output, lora.rank], Init::Constant(0.0))?;
-        Ok(Self { linear, a: Some(a), b: Some(b), scale: lora.alpha / lora.rank as f64 })
+    pub(super) fn build(module: &mut ModuleBuilder<'_, '_>, name: &str) -> Result<Self, Error> {
+        let linear = module.linear(&format!("{name}."))?;
+        let a = module.optional(&format!("{name}.{LORA_A}"))?;
+        let b = module.optional(&format!("{name}.{LORA_B}"))?;
+        let scale = module.builder.lora.map_or(0.0, |lora| lora.alpha / lora.rank as f64);
+        Ok(Self { linear, a, b, scale })
     }
 
     /// `[batch, time, in]` to `[batch, time, out]`.

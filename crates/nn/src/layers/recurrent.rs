@@ -2,15 +2,15 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
-use cupola_spec::{Cell, Init};
+use cupola_spec::Cell;
 
 use crate::error::Error;
 use crate::precision::cast_like;
-use crate::weights::Builder;
+use crate::weights::ModuleBuilder;
 
 /// `torch.nn.LSTM` or `GRU` with `num_layers = 1` and `batch_first = True`.
 #[derive(Module, Debug)]
-pub struct Recurrent {
+pub struct RecurrentModule {
     /// The forward direction, then the backward one if there is one.
     directions: Vec<Direction>,
     #[module(skip)]
@@ -30,23 +30,20 @@ pub struct Direction {
     bias_hh: Param<Tensor<1>>,
 }
 
-impl Recurrent {
+impl RecurrentModule {
     pub(super) fn build(
-        builder: &mut Builder<'_>,
-        name: &str,
+        module: &mut ModuleBuilder<'_, '_>,
         cell: Cell,
-        [input, width]: [usize; 2],
+        width: usize,
         bidirectional: bool,
     ) -> Result<Self, Error> {
-        let gates = if cell == Cell::Lstm { 4 } else { 3 } * width;
-        let init = Init::Uniform { fan_in: width };
         let mut directions = Vec::new();
         for suffix in ["_l0", "_l0_reverse"].iter().take(1 + usize::from(bidirectional)) {
             directions.push(Direction {
-                weight_ih: builder.param(&format!("{name}.weight_ih{suffix}"), [gates, input], init)?,
-                weight_hh: builder.param(&format!("{name}.weight_hh{suffix}"), [gates, width], init)?,
-                bias_ih: builder.param(&format!("{name}.bias_ih{suffix}"), [gates], init)?,
-                bias_hh: builder.param(&format!("{name}.bias_hh{suffix}"), [gates], init)?,
+                weight_ih: module.param(&format!("weight_ih{suffix}"))?,
+                weight_hh: module.param(&format!("weight_hh{suffix}"))?,
+                bias_ih: module.param(&format!("bias_ih{suffix}"))?,
+                bias_hh: module.param(&format!("bias_hh{suffix}"))?,
             });
         }
         Ok(Self { directions, cell, width })

@@ -8,7 +8,7 @@ use super::hidden::{Hidden, map_hidden};
 use super::{LayerModule, build_all, forward_all};
 use crate::error::Error;
 use crate::precision::cast_like;
-use crate::weights::Builder;
+use crate::weights::ModuleBuilder;
 
 /// `shortcut(x) + layers(x)` (He et al. 2016).
 #[derive(Module, Debug)]
@@ -21,14 +21,14 @@ pub struct Residual {
 
 impl Residual {
     pub(super) fn build(
-        builder: &mut Builder<'_>,
-        name: &str,
+        module: &mut ModuleBuilder<'_, '_>,
         [layers, shortcut]: [&[Layer]; 2],
         shape: &[usize],
         drop_path: f64,
     ) -> Result<Self, Error> {
-        let (layers, _) = build_all(builder, &format!("{name}.layers"), layers, shape.to_vec())?;
-        let (shortcut, _) = build_all(builder, &format!("{name}.shortcut"), shortcut, shape.to_vec())?;
+        let (path, builder) = (module.path, &mut *module.builder);
+        let (layers, _) = build_all(builder, &format!("{path}.layers"), layers, shape.to_vec())?;
+        let (shortcut, _) = build_all(builder, &format!("{path}.shortcut"), shortcut, shape.to_vec())?;
         Ok(Self { layers, shortcut, drop_path })
     }
 

@@ -4,11 +4,10 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::module::conv1d;
 use burn::tensor::ops::ConvOptions;
-use cupola_spec::Init;
 
 use crate::error::Error;
 use crate::precision::cast_like;
-use crate::weights::Builder;
+use crate::weights::ModuleBuilder;
 
 /// Overlapping patches of a series as tokens (Nie et al. 2023).
 #[derive(Module, Debug)]
@@ -21,19 +20,8 @@ pub struct SeriesPatch {
 }
 
 impl SeriesPatch {
-    pub(super) fn build(
-        builder: &mut Builder<'_>,
-        name: &str,
-        input: usize,
-        [length, stride]: [usize; 2],
-        width: usize,
-    ) -> Result<Self, Error> {
-        let init = Init::Uniform { fan_in: input * length };
-        Ok(Self {
-            weight: builder.param(&format!("{name}.weight"), [width, input, length], init)?,
-            bias: builder.param(&format!("{name}.bias"), [width], init)?,
-            stride,
-        })
+    pub(super) fn build(module: &mut ModuleBuilder<'_, '_>, stride: usize) -> Result<Self, Error> {
+        Ok(Self { weight: module.param("weight")?, bias: module.param("bias")?, stride })
     }
 
     /// `[batch, time, in]` to `[batch, patches, width]`; the last patch ends at the last step.

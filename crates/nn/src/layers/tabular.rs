@@ -2,11 +2,10 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use cupola_spec::Init;
 
 use crate::error::Error;
 use crate::precision::{cast_like, in_f32};
-use crate::weights::Builder;
+use crate::weights::ModuleBuilder;
 
 /// Each number as a token: `x_i w_i + b_i` (Gorishniy et al. 2021, 3.3).
 #[derive(Module, Debug)]
@@ -18,17 +17,8 @@ pub struct FeatureTokens {
 }
 
 impl FeatureTokens {
-    pub(super) fn build(
-        builder: &mut Builder<'_>,
-        name: &str,
-        n: usize,
-        width: usize,
-    ) -> Result<Self, Error> {
-        let init = Init::Uniform { fan_in: width };
-        Ok(Self {
-            weight: builder.param(&format!("{name}.weight"), [n, width], init)?,
-            bias: builder.param(&format!("{name}.bias"), [n, width], init)?,
-        })
+    pub(super) fn build(module: &mut ModuleBuilder<'_, '_>) -> Result<Self, Error> {
+        Ok(Self { weight: module.param("weight")?, bias: module.param("bias")? })
     }
 
     /// `[batch, n]` to `[batch, n, width]`.
@@ -47,15 +37,8 @@ pub struct Periodic {
 }
 
 impl Periodic {
-    pub(super) fn build(
-        builder: &mut Builder<'_>,
-        name: &str,
-        n: usize,
-        frequencies: usize,
-        sigma: f64,
-    ) -> Result<Self, Error> {
-        let init = Init::Normal { deviation: sigma };
-        Ok(Self { frequencies: builder.param(&format!("{name}.frequencies"), [n, frequencies], init)? })
+    pub(super) fn build(module: &mut ModuleBuilder<'_, '_>) -> Result<Self, Error> {
+        Ok(Self { frequencies: module.param("frequencies")? })
     }
 
     /// `[batch, n]` to `[batch, n, 2 * frequencies]`.
@@ -83,19 +66,12 @@ pub struct BatchEnsemble {
 }
 
 impl BatchEnsemble {
-    pub(super) fn build(
-        builder: &mut Builder<'_>,
-        name: &str,
-        [members, input, out]: [usize; 3],
-        signs: bool,
-    ) -> Result<Self, Error> {
-        let r = if signs { Init::Signs } else { Init::Constant(1.0) };
-        let bias = Init::Uniform { fan_in: input };
+    pub(super) fn build(module: &mut ModuleBuilder<'_, '_>) -> Result<Self, Error> {
         Ok(Self {
-            weight: builder.linear(&format!("{name}.weight"), input, out)?,
-            r: builder.param(&format!("{name}.r"), [members, input], r)?,
-            s: builder.param(&format!("{name}.s"), [members, out], Init::Constant(1.0))?,
-            bias: builder.param(&format!("{name}.bias"), [members, out], bias)?,
+            weight: module.transposed("weight")?,
+            r: module.param("r")?,
+            s: module.param("s")?,
+            bias: module.param("bias")?,
         })
     }
 

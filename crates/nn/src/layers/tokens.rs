@@ -4,15 +4,12 @@ use burn::module::{Module, Param};
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Bool, Int, Tensor};
-use cupola_spec::{Init, Take};
+use cupola_spec::Take;
 
 use super::hidden::Hidden;
 use crate::error::Error;
 use crate::precision::{cast_like, in_f32};
-use crate::weights::Builder;
-
-/// Standard deviation of learned tokens and positions at the start, as in BERT.
-const DEVIATION: f64 = 0.02;
+use crate::weights::ModuleBuilder;
 
 /// Square patches of an image as tokens (Dosovitskiy et al. 2021).
 #[derive(Module, Debug)]
@@ -23,18 +20,8 @@ pub struct Patch {
 }
 
 impl Patch {
-    pub(super) fn build(
-        builder: &mut Builder<'_>,
-        name: &str,
-        channels: usize,
-        size: usize,
-        width: usize,
-    ) -> Result<Self, Error> {
-        let init = Init::Uniform { fan_in: channels * size * size };
-        Ok(Self {
-            weight: builder.param(&format!("{name}.weight"), [width, channels, size, size], init)?,
-            bias: builder.param(&format!("{name}.bias"), [width], init)?,
-        })
+    pub(super) fn build(module: &mut ModuleBuilder<'_, '_>) -> Result<Self, Error> {
+        Ok(Self { weight: module.param("weight")?, bias: module.param("bias")? })
     }
 
     /// `[batch, channels, height, width]` to `[batch, patches, width]`, row by row.
@@ -55,9 +42,8 @@ pub struct ClassToken {
 }
 
 impl ClassToken {
-    pub(super) fn build(builder: &mut Builder<'_>, name: &str, width: usize) -> Result<Self, Error> {
-        let init = Init::Normal { deviation: DEVIATION };
-        Ok(Self { token: builder.param(&format!("{name}.token"), [width], init)? })
+    pub(super) fn build(module: &mut ModuleBuilder<'_, '_>) -> Result<Self, Error> {
+        Ok(Self { token: module.param("token")? })
     }
 
     /// Puts the token first; the mask says that it is not padding.
@@ -80,14 +66,8 @@ pub struct Position {
 }
 
 impl Position {
-    pub(super) fn build(
-        builder: &mut Builder<'_>,
-        name: &str,
-        time: usize,
-        width: usize,
-    ) -> Result<Self, Error> {
-        let init = Init::Normal { deviation: DEVIATION };
-        Ok(Self { position: builder.param(&format!("{name}.position"), [time, width], init)? })
+    pub(super) fn build(module: &mut ModuleBuilder<'_, '_>) -> Result<Self, Error> {
+        Ok(Self { position: module.param("position")? })
     }
 
     /// Adds the first positions.

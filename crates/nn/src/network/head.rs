@@ -3,11 +3,11 @@
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Tensor, activation};
-use cupola_spec::{Head, Init};
+use cupola_spec::Head;
 
 use crate::architecture::{Average, LogitPart};
 use crate::error::Error;
-use crate::layers::{Hidden, linear};
+use crate::layers::Hidden;
 use crate::precision::{self, cast_like};
 use crate::weights::Builder;
 
@@ -46,25 +46,22 @@ pub struct Members {
 impl HeadModule {
     pub(crate) fn build(
         builder: &mut Builder<'_>,
-        spec: Head,
+        head: Head,
         shape: &[usize],
         parts: Vec<LogitPart>,
     ) -> Result<Self, Error> {
         let output = parts.iter().map(|part| part.width).sum();
-        Ok(match (spec, shape) {
-            (Head::Vector, &[width]) | (Head::Steps, &[_, width]) => {
-                Self::Vector(linear(builder, "head", width, output, true)?)
+        let Some(contract) = head.contract(shape, output) else {
+            return Err(Error::NotFlat { found: shape.to_vec() });
+        };
+        let mut module = builder.module("head", contract.weights);
+        Ok(match head {
+            Head::Vector | Head::Steps => Self::Vector(module.linear("")?),
+            Head::Identity => Self::Identity(Identity { width: output }),
+            Head::Members => {
+                let (weight, bias) = (module.param("weight")?, module.param("bias")?);
+                Self::Members(Members { weight, bias, parts })
             }
-            (Head::Identity, &[width]) if width == output => Self::Identity(Identity { width }),
-            (Head::Members, &[members, width]) => {
-                let init = Init::Uniform { fan_in: width };
-                Self::Members(Members {
-                    weight: builder.param("head.weight", [members, width, output], init)?,
-                    bias: builder.param("head.bias", [members, output], init)?,
-                    parts,
-                })
-            }
-            _ => return Err(Error::NotFlat { found: shape.to_vec() }),
         })
     }
 

@@ -1,10 +1,9 @@
 //! Modules of an input source: embeddings, the stem of a table, and the encoder.
 
 use burn::module::Module;
-use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::kind::Basic;
 use burn::tensor::{Int, Tensor};
-use cupola_spec::{Block, Init, TableStem};
+use cupola_spec::{Block, Embedding, LayerContract, TableStem};
 
 use crate::architecture::InputSource;
 use crate::error::Error;
@@ -12,13 +11,10 @@ use crate::input::InputBatch;
 use crate::layers::{Hidden, LayerModule, build_all, concat, forward_all};
 use crate::weights::Builder;
 
-/// Standard deviation of the initial embeddings of tokens, as in GPT-2.
-const TOKEN_DEVIATION: f64 = 0.02;
-
 /// Embeddings, stem and encoder of a source.
 #[derive(Module, Debug)]
 pub struct InputModule {
-    embeddings: Vec<Embedding>,
+    embeddings: Vec<burn::nn::Embedding>,
     stem: Vec<LayerModule>,
     encoder: Vec<LayerModule>,
     #[module(skip)]
@@ -32,23 +28,21 @@ impl InputModule {
         prefix: &str,
         source: &InputSource,
     ) -> Result<(Self, Vec<usize>), Error> {
-        let embedding = |builder: &mut Builder<'_>, name: String, values: usize, width: usize, deviation| {
-            let init = Init::Normal { deviation };
-            let mut module = EmbeddingConfig::new(values, width).init(builder.device);
-            module.weight = builder.param(&format!("{name}.weight"), [values, width], init)?;
-            Ok::<_, Error>(module)
+        let embedding = |builder: &mut Builder<'_>, name: String, contract: LayerContract| {
+            let weight = builder.module(&name, contract.weights).param::<2>("weight")?;
+            Ok::<_, Error>(burn::nn::Embedding { weight })
         };
         let mut embeddings = Vec::new();
         match &source.block {
             Block::Table { indices, .. } => {
                 for (index, (&values, &width)) in indices.iter().zip(&source.widths).enumerate() {
                     let name = format!("{prefix}embeddings.{index}");
-                    embeddings.push(embedding(builder, name, values, width, 1.0)?);
+                    embeddings.push(embedding(builder, name, Embedding::Column.contract(values, width))?);
                 }
             }
-            Block::Text { vocabulary, .. } => {
-                let name = format!("{prefix}tokens");
-                embeddings.push(embedding(builder, name, *vocabulary, source.widths[0], TOKEN_DEVIATION)?);
+            &Block::Text { length, vocabulary } => {
+                let contract = Embedding::Tokens { length }.contract(vocabulary, source.widths[0]);
+                embeddings.push(embedding(builder, format!("{prefix}tokens"), contract)?);
             }
             Block::Image { .. } | Block::Series { .. } => {}
         }

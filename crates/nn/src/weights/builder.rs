@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
-use cupola_spec::{Init, Lora};
+use cupola_spec::{Init, Lora, WeightSpec};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{WeightSource, is_lora};
+use super::{ModuleBuilder, WeightSource, is_lora};
 use crate::error::Error;
 
 /// Memory layout of a parameter relative to `PyTorch`'s.
@@ -61,6 +61,11 @@ impl<'a> Builder<'a> {
         Self { device, weights, names, lora, parameters: Vec::new() }
     }
 
+    /// Factory of the parameters of the module at `path`, whose contract states `weights`.
+    pub(crate) fn module<'b>(&'b mut self, path: &'b str, weights: Vec<WeightSpec>) -> ModuleBuilder<'b, 'a> {
+        ModuleBuilder::new(self, path, weights)
+    }
+
     /// Name on disk of a parameter.
     fn named(&self, name: &str) -> String {
         let Some((module, part)) = name.rsplit_once('.') else { return name.to_owned() };
@@ -73,7 +78,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A trained parameter in `PyTorch`'s layout.
-    pub(crate) fn param<const D: usize>(
+    pub(super) fn param<const D: usize>(
         &mut self,
         name: &str,
         shape: [usize; D],
@@ -84,13 +89,13 @@ impl<'a> Builder<'a> {
     }
 
     /// A trained linear weight, `[out, in]` in `PyTorch` and `[in, out]` in memory.
-    pub(crate) fn linear(
+    pub(super) fn transposed(
         &mut self,
         name: &str,
-        input: usize,
-        output: usize,
+        [output, input]: [usize; 2],
+        init: Init,
     ) -> Result<Param<Tensor<2>>, Error> {
-        let data = self.weights.take(&self.named(name), &[output, input], Init::Uniform { fan_in: input })?;
+        let data = self.weights.take(&self.named(name), &[output, input], init)?;
         let data = transpose(&data, output, input);
         let tensor = Tensor::from_data(TensorData::new(data, [input, output]), self.device)
             .set_require_grad(self.is_trained(name));
@@ -98,7 +103,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A tensor that is saved but not trained, and its id.
-    pub(crate) fn buffer<const D: usize>(
+    pub(super) fn buffer<const D: usize>(
         &mut self,
         name: &str,
         shape: [usize; D],

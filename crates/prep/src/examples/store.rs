@@ -20,7 +20,7 @@ use crate::error::Error;
 
 pub use self::writer::ExampleWriter;
 
-/// File of examples. A file that an [`ExampleWriter`] fills has no name, so it disappears with the process.
+/// File of examples. While it is not saved, it has no name, so it disappears with the process.
 #[derive(Debug)]
 pub struct ExampleStore {
     shared: Arc<Shared>,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use cupola_spec::{Encoding, Input, Kind};
 use serde::{Deserialize, Serialize};
 
-use super::inputs::ResolvedInput;
+use super::resolved::ResolvedInput;
 use crate::error::Error;
 use crate::frame::{Column, Frame};
 

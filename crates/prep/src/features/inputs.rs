@@ -5,27 +5,10 @@ use cupola_spec::{Encoding, Feature, Input, Kind, Run, TableStem, Target, Target
 use super::inference::{InferredColumn, infer};
 use super::pattern::matches_pattern;
 use super::products::{TIMES, products};
+use super::resolved::ResolvedInput;
 use crate::error::Error;
 use crate::frame::{Column, Frame};
 use crate::text::FittedTokenizer;
-
-/// An input with its columns.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ResolvedInput {
-    /// The input as declared or inferred.
-    pub input: Input,
-    /// Its columns, in the order of the table.
-    pub columns: Vec<String>,
-    /// Tokenizer of a text that was learned before; `None` if it is to be learned.
-    pub tokenizer: Option<FittedTokenizer>,
-}
-
-impl ResolvedInput {
-    /// Creates an input without a learned tokenizer.
-    pub fn new(input: Input, columns: Vec<String>) -> Self {
-        Self { input, columns, tokenizer: None }
-    }
-}
 
 /// Finds the columns of each input of `run`. If the config declares no inputs, they are inferred from all columns
 /// but the targets, and the second result describes each column. Texts reuse `tokenizer` if there is one.

@@ -22,6 +22,11 @@ pub enum Column {
     Bytes(BinaryArray),
 }
 
+/// Value that is not a number, as text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a number")]
+pub struct NotANumber(pub String);
+
 impl Column {
     /// A column of numbers, NaN where missing.
     pub fn numbers(values: Vec<f64>) -> Self {
@@ -70,17 +75,17 @@ impl Column {
     /// The value as a number; `None` if missing.
     ///
     /// # Errors
-    /// The text, if it is not a number.
-    pub fn number(&self, row: usize) -> Result<Option<f64>, String> {
+    /// [`NotANumber`] for any other text, and for bytes.
+    pub fn number(&self, row: usize) -> Result<Option<f64>, NotANumber> {
         match self {
             Self::Number { values, .. } => Ok((!values[row].is_nan()).then_some(values[row])),
             Self::Text(values) if values.is_null(row) => Ok(None),
             Self::Text(values) => match values.value(row).trim().parse::<f64>() {
                 Ok(number) => Ok((!number.is_nan()).then_some(number)),
-                Err(_) => Err(values.value(row).to_owned()),
+                Err(_) => Err(NotANumber(values.value(row).to_owned())),
             },
             Self::Bytes(values) if values.is_null(row) => Ok(None),
-            Self::Bytes(_) => Err("bytes".to_owned()),
+            Self::Bytes(_) => Err(NotANumber("bytes".to_owned())),
         }
     }
 

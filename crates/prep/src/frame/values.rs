@@ -1,6 +1,6 @@
 //! Numeric values of a column, checked.
 
-use super::{Column, number_text};
+use super::{Column, NotANumber, number_text};
 use crate::error::Error;
 
 /// Remedy for a column that the plan needs and the rows lack.
@@ -21,7 +21,7 @@ pub(crate) fn finite(name: &str, column: &Column, row: usize) -> Result<Option<f
     match column.number(row) {
         Ok(Some(value)) if value.is_infinite() => Err(wrong(number_text(value))),
         Ok(value) => Ok(value),
-        Err(text) => Err(wrong(format!("`{text}`"))),
+        Err(NotANumber(text)) => Err(wrong(format!("`{text}`"))),
     }
 }
 

@@ -145,10 +145,8 @@ fn raw_columns(plan: &Plan, columns: Vec<InputColumn>) -> Vec<InputColumn> {
     for column in raw {
         // A number that is parsed from text may be sent as text or as a number, as a category may.
         let parsed = plan.derive.parses_numbers(&column.name);
-        add(match parsed {
-            true => InputColumn::new(&column.name, ColumnType::Category, column.nullable),
-            false => column,
-        });
+        let as_category = || InputColumn::new(&column.name, ColumnType::Category, column.nullable);
+        add(if parsed { as_category() } else { column });
     }
     for column in &computed {
         for (name, numeric) in plan.derive.needs(&column.name).unwrap_or_default() {

@@ -60,9 +60,12 @@ impl Prepared {
         let plan: Plan = read_json(folder, "plan.json")?;
         let load_split = |name: &str| {
             let path = folder.join(format!("{name}.bin"));
-            let split = File::open(&path).and_then(|file| match contents.stored {
-                true => Ok(SplitExamples::Stored(plan.compact_layout(), ExampleStore::open(file, folder)?)),
-                false => load_in_memory(&plan, file),
+            let split = File::open(&path).and_then(|file| {
+                if contents.stored {
+                    Ok(SplitExamples::Stored(plan.compact_layout(), ExampleStore::open(file, folder)?))
+                } else {
+                    load_in_memory(&plan, file)
+                }
             });
             split.map_err(|source| Error::Store { folder: path, source })
         };

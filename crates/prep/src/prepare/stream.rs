@@ -16,7 +16,7 @@ use crate::plan::{Plan, PlanFit};
 use crate::split::{RowSplitter, SPLIT_NAMES, must_have_rows};
 use crate::target::check_no_missing;
 
-/// [`prepare`](crate::prepare) for rows that `source` passes batch by batch. `test` passes the test rows, if they come
+/// [`prepare`](fn@crate::prepare) for rows that `source` passes batch by batch. `test` passes the test rows, if they come
 /// from files of their own. Examples are written to files in `folder`.
 ///
 /// # Errors

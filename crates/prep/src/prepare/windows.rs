@@ -1,4 +1,4 @@
-//! Examples of windowed series, which are made of several rows, with the targets of a forecast.
+//! Examples of windowed series, each of several rows, with the targets of a forecast.
 
 use crate::error::Error;
 use crate::examples::{ExamplesWithTargets, Targets};
@@ -74,7 +74,7 @@ fn window_rows(plan: &Plan) -> usize {
     plan.window().unwrap_or(1).max(1)
 }
 
-/// For a forecast, the values of the `horizon` rows after each row, NaN after the end.
+/// Replaces the value of each row by those of the `horizon` rows after it, for a forecast. NaN after the end.
 fn forecast_targets(target: &FittedTarget, targets: Targets) -> Targets {
     let (FittedTarget::Forecast { horizon, .. }, Targets::Number(values)) = (target, &targets) else {
         return targets;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::FittedTokenizer;
 use crate::error::Error;
 
-/// Character for a space in SentencePiece vocabularies.
+/// Character for a space in vocabularies of `SentencePiece`.
 const SENTENCE_PIECE_SPACE: char = '\u{2581}';
 
 /// Representation of bytes in tokens.

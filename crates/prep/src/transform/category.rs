@@ -1,6 +1,7 @@
 //! Categories: values from a closed set, or hashed values of any set.
 
 mod fit;
+mod outcomes;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,12 +11,14 @@ use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::outcomes::FOLDS;
 use crate::error::Error;
 use crate::examples::{EncodedColumns, ExampleBuilder};
 use crate::frame::{Column, Frame, SEND_TRAINED_COLUMNS};
 
+use self::outcomes::FOLDS;
+
 pub(super) use self::fit::CategoryFit;
+pub(crate) use self::outcomes::{Outcomes, TargetOutcome, folds};
 
 /// Fitted transform of a category: its index among the training values, or a number that stands for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,12 +2,11 @@
 
 use cupola_spec::{Encoding, Fill, Input, Kind, OutlierRule, Scaling};
 
-use super::category::CategoryFit;
+use super::category::{CategoryFit, TargetOutcome};
 use super::date::DateFit;
 use super::isolation::{IsolationFit, IsolationOutliers};
 use super::media::{decode_image, decode_sound};
 use super::number::NumberFit;
-use super::outcomes::Outcome;
 use super::{Donors, FittedInput, FittedNumber, FittedSeries, text};
 use crate::error::Error;
 use crate::features::ResolvedInput;
@@ -74,7 +73,7 @@ impl InputFit {
     ///
     /// # Errors
     /// [`Error::Column`] for a missing column, [`Error::Value`] for a value that does not fit its kind.
-    pub fn observe(&mut self, frame: &Frame, outcomes: Option<&[Outcome]>) -> Result<(), Error> {
+    pub fn observe(&mut self, frame: &Frame, outcomes: Option<&[TargetOutcome]>) -> Result<(), Error> {
         match self {
             Self::Number { columns, donors, forest, .. } => {
                 columns.iter_mut().try_for_each(|column| column.observe(frame))?;

@@ -34,7 +34,7 @@ impl Donors {
         Ok(())
     }
 
-    /// For each column, the replacement of a missing value in each row; `fills` where no donor has a value.
+    /// Replacements of missing values: a list per column with one number per row. `fills` where no donor has a value.
     pub(super) fn impute(&self, frame: &Frame, fills: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
         let rows = rows_of(&self.columns, frame)?;
         let mut out: Vec<Vec<f64>> = fills.iter().map(|fill| vec![*fill; rows.len()]).collect();

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageReader, ImageResult, Limits};
 
 use crate::error::Error;
 use crate::frame::Column;
@@ -51,7 +51,7 @@ pub(super) fn decode_image(
     let [channels, height, width] = shape;
     let bytes = file(name, column, row)?;
     let image = decode_pixels(&bytes)
-        .map_err(|why| invalid(name, row, "an image (PNG, JPEG, GIF, BMP, WebP)", why))?;
+        .map_err(|e| invalid(name, row, "an image (PNG, JPEG, GIF, BMP, WebP)", e.to_string()))?;
     let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
     let (w, h) = (side(width), side(height));
     let image = if (image.width(), image.height()) == (w, h) {
@@ -74,26 +74,24 @@ pub(super) fn decode_image(
     };
     let plane = height * width;
     let mut values = vec![0.0; channels * plane];
-    for (place, pixel) in pixels.chunks_exact(channels).enumerate() {
+    for (index, pixel) in pixels.chunks_exact(channels).enumerate() {
         for (channel, value) in pixel.iter().enumerate() {
-            values[channel * plane + place] = f64::from(*value);
+            values[channel * plane + index] = f64::from(*value);
         }
     }
     Ok(values)
 }
 
-fn decode_pixels(bytes: &[u8]) -> Result<DynamicImage, String> {
-    let mut reader = ImageReader::new(std::io::Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|error| error.to_string())?;
+fn decode_pixels(bytes: &[u8]) -> ImageResult<DynamicImage> {
+    let mut reader = ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format()?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(|error| error.to_string())?;
+    let mut decoder = reader.into_decoder()?;
     // Cameras store their orientation in EXIF instead of rotating the pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
     Ok(image)
 }

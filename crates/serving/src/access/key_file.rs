@@ -3,11 +3,10 @@
 //! A key reads `cpl_ID_SECRET`. The file has the SHA-256 of the secret only. The secret is 32 random bytes, so
 //! the digest needs no salt and no slow hash; it is compared in constant time.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use cupola_registry::sha256_hex;
+use cupola_store::{Lock, sha256_hex, write_file};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
@@ -147,23 +146,12 @@ impl KeyFile {
     fn change<T>(&self, change: impl FnOnce(&mut Vec<ApiKey>) -> Result<T, String>) -> Result<T, Error> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(|error| self.error(&error))?;
-        let lock = std::fs::File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(folder.join(".keys.lock"))
-            .and_then(|file| file.lock().map(|()| file));
-        let _held = lock.map_err(|error| self.error(&error))?;
+        let _lock = Lock::file(&folder.join(".keys.lock")).map_err(|error| self.error(&error))?;
         let mut keys = self.read()?;
         let out = change(&mut keys).map_err(|why| self.error(&why))?;
         let bytes = serde_json::to_vec_pretty(&keys).map_err(|error| self.error(&error))?;
-        // A temporary file is readable by its owner only, and keeps these permissions under its final name.
-        let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut staged| {
-            staged.write_all(&bytes)?;
-            staged.as_file().sync_all()?;
-            staged.persist(&self.path).map(drop).map_err(|error| error.error)
-        });
-        written.map_err(|error| self.error(&error))?;
+        // A staged file is readable by its owner only, and keeps these permissions under its final name.
+        write_file(&self.path, &bytes).map_err(|error| self.error(&error))?;
         Ok(out)
     }
 
@@ -177,10 +165,9 @@ fn check_scope(scope: &str) -> Result<(), String> {
     if SCOPES.contains(&kind) && (name.is_empty() || ["predict", "rows"].contains(&kind)) {
         return Ok(());
     }
-    let near = cupola_spec::nearest(kind, SCOPES);
-    let near = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
+    let hint = cupola_spec::did_you_mean(kind, SCOPES);
     Err(format!(
-        "unknown scope `{scope}`; {near}expected predict, predict:MODEL, rows, rows:DATASET, metrics or admin"
+        "unknown scope `{scope}`{hint}; expected predict, predict:MODEL, rows, rows:DATASET, metrics or admin"
     ))
 }
 

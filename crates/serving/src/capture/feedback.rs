@@ -108,9 +108,8 @@ fn line(row: &Map<String, Value>, targets: &[OutputColumn], now: &str) -> Result
 
 fn find<'a>(column: &str, targets: &'a [OutputColumn]) -> Result<&'a OutputColumn, FeedbackMisfit> {
     targets.iter().find(|target| target.name == column).ok_or_else(|| {
-        let near = cupola_spec::nearest(column, targets.iter().map(|target| target.name.as_str()));
-        let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-        FeedbackMisfit::new(column, format!("unknown target{near}"))
+        let hint = cupola_spec::did_you_mean(column, targets.iter().map(|target| target.name.as_str()));
+        FeedbackMisfit::new(column, format!("unknown target{hint}"))
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cupola_prep::{Frame, Predictions, Signature};
-use cupola_runtime::Input;
+use cupola_runtime::PredictInput;
 use serde_json::{Map, Value};
 
 use crate::catalog::ModelVersion;
@@ -47,7 +47,7 @@ impl RecordSampler {
         &self,
         request_id: &str,
         version: &ModelVersion,
-        input: &Input,
+        input: &PredictInput,
         predictions: &[Predictions],
     ) {
         // The prefix makes the sample independent of the canary's share.
@@ -61,8 +61,8 @@ impl RecordSampler {
         for (index, prediction) in predictions.iter().enumerate() {
             let index = index + skipped;
             let row = match input {
-                Input::Frame(frame) => frame_row(signature, frame, index),
-                Input::Floats(values) => {
+                PredictInput::Frame(frame) => frame_row(signature, frame, index),
+                PredictInput::Floats(values) => {
                     let values = values[index * width..].iter().map(|value| Value::from(*value));
                     signature.inputs.iter().map(|input| input.name.clone()).zip(values).collect()
                 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cupola_registry::{Manifest, Package};
-use cupola_runtime::{Predictor, Sealed};
+use cupola_runtime::{LoadedPackage, Predictor};
 
 use crate::error::Error;
 use crate::scheduler::{Scheduler, SchedulerLimits};
@@ -17,7 +17,7 @@ pub struct ModelVersion {
     /// Manifest of its package.
     pub manifest: Manifest,
     /// Everything of the package but the engines.
-    pub model: Arc<Sealed>,
+    pub model: Arc<LoadedPackage>,
     /// Its queue and engines.
     pub scheduler: Scheduler,
     /// Its metrics.
@@ -51,7 +51,7 @@ impl VersionLoader {
         for _ in 1..self.limits.replicas {
             predictors.push((self.loader)(&package)?);
         }
-        let model = Arc::clone(&predictors[0].sealed);
+        let model = Arc::clone(&predictors[0].package);
         let (name, version) = (&package.manifest.name, package.manifest.version);
         let metrics = telemetry.model(name, version);
         let scheduler = Scheduler::start(name, predictors, self.limits, &metrics)?;

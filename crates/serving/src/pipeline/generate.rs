@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cupola_runtime::{Generation, Piece, Prompt, Wanted};
+use cupola_runtime::{GenerationParams, Prompt, Sequence, TextPiece};
 use opentelemetry::Context;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -37,7 +37,7 @@ pub struct GenerateRequest<'a> {
     /// Operation name of the `OpenTelemetry` conventions: `chat` or `text_completion`.
     pub operation: &'static str,
     /// Prompt and parameters of each sequence.
-    pub sequences: Vec<(Prompt, Wanted)>,
+    pub sequences: Vec<(Prompt, GenerationParams)>,
 }
 
 /// Token counts of a request.
@@ -89,8 +89,9 @@ impl Pipeline {
         let route = self.catalog().route(request.name, request.version, request.metadata, request.id)?;
         let version = route.version;
         let sequences = request.sequences.into_iter();
-        let generations = sequences.map(|(prompt, parameters)| version.model.generation(&prompt, parameters));
-        let generations: Vec<Generation> = generations.collect::<Result<_, _>>().map_err(Error::Prompt)?;
+        let generations =
+            sequences.map(|(prompt, parameters)| version.model.begin_sequence(&prompt, parameters));
+        let generations: Vec<Sequence> = generations.collect::<Result<_, _>>().map_err(Error::Prompt)?;
         let sequences = vec![SequenceProgress::default(); generations.len()];
         let prompt_tokens = generations.iter().map(|generation| generation.prompt_tokens).sum();
         let deadline = request.began + request.timeout;
@@ -145,7 +146,7 @@ impl GenerationStream {
     ///
     /// # Errors
     /// [`Error::GenerationDeadline`], [`Error::Inference`].
-    pub async fn next<E: ProtocolError>(&mut self) -> Result<(usize, Piece), E> {
+    pub async fn next<E: ProtocolError>(&mut self) -> Result<(usize, TextPiece), E> {
         match self.receive().await.map_err(E::from) {
             Ok(next) => {
                 if self.is_complete() {
@@ -160,7 +161,7 @@ impl GenerationStream {
         }
     }
 
-    async fn receive(&mut self) -> Result<(usize, Piece), Error> {
+    async fn receive(&mut self) -> Result<(usize, TextPiece), Error> {
         let until = self.deadline + DEADLINE_GRACE;
         let event = tokio::time::timeout_at(until.into(), self.events.recv()).await;
         let Ok(Some(GenerationEvent { index, piece })) = event else { return Err(Error::GenerationDeadline) };
@@ -174,7 +175,7 @@ impl GenerationStream {
         }
         let sequence = &mut self.sequences[index];
         sequence.tokens += 1;
-        (sequence.finished, sequence.cached) = (piece.finish.is_some(), piece.cached);
+        (sequence.finished, sequence.cached) = (piece.finish.is_some(), piece.cached_tokens);
         Ok((index, piece))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cupola_prep::{PredictedValue, Predictions};
-use cupola_runtime::Input;
+use cupola_runtime::PredictInput;
 
 use crate::catalog::ModelVersion;
 use crate::telemetry::Telemetry;
@@ -14,7 +14,7 @@ const TOLERANCE: f64 = 1e-3;
 
 /// Rows of a request with the predictions that were sent.
 pub(super) struct Expected {
-    pub input: Input,
+    pub input: PredictInput,
     pub predictions: Vec<Predictions>,
 }
 
@@ -27,14 +27,14 @@ pub(super) fn compare(
     timeout: Duration,
 ) {
     tokio::spawn(async move {
-        let same = match shadow.model.examples_from(&expected.input) {
+        let same = match shadow.model.examples_of_input(&expected.input) {
             Err(_) => false,
             Ok(examples) => {
-                let references = shadow.model.own(&examples);
+                let references = shadow.model.inputs_to_compare(&examples);
                 let deadline = Instant::now() + timeout;
                 let Some(result) = shadow.scheduler.enqueue(examples, deadline) else { return };
                 let Ok(Ok(pass)) = result.await else { return };
-                let found = shadow.model.answers(&pass.logits, &references);
+                let found = shadow.model.predictions(&pass.logits, &references);
                 found.is_ok_and(|found| agree(&expected.predictions, &found))
             }
         };

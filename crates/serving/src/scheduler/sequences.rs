@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cupola_runtime::{Error, Generation, Piece, Predictor, Shelf};
+use cupola_runtime::{Error, Predictor, PrefixCache, Sequence, TextPiece};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// Sequences that an engine decodes at once; later ones wait.
@@ -14,12 +14,12 @@ const MAX_SEQUENCES: usize = 32;
 /// Streamed piece of one of a request's sequences, or the error that ended it.
 pub(crate) struct GenerationEvent {
     pub index: usize,
-    pub piece: Result<Piece, Arc<Error>>,
+    pub piece: Result<TextPiece, Arc<Error>>,
 }
 
 /// A sequence that waits or runs.
 pub(super) struct ScheduledSequence {
-    generation: Box<Generation>,
+    generation: Box<Sequence>,
     /// Index within its request.
     index: usize,
     deadline: Instant,
@@ -33,7 +33,7 @@ pub(super) struct ScheduledSequence {
 impl ScheduledSequence {
     /// Sequence that sends its pieces to `events`.
     pub fn new(
-        generation: Generation,
+        generation: Sequence,
         index: usize,
         deadline: Instant,
         events: mpsc::UnboundedSender<GenerationEvent>,
@@ -43,7 +43,7 @@ impl ScheduledSequence {
     }
 
     /// Sends an event; `false` if the receiver is gone.
-    fn send(&self, piece: Result<Piece, Arc<Error>>) -> bool {
+    fn send(&self, piece: Result<TextPiece, Arc<Error>>) -> bool {
         self.events.send(GenerationEvent { index: self.index, piece }).is_ok()
     }
 
@@ -58,14 +58,19 @@ pub(super) struct SequenceBatch {
     running: Vec<ScheduledSequence>,
     waiting: VecDeque<ScheduledSequence>,
     /// KV caches of finished sequences, reused for common prefixes.
-    prefixes: Shelf,
+    prefixes: PrefixCache,
     /// Budget of all KV caches in bytes.
     kv_cache_bytes: usize,
 }
 
 impl SequenceBatch {
     pub fn new(kv_cache_bytes: usize) -> Self {
-        Self { running: Vec::new(), waiting: VecDeque::new(), prefixes: Shelf::default(), kv_cache_bytes }
+        Self {
+            running: Vec::new(),
+            waiting: VecDeque::new(),
+            prefixes: PrefixCache::default(),
+            kv_cache_bytes,
+        }
     }
 
     /// Adds a sequence, which starts once there is room for it.
@@ -87,9 +92,9 @@ impl SequenceBatch {
         if self.running.is_empty() {
             return;
         }
-        let mut generations: Vec<&mut Generation> =
+        let mut generations: Vec<&mut Sequence> =
             self.running.iter_mut().map(|sequence| &mut *sequence.generation).collect();
-        match Generation::steps(&mut generations, predictor) {
+        match Sequence::decode(&mut generations, predictor) {
             Ok(steps) => {
                 let mut steps = steps.into_iter();
                 let has_ended = |sequence: &mut ScheduledSequence| match steps.next() {
@@ -117,18 +122,18 @@ impl SequenceBatch {
 
     /// Starts waiting sequences in order while the memory suffices for their full length. A single sequence
     /// starts whatever memory it takes.
-    fn admit(&mut self, predictor: &Predictor) {
+    fn admit(&mut self, predictor: &mut Predictor) {
         while self.running.len() < MAX_SEQUENCES
             && let Some(sequence) = self.waiting.front()
         {
-            let kv_bytes = predictor.kept_bytes(sequence.generation.most_tokens());
+            let kv_bytes = predictor.kv_cache_bytes(sequence.generation.max_cached_tokens());
             let together = self.reserved() + kv_bytes;
             if together > self.kv_cache_bytes && !self.running.is_empty() {
                 return;
             }
             let Some(mut sequence) = self.waiting.pop_front() else { return };
-            self.prefixes.lend(&mut sequence.generation);
-            self.prefixes.shrink(self.kv_cache_bytes.saturating_sub(together));
+            self.prefixes.attach(&mut sequence.generation);
+            self.prefixes.evict_to(self.kv_cache_bytes.saturating_sub(together));
             sequence.kv_bytes = kv_bytes;
             self.running.push(sequence);
         }
@@ -144,8 +149,8 @@ impl SequenceBatch {
             return;
         }
         for sequence in sequences {
-            self.prefixes.put(*sequence.generation);
+            self.prefixes.insert(*sequence.generation);
         }
-        self.prefixes.shrink(self.kv_cache_bytes.saturating_sub(self.reserved()));
+        self.prefixes.evict_to(self.kv_cache_bytes.saturating_sub(self.reserved()));
     }
 }

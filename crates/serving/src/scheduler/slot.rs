@@ -35,7 +35,7 @@ pub(super) struct EngineSlot {
 
 impl EngineSlot {
     pub fn new(predictor: Predictor) -> Self {
-        let any_thread = predictor.runs_anywhere();
+        let any_thread = predictor.capabilities().any_thread;
         Self { predictor: Mutex::new(predictor), single_row_nanos: AtomicU64::new(0), any_thread }
     }
 
@@ -77,12 +77,12 @@ impl EngineSlot {
 /// Splits a batch that has more than twice the rows of a forward pass, as one request may.
 fn forward(predictor: &mut Predictor, examples: Examples, max_rows: usize) -> Result<Vec<f32>, Error> {
     if examples.rows <= 2 * max_rows {
-        return predictor.run(examples);
+        return predictor.target_logits(examples);
     }
     let rows: Vec<usize> = (0..examples.rows).collect();
     let mut logits = Vec::new();
     for chunk in rows.chunks(max_rows) {
-        logits.extend(predictor.run(examples.gather(chunk))?);
+        logits.extend(predictor.target_logits(examples.gather(chunk))?);
     }
     Ok(logits)
 }

@@ -1,4 +1,4 @@
-//! What trees must find, and that a file of them answers as they did.
+//! Tests of fitting boosted trees and of their file.
 
 use cupola_prep::Layout;
 use cupola_spec::{Block, Boosting};
@@ -6,19 +6,19 @@ use cupola_spec::{Block, Boosting};
 use super::*;
 use crate::Trees;
 
-/// Two numbers and a category; the target is a step of the first number that the category turns.
+/// Two numbers and a category. The target is a step of the first number, inverted for one category.
 fn examples(rows: usize) -> (Examples, Vec<f32>) {
     let blocks = vec![Block::Table { numbers: 2, encoded: 0, indices: vec![3] }];
     let mut examples = Examples::zeros(Layout { blocks }, rows);
-    let mut wanted = Vec::new();
+    let mut targets = Vec::new();
     for row in 0..rows {
         let x = (row as f32 * 0.618_034).fract();
         examples.dense[2 * row] = x;
         examples.dense[2 * row + 1] = (row as f32 * 0.414_214).fract();
         examples.indices[row] = i32::try_from(row % 3).unwrap();
-        wanted.push(if (x > 0.5) == (row % 3 == 1) { 1.0 } else { 0.0 });
+        targets.push(if (x > 0.5) == (row % 3 == 1) { 1.0 } else { 0.0 });
     }
-    (examples, wanted)
+    (examples, targets)
 }
 
 fn spec() -> Boosting {
@@ -26,10 +26,10 @@ fn spec() -> Boosting {
 }
 
 #[test]
-fn two_classes_a_number_and_three_classes() {
-    let (examples, wanted) = examples(600);
+fn two_classes_a_number_and_three_classes_are_learned() {
+    let (examples, targets) = examples(600);
     #[allow(clippy::cast_possible_truncation)]
-    let classes: Vec<i32> = wanted.iter().map(|&y| y as i32).collect();
+    let classes: Vec<i32> = targets.iter().map(|&y| y as i32).collect();
     let fit = |targets: &Targets, width| {
         Boosted::fit(&spec(), &examples, &[(targets, width)], 1, &mut |_| {})
             .unwrap()
@@ -39,8 +39,8 @@ fn two_classes_a_number_and_three_classes() {
     let binary = fit(&Targets::Class(classes.clone()), 1);
     let right = binary.iter().zip(&classes).filter(|(x, y)| (**x > 0.0) == (**y == 1)).count();
     assert!(right > 590, "{right} of 600");
-    let numbers = fit(&Targets::Number(wanted.clone()), 1);
-    let worst = numbers.iter().zip(&wanted).map(|(a, b)| (a - b).powi(2)).sum::<f32>() / 600.0;
+    let numbers = fit(&Targets::Number(targets.clone()), 1);
+    let worst = numbers.iter().zip(&targets).map(|(a, b)| (a - b).powi(2)).sum::<f32>() / 600.0;
     assert!(worst < 0.01, "{worst}");
     let three: Vec<i32> = (0..600).map(|row| row % 3).collect();
     let logits = fit(&Targets::Class(three.clone()), 3);
@@ -49,9 +49,9 @@ fn two_classes_a_number_and_three_classes() {
 }
 
 #[test]
-fn a_file_answers_as_the_trees_did_and_a_damaged_one_is_refused() {
-    let (examples, wanted) = examples(300);
-    let trees = Boosted::fit(&spec(), &examples, &[(&Targets::Number(wanted), 1)], 1, &mut |_| {}).unwrap();
+fn a_file_keeps_the_predictions_and_a_damaged_one_is_rejected() {
+    let (examples, targets) = examples(300);
+    let trees = Boosted::fit(&spec(), &examples, &[(&Targets::Number(targets), 1)], 1, &mut |_| {}).unwrap();
     let (logits, count) = (trees.logits(&examples).unwrap(), trees.trees());
     let bytes = Trees::Boosted(trees).to_safetensors().unwrap();
     let again = Trees::from_safetensors(&bytes).unwrap();
@@ -63,21 +63,21 @@ fn a_file_answers_as_the_trees_did_and_a_damaged_one_is_refused() {
     let mut fewer = examples;
     fewer.layout.blocks = vec![Block::Table { numbers: 2, encoded: 0, indices: Vec::new() }];
     fewer.indices.clear();
-    assert!(again.logits(&fewer).unwrap_err().to_string().contains("split 3 columns"));
+    assert!(again.logits(&fewer).unwrap_err().to_string().contains("expect 3"));
 }
 
 #[test]
-fn the_same_seed_grows_the_same_trees() {
-    let (examples, wanted) = examples(400);
-    let grow = || {
-        let targets = Targets::Number(wanted.clone());
+fn the_same_seed_fits_the_same_trees() {
+    let (examples, targets) = examples(400);
+    let fit = || {
+        let targets = Targets::Number(targets.clone());
         Boosted::fit(&spec(), &examples, &[(&targets, 1)], 7, &mut |_| {}).unwrap().logits(&examples).unwrap()
     };
-    assert_eq!(grow(), grow());
+    assert_eq!(fit(), fit());
 }
 
 #[test]
-fn a_text_is_refused() {
+fn a_text_input_is_rejected() {
     let layout = Layout { blocks: vec![Block::Text { length: 2, vocabulary: 3 }] };
     let examples = Examples::zeros(layout, 4);
     let found = Boosted::fit(&spec(), &examples, &[(&Targets::Number(vec![0.0; 4]), 1)], 1, &mut |_| {});

@@ -1,11 +1,11 @@
-//! What a forest must find, whatever the number of threads.
+//! Tests of fitting forests and of their file.
 
 use cupola_prep::Layout;
 use cupola_spec::Block;
 
 use super::*;
 
-/// Two numbers; the class is whether their sum is above 1, the number is their difference.
+/// Two numbers. The class is 1 if their sum is above 1, the numeric target is their difference.
 fn examples(rows: usize) -> (Examples, Vec<i32>, Vec<f32>) {
     let blocks = vec![Block::Table { numbers: 2, encoded: 0, indices: Vec::new() }];
     let mut examples = Examples::zeros(Layout { blocks }, rows);
@@ -25,7 +25,7 @@ fn spec() -> Bagging {
 }
 
 #[test]
-fn classes_and_numbers_are_found_and_probabilities_are_shares_of_trees() {
+fn classes_and_numbers_are_learned_and_probabilities_sum_to_one() {
     let (examples, classes, numbers) = examples(900);
     let three: Vec<i32> = numbers.iter().map(|y| i32::from(*y > -0.3) + i32::from(*y > 0.3)).collect();
     let targets = [
@@ -42,20 +42,20 @@ fn classes_and_numbers_are_found_and_probabilities_are_shares_of_trees() {
     assert!(off < 0.01, "{off}");
     for row in logits.chunks(5) {
         let sum: f32 = row[2..].iter().map(|x| x.exp()).sum();
-        // Three forests that do not know each other; softmax divides by their sum.
+        // The three forests are independent; softmax normalises their probabilities.
         assert!((sum - 1.0).abs() < 0.25, "the three shares sum to {sum}");
     }
 }
 
 #[test]
-fn a_seed_grows_one_forest_and_its_file_answers_alike() {
+fn the_same_seed_fits_the_same_forest_and_its_file_keeps_the_predictions() {
     let (examples, classes, _) = examples(300);
     let targets = Targets::Class(classes);
-    let grow = |seed| Forest::fit(&spec(), &examples, &[(&targets, 1)], seed, &mut |_| {}).unwrap();
-    let forest = grow(7);
+    let fit = |seed| Forest::fit(&spec(), &examples, &[(&targets, 1)], seed, &mut |_| {}).unwrap();
+    let forest = fit(7);
     let logits = forest.logits(&examples).unwrap();
-    assert_eq!(grow(7).logits(&examples).unwrap(), logits);
-    assert_ne!(grow(8).logits(&examples).unwrap(), logits);
+    assert_eq!(fit(7).logits(&examples).unwrap(), logits);
+    assert_ne!(fit(8).logits(&examples).unwrap(), logits);
     let bytes = crate::Trees::Forest(forest).to_safetensors().unwrap();
     let again = crate::Trees::from_safetensors(&bytes).unwrap();
     assert_eq!(again.logits(&examples).unwrap(), logits);

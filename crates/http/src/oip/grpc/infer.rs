@@ -1,7 +1,7 @@
 //! Inference over gRPC: messages to tensors and back.
 
 use axum::http::HeaderMap;
-use cupola_runtime::{Tensor, Values};
+use cupola_runtime::{OutputTensor, TensorValues};
 use cupola_serving::Pipeline;
 
 use super::super::infer::{InferRequest, infer as run};
@@ -48,7 +48,7 @@ pub(super) async fn infer(
     Ok(response)
 }
 
-fn output(tensor: Tensor) -> InferOutputTensor {
+fn output(tensor: OutputTensor) -> InferOutputTensor {
     InferOutputTensor {
         datatype: data_type_of(&tensor.values).name().to_owned(),
         shape: tensor.shape.iter().map(|axis| i64::try_from(*axis).unwrap_or(i64::MAX)).collect(),
@@ -78,11 +78,11 @@ fn tensors(inputs: Vec<InferInputTensor>, raw: &[prost::bytes::Bytes]) -> Result
     tensors.collect()
 }
 
-fn typed(kind: DataType, contents: InferTensorContents) -> Result<Values, WireError> {
-    let doubles = |values: Vec<f64>| Ok(Values::Doubles(values));
+fn typed(kind: DataType, contents: InferTensorContents) -> Result<TensorValues, WireError> {
+    let doubles = |values: Vec<f64>| Ok(TensorValues::Doubles(values));
     match kind {
-        DataType::Fp32 => Ok(Values::Floats(contents.fp32_contents)),
-        DataType::Fp64 => Ok(Values::Doubles(contents.fp64_contents)),
+        DataType::Fp32 => Ok(TensorValues::Floats(contents.fp32_contents)),
+        DataType::Fp64 => Ok(TensorValues::Doubles(contents.fp64_contents)),
         DataType::Bool => doubles(contents.bool_contents.iter().map(|v| f64::from(u8::from(*v))).collect()),
         DataType::Int8 | DataType::Int16 | DataType::Int32 => {
             doubles(contents.int_contents.iter().map(|value| f64::from(*value)).collect())
@@ -92,7 +92,9 @@ fn typed(kind: DataType, contents: InferTensorContents) -> Result<Values, WireEr
             doubles(contents.uint_contents.iter().map(|value| f64::from(*value)).collect())
         }
         DataType::Uint64 => doubles(contents.uint64_contents.iter().map(|value| *value as f64).collect()),
-        DataType::Bytes => Ok(Values::Bytes(contents.bytes_contents.iter().map(|b| b.to_vec()).collect())),
+        DataType::Bytes => {
+            Ok(TensorValues::Bytes(contents.bytes_contents.iter().map(|b| b.to_vec()).collect()))
+        }
         DataType::Fp16 | DataType::Bf16 => Err(WireError(format!("{} requires raw contents", kind.name()))),
     }
 }

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
-use cupola_runtime::Tensor;
+use cupola_runtime::OutputTensor;
 use cupola_serving::{ModelVersion, Pipeline};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -112,7 +112,7 @@ fn parse(json: &[u8]) -> Result<RequestBody<'_>, ApiError> {
 }
 
 /// Response with its tensors as JSON, or as raw bytes behind the JSON.
-fn respond(mut head: Value, outputs: &[Tensor], binary: &BinaryOutputs) -> Response {
+fn respond(mut head: Value, outputs: &[OutputTensor], binary: &BinaryOutputs) -> Response {
     let mut tail = Vec::new();
     let mut any_binary = false;
     let mut tensors = Vec::new();

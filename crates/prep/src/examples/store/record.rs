@@ -14,7 +14,7 @@ pub(super) const VALUE_BYTES: usize = 4;
 pub(super) struct RecordShape {
     /// Layout of the example.
     pub layout: Layout,
-    /// For each target, `true` if it is a class and `false` if it is a number.
+    /// `true` for each target that is a class, `false` for a number.
     pub classes: Vec<bool>,
 }
 
@@ -31,9 +31,8 @@ impl RecordShape {
 
     /// Zeros for each target.
     pub fn empty_targets(&self, rows: usize) -> Vec<Targets> {
-        let zeros = |class: &bool| match class {
-            true => Targets::Class(vec![0; rows]),
-            false => Targets::Number(vec![0.0; rows]),
+        let zeros = |class: &bool| {
+            if *class { Targets::Class(vec![0; rows]) } else { Targets::Number(vec![0.0; rows]) }
         };
         self.classes.iter().map(zeros).collect()
     }

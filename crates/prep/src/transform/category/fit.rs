@@ -6,10 +6,10 @@ use cupola_spec::{Category, Encoding, Scaling, Unseen};
 use foldhash::fast::RandomState;
 
 use super::FittedCategory;
+use super::outcomes::{FOLDS, TargetOutcome};
 use crate::error::Error;
 use crate::frame::{Frame, SEND_TRAINED_COLUMNS};
 use crate::stats::Moments;
-use crate::transform::outcomes::{FOLDS, Outcome};
 
 /// Rows that the overall mean counts as in target encoding.
 const SMOOTHING: f64 = 10.0;
@@ -45,7 +45,7 @@ impl CategoryFit {
     }
 
     /// Adds training rows, with their outcomes for target encoding.
-    pub fn observe(&mut self, frame: &Frame, outcomes: Option<&[Outcome]>) -> Result<(), Error> {
+    pub fn observe(&mut self, frame: &Frame, outcomes: Option<&[TargetOutcome]>) -> Result<(), Error> {
         let values = frame.require(&self.column, SEND_TRAINED_COLUMNS)?;
         if self.policy.encode == Encoding::Hash {
             return Ok(());
@@ -56,7 +56,8 @@ impl CategoryFit {
                 Some(tally) => tally,
                 None => self.tallies.entry(text.into_owned()).or_default(),
             };
-            let Outcome { value, fold } = outcomes.map_or_else(Outcome::default, |outcomes| outcomes[row]);
+            let TargetOutcome { value, fold } =
+                outcomes.map_or_else(TargetOutcome::default, |outcomes| outcomes[row]);
             tally.rows[fold] += 1.0;
             tally.sums[fold] += value;
         }

@@ -1,0 +1,81 @@
+//! Engines: implementations of a model's forward pass, and the choice between them.
+
+mod burn;
+mod candle;
+mod decoder_cache;
+mod select;
+mod trees;
+
+#[cfg(test)]
+mod tests;
+
+use cupola_nn::catch_panic;
+use cupola_prep::Examples;
+
+use crate::error::Error;
+
+pub use decoder_cache::DecoderCache;
+pub(crate) use select::build;
+pub use select::{EngineChoice, EngineReport};
+pub(crate) use trees::TreesEngine;
+
+/// Forward pass of a model on one device.
+pub trait Engine: Send {
+    /// Library and device, as reported to users.
+    fn name(&self) -> String;
+
+    /// What this engine can do beyond a forward pass.
+    fn capabilities(&self) -> EngineCapabilities;
+
+    /// Logits `[rows, output]` in row-major order.
+    ///
+    /// # Errors
+    /// A failure of the device; the engine stays usable.
+    fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error>;
+
+    /// Text generation with a KV cache; `None` for networks without one.
+    fn decoder(&mut self) -> Option<&mut dyn Decoder> {
+        None
+    }
+}
+
+/// What an engine can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineCapabilities {
+    /// `true` if any thread may call the engine; `false` on GPUs, whose streams and memory pools belong to a thread.
+    pub any_thread: bool,
+    /// `true` if [`Engine::decoder`] gives a decoder.
+    pub decodes: bool,
+}
+
+/// Text generation with a KV cache for each sequence.
+pub trait Decoder {
+    /// Logits `[vocabulary]` of the next token of each sequence, in one batched forward pass.
+    ///
+    /// Tokens that a cache holds are not computed again; each cache is extended by the others.
+    ///
+    /// # Errors
+    /// A sequence that is empty or longer than the model allows; a failure of the device. The caches are empty then.
+    fn decode(&mut self, requests: &mut [DecodeRequest<'_>]) -> Result<Vec<Vec<f32>>, Error>;
+
+    /// Bytes of the KV cache of a sequence of `tokens` tokens.
+    fn cache_bytes(&self, tokens: usize) -> usize;
+}
+
+/// A sequence whose next token is to be predicted.
+#[derive(Debug)]
+pub struct DecodeRequest<'a> {
+    /// All its tokens.
+    pub tokens: &'a [i32],
+    /// Keys and values of a sequence that began alike, or an empty cache.
+    pub cache: &'a mut DecoderCache,
+}
+
+/// Runs an engine and turns a panic of a driver or kernel into an error, so that it ends one batch, not the process.
+pub(crate) fn isolated<T>(
+    engine: &mut dyn Engine,
+    run: impl FnOnce(&mut dyn Engine) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let name = engine.name();
+    catch_panic(|| run(engine)).unwrap_or_else(|why| Err(Error::Panicked { engine: name, why }))
+}

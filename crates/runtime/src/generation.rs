@@ -1,0 +1,22 @@
+//! Text generation: from a prompt to tokens to text.
+
+mod chat;
+mod detokenizer;
+mod grammar;
+mod logits;
+mod params;
+mod pieces;
+mod prefix_cache;
+mod sampling;
+mod sequence;
+
+pub(crate) use chat::ChatRenderer;
+pub use chat::{Prompt, PromptMessage};
+pub use grammar::Grammar;
+pub(crate) use grammar::GrammarVocabulary;
+pub use logits::LogitsProcessor;
+pub use params::GenerationParams;
+pub use pieces::{FinishReason, TextPiece, TokenLogprobs};
+pub use prefix_cache::PrefixCache;
+pub use sampling::Sampling;
+pub use sequence::Sequence;

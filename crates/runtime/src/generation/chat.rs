@@ -1,0 +1,137 @@
+//! Chat templates: messages as one text, in the format that a model was trained with.
+
+use std::sync::Arc;
+
+use cupola_prep::ChatTemplate;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, ErrorKind, Value, context};
+use serde::Serialize;
+
+use crate::error::Error;
+
+const TEMPLATE_NAME: &str = "chat";
+/// Largest number of instructions that a template may execute.
+const FUEL: u64 = 10_000_000;
+
+/// PromptMessage of a chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PromptMessage {
+    /// Author: `system`, `user` or `assistant`.
+    pub role: String,
+    /// Text of the message.
+    pub content: String,
+}
+
+/// Beginning of a text that a model continues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// Plain text.
+    Text(String),
+    /// Messages of a chat, which the model answers.
+    Messages(Vec<PromptMessage>),
+}
+
+/// Renderer of a Jinja template, as in Hugging Face's `tokenizer_config.json`.
+#[derive(Debug, Clone)]
+pub struct ChatRenderer {
+    environment: Arc<Environment<'static>>,
+    bos_token: String,
+    eos_token: String,
+}
+
+impl ChatRenderer {
+    /// Compiles the template.
+    ///
+    /// # Errors
+    /// [`Error::Chat`] for an invalid template.
+    pub fn new(chat: &ChatTemplate) -> Result<Self, Error> {
+        let mut environment = Environment::new();
+        // The options that transformers renders templates with.
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        environment.set_syntax(syntax.map_err(|error| invalid(&error))?);
+        environment.set_fuel(Some(FUEL));
+        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_function("raise_exception", |why: String| -> Result<String, minijinja::Error> {
+            Err(minijinja::Error::new(ErrorKind::InvalidOperation, why))
+        });
+        environment
+            .add_template_owned(TEMPLATE_NAME, chat.template.clone())
+            .map_err(|error| invalid(&error))?;
+        Ok(Self {
+            environment: Arc::new(environment),
+            bos_token: chat.begin.clone(),
+            eos_token: chat.end.clone(),
+        })
+    }
+
+    /// Renders the messages up to where the model answers.
+    ///
+    /// # Errors
+    /// [`Error::Chat`] if the template rejects the messages.
+    pub fn render(&self, messages: &[PromptMessage]) -> Result<String, Error> {
+        let template = self.environment.get_template(TEMPLATE_NAME).map_err(|error| invalid(&error))?;
+        let values = context! {
+            messages => Value::from(Serde(messages)),
+            add_generation_prompt => true,
+            bos_token => self.bos_token.as_str(),
+            eos_token => self.eos_token.as_str(),
+        };
+        template.render(values).map_err(|error| invalid(&error))
+    }
+}
+
+fn invalid(error: &minijinja::Error) -> Error {
+    Error::Chat { why: error.detail().map_or_else(|| error.to_string(), str::to_owned) }
+}
+
+/// Messages one after another, for a model without a template.
+pub(super) fn without_template(messages: &[PromptMessage]) -> String {
+    let each = messages.iter().map(|PromptMessage { role, content }| format!("{role}: {content}\n"));
+    each.chain(["assistant:".to_owned()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chat(template: &str) -> Result<ChatRenderer, Error> {
+        ChatRenderer::new(&ChatTemplate {
+            template: template.into(),
+            begin: "<s>".into(),
+            end: "</s>".into(),
+        })
+    }
+
+    fn message(role: &str, content: &str) -> PromptMessage {
+        PromptMessage { role: role.into(), content: content.into() }
+    }
+
+    #[test]
+    fn templates_of_models_are_rendered_as_transformers_renders_them() {
+        // SmolLM2's, then one that strips, joins and refuses as Llama 2's does.
+        let smol = "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}\
+            {{ '<|im_start|>system\nHelp.<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' \
+            + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}\
+            {{ '<|im_start|>assistant\n' }}{% endif %}";
+        let text = chat(smol).unwrap().render(&[message("user", "Hi")]).unwrap();
+        let expected = "<|im_start|>system\nHelp.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n\
+            <|im_start|>assistant\n";
+        assert_eq!(text, expected);
+        let llama = "{{ bos_token }}{% for m in messages %}
+            {% if m['role'] not in ['user', 'assistant'] %}{{ raise_exception('no such role') }}{% endif %}
+[INST] {{ m.content.strip() | trim }} [/INST]{{ eos_token if not loop.last }}{% endfor %}";
+        let llama = chat(llama).unwrap();
+        let text = llama.render(&[message("user", " a "), message("assistant", "b")]).unwrap();
+        assert_eq!(text, "<s>[INST] a [/INST]</s>[INST] b [/INST]");
+        let error = llama.render(&[message("nobody", "a")]).unwrap_err();
+        assert!(error.to_string().contains("no such role"), "{error}");
+        assert!(chat("{% for %}").is_err());
+    }
+
+    #[test]
+    fn an_endless_template_is_stopped() {
+        let endless = chat("{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}");
+        assert!(endless.unwrap().render(&[message("user", "a")]).is_err());
+    }
+}

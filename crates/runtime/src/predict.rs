@@ -1,0 +1,14 @@
+//! Prediction: raw rows or tensors to examples, examples to logits, logits to typed predictions.
+
+mod bulk;
+mod load;
+mod package;
+mod predictor;
+mod rows;
+mod tensors;
+
+pub use bulk::BulkFormat;
+pub use package::LoadedPackage;
+pub use predictor::Predictor;
+pub use rows::{frame_of, json_lines, json_rows};
+pub use tensors::{ElementType, OutputTensor, PredictInput, TensorSpec, TensorValues};

@@ -1,0 +1,134 @@
+//! A package without its engine: raw rows to examples, and logits to predictions.
+
+use std::borrow::Cow;
+
+use cupola_prep::{
+    Examples, FittedInput, FittedTarget, Frame, Plan, PredictedValue, Prediction, Predictions, Signature,
+};
+use serde_json::{Map, Value};
+
+use super::rows::frame_of;
+use super::tensors::{TensorSpec, tensor_inputs, tensor_outputs};
+use crate::engines::EngineReport;
+use crate::error::Error;
+use crate::generation::{ChatRenderer, GrammarVocabulary, Sampling};
+
+/// Contents of a package that any thread may read: plan, signature and chat template, without the engine.
+#[derive(Debug, Clone)]
+pub struct LoadedPackage {
+    /// Transforms of inputs and targets, as they were fitted.
+    pub plan: Plan,
+    /// Columns of rows and of predictions.
+    pub signature: Signature,
+    /// Input tensors, for clients that send arrays.
+    pub inputs: Vec<TensorSpec>,
+    /// Output tensors.
+    pub outputs: Vec<TensorSpec>,
+    /// Engine in use and the reason for it.
+    pub report: EngineReport,
+    /// Chat template; `None` for a model that was not trained on chats.
+    pub(crate) chat: Option<ChatRenderer>,
+    /// Vocabulary of texts with a grammar.
+    pub(crate) vocabulary: GrammarVocabulary,
+}
+
+impl LoadedPackage {
+    /// Combines a plan with the report of the engine that was chosen.
+    ///
+    /// # Errors
+    /// [`Error::Chat`] for an invalid chat template.
+    pub(crate) fn new(plan: Plan, report: EngineReport) -> Result<Self, Error> {
+        let chat = match plan.targets.first() {
+            FittedTarget::NextToken { chat, .. } => chat.as_ref().map(ChatRenderer::new).transpose()?,
+            _ => None,
+        };
+        let signature = Signature::of(&plan);
+        let (inputs, outputs) = (tensor_inputs(&plan, &signature), tensor_outputs(&plan));
+        Ok(Self { plan, signature, inputs, outputs, report, chat, vocabulary: GrammarVocabulary::default() })
+    }
+
+    /// Examples of JSON rows, ready for an engine.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for the first invalid value, with row and column.
+    pub fn examples(&self, rows: &[Map<String, Value>]) -> Result<Examples, Error> {
+        self.examples_of(&frame_of(&self.signature, rows)?)
+    }
+
+    /// Examples of columns.
+    ///
+    /// # Errors
+    /// As [`Self::examples`].
+    pub fn examples_of(&self, frame: &Frame) -> Result<Examples, Error> {
+        Ok(self.plan.apply(frame)?)
+    }
+
+    /// Number of tokens of the texts; 0 for a package without a tokenizer.
+    pub fn count_tokens<'a>(&self, texts: impl Iterator<Item = &'a str>) -> usize {
+        let Some(tokenizer) = self.plan.tokenizer() else { return 0 };
+        texts.map(|text| tokenizer.encode(text).map_or(0, |tokens| tokens.len())).sum()
+    }
+
+    /// `true` if the package is a language model.
+    pub fn is_language_model(&self) -> bool {
+        matches!(self.plan.targets.first(), FittedTarget::NextToken { .. })
+    }
+
+    /// What a language model generates: `chat` if it has a chat template, else `text`; `None` for any other model.
+    pub fn generates(&self) -> Option<&'static str> {
+        let what = if self.chat.is_some() { "chat" } else { "text" };
+        self.is_language_model().then_some(what)
+    }
+
+    /// Inputs that predictions are compared with: those of an autoencoder, none of any other model.
+    pub fn inputs_to_compare(&self, examples: &Examples) -> Vec<f32> {
+        let compared = matches!(self.plan.targets.first(), FittedTarget::Reconstruct { .. });
+        if compared { examples.dense.clone() } else { Vec::new() }
+    }
+
+    /// Predictions that logits `[rows, width]` stand for; `inputs` come from [`Self::inputs_to_compare`].
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] for values that overflow, [`Error::Tokens`] for a token that can't be decoded.
+    pub fn predictions(&self, logits: &[f32], inputs: &[f32]) -> Result<Vec<Predictions>, Error> {
+        let width = self.plan.width();
+        if let Some(row) = logits.chunks(width).position(|row| row.iter().any(|logit| !logit.is_finite())) {
+            return Err(Error::NotFinite { row: row + 1 });
+        }
+        if self.is_language_model() {
+            return logits.chunks(width).map(|row| self.next_token(row)).collect();
+        }
+        let of = |row: usize| inputs.get(row * width..(row + 1) * width).unwrap_or_default();
+        let each = logits.chunks(width).enumerate();
+        Ok(each.map(|(row, logits)| self.plan.decode(logits, of(row))).collect())
+    }
+
+    /// Likeliest next token as text.
+    fn next_token(&self, logits: &[f32]) -> Result<Predictions, Error> {
+        let [FittedInput::Text { tokenizer, .. }] = self.plan.inputs.as_slice() else {
+            return Err(Error::NotALanguageModel { target: self.plan.targets.first().name().to_owned() });
+        };
+        let greedy = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0 };
+        let token = u32::try_from(greedy.choose(logits, 0)).unwrap_or_default();
+        let value = PredictedValue::Text(
+            tokenizer.decode(&[token]).map_err(|error| Error::Tokens { why: error.to_string() })?,
+        );
+        let name = self.plan.targets.first().name().to_owned();
+        Ok(Predictions::from([(name, Prediction { value, probabilities: None })]))
+    }
+
+    /// The part of an engine's output that predictions are made of, `[rows, width]`: of a language model the logits at the
+    /// ends of the rows' texts.
+    pub(crate) fn logits_at<'a>(&self, logits: &'a [f32], ends: Option<&[usize]>) -> Cow<'a, [f32]> {
+        let Some(ends) = ends else { return Cow::Borrowed(logits) };
+        let width = self.plan.width();
+        let length = logits.len() / ends.len().max(1);
+        let each = logits.chunks(length.max(1)).zip(ends);
+        Cow::Owned(each.flat_map(|(row, at)| &row[at * width..(at + 1) * width]).copied().collect())
+    }
+
+    /// Index of the last token of each row's text; `None` unless the package is a language model.
+    pub(crate) fn text_ends(&self, examples: &Examples) -> Option<Vec<usize>> {
+        self.is_language_model().then(|| examples.text_lengths().map(|length| length - 1).collect())
+    }
+}

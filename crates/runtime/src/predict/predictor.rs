@@ -1,0 +1,124 @@
+//! A package with its engine: examples in, logits and predictions out.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use cupola_nn::OpenDevice;
+use cupola_prep::{Examples, Predictions};
+use cupola_registry::Package;
+
+use super::load;
+use super::package::LoadedPackage;
+use crate::engines::{DecodeRequest, DecoderCache, Engine, EngineCapabilities, EngineChoice, isolated};
+use crate::error::Error;
+
+/// Tokens of a language model's texts that are computed at once.
+const BATCH_TOKENS: usize = 16_384;
+
+/// A package in memory with its engine.
+pub struct Predictor {
+    /// Everything but the engine.
+    pub package: Arc<LoadedPackage>,
+    engine: Box<dyn Engine>,
+}
+
+impl Predictor {
+    /// Reads a package, verifies its digests and builds its engine.
+    ///
+    /// # Errors
+    /// Damaged files, files that do not belong together, a failure of the device.
+    pub fn load(package: &Package, choice: EngineChoice, device: &OpenDevice) -> Result<Self, Error> {
+        let plan = load::plan(package)?;
+        let (engine, report) = load::engine(package, &plan, choice, device)?;
+        Ok(Self { package: Arc::new(LoadedPackage::new(plan, report)?), engine })
+    }
+
+    /// What the engine can do.
+    pub fn capabilities(&self) -> EngineCapabilities {
+        self.engine.capabilities()
+    }
+
+    /// Bytes of the KV cache of a text of `tokens` tokens; 0 for an engine without one.
+    pub fn kv_cache_bytes(&mut self, tokens: usize) -> usize {
+        self.engine.decoder().map_or(0, |decoder| decoder.cache_bytes(tokens))
+    }
+
+    /// Predictions for examples that the package's plan has made.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub fn predict(&mut self, examples: Examples) -> Result<Vec<Predictions>, Error> {
+        let inputs = self.package.inputs_to_compare(&examples);
+        let logits = self.target_logits(examples)?;
+        self.package.predictions(&logits, &inputs)
+    }
+
+    /// Logits `[rows, width]` that [`LoadedPackage::predictions`] takes: of a language model those after each row's last
+    /// token.
+    ///
+    /// # Errors
+    /// A failure of the device; the predictor stays usable.
+    pub fn target_logits(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
+        if examples.rows == 0 {
+            return Ok(Vec::new());
+        }
+        let ends = self.package.text_ends(&examples);
+        if ends.is_some() && self.capabilities().decodes {
+            return self.decode_rows(&examples);
+        }
+        let logits = self.logits(examples)?;
+        match self.package.logits_at(&logits, ends.as_deref()) {
+            Cow::Borrowed(_) => Ok(logits),
+            Cow::Owned(last) => Ok(last),
+        }
+    }
+
+    /// Raw logits of the engine; of a language model for every token.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub fn logits(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
+        isolated(self.engine.as_mut(), |engine| engine.forward(examples))
+    }
+
+    /// Logits of the next token of each sequence, which must be no longer than the model's context.
+    ///
+    /// An engine without a decoder computes all tokens again.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub fn decode(&mut self, requests: &mut [DecodeRequest<'_>]) -> Result<Vec<Vec<f32>>, Error> {
+        let decoded = isolated(self.engine.as_mut(), |engine| {
+            engine.decoder().map(|decoder| decoder.decode(requests)).transpose()
+        })?;
+        if let Some(logits) = decoded {
+            return Ok(logits);
+        }
+        let mut examples = Examples::zeros(self.package.plan.layout(), requests.len());
+        let length = examples.indices.len() / requests.len().max(1);
+        for (row, request) in examples.indices.chunks_mut(length.max(1)).zip(&*requests) {
+            row.iter_mut().zip(request.tokens).for_each(|(index, token)| *index = *token);
+        }
+        let ends = self.package.text_ends(&examples);
+        let logits = self.logits(examples)?;
+        let last = self.package.logits_at(&logits, ends.as_deref());
+        Ok(last.chunks(self.package.plan.width().max(1)).map(<[f32]>::to_vec).collect())
+    }
+
+    /// Logits after each row's text, and of no token before. A few rows at a time, so that few KV caches are held.
+    fn decode_rows(&mut self, examples: &Examples) -> Result<Vec<f32>, Error> {
+        let length = (examples.indices.len() / examples.rows).max(1);
+        let lengths: Vec<usize> = examples.text_lengths().collect();
+        let rows = (BATCH_TOKENS / length).max(1);
+        let mut out = Vec::with_capacity(examples.rows * self.package.plan.width());
+        for (texts, lengths) in examples.indices.chunks(rows * length).zip(lengths.chunks(rows)) {
+            let mut caches: Vec<DecoderCache> = lengths.iter().map(|_| DecoderCache::default()).collect();
+            let texts = texts.chunks(length).zip(lengths).zip(&mut caches);
+            let mut requests: Vec<DecodeRequest<'_>> = texts
+                .map(|((text, length), cache)| DecodeRequest { tokens: &text[..(*length).max(1)], cache })
+                .collect();
+            out.extend(self.decode(&mut requests)?.concat());
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,145 @@
+//! JSON rows as columns, checked against the signature.
+
+mod fast_path;
+
+use cupola_prep::{Column, ColumnType, Frame, InputColumn, Signature, number_text};
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::package::LoadedPackage;
+use super::tensors::PredictInput;
+use crate::error::Error;
+
+/// Columns of `signature` from JSON rows. Other keys are ignored; every column must be present, and null stands for a
+/// missing value where the signature allows it.
+///
+/// # Errors
+/// [`Error::Value`] for the first invalid value, with row and column.
+pub fn frame_of(signature: &Signature, rows: &[Map<String, Value>]) -> Result<Frame, Error> {
+    let mut columns = IndexMap::with_capacity(signature.inputs.len());
+    for input in &signature.inputs {
+        let column = match input.kind {
+            ColumnType::Number => {
+                let values = cells(input, rows).map(|cell| cell.and_then(|c| c.number()));
+                Column::numbers(values.collect::<Result<_, _>>()?)
+            }
+            ColumnType::Category | ColumnType::Text | ColumnType::File => {
+                let values = cells(input, rows).map(|cell| cell.and_then(|c| c.text()));
+                Column::texts(values.collect::<Result<Vec<Option<String>>, _>>()?)
+            }
+        };
+        columns.insert(input.name.clone(), column);
+    }
+    Ok(Frame::new(columns))
+}
+
+struct Cell<'a> {
+    input: &'a InputColumn,
+    row: usize,
+    value: &'a Value,
+}
+
+fn cells<'a>(
+    input: &'a InputColumn,
+    rows: &'a [Map<String, Value>],
+) -> impl Iterator<Item = Result<Cell<'a>, Error>> {
+    rows.iter().enumerate().map(move |(index, row)| match row.get(&input.name) {
+        Some(value) => Ok(Cell { input, row: index + 1, value }),
+        None => Err(Error::Value {
+            row: index + 1,
+            column: input.name.clone(),
+            expected: "a value",
+            found: "no such key".to_owned(),
+            remedy: if input.nullable { "send null for a missing value" } else { "send it" },
+        }),
+    })
+}
+
+impl Cell<'_> {
+    fn number(&self) -> Result<f64, Error> {
+        match self.value {
+            Value::Number(number) => number.as_f64().ok_or_else(|| self.wrong("a number")),
+            Value::Null if self.input.nullable => Ok(f64::NAN),
+            _ => Err(self.wrong("a number")),
+        }
+    }
+
+    fn text(&self) -> Result<Option<String>, Error> {
+        match self.value {
+            Value::String(text) => Ok(Some(text.clone())),
+            Value::Bool(value) => Ok(Some(value.to_string())),
+            Value::Number(number) => {
+                number.as_f64().map(|x| Some(number_text(x))).ok_or_else(|| self.wrong("a category"))
+            }
+            Value::Null if self.input.nullable => Ok(None),
+            _ => Err(self.wrong("a string, number or boolean")),
+        }
+    }
+
+    fn wrong(&self, expected: &'static str) -> Error {
+        let mut found = self.value.to_string();
+        if found.len() > 60 {
+            found = found.chars().take(57).collect::<String>() + "...";
+        }
+        Error::Value {
+            row: self.row,
+            column: self.input.name.clone(),
+            expected,
+            found,
+            remedy: "send a value of that type",
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    rows: Vec<Map<String, Value>>,
+}
+
+impl LoadedPackage {
+    /// Parses a body `{"rows": [{column: value}]}`.
+    ///
+    /// # Errors
+    /// [`Error::Body`] for another body, [`Error::Value`] for the first invalid value.
+    pub fn parse_rows(&self, body: &[u8]) -> Result<PredictInput, Error> {
+        // The numbers of a single image or series need no columns.
+        let floats = if self.takes_floats() { fast_path::floats(&self.signature, body) } else { None };
+        floats.map_or_else(
+            || parse_columns(&self.signature, body).map(PredictInput::Frame),
+            |floats| Ok(PredictInput::Floats(floats)),
+        )
+    }
+}
+
+/// Columns of `signature` from a body `{"rows": [{column: value}]}`.
+///
+/// The fast path takes valid values; a body that it does not take goes through the general path, which says what is
+/// wrong.
+fn parse_columns(signature: &Signature, body: &[u8]) -> Result<Frame, Error> {
+    fast_path::parse(signature, body).map_or_else(|| general_path(signature, body), Ok)
+}
+
+/// Columns by way of JSON values, with an error for whatever is wrong.
+fn general_path(signature: &Signature, body: &[u8]) -> Result<Frame, Error> {
+    frame_of(signature, &json_rows(body)?)
+}
+
+/// Rows of a body `{"rows": [{column: value}]}`, whatever their columns.
+///
+/// # Errors
+/// [`Error::Body`] for another body.
+pub fn json_rows(body: &[u8]) -> Result<Vec<Map<String, Value>>, Error> {
+    let parsed = serde_json::from_slice(body).map(|Body { rows }| rows);
+    parsed.map_err(|error| Error::Body { why: error.to_string() })
+}
+
+/// Rows of a body of JSON lines.
+///
+/// # Errors
+/// [`Error::Body`] for the first invalid line.
+pub fn json_lines(body: &[u8]) -> Result<Vec<Map<String, Value>>, Error> {
+    let rows = serde_json::Deserializer::from_slice(body).into_iter().enumerate();
+    rows.map(|(index, row)| row.map_err(|error| Error::Body { why: format!("row {}: {error}", index + 1) }))
+        .collect()
+}

@@ -1,0 +1,361 @@
+//! Fast path of JSON rows: valid rows go from bytes to columns in one pass, without JSON values in between.
+
+use std::fmt;
+
+use cupola_prep::{Column, ColumnType, Frame, InputColumn, Signature, number_text};
+use indexmap::IndexMap;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// Columns of a body of valid rows; `None` for anything else, which the general path handles.
+pub(super) fn parse(signature: &Signature, body: &[u8]) -> Option<Frame> {
+    read(signature, body).map(Columns::finish)
+}
+
+/// Values row by row, `[rows, columns]`; `None` unless all columns are numbers and all values finite floats.
+#[allow(clippy::cast_possible_truncation, reason = "networks take 32-bit floats")]
+pub(super) fn floats(signature: &Signature, body: &[u8]) -> Option<Vec<f32>> {
+    let columns = read(signature, body)?;
+    let width = columns.values.len();
+    let mut out = vec![0.0; columns.rows * width];
+    for (at, values) in columns.values.iter().enumerate() {
+        let Values::Numbers(values) = values else { return None };
+        for (row, value) in values.iter().enumerate() {
+            out[row * width + at] = *value as f32;
+        }
+    }
+    out.iter().all(|value| value.is_finite()).then_some(out)
+}
+
+fn read<'a>(signature: &'a Signature, body: &[u8]) -> Option<Columns<'a>> {
+    let mut columns = Columns::new(&signature.inputs);
+    let mut json = serde_json::Deserializer::from_slice(body);
+    Body(&mut columns).deserialize(&mut json).ok()?;
+    json.end().ok()?;
+    (columns.rows > 0).then_some(columns)
+}
+
+enum Values {
+    Numbers(Vec<f64>),
+    Texts(Vec<Option<String>>),
+}
+
+impl Values {
+    fn len(&self) -> usize {
+        match self {
+            Self::Numbers(values) => values.len(),
+            Self::Texts(values) => values.len(),
+        }
+    }
+}
+
+struct Columns<'a> {
+    inputs: &'a [InputColumn],
+    values: Vec<Values>,
+    rows: usize,
+    /// Column of the next key, if keys keep the signature's order, as they mostly do.
+    next: usize,
+}
+
+impl<'a> Columns<'a> {
+    fn new(inputs: &'a [InputColumn]) -> Self {
+        let values = inputs.iter().map(|input| match input.kind {
+            ColumnType::Number => Values::Numbers(Vec::new()),
+            _ => Values::Texts(Vec::new()),
+        });
+        Self { inputs, values: values.collect(), rows: 0, next: 0 }
+    }
+
+    fn column(&mut self, name: &str) -> Option<usize> {
+        let is = |input: &InputColumn| input.name == name;
+        let at = match self.inputs.get(self.next) {
+            Some(input) if is(input) => self.next,
+            _ => self.inputs.iter().position(is)?,
+        };
+        self.next = at + 1;
+        Some(at)
+    }
+
+    fn finish(self) -> Frame {
+        let each = self.inputs.iter().zip(self.values).map(|(input, values)| {
+            let column = match values {
+                Values::Numbers(values) => Column::numbers(values),
+                Values::Texts(values) => Column::texts(values),
+            };
+            (input.name.clone(), column)
+        });
+        Frame::new(each.collect::<IndexMap<_, _>>())
+    }
+}
+
+/// `{"rows": [...]}`
+struct Body<'c, 'a>(&'c mut Columns<'a>);
+
+impl<'de> DeserializeSeed<'de> for Body<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Body<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("rows")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        if map.next_key::<&str>()? != Some("rows") {
+            return Err(unsupported());
+        }
+        map.next_value_seed(Rows(self.0))?;
+        if map.next_key::<IgnoredAny>()?.is_some() { Err(unsupported()) } else { Ok(()) }
+    }
+}
+
+struct Rows<'c, 'a>(&'c mut Columns<'a>);
+
+impl<'de> DeserializeSeed<'de> for Rows<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Rows<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of rows")
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
+        while seq.next_element_seed(Row(self.0))?.is_some() {}
+        Ok(())
+    }
+}
+
+struct Row<'c, 'a>(&'c mut Columns<'a>);
+
+impl<'de> DeserializeSeed<'de> for Row<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Row<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a row")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        self.0.next = 0;
+        let mut filled = 0;
+        while let Some(at) = map.next_key_seed(Key(self.0))? {
+            match at {
+                Some(at) => {
+                    // A key that is repeated.
+                    if self.0.values[at].len() != self.0.rows {
+                        return Err(unsupported());
+                    }
+                    map.next_value_seed(Cell { input: &self.0.inputs[at], values: &mut self.0.values[at] })?;
+                    filled += 1;
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        self.0.rows += 1;
+        if filled == self.0.inputs.len() { Ok(()) } else { Err(unsupported()) }
+    }
+}
+
+/// A key as the index of its column; `None` for a key that is no column.
+struct Key<'c, 'a>(&'c mut Columns<'a>);
+
+impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_, '_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a column")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.column(name))
+    }
+}
+
+struct Cell<'c> {
+    input: &'c InputColumn,
+    values: &'c mut Values,
+}
+
+impl Cell<'_> {
+    fn number(self, number: f64) {
+        match self.values {
+            Values::Numbers(values) => values.push(number),
+            Values::Texts(values) => values.push(Some(number_text(number))),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Cell<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Visitor<'_> for Cell<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+        self.number(number);
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        self.number(number as f64);
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        self.number(number as f64);
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        match self.values {
+            Values::Texts(values) => values.push(Some(value.to_string())),
+            Values::Numbers(_) => return Err(unsupported()),
+        }
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        match self.values {
+            Values::Texts(values) => values.push(Some(text.to_owned())),
+            Values::Numbers(_) => return Err(unsupported()),
+        }
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        match self.values {
+            _ if !self.input.nullable => return Err(unsupported()),
+            Values::Numbers(values) => values.push(f64::NAN),
+            Values::Texts(values) => values.push(None),
+        }
+        Ok(())
+    }
+}
+
+/// Error that leaves the body to the general path.
+fn unsupported<E: Error>() -> E {
+    E::custom("unsupported")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+    use crate::predict::rows::{frame_of, general_path};
+
+    fn signature() -> Signature {
+        let column =
+            |name: &str, kind, nullable| InputColumn { name: name.into(), kind, nullable, categories: None };
+        Signature {
+            inputs: vec![
+                column("a", ColumnType::Number, true),
+                column("b", ColumnType::Category, false),
+                column("c", ColumnType::Text, true),
+            ],
+            outputs: Vec::new(),
+            window: None,
+        }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            4 => any::<f64>().prop_map(|x| json!(x)),
+            2 => any::<i64>().prop_map(|x| json!(x)),
+            1 => any::<u64>().prop_map(|x| json!(x)),
+            4 => "[a-zé\\\"]{0,4}".prop_map(|x| json!(x)),
+            1 => any::<bool>().prop_map(|x| json!(x)),
+            1 => Just(Value::Null),
+            1 => Just(json!([1])),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn fast_and_general_path_give_the_same_columns(
+            rows in prop::collection::vec(prop::collection::hash_map("[abcd]", value(), 0..5), 0..4)
+        ) {
+            let rows: Vec<Map<String, Value>> = rows.into_iter().map(|row| row.into_iter().collect()).collect();
+            let body = json!({ "rows": rows }).to_string();
+            if let Some(fast) = parse(&signature(), body.as_bytes()) {
+                let general = frame_of(&signature(), &rows).unwrap();
+                prop_assert_eq!(format!("{fast:?}"), format!("{general:?}"));
+            }
+        }
+    }
+
+    #[test]
+    fn no_body_breaks_the_readers() {
+        let seeds: [&[u8]; 4] = [
+            br#"{"rows": [{"a": 1.5, "b": "x", "c": null}, {"a": null, "b": 2, "c": "text"}]}"#,
+            br#"{"a": 1.5, "b": "x", "c": null}"#,
+            b"a,b,c\n1.5,x,\"te\"\"xt\"\n,y,\n",
+            b"{\"rows\": [{}]}",
+        ];
+        let signature = signature();
+        cupola_testkit::fuzz(&seeds, |body| {
+            let fast = parse(&signature, body);
+            let general = general_path(&signature, body);
+            if let Some(fast) = fast {
+                // The general path takes every body that the fast path takes, and gives the same columns.
+                assert_eq!(format!("{fast:?}"), format!("{:?}", general.unwrap()));
+            }
+            let _ = crate::predict::bulk::csv(&signature, body);
+            let _ = crate::predict::bulk::lines(&signature, body);
+            let _ = crate::predict::bulk::arrow_stream(body);
+        });
+    }
+
+    #[test]
+    fn valid_rows_take_the_fast_path() {
+        let body = json!({ "rows": [
+            {"a": 1, "b": "x", "c": null, "more": {"d": [1]}},
+            {"c": "t", "a": null, "b": 2.0},
+        ]});
+        assert!(parse(&signature(), body.to_string().as_bytes()).is_some());
+        for unsupported in
+            ["{\"rows\": []}", "{\"rows\": [{\"a\":1,\"a\":2,\"b\":1,\"c\":1}]}", "{}", "[]", ""]
+        {
+            assert!(parse(&signature(), unsupported.as_bytes()).is_none(), "{unsupported}");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! A package's inputs and outputs as tensors, for clients that send arrays instead of rows.
+//!
+//! An image or a numeric series is one tensor; every other column is a tensor of its own.
+
+use cupola_prep::{
+    Column, ColumnType, Examples, FittedInput, FittedTarget, Frame, Plan, PredictedValue, Signature,
+};
+use indexmap::IndexMap;
+
+use super::package::LoadedPackage;
+use crate::error::Error;
+
+/// Element type of a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ElementType {
+    /// 32-bit floats.
+    Float,
+    /// 64-bit floats.
+    Double,
+    /// Strings, or contents of files.
+    Bytes,
+}
+
+/// Name, element type and shape of a tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// Name that clients use.
+    pub name: String,
+    /// Element type.
+    pub element: ElementType,
+    /// Shape of one row: the first axis, that of the rows, is left out.
+    pub shape: Vec<usize>,
+    /// Columns of a row that the tensor holds, one for each element; of an output the target.
+    pub columns: Vec<String>,
+    /// `true` if the tensor may be left out or hold missing values: empty strings or NaN.
+    pub nullable: bool,
+}
+
+impl TensorSpec {
+    /// Number of elements of one row.
+    pub fn width(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// Elements of a tensor in row-major order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TensorValues {
+    /// 32-bit floats.
+    Floats(Vec<f32>),
+    /// Numbers of any other type, as 64-bit floats.
+    Doubles(Vec<f64>),
+    /// Strings, or contents of files.
+    Bytes(Vec<Vec<u8>>),
+}
+
+impl TensorValues {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Floats(values) => values.len(),
+            Self::Doubles(values) => values.len(),
+            Self::Bytes(values) => values.len(),
+        }
+    }
+
+    /// `true` if there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Tensor of a response.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutputTensor {
+    /// Name of its [`TensorSpec`].
+    pub name: String,
+    /// Shape, the rows first.
+    pub shape: Vec<usize>,
+    /// Elements.
+    pub values: TensorValues,
+}
+
+/// PredictInput of a prediction request, before the plan is applied.
+#[derive(Debug, Clone)]
+pub enum PredictInput {
+    /// Columns of raw rows.
+    Frame(Frame),
+    /// Values `[rows, width]` of the one tensor that a model takes.
+    Floats(Vec<f32>),
+}
+
+impl PredictInput {
+    /// Number of rows, given the number of values in one.
+    pub fn rows(&self, width: usize) -> usize {
+        match self {
+            Self::Frame(frame) => frame.rows(),
+            Self::Floats(values) => values.len() / width.max(1),
+        }
+    }
+}
+
+/// Input tensors of a package.
+pub(crate) fn tensor_inputs(plan: &Plan, signature: &Signature) -> Vec<TensorSpec> {
+    let mut out: Vec<TensorSpec> = Vec::new();
+    let mut whole: Vec<&str> = Vec::new();
+    for input in &plan.inputs {
+        let (name, columns, shape) = match input {
+            FittedInput::Image { name, columns, shape, .. } => (name, columns, shape.to_vec()),
+            FittedInput::Series { name, columns, shape, .. } => (name, columns, shape.to_vec()),
+            _ => continue,
+        };
+        if columns.len() > 1 && columns.len() == shape.iter().product::<usize>() {
+            whole.extend(columns.iter().map(String::as_str));
+            let (name, columns) = (name.clone(), columns.clone());
+            out.push(TensorSpec { name, element: ElementType::Float, shape, columns, nullable: false });
+        }
+    }
+    for column in signature.inputs.iter().filter(|column| !whole.contains(&column.name.as_str())) {
+        let element =
+            if column.kind == ColumnType::Number { ElementType::Double } else { ElementType::Bytes };
+        out.push(TensorSpec {
+            name: column.name.clone(),
+            element,
+            shape: vec![1],
+            columns: vec![column.name.clone()],
+            nullable: column.nullable,
+        });
+    }
+    out
+}
+
+/// Output tensors of a package: the value of each target, and the probabilities of a category's classes.
+pub(crate) fn tensor_outputs(plan: &Plan) -> Vec<TensorSpec> {
+    let mut out = Vec::new();
+    for target in &plan.targets {
+        let (element, width) = match target {
+            FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => (ElementType::Bytes, 1),
+            FittedTarget::Forecast { horizon: width, .. } | FittedTarget::Embedding { width, .. } => {
+                (ElementType::Float, *width)
+            }
+            FittedTarget::Number { .. } | FittedTarget::Reconstruct { .. } => (ElementType::Float, 1),
+        };
+        let own = target.name();
+        let spec = |name: String, element, width| TensorSpec {
+            name,
+            element,
+            shape: vec![width],
+            columns: vec![own.to_owned()],
+            nullable: false,
+        };
+        out.push(spec(own.to_owned(), element, width));
+        if let FittedTarget::Category { classes, .. } = target {
+            out.push(spec(format!("{own}_probabilities"), ElementType::Float, classes.len()));
+        }
+    }
+    out
+}
+
+impl LoadedPackage {
+    /// Input from tensors of `rows` rows, given as index into [`LoadedPackage::inputs`] and values, whose names, types and
+    /// sizes have been checked.
+    pub fn input_from_tensors(&self, given: Vec<(usize, TensorValues)>, rows: usize) -> PredictInput {
+        let specs = &self.inputs;
+        let given = match <[_; 1]>::try_from(given) {
+            Ok([(_, TensorValues::Floats(values))]) if self.takes_floats() => {
+                return PredictInput::Floats(values);
+            }
+            Ok(one) => Vec::from(one),
+            Err(given) => given,
+        };
+        let mut columns = IndexMap::new();
+        for (place, values) in given {
+            let spec = &specs[place];
+            match values {
+                TensorValues::Floats(values) => split(spec, &values, f64::from, &mut columns),
+                TensorValues::Doubles(values) => split(spec, &values, |value: f64| value, &mut columns),
+                TensorValues::Bytes(values) => {
+                    columns.insert(spec.name.clone(), self.texts(spec, &values));
+                }
+            }
+        }
+        for spec in specs.iter().filter(|spec| spec.nullable && spec.columns.len() == 1) {
+            columns.entry(spec.columns[0].clone()).or_insert_with(|| match spec.element {
+                ElementType::Bytes => Column::texts(vec![None::<&str>; rows]),
+                _ => Column::numbers(vec![f64::NAN; rows]),
+            });
+        }
+        PredictInput::Frame(Frame::new(columns))
+    }
+
+    /// `true` if one tensor is the network's whole input, which then needs no columns.
+    pub(crate) fn takes_floats(&self) -> bool {
+        let alone = matches!(self.plan.inputs.as_slice(), [FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. }] if columns.len() > 1);
+        alone && self.plan.derive.is_empty()
+    }
+
+    /// Column of strings; an empty string is a missing value where the column is nullable.
+    fn texts(&self, spec: &TensorSpec, values: &[Vec<u8>]) -> Column {
+        let file = self.signature.inputs.iter().any(|c| c.name == spec.name && c.kind == ColumnType::File);
+        if file {
+            return Column::Bytes(values.iter().map(|value| Some(value.as_slice())).collect());
+        }
+        let texts = values.iter().map(|value| {
+            let text = String::from_utf8_lossy(value);
+            if spec.nullable && text.is_empty() { None } else { Some(text.into_owned()) }
+        });
+        Column::texts(texts)
+    }
+
+    /// Applies the plan to an input.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for the first invalid value, with row and column.
+    pub fn examples_of_input(&self, input: &PredictInput) -> Result<Examples, Error> {
+        let values = match input {
+            PredictInput::Frame(frame) => return self.examples_of(frame),
+            PredictInput::Floats(values) => values,
+        };
+        let ([FittedInput::Image { shift, factor, .. } | FittedInput::Series { shift, factor, .. }], true) =
+            (self.plan.inputs.as_slice(), self.takes_floats())
+        else {
+            // The input was parsed for another version, which takes one tensor: this one takes columns.
+            let width = self.signature.inputs.len();
+            let columns = self.signature.inputs.iter().enumerate().map(|(place, input)| {
+                let own = values.iter().skip(place).step_by(width).map(|value| f64::from(*value));
+                (input.name.clone(), Column::numbers(own.collect()))
+            });
+            return self.examples_of(&Frame::new(columns.collect()));
+        };
+        let layout = self.plan.layout();
+        let width = layout.dense_width().max(1);
+        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+            return Err(Error::Value {
+                row: place / width + 1,
+                column: self.plan.inputs[0].name().to_owned(),
+                expected: "a finite number",
+                found: values[place].to_string(),
+                remedy: "correct the value",
+            });
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "as the plan rounds")]
+        let dense = values.iter().map(|v| ((f64::from(*v) - shift) * factor) as f32).collect();
+        Ok(Examples { layout, rows: values.len() / width, dense, indices: Vec::new() })
+    }
+
+    /// Output tensors that logits `[rows, width]` stand for: those that `names` lists, or all if it is empty.
+    ///
+    /// # Errors
+    /// As [`LoadedPackage::predictions`].
+    pub fn output_tensors(
+        &self,
+        logits: &[f32],
+        inputs: &[f32],
+        names: &[String],
+    ) -> Result<Vec<OutputTensor>, Error> {
+        let predictions = self.predictions(logits, inputs)?;
+        let rows = predictions.len();
+        let is_listed = |name: &str| names.is_empty() || names.iter().any(|listed| listed == name);
+        let mut out = Vec::new();
+        for spec in self.outputs.iter().filter(|spec| is_listed(&spec.name)) {
+            let mut shape = vec![rows];
+            shape.extend(&spec.shape);
+            let of = predictions.iter().map(|row| &row[&spec.columns[0]]);
+            // The other tensor of a target holds the probabilities of its classes.
+            let values = if spec.name == spec.columns[0] {
+                values_of(spec, of.map(|prediction| &prediction.value))
+            } else {
+                let each = of.filter_map(|prediction| prediction.probabilities.as_ref());
+                TensorValues::Floats(each.flat_map(|each| each.values().copied()).collect())
+            };
+            out.push(OutputTensor { name: spec.name.clone(), shape, values });
+        }
+        Ok(out)
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "logits are 32-bit numbers")]
+fn values_of<'a>(spec: &TensorSpec, values: impl Iterator<Item = &'a PredictedValue>) -> TensorValues {
+    if spec.element == ElementType::Bytes {
+        return TensorValues::Bytes(values.map(|value| text_of(value).into_bytes()).collect());
+    }
+    let numbers = values.flat_map(|value| match value {
+        PredictedValue::Number(number) => vec![*number as f32],
+        PredictedValue::Numbers(numbers) => numbers.iter().map(|number| *number as f32).collect(),
+        PredictedValue::Text(_) => vec![f32::NAN],
+    });
+    TensorValues::Floats(numbers.collect())
+}
+
+fn text_of(value: &PredictedValue) -> String {
+    match value {
+        PredictedValue::Text(text) => text.clone(),
+        PredictedValue::Number(number) => cupola_prep::number_text(*number),
+        PredictedValue::Numbers(_) => String::new(),
+    }
+}
+
+/// Splits values `[rows, columns]` into columns.
+fn split<T: Copy>(
+    spec: &TensorSpec,
+    values: &[T],
+    number: impl Fn(T) -> f64,
+    out: &mut IndexMap<String, Column>,
+) {
+    let width = spec.columns.len();
+    for (place, column) in spec.columns.iter().enumerate() {
+        let own = values.iter().skip(place).step_by(width).map(|value| number(*value)).collect();
+        out.insert(column.clone(), Column::numbers(own));
+    }
+}
