@@ -124,7 +124,7 @@ fn a_signal_writes_a_checkpoint_and_says_how_to_go_on() {
         let err = String::from_utf8_lossy(&output.stderr);
         let id = only_run(&place);
         assert_eq!(output.status.code(), Some(1), "{err}");
-        assert!(err.contains(&format!("go on with: cupola train --resume {id}")), "{err}");
+        assert!(err.contains(&format!("resume with: cupola train --resume {id}")), "{err}");
         assert_eq!(place.json(&["runs", "show", &id])["run"]["status"], "stopped");
         place.json(&["train", "--resume", &id, "--device", "flex"]);
         same(&outcome(&place, &id), &outcome(&whole, &run));

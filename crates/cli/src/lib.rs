@@ -1,24 +1,20 @@
-//! The command line: wiring, progress and tables. The only place that prints or exits.
+//! Command line: parses arguments, calls the workflow, draws its events and results, and exits.
+//!
+//! Arguments are in [`args`], one file for each command in [`commands`], terminal output in [`draw`].
 
 mod args;
-mod bars;
 mod commands;
-mod device;
+mod draw;
 mod failure;
-mod load;
-mod memory;
-mod pretrained;
-mod progress;
-mod stage;
-mod ui;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::args::{Cli, Command};
+use crate::draw::Ui;
 
-/// Runs the command that was typed. Exit code 0 is success, 1 failure, 2 the user's mistake.
+/// Runs the command of the process's arguments. Exit code 0 is success, 1 a failure, 2 a user error.
 pub fn main() -> ExitCode {
     quiet_panics();
     let cli = Cli::parse();
@@ -27,28 +23,28 @@ pub fn main() -> ExitCode {
     });
     tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
     let home = cupola_registry::Home::new(cli.home.clone());
-    let ui = ui::Ui { json: cli.json, quiet: false };
-    // A panic that nothing caught is a bug of ours: it gets a message too, and no other exit code.
+    let ui = Ui { json: cli.json };
+    // An uncaught panic is a bug: it gets a message and exit code 1 like any other failure.
     let done = cupola_nn::catch_panic(|| run(&home, ui, cli.command));
     let done = done.unwrap_or_else(|panic| {
-        Err(anyhow::anyhow!("internal error: {panic}; please report it with the command that was typed"))
+        Err(anyhow::anyhow!("internal error: {panic}; please report it with the command that you ran"))
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            ui::Ui::error(&error);
+            Ui::error(&error);
             ExitCode::from(failure::exit_code(&error))
         }
     }
 }
 
-fn run(home: &cupola_registry::Home, ui: ui::Ui, command: Command) -> anyhow::Result<()> {
+fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Train(args) => commands::train::run(home, ui, &args),
         Command::Rate(args) => commands::rate::run(home, ui, &args),
         Command::Check(args) => commands::check::run(home, ui, &args),
         Command::Evaluate(args) => commands::evaluate::run(home, ui, &args),
-        Command::Predict(args) => commands::predict::run(home, ui, &args),
+        Command::Predict(args) => commands::predict::run(home, &args),
         Command::Generate(args) => commands::generate::run(home, ui, &args),
         Command::Serve(args) => commands::serve::run(home, ui, &args),
         Command::Keys(args) => commands::keys::run(home, ui, &args),
@@ -65,8 +61,8 @@ fn run(home: &cupola_registry::Home, ui: ui::Ui, command: Command) -> anyhow::Re
     }
 }
 
-/// Libraries panic where a driver fails. On the main thread that is caught and told as an error, so
-/// the hook's own report would only be noise; `CUPOLA_PANICS=1` brings it back.
+/// Silences the panic hook on threads whose panics are caught and reported as errors: libraries panic if a
+/// driver fails. `CUPOLA_PANICS=1` restores the hook.
 fn quiet_panics() {
     if std::env::var_os("CUPOLA_PANICS").is_some() {
         return;

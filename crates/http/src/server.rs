@@ -103,7 +103,7 @@ impl Server {
         self
     }
 
-    /// Its models, to load and unload them.
+    /// Models of the server, to load and unload them.
     pub fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.catalog)
     }

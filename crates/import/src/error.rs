@@ -49,11 +49,8 @@ pub enum Error {
     #[error("unsupported pooling: 1_Pooling/config.json selects neither the mean nor the first token")]
     Pooling,
     /// A tokenizer that can't be read.
-    #[error("failed to read the tokenizer: {why}")]
-    Tokenizer {
-        /// Error of the tokenizer's reader.
-        why: String,
-    },
+    #[error(transparent)]
+    Tokenizer(#[from] cupola_prep::Error),
     /// More tokens than rows of the embeddings.
     #[error(
         "tokenizer and weights don't match: the tokenizer has {tokenizer} tokens, the weights {weights}; take both from one model"

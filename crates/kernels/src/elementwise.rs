@@ -23,36 +23,6 @@ pub fn affine(values: &mut [f32], scale: &[f32], shift: &[f32], inner: usize) {
     );
 }
 
-/// The mean of the rows of each example `[time, width]` but for those whose `padding` `[examples, time]` is 1.
-pub fn mean(x: &[f32], time: usize, width: usize, padding: Option<&[f32]>) -> Vec<f32> {
-    let (time, width) = (time.max(1), width.max(1));
-    let mut means = vec![0.0; x.len() / time];
-    vectorized(
-        #[inline(always)]
-        || {
-            for (i, (mean, rows)) in
-                means.chunks_exact_mut(width).zip(x.chunks_exact(time * width)).enumerate()
-            {
-                let mut count = 0;
-                for (place, row) in rows.chunks_exact(width).enumerate() {
-                    if padding.is_some_and(|padding| padding[i * time + place] > 0.5) {
-                        continue;
-                    }
-                    count += 1;
-                    for (mean, x) in mean.iter_mut().zip(row) {
-                        *mean += x;
-                    }
-                }
-                let scale = 1.0 / count.max(1) as f32;
-                for mean in mean {
-                    *mean *= scale;
-                }
-            }
-        },
-    );
-    means
-}
-
 /// Adds `y` to `values`, which are of the same length.
 pub fn add(values: &mut [f32], y: &[f32]) {
     let add = |(values, y): (&mut [f32], &[f32])| {
@@ -125,12 +95,5 @@ mod tests {
             let expected = each.map(|(at, x)| if second(at) { x * 2.0 + 3.0 } else { *x });
             assert_eq!(moved, expected.collect::<Vec<_>>());
         }
-    }
-
-    #[test]
-    fn means_leave_padding_out() {
-        let x = [1.0, 2.0, 3.0, 4.0, 50.0, 60.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0];
-        assert_eq!(mean(&x, 3, 2, Some(&[0.0, 0.0, 1.0, 1.0, 1.0, 1.0])), [2.0, 3.0, 0.0, 0.0]);
-        assert_eq!(mean(&x, 6, 2, None), [81.0 / 6.0, 96.0 / 6.0]);
     }
 }

@@ -31,7 +31,7 @@ enum Weight {
 }
 
 impl LinearKernel {
-    /// Packs a weight `[output, input]`, as PyTorch stores it, and a bias `[output]`.
+    /// Packs a weight `[output, input]`, as `PyTorch` stores it, and a bias `[output]`.
     ///
     /// An input wider than [`QuantizedMatrix::MAX_INPUT`] stays in 32-bit floats.
     pub fn new(weight: &[f32], bias: Option<Vec<f32>>, input: usize, format: WeightFormat) -> Self {

@@ -212,3 +212,6 @@ fn without_anomalies(run: &Run, frame: &Frame, rows: Vec<usize>) -> Result<Vec<u
     // A window spans consecutive rows, so none can be left out.
     if run.windowed() { Ok(rows) } else { Ok(rows.into_iter().filter(normal).collect()) }
 }
+
+#[cfg(test)]
+mod tests;

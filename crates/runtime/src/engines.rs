@@ -24,7 +24,7 @@ pub trait Engine: Send {
     /// Library and device, as reported to users.
     fn name(&self) -> String;
 
-    /// What this engine can do beyond a forward pass.
+    /// Capabilities beyond a forward pass.
     fn capabilities(&self) -> EngineCapabilities;
 
     /// Logits `[rows, output]` in row-major order.
@@ -39,7 +39,7 @@ pub trait Engine: Send {
     }
 }
 
-/// What an engine can do.
+/// Capabilities of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineCapabilities {
     /// `true` if any thread may call the engine; `false` on GPUs, whose streams and memory pools belong to a thread.

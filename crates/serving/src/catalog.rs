@@ -110,12 +110,13 @@ impl Catalog {
         for version in entry.versions() {
             self.telemetry.set_loaded(name, version, true);
         }
-        let kept: Vec<u64> = entry.versions().collect();
+        let current: Vec<u64> = entry.versions().collect();
         let old = {
             let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
             entries.insert(name.to_owned(), Arc::new(entry))
         };
-        for version in old.iter().flat_map(|old| old.versions()).filter(|version| !kept.contains(version)) {
+        for version in old.iter().flat_map(|old| old.versions()).filter(|version| !current.contains(version))
+        {
             self.telemetry.set_loaded(name, version, false);
         }
     }

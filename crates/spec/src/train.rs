@@ -151,14 +151,20 @@ impl Precision {
 /// Metrics that can select the best epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum Goal {
+    /// Loss.
     Loss,
+    /// Share of correct classes.
     Accuracy,
+    /// Mean of the F1 scores of the classes.
     MacroF1,
+    /// Area under the receiver operating characteristic, for two classes or an anomaly score.
     RocAuc,
+    /// Root mean squared error.
     Rmse,
+    /// Mean absolute error.
     Mae,
+    /// Coefficient of determination.
     R2,
 }
 

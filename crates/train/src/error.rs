@@ -1,5 +1,7 @@
 //! Errors that end a run.
 
+use crate::group::GroupError;
+
 /// Error that ends a run. Checkpoints and events that are already written stay.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -37,11 +39,8 @@ pub enum Error {
         why: String,
     },
     /// Another device of the group has stopped.
-    #[error("lost the connection between devices: {why}; resume the run")]
-    Group {
-        /// Reason.
-        why: String,
-    },
+    #[error("lost the connection between devices: {0}; resume the run")]
+    Group(#[from] GroupError),
     /// The device failed in the middle of a step.
     #[error("the device failed at step {step}: {why}; resume the run, or use --device flex")]
     Device {

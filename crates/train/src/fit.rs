@@ -11,7 +11,7 @@ use cupola_spec::{Goal, Run};
 use crate::checkpoint;
 use crate::error::Error;
 use crate::event::{EndReason, Event, Stop};
-use crate::group::{DeviceGroup, SingleDevice};
+use crate::group::{DeviceGroup, GroupError, SingleDevice};
 use crate::objective::{TargetObjective, goal, objectives};
 use crate::optimizer::optimizer;
 use crate::order::EpochOrder;
@@ -237,7 +237,7 @@ impl<'a> Trainer<'a> {
             return Ok(stop);
         }
         let mut stops = [f32::from(u8::from(stop))];
-        self.group.sum(&mut stops).map_err(|why| Error::Group { why })?;
+        self.group.sum(&mut stops)?;
         Ok(stops[0] > 0.0)
     }
 
@@ -246,10 +246,10 @@ impl<'a> Trainer<'a> {
         if self.group.size() == 1 {
             return Ok(());
         }
-        let lost = |why: String| Error::Group { why };
-        let own = serde_json::to_vec(&self.progress).map_err(|error| lost(error.to_string()))?;
-        let first = self.group.share(own).map_err(lost)?;
-        self.progress = serde_json::from_slice(&first).map_err(|error| lost(error.to_string()))?;
+        let lost = |error: serde_json::Error| GroupError(error.to_string());
+        let own = serde_json::to_vec(&self.progress).map_err(lost)?;
+        let first = self.group.share(own)?;
+        self.progress = serde_json::from_slice(&first).map_err(lost)?;
         Ok(())
     }
 

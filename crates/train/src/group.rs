@@ -11,6 +11,11 @@ pub(crate) use gradients::summed;
 pub use mpi::Mpi;
 pub(crate) use threads::thread_ranks;
 
+/// Failure of an exchange between the ranks of a group.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct GroupError(pub String);
+
 /// One rank of a group of devices. All ranks have to make the same calls in the same order.
 pub trait DeviceGroup {
     /// Index of this rank, from 0. Rank 0 evaluates, reports and writes.
@@ -23,13 +28,13 @@ pub trait DeviceGroup {
     ///
     /// # Errors
     /// If another rank has stopped.
-    fn sum(&self, values: &mut [f32]) -> Result<(), String>;
+    fn sum(&self, values: &mut [f32]) -> Result<(), GroupError>;
 
     /// Broadcasts the bytes of rank 0.
     ///
     /// # Errors
     /// The errors of [`DeviceGroup::sum`].
-    fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, String>;
+    fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, GroupError>;
 }
 
 /// DeviceGroup of a single device.
@@ -45,11 +50,11 @@ impl DeviceGroup for SingleDevice {
         1
     }
 
-    fn sum(&self, _: &mut [f32]) -> Result<(), String> {
+    fn sum(&self, _: &mut [f32]) -> Result<(), GroupError> {
         Ok(())
     }
 
-    fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, GroupError> {
         Ok(bytes)
     }
 }

@@ -35,7 +35,7 @@ pub use event::{EndReason, Event, MetricValues, Stop};
 pub use fit::{Job, TrainOutcome, fit, fit_in_group, limit_rows};
 #[cfg(feature = "mpi")]
 pub use group::Mpi;
-pub use group::{DeviceGroup, SingleDevice};
+pub use group::{DeviceGroup, GroupError, SingleDevice};
 pub use multi_device::fit_on_devices;
 pub use objective::{TargetObjective, default_objectives, goal, loss_targets, objectives, trial_loss};
 pub use optimizer::{global_norm, optimizer};

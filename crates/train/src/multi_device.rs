@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use crate::error::Error;
 use crate::event::{Event, Stop};
 use crate::fit::{Job, TrainOutcome, fit, fit_in_group};
-use crate::group::{DeviceGroup, thread_ranks};
+use crate::group::{DeviceGroup, GroupError, thread_ranks};
 
 /// Trains as [`crate::fit`] on several devices of this process, each with a part of every batch. `job.device`
 /// is used only if it is among `devices`.
@@ -33,12 +33,12 @@ pub fn fit_on_devices(
         let outcome = fit_in_group(&with(own), &first, observer);
         drop(first);
         for other in others {
-            let gone = |why: String| Error::Group { why };
+            let gone = |why: String| Error::Group(GroupError(why));
             let other = other.map_err(|error| gone(error.to_string()))?;
             let found = other.join().map_err(|_| gone("the thread of a device panicked".into()))?;
             // A group error only reports that another rank has failed.
             if let Err(error) = found
-                && !matches!(error, Error::Group { .. })
+                && !matches!(error, Error::Group(_))
             {
                 return Err(error);
             }

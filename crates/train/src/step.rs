@@ -13,7 +13,7 @@ use cupola_spec::TargetList;
 use crate::error::Error;
 use crate::event::{Event, Stop};
 use crate::fit::Trainer;
-use crate::group::{part_of, summed};
+use crate::group::{GroupError, part_of, summed};
 use crate::mixup::{Mixup, partners};
 use crate::objective::{TargetObjective, loss_targets};
 use crate::optimizer::{clip_factor, global_norm, scaled};
@@ -91,12 +91,11 @@ impl Trainer<'_> {
         if self.group.size() == 1 {
             return Ok(found);
         }
-        let lost = |why: String| Error::Group { why };
         let sum = || {
-            summed(self.group, self.network()?, found.loss, found.grads.as_ref(), &self.job.device)
-                .map_err(lost)
+            let network = self.network()?;
+            Ok::<_, Error>(summed(self.group, network, found.loss, found.grads.as_ref(), &self.job.device)?)
         };
-        let (loss, grads) = catch_panic(sum).map_err(lost)??;
+        let (loss, grads) = catch_panic(sum).map_err(GroupError)??;
         Ok(Gradients { loss, grads: loss.is_finite().then_some(grads) })
     }
 
@@ -107,7 +106,7 @@ impl Trainer<'_> {
         }
         #[allow(clippy::cast_possible_truncation)]
         let mut first = [if self.leads() { seconds as f32 } else { 0.0 }];
-        self.group.sum(&mut first).map_err(|why| Error::Group { why })?;
+        self.group.sum(&mut first)?;
         Ok(f64::from(first[0]))
     }
 

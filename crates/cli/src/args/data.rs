@@ -1,26 +1,24 @@
-//! What can be typed of data: datasets, preparation, stages.
+//! Arguments of data: datasets, preparation, stages.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::ConfigArgs;
+
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   cupola prepare --config configs/diamonds.toml
-  cupola prepare --config configs/diamonds.toml --dry-run     what would be done, and why
-  cupola prepare --config configs/diamonds.toml --force       even if nothing has changed")]
+  cupola prepare --config configs/diamonds.toml --dry-run     show what would be done
+  cupola prepare --config configs/diamonds.toml --force       prepare even if nothing has changed")]
 pub struct PrepareArgs {
-    /// The run's TOML file
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// Override a key of the config (may be repeated)
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-    /// Do it even if nothing has changed
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Prepare even if nothing has changed
     #[arg(long)]
     pub force: bool,
-    /// Only say what would be done
+    /// Only show what would be done
     #[arg(long, conflicts_with = "force")]
     pub dry_run: bool,
 }
@@ -28,15 +26,16 @@ pub struct PrepareArgs {
 #[derive(Args)]
 #[command(after_help = "Example:\n  cupola graph --config configs/digits.toml")]
 pub struct GraphArgs {
-    /// The run's TOML file
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// Override a key of the config (may be repeated)
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cupola data add diamonds data/diamonds.csv.gz
+  cupola data show diamonds
+  cupola data list")]
 pub struct DataArgs {
     #[command(subcommand)]
     pub command: DataCommand,
@@ -44,28 +43,28 @@ pub struct DataArgs {
 
 #[derive(Subcommand)]
 pub enum DataCommand {
-    /// Collect a source and keep it as a version that never changes
+    /// Collect a source and keep it as an immutable version
     Add(DataAddArgs),
     /// Collect a dataset's source again, or get a version from a remote
     Pull(DataPullArgs),
-    /// All versions of all datasets, newest first
+    /// List all versions of all datasets, newest first
     List,
-    /// One version: source, files, what was expected, what its columns hold
+    /// Show one version: source, files, expectations, profile of its columns
     Show {
         /// NAME or NAME:VERSION
         dataset: String,
     },
-    /// What is different between two versions: columns, rows, distributions
+    /// Compare two versions: columns, rows, distributions
     #[command(after_help = "Examples:\n  cupola data diff flights\n  cupola data diff flights:1 flights:3")]
     Diff {
-        /// NAME:VERSION; NAME alone compares its newest version with the one before
+        /// NAME:VERSION; NAME alone compares its newest version with the previous one
         from: String,
         /// NAME:VERSION
         to: Option<String>,
     },
-    /// Check a version's digests and what is expected of its rows
+    /// Check the digests of a version and the expectations of its rows
     Validate(DataValidateArgs),
-    /// What the columns of a dataset or a source hold
+    /// Show the profile of a dataset or a source: types, missing values, distributions
     #[command(
         after_help = "Examples:\n  cupola data profile data/diamonds.csv.gz\n  cupola data profile flights:2"
     )]
@@ -81,7 +80,7 @@ pub enum DataCommand {
 #[command(after_help = "\
 Examples:
   cupola data add diamonds data/diamonds.csv.gz --licence 'CC BY 4.0' --updates never
-  cupola data add photos photos/                          a folder of pictures, one folder a class
+  cupola data add photos photos/                          a folder of images, one folder for each class
   cupola data add orders sqlite:shop.db --sql 'SELECT * FROM orders' --watermark id
   cupola data add trips 's3://bucket/trips/2024-*.parquet'
   cupola data add census --config configs/census_nano.toml   its [data] and [[expect]]")]
@@ -90,22 +89,22 @@ pub struct DataAddArgs {
     pub name: String,
     /// Files, globs, a folder, URLs or a database, read as one table
     pub source: Vec<String>,
-    /// A TOML file with `[data]` and `[[expect]]`
+    /// TOML file with `[data]` and `[[expect]]`
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// SQL over the table `data`, whose answer is kept
+    /// SQL query over the table `data`, whose result is kept (cargo feature sql)
     #[arg(long, value_name = "SQL")]
     pub query: Option<String>,
-    /// SQL that the database runs
+    /// SQL query that the database runs
     #[arg(long, value_name = "SQL")]
     pub sql: Option<String>,
-    /// A column that grows: later pulls ask only for rows beyond its largest value
+    /// Increasing column: later pulls fetch only rows beyond its largest value
     #[arg(long, value_name = "COLUMN")]
     pub watermark: Option<String>,
-    /// Whose it is to use, and how
+    /// Licence of the data
     #[arg(long)]
     pub licence: Option<String>,
-    /// How often the source changes, such as `daily`
+    /// Frequency at which the source changes, such as `daily`
     #[arg(long)]
     pub updates: Option<String>,
 }
@@ -113,15 +112,15 @@ pub struct DataAddArgs {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  cupola data pull orders                                 ask its source again
-  cupola data pull flights --from s3://team/datasets      get it from where it was pushed")]
+  cupola data pull orders                                 collect its source again
+  cupola data pull flights --from s3://team/datasets      get a version that was pushed there")]
 pub struct DataPullArgs {
     /// Name of the dataset
     pub name: String,
-    /// A folder or an s3:// URL that versions were pushed to
+    /// Folder or s3:// URL that versions were pushed to
     #[arg(long, value_name = "REMOTE")]
     pub from: Option<String>,
-    /// A version there; the newest one where left out
+    /// Version to get [default: the newest one]
     #[arg(long, requires = "from")]
     pub version: Option<u64>,
 }
@@ -133,7 +132,7 @@ pub struct DataPullArgs {
 pub struct DataValidateArgs {
     /// NAME or NAME:VERSION
     pub dataset: Option<String>,
-    /// A TOML file whose `[[expect]]` hold; with its `[data]`, where no dataset is named
+    /// TOML file with the `[[expect]]` to check; its `[data]` is the source if no dataset is named
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -146,10 +145,10 @@ Examples:
 pub struct DataPushArgs {
     /// NAME or NAME:VERSION
     pub dataset: String,
-    /// A folder or an s3:// URL
+    /// Folder or s3:// URL
     #[arg(long, value_name = "REMOTE")]
     pub to: String,
-    /// The remote is DVC's: write PATH.dvc, so that `dvc pull` makes PATH
+    /// Treat the remote as DVC's and write PATH.dvc, so that `dvc pull` creates PATH
     #[arg(long, value_name = "PATH")]
     pub dvc: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Serving: servers, their keys, workers of a cluster.
+//! Arguments of servers, their keys, and workers of a cluster.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -28,49 +28,50 @@ pub struct ServeArgs {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
-    /// Requests that may wait; more are refused with 429
+    /// Requests that may wait; further ones get status 429
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     pub queue: u32,
-    /// Rows that one forward pass takes at most
+    /// Maximum rows of one forward pass
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub batch_rows: u32,
-    /// Memory for keys and values of texts that are made and have been made, in MiB for each engine of a language
-    /// model [default: a quarter of the machine's, shared out]
+    /// Memory for the KV caches and the prefix cache of each language-model engine, in MiB [default: a quarter of
+    /// the machine's memory, divided among the engines]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub kv_mib: Option<u32>,
-    /// Largest body in MiB
+    /// Maximum size of a request body in MiB
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..4096))]
     pub body_mib: u32,
-    /// Seconds until a request is answered with 504
+    /// Seconds after which a request gets status 504
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub timeout: u32,
-    /// Models, canaries, shadows, certificates, CORS; read again on SIGHUP
+    /// TOML file with models, canaries, shadows, certificates and CORS; reloaded on SIGHUP
     #[arg(long, value_name = "FILE")]
     pub config: Option<std::path::PathBuf>,
-    /// Port for gRPC alone; it is spoken on --port too
+    /// Separate port for gRPC, which --port serves too
     #[arg(long)]
     pub grpc_port: Option<u16>,
-    /// Port for metrics and administration, which are then not to be had on --port
+    /// Separate port for metrics and administration, which --port then does not serve
     #[arg(long)]
     pub admin_port: Option<u16>,
-    /// Engines of each model on the CPU, each with its weights
+    /// Engines of each model on the CPU, each with its own weights
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub replicas: u32,
-    /// Connections at once
+    /// Maximum number of open connections
     #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: u32,
-    /// Seconds between "not ready" and the end of new work, when it is told to stop
+    /// Seconds after a stop signal in which the server reports "not ready" but still takes requests
     #[arg(long, default_value_t = 0)]
     pub lame_duck: u32,
-    /// Send traces to this collector, by gRPC (`http://HOST:4317`)
+    /// OpenTelemetry collector that receives traces over gRPC (`http://HOST:4317`)
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp: Option<String>,
-    /// Answer everybody, also at an address that others reach, though there are no keys
+    /// Serve without keys even if --host can be reached from other machines
     #[arg(long)]
     pub open: bool,
 }
 
 #[derive(Args)]
+#[command(after_help = "Examples:\n  cupola keys add --name shop --scope predict:prices\n  cupola keys list")]
 pub struct KeysArgs {
     #[command(subcommand)]
     pub command: KeysCommand,
@@ -78,42 +79,42 @@ pub struct KeysArgs {
 
 #[derive(Subcommand)]
 pub enum KeysCommand {
-    /// Make a key; its secret is shown once. A server with keys answers only those who have one
+    /// Create a key and show its secret once; a server with keys requires one for every request
     #[command(after_help = "\
 Examples:
   cupola keys add --name shop --scope predict:prices --rate 100
   cupola keys add --name sensors --scope rows:sensors --quota 1000000
   cupola keys add --name prometheus --scope metrics")]
     Add {
-        /// Whose it is
+        /// Name of its holder
         #[arg(long)]
         name: String,
         /// predict, predict:MODEL, rows, rows:DATASET, metrics or admin (may be repeated)
         #[arg(long = "scope", required = true)]
         scopes: Vec<String>,
-        /// Requests a second at most
+        /// Maximum requests per second
         #[arg(long)]
         rate: Option<f64>,
-        /// Requests a day at most
+        /// Maximum requests per day
         #[arg(long)]
         quota: Option<u64>,
-        /// Days until it ends
+        /// Days until the key expires
         #[arg(long)]
         days: Option<u32>,
     },
-    /// All keys, without their secrets
+    /// List all keys, without their secrets
     List,
-    /// Give a key a new secret; the one before stays good for a while
+    /// Give a key a new secret; the previous one stays valid for a while
     Rotate {
-        /// Its id
+        /// Id of the key
         id: String,
-        /// Minutes that the secret before stays good
+        /// Minutes for which the previous secret stays valid
         #[arg(long, default_value_t = 60)]
         grace: u32,
     },
-    /// End a key, at once
+    /// Revoke a key immediately
     Revoke {
-        /// Its id
+        /// Id of the key
         id: String,
     },
 }
@@ -126,17 +127,17 @@ pub struct WorkerArgs {
 
 #[derive(Subcommand)]
 pub enum WorkerCommand {
-    /// Hand the tasks of `[data] engine = "ballista"` to executors
+    /// Distribute the tasks of `[data] engine = "ballista"` among executors
     #[command(after_help = "Example:\n  cupola worker scheduler --listen 0.0.0.0:50050")]
     Scheduler {
-        /// Address and port
+        /// Address and port to listen on
         #[arg(long, default_value = "127.0.0.1:50050")]
         listen: SocketAddr,
-        /// Seconds of silence after which an executor counts as dead
+        /// Seconds without a heartbeat after which an executor counts as dead
         #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..))]
         patience: u32,
     },
-    /// Work for a scheduler; the files of a config have to be here under the same paths
+    /// Run tasks of a scheduler; the files of a config must exist on this machine under the same paths
     #[command(
         after_help = "Example:\n  cupola worker executor --scheduler 10.0.0.1:50050 --listen 10.0.0.2:50051"
     )]
@@ -144,13 +145,13 @@ pub enum WorkerCommand {
         /// HOST:PORT of the scheduler
         #[arg(long, default_value = "127.0.0.1:50050")]
         scheduler: String,
-        /// Address and port where others reach this one; the next port is used too
+        /// Address and port at which other machines reach this one; the next port is used too
         #[arg(long, default_value = "127.0.0.1:50051")]
         listen: SocketAddr,
-        /// Tasks at once; as many as there are cores where left out
+        /// Concurrent tasks [default: number of cores]
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         tasks: Option<u32>,
-        /// Seconds between signs of life
+        /// Seconds between heartbeats
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
         heartbeat: u32,
     },

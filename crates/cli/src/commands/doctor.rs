@@ -1,17 +1,18 @@
-//! `cupola doctor`, and the process that looks for a GPU.
+//! `cupola doctor`: devices and the home folder, and the process that looks for a GPU.
 
 use std::io::Write;
 
 use anyhow::Result;
 use cupola_registry::{Home, Index};
+use cupola_workflow::{Silent, VulkanProbe};
 use serde_json::json;
 
+use super::session;
 use crate::args::DoctorArgs;
-use crate::device::{self, Probe};
-use crate::ui::Ui;
+use crate::draw::Ui;
 
 pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
-    let gpu = device::probe();
+    let gpu = session(home, &Silent).probe_gpu();
     ui.line(format!("version   {}", env!("CARGO_PKG_VERSION")));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let vectors = cupola_runtime::SimdSupport::detect();
@@ -53,19 +54,15 @@ pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
         "vector_bits": bits,
         "int8_by": int8,
         "gpu": gpu.as_ref().ok(),
-        "no_gpu_because": gpu.as_ref().err(),
+        "no_gpu_because": gpu.as_ref().err().map(ToString::to_string),
         "home": home.root(),
         "runs": counts.map(|c| c.0),
         "packages": counts.map(|c| c.1),
     }))
 }
 
-/// Prints a [`Probe`] as one line of JSON.
+/// Prints a [`VulkanProbe`] as one line of JSON.
 pub fn probe() -> Result<()> {
-    let probe = match cupola_nn::probe_vulkan() {
-        Ok(name) => Probe { gpu: Some(name), why: None },
-        Err(error) => Probe { gpu: None, why: Some(error.to_string()) },
-    };
-    writeln!(std::io::stdout(), "{}", serde_json::to_string(&probe)?)?;
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(&VulkanProbe::run())?)?;
     Ok(())
 }

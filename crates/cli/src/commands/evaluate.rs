@@ -1,54 +1,45 @@
-//! `cupola evaluate`: a published model on data that has the target.
+//! `cupola evaluate`: metrics of a published model on data that has the target.
 
 use anyhow::Result;
-use cupola_prep::examples_with_targets;
+use cupola_eval::Metrics;
 use cupola_registry::{Home, write_file};
 use cupola_spec::Source;
-use cupola_train::{default_objectives, metrics_from_logits};
 
+use super::session;
 use crate::args::EvaluateArgs;
-use crate::commands::predict;
-use crate::ui::{Ui, metric, metrics};
+use crate::draw::{CollectionProgress, Ui, metric, metrics};
 
 pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
-    let (package, mut predictor) = predict::load(home, &args.model)?;
-    let frame =
-        predict::frame(home, ui, &Source::One(args.data.clone()), &predictor.package.plan.null_texts)?;
-    let part = examples_with_targets(&predictor.package.plan, &frame)?;
-    let rows: Vec<usize> = (0..part.examples.rows).collect();
-    let mut logits = Vec::new();
-    for chunk in rows.chunks(1024) {
-        logits.extend(predictor.logits(part.examples.gather(chunk))?);
-    }
-    let found = metrics_from_logits(
-        &predictor.package.plan,
-        &default_objectives(&predictor.package.plan),
-        &logits,
-        &part,
-    );
-    ui.line(format!("{} on {} rows of {}", package.label(), found.rows, args.data));
-    if !found.classes.is_empty() {
-        let rows = found
-            .classes
-            .iter()
-            .map(|c| {
-                vec![
-                    c.class.clone(),
-                    metric(c.precision),
-                    metric(c.recall),
-                    metric(c.f1),
-                    c.support.to_string(),
-                ]
-            })
-            .collect();
-        ui.table(&["class", "precision", "recall", "f1", "rows"], &[1, 2, 3, 4], rows);
-    }
+    let progress = CollectionProgress::new(ui);
+    let session = session(home, &progress);
+    let mut model = session.open_model(&args.model.selection())?;
+    let null_texts = &model.predictor.package.plan.null_texts;
+    let rows = session.read_rows(&Source::One(args.data.clone()), null_texts)?;
+    let found = model.evaluate(&rows)?;
+    ui.line(format!("{} on {} rows of {}", model.package.label(), found.rows, args.data));
+    show_classes(ui, &found);
     ui.line(metrics(found.values.iter().map(|(n, v)| (n, *v))));
     if let Some(folder) = &args.out {
+        let path = folder.join("metrics.json");
         let mut bytes = serde_json::to_vec_pretty(&found)?;
         bytes.push(b'\n');
-        write_file(&folder.join("metrics.json"), &bytes)?;
-        ui.line(format!("written to {}", folder.join("metrics.json").display()));
+        write_file(&path, &bytes)?;
+        ui.line(format!("written to {}", path.display()));
     }
     ui.result(&found)
+}
+
+fn show_classes(ui: Ui, found: &Metrics) {
+    if found.classes.is_empty() {
+        return;
+    }
+    let rows = found
+        .classes
+        .iter()
+        .map(|c| {
+            let [precision, recall, f1] = [c.precision, c.recall, c.f1].map(metric);
+            vec![c.class.clone(), precision, recall, f1, c.support.to_string()]
+        })
+        .collect();
+    ui.table(&["class", "precision", "recall", "f1", "rows"], &[1, 2, 3, 4], rows);
 }

@@ -1,33 +1,39 @@
-//! `cupola generate`: text from a language model, as it comes.
+//! `cupola generate`: text of a language model, printed as it is generated.
 
 use std::io::Write;
 
 use anyhow::Result;
 use cupola_registry::Home;
 use cupola_runtime::Sampling;
+use cupola_workflow::Silent;
 use serde_json::json;
 
+use super::session;
 use crate::args::GenerateArgs;
-use crate::commands::predict::load;
-use crate::failure::Mistake;
-use crate::ui::Ui;
+use crate::draw::Ui;
+use crate::failure::UserError;
 
 pub fn run(home: &Home, ui: Ui, args: &GenerateArgs) -> Result<()> {
-    let fits = args.temperature.is_finite() && args.temperature >= 0.0 && (0.0..=1.0).contains(&args.top_p);
-    if !fits {
-        let text = "--temperature is at least 0 and --top-p between 0 and 1; change them";
-        return Err(Mistake(text.into()).into());
+    if !args.temperature.is_finite() || args.temperature < 0.0 {
+        let message = format!("invalid --temperature {}", args.temperature);
+        return Err(UserError::new(message, "expected a number of at least 0").into());
     }
-    let (package, mut predictor) = load(home, &args.model)?;
+    if !(0.0..=1.0).contains(&args.top_p) {
+        let message = format!("invalid --top-p {}", args.top_p);
+        return Err(UserError::new(message, "expected a number between 0 and 1").into());
+    }
+    let mut model = session(home, &Silent).open_model(&args.model.selection())?;
     let sampling =
         Sampling { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p, seed: args.seed };
-    let text = predictor.generate(&args.prompt, args.tokens, &sampling, &mut |piece| {
+    let text = model.predictor.generate(&args.prompt, args.tokens, &sampling, &mut |piece| {
         if !ui.json {
-            // A reader that has gone away is no reason to fail.
+            // A reader that has gone away is not an error.
             let _ = write!(std::io::stdout(), "{piece}");
             let _ = std::io::stdout().flush();
         }
     })?;
     ui.line("");
-    ui.result(&json!({ "model": package.label(), "prompt": args.prompt, "text": text, "seed": args.seed }))
+    ui.result(
+        &json!({ "model": model.package.label(), "prompt": args.prompt, "text": text, "seed": args.seed }),
+    )
 }

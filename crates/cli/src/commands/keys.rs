@@ -1,4 +1,4 @@
-//! `cupola keys`
+//! `cupola keys`: create, list, rotate and revoke keys of the server.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use cupola_serving::access::{ApiKey, KeyFile, NewKey};
 use serde_json::json;
 
 use crate::args::{KeysArgs, KeysCommand};
-use crate::ui::Ui;
+use crate::draw::Ui;
 
 pub fn run(home: &Home, ui: Ui, args: &KeysArgs) -> Result<()> {
     let file = KeyFile::new(home.root());

@@ -1,4 +1,4 @@
-//! `cupola models`
+//! `cupola models`: list, show, alias, verify, import and export packages.
 
 mod export;
 mod import;
@@ -6,11 +6,12 @@ mod lineage;
 
 use anyhow::Result;
 use cupola_prep::{InputColumn, OutputColumn, Signature};
-use cupola_registry::{Aliases, Home, Index, Package};
-use serde_json::{Value, json};
+use cupola_registry::{Home, Index, Package};
+use cupola_workflow::{AliasChange, roll_back_alias, set_alias, verify_packages};
+use serde_json::json;
 
 use crate::args::{ModelsArgs, ModelsCommand};
-use crate::ui::{Ui, metric};
+use crate::draw::{Ui, summary};
 
 pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
     match &args.command {
@@ -18,20 +19,13 @@ pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
         ModelsCommand::Show { model } => show(home, ui, model),
         ModelsCommand::Lineage { model } => lineage::run(home, ui, model),
         ModelsCommand::Alias { name, alias, version, expect } => {
-            alias_to(home, ui, name, alias, *version, *expect)
+            alias_to(home, ui, (name, alias, *version), *expect)
         }
         ModelsCommand::Rollback { name, alias } => roll_back(home, ui, name, alias),
         ModelsCommand::Verify { model, trusted } => verify(home, ui, model.as_deref(), trusted),
         ModelsCommand::Import(args) => import::run(home, ui, args),
         ModelsCommand::Export(args) => export::run(home, ui, args),
     }
-}
-
-/// Up to three metrics of a JSON object.
-pub fn summary(metrics: &Value) -> String {
-    let each = metrics.as_object().into_iter().flatten().take(3);
-    let texts = each.filter_map(|(name, value)| Some(format!("{name} {}", metric(value.as_f64()?))));
-    texts.collect::<Vec<_>>().join(", ")
 }
 
 fn list(home: &Home, ui: Ui) -> Result<()> {
@@ -86,44 +80,25 @@ fn show(home: &Home, ui: Ui, model: &str) -> Result<()> {
     ui.result(&json!({ "path": package.path, "manifest": manifest }))
 }
 
-fn alias_to(home: &Home, ui: Ui, name: &str, alias: &str, version: u64, expect: Option<u64>) -> Result<()> {
-    // Names an unknown model before it is looked into.
-    let package = home.package(&format!("{name}:{version}"))?;
-    let expect = expect.map(|version| (version > 0).then_some(version));
-    let before = Aliases::set(home, name, alias, version, expect)?;
-    Index::open(home)?.package(home, &package)?;
+fn alias_to(home: &Home, ui: Ui, target: (&str, &str, u64), expect: Option<u64>) -> Result<()> {
+    let (name, alias, version) = target;
+    let expected = expect.map(|version| (version > 0).then_some(version));
+    let AliasChange { before, version } = set_alias(home, name, alias, version, expected)?;
     let was = before.map_or("nothing".to_owned(), |version| format!("version {version}"));
     ui.line(format!("{name}@{alias} is version {version}, was {was}"));
     ui.result(&json!({ "name": name, "alias": alias, "version": version, "before": before }))
 }
 
 fn roll_back(home: &Home, ui: Ui, name: &str, alias: &str) -> Result<()> {
-    let (before, version) = Aliases::roll_back(home, name, alias)?;
-    let package = home.package(&format!("{name}:{version}"))?;
-    Index::open(home)?.package(home, &package)?;
+    let AliasChange { before, version } = roll_back_alias(home, name, alias)?;
+    let before = before.unwrap_or_default();
     ui.line(format!("{name}@{alias} is version {version} again, was version {before}"));
     ui.result(&json!({ "name": name, "alias": alias, "version": version, "before": before }))
 }
 
 fn verify(home: &Home, ui: Ui, model: Option<&str>, trusted: &[String]) -> Result<()> {
-    let mut packages = Vec::new();
-    match model {
-        Some(model) => packages.push(home.package(model)?),
-        None => {
-            for name in home.model_names()? {
-                for version in home.versions(&name)? {
-                    let path = home.models().join(&name).join(version.to_string());
-                    packages.push(Package::open(&path)?);
-                }
-            }
-        }
-    }
-    for package in &packages {
-        package.verify()?;
-        if !trusted.is_empty() {
-            package.verify_signature(trusted)?;
-        }
+    let packages = verify_packages(home, model, trusted, &mut |package| {
         ui.line(format!("{} is whole: {} files", package.label(), package.manifest.files.len()));
-    }
+    })?;
     ui.result(&packages.iter().map(Package::label).collect::<Vec<_>>())
 }

@@ -3,58 +3,44 @@
 use std::io::IsTerminal;
 
 use anyhow::Result;
-use cupola_nn::activation_dtype;
-use cupola_prep::SplitPart;
 use cupola_registry::Home;
-use cupola_train::{Job, Stop, architecture, range_test, suggested_rate};
+use cupola_workflow::{Observer, RateReport, RateTest, StopSignal, WorkflowEvent};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::session;
 use crate::args::RateArgs;
-use crate::commands::train::record::create;
-use crate::device;
-use crate::failure::Mistake;
-use crate::load;
-use crate::memory::Memory;
-use crate::ui::Ui;
+use crate::draw::{CollectionProgress, Screen, Ui};
 
 /// Lines of the table.
 const LINES: usize = 20;
 
-pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
-    let mut run = load::config(home, &args.config, &args.set)?;
-    if run.trees.is_some() {
-        return Err(Mistake("trees have no learning rate; choose a network in `[model]`".into()).into());
+/// Observer that draws the device and a bar of the steps.
+struct RateScreen {
+    screen: Screen,
+    collection: CollectionProgress,
+    bar: ProgressBar,
+}
+
+impl Observer for RateScreen {
+    fn observe(&self, event: &WorkflowEvent<'_>) {
+        match event {
+            WorkflowEvent::RateTried(_) => self.bar.inc(1),
+            WorkflowEvent::DeviceChosen(_) | WorkflowEvent::PreparedReused { .. } => {
+                self.screen.observe(event)
+            }
+            other => self.collection.observe(other),
+        }
     }
-    let loaded = load::data(home, ui, &run, Some(&args.config))?;
-    let architecture = architecture(&run, &loaded.prepared.plan)?;
-    let device = device::choose(args.device.device)?;
-    Memory::of(&run, &architecture.table()?, architecture.parameters()?).sizes_batch(
-        &mut run,
-        loaded.prepared.rows(SplitPart::Train),
-        device.is_gpu(),
-    );
-    ui.line(format!("device  {device}"));
-    // The loop looks for a checkpoint to go on from: there is none.
-    let nowhere = tempfile::tempdir()?;
-    let (folder, _) = create(&Home::new(nowhere.path().to_owned()), &run, &loaded)?;
-    let job = Job {
-        run: &run,
-        prepared: &loaded.prepared,
-        architecture: &architecture,
-        start: loaded.pretrained.as_ref().map(|start| &start.weights),
-        device: device.device.clone(),
-        half: activation_dtype(run.train.precision, &device.device, &device.name)?,
-        folder: &folder,
-        max_steps: None,
-        fault: None,
-    };
+}
+
+pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
     let bar = bar(u64::from(args.steps));
-    let tried = range_test(&job, args.steps, &mut |_| {
-        bar.inc(1);
-        Stop::No
-    })?;
-    bar.finish_and_clear();
+    let screen = RateScreen { screen: Screen::new(ui), collection: CollectionProgress::new(ui), bar };
+    let test = RateTest { device: args.device.device, steps: args.steps };
+    let report = session(home, &screen).test_rates(&args.config.source(), test, &StopSignal::new())?;
+    screen.bar.finish_and_clear();
+    let RateReport { tried, suggested } = &report;
     let each = tried.len().div_ceil(LINES).max(1);
     let rows = tried
         .iter()
@@ -62,17 +48,16 @@ pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
         .map(|t| vec![format!("{:.1e}", t.rate), format!("{:.4}", t.loss), format!("{:.4}", t.smoothed)])
         .collect();
     ui.table(&["rate", "loss", "smoothed"], &[0, 1, 2], rows);
-    let suggested = suggested_rate(&tried);
     match suggested {
         Some(rate) => ui.line(format!(
             "the loss falls fastest near {rate:.1e}: try --set train.optimizer.learning_rate={rate:.1e}"
         )),
-        None => ui.line("the loss did not fall at any rate; look at the data, or raise --steps"),
+        None => ui.line("the loss did not fall at any rate; check the data, or raise --steps"),
     }
     ui.result(&json!({ "suggested": suggested, "tried": tried }))
 }
 
-/// A bar on a terminal, nothing elsewhere.
+/// Bar on a terminal, nothing elsewhere.
 fn bar(steps: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

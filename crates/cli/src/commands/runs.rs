@@ -1,12 +1,11 @@
-//! `cupola runs`
+//! `cupola runs`: list and show runs.
 
 use anyhow::Result;
 use cupola_registry::{Home, Index, RunFolder};
 use serde_json::json;
 
 use crate::args::{RunsArgs, RunsCommand};
-use crate::commands::models::summary;
-use crate::ui::Ui;
+use crate::draw::{Ui, summary};
 
 pub fn run(home: &Home, ui: Ui, args: &RunsArgs) -> Result<()> {
     match &args.command {

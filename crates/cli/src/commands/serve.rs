@@ -14,13 +14,14 @@ use cupola_serving::{
     Catalog, Loader, PredictionRecord, PredictionRecorder, PushError, RowSink, SchedulerLimits,
 };
 use cupola_spec::{Serve, ServedModel, parse_serve};
+use cupola_workflow::{Silent, machine_memory};
 use serde_json::{Map, Value};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::session;
 use crate::args::ServeArgs;
-use crate::device;
-use crate::failure::Mistake;
-use crate::ui::Ui;
+use crate::draw::Ui;
+use crate::failure::UserError;
 
 /// Rows go to the datasets of the home.
 struct Intake(IngestLog);
@@ -47,20 +48,18 @@ impl PredictionRecorder for Written {
 }
 
 pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
-    let device = device::choose(args.device.device)?;
+    let device = session(home, &Silent).open_device(args.device.device)?;
     ui.line(format!("device  {device}"));
     let spec = spec(args)?;
     let keys = KeyRing::from_file(KeyFile::new(home.root()))?;
     let reachable = !args.host.is_loopback();
     if reachable && keys.is_empty() && spec.jwt.is_none() && !args.open {
-        let why = format!(
-            "{} can be reached by others, and there are no keys; make one with `cupola keys add --name NAME --scope predict`, or say --open",
-            args.host
-        );
-        return Err(Mistake(why).into());
+        let message = format!("{} can be reached by other machines, and there are no keys", args.host);
+        let hint = "create a key with `cupola keys add --name NAME --scope predict`, or pass --open";
+        return Err(UserError::new(message, hint).into());
     }
     if spec.models.is_empty() && Datasets::new(home.root()).names().is_empty() {
-        return Err(Mistake("there is nothing to serve; name a model with --model".to_owned()).into());
+        return Err(UserError::new("nothing to serve", "name a model with --model").into());
     }
     let engine = args.engine;
     let loader: Loader = Arc::new(move |package| Predictor::load(package, engine, &device));
@@ -139,7 +138,7 @@ fn kv_cache_bytes(args: &ServeArgs, spec: &Serve) -> usize {
     if let Some(mib) = args.kv_mib {
         return (mib as usize) << 20;
     }
-    let quarter = usize::try_from(crate::memory::there() / 4).unwrap_or(usize::MAX);
+    let quarter = usize::try_from(machine_memory() / 4).unwrap_or(usize::MAX);
     quarter / (spec.models.len().max(1) * args.replicas as usize)
 }
 
@@ -148,8 +147,7 @@ fn spec(args: &ServeArgs) -> Result<Serve> {
     let mut spec = match &args.config {
         None => Serve::default(),
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Mistake(format!("{}: {error}; check --config", path.display())))?;
+            let text = std::fs::read_to_string(path).map_err(|error| UserError::config(path, &error))?;
             parse_serve(&path.to_string_lossy(), &text)?
         }
     };

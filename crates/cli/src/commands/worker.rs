@@ -1,4 +1,4 @@
-//! `cupola worker`
+//! `cupola worker`: schedulers and executors of a cluster that prepares data.
 
 use anyhow::Result;
 
@@ -11,7 +11,7 @@ pub fn run(args: &WorkerArgs) -> Result<()> {
     use cupola_sources::cluster::{Executor, Scheduler};
 
     use crate::args::WorkerCommand;
-    use crate::failure::Mistake;
+    use crate::failure::UserError;
 
     match &args.command {
         WorkerCommand::Scheduler { listen, patience } => {
@@ -19,7 +19,7 @@ pub fn run(args: &WorkerArgs) -> Result<()> {
             Scheduler { listen: *listen, patience }.run()?;
         }
         WorkerCommand::Executor { scheduler, listen, tasks, heartbeat } => {
-            let wrong = || Mistake(format!("--scheduler {scheduler}: write HOST:PORT"));
+            let wrong = || UserError::new(format!("invalid --scheduler {scheduler}"), "expected HOST:PORT");
             let (host, port) = scheduler.rsplit_once(':').ok_or_else(wrong)?;
             let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
             Executor {
@@ -37,7 +37,5 @@ pub fn run(args: &WorkerArgs) -> Result<()> {
 
 #[cfg(not(feature = "ballista"))]
 pub fn run(_: &WorkerArgs) -> Result<()> {
-    let why =
-        "this cupola was built without a cluster; build it with `cargo build --release --features ballista`";
-    Err(crate::failure::Mistake(why.to_owned()).into())
+    Err(cupola_workflow::Error::MissingFeature { what: "cluster", feature: "ballista" }.into())
 }

@@ -210,3 +210,37 @@ impl IntoResponse for ApiError {
         self.with_body(&json!({ "error": error }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_their_status_code_field_and_headers() {
+        let limited = ApiError::from(Error::RateLimited { wait: Duration::from_millis(2_500) });
+        assert_eq!((limited.status.as_u16(), limited.code), (429, "rate"));
+        let response = limited.into_openai_response();
+        assert_eq!(response.headers()["retry-after"], "3");
+        assert_eq!(response.headers()["x-should-retry"], "true");
+        let response = ApiError::from(Error::Unauthenticated).into_response();
+        assert_eq!(response.status().as_u16(), 401);
+        assert_eq!(response.headers()["www-authenticate"], "Bearer");
+        let column = Some("heat".to_owned());
+        let row = ApiError::from(Error::PushedRow { row: 2, column, why: "too hot".to_owned() });
+        assert_eq!((row.status.as_u16(), row.code), (422, "row_does_not_fit"));
+        assert_eq!(row.field.as_deref(), Some("rows[1].heat"));
+        assert_eq!(row.without_422().status.as_u16(), 400);
+    }
+
+    #[test]
+    fn grpc_codes_follow_the_status() {
+        let code = |error: Error| Status::from(ApiError::from(error)).code();
+        assert_eq!(code(Error::Unauthenticated), Code::Unauthenticated);
+        assert_eq!(code(Error::Overloaded { limit: 1 }), Code::ResourceExhausted);
+        assert_eq!(code(Error::Draining), Code::Unavailable);
+        assert_eq!(code(Error::GenerationDeadline), Code::DeadlineExceeded);
+        let unknown = Error::UnknownModel { name: "a".to_owned(), served: vec!["b".to_owned()] };
+        assert_eq!(unknown.to_string(), "unknown model `a`; served models: b");
+        assert_eq!(code(unknown), Code::NotFound);
+    }
+}

@@ -20,13 +20,13 @@ use crate::state::{RequestLimits, ServerState};
 
 /// Parts of the server that generate text.
 #[derive(Clone)]
-pub(super) struct Sequence {
+pub(super) struct CompletionService {
     pipeline: Arc<Pipeline>,
     telemetry: Arc<Telemetry>,
     limits: RequestLimits,
 }
 
-impl FromRef<ServerState> for Sequence {
+impl FromRef<ServerState> for CompletionService {
     fn from_ref(state: &ServerState) -> Self {
         let ServerState { pipeline, telemetry, limits, .. } = state.clone();
         Self { pipeline, telemetry, limits }
@@ -35,25 +35,25 @@ impl FromRef<ServerState> for Sequence {
 
 /// Completions of prompts.
 pub(super) async fn completions(
-    State(generation): State<Sequence>,
+    State(service): State<CompletionService>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     FullBody(body): FullBody,
 ) -> Response {
-    generation.respond(CompletionKind::Text, &caller, &headers, body).await
+    service.respond(CompletionKind::Text, &caller, &headers, body).await
 }
 
 /// Completions of chats.
 pub(super) async fn chat(
-    State(generation): State<Sequence>,
+    State(service): State<CompletionService>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     FullBody(body): FullBody,
 ) -> Response {
-    generation.respond(CompletionKind::Chat, &caller, &headers, body).await
+    service.respond(CompletionKind::Chat, &caller, &headers, body).await
 }
 
-impl Sequence {
+impl CompletionService {
     async fn respond(
         &self,
         kind: CompletionKind,

@@ -120,8 +120,8 @@ fn feedback(name: &str, signature: &Signature) -> Value {
         "required": ["rows"],
         "properties": { "rows": { "type": "array", "minItems": 1, "items": row } },
     });
-    let kept = json!({ "type": "object", "properties": { "kept": { "type": "integer" } } });
-    let responses = responses(&ERRORS, &kept, "The rows are stored on disk");
+    let stored = json!({ "type": "object", "properties": { "kept": { "type": "integer" } } });
+    let responses = responses(&ERRORS, &stored, "The rows are stored on disk");
     json!({ "post": {
         "operationId": format!("feedback_{name}"),
         "summary": format!("True values for predictions of {name}"),
@@ -153,8 +153,8 @@ fn rows() -> Value {
         "required": ["rows"],
         "properties": { "rows": { "type": "array", "minItems": 1, "items": { "type": "object" } } },
     });
-    let kept = json!({ "type": "object", "properties": { "kept": { "type": "integer" } } });
-    let responses = responses(&ERRORS, &kept, "The rows are stored on disk");
+    let stored = json!({ "type": "object", "properties": { "kept": { "type": "integer" } } });
+    let responses = responses(&ERRORS, &stored, "The rows are stored on disk");
     json!({ "post": {
         "operationId": "push_rows",
         "summary": "Rows for a dataset; all of them are stored, or none",

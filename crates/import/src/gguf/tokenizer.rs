@@ -34,8 +34,7 @@ impl Metadata<'_> {
                 return Err(Error::UnsupportedGguf { what, remedy: REMEDY });
             }
         };
-        let fitted = FittedTokenizer::try_from(tokenizer);
-        Ok((fitted.map_err(|why| Error::Tokenizer { why: why.to_string() })?, tokens))
+        Ok((FittedTokenizer::try_from(tokenizer)?, tokens))
     }
 
     fn byte_level_bpe(&self, tokens: &[String], vocabulary: &Vocabulary) -> Result<Json, Error> {

@@ -65,8 +65,7 @@ impl<'a> ModelFolder<'a> {
 
     pub fn tokenizer(&self) -> Result<FittedTokenizer, Error> {
         let path = self.path.join("tokenizer.json");
-        FittedTokenizer::read(&path.to_string_lossy())
-            .map_err(|why| Error::Tokenizer { why: why.to_string() })
+        Ok(FittedTokenizer::read(&path.to_string_lossy())?)
     }
 
     fn missing(&self, name: &str) -> Error {

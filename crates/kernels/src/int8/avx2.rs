@@ -20,7 +20,7 @@ const PART: usize = 16;
 /// Sums of a tile, as [`super::sums::plain_sums`] computes them.
 #[target_feature(enable = "avx2")]
 pub fn tile(inputs: &[i16], weight: &[i8], [rows, blocks]: [usize; 2]) -> IntegerTile {
-    // As many sums at once as fit in registers beside the factors.
+    // The number of sums at once is limited by the registers, which hold the factors as well.
     macro_rules! of {
         ($weight:ident, $out:ident, $($rows:literal by $parts:literal),*) => {
             match rows {
@@ -51,7 +51,7 @@ fn sums<const N: usize, const AT_ONCE: usize>(
     let weight = weight.as_chunks::<{ BLOCK_COLUMNS * DEPTH }>().0;
     assert!(rows.iter().all(|row| row.len() == weight.len()), "rows as deep as the weights");
     for first in (0..PARTS).step_by(AT_ONCE) {
-        // For each column two sums: of the first two and of the last two values of each four.
+        // Two sums for each column: of the first two and of the last two values of each four.
         let mut sums = [[_mm256_setzero_si256(); AT_ONCE]; N];
         for (i, weight) in weight.iter().enumerate() {
             let parts = &weight.as_chunks::<PART>().0[first..first + AT_ONCE];

@@ -22,7 +22,7 @@ const WORD_OUTLIER: f32 = 40.0;
 pub enum RowFormat {
     /// 8 bits with an offset of 128; outliers stay floats.
     Bytes,
-    /// As many of 16 bits as sums in 32 bits allow.
+    /// 16 bits, of which as many are used as sums in 32 bits allow.
     Words,
 }
 
@@ -58,7 +58,7 @@ impl RowFormat {
         match self {
             // About one in 15,000 normally distributed values is an outlier.
             Self::Bytes => (127.0, 127.0 / MEAN_STEPS),
-            // As large as the sums of products with weights of 8 bits allow.
+            // The sums of products with 8-bit weights have to fit 32 bits.
             Self::Words => {
                 let room = i32::MAX as usize / 127 / input.max(1);
                 let most = room.min(i16::MAX as usize) as f32;

@@ -3,7 +3,7 @@
 use super::DEPTH;
 use crate::matmul::{BLOCK_COLUMNS, TILE_BLOCKS, TILE_ROWS};
 
-/// IntegerTile of a tile, `[TILE_ROWS, TILE_BLOCKS, BLOCK_COLUMNS]`.
+/// Integer sums of a tile, `[TILE_ROWS, TILE_BLOCKS, BLOCK_COLUMNS]`.
 pub type IntegerTile = [[[i32; BLOCK_COLUMNS]; TILE_BLOCKS]; TILE_ROWS];
 
 /// Sums of inputs in bytes, as [`plain_sums`] computes them.

@@ -16,7 +16,7 @@ pub struct PackedMatrix {
 }
 
 impl PackedMatrix {
-    /// Packs `output` rows of `input` values, `stride` apart, as columns: a weight as PyTorch stores it, or keys.
+    /// Packs `output` rows of `input` values, `stride` apart, as columns: a weight as `PyTorch` stores it, or keys.
     pub fn from_rows(values: &[f32], [output, input]: [usize; 2], stride: usize) -> Self {
         let mut this = Self::default();
         this.set_rows(values, [output, input], stride);

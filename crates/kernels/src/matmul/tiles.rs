@@ -17,7 +17,7 @@ pub type Tile = [[[f32; BLOCK_COLUMNS]; TILE_BLOCKS]; TILE_ROWS];
 /// Multiplications that are worth waking a thread for.
 const WORK: usize = 1 << 18;
 
-/// TiledProduct `[rows, input]` by `[input, output]` whose tiles can be computed in any order.
+/// Product `[rows, input]` by `[input, output]` whose tiles can be computed in any order.
 pub trait TiledProduct: Sync {
     /// Rows of the left side and of the result.
     fn rows(&self) -> usize;
@@ -29,9 +29,9 @@ pub trait TiledProduct: Sync {
     fn tile(&self, rows: Range<usize>, blocks: Range<usize>, out: &mut Tile);
 }
 
-/// Computes the multiply into `out` `[rows, output]`.
+/// Computes the product into `out` `[rows, output]`.
 ///
-/// Many rows are shared out among threads by rows, few by columns, so that each thread reads only its multiply_part of the
+/// Many rows are shared out among threads by rows, few by columns, so that each thread reads only its part of the
 /// weights.
 pub fn multiply(of: &impl TiledProduct, out: &mut [f32]) {
     let (rows, blocks) = (of.rows(), of.output().div_ceil(BLOCK_COLUMNS));

@@ -30,3 +30,15 @@ impl FromStr for DeviceChoice {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_device_is_named_with_the_known_ones() {
+        assert_eq!("cpu".parse::<DeviceChoice>().unwrap(), DeviceChoice::Flex);
+        let error = "cuda".parse::<DeviceChoice>().unwrap_err().to_string();
+        assert_eq!(error, "unknown device `cuda`; expected auto, vulkan, flex or ndarray");
+    }
+}

@@ -110,7 +110,7 @@ impl AttentionModule {
         precision::linear(&self.o, concat(mixed))
     }
 
-    /// RoPE tables for these positions; `None` without rotary positions.
+    /// `RoPE` tables for these positions; `None` without rotary positions.
     pub fn rope_tables(&self, positions: &[usize], device: &Device) -> Option<RopeTables> {
         self.config.rope.map(|rope| RopeTables::new(rope, self.config.head_width(), positions, device))
     }

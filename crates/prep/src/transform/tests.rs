@@ -177,7 +177,7 @@ fn target_encoding_of_a_training_row_excludes_its_own_target() {
 }
 
 #[test]
-fn outliers_are_clipped_flagged_filled_or_not_without_dropped() {
+fn outliers_are_clipped_flagged_filled_or_dropped() {
     let mut values: Vec<f64> = (0..100).map(f64::from).collect();
     values.push(10_000.0);
     let frame =

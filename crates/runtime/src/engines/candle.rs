@@ -48,7 +48,7 @@ pub(crate) struct CandleEngine {
 }
 
 impl CandleEngine {
-    /// Builds the network from weights under PyTorch's names and in its layouts.
+    /// Builds the network from weights under `PyTorch`'s names and in its layouts.
     pub fn new(
         architecture: &Architecture,
         weights: &StateDict,

@@ -14,7 +14,7 @@ const TEMPLATE_NAME: &str = "chat";
 /// Largest number of instructions that a template may execute.
 const FUEL: u64 = 10_000_000;
 
-/// PromptMessage of a chat.
+/// Message of a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PromptMessage {
     /// Author: `system`, `user` or `assistant`.
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn templates_of_models_are_rendered_as_transformers_renders_them() {
-        // SmolLM2's, then one that strips, joins and refuses as Llama 2's does.
+        // SmolLM2's, then one that strips, joins and rejects as Llama 2's does.
         let smol = "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}\
             {{ '<|im_start|>system\nHelp.<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' \
             + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}\

@@ -44,13 +44,13 @@ impl GrammarVocabulary {
     /// # Errors
     /// [`Error::Grammar`] for a tokenizer whose tokens are words, and for an invalid schema.
     pub fn begin(&self, tokenizer: &FittedTokenizer, grammar: &Grammar) -> Result<GrammarState, Error> {
-        let factory = self.0.get_or_init(|| factory(tokenizer)).as_ref().map_err(|why| invalid(why))?;
+        let factory = self.0.get_or_init(|| factory(tokenizer)).as_ref().map_err(invalid)?;
         let mut schema = match grammar {
             Grammar::JsonObject => json!({ "type": "object" }),
             Grammar::JsonSchema(Value::Bool(true)) => json!({}),
             Grammar::JsonSchema(schema) => schema.clone(),
         };
-        let object = schema.as_object_mut().ok_or_else(|| invalid("a schema must be a JSON object"))?;
+        let object = schema.as_object_mut().ok_or_else(|| invalid(&"a schema must be a JSON object"))?;
         object.insert("x-guidance".to_owned(), json!({ "whitespace_pattern": WHITESPACE }));
         let matcher = Matcher::new(factory.create_parser(TopLevelGrammar::from_json_schema(schema)));
         let mut state = GrammarState(matcher);
@@ -59,7 +59,7 @@ impl GrammarVocabulary {
     }
 }
 
-fn invalid(why: impl ToString) -> Error {
+fn invalid(why: &impl ToString) -> Error {
     Error::Grammar { why: why.to_string() }
 }
 
@@ -108,9 +108,9 @@ impl GrammarState {
 
     /// Tokens that may come next, and [`END`].
     fn next_mask(&mut self) -> Result<SimpleVob, Error> {
-        let mask = self.0.compute_mask_or_eos().map_err(invalid)?;
-        if self.0.is_stopped() && !self.0.is_accepting().map_err(invalid)? {
-            return Err(invalid("no token of the model may come next"));
+        let mask = self.0.compute_mask_or_eos().map_err(|error| invalid(&error))?;
+        if self.0.is_stopped() && !self.0.is_accepting().map_err(|error| invalid(&error))? {
+            return Err(invalid(&"no token of the model may come next"));
         }
         Ok(mask)
     }
@@ -120,7 +120,7 @@ impl GrammarState {
     /// # Errors
     /// [`Error::Grammar`] for a token that was not allowed.
     pub fn accept(&mut self, token: u32) -> Result<bool, Error> {
-        self.0.consume_token(token).map_err(invalid)?;
+        self.0.consume_token(token).map_err(|error| invalid(&error))?;
         Ok(self.0.is_stopped())
     }
 }

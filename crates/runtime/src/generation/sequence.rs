@@ -137,7 +137,6 @@ impl Sequence {
     ///
     /// # Errors
     /// A failure of the device ends all sequences; an error inside the list ends one.
-    #[allow(clippy::type_complexity, reason = "one result for each sequence")]
     pub fn decode(
         sequences: &mut [&mut Self],
         predictor: &mut Predictor,

@@ -58,7 +58,7 @@ impl LoadedPackage {
     /// Examples of columns.
     ///
     /// # Errors
-    /// As [`Self::examples`].
+    /// The errors of [`Self::examples`].
     pub fn examples_of(&self, frame: &Frame) -> Result<Examples, Error> {
         Ok(self.plan.apply(frame)?)
     }
@@ -74,7 +74,7 @@ impl LoadedPackage {
         matches!(self.plan.targets.first(), FittedTarget::NextToken { .. })
     }
 
-    /// What a language model generates: `chat` if it has a chat template, else `text`; `None` for any other model.
+    /// Kind of text that a language model generates: `chat` if it has a chat template, else `text`; `None` for any other model.
     pub fn generates(&self) -> Option<&'static str> {
         let what = if self.chat.is_some() { "chat" } else { "text" };
         self.is_language_model().then_some(what)

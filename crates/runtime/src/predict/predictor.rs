@@ -33,7 +33,7 @@ impl Predictor {
         Ok(Self { package: Arc::new(LoadedPackage::new(plan, report)?), engine })
     }
 
-    /// What the engine can do.
+    /// Capabilities of the engine.
     pub fn capabilities(&self) -> EngineCapabilities {
         self.engine.capabilities()
     }

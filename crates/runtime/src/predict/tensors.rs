@@ -81,7 +81,7 @@ pub struct OutputTensor {
     pub values: TensorValues,
 }
 
-/// PredictInput of a prediction request, before the plan is applied.
+/// Input of a prediction request, before the plan is applied.
 #[derive(Debug, Clone)]
 pub enum PredictInput {
     /// Columns of raw rows.
@@ -170,8 +170,8 @@ impl LoadedPackage {
             Err(given) => given,
         };
         let mut columns = IndexMap::new();
-        for (place, values) in given {
-            let spec = &specs[place];
+        for (index, values) in given {
+            let spec = &specs[index];
             match values {
                 TensorValues::Floats(values) => split(spec, &values, f64::from, &mut columns),
                 TensorValues::Doubles(values) => split(spec, &values, |value: f64| value, &mut columns),
@@ -222,24 +222,24 @@ impl LoadedPackage {
         else {
             // The input was parsed for another version, which takes one tensor: this one takes columns.
             let width = self.signature.inputs.len();
-            let columns = self.signature.inputs.iter().enumerate().map(|(place, input)| {
-                let own = values.iter().skip(place).step_by(width).map(|value| f64::from(*value));
+            let columns = self.signature.inputs.iter().enumerate().map(|(index, input)| {
+                let own = values.iter().skip(index).step_by(width).map(|value| f64::from(*value));
                 (input.name.clone(), Column::numbers(own.collect()))
             });
             return self.examples_of(&Frame::new(columns.collect()));
         };
         let layout = self.plan.layout();
         let width = layout.dense_width().max(1);
-        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
             return Err(Error::Value {
-                row: place / width + 1,
+                row: index / width + 1,
                 column: self.plan.inputs[0].name().to_owned(),
                 expected: "a finite number",
-                found: values[place].to_string(),
+                found: values[index].to_string(),
                 remedy: "correct the value",
             });
         }
-        #[allow(clippy::cast_possible_truncation, reason = "as the plan rounds")]
+        #[allow(clippy::cast_possible_truncation, reason = "the plan rounds to 32 bits as well")]
         let dense = values.iter().map(|v| ((f64::from(*v) - shift) * factor) as f32).collect();
         Ok(Examples { layout, rows: values.len() / width, dense, indices: Vec::new() })
     }
@@ -247,7 +247,7 @@ impl LoadedPackage {
     /// Output tensors that logits `[rows, width]` stand for: those that `names` lists, or all if it is empty.
     ///
     /// # Errors
-    /// As [`LoadedPackage::predictions`].
+    /// The errors of [`LoadedPackage::predictions`].
     pub fn output_tensors(
         &self,
         logits: &[f32],
@@ -304,8 +304,8 @@ fn split<T: Copy>(
     out: &mut IndexMap<String, Column>,
 ) {
     let width = spec.columns.len();
-    for (place, column) in spec.columns.iter().enumerate() {
-        let own = values.iter().skip(place).step_by(width).map(|value| number(*value)).collect();
+    for (index, column) in spec.columns.iter().enumerate() {
+        let own = values.iter().skip(index).step_by(width).map(|value| number(*value)).collect();
         out.insert(column.clone(), Column::numbers(own));
     }
 }

@@ -18,9 +18,9 @@ pub struct ModelVersion {
     pub manifest: Manifest,
     /// Everything of the package but the engines.
     pub model: Arc<LoadedPackage>,
-    /// Its queue and engines.
+    /// Queue and engines.
     pub scheduler: Scheduler,
-    /// Its metrics.
+    /// Metrics of the version.
     pub metrics: ModelMetrics,
 }
 

@@ -45,7 +45,7 @@ pub struct GenerateRequest<'a> {
 pub struct TokenUsage {
     /// Tokens of all prompts.
     pub prompt: u64,
-    /// Those of them that came from the prefix cache.
+    /// Tokens of prompts that came from the prefix cache.
     pub cached: u64,
     /// Generated tokens.
     pub generated: u64,

@@ -5,7 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use cupola_nn::Network;
 
-use super::DeviceGroup;
+use super::{DeviceGroup, GroupError};
 
 /// Sum of loss and gradients over the ranks. `grads` is `None` for a rank without gradients, which counts as
 /// zero; `device` is the device of the gradients.
@@ -18,12 +18,14 @@ pub(crate) fn summed(
     loss: f64,
     grads: Option<&GradientsParams>,
     device: &Device,
-) -> Result<(f64, GradientsParams), String> {
+) -> Result<(f64, GradientsParams), GroupError> {
     let mut flat = Flatten { grads, device, parts: Vec::new() };
     network.visit(&mut flat);
     let mut values = match flat.parts.len() {
         0 => Vec::new(),
-        _ => Tensor::cat(flat.parts, 0).try_into_vec_as::<f32>().map_err(|e| e.to_string())?,
+        _ => Tensor::cat(flat.parts, 0)
+            .try_into_vec_as::<f32>()
+            .map_err(|error| GroupError(error.to_string()))?,
     };
     #[allow(clippy::cast_possible_truncation)]
     values.push(loss as f32);

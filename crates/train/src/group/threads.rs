@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::DeviceGroup;
+use super::{DeviceGroup, GroupError};
 
 /// A rank that is a thread. When it is dropped, by an error or a panic, the other ranks stop waiting.
 pub struct ThreadRank {
@@ -45,7 +45,7 @@ impl ThreadRank {
     }
 
     /// Contributes a parcel, waits for the others, and returns all of them in the order of the ranks.
-    fn exchange(&self, parcel: Parcel) -> Result<Vec<Parcel>, String> {
+    fn exchange(&self, parcel: Parcel) -> Result<Vec<Parcel>, GroupError> {
         let mut state = self.state();
         let round = state.round;
         state.contributed[self.rank] = Some(parcel);
@@ -56,7 +56,7 @@ impl ThreadRank {
         }
         while state.round == round {
             if let Some(gone) = state.gone {
-                return Err(format!("device {gone} has stopped"));
+                return Err(GroupError(format!("device {gone} has stopped")));
             }
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -74,20 +74,22 @@ impl DeviceGroup for ThreadRank {
         self.shared.size
     }
 
-    fn sum(&self, values: &mut [f32]) -> Result<(), String> {
+    fn sum(&self, values: &mut [f32]) -> Result<(), GroupError> {
         let all = self.exchange(Parcel::Numbers(Arc::new(values.to_vec())))?;
         values.fill(0.0);
         for parcel in all {
-            let Parcel::Numbers(part) = parcel else { return Err("the devices are out of sync".into()) };
+            let Parcel::Numbers(part) = parcel else {
+                return Err(GroupError("the devices are out of sync".into()));
+            };
             values.iter_mut().zip(part.iter()).for_each(|(sum, value)| *sum += value);
         }
         Ok(())
     }
 
-    fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, GroupError> {
         match self.exchange(Parcel::Bytes(Arc::new(bytes)))?.first() {
             Some(Parcel::Bytes(first)) => Ok(first.to_vec()),
-            _ => Err("the devices are out of sync".into()),
+            _ => Err(GroupError("the devices are out of sync".into())),
         }
     }
 }
@@ -132,6 +134,6 @@ mod tests {
         let waiting = ranks.remove(0);
         let other = std::thread::spawn(move || waiting.sum(&mut [1.0]));
         drop(ranks);
-        assert_eq!(other.join().unwrap().unwrap_err(), "device 1 has stopped");
+        assert_eq!(other.join().unwrap().unwrap_err().to_string(), "device 1 has stopped");
     }
 }

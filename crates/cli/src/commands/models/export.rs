@@ -5,7 +5,7 @@ use cupola_import::{export_hugging_face, export_safetensors};
 use cupola_registry::Home;
 
 use crate::args::{ExportArgs, ExportFormat};
-use crate::ui::Ui;
+use crate::draw::Ui;
 
 /// Writes the files of a format into a folder.
 pub fn run(home: &Home, ui: Ui, args: &ExportArgs) -> Result<()> {

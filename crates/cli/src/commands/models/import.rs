@@ -3,11 +3,11 @@
 use anyhow::Result;
 use cupola_import::{TextTask, from_gguf, from_hugging_face};
 use cupola_registry::Home;
+use cupola_workflow::CODE_VERSION;
 use serde_json::json;
 
 use crate::args::{ImportArgs, ImportFormat};
-use crate::commands::train::CODE_VERSION;
-use crate::ui::{Ui, grouped};
+use crate::draw::{Ui, grouped};
 
 /// Imports and publishes a model.
 pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {

@@ -5,7 +5,7 @@ use cupola_datasets::Datasets;
 use cupola_registry::{Home, RunFolder};
 use serde_json::{Value, json};
 
-use crate::ui::{Ui, grouped};
+use crate::draw::{Ui, grouped};
 
 /// Package, run, config, dataset versions, sources.
 pub fn run(home: &Home, ui: Ui, model: &str) -> Result<()> {

@@ -115,7 +115,7 @@ fn cases() -> Vec<(&'static str, &'static str, &'static str, Block, usize)> {
     ]
 }
 
-/// A table and a text as the two tokens of a transformer, an ensemble that answers two questions.
+/// A table and a text as two tokens of a transformer, under an ensemble with two targets.
 fn combined() -> Architecture {
     let family = |text: &str| parse_model_file("combined", text).unwrap_or_else(|p| panic!("{p}")).family;
     let mut design = family("family = 'tabm'\nmembers = 2\nhidden = [6]\ndropout = 0.0").design();

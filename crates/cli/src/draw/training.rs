@@ -1,44 +1,30 @@
-//! A bar on a terminal, plain lines in a pipe, `events.jsonl` always.
+//! Progress of training: a bar on a terminal, plain lines in a pipe.
 
-use std::fs::File;
-use std::io::{IsTerminal, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::IsTerminal;
 use std::time::Instant;
 
-use cupola_spec::Goal;
-use cupola_train::{Event, MetricValues, Stop};
+use cupola_train::{Event, MetricValues};
+use cupola_workflow::TrainingPlan;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::ui::{Ui, metric};
+use super::{Ui, metric};
 
-/// Shows a run as it happens.
-pub struct Progress {
+/// Progress of a run as it happens.
+pub struct TrainingProgress {
     ui: Ui,
     bar: Option<ProgressBar>,
-    events: File,
-    stop: Arc<AtomicBool>,
-    goal: Goal,
-    epochs: usize,
-    steps: u64,
+    plan: TrainingPlan,
     last_metric: String,
-    started: Instant,
+    /// Time of the first event, so that building the network does not count.
+    started: Option<Instant>,
     examples: u64,
 }
 
-impl Progress {
-    /// A bar of `steps` from `done`; `stop` is set by a signal.
-    pub fn new(
-        ui: Ui,
-        events: File,
-        stop: Arc<AtomicBool>,
-        goal: Goal,
-        epochs: usize,
-        steps: u64,
-        done: u64,
-    ) -> Self {
+impl TrainingProgress {
+    /// Progress of a training that begins now.
+    pub fn new(ui: Ui, plan: TrainingPlan) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(steps).with_position(done);
+            let bar = ProgressBar::new(plan.steps).with_position(plan.done);
             let style = "{spinner} [{elapsed_precise}] {wide_bar} {pos}/{len} steps, {msg}, ETA {eta}";
             if let Ok(style) = ProgressStyle::with_template(style) {
                 bar.set_style(style);
@@ -46,31 +32,24 @@ impl Progress {
             bar.reset_eta();
             bar
         });
-        let started = Instant::now();
-        let last_metric = String::new();
-        Self { ui, bar, events, stop, goal, epochs, steps, last_metric, started, examples: 0 }
+        Self { ui, bar, plan, last_metric: String::new(), started: None, examples: 0 }
     }
 
-    /// Takes an event in; asks to stop once a signal has come.
-    pub fn observe(&mut self, event: &Event) -> Stop {
-        if let Ok(mut line) = serde_json::to_vec(event) {
-            line.push(b'\n');
-            // Losing an event must not lose the run.
-            let _ = self.events.write_all(&line);
-        }
+    /// Draws an event of the training loop.
+    pub fn observe(&mut self, event: &Event) {
+        self.started.get_or_insert_with(Instant::now);
         match event {
             Event::Step { step, epoch, loss, examples, .. } => self.step(*step, *epoch, *loss, *examples),
             Event::Epoch { .. } => self.epoch(event),
             Event::Evaluation { step, valid, best, .. } => {
                 let (value, mark) = (self.goal_of(valid), if *best { " *" } else { "" });
-                self.say(&format!("           step {step}/{}{value}{mark}", self.steps));
+                self.line(&format!("           step {step}/{}{value}{mark}", self.plan.steps));
             }
-            Event::SmallerParts { step, micro_batch, why } => self.say(&format!(
-                "step {step} did not fit the memory ({why}); going on in parts of {micro_batch} examples, with the same batch"
+            Event::SmallerParts { step, micro_batch, why } => self.line(&format!(
+                "step {step} did not fit the memory ({why}); continuing in parts of {micro_batch} examples, with the same batch"
             )),
             Event::Checkpoint { .. } => {}
         }
-        if self.stop.load(Ordering::Relaxed) { Stop::Yes } else { Stop::No }
     }
 
     fn step(&mut self, step: u64, epoch: u64, loss: f64, examples: u64) {
@@ -79,13 +58,17 @@ impl Progress {
             bar.set_position(step);
             let rate = self.rate();
             let last = &self.last_metric;
-            bar.set_message(format!("epoch {epoch}/{}, loss {loss:.4}{last}, {rate}", self.epochs));
+            bar.set_message(format!("epoch {epoch}/{}, loss {loss:.4}{last}, {rate}", self.plan.epochs));
         }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.started.map_or(0.0, |started| started.elapsed().as_secs_f64())
     }
 
     #[allow(clippy::cast_precision_loss)]
     fn rate(&self) -> String {
-        let rate = self.examples as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
+        let rate = self.examples as f64 / self.seconds().max(1e-9);
         format!("{rate:.0} examples/s")
     }
 
@@ -95,35 +78,35 @@ impl Progress {
         let mark = if *best { " *" } else { "" };
         let line = format!(
             "epoch {epoch:>3}/{}  step {step}/{}  train loss {train_loss:.4}{}{mark}  {}  ETA {}",
-            self.epochs,
-            self.steps,
+            self.plan.epochs,
+            self.plan.steps,
             self.last_metric,
             self.rate(),
             self.eta(*step),
         );
-        self.say(&line);
+        self.line(&line);
     }
 
-    /// The goal among the metrics, as the lines show it.
+    /// Metric of the goal, as the lines show it.
     fn goal_of(&self, valid: &MetricValues) -> String {
-        let name = self.goal.name();
+        let name = self.plan.goal.name();
         let value = valid.get(name).and_then(serde_json::Value::as_f64);
         value.map_or(String::new(), |v| format!(", valid {name} {}", metric(v)))
     }
 
-    fn say(&self, line: &str) {
+    fn line(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
             None => self.ui.line(line),
         }
     }
 
-    /// Time that the rest would take at the pace so far.
+    /// Time that the remaining steps take at the pace so far.
     #[allow(clippy::cast_precision_loss)]
     fn eta(&self, step: u64) -> String {
-        let per_example = self.started.elapsed().as_secs_f64() / self.examples.max(1) as f64;
+        let per_example = self.seconds() / self.examples.max(1) as f64;
         let per_step = self.examples as f64 / step.max(1) as f64 * per_example;
-        format!("{:.0} s", per_step * self.steps.saturating_sub(step) as f64)
+        format!("{:.0} s", per_step * self.plan.steps.saturating_sub(step) as f64)
     }
 
     /// Removes the bar.

@@ -1,51 +1,51 @@
-//! How far collecting is: a bar on a terminal, a plain line now and then in a pipe.
+//! Progress of collecting: a bar on a terminal, a plain line now and then in a pipe.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cupola_sources::{ProgressSink, ProgressUnit};
+use cupola_workflow::{Observer, WorkflowEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::ui::{Ui, grouped};
+use super::{Ui, grouped};
 
-/// What takes less is not worth a word.
-const SOON: Duration = Duration::from_secs(1);
-/// Between two lines in a pipe.
-const PAUSE: Duration = Duration::from_secs(5);
+/// Work that takes less time is not shown.
+const DELAY: Duration = Duration::from_secs(1);
+/// Time between two lines in a pipe.
+const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Shows one piece of work after another.
-pub struct Bars {
+/// Progress of one collection after another.
+pub struct CollectionProgress {
     ui: Ui,
-    now: Mutex<Option<Work>>,
+    current: Mutex<Option<Collection>>,
 }
 
-struct Work {
+struct Collection {
     what: String,
     unit: ProgressUnit,
     total: Option<u64>,
     done: u64,
     began: Instant,
-    told: Instant,
+    shown: Instant,
     bar: Option<ProgressBar>,
 }
 
-impl Bars {
+impl CollectionProgress {
     pub fn new(ui: Ui) -> Self {
-        Self { ui, now: Mutex::new(None) }
+        Self { ui, current: Mutex::new(None) }
     }
 
-    fn now(&self) -> MutexGuard<'_, Option<Work>> {
-        // Nothing that holds the lock panics half-way.
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    fn current(&self) -> MutexGuard<'_, Option<Collection>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl ProgressSink for Bars {
+impl ProgressSink for CollectionProgress {
     fn begin(&self, what: &str, unit: ProgressUnit, total: Option<u64>) {
         let began = Instant::now();
-        let work = Work { what: what.to_owned(), unit, total, done: 0, began, told: began, bar: None };
-        if let Some(before) = self.now().replace(work)
+        let work = Collection { what: what.to_owned(), unit, total, done: 0, began, shown: began, bar: None };
+        if let Some(before) = self.current().replace(work)
             && let Some(bar) = before.bar
         {
             bar.finish_and_clear();
@@ -53,29 +53,40 @@ impl ProgressSink for Bars {
     }
 
     fn advance(&self, by: u64) {
-        let mut now = self.now();
-        let Some(work) = now.as_mut() else { return };
+        let mut current = self.current();
+        let Some(work) = current.as_mut() else { return };
         work.done += by;
-        if self.ui.quiet || work.began.elapsed() < SOON {
+        if work.began.elapsed() < DELAY {
             return;
         }
         if std::io::stderr().is_terminal() {
             let bar = work.bar.get_or_insert_with(|| bar(&work.what, work.unit, work.total));
             bar.set_position(work.done);
-        } else if work.told.elapsed() >= PAUSE {
-            work.told = Instant::now();
+        } else if work.shown.elapsed() >= INTERVAL {
+            work.shown = Instant::now();
             self.ui.line(work.line());
         }
     }
 
     fn end(&self) {
-        if let Some(bar) = self.now().take().and_then(|work| work.bar) {
+        if let Some(bar) = self.current().take().and_then(|work| work.bar) {
             bar.finish_and_clear();
         }
     }
 }
 
-impl Work {
+impl Observer for CollectionProgress {
+    fn observe(&self, event: &WorkflowEvent<'_>) {
+        match event {
+            WorkflowEvent::CollectionStarted { what, unit, total } => self.begin(what, *unit, *total),
+            WorkflowEvent::CollectionAdvanced { by } => self.advance(*by),
+            WorkflowEvent::CollectionFinished => self.end(),
+            _ => {}
+        }
+    }
+}
+
+impl Collection {
     #[allow(clippy::cast_precision_loss)]
     fn line(&self) -> String {
         let rate = self.done as f64 / self.began.elapsed().as_secs_f64();

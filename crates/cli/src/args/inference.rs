@@ -1,0 +1,65 @@
+//! Arguments of commands that run a published model.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::ModelArgs;
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  cupola evaluate --model digits --data data/digits.csv.gz --out report")]
+pub struct EvaluateArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// File or glob with the column of the target
+    #[arg(long, value_name = "SOURCE")]
+    pub data: String,
+    /// Also write metrics.json into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cupola predict --model digits --input rows.csv
+  cupola predict --model digits@champion --input rows.parquet --output out.csv
+  echo '{\"pixel_0\": 0, ...}' | cupola predict --model digits --input -")]
+pub struct PredictArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// CSV, JSON lines or Parquet; `-` is standard input (CSV or JSON lines)
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub input: String,
+    /// JSON lines, or CSV if the name ends in .csv; `-` is standard output (JSON lines)
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub output: String,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cupola generate --model gpt_moby --prompt 'Call me '
+  cupola generate --model gpt_moby --prompt 'The whale' --tokens 500 --temperature 0.7 --top-k 40 --seed 2")]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Beginning of the text
+    #[arg(long, default_value = "")]
+    pub prompt: String,
+    /// Tokens to add
+    #[arg(long, default_value_t = 200)]
+    pub tokens: u64,
+    /// Divisor of the logits: below 1 favours likely tokens; 0 always takes the likeliest one
+    #[arg(long, default_value_t = 0.8)]
+    pub temperature: f64,
+    /// Sample from this many of the likeliest tokens; 0 means all
+    #[arg(long, default_value_t = 0)]
+    pub top_k: usize,
+    /// Sample from the likeliest tokens whose probabilities sum to this
+    #[arg(long, default_value_t = 1.0)]
+    pub top_p: f64,
+    /// Seed of the samples: the same seed gives the same text
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}

@@ -1,0 +1,135 @@
+//! Arguments of runs and published models.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  cupola runs list\n  cupola runs show latest")]
+pub struct RunsArgs {
+    #[command(subcommand)]
+    pub command: RunsCommand,
+}
+
+#[derive(Subcommand)]
+pub enum RunsCommand {
+    /// List all runs, newest first
+    List,
+    /// Show one run: config, dataset version, checkpoints, metrics
+    Show {
+        /// An id, or `latest`
+        run: String,
+    },
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cupola models list
+  cupola models show digits@champion
+  cupola models verify")]
+pub struct ModelsArgs {
+    #[command(subcommand)]
+    pub command: ModelsCommand,
+}
+
+#[derive(Subcommand)]
+pub enum ModelsCommand {
+    /// List all packages by name, newest first
+    List,
+    /// Show one package: signature, lineage, metrics
+    Show {
+        /// NAME, NAME@ALIAS, NAME:VERSION or a folder
+        model: String,
+    },
+    /// Show the origin of a package: run, config, dataset versions, sources
+    Lineage {
+        /// NAME, NAME@ALIAS, NAME:VERSION or a folder
+        model: String,
+    },
+    /// Point an alias at a version
+    #[command(
+        after_help = "Examples:\n  cupola models alias digits champion 3\n  cupola models alias digits champion 4 --expect 3"
+    )]
+    Alias {
+        /// Name of the model
+        name: String,
+        /// Name of the alias
+        alias: String,
+        /// Version to point at
+        version: u64,
+        /// Fail unless the alias points at this version now; 0 expects that it does not exist
+        #[arg(long, value_name = "VERSION")]
+        expect: Option<u64>,
+    },
+    /// Point an alias back at its previous version
+    #[command(after_help = "Example:\n  cupola models rollback digits champion")]
+    Rollback {
+        /// Name of the model
+        name: String,
+        /// Name of the alias
+        alias: String,
+    },
+    /// Check the digest of every file, and the signature of the package
+    Verify {
+        /// NAME, NAME@ALIAS, NAME:VERSION or a folder [default: all packages]
+        model: Option<String>,
+        /// Public key of minisign; the package must be signed by one of them (may be repeated)
+        #[arg(long, value_name = "KEY")]
+        trusted: Vec<String>,
+    },
+    /// Publish a model of another program, to serve it or train it further
+    #[command(
+        after_help = "Examples:\n  cupola models import --from hf all-MiniLM-L6-v2/ --name minilm\n  cupola models import --from gguf SmolLM2-135M-Instruct.Q4_1.gguf --name smol"
+    )]
+    Import(ImportArgs),
+    /// Write a model for other programs
+    #[command(
+        after_help = "Examples:\n  cupola models export minilm out/ --to hf\n  cupola models export digits out/ --to safetensors"
+    )]
+    Export(ExportArgs),
+}
+
+#[derive(Args)]
+pub struct ImportArgs {
+    /// Format of the model
+    #[arg(long, value_enum)]
+    pub from: ImportFormat,
+    /// Folder with config.json, model.safetensors and tokenizer.json, or a GGUF file
+    pub path: PathBuf,
+    /// Name of the package
+    #[arg(long)]
+    pub name: String,
+    /// Tokens of one text [default: as the folder says or the model allows; at most 2048 for a language model]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub length: Option<u32>,
+}
+
+/// Format of a model to import.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum ImportFormat {
+    /// Hugging Face: BERT, DistilBERT or RoBERTa for embeddings or classes; GPT-2, Llama, Mistral or Qwen2
+    Hf,
+    /// llama.cpp: Llama or Qwen2 with its tokenizer, in any quantisation
+    Gguf,
+}
+
+#[derive(Args)]
+pub struct ExportArgs {
+    /// NAME, NAME@ALIAS, NAME:VERSION or a folder
+    pub model: String,
+    /// Folder to write into
+    pub folder: PathBuf,
+    /// Format to write
+    #[arg(long, value_enum)]
+    pub to: ExportFormat,
+}
+
+/// Format of a model to export.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// Hugging Face: config.json, model.safetensors, tokenizer.json; of a BERT
+    Hf,
+    /// The weights alone, under the names of torch.nn modules
+    Safetensors,
+}

@@ -1,0 +1,14 @@
+//! Output for people: lines, tables, progress bars, and events of the workflow as text.
+
+mod collection;
+mod data;
+mod numbers;
+mod screen;
+mod training;
+mod ui;
+
+pub use self::collection::CollectionProgress;
+pub use self::data::show_expectations;
+pub use self::numbers::{grouped, metric, metrics, percent, summary};
+pub use self::screen::Screen;
+pub use self::ui::Ui;

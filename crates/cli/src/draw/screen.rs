@@ -1,0 +1,91 @@
+//! Events of the workflow as lines and progress bars.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cupola_train::EndReason;
+use cupola_workflow::{Observer, WorkflowEvent};
+
+use super::data::{show_data, show_network};
+use super::training::TrainingProgress;
+use super::{CollectionProgress, Ui, grouped, metrics};
+
+/// Observer that draws every event.
+pub struct Screen {
+    ui: Ui,
+    collection: CollectionProgress,
+    training: Mutex<Option<TrainingProgress>>,
+}
+
+impl Screen {
+    /// Screen without a bar.
+    pub fn new(ui: Ui) -> Self {
+        Self { ui, collection: CollectionProgress::new(ui), training: Mutex::new(None) }
+    }
+
+    fn training(&self) -> MutexGuard<'_, Option<TrainingProgress>> {
+        self.training.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self, reason: EndReason, step: u64, seconds: f64, patience: usize) {
+        match reason {
+            EndReason::EarlyStop => {
+                self.ui.line(format!("stopped early: no improvement for {patience} evaluations"));
+            }
+            EndReason::MaxSteps => self.ui.line(format!("ended after {step} steps, as asked")),
+            EndReason::TimeBudget => {
+                self.ui.line(format!("ended after {seconds:.0} s, as train.time_budget asks"));
+            }
+            EndReason::Epochs | EndReason::Stopped => {}
+        }
+    }
+}
+
+impl Observer for Screen {
+    fn observe(&self, event: &WorkflowEvent<'_>) {
+        let ui = self.ui;
+        match event {
+            WorkflowEvent::PreparedReused { stage } => {
+                ui.line(format!("prepared {stage} is unchanged and used again"));
+            }
+            WorkflowEvent::DataLoaded { run, data } => show_data(ui, run, data),
+            WorkflowEvent::NetworkPlanned(network) => show_network(ui, network),
+            WorkflowEvent::BatchSized { examples } => {
+                ui.line(format!("batch   {examples} examples, as the memory allows"));
+            }
+            WorkflowEvent::DeviceChosen(device) => ui.line(format!("device  {device}")),
+            WorkflowEvent::RunStarted { record, folder } => {
+                ui.line(format!("run     {} in {}", record.id, folder.display()));
+            }
+            WorkflowEvent::TrainingStarted(plan) => {
+                if plan.done > 0 {
+                    ui.line(format!("resumed after step {}", plan.done));
+                }
+                *self.training() = Some(TrainingProgress::new(ui, *plan));
+            }
+            WorkflowEvent::Training(event) => {
+                if let Some(training) = &mut *self.training() {
+                    training.observe(event);
+                }
+            }
+            WorkflowEvent::TrainingFinished => {
+                if let Some(training) = self.training().take() {
+                    training.finish();
+                }
+            }
+            WorkflowEvent::TrainingEnded { reason, step, seconds, patience } => {
+                self.ended(*reason, *step, *seconds, *patience);
+            }
+            WorkflowEvent::TreesOutput { done, outputs } if *outputs > 1 => {
+                ui.line(format!("output {done}/{outputs}"))
+            }
+            WorkflowEvent::TreesGrown { trees } => ui.line(format!("grown   {} trees", grouped(*trees))),
+            WorkflowEvent::Published { package, metrics: found } => {
+                ui.line(format!("test    {}", metrics(found.values.iter().map(|(n, v)| (n, *v)))));
+                ui.line(format!("model   {} in {}", package.label(), package.path.display()));
+                ui.line(format!("next    cupola serve --model {}", package.manifest.name));
+            }
+            WorkflowEvent::Warning(text) => Ui::warning(text),
+            other => self.collection.observe(other),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Lines and tables for people, JSON for programs.
+
+use std::io::{IsTerminal, Write};
+
+use anyhow::Result;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use cupola_workflow::message_and_hint;
+use serde::Serialize;
+
+/// Destination of output.
+#[derive(Debug, Clone, Copy)]
+pub struct Ui {
+    /// Results as JSON on standard output, the rest on standard error.
+    pub json: bool,
+}
+
+impl Ui {
+    /// Prints a line for people. A reader that has gone away is not an error.
+    pub fn line(self, text: impl AsRef<str>) {
+        let _ = if self.json {
+            writeln!(std::io::stderr(), "{}", text.as_ref())
+        } else {
+            writeln!(std::io::stdout(), "{}", text.as_ref())
+        };
+    }
+
+    /// Prints a table for people; the columns in `right` are numbers.
+    pub fn table(self, header: &[&str], right: &[usize], rows: Vec<Vec<String>>) {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        if std::io::stdout().is_terminal() {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+        }
+        table.set_header(header.to_vec());
+        for row in rows {
+            let cells = row.into_iter().enumerate().map(|(index, text)| {
+                let side = if right.contains(&index) { CellAlignment::Right } else { CellAlignment::Left };
+                Cell::new(text).set_alignment(side)
+            });
+            table.add_row(cells);
+        }
+        let text = table.to_string();
+        text.lines().for_each(|line| self.line(line.trim_end()));
+    }
+
+    /// Prints the result as JSON, if JSON was asked for.
+    pub fn result(self, value: &impl Serialize) -> Result<()> {
+        if self.json {
+            let mut out = std::io::stdout().lock();
+            serde_json::to_writer_pretty(&mut out, value)?;
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+
+    /// Prints a warning on standard error.
+    pub fn warning(text: &str) {
+        let _ = writeln!(std::io::stderr(), "warning: {text}");
+    }
+
+    /// Prints an error on standard error.
+    pub fn error(error: &anyhow::Error) {
+        let (message, hint) = message_and_hint(error.as_ref());
+        let text = error_text(&message, hint.as_deref(), std::io::stderr().is_terminal());
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+}
+
+/// `error: MESSAGE`, further lines of the message indented. The hint has a line of its own on a terminal; in
+/// a pipe or a log an error is one line.
+fn error_text(message: &str, hint: Option<&str>, terminal: bool) -> String {
+    let mut text = format!("error: {}", message.replace('\n', "\n       "));
+    if let Some(hint) = hint {
+        text.push_str(if terminal { "\nhint: " } else { "; " });
+        text.push_str(hint);
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_has_its_own_line_on_a_terminal() {
+        let text = |terminal| error_text("no such file: a.csv", Some("check `data.source`"), terminal);
+        assert_eq!(text(true), "error: no such file: a.csv\nhint: check `data.source`\n");
+        assert_eq!(text(false), "error: no such file: a.csv; check `data.source`\n");
+        assert_eq!(error_text("a\nb", None, true), "error: a\n       b\n");
+    }
+}

@@ -1,0 +1,88 @@
+//! Functions of tensors that several layers share.
+
+use candle_core::{Device, Error as CandleError, Tensor};
+use cupola_kernels::pointwise::activate;
+use cupola_kernels::{Pointwise, rows};
+use cupola_spec::Take;
+
+use crate::engines::candle::tensors;
+
+/// Sigmoid of each value.
+pub fn sigmoid(x: &Tensor) -> Result<Tensor, CandleError> {
+    tensors::update(x, |values| activate(Pointwise::Sigmoid, values))
+}
+
+/// Softmax over the last axis.
+pub fn softmax(x: &Tensor) -> Result<Tensor, CandleError> {
+    tensors::update(x, |values| rows::softmax(values, x.dims().last().copied().unwrap_or(1)))
+}
+
+/// Pads an image with the smallest float, which no maximum falls on.
+pub fn pad(x: &Tensor, padding: usize) -> Result<Tensor, CandleError> {
+    if padding == 0 {
+        return Ok(x.clone());
+    }
+    let around = |x: &Tensor, axis: usize| {
+        let mut shape = x.dims().to_vec();
+        shape[axis] = padding;
+        let edge = Tensor::full(f32::MIN, shape, &Device::Cpu)?;
+        Tensor::cat(&[&edge, x, &edge], axis)
+    };
+    around(&around(x, 2)?, 3)
+}
+
+/// One vector `[batch, width]` for each sequence `[batch, time, width]`; `mask` `[batch, time]` is 1 at padding.
+pub fn take(at: Take, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor, CandleError> {
+    let (batch, time, width) = x.dims3()?;
+    match (at, mask) {
+        (Take::First, _) => x.narrow(1, 0, 1)?.squeeze(1),
+        (Take::Last, None) => x.narrow(1, time - 1, 1)?.squeeze(1),
+        (Take::Last, Some(mask)) => {
+            let lengths: Vec<f32> = (mask.neg()? + 1.0)?.sum(1)?.to_vec1()?;
+            let mut rows = Vec::with_capacity(batch);
+            for (row, length) in lengths.into_iter().enumerate() {
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "lengths are small integers"
+                )]
+                let last = (length as usize).max(1) - 1;
+                rows.push(x.narrow(0, row, 1)?.narrow(1, last, 1)?.reshape((1, width))?);
+            }
+            Tensor::cat(&rows, 0)
+        }
+        (Take::Mean, mask) => {
+            let padding = mask.map(|mask| mask.flatten_all()?.to_vec1::<f32>()).transpose()?;
+            tensors::map_to_shape(x, (batch, width), |x| {
+                rows::masked_mean(x, time, width, padding.as_deref())
+            })
+        }
+    }
+}
+
+/// Convolution over the steps of `x` `[batch, time, in]` with a weight `[out, in, k]` and a bias `[1, out, 1]`.
+pub fn conv1d(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    dilation: usize,
+    causal: bool,
+) -> Result<Tensor, CandleError> {
+    let reach = (weight.dim(2)? - 1) * dilation;
+    let (left, right) = if causal { (reach, 0) } else { (reach / 2, reach / 2) };
+    let x = x.transpose(1, 2)?.contiguous()?.pad_with_zeros(2, left, right)?;
+    x.conv1d(weight, 0, 1, dilation, 1)?.broadcast_add(bias)?.transpose(1, 2)?.contiguous()
+}
+
+/// Patches of images `[batch, channels, height, width]` as tokens `[batch, patches, out]`.
+pub fn patch(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor, CandleError> {
+    let y = x.conv2d(weight, 0, weight.dim(2)?, 1, 1)?.broadcast_add(bias)?;
+    y.flatten_from(2)?.transpose(1, 2)?.contiguous()
+}
+
+/// Periodic embeddings of numbers `[batch, columns]` as cosines and sines `[batch, columns, 2 * frequencies]`
+/// (Gorishniy et al. 2022, section 3.3).
+pub fn periodic(x: &Tensor, frequencies: &Tensor) -> Result<Tensor, CandleError> {
+    let angle = (x.unsqueeze(2)?.broadcast_mul(frequencies)? * std::f64::consts::TAU)?;
+    Tensor::cat(&[angle.cos()?, angle.sin()?], 2)
+}

@@ -1,0 +1,160 @@
+//! Rows of a run: collected, read, split and transformed, or taken from the prepared stage.
+
+mod prepare;
+mod stage;
+
+use std::path::PathBuf;
+
+use cupola_datasets::{Collection, ContractReport, DatasetVersion, LoadRequest, Stream, Table};
+use cupola_prep::{Frame, FrameStream, Plan, Prepared, SplitPart, prepare, prepare_stream};
+use cupola_spec::Run;
+use serde::{Deserialize, Serialize};
+
+pub use self::prepare::{Prepare, PrepareOutcome};
+pub use self::stage::PreparedStage;
+
+use crate::error::Error;
+use crate::event::{CollectionEvents, WorkflowEvent};
+use crate::pretrained::{self, Pretrained};
+use crate::session::Session;
+
+/// Rows of a run, ready to train on, and their sources.
+pub struct LoadedData {
+    /// Plan and examples of all splits.
+    pub prepared: Prepared,
+    /// Source of the run.
+    pub source: SourceReport,
+    /// Test source of the run, if it has one.
+    pub test: Option<SourceReport>,
+    /// Package that training starts from, if the config names one.
+    pub pretrained: Option<Pretrained>,
+}
+
+impl LoadedData {
+    /// Examples of the training split.
+    pub fn train_rows(&self) -> usize {
+        self.prepared.rows(SplitPart::Train)
+    }
+
+    /// Plan that `run` starts from, of the package that it names.
+    fn learned(pretrained: Option<&Pretrained>) -> Option<&Plan> {
+        pretrained.map(|start| &start.plan)
+    }
+}
+
+/// Version of a source that was read, and how its rows met the expectations.
+#[derive(Serialize, Deserialize)]
+pub struct SourceReport {
+    /// Digest, schema and files.
+    pub version: DatasetVersion,
+    /// Expectations and quarantined rows.
+    pub report: ContractReport,
+}
+
+impl From<Table> for SourceReport {
+    fn from(table: Table) -> Self {
+        Self { version: table.version, report: table.report }
+    }
+}
+
+impl From<Stream> for SourceReport {
+    fn from(stream: Stream) -> Self {
+        Self { version: stream.version().clone(), report: stream.report().clone() }
+    }
+}
+
+impl Session<'_> {
+    /// Reads and prepares the data of a run, or reuses what [`Session::prepare`] kept of the same data.
+    /// Relative paths are looked up in `roots`.
+    ///
+    /// # Errors
+    /// Sources that cannot be read, unmet expectations, rows that do not fit the config.
+    pub fn load_data(&self, run: &Run, roots: &[PathBuf]) -> Result<LoadedData, Error> {
+        let stage = self.prepared_stage(run, roots)?;
+        let data = match stage.load(&self.home, run)? {
+            Some(data) => {
+                self.emit(&WorkflowEvent::PreparedReused { stage: stage.short() });
+                data
+            }
+            None => self.prepare_rows(run, roots, stage)?,
+        };
+        self.emit(&WorkflowEvent::DataLoaded { run, data: &data });
+        Ok(data)
+    }
+
+    /// Reads and prepares the data of a run whose files `stage` has collected.
+    fn prepare_rows(&self, run: &Run, roots: &[PathBuf], stage: PreparedStage) -> Result<LoadedData, Error> {
+        let start = run.start.as_ref();
+        let pretrained = start.map(|start| pretrained::read(&self.home, &start.package)).transpose()?;
+        let watch = CollectionEvents(self.observer);
+        let (data, expect) = (&run.data, run.expect.as_slice());
+        let request = LoadRequest {
+            source: &data.source,
+            data,
+            expect,
+            roots,
+            home: self.home.root(),
+            progress: &watch,
+        };
+        if data.stream {
+            self.prepare_streamed(run, &request, stage, pretrained)
+        } else {
+            prepare_in_memory(run, &request, stage, pretrained)
+        }
+    }
+
+    /// Prepares rows batch by batch, never holding all of them. The examples go to unnamed files in the
+    /// home folder.
+    fn prepare_streamed(
+        &self,
+        run: &Run,
+        request: &LoadRequest<'_>,
+        stage: PreparedStage,
+        pretrained: Option<Pretrained>,
+    ) -> Result<LoadedData, Error> {
+        let (rows, test) = opened(run, stage, |source, found| {
+            cupola_datasets::stream_collected(&LoadRequest { source, ..*request }, found)
+        })?;
+        let frames = |stream: &Stream, visit: &mut dyn FnMut(Frame) -> Result<(), Error>| {
+            stream
+                .each(&mut |batch| visit(Frame::from_batches(stream.schema(), std::slice::from_ref(batch))?))
+        };
+        let source = |visit: &mut dyn FnMut(Frame) -> Result<(), Error>| frames(&rows, visit);
+        let test_frames = test
+            .as_ref()
+            .map(|test| move |visit: &mut dyn FnMut(Frame) -> Result<(), Error>| frames(test, visit));
+        let test_source = test_frames.as_ref().map(|frames| frames as FrameStream<'_, Error>);
+        let learned = LoadedData::learned(pretrained.as_ref());
+        let folder = self.home.root().join("streams");
+        let prepared = prepare_stream(run, &source, test_source, &folder, learned)?;
+        Ok(LoadedData { prepared, source: rows.into(), test: test.map(SourceReport::from), pretrained })
+    }
+}
+
+fn prepare_in_memory(
+    run: &Run,
+    request: &LoadRequest<'_>,
+    stage: PreparedStage,
+    pretrained: Option<Pretrained>,
+) -> Result<LoadedData, Error> {
+    let (table, test) = opened(run, stage, |source, found| {
+        cupola_datasets::load_collected(&LoadRequest { source, ..*request }, found)
+    })?;
+    let frame = Frame::from_batches(&table.schema, &table.batches)?;
+    let test_frame = test.as_ref().map(|t| Frame::from_batches(&t.schema, &t.batches)).transpose()?;
+    let learned = LoadedData::learned(pretrained.as_ref());
+    let prepared = prepare(run, &frame, test_frame.as_ref(), learned)?;
+    Ok(LoadedData { prepared, source: table.into(), test: test.map(SourceReport::from), pretrained })
+}
+
+/// Opens the source of a run, and its test source if it has one.
+fn opened<T>(
+    run: &Run,
+    stage: PreparedStage,
+    open: impl Fn(&cupola_spec::Source, Collection) -> Result<T, cupola_datasets::Error>,
+) -> Result<(T, Option<T>), Error> {
+    let rows = open(&run.data.source, stage.source)?;
+    let test = run.data.test_source.as_ref().zip(stage.test);
+    let test = test.map(|(source, found)| open(source, found)).transpose()?;
+    Ok((rows, test))
+}

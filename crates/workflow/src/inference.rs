@@ -1,0 +1,100 @@
+//! Published models on rows: predictions and metrics.
+
+use std::path::PathBuf;
+
+use cupola_datasets::LoadRequest;
+use cupola_eval::Metrics;
+use cupola_nn::DeviceChoice;
+use cupola_prep::{Frame, Predictions, examples_with_targets};
+use cupola_registry::Package;
+use cupola_runtime::{EngineChoice, Predictor};
+use cupola_spec::{Data, Source};
+use cupola_train::{default_objectives, metrics_from_logits};
+
+use crate::error::Error;
+use crate::event::CollectionEvents;
+use crate::session::Session;
+
+/// Rows of one forward pass.
+const CHUNK: usize = 1024;
+
+/// Published model, and the engine and device that run it.
+#[derive(Debug, Clone)]
+pub struct ModelSelection {
+    /// `NAME`, `NAME@ALIAS`, `NAME:VERSION` or a folder.
+    pub reference: String,
+    /// Engine.
+    pub engine: EngineChoice,
+    /// Device.
+    pub device: DeviceChoice,
+}
+
+/// Published model in memory.
+pub struct LoadedModel {
+    /// The package.
+    pub package: Package,
+    /// Its plan and engine.
+    pub predictor: Predictor,
+}
+
+impl LoadedModel {
+    /// Predictions for all rows, in order. All rows are checked before the first prediction.
+    ///
+    /// # Errors
+    /// Rows that do not fit the plan; a device that fails.
+    pub fn predict(&mut self, rows: &Frame) -> Result<Vec<Predictions>, Error> {
+        let examples = self.predictor.package.plan.apply(rows)?;
+        let indices: Vec<usize> = (0..examples.rows).collect();
+        let mut predictions = Vec::with_capacity(indices.len());
+        for chunk in indices.chunks(CHUNK) {
+            predictions.extend(self.predictor.predict(examples.gather(chunk))?);
+        }
+        Ok(predictions)
+    }
+
+    /// Metrics on rows that have the target.
+    ///
+    /// # Errors
+    /// Rows that do not fit the plan; a device that fails.
+    pub fn evaluate(&mut self, rows: &Frame) -> Result<Metrics, Error> {
+        let labelled = examples_with_targets(&self.predictor.package.plan, rows)?;
+        let indices: Vec<usize> = (0..labelled.examples.rows).collect();
+        let mut logits = Vec::new();
+        for chunk in indices.chunks(CHUNK) {
+            logits.extend(self.predictor.logits(labelled.examples.gather(chunk))?);
+        }
+        let plan = &self.predictor.package.plan;
+        Ok(metrics_from_logits(plan, &default_objectives(plan), &logits, &labelled))
+    }
+}
+
+impl Session<'_> {
+    /// Loads a published model.
+    ///
+    /// # Errors
+    /// Unknown or damaged packages; a device or engine that does not run them.
+    pub fn open_model(&self, model: &ModelSelection) -> Result<LoadedModel, Error> {
+        let package = self.home.package(&model.reference)?;
+        let device = self.open_device(model.device)?;
+        let predictor = Predictor::load(&package, model.engine, &device)?;
+        Ok(LoadedModel { package, predictor })
+    }
+
+    /// Rows of a source as they are, without a query. Texts in `null_texts` mean a missing value.
+    ///
+    /// # Errors
+    /// Sources that cannot be read.
+    pub fn read_rows(&self, source: &Source, null_texts: &[String]) -> Result<Frame, Error> {
+        let data = Data::plain(source.clone(), null_texts);
+        let (roots, watch) = ([PathBuf::from(".")], CollectionEvents(self.observer));
+        let table = cupola_datasets::load(&LoadRequest {
+            source: &data.source,
+            data: &data,
+            expect: &[],
+            roots: &roots,
+            home: self.home.root(),
+            progress: &watch,
+        })?;
+        Ok(Frame::from_batches(&table.schema, &table.batches)?)
+    }
+}

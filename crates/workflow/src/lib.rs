@@ -1,0 +1,45 @@
+//! Workflow: collect, prepare, train, evaluate and publish as a library, without a terminal.
+//!
+//! A [`Session`] ties a home folder to an [`Observer`] that receives a typed [`WorkflowEvent`] for everything
+//! that happens. Its methods are the stages: [`Session::run_config`] reads a config,
+//! [`Session::load_data`] collects and prepares its rows (or reuses what [`Session::prepare`] kept),
+//! [`Session::check`] stops before training, and [`Session::open_model`] predicts and evaluates with a
+//! published package. A [`TrainJob`] goes all the way to a published package and ends early, with a
+//! checkpoint, when its [`StopSignal`] is set.
+//!
+//! Nothing here prints or exits: the command line draws events, and other programs may do as they like.
+
+mod check;
+mod config;
+mod data;
+mod device;
+mod error;
+mod event;
+mod inference;
+mod memory;
+mod packages;
+mod pretrained;
+mod rate;
+mod session;
+mod stages;
+mod stop;
+mod train;
+
+pub use check::{CheckReport, NetworkPlan};
+pub use config::ConfigSource;
+pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
+pub use device::{GpuProbe, NoGpu, VulkanProbe};
+pub use error::{Error, is_user_error, message_and_hint};
+pub use event::{Observer, Silent, TrainingPlan, WorkflowEvent};
+pub use inference::{LoadedModel, ModelSelection};
+pub use memory::{MemoryEstimate, machine_memory};
+pub use packages::{AliasChange, roll_back_alias, set_alias, verify_packages};
+pub use pretrained::Pretrained;
+pub use rate::{RateReport, RateTest};
+pub use session::Session;
+pub use stages::{StageNode, StageState};
+pub use stop::StopSignal;
+pub use train::{JobOutcome, PublishedRun, TrainJob, TrainingDevices};
+
+/// Version of the code, as recorded in runs and packages.
+pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");

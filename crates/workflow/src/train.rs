@@ -1,0 +1,189 @@
+//! `train`: from a config to a published package.
+
+mod devices;
+mod network;
+mod publish;
+pub(crate) mod record;
+mod trees;
+
+use std::path::PathBuf;
+
+use cupola_nn::DeviceChoice;
+use cupola_registry::{Home, RunFolder, RunRecord};
+use cupola_spec::Run;
+use cupola_train::EndReason;
+use serde_json::{Map, Value};
+
+pub use self::devices::TrainingDevices;
+
+use crate::config::ConfigSource;
+use crate::error::Error;
+use crate::event::Silent;
+use crate::session::Session;
+use crate::stop::StopSignal;
+
+/// Steps of a smoke run.
+const SMOKE_STEPS: u64 = 3;
+
+/// Training of one config, or the rest of a run that was stopped.
+#[derive(Debug)]
+pub struct TrainJob {
+    config: Option<ConfigSource>,
+    resume: Option<String>,
+    device: DeviceChoice,
+    group: TrainingDevices,
+    max_steps: Option<u64>,
+    smoke: bool,
+}
+
+/// End of a [`TrainJob`] that did not fail.
+#[derive(Debug)]
+pub enum JobOutcome {
+    /// The package is published.
+    Published(Box<PublishedRun>),
+    /// The run was stopped after a checkpoint and can be resumed.
+    Stopped {
+        /// Id of the run.
+        run: String,
+        /// Steps done.
+        step: u64,
+    },
+    /// Another process of the group evaluates and publishes.
+    Follower,
+}
+
+/// Finished run and its package.
+#[derive(Debug)]
+pub struct PublishedRun {
+    /// Id of the run.
+    pub run: String,
+    /// `name:version` of the package.
+    pub package: String,
+    /// Folder of the package.
+    pub path: PathBuf,
+    /// Device, with the reason for its choice.
+    pub device: String,
+    /// Metrics of the test split, or of the valid split if there is no test split.
+    pub metrics: Map<String, Value>,
+    /// Size of the training, such as `steps` and `best`, or `trees`.
+    pub about: Map<String, Value>,
+    /// Reason for which training ended; `None` for trees.
+    pub ended: Option<EndReason>,
+}
+
+impl TrainJob {
+    /// New run of a config, on the best device, to its last epoch.
+    pub fn new(config: ConfigSource) -> Self {
+        Self { config: Some(config), ..Self::empty() }
+    }
+
+    /// Rest of a run, by its id or `latest`, from its newest checkpoint.
+    pub fn resume(run: impl Into<String>) -> Self {
+        Self { resume: Some(run.into()), ..Self::empty() }
+    }
+
+    fn empty() -> Self {
+        Self {
+            config: None,
+            resume: None,
+            device: DeviceChoice::Auto,
+            group: TrainingDevices::local(1),
+            max_steps: None,
+            smoke: false,
+        }
+    }
+
+    /// Refuses to resume a run that another config began.
+    #[must_use]
+    pub fn expecting(self, config: Option<ConfigSource>) -> Self {
+        Self { config, ..self }
+    }
+
+    /// Device to train on.
+    #[must_use]
+    pub fn device(self, device: DeviceChoice) -> Self {
+        Self { device, ..self }
+    }
+
+    /// Devices that train together.
+    #[must_use]
+    pub fn group(self, group: TrainingDevices) -> Self {
+        Self { group, ..self }
+    }
+
+    /// Ends training after this many steps in all, then evaluates and publishes.
+    #[must_use]
+    pub fn max_steps(self, max_steps: Option<u64>) -> Self {
+        Self { max_steps, ..self }
+    }
+
+    /// Trains three steps, evaluates and publishes in a temporary folder, to show that the config works.
+    #[must_use]
+    pub fn smoke(self, smoke: bool) -> Self {
+        Self { smoke, ..self }
+    }
+
+    /// Trains, evaluates and publishes. A `stop` that is set ends the run after its current step, with a
+    /// checkpoint.
+    ///
+    /// # Errors
+    /// Mistakes in config and data before the run begins; afterwards [`Error::Run`].
+    pub fn run(&self, session: &Session<'_>, stop: &StopSignal) -> Result<JobOutcome, Error> {
+        if !self.smoke {
+            return self.run_in(&session.home, session, stop);
+        }
+        let temporary =
+            tempfile::tempdir().map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
+        self.run_in(&Home::new(temporary.path().to_owned()), session, stop)
+    }
+
+    /// Process group of the job, which has to end together.
+    pub fn devices(&self) -> &TrainingDevices {
+        &self.group
+    }
+
+    /// Trains with `runs` as the home of run and package. Configs, datasets and pretrained packages are the
+    /// session's.
+    fn run_in(&self, runs: &Home, session: &Session<'_>, stop: &StopSignal) -> Result<JobOutcome, Error> {
+        let session = if self.group.leads() {
+            session.clone()
+        } else {
+            Session { home: session.home.clone(), observer: &Silent, probe: session.probe.clone() }
+        };
+        let (run, resumed) = self.begin(runs, &session)?;
+        let roots = self.config.as_ref().map_or_else(|| vec![PathBuf::from(".")], ConfigSource::roots);
+        let data = session.load_data(&run, &roots)?;
+        let stage = Stage { job: self, session: &session, runs, stop };
+        match run.trees.clone() {
+            Some(_) if self.group.size() > 1 => Err(Error::TreesOnDevices),
+            Some(spec) => trees::train(&stage, &run, &data, &spec),
+            None => network::train(&stage, run, &data, resumed),
+        }
+    }
+
+    /// The run, and its folder and record if it is resumed.
+    fn begin(
+        &self,
+        runs: &Home,
+        session: &Session<'_>,
+    ) -> Result<(Run, Option<(RunFolder, RunRecord)>), Error> {
+        match (&self.resume, &self.config) {
+            (Some(id), config) => record::resumed(runs, session, id, config.as_ref()),
+            (None, Some(config)) => Ok((session.run_config(config)?, None)),
+            (None, None) => Err(Error::NothingToTrain),
+        }
+    }
+
+    fn step_limit(&self) -> Option<u64> {
+        self.max_steps.or(self.smoke.then_some(SMOKE_STEPS))
+    }
+}
+
+/// Surroundings of the train stage.
+struct Stage<'a> {
+    job: &'a TrainJob,
+    session: &'a Session<'a>,
+    /// Home of run and package.
+    runs: &'a Home,
+    stop: &'a StopSignal,
+}

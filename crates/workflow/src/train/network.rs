@@ -1,0 +1,195 @@
+//! Training of a network: device, run folder, steps.
+
+use std::fs::File;
+use std::io::Write;
+
+use cupola_nn::{Network, OpenDevice, activation_dtype, merge_lora};
+use cupola_registry::{RunFolder, RunRecord, Status};
+use cupola_spec::Run;
+use cupola_train::{
+    EndReason, Job, Stop, TrainOutcome, evaluate_part, goal, limit_rows, objectives, trial_loss,
+};
+use serde_json::{Map, json};
+
+use super::publish::TrainedModel;
+use super::record::{create, with_same_data};
+use super::{JobOutcome, Stage};
+use crate::check::NetworkPlan;
+use crate::data::LoadedData;
+use crate::device::verified;
+use crate::error::Error;
+use crate::event::{TrainingPlan, WorkflowEvent};
+
+/// Trains the network of a run, evaluates and publishes.
+pub fn train(
+    stage: &Stage<'_>,
+    mut run: Run,
+    data: &LoadedData,
+    resumed: Option<(RunFolder, RunRecord)>,
+) -> Result<JobOutcome, Error> {
+    let network = NetworkPlan::of(&run, &data.prepared.plan)?;
+    stage.session.emit(&WorkflowEvent::NetworkPlanned(&network));
+    let device = stage.device(&mut run, data, &network)?;
+    let half = activation_dtype(run.train.precision, &device.device, &device.name)?;
+    let (folder, mut record) = match resumed {
+        Some((folder, record)) => (folder, with_same_data(record, data)?),
+        None => stage.begin(&run, data)?,
+    };
+    let group = &stage.job.group;
+    let _lock = group.leads().then(|| folder.hold()).transpose()?;
+    record.status = Status::Running;
+    record.device = match group.size() {
+        1 => device.to_string(),
+        n => format!("{n} x {device}"),
+    };
+    if group.leads() {
+        stage.save(&folder, &record)?;
+    }
+    stage.session.emit(&WorkflowEvent::RunStarted { record: &record, folder: folder.path() });
+    let job = Job {
+        run: &run,
+        prepared: &data.prepared,
+        architecture: &network.architecture,
+        start: data.pretrained.as_ref().map(|start| &start.weights),
+        device: device.device.clone(),
+        half,
+        folder: &folder,
+        max_steps: stage.job.step_limit(),
+        fault: None,
+    };
+    match stage.fit(&job, &device, data) {
+        Ok(_) if !group.leads() => Ok(JobOutcome::Follower),
+        Err(error) if !group.leads() => Err(error),
+        Err(error) => Err(stage.failed(&folder, record, error)),
+        Ok(outcome) if outcome.ended == EndReason::Stopped => {
+            record.status = Status::Stopped;
+            stage.save(&folder, &record)?;
+            Ok(JobOutcome::Stopped { run: record.id, step: outcome.progress.step })
+        }
+        Ok(outcome) => stage.publish(&job, &device, &outcome, record),
+    }
+}
+
+impl Stage<'_> {
+    /// Opens the device, sizes the batch by its memory and compares a GPU with the CPU.
+    fn device(&self, run: &mut Run, data: &LoadedData, network: &NetworkPlan) -> Result<OpenDevice, Error> {
+        let choice = self.job.device;
+        let device = self.job.group.own(self.session.open_device(choice)?)?;
+        let gpu = device.is_gpu();
+        if !self.session.size_batch(run, network, data, gpu) && !gpu {
+            network.memory(run).fits_this_machine()?;
+        }
+        let loss = trial_loss(&objectives(run, &data.prepared));
+        let device = verified(device, choice, &network.architecture, loss, run.train.batch_size)?;
+        self.session.emit(&WorkflowEvent::DeviceChosen(&device));
+        Ok(device)
+    }
+
+    /// Folder of a new run, which the leading process creates.
+    fn begin(&self, run: &Run, data: &LoadedData) -> Result<(RunFolder, RunRecord), Error> {
+        let group = &self.job.group;
+        if group.leads() {
+            let (folder, record) = create(self.runs, run, data)?;
+            group.broadcast(record.id.clone())?;
+            return Ok((folder, record));
+        }
+        let folder = RunFolder::open(self.runs, &group.broadcast(String::new())?)?;
+        let record = folder.record()?;
+        Ok((folder, record))
+    }
+
+    /// Runs the training loop. The leading process writes each event into the run's folder.
+    fn fit(&self, job: &Job<'_>, device: &OpenDevice, data: &LoadedData) -> Result<TrainOutcome, Error> {
+        let group = &self.job.group;
+        self.session.emit(&WorkflowEvent::TrainingStarted(plan(job, data)?));
+        let mut log = EventLog { folder: job.folder, file: None };
+        let mut failure = None;
+        let result = group.fit(job, device, &mut |event| {
+            if group.leads() {
+                if let Err(error) = log.append(event) {
+                    failure = Some(error);
+                    return Stop::Yes;
+                }
+                self.session.emit(&WorkflowEvent::Training(event));
+            }
+            if self.stop.is_requested() { Stop::Yes } else { Stop::No }
+        });
+        self.session.emit(&WorkflowEvent::TrainingFinished);
+        match failure {
+            Some(error) => Err(error),
+            None => result,
+        }
+    }
+
+    /// Evaluates and publishes the trained weights.
+    fn publish(
+        &self,
+        job: &Job<'_>,
+        device: &OpenDevice,
+        outcome: &TrainOutcome,
+        record: RunRecord,
+    ) -> Result<JobOutcome, Error> {
+        let run = job.run;
+        self.session.emit(&WorkflowEvent::TrainingEnded {
+            reason: outcome.ended,
+            step: outcome.progress.step,
+            seconds: outcome.progress.seconds,
+            patience: run.train.early_stop.patience,
+        });
+        let (architecture, weights) = merge_lora(job.architecture, outcome.weights.clone())?;
+        let network = Network::load(&architecture, weights.clone(), &device.device)?;
+        let (plan, objectives) = (&job.prepared.plan, objectives(run, job.prepared));
+        let model = TrainedModel {
+            run,
+            prepared: job.prepared,
+            folder: job.folder,
+            weights: weights.to_safetensors()?,
+            config: serde_json::to_value(&architecture)?,
+            about: Map::from_iter([
+                ("steps".to_owned(), json!(outcome.progress.step)),
+                ("best".to_owned(), json!(outcome.progress.best)),
+            ]),
+            ended: Some(outcome.ended),
+        };
+        let published = model.publish(self, record, |part| {
+            let rows = job.prepared.part(part);
+            Ok(evaluate_part(&network, plan, &objectives, rows, rows.len(), &device.device)?)
+        })?;
+        Ok(JobOutcome::Published(Box::new(published)))
+    }
+}
+
+/// Goal and length of the training that the loop is about to do.
+fn plan(job: &Job<'_>, data: &LoadedData) -> Result<TrainingPlan, Error> {
+    let train = &job.run.train;
+    let rows = limit_rows(data.train_rows(), train.limit_train);
+    let all = (rows.div_ceil(train.batch_size) * train.epochs) as u64;
+    Ok(TrainingPlan {
+        goal: train.metric.unwrap_or_else(|| goal(&job.prepared.plan)),
+        epochs: train.epochs,
+        steps: job.max_steps.map_or(all, |most| most.min(all)),
+        done: job.folder.checkpoint_steps()?.last().copied().unwrap_or(0),
+    })
+}
+
+/// `events.jsonl` of a run. Opened with the first event, since the loop rewinds the file of a resumed run
+/// before that.
+struct EventLog<'a> {
+    folder: &'a RunFolder,
+    file: Option<File>,
+}
+
+impl EventLog<'_> {
+    /// Appends an event. Only a file that does not open is an error: a lost event must not end the run.
+    fn append(&mut self, event: &cupola_train::Event) -> Result<(), Error> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            empty => empty.insert(self.folder.events()?),
+        };
+        if let Ok(mut line) = serde_json::to_vec(event) {
+            line.push(b'\n');
+            let _ = file.write_all(&line);
+        }
+        Ok(())
+    }
+}

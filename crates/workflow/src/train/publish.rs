@@ -1,0 +1,109 @@
+//! End of a run: evaluated and published.
+
+use cupola_eval::Metrics;
+use cupola_prep::{Prepared, Signature, SplitPart};
+use cupola_registry::{Lineage, Package, PackageContents, RunFolder, RunRecord, Status, publish};
+use cupola_spec::Run;
+use cupola_train::EndReason;
+use serde_json::{Map, Value};
+
+use super::{PublishedRun, Stage};
+use crate::CODE_VERSION;
+use crate::error::Error;
+use crate::event::WorkflowEvent;
+
+/// Result of training, before it is evaluated.
+pub(super) struct TrainedModel<'a> {
+    pub run: &'a Run,
+    pub prepared: &'a Prepared,
+    pub folder: &'a RunFolder,
+    /// `model.safetensors`
+    pub weights: Vec<u8>,
+    /// `config.json`
+    pub config: Value,
+    /// Entries of `metrics.json` beside the metrics.
+    pub about: Map<String, Value>,
+    pub ended: Option<EndReason>,
+}
+
+impl TrainedModel<'_> {
+    /// Evaluates the valid and test splits and publishes the package.
+    pub fn publish(
+        self,
+        stage: &Stage<'_>,
+        mut record: RunRecord,
+        score: impl FnMut(SplitPart) -> Result<Metrics, Error>,
+    ) -> Result<PublishedRun, Error> {
+        let (splits, metrics) = self.evaluate(stage, score)?;
+        let mut all = self.about.clone();
+        all.insert("splits".to_owned(), Value::Object(splits));
+        self.folder.write("metrics.json", &all)?;
+        record.metrics = metrics.values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect();
+        let package = self.package(stage, &record, &all)?;
+        record.status = Status::Finished;
+        record.package = Some(package.label());
+        stage.save(self.folder, &record)?;
+        stage.session.index(stage.runs, |index| index.package(stage.runs, &package));
+        stage.session.emit(&WorkflowEvent::Published { package: &package, metrics: &metrics });
+        Ok(PublishedRun {
+            run: record.id,
+            package: package.label(),
+            path: package.path,
+            device: record.device,
+            metrics: record.metrics,
+            about: self.about,
+            ended: self.ended,
+        })
+    }
+
+    /// Metrics of each split that has rows, as JSON, and those of the last one: test, if there is one.
+    fn evaluate(
+        &self,
+        stage: &Stage<'_>,
+        mut score: impl FnMut(SplitPart) -> Result<Metrics, Error>,
+    ) -> Result<(Map<String, Value>, Metrics), Error> {
+        let (mut splits, mut last) = (Map::new(), Metrics::default());
+        for (split, part) in [("valid", SplitPart::Valid), ("test", SplitPart::Test)] {
+            if self.prepared.rows(part) > 0 {
+                let metrics = score(part)?;
+                stage.session.emit(&WorkflowEvent::Evaluated { split, metrics: &metrics });
+                splits.insert(split.to_owned(), serde_json::to_value(&metrics)?);
+                last = metrics;
+            }
+        }
+        Ok((splits, last))
+    }
+
+    fn package(
+        &self,
+        stage: &Stage<'_>,
+        record: &RunRecord,
+        metrics: &Map<String, Value>,
+    ) -> Result<Package, Error> {
+        let plan = &self.prepared.plan;
+        let config = serde_json::to_vec_pretty(&self.config)?;
+        let plan_json = serde_json::to_vec_pretty(plan)?;
+        let metrics = serde_json::to_vec_pretty(metrics)?;
+        let files: [(&str, &[u8]); 4] = [
+            ("model.safetensors", &self.weights),
+            ("config.json", &config),
+            ("plan.json", &plan_json),
+            ("metrics.json", &metrics),
+        ];
+        let lineage = Lineage {
+            run: record.id.clone(),
+            dataset_version: record.dataset["sha256"].as_str().unwrap_or_default().to_owned(),
+            config_sha256: record.config_sha256.clone(),
+            code_version: CODE_VERSION.to_owned(),
+            parent: self.run.start.as_ref().map(|start| start.package.clone()),
+        };
+        let package = PackageContents {
+            name: &self.run.name,
+            files: &files,
+            signature: serde_json::to_value(Signature::of(plan))?,
+            lineage,
+            metrics: record.metrics.clone(),
+        };
+        Ok(publish(stage.runs, &package)?)
+    }
+}

@@ -1,0 +1,93 @@
+//! Record of a run: created, found again, kept up to date.
+
+use cupola_registry::{Home, RunFolder, RunRecord, Status, now, sha256_hex};
+use cupola_spec::Run;
+use serde_json::{Map, Value};
+
+use super::Stage;
+use crate::CODE_VERSION;
+use crate::config::{self, ConfigSource};
+use crate::data::LoadedData;
+use crate::error::Error;
+use crate::session::Session;
+
+/// Creates the folder of a new run.
+pub fn create(home: &Home, run: &Run, data: &LoadedData) -> Result<(RunFolder, RunRecord), Error> {
+    let config = toml::to_string(&run.sealed)?;
+    let record = RunRecord {
+        id: String::new(),
+        name: run.name.clone(),
+        status: Status::Running,
+        created: now(),
+        updated: now(),
+        config_sha256: sha256_hex(config.as_bytes()),
+        dataset: dataset(data)?,
+        device: String::new(),
+        code_version: CODE_VERSION.to_owned(),
+        package: None,
+        metrics: Map::new(),
+    };
+    Ok(RunFolder::create(home, record, &config)?)
+}
+
+/// Dataset version of a run: that of its source, with the test source's inside.
+fn dataset(data: &LoadedData) -> Result<Value, Error> {
+    let mut version = serde_json::to_value(&data.source.version)?;
+    if let Some(test) = &data.test {
+        version["test"] = serde_json::to_value(&test.version)?;
+    }
+    Ok(version)
+}
+
+/// Run to resume, and its folder and record.
+pub(super) fn resumed(
+    home: &Home,
+    session: &Session<'_>,
+    id: &str,
+    expected: Option<&ConfigSource>,
+) -> Result<(Run, Option<(RunFolder, RunRecord)>), Error> {
+    let folder = RunFolder::open(home, id)?;
+    let record = folder.record()?;
+    let text = folder.config_text()?;
+    if sha256_hex(text.as_bytes()) != record.config_sha256 {
+        return Err(Error::ConfigChanged { path: folder.config() });
+    }
+    let no_files = |path: &str| Err(format!("no such file: {path}"));
+    let run = config::parse(home, &folder.config().to_string_lossy(), &text, &[], &no_files)?;
+    if let Some(expected) = expected
+        && session.run_config(expected)?.sealed != run.sealed
+    {
+        return Err(Error::ConfigDiffers { config: expected.origin(), run: record.id });
+    }
+    if record.status == Status::Finished {
+        return Err(Error::RunFinished { run: record.id, package: record.package.unwrap_or_default() });
+    }
+    Ok((run, Some((folder, record))))
+}
+
+/// The record, if the data is what the run began with.
+pub(super) fn with_same_data(record: RunRecord, data: &LoadedData) -> Result<RunRecord, Error> {
+    let found = dataset(data)?;
+    let digests = |version: &Value| (version["sha256"].clone(), version["test"]["sha256"].clone());
+    if digests(&record.dataset) != digests(&found) {
+        let (before, now) = (record.dataset["sha256"].to_string(), found["sha256"].to_string());
+        return Err(Error::DataChanged { run: record.id, before, now });
+    }
+    Ok(record)
+}
+
+impl Stage<'_> {
+    /// Writes the record, then its row in the index.
+    pub(super) fn save(&self, folder: &RunFolder, record: &RunRecord) -> Result<(), Error> {
+        folder.save(record)?;
+        self.session.index(self.runs, |index| index.run(record));
+        Ok(())
+    }
+
+    /// Writes the record of a run that failed and names the run in the error, which is the one to report.
+    pub(super) fn failed(&self, folder: &RunFolder, mut record: RunRecord, error: Error) -> Error {
+        record.status = Status::Failed;
+        let _ = self.save(folder, &record);
+        Error::Run { run: record.id, source: Box::new(error) }
+    }
+}

@@ -1,0 +1,62 @@
+//! Training of trees: no steps and no device, but the same record and package.
+
+use cupola_prep::{ExamplesWithTargets, FittedTarget, Plan, SplitPart, Targets};
+use cupola_spec::{Run, TreesSpec};
+use cupola_train::{default_objectives, metrics_from_logits};
+use cupola_trees::Trees;
+use serde_json::{Map, json};
+
+use super::publish::TrainedModel;
+use super::record::create;
+use super::{JobOutcome, Stage};
+use crate::data::LoadedData;
+use crate::error::Error;
+use crate::event::WorkflowEvent;
+
+/// Grows trees, evaluates and publishes.
+pub fn train(stage: &Stage<'_>, run: &Run, data: &LoadedData, spec: &TreesSpec) -> Result<JobOutcome, Error> {
+    let train = in_memory(data, SplitPart::Train)?;
+    let (folder, mut record) = create(stage.runs, run, data)?;
+    let _lock = folder.hold()?;
+    "trees on the CPU".clone_into(&mut record.device);
+    stage.save(&folder, &record)?;
+    stage.session.emit(&WorkflowEvent::RunStarted { record: &record, folder: folder.path() });
+    let trees = match grow(stage, run, spec, &data.prepared.plan, &train) {
+        Ok(trees) => trees,
+        Err(error) => return Err(stage.failed(&folder, record, error)),
+    };
+    stage.session.emit(&WorkflowEvent::TreesGrown { trees: trees.trees() });
+    let (prepared, plan) = (&data.prepared, &data.prepared.plan);
+    let model = TrainedModel {
+        run,
+        prepared,
+        folder: &folder,
+        weights: trees.to_safetensors()?,
+        config: json!({ "family": run.family, "trees": { "width": plan.width(), "columns": plan.layout() } }),
+        about: Map::from_iter([("trees".to_owned(), json!(trees.trees()))]),
+        ended: None,
+    };
+    let published = model.publish(stage, record, |part| {
+        let rows = in_memory(data, part)?;
+        Ok(metrics_from_logits(plan, &default_objectives(plan), &trees.logits(&rows.examples)?, &rows))
+    })?;
+    Ok(JobOutcome::Published(Box::new(published)))
+}
+
+fn grow(
+    stage: &Stage<'_>,
+    run: &Run,
+    spec: &TreesSpec,
+    plan: &Plan,
+    train: &ExamplesWithTargets,
+) -> Result<Trees, Error> {
+    let targets: Vec<(&Targets, usize)> =
+        train.targets.iter().zip(plan.targets.iter().map(FittedTarget::width)).collect();
+    let outputs = plan.width();
+    let mut grown = |done: usize| stage.session.emit(&WorkflowEvent::TreesOutput { done, outputs });
+    Ok(Trees::fit(spec, &train.examples, &targets, run.seed, &mut grown)?)
+}
+
+fn in_memory(data: &LoadedData, part: SplitPart) -> Result<ExamplesWithTargets, Error> {
+    data.prepared.part(part).memory().ok_or(Error::TreesOnStream)
+}
