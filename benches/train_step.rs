@@ -1,5 +1,5 @@
 use burn::tensor::Device;
-use cupola_registry::{Home, RunFolder, RunRecord, Status, now};
+use cupola_registry::{Home, RunDataset, RunFolder, RunRecord, Status, now};
 use cupola_train::{Event, Job, Stop, fit};
 
 use crate::report;
@@ -14,7 +14,7 @@ pub fn run(home: &Home, workload: &Workload) {
         created: now(),
         updated: now(),
         config_sha256: String::new(),
-        dataset: serde_json::Value::Null,
+        dataset: RunDataset::default(),
         device: "flex".to_owned(),
         code_version: String::new(),
         package: None,

@@ -20,7 +20,7 @@ fn files(folder: &str) -> Vec<(String, String)> {
 
 #[test]
 fn every_shipped_config_parses() {
-    // Of a package any network does.
+    // Any network stands in for the package.
     let load = |path: &str| match path.strip_prefix(cupola_spec::PACKAGE) {
         Some(_) => Ok("family = \"text_transformer\"\nblocks = 1\nwidth = 8\nheads = 1".to_owned()),
         None => fs::read_to_string(root().join(path)).map_err(|e| e.to_string()),

@@ -1,4 +1,4 @@
-//! What the loop can do beside one target on one device: trained by config alone, then served.
+//! Training beyond one target on one device, by config alone, then served.
 
 use serde_json::{Value, json};
 
@@ -163,7 +163,7 @@ fn training_goes_on_from_a_published_model_with_few_weights() {
     );
     place.write("run.toml", format!("name = \"tuned\"\nseed = 1\n{tuned}"));
     let found = place.train(&[]);
-    // What the words tell of the price is 5 or nothing; the rest spreads by 10 / sqrt(12).
+    // The words determine 5 or nothing of the price; the rest has a standard deviation of 10 / sqrt(12).
     let rmse = found["metrics"]["rmse"].as_f64().unwrap();
     assert!(rmse < 3.2, "{found}");
     let shown = place.json(&["models", "show", "tuned"]);

@@ -167,7 +167,7 @@ fn tokens_are_told_with_their_probabilities_and_steered() {
     let plain =
         |more: Value| ask("/v1/completions", more).json()["choices"][0]["text"].as_str().unwrap().to_owned();
     assert_eq!(plain(json!({ "prompt": prompts[0], "logit_bias": { "11": 100 } })), " w11");
-    // What may not come twice does not, and what is wished for comes again and again.
+    // A penalised token does not repeat; a token with a large bias does, again and again.
     let many = |penalty: f64| {
         let text = plain(json!({ "prompt": prompts[0], "max_tokens": 8, "presence_penalty": penalty,
             "frequency_penalty": penalty, "logit_bias": { "11": 8, "12": 8, "13": 8 } }));
@@ -192,7 +192,7 @@ fn tokens_are_told_with_their_probabilities_and_steered() {
         assert!(told.iter().all(|token| token["top_logprobs"][0]["logprob"] == token["logprob"]), "{told:?}");
     }
     assert_eq!(events.last().unwrap()["usage"]["completion_tokens"], 6);
-    // What it does not do, it says.
+    // Unsupported parameters are refused.
     for more in [
         json!({ "n": 33 }),
         json!({ "echo": true }),

@@ -46,7 +46,10 @@ mod record;
 /// Shipped configs and architectures hold what they promise.
 mod configs;
 
-/// Who may import whom.
+/// Help pages, JSON results, the OpenAPI document and messages, as they were last reviewed.
+mod snapshots;
+
+/// Imports, layout, language and links of the project itself.
 mod tidy;
 
 /// The GPU's path, on a driver that runs on the CPU.

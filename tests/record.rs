@@ -22,7 +22,7 @@ fn runs_and_models_are_listed_shown_and_aliased() {
     place.json(&["models", "alias", "blobs", "champion", "1"]);
     let moved = place.run(&["models", "alias", "blobs", "champion", "2", "--expect", "2"]);
     assert!(
-        moved.code == Some(2) && moved.err.contains("is at version 1, not at version 2"),
+        moved.code == Some(2) && moved.err.contains("is at version 1, expected version 2"),
         "{}",
         moved.err
     );

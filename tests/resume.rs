@@ -36,7 +36,7 @@ fn outcome(place: &Place, run: &str) -> Whole {
             }
             event
         })
-        // How often a checkpoint is written depends on when the run was stopped.
+        // The number of checkpoints depends on when the run was stopped.
         .filter(|event| event["event"] != "checkpoint")
         .collect();
     (digest, metrics, events)

@@ -3,6 +3,10 @@ use std::fs;
 
 use cupola_testkit::root;
 
+mod language;
+mod layout;
+mod links;
+
 /// What each crate never imports; ARCHITECTURE.md has the same list with the reasons.
 const NEVER: &[(&str, &[&str])] = &[
     ("spec", &["burn", "candle-core", "datafusion", "tokio", "clap", "axum", "sqlx", "cupola-"]),
@@ -160,4 +164,9 @@ fn sources(folder: &std::path::Path) -> Vec<(String, String)> {
         }
     }
     found
+}
+
+/// `true` for files of tests beside the code.
+fn in_tests(path: &str) -> bool {
+    path.ends_with("tests.rs") || path.contains("/tests/")
 }

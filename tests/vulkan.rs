@@ -1,4 +1,6 @@
-//! Only where `CUPOLA_TEST_VULKAN` is set; `scripts/setup-vulkan-cpu` says how.
+//! The Vulkan path on whichever driver there is, a software one included.
+//!
+//! Runs where `CUPOLA_TEST_VULKAN` is set; see `scripts/setup-vulkan-cpu`.
 
 use std::fmt::Write as _;
 
@@ -6,7 +8,16 @@ use serde_json::Value;
 
 use crate::support::Place;
 
-/// 64 inputs, 64 classes, batches of 64.
+/// `true`, and says so, where no Vulkan driver was asked for.
+fn skipped(test: &str) -> bool {
+    let skip = std::env::var_os("CUPOLA_TEST_VULKAN").is_none();
+    if skip {
+        cupola_testkit::skip(test, "CUPOLA_TEST_VULKAN=1 and a Vulkan driver");
+    }
+    skip
+}
+
+/// A run with 64 inputs, 64 classes and batches of 64.
 fn place() -> Place {
     let place = Place::new();
     let names: Vec<String> = (0..64).map(|i| format!("x{i}")).collect();
@@ -60,8 +71,7 @@ fn are_the_cpus(gpu: &[f64], cpu: &[f64]) {
 /// device; when it chooses others, the run has to have the CPU's losses.
 #[test]
 fn a_run_on_vulkan_has_the_losses_of_the_cpu_or_is_refused() {
-    if std::env::var_os("CUPOLA_TEST_VULKAN").is_none() {
-        eprintln!("not run: no CUPOLA_TEST_VULKAN");
+    if skipped("a_run_on_vulkan_has_the_losses_of_the_cpu_or_is_refused") {
         return;
     }
     let place = place();
@@ -78,8 +88,7 @@ fn a_run_on_vulkan_has_the_losses_of_the_cpu_or_is_refused() {
 /// A resumed run has its weights and moments back: its losses are those of the CPU that went through.
 #[test]
 fn a_run_on_vulkan_resumes_where_it_was() {
-    if std::env::var_os("CUPOLA_TEST_VULKAN").is_none() {
-        eprintln!("not run: no CUPOLA_TEST_VULKAN");
+    if skipped("a_run_on_vulkan_resumes_where_it_was") {
         return;
     }
     let place = place();
@@ -102,8 +111,7 @@ fn a_run_on_vulkan_resumes_where_it_was() {
 
 #[test]
 fn a_software_adapter_is_left_for_the_cpu_with_a_line() {
-    if std::env::var_os("CUPOLA_TEST_VULKAN").is_none() {
-        eprintln!("not run: no CUPOLA_TEST_VULKAN");
+    if skipped("a_software_adapter_is_left_for_the_cpu_with_a_line") {
         return;
     }
     let place = place();
@@ -118,8 +126,7 @@ fn a_software_adapter_is_left_for_the_cpu_with_a_line() {
 
 #[test]
 fn a_gpu_serves_the_cpus_answers_or_not_at_all() {
-    if std::env::var_os("CUPOLA_TEST_VULKAN").is_none() {
-        eprintln!("not run: no CUPOLA_TEST_VULKAN");
+    if skipped("a_gpu_serves_the_cpus_answers_or_not_at_all") {
         return;
     }
     let place = Place::with_blobs(120, "[train]\nepochs = 2\n");

@@ -1,4 +1,4 @@
-//! A home of its own for each test, and the binary in it.
+//! A temporary folder with a home for each test, and the built binary in it.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,7 +13,7 @@ pub struct Place {
     folder: TempDir,
 }
 
-/// What a command printed.
+/// Exit code and output of a command.
 pub struct Said {
     pub code: Option<i32>,
     pub out: String,

@@ -1,22 +1,11 @@
 //! One file for each command: arguments in, a call of the workflow, its result drawn.
 
-pub mod check;
-pub mod completions;
 pub mod data;
-pub mod doctor;
-pub mod evaluate;
-pub mod generate;
-pub mod graph;
-pub mod keys;
-pub mod models;
-pub mod predict;
-pub mod prepare;
-pub mod rate;
-pub mod runs;
-pub mod schema;
-pub mod serve;
-pub mod train;
-pub mod worker;
+pub mod inference;
+pub mod record;
+pub mod server;
+pub mod tools;
+pub mod training;
 
 use cupola_registry::Home;
 use cupola_workflow::{ConfigSource, GpuProbe, ModelSelection, Observer, Session};

@@ -1,6 +1,6 @@
 //! Command line: parses arguments, calls the workflow, draws its events and results, and exits.
 //!
-//! Arguments are in [`args`], one file for each command in [`commands`], terminal output in [`draw`].
+//! Arguments are in [`args`], commands in [`commands`], terminal output in [`draw`].
 
 mod args;
 mod commands;
@@ -40,24 +40,24 @@ pub fn main() -> ExitCode {
 
 fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Train(args) => commands::train::run(home, ui, &args),
-        Command::Rate(args) => commands::rate::run(home, ui, &args),
-        Command::Check(args) => commands::check::run(home, ui, &args),
-        Command::Evaluate(args) => commands::evaluate::run(home, ui, &args),
-        Command::Predict(args) => commands::predict::run(home, &args),
-        Command::Generate(args) => commands::generate::run(home, ui, &args),
-        Command::Serve(args) => commands::serve::run(home, ui, &args),
-        Command::Keys(args) => commands::keys::run(home, ui, &args),
-        Command::Worker(args) => commands::worker::run(&args),
+        Command::Train(args) => commands::training::train::run(home, ui, &args),
+        Command::Rate(args) => commands::training::rate::run(home, ui, &args),
+        Command::Check(args) => commands::training::check::run(home, ui, &args),
+        Command::Evaluate(args) => commands::inference::evaluate::run(home, ui, &args),
+        Command::Predict(args) => commands::inference::predict::run(home, &args),
+        Command::Generate(args) => commands::inference::generate::run(home, ui, &args),
+        Command::Serve(args) => commands::server::serve::run(home, ui, &args),
+        Command::Keys(args) => commands::server::keys::run(home, ui, &args),
+        Command::Worker(args) => commands::server::worker::run(&args),
         Command::Data(args) => commands::data::run(home, ui, &args),
-        Command::Prepare(args) => commands::prepare::run(home, ui, &args),
-        Command::Graph(args) => commands::graph::run(home, ui, &args),
-        Command::Runs(args) => commands::runs::run(home, ui, &args),
-        Command::Models(args) => commands::models::run(home, ui, &args),
-        Command::Doctor(args) => commands::doctor::run(home, ui, &args),
-        Command::Schema(args) => commands::schema::run(&args),
-        Command::Completions(args) => commands::completions::run(&args),
-        Command::ProbeVulkan => commands::doctor::probe(),
+        Command::Prepare(args) => commands::training::prepare::run(home, ui, &args),
+        Command::Graph(args) => commands::training::graph::run(home, ui, &args),
+        Command::Runs(args) => commands::record::runs::run(home, ui, &args),
+        Command::Models(args) => commands::record::models::run(home, ui, &args),
+        Command::Doctor(args) => commands::tools::doctor::run(home, ui, &args),
+        Command::Schema(args) => commands::tools::schema::run(&args),
+        Command::Completions(args) => commands::tools::completions::run(&args),
+        Command::ProbeVulkan => commands::tools::doctor::probe(),
     }
 }
 

@@ -157,12 +157,12 @@ fn checks_of(
     let column = match &expectation.column {
         None => 0,
         Some(name) => schema.index_of(name).map_err(|_| {
-            let near = cupola_spec::nearest(name, schema.fields().iter().map(|field| field.name().as_str()));
-            let near = near.map_or(String::new(), |near| format!(" (near it: {near})"));
+            let known = schema.fields().iter().map(|field| field.name().as_str());
+            let hint = cupola_spec::did_you_mean(name, known);
             let what = format!("number {}", index + 1);
             Error::Expectation {
                 what,
-                why: format!("there is no column `{name}`{near}; name one of the data"),
+                why: format!("there is no column `{name}`{hint}; name one of the data"),
             }
         })?,
     };
@@ -190,7 +190,7 @@ impl ContractReport {
         }
         let name = format!("{}.jsonl", &version[..version.len().min(12)]);
         let path = home.join("data").join("quarantine").join(name);
-        cupola_sources::write_atomic(&path, &std::mem::take(&mut self.pending))?;
+        cupola_store::write_file(&path, &std::mem::take(&mut self.pending))?;
         self.file = Some(path);
         Ok(())
     }

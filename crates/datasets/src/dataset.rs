@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 
 use cupola_sources::{
     DataFile, DatasetResolver, Error as SourceError, FileVersion, ProgressSink, ResolvedDataset, SourceCache,
-    write_atomic,
 };
-use cupola_spec::nearest;
+use cupola_spec::{NAME_RULE, did_you_mean, is_name};
+use cupola_store::{Lock, StagedFolder, split_version};
 
 pub use self::add::{AddOutcome, DatasetInfo};
 pub use self::diff::{ColumnDiff, Diff};
@@ -86,9 +86,8 @@ impl Datasets {
         let wrong = |why: String| Error::Dataset { name: name.to_owned(), why };
         let Some(newest) = versions.last() else {
             let names = self.names();
-            let near = nearest(name, names.iter().map(String::as_str));
-            let near = near.map_or(String::new(), |near| format!(" (near it: {near})"));
-            return Err(wrong(format!("not found{near}; see `cupola data list`")));
+            let hint = did_you_mean(name, names.iter().map(String::as_str));
+            return Err(wrong(format!("not found{hint}; see `cupola data list`")));
         };
         let version = version.unwrap_or(*newest);
         if !versions.contains(&version) {
@@ -105,16 +104,7 @@ impl Datasets {
     /// As [`Self::manifest`].
     pub fn named(&self, text: &str) -> Result<DatasetManifest, Error> {
         let text = text.strip_prefix("dataset:").unwrap_or(text);
-        let (name, version) = match text.split_once(':') {
-            None => (text, None),
-            Some((name, version)) => {
-                let wrong = || Error::Dataset {
-                    name: name.to_owned(),
-                    why: format!("invalid version `{version}`; expected NAME:1"),
-                };
-                (name, Some(version.parse().map_err(|_| wrong())?))
-            }
-        };
+        let (name, version) = split_version(text)?;
         self.manifest(name, version)
     }
 
@@ -140,21 +130,14 @@ impl Datasets {
     /// Assigns the next version number and publishes the manifest.
     fn publish(&self, manifest: &mut DatasetManifest) -> Result<(), Error> {
         let folder = self.root().join(&manifest.name);
-        let io = io_error(&folder);
-        std::fs::create_dir_all(&folder).map_err(io)?;
-        let lock =
-            std::fs::File::options().create(true).truncate(false).write(true).open(folder.join(".lock"));
         // The lock is held until the version is published.
-        let lock = lock.map_err(io)?;
-        lock.lock().map_err(io)?;
+        let _lock = Lock::folder(&folder)?;
         manifest.version = self.versions(&manifest.name).last().map_or(1, |newest| newest + 1);
-        let staged = tempfile::Builder::new().prefix(".staged-").tempdir_in(&folder).map_err(io)?;
+        let staged = StagedFolder::new(&self.folder(&manifest.name, manifest.version))?;
         let bytes = serde_json::to_vec_pretty(manifest)
             .map_err(|error| Error::Damaged { path: folder.clone(), why: error.to_string() })?;
-        write_atomic(&staged.path().join("manifest.json"), &bytes)?;
-        std::fs::rename(staged.path(), self.folder(&manifest.name, manifest.version)).map_err(io)?;
-        let _ = staged.keep();
-        std::fs::File::open(&folder).and_then(|folder| folder.sync_all()).map_err(io)
+        staged.write("manifest.json", &bytes)?;
+        Ok(staged.commit()?)
     }
 }
 
@@ -168,17 +151,15 @@ impl DatasetResolver for Datasets {
     }
 }
 
-/// Checks that a name can be a folder and part of a source.
+/// Folders of `data/` that are not datasets.
+const RESERVED: [&str; 4] = ["blobs", "cache", "quarantine", "prepared"];
+
+/// Checks the name of a dataset.
 fn checked(name: &str) -> Result<(), Error> {
-    let fits = !name.is_empty()
-        && name.len() <= 64
-        && !name.starts_with('-')
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        && !["blobs", "cache", "quarantine", "prepared"].contains(&name);
-    if fits {
+    if is_name(name) && !RESERVED.contains(&name) {
         return Ok(());
     }
-    let why = "invalid name; use letters, digits, `_` and `-`".to_owned();
+    let why = format!("invalid name; use {NAME_RULE}, except {}", RESERVED.join(", "));
     Err(Error::Dataset { name: name.to_owned(), why })
 }
 

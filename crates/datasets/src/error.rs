@@ -46,6 +46,12 @@ pub enum Error {
     },
 }
 
+impl From<cupola_store::Error> for Error {
+    fn from(error: cupola_store::Error) -> Self {
+        Self::Source(error.into())
+    }
+}
+
 /// Error for a [`DatasetResolver`](cupola_sources::DatasetResolver).
 impl From<Error> for cupola_sources::Error {
     fn from(error: Error) -> Self {

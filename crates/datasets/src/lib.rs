@@ -13,9 +13,9 @@ mod journal;
 mod load;
 mod profile;
 mod stream;
-mod version;
 
 pub use contract::{ContractReport, RuleOutcome};
+pub use cupola_store::DatasetVersion;
 pub use dataset::{
     AddOutcome, ColumnDiff, DatasetInfo, DatasetManifest, Datasets, Diff, IngestError, IngestLog, push_dvc,
 };
@@ -24,4 +24,3 @@ pub use journal::{JournalEntry, PredictionJournal};
 pub use load::{Collection, LoadRequest, Table, collect, load, load_collected};
 pub use profile::{ColumnProfile, NumberProfile, Profile};
 pub use stream::{Stream, stream, stream_collected};
-pub use version::DatasetVersion;

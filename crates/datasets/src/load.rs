@@ -10,13 +10,13 @@ use cupola_sources::{
     ProgressSink, Scan, SourceRequest, io_runtime,
 };
 use cupola_spec::{Data, Expectation, Source};
+use cupola_store::DatasetVersion;
 use tokio::runtime::Runtime;
 
 use crate::contract::{Contract, ContractReport};
 use crate::dataset::Datasets;
 use crate::error::Error;
 use crate::profile::Profile;
-use crate::version::DatasetVersion;
 
 /// Source to load.
 #[derive(Clone, Copy)]

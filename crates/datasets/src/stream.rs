@@ -2,12 +2,12 @@
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use cupola_store::DatasetVersion;
 
 use crate::contract::ContractReport;
 use crate::error::Error;
 use crate::load::{CheckedSource, Collection, LoadRequest, collect};
 use crate::profile::{Profile, Profiler};
-use crate::version::DatasetVersion;
 
 /// Source that is read batch by batch, as often as needed.
 #[derive(Debug)]

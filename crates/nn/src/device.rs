@@ -13,7 +13,7 @@ use crate::error::Error;
 
 pub use self::agreement::{Agreement, check_agreement};
 pub use self::choice::DeviceChoice;
-pub use self::panic::catch_panic;
+pub use self::panic::{PanicError, catch_panic};
 pub use self::vulkan::probe_vulkan;
 
 /// Backend of an open device.
@@ -87,16 +87,16 @@ const REQUESTED: &str = "requested";
 ///
 /// # Errors
 /// [`Error::Device`] if a device that was requested by name doesn't open.
-pub fn open_device(
+pub fn open_device<E: fmt::Display>(
     choice: DeviceChoice,
-    probe: impl FnOnce() -> Result<String, String>,
+    probe: impl FnOnce() -> Result<String, E>,
 ) -> Result<OpenDevice, Error> {
     match choice {
         DeviceChoice::Flex => Ok(OpenDevice::flex(REQUESTED.into())),
         DeviceChoice::Vulkan => Ok(OpenDevice::vulkan(vulkan::open(DeviceKind::DefaultDevice)?, REQUESTED)),
         DeviceChoice::NdArray => OpenDevice::ndarray(),
         DeviceChoice::Auto => match probe() {
-            Err(why) => Ok(OpenDevice::flex(why)),
+            Err(error) => Ok(OpenDevice::flex(error.to_string())),
             Ok(_) => Ok(match vulkan::open(DeviceKind::DefaultDevice) {
                 Ok(adapter) => OpenDevice::vulkan(adapter, "a physical GPU"),
                 Err(error) => OpenDevice::flex(error.to_string()),

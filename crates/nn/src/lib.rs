@@ -26,8 +26,8 @@ mod weights;
 pub use architecture::{Architecture, Average, InputSource, LogitPart};
 pub use decode::{KvCache, SequenceStep};
 pub use device::{
-    Agreement, Backend, DeviceChoice, OpenDevice, catch_panic, check_agreement, nth_device, open_device,
-    probe_vulkan,
+    Agreement, Backend, DeviceChoice, OpenDevice, PanicError, catch_panic, check_agreement, nth_device,
+    open_device, probe_vulkan,
 };
 pub use error::Error;
 pub use input::InputBatch;

@@ -19,7 +19,7 @@ pub use error::Error;
 pub use home::{Home, now};
 pub use index::{Index, PackageRow, RunRow};
 pub use package::{Lineage, Manifest, Package, PackageContents, package_files, publish};
-pub use run::{RunFolder, RunRecord, Status};
+pub use run::{RunDataset, RunFolder, RunRecord, Status};
 
 #[cfg(test)]
 mod tests;

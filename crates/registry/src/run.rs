@@ -5,7 +5,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use cupola_spec::did_you_mean;
-use cupola_store::{Lock, folders, read_json, read_limited, write_file, write_folder, write_json};
+use cupola_store::{
+    DatasetVersion, FileVersion, Lock, folders, read_json, read_limited, write_file, write_folder, write_json,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -38,6 +40,30 @@ impl Status {
     }
 }
 
+/// Dataset versions that a run is trained and tested on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RunDataset {
+    /// Version of `data.source`. Its fields are those of the JSON object itself.
+    #[serde(flatten)]
+    pub source: DatasetVersion,
+    /// Version of `data.test_source`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<DatasetVersion>,
+}
+
+impl RunDataset {
+    /// All files that were read, those of the test source last.
+    pub fn files(&self) -> impl Iterator<Item = &FileVersion> {
+        self.source.files.iter().chain(self.test.iter().flat_map(|test| &test.files))
+    }
+
+    /// `true` if both hold the same data.
+    pub fn same_data(&self, other: &Self) -> bool {
+        let test = |dataset: &Self| dataset.test.as_ref().map(|test| test.sha256.clone());
+        self.source.sha256 == other.source.sha256 && test(self) == test(other)
+    }
+}
+
 /// Description and status of a run, `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -53,8 +79,8 @@ pub struct RunRecord {
     pub updated: String,
     /// SHA-256 of `config.toml`.
     pub config_sha256: String,
-    /// The dataset version, whole.
-    pub dataset: Value,
+    /// Dataset versions.
+    pub dataset: RunDataset,
     /// Device of the last start.
     pub device: String,
     /// Version of Cupola that started it.

@@ -1,6 +1,6 @@
 use std::fs;
 
-use cupola_store::Error as StoreError;
+use cupola_store::{DatasetVersion, Error as StoreError};
 use cupola_testkit::temporary;
 use serde_json::{Map, json};
 
@@ -155,11 +155,31 @@ fn record(name: &str) -> RunRecord {
         created: now(),
         updated: now(),
         config_sha256: sha256_hex(b"x"),
-        dataset: json!({"sha256": "d"}),
+        dataset: RunDataset {
+            source: DatasetVersion { sha256: "d".into(), ..DatasetVersion::default() },
+            test: None,
+        },
         device: "flex".into(),
         code_version: "0".into(),
         package: None,
         metrics: Map::new(),
+    }
+}
+
+#[test]
+fn a_record_keeps_the_keys_of_its_dataset() {
+    let source = json!({
+        "sha256": "d", "source": ["a.csv"], "query": null, "rows": 3, "schema": [["x", "Int64"]],
+        "files": [{"name": "a.csv", "bytes": 7, "sha256": "f"}], "datasets": ["points:1"],
+    });
+    let mut both = source.clone();
+    both["test"] = source;
+    for written in [both, json!({"sha256": "d"})] {
+        let dataset: RunDataset = serde_json::from_value(written.clone()).unwrap();
+        let again = serde_json::to_value(&dataset).unwrap();
+        for (key, value) in written.as_object().unwrap() {
+            assert_eq!(&again[key], value, "{key}");
+        }
     }
 }
 

@@ -6,9 +6,6 @@ mod decoder_cache;
 mod select;
 mod trees;
 
-#[cfg(test)]
-mod tests;
-
 use cupola_nn::catch_panic;
 use cupola_prep::Examples;
 
@@ -77,5 +74,9 @@ pub(crate) fn isolated<T>(
     run: impl FnOnce(&mut dyn Engine) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let name = engine.name();
-    catch_panic(|| run(engine)).unwrap_or_else(|why| Err(Error::Panicked { engine: name, why }))
+    catch_panic(|| run(engine))
+        .unwrap_or_else(|panic| Err(Error::Panicked { engine: name, why: panic.into() }))
 }
+
+#[cfg(test)]
+mod tests;

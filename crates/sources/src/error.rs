@@ -18,12 +18,15 @@ fn remedy(source: &std::io::Error) -> &'static str {
 /// Failure to collect or read a source. Messages end with a remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// Damaged or invalid content of the store.
+    #[error(transparent)]
+    Store(cupola_store::Error),
     /// Path without a file.
     #[error("{path}: no such file{near}; check `data.source`")]
     Missing {
         /// Path as typed.
         path: String,
-        /// ` (near it: ...)` with a similar name in the same folder, or empty.
+        /// `` (did you mean `x`?)`` with a similar name in the same folder, or empty.
         near: String,
     },
     /// Invalid glob, or one without a match.
@@ -175,5 +178,14 @@ impl Error {
     /// Error for functionality that needs a cargo feature.
     pub fn without(what: &str, feature: &'static str) -> Self {
         Self::Feature { what: what.to_owned(), feature }
+    }
+}
+
+impl From<cupola_store::Error> for Error {
+    fn from(error: cupola_store::Error) -> Self {
+        match error {
+            cupola_store::Error::Io { path, source } => Self::Io { path, source },
+            other => Self::Store(other),
+        }
     }
 }

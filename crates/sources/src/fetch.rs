@@ -24,9 +24,11 @@ use url::Url;
 pub(crate) use self::objects::{bucket, innermost_cause};
 
 use self::web::{WebClient, api, page};
+use cupola_store::FileVersion;
+
 use crate::cache::SourceCache;
 use crate::error::Error;
-use crate::file::{DataFile, FileVersion, expand, same_format};
+use crate::file::{DataFile, expand, file_version, same_format};
 use crate::location::SourceLocation;
 use crate::progress::ProgressSink;
 use crate::secret::fill_secrets;
@@ -191,7 +193,7 @@ impl SourceRequest<'_> {
                 found.push_all(self.resolver.tracked(&path)?, cache)?;
             } else {
                 let file = DataFile::new(path)?;
-                let version = FileVersion::of(&file.path, self.progress)?;
+                let version = file_version(&file.path, self.progress)?;
                 found.push(file, version, cache)?;
             }
         }
@@ -233,7 +235,7 @@ impl Collected {
         progress: &dyn ProgressSink,
     ) -> Result<(), Error> {
         let file = DataFile::new(path)?;
-        let version = FileVersion::of(&file.path, progress)?;
+        let version = file_version(&file.path, progress)?;
         self.push(file, version, cache)
     }
 

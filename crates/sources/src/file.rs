@@ -12,7 +12,7 @@ use flate2::read::MultiGzDecoder;
 
 pub use self::decrypted::Decrypted;
 pub(crate) use self::find::{expand, same_format};
-pub use self::version::FileVersion;
+pub use self::version::file_version;
 
 use crate::cache::io_error;
 use crate::error::Error;

@@ -19,10 +19,11 @@ mod runtime;
 mod secret;
 mod table;
 
-pub use cache::{SourceCache, digest_texts, io_error, write_atomic};
+pub use cache::{SourceCache, io_error};
+pub use cupola_store::{FileVersion, digest_texts};
 pub use error::Error;
 pub use fetch::{Collected, DatasetResolver, ResolvedDataset, SourceRequest};
-pub use file::{Compression, DataFile, Decrypted, FileFormat, FileVersion, open_file};
+pub use file::{Compression, DataFile, Decrypted, FileFormat, file_version, open_file};
 pub use progress::{NoProgress, ProgressSink, ProgressUnit};
 pub use read::contents::{ContentsDigest, FileContents};
 pub use read::{Batches, Scan, SourceRows};

@@ -1,5 +1,6 @@
 //! Parsing of source locations.
 
+use cupola_store::split_version;
 use url::Url;
 
 use crate::error::Error;
@@ -44,16 +45,8 @@ impl SourceLocation {
     /// Parses `text`, in which secrets are filled in; `shown` is the same text without them, for messages.
     pub fn of(shown: &str, text: &str) -> Result<Self, Error> {
         if let Some(name) = text.strip_prefix("dataset:") {
-            let (name, version) = match name.split_once(':') {
-                Some((name, version)) => {
-                    let version = version.parse().map_err(|_| Error::Location {
-                        text: shown.to_owned(),
-                        why: format!("invalid version `{version}`; expected dataset:NAME:1"),
-                    })?;
-                    (name, Some(version))
-                }
-                None => (name, None),
-            };
+            let (name, version) = split_version(name)
+                .map_err(|error| Error::Location { text: shown.to_owned(), why: error.to_string() })?;
             return Ok(Self::Dataset { name: name.to_owned(), version });
         }
         if let Some(table) = text.strip_prefix("delta:") {

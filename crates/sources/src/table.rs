@@ -1,10 +1,11 @@
 //! Atomic writer of Parquet files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use cupola_store::StagedFile;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -18,8 +19,7 @@ const GROUP_BYTES: usize = 32 << 20;
 /// Writes batches to a Parquet file, which appears when it is finished.
 pub struct TableWriter {
     writer: ArrowWriter<std::fs::File>,
-    staged: tempfile::TempPath,
-    path: PathBuf,
+    staged: StagedFile,
 }
 
 impl TableWriter {
@@ -28,15 +28,14 @@ impl TableWriter {
     /// # Errors
     /// [`Error::Io`].
     pub fn new(path: &Path, schema: &SchemaRef) -> Result<Self, Error> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(io_error(folder))?;
-        let (file, staged) = tempfile::NamedTempFile::new_in(folder).map_err(io_error(path))?.into_parts();
+        let mut staged = StagedFile::new(path)?;
+        let file = staged.file_mut().try_clone().map_err(io_error(path))?;
         let level = ZstdLevel::try_new(1).unwrap_or_default();
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
         // Metadata of the schema would make the bytes of equal rows differ by their origin.
         let schema = Arc::new(Schema::new(schema.fields().clone()));
         let writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(wrong(path))?;
-        Ok(Self { writer, staged, path: path.to_owned() })
+        Ok(Self { writer, staged })
     }
 
     /// Adds rows.
@@ -44,9 +43,9 @@ impl TableWriter {
     /// # Errors
     /// [`Error::Io`].
     pub fn push(&mut self, batch: &RecordBatch) -> Result<(), Error> {
-        self.writer.write(batch).map_err(wrong(&self.path))?;
+        self.writer.write(batch).map_err(wrong(self.staged.target()))?;
         if self.writer.in_progress_size() > GROUP_BYTES {
-            self.writer.flush().map_err(wrong(&self.path))?;
+            self.writer.flush().map_err(wrong(self.staged.target()))?;
         }
         Ok(())
     }
@@ -56,11 +55,8 @@ impl TableWriter {
     /// # Errors
     /// [`Error::Io`].
     pub fn finish(self) -> Result<(), Error> {
-        let file = self.writer.into_inner().map_err(wrong(&self.path))?;
-        file.sync_all().map_err(io_error(&self.path))?;
-        self.staged
-            .persist(&self.path)
-            .map_err(|error| Error::Io { path: self.path.clone(), source: error.error })
+        self.writer.into_inner().map_err(wrong(self.staged.target()))?;
+        Ok(self.staged.commit()?)
     }
 }
 

@@ -59,6 +59,13 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// SHA-256 of texts in hexadecimal. Each text is preceded by its length, so that their borders count.
+pub fn digest_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hasher = Sha256Hasher::new();
+    texts.into_iter().for_each(|text| hasher.update_text(text));
+    hasher.finish()
+}
+
 /// SHA-256 and length of a file. `progress` receives the size of each part that was read.
 ///
 /// # Errors
@@ -101,11 +108,6 @@ mod tests {
 
     #[test]
     fn texts_do_not_run_into_each_other() {
-        let digest = |texts: &[&str]| {
-            let mut hasher = Sha256Hasher::new();
-            texts.iter().for_each(|text| hasher.update_text(text));
-            hasher.finish()
-        };
-        assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
+        assert_ne!(digest_texts(["ab", "c"]), digest_texts(["a", "bc"]));
     }
 }

@@ -11,6 +11,7 @@
 //! it on the file system.
 
 mod blobs;
+mod dataset_version;
 mod digest;
 mod error;
 mod json;
@@ -23,7 +24,8 @@ mod staged;
 mod storage;
 
 pub use blobs::Blobs;
-pub use digest::{Sha256Hasher, hex, sha256_file, sha256_hex};
+pub use dataset_version::{DatasetVersion, FileVersion};
+pub use digest::{Sha256Hasher, digest_texts, hex, sha256_file, sha256_hex};
 pub use error::Error;
 pub use json::{JSON_LIMIT, read_json, to_json, write_json};
 pub use local::{folders, read_limited};

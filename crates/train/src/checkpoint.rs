@@ -142,7 +142,7 @@ impl Checkpoint {
         let wrong = |why: String| damaged(folder, self.progress.step, why);
         let bytes = Bytes::from_bytes_vec(self.optimizer.clone());
         let record = OptimizerRecord::from_bytes(bytes).map_err(|error| wrong(error.to_string()))?;
-        catch_panic(|| optimizer.load_record(record)).map_err(wrong)
+        catch_panic(|| optimizer.load_record(record)).map_err(|panic| wrong(panic.into()))
     }
 }
 

@@ -41,7 +41,7 @@ impl Trainer<'_> {
         let found = self.gradients(batch, observer)?;
         let found = self.sum_over_ranks(found)?;
         let Some(grads) = found.grads else { return Err(self.diverged("loss", found.loss, step)?) };
-        let norm = catch_panic(|| self.update(grads, rate)).and_then(|done| done).map_err(fail)?;
+        let norm = catch_panic(|| self.update(grads, rate)).map_err(String::from).flatten().map_err(fail)?;
         let overflowed = norm.is_some_and(|norm| !norm.is_finite());
         let bearable = match &mut self.progress.scale {
             Some(scale) => scale.after(overflowed),
@@ -80,7 +80,8 @@ impl Trainer<'_> {
         let found = self.sum_over_ranks(found)?;
         let Some(grads) = found.grads else { return Ok(None) };
         let norm = catch_panic(|| self.update(grads, rate))
-            .and_then(|done| done)
+            .map_err(String::from)
+            .flatten()
             .map_err(|why| Error::Device { step, why })?;
         self.progress.step = step;
         Ok(norm.is_none_or(f64::is_finite).then_some(found.loss))
@@ -95,7 +96,7 @@ impl Trainer<'_> {
             let network = self.network()?;
             Ok::<_, Error>(summed(self.group, network, found.loss, found.grads.as_ref(), &self.job.device)?)
         };
-        let (loss, grads) = catch_panic(sum).map_err(GroupError)??;
+        let (loss, grads) = catch_panic(sum).map_err(|panic| GroupError(panic.into()))??;
         Ok(Gradients { loss, grads: loss.is_finite().then_some(grads) })
     }
 
@@ -128,7 +129,8 @@ impl Trainer<'_> {
         let examples = self.job.prepared.part(SplitPart::Train).gather(batch)?;
         loop {
             let size = self.micro_batch.min(own.len()).max(1);
-            match catch_panic(|| self.accumulate(batch, &examples, own.clone(), size)).and_then(|done| done) {
+            let found = catch_panic(|| self.accumulate(batch, &examples, own.clone(), size));
+            match found.map_err(String::from).flatten() {
                 Ok(found) => return Ok(found),
                 Err(why) if size > 1 && is_out_of_memory(&why) => {
                     self.micro_batch = size.div_ceil(2);

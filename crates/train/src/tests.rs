@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 use burn::tensor::Device;
 use cupola_nn::{Architecture, Network, StateDict};
 use cupola_prep::{Column, Frame, Prepared, prepare};
-use cupola_registry::{Home, RunFolder, RunRecord, Status, now};
+use cupola_registry::{Home, RunDataset, RunFolder, RunRecord, Status, now};
 use cupola_spec::Run;
 
 use self::golden::close;
@@ -72,7 +72,7 @@ fn place() -> Place {
         created: now(),
         updated: now(),
         config_sha256: String::new(),
-        dataset: serde_json::Value::Null,
+        dataset: RunDataset::default(),
         device: "flex".into(),
         code_version: String::new(),
         package: None,

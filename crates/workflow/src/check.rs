@@ -8,7 +8,7 @@ use crate::config::ConfigSource;
 use crate::data::LoadedData;
 use crate::error::Error;
 use crate::event::WorkflowEvent;
-use crate::memory::MemoryEstimate;
+use crate::machine::memory::MemoryEstimate;
 use crate::session::Session;
 
 /// Network of a run before it is built: layers, shapes, parameters.
@@ -52,7 +52,7 @@ impl Session<'_> {
     /// Checks config, data and network without training.
     ///
     /// # Errors
-    /// As [`Session::run_config`] and [`Session::load_data`]; layers that do not fit.
+    /// Errors of [`Session::run_config`] and [`Session::load_data`]; layers that do not fit.
     pub fn check(&self, config: &ConfigSource) -> Result<CheckReport, Error> {
         let mut run = self.run_config(config)?;
         let data = self.load_data(&run, &config.roots())?;

@@ -6,7 +6,7 @@ use cupola_registry::Home;
 use cupola_spec::{Model, PACKAGE, Run};
 
 use crate::error::Error;
-use crate::pretrained;
+use crate::models::pretrained;
 use crate::session::Session;
 
 /// Text of a run config, and the keys that override it.

@@ -15,7 +15,7 @@ pub use self::stage::PreparedStage;
 
 use crate::error::Error;
 use crate::event::{CollectionEvents, WorkflowEvent};
-use crate::pretrained::{self, Pretrained};
+use crate::models::pretrained::{self, Pretrained};
 use crate::session::Session;
 
 /// Rows of a run, ready to train on, and their sources.

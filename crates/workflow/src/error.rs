@@ -1,7 +1,15 @@
-//! Errors of the workflow, and whose fault they are.
+//! Error of the workflow.
+
+mod message;
+mod user;
 
 use std::error::Error as StdError;
 use std::path::PathBuf;
+
+pub use self::message::message_and_hint;
+pub use self::user::is_user_error;
+
+use self::user::{network, record, runtime, store, train};
 
 /// Failure of a stage. [`Error::is_user_error`] tells mistakes of the user from failures.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +138,7 @@ pub enum Error {
     #[error("trees have no learning rate; choose a network in `[model]`")]
     TreesHaveNoRate,
     /// A feature that this binary was built without.
-    #[error("this binary has no {what}; build it with: cargo build --release --features {feature}")]
+    #[error("this binary is built without {what}; build it with: cargo build --release --features {feature}")]
     MissingFeature {
         /// The capability.
         what: &'static str,
@@ -182,22 +190,6 @@ impl Error {
     }
 }
 
-/// `true` if the error, or one that caused it, is a mistake of the user.
-pub fn is_user_error(error: &(dyn StdError + 'static)) -> bool {
-    causes(error).into_iter().any(|cause| {
-        cause.is::<cupola_spec::Problems>()
-            || cause.is::<cupola_datasets::Error>()
-            || cause.is::<cupola_sources::Error>()
-            || cause.is::<cupola_prep::Error>()
-            || cause.downcast_ref::<Error>().is_some_and(Error::is_user_error)
-            || cause.downcast_ref().is_some_and(runtime)
-            || cause.downcast_ref().is_some_and(record)
-            || cause.downcast_ref().is_some_and(store)
-            || cause.downcast_ref().is_some_and(network)
-            || cause.downcast_ref().is_some_and(train)
-    })
-}
-
 /// The error, then what caused it.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
     let mut causes = vec![error];
@@ -207,121 +199,4 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 's
         next = cause.source();
     }
     causes
-}
-
-fn runtime(error: &cupola_runtime::Error) -> bool {
-    use cupola_runtime::Error as E;
-    match error {
-        E::Rows(_) | E::Value { .. } | E::NotFinite { .. } => true,
-        E::Record(error) => record(error),
-        _ => false,
-    }
-}
-
-fn record(error: &cupola_registry::Error) -> bool {
-    use cupola_registry::Error as E;
-    match error {
-        E::Unknown { .. } | E::Moved { .. } => true,
-        E::Store(error) => store(error),
-        E::Index { .. } => false,
-    }
-}
-
-fn store(error: &cupola_store::Error) -> bool {
-    use cupola_store::Error as E;
-    match error {
-        E::Name { .. } | E::Reference { .. } | E::Version { .. } | E::Signature { .. } => true,
-        E::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
-        _ => false,
-    }
-}
-
-fn network(error: &cupola_nn::Error) -> bool {
-    use cupola_nn::Error as E;
-    matches!(
-        error,
-        E::Shape(_)
-            | E::Input { .. }
-            | E::NotFlat { .. }
-            | E::Device { .. }
-            | E::Disagrees { .. }
-            | E::Missing { .. }
-            | E::Unexpected { .. }
-            | E::WeightShape { .. }
-    )
-}
-
-fn train(error: &cupola_train::Error) -> bool {
-    match error {
-        cupola_train::Error::Network(error) => network(error),
-        cupola_train::Error::Record(error) => record(error),
-        _ => false,
-    }
-}
-
-/// Message of an error with its causes, and the remedy apart, if there is one.
-///
-/// Messages read `what is wrong: detail; remedy`. Parts that an outer message repeats are left out. A
-/// message of several lines is a list, whose lines have remedies of their own, and stays whole.
-pub fn message_and_hint(error: &(dyn StdError + 'static)) -> (String, Option<String>) {
-    let mut message = String::new();
-    for cause in causes(error) {
-        let part = cause.to_string();
-        if !message.contains(&part) {
-            if !message.is_empty() {
-                message.push_str(": ");
-            }
-            message.push_str(&part);
-        }
-    }
-    match split(&message) {
-        Some(at) => {
-            let hint = message[at + 2..].to_owned();
-            message.truncate(at);
-            (message, Some(hint))
-        }
-        None => (message, None),
-    }
-}
-
-/// Position of the last `; ` of a one-line message that is outside of quotes and brackets.
-fn split(message: &str) -> Option<usize> {
-    if message.contains('\n') {
-        return None;
-    }
-    let (mut depth, mut quoted, mut found) = (0_usize, false, None);
-    for (at, letter) in message.char_indices() {
-        match letter {
-            '`' | '"' => quoted = !quoted,
-            '(' | '[' | '{' if !quoted => depth += 1,
-            ')' | ']' | '}' if !quoted => depth = depth.saturating_sub(1),
-            ';' if !quoted && depth == 0 && message[at..].starts_with("; ") => found = Some(at),
-            _ => {}
-        }
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_split_before_its_remedy() {
-        let remedy = "choose a smaller network: its weights alone do not fit".to_owned();
-        let error = Error::Memory { needed_mib: 2.0, available_mib: 1.0, remedy };
-        let error = Error::Run { run: "a-1".into(), source: Box::new(error) };
-        let (message, hint) = message_and_hint(&error);
-        assert_eq!(message, "run a-1 failed: training takes about 2 MiB, this machine has 1 MiB");
-        assert_eq!(hint.as_deref(), Some("choose a smaller network: its weights alone do not fit"));
-        assert!(error.is_user_error());
-    }
-
-    #[test]
-    fn semicolons_in_quotes_brackets_and_lists_are_no_remedies() {
-        assert_eq!(split("the query `SELECT 1; SELECT 2` failed"), None);
-        assert_eq!(split("flex (a GPU; it differs)"), None);
-        assert_eq!(split("a: b; c\nd: e; f"), None);
-        assert_eq!(split("`a; b` is unknown; use `c; d`"), Some(17));
-    }
 }

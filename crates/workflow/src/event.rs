@@ -12,7 +12,7 @@ use cupola_train::{EndReason, RateTrial};
 use crate::check::NetworkPlan;
 use crate::data::LoadedData;
 
-/// WorkflowEvent of a workflow, in the order in which they happen.
+/// Event of a workflow, in the order in which they happen.
 #[non_exhaustive]
 pub enum WorkflowEvent<'a> {
     /// Collecting of one source begins, such as a download.
@@ -61,7 +61,7 @@ pub enum WorkflowEvent<'a> {
     },
     /// Training begins; step events follow.
     TrainingStarted(TrainingPlan),
-    /// WorkflowEvent of the training loop: a step, an evaluation, an epoch, a checkpoint.
+    /// Event of the training loop: a step, an evaluation, an epoch, a checkpoint.
     Training(&'a cupola_train::Event),
     /// The training loop has returned, or failed.
     TrainingFinished,

@@ -2,8 +2,8 @@
 
 use cupola_registry::{Home, Index};
 
-use crate::device::GpuProbe;
 use crate::event::{Observer, WorkflowEvent};
+use crate::machine::device::GpuProbe;
 
 /// Entry point of the workflow: a home folder and the observer of what happens in it.
 #[derive(Clone)]

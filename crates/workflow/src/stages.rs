@@ -3,7 +3,6 @@
 use cupola_registry::{RunFolder, RunRecord, Status, sha256_hex};
 use cupola_sources::FileVersion;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::config::ConfigSource;
 use crate::error::Error;
@@ -49,7 +48,7 @@ impl Session<'_> {
     /// Stages of a config, in order.
     ///
     /// # Errors
-    /// As [`Session::run_config`]; sources that cannot be collected.
+    /// Errors of [`Session::run_config`]; sources that cannot be collected.
     pub fn stages(&self, config: &ConfigSource) -> Result<Vec<StageNode>, Error> {
         let run = self.run_config(config)?;
         let stage = self.prepared_stage(&run, &config.roots())?;
@@ -76,7 +75,7 @@ impl Session<'_> {
         let same = |record: &RunRecord| {
             record.status == Status::Finished
                 && record.config_sha256 == config_sha256
-                && recorded_digests(&record.dataset) == files
+                && record.dataset.files().map(|file| file.sha256.as_str()).eq(files.iter().copied())
         };
         let mut records: Vec<RunRecord> = records.filter(same).collect();
         records.sort_by(|a, b| a.created.cmp(&b.created));
@@ -86,11 +85,4 @@ impl Session<'_> {
 
 fn digests<'a>(files: &[&'a FileVersion]) -> Vec<&'a str> {
     files.iter().map(|file| file.sha256.as_str()).collect()
-}
-
-/// Digests of the files that a run has read, those of its test source last.
-fn recorded_digests(dataset: &Value) -> Vec<&str> {
-    let both = [&dataset["files"], &dataset["test"]["files"]];
-    let files = both.into_iter().filter_map(Value::as_array).flatten();
-    files.filter_map(|file| file["sha256"].as_str()).collect()
 }

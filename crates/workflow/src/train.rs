@@ -3,7 +3,8 @@
 mod devices;
 mod network;
 mod publish;
-pub(crate) mod record;
+mod rate;
+mod record;
 mod trees;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use cupola_train::EndReason;
 use serde_json::{Map, Value};
 
 pub use self::devices::TrainingDevices;
+pub use self::rate::{RateReport, RateTest};
 
 use crate::config::ConfigSource;
 use crate::error::Error;

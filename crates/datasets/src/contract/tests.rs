@@ -121,7 +121,7 @@ fn what_cannot_be_expected_is_told() {
         load(&request).unwrap_err().to_string()
     };
     let error = said("[[expect]]\ncolumn = 'agee'\nrequired = true");
-    assert!(error.contains("no column `agee` (near it: age)"), "{error}");
+    assert!(error.contains("no column `agee` (did you mean `age`?)"), "{error}");
     assert!(said("[[expect]]\ncolumn = 'age'\nregex = '('").contains("invalid regular expression `(`"));
     assert!(said("[[expect]]\ncolumn = 'at'\nfreshness = 'soon'").contains("invalid time span `soon`"));
 }

@@ -7,7 +7,7 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use cupola_sources::{
     Collected, DataFile, Error as SourceError, FileVersion, ProgressSink, ProgressUnit, TableWriter,
-    io_runtime,
+    file_version, io_runtime,
 };
 use cupola_spec::Data;
 use jiff::Timestamp;
@@ -226,7 +226,7 @@ impl Datasets {
         let Some(writer) = writer else { return Ok((None, largest.map(|largest| largest.text))) };
         writer.finish()?;
         let version =
-            FileVersion { name: "rows.parquet".to_owned(), ..FileVersion::of(&path, request.progress)? };
+            FileVersion { name: "rows.parquet".to_owned(), ..file_version(&path, request.progress)? };
         // The blob replaces the temporary file.
         self.blobs().add(&path, &version, request.progress)?;
         let file = DataFile::named(self.blobs().path(&version.sha256), version.name.clone())?;

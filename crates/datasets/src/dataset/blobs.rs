@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use cupola_sources::{Decrypted, Error as SourceError, FileVersion, ProgressSink, open_file};
+use cupola_sources::{Decrypted, Error as SourceError, ProgressSink, file_version, open_file};
+use cupola_store::{FileVersion, StagedFile};
 
 use super::encryption::{decrypt, encrypt, recipients};
 use crate::error::{Error, io_error};
 
 /// Blob store of a home: `data/blobs`.
 pub(super) struct Blobs {
-    root: PathBuf,
+    plain: cupola_store::Blobs,
 }
 
 /// Readable blob.
@@ -21,13 +22,12 @@ pub(super) struct Blob {
 
 impl Blobs {
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { plain: cupola_store::Blobs::new(root) }
     }
 
     /// Path of a blob, which need not exist.
     pub fn path(&self, sha256: &str) -> PathBuf {
-        let (first, rest) = sha256.split_at(sha256.len().min(2));
-        self.root.join(first).join(rest)
+        self.plain.path(sha256)
     }
 
     /// Path of an encrypted blob, which need not exist.
@@ -37,15 +37,15 @@ impl Blobs {
 
     /// File with the recipients of new blobs; `None` without encryption.
     pub fn recipients(&self) -> Option<PathBuf> {
-        Some(recipients(&self.root)).filter(|path| path.is_file())
+        Some(recipients(self.plain.root())).filter(|path| path.is_file())
     }
 
     /// Path of an existing blob, and `true` if it is encrypted.
     pub fn stored(&self, file: &FileVersion) -> Option<(PathBuf, bool)> {
-        let (plain, sealed) = (self.path(&file.sha256), self.sealed(&file.sha256));
-        if std::fs::metadata(&plain).is_ok_and(|about| about.len() == file.bytes) {
-            return Some((plain, false));
+        if self.plain.contains(&file.sha256, file.bytes) {
+            return Some((self.path(&file.sha256), false));
         }
+        let sealed = self.sealed(&file.sha256);
         sealed.is_file().then_some((sealed, true))
     }
 
@@ -70,7 +70,7 @@ impl Blobs {
     /// Checks the digest of a blob.
     pub fn verify(&self, file: &FileVersion, progress: &dyn ProgressSink) -> Result<(), Error> {
         let blob = self.checked(file)?;
-        let found = FileVersion::of(&blob.path, progress)?.sha256;
+        let found = file_version(&blob.path, progress)?.sha256;
         if found == file.sha256 {
             return Ok(());
         }
@@ -86,40 +86,23 @@ impl Blobs {
         }
         let recipients = self.recipients();
         let target = if recipients.is_some() { self.sealed(&file.sha256) } else { self.path(&file.sha256) };
-        let folder = target.parent().unwrap_or(&self.root);
-        let io = io_error(&target);
-        std::fs::create_dir_all(folder).map_err(io)?;
-        let mut staged = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+        let mut staged = StagedFile::new(&target)?;
         let copied = if let Some(recipients) = recipients {
-            encrypt(&recipients, &mut open_file(path)?, staged.as_file_mut())?;
-            FileVersion::of(path, progress)?
+            encrypt(&recipients, &mut open_file(path)?, staged.file_mut())?;
+            file_version(path, progress)?
         } else {
-            std::fs::copy(path, staged.path()).map_err(io)?;
-            FileVersion::of(staged.path(), progress)?
+            std::fs::copy(path, staged.path()).map_err(io_error(&target))?;
+            file_version(staged.path(), progress)?
         };
         if copied.sha256 != file.sha256 {
             let why = "it changed while it was read; run the command again".to_owned();
             return Err(SourceError::Engine { path: path.display().to_string(), why }.into());
         }
-        appear(staged, &target)
+        Ok(staged.commit_read_only()?)
     }
 
-    /// Stores a blob that is encrypted already.
-    pub fn add_sealed(&self, staged: tempfile::NamedTempFile, file: &FileVersion) -> Result<(), Error> {
-        let target = self.sealed(&file.sha256);
-        let folder = target.parent().unwrap_or(&self.root);
-        std::fs::create_dir_all(folder).map_err(io_error(&target))?;
-        appear(staged, &target)
+    /// Starts a blob that is encrypted already.
+    pub fn stage_sealed(&self, file: &FileVersion) -> Result<StagedFile, Error> {
+        Ok(StagedFile::new(&self.sealed(&file.sha256))?)
     }
-}
-
-/// Syncs a file, makes it read-only and moves it to its path.
-fn appear(staged: tempfile::NamedTempFile, target: &Path) -> Result<(), Error> {
-    let io = io_error(target);
-    staged.as_file().sync_all().map_err(io)?;
-    let mut permissions = staged.as_file().metadata().map_err(io)?.permissions();
-    permissions.set_readonly(true);
-    staged.as_file().set_permissions(permissions).map_err(io)?;
-    staged.persist(target).map_err(|error| io(error.error))?;
-    Ok(())
 }

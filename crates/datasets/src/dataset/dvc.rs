@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use cupola_sources::{
     DataFile, Error as SourceError, FileVersion, NoProgress, ProgressSink, ProgressUnit, RemoteStore,
-    SourceCache, fill_secrets, io_runtime, open_file, write_atomic,
+    SourceCache, file_version, fill_secrets, io_runtime, open_file,
 };
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ pub(crate) fn tracked(path: &Path, cache: &SourceCache) -> Result<Vec<(DataFile,
         }
     }
     let each = found.into_iter().map(|(blob, name)| {
-        let version = FileVersion { name: name.clone(), ..FileVersion::of(&blob, &NoProgress)? };
+        let version = FileVersion { name: name.clone(), ..file_version(&blob, &NoProgress)? };
         Ok((DataFile::named(blob, name)?, version))
     });
     each.collect()
@@ -211,7 +211,7 @@ pub fn push_dvc(
     let path = out.with_file_name(format!("{name}.dvc"));
     let text = serde_saphyr::to_string(&DvcFile { outs: vec![output] })
         .map_err(|error| Error::Dataset { name: manifest.name.clone(), why: error.to_string() })?;
-    write_atomic(&path, text.as_bytes())?;
+    cupola_store::write_file(&path, text.as_bytes())?;
     Ok(path)
 }
 

@@ -143,10 +143,9 @@ impl DatasetLog {
     fn check(&self, rows: &[Map<String, Value>]) -> Result<(), IngestError> {
         for (index, row) in rows.iter().enumerate() {
             if let Some(column) = row.keys().find(|column| self.schema.index_of(column).is_err()) {
-                let near =
-                    cupola_spec::nearest(column, self.schema.fields().iter().map(|f| f.name().as_str()));
-                let near = near.map_or(String::new(), |near| format!(" (near it: {near})"));
-                let why = format!("the dataset has no column `{column}`{near}");
+                let known = self.schema.fields().iter().map(|field| field.name().as_str());
+                let hint = cupola_spec::did_you_mean(column, known);
+                let why = format!("the dataset has no column `{column}`{hint}");
                 return Err(IngestError::Row { row: index + 1, column: Some(column.clone()), why });
             }
         }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use cupola_spec::{Data, Expectation};
+use cupola_store::DatasetVersion;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::ContractReport;
 use crate::profile::Profile;
-use crate::version::DatasetVersion;
 
 /// Version of a dataset, stored as `manifest.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

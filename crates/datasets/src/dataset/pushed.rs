@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use cupola_sources::{
-    Collected, DataFile, FileFormat, FileVersion, ProgressSink, SourceCache, TableWriter, open_file,
+    Collected, DataFile, FileFormat, FileVersion, ProgressSink, SourceCache, TableWriter, file_version,
+    open_file,
 };
 use serde_json::{Map, Value};
 
@@ -33,7 +34,7 @@ impl Datasets {
         let path = SourceCache::new(&self.home).folder("pushed", &taken.id)?.join(&name);
         to_parquet(parent, &taken.path, &path)?;
         let (mut files, mut versions) = self.rows_as_parquet(parent, request.progress)?;
-        versions.push(FileVersion { name: name.clone(), ..FileVersion::of(&path, request.progress)? });
+        versions.push(FileVersion { name: name.clone(), ..file_version(&path, request.progress)? });
         files.push(DataFile::named(path, name)?);
         // `data.query` was applied to the previous version, and pushed rows have its schema.
         Ok(Some((taken, Collected { files, versions, queried: true, ..Collected::default() })))
@@ -67,7 +68,7 @@ impl Datasets {
         let mut writer = TableWriter::new(&path, stream.schema())?;
         stream.each(&mut |batch| writer.push(batch))?;
         writer.finish()?;
-        let version = FileVersion::of(&path, progress)?;
+        let version = file_version(&path, progress)?;
         Ok((vec![DataFile::new(path)?], vec![version]))
     }
 }

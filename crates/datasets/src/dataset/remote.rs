@@ -8,7 +8,7 @@ use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 
 use super::{DatasetManifest, Datasets, checked};
-use crate::error::{Error, io_error};
+use crate::error::Error;
 
 /// Number of concurrent transfers.
 const AT_ONCE: usize = 8;
@@ -122,17 +122,14 @@ impl Datasets {
             progress.advance(file.bytes);
             return Ok(());
         }
-        let folder = self.root();
-        let io = io_error(&folder);
-        std::fs::create_dir_all(&folder).map_err(io)?;
-        let staged = tempfile::NamedTempFile::new_in(&folder).map_err(io)?;
+        let staged = self.blobs().stage_sealed(file)?;
         if let Err(error) = remote.get_file(&blob(remote, &file.sha256), staged.path(), progress).await {
             let sealed = sealed_blob(remote, &file.sha256);
             if remote.store.head(&sealed).await.is_err() {
                 return Err(error.into());
             }
             remote.get_file(&sealed, staged.path(), progress).await?;
-            return self.blobs().add_sealed(staged, file);
+            return Ok(staged.commit_read_only()?);
         }
         // Adding a blob checks its digest.
         self.blobs().add(staged.path(), file, &cupola_sources::NoProgress)

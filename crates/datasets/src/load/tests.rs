@@ -151,7 +151,7 @@ fn bad_input_is_named_with_its_row_and_remedy() {
     assert!(say("bad.jsonl").starts_with("bad.jsonl: "), "{}", say("bad.jsonl"));
     assert!(say("bad.parquet").starts_with("bad.parquet: "), "{}", say("bad.parquet"));
     assert!(say("x.png").contains("unknown format"));
-    assert!(say("raged.csv").contains("(near it: ragged.csv)"), "{}", say("raged.csv"));
+    assert!(say("raged.csv").contains("(did you mean `ragged.csv`?)"), "{}", say("raged.csv"));
     write("turned.csv", b"y,x\n1,2\n");
     write("turned_too.csv", b"x,y\n1,2\n");
     let turned = say("turned*.csv");

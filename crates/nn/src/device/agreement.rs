@@ -99,7 +99,7 @@ fn loss_and_gradients(
         let value = loss.clone().try_into_scalar::<f32>().map_err(|e| fail(e.to_string()))?;
         Ok((value, network.gradients(&loss.backward())?))
     };
-    catch_panic(run).map_err(fail)?
+    catch_panic(run).map_err(|panic| fail(panic.into()))?
 }
 
 /// Targets that take each class in turn, or follow a wave.

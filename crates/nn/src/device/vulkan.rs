@@ -56,7 +56,7 @@ pub fn open(kind: DeviceKind) -> Result<Adapter, Error> {
     match adapter {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(why)) => Err(fail(first_line(&why))),
-        Err(panic) => Err(fail(first_line(&panic))),
+        Err(panic) => Err(fail(first_line(&panic.to_string()))),
     }
 }
 

@@ -1,11 +1,9 @@
 //! Both engines on the same weights, against `PyTorch`'s logits.
 
 use cupola_import::{ConversionOptions, EncoderHead, HuggingFaceConfig};
-use cupola_nn::{DeviceChoice, open_device};
-use serde_json::Value;
-
-use cupola_nn::{Architecture, StateDict};
+use cupola_nn::{Architecture, DeviceChoice, StateDict, open_device};
 use cupola_prep::{Examples, Layout};
+use serde_json::Value;
 
 use super::select::trial::examples as sample;
 use super::*;
@@ -172,14 +170,14 @@ fn cached_keys_and_values_give_the_logits_of_the_whole_text() {
 }
 
 /// A model of transformers, its texts, and the logits of the token after each, or of its classes.
-struct ImportedModel {
+struct GoldenModel {
     architecture: Architecture,
     weights: StateDict,
     texts: Vec<Vec<i32>>,
     logits: Vec<Vec<f32>>,
 }
 
-impl ImportedModel {
+impl GoldenModel {
     fn new(json: &str, bytes: &[u8]) -> Self {
         let mut value: Value = serde_json::from_str(json).unwrap();
         let config: HuggingFaceConfig = serde_json::from_value(value["config"].take()).unwrap();
@@ -197,7 +195,7 @@ impl ImportedModel {
 
 macro_rules! imported {
     ($($name:literal),*) => {
-        [$(ImportedModel::new(
+        [$(GoldenModel::new(
             include_str!(concat!("../../../import/src/golden/", $name, ".json")),
             include_bytes!(concat!("../../../import/src/golden/", $name, ".safetensors")),
         )),*]

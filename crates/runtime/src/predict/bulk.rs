@@ -93,11 +93,11 @@ pub(super) fn csv(signature: &Signature, body: &[u8]) -> Result<Batches, ArrowEr
 type Batches = (Arc<Schema>, Vec<RecordBatch>);
 
 /// Decodes Arrow's stream format. The sizes that messages declare are compared with the body first, because the decoder
-/// would allocate as much as it is told.
+/// would allocate whatever they declare.
 pub(super) fn arrow_stream(body: &[u8]) -> Result<Batches, ArrowError> {
     check_sizes(body)?;
     // The decoder panics at unknown types.
-    catch_panic(|| decode(body)).unwrap_or_else(|why| Err(ArrowError::IpcError(why)))
+    catch_panic(|| decode(body)).unwrap_or_else(|panic| Err(ArrowError::IpcError(panic.into())))
 }
 
 fn decode(body: &[u8]) -> Result<Batches, ArrowError> {

@@ -33,7 +33,7 @@ pub fn frame_of(signature: &Signature, rows: &[Map<String, Value>]) -> Result<Fr
     Ok(Frame::new(columns))
 }
 
-struct Cell<'a> {
+struct RowCell<'a> {
     input: &'a InputColumn,
     row: usize,
     value: &'a Value,
@@ -42,9 +42,9 @@ struct Cell<'a> {
 fn cells<'a>(
     input: &'a InputColumn,
     rows: &'a [Map<String, Value>],
-) -> impl Iterator<Item = Result<Cell<'a>, Error>> {
+) -> impl Iterator<Item = Result<RowCell<'a>, Error>> {
     rows.iter().enumerate().map(move |(index, row)| match row.get(&input.name) {
-        Some(value) => Ok(Cell { input, row: index + 1, value }),
+        Some(value) => Ok(RowCell { input, row: index + 1, value }),
         None => Err(Error::Value {
             row: index + 1,
             column: input.name.clone(),
@@ -55,7 +55,7 @@ fn cells<'a>(
     })
 }
 
-impl Cell<'_> {
+impl RowCell<'_> {
     fn number(&self) -> Result<f64, Error> {
         match self.value {
             Value::Number(number) => number.as_f64().ok_or_else(|| self.wrong("a number")),

@@ -3,9 +3,11 @@
 use std::io::{BufRead, BufReader, Write};
 
 use super::workbook;
+use cupola_store::{FileVersion, StagedFile};
+
 use crate::cache::{SourceCache, io_error};
 use crate::error::Error;
-use crate::file::{Compression, DataFile, FileFormat, FileVersion};
+use crate::file::{Compression, DataFile, FileFormat};
 
 /// Returns the file itself, or a converted copy in the cache. The copy is found by the digest of the file, so
 /// it is made once.
@@ -51,11 +53,10 @@ fn is_list(file: &DataFile) -> Result<bool, Error> {
 
 /// Writes one line for each object of the list. The list is streamed, never in memory as a whole.
 fn to_lines(file: &DataFile, path: &std::path::Path) -> Result<(), Error> {
-    let folder = path.parent().unwrap_or(std::path::Path::new("."));
-    let mut staged = tempfile::NamedTempFile::new_in(folder).map_err(io_error(path))?;
+    let mut staged = StagedFile::new(path)?;
     let mut rows = 0_usize;
     {
-        let mut out = std::io::BufWriter::new(staged.as_file_mut());
+        let mut out = std::io::BufWriter::new(staged.file_mut());
         let mut reader = serde_json::Deserializer::from_reader(BufReader::new(file.reader()?));
         let lines = ListToLines { out: &mut out, rows: &mut rows };
         let read = serde::Deserializer::deserialize_seq(&mut reader, lines).and_then(|()| reader.end());
@@ -66,9 +67,7 @@ fn to_lines(file: &DataFile, path: &std::path::Path) -> Result<(), Error> {
         })?;
         out.flush().map_err(io_error(path))?;
     }
-    staged.as_file().sync_all().map_err(io_error(path))?;
-    staged.persist(path).map_err(|error| Error::Io { path: path.to_owned(), source: error.error })?;
-    Ok(())
+    Ok(staged.commit()?)
 }
 
 struct ListToLines<'a, W: Write> {

@@ -12,6 +12,7 @@ use arrow::array::{ArrayRef, StringBuilder};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
+use cupola_store::digest_texts;
 use futures::{Stream, StreamExt};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use sqlx::Connection as _;
@@ -19,7 +20,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Column, ConnectOptions, Row, TypeInfo, ValueRef};
 use url::Url;
 
-use crate::cache::{SourceCache, digest_texts};
+use crate::cache::SourceCache;
 use crate::error::Error;
 use crate::progress::{ProgressSink, ProgressUnit};
 use crate::read::csv::schema::common_type;

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BinaryBuilder, StringArray, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use cupola_store::{FileVersion, digest_texts};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
-use crate::cache::{SourceCache, digest_texts, io_error, read_state, write_state};
+use crate::cache::{SourceCache, io_error, read_state, write_state};
 use crate::error::Error;
-use crate::file::{Compression, DataFile, FileFormat, FileVersion};
+use crate::file::{Compression, DataFile, FileFormat, file_version};
 use crate::progress::{ProgressSink, ProgressUnit};
 use crate::table::TableWriter;
 
@@ -82,7 +83,7 @@ pub(super) fn packed(
     let done = pack(folder, content, &files, &file.path, progress);
     progress.end();
     done?;
-    let version = FileVersion { name: file.name.clone(), ..FileVersion::of(&file.path, progress)? };
+    let version = FileVersion { name: file.name.clone(), ..file_version(&file.path, progress)? };
     write_state(&state, &PackedFolder { version: version.clone() })?;
     Ok((file, version))
 }

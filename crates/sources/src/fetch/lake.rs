@@ -10,7 +10,9 @@ use url::Url;
 
 use super::Fetched;
 use super::objects::bucket as open_bucket;
-use crate::cache::{SourceCache, digest_texts};
+use cupola_store::digest_texts;
+
+use crate::cache::SourceCache;
 use crate::error::Error;
 use crate::location::DeltaLocation;
 use crate::progress::{ProgressSink, ProgressUnit};

@@ -16,7 +16,9 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::Fetched;
-use crate::cache::{SourceCache, digest_texts, io_error};
+use cupola_store::{StagedFile, digest_texts};
+
+use crate::cache::{SourceCache, io_error};
 use crate::error::Error;
 use crate::location::TopicLocation;
 use crate::progress::{ProgressSink, ProgressUnit};
@@ -119,9 +121,8 @@ fn write(
     client: &impl Fn(KafkaError) -> Error,
     wrong: &impl Fn(String) -> Error,
 ) -> Result<(), Error> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let staged = tempfile::NamedTempFile::new_in(folder).map_err(io_error(path))?;
-    let mut out = BufWriter::new(staged);
+    let mut staged = StagedFile::new(path)?;
+    let mut out = BufWriter::new(staged.file_mut());
     for (&partition, &(from, to)) in ranges.iter().filter(|(_, (from, to))| from < to) {
         let mut assigned = TopicPartitionList::new();
         assigned.add_partition_offset(&topic.name, partition, Offset::Offset(from)).map_err(client)?;
@@ -160,10 +161,9 @@ fn write(
             }
         }
     }
-    let staged = out.into_inner().map_err(|error| io_error(path)(error.into_error()))?;
-    staged.as_file().sync_all().map_err(io_error(path))?;
-    staged.persist(path).map_err(|error| Error::Io { path: path.to_owned(), source: error.error })?;
-    Ok(())
+    out.flush().map_err(io_error(path))?;
+    drop(out);
+    Ok(staged.commit()?)
 }
 
 /// Converts a message to a line; `None` for a message without a value, which marks a deletion.

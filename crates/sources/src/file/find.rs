@@ -60,7 +60,7 @@ fn suggestion(pattern: &str, roots: &[PathBuf]) -> String {
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .collect();
         if let Some(near) = nearest(&name, names.iter().map(String::as_str)) {
-            return format!(" (near it: {})", folder.join(near).display());
+            return format!(" (did you mean `{}`?)", folder.join(near).display());
         }
     }
     String::new()

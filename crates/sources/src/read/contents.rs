@@ -7,11 +7,11 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use sha2::{Digest, Sha256};
+use cupola_store::{FileVersion, Sha256Hasher};
 
 use crate::cache::io_error;
 use crate::error::Error;
-use crate::file::{DataFile, FileVersion};
+use crate::file::DataFile;
 
 /// Rows whose files are in memory at once.
 const ROWS: usize = 512;
@@ -26,7 +26,7 @@ pub struct FileContents {
 /// Digest of all contents in order: the paths alone do not identify a version.
 #[derive(Debug, Default)]
 pub struct ContentsDigest {
-    hasher: Sha256,
+    hasher: Sha256Hasher,
     bytes: u64,
 }
 
@@ -75,7 +75,7 @@ impl FileContents {
         let column = batch.column_by_name(&self.column).and_then(|column| column.as_binary_opt::<i32>());
         for bytes in column.into_iter().flatten() {
             let bytes = bytes.unwrap_or_default();
-            digest.hasher.update((bytes.len() as u64).to_le_bytes());
+            digest.hasher.update(&(bytes.len() as u64).to_le_bytes());
             digest.hasher.update(bytes);
             digest.bytes += bytes.len() as u64;
         }
@@ -84,7 +84,7 @@ impl FileContents {
     /// All contents as one file of a version.
     pub fn version(&self, digest: ContentsDigest) -> FileVersion {
         let name = format!("contents of `{}`", self.column);
-        let sha256 = const_hex::encode(digest.hasher.finalize());
+        let sha256 = digest.hasher.finish();
         FileVersion { name, bytes: digest.bytes, sha256 }
     }
 

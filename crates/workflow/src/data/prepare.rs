@@ -41,7 +41,7 @@ impl Session<'_> {
     /// Collects, splits and transforms the data of a config and keeps the examples for later runs.
     ///
     /// # Errors
-    /// As [`Session::load_data`], and a home folder that cannot be written.
+    /// Errors of [`Session::load_data`]; a home folder that cannot be written.
     pub fn prepare(&self, config: &ConfigSource, when: Prepare) -> Result<PrepareOutcome, Error> {
         let (run, roots) = (self.run_config(config)?, config.roots());
         let stage = self.prepared_stage(&run, &roots)?;

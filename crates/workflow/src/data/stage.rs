@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use cupola_datasets::{Collection, Datasets, LoadRequest, collect};
 use cupola_prep::Prepared;
-use cupola_registry::{Home, sha256_hex};
+use cupola_registry::Home;
 use cupola_sources::FileVersion;
 use cupola_spec::{Run, Source};
+use cupola_store::{StagedFolder, sha256_hex};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -14,7 +15,7 @@ use super::{LoadedData, SourceReport};
 use crate::CODE_VERSION;
 use crate::error::Error;
 use crate::event::CollectionEvents;
-use crate::pretrained;
+use crate::models::pretrained;
 use crate::session::Session;
 
 /// Raised when the same rows and config become other examples.
@@ -125,19 +126,15 @@ impl PreparedStage {
 /// Keeps examples in `folder`, in place of what runs of this name kept before.
 pub(super) fn keep(folder: &Path, run: &Run, data: LoadedData) -> Result<LoadedData, Error> {
     let parent = folder.parent().unwrap_or(Path::new("."));
-    let io = |source| Error::Io { path: parent.to_owned(), source };
-    std::fs::create_dir_all(parent).map_err(io)?;
-    let staged = tempfile::Builder::new().prefix(".staged-").tempdir_in(parent).map_err(io)?;
+    let staged = StagedFolder::new(folder)?;
     data.prepared.save(staged.path())?;
     let LoadedData { prepared, source, test, pretrained } = data;
     let record = StageRecord { name: run.name.clone(), source, test };
-    cupola_registry::write_file(&staged.path().join(STAGE_FILE), &serde_json::to_vec_pretty(&record)?)?;
+    staged.write(STAGE_FILE, &serde_json::to_vec_pretty(&record)?)?;
     for old in of_name(parent, &run.name) {
         let _ = std::fs::remove_dir_all(old);
     }
-    let _ = std::fs::remove_dir_all(folder);
-    std::fs::rename(staged.path(), folder).map_err(io)?;
-    let _ = staged.keep();
+    staged.replace()?;
     Ok(LoadedData { prepared, source: record.source, test: record.test, pretrained })
 }
 

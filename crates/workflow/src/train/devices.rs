@@ -2,8 +2,6 @@
 
 use cupola_nn::{OpenDevice, nth_device};
 #[cfg(feature = "mpi")]
-use cupola_train::Group as _;
-#[cfg(feature = "mpi")]
 use cupola_train::{DeviceGroup, Mpi, fit_in_group};
 use cupola_train::{Event, Job, Stop, TrainOutcome, fit, fit_on_devices};
 
@@ -130,6 +128,7 @@ impl TrainingDevices {
 }
 
 #[cfg(feature = "mpi")]
+#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn group(error: impl ToString) -> Error {
     Error::Group(error.to_string())
 }

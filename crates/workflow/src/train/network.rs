@@ -16,9 +16,9 @@ use super::record::{create, with_same_data};
 use super::{JobOutcome, Stage};
 use crate::check::NetworkPlan;
 use crate::data::LoadedData;
-use crate::device::verified;
 use crate::error::Error;
 use crate::event::{TrainingPlan, WorkflowEvent};
+use crate::machine::device::verified;
 
 /// Trains the network of a run, evaluates and publishes.
 pub fn train(

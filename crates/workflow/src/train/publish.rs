@@ -92,7 +92,7 @@ impl TrainedModel<'_> {
         ];
         let lineage = Lineage {
             run: record.id.clone(),
-            dataset_version: record.dataset["sha256"].as_str().unwrap_or_default().to_owned(),
+            dataset_version: record.dataset.source.sha256.clone(),
             config_sha256: record.config_sha256.clone(),
             code_version: CODE_VERSION.to_owned(),
             parent: self.run.start.as_ref().map(|start| start.package.clone()),

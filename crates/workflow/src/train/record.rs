@@ -1,8 +1,8 @@
 //! Record of a run: created, found again, kept up to date.
 
-use cupola_registry::{Home, RunFolder, RunRecord, Status, now, sha256_hex};
+use cupola_registry::{Home, RunDataset, RunFolder, RunRecord, Status, now, sha256_hex};
 use cupola_spec::Run;
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::Stage;
 use crate::CODE_VERSION;
@@ -21,7 +21,7 @@ pub fn create(home: &Home, run: &Run, data: &LoadedData) -> Result<(RunFolder, R
         created: now(),
         updated: now(),
         config_sha256: sha256_hex(config.as_bytes()),
-        dataset: dataset(data)?,
+        dataset: dataset(data),
         device: String::new(),
         code_version: CODE_VERSION.to_owned(),
         package: None,
@@ -30,13 +30,10 @@ pub fn create(home: &Home, run: &Run, data: &LoadedData) -> Result<(RunFolder, R
     Ok(RunFolder::create(home, record, &config)?)
 }
 
-/// Dataset version of a run: that of its source, with the test source's inside.
-fn dataset(data: &LoadedData) -> Result<Value, Error> {
-    let mut version = serde_json::to_value(&data.source.version)?;
-    if let Some(test) = &data.test {
-        version["test"] = serde_json::to_value(&test.version)?;
-    }
-    Ok(version)
+/// Dataset versions of the data.
+fn dataset(data: &LoadedData) -> RunDataset {
+    let test = data.test.as_ref().map(|test| test.version.clone());
+    RunDataset { source: data.source.version.clone(), test }
 }
 
 /// Run to resume, and its folder and record.
@@ -67,10 +64,9 @@ pub(super) fn resumed(
 
 /// The record, if the data is what the run began with.
 pub(super) fn with_same_data(record: RunRecord, data: &LoadedData) -> Result<RunRecord, Error> {
-    let found = dataset(data)?;
-    let digests = |version: &Value| (version["sha256"].clone(), version["test"]["sha256"].clone());
-    if digests(&record.dataset) != digests(&found) {
-        let (before, now) = (record.dataset["sha256"].to_string(), found["sha256"].to_string());
+    let found = dataset(data);
+    if !record.dataset.same_data(&found) {
+        let (before, now) = (record.dataset.source.sha256, found.source.sha256);
         return Err(Error::DataChanged { run: record.id, before, now });
     }
     Ok(record)

@@ -6,6 +6,7 @@ use cupola_kernels::{LayerKv, NewTokens};
 
 use super::CandleEngine;
 use super::layers::{LayerOp, MaskedTensor};
+use super::source::SourceLayers;
 use super::tensors;
 use crate::engines::decoder_cache::CacheContents;
 use crate::engines::{DecodeRequest, Decoder};
@@ -55,7 +56,7 @@ struct BatchedText {
 }
 
 /// State of a pass through the layers.
-struct DecodePass<'a> {
+struct LayerPass<'a> {
     texts: &'a mut [BatchedText],
     /// Index of the next attention layer.
     attention: usize,
@@ -99,11 +100,11 @@ impl CandleEngine {
     /// Logits `[output]` after the last new token of each text; `tokens` are the new ones of all texts in order.
     fn last_logits(&self, tokens: Vec<u32>, texts: &mut [BatchedText]) -> Result<Vec<Vec<f32>>, Error> {
         let count = tokens.len();
-        let table = self.sources.first().and_then(|source| source.embedding());
+        let table = self.sources.first().and_then(SourceLayers::embedding);
         let table = table.ok_or(cupola_nn::Error::NotFlat { found: vec![count] })?;
         let tokens = Tensor::from_vec(tokens, count, &Device::Cpu)?;
         let x = table.index_select(&tokens, 0)?.unsqueeze(0)?;
-        let x = run(&self.trunk, x, &mut DecodePass { texts: &mut *texts, attention: 0 })?;
+        let x = run(&self.trunk, x, &mut LayerPass { texts: &mut *texts, attention: 0 })?;
         let mut end = 0;
         let ends = texts.iter().map(|text| {
             end += text.new;
@@ -116,7 +117,7 @@ impl CandleEngine {
 }
 
 /// Runs new tokens `[1, tokens, width]` through the layers.
-fn run(layers: &[LayerOp], x: Tensor, pass: &mut DecodePass<'_>) -> Result<Tensor, CandleError> {
+fn run(layers: &[LayerOp], x: Tensor, pass: &mut LayerPass<'_>) -> Result<Tensor, CandleError> {
     layers.iter().try_fold(x, |x, layer| match layer {
         LayerOp::Attention(attention) => {
             let at = pass.attention;

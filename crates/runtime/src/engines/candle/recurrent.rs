@@ -9,13 +9,13 @@ use crate::error::Error;
 
 /// One recurrent layer, in one or both directions.
 pub struct RecurrentLayer {
-    directions: Vec<Direction>,
+    directions: Vec<RecurrentDirection>,
     cell: Cell,
     width: usize,
 }
 
 /// Weights of one direction, transposed: `[in, gates * width]`.
-struct Direction {
+struct RecurrentDirection {
     weight_ih: Tensor,
     weight_hh: Tensor,
     bias_ih: Tensor,
@@ -33,7 +33,7 @@ impl RecurrentLayer {
         let mut directions = Vec::new();
         for suffix in ["_l0", "_l0_reverse"].iter().take(1 + usize::from(bidirectional)) {
             let get = |part: &str| lookup.get(module, &format!("{part}{suffix}"));
-            directions.push(Direction {
+            directions.push(RecurrentDirection {
                 weight_ih: get("weight_ih")?.t()?.contiguous()?,
                 weight_hh: get("weight_hh")?.t()?.contiguous()?,
                 bias_ih: get("bias_ih")?,
@@ -49,7 +49,7 @@ impl RecurrentLayer {
         Tensor::cat(&each.collect::<Result<Vec<_>, _>>()?, 2)
     }
 
-    fn run(&self, direction: &Direction, x: &Tensor, backward: bool) -> Result<Tensor, CandleError> {
+    fn run(&self, direction: &RecurrentDirection, x: &Tensor, backward: bool) -> Result<Tensor, CandleError> {
         let (batch, time, _) = x.dims3()?;
         let width = self.width;
         let projected =

@@ -11,14 +11,14 @@ pub(super) fn parse(signature: &Signature, body: &[u8]) -> Option<Frame> {
     read(signature, body).map(Columns::finish)
 }
 
-/// Values row by row, `[rows, columns]`; `None` unless all columns are numbers and all values finite floats.
+/// ColumnValues row by row, `[rows, columns]`; `None` unless all columns are numbers and all values finite floats.
 #[allow(clippy::cast_possible_truncation, reason = "networks take 32-bit floats")]
 pub(super) fn floats(signature: &Signature, body: &[u8]) -> Option<Vec<f32>> {
     let columns = read(signature, body)?;
     let width = columns.values.len();
     let mut out = vec![0.0; columns.rows * width];
     for (at, values) in columns.values.iter().enumerate() {
-        let Values::Numbers(values) = values else { return None };
+        let ColumnValues::Numbers(values) = values else { return None };
         for (row, value) in values.iter().enumerate() {
             out[row * width + at] = *value as f32;
         }
@@ -29,17 +29,17 @@ pub(super) fn floats(signature: &Signature, body: &[u8]) -> Option<Vec<f32>> {
 fn read<'a>(signature: &'a Signature, body: &[u8]) -> Option<Columns<'a>> {
     let mut columns = Columns::new(&signature.inputs);
     let mut json = serde_json::Deserializer::from_slice(body);
-    Body(&mut columns).deserialize(&mut json).ok()?;
+    BodySeed(&mut columns).deserialize(&mut json).ok()?;
     json.end().ok()?;
     (columns.rows > 0).then_some(columns)
 }
 
-enum Values {
+enum ColumnValues {
     Numbers(Vec<f64>),
     Texts(Vec<Option<String>>),
 }
 
-impl Values {
+impl ColumnValues {
     fn len(&self) -> usize {
         match self {
             Self::Numbers(values) => values.len(),
@@ -50,7 +50,7 @@ impl Values {
 
 struct Columns<'a> {
     inputs: &'a [InputColumn],
-    values: Vec<Values>,
+    values: Vec<ColumnValues>,
     rows: usize,
     /// Column of the next key, if keys keep the signature's order, as they mostly do.
     next: usize,
@@ -59,8 +59,8 @@ struct Columns<'a> {
 impl<'a> Columns<'a> {
     fn new(inputs: &'a [InputColumn]) -> Self {
         let values = inputs.iter().map(|input| match input.kind {
-            ColumnType::Number => Values::Numbers(Vec::new()),
-            _ => Values::Texts(Vec::new()),
+            ColumnType::Number => ColumnValues::Numbers(Vec::new()),
+            _ => ColumnValues::Texts(Vec::new()),
         });
         Self { inputs, values: values.collect(), rows: 0, next: 0 }
     }
@@ -78,8 +78,8 @@ impl<'a> Columns<'a> {
     fn finish(self) -> Frame {
         let each = self.inputs.iter().zip(self.values).map(|(input, values)| {
             let column = match values {
-                Values::Numbers(values) => Column::numbers(values),
-                Values::Texts(values) => Column::texts(values),
+                ColumnValues::Numbers(values) => Column::numbers(values),
+                ColumnValues::Texts(values) => Column::texts(values),
             };
             (input.name.clone(), column)
         });
@@ -88,9 +88,9 @@ impl<'a> Columns<'a> {
 }
 
 /// `{"rows": [...]}`
-struct Body<'c, 'a>(&'c mut Columns<'a>);
+struct BodySeed<'c, 'a>(&'c mut Columns<'a>);
 
-impl<'de> DeserializeSeed<'de> for Body<'_, '_> {
+impl<'de> DeserializeSeed<'de> for BodySeed<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -98,7 +98,7 @@ impl<'de> DeserializeSeed<'de> for Body<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Body<'_, '_> {
+impl<'de> Visitor<'de> for BodySeed<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,14 +109,14 @@ impl<'de> Visitor<'de> for Body<'_, '_> {
         if map.next_key::<&str>()? != Some("rows") {
             return Err(unsupported());
         }
-        map.next_value_seed(Rows(self.0))?;
+        map.next_value_seed(RowsSeed(self.0))?;
         if map.next_key::<IgnoredAny>()?.is_some() { Err(unsupported()) } else { Ok(()) }
     }
 }
 
-struct Rows<'c, 'a>(&'c mut Columns<'a>);
+struct RowsSeed<'c, 'a>(&'c mut Columns<'a>);
 
-impl<'de> DeserializeSeed<'de> for Rows<'_, '_> {
+impl<'de> DeserializeSeed<'de> for RowsSeed<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -124,7 +124,7 @@ impl<'de> DeserializeSeed<'de> for Rows<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Rows<'_, '_> {
+impl<'de> Visitor<'de> for RowsSeed<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,14 +132,14 @@ impl<'de> Visitor<'de> for Rows<'_, '_> {
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
-        while seq.next_element_seed(Row(self.0))?.is_some() {}
+        while seq.next_element_seed(RowSeed(self.0))?.is_some() {}
         Ok(())
     }
 }
 
-struct Row<'c, 'a>(&'c mut Columns<'a>);
+struct RowSeed<'c, 'a>(&'c mut Columns<'a>);
 
-impl<'de> DeserializeSeed<'de> for Row<'_, '_> {
+impl<'de> DeserializeSeed<'de> for RowSeed<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -147,7 +147,7 @@ impl<'de> DeserializeSeed<'de> for Row<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Row<'_, '_> {
+impl<'de> Visitor<'de> for RowSeed<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -157,14 +157,17 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         self.0.next = 0;
         let mut filled = 0;
-        while let Some(at) = map.next_key_seed(Key(self.0))? {
+        while let Some(at) = map.next_key_seed(KeySeed(self.0))? {
             match at {
                 Some(at) => {
                     // A key that is repeated.
                     if self.0.values[at].len() != self.0.rows {
                         return Err(unsupported());
                     }
-                    map.next_value_seed(Cell { input: &self.0.inputs[at], values: &mut self.0.values[at] })?;
+                    map.next_value_seed(CellSeed {
+                        input: &self.0.inputs[at],
+                        values: &mut self.0.values[at],
+                    })?;
                     filled += 1;
                 }
                 None => {
@@ -178,9 +181,9 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
 }
 
 /// A key as the index of its column; `None` for a key that is no column.
-struct Key<'c, 'a>(&'c mut Columns<'a>);
+struct KeySeed<'c, 'a>(&'c mut Columns<'a>);
 
-impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
+impl<'de> DeserializeSeed<'de> for KeySeed<'_, '_> {
     type Value = Option<usize>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -188,7 +191,7 @@ impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
     }
 }
 
-impl Visitor<'_> for Key<'_, '_> {
+impl Visitor<'_> for KeySeed<'_, '_> {
     type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,21 +203,21 @@ impl Visitor<'_> for Key<'_, '_> {
     }
 }
 
-struct Cell<'c> {
+struct CellSeed<'c> {
     input: &'c InputColumn,
-    values: &'c mut Values,
+    values: &'c mut ColumnValues,
 }
 
-impl Cell<'_> {
+impl CellSeed<'_> {
     fn number(self, number: f64) {
         match self.values {
-            Values::Numbers(values) => values.push(number),
-            Values::Texts(values) => values.push(Some(number_text(number))),
+            ColumnValues::Numbers(values) => values.push(number),
+            ColumnValues::Texts(values) => values.push(Some(number_text(number))),
         }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Cell<'_> {
+impl<'de> DeserializeSeed<'de> for CellSeed<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -222,7 +225,7 @@ impl<'de> DeserializeSeed<'de> for Cell<'_> {
     }
 }
 
-impl Visitor<'_> for Cell<'_> {
+impl Visitor<'_> for CellSeed<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -246,16 +249,16 @@ impl Visitor<'_> for Cell<'_> {
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
         match self.values {
-            Values::Texts(values) => values.push(Some(value.to_string())),
-            Values::Numbers(_) => return Err(unsupported()),
+            ColumnValues::Texts(values) => values.push(Some(value.to_string())),
+            ColumnValues::Numbers(_) => return Err(unsupported()),
         }
         Ok(())
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
         match self.values {
-            Values::Texts(values) => values.push(Some(text.to_owned())),
-            Values::Numbers(_) => return Err(unsupported()),
+            ColumnValues::Texts(values) => values.push(Some(text.to_owned())),
+            ColumnValues::Numbers(_) => return Err(unsupported()),
         }
         Ok(())
     }
@@ -263,8 +266,8 @@ impl Visitor<'_> for Cell<'_> {
     fn visit_unit<E: Error>(self) -> Result<(), E> {
         match self.values {
             _ if !self.input.nullable => return Err(unsupported()),
-            Values::Numbers(values) => values.push(f64::NAN),
-            Values::Texts(values) => values.push(None),
+            ColumnValues::Numbers(values) => values.push(f64::NAN),
+            ColumnValues::Texts(values) => values.push(None),
         }
         Ok(())
     }

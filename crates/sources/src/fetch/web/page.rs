@@ -11,7 +11,7 @@ use texting_robots::{Robot, get_robots_url};
 use url::Url;
 
 use super::WebClient;
-use crate::cache::{SourceCache, write_atomic};
+use crate::cache::SourceCache;
 use crate::error::Error;
 use crate::progress::ProgressUnit;
 
@@ -53,7 +53,7 @@ pub(in crate::fetch) async fn fetch(
     let settings = serde_json::to_string(page).unwrap_or_default();
     let file = cache.folder("page", &format!("{} {settings}", web.key()))?.join("rows.jsonl");
     let lines: String = rows.into_iter().map(|row| Value::Object(row).to_string() + "\n").collect();
-    write_atomic(&file, lines.as_bytes())?;
+    cupola_store::write_file(&file, lines.as_bytes())?;
     Ok(file)
 }
 

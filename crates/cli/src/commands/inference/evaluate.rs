@@ -1,0 +1,45 @@
+//! `cupola evaluate`: metrics of a published model on data that has the target.
+
+use anyhow::Result;
+use cupola_eval::Metrics;
+use cupola_registry::{Home, write_file};
+use cupola_spec::Source;
+
+use crate::args::EvaluateArgs;
+use crate::commands::session;
+use crate::draw::{CollectionProgress, Ui, metric, metrics};
+
+pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
+    let progress = CollectionProgress::new(ui);
+    let session = session(home, &progress);
+    let mut model = session.open_model(&args.model.selection())?;
+    let null_texts = &model.predictor.package.plan.null_texts;
+    let rows = session.read_rows(&Source::One(args.data.clone()), null_texts)?;
+    let found = model.evaluate(&rows)?;
+    ui.line(format!("{} on {} rows of {}", model.package.label(), found.rows, args.data));
+    show_classes(ui, &found);
+    ui.line(metrics(found.values.iter().map(|(n, v)| (n, *v))));
+    if let Some(folder) = &args.out {
+        let path = folder.join("metrics.json");
+        let mut bytes = serde_json::to_vec_pretty(&found)?;
+        bytes.push(b'\n');
+        write_file(&path, &bytes)?;
+        ui.line(format!("written to {}", path.display()));
+    }
+    ui.result(&found)
+}
+
+fn show_classes(ui: Ui, found: &Metrics) {
+    if found.classes.is_empty() {
+        return;
+    }
+    let rows = found
+        .classes
+        .iter()
+        .map(|c| {
+            let [precision, recall, f1] = [c.precision, c.recall, c.f1].map(metric);
+            vec![c.class.clone(), precision, recall, f1, c.support.to_string()]
+        })
+        .collect();
+    ui.table(&["class", "precision", "recall", "f1", "rows"], &[1, 2, 3, 4], rows);
+}

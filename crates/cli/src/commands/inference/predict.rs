@@ -1,0 +1,55 @@
+//! `cupola predict`: the server's numbers without a server.
+
+mod output;
+
+use std::io::{Read, Write};
+
+use anyhow::Result;
+use cupola_prep::Frame;
+use cupola_registry::{Home, write_file};
+use cupola_spec::Source;
+use cupola_workflow::Session;
+
+use crate::args::PredictArgs;
+use crate::commands::session;
+use crate::draw::{CollectionProgress, Ui};
+use crate::failure::UserError;
+
+pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
+    // Standard output carries the predictions.
+    let progress = CollectionProgress::new(Ui { json: true });
+    let session = session(home, &progress);
+    let mut model = session.open_model(&args.model.selection())?;
+    let rows = input(&session, &args.input, &model.predictor.package.plan.null_texts)?;
+    let predictions = model.predict(&rows)?;
+    let text = if args.output.to_lowercase().ends_with(".csv") {
+        output::csv(&predictions)
+    } else {
+        output::json_lines(&predictions)?
+    };
+    if args.output == "-" {
+        std::io::stdout().write_all(text.as_bytes())?;
+    } else {
+        write_file(std::path::Path::new(&args.output), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Rows of a file, or of standard input: JSON lines if it begins with a brace, CSV otherwise.
+fn input(session: &Session<'_>, path: &str, null_texts: &[String]) -> Result<Frame> {
+    if path != "-" {
+        return Ok(session.read_rows(&Source::One(path.to_owned()), null_texts)?);
+    }
+    let mut text = Vec::new();
+    std::io::stdin().read_to_end(&mut text)?;
+    let ending = match text.iter().find(|b| !b.is_ascii_whitespace()) {
+        Some(b'{') => ".jsonl",
+        Some(_) => ".csv",
+        None => {
+            return Err(UserError::new("standard input is empty", "give rows as CSV or JSON lines").into());
+        }
+    };
+    let mut file = tempfile::Builder::new().prefix("stdin").suffix(ending).tempfile()?;
+    file.write_all(&text)?;
+    Ok(session.read_rows(&Source::One(file.path().to_string_lossy().into_owned()), null_texts)?)
+}

@@ -1,0 +1,138 @@
+//! `cupola serve`: published models over HTTP and gRPC.
+
+mod adapters;
+mod settings;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Result;
+use cupola_datasets::{Datasets, IngestLog, PredictionJournal};
+use cupola_http::{BoundAddresses, ListenConfig, Server};
+use cupola_registry::Home;
+use cupola_runtime::Predictor;
+use cupola_serving::access::{KeyFile, KeyRing};
+use cupola_serving::{Catalog, Loader};
+use cupola_spec::Serve;
+use cupola_workflow::Silent;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use self::adapters::{DatasetSink, JournalRecorder};
+use self::settings::{settings, spec};
+use crate::args::ServeArgs;
+use crate::commands::session;
+use crate::draw::Ui;
+use crate::failure::UserError;
+
+pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
+    let device = session(home, &Silent).open_device(args.device.device)?;
+    ui.line(format!("device  {device}"));
+    let spec = spec(args)?;
+    let keys = KeyRing::from_file(KeyFile::new(home.root()))?;
+    check(home, args, &spec, &keys)?;
+    let engine = args.engine;
+    let loader: Loader = Arc::new(move |package| Predictor::load(package, engine, &device));
+    let server = server(home, args, &spec, keys, loader)?;
+    let catalog = server.catalog();
+    let names = load(&spec, &catalog, ui)?;
+    let at = |port: u16| SocketAddr::new(args.host, port);
+    let listen = ListenConfig {
+        main: at(args.port),
+        grpc: args.grpc_port.map(at),
+        admin: args.admin_port.map(at),
+        tls: spec.tls.clone(),
+    };
+    let scheme = if spec.tls.is_some() { "https" } else { "http" };
+    let ready = |bound: BoundAddresses| show_ready(ui, scheme, &bound, names.first());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let hangup = signal(SignalKind::hangup())?;
+        tokio::spawn(reload_on(hangup, args.clone(), Arc::clone(&catalog), ui));
+        let stop = async move {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+            ui.line("draining: no new requests are taken, open ones are finished");
+        };
+        Ok(server.run(listen, ready, stop).await?)
+    })
+}
+
+/// Refuses to serve nothing, and to serve other machines without keys.
+fn check(home: &Home, args: &ServeArgs, spec: &Serve, keys: &KeyRing) -> Result<()> {
+    if !args.host.is_loopback() && keys.is_empty() && spec.jwt.is_none() && !args.open {
+        let message = format!("{} can be reached by other machines, and there are no keys", args.host);
+        let hint = "create a key with `cupola keys add --name NAME --scope predict`, or pass --open";
+        return Err(UserError::new(message, hint).into());
+    }
+    if spec.models.is_empty() && Datasets::new(home.root()).names().is_empty() {
+        return Err(UserError::new("nothing to serve", "name a model with --model").into());
+    }
+    Ok(())
+}
+
+fn server(home: &Home, args: &ServeArgs, spec: &Serve, keys: KeyRing, loader: Loader) -> Result<Server> {
+    let mut server = Server::new(home.clone(), loader, settings(args, spec))
+        .with_keys(keys)
+        .with_row_sink(Arc::new(DatasetSink(IngestLog::new(home.root()))))
+        .with_audit(&home.root().join("audit.jsonl"))?;
+    if let Some(log) = &spec.log {
+        let journal = PredictionJournal::new(&home.root().join(&log.folder))?;
+        server = server.with_recorder(log.share, Arc::new(JournalRecorder(journal)));
+    }
+    if let Some(jwt) = &spec.jwt {
+        server = server.with_tokens(jwt.clone());
+    }
+    if let Some(endpoint) = args.otlp.as_deref().filter(|endpoint| !endpoint.is_empty()) {
+        server = server.with_traces(endpoint.to_owned());
+    }
+    Ok(server)
+}
+
+fn show_ready(ui: Ui, scheme: &str, bound: &BoundAddresses, first: Option<&String>) {
+    let address = bound.main;
+    ui.line(format!("ready   {scheme}://{address}"));
+    if let Some(grpc) = bound.grpc {
+        ui.line(format!("grpc    {grpc}"));
+    }
+    if let Some(admin) = bound.admin {
+        ui.line(format!("admin   http://{admin}"));
+    }
+    let path = first.map_or("models".to_owned(), |name| format!("models/{name}"));
+    ui.line(format!("next    curl -s {scheme}://{address}/v1/{path}"));
+}
+
+/// Loads all models, shows them and returns their names.
+fn load(spec: &Serve, catalog: &Catalog, ui: Ui) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for model in &spec.models {
+        let name = catalog.load(model)?;
+        for line in catalog.summary(&name).unwrap_or_default() {
+            ui.line(format!("model   {line}"));
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// Reloads the config on every SIGHUP. An invalid config is reported and changes nothing.
+async fn reload_on(mut hangup: Signal, args: ServeArgs, catalog: Arc<Catalog>, ui: Ui) {
+    while hangup.recv().await.is_some() {
+        let (args, catalog) = (args.clone(), Arc::clone(&catalog));
+        let done = tokio::task::spawn_blocking(move || reload(&args, &catalog, ui)).await;
+        if let Ok(Err(error)) = done {
+            Ui::error(&error);
+        }
+    }
+}
+
+fn reload(args: &ServeArgs, catalog: &Catalog, ui: Ui) -> Result<()> {
+    let loaded = load(&spec(args)?, catalog, ui)?;
+    for name in catalog.names().iter().filter(|name| !loaded.contains(name)) {
+        catalog.unload(name);
+        ui.line(format!("unload  {name}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Settings of the server, from arguments and `--config`.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use cupola_http::ServerSettings;
+use cupola_serving::SchedulerLimits;
+use cupola_spec::{Serve, ServedModel, parse_serve};
+use cupola_workflow::machine_memory;
+
+use crate::args::ServeArgs;
+use crate::failure::UserError;
+
+pub fn settings(args: &ServeArgs, spec: &Serve) -> ServerSettings {
+    ServerSettings {
+        limits: SchedulerLimits {
+            queue: args.queue as usize,
+            batch_rows: args.batch_rows as usize,
+            replicas: args.replicas as usize,
+            kv_cache_bytes: kv_cache_bytes(args, spec),
+        },
+        body_bytes: (args.body_mib as usize) << 20,
+        timeout: Duration::from_secs(u64::from(args.timeout)),
+        lame_duck: Duration::from_secs(u64::from(args.lame_duck)),
+        connections: args.connections as usize,
+        cors: spec.cors.clone(),
+        trusted: spec.trusted.clone(),
+        ..ServerSettings::default()
+    }
+}
+
+/// Bytes of the KV caches of one engine: as given, or an equal share of a quarter of the memory.
+fn kv_cache_bytes(args: &ServeArgs, spec: &Serve) -> usize {
+    if let Some(mib) = args.kv_mib {
+        return (mib as usize) << 20;
+    }
+    let quarter = usize::try_from(machine_memory() / 4).unwrap_or(usize::MAX);
+    quarter / (spec.models.len().max(1) * args.replicas as usize)
+}
+
+/// Models and settings of `--config`, then the models of `--model`.
+pub fn spec(args: &ServeArgs) -> Result<Serve> {
+    let mut spec = match &args.config {
+        None => Serve::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| UserError::config(path, &error))?;
+            parse_serve(&path.to_string_lossy(), &text)?
+        }
+    };
+    let named =
+        args.models.iter().map(|serve| ServedModel { serve: serve.clone(), canary: None, shadow: None });
+    spec.models.extend(named);
+    let mut names: Vec<&str> = Vec::new();
+    for model in &spec.models {
+        let name = model.serve.split([':', '@']).next().unwrap_or_default();
+        if names.contains(&name) {
+            return Err(cupola_serving::Error::Duplicate { name: name.to_owned() }.into());
+        }
+        names.push(name);
+    }
+    Ok(spec)
+}

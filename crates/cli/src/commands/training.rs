@@ -1,0 +1,7 @@
+//! Commands from a config to a published package.
+
+pub mod check;
+pub mod graph;
+pub mod prepare;
+pub mod rate;
+pub mod train;

@@ -1,0 +1,42 @@
+//! `cupola check`: everything but the training.
+
+use anyhow::Result;
+use cupola_prep::SplitPart;
+use cupola_registry::Home;
+use cupola_workflow::CheckReport;
+use serde_json::{Value, json};
+
+use crate::args::CheckArgs;
+use crate::commands::session;
+use crate::draw::{Screen, Ui};
+
+pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {
+    let screen = Screen::new(ui);
+    let report = session(home, &screen).check(&args.config.source())?;
+    if let Some((_, memory)) = &report.network {
+        let mib = memory.mib();
+        ui.line(format!("memory for weights, gradients, moments and one batch: about {mib:.1} MiB"));
+    }
+    ui.line(format!("ready: cupola train --config {}", args.config.config.display()));
+    ui.result(&as_json(&report))
+}
+
+fn as_json(report: &CheckReport) -> Value {
+    let CheckReport { run, data, network } = report;
+    let Some((network, memory)) = network else {
+        return json!({ "name": run.name, "dataset": data.source.version, "family": run.family });
+    };
+    let rows = |part| data.prepared.rows(part);
+    json!({
+        "name": run.name,
+        "dataset": data.source.version,
+        "expected": data.source.report,
+        "inferred": data.prepared.findings,
+        "suspicions": data.prepared.suspicions,
+        "rows": { "train": rows(SplitPart::Train), "valid": rows(SplitPart::Valid), "test": rows(SplitPart::Test) },
+        "layers": network.layers,
+        "parameters": network.parameters,
+        "memory_mib": memory.mib(),
+        "batch_size": run.train.batch_size,
+    })
+}

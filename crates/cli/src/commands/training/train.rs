@@ -1,0 +1,71 @@
+//! `cupola train`: from a config to a published package.
+
+use anyhow::Result;
+use cupola_registry::Home;
+use cupola_workflow::{ConfigSource, JobOutcome, PublishedRun, StopSignal, TrainJob, TrainingDevices};
+use serde_json::{Value, json};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::args::TrainArgs;
+use crate::commands::session;
+use crate::draw::{Screen, Ui};
+use crate::failure::{Stopped, UserError, exit_code};
+
+pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
+    // Before anything that takes time, so that no signal falls between.
+    let stop = stop_signal()?;
+    let job = job(args)?;
+    let screen = Screen::new(ui);
+    match job.run(&session(home, &screen), &stop) {
+        Ok(JobOutcome::Published(run)) => {
+            if args.smoke {
+                ui.line("smoke   steps, evaluation and package worked; nothing is kept");
+            }
+            ui.result(&as_json(*run))
+        }
+        Ok(JobOutcome::Stopped { run, step }) => Err(Stopped { run, step }.into()),
+        Ok(JobOutcome::Follower) => Ok(()),
+        Err(error) => {
+            let error = error.into();
+            if args.mpi {
+                Ui::error(&error);
+                job.devices().abort(exit_code(&error));
+            }
+            Err(error)
+        }
+    }
+}
+
+fn job(args: &TrainArgs) -> Result<TrainJob> {
+    let config = args.config.as_ref().map(|path| ConfigSource::file(path).with_overrides(args.set.clone()));
+    let job = match (&args.resume, config) {
+        (Some(run), config) => TrainJob::resume(run).expecting(config),
+        (None, Some(config)) => TrainJob::new(config),
+        (None, None) => return Err(UserError::new("nothing to train", "give --config or --resume").into()),
+    };
+    let group =
+        if args.mpi { TrainingDevices::mpi()? } else { TrainingDevices::local(args.devices as usize) };
+    Ok(job.device(args.device.device).group(group).max_steps(args.max_steps).smoke(args.smoke))
+}
+
+fn as_json(run: PublishedRun) -> Value {
+    let mut result = run.about;
+    result.extend([
+        ("run".to_owned(), json!(run.run)),
+        ("package".to_owned(), json!(run.package)),
+        ("path".to_owned(), json!(run.path)),
+        ("device".to_owned(), json!(run.device)),
+        ("metrics".to_owned(), Value::Object(run.metrics)),
+    ]);
+    Value::Object(result)
+}
+
+/// Signal that the first SIGINT or SIGTERM sets; the second one ends the process at once.
+fn stop_signal() -> Result<StopSignal> {
+    let stop = StopSignal::new();
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, stop.flag())?;
+        signal_hook::flag::register(signal, stop.flag())?;
+    }
+    Ok(stop)
+}

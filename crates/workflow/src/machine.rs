@@ -1,0 +1,4 @@
+//! The machine that trains: its devices and its memory.
+
+pub mod device;
+pub mod memory;

@@ -1,0 +1,5 @@
+//! Published models: run on rows, aliased, verified, and trained further.
+
+pub mod inference;
+pub mod packages;
+pub mod pretrained;
