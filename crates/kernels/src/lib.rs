@@ -36,6 +36,6 @@ pub mod simd;
 
 pub use attention::{AttentionKernel, LayerKv, NewTokens};
 pub use conv::Conv2dKernel;
-pub use linear::{LinearKernel, WeightFormat};
+pub use linear::{LinearBuilder, LinearKernel, WeightFormat};
 pub use pointwise::Pointwise;
 pub use simd::SimdSupport;
