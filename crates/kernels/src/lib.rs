@@ -37,6 +37,6 @@ mod support;
 
 pub use attention::{AttentionKernel, LayerKv, NewTokens};
 pub use conv::Conv2dKernel;
-pub use linear::{LinearKernel, WeightFormat};
+pub use linear::{LinearBuilder, LinearKernel, WeightFormat};
 pub use pointwise::Pointwise;
 pub use support::SimdSupport;

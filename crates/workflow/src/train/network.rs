@@ -137,7 +137,7 @@ impl Stage<'_> {
             patience: run.train.early_stop.patience,
         });
         let (architecture, weights) = merge_lora(job.architecture, outcome.weights.clone())?;
-        let network = Network::load(&architecture, weights.clone(), &device.device)?;
+        let network = Network::load(&architecture, &weights, &device.device)?;
         let (plan, objectives) = (&job.prepared.plan, objectives(run, job.prepared));
         let model = TrainedModel {
             run,
