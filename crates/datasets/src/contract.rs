@@ -20,7 +20,6 @@ use serde::{Deserialize, Serialize};
 
 use self::rule::{ColumnValues, Rule, rules};
 use crate::error::Error;
-use crate::load::LoadRequest;
 use crate::profile::Profile;
 
 /// Outcome of all expectations.
@@ -62,6 +61,9 @@ pub(crate) struct Contract {
     lines: Vec<u8>,
 }
 
+/// Loads schema and rows of another source.
+pub(crate) type LoadReference<'a> = &'a dyn Fn(&str) -> Result<(SchemaRef, Vec<RecordBatch>), Error>;
+
 struct Check {
     what: String,
     severity: Severity,
@@ -72,14 +74,16 @@ struct Check {
 }
 
 impl Contract {
+    /// Contract of the expectations on rows with `schema`; `reference` loads what foreign keys name.
     pub fn new(
-        request: &LoadRequest<'_>,
+        expect: &[Expectation],
+        reference: LoadReference<'_>,
         schema: &SchemaRef,
         before: Option<&Profile>,
     ) -> Result<Self, Error> {
         let mut checks = Vec::new();
-        for (index, expectation) in request.expect.iter().enumerate() {
-            checks.extend(checks_of(request, index, expectation, schema, before)?);
+        for (index, expectation) in expect.iter().enumerate() {
+            checks.extend(checks_of(reference, index, expectation, schema, before)?);
         }
         Ok(Self { checks, rows: 0, dropped: Vec::new(), lines: Vec::new() })
     }
@@ -148,7 +152,7 @@ impl Contract {
 }
 
 fn checks_of(
-    request: &LoadRequest<'_>,
+    reference: LoadReference<'_>,
     index: usize,
     expectation: &Expectation,
     schema: &SchemaRef,
@@ -166,7 +170,7 @@ fn checks_of(
             }
         })?,
     };
-    let rules = rules(request, expectation, before)?;
+    let rules = rules(reference, expectation, before)?;
     let severity = expectation.severity;
     let check = |(what, rule)| Check { what, severity, column, rule, broken: 0, first: None };
     Ok(rules.into_iter().map(check).collect())

@@ -41,6 +41,21 @@ impl LoadRequest<'_> {
         self.source.patterns().join(", ")
     }
 
+    /// Loads another source with the same settings, for a foreign key.
+    pub(crate) fn load_reference(&self, source: &str) -> Result<(SchemaRef, Vec<RecordBatch>), Error> {
+        let data = Data::plain(Source::One(source.to_owned()), &self.data.null);
+        // A thread of its own, since the caller may be inside of a Tokio runtime.
+        let table = std::thread::scope(|scope| {
+            let other = LoadRequest { source: &data.source, data: &data, expect: &[], ..*self };
+            scope.spawn(move || load(&other)).join()
+        });
+        let table = table.map_err(|_| SourceError::Engine {
+            path: source.to_owned(),
+            why: "reading it failed".into(),
+        })??;
+        Ok((table.schema, table.batches))
+    }
+
     /// Fetches what is not on this machine; only rows beyond `watermark` if that is given.
     pub(crate) async fn collect_after(
         &self,
@@ -228,7 +243,12 @@ impl CheckedSource {
         self.scan(&mut |found, batch| {
             if contract.is_none() {
                 schema = Some(Arc::clone(found));
-                contract = Some(Contract::new(request, found, before)?);
+                contract = Some(Contract::new(
+                    request.expect,
+                    &|source| request.load_reference(source),
+                    found,
+                    before,
+                )?);
             }
             let (Some(contract), Some(batch)) = (&mut contract, batch) else { return Ok(()) };
             if let Some(contents) = &self.contents {

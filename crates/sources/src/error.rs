@@ -1,8 +1,9 @@
 //! Errors of collecting and reading a source.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::file::ENDINGS;
+/// File extensions, for messages.
+const ENDINGS: &str = ".csv, .tsv, .json, .jsonl, .ndjson (each also .gz or .zst), .parquet, .arrow, .avro, .xlsx, .xls or .ods";
 
 fn remedy(source: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
@@ -188,4 +189,9 @@ impl From<cupola_store::Error> for Error {
             other => Self::Store(other),
         }
     }
+}
+
+/// Converts an [`std::io::Error`] about `path`.
+pub fn io_error(path: &Path) -> impl Fn(std::io::Error) -> Error + Copy + '_ {
+    move |source| Error::Io { path: path.to_owned(), source }
 }

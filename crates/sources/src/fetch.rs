@@ -4,6 +4,7 @@
 //! repeated only if the server says that the file has changed. Sources that no reader understands, such as a workbook
 //! or a folder of images, are written as Parquet there.
 
+pub(crate) mod cache;
 mod convert;
 mod database;
 mod folder;
@@ -26,8 +27,8 @@ pub(crate) use self::objects::{bucket, innermost_cause};
 use self::web::{WebClient, api, page};
 use cupola_store::FileVersion;
 
-use crate::cache::SourceCache;
 use crate::error::Error;
+use crate::fetch::cache::SourceCache;
 use crate::file::{DataFile, expand, file_version, same_format};
 use crate::location::SourceLocation;
 use crate::progress::ProgressSink;

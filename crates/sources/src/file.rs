@@ -14,8 +14,7 @@ pub use self::decrypted::Decrypted;
 pub(crate) use self::find::{expand, same_format};
 pub use self::version::file_version;
 
-use crate::cache::io_error;
-use crate::error::Error;
+use crate::error::{Error, io_error};
 
 /// Format of a file, by its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +63,6 @@ pub struct DataFile {
     /// Guard of a temporary file at `path`, if the stored file is encrypted.
     pub decrypted: Option<Decrypted>,
 }
-
-/// File extensions, for messages.
-pub(crate) const ENDINGS: &str = ".csv, .tsv, .json, .jsonl, .ndjson (each also .gz or .zst), .parquet, .arrow, .avro, .xlsx, .xls or .ods";
 
 impl DataFile {
     /// Detects the format by the extension of `path`.

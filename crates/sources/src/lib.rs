@@ -5,7 +5,6 @@
 //! ([`SourceRows`]), optionally through SQL. Named datasets are found by a [`DatasetResolver`] that the caller passes
 //! in, so that this crate needs no knowledge of them.
 
-mod cache;
 #[cfg(feature = "ballista")]
 pub mod cluster;
 mod error;
@@ -19,9 +18,9 @@ mod runtime;
 mod secret;
 mod table;
 
-pub use cache::{SourceCache, io_error};
 pub use cupola_store::{FileVersion, digest_texts};
-pub use error::Error;
+pub use error::{Error, io_error};
+pub use fetch::cache::SourceCache;
 pub use fetch::{Collected, DatasetResolver, ResolvedDataset, SourceRequest};
 pub use file::{Compression, DataFile, Decrypted, FileFormat, file_version, open_file};
 pub use progress::{NoProgress, ProgressSink, ProgressUnit};

@@ -10,8 +10,8 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
 
-use crate::cache::io_error;
 use crate::error::Error;
+use crate::error::io_error;
 use crate::fetch::{bucket, innermost_cause};
 use crate::progress::ProgressSink;
 

@@ -10,8 +10,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use crate::cache::io_error;
 use crate::error::Error;
+use crate::error::io_error;
 
 /// Estimated bytes of a row group before it is flushed: 32 MiB.
 const GROUP_BYTES: usize = 32 << 20;

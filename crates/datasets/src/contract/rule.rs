@@ -7,13 +7,13 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use cupola_sources::Error as SourceError;
-use cupola_spec::{Data, Expectation, Severity, Source, ValueType};
+use cupola_spec::{Expectation, Severity, ValueType};
 use jiff::{Span, SpanRelativeTo, Timestamp};
 use regex::Regex;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::LoadReference;
 use crate::error::Error;
-use crate::load::{LoadRequest, load};
 use crate::profile::{Drift, Profile};
 
 /// Values of one column of a batch as text, numbers and times.
@@ -89,7 +89,7 @@ pub(super) enum Rule {
 
 /// Conditions of one expectation, each with its description.
 pub(super) fn rules(
-    request: &LoadRequest<'_>,
+    reference: LoadReference<'_>,
     expectation: &Expectation,
     before: Option<&Profile>,
 ) -> Result<Vec<(String, Rule)>, Error> {
@@ -123,7 +123,7 @@ pub(super) fn rules(
         add("unique".to_owned(), Rule::Unique(HashSet::new()));
     }
     if let Some(key) = &e.foreign_key {
-        let known = referenced(request, &key.source, &key.column)?;
+        let known = referenced(reference, &key.source, &key.column)?;
         add(format!("in {} of {}", key.column, key.source), Rule::Foreign(known, key.source.clone()));
     }
     if let Some(text) = &e.freshness {
@@ -153,22 +153,15 @@ pub(super) fn rules(
     Ok(rules)
 }
 
-/// Loads the distinct values of a column of another source.
-fn referenced(request: &LoadRequest<'_>, source: &str, column: &str) -> Result<HashSet<String>, Error> {
-    let data = Data::plain(Source::One(source.to_owned()), &request.data.null);
-    // A thread of its own, since the caller may be inside of a Tokio runtime.
-    let table = std::thread::scope(|scope| {
-        let other = LoadRequest { source: &data.source, data: &data, expect: &[], ..*request };
-        scope.spawn(move || load(&other)).join()
-    });
-    let table = table
-        .map_err(|_| SourceError::Engine { path: source.to_owned(), why: "reading it failed".into() })??;
-    let index = table.schema.index_of(column).map_err(|_| Error::Expectation {
+/// Returns the distinct values of a column of another source.
+fn referenced(reference: LoadReference<'_>, source: &str, column: &str) -> Result<HashSet<String>, Error> {
+    let (schema, batches) = reference(source)?;
+    let index = schema.index_of(column).map_err(|_| Error::Expectation {
         what: format!("foreign_key of {source}"),
         why: format!("there is no column `{column}` in it; name one"),
     })?;
     let mut known = HashSet::new();
-    for batch in &table.batches {
+    for batch in &batches {
         let values = ColumnValues::of(batch, index)?;
         known.extend((0..batch.num_rows()).filter_map(|row| values.text(row)));
     }

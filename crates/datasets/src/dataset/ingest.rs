@@ -161,7 +161,9 @@ impl DatasetLog {
             home: &self.home,
             progress: &NoProgress,
         };
-        let mut contract = Contract::new(&request, &self.schema, None).map_err(IngestError::Unknown)?;
+        let mut contract =
+            Contract::new(request.expect, &|source| request.load_reference(source), &self.schema, None)
+                .map_err(IngestError::Unknown)?;
         contract.check(&batch).map_err(IngestError::Unknown)?;
         let Some(broken) = contract.finish().0.outcomes.into_iter().find(|outcome| !outcome.met) else {
             return Ok(());

@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader, Write};
 use super::workbook;
 use cupola_store::{FileVersion, StagedFile};
 
-use crate::cache::{SourceCache, io_error};
 use crate::error::Error;
+use crate::error::io_error;
+use crate::fetch::cache::SourceCache;
 use crate::file::{Compression, DataFile, FileFormat};
 
 /// Returns the file itself, or a converted copy in the cache. The copy is found by the digest of the file, so

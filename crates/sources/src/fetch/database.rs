@@ -20,8 +20,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Column, ConnectOptions, Row, TypeInfo, ValueRef};
 use url::Url;
 
-use crate::cache::SourceCache;
 use crate::error::Error;
+use crate::fetch::cache::SourceCache;
 use crate::progress::{ProgressSink, ProgressUnit};
 use crate::read::csv::schema::common_type;
 use crate::table::TableWriter;

@@ -12,8 +12,9 @@ use cupola_store::{FileVersion, digest_texts};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
-use crate::cache::{SourceCache, io_error, read_state, write_state};
 use crate::error::Error;
+use crate::error::io_error;
+use crate::fetch::cache::{SourceCache, read_state, write_state};
 use crate::file::{Compression, DataFile, FileFormat, file_version};
 use crate::progress::{ProgressSink, ProgressUnit};
 use crate::table::TableWriter;

@@ -12,8 +12,8 @@ use super::Fetched;
 use super::objects::bucket as open_bucket;
 use cupola_store::digest_texts;
 
-use crate::cache::SourceCache;
 use crate::error::Error;
+use crate::fetch::cache::SourceCache;
 use crate::location::DeltaLocation;
 use crate::progress::{ProgressSink, ProgressUnit};
 use crate::table::TableWriter;

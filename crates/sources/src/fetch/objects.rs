@@ -12,8 +12,8 @@ use tokio::io::AsyncWriteExt;
 use url::Url;
 
 use super::web::appear;
-use crate::cache::{SourceCache, read_state, write_state};
 use crate::error::Error;
+use crate::fetch::cache::{SourceCache, read_state, write_state};
 use crate::progress::{ProgressSink, ProgressUnit};
 
 /// Bytes of one range request: 16 MiB.

@@ -1,8 +1,8 @@
 //! Sources and engines behind cargo features: Kafka topics, Delta Lake tables, Ballista clusters.
 
 use super::{Collected, Fetched, SourceRequest};
-use crate::cache::SourceCache;
 use crate::error::Error;
+use crate::fetch::cache::SourceCache;
 use crate::file::DataFile;
 use crate::location::{DeltaLocation, TopicLocation};
 
@@ -67,7 +67,7 @@ pub(super) async fn on_cluster(request: &SourceRequest<'_>, found: &Collected) -
     let parts = found.versions.iter().map(|file| file.sha256.as_str());
     let query = request.data.query.as_deref();
     let texts = parts.chain(query).chain(request.data.null.iter().map(String::as_str));
-    let folder = SourceCache::new(request.home).folder("cluster", &crate::cache::digest_texts(texts))?;
+    let folder = SourceCache::new(request.home).folder("cluster", &cupola_store::digest_texts(texts))?;
     let path = folder.join("rows.parquet");
     if !path.is_file() {
         let url = request.data.url.as_deref().unwrap_or_default();

@@ -18,8 +18,9 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::Fetched;
 use cupola_store::{StagedFile, digest_texts};
 
-use crate::cache::{SourceCache, io_error};
 use crate::error::Error;
+use crate::error::io_error;
+use crate::fetch::cache::SourceCache;
 use crate::location::TopicLocation;
 use crate::progress::{ProgressSink, ProgressUnit};
 

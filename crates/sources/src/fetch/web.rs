@@ -18,8 +18,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::cache::{SourceCache, io_error, read_state, write_state};
 use crate::error::Error;
+use crate::error::io_error;
+use crate::fetch::cache::{SourceCache, read_state, write_state};
 use crate::progress::{ProgressSink, ProgressUnit};
 use crate::secret::fill_secrets;
 

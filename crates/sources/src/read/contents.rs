@@ -9,8 +9,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cupola_store::{FileVersion, Sha256Hasher};
 
-use crate::cache::io_error;
 use crate::error::Error;
+use crate::error::io_error;
 use crate::file::DataFile;
 
 /// Rows whose files are in memory at once.

@@ -6,8 +6,8 @@ use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::{FileReader, StreamReader};
 
 use super::{Batches, Scan, SourceRows};
-use crate::cache::io_error;
 use crate::error::Error;
+use crate::error::io_error;
 use crate::file::{DataFile, open_file};
 
 pub(super) fn rows<'a>(scan: &Scan<'a>) -> Result<SourceRows<'a>, Error> {

@@ -9,8 +9,8 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 
 use super::{BATCH_ROWS, Batches, Scan, SourceRows, conform};
-use crate::cache::io_error;
 use crate::error::Error;
+use crate::error::io_error;
 use crate::file::{DataFile, open_file};
 
 pub(super) fn rows<'a>(scan: &Scan<'a>) -> Result<SourceRows<'a>, Error> {

@@ -11,8 +11,9 @@ use serde_json::Value;
 use url::Url;
 
 use super::{WebClient, appear};
-use crate::cache::{SourceCache, io_error, read_state, write_state};
 use crate::error::Error;
+use crate::error::io_error;
+use crate::fetch::cache::{SourceCache, read_state, write_state};
 use crate::progress::ProgressUnit;
 
 /// Progress of the download, written after each page.

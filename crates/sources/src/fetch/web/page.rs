@@ -11,8 +11,8 @@ use texting_robots::{Robot, get_robots_url};
 use url::Url;
 
 use super::WebClient;
-use crate::cache::SourceCache;
 use crate::error::Error;
+use crate::fetch::cache::SourceCache;
 use crate::progress::ProgressUnit;
 
 /// User agent that robots.txt rules are matched with.

@@ -6,7 +6,7 @@ use cupola_store::{digest_texts, write_file};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::Error;
+use crate::error::{Error, io_error};
 
 /// Cache folder of a home. It may be removed at any time.
 #[derive(Debug)]
@@ -29,11 +29,6 @@ impl SourceCache {
         std::fs::create_dir_all(&folder).map_err(io_error(&folder))?;
         Ok(folder)
     }
-}
-
-/// Converts an [`std::io::Error`] about `path`.
-pub fn io_error(path: &Path) -> impl Fn(std::io::Error) -> Error + Copy + '_ {
-    move |source| Error::Io { path: path.to_owned(), source }
 }
 
 /// Reads a small JSON file; `None` if it is missing or incomplete.
