@@ -49,36 +49,39 @@ impl QuantizedMatrix {
     /// Widest input whose sums 32 bits hold, each product being at most 255 * 127.
     pub const MAX_INPUT: usize = 1 << 16;
 
-    /// Quantises a weight `[output, input]` for this processor.
-    pub fn new(weight: &[f32], input: usize) -> Self {
-        Self::with_format(RowFormat::detect(), weight, input)
+    /// Matrix of zeros for this processor, to be filled by [`Self::write_rows`].
+    pub fn zeros(input: usize, output: usize) -> Self {
+        Self::zeros_in(RowFormat::detect(), input, output)
     }
 
-    fn with_format(format: RowFormat, weight: &[f32], input: usize) -> Self {
-        let output = weight.len() / input.max(1);
+    fn zeros_in(format: RowFormat, input: usize, output: usize) -> Self {
         let (deep, blocks) = (input.div_ceil(DEPTH), output.div_ceil(BLOCK_COLUMNS));
-        let mut this = Self {
+        Self {
             input,
             output,
             weight: vec![0; blocks * deep * BLOCK_COLUMNS * DEPTH],
             scales: vec![[0.0; BLOCK_COLUMNS]; blocks],
             offsets: vec![[0; BLOCK_COLUMNS]; blocks],
             format,
-        };
-        for (at, values) in weight.chunks_exact(input.max(1)).enumerate() {
+        }
+    }
+
+    /// Quantises rows of `input` values, which become the columns from `first` on.
+    pub fn write_rows(&mut self, first: usize, values: &[f32]) {
+        let (deep, offset) = (self.input.div_ceil(DEPTH), self.format.offset());
+        for (at, values) in (first..self.output).zip(values.chunks_exact(self.input.max(1))) {
             let (block, column) = (at / BLOCK_COLUMNS, at % BLOCK_COLUMNS);
             let scale = max_abs(values) / 127.0;
-            this.scales[block][column] = scale;
+            self.scales[block][column] = scale;
             for (i, value) in values.iter().enumerate() {
                 // Within 127 by its scale.
                 #[allow(clippy::cast_possible_truncation)]
                 let integer = if scale > 0.0 { (value / scale).round() as i8 } else { 0 };
                 let four = (block * deep + i / DEPTH) * BLOCK_COLUMNS + column;
-                this.weight[four * DEPTH + i % DEPTH] = integer;
-                this.offsets[block][column] += format.offset() * i32::from(integer);
+                self.weight[four * DEPTH + i % DEPTH] = integer;
+                self.offsets[block][column] += offset * i32::from(integer);
             }
         }
-        this
     }
 
     /// Product of `x` `[rows, input]`, which is quantised first, with this matrix.

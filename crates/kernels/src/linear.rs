@@ -30,19 +30,51 @@ enum Weight {
     Int8(QuantizedMatrix),
 }
 
-impl LinearKernel {
-    /// Packs a weight `[output, input]`, as `PyTorch` stores it, and a bias `[output]`.
+/// Linear layer whose weight is packed as it arrives, so that it is never in memory twice.
+pub struct LinearBuilder {
+    weight: Weight,
+    input: usize,
+    output: usize,
+    /// Number of rows that have arrived.
+    rows: usize,
+}
+
+impl LinearBuilder {
+    /// Layer of `input` values to `output`, with a weight of zeros.
     ///
     /// An input wider than [`QuantizedMatrix::MAX_INPUT`] stays in 32-bit floats.
-    pub fn new(weight: &[f32], bias: Option<Vec<f32>>, input: usize, format: WeightFormat) -> Self {
-        let output = weight.len() / input.max(1);
+    pub fn new(input: usize, output: usize, format: WeightFormat) -> Self {
         let weight = match format {
             WeightFormat::Int8 if input <= QuantizedMatrix::MAX_INPUT => {
-                Weight::Int8(QuantizedMatrix::new(weight, input))
+                Weight::Int8(QuantizedMatrix::zeros(input, output))
             }
-            _ => Weight::F32(PackedMatrix::from_rows(weight, [output, input], input)),
+            _ => Weight::F32(PackedMatrix::zeros(input, output)),
         };
-        Self { weight, bias, input, output, activation: None }
+        Self { weight, input, output, rows: 0 }
+    }
+
+    /// Packs the next rows of the weight `[output, input]`, as `PyTorch` stores it.
+    pub fn push_rows(&mut self, rows: &[f32]) {
+        match &mut self.weight {
+            Weight::F32(weight) => weight.write_rows(self.rows, rows, self.input),
+            Weight::Int8(weight) => weight.write_rows(self.rows, rows),
+        }
+        self.rows += rows.len() / self.input.max(1);
+    }
+
+    /// The layer with a bias `[output]`.
+    pub fn finish(self, bias: Option<Vec<f32>>) -> LinearKernel {
+        let Self { weight, input, output, .. } = self;
+        LinearKernel { weight, bias, input, output, activation: None }
+    }
+}
+
+impl LinearKernel {
+    /// Packs a weight `[output, input]`, as `PyTorch` stores it, and a bias `[output]`.
+    pub fn new(weight: &[f32], bias: Option<Vec<f32>>, input: usize, format: WeightFormat) -> Self {
+        let mut builder = LinearBuilder::new(input, weight.len() / input.max(1), format);
+        builder.push_rows(weight);
+        builder.finish(bias)
     }
 
     /// Maps `x` `[rows, input]` to `[rows, output]`.
@@ -69,5 +101,25 @@ impl LinearKernel {
             activate(function, &mut y);
         }
         y
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weight_in_parts_gives_the_layer_of_the_whole() {
+        let values =
+            |count: usize| -> Vec<f32> { (0..count).map(|i| ((i as f32 + 1.0) * 12.9898).sin()).collect() };
+        for format in [WeightFormat::F32, WeightFormat::Int8] {
+            for (input, output) in [(1, 1), (5, 17), (64, 48), (33, 100)] {
+                let (weight, bias, x) = (values(input * output), values(output), values(3 * input));
+                let whole = LinearKernel::new(&weight, Some(bias.clone()), input, format);
+                let mut builder = LinearBuilder::new(input, output, format);
+                weight.chunks(7 * input).for_each(|rows| builder.push_rows(rows));
+                assert_eq!(builder.finish(Some(bias)).forward(&x), whole.forward(&x), "{format:?} {output}");
+            }
+        }
     }
 }

@@ -72,6 +72,12 @@ pub enum Error {
         /// Type in the file.
         found: String,
     },
+    /// A file of weights that can't be read further.
+    #[error("failed to read the weights: {why}; restore the file from its source")]
+    Read {
+        /// Error of the operating system.
+        why: String,
+    },
     /// A file that is not safetensors, or is damaged.
     #[error("invalid safetensors file: {why}; restore it from its source")]
     Safetensors {

@@ -3,7 +3,11 @@
 //! An [`Architecture`] is a value. [`Network::build`] makes its modules and takes each weight from a [`WeightSource`]:
 //! random, pretrained or loaded. [`Network::state_dict`] returns the weights under names and in layouts that `torch.nn`
 //! reads. [`Network::decode`] generates text with a [`KvCache`]. [`open_device`] opens a device, and [`check_agreement`]
-//! compares it with the CPU before it trains. This crate opens no file.
+//! compares it with the CPU before it trains.
+//!
+//! Trained weights are in memory ([`StateDict`]) or in a file ([`SafetensorsFile`]), from which each one is read when a
+//! layer takes it; [`WeightReader`] is the interface of both. This crate opens no file: callers bring an open one as
+//! [`ReadAt`].
 
 #![allow(
     clippy::needless_pass_by_value,
@@ -35,4 +39,7 @@ pub use lora::merge_lora;
 pub use loss::{Loss, LossTargets, Objective};
 pub use network::Network;
 pub use precision::activation_dtype;
-pub use weights::{Array, LoadedWeights, PretrainedWeights, RandomWeights, StateDict, WeightSource};
+pub use weights::{
+    Array, LoadedWeights, PretrainedWeights, RandomWeights, ReadAt, SafetensorsFile, StateDict, WeightReader,
+    WeightSource,
+};

@@ -13,7 +13,7 @@ use crate::architecture::{Architecture, joined_shape};
 use crate::error::Error;
 use crate::input::InputBatch;
 use crate::layers::{Hidden, LayerModule, build_all, forward_all};
-use crate::weights::{Builder, LoadedWeights, Parameter, StateDict, WeightSource};
+use crate::weights::{Builder, LoadedWeights, Parameter, WeightReader, WeightSource};
 
 use self::head::HeadModule;
 use self::source::InputModule;
@@ -76,11 +76,16 @@ impl Network {
         })
     }
 
-    /// Builds the modules with the weights of a state dict, all of which must be used.
+    /// Builds the modules with trained weights, all of which must be used. Each is read when its module is built.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::Unexpected`] or [`Error::WeightShape`] if the weights are of another architecture.
-    pub fn load(architecture: &Architecture, weights: StateDict, device: &Device) -> Result<Self, Error> {
+    /// [`Error::Missing`], [`Error::Unexpected`] or [`Error::WeightShape`] if the weights are of another architecture,
+    /// [`Error::Read`] if their file fails.
+    pub fn load(
+        architecture: &Architecture,
+        weights: &dyn WeightReader,
+        device: &Device,
+    ) -> Result<Self, Error> {
         let mut weights = LoadedWeights::new(weights);
         let network = Self::build(architecture, &mut weights, device)?;
         weights.finish()?;

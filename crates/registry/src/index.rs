@@ -1,5 +1,7 @@
 //! The `SQLite` index: fast listings of what the files hold. It can be rebuilt from them at any time.
 
+mod rows;
+
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -7,6 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection, Row};
 use tokio::runtime::Runtime;
 
+pub use self::rows::{PackageRow, RunRow};
 use crate::alias::Aliases;
 use crate::error::{Error, io};
 use crate::home::Home;
@@ -26,42 +29,6 @@ CREATE TABLE IF NOT EXISTS aliases (name TEXT NOT NULL, alias TEXT NOT NULL,
 const VERSION: i64 = 1;
 /// Statement that marks the index as filled, in the transaction that fills it.
 const MARK_FILLED: &str = "PRAGMA user_version = 1";
-
-/// A run, as listed by `cupola runs list`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunRow {
-    /// Id of the run.
-    pub id: String,
-    /// Name in the config.
-    pub name: String,
-    /// Status, as in `run.json`.
-    pub status: String,
-    /// Time of creation, RFC 3339.
-    pub created: String,
-    /// Device of the last start.
-    pub device: String,
-    /// `NAME:VERSION` of the published package.
-    pub package: Option<String>,
-    /// Metrics of the test split.
-    pub metrics: serde_json::Value,
-}
-
-/// A package, as listed by `cupola models list`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PackageRow {
-    /// Name of the model.
-    pub name: String,
-    /// Version of the model.
-    pub version: u64,
-    /// Time of creation, RFC 3339.
-    pub created: String,
-    /// Id of the run.
-    pub run: String,
-    /// Aliases that point to this version.
-    pub aliases: Vec<String>,
-    /// Metrics of the test split.
-    pub metrics: serde_json::Value,
-}
 
 /// An open connection to the index.
 pub struct Index {

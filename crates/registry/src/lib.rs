@@ -14,7 +14,7 @@ mod resolve;
 mod run;
 
 pub use alias::Aliases;
-pub use cupola_store::{Reference, read_limited, sha256_hex, write_file, write_folder};
+pub use cupola_store::{Reference, VerifiedFile, read_limited, sha256_hex, write_file, write_folder};
 pub use error::Error;
 pub use home::{Home, now};
 pub use index::{Index, PackageRow, RunRow};

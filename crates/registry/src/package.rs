@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cupola_store::{
-    JSON_LIMIT, Name, StagedFolder, is_plain_file_name, read_json, read_limited, sha256_hex, to_json,
-    verify_signature,
+    JSON_LIMIT, Name, StagedFolder, VerifiedFile, is_plain_file_name, read_json, read_limited, sha256_hex,
+    to_json, verify_signature,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -133,12 +133,12 @@ impl Package {
         Ok(Self { path: path.to_owned(), manifest })
     }
 
-    /// Checks the digest of every file.
+    /// Checks the digest of every file, in constant memory.
     ///
     /// # Errors
     /// [`Error::Store`] for the first file that is missing or differs.
     pub fn verify(&self) -> Result<(), Error> {
-        self.manifest.files.keys().try_for_each(|name| self.read(name).map(drop))
+        self.manifest.files.keys().try_for_each(|name| self.open_file(name).map(drop))
     }
 
     /// Checks that one of these minisign public keys signed the manifest, which has the digests of
@@ -163,6 +163,26 @@ impl Package {
     /// # Errors
     /// [`Error::Store`], also for a name that the manifest lacks.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, Error> {
+        let (path, expected) = self.locate(name)?;
+        let bytes = read_limited(&path, FILE_LIMIT)?;
+        let (found, expected) = (sha256_hex(&bytes), expected.to_owned());
+        if found != expected {
+            return Err(cupola_store::Error::Digest { path, expected, found }.into());
+        }
+        Ok(bytes)
+    }
+
+    /// Opens a file that is too large to be read at once, and checks its digest in constant memory.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn open_file(&self, name: &str) -> Result<VerifiedFile, Error> {
+        let (path, expected) = self.locate(name)?;
+        Ok(VerifiedFile::open(&path, expected, FILE_LIMIT)?)
+    }
+
+    /// Path and recorded digest of a file, which must be a regular one.
+    fn locate(&self, name: &str) -> Result<(PathBuf, &str), Error> {
         let path = self.path.join(name);
         let expected = self.manifest.files.get(name);
         let expected = expected.ok_or_else(|| {
@@ -172,12 +192,7 @@ impl Package {
         if !metadata.is_file() {
             return Err(Error::damaged(&path, "expected a regular file"));
         }
-        let bytes = read_limited(&path, FILE_LIMIT)?;
-        let found = sha256_hex(&bytes);
-        if found != *expected {
-            return Err(cupola_store::Error::Digest { path, expected: expected.clone(), found }.into());
-        }
-        Ok(bytes)
+        Ok((path, expected))
     }
 
     /// `NAME:VERSION`

@@ -145,6 +145,25 @@ fn a_link_out_of_the_package_is_not_followed() {
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink(&outside, &path).unwrap();
     assert!(matches!(package.read("model.safetensors"), Err(Error::Store(StoreError::Damaged { .. }))));
+    assert!(matches!(package.open_file("model.safetensors"), Err(Error::Store(StoreError::Damaged { .. }))));
+}
+
+#[test]
+fn a_file_is_read_in_parts_as_at_once() {
+    let folder = temporary();
+    let home = Home::new(folder.path().into());
+    let package = seal(&home, "m", b"weights");
+    let file = package.open_file("model.safetensors").unwrap();
+    let mut part = [0; 4];
+    file.read_exact_at(&mut part, 3).unwrap();
+    assert_eq!((file.length(), &part), (7, b"ghts"));
+    let missing = [package.read("other").unwrap_err(), package.open_file("other").unwrap_err()];
+    assert!(missing.iter().all(|error| error.to_string().contains("`other` is missing")));
+    fs::write(package.path.join("model.safetensors"), b"Weights").unwrap();
+    let changed =
+        [package.read("model.safetensors").unwrap_err(), package.open_file("model.safetensors").unwrap_err()];
+    assert_eq!(changed[0].to_string(), changed[1].to_string());
+    assert!(matches!(changed[1], Error::Store(StoreError::Digest { .. })));
 }
 
 fn record(name: &str) -> RunRecord {
@@ -214,7 +233,7 @@ fn checkpoints_appear_whole_and_old_ones_go() {
         run.write_checkpoint(step, &[("state.json", b"{}")], &[1]).unwrap();
     }
     assert_eq!(run.checkpoint_steps().unwrap(), [1, 3]);
-    // What a killed writer leaves is no checkpoint.
+    // The staging folder of a killed writer does not count as a checkpoint.
     fs::create_dir(run.path().join("checkpoints/.staged-x")).unwrap();
     assert_eq!(run.checkpoint_steps().unwrap(), [1, 3]);
 }

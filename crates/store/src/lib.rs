@@ -4,7 +4,7 @@
 //! ([`StagedFile`]) or a folder ([`StagedFolder`]) beside its target, syncs it and renames it, so a
 //! reader sees the old content or the new one and never a part of it. Processes that change the
 //! same folder take its [`Lock`] first. What is read back is checked against a SHA-256 digest
-//! ([`Sha256Hasher`]) and, for packages, a signature ([`verify_signature`]).
+//! ([`Sha256Hasher`], [`VerifiedFile`]) and, for packages, a signature ([`verify_signature`]).
 //!
 //! [`Name`] and [`Reference`] are the only parsers of what users call models, datasets and runs.
 //! [`Storage`] is the interface to one root of documents and folders; [`LocalFolder`] implements
@@ -22,6 +22,7 @@ mod reference;
 mod signature;
 mod staged;
 mod storage;
+mod verified;
 
 pub use blobs::Blobs;
 pub use dataset_version::{DatasetVersion, FileVersion};
@@ -35,3 +36,4 @@ pub use reference::{Reference, VersionedName, split_version};
 pub use signature::verify_signature;
 pub use staged::{STAGED_PREFIX, StagedFile, StagedFolder, sync_folder, write_file, write_folder};
 pub use storage::{LocalFolder, Storage};
+pub use verified::VerifiedFile;

@@ -3,7 +3,9 @@
 mod fuzz;
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use fuzz::fuzz;
 
@@ -14,6 +16,15 @@ pub use fuzz::fuzz;
 #[allow(clippy::expect_used, reason = "a test needs its folder")]
 pub fn temporary() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
+}
+
+/// Reports that a test is skipped because this machine lacks `needs`.
+///
+/// Writes to standard error itself: the test harness shows what the macros print of failed tests only.
+pub fn skip(test: &str, needs: &str) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
+    let _ = writeln!(std::io::stderr(), "skipped ({count}): {test}: needs {needs}");
 }
 
 /// Root of the repository, with `configs/` and `data/`.

@@ -141,7 +141,7 @@ impl Checkpoint {
         architecture: &Architecture,
         device: &burn::tensor::Device,
     ) -> Result<Network, Error> {
-        Ok(Network::load(architecture, self.weights.clone(), device)?)
+        Ok(Network::load(architecture, &self.weights, device)?)
     }
 
     /// The moving average of the weights on a device, if there is one.
@@ -153,7 +153,7 @@ impl Checkpoint {
         architecture: &Architecture,
         device: &burn::tensor::Device,
     ) -> Result<Option<Network>, Error> {
-        let load = |weights: &StateDict| Network::load(architecture, weights.clone(), device);
+        let load = |weights: &StateDict| Network::load(architecture, weights, device);
         Ok(self.ema.as_ref().map(load).transpose()?)
     }
 

@@ -138,7 +138,7 @@ pub enum Error {
     #[error("trees have no learning rate; choose a network in `[model]`")]
     TreesHaveNoRate,
     /// A feature that this binary was built without.
-    #[error("this binary has no {what}; build it with: cargo build --release --features {feature}")]
+    #[error("this binary is built without {what}; build it with: cargo build --release --features {feature}")]
     MissingFeature {
         /// The capability.
         what: &'static str,

@@ -9,17 +9,17 @@ use cupola_sources::{ProgressSink, ProgressUnit};
 use cupola_spec::{Goal, Run};
 use cupola_train::{EndReason, RateTrial};
 
-use crate::check::NetworkPlan;
-use crate::data::LoadedData;
+use crate::check::network::NetworkPlan;
+use crate::data::loaded::LoadedData;
 
-/// WorkflowEvent of a workflow, in the order in which they happen.
+/// Event of a workflow, in the order in which they happen.
 #[non_exhaustive]
 pub enum WorkflowEvent<'a> {
     /// Collecting of one source begins, such as a download.
     CollectionStarted {
         /// Source or file.
         what: &'a str,
-        /// ProgressUnit of the counts that follow.
+        /// Unit of the counts that follow.
         unit: ProgressUnit,
         /// Units in all; `None` if unknown.
         total: Option<u64>,
@@ -61,7 +61,7 @@ pub enum WorkflowEvent<'a> {
     },
     /// Training begins; step events follow.
     TrainingStarted(TrainingPlan),
-    /// WorkflowEvent of the training loop: a step, an evaluation, an epoch, a checkpoint.
+    /// Event of the training loop: a step, an evaluation, an epoch, a checkpoint.
     Training(&'a cupola_train::Event),
     /// The training loop has returned, or failed.
     TrainingFinished,

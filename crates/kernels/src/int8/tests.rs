@@ -5,6 +5,18 @@ fn values(count: usize, seed: u32) -> Vec<f32> {
     (0..count).map(|i| ((i as f32 + 1.0) * 12.9898 + seed as f32).sin() * 3.0).collect()
 }
 
+impl QuantizedMatrix {
+    /// A weight `[output, input]` for inputs of this format, quantised in two parts.
+    fn with_format(format: RowFormat, weight: &[f32], input: usize) -> Self {
+        let output = weight.len() / input;
+        let mut this = Self::zeros_in(format, input, output);
+        let (first, second) = weight.split_at(output / 2 * input);
+        this.write_rows(0, first);
+        this.write_rows(output / 2, second);
+        this
+    }
+}
+
 /// Product with the rounded weights in plain loops.
 fn exact(weight: &QuantizedMatrix, x: &[f32], column: usize) -> f32 {
     let integers = weight.weight.chunks_exact(weight.input.div_ceil(DEPTH) * BLOCK_COLUMNS * DEPTH);

@@ -26,7 +26,21 @@ impl PackedMatrix {
     /// Replaces the contents as [`Self::from_rows`] does, and keeps the allocation.
     pub fn set_rows(&mut self, values: &[f32], [output, input]: [usize; 2], stride: usize) {
         self.clear(input, output);
-        for (column, row) in values.chunks(stride.max(1)).take(output).enumerate() {
+        self.write_rows(0, values, stride);
+    }
+
+    /// Matrix of zeros, to be filled by [`Self::write_rows`].
+    pub fn zeros(input: usize, output: usize) -> Self {
+        let mut this = Self::default();
+        this.clear(input, output);
+        this
+    }
+
+    /// Sets the columns from `first` on to rows of `input` values, `stride` apart. Rows beyond the last column are left
+    /// out.
+    pub fn write_rows(&mut self, first: usize, values: &[f32], stride: usize) {
+        let (input, output) = (self.input, self.output);
+        for (column, row) in (first..output).zip(values.chunks(stride.max(1))) {
             let block = &mut self.blocks[column / BLOCK_COLUMNS * input..][..input];
             block.iter_mut().zip(row).for_each(|(block, value)| block[column % BLOCK_COLUMNS] = *value);
         }

@@ -95,8 +95,7 @@ impl<'a> Builder<'a> {
         [output, input]: [usize; 2],
         init: Init,
     ) -> Result<Param<Tensor<2>>, Error> {
-        let data = self.weights.take(&self.named(name), &[output, input], init)?;
-        let data = transpose(&data, output, input);
+        let data = self.weights.take_transposed(&self.named(name), [output, input], init)?;
         let tensor = Tensor::from_data(TensorData::new(data, [input, output]), self.device)
             .set_require_grad(self.is_trained(name));
         Ok(Param::initialized(self.register(name, 2, AxisOrder::Transposed), tensor))

@@ -1,7 +1,7 @@
 //! The Burn engine: the network that was trained, on any device.
 
 use burn::tensor::Device;
-use cupola_nn::{Architecture, InputBatch, KvCache, Network, OpenDevice, SequenceStep, StateDict};
+use cupola_nn::{Architecture, InputBatch, KvCache, Network, OpenDevice, SequenceStep, WeightReader};
 use cupola_prep::Examples;
 
 use super::decoder_cache::CacheContents;
@@ -18,8 +18,12 @@ pub(crate) struct BurnEngine {
 
 impl BurnEngine {
     /// Loads the weights onto a device.
-    pub fn new(architecture: &Architecture, weights: &StateDict, device: &OpenDevice) -> Result<Self, Error> {
-        let network = Network::load(architecture, weights.clone(), &device.device)?;
+    pub fn new(
+        architecture: &Architecture,
+        weights: &dyn WeightReader,
+        device: &OpenDevice,
+    ) -> Result<Self, Error> {
+        let network = Network::load(architecture, weights, &device.device)?;
         let capabilities =
             EngineCapabilities { any_thread: !device.is_gpu(), decodes: architecture.supports_kv_cache() };
         Ok(Self { network, device: device.device.clone(), device_name: device.name.clone(), capabilities })

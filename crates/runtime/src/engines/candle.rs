@@ -12,7 +12,7 @@ mod weights;
 
 use candle_core::Tensor;
 use cupola_kernels::WeightFormat;
-use cupola_nn::{Architecture, StateDict};
+use cupola_nn::{Architecture, WeightReader};
 use cupola_prep::Examples;
 
 use super::{Decoder, Engine, EngineCapabilities};
@@ -48,10 +48,11 @@ pub(crate) struct CandleEngine {
 }
 
 impl CandleEngine {
-    /// Builds the network from weights under `PyTorch`'s names and in its layouts.
+    /// Builds the network from weights under `PyTorch`'s names and in its layouts, each of which is read when its layer is
+    /// built.
     pub fn new(
         architecture: &Architecture,
-        weights: &StateDict,
+        weights: &dyn WeightReader,
         format: WeightFormat,
     ) -> Result<Self, Error> {
         let lookup = WeightLookup { architecture, weights, format };
@@ -73,7 +74,7 @@ impl CandleEngine {
             trims_padding: architecture.trims_padding(),
             output: architecture.output,
             format,
-            weight_count: weights.names().filter_map(|name| weights.get(name)).map(|w| w.data.len()).sum(),
+            weight_count: weight_count(weights),
             max_tokens: architecture.supports_kv_cache().then(|| architecture.steps()),
             kv_widths,
         })
@@ -144,6 +145,12 @@ impl CandleEngine {
         };
         Ok(logits.flatten_all()?.to_vec1()?)
     }
+}
+
+/// Number of values of all weights.
+fn weight_count(weights: &dyn WeightReader) -> usize {
+    let shapes = weights.names().into_iter().filter_map(|name| weights.shape(name));
+    shapes.map(|shape| shape.iter().product::<usize>()).sum()
 }
 
 impl Engine for CandleEngine {

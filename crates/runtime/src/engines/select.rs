@@ -5,7 +5,7 @@ pub(super) mod trial;
 use std::str::FromStr;
 
 use cupola_kernels::WeightFormat;
-use cupola_nn::{Architecture, OpenDevice, StateDict};
+use cupola_nn::{Architecture, OpenDevice, WeightReader};
 use serde::Serialize;
 
 use super::burn::BurnEngine;
@@ -71,11 +71,11 @@ impl EngineReport {
 /// An engine and the report of its choice.
 type Chosen = (Box<dyn Engine>, EngineReport);
 
-/// Builds the engine that `choice` asks for with the weights of a package.
+/// Builds the engine that `choice` asks for with the weights of a package, which are read once for each engine.
 pub(crate) fn build(
     choice: EngineChoice,
     architecture: &Architecture,
-    weights: &StateDict,
+    weights: &dyn WeightReader,
     device: &OpenDevice,
 ) -> Result<Chosen, Error> {
     let burn = || BurnEngine::new(architecture, weights, device);
@@ -84,10 +84,12 @@ pub(crate) fn build(
         EngineChoice::Burn => Ok(only(Box::new(burn()?), "asked for")),
         EngineChoice::Candle => Ok(only(Box::new(candle(WeightFormat::F32)?), "asked for")),
         EngineChoice::Int8 => {
-            let (mut exact, mut small) = (candle(WeightFormat::F32)?, candle(WeightFormat::Int8)?);
-            let [a, b] = [&mut exact, &mut small].map(|engine| trial::logits(engine, architecture, 1));
+            // One after the other, so that the exact engine is gone before the small one takes memory.
+            let exact = trial::logits(&mut candle(WeightFormat::F32)?, architecture, 1)?;
+            let mut small = candle(WeightFormat::Int8)?;
+            let difference = max_difference(&exact, &trial::logits(&mut small, architecture, 1)?);
             let (engine, report) = only(Box::new(small), "asked for");
-            Ok((engine, EngineReport { max_difference: Some(max_difference(&a?, &b?)), ..report }))
+            Ok((engine, EngineReport { max_difference: Some(difference), ..report }))
         }
         EngineChoice::Auto
             if !device.is_gpu()

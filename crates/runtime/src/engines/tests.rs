@@ -1,7 +1,9 @@
 //! Both engines on the same weights, against `PyTorch`'s logits.
 
+use std::cell::Cell;
+
 use cupola_import::{ConversionOptions, EncoderHead, HuggingFaceConfig};
-use cupola_nn::{Architecture, DeviceChoice, StateDict, open_device};
+use cupola_nn::{Architecture, DeviceChoice, ReadAt, SafetensorsFile, StateDict, open_device};
 use cupola_prep::{Examples, Layout};
 use serde_json::Value;
 
@@ -288,6 +290,51 @@ fn texts_of_all_lengths_give_the_logits_of_each_alone() {
         let alone = engine.forward(all.gather(&[row])).unwrap();
         for (a, b) in found.iter().zip(&alone) {
             assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "row {row}: {a}, alone {b}");
+        }
+    }
+}
+
+/// Bytes of a file that count how much of them is read.
+struct CountedFile {
+    bytes: Vec<u8>,
+    largest: Cell<usize>,
+    total: Cell<usize>,
+}
+
+impl ReadAt for &CountedFile {
+    fn length(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        self.largest.set(self.largest.get().max(buffer.len()));
+        self.total.set(self.total.get() + buffer.len());
+        self.bytes.as_slice().read_exact_at(buffer, offset)
+    }
+}
+
+#[test]
+fn an_engine_reads_each_weight_of_a_file_once() {
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
+    for (json, bytes) in CASES {
+        let (architecture, weights, file) = case(json, bytes);
+        let input = examples(&architecture, &file);
+        // Int8 builds the exact engine first.
+        let choices = [(EngineChoice::Burn, 1), (EngineChoice::Candle, 1), (EngineChoice::Int8, 2)];
+        for (choice, times) in choices {
+            let bytes = weights.to_safetensors().unwrap();
+            let all: usize = weights.names().map(|name| 4 * weights.get(name).unwrap().data.len()).sum();
+            let counted = CountedFile { bytes, largest: Cell::default(), total: Cell::default() };
+            let opened = SafetensorsFile::open(&counted).unwrap();
+            counted.largest.set(0);
+            counted.total.set(0);
+            let (mut lent, report) = build(choice, &architecture, &opened, &device).unwrap();
+            let name = format!("{}, {}", architecture.family, report.engine);
+            assert!(counted.total.get() <= times * all, "{name}: {} of {all}", counted.total.get());
+            assert!(counted.largest.get() <= 1 << 20, "{name}: {} at once", counted.largest.get());
+            let (mut copied, _) = build(choice, &architecture, &weights, &device).unwrap();
+            let (a, b) = (lent.forward(input.clone()).unwrap(), copied.forward(input.clone()).unwrap());
+            assert_eq!(a, b, "{name}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Loading of packages: their files, compared with each other, become a plan and an engine.
 
-use cupola_nn::{Architecture, OpenDevice, StateDict};
+use cupola_nn::{Architecture, OpenDevice, ReadAt, SafetensorsFile};
 use cupola_prep::{Examples, Plan};
-use cupola_registry::Package;
+use cupola_registry::{Package, VerifiedFile};
 use cupola_trees::Trees;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -22,6 +22,19 @@ enum ModelConfig {
 #[derive(Deserialize)]
 struct TreesConfig {
     width: usize,
+}
+
+/// Open `model.safetensors` with its digest checked.
+struct WeightsFile(VerifiedFile);
+
+impl ReadAt for WeightsFile {
+    fn length(&self) -> u64 {
+        self.0.length()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
 }
 
 /// Reads `plan.json`.
@@ -46,7 +59,7 @@ pub(super) fn engine(
         ModelConfig::Trees { trees } => trees_engine(package, plan, trees.width),
         ModelConfig::Network(architecture) => {
             check_layout(package, &architecture, plan)?;
-            let weights = StateDict::from_safetensors(&package.read("model.safetensors")?)?;
+            let weights = SafetensorsFile::open(WeightsFile(package.open_file("model.safetensors")?))?;
             engines::build(choice, &architecture, &weights, device)
         }
     }

@@ -8,6 +8,7 @@ use super::{Error, causes};
 pub fn is_user_error(error: &(dyn StdError + 'static)) -> bool {
     causes(error).into_iter().any(|cause| {
         cause.is::<cupola_spec::Problems>()
+            || cause.is::<cupola_sources::Error>()
             || cause.is::<cupola_datasets::Error>()
             || cause.is::<cupola_prep::Error>()
             || cause.downcast_ref::<Error>().is_some_and(Error::is_user_error)

@@ -12,8 +12,8 @@ use serde_json::{Map, json};
 use super::publish::TrainedModel;
 use super::record::{create, with_same_data};
 use super::{JobOutcome, Stage};
-use crate::check::NetworkPlan;
-use crate::data::LoadedData;
+use crate::check::network::NetworkPlan;
+use crate::data::loaded::LoadedData;
 use crate::error::Error;
 use crate::event::{TrainingPlan, WorkflowEvent};
 use crate::machine::device::verified;
@@ -135,7 +135,7 @@ impl Stage<'_> {
             patience: run.train.early_stop.patience,
         });
         let (architecture, weights) = merge_lora(job.architecture, outcome.weights.clone())?;
-        let network = Network::load(&architecture, weights.clone(), &device.device)?;
+        let network = Network::load(&architecture, &weights, &device.device)?;
         let evaluator = Evaluator {
             plan: &job.prepared.plan,
             objectives: objectives(run, job.prepared),

@@ -5,7 +5,7 @@ use cupola_registry::Home;
 use cupola_train::{Job, RateTrial, Stop, range_test, suggested_rate};
 
 use super::record;
-use crate::check::NetworkPlan;
+use crate::check::network::NetworkPlan;
 use crate::config::ConfigSource;
 use crate::error::Error;
 use crate::event::WorkflowEvent;

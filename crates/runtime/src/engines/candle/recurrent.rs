@@ -3,7 +3,7 @@
 use candle_core::{Device, Error as CandleError, Tensor};
 use cupola_spec::Cell;
 
-use super::layers::sigmoid;
+use super::tensors::sigmoid;
 use super::weights::WeightLookup;
 use crate::error::Error;
 
@@ -33,9 +33,10 @@ impl RecurrentLayer {
         let mut directions = Vec::new();
         for suffix in ["_l0", "_l0_reverse"].iter().take(1 + usize::from(bidirectional)) {
             let get = |part: &str| lookup.get(module, &format!("{part}{suffix}"));
+            let transposed = |part: &str| lookup.transposed(module, &format!("{part}{suffix}"));
             directions.push(RecurrentDirection {
-                weight_ih: get("weight_ih")?.t()?.contiguous()?,
-                weight_hh: get("weight_hh")?.t()?.contiguous()?,
+                weight_ih: transposed("weight_ih")?,
+                weight_hh: transposed("weight_hh")?,
                 bias_ih: get("bias_ih")?,
                 bias_hh: get("bias_hh")?,
             });

@@ -44,7 +44,7 @@ fn layer_op(lookup: &WeightLookup<'_>, module: &str, layer: &Layer) -> Result<La
         Layer::Linear { bias, .. } => LayerOp::Linear(lookup.linear(&[module], bias)?),
         Layer::Conv2d { out, kernel, stride, padding, bias } => {
             let bias = bias.then(|| vector("bias")).transpose()?;
-            let weight = get("weight")?.flatten_all()?.to_vec1()?;
+            let weight = lookup.values(module, "weight")?;
             LayerOp::Conv2d(Conv2dKernel::new(weight, out, bias, kernel, [stride, padding]))
         }
         Layer::Conv1d { out, dilation, causal, .. } => LayerOp::Conv1d {
@@ -112,6 +112,6 @@ fn epsilon(eps: Option<f64>) -> f32 {
 
 fn batch_ensemble(lookup: &WeightLookup<'_>, module: &str) -> Result<LayerOp, Error> {
     let get = |parameter: &str| lookup.get(module, parameter);
-    let weight = get("weight")?.t()?.contiguous()?;
+    let weight = lookup.transposed(module, "weight")?;
     Ok(LayerOp::BatchEnsemble { weight, r: get("r")?, s: get("s")?, bias: get("bias")? })
 }
