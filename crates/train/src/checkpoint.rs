@@ -182,20 +182,20 @@ fn damaged(path: &Path, why: String) -> Error {
 mod tests {
     use super::*;
     use crate::event::Stop;
-    use crate::tests::{data, job, place, run, turn};
+    use crate::tests::{data, job, run, run_dir, turn};
     use crate::trainer::Trainer;
     use crate::{BestCheckpoint, SingleDevice};
 
     #[test]
     fn written_state_is_read_back_and_older_checkpoints_are_pruned() {
-        let (run, place) = (run("ema = 0.5"), place());
+        let (run, run_dir) = (run("ema = 0.5"), run_dir());
         let prepared = data(&run);
         let architecture = crate::architecture(&run, &prepared.plan).unwrap();
-        let job = job(&run, &prepared, &architecture, &place);
+        let job = job(&run, &prepared, &architecture, &run_dir);
         let _turn = turn();
         let mut trainer = Trainer::new(&job, &SingleDevice).unwrap();
         let mut order = trainer.epoch_order();
-        let checkpointer = Checkpointer { folder: &place.folder };
+        let checkpointer = Checkpointer { folder: &run_dir.folder };
         assert!(checkpointer.latest().unwrap().is_none());
         for _ in 0..4 {
             trainer.train_step(&mut order, &mut |_| Stop::No).unwrap();
@@ -205,13 +205,13 @@ mod tests {
             }
             trainer.checkpoint(&mut |_| Stop::No).unwrap();
         }
-        assert_eq!(place.folder.checkpoint_steps().unwrap(), [1, 3, 4]);
+        assert_eq!(run_dir.folder.checkpoint_steps().unwrap(), [1, 3, 4]);
         let found = checkpointer.latest().unwrap().unwrap();
         assert_eq!(found.progress, trainer.resume_state());
         assert_eq!(found.weights, trainer.stepper.network().unwrap().state_dict().unwrap());
         let fresh = crate::optimizer(&run.train, trainer.stepper.network().unwrap(), &job.device);
         assert!(found.restore(fresh).is_ok());
-        let mut model = place.folder.checkpoint(3);
+        let mut model = run_dir.folder.checkpoint(3);
         model.push("model.safetensors");
         std::fs::write(&model, "changed").unwrap();
         assert!(matches!(checkpointer.read(3), Err(Error::Checkpoint { .. })));

@@ -79,7 +79,7 @@ impl Trainer<'_> {
     ) -> Result<Option<EndReason>, Error> {
         let train = &self.job.run.train;
         let from = self.position.examples_before(train.batch_size);
-        let batch = order.places(from, from + train.batch_size);
+        let batch = order.examples(from, from + train.batch_size);
 
         let started = Instant::now();
         let rate = self.rate.at(self.position.step);
@@ -198,15 +198,15 @@ fn is_due(period: usize, step: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{data, job, place, run, turn};
+    use crate::tests::{data, job, run, run_dir, turn};
     use crate::{BestCheckpoint, LossScale, SingleDevice};
 
     #[test]
     fn the_state_of_all_components_is_restored() {
-        let (run, place) = (run(""), place());
+        let (run, run_dir) = (run(""), run_dir());
         let prepared = data(&run);
         let architecture = crate::architecture(&run, &prepared.plan).unwrap();
-        let job = job(&run, &prepared, &architecture, &place);
+        let job = job(&run, &prepared, &architecture, &run_dir);
         let _turn = turn();
         let mut trainer = Trainer::new(&job, &SingleDevice).unwrap();
         let state = ResumeState {

@@ -20,7 +20,7 @@ pub struct Job<'a> {
     pub prepared: &'a Prepared,
     /// Architecture of the network.
     pub architecture: &'a Architecture,
-    /// Weights to start from, named by the places of their modules; `None` for new weights.
+    /// Weights to start from, named by the paths of their modules; `None` for new weights.
     pub start: Option<&'a StateDict>,
     /// Device to train on, without autodiff.
     pub device: Device,
