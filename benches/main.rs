@@ -1,17 +1,17 @@
-//! Times of the stages, as JSON lines for `scripts/bench`, which runs the peers beside them.
+//! Timings of training steps, forward passes and predictions as JSON lines; `scripts/bench` compares them with PyTorch.
 //!
-//! `cargo bench -- --test` runs everything once, to see that it works.
+//! `cargo bench -- --test` runs each benchmark once, as a smoke test.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench says what went wrong by stopping")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark reports a failure by panicking")]
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// One row through the sealed plan and an engine.
+/// Prediction of one row: preprocessing plan and engine.
 mod predict_row;
-/// A whole training step: gather, forward, backward, optimiser.
+/// Whole training step: gather, forward, backward, optimiser.
 mod train_step;
-/// The networks and data that the peers have too.
+/// Networks and synthetic data, equal to those of `benches/peers/torch_bench.py`.
 mod workload;
 
 fn main() {
@@ -24,7 +24,7 @@ fn main() {
     }
 }
 
-/// Prints one measurement.
+/// Prints one measurement as a JSON line.
 fn report(stage: &str, workload: &str, by: &str, mut seconds: Vec<f64>) {
     seconds.sort_unstable_by(f64::total_cmp);
     let at = |share: f64| {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::report;
 use crate::workload::Workload;
 
-/// Times one JSON row to its prediction, and the forward pass alone, by each engine.
+/// Times the prediction of one JSON row, and its forward pass alone, with each engine.
 pub fn run(home: &Home, workload: &Workload, quick: bool) {
     let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
     let network =
@@ -32,9 +32,9 @@ pub fn run(home: &Home, workload: &Workload, quick: bool) {
         parent: None,
     };
     let signature = serde_json::to_value(Signature::of(plan)).unwrap();
-    let sealed =
+    let contents =
         PackageContents { name: workload.name, files: &files, signature, lineage, metrics: Map::new() };
-    let package = publish(home, &sealed).unwrap();
+    let package = publish(home, &contents).unwrap();
 
     let row: Map<String, Value> = (0..workload.architecture.dense_width())
         .map(|i: usize| (format!("x{i}"), Value::from((i as f64 * 0.37).fract())))
@@ -55,7 +55,7 @@ pub fn run(home: &Home, workload: &Workload, quick: bool) {
     }
 }
 
-/// Seconds of each of `n` calls, after a fifth as many for warm-up.
+/// Seconds of each of `n` calls, after `n / 5` warm-up calls.
 fn time(n: usize, mut f: impl FnMut()) -> Vec<f64> {
     for _ in 0..n / 5 {
         f();

@@ -5,7 +5,7 @@ use cupola_train::{Event, Job, Stop, fit};
 use crate::report;
 use crate::workload::Workload;
 
-/// Times each step as the loop itself reports it, the first fifth left out as warm-up.
+/// Times training steps as the training loop reports them; the first fifth is warm-up.
 pub fn run(home: &Home, workload: &Workload) {
     let record = RunRecord {
         id: String::new(),
@@ -26,7 +26,7 @@ pub fn run(home: &Home, workload: &Workload) {
         prepared: &workload.prepared,
         architecture: &workload.architecture,
         start: None,
-        half: None,
+        activation_dtype: None,
         device: Device::flex(),
         folder: &folder,
         max_steps: Some(workload.steps),

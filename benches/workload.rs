@@ -3,7 +3,7 @@ use cupola_prep::{Column, Frame, Prepared, prepare};
 use cupola_spec::Run;
 use indexmap::IndexMap;
 
-/// A network with made-up data of its size.
+/// Network with synthetic data of matching size.
 pub struct Workload {
     pub name: &'static str,
     pub run: Run,
@@ -12,7 +12,7 @@ pub struct Workload {
     pub steps: u64,
 }
 
-/// The same networks as in `benches/peers/torch_bench.py`.
+/// Workloads, equal to those of `benches/peers/torch_bench.py`.
 pub fn all(quick: bool) -> Vec<Workload> {
     let steps = |n| if quick { 2 } else { n };
     let cnn = "family = \"cnn\"\nchannels = [16, 32]\nhidden = 128\ndropout = 0.25\n";
@@ -46,7 +46,7 @@ fn workload(
     Workload { name, run, prepared, architecture, steps }
 }
 
-/// Numbers from an irrational step, ten classes in turn.
+/// Deterministic pseudo-random numbers, and ten classes in turn.
 fn frame(width: usize, rows: usize) -> Frame {
     let mut columns = IndexMap::new();
     for column in 0..width {

@@ -2,22 +2,22 @@
 
 use serde_json::Value;
 
-use crate::serving::{PREDICT, place, rows, soon};
+use crate::serving::{PREDICT, rows, soon, test_home};
 
 #[test]
 fn a_server_with_keys_requires_one_with_the_scope() {
-    let place = place();
+    let home = test_home();
     let add = |scope: &str, more: &[&str]| -> String {
         let mut args = vec!["keys", "add", "--name", "t", "--scope", scope];
         args.extend(more);
-        place.json(&args)["key"].as_str().unwrap().to_owned()
+        home.json(&args)["key"].as_str().unwrap().to_owned()
     };
-    let said =
-        place.run(&["serve", "--model", "blobs", "--host", "0.0.0.0", "--port", "0", "--device", "flex"]);
-    assert!(said.code == Some(2) && said.err.contains("there are no keys"), "{}", said.err);
+    let output =
+        home.run(&["serve", "--model", "blobs", "--host", "0.0.0.0", "--port", "0", "--device", "flex"]);
+    assert!(output.code == Some(2) && output.stderr.contains("there are no keys"), "{}", output.stderr);
     let (own, other) = (add("predict:blobs", &[]), add("predict:other", &[]));
     let (slow, admin, scraper) = (add("predict", &["--rate", "1"]), add("admin", &[]), add("metrics", &[]));
-    let server = place.serve(&["--model", "blobs", "--grpc-port", "0", "--admin-port", "0"]);
+    let server = home.serve(&["--model", "blobs", "--grpc-port", "0", "--admin-port", "0"]);
     let ask = |key: &str| {
         let bearer = format!("Bearer {key}");
         server.post(PREDICT, rows(), &[("authorization", &bearer)]).status
@@ -33,11 +33,11 @@ fn a_server_with_keys_requires_one_with_the_scope() {
     assert_eq!(server.post("/v2/repository/index", "", &headers).status, 404);
     // The server notices a revoked key within a second or two.
     let id = own.split('_').nth(1).unwrap();
-    place.json(&["keys", "revoke", id]);
+    home.json(&["keys", "revoke", id]);
     soon("the key is revoked", || ask(&own) == 401);
-    let listed = place.json(&["keys", "list"]);
+    let listed = home.json(&["keys", "list"]);
     assert!(listed.as_array().unwrap().len() == 4 && !listed.to_string().contains("sha256"));
-    let audit = place.read(".cupola/audit.jsonl");
+    let audit = home.read(".cupola/audit.jsonl");
     assert!(audit.lines().any(|line| line.contains("\"status\":401")), "{audit}");
 }
 
@@ -45,11 +45,11 @@ fn a_server_with_keys_requires_one_with_the_scope() {
 fn tokens_of_an_identity_provider_grant_their_scopes() {
     let golden: Value =
         serde_json::from_str(include_str!("../crates/serving/src/access/golden/jwt.json")).unwrap();
-    let place = place();
-    place.write("jwks.json", golden["jwks"].to_string());
+    let home = test_home();
+    home.write("jwks.json", golden["jwks"].to_string());
     let jwt = "[jwt]\nissuer = 'https://id.example'\naudience = 'cupola'\njwks = 'jwks.json'\nrate = 5.0\n";
-    place.write("serve.toml", format!("[[model]]\nserve = 'blobs'\n{jwt}"));
-    let server = place.serve(&["--config", "serve.toml"]);
+    home.write("serve.toml", format!("[[model]]\nserve = 'blobs'\n{jwt}"));
+    let server = home.serve(&["--config", "serve.toml"]);
     let ask = |path: &str, token: Option<&str>| {
         let bearer = token.map(|token| format!("Bearer {token}"));
         let headers: Vec<(&str, &str)> = bearer.iter().map(|b| ("authorization", b.as_str())).collect();
@@ -66,30 +66,42 @@ fn tokens_of_an_identity_provider_grant_their_scopes() {
     }
     // All tokens have the same subject, so they share its rate limit.
     assert!((0..10).any(|_| ask(PREDICT, Some(good("PS256"))) == 429));
-    place.write("jwks.json", "{}");
-    let said = place.run(&["serve", "--config", "serve.toml", "--device", "flex", "--port", "0"]);
+    home.write("jwks.json", "{}");
+    let output = home.run(&["serve", "--config", "serve.toml", "--device", "flex", "--port", "0"]);
     assert!(
-        said.code == Some(2) && said.err.contains("jwks.json: expected a JWK set; check `[jwt]`"),
+        output.code == Some(2) && output.stderr.contains("jwks.json: expected a JWK set; check `[jwt]`"),
         "{}",
-        said.err
+        output.stderr
     );
 }
 
 #[test]
 fn only_signed_packages_are_served_if_signers_are_trusted() {
-    let place = place();
+    let home = test_home();
     let key = include_str!("../crates/registry/src/golden/signer.pub").trim();
-    place.write("serve.toml", format!("trusted = ['{key}']\n[[model]]\nserve = 'blobs'\n"));
+    home.write("serve.toml", format!("trusted = ['{key}']\n[[model]]\nserve = 'blobs'\n"));
     let args = ["serve", "--config", "serve.toml", "--device", "flex", "--port", "0"];
-    let said = place.run(&args);
-    assert!(said.code == Some(2) && said.err.contains("there is no signature; sign it with"), "{}", said.err);
+    let output = home.run(&args);
+    assert!(
+        output.code == Some(2) && output.stderr.contains("there is no signature; sign it with"),
+        "{}",
+        output.stderr
+    );
     // Signature of another manifest.
-    place.write(
+    home.write(
         ".cupola/models/blobs/3/manifest.json.minisig",
         include_str!("../crates/registry/src/golden/manifest.json.minisig"),
     );
-    let said = place.run(&args);
-    assert!(said.code == Some(2) && said.err.contains("no trusted key made this signature"), "{}", said.err);
-    let said = place.run(&["models", "verify", "blobs", "--trusted", key]);
-    assert!(said.code == Some(2) && said.err.contains("no trusted key made this signature"), "{}", said.err);
+    let output = home.run(&args);
+    assert!(
+        output.code == Some(2) && output.stderr.contains("no trusted key made this signature"),
+        "{}",
+        output.stderr
+    );
+    let output = home.run(&["models", "verify", "blobs", "--trusted", key]);
+    assert!(
+        output.code == Some(2) && output.stderr.contains("no trusted key made this signature"),
+        "{}",
+        output.stderr
+    );
 }

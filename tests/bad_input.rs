@@ -1,9 +1,9 @@
 use std::fs;
 use std::process::Command;
 
-use crate::support::{BLOBS, Place, Said, everything_under};
+use crate::support::{BLOBS, CommandOutput, TestHome, paths_under};
 
-/// A config, the data beside it, and the words that the message must hold.
+/// Invalid config or data, and the words that the message must contain.
 struct Mistake<'a> {
     what: &'a str,
     config: String,
@@ -16,7 +16,7 @@ fn mistake<'a>(what: &'a str, config: String, data: &'a [u8], words: &'a [&'a st
 }
 
 #[test]
-fn every_mistake_gets_one_clear_message_and_leaves_nothing() {
+fn every_mistake_gets_one_clear_message_and_leaves_no_files() {
     let good = cupola_testkit::blobs(120);
     let good = good.as_bytes();
     let (config, one_class) = (BLOBS.to_owned(), cupola_testkit::blobs(120).replace("right", "left"));
@@ -105,32 +105,37 @@ fn every_mistake_gets_one_clear_message_and_leaves_nothing() {
         ),
     ];
     for Mistake { what, config, data, words } in cases {
-        let place = Place::new();
-        place.write("run.toml", &config);
-        place.write("blobs.csv", data);
-        let Said { code, out, err } = place.run(&["train", "--config", "run.toml", "--device", "flex"]);
-        assert_eq!(code, Some(2), "{what}: {out}{err}");
+        let home = TestHome::new();
+        home.write("run.toml", &config);
+        home.write("blobs.csv", data);
+        let CommandOutput { code, stdout, stderr } =
+            home.run(&["train", "--config", "run.toml", "--device", "flex"]);
+        assert_eq!(code, Some(2), "{what}: {stdout}{stderr}");
         for word in words {
-            assert!(err.contains(word), "{what}: `{word}` is not in\n{err}");
+            assert!(stderr.contains(word), "{what}: `{word}` is not in\n{stderr}");
         }
-        assert!(!err.contains("panicked") && !err.contains("RUST_BACKTRACE"), "{what}: {err}");
-        assert!(err.lines().count() <= 3, "{what}: one clear message, not\n{err}");
-        assert_eq!(everything_under(&place.home()), Vec::<String>::new(), "{what}");
+        assert!(!stderr.contains("panicked") && !stderr.contains("RUST_BACKTRACE"), "{what}: {stderr}");
+        assert!(stderr.lines().count() <= 3, "{what}: more than one message:\n{stderr}");
+        assert_eq!(paths_under(&home.root()), Vec::<String>::new(), "{what}");
     }
 }
 
 #[test]
-fn a_broken_gzip_is_named() {
-    let place = Place::with_blobs(50, "");
-    place.write("run.toml", place.read("run.toml").replace("blobs.csv", "blobs.csv.gz"));
-    place.write("blobs.csv.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48");
-    let said = place.run(&["train", "--config", "run.toml", "--device", "flex"]);
-    assert!(said.code == Some(2) && said.err.contains("not a readable gzip file"), "{}", said.err);
+fn a_damaged_gzip_file_is_reported() {
+    let home = TestHome::with_blobs(50, "");
+    home.write("run.toml", home.read("run.toml").replace("blobs.csv", "blobs.csv.gz"));
+    home.write("blobs.csv.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48");
+    let output = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
+    assert!(
+        output.code == Some(2) && output.stderr.contains("not a readable gzip file"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
-fn wrong_words_on_the_command_line_exit_with_2() {
-    let place = Place::with_blobs(50, "");
+fn invalid_arguments_exit_with_2() {
+    let home = TestHome::with_blobs(50, "");
     for args in [
         &["train"][..],
         &["train", "--config", "no.toml"],
@@ -144,127 +149,139 @@ fn wrong_words_on_the_command_line_exit_with_2() {
         &["runs", "show", "x"],
         &["train", "--config", "run.toml", "--device", "ndarray"],
     ] {
-        let said = place.run(args);
-        assert_eq!(said.code, Some(2), "{args:?}: {}", said.err);
-        assert!(!said.err.is_empty() && !said.err.contains("panicked"), "{args:?}: {}", said.err);
+        let output = home.run(args);
+        assert_eq!(output.code, Some(2), "{args:?}: {}", output.stderr);
+        assert!(
+            !output.stderr.is_empty() && !output.stderr.contains("panicked"),
+            "{args:?}: {}",
+            output.stderr
+        );
     }
 }
 
 #[test]
-fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint() {
+fn a_non_finite_loss_stops_the_run_and_keeps_the_last_good_checkpoint() {
     let train = "[train]\nepochs = 40\nbatch_size = 8\nclip_norm = 0.0\ncheckpoint_every = 1\n\
                  [train.optimizer]\nkind = \"sgd\"\nlearning_rate = 1e30\n[train.schedule]\nkind = \"constant\"\nwarmup_steps = 30\n";
-    // Without norms a huge rate is enough.
-    let place = Place::with_blobs(120, &train.replace("warmup_steps = 30", "warmup_steps = 0"));
-    place.write("run.toml", place.read("run.toml").replace("    { type = \"batch_norm\" },\n", ""));
-    let said = place.run(&["train", "--config", "run.toml", "--device", "flex"]);
-    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+    // Without batch norm a huge learning rate makes the loss overflow.
+    let home = TestHome::with_blobs(120, &train.replace("warmup_steps = 30", "warmup_steps = 0"));
+    home.write("run.toml", home.read("run.toml").replace("    { type = \"batch_norm\" },\n", ""));
+    let output = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
+    assert_eq!(output.code, Some(1), "{}{}", output.stdout, output.stderr);
     assert!(
-        said.err.contains("at step ") && said.err.contains("lower train.optimizer.learning_rate"),
+        output.stderr.contains("at step ") && output.stderr.contains("lower train.optimizer.learning_rate"),
         "{}",
-        said.err
+        output.stderr
     );
     assert!(
-        said.err.contains("the checkpoint of step 1 is kept")
-            || said.err.contains("no checkpoint was written yet"),
+        output.stderr.contains("the checkpoint of step 1 is kept")
+            || output.stderr.contains("no checkpoint was written yet"),
         "{}",
-        said.err
+        output.stderr
     );
-    let runs = place.json(&["runs", "list"]);
+    let runs = home.json(&["runs", "list"]);
     assert_eq!(runs[0]["status"], "failed");
-    assert_eq!(place.json(&["models", "list"]).as_array().unwrap().len(), 0);
+    assert_eq!(home.json(&["models", "list"]).as_array().unwrap().len(), 0);
 }
 
-/// Writes beyond a size fail, as they do on a full disk.
-fn limited(place: &Place, blocks: u32, args: &str) -> Said {
+/// Runs a command with a limit on file sizes, so that writes fail as on a full disk.
+fn limited(home: &TestHome, blocks: u32, args: &str) -> CommandOutput {
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec {} {args}", env!("CARGO_BIN_EXE_cupola"));
-    let output = Command::new("sh").args(["-c", &script]).current_dir(place.path("")).output().unwrap();
-    Said::from(output)
+    let output = Command::new("sh").args(["-c", &script]).current_dir(home.path("")).output().unwrap();
+    CommandOutput::from(output)
 }
 
 #[test]
-fn a_write_that_fails_leaves_nothing_half_written() {
-    let place = Place::with_blobs(120, "[train]\nepochs = 2\n");
-    place.train(&[]);
-    place.write("run.toml", place.read("run.toml").replace("out = 12", "out = 4000"));
+fn a_failed_write_leaves_no_partial_files() {
+    let home = TestHome::with_blobs(120, "[train]\nepochs = 2\n");
+    home.train(&[]);
+    home.write("run.toml", home.read("run.toml").replace("out = 12", "out = 4000"));
     // A checkpoint of this network is larger than 40 blocks.
-    let said = limited(&place, 40, "train --config run.toml --device flex");
-    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
-    assert!(said.err.contains("step-") && said.err.contains("; check the disk"), "{}", said.err);
-    let home = place.home().to_string_lossy().into_owned();
-    let left = everything_under(&place.home());
-    let inside = left.iter().filter_map(|path| path.strip_prefix(&home));
+    let output = limited(&home, 40, "train --config run.toml --device flex");
+    assert_eq!(output.code, Some(1), "{}{}", output.stdout, output.stderr);
+    assert!(
+        output.stderr.contains("step-") && output.stderr.contains("; check the disk"),
+        "{}",
+        output.stderr
+    );
+    let root = home.root().to_string_lossy().into_owned();
+    let left = paths_under(&home.root());
+    let inside = left.iter().filter_map(|path| path.strip_prefix(&root));
     let odd: Vec<_> = inside.filter(|path| path.contains("/.staged-") || path.contains("/.tmp")).collect();
     assert!(odd.is_empty(), "{odd:?}");
-    assert_eq!(place.json(&["models", "list"]).as_array().unwrap().len(), 1);
-    place.json(&["models", "verify"]);
+    assert_eq!(home.json(&["models", "list"]).as_array().unwrap().len(), 1);
+    home.json(&["models", "verify"]);
 }
 
 #[test]
-fn a_full_disk_says_so_and_the_run_goes_on_from_its_last_checkpoint() {
-    let place = Place::with_blobs(240, "[train]\nepochs = 4\nbatch_size = 8\n");
-    place.write("run.toml", place.read("run.toml").replace("out = 12", "out = 2000"));
-    let home = place.home();
-    fs::create_dir(&home).unwrap();
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=700k", "tmpfs"]).arg(&home).output();
+fn a_full_disk_is_reported_and_the_run_resumes_from_its_last_checkpoint() {
+    let home = TestHome::with_blobs(240, "[train]\nepochs = 4\nbatch_size = 8\n");
+    home.write("run.toml", home.read("run.toml").replace("out = 12", "out = 2000"));
+    let root = home.root();
+    fs::create_dir(&root).unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=700k", "tmpfs"]).arg(&root).output();
     if !mount.is_ok_and(|output| output.status.success()) {
         cupola_testkit::skip(
-            "a_full_disk_says_so_and_the_run_goes_on_from_its_last_checkpoint",
+            "a_full_disk_is_reported_and_the_run_resumes_from_its_last_checkpoint",
             "the right to mount a small file system",
         );
         return;
     }
-    let said = place.run(&["train", "--config", "run.toml", "--device", "flex"]);
+    let output = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
     let remount = |size: &str| {
         let options = format!("remount,size={size}");
-        assert!(Command::new("mount").args(["-o", &options]).arg(&home).status().unwrap().success());
+        assert!(Command::new("mount").args(["-o", &options]).arg(&root).status().unwrap().success());
     };
     remount("64m");
-    let resumed = place.run(&["train", "--resume", "latest", "--device", "flex"]);
-    Command::new("umount").arg(&home).status().unwrap();
-    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
-    assert!(said.err.contains("the disk is full: free space, then resume"), "{}", said.err);
-    assert_eq!(resumed.code, Some(0), "{}{}", resumed.out, resumed.err);
+    let resumed = home.run(&["train", "--resume", "latest", "--device", "flex"]);
+    Command::new("umount").arg(&root).status().unwrap();
+    assert_eq!(output.code, Some(1), "{}{}", output.stdout, output.stderr);
+    assert!(output.stderr.contains("the disk is full: free space, then resume"), "{}", output.stderr);
+    assert_eq!(resumed.code, Some(0), "{}{}", resumed.stdout, resumed.stderr);
 }
 
 #[test]
-fn a_damaged_package_is_refused_before_anything_is_served() {
-    let place = Place::with_blobs(120, "[train]\nepochs = 1\n");
-    place.train(&[]);
+fn a_damaged_package_is_rejected_before_it_is_served() {
+    let home = TestHome::with_blobs(120, "[train]\nepochs = 1\n");
+    home.train(&[]);
     let path = ".cupola/models/blobs/1/model.safetensors";
-    let good = fs::read(place.path(path)).unwrap();
+    let good = fs::read(home.path(path)).unwrap();
     let mut flipped = good.clone();
     *flipped.last_mut().unwrap() ^= 1;
     for bytes in [flipped, good[..good.len() / 2].to_vec(), Vec::new()] {
-        place.write(path, &bytes);
+        home.write(path, &bytes);
         for args in [
             &["serve", "--model", "blobs"][..],
             &["predict", "--model", "blobs", "--input", "blobs.csv"],
             &["models", "verify"],
         ] {
-            let said = place.run(args);
-            assert!(said.code == Some(1) && said.err.contains("SHA-256 is"), "{args:?}: {}", said.err);
+            let output = home.run(args);
+            assert!(
+                output.code == Some(1) && output.stderr.contains("SHA-256 is"),
+                "{args:?}: {}",
+                output.stderr
+            );
         }
     }
-    // Sealed anew around a hostile file: the reader has to stand alone.
-    let manifest = place.read(".cupola/models/blobs/1/manifest.json");
+    // The manifest has the digest of the invalid file, so that the reader itself must reject it.
+    let manifest = home.read(".cupola/models/blobs/1/manifest.json");
     for bytes in [&b"\xff\xff\xff\xff\xff\xff\xff\x7f{}"[..], b"", b"\x02\0\0\0\0\0\0\0{}"] {
-        place.write(path, bytes);
+        home.write(path, bytes);
         let digest = cupola_registry::sha256_hex(bytes);
         let old = cupola_registry::sha256_hex(&good);
-        place.write(".cupola/models/blobs/1/manifest.json", manifest.replace(&old, &digest));
-        let said = place.run(&["predict", "--model", "blobs", "--input", "blobs.csv", "--device", "flex"]);
-        assert_eq!(said.code, Some(1), "{}", said.err);
-        assert!(!said.err.contains("panicked"), "{}", said.err);
+        home.write(".cupola/models/blobs/1/manifest.json", manifest.replace(&old, &digest));
+        let output = home.run(&["predict", "--model", "blobs", "--input", "blobs.csv", "--device", "flex"]);
+        assert_eq!(output.code, Some(1), "{}", output.stderr);
+        assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
     }
 }
 
 #[test]
-fn a_network_that_this_machine_cannot_hold_is_refused_before_it_is_built() {
-    let place = Place::with_blobs(60, "");
+fn a_network_larger_than_memory_is_rejected_before_it_is_built() {
+    let home = TestHome::with_blobs(60, "");
     let model = "model={ family = \"mlp\", hidden = [2000000, 2000000] }";
-    let said = place.run(&["train", "--config", "run.toml", "--device", "flex", "--set", model]);
-    assert_eq!(said.code, Some(2), "{}", said.err);
-    assert!(said.err.contains("its weights alone do not fit"), "{}", said.err);
-    assert!(!place.home().join("runs").exists(), "no run was begun");
+    let output = home.run(&["train", "--config", "run.toml", "--device", "flex", "--set", model]);
+    assert_eq!(output.code, Some(2), "{}", output.stderr);
+    assert!(output.stderr.contains("its weights alone do not fit"), "{}", output.stderr);
+    assert!(!home.root().join("runs").exists(), "no run was begun");
 }

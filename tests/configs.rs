@@ -4,7 +4,7 @@ use cupola_nn::{Architecture, Average, InputSource};
 use cupola_spec::{Block, config_schema, parse, parse_model_file};
 use cupola_testkit::root;
 
-use crate::support::Place;
+use crate::support::TestHome;
 
 fn files(folder: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = fs::read_dir(root().join(folder))
@@ -38,7 +38,7 @@ fn every_shipped_config_parses() {
 }
 
 #[test]
-fn every_architecture_is_what_it_expects() {
+fn model_files_have_the_expected_parameter_counts() {
     for (name, text) in files("models") {
         let file = parse_model_file(&name, &text).unwrap_or_else(|problems| panic!("{problems}"));
         let expect = file.expect.unwrap_or_else(|| panic!("{name} has no [expect]"));
@@ -58,9 +58,9 @@ fn every_architecture_is_what_it_expects() {
 }
 
 #[test]
-fn the_schema_that_is_printed_accepts_the_shipped_configs_and_refuses_a_typo() {
-    let place = Place::new();
-    let printed = place.json(&["schema"]);
+fn the_printed_schema_accepts_the_shipped_configs_and_rejects_a_typo() {
+    let home = TestHome::new();
+    let printed = home.json(&["schema"]);
     assert_eq!(&printed, config_schema());
     let validator = jsonschema::validator_for(&printed).unwrap();
     for (name, text) in files("configs").into_iter().filter(|(name, _)| name != "default.toml") {
@@ -73,8 +73,8 @@ fn the_schema_that_is_printed_accepts_the_shipped_configs_and_refuses_a_typo() {
 
 #[test]
 fn check_shows_shapes_and_parameters_without_training() {
-    let place = Place::with_blobs(120, "");
-    let found = place.json(&["check", "--config", "run.toml"]);
+    let home = TestHome::with_blobs(120, "");
+    let found = home.json(&["check", "--config", "run.toml"]);
     assert_eq!(found["parameters"], 2 * 12 + 12 + 24 + 12 * 6 + 6 + 6 + 1);
     assert_eq!(
         found["rows"]["train"].as_u64().unwrap()
@@ -83,5 +83,5 @@ fn check_shows_shapes_and_parameters_without_training() {
         120
     );
     assert_eq!(found["inferred"][0]["kind"], "number");
-    assert!(!place.home().exists());
+    assert!(!home.root().exists());
 }

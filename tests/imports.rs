@@ -1,10 +1,10 @@
-//! Models of others: imported from their files, they answer as they did there.
+//! Models imported from Hugging Face and GGUF files predict as their original implementation does.
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, Server};
+use crate::support::{Server, TestHome};
 
-/// A model's config with its texts and answers, and its weights.
+/// Golden case of a model (config, token ids, logits) and its weights.
 macro_rules! golden {
     ($name:literal) => {
         (
@@ -14,26 +14,26 @@ macro_rules! golden {
     };
 }
 
-/// The folder of a small random model of transformers, whose tokens are the words `w0` to `w36`; `more` goes
-/// into its `config.json`.
-fn folder(place: &Place, config: &str, weights: &[u8], more: &Value) -> Value {
+/// Writes the folder of a small random Hugging Face model whose tokens are the words `w0` to `w36`. `more` is
+/// merged into its `config.json`.
+fn folder(home: &TestHome, config: &str, weights: &[u8], more: &Value) -> Value {
     let mut case: Value = serde_json::from_str(config).unwrap();
     for (key, value) in more.as_object().unwrap() {
         case["config"][key] = value.clone();
     }
-    std::fs::create_dir(place.path("model")).unwrap();
-    place.write("model/config.json", case["config"].to_string());
-    // As a large model's, which lies in parts.
-    place.write("model/model-00001-of-00001.safetensors", weights);
+    std::fs::create_dir(home.path("model")).unwrap();
+    home.write("model/config.json", case["config"].to_string());
+    // Sharded weights, as large models have.
+    home.write("model/model-00001-of-00001.safetensors", weights);
     let index = json!({ "weight_map": { "a": "model-00001-of-00001.safetensors" } });
-    place.write("model/model.safetensors.index.json", index.to_string());
+    home.write("model/model.safetensors.index.json", index.to_string());
     let words: serde_json::Map<String, Value> = (0..37).map(|i| (format!("w{i}"), i.into())).collect();
     let tokenizer = json!({
         "version": "1.0",
         "model": { "type": "WordLevel", "vocab": words, "unk_token": "w0" },
         "pre_tokenizer": { "type": "WhitespaceSplit" },
     });
-    place.write("model/tokenizer.json", tokenizer.to_string());
+    home.write("model/tokenizer.json", tokenizer.to_string());
     case
 }
 
@@ -51,20 +51,20 @@ fn best(logits: &[f64]) -> usize {
 }
 
 #[test]
-fn a_decoder_goes_on_and_chats_as_its_files_say() {
-    let place = Place::new();
+fn an_imported_decoder_generates_and_chats_as_its_files_define() {
+    let home = TestHome::new();
     let (config, weights) = golden!("qwen2");
-    let case = folder(&place, config, weights, &json!({}));
+    let case = folder(&home, config, weights, &json!({}));
     let (text, next) = (words(&case["texts"][4]), best(&logits(&case["logits"][4])));
     let template = "{% for m in messages %}{{ m.content }} {% endfor %}";
-    place.write("model/tokenizer_config.json", json!({ "chat_template": template }).to_string());
-    // A text ends where the model says what follows the longest one.
+    home.write("model/tokenizer_config.json", json!({ "chat_template": template }).to_string());
+    // The token that follows the longest text is an end token.
     let last = best(&logits(&case["logits"][5]));
-    place.write("model/generation_config.json", json!({ "eos_token_id": [last, 36] }).to_string());
-    let done = place.json(&["models", "import", "--from", "hf", "model", "--name", "other"]);
+    home.write("model/generation_config.json", json!({ "eos_token_id": [last, 36] }).to_string());
+    let done = home.json(&["models", "import", "--from", "hf", "model", "--name", "other"]);
     assert_eq!(done["package"], "other:1");
     for engine in ["burn", "candle", "auto"] {
-        let said = place.json(&[
+        let output = home.json(&[
             "generate",
             "--model",
             "other",
@@ -79,9 +79,9 @@ fn a_decoder_goes_on_and_chats_as_its_files_say() {
             "--device",
             "flex",
         ]);
-        assert_eq!(said["text"], format!("{text} w{next}"), "{engine}");
+        assert_eq!(output["text"], format!("{text} w{next}"), "{engine}");
     }
-    let server = place.serve(&["--model", "other"]);
+    let server = home.serve(&["--model", "other"]);
     let chat = |content: &str| {
         let message = json!({ "role": "user", "content": content });
         let body = json!({ "model": "other", "messages": [message], "max_tokens": 1, "temperature": 0 });
@@ -97,72 +97,72 @@ fn a_decoder_goes_on_and_chats_as_its_files_say() {
 }
 
 #[test]
-fn a_text_goes_on_from_one_of_the_same_caller_that_began_alike() {
-    let place = Place::new();
+fn a_common_prefix_is_cached_for_the_same_caller_only() {
+    let home = TestHome::new();
     let (config, weights) = golden!("llama");
-    folder(&place, config, weights, &json!({ "max_position_embeddings": 1_024 }));
-    place.json(&["models", "import", "--from", "hf", "model", "--name", "other"]);
+    folder(&home, config, weights, &json!({ "max_position_embeddings": 1_024 }));
+    home.json(&["models", "import", "--from", "hf", "model", "--name", "other"]);
     let keys = ["one", "two"].map(|name| {
-        let added = place.json(&["keys", "add", "--name", name, "--scope", "predict"]);
+        let added = home.json(&["keys", "add", "--name", name, "--scope", "predict"]);
         format!("Bearer {}", added["key"].as_str().unwrap())
     });
-    let long: Vec<String> = (0..700).map(|place| format!("w{}", place * place * 7 % 34 + 3)).collect();
-    // The text with the probabilities of its tokens, and how many of the prompt's tokens were known.
+    let long: Vec<String> = (0..700).map(|i| format!("w{}", i * i * 7 % 34 + 3)).collect();
+    // Generated text, log-probabilities of its tokens, number of cached prompt tokens.
     let ask = |server: &Server, key: usize, prompt: &str| {
         let body =
             json!({ "model": "other", "prompt": prompt, "max_tokens": 4, "temperature": 0, "logprobs": 1 });
-        let answer =
+        let response =
             server.post("/v1/completions", body.to_string(), &[("authorization", &keys[key])]).json();
-        let known = answer["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();
-        let choice = &answer["choices"][0];
+        let known = response["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();
+        let choice = &response["choices"][0];
         (choice["text"].as_str().unwrap().to_owned(), choice["logprobs"]["token_logprobs"].to_string(), known)
     };
     for engine in ["candle", "int8", "burn"] {
-        let server = place.serve(&["--model", "other", "--engine", engine]);
+        let server = home.serve(&["--model", "other", "--engine", engine]);
         let (first, _, known) = ask(&server, 0, &long[..300].join(" "));
         assert_eq!(known, 0);
-        // Two parts of 128 tokens are whole.
+        // Two complete blocks of 128 tokens are cached.
         let next = format!("{}{first} {}", long[..300].join(" "), long[400..500].join(" "));
         let second = ask(&server, 0, &next);
         assert_eq!(second.2, 256);
-        // Another way on from the same beginning, and the one before once more.
+        // Another continuation of the same prefix, and the previous prompt again.
         let other = format!("{} {}", long[..200].join(" "), long[600..].join(" "));
         let third = ask(&server, 0, &other);
         assert_eq!(third.2, 128);
         assert_eq!(ask(&server, 0, &next), (second.0.clone(), second.1.clone(), 384));
-        // Nobody learns by it how others begin, and to the last bit no answer depends on it.
+        // Other callers do not share the prefix, and responses are bit-identical without the cache.
         assert_eq!(ask(&server, 1, &next), (second.0, second.1, 0));
-        let alone = place.serve(&["--model", "other", "--engine", engine]);
+        let alone = home.serve(&["--model", "other", "--engine", engine]);
         assert_eq!(ask(&alone, 0, &other), (third.0, third.1, 0));
     }
 }
 
 #[test]
-fn tokens_are_told_with_their_probabilities_and_steered() {
-    let place = Place::new();
+fn completions_report_log_probabilities_and_apply_biases_and_penalties() {
+    let home = TestHome::new();
     let (config, weights) = golden!("qwen2");
-    let case = folder(&place, config, weights, &json!({}));
-    place.json(&["models", "import", "--from", "hf", "model", "--name", "other"]);
-    let server = place.serve(&["--model", "other"]);
+    let case = folder(&home, config, weights, &json!({}));
+    home.json(&["models", "import", "--from", "hf", "model", "--name", "other"]);
+    let server = home.serve(&["--model", "other"]);
     let prompts = [words(&case["texts"][4]), words(&case["texts"][3])];
     let ask = |path: &str, more: Value| {
         let mut body = json!({ "model": "other", "max_tokens": 1, "temperature": 0 });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         server.post(path, body.to_string(), &[])
     };
-    let said = ask("/v1/completions", json!({ "prompt": prompts, "logprobs": 2, "n": 2 })).json();
-    let choices = said["choices"].as_array().unwrap();
+    let response = ask("/v1/completions", json!({ "prompt": prompts, "logprobs": 2, "n": 2 })).json();
+    let choices = response["choices"].as_array().unwrap();
     assert_eq!(choices.len(), 4);
     for (index, choice) in choices.iter().enumerate() {
         let logits = logits(&case["logits"][4 - index / 2]);
         let all = logits.iter().map(|logit| logit.exp()).sum::<f64>().ln();
         let next = best(&logits);
         assert_eq!((&choice["index"], &choice["text"]), (&json!(index), &json!(format!(" w{next}"))));
-        let told = &choice["logprobs"];
-        assert_eq!(told["tokens"], json!([format!("w{next}")]));
-        let found = told["token_logprobs"][0].as_f64().unwrap();
+        let logprobs = &choice["logprobs"];
+        assert_eq!(logprobs["tokens"], json!([format!("w{next}")]));
+        let found = logprobs["token_logprobs"][0].as_f64().unwrap();
         assert!((found - (logits[next] - all)).abs() < 1e-4, "{found} {}", logits[next] - all);
-        assert_eq!(told["top_logprobs"][0].as_object().unwrap().len(), 2);
+        assert_eq!(logprobs["top_logprobs"][0].as_object().unwrap().len(), 2);
     }
     let plain =
         |more: Value| ask("/v1/completions", more).json()["choices"][0]["text"].as_str().unwrap().to_owned();
@@ -177,7 +177,7 @@ fn tokens_are_told_with_their_probabilities_and_steered() {
         tokens.len()
     };
     assert!(many(2.0) > many(-2.0), "{} {}", many(2.0), many(-2.0));
-    // A chat, as events: each piece with its probability.
+    // A streamed chat has log-probabilities for each piece.
     let message = json!({ "role": "user", "content": prompts[0] });
     let chat = json!({ "messages": [message], "logprobs": true, "top_logprobs": 1, "max_tokens": 3, "n": 2,
         "stream": true, "stream_options": { "include_usage": true } });
@@ -186,10 +186,13 @@ fn tokens_are_told_with_their_probabilities_and_steered() {
         events.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok()).collect();
     for index in 0..2 {
         let own = events.iter().map(|event| &event["choices"][0]).filter(|choice| choice["index"] == index);
-        let told: Vec<&Value> =
+        let logprobs: Vec<&Value> =
             own.flat_map(|choice| choice["logprobs"]["content"].as_array().unwrap()).collect();
-        assert_eq!(told.len(), 3, "{events:?}");
-        assert!(told.iter().all(|token| token["top_logprobs"][0]["logprob"] == token["logprob"]), "{told:?}");
+        assert_eq!(logprobs.len(), 3, "{events:?}");
+        assert!(
+            logprobs.iter().all(|token| token["top_logprobs"][0]["logprob"] == token["logprob"]),
+            "{logprobs:?}"
+        );
     }
     assert_eq!(events.last().unwrap()["usage"]["completion_tokens"], 6);
     // Unsupported parameters are refused.
@@ -208,22 +211,22 @@ fn tokens_are_told_with_their_probabilities_and_steered() {
 }
 
 #[test]
-fn a_classifier_gives_its_classes_by_name() {
-    let place = Place::new();
+fn an_imported_classifier_predicts_its_class_names() {
+    let home = TestHome::new();
     let (config, weights) = golden!("bert_classes");
     let labels = json!({ "0": "iron", "1": "coke", "2": "slag" });
     let more = json!({ "architectures": ["BertForSequenceClassification"], "id2label": labels });
-    let case = folder(&place, config, weights, &more);
-    place.json(&["models", "import", "--from", "hf", "model", "--name", "metal"]);
-    let server = place.serve(&["--model", "metal"]);
+    let case = folder(&home, config, weights, &more);
+    home.json(&["models", "import", "--from", "hf", "model", "--name", "metal"]);
+    let server = home.serve(&["--model", "metal"]);
     for (text, expected) in case["texts"].as_array().unwrap().iter().zip(case["logits"].as_array().unwrap()) {
         let expected = logits(expected);
-        let answer = server.post(
+        let response = server.post(
             "/v1/models/metal/predict",
             json!({ "rows": [{ "text": words(text) }] }).to_string(),
             &[],
         );
-        let label = answer.json()["predictions"][0]["label"].take();
+        let label = response.json()["predictions"][0]["label"].take();
         assert_eq!(label["value"], ["iron", "coke", "slag"][best(&expected)]);
         let sum: f64 = expected.iter().map(|x| x.exp()).sum();
         for (name, logit) in ["iron", "coke", "slag"].iter().zip(&expected) {
@@ -234,19 +237,24 @@ fn a_classifier_gives_its_classes_by_name() {
 }
 
 #[test]
-fn what_cannot_be_imported_is_told_and_nothing_is_left() {
-    let place = Place::new();
+fn an_unsupported_model_is_reported_and_leaves_no_files() {
+    let home = TestHome::new();
     let (config, weights) = golden!("llama");
-    folder(&place, config, weights, &json!({ "rope_scaling": { "rope_type": "llama3", "factor": 8.0 } }));
-    place.write("damaged.gguf", b"GGUF\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
+    folder(&home, config, weights, &json!({ "rope_scaling": { "rope_type": "llama3", "factor": 8.0 } }));
+    home.write("damaged.gguf", b"GGUF\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
     for (from, path, words) in [
         ("hf", "model", "rotary positions of type `llama3`"),
         ("hf", "nowhere", "has no config.json"),
         ("gguf", "damaged.gguf", "invalid GGUF file"),
         ("gguf", "nowhere.gguf", "expected a GGUF file"),
     ] {
-        let said = place.run(&["models", "import", "--from", from, path, "--name", "other"]);
-        assert!(said.code == Some(2) && said.err.contains(words), "{path}: {:?} {}", said.code, said.err);
+        let output = home.run(&["models", "import", "--from", from, path, "--name", "other"]);
+        assert!(
+            output.code == Some(2) && output.stderr.contains(words),
+            "{path}: {:?} {}",
+            output.code,
+            output.stderr
+        );
     }
-    assert!(!place.home().join("models/other").exists());
+    assert!(!home.root().join("models/other").exists());
 }

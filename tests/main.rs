@@ -1,4 +1,4 @@
-//! End to end, through the built binary. This file is the table of contents.
+//! End-to-end tests through the built binary. This file is the table of contents.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,25 +10,25 @@
 
 mod support;
 
-/// A raw file becomes a served prediction.
+/// Path from a raw file to a served prediction.
 mod walk;
 
-/// Killed at any moment, a run ends as if nothing had happened.
+/// Runs that are killed at any moment and resumed.
 mod resume;
 
-/// The HTTP contract: answers, refusals, limits, metrics, drain.
+/// HTTP contract: responses, errors, limits, metrics, shutdown.
 mod server;
 
-/// Several versions at once, aliases that move, other protocols, feedback, the log.
+/// Several versions at once, moving aliases, other protocols, feedback, the request log.
 mod serving;
 
-/// Who may ask, and which packages are taken: keys, tokens, signatures.
+/// Access control and trust: keys, tokens, signatures.
 mod access;
 
-/// Texts, series, several inputs, trees.
+/// Model families: texts, series, several inputs, trees.
 mod families;
 
-/// Models of others: encoders, classifiers and decoders out of their files.
+/// Imported models: encoders, classifiers and decoders.
 mod imports;
 
 /// Several targets, devices and kinds of inputs; streams, precision, training from a package.
@@ -37,13 +37,13 @@ mod engine;
 /// Datasets, contracts, repairs, prepared examples, lineage.
 mod data;
 
-/// Every mistake gets one clear message, and nothing half-written.
+/// Invalid input: one clear message, no partial files.
 mod bad_input;
 
 /// Runs, packages and aliases on disk.
 mod record;
 
-/// Shipped configs and architectures hold what they promise.
+/// Shipped configs, model files and the config schema.
 mod configs;
 
 /// Help pages, JSON results, the OpenAPI document and messages, as they were last reviewed.
@@ -52,5 +52,5 @@ mod snapshots;
 /// Imports, layout, language and links of the project itself.
 mod tidy;
 
-/// The GPU's path, on a driver that runs on the CPU.
+/// Training and serving on Vulkan, with a driver that runs on the CPU.
 mod vulkan;

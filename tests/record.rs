@@ -2,62 +2,62 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::Place;
+use crate::support::TestHome;
 
 const SHORT: &str = "[train]\nepochs = 1\n";
 
 #[test]
 fn runs_and_models_are_listed_shown_and_aliased() {
-    let place = Place::with_blobs(120, SHORT);
-    assert!(place.run(&["runs", "list"]).out.contains("no runs yet"));
-    let first = place.train(&[]);
-    let second = place.train(&[]);
-    let runs = place.json(&["runs", "list"]);
+    let home = TestHome::with_blobs(120, SHORT);
+    assert!(home.run(&["runs", "list"]).stdout.contains("no runs yet"));
+    let first = home.train(&[]);
+    let second = home.train(&[]);
+    let runs = home.json(&["runs", "list"]);
     assert_eq!(runs.as_array().unwrap().len(), 2);
-    let shown = place.json(&["runs", "show", "latest"]);
+    let shown = home.json(&["runs", "show", "latest"]);
     assert_eq!((&shown["run"]["id"], &shown["run"]["status"]), (&second["run"], &json!("finished")));
     assert_eq!(shown["run"]["dataset"]["rows"], 120);
     assert_eq!(shown["run"]["dataset"]["files"][0]["name"], "blobs.csv");
 
-    place.json(&["models", "alias", "blobs", "champion", "1"]);
-    let moved = place.run(&["models", "alias", "blobs", "champion", "2", "--expect", "2"]);
+    home.json(&["models", "alias", "blobs", "champion", "1"]);
+    let moved = home.run(&["models", "alias", "blobs", "champion", "2", "--expect", "2"]);
     assert!(
-        moved.code == Some(2) && moved.err.contains("is at version 1, expected version 2"),
+        moved.code == Some(2) && moved.stderr.contains("is at version 1, expected version 2"),
         "{}",
-        moved.err
+        moved.stderr
     );
-    place.json(&["models", "alias", "blobs", "champion", "2", "--expect", "1"]);
-    let models = place.json(&["models", "list"]);
+    home.json(&["models", "alias", "blobs", "champion", "2", "--expect", "1"]);
+    let models = home.json(&["models", "list"]);
     assert_eq!(models[0]["aliases"], json!(["champion", "latest"]));
     assert_eq!(models[1]["aliases"], json!([]));
-    let shown = place.json(&["models", "show", "blobs:1"]);
+    let shown = home.json(&["models", "show", "blobs:1"]);
     assert_eq!(shown["manifest"]["lineage"]["run"], first["run"]);
     assert_eq!(
         shown["manifest"]["lineage"]["dataset_version"],
-        shown_dataset(&place, first["run"].as_str().unwrap())
+        shown_dataset(&home, first["run"].as_str().unwrap())
     );
 }
 
-fn shown_dataset(place: &Place, run: &str) -> serde_json::Value {
-    place.json(&["runs", "show", run])["run"]["dataset"]["sha256"].clone()
+fn shown_dataset(home: &TestHome, run: &str) -> serde_json::Value {
+    home.json(&["runs", "show", run])["run"]["dataset"]["sha256"].clone()
 }
 
 #[test]
-fn processes_that_publish_at_once_lose_nothing() {
-    let place = Place::with_blobs(120, SHORT);
+fn concurrent_processes_publish_without_loss() {
+    let home = TestHome::with_blobs(120, SHORT);
     let args = ["train", "--config", "run.toml", "--device", "flex"];
-    let children: Vec<_> = (0..6).map(|_| place.command(&args).output_in_background()).collect();
+    let children: Vec<_> = (0..6).map(|_| home.command(&args).output_in_background()).collect();
     for child in children {
         let output = child.join().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    let models = place.json(&["models", "list"]);
+    let models = home.json(&["models", "list"]);
     let versions: Vec<u64> =
         models.as_array().unwrap().iter().map(|m| m["version"].as_u64().unwrap()).collect();
     assert_eq!(versions, [6, 5, 4, 3, 2, 1]);
     assert_eq!(models[0]["aliases"], json!(["latest"]));
-    assert_eq!(place.json(&["runs", "list"]).as_array().unwrap().len(), 6);
-    place.json(&["models", "verify"]);
+    assert_eq!(home.json(&["runs", "list"]).as_array().unwrap().len(), 6);
+    home.json(&["models", "verify"]);
 }
 
 trait InBackground {
@@ -71,32 +71,32 @@ impl InBackground for std::process::Command {
 }
 
 #[test]
-fn the_index_is_rebuilt_from_a_folder_that_was_copied() {
-    let place = Place::with_blobs(120, SHORT);
-    place.train(&[]);
-    let (runs, models) = (place.json(&["runs", "list"]), place.json(&["models", "list"]));
-    fs::remove_file(place.path(".cupola/index.sqlite")).unwrap();
-    assert_eq!(place.json(&["models", "list"]), models);
-    place.write(".cupola/index.sqlite", "rubbish");
-    assert_eq!(place.json(&["doctor", "--rebuild"])["packages"], 1);
-    assert_eq!((place.json(&["runs", "list"]), place.json(&["models", "list"])), (runs, models));
+fn the_index_is_rebuilt_from_the_files() {
+    let home = TestHome::with_blobs(120, SHORT);
+    home.train(&[]);
+    let (runs, models) = (home.json(&["runs", "list"]), home.json(&["models", "list"]));
+    fs::remove_file(home.path(".cupola/index.sqlite")).unwrap();
+    assert_eq!(home.json(&["models", "list"]), models);
+    home.write(".cupola/index.sqlite", "rubbish");
+    assert_eq!(home.json(&["doctor", "--rebuild"])["packages"], 1);
+    assert_eq!((home.json(&["runs", "list"]), home.json(&["models", "list"])), (runs, models));
 }
 
 #[test]
-fn a_package_is_served_from_a_folder_anywhere() {
-    let place = Place::with_blobs(120, SHORT);
-    place.train(&[]);
-    fs::rename(place.path(".cupola/models/blobs/1"), place.path("elsewhere")).unwrap();
-    let said = place.run(&["predict", "--model", "./elsewhere", "--input", "blobs.csv", "--device", "flex"]);
-    assert_eq!((said.code, said.out.lines().count()), (Some(0), 120), "{}", said.err);
+fn a_package_is_loaded_from_any_folder() {
+    let home = TestHome::with_blobs(120, SHORT);
+    home.train(&[]);
+    fs::rename(home.path(".cupola/models/blobs/1"), home.path("elsewhere")).unwrap();
+    let output = home.run(&["predict", "--model", "./elsewhere", "--input", "blobs.csv", "--device", "flex"]);
+    assert_eq!((output.code, output.stdout.lines().count()), (Some(0), 120), "{}", output.stderr);
 }
 
 #[test]
-fn a_machine_without_a_gpu_says_why_it_takes_the_cpu() {
-    let place = Place::with_blobs(120, SHORT);
-    // No driver, and one that is not there.
+fn a_machine_without_a_gpu_reports_why_it_uses_the_cpu() {
+    let home = TestHome::with_blobs(120, SHORT);
+    // A driver file that does not exist, and one without a driver.
     for driver in ["/nonexistent.json", "/dev/null"] {
-        let mut command = place.command(&["train", "--config", "run.toml"]);
+        let mut command = home.command(&["train", "--config", "run.toml"]);
         let output = command.env("VK_DRIVER_FILES", driver).env("VK_ICD_FILENAMES", driver).output().unwrap();
         let out = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

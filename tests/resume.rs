@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Place, signal};
+use crate::support::{TestHome, signal};
 
 const TRAIN: &str = "[split]\nvalid = 0.2\n[train]\nepochs = 8\nbatch_size = 8\ncheckpoint_every = 3\n\
 [train.schedule]\nkind = \"cosine\"\nwarmup_steps = 10\n[train.early_stop]\npatience = 50\n";
 
-/// Package digest, metrics and events without their times: everything a run comes to.
-type Whole = (Value, Value, Vec<Value>);
+/// Outcome of a run: digest of the weights, metrics, and events without timings.
+type Outcome = (Value, Value, Vec<Value>);
 
 #[track_caller]
-fn same(found: &Whole, expected: &Whole) {
+fn same(found: &Outcome, expected: &Outcome) {
     for (a, b) in found.2.iter().zip(&expected.2) {
         assert_eq!(a, b, "the first event that differs");
     }
@@ -22,11 +22,11 @@ fn same(found: &Whole, expected: &Whole) {
     assert_eq!(found.0, expected.0, "digest of the weights");
 }
 
-fn outcome(place: &Place, run: &str) -> Whole {
-    let shown = place.json(&["models", "show", "blobs"]);
+fn outcome(home: &TestHome, run: &str) -> Outcome {
+    let shown = home.json(&["models", "show", "blobs"]);
     let digest = shown["manifest"]["files"]["model.safetensors"].clone();
-    let metrics = serde_json::from_str(&place.read(&format!(".cupola/runs/{run}/metrics.json"))).unwrap();
-    let events = place.read(&format!(".cupola/runs/{run}/events.jsonl"));
+    let metrics = serde_json::from_str(&home.read(&format!(".cupola/runs/{run}/metrics.json"))).unwrap();
+    let events = home.read(&format!(".cupola/runs/{run}/events.jsonl"));
     let events = events
         .lines()
         .map(|line| {
@@ -42,29 +42,29 @@ fn outcome(place: &Place, run: &str) -> Whole {
     (digest, metrics, events)
 }
 
-fn only_run(place: &Place) -> String {
-    let runs: Vec<_> = fs::read_dir(place.path(".cupola/runs")).unwrap().flatten().collect();
+fn only_run(home: &TestHome) -> String {
+    let runs: Vec<_> = fs::read_dir(home.path(".cupola/runs")).unwrap().flatten().collect();
     assert_eq!(runs.len(), 1);
     runs[0].file_name().to_string_lossy().into_owned()
 }
 
-fn steps_so_far(place: &Place) -> usize {
-    let Ok(runs) = fs::read_dir(place.path(".cupola/runs")) else { return 0 };
+fn steps_recorded(home: &TestHome) -> usize {
+    let Ok(runs) = fs::read_dir(home.path(".cupola/runs")) else { return 0 };
     let events =
         runs.flatten().next().and_then(|run| fs::read_to_string(run.path().join("events.jsonl")).ok());
     events.map_or(0, |text| text.lines().filter(|l| l.contains("\"event\":\"step\"")).count())
 }
 
 #[allow(clippy::zombie_processes, reason = "the test fails where the child is not waited for")]
-/// Runs the command and kills it once about `steps` events are there; true if it was killed.
-fn killed(place: &Place, args: &[&str], steps: usize, how: &str) -> bool {
-    let mut child = place.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+/// Runs a command and sends it a signal after about `steps` steps; `true` if that ended it.
+fn killed(home: &TestHome, args: &[&str], steps: usize, how: &str) -> bool {
+    let mut child = home.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let started = Instant::now();
     while started.elapsed() < Duration::from_mins(1) {
         if child.try_wait().unwrap().is_some() {
             return false;
         }
-        if steps_so_far(place) >= steps {
+        if steps_recorded(home) >= steps {
             signal(child.id(), how);
             return !child.wait().unwrap().success();
         }
@@ -75,14 +75,14 @@ fn killed(place: &Place, args: &[&str], steps: usize, how: &str) -> bool {
 }
 
 #[test]
-fn killed_at_random_moments_a_run_ends_bit_for_bit_the_same() {
+fn a_run_killed_at_random_moments_ends_bit_for_bit_the_same() {
     for optimizer in ["kind = \"adamw\"", "kind = \"sgd\"\nnesterov = true"] {
         let config = format!("{TRAIN}[train.optimizer]\n{optimizer}\n");
-        let whole = Place::with_blobs(240, &config);
+        let whole = TestHome::with_blobs(240, &config);
         let run = whole.train(&[])["run"].as_str().unwrap().to_owned();
         let expected = outcome(&whole, &run);
 
-        let broken = Place::with_blobs(240, &config);
+        let broken = TestHome::with_blobs(240, &config);
         let mut noise = u64::from(
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos(),
         );
@@ -100,55 +100,55 @@ fn killed_at_random_moments_a_run_ends_bit_for_bit_the_same() {
             broken.json(&args);
         }
         same(&outcome(&broken, &run), &expected);
-        // Nothing half-written: what a kill left behind is no checkpoint and no package.
+        // Files of a killed run are never taken for a checkpoint or a package.
         broken.json(&["models", "verify"]);
     }
 }
 
 #[test]
-fn a_signal_writes_a_checkpoint_and_says_how_to_go_on() {
+fn a_signal_writes_a_checkpoint_and_prints_the_resume_command() {
     let config =
         TRAIN.replace("checkpoint_every = 3", "checkpoint_every = 0").replace("epochs = 8", "epochs = 60");
-    let whole = Place::with_blobs(240, &config);
+    let whole = TestHome::with_blobs(240, &config);
     let run = whole.train(&[])["run"].as_str().unwrap().to_owned();
     for name in ["INT", "TERM"] {
-        let place = Place::with_blobs(240, &config);
+        let home = TestHome::with_blobs(240, &config);
         let args = ["train", "--config", "run.toml", "--device", "flex"];
-        let mut child = place.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        while steps_so_far(&place) < 30 {
+        let mut child = home.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        while steps_recorded(&home) < 30 {
             assert!(child.try_wait().unwrap().is_none(), "ended before the signal");
             std::thread::sleep(Duration::from_millis(1));
         }
         signal(child.id(), name);
         let output = child.wait_with_output().unwrap();
         let err = String::from_utf8_lossy(&output.stderr);
-        let id = only_run(&place);
+        let id = only_run(&home);
         assert_eq!(output.status.code(), Some(1), "{err}");
         assert!(err.contains(&format!("resume with: cupola train --resume {id}")), "{err}");
-        assert_eq!(place.json(&["runs", "show", &id])["run"]["status"], "stopped");
-        place.json(&["train", "--resume", &id, "--device", "flex"]);
-        same(&outcome(&place, &id), &outcome(&whole, &run));
+        assert_eq!(home.json(&["runs", "show", &id])["run"]["status"], "stopped");
+        home.json(&["train", "--resume", &id, "--device", "flex"]);
+        same(&outcome(&home, &id), &outcome(&whole, &run));
     }
 }
 
 #[test]
-fn max_steps_ends_early_and_leaves_the_rest_of_the_run_as_it_was() {
-    let place = Place::with_blobs(240, TRAIN);
-    let done = place.train(&["--max-steps", "7"]);
+fn max_steps_ends_a_run_early() {
+    let home = TestHome::with_blobs(240, TRAIN);
+    let done = home.train(&["--max-steps", "7"]);
     assert_eq!(done["steps"], 7);
-    let whole = place.train(&[]);
+    let whole = home.train(&[]);
     assert_eq!(whole["steps"], 144);
 }
 
 #[test]
 fn early_stopping_keeps_the_best_epoch() {
-    let place = Place::with_blobs(
+    let home = TestHome::with_blobs(
         240,
         &TRAIN.replace("patience = 50", "patience = 2").replace("epochs = 8", "epochs = 200"),
     );
-    let done = place.train(&[]);
+    let done = home.train(&[]);
     let metrics: Value = serde_json::from_str(
-        &place.read(&format!(".cupola/runs/{}/metrics.json", done["run"].as_str().unwrap())),
+        &home.read(&format!(".cupola/runs/{}/metrics.json", done["run"].as_str().unwrap())),
     )
     .unwrap();
     assert!(done["steps"].as_u64().unwrap() < 200 * 21, "{done}");
@@ -161,45 +161,49 @@ fn early_stopping_keeps_the_best_epoch() {
 
 #[test]
 fn a_run_is_not_resumed_on_other_data_or_another_config() {
-    let place = Place::with_blobs(240, TRAIN);
-    assert!(killed(&place, &["train", "--config", "run.toml", "--device", "flex"], 10, "KILL"));
-    let data = place.read("blobs.csv");
-    place.write("blobs.csv", data.replacen("left", "right", 1));
-    let said = place.run(&["train", "--resume", "latest", "--device", "flex"]);
-    assert_eq!(said.code, Some(2));
-    assert!(said.err.contains("the data has changed since run"), "{}", said.err);
-    place.write("blobs.csv", data);
-    place.write("run.toml", place.read("run.toml").replace("epochs = 8", "epochs = 9"));
-    let said = place.run(&["train", "--resume", "latest", "--config", "run.toml", "--device", "flex"]);
-    assert!(said.code == Some(2) && said.err.contains("is not the config that run"), "{}", said.err);
-    place.json(&["train", "--resume", "latest", "--device", "flex"]);
-    let said = place.run(&["train", "--resume", "latest", "--device", "flex"]);
+    let home = TestHome::with_blobs(240, TRAIN);
+    assert!(killed(&home, &["train", "--config", "run.toml", "--device", "flex"], 10, "KILL"));
+    let data = home.read("blobs.csv");
+    home.write("blobs.csv", data.replacen("left", "right", 1));
+    let output = home.run(&["train", "--resume", "latest", "--device", "flex"]);
+    assert_eq!(output.code, Some(2));
+    assert!(output.stderr.contains("the data has changed since run"), "{}", output.stderr);
+    home.write("blobs.csv", data);
+    home.write("run.toml", home.read("run.toml").replace("epochs = 8", "epochs = 9"));
+    let output = home.run(&["train", "--resume", "latest", "--config", "run.toml", "--device", "flex"]);
     assert!(
-        said.code == Some(2) && said.err.contains("is finished and published as blobs:1"),
+        output.code == Some(2) && output.stderr.contains("is not the config that run"),
         "{}",
-        said.err
+        output.stderr
+    );
+    home.json(&["train", "--resume", "latest", "--device", "flex"]);
+    let output = home.run(&["train", "--resume", "latest", "--device", "flex"]);
+    assert!(
+        output.code == Some(2) && output.stderr.contains("is finished and published as blobs:1"),
+        "{}",
+        output.stderr
     );
 }
 
 #[test]
-fn a_damaged_checkpoint_is_named_and_the_one_before_it_still_resumes() {
-    let place = Place::with_blobs(240, TRAIN);
-    assert!(killed(&place, &["train", "--config", "run.toml", "--device", "flex"], 40, "KILL"));
-    let id = only_run(&place);
-    let steps = place.json(&["runs", "show", &id])["checkpoints"].clone();
+fn a_damaged_checkpoint_is_reported_and_the_previous_one_resumes() {
+    let home = TestHome::with_blobs(240, TRAIN);
+    assert!(killed(&home, &["train", "--config", "run.toml", "--device", "flex"], 40, "KILL"));
+    let id = only_run(&home);
+    let steps = home.json(&["runs", "show", &id])["checkpoints"].clone();
     let last = steps.as_array().unwrap().last().unwrap().clone();
     let folder = format!(".cupola/runs/{id}/checkpoints/step-{last}");
-    let mut bytes = fs::read(place.path(&format!("{folder}/optimizer.bpk"))).unwrap();
+    let mut bytes = fs::read(home.path(&format!("{folder}/optimizer.bpk"))).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
-    place.write(&format!("{folder}/optimizer.bpk"), bytes);
-    let said = place.run(&["train", "--resume", &id, "--device", "flex"]);
+    home.write(&format!("{folder}/optimizer.bpk"), bytes);
+    let output = home.run(&["train", "--resume", &id, "--device", "flex"]);
     assert!(
-        said.code == Some(1)
-            && said.err.contains("the digest of optimizer.bpk differs from the one in state.json"),
+        output.code == Some(1)
+            && output.stderr.contains("the digest of optimizer.bpk differs from the one in state.json"),
         "{}",
-        said.err
+        output.stderr
     );
-    fs::remove_dir_all(place.path(&folder)).unwrap();
-    place.json(&["train", "--resume", &id, "--device", "flex"]);
+    fs::remove_dir_all(home.path(&folder)).unwrap();
+    home.json(&["train", "--resume", &id, "--device", "flex"]);
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, Server};
+use crate::support::{Server, TestHome};
 
-fn place() -> Place {
-    let place = Place::with_blobs(200, "[train]\nepochs = 3\n");
-    place.train(&[]);
-    place
+fn test_home() -> TestHome {
+    let home = TestHome::with_blobs(200, "[train]\nepochs = 3\n");
+    home.train(&[]);
+    home
 }
 
 fn rows(n: usize) -> String {
@@ -21,8 +21,8 @@ type Case<'a> = (&'a str, &'a str, u16, &'a str, Option<&'a str>, &'a str);
 
 #[test]
 fn every_error_has_its_status_code_and_message() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs", "--body-mib", "1"]);
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs", "--body-mib", "1"]);
     let path = "/v1/models/blobs/predict";
     let large = rows(60_000);
     let cases: &[Case<'_>] = &[
@@ -69,32 +69,40 @@ fn every_error_has_its_status_code_and_message() {
         (path, &large, 413, "too_large", None, "larger than 1048576 bytes"),
     ];
     for (path, body, status, code, field, words) in cases {
-        let answer = server.post(path, body, &[]);
+        let response = server.post(path, body, &[]);
         let start = &body[..body.len().min(60)];
-        assert_eq!(answer.status, *status, "{start}: {}", answer.text);
-        let error = &answer.json()["error"];
+        assert_eq!(response.status, *status, "{start}: {}", response.text);
+        let error = &response.json()["error"];
         assert_eq!(error["code"], *code, "{start}");
         assert_eq!(error["field"].as_str(), *field, "{start}");
         assert!(error["message"].as_str().unwrap().contains(words), "{start}: {error}");
     }
-    let answer = server.get(path);
-    assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (405, Some("method_not_allowed")));
+    let response = server.get(path);
+    assert_eq!(
+        (response.status, response.json()["error"]["code"].as_str()),
+        (405, Some("method_not_allowed"))
+    );
     // The server still responds after all of them.
     assert_eq!(server.post(path, rows(1), &[]).status, 200);
 }
 
 #[test]
 fn deep_nesting_and_extreme_numbers_are_handled() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs"]);
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs"]);
     let path = "/v1/models/blobs/predict";
     let deep = format!("{{\"rows\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(server.post(path, deep, &[]).status, 400);
     for number in ["1e308", "-1e308", "1e-320", "0.1e1"] {
         let body = format!("{{\"rows\": [{{\"x\": {number}, \"y\": 0}}]}}");
-        let answer = server.post(path, body, &[]);
-        assert!(answer.status == 200 || answer.status == 422, "{number}: {} {}", answer.status, answer.text);
-        assert!(!answer.text.contains("null"), "{number}: {}", answer.text);
+        let response = server.post(path, body, &[]);
+        assert!(
+            response.status == 200 || response.status == 422,
+            "{number}: {} {}",
+            response.status,
+            response.text
+        );
+        assert!(!response.text.contains("null"), "{number}: {}", response.text);
     }
     assert_eq!(server.post(path, "{\"rows\": [{\"x\": 1e999, \"y\": 0}]}", &[]).status, 400);
     assert_eq!(server.post(path, b"\xff\xfe\x00", &[]).status, 400);
@@ -102,8 +110,8 @@ fn deep_nesting_and_extreme_numbers_are_handled() {
 
 #[test]
 fn models_health_and_metrics_are_reported() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs"]);
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs"]);
     assert_eq!(server.get("/health/live").status, 200);
     assert_eq!(server.get("/health/ready").status, 200);
     let models = server.get("/v1/models").json();
@@ -130,8 +138,8 @@ fn models_health_and_metrics_are_reported() {
 
 #[test]
 fn a_plain_request_id_is_returned() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs"]);
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs"]);
     let id = |given: &str| {
         server.post("/v1/models/blobs/predict", rows(1), &[("x-request-id", given)]).json()["request_id"]
             .clone()
@@ -142,15 +150,15 @@ fn a_plain_request_id_is_returned() {
 
 #[test]
 fn an_overloaded_server_refuses_at_once_and_completes_the_rest() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs", "--queue", "1", "--batch-rows", "1"]);
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs", "--queue", "1", "--batch-rows", "1"]);
     let body = rows(20_000);
     let answers: Vec<(u16, Option<String>)> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..12)
             .map(|_| {
                 scope.spawn(|| {
-                    let answer = server.post("/v1/models/blobs/predict", &body, &[]);
-                    (answer.status, answer.header("retry-after").map(str::to_owned))
+                    let response = server.post("/v1/models/blobs/predict", &body, &[]);
+                    (response.status, response.header("retry-after").map(str::to_owned))
                 })
             })
             .collect();
@@ -164,19 +172,19 @@ fn an_overloaded_server_refuses_at_once_and_completes_the_rest() {
 
 #[test]
 fn a_missed_deadline_is_reported() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs", "--batch-rows", "1"]);
-    let answer = server.post("/v1/models/blobs/predict", rows(50_000), &[("x-timeout-ms", "1")]);
-    assert_eq!(answer.status, 504, "{}", &answer.text[..answer.text.len().min(200)]);
-    assert_eq!(answer.json()["error"]["code"], "deadline");
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs", "--batch-rows", "1"]);
+    let response = server.post("/v1/models/blobs/predict", rows(50_000), &[("x-timeout-ms", "1")]);
+    assert_eq!(response.status, 504, "{}", &response.text[..response.text.len().min(200)]);
+    assert_eq!(response.json()["error"]["code"], "deadline");
     assert_eq!(server.post("/v1/models/blobs/predict", rows(1), &[("x-timeout-ms", "soon")]).status, 400);
     assert_eq!(server.post("/v1/models/blobs/predict", rows(1), &[]).status, 200);
 }
 
 #[test]
 fn a_signal_lets_open_requests_finish() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs", "--batch-rows", "1"]);
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs", "--batch-rows", "1"]);
     let slow = rows(100_000);
     std::thread::scope(|scope| {
         let request = scope.spawn(|| server.post("/v1/models/blobs/predict", &slow, &[]).status);
@@ -189,8 +197,8 @@ fn a_signal_lets_open_requests_finish() {
 
 #[test]
 fn clients_that_disconnect_or_send_half_a_body_affect_no_other() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs"]);
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs"]);
     let address = server.url.trim_start_matches("http://").to_owned();
     for text in [
         "POST /v1/models/blobs/predict HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n{\"rows\"",
@@ -216,8 +224,8 @@ fn check(server: &Server) -> u16 {
 
 #[test]
 fn concurrent_clients_get_their_own_predictions() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs", "--queue", "1000"]);
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs", "--queue", "1000"]);
     let ask = |x: f64| -> Value {
         let body = json!({ "rows": [{"x": x, "y": 0.5}] }).to_string();
         server.post("/v1/models/blobs/predict", body, &[]).json()["predictions"][0].clone()
@@ -235,16 +243,17 @@ fn concurrent_clients_get_their_own_predictions() {
 
 #[test]
 fn a_used_port_and_a_duplicate_model_are_errors() {
-    let place = place();
+    let home = test_home();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let said = place.run(&["serve", "--model", "blobs", "--device", "flex", "--port", &port]);
-    assert_eq!(said.code, Some(2));
+    let output = home.run(&["serve", "--model", "blobs", "--device", "flex", "--port", &port]);
+    assert_eq!(output.code, Some(2));
     assert!(
-        said.err.contains(&format!("failed to listen on 127.0.0.1:{port}")) && said.err.contains("--port"),
+        output.stderr.contains(&format!("failed to listen on 127.0.0.1:{port}"))
+            && output.stderr.contains("--port"),
         "{}",
-        said.err
+        output.stderr
     );
-    let said = place.run(&["serve", "--model", "blobs", "--model", "blobs:1", "--device", "flex"]);
-    assert!(said.code == Some(2) && said.err.contains("given twice"), "{}", said.err);
+    let output = home.run(&["serve", "--model", "blobs", "--model", "blobs:1", "--device", "flex"]);
+    assert!(output.code == Some(2) && output.stderr.contains("given twice"), "{}", output.stderr);
 }

@@ -2,16 +2,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, Server};
+use crate::support::{Server, TestHome};
 
 /// Home with three versions of a model. The first two predict alike; the third is nearly untrained.
-pub fn place() -> Place {
-    let place = Place::with_blobs(200, "[train]\nepochs = 3\n");
-    place.train(&[]);
-    place.train(&[]);
-    place.train(&["--max-steps", "1"]);
-    place.json(&["models", "alias", "blobs", "champion", "1"]);
-    place
+pub fn test_home() -> TestHome {
+    let home = TestHome::with_blobs(200, "[train]\nepochs = 3\n");
+    home.train(&[]);
+    home.train(&[]);
+    home.train(&["--max-steps", "1"]);
+    home.json(&["models", "alias", "blobs", "champion", "1"]);
+    home
 }
 
 pub const PREDICT: &str = "/v1/models/blobs/predict";
@@ -21,9 +21,9 @@ pub fn rows() -> String {
 }
 
 fn version(server: &Server, headers: &[(&str, &str)]) -> u64 {
-    let answer = server.post(PREDICT, rows(), headers);
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    answer.json()["version"].as_u64().unwrap()
+    let response = server.post(PREDICT, rows(), headers);
+    assert_eq!(response.status, 200, "{}", response.text);
+    response.json()["version"].as_u64().unwrap()
 }
 
 #[track_caller]
@@ -37,8 +37,8 @@ pub fn soon(what: &str, mut is: impl FnMut() -> bool) {
 
 #[test]
 fn an_alias_that_moves_is_followed_without_a_failed_request() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs@champion"]);
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs@champion"]);
     assert_eq!(version(&server, &[]), 1);
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -53,10 +53,10 @@ fn an_alias_that_moves_is_followed_without_a_failed_request() {
                 })
             })
             .collect();
-        place.json(&["models", "alias", "blobs", "champion", "2"]);
+        home.json(&["models", "alias", "blobs", "champion", "2"]);
         soon("version 2 is served", || version(&server, &[]) == 2);
         // A rollback is one command.
-        place.json(&["models", "rollback", "blobs", "champion"]);
+        home.json(&["models", "rollback", "blobs", "champion"]);
         soon("version 1 is served again", || version(&server, &[]) == 1);
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         for client in clients {
@@ -66,8 +66,8 @@ fn an_alias_that_moves_is_followed_without_a_failed_request() {
     });
     // A damaged version leaves the previous one loaded, and the failure is reported.
     let weights = ".cupola/models/blobs/2/model.safetensors";
-    place.write(weights, "rubbish");
-    place.json(&["models", "alias", "blobs", "champion", "2"]);
+    home.write(weights, "rubbish");
+    home.json(&["models", "alias", "blobs", "champion", "2"]);
     soon("the failure is reported", || !server.get("/v1/models/blobs").json()["trouble"].is_null());
     assert_eq!(version(&server, &[]), 1);
     let text = server.get("/metrics").text;
@@ -77,14 +77,14 @@ fn an_alias_that_moves_is_followed_without_a_failed_request() {
 
 #[test]
 fn canaries_stick_shadows_are_compared_and_hangup_reads_the_config_again() {
-    let place = place();
+    let home = test_home();
     let config = |weight: f64| {
         format!(
             "[[model]]\nserve = 'blobs:1'\nshadow = 'blobs:3'\n[model.canary]\nserve = 'blobs:2'\nweight = {weight}\nsticky = 'x-user'\n"
         )
     };
-    place.write("serve.toml", config(0.5));
-    let server = place.serve(&["--config", "serve.toml"]);
+    home.write("serve.toml", config(0.5));
+    let server = home.serve(&["--config", "serve.toml"]);
     let mut counts = [0; 4];
     for user in 0..60 {
         let user = format!("user {user}");
@@ -100,12 +100,12 @@ fn canaries_stick_shadows_are_compared_and_hangup_reads_the_config_again() {
     let unknown = server.post("/v1/models/blobs:9/predict", rows(), &[]);
     assert!(unknown.status == 404 && unknown.text.contains("loaded versions: 1, 2, 3"), "{}", unknown.text);
     soon("the shadow was compared", || server.get("/metrics").text.contains("cupola_shadow_answers_total{"));
-    place.write("serve.toml", config(1.0));
+    home.write("serve.toml", config(1.0));
     server.hang_up();
     soon("the canary gets all requests", || server.get("/v1/models/blobs").json()["canary"]["weight"] == 1.0);
     assert!((0..20).all(|user| version(&server, &[("x-user", &user.to_string())]) == 2));
     // An invalid config changes nothing.
-    place.write("serve.toml", "[[model]]\nserv = 'blobs'\n");
+    home.write("serve.toml", "[[model]]\nserv = 'blobs'\n");
     server.hang_up();
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(version(&server, &[]), 2);
@@ -113,8 +113,8 @@ fn canaries_stick_shadows_are_compared_and_hangup_reads_the_config_again() {
 
 #[test]
 fn feedback_is_validated_and_stored() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs"]);
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs"]);
     let asked = server.post(PREDICT, rows(), &[]).json();
     let id = asked["request_id"].as_str().unwrap();
     let (path, target) = ("/v1/models/blobs/feedback", asked["predictions"][0].as_object().unwrap());
@@ -133,12 +133,12 @@ fn feedback_is_validated_and_stored() {
         (json!({ "request_id": id, &target: [1] }), "is not a value of this target"),
     ];
     for (row, why) in wrong {
-        let answer = server.post(path, body(row), &[]);
-        assert!(answer.status == 422 && answer.text.contains(why), "{why}: {}", answer.text);
+        let response = server.post(path, body(row), &[]);
+        assert!(response.status == 422 && response.text.contains(why), "{why}: {}", response.text);
     }
     assert_eq!(server.post(path, "{", &[]).status, 400);
     assert_eq!(server.post("/v1/models/none/feedback", body(json!({})), &[]).status, 404);
-    let text = place.read(".cupola/feedback/blobs.jsonl");
+    let text = home.read(".cupola/feedback/blobs.jsonl");
     let kept: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((kept.len(), &kept[0]["request"], &kept[0]["row"]), (4, &json!(id), &json!(1)));
     assert_eq!((&kept[3]["row"], &kept[3]["targets"][&target]), (&json!(2), &json!("b")));
@@ -146,8 +146,8 @@ fn feedback_is_validated_and_stored() {
 
 #[test]
 fn oip_takes_and_returns_tensors_as_json_and_as_bytes() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs:1"]);
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs:1"]);
     let meta = server.get("/v2/models/blobs").json();
     assert_eq!(meta["inputs"][0], json!({ "name": "x", "datatype": "FP64", "shape": [-1, 1] }));
     assert_eq!(meta["outputs"][1]["name"], "side_probabilities");
@@ -156,8 +156,8 @@ fn oip_takes_and_returns_tensors_as_json_and_as_bytes() {
         |name: &str, data: Value| json!({ "name": name, "shape": [2, 1], "datatype": "FP32", "data": data });
     let body =
         json!({ "id": "a", "inputs": [tensor("x", json!([0.5, -0.5])), tensor("y", json!([[0.5], [0.0]]))] });
-    let answer = server.post(infer, body.to_string(), &[]).json();
-    assert_eq!((&answer["id"], &answer["model_version"]), (&json!("a"), &json!("1")), "{answer}");
+    let response = server.post(infer, body.to_string(), &[]).json();
+    assert_eq!((&response["id"], &response["model_version"]), (&json!("a"), &json!("1")), "{response}");
     let raw = server.post(
         PREDICT,
         json!({ "rows": [{"x": 0.5, "y": 0.5}, {"x": -0.5, "y": 0.0}] }).to_string(),
@@ -165,9 +165,9 @@ fn oip_takes_and_returns_tensors_as_json_and_as_bytes() {
     );
     let predictions = &raw.json()["predictions"];
     for row in 0..2 {
-        assert_eq!(answer["outputs"][0]["data"][row], predictions[row]["side"]["value"]);
+        assert_eq!(response["outputs"][0]["data"][row], predictions[row]["side"]["value"]);
         let p = predictions[row]["side"]["probabilities"]["left"].as_f64().unwrap();
-        assert!((answer["outputs"][1]["data"][2 * row].as_f64().unwrap() - p).abs() < 1e-6);
+        assert!((response["outputs"][1]["data"][2 * row].as_f64().unwrap() - p).abs() < 1e-6);
     }
     // Raw bytes in and out.
     let head = json!({
@@ -183,10 +183,10 @@ fn oip_takes_and_returns_tensors_as_json_and_as_bytes() {
     body.extend([0.5_f64, 0.0].iter().flat_map(|x| x.to_le_bytes()));
     let headers = [("inference-header-content-length", length.as_str())];
     let (bytes, json_length) = server.post_bytes(infer, &body, &headers);
-    let told: Value = serde_json::from_slice(&bytes[..json_length]).unwrap();
-    assert_eq!(told["outputs"][0]["parameters"]["binary_data_size"], 16);
+    let header: Value = serde_json::from_slice(&bytes[..json_length]).unwrap();
+    assert_eq!(header["outputs"][0]["parameters"]["binary_data_size"], 16);
     let first = f32::from_le_bytes(bytes[json_length..json_length + 4].try_into().unwrap());
-    assert!((f64::from(first) - answer["outputs"][1]["data"][0].as_f64().unwrap()).abs() < 1e-6);
+    assert!((f64::from(first) - response["outputs"][1]["data"][0].as_f64().unwrap()).abs() < 1e-6);
     // Invalid tensors give status 400 with a message.
     let wrong = |inputs: Value| server.post(infer, json!({ "inputs": inputs }).to_string(), &[]);
     for (inputs, words) in [
@@ -205,9 +205,9 @@ fn oip_takes_and_returns_tensors_as_json_and_as_bytes() {
         (json!([{ "name": "x", "shape": [1], "datatype": "FP32" }]), "`data` is missing"),
         (json!([]), "the request has no rows"),
     ] {
-        let answer = wrong(inputs);
-        let said = answer.json()["error"].as_str().unwrap_or_default().to_owned();
-        assert!(answer.status == 400 && said.contains(words), "{words}: {} {said}", answer.status);
+        let response = wrong(inputs);
+        let message = response.json()["error"].as_str().unwrap_or_default().to_owned();
+        assert!(response.status == 400 && message.contains(words), "{words}: {} {message}", response.status);
     }
     let cut = server.post(infer, "{}", &[("inference-header-content-length", "999")]);
     assert!(cut.status == 400 && cut.text.contains("999"), "{}", cut.text);
@@ -224,17 +224,23 @@ fn oip_takes_and_returns_tensors_as_json_and_as_bytes() {
 
 #[test]
 fn rows_are_read_from_json_lines_csv_and_gzip() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs:1"]);
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs:1"]);
     let alone = server.post(PREDICT, rows(), &[]).json()["predictions"][0].clone();
     let bulk = |kind: &str, body: &[u8]| server.post(PREDICT, body, &[("content-type", kind)]);
     for (kind, body) in [
         ("application/x-ndjson", "{\"x\": 0.5, \"y\": 0.5}\n{\"x\": 0.5, \"y\": 0.5}\n"),
         ("text/csv", "y,x\n0.5,0.5\n0.5,0.5\n"),
     ] {
-        let answer = bulk(kind, body.as_bytes());
-        assert_eq!((answer.status, answer.header("x-model-version")), (200, Some("1")), "{}", answer.text);
-        let lines: Vec<Value> = answer.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let response = bulk(kind, body.as_bytes());
+        assert_eq!(
+            (response.status, response.header("x-model-version")),
+            (200, Some("1")),
+            "{}",
+            response.text
+        );
+        let lines: Vec<Value> =
+            response.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines, [alone.clone(), alone.clone()]);
     }
     for (kind, body, status) in [
@@ -247,14 +253,14 @@ fn rows_are_read_from_json_lines_csv_and_gzip() {
     }
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     std::io::Write::write_all(&mut packed, rows().as_bytes()).unwrap();
-    let answer = server.post(PREDICT, packed.finish().unwrap(), &[("content-encoding", "gzip")]);
-    assert_eq!((answer.status, &answer.json()["predictions"][0]), (200, &alone), "{}", answer.text);
+    let response = server.post(PREDICT, packed.finish().unwrap(), &[("content-encoding", "gzip")]);
+    assert_eq!((response.status, &response.json()["predictions"][0]), (200, &alone), "{}", response.text);
 }
 
 #[test]
 fn page_and_openapi_describe_the_served_models() {
-    let place = place();
-    let server = place.serve(&["--model", "blobs:1"]);
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs:1"]);
     let page = server.get("/");
     assert!(page.status == 200 && page.text.contains("<title>Cupola</title>"));
     assert!(page.header("content-security-policy").unwrap().contains("default-src 'none'"));
@@ -262,21 +268,21 @@ fn page_and_openapi_describe_the_served_models() {
     let predict = &document["paths"]["/v1/models/blobs/predict"]["post"];
     let body = &predict["requestBody"]["content"]["application/json"]["schema"];
     // The server accepts the example.
-    let answer = server.post(PREDICT, body["example"].to_string(), &[]);
-    assert_eq!(answer.status, 200, "{}", answer.text);
+    let response = server.post(PREDICT, body["example"].to_string(), &[]);
+    assert_eq!(response.status, 200, "{}", response.text);
     let schema = &predict["responses"]["200"]["content"]["application/json"]["schema"];
-    assert!(jsonschema::validator_for(schema).unwrap().is_valid(&answer.json()), "{}", answer.text);
+    assert!(jsonschema::validator_for(schema).unwrap().is_valid(&response.json()), "{}", response.text);
 }
 
 #[test]
 fn openai_completions_match_streamed_and_batched_ones() {
-    let place = Place::new();
+    let home = TestHome::new();
     let lines: Vec<String> =
         (0..60).map(|row| format!("\"the cat sat on the mat{}\"", " ".repeat(row))).collect();
-    place.write("lines.csv", format!("text\n{}\n", lines.join("\n")));
-    place.write("run.toml", LANGUAGE);
-    place.train(&[]);
-    let server = place.serve(&["--model", "talk"]);
+    home.write("lines.csv", format!("text\n{}\n", lines.join("\n")));
+    home.write("run.toml", LANGUAGE);
+    home.train(&[]);
+    let server = home.serve(&["--model", "talk"]);
     let ask = |body: Value| server.post("/v1/completions", body.to_string(), &[]);
     let whole = |stop: Value| {
         let body =
@@ -308,15 +314,15 @@ fn openai_completions_match_streamed_and_batched_ones() {
     assert_eq!(whole["choices"][0]["message"]["content"], pieces);
     assert_eq!(chunks.last().unwrap()["usage"], whole["usage"]);
     // More requests than an engine runs at once: each gets the same text as alone, with either engine.
-    let candle = place.serve(&["--model", "talk", "--engine", "candle"]);
+    let candle = home.serve(&["--model", "talk", "--engine", "candle"]);
     for server in [&server, &candle] {
         let made = |n: usize| -> String {
             // Some prompts and texts exceed the model's context of 16 tokens.
             let prompt = &"the cat sat on the mat and on the mat"[..=(n * 7 % 30)];
             let body = json!({ "model": "talk", "prompt": prompt, "max_tokens": 1 + n % 13, "seed": n });
-            let answer =
+            let response =
                 server.post("/v1/completions", body.to_string(), &[("x-timeout-ms", "60000")]).json();
-            answer["choices"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+            response["choices"][0]["text"].as_str().unwrap_or_else(|| panic!("{response}")).to_owned()
         };
         let alone: Vec<String> = (0..48).map(made).collect();
         let together: Vec<String> = std::thread::scope(|scope| {
@@ -330,9 +336,13 @@ fn openai_completions_match_streamed_and_batched_ones() {
         (json!({ "model": "talk", "prompt": "a", "temperature": 9 }), 400, "temperature"),
         (json!({ "model": "none", "prompt": "a" }), 404, ""),
     ] {
-        let answer = ask(body);
-        let error = answer.json()["error"].clone();
-        assert_eq!((answer.status, error["param"].as_str().unwrap_or_default()), (status, param), "{error}");
+        let response = ask(body);
+        let error = response.json()["error"].clone();
+        assert_eq!(
+            (response.status, error["param"].as_str().unwrap_or_default()),
+            (status, param),
+            "{error}"
+        );
     }
     let embedding = json!({ "model": "talk", "input": "a" });
     assert_eq!(server.post("/v1/embeddings", embedding.to_string(), &[]).status, 400);
@@ -340,16 +350,16 @@ fn openai_completions_match_streamed_and_batched_ones() {
 
 #[test]
 fn generated_text_follows_the_requested_json_schema() {
-    let place = Place::new();
+    let home = TestHome::new();
     let lines: Vec<String> =
         (0..60).map(|row| format!("\"{{\"\"metal\"\": \"\"iron\"\", \"\"melts\"\": {row}}}\"")).collect();
-    place.write("lines.csv", format!("text\n{}\n", lines.join("\n")));
-    place.write(
+    home.write("lines.csv", format!("text\n{}\n", lines.join("\n")));
+    home.write(
         "run.toml",
         LANGUAGE.replace("\"char\", length = 16", "\"bpe\", vocabulary = 300, length = 64"),
     );
-    place.train(&[]);
-    let server = place.serve(&["--model", "talk"]);
+    home.train(&[]);
+    let server = home.serve(&["--model", "talk"]);
     let ask = |format: Value, seed: u64, stream: bool| {
         let body = json!({ "model": "talk", "messages": [{ "role": "user", "content": "iron" }], "max_tokens": 200,
             "seed": seed, "response_format": format, "stream": stream });
@@ -421,15 +431,15 @@ learning_rate = 1e-2
 
 #[test]
 fn a_share_of_the_requests_is_recorded() {
-    let place = place();
-    place.write("serve.toml", "[[model]]\nserve = 'blobs:1'\n[log]\nshare = 1.0\n");
-    let server = place.serve(&["--config", "serve.toml"]);
+    let home = test_home();
+    home.write("serve.toml", "[[model]]\nserve = 'blobs:1'\n[log]\nshare = 1.0\n");
+    let server = home.serve(&["--config", "serve.toml"]);
     (0..5).for_each(|_| assert_eq!(version(&server, &[("x-request-id", "abc")]), 1));
     server.terminate();
     assert_eq!(server.wait(), Some(0));
-    let day = std::fs::read_dir(place.path(".cupola/predictions")).unwrap().next().unwrap().unwrap().path();
+    let day = std::fs::read_dir(home.path(".cupola/predictions")).unwrap().next().unwrap().unwrap().path();
     let file = std::fs::read_dir(day).unwrap().next().unwrap().unwrap().path();
-    let profile = place.json(&["data", "profile", file.to_str().unwrap()]);
+    let profile = home.json(&["data", "profile", file.to_str().unwrap()]);
     let top = |name: &str| {
         let columns = profile["columns"].as_array().unwrap();
         columns.iter().find(|column| column["name"] == name).unwrap()["top"][0].clone()

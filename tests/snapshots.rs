@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::support::{BLOBS, Place};
+use crate::support::{BLOBS, TestHome};
 
 /// Commands with a help page of their own.
 const COMMANDS: &[&str] = &[
@@ -36,28 +36,28 @@ const COMMANDS: &[&str] = &[
 
 #[test]
 fn help_pages() {
-    let place = Place::new();
+    let home = TestHome::new();
     for command in COMMANDS {
         let mut args: Vec<&str> = command.split_whitespace().collect();
         args.push("--help");
-        let said = place.run(&args);
-        assert_eq!(said.code, Some(0), "{command}: {}", said.err);
+        let output = home.run(&args);
+        assert_eq!(output.code, Some(0), "{command}: {}", output.stderr);
         let name = if command.is_empty() { "cupola".to_owned() } else { command.replace(' ', "-") };
-        insta::assert_snapshot!(format!("help-{name}"), said.out);
+        insta::assert_snapshot!(format!("help-{name}"), output.stdout);
     }
 }
 
 #[test]
 fn json_results() {
-    let place = Place::with_blobs(120, "[train]\nepochs = 1\n");
-    let trained = place.train(&[]);
+    let home = TestHome::with_blobs(120, "[train]\nepochs = 1\n");
+    let trained = home.train(&[]);
     let results = [
         ("train", trained),
-        ("check", place.json(&["check", "--config", "run.toml"])),
-        ("runs-list", place.json(&["runs", "list"])),
-        ("models-list", place.json(&["models", "list"])),
-        ("models-show", place.json(&["models", "show", "blobs"])),
-        ("evaluate", place.json(&["evaluate", "--model", "blobs", "--data", "blobs.csv"])),
+        ("check", home.json(&["check", "--config", "run.toml"])),
+        ("runs-list", home.json(&["runs", "list"])),
+        ("models-list", home.json(&["models", "list"])),
+        ("models-show", home.json(&["models", "show", "blobs"])),
+        ("evaluate", home.json(&["evaluate", "--model", "blobs", "--data", "blobs.csv"])),
     ];
     for (name, result) in results {
         insta::assert_snapshot!(format!("json-{name}"), shape(&result, ""));
@@ -66,9 +66,9 @@ fn json_results() {
 
 #[test]
 fn openapi_document() {
-    let place = Place::with_blobs(120, "[train]\nepochs = 1\n");
-    place.train(&[]);
-    let server = place.serve(&["--model", "blobs"]);
+    let home = TestHome::with_blobs(120, "[train]\nepochs = 1\n");
+    home.train(&[]);
+    let server = home.serve(&["--model", "blobs"]);
     let mut document = server.get("/openapi.json").json();
     document["servers"] = Value::Null;
     insta::assert_json_snapshot!("openapi", document);
@@ -76,10 +76,10 @@ fn openapi_document() {
 
 #[test]
 fn messages_of_mistakes() {
-    let place = Place::with_blobs(120, "[train]\nepochs = 1\n");
-    place.train(&[]);
-    place.write("typo.toml", BLOBS.replace("seed = 11", "sed = 11"));
-    place.write("kind.toml", BLOBS.replace("kind = \"category\"", "kind = \"categry\""));
+    let home = TestHome::with_blobs(120, "[train]\nepochs = 1\n");
+    home.train(&[]);
+    home.write("typo.toml", BLOBS.replace("seed = 11", "sed = 11"));
+    home.write("kind.toml", BLOBS.replace("kind = \"category\"", "kind = \"categry\""));
     let mistakes: &[&[&str]] = &[
         &["train"],
         &["train", "--config", "none.toml"],
@@ -100,13 +100,13 @@ fn messages_of_mistakes() {
     ];
     let mut text = String::new();
     for args in mistakes {
-        let said = place.run(args);
-        let folder = place.path("").to_string_lossy().into_owned();
+        let output = home.run(args);
+        let folder = home.path("").to_string_lossy().into_owned();
         text += &format!(
             "$ cupola {}\n{}exit code {:?}\n\n",
             args.join(" "),
-            said.err.replace(&folder, ""),
-            said.code
+            output.stderr.replace(&folder, ""),
+            output.code
         );
     }
     insta::assert_snapshot!("messages", text);

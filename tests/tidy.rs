@@ -7,7 +7,7 @@ mod language;
 mod layout;
 mod links;
 
-/// What each crate never imports; ARCHITECTURE.md has the same list with the reasons.
+/// Forbidden dependencies of each crate; ARCHITECTURE.md gives the reasons.
 const NEVER: &[(&str, &[&str])] = &[
     ("spec", &["burn", "candle-core", "datafusion", "tokio", "clap", "axum", "sqlx", "cupola-"]),
     ("store", &["burn", "candle-core", "axum", "clap", "sqlx", "arrow", "datafusion"]),
@@ -98,7 +98,7 @@ fn crates() -> Vec<String> {
 }
 
 #[test]
-fn no_crate_imports_what_it_must_not() {
+fn no_crate_has_a_forbidden_dependency() {
     for (name, never) in NEVER {
         for found in dependencies(name) {
             let wrong = never.iter().find(|banned| match banned.strip_suffix('-') {
@@ -111,7 +111,7 @@ fn no_crate_imports_what_it_must_not() {
 }
 
 #[test]
-fn every_crate_has_its_line_and_arrows_have_no_circle() {
+fn every_crate_is_listed_and_dependencies_have_no_cycle() {
     let mut done: BTreeSet<String> = BTreeSet::new();
     let mut left: BTreeSet<String> = crates().into_iter().collect();
     for name in left.iter().filter(|name| *name != "testkit") {

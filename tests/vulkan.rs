@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::support::Place;
+use crate::support::TestHome;
 
-/// `true`, and says so, where no Vulkan driver was asked for.
+/// Returns `true` and prints a line if `CUPOLA_TEST_VULKAN` is not set.
 fn skipped(test: &str) -> bool {
     let skip = std::env::var_os("CUPOLA_TEST_VULKAN").is_none();
     if skip {
@@ -18,8 +18,8 @@ fn skipped(test: &str) -> bool {
 }
 
 /// A run with 64 inputs, 64 classes and batches of 64.
-fn place() -> Place {
-    let place = Place::new();
+fn test_home() -> TestHome {
+    let home = TestHome::new();
     let names: Vec<String> = (0..64).map(|i| format!("x{i}")).collect();
     let mut text = names.join(",") + ",class\n";
     for row in 0..640_u32 {
@@ -27,114 +27,124 @@ fn place() -> Place {
             (0..64).map(|i| format!("{:.3}", f64::from((row * 31 + i * 17) % 97) / 97.0)).collect();
         writeln!(text, "{},{}", values.join(","), row % 64).unwrap();
     }
-    place.write("wide.csv", text);
-    place.write(
+    home.write("wide.csv", text);
+    home.write(
         "run.toml",
         "name = \"wide\"\nseed = 2\n[data]\nsource = \"wide.csv\"\n[split]\nvalid = 0.0\ntest = 0.2\n\
          [[targets]]\nname = \"class\"\nkind = \"category\"\n[model]\nfamily = \"mlp\"\nhidden = [64]\n\
          [train]\nepochs = 1\nbatch_size = 64\n",
     );
-    place
+    home
 }
 
-/// Losses of four steps, or the message of a device that was refused.
-fn losses(place: &Place, device: &str) -> Result<Vec<f64>, String> {
-    let home = format!("home-{device}");
-    let args =
-        ["--json", "--home", &home, "train", "--config", "run.toml", "--device", device, "--max-steps", "4"];
-    let said = place.run(&args);
-    if said.code != Some(0) {
-        assert_eq!(said.code, Some(2), "{}", said.err);
-        return Err(said.err);
+/// Losses of four steps, or the message if the device was rejected.
+fn losses(home: &TestHome, device: &str) -> Result<Vec<f64>, String> {
+    let folder = format!("home-{device}");
+    let args = [
+        "--json",
+        "--home",
+        &folder,
+        "train",
+        "--config",
+        "run.toml",
+        "--device",
+        device,
+        "--max-steps",
+        "4",
+    ];
+    let output = home.run(&args);
+    if output.code != Some(0) {
+        assert_eq!(output.code, Some(2), "{}", output.stderr);
+        return Err(output.stderr);
     }
-    let done: Value = serde_json::from_str(&said.out).unwrap();
-    assert!(device == "flex" || said.err.contains("agrees with the CPU to "), "{}", said.err);
-    Ok(losses_of(place, &home, done["run"].as_str().unwrap()))
+    let done: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert!(device == "flex" || output.stderr.contains("agrees with the CPU to "), "{}", output.stderr);
+    Ok(losses_of(home, &folder, done["run"].as_str().unwrap()))
 }
 
-fn losses_of(place: &Place, home: &str, run: &str) -> Vec<f64> {
-    let events = place.read(&format!("{home}/runs/{run}/events.jsonl"));
+fn losses_of(home: &TestHome, folder: &str, run: &str) -> Vec<f64> {
+    let events = home.read(&format!("{folder}/runs/{run}/events.jsonl"));
     let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     events.filter(|e| e["event"] == "step").map(|e| e["loss"].as_f64().unwrap()).collect()
 }
 
 #[track_caller]
-fn are_the_cpus(gpu: &[f64], cpu: &[f64]) {
+fn assert_matches_cpu(gpu: &[f64], cpu: &[f64]) {
     assert_eq!(gpu.len(), 4);
     for (a, b) in gpu.iter().zip(cpu) {
         assert!((a - b).abs() < 1e-4 * b, "{gpu:?} on Vulkan, {cpu:?} on the CPU");
     }
 }
 
-/// The software driver computes some of the matrix kernels that autotune may choose wrongly. Then the
-/// comparison with the CPU (loss and every gradient to 2e-2 of the largest value) has to refuse the
-/// device; when it chooses others, the run has to have the CPU's losses.
+/// The software driver miscomputes some of the matrix kernels that autotune may choose. Then the comparison
+/// with the CPU (loss and every gradient to 2e-2 of the largest value) must reject the device; with other
+/// kernels the losses must equal those of the CPU.
 #[test]
-fn a_run_on_vulkan_has_the_losses_of_the_cpu_or_is_refused() {
-    if skipped("a_run_on_vulkan_has_the_losses_of_the_cpu_or_is_refused") {
+fn a_run_on_vulkan_has_the_losses_of_the_cpu_or_is_rejected() {
+    if skipped("a_run_on_vulkan_has_the_losses_of_the_cpu_or_is_rejected") {
         return;
     }
-    let place = place();
-    let cpu = losses(&place, "flex").unwrap();
+    let home = test_home();
+    let cpu = losses(&home, "flex").unwrap();
     for _ in 0..12 {
-        match losses(&place, "vulkan") {
-            Ok(gpu) => return are_the_cpus(&gpu, &cpu),
+        match losses(&home, "vulkan") {
+            Ok(gpu) => return assert_matches_cpu(&gpu, &cpu),
             Err(message) => assert!(message.contains("computes wrong numbers for this network"), "{message}"),
         }
     }
-    panic!("the driver was refused twelve times");
+    panic!("the driver was rejected twelve times");
 }
 
-/// A resumed run has its weights and moments back: its losses are those of the CPU that went through.
+/// A resumed run restores weights and optimizer moments: its losses are those of an uninterrupted run on the CPU.
 #[test]
 fn a_run_on_vulkan_resumes_where_it_was() {
     if skipped("a_run_on_vulkan_resumes_where_it_was") {
         return;
     }
-    let place = place();
-    let cpu = losses(&place, "flex").unwrap();
+    let home = test_home();
+    let cpu = losses(&home, "flex").unwrap();
     for _ in 0..12 {
         let first =
-            place.run(&["--json", "train", "--config", "run.toml", "--device", "vulkan", "--max-steps", "2"]);
-        let Ok(done) = serde_json::from_str::<Value>(&first.out) else { continue };
+            home.run(&["--json", "train", "--config", "run.toml", "--device", "vulkan", "--max-steps", "2"]);
+        let Ok(done) = serde_json::from_str::<Value>(&first.stdout) else { continue };
         let run = done["run"].as_str().unwrap();
-        place.unfinish(run);
-        let rest = place.run(&["train", "--resume", run, "--device", "vulkan", "--max-steps", "4"]);
+        home.unfinish(run);
+        let rest = home.run(&["train", "--resume", run, "--device", "vulkan", "--max-steps", "4"]);
         if rest.code != Some(0) {
-            assert!(rest.err.contains("computes wrong numbers for this network"), "{}", rest.err);
+            assert!(rest.stderr.contains("computes wrong numbers for this network"), "{}", rest.stderr);
             continue;
         }
-        return are_the_cpus(&losses_of(&place, ".cupola", run), &cpu);
+        return assert_matches_cpu(&losses_of(&home, ".cupola", run), &cpu);
     }
-    panic!("the driver was refused twelve times");
+    panic!("the driver was rejected twelve times");
 }
 
 #[test]
-fn a_software_adapter_is_left_for_the_cpu_with_a_line() {
-    if skipped("a_software_adapter_is_left_for_the_cpu_with_a_line") {
+fn a_software_adapter_is_passed_over_with_a_reason() {
+    if skipped("a_software_adapter_is_passed_over_with_a_reason") {
         return;
     }
-    let place = place();
-    let said = place.run(&["train", "--config", "run.toml", "--max-steps", "1"]);
+    let home = test_home();
+    let output = home.run(&["train", "--config", "run.toml", "--max-steps", "1"]);
     assert!(
-        said.out.contains("device  flex (CPU) (no GPU: the only Vulkan adapter is software: "),
+        output.stdout.contains("device  flex (CPU) (no GPU: the only Vulkan adapter is software: "),
         "{}{}",
-        said.out,
-        said.err
+        output.stdout,
+        output.stderr
     );
 }
 
 #[test]
-fn a_gpu_serves_the_cpus_answers_or_not_at_all() {
-    if skipped("a_gpu_serves_the_cpus_answers_or_not_at_all") {
+fn a_gpu_predicts_as_the_cpu_does() {
+    if skipped("a_gpu_predicts_as_the_cpu_does") {
         return;
     }
-    let place = Place::with_blobs(120, "[train]\nepochs = 2\n");
-    place.train(&[]);
+    let home = TestHome::with_blobs(120, "[train]\nepochs = 2\n");
+    home.train(&[]);
     let answers = |device: &str| -> Vec<f64> {
-        let said = place.run(&["predict", "--model", "blobs", "--input", "blobs.csv", "--device", device]);
-        assert_eq!(said.code, Some(0), "{}", said.err);
-        let rows = said.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let output = home.run(&["predict", "--model", "blobs", "--input", "blobs.csv", "--device", device]);
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        let rows = output.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         rows.map(|row| row["side"]["probabilities"]["left"].as_f64().unwrap()).collect()
     };
     let (gpu, cpu) = (answers("vulkan"), answers("flex"));

@@ -1,7 +1,7 @@
-"""Preparation by pandas + scikit-learn, by polars and by cupola; see scripts/bench-prepare.
+"""Times data preparation with pandas + scikit-learn, polars and Cupola; see scripts/bench-prepare.
 
-    prepare.py CUPOLA             runs all of them, each in a process of its own, and prints the table
-    prepare.py --one PEER TABLE   one of them, printing the rows of its training split
+    prepare.py CUPOLA             runs all of them, each in its own process, and prints the table
+    prepare.py --one PEER TABLE   runs one of them and prints the number of training rows
 """
 import json
 import os

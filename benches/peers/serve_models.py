@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the served packages as ONNX, so that all servers compute the same network.
+"""Exports the served packages to ONNX, so that all servers compute the same network.
 
-    serve_models.py PACKAGE.. OUT      an MLP or CNN on one picture, from its package's own weights
-    serve_models.py --minilm DIR OUT   a folder of Hugging Face; needs torch and transformers
+    serve_models.py PACKAGE.. OUT      MLPs or CNNs on one image, from the weights of the packages
+    serve_models.py --minilm DIR OUT   a Hugging Face folder; needs torch and transformers
 
 Needs: numpy, onnx, safetensors. Prints the files it wrote.
 """
@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
 
 
-def picture_model(package: pathlib.Path, out: pathlib.Path):
+def image_model(package: pathlib.Path, out: pathlib.Path):
     weights, nodes, initial = load_file(package / "model.safetensors"), [], []
     plan, config = (json.loads((package / name).read_text()) for name in ("plan.json", "config.json"))
     image = plan["inputs"][0]
@@ -59,7 +59,7 @@ def picture_model(package: pathlib.Path, out: pathlib.Path):
             node("Flatten", [at])
             flat = True
         elif kind != "dropout":
-            raise SystemExit(f"{kind} has no translation")
+            raise SystemExit(f"layers of type {kind} are not supported")
     nodes.append(helper.make_node("Softmax", [at], ["probabilities"], axis=1))
     shape = ["n", *image["shape"]]
     graph = helper.make_graph(
@@ -99,4 +99,4 @@ if sys.argv[1] == "--minilm":
 else:
     for package in sys.argv[1:-1]:
         package = pathlib.Path(package)
-        picture_model(package, pathlib.Path(sys.argv[-1]) / f"{package.parent.name}.onnx")
+        image_model(package, pathlib.Path(sys.argv[-1]) / f"{package.parent.name}.onnx")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A peer as a server, over onnxruntime: serve_peer.py fastapi|litserve|mlserver|triton MODEL FOLDER PORT
+"""Serves a model with another server over onnxruntime: serve_peer.py fastapi|litserve|mlserver|triton MODEL FOLDER PORT
 
-MODEL is `mlp` or `cnn` (FOLDER/MODEL.onnx on pictures of 8x8) or `minilm` (FOLDER/minilm.onnx and
-FOLDER/tokenizer.json on texts). What each is asked is written down in scripts/bench-serve.
+MODEL is `mlp` or `cnn` (FOLDER/MODEL.onnx, images of 8x8) or `minilm` (FOLDER/minilm.onnx and FOLDER/tokenizer.json,
+texts). scripts/bench-serve defines the requests.
 """
 import os
 import pathlib
@@ -15,7 +15,7 @@ peer, model, folder, port = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]),
 
 
 class Model:
-    """One batch: pictures `[n, 1, 8, 8]` to probabilities, or texts to embeddings."""
+    """Predicts a batch: images `[n, 1, 8, 8]` to probabilities, or texts to embeddings."""
 
     def __init__(self):
         self.session = ort.InferenceSession(str(folder / f"{model}.onnx"), providers=["CPUExecutionProvider"])
@@ -55,7 +55,7 @@ def fastapi():
     uvicorn.run(app, port=port, log_level="critical", access_log=False)
 
 
-if peer == "litserve":  # its workers import this file, so the class stands here
+if peer == "litserve":  # its workers import this file, so the class must be at module level
     import litserve as ls
 
     class Api(ls.LitAPI):
@@ -77,7 +77,7 @@ def litserve():
     server.run(port=port, log_level="critical", generate_client_file=False, access_log=False)
 
 
-if peer == "mlserver":  # it imports its models by name, from this file
+if peer == "mlserver":  # it imports models by name from this file
     from mlserver import MLModel, MLServer, ModelSettings, Settings
     from mlserver.codecs import NumpyCodec, StringCodec
     from mlserver.types import InferenceResponse
@@ -98,8 +98,8 @@ def mlserver():
 
     async def main():
         settings = Settings(http_port=port, grpc_port=port + 1000, metrics_port=port + 2000, parallel_workers=0, debug=False)
-        wanted = ModelSettings(name=model, implementation="serve_peer.Served", max_batch_size=64, max_batch_time=0.001)
-        await MLServer(settings).start([wanted])
+        served = ModelSettings(name=model, implementation="serve_peer.Served", max_batch_size=64, max_batch_time=0.001)
+        await MLServer(settings).start([served])
 
     sys.path.insert(0, str(pathlib.Path(__file__).parent))
     asyncio.run(main())

@@ -3,8 +3,8 @@
 
     benches/peers/sklearn_census.py data/downloads/census_{train,test}.csv.gz
 
-The same columns as configs/census.toml: numbers standardised with the median for missing values,
-categories one-hot, the same widths of hidden layers, early stopping on a tenth of the rows. Needs
+Uses the columns and hidden layers of configs/census.toml: numbers are standardised, with the median for missing values,
+categories are one-hot encoded, and a tenth of the rows is used for early stopping. Needs
 scikit-learn 1.9 and pandas. Takes some minutes. Prints:
 
     test roc_auc 0.94...  (.. s)
@@ -22,7 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 train, test = (pd.read_csv(path, na_values=["?"], keep_default_na=False, low_memory=False) for path in sys.argv[1:3])
 numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
-# pandas calls a column of texts `object` or `str`, by its version.
+# The dtype of text columns is `object` or `str`, depending on the version of pandas.
 columns = make_column_transformer(
     (numbers, make_column_selector(dtype_include="number")),
     (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_exclude="number")))

@@ -1,6 +1,6 @@
-"""The workloads of benches/workload.rs in PyTorch, as the same JSON lines.
+"""Times the workloads of benches/workload.rs in PyTorch and prints the same JSON lines.
 
-Needs torch. Uses as many threads as there are cores. Run by scripts/bench.
+Needs torch. Uses one thread per core. Run by scripts/bench.
 """
 import json
 import os

@@ -4,8 +4,8 @@
     cupola train --config configs/gpt_moby.toml
     benches/peers/torch_gpt.py .cupola/models/gpt_moby/1 data/downloads/moby_dick_{train,test}.csv.gz
 
-The twin has the package's architecture (scripts/golden/torch_network.py) with fresh weights from the
-same distributions, the same windows, number of steps, AdamW and schedule as configs/gpt_moby.toml.
+The twin has the package's architecture (scripts/golden/torch_network.py), newly initialised from the same
+distributions, and the windows, number of steps, AdamW and schedule of configs/gpt_moby.toml.
 Needs: torch 2.15. Takes some minutes. Prints:
 
     steps 2992
@@ -35,7 +35,7 @@ length = plan["inputs"][0]["length"]
 
 
 def windows(path):
-    """[windows, length + 1]; 0 is padding, so token i is i + 1."""
+    """Token ids [windows, length + 1]; 0 is padding, so token i has the id i + 1."""
     with gzip.open(path, "rt", newline="") as file:
         text = "".join(row["text"] + "\n" for row in csv.DictReader(file))
     unknown = vocabulary.get("[UNK]", 0)
@@ -48,7 +48,7 @@ torch.manual_seed(0)
 train, test = windows(train_file), windows(test_file)
 net = Network(config)
 with torch.no_grad():
-    # Where Cupola does not begin as torch.nn does: tokens and positions.
+    # Cupola initialises token and position embeddings differently from torch.nn.
     net.source.tokens.weight.normal_(0, 0.02)
     for name, p in net.named_parameters():
         if name.endswith("position"):
@@ -87,5 +87,5 @@ net.eval()
 with torch.inference_mode():
     total = sum(float(loss_of(part)) * len(part) for part in test.split(64)) / len(test)
 own = json.loads((folder / "metrics.json").read_text())["splits"]["test"]["values"]["loss"]
-print(f"twin    test loss {total:.4f}  {(time.time() - started) / steps * 1e3:.1f} ms a step")
+print(f"twin    test loss {total:.4f}  {(time.time() - started) / steps * 1e3:.1f} ms per step")
 print(f"cupola  test loss {own:.4f}")

@@ -3,7 +3,7 @@
 
     benches/peers/xgboost_diamonds.py data/downloads/diamonds_{train,test}.csv.gz
 
-Categories are native, a tenth of the training rows stops early. Needs xgboost 3.2 (or xgboost-cpu) and
+Categories are native; a tenth of the training rows is used for early stopping. Needs xgboost 3.2 (or xgboost-cpu) and
 pandas. Takes ten seconds. Prints:
 
     depth 6, rate 0.05: 331 trees, test rmse 537.8

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes crates/import/src/golden/*: small random models of transformers, and what they answer.
+"""Writes crates/import/src/golden/*: small random models of transformers with their logits.
 
     pip install torch==2.15.* transformers==5.*
     scripts/golden/hugging_face.py
 
-Each NAME.json has the model's own `config.json`, token ids of a few texts, and for each text the logits of the
-token after it, or of its classes; NAME.safetensors has the weights. Prints the files it wrote.
+NAME.json has the model's `config.json`, the token ids of several texts, and for each text the logits of the next token
+or of the classes. NAME.safetensors has the weights. Prints the files it wrote.
 """
 import json
 import pathlib
@@ -21,7 +21,7 @@ DECODER = dict(vocab_size=37, hidden_size=24, intermediate_size=40, num_hidden_l
 ENCODER = dict(vocab_size=37, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
                max_position_embeddings=48, initializer_range=0.3)
 MODELS = {
-    # Rotary positions and epsilons that are no defaults; the head is the embeddings.
+    # Non-default rotary base and epsilon; the head is tied to the embeddings.
     "llama": hf.LlamaForCausalLM(hf.LlamaConfig(**DECODER, rms_norm_eps=1e-3, tie_word_embeddings=True,
                                                 rope_parameters={"rope_type": "default", "rope_theta": 500.0})),
     "mistral": hf.MistralForCausalLM(hf.MistralConfig(**DECODER, sliding_window=None)),
@@ -52,7 +52,7 @@ def numbers(model, texts):
 for number, (name, model) in enumerate(MODELS.items()):
     generator = torch.Generator().manual_seed(number)
     for parameter in model.parameters():
-        # Biases and norms are told apart only where they are not all zero or one.
+        # Mixed-up biases or norms would go unnoticed if all were zero or one.
         parameter.data += 0.2 * torch.randn(parameter.shape, generator=generator)
     model.eval()
     long = torch.randint(3, 37, (40,), generator=generator).tolist()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes crates/prep/src/transform/golden/isolation.json: trees that scikit-learn grew, and its scores for some rows.
+"""Writes crates/prep/src/transform/golden/isolation.json: isolation trees of scikit-learn and its scores of several rows.
 
 Needs: scikit-learn 1.9, numpy. Prints the path it wrote.
 """
@@ -16,7 +16,7 @@ forest = IsolationForest(n_estimators=8, max_samples=32, random_state=0).fit(x)
 
 
 def flat(tree):
-    """Nodes so that the right child comes right after the left one."""
+    """Flattens a tree, with the right child of a node directly after the left one."""
     out = {"column": [], "cut": [], "left": [], "rows": []}
 
     def grow():

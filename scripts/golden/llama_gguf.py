@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Writes crates/import/src/golden/llama.gguf: the small Llama of hugging_face.py as llama.cpp's own writer has it; and
-llama3.gguf, whose positions are those of Llama 3.1; and pieces.gguf, with a tokenizer of SentencePiece, whose own
-tokens of a few texts are in pieces.json.
+"""Writes three GGUF files to crates/import/src/golden with llama.cpp's own writer.
+
+llama.gguf is the small Llama of hugging_face.py. llama3.gguf has the rotary frequencies of Llama 3.1. pieces.gguf has a
+SentencePiece tokenizer, whose token ids of several texts are in pieces.json.
 
     pip install torch==2.15.* transformers==5.* accelerate gguf sentencepiece
     scripts/golden/llama_gguf.py
 
-Says whether transformers reads the file
-as the weights that went into it.
+Fails unless transformers reads the original weights from llama.gguf.
 """
 import json
 import pathlib
@@ -30,13 +30,13 @@ names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config["num_hidden_layer
 
 
 def paired(weight, heads):
-    """Numbers that are turned together side by side, as llama.cpp's convert_hf_to_gguf.py puts them."""
+    """Permutes rows so that rotary pairs are adjacent, as convert_hf_to_gguf.py of llama.cpp does."""
     rows, width = weight.shape
     return weight.reshape(heads, 2, rows // heads // 2, width).swapaxes(1, 2).reshape(rows, width)
 
 
 def pairs(writer):
-    """A tokenizer of bytes in pairs, like SmolLM's, of a few tokens."""
+    """Writes a byte-level BPE tokenizer like SmolLM's, with few tokens."""
     tokens = ["<s>", "</s>", "a", "b", "1", "2", "Ġ", "ab", "Ġa"]
     tokens += [f"token{i}" for i in range(len(tokens), config["vocab_size"])]
     writer.add_tokenizer_model("gpt2")
@@ -49,7 +49,7 @@ def pairs(writer):
 
 
 def pieces(writer):
-    """One of SentencePiece, like Llama 2's, trained on this project's own words."""
+    """Writes a SentencePiece tokenizer like Llama 2's, trained on this project's README."""
     writer.add_tokenizer_model("llama")
     size = range(spm.get_piece_size())
     kind = lambda i: 2 if spm.is_unknown(i) else 3 if spm.is_control(i) else 6 if spm.is_byte(i) else 1
@@ -91,7 +91,7 @@ def write(path, weights, theta, frequencies=None, tokenizer=pairs):
 
 
 def stretched(theta, width, factor, low=1.0, high=4.0, trained=8192):
-    """What convert_hf_to_gguf.py writes of Llama 3.1: what each frequency is divided by."""
+    """Divisor of each rotary frequency, as convert_hf_to_gguf.py writes it for Llama 3.1."""
     turns = trained * theta ** (-np.arange(0, width, 2) / width) / (2 * np.pi)
     share = (turns - low) / (high - low)
     between = 1 / ((1 - share) / factor + share)
@@ -99,7 +99,7 @@ def stretched(theta, width, factor, low=1.0, high=4.0, trained=8192):
 
 
 write(FILE, weights, config["rope_parameters"]["rope_theta"])
-# Of this one the tests want what it says of positions alone.
+# The tests only read the rotary frequencies of this file.
 few = {"model.embed_tokens.weight": weights["model.embed_tokens.weight"]}
 write(GOLDEN / "llama3.gguf", few, 500000.0, stretched(500000.0, 64, 8.0))
 
@@ -118,4 +118,4 @@ ids = [[spm.bos_id(), *spm.encode(text)] for text in texts]
 read = AutoModelForCausalLM.from_pretrained(GOLDEN, gguf_file=FILE.name).state_dict()
 wrong = [name for name, weight in weights.items() if not torch.equal(read[name].float(), weight)]
 print(FILE, f"{FILE.stat().st_size} bytes")
-sys.exit(f"transformers reads something else: {wrong}" if wrong else 0)
+sys.exit(f"transformers reads other weights: {wrong}" if wrong else 0)

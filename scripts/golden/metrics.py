@@ -16,7 +16,7 @@ OUT = pathlib.Path(__file__).parents[2] / "crates/eval/src/golden/metrics.json"
 def classification(k: int, n: int) -> dict:
     truth = rng.integers(0, k, n)
     logits = rng.normal(size=(n, k)) + 1.5 * np.eye(k)[truth]
-    # Rounding makes ties, which the AUC has to treat as scikit-learn does.
+    # Rounding makes ties, which affect the AUC.
     p = np.exp(np.round(logits, 1))
     p = (p / p.sum(1, keepdims=True)).astype(np.float32)
     predicted = p.argmax(1)
@@ -62,7 +62,7 @@ def regression(n: int) -> dict:
 
 def anomaly(n: int) -> dict:
     labels = rng.random(n) < 0.2
-    # Two decimals, so that some are equal.
+    # Two decimals, so that there are ties.
     scores = np.round(rng.random(n) + 0.4 * labels, 2)
     return {
         "scores": scores.tolist(),

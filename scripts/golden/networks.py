@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
 """Writes crates/nn/src/golden/*.safetensors with PyTorch's numbers for the architectures in *.json.
 
-Each case is an architecture with weights, a batch, its logits in training and in evaluation, the
-loss, the gradients and the running statistics after one forward pass. The architectures of the
-families are written by
+Each case has an architecture, weights, a batch, the logits in training and in evaluation mode, the loss, the gradients
+and the running statistics after one forward pass. The architectures of the families are written by
 
     CUPOLA_WRITE_GOLDEN=1 cargo test --release --workspace the_golden_files
 
-Needs: torch 2.15, safetensors 0.8. Prints the files it wrote; names on the command line write only
-those.
+Needs: torch 2.15, safetensors 0.8. Arguments select cases by name. Prints the files it wrote.
 """
 import json
 import pathlib

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/fuzz/rows.arrow: the first rows of data/census_nano.csv.gz as a stream of Arrow.
+"""Writes tests/fuzz/rows.arrow: the first rows of data/census_nano.csv.gz as an Arrow IPC stream.
 
     pip install pyarrow
     scripts/golden/rows_arrow.py

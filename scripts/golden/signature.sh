@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# A manifest, its signature by minisign and the public key, for the test of `Package::verify_signature`:
+# Writes a manifest, its minisign signature and the public key, for the tests of `Package::verify_signature`:
 #
 #   scripts/golden/signature.sh      # needs minisign (Debian's package of that name)
 #
-# The private key is thrown away.
+# The private key is discarded.
 set -euo pipefail
 cd "$(dirname "$0")/../../crates/registry/src/golden"
 keys=$(mktemp -d)

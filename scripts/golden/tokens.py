@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Keys and tokens by PyJWT 2.15 (`pip install pyjwt cryptography`), and tokens that are not good:
+"""Prints keys, valid tokens and invalid tokens made by PyJWT 2.15 (`pip install pyjwt cryptography`):
 
     python scripts/golden/tokens.py > crates/serving/src/access/golden/jwt.json
 
-The private keys are thrown away; the good tokens end in 2100.
+The private keys are discarded; the valid tokens expire in 2100.
 """
 import base64
 import hashlib
@@ -39,7 +39,7 @@ def without(name):
     return {k: v for k, v in CLAIMS.items() if k != name}
 
 
-# A public key as the secret of a MAC: the oldest trick there is.
+# Algorithm confusion: a public key as the secret of an HMAC.
 pem = rsa_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 signed = f"{part({'alg': 'HS256', 'typ': 'JWT', 'kid': 'RS256'})}.{part(CLAIMS)}"
 mac = base64.urlsafe_b64encode(hmac.new(pem, signed.encode(), hashlib.sha256).digest()).rstrip(b"=").decode()

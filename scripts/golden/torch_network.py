@@ -1,4 +1,4 @@
-"""The PyTorch twin of an architecture: the same layers under the same names."""
+"""PyTorch twin of an architecture: the same layers under the same names."""
 import math
 
 import torch
@@ -9,7 +9,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "gelu_tanh": lambda: nn.GELU(ap
 
 
 def keep(mask, x):
-    """1 at tokens, 0 at padding, as [batch, time, 1]."""
+    """Mask with 1 at tokens and 0 at padding, as [batch, time, 1]."""
     return torch.ones(x.shape[:2] + (1,)) if mask is None else (~mask).float().unsqueeze(2)
 
 
@@ -170,7 +170,7 @@ class Transpose(nn.Module):
 
 
 class Decompose(nn.Module):
-    """The reference of Zeng et al.: an AvgPool1d over the series with its ends repeated."""
+    """Reference of Zeng et al.: an AvgPool1d over the series, padded with its end values."""
 
     def __init__(self, kernel):
         super().__init__()
@@ -183,7 +183,7 @@ class Decompose(nn.Module):
 
 
 class SeriesPatch(nn.Conv1d):
-    """Each stretch through one linear map; the last one ends at the last step."""
+    """Linear map of each patch; the last patch ends at the last step."""
 
     def forward(self, x):
         x = x.transpose(1, 2)
@@ -199,7 +199,7 @@ MASKED = (Attention, Residual, Take)
 
 
 class Sequence(nn.ModuleList):
-    """Layers in order; the padding goes along where a layer asks for it."""
+    """Layers in order; layers that need the padding mask get it."""
 
     def forward(self, x, mask=None):
         for module in self:
@@ -287,7 +287,7 @@ def sequence(specs, shape):
 
 
 class Source(nn.Module):
-    """A block of an example on its way into the trunk."""
+    """Encoder of one input block of an example."""
 
     def __init__(self, source):
         super().__init__()
@@ -354,7 +354,7 @@ class Members(nn.Module):
 
 
 def averaged(each, average):
-    """Members [batch, members, width] to [batch, width]."""
+    """Averages members [batch, members, width] to [batch, width]."""
     if average == "sigmoid" and each.shape[1] > 1:
         return each.sigmoid().mean(1).logit()
     if average == "softmax" and each.shape[1] > 1:
@@ -363,7 +363,7 @@ def averaged(each, average):
 
 
 class Network(nn.Module):
-    """`config.json` of a package as a module whose state dict has the package's names."""
+    """Module for the `config.json` of a package."""
 
     def __init__(self, config):
         super().__init__()
@@ -420,7 +420,7 @@ class Network(nn.Module):
         return logits.flatten(0, 1) if logits.dim() == 3 else logits
 
     def forward(self, dense, indices=None):
-        """Logits [batch, output]; members are averaged, steps are not."""
+        """Logits [batch, output], averaged over members but not over steps."""
         if self.config.get("head") == "steps":
             return self.each(dense, indices)
         each = self.each(dense, indices).view(len(dense), -1, self.config["output"])
@@ -430,7 +430,7 @@ class Network(nn.Module):
         return torch.cat([averaged(x, part["average"]) for x, part in zip(of_parts, parts)], 1)
 
     def named(self):
-        """State dict names here by the names of the package."""
+        """Maps weight names of the package to names of the state dict."""
         names = {}
         for key in self.state_dict():
             if key.endswith("num_batches_tracked"):

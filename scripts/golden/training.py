@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes crates/train/src/golden/training.json with PyTorch's numbers: losses with their gradients,
-and what optimisers make of a small matrix and a bias in five steps.
+and a small matrix and a bias after five steps of each optimiser.
 
 Needs: torch 2.15. Prints the path it wrote.
 """
@@ -59,7 +59,7 @@ def losses():
 
 class Adafactor:
     """Shazeer and Stern 2018, algorithms 4 and 5, with a given learning rate, update clipping at 1 and decay
-    exponent -0.8: what transformers' Adafactor does with relative_step and scale_parameter off."""
+    exponent -0.8: transformers' Adafactor with relative_step and scale_parameter off."""
 
     def __init__(self, groups, lr):
         from transformers.optimization import Adafactor
@@ -111,7 +111,7 @@ class Muon:
 
 
 def optimisers():
-    """A trunk `linear 3 -> 4` without activation and a head 4 -> 1: gradients follow from the loss."""
+    """Weights of a trunk `linear 3 -> 4` and a head `4 -> 1` after five steps of each optimiser."""
     make = {
         "adamw": lambda g: torch.optim.AdamW(g, lr=0.05),
         "sgd": lambda g: torch.optim.SGD(g, lr=0.05, momentum=0.9, nesterov=True),
@@ -128,7 +128,7 @@ def optimisers():
         decayed = [p["trunk.0.weight"], p["head.weight"]]
         plain = [p["trunk.0.bias"], p["head.bias"]]
         if name == "muon":
-            # Muon is for the trunk; the head's weight goes to AdamW with its decay.
+            # Muon updates the trunk; AdamW updates the head, with weight decay.
             head = torch.optim.AdamW([p["head.weight"]], lr=0.05, weight_decay=0.1)
             optimiser = build([{"params": decayed[:1], "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}])
         else:

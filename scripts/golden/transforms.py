@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes crates/prep/src/transform/golden/transforms.json with scikit-learn's numbers: what each transform makes of
-the same columns, fitted on the first rows and applied to all.
+"""Writes crates/prep/src/transform/golden/transforms.json with scikit-learn's numbers: the output of each transform
+for the same columns, fitted on the first rows and applied to all.
 
 Needs: scikit-learn 1.9, numpy. Prints the path it wrote.
 """

@@ -1,4 +1,4 @@
-"""The networks of workloads.large in PyTorch: milliseconds of a training step, as one line of JSON.
+"""Times a training step of a network of workloads.large in PyTorch and prints milliseconds as one line of JSON.
 
     torch_peer.py NAME [--quick]
 
@@ -38,7 +38,7 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Something that makes tokens, blocks, and a head on the first token or on all of them."""
+    """Token embedding, transformer blocks, and a head on the first token or on all of them."""
 
     def __init__(self, enter, blocks, width, heads, classes, tokens, causal=False):
         super().__init__()

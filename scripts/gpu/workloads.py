@@ -1,4 +1,4 @@
-"""Configs and made-up data of scripts/check-gpu: a tiny network of each family, and large ones to be timed."""
+"""Configs and synthetic data of scripts/check-gpu: a tiny network of each family, and larger ones for timing."""
 import csv
 import random
 
@@ -52,7 +52,7 @@ def characters(length):
 
 
 def tiny(work):
-    """A small network of each family; dropout is off, for its draws differ between devices."""
+    """A small network of each family; dropout is off, because its masks differ between devices."""
     small = table(work / "small.csv", 64, 1600)
     words = text(work / "words.csv", 8000)
     inputs, target = characters(16)
@@ -76,7 +76,7 @@ def tiny(work):
 
 
 def large(work, quick):
-    """Networks of the sizes that people train, with the batch of each and the steps to be timed."""
+    """Networks of realistic sizes, with batch size and number of timed steps."""
     side, inputs_and_target = (8 if quick else 32), characters(16 if quick else 256)
     wide = table(work / "wide.csv", 16 if quick else 256, 300 if quick else 40000)
     photos = table(work / "photos.csv", 3 * side * side, 64 if quick else 3000)
@@ -97,7 +97,7 @@ def large(work, quick):
 
 
 def language(work, quick):
-    """A language model of SmolLM2's sizes with weights that mean nothing, and a prompt for it."""
+    """Language model of SmolLM2's size with random weights, and a prompt."""
     inputs, target = characters(64 if quick else 512)
     size = lambda small, full: small if quick else full
     model = f'family = "llama"\nblocks = {size(1, 30)}\nwidth = {size(32, 576)}\nheads = {size(2, 9)}'

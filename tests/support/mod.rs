@@ -8,36 +8,36 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A temporary folder with a home in it; commands run there, on the CPU.
-pub struct Place {
+/// Temporary working folder with a Cupola home (`.cupola`); commands run there, on the CPU.
+pub struct TestHome {
     folder: TempDir,
 }
 
 /// Exit code and output of a command.
-pub struct Said {
+pub struct CommandOutput {
     pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+    pub stdout: String,
+    pub stderr: String,
 }
 
-impl Place {
+impl TestHome {
     pub fn new() -> Self {
         Self { folder: cupola_testkit::temporary() }
     }
 
-    /// A place with a small classification run: `run.toml` and `blobs.csv`.
+    /// Creates a small classification run: `run.toml` and `blobs.csv`.
     pub fn with_blobs(rows: usize, train: &str) -> Self {
-        let place = Self::new();
-        place.write("blobs.csv", cupola_testkit::blobs(rows));
-        place.write("run.toml", format!("{BLOBS}\n{train}"));
-        place
+        let home = Self::new();
+        home.write("blobs.csv", cupola_testkit::blobs(rows));
+        home.write("run.toml", format!("{BLOBS}\n{train}"));
+        home
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn home(&self) -> PathBuf {
+    pub fn root(&self) -> PathBuf {
         self.path(".cupola")
     }
 
@@ -49,7 +49,7 @@ impl Place {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// The binary with these arguments.
+    /// Command that runs the binary with `args` in this folder.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cupola"));
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
@@ -57,21 +57,21 @@ impl Place {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Said {
-        Said::from(self.command(args).output().unwrap())
+    pub fn run(&self, args: &[&str]) -> CommandOutput {
+        CommandOutput::from(self.command(args).output().unwrap())
     }
 
-    /// The JSON that a successful command prints.
+    /// JSON output of a command that must succeed.
     #[track_caller]
     pub fn json(&self, args: &[&str]) -> Value {
         let mut all = vec!["--json"];
         all.extend(args);
-        let said = self.run(&all);
-        assert_eq!(said.code, Some(0), "{args:?}\n{}\n{}", said.out, said.err);
-        serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e} in {}", said.out))
+        let output = self.run(&all);
+        assert_eq!(output.code, Some(0), "{args:?}\n{}\n{}", output.stdout, output.stderr);
+        serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e} in {}", output.stdout))
     }
 
-    /// Trains `run.toml` on the CPU and gives the result's JSON.
+    /// Trains `run.toml` on the CPU and returns the JSON output.
     #[track_caller]
     pub fn train(&self, more: &[&str]) -> Value {
         let mut args = vec!["train", "--config", "run.toml", "--device", "flex"];
@@ -79,22 +79,22 @@ impl Place {
         self.json(&args)
     }
 
-    /// The answer to a row for the model `mail`, from the server and from `predict`, which must agree.
+    /// Prediction of the model `mail` for a row; the server and `predict` must agree.
     #[track_caller]
-    pub fn answered(&self, row: &Value) -> Value {
+    pub fn predict_one(&self, row: &Value) -> Value {
         let server = self.serve(&["--model", "mail"]);
         let body = serde_json::json!({ "rows": [row] }).to_string();
-        let answer = server.post("/v1/models/mail/predict", body, &[]);
-        assert_eq!(answer.status, 200, "{}", answer.text);
+        let response = server.post("/v1/models/mail/predict", body, &[]);
+        assert_eq!(response.status, 200, "{}", response.text);
         self.write("one.jsonl", row.to_string());
-        let said = self.run(&["predict", "--model", "mail", "--input", "one.jsonl", "--device", "flex"]);
+        let output = self.run(&["predict", "--model", "mail", "--input", "one.jsonl", "--device", "flex"]);
         let predicted: Value =
-            serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {}", said.err));
-        assert_eq!(answer.json()["predictions"][0], predicted);
+            serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", output.stderr));
+        assert_eq!(response.json()["predictions"][0], predicted);
         predicted
     }
 
-    /// Lets a run that ended by `--max-steps` go on.
+    /// Marks a run that `--max-steps` ended as stopped, so that it can be resumed.
     pub fn unfinish(&self, run: &str) {
         let record = format!(".cupola/runs/{run}/run.json");
         self.write(&record, self.read(&record).replace("\"finished\"", "\"stopped\""));
@@ -112,13 +112,13 @@ impl Place {
                 break url.trim().to_owned();
             }
         };
-        // Keeps the pipe open and empty.
+        // The server would block once nobody reads its output.
         std::thread::spawn(move || lines.for_each(drop));
         Server { child, url }
     }
 }
 
-/// Two inputs, a binary target; dropout and batch norm so that a resume has something to get wrong.
+/// Config with two inputs and a binary target. Dropout and batch norm have state that a resume must restore.
 pub const BLOBS: &str = r#"
 name = "blobs"
 seed = 11
@@ -139,30 +139,30 @@ layers = [
 ]
 "#;
 
-impl From<Output> for Said {
+impl From<Output> for CommandOutput {
     fn from(output: Output) -> Self {
         Self {
             code: output.status.code(),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
 }
 
-/// A running server; killed when dropped.
+/// Running server, killed on drop.
 pub struct Server {
     child: Child,
     pub url: String,
 }
 
-/// An HTTP answer.
-pub struct Answer {
+/// Response to an HTTP request.
+pub struct HttpResponse {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub text: String,
 }
 
-impl Answer {
+impl HttpResponse {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e} in {}", self.text))
     }
@@ -173,19 +173,19 @@ impl Answer {
 }
 
 impl Server {
-    pub fn get(&self, path: &str) -> Answer {
-        answer(agent().get(format!("{}{path}", self.url)).call())
+    pub fn get(&self, path: &str) -> HttpResponse {
+        read_response(agent().get(format!("{}{path}", self.url)).call())
     }
 
-    pub fn post(&self, path: &str, body: impl AsRef<[u8]>, headers: &[(&str, &str)]) -> Answer {
+    pub fn post(&self, path: &str, body: impl AsRef<[u8]>, headers: &[(&str, &str)]) -> HttpResponse {
         let mut request = agent().post(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        answer(request.send(body.as_ref()))
+        read_response(request.send(body.as_ref()))
     }
 
-    /// Bytes of an answer, and how many of them are JSON.
+    /// Body of a response and the length of its JSON part.
     pub fn post_bytes(&self, path: &str, body: &[u8], headers: &[(&str, &str)]) -> (Vec<u8>, usize) {
         let mut request = agent().post(format!("{}{path}", self.url));
         for (name, value) in headers {
@@ -196,10 +196,10 @@ impl Server {
         (response.body_mut().read_to_vec().unwrap(), length)
     }
 
-    /// The status, or nothing where the server has gone.
+    /// Status of the response; `None` if the server is gone.
     pub fn try_post(&self, path: &str, body: &str) -> Option<u16> {
-        let answer = agent().post(format!("{}{path}", self.url)).send(body.as_bytes()).ok()?;
-        Some(answer.status().as_u16())
+        let response = agent().post(format!("{}{path}", self.url)).send(body.as_bytes()).ok()?;
+        Some(response.status().as_u16())
     }
 
     /// Sends SIGKILL.
@@ -233,7 +233,7 @@ fn agent() -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).build().into()
 }
 
-fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
+fn read_response(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> HttpResponse {
     let mut response = response.unwrap();
     let headers = response
         .headers()
@@ -242,7 +242,7 @@ fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> An
         .collect();
     let status = response.status().as_u16();
     let text = response.body_mut().with_config().limit(1 << 30).read_to_string().unwrap();
-    Answer { status, headers, text }
+    HttpResponse { status, headers, text }
 }
 
 pub fn signal(pid: u32, name: &str) {
@@ -250,13 +250,13 @@ pub fn signal(pid: u32, name: &str) {
     assert!(done.success());
 }
 
-/// Names of everything under a folder, to see that nothing was left.
-pub fn everything_under(path: &Path) -> Vec<String> {
+/// Paths of all files and folders under a folder.
+pub fn paths_under(path: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
         found.push(entry.path().to_string_lossy().into_owned());
         if entry.path().is_dir() {
-            found.extend(everything_under(&entry.path()));
+            found.extend(paths_under(&entry.path()));
         }
     }
     found

@@ -12,7 +12,7 @@ const SIDE_BY_SIDE: usize = 12;
 const LINES: usize = 450;
 
 #[test]
-fn no_folder_holds_more_files_than_one_can_survey() {
+fn no_folder_holds_too_many_files() {
     let mut found = Vec::new();
     for name in crates() {
         survey(&root().join("crates").join(name).join("src"), &mut found);
@@ -36,7 +36,7 @@ fn survey(folder: &Path, found: &mut Vec<String>) {
 }
 
 #[test]
-fn no_file_is_too_long_to_read() {
+fn no_file_is_too_long() {
     let all = sources(&root().join("crates"));
     let long: Vec<String> = all
         .iter()

@@ -33,9 +33,10 @@ pub mod pointwise;
 pub mod reference;
 pub mod rows;
 pub mod simd;
+mod support;
 
 pub use attention::{AttentionKernel, LayerKv, NewTokens};
 pub use conv::Conv2dKernel;
 pub use linear::{LinearBuilder, LinearKernel, WeightFormat};
 pub use pointwise::Pointwise;
-pub use simd::SimdSupport;
+pub use support::SimdSupport;

@@ -233,7 +233,7 @@ fn checkpoints_appear_whole_and_old_ones_go() {
         run.write_checkpoint(step, &[("state.json", b"{}")], &[1]).unwrap();
     }
     assert_eq!(run.checkpoint_steps().unwrap(), [1, 3]);
-    // What a killed writer leaves is no checkpoint.
+    // The staging folder of a killed writer does not count as a checkpoint.
     fs::create_dir(run.path().join("checkpoints/.staged-x")).unwrap();
     assert_eq!(run.checkpoint_steps().unwrap(), [1, 3]);
 }

@@ -21,7 +21,7 @@ mod tests {
 
     #[test]
     fn shares_never_change() {
-        // By the reference implementation of XXH3 (Python's xxhash 3).
+        // Expected shares come from the reference implementation of XXH3 (Python's xxhash 3).
         let fixed = [
             ("", 0.175_880_433_344_742_8),
             ("user 7", 0.049_150_605_193_210_906),

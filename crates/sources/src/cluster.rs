@@ -137,14 +137,14 @@ async fn write(
 
 /// Ballista scheduler.
 #[derive(Debug, Clone)]
-pub struct Scheduler {
+pub struct ClusterScheduler {
     /// Address and port to listen on.
     pub listen: SocketAddr,
     /// Time without a heartbeat after which the tasks of an executor go to others.
     pub patience: Duration,
 }
 
-impl Scheduler {
+impl ClusterScheduler {
     /// Runs until the process ends.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use self::parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
 pub use self::problem::{Problem, Problems, did_you_mean, nearest};
 pub use self::run::Run;
-pub use self::schema::{config_schema, model_schema, serve_schema};
+pub use self::schema::{config_schema, model_schema};
 pub use self::split::{Split, SplitBy};
 pub use self::target::{Target, TargetKind};
 pub use self::targets::TargetList;

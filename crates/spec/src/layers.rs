@@ -6,17 +6,16 @@
 
 mod attention;
 mod contract;
-mod conv;
 mod elementwise;
 mod layer;
 mod linear;
 mod norm;
-mod pool;
 mod recurrent;
 mod residual;
 mod sequence;
 mod shape;
 mod tabular;
+mod window;
 
 pub use self::attention::{ROPE_BASE, Rope, RopeScaling};
 pub(crate) use self::contract::work;

@@ -33,7 +33,7 @@ mod validate;
 
 pub use config::{
     Config, DEFAULTS, PACKAGE, Problem, Problems, Run, Split, SplitBy, Target, TargetKind, TargetList,
-    config_schema, did_you_mean, model_schema, nearest, parse, parse_data, parse_model_file, serve_schema,
+    config_schema, did_you_mean, model_schema, nearest, parse, parse_data, parse_model_file,
 };
 pub use data::{
     Api, Block, Clean, Data, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, Severity, Source,
@@ -54,7 +54,7 @@ pub use layers::{
 };
 pub use model::{Combine, Design, Expect, Family, Head, Lora, Model, ModelFile, PackageRef, TableStem};
 pub use name::{NAME_RULE, is_name};
-pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, parse_serve};
+pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, parse_serve, serve_schema};
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,
     ScheduleKind, Train,

@@ -1,11 +1,18 @@
 //! `serve.toml`: the models of a server, the distribution of requests over versions, TLS, access and logs.
 
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::config::Problems;
 use crate::config::document::Document;
 use crate::config::schema;
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema::schema_of::<Serve>);
+static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| schema::validator(&SCHEMA));
 
 /// The config of a server. Options of the command line override it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -114,13 +121,18 @@ fn predictions() -> String {
     "predictions".to_owned()
 }
 
+/// JSON Schema of a server config.
+pub fn serve_schema() -> &'static Value {
+    &SCHEMA
+}
+
 /// Parses the config of a server.
 ///
 /// # Errors
 /// All problems at once, each with line, column, key and remedy.
 pub fn parse_serve(origin: &str, text: &str) -> Result<Serve, Problems> {
     let file = Document::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
-    let problems = schema::check_serve(&file);
+    let problems = schema::explain(&SCHEMA, &VALIDATOR, &file, &file.value);
     if !problems.is_empty() {
         return Err(Problems(problems));
     }

@@ -18,7 +18,7 @@ pub enum Error {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Defect of the file.
         reason: String,
     },
     /// A file whose digest differs from the recorded one.
@@ -36,7 +36,7 @@ pub enum Error {
     Signature {
         /// Path of the signature.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Defect of the signature.
         reason: String,
     },
     /// A lock that another process holds.

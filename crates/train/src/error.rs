@@ -1,5 +1,8 @@
 //! Errors that end a run.
 
+use cupola_nn::PanicError;
+use cupola_registry::RunFolder;
+
 use crate::group::GroupError;
 
 /// Error that ends a run. Checkpoints and events that are already written stay.
@@ -49,4 +52,74 @@ pub enum Error {
         /// Error message of the device.
         why: String,
     },
+}
+
+impl Error {
+    /// [`Error::Diverged`] for `value` at a step, which is counted from 1, of an epoch, which is counted from
+    /// 0. The newest checkpoint of `folder` is the one to return to.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if the folder cannot be read.
+    pub(crate) fn diverged(
+        folder: &RunFolder,
+        what: &'static str,
+        value: f64,
+        step: u64,
+        epoch: u64,
+    ) -> Result<Self, Self> {
+        let kept = match folder.checkpoint_steps()?.last() {
+            Some(last) => format!("the checkpoint of step {last} is kept"),
+            None => "no checkpoint was written yet".to_owned(),
+        };
+        Ok(Self::Diverged { what, value, step, epoch: epoch + 1, kept })
+    }
+}
+
+/// Failure of a device: the message of its driver or of a panic.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DeviceFailure(String);
+
+impl From<PanicError> for DeviceFailure {
+    fn from(panic: PanicError) -> Self {
+        Self(panic.into())
+    }
+}
+
+impl DeviceFailure {
+    #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
+    pub(crate) fn new(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+
+    /// Failure of a step whose network was lost in an earlier failure.
+    pub(crate) fn lost_weights() -> Self {
+        Self("the weights were lost in a failed step".to_owned())
+    }
+
+    /// `true` if the message reports a lack of memory.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        let why = self.0.to_lowercase();
+        ["out of memory", "outofmemory", "out_of_device_memory", "out_of_host_memory", "not enough memory"]
+            .iter()
+            .any(|words| why.contains(words))
+    }
+
+    /// The error of a run whose step fails in this way.
+    pub(crate) fn at(self, step: u64) -> Error {
+        Error::Device { step, why: self.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lack_of_memory_is_told_from_other_failures() {
+        for why in ["CUDA error: out of memory", "VK_ERROR_OUT_OF_DEVICE_MEMORY", "Not enough memory left"] {
+            assert!(DeviceFailure::new(why).is_out_of_memory(), "{why}");
+        }
+        assert!(!DeviceFailure::new("device lost").is_out_of_memory());
+    }
 }

@@ -36,12 +36,12 @@ hidden = [6]
 dropout = 0.0
 "#;
 
-fn run(train: &str) -> Run {
+pub(crate) fn run(train: &str) -> Run {
     let text = format!("{CONFIG}\n[train]\nepochs = 3\nbatch_size = 16\n{train}");
     cupola_spec::parse("faults", &text, &[], &|_| Err(String::new())).unwrap()
 }
 
-fn data(run: &Run) -> Prepared {
+pub(crate) fn data(run: &Run) -> Prepared {
     let column = |step: f64| {
         let values = (0..100).map(|row| (f64::from(row) * step).sin()).collect();
         Column::numbers(values)
@@ -54,16 +54,16 @@ fn data(run: &Run) -> Prepared {
 /// Dropout draws from one generator per process, so runs of several tests must not overlap.
 static TURN: Mutex<()> = Mutex::new(());
 
-fn turn() -> MutexGuard<'static, ()> {
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-struct Place {
+pub(crate) struct Place {
     _folder: tempfile::TempDir,
-    folder: RunFolder,
+    pub(crate) folder: RunFolder,
 }
 
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     let dir = tempfile::tempdir().unwrap();
     let record = RunRecord {
         id: String::new(),
@@ -83,7 +83,7 @@ fn place() -> Place {
 }
 
 /// A job on the CPU with new weights, in 32 bits, without a limit.
-fn job<'a>(
+pub(crate) fn job<'a>(
     run: &'a Run,
     prepared: &'a Prepared,
     architecture: &'a Architecture,
@@ -95,7 +95,7 @@ fn job<'a>(
         architecture,
         start: None,
         device: Device::flex(),
-        half: None,
+        activation_dtype: None,
         folder: &place.folder,
         max_steps: None,
         fault: None,

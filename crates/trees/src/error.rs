@@ -18,7 +18,7 @@ pub enum Error {
     /// A file that cannot be read or written.
     #[error("invalid file of trees: {reason}; restore it from its source")]
     File {
-        /// What is wrong.
+        /// Defect of the file.
         reason: String,
     },
     /// Examples with another number of columns.

@@ -1,42 +1,17 @@
-//! `check`: everything but the training, and the plan of a network.
+//! `check`: everything but the training.
 
-use cupola_nn::Architecture;
-use cupola_prep::Plan;
-use cupola_spec::{Run, ShapeRow};
+pub(crate) mod network;
+
+use cupola_spec::Run;
+
+pub use self::network::NetworkPlan;
 
 use crate::config::ConfigSource;
-use crate::data::LoadedData;
+use crate::data::loaded::LoadedData;
 use crate::error::Error;
 use crate::event::WorkflowEvent;
 use crate::machine::memory::MemoryEstimate;
 use crate::session::Session;
-
-/// Network of a run before it is built: layers, shapes, parameters.
-pub struct NetworkPlan {
-    /// The architecture.
-    pub architecture: Architecture,
-    /// Layers with their shapes and parameters.
-    pub layers: Vec<ShapeRow>,
-    /// Parameters in all.
-    pub parameters: usize,
-}
-
-impl NetworkPlan {
-    /// Network of a run on examples of this plan.
-    ///
-    /// # Errors
-    /// Layers that do not fit each other or the examples.
-    pub fn of(run: &Run, plan: &Plan) -> Result<Self, Error> {
-        let architecture = cupola_train::architecture(run, plan)?;
-        let (layers, parameters) = (architecture.table()?, architecture.parameters()?);
-        Ok(Self { architecture, layers, parameters })
-    }
-
-    /// Memory that training this network takes.
-    pub fn memory(&self, run: &Run) -> MemoryEstimate {
-        MemoryEstimate::of(run, &self.layers, self.parameters)
-    }
-}
 
 /// Result of [`Session::check`].
 pub struct CheckReport {

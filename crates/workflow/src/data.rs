@@ -1,15 +1,16 @@
 //! Rows of a run: collected, read, split and transformed, or taken from the prepared stage.
 
+pub(crate) mod loaded;
 mod prepare;
 mod stage;
 
 use std::path::PathBuf;
 
-use cupola_datasets::{Collection, ContractReport, DatasetVersion, LoadRequest, Stream, Table};
-use cupola_prep::{Frame, FrameStream, Plan, Prepared, SplitPart, prepare, prepare_stream};
+use cupola_datasets::{Collection, LoadRequest, Stream};
+use cupola_prep::{Frame, FrameStream, prepare, prepare_stream};
 use cupola_spec::Run;
-use serde::{Deserialize, Serialize};
 
+pub use self::loaded::{LoadedData, SourceReport};
 pub use self::prepare::{Prepare, PrepareOutcome};
 pub use self::stage::PreparedStage;
 
@@ -17,51 +18,6 @@ use crate::error::Error;
 use crate::event::{CollectionEvents, WorkflowEvent};
 use crate::models::pretrained::{self, Pretrained};
 use crate::session::Session;
-
-/// Rows of a run, ready to train on, and their sources.
-pub struct LoadedData {
-    /// Plan and examples of all splits.
-    pub prepared: Prepared,
-    /// Source of the run.
-    pub source: SourceReport,
-    /// Test source of the run, if it has one.
-    pub test: Option<SourceReport>,
-    /// Package that training starts from, if the config names one.
-    pub pretrained: Option<Pretrained>,
-}
-
-impl LoadedData {
-    /// Examples of the training split.
-    pub fn train_rows(&self) -> usize {
-        self.prepared.rows(SplitPart::Train)
-    }
-
-    /// Plan that `run` starts from, of the package that it names.
-    fn learned(pretrained: Option<&Pretrained>) -> Option<&Plan> {
-        pretrained.map(|start| &start.plan)
-    }
-}
-
-/// Version of a source that was read, and how its rows met the expectations.
-#[derive(Serialize, Deserialize)]
-pub struct SourceReport {
-    /// Digest, schema and files.
-    pub version: DatasetVersion,
-    /// Expectations and quarantined rows.
-    pub report: ContractReport,
-}
-
-impl From<Table> for SourceReport {
-    fn from(table: Table) -> Self {
-        Self { version: table.version, report: table.report }
-    }
-}
-
-impl From<Stream> for SourceReport {
-    fn from(stream: Stream) -> Self {
-        Self { version: stream.version().clone(), report: stream.report().clone() }
-    }
-}
 
 impl Session<'_> {
     /// Reads and prepares the data of a run, or reuses what [`Session::prepare`] kept of the same data.

@@ -9,8 +9,8 @@ use cupola_sources::{ProgressSink, ProgressUnit};
 use cupola_spec::{Goal, Run};
 use cupola_train::{EndReason, RateTrial};
 
-use crate::check::NetworkPlan;
-use crate::data::LoadedData;
+use crate::check::network::NetworkPlan;
+use crate::data::loaded::LoadedData;
 
 /// Event of a workflow, in the order in which they happen.
 #[non_exhaustive]

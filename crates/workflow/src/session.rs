@@ -3,7 +3,7 @@
 use cupola_registry::{Home, Index};
 
 use crate::event::{Observer, WorkflowEvent};
-use crate::machine::device::GpuProbe;
+use crate::machine::probe::GpuProbe;
 
 /// Entry point of the workflow: a home folder and the observer of what happens in it.
 #[derive(Clone)]

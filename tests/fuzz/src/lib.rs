@@ -1,4 +1,4 @@
-//! Parts that the fuzz targets share: an input of two parts, a folder, a server within this process.
+//! Shared parts of the fuzz targets: inputs of two parts, a temporary folder, an in-process server.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,7 +69,7 @@ impl App {
             *LAST.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
         }));
         let root = std::env::var_os("CUPOLA_HOME").map(PathBuf::from);
-        let home = Home::new(root.expect("CUPOLA_HOME names a home; scripts/fuzz makes one"));
+        let home = Home::new(root.expect("CUPOLA_HOME must name a home; scripts/fuzz creates one"));
         let device = cupola_nn::open_device(DeviceChoice::Flex, || Err(String::new())).expect("a device");
         let load = move |package: &_| Predictor::load(package, EngineChoice::Candle, &device);
         let server = Server::new(home.clone(), Arc::new(load), ServerSettings::default());
@@ -84,20 +84,20 @@ impl App {
     /// Sends a message of `METHOD PATH`, header lines, an empty line and a body.
     ///
     /// Aborts the process if the response is an internal error.
-    #[allow(clippy::print_stderr, reason = "libFuzzer is told by it what broke")]
+    #[allow(clippy::print_stderr, reason = "libFuzzer reports the output of a failing target")]
     pub fn send(&self, message: &[u8]) {
         let Some(request) = request(message) else { return };
-        let called = request.uri().path().to_owned();
+        let path = request.uri().path().to_owned();
         let (status, body) = self.runtime.block_on(async {
-            let answer = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
-            let status = answer.status();
-            (status, to_bytes(Body::new(answer.into_body()), 1 << 30).await)
+            let response = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+            let status = response.status();
+            (status, to_bytes(Body::new(response.into_body()), 1 << 30).await)
         });
         let refused =
             [StatusCode::NOT_IMPLEMENTED, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
         if status.is_server_error() && !refused.contains(&status) {
             let panic = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-            eprintln!("{called}: {status}: {body:?}; the last panic: {panic}");
+            eprintln!("{path}: {status}: {body:?}; the last panic: {panic}");
             std::process::abort();
         }
     }

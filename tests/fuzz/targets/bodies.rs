@@ -1,4 +1,4 @@
-//! Requests of every protocol against a server with models, in one process.
+//! Requests of every protocol to an in-process server with models.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! Configurations of runs and servers: whatever is in the file, it is read or refused with a message.
+//! Run and server configs: any text must parse or give an error.
 #![no_main]
 
 use cupola_spec::{parse, parse_data, parse_model_file, parse_serve};

@@ -1,4 +1,4 @@
-//! Files of llama.cpp.
+//! GGUF files.
 #![no_main]
 
 use cupola_import::GgufModel;

@@ -1,4 +1,4 @@
-//! A package whose manifest, or whose signature, is anything at all.
+//! Packages with an arbitrary manifest, signature or alias file.
 #![no_main]
 
 use std::sync::LazyLock;

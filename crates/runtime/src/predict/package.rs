@@ -1,5 +1,7 @@
 //! A package without its engine: raw rows to examples, and logits to predictions.
 
+mod tensor_io;
+
 use std::borrow::Cow;
 
 use cupola_prep::{
@@ -7,8 +9,8 @@ use cupola_prep::{
 };
 use serde_json::{Map, Value};
 
-use super::rows::frame_of;
-use super::tensors::{TensorSpec, tensor_inputs, tensor_outputs};
+use super::rows::{frame_of, parse_input};
+use super::tensors::{PredictInput, TensorSpec, tensor_inputs, tensor_outputs};
 use crate::engines::EngineReport;
 use crate::error::Error;
 use crate::generation::{ChatRenderer, GrammarVocabulary, Sampling};
@@ -45,6 +47,14 @@ impl LoadedPackage {
         let signature = Signature::of(&plan);
         let (inputs, outputs) = (tensor_inputs(&plan, &signature), tensor_outputs(&plan));
         Ok(Self { plan, signature, inputs, outputs, report, chat, vocabulary: GrammarVocabulary::default() })
+    }
+
+    /// Parses a body `{"rows": [{column: value}]}`.
+    ///
+    /// # Errors
+    /// [`Error::Body`] for another body, [`Error::Value`] for the first invalid value.
+    pub fn parse_rows(&self, body: &[u8]) -> Result<PredictInput, Error> {
+        parse_input(&self.signature, self.takes_floats(), body)
     }
 
     /// Examples of JSON rows, ready for an engine.

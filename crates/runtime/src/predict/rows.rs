@@ -6,7 +6,6 @@ use cupola_prep::{Column, ColumnType, Frame, InputColumn, Signature, number_text
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::package::LoadedPackage;
 use super::tensors::PredictInput;
 use crate::error::Error;
 
@@ -97,19 +96,21 @@ struct Body {
     rows: Vec<Map<String, Value>>,
 }
 
-impl LoadedPackage {
-    /// Parses a body `{"rows": [{column: value}]}`.
-    ///
-    /// # Errors
-    /// [`Error::Body`] for another body, [`Error::Value`] for the first invalid value.
-    pub fn parse_rows(&self, body: &[u8]) -> Result<PredictInput, Error> {
-        // The numbers of a single image or series need no columns.
-        let floats = if self.takes_floats() { fast_path::floats(&self.signature, body) } else { None };
-        floats.map_or_else(
-            || parse_columns(&self.signature, body).map(PredictInput::Frame),
-            |floats| Ok(PredictInput::Floats(floats)),
-        )
-    }
+/// Input of a body `{"rows": [{column: value}]}`. `takes_floats` is `true` if one tensor is the network's whole input.
+///
+/// # Errors
+/// [`Error::Body`] for another body, [`Error::Value`] for the first invalid value.
+pub(super) fn parse_input(
+    signature: &Signature,
+    takes_floats: bool,
+    body: &[u8],
+) -> Result<PredictInput, Error> {
+    // The numbers of a single image or series need no columns.
+    let floats = if takes_floats { fast_path::floats(signature, body) } else { None };
+    floats.map_or_else(
+        || parse_columns(signature, body).map(PredictInput::Frame),
+        |floats| Ok(PredictInput::Floats(floats)),
+    )
 }
 
 /// Columns of `signature` from a body `{"rows": [{column: value}]}`.

@@ -33,7 +33,8 @@ pub(super) async fn fetch(
         _ => {
             let folder = std::fs::canonicalize(&lake.table)
                 .map_err(|error| wrong(format!("{error}; check the path of the table")))?;
-            Url::from_directory_path(folder).map_err(|()| wrong("is no path of a folder".to_owned()))?
+            Url::from_directory_path(folder)
+                .map_err(|()| wrong("expected the path of a folder; check it".to_owned()))?
         }
     };
     let mut builder = DeltaTableBuilder::from_url(url.clone()).map_err(said)?;

@@ -47,7 +47,7 @@ impl Scan<'_> {
     }
 
     /// Plan of a session for the rows.
-    pub async fn frame_in(&self, context: &SessionContext) -> Result<DataFrame, Error> {
+    pub(crate) async fn frame_in(&self, context: &SessionContext) -> Result<DataFrame, Error> {
         let frame = match self.files[0].format {
             FileFormat::Csv { delimiter } => self.csv_frame(context, delimiter).await?,
             _ => self.open(context).await.map_err(|error| self.explain(&error))?,
@@ -106,13 +106,13 @@ impl Scan<'_> {
                 let options = AvroReadOptions { file_extension: &ending, ..AvroReadOptions::default() };
                 context.read_avro(paths, options).await
             }
-            // CSV is read above; what this binary cannot read was refused when it was collected.
+            // CSV is read by `csv_frame`; collection converts workbooks and refuses formats without a reader.
             other => Err(DataFusionError::Internal(format!("{other:?} cannot be queried as it is"))),
         }
     }
 
-    /// Says a parser's complaint with its row; anything else as it is.
-    pub fn explain(&self, error: &DataFusionError) -> Error {
+    /// Converts an error of `DataFusion`; one of a parser names the row.
+    pub(crate) fn explain(&self, error: &DataFusionError) -> Error {
         let root = error.find_root();
         let text = root.strip_backtrace();
         let is_parse = matches!(root, DataFusionError::ArrowError(..))
@@ -129,14 +129,14 @@ fn compression_type(compression: Compression) -> FileCompressionType {
     }
 }
 
-/// Names in SQL keep their case.
+/// Turns off the conversion of names in SQL to lower case.
 pub(crate) fn keeping_case(mut config: SessionConfig) -> SessionConfig {
     config.options_mut().sql_parser.enable_ident_normalization = false;
     config
 }
 
-/// Texts that mean "missing" become null, then the columns take their `types`, if given.
-/// `DataFusion` knows such texts when it guesses types, but not when it reads.
+/// Makes null markers null and casts the columns to `types`. `DataFusion` considers null markers when it infers
+/// types, but not when it reads.
 fn without_nulls(
     frame: DataFrame,
     types: Option<&Schema>,

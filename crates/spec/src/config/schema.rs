@@ -1,4 +1,4 @@
-//! JSON Schemas of the configs, and their violations as messages.
+//! JSON Schemas of run configs and architecture files, and violations of any schema as messages.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::config::document::Document;
 use crate::config::{Problem, nearest};
 use crate::model::{Expect, Family};
-use crate::serve::Serve;
 
 static CONFIG: LazyLock<Value> =
     LazyLock::new(|| relaxed(schema_of::<Config>(), crate::config::parse::defaults()));
@@ -23,8 +22,6 @@ static MODEL: LazyLock<Value> = LazyLock::new(|| {
     }
     schema
 });
-static SERVE: LazyLock<Value> = LazyLock::new(schema_of::<Serve>);
-static SERVE_VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&SERVE));
 static CONFIG_VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&CONFIG));
 static MODEL_VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&MODEL));
 
@@ -39,15 +36,6 @@ pub fn model_schema() -> &'static Value {
     &MODEL
 }
 
-/// JSON Schema of a server config.
-pub fn serve_schema() -> &'static Value {
-    &SERVE
-}
-
-pub(crate) fn check_serve(file: &Document) -> Vec<Problem> {
-    explain(&SERVE, &SERVE_VALIDATOR, file, &file.value)
-}
-
 pub(crate) fn check_config(file: &Document, value: &Value) -> Vec<Problem> {
     explain(&CONFIG, &CONFIG_VALIDATOR, file, value)
 }
@@ -56,12 +44,14 @@ pub(crate) fn check_model(file: &Document) -> Vec<Problem> {
     explain(&MODEL, &MODEL_VALIDATOR, file, &file.value)
 }
 
-fn schema_of<T: JsonSchema>() -> Value {
+/// JSON Schema of a type.
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     schemars::schema_for!(T).to_value()
 }
 
+/// Validator of a schema that [`schema_of`] generated.
 #[allow(clippy::expect_used, reason = "the schema is generated from types of this crate; a test compiles it")]
-fn validator(schema: &Value) -> Validator {
+pub(crate) fn validator(schema: &Value) -> Validator {
     jsonschema::validator_for(schema).expect("a schema generated from types of this crate is valid")
 }
 
@@ -108,7 +98,8 @@ fn relax(object: &mut Value, defaults: &Value) {
     }
 }
 
-fn explain(schema: &Value, validator: &Validator, file: &Document, value: &Value) -> Vec<Problem> {
+/// Violations of `schema` by `value`, at their places in `file`.
+pub(crate) fn explain(schema: &Value, validator: &Validator, file: &Document, value: &Value) -> Vec<Problem> {
     let mut found = Vec::new();
     for error in validator.iter_errors(value) {
         collect(schema, &error, &mut found);

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::layers::attention::{AttentionSizes, RopeScaling};
 use crate::layers::contract::{LayerContract, Misfit, WeightSpec};
-use crate::layers::conv::{self, Conv2d};
 use crate::layers::elementwise::{self, Activation};
 use crate::layers::linear::linear;
 use crate::layers::recurrent::{Cell, recurrent};
 use crate::layers::residual::residual;
 use crate::layers::sequence::{self, Take};
-use crate::layers::{norm, pool, tabular};
+use crate::layers::window::{self, Conv2d};
+use crate::layers::{norm, tabular};
 use crate::model::Lora;
 
 /// One layer. Shapes leave the batch axis out: `[width]` is a flat input, `[time, width]` a sequence and
@@ -302,15 +302,15 @@ impl Layer {
                 Conv2d { out, kernel, stride, padding, bias }.contract(input)
             }
             Self::Conv1d { out, kernel, dilation, causal } => {
-                conv::conv1d(input, out, kernel, dilation, causal)
+                window::conv1d(input, out, kernel, dilation, causal)
             }
-            Self::Patch { size, width } => conv::patch(input, size, width),
-            Self::SeriesPatch { length, stride, width } => conv::series_patch(input, length, stride, width),
+            Self::Patch { size, width } => window::patch(input, size, width),
+            Self::SeriesPatch { length, stride, width } => window::series_patch(input, length, stride, width),
             Self::MaxPool { kernel, stride, padding } => {
-                pool::max_pool(input, kernel, stride.unwrap_or(kernel), padding)
+                window::max_pool(input, kernel, stride.unwrap_or(kernel), padding)
             }
-            Self::AvgPool { kernel, stride } => pool::avg_pool(input, kernel, stride.unwrap_or(kernel)),
-            Self::GlobalAvgPool {} => pool::global_avg_pool(input),
+            Self::AvgPool { kernel, stride } => window::avg_pool(input, kernel, stride.unwrap_or(kernel)),
+            Self::GlobalAvgPool {} => window::global_avg_pool(input),
             Self::BatchNorm {} => norm::batch_norm(input),
             Self::LayerNorm { eps } => norm::layer_norm(input, eps),
             Self::RmsNorm { .. } => norm::rms_norm(input),

@@ -10,7 +10,7 @@ use crate::LossScale;
 fn trained_in(run: &Run, place: &Place, kind: Option<FloatDType>, stop_at: Option<u64>) -> TrainOutcome {
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
-    let job = Job { half: kind, ..job(run, &prepared, &architecture, place) };
+    let job = Job { activation_dtype: kind, ..job(run, &prepared, &architecture, place) };
     let _turn = turn();
     fit(&job, &mut |event| match event {
         Event::Step { step, .. } if Some(*step) == stop_at => Stop::Yes,

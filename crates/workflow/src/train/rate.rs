@@ -5,7 +5,7 @@ use cupola_registry::Home;
 use cupola_train::{Job, RateTrial, Stop, range_test, suggested_rate};
 
 use super::record;
-use crate::check::NetworkPlan;
+use crate::check::network::NetworkPlan;
 use crate::config::ConfigSource;
 use crate::error::Error;
 use crate::event::WorkflowEvent;
@@ -59,7 +59,7 @@ impl Session<'_> {
             architecture: &network.architecture,
             start: data.pretrained.as_ref().map(|start| &start.weights),
             device: device.device.clone(),
-            half: activation_dtype(run.train.precision, &device.device, &device.name)?,
+            activation_dtype: activation_dtype(run.train.precision, &device.device, &device.name)?,
             folder: &folder,
             max_steps: None,
             fault: None,

@@ -7,7 +7,7 @@ use serde_json::Map;
 use super::Stage;
 use crate::CODE_VERSION;
 use crate::config::{self, ConfigSource};
-use crate::data::LoadedData;
+use crate::data::loaded::LoadedData;
 use crate::error::Error;
 use crate::session::Session;
 

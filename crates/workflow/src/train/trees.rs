@@ -9,7 +9,7 @@ use serde_json::{Map, json};
 use super::publish::TrainedModel;
 use super::record::create;
 use super::{JobOutcome, Stage};
-use crate::data::LoadedData;
+use crate::data::loaded::LoadedData;
 use crate::error::Error;
 use crate::event::WorkflowEvent;
 

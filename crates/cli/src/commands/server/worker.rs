@@ -8,7 +8,7 @@ use crate::args::WorkerArgs;
 pub fn run(args: &WorkerArgs) -> Result<()> {
     use std::time::Duration;
 
-    use cupola_sources::cluster::{Executor, Scheduler};
+    use cupola_sources::cluster::{ClusterScheduler, Executor};
 
     use crate::args::WorkerCommand;
     use crate::failure::UserError;
@@ -16,7 +16,7 @@ pub fn run(args: &WorkerArgs) -> Result<()> {
     match &args.command {
         WorkerCommand::Scheduler { listen, patience } => {
             let patience = Duration::from_secs(u64::from(*patience));
-            Scheduler { listen: *listen, patience }.run()?;
+            ClusterScheduler { listen: *listen, patience }.run()?;
         }
         WorkerCommand::Executor { scheduler, listen, tasks, heartbeat } => {
             let wrong = || UserError::new(format!("invalid --scheduler {scheduler}"), "expected HOST:PORT");

@@ -5,8 +5,9 @@ use cupola_kernels::{LinearKernel, WeightFormat};
 use cupola_nn::{Average, LogitPart};
 use cupola_spec::Head;
 
-use super::layers::{MaskedTensor, sigmoid, softmax};
+use super::layers::MaskedTensor;
 use super::tensors;
+use super::tensors::{sigmoid, softmax};
 use super::weights::WeightLookup;
 use crate::error::Error;
 

@@ -13,7 +13,6 @@ use super::recurrent::RecurrentLayer;
 use super::{series, tensors};
 
 pub use build::build;
-pub use functions::{sigmoid, softmax};
 
 /// Tensor between two layers, batch first.
 #[derive(Clone)]

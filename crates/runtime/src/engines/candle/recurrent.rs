@@ -3,7 +3,7 @@
 use candle_core::{Device, Error as CandleError, Tensor};
 use cupola_spec::Cell;
 
-use super::layers::sigmoid;
+use super::tensors::sigmoid;
 use super::weights::WeightLookup;
 use crate::error::Error;
 

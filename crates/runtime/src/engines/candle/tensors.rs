@@ -4,7 +4,8 @@
 //! from rayon's. What takes time in a layer therefore goes through `cupola_kernels`.
 
 use candle_core::{Device, Error as CandleError, Storage, Tensor};
-use cupola_kernels::{Pointwise, elementwise};
+use cupola_kernels::pointwise::activate;
+use cupola_kernels::{Pointwise, elementwise, rows};
 use cupola_spec::Activation;
 
 /// Maps the values of `x` to a new tensor of the same shape, except that the last axis becomes `width` long.
@@ -41,6 +42,16 @@ pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor, CandleError> {
         candle_core::bail!("shapes of a sum differ: {:?} and {:?}", x.dims(), y.dims());
     }
     with_values(y, |y| update(x, |x| elementwise::add(x, y)))?
+}
+
+/// Sigmoid of each value.
+pub fn sigmoid(x: &Tensor) -> Result<Tensor, CandleError> {
+    update(x, |values| activate(Pointwise::Sigmoid, values))
+}
+
+/// Softmax over the last axis.
+pub fn softmax(x: &Tensor) -> Result<Tensor, CandleError> {
+    update(x, |values| rows::softmax(values, x.dims().last().copied().unwrap_or(1)))
 }
 
 /// Kernel of an activation function.

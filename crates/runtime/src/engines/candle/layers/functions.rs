@@ -1,21 +1,10 @@
 //! Functions of tensors that several layers share.
 
 use candle_core::{Device, Error as CandleError, Tensor};
-use cupola_kernels::pointwise::activate;
-use cupola_kernels::{Pointwise, rows};
+use cupola_kernels::rows;
 use cupola_spec::Take;
 
 use crate::engines::candle::tensors;
-
-/// Sigmoid of each value.
-pub fn sigmoid(x: &Tensor) -> Result<Tensor, CandleError> {
-    tensors::update(x, |values| activate(Pointwise::Sigmoid, values))
-}
-
-/// Softmax over the last axis.
-pub fn softmax(x: &Tensor) -> Result<Tensor, CandleError> {
-    tensors::update(x, |values| rows::softmax(values, x.dims().last().copied().unwrap_or(1)))
-}
 
 /// Pads an image with the smallest float, which no maximum falls on.
 pub fn pad(x: &Tensor, padding: usize) -> Result<Tensor, CandleError> {

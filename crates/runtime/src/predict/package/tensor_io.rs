@@ -1,0 +1,161 @@
+//! Tensors as a package's input, and logits as its output tensors.
+
+use cupola_prep::{Column, ColumnType, Examples, FittedInput, Frame, PredictedValue};
+use indexmap::IndexMap;
+
+use super::LoadedPackage;
+use crate::error::Error;
+use crate::predict::tensors::{ElementType, OutputTensor, PredictInput, TensorSpec, TensorValues};
+
+impl LoadedPackage {
+    /// Input from tensors of `rows` rows, given as index into [`LoadedPackage::inputs`] and values, whose names, types and
+    /// sizes have been checked.
+    pub fn input_from_tensors(&self, given: Vec<(usize, TensorValues)>, rows: usize) -> PredictInput {
+        let specs = &self.inputs;
+        let given = match <[_; 1]>::try_from(given) {
+            Ok([(_, TensorValues::Floats(values))]) if self.takes_floats() => {
+                return PredictInput::Floats(values);
+            }
+            Ok(one) => Vec::from(one),
+            Err(given) => given,
+        };
+        let mut columns = IndexMap::new();
+        for (index, values) in given {
+            let spec = &specs[index];
+            match values {
+                TensorValues::Floats(values) => split(spec, &values, f64::from, &mut columns),
+                TensorValues::Doubles(values) => split(spec, &values, |value: f64| value, &mut columns),
+                TensorValues::Bytes(values) => {
+                    columns.insert(spec.name.clone(), self.texts(spec, &values));
+                }
+            }
+        }
+        for spec in specs.iter().filter(|spec| spec.nullable && spec.columns.len() == 1) {
+            columns.entry(spec.columns[0].clone()).or_insert_with(|| match spec.element {
+                ElementType::Bytes => Column::texts(vec![None::<&str>; rows]),
+                _ => Column::numbers(vec![f64::NAN; rows]),
+            });
+        }
+        PredictInput::Frame(Frame::new(columns))
+    }
+
+    /// `true` if one tensor is the network's whole input, which then needs no columns.
+    pub(crate) fn takes_floats(&self) -> bool {
+        let alone = matches!(self.plan.inputs.as_slice(), [FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. }] if columns.len() > 1);
+        alone && self.plan.derive.is_empty()
+    }
+
+    /// Column of strings; an empty string is a missing value where the column is nullable.
+    fn texts(&self, spec: &TensorSpec, values: &[Vec<u8>]) -> Column {
+        let file = self.signature.inputs.iter().any(|c| c.name == spec.name && c.kind == ColumnType::File);
+        if file {
+            return Column::Bytes(values.iter().map(|value| Some(value.as_slice())).collect());
+        }
+        let texts = values.iter().map(|value| {
+            let text = String::from_utf8_lossy(value);
+            if spec.nullable && text.is_empty() { None } else { Some(text.into_owned()) }
+        });
+        Column::texts(texts)
+    }
+
+    /// Applies the plan to an input.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for the first invalid value, with row and column.
+    pub fn examples_of_input(&self, input: &PredictInput) -> Result<Examples, Error> {
+        let values = match input {
+            PredictInput::Frame(frame) => return self.examples_of(frame),
+            PredictInput::Floats(values) => values,
+        };
+        let ([FittedInput::Image { shift, factor, .. } | FittedInput::Series { shift, factor, .. }], true) =
+            (self.plan.inputs.as_slice(), self.takes_floats())
+        else {
+            // The input was parsed for another version, which takes one tensor: this one takes columns.
+            let width = self.signature.inputs.len();
+            let columns = self.signature.inputs.iter().enumerate().map(|(index, input)| {
+                let own = values.iter().skip(index).step_by(width).map(|value| f64::from(*value));
+                (input.name.clone(), Column::numbers(own.collect()))
+            });
+            return self.examples_of(&Frame::new(columns.collect()));
+        };
+        let layout = self.plan.layout();
+        let width = layout.dense_width().max(1);
+        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+            return Err(Error::Value {
+                row: index / width + 1,
+                column: self.plan.inputs[0].name().to_owned(),
+                expected: "a finite number",
+                found: values[index].to_string(),
+                remedy: "correct the value",
+            });
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "the plan rounds to 32 bits as well")]
+        let dense = values.iter().map(|v| ((f64::from(*v) - shift) * factor) as f32).collect();
+        Ok(Examples { layout, rows: values.len() / width, dense, indices: Vec::new() })
+    }
+
+    /// Output tensors that logits `[rows, width]` stand for: those that `names` lists, or all if it is empty.
+    ///
+    /// # Errors
+    /// The errors of [`LoadedPackage::predictions`].
+    pub fn output_tensors(
+        &self,
+        logits: &[f32],
+        inputs: &[f32],
+        names: &[String],
+    ) -> Result<Vec<OutputTensor>, Error> {
+        let predictions = self.predictions(logits, inputs)?;
+        let rows = predictions.len();
+        let is_listed = |name: &str| names.is_empty() || names.iter().any(|listed| listed == name);
+        let mut out = Vec::new();
+        for spec in self.outputs.iter().filter(|spec| is_listed(&spec.name)) {
+            let mut shape = vec![rows];
+            shape.extend(&spec.shape);
+            let of = predictions.iter().map(|row| &row[&spec.columns[0]]);
+            // The other tensor of a target holds the probabilities of its classes.
+            let values = if spec.name == spec.columns[0] {
+                values_of(spec, of.map(|prediction| &prediction.value))
+            } else {
+                let each = of.filter_map(|prediction| prediction.probabilities.as_ref());
+                TensorValues::Floats(each.flat_map(|each| each.values().copied()).collect())
+            };
+            out.push(OutputTensor { name: spec.name.clone(), shape, values });
+        }
+        Ok(out)
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "logits are 32-bit numbers")]
+fn values_of<'a>(spec: &TensorSpec, values: impl Iterator<Item = &'a PredictedValue>) -> TensorValues {
+    if spec.element == ElementType::Bytes {
+        return TensorValues::Bytes(values.map(|value| text_of(value).into_bytes()).collect());
+    }
+    let numbers = values.flat_map(|value| match value {
+        PredictedValue::Number(number) => vec![*number as f32],
+        PredictedValue::Numbers(numbers) => numbers.iter().map(|number| *number as f32).collect(),
+        PredictedValue::Text(_) => vec![f32::NAN],
+    });
+    TensorValues::Floats(numbers.collect())
+}
+
+fn text_of(value: &PredictedValue) -> String {
+    match value {
+        PredictedValue::Text(text) => text.clone(),
+        PredictedValue::Number(number) => cupola_prep::number_text(*number),
+        PredictedValue::Numbers(_) => String::new(),
+    }
+}
+
+/// Splits values `[rows, columns]` into columns.
+fn split<T: Copy>(
+    spec: &TensorSpec,
+    values: &[T],
+    number: impl Fn(T) -> f64,
+    out: &mut IndexMap<String, Column>,
+) {
+    let width = spec.columns.len();
+    for (index, column) in spec.columns.iter().enumerate() {
+        let own = values.iter().skip(index).step_by(width).map(|value| number(*value)).collect();
+        out.insert(column.clone(), Column::numbers(own));
+    }
+}
