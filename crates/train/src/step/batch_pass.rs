@@ -29,6 +29,14 @@ pub(super) struct BatchPass<'a> {
     totals: Vec<f64>,
 }
 
+/// Input and targets of a micro-batch.
+struct MicroBatch {
+    input: InputBatch,
+    targets: TargetList<Targets>,
+    /// With mixup, weight of the targets, and targets of the partners, which have the rest.
+    mixed: Option<(f64, TargetList<Targets>)>,
+}
+
 impl<'a> BatchPass<'a> {
     pub fn new(
         stepper: &'a Stepper<'_>,
@@ -60,7 +68,15 @@ impl<'a> BatchPass<'a> {
             if let Some(fault) = self.stepper.job.fault {
                 fault(places.len());
             }
-            let loss = self.loss(network, places);
+            let MicroBatch { input, targets, mixed } = self.micro_batch(network, places);
+            let logits = network.forward_members(&input);
+            let against = |targets| self.loss_against(&logits, &input, targets);
+            let loss = match mixed {
+                None => against(targets),
+                Some((share, others)) => {
+                    against(targets).mul_scalar(share) + against(others).mul_scalar(1.0 - share)
+                }
+            };
             value += f64::from(loss.clone().try_into_scalar::<f32>().map_err(DeviceFailure::new)?);
             if !value.is_finite() {
                 return Ok(BatchGradients { loss: value, grads: None });
@@ -80,26 +96,19 @@ impl<'a> BatchPass<'a> {
         self.stepper.device.seed(seed.wrapping_add(self.stepper.group.rank() as u64));
     }
 
-    /// Loss of the examples at `places` of the batch.
-    fn loss(&self, network: &Network, places: &[usize]) -> Tensor<1> {
+    /// The examples at `places` of the batch on the device.
+    fn micro_batch(&self, network: &Network, places: &[usize]) -> MicroBatch {
         let mut part = self.augmented(places);
-        let mut other = None;
+        let mut mixed = None;
         if let Some(mixup) = self.mixup {
             let partner = self.augmented(&partners(self.batch.len(), places));
             mixup.blend(&mut part.examples.dense, &partner.examples.dense);
-            other = Some((mixup.share, partner));
+            mixed = Some((mixup.share, partner.targets));
         }
         let ExamplesWithTargets { examples, targets } = part;
         let examples = if network.trims_padding() { examples.trim_padding() } else { examples };
         let input = InputBatch::new(examples.rows, examples.dense, examples.indices, &self.stepper.device);
-        let logits = network.forward_members(&input);
-        let against = |targets| self.loss_against(&logits, &input, targets);
-        match other {
-            None => against(targets),
-            Some((share, other)) => {
-                against(targets).mul_scalar(share) + against(other.targets).mul_scalar(1.0 - share)
-            }
-        }
+        MicroBatch { input, targets, mixed }
     }
 
     /// The examples at `places` of the batch, with the image augmentation of this epoch.
