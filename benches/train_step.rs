@@ -26,7 +26,7 @@ pub fn run(home: &Home, workload: &Workload) {
         prepared: &workload.prepared,
         architecture: &workload.architecture,
         start: None,
-        half: None,
+        activation_dtype: None,
         device: Device::flex(),
         folder: &folder,
         max_steps: Some(workload.steps),

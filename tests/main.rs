@@ -52,5 +52,5 @@ mod snapshots;
 /// Imports, layout, language and links of the project itself.
 mod tidy;
 
-/// The GPU's path, on a driver that runs on the CPU.
+/// Training and serving on Vulkan, with a driver that runs on the CPU.
 mod vulkan;

@@ -7,7 +7,7 @@ mod language;
 mod layout;
 mod links;
 
-/// What each crate never imports; ARCHITECTURE.md has the same list with the reasons.
+/// Forbidden dependencies of each crate; ARCHITECTURE.md gives the reasons.
 const NEVER: &[(&str, &[&str])] = &[
     ("spec", &["burn", "candle-core", "datafusion", "tokio", "clap", "axum", "sqlx", "cupola-"]),
     ("store", &["burn", "candle-core", "axum", "clap", "sqlx", "arrow", "datafusion"]),

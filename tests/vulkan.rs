@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::TestHome;
 
-/// `true`, and says so, where no Vulkan driver was asked for.
+/// Returns `true` and prints a line if `CUPOLA_TEST_VULKAN` is not set.
 fn skipped(test: &str) -> bool {
     let skip = std::env::var_os("CUPOLA_TEST_VULKAN").is_none();
     if skip {

@@ -1,5 +1,7 @@
 //! SHA-256 digests of bytes, files and streams, in lower-case hexadecimal.
 
+mod verified;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -7,6 +9,8 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, at};
+
+pub use verified::VerifiedFile;
 
 /// SHA-256 of a stream that arrives in parts. Implements [`Write`], so that [`std::io::copy`] can
 /// feed it.

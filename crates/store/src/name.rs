@@ -1,4 +1,6 @@
-//! Names of models, datasets and runs.
+//! Names of models, datasets and runs, and references to their versions.
+
+mod reference;
 
 use std::fmt;
 use std::ops::Deref;
@@ -7,6 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+
+pub use reference::{Reference, VersionedName, split_version};
 
 /// A valid name of a model, dataset, alias or run: 1 to 64 ASCII letters, digits, `_` and `-`,
 /// the first of them not `-`. It is safe as a file name and as an argument.

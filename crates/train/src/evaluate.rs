@@ -1,15 +1,23 @@
-//! Evaluation: metrics of a network on examples.
+//! Evaluation: metrics of a network on examples, and their use during training.
+//!
+//! [`Evaluator`] measures any part of the data. [`Validation`] measures the valid split between two steps, and
+//! [`EarlyStopping`] remembers the best result and ends training without progress.
+
+mod early_stopping;
+mod host_loss;
+mod metrics;
+mod validation;
 
 use burn::tensor::Device;
-use cupola_eval::{Metrics, anomaly, classification, forecast, regression};
+use cupola_eval::Metrics;
 use cupola_nn::{InputBatch, Loss, Network, Objective};
-use cupola_prep::{
-    Examples, ExamplesWithTargets, FittedTarget, Plan, PredictedValue, SplitExamples, Targets,
-    mean_squared_difference,
-};
+use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, Plan, SplitExamples, Targets};
 
+pub use self::early_stopping::BestCheckpoint;
+pub(crate) use self::early_stopping::EarlyStopping;
+pub use self::metrics::metrics_from_logits;
+pub(crate) use self::validation::Validation;
 use crate::error::Error;
-use crate::host_loss::mean_loss;
 use crate::objective::{TargetObjective, loss_targets};
 
 /// Number of examples of one evaluation batch.
@@ -32,84 +40,59 @@ pub fn logits(network: &Network, examples: &Examples, device: &Device) -> Result
             if network.trims_padding() { part.trim_padding() } else { part };
         let input = InputBatch::new(rows, dense, indices, device);
         let values = network.forward(&input).try_into_vec_as::<f32>();
-        let fail = |why: String| cupola_nn::Error::Device { device: "in evaluation".into(), why };
-        out.extend(values.map_err(|error| fail(error.to_string()))?);
+        out.extend(values.map_err(|error| failed(&error))?);
     }
     Ok(out)
 }
 
-/// Metrics, including `loss`, on `rows` rows of a part: the first rows in memory, where they are in the order
-/// of a hash, and evenly spaced rows of a file, where they are in the order of the source. `network` must be
-/// built for inference.
-///
-/// # Errors
-/// The errors of [`logits`]; a file that cannot be read.
-pub fn evaluate_part(
-    network: &Network,
-    plan: &Plan,
-    objectives: &[TargetObjective],
-    part: &SplitExamples,
-    rows: usize,
-    device: &Device,
-) -> Result<Metrics, Error> {
-    let rows = rows.min(part.len());
-    let mut seen = part.gather(&[])?;
-    let simple = seen.targets.iter().all(|targets| matches!(targets, Targets::Class(_) | Targets::Number(_)));
-    let in_memory = part.block().is_none();
-    if in_memory && !simple {
-        let first = part.gather(&(0..rows).collect::<Vec<_>>())?;
-        return score_all(network, plan, objectives, &first, device);
-    }
-    // Only logits and targets are kept; the inputs of the network may be far larger.
-    let mut values = Vec::new();
-    let place = |row: usize| if in_memory { row } else { row * part.len() / rows };
-    let spaced: Vec<usize> = (0..rows).map(place).collect();
-    for rows in spaced.chunks(STORED) {
-        let chunk = part.gather(rows)?;
-        values.extend(logits(network, &chunk.examples, device)?);
-        seen.append_targets(chunk);
-    }
-    Ok(metrics_from_logits(plan, objectives, &values, &seen))
+/// Measures networks of a plan on one device.
+pub struct Evaluator<'a> {
+    /// Plan of the examples.
+    pub plan: &'a Plan,
+    /// Objectives of the plan's targets, in order.
+    pub objectives: Vec<TargetObjective>,
+    /// Device of the networks, without autodiff.
+    pub device: &'a Device,
 }
 
-fn score_all(
-    network: &Network,
-    plan: &Plan,
-    objectives: &[TargetObjective],
-    part: &ExamplesWithTargets,
-    device: &Device,
-) -> Result<Metrics, Error> {
-    if let (FittedTarget::NextToken { .. }, [objective]) = (plan.targets.first(), objectives) {
-        return next_token(network, objective.criterion.loss, part, device);
-    }
-    Ok(metrics_from_logits(plan, objectives, &logits(network, &part.examples, device)?, part))
-}
-
-/// Metrics of logits `[rows, width]` for the examples of a part. With several targets the metrics of each are
-/// named `target/metric`, and `loss` is the weighted sum.
-pub fn metrics_from_logits(
-    plan: &Plan,
-    objectives: &[TargetObjective],
-    values: &[f32],
-    part: &ExamplesWithTargets,
-) -> Metrics {
-    let width = plan.width();
-    let (mut all, mut sum) = (Metrics { rows: part.examples.rows, ..Metrics::default() }, 0.0);
-    for ((target, objective), targets) in plan.targets.iter().zip(objectives).zip(part.targets.iter()) {
-        let loss = objective.criterion.loss;
-        if objective.width == width {
-            return target_metrics(target, loss, values, targets, &part.examples);
+impl Evaluator<'_> {
+    /// Metrics, including `loss`, on `rows` rows of a part: the first rows in memory, where they are in the
+    /// order of a hash, and evenly spaced rows of a file, where they are in the order of the source. `network`
+    /// must be built for inference.
+    ///
+    /// # Errors
+    /// The errors of [`logits`]; a file that cannot be read.
+    pub fn evaluate(&self, network: &Network, part: &SplitExamples, rows: usize) -> Result<Metrics, Error> {
+        let rows = rows.min(part.len());
+        let mut seen = part.gather(&[])?;
+        let simple =
+            seen.targets.iter().all(|targets| matches!(targets, Targets::Class(_) | Targets::Number(_)));
+        let in_memory = part.block().is_none();
+        if in_memory && !simple {
+            let first = part.gather(&(0..rows).collect::<Vec<_>>())?;
+            return self.evaluate_all(network, &first);
         }
-        let own = values.chunks(width).flat_map(|row| &row[objective.at..objective.at + objective.width]);
-        let own: Vec<f32> = own.copied().collect();
-        let found = target_metrics(target, loss, &own, targets, &part.examples);
-        sum += objective.weight * found.values.get("loss").copied().unwrap_or_default();
-        let named =
-            found.values.into_iter().map(|(name, value)| (format!("{}/{name}", target.name()), value));
-        all.values.extend(named);
+        // Only logits and targets are kept; the inputs of the network may be far larger.
+        let mut values = Vec::new();
+        let place = |row: usize| if in_memory { row } else { row * part.len() / rows };
+        let spaced: Vec<usize> = (0..rows).map(place).collect();
+        for rows in spaced.chunks(STORED) {
+            let chunk = part.gather(rows)?;
+            values.extend(logits(network, &chunk.examples, self.device)?);
+            seen.append_targets(chunk);
+        }
+        Ok(metrics_from_logits(self.plan, &self.objectives, &values, &seen))
     }
-    all.values.insert("loss".to_owned(), sum);
-    all
+
+    fn evaluate_all(&self, network: &Network, part: &ExamplesWithTargets) -> Result<Metrics, Error> {
+        if let (FittedTarget::NextToken { .. }, [objective]) =
+            (self.plan.targets.first(), self.objectives.as_slice())
+        {
+            return next_token(network, objective.criterion.loss, part, self.device);
+        }
+        let values = logits(network, &part.examples, self.device)?;
+        Ok(metrics_from_logits(self.plan, &self.objectives, &values, part))
+    }
 }
 
 /// Loss and perplexity of a language model. The logits of each chunk stay on the device, because a vocabulary
@@ -120,7 +103,6 @@ fn next_token(
     part: &ExamplesWithTargets,
     device: &Device,
 ) -> Result<Metrics, Error> {
-    let fail = |why: String| cupola_nn::Error::Device { device: "in evaluation".into(), why };
     let objective = Objective::from(loss);
     let (mut sum, mut tokens) = (0.0, 0.0);
     let rows: Vec<usize> = (0..part.examples.rows).collect();
@@ -132,57 +114,13 @@ fn next_token(
         let input = InputBatch::new(examples.rows, examples.dense, examples.indices, device);
         let expected = loss_targets(loss, targets, &input, device);
         let found = objective.sum(network.forward(&input), expected);
-        sum += f64::from(found.try_into_scalar::<f32>().map_err(|error| fail(error.to_string()))?);
+        sum += f64::from(found.try_into_scalar::<f32>().map_err(|error| failed(&error))?);
     }
     let mean = sum / f64::max(tokens, 1.0);
     let values = [("loss".to_owned(), mean), ("perplexity".to_owned(), mean.exp())];
     Ok(Metrics { rows: part.examples.rows, values: values.into_iter().collect(), ..Metrics::default() })
 }
 
-/// Metrics of one target, including the loss without label smoothing and class weights.
-fn target_metrics(
-    target: &FittedTarget,
-    loss: Loss,
-    values: &[f32],
-    targets: &Targets,
-    examples: &Examples,
-) -> Metrics {
-    let width = target.width();
-    let loss = mean_loss(loss, width, values, targets, &examples.dense);
-    // Values of one row in the units of the target.
-    let number = |scaled: &[f32]| match target.decode(scaled, &[]).value {
-        PredictedValue::Number(value) => vec![value],
-        PredictedValue::Numbers(values) => values,
-        PredictedValue::Text(_) => vec![f64::NAN],
-    };
-    let numbers = |scaled: &[f32]| scaled.chunks(width).flat_map(number).collect::<Vec<f64>>();
-    let mut metrics = match (target, targets) {
-        (FittedTarget::NextToken { .. }, Targets::Tokens { length, next }) => {
-            let values = [("perplexity".to_owned(), loss.unwrap_or_default().exp())];
-            let rows = next.len() / length;
-            Metrics { rows, values: values.into_iter().collect(), ..Metrics::default() }
-        }
-        (FittedTarget::Category { classes, .. }, Targets::Class(expected)) => {
-            let probabilities: Vec<f32> =
-                values.chunks(width).flat_map(|row| target.probabilities(row)).collect();
-            let expected: Vec<usize> =
-                expected.iter().map(|&class| usize::try_from(class).unwrap_or_default()).collect();
-            classification(classes, &expected, &probabilities)
-        }
-        (FittedTarget::Forecast { horizon, naive, .. }, Targets::Vector { values: expected, .. }) => {
-            forecast(&numbers(expected), &numbers(values), *horizon, *naive)
-        }
-        (FittedTarget::Reconstruct { .. }, Targets::Reconstruction { anomalies }) => {
-            let rows = values.chunks(width).zip(examples.dense.chunks(width));
-            let scores: Vec<f64> = rows.map(|(row, own)| mean_squared_difference(row, own)).collect();
-            anomaly(&scores, anomalies)
-        }
-        (_, Targets::Number(expected)) => regression(&numbers(expected), &numbers(values)),
-        // A plan encodes targets of its own kind only.
-        (target, _) => unreachable!("targets of another kind than {}", target.name()),
-    };
-    if let Some(loss) = loss {
-        metrics.values.insert("loss".to_owned(), loss);
-    }
-    metrics
+fn failed(error: &dyn std::fmt::Display) -> Error {
+    Error::Network(cupola_nn::Error::Device { device: "in evaluation".into(), why: error.to_string() })
 }

@@ -2,11 +2,13 @@
 //! the weights stay equal on all devices.
 
 mod gradients;
+mod member;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod threads;
 
-pub(crate) use gradients::summed;
+pub(crate) use gradients::BatchGradients;
+pub(crate) use member::GroupMember;
 #[cfg(feature = "mpi")]
 pub use mpi::Mpi;
 pub(crate) use threads::thread_ranks;
@@ -37,7 +39,7 @@ pub trait DeviceGroup {
     fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, GroupError>;
 }
 
-/// DeviceGroup of a single device.
+/// Group of a single device.
 #[derive(Debug, Clone, Copy)]
 pub struct SingleDevice;
 
@@ -56,28 +58,5 @@ impl DeviceGroup for SingleDevice {
 
     fn share(&self, bytes: Vec<u8>) -> Result<Vec<u8>, GroupError> {
         Ok(bytes)
-    }
-}
-
-/// Part of a list of `n` entries that belongs to a rank. If the list does not divide evenly, the first ranks
-/// have one entry more; the last ranks may have none.
-pub(crate) fn part_of(n: usize, rank: usize, size: usize) -> std::ops::Range<usize> {
-    let (each, over) = (n / size, n % size);
-    let start = rank * each + rank.min(over);
-    start..start + each + usize::from(rank < over)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_cover_a_list_once_and_differ_by_one_at_most() {
-        for (n, size) in [(0, 3), (2, 4), (7, 3), (64, 4), (5, 1)] {
-            let parts: Vec<_> = (0..size).map(|rank| part_of(n, rank, size)).collect();
-            assert_eq!(parts.iter().cloned().flatten().collect::<Vec<_>>(), (0..n).collect::<Vec<_>>());
-            let sizes: Vec<usize> = parts.iter().map(ExactSizeIterator::len).collect();
-            assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1, "{sizes:?}");
-        }
     }
 }

@@ -1,47 +1,43 @@
 //! Training: the loop over epochs and steps, its checkpoints and exact resume.
 //!
-//! [`fit`] builds the network and the optimiser, or restores them from the newest [`checkpoint`]. For each
-//! step it gathers a batch, accumulates gradients over micro-batches, sums them over the devices of a
-//! [`DeviceGroup`], clips them and updates the weights. It evaluates, stops early and writes checkpoints as
-//! the config says, and reports every [`Event`] to an observer.
+//! [`fit`] puts a trainer together from components that each hold their own state, and runs it:
 //!
-//! After any step the state of the run is weights, optimiser moments and [`Progress`]; a checkpoint holds all
-//! three. Every random draw is a function of (seed, purpose, epoch, step), so a resumed run continues bit for
-//! bit.
+//! - `step`: the stepper (network, optimiser, loss scale, micro-batch) and the moving average of the weights;
+//! - `evaluate`: metrics of a network, the valid split during training, and early stopping;
+//! - `schedule`: the learning rate and its plateau reductions;
+//! - [`checkpoint`]: files that a run resumes from;
+//! - `group`: exchange between the devices that train together;
+//! - `trainer`: the loop, which reports every [`Event`] to an observer.
+//!
+//! After any step the state of the run is weights, optimiser moments and [`ResumeState`], which is assembled
+//! from the components; a checkpoint holds all three. Every random draw is a function of (seed, purpose,
+//! epoch, step), so a resumed run continues bit for bit.
 
 mod architecture;
 pub mod checkpoint;
 mod error;
 mod evaluate;
-mod evaluator;
 mod event;
-mod fit;
 mod group;
-mod host_loss;
-mod mixup;
-mod multi_device;
 mod objective;
-mod optimizer;
-mod order;
-mod progress;
-mod range_test;
 mod schedule;
 mod step;
+mod trainer;
 
 pub use architecture::architecture;
-pub use error::Error;
-pub use evaluate::{evaluate_part, logits, metrics_from_logits};
+pub use checkpoint::ResumeState;
+pub use error::{DeviceFailure, Error};
+pub use evaluate::{BestCheckpoint, Evaluator, logits, metrics_from_logits};
 pub use event::{EndReason, Event, MetricValues, Stop};
-pub use fit::{Job, TrainOutcome, fit, fit_in_group, limit_rows};
 #[cfg(feature = "mpi")]
 pub use group::Mpi;
 pub use group::{DeviceGroup, GroupError, SingleDevice};
-pub use multi_device::fit_on_devices;
 pub use objective::{TargetObjective, default_objectives, goal, loss_targets, objectives, trial_loss};
-pub use optimizer::{global_norm, optimizer};
-pub use progress::{BestCheckpoint, LossScale, Progress};
-pub use range_test::{RateTrial, range_test, suggested_rate};
 pub use schedule::{Clock, learning_rate};
+pub use step::{LossScale, global_norm, optimizer};
+pub use trainer::{
+    Job, RateTrial, TrainOutcome, fit, fit_in_group, fit_on_devices, limit_rows, range_test, suggested_rate,
+};
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ fn loss_of(target: &FittedTarget) -> Loss {
     }
 }
 
-/// Loss and weight of one target, and its place among the logits.
+/// Loss and weight of one target, and its range of the logits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TargetObjective {
     /// Loss of one example, with label smoothing and class weights.
@@ -37,17 +37,18 @@ pub fn objectives(run: &Run, prepared: &Prepared) -> Vec<TargetObjective> {
     let objectives =
         objectives.map(|(index, target)| objective(&run.train.loss, target, &train.classes(index)));
     let weights = run.targets.iter().map(|target| target.weight.unwrap_or(1.0));
-    placed(&prepared.plan, objectives.zip(weights))
+    with_logit_ranges(&prepared.plan, objectives.zip(weights))
 }
 
 /// Objectives of a plan without its run: default losses of equal weight.
 pub fn default_objectives(plan: &Plan) -> Vec<TargetObjective> {
-    placed(plan, plan.targets.iter().map(|target| (Objective::from(loss_of(target)), 1.0)))
+    with_logit_ranges(plan, plan.targets.iter().map(|target| (Objective::from(loss_of(target)), 1.0)))
 }
 
-fn placed(plan: &Plan, asked: impl Iterator<Item = (Objective, f64)>) -> Vec<TargetObjective> {
+/// Adds the range of the logits to the loss and the weight of each target.
+fn with_logit_ranges(plan: &Plan, criteria: impl Iterator<Item = (Objective, f64)>) -> Vec<TargetObjective> {
     let mut at = 0;
-    let objectives = plan.targets.iter().zip(asked).map(|(target, (criterion, weight))| {
+    let objectives = plan.targets.iter().zip(criteria).map(|(target, (criterion, weight))| {
         let width = target.width();
         at += width;
         TargetObjective { criterion, weight, at: at - width, width }

@@ -1,6 +1,10 @@
 //! Learning rate as a function of the step.
 
+mod run_rate;
+
 use cupola_spec::{Schedule, ScheduleKind};
+
+pub(crate) use self::run_rate::RunRate;
 
 /// Start of a one-cycle schedule as a share of the peak, and its rise as a share of the steps: the defaults
 /// of `torch.optim.lr_scheduler.OneCycleLR`.

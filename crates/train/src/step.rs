@@ -1,244 +1,163 @@
-//! One step: gradients of a batch, accumulated over micro-batches, and the update.
+//! One optimiser step: gradients of a batch, accumulated over micro-batches, and the update.
 
-use std::ops::Range;
-use std::time::Instant;
+mod batch_pass;
+mod clip;
+mod loss_scale;
+mod mixup;
+mod moving_average;
+mod optimizer;
 
-use burn::module::Module;
-use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::Tensor;
-use cupola_nn::{InputBatch, Network, catch_panic};
-use cupola_prep::{ExamplesWithTargets, SplitPart, Targets, draw};
-use cupola_spec::TargetList;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::Device;
+use cupola_nn::{Network, catch_panic};
+use cupola_prep::{Augmenter, SplitPart};
 
-use crate::error::Error;
+use self::batch_pass::BatchPass;
+pub use self::clip::global_norm;
+use self::clip::{clip_factor, scaled};
+pub use self::loss_scale::LossScale;
+pub(crate) use self::moving_average::MovingAverage;
+pub use self::optimizer::optimizer;
+use crate::error::{DeviceFailure, Error};
 use crate::event::{Event, Stop};
-use crate::fit::Trainer;
-use crate::group::{GroupError, part_of, summed};
-use crate::mixup::{Mixup, partners};
-use crate::objective::{TargetObjective, loss_targets};
-use crate::optimizer::{clip_factor, global_norm, scaled};
-use crate::schedule::learning_rate;
+use crate::group::{BatchGradients, GroupMember};
+use crate::objective::TargetObjective;
+use crate::trainer::{Job, RunPosition};
 
-/// Loss and gradients of a batch.
-struct Gradients {
-    /// Weighted mean loss of the batch.
-    loss: f64,
-    /// `None` if the loss is not finite.
-    grads: Option<GradientsParams>,
+/// Network and optimiser of a run, and all that one step needs.
+pub(crate) struct Stepper<'a> {
+    pub job: &'a Job<'a>,
+    pub group: GroupMember<'a>,
+    /// Device of the job with autodiff.
+    pub device: Device,
+    pub objectives: Vec<TargetObjective>,
+    pub augmenter: Augmenter,
+    /// Number of examples of a micro-batch.
+    pub micro_batch: usize,
+    /// `None` only while the optimiser updates it in place.
+    pub network: Option<Network>,
+    pub optimizer: ModuleOptimizer,
+    /// Scale of the loss; `None` unless activations are `fp16`.
+    pub scale: Option<LossScale>,
 }
 
-impl Trainer<'_> {
+/// Result of a step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct StepOutcome {
+    /// Weighted mean loss of the batch.
+    pub loss: f64,
+    /// Global gradient norm before clipping; `None` without clipping, and if it is not finite.
+    pub grad_norm: Option<f64>,
+    /// `false` if the gradients overflowed, which leaves the weights unchanged.
+    pub applied: bool,
+}
+
+impl Stepper<'_> {
+    /// The network with the weights after the last step.
+    ///
+    /// # Errors
+    /// [`DeviceFailure`] if the optimiser failed and lost them.
+    pub fn network(&self) -> Result<&Network, DeviceFailure> {
+        self.network.as_ref().ok_or_else(DeviceFailure::lost_weights)
+    }
+
     /// Updates the weights once from the training examples at the indices `batch`.
-    pub(crate) fn step(
+    ///
+    /// # Errors
+    /// [`Error::Diverged`], and errors of the device and the group.
+    pub fn step(
         &mut self,
         batch: &[usize],
+        at: &RunPosition,
+        rate: f64,
         observer: &mut dyn FnMut(&Event) -> Stop,
-    ) -> Result<Event, Error> {
-        let started = Instant::now();
-        let step = self.progress.step + 1;
-        let fail = |why: String| Error::Device { step, why };
-        let rate = self.rate();
-        let found = self.gradients(batch, observer)?;
-        let found = self.sum_over_ranks(found)?;
-        let Some(grads) = found.grads else { return Err(self.diverged("loss", found.loss, step)?) };
-        let norm = catch_panic(|| self.update(grads, rate)).map_err(String::from).flatten().map_err(fail)?;
+    ) -> Result<StepOutcome, Error> {
+        let step = at.step + 1;
+        let found = self.gradients(batch, at, observer)?;
+        let Some(grads) = found.grads else {
+            return Err(Error::diverged(self.job.folder, "loss", found.loss, step, at.epoch)?);
+        };
+        let norm = self.update(grads, rate).map_err(|failure| failure.at(step))?;
         let overflowed = norm.is_some_and(|norm| !norm.is_finite());
-        let bearable = match &mut self.progress.scale {
+        let bearable = match &mut self.scale {
             Some(scale) => scale.after(overflowed),
             None => !overflowed,
         };
         if !bearable {
-            return Err(self.diverged("the gradients' norm", norm.unwrap_or(f64::NAN), step)?);
+            let norm = norm.unwrap_or(f64::NAN);
+            return Err(Error::diverged(self.job.folder, "the gradients' norm", norm, step, at.epoch)?);
         }
-        if !overflowed {
-            self.update_average();
-        }
-        let seconds = self.first_seconds(started.elapsed().as_secs_f64())?;
-        self.progress.step = step;
-        self.progress.batch += 1;
-        #[allow(clippy::cast_precision_loss)]
-        let examples = batch.len() as f64;
-        self.progress.loss_sum += found.loss * examples;
-        self.progress.seen += batch.len() as u64;
-        self.progress.seconds += seconds;
-        Ok(Event::Step {
-            step,
-            epoch: self.progress.epoch + 1,
-            loss: found.loss,
-            learning_rate: rate,
-            grad_norm: norm.filter(|norm| norm.is_finite()),
-            examples: batch.len() as u64,
-            seconds,
-        })
+        let grad_norm = norm.filter(|norm| norm.is_finite());
+        Ok(StepOutcome { loss: found.loss, grad_norm, applied: !overflowed })
     }
 
     /// Updates the weights once at a given learning rate. Returns the loss, or `None` if the loss or the
     /// gradients are not finite.
-    pub(crate) fn probe(&mut self, batch: &[usize], rate: f64) -> Result<Option<f64>, Error> {
-        let step = self.progress.step + 1;
-        let found = self.gradients(batch, &mut |_| Stop::No)?;
-        let found = self.sum_over_ranks(found)?;
+    ///
+    /// # Errors
+    /// Errors of the device and the group.
+    pub fn probe(&mut self, batch: &[usize], at: &RunPosition, rate: f64) -> Result<Option<f64>, Error> {
+        let found = self.gradients(batch, at, &mut |_| Stop::No)?;
         let Some(grads) = found.grads else { return Ok(None) };
-        let norm = catch_panic(|| self.update(grads, rate))
-            .map_err(String::from)
-            .flatten()
-            .map_err(|why| Error::Device { step, why })?;
-        self.progress.step = step;
+        let norm = self.update(grads, rate).map_err(|failure| failure.at(at.step + 1))?;
         Ok(norm.is_none_or(f64::is_finite).then_some(found.loss))
     }
 
-    /// Loss and gradients of the whole batch, summed over the ranks.
-    fn sum_over_ranks(&self, found: Gradients) -> Result<Gradients, Error> {
-        if self.group.size() == 1 {
-            return Ok(found);
+    /// Loss and gradients of the whole batch: this rank's part of it, summed over the ranks.
+    fn gradients(
+        &mut self,
+        batch: &[usize],
+        at: &RunPosition,
+        observer: &mut dyn FnMut(&Event) -> Stop,
+    ) -> Result<BatchGradients, Error> {
+        let own = self.own_gradients(batch, at, observer)?;
+        if self.group.is_alone() {
+            return Ok(own);
         }
-        let sum = || {
-            let network = self.network()?;
-            Ok::<_, Error>(summed(self.group, network, found.loss, found.grads.as_ref(), &self.job.device)?)
-        };
-        let (loss, grads) = catch_panic(sum).map_err(|panic| GroupError(panic.into()))??;
-        Ok(Gradients { loss, grads: loss.is_finite().then_some(grads) })
-    }
-
-    /// Duration of the step on rank 0, so that all ranks reach the time budget in the same step.
-    fn first_seconds(&self, seconds: f64) -> Result<f64, Error> {
-        if self.group.size() == 1 {
-            return Ok(seconds);
-        }
-        #[allow(clippy::cast_possible_truncation)]
-        let mut first = [if self.leads() { seconds as f32 } else { 0.0 }];
-        self.group.sum(&mut first)?;
-        Ok(f64::from(first[0]))
-    }
-
-    fn rate(&self) -> f64 {
-        let train = &self.job.run.train;
-        let (peak, reduced) = (train.optimizer.learning_rate, self.progress.reductions);
-        learning_rate(&train.schedule, peak, self.progress.step, self.clock, reduced)
+        let network = self.network().map_err(|failure| failure.at(at.step))?;
+        Ok(self.group.sum_gradients(network, &own, &self.job.device)?)
     }
 
     /// Gradients of this rank's part of the batch. Halves the micro-batch while the device runs out of
     /// memory.
-    fn gradients(
+    fn own_gradients(
         &mut self,
         batch: &[usize],
+        at: &RunPosition,
         observer: &mut dyn FnMut(&Event) -> Stop,
-    ) -> Result<Gradients, Error> {
-        let step = self.progress.step + 1;
-        let own = part_of(batch.len(), self.group.rank(), self.group.size());
+    ) -> Result<BatchGradients, Error> {
+        let step = at.step + 1;
+        let own = self.group.part_of(batch.len());
         let examples = self.job.prepared.part(SplitPart::Train).gather(batch)?;
         loop {
             let size = self.micro_batch.min(own.len()).max(1);
-            let found = catch_panic(|| self.accumulate(batch, &examples, own.clone(), size));
-            match found.map_err(String::from).flatten() {
+            let found = catch_panic(|| BatchPass::new(self, batch, &examples, at).run(own.clone(), size));
+            match found.map_err(DeviceFailure::from).flatten() {
                 Ok(found) => return Ok(found),
-                Err(why) if size > 1 && is_out_of_memory(&why) => {
+                Err(failure) if size > 1 && failure.is_out_of_memory() => {
                     self.micro_batch = size.div_ceil(2);
-                    let micro_batch = self.micro_batch as u64;
+                    let (micro_batch, why) = (self.micro_batch as u64, failure.to_string());
                     observer(&Event::SmallerParts { step, micro_batch, why });
                 }
-                Err(why) => return Err(Error::Device { step, why }),
+                Err(failure) => return Err(failure.at(step)),
             }
         }
-    }
-
-    /// Contribution of the examples at `own` to the gradients of the batch's mean loss, in micro-batches of
-    /// `size` examples. A micro-batch counts by the weight of its examples, so the sum is that of the whole
-    /// batch for every division.
-    fn accumulate(
-        &self,
-        batch: &[usize],
-        all: &ExamplesWithTargets,
-        own: Range<usize>,
-        size: usize,
-    ) -> Result<Gradients, String> {
-        let (run, progress) = (self.job.run, &self.progress);
-        let seed = draw(run.seed, "dropout", progress.epoch, progress.step);
-        self.device.seed(seed.wrapping_add(self.group.rank() as u64));
-        let scale = progress.scale.map_or(1.0, |scale| scale.factor);
-        let network = self.network.as_ref().ok_or("an earlier step failed")?;
-        let members = self.job.architecture.members();
-        let mixup = Mixup::of(run.train.mixup, run.seed, progress.step);
-        #[allow(clippy::cast_precision_loss)]
-        let total = |(objective, targets)| weight(objective, targets, batch.len()) * members as f64;
-        let totals: Vec<f64> = self.objectives.iter().zip(all.targets.iter()).map(total).collect();
-        let mut sum = GradientsAccumulator::new();
-        let mut value = 0.0;
-        let places: Vec<usize> = own.clone().collect();
-        for places in places.chunks(size) {
-            if let Some(fault) = self.job.fault {
-                fault(places.len());
-            }
-            let mut part = self.augmented(all, batch, places);
-            let mut other = None;
-            if let Some(mixup) = mixup {
-                let partner = self.augmented(all, batch, &partners(batch.len(), places));
-                mixup.blend(&mut part.examples.dense, &partner.examples.dense);
-                other = Some((mixup.share, partner));
-            }
-            let ExamplesWithTargets { examples, targets } = part;
-            let examples = if network.trims_padding() { examples.trim_padding() } else { examples };
-            let input = InputBatch::new(examples.rows, examples.dense, examples.indices, &self.device);
-            let logits = network.forward_members(&input);
-            let against = |targets| self.loss(&logits, &input, targets, &totals, members);
-            let loss = match other {
-                None => against(targets),
-                Some((share, other)) => {
-                    against(targets).mul_scalar(share) + against(other.targets).mul_scalar(1.0 - share)
-                }
-            };
-            value += f64::from(loss.clone().try_into_scalar::<f32>().map_err(|e| e.to_string())?);
-            if !value.is_finite() {
-                return Ok(Gradients { loss: value, grads: None });
-            }
-            // Scaling by a power of two is exact.
-            let grads = GradientsParams::from_grads(loss.mul_scalar(scale).backward(), network);
-            if places.len() == own.len() {
-                return Ok(Gradients { loss: value, grads: Some(grads) });
-            }
-            sum.accumulate(network, grads);
-        }
-        Ok(Gradients { loss: value, grads: Some(sum.grads()) })
-    }
-
-    /// The examples at `places` of a batch, with the image augmentation of this epoch.
-    fn augmented(&self, all: &ExamplesWithTargets, batch: &[usize], places: &[usize]) -> ExamplesWithTargets {
-        let mut part = all.gather(places);
-        let rows: Vec<usize> = places.iter().map(|&place| batch[place]).collect();
-        self.augmenter.apply(&mut part.examples, &rows, self.job.run.seed, self.progress.epoch);
-        part
-    }
-
-    /// Sum of the weighted losses of all targets. The loss of a target is its sum over the examples, divided
-    /// by its total.
-    fn loss(
-        &self,
-        logits: &Tensor<2>,
-        input: &InputBatch,
-        targets: TargetList<Targets>,
-        totals: &[f64],
-        members: usize,
-    ) -> Tensor<1> {
-        let each = self.objectives.iter().zip(targets).zip(totals).map(|((objective, targets), total)| {
-            let own = if self.objectives.len() == 1 {
-                logits.clone()
-            } else {
-                logits.clone().narrow(1, objective.at, objective.width)
-            };
-            let expected =
-                loss_targets(objective.criterion.loss, targets, input, &self.device).repeat(members);
-            objective.criterion.sum(own, expected).mul_scalar(objective.weight / total)
-        });
-        // There is at least one target.
-        each.reduce(|a, b| a + b).unwrap_or_else(|| logits.clone().sum())
     }
 
     /// Removes the loss scale from the gradients, clips them and updates the weights. If their norm is not
     /// finite, the weights do not change. Returns the norm.
-    fn update(&mut self, mut grads: GradientsParams, rate: f64) -> Result<Option<f64>, String> {
+    fn update(&mut self, grads: GradientsParams, rate: f64) -> Result<Option<f64>, DeviceFailure> {
+        catch_panic(|| self.clip_and_apply(grads, rate)).map_err(DeviceFailure::from).flatten()
+    }
+
+    fn clip_and_apply(
+        &mut self,
+        mut grads: GradientsParams,
+        rate: f64,
+    ) -> Result<Option<f64>, DeviceFailure> {
         let limit = self.job.run.train.clip_norm;
-        let scale = self.progress.scale.map(|scale| scale.factor);
-        let network = self.network.take().ok_or("an earlier step failed")?;
+        let scale = self.scale.map(|scale| scale.factor);
+        let network = self.network.take().ok_or_else(DeviceFailure::lost_weights)?;
         let mut norm = None;
         if limit > 0.0 || scale.is_some() {
             let scale = scale.unwrap_or(1.0);
@@ -253,40 +172,76 @@ impl Trainer<'_> {
         self.network = Some(self.optimizer.step(rate, network, grads));
         Ok(norm)
     }
-
-    /// Updates the moving average of the weights. The decay is lower in the first steps, when the initial
-    /// weights dominate: `min(decay, (1 + t) / (10 + t))`, as in TensorFlow.
-    #[allow(clippy::cast_precision_loss)]
-    fn update_average(&mut self) {
-        let (Some(ema), Some(network)) = (self.ema.take(), self.network.as_ref()) else { return };
-        let t = self.progress.step as f64;
-        let decay = self.job.run.train.ema.min((1.0 + t) / (10.0 + t));
-        let live: Network = network.valid();
-        self.ema = Some(ema.ema_update(&live, decay));
-    }
 }
 
-/// Divisor of the summed losses of a batch: the number of examples, or the sum of their class weights.
-#[allow(clippy::cast_precision_loss)]
-fn weight(objective: &TargetObjective, targets: &Targets, rows: usize) -> f64 {
-    let weights = &objective.criterion.class_weights;
-    match targets {
-        Targets::Class(class) if !weights.is_empty() => {
-            let weight = |class: &i32| {
-                let class = usize::try_from(*class).unwrap_or_default();
-                weights.get(class).copied().map_or(1.0, f64::from)
-            };
-            class.iter().map(weight).sum()
-        }
-        Targets::Tokens { length, .. } => (rows * length) as f64,
-        _ => rows as f64,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use cupola_nn::StateDict;
 
-/// `true` if an error message of a device reports a lack of memory.
-fn is_out_of_memory(why: &str) -> bool {
-    let why = why.to_lowercase();
-    ["out of memory", "outofmemory", "out_of_device_memory", "out_of_host_memory", "not enough memory"]
-        .iter()
-        .any(|words| why.contains(words))
+    use super::*;
+    use crate::SingleDevice;
+    use crate::tests::{data, job, run, run_dir, turn};
+    use crate::trainer::Trainer;
+
+    /// Calls `test` with the stepper of a fresh run on a device that holds `capacity` examples.
+    fn with_stepper(capacity: usize, test: impl FnOnce(&mut Stepper<'_>)) {
+        let (run, run_dir) = (run(""), run_dir());
+        let prepared = data(&run);
+        let architecture = crate::architecture(&run, &prepared.plan).unwrap();
+        let fault = |examples: usize| assert!(examples <= capacity, "out of memory");
+        let job = Job { fault: Some(&fault), ..job(&run, &prepared, &architecture, &run_dir) };
+        let _turn = turn();
+        test(&mut Trainer::new(&job, &SingleDevice).unwrap().stepper);
+    }
+
+    fn batch() -> Vec<usize> {
+        (0..16).collect()
+    }
+
+    fn weights(stepper: &Stepper<'_>) -> StateDict {
+        stepper.network().unwrap().state_dict().unwrap()
+    }
+
+    #[test]
+    fn a_step_lowers_the_loss_of_its_batch() {
+        with_stepper(16, |stepper| {
+            let at = RunPosition::start();
+            let mut losses = Vec::new();
+            for _ in 0..20 {
+                let found = stepper.step(&batch(), &at, 0.01, &mut |_| Stop::No).unwrap();
+                assert!(found.applied);
+                losses.push(found.loss);
+            }
+            assert!(losses[19] < losses[0], "{losses:?}");
+        });
+    }
+
+    #[test]
+    fn the_micro_batch_is_halved_until_it_fits_and_stays_small() {
+        with_stepper(5, |stepper| {
+            let mut sizes = Vec::new();
+            for _ in 0..2 {
+                let observer = &mut |event: &Event| {
+                    if let Event::SmallerParts { step: 1, micro_batch, .. } = event {
+                        sizes.push(*micro_batch);
+                    }
+                    Stop::No
+                };
+                stepper.step(&batch(), &RunPosition::start(), 0.01, observer).unwrap();
+            }
+            assert_eq!((sizes, stepper.micro_batch), (vec![8, 4], 4));
+        });
+    }
+
+    #[test]
+    fn gradients_that_overflow_halve_the_loss_scale_and_leave_the_weights() {
+        with_stepper(16, |stepper| {
+            stepper.scale = Some(LossScale { factor: 1e38, good: 7 });
+            let before = weights(stepper);
+            let found = stepper.step(&batch(), &RunPosition::start(), 0.01, &mut |_| Stop::No).unwrap();
+            assert_eq!((found.applied, found.grad_norm), (false, None));
+            assert_eq!(stepper.scale, Some(LossScale { factor: 5e37, good: 0 }));
+            assert_eq!(weights(stepper), before);
+        });
+    }
 }

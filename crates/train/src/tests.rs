@@ -36,12 +36,12 @@ hidden = [6]
 dropout = 0.0
 "#;
 
-fn run(train: &str) -> Run {
+pub(crate) fn run(train: &str) -> Run {
     let text = format!("{CONFIG}\n[train]\nepochs = 3\nbatch_size = 16\n{train}");
     cupola_spec::parse("faults", &text, &[], &|_| Err(String::new())).unwrap()
 }
 
-fn data(run: &Run) -> Prepared {
+pub(crate) fn data(run: &Run) -> Prepared {
     let column = |step: f64| {
         let values = (0..100).map(|row| (f64::from(row) * step).sin()).collect();
         Column::numbers(values)
@@ -54,16 +54,16 @@ fn data(run: &Run) -> Prepared {
 /// Dropout draws from one generator per process, so runs of several tests must not overlap.
 static TURN: Mutex<()> = Mutex::new(());
 
-fn turn() -> MutexGuard<'static, ()> {
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-struct Place {
+pub(crate) struct RunDir {
     _folder: tempfile::TempDir,
-    folder: RunFolder,
+    pub(crate) folder: RunFolder,
 }
 
-fn place() -> Place {
+pub(crate) fn run_dir() -> RunDir {
     let dir = tempfile::tempdir().unwrap();
     let record = RunRecord {
         id: String::new(),
@@ -79,15 +79,15 @@ fn place() -> Place {
         metrics: serde_json::Map::new(),
     };
     let (folder, _) = RunFolder::create(&Home::new(dir.path().to_path_buf()), record, "").unwrap();
-    Place { _folder: dir, folder }
+    RunDir { _folder: dir, folder }
 }
 
 /// A job on the CPU with new weights, in 32 bits, without a limit.
-fn job<'a>(
+pub(crate) fn job<'a>(
     run: &'a Run,
     prepared: &'a Prepared,
     architecture: &'a Architecture,
-    place: &'a Place,
+    run_dir: &'a RunDir,
 ) -> Job<'a> {
     Job {
         run,
@@ -95,8 +95,8 @@ fn job<'a>(
         architecture,
         start: None,
         device: Device::flex(),
-        half: None,
-        folder: &place.folder,
+        activation_dtype: None,
+        folder: &run_dir.folder,
         max_steps: None,
         fault: None,
     }
@@ -104,19 +104,19 @@ fn job<'a>(
 
 fn trained(
     run: &Run,
-    place: &Place,
+    run_dir: &RunDir,
     fault: Option<&(dyn Fn(usize) + Sync)>,
     observer: &mut dyn FnMut(&Event) -> Stop,
 ) -> Result<TrainOutcome, Error> {
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
-    let job = Job { fault, ..job(run, &prepared, &architecture, place) };
+    let job = Job { fault, ..job(run, &prepared, &architecture, run_dir) };
     let _turn = turn();
     fit(&job, observer)
 }
 
 fn weights(run: &Run) -> StateDict {
-    trained(run, &place(), None, &mut |_| Stop::No).unwrap().weights
+    trained(run, &run_dir(), None, &mut |_| Stop::No).unwrap().weights
 }
 
 #[test]
@@ -131,13 +131,13 @@ fn micro_batches_train_like_the_whole_batch() {
 
 #[test]
 fn out_of_memory_continues_with_smaller_micro_batches_of_the_same_batch() {
-    let (run, place) = (run(""), place());
+    let (run, run_dir) = (run(""), run_dir());
     let reported = Cell::new(0);
     let fault = |examples: usize| {
         // A device that holds four examples.
         assert!(examples <= 4, "CUDA error: out of memory ({examples} examples)");
     };
-    let outcome = trained(&run, &place, Some(&fault), &mut |event| {
+    let outcome = trained(&run, &run_dir, Some(&fault), &mut |event| {
         if let Event::SmallerParts { micro_batch, .. } = event {
             reported.set(*micro_batch);
         }
@@ -153,22 +153,22 @@ fn out_of_memory_continues_with_smaller_micro_batches_of_the_same_batch() {
 
 #[test]
 fn a_device_that_fails_otherwise_ends_the_run_with_its_last_checkpoint_and_resumes() {
-    let (run, place) = (run("checkpoint_every = 2"), place());
+    let (run, run_dir) = (run("checkpoint_every = 2"), run_dir());
     let passes = AtomicUsize::new(0);
     let fault = |_: usize| assert!(passes.fetch_add(1, Ordering::Relaxed) != 7, "device lost");
-    let error = trained(&run, &place, Some(&fault), &mut |_| Stop::No).err().unwrap().to_string();
+    let error = trained(&run, &run_dir, Some(&fault), &mut |_| Stop::No).err().unwrap().to_string();
     assert!(error.starts_with("the device failed at step 8: device lost"), "{error}");
-    assert_eq!(place.folder.checkpoint_steps().unwrap().last(), Some(&6));
-    let resumed = trained(&run, &place, None, &mut |_| Stop::No).unwrap().weights;
+    assert_eq!(run_dir.folder.checkpoint_steps().unwrap().last(), Some(&6));
+    let resumed = trained(&run, &run_dir, None, &mut |_| Stop::No).unwrap().weights;
     assert_eq!(resumed, weights(&run), "bit for bit what it would have been");
 }
 
 #[test]
 fn a_disk_that_takes_no_more_keeps_the_last_good_checkpoint() {
-    let (run, place) = (run("checkpoint_every = 2"), place());
-    let checkpoints = place.folder.path().join("checkpoints");
+    let (run, run_dir) = (run("checkpoint_every = 2"), run_dir());
+    let checkpoints = run_dir.folder.path().join("checkpoints");
     let mut blocked = false;
-    let error = trained(&run, &place, None, &mut |event| {
+    let error = trained(&run, &run_dir, None, &mut |event| {
         // A file in place of the folder fails writes as a full disk does, for any user.
         if let Event::Step { step: 4, .. } = event
             && !blocked
@@ -182,18 +182,18 @@ fn a_disk_that_takes_no_more_keeps_the_last_good_checkpoint() {
     assert!(matches!(error.err(), Some(Error::Record(_))));
     std::fs::remove_file(&checkpoints).unwrap();
     std::fs::rename(checkpoints.with_extension("kept"), &checkpoints).unwrap();
-    assert_eq!(place.folder.checkpoint_steps().unwrap(), [2]);
-    let resumed = trained(&run, &place, None, &mut |_| Stop::No).unwrap().weights;
+    assert_eq!(run_dir.folder.checkpoint_steps().unwrap(), [2]);
+    let resumed = trained(&run, &run_dir, None, &mut |_| Stop::No).unwrap().weights;
     assert_eq!(resumed, weights(&run));
 }
 
 #[test]
 fn a_loss_that_is_not_finite_ends_the_run_and_says_what_is_kept() {
-    let (run, place) = (
+    let (run, run_dir) = (
         run("clip_norm = 0.0\ncheckpoint_every = 1\n[train.optimizer]\nkind = \"sgd\"\nlearning_rate = 1e9"),
-        place(),
+        run_dir(),
     );
-    let error = trained(&run, &place, None, &mut |_| Stop::No).err().unwrap().to_string();
+    let error = trained(&run, &run_dir, None, &mut |_| Stop::No).err().unwrap().to_string();
     assert!(error.contains("lower train.optimizer.learning_rate"), "{error}");
 }
 
@@ -201,27 +201,27 @@ fn a_loss_that_is_not_finite_ends_the_run_and_says_what_is_kept() {
 fn the_moving_average_is_published_and_survives_a_resume() {
     let averaged = run("ema = 0.9");
     let plain = weights(&run(""));
-    let place = place();
+    let run_dir = run_dir();
     let mut steps = 0;
-    let stopped = trained(&averaged, &place, None, &mut |event| {
+    let stopped = trained(&averaged, &run_dir, None, &mut |event| {
         steps += u64::from(matches!(event, Event::Step { .. }));
         if steps == 7 { Stop::Yes } else { Stop::No }
     });
     assert_eq!(stopped.unwrap().progress.step, 7);
-    let resumed = trained(&averaged, &place, None, &mut |_| Stop::No).unwrap().weights;
+    let resumed = trained(&averaged, &run_dir, None, &mut |_| Stop::No).unwrap().weights;
     assert_eq!(resumed, weights(&averaged));
     assert_ne!(resumed, plain);
 }
 
 #[test]
 fn groups_freeze_what_they_name_and_limits_use_fewer_rows() {
-    let (run, place) = (
+    let (run, run_dir) = (
         run("limit_train = 0.5\neval_every = 2\n[[train.groups]]\nweights = \"trunk.*\"\nrate = 0.0"),
-        place(),
+        run_dir(),
     );
     let mut evaluations = Vec::new();
     let mut first = None;
-    let outcome = trained(&run, &place, None, &mut |event| {
+    let outcome = trained(&run, &run_dir, None, &mut |event| {
         if let Event::Evaluation { step, .. } = event {
             evaluations.push(*step);
         }
@@ -247,8 +247,8 @@ fn groups_freeze_what_they_name_and_limits_use_fewer_rows() {
 
 #[test]
 fn a_time_budget_ends_the_run_after_a_step() {
-    let (run, place) = (run("time_budget = 1e-9"), place());
-    let outcome = trained(&run, &place, None, &mut |_| Stop::No).unwrap();
+    let (run, run_dir) = (run("time_budget = 1e-9"), run_dir());
+    let outcome = trained(&run, &run_dir, None, &mut |_| Stop::No).unwrap();
     assert_eq!((outcome.ended, outcome.progress.step), (crate::EndReason::TimeBudget, 1));
-    assert_eq!(place.folder.checkpoint_steps().unwrap(), [1]);
+    assert_eq!(run_dir.folder.checkpoint_steps().unwrap(), [1]);
 }

@@ -1,5 +1,4 @@
-//! Weights: a safetensors file alone, in memory and read in parts, and one that comes with a `config.json` of Hugging
-//! Face.
+//! Safetensors files: alone, in memory and read in parts, and with a Hugging Face `config.json`.
 #![no_main]
 
 use cupola_fuzz::halves;

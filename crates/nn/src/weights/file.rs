@@ -139,7 +139,6 @@ fn read_header(bytes: &impl ReadAt) -> Result<(Metadata, u64), Error> {
     Ok((metadata, (PREFIX + size) as u64))
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn read_error(error: io::Error) -> Error {
     Error::Read { why: error.to_string() }
 }

@@ -7,19 +7,26 @@ use cupola_nn::Network;
 
 use super::{DeviceGroup, GroupError};
 
-/// Sum of loss and gradients over the ranks. `grads` is `None` for a rank without gradients, which counts as
-/// zero; `device` is the device of the gradients.
+/// Loss and gradients of a batch, or of a rank's part of it.
+pub(crate) struct BatchGradients {
+    /// Weighted mean loss of the batch.
+    pub loss: f64,
+    /// `None` if the loss is not finite.
+    pub grads: Option<GradientsParams>,
+}
+
+/// Sum of loss and gradients over the ranks. A rank without gradients counts as zero; `device` is the device
+/// of the gradients.
 ///
 /// # Errors
 /// An error of the device, or another rank that has stopped.
-pub(crate) fn summed(
+pub(super) fn summed(
     group: &dyn DeviceGroup,
     network: &Network,
-    loss: f64,
-    grads: Option<&GradientsParams>,
+    own: &BatchGradients,
     device: &Device,
-) -> Result<(f64, GradientsParams), GroupError> {
-    let mut flat = Flatten { grads, device, parts: Vec::new() };
+) -> Result<BatchGradients, GroupError> {
+    let mut flat = Flatten { grads: own.grads.as_ref(), device, parts: Vec::new() };
     network.visit(&mut flat);
     let mut values = match flat.parts.len() {
         0 => Vec::new(),
@@ -28,14 +35,14 @@ pub(crate) fn summed(
             .map_err(|error| GroupError(error.to_string()))?,
     };
     #[allow(clippy::cast_possible_truncation)]
-    values.push(loss as f32);
+    values.push(own.loss as f32);
     group.sum(&mut values)?;
-    let loss = values.pop().unwrap_or(f32::NAN);
+    let loss = f64::from(values.pop().unwrap_or(f32::NAN));
     let length = values.len();
     let values = Tensor::from_data(TensorData::new(values, [length]), device);
     let mut unflat = Unflatten { values, at: 0, grads: GradientsParams::new() };
     network.visit(&mut unflat);
-    Ok((f64::from(loss), unflat.grads))
+    Ok(BatchGradients { loss, grads: loss.is_finite().then_some(unflat.grads) })
 }
 
 struct Flatten<'a> {

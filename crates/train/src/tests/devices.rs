@@ -5,10 +5,15 @@ use cupola_spec::Run;
 use super::*;
 use crate::fit_on_devices;
 
-fn on(run: &Run, place: &Place, devices: usize, fault: Fault<'_>) -> Result<(TrainOutcome, Vec<f64>), Error> {
+fn on(
+    run: &Run,
+    run_dir: &RunDir,
+    devices: usize,
+    fault: Fault<'_>,
+) -> Result<(TrainOutcome, Vec<f64>), Error> {
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
-    let job = Job { fault, ..job(run, &prepared, &architecture, place) };
+    let job = Job { fault, ..job(run, &prepared, &architecture, run_dir) };
     let _turn = turn();
     let mut losses = Vec::new();
     let outcome = fit_on_devices(&job, &vec![Device::flex(); devices], &mut |event| {
@@ -27,9 +32,9 @@ fn their_losses_and_weights_are_those_of_one_device() {
     // 80 rows in batches of 27: the last one has 26, which three devices do not share evenly; parts of 4.
     let mut run = run("micro_batch = 4\nema = 0.5\nmixup = 0.3");
     run.train.batch_size = 27;
-    let (alone, expected) = on(&run, &place(), 1, None).unwrap();
+    let (alone, expected) = on(&run, &run_dir(), 1, None).unwrap();
     for devices in [2, 3] {
-        let (found, losses) = on(&run, &place(), devices, None).unwrap();
+        let (found, losses) = on(&run, &run_dir(), devices, None).unwrap();
         assert_eq!(found.progress.step, alone.progress.step);
         for (a, b) in losses.iter().zip(&expected) {
             assert!(
@@ -49,8 +54,8 @@ fn their_losses_and_weights_are_those_of_one_device() {
 fn more_devices_than_examples_in_a_batch_still_agree() {
     // The last batch of each epoch has 80 - 5 * 16 = 0 rows left over; with 79 it has a single one.
     let run = run("limit_train = 0.0125");
-    let (alone, expected) = on(&run, &place(), 1, None).unwrap();
-    let (found, losses) = on(&run, &place(), 3, None).unwrap();
+    let (alone, expected) = on(&run, &run_dir(), 1, None).unwrap();
+    let (found, losses) = on(&run, &run_dir(), 3, None).unwrap();
     assert_eq!((alone.progress.step, losses.len()), (3, 3), "one row, one batch an epoch");
     for (a, b) in losses.iter().zip(&expected) {
         assert!((a - b).abs() < 1e-6, "{losses:?} {expected:?}");
@@ -60,12 +65,12 @@ fn more_devices_than_examples_in_a_batch_still_agree() {
 
 #[test]
 fn one_that_fails_ends_the_run_for_all_and_the_run_resumes() {
-    let (run, place) = (run("checkpoint_every = 2"), place());
+    let (run, run_dir) = (run("checkpoint_every = 2"), run_dir());
     let passes = AtomicUsize::new(0);
     let fault = |_: usize| assert!(passes.fetch_add(1, Ordering::Relaxed) != 13, "device lost");
-    let error = on(&run, &place, 2, Some(&fault)).err().unwrap().to_string();
+    let error = on(&run, &run_dir, 2, Some(&fault)).err().unwrap().to_string();
     assert!(error.contains("device lost"), "{error}");
-    let resumed = on(&run, &place, 2, None).unwrap().0.weights;
+    let resumed = on(&run, &run_dir, 2, None).unwrap().0.weights;
     let whole = weights(&run);
     for name in whole.names() {
         close(name, &resumed.get(name).unwrap().data, &whole.get(name).unwrap().data);

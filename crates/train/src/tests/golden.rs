@@ -68,7 +68,7 @@ fn losses_and_their_gradients_are_pytorchs() {
         let weights = &objective.class_weights;
         let total: f32 =
             if weights.is_empty() { rows as f32 } else { classes.iter().map(|&c| weights[c]).sum() };
-        let truth = match objective.loss {
+        let targets = match objective.loss {
             Loss::CrossEntropy | Loss::Focal { .. } => {
                 LossTargets::classes(classes.iter().map(|&c| i32::try_from(c).unwrap()).collect(), &device)
             }
@@ -77,7 +77,7 @@ fn losses_and_their_gradients_are_pytorchs() {
         let Stated { loss: kind, label_smoothing, class_weights } = objective;
         let objective = Objective { loss: kind, label_smoothing, class_weights };
         let x = Tensor::<2>::from_data(TensorData::new(logits, [rows, width]), &device).require_grad();
-        let found = objective.sum(x.clone(), truth).div_scalar(total);
+        let found = objective.sum(x.clone(), targets).div_scalar(total);
         let value = found.clone().try_into_scalar::<f32>().unwrap();
         close(&what, &[value], &[loss]);
         let grads = found.backward();
@@ -119,8 +119,8 @@ fn optimisers_take_pytorchs_steps() {
         let mut optimizer = optimizer(&train, &network, &Device::flex());
         for _ in 0..5 {
             let input = InputBatch::new(8, golden.x.clone(), Vec::new(), &device);
-            let truth = LossTargets::numbers(golden.y.clone(), &device);
-            let loss = Loss::MeanSquared.mean(network.forward_members(&input), truth);
+            let targets = LossTargets::numbers(golden.y.clone(), &device);
+            let loss = Loss::MeanSquared.mean(network.forward_members(&input), targets);
             let grads = GradientsParams::from_grads(loss.backward(), &network);
             network = optimizer.step(0.05, network, grads);
         }

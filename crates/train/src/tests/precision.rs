@@ -7,10 +7,10 @@ use cupola_spec::Precision;
 use super::*;
 use crate::LossScale;
 
-fn trained_in(run: &Run, place: &Place, kind: Option<FloatDType>, stop_at: Option<u64>) -> TrainOutcome {
+fn trained_in(run: &Run, run_dir: &RunDir, kind: Option<FloatDType>, stop_at: Option<u64>) -> TrainOutcome {
     let prepared = data(run);
     let architecture = crate::architecture(run, &prepared.plan).unwrap();
-    let job = Job { half: kind, ..job(run, &prepared, &architecture, place) };
+    let job = Job { activation_dtype: kind, ..job(run, &prepared, &architecture, run_dir) };
     let _turn = turn();
     fit(&job, &mut |event| match event {
         Event::Step { step, .. } if Some(*step) == stop_at => Stop::Yes,
@@ -22,9 +22,9 @@ fn trained_in(run: &Run, place: &Place, kind: Option<FloatDType>, stop_at: Optio
 #[test]
 fn what_is_learned_in_half_precision_is_near_what_is_learned_in_full() {
     let run = run("");
-    let full = trained_in(&run, &place(), None, None).weights;
+    let full = trained_in(&run, &run_dir(), None, None).weights;
     for (kind, allowed) in [(FloatDType::F16, 2e-3), (FloatDType::BF16, 2e-2)] {
-        let found = trained_in(&run, &place(), Some(kind), None);
+        let found = trained_in(&run, &run_dir(), Some(kind), None);
         assert_eq!(found.progress.scale.is_some(), kind == FloatDType::F16);
         for name in full.names() {
             let (a, b) = (&found.weights.get(name).unwrap().data, &full.get(name).unwrap().data);
@@ -39,10 +39,10 @@ fn what_is_learned_in_half_precision_is_near_what_is_learned_in_full() {
 #[test]
 fn a_run_in_half_precision_resumes_bit_for_bit() {
     let run = run("checkpoint_every = 2\nema = 0.9");
-    let whole = trained_in(&run, &place(), Some(FloatDType::F16), None);
-    let place = place();
-    trained_in(&run, &place, Some(FloatDType::F16), Some(7));
-    let resumed = trained_in(&run, &place, Some(FloatDType::F16), None);
+    let whole = trained_in(&run, &run_dir(), Some(FloatDType::F16), None);
+    let run_dir = run_dir();
+    trained_in(&run, &run_dir, Some(FloatDType::F16), Some(7));
+    let resumed = trained_in(&run, &run_dir, Some(FloatDType::F16), None);
     assert_eq!(resumed.weights, whole.weights);
     assert_eq!(resumed.progress.scale, whole.progress.scale);
 }

@@ -93,8 +93,8 @@ fn every_family_resumes_bit_for_bit() {
         assert!(prepared.rows(SplitPart::Train) > 40, "{name}");
         let architecture =
             crate::architecture(&run, &prepared.plan).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let go = |place: &Place, stop_at: Option<u64>| {
-            let job = job(&run, &prepared, &architecture, place);
+        let go = |run_dir: &RunDir, stop_at: Option<u64>| {
+            let job = job(&run, &prepared, &architecture, run_dir);
             let _turn = turn();
             let mut losses = Vec::new();
             let outcome = fit(&job, &mut |event| match event {
@@ -106,11 +106,11 @@ fn every_family_resumes_bit_for_bit() {
             });
             (outcome.unwrap_or_else(|e| panic!("{name}: {e}")), losses)
         };
-        let (whole, losses) = go(&place(), None);
-        let place = place();
-        let (_, mut pieces) = go(&place, Some(2));
-        pieces.extend(go(&place, Some(6)).1);
-        let (resumed, last) = go(&place, None);
+        let (whole, losses) = go(&run_dir(), None);
+        let run_dir = run_dir();
+        let (_, mut pieces) = go(&run_dir, Some(2));
+        pieces.extend(go(&run_dir, Some(6)).1);
+        let (resumed, last) = go(&run_dir, None);
         pieces.extend(last);
         assert_eq!(pieces, losses, "{name}");
         assert_eq!(resumed.weights, whole.weights, "{name}");

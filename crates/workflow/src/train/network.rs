@@ -6,9 +6,7 @@ use std::io::Write;
 use cupola_nn::{Network, OpenDevice, activation_dtype, merge_lora};
 use cupola_registry::{RunFolder, RunRecord, Status};
 use cupola_spec::Run;
-use cupola_train::{
-    EndReason, Job, Stop, TrainOutcome, evaluate_part, goal, limit_rows, objectives, trial_loss,
-};
+use cupola_train::{EndReason, Evaluator, Job, Stop, TrainOutcome, goal, limit_rows, objectives, trial_loss};
 use serde_json::{Map, json};
 
 use super::publish::TrainedModel;
@@ -30,7 +28,7 @@ pub fn train(
     let network = NetworkPlan::of(&run, &data.prepared.plan)?;
     stage.session.emit(&WorkflowEvent::NetworkPlanned(&network));
     let device = stage.device(&mut run, data, &network)?;
-    let half = activation_dtype(run.train.precision, &device.device, &device.name)?;
+    let dtype = activation_dtype(run.train.precision, &device.device, &device.name)?;
     let (folder, mut record) = match resumed {
         Some((folder, record)) => (folder, with_same_data(record, data)?),
         None => stage.begin(&run, data)?,
@@ -52,7 +50,7 @@ pub fn train(
         architecture: &network.architecture,
         start: data.pretrained.as_ref().map(|start| &start.weights),
         device: device.device.clone(),
-        half,
+        activation_dtype: dtype,
         folder: &folder,
         max_steps: stage.job.step_limit(),
         fault: None,
@@ -138,7 +136,11 @@ impl Stage<'_> {
         });
         let (architecture, weights) = merge_lora(job.architecture, outcome.weights.clone())?;
         let network = Network::load(&architecture, &weights, &device.device)?;
-        let (plan, objectives) = (&job.prepared.plan, objectives(run, job.prepared));
+        let evaluator = Evaluator {
+            plan: &job.prepared.plan,
+            objectives: objectives(run, job.prepared),
+            device: &device.device,
+        };
         let model = TrainedModel {
             run,
             prepared: job.prepared,
@@ -153,7 +155,7 @@ impl Stage<'_> {
         };
         let published = model.publish(self, record, |part| {
             let rows = job.prepared.part(part);
-            Ok(evaluate_part(&network, plan, &objectives, rows, rows.len(), &device.device)?)
+            Ok(evaluator.evaluate(&network, rows, rows.len())?)
         })?;
         Ok(JobOutcome::Published(Box::new(published)))
     }

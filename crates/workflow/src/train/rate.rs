@@ -59,7 +59,7 @@ impl Session<'_> {
             architecture: &network.architecture,
             start: data.pretrained.as_ref().map(|start| &start.weights),
             device: device.device.clone(),
-            half: activation_dtype(run.train.precision, &device.device, &device.name)?,
+            activation_dtype: activation_dtype(run.train.precision, &device.device, &device.name)?,
             folder: &folder,
             max_steps: None,
             fault: None,

@@ -67,7 +67,7 @@ fn a_file_has_the_weights_of_the_state_dict() {
 fn a_large_weight_is_read_in_parts_of_whole_rows() {
     let (rows, columns) = (1_500, 700);
     let mut state = StateDict::default();
-    let data: Vec<f32> = (0_u16..).cycle().take(rows * columns).map(f32::from).collect();
+    let data: Vec<f32> = (0..=u16::MAX).cycle().take(rows * columns).map(f32::from).collect();
     state.insert("matrix".into(), Array { shape: vec![rows, columns], data: data.clone() });
     state.insert("vector".into(), Array { shape: vec![rows * columns], data });
     let bytes = state.to_safetensors().unwrap();

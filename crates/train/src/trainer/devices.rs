@@ -2,9 +2,9 @@
 
 use burn::tensor::Device;
 
+use super::{Job, TrainOutcome, fit, fit_in_group};
 use crate::error::Error;
 use crate::event::{Event, Stop};
-use crate::fit::{Job, TrainOutcome, fit, fit_in_group};
 use crate::group::{DeviceGroup, GroupError, thread_ranks};
 
 /// Trains as [`crate::fit`] on several devices of this process, each with a part of every batch. `job.device`

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::Name;
 use crate::error::Error;
-use crate::name::Name;
 
 /// A reference to a package as users write it.
 #[derive(Debug, Clone, PartialEq, Eq)]

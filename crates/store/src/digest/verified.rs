@@ -5,14 +5,15 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::digest::Sha256Hasher;
+use super::Sha256Hasher;
 use crate::error::{Error, at};
 
 /// Size of the buffer that a digest is computed through, in bytes.
 const BUFFER: usize = 1 << 20;
 
 /// An open file whose SHA-256 was checked. The handle stays open, so that the file whose digest was
-/// checked is also the one that is read, whatever takes its place in the folder.
+/// checked is also the one that is read, even if another one takes its place in the folder. A program
+/// that writes into the file itself is not noticed.
 #[derive(Debug)]
 pub struct VerifiedFile {
     file: File,

@@ -3,13 +3,14 @@
 use cupola_nn::Loss;
 use cupola_prep::Targets;
 
-/// Mean loss of logits on the host; `own` are the real values of the examples. `None` without examples.
+/// Mean loss of logits on the host; `inputs` are the numbers that a reconstruction is compared with. `None`
+/// without examples.
 #[allow(clippy::cast_precision_loss)]
-pub fn mean_loss(loss: Loss, width: usize, logits: &[f32], targets: &Targets, own: &[f32]) -> Option<f64> {
+pub fn mean_loss(loss: Loss, width: usize, logits: &[f32], targets: &Targets, inputs: &[f32]) -> Option<f64> {
     let losses: Vec<f64> = match targets {
         // A row's loss is the mean over its values, so the mean over all values is the mean over the rows.
         Targets::Number(y) | Targets::Vector { values: y, .. } => differences(loss, logits, y),
-        Targets::Reconstruction { .. } => differences(loss, logits, own),
+        Targets::Reconstruction { .. } => differences(loss, logits, inputs),
         Targets::Class(class) if width == 1 => logits
             .iter()
             .zip(class)
@@ -25,8 +26,8 @@ pub fn mean_loss(loss: Loss, width: usize, logits: &[f32], targets: &Targets, ow
             .filter_map(|(row, &class)| {
                 let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let sum: f64 = row.iter().map(|x| f64::from(x - most).exp()).sum();
-                let own = row.get(usize::try_from(class).ok()?)?;
-                let plain = sum.ln() - f64::from(own - most);
+                let logit = row.get(usize::try_from(class).ok()?)?;
+                let plain = sum.ln() - f64::from(logit - most);
                 Some(plain * focus(loss, (-plain).exp()))
             })
             .collect(),

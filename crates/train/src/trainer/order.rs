@@ -43,7 +43,7 @@ impl EpochOrder {
     }
 
     /// Examples at the positions `from` to `to` of the epoch.
-    pub fn places(&mut self, from: usize, to: usize) -> Vec<usize> {
+    pub fn examples(&mut self, from: usize, to: usize) -> Vec<usize> {
         let to = to.min(self.rows);
         let mut out = Vec::with_capacity(to.saturating_sub(from));
         let mut at = from;
@@ -57,25 +57,25 @@ impl EpochOrder {
     }
 
     /// Blocks from the stretch of a position to the end of the epoch.
-    pub fn blocks_from(&mut self, place: usize) -> Vec<usize> {
-        if place < self.rows {
-            self.load_stretch(place);
+    pub fn blocks_from(&mut self, position: usize) -> Vec<usize> {
+        if position < self.rows {
+            self.load_stretch(position);
         }
         let stretch = self.stretch_of(self.from);
         self.blocks.get(stretch * MIXED..).map(<[usize]>::to_vec).unwrap_or_default()
     }
 
-    fn stretch_of(&self, place: usize) -> usize {
-        self.starts.partition_point(|start| *start <= place).saturating_sub(1)
+    fn stretch_of(&self, position: usize) -> usize {
+        self.starts.partition_point(|start| *start <= position).saturating_sub(1)
     }
 
     /// Computes the stretch that contains a position.
-    fn load_stretch(&mut self, place: usize) {
+    fn load_stretch(&mut self, position: usize) {
         let Some(size) = self.block else { return };
-        if (self.from..self.from + self.examples.len()).contains(&place) {
+        if (self.from..self.from + self.examples.len()).contains(&position) {
             return;
         }
-        let stretch = self.stretch_of(place);
+        let stretch = self.stretch_of(position);
         let blocks = self.blocks.chunks(MIXED).nth(stretch).unwrap_or_default();
         let all: Vec<usize> =
             blocks.iter().flat_map(|block| block * size..self.rows.min((block + 1) * size)).collect();
@@ -94,19 +94,19 @@ mod tests {
     #[test]
     fn an_epoch_has_every_example_once_and_begins_anywhere() {
         for (rows, block) in [(1000, None), (1000, Some(7)), (1001, Some(300)), (5, Some(10))] {
-            let all = EpochOrder::new(rows, block, 3, 1).places(0, rows);
+            let all = EpochOrder::new(rows, block, 3, 1).examples(0, rows);
             let mut sorted = all.clone();
             sorted.sort_unstable();
             assert_eq!(sorted, (0..rows).collect::<Vec<_>>(), "{block:?}");
             if rows > 5 {
-                assert_ne!(all, EpochOrder::new(rows, block, 3, 2).places(0, rows), "{block:?}");
+                assert_ne!(all, EpochOrder::new(rows, block, 3, 2).examples(0, rows), "{block:?}");
             }
             for from in [0, 1, rows / 3, rows - 1] {
                 let mut order = EpochOrder::new(rows, block, 3, 1);
                 let to = (from + 64).min(rows);
-                assert_eq!(order.places(from, to), all[from..to], "{block:?} from {from}");
+                assert_eq!(order.examples(from, to), all[from..to], "{block:?} from {from}");
                 // Going back works too.
-                assert_eq!(order.places(0, 3), all[..3]);
+                assert_eq!(order.examples(0, 3), all[..3]);
             }
         }
     }
@@ -116,7 +116,7 @@ mod tests {
         let (rows, size) = (64_000, 100);
         let mut order = EpochOrder::new(rows, Some(size), 9, 0);
         for from in (0..rows).step_by(64) {
-            let batch = order.places(from, from + 64);
+            let batch = order.examples(from, from + 64);
             let blocks: std::collections::HashSet<usize> = batch.iter().map(|row| row / size).collect();
             assert!(blocks.len() <= 2 * MIXED, "{} blocks in one batch", blocks.len());
         }

@@ -1,14 +1,14 @@
-//! Burn's optimisers as configured, and clipping by the global norm, which Burn does not have.
+//! Burn's optimisers as configured.
 
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::module::{ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
-    Adafactor, AdafactorConfig, AdamW, AdamWConfig, AdjustLrFn, DynOptimizer, DynState, GradientsParams,
-    Lion, LionConfig, ModuleOptimizer, Muon, MuonConfig, Sgd, SgdConfig, StateSink, StateSource,
+    Adafactor, AdafactorConfig, AdamW, AdamWConfig, AdjustLrFn, DynOptimizer, DynState, Lion, LionConfig,
+    ModuleOptimizer, Muon, MuonConfig, Sgd, SgdConfig, StateSink, StateSource,
 };
+use burn::tensor::Device;
 use burn::tensor::kind::BridgeTensor;
-use burn::tensor::{Device, Tensor};
 use cupola_nn::Network;
 use cupola_prep::matches_pattern;
 use cupola_spec::{Optimizer, OptimizerKind, Train};
@@ -168,60 +168,5 @@ impl<O: burn::optim::Optimizer> DynOptimizer for OnDevice<O> {
         _: &Device,
     ) -> Option<DynState> {
         self.inner.state_unflatten(rank, prefix, source, &self.device)
-    }
-}
-
-/// Global L2 norm of all gradients, as in `torch.nn.utils.clip_grad_norm_`.
-///
-/// # Errors
-/// The error message of the device if the norm cannot be read back.
-pub fn global_norm(network: &Network, grads: &GradientsParams) -> Result<f64, String> {
-    let mut squares = Squares { grads, parts: Vec::new() };
-    network.visit(&mut squares);
-    if squares.parts.is_empty() {
-        return Ok(0.0);
-    }
-    let sum = Tensor::cat(squares.parts, 0).sum();
-    sum.try_into_scalar::<f32>().map(|sum| f64::from(sum).sqrt()).map_err(|e| e.to_string())
-}
-
-/// Factor that scales gradients of this global norm to at most `limit`; 1 if `limit` is 0.
-pub(crate) fn clip_factor(norm: f64, limit: f64) -> f64 {
-    // The 1e-6 is PyTorch's.
-    if limit > 0.0 { (limit / (norm + 1e-6)).min(1.0) } else { 1.0 }
-}
-
-/// Multiplies all gradients by a factor.
-#[allow(clippy::float_cmp, reason = "the factor is exactly 1 if nothing is clipped")]
-pub(crate) fn scaled(network: &Network, mut grads: GradientsParams, factor: f64) -> GradientsParams {
-    if factor != 1.0 {
-        network.visit(&mut Scale { grads: &mut grads, factor });
-    }
-    grads
-}
-
-struct Squares<'a> {
-    grads: &'a GradientsParams,
-    parts: Vec<Tensor<1>>,
-}
-
-impl ModuleVisitor for Squares<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = self.grads.get::<D>(param.id) {
-            self.parts.push(grad.square().sum());
-        }
-    }
-}
-
-struct Scale<'a> {
-    grads: &'a mut GradientsParams,
-    factor: f64,
-}
-
-impl ModuleVisitor for Scale<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = self.grads.remove::<D>(param.id) {
-            self.grads.register(param.id, grad.mul_scalar(self.factor));
-        }
     }
 }

@@ -2,9 +2,9 @@
 
 use cupola_prep::permutation;
 
+use super::{Job, Trainer};
 use crate::error::Error;
 use crate::event::Stop;
-use crate::fit::{Job, Trainer};
 use crate::group::SingleDevice;
 
 /// First and last rate of the test.
@@ -36,19 +36,20 @@ pub fn range_test(
     steps: u32,
     observer: &mut dyn FnMut(RateTrial) -> Stop,
 ) -> Result<Vec<RateTrial>, Error> {
-    let mut this = Trainer::new(job, &SingleDevice)?;
+    let mut trainer = Trainer::new(job, &SingleDevice)?;
     let mut tried: Vec<RateTrial> = Vec::new();
     let (mut average, mut best) = (0.0, f64::INFINITY);
     let ratio = (TO / FROM).powf(1.0 / f64::from(steps.max(2) - 1));
     let size = job.run.train.batch_size;
     let mut order: Vec<usize> = Vec::new();
     for step in 0..steps {
-        if order.len() < size.min(this.rows) {
-            order = permutation(this.rows, job.run.seed, "rate", u64::from(step));
+        if order.len() < size.min(trainer.rows) {
+            order = permutation(trainer.rows, job.run.seed, "rate", u64::from(step));
         }
         let batch = order.split_off(order.len().saturating_sub(size));
         let rate = FROM * ratio.powi(i32::try_from(step).unwrap_or(i32::MAX));
-        let Some(loss) = this.probe(&batch, rate)? else { break };
+        let Some(loss) = trainer.stepper.probe(&batch, &trainer.position, rate)? else { break };
+        trainer.position.step += 1;
         average = SMOOTHING * average + (1.0 - SMOOTHING) * loss;
         let smoothed = average / (1.0 - SMOOTHING.powi(i32::try_from(step + 1).unwrap_or(i32::MAX)));
         let one = RateTrial { rate, loss, smoothed };

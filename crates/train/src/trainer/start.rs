@@ -1,0 +1,116 @@
+//! Start of a run: from its newest checkpoint, or with new weights.
+
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::tensor::{Device, FloatDType};
+use cupola_nn::{Network, PretrainedWeights, RandomWeights};
+use cupola_prep::{Augmenter, SplitPart};
+
+use super::{Job, RunPosition, Trainer, limit_rows};
+use crate::checkpoint::{Checkpoint, Checkpointer, ResumeState};
+use crate::error::Error;
+use crate::evaluate::{EarlyStopping, Evaluator, Validation};
+use crate::group::{DeviceGroup, GroupMember};
+use crate::objective::{goal, objectives};
+use crate::schedule::{Clock, RunRate};
+use crate::step::{LossScale, MovingAverage, Stepper, optimizer};
+
+/// Networks and optimiser that a run starts with.
+struct Start {
+    network: Network,
+    average: Option<Network>,
+    optimizer: ModuleOptimizer,
+    /// `None` for a run without a checkpoint.
+    state: Option<ResumeState>,
+}
+
+impl Start {
+    fn resumed(job: &Job<'_>, device: &Device, found: Checkpoint) -> Result<Self, Error> {
+        let (train, dtype) = (&job.run.train, job.activation_dtype);
+        let network = found.network(job.architecture, device)?.cast_activations(dtype);
+        let average =
+            found.ema_network(job.architecture, &job.device)?.map(|average| average.cast_activations(dtype));
+        let fresh = optimizer(train, &network, &job.device);
+        let average = average.or_else(|| (train.ema > 0.0).then(|| network.valid()));
+        let optimizer = found.restore(fresh)?;
+        Ok(Self { network, average, optimizer, state: Some(found.progress) })
+    }
+
+    fn fresh(job: &Job<'_>, device: &Device) -> Result<Self, Error> {
+        let train = &job.run.train;
+        let mut random = RandomWeights { seed: job.run.seed };
+        let network = match job.start {
+            None => Network::build(job.architecture, &mut random, device)?,
+            Some(weights) => {
+                let head = job.architecture.module_name("head");
+                let mut weights = PretrainedWeights { weights, head, random };
+                Network::build(job.architecture, &mut weights, device)?
+            }
+        };
+        let network = network.cast_activations(job.activation_dtype);
+        let optimizer = optimizer(train, &network, &job.device);
+        let average = (train.ema > 0.0).then(|| network.valid());
+        Ok(Self { network, average, optimizer, state: None })
+    }
+}
+
+impl<'a> Trainer<'a> {
+    /// The trainer of a job as one rank of a group, which starts from the newest checkpoint if there is one.
+    pub(crate) fn new(job: &'a Job<'a>, group: &'a dyn DeviceGroup) -> Result<Self, Error> {
+        let (train, group) = (&job.run.train, GroupMember::new(group));
+        let device = job.device.clone().autodiff();
+        let device = if train.gradient_checkpointing { device.gradient_checkpointing() } else { device };
+        let checkpointer = Checkpointer { folder: job.folder };
+        let found = checkpointer.latest()?;
+        if group.leads() {
+            job.folder.rewind_events(found.as_ref().map_or(0, |found| found.progress.step))?;
+        }
+        let start = match found {
+            Some(found) => Start::resumed(job, &device, found)?,
+            None => Start::fresh(job, &device)?,
+        };
+        let rows = limit_rows(job.prepared.rows(SplitPart::Train), train.limit_train);
+        let batches = (rows as u64).div_ceil(train.batch_size as u64);
+        let clock = Clock { steps_per_epoch: batches, total: batches * train.epochs as u64 };
+        let validation = validation(job);
+        let mut trainer = Self {
+            job,
+            group,
+            rows,
+            batches,
+            position: RunPosition::start(),
+            done: false,
+            stepper: Stepper {
+                job,
+                group,
+                device,
+                objectives: validation.evaluator.objectives.clone(),
+                augmenter: Augmenter::new(&job.run.inputs, &job.prepared.plan),
+                micro_batch: train.examples_at_once().min(train.batch_size),
+                network: Some(start.network),
+                optimizer: start.optimizer,
+                scale: (job.activation_dtype == Some(FloatDType::F16)).then(LossScale::start),
+            },
+            average: MovingAverage::new(train.ema, start.average),
+            rate: RunRate::new(train, clock),
+            early_stopping: EarlyStopping::new(train, validation.goal),
+            validation,
+            checkpointer,
+        };
+        if let Some(state) = start.state {
+            trainer.restore(state);
+        }
+        Ok(trainer)
+    }
+}
+
+fn validation<'a>(job: &'a Job<'a>) -> Validation<'a> {
+    let (train, plan) = (&job.run.train, &job.prepared.plan);
+    let part = job.prepared.part(SplitPart::Valid);
+    Validation {
+        evaluator: Evaluator { plan, objectives: objectives(job.run, job.prepared), device: &job.device },
+        part,
+        rows: limit_rows(part.len(), train.limit_valid),
+        goal: train.metric.unwrap_or_else(|| goal(plan)),
+    }
+}
