@@ -1,6 +1,7 @@
 //! Checkpoints: `model.safetensors`, `optimizer.bpk`, `state.json`, and `ema.safetensors` if there is a
 //! moving average, written as one folder that appears at once.
 
+mod position;
 mod resume_state;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use cupola_nn::{Architecture, Network, StateDict, catch_panic};
 use cupola_registry::{RunFolder, read_limited, sha256_hex};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::position::RunPosition;
 pub use self::resume_state::ResumeState;
 use crate::error::Error;
 

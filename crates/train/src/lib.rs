@@ -19,8 +19,8 @@ mod error;
 mod evaluate;
 mod event;
 mod group;
+mod job;
 mod objective;
-mod schedule;
 mod step;
 mod trainer;
 
@@ -32,12 +32,10 @@ pub use event::{EndReason, Event, MetricValues, Stop};
 #[cfg(feature = "mpi")]
 pub use group::Mpi;
 pub use group::{DeviceGroup, GroupError, SingleDevice};
+pub use job::{Job, TrainOutcome};
 pub use objective::{TargetObjective, default_objectives, goal, loss_targets, objectives, trial_loss};
-pub use schedule::{Clock, learning_rate};
-pub use step::{LossScale, global_norm, optimizer};
-pub use trainer::{
-    Job, RateTrial, TrainOutcome, fit, fit_in_group, fit_on_devices, limit_rows, range_test, suggested_rate,
-};
+pub use step::{Clock, LossScale, global_norm, learning_rate, optimizer};
+pub use trainer::{RateTrial, fit, fit_in_group, fit_on_devices, limit_rows, range_test, suggested_rate};
 
 #[cfg(test)]
 mod tests;

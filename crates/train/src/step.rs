@@ -6,6 +6,7 @@ mod loss_scale;
 mod mixup;
 mod moving_average;
 mod optimizer;
+mod schedule;
 
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
@@ -18,11 +19,14 @@ use self::clip::{clip_factor, scaled};
 pub use self::loss_scale::LossScale;
 pub(crate) use self::moving_average::MovingAverage;
 pub use self::optimizer::optimizer;
+pub(crate) use self::schedule::RunRate;
+pub use self::schedule::{Clock, learning_rate};
+use crate::checkpoint::RunPosition;
 use crate::error::{DeviceFailure, Error};
 use crate::event::{Event, Stop};
 use crate::group::{BatchGradients, GroupMember};
+use crate::job::Job;
 use crate::objective::TargetObjective;
-use crate::trainer::{Job, RunPosition};
 
 /// Network and optimiser of a run, and all that one step needs.
 pub(crate) struct Stepper<'a> {

@@ -2,9 +2,8 @@
 
 mod devices;
 mod evaluation;
-mod job;
+mod fit;
 mod order;
-mod position;
 mod range_test;
 mod start;
 
@@ -14,17 +13,16 @@ use cupola_nn::Network;
 use cupola_prep::SplitPart;
 
 pub use self::devices::fit_on_devices;
-pub use self::job::{Job, TrainOutcome, fit, fit_in_group, limit_rows};
+pub use self::fit::{fit, fit_in_group, limit_rows};
 use self::order::EpochOrder;
-pub(crate) use self::position::RunPosition;
 pub use self::range_test::{RateTrial, range_test, suggested_rate};
-use crate::checkpoint::{Checkpointer, ResumeState};
+use crate::checkpoint::{Checkpointer, ResumeState, RunPosition};
 use crate::error::Error;
 use crate::evaluate::{EarlyStopping, Validation};
 use crate::event::{EndReason, Event, Stop};
 use crate::group::GroupMember;
-use crate::schedule::RunRate;
-use crate::step::{MovingAverage, Stepper};
+use crate::job::Job;
+use crate::step::{MovingAverage, RunRate, Stepper};
 
 /// A run in progress.
 pub(crate) struct Trainer<'a> {

@@ -1,4 +1,4 @@
-//! What a rank does with its group: division of a batch, sums, and agreement.
+//! Member of a device group: its part of a batch, sums with the others, and agreement to stop.
 
 use std::ops::Range;
 

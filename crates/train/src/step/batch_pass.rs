@@ -10,10 +10,10 @@ use cupola_spec::TargetList;
 
 use super::Stepper;
 use super::mixup::{Mixup, partners};
+use crate::checkpoint::RunPosition;
 use crate::error::DeviceFailure;
 use crate::group::BatchGradients;
 use crate::objective::{TargetObjective, loss_targets};
-use crate::trainer::RunPosition;
 
 /// Forward and backward pass of one batch.
 pub(super) struct BatchPass<'a> {

@@ -2,10 +2,11 @@
 
 use burn::tensor::Device;
 
-use super::{Job, TrainOutcome, fit, fit_in_group};
+use super::{fit, fit_in_group};
 use crate::error::Error;
 use crate::event::{Event, Stop};
 use crate::group::{DeviceGroup, GroupError, thread_ranks};
+use crate::job::{Job, TrainOutcome};
 
 /// Trains as [`crate::fit`] on several devices of this process, each with a part of every batch. `job.device`
 /// is used only if it is among `devices`.

@@ -2,10 +2,11 @@
 
 use cupola_prep::permutation;
 
-use super::{Job, Trainer};
+use super::Trainer;
 use crate::error::Error;
 use crate::event::Stop;
 use crate::group::SingleDevice;
+use crate::job::Job;
 
 /// First and last rate of the test.
 const FROM: f64 = 1e-6;

@@ -6,13 +6,15 @@ use burn::tensor::{Device, FloatDType};
 use cupola_nn::{Network, PretrainedWeights, RandomWeights};
 use cupola_prep::{Augmenter, SplitPart};
 
-use super::{Job, RunPosition, Trainer, limit_rows};
+use super::{Trainer, limit_rows};
+use crate::checkpoint::RunPosition;
 use crate::checkpoint::{Checkpoint, Checkpointer, ResumeState};
 use crate::error::Error;
 use crate::evaluate::{EarlyStopping, Evaluator, Validation};
 use crate::group::{DeviceGroup, GroupMember};
+use crate::job::Job;
 use crate::objective::{goal, objectives};
-use crate::schedule::{Clock, RunRate};
+use crate::step::{Clock, RunRate};
 use crate::step::{LossScale, MovingAverage, Stepper, optimizer};
 
 /// Networks and optimiser that a run starts with.
