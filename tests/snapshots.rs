@@ -77,7 +77,8 @@ fn openapi_document() {
 #[test]
 fn messages_of_mistakes() {
     let home = TestHome::with_blobs(120, "[train]\nepochs = 1\n");
-    home.train(&[]);
+    let trained = home.train(&[]);
+    let run = trained["run"].as_str().unwrap();
     home.write("typo.toml", BLOBS.replace("seed = 11", "sed = 11"));
     home.write("kind.toml", BLOBS.replace("kind = \"category\"", "kind = \"categry\""));
     let mistakes: &[&[&str]] = &[
@@ -105,7 +106,7 @@ fn messages_of_mistakes() {
         text += &format!(
             "$ cupola {}\n{}exit code {:?}\n\n",
             args.join(" "),
-            output.stderr.replace(&folder, ""),
+            output.stderr.replace(&folder, "").replace(run, "RUN"),
             output.code
         );
     }

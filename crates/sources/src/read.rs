@@ -13,6 +13,7 @@ mod parquet;
 #[cfg(feature = "sql")]
 mod query;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, new_null_array};
@@ -150,6 +151,10 @@ impl<'a> Scan<'a> {
             });
         };
         let schema = open(first)?.0;
+        let mut names = HashSet::new();
+        if let Some(twice) = schema.fields().iter().find(|field| !names.insert(field.name().as_str())) {
+            return Err(self.failure(format!("two columns are named `{}`; rename one", twice.name())));
+        }
         let (scan, shared) = (*self, Arc::clone(&schema));
         let batches = self.chain(files, move |file| {
             let schema = Arc::clone(&shared);
@@ -182,9 +187,10 @@ fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Arrow
 fn row_error(label: &str, message: &str) -> Error {
     let text = first_line(message);
     let why = text.rsplit_once("error: ").map_or(text.as_str(), |(_, why)| why).to_owned();
-    // arrow-csv counts lines from 1 with the header first.
+    // arrow-csv counts lines with the header first, and without it where a value has the wrong type.
+    let header = usize::from(!text.contains("Error while parsing value"));
     let row = number_after(&text, "line ")
-        .map(|line| line.saturating_sub(1))
+        .map(|line| line.saturating_sub(header))
         .or_else(|| number_after(&text, "record "))
         .map_or(String::new(), |row| format!("row {row}: "));
     Error::Row { path: label.to_owned(), row, why }

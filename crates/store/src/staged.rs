@@ -137,9 +137,12 @@ impl StagedFolder {
         let discarded = temporary(parent(&target)).map_err(at(&target))?;
         let old = discarded.path().join("old");
         fs::rename(&target, &old).map_err(at(&target))?;
-        self.commit().inspect_err(|_| {
-            let _ = fs::rename(&old, &target);
-        })
+        let done = self.commit();
+        if done.is_err() && fs::rename(&old, &target).is_err() {
+            // Better a folder with an odd name than the only copy deleted.
+            let _ = discarded.keep();
+        }
+        done
     }
 }
 

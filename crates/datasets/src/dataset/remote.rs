@@ -92,6 +92,11 @@ impl Datasets {
             serde_json::from_slice::<DatasetManifest>(&bytes)
                 .map_err(|error| remote.error(format!("manifest.json: {error}")))
         })?;
+        // Digests become file names, so a hostile manifest must not choose them.
+        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if !manifest.dataset.files.iter().all(|file| is_digest(&file.sha256)) {
+            return Err(remote.error("manifest.json: invalid SHA-256".to_owned()).into());
+        }
         for known in self.versions(name) {
             let known = self.manifest(name, Some(known))?;
             if known.dataset.sha256 == manifest.dataset.sha256 {

@@ -69,9 +69,9 @@ impl KeyRing {
         self.tokens = Some(tokens);
     }
 
-    /// `true` if there are no keys.
+    /// `true` if there are neither keys nor an identity provider.
     pub fn is_empty(&self) -> bool {
-        self.state().keys.is_empty()
+        self.tokens.is_none() && self.state().keys.is_empty()
     }
 
     fn state(&self) -> MutexGuard<'_, RingState> {
@@ -156,7 +156,9 @@ fn limit(key: &ApiKey, usage: &mut BTreeMap<String, Usage>) -> Result<(), Denial
         used.tokens = (used.tokens + used.refilled.elapsed().as_secs_f64() * rate).min(burst);
         used.refilled = Instant::now();
         if used.tokens < 1.0 {
-            return Err(Denial::RateLimited(Duration::from_secs_f64((1.0 - used.tokens) / rate)));
+            // A rate of zero never refills.
+            let wait = Duration::try_from_secs_f64((1.0 - used.tokens) / rate);
+            return Err(Denial::RateLimited(wait.unwrap_or(Duration::from_secs(SECONDS_PER_DAY))));
         }
         used.tokens -= 1.0;
     }
