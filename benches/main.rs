@@ -1,4 +1,4 @@
-//! Timings of training steps, forward passes and predictions as JSON lines; `scripts/bench` compares them with PyTorch.
+//! Timings of training steps, forward passes and predictions as JSON lines; `scripts/bench` compares them with `PyTorch`.
 //!
 //! `cargo bench -- --test` runs each benchmark once, as a smoke test.
 

@@ -2,6 +2,8 @@
 //!
 //! `INSTA_UPDATE=always cargo test --release --workspace snapshots` writes them anew; read the difference.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::support::{BLOBS, TestHome};
@@ -103,7 +105,8 @@ fn messages_of_mistakes() {
     for args in mistakes {
         let output = home.run(args);
         let folder = home.path("").to_string_lossy().into_owned();
-        text += &format!(
+        let _ = write!(
+            text,
             "$ cupola {}\n{}exit code {:?}\n\n",
             args.join(" "),
             output.stderr.replace(&folder, "").replace(run, "RUN"),

@@ -36,7 +36,7 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         if path.is_dir() && !name.starts_with('.') && name != "target" && name != "downloads" {
             found.extend(pages(&path));
-        } else if name.ends_with(".md") {
+        } else if path.extension().is_some_and(|end| end == "md") {
             found.push(path);
         }
     }
@@ -69,7 +69,9 @@ fn files_that_the_architecture_names_exist() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let quoted = text.split('`').skip(1).step_by(2);
     let mut missing = Vec::new();
-    for path in quoted.filter(|path| path.ends_with(".rs") || path.ends_with('/')) {
+    for path in quoted
+        .filter(|path| Path::new(path).extension().is_some_and(|end| end == "rs") || path.ends_with('/'))
+    {
         let inside =
             path.split_once('/').map(|(name, rest)| root().join("crates").join(name).join("src").join(rest));
         if !root().join(path).exists() && !inside.is_some_and(|inside| inside.exists()) {

@@ -92,7 +92,7 @@ impl HuggingFaceConfig {
         let (config, weights, pooler) = match self {
             Self::Bert(config) => (config, weights, Activation::Tanh),
             Self::Roberta(config) => {
-                let (config, weights) = roberta::to_bert(config, weights);
+                let (config, weights) = roberta::to_bert(&config, weights);
                 (config, weights, Activation::Tanh)
             }
             Self::DistilBert(config) => {

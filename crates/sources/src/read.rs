@@ -108,6 +108,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Error of a damaged or unreadable file.
+    #[allow(clippy::needless_pass_by_value, reason = "used as a function of an error")]
     fn failure(&self, why: impl ToString) -> Error {
         let why = first_line(&why.to_string());
         Error::Engine { path: self.label.to_owned(), why }
@@ -127,7 +128,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads one file after the other.
-    fn chain<F>(&self, files: Vec<&'a DataFile>, open: F) -> Batches<'a>
+    fn chain<F>(files: Vec<&'a DataFile>, open: F) -> Batches<'a>
     where
         F: Fn(&'a DataFile) -> Result<Batches<'a>, Error> + 'a,
     {
@@ -156,7 +157,7 @@ impl<'a> Scan<'a> {
             return Err(self.failure(format!("two columns are named `{}`; rename one", twice.name())));
         }
         let (scan, shared) = (*self, Arc::clone(&schema));
-        let batches = self.chain(files, move |file| {
+        let batches = Self::chain(files, move |file| {
             let schema = Arc::clone(&shared);
             let batches = open(file)?.1;
             Ok(Box::new(batches.map(move |batch| {

@@ -162,14 +162,17 @@ impl Error {
     /// `true` if the user can correct the cause: a config, data, names, devices, options.
     pub fn is_user_error(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Data(_) | Self::Prepare(_) | Self::Read { .. } => true,
             Self::Network(error) => network(error),
             Self::Train(error) => train(error),
             Self::Record(error) => record(error),
             Self::Store(error) => store(error),
             Self::Runtime(error) => runtime(error),
             Self::Run { source, .. } => source.is_user_error(),
-            Self::Memory { .. }
+            Self::Config(_)
+            | Self::Data(_)
+            | Self::Prepare(_)
+            | Self::Read { .. }
+            | Self::Memory { .. }
             | Self::NotTrainable { .. }
             | Self::NothingToTrain
             | Self::ConfigChanged { .. }

@@ -156,7 +156,7 @@ impl TrainJob {
         let roots = self.config.as_ref().map_or_else(|| vec![PathBuf::from(".")], ConfigSource::roots);
         let data = session.load_data(&run, &roots)?;
         let stage = Stage { job: self, session: &session, runs, stop };
-        match run.trees.clone() {
+        match run.trees {
             Some(_) if self.group.size() > 1 => Err(Error::TreesOnDevices),
             Some(spec) => trees::train(&stage, &run, &data, &spec),
             None => network::train(&stage, run, &data, resumed),

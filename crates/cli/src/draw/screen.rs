@@ -76,7 +76,7 @@ impl Observer for Screen {
                 self.ended(*reason, *step, *seconds, *patience);
             }
             WorkflowEvent::TreesOutput { done, outputs } if *outputs > 1 => {
-                ui.line(format!("output {done}/{outputs}"))
+                ui.line(format!("output {done}/{outputs}"));
             }
             WorkflowEvent::TreesGrown { trees } => ui.line(format!("grown   {} trees", grouped(*trees))),
             WorkflowEvent::Published { package, metrics: found } => {

@@ -253,8 +253,7 @@ fn a_missing_feature_is_one_error_that_names_the_command_to_add_it() {
         );
         assert_eq!(error == asked, !built, "{error}");
     }
-    for scheme in ["postgres", "mysql"] {
-        let built = if scheme == "mysql" { cfg!(feature = "mysql") } else { cfg!(feature = "postgres") };
+    for (scheme, built) in [("postgres", cfg!(feature = "postgres")), ("mysql", cfg!(feature = "mysql"))] {
         let data = Data { sql: Some("SELECT 1".into()), ..plain(&format!("{scheme}://localhost:1/db")) };
         let error = read_as(dir.path(), &data).unwrap_err().to_string();
         assert_eq!(error.contains("requires the cargo feature"), !built, "{error}");
@@ -265,7 +264,8 @@ fn a_missing_feature_is_one_error_that_names_the_command_to_add_it() {
 fn null_markers_are_texts_and_not_patterns() {
     let dir = folder();
     let markers = ["<NA>", "?", "\\N", "(null)", "*"];
-    let rows: String = markers.iter().map(|marker| format!("{marker},{marker}\n")).collect();
+    let rows: Vec<String> = markers.iter().map(|marker| format!("{marker},{marker}\n")).collect();
+    let rows = rows.concat();
     fs::write(dir.path().join("a.csv"), format!("n,t\n1,NA\n{rows}2.5,N\n,\n")).unwrap();
     for marker in markers {
         let data = Data { null: vec![marker.to_owned()], ..plain("a.csv") };

@@ -8,7 +8,7 @@ use super::BertConfig;
 pub const UNUSED_POSITIONS: usize = 2;
 
 /// Equivalent BERT and the weights under BERT's names.
-pub fn to_bert(config: BertConfig, weights: StateDict) -> (BertConfig, StateDict) {
+pub fn to_bert(config: &BertConfig, weights: StateDict) -> (BertConfig, StateDict) {
     let mut weights = weights.renamed(|name| {
         let name = name.strip_prefix("roberta.").unwrap_or(name);
         name.replace("classifier.dense.", "pooler.dense.").replace("classifier.out_proj.", "classifier.")
@@ -21,5 +21,5 @@ pub fn to_bert(config: BertConfig, weights: StateDict) -> (BertConfig, StateDict
         weights.insert(positions.to_owned(), array);
     }
     let max_position_embeddings = config.max_position_embeddings.saturating_sub(UNUSED_POSITIONS);
-    (BertConfig { max_position_embeddings, ..config }, weights)
+    (BertConfig { max_position_embeddings, ..config.clone() }, weights)
 }

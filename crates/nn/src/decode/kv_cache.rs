@@ -34,7 +34,9 @@ impl KvCache {
     #[must_use]
     pub fn prefix(&self, tokens: usize) -> Self {
         let mut layers = self.layers.clone();
-        layers.iter_mut().for_each(|layer| layer.truncate(tokens));
+        for layer in &mut layers {
+            layer.truncate(tokens);
+        }
         Self { layers, tokens: self.tokens[..tokens].to_vec(), bytes: self.bytes }
     }
 

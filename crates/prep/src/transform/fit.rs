@@ -141,7 +141,9 @@ fn observe_scaled(
                 Some(shape) => decode_image(column, values, row, shape)?,
                 None => decode_sound(column, values, row, steps.unwrap_or(1))?,
             };
-            decoded.into_iter().for_each(|value| moments.add(value));
+            for value in decoded {
+                moments.add(value);
+            }
         }
     }
     Ok(())

@@ -67,10 +67,10 @@ fn show_added(ui: Ui, added: &AddOutcome) -> Result<()> {
     show_expectations(ui, &manifest.report);
     match added {
         AddOutcome::New(_) => {
-            ui.line(format!("added   {}: {rows} rows, {columns} columns", manifest.label()))
+            ui.line(format!("added   {}: {rows} rows, {columns} columns", manifest.label()));
         }
         AddOutcome::Same(_) => {
-            ui.line(format!("nothing is new: {} holds the same {rows} rows", manifest.label()))
+            ui.line(format!("nothing is new: {} holds the same {rows} rows", manifest.label()));
         }
     }
     ui.line(format!("use it  source = \"dataset:{}\"", manifest.label()));

@@ -27,7 +27,7 @@ impl Observer for RateScreen {
         match event {
             WorkflowEvent::RateTried(_) => self.bar.inc(1),
             WorkflowEvent::DeviceChosen(_) | WorkflowEvent::PreparedReused { .. } => {
-                self.screen.observe(event)
+                self.screen.observe(event);
             }
             other => self.collection.observe(other),
         }

@@ -203,7 +203,7 @@ fn weights_are_those_of_the_contract(case: &str, architecture: &Architecture) {
         let within = |bound: f64| drawn.iter().all(|value| f64::from(value.abs()) <= bound);
         match weight.init {
             Init::Constant(value) => {
-                assert!(drawn.iter().all(|x| x.to_bits() == value.to_bits()), "{case}: {name}")
+                assert!(drawn.iter().all(|x| x.to_bits() == value.to_bits()), "{case}: {name}");
             }
             Init::Uniform { fan_in } => {
                 let bound = 1.0 / (fan_in as f64).sqrt();

@@ -26,8 +26,8 @@ pub(super) struct AttentionOptions {
 }
 
 impl AttentionLayer {
-    pub fn new(lookup: &WeightLookup<'_>, module: &str, options: AttentionOptions) -> Result<Self, Error> {
-        let AttentionOptions { query_heads, kv_heads, causal, rope, bias } = options;
+    pub fn new(lookup: &WeightLookup<'_>, module: &str, options: &AttentionOptions) -> Result<Self, Error> {
+        let AttentionOptions { query_heads, kv_heads, causal, rope, bias } = *options;
         let parts = ["q", "k", "v"].map(|part| format!("{module}.{part}"));
         let qkv = lookup.linear(&parts.each_ref().map(String::as_str), bias)?;
         let output = lookup.linear(&[&format!("{module}.o")], bias)?;

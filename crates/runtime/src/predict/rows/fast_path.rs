@@ -11,7 +11,7 @@ pub(super) fn parse(signature: &Signature, body: &[u8]) -> Option<Frame> {
     read(signature, body).map(Columns::finish)
 }
 
-/// ColumnValues row by row, `[rows, columns]`; `None` unless all columns are numbers and all values finite floats.
+/// Values row by row, `[rows, columns]`; `None` unless all columns are numbers and all values finite floats.
 #[allow(clippy::cast_possible_truncation, reason = "networks take 32-bit floats")]
 pub(super) fn floats(signature: &Signature, body: &[u8]) -> Option<Vec<f32>> {
     let columns = read(signature, body)?;

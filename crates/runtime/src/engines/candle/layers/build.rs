@@ -70,7 +70,7 @@ fn layer_op(lookup: &WeightLookup<'_>, module: &str, layer: &Layer) -> Result<La
             let rope = rope.then(|| Rope { base: rope_base.unwrap_or(ROPE_BASE), scaling: rope_scaling });
             let kv_heads = kv_heads.unwrap_or(heads);
             let options = AttentionOptions { query_heads: heads, kv_heads, causal, rope, bias };
-            LayerOp::Attention(AttentionLayer::new(lookup, module, options)?)
+            LayerOp::Attention(AttentionLayer::new(lookup, module, &options)?)
         }
         Layer::Recurrent { cell, width, bidirectional } => {
             LayerOp::Recurrent(RecurrentLayer::new(lookup, module, cell, width, bidirectional)?)
