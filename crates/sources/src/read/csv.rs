@@ -38,7 +38,7 @@ pub(super) fn rows<'a>(scan: &Scan<'a>, delimiter: u8) -> Result<SourceRows<'a>,
         };
         Ok(Box::new(ParallelRows::new(file.reader()?, parser, BATCH_ROWS, READ_BYTES)?))
     };
-    Ok(SourceRows { schema, batches: scan.chain(scan.files.iter().collect(), open) })
+    Ok(SourceRows { schema, batches: Scan::chain(scan.files.iter().collect(), open) })
 }
 
 /// Schema of the source, and the schema to parse with: all text if types are inferred from all rows.

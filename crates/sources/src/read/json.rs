@@ -20,7 +20,7 @@ pub(super) fn rows<'a>(scan: &Scan<'a>) -> Result<SourceRows<'a>, Error> {
         let reader = builder.build(buffered(file)?).map_err(|error| scan_.row_error(&error))?;
         Ok(Box::new(reader.map(move |batch| batch.map_err(|error| scan_.row_error(&error)))))
     };
-    Ok(SourceRows { schema, batches: scan.chain(scan.files.iter().collect(), open) })
+    Ok(SourceRows { schema, batches: Scan::chain(scan.files.iter().collect(), open) })
 }
 
 /// Infers the schema from the first file that holds any bytes.
