@@ -1,6 +1,6 @@
 //! Command line: parses arguments, calls the workflow, draws its events and results, and exits.
 //!
-//! Arguments are in [`args`], commands in [`commands`], terminal output in [`draw`].
+//! Arguments are in `args`, commands in `commands`, terminal output in `draw`.
 
 mod args;
 mod commands;

@@ -108,7 +108,7 @@ pub struct ImportArgs {
 /// Format of a model to import.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub enum ImportFormat {
-    /// Hugging Face: BERT, `DistilBERT` or `RoBERTa` for embeddings or classes; GPT-2, Llama, Mistral or Qwen2
+    /// Hugging Face: BERT, DistilBERT or RoBERTa for embeddings or classes; GPT-2, Llama, Mistral or Qwen2
     Hf,
     /// llama.cpp: Llama or Qwen2 with its tokenizer, in any quantisation
     Gguf,
