@@ -49,7 +49,7 @@ impl PredictionJournal {
     /// Creates the folder and starts the thread.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Source`].
     pub fn new(folder: &Path) -> Result<Self, Error> {
         let io = io_error(folder);
         std::fs::create_dir_all(folder).map_err(io)?;

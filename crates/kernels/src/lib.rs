@@ -13,7 +13,7 @@
 //! | [`linear`] | linear layers in either format, with bias and activation |
 //! | [`conv`] | convolutions of images |
 //! | [`attention`] | multi-head attention over whole texts, or of new tokens with a KV cache |
-//! | [`reference`] | the same functions as plain loops, which tests and benches compare with |
+//! | [`mod@reference`] | the same functions as plain loops, which tests and benches compare with |
 //!
 //! The vector width is chosen at run time ([`simd`]), and work that is worth more than one core is shared out on rayon's
 //! current thread pool. Results do not depend on the number of threads.

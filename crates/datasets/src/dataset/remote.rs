@@ -16,7 +16,7 @@ impl Datasets {
     /// Copies a version to a remote: missing blobs, then the manifest. Returns the number of blobs sent.
     ///
     /// # Errors
-    /// [`Error::Remote`]; the version is then not visible there.
+    /// [`Error::Source`]; the version is then not visible there.
     pub fn push(
         &self,
         manifest: &DatasetManifest,
@@ -69,7 +69,7 @@ impl Datasets {
     /// version, unless a local one has the same digest.
     ///
     /// # Errors
-    /// [`Error::Remote`], [`Error::Damaged`]; the version is then not visible here.
+    /// [`Error::Source`], [`Error::Damaged`]; the version is then not visible here.
     pub fn fetch(
         &self,
         name: &str,
