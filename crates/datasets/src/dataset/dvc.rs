@@ -160,7 +160,7 @@ fn at(remote: &RemoteStore, md5: &str) -> object_store::path::Path {
 /// version has one file, a folder otherwise.
 ///
 /// # Errors
-/// [`Error::Source`], [`Error::Store`]; the `.dvc` file is written last.
+/// [`Error::Source`]; the `.dvc` file is written last.
 pub fn push_dvc(
     datasets: &Datasets,
     manifest: &DatasetManifest,
