@@ -5,16 +5,16 @@ import random
 TARGET = '[[targets]]\nname = "y"\nkind = "category"\n'
 
 
-def table(path, columns, rows, classes=10):
+def table(path, columns, rows, classes=10, in_turn=False):
     """A CSV of numbers in [0, 1) and a class, from a seed."""
     if not path.exists():
         draw = random.Random(7)
         with open(path, "w", newline="") as file:
             out = csv.writer(file)
             out.writerow([f"x{i}" for i in range(columns)] + ["y"])
-            for _ in range(rows):
+            for row in range(rows):
                 values = [round(draw.random(), 3) for _ in range(columns)]
-                out.writerow(values + [f"c{int(sum(values[:4]) / 4 * classes)}"])
+                out.writerow(values + [f"c{row % classes if in_turn else int(sum(values[:4]) / 4 * classes)}"])
     return path
 
 
@@ -49,6 +49,11 @@ SERIES = '[[inputs]]\nname = "s"\nkind = "series"\ncolumns = "x*"\nsteps = [8, 8
 def characters(length):
     inputs = f'[[inputs]]\nname = "text"\nkind = "text"\ntokens = {{ kind = "char", length = {length} }}\n'
     return inputs, '[[targets]]\nname = "text"\nkind = "next_token"\n'
+
+
+def square(work):
+    """An MLP whose sizes are all 64: SwiftShader computes products of some other sizes wrongly."""
+    return config("square", table(work / "square.csv", 64, 1280, 64, in_turn=True), 'family = "mlp"\nhidden = [64]\ndropout = 0.0')
 
 
 def tiny(work):
@@ -91,6 +96,8 @@ def large(work, quick):
         "gpt": (words, f'family = "gpt"\nblocks = {size(1, 6)}\nwidth = {size(16, 384)}\nheads = {size(2, 6)}', *inputs_and_target, batch(64), 40),
         "ft_transformer": (columns, f'family = "ft_transformer"\nblocks = {size(1, 3)}\nwidth = {size(16, 192)}\nheads = {size(2, 8)}', "", TARGET, batch(1024), 40),
     }
+    if quick:
+        works = {"mlp": works["mlp"]}
     return {name: {"config": config(f"{name}_large", source, model, given, target, size_of_batch).replace("epochs = 1\n", "epochs = 100\n"),
                    "batch": size_of_batch, "steps": steps}
             for name, (source, model, given, target, size_of_batch, steps) in works.items()}
