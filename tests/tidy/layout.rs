@@ -79,7 +79,7 @@ fn module(folder: &Path, path: &str) -> String {
 /// Modules of the same crate that `use` lines name, relatives in a straight line left out.
 fn imports<'a>(module: &str, text: &str, modules: &'a BTreeMap<String, String>) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
-    // What stands in a file's own test module is not part of the structure.
+    // A file's own test module is not part of the structure.
     let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     for line in code.lines().map(str::trim_start) {
         let Some(rest) = line.strip_prefix("use ").or_else(|| line.strip_prefix("pub(crate) use ")) else {
