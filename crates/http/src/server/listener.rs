@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -17,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
+use super::drain::discard_rest;
 use crate::error::Error;
 
 /// Time limit of a TLS handshake and of the head of a request.
@@ -112,7 +112,7 @@ where
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE_TIMEOUT).max_concurrent_streams(1024);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut router = router.clone();
-        async move { router.call(request.map(Body::new)).await }
+        async move { router.call(discard_rest(request)).await }
     });
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
