@@ -33,7 +33,8 @@ mod validate;
 
 pub use config::{
     Config, DEFAULTS, PACKAGE, Problem, Problems, Run, Split, SplitBy, Target, TargetKind, TargetList,
-    config_schema, did_you_mean, model_schema, nearest, parse, parse_data, parse_model_file,
+    config_schema, did_you_mean, model_schema, nearest, other_spelling, parse, parse_data, parse_model_file,
+    spelling_difference,
 };
 pub use data::{
     Api, Block, Clean, Data, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, Severity, Source,

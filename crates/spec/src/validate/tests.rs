@@ -23,6 +23,11 @@ const BROKEN: &[(&[&str], &str)] = &[
     (&["data.kafka={ \"sasl.password\" = \"x\" }"], "a secret must not be written in a config"),
     (&["data.stream=true"], "split.by: a stream is divided row by row"),
     (&["expect=[{ column = \"a\", range = [3, 1] }]"], "expect[0].range: the minimum is larger"),
+    (&["train.metric=\"rmse\""], "train.metric: `rmse` requires a number; write `accuracy`"),
+    (
+        &["targets.0.kind=\"number\"", "train.metric=\"roc_auc\""],
+        "train.metric: `roc_auc` requires a category",
+    ),
     (&["train.loss.kind=\"huber\""], "train.loss.kind: `huber` and `quantile` require a number"),
     (&["train.mixup=0.2", "train.loss.class_weights=\"balanced\""], "train.mixup: `mixup` supports neither"),
     (&["combine={ kind = \"transformer\" }"], "combine: `combine` requires inputs of several kinds"),

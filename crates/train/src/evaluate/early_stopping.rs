@@ -100,7 +100,10 @@ mod tests {
         let mut stopping = early_stopping(2, 0.1, false);
         assert!(!stopping.record(evaluation(0, f64::NAN, None)), "the first value must be finite");
         assert!(stopping.record(evaluation(1, 1.0, None)));
-        assert!(!stopping.record(evaluation(2, f64::NEG_INFINITY, Some(0.1))), "nor is one that is not finite");
+        assert!(
+            !stopping.record(evaluation(2, f64::NEG_INFINITY, Some(0.1))),
+            "nor is one that is not finite"
+        );
         assert_eq!(stopping.bad_evaluations, 1);
         assert!(stopping.record(evaluation(1, 0.8, None)));
         stopping.best = Some(evaluation(1, 1.0, None));

@@ -180,7 +180,9 @@ mod tests {
         let found = Selection::of(&run, &data).unwrap();
         let said = found.replaced.unwrap().to_string();
         assert_eq!(found.goal, Goal::Loss);
-        assert!(said.starts_with("`roc_auc` is undefined: all 20 rows of the valid split have one class, `no`;"));
+        assert!(
+            said.starts_with("`roc_auc` is undefined: all 20 rows of the valid split have one class, `no`;")
+        );
         assert!(said.contains("use `loss` instead"), "{said}");
         // Metrics that one class defines stay.
         for metric in ["accuracy", "macro_f1", "loss"] {
@@ -214,6 +216,8 @@ mod tests {
         let run = cupola_spec::parse("t", text, &[], &|_| Err(String::new())).unwrap();
         let prepared = crate::tests::data(&run);
         let said = Selection::of(&run, &prepared).unwrap().replaced.unwrap().to_string();
-        assert!(said.contains("the weights of the last step are published, and early stopping has no effect"));
+        assert!(
+            said.contains("the weights of the last step are published, and early stopping has no effect")
+        );
     }
 }

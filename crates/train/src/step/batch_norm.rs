@@ -61,12 +61,12 @@ mod tests {
         crate::architecture(run, &prepare(run, &frame, None, None).unwrap().plan).unwrap()
     }
 
-    const FLAT: &str =
-        "family='layers'\nlayers=[{type='flatten'},{type='linear',out=4},{type='batch_norm'}]";
+    const FLAT: &str = "family='layers'\nlayers=[{type='flatten'},{type='linear',out=4},{type='batch_norm'}]";
 
     #[test]
     fn one_example_at_once_is_refused_only_where_it_has_no_variance() {
-        for (train, what) in [("batch_size=1", "batch_size"), ("batch_size=8\nmicro_batch=1", "micro_batch")] {
+        for (train, what) in [("batch_size=1", "batch_size"), ("batch_size=8\nmicro_batch=1", "micro_batch")]
+        {
             let run = run(FLAT, train);
             let error = check_batch_norm(&run.train, &architecture(&run), None).unwrap_err().to_string();
             assert!(error.contains(what) && error.contains("trunk.2"), "{error}");

@@ -60,10 +60,7 @@ impl Trainer<'_> {
 
     /// Metrics of the valid split, and `true` if they are the best so far. Rank 0 evaluates, updates early
     /// stopping and the plateau schedule, and shares its state with the other ranks, which get no metrics.
-    fn evaluate(
-        &mut self,
-        observer: &mut dyn FnMut(&Event) -> Stop,
-    ) -> Result<(MetricValues, bool), Error> {
+    fn evaluate(&mut self, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<(MetricValues, bool), Error> {
         let (mut valid, mut best) = (MetricValues::new(), false);
         if self.group.leads() {
             let found = match self.average.network() {
