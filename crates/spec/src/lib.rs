@@ -36,8 +36,8 @@ pub use config::{
     config_schema, did_you_mean, model_schema, nearest, parse, parse_data, parse_model_file,
 };
 pub use data::{
-    Api, Block, Clean, Data, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, Severity, Source,
-    TextStep, ValueType,
+    Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
+    Severity, Source, TextEncoding, TextStep, ValueType,
 };
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
