@@ -37,8 +37,8 @@ pub use config::{
     spelling_difference,
 };
 pub use data::{
-    Api, Block, Clean, Data, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, Severity, Source,
-    TextStep, ValueType,
+    Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
+    Severity, Source, TextEncoding, TextStep, ValueType,
 };
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
