@@ -9,6 +9,7 @@ mod pattern;
 mod products;
 mod resolved;
 
+pub(crate) use self::cleaning::uniting_steps;
 pub use self::derivation::{Derivation, FittedFeature};
 pub use self::inference::InferredColumn;
 pub use self::inputs::resolve;

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "avro")]
 mod avro;
+pub(crate) mod batch;
 pub(crate) mod contents;
 pub(crate) mod csv;
 mod ipc;
@@ -12,6 +13,7 @@ mod json;
 mod parquet;
 #[cfg(feature = "sql")]
 mod query;
+mod settings;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,6 +28,11 @@ use tokio::runtime::Runtime;
 #[cfg(feature = "ballista")]
 pub(crate) use self::query::keeping_case;
 
+pub use self::batch::{Batches, RejectedRow, SourceBatch};
+pub use self::settings::{TextColumns, TextFormat};
+
+use self::batch::note::SourceNote;
+use self::batch::{FileBatch, RecordBatches, chain};
 use crate::error::Error;
 use crate::file::{DataFile, FileFormat};
 
@@ -45,6 +52,10 @@ pub struct Scan<'a> {
     pub query: Option<&'a str>,
     /// Null markers of CSV: texts that mean a missing value.
     pub nulls: &'a [String],
+    /// Columns of CSV that are read as the exact text.
+    pub texts: TextColumns<'a>,
+    /// Spelling of texts.
+    pub format: TextFormat<'a>,
     /// Source as messages show it.
     pub label: &'a str,
     /// `true` to infer types from all rows instead of the first ones; CSV fields are read as text and cast.
@@ -53,15 +64,21 @@ pub struct Scan<'a> {
     pub keep_text_types: bool,
 }
 
-/// Iterator over the batches of a source.
-pub type Batches<'a> = Box<dyn Iterator<Item = Result<RecordBatch, Error>> + 'a>;
-
 /// Schema of a source and its rows.
 pub struct SourceRows<'a> {
     /// Schema of every batch.
     pub schema: SchemaRef,
     /// Rows in the order of the files.
     pub batches: Batches<'a>,
+    /// Decisions of the reader that its user should know of.
+    pub notes: Vec<SourceNote>,
+}
+
+impl SourceRows<'_> {
+    /// Rows of a source without any column.
+    fn empty() -> Self {
+        Self { schema: Arc::new(Schema::empty()), batches: Box::new(std::iter::empty()), notes: Vec::new() }
+    }
 }
 
 impl<'a> Scan<'a> {
@@ -121,51 +138,39 @@ impl<'a> Scan<'a> {
 
     /// Files that hold bytes: an empty Parquet, Arrow or Avro file has no rows and no schema.
     fn filled_files(&self) -> impl Iterator<Item = &'a DataFile> + use<'a> {
-        let holds_bytes = |file: &&DataFile| {
-            !std::fs::metadata(&file.path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
-        };
-        self.files.iter().filter(holds_bytes)
-    }
-
-    /// Reads one file after the other.
-    fn chain<F>(files: Vec<&'a DataFile>, open: F) -> Batches<'a>
-    where
-        F: Fn(&'a DataFile) -> Result<Batches<'a>, Error> + 'a,
-    {
-        Box::new(
-            files.into_iter().flat_map(move |file| {
-                open(file).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
-            }),
-        )
+        self.files.iter().filter(|file| !is_empty(file))
     }
 
     /// Reads files that carry their own schema; the first one's is that of the source.
     fn self_describing<F>(&self, open: F) -> Result<SourceRows<'a>, Error>
     where
-        F: Fn(&'a DataFile) -> Result<(SchemaRef, Batches<'a>), Error> + 'a,
+        F: Fn(&'a DataFile) -> Result<(SchemaRef, RecordBatches<'a>), Error> + Send + 'a,
     {
-        let files: Vec<&DataFile> = self.filled_files().collect();
-        let Some(first) = files.first() else {
-            return Ok(SourceRows {
-                schema: Arc::new(Schema::empty()),
-                batches: Box::new(std::iter::empty()),
-            });
-        };
+        let Some(first) = self.filled_files().next() else { return Ok(SourceRows::empty()) };
         let schema = open(first)?.0;
         let mut names = HashSet::new();
         if let Some(twice) = schema.fields().iter().find(|field| !names.insert(field.name().as_str())) {
             return Err(self.failure(format!("two columns are named `{}`; rename one", twice.name())));
         }
         let (scan, shared) = (*self, Arc::clone(&schema));
-        let batches = Self::chain(files, move |file| {
+        let batches = chain(self.files, move |file| {
             let schema = Arc::clone(&shared);
+            if is_empty(file) {
+                return Ok(Box::new(std::iter::empty()));
+            }
             let batches = open(file)?.1;
             Ok(Box::new(batches.map(move |batch| {
-                conform(&batch?, &schema).map_err(|error| scan.failure(format!("{}: {error}", file.name)))
+                let rows = conform(&batch?, &schema);
+                rows.map(FileBatch::from).map_err(|error| scan.failure(format!("{}: {error}", file.name)))
             })))
         });
-        Ok(SourceRows { schema, batches })
+        Ok(SourceRows { schema, batches, notes: Vec::new() })
     }
+}
+
+/// `true` for a file without bytes.
+fn is_empty(file: &DataFile) -> bool {
+    std::fs::metadata(&file.path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
 }
 
 /// Columns of a batch by name, cast to the schema's types; a column that the batch lacks is missing in every row.

@@ -33,11 +33,12 @@ mod validate;
 
 pub use config::{
     Config, DEFAULTS, PACKAGE, Problem, Problems, Run, Split, SplitBy, Target, TargetKind, TargetList,
-    config_schema, did_you_mean, model_schema, nearest, parse, parse_data, parse_model_file,
+    config_schema, did_you_mean, model_schema, nearest, other_spelling, parse, parse_data, parse_model_file,
+    spelling_difference,
 };
 pub use data::{
-    Api, Block, Clean, Data, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, Severity, Source,
-    TextStep, ValueType,
+    Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
+    Severity, Source, TextEncoding, TextStep, ValueType,
 };
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use cupola_datasets::{Collection, LoadRequest, Stream};
 use cupola_prep::{Frame, FrameStream, prepare, prepare_stream};
+use cupola_sources::TextColumns;
 use cupola_spec::Run;
 
 pub use self::loaded::{LoadedData, SourceReport};
@@ -48,6 +49,7 @@ impl Session<'_> {
             source: &data.source,
             data,
             expect,
+            texts: TextColumns::None,
             roots,
             home: self.home.root(),
             progress: &watch,

@@ -5,7 +5,7 @@ use std::path::Path;
 use arrow::array::Array;
 use arrow::datatypes::DataType;
 use arrow::ipc::writer::FileWriter;
-use cupola_sources::NoProgress;
+use cupola_sources::{NoProgress, TextColumns};
 use cupola_spec::{Data, Source};
 use flate2::{Compression, write::GzEncoder};
 use parquet::arrow::ArrowWriter;
@@ -22,6 +22,7 @@ fn read_as(dir: &Path, data: &Data) -> Result<Table, Error> {
         source: &data.source,
         data,
         expect: &[],
+        texts: TextColumns::None,
         roots: &roots,
         home: &home,
         progress: &NoProgress,

@@ -49,7 +49,40 @@ fn cleaned_text(text: &str, steps: &[TextStep]) -> String {
         TextStep::Spaces => text.split_whitespace().collect::<Vec<_>>().join(" "),
         TextStep::Lower => text.to_lowercase(),
         TextStep::Nfkc => text.nfkc().collect(),
+        TextStep::Punctuation => without_punctuation(&text).to_owned(),
     })
+}
+
+/// Fewest steps of `clean.text` that make two texts equal, as a list in TOML; `None` if no steps do.
+pub(crate) fn uniting_steps(a: &str, b: &str) -> Option<String> {
+    const ALL: [(TextStep, &str); 5] = [
+        (TextStep::Nfkc, "\"nfkc\""),
+        (TextStep::Spaces, "\"spaces\""),
+        (TextStep::Punctuation, "\"punctuation\""),
+        (TextStep::Lower, "\"lower\""),
+        (TextStep::Trim, "\"trim\""),
+    ];
+    let unites = |steps: &[(TextStep, &str)]| {
+        let steps: Vec<TextStep> = steps.iter().map(|(step, _)| *step).collect();
+        cleaned_text(a, &steps) == cleaned_text(b, &steps)
+    };
+    let mut steps = ALL.to_vec();
+    if !unites(&steps) {
+        return None;
+    }
+    for (step, _) in ALL {
+        let fewer: Vec<_> = steps.iter().copied().filter(|(other, _)| *other != step).collect();
+        if unites(&fewer) {
+            steps = fewer;
+        }
+    }
+    Some(steps.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(", "))
+}
+
+/// The text without punctuation at its end, and without the blanks around that.
+fn without_punctuation(text: &str) -> &str {
+    let marks = |c: char| matches!(c, '.' | ',' | ';' | ':' | '!') || c.is_whitespace();
+    text.trim_end_matches(marks)
 }
 
 /// Parses a number as people write it: with a currency sign, thousands separated by commas or spaces, in per cent,
@@ -73,6 +106,30 @@ fn parse_number(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn punctuation_at_the_end_is_removed_from_texts_and_nothing_else() {
+        for (text, expected) in
+            [("<=50K.", "<=50K"), (" yes , ", " yes"), ("3.5", "3.5"), ("a.b.", "a.b"), ("...", "")]
+        {
+            assert_eq!(cleaned_text(text, &[TextStep::Punctuation]), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_fewest_steps_unite_two_spellings() {
+        for (a, b, expected) in [
+            ("<=50K.", "<=50K", Some("\"punctuation\"")),
+            (" yes", "yes", Some("\"trim\"")),
+            ("Yes ", "yes", Some("\"lower\", \"trim\"")),
+            ("a  b", "a b", Some("\"spaces\"")),
+            ("caf\u{e9}", "cafe\u{301}", Some("\"nfkc\"")),
+            ("\u{200b}a", "a", None),
+            ("yes", "no", None),
+        ] {
+            assert_eq!(uniting_steps(a, b).as_deref(), expected, "{a:?} {b:?}");
+        }
+    }
 
     #[test]
     fn numbers_written_for_people_are_parsed() {

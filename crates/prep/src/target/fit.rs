@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
-use cupola_spec::{Scaling, Target, TargetKind};
+use cupola_spec::{Scaling, Target, TargetKind, other_spelling};
 
 use super::FittedTarget;
 use crate::error::Error;
+use crate::features::uniting_steps;
 use crate::frame::{Column, Frame, finite};
 use crate::stats::Moments;
 use crate::transform::{FittedInput, seasonal_naive_error};
@@ -84,13 +85,33 @@ impl FittedTarget {
         let values = train.require(&column, "check `[[targets]]`")?;
         let in_train: HashSet<Cow<'_, str>> = (0..rows).filter_map(|row| values.text(row)).collect();
         if let Some(absent) = classes.iter().find(|class| !in_train.contains(class.as_str())) {
+            let others = classes.iter().map(String::as_str).filter(|class| in_train.contains(*class));
             return Err(invalid(format!(
-                "class `{absent}` has {} rows, none of them for training; add rows or leave the class out with `data.query`",
-                counts[absent]
+                "class `{absent}` has {} rows, none of them for training; {}",
+                counts[absent],
+                absent_class_remedy(absent, others, "add rows or leave the class out with `data.query`")
             )));
         }
         Ok(Self::Category { name, column, classes, numeric })
     }
+}
+
+/// Remedy for a class without training rows: one spelling, if a class of the training rows has another.
+pub(super) fn absent_class_remedy<'a>(
+    class: &str,
+    others: impl Iterator<Item = &'a str>,
+    otherwise: &str,
+) -> String {
+    other_spelling(class, others).map_or_else(
+        || otherwise.to_owned(),
+        |(other, how)| {
+            let remedy = match uniting_steps(class, other) {
+                Some(steps) => format!("write `text = [{steps}]` under `[clean]` and train with it"),
+                None => "write it alike in the source".to_owned(),
+            };
+            format!("class `{other}` is the same {how}; to make them one class, {remedy}")
+        },
+    )
 }
 
 /// Number of rows of each class, and `true` if all frames hold them as numbers.

@@ -18,27 +18,29 @@ use arrow::record_batch::RecordBatch;
 
 use self::parallel::{ChunkParser, ParallelRows};
 use self::schema::{csv_schema, null_regex, same_headers};
-use super::{BATCH_ROWS, Batches, INFERENCE_ROWS, READ_BYTES, Scan, SourceRows};
+use super::batch::{FileBatch, FileBatches, chain};
+use super::{BATCH_ROWS, INFERENCE_ROWS, READ_BYTES, Scan, SourceRows};
 use crate::error::Error;
 use crate::file::DataFile;
 
 pub(super) fn rows<'a>(scan: &Scan<'a>, delimiter: u8) -> Result<SourceRows<'a>, Error> {
     let (schema, read_as) = schemas(scan, delimiter)?;
     if schema.fields().is_empty() {
-        return Ok(SourceRows { schema, batches: Box::new(std::iter::empty()) });
+        return Ok(SourceRows::empty());
     }
     let finisher = ColumnFinisher { schema: Arc::clone(&schema), nulls: scan.nulls.into() };
     let label = scan.label;
-    let open = move |file: &'a DataFile| -> Result<Batches<'a>, Error> {
+    let open = move |file: &'a DataFile| -> Result<FileBatches<'a>, Error> {
         let parser = ChunkParser {
             read_as: Arc::clone(&read_as),
             delimiter,
             finisher: finisher.clone(),
             label: label.to_owned(),
         };
-        Ok(Box::new(ParallelRows::new(file.reader()?, parser, BATCH_ROWS, READ_BYTES)?))
+        let rows = ParallelRows::new(file.reader()?, parser, BATCH_ROWS, READ_BYTES)?;
+        Ok(Box::new(rows.map(|batch| batch.map(FileBatch::from))))
     };
-    Ok(SourceRows { schema, batches: Scan::chain(scan.files.iter().collect(), open) })
+    Ok(SourceRows { schema, batches: chain(scan.files, open), notes: Vec::new() })
 }
 
 /// Schema of the source, and the schema to parse with: all text if types are inferred from all rows.

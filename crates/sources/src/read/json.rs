@@ -8,19 +8,22 @@ use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
 use arrow::json::reader::{ValueIter, infer_json_schema_from_iterator};
 
-use super::{BATCH_ROWS, Batches, INFERENCE_ROWS, READ_BYTES, Scan, SourceRows};
+use super::batch::{FileBatch, FileBatches, chain};
+use super::{BATCH_ROWS, INFERENCE_ROWS, READ_BYTES, Scan, SourceRows};
 use crate::error::Error;
 use crate::file::DataFile;
 
 pub(super) fn rows<'a>(scan: &Scan<'a>) -> Result<SourceRows<'a>, Error> {
     let schema = schema(scan)?;
     let (scan_, read_as) = (*scan, Arc::clone(&schema));
-    let open = move |file: &'a DataFile| -> Result<Batches<'a>, Error> {
+    let open = move |file: &'a DataFile| -> Result<FileBatches<'a>, Error> {
         let builder = ReaderBuilder::new(Arc::clone(&read_as)).with_batch_size(BATCH_ROWS);
         let reader = builder.build(buffered(file)?).map_err(|error| scan_.row_error(&error))?;
-        Ok(Box::new(reader.map(move |batch| batch.map_err(|error| scan_.row_error(&error)))))
+        Ok(Box::new(
+            reader.map(move |batch| batch.map(FileBatch::from).map_err(|error| scan_.row_error(&error))),
+        ))
     };
-    Ok(SourceRows { schema, batches: Scan::chain(scan.files.iter().collect(), open) })
+    Ok(SourceRows { schema, batches: chain(scan.files, open), notes: Vec::new() })
 }
 
 /// Infers the schema from the first file that holds any bytes.

@@ -18,7 +18,7 @@ use futures::StreamExt;
 use tokio::runtime::Runtime;
 
 use super::csv::schemas;
-use super::{INFERENCE_ROWS, Scan, SourceRows, first_line, row_error};
+use super::{INFERENCE_ROWS, Scan, SourceBatch, SourceRows, first_line, row_error};
 use crate::error::Error;
 use crate::file::{Compression, FileFormat};
 
@@ -31,9 +31,11 @@ pub(super) fn rows<'a>(scan: Scan<'a>, runtime: &'a Runtime) -> Result<SourceRow
         Ok::<_, Error>((schema, stream))
     });
     let (schema, mut stream) = opened?;
-    let batches = std::iter::from_fn(move || runtime.block_on(stream.next()))
-        .map(move |batch| batch.map_err(|error| scan.explain(&error)));
-    Ok(SourceRows { schema, batches: Box::new(batches) })
+    let batches = std::iter::from_fn(move || runtime.block_on(stream.next())).map(move |batch| match batch {
+        Ok(rows) => Ok(SourceBatch { rows, origin: None, rejected: Vec::new() }),
+        Err(error) => Err(scan.explain(&error)),
+    });
+    Ok(SourceRows { schema, batches: Box::new(batches), notes: Vec::new() })
 }
 
 impl Scan<'_> {

@@ -8,6 +8,7 @@ const SECRET: &str =
 
 pub(super) fn check(data: &Data, found: &mut Findings) {
     check_secrets(data, found);
+    check_format(data, found);
     found.add_if(
         data.api.is_some() && data.page.is_some(),
         "/data/page",
@@ -41,6 +42,40 @@ pub(super) fn check(data: &Data, found: &mut Findings) {
         "/data/api/next",
         "`next` is a complete URL, so `parameter` has no effect; remove `parameter`",
     );
+}
+
+/// Spelling of delimited text.
+fn check_format(data: &Data, found: &mut Findings) {
+    let fits = |mark: char| mark.is_ascii() && !mark.is_ascii_alphanumeric() && !"\"\r\n\0".contains(mark);
+    found.add_if(
+        data.delimiter.is_some_and(|mark| !fits(mark)),
+        "/data/delimiter",
+        "the delimiter must be one ASCII character other than a letter, a digit, a quote or a line end; write `\";\"` or `\"\\t\"`",
+    );
+    found.add_if(
+        data.comment.is_some_and(|mark| !fits(mark) || mark.is_whitespace()),
+        "/data/comment",
+        "a comment must start with one ASCII character other than a letter, a digit, a blank or a quote; write `\"#\"`",
+    );
+    found.add_if(
+        data.comment.is_some() && data.comment == data.delimiter,
+        "/data/comment",
+        "`comment` must differ from `delimiter`; change one",
+    );
+    let Some(columns) = &data.columns else { return };
+    found.add_if(columns.is_empty(), "/data/columns", "no name; name each column, or remove `columns`");
+    for (index, name) in columns.iter().enumerate() {
+        found.add_if(
+            name.trim().is_empty(),
+            format!("/data/columns/{index}"),
+            "the name of a column is empty",
+        );
+        found.add_if(
+            columns[..index].contains(name),
+            format!("/data/columns/{index}"),
+            format!("two columns are named `{name}`; rename one"),
+        );
+    }
 }
 
 /// Secrets that stand in the config in plain text.

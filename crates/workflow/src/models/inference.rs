@@ -8,6 +8,7 @@ use cupola_nn::DeviceChoice;
 use cupola_prep::{Frame, Predictions, examples_with_targets};
 use cupola_registry::Package;
 use cupola_runtime::{EngineChoice, Predictor};
+use cupola_sources::TextColumns;
 use cupola_spec::{Data, Source};
 use cupola_train::{default_objectives, metrics_from_logits};
 
@@ -91,6 +92,7 @@ impl Session<'_> {
             source: &data.source,
             data: &data,
             expect: &[],
+            texts: TextColumns::None,
             roots: &roots,
             home: self.home.root(),
             progress: &watch,
