@@ -39,7 +39,7 @@ pub use features::{Derivation, FittedFeature, InferredColumn, ResolvedInput, mat
 pub use frame::{Column, Frame, NotANumber, number_text};
 pub use plan::{Augmenter, ColumnType, InputColumn, OutputColumn, Plan, Signature};
 pub use prepare::{FrameStream, Prepared, examples_with_targets, prepare, prepare_stream};
-pub use split::{SplitPart, split_rows, split_rows_without_test};
+pub use split::{SeriesOrder, SplitPart, split_rows, split_rows_without_test};
 pub use stats::{draw, permutation, unit};
 pub use target::{
     ChatTemplate, FittedTarget, PredictedValue, Prediction, Predictions, mean_squared_difference,

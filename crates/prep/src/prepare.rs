@@ -18,7 +18,7 @@ use crate::examples::{CompactLayout, ExamplesWithTargets, SplitExamples};
 use crate::features::{Derivation, InferredColumn, resolve};
 use crate::frame::Frame;
 use crate::plan::Plan;
-use crate::split::{SplitPart, split_rows, split_rows_without_test};
+use crate::split::{Division, SeriesOrder, SplitPart, divide};
 use crate::target::{FittedTarget, check_no_missing};
 
 use self::suspicions::suspicions;
@@ -78,16 +78,21 @@ pub fn prepare(
     let (inputs, findings) = resolve(run, &rows.frame, learned.and_then(Plan::tokenizer))?;
     // Before the split, whose message about an empty target would be less helpful.
     rows.check_targets(run)?;
-    let split = rows.split(run)?;
+    let Division { parts: split, notes } = rows.split(run)?;
     let train = rows.frame.take(&split[0]);
     let mut plan =
         Plan::fit(&inputs, &run.targets, &rows.all(), &train).map_err(|error| error.row_of(&split[0]))?;
     plan.null_texts.clone_from(&run.data.null);
     plan.derive = derive;
+    plan.series = SeriesOrder::of(run);
     let targets: Vec<&Target> = run.targets.iter().collect();
     let mut suspicions = suspicions(&inputs, &targets, &rows.frame, split.each_ref().map(Vec::as_slice));
     if rows.duplicates > 0 {
         suspicions.push(format!("{} duplicate rows are left out", rows.duplicates));
+    }
+    suspicions.extend(notes);
+    if plan.window().is_some() {
+        suspicions.extend(windows::fit_series(&mut plan, &rows.frame, &split[0])?);
     }
     let splits = rows.encode(&plan, split, run.seed)?;
     Ok(Prepared { suspicions, ..Prepared::new(plan, findings, splits) })
@@ -127,14 +132,10 @@ impl DerivedRows {
     }
 
     /// Row indices of train, valid and test.
-    fn split(&self, run: &Run) -> Result<[Vec<usize>; 3], Error> {
-        let [train, valid, test] = if self.test.is_some() {
-            let [train, valid] = split_rows_without_test(run, &self.frame)?;
-            [train, valid, Vec::new()]
-        } else {
-            split_rows(run, &self.frame)?
-        };
-        Ok([without_anomalies(run, &self.frame, train)?, valid, test])
+    fn split(&self, run: &Run) -> Result<Division, Error> {
+        let test_share = if self.test.is_some() { 0.0 } else { run.split.test };
+        let Division { parts: [train, valid, test], notes } = divide(run, &self.frame, test_share)?;
+        Ok(Division { parts: [without_anomalies(run, &self.frame, train)?, valid, test], notes })
     }
 
     /// Encodes all splits.
@@ -149,7 +150,7 @@ impl DerivedRows {
             let [train, valid, test] = split.map(|rows| examples_with_targets(plan, &self.frame.take(&rows)));
             [train?, valid?, test?]
         } else {
-            windows::encode_splits(plan, &self.frame, split.map(|rows| rows.len()), seed)?
+            windows::encode_splits(plan, &self.frame, &split, seed)?
         };
         let test = self.test.as_ref().map_or(Ok(test), |own| examples_with_targets(plan, own))?;
         // Token streams and windows are stored as the network sees them.

@@ -66,7 +66,7 @@ impl PlanFit {
         };
         let targets = targets.try_map(fit)?;
         let (format_version, derive) = (Plan::FORMAT_VERSION, Derivation::default());
-        let mut plan = Plan { format_version, null_texts: Vec::new(), derive, inputs, targets };
+        let mut plan = Plan { format_version, null_texts: Vec::new(), derive, series: None, inputs, targets };
         let dense = plan.layout().dense_width();
         if let FittedTarget::Reconstruct { width, .. } = plan.targets.first_mut() {
             *width = dense;

@@ -48,6 +48,7 @@ impl Plan {
             format_version: Self::FORMAT_VERSION,
             null_texts: Vec::new(),
             derive: Derivation::default(),
+            series: None,
             inputs: vec![FittedInput::Text { name, column, length, tokenizer }],
             targets: TargetList::single(target),
         }
