@@ -18,6 +18,7 @@ use cupola_spec::{Run, SplitBy, TargetKind};
 
 use crate::error::Error;
 use crate::frame::Frame;
+use crate::frame::meaning::ValueRules;
 
 pub use self::series_order::SeriesOrder;
 pub(crate) use self::series_order::{OneSeries, SeriesRows};
@@ -51,7 +52,7 @@ pub(crate) struct Division {
 /// # Errors
 /// [`Error::EmptySplit`] if a split with a share gets no row, [`Error::Value`] for an unknown name in a split column.
 pub fn split_rows(run: &Run, frame: &Frame) -> Result<[Vec<usize>; 3], Error> {
-    Ok(divide(run, frame, run.split.test)?.parts)
+    Ok(divide(run, frame, &ValueRules::default(), run.split.test)?.parts)
 }
 
 /// Row indices of train and valid, for runs whose test rows come from other files.
@@ -59,17 +60,22 @@ pub fn split_rows(run: &Run, frame: &Frame) -> Result<[Vec<usize>; 3], Error> {
 /// # Errors
 /// The errors of [`split_rows`].
 pub fn split_rows_without_test(run: &Run, frame: &Frame) -> Result<[Vec<usize>; 2], Error> {
-    let [train, valid, _] = divide(run, frame, 0.0)?.parts;
+    let [train, valid, _] = divide(run, frame, &ValueRules::default(), 0.0)?.parts;
     Ok([train, valid])
 }
 
-/// Divides the rows of a run; `test_share` is 0 if the test rows come from other files.
+/// Divides the rows of a run, whose dates `values` describes; `test_share` is 0 if the test rows come from other files.
 ///
 /// # Errors
 /// The errors of [`split_rows`].
-pub(crate) fn divide(run: &Run, frame: &Frame, test_share: f64) -> Result<Division, Error> {
+pub(crate) fn divide(
+    run: &Run,
+    frame: &Frame,
+    values: &ValueRules,
+    test_share: f64,
+) -> Result<Division, Error> {
     if run.by_time() {
-        return chronological::split(run, frame, test_share);
+        return chronological::split(run, frame, values, test_share);
     }
     let keys = frame.row_keys(run.seed);
     let stratified = run.split.by == SplitBy::Stratified && run.targets.first().kind == TargetKind::Category;

@@ -27,6 +27,7 @@ mod inputs;
 mod layers;
 mod model;
 mod name;
+mod pattern;
 mod serve;
 mod train;
 mod validate;
@@ -55,6 +56,7 @@ pub use layers::{
 };
 pub use model::{Combine, Design, Expect, Family, Head, Lora, Model, ModelFile, PackageRef, TableStem};
 pub use name::{NAME_RULE, is_name};
+pub use pattern::matches_pattern;
 pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, parse_serve, serve_schema};
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,

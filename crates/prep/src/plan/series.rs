@@ -14,7 +14,7 @@ impl Plan {
     /// The errors of [`Self::apply`] about the columns of time and key.
     pub fn window_ends(&self, frame: &Frame) -> Result<Option<Vec<usize>>, Error> {
         let Some(window) = self.window() else { return Ok(None) };
-        let found = self.series_rows(&self.derive.apply(frame)?)?;
+        let found = self.series_rows(&self.derived(frame)?)?;
         let ends = found.series.iter().flat_map(|one| one.rows.iter().skip(window.max(1) - 1));
         Ok(Some(ends.copied().collect()))
     }

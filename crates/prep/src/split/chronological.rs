@@ -2,23 +2,29 @@
 
 use cupola_spec::{Gap, Run, TargetKind};
 
-use super::series_order::{SeriesOrder, SeriesRows};
+use super::series_order::{SeriesOrder, SeriesRows, time_column};
 use super::steps::{irregular_steps, unsorted};
 use super::times::Times;
 use super::{Division, SPLIT_NAMES};
 use crate::error::Error;
 use crate::frame::Frame;
+use crate::frame::meaning::ValueRules;
 
 /// Divides rows in the order of time: the first ones for train, the last ones for test. Rows of one time stay
 /// together, and those within the gap before a split are left out.
 ///
 /// # Errors
 /// [`Error::EmptySplit`] for a split with a share that gets no row; the errors of the columns of time and key.
-pub(super) fn split(run: &Run, frame: &Frame, test_share: f64) -> Result<Division, Error> {
-    let order = SeriesOrder::of(run);
+pub(super) fn split(
+    run: &Run,
+    frame: &Frame,
+    values: &ValueRules,
+    test_share: f64,
+) -> Result<Division, Error> {
+    let order = SeriesOrder::of(run, values);
     let series = match &order {
         Some(order) => order.rows(frame)?.sorted(),
-        None => sorted_rows(run, frame)?,
+        None => sorted_rows(run, frame, values)?,
     };
     let mut notes = Vec::new();
     if let Some(first) = series.incomplete.first() {
@@ -63,10 +69,10 @@ pub(super) fn split(run: &Run, frame: &Frame, test_share: f64) -> Result<Divisio
 
 /// Rows without windows, sorted by the column of times if there is one. Rows of one time are in the order of their
 /// content.
-fn sorted_rows(run: &Run, frame: &Frame) -> Result<SeriesRows, Error> {
+fn sorted_rows(run: &Run, frame: &Frame, values: &ValueRules) -> Result<SeriesRows, Error> {
     let mut found = SeriesRows::single(frame.rows());
-    let Some((column, format)) = run.time_column() else { return Ok(found) };
-    let times = Times::of(frame, column, format)?;
+    let Some((column, format)) = time_column(run, values) else { return Ok(found) };
+    let times = Times::of(frame, &column, format.as_deref())?;
     let keys = frame.row_keys(run.seed);
     for one in &mut found.series {
         let (timed, untimed) = one.rows.iter().partition(|row| !times.values[**row].is_nan());
@@ -184,10 +190,14 @@ mod tests {
             .with("x", Column::numbers((0..days.len()).map(|row| row as f64).collect()))
     }
 
+    fn divided(run: &Run, frame: &Frame) -> Result<Division, Error> {
+        split(run, frame, &ValueRules::default(), run.split.test)
+    }
+
     /// Days and contents of the rows of each part.
     fn parts(run: &Run, frame: &Frame) -> Result<[Vec<(f64, f64)>; 3], Error> {
         let cell = |name: &str, row: usize| frame.get(name).unwrap().number(row).unwrap().unwrap();
-        let parts = split(run, frame, run.split.test)?.parts;
+        let parts = divided(run, frame)?.parts;
         Ok(parts.map(|rows| rows.iter().map(|&row| (cell("t", row) / 86_400.0, cell("x", row))).collect()))
     }
 
@@ -237,7 +247,7 @@ mod tests {
         assert_eq!(sorted("gap=2"), [(0.0, 9.0), (12.0, 13.0), (16.0, 19.0)]);
         assert_eq!(sorted("gap='2 days'"), sorted("gap=2"));
         assert_eq!(sorted("gap='36h'"), [(0.0, 10.0), (12.0, 14.0), (16.0, 19.0)]);
-        let notes = split(&run("column='t'\ngap=2"), &frame(&days), 0.2).unwrap().notes;
+        let notes = divided(&run("column='t'\nvalid=0.2\ntest=0.2\ngap=2"), &frame(&days)).unwrap().notes;
         assert!(notes[0].starts_with("4 rows before the valid and test splits are left out"), "{notes:?}");
     }
 
@@ -245,11 +255,11 @@ mod tests {
     fn missing_times_are_reported_and_no_rows_are_an_error() {
         let mut days: Vec<i32> = (0..20).rev().collect();
         (days[4], days[7]) = (-1, -1);
-        let notes = split(&run("column='t'"), &frame(&days), 0.2).unwrap().notes;
+        let notes = divided(&run("column='t'"), &frame(&days)).unwrap().notes;
         assert_eq!(notes, ["2 rows without `t` are left out, first row 5"]);
-        let error = split(&run("column='t'"), &frame(&[5; 20]), 0.2).unwrap_err();
+        let error = divided(&run("column='t'"), &frame(&[5; 20])).unwrap_err();
         assert!(matches!(error, Error::EmptySplit { part: "train", .. }), "{error}");
-        let error = split(&run("column='t'\ngap='100d'"), &frame(&days), 0.2).unwrap_err();
+        let error = divided(&run("column='t'\ngap='100d'"), &frame(&days)).unwrap_err();
         assert!(matches!(error, Error::EmptySplit { part: "train", .. }), "{error}");
     }
 
@@ -258,7 +268,7 @@ mod tests {
         let days: Vec<i32> = (0..20).rev().collect();
         let frame =
             frame(&days).with("timestamp", Column::numbers(days.iter().map(|day| f64::from(*day)).collect()));
-        let found = split(&run("valid=0.2\ntest=0.2"), &frame, 0.2).unwrap();
+        let found = divided(&run("valid=0.2\ntest=0.2"), &frame).unwrap();
         assert_eq!(found.parts, [(0..12).collect::<Vec<_>>(), (12..16).collect(), (16..20).collect()]);
         assert!(
             found.notes[0].contains("`timestamp` of row 2 is earlier than that of row 1"),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::times::Times;
 use crate::error::Error;
+use crate::frame::meaning::{ValueRule, ValueRules};
 use crate::frame::{Frame, SEND_TRAINED_COLUMNS};
 
 /// Columns by which rows are sorted and divided into series, stored in the plan.
@@ -43,14 +44,15 @@ pub(crate) struct SeriesRows {
 }
 
 impl SeriesOrder {
-    /// Order of a run with windows; `None` if its rows are one series in their order.
-    pub fn of(run: &Run) -> Option<Self> {
-        let (time, keys) = (run.time_column(), run.series.keys());
+    /// Order of a run with windows; `None` if its rows are one series in their order. `values` has the formats of
+    /// dates that were decided from the rows.
+    pub(crate) fn of(run: &Run, values: &ValueRules) -> Option<Self> {
+        let (time, keys) = (time_column(run, values), run.series.keys());
         if !run.windowed() || time.is_none() && keys.is_empty() {
             return None;
         }
-        let format = time.and_then(|(_, format)| format.map(str::to_owned));
-        Some(Self { time: time.map(|(column, _)| column.to_owned()), format, keys: keys.to_vec() })
+        let (time, format) = time.unzip();
+        Some(Self { time, format: format.flatten(), keys: keys.to_vec() })
     }
 
     /// Divides the rows of a frame into series and sorts each by time.
@@ -123,6 +125,16 @@ impl SeriesOrder {
             remedy: format!("{remedy}, or remove equal rows with `clean.duplicates`"),
         })
     }
+}
+
+/// Column of times of a run, and the format of its texts.
+pub(super) fn time_column(run: &Run, values: &ValueRules) -> Option<(String, Option<String>)> {
+    let (column, declared) = run.time_column()?;
+    let decided = match values.get(column) {
+        Some(ValueRule::Date { format }) => format.clone(),
+        _ => None,
+    };
+    Some((column.to_owned(), declared.map(str::to_owned).or(decided)))
 }
 
 impl SeriesRows {

@@ -1,11 +1,12 @@
 //! Times of rows as numbers that can be sorted and subtracted.
 
+use cupola_values::{is_common_marker, number_text, parse_date};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use crate::error::Error;
-use crate::frame::{Column, Frame, number_text};
+use crate::frame::{Column, Frame};
 
 /// Formats that are tried after ISO 8601.
 const FORMATS: [&str; 4] = ["%Y-%m", "%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S"];
@@ -28,6 +29,7 @@ impl Times {
     pub fn of(frame: &Frame, name: &str, format: Option<&str>) -> Result<Self, Error> {
         let column = frame.require(name, "check `split.column` and `series.time`")?;
         let found = match (column, format) {
+            (Column::Number { values, time: true }, _) => Self { values: values.to_vec(), dates: true },
             (Column::Number { values, .. }, None) => Self::of_numbers(values.to_vec()),
             (Column::Number { values, .. }, Some(format)) => {
                 let text = |value: &f64| (!value.is_nan()).then(|| number_text(*value));
@@ -92,7 +94,7 @@ fn read_dates<'a>(
 }
 
 fn present(text: Option<&str>) -> Option<&str> {
-    text.map(str::trim).filter(|text| !text.is_empty())
+    text.map(str::trim).filter(|text| !is_common_marker(text))
 }
 
 /// Seconds since 1970 of a date or a time.
@@ -112,6 +114,10 @@ fn seconds(text: &str, format: Option<&str>) -> Option<f64> {
 }
 
 fn formatted(text: &str, format: &str) -> Option<f64> {
+    // Formats of numbers, such as `excel` and `unix_ms`, and years of two digits.
+    if !format.contains('%') || format.contains("%y") {
+        return of_civil(parse_date(text, Some(format))?);
+    }
     let mut found = jiff::fmt::strtime::parse(format, text).ok()?;
     if let Ok(instant) = found.to_timestamp() {
         return Some(of_instant(instant));
@@ -165,6 +171,8 @@ mod tests {
             (["1970/01/02", " 1970/01/01 "], None, [86_400.0, 0.0]),
             (["02.01.1970", "01.01.1970"], Some("%d.%m.%Y"), [86_400.0, 0.0]),
             (["19700102", "19700101"], Some("%Y%m%d"), [86_400.0, 0.0]),
+            (["86400000", "0"], Some("unix_ms"), [86_400.0, 0.0]),
+            (["25570", "25569"], Some("excel"), [86_400.0, 0.0]),
             (["10", "9.5"], None, [10.0, 9.5]),
         ] {
             assert_eq!(times(&texts, format).unwrap().values, expected, "{texts:?}");

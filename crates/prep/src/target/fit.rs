@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use cupola_spec::{Scaling, Target, TargetKind, other_spelling};
+use cupola_values::canonical_number;
 
 use super::FittedTarget;
 use crate::error::Error;
 use crate::features::uniting_steps;
-use crate::frame::{Column, Frame, finite};
+use crate::frame::{Frame, finite};
 use crate::stats::Moments;
 use crate::transform::{FittedInput, seasonal_naive_error};
 
@@ -62,8 +63,10 @@ impl FittedTarget {
     }
 
     fn fit_classes(name: String, column: String, all: &[&Frame], train: &Frame) -> Result<Self, Error> {
-        let (counts, numeric) = count_classes(&column, all)?;
+        let counts = count_classes(&column, all)?;
         let mut classes: Vec<String> = counts.keys().cloned().collect();
+        let is_number = |class: &String| canonical_number(class).is_some_and(|text| text == *class);
+        let numeric = classes.iter().all(is_number);
         if numeric {
             let number = |text: &String| text.parse::<f64>().unwrap_or(f64::NAN);
             classes.sort_by(|a, b| number(a).total_cmp(&number(b)));
@@ -114,13 +117,11 @@ pub(super) fn absent_class_remedy<'a>(
     )
 }
 
-/// Number of rows of each class, and `true` if all frames hold them as numbers.
-fn count_classes(column: &str, all: &[&Frame]) -> Result<(BTreeMap<String, usize>, bool), Error> {
+/// Number of rows of each class.
+fn count_classes(column: &str, all: &[&Frame]) -> Result<BTreeMap<String, usize>, Error> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut numeric = true;
     for frame in all {
         let values = frame.require(column, "check `[[targets]]`")?;
-        numeric &= matches!(values, Column::Number { .. });
         for row in 0..frame.rows() {
             let text = values.text(row).unwrap_or_default();
             match counts.get_mut(text.as_ref()) {
@@ -131,7 +132,7 @@ fn count_classes(column: &str, all: &[&Frame]) -> Result<(BTreeMap<String, usize
             }
         }
     }
-    Ok((counts, numeric))
+    Ok(counts)
 }
 
 /// Numbers of a column, NaN where missing.
