@@ -31,6 +31,7 @@ const BROKEN: &[(&[&str], &str)] = &[
     (&["data.delimiter=\";\"", "data.comment=\";\""], "data.comment: `comment` must differ"),
     (&["data.columns=[\"a\", \"b\", \"a\"]"], "data.columns[2]: two columns are named `a`"),
     (&["data.source=\"s3://me:secret@host/x.csv\""], "data.source: a password must not"),
+    (&["data.source=\"adbc:x?uri=a&adbc.x.sql.Auth_Token=abc\""], "data.source: a password must not"),
     (&["data.kafka={ \"sasl.password\" = \"x\" }"], "a secret must not be written in a config"),
     (&["data.stream=true"], "split.by: a stream is divided row by row"),
     (&["expect=[{ column = \"a\", range = [3, 1] }]"], "expect[0].range: the minimum is larger"),
