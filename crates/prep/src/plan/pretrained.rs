@@ -52,6 +52,7 @@ impl Plan {
             null_texts: Vec::new(),
             values: ValueRules::default(),
             derive: Derivation::default(),
+            series: None,
             inputs: vec![FittedInput::Text { name, column, length, tokenizer, prompt }],
             targets: TargetList::single(target),
         }
