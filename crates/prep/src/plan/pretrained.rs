@@ -51,6 +51,7 @@ impl Plan {
             values: ValueRules::default(),
             query: None,
             derive: Derivation::default(),
+            series: None,
             inputs: vec![FittedInput::Text { name, column, length, tokenizer }],
             targets: TargetList::single(target),
         }
