@@ -186,7 +186,7 @@ type ScanVisitor<'a, E> = &'a mut dyn FnMut(&SchemaRef, Option<&SourceBatch>) ->
 #[derive(Debug)]
 enum TextNames {
     None,
-    Named(Vec<String>),
+    Matching { patterns: Vec<String>, except: Vec<String> },
     All,
 }
 
@@ -194,7 +194,9 @@ impl TextNames {
     fn of(columns: TextColumns<'_>) -> Self {
         match columns {
             TextColumns::None => Self::None,
-            TextColumns::Named(names) => Self::Named(names.to_vec()),
+            TextColumns::Matching { patterns, except } => {
+                Self::Matching { patterns: patterns.to_vec(), except: except.to_vec() }
+            }
             TextColumns::All => Self::All,
         }
     }
@@ -202,7 +204,7 @@ impl TextNames {
     fn columns(&self) -> TextColumns<'_> {
         match self {
             Self::None => TextColumns::None,
-            Self::Named(names) => TextColumns::Named(names),
+            Self::Matching { patterns, except } => TextColumns::Matching { patterns, except },
             Self::All => TextColumns::All,
         }
     }

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::examples::{CompactLayout, ExampleBuilder, Examples, ExamplesWithTargets, Layout};
 use crate::features::{Derivation, ResolvedInput};
 use crate::frame::Frame;
+use crate::frame::meaning::{ExactColumns, ValueRules};
 use crate::frame::parallel::map_ranges;
 use crate::target::{FittedTarget, Predictions};
 use crate::text::FittedTokenizer;
@@ -27,8 +28,11 @@ pub use self::signature::{ColumnType, InputColumn, OutputColumn, Signature};
 pub struct Plan {
     /// Version of the file format.
     pub format_version: u32,
-    /// Texts that mean a missing value in CSV, from the config of the run.
+    /// Texts that mean a missing value, from the config of the run.
     pub null_texts: Vec<String>,
+    /// Meaning of the values of raw columns.
+    #[serde(default, skip_serializing_if = "ValueRules::is_empty")]
+    pub values: ValueRules,
     /// Cleaning and computed columns.
     #[serde(default, skip_serializing_if = "Derivation::is_empty")]
     pub derive: Derivation,
@@ -58,6 +62,16 @@ impl Plan {
         let mut fit = PlanFit::new(inputs, targets.first(), train, true)?;
         fit.observe(train)?;
         fit.finish(targets, all, train)
+    }
+
+    /// Sets what was decided before the fit; only rules of columns that the plan uses are kept.
+    pub(crate) fn seal(&mut self, derive: Derivation, values: ValueRules, nulls: &[String]) {
+        self.null_texts = nulls.to_vec();
+        self.derive = derive;
+        let inputs = Signature::of(self).inputs;
+        let targets: Vec<&str> = self.targets.iter().filter_map(FittedTarget::column).collect();
+        let is_used = |name: &str| targets.contains(&name) || inputs.iter().any(|input| input.name == name);
+        self.values = values.of_columns(is_used);
     }
 
     /// Number of logits of one example.
@@ -124,8 +138,27 @@ impl Plan {
     /// [`Error::Column`] for a missing column, [`Error::Value`] for the first value that does not fit,
     /// [`Error::Input`] for fewer rows than a window.
     pub fn apply(&self, frame: &Frame) -> Result<Examples, Error> {
-        let derived = self.derive.apply(frame)?;
+        let derived = self.derived(frame)?;
         Ok(self.compact_layout().expand(self.encode(&derived, false)?))
+    }
+
+    /// Rows with canonical values, cleaned, with the computed columns. Rows that were derived before stay as they are.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a text that is not a number, [`Error::Column`] for a missing column of an expression.
+    pub(crate) fn derived(&self, frame: &Frame) -> Result<Frame, Error> {
+        self.derive.apply(&self.values.apply(frame, &self.null_texts)?)
+    }
+
+    /// Columns that are read as texts, because their exact text or its canonical form counts.
+    pub fn exact_columns(&self) -> ExactColumns {
+        let inputs = Signature::of(self).inputs.into_iter().filter(|input| input.kind != ColumnType::Number);
+        let is_class = |target: &&FittedTarget| {
+            !matches!(target, FittedTarget::Number { .. } | FittedTarget::Forecast { .. })
+        };
+        let classes =
+            self.targets.iter().filter(is_class).filter_map(|target| target.column().map(str::to_owned));
+        ExactColumns::named(inputs.map(|input| input.name).chain(classes).collect())
     }
 
     /// Transforms derived rows to compact examples. If `training`, target encoding leaves out the fold of each row.

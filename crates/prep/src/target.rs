@@ -200,7 +200,11 @@ fn class_indices(name: &str, values: &Column, classes: &[String]) -> Result<Targ
             column: name.to_owned(),
             expected: format!("one of {} trained classes", classes.len()),
             found: format!("`{text}`"),
-            remedy: "train again with this class".to_owned(),
+            remedy: fit::absent_class_remedy(
+                &text,
+                classes.iter().map(String::as_str),
+                "train again with this class",
+            ),
         })?;
         out.push(class);
     }

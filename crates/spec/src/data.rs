@@ -42,12 +42,12 @@ impl Source {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// Files, globs or folders; `http(s)://` and `s3://` URLs of files; `postgres://`, `mysql://` or
-    /// `sqlite:` with `sql`; `kafka://BROKER:PORT/TOPIC`; `delta:TABLE` or `delta:TABLE@VERSION`;
+    /// Files, globs or folders; `http(s)://`, `s3://`, `gs://` and `az://` URLs of files; `postgres://`, `mysql://`,
+    /// `sqlite:` or `adbc:DRIVER?uri=...` with `sql`; `kafka://BROKER:PORT/TOPIC`; `delta:TABLE` or `delta:TABLE@VERSION`;
     /// `dataset:NAME` or `dataset:NAME:VERSION`. Files are `.csv`, `.tsv`,
     /// `.jsonl`, `.ndjson`, `.json`, `.parquet`, `.arrow`, `.avro`, `.xlsx`, `.xls`, `.ods`; the text
     /// formats also with `.gz` or `.zst`. A folder holds images, texts or sounds, with one subfolder for each
-    /// class. `${NAME}` is replaced by an environment variable.
+    /// class. `${NAME}` is replaced by an environment variable, as in `http.headers`.
     pub source: Source,
     /// Source of the test split. With it, no test rows are drawn from `source`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

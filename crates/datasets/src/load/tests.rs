@@ -259,6 +259,14 @@ fn a_missing_feature_is_one_error_that_names_the_command_to_add_it() {
         let error = read_as(dir.path(), &data).unwrap_err().to_string();
         assert_eq!(error.contains("requires the cargo feature"), !built, "{error}");
     }
+    let data = Data { sql: Some("SELECT 1".into()), ..plain("adbc:no_such_driver?uri=x") };
+    let error = read_as(dir.path(), &data).unwrap_err().to_string();
+    let expected = if cfg!(feature = "adbc") {
+        "pip install adbc-driver-no-such-driver"
+    } else {
+        "cargo feature `adbc`"
+    };
+    assert!(error.contains(expected), "{error}");
 }
 
 #[test]

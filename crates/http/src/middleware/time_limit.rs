@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures::FutureExt as _;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorFormat};
 use crate::state::RequestLimits;
 
 /// Time that a client may take for its body beyond the timeout of a request.
@@ -22,10 +22,11 @@ pub(crate) async fn limit_time(
     next: Next,
 ) -> Response {
     let limit = limits.timeout + BODY_GRACE;
+    let format = ErrorFormat::of_path(request.uri().path());
     let response = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(limit, response).await {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => ApiError::internal().into_response(),
-        Err(_) => ApiError::too_slow(limit).into_response(),
+        Ok(Err(_)) => format.respond(ApiError::internal()),
+        Err(_) => format.respond(ApiError::too_slow(limit)),
     }
 }

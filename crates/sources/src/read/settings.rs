@@ -1,6 +1,6 @@
 //! Settings of reading texts.
 
-use cupola_spec::{Data, Decimal, RaggedRows, TextEncoding};
+use cupola_spec::{Data, Decimal, RaggedRows, TextEncoding, matches_pattern};
 
 /// Columns that a CSV reader leaves as the exact text, without a guess of their type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -8,8 +8,13 @@ pub enum TextColumns<'a> {
     /// No column.
     #[default]
     None,
-    /// Columns with these names.
-    Named(&'a [String]),
+    /// Columns whose name matches a pattern, unless it is an exception.
+    Matching {
+        /// Names, or globs such as `code_*`.
+        patterns: &'a [String],
+        /// Names of columns whose type is guessed all the same.
+        except: &'a [String],
+    },
     /// All columns.
     All,
 }
@@ -19,7 +24,10 @@ impl TextColumns<'_> {
     pub fn contains(&self, name: &str) -> bool {
         match self {
             Self::None => false,
-            Self::Named(names) => names.iter().any(|known| known == name),
+            Self::Matching { patterns, except } => {
+                !except.iter().any(|known| known == name)
+                    && patterns.iter().any(|pattern| matches_pattern(pattern, name))
+            }
             Self::All => true,
         }
     }

@@ -107,8 +107,18 @@ fn check_secrets(data: &Data, found: &mut Findings) {
     }
 }
 
-/// `true` if a URL contains a password in plain text.
+/// `true` if a URL, or an option of an ADBC driver, contains a password in plain text.
 fn has_password(source: &str) -> bool {
+    let options = source.strip_prefix("adbc:").and_then(|source| source.split_once('?'));
+    let plain = |option: &str| {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        let key = key.to_lowercase();
+        let secret = ["password", "token", "secret", "private_key"].iter().any(|word| key.contains(word));
+        secret && !value.is_empty() && !value.contains("${")
+    };
+    if options.is_some_and(|(_, options)| options.split('&').any(plain)) {
+        return true;
+    }
     let Some((_, rest)) = source.split_once("://") else { return false };
     let authority = rest.split('/').next().unwrap_or_default();
     let Some((user, _)) = authority.rsplit_once('@') else { return false };

@@ -29,7 +29,9 @@ fn header(answer: &Predictions) -> String {
             PredictedValue::Numbers(values) => {
                 names.extend((1..=values.len()).map(|step| quoted(&format!("{target}_{step}"))));
             }
-            PredictedValue::Number(_) | PredictedValue::Text(_) => names.push(quoted(target)),
+            PredictedValue::Integer(_) | PredictedValue::Number(_) | PredictedValue::Text(_) => {
+                names.push(quoted(target))
+            }
         }
         let classes = prediction.probabilities.iter().flat_map(|p| p.keys());
         names.extend(classes.map(|class| quoted(&format!("{target}_p_{class}"))));
@@ -39,6 +41,7 @@ fn header(answer: &Predictions) -> String {
 
 fn fields(prediction: &Prediction) -> Vec<String> {
     let mut fields = match &prediction.value {
+        PredictedValue::Integer(number) => vec![number.to_string()],
         PredictedValue::Number(number) => vec![number.to_string()],
         PredictedValue::Text(label) => vec![quoted(label)],
         PredictedValue::Numbers(values) => values.iter().map(f64::to_string).collect(),
