@@ -184,7 +184,7 @@ fn named_columns_are_the_exact_text() {
         source: &data.source,
         data: &data,
         expect: &[],
-        texts: TextColumns::Named(&named),
+        texts: TextColumns::Matching { patterns: &named, except: &[] },
         roots: &roots,
         home: &home,
         progress: &NoProgress,

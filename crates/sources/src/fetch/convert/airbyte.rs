@@ -3,8 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::DataType;
+use arrow::array::AsArray;
 use cupola_store::StagedFile;
 
 use crate::error::{Error, io_error};
@@ -34,7 +33,7 @@ pub(super) fn to_lines(file: &DataFile, path: &Path) -> Result<(), Error> {
         files: std::slice::from_ref(file),
         query: None,
         nulls: &[],
-        texts: TextColumns::Named(&names),
+        texts: TextColumns::Matching { patterns: &names, except: &[] },
         format: TextFormat::default(),
         label: &file.name,
         infer_from_all: false,

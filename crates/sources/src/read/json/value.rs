@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use cupola_values::canonical_number;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -45,25 +46,10 @@ impl JsonValue<'_> {
         match self {
             Self::Null => None,
             Self::Boolean(value) => Some(if *value { "true" } else { "false" }.into()),
-            Self::Number(text) => Some(number_text(text)),
+            Self::Number(text) => Some(canonical_number(text).unwrap_or(Cow::Borrowed(text))),
             Self::Text(text) => Some(Cow::Borrowed(text)),
             Self::Json(text) => Some(compact(text)),
         }
-    }
-}
-
-/// Canonical text of a number: `2.0` and `2e0` are `2`, integers of any size are exact.
-fn number_text(text: &str) -> Cow<'_, str> {
-    if text == "-0" {
-        return "0".into();
-    }
-    if !text.contains(['.', 'e', 'E']) {
-        return text.into();
-    }
-    match text.parse::<f64>() {
-        // The sum makes a negative zero positive.
-        Ok(value) if value.is_finite() => format!("{}", value + 0.0).into(),
-        _ => text.into(),
     }
 }
 
