@@ -9,7 +9,7 @@ fn signature() -> Signature {
         nullable: true,
         categories: None,
     };
-    Signature { inputs: vec![column("age"), column("city")], outputs: Vec::new(), window: None }
+    Signature { inputs: vec![column("age"), column("city")], outputs: Vec::new(), window: None, query: None }
 }
 
 fn input(names: &[&str], rows: usize) -> PredictInput {
