@@ -34,6 +34,7 @@ use crate::fetch::cache::SourceCache;
 use crate::file::{DataFile, expand, file_version, same_format};
 use crate::location::SourceLocation;
 use crate::progress::ProgressSink;
+use crate::read::batch::note::SourceNote;
 use crate::secret::fill_secrets;
 
 /// Finds files of named datasets, and files that another tool tracks.
@@ -90,6 +91,8 @@ pub struct Collected {
     pub position: Option<String>,
     /// `true` if the files hold the rows after `data.query`.
     pub queried: bool,
+    /// Decisions of the collection that its user should know of.
+    pub notes: Vec<SourceNote>,
 }
 
 /// Fetched file.
@@ -258,7 +261,10 @@ impl Collected {
 
     /// Adds a file in a format that can be read.
     fn push(&mut self, file: DataFile, version: FileVersion, cache: &SourceCache) -> Result<(), Error> {
-        self.files.push(convert::readable(file, &version, cache)?);
+        file.refuse_pointer()?;
+        let converted = convert::readable(file, &version, cache)?;
+        self.notes.extend(converted.note);
+        self.files.push(converted.file);
         self.versions.push(version);
         Ok(())
     }
