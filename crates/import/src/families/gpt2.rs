@@ -4,8 +4,8 @@ use cupola_nn::{Architecture, Array, Average, StateDict};
 use cupola_spec::{Activation, AttentionVariant, Block, Design, Head, Layer};
 use serde::{Deserialize, Serialize};
 
-use super::check_sizes;
 use super::EncoderHead;
+use super::check_sizes;
 use super::weights::{WeightTaker, decoder_head, insert_head, text_model, with_padding_row};
 use crate::error::Error;
 

@@ -102,7 +102,8 @@ fn older_files_describe_the_same_model() {
 #[test]
 fn encoders_are_refused_for_what_they_do_not_compute() {
     let config = include_str!("../golden/bert_classes.json");
-    let weights = || StateDict::from_any_floats(include_bytes!("../golden/bert_classes.safetensors")).unwrap();
+    let weights =
+        || StateDict::from_any_floats(include_bytes!("../golden/bert_classes.safetensors")).unwrap();
     let model = |config: Value, weights: StateDict| {
         check_keys(&config)?;
         let config: HuggingFaceConfig = serde_json::from_value(config).unwrap();

@@ -7,8 +7,8 @@ use serde_json::{Value as Json, json};
 use super::metadata::{Metadata, text, texts};
 use crate::error::Error;
 use crate::tokenizer_json::{
-    SPACE, Vocabulary, WORDS, added_token, byte_level, byte_level_model, piece_decoder, piece_model, template,
-    tokenizer, words,
+    SPACE, Vocabulary, WORDS, added_token, byte_level, byte_level_model, piece_decoder, piece_model,
+    template, tokenizer, words,
 };
 
 /// Token types `CONTROL` and `USER_DEFINED` of llama.cpp.

@@ -58,8 +58,7 @@ impl TextDecoder {
         let layers = config.blocks();
         let options = ConversionOptions { length, vocabulary, head: EncoderHead::NextToken };
         let (architecture, weights) = config.into_model(weights, &options)?;
-        let plan =
-            Plan::language_model(self.tokenizer, length, self.end_tokens, self.chat, self.generation);
+        let plan = Plan::language_model(self.tokenizer, length, self.end_tokens, self.chat, self.generation);
         Ok(ImportedModel { architecture, weights, plan, digest, layers, task })
     }
 }

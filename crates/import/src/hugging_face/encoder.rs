@@ -48,9 +48,7 @@ pub(super) fn convert(
     let head = match (&classes, modules) {
         (Some(classes), _) => EncoderHead::Classes { count: classes.len() },
         (None, Some(modules)) => EncoderHead::Embedding(modules.head(config.width())?),
-        (None, None) => {
-            EncoderHead::Embedding(sentence::pooling_without_modules(folder, config.width())?)
-        }
+        (None, None) => EncoderHead::Embedding(sentence::pooling_without_modules(folder, config.width())?),
     };
     let (weights, digest) = folder.weights()?;
     let options = ConversionOptions { length, vocabulary, head };

@@ -87,9 +87,9 @@ impl ModelFolder {
         let path = self.path.join(name);
         match std::fs::metadata(&path) {
             Ok(file) if file.len() > MAX_TEXT => Err(self.unreadable(name, "it is larger than 256 MiB")),
-            Ok(_) => std::fs::read(&path)
-                .map(Some)
-                .map_err(|error| self.unreadable(name, &error.to_string())),
+            Ok(_) => {
+                std::fs::read(&path).map(Some).map_err(|error| self.unreadable(name, &error.to_string()))
+            }
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(self.unreadable(name, &error.to_string())),
         }

@@ -86,7 +86,9 @@ impl Options {
             let Some(value) = self.values.get(key) else { continue };
             let asks = match value {
                 Value::Null | Value::Bool(false) => false,
-                Value::Number(number) => TOKENS.contains(&key) || ![Some(neutral), Some(0.0)].contains(&number.as_f64()),
+                Value::Number(number) => {
+                    TOKENS.contains(&key) || ![Some(neutral), Some(0.0)].contains(&number.as_f64())
+                }
                 Value::Array(values) => !values.is_empty(),
                 Value::Object(values) => !values.is_empty(),
                 Value::Bool(true) | Value::String(_) => true,

@@ -9,15 +9,7 @@ fn near(found: &[f32], expected: &[f32], what: &str) {
 }
 
 fn kernel([query_heads, kv_heads]: [usize; 2], head_width: usize, rules: ScoreRules) -> AttentionKernel {
-    AttentionKernel {
-        query_heads,
-        kv_heads,
-        head_width,
-        rules,
-        norms: None,
-        rope: None,
-        rope_amplitude: 1.0,
-    }
+    AttentionKernel { query_heads, kv_heads, head_width, rules, norms: None, rope: None, rope_amplitude: 1.0 }
 }
 
 fn causal() -> ScoreRules {

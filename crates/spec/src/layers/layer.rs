@@ -355,7 +355,8 @@ impl Layer {
     }
 
     fn attention_sizes(&self, input: &[usize]) -> Result<AttentionSizes, Misfit> {
-        let Self::Attention { heads, kv_heads, rope, rope_scaling, bias, dropout, variant, .. } = *self else {
+        let Self::Attention { heads, kv_heads, rope, rope_scaling, bias, dropout, variant, .. } = *self
+        else {
             return Err(Misfit::new(input, "an attention layer", "change the kind of the layer"));
         };
         Ok(AttentionSizes { heads, kv_heads, rope, rope_scaling, bias, dropout, variant })

@@ -159,7 +159,8 @@ impl Conversion<'_> {
             ("attention_bias", config.attention_bias, self.attention_bias),
             ("mlp_bias", config.mlp_bias, self.mlp_bias),
         ];
-        let contradicts = |(_, flag, found): &&(&str, Option<bool>, bool)| flag.is_some_and(|flag| flag != *found);
+        let contradicts =
+            |(_, flag, found): &&(&str, Option<bool>, bool)| flag.is_some_and(|flag| flag != *found);
         if let Some((key, flag, _)) = flags.iter().find(contradicts) {
             let found = flag.unwrap_or_default().to_string();
             let remedy = "the weights say the opposite; take both from one model";

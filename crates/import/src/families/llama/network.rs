@@ -126,7 +126,9 @@ impl LlamaConfig {
             ("attn_logit_softcapping", self.attn_logit_softcapping),
             ("final_logit_softcapping", self.final_logit_softcapping),
         ];
-        let invalid = |(_, number): &&(&str, Option<f64>)| number.is_some_and(|number| number.is_nan() || number <= 0.0);
+        let invalid = |(_, number): &&(&str, Option<f64>)| {
+            number.is_some_and(|number| number.is_nan() || number <= 0.0)
+        };
         let obeyed = matches!(variant, LlamaVariant::Gemma2 | LlamaVariant::Gemma3);
         let foreign = |(_, number): &&(&str, Option<f64>)| !obeyed && number.is_some();
         if let Some((key, number)) = numbers.iter().find(|number| invalid(number) || foreign(number)) {

@@ -101,12 +101,11 @@ impl RopeParameters {
         let factor = self.factor.unwrap_or(most as f64 / length.max(1) as f64);
         let mscale = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
         let given = |number: Option<f64>| number.filter(|number| *number != 0.0);
-        let amplitude = self.attention_factor.unwrap_or_else(|| {
-            match (given(self.mscale), given(self.mscale_all_dim)) {
+        let amplitude =
+            self.attention_factor.unwrap_or_else(|| match (given(self.mscale), given(self.mscale_all_dim)) {
                 (Some(own), Some(all)) => mscale(own) / mscale(all),
                 _ => mscale(1.0),
-            }
-        });
+            });
         Some(RopeScaling::Yarn {
             factor,
             fast: given(self.beta_fast).unwrap_or(YARN_ROTATIONS[0]),

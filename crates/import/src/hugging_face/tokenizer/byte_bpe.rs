@@ -6,9 +6,7 @@ use super::REMEDY;
 use super::special::{TokenizerConfig, with_id};
 use crate::error::Error;
 use crate::hugging_face::folder::ModelFolder;
-use crate::tokenizer_json::{
-    Vocabulary, WORDS, byte_level, byte_level_model, template, tokenizer, words,
-};
+use crate::tokenizer_json::{Vocabulary, WORDS, byte_level, byte_level_model, template, tokenizer, words};
 
 /// Token of GPT-2 and Qwen2 that ends a text.
 const END_OF_TEXT: &str = "<|endoftext|>";
@@ -51,7 +49,11 @@ pub(super) fn read(folder: &ModelFolder, config: &TokenizerConfig, class: &str) 
     let post_processor = match class {
         "RobertaTokenizer" => {
             let (Some(start), Some(end)) = (token("cls_token"), token("sep_token")) else {
-                return Err(Error::invalid_file(&folder.name("vocab.json"), "`<s>` or `</s>` is missing", REMEDY));
+                return Err(Error::invalid_file(
+                    &folder.name("vocab.json"),
+                    "`<s>` or `</s>` is missing",
+                    REMEDY,
+                ));
             };
             template(&[start], &[end])
         }

@@ -53,7 +53,8 @@ pub(super) fn read(
     }
     let mut pieces = Pieces::new(&model, &trainer);
     if class == "XLMRobertaTokenizer" {
-        pieces = pieces.in_fairseq_order().ok_or_else(|| invalid("its first pieces are not special".into()))?;
+        pieces =
+            pieces.in_fairseq_order().ok_or_else(|| invalid("its first pieces are not special".into()))?;
     }
     if pieces.tokens.is_empty() {
         return Err(invalid("it has no pieces".to_owned()));
@@ -127,9 +128,7 @@ fn normalizers(spec: &NormalizerSpec, prefix: bool, legacy: bool) -> Value {
     if let Some(map) = spec.precompiled_charsmap.as_deref().filter(|map| !map.is_empty()) {
         all.push(json!({ "type": "Precompiled", "precompiled_charsmap": STANDARD.encode(map) }));
     }
-    let replace = |pattern: &str, content: &str| {
-        json!({ "type": "Replace", "pattern": { "Regex": pattern }, "content": content })
-    };
+    let replace = |pattern: &str, content: &str| json!({ "type": "Replace", "pattern": { "Regex": pattern }, "content": content });
     if spec.remove_extra_whitespaces.unwrap_or(true) {
         all.extend([replace("^ +| +$", ""), replace(" {2,}", " ")]);
     }

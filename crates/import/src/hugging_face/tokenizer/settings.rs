@@ -80,11 +80,7 @@ fn missing_tokens(
 }
 
 /// Obeys `add_bos_token` and `add_eos_token`.
-fn special_tokens_around(
-    tokenizer: &mut Value,
-    config: &TokenizerConfig,
-    class: &str,
-) -> Result<(), Error> {
+fn special_tokens_around(tokenizer: &mut Value, config: &TokenizerConfig, class: &str) -> Result<(), Error> {
     let flags = [("add_bos_token", "bos_token"), ("add_eos_token", "eos_token")];
     let mut changed = false;
     let mut around: [Vec<TokenWithId>; 2] = [Vec::new(), Vec::new()];
@@ -98,7 +94,8 @@ fn special_tokens_around(
             if config.flag(flag) == Some(false) {
                 continue;
             }
-            let remedy = "tokenizer.json does not add the token; save the tokenizer again, or set it to false";
+            let remedy =
+                "tokenizer.json does not add the token; save the tokenizer again, or set it to false";
             return Err(config.unsupported(flag, remedy));
         }
         if wanted {

@@ -91,7 +91,8 @@ impl TokenizerConfig {
         }
         let own = SPECIAL.iter().filter_map(|key| self.token(key));
         let defaults = defaults.iter().filter(|(key, _)| self.token(key).is_none());
-        let named: Vec<&str> = own.chain(defaults.map(|(_, token)| *token)).chain(self.additional()).collect();
+        let named: Vec<&str> =
+            own.chain(defaults.map(|(_, token)| *token)).chain(self.additional()).collect();
         let mut special: HashSet<&str> = HashSet::new();
         for content in named {
             if !special.insert(content) {
@@ -134,9 +135,11 @@ impl TokenizerConfig {
     fn additional(&self) -> impl Iterator<Item = &str> {
         let tokens = self.get("additional_special_tokens").and_then(Value::as_array);
         let content = |token: &'_ Value| token.as_str().is_some() || token.get("content").is_some();
-        tokens.into_iter().flatten().filter(move |token| content(token)).filter_map(|token| {
-            token.as_str().or_else(|| token.get("content").and_then(Value::as_str))
-        })
+        tokens
+            .into_iter()
+            .flatten()
+            .filter(move |token| content(token))
+            .filter_map(|token| token.as_str().or_else(|| token.get("content").and_then(Value::as_str)))
     }
 
     /// A special token with the flags that its key has.

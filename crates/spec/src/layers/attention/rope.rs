@@ -107,8 +107,7 @@ struct Ramp {
 impl Ramp {
     #[allow(clippy::cast_precision_loss, reason = "lengths of texts are small")]
     fn new(base: f64, width: f64, rotations: [f64; 2], (length, truncate): (usize, bool)) -> Self {
-        let pair =
-            |rotations: f64| width * (length as f64 / (rotations * 2.0 * PI)).ln() / (2.0 * base.ln());
+        let pair = |rotations: f64| width * (length as f64 / (rotations * 2.0 * PI)).ln() / (2.0 * base.ln());
         let [low, high] = rotations.map(pair);
         let [low, high] = if truncate { [low.floor(), high.ceil()] } else { [low, high] };
         let (low, high) = (low.max(0.0), high.min(width - 1.0));
@@ -175,8 +174,8 @@ mod tests {
     #[test]
     fn low_frequencies_are_divided_and_high_ones_are_not() {
         let scaling = RopeScaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, length: 8_192 };
-        let [plain, scaled] =
-            [None, Some(scaling)].map(|scaling| Rope { base: 500_000.0, scaling, width: None }.frequencies(128));
+        let [plain, scaled] = [None, Some(scaling)]
+            .map(|scaling| Rope { base: 500_000.0, scaling, width: None }.frequencies(128));
         assert!((plain[0] - scaled[0]).abs() < 1e-12);
         assert!((plain[63] / scaled[63] - 8.0).abs() < 1e-9);
         let ratios: Vec<f64> = plain.iter().zip(&scaled).map(|(a, b)| a / b).collect();

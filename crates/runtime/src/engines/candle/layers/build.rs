@@ -66,7 +66,9 @@ fn layer_op(lookup: &WeightLookup<'_>, module: &str, layer: &Layer) -> Result<La
         Layer::Dropout { .. } => LayerOp::Identity,
         Layer::Activation { function } => LayerOp::Activation(pointwise(function)),
         Layer::Flatten {} => LayerOp::Flatten,
-        Layer::Attention { heads, kv_heads, causal, rope, rope_base, rope_scaling, bias, variant, .. } => {
+        Layer::Attention {
+            heads, kv_heads, causal, rope, rope_base, rope_scaling, bias, variant, ..
+        } => {
             let rope = rope.then(|| Rope {
                 base: rope_base.unwrap_or(ROPE_BASE),
                 scaling: rope_scaling,
