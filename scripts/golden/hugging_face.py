@@ -52,6 +52,10 @@ MODELS = {
     "phi3": hf.Phi3ForCausalLM(hf.Phi3Config(
         **DECODER, sliding_window=9, pad_token_id=0, bos_token_id=1, eos_token_id=2,
         rope_parameters={"rope_type": "default", "rope_theta": 100.0, "partial_rotary_factor": 0.7})),
+    "phi3_long": hf.Phi3ForCausalLM(hf.Phi3Config(
+        **{**DECODER, "max_position_embeddings": 96}, original_max_position_embeddings=48, pad_token_id=0,
+        bos_token_id=1, eos_token_id=2, rope_parameters={
+            "rope_type": "longrope", "rope_theta": 100.0, "short_factor": [1.0, 1.5, 2.5], "long_factor": [1.0, 3.0, 9.0]})),
     "mistral_window": hf.MistralForCausalLM(hf.MistralConfig(**DECODER, head_dim=8, sliding_window=6)),
     "llama_yarn": hf.LlamaForCausalLM(hf.LlamaConfig(**DECODER, attention_bias=True, mlp_bias=True, rope_parameters={
         "rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 12,

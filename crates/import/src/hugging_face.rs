@@ -85,3 +85,6 @@ impl CheckedFolder {
         Err(Error::unsupported_key("config.json", "architectures", &format!("`{class}`"), &remedy))
     }
 }
+
+#[cfg(test)]
+mod tests;

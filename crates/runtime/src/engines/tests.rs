@@ -245,6 +245,7 @@ fn imported_decoders_give_the_logits_of_transformers() {
         "gemma2",
         "gemma3",
         "phi3",
+        "phi3_long",
         "mistral_window",
         "llama_yarn",
         "llama_dynamic",
