@@ -246,7 +246,7 @@ impl CheckedSource {
         visit: FirstVisitor<'_>,
     ) -> Result<Self, Error> {
         let Collection { collected, pushed, runtime } = collection;
-        let Collected { files, versions, datasets, position, queried } = collected;
+        let Collected { files, versions, datasets, position, queried, notes } = collected;
         let contents =
             request.data.files.as_deref().map(|column| FileContents::new(column, &files, request.roots));
         let mut checked = Self {
@@ -277,6 +277,7 @@ impl CheckedSource {
             }
             other => other?,
         };
+        checked.notes.splice(0..0, notes);
         checked.version = version(request, checked.versions.clone(), &checked.schema, rows)?;
         checked.version.datasets = datasets;
         checked.report.write_quarantine(request.home, &checked.version.sha256)?;
