@@ -41,7 +41,7 @@ pub use frame::meaning::{ExactColumns, ValueRule, ValueRules};
 pub use frame::{Column, Frame, NotANumber};
 pub use plan::{Augmenter, ColumnType, InputColumn, OutputColumn, Plan, Signature};
 pub use prepare::{FrameStream, Prepared, exact_columns, examples_with_targets, prepare, prepare_stream};
-pub use split::{SplitPart, split_rows, split_rows_without_test};
+pub use split::{SeriesOrder, SplitPart, split_rows, split_rows_without_test};
 pub use stats::{draw, permutation, unit};
 pub use target::{
     ChatTemplate, FittedTarget, PredictedValue, Prediction, Predictions, mean_squared_difference,

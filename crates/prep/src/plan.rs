@@ -4,6 +4,7 @@
 mod augment;
 mod fit;
 mod pretrained;
+mod series;
 mod signature;
 
 use cupola_spec::{Block, Target, TargetList};
@@ -15,6 +16,7 @@ use crate::features::{Derivation, ResolvedInput};
 use crate::frame::Frame;
 use crate::frame::meaning::{ExactColumns, ValueRules};
 use crate::frame::parallel::map_ranges;
+use crate::split::SeriesOrder;
 use crate::target::{FittedTarget, Predictions};
 use crate::text::FittedTokenizer;
 use crate::transform::{FittedInput, folds};
@@ -36,6 +38,9 @@ pub struct Plan {
     /// Cleaning and computed columns.
     #[serde(default, skip_serializing_if = "Derivation::is_empty")]
     pub derive: Derivation,
+    /// Columns of time and key of windowed rows; `None` if the rows are one series in their order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesOrder>,
     /// Inputs in the order of their values in an example.
     pub inputs: Vec<FittedInput>,
     /// Targets in the order of their logits.
@@ -131,8 +136,8 @@ impl Plan {
         self.inputs.iter().find_map(|input| input.window().map(|(window, _)| window))
     }
 
-    /// Transforms all rows to examples as the network sees them. With a window, an example ends at each row but the
-    /// first `window - 1`. The columns of the targets may be missing.
+    /// Transforms all rows to examples as the network sees them. With a window, an example ends at each row of a series
+    /// but its first `window - 1`; see [`Self::window_ends`]. The columns of the targets may be missing.
     ///
     /// # Errors
     /// [`Error::Column`] for a missing column, [`Error::Value`] for the first value that does not fit,
@@ -168,23 +173,10 @@ impl Plan {
     pub(crate) fn encode(&self, frame: &Frame, training: bool) -> Result<Examples, Error> {
         let layout = self.compact_layout();
         let folds = (training && self.uses_folds()).then(|| folds(frame));
-        let Some(window) = self.window() else {
-            return self.encode_rows(&layout, frame, folds.as_deref());
-        };
-        if frame.rows() < window {
-            let why = format!(
-                "a window requires {window} rows, found {}; send the latest rows, in order",
-                frame.rows()
-            );
-            return Err(Error::Input { input: self.targets.first().name().to_owned(), why });
+        if self.window().is_some() {
+            return self.encode_series(frame);
         }
-        let ends: Vec<usize> = (window - 1..frame.rows()).collect();
-        let mut out = ExampleBuilder::new(&layout, ends.len());
-        let ends = frame.take(&ends);
-        for input in &self.inputs {
-            input.apply(if input.window().is_some() { frame } else { &ends }, None, &mut out)?;
-        }
-        Ok(out.finish())
+        self.encode_rows(&layout, frame, folds.as_deref())
     }
 
     /// Transforms each row to one example, many rows by several threads.

@@ -17,9 +17,9 @@ use crate::error::Error;
 use crate::examples::{CompactLayout, ExamplesWithTargets, SplitExamples};
 use crate::features::{Derivation, InferredColumn, ResolvedInput, feature_columns, resolve};
 use crate::frame::Frame;
-use crate::frame::meaning::{ExactColumns, ValueRulesFit};
+use crate::frame::meaning::{ExactColumns, ValueRules, ValueRulesFit};
 use crate::plan::{Plan, PlanFit};
-use crate::split::{SplitPart, split_rows, split_rows_without_test};
+use crate::split::{Division, SeriesOrder, SplitPart, divide};
 use crate::target::{FittedTarget, check_no_missing};
 
 use self::suspicions::suspicions;
@@ -90,15 +90,22 @@ pub fn prepare(
     let (inputs, findings) = resolve(run, &rows.frame, &values, learned.and_then(Plan::tokenizer))?;
     // Before the split, whose message about an empty target would be less helpful.
     rows.check_targets(run)?;
-    let split = rows.split(run).map_err(|error| rows.numbered(error))?;
+    let Division { parts: split, notes: order_notes } =
+        rows.split(run, &values).map_err(|error| rows.numbered(error))?;
     let train = rows.frame.take(&split[0]);
     let mut plan = rows.fit(&inputs, run, &train, &split[0])?;
+    plan.series = SeriesOrder::of(run, &values);
     plan.seal(derive, values, &run.data.null);
     let targets: Vec<&Target> = run.targets.iter().collect();
     let found = suspicions(&inputs, &targets, &rows.frame, split.each_ref().map(Vec::as_slice));
     let mut suspicions: Vec<String> = notes.into_iter().chain(found).collect();
     if rows.duplicates > 0 {
         suspicions.push(format!("{} duplicate rows are left out", rows.duplicates));
+    }
+    suspicions.extend(order_notes);
+    if plan.window().is_some() {
+        let fitted = windows::fit_series(&mut plan, &rows.frame, &split[0]);
+        suspicions.extend(fitted.map_err(|error| rows.numbered(error))?);
     }
     let splits = rows.encode(&plan, split, run.seed).map_err(|error| rows.numbered(error))?;
     Ok(Prepared { suspicions, ..Prepared::new(plan, findings, splits) })
@@ -163,14 +170,10 @@ impl DerivedRows {
     }
 
     /// Row indices of train, valid and test.
-    fn split(&self, run: &Run) -> Result<[Vec<usize>; 3], Error> {
-        let [train, valid, test] = if self.test.is_some() {
-            let [train, valid] = split_rows_without_test(run, &self.frame)?;
-            [train, valid, Vec::new()]
-        } else {
-            split_rows(run, &self.frame)?
-        };
-        Ok([without_anomalies(run, &self.frame, train)?, valid, test])
+    fn split(&self, run: &Run, values: &ValueRules) -> Result<Division, Error> {
+        let test_share = if self.test.is_some() { 0.0 } else { run.split.test };
+        let Division { parts: [train, valid, test], notes } = divide(run, &self.frame, values, test_share)?;
+        Ok(Division { parts: [without_anomalies(run, &self.frame, train)?, valid, test], notes })
     }
 
     /// Encodes all splits.
@@ -185,7 +188,7 @@ impl DerivedRows {
             let [train, valid, test] = split.map(|rows| examples_with_targets(plan, &self.frame.take(&rows)));
             [train?, valid?, test?]
         } else {
-            windows::encode_splits(plan, &self.frame, split.map(|rows| rows.len()), seed)?
+            windows::encode_splits(plan, &self.frame, &split, seed)?
         };
         let own = self.test.as_ref().map(|own| examples_with_targets(plan, own).map_err(Error::in_test));
         let test = own.unwrap_or(Ok(test))?;

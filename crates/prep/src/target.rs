@@ -13,7 +13,7 @@ use crate::examples::Targets;
 use crate::frame::{Column, Frame, finite};
 
 pub use self::decode::mean_squared_difference;
-pub(crate) use self::fit::check_no_missing;
+pub(crate) use self::fit::{check_no_missing, numbers};
 pub use self::prediction::{PredictedValue, Prediction, Predictions};
 
 /// Fitted target.

@@ -163,4 +163,44 @@ mod tests {
         }
         assert_eq!(denied(KeyRing::open(), "Undeclared", None).await, None);
     }
+
+    #[tokio::test]
+    async fn refused_calls_are_audited_and_other_methods_are_named() {
+        let home = tempfile::tempdir().unwrap();
+        let file = KeyFile::new(home.path());
+        let new = NewKey { name: "t".to_owned(), scopes: vec!["predict".to_owned()], ..NewKey::default() };
+        let (_, key) = file.add(&new).unwrap();
+        let mut access = AccessControl::new(KeyRing::from_file(file).unwrap());
+        let log = home.path().join("audit.jsonl");
+        access.set_audit(&log).unwrap();
+        let service = service_fn(|_: Request| async {
+            Ok::<_, Infallible>(Status::out_of_range("too long").into_http::<Body>())
+        });
+        let calls: Calls = &[("Load", Access::Scope(Scope::Admin)), ("Infer", Access::AnyKey)];
+        let limits = RequestLimits { body_bytes: 7, timeout: Duration::from_secs(1), strict: false };
+        let service = RpcService { path: "/test.Service/{call}", calls, service };
+        let router = rpc(Arc::new(access), limits, service);
+        let ask = |method: Method, call: &str, key: &str| {
+            let path = format!("/test.Service/{call}");
+            let request = Request::builder().method(method).uri(path).header("x-api-key", key);
+            router.clone().oneshot(request.body(Body::empty()).unwrap())
+        };
+        ask(Method::POST, "Load", "none").await.unwrap();
+        ask(Method::POST, "Load", &key).await.unwrap();
+        let lines = std::fs::read_to_string(&log).unwrap();
+        let lines: Vec<serde_json::Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let seen: Vec<_> = lines.iter().map(|line| (&line["path"], line["status"].as_u64())).collect();
+        let path = serde_json::json!("/test.Service/Load");
+        assert_eq!(seen, [(&path, Some(401)), (&path, Some(403))]);
+        let response = ask(Method::OPTIONS, "Infer", &key).await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["allow"]),
+            (204, &"POST".parse().unwrap())
+        );
+        assert_eq!(ask(Method::GET, "Infer", &key).await.unwrap().status().as_u16(), 405);
+        // Messages above the limit have gRPC's code for them.
+        let response = ask(Method::POST, "Infer", &key).await.unwrap();
+        let message = response.headers()["grpc-message"].to_str().unwrap();
+        assert!(response.headers()["grpc-status"] == "8" && message.contains("7"), "{message}");
+    }
 }

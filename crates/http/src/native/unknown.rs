@@ -8,7 +8,7 @@ use std::fmt;
 
 use cupola_prep::Signature;
 use cupola_runtime::{BulkFormat, PredictInput};
-use cupola_spec::{did_you_mean, nearest};
+use cupola_spec::nearest;
 use indexmap::IndexMap;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -18,6 +18,8 @@ use crate::error::ApiError;
 const LISTED: usize = 16;
 /// Longest part of a column's name that a response quotes.
 const NAME_CHARS: usize = 48;
+/// Pairs of names that are compared for a suggestion, so that many unknown columns of a wide model cost little.
+const COMPARED: usize = 2048;
 
 /// Columns of a request that the model does not have, each with its first row, from 0.
 #[derive(Debug, Default)]
@@ -92,12 +94,15 @@ impl UnknownColumns {
 
     /// Warnings of a response: one for each column.
     pub fn warnings(&self, signature: &Signature) -> Vec<String> {
-        let columns = || signature.inputs.iter().map(|input| input.name.as_str());
-        let is_target = |name: &str| signature.outputs.iter().any(|output| output.name == name);
-        let each = self.first_rows.keys().map(|name| match nearest(name, columns()) {
-            _ if is_target(name) => format!("the target `{}` is ignored", shortened(name)),
-            Some(near) => format!("unknown column `{}`; did you mean `{near}`?", shortened(name)),
-            None => format!("unknown column `{}`", shortened(name)),
+        let each = self.suggestions(signature).map(|(name, near)| {
+            let quoted = shortened(name);
+            match near {
+                _ if signature.outputs.iter().any(|output| output.name == name) => {
+                    format!("the target `{quoted}` is ignored")
+                }
+                Some(near) => format!("unknown column `{quoted}`; did you mean `{near}`?"),
+                None => format!("unknown column `{quoted}`"),
+            }
         });
         each.chain(self.more.then(|| "further unknown columns are not listed".to_owned())).collect()
     }
@@ -108,11 +113,10 @@ impl UnknownColumns {
     /// [`ApiError`] if there is any unknown column.
     pub fn refuse(&self, signature: &Signature) -> Result<(), ApiError> {
         let Some((first, row)) = self.first_rows.first() else { return Ok(()) };
-        let columns = || signature.inputs.iter().map(|input| input.name.as_str());
-        let named = self
-            .first_rows
-            .keys()
-            .map(|name| format!("`{}`{}", shortened(name), did_you_mean(name, columns())));
+        let named = self.suggestions(signature).map(|(name, near)| {
+            let near = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+            format!("`{}`{near}", shortened(name))
+        });
         let named: Vec<String> = named.chain(self.more.then(|| "...".to_owned())).collect();
         let plural = if named.len() > 1 { "s" } else { "" };
         let message = format!(
@@ -120,6 +124,19 @@ impl UnknownColumns {
             named.join(", ")
         );
         Err(ApiError::unknown_columns(message, format!("rows[{row}].{}", shortened(first))))
+    }
+
+    /// Unknown columns, each with the column of the model that is most similar.
+    fn suggestions<'a>(
+        &'a self,
+        signature: &'a Signature,
+    ) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+        let compared = (COMPARED / signature.inputs.len().max(1)).max(1);
+        self.first_rows.keys().enumerate().map(move |(index, name)| {
+            let short = index < compared && name.chars().count() <= NAME_CHARS;
+            let columns = signature.inputs.iter().map(|input| input.name.as_str());
+            (name.as_str(), short.then(|| nearest(name, columns)).flatten())
+        })
     }
 }
 

@@ -195,7 +195,7 @@ mod tests {
             let reason = of(body);
             assert!(reason.contains(words), "{}: {reason}", String::from_utf8_lossy(body));
         }
-        let deep = [&b"{\"rows\": "[..], &b"[".repeat(1000), &b"]".repeat(1000), b"}"].concat();
+        let deep = [&b"{\"rows\": [{\"a\": "[..], &b"[".repeat(1000), &b"]".repeat(1000), b"}]}"].concat();
         assert!(of(&deep).contains("nest values less"), "{}", of(&deep));
         let lines = b"{\"a\": 1}\n{\"a\": nan}\n";
         let reason = explain_lines(lines, &json_lines(lines).unwrap_err().to_string());

@@ -50,6 +50,7 @@ impl Plan {
             null_texts: Vec::new(),
             values: ValueRules::default(),
             derive: Derivation::default(),
+            series: None,
             inputs: vec![FittedInput::Text { name, column, length, tokenizer }],
             targets: TargetList::single(target),
         }

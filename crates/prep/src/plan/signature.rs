@@ -14,8 +14,8 @@ pub struct Signature {
     pub inputs: Vec<InputColumn>,
     /// Fields of a prediction.
     pub outputs: Vec<OutputColumn>,
-    /// Number of rows that form one example, if rows are steps of a series: `n` rows, in order, get
-    /// `n - window + 1` predictions.
+    /// Number of rows that form one example, if rows are steps of a series: `n` rows of a series, in order or with
+    /// the column of time, get `n - window + 1` predictions. Several series are predicted one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<usize>,
 }
@@ -68,7 +68,7 @@ pub struct OutputColumn {
 impl Signature {
     /// Signature of a plan.
     pub fn of(plan: &Plan) -> Self {
-        let columns = plan.inputs.iter().flat_map(InputColumn::of).collect();
+        let columns = plan.inputs.iter().flat_map(InputColumn::of).chain(order_columns(plan)).collect();
         Self {
             inputs: raw_columns(plan, columns),
             outputs: plan.targets.iter().map(OutputColumn::of).collect(),
@@ -130,6 +130,14 @@ impl OutputColumn {
         };
         Self { name: target.name().to_owned(), kind, categories, length }
     }
+}
+
+/// Columns of time and key, without which rows cannot be put into their series.
+fn order_columns(plan: &Plan) -> impl Iterator<Item = InputColumn> {
+    let keys = plan.series.iter().flat_map(|order| &order.keys);
+    let keys = keys.map(|key| InputColumn::new(key, ColumnType::Category, false));
+    let time = plan.series.iter().filter_map(|order| order.time.as_deref());
+    keys.chain(time.map(|time| InputColumn::new(time, ColumnType::Text, false)))
 }
 
 /// Replaces computed columns by the raw columns that they depend on. Each column is listed once.

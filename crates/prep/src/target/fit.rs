@@ -55,7 +55,7 @@ impl FittedTarget {
                 });
                 let (shift, factor) = input.map_or_else(|| standard_scaling(&values), |(scaling, _)| scaling);
                 let channel = input.map(|(_, channel)| channel);
-                let naive = seasonal_naive_error(&values, season);
+                let naive = seasonal_naive_error([values.as_slice()], season);
                 Ok(Self::Forecast { name, column, horizon, season, shift, factor, channel, naive })
             }
             _ => Self::fit_classes(name, column, all, train),
@@ -136,7 +136,7 @@ fn count_classes(column: &str, all: &[&Frame]) -> Result<BTreeMap<String, usize>
 }
 
 /// Numbers of a column, NaN where missing.
-fn numbers(column: &str, frame: &Frame) -> Result<Vec<f64>, Error> {
+pub(crate) fn numbers(column: &str, frame: &Frame) -> Result<Vec<f64>, Error> {
     let values = frame.require(column, "check `[[targets]]`")?;
     (0..frame.rows()).map(|row| Ok(finite(column, values, row)?.unwrap_or(f64::NAN))).collect()
 }

@@ -85,6 +85,7 @@ fn key(run: &Run, source: &Collection, test: Option<&Collection>) -> String {
         "clean": run.clean,
         "features": run.features,
         "split": run.split,
+        "series": run.series,
         "inputs": run.inputs,
         "targets": run.targets.iter().collect::<Vec<_>>(),
         "table": run.design.table,

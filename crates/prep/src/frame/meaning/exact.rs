@@ -16,7 +16,7 @@ impl ExactColumns {
         Self { patterns: names, except: Vec::new() }
     }
 
-    /// Columns that a run declares as categories, texts or dates, but those in `computed`, which expressions use with the
+    /// Columns that a run declares as categories, texts, dates, times or keys of series, but those in `computed`, which expressions use with the
     /// type of the source.
     pub(crate) fn of_run(run: &Run, computed: Vec<String>) -> Self {
         let is_text = |input: &&Input| matches!(input.kind, Kind::Category | Kind::Text | Kind::Date);
@@ -26,7 +26,9 @@ impl ExactColumns {
         };
         let targets =
             run.targets.iter().filter(is_class).filter_map(|target| target.column().map(str::to_owned));
-        Self { patterns: inputs.chain(targets).collect(), except: computed }
+        let order = run.series.keys().iter().cloned();
+        let order = order.chain(run.time_column().map(|(column, _)| column.to_owned()));
+        Self { patterns: inputs.chain(targets).chain(order).collect(), except: computed }
     }
 
     /// Names and globs of the columns.

@@ -147,7 +147,7 @@ impl ColumnFit {
             DateGuess::Ambiguous { example, formats: [first, second] } => Err(Error::Input {
                 input: name.to_owned(),
                 why: format!(
-                    "the dates, such as `{example}`, may be `{first}` or `{second}`; declare an input with `kind = \"date\"` and one of them as `format`"
+                    "the dates, such as `{example}`, may be `{first}` or `{second}`; write one of them as `format` of an input with `kind = \"date\"`, or of `[split]` or `[series]` for a column of times"
                 ),
             }),
             DateGuess::Texts => Ok(None),

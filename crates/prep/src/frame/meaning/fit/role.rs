@@ -51,8 +51,11 @@ impl Role {
             TargetKind::Category | TargetKind::Reconstruct => Self::Category,
             TargetKind::NextToken => Self::Text,
         });
+        let time = run.time_column().filter(|(column, _)| *column == name);
+        let time = time.map(|(_, format)| Self::Date(format.is_some()));
+        let key = run.series.keys().iter().any(|key| key == name).then_some(Self::Category);
         // A column with several purposes keeps its text, from which all of them can be had.
-        let mut roles: Vec<Self> = inputs.chain(targets).collect();
+        let mut roles: Vec<Self> = inputs.chain(targets).chain(time).chain(key).collect();
         roles.sort_by_key(|role| match role {
             Self::Category => 0,
             Self::Date(_) => 1,
