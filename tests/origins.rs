@@ -1,6 +1,9 @@
-//! Places that rows come from: folders as people have them, and addresses that hold secrets.
+//! Places that rows come from: folders as people have them, object stores, and addresses that hold secrets.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
@@ -108,4 +111,86 @@ fn secrets_come_from_files_of_agents_and_from_listed_commands() {
     fs::create_dir_all(home.root()).unwrap();
     home.write(".cupola/secrets.toml", "[commands]\nwhere = [\"printf\", \"blobs.csv\\n\"]\n");
     home.json(&["check", "--config", "run.toml"]);
+}
+
+/// Starts a stand-in for Google's store with the object `in/a.csv` and returns its address and what it was asked.
+/// The first download of the object ends after 100 bytes.
+fn google(rows: String) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut buffer = [0; 8192];
+            let n = stream.read(&mut buffer).unwrap_or(0);
+            let request = String::from_utf8_lossy(&buffer[..n]).to_lowercase();
+            let line = request.lines().next().unwrap_or_default().to_owned();
+            let first = !log.lock().unwrap().iter().any(|line: &String| line.contains("a%2ecsv"));
+            let authorized = request.lines().any(|line| line.starts_with("authorization:"));
+            log.lock().unwrap().push(line.clone());
+            let object = |name: &str| {
+                format!(
+                    "<Contents><Key>in/{name}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>\"1\"</ETag><Size>{}</Size></Contents>",
+                    rows.len()
+                )
+            };
+            let about = "etag: \"1\"\r\nlast-modified: Thu, 01 Jan 2026 00:00:00 GMT\r\nconnection: close";
+            let response = if authorized {
+                format!("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n{about}\r\n\r\n")
+            } else if line.contains("list-type=2") {
+                let xml = format!(
+                    "<ListBucketResult><IsTruncated>false</IsTruncated>{}{}{}</ListBucketResult>",
+                    object("a.csv"),
+                    object(".b.csv"),
+                    object("deeper/c.csv")
+                );
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{about}\r\n\r\n{xml}", xml.len())
+            } else {
+                let range = request.lines().find_map(|line| line.strip_prefix("range: bytes="));
+                let from =
+                    range.and_then(|range| range.split('-').next()?.parse::<usize>().ok()).unwrap_or(0);
+                let part = &rows[from..];
+                let sent = if first { &part[..100] } else { part };
+                format!(
+                    "HTTP/1.1 206 Partial Content\r\ncontent-length: {}\r\ncontent-range: bytes {from}-{}/{}\r\n{about}\r\n\r\n{sent}",
+                    part.len(),
+                    rows.len() - 1,
+                    rows.len()
+                )
+            };
+            let _ = stream.write_all(response.as_bytes());
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn objects_of_google_are_found_by_a_glob_and_their_download_resumes() {
+    let home = TestHome::with_blobs(60, "");
+    let (address, asked) = google(home.read("blobs.csv"));
+    let config = home.read("run.toml");
+    let clean = home.json(&["check", "--config", "run.toml"])["rows"].clone();
+    home.write("run.toml", config.replace("\"blobs.csv\"", "\"gs://lake/in/*.csv\""));
+    let check = || {
+        let mut command = home.command(&["--json", "check", "--config", "run.toml"]);
+        let output = command.env("STORAGE_EMULATOR_HOST", &address).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    // The store ends the first download early; a retry of the client or the next run continues after its bytes.
+    let mut output = check();
+    if output.0 != Some(0) {
+        output = check();
+    }
+    let (code, text, errors) = output;
+    assert_eq!(code, Some(0), "{text}{errors}");
+    let found: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+    assert_eq!(found["rows"], clean, "{text}");
+    let before = asked.lock().unwrap().len();
+    assert!(asked.lock().unwrap().iter().all(|line| !line.contains("deeper") && !line.contains("b%2ecsv")));
+    // An object that has not changed is not downloaded again.
+    assert_eq!(check().0, Some(0));
+    let after = asked.lock().unwrap()[before..].to_vec();
+    assert!(after.iter().all(|line| line.contains("list-type=2")), "{after:?}");
 }

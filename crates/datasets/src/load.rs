@@ -269,8 +269,8 @@ impl CheckedSource {
             runtime,
         };
         let rows = match checked.read_first(request, before, visit) {
-            // The types inferred from the first rows may be too narrow: once more, with types from all rows.
-            Err(Error::Source(SourceError::Row { .. })) => {
+            // Types and encodings inferred from the first rows may be wrong: once more, with those of all rows.
+            Err(Error::Source(error)) if error.is_of_a_guess() => {
                 checked.infer_from_all = true;
                 visit(FirstRead::Restart)?;
                 checked.read_first(request, before, visit)?

@@ -91,7 +91,7 @@ pub struct Collected {
     pub position: Option<String>,
     /// `true` if the files hold the rows after `data.query`.
     pub queried: bool,
-    /// Parts of the source that are left out.
+    /// Decisions of the collection that its user should know of.
     pub notes: Vec<SourceNote>,
 }
 
@@ -262,7 +262,10 @@ impl Collected {
 
     /// Adds a file in a format that can be read.
     fn push(&mut self, file: DataFile, version: FileVersion, cache: &SourceCache) -> Result<(), Error> {
-        self.files.push(convert::readable(file, &version, cache)?);
+        file.refuse_pointer()?;
+        let converted = convert::readable(file, &version, cache)?;
+        self.notes.extend(converted.note);
+        self.files.push(converted.file);
         self.versions.push(version);
         Ok(())
     }

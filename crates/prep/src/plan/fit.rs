@@ -67,8 +67,8 @@ impl PlanFit {
         };
         let targets = targets.try_map(fit)?;
         let (format_version, derive) = (Plan::FORMAT_VERSION, Derivation::default());
-        let (null_texts, values, series) = (Vec::new(), ValueRules::default(), None);
-        let mut plan = Plan { format_version, null_texts, values, derive, series, inputs, targets };
+        let (null_texts, values, query, series) = (Vec::new(), ValueRules::default(), None, None);
+        let mut plan = Plan { format_version, null_texts, values, query, derive, series, inputs, targets };
         let dense = plan.layout().dense_width();
         if let FittedTarget::Reconstruct { width, .. } = plan.targets.first_mut() {
             *width = dense;

@@ -49,6 +49,7 @@ impl Plan {
             format_version: Self::FORMAT_VERSION,
             null_texts: Vec::new(),
             values: ValueRules::default(),
+            query: None,
             derive: Derivation::default(),
             series: None,
             inputs: vec![FittedInput::Text { name, column, length, tokenizer }],

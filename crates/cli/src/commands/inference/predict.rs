@@ -23,7 +23,7 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
     let rows = input(&session, &args.input, &model.predictor.package.plan)?;
     let predictions = model.predict(&rows)?;
     let text = if args.output.to_lowercase().ends_with(".csv") {
-        output::csv(&predictions)
+        output::csv(&predictions)?
     } else {
         output::json_lines(&predictions)?
     };
