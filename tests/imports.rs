@@ -15,6 +15,7 @@ macro_rules! golden {
     };
 }
 
+mod generation;
 mod sentences;
 
 /// Writes the folder of a small random Hugging Face model whose tokens are the words `w0` to `w36`. `more` is

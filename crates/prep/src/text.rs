@@ -106,6 +106,11 @@ impl FittedTokenizer {
         self.vocabulary
     }
 
+    /// Id of a token in the tokenizer's own count, which leaves padding out; `None` for an unknown token.
+    pub fn token_id(&self, token: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(token)
+    }
+
     /// Encodes a text with the special tokens around it, such as `[CLS]` and `[SEP]`.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Text generation: from a prompt to tokens to text.
 
 mod chat;
+mod defaults;
 mod detokenizer;
 mod grammar;
 mod logits;
@@ -15,7 +16,7 @@ pub use chat::{Prompt, PromptMessage};
 pub use grammar::Grammar;
 pub(crate) use grammar::GrammarVocabulary;
 pub use logits::LogitsProcessor;
-pub use params::GenerationParams;
+pub use params::{GenerationParams, OmittedOptions};
 pub use pieces::{FinishReason, TextPiece, TokenLogprobs};
 pub use prefix_cache::PrefixCache;
 pub use sampling::Sampling;

@@ -23,7 +23,8 @@ pub use engines::{
 };
 pub use error::Error;
 pub use generation::{
-    FinishReason, GenerationParams, Grammar, LogitsProcessor, PrefixCache, Prompt, PromptMessage, Sampling,
+    FinishReason, GenerationParams, Grammar, LogitsProcessor, OmittedOptions, PrefixCache, Prompt,
+    PromptMessage, Sampling,
     Sequence, TextPiece, TokenLogprobs,
 };
 pub use predict::{

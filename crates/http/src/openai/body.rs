@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cupola_runtime::{GenerationParams, Grammar, LogitsProcessor, Prompt, PromptMessage, Sampling};
+use cupola_runtime::{
+    GenerationParams, Grammar, LogitsProcessor, OmittedOptions, Prompt, PromptMessage, Sampling,
+};
 use cupola_serving::access::Caller;
 use serde::Deserialize;
 use serde_json::Value;
@@ -229,6 +231,12 @@ impl CompletionBody {
             logprobs: self.logprobs()?,
             grammar: self.response_format.as_ref().and_then(ResponseFormat::grammar),
             stop: self.stop()?,
+            omitted: OmittedOptions {
+                max_tokens: self.max_completion_tokens.or(self.max_tokens).is_none(),
+                temperature: self.temperature.is_none(),
+                top_p: self.top_p.is_none(),
+                top_k: true,
+            },
             owner: caller.id().to_owned(),
         })
     }

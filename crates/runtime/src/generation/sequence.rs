@@ -50,12 +50,13 @@ impl LoadedPackage {
     /// # Errors
     /// [`Error::NotALanguageModel`] for any other package, [`Error::Tokens`] for a prompt that can't be tokenised,
     /// [`Error::Chat`] for messages that the model's template rejects, [`Error::Grammar`] for an invalid schema.
-    pub fn begin_sequence(&self, prompt: &Prompt, params: GenerationParams) -> Result<Sequence, Error> {
-        let (FittedTarget::NextToken { ends, .. }, [FittedInput::Text { tokenizer, length, .. }]) =
+    pub fn begin_sequence(&self, prompt: &Prompt, mut params: GenerationParams) -> Result<Sequence, Error> {
+        let (FittedTarget::NextToken { ends, generation, .. }, [FittedInput::Text { tokenizer, length, .. }]) =
             (self.plan.targets.first(), self.plan.inputs.as_slice())
         else {
             return Err(Error::NotALanguageModel { target: self.plan.targets.first().name().to_owned() });
         };
+        params.apply_defaults(generation);
         let mut text = Detokenizer::new(self.prompt_tokens(prompt, tokenizer)?);
         let prompt_tokens = text.tokens.len();
         let begin = |grammar| self.vocabulary.begin(tokenizer, grammar);

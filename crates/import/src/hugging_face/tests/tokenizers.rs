@@ -65,9 +65,12 @@ fn settings_of_a_llama_add_tokens_around_a_text() {
     assert_eq!(ids(&tokenizer(json!({ "legacy": false })), "hot</s>hot"), [1, 290, 2, 351, 275]);
     let both = json!({ "add_bos_token": false, "add_eos_token": true, "bos_token": "<s>", "eos_token": "</s>" });
     assert_eq!(ids(&tokenizer(both), "hot"), [290, 2]);
-    let added = json!({ "added_tokens_decoder": { "346": { "content": "!" }, "400": { "content": "<|im|>",
-        "special": true } } });
-    assert_eq!(ids(&tokenizer(added), "hot<|im|>"), [1, 290, 400]);
+    let added = |id: &str| json!({ "added_tokens_decoder": { id: { "content": "<|im|>", "special": true } } });
+    assert_eq!(ids(&tokenizer(added("380")), "hot<|im|>"), [1, 290, 380]);
+    // The tokenizer numbers added tokens one after another.
+    let gap = folder(&[("tokenizer.model", golden!("bpe.model"))], added("400"));
+    let error = read(&gap, "llama").unwrap_err().to_string();
+    assert!(error.contains("`<|im|>`") && error.contains("400"), "{error}");
 }
 
 /// A `tokenizer.json` of the words `a`, `b` and two special tokens.
@@ -124,15 +127,16 @@ fn tokenizers_that_cannot_be_made_are_refused_with_the_remedy() {
         let error = read(&folder(files, config), model_type).unwrap_err().to_string();
         assert!(error.contains(words) && error.contains("; "), "{words}: {error}");
     }
-    let error = read(&folder(&[("vocab.txt", b"a")], json!({})), "llama").unwrap_err().to_string();
+    let error = read(&folder(&[("vocab.txt", b"a")], json!({})), "gpt2").unwrap_err().to_string();
     assert!(error.contains("vocab.txt") && error.contains("save_pretrained"), "{error}");
 }
 
 #[test]
 fn no_sentence_piece_model_breaks_its_reader() {
     cupola_testkit::fuzz(&[golden!("bpe.model"), golden!("unigram.model")], |bytes| {
-        for model_type in ["llama", "xlm-roberta"] {
-            let _ = read(&folder(&[("tokenizer.model", bytes)], json!({})), model_type);
+        let model_type = if bytes.len().is_multiple_of(2) { "llama" } else { "xlm-roberta" };
+        if let Ok(tokenizer) = read(&folder(&[("tokenizer.model", bytes)], json!({})), model_type) {
+            let _ = tokenizer.encode("the ａ iron </s>");
         }
     });
 }
