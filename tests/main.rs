@@ -40,6 +40,9 @@ mod engine;
 /// Datasets, contracts, repairs, prepared examples, lineage.
 mod data;
 
+/// Files as other programs write them.
+mod spelling;
+
 /// Invalid input: one clear message, no partial files.
 mod bad_input;
 
