@@ -43,6 +43,9 @@ mod data;
 /// Files as other programs write them.
 mod spelling;
 
+/// Folders as people have them, and addresses that hold secrets.
+mod origins;
+
 /// Invalid input: one clear message, no partial files.
 mod bad_input;
 

@@ -201,9 +201,10 @@ impl SourceRequest<'_> {
                     found.push_local(path, cache, self.progress)?;
                 }
             } else if path.is_dir() {
-                let (file, version) = folder::packed(&path, cache, self.progress)?;
-                found.files.push(file);
-                found.versions.push(version);
+                let packed = folder::packed(&path, cache, self.progress)?;
+                found.files.push(packed.file);
+                found.versions.push(packed.version);
+                found.notes.extend(packed.notes);
             } else if path.extension().is_some_and(|extension| extension == "dvc") {
                 found.push_all(self.resolver.tracked(&path)?, cache)?;
             } else {
