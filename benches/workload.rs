@@ -51,9 +51,9 @@ fn frame(width: usize, rows: usize) -> Frame {
     let mut columns = IndexMap::new();
     for column in 0..width {
         let values = (0..rows).map(|row| ((row * width + column) as f64 * 0.618_033_988).fract()).collect();
-        columns.insert(format!("x{column}"), Column::Number { values, integers: false });
+        columns.insert(format!("x{column}"), Column::Number { values, time: false });
     }
     let classes = (0..rows).map(|row| (row % 10) as f64).collect();
-    columns.insert("y".to_owned(), Column::Number { values: classes, integers: true });
+    columns.insert("y".to_owned(), Column::Number { values: classes, time: false });
     Frame::new(columns)
 }

@@ -19,6 +19,9 @@ mod resume;
 /// HTTP contract: responses, errors, limits, metrics, shutdown.
 mod server;
 
+/// HTTP at its edges, and errors for programs.
+mod protocol;
+
 /// Several versions at once, moving aliases, other protocols, feedback, the request log.
 mod serving;
 

@@ -10,6 +10,7 @@ mod links;
 /// Forbidden dependencies of each crate; ARCHITECTURE.md gives the reasons.
 const NEVER: &[(&str, &[&str])] = &[
     ("spec", &["burn", "candle-core", "datafusion", "tokio", "clap", "axum", "sqlx", "cupola-"]),
+    ("values", &["burn", "candle-core", "arrow", "axum", "clap", "tokio", "cupola-"]),
     ("store", &["burn", "candle-core", "axum", "clap", "sqlx", "arrow", "datafusion"]),
     ("kernels", &["burn", "candle-core", "axum", "clap", "cupola-"]),
     ("sources", &["burn", "candle-core", "axum", "clap", "cupola-datasets"]),

@@ -2,6 +2,7 @@
 
 mod data;
 mod inference;
+mod invalid;
 mod models;
 mod serve;
 mod train;
@@ -14,6 +15,7 @@ use cupola_runtime::EngineChoice;
 
 pub use self::data::*;
 pub use self::inference::*;
+pub use self::invalid::report;
 pub use self::models::*;
 pub use self::serve::*;
 pub use self::train::*;

@@ -8,7 +8,7 @@ mod training;
 mod ui;
 
 pub use self::collection::CollectionProgress;
-pub use self::data::show_expectations;
+pub use self::data::{show_expectations, show_notes};
 pub use self::numbers::{grouped, metric, metrics, percent, summary};
 pub use self::screen::Screen;
 pub use self::ui::Ui;

@@ -3,15 +3,55 @@
 use anyhow::Error;
 use cupola_workflow::is_user_error;
 
+/// Kind of an error, as the JSON output names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// Invalid arguments of the command line.
+    Usage,
+    /// A cause that the user can correct: config, data, a reference.
+    UserError,
+    /// A run that a signal stopped, and that can be resumed.
+    Stopped,
+    /// Any other failure, such as that of a disk or a driver.
+    Failure,
+}
+
+impl ErrorCode {
+    /// Kind of an error.
+    pub fn of(error: &Error) -> Self {
+        if error.chain().any(|cause| cause.is::<Stopped>()) {
+            Self::Stopped
+        } else if is_user(error) {
+            Self::UserError
+        } else {
+            Self::Failure
+        }
+    }
+
+    /// Name in the JSON output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::UserError => "user_error",
+            Self::Stopped => "stopped",
+            Self::Failure => "failure",
+        }
+    }
+}
+
 /// Exit code of an error: 2 if the user can correct the cause, 1 otherwise.
 pub fn exit_code(error: &Error) -> u8 {
+    if is_user(error) { 2 } else { 1 }
+}
+
+fn is_user(error: &Error) -> bool {
     let of_command_line = |cause: &(dyn std::error::Error + 'static)| {
         cause.is::<UserError>()
             || cause.downcast_ref().is_some_and(import)
             || cause.downcast_ref().is_some_and(serving)
             || cause.downcast_ref().is_some_and(http)
     };
-    if is_user_error(error.as_ref()) || error.chain().any(of_command_line) { 2 } else { 1 }
+    is_user_error(error.as_ref()) || error.chain().any(of_command_line)
 }
 
 fn import(error: &cupola_import::Error) -> bool {

@@ -13,11 +13,15 @@ use clap::Parser;
 
 use crate::args::{Cli, Command};
 use crate::draw::Ui;
+use crate::failure::ErrorCode;
 
 /// Runs the command of the process's arguments. Exit code 0 is success, 1 a failure, 2 a user error.
 pub fn main() -> ExitCode {
     quiet_panics();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return args::report(&error),
+    };
     let level = tracing_subscriber::EnvFilter::try_from_env("CUPOLA_LOG").unwrap_or_else(|_| {
         tracing_subscriber::EnvFilter::new("warn,wgpu_hal=off,wgpu_core=off,naga=off,cubecl_wgpu=error")
     });
@@ -32,7 +36,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            Ui::error(&error);
+            ui.error(&error, ErrorCode::of(&error));
             ExitCode::from(failure::exit_code(&error))
         }
     }

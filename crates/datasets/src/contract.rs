@@ -14,7 +14,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::json::LineDelimitedWriter;
 use arrow::record_batch::RecordBatch;
-use cupola_sources::Error as SourceError;
+use cupola_sources::{Error as SourceError, SourceBatch};
 use cupola_spec::{Expectation, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,16 @@ pub(crate) struct Contract {
     checks: Vec<Check>,
     rows: u64,
     dropped: Vec<u64>,
+    /// Number of rows that the reader left out.
+    rejected: u64,
     lines: Vec<u8>,
+}
+
+/// Rows of a batch that are not quarantined.
+pub(crate) struct CheckedRows {
+    pub rows: RecordBatch,
+    /// Offsets of the quarantined rows in the batch.
+    pub dropped: Vec<usize>,
 }
 
 /// Loads schema and rows of another source.
@@ -85,18 +94,24 @@ impl Contract {
         for (index, expectation) in expect.iter().enumerate() {
             checks.extend(checks_of(reference, index, expectation, schema, before)?);
         }
-        Ok(Self { checks, rows: 0, dropped: Vec::new(), lines: Vec::new() })
+        Ok(Self { checks, rows: 0, dropped: Vec::new(), rejected: 0, lines: Vec::new() })
     }
 
     /// Checks a batch; returns it without quarantined rows.
-    pub fn check(&mut self, batch: &RecordBatch) -> Result<RecordBatch, Error> {
+    pub fn check(&mut self, batch: &SourceBatch) -> Result<CheckedRows, Error> {
+        for rejected in &batch.rejected {
+            self.note_values(rejected.row, &rejected.reason, &rejected.text.as_str().into())?;
+        }
+        self.rejected += batch.rejected.len() as u64;
+        let rows = &batch.rows;
+        let number = |row: usize| batch.origin.as_ref().map(|origin| origin.number(row));
         let mut reasons: Vec<(usize, String)> = Vec::new();
         for check in &mut self.checks {
-            let values = ColumnValues::of(batch, check.column)?;
-            for row in 0..batch.num_rows() {
+            let values = ColumnValues::of(rows, check.column)?;
+            for row in 0..rows.num_rows() {
                 let Some(found) = check.rule.broken_by(&values, row) else { continue };
                 check.broken += 1;
-                let number = self.rows + row as u64 + 1;
+                let number = number(row).unwrap_or(self.rows + row as u64 + 1);
                 check.first.get_or_insert_with(|| format!("row {number}: {found}"));
                 if check.severity == Severity::Quarantine {
                     reasons.push((row, format!("{}: {found}", check.what)));
@@ -104,9 +119,9 @@ impl Contract {
             }
         }
         let before = self.rows;
-        self.rows += batch.num_rows() as u64;
+        self.rows += rows.num_rows() as u64;
         if reasons.is_empty() {
-            return Ok(batch.clone());
+            return Ok(CheckedRows { rows: rows.clone(), dropped: Vec::new() });
         }
         reasons.sort_by_key(|(row, _)| *row);
         let mut bad: Vec<usize> = Vec::new();
@@ -116,9 +131,9 @@ impl Contract {
             }
             bad.push(row);
             self.dropped.push(before + row as u64);
-            self.note(&batch.slice(row, 1), before + row as u64 + 1, &reason)?;
+            self.note(&rows.slice(row, 1), number(row).unwrap_or(before + row as u64 + 1), &reason)?;
         }
-        without(batch, &bad)
+        Ok(CheckedRows { rows: without(rows, &bad)?, dropped: bad })
     }
 
     /// Records a quarantined row.
@@ -131,8 +146,14 @@ impl Contract {
         writer.write(row).and_then(|()| writer.finish()).map_err(|error| wrong(error.to_string()))?;
         let values: serde_json::Value =
             serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        self.note_values(number, reason, &values)
+    }
+
+    fn note_values(&mut self, number: u64, reason: &str, values: &serde_json::Value) -> Result<(), Error> {
         let line = serde_json::json!({ "row": number, "reason": reason, "values": values });
-        writeln!(self.lines, "{line}").map_err(|error| wrong(error.to_string()))
+        writeln!(self.lines, "{line}").map_err(|error| {
+            SourceError::Engine { path: "the quarantine file".to_owned(), why: error.to_string() }.into()
+        })
     }
 
     /// Outcomes, and the numbers of the quarantined rows.
@@ -146,7 +167,7 @@ impl Contract {
             RuleOutcome { what: check.what, severity: check.severity, met: broken == 0, broken, detail }
         };
         let outcomes = self.checks.into_iter().map(outcome).collect();
-        let quarantined = self.dropped.len() as u64;
+        let quarantined = self.dropped.len() as u64 + self.rejected;
         (ContractReport { outcomes, quarantined, file: None, pending: self.lines }, self.dropped)
     }
 }

@@ -7,7 +7,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cupola_sources::{
     Collected, ContentsDigest, DataFile, DatasetResolver, Error as SourceError, FileContents, FileVersion,
-    ProgressSink, Scan, SourceRequest, io_runtime,
+    ProgressSink, RowOrigin, Scan, SourceBatch, SourceNote, SourceRequest, TextColumns, TextFormat,
+    io_runtime,
 };
 use cupola_spec::{Data, Expectation, Source};
 use cupola_store::DatasetVersion;
@@ -27,6 +28,8 @@ pub struct LoadRequest<'a> {
     pub data: &'a Data,
     /// Conditions on the rows.
     pub expect: &'a [Expectation],
+    /// Columns of CSV that are read as the exact text.
+    pub texts: TextColumns<'a>,
     /// Folders that relative paths are resolved against, in turn.
     pub roots: &'a [PathBuf],
     /// Home folder.
@@ -43,10 +46,16 @@ impl LoadRequest<'_> {
 
     /// Loads another source with the same settings, for a foreign key.
     pub(crate) fn load_reference(&self, source: &str) -> Result<(SchemaRef, Vec<RecordBatch>), Error> {
-        let data = Data::plain(Source::One(source.to_owned()), &self.data.null);
+        let data = self.data.with_same_format(Source::One(source.to_owned()));
         // A thread of its own, since the caller may be inside of a Tokio runtime.
         let table = std::thread::scope(|scope| {
-            let other = LoadRequest { source: &data.source, data: &data, expect: &[], ..*self };
+            let other = LoadRequest {
+                source: &data.source,
+                data: &data,
+                expect: &[],
+                texts: TextColumns::None,
+                ..*self
+            };
             scope.spawn(move || load(&other)).join()
         });
         let table = table.map_err(|_| SourceError::Engine {
@@ -79,12 +88,16 @@ impl LoadRequest<'_> {
 pub struct Table {
     /// Columns and types.
     pub schema: SchemaRef,
-    /// Number of rows.
+    /// Rows.
     pub batches: Vec<RecordBatch>,
     /// Identity of the data.
     pub version: DatasetVersion,
     /// Outcome of the expectations.
     pub report: ContractReport,
+    /// Origin of each row in the files.
+    pub origin: RowOrigin,
+    /// Decisions of the reader that its user should know of.
+    pub notes: Vec<SourceNote>,
 }
 
 impl Table {
@@ -145,7 +158,14 @@ pub fn load_collected(request: &LoadRequest<'_>, collection: Collection) -> Resu
         }
         Ok(())
     })?;
-    Ok(Table { schema: checked.schema, batches, version: checked.version, report: checked.report })
+    Ok(Table {
+        schema: checked.schema,
+        batches,
+        version: checked.version,
+        report: checked.report,
+        origin: checked.origin,
+        notes: checked.notes,
+    })
 }
 
 /// Event of the first pass over a source.
@@ -160,7 +180,35 @@ pub(crate) enum FirstRead<'a> {
 pub(crate) type FirstVisitor<'a> = &'a mut dyn FnMut(FirstRead<'_>) -> Result<(), Error>;
 
 /// Visitor that receives the schema alone, then with each batch.
-type ScanVisitor<'a, E> = &'a mut dyn FnMut(&SchemaRef, Option<&RecordBatch>) -> Result<(), E>;
+type ScanVisitor<'a, E> = &'a mut dyn FnMut(&SchemaRef, Option<&SourceBatch>) -> Result<(), E>;
+
+/// Columns that are read as the exact text, by name.
+#[derive(Debug)]
+enum TextNames {
+    None,
+    Matching { patterns: Vec<String>, except: Vec<String> },
+    All,
+}
+
+impl TextNames {
+    fn of(columns: TextColumns<'_>) -> Self {
+        match columns {
+            TextColumns::None => Self::None,
+            TextColumns::Matching { patterns, except } => {
+                Self::Matching { patterns: patterns.to_vec(), except: except.to_vec() }
+            }
+            TextColumns::All => Self::All,
+        }
+    }
+
+    fn columns(&self) -> TextColumns<'_> {
+        match self {
+            Self::None => TextColumns::None,
+            Self::Matching { patterns, except } => TextColumns::Matching { patterns, except },
+            Self::All => TextColumns::All,
+        }
+    }
+}
 
 /// Source of which every row has been read and checked once.
 #[derive(Debug)]
@@ -168,15 +216,19 @@ pub(crate) struct CheckedSource {
     pub schema: SchemaRef,
     pub version: DatasetVersion,
     pub report: ContractReport,
+    /// Origin of the rows that are not quarantined.
+    pub origin: RowOrigin,
+    pub notes: Vec<SourceNote>,
     pub files: Vec<DataFile>,
     pub versions: Vec<FileVersion>,
     /// Position after the last row of a source that grows.
     pub position: Option<String>,
     /// Id of the pushed rows among the files.
     pub pushed: Option<String>,
-    query: Option<String>,
+    /// Settings of reading.
+    data: Data,
     queried: bool,
-    nulls: Vec<String>,
+    texts: TextNames,
     label: String,
     infer_from_all: bool,
     contents: Option<FileContents>,
@@ -194,20 +246,22 @@ impl CheckedSource {
         visit: FirstVisitor<'_>,
     ) -> Result<Self, Error> {
         let Collection { collected, pushed, runtime } = collection;
-        let Collected { files, versions, datasets, position, queried } = collected;
+        let Collected { files, versions, datasets, position, queried, notes } = collected;
         let contents =
             request.data.files.as_deref().map(|column| FileContents::new(column, &files, request.roots));
         let mut checked = Self {
             schema: Arc::new(Schema::empty()),
             version: DatasetVersion::default(),
             report: ContractReport::default(),
+            origin: RowOrigin::default(),
+            notes: Vec::new(),
             files,
             versions,
             position,
             pushed,
-            query: request.data.query.clone().filter(|_| !queried),
+            data: request.data.clone(),
             queried,
-            nulls: request.data.null.clone(),
+            texts: TextNames::of(request.texts),
             label: request.label(),
             infer_from_all: false,
             contents,
@@ -215,14 +269,15 @@ impl CheckedSource {
             runtime,
         };
         let rows = match checked.read_first(request, before, visit) {
-            // The types inferred from the first rows may be too narrow: once more, with types from all rows.
-            Err(Error::Source(SourceError::Row { .. })) => {
+            // Types and encodings inferred from the first rows may be wrong: once more, with those of all rows.
+            Err(Error::Source(error)) if error.is_of_a_guess() => {
                 checked.infer_from_all = true;
                 visit(FirstRead::Restart)?;
                 checked.read_first(request, before, visit)?
             }
             other => other?,
         };
+        checked.notes.splice(0..0, notes);
         checked.version = version(request, checked.versions.clone(), &checked.schema, rows)?;
         checked.version.datasets = datasets;
         checked.report.write_quarantine(request.home, &checked.version.sha256)?;
@@ -239,8 +294,9 @@ impl CheckedSource {
     ) -> Result<usize, Error> {
         let mut contract: Option<Contract> = None;
         let mut rows = 0;
+        let mut origin = RowOrigin::new(self.files.iter().map(|file| file.name.clone()).collect());
         let (mut schema, mut digest) = (None, ContentsDigest::default());
-        self.scan(&mut |found, batch| {
+        let notes = self.scan(&mut |found, batch| {
             if contract.is_none() {
                 schema = Some(Arc::clone(found));
                 contract = Some(Contract::new(
@@ -252,12 +308,14 @@ impl CheckedSource {
             }
             let (Some(contract), Some(batch)) = (&mut contract, batch) else { return Ok(()) };
             if let Some(contents) = &self.contents {
-                contents.update_digest(batch, &mut digest);
+                contents.update_digest(&batch.rows, &mut digest);
             }
-            let batch = contract.check(batch)?;
-            rows += batch.num_rows();
-            visit(FirstRead::Batch(&batch))
+            let kept = contract.check(batch)?;
+            origin.push(batch.origin.as_ref(), batch.rows.num_rows(), &kept.dropped);
+            rows += kept.rows.num_rows();
+            visit(FirstRead::Batch(&kept.rows))
         })?;
+        (self.origin, self.notes) = (origin, notes);
         self.schema = schema.unwrap_or_else(|| Arc::new(Schema::empty()));
         if let Some(contract) = contract {
             (self.report, self.dropped) = contract.finish();
@@ -275,7 +333,7 @@ impl CheckedSource {
     ) -> Result<(), E> {
         let (mut before, mut dropped) = (0, self.dropped.iter().copied().peekable());
         self.scan(&mut |_, batch| {
-            let Some(batch) = batch else { return Ok(()) };
+            let Some(batch) = batch.map(|batch| &batch.rows) else { return Ok(()) };
             let rows = batch.num_rows() as u64;
             let mut bad = Vec::new();
             while let Some(row) = dropped.next_if(|row| *row < before + rows) {
@@ -283,14 +341,18 @@ impl CheckedSource {
             }
             before += rows;
             if bad.is_empty() { visit(batch) } else { visit(&crate::contract::without(batch, &bad)?) }
-        })
+        })?;
+        Ok(())
     }
 
-    fn scan<E: From<Error>>(&self, visit: ScanVisitor<'_, E>) -> Result<(), E> {
+    /// Visits all rows as they are read; returns the decisions of the reader.
+    fn scan<E: From<Error>>(&self, visit: ScanVisitor<'_, E>) -> Result<Vec<SourceNote>, E> {
         let scan = Scan {
             files: &self.files,
-            query: self.query.as_deref(),
-            nulls: &self.nulls,
+            query: self.data.query.as_deref().filter(|_| !self.queried),
+            nulls: &self.data.null,
+            texts: self.texts.columns(),
+            format: TextFormat::of(&self.data),
             label: &self.label,
             infer_from_all: self.infer_from_all,
             keep_text_types: self.queried,
@@ -311,7 +373,7 @@ impl CheckedSource {
                 None => visit(schema, Some(&batch))?,
             }
         }
-        Ok(())
+        Ok(rows.notes)
     }
 }
 

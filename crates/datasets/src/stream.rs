@@ -2,6 +2,7 @@
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use cupola_sources::{RowOrigin, SourceNote};
 use cupola_store::DatasetVersion;
 
 use crate::contract::ContractReport;
@@ -45,6 +46,16 @@ impl Stream {
     /// Outcome of the expectations.
     pub fn report(&self) -> &ContractReport {
         &self.source.report
+    }
+
+    /// Origin of each row in the files.
+    pub fn origin(&self) -> &RowOrigin {
+        &self.source.origin
+    }
+
+    /// Decisions of the reader that its user should know of.
+    pub fn notes(&self) -> &[SourceNote] {
+        &self.source.notes
     }
 
     /// Profiles the columns; reads all rows once more.

@@ -20,7 +20,9 @@ pub fn regression(targets: &[f64], predicted: &[f64]) -> Metrics {
     };
     put("rmse", (squared / n).sqrt());
     put("mae", errors().map(f64::abs).sum::<f64>() / n);
-    if total > 0.0 {
+    // The mean of equal values may differ from them in its last bit.
+    let constant = targets.iter().all(|target| target.to_bits() == targets[0].to_bits());
+    if total > 0.0 && !constant {
         put("r2", 1.0 - squared / total);
     }
     Metrics { rows: targets.len(), values, ..Metrics::default() }
@@ -47,5 +49,7 @@ mod tests {
     #[test]
     fn a_constant_target_has_no_r2() {
         assert!(!regression(&[2.0, 2.0], &[1.0, 2.0]).values.contains_key("r2"));
+        // The mean of three times 0.1 is 0.10000000000000002.
+        assert!(!regression(&[0.1; 3], &[1.0, 2.0, 3.0]).values.contains_key("r2"));
     }
 }

@@ -1,11 +1,13 @@
 //! Errors: those that keep a server from listening, and those of single requests.
 
 mod api;
+mod format;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub(crate) use self::api::ApiError;
+pub(crate) use self::format::ErrorFormat;
 
 /// Error that keeps a server from running.
 #[derive(Debug, thiserror::Error)]

@@ -4,6 +4,7 @@ mod feedback;
 mod models;
 mod predict;
 mod rows;
+mod unknown;
 
 use axum::routing::{get, post};
 

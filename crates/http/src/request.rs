@@ -1,19 +1,29 @@
 //! Parts of a request that every protocol reads.
 
-use std::convert::Infallible;
+mod body;
+mod explain;
+mod keys;
+mod rows;
+
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{FromRef, FromRequest, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
-use cupola_runtime::{BulkFormat, json_lines, json_rows};
+use cupola_runtime::BulkFormat;
 use cupola_serving::RequestMetadata;
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
+pub(crate) use self::body::{FullBody, UnreadBody};
+pub(crate) use self::keys::{each_key, repeated, shortened};
+pub(crate) use self::rows::{invalid_lines, invalid_rows, json_objects, no_rows};
 use crate::error::ApiError;
-use crate::state::RequestLimits;
+
+/// Header with the id of a request, in requests and responses.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Header with the version that responded, where the body has no place for it.
+pub(crate) const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
+/// Header with the warnings of a response, where the body has no place for them: a JSON list of texts.
+pub(crate) const WARNINGS: HeaderName = HeaderName::from_static("x-cupola-warnings");
 
 /// Longest request id that is accepted from a client.
 const MAX_ID_BYTES: usize = 128;
@@ -31,27 +41,6 @@ impl RequestMetadata for Headers<'_> {
     }
 }
 
-/// Complete body, or the error to report once the rest of the request is checked.
-pub(crate) struct FullBody(pub Result<Bytes, ApiError>);
-
-impl<S> FromRequest<S> for FullBody
-where
-    S: Send + Sync,
-    RequestLimits: FromRef<S>,
-{
-    type Rejection = Infallible;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
-        let body = Bytes::from_request(request, state).await;
-        Ok(Self(body.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                return ApiError::too_large(RequestLimits::from_ref(state).body_bytes);
-            }
-            ApiError::malformed("the body is incomplete; send all of it")
-        })))
-    }
-}
-
 /// Timeout of the server, or a shorter one from `x-timeout-ms`.
 pub(crate) fn timeout(headers: &HeaderMap, max: Duration) -> Result<Duration, ApiError> {
     let Some(value) = headers.get("x-timeout-ms") else { return Ok(max) };
@@ -66,6 +55,11 @@ pub(crate) fn content_type(headers: &HeaderMap) -> &str {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
+/// Format of a body of many rows; `None` for JSON, which every other content type, and none, stands for.
+pub(crate) fn format_of(headers: &HeaderMap) -> Option<BulkFormat> {
+    BulkFormat::from_content_type(&content_type(headers).to_ascii_lowercase())
+}
+
 /// Key or token from `Authorization: Bearer TOKEN` or `x-api-key: TOKEN`.
 pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -75,7 +69,7 @@ pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
 
 /// The client's `x-request-id` if it is a plain word, else a new UUID that sorts by time.
 pub(crate) fn request_id(headers: &HeaderMap) -> String {
-    let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let plain = |id: &&str| {
         !id.is_empty()
             && id.len() <= MAX_ID_BYTES
@@ -87,7 +81,7 @@ pub(crate) fn request_id(headers: &HeaderMap) -> String {
 /// Response with its `x-request-id`.
 pub(crate) fn with_request_id(mut response: Response, request_id: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert("x-request-id", value);
+        response.headers_mut().insert(REQUEST_ID, value);
     }
     response
 }
@@ -95,29 +89,6 @@ pub(crate) fn with_request_id(mut response: Response, request_id: &str) -> Respo
 /// Splits `NAME` or `NAME:VERSION`.
 pub(crate) fn name_and_version(text: &str) -> Result<(&str, Option<u64>), ApiError> {
     cupola_store::split_version(text).map_err(|_| ApiError::invalid_version(text))
-}
-
-/// Rows of `{"rows": [...]}`, or one object per line if the content type says so.
-pub(crate) fn json_objects(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<String, Value>>, ApiError> {
-    let rows = if BulkFormat::from_content_type(content_type(headers)) == Some(BulkFormat::Lines) {
-        json_lines(body).map_err(|error| ApiError::malformed(error.to_string()))?
-    } else {
-        json_rows(body).map_err(|error| invalid_rows(&error))?
-    };
-    if rows.is_empty() {
-        return Err(no_rows());
-    }
-    Ok(rows)
-}
-
-/// Body that does not parse as rows.
-pub(crate) fn invalid_rows(why: &dyn std::fmt::Display) -> ApiError {
-    ApiError::malformed(format!("invalid body: expected {{\"rows\": [{{column: value}}]}}: {why}"))
-}
-
-/// Request without rows.
-pub(crate) fn no_rows() -> ApiError {
-    ApiError::malformed("the request has no rows; send at least one row")
 }
 
 #[cfg(test)]

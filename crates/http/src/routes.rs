@@ -2,13 +2,15 @@
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::HeaderValue;
-use axum::middleware::from_fn_with_state;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use tower_http::decompression::RequestDecompressionLayer;
 
-use crate::error::ApiError;
-use crate::middleware::{Routes, limit_time};
+use crate::error::{ApiError, ErrorFormat};
+use crate::middleware::{Routes, check_coding, front, limit_time};
+use crate::request::{MODEL_VERSION, REQUEST_ID, WARNINGS};
 use crate::state::ServerState;
 use crate::{native, oip, openai, ops, page};
 
@@ -24,21 +26,17 @@ pub(crate) fn main(state: &ServerState, administration: bool, cors_origins: &[St
     if administration {
         routes = routes.merge(self::administration());
     }
-    let router = finish(routes, state).merge(grpc(state));
-    match cors(cors_origins) {
-        Some(cors) => router.layer(cors),
-        None => router,
-    }
+    front(finish(routes, state).merge(oip::grpc(state)), cors(cors_origins))
 }
 
 /// Metrics, health and administration.
 pub(crate) fn admin(state: &ServerState) -> Router {
-    finish(Routes::new().merge(ops::health()).merge(administration()), state)
+    front(finish(Routes::new().merge(ops::health()).merge(administration()), state), None)
 }
 
 /// gRPC services.
 pub(crate) fn grpc(state: &ServerState) -> Router {
-    oip::grpc(state)
+    front(oip::grpc(state), None)
 }
 
 fn administration() -> Routes<ServerState> {
@@ -50,13 +48,26 @@ fn finish(routes: Routes<ServerState>, state: &ServerState) -> Router {
     let limits = state.limits;
     let router = routes.guarded(std::sync::Arc::clone(&state.access), |router| {
         router
-            .fallback(|| async { ApiError::not_found("unknown path; see GET /v1/models") })
-            .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+            .fallback(unknown_path)
+            .method_not_allowed_fallback(other_method)
             .layer(DefaultBodyLimit::max(limits.body_bytes))
             .layer(RequestDecompressionLayer::new())
+            .layer(from_fn(check_coding))
             .layer(from_fn_with_state(limits, limit_time))
     });
     router.with_state(state.clone())
+}
+
+async fn unknown_path(uri: Uri) -> Response {
+    ErrorFormat::of_path(uri.path()).respond(ApiError::not_found("unknown path; see GET /v1/models"))
+}
+
+/// Response to a method that a path has no handler for. The router adds the header `Allow`.
+async fn other_method(method: Method, uri: Uri) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    ErrorFormat::of_path(uri.path()).respond(ApiError::method_not_allowed(&method))
 }
 
 /// Web pages that may send requests from the browser; `*` allows all of them.
@@ -69,5 +80,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     } else {
         AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
     };
-    Some(CorsLayer::new().allow_origin(allowed).allow_headers(Any).allow_methods(Any))
+    let cors = CorsLayer::new().allow_origin(allowed).allow_headers(Any).allow_methods(Any);
+    // Browsers hide all other headers from pages.
+    Some(cors.expose_headers([header::RETRY_AFTER, REQUEST_ID, MODEL_VERSION, WARNINGS]))
 }

@@ -1,5 +1,6 @@
 //! Life of a server: it listens, follows aliases, and drains.
 
+mod drain;
 mod listener;
 mod settings;
 mod tls;
@@ -180,7 +181,11 @@ impl Server {
             access: Arc::new(self.access),
             feedback: Arc::new(self.feedback),
             intake: self.intake,
-            limits: RequestLimits { body_bytes: self.settings.body_bytes, timeout: self.settings.timeout },
+            limits: RequestLimits {
+                body_bytes: self.settings.body_bytes,
+                timeout: self.settings.timeout,
+                strict: self.settings.strict,
+            },
         }
     }
 }

@@ -7,13 +7,15 @@ use axum::extract::FromRef;
 use cupola_serving::access::AccessControl;
 use cupola_serving::{Catalog, FeedbackLog, Lifecycle, Pipeline, RowIntake, Telemetry};
 
-/// Limits of a single request.
+/// Limits of a single request, and its treatment of unknown columns.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestLimits {
     /// Largest body in bytes.
     pub body_bytes: usize,
     /// Longest time until the response.
     pub timeout: Duration,
+    /// `true` to refuse rows with columns that the model does not have.
+    pub strict: bool,
 }
 
 /// Shared state of a server.

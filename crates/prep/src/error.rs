@@ -27,6 +27,25 @@ pub enum Error {
         /// Remedy.
         remedy: String,
     },
+    /// A value of a file does not fit its column.
+    #[error("{file}: row {row}, column `{column}`: expected {expected}, found {found}; {remedy}")]
+    FileValue {
+        /// Name of the file.
+        file: String,
+        /// Row of the file, counted from 1 after the header.
+        row: u64,
+        /// Column.
+        column: String,
+        /// Description of valid values.
+        expected: String,
+        /// The invalid value.
+        found: String,
+        /// Remedy.
+        remedy: String,
+    },
+    /// A row of the test source is wrong.
+    #[error(transparent)]
+    InTest(Box<Error>),
     /// The target cannot be learned.
     #[error("target `{column}`: {why}")]
     Target {
@@ -80,7 +99,9 @@ pub enum Error {
         why: String,
     },
     /// An Arrow type is not supported.
-    #[error("column `{column}`: type {found} is not supported; cast it in `data.query`")]
+    #[error(
+        "column `{column}`: type {found} is not supported; convert it to a number or a text, for example in `data.query`"
+    )]
     ArrowType {
         /// Column.
         column: String,
@@ -101,12 +122,30 @@ impl Error {
         }
     }
 
+    /// Marks an error of the rows of the test source.
+    pub(crate) fn in_test(self) -> Self {
+        Self::InTest(Box::new(self))
+    }
+
+    /// Names the file of an error in a row. `locate` maps the index of a row to its file and its number there.
+    #[must_use]
+    pub fn in_file(self, locate: impl FnOnce(usize) -> Option<(String, u64)>) -> Self {
+        match self {
+            Self::Value { row, column, expected, found, remedy } => match locate(row.saturating_sub(1)) {
+                Some((file, row)) => Self::FileValue { file, row, column, expected, found, remedy },
+                None => Self::Value { row, column, expected, found, remedy },
+            },
+            other => other,
+        }
+    }
+
     /// Adds `rows` to the row number of an error in a later batch.
     pub(crate) fn offset_row(self, rows: usize) -> Self {
         match self {
             Self::Value { row, column, expected, found, remedy } => {
                 Self::Value { row: row + rows, column, expected, found, remedy }
             }
+            Self::InTest(error) => error.offset_row(rows).in_test(),
             other => other,
         }
     }

@@ -5,12 +5,11 @@ mod derivation;
 mod expression;
 mod inference;
 mod inputs;
-mod pattern;
 mod products;
 mod resolved;
 
-pub use self::derivation::{Derivation, FittedFeature};
+pub(crate) use self::cleaning::uniting_steps;
+pub use self::derivation::{Derivation, FittedFeature, feature_columns};
 pub use self::inference::InferredColumn;
 pub use self::inputs::resolve;
-pub use self::pattern::matches_pattern;
 pub use self::resolved::ResolvedInput;

@@ -2,6 +2,7 @@
 
 mod arrow;
 mod column;
+pub(crate) mod meaning;
 pub(crate) mod parallel;
 mod values;
 
@@ -11,8 +12,9 @@ use indexmap::IndexMap;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::Error;
+use crate::frame::meaning::ExactColumns;
 
-pub use self::column::{Column, NotANumber, number_text};
+pub use self::column::{Column, NotANumber};
 pub(crate) use self::values::{SEND_TRAINED_COLUMNS, finite, required};
 
 /// Named columns of one length.
@@ -20,6 +22,8 @@ pub(crate) use self::values::{SEND_TRAINED_COLUMNS, finite, required};
 pub struct Frame {
     columns: IndexMap<String, Column>,
     rows: usize,
+    /// Arrow types of columns that are left out because no kind of input takes them.
+    unsupported: IndexMap<String, String>,
 }
 
 impl Frame {
@@ -30,20 +34,30 @@ impl Frame {
     pub fn new(columns: IndexMap<String, Column>) -> Self {
         let rows = columns.values().next().map_or(0, Column::len);
         assert!(columns.values().all(|column| column.len() == rows), "columns of different lengths");
-        Self { columns, rows }
+        Self { columns, rows, unsupported: IndexMap::new() }
     }
 
-    /// Copies Arrow batches of one schema.
+    /// Copies Arrow batches of one schema, the columns in `exact` as texts. Columns of lists and structs are left out.
     ///
     /// # Errors
-    /// [`Error::ArrowType`] for lists and structs, [`Error::TooLarge`] for more than 2 GiB of text in a column.
-    pub fn from_batches(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Self, Error> {
+    /// [`Error::TooLarge`] for more than 2 GiB of text in a column.
+    pub fn from_batches(
+        schema: &SchemaRef,
+        batches: &[RecordBatch],
+        exact: &ExactColumns,
+    ) -> Result<Self, Error> {
         let mut columns = IndexMap::with_capacity(schema.fields().len());
+        let mut unsupported = IndexMap::new();
         for (index, field) in schema.fields().iter().enumerate() {
             let arrays = batches.iter().map(|batch| batch.column(index));
-            columns.insert(field.name().clone(), arrow::column(field.name(), field.data_type(), arrays)?);
+            let (name, kind) = (field.name(), field.data_type());
+            match arrow::column(name, kind, arrays, exact.contains(name))? {
+                Some(column) => columns.insert(name.clone(), column).map_or((), |_| ()),
+                None => drop(unsupported.insert(name.clone(), kind.to_string())),
+            }
         }
-        Ok(Self::new(columns))
+        let rows = batches.iter().map(RecordBatch::num_rows).sum();
+        Ok(Self { columns, rows, unsupported })
     }
 
     /// Number of rows.
@@ -64,9 +78,13 @@ impl Frame {
     /// The column with this name, which the caller needs.
     ///
     /// # Errors
-    /// [`Error::Column`] with the nearest name and `remedy` if there is none.
+    /// [`Error::Column`] with the nearest name and `remedy` if there is none, [`Error::ArrowType`] for a column of lists or
+    /// structs.
     pub fn require(&self, name: &str, remedy: &'static str) -> Result<&Column, Error> {
         self.get(name).ok_or_else(|| {
+            if let Some(found) = self.unsupported.get(name) {
+                return Error::ArrowType { column: name.to_owned(), found: found.clone() };
+            }
             let near = cupola_spec::did_you_mean(name, self.names());
             Error::Column { column: name.to_owned(), near, remedy }
         })
@@ -104,14 +122,14 @@ impl Frame {
     pub fn take(&self, indices: &[usize]) -> Self {
         let rows: UInt64Array = indices.iter().map(|&row| row as u64).collect::<Vec<_>>().into();
         let columns = self.columns.iter().map(|(name, column)| (name.clone(), column.take(&rows))).collect();
-        Self { columns, rows: indices.len() }
+        Self { columns, rows: indices.len(), unsupported: self.unsupported.clone() }
     }
 
     /// A view of `rows` rows from `start` on, without a copy.
     #[must_use]
     pub fn slice(&self, start: usize, rows: usize) -> Self {
         let columns = self.columns.iter().map(|(name, column)| (name.clone(), column.slice(start, rows)));
-        Self { columns: columns.collect(), rows }
+        Self { columns: columns.collect(), rows, unsupported: self.unsupported.clone() }
     }
 
     /// The frame with `column` in place of the one of that name, or after all others.

@@ -1,6 +1,6 @@
 //! Raw rows become examples through a plan that is fitted on the training split and stored with the model.
 //!
-//! A [`Frame`] holds raw rows. A [`Derivation`] cleans them and adds computed columns; [`resolve`] turns the
+//! A [`Frame`] holds raw rows. [`ValueRules`] give each value one meaning, whatever its spelling. A [`Derivation`] cleans them and adds computed columns; [`resolve`] turns the
 //! inputs of the config (or none) into columns with kinds; [`split_rows`] splits rows by a seeded hash of their
 //! content. [`Plan::fit`] learns one transform per input from the training rows, and [`Plan::apply`] maps any row
 //! to an example in training, in `predict` and in the server alike. [`prepare`](fn@prepare) runs all of it in memory,
@@ -8,7 +8,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `frame` | raw rows as named columns |
+//! | `frame` | raw rows as named columns, and the meaning of their values |
 //! | `stats` | moments, quantiles, sketches, draws |
 //! | `examples` | encoded rows and targets, in memory or in a file |
 //! | `text` | tokenizers |
@@ -31,15 +31,17 @@ mod target;
 mod text;
 mod transform;
 
+pub use cupola_values::number_text;
 pub use error::Error;
 pub use examples::{
     CompactLayout, ExampleStore, Examples, ExamplesWithTargets, Layout, SplitExamples, Targets,
 };
-pub use features::{Derivation, FittedFeature, InferredColumn, ResolvedInput, matches_pattern, resolve};
-pub use frame::{Column, Frame, NotANumber, number_text};
+pub use features::{Derivation, FittedFeature, InferredColumn, ResolvedInput, resolve};
+pub use frame::meaning::{ExactColumns, ValueRule, ValueRules};
+pub use frame::{Column, Frame, NotANumber};
 pub use plan::{Augmenter, ColumnType, InputColumn, OutputColumn, Plan, Signature};
-pub use prepare::{FrameStream, Prepared, examples_with_targets, prepare, prepare_stream};
-pub use split::{SplitPart, split_rows, split_rows_without_test};
+pub use prepare::{FrameStream, Prepared, exact_columns, examples_with_targets, prepare, prepare_stream};
+pub use split::{SeriesOrder, SplitPart, split_rows, split_rows_without_test};
 pub use stats::{draw, permutation, unit};
 pub use target::{
     ChatTemplate, FittedTarget, PredictedValue, Prediction, Predictions, mean_squared_difference,

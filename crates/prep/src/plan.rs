@@ -4,16 +4,19 @@
 mod augment;
 mod fit;
 mod pretrained;
+mod series;
 mod signature;
 
-use cupola_spec::{Block, Target, TargetList};
+use cupola_spec::{Block, Data, Target, TargetList};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::examples::{CompactLayout, ExampleBuilder, Examples, ExamplesWithTargets, Layout};
 use crate::features::{Derivation, ResolvedInput};
 use crate::frame::Frame;
+use crate::frame::meaning::{ExactColumns, ValueRules};
 use crate::frame::parallel::map_ranges;
+use crate::split::SeriesOrder;
 use crate::target::{FittedTarget, Predictions};
 use crate::text::FittedTokenizer;
 use crate::transform::{FittedInput, folds};
@@ -27,11 +30,20 @@ pub use self::signature::{ColumnType, InputColumn, OutputColumn, Signature};
 pub struct Plan {
     /// Version of the file format.
     pub format_version: u32,
-    /// Texts that mean a missing value in CSV, from the config of the run.
+    /// Texts that mean a missing value, from the config of the run.
     pub null_texts: Vec<String>,
+    /// Meaning of the values of raw columns.
+    #[serde(default, skip_serializing_if = "ValueRules::is_empty")]
+    pub values: ValueRules,
+    /// `data.query` of the run, whose result has the raw columns; it is not run again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
     /// Cleaning and computed columns.
     #[serde(default, skip_serializing_if = "Derivation::is_empty")]
     pub derive: Derivation,
+    /// Columns of time and key of windowed rows; `None` if the rows are one series in their order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesOrder>,
     /// Inputs in the order of their values in an example.
     pub inputs: Vec<FittedInput>,
     /// Targets in the order of their logits.
@@ -58,6 +70,17 @@ impl Plan {
         let mut fit = PlanFit::new(inputs, targets.first(), train, true)?;
         fit.observe(train)?;
         fit.finish(targets, all, train)
+    }
+
+    /// Sets what was decided before the fit; only rules of columns that the plan uses are kept.
+    pub(crate) fn seal(&mut self, derive: Derivation, values: ValueRules, data: &Data) {
+        self.null_texts.clone_from(&data.null);
+        self.query.clone_from(&data.query);
+        self.derive = derive;
+        let inputs = Signature::of(self).inputs;
+        let targets: Vec<&str> = self.targets.iter().filter_map(FittedTarget::column).collect();
+        let is_used = |name: &str| targets.contains(&name) || inputs.iter().any(|input| input.name == name);
+        self.values = values.of_columns(is_used);
     }
 
     /// Number of logits of one example.
@@ -117,15 +140,34 @@ impl Plan {
         self.inputs.iter().find_map(|input| input.window().map(|(window, _)| window))
     }
 
-    /// Transforms all rows to examples as the network sees them. With a window, an example ends at each row but the
-    /// first `window - 1`. The columns of the targets may be missing.
+    /// Transforms all rows to examples as the network sees them. With a window, an example ends at each row of a series
+    /// but its first `window - 1`; see [`Self::window_ends`]. The columns of the targets may be missing.
     ///
     /// # Errors
     /// [`Error::Column`] for a missing column, [`Error::Value`] for the first value that does not fit,
     /// [`Error::Input`] for fewer rows than a window.
     pub fn apply(&self, frame: &Frame) -> Result<Examples, Error> {
-        let derived = self.derive.apply(frame)?;
+        let derived = self.derived(frame)?;
         Ok(self.compact_layout().expand(self.encode(&derived, false)?))
+    }
+
+    /// Rows with canonical values, cleaned, with the computed columns. Rows that were derived before stay as they are.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a text that is not a number, [`Error::Column`] for a missing column of an expression.
+    pub(crate) fn derived(&self, frame: &Frame) -> Result<Frame, Error> {
+        self.derive.apply(&self.values.apply(frame, &self.null_texts)?)
+    }
+
+    /// Columns that are read as texts, because their exact text or its canonical form counts.
+    pub fn exact_columns(&self) -> ExactColumns {
+        let inputs = Signature::of(self).inputs.into_iter().filter(|input| input.kind != ColumnType::Number);
+        let is_class = |target: &&FittedTarget| {
+            !matches!(target, FittedTarget::Number { .. } | FittedTarget::Forecast { .. })
+        };
+        let classes =
+            self.targets.iter().filter(is_class).filter_map(|target| target.column().map(str::to_owned));
+        ExactColumns::named(inputs.map(|input| input.name).chain(classes).collect())
     }
 
     /// Transforms derived rows to compact examples. If `training`, target encoding leaves out the fold of each row.
@@ -135,23 +177,10 @@ impl Plan {
     pub(crate) fn encode(&self, frame: &Frame, training: bool) -> Result<Examples, Error> {
         let layout = self.compact_layout();
         let folds = (training && self.uses_folds()).then(|| folds(frame));
-        let Some(window) = self.window() else {
-            return self.encode_rows(&layout, frame, folds.as_deref());
-        };
-        if frame.rows() < window {
-            let why = format!(
-                "a window requires {window} rows, found {}; send the latest rows, in order",
-                frame.rows()
-            );
-            return Err(Error::Input { input: self.targets.first().name().to_owned(), why });
+        if self.window().is_some() {
+            return self.encode_series(frame);
         }
-        let ends: Vec<usize> = (window - 1..frame.rows()).collect();
-        let mut out = ExampleBuilder::new(&layout, ends.len());
-        let ends = frame.take(&ends);
-        for input in &self.inputs {
-            input.apply(if input.window().is_some() { frame } else { &ends }, None, &mut out)?;
-        }
-        Ok(out.finish())
+        self.encode_rows(&layout, frame, folds.as_deref())
     }
 
     /// Transforms each row to one example, many rows by several threads.

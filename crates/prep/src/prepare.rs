@@ -15,10 +15,11 @@ use cupola_spec::{Run, Target, TargetKind};
 
 use crate::error::Error;
 use crate::examples::{CompactLayout, ExamplesWithTargets, SplitExamples};
-use crate::features::{Derivation, InferredColumn, resolve};
+use crate::features::{Derivation, InferredColumn, ResolvedInput, feature_columns, resolve};
 use crate::frame::Frame;
-use crate::plan::Plan;
-use crate::split::{SplitPart, split_rows, split_rows_without_test};
+use crate::frame::meaning::{ExactColumns, ValueRules, ValueRulesFit};
+use crate::plan::{Plan, PlanFit};
+use crate::split::{Division, SeriesOrder, SplitPart, divide};
 use crate::target::{FittedTarget, check_no_missing};
 
 use self::suspicions::suspicions;
@@ -61,6 +62,11 @@ impl Prepared {
     }
 }
 
+/// Columns of the data that a run reads as texts.
+pub fn exact_columns(run: &Run) -> ExactColumns {
+    ExactColumns::of_run(run, feature_columns(run))
+}
+
 /// Resolves the inputs, splits the rows, fits the plan to the training rows and encodes all rows. `test` holds the
 /// rows of `data.test_source`, if there is one. Texts reuse the tokenizer of `learned`, the plan of the model that
 /// training starts from.
@@ -73,23 +79,35 @@ pub fn prepare(
     test: Option<&Frame>,
     learned: Option<&Plan>,
 ) -> Result<Prepared, Error> {
+    let computed = feature_columns(run);
+    let mut values = ValueRulesFit::new(run, &computed);
+    values.observe(frame);
+    let (values, notes) = values.finish()?;
+    let frame = &values.apply(frame, &run.data.null)?;
+    let test = test.map(|test| values.apply(test, &run.data.null)).transpose().map_err(Error::in_test)?;
     let derive = Derivation::from_run(run, frame)?;
-    let rows = DerivedRows::new(run, &derive, frame, test)?;
-    let (inputs, findings) = resolve(run, &rows.frame, learned.and_then(Plan::tokenizer))?;
+    let rows = DerivedRows::new(run, &derive, frame, test.as_ref())?;
+    let (inputs, findings) = resolve(run, &rows.frame, &values, learned.and_then(Plan::tokenizer))?;
     // Before the split, whose message about an empty target would be less helpful.
     rows.check_targets(run)?;
-    let split = rows.split(run)?;
+    let Division { parts: split, notes: order_notes } =
+        rows.split(run, &values).map_err(|error| rows.numbered(error))?;
     let train = rows.frame.take(&split[0]);
-    let mut plan =
-        Plan::fit(&inputs, &run.targets, &rows.all(), &train).map_err(|error| error.row_of(&split[0]))?;
-    plan.null_texts.clone_from(&run.data.null);
-    plan.derive = derive;
+    let mut plan = rows.fit(&inputs, run, &train, &split[0])?;
+    plan.series = SeriesOrder::of(run, &values);
+    plan.seal(derive, values, &run.data);
     let targets: Vec<&Target> = run.targets.iter().collect();
-    let mut suspicions = suspicions(&inputs, &targets, &rows.frame, split.each_ref().map(Vec::as_slice));
+    let found = suspicions(&inputs, &targets, &rows.frame, split.each_ref().map(Vec::as_slice));
+    let mut suspicions: Vec<String> = notes.into_iter().chain(found).collect();
     if rows.duplicates > 0 {
         suspicions.push(format!("{} duplicate rows are left out", rows.duplicates));
     }
-    let splits = rows.encode(&plan, split, run.seed)?;
+    suspicions.extend(order_notes);
+    if plan.window().is_some() {
+        let fitted = windows::fit_series(&mut plan, &rows.frame, &split[0]);
+        suspicions.extend(fitted.map_err(|error| rows.numbered(error))?);
+    }
+    let splits = rows.encode(&plan, split, run.seed).map_err(|error| rows.numbered(error))?;
     Ok(Prepared { suspicions, ..Prepared::new(plan, findings, splits) })
 }
 
@@ -100,14 +118,39 @@ struct DerivedRows {
     test: Option<Frame>,
     /// Number of duplicates that were removed from `frame`.
     duplicates: usize,
+    /// Indices in the source of the rows of `frame`, if duplicates were removed.
+    kept: Option<Vec<usize>>,
 }
 
 impl DerivedRows {
     fn new(run: &Run, derive: &Derivation, frame: &Frame, test: Option<&Frame>) -> Result<Self, Error> {
         let frame = derive.apply(frame)?;
-        let test = test.map(|test| derive.apply(test)).transpose()?;
-        let (frame, duplicates) = if run.clean.duplicates { without_duplicates(frame) } else { (frame, 0) };
-        Ok(Self { frame, test, duplicates })
+        let test = test.map(|test| derive.apply(test)).transpose().map_err(Error::in_test)?;
+        let before = frame.rows();
+        let (frame, kept) = if run.clean.duplicates { without_duplicates(frame) } else { (frame, None) };
+        Ok(Self { duplicates: before - frame.rows(), frame, test, kept })
+    }
+
+    /// Error with the row's number in the source.
+    fn numbered(&self, error: Error) -> Error {
+        match &self.kept {
+            Some(kept) => error.row_of(kept),
+            None => error,
+        }
+    }
+
+    /// Fits the inputs to the training rows, which are at `indices`, and the targets to all rows.
+    fn fit(
+        &self,
+        inputs: &[ResolvedInput],
+        run: &Run,
+        train: &Frame,
+        indices: &[usize],
+    ) -> Result<Plan, Error> {
+        let mut fit = PlanFit::new(inputs, run.targets.first(), train, true)
+            .map_err(|error| self.numbered(error.row_of(indices)))?;
+        fit.observe(train).map_err(|error| self.numbered(error.row_of(indices)))?;
+        fit.finish(&run.targets, &self.all(), train).map_err(|error| self.numbered(error))
     }
 
     /// All frames.
@@ -127,14 +170,10 @@ impl DerivedRows {
     }
 
     /// Row indices of train, valid and test.
-    fn split(&self, run: &Run) -> Result<[Vec<usize>; 3], Error> {
-        let [train, valid, test] = if self.test.is_some() {
-            let [train, valid] = split_rows_without_test(run, &self.frame)?;
-            [train, valid, Vec::new()]
-        } else {
-            split_rows(run, &self.frame)?
-        };
-        Ok([without_anomalies(run, &self.frame, train)?, valid, test])
+    fn split(&self, run: &Run, values: &ValueRules) -> Result<Division, Error> {
+        let test_share = if self.test.is_some() { 0.0 } else { run.split.test };
+        let Division { parts: [train, valid, test], notes } = divide(run, &self.frame, values, test_share)?;
+        Ok(Division { parts: [without_anomalies(run, &self.frame, train)?, valid, test], notes })
     }
 
     /// Encodes all splits.
@@ -149,9 +188,10 @@ impl DerivedRows {
             let [train, valid, test] = split.map(|rows| examples_with_targets(plan, &self.frame.take(&rows)));
             [train?, valid?, test?]
         } else {
-            windows::encode_splits(plan, &self.frame, split.map(|rows| rows.len()), seed)?
+            windows::encode_splits(plan, &self.frame, &split, seed)?
         };
-        let test = self.test.as_ref().map_or(Ok(test), |own| examples_with_targets(plan, own))?;
+        let own = self.test.as_ref().map(|own| examples_with_targets(plan, own).map_err(Error::in_test));
+        let test = own.unwrap_or(Ok(test))?;
         // Token streams and windows are stored as the network sees them.
         let layout = CompactLayout::identity(plan.layout());
         Ok([train, valid, test].map(|examples| SplitExamples::Memory(layout.clone(), examples)))
@@ -163,7 +203,7 @@ impl DerivedRows {
         let train = plan.without_dropped(&self.frame, train)?;
         let all = plan.encode_with_targets(&self.frame, false)?;
         let test = match &self.test {
-            Some(own) => plan.encode_with_targets(own, false)?,
+            Some(own) => plan.encode_with_targets(own, false).map_err(Error::in_test)?,
             None => all.gather(&test),
         };
         let valid = all.gather(&valid);
@@ -181,7 +221,7 @@ impl DerivedRows {
 /// # Errors
 /// The first error of the rows.
 pub fn examples_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
-    let frame = &plan.derive.apply(frame)?;
+    let frame = &plan.derived(frame)?;
     if let FittedTarget::NextToken { .. } = plan.targets.first() {
         return tokens::encode(plan, frame);
     }
@@ -192,13 +232,12 @@ pub fn examples_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithT
     Ok(ExamplesWithTargets { examples: plan.compact_layout().expand(compact.examples), ..compact })
 }
 
-/// The first of each set of equal rows, and the number of rows that were removed.
-fn without_duplicates(frame: Frame) -> (Frame, usize) {
+/// The first of each set of equal rows, and their indices if some were removed.
+fn without_duplicates(frame: Frame) -> (Frame, Option<Vec<usize>>) {
     let mut seen = HashSet::new();
     let keys: Vec<(u64, u64)> = frame.row_keys(0).into_iter().zip(frame.row_keys(1)).collect();
     let rows: Vec<usize> = (0..frame.rows()).filter(|row| seen.insert(keys[*row])).collect();
-    let duplicates = frame.rows() - rows.len();
-    if duplicates == 0 { (frame, 0) } else { (frame.take(&rows), duplicates) }
+    if rows.len() == frame.rows() { (frame, None) } else { (frame.take(&rows), Some(rows)) }
 }
 
 /// Removes the rows that are marked as anomalies from the training rows of a reconstruction.

@@ -2,9 +2,14 @@
 //!
 //! The split of a row follows from a seeded hash of its content, or of the name of its group: it depends neither
 //! on the position of the row nor on rows that are added later, and equal rows share a split. Only a stratified
-//! split counts rows: a few at the edge of a share may move when rows are added.
+//! split and one by time count rows: a few at the edge of a share may move when rows are added. A split by time
+//! (`chronological`) depends on the order of the rows only where no column of times is named.
 
+mod chronological;
+mod series_order;
 mod splitter;
+mod steps;
+mod times;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,7 +18,10 @@ use cupola_spec::{Run, SplitBy, TargetKind};
 
 use crate::error::Error;
 use crate::frame::Frame;
+use crate::frame::meaning::ValueRules;
 
+pub use self::series_order::SeriesOrder;
+pub(crate) use self::series_order::{OneSeries, SeriesRows};
 pub(crate) use self::splitter::RowSplitter;
 
 /// Split that a row belongs to.
@@ -30,12 +38,21 @@ pub enum SplitPart {
 /// Names of the splits, in the order of [`SplitPart`].
 pub(crate) const SPLIT_NAMES: [&str; 3] = ["train", "valid", "test"];
 
+/// Rows of the splits, and what was noticed about them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Division {
+    /// Row indices of train, valid and test.
+    pub parts: [Vec<usize>; 3],
+    /// Warnings, one line each.
+    pub notes: Vec<String>,
+}
+
 /// Row indices of train, valid and test. `valid` is empty if its share is 0.
 ///
 /// # Errors
 /// [`Error::EmptySplit`] if a split with a share gets no row, [`Error::Value`] for an unknown name in a split column.
 pub fn split_rows(run: &Run, frame: &Frame) -> Result<[Vec<usize>; 3], Error> {
-    split(run, frame, run.split.test)
+    Ok(divide(run, frame, &ValueRules::default(), run.split.test)?.parts)
 }
 
 /// Row indices of train and valid, for runs whose test rows come from other files.
@@ -43,13 +60,22 @@ pub fn split_rows(run: &Run, frame: &Frame) -> Result<[Vec<usize>; 3], Error> {
 /// # Errors
 /// The errors of [`split_rows`].
 pub fn split_rows_without_test(run: &Run, frame: &Frame) -> Result<[Vec<usize>; 2], Error> {
-    let [train, valid, _] = split(run, frame, 0.0)?;
+    let [train, valid, _] = divide(run, frame, &ValueRules::default(), 0.0)?.parts;
     Ok([train, valid])
 }
 
-fn split(run: &Run, frame: &Frame, test_share: f64) -> Result<[Vec<usize>; 3], Error> {
+/// Divides the rows of a run, whose dates `values` describes; `test_share` is 0 if the test rows come from other files.
+///
+/// # Errors
+/// The errors of [`split_rows`].
+pub(crate) fn divide(
+    run: &Run,
+    frame: &Frame,
+    values: &ValueRules,
+    test_share: f64,
+) -> Result<Division, Error> {
     if run.by_time() {
-        return split_in_order(frame.rows(), run.split.valid, test_share);
+        return chronological::split(run, frame, values, test_share);
     }
     let keys = frame.row_keys(run.seed);
     let stratified = run.split.by == SplitBy::Stratified && run.targets.first().kind == TargetKind::Category;
@@ -70,7 +96,7 @@ fn split(run: &Run, frame: &Frame, test_share: f64) -> Result<[Vec<usize>; 3], E
             return Err(Error::EmptySplit { rows: frame.rows(), part: name });
         }
     }
-    Ok(parts)
+    Ok(Division { parts, notes: Vec::new() })
 }
 
 /// Takes the shares of test and valid from each class.
@@ -100,19 +126,6 @@ pub(crate) fn must_have_rows(run: &Run, test_share: f64, name: &str) -> bool {
         "valid" => run.split.by != SplitBy::Predefined && run.split.valid > 0.0,
         _ => test_share > 0.0,
     }
-}
-
-/// Splits by position: the first rows for train, the last ones for test.
-fn split_in_order(rows: usize, valid_share: f64, test_share: f64) -> Result<[Vec<usize>; 3], Error> {
-    let test = rows - share_of(test_share, rows);
-    let valid = test.saturating_sub(share_of(valid_share, rows));
-    let parts = [0..valid, valid..test, test..rows];
-    for ((part, name), share) in parts.iter().zip(SPLIT_NAMES).zip([1.0, valid_share, test_share]) {
-        if part.is_empty() && share > 0.0 {
-            return Err(Error::EmptySplit { rows, part: name });
-        }
-    }
-    Ok(parts.map(Iterator::collect))
 }
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]

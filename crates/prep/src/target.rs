@@ -13,7 +13,7 @@ use crate::examples::Targets;
 use crate::frame::{Column, Frame, finite};
 
 pub use self::decode::mean_squared_difference;
-pub(crate) use self::fit::check_no_missing;
+pub(crate) use self::fit::{check_no_missing, numbers};
 pub use self::prediction::{PredictedValue, Prediction, Predictions};
 
 /// Fitted target.
@@ -200,7 +200,11 @@ fn class_indices(name: &str, values: &Column, classes: &[String]) -> Result<Targ
             column: name.to_owned(),
             expected: format!("one of {} trained classes", classes.len()),
             found: format!("`{text}`"),
-            remedy: "train again with this class".to_owned(),
+            remedy: fit::absent_class_remedy(
+                &text,
+                classes.iter().map(String::as_str),
+                "train again with this class",
+            ),
         })?;
         out.push(class);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cupola_store::{
     JSON_LIMIT, Name, StagedFolder, VerifiedFile, is_plain_file_name, read_json, read_limited, sha256_hex,
@@ -74,6 +75,17 @@ pub struct Package {
     pub path: PathBuf,
     /// Content of `manifest.json`.
     pub manifest: Manifest,
+    /// Files whose digest was checked, shared by all clones.
+    checked: Arc<Mutex<BTreeMap<String, CheckedFile>>>,
+}
+
+/// File whose digest was checked.
+#[derive(Debug)]
+enum CheckedFile {
+    /// It was read at once, and its bytes were checked.
+    Read,
+    /// It is still open, and can be read again without another check.
+    Open(Arc<VerifiedFile>),
 }
 
 /// Largest accepted file of a package in bytes.
@@ -130,7 +142,7 @@ impl Package {
         let file = path.join("manifest.json");
         let manifest: Manifest = read_json(&file)?;
         manifest.check().map_err(|reason| Error::damaged(&file, reason))?;
-        Ok(Self { path: path.to_owned(), manifest })
+        Ok(Self { path: path.to_owned(), manifest, checked: Arc::default() })
     }
 
     /// Checks the digest of every file, in constant memory.
@@ -138,7 +150,22 @@ impl Package {
     /// # Errors
     /// [`Error::Store`] for the first file that is missing or differs.
     pub fn verify(&self) -> Result<(), Error> {
-        self.manifest.files.keys().try_for_each(|name| self.open_file(name).map(drop))
+        self.manifest.files.keys().try_for_each(|name| self.verify_file(name).map(drop))
+    }
+
+    /// Checks the digests of the files that neither [`Self::read`] nor [`Self::open_file`] has checked yet. After
+    /// a reader has loaded what it uses, this completes the verification without a second pass over the weights.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn verify_rest(&self) -> Result<(), Error> {
+        let unchecked = |name: &&String| !self.checked().contains_key(*name);
+        let rest: Vec<&String> = self.manifest.files.keys().filter(unchecked).collect();
+        rest.into_iter().try_for_each(|name| self.verify_file(name).map(drop))
+    }
+
+    fn checked(&self) -> MutexGuard<'_, BTreeMap<String, CheckedFile>> {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Checks that one of these minisign public keys signed the manifest, which has the digests of
@@ -169,14 +196,26 @@ impl Package {
         if found != expected {
             return Err(cupola_store::Error::Digest { path, expected, found }.into());
         }
+        self.checked().entry(name.to_owned()).or_insert(CheckedFile::Read);
         Ok(bytes)
     }
 
-    /// Opens a file that is too large to be read at once, and checks its digest in constant memory.
+    /// Opens a file that is too large to be read at once, and checks its digest in constant memory. The file
+    /// stays open as long as this package: the next call returns it without another check.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn open_file(&self, name: &str) -> Result<VerifiedFile, Error> {
+    pub fn open_file(&self, name: &str) -> Result<Arc<VerifiedFile>, Error> {
+        if let Some(CheckedFile::Open(file)) = self.checked().get(name) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(self.verify_file(name)?);
+        self.checked().insert(name.to_owned(), CheckedFile::Open(Arc::clone(&file)));
+        Ok(file)
+    }
+
+    /// Opens a file and checks its digest, in constant memory.
+    fn verify_file(&self, name: &str) -> Result<VerifiedFile, Error> {
         let (path, expected) = self.locate(name)?;
         Ok(VerifiedFile::open(&path, expected, FILE_LIMIT)?)
     }

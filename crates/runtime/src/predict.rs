@@ -1,6 +1,8 @@
 //! Prediction: raw rows or tensors to examples, examples to logits, logits to typed predictions.
 
 mod bulk;
+#[cfg(test)]
+mod channels;
 mod load;
 mod package;
 mod predictor;

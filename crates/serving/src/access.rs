@@ -10,7 +10,7 @@ mod scope;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use self::audit::AuditLog;
+pub use self::audit::{AuditLog, AuditedCall};
 pub use self::caller::Caller;
 pub use self::jwt::TokenVerifier;
 pub use self::key_file::{ApiKey, KeyFile, NewKey};

@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::fetch::SourceRequest;
 use crate::file::{DataFile, FileFormat};
 use crate::progress::ProgressUnit;
-use crate::read::{Scan, keeping_case};
+use crate::read::{Scan, TextColumns, TextFormat, keeping_case};
 use crate::table::TableWriter;
 
 /// Partitions of a scan, each of which is a task.
@@ -51,6 +51,8 @@ pub(crate) async fn run(
         files,
         query: request.data.query.as_deref(),
         nulls: &request.data.null,
+        texts: TextColumns::None,
+        format: TextFormat::of(request.data),
         label: &label,
         infer_from_all,
         keep_text_types: false,

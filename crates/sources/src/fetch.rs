@@ -4,6 +4,8 @@
 //! repeated only if the server says that the file has changed. Sources that no reader understands, such as a workbook
 //! or a folder of images, are written as Parquet there.
 
+#[cfg(feature = "adbc")]
+mod adbc;
 pub(crate) mod cache;
 mod convert;
 mod database;
@@ -22,7 +24,7 @@ use std::path::{Path, PathBuf};
 use cupola_spec::{Data, QueryEngine, Source};
 use url::Url;
 
-pub(crate) use self::objects::{bucket, innermost_cause};
+pub(crate) use self::objects::{StoreKind, bucket, innermost_cause};
 
 use self::web::{WebClient, api, page};
 use cupola_store::FileVersion;
@@ -32,6 +34,7 @@ use crate::fetch::cache::SourceCache;
 use crate::file::{DataFile, expand, file_version, same_format};
 use crate::location::SourceLocation;
 use crate::progress::ProgressSink;
+use crate::read::batch::note::SourceNote;
 use crate::secret::fill_secrets;
 
 /// Finds files of named datasets, and files that another tool tracks.
@@ -88,6 +91,8 @@ pub struct Collected {
     pub position: Option<String>,
     /// `true` if the files hold the rows after `data.query`.
     pub queried: bool,
+    /// Decisions of the collection that its user should know of.
+    pub notes: Vec<SourceNote>,
 }
 
 /// Fetched file.
@@ -122,7 +127,7 @@ impl SourceRequest<'_> {
         let cache = SourceCache::new(self.home);
         let mut found = Collected::default();
         for shown in self.source.patterns() {
-            let location = SourceLocation::of(shown, &fill_secrets(shown, self.roots)?)?;
+            let location = SourceLocation::of(shown, &fill_secrets(shown, self.roots, self.home)?)?;
             self.check_settings(shown, &location)?;
             self.add(shown, location, watermark, &mut found, &cache).await?;
         }
@@ -160,13 +165,14 @@ impl SourceRequest<'_> {
                 paths.into_iter().try_for_each(|path| found.push_fetched(path, cache, self.progress))
             }
             SourceLocation::Database(url) => {
-                let sql = self.data.sql.as_deref().ok_or_else(|| Error::Location {
-                    text: shown.to_owned(),
-                    why: "a database source requires SQL; set `data.sql`".to_owned(),
-                })?;
                 let after = self.data.watermark.as_deref().zip(watermark);
-                let path = database::fetch(shown, &url, sql, after, cache, self.progress).await?;
+                let path = database::fetch(self, shown, &url, after, cache).await?;
                 found.push_fetched(path, cache, self.progress)
+            }
+            SourceLocation::Adbc(database) => {
+                let after = self.data.watermark.as_deref().zip(watermark);
+                let fetched = optional::adbc(self, shown, &database, after, cache)?;
+                found.push_fetched(fetched.path, cache, self.progress)
             }
             SourceLocation::Topic(topic) => {
                 let fetched = optional::topic(self, shown, &topic, watermark, cache)?;
@@ -202,7 +208,7 @@ impl SourceRequest<'_> {
     }
 
     async fn download(&self, shown: &str, url: &Url, cache: &SourceCache) -> Result<PathBuf, Error> {
-        let web = WebClient::new(shown, self.data.http.as_ref(), self.roots, self.progress)?;
+        let web = WebClient::new(self, shown)?;
         match (&self.data.api, &self.data.page) {
             (Some(api), _) => api::fetch(&web, url, api, cache).await,
             (_, Some(page)) => page::fetch(&web, url, page, cache).await,
@@ -215,7 +221,8 @@ impl SourceRequest<'_> {
         let data = self.data;
         let wrong = |why: &str| Err(Error::Location { text: shown.to_owned(), why: why.to_owned() });
         let web = matches!(location, SourceLocation::Web(_));
-        if data.sql.is_some() && !matches!(location, SourceLocation::Database(_)) {
+        let queried = matches!(location, SourceLocation::Database(_) | SourceLocation::Adbc(_));
+        if data.sql.is_some() && !queried {
             return wrong("`data.sql` requires a database, such as sqlite:FILE; use `data.query` here");
         }
         if !web && (data.api.is_some() || data.page.is_some()) {
@@ -226,6 +233,14 @@ impl SourceRequest<'_> {
         }
         Ok(())
     }
+}
+
+/// SQL of a database source.
+fn sql<'a>(data: &'a Data, shown: &str) -> Result<&'a str, Error> {
+    data.sql.as_deref().ok_or_else(|| Error::Location {
+        text: shown.to_owned(),
+        why: "a database source requires SQL; set `data.sql`".to_owned(),
+    })
 }
 
 impl Collected {
@@ -246,7 +261,10 @@ impl Collected {
 
     /// Adds a file in a format that can be read.
     fn push(&mut self, file: DataFile, version: FileVersion, cache: &SourceCache) -> Result<(), Error> {
-        self.files.push(convert::readable(file, &version, cache)?);
+        file.refuse_pointer()?;
+        let converted = convert::readable(file, &version, cache)?;
+        self.notes.extend(converted.note);
+        self.files.push(converted.file);
         self.versions.push(version);
         Ok(())
     }

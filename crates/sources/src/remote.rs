@@ -1,4 +1,4 @@
-//! Folder or S3-compatible store that datasets are pushed to and pulled from.
+//! Folder or object store that datasets are pushed to and pulled from.
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::error::Error;
 use crate::error::io_error;
-use crate::fetch::{bucket, innermost_cause};
+use crate::fetch::{StoreKind, bucket, innermost_cause};
 use crate::progress::ProgressSink;
 
 /// Largest file that is sent in one request: 16 MiB.
@@ -27,10 +27,11 @@ pub struct RemoteStore {
     pub store: Arc<dyn ObjectStore>,
     prefix: Path,
     shown: String,
+    kind: StoreKind,
 }
 
 impl RemoteStore {
-    /// Opens a folder, which is created, or an `s3://` URL. `shown` is `text` without secrets, for messages.
+    /// Opens a folder, which is created, or an `s3://`, `gs://` or `az://` URL. `shown` is `text` without secrets, for messages.
     ///
     /// # Errors
     /// [`Error::Remote`], [`Error::Io`].
@@ -39,15 +40,22 @@ impl RemoteStore {
         if !text.contains("://") {
             std::fs::create_dir_all(text).map_err(io_error(FilePath::new(text)))?;
             let store = LocalFileSystem::new_with_prefix(text).map_err(|error| wrong(error.to_string()))?;
-            return Ok(Self { store: Arc::new(store), prefix: Path::default(), shown: shown.to_owned() });
+            return Ok(Self {
+                store: Arc::new(store),
+                prefix: Path::default(),
+                shown: shown.to_owned(),
+                kind: StoreKind::Folder,
+            });
         }
         let url = Url::parse(text).map_err(|error| wrong(format!("{error}; check the URL")))?;
-        if url.scheme() != "s3" {
-            let why = format!("unsupported scheme `{}://`; expected a folder or s3://", url.scheme());
-            return Err(wrong(why));
-        }
+        let kind = StoreKind::of(url.scheme()).ok_or_else(|| {
+            wrong(format!(
+                "unsupported scheme `{}://`; expected a folder, s3://, gs:// or az://",
+                url.scheme()
+            ))
+        })?;
         let prefix = Path::from_url_path(url.path()).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { store: bucket(shown, &url)?, prefix, shown: shown.to_owned() })
+        Ok(Self { store: bucket(shown, &url)?, prefix, shown: shown.to_owned(), kind })
     }
 
     /// Path of an object below the prefix.
@@ -62,7 +70,7 @@ impl RemoteStore {
 
     /// Error of a failed operation, with a remedy.
     pub fn failure(&self, error: &object_store::Error) -> Error {
-        self.error(innermost_cause(error))
+        self.error(innermost_cause(self.kind, error))
     }
 
     /// Uploads a file of `bytes` bytes, in parts if it is large.

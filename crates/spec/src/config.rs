@@ -5,6 +5,8 @@ mod parse;
 mod problem;
 mod run;
 pub(crate) mod schema;
+mod series;
+mod spelling;
 mod split;
 mod target;
 mod targets;
@@ -13,10 +15,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
-pub use self::problem::{Problem, Problems, did_you_mean, nearest};
+pub use self::problem::{Problem, Problems};
 pub use self::run::Run;
 pub use self::schema::{config_schema, model_schema};
-pub use self::split::{Split, SplitBy};
+pub use self::series::Series;
+pub use self::spelling::{did_you_mean, nearest, other_spelling, spelling_difference};
+pub use self::split::{Gap, Split, SplitBy};
 pub use self::target::{Target, TargetKind};
 pub use self::targets::TargetList;
 use crate::data::{Clean, Data, Expectation, Feature};
@@ -45,6 +49,9 @@ pub struct Config {
     pub features: Vec<Feature>,
     /// Division of the rows into train, valid and test.
     pub split: Split,
+    /// Order of the rows that windows are cut from.
+    #[serde(default, skip_serializing_if = "Series::is_empty")]
+    pub series: Series,
     /// Inputs of the model. Default: inferred from the data and printed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Input>,

@@ -3,6 +3,7 @@
 
 mod block;
 mod clean;
+mod delimited;
 mod expect;
 mod http;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::block::Block;
 pub use self::clean::{Clean, Feature, TextStep};
+pub use self::delimited::{Decimal, RaggedRows, TextEncoding};
 pub use self::expect::{Expectation, ForeignKey, Severity, ValueType};
 pub use self::http::{Api, Http, Page};
 
@@ -40,12 +42,12 @@ impl Source {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// Files, globs or folders; `http(s)://` and `s3://` URLs of files; `postgres://`, `mysql://` or
-    /// `sqlite:` with `sql`; `kafka://BROKER:PORT/TOPIC`; `delta:TABLE` or `delta:TABLE@VERSION`;
+    /// Files, globs or folders; `http(s)://`, `s3://`, `gs://` and `az://` URLs of files; `postgres://`, `mysql://`,
+    /// `sqlite:` or `adbc:DRIVER?uri=...` with `sql`; `kafka://BROKER:PORT/TOPIC`; `delta:TABLE` or `delta:TABLE@VERSION`;
     /// `dataset:NAME` or `dataset:NAME:VERSION`. Files are `.csv`, `.tsv`,
     /// `.jsonl`, `.ndjson`, `.json`, `.parquet`, `.arrow`, `.avro`, `.xlsx`, `.xls`, `.ods`; the text
     /// formats also with `.gz` or `.zst`. A folder holds images, texts or sounds, with one subfolder for each
-    /// class. `${NAME}` is replaced by an environment variable.
+    /// class. `${NAME}` is replaced by an environment variable, as in `http.headers`.
     pub source: Source,
     /// Source of the test split. With it, no test rows are drawn from `source`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,6 +68,24 @@ pub struct Data {
     pub files: Option<String>,
     /// Texts that mean a missing value in CSV files, besides the empty field.
     pub null: Vec<String>,
+    /// Decimal mark of numbers in texts: `.` or `,`. Without it, numbers that can be read in two ways are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<Decimal>,
+    /// Character between the fields of CSV files, such as `;`. Recognised if it is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+    /// Encoding of CSV and JSON files. Recognised if it is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<TextEncoding>,
+    /// Names of the columns of CSV files without a header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// Character that starts a comment line in CSV files, such as `#`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<char>,
+    /// Consequence of a row of a CSV file with more or fewer fields than the header.
+    #[serde(default, skip_serializing_if = "RaggedRows::is_default")]
+    pub ragged: RaggedRows,
     /// Do not hold all rows in memory. They are read four times and stored on disk in the form in which the
     /// network reads them.
     pub stream: bool,
@@ -112,6 +132,12 @@ impl Data {
             watermark: None,
             files: None,
             null: null.to_vec(),
+            decimal: None,
+            delimiter: None,
+            encoding: None,
+            columns: None,
+            comment: None,
+            ragged: RaggedRows::Fail,
             stream: false,
             http: None,
             api: None,
@@ -119,6 +145,20 @@ impl Data {
             kafka: BTreeMap::new(),
             engine: QueryEngine::Local,
             url: None,
+        }
+    }
+
+    /// Another source whose texts are read alike: with the same null markers, delimiter, encoding and so on.
+    #[must_use]
+    pub fn with_same_format(&self, source: Source) -> Self {
+        Self {
+            decimal: self.decimal,
+            delimiter: self.delimiter,
+            encoding: self.encoding,
+            columns: self.columns.clone(),
+            comment: self.comment,
+            ragged: self.ragged,
+            ..Self::plain(source, &self.null)
         }
     }
 }

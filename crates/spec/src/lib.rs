@@ -27,17 +27,19 @@ mod inputs;
 mod layers;
 mod model;
 mod name;
+mod pattern;
 mod serve;
 mod train;
 mod validate;
 
 pub use config::{
-    Config, DEFAULTS, PACKAGE, Problem, Problems, Run, Split, SplitBy, Target, TargetKind, TargetList,
-    config_schema, did_you_mean, model_schema, nearest, parse, parse_data, parse_model_file,
+    Config, DEFAULTS, Gap, PACKAGE, Problem, Problems, Run, Series, Split, SplitBy, Target, TargetKind,
+    TargetList, config_schema, did_you_mean, model_schema, nearest, other_spelling, parse, parse_data,
+    parse_model_file, spelling_difference,
 };
 pub use data::{
-    Api, Block, Clean, Data, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, Severity, Source,
-    TextStep, ValueType,
+    Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
+    Severity, Source, TextEncoding, TextStep, ValueType,
 };
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
@@ -54,6 +56,7 @@ pub use layers::{
 };
 pub use model::{Combine, Design, Expect, Family, Head, Lora, Model, ModelFile, PackageRef, TableStem};
 pub use name::{NAME_RULE, is_name};
+pub use pattern::matches_pattern;
 pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, parse_serve, serve_schema};
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,

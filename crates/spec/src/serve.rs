@@ -27,6 +27,10 @@ pub struct Serve {
     /// Origins of web pages that may send requests (CORS), such as `https://shop.example`; `*` allows all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cors: Vec<String>,
+    /// Refuse rows with columns that the model does not have. Default: ignore such columns and name them in the
+    /// response's `warnings`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
     /// Log of requests and predictions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<RequestLog>,

@@ -36,6 +36,7 @@ pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec
         targets::check_windows(config, target, family, &mut found);
         targets::check_reconstruction(config, target, family, &mut found);
         train::check(config, &mut found);
+        train::check_metric(config, &mut found);
     }
     train::check_mixup(config, &mut found);
     model::check_lora(config, family, &mut found);

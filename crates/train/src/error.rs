@@ -24,6 +24,16 @@ pub enum Error {
         /// Statement about the checkpoint to return to.
         kept: String,
     },
+    /// Batch norm that would see a single example at once.
+    #[error("layer {layer} (batch_norm) requires at least two examples at once, but {what}; {remedy}")]
+    BatchNorm {
+        /// Name of the layer.
+        layer: String,
+        /// Setting that leads to one example.
+        what: &'static str,
+        /// Remedy.
+        remedy: &'static str,
+    },
     /// Invalid network or weights.
     #[error(transparent)]
     Network(#[from] cupola_nn::Error),

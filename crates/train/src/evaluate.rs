@@ -6,16 +6,19 @@
 mod early_stopping;
 mod host_loss;
 mod metrics;
+mod selection;
 mod validation;
 
 use burn::tensor::Device;
 use cupola_eval::Metrics;
 use cupola_nn::{InputBatch, Loss, Network, Objective};
 use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, Plan, SplitExamples, Targets};
+use cupola_spec::TargetList;
 
 pub use self::early_stopping::BestCheckpoint;
 pub(crate) use self::early_stopping::EarlyStopping;
 pub use self::metrics::metrics_from_logits;
+pub use self::selection::{Selection, UndefinedMetric, limit_rows, unreported_metric};
 pub(crate) use self::validation::Validation;
 use crate::error::Error;
 use crate::objective::{TargetObjective, loss_targets};
@@ -74,9 +77,7 @@ impl Evaluator<'_> {
         }
         // Only logits and targets are kept; the inputs of the network may be far larger.
         let mut values = Vec::new();
-        let place = |row: usize| if in_memory { row } else { row * part.len() / rows };
-        let spaced: Vec<usize> = (0..rows).map(place).collect();
-        for rows in spaced.chunks(STORED) {
+        for rows in rows_in_use(part, rows).chunks(STORED) {
             let chunk = part.gather(rows)?;
             values.extend(logits(network, &chunk.examples, self.device)?);
             seen.append_targets(chunk);
@@ -119,6 +120,26 @@ fn next_token(
     let mean = sum / f64::max(tokens, 1.0);
     let values = [("loss".to_owned(), mean), ("perplexity".to_owned(), mean.exp())];
     Ok(Metrics { rows: part.examples.rows, values: values.into_iter().collect(), ..Metrics::default() })
+}
+
+/// Indices of the `rows` rows of a split that are evaluated.
+fn rows_in_use(part: &SplitExamples, rows: usize) -> Vec<usize> {
+    let in_memory = part.block().is_none();
+    let place = |row: usize| if in_memory { row } else { row * part.len() / rows };
+    (0..rows).map(place).collect()
+}
+
+/// Targets of the `rows` rows of a split that are evaluated.
+fn used_targets(part: &SplitExamples, rows: usize) -> Result<TargetList<Targets>, Error> {
+    if let SplitExamples::Memory(_, all) = part {
+        let rows: Vec<usize> = (0..rows).collect();
+        return Ok(all.targets.map(|targets| targets.gather(&rows)));
+    }
+    let mut seen = part.gather(&[])?;
+    for rows in rows_in_use(part, rows).chunks(STORED) {
+        seen.append_targets(part.gather(rows)?);
+    }
+    Ok(seen.targets)
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Error {

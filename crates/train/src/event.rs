@@ -68,6 +68,39 @@ pub enum Event {
         /// Number of completed steps.
         step: u64,
     },
+    /// The metric of the run is undefined on the valid split, which is known before the first step.
+    MetricReplaced {
+        /// Number of completed steps.
+        step: u64,
+        /// Name of the metric.
+        metric: &'static str,
+        /// Name of the metric that selects the best evaluation instead; `None` without a valid split.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fallback: Option<&'static str>,
+        /// Reason, effect and remedy.
+        why: String,
+    },
+    /// The metric of the run is undefined in an evaluation, which does not count as an improvement. The event is
+    /// sent for the first such evaluation only.
+    MetricUndefined {
+        /// Number of completed steps.
+        step: u64,
+        /// Number of the epoch, from 1.
+        epoch: u64,
+        /// Name of the metric.
+        metric: &'static str,
+        /// Effect on the run.
+        why: String,
+    },
+    /// The last batch of an epoch is one example, which batch norm cannot normalise, and joins the batch before.
+    BatchMerged {
+        /// Number of completed steps.
+        step: u64,
+        /// Number of examples of the joined batch.
+        examples: u64,
+        /// Description.
+        why: String,
+    },
 }
 
 /// Reason for the end of a run.

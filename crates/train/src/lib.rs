@@ -27,15 +27,18 @@ mod trainer;
 pub use architecture::architecture;
 pub use checkpoint::ResumeState;
 pub use error::{DeviceFailure, Error};
-pub use evaluate::{BestCheckpoint, Evaluator, logits, metrics_from_logits};
+pub use evaluate::{
+    BestCheckpoint, Evaluator, Selection, UndefinedMetric, limit_rows, logits, metrics_from_logits,
+    unreported_metric,
+};
 pub use event::{EndReason, Event, MetricValues, Stop};
 #[cfg(feature = "mpi")]
 pub use group::Mpi;
 pub use group::{DeviceGroup, GroupError, SingleDevice};
 pub use job::{Job, TrainOutcome};
 pub use objective::{TargetObjective, default_objectives, goal, loss_targets, objectives, trial_loss};
-pub use step::{Clock, LossScale, global_norm, learning_rate, optimizer};
-pub use trainer::{RateTrial, fit, fit_in_group, fit_on_devices, limit_rows, range_test, suggested_rate};
+pub use step::{Clock, LossScale, check_batch_norm, global_norm, learning_rate, optimizer};
+pub use trainer::{RateTrial, batches_of, fit, fit_in_group, fit_on_devices, range_test, suggested_rate};
 
 #[cfg(test)]
 mod tests;

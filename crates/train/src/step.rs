@@ -1,5 +1,6 @@
 //! One optimiser step: gradients of a batch, accumulated over micro-batches, and the update.
 
+mod batch_norm;
 mod batch_pass;
 mod clip;
 mod loss_scale;
@@ -12,7 +13,9 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use cupola_nn::{Network, catch_panic};
 use cupola_prep::{Augmenter, SplitPart};
+use cupola_spec::Train;
 
+pub use self::batch_norm::check_batch_norm;
 use self::batch_pass::BatchPass;
 pub use self::clip::global_norm;
 use self::clip::{clip_factor, scaled};
@@ -38,6 +41,8 @@ pub(crate) struct Stepper<'a> {
     pub augmenter: Augmenter,
     /// Number of examples of a micro-batch.
     pub micro_batch: usize,
+    /// Least number of examples of a forward pass: 2 with a batch norm that needs them.
+    pub least: usize,
     /// `None` only while the optimiser updates it in place.
     pub network: Option<Network>,
     pub optimizer: ModuleOptimizer,
@@ -63,6 +68,11 @@ impl Stepper<'_> {
     /// [`DeviceFailure`] if the optimiser failed and lost them.
     pub fn network(&self) -> Result<&Network, DeviceFailure> {
         self.network.as_ref().ok_or_else(DeviceFailure::lost_weights)
+    }
+
+    /// Size of a micro-batch that a lack of memory has made smaller than configured; `None` if it is not.
+    pub fn reduced_micro_batch(&self) -> Option<usize> {
+        (self.micro_batch < configured_micro_batch(&self.job.run.train)).then_some(self.micro_batch)
     }
 
     /// Updates the weights once from the training examples at the indices `batch`.
@@ -131,15 +141,15 @@ impl Stepper<'_> {
         observer: &mut dyn FnMut(&Event) -> Stop,
     ) -> Result<BatchGradients, Error> {
         let step = at.step + 1;
-        let own = self.group.part_of(batch.len());
+        let own = self.group.part_of(batch.len(), self.least);
         let examples = self.job.prepared.part(SplitPart::Train).gather(batch)?;
         loop {
-            let size = self.micro_batch.min(own.len()).max(1);
+            let size = self.micro_batch.min(own.len()).max(self.least);
             let found = catch_panic(|| BatchPass::new(self, batch, &examples, at).run(own.clone(), size));
             match found.map_err(DeviceFailure::from).flatten() {
                 Ok(found) => return Ok(found),
-                Err(failure) if size > 1 && failure.is_out_of_memory() => {
-                    self.micro_batch = size.div_ceil(2);
+                Err(failure) if size > self.least && failure.is_out_of_memory() => {
+                    self.micro_batch = size.div_ceil(2).max(self.least);
                     let (micro_batch, why) = (self.micro_batch as u64, failure.to_string());
                     observer(&Event::SmallerParts { step, micro_batch, why });
                 }
@@ -176,6 +186,11 @@ impl Stepper<'_> {
         self.network = Some(self.optimizer.step(rate, network, grads));
         Ok(norm)
     }
+}
+
+/// Size of a micro-batch in a config, as far as batches are large enough.
+pub(crate) fn configured_micro_batch(train: &Train) -> usize {
+    train.examples_at_once().min(train.batch_size)
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ use cupola_nn::Network;
 use cupola_prep::SplitPart;
 
 pub use self::devices::fit_on_devices;
-pub use self::fit::{fit, fit_in_group, limit_rows};
+pub use self::fit::{fit, fit_in_group};
 use self::order::EpochOrder;
 pub use self::range_test::{RateTrial, range_test, suggested_rate};
+pub use self::start::batches_of;
 use crate::checkpoint::{Checkpointer, ResumeState, RunPosition};
 use crate::error::Error;
 use crate::evaluate::{EarlyStopping, Validation};
@@ -40,12 +41,15 @@ pub(crate) struct Trainer<'a> {
     pub rate: RunRate<'a>,
     pub validation: Validation<'a>,
     pub early_stopping: EarlyStopping,
+    /// `true` once an evaluation without the metric is reported.
+    pub reported_undefined: bool,
     pub checkpointer: Checkpointer<'a>,
 }
 
 impl Trainer<'_> {
     /// Trains to the last epoch, or to a limit, early stopping or a request to stop.
     fn run(&mut self, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<EndReason, Error> {
+        self.report_start(observer);
         while !self.done && self.position.epoch < self.job.run.train.epochs as u64 {
             let mut order = self.epoch_order();
             while self.inside_epoch() {
@@ -77,7 +81,8 @@ impl Trainer<'_> {
     ) -> Result<Option<EndReason>, Error> {
         let train = &self.job.run.train;
         let from = self.position.examples_before(train.batch_size);
-        let batch = order.examples(from, from + train.batch_size);
+        let last = self.position.batch + 1 == self.batches;
+        let batch = order.examples(from, if last { self.rows } else { from + train.batch_size });
 
         let started = Instant::now();
         let rate = self.rate.at(self.position.step);
@@ -172,6 +177,7 @@ impl Trainer<'_> {
             seconds: self.position.seconds,
             done: self.done,
             scale: self.stepper.scale,
+            micro_batch: self.stepper.reduced_micro_batch(),
         }
     }
 
@@ -185,6 +191,10 @@ impl Trainer<'_> {
         self.rate.plateau = state.plateau;
         self.done = state.done;
         self.stepper.scale = state.scale;
+        // Each rank keeps its own size if that is smaller: devices may differ in memory.
+        if let Some(size) = state.micro_batch {
+            self.stepper.micro_batch = self.stepper.micro_batch.min(size.max(1));
+        }
     }
 }
 
@@ -220,6 +230,7 @@ mod tests {
             seconds: 13.0,
             done: true,
             scale: Some(LossScale { factor: 14.0, good: 15 }),
+            micro_batch: Some(7),
         };
         assert_ne!(trainer.resume_state(), state);
         trainer.restore(state.clone());

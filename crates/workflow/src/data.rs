@@ -7,7 +7,8 @@ mod stage;
 use std::path::PathBuf;
 
 use cupola_datasets::{Collection, LoadRequest, Stream};
-use cupola_prep::{Frame, FrameStream, prepare, prepare_stream};
+use cupola_prep::{Error as PrepError, Frame, FrameStream, exact_columns, prepare, prepare_stream};
+use cupola_sources::{RowOrigin, TextColumns};
 use cupola_spec::Run;
 
 pub use self::loaded::{LoadedData, SourceReport};
@@ -44,10 +45,13 @@ impl Session<'_> {
         let pretrained = start.map(|start| pretrained::read(&self.home, &start.package)).transpose()?;
         let watch = CollectionEvents(self.observer);
         let (data, expect) = (&run.data, run.expect.as_slice());
+        let exact = exact_columns(run);
+        let texts = TextColumns::Matching { patterns: exact.patterns(), except: exact.except() };
         let request = LoadRequest {
             source: &data.source,
             data,
             expect,
+            texts: if data.query.is_some() { TextColumns::None } else { texts },
             roots,
             home: self.home.root(),
             progress: &watch,
@@ -71,9 +75,11 @@ impl Session<'_> {
         let (rows, test) = opened(run, stage, |source, found| {
             cupola_datasets::stream_collected(&LoadRequest { source, ..*request }, found)
         })?;
+        let exact = exact_columns(run);
         let frames = |stream: &Stream, visit: &mut dyn FnMut(Frame) -> Result<(), Error>| {
-            stream
-                .each(&mut |batch| visit(Frame::from_batches(stream.schema(), std::slice::from_ref(batch))?))
+            stream.each(&mut |batch| {
+                visit(Frame::from_batches(stream.schema(), std::slice::from_ref(batch), &exact)?)
+            })
         };
         let source = |visit: &mut dyn FnMut(Frame) -> Result<(), Error>| frames(&rows, visit);
         let test_frames = test
@@ -82,7 +88,11 @@ impl Session<'_> {
         let test_source = test_frames.as_ref().map(|frames| frames as FrameStream<'_, Error>);
         let learned = LoadedData::learned(pretrained.as_ref());
         let folder = self.home.root().join("streams");
-        let prepared = prepare_stream(run, &source, test_source, &folder, learned)?;
+        let prepared = prepare_stream(run, &source, test_source, &folder, learned);
+        let prepared = prepared.map_err(|error| match error {
+            Error::Prepare(error) => located(error, rows.origin(), test.as_ref().map(Stream::origin)).into(),
+            other => other,
+        })?;
         Ok(LoadedData { prepared, source: rows.into(), test: test.map(SourceReport::from), pretrained })
     }
 }
@@ -96,11 +106,22 @@ fn prepare_in_memory(
     let (table, test) = opened(run, stage, |source, found| {
         cupola_datasets::load_collected(&LoadRequest { source, ..*request }, found)
     })?;
-    let frame = Frame::from_batches(&table.schema, &table.batches)?;
-    let test_frame = test.as_ref().map(|t| Frame::from_batches(&t.schema, &t.batches)).transpose()?;
+    let exact = exact_columns(run);
+    let frame = Frame::from_batches(&table.schema, &table.batches, &exact)?;
+    let test_frame = test.as_ref().map(|t| Frame::from_batches(&t.schema, &t.batches, &exact)).transpose()?;
     let learned = LoadedData::learned(pretrained.as_ref());
-    let prepared = prepare(run, &frame, test_frame.as_ref(), learned)?;
+    let prepared = prepare(run, &frame, test_frame.as_ref(), learned);
+    let prepared =
+        prepared.map_err(|error| located(error, &table.origin, test.as_ref().map(|test| &test.origin)))?;
     Ok(LoadedData { prepared, source: table.into(), test: test.map(SourceReport::from), pretrained })
+}
+
+/// Error that names the file of a row, and the row's number in it.
+fn located(error: PrepError, rows: &RowOrigin, test: Option<&RowOrigin>) -> PrepError {
+    match (error, test) {
+        (PrepError::InTest(error), Some(test)) => located(*error, test, None),
+        (error, _) => error.in_file(|row| rows.locate(row).map(|location| (location.file, location.row))),
+    }
 }
 
 /// Opens the source of a run, and its test source if it has one.

@@ -2,6 +2,7 @@
 
 use cupola_datasets::ContractReport;
 use cupola_prep::SplitPart;
+use cupola_sources::SourceNote;
 use cupola_spec::Run;
 use cupola_workflow::{LoadedData, NetworkPlan};
 
@@ -17,6 +18,7 @@ pub fn show_data(ui: Ui, run: &Run, data: &LoadedData) {
         let (source, rows) = (test.version.source.join(", "), grouped(test.version.rows));
         ui.line(format!("        {source}: {rows} rows for the test"));
     }
+    show_notes(ui, data.notes());
     show_expectations(ui, &data.source.report);
     show_findings(ui, data);
     for suspicion in &data.prepared.suspicions {
@@ -25,6 +27,13 @@ pub fn show_data(ui: Ui, run: &Run, data: &LoadedData) {
     let [train, valid, test] =
         [SplitPart::Train, SplitPart::Valid, SplitPart::Test].map(|part| grouped(data.prepared.rows(part)));
     ui.line(format!("split   train {train}, valid {valid}, test {test} (seed {})", run.seed));
+}
+
+/// Shows the decisions of the readers.
+pub fn show_notes<'a>(ui: Ui, notes: impl IntoIterator<Item = &'a SourceNote>) {
+    for note in notes {
+        ui.line(format!("note    {note}"));
+    }
 }
 
 fn show_findings(ui: Ui, data: &LoadedData) {
@@ -45,14 +54,13 @@ fn show_findings(ui: Ui, data: &LoadedData) {
 
 /// Shows unmet expectations, the number of met ones and the file of quarantined rows.
 pub fn show_expectations(ui: Ui, report: &ContractReport) {
-    if report.outcomes.is_empty() {
-        return;
-    }
     for outcome in report.outcomes.iter().filter(|outcome| !outcome.met) {
         ui.line(format!("expect  {}", outcome.line()));
     }
-    let met = report.outcomes.iter().filter(|outcome| outcome.met).count();
-    ui.line(format!("expect  {met} of {} conditions are met", report.outcomes.len()));
+    if !report.outcomes.is_empty() {
+        let met = report.outcomes.iter().filter(|outcome| outcome.met).count();
+        ui.line(format!("expect  {met} of {} conditions are met", report.outcomes.len()));
+    }
     if let Some(file) = &report.file {
         ui.line(format!("        {} rows are left out: {}", report.quarantined, file.display()));
     }

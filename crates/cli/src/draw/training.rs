@@ -48,6 +48,9 @@ impl TrainingProgress {
             Event::SmallerParts { step, micro_batch, why } => self.line(&format!(
                 "step {step} did not fit the memory ({why}); continuing in parts of {micro_batch} examples, with the same batch"
             )),
+            Event::MetricReplaced { why, .. }
+            | Event::MetricUndefined { why, .. }
+            | Event::BatchMerged { why, .. } => self.line(&format!("warning: {why}")),
             Event::Checkpoint { .. } => {}
         }
     }

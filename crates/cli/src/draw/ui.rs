@@ -6,6 +6,9 @@ use anyhow::Result;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use cupola_workflow::message_and_hint;
 use serde::Serialize;
+use serde_json::json;
+
+use crate::failure::ErrorCode;
 
 /// Destination of output.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +61,30 @@ impl Ui {
         let _ = writeln!(std::io::stderr(), "warning: {text}");
     }
 
-    /// Prints an error on standard error.
-    pub fn error(error: &anyhow::Error) {
+    /// Prints an error on standard error; as one line of JSON, if JSON was asked for.
+    pub fn error(self, error: &anyhow::Error, code: ErrorCode) {
         let (message, hint) = message_and_hint(error.as_ref());
-        let text = error_text(&message, hint.as_deref(), std::io::stderr().is_terminal());
+        self.message(&message, hint.as_deref(), code);
+    }
+
+    /// Prints the message of an error and its remedy.
+    pub fn message(self, message: &str, hint: Option<&str>, code: ErrorCode) {
+        let text = if self.json {
+            error_json(message, hint, code)
+        } else {
+            error_text(message, hint, std::io::stderr().is_terminal())
+        };
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
+}
+
+/// `{"error": {"message", "hint"?, "code"}}` and a line break.
+fn error_json(message: &str, hint: Option<&str>, code: ErrorCode) -> String {
+    let mut error = json!({ "message": message, "code": code.as_str() });
+    if let Some(hint) = hint {
+        error["hint"] = hint.into();
+    }
+    format!("{}\n", json!({ "error": error }))
 }
 
 /// `error: MESSAGE`, further lines of the message indented. The hint has a line of its own on a terminal; in
@@ -88,5 +109,16 @@ mod tests {
         assert_eq!(text(true), "error: no such file: a.csv\nhint: check `data.source`\n");
         assert_eq!(text(false), "error: no such file: a.csv; check `data.source`\n");
         assert_eq!(error_text("a\nb", None, true), "error: a\n       b\n");
+    }
+
+    #[test]
+    fn an_error_for_programs_is_one_line_of_json() {
+        let of = |hint| error_json("line 1\nline \"2\"", hint, ErrorCode::UserError);
+        let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let text = of(Some("check it"));
+        assert!(text.ends_with('\n') && text.lines().count() == 1, "{text}");
+        let expected = json!({ "message": "line 1\nline \"2\"", "hint": "check it", "code": "user_error" });
+        assert_eq!(parsed(&text)["error"], expected);
+        assert!(parsed(&of(None))["error"].get("hint").is_none());
     }
 }

@@ -1,6 +1,6 @@
 use std::fs;
 
-use cupola_sources::NoProgress;
+use cupola_sources::{NoProgress, TextColumns};
 use cupola_spec::{Data, Source, parse_data};
 
 use crate::{ContractReport, Error, LoadRequest, Table, load, stream};
@@ -19,6 +19,7 @@ fn read(expect: &str) -> (tempfile::TempDir, Result<Table, Error>) {
         source: &data.source,
         data: &data,
         expect: &expect,
+        texts: TextColumns::None,
         roots: &roots,
         home: &home,
         progress: &NoProgress,
@@ -114,6 +115,7 @@ fn what_cannot_be_expected_is_told() {
             source: &data.source,
             data: &data,
             expect: &expect,
+            texts: TextColumns::None,
             roots: &roots,
             home: dir.path(),
             progress: &NoProgress,

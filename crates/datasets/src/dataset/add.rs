@@ -7,7 +7,7 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use cupola_sources::{
     Collected, DataFile, Error as SourceError, FileVersion, ProgressSink, ProgressUnit, TableWriter,
-    file_version, io_runtime,
+    TextColumns, file_version, io_runtime,
 };
 use cupola_spec::Data;
 use jiff::Timestamp;
@@ -72,6 +72,7 @@ impl Datasets {
             source: &parent.data.source,
             data: &parent.data,
             expect: &parent.expect,
+            texts: TextColumns::None,
             roots: &parent.roots,
             home: &self.home,
             progress,

@@ -169,7 +169,7 @@ pub fn push_dvc(
     roots: &[PathBuf],
     progress: &dyn ProgressSink,
 ) -> Result<PathBuf, Error> {
-    let remote = RemoteStore::open(to, &fill_secrets(to, roots)?)?;
+    let remote = RemoteStore::open(to, &fill_secrets(to, roots, &datasets.home)?)?;
     let runtime = io_runtime(to)?;
     let files = &manifest.dataset.files;
     let bytes: u64 = files.iter().map(|file| file.bytes).sum();

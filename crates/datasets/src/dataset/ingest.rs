@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::json::ReaderBuilder;
 use arrow::record_batch::RecordBatch;
-use cupola_sources::NoProgress;
+use cupola_sources::{NoProgress, SourceBatch, TextColumns};
 use cupola_spec::{Data, Expectation, Severity, Source};
 use serde_json::{Map, Value};
 
@@ -157,6 +157,7 @@ impl DatasetLog {
             source: &self.data.source,
             data: &self.data,
             expect: &self.expect,
+            texts: TextColumns::None,
             roots: &[],
             home: &self.home,
             progress: &NoProgress,
@@ -164,6 +165,7 @@ impl DatasetLog {
         let mut contract =
             Contract::new(request.expect, &|source| request.load_reference(source), &self.schema, None)
                 .map_err(IngestError::Unknown)?;
+        let batch = SourceBatch { rows: batch, origin: None, rejected: Vec::new() };
         contract.check(&batch).map_err(IngestError::Unknown)?;
         let Some(broken) = contract.finish().0.outcomes.into_iter().find(|outcome| !outcome.met) else {
             return Ok(());

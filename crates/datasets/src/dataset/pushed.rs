@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use cupola_sources::{
-    Collected, DataFile, FileFormat, FileVersion, ProgressSink, SourceCache, TableWriter, file_version,
-    open_file,
+    Collected, DataFile, FileFormat, FileVersion, ProgressSink, SourceCache, TableWriter, TextColumns,
+    file_version, open_file,
 };
 use serde_json::{Map, Value};
 
@@ -52,12 +52,12 @@ impl Datasets {
             return Ok((files, versions));
         }
         let source = cupola_spec::Source::One(format!("dataset:{}", parent.label()));
-        let data =
-            cupola_spec::Data { null: parent.data.null.clone(), ..cupola_spec::Data::plain(source, &[]) };
+        let data = parent.data.with_same_format(source);
         let request = LoadRequest {
             source: &data.source,
             data: &data,
             expect: &[],
+            texts: TextColumns::None,
             roots: &[],
             home: &self.home,
             progress,

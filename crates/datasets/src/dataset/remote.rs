@@ -24,7 +24,7 @@ impl Datasets {
         roots: &[PathBuf],
         progress: &dyn ProgressSink,
     ) -> Result<usize, Error> {
-        let remote = RemoteStore::open(to, &fill_secrets(to, roots)?)?;
+        let remote = RemoteStore::open(to, &fill_secrets(to, roots, &self.home)?)?;
         let runtime = io_runtime(to)?;
         let bytes = manifest.dataset.files.iter().map(|file| file.bytes).sum();
         progress.begin(&format!("pushing {}", manifest.label()), ProgressUnit::Bytes, Some(bytes));
@@ -79,7 +79,7 @@ impl Datasets {
         progress: &dyn ProgressSink,
     ) -> Result<DatasetManifest, Error> {
         checked(name)?;
-        let remote = RemoteStore::open(from, &fill_secrets(from, roots)?)?;
+        let remote = RemoteStore::open(from, &fill_secrets(from, roots, &self.home)?)?;
         let runtime = io_runtime(from)?;
         let mut manifest = runtime.block_on(async {
             let version = match version {

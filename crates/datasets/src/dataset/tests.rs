@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use cupola_sources::NoProgress;
+use cupola_sources::{NoProgress, TextColumns};
 use cupola_spec::{Data, Source, parse_data};
 
 use super::*;
@@ -9,8 +9,15 @@ use crate::load::LoadRequest;
 
 fn add(home: &Path, dir: &Path, data: &Data) -> Result<AddOutcome, Error> {
     let roots = [dir.to_owned()];
-    let request =
-        LoadRequest { source: &data.source, data, expect: &[], roots: &roots, home, progress: &NoProgress };
+    let request = LoadRequest {
+        source: &data.source,
+        data,
+        expect: &[],
+        texts: TextColumns::None,
+        roots: &roots,
+        home,
+        progress: &NoProgress,
+    };
     Datasets::new(home).add("t", &request, &DatasetInfo::default())
 }
 
@@ -24,6 +31,7 @@ fn rows(home: &Path, source: &str) -> usize {
         source: &data.source,
         data: &data,
         expect: &[],
+        texts: TextColumns::None,
         roots: &roots,
         home,
         progress: &NoProgress,
@@ -161,6 +169,7 @@ fn dvc_files_are_read_and_written() {
         source: &data.source,
         data: &data,
         expect: &[],
+        texts: TextColumns::None,
         roots: &roots,
         home: other.path(),
         progress: &NoProgress,
@@ -187,6 +196,7 @@ fn drift_is_measured_against_the_version_before() {
         source: &data.source,
         data: &data,
         expect: &expect,
+        texts: TextColumns::None,
         roots: &roots,
         home: home.path(),
         progress: &NoProgress,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cupola_serving::{Error, ProtocolError};
 use serde_json::json;
@@ -52,9 +52,21 @@ impl ApiError {
     }
 
     /// A method that the path does not support.
-    pub fn method_not_allowed() -> Self {
-        let message = "this path does not support the method; predictions are POST";
+    pub fn method_not_allowed(method: &Method) -> Self {
+        let message = format!("this path does not support {method}; `Allow` lists the methods of it");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    }
+
+    /// A content coding or charset that is not supported.
+    pub fn unsupported_media(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    }
+
+    /// Columns that the model does not have, in a strict request; `field` is the path of the first of them.
+    pub fn unknown_columns(message: impl Into<String>, field: String) -> Self {
+        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_column", message);
+        error.field = Some(field);
+        error
     }
 
     /// A version that is not a number.
@@ -190,15 +202,16 @@ impl ProtocolError for ApiError {
 impl From<ApiError> for Status {
     fn from(error: ApiError) -> Self {
         let code = match error.status {
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::PAYLOAD_TOO_LARGE => {
-                Code::InvalidArgument
-            }
+            StatusCode::BAD_REQUEST
+            | StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::InvalidArgument,
             StatusCode::UNAUTHORIZED => Code::Unauthenticated,
             StatusCode::FORBIDDEN => Code::PermissionDenied,
             StatusCode::NOT_FOUND => Code::NotFound,
-            StatusCode::TOO_MANY_REQUESTS => Code::ResourceExhausted,
+            // gRPC has one code for rates, queues and sizes.
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE => Code::ResourceExhausted,
             StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
-            StatusCode::GATEWAY_TIMEOUT => Code::DeadlineExceeded,
+            StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => Code::DeadlineExceeded,
             _ => Code::Internal,
         };
         Self::new(code, error.message)
@@ -242,6 +255,7 @@ mod tests {
         assert_eq!(code(Error::Unauthenticated), Code::Unauthenticated);
         assert_eq!(code(Error::Overloaded { limit: 1 }), Code::ResourceExhausted);
         assert_eq!(code(Error::Draining), Code::Unavailable);
+        assert_eq!(Status::from(ApiError::too_large(1)).code(), Code::ResourceExhausted);
         assert_eq!(code(Error::GenerationDeadline), Code::DeadlineExceeded);
         let unknown = Error::UnknownModel { name: "a".to_owned(), served: vec!["b".to_owned()] };
         assert_eq!(unknown.to_string(), "unknown model `a`; served models: b");

@@ -9,12 +9,12 @@ use axum::Router;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::MethodRouter;
-use cupola_serving::access::{AccessControl, Caller, Scope};
+use cupola_serving::access::{AccessControl, AuditedCall, Caller, Scope};
 
 use super::access::Access;
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorFormat};
 use crate::request::token;
 
 type AccessTable = HashMap<&'static str, Access>;
@@ -110,15 +110,29 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
             if required == Some(Access::Scope(Scope::Admin))
                 && let Some(audit) = guard.access.audit()
             {
-                audit.record(&id, method.as_str(), &path, response.status().as_u16());
+                let status = response.status().as_u16();
+                audit.record(&AuditedCall {
+                    key: &id,
+                    method: method.as_str(),
+                    path: &path,
+                    model: None,
+                    status,
+                });
             }
             response
         }
         Err(error) => {
             if let Some(audit) = guard.access.audit() {
-                audit.record("-", method.as_str(), &path, error.status.as_u16());
+                let status = error.status.as_u16();
+                audit.record(&AuditedCall {
+                    key: "-",
+                    method: method.as_str(),
+                    path: &path,
+                    model: None,
+                    status,
+                });
             }
-            if path.starts_with("/v2") { error.into_text_response() } else { error.into_response() }
+            ErrorFormat::of_path(&path).respond(error)
         }
     }
 }

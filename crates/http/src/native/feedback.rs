@@ -10,7 +10,7 @@ use cupola_serving::{Catalog, FeedbackLog};
 use serde_json::json;
 
 use crate::error::ApiError;
-use crate::request::{FullBody, json_objects, name_and_version, request_id, with_request_id};
+use crate::request::{UnreadBody, json_objects, name_and_version, request_id, with_request_id};
 
 /// Stores targets that became known: `{"rows": [{"request_id", "row"?, TARGET: value}]}`, or JSON lines.
 pub(super) async fn push(
@@ -18,13 +18,13 @@ pub(super) async fn push(
     State(feedback): State<Arc<FeedbackLog>>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    FullBody(body): FullBody,
+    body: UnreadBody,
 ) -> Response {
     let id = request_id(&headers);
     let stored = async {
         let (name, version) = name_and_version(&name)?;
         let version = catalog.find(name, version)?;
-        let rows = json_objects(&headers, &body?)?;
+        let rows = json_objects(&headers, &body.read().await?)?;
         Ok::<_, ApiError>(feedback.push(name, &version.model.signature.outputs, &rows).await?)
     };
     let response = match stored.await {

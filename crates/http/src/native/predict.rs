@@ -1,26 +1,26 @@
 //! `POST /v1/models/{name}/predict`
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use cupola_prep::Predictions;
 use cupola_runtime::{BulkFormat, LoadedPackage, PredictInput};
-use cupola_serving::{Error, Pipeline, PredictRequest};
+use cupola_serving::{Error, Pipeline, PredictRequest, PredictResponse};
 use serde::Serialize;
 
+use super::unknown::UnknownColumns;
 use crate::error::ApiError;
 use crate::request::{
-    FullBody, Headers, content_type, invalid_rows, name_and_version, no_rows, request_id, timeout,
-    with_request_id,
+    Headers, MODEL_VERSION, UnreadBody, WARNINGS, format_of, invalid_lines, invalid_rows, name_and_version,
+    no_rows, request_id, timeout, with_request_id,
 };
 use crate::state::RequestLimits;
-
-const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
 
 #[derive(Serialize)]
 struct ResponseBody<'a> {
@@ -28,6 +28,17 @@ struct ResponseBody<'a> {
     version: u64,
     request_id: &'a str,
     predictions: Vec<Predictions>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+/// Reader of a request's rows.
+#[derive(Clone, Copy)]
+struct RowReader {
+    /// `None` for `{"rows": [...]}`.
+    format: Option<BulkFormat>,
+    /// `true` to refuse columns that the model does not have.
+    strict: bool,
 }
 
 /// Predictions for rows as JSON, JSON lines, CSV or Arrow; `{name}` may be `NAME:VERSION`.
@@ -35,65 +46,173 @@ pub(super) async fn predict(
     State(pipeline): State<Arc<Pipeline>>,
     State(limits): State<RequestLimits>,
     Path(name): Path<String>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
-    FullBody(body): FullBody,
+    body: UnreadBody,
 ) -> Response {
     let began = Instant::now();
     let id = request_id(&headers);
     let response = async {
         let (name, version) = name_and_version(&name)?;
+        // Whatever the headers are enough to refuse is refused before the body is read.
+        pipeline.check_accepting()?;
+        pipeline.catalog().find(name, version)?;
         let timeout = timeout(&headers, limits.timeout)?;
+        let strict = limits.strict || strict(query.as_deref())?;
+        let reader = RowReader { format: format_of(&headers), strict };
+        let body = body.read().await;
         let metadata = Headers(&headers);
         let request = PredictRequest { name, version, metadata: &metadata, id: &id, began, timeout };
-        respond(&pipeline, &request, BulkFormat::from_content_type(content_type(&headers)), body).await
+        respond(&pipeline, &request, reader, body).await
     };
     let response = response.await.unwrap_or_else(IntoResponse::into_response);
     with_request_id(response, &id)
 }
 
+/// Parameter `strict` of a query.
+fn strict(query: Option<&str>) -> Result<bool, ApiError> {
+    let parameters = query.unwrap_or_default().split('&');
+    let mut each = parameters.map(|parameter| parameter.split_once('=').unwrap_or((parameter, "true")));
+    match each.find(|(name, _)| *name == "strict") {
+        None | Some((_, "false" | "0")) => Ok(false),
+        Some((_, "true" | "1")) => Ok(true),
+        Some((_, other)) => {
+            let message = format!("`strict` must be true or false, found `{}`", other.escape_debug());
+            Err(ApiError::invalid_value(message, "strict"))
+        }
+    }
+}
+
 async fn respond(
     pipeline: &Pipeline,
     request: &PredictRequest<'_>,
-    format: Option<BulkFormat>,
+    reader: RowReader,
     body: Result<Bytes, ApiError>,
 ) -> Result<Response, ApiError> {
-    // An error of the body comes second to an unknown model.
-    let response = pipeline.predict(request, |model| rows(model, format, &body?)).await?;
+    let mut warnings = Vec::new();
+    let read = |model: &LoadedPackage| {
+        let (input, found) = reader.read(model, &body?)?;
+        warnings = found;
+        Ok::<_, ApiError>(input)
+    };
+    let response = pipeline.predict(request, read).await?;
     let predictions = response.predictions()?;
     pipeline.record(request.id, &response, &predictions);
-    let version = response.version.manifest.version;
-    if format.is_none() {
-        let body = ResponseBody { model: request.name, version, request_id: request.id, predictions };
-        return Ok(Json(body).into_response());
+    if reader.format.is_some() {
+        return lines(&response, &predictions, &warnings);
     }
+    let version = response.version.manifest.version;
+    let body = ResponseBody { model: request.name, version, request_id: request.id, predictions, warnings };
+    Ok(Json(body).into_response())
+}
+
+/// Response of one line per row, with everything else in headers.
+fn lines(
+    response: &PredictResponse,
+    predictions: &[Predictions],
+    warnings: &[String],
+) -> Result<Response, ApiError> {
     let mut lines = Vec::new();
-    for prediction in &predictions {
+    for prediction in predictions {
         serde_json::to_writer(&mut lines, prediction)
             .map_err(|error| ApiError::inference_failed(error.to_string()))?;
         lines.push(b'\n');
     }
-    let headers =
-        [(header::CONTENT_TYPE, "application/x-ndjson".to_owned()), (MODEL_VERSION, version.to_string())];
-    Ok((headers, lines).into_response())
+    let version = response.version.manifest.version.to_string();
+    let headers = [(header::CONTENT_TYPE, "application/x-ndjson".to_owned()), (MODEL_VERSION, version)];
+    let mut response = (headers, lines).into_response();
+    if !warnings.is_empty()
+        && let Ok(value) = HeaderValue::from_str(&ascii_json(warnings))
+    {
+        response.headers_mut().insert(WARNINGS, value);
+    }
+    Ok(response)
 }
 
-fn rows(model: &LoadedPackage, format: Option<BulkFormat>, body: &[u8]) -> Result<PredictInput, ApiError> {
-    let input = match format {
-        None => model.parse_rows(body).map_err(|error| match error {
-            cupola_runtime::Error::Body { why } => invalid_rows(&why),
-            error => Error::Row(error).into(),
-        })?,
-        Some(format) => {
-            model.parse_bulk(format, body).map(PredictInput::Frame).map_err(|error| match error {
-                cupola_runtime::Error::Body { why } => {
-                    ApiError::malformed(format!("failed to read the body: {why}"))
-                }
-                error => Error::Row(error).into(),
-            })?
+/// JSON list of texts in printable ASCII, as headers require it.
+fn ascii_json(texts: &[String]) -> String {
+    let json = serde_json::to_string(texts).unwrap_or_default();
+    let mut out = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if (' '..='~').contains(&letter) {
+            out.push(letter);
+        } else {
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                // Writing to a String does not fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
         }
-    };
-    if input.rows(1) == 0 {
-        return Err(no_rows());
     }
-    Ok(input)
+    out
+}
+
+impl RowReader {
+    /// Rows of a body, with warnings.
+    fn read(self, model: &LoadedPackage, body: &[u8]) -> Result<(PredictInput, Vec<String>), ApiError> {
+        let input = self.parse(model, body)?;
+        if input.rows(model.signature.inputs.len()) == 0 {
+            return Err(no_rows());
+        }
+        let unknown = UnknownColumns::of_request(&model.signature, self.format, body, &input)?;
+        if self.strict {
+            unknown.refuse(&model.signature)?;
+        }
+        Ok((input, unknown.warnings(&model.signature)))
+    }
+
+    fn parse(self, model: &LoadedPackage, body: &[u8]) -> Result<PredictInput, ApiError> {
+        let input = match self.format {
+            None => model.parse_rows(body),
+            Some(format) => model.parse_bulk(format, body).map(PredictInput::Frame),
+        };
+        input.map_err(|error| match (error, self.format) {
+            (cupola_runtime::Error::Body { why }, None) => invalid_rows(body, &why),
+            (cupola_runtime::Error::Body { why }, Some(BulkFormat::Lines)) => invalid_lines(body, &why),
+            (cupola_runtime::Error::Body { why }, Some(_)) => {
+                ApiError::malformed(format!("failed to read the body: {why}"))
+            }
+            (error, _) => self.invalid_row(model, body, error),
+        })
+    }
+
+    /// Error of a row. If a column is missing, it names the one that may stand for it.
+    fn invalid_row(self, model: &LoadedPackage, body: &[u8], error: cupola_runtime::Error) -> ApiError {
+        let near = match &error {
+            cupola_runtime::Error::Value { column, found, .. } if found.starts_with("no such") => {
+                UnknownColumns::instead_of(column, &model.signature, self.format, body)
+            }
+            _ => None,
+        };
+        let mut error = ApiError::from(Error::Row(error));
+        if let Some(near) = near {
+            error.message = format!("{} (the request has `{near}`)", error.message);
+        }
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_in_headers_are_ascii() {
+        let json = ascii_json(&["unknown column `größe\u{7f}😀`".to_owned()]);
+        assert!(json.is_ascii() && HeaderValue::from_str(&json).is_ok(), "{json}");
+        let back: Vec<String> = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, ["unknown column `größe\u{7f}😀`"]);
+    }
+
+    #[test]
+    fn strict_is_a_boolean() {
+        let read = |query| strict(query).map_err(|error| (error.status.as_u16(), error.field));
+        for query in [None, Some(""), Some("a=b"), Some("strict=false"), Some("a&strict=0")] {
+            assert_eq!(read(query), Ok(false), "{query:?}");
+        }
+        for query in [Some("strict=true"), Some("strict"), Some("a=b&strict=1")] {
+            assert_eq!(read(query), Ok(true), "{query:?}");
+        }
+        assert_eq!(read(Some("strict=maybe")), Err((400, Some("strict".to_owned()))));
+    }
 }

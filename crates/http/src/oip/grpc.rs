@@ -1,5 +1,6 @@
 //! gRPC side of the protocol, as Triton's clients speak it.
 
+mod deadline;
 mod health;
 mod infer;
 mod service;
@@ -10,7 +11,7 @@ use axum::Router;
 use cupola_serving::access::Scope;
 
 use self::service::InferenceService;
-use crate::middleware::{Access, rpc};
+use crate::middleware::{Access, RpcService, rpc};
 use crate::state::ServerState;
 
 #[allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated from proto/inference.proto")]
@@ -47,12 +48,14 @@ pub(super) fn inference(state: &ServerState) -> Router {
         ("RepositoryModelLoad", Access::Scope(Scope::Admin)),
         ("RepositoryModelUnload", Access::Scope(Scope::Admin)),
     ];
-    rpc(Arc::clone(&state.access), "/inference.GRPCInferenceService/{call}", calls, service)
+    let service = RpcService { path: "/inference.GRPCInferenceService/{call}", calls, service };
+    rpc(Arc::clone(&state.access), state.limits, service)
 }
 
 /// Standard health service.
 pub(super) fn health(state: &ServerState) -> Router {
     let service = health::service(Arc::clone(&state.catalog), Arc::clone(&state.lifecycle));
     let calls = &[("Check", Access::Public), ("Watch", Access::Public)];
-    rpc(Arc::clone(&state.access), "/grpc.health.v1.Health/{call}", calls, service)
+    let service = RpcService { path: "/grpc.health.v1.Health/{call}", calls, service };
+    rpc(Arc::clone(&state.access), state.limits, service)
 }

@@ -68,7 +68,7 @@ const ERRORS: [(u16, &str); 10] = [
     (403, "The key lacks the scope"),
     (404, "The model is unknown"),
     (413, "The body is too large"),
-    (415, "The content encoding is not supported"),
+    (415, "The content encoding or the charset is not supported"),
     (422, "A row does not fit the signature; the error names row and column"),
     (429, "Overloaded, or the key exceeds its rate limit; see Retry-After"),
     (503, "Draining, or the engine has stopped"),
@@ -93,6 +93,10 @@ fn predict(name: &str, signature: &Signature) -> Value {
             "version": { "type": "integer" },
             "request_id": { "type": "string" },
             "predictions": { "type": "array", "items": prediction },
+            "warnings": {
+                "type": "array", "items": { "type": "string" },
+                "description": "Columns of the rows that the model does not have; left out if there are none",
+            },
         },
     });
     let responses = responses(&ERRORS, &predicted, "One prediction per row");
@@ -100,6 +104,10 @@ fn predict(name: &str, signature: &Signature) -> Value {
         "operationId": format!("predict_{name}"),
         "summary": format!("Predictions of {name}"),
         "tags": ["predict"],
+        "parameters": [{
+            "name": "strict", "in": "query", "schema": { "type": "boolean", "default": false },
+            "description": "Refuse rows with columns that the model does not have, instead of a warning",
+        }],
         "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
         "responses": responses,
     }})

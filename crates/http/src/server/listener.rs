@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -15,8 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
-use tower::Service;
 
+use super::drain;
 use crate::error::Error;
 
 /// Time limit of a TLS handshake and of the head of a request.
@@ -110,10 +109,7 @@ where
         .header_read_timeout(HANDSHAKE_TIMEOUT.max(IDLE_TIMEOUT))
         .keep_alive(true);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE_TIMEOUT).max_concurrent_streams(1024);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut router = router.clone();
-        async move { router.call(request.map(Body::new)).await }
-    });
+    let service = service_fn(move |request: Request<Incoming>| drain::call(router.clone(), request));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {

@@ -23,6 +23,8 @@ pub struct ServerSettings {
     pub connections: usize,
     /// Interval between two looks for aliases that have moved.
     pub poll: Duration,
+    /// `true` to refuse rows with columns that the model does not have.
+    pub strict: bool,
     /// Origins of web pages that may send requests; `*` allows all of them.
     pub cors: Vec<String>,
     /// Public keys of minisign, one of which must have signed each package; packages need no signature if there
@@ -40,6 +42,7 @@ impl Default for ServerSettings {
             drain: Duration::from_secs(30),
             connections: 4096,
             poll: Duration::from_secs(1),
+            strict: false,
             cors: Vec::new(),
             trusted: Vec::new(),
         }

@@ -51,7 +51,11 @@ impl Targets {
         match (self, other) {
             (Self::Class(own), Self::Class(other)) => own.extend(other),
             (Self::Number(own), Self::Number(other)) => own.extend(other),
-            // An example store holds classes and numbers only.
+            (Self::Vector { values, .. }, Self::Vector { values: other, .. }) => values.extend(other),
+            (Self::Reconstruction { anomalies }, Self::Reconstruction { anomalies: other }) => {
+                anomalies.extend(other);
+            }
+            // A plan encodes all rows to targets of one variant, and tokens are never appended.
             (own, other) => unreachable!("{own:?} and {other:?}"),
         }
     }

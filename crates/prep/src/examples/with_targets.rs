@@ -27,6 +27,12 @@ impl ExamplesWithTargets {
         self.targets.iter_mut().zip(other.targets).for_each(|(own, other)| own.append(other));
     }
 
+    /// Appends examples of the same layout with their targets.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.examples.append(other.examples);
+        self.targets.iter_mut().zip(other.targets).for_each(|(own, other)| own.append(other));
+    }
+
     /// Copies the rows at `indices`, in that order.
     #[must_use]
     pub fn gather(&self, indices: &[usize]) -> Self {

@@ -1,9 +1,9 @@
 //! Cleaning of raw texts, and numbers written for people.
 
-use cupola_spec::{Clean, TextStep};
+use cupola_spec::{Clean, TextStep, matches_pattern};
+use cupola_values::{DecimalMark, parse_number};
 use unicode_normalization::UnicodeNormalization;
 
-use super::pattern::matches_pattern;
 use crate::error::Error;
 use crate::frame::{Column, Frame};
 
@@ -26,13 +26,15 @@ pub(super) fn cleaned(clean: &Clean, frame: &Frame) -> Result<Frame, Error> {
             let mut numbers = Vec::with_capacity(frame.rows());
             for (row, text) in cleaned.enumerate() {
                 numbers.push(text.as_deref().map_or(Ok(f64::NAN), |text| {
-                    parse_number(text).ok_or_else(|| Error::Value {
-                        row: row + 1,
-                        column: name.to_owned(),
-                        expected: "a number such as 1,250.50, $3, 12 % or (7)".to_owned(),
-                        found: format!("`{text}`"),
-                        remedy: "fix it, or list it in `data.null`".to_owned(),
-                    })
+                    parse_number(text, DecimalMark::Point).filter(|number| number.is_finite()).ok_or_else(
+                        || Error::Value {
+                            row: row + 1,
+                            column: name.to_owned(),
+                            expected: "a number such as 1,250.50, $3, 12 % or (7)".to_owned(),
+                            found: format!("`{text}`"),
+                            remedy: "fix it, or list it in `data.null`".to_owned(),
+                        },
+                    )
                 })?);
             }
             out = out.with(name, Column::numbers(numbers));
@@ -49,25 +51,40 @@ fn cleaned_text(text: &str, steps: &[TextStep]) -> String {
         TextStep::Spaces => text.split_whitespace().collect::<Vec<_>>().join(" "),
         TextStep::Lower => text.to_lowercase(),
         TextStep::Nfkc => text.nfkc().collect(),
+        TextStep::Punctuation => without_punctuation(&text).to_owned(),
     })
 }
 
-/// Parses a number as people write it: with a currency sign, thousands separated by commas or spaces, in per cent,
-/// or in brackets if negative.
-fn parse_number(text: &str) -> Option<f64> {
-    let mut digits: String = text
-        .chars()
-        .filter(|c| !c.is_whitespace() && !matches!(c, ',' | '_' | '\'' | '$' | '€' | '£' | '¥'))
-        .collect();
-    let mut scale = 1.0;
-    if let Some(inner) = digits.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
-        (digits, scale) = (inner.to_owned(), -1.0);
+/// Fewest steps of `clean.text` that make two texts equal, as a list in TOML; `None` if no steps do.
+pub(crate) fn uniting_steps(a: &str, b: &str) -> Option<String> {
+    const ALL: [(TextStep, &str); 5] = [
+        (TextStep::Nfkc, "\"nfkc\""),
+        (TextStep::Spaces, "\"spaces\""),
+        (TextStep::Punctuation, "\"punctuation\""),
+        (TextStep::Lower, "\"lower\""),
+        (TextStep::Trim, "\"trim\""),
+    ];
+    let unites = |steps: &[(TextStep, &str)]| {
+        let steps: Vec<TextStep> = steps.iter().map(|(step, _)| *step).collect();
+        cleaned_text(a, &steps) == cleaned_text(b, &steps)
+    };
+    let mut steps = ALL.to_vec();
+    if !unites(&steps) {
+        return None;
     }
-    if let Some(percent) = digits.strip_suffix('%') {
-        (digits, scale) = (percent.to_owned(), scale / 100.0);
+    for (step, _) in ALL {
+        let fewer: Vec<_> = steps.iter().copied().filter(|(other, _)| *other != step).collect();
+        if unites(&fewer) {
+            steps = fewer;
+        }
     }
-    let number: f64 = digits.replace('\u{2212}', "-").parse().ok()?;
-    number.is_finite().then_some(number * scale)
+    Some(steps.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(", "))
+}
+
+/// The text without punctuation at its end, and without the blanks around that.
+fn without_punctuation(text: &str) -> &str {
+    let marks = |c: char| matches!(c, '.' | ',' | ';' | ':' | '!') || c.is_whitespace();
+    text.trim_end_matches(marks)
 }
 
 #[cfg(test)]
@@ -75,19 +92,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_written_for_people_are_parsed() {
-        for (text, expected) in [
-            ("$1,250.50", Some(1250.5)),
-            ("12 %", Some(0.12)),
-            ("(7)", Some(-7.0)),
-            ("1 000", Some(1000.0)),
-            ("\u{2212}3", Some(-3.0)),
-            ("1e3", Some(1000.0)),
-            ("n/a", None),
-            ("1.2.3", None),
-            ("inf", None),
+    fn punctuation_at_the_end_is_removed_from_texts_and_nothing_else() {
+        for (text, expected) in
+            [("<=50K.", "<=50K"), (" yes , ", " yes"), ("3.5", "3.5"), ("a.b.", "a.b"), ("...", "")]
+        {
+            assert_eq!(cleaned_text(text, &[TextStep::Punctuation]), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_fewest_steps_unite_two_spellings() {
+        for (a, b, expected) in [
+            ("<=50K.", "<=50K", Some("\"punctuation\"")),
+            (" yes", "yes", Some("\"trim\"")),
+            ("Yes ", "yes", Some("\"lower\", \"trim\"")),
+            ("a  b", "a b", Some("\"spaces\"")),
+            ("caf\u{e9}", "cafe\u{301}", Some("\"nfkc\"")),
+            ("\u{200b}a", "a", None),
+            ("yes", "no", None),
         ] {
-            assert_eq!(parse_number(text), expected, "{text}");
+            assert_eq!(uniting_steps(a, b).as_deref(), expected, "{a:?} {b:?}");
         }
     }
 }

@@ -59,6 +59,13 @@ impl FittedFeature {
     }
 }
 
+/// Columns that the SQL expressions of a run use.
+pub fn feature_columns(run: &Run) -> Vec<String> {
+    // Invalid SQL is reported when the derivation is made.
+    let parsed = run.features.iter().filter_map(|feature| Expression::new(&feature.name, &feature.sql).ok());
+    parsed.flat_map(|expression| expression.columns()).collect()
+}
+
 impl Derivation {
     /// Creates the derivation of a run: its cleaning, features and products of columns.
     ///

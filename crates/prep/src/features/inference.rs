@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::resolved::ResolvedInput;
 use crate::error::Error;
+use crate::frame::meaning::{ValueRule, ValueRules};
 use crate::frame::{Column, Frame};
 
 /// Most distinct texts of a column that is a category.
@@ -19,7 +20,7 @@ const MAX_ONE_HOT: usize = 64;
 pub struct InferredColumn {
     /// Name of the column.
     pub column: String,
-    /// `number`, `category`, or `left out`.
+    /// `number`, `category`, `date`, or `left out`.
     pub kind: String,
     /// Number of distinct values.
     pub distinct: usize,
@@ -38,15 +39,19 @@ type Choice = Option<(Kind, Option<Encoding>)>;
 /// [`Error::Input`] if no column can be used.
 pub(super) fn infer(
     frame: &Frame,
+    rules: &ValueRules,
     excluded: &[&str],
 ) -> Result<(Vec<ResolvedInput>, Vec<InferredColumn>), Error> {
     let (mut resolved, mut inferred) = (Vec::new(), Vec::new());
     for name in frame.names().filter(|name| !excluded.contains(name)) {
         let Some(column) = frame.get(name) else { continue };
         let (distinct, missing) = count_values(column);
-        let (choice, note) = choose(column, distinct, missing);
+        let is_date = matches!(rules.get(name), Some(ValueRule::Date { .. }))
+            || matches!(column, Column::Number { time: true, .. });
+        let (choice, note) = choose(column, is_date, distinct, missing);
         let kind = match choice {
             Some((Kind::Number, _)) => "number",
+            Some((Kind::Date, _)) => "date",
             Some(_) => "category",
             None => "left out",
         };
@@ -80,12 +85,13 @@ fn count_values(column: &Column) -> (usize, usize) {
     }
 }
 
-fn choose(column: &Column, distinct: usize, missing: usize) -> (Choice, &'static str) {
+fn choose(column: &Column, is_date: bool, distinct: usize, missing: usize) -> (Choice, &'static str) {
     let present = column.len() - missing;
     match column {
         Column::Bytes(_) => (None, "files; declare an input of kind `image` or `series`"),
         _ if distinct == 0 => (None, "all values are missing"),
         _ if distinct == 1 && missing == 0 => (None, "one value throughout"),
+        _ if is_date => (Some((Kind::Date, None)), "year, month, day, weekday"),
         Column::Number { .. } => (Some((Kind::Number, None)), ""),
         Column::Text(_) if distinct > MAX_CATEGORIES || distinct > 20.max(present / 2) => {
             (None, "nearly as many values as rows: an identifier or free text")

@@ -1,17 +1,17 @@
 //! Resolution of the inputs of a config to columns.
 
-use cupola_spec::{Encoding, Feature, Input, Kind, Run, TableStem, Target, TargetKind};
+use cupola_spec::{Encoding, Feature, Input, Kind, Run, TableStem, Target, TargetKind, matches_pattern};
 
 use super::inference::{InferredColumn, infer};
-use super::pattern::matches_pattern;
 use super::products::{TIMES, products};
 use super::resolved::ResolvedInput;
 use crate::error::Error;
+use crate::frame::meaning::{ValueRule, ValueRules};
 use crate::frame::{Column, Frame};
 use crate::text::FittedTokenizer;
 
 /// Finds the columns of each input of `run`. If the config declares no inputs, they are inferred from all columns
-/// but the targets, and the second result describes each column. Texts reuse `tokenizer` if there is one.
+/// but the targets, and the second result describes each column. `rules` give the format of dates. Texts reuse `tokenizer` if there is one.
 ///
 /// # Errors
 /// [`Error::Column`] for a missing column, [`Error::Input`] for an image whose columns do not fill its shape or if
@@ -19,6 +19,7 @@ use crate::text::FittedTokenizer;
 pub fn resolve(
     run: &Run,
     frame: &Frame,
+    rules: &ValueRules,
     tokenizer: Option<&FittedTokenizer>,
 ) -> Result<(Vec<ResolvedInput>, Vec<InferredColumn>), Error> {
     // The target of a reconstruction may have no column.
@@ -29,13 +30,14 @@ pub fn resolve(
     let (mut resolved, inferred) = if run.inputs.is_empty() {
         // New rows do not have the column of the split.
         let split = run.split.column.as_deref();
-        infer(frame, &targets.iter().copied().chain(split).collect::<Vec<_>>())?
+        infer(frame, rules, &targets.iter().copied().chain(split).collect::<Vec<_>>())?
     } else {
         let declared = run.inputs.iter().map(|input| declared(input, frame, &targets));
         (declared.collect::<Result<_, _>>()?, Vec::new())
     };
     for input in &mut resolved {
         input.tokenizer = tokenizer.cloned();
+        set_date_format(input, rules);
     }
     let categories = resolved.iter_mut().filter(|resolved| resolved.input.kind == Kind::Category);
     for ResolvedInput { input, .. } in categories {
@@ -49,6 +51,16 @@ pub fn resolve(
         }
     }
     Ok((resolved, inferred))
+}
+
+/// Gives dates without a declared format the one that was recognised.
+fn set_date_format(resolved: &mut ResolvedInput, rules: &ValueRules) {
+    if resolved.input.kind != Kind::Date || resolved.input.format.is_some() {
+        return;
+    }
+    if let Some(ValueRule::Date { format }) = resolved.columns.first().and_then(|column| rules.get(column)) {
+        resolved.input.format.clone_from(format);
+    }
 }
 
 fn declared(input: &Input, frame: &Frame, targets: &[&str]) -> Result<ResolvedInput, Error> {

@@ -1,59 +1,88 @@
 //! Conversion of Arrow arrays to columns.
 
+mod text;
+
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Float64Type, TimeUnit};
+use arrow::error::ArrowError;
 
+use self::text::{texts, wall_clock};
 use super::Column;
 use crate::error::Error;
 
-/// Joins the arrays of one field into a column.
+/// Joins the arrays of one field into a column, of texts if `as_text`. `None` for a type without a meaning here, such as
+/// a list.
 ///
 /// # Errors
-/// [`Error::ArrowType`] for a type without a meaning here, [`Error::TooLarge`] for more than 2 GiB of text.
+/// [`Error::TooLarge`] for more than 2 GiB of text.
 pub(super) fn column<'a>(
     name: &str,
     kind: &DataType,
     arrays: impl Iterator<Item = &'a ArrayRef>,
-) -> Result<Column, Error> {
-    let unsupported = || Error::ArrowType { column: name.to_owned(), found: kind.to_string() };
-    if kind.is_numeric() || kind.is_temporal() || matches!(kind, DataType::Null) {
-        let mut values: Vec<f64> = Vec::new();
-        for array in arrays {
-            append_numbers(array, &mut values).ok_or_else(unsupported)?;
-        }
-        return Ok(Column::Number { values: values.into(), integers: kind.is_integer() });
-    }
-    let joined = |kind: &DataType| -> Result<ArrayRef, Error> {
-        let parts: Result<Vec<ArrayRef>, Error> =
-            arrays.map(|array| cast(array, kind).map_err(|_| unsupported())).collect();
-        join(name, kind, &parts?)
+    as_text: bool,
+) -> Result<Option<Column>, Error> {
+    let plain: Result<Vec<ArrayRef>, ArrowError> = arrays.map(decoded).collect();
+    let Ok(arrays) = plain else { return Ok(None) };
+    let kind = match kind {
+        DataType::Dictionary(_, values) => values.as_ref(),
+        kind => kind,
     };
+    let too_large = |_| Error::TooLarge { column: name.to_owned() };
     if kind.is_binary() || matches!(kind, DataType::BinaryView | DataType::LargeBinary) {
-        return Ok(Column::Bytes(joined(&DataType::Binary)?.as_binary::<i32>().clone()));
+        let parts: Result<Vec<ArrayRef>, ArrowError> =
+            arrays.iter().map(|array| cast(array, &DataType::Binary)).collect();
+        let Ok(parts) = parts else { return Ok(None) };
+        let joined = join(&DataType::Binary, &parts).map_err(too_large)?;
+        return Ok(Some(Column::Bytes(joined.as_binary::<i32>().clone())));
     }
-    let text = matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean);
-    let dictionary = matches!(kind, DataType::Dictionary(_, value) if value.is_string());
-    if text || dictionary {
-        return Ok(Column::Text(joined(&DataType::Utf8)?.as_string::<i32>().clone()));
+    let is_text =
+        matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean);
+    if is_text || as_text {
+        let parts: Result<Vec<ArrayRef>, ArrowError> = arrays.iter().map(texts).collect();
+        let Ok(parts) = parts else { return Ok(None) };
+        let joined = join(&DataType::Utf8, &parts).map_err(too_large)?;
+        return Ok(Some(Column::Text(joined.as_string::<i32>().clone())));
     }
-    Err(unsupported())
+    if !kind.is_numeric() && !kind.is_temporal() && !matches!(kind, DataType::Null) {
+        return Ok(None);
+    }
+    let mut values: Vec<f64> = Vec::new();
+    for array in &arrays {
+        if append_numbers(array, &mut values).is_none() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Column::Number { values: values.into(), time: kind.is_temporal() }))
 }
 
-fn join(name: &str, kind: &DataType, arrays: &[ArrayRef]) -> Result<ArrayRef, Error> {
+/// Array of the values of a dictionary; any other array as it is.
+fn decoded(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match array.data_type() {
+        DataType::Dictionary(_, values) => cast(array, values),
+        _ => Ok(Arc::clone(array)),
+    }
+}
+
+fn join(kind: &DataType, arrays: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
     let parts: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
     match parts.as_slice() {
         [] => Ok(arrow::array::new_empty_array(kind)),
         [_] => Ok(Arc::clone(&arrays[0])),
         // An array holds at most 2 GiB of text.
-        many => concat(many).map_err(|_| Error::TooLarge { column: name.to_owned() }),
+        many => concat(many),
     }
 }
 
-/// Appends the numbers of an array, NaN where null; dates and times as seconds. `None` if Arrow cannot cast it.
+/// Appends the numbers of an array, NaN where null; dates and times as seconds of the clock in their own zone. `None` if
+/// Arrow cannot cast it.
 fn append_numbers(array: &ArrayRef, values: &mut Vec<f64>) -> Option<()> {
+    if let DataType::Timestamp(_, Some(_)) = array.data_type() {
+        values.extend(wall_clock(array)?);
+        return Some(());
+    }
     let scale = seconds_per_unit(array.data_type());
     let array = match array.data_type() {
         DataType::Date32 | DataType::Time32(_) => cast(array, &DataType::Int32).ok()?,

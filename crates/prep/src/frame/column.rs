@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use arrow::array::{Array, AsArray, BinaryArray, StringArray, UInt64Array};
 use arrow::buffer::ScalarBuffer;
 use arrow::compute::{concat, take};
+use cupola_values::{DecimalMark, canonical_number, is_common_marker, number_text, parse_number};
 
 /// Values of one column. Slices share memory with the whole.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,8 +14,8 @@ pub enum Column {
     Number {
         /// One value per row.
         values: ScalarBuffer<f64>,
-        /// `true` if the type in the source is an integer.
-        integers: bool,
+        /// `true` if the values are dates or times, in seconds.
+        time: bool,
     },
     /// Texts, null where missing.
     Text(StringArray),
@@ -30,7 +31,7 @@ pub struct NotANumber(pub String);
 impl Column {
     /// A column of numbers, NaN where missing.
     pub fn numbers(values: Vec<f64>) -> Self {
-        Self::Number { values: values.into(), integers: false }
+        Self::Number { values: values.into(), time: false }
     }
 
     /// A column of texts, `None` where missing.
@@ -78,11 +79,13 @@ impl Column {
     /// [`NotANumber`] for any other text, and for bytes.
     pub fn number(&self, row: usize) -> Result<Option<f64>, NotANumber> {
         match self {
-            Self::Number { values, .. } => Ok((!values[row].is_nan()).then_some(values[row])),
+            // Zero has no sign, whatever the source wrote.
+            Self::Number { values, .. } => Ok((!values[row].is_nan()).then_some(values[row] + 0.0)),
             Self::Text(values) if values.is_null(row) => Ok(None),
-            Self::Text(values) => match values.value(row).trim().parse::<f64>() {
-                Ok(number) => Ok((!number.is_nan()).then_some(number)),
-                Err(_) => Err(NotANumber(values.value(row).to_owned())),
+            Self::Text(values) => match parse_number(values.value(row), DecimalMark::Point) {
+                Some(number) => Ok(Some(number + 0.0)),
+                None if is_common_marker(values.value(row)) => Ok(None),
+                None => Err(NotANumber(values.value(row).to_owned())),
             },
             Self::Bytes(values) if values.is_null(row) => Ok(None),
             Self::Bytes(_) => Err(NotANumber("bytes".to_owned())),
@@ -105,16 +108,22 @@ impl Column {
                 let canonical = if value.is_nan() { f64::NAN } else { value + 0.0 };
                 out.extend_from_slice(&canonical.to_bits().to_le_bytes());
             }
-            Self::Text(values) => part(values.is_valid(row).then(|| values.value(row).as_bytes())),
+            Self::Text(values) if values.is_valid(row) => {
+                let text = values.value(row);
+                // A number has the same bytes whether the source delivers it as a number or as a text.
+                match canonical_float(text) {
+                    Some(number) => out.extend_from_slice(&number.to_bits().to_le_bytes()),
+                    None => part(Some(text.as_bytes())),
+                }
+            }
+            Self::Text(_) => part(None),
             Self::Bytes(values) => part(values.is_valid(row).then(|| values.value(row))),
         }
     }
 
     pub(super) fn slice(&self, start: usize, rows: usize) -> Self {
         match self {
-            Self::Number { values, integers } => {
-                Self::Number { values: values.slice(start, rows), integers: *integers }
-            }
+            Self::Number { values, time } => Self::Number { values: values.slice(start, rows), time: *time },
             Self::Text(values) => Self::Text(values.slice(start, rows)),
             Self::Bytes(values) => Self::Bytes(values.slice(start, rows)),
         }
@@ -127,10 +136,10 @@ impl Column {
             Err(error) => unreachable!("rows of a frame: {error}"),
         };
         match self {
-            Self::Number { values, integers } => {
+            Self::Number { values, time } => {
                 let picked =
                     rows.values().iter().map(|&row| values[usize::try_from(row).unwrap_or(usize::MAX)]);
-                Self::Number { values: picked.collect(), integers: *integers }
+                Self::Number { values: picked.collect(), time: *time }
             }
             Self::Text(values) => Self::Text(taken(values).as_string::<i32>().clone()),
             Self::Bytes(values) => Self::Bytes(taken(values).as_binary::<i32>().clone()),
@@ -159,8 +168,12 @@ impl Column {
     }
 }
 
-/// A number as the name of a category: whole numbers without a decimal point.
-pub fn number_text(value: f64) -> String {
-    // `Display` of f64 writes 3.0 as "3" and is the shortest text that parses back to the same number.
-    format!("{}", value + 0.0)
+/// Number that a text is the canonical text of, if 64-bit floats hold it exactly.
+fn canonical_float(text: &str) -> Option<f64> {
+    let first = text.as_bytes().first()?;
+    if !first.is_ascii_digit() && *first != b'-' || canonical_number(text)? != text {
+        return None;
+    }
+    let number: f64 = text.parse().ok()?;
+    (number_text(number) == text).then_some(number)
 }

@@ -1,6 +1,8 @@
 //! Numeric values of a column, checked.
 
-use super::{Column, NotANumber, number_text};
+use cupola_values::number_text;
+
+use super::{Column, NotANumber};
 use crate::error::Error;
 
 /// Remedy for a column that the plan needs and the rows lack.
@@ -16,7 +18,7 @@ pub(crate) fn finite(name: &str, column: &Column, row: usize) -> Result<Option<f
         column: name.to_owned(),
         expected: "a finite number".to_owned(),
         found,
-        remedy: "fix the value, or leave it empty if it is missing".to_owned(),
+        remedy: "fix the value, or list it in `data.null` if it means a missing one".to_owned(),
     };
     match column.number(row) {
         Ok(Some(value)) if value.is_infinite() => Err(wrong(number_text(value))),

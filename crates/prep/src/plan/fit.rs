@@ -8,6 +8,7 @@ use super::Plan;
 use crate::error::Error;
 use crate::features::{Derivation, ResolvedInput};
 use crate::frame::Frame;
+use crate::frame::meaning::ValueRules;
 use crate::target::FittedTarget;
 use crate::transform::{FittedInput, InputFit, Outcomes};
 
@@ -66,7 +67,8 @@ impl PlanFit {
         };
         let targets = targets.try_map(fit)?;
         let (format_version, derive) = (Plan::FORMAT_VERSION, Derivation::default());
-        let mut plan = Plan { format_version, null_texts: Vec::new(), derive, inputs, targets };
+        let (null_texts, values, query, series) = (Vec::new(), ValueRules::default(), None, None);
+        let mut plan = Plan { format_version, null_texts, values, query, derive, series, inputs, targets };
         let dense = plan.layout().dense_width();
         if let FittedTarget::Reconstruct { width, .. } = plan.targets.first_mut() {
             *width = dense;

@@ -4,6 +4,7 @@ use cupola_spec::TargetList;
 
 use super::Plan;
 use crate::features::Derivation;
+use crate::frame::meaning::ValueRules;
 use crate::target::{ChatTemplate, FittedTarget};
 use crate::text::FittedTokenizer;
 use crate::transform::FittedInput;
@@ -47,7 +48,10 @@ impl Plan {
         Self {
             format_version: Self::FORMAT_VERSION,
             null_texts: Vec::new(),
+            values: ValueRules::default(),
+            query: None,
             derive: Derivation::default(),
+            series: None,
             inputs: vec![FittedInput::Text { name, column, length, tokenizer }],
             targets: TargetList::single(target),
         }

@@ -14,10 +14,13 @@ pub struct Signature {
     pub inputs: Vec<InputColumn>,
     /// Fields of a prediction.
     pub outputs: Vec<OutputColumn>,
-    /// Number of rows that form one example, if rows are steps of a series: `n` rows, in order, get
-    /// `n - window + 1` predictions.
+    /// Number of rows that form one example, if rows are steps of a series: `n` rows of a series, in order or with
+    /// the column of time, get `n - window + 1` predictions. Several series are predicted one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<usize>,
+    /// SQL that made the columns of the training data; rows must have the columns of its result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
 }
 
 /// Column of a raw row.
@@ -68,11 +71,12 @@ pub struct OutputColumn {
 impl Signature {
     /// Signature of a plan.
     pub fn of(plan: &Plan) -> Self {
-        let columns = plan.inputs.iter().flat_map(InputColumn::of).collect();
+        let columns = plan.inputs.iter().flat_map(InputColumn::of).chain(order_columns(plan)).collect();
         Self {
             inputs: raw_columns(plan, columns),
             outputs: plan.targets.iter().map(OutputColumn::of).collect(),
             window: plan.window(),
+            query: plan.query.clone(),
         }
     }
 }
@@ -130,6 +134,14 @@ impl OutputColumn {
         };
         Self { name: target.name().to_owned(), kind, categories, length }
     }
+}
+
+/// Columns of time and key, without which rows cannot be put into their series.
+fn order_columns(plan: &Plan) -> impl Iterator<Item = InputColumn> {
+    let keys = plan.series.iter().flat_map(|order| &order.keys);
+    let keys = keys.map(|key| InputColumn::new(key, ColumnType::Category, false));
+    let time = plan.series.iter().filter_map(|order| order.time.as_deref());
+    keys.chain(time.map(|time| InputColumn::new(time, ColumnType::Text, false)))
 }
 
 /// Replaces computed columns by the raw columns that they depend on. Each column is listed once.

@@ -106,7 +106,7 @@ fn numeric_classes_are_ordered_and_predicted_as_numbers() {
     let fitted = FittedTarget::fit(target(TargetKind::Category).first(), &[], &[&rows], &rows).unwrap();
     assert_eq!(fitted.apply(&rows).unwrap(), Targets::Class(vec![2, 1, 0]));
     let prediction = fitted.decode(&[0.0, 0.0, 3.0], &[]);
-    assert_eq!(prediction.value, PredictedValue::Number(10.0));
+    assert_eq!(prediction.value, PredictedValue::Integer(10));
     let p = prediction.probabilities.unwrap();
     assert_eq!(p.keys().map(String::as_str).collect::<Vec<_>>(), ["2", "9", "10"]);
     assert!((p.values().sum::<f32>() - 1.0).abs() < 1e-6);

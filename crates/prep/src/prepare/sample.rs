@@ -9,6 +9,7 @@ use super::frames::FrameStream;
 use crate::error::Error;
 use crate::features::Derivation;
 use crate::frame::Frame;
+use crate::frame::meaning::ValueRules;
 use crate::split::RowSplitter;
 
 /// Number of training rows that column kinds, tokenizers and targets are fitted to.
@@ -22,6 +23,7 @@ pub(super) fn sample<E: From<Error>>(
     run: &Run,
     stream: FrameStream<'_, E>,
     splitter: &RowSplitter<'_>,
+    values: &ValueRules,
 ) -> Result<(Derivation, Frame), E> {
     let classes: Vec<&str> =
         run.targets.iter().filter(|t| t.kind == TargetKind::Category).filter_map(Target::column).collect();
@@ -30,6 +32,7 @@ pub(super) fn sample<E: From<Error>>(
     let (mut smallest, mut first_of_class) = (SmallestKeys::default(), Frame::default());
     let mut before = 0;
     stream(&mut |frame| {
+        let frame = values.apply(&frame, &run.data.null).map_err(|error| error.offset_row(before))?;
         let known = match derive.take() {
             Some(known) => known,
             None => Derivation::from_run(run, &frame)?,

@@ -10,8 +10,9 @@ use super::frames::{FrameStream, each_slice};
 use super::sample::sample;
 use crate::error::Error;
 use crate::examples::{ExampleWriter, SplitExamples};
-use crate::features::resolve;
+use crate::features::{feature_columns, resolve};
 use crate::frame::Frame;
+use crate::frame::meaning::{ValueRules, ValueRulesFit};
 use crate::plan::{Plan, PlanFit};
 use crate::split::{RowSplitter, SPLIT_NAMES, must_have_rows};
 use crate::target::check_no_missing;
@@ -30,27 +31,42 @@ pub fn prepare_stream<E: From<Error>>(
 ) -> Result<Prepared, E> {
     let test_share = if test.is_some() { 0.0 } else { run.split.test };
     let splitter = RowSplitter::new(run, test_share);
-    let (derive, sample) = sample(run, source, &splitter)?;
-    let (inputs, findings) = resolve(run, &sample, learned.and_then(Plan::tokenizer))?;
+    let (values, notes) = value_rules(run, source)?;
+    let nulls = run.data.null.as_slice();
+    let (derive, sample) = sample(run, source, &splitter, &values)?;
+    let (inputs, findings) = resolve(run, &sample, &values, learned.and_then(Plan::tokenizer))?;
     for column in run.targets.iter().filter_map(Target::column) {
         check_no_missing(column, &sample)?;
     }
     let mut fit = PlanFit::new(&inputs, run.targets.first(), &sample, false)?;
     each_slice(source, &mut |frame| {
-        let frame = derive.apply(frame)?;
+        let frame = derive.apply(&values.apply(frame, nulls)?)?;
         let [train, ..] = splitter.split(&frame)?;
         fit.observe(&frame.take(&train)).map_err(|error| error.row_of(&train))
     })?;
     let mut plan = fit.finish(&run.targets, &[&sample], &sample)?;
-    plan.null_texts.clone_from(&run.data.null);
-    plan.derive = derive;
+    plan.seal(derive, values, &run.data);
     let mut writers = SplitWriters::new(folder)?;
     each_slice(source, &mut |frame| writers.push(&splitter, &plan, frame))?;
     if let Some(test) = test {
         each_slice(test, &mut |frame| writers.push_test(&plan, frame))?;
     }
     let splits = writers.finish(&plan, |name| must_have_rows(run, test_share, name))?;
-    Ok(Prepared::new(plan, findings, splits))
+    Ok(Prepared { suspicions: notes, ..Prepared::new(plan, findings, splits) })
+}
+
+/// Decides the meaning of raw values from all rows.
+fn value_rules<E: From<Error>>(
+    run: &Run,
+    source: FrameStream<'_, E>,
+) -> Result<(ValueRules, Vec<String>), E> {
+    let computed = feature_columns(run);
+    let mut values = ValueRulesFit::new(run, &computed);
+    source(&mut |frame| {
+        values.observe(&frame);
+        Ok(())
+    })?;
+    Ok(values.finish()?)
 }
 
 /// Writers of all splits.
@@ -70,7 +86,7 @@ impl SplitWriters {
 
     /// Encodes raw rows and writes each to its split.
     fn push(&mut self, splitter: &RowSplitter<'_>, plan: &Plan, frame: &Frame) -> Result<(), Error> {
-        let frame = plan.derive.apply(frame)?;
+        let frame = plan.derived(frame)?;
         let encoded = plan.encode_with_targets(&frame, false)?;
         let [train, valid, test] = splitter.split(&frame)?;
         let train = plan.without_dropped(&frame, train)?;
@@ -87,8 +103,8 @@ impl SplitWriters {
 
     /// Encodes raw rows of the test source.
     fn push_test(&mut self, plan: &Plan, frame: &Frame) -> Result<(), Error> {
-        let frame = plan.derive.apply(frame)?;
-        self.test.push(&plan.encode_with_targets(&frame, false)?)
+        let encoded = plan.derived(frame).and_then(|frame| plan.encode_with_targets(&frame, false));
+        self.test.push(&encoded.map_err(Error::in_test)?)
     }
 
     /// Closes the files. Splits for which `must_have_rows` is true must not be empty.

@@ -4,69 +4,160 @@ use crate::error::Error;
 use crate::examples::{ExamplesWithTargets, Targets};
 use crate::frame::Frame;
 use crate::plan::Plan;
-use crate::split::SPLIT_NAMES;
+use crate::split::{OneSeries, SPLIT_NAMES, SeriesRows};
 use crate::stats::draw;
-use crate::target::FittedTarget;
+use crate::target::{FittedTarget, numbers};
+use crate::transform::seasonal_naive_error;
 
 /// Encodes the windows that have a target.
 ///
 /// # Errors
-/// [`Error::Input`] if there are fewer rows than a window with its targets requires, or the first error of the rows.
+/// [`Error::Input`] if a series has fewer rows than a window with its targets requires, or the first error of the rows.
 pub(super) fn encode(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
-    let all = encode_all(plan, frame)?;
-    let rows = rows_with_targets(all.targets.first(), all.examples.rows);
-    if let (FittedTarget::Forecast { name, horizon, .. }, []) = (plan.targets.first(), rows.as_slice()) {
-        let window = window_rows(plan);
-        let why = format!(
-            "a window of {window} rows with {horizon} values after it requires {} rows, found {}; add rows",
-            window + horizon,
-            frame.rows()
-        );
-        return Err(Error::Input { input: name.clone(), why });
+    let mut all = None;
+    for one in plan.series_rows(frame)?.series {
+        let encoded = encode_all(plan, frame, &one)?;
+        let rows = rows_with_targets(encoded.targets.first(), encoded.examples.rows);
+        if let (FittedTarget::Forecast { name, .. }, []) = (plan.targets.first(), rows.as_slice()) {
+            return Err(too_short(plan, name, &one));
+        }
+        append(&mut all, encoded.gather(&rows));
     }
-    Ok(all.gather(&rows))
+    all.ok_or_else(|| no_windows(plan))
 }
 
-/// Encodes the windows of a frame whose first rows are for train and whose last ones for test. The targets of a
-/// window lie within one split; its inputs may begin in the split before.
+/// Encodes the windows of all series of training; `parts` are the rows of train, valid and test. The targets of a
+/// window lie within one split; its inputs may begin in the split before, or in the gap between the two.
 ///
 /// # Errors
 /// [`Error::EmptySplit`] for a split without windows, or the first error of the rows.
 pub(super) fn encode_splits(
     plan: &Plan,
     frame: &Frame,
-    sizes: [usize; 3],
+    parts: &[Vec<usize>; 3],
     seed: u64,
 ) -> Result<[ExamplesWithTargets; 3], Error> {
-    let all = encode_all(plan, frame)?;
-    let rows = rows_with_targets(all.targets.first(), all.examples.rows);
-    let end = window_rows(plan) - 1;
-    // Distance from the index of a window to the rows of its first and last target.
-    let (first, last) = match *plan.targets.first() {
-        FittedTarget::Forecast { horizon, .. } => (end + 1, end + horizon),
-        _ => (end, end),
-    };
-    let mut from = 0;
-    let mut parts: [Vec<usize>; 3] = Default::default();
-    for ((part, size), name) in parts.iter_mut().zip(sizes).zip(SPLIT_NAMES) {
-        let to = from + size;
-        *part = rows.iter().copied().filter(|row| row + first >= from && row + last < to).collect();
-        if part.is_empty() && size > 0 {
+    let mut part_of: Vec<Option<usize>> = vec![None; frame.rows()];
+    for (part, rows) in parts.iter().enumerate() {
+        rows.iter().for_each(|&row| part_of[row] = Some(part));
+    }
+    let offsets = target_offsets(plan);
+    let (mut all, mut windows): (Option<ExamplesWithTargets>, [Vec<usize>; 3]) = (None, Default::default());
+    let found = training_series(plan, frame)?.series;
+    let single = found.len() == 1;
+    for one in found {
+        if one.rows.len() <= offsets[1] {
+            // `fit_series` has reported the short ones among several series.
+            if single {
+                return Err(too_short(plan, plan.targets.first().name(), &one));
+            }
+            continue;
+        }
+        let before = all.as_ref().map_or(0, |all| all.examples.rows);
+        let encoded = encode_all(plan, frame, &one)?;
+        for window in rows_with_targets(encoded.targets.first(), encoded.examples.rows) {
+            let Some(targets) = one.rows.get(window + offsets[0]..=window + offsets[1]) else { continue };
+            let part = targets.first().and_then(|&row| part_of[row]);
+            if let Some(part) = part.filter(|part| targets.iter().all(|&row| part_of[row] == Some(*part))) {
+                windows[part].push(before + window);
+            }
+        }
+        append(&mut all, encoded);
+    }
+    for ((windows, rows), name) in windows.iter_mut().zip(parts).zip(SPLIT_NAMES) {
+        if windows.is_empty() && !rows.is_empty() {
             return Err(Error::EmptySplit { rows: frame.rows(), part: name });
         }
         // In random order, so that the first windows are a fair sample.
-        part.sort_by_key(|&row| draw(seed, "windows", 0, row as u64));
-        from = to;
+        windows.sort_by_key(|&row| draw(seed, "windows", 0, row as u64));
     }
-    Ok(parts.map(|rows| all.gather(&rows)))
+    let all = all.ok_or_else(|| no_windows(plan))?;
+    Ok(windows.map(|rows| all.gather(&rows)))
 }
 
-/// Encodes the window that ends at each row but the first ones. Targets may be NaN.
-fn encode_all(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
-    let examples = plan.apply(frame)?;
-    let ends: Vec<usize> = (window_rows(plan) - 1..frame.rows()).collect();
-    let ends = frame.take(&ends);
-    let encode = |target: &FittedTarget| Ok::<_, Error>(forecast_targets(target, target.apply(&ends)?));
+/// Fits what depends on the series: the error of the seasonal naive forecast, which never looks into another series.
+/// Returns warnings about series that are too short to be learned.
+///
+/// # Errors
+/// The errors of the columns of time and key.
+pub(super) fn fit_series(plan: &mut Plan, frame: &Frame, train: &[usize]) -> Result<Vec<String>, Error> {
+    let found = training_series(plan, frame)?;
+    let least = target_offsets(plan)[1] + 1;
+    if found.series.len() > 1
+        && let FittedTarget::Forecast { column, season, naive, .. } = plan.targets.first_mut()
+    {
+        let mut learned = vec![false; frame.rows()];
+        train.iter().for_each(|&row| learned[row] = true);
+        let values = numbers(column, frame)?;
+        let of = |one: &OneSeries| -> Vec<f64> {
+            one.rows.iter().filter(|row| learned[**row]).map(|&row| values[row]).collect()
+        };
+        let series: Vec<Vec<f64>> = found.series.iter().map(of).collect();
+        *naive = seasonal_naive_error(series.iter().map(Vec::as_slice), *season);
+    }
+    let mut short = found.series.iter().filter(|one| one.rows.len() < least);
+    let warning = short.next().map(|first| {
+        format!(
+            "{} of {} series have fewer than {least} rows, which one window with its targets requires, and are left out, first `{}`",
+            1 + short.count(),
+            found.series.len(),
+            first.key.join("`, `")
+        )
+    });
+    Ok(warning.filter(|_| found.series.len() > 1).into_iter().collect())
+}
+
+/// Series of the rows of training, in the order of their keys. Rows without a time or key are left out.
+fn training_series(plan: &Plan, frame: &Frame) -> Result<SeriesRows, Error> {
+    match &plan.series {
+        Some(order) => Ok(order.rows(frame)?.sorted()),
+        None => Ok(SeriesRows::single(frame.rows())),
+    }
+}
+
+/// Distances from the first row of a window to the rows of its first and last target.
+fn target_offsets(plan: &Plan) -> [usize; 2] {
+    let end = window_rows(plan) - 1;
+    match *plan.targets.first() {
+        FittedTarget::Forecast { horizon, .. } => [end + 1, end + horizon],
+        _ => [end, end],
+    }
+}
+
+fn append(all: &mut Option<ExamplesWithTargets>, more: ExamplesWithTargets) {
+    match all {
+        Some(all) => all.append(more),
+        None => *all = Some(more),
+    }
+}
+
+fn too_short(plan: &Plan, name: &str, one: &OneSeries) -> Error {
+    let (window, needed) = (window_rows(plan), target_offsets(plan)[1] + 1);
+    let ahead = match needed - window {
+        0 => String::new(),
+        ahead => format!(" with {ahead} values after it"),
+    };
+    let (series, found) = (one.label(), one.rows.len());
+    let why =
+        format!("{series}a window of {window} rows{ahead} requires {needed} rows, found {found}; add rows");
+    Error::Input { input: name.to_owned(), why }
+}
+
+/// The error of rows that form no series.
+fn no_windows(plan: &Plan) -> Error {
+    let why = format!("a window requires {} rows, found 0; send the latest rows", window_rows(plan));
+    Error::Input { input: plan.targets.first().name().to_owned(), why }
+}
+
+/// Encodes the window that ends at each row of a series but the first ones. Targets may be NaN.
+fn encode_all(plan: &Plan, frame: &Frame, one: &OneSeries) -> Result<ExamplesWithTargets, Error> {
+    let examples = plan.compact_layout().expand(plan.encode_windows(frame, one)?);
+    let ends = &one.rows[window_rows(plan) - 1..];
+    let rows = frame.take(ends);
+    let encode = |target: &FittedTarget| {
+        let targets = target.apply(&rows).map_err(|error| error.row_of(ends))?;
+        Ok::<_, Error>(forecast_targets(target, targets))
+    };
     Ok(ExamplesWithTargets { examples, targets: plan.targets.try_map(encode)? })
 }
 

@@ -1,5 +1,7 @@
 //! Decoding of logits to predictions.
 
+use cupola_values::number_text;
+
 use super::{FittedTarget, PredictedValue, Prediction};
 
 impl FittedTarget {
@@ -26,10 +28,7 @@ impl FittedTarget {
                     .enumerate()
                     .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)))
                     .map_or(0, |(index, _)| index);
-                let value = match classes[best].parse() {
-                    Ok(number) if *numeric => PredictedValue::Number(number),
-                    _ => PredictedValue::Text(classes[best].clone()),
-                };
+                let value = class_value(&classes[best], *numeric);
                 let named = classes.iter().cloned().zip(probabilities).collect();
                 Prediction { value, probabilities: Some(named) }
             }
@@ -52,6 +51,16 @@ impl FittedTarget {
             _ => Vec::new(),
         }
     }
+}
+
+/// Class as a prediction: a number if its column has numbers and the number has exactly that text.
+fn class_value(class: &str, numeric: bool) -> PredictedValue {
+    let whole = class.parse().ok().filter(|_| numeric).map(PredictedValue::Integer);
+    let number = || {
+        let number: f64 = class.parse().ok().filter(|_| numeric)?;
+        (number_text(number) == class).then_some(PredictedValue::Number(number))
+    };
+    whole.or_else(number).unwrap_or_else(|| PredictedValue::Text(class.to_owned()))
 }
 
 /// Mean squared difference of two lists of the same length.

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
-use cupola_spec::{Scaling, Target, TargetKind};
+use cupola_spec::{Scaling, Target, TargetKind, other_spelling};
+use cupola_values::canonical_number;
 
 use super::FittedTarget;
 use crate::error::Error;
-use crate::frame::{Column, Frame, finite};
+use crate::features::uniting_steps;
+use crate::frame::{Frame, finite};
 use crate::stats::Moments;
 use crate::transform::{FittedInput, seasonal_naive_error};
 
@@ -53,7 +55,7 @@ impl FittedTarget {
                 });
                 let (shift, factor) = input.map_or_else(|| standard_scaling(&values), |(scaling, _)| scaling);
                 let channel = input.map(|(_, channel)| channel);
-                let naive = seasonal_naive_error(&values, season);
+                let naive = seasonal_naive_error([values.as_slice()], season);
                 Ok(Self::Forecast { name, column, horizon, season, shift, factor, channel, naive })
             }
             _ => Self::fit_classes(name, column, all, train),
@@ -61,8 +63,10 @@ impl FittedTarget {
     }
 
     fn fit_classes(name: String, column: String, all: &[&Frame], train: &Frame) -> Result<Self, Error> {
-        let (counts, numeric) = count_classes(&column, all)?;
+        let counts = count_classes(&column, all)?;
         let mut classes: Vec<String> = counts.keys().cloned().collect();
+        let is_number = |class: &String| canonical_number(class).is_some_and(|text| text == *class);
+        let numeric = classes.iter().all(is_number);
         if numeric {
             let number = |text: &String| text.parse::<f64>().unwrap_or(f64::NAN);
             classes.sort_by(|a, b| number(a).total_cmp(&number(b)));
@@ -84,22 +88,40 @@ impl FittedTarget {
         let values = train.require(&column, "check `[[targets]]`")?;
         let in_train: HashSet<Cow<'_, str>> = (0..rows).filter_map(|row| values.text(row)).collect();
         if let Some(absent) = classes.iter().find(|class| !in_train.contains(class.as_str())) {
+            let others = classes.iter().map(String::as_str).filter(|class| in_train.contains(*class));
             return Err(invalid(format!(
-                "class `{absent}` has {} rows, none of them for training; add rows or leave the class out with `data.query`",
-                counts[absent]
+                "class `{absent}` has {} rows, none of them for training; {}",
+                counts[absent],
+                absent_class_remedy(absent, others, "add rows or leave the class out with `data.query`")
             )));
         }
         Ok(Self::Category { name, column, classes, numeric })
     }
 }
 
-/// Number of rows of each class, and `true` if all frames hold them as numbers.
-fn count_classes(column: &str, all: &[&Frame]) -> Result<(BTreeMap<String, usize>, bool), Error> {
+/// Remedy for a class without training rows: one spelling, if a class of the training rows has another.
+pub(super) fn absent_class_remedy<'a>(
+    class: &str,
+    others: impl Iterator<Item = &'a str>,
+    otherwise: &str,
+) -> String {
+    other_spelling(class, others).map_or_else(
+        || otherwise.to_owned(),
+        |(other, how)| {
+            let remedy = match uniting_steps(class, other) {
+                Some(steps) => format!("write `text = [{steps}]` under `[clean]` and train with it"),
+                None => "write it alike in the source".to_owned(),
+            };
+            format!("class `{other}` is the same {how}; to make them one class, {remedy}")
+        },
+    )
+}
+
+/// Number of rows of each class.
+fn count_classes(column: &str, all: &[&Frame]) -> Result<BTreeMap<String, usize>, Error> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut numeric = true;
     for frame in all {
         let values = frame.require(column, "check `[[targets]]`")?;
-        numeric &= matches!(values, Column::Number { .. });
         for row in 0..frame.rows() {
             let text = values.text(row).unwrap_or_default();
             match counts.get_mut(text.as_ref()) {
@@ -110,11 +132,11 @@ fn count_classes(column: &str, all: &[&Frame]) -> Result<(BTreeMap<String, usize
             }
         }
     }
-    Ok((counts, numeric))
+    Ok(counts)
 }
 
 /// Numbers of a column, NaN where missing.
-fn numbers(column: &str, frame: &Frame) -> Result<Vec<f64>, Error> {
+pub(crate) fn numbers(column: &str, frame: &Frame) -> Result<Vec<f64>, Error> {
     let values = frame.require(column, "check `[[targets]]`")?;
     (0..frame.rows()).map(|row| Ok(finite(column, values, row)?.unwrap_or(f64::NAN))).collect()
 }

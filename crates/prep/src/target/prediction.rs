@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PredictedValue {
-    /// Class of a numeric column, or a number.
+    /// Class of a column of whole numbers.
+    Integer(i64),
+    /// Class of a column of numbers, or a number.
     Number(f64),
     /// Class of a text column, or a text.
     Text(String),

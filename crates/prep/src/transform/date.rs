@@ -1,9 +1,10 @@
 //! Dates and times: their parts as numbers, or as points on circles.
 
 use cupola_spec::{DatePart, Input, Scaling};
+use cupola_values::{is_common_marker, parse_date};
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -20,7 +21,7 @@ const DEFAULT_PARTS: [DatePart; 4] = [DatePart::Year, DatePart::Month, DatePart:
 pub struct FittedDate {
     /// Name of the column.
     pub column: String,
-    /// `strptime` format of texts; `None` for ISO 8601.
+    /// `strptime` format of texts, `excel`, `unix` or the like; `None` for ISO 8601.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// Parts that become numbers.
@@ -145,7 +146,8 @@ fn date_in_row(
     row: usize,
     format: Option<&str>,
 ) -> Result<Option<DateTime>, Error> {
-    let invalid = |found: String| Error::Value {
+    let invalid = |found: String| {
+        Error::Value {
         row: row + 1,
         column: name.to_owned(),
         expected: match format {
@@ -153,7 +155,8 @@ fn date_in_row(
             None => "a date as 2024-12-31 or 2024-12-31T23:59:59".to_owned(),
         },
         found,
-        remedy: "fix it, set the input's `format`, or leave it empty if it is missing".to_owned(),
+        remedy: "fix it, set the input's `format` (`excel` or `unix` for numbers), or leave it empty if it is missing".to_owned(),
+    }
     };
     match column {
         Column::Number { values, .. } => {
@@ -168,22 +171,11 @@ fn date_in_row(
         }
         Column::Text(_) => {
             let Some(text) = column.text(row) else { return Ok(None) };
-            parse_date(text.trim(), format).map(Some).ok_or_else(|| invalid(format!("`{text}`")))
+            if is_common_marker(&text) {
+                return Ok(None);
+            }
+            parse_date(&text, format).map(Some).ok_or_else(|| invalid(format!("`{text}`")))
         }
         Column::Bytes(_) => Err(invalid("bytes".to_owned())),
     }
-}
-
-fn parse_date(text: &str, format: Option<&str>) -> Option<DateTime> {
-    let Some(format) = format else {
-        if let Ok(date) = text.parse::<DateTime>() {
-            return Some(date);
-        }
-        if let Ok(zoned) = text.parse::<Zoned>() {
-            return Some(zoned.datetime());
-        }
-        return text.parse::<Timestamp>().ok().map(|time| time.to_zoned(TimeZone::UTC).datetime());
-    };
-    let found = jiff::fmt::strtime::parse(format, text).ok()?;
-    found.to_datetime().or_else(|_| found.to_date().map(|date| date.at(0, 0, 0, 0))).ok()
 }

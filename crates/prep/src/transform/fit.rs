@@ -5,7 +5,7 @@ use cupola_spec::{Encoding, Fill, Input, Kind, OutlierRule, Scaling};
 use super::category::{CategoryFit, TargetOutcome};
 use super::date::DateFit;
 use super::isolation::{IsolationFit, IsolationOutliers};
-use super::media::{decode_image, decode_sound};
+use super::media::{decode_files, decode_image, decode_sound};
 use super::number::NumberFit;
 use super::{Donors, FittedInput, FittedNumber, FittedSeries, text};
 use crate::error::Error;
@@ -132,19 +132,17 @@ fn observe_scaled(
     let reads_files = columns.len() == 1 && size.is_some_and(|size: usize| size > 1);
     for column in columns {
         let values = frame.require(column, SEND_TRAINED_COLUMNS)?;
-        for row in 0..frame.rows() {
-            if !reads_files {
+        if !reads_files {
+            for row in 0..frame.rows() {
                 moments.add(required(column, values, row)?);
-                continue;
             }
-            let decoded = match input.shape {
-                Some(shape) => decode_image(column, values, row, shape)?,
-                None => decode_sound(column, values, row, steps.unwrap_or(1))?,
-            };
-            for value in decoded {
-                moments.add(value);
-            }
+            continue;
         }
+        let decode = |row| match input.shape {
+            Some(shape) => decode_image(column, values, row, shape),
+            None => decode_sound(column, values, row, steps.unwrap_or(1)),
+        };
+        decode_files(frame, decode, |_, decoded| decoded.into_iter().for_each(|value| moments.add(value)))?;
     }
     Ok(())
 }

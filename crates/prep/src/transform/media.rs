@@ -1,16 +1,19 @@
 //! Images and sounds in files, as numbers.
 
+mod picture;
+#[cfg(test)]
+mod tests;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use image::DynamicImage;
 use image::imageops::FilterType;
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, ImageResult, Limits};
 
 use crate::error::Error;
-use crate::frame::Column;
+use crate::frame::{Column, Frame};
 
-/// Largest side of an image in pixels.
-const MAX_SIDE: u32 = 16_384;
+/// Broken files that one message names.
+const NAMED: usize = 5;
 
 /// The file in a row: bytes, or text that holds them in base64.
 fn file<'a>(name: &str, column: &'a Column, row: usize) -> Result<std::borrow::Cow<'a, [u8]>, Error> {
@@ -33,8 +36,47 @@ fn file<'a>(name: &str, column: &'a Column, row: usize) -> Result<std::borrow::C
 }
 
 fn invalid(name: &str, row: usize, expected: &str, found: String) -> Error {
-    let remedy = "fix the file, or leave the row out".to_owned();
+    let remedy = "replace the file, or leave the row out".to_owned();
     Error::Value { row: row + 1, column: name.to_owned(), expected: expected.to_owned(), found, remedy }
+}
+
+/// Decodes the files of all rows and hands over their values. The message about a broken file names it, and others like
+/// it, by the column `path` of a folder.
+pub(super) fn decode_files(
+    frame: &Frame,
+    decode: impl Fn(usize) -> Result<Vec<f64>, Error>,
+    mut each: impl FnMut(usize, Vec<f64>),
+) -> Result<(), Error> {
+    let path = |row: usize| frame.get("path").and_then(|paths| Some(paths.text(row)?.into_owned()));
+    for row in 0..frame.rows() {
+        let mut error = match decode(row) {
+            Ok(values) => {
+                each(row, values);
+                continue;
+            }
+            Err(error) => error,
+        };
+        if let Error::Value { found, .. } = &mut error
+            && let Some(own) = path(row)
+        {
+            let others: Vec<String> =
+                (row + 1..frame.rows()).filter(|row| decode(*row).is_err()).filter_map(path).collect();
+            *found = format!("{found} in {own}{}", named(&others));
+        }
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// `, and 7 others: a.png, ...`, or empty.
+fn named(others: &[String]) -> String {
+    if others.is_empty() {
+        return String::new();
+    }
+    let first = others[..others.len().min(NAMED)].join(", ");
+    let more = if others.len() > NAMED { ", ..." } else { "" };
+    let count = others.len();
+    format!(", and {count} more broken {}: {first}{more}", if count == 1 { "file" } else { "files" })
 }
 
 /// Decodes an image to `[channels, height, width]` numbers from 0 to 255: 1 channel is grey, 3 are red, green and
@@ -50,19 +92,12 @@ pub(super) fn decode_image(
 ) -> Result<Vec<f64>, Error> {
     let [channels, height, width] = shape;
     let bytes = file(name, column, row)?;
-    let image = decode_pixels(&bytes)
-        .map_err(|e| invalid(name, row, "an image (PNG, JPEG, GIF, BMP, WebP)", e.to_string()))?;
-    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
-    let (w, h) = (side(width), side(height));
-    let image = if (image.width(), image.height()) == (w, h) {
-        image
-    } else {
-        image.resize_exact(w, h, FilterType::CatmullRom)
-    };
-    let pixels = match channels {
-        1 => image.into_luma8().into_raw(),
-        3 => image.into_rgb8().into_raw(),
-        4 => image.into_rgba8().into_raw(),
+    let image = picture::decode(&bytes)
+        .map_err(|error| invalid(name, row, "an image (PNG, JPEG, GIF, BMP, WebP)", error.to_string()))?;
+    let image = match channels {
+        1 => DynamicImage::ImageLuma8(picture::grey(image)),
+        3 => DynamicImage::ImageRgb8(image.into_rgb8()),
+        4 => DynamicImage::ImageRgba8(image.into_rgba8()),
         _ => {
             return Err(invalid(
                 name,
@@ -72,6 +107,14 @@ pub(super) fn decode_image(
             ));
         }
     };
+    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
+    let (w, h) = (side(width), side(height));
+    let image = if (image.width(), image.height()) == (w, h) {
+        image
+    } else {
+        image.resize_exact(w, h, FilterType::CatmullRom)
+    };
+    let pixels = image.into_bytes();
     let plane = height * width;
     let mut values = vec![0.0; channels * plane];
     for (index, pixel) in pixels.chunks_exact(channels).enumerate() {
@@ -80,20 +123,6 @@ pub(super) fn decode_image(
         }
     }
     Ok(values)
-}
-
-fn decode_pixels(bytes: &[u8]) -> ImageResult<DynamicImage> {
-    let mut reader = ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format()?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
-    // Cameras store their orientation in EXIF instead of rotating the pixels.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder)?;
-    image.apply_orientation(orientation);
-    Ok(image)
 }
 
 /// Decodes the first `steps` samples of a WAV file as numbers from -1 to 1: the mean of its channels, and silence
@@ -128,32 +157,4 @@ pub(super) fn decode_sound(name: &str, column: &Column, row: usize, steps: usize
         return Err(invalid(name, row, "finite samples", "an infinite or NaN sample".to_owned()));
     }
     Ok(values)
-}
-
-#[cfg(test)]
-mod tests {
-    use image::codecs::jpeg::JpegEncoder;
-    use image::{ExtendedColorType, ImageEncoder};
-
-    use super::*;
-
-    #[test]
-    fn an_image_is_rotated_by_its_exif_orientation() {
-        // 8 rows of 16 pixels, dark on the left; EXIF asks for a rotation by 90 degrees to the right.
-        let pixels: Vec<u8> = (0..128).map(|place| if place % 16 < 8 { 0 } else { 255 }).collect();
-        let upright = *b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
-        let encoded = |exif: Option<&[u8]>| {
-            let mut bytes = Vec::new();
-            let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 100);
-            if let Some(exif) = exif {
-                encoder.set_exif_metadata(exif.to_vec()).unwrap();
-            }
-            encoder.write_image(&pixels, 16, 8, ExtendedColorType::L8).unwrap();
-            let column = Column::texts([Some(STANDARD.encode(bytes))]);
-            decode_image("photo", &column, 0, [1, 8, 8]).unwrap()
-        };
-        let (plain, turned) = (encoded(None), encoded(Some(&upright)));
-        assert!(plain[0] < 50.0 && plain[7] > 200.0 && plain[56] < 50.0, "dark on the left: {plain:?}");
-        assert!(turned[0] < 50.0 && turned[7] < 50.0 && turned[56] > 200.0, "dark at the top: {turned:?}");
-    }
 }

@@ -71,13 +71,23 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// Mean absolute difference between each value and the one `season` rows before, the scale of a forecast's error
-/// (Hyndman and Koehler 2006). `None` if there is no such pair or no difference.
+/// Mean absolute difference between each value and the one `season` rows before in its series, the scale of a
+/// forecast's error (Hyndman and Koehler 2006). `None` if there is no such pair or no difference.
 #[allow(clippy::cast_precision_loss)]
-pub(crate) fn seasonal_naive_error(values: &[f64], season: usize) -> Option<f64> {
-    let pairs = values.iter().skip(season).zip(values);
-    let changes: Vec<f64> =
-        pairs.map(|(later, earlier)| (later - earlier).abs()).filter(|change| !change.is_nan()).collect();
-    let mean = changes.iter().sum::<f64>() / changes.len() as f64;
+pub(crate) fn seasonal_naive_error<'a>(
+    series: impl IntoIterator<Item = &'a [f64]>,
+    season: usize,
+) -> Option<f64> {
+    let (mut sum, mut pairs) = (0.0, 0_usize);
+    for values in series {
+        for (later, earlier) in values.iter().skip(season).zip(values) {
+            let change = (later - earlier).abs();
+            if !change.is_nan() {
+                sum += change;
+                pairs += 1;
+            }
+        }
+    }
+    let mean = sum / pairs as f64;
     (mean > 0.0).then_some(mean)
 }

@@ -11,7 +11,7 @@ use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::root_as_message;
 use arrow::record_batch::RecordBatch;
 use cupola_nn::catch_panic;
-use cupola_prep::{ColumnType, Frame, Signature};
+use cupola_prep::{Frame, Signature};
 
 use super::package::LoadedPackage;
 use super::rows::{frame_of, json_lines};
@@ -57,7 +57,7 @@ impl LoadedPackage {
             BulkFormat::Csv => csv(&self.signature, body).map_err(unreadable)?,
             BulkFormat::Arrow => arrow_stream(body).map_err(unreadable)?,
         };
-        let frame = Frame::from_batches(&schema, &batches)?;
+        let frame = Frame::from_batches(&schema, &batches, &self.plan.exact_columns())?;
         match self.signature.inputs.iter().find(|input| frame.get(&input.name).is_none()) {
             Some(input) => Err(Error::Value {
                 row: 1,
@@ -75,18 +75,37 @@ pub(super) fn lines(signature: &Signature, body: &[u8]) -> Result<Frame, Error> 
     frame_of(signature, &json_lines(body)?)
 }
 
-/// Reads numeric columns of the signature as numbers and all other columns as strings.
+/// Reads all columns as the exact texts, which the plan gives their meaning. The delimiter is the one with which the header
+/// has most columns of the signature.
 pub(super) fn csv(signature: &Signature, body: &[u8]) -> Result<Batches, ArrowError> {
-    let header = Format::default().with_header(true);
-    let (found, _) = header.infer_schema(body, Some(0))?;
-    let fields = found.fields().iter().map(|field| {
-        let input = signature.inputs.iter().find(|input| input.name == *field.name());
-        let number = input.is_some_and(|input| input.kind == ColumnType::Number);
-        Field::new(field.name(), if number { DataType::Float64 } else { DataType::Utf8 }, true)
-    });
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let header = |delimiter: u8| -> Result<Schema, ArrowError> {
+        Format::default()
+            .with_header(true)
+            .with_delimiter(delimiter)
+            .infer_schema(body, Some(0))
+            .map(|found| found.0)
+    };
+    let known = |schema: &Schema| {
+        let is_known = |name: &str| signature.inputs.iter().any(|input| input.name == name.trim());
+        schema.fields().iter().filter(|field| is_known(field.name())).count()
+    };
+    let mut best = (b',', header(b',')?);
+    for delimiter in *b";\t|" {
+        if known(&best.1) == signature.inputs.len() {
+            break;
+        }
+        if let Ok(other) = header(delimiter)
+            && known(&other) > known(&best.1)
+        {
+            best = (delimiter, other);
+        }
+    }
+    let (delimiter, found) = best;
+    let fields = found.fields().iter().map(|field| Field::new(field.name().trim(), DataType::Utf8, true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let reader = ReaderBuilder::new(Arc::clone(&schema)).with_header(true).build_buffered(body)?;
-    Ok((schema, reader.collect::<Result<_, _>>()?))
+    let reader = ReaderBuilder::new(Arc::clone(&schema)).with_header(true).with_delimiter(delimiter);
+    Ok((schema, reader.build_buffered(body)?.collect::<Result<_, _>>()?))
 }
 
 /// Batches and their schema.
@@ -156,6 +175,8 @@ mod tests {
     use arrow::array::{Float64Array, NullArray, StringArray};
     use arrow::ipc::writer::StreamWriter;
 
+    use cupola_prep::ExactColumns;
+
     use super::*;
 
     fn stream() -> Vec<u8> {
@@ -184,7 +205,8 @@ mod tests {
         assert!(arrow_stream(b"\xff\xff\xff\xff\xff\xff\xff\x7f").is_err());
         cupola_testkit::fuzz(&[&bytes, &bytes[..bytes.len() / 2]], |body| {
             if let Ok((schema, batches)) = arrow_stream(body) {
-                let _ = catch_panic(|| Frame::from_batches(&schema, &batches)).unwrap();
+                let _ =
+                    catch_panic(|| Frame::from_batches(&schema, &batches, &ExactColumns::default())).unwrap();
             }
         });
     }

@@ -1,5 +1,7 @@
 //! Loading of packages: their files, compared with each other, become a plan and an engine.
 
+use std::sync::Arc;
+
 use cupola_nn::{Architecture, OpenDevice, ReadAt, SafetensorsFile};
 use cupola_prep::{Examples, Plan};
 use cupola_registry::{Package, VerifiedFile};
@@ -25,7 +27,7 @@ struct TreesConfig {
 }
 
 /// Open `model.safetensors` with its digest checked.
-struct WeightsFile(VerifiedFile);
+struct WeightsFile(Arc<VerifiedFile>);
 
 impl ReadAt for WeightsFile {
     fn length(&self) -> u64 {

@@ -18,6 +18,11 @@ pub fn frame_of(signature: &Signature, rows: &[Map<String, Value>]) -> Result<Fr
     let mut columns = IndexMap::with_capacity(signature.inputs.len());
     for input in &signature.inputs {
         let column = match input.kind {
+            // A number in a string has the spelling of the training data, which the plan reads.
+            ColumnType::Number if cells(input, rows).any(|cell| cell.is_ok_and(|cell| cell.is_string())) => {
+                let values = cells(input, rows).map(|cell| cell.and_then(|c| c.number_text()));
+                Column::texts(values.collect::<Result<Vec<Option<String>>, _>>()?)
+            }
             ColumnType::Number => {
                 let values = cells(input, rows).map(|cell| cell.and_then(|c| c.number()));
                 Column::numbers(values.collect::<Result<_, _>>()?)
@@ -63,13 +68,28 @@ impl RowCell<'_> {
         }
     }
 
+    fn is_string(&self) -> bool {
+        self.value.is_string()
+    }
+
+    /// Text of a number, for a column with strings.
+    fn number_text(&self) -> Result<Option<String>, Error> {
+        match self.value {
+            Value::String(text) => Ok(Some(text.clone())),
+            _ => self.number().map(|number| (!number.is_nan()).then(|| number_text(number))),
+        }
+    }
+
     fn text(&self) -> Result<Option<String>, Error> {
         match self.value {
             Value::String(text) => Ok(Some(text.clone())),
             Value::Bool(value) => Ok(Some(value.to_string())),
-            Value::Number(number) => {
-                number.as_f64().map(|x| Some(number_text(x))).ok_or_else(|| self.wrong("a category"))
+            Value::Number(number) if number.is_f64() => {
+                let text = number.as_f64().and_then(float_text);
+                text.map(Some).ok_or_else(|| self.wrong("a whole number below 2^64, or a string"))
             }
+            // Whole numbers keep all of their digits.
+            Value::Number(number) => Ok(Some(number.to_string())),
             Value::Null if self.input.nullable => Ok(None),
             _ => Err(self.wrong("a string, number or boolean")),
         }
@@ -88,6 +108,11 @@ impl RowCell<'_> {
             remedy: "send a value of that type",
         }
     }
+}
+
+/// Text of a float as a category; `None` if it stands for a whole number of which the parser has lost digits.
+fn float_text(number: f64) -> Option<String> {
+    (number.abs() < 18_446_744_073_709_551_616.0 || number.fract() != 0.0).then(|| number_text(number))
 }
 
 #[derive(serde::Deserialize)]

@@ -42,8 +42,6 @@ pub(super) struct VersionLoader {
 
 impl VersionLoader {
     pub fn load(&self, package: Package, telemetry: &Telemetry) -> Result<Arc<ModelVersion>, Error> {
-        // All digests are checked before anything of the package is used.
-        package.verify().map_err(cupola_runtime::Error::from)?;
         if !self.trusted.is_empty() {
             package.verify_signature(&self.trusted).map_err(cupola_runtime::Error::from)?;
         }
@@ -51,6 +49,8 @@ impl VersionLoader {
         for _ in 1..self.limits.replicas {
             predictors.push((self.loader)(&package)?);
         }
+        // The loader checks the digest of each file that it reads; the version is served once all are checked.
+        package.verify_rest().map_err(cupola_runtime::Error::from)?;
         let model = Arc::clone(&predictors[0].package);
         let (name, version) = (&package.manifest.name, package.manifest.version);
         let metrics = telemetry.model(name, version);

@@ -4,7 +4,7 @@
 //! Arrow types. `SQLite` columns have no type: it is inferred from the first rows, and the query runs again
 //! with a wider type if a later row does not fit.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -14,50 +14,66 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use cupola_store::digest_texts;
 use futures::{Stream, StreamExt};
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Column, ConnectOptions, Row, TypeInfo, ValueRef};
 use url::Url;
 
+use super::SourceRequest;
 use crate::error::Error;
 use crate::fetch::cache::SourceCache;
 use crate::progress::{ProgressSink, ProgressUnit};
-use crate::read::csv::schema::common_type;
+use crate::read::conform::common_type;
 use crate::table::TableWriter;
 
 /// Number of rows of a batch.
 const BATCH: usize = 8192;
 
-/// Writes the rows of `sql` to the cache; with `after`, only rows whose column `after.0` is greater than
-/// `after.1`.
+/// Column and value beyond which rows are new.
+pub(super) type Watermark<'a> = (&'a str, &'a str);
+
+/// Query of a database and the file that its rows go to.
+struct DatabaseQuery<'a> {
+    /// Location as messages show it.
+    shown: &'a str,
+    url: &'a Url,
+    sql: String,
+    path: PathBuf,
+    progress: &'a dyn ProgressSink,
+}
+
+/// Writes the rows of `data.sql` to the cache; with `after`, only rows beyond it.
 pub(super) async fn fetch(
+    request: &SourceRequest<'_>,
     shown: &str,
     url: &Url,
-    sql: &str,
-    after: Option<(&str, &str)>,
+    after: Option<Watermark<'_>>,
     cache: &SourceCache,
-    progress: &dyn ProgressSink,
 ) -> Result<PathBuf, Error> {
-    let sql = sql.trim().trim_end_matches(';');
-    let sql = match after {
-        Some((column, value)) => beyond(url.scheme(), sql, column, value),
-        None => sql.to_owned(),
-    };
+    let sql = after_watermark(url.scheme(), super::sql(request.data, shown)?, after);
     let path = cache.folder("sql", &digest_texts([shown, &sql]))?.join("rows.parquet");
-    progress.begin(shown, ProgressUnit::Rows, None);
+    let query = DatabaseQuery { shown, url, sql, path, progress: request.progress };
+    request.progress.begin(shown, ProgressUnit::Rows, None);
     let asked = match url.scheme() {
-        "sqlite" => sqlite(shown, url, &sql, &path, progress).await,
-        "postgres" | "postgresql" => postgres(shown, url, &sql, &path, progress).await,
-        _ => mysql(shown, url, &sql, &path, progress).await,
+        "sqlite" => query.sqlite().await,
+        "postgres" | "postgresql" => query.postgres().await,
+        _ => query.mysql().await,
     };
-    progress.end();
-    asked.map(|()| path)
+    request.progress.end();
+    asked.map(|()| query.path)
+}
+
+/// Query without the semicolon at its end, limited to rows beyond a watermark. `dialect` is the scheme or the driver.
+pub(super) fn after_watermark(dialect: &str, sql: &str, after: Option<Watermark<'_>>) -> String {
+    let sql = sql.trim().trim_end_matches(';');
+    match after {
+        Some((column, value)) => beyond(dialect, sql, column, value),
+        None => sql.to_owned(),
+    }
 }
 
 /// Wraps a query so that the database returns only rows beyond a value.
-fn beyond(scheme: &str, sql: &str, column: &str, value: &str) -> String {
-    let quote = if scheme == "mysql" || scheme == "mariadb" { "`" } else { "\"" };
+fn beyond(dialect: &str, sql: &str, column: &str, value: &str) -> String {
+    let quote = if matches!(dialect, "mysql" | "mariadb" | "bigquery") { "`" } else { "\"" };
     let name = format!("{quote}{}{quote}", column.replace(quote, &quote.repeat(2)));
     // SQLite compares a quoted number as text.
     let value = match value.parse::<f64>() {
@@ -67,98 +83,142 @@ fn beyond(scheme: &str, sql: &str, column: &str, value: &str) -> String {
     format!("SELECT * FROM ({sql}) AS counted_rows WHERE {name} > {value}")
 }
 
-#[cfg(feature = "postgres")]
-async fn postgres(
-    shown: &str,
-    url: &Url,
-    sql: &str,
-    path: &Path,
-    progress: &dyn ProgressSink,
-) -> Result<(), Error> {
-    let wrong = |error: &sqlx::Error| said(shown, error);
-    let mut connection = sqlx::PgConnection::connect(url.as_str()).await.map_err(|e| wrong(&e))?;
-    let mut rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch(&mut connection);
-    let first = rows.next().await.transpose().map_err(|e| wrong(&e))?;
-    let Some(first) = first else { return Err(nothing(shown)) };
-    let columns =
-        first.columns().iter().map(|c| (c.name().to_owned(), typed(c.type_info().name()))).collect();
-    let rows = futures::stream::iter([Ok(first)]).chain(rows);
-    let texts = rows.map(|row| row.and_then(|row| texts(&row)));
-    write(shown, columns, Box::pin(texts), path, progress).await.map_err(|error| error.0)
-}
+impl DatabaseQuery<'_> {
+    #[cfg(feature = "postgres")]
+    async fn postgres(&self) -> Result<(), Error> {
+        self.server::<sqlx::Postgres>().await
+    }
 
-#[cfg(feature = "mysql")]
-async fn mysql(
-    shown: &str,
-    url: &Url,
-    sql: &str,
-    path: &Path,
-    progress: &dyn ProgressSink,
-) -> Result<(), Error> {
-    let wrong = |error: &sqlx::Error| said(shown, error);
-    let mut connection = sqlx::MySqlConnection::connect(url.as_str()).await.map_err(|e| wrong(&e))?;
-    let mut rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch(&mut connection);
-    let first = rows.next().await.transpose().map_err(|e| wrong(&e))?;
-    let Some(first) = first else { return Err(nothing(shown)) };
-    let columns =
-        first.columns().iter().map(|c| (c.name().to_owned(), typed(c.type_info().name()))).collect();
-    let rows = futures::stream::iter([Ok(first)]).chain(rows);
-    let texts = rows.map(|row| row.and_then(|row| texts(&row)));
-    write(shown, columns, Box::pin(texts), path, progress).await.map_err(|error| error.0)
-}
+    #[cfg(feature = "mysql")]
+    async fn mysql(&self) -> Result<(), Error> {
+        self.server::<sqlx::MySql>().await
+    }
 
-#[cfg(not(feature = "postgres"))]
-#[expect(clippy::unused_async, reason = "the signature of the feature `postgres`")]
-async fn postgres(_: &str, _: &Url, _: &str, _: &Path, _: &dyn ProgressSink) -> Result<(), Error> {
-    Err(Error::without("a `postgres://` source", "postgres"))
-}
+    #[cfg(not(feature = "postgres"))]
+    #[expect(clippy::unused_async, clippy::unused_self, reason = "the signature of the feature `postgres`")]
+    async fn postgres(&self) -> Result<(), Error> {
+        Err(Error::without("a `postgres://` source", "postgres"))
+    }
 
-#[cfg(not(feature = "mysql"))]
-#[expect(clippy::unused_async, reason = "the signature of the feature `mysql`")]
-async fn mysql(_: &str, _: &Url, _: &str, _: &Path, _: &dyn ProgressSink) -> Result<(), Error> {
-    Err(Error::without("a `mysql://` source", "mysql"))
-}
+    #[cfg(not(feature = "mysql"))]
+    #[expect(clippy::unused_async, clippy::unused_self, reason = "the signature of the feature `mysql`")]
+    async fn mysql(&self) -> Result<(), Error> {
+        Err(Error::without("a `mysql://` source", "mysql"))
+    }
 
-async fn sqlite(
-    shown: &str,
-    url: &Url,
-    sql: &str,
-    path: &Path,
-    progress: &dyn ProgressSink,
-) -> Result<(), Error> {
-    let wrong = |error: &sqlx::Error| said(shown, error);
-    let options: SqliteConnectOptions = url.as_str().parse().map_err(|e| wrong(&e))?;
-    let mut connection = options.read_only(true).connect().await.map_err(|e| wrong(&e))?;
-    let mut columns: Vec<(String, DataType)> = Vec::new();
-    loop {
-        let mut rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch(&mut connection);
-        // Infers types from the first rows.
-        let mut head = Vec::new();
-        while head.len() < BATCH
-            && let Some(row) = rows.next().await.transpose().map_err(|e| wrong(&e))?
-        {
-            if columns.is_empty() {
-                columns = row.columns().iter().map(|c| (c.name().to_owned(), DataType::Null)).collect();
+    /// Queries a server, which declares the types of the columns.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    async fn server<DB>(&self) -> Result<(), Error>
+    where
+        DB: sqlx::Database,
+        for<'c> &'c mut DB::Connection: sqlx::Executor<'c, Database = DB>,
+        usize: sqlx::ColumnIndex<DB::Row>,
+        for<'r> String: sqlx::Decode<'r, DB>,
+    {
+        use sqlx::Connection as _;
+
+        let wrong = |error: &sqlx::Error| self.failure(error);
+        let mut connection = DB::Connection::connect(self.url.as_str()).await.map_err(|e| wrong(&e))?;
+        let mut rows = sqlx::raw_sql(sqlx::AssertSqlSafe(self.sql.as_str())).fetch(&mut connection);
+        let first = rows.next().await.transpose().map_err(|e| wrong(&e))?;
+        let Some(first) = first else { return Err(self.nothing()) };
+        let columns =
+            first.columns().iter().map(|c| (c.name().to_owned(), typed(c.type_info().name()))).collect();
+        let rows = futures::stream::iter([Ok(first)]).chain(rows);
+        let texts = rows.map(|row| row.and_then(|row| texts(&row)));
+        self.write(columns, Box::pin(texts)).await.map_err(|error| error.0)
+    }
+
+    async fn sqlite(&self) -> Result<(), Error> {
+        let wrong = |error: &sqlx::Error| self.failure(error);
+        let options: SqliteConnectOptions = self.url.as_str().parse().map_err(|e| wrong(&e))?;
+        let mut connection = options.read_only(true).connect().await.map_err(|e| wrong(&e))?;
+        let mut columns: Vec<(String, DataType)> = Vec::new();
+        loop {
+            let mut rows = sqlx::raw_sql(sqlx::AssertSqlSafe(self.sql.as_str())).fetch(&mut connection);
+            // Infers types from the first rows.
+            let mut head = Vec::new();
+            while head.len() < BATCH
+                && let Some(row) = rows.next().await.transpose().map_err(|e| wrong(&e))?
+            {
+                if columns.is_empty() {
+                    columns = row.columns().iter().map(|c| (c.name().to_owned(), DataType::Null)).collect();
+                }
+                for (index, (_, kind)) in columns.iter_mut().enumerate() {
+                    let value = row.try_get_raw(index).map_err(|e| wrong(&e))?;
+                    let found =
+                        if value.is_null() { DataType::Null } else { typed(value.type_info().name()) };
+                    *kind = common_type(kind, &found);
+                }
+                head.push(row);
             }
-            for (index, (_, kind)) in columns.iter_mut().enumerate() {
-                let value = row.try_get_raw(index).map_err(|e| wrong(&e))?;
-                let found = if value.is_null() { DataType::Null } else { typed(value.type_info().name()) };
-                *kind = common_type(kind, &found);
+            if head.is_empty() {
+                return Err(self.nothing());
             }
-            head.push(row);
-        }
-        if head.is_empty() {
-            return Err(nothing(shown));
-        }
-        let rows = futures::stream::iter(head.into_iter().map(Ok)).chain(rows);
-        let texts = rows.map(|row| row.and_then(|row| cells(&row)));
-        match write(shown, columns.clone(), Box::pin(texts), path, progress).await {
-            Err(CastFailure(_, Some(column))) if columns[column].1 != DataType::Utf8 => {
-                let kind = &mut columns[column].1;
-                *kind = if *kind == DataType::Int64 { DataType::Float64 } else { DataType::Utf8 };
+            let rows = futures::stream::iter(head.into_iter().map(Ok)).chain(rows);
+            let texts = rows.map(|row| row.and_then(|row| cells(&row)));
+            match self.write(columns.clone(), Box::pin(texts)).await {
+                Err(CastFailure(_, Some(column))) if columns[column].1 != DataType::Utf8 => {
+                    let kind = &mut columns[column].1;
+                    *kind = if *kind == DataType::Int64 { DataType::Float64 } else { DataType::Utf8 };
+                }
+                other => return other.map_err(|error| error.0),
             }
-            other => return other.map_err(|error| error.0),
         }
+    }
+
+    async fn write(
+        &self,
+        columns: Vec<(String, DataType)>,
+        mut rows: Pin<Box<dyn Stream<Item = Cells> + '_>>,
+    ) -> Result<(), CastFailure> {
+        let mut seen: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        seen.sort_unstable();
+        if let Some(name) = seen.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]) {
+            let why = format!("two columns are called `{name}`; name one with AS");
+            return Err(Error::Database { location: self.shown.to_owned(), why }.into());
+        }
+        let fields = columns.iter().map(|(name, kind)| {
+            // The type of a column without any value is unknown; text holds everything.
+            let kind = if *kind == DataType::Null { DataType::Utf8 } else { kind.clone() };
+            Field::new(name, kind, true)
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let mut writer = TableWriter::new(&self.path, &schema)?;
+        let mut done = 0;
+        loop {
+            let mut builders: Vec<StringBuilder> = columns.iter().map(|_| StringBuilder::new()).collect();
+            let mut count = 0;
+            while count < BATCH
+                && let Some(row) = rows.next().await
+            {
+                let row = row.map_err(|error| self.failure(&error))?;
+                builders.iter_mut().zip(row).for_each(|(builder, cell)| builder.append_option(cell));
+                count += 1;
+            }
+            if count == 0 {
+                break;
+            }
+            let texts: Vec<ArrayRef> =
+                builders.into_iter().map(|mut b| Arc::new(b.finish()) as ArrayRef).collect();
+            writer.push(&batch(self.shown, &schema, &texts, done)?)?;
+            done += count;
+            self.progress.advance(count as u64);
+        }
+        Ok(writer.finish()?)
+    }
+
+    fn nothing(&self) -> Error {
+        Error::Empty { path: self.shown.to_owned(), after: " in the database's answer" }
+    }
+
+    /// Message of the database without the address, which may hold a password.
+    fn failure(&self, error: &sqlx::Error) -> Error {
+        let why = match error {
+            sqlx::Error::Database(error) => error.message().to_owned(),
+            other => other.to_string(),
+        };
+        Error::Database { location: self.shown.to_owned(), why }
     }
 }
 
@@ -220,49 +280,6 @@ impl From<Error> for CastFailure {
     }
 }
 
-async fn write(
-    shown: &str,
-    columns: Vec<(String, DataType)>,
-    mut rows: Pin<Box<dyn Stream<Item = Cells> + '_>>,
-    path: &Path,
-    progress: &dyn ProgressSink,
-) -> Result<(), CastFailure> {
-    let mut seen: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-    seen.sort_unstable();
-    if let Some(name) = seen.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]) {
-        let why = format!("two columns are called `{name}`; name one with AS");
-        return Err(Error::Database { location: shown.to_owned(), why }.into());
-    }
-    let fields = columns.iter().map(|(name, kind)| {
-        // The type of a column without any value is unknown; text holds everything.
-        let kind = if *kind == DataType::Null { DataType::Utf8 } else { kind.clone() };
-        Field::new(name, kind, true)
-    });
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let mut writer = TableWriter::new(path, &schema)?;
-    let mut done = 0;
-    loop {
-        let mut builders: Vec<StringBuilder> = columns.iter().map(|_| StringBuilder::new()).collect();
-        let mut count = 0;
-        while count < BATCH
-            && let Some(row) = rows.next().await
-        {
-            let row = row.map_err(|error| said(shown, &error))?;
-            builders.iter_mut().zip(row).for_each(|(builder, cell)| builder.append_option(cell));
-            count += 1;
-        }
-        if count == 0 {
-            break;
-        }
-        let texts: Vec<ArrayRef> =
-            builders.into_iter().map(|mut b| Arc::new(b.finish()) as ArrayRef).collect();
-        writer.push(&batch(shown, &schema, &texts, done)?)?;
-        done += count;
-        progress.advance(count as u64);
-    }
-    Ok(writer.finish()?)
-}
-
 fn batch(
     shown: &str,
     schema: &SchemaRef,
@@ -294,19 +311,6 @@ fn booleans(texts: &ArrayRef) -> ArrayRef {
         })
     });
     Arc::new(spelt.collect::<arrow::array::StringArray>())
-}
-
-fn nothing(shown: &str) -> Error {
-    Error::Empty { path: shown.to_owned(), after: " in the database's answer" }
-}
-
-/// Message of the database without the address, which may hold a password.
-fn said(shown: &str, error: &sqlx::Error) -> Error {
-    let why = match error {
-        sqlx::Error::Database(error) => error.message().to_owned(),
-        other => other.to_string(),
-    };
-    Error::Database { location: shown.to_owned(), why }
 }
 
 #[cfg(test)]

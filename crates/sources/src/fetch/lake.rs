@@ -9,7 +9,7 @@ use futures::StreamExt;
 use url::Url;
 
 use super::Fetched;
-use super::objects::bucket as open_bucket;
+use super::objects::{StoreKind, bucket as open_bucket};
 use cupola_store::digest_texts;
 
 use crate::error::Error;
@@ -38,10 +38,10 @@ pub(super) async fn fetch(
         }
     };
     let mut builder = DeltaTableBuilder::from_url(url.clone()).map_err(said)?;
-    if url.scheme() == "s3" {
+    if StoreKind::of(url.scheme()).is_some() {
         let bucket = open_bucket(shown, &url)?;
-        let root = Url::parse(&format!("s3://{}", url.host_str().unwrap_or_default()))
-            .map_err(|error| wrong(error.to_string()))?;
+        let mut root = url.clone();
+        root.set_path("");
         builder = builder.with_storage_backend(bucket, root);
     }
     if let Some(version) = lake.version {

@@ -1,15 +1,17 @@
-//! Objects of S3-compatible stores: Amazon's own, `MinIO`, `SeaweedFS`, lakeFS.
+//! Objects of S3-compatible stores (Amazon's own, `MinIO`, `SeaweedFS`, lakeFS), Google Cloud Storage and Azure.
+
+mod bucket;
 
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
-use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use url::Url;
+
+pub(crate) use self::bucket::{StoreKind, bucket, innermost_cause};
 
 use super::web::appear;
 use crate::error::Error;
@@ -18,25 +20,6 @@ use crate::progress::{ProgressSink, ProgressUnit};
 
 /// Bytes of one range request: 16 MiB.
 const PART: u64 = 16 << 20;
-
-/// Opens the bucket of a URL. Keys, region, endpoint and encryption come from the environment variables
-/// `AWS_...`.
-pub(crate) fn bucket(shown: &str, url: &Url) -> Result<Arc<dyn ObjectStore>, Error> {
-    let wrong = |why: String| Error::Remote { location: shown.to_owned(), why };
-    let name = url.host_str().ok_or_else(|| wrong("missing bucket; expected s3://BUCKET/KEY".into()))?;
-    let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]
-        .into_iter()
-        .find_map(|n| std::env::var(n).ok());
-    let mut builder = AmazonS3Builder::from_env().with_bucket_name(name);
-    if std::env::var("AWS_REGION").or(std::env::var("AWS_DEFAULT_REGION")).is_err() {
-        builder = builder.with_region("us-east-1");
-    }
-    if let Some(endpoint) = endpoint {
-        builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
-    }
-    let store = builder.build().map_err(|error| wrong(error.to_string()))?;
-    Ok(Arc::new(store))
-}
 
 /// Downloads the objects that match a URL, whose path may be a glob. Cached objects that have not changed are
 /// not downloaded again.
@@ -47,17 +30,22 @@ pub(super) async fn fetch(
     progress: &dyn ProgressSink,
 ) -> Result<Vec<PathBuf>, Error> {
     let store = bucket(shown, url)?;
+    let kind = StoreKind::of(url.scheme()).unwrap_or(StoreKind::Amazon);
     let pattern = percent(url.path().trim_start_matches('/'));
     let wrong = |error: object_store::Error| Error::Remote {
         location: shown.to_owned(),
-        why: innermost_cause(&error),
+        why: innermost_cause(kind, &error),
     };
     let objects = if pattern.contains(['*', '?', '[']) {
         let matcher = glob::Pattern::new(&pattern)
             .map_err(|error| Error::Pattern { pattern: shown.to_owned(), why: error.to_string() })?;
         let fixed = pattern.split(['*', '?', '[']).next().unwrap_or_default();
         let folder = fixed.rsplit_once('/').map(|(folder, _)| Path::from(folder));
-        let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+        let options = glob::MatchOptions {
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+            ..Default::default()
+        };
         let listed = store.list(folder.as_ref());
         let kept = listed
             .try_filter(|meta| std::future::ready(matcher.matches_with(meta.location.as_ref(), options)));
@@ -74,7 +62,7 @@ pub(super) async fn fetch(
     progress.begin(shown, ProgressUnit::Bytes, Some(bytes));
     let mut files = Vec::new();
     for object in &objects {
-        let key = format!("{}/{}", url.host_str().unwrap_or_default(), object.location);
+        let key = format!("{}/{}", bucket::place(url), object.location);
         let file = one(&*store, object, &cache.folder("object", &key)?, progress).await;
         files.push(
             file.map_err(|error| match error {
@@ -147,25 +135,6 @@ async fn one(
     }
     appear(&part, &file).map_err(ObjectFailure::Here)?;
     Ok(file)
-}
-
-/// Message of the innermost cause, with a remedy.
-pub(crate) fn innermost_cause(error: &object_store::Error) -> String {
-    match error {
-        object_store::Error::NotFound { path, .. } => format!("no object {path}; check the URL"),
-        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-            "the store refuses; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
-        }
-        other => {
-            let mut why = other.to_string();
-            let mut source = std::error::Error::source(other);
-            while let Some(inner) = source {
-                why = inner.to_string();
-                source = inner.source();
-            }
-            format!("{why}; check the URL, AWS_ENDPOINT_URL and the network")
-        }
-    }
 }
 
 fn percent(path: &str) -> String {

@@ -1,10 +1,24 @@
-//! Sources and engines behind cargo features: Kafka topics, Delta Lake tables, Ballista clusters.
+//! Sources and engines behind cargo features: ADBC drivers, Kafka topics, Delta Lake tables, Ballista clusters.
 
 use super::{Collected, Fetched, SourceRequest};
 use crate::error::Error;
 use crate::fetch::cache::SourceCache;
 use crate::file::DataFile;
 use crate::location::{DeltaLocation, TopicLocation};
+
+#[cfg(feature = "adbc")]
+pub(super) use super::adbc::fetch as adbc;
+
+#[cfg(not(feature = "adbc"))]
+pub(super) fn adbc(
+    _: &SourceRequest<'_>,
+    shown: &str,
+    _: &crate::location::AdbcLocation,
+    _: Option<super::database::Watermark<'_>>,
+    _: &SourceCache,
+) -> Result<Fetched, Error> {
+    Err(Error::without(&format!("`{shown}`"), "adbc"))
+}
 
 /// Fetches the messages of a topic beyond the offsets `after`.
 #[cfg(feature = "kafka")]
@@ -18,7 +32,7 @@ pub(super) fn topic(
     use crate::secret::fill_secrets;
 
     let each = request.data.kafka.iter();
-    let each = each.map(|(key, value)| Ok((key.clone(), fill_secrets(value, request.roots)?)));
+    let each = each.map(|(key, value)| Ok((key.clone(), fill_secrets(value, request.roots, request.home)?)));
     let properties = each.collect::<Result<_, Error>>()?;
     super::topic::fetch(shown, topic, &properties, after, cache, request.progress)
 }

@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
+use super::SourceRequest;
 use crate::error::Error;
 use crate::error::io_error;
 use crate::fetch::cache::{SourceCache, read_state, write_state};
@@ -45,18 +46,14 @@ struct RequestFailure {
 }
 
 impl<'a> WebClient<'a> {
-    pub fn new(
-        shown: &'a str,
-        http: Option<&Http>,
-        roots: &[PathBuf],
-        progress: &'a dyn ProgressSink,
-    ) -> Result<Self, Error> {
-        let http = http.cloned().unwrap_or_default();
+    pub fn new(request: &SourceRequest<'a>, shown: &'a str) -> Result<Self, Error> {
+        let http = request.data.http.clone().unwrap_or_default();
         let wrong = |why: String| Error::Remote { location: shown.to_owned(), why };
         let mut headers = HeaderMap::new();
         for (name, value) in &http.headers {
             let bad = || wrong(format!("`data.http.headers`: invalid header {name}; check it"));
-            let mut value = HeaderValue::from_str(&fill_secrets(value, roots)?).map_err(|_| bad())?;
+            let mut value = HeaderValue::from_str(&fill_secrets(value, request.roots, request.home)?)
+                .map_err(|_| bad())?;
             value.set_sensitive(true);
             headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?, value);
         }
@@ -68,7 +65,7 @@ impl<'a> WebClient<'a> {
             .read_timeout(Duration::from_secs(http.timeout))
             .build()
             .map_err(|error| wrong(format!("{error}; check `data.http`")))?;
-        Ok(Self { client, http, shown, next: Mutex::new(Instant::now()), progress })
+        Ok(Self { client, http, shown, next: Mutex::new(Instant::now()), progress: request.progress })
     }
 
     /// Error of this source.

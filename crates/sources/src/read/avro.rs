@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow_avro::reader::ReaderBuilder;
 
-use super::{BATCH_ROWS, Batches, READ_BYTES, Scan, SourceRows, conform};
+use super::{BATCH_ROWS, READ_BYTES, RecordBatches, Scan, SourceRows, conform};
 use crate::error::Error;
 use crate::file::{DataFile, open_file};
 
@@ -15,7 +15,7 @@ pub(super) fn rows<'a>(scan: &Scan<'a>) -> Result<SourceRows<'a>, Error> {
     scan.self_describing(move |file| open_rows(scan_, file))
 }
 
-fn open_rows<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, Batches<'a>), Error> {
+fn open_rows<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, RecordBatches<'a>), Error> {
     let input = BufReader::with_capacity(READ_BYTES, open_file(&file.path)?);
     let reader = ReaderBuilder::new().with_batch_size(BATCH_ROWS).build(input);
     let reader = reader.map_err(|error| scan.failure(error))?;

@@ -9,8 +9,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cupola_store::{FileVersion, Sha256Hasher};
 
-use crate::error::Error;
-use crate::error::io_error;
+use super::batch::SourceBatch;
+use super::batch::origin::BatchOrigin;
+use crate::error::{Error, io_error};
 use crate::file::DataFile;
 
 /// Rows whose files are in memory at once.
@@ -56,17 +57,21 @@ impl FileContents {
     /// Rows with bytes in place of the paths, in batches of at most 512 rows. `schema` is that of [`Self::schema`].
     pub fn read(
         &self,
-        batch: &RecordBatch,
+        batch: &SourceBatch,
         schema: &SchemaRef,
-    ) -> impl Iterator<Item = Result<RecordBatch, Error>> {
-        let starts = (0..batch.num_rows()).step_by(ROWS);
+    ) -> impl Iterator<Item = Result<SourceBatch, Error>> {
+        let rows = &batch.rows;
+        let starts = (0..rows.num_rows().max(1)).step_by(ROWS);
         starts.map(move |start| {
-            let part = batch.slice(start, ROWS.min(batch.num_rows() - start));
+            let part = rows.slice(start, ROWS.min(rows.num_rows() - start));
+            let origin = batch.origin.as_ref().map(|origin| origin.from_offset(start));
             let index = schema.index_of(&self.column).unwrap_or_default();
             let mut columns: Vec<ArrayRef> = part.columns().to_vec();
-            columns[index] = self.read_column(&columns[index], start)?;
-            RecordBatch::try_new(Arc::clone(schema), columns)
-                .map_err(|error| Error::Engine { path: self.column.clone(), why: error.to_string() })
+            columns[index] = self.read_column(&columns[index], origin.as_ref())?;
+            let rows = RecordBatch::try_new(Arc::clone(schema), columns)
+                .map_err(|error| Error::Engine { path: self.column.clone(), why: error.to_string() })?;
+            let rejected = if start == 0 { batch.rejected.clone() } else { Vec::new() };
+            Ok(SourceBatch { rows, origin, rejected })
         })
     }
 
@@ -88,10 +93,10 @@ impl FileContents {
         FileVersion { name, bytes: digest.bytes, sha256 }
     }
 
-    fn read_column(&self, paths: &ArrayRef, before: usize) -> Result<ArrayRef, Error> {
+    fn read_column(&self, paths: &ArrayRef, origin: Option<&BatchOrigin>) -> Result<ArrayRef, Error> {
         let wrong = |row: usize, why: String| Error::Row {
             path: format!("column `{}`", self.column),
-            row: format!("row {}: ", before + row + 1),
+            row: origin.map_or(String::new(), |origin| format!("row {}: ", origin.number(row))),
             why,
         };
         let paths = cast(paths, &DataType::Utf8).map_err(|error| wrong(0, error.to_string()))?;

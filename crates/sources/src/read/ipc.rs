@@ -5,7 +5,7 @@ use std::io::{BufReader, Seek};
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::{FileReader, StreamReader};
 
-use super::{Batches, Scan, SourceRows};
+use super::{RecordBatches, Scan, SourceRows};
 use crate::error::Error;
 use crate::error::io_error;
 use crate::file::{DataFile, open_file};
@@ -15,7 +15,7 @@ pub(super) fn rows<'a>(scan: &Scan<'a>) -> Result<SourceRows<'a>, Error> {
     scan.self_describing(move |file| open_rows(scan_, file))
 }
 
-fn open_rows<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, Batches<'a>), Error> {
+fn open_rows<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, RecordBatches<'a>), Error> {
     let mut input = open_file(&file.path)?;
     let copy = input.try_clone().map_err(io_error(&file.path))?;
     match FileReader::try_new(BufReader::new(copy), None) {

@@ -8,7 +8,8 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::errors::ParquetError;
 
-use super::{BATCH_ROWS, Batches, Scan, SourceRows, conform};
+use super::conform::conform;
+use super::{BATCH_ROWS, RecordBatches, Scan, SourceRows};
 use crate::error::Error;
 use crate::error::io_error;
 use crate::file::{DataFile, open_file};
@@ -18,7 +19,7 @@ pub(super) fn rows<'a>(scan: &Scan<'a>) -> Result<SourceRows<'a>, Error> {
     scan.self_describing(move |file| open_rows(scan_, file))
 }
 
-fn open_rows<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, Batches<'a>), Error> {
+fn open_rows<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, RecordBatches<'a>), Error> {
     let wrong = move |error: ParquetError| scan.failure(error);
     let input = open_file(&file.path)?;
     let mut metadata = ArrowReaderMetadata::load(&input, ArrowReaderOptions::new()).map_err(wrong)?;
@@ -37,7 +38,7 @@ fn open_rows<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, Batch
             .build()
             .map_err(wrong)
     });
-    let batches = groups.flat_map(move |group| -> Batches<'a> {
+    let batches = groups.flat_map(move |group| -> RecordBatches<'a> {
         let shown = Arc::clone(&shown);
         match group {
             Ok(batches) => Box::new(batches.map(move |batch| {

@@ -45,26 +45,3 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
-
-/// The hint to an unknown name: `` (did you mean `x`?)`` with a leading space, or an empty text if
-/// no candidate is similar. It follows the name in a message.
-pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(word, candidates).map_or(String::new(), |near| format!(" (did you mean `{near}`?)"))
-}
-
-/// The candidate most similar to `word`; `None` if none is similar.
-///
-/// The similarity is the larger of Jaro-Winkler, which rewards a common beginning, and normalised
-/// Damerau-Levenshtein, which tolerates exchanged letters.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let similarity = |candidate: &str| {
-        let edits = strsim::normalized_damerau_levenshtein(word, candidate) + 0.1;
-        strsim::jaro_winkler(word, candidate).max(edits)
-    };
-    candidates
-        .into_iter()
-        .map(|candidate| (similarity(candidate), candidate))
-        .filter(|(similarity, _)| *similarity >= 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
-}

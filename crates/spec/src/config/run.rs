@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Split, SplitBy, Target, TargetList};
+use crate::config::{Config, Series, Split, SplitBy, Target, TargetList};
 use crate::data::{Clean, Data, Expectation, Feature};
 use crate::families::TreesSpec;
 use crate::inputs::Input;
@@ -29,6 +29,9 @@ pub struct Run {
     pub features: Vec<Feature>,
     /// Division of the rows.
     pub split: Split,
+    /// Order of the rows that windows are cut from.
+    #[serde(default, skip_serializing_if = "Series::is_empty")]
+    pub series: Series,
     /// Inputs of the model; empty if they are inferred from the data.
     pub inputs: Vec<Input>,
     /// Targets of the model.
@@ -74,6 +77,7 @@ impl Run {
             clean: config.clean.clone(),
             features: config.features.clone(),
             split: config.split.clone(),
+            series: config.series.clone(),
             inputs: config.inputs.clone(),
             targets,
             combine: config.combine.unwrap_or_default(),
@@ -91,8 +95,17 @@ impl Run {
         self.inputs.iter().any(|input| input.window.is_some())
     }
 
-    /// `true` if rows are divided in their order.
+    /// `true` if rows are divided in the order of time.
     pub fn by_time(&self) -> bool {
         self.split.by == SplitBy::Time || self.windowed()
+    }
+
+    /// Column of times that rows are sorted by, and the format of its texts; `None` if they stay in their order.
+    pub fn time_column(&self) -> Option<(&str, Option<&str>)> {
+        if let Some(time) = &self.series.time {
+            return Some((time, self.series.format.as_deref()));
+        }
+        let column = self.split.column.as_deref().filter(|_| self.split.by == SplitBy::Time)?;
+        Some((column, self.split.format.as_deref()))
     }
 }

@@ -1,5 +1,6 @@
 //! `[split]`: how rows are divided into train, valid and test.
 
+use jiff::{Span, SpanRelativeTo};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +17,18 @@ pub struct Split {
     /// Share of the rows for the final metrics.
     #[schemars(range(min = 0.0, max = 0.9))]
     pub test: f64,
-    /// Column of `group`, whose equal values stay together, or of `predefined`, which holds `train`, `valid`
-    /// or `test` and is not used as an input.
+    /// Column of `group`, whose equal values stay together; of `predefined`, which holds `train`, `valid` or
+    /// `test`; or of `time`, which holds the dates, times or numbers that rows are sorted by. It is not used as an
+    /// input unless `[[inputs]]` names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
+    /// Format of the times in `column` that are texts, as in strftime, such as `%d.%m.%Y`. Default: ISO 8601.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Rows that `time` leaves out before the valid and the test split, so that nothing that overlaps them is
+    /// learned: a number of rows, or a time span such as `"7 days"` or `"12h"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Gap>,
     /// Number of parts of `k_fold`. The parts have equal shares, and one of them is the test split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2))]
@@ -37,8 +46,8 @@ pub enum SplitBy {
     Random,
     /// Seeded hash of each row's content, within each class of the target.
     Stratified,
-    /// Order of the rows: the first ones for train, the last ones for test. A forecast is always
-    /// split in this way.
+    /// Order of time: the first rows for train, the last ones for test. Times are those of `column`, or the
+    /// order of the rows without it. Rows of one time stay together. A forecast is always split in this way.
     Time,
     /// Seeded hash of the value in `column`, so that rows of equal value stay together.
     Group,
@@ -47,4 +56,43 @@ pub enum SplitBy {
     /// Cross-validation: the test split is part `fold` of `folds`, by a seeded hash of the row's content;
     /// `valid` is drawn from the rest.
     KFold,
+}
+
+/// Distance between two splits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Gap {
+    /// Number of rows.
+    Rows(usize),
+    /// Time span, such as `7 days` or `12h`.
+    Span(String),
+}
+
+impl Gap {
+    /// Length of a time span in seconds, with days of 24 hours; `None` for a number of rows and for an invalid
+    /// or negative span.
+    pub fn seconds(&self) -> Option<f64> {
+        let Self::Span(text) = self else { return None };
+        let span: Span = text.parse().ok()?;
+        let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+        Some(length.as_secs_f64()).filter(|seconds| *seconds >= 0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_seconds() {
+        let seconds = |text: &str| Gap::Span(text.to_owned()).seconds();
+        assert_eq!(seconds("7d"), Some(604_800.0));
+        assert_eq!(seconds("7 days"), Some(604_800.0));
+        assert_eq!(seconds("12h"), Some(43_200.0));
+        assert_eq!(seconds("2 weeks"), Some(1_209_600.0));
+        for invalid in ["soon", "-3d", "1 month", ""] {
+            assert_eq!(seconds(invalid), None, "{invalid}");
+        }
+        assert_eq!(Gap::Rows(3).seconds(), None);
+    }
 }

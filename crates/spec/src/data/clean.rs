@@ -39,6 +39,8 @@ pub enum TextStep {
     /// Normalise to Unicode's compatibility form (NFKC), which replaces full-width letters, ligatures and the
     /// like by plain letters.
     Nfkc,
+    /// Remove full stops, commas, semicolons, colons and exclamation marks at the end, so that `<=50K.` is `<=50K`.
+    Punctuation,
 }
 
 /// A column that is computed from others, in the same way in training and in the server.

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    /// Headers, such as `Authorization = "Bearer ${TOKEN}"`. `${file:PATH}` is replaced by the first line of
-    /// a file.
+    /// Headers, such as `Authorization = "Bearer ${TOKEN}"`. `${file:PATH}` is replaced by the first line of a file,
+    /// `${file:PATH#FIELD}` by a field of a JSON file, and `${cmd:NAME}` by the output of a command that `secrets.toml`
+    /// in the home lists.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// Largest number of requests per second.

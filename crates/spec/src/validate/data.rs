@@ -1,6 +1,6 @@
 //! Rules of `[data]` and `[[expect]]`.
 
-use crate::data::{Data, Expectation, QueryEngine, Severity, Source};
+use crate::data::{Data, Expectation, QueryEngine, RaggedRows, Severity, Source};
 use crate::validate::Findings;
 
 const SECRET: &str =
@@ -8,6 +8,7 @@ const SECRET: &str =
 
 pub(super) fn check(data: &Data, found: &mut Findings) {
     check_secrets(data, found);
+    check_format(data, found);
     found.add_if(
         data.api.is_some() && data.page.is_some(),
         "/data/page",
@@ -43,6 +44,51 @@ pub(super) fn check(data: &Data, found: &mut Findings) {
     );
 }
 
+/// Spelling of delimited text.
+fn check_format(data: &Data, found: &mut Findings) {
+    let fits = |mark: char| mark.is_ascii() && !mark.is_ascii_alphanumeric() && !"\"\r\n\0".contains(mark);
+    found.add_if(
+        data.delimiter.is_some_and(|mark| !fits(mark)),
+        "/data/delimiter",
+        "the delimiter must be one ASCII character other than a letter, a digit, a quote or a line end; write `\";\"` or `\"\\t\"`",
+    );
+    found.add_if(
+        data.comment.is_some_and(|mark| !fits(mark) || mark.is_whitespace()),
+        "/data/comment",
+        "a comment must start with one ASCII character other than a letter, a digit, a blank or a quote; write `\"#\"`",
+    );
+    found.add_if(
+        data.comment.is_some() && data.comment == data.delimiter,
+        "/data/comment",
+        "`comment` must differ from `delimiter`; change one",
+    );
+    found.add_if(
+        data.ragged == RaggedRows::Quarantine
+            && (data.query.is_some() || data.engine == QueryEngine::Ballista),
+        "/data/ragged",
+        "`quarantine` is not supported with `query` or a cluster, which have no rows of a file; remove one",
+    );
+    found.add_if(
+        (data.encoding.is_some() || data.columns.is_some()) && data.engine == QueryEngine::Ballista,
+        "/data/engine",
+        "a cluster reads UTF-8 with a header; remove `engine`, or `encoding` and `columns`",
+    );
+    let Some(columns) = &data.columns else { return };
+    found.add_if(columns.is_empty(), "/data/columns", "no name; name each column, or remove `columns`");
+    for (index, name) in columns.iter().enumerate() {
+        found.add_if(
+            name.trim().is_empty(),
+            format!("/data/columns/{index}"),
+            "the name of a column is empty",
+        );
+        found.add_if(
+            columns[..index].contains(name),
+            format!("/data/columns/{index}"),
+            format!("two columns are named `{name}`; rename one"),
+        );
+    }
+}
+
 /// Secrets that stand in the config in plain text.
 fn check_secrets(data: &Data, found: &mut Findings) {
     let sources = data.source.patterns().iter();
@@ -61,8 +107,18 @@ fn check_secrets(data: &Data, found: &mut Findings) {
     }
 }
 
-/// `true` if a URL contains a password in plain text.
+/// `true` if a URL, or an option of an ADBC driver, contains a password in plain text.
 fn has_password(source: &str) -> bool {
+    let options = source.strip_prefix("adbc:").and_then(|source| source.split_once('?'));
+    let plain = |option: &str| {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        let key = key.to_lowercase();
+        let secret = ["password", "token", "secret", "private_key"].iter().any(|word| key.contains(word));
+        secret && !value.is_empty() && !value.contains("${")
+    };
+    if options.is_some_and(|(_, options)| options.split('&').any(plain)) {
+        return true;
+    }
     let Some((_, rest)) = source.split_once("://") else { return false };
     let authority = rest.split('/').next().unwrap_or_default();
     let Some((user, _)) = authority.rsplit_once('@') else { return false };

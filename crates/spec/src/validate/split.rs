@@ -1,6 +1,6 @@
 //! Rules of `[split]`, and of splits and inputs of a stream.
 
-use crate::config::{Config, Split, SplitBy, Target, TargetKind};
+use crate::config::{Config, Gap, Split, SplitBy, Target, TargetKind};
 use crate::model::Family;
 use crate::validate::Findings;
 
@@ -16,10 +16,16 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
     let split = &config.split;
     let by_column = matches!(split.by, SplitBy::Group | SplitBy::Predefined);
     found.add_if(
-        by_column != split.column.is_some(),
+        by_column && split.column.is_none(),
         "/split/column",
         "`column` and `by = \"group\"` or `by = \"predefined\"` require each other; write both, or neither",
     );
+    found.add_if(
+        split.column.is_some() && !by_column && split.by != SplitBy::Time,
+        "/split/column",
+        "`column` requires `by`: `time` for a column of times, `group` for one that keeps rows together, `predefined` for names of splits",
+    );
+    check_time(config, found);
     let folded = split.by == SplitBy::KFold;
     found.add_if(
         folded != split.folds.is_some() || !folded && split.fold.is_some(),
@@ -35,6 +41,55 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         folded && config.data.test_source.is_some(),
         "/split/by",
         "the test split of `k_fold` is a fold; remove `data.test_source`",
+    );
+}
+
+/// Times, gaps and series.
+fn check_time(config: &Config, found: &mut Findings) {
+    let (split, series) = (&config.split, &config.series);
+    let windowed = config.inputs.iter().any(|input| input.window.is_some());
+    let by_time = split.by == SplitBy::Time;
+    found.add_if(
+        split.format.is_some() && (!by_time || split.column.is_none()),
+        "/split/format",
+        "`format` requires `by = \"time\"` and a `column` of times; write both, or remove it",
+    );
+    found.add_if(
+        split.gap.is_some() && !by_time && !windowed,
+        "/split/gap",
+        "`gap` requires `by = \"time\"`; write that, or remove it",
+    );
+    if let Some(gap @ Gap::Span(text)) = &split.gap {
+        found.add_if(
+            gap.seconds().is_none(),
+            "/split/gap",
+            format!("invalid time span `{text}`; write one such as `7 days` or `12h`, or a number of rows"),
+        );
+        found.add_if(
+            series.time.is_none() && split.column.is_none(),
+            "/split/gap",
+            "a time span requires a column of times; name it in `split.column`, or write a number of rows",
+        );
+    }
+    found.add_if(
+        !series.is_empty() && !windowed,
+        "/series",
+        "`[series]` requires an input of kind `series` with a `window`; add one, or name the time in `split.column`",
+    );
+    found.add_if(
+        by_time && series.time.is_some() && split.column.is_some() && series.time != split.column,
+        "/split/column",
+        "`split.column` and `series.time` name different columns; write one of them",
+    );
+    found.add_if(
+        series.format.is_some() && series.time.is_none(),
+        "/series/format",
+        "`format` requires `time`; name the column of times",
+    );
+    found.add_if(
+        series.keys().iter().any(|key| Some(key) == series.time.as_ref()),
+        "/series/key",
+        "a column is either the time or the key; name two columns",
     );
 }
 

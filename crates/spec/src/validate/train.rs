@@ -2,7 +2,7 @@
 
 use crate::config::{Config, TargetKind};
 use crate::inputs::{Encoding, Input, Kind};
-use crate::train::{ClassWeights, LossKind};
+use crate::train::{ClassWeights, Goal, LossKind};
 use crate::validate::Findings;
 
 /// Settings of the loss that do not fit the targets.
@@ -53,6 +53,24 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         train.limit_train <= 0.0 || train.limit_valid <= 0.0,
         "/train/limit_train",
         "`limit_train` and `limit_valid` must be above 0; write a share up to 1",
+    );
+}
+
+/// A metric that the kind of the only target does not have.
+pub(super) fn check_metric(config: &Config, found: &mut Findings) {
+    let (Some(metric), [target]) = (config.train.metric, config.targets.as_slice()) else { return };
+    let of_number = matches!(metric, Goal::Rmse | Goal::Mae | Goal::R2);
+    let of_class = matches!(metric, Goal::Accuracy | Goal::MacroF1 | Goal::RocAuc);
+    let name = metric.name();
+    found.add_if(
+        target.kind == TargetKind::Category && of_number,
+        "/train/metric",
+        format!("`{name}` requires a number; write `accuracy`, `macro_f1`, `roc_auc` or `loss`"),
+    );
+    found.add_if(
+        matches!(target.kind, TargetKind::Number | TargetKind::Forecast) && of_class,
+        "/train/metric",
+        format!("`{name}` requires a category; write `rmse`, `mae`, `r2` or `loss`"),
     );
 }
 

@@ -34,6 +34,9 @@ pub struct ResumeState {
     /// Scale of the loss; `None` unless activations are `fp16`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<LossScale>,
+    /// Number of examples of a micro-batch, if a lack of memory made it smaller than configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
 }
 
 #[cfg(test)]
@@ -49,6 +52,10 @@ mod tests {
         let state = ResumeState { scale: Some(LossScale { factor: 4.0, good: 1 }), ..state };
         let text = serde_json::to_string(&state).unwrap();
         assert!(text.ends_with(r#""done":false,"scale":{"factor":4.0,"good":1}}"#), "{text}");
+        assert_eq!(serde_json::from_str::<ResumeState>(&text).unwrap(), state);
+        let state = ResumeState { micro_batch: Some(8), ..state };
+        let text = serde_json::to_string(&state).unwrap();
+        assert!(text.ends_with(r#","micro_batch":8}"#), "{text}");
         assert_eq!(serde_json::from_str::<ResumeState>(&text).unwrap(), state);
     }
 }

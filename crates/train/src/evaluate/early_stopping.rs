@@ -47,7 +47,8 @@ impl EarlyStopping {
     /// it does not reset the count of evaluations without improvement.
     pub fn record(&mut self, found: BestCheckpoint) -> bool {
         let better = match &self.best {
-            None => found.value.is_finite(),
+            _ if !found.value.is_finite() => false,
+            None => true,
             Some(best) if self.larger_is_better => found.value > best.value + self.min_delta,
             Some(best) => found.value < best.value - self.min_delta,
         };
@@ -99,6 +100,13 @@ mod tests {
         let mut stopping = early_stopping(2, 0.1, false);
         assert!(!stopping.record(evaluation(0, f64::NAN, None)), "the first value must be finite");
         assert!(stopping.record(evaluation(1, 1.0, None)));
+        assert!(
+            !stopping.record(evaluation(2, f64::NEG_INFINITY, Some(0.1))),
+            "nor is one that is not finite"
+        );
+        assert_eq!(stopping.bad_evaluations, 1);
+        assert!(stopping.record(evaluation(1, 0.8, None)));
+        stopping.best = Some(evaluation(1, 1.0, None));
         assert!(!stopping.record(evaluation(2, 0.95, None)));
         assert!(!stopping.out_of_patience());
         assert!(!stopping.record(evaluation(3, 0.92, None)));

@@ -48,6 +48,7 @@ fn target_metrics(
     let loss = mean_loss(loss, width, values, targets, &examples.dense);
     // Values of one row in the units of the target.
     let number = |scaled: &[f32]| match target.decode(scaled, &[]).value {
+        PredictedValue::Integer(value) => vec![value as f64],
         PredictedValue::Number(value) => vec![value],
         PredictedValue::Numbers(values) => values,
         PredictedValue::Text(_) => vec![f64::NAN],

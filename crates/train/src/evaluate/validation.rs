@@ -3,9 +3,8 @@
 use cupola_eval::Metrics;
 use cupola_nn::Network;
 use cupola_prep::SplitExamples;
-use cupola_spec::Goal;
 
-use super::Evaluator;
+use super::{Evaluator, Selection};
 use crate::error::Error;
 use crate::event::MetricValues;
 
@@ -17,7 +16,7 @@ pub(crate) struct Validation<'a> {
     /// sample.
     pub rows: usize,
     /// Metric that selects the best evaluation.
-    pub goal: Goal,
+    pub selection: Selection,
 }
 
 /// Result of an evaluation.
@@ -25,7 +24,7 @@ pub(crate) struct Validation<'a> {
 pub(crate) struct Validated {
     /// All metrics; empty without a valid split.
     pub metrics: MetricValues,
-    /// Value of the goal.
+    /// Value of the goal; `None` if it is undefined.
     pub value: Option<f64>,
     /// Loss without label smoothing and class weights.
     pub loss: Option<f64>,
@@ -45,7 +44,7 @@ impl Validation<'_> {
 
     fn validated(&self, found: Metrics) -> Validated {
         let value = |name: &str| found.values.get(name).copied();
-        let (goal, loss) = (value(self.goal.name()), value("loss"));
+        let (goal, loss) = (value(self.selection.goal.name()), value("loss"));
         let metrics = found.values.into_iter().map(|(name, value)| (name, value.into())).collect();
         Validated { metrics, value: goal, loss }
     }
@@ -56,6 +55,7 @@ mod tests {
     use burn::tensor::Device;
     use cupola_nn::RandomWeights;
     use cupola_prep::SplitPart;
+    use cupola_spec::Goal;
 
     use super::*;
     use crate::tests::{data, run};
@@ -70,7 +70,8 @@ mod tests {
         let objectives = crate::objectives(&run, &prepared);
         let evaluator = Evaluator { plan: &prepared.plan, objectives, device: &device };
         let part = prepared.part(SplitPart::Valid);
-        let mut validation = Validation { evaluator, part, rows: part.len(), goal: Goal::Rmse };
+        let selection = Selection { goal: Goal::Rmse, replaced: None };
+        let mut validation = Validation { evaluator, part, rows: part.len(), selection };
         let all = validation.run(&network).unwrap();
         assert_eq!(all.metrics.get("rmse").and_then(serde_json::Value::as_f64), all.value);
         assert_eq!(all.metrics.get("loss").and_then(serde_json::Value::as_f64), all.loss);

@@ -34,9 +34,11 @@ impl<'a> GroupMember<'a> {
         self.group.size() == 1
     }
 
-    /// Part of a list of `n` entries that belongs to this rank.
-    pub fn part_of(self, n: usize) -> Range<usize> {
-        part_of(n, self.group.rank(), self.group.size())
+    /// Part of a list of `n` entries that belongs to this rank. Each part that has entries has at least `least`,
+    /// as far as the list has them.
+    pub fn part_of(self, n: usize, least: usize) -> Range<usize> {
+        let ranks = self.group.size().min((n / least.max(1)).max(1));
+        if self.group.rank() < ranks { part_of(n, self.group.rank(), ranks) } else { n..n }
     }
 
     /// Loss and gradients of the whole batch, from the parts of all ranks; `device` is the device of the
@@ -121,6 +123,17 @@ mod tests {
     }
 
     #[test]
+    fn no_rank_gets_fewer_examples_than_batch_norm_needs() {
+        for (n, size) in [(3, 2), (5, 4), (2, 3), (9, 4), (64, 3), (1, 2)] {
+            let ranks = thread_ranks(size);
+            let parts: Vec<_> = ranks.iter().map(|rank| GroupMember::new(rank).part_of(n, 2)).collect();
+            assert_eq!(parts.iter().cloned().flatten().collect::<Vec<_>>(), (0..n).collect::<Vec<_>>());
+            let enough = |part: &Range<usize>| part.is_empty() || part.len() >= 2.min(n);
+            assert!(parts.iter().all(enough), "{n} on {size}: {parts:?}");
+        }
+    }
+
+    #[test]
     fn a_stop_of_one_rank_is_a_stop_of_all_and_state_comes_from_the_first() {
         let threads: Vec<_> = thread_ranks(3)
             .into_iter()
@@ -146,6 +159,7 @@ mod tests {
         let member = GroupMember::new(&SingleDevice);
         assert!(member.is_alone() && member.leads());
         assert!(member.agree_to_stop(true).unwrap());
-        assert_eq!(member.part_of(7), 0..7);
+        assert_eq!(member.part_of(7, 1), 0..7);
+        assert_eq!(member.part_of(1, 2), 0..1);
     }
 }

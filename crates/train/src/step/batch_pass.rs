@@ -64,7 +64,7 @@ impl<'a> BatchPass<'a> {
         let mut value = 0.0;
         let all = own.len();
         let places: Vec<usize> = own.collect();
-        for places in places.chunks(size) {
+        for places in micro_batches(&places, size, self.stepper.least) {
             if let Some(fault) = self.stepper.job.fault {
                 fault(places.len());
             }
@@ -143,6 +143,17 @@ impl<'a> BatchPass<'a> {
     }
 }
 
+/// Divides places into micro-batches of `size`. A last one with fewer than `least` joins the one before.
+fn micro_batches(places: &[usize], size: usize, least: usize) -> Vec<&[usize]> {
+    let mut parts: Vec<&[usize]> = places.chunks(size).collect();
+    if parts.len() > 1 && parts.last().is_some_and(|last| last.len() < least) {
+        parts.pop();
+        parts.pop();
+        parts.push(&places[parts.len() * size..]);
+    }
+    parts
+}
+
 /// Divisor of the summed losses of a batch: the number of examples, or the sum of their class weights.
 #[allow(clippy::cast_precision_loss)]
 fn weight(objective: &TargetObjective, targets: &Targets, rows: usize) -> f64 {
@@ -157,5 +168,21 @@ fn weight(objective: &TargetObjective, targets: &Targets, rows: usize) -> f64 {
         }
         Targets::Tokens { length, .. } => (rows * length) as f64,
         _ => rows as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_micro_batch_is_smaller_than_the_least_size() {
+        for (count, size) in [(7, 3), (7, 2), (2, 2), (3, 2), (9, 4), (1, 2), (0, 2), (5, 9)] {
+            let places: Vec<usize> = (0..count).collect();
+            assert_eq!(micro_batches(&places, size, 1), places.chunks(size).collect::<Vec<_>>());
+            let parts = micro_batches(&places, size, 2);
+            assert_eq!(parts.concat(), places, "{count} {size}");
+            assert!(count < 2 || parts.iter().all(|part| part.len() >= 2), "{parts:?}");
+        }
     }
 }

@@ -10,8 +10,7 @@ use burn::optim::{
 use burn::tensor::Device;
 use burn::tensor::kind::BridgeTensor;
 use cupola_nn::Network;
-use cupola_prep::matches_pattern;
-use cupola_spec::{Optimizer, OptimizerKind, Train};
+use cupola_spec::{Optimizer, OptimizerKind, Train, matches_pattern};
 
 /// Optimiser of a run, which loads moments onto `device`. Weights without decay and configured groups become
 /// parameter groups; the last group that matches a weight applies.

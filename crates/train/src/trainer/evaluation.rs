@@ -8,12 +8,32 @@ use crate::evaluate::BestCheckpoint;
 use crate::event::{Event, MetricValues, Stop};
 
 impl Trainer<'_> {
+    /// Reports what the rows and the network make of the settings, before the first step.
+    pub(super) fn report_start(&self, observer: &mut dyn FnMut(&Event) -> Stop) {
+        let step = self.position.step;
+        let selection = &self.validation.selection;
+        if let Some(undefined) = &selection.replaced {
+            let fallback = (self.validation.rows > 0).then(|| selection.goal.name());
+            let (metric, why) = (undefined.metric.name(), undefined.to_string());
+            observer(&Event::MetricReplaced { step, metric, fallback, why });
+        }
+        let size = self.job.run.train.batch_size;
+        let before = usize::try_from(self.batches.saturating_sub(1)).unwrap_or(usize::MAX);
+        let last = self.rows.saturating_sub(before.saturating_mul(size));
+        if last > size {
+            let why = format!(
+                "the last batch of an epoch has one example, which batch norm cannot normalise; it joins the batch before, of {last} examples"
+            );
+            observer(&Event::BatchMerged { step, examples: last as u64, why });
+        }
+    }
+
     /// Evaluates in the middle of an epoch.
     pub(super) fn evaluate_between(
         &mut self,
         observer: &mut dyn FnMut(&Event) -> Stop,
     ) -> Result<Stop, Error> {
-        let (valid, best) = self.evaluate()?;
+        let (valid, best) = self.evaluate(observer)?;
         self.done |= self.early_stopping.out_of_patience();
         let (step, epoch) = (self.position.step, self.position.epoch + 1);
         Ok(observer(&Event::Evaluation { step, epoch, valid, best }))
@@ -26,7 +46,7 @@ impl Trainer<'_> {
         let (step, epoch) = (self.position.step, self.position.epoch + 1);
         let last = epoch == train.epochs as u64;
         let due = train.eval_every == 0 || last || step.is_multiple_of(train.eval_every as u64);
-        let (valid, best) = if due { self.evaluate()? } else { (MetricValues::new(), false) };
+        let (valid, best) = if due { self.evaluate(observer)? } else { (MetricValues::new(), false) };
         self.done = last || self.early_stopping.out_of_patience();
         self.position.end_epoch();
         #[allow(clippy::cast_precision_loss)]
@@ -40,22 +60,40 @@ impl Trainer<'_> {
 
     /// Metrics of the valid split, and `true` if they are the best so far. Rank 0 evaluates, updates early
     /// stopping and the plateau schedule, and shares its state with the other ranks, which get no metrics.
-    fn evaluate(&mut self) -> Result<(MetricValues, bool), Error> {
+    fn evaluate(&mut self, observer: &mut dyn FnMut(&Event) -> Stop) -> Result<(MetricValues, bool), Error> {
         let (mut valid, mut best) = (MetricValues::new(), false);
         if self.group.leads() {
             let found = match self.average.network() {
                 Some(average) => self.validation.run(average)?,
                 None => self.validation.run(&self.network()?.valid())?,
             };
-            if let Some(value) = found.value {
+            if self.validation.rows > 0 {
                 let (step, epoch) = (self.position.step, self.position.epoch);
+                // NaN is never an improvement.
+                let value = found.value.unwrap_or(f64::NAN);
                 best = self.early_stopping.record(BestCheckpoint { step, epoch, value, loss: found.loss });
                 self.rate.record_evaluation(best);
+                if !value.is_finite() {
+                    self.report_undefined(observer);
+                }
             }
             valid = found.metrics;
         }
         let state = self.group.broadcast(self.resume_state())?;
         self.restore(state);
         Ok((valid, best))
+    }
+
+    /// Reports the first evaluation without the metric.
+    fn report_undefined(&mut self, observer: &mut dyn FnMut(&Event) -> Stop) {
+        if std::mem::replace(&mut self.reported_undefined, true) {
+            return;
+        }
+        let (step, epoch) = (self.position.step, self.position.epoch + 1);
+        let metric = self.validation.selection.goal.name();
+        let why = format!(
+            "`{metric}` is undefined in the evaluation after step {step}; such an evaluation counts as one without improvement"
+        );
+        observer(&Event::MetricUndefined { step, epoch, metric, why });
     }
 }

@@ -48,9 +48,3 @@ impl Trainer<'_> {
         }
     }
 }
-
-/// `share` of `rows`, rounded up.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-pub fn limit_rows(rows: usize, share: f64) -> usize {
-    ((rows as f64 * share).ceil() as usize).min(rows)
-}

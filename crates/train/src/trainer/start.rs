@@ -6,16 +6,16 @@ use burn::tensor::{Device, FloatDType};
 use cupola_nn::{Network, PretrainedWeights, RandomWeights};
 use cupola_prep::{Augmenter, SplitPart};
 
-use super::{Trainer, limit_rows};
+use super::Trainer;
 use crate::checkpoint::RunPosition;
 use crate::checkpoint::{Checkpoint, Checkpointer, ResumeState};
 use crate::error::Error;
-use crate::evaluate::{EarlyStopping, Evaluator, Validation};
+use crate::evaluate::{EarlyStopping, Evaluator, Selection, Validation, limit_rows};
 use crate::group::{DeviceGroup, GroupMember};
 use crate::job::Job;
-use crate::objective::{goal, objectives};
-use crate::step::{Clock, RunRate};
-use crate::step::{LossScale, MovingAverage, Stepper, optimizer};
+use crate::objective::objectives;
+use crate::step::{Clock, LossScale, MovingAverage, RunRate, Stepper};
+use crate::step::{check_batch_norm, configured_micro_batch, optimizer};
 
 /// Networks and optimiser that a run starts with.
 struct Start {
@@ -72,9 +72,10 @@ impl<'a> Trainer<'a> {
             None => Start::fresh(job, &device)?,
         };
         let rows = limit_rows(job.prepared.rows(SplitPart::Train), train.limit_train);
-        let batches = (rows as u64).div_ceil(train.batch_size as u64);
+        let least = check_batch_norm(train, job.architecture, Some(rows))?;
+        let batches = batches_of(rows, train.batch_size, least);
         let clock = Clock { steps_per_epoch: batches, total: batches * train.epochs as u64 };
-        let validation = validation(job);
+        let validation = validation(job)?;
         let mut trainer = Self {
             job,
             group,
@@ -88,15 +89,17 @@ impl<'a> Trainer<'a> {
                 device,
                 objectives: validation.evaluator.objectives.clone(),
                 augmenter: Augmenter::new(&job.run.inputs, &job.prepared.plan),
-                micro_batch: train.examples_at_once().min(train.batch_size),
+                micro_batch: configured_micro_batch(train),
+                least,
                 network: Some(start.network),
                 optimizer: start.optimizer,
                 scale: (job.activation_dtype == Some(FloatDType::F16)).then(LossScale::start),
             },
             average: MovingAverage::new(train.ema, start.average),
             rate: RunRate::new(train, clock),
-            early_stopping: EarlyStopping::new(train, validation.goal),
+            early_stopping: EarlyStopping::new(train, validation.selection.goal),
             validation,
+            reported_undefined: false,
             checkpointer,
         };
         if let Some(state) = start.state {
@@ -106,13 +109,31 @@ impl<'a> Trainer<'a> {
     }
 }
 
-fn validation<'a>(job: &'a Job<'a>) -> Validation<'a> {
-    let (train, plan) = (&job.run.train, &job.prepared.plan);
+/// Number of batches of an epoch. A last batch of fewer than `least` examples joins the one before.
+pub fn batches_of(rows: usize, batch_size: usize, least: usize) -> u64 {
+    let batches = rows.div_ceil(batch_size);
+    let last = rows - batches.saturating_sub(1) * batch_size;
+    (if batches > 1 && last < least { batches - 1 } else { batches }) as u64
+}
+
+fn validation<'a>(job: &'a Job<'a>) -> Result<Validation<'a>, Error> {
+    let plan = &job.prepared.plan;
     let part = job.prepared.part(SplitPart::Valid);
-    Validation {
+    Ok(Validation {
         evaluator: Evaluator { plan, objectives: objectives(job.run, job.prepared), device: &job.device },
         part,
-        rows: limit_rows(part.len(), train.limit_valid),
-        goal: train.metric.unwrap_or_else(|| goal(plan)),
+        rows: limit_rows(part.len(), job.run.train.limit_valid),
+        selection: Selection::of(job.run, job.prepared)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_batch_of_one_joins_the_one_before_if_two_are_needed() {
+        assert_eq!([batches_of(33, 16, 1), batches_of(33, 16, 2), batches_of(34, 16, 2)], [3, 2, 3]);
+        assert_eq!([batches_of(32, 16, 2), batches_of(1, 16, 2), batches_of(2, 16, 2)], [2, 1, 1]);
     }
 }

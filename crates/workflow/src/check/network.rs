@@ -21,9 +21,10 @@ impl NetworkPlan {
     /// Network of a run on examples of this plan.
     ///
     /// # Errors
-    /// Layers that do not fit each other or the examples.
+    /// Layers that do not fit each other, the examples or the size of a batch.
     pub fn of(run: &Run, plan: &Plan) -> Result<Self, Error> {
         let architecture = cupola_train::architecture(run, plan)?;
+        cupola_train::check_batch_norm(&run.train, &architecture, None)?;
         let (layers, parameters) = (architecture.table()?, architecture.parameters()?);
         Ok(Self { architecture, layers, parameters })
     }

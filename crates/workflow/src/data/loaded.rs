@@ -2,6 +2,7 @@
 
 use cupola_datasets::{ContractReport, DatasetVersion, Stream, Table};
 use cupola_prep::{Plan, Prepared, SplitPart};
+use cupola_sources::SourceNote;
 use serde::{Deserialize, Serialize};
 
 use crate::models::pretrained::Pretrained;
@@ -24,6 +25,12 @@ impl LoadedData {
         self.prepared.rows(SplitPart::Train)
     }
 
+    /// Decisions of the readers of both sources that the user should know of.
+    pub fn notes(&self) -> impl Iterator<Item = &SourceNote> {
+        let test = self.test.iter().flat_map(|test| &test.notes);
+        self.source.notes.iter().chain(test)
+    }
+
     /// Plan that `run` starts from, of the package that it names.
     pub(super) fn learned(pretrained: Option<&Pretrained>) -> Option<&Plan> {
         pretrained.map(|start| &start.plan)
@@ -37,16 +44,23 @@ pub struct SourceReport {
     pub version: DatasetVersion,
     /// Expectations and quarantined rows.
     pub report: ContractReport,
+    /// Decisions of the reader that its user should know of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<SourceNote>,
 }
 
 impl From<Table> for SourceReport {
     fn from(table: Table) -> Self {
-        Self { version: table.version, report: table.report }
+        Self { version: table.version, report: table.report, notes: table.notes }
     }
 }
 
 impl From<Stream> for SourceReport {
     fn from(stream: Stream) -> Self {
-        Self { version: stream.version().clone(), report: stream.report().clone() }
+        Self {
+            version: stream.version().clone(),
+            report: stream.report().clone(),
+            notes: stream.notes().to_vec(),
+        }
     }
 }

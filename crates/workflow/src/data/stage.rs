@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use cupola_datasets::{Collection, Datasets, LoadRequest, collect};
 use cupola_prep::Prepared;
 use cupola_registry::Home;
-use cupola_sources::FileVersion;
+use cupola_sources::{FileVersion, TextColumns};
 use cupola_spec::{Run, Source};
 use cupola_store::{StagedFolder, sha256_hex};
 use serde::{Deserialize, Serialize};
@@ -51,8 +51,17 @@ impl Session<'_> {
         let watch = CollectionEvents(self.observer);
         let (data, expect) = (&run.data, run.expect.as_slice());
         let home = self.home.root();
-        let collected =
-            |source: &Source| collect(&LoadRequest { source, data, expect, roots, home, progress: &watch });
+        let collected = |source: &Source| {
+            collect(&LoadRequest {
+                source,
+                data,
+                expect,
+                texts: TextColumns::None,
+                roots,
+                home,
+                progress: &watch,
+            })
+        };
         let source = collected(&data.source)?;
         let test = data.test_source.as_ref().map(collected).transpose()?;
         let key = key(run, &source, test.as_ref());
@@ -76,6 +85,7 @@ fn key(run: &Run, source: &Collection, test: Option<&Collection>) -> String {
         "clean": run.clean,
         "features": run.features,
         "split": run.split,
+        "series": run.series,
         "inputs": run.inputs,
         "targets": run.targets.iter().collect::<Vec<_>>(),
         "table": run.design.table,

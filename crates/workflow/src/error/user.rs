@@ -66,6 +66,7 @@ pub(super) fn train(error: &cupola_train::Error) -> bool {
     match error {
         cupola_train::Error::Network(error) => network(error),
         cupola_train::Error::Record(error) => record(error),
+        cupola_train::Error::BatchNorm { .. } => true,
         _ => false,
     }
 }

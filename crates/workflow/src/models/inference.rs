@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use cupola_datasets::LoadRequest;
 use cupola_eval::Metrics;
 use cupola_nn::DeviceChoice;
-use cupola_prep::{Frame, Predictions, examples_with_targets};
+use cupola_prep::{Error as PrepError, Frame, Plan, Predictions, examples_with_targets};
 use cupola_registry::Package;
 use cupola_runtime::{EngineChoice, Predictor};
+use cupola_sources::{RowOrigin, TextColumns};
 use cupola_spec::{Data, Source};
 use cupola_train::{default_objectives, metrics_from_logits};
 
@@ -29,6 +30,29 @@ pub struct ModelSelection {
     pub device: DeviceChoice,
 }
 
+/// Raw rows of a source.
+pub struct InputRows {
+    /// The rows.
+    pub frame: Frame,
+    /// Files and numbers of the rows.
+    pub origin: RowOrigin,
+}
+
+impl InputRows {
+    /// Error that names the file of a row, and the query whose result has the missing column.
+    fn explained(&self, error: PrepError, plan: &Plan) -> PrepError {
+        match (error, &plan.query) {
+            (PrepError::Column { column, near, .. }, Some(_)) => {
+                let remedy = "the model was trained on the result of `data.query`: send its columns, which `cupola models show` lists";
+                PrepError::Column { column, near, remedy }
+            }
+            (error, _) => {
+                error.in_file(|row| self.origin.locate(row).map(|location| (location.file, location.row)))
+            }
+        }
+    }
+}
+
 /// Published model in memory.
 pub struct LoadedModel {
     /// The package.
@@ -42,8 +66,9 @@ impl LoadedModel {
     ///
     /// # Errors
     /// Rows that do not fit the plan; a device that fails.
-    pub fn predict(&mut self, rows: &Frame) -> Result<Vec<Predictions>, Error> {
-        let examples = self.predictor.package.plan.apply(rows)?;
+    pub fn predict(&mut self, rows: &InputRows) -> Result<Vec<Predictions>, Error> {
+        let plan = &self.predictor.package.plan;
+        let examples = plan.apply(&rows.frame).map_err(|error| rows.explained(error, plan))?;
         let indices: Vec<usize> = (0..examples.rows).collect();
         let mut predictions = Vec::with_capacity(indices.len());
         for chunk in indices.chunks(CHUNK) {
@@ -56,8 +81,10 @@ impl LoadedModel {
     ///
     /// # Errors
     /// Rows that do not fit the plan; a device that fails.
-    pub fn evaluate(&mut self, rows: &Frame) -> Result<Metrics, Error> {
-        let labelled = examples_with_targets(&self.predictor.package.plan, rows)?;
+    pub fn evaluate(&mut self, rows: &InputRows) -> Result<Metrics, Error> {
+        let plan = &self.predictor.package.plan;
+        let labelled = examples_with_targets(plan, &rows.frame);
+        let labelled = labelled.map_err(|error| rows.explained(error, plan))?;
         let indices: Vec<usize> = (0..labelled.examples.rows).collect();
         let mut logits = Vec::new();
         for chunk in indices.chunks(CHUNK) {
@@ -80,12 +107,12 @@ impl Session<'_> {
         Ok(LoadedModel { package, predictor })
     }
 
-    /// Rows of a source as they are, without a query. Texts in `null_texts` mean a missing value.
+    /// Rows of a source as a package reads them, without a query: nothing is guessed.
     ///
     /// # Errors
     /// Sources that cannot be read.
-    pub fn read_rows(&self, source: &Source, null_texts: &[String]) -> Result<Frame, Error> {
-        let data = Data::plain(source.clone(), null_texts);
+    pub fn read_rows(&self, source: &Source, plan: &Plan) -> Result<InputRows, Error> {
+        let data = Data::plain(source.clone(), &plan.null_texts);
         let (roots, watch) = ([PathBuf::from(".")], CollectionEvents(self.observer));
         let table = cupola_datasets::load(&LoadRequest {
             source: &data.source,
@@ -94,7 +121,9 @@ impl Session<'_> {
             roots: &roots,
             home: self.home.root(),
             progress: &watch,
+            texts: TextColumns::All,
         })?;
-        Ok(Frame::from_batches(&table.schema, &table.batches)?)
+        let frame = Frame::from_batches(&table.schema, &table.batches, &plan.exact_columns())?;
+        Ok(InputRows { frame, origin: table.origin })
     }
 }

@@ -6,8 +6,11 @@ use std::io::Write;
 use cupola_nn::{Network, OpenDevice, activation_dtype, merge_lora};
 use cupola_registry::{RunFolder, RunRecord, Status};
 use cupola_spec::Run;
-use cupola_train::{EndReason, Evaluator, Job, Stop, TrainOutcome, goal, limit_rows, objectives, trial_loss};
-use serde_json::{Map, json};
+use cupola_train::{
+    EndReason, Evaluator, Job, Selection, Stop, TrainOutcome, batches_of, check_batch_norm, limit_rows,
+    objectives, trial_loss,
+};
+use serde_json::{Map, Value, json};
 
 use super::publish::TrainedModel;
 use super::record::{create, with_same_data};
@@ -147,10 +150,7 @@ impl Stage<'_> {
             folder: job.folder,
             weights: weights.to_safetensors()?,
             config: serde_json::to_value(&architecture)?,
-            about: Map::from_iter([
-                ("steps".to_owned(), json!(outcome.progress.step)),
-                ("best".to_owned(), json!(outcome.progress.best)),
-            ]),
+            about: about(job, outcome)?,
             ended: Some(outcome.ended),
         };
         let published = model.publish(self, record, |part| {
@@ -161,13 +161,26 @@ impl Stage<'_> {
     }
 }
 
+/// Entries of `metrics.json` and of the command's result beside the metrics.
+fn about(job: &Job<'_>, outcome: &TrainOutcome) -> Result<Map<String, Value>, Error> {
+    let mut about = Map::from_iter([
+        ("steps".to_owned(), json!(outcome.progress.step)),
+        ("best".to_owned(), json!(outcome.progress.best)),
+    ]);
+    if let Some(replaced) = Selection::of(job.run, job.prepared)?.replaced {
+        about.insert("warnings".to_owned(), json!([replaced.to_string()]));
+    }
+    Ok(about)
+}
+
 /// Goal and length of the training that the loop is about to do.
 fn plan(job: &Job<'_>, data: &LoadedData) -> Result<TrainingPlan, Error> {
     let train = &job.run.train;
     let rows = limit_rows(data.train_rows(), train.limit_train);
-    let all = (rows.div_ceil(train.batch_size) * train.epochs) as u64;
+    let least = check_batch_norm(train, job.architecture, Some(rows))?;
+    let all = batches_of(rows, train.batch_size, least) * train.epochs as u64;
     Ok(TrainingPlan {
-        goal: train.metric.unwrap_or_else(|| goal(&job.prepared.plan)),
+        goal: Selection::of(job.run, job.prepared)?.goal,
         epochs: train.epochs,
         steps: job.max_steps.map_or(all, |most| most.min(all)),
         done: job.folder.checkpoint_steps()?.last().copied().unwrap_or(0),

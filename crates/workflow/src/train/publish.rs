@@ -4,7 +4,7 @@ use cupola_eval::Metrics;
 use cupola_prep::{Prepared, Signature, SplitPart};
 use cupola_registry::{Lineage, Package, PackageContents, RunFolder, RunRecord, Status, publish};
 use cupola_spec::Run;
-use cupola_train::EndReason;
+use cupola_train::{EndReason, unreported_metric};
 use serde_json::{Map, Value};
 
 use super::{PublishedRun, Stage};
@@ -66,6 +66,12 @@ impl TrainedModel<'_> {
         for (split, part) in [("valid", SplitPart::Valid), ("test", SplitPart::Test)] {
             if self.prepared.rows(part) > 0 {
                 let metrics = score(part)?;
+                // Training has said it of the valid split.
+                if part == SplitPart::Test
+                    && let Some(undefined) = unreported_metric(self.run, self.prepared, part, split)?
+                {
+                    stage.session.emit(&WorkflowEvent::Warning(&undefined.to_string()));
+                }
                 stage.session.emit(&WorkflowEvent::Evaluated { split, metrics: &metrics });
                 splits.insert(split.to_owned(), serde_json::to_value(&metrics)?);
                 last = metrics;

@@ -2,7 +2,7 @@
 
 use cupola_prep::{ExamplesWithTargets, FittedTarget, Plan, SplitPart, Targets};
 use cupola_spec::{Run, TreesSpec};
-use cupola_train::{default_objectives, metrics_from_logits};
+use cupola_train::{default_objectives, metrics_from_logits, unreported_metric};
 use cupola_trees::Trees;
 use serde_json::{Map, json};
 
@@ -16,6 +16,10 @@ use crate::event::WorkflowEvent;
 /// Grows trees, evaluates and publishes.
 pub fn train(stage: &Stage<'_>, run: &Run, data: &LoadedData, spec: &TreesSpec) -> Result<JobOutcome, Error> {
     let train = in_memory(data, SplitPart::Train)?;
+    let undefined = unreported_metric(run, &data.prepared, SplitPart::Valid, "valid")?.map(|u| u.to_string());
+    if let Some(undefined) = &undefined {
+        stage.session.emit(&WorkflowEvent::Warning(undefined));
+    }
     let (folder, mut record) = create(stage.runs, run, data)?;
     let _lock = folder.hold()?;
     "trees on the CPU".clone_into(&mut record.device);
@@ -27,13 +31,15 @@ pub fn train(stage: &Stage<'_>, run: &Run, data: &LoadedData, spec: &TreesSpec) 
     };
     stage.session.emit(&WorkflowEvent::TreesGrown { trees: trees.trees() });
     let (prepared, plan) = (&data.prepared, &data.prepared.plan);
+    let mut about = Map::from_iter([("trees".to_owned(), json!(trees.trees()))]);
+    about.extend(undefined.map(|undefined| ("warnings".to_owned(), json!([undefined]))));
     let model = TrainedModel {
         run,
         prepared,
         folder: &folder,
         weights: trees.to_safetensors()?,
         config: json!({ "family": run.family, "trees": { "width": plan.width(), "columns": plan.layout() } }),
-        about: Map::from_iter([("trees".to_owned(), json!(trees.trees()))]),
+        about,
         ended: None,
     };
     let published = model.publish(stage, record, |part| {

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use cupola_datasets::{AddOutcome, DatasetInfo, Datasets, LoadRequest};
 use cupola_registry::Home;
+use cupola_sources::TextColumns;
 use cupola_spec::{Data, Expectation, Source};
 
 use super::{default_null_texts, read_config, roots};
@@ -18,6 +19,7 @@ pub fn add(home: &Home, ui: Ui, args: &DataAddArgs) -> Result<()> {
         source: &data.source,
         data: &data,
         expect: &expect,
+        texts: TextColumns::None,
         roots: &roots,
         home: home.root(),
         progress: &progress,

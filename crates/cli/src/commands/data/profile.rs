@@ -3,10 +3,11 @@
 use anyhow::Result;
 use cupola_datasets::{ColumnProfile, Datasets, LoadRequest, Profile};
 use cupola_registry::Home;
+use cupola_sources::TextColumns;
 use cupola_spec::{Data, Source};
 
 use super::{default_null_texts, roots};
-use crate::draw::{CollectionProgress, Ui, grouped, metric, percent};
+use crate::draw::{CollectionProgress, Ui, grouped, metric, percent, show_notes};
 
 pub fn run(home: &Home, ui: Ui, source: &str) -> Result<()> {
     let datasets = Datasets::new(home.root());
@@ -19,11 +20,14 @@ pub fn run(home: &Home, ui: Ui, source: &str) -> Result<()> {
             source: &data.source,
             data: &data,
             expect: &[],
+            texts: TextColumns::None,
             roots: &roots,
             home: home.root(),
             progress: &progress,
         };
-        cupola_datasets::stream(&request)?.profile()?
+        let stream = cupola_datasets::stream(&request)?;
+        show_notes(ui, stream.notes());
+        stream.profile()?
     } else {
         datasets.named(source)?.profile
     };

@@ -3,12 +3,13 @@
 use anyhow::Result;
 use cupola_datasets::{Datasets, LoadRequest};
 use cupola_registry::Home;
-use cupola_spec::{Data, Source};
+use cupola_sources::TextColumns;
+use cupola_spec::Source;
 use serde_json::json;
 
 use super::{read_config, roots};
 use crate::args::DataValidateArgs;
-use crate::draw::{CollectionProgress, Ui, grouped, show_expectations};
+use crate::draw::{CollectionProgress, Ui, grouped, show_expectations, show_notes};
 use crate::failure::UserError;
 
 pub fn run(home: &Home, ui: Ui, args: &DataValidateArgs) -> Result<()> {
@@ -25,7 +26,7 @@ pub fn run(home: &Home, ui: Ui, args: &DataValidateArgs) -> Result<()> {
         datasets.verify(&manifest, &progress)?;
         ui.line(format!("{} is whole: {} files", manifest.label(), manifest.dataset.files.len()));
         let source = Source::One(format!("dataset:{}", manifest.label()));
-        data = Some(Data::plain(source, &manifest.data.null));
+        data = Some(manifest.data.with_same_format(source));
         expect = expect.or(Some(manifest.expect));
         roots = manifest.roots;
     }
@@ -36,13 +37,19 @@ pub fn run(home: &Home, ui: Ui, args: &DataValidateArgs) -> Result<()> {
         source: &data.source,
         data: &data,
         expect: &expect,
+        texts: TextColumns::None,
         roots: &roots,
         home: home.root(),
         progress: &progress,
     };
     let stream = cupola_datasets::stream(&request)?;
+    show_notes(ui, stream.notes());
     show_expectations(ui, stream.report());
     let rows = stream.version().rows;
     ui.line(format!("valid   {}: {} rows", data.source.patterns().join(", "), grouped(rows)));
-    ui.result(&json!({ "dataset": stream.version(), "report": stream.report() }))
+    ui.result(&json!({
+        "dataset": stream.version(),
+        "report": stream.report(),
+        "notes": stream.notes().iter().map(ToString::to_string).collect::<Vec<_>>(),
+    }))
 }

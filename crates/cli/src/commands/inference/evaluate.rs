@@ -13,8 +13,7 @@ pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
     let progress = CollectionProgress::new(ui);
     let session = session(home, &progress);
     let mut model = session.open_model(&args.model.selection())?;
-    let null_texts = &model.predictor.package.plan.null_texts;
-    let rows = session.read_rows(&Source::One(args.data.clone()), null_texts)?;
+    let rows = session.read_rows(&Source::One(args.data.clone()), &model.predictor.package.plan)?;
     let found = model.evaluate(&rows)?;
     ui.line(format!("{} on {} rows of {}", model.package.label(), found.rows, args.data));
     show_classes(ui, &found);

@@ -5,10 +5,10 @@ mod output;
 use std::io::{Read, Write};
 
 use anyhow::Result;
-use cupola_prep::Frame;
+use cupola_prep::Plan;
 use cupola_registry::{Home, write_file};
 use cupola_spec::Source;
-use cupola_workflow::Session;
+use cupola_workflow::{InputRows, Session};
 
 use crate::args::PredictArgs;
 use crate::commands::session;
@@ -20,10 +20,10 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
     let progress = CollectionProgress::new(Ui { json: true });
     let session = session(home, &progress);
     let mut model = session.open_model(&args.model.selection())?;
-    let rows = input(&session, &args.input, &model.predictor.package.plan.null_texts)?;
+    let rows = input(&session, &args.input, &model.predictor.package.plan)?;
     let predictions = model.predict(&rows)?;
     let text = if args.output.to_lowercase().ends_with(".csv") {
-        output::csv(&predictions)
+        output::csv(&predictions)?
     } else {
         output::json_lines(&predictions)?
     };
@@ -36,9 +36,9 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
 }
 
 /// Rows of a file, or of standard input: JSON lines if it begins with a brace, CSV otherwise.
-fn input(session: &Session<'_>, path: &str, null_texts: &[String]) -> Result<Frame> {
+fn input(session: &Session<'_>, path: &str, plan: &Plan) -> Result<InputRows> {
     if path != "-" {
-        return Ok(session.read_rows(&Source::One(path.to_owned()), null_texts)?);
+        return Ok(session.read_rows(&Source::One(path.to_owned()), plan)?);
     }
     let mut text = Vec::new();
     std::io::stdin().read_to_end(&mut text)?;
@@ -51,5 +51,5 @@ fn input(session: &Session<'_>, path: &str, null_texts: &[String]) -> Result<Fra
     };
     let mut file = tempfile::Builder::new().prefix("stdin").suffix(ending).tempfile()?;
     file.write_all(&text)?;
-    Ok(session.read_rows(&Source::One(file.path().to_string_lossy().into_owned()), null_texts)?)
+    Ok(session.read_rows(&Source::One(file.path().to_string_lossy().into_owned()), plan)?)
 }

@@ -22,7 +22,7 @@ use self::settings::{settings, spec};
 use crate::args::ServeArgs;
 use crate::commands::session;
 use crate::draw::Ui;
-use crate::failure::UserError;
+use crate::failure::{ErrorCode, UserError};
 
 pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     let device = session(home, &Silent).open_device(args.device.device)?;
@@ -123,7 +123,7 @@ async fn reload_on(mut hangup: Signal, args: ServeArgs, catalog: Arc<Catalog>, u
         let (args, catalog) = (args.clone(), Arc::clone(&catalog));
         let done = tokio::task::spawn_blocking(move || reload(&args, &catalog, ui)).await;
         if let Ok(Err(error)) = done {
-            Ui::error(&error);
+            ui.error(&error, ErrorCode::of(&error));
         }
     }
 }

@@ -32,6 +32,7 @@ fn as_json(report: &CheckReport) -> Value {
         "dataset": data.source.version,
         "expected": data.source.report,
         "inferred": data.prepared.findings,
+        "notes": data.notes().map(ToString::to_string).collect::<Vec<_>>(),
         "suspicions": data.prepared.suspicions,
         "rows": { "train": rows(SplitPart::Train), "valid": rows(SplitPart::Valid), "test": rows(SplitPart::Test) },
         "layers": network.layers,

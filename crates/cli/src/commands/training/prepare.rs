@@ -52,6 +52,7 @@ fn made(ui: Ui, stage: &str, folder: &Path, data: &LoadedData) -> Result<()> {
         "folder": folder,
         "dataset": data.source.version,
         "expected": data.source.report,
+        "notes": data.notes().map(ToString::to_string).collect::<Vec<_>>(),
         "suspicions": data.prepared.suspicions,
         "rows": { "train": rows(SplitPart::Train), "valid": rows(SplitPart::Valid), "test": rows(SplitPart::Test) },
     }))

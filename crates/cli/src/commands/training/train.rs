@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::args::TrainArgs;
 use crate::commands::session;
 use crate::draw::{Screen, Ui};
-use crate::failure::{Stopped, UserError, exit_code};
+use crate::failure::{ErrorCode, Stopped, UserError, exit_code};
 
 pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     // Before anything that takes time, so that no signal falls between.
@@ -28,7 +28,7 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
         Err(error) => {
             let error = error.into();
             if args.mpi {
-                Ui::error(&error);
+                ui.error(&error, ErrorCode::of(&error));
                 job.devices().abort(exit_code(&error));
             }
             Err(error)

@@ -7,11 +7,12 @@ use cupola_serving::Pipeline;
 use super::super::infer::{InferRequest, infer as run};
 use super::super::parse_version;
 use super::super::wire::{DataType, InputTensor, WireError, data_type_of, from_raw, to_raw};
+use super::deadline::deadline;
 use super::proto::model_infer_request::InferInputTensor;
 use super::proto::model_infer_response::InferOutputTensor;
 use super::proto::{InferTensorContents, ModelInferRequest, ModelInferResponse};
 use crate::error::ApiError;
-use crate::request::{request_id, timeout};
+use crate::request::request_id;
 use crate::state::RequestLimits;
 
 /// Runs a request.
@@ -22,7 +23,7 @@ pub(super) async fn infer(
     request: ModelInferRequest,
 ) -> Result<ModelInferResponse, ApiError> {
     let id = request_id(headers);
-    let timeout = timeout(headers, limits.timeout)?;
+    let timeout = deadline(headers, limits.timeout)?;
     let ModelInferRequest {
         model_name, model_version, id: own_id, inputs, outputs, raw_input_contents, ..
     } = request;

@@ -3,12 +3,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
+use axum::http::{Extensions, HeaderMap};
 use cupola_runtime::TensorSpec;
-use cupola_serving::access::{AccessControl, Caller, Scope};
+use cupola_serving::access::{AccessControl, AuditedCall, Caller, Scope};
 use cupola_serving::{Catalog, Lifecycle, ModelVersion, Pipeline};
 use futures::{Stream, StreamExt};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::super::repository::{self, VersionStatistics};
 use super::super::wire::DataType;
@@ -47,6 +47,18 @@ impl InferenceService {
     ) -> Result<ModelInferResponse, ApiError> {
         self.access.admit(token(headers))?.require(Scope::Predict, &request.model_name)?;
         infer(&self.pipeline, self.limits, headers, request).await
+    }
+
+    /// Records an administrative call. Its path does not name the model, unlike that of REST.
+    fn audit(&self, extensions: &Extensions, call: &str, model: &str, error: Option<&ApiError>) {
+        let Some(audit) = self.access.audit() else { return };
+        audit.record(&AuditedCall {
+            key: extensions.get::<Caller>().map_or("-", Caller::id),
+            method: "POST",
+            path: &format!("/inference.GRPCInferenceService/{call}"),
+            model: Some(model),
+            status: error.map_or(200, |error| error.status.as_u16()),
+        });
     }
 }
 
@@ -119,7 +131,11 @@ impl GrpcInferenceService for InferenceService {
         let responses = requests.then(move |request| {
             let (this, headers) = (this.clone(), Arc::clone(&headers));
             async move {
-                let request = request?;
+                // The decoder of messages reports a large one as out of range.
+                let request = request.map_err(|status| match status.code() {
+                    Code::OutOfRange => ApiError::too_large(this.limits.body_bytes).into(),
+                    _ => status,
+                })?;
                 let (model_name, id) = (request.model_name.clone(), request.id.clone());
                 let (error_message, response) = match this.infer_next(&headers, request).await {
                     Ok(response) => (String::new(), response),
@@ -178,7 +194,11 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<RepositoryModelLoadRequest>,
     ) -> Reply<RepositoryModelLoadResponse> {
-        repository::load(&self.catalog, request.into_inner().model_name).await?;
+        let (_, extensions, message) = request.into_parts();
+        let name = message.model_name;
+        let loaded = repository::load(&self.catalog, name.clone()).await;
+        self.audit(&extensions, "RepositoryModelLoad", &name, loaded.as_ref().err());
+        loaded?;
         Ok(Response::new(RepositoryModelLoadResponse {}))
     }
 
@@ -186,7 +206,10 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<RepositoryModelUnloadRequest>,
     ) -> Reply<RepositoryModelUnloadResponse> {
-        repository::unload(&self.catalog, &request.into_inner().model_name)?;
+        let (_, extensions, message) = request.into_parts();
+        let unloaded = repository::unload(&self.catalog, &message.model_name);
+        self.audit(&extensions, "RepositoryModelUnload", &message.model_name, unloaded.as_ref().err());
+        unloaded?;
         Ok(Response::new(RepositoryModelUnloadResponse {}))
     }
 }

@@ -17,7 +17,7 @@ use super::super::wire::{DataType, InputTensor, TensorData, data_type_of, from_r
 use super::super::{data_type, parse_version};
 use super::{ModelPath, OipError};
 use crate::error::ApiError;
-use crate::request::{FullBody, request_id, timeout, with_request_id};
+use crate::request::{UnreadBody, request_id, timeout, with_request_id};
 use crate::state::RequestLimits;
 
 /// Length of the JSON in bytes; raw tensors follow it.
@@ -74,12 +74,12 @@ pub(super) async fn infer(
     State(limits): State<RequestLimits>,
     Path(path): Path<ModelPath>,
     headers: HeaderMap,
-    FullBody(body): FullBody,
+    body: UnreadBody,
 ) -> Response {
     let id = request_id(&headers);
     let response = async {
         let version = path.find(pipeline.catalog())?;
-        let body = body?;
+        let body = body.read().await?;
         let (json, raw) = split(&headers, &body)?;
         let body = if json.is_empty() { bare(&version, raw)? } else { parse(json)? };
         let RequestBody { id: own_id, parameters, inputs, outputs } = body;

@@ -3,24 +3,27 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use cupola_serving::{Catalog, ModelVersion};
 use serde_json::{Value, json};
 
 use super::super::repository::{self, VersionStatistics};
 use super::{ModelPath, OipError};
+use crate::request::UnreadBody;
 
 /// `POST /v2/repository/index`
-pub(super) async fn index(State(catalog): State<Arc<Catalog>>, body: Bytes) -> Json<Value> {
-    let body = serde_json::from_slice::<Value>(&body).ok();
+pub(super) async fn index(
+    State(catalog): State<Arc<Catalog>>,
+    body: UnreadBody,
+) -> Result<Json<Value>, OipError> {
+    let body = serde_json::from_slice::<Value>(&body.read().await?).ok();
     let only_ready = body.and_then(|body| body["ready"].as_bool()) == Some(true);
     let versions = catalog.index().into_iter().filter(|version| version.loaded || !only_ready);
     let entries = versions.map(|version| {
         let state = repository::state(version.loaded);
         json!({ "name": version.name, "version": version.version.to_string(), "state": state, "reason": "" })
     });
-    Json(entries.collect())
+    Ok(Json(entries.collect()))
 }
 
 /// `POST /v2/repository/models/{name}/load`

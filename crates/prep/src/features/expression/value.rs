@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use crate::frame::number_text;
+use cupola_values::number_text;
 
 /// Cause for which an expression is invalid or cannot be computed, with the remedy if there is one.
 #[derive(Debug, thiserror::Error)]

@@ -150,6 +150,7 @@ fn values_of<'a>(spec: &TensorSpec, values: impl Iterator<Item = &'a PredictedVa
         return TensorValues::Bytes(values.map(|value| text_of(value).into_bytes()).collect());
     }
     let numbers = values.flat_map(|value| match value {
+        PredictedValue::Integer(number) => vec![*number as f32],
         PredictedValue::Number(number) => vec![*number as f32],
         PredictedValue::Numbers(numbers) => numbers.iter().map(|number| *number as f32).collect(),
         PredictedValue::Text(_) => vec![f32::NAN],
@@ -160,6 +161,7 @@ fn values_of<'a>(spec: &TensorSpec, values: impl Iterator<Item = &'a PredictedVa
 fn text_of(value: &PredictedValue) -> String {
     match value {
         PredictedValue::Text(text) => text.clone(),
+        PredictedValue::Integer(number) => number.to_string(),
         PredictedValue::Number(number) => cupola_prep::number_text(*number),
         PredictedValue::Numbers(_) => String::new(),
     }

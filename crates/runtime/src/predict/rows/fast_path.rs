@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use cupola_prep::{Column, ColumnType, Frame, InputColumn, Signature, number_text};
+use cupola_prep::{Column, ColumnType, Frame, InputColumn, Signature};
 use indexmap::IndexMap;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::float_text;
 
 /// Columns of a body of valid rows; `None` for anything else, which the general path handles.
 pub(super) fn parse(signature: &Signature, body: &[u8]) -> Option<Frame> {
@@ -208,15 +210,6 @@ struct CellSeed<'c> {
     values: &'c mut ColumnValues,
 }
 
-impl CellSeed<'_> {
-    fn number(self, number: f64) {
-        match self.values {
-            ColumnValues::Numbers(values) => values.push(number),
-            ColumnValues::Texts(values) => values.push(Some(number_text(number))),
-        }
-    }
-}
-
 impl<'de> DeserializeSeed<'de> for CellSeed<'_> {
     type Value = ();
 
@@ -233,17 +226,26 @@ impl Visitor<'_> for CellSeed<'_> {
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
-        self.number(number);
+        match self.values {
+            ColumnValues::Numbers(values) => values.push(number),
+            ColumnValues::Texts(values) => values.push(Some(float_text(number).ok_or_else(unsupported)?)),
+        }
         Ok(())
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
-        self.number(number as f64);
+        match self.values {
+            ColumnValues::Numbers(values) => values.push(number as f64),
+            ColumnValues::Texts(values) => values.push(Some(number.to_string())),
+        }
         Ok(())
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
-        self.number(number as f64);
+        match self.values {
+            ColumnValues::Numbers(values) => values.push(number as f64),
+            ColumnValues::Texts(values) => values.push(Some(number.to_string())),
+        }
         Ok(())
     }
 

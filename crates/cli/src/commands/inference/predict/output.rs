@@ -13,45 +13,41 @@ pub fn json_lines(predictions: &[Predictions]) -> Result<String> {
 }
 
 /// Columns of each target: its value (a forecast has one for each row ahead), then its probabilities.
-pub fn csv(predictions: &[Predictions]) -> String {
-    let mut lines = vec![predictions.first().map(header).unwrap_or_default()];
-    lines.extend(
-        predictions.iter().map(|answer| answer.values().flat_map(fields).collect::<Vec<_>>().join(",")),
-    );
-    lines.push(String::new());
-    lines.join("\n")
+pub fn csv(predictions: &[Predictions]) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    if let Some(first) = predictions.first() {
+        writer.write_record(header(first))?;
+    }
+    for prediction in predictions {
+        writer.write_record(prediction.values().flat_map(fields))?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-fn header(answer: &Predictions) -> String {
+fn header(answer: &Predictions) -> Vec<String> {
     let mut names = Vec::new();
     for (target, prediction) in answer {
         match &prediction.value {
             PredictedValue::Numbers(values) => {
-                names.extend((1..=values.len()).map(|step| quoted(&format!("{target}_{step}"))));
+                names.extend((1..=values.len()).map(|step| format!("{target}_{step}")));
             }
-            PredictedValue::Number(_) | PredictedValue::Text(_) => names.push(quoted(target)),
+            PredictedValue::Integer(_) | PredictedValue::Number(_) | PredictedValue::Text(_) => {
+                names.push(target.clone());
+            }
         }
         let classes = prediction.probabilities.iter().flat_map(|p| p.keys());
-        names.extend(classes.map(|class| quoted(&format!("{target}_p_{class}"))));
+        names.extend(classes.map(|class| format!("{target}_p_{class}")));
     }
-    names.join(",")
+    names
 }
 
 fn fields(prediction: &Prediction) -> Vec<String> {
     let mut fields = match &prediction.value {
+        PredictedValue::Integer(number) => vec![number.to_string()],
         PredictedValue::Number(number) => vec![number.to_string()],
-        PredictedValue::Text(label) => vec![quoted(label)],
+        PredictedValue::Text(label) => vec![label.clone()],
         PredictedValue::Numbers(values) => values.iter().map(f64::to_string).collect(),
     };
     fields.extend(prediction.probabilities.iter().flat_map(|p| p.values()).map(f32::to_string));
     fields
-}
-
-/// Field quoted by RFC 4180.
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
 }

@@ -23,6 +23,7 @@ pub fn settings(args: &ServeArgs, spec: &Serve) -> ServerSettings {
         timeout: Duration::from_secs(u64::from(args.timeout)),
         lame_duck: Duration::from_secs(u64::from(args.lame_duck)),
         connections: args.connections as usize,
+        strict: spec.strict,
         cors: spec.cors.clone(),
         trusted: spec.trusted.clone(),
         ..ServerSettings::default()

@@ -1,4 +1,4 @@
-//! Glob patterns for column names.
+//! Globs in the names of columns.
 
 /// `true` if `name` matches a pattern in which `*` stands for any text.
 pub fn matches_pattern(pattern: &str, name: &str) -> bool {

@@ -1,0 +1,61 @@
+//! Decision about the texts of all columns, from all rows.
+
+mod column;
+mod role;
+
+use cupola_spec::Run;
+use indexmap::IndexMap;
+
+use self::column::ColumnFit;
+use self::role::Role;
+use super::rules::ValueRules;
+use crate::error::Error;
+use crate::frame::Frame;
+
+/// Rules being fitted: every row is observed once, before anything else is learned.
+pub struct ValueRulesFit<'a> {
+    run: &'a Run,
+    /// Columns that SQL expressions and products use.
+    computed: &'a [String],
+    columns: IndexMap<String, ColumnFit>,
+    rows: usize,
+}
+
+impl<'a> ValueRulesFit<'a> {
+    /// Starts a fit. `computed` are the columns that expressions use.
+    pub fn new(run: &'a Run, computed: &'a [String]) -> Self {
+        Self { run, computed, columns: IndexMap::new(), rows: 0 }
+    }
+
+    /// Adds rows as their source delivers them.
+    pub fn observe(&mut self, frame: &Frame) {
+        for name in frame.names() {
+            let Some(column) = frame.get(name) else { continue };
+            let fit = self
+                .columns
+                .entry(name.to_owned())
+                .or_insert_with(|| ColumnFit::new(Role::of(self.run, self.computed, name)));
+            fit.observe(column, &self.run.data.null, self.rows);
+        }
+        self.rows += frame.rows();
+    }
+
+    /// Decides, and describes what a user may not expect.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for numbers or dates that can be read in two ways, [`Error::Value`] for a column of numbers with
+    /// a text that is not one.
+    pub fn finish(self) -> Result<(ValueRules, Vec<String>), Error> {
+        let decimal = self.run.data.decimal.map(role::decimal_mark);
+        let (mut rules, mut notes) = (ValueRules::default(), Vec::new());
+        for (name, column) in self.columns {
+            if let Some(rule) = column.decide(&name, decimal, &mut notes)? {
+                rules.0.insert(name, rule);
+            }
+        }
+        Ok((rules, notes))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! Decision about one column.
+
+use arrow::array::StringArray;
+use cupola_values::{CategoryEvidence, DateEvidence, DateGuess, DecimalMark, NumberEvidence, NumberReading};
+
+use super::role::Role;
+use crate::error::Error;
+use crate::frame::Column;
+use crate::frame::meaning::rules::{ValueRule, shortened};
+
+/// Texts of one column so far.
+pub(super) struct ColumnFit {
+    role: Role,
+    numbers: NumberEvidence,
+    categories: CategoryEvidence,
+    dates: DateEvidence,
+    /// `true` if the source delivers texts.
+    texts: bool,
+    /// `true` if the source delivers numbers.
+    typed: bool,
+    /// `true` if the source delivers dates or times.
+    time: bool,
+}
+
+impl ColumnFit {
+    pub fn new(role: Role) -> Self {
+        Self {
+            role,
+            numbers: NumberEvidence::default(),
+            categories: CategoryEvidence::default(),
+            dates: DateEvidence::default(),
+            texts: false,
+            typed: false,
+            time: false,
+        }
+    }
+
+    /// Adds rows, of which `before` were observed earlier.
+    pub fn observe(&mut self, column: &Column, nulls: &[String], before: usize) {
+        match column {
+            Column::Text(texts) => {
+                self.texts = true;
+                self.observe_texts(texts, nulls, before);
+            }
+            Column::Number { time, .. } => {
+                self.typed = true;
+                self.time |= *time;
+            }
+            Column::Bytes(_) => {}
+        }
+    }
+
+    fn observe_texts(&mut self, texts: &StringArray, nulls: &[String], before: usize) {
+        let is_null = |text: &str| text.trim().is_empty() || nulls.iter().any(|marker| marker == text);
+        let present = texts.iter().enumerate();
+        let present = present.filter_map(|(row, text)| Some((row, text.filter(|text| !is_null(text))?)));
+        for (row, text) in present {
+            let row = before + row;
+            match self.role {
+                Role::Number | Role::Values => self.numbers.observe(text, row),
+                Role::Category => self.categories.observe(text),
+                Role::Date(false) => self.dates.observe(text),
+                Role::Inferred => {
+                    self.numbers.observe(text, row);
+                    self.categories.observe(text);
+                    self.dates.observe(text);
+                }
+                Role::Date(true) | Role::Text | Role::Unused => return,
+            }
+        }
+    }
+
+    /// Rule of the column, if it has one. Adds to `notes` what a user may not expect.
+    pub fn decide(
+        &self,
+        name: &str,
+        decimal: Option<DecimalMark>,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<ValueRule>, Error> {
+        if !self.texts && !self.typed {
+            return Ok(None);
+        }
+        let typed_number = || if self.time { ValueRule::Time } else { number(decimal.unwrap_or_default()) };
+        Ok(match self.role {
+            Role::Unused => None,
+            Role::Text => Some(ValueRule::Text),
+            Role::Category => Some(ValueRule::Category { form: self.categories.decide() }),
+            Role::Date(true) => Some(ValueRule::Date { format: None }),
+            Role::Number | Role::Values | Role::Inferred if !self.texts => Some(typed_number()),
+            Role::Date(false) => Some(self.date(name, notes)?.unwrap_or(ValueRule::Date { format: None })),
+            Role::Number => Some(self.number(name, decimal, notes)?),
+            // Files that are sent as text, such as images in base64.
+            Role::Values if self.numbers.numbers() == 0 => None,
+            Role::Values => Some(self.number(name, decimal, notes)?),
+            Role::Inferred => Some(self.inferred(name, decimal, notes)?),
+        })
+    }
+
+    fn number(
+        &self,
+        name: &str,
+        decimal: Option<DecimalMark>,
+        notes: &mut Vec<String>,
+    ) -> Result<ValueRule, Error> {
+        match self.numbers.decide(decimal) {
+            NumberReading::Numbers { decimal, markers, .. } => Ok(noted_number(name, decimal, &markers, notes)),
+            NumberReading::Ambiguous { example } => Err(ambiguous_number(name, &example)),
+            NumberReading::Mostly { .. } | NumberReading::Texts => match self.numbers.first_other() {
+                Some((row, text)) => Err(self.not_a_number(name, row, text)),
+                None if self.numbers.numbers() == 0 => Ok(number(decimal.unwrap_or_default())),
+                None => Err(Error::Input {
+                    input: name.to_owned(),
+                    why: "some numbers have a decimal point and others a decimal comma; write all alike, or set `[data] decimal`".to_owned(),
+                }),
+            },
+        }
+    }
+
+    fn inferred(
+        &self,
+        name: &str,
+        decimal: Option<DecimalMark>,
+        notes: &mut Vec<String>,
+    ) -> Result<ValueRule, Error> {
+        match self.numbers.decide(decimal) {
+            NumberReading::Numbers { decimal, markers, codes: false } => {
+                return Ok(noted_number(name, decimal, &markers, notes));
+            }
+            NumberReading::Ambiguous { example } => return Err(ambiguous_number(name, &example)),
+            NumberReading::Mostly { first } => {
+                let text = self.numbers.first_other().map_or("", |(_, text)| text);
+                return Err(self.not_a_number(name, first, text));
+            }
+            NumberReading::Numbers { .. } | NumberReading::Texts => {}
+        }
+        let date = self.date(name, notes)?;
+        Ok(date.unwrap_or_else(|| ValueRule::Category { form: self.categories.decide() }))
+    }
+
+    fn date(&self, name: &str, notes: &mut Vec<String>) -> Result<Option<ValueRule>, Error> {
+        match self.dates.decide() {
+            DateGuess::Iso => Ok(Some(ValueRule::Date { format: None })),
+            DateGuess::Format(format) => {
+                notes.push(format!("column `{name}`: dates are read as `{format}`"));
+                Ok(Some(ValueRule::Date { format: Some(format) }))
+            }
+            DateGuess::Ambiguous { example, formats: [first, second] } => Err(Error::Input {
+                input: name.to_owned(),
+                why: format!(
+                    "the dates, such as `{example}`, may be `{first}` or `{second}`; write one of them as `format` of an input with `kind = \"date\"`, or of `[split]` or `[series]` for a column of times"
+                ),
+            }),
+            DateGuess::Texts => Ok(None),
+        }
+    }
+
+    /// Error of a text among numbers, which names all such texts.
+    fn not_a_number(&self, name: &str, row: usize, text: &str) -> Error {
+        let (count, others) = self.numbers.others();
+        let listed: Vec<String> = others.iter().map(|(text, _)| format!("{:?}", shortened(text))).collect();
+        let counted: Vec<String> =
+            others.iter().map(|(text, rows)| format!("`{}` in {rows}", shortened(text))).collect();
+        let numbers = self.numbers.numbers();
+        Error::Value {
+            row: row + 1,
+            column: name.to_owned(),
+            expected: format!("a number, as in {numbers} of {} rows", numbers + count),
+            found: format!("`{}` ({})", shortened(text), counted.join(", ")),
+            remedy: format!(
+                "fix it, write `data.null = [\"\", {}]` if it means a missing value, or declare the column as a category",
+                listed.join(", ")
+            ),
+        }
+    }
+}
+
+fn number(decimal: DecimalMark) -> ValueRule {
+    ValueRule::Number { decimal }
+}
+
+fn noted_number(
+    name: &str,
+    decimal: DecimalMark,
+    markers: &[(String, usize)],
+    notes: &mut Vec<String>,
+) -> ValueRule {
+    if decimal == DecimalMark::Comma {
+        notes.push(format!("column `{name}`: numbers are read with a decimal comma"));
+    }
+    if !markers.is_empty() {
+        let each: Vec<String> =
+            markers.iter().map(|(text, rows)| format!("`{text}` in {rows} rows")).collect();
+        notes.push(format!("column `{name}`: read as missing: {}", each.join(", ")));
+    }
+    number(decimal)
+}
+
+fn ambiguous_number(name: &str, example: &str) -> Error {
+    let read =
+        |mark| cupola_values::parse_number(example, mark).map_or(String::new(), |value| value.to_string());
+    let (point, comma) = (read(DecimalMark::Point), read(DecimalMark::Comma));
+    Error::Input {
+        input: name.to_owned(),
+        why: format!(
+            "numbers such as `{example}` may be {point} (comma between thousands) or {comma} (decimal comma); write `[data] decimal = \".\"` or `decimal = \",\"`"
+        ),
+    }
+}

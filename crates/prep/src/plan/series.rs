@@ -1,0 +1,70 @@
+//! Windows of one or several series of rows.
+
+use super::Plan;
+use crate::error::Error;
+use crate::examples::{ExampleBuilder, Examples};
+use crate::frame::Frame;
+use crate::split::{OneSeries, SeriesRows};
+
+impl Plan {
+    /// Row of the frame that each example of [`Self::apply`] ends at: of each series, in the order in which they
+    /// appear, every row but the first `window - 1`, in the order of time. `None` if each row is an example.
+    ///
+    /// # Errors
+    /// The errors of [`Self::apply`] about the columns of time and key.
+    pub fn window_ends(&self, frame: &Frame) -> Result<Option<Vec<usize>>, Error> {
+        let Some(window) = self.window() else { return Ok(None) };
+        let found = self.series_rows(&self.derived(frame)?)?;
+        let ends = found.series.iter().flat_map(|one| one.rows.iter().skip(window.max(1) - 1));
+        Ok(Some(ends.copied().collect()))
+    }
+
+    /// Series of derived rows, all of which have a time and a key.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a time or key that is missing or invalid, or a time that occurs twice in a series.
+    pub(crate) fn series_rows(&self, frame: &Frame) -> Result<SeriesRows, Error> {
+        match &self.series {
+            Some(order) => order.complete_rows(frame),
+            None => Ok(SeriesRows::single(frame.rows())),
+        }
+    }
+
+    /// Transforms the windows of all series of derived rows to compact examples.
+    pub(super) fn encode_series(&self, frame: &Frame) -> Result<Examples, Error> {
+        let mut all = Examples::zeros(self.compact_layout().compact, 0);
+        for one in self.series_rows(frame)?.series {
+            all.append(self.encode_windows(frame, &one)?);
+        }
+        Ok(all)
+    }
+
+    /// Transforms the windows of one series to compact examples: one that ends at each of its rows but the first
+    /// `window - 1`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for fewer rows than a window, [`Error::Value`] for the first value that does not fit.
+    pub(crate) fn encode_windows(&self, frame: &Frame, one: &OneSeries) -> Result<Examples, Error> {
+        let window = self.window().unwrap_or(1).max(1);
+        if one.rows.len() < window {
+            let why = format!(
+                "{}a window requires {window} rows, found {}; send the latest rows{}",
+                one.label(),
+                one.rows.len(),
+                if self.series.is_some() { "" } else { ", in order" }
+            );
+            return Err(Error::Input { input: self.targets.first().name().to_owned(), why });
+        }
+        let rows = one.of(frame);
+        let ends = frame.take(&one.rows[window - 1..]);
+        let mut out = ExampleBuilder::new(&self.compact_layout(), ends.rows());
+        for input in &self.inputs {
+            let windowed = input.window().is_some();
+            let first = if windowed { 0 } else { window - 1 };
+            input
+                .apply(if windowed { &rows } else { &ends }, None, &mut out)
+                .map_err(|error| error.row_of(&one.rows[first..]))?;
+        }
+        Ok(out.finish())
+    }
+}
