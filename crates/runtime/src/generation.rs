@@ -15,8 +15,8 @@ mod template_json;
 
 pub(crate) use chat::ChatRenderer;
 pub use chat::{ChatPrompt, Prompt, PromptMessage};
-pub use grammar::{FunctionSchema, Grammar};
 pub(crate) use grammar::GrammarVocabulary;
+pub use grammar::{FunctionSchema, Grammar};
 pub use logits::LogitsProcessor;
 pub use params::{ContextOverflow, GenerationParams};
 pub use pieces::{FinishReason, TextPiece, TokenLogprobs};

@@ -233,7 +233,8 @@ mod tests {
             let mut plain = parsed(kind, json!({ "seed": 1 })).unwrap();
             plain.params.sampling.seed = 0;
             for name in names.split_whitespace() {
-                let mut body = parsed(kind, json!({ name: null })).unwrap_or_else(|why| panic!("{name}: {why}"));
+                let mut body =
+                    parsed(kind, json!({ name: null })).unwrap_or_else(|why| panic!("{name}: {why}"));
                 body.params.sampling.seed = 0;
                 assert_eq!((&body.params, &body.prompts), (&plain.params, &plain.prompts), "{name}");
                 assert_eq!((body.stream, body.choices), (false, 1));

@@ -181,7 +181,11 @@ fn encode(
         Truncation::Auto | Truncation::Never => context,
     };
     let fits = |found: usize| {
-        if found <= most || body.truncation != Truncation::Never { Ok(()) } else { Err(too_long(most, found)) }
+        if found <= most || body.truncation != Truncation::Never {
+            Ok(())
+        } else {
+            Err(too_long(most, found))
+        }
     };
     let mut tokens = 0;
     match &body.input {

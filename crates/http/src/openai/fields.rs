@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn nulls_of_objects_are_absent_except_in_schemas() {
-        let schema = json!({ "type": "object", "properties": { "a": { "default": null, "enum": [null, 1] } } });
+        let schema =
+            json!({ "type": "object", "properties": { "a": { "default": null, "enum": [null, 1] } } });
         let body = json!({
             "a": null, "b": { "c": null, "d": [null, { "e": null, "f": 1.5 }] },
             "parameters": schema, "json_schema": { "name": null, "schema": schema },
@@ -192,7 +193,8 @@ mod tests {
 
     #[test]
     fn fields_are_typed_and_errors_name_them() {
-        let mut fields = Fields::parse(br#"{"n": 2, "temperature": "hot", "seed": 1.5, "echo": true}"#).unwrap();
+        let mut fields =
+            Fields::parse(br#"{"n": 2, "temperature": "hot", "seed": 1.5, "echo": true}"#).unwrap();
         assert_eq!(fields.take::<usize>("n").unwrap(), Some(2));
         assert_eq!(fields.take::<usize>("n").unwrap(), None);
         for name in ["temperature", "seed"] {

@@ -69,7 +69,10 @@ fn ids(values: Vec<Value>, name: &str) -> Result<Vec<u32>, ApiError> {
         let id = value.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| *id < u32::MAX);
         id.ok_or_else(|| {
             let path = format!("{name}[{index}]");
-            ApiError::invalid_value(format!("invalid `{path}`: expected a token id, found {}", shown(&value)), &path)
+            ApiError::invalid_value(
+                format!("invalid `{path}`: expected a token id, found {}", shown(&value)),
+                &path,
+            )
         })
     });
     each.collect()

@@ -57,6 +57,9 @@ mod tests {
         });
         assert_eq!(of_text(&[first, second.clone()]), expected);
         let chat = of_chat(&[second]);
-        assert_eq!(chat["content"][0]["top_logprobs"][1], json!({ "token": "b", "logprob": -1.5, "bytes": [98] }));
+        assert_eq!(
+            chat["content"][0]["top_logprobs"][1],
+            json!({ "token": "b", "logprob": -1.5, "bytes": [98] })
+        );
     }
 }

@@ -14,7 +14,11 @@ pub(super) fn parse(values: Vec<Value>) -> Result<Vec<PromptMessage>, ApiError> 
     if values.is_empty() {
         return Err(ApiError::invalid_value("`messages` is empty; send at least one message", "messages"));
     }
-    values.into_iter().enumerate().map(|(index, value)| message(value, format!("messages[{index}]"))).collect()
+    values
+        .into_iter()
+        .enumerate()
+        .map(|(index, value)| message(value, format!("messages[{index}]")))
+        .collect()
 }
 
 fn message(value: Value, path: String) -> Result<PromptMessage, ApiError> {
@@ -38,8 +42,7 @@ fn message(value: Value, path: String) -> Result<PromptMessage, ApiError> {
     };
     let calls: Vec<Value> = fields.take("tool_calls")?.unwrap_or_default();
     let calls = calls.into_iter().enumerate();
-    let tool_calls =
-        calls.map(|(index, call)| tool_call(call, fields.path(&format!("tool_calls[{index}]"))));
+    let tool_calls = calls.map(|(index, call)| tool_call(call, fields.path(&format!("tool_calls[{index}]"))));
     let tool_calls = tool_calls.collect::<Result<_, _>>()?;
     let tool_call_id =
         if role == "tool" { Some(fields.require("tool_call_id")?) } else { fields.take("tool_call_id")? };
@@ -108,8 +111,7 @@ mod tests {
 
     #[test]
     fn an_assistant_may_call_tools_without_content() {
-        let call =
-            |arguments| json!({ "id": "c", "type": "function", "function": { "name": "f", "arguments": arguments } });
+        let call = |arguments| json!({ "id": "c", "type": "function", "function": { "name": "f", "arguments": arguments } });
         let messages = json!([
             { "role": "assistant", "content": null, "tool_calls": [call("{\"a\": 1}"), call("{")], "refusal": null,
               "audio": null, "function_call": null },
@@ -134,11 +136,17 @@ mod tests {
             (json!({ "role": "user", "content": null }), "messages[0].content"),
             (json!({ "role": "user", "content": 3 }), "messages[0].content"),
             (json!({ "role": "user", "content": [image] }), "messages[0].content[0].type"),
-            (json!({ "role": "user", "content": [{ "type": "input_audio" }] }), "messages[0].content[0].type"),
+            (
+                json!({ "role": "user", "content": [{ "type": "input_audio" }] }),
+                "messages[0].content[0].type",
+            ),
             (json!({ "role": "user", "content": [{ "type": "text" }] }), "messages[0].content[0].text"),
             (json!({ "role": "assistant", "audio": { "id": "a" } }), "messages[0].audio"),
             (json!({ "role": "assistant", "function_call": { "name": "f" } }), "messages[0].function_call"),
-            (json!({ "role": "assistant", "tool_calls": [{ "id": "c" }] }), "messages[0].tool_calls[0].function"),
+            (
+                json!({ "role": "assistant", "tool_calls": [{ "id": "c" }] }),
+                "messages[0].tool_calls[0].function",
+            ),
             (json!({ "role": "tool", "content": "a" }), "messages[0].tool_call_id"),
         ] {
             assert_eq!(parsed(json!([message])).unwrap_err(), field, "{message}");

@@ -76,9 +76,7 @@ impl CallReader {
             }
         }
         self.format = format;
-        let is_empty = |part: &ResponsePart| {
-            matches!(part, ResponsePart::Content(text) | ResponsePart::Arguments(text) if text.is_empty())
-        };
+        let is_empty = |part: &ResponsePart| matches!(part, ResponsePart::Content(text) | ResponsePart::Arguments(text) if text.is_empty());
         parts.retain(|part| !is_empty(part));
         parts
     }
@@ -212,9 +210,17 @@ mod tests {
             ("no call < here <tool".to_owned(), "no call < here <tool", vec![]),
             (one.to_owned(), "", vec![("f", "{\"a\":1}")]),
             (format!("Let me see.\n{one}\n{two}\n"), "Let me see.", vec![("f", "{\"a\":1}"), ("g", "{}")]),
-            (format!("{unknown} and {two}"), "<tool_call>{\"name\": \"h\"}</tool_call> and", vec![("g", "{}")]),
+            (
+                format!("{unknown} and {two}"),
+                "<tool_call>{\"name\": \"h\"}</tool_call> and",
+                vec![("g", "{}")],
+            ),
             ("a <tool_call>{\"name\": \"g\", \"arguments\": {}}".to_owned(), "a ", vec![("g", "{}")]),
-            ("a <tool_call>{\"name\": \"g\", \"argum".to_owned(), "a <tool_call>{\"name\": \"g\", \"argum", vec![]),
+            (
+                "a <tool_call>{\"name\": \"g\", \"argum".to_owned(),
+                "a <tool_call>{\"name\": \"g\", \"argum",
+                vec![],
+            ),
             ("<tool_call>[[</tool_call>".to_owned(), "<tool_call>[[</tool_call>", vec![]),
             (" \n".to_owned(), " \n", vec![]),
         ];

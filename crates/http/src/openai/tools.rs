@@ -96,7 +96,8 @@ impl Tools {
     }
 
     fn check_schemas(&self) -> Result<(), ApiError> {
-        let required: &[usize] = if let ToolChoice::Required(candidates) = &self.choice { candidates } else { &[] };
+        let required: &[usize] =
+            if let ToolChoice::Required(candidates) = &self.choice { candidates } else { &[] };
         for (index, function) in self.functions.iter().enumerate() {
             if let Err(error) = Grammar::check_schema(&function.parameters, required.contains(&index)) {
                 return Err(invalid_schema(&error, &format!("tools[{index}].function.parameters")));
@@ -131,7 +132,8 @@ fn function(tool: Value, path: String) -> Result<FunctionSchema, ApiError> {
     let parameters = match function.take::<Value>("parameters")? {
         None => json!({ "type": "object", "properties": {}, "additionalProperties": false }),
         Some(Value::Object(mut schema)) => {
-            let open = ["type", "$ref", "anyOf", "oneOf", "allOf"].iter().all(|key| !schema.contains_key(*key));
+            let open =
+                ["type", "$ref", "anyOf", "oneOf", "allOf"].iter().all(|key| !schema.contains_key(*key));
             if open {
                 schema.insert("type".to_owned(), "object".into());
             }
@@ -149,9 +151,7 @@ fn choice(choice: Option<Value>, functions: &[FunctionSchema]) -> Result<ToolCho
     let all = || (0..functions.len()).collect::<Vec<usize>>();
     let default = if functions.is_empty() { "none" } else { "auto" };
     let choice = choice.unwrap_or_else(|| default.into());
-    let invalid = |why: &str| {
-        ApiError::invalid_value(format!("invalid `tool_choice`: {why}"), "tool_choice")
-    };
+    let invalid = |why: &str| ApiError::invalid_value(format!("invalid `tool_choice`: {why}"), "tool_choice");
     let named = |name: &Value| {
         let index = functions.iter().position(|function| *name == function.name.as_str());
         index.ok_or_else(|| invalid("`tools` has no function of this name"))
@@ -170,7 +170,8 @@ fn choice(choice: Option<Value>, functions: &[FunctionSchema]) -> Result<ToolCho
             let allowed = &choice["allowed_tools"];
             let tools = allowed["tools"].as_array().filter(|tools| !tools.is_empty());
             let tools = tools.ok_or_else(|| invalid("`allowed_tools.tools` must be a list of tools"))?;
-            let tools = tools.iter().map(|tool| named(&tool["function"]["name"])).collect::<Result<_, _>>()?;
+            let tools =
+                tools.iter().map(|tool| named(&tool["function"]["name"])).collect::<Result<_, _>>()?;
             match allowed["mode"].as_str() {
                 Some("auto") => Ok(ToolChoice::Auto(tools)),
                 Some("required") => Ok(ToolChoice::Required(tools)),
@@ -203,13 +204,16 @@ mod tests {
         assert!(auto.grammar().is_none() && auto.declared().len() == 2);
         assert_eq!(auto.format(), CallFormat::Tagged(vec!["f".to_owned(), "g".to_owned()]));
         let none = chosen(json!("none"));
-        assert!(none.grammar().is_none() && none.declared().is_empty() && none.format() == CallFormat::Absent);
+        assert!(
+            none.grammar().is_none() && none.declared().is_empty() && none.format() == CallFormat::Absent
+        );
         let required = chosen(json!("required"));
         assert!(matches!(required.grammar(), Some(Grammar::FunctionCall(all)) if all.len() == 2));
         let named = chosen(json!({ "type": "function", "function": { "name": "f" } }));
         assert_eq!(named.grammar(), Some(Grammar::JsonSchema(schema)));
         assert_eq!(named.format(), CallFormat::Arguments("f".to_owned()));
-        let allowed = json!({ "mode": "required", "tools": [{ "type": "function", "function": { "name": "g" } }] });
+        let allowed =
+            json!({ "mode": "required", "tools": [{ "type": "function", "function": { "name": "g" } }] });
         let allowed = chosen(json!({ "type": "allowed_tools", "allowed_tools": allowed }));
         assert_eq!(allowed.format(), CallFormat::Arguments("g".to_owned()));
         for body in [json!({}), json!({ "tools": [], "tool_choice": "auto", "functions": [] })] {

@@ -268,8 +268,11 @@ fn imported_decoders_give_the_logits_of_transformers() {
             let (mut engine, _) = build(choice, &model.architecture, &model.weights, &device).unwrap();
             let mut caches: Vec<DecoderCache> = model.texts.iter().map(|_| DecoderCache::default()).collect();
             // All at once, each at its own length, then each from the first token again in steps of three.
-            let requests =
-                model.texts.iter().zip(&mut caches).map(|(tokens, cache)| DecodeRequest::next_token(tokens, cache));
+            let requests = model
+                .texts
+                .iter()
+                .zip(&mut caches)
+                .map(|(tokens, cache)| DecodeRequest::next_token(tokens, cache));
             let together = engine.decoder().unwrap().decode(&mut requests.collect::<Vec<_>>()).unwrap();
             let mut stepwise = vec![Vec::new(); model.texts.len()];
             let longest = model.texts.iter().map(Vec::len).max().unwrap();

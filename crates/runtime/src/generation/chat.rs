@@ -108,8 +108,7 @@ impl ChatRenderer {
             developers.for_each(|message| SYSTEM.clone_into(&mut message.role));
         }
         // Templates ask whether there are tools by comparing with none, as transformers passes them.
-        let tools =
-            if chat.tools.is_empty() { Value::from(()) } else { Value::from(Serde(&chat.tools)) };
+        let tools = if chat.tools.is_empty() { Value::from(()) } else { Value::from(Serde(&chat.tools)) };
         let values = context! {
             messages => Value::from(Serde(&messages)),
             tools => tools,

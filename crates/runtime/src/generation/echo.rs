@@ -68,7 +68,8 @@ pub(super) fn token_logprobs(
     top: usize,
 ) -> Result<TokenLogprobs, Error> {
     let (logprob, likeliest) = logits::logprobs(logits, token, top);
-    let likeliest = likeliest.into_iter().map(|(token, logprob)| Ok((token_text(tokenizer, token)?, logprob)));
+    let likeliest =
+        likeliest.into_iter().map(|(token, logprob)| Ok((token_text(tokenizer, token)?, logprob)));
     Ok(TokenLogprobs {
         token: token_text(tokenizer, token)?,
         offset: 0,

@@ -58,7 +58,9 @@ impl Grammar {
 
     fn compile(&self) -> Result<TopLevelGrammar, Error> {
         Ok(match self {
-            Self::JsonObject => TopLevelGrammar::from_json_schema(with_whitespace(json!({ "type": "object" }))?),
+            Self::JsonObject => {
+                TopLevelGrammar::from_json_schema(with_whitespace(json!({ "type": "object" }))?)
+            }
             Self::JsonSchema(Value::Bool(true)) => {
                 TopLevelGrammar::from_json_schema(with_whitespace(json!({}))?)
             }
@@ -82,7 +84,8 @@ fn call_rules(functions: &[FunctionSchema]) -> Result<String, Error> {
     for (index, function) in functions.iter().enumerate() {
         let prefix = Value::from(Grammar::call_prefix(&function.name));
         let schema = with_whitespace(function.parameters.clone())?;
-        rules += &format!("call{index}: {prefix} arguments{index} \"}}\"\narguments{index}: %json {schema}\n");
+        rules +=
+            &format!("call{index}: {prefix} arguments{index} \"}}\"\narguments{index}: %json {schema}\n");
     }
     Ok(rules)
 }
@@ -284,7 +287,10 @@ mod tests {
             let call: Value = serde_json::from_str(&text).unwrap();
             let name = call["name"].as_str().unwrap().to_owned();
             assert!(text.starts_with(&Grammar::call_prefix(&name)), "{text}");
-            assert!(jsonschema::validator_for(&schema(&name)).unwrap().is_valid(&call["arguments"]), "{text}");
+            assert!(
+                jsonschema::validator_for(&schema(&name)).unwrap().is_valid(&call["arguments"]),
+                "{text}"
+            );
             called.insert(name);
         }
         assert_eq!(called.into_iter().collect::<Vec<_>>(), ["melt", "melt_down"]);
@@ -295,12 +301,14 @@ mod tests {
         let tokenizer = tokenizer();
         for followed in [false, true] {
             assert!(
-                Grammar::check_schema(&json!({ "type": "object", "properties": { "a": {} } }), followed).is_ok()
+                Grammar::check_schema(&json!({ "type": "object", "properties": { "a": {} } }), followed)
+                    .is_ok()
             );
             for wrong in [json!(3), json!({ "type": "furnace" }), json!({ "properties": 3 })] {
                 assert!(Grammar::check_schema(&wrong, followed).is_err(), "{wrong}");
             }
-            let unsupported = json!({ "type": "object", "properties": { "a": { "not": { "type": "string" } } } });
+            let unsupported =
+                json!({ "type": "object", "properties": { "a": { "not": { "type": "string" } } } });
             assert_eq!(Grammar::check_schema(&unsupported, followed).is_err(), followed);
         }
         for wrong in [json!(3), json!({ "type": "furnace" }), json!({ "$ref": "#/nowhere" }), json!(false)] {

@@ -30,7 +30,8 @@ impl LoadedPackage {
     /// [`Error::UnknownToken`] for the first id that it has not.
     pub fn check_tokens(&self, ids: impl IntoIterator<Item = u32>) -> Result<(), Error> {
         // Index 0 is the padding.
-        let vocabulary = self.plan.tokenizer().map_or(0, |tokenizer| tokenizer.vocabulary().saturating_sub(1));
+        let vocabulary =
+            self.plan.tokenizer().map_or(0, |tokenizer| tokenizer.vocabulary().saturating_sub(1));
         match ids.into_iter().find(|id| *id as usize >= vocabulary) {
             Some(id) => Err(Error::UnknownToken { id, vocabulary }),
             None => Ok(()),

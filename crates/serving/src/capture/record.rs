@@ -67,8 +67,14 @@ impl RecordSampler {
                     signature.inputs.iter().map(|input| input.name.clone()).zip(values).collect()
                 }
                 PredictInput::Tokens(texts) => {
-                    let tokens = texts.get(index).map_or(Value::Null, |tokens| Value::from(tokens.as_slice()));
-                    signature.inputs.iter().take(1).map(|input| (input.name.clone(), tokens.clone())).collect()
+                    let tokens =
+                        texts.get(index).map_or(Value::Null, |tokens| Value::from(tokens.as_slice()));
+                    signature
+                        .inputs
+                        .iter()
+                        .take(1)
+                        .map(|input| (input.name.clone(), tokens.clone()))
+                        .collect()
                 }
             };
             self.recorder.record(PredictionRecord {

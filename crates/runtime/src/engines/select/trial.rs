@@ -20,7 +20,8 @@ pub(super) fn logits(
     let Some(decoder) = engine.decoder() else { return engine.forward(examples(architecture, rows)) };
     let texts: Vec<Vec<i32>> = (0..rows).map(|row| text(architecture, row, TEXT_LENGTH)).collect();
     let mut caches: Vec<DecoderCache> = texts.iter().map(|_| DecoderCache::default()).collect();
-    let requests = texts.iter().zip(&mut caches).map(|(tokens, cache)| DecodeRequest::next_token(tokens, cache));
+    let requests =
+        texts.iter().zip(&mut caches).map(|(tokens, cache)| DecodeRequest::next_token(tokens, cache));
     Ok(decoder.decode(&mut requests.collect::<Vec<_>>())?.concat())
 }
 
