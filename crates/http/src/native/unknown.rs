@@ -46,7 +46,9 @@ impl UnknownColumns {
                 frame.names().filter(|name| !known(name)).for_each(|name| unknown.add(name, 0));
                 Ok(unknown)
             }
-            (Some(BulkFormat::Csv | BulkFormat::Arrow), PredictInput::Floats(_)) => Ok(Self::default()),
+            (Some(BulkFormat::Csv | BulkFormat::Arrow), PredictInput::Floats(_) | PredictInput::Tokens(_)) => {
+                Ok(Self::default())
+            }
             (None | Some(BulkFormat::Lines), _) => Self::of_json(signature, format.is_some(), body, input),
         }
     }
