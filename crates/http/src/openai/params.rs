@@ -73,6 +73,7 @@ pub(super) fn generation_params(
             frequency: within(fields, "frequency_penalty", -2.0..=2.0, 0.0)?,
             presence: within(fields, "presence_penalty", -2.0..=2.0, 0.0)?,
             bias: bias(fields)?,
+            ..LogitsProcessor::default()
         },
         logprobs: logprobs(chat, fields)?,
         echo,
