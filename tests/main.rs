@@ -31,6 +31,9 @@ mod access;
 /// Model families: texts, series, several inputs, trees.
 mod families;
 
+/// Metrics, splits by time, series and batch norm: what would make a model look better than it is.
+mod learning;
+
 /// Imported models: encoders, classifiers and decoders.
 mod imports;
 
