@@ -246,7 +246,7 @@ impl CheckedSource {
         visit: FirstVisitor<'_>,
     ) -> Result<Self, Error> {
         let Collection { collected, pushed, runtime } = collection;
-        let Collected { files, versions, datasets, position, queried } = collected;
+        let Collected { files, versions, datasets, position, queried, notes } = collected;
         let contents =
             request.data.files.as_deref().map(|column| FileContents::new(column, &files, request.roots));
         let mut checked = Self {
@@ -269,14 +269,15 @@ impl CheckedSource {
             runtime,
         };
         let rows = match checked.read_first(request, before, visit) {
-            // The types inferred from the first rows may be too narrow: once more, with types from all rows.
-            Err(Error::Source(SourceError::Row { .. })) => {
+            // Types and encodings inferred from the first rows may be wrong: once more, with those of all rows.
+            Err(Error::Source(error)) if error.is_of_a_guess() => {
                 checked.infer_from_all = true;
                 visit(FirstRead::Restart)?;
                 checked.read_first(request, before, visit)?
             }
             other => other?,
         };
+        checked.notes.splice(0..0, notes);
         checked.version = version(request, checked.versions.clone(), &checked.schema, rows)?;
         checked.version.datasets = datasets;
         checked.report.write_quarantine(request.home, &checked.version.sha256)?;

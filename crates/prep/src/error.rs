@@ -145,6 +145,7 @@ impl Error {
             Self::Value { row, column, expected, found, remedy } => {
                 Self::Value { row: row + rows, column, expected, found, remedy }
             }
+            Self::InTest(error) => error.offset_row(rows).in_test(),
             other => other,
         }
     }

@@ -7,7 +7,7 @@ mod pretrained;
 mod series;
 mod signature;
 
-use cupola_spec::{Block, Target, TargetList};
+use cupola_spec::{Block, Data, Target, TargetList};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -35,6 +35,9 @@ pub struct Plan {
     /// Meaning of the values of raw columns.
     #[serde(default, skip_serializing_if = "ValueRules::is_empty")]
     pub values: ValueRules,
+    /// `data.query` of the run, whose result has the raw columns; it is not run again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
     /// Cleaning and computed columns.
     #[serde(default, skip_serializing_if = "Derivation::is_empty")]
     pub derive: Derivation,
@@ -70,8 +73,9 @@ impl Plan {
     }
 
     /// Sets what was decided before the fit; only rules of columns that the plan uses are kept.
-    pub(crate) fn seal(&mut self, derive: Derivation, values: ValueRules, nulls: &[String]) {
-        self.null_texts = nulls.to_vec();
+    pub(crate) fn seal(&mut self, derive: Derivation, values: ValueRules, data: &Data) {
+        self.null_texts.clone_from(&data.null);
+        self.query.clone_from(&data.query);
         self.derive = derive;
         let inputs = Signature::of(self).inputs;
         let targets: Vec<&str> = self.targets.iter().filter_map(FittedTarget::column).collect();

@@ -95,7 +95,7 @@ pub fn prepare(
     let train = rows.frame.take(&split[0]);
     let mut plan = rows.fit(&inputs, run, &train, &split[0])?;
     plan.series = SeriesOrder::of(run, &values);
-    plan.seal(derive, values, &run.data.null);
+    plan.seal(derive, values, &run.data);
     let targets: Vec<&Target> = run.targets.iter().collect();
     let found = suspicions(&inputs, &targets, &rows.frame, split.each_ref().map(Vec::as_slice));
     let mut suspicions: Vec<String> = notes.into_iter().chain(found).collect();

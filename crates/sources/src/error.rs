@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// File extensions, for messages.
-const ENDINGS: &str = ".csv, .tsv, .json, .jsonl, .ndjson (each also .gz or .zst), .parquet, .arrow, .avro, .xlsx, .xls or .ods";
+const ENDINGS: &str = ".csv, .tsv, .psv, .data, .txt, .json, .jsonl, .ndjson (each also .gz or .zst), .parquet, .arrow, .avro, .xlsx, .xls or .ods";
 
 fn remedy(source: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
@@ -74,6 +74,12 @@ pub enum Error {
         /// Error of the system.
         source: std::io::Error,
     },
+    /// Pointer of Git LFS in place of a file.
+    #[error("{path}: this is a Git LFS pointer; run `git lfs pull`")]
+    Pointer {
+        /// Path of the file.
+        path: PathBuf,
+    },
     /// Damaged `.gz` or `.zst` file.
     #[error("{path}: not a readable {kind} file ({why} after {bytes} bytes); fetch it again")]
     Compressed {
@@ -94,6 +100,54 @@ pub enum Error {
         /// `row N: `, or empty; the header is not counted.
         row: String,
         /// Message of the parser.
+        why: String,
+    },
+    /// Row of a CSV file with another number of fields than the header.
+    #[error(
+        "{file}: row {row}: expected {expected} fields, found {found}; correct the row, or leave such rows out with `data.ragged = \"quarantine\"`"
+    )]
+    Ragged {
+        /// Name of the file.
+        file: String,
+        /// Number of the row, from 1; the header is not counted.
+        row: u64,
+        /// Number of fields of the header.
+        expected: usize,
+        /// Number of fields of the row.
+        found: usize,
+    },
+    /// Value that does not have the type of its column. Reading with types from all rows may succeed.
+    #[error("{file}: row {row}, column `{column}`: expected {expected}, found `{value}`; correct the value")]
+    Value {
+        /// Name of the file.
+        file: String,
+        /// Number of the row, from 1; the header is not counted.
+        row: u64,
+        /// Name of the column.
+        column: String,
+        /// Type of the column in words.
+        expected: &'static str,
+        /// Value as it is in the file.
+        value: String,
+    },
+    /// Text that is not UTF-8. Reading with the encoding of the whole file may succeed.
+    #[error(
+        "{file}: row {row}, column `{column}`: the text is not UTF-8; set `data.encoding`, such as \"windows-1252\", or correct the row"
+    )]
+    Undecodable {
+        /// Name of the file.
+        file: String,
+        /// Number of the row, from 1; the header is not counted.
+        row: u64,
+        /// Name of the column.
+        column: String,
+    },
+    /// Unusable header of a CSV file.
+    #[error("{file}: {why}")]
+    Header {
+        /// Name of the file.
+        file: String,
+        /// Reason and remedy.
         why: String,
     },
     /// Invalid SQL in `data.query`.
@@ -176,6 +230,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// `true` if reading may succeed with types and encodings from all rows instead of the first ones.
+    pub fn is_of_a_guess(&self) -> bool {
+        matches!(self, Self::Value { .. } | Self::Undecodable { .. } | Self::Row { .. })
+    }
+
     /// Error for functionality that needs a cargo feature.
     pub fn without(what: &str, feature: &'static str) -> Self {
         Self::Feature { what: what.to_owned(), feature }

@@ -34,6 +34,7 @@ use crate::fetch::cache::SourceCache;
 use crate::file::{DataFile, expand, file_version, same_format};
 use crate::location::SourceLocation;
 use crate::progress::ProgressSink;
+use crate::read::batch::note::SourceNote;
 use crate::secret::fill_secrets;
 
 /// Finds files of named datasets, and files that another tool tracks.
@@ -90,6 +91,8 @@ pub struct Collected {
     pub position: Option<String>,
     /// `true` if the files hold the rows after `data.query`.
     pub queried: bool,
+    /// Decisions of the collection that its user should know of.
+    pub notes: Vec<SourceNote>,
 }
 
 /// Fetched file.
@@ -190,9 +193,10 @@ impl SourceRequest<'_> {
     fn add_local(&self, pattern: &str, found: &mut Collected, cache: &SourceCache) -> Result<(), Error> {
         for path in expand(pattern, self.roots)? {
             if path.is_dir() {
-                let (file, version) = folder::packed(&path, cache, self.progress)?;
-                found.files.push(file);
-                found.versions.push(version);
+                let packed = folder::packed(&path, cache, self.progress)?;
+                found.files.push(packed.file);
+                found.versions.push(packed.version);
+                found.notes.extend(packed.notes);
             } else if path.extension().is_some_and(|extension| extension == "dvc") {
                 found.push_all(self.resolver.tracked(&path)?, cache)?;
             } else {
@@ -258,7 +262,10 @@ impl Collected {
 
     /// Adds a file in a format that can be read.
     fn push(&mut self, file: DataFile, version: FileVersion, cache: &SourceCache) -> Result<(), Error> {
-        self.files.push(convert::readable(file, &version, cache)?);
+        file.refuse_pointer()?;
+        let converted = convert::readable(file, &version, cache)?;
+        self.notes.extend(converted.note);
+        self.files.push(converted.file);
         self.versions.push(version);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod decrypted;
 mod find;
+mod hidden;
 mod version;
 
 use std::fs::File;
@@ -12,16 +13,20 @@ use flate2::read::MultiGzDecoder;
 
 pub use self::decrypted::Decrypted;
 pub(crate) use self::find::{expand, same_format};
+pub(crate) use self::hidden::is_hidden;
 pub use self::version::file_version;
 
 use crate::error::{Error, io_error};
 
+/// First bytes of a pointer of Git LFS, in each of its versions.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 /// Format of a file, by its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileFormat {
-    /// Delimited text with a header.
+    /// Delimited text.
     Csv {
-        /// `,` or tab.
+        /// Delimiter of the extension; that of the file is recognised.
         delimiter: u8,
     },
     /// One JSON object a line, or one list of objects.
@@ -89,7 +94,8 @@ impl DataFile {
         };
         let uncompressed = compression == Compression::None;
         let format = match stem.rsplit_once('.').map_or("", |(_, ending)| ending) {
-            "csv" => FileFormat::Csv { delimiter: b',' },
+            "csv" | "data" | "test" | "dat" | "txt" => FileFormat::Csv { delimiter: b',' },
+            "psv" => FileFormat::Csv { delimiter: b'|' },
             "tsv" => FileFormat::Csv { delimiter: b'\t' },
             "jsonl" | "ndjson" | "json" => FileFormat::Json,
             "parquet" | "pq" if uncompressed => FileFormat::Parquet,
@@ -131,6 +137,11 @@ impl DataFile {
         Ok(())
     }
 
+    /// Refuses a pointer that Git LFS left in place of the file.
+    pub(crate) fn refuse_pointer(&self) -> Result<(), Error> {
+        refuse_pointer(&self.path)
+    }
+
     /// Reads a compressed file to its end, so that damage is found before any row is used.
     pub(crate) fn probe(&self) -> Result<(), Error> {
         let kind = match self.compression {
@@ -151,6 +162,17 @@ impl DataFile {
             }
         }
     }
+}
+
+/// Refuses a pointer that Git LFS left in place of a file.
+///
+/// # Errors
+/// [`Error::Pointer`] for a pointer, [`Error::Io`].
+pub(crate) fn refuse_pointer(path: &Path) -> Result<(), Error> {
+    let mut start = Vec::with_capacity(LFS_POINTER.len());
+    let limit = LFS_POINTER.len() as u64;
+    open_file(path)?.take(limit).read_to_end(&mut start).map_err(io_error(path))?;
+    if start == LFS_POINTER { Err(Error::Pointer { path: path.to_owned() }) } else { Ok(()) }
 }
 
 /// Opens a file for reading.

@@ -1,13 +1,16 @@
 //! Readers of files: row after row, as batches that share one schema.
 //!
-//! Files are read by Arrow's own readers, in their order. Only `data.query` needs `DataFusion`, which comes with the
-//! feature `sql`.
+//! Files are read in their order: CSV and JSON by chunks that several threads parse, the others by Arrow's own readers.
+//! Only `data.query` needs `DataFusion`, which comes with the feature `sql`.
 
 #[cfg(feature = "avro")]
 mod avro;
 pub(crate) mod batch;
+mod chunks;
+pub(crate) mod conform;
 pub(crate) mod contents;
-pub(crate) mod csv;
+mod csv;
+pub(crate) mod encoding;
 mod ipc;
 mod json;
 mod parquet;
@@ -15,14 +18,10 @@ mod parquet;
 mod query;
 mod settings;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, new_null_array};
-use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Schema, SchemaRef};
-use arrow::error::ArrowError;
-use arrow::record_batch::RecordBatch;
 use tokio::runtime::Runtime;
 
 #[cfg(feature = "ballista")]
@@ -33,6 +32,7 @@ pub use self::settings::{TextColumns, TextFormat};
 
 use self::batch::note::SourceNote;
 use self::batch::{FileBatch, RecordBatches, chain};
+use self::conform::{conform, union, without_metadata_of_airbyte, without_null_types};
 use crate::error::Error;
 use crate::file::{DataFile, FileFormat};
 
@@ -52,13 +52,13 @@ pub struct Scan<'a> {
     pub query: Option<&'a str>,
     /// Null markers of CSV: texts that mean a missing value.
     pub nulls: &'a [String],
-    /// Columns of CSV that are read as the exact text.
+    /// Columns of CSV that are read as the exact text, without a guess of their type.
     pub texts: TextColumns<'a>,
     /// Spelling of texts.
     pub format: TextFormat<'a>,
     /// Source as messages show it.
     pub label: &'a str,
-    /// `true` to infer types from all rows instead of the first ones; CSV fields are read as text and cast.
+    /// `true` to infer types and encodings from all rows instead of the first ones.
     pub infer_from_all: bool,
     /// `true` if this program wrote the files: text columns keep the types that they were written with.
     pub keep_text_types: bool,
@@ -85,21 +85,28 @@ impl<'a> Scan<'a> {
     /// Opens the files.
     ///
     /// # Errors
-    /// [`Error::Row`] for text that does not parse, [`Error::Engine`] for a damaged file, [`Error::Feature`] for a
+    /// [`Error::Value`], [`Error::Ragged`] and [`Error::Row`] for rows that do not parse, [`Error::Engine`] for a damaged file, [`Error::Feature`] for a
     /// query or a format that this binary was built without.
     pub fn rows(&self, runtime: &'a Runtime) -> Result<SourceRows<'a>, Error> {
         if self.query.is_some() {
             return self.query_rows(runtime);
         }
         match self.files[0].format {
-            FileFormat::Csv { delimiter } => csv::rows(self, delimiter),
-            FileFormat::Json => json::rows(self),
+            FileFormat::Csv { .. } | FileFormat::Json => self.text_rows(),
             FileFormat::Parquet => parquet::rows(self),
             FileFormat::Arrow => ipc::rows(self),
             FileFormat::Avro => self.avro_rows(),
             FileFormat::Workbook => {
                 Err(self.failure("internal error: a workbook must be converted to Parquet before it is read"))
             }
+        }
+    }
+
+    /// Opens files of CSV or JSON, without a query.
+    pub(crate) fn text_rows(&self) -> Result<SourceRows<'a>, Error> {
+        match self.files[0].format {
+            FileFormat::Csv { delimiter } => Ok(csv::open(self, csv::source(self, delimiter)?)),
+            _ => Ok(json::open(self, json::source(self)?)),
         }
     }
 
@@ -131,29 +138,28 @@ impl<'a> Scan<'a> {
         Error::Engine { path: self.label.to_owned(), why }
     }
 
-    /// Error of a row that does not parse, with its number if the parser reports one.
-    fn row_error(&self, error: &ArrowError) -> Error {
-        row_error(self.label, &error.to_string())
-    }
-
     /// Files that hold bytes: an empty Parquet, Arrow or Avro file has no rows and no schema.
     fn filled_files(&self) -> impl Iterator<Item = &'a DataFile> + use<'a> {
         self.files.iter().filter(|file| !is_empty(file))
     }
 
-    /// Reads files that carry their own schema; the first one's is that of the source.
+    /// Reads files that carry their own schema; that of the source has the columns of all.
     fn self_describing<F>(&self, open: F) -> Result<SourceRows<'a>, Error>
     where
         F: Fn(&'a DataFile) -> Result<(SchemaRef, RecordBatches<'a>), Error> + Send + 'a,
     {
-        let Some(first) = self.filled_files().next() else { return Ok(SourceRows::empty()) };
-        let schema = open(first)?.0;
-        let mut names = HashSet::new();
-        if let Some(twice) = schema.fields().iter().find(|field| !names.insert(field.name().as_str())) {
-            return Err(self.failure(format!("two columns are named `{}`; rename one", twice.name())));
-        }
+        let schema = self.shared_schema(&open)?;
+        let mut notes = Vec::new();
+        let schema = match without_metadata_of_airbyte(&schema) {
+            Some(payload) => {
+                let file = self.files.first().map(|file| file.name.clone()).unwrap_or_default();
+                notes.push(SourceNote::Airbyte { file });
+                payload
+            }
+            None => schema,
+        };
         let (scan, shared) = (*self, Arc::clone(&schema));
-        let batches = chain(self.files, move |file| {
+        let batches = chain(self.files, move |_, file| {
             let schema = Arc::clone(&shared);
             if is_empty(file) {
                 return Ok(Box::new(std::iter::empty()));
@@ -164,8 +170,54 @@ impl<'a> Scan<'a> {
                 rows.map(FileBatch::from).map_err(|error| scan.failure(format!("{}: {error}", file.name)))
             })))
         });
-        Ok(SourceRows { schema, batches, notes: Vec::new() })
+        Ok(SourceRows { schema, batches, notes })
     }
+
+    /// Union of the columns of all files. The types of a file without rows do not count.
+    fn shared_schema<F>(&self, open: &F) -> Result<SchemaRef, Error>
+    where
+        F: Fn(&'a DataFile) -> Result<(SchemaRef, RecordBatches<'a>), Error> + Send + 'a,
+    {
+        let mut shared: Option<(SchemaRef, &DataFile)> = None;
+        for file in self.filled_files() {
+            let found = open(file)?.0;
+            unique_names(file, &found)?;
+            let Some((known, first)) = &shared else {
+                shared = Some((found, file));
+                continue;
+            };
+            if *known == found || !has_rows(open(file)?.1)? {
+                continue;
+            }
+            // Only the first file with rows can be known by one without.
+            let of_rows = has_rows(open(first)?.1)?;
+            shared = Some(if of_rows { (Arc::new(union(known, &found)), first) } else { (found, file) });
+        }
+        Ok(shared.map_or_else(|| Arc::new(Schema::empty()), |(schema, _)| without_null_types(&schema)))
+    }
+}
+
+/// Checks that each column has a name of its own.
+fn unique_names(file: &DataFile, schema: &Schema) -> Result<(), Error> {
+    let mut positions: HashMap<&str, usize> = HashMap::new();
+    for (index, field) in schema.fields().iter().enumerate() {
+        if let Some(first) = positions.insert(field.name(), index + 1) {
+            let why =
+                format!("columns {first} and {} are both named `{}`; rename one", index + 1, field.name());
+            return Err(Error::Header { file: file.name.clone(), why });
+        }
+    }
+    Ok(())
+}
+
+/// `true` if a file has any row.
+fn has_rows(batches: RecordBatches<'_>) -> Result<bool, Error> {
+    for batch in batches {
+        if batch?.num_rows() > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// `true` for a file without bytes.
@@ -173,40 +225,6 @@ fn is_empty(file: &DataFile) -> bool {
     std::fs::metadata(&file.path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
 }
 
-/// Columns of a batch by name, cast to the schema's types; a column that the batch lacks is missing in every row.
-fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    if batch.schema_ref() == schema {
-        return Ok(batch.clone());
-    }
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
-        Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
-        Some(column) => cast_with_options(column, field.data_type(), &options),
-        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
-    });
-    let columns = columns.collect::<Result<Vec<ArrayRef>, _>>()?;
-    let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
-}
-
-/// Reads the row number and the reason out of a parser's message.
-fn row_error(label: &str, message: &str) -> Error {
-    let text = first_line(message);
-    let why = text.rsplit_once("error: ").map_or(text.as_str(), |(_, why)| why).to_owned();
-    // arrow-csv counts lines with the header first, and without it where a value has the wrong type.
-    let header = usize::from(!text.contains("Error while parsing value"));
-    let row = number_after(&text, "line ")
-        .map(|line| line.saturating_sub(header))
-        .or_else(|| number_after(&text, "record "))
-        .map_or(String::new(), |row| format!("row {row}: "));
-    Error::Row { path: label.to_owned(), row, why }
-}
-
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().trim_end_matches(['.', ';']).to_owned()
-}
-
-fn number_after(text: &str, word: &str) -> Option<usize> {
-    let tail = &text[text.find(word)? + word.len()..];
-    tail.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

@@ -88,7 +88,11 @@ impl Session<'_> {
         let test_source = test_frames.as_ref().map(|frames| frames as FrameStream<'_, Error>);
         let learned = LoadedData::learned(pretrained.as_ref());
         let folder = self.home.root().join("streams");
-        let prepared = prepare_stream(run, &source, test_source, &folder, learned)?;
+        let prepared = prepare_stream(run, &source, test_source, &folder, learned);
+        let prepared = prepared.map_err(|error| match error {
+            Error::Prepare(error) => located(error, rows.origin(), test.as_ref().map(Stream::origin)).into(),
+            other => other,
+        })?;
         Ok(LoadedData { prepared, source: rows.into(), test: test.map(SourceReport::from), pretrained })
     }
 }

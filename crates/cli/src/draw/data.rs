@@ -54,14 +54,13 @@ fn show_findings(ui: Ui, data: &LoadedData) {
 
 /// Shows unmet expectations, the number of met ones and the file of quarantined rows.
 pub fn show_expectations(ui: Ui, report: &ContractReport) {
-    if report.outcomes.is_empty() {
-        return;
-    }
     for outcome in report.outcomes.iter().filter(|outcome| !outcome.met) {
         ui.line(format!("expect  {}", outcome.line()));
     }
-    let met = report.outcomes.iter().filter(|outcome| outcome.met).count();
-    ui.line(format!("expect  {met} of {} conditions are met", report.outcomes.len()));
+    if !report.outcomes.is_empty() {
+        let met = report.outcomes.iter().filter(|outcome| outcome.met).count();
+        ui.line(format!("expect  {met} of {} conditions are met", report.outcomes.len()));
+    }
     if let Some(file) = &report.file {
         ui.line(format!("        {} rows are left out: {}", report.quarantined, file.display()));
     }

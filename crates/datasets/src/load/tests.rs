@@ -290,13 +290,13 @@ fn null_markers_are_texts_and_not_patterns() {
 }
 
 #[test]
-fn files_share_the_columns_of_the_first_one() {
+fn files_share_the_columns_of_all() {
     let dir = folder();
     fs::write(dir.path().join("a1.jsonl"), "{\"x\":1.5,\"y\":\"a\"}\n").unwrap();
     fs::write(dir.path().join("a2.jsonl"), "{\"z\":1,\"x\":2}\n").unwrap();
     let table = read(dir.path(), "a*.jsonl", None).unwrap();
     let names: Vec<&str> = table.schema.fields().iter().map(|field| field.name().as_str()).collect();
-    assert_eq!((table.rows(), names), (2, vec!["x", "y"]));
+    assert_eq!((table.rows(), names), (2, vec!["x", "y", "z"]));
     assert_eq!(table.batches[1].column_by_name("y").unwrap().null_count(), 1);
     for (name, columns) in [("b1.csv", "n,t\n1,a\n"), ("b2.csv", "t,n,extra\nb,2.5,0\n")] {
         fs::write(dir.path().join(name), columns).unwrap();
@@ -308,7 +308,15 @@ fn files_share_the_columns_of_the_first_one() {
         writer.close().unwrap();
     }
     fs::write(dir.path().join("b3.parquet"), "").unwrap();
+    // The types of a file without rows do not count.
+    let empty = Arc::new(Schema::new(vec![arrow::datatypes::Field::new("n", DataType::Utf8, true)]));
+    let file = fs::File::create(dir.path().join("b0.parquet")).unwrap();
+    ArrowWriter::try_new(file, empty, None).unwrap().close().unwrap();
     let table = read(dir.path(), "b*.parquet", None).unwrap();
     let kinds: Vec<String> = table.schema.fields().iter().map(|f| f.data_type().to_string()).collect();
-    assert_eq!((table.rows(), kinds), (2, vec!["Int64".to_owned(), "Utf8View".to_owned()]));
+    assert_eq!((table.rows(), kinds), (2, vec!["Float64".into(), "Utf8View".into(), "Int64".into()]));
+    let place = table.origin.locate(1).unwrap();
+    assert_eq!((place.file.as_str(), place.row), ("b2.parquet", 1));
 }
+
+mod spelling;

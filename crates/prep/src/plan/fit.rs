@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::features::{Derivation, ResolvedInput};
 use crate::frame::Frame;
 use crate::frame::meaning::ValueRules;
-use crate::target::FittedTarget;
+use crate::target::{FittedTarget, GenerationDefaults};
 use crate::transform::{FittedInput, InputFit, Outcomes};
 
 /// Number of rows from which on each input is fitted by a thread of its own.
@@ -61,14 +61,21 @@ impl PlanFit {
             (TargetKind::NextToken, [FittedInput::Text { column, tokenizer, .. }]) => {
                 let (name, column) = (target.name.clone(), column.clone());
                 let vocabulary = tokenizer.vocabulary();
-                Ok(FittedTarget::NextToken { name, column, vocabulary, ends: Vec::new(), chat: None })
+                Ok(FittedTarget::NextToken {
+                    name,
+                    column,
+                    vocabulary,
+                    ends: Vec::new(),
+                    chat: None,
+                    generation: GenerationDefaults::default(),
+                })
             }
             _ => FittedTarget::fit(target, &inputs, all, train),
         };
         let targets = targets.try_map(fit)?;
         let (format_version, derive) = (Plan::FORMAT_VERSION, Derivation::default());
-        let (null_texts, values, series) = (Vec::new(), ValueRules::default(), None);
-        let mut plan = Plan { format_version, null_texts, values, derive, series, inputs, targets };
+        let (null_texts, values, query, series) = (Vec::new(), ValueRules::default(), None, None);
+        let mut plan = Plan { format_version, null_texts, values, query, derive, series, inputs, targets };
         let dense = plan.layout().dense_width();
         if let FittedTarget::Reconstruct { width, .. } = plan.targets.first_mut() {
             *width = dense;

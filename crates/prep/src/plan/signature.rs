@@ -18,6 +18,9 @@ pub struct Signature {
     /// the column of time, get `n - window + 1` predictions. Several series are predicted one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<usize>,
+    /// SQL that made the columns of the training data; rows must have the columns of its result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
 }
 
 /// Column of a raw row.
@@ -73,6 +76,7 @@ impl Signature {
             inputs: raw_columns(plan, columns),
             outputs: plan.targets.iter().map(OutputColumn::of).collect(),
             window: plan.window(),
+            query: plan.query.clone(),
         }
     }
 }

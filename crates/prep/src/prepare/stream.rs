@@ -45,7 +45,7 @@ pub fn prepare_stream<E: From<Error>>(
         fit.observe(&frame.take(&train)).map_err(|error| error.row_of(&train))
     })?;
     let mut plan = fit.finish(&run.targets, &[&sample], &sample)?;
-    plan.seal(derive, values, nulls);
+    plan.seal(derive, values, &run.data);
     let mut writers = SplitWriters::new(folder)?;
     each_slice(source, &mut |frame| writers.push(&splitter, &plan, frame))?;
     if let Some(test) = test {
@@ -103,8 +103,8 @@ impl SplitWriters {
 
     /// Encodes raw rows of the test source.
     fn push_test(&mut self, plan: &Plan, frame: &Frame) -> Result<(), Error> {
-        let frame = plan.derived(frame)?;
-        self.test.push(&plan.encode_with_targets(&frame, false)?)
+        let encoded = plan.derived(frame).and_then(|frame| plan.encode_with_targets(&frame, false));
+        self.test.push(&encoded.map_err(Error::in_test)?)
     }
 
     /// Closes the files. Splits for which `must_have_rows` is true must not be empty.

@@ -22,7 +22,7 @@ use super::SourceRequest;
 use crate::error::Error;
 use crate::fetch::cache::SourceCache;
 use crate::progress::{ProgressSink, ProgressUnit};
-use crate::read::csv::schema::common_type;
+use crate::read::conform::common_type;
 use crate::table::TableWriter;
 
 /// Number of rows of a batch.

@@ -55,10 +55,10 @@ pub(super) type RecordBatches<'a> = Box<dyn Iterator<Item = Result<RecordBatch, 
 /// Reads one file after the other and counts their rows.
 pub(super) fn chain<'a, F>(files: &'a [DataFile], open: F) -> Batches<'a>
 where
-    F: Fn(&'a DataFile) -> Result<FileBatches<'a>, Error> + Send + 'a,
+    F: Fn(usize, &'a DataFile) -> Result<FileBatches<'a>, Error> + Send + 'a,
 {
     Box::new(files.iter().enumerate().flat_map(move |(file, path)| {
-        let batches = open(path).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))));
+        let batches = open(file, path).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))));
         let mut first = 1;
         batches.map(move |batch| {
             let FileBatch { rows, rejected } = batch?;

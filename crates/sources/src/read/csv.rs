@@ -1,92 +1,128 @@
 //! CSV and TSV.
 //!
-//! Types are inferred from the first rows. If a later row does not fit, the source is read again with types inferred
-//! from all rows: fields are then read as text and cast.
+//! Encoding and delimiter of each file are recognised from its first bytes, types from its first rows. Chunks of whole
+//! records are split into fields by `csv-core`, and each column is converted to its type by the thread that parses the
+//! chunk. If a later row does not fit, the source is read again with types from all rows.
 
-mod parallel;
-pub(crate) mod schema;
-mod split;
+mod convert;
+mod dialect;
+pub(super) mod field;
+mod find;
+mod guess;
+mod header;
+mod layout;
+mod nulls;
+mod records;
+mod rows;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray};
-use arrow::buffer::{BooleanBuffer, NullBuffer};
-use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::error::ArrowError;
-use arrow::record_batch::RecordBatch;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 
-use self::parallel::{ChunkParser, ParallelRows};
-use self::schema::{csv_schema, null_regex, same_headers};
-use super::batch::{FileBatch, FileBatches, chain};
-use super::{BATCH_ROWS, INFERENCE_ROWS, READ_BYTES, Scan, SourceRows};
-use crate::error::Error;
+use self::field::FieldType;
+use self::find::find_layout;
+#[cfg(feature = "ballista")]
+pub(super) use self::layout::Layout;
+#[cfg(not(feature = "ballista"))]
+use self::layout::Layout;
+use self::nulls::NullMarkers;
+use self::rows::RowParser;
+use super::batch::note::SourceNote;
+use super::batch::{FileBatches, chain};
+use super::chunks::{ParallelChunks, Splitter};
+use super::encoding::TextInput;
+use super::{BATCH_ROWS, READ_BYTES, Scan, SourceRows};
+use crate::error::{Error, io_error};
 use crate::file::DataFile;
 
-pub(super) fn rows<'a>(scan: &Scan<'a>, delimiter: u8) -> Result<SourceRows<'a>, Error> {
-    let (schema, read_as) = schemas(scan, delimiter)?;
+/// Opens the files of a scan.
+pub(super) fn open<'a>(scan: &Scan<'a>, source: CsvSource) -> SourceRows<'a> {
+    let CsvSource { layouts, types, schema, notes } = source;
     if schema.fields().is_empty() {
-        return Ok(SourceRows::empty());
+        return SourceRows::empty();
     }
-    let finisher = ColumnFinisher { schema: Arc::clone(&schema), nulls: scan.nulls.into() };
-    let label = scan.label;
-    let open = move |file: &'a DataFile| -> Result<FileBatches<'a>, Error> {
-        let parser = ChunkParser {
-            read_as: Arc::clone(&read_as),
-            delimiter,
-            finisher: finisher.clone(),
-            label: label.to_owned(),
+    let nulls = Arc::new(NullMarkers::new(scan.nulls));
+    let (format, read_as) = (scan.format, Arc::clone(&schema));
+    let open = move |index: usize, file: &'a DataFile| -> Result<FileBatches<'a>, Error> {
+        let Some(layout) = layouts.get(index).and_then(Clone::clone) else {
+            return Ok(Box::new(std::iter::empty()));
         };
-        let rows = ParallelRows::new(file.reader()?, parser, BATCH_ROWS, READ_BYTES)?;
-        Ok(Box::new(rows.map(|batch| batch.map(FileBatch::from))))
+        let input = TextInput::open(file, layout.encoding)?;
+        let mut splitter = Splitter::new(input.into_reader(), layout.rules(), READ_BYTES);
+        if layout.header {
+            splitter.take(1).map_err(io_error(&file.path))?;
+        }
+        let parser = RowParser {
+            file: file.clone(),
+            layout,
+            types: Arc::clone(&types),
+            schema: Arc::clone(&read_as),
+            nulls: Arc::clone(&nulls),
+            points: format.has_decimal_point(),
+            ragged: format.ragged,
+        };
+        Ok(Box::new(ParallelChunks::new(splitter, parser, BATCH_ROWS)))
     };
-    Ok(SourceRows { schema, batches: chain(scan.files, open), notes: Vec::new() })
+    SourceRows { schema, batches: chain(scan.files, open), notes }
 }
 
-/// Schema of the source, and the schema to parse with: all text if types are inferred from all rows.
-pub(super) fn schemas(scan: &Scan<'_>, delimiter: u8) -> Result<(SchemaRef, SchemaRef), Error> {
-    same_headers(scan.files, delimiter)?;
-    let nulls = null_regex(scan.nulls)?;
-    let rows = if scan.infer_from_all { usize::MAX } else { INFERENCE_ROWS };
-    let schema = csv_schema(scan.files, delimiter, nulls.as_ref(), rows);
-    let schema = Arc::new(schema.map_err(|error| scan.row_error(&error))?);
-    if !scan.infer_from_all {
-        return Ok((Arc::clone(&schema), schema));
-    }
-    let fields = schema.fields().iter().map(|field| Field::new(field.name(), DataType::Utf8, true));
-    let texts = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    Ok((schema, texts))
-}
-
-/// Last step of parsing: null markers become null, and text takes the inferred types.
+/// Layouts of all files, and the columns that they share.
 #[derive(Clone)]
-struct ColumnFinisher {
-    schema: SchemaRef,
-    nulls: Arc<[String]>,
+pub(super) struct CsvSource {
+    /// One layout for each file; `None` for a file without any record.
+    pub layouts: Vec<Option<Layout>>,
+    pub types: Arc<[FieldType]>,
+    pub schema: SchemaRef,
+    pub notes: Vec<SourceNote>,
 }
 
-impl ColumnFinisher {
-    fn finish(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-        let options = CastOptions { safe: false, ..CastOptions::default() };
-        let columns = batch.columns().iter().zip(self.schema.fields()).map(|(column, field)| {
-            let Some(texts) = column.as_string_opt::<i32>() else { return Ok(Arc::clone(column)) };
-            let texts = mask_nulls(texts, &self.nulls);
-            if field.data_type() == &DataType::Utf8 {
-                return Ok(Arc::new(texts) as ArrayRef);
+/// Recognises the layout of each file. `default` is the delimiter of their extension.
+pub(super) fn source(scan: &Scan<'_>, default: u8) -> Result<CsvSource, Error> {
+    let mut layouts: Vec<Option<Layout>> = Vec::new();
+    let mut notes: Vec<SourceNote> = Vec::new();
+    let mut shared: Option<(&DataFile, Layout)> = None;
+    for file in scan.files {
+        let Some(found) = find_layout(scan, file, default)? else {
+            layouts.push(None);
+            continue;
+        };
+        for note in found.notes {
+            // Files of one source are mostly alike: one note of a kind is enough.
+            if !notes.iter().any(|known| std::mem::discriminant(known) == std::mem::discriminant(&note)) {
+                notes.push(note);
             }
-            cast_with_options(&texts, field.data_type(), &options)
-        });
-        RecordBatch::try_new(Arc::clone(&self.schema), columns.collect::<Result<Vec<_>, _>>()?)
+        }
+        match &mut shared {
+            Some((first, known)) => merge(first, known, file, &found.layout)?,
+            None => shared = Some((file, found.layout.clone())),
+        }
+        layouts.push(Some(found.layout));
     }
+    let columns = shared.map(|(_, layout)| layout.columns).unwrap_or_default();
+    let text = |name: &str| scan.texts.contains(name);
+    let types: Vec<FieldType> =
+        columns.iter().map(|c| if text(&c.name) { FieldType::Text } else { c.kind }).collect();
+    let fields =
+        columns.iter().zip(&types).map(|(column, kind)| Field::new(&column.name, kind.data_type(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    Ok(CsvSource { layouts, types: types.into(), schema, notes })
 }
 
-/// Makes values null that are one of the null markers.
-fn mask_nulls(texts: &StringArray, markers: &[String]) -> StringArray {
-    let is_marker = |row: usize| markers.iter().any(|marker| marker == texts.value(row));
-    if !(0..texts.len()).any(is_marker) {
-        return texts.clone();
+/// Widens the types of the first file by those of another one, which must have the same columns.
+fn merge(first: &DataFile, known: &mut Layout, file: &DataFile, layout: &Layout) -> Result<(), Error> {
+    if known.names() != layout.names() {
+        return Err(Error::Columns {
+            first: first.name.clone(),
+            columns: known.names().join(", "),
+            second: file.name.clone(),
+            others: layout.names().join(", "),
+        });
     }
-    let known = NullBuffer::new(BooleanBuffer::collect_bool(texts.len(), |row| !is_marker(row)));
-    let (offsets, values, nulls) = texts.clone().into_parts();
-    StringArray::new(offsets, values, NullBuffer::union(nulls.as_ref(), Some(&known)))
+    for (column, other) in known.columns.iter_mut().zip(&layout.columns) {
+        column.kind = column.kind.union(other.kind);
+    }
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

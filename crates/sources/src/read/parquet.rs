@@ -8,7 +8,8 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::errors::ParquetError;
 
-use super::{BATCH_ROWS, RecordBatches, Scan, SourceRows, conform};
+use super::conform::conform;
+use super::{BATCH_ROWS, RecordBatches, Scan, SourceRows};
 use crate::error::Error;
 use crate::error::io_error;
 use crate::file::{DataFile, open_file};

@@ -62,4 +62,9 @@ impl<'a> TextFormat<'a> {
             decimal: data.decimal,
         }
     }
+
+    /// `true` if a point may be the decimal mark.
+    pub(super) fn has_decimal_point(&self) -> bool {
+        self.decimal != Some(Decimal::Comma)
+    }
 }

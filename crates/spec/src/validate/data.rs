@@ -1,6 +1,6 @@
 //! Rules of `[data]` and `[[expect]]`.
 
-use crate::data::{Data, Expectation, QueryEngine, Severity, Source};
+use crate::data::{Data, Expectation, QueryEngine, RaggedRows, Severity, Source};
 use crate::validate::Findings;
 
 const SECRET: &str =
@@ -61,6 +61,17 @@ fn check_format(data: &Data, found: &mut Findings) {
         data.comment.is_some() && data.comment == data.delimiter,
         "/data/comment",
         "`comment` must differ from `delimiter`; change one",
+    );
+    found.add_if(
+        data.ragged == RaggedRows::Quarantine
+            && (data.query.is_some() || data.engine == QueryEngine::Ballista),
+        "/data/ragged",
+        "`quarantine` is not supported with `query` or a cluster, which have no rows of a file; remove one",
+    );
+    found.add_if(
+        (data.encoding.is_some() || data.columns.is_some()) && data.engine == QueryEngine::Ballista,
+        "/data/engine",
+        "a cluster reads UTF-8 with a header; remove `engine`, or `encoding` and `columns`",
     );
     let Some(columns) = &data.columns else { return };
     found.add_if(columns.is_empty(), "/data/columns", "no name; name each column, or remove `columns`");

@@ -39,9 +39,17 @@ pub struct InputRows {
 }
 
 impl InputRows {
-    /// Error that names the file of a row.
-    fn located(&self, error: PrepError) -> PrepError {
-        error.in_file(|row| self.origin.locate(row).map(|location| (location.file, location.row)))
+    /// Error that names the file of a row, and the query whose result has the missing column.
+    fn explained(&self, error: PrepError, plan: &Plan) -> PrepError {
+        match (error, &plan.query) {
+            (PrepError::Column { column, near, .. }, Some(_)) => {
+                let remedy = "the model was trained on the result of `data.query`: send its columns, which `cupola models show` lists";
+                PrepError::Column { column, near, remedy }
+            }
+            (error, _) => {
+                error.in_file(|row| self.origin.locate(row).map(|location| (location.file, location.row)))
+            }
+        }
     }
 }
 
@@ -68,7 +76,8 @@ impl LoadedModel {
     /// # Errors
     /// Rows that do not fit the plan; a device that fails.
     pub fn predict(&mut self, rows: &InputRows) -> Result<Vec<Predictions>, Error> {
-        let examples = self.predictor.package.plan.apply(&rows.frame).map_err(|error| rows.located(error))?;
+        let plan = &self.predictor.package.plan;
+        let examples = plan.apply(&rows.frame).map_err(|error| rows.explained(error, plan))?;
         let indices: Vec<usize> = (0..examples.rows).collect();
         let mut predictions = Vec::with_capacity(indices.len());
         for chunk in indices.chunks(CHUNK) {
@@ -99,8 +108,9 @@ impl LoadedModel {
     /// # Errors
     /// Rows that do not fit the plan; a device that fails.
     pub fn evaluate(&mut self, rows: &InputRows) -> Result<Metrics, Error> {
-        let labelled = examples_with_targets(&self.predictor.package.plan, &rows.frame);
-        let labelled = labelled.map_err(|error| rows.located(error))?;
+        let plan = &self.predictor.package.plan;
+        let labelled = examples_with_targets(plan, &rows.frame);
+        let labelled = labelled.map_err(|error| rows.explained(error, plan))?;
         let indices: Vec<usize> = (0..labelled.examples.rows).collect();
         let mut logits = Vec::new();
         for chunk in indices.chunks(CHUNK) {

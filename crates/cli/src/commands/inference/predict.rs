@@ -23,7 +23,7 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
     let rows = input(&session, &args.input, &model.predictor.package.plan)?;
     let (predictions, labels) = (model.predict(&rows)?, model.labels(&rows)?);
     let text = if args.output.to_lowercase().ends_with(".csv") {
-        output::csv(&predictions, &labels)
+        output::csv(&predictions, &labels)?
     } else {
         output::json_lines(&predictions, &labels)?
     };

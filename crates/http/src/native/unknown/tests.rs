@@ -9,7 +9,7 @@ fn signature() -> Signature {
         nullable: true,
         categories: None,
     };
-    Signature { inputs: vec![column("age"), column("city")], outputs: Vec::new(), window: None }
+    Signature { inputs: vec![column("age"), column("city")], outputs: Vec::new(), window: None, query: None }
 }
 
 fn input(names: &[&str], rows: usize) -> PredictInput {
@@ -83,6 +83,18 @@ fn no_more_names_are_kept_than_are_listed() {
     assert_eq!(warnings.len(), LISTED + 1);
     assert_eq!(warnings[LISTED], "further unknown columns are not listed");
     assert!(warnings.iter().all(|warning| warning.len() < 100), "{warnings:?}");
+}
+
+#[test]
+fn a_missing_column_is_looked_for_among_the_unknown_ones() {
+    let near = |column, format, body: &str| {
+        UnknownColumns::instead_of(column, &signature(), format, body.as_bytes())
+    };
+    assert_eq!(near("age", None, r#"{"rows": [{"city": 1, "aeg": 2}]}"#).as_deref(), Some("aeg"));
+    assert_eq!(near("age", None, r#"{"rows": [{"city": 1, "zzz": 2}]}"#), None);
+    assert_eq!(near("city", Some(BulkFormat::Lines), "{\"City\": 1}\n").as_deref(), Some("City"));
+    assert_eq!(near("age", Some(BulkFormat::Csv), "\"agee\";city\r\n1;2\n").as_deref(), Some("agee"));
+    assert_eq!(near("age", Some(BulkFormat::Arrow), "age"), None);
 }
 
 #[test]

@@ -32,6 +32,13 @@ pub enum SourceNote {
         /// Name of the file.
         file: String,
     },
+    /// Column without a name, which is called by its position.
+    NamelessColumn {
+        /// Name of the file.
+        file: String,
+        /// Name that the column is given.
+        name: String,
+    },
     /// Header that looks like a row of values.
     HeaderOfValues {
         /// Name of the file.
@@ -43,6 +50,31 @@ pub enum SourceNote {
     Airbyte {
         /// Name of the file.
         file: String,
+    },
+    /// Hidden entries of a folder of pictures, sounds or texts, which are left out.
+    HiddenFiles {
+        /// Folder.
+        folder: String,
+        /// First ones, and the number of the others.
+        entries: String,
+    },
+    /// Files of another kind in a folder of pictures, sounds or texts, which are left out.
+    OtherFiles {
+        /// Folder.
+        folder: String,
+        /// Kind of the files that are read, such as `pictures`.
+        medium: String,
+        /// First ones, and the number of the others.
+        entries: String,
+    },
+    /// Subfolders without a file that is read.
+    EmptyFolders {
+        /// Folder.
+        folder: String,
+        /// Kind of the files that are read, such as `pictures`.
+        medium: String,
+        /// First ones, and the number of the others.
+        entries: String,
     },
     /// Folder with several splits, of which one is read.
     Split {
@@ -66,12 +98,24 @@ impl fmt::Display for SourceNote {
             Self::IndexColumn { file } => {
                 write!(f, "{file}: the first column has no name and counts the rows; it is left out")
             }
+            Self::NamelessColumn { file, name } => {
+                write!(f, "{file}: a column has no name in the header; it is called `{name}`")
+            }
             Self::HeaderOfValues { file, first } => write!(
                 f,
                 "{file}: the first row is used as the header, but `{first}` looks like a value; if the file has no header, name the columns with `data.columns`"
             ),
             Self::Airbyte { file } => {
-                write!(f, "{file}: records of Airbyte; `_airbyte_data` is read, its metadata is left out")
+                write!(f, "{file}: records of Airbyte, whose metadata (`_airbyte_...`) is left out")
+            }
+            Self::HiddenFiles { folder, entries } => {
+                write!(f, "{folder}: hidden files and folders are left out: {entries}")
+            }
+            Self::OtherFiles { folder, medium, entries } => {
+                write!(f, "{folder}: only {medium} are read; left out: {entries}")
+            }
+            Self::EmptyFolders { folder, medium, entries } => {
+                write!(f, "{folder}: subfolders without {medium}: {entries}")
             }
             Self::Split { folder, split, others } => write!(
                 f,

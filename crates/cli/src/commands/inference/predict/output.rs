@@ -33,54 +33,45 @@ pub fn json_lines(predictions: &[Predictions], labels: &RowLabels) -> Result<Str
 
 /// Columns of key and time of a model of series, then columns of each target: its value (a forecast has one for each
 /// row ahead), then its probabilities.
-pub fn csv(predictions: &[Predictions], labels: &RowLabels) -> String {
-    let names = labels.columns.iter().map(|name| quoted(name));
-    let names = names.chain(predictions.first().map(header)).collect::<Vec<_>>().join(",");
-    let mut lines = vec![names];
+pub fn csv(predictions: &[Predictions], labels: &RowLabels) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    if let Some(first) = predictions.first() {
+        writer.write_record(labels.columns.iter().cloned().chain(header(first)))?;
+    }
     let mut own = labels.rows.iter();
-    lines.extend(predictions.iter().map(|answer| {
-        let labels = own.next().into_iter().flatten().map(|value| quoted(value));
-        labels.chain(answer.values().flat_map(fields)).collect::<Vec<_>>().join(",")
-    }));
-    lines.push(String::new());
-    lines.join("\n")
+    for prediction in predictions {
+        let labels = own.next().into_iter().flatten().cloned();
+        writer.write_record(labels.chain(prediction.values().flat_map(fields)))?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-fn header(answer: &Predictions) -> String {
+fn header(answer: &Predictions) -> Vec<String> {
     let mut names = Vec::new();
     for (target, prediction) in answer {
         match &prediction.value {
             PredictedValue::Numbers(values) => {
-                names.extend((1..=values.len()).map(|step| quoted(&format!("{target}_{step}"))));
+                names.extend((1..=values.len()).map(|step| format!("{target}_{step}")));
             }
             PredictedValue::Integer(_) | PredictedValue::Number(_) | PredictedValue::Text(_) => {
-                names.push(quoted(target))
+                names.push(target.clone());
             }
         }
         let classes = prediction.probabilities.iter().flat_map(|p| p.keys());
-        names.extend(classes.map(|class| quoted(&format!("{target}_p_{class}"))));
+        names.extend(classes.map(|class| format!("{target}_p_{class}")));
     }
-    names.join(",")
+    names
 }
 
 fn fields(prediction: &Prediction) -> Vec<String> {
     let mut fields = match &prediction.value {
         PredictedValue::Integer(number) => vec![number.to_string()],
         PredictedValue::Number(number) => vec![number.to_string()],
-        PredictedValue::Text(label) => vec![quoted(label)],
+        PredictedValue::Text(label) => vec![label.clone()],
         PredictedValue::Numbers(values) => values.iter().map(f64::to_string).collect(),
     };
     fields.extend(prediction.probabilities.iter().flat_map(|p| p.values()).map(f32::to_string));
     fields
-}
-
-/// Field quoted by RFC 4180.
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -96,13 +87,16 @@ mod tests {
             columns: vec!["store".to_owned(), "day".to_owned()],
             rows: vec![vec!["a,b".to_owned(), "2024-01-05".to_owned()]],
         };
-        assert_eq!(csv(std::slice::from_ref(&one), &labels), "store,day,y_1,y_2\n\"a,b\",2024-01-05,1.5,2\n");
+        assert_eq!(
+            csv(std::slice::from_ref(&one), &labels).unwrap(),
+            "store,day,y_1,y_2\n\"a,b\",2024-01-05,1.5,2\n"
+        );
         let line: Value =
             serde_json::from_str(&json_lines(std::slice::from_ref(&one), &labels).unwrap()).unwrap();
         assert_eq!(line["series"], serde_json::json!({ "store": "a,b", "day": "2024-01-05" }));
         assert_eq!(line["y"]["value"], serde_json::json!([1.5, 2.0]));
         let plain = json_lines(std::slice::from_ref(&one), &RowLabels::default()).unwrap();
         assert!(!plain.contains("series"), "{plain}");
-        assert!(csv(&[one], &RowLabels::default()).starts_with("y_1,y_2\n1.5,2"));
+        assert!(csv(&[one], &RowLabels::default()).unwrap().starts_with("y_1,y_2\n1.5,2"));
     }
 }

@@ -15,6 +15,7 @@ fn signature() -> Signature {
         ],
         outputs: Vec::new(),
         window: None,
+        query: None,
     }
 }
 
