@@ -93,7 +93,8 @@ impl LoadedModel {
     pub fn labels(&self, rows: &InputRows) -> Result<RowLabels, Error> {
         let plan = &self.predictor.package.plan;
         let Some(order) = &plan.series else { return Ok(RowLabels::default()) };
-        let ends = plan.window_ends(&rows.frame).map_err(|error| rows.located(error))?.unwrap_or_default();
+        let ends = plan.window_ends(&rows.frame).map_err(|error| rows.explained(error, plan))?;
+        let ends = ends.unwrap_or_default();
         let columns: Vec<String> = order.keys.iter().chain(&order.time).cloned().collect();
         let value = |name: &String, row: usize| {
             rows.frame.get(name).and_then(|column| column.text(row)).unwrap_or_default().into_owned()
