@@ -16,6 +16,9 @@ mod walk;
 /// Runs that are killed at any moment and resumed.
 mod resume;
 
+/// One spelling, one meaning, from every file and every body.
+mod values;
+
 /// HTTP contract: responses, errors, limits, metrics, shutdown.
 mod server;
 
