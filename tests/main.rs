@@ -43,6 +43,9 @@ mod engine;
 /// Datasets, contracts, repairs, prepared examples, lineage.
 mod data;
 
+/// Folders as people have them, and addresses that hold secrets.
+mod origins;
+
 /// Invalid input: one clear message, no partial files.
 mod bad_input;
 

@@ -138,6 +138,8 @@ fn a_path_has_all_of_its_methods_with_and_without_a_slash() {
     }
     assert_eq!(ask(&server, "OPTIONS", "*").status, 204);
     assert_eq!(ask(&server, "OPTIONS", "/v1/nothing").status, 404);
+    let invalid = ask(&server, "GET", "/v1/models/%ff");
+    assert_eq!((invalid.status, &invalid.json()["error"]["code"]), (400, &json!("malformed")));
     assert!(message(&ask(&server, "GET", "/v2/nothing/"), "/error").is_some_and(|value| value.is_string()));
     let response = server.post(&format!("{PREDICT}/?strict=false"), row(), &[]);
     assert_eq!(response.status, 200, "{}", response.text);
@@ -347,6 +349,10 @@ fn unknown_columns_are_named_once_or_refused() {
     assert_eq!(strict["error"]["field"], "rows[0].yy", "{strict}");
     assert_eq!(server.post(&format!("{PREDICT}?strict=true"), row(), &[]).status, 200);
     assert_eq!(server.post(&format!("{PREDICT}?strict=maybe"), row(), &[]).status, 400);
+    let response = server.post(PREDICT, "{\"rows\": [{\"X\": 1, \"y\": 1}]}", &[]);
+    assert!(response.status == 422 && response.text.contains("the request has `X`"), "{}", response.text);
+    let response = server.post(PREDICT, "X,y\n1,1\n", &[("content-type", "text/csv")]);
+    assert!(response.status == 422 && response.text.contains("the request has `X`"), "{}", response.text);
     // A target is named as such.
     let body = json!({ "rows": [{"x": 0.5, "y": 0.5, "side": "left"}] }).to_string();
     assert_eq!(server.post(PREDICT, body, &[]).json()["warnings"], json!(["the target `side` is ignored"]));

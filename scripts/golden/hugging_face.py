@@ -2,13 +2,14 @@
 """Writes crates/import/src/golden/*: small random models of transformers with their logits.
 
     pip install torch==2.15.* transformers==5.*
-    scripts/golden/hugging_face.py
+    scripts/golden/hugging_face.py [NAME...]      # all without a name
 
 NAME.json has the model's `config.json`, the token ids of several texts, and for each text the logits of the next token
 or of the classes. NAME.safetensors has the weights. Prints the files it wrote.
 """
 import json
 import pathlib
+import sys
 
 import torch
 import transformers as hf
@@ -37,6 +38,30 @@ MODELS = {
         "original_max_position_embeddings": 16})),
     "llama_linear": hf.LlamaForCausalLM(hf.LlamaConfig(**DECODER, rope_parameters={
         "rope_type": "linear", "rope_theta": 100.0, "factor": 3.0})),
+    "qwen3": hf.Qwen3ForCausalLM(hf.Qwen3Config(**DECODER, head_dim=8, use_sliding_window=True, sliding_window=7,
+                                                max_window_layers=1, tie_word_embeddings=True)),
+    "gemma": hf.GemmaForCausalLM(hf.GemmaConfig(**DECODER, head_dim=8)),
+    "gemma2": hf.Gemma2ForCausalLM(hf.Gemma2Config(**DECODER, head_dim=8, sliding_window=5, query_pre_attn_scalar=16,
+                                                   attn_logit_softcapping=2.0, final_logit_softcapping=3.0)),
+    # The first block is local, the second one global with scaled positions.
+    "gemma3": hf.Gemma3ForCausalLM(hf.Gemma3TextConfig(
+        **DECODER, head_dim=8, sliding_window=5, query_pre_attn_scalar=16,
+        layer_types=["sliding_attention", "full_attention"], rope_parameters={
+            "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1000.0},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 100.0}})),
+    "phi3": hf.Phi3ForCausalLM(hf.Phi3Config(
+        **DECODER, sliding_window=9, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+        rope_parameters={"rope_type": "default", "rope_theta": 100.0, "partial_rotary_factor": 0.7})),
+    "mistral_window": hf.MistralForCausalLM(hf.MistralConfig(**DECODER, head_dim=8, sliding_window=6)),
+    "llama_yarn": hf.LlamaForCausalLM(hf.LlamaConfig(**DECODER, attention_bias=True, mlp_bias=True, rope_parameters={
+        "rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 12,
+        "beta_fast": 4.0, "beta_slow": 0.5})),
+    "llama_dynamic": hf.LlamaForCausalLM(hf.LlamaConfig(**DECODER, rope_parameters={
+        "rope_type": "dynamic", "rope_theta": 100.0, "factor": 3.0})),
+    "gpt2_scaled": hf.GPT2LMHeadModel(hf.GPT2Config(
+        vocab_size=37, n_embd=24, n_layer=2, n_head=4, n_positions=48, bos_token_id=1, eos_token_id=2,
+        initializer_range=0.3, scale_attn_by_inverse_layer_idx=True, scale_attn_weights=False,
+        activation_function="gelu_fast", tie_word_embeddings=False)),
     "gpt2": hf.GPT2LMHeadModel(hf.GPT2Config(vocab_size=37, n_embd=24, n_layer=2, n_head=4, n_positions=48, bos_token_id=1, eos_token_id=2,
                                              initializer_range=0.3, layer_norm_epsilon=1e-3)),
 }
@@ -50,6 +75,8 @@ def numbers(model, texts):
 
 
 for number, (name, model) in enumerate(MODELS.items()):
+    if sys.argv[1:] and name not in sys.argv[1:]:
+        continue
     generator = torch.Generator().manual_seed(number)
     for parameter in model.parameters():
         # Mixed-up biases or norms would go unnoticed if all were zero or one.

@@ -2,6 +2,7 @@
 
 mod body;
 mod explain;
+mod keys;
 mod rows;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use cupola_serving::RequestMetadata;
 use uuid::Uuid;
 
 pub(crate) use self::body::{FullBody, UnreadBody};
+pub(crate) use self::keys::{each_key, repeated, shortened};
 pub(crate) use self::rows::{invalid_lines, invalid_rows, json_objects, no_rows};
 use crate::error::ApiError;
 

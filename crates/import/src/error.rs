@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// Number of characters of a value that an error shows.
+const MOST_SHOWN: usize = 120;
+
 /// A model that can't be imported or exported.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -20,20 +23,62 @@ pub enum Error {
         /// The missing operation.
         what: String,
     },
-    /// A folder without one of the files of a model.
+    /// A key of a file that asks for something that is not done.
+    #[error("{file}: `{key}` = {found} is not supported; {remedy}")]
+    UnsupportedKey {
+        /// The file.
+        file: String,
+        /// The key.
+        key: String,
+        /// Value of the key.
+        found: String,
+        /// Remedy for the reader.
+        remedy: String,
+    },
+    /// A module of sentence-transformers of an unknown kind.
     #[error(
-        "missing file: {folder} has no {name}; expected a folder with config.json, model.safetensors and tokenizer.json"
+        "modules.json: module `{kind}` is not supported; expected Transformer, Pooling, Dense, LayerNorm, Dropout or Normalize"
     )]
+    Module {
+        /// Kind of the module.
+        kind: String,
+    },
+    /// Modules of sentence-transformers in an order that makes no vector.
+    #[error("modules.json: {why}; expected a Transformer, a Pooling and further modules")]
+    Modules {
+        /// Problem in words.
+        why: String,
+    },
+    /// A folder without one of the files of a model.
+    #[error("missing file: {folder} has no {name}; {remedy}")]
     MissingFile {
         /// The folder.
         folder: PathBuf,
         /// Name of the file.
         name: String,
+        /// Remedy for the reader.
+        remedy: String,
     },
-    /// A JSON file that doesn't parse, often the configuration of an unknown model.
-    #[error(
-        "failed to read {path}: {source}; supported model types are bert, distilbert, roberta, gpt2, llama, mistral and qwen2"
-    )]
+    /// Embeddings and map to the logits that contradict `tie_word_embeddings`.
+    #[error("config.json: `tie_word_embeddings` is {tied}, but {why}; take both files from one model, or set it to {}", !tied)]
+    Head {
+        /// The flag.
+        tied: bool,
+        /// The contradiction.
+        why: &'static str,
+    },
+    /// A file that can't be read, or whose content is not what it must be.
+    #[error("{file}: {why}; {remedy}")]
+    InvalidFile {
+        /// The file.
+        file: String,
+        /// Problem in words.
+        why: String,
+        /// Remedy for the reader.
+        remedy: String,
+    },
+    /// A JSON file that doesn't parse, or lacks a key.
+    #[error("failed to read {path}: {source}; restore the file from its source")]
     Config {
         /// The file.
         path: PathBuf,
@@ -45,9 +90,6 @@ pub enum Error {
         "unsupported classifier: config.json describes a regression, several labels per text, or classes without distinct names in `id2label`; expected two or more distinct classes, one per text"
     )]
     Labels,
-    /// A pooling other than the mean or the first token.
-    #[error("unsupported pooling: 1_Pooling/config.json selects neither the mean nor the first token")]
-    Pooling,
     /// A tokenizer that can't be read.
     #[error(transparent)]
     Tokenizer(#[from] cupola_prep::Error),
@@ -89,4 +131,21 @@ pub enum Error {
         /// Label of the package.
         package: String,
     },
+}
+
+impl Error {
+    /// A key with a value that is not supported.
+    pub(crate) fn unsupported_key(file: &str, key: &str, found: &str, remedy: &str) -> Self {
+        let found = if found.chars().count() > MOST_SHOWN {
+            format!("{}...", found.chars().take(MOST_SHOWN).collect::<String>())
+        } else {
+            found.to_owned()
+        };
+        Self::UnsupportedKey { file: file.to_owned(), key: key.to_owned(), found, remedy: remedy.to_owned() }
+    }
+
+    /// A file whose content is not what it must be.
+    pub(crate) fn invalid_file(file: &str, why: impl Into<String>, remedy: &str) -> Self {
+        Self::InvalidFile { file: file.to_owned(), why: why.into(), remedy: remedy.to_owned() }
+    }
 }

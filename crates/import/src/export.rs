@@ -38,8 +38,12 @@ pub fn export_hugging_face(package: &Package, folder: &Path) -> Result<Vec<PathB
         ("model.safetensors", weights.to_safetensors()?),
         ("config.json", to_vec_pretty(&HuggingFaceConfig::Bert(bert))?),
     ];
-    if let [FittedInput::Text { tokenizer, .. }] = plan.inputs.as_slice() {
+    if let [FittedInput::Text { tokenizer, prompt, .. }] = plan.inputs.as_slice() {
         files.push(("tokenizer.json", to_vec_pretty(&Value::from(tokenizer.clone()))?));
+        if !prompt.is_empty() {
+            let prompts = json!({ "prompts": { "default": prompt }, "default_prompt_name": "default" });
+            files.push(("config_sentence_transformers.json", to_vec_pretty(&prompts)?));
+        }
     }
     files.push(("1_Pooling/config.json", to_vec_pretty(&pooling_config(width, pooling))?));
     files.push(("modules.json", to_vec_pretty(&sentence_transformers_modules(pooling))?));
@@ -47,11 +51,15 @@ pub fn export_hugging_face(package: &Package, folder: &Path) -> Result<Vec<PathB
 }
 
 fn pooling_config(width: usize, pooling: Pooling) -> Value {
-    let mean = pooling.take == Take::Mean;
+    let takes = |take: Take| pooling.take == take;
     json!({
         "word_embedding_dimension": width,
-        "pooling_mode_mean_tokens": mean,
-        "pooling_mode_cls_token": !mean,
+        "pooling_mode_cls_token": takes(Take::First),
+        "pooling_mode_max_tokens": takes(Take::Max),
+        "pooling_mode_mean_tokens": takes(Take::Mean),
+        "pooling_mode_mean_sqrt_len_tokens": takes(Take::MeanSqrt),
+        "pooling_mode_weightedmean_tokens": takes(Take::WeightedMean),
+        "pooling_mode_lasttoken": takes(Take::Last),
     })
 }
 

@@ -10,13 +10,12 @@ use std::path::Path;
 
 use candle_core::quantized::gguf_file::Content;
 use cupola_nn::{Architecture, StateDict};
-use cupola_prep::{ChatTemplate, FittedTokenizer};
+use cupola_prep::{ChatTemplate, FittedTokenizer, GenerationDefaults};
 use cupola_registry::sha256_hex;
-use cupola_spec::Take;
 
 use self::metadata::{Metadata, text};
 use crate::error::Error;
-use crate::families::{ConversionOptions, EncoderHead, HuggingFaceConfig, LlamaConfig, Pooling};
+use crate::families::{ConversionOptions, EncoderHead, HuggingFaceConfig, LlamaConfig};
 use crate::hugging_face::TextDecoder;
 use crate::model::ImportedModel;
 
@@ -45,7 +44,8 @@ pub fn from_gguf(path: &Path, max_length: Option<usize>) -> Result<ImportedModel
     let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
     let GgufModel { config, weights, tokenizer, end_tokens, chat } = GgufModel::parse(&bytes)?;
     let digest = sha256_hex(&bytes);
-    let decoder = TextDecoder { tokenizer, end_tokens, chat };
+    let generation = GenerationDefaults::default();
+    let decoder = TextDecoder { tokenizer, end_tokens, chat, generation };
     decoder.convert(HuggingFaceConfig::Llama(config), weights, max_length, digest)
 }
 
@@ -86,8 +86,8 @@ impl GgufModel {
     /// # Errors
     /// As [`HuggingFaceConfig::into_model`].
     pub fn into_model(self, length: usize) -> Result<(Architecture, StateDict), Error> {
-        let head = EncoderHead::Embedding(Pooling { take: Take::Mean, normalize: false });
-        let options = ConversionOptions { length, vocabulary: self.tokenizer.vocabulary() - 1, head };
+        let vocabulary = self.tokenizer.vocabulary() - 1;
+        let options = ConversionOptions { length, vocabulary, head: EncoderHead::NextToken };
         HuggingFaceConfig::Llama(self.config).into_model(self.weights, &options)
     }
 }

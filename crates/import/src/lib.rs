@@ -11,12 +11,13 @@ mod families;
 mod gguf;
 mod hugging_face;
 mod model;
+mod tokenizer_json;
 
 pub use error::Error;
 pub use export::{export_hugging_face, export_safetensors};
 pub use families::{
-    BertConfig, ConversionOptions, DistilBertConfig, EncoderHead, Gpt2Config, HuggingFaceConfig, LlamaConfig,
-    Pooling, RopeParameters,
+    BertConfig, ConversionOptions, DistilBertConfig, EmbeddingHead, EncoderHead, Gpt2Config,
+    HuggingFaceConfig, LlamaConfig, LlamaVariant, Pooling, RopeParameters, RopeSettings,
 };
 pub use gguf::{GgufModel, from_gguf};
 pub use hugging_face::from_hugging_face;

@@ -7,7 +7,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use cupola_kernels::{AttentionKernel, Conv2dKernel, LinearKernel, Pointwise, WeightFormat};
+use cupola_kernels::{AttentionKernel, Conv2dKernel, LinearKernel, Pointwise, ScoreRules, WeightFormat};
 use cupola_kernels::{pointwise, reference, rows};
 
 fn main() {
@@ -56,7 +56,15 @@ fn conv(quick: bool) {
 
 fn attention(quick: bool) {
     let (time, head_width) = (128, 64);
-    let kernel = AttentionKernel { query_heads: 1, kv_heads: 1, head_width, causal: true, rope: None };
+    let kernel = AttentionKernel {
+        query_heads: 1,
+        kv_heads: 1,
+        head_width,
+        rules: ScoreRules { causal: true, ..ScoreRules::default() },
+        norms: None,
+        rope: None,
+        rope_amplitude: 1.0,
+    };
     let qkv = values(time * 3 * head_width);
     measure(quick, "attention", "128 tokens", "f32", || kernel.forward(qkv.clone(), time, None));
     let [q, k, v] = [0, 1, 2].map(|part| -> Vec<f32> {

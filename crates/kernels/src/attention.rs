@@ -2,6 +2,7 @@
 //! al. 2023) and rotary position embeddings (Su et al. 2021).
 
 mod kv;
+mod rules;
 
 use rayon::prelude::*;
 
@@ -10,6 +11,7 @@ use crate::rows::softmax_row;
 use crate::simd::vectorized;
 
 pub use kv::LayerKv;
+pub use rules::{HeadNorms, ScoreRules};
 
 /// New tokens from which on packing keys and values for matrix products pays off.
 const PACKED_QUERIES: usize = 4;
@@ -24,10 +26,15 @@ pub struct AttentionKernel {
     pub kv_heads: usize,
     /// Width of a head.
     pub head_width: usize,
-    /// `true` if a token attends only to itself and the tokens before it.
-    pub causal: bool,
-    /// Rotary frequencies `[head_width / 2]`, in radians per position; `None` without rotary embeddings.
+    /// Factor, bound and mask of the scores.
+    pub rules: ScoreRules,
+    /// Norms of queries and keys before they are rotated; `None` without.
+    pub norms: Option<HeadNorms>,
+    /// Rotary frequencies, in radians per position, of half as many pairs as there are rotated values at the start of a
+    /// head; `None` without rotary embeddings.
     pub rope: Option<Vec<f64>>,
+    /// Factor of the rotated values.
+    pub rope_amplitude: f64,
 }
 
 /// New tokens of one text, which attend to its stored tokens and to one another.
@@ -71,7 +78,7 @@ impl AttentionKernel {
         let token = self.token_width();
         let rows = qkv.len() / (time * token).max(1);
         for row in qkv.chunks_exact_mut((time * token).max(1)) {
-            self.rotate(row, 0);
+            self.prepare(row, 0);
         }
         // Head by head first, then side by side.
         let mut mixed = vec![0.0; rows * self.query_heads * time * self.head_width];
@@ -106,7 +113,7 @@ impl AttentionKernel {
         for text in &mut *texts {
             let new = &mut qkv[at..][..text.count * token];
             at += text.count * token;
-            self.rotate(new, text.kv.keys().len() / kv);
+            self.prepare(new, text.kv.keys().len() / kv);
             text.kv.reserve(text.count * kv);
             for token in new.chunks_exact(token) {
                 let (k, v) = token[self.query_heads * self.head_width..].split_at(kv);
@@ -180,7 +187,7 @@ impl AttentionKernel {
         packed.set_rows(k.values, [time, width], k.stride);
         let blocks = 0..time.div_ceil(BLOCK_COLUMNS);
         multiply_part(&packed.times(q.values, count, q.stride), 0..count, blocks, scores, time);
-        let scale = 1.0 / (width as f32).sqrt();
+        let scale = self.rules.scale(width);
         vectorized(
             #[inline(always)]
             || {
@@ -188,15 +195,14 @@ impl AttentionKernel {
                     for score in &mut *row {
                         *score *= scale;
                     }
+                    self.rules.bound(row);
                     if let Some(padding) = padding {
                         // Not infinite: a text of nothing but padding still has a softmax.
                         for (score, padding) in row.iter_mut().zip(padding) {
                             *score -= padding * 1e30;
                         }
                     }
-                    if self.causal {
-                        row[time - count + token + 1..].fill(-1e30);
-                    }
+                    self.rules.mask(row, time - count + token);
                     softmax_row(row);
                 }
             },
@@ -214,20 +220,23 @@ impl AttentionKernel {
         out: &mut [f32],
     ) {
         let width = self.head_width;
-        let scale = 1.0 / (width as f32).sqrt();
+        let scale = self.rules.scale(width);
         vectorized(
             #[inline(always)]
             || {
                 for (token, out) in out.chunks_exact_mut(width).enumerate() {
                     let q = &q.values[token * q.stride..][..width];
-                    let seen = time - count + token + 1;
+                    let position = time - count + token;
+                    let first = self.rules.first_seen(position);
+                    let seen = k.values.chunks(k.stride).take(position + 1).skip(first);
                     scores.clear();
-                    scores.extend(k.values.chunks(k.stride).take(seen).map(
+                    scores.extend(seen.map(
                         #[inline(always)]
                         |k| dot(q, &k[..width]) * scale,
                     ));
+                    self.rules.bound(scores);
                     softmax_row(scores);
-                    for (weight, v) in scores.iter().zip(v.values.chunks(v.stride)) {
+                    for (weight, v) in scores.iter().zip(v.values.chunks(v.stride).skip(first)) {
                         for (out, v) in out.iter_mut().zip(v) {
                             *out += weight * v;
                         }
@@ -237,21 +246,31 @@ impl AttentionKernel {
         );
     }
 
+    /// Normalises and rotates queries and keys of consecutive tokens, the first of which stands at position `first`.
+    fn prepare(&self, qkv: &mut [f32], first: usize) {
+        if let Some(norms) = &self.norms {
+            let heads = [self.query_heads, self.kv_heads];
+            qkv.chunks_exact_mut(self.token_width()).for_each(|token| norms.apply(token, heads));
+        }
+        self.rotate(qkv, first);
+    }
+
     /// Applies rotary embeddings to queries and keys of consecutive tokens, the first of which stands at position
-    /// `first`: each pair of elements `i`, `i + head_width / 2` turns by its frequency times the position.
+    /// `first`: each pair of elements `i`, `i + pairs` turns by its frequency times the position.
     #[allow(clippy::cast_possible_truncation, reason = "angles are computed in double precision")]
     fn rotate(&self, qkv: &mut [f32], first: usize) {
         let Some(frequencies) = &self.rope else { return };
-        let half = self.head_width / 2;
+        let half = frequencies.len().min(self.head_width / 2);
         let mut rotations = vec![(0.0_f32, 0.0_f32); half];
         for (at, token) in qkv.chunks_exact_mut(self.token_width()).enumerate() {
             for (rotation, frequency) in rotations.iter_mut().zip(frequencies) {
                 let angle = (first + at) as f64 * frequency;
-                *rotation = (angle.cos() as f32, angle.sin() as f32);
+                let (cos, sin) = (angle.cos() * self.rope_amplitude, angle.sin() * self.rope_amplitude);
+                *rotation = (cos as f32, sin as f32);
             }
             let rotated = (self.query_heads + self.kv_heads) * self.head_width;
             for head in token[..rotated].chunks_exact_mut(self.head_width) {
-                let (a, b) = head.split_at_mut(half);
+                let (a, b) = head[..2 * half].split_at_mut(half);
                 for ((a, b), (cos, sin)) in a.iter_mut().zip(b).zip(&rotations) {
                     (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
                 }

@@ -35,7 +35,7 @@ pub mod rows;
 pub mod simd;
 mod support;
 
-pub use attention::{AttentionKernel, LayerKv, NewTokens};
+pub use attention::{AttentionKernel, HeadNorms, LayerKv, NewTokens, ScoreRules};
 pub use conv::Conv2dKernel;
 pub use linear::{LinearBuilder, LinearKernel, WeightFormat};
 pub use pointwise::Pointwise;

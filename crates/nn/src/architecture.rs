@@ -1,5 +1,6 @@
 //! A network's architecture as a value, as `config.json` of a package holds it.
 
+mod check;
 mod decoding;
 mod source;
 
@@ -37,6 +38,9 @@ pub struct Architecture {
     /// normalised (Kim et al. 2022); `None` without normalisation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<usize>,
+    /// Bound `c` of the logits of a `steps` head, `c * tanh(logit / c)` (Riviere et al. 2024); `None` without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logit_softcap: Option<f64>,
     /// Low-rank adapters that are trained in place of the trunk; published packages have them merged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<Lora>,
@@ -104,6 +108,7 @@ impl Architecture {
             average: logits.average,
             parts: Vec::new(),
             level: None,
+            logit_softcap: None,
             lora: design.lora,
             output: logits.width,
             names: design.names.clone(),
@@ -161,6 +166,11 @@ impl Architecture {
         }
     }
 
+    fn is_softcap_valid(&self) -> bool {
+        let valid = |cap: f64| self.head == Head::Steps && cap.is_finite() && cap > 0.0;
+        self.logit_softcap.is_none_or(valid)
+    }
+
     /// Table of all layers, sources first and head last.
     ///
     /// # Errors
@@ -181,6 +191,7 @@ impl Architecture {
         if self.output == 0
             || logits != self.output
             || !self.is_level_valid()
+            || !self.is_softcap_valid()
             || self.sources.iter().any(|source| !source.is_valid())
         {
             return Err(Error::Input { output: self.output });

@@ -135,7 +135,9 @@ impl LayerModule {
             Layer::Activation { function } => Self::function(LayerFunction::Activation(function)),
             Layer::Ensemble { members } => Self::function(LayerFunction::Ensemble(members)),
             Layer::Glu { function } => Self::function(LayerFunction::Glu(function)),
-            Layer::Take { at } => Self::function(LayerFunction::Take(at)),
+            Layer::Take { at, ref also } => {
+                Self::function(LayerFunction::Take([&[at], also.as_slice()].concat()))
+            }
             Layer::Transpose {} => Self::function(LayerFunction::Transpose),
             Layer::Decompose { kernel } => Self::function(LayerFunction::Decompose(kernel)),
             Layer::Normalize {} => Self::function(LayerFunction::Normalize),

@@ -63,7 +63,13 @@ impl Network {
             many => joined_shape(many, architecture.stacked)?,
         };
         let (trunk, shape) = build_all(&mut builder, "trunk", &architecture.trunk, shape)?;
-        let head = HeadModule::build(&mut builder, architecture.head, &shape, architecture.logit_parts())?;
+        let head = HeadModule::build(
+            &mut builder,
+            architecture.head,
+            &shape,
+            architecture.logit_parts(),
+            architecture.logit_softcap,
+        )?;
         Ok(Self {
             sources,
             stacked: architecture.stacked,

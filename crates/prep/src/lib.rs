@@ -44,7 +44,8 @@ pub use prepare::{FrameStream, Prepared, exact_columns, examples_with_targets, p
 pub use split::{SeriesOrder, SplitPart, split_rows, split_rows_without_test};
 pub use stats::{draw, permutation, unit};
 pub use target::{
-    ChatTemplate, FittedTarget, PredictedValue, Prediction, Predictions, mean_squared_difference,
+    ChatTemplate, FittedTarget, GenerationDefaults, PredictedValue, Prediction, Predictions,
+    mean_squared_difference,
 };
 pub use text::FittedTokenizer;
 pub use transform::{

@@ -94,7 +94,45 @@ pub enum FittedTarget {
         /// Chat template of a model that was trained on chats.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         chat: Option<ChatTemplate>,
+        /// Generation options where a request leaves them out.
+        #[serde(default, skip_serializing_if = "GenerationDefaults::is_empty")]
+        generation: GenerationDefaults,
     },
+}
+
+/// Generation options that a model comes with, as in Hugging Face's `generation_config.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GenerationDefaults {
+    /// Divisor of the logits; 0 takes the likeliest token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Probability mass of the likeliest tokens to choose from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Number of likeliest tokens to choose from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<usize>,
+    /// Divisor of the positive logits, and factor of the negative ones, of tokens that the text has (Keskar et al.
+    /// 2019).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repetition_penalty: Option<f64>,
+    /// Largest number of generated tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// Indices of tokens that are never generated, padding counted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<u32>,
+    /// Strings before which a text ends.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+}
+
+impl GenerationDefaults {
+    /// `true` without any option.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Template that turns chat messages into a text.

@@ -108,6 +108,9 @@ pub enum FittedInput {
         length: usize,
         /// Tokenizer.
         tokenizer: FittedTokenizer,
+        /// Text that is put before every text, as the model was trained.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        prompt: String,
     },
 }
 

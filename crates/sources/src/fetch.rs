@@ -193,9 +193,10 @@ impl SourceRequest<'_> {
     fn add_local(&self, pattern: &str, found: &mut Collected, cache: &SourceCache) -> Result<(), Error> {
         for path in expand(pattern, self.roots)? {
             if path.is_dir() {
-                let (file, version) = folder::packed(&path, cache, self.progress)?;
-                found.files.push(file);
-                found.versions.push(version);
+                let packed = folder::packed(&path, cache, self.progress)?;
+                found.files.push(packed.file);
+                found.versions.push(packed.version);
+                found.notes.extend(packed.notes);
             } else if path.extension().is_some_and(|extension| extension == "dvc") {
                 found.push_all(self.resolver.tracked(&path)?, cache)?;
             } else {

@@ -2,6 +2,7 @@
 
 mod decrypted;
 mod find;
+mod hidden;
 mod version;
 
 use std::fs::File;
@@ -12,6 +13,7 @@ use flate2::read::MultiGzDecoder;
 
 pub use self::decrypted::Decrypted;
 pub(crate) use self::find::{expand, same_format};
+pub(crate) use self::hidden::is_hidden;
 pub use self::version::file_version;
 
 use crate::error::{Error, io_error};

@@ -17,7 +17,7 @@ mod shape;
 mod tabular;
 mod window;
 
-pub use self::attention::{ROPE_BASE, Rope, RopeScaling};
+pub use self::attention::{AttentionVariant, ROPE_BASE, Rope, RopeScaling};
 pub(crate) use self::contract::work;
 pub use self::contract::{Cost, Init, LayerContract, Misfit, WeightSpec};
 pub use self::elementwise::Activation;

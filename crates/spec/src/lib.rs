@@ -51,8 +51,8 @@ pub use inputs::{
     Tokens, TokensKind, Unseen,
 };
 pub use layers::{
-    Activation, Cell, Cost, Embedding, Init, Layer, LayerContract, Misfit, ROPE_BASE, Rope, RopeScaling,
-    ShapeError, ShapeRow, Take, WeightSpec, trace,
+    Activation, AttentionVariant, Cell, Cost, Embedding, Init, Layer, LayerContract, Misfit, ROPE_BASE, Rope,
+    RopeScaling, ShapeError, ShapeRow, Take, WeightSpec, trace,
 };
 pub use model::{Combine, Design, Expect, Family, Head, Lora, Model, ModelFile, PackageRef, TableStem};
 pub use name::{NAME_RULE, is_name};

@@ -42,7 +42,7 @@ pub fn write(path: &Path, bytes: &[u8]) {
 /// Converts a Hugging Face model as `cupola models import` does, to each kind of output.
 pub fn import(model: &HuggingFaceConfig, weights: &StateDict) {
     let pooling = Pooling { take: Take::Mean, normalize: true };
-    for head in [EncoderHead::Embedding(pooling), EncoderHead::Classes { count: 3 }] {
+    for head in [EncoderHead::Embedding(pooling.into()), EncoderHead::Classes { count: 3 }] {
         let options = ConversionOptions { length: 16, vocabulary: model.vocabulary(), head };
         let _ = model.clone().into_model(weights.clone(), &options);
     }

@@ -117,7 +117,7 @@ Examples:
 pub struct DataPullArgs {
     /// Name of the dataset
     pub name: String,
-    /// Folder or s3:// URL that versions were pushed to
+    /// Folder, or s3://, gs:// or az:// URL that versions were pushed to
     #[arg(long, value_name = "REMOTE")]
     pub from: Option<String>,
     /// Version to get [default: the newest one]
@@ -145,7 +145,7 @@ Examples:
 pub struct DataPushArgs {
     /// NAME or NAME:VERSION
     pub dataset: String,
-    /// Folder or s3:// URL
+    /// Folder, or s3://, gs:// or az:// URL
     #[arg(long, value_name = "REMOTE")]
     pub to: String,
     /// Treat the remote as DVC's and write PATH.dvc, so that `dvc pull` creates PATH

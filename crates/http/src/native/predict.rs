@@ -172,8 +172,23 @@ impl RowReader {
             (cupola_runtime::Error::Body { why }, Some(_)) => {
                 ApiError::malformed(format!("failed to read the body: {why}"))
             }
-            (error, _) => Error::Row(error).into(),
+            (error, _) => self.invalid_row(model, body, error),
         })
+    }
+
+    /// Error of a row. If a column is missing, it names the one that may stand for it.
+    fn invalid_row(self, model: &LoadedPackage, body: &[u8], error: cupola_runtime::Error) -> ApiError {
+        let near = match &error {
+            cupola_runtime::Error::Value { column, found, .. } if found.starts_with("no such") => {
+                UnknownColumns::instead_of(column, &model.signature, self.format, body)
+            }
+            _ => None,
+        };
+        let mut error = ApiError::from(Error::Row(error));
+        if let Some(near) = near {
+            error.message = format!("{} (the request has `{near}`)", error.message);
+        }
+        error
     }
 }
 

@@ -3,21 +3,20 @@
 //! The parser of rows ignores both. A valid body is looked at again only if it has more colons than its known
 //! columns account for, so requests without unknown columns pay for one count.
 
-use std::collections::HashMap;
-use std::fmt;
+use std::collections::{HashMap, HashSet};
 
 use cupola_prep::Signature;
 use cupola_runtime::{BulkFormat, PredictInput};
 use cupola_spec::nearest;
-use indexmap::IndexMap;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use indexmap::{IndexMap, IndexSet};
 
 use crate::error::ApiError;
+use crate::request::{each_key, repeated, shortened};
 
 /// Unknown columns that a response names.
 const LISTED: usize = 16;
-/// Longest part of a column's name that a response quotes.
-const NAME_CHARS: usize = 48;
+/// Longest name that is compared with those of the model.
+const COMPARED_CHARS: usize = 48;
 /// Pairs of names that are compared for a suggestion, so that many unknown columns of a wide model cost little.
 const COMPARED: usize = 2048;
 
@@ -65,20 +64,42 @@ impl UnknownColumns {
             return Ok(Self::default());
         }
         let mut scan = KeyScan::new(signature);
-        let mut json = serde_json::Deserializer::from_slice(body);
-        // The body was parsed before: an error of syntax cannot come up here.
-        let mut read = Ok(());
-        if lines {
-            while read.is_ok() && json.end().is_err() {
-                read = RowSeed(&mut scan).deserialize(&mut json);
+        let mut found = None;
+        each_key(lines, body, &mut |row, key| {
+            let new = scan.see(row, key);
+            if !new {
+                found = Some(repeated(row, key));
             }
-        } else {
-            read = BodySeed(&mut scan).deserialize(&mut json);
+            new
+        });
+        found.map_or(Ok(scan.unknown), Err)
+    }
+
+    /// Unknown key or column of a body that may stand for a column that is missing.
+    pub fn instead_of(
+        column: &str,
+        signature: &Signature,
+        format: Option<BulkFormat>,
+        body: &[u8],
+    ) -> Option<String> {
+        let known: HashSet<&str> = signature.inputs.iter().map(|input| input.name.as_str()).collect();
+        let mut names: IndexSet<String> = IndexSet::new();
+        let mut add = |name: &str| {
+            if !known.contains(name) && name.chars().count() <= COMPARED_CHARS {
+                names.insert(name.to_owned());
+            }
+            names.len() < LISTED
+        };
+        match format {
+            Some(BulkFormat::Arrow) => return None,
+            Some(BulkFormat::Csv) => {
+                let header = String::from_utf8_lossy(body.split(|byte| *byte == b'\n').next()?);
+                let each = header.split([',', ';', '\t', '|']).map(|name| name.trim().trim_matches('"'));
+                each.take_while(|name| add(name)).for_each(drop);
+            }
+            None | Some(BulkFormat::Lines) => each_key(format.is_some(), body, &mut |_, name| add(name)),
         }
-        match scan.repeated {
-            Some((row, key)) => Err(repeated(row, &key)),
-            None => read.map(|()| scan.unknown).map_err(|error| ApiError::malformed(error.to_string())),
-        }
+        nearest(column, names.iter().map(String::as_str)).map(str::to_owned)
     }
 
     fn add(&mut self, name: &str, row: usize) {
@@ -100,6 +121,8 @@ impl UnknownColumns {
                 _ if signature.outputs.iter().any(|output| output.name == name) => {
                     format!("the target `{quoted}` is ignored")
                 }
+                // pandas writes its index as such a column.
+                _ if name.is_empty() => "the column without a name is ignored".to_owned(),
                 Some(near) => format!("unknown column `{quoted}`; did you mean `{near}`?"),
                 None => format!("unknown column `{quoted}`"),
             }
@@ -133,23 +156,11 @@ impl UnknownColumns {
     ) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
         let compared = (COMPARED / signature.inputs.len().max(1)).max(1);
         self.first_rows.keys().enumerate().map(move |(index, name)| {
-            let short = index < compared && name.chars().count() <= NAME_CHARS;
+            let short = index < compared && name.chars().count() <= COMPARED_CHARS;
             let columns = signature.inputs.iter().map(|input| input.name.as_str());
             (name.as_str(), short.then(|| nearest(name, columns)).flatten())
         })
     }
-}
-
-fn repeated(row: usize, key: &str) -> ApiError {
-    let message = format!("row {} has the key `{}` twice; send it once", row + 1, shortened(key));
-    ApiError::malformed(message)
-}
-
-fn shortened(name: &str) -> String {
-    if name.chars().count() <= NAME_CHARS {
-        return name.to_owned();
-    }
-    name.chars().take(NAME_CHARS - 3).collect::<String>() + "..."
 }
 
 /// State of a pass over the keys of all rows.
@@ -160,10 +171,6 @@ struct KeyScan<'a> {
     /// The same of the unknown columns that are listed.
     last_unknown: HashMap<String, usize>,
     unknown: UnknownColumns,
-    /// First row, from 0, that repeats a key, and the key.
-    repeated: Option<(usize, String)>,
-    /// Current row, from 1.
-    row: usize,
 }
 
 impl<'a> KeyScan<'a> {
@@ -171,113 +178,25 @@ impl<'a> KeyScan<'a> {
         let names = signature.inputs.iter().enumerate();
         let known: HashMap<_, _> = names.map(|(index, input)| (input.name.as_str(), index)).collect();
         Self {
-            last_rows: vec![0; known.len()],
+            last_rows: vec![0; signature.inputs.len()],
             known,
             last_unknown: HashMap::new(),
             unknown: UnknownColumns::default(),
-            repeated: None,
-            row: 0,
         }
     }
 
     /// Takes note of a key; `false` if the row has it already.
-    fn see(&mut self, key: &str) -> bool {
+    fn see(&mut self, row: usize, key: &str) -> bool {
         let last = if let Some(index) = self.known.get(key) {
-            std::mem::replace(&mut self.last_rows[*index], self.row)
+            std::mem::replace(&mut self.last_rows[*index], row + 1)
         } else {
-            self.unknown.add(key, self.row - 1);
+            self.unknown.add(key, row);
             if !self.unknown.first_rows.contains_key(key) {
                 return true;
             }
-            self.last_unknown.insert(key.to_owned(), self.row).unwrap_or_default()
+            self.last_unknown.insert(key.to_owned(), row + 1).unwrap_or_default()
         };
-        if last != self.row {
-            return true;
-        }
-        self.repeated = Some((self.row - 1, key.to_owned()));
-        false
-    }
-}
-
-macro_rules! seed {
-    ($name:ident, $method:ident) => {
-        impl<'de> DeserializeSeed<'de> for $name<'_, '_> {
-            type Value = ();
-
-            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-                deserializer.$method(self)
-            }
-        }
-    };
-}
-
-/// `{"rows": [...]}`
-struct BodySeed<'s, 'a>(&'s mut KeyScan<'a>);
-/// The list of rows.
-struct RowsSeed<'s, 'a>(&'s mut KeyScan<'a>);
-/// One row.
-struct RowSeed<'s, 'a>(&'s mut KeyScan<'a>);
-/// One key of a row.
-struct KeySeed<'s, 'a>(&'s mut KeyScan<'a>);
-
-seed!(BodySeed, deserialize_map);
-seed!(RowsSeed, deserialize_seq);
-seed!(RowSeed, deserialize_map);
-seed!(KeySeed, deserialize_str);
-
-impl<'de> Visitor<'de> for BodySeed<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with rows")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        while map.next_key::<IgnoredAny>()?.is_some() {
-            map.next_value_seed(RowsSeed(self.0))?;
-        }
-        Ok(())
-    }
-}
-
-impl<'de> Visitor<'de> for RowsSeed<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of rows")
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
-        while list.next_element_seed(RowSeed(self.0))?.is_some() {}
-        Ok(())
-    }
-}
-
-impl<'de> Visitor<'de> for RowSeed<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a row")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        self.0.row += 1;
-        while map.next_key_seed(KeySeed(self.0))?.is_some() {
-            map.next_value::<IgnoredAny>()?;
-        }
-        Ok(())
-    }
-}
-
-impl Visitor<'_> for KeySeed<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a column")
-    }
-
-    fn visit_str<E: Error>(self, key: &str) -> Result<(), E> {
-        if self.0.see(key) { Ok(()) } else { Err(E::custom("a key is repeated")) }
+        last != row + 1
     }
 }
 

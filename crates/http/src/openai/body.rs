@@ -224,6 +224,7 @@ impl CompletionBody {
                 frequency: within(self.frequency_penalty.unwrap_or(0.0), -2.0, 2.0, "frequency_penalty")?,
                 presence: within(self.presence_penalty.unwrap_or(0.0), -2.0, 2.0, "presence_penalty")?,
                 bias: self.bias()?,
+                ..LogitsProcessor::default()
             },
             logprobs: self.logprobs()?,
             grammar: self.response_format.as_ref().and_then(ResponseFormat::grammar),

@@ -6,11 +6,13 @@ use serde_json::{Map, Value};
 
 use super::explain::{explain, explain_lines};
 use super::format_of;
+use super::keys::check_keys;
 use crate::error::ApiError;
 
 /// Rows of `{"rows": [...]}`, or one object per line if the content type says so.
 pub(crate) fn json_objects(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<String, Value>>, ApiError> {
-    let rows = if format_of(headers) == Some(BulkFormat::Lines) {
+    let lines = format_of(headers) == Some(BulkFormat::Lines);
+    let rows = if lines {
         json_lines(body).map_err(|error| invalid_lines(body, &error.to_string()))?
     } else {
         json_rows(body).map_err(|error| invalid_rows(body, &error.to_string()))?
@@ -18,6 +20,7 @@ pub(crate) fn json_objects(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<S
     if rows.is_empty() {
         return Err(no_rows());
     }
+    check_keys(lines, body)?;
     Ok(rows)
 }
 

@@ -1,11 +1,11 @@
 //! BERT, an encoder (Devlin et al. 2019).
 
 use cupola_nn::{Architecture, Array, Average, InputSource, StateDict};
-use cupola_spec::{Activation, Block, Design, Head, Layer, Take};
+use cupola_spec::{Activation, AttentionVariant, Block, Design, Head, Layer, Take};
 use serde::{Deserialize, Serialize};
 
-use super::weights::{take_weight, text_model, with_padding_row};
-use super::{Pooling, check_sizes};
+use super::weights::{WeightTaker, text_model, with_padding_row};
+use super::{EmbeddingHead, Pooling, check_sizes};
 use crate::error::Error;
 
 /// Layers before the first block: positions, norm, dropout.
@@ -61,11 +61,11 @@ impl BertConfig {
             return None;
         };
         let normalize = trunk.last() == Some(&Layer::Normalize {});
-        let end = trunk.len() - usize::from(normalize) - 1;
-        let Layer::Take { at: take } = trunk[end] else { return None };
+        let end = trunk.len().checked_sub(usize::from(normalize) + 1)?;
+        let Some(Layer::Take { at: take, .. }) = trunk.get(end) else { return None };
         let found = Self {
             hidden_size: *widths.first()?,
-            num_hidden_layers: (end - STEM_LAYERS) / BLOCK_LAYERS,
+            num_hidden_layers: end.checked_sub(STEM_LAYERS)? / BLOCK_LAYERS,
             num_attention_heads: *heads,
             intermediate_size: *out,
             max_position_embeddings: *length,
@@ -76,12 +76,14 @@ impl BertConfig {
             hidden_dropout_prob: *p,
             attention_probs_dropout_prob: *dropout,
         };
-        let pooling = Pooling { take, normalize };
-        (found.layers(pooling) == trunk).then_some((found, pooling))
+        let pooling = Pooling { take: *take, normalize };
+        let mut layers = found.layers();
+        EmbeddingHead::from(pooling).append(&mut layers, &mut StateDict::default(), found.hidden_size);
+        (layers == trunk).then_some((found, pooling))
     }
 
     /// The encoder as a list of layers.
-    fn layers(&self, pooling: Pooling) -> Vec<Layer> {
+    fn layers(&self) -> Vec<Layer> {
         let norm = Layer::LayerNorm { eps: Some(self.layer_norm_eps) };
         let drop = Layer::Dropout { p: self.hidden_dropout_prob };
         let residual = |layers: Vec<Layer>| Layer::Residual { layers, shortcut: Vec::new(), drop_path: 0.0 };
@@ -95,6 +97,7 @@ impl BertConfig {
             rope_scaling: None,
             bias: true,
             dropout: self.attention_probs_dropout_prob,
+            variant: AttentionVariant::default(),
         };
         let block = || {
             let function = Layer::Activation { function: self.hidden_act };
@@ -104,8 +107,6 @@ impl BertConfig {
         };
         let mut layers = vec![Layer::Position {}, norm.clone(), drop.clone()];
         layers.extend((0..self.num_hidden_layers).flat_map(|_| block()));
-        layers.push(Layer::Take { at: pooling.take });
-        layers.extend(pooling.normalize.then_some(Layer::Normalize {}));
         layers
     }
 
@@ -130,55 +131,64 @@ impl BertConfig {
         names
     }
 
-    /// Network for texts of up to `length` tokens whose output is the pooled vector.
+    /// Network for texts of up to `length` tokens whose output is the vector of `head`.
     pub(super) fn convert_embedding(
         &self,
-        mut weights: StateDict,
+        weights: StateDict,
         length: usize,
-        pooling: Pooling,
+        vocabulary: usize,
+        head: &EmbeddingHead,
     ) -> Result<(Architecture, StateDict), Error> {
         let length = length.min(self.max_position_embeddings);
-        let converted = self.convert_encoder(&mut weights, length)?;
-        let width = self.hidden_size;
-        let design = Design { head: Head::Identity, ..Design::of(self.layers(pooling), width) };
-        text_model("bert", &design, self.block(length), (width, Average::Output), converted)
+        let mut weights = WeightTaker::new(weights, "bert");
+        let mut converted = self.convert_encoder(&mut weights, length, vocabulary)?;
+        weights.finish(is_head)?;
+        let mut layers = self.layers();
+        let width = head.append(&mut layers, &mut converted, self.hidden_size);
+        let design = Design { head: Head::Identity, ..Design::of(layers, self.hidden_size) };
+        text_model("bert", &design, block(length, vocabulary), (width, Average::Output), converted)
     }
 
     /// Network for texts of up to `length` tokens whose output are the logits of `classes`, or the one logit of the
     /// second class of two; `pooler` is the activation before the last linear map.
     pub(super) fn convert_classifier(
         &self,
-        mut weights: StateDict,
+        weights: StateDict,
         length: usize,
-        classes: usize,
-        pooler: Activation,
+        vocabulary: usize,
+        (classes, pooler): (usize, Activation),
     ) -> Result<(Architecture, StateDict), Error> {
         let length = length.min(self.max_position_embeddings);
-        let mut converted = self.convert_encoder(&mut weights, length)?;
+        let mut weights = WeightTaker::new(weights, "bert");
+        let mut converted = self.convert_encoder(&mut weights, length, vocabulary)?;
         let width = self.hidden_size;
-        let mut layers = self.layers(Pooling { take: Take::First, normalize: false });
+        let mut layers = self.layers();
+        layers.push(Layer::Take { at: Take::First, also: Vec::new() });
         let name = format!("trunk.{}", layers.len());
         layers.push(Layer::Linear { out: width, bias: true });
         layers.push(Layer::Activation { function: pooler });
-        for part in ["weight", "bias"] {
-            let dense = take_weight(&mut weights, "bert", &format!("pooler.dense.{part}"))?;
+        for (part, columns) in [("weight", Some(width)), ("bias", None)] {
+            let shape = |rows: usize| -> Vec<usize> { [Some(rows), columns].into_iter().flatten().collect() };
+            let dense = weights.take(&format!("pooler.dense.{part}"), &shape(width))?;
             converted.insert(format!("{name}.{part}"), dense);
-            let mut head = take_weight(&mut weights, "bert", &format!("classifier.{part}"))?;
+            let mut head = weights.take(&format!("classifier.{part}"), &shape(classes))?;
             if classes == 2 {
                 head = logit_difference(&head);
             }
             converted.insert(format!("head.{part}"), head);
         }
+        weights.finish(is_head)?;
         let output = if classes == 2 { (1, Average::Sigmoid) } else { (classes, Average::Softmax) };
-        text_model("bert", &Design::of(layers, width), self.block(length), output, converted)
-    }
-
-    fn block(&self, length: usize) -> Block {
-        Block::Text { length, vocabulary: self.vocab_size + 1 }
+        text_model("bert", &Design::of(layers, width), block(length, vocabulary), output, converted)
     }
 
     /// Weights of embeddings and blocks under Cupola's names.
-    fn convert_encoder(&self, weights: &mut StateDict, length: usize) -> Result<StateDict, Error> {
+    fn convert_encoder(
+        &self,
+        weights: &mut WeightTaker,
+        length: usize,
+        vocabulary: usize,
+    ) -> Result<StateDict, Error> {
         check_sizes(
             self.num_hidden_layers,
             &[
@@ -186,31 +196,47 @@ impl BertConfig {
                 ("intermediate_size", self.intermediate_size),
                 ("num_attention_heads", self.num_attention_heads),
                 ("max_position_embeddings", self.max_position_embeddings),
+                ("type_vocab_size", self.type_vocab_size),
                 ("vocab_size", self.vocab_size),
             ],
         )?;
         let mut converted = StateDict::default();
         let width = self.hidden_size;
-        let tokens = take_weight(weights, "bert", "embeddings.word_embeddings.weight")?;
-        converted.insert("tokens.weight".into(), with_padding_row(tokens, self.vocab_size, width)?);
-        let mut position = take_weight(weights, "bert", "embeddings.position_embeddings.weight")?.data;
+        let tokens = weights.take("embeddings.word_embeddings.weight", &[self.vocab_size, width])?;
+        converted.insert("tokens.weight".into(), with_padding_row(tokens, vocabulary, width)?);
+        let positions = [self.max_position_embeddings, width];
+        let mut position = weights.take("embeddings.position_embeddings.weight", &positions)?.data;
         position.truncate(length * width);
         // A single text has the first type throughout, so the vector of that type is added to every position.
-        if let Ok(kind) = take_weight(weights, "bert", "embeddings.token_type_embeddings.weight") {
+        let kinds = "embeddings.token_type_embeddings.weight";
+        if let Some(kind) = weights.optional(kinds, &[self.type_vocab_size, width])? {
             for (value, add) in position.iter_mut().zip(kind.data.iter().take(width).cycle()) {
                 *value += add;
             }
         }
         converted.insert("trunk.0.position".into(), Array { shape: vec![length, width], data: position });
         for (own, theirs) in self.modules() {
-            for part in ["weight", "bias"] {
-                converted.insert(
-                    format!("{own}.{part}"),
-                    take_weight(weights, "bert", &format!("{theirs}.{part}"))?,
-                );
+            for (part, shape) in [("weight", self.shape(&own)), ("bias", vec![self.rows(&own)])] {
+                converted.insert(format!("{own}.{part}"), weights.take(&format!("{theirs}.{part}"), &shape)?);
             }
         }
         Ok(converted)
+    }
+
+    /// Rows of a module's weight.
+    fn rows(&self, own: &str) -> usize {
+        // The first linear layer of a feed-forward branch.
+        let expands = own.ends_with(".layers.0");
+        if expands { self.intermediate_size } else { self.hidden_size }
+    }
+
+    /// Shape of a module's weight: a norm's, or a linear layer's `[out, in]`.
+    fn shape(&self, own: &str) -> Vec<usize> {
+        match own.split_once(".layers.") {
+            None => vec![self.hidden_size],
+            Some((_, "2")) => vec![self.hidden_size, self.intermediate_size],
+            Some(_) => vec![self.rows(own), self.hidden_size],
+        }
     }
 
     /// Weights of a network that was imported, fine-tuned or not, under BERT's names and without the head.
@@ -234,6 +260,16 @@ impl BertConfig {
         }
         Ok(exported)
     }
+}
+
+/// `true` for weights of heads that an encoder is stored with and that make no difference to its output.
+fn is_head(name: &str) -> bool {
+    const HEADS: [&str; 6] = ["pooler.", "cls.", "lm_head.", "classifier.", "vocab_", "qa_outputs."];
+    HEADS.iter().any(|head| name.starts_with(head)) || name.ends_with("embeddings.position_ids")
+}
+
+fn block(length: usize, vocabulary: usize) -> Block {
+    Block::Text { length, vocabulary: vocabulary + 1 }
 }
 
 /// Second of two rows (or values) minus the first: the logit of the second class.

@@ -5,14 +5,53 @@ use cupola_spec::{Block, Design};
 
 use crate::error::Error;
 
-/// Removes a weight by its name, with or without the model's prefix.
-pub fn take_weight(weights: &mut StateDict, prefix: &str, name: &str) -> Result<Array, Error> {
-    let found = weights.remove(name).or_else(|| weights.remove(&format!("{prefix}.{name}")));
-    found.ok_or_else(|| cupola_nn::Error::Missing { name: name.to_owned() }.into())
+/// Weights of a file, which are taken one after another under Hugging Face's names.
+pub struct WeightTaker {
+    weights: StateDict,
+    /// Name of the model without its head, which some files put before every weight.
+    prefix: &'static str,
 }
 
-/// Architecture of a design for texts, with its weights; fails if their number is not the one that `config.json`
-/// implies.
+impl WeightTaker {
+    pub fn new(weights: StateDict, prefix: &'static str) -> Self {
+        Self { weights, prefix }
+    }
+
+    /// Takes a weight of this shape, with or without the prefix.
+    ///
+    /// # Errors
+    /// [`Error::Network`] with the name, for a weight that is missing or has another shape.
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Array, Error> {
+        let missing = || cupola_nn::Error::Missing { name: name.to_owned() };
+        self.optional(name, shape)?.ok_or_else(|| missing().into())
+    }
+
+    /// As [`WeightTaker::take`], but `None` for a weight that is missing.
+    pub fn optional(&mut self, name: &str, shape: &[usize]) -> Result<Option<Array>, Error> {
+        let found = self.weights.remove(name);
+        let found = found.or_else(|| self.weights.remove(&format!("{}.{name}", self.prefix)));
+        match found {
+            Some(array) if array.shape != shape => Err(misshapen(name, shape.to_vec(), array.shape)),
+            found => Ok(found),
+        }
+    }
+
+    /// Fails if weights are left over that are not `ignored`; names come without the prefix.
+    pub fn finish(self, ignored: impl Fn(&str) -> bool) -> Result<(), Error> {
+        let prefix = format!("{}.", self.prefix);
+        let rest = self.weights.names().filter(|name| !ignored(name.strip_prefix(&prefix).unwrap_or(name)));
+        let names: Vec<&str> = rest.take(MOST_NAMED).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        Err(cupola_nn::Error::Unexpected { names: names.join(", ") }.into())
+    }
+}
+
+/// Number of unexpected weights that an error names.
+const MOST_NAMED: usize = 5;
+
+/// Architecture of a design for texts, with its weights; fails if they are not the ones that `config.json` implies.
 pub fn text_model(
     family: &str,
     design: &Design,
@@ -22,50 +61,51 @@ pub fn text_model(
 ) -> Result<(Architecture, StateDict), Error> {
     let architecture =
         Architecture::new(family, design, vec![InputSource::new(design, text)], output, average)?;
-    let found = weights.names().filter_map(|name| weights.get(name)).map(|array| array.data.len()).sum();
-    let expected = architecture.parameters()?;
-    if found == expected {
-        return Ok((architecture, weights));
-    }
-    Err(misshapen("of all layers", vec![expected], vec![found]))
+    architecture.check_weights(&weights)?;
+    Ok((architecture, weights))
 }
 
 /// Embeddings of the first `vocabulary` tokens after a row of zeros, which is padding's.
 pub fn with_padding_row(mut array: Array, vocabulary: usize, width: usize) -> Result<Array, Error> {
-    if array.data.len() < vocabulary * width {
+    let count = vocabulary.saturating_mul(width);
+    if array.data.len() < count {
         return Err(misshapen("of the tokens", vec![vocabulary, width], array.shape));
     }
-    array.data.truncate(vocabulary * width);
+    array.data.truncate(count);
     array.data.splice(0..0, std::iter::repeat_n(0.0, width));
     array.shape = vec![vocabulary + 1, width];
     Ok(array)
 }
 
-/// Inserts a decoder's embeddings and head, both `[vocabulary, width]`; without a head, the embeddings are shared.
-pub fn insert_embeddings(
+/// Inserts the map to the logits of a decoder, which has no bias.
+pub fn insert_head(
     converted: &mut StateDict,
-    tokens: Array,
-    head: Option<Array>,
+    head: Array,
     [vocabulary, width]: [usize; 2],
 ) -> Result<(), Error> {
-    let tokens = with_padding_row(tokens, vocabulary, width)?;
-    let head = head.map_or_else(|| Ok(tokens.clone()), |head| with_padding_row(head, vocabulary, width))?;
-    converted.insert("tokens.weight".into(), tokens);
-    converted.insert("head.weight".into(), head);
-    converted
-        .insert("head.bias".into(), Array { shape: vec![vocabulary + 1], data: vec![0.0; vocabulary + 1] });
+    converted.insert("head.weight".into(), with_padding_row(head, vocabulary, width)?);
+    let bias = Array { shape: vec![vocabulary + 1], data: vec![0.0; vocabulary + 1] };
+    converted.insert("head.bias".into(), bias);
     Ok(())
 }
 
-/// Fails if weights are left over.
-pub fn check_leftover<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
-    let names: Vec<&str> = names.collect();
-    if names.is_empty() {
-        return Ok(());
+/// Map to the logits of a decoder whose embeddings are `tokens`, both `[vocabulary, width]`: the embeddings if they are
+/// tied, else `lm_head`.
+///
+/// # Errors
+/// [`Error::Head`] if the file and `tie_word_embeddings` contradict each other.
+pub fn decoder_head(tokens: &Array, head: Option<Array>, tied: bool) -> Result<Array, Error> {
+    match head {
+        Some(head) if tied && head != *tokens => Err(Error::Head {
+            tied,
+            why: "the weights have a `lm_head.weight` that differs from the embeddings",
+        }),
+        Some(head) => Ok(head),
+        None if tied => Ok(tokens.clone()),
+        None => Err(Error::Head { tied, why: "the weights have no `lm_head.weight`" }),
     }
-    Err(cupola_nn::Error::Unexpected { names: names.join(", ") }.into())
 }
 
-fn misshapen(name: &str, expected: Vec<usize>, found: Vec<usize>) -> Error {
+pub fn misshapen(name: &str, expected: Vec<usize>, found: Vec<usize>) -> Error {
     cupola_nn::Error::WeightShape { name: name.to_owned(), expected, found }.into()
 }

@@ -72,15 +72,28 @@ impl<'a> Metadata<'a> {
             intermediate_size: count("feed_forward_length")?,
             max_position_embeddings: count("context_length")?,
             vocab_size: embeddings.shape.dims().first().copied().unwrap_or_default(),
-            hidden_act: Activation::Silu,
-            rms_norm_eps: self.float("attention.layer_norm_rms_epsilon").unwrap_or(1e-5),
+            hidden_act: Some(Activation::Silu),
+            hidden_activation: None,
+            rms_norm_eps: Some(self.float("attention.layer_norm_rms_epsilon").unwrap_or(1e-5)),
             head_dim: count("attention.key_length").ok(),
             rope_theta: self.float("rope.freq_base"),
+            rope_local_base_freq: None,
+            partial_rotary_factor: None,
             rope_scaling: self.rope_scaling(file)?,
             rope_parameters: None,
+            original_max_position_embeddings: None,
             sliding_window: None,
-            mlp_bias: false,
             use_sliding_window: None,
+            max_window_layers: None,
+            sliding_window_pattern: None,
+            layer_types: None,
+            attention_bias: None,
+            mlp_bias: None,
+            // A file without a map to the logits has the embeddings for it.
+            tie_word_embeddings: Some(!self.content.tensor_infos.contains_key("output.weight")),
+            query_pre_attn_scalar: None,
+            attn_logit_softcapping: None,
+            final_logit_softcapping: None,
         })
     }
 
@@ -88,17 +101,24 @@ impl<'a> Metadata<'a> {
     fn rope_scaling(&self, file: &mut Cursor<&[u8]>) -> Result<Option<RopeParameters>, Error> {
         if !self.content.tensor_infos.contains_key(FREQUENCIES) {
             let kind = self.text(&self.prefixed("rope.scaling.type")).filter(|kind| *kind != "none");
-            return Ok(kind.map(|kind| RopeParameters {
-                rope_type: Some(kind.to_owned()),
-                factor: self.float("rope.scaling.factor"),
-                ..RopeParameters::default()
-            }));
+            return match kind {
+                None => Ok(None),
+                Some("linear") => Ok(Some(RopeParameters {
+                    rope_type: Some("linear".to_owned()),
+                    factor: self.float("rope.scaling.factor"),
+                    ..RopeParameters::default()
+                })),
+                Some(kind) => Err(Error::UnsupportedGguf {
+                    what: format!("its rotary positions are scaled by `{kind}`"),
+                    remedy: "import the model's folder with `--from hf`",
+                }),
+            };
         }
         let divisors = self.array(file, FREQUENCIES)?.data;
         let factor = divisors.iter().copied().map(f64::from).fold(1.0, f64::max);
         let scaling = RopeScaling::Llama3 { factor, low: 1.0, high: 4.0, length: ORIGINAL_CONTEXT };
         let base = self.float("rope.freq_base").unwrap_or(ROPE_BASE);
-        let unscaled = Rope { base, scaling: None }.frequencies(2 * divisors.len());
+        let unscaled = Rope { base, scaling: None, width: None }.frequencies(2 * divisors.len());
         let matches = |(unscaled, divisor): (&f64, &f32)| {
             (unscaled / scaling.scaled(*unscaled) / f64::from(*divisor) - 1.0).abs() < TOLERANCE
         };

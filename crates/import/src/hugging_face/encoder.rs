@@ -2,39 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cupola_nn::StateDict;
 use cupola_prep::Plan;
-use cupola_spec::Take;
 use serde::Deserialize;
 
-use super::folder::{ModelFolder, vocabulary};
+use super::CheckedFolder;
+use super::folder::vocabulary;
+use super::sentence::{self, SentenceSettings};
+use super::tokenizer::{self, TokenizerConfig};
 use crate::error::Error;
-use crate::families::{ConversionOptions, EncoderHead, HuggingFaceConfig, Pooling};
+use crate::families::{ConversionOptions, EncoderHead};
 use crate::model::{ImportedModel, TextTask};
 
 /// `problem_type` of a classifier with one class per text.
 const SINGLE_LABEL: &str = "single_label_classification";
-
-/// `sentence_bert_config.json`
-#[derive(Deserialize)]
-struct SentenceBert {
-    max_seq_length: usize,
-}
-
-/// `1_Pooling/config.json`
-#[derive(Deserialize)]
-struct PoolingConfig {
-    #[serde(default)]
-    pooling_mode_cls_token: bool,
-    #[serde(default)]
-    pooling_mode_mean_tokens: bool,
-}
+/// End of the class of a classifier.
+const CLASSIFIER: &str = "ForSequenceClassification";
+/// Ends of the classes whose tokens an embedding is made of.
+const EMBEDDERS: [&str; 5] = ["Model", "ForMaskedLM", "ForPreTraining", "ForCausalLM", CLASSIFIER];
 
 /// The part of `config.json` that describes classes.
 #[derive(Deserialize)]
 struct Labels {
-    #[serde(default)]
-    architectures: Option<Vec<String>>,
     #[serde(default)]
     id2label: Option<BTreeMap<usize, String>>,
     #[serde(default)]
@@ -42,41 +30,50 @@ struct Labels {
 }
 
 /// Converts an encoder of sentence-transformers or a classifier of transformers.
-pub fn convert(
-    folder: &ModelFolder<'_>,
-    config: HuggingFaceConfig,
-    weights: StateDict,
+pub(super) fn convert(
+    checked: &CheckedFolder,
     max_length: Option<usize>,
-    digest: String,
+    prompt: String,
 ) -> Result<ImportedModel, Error> {
-    let tokenizer = folder.tokenizer()?;
+    let CheckedFolder { folder, config, modules, .. } = checked;
+    checked.check_class(&EMBEDDERS)?;
+    let settings = sentence::settings(folder)?;
+    let tokenizer_config = TokenizerConfig::read(folder)?;
+    let kind = checked.model_type();
+    let tokenizer = tokenizer::read(folder, &tokenizer_config, kind, settings.lowercase)?;
     let vocabulary = vocabulary(&tokenizer, config.vocabulary())?;
-    let sentence: Option<SentenceBert> = folder.optional("sentence_bert_config.json")?;
-    let length = max_length.or(sentence.map(|sentence| sentence.max_seq_length));
-    let length = length.unwrap_or(usize::MAX).min(config.max_length());
+    let length = length(max_length, &settings, &tokenizer_config).min(config.max_length());
     let layers = config.blocks();
-    let classes = classes(folder)?;
-    let head = match &classes {
-        Some(classes) => EncoderHead::Classes { count: classes.len() },
-        None => EncoderHead::Embedding(pooling(folder)?),
+    let classes = if modules.is_some() { None } else { classes(checked)? };
+    let head = match (&classes, modules) {
+        (Some(classes), _) => EncoderHead::Classes { count: classes.len() },
+        (None, Some(modules)) => EncoderHead::Embedding(modules.head(config.width())?),
+        (None, None) => EncoderHead::Embedding(sentence::pooling_without_modules(folder, config.width())?),
     };
-    let (architecture, weights) =
-        config.into_model(weights, &ConversionOptions { length, vocabulary, head })?;
+    let (weights, digest) = folder.weights()?;
+    let options = ConversionOptions { length, vocabulary, head };
+    let (architecture, weights) = config.clone().into_model(weights, &options)?;
     let (plan, task) = match classes {
         Some(classes) => (Plan::classifier(tokenizer, length, classes), TextTask::Classification),
-        None => (Plan::embedding(tokenizer, length, architecture.output), TextTask::Embedding),
+        None => (Plan::embedding(tokenizer, length, architecture.output, prompt), TextTask::Embedding),
     };
     Ok(ImportedModel { architecture, weights, plan, digest, layers, task })
 }
 
+/// Maximum number of tokens of a text, apart from the limit of the positions.
+fn length(asked: Option<usize>, settings: &SentenceSettings, tokenizer: &TokenizerConfig) -> usize {
+    // Tokenizers without a limit have a number such as 1e30.
+    let own = tokenizer.get("model_max_length").and_then(serde_json::Value::as_u64);
+    let own = own.and_then(|own| usize::try_from(own).ok()).filter(|own| *own > 0);
+    asked.or(settings.max_length).or(own).unwrap_or(usize::MAX)
+}
+
 /// Names of the classes; `None` for a model that isn't a classifier.
-fn classes(folder: &ModelFolder<'_>) -> Result<Option<Vec<String>>, Error> {
-    let Some(Labels { architectures, id2label, problem_type }) = folder.optional("config.json")? else {
-        return Ok(None);
-    };
-    if !architectures.iter().flatten().any(|name| name.ends_with("ForSequenceClassification")) {
+fn classes(checked: &CheckedFolder) -> Result<Option<Vec<String>>, Error> {
+    if !checked.class().is_some_and(|class| class.ends_with(CLASSIFIER)) {
         return Ok(None);
     }
+    let Labels { id2label, problem_type } = checked.folder.parse("config.json", checked.values.clone())?;
     let names: Vec<String> = id2label.unwrap_or_default().into_values().collect();
     let distinct: BTreeSet<&String> = names.iter().collect();
     let several = problem_type.is_some_and(|kind| kind != SINGLE_LABEL);
@@ -84,16 +81,4 @@ fn classes(folder: &ModelFolder<'_>) -> Result<Option<Vec<String>>, Error> {
         return Err(Error::Labels);
     }
     Ok(Some(names))
-}
-
-/// Pooling and normalisation as sentence-transformers stores them; the mean if the folder has no such files.
-fn pooling(folder: &ModelFolder<'_>) -> Result<Pooling, Error> {
-    let normalize = folder.text("modules.json").is_some_and(|text| text.contains("Normalize"));
-    let config: Option<PoolingConfig> = folder.optional("1_Pooling/config.json")?;
-    let take = match config.map(|config| (config.pooling_mode_mean_tokens, config.pooling_mode_cls_token)) {
-        None | Some((true, false)) => Take::Mean,
-        Some((false, true)) => Take::First,
-        Some(_) => return Err(Error::Pooling),
-    };
-    Ok(Pooling { take, normalize })
 }

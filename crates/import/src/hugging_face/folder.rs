@@ -1,7 +1,8 @@
 //! Files of a model's folder.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
 
 use cupola_nn::StateDict;
 use cupola_prep::FittedTokenizer;
@@ -11,65 +12,164 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 
+/// Files of weights that are not read, the most common first.
+const OTHER_WEIGHTS: [&str; 5] = [
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "tf_model.h5",
+    "flax_model.msgpack",
+    "consolidated.safetensors",
+];
+/// Largest size in bytes of a configuration, a vocabulary or a template.
+const MAX_TEXT: u64 = 1 << 28;
+
 /// `model.safetensors.index.json`: the file of each weight.
 #[derive(Deserialize)]
 struct ShardIndex {
     weight_map: BTreeMap<String, String>,
 }
 
-/// A folder with a model.
-pub struct ModelFolder<'a> {
-    path: &'a Path,
+/// A folder with a model, or with one of its modules.
+#[derive(Clone)]
+pub struct ModelFolder {
+    path: PathBuf,
+    /// Path within the model's folder, empty or ending with a slash.
+    prefix: String,
 }
 
-impl<'a> ModelFolder<'a> {
-    pub fn new(path: &'a Path) -> Self {
-        Self { path }
+impl ModelFolder {
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), prefix: String::new() }
+    }
+
+    /// A folder within this one; `name` comes from `file` and must not leave the folder.
+    pub fn child(&self, name: &str, file: &str) -> Result<Self, Error> {
+        if name.is_empty() || name == "." {
+            return Ok(Self { path: self.path.clone(), prefix: self.prefix.clone() });
+        }
+        if Path::new(name).components().any(|part| !matches!(part, Component::Normal(_))) {
+            let why = format!("`{name}` is not a path within the folder");
+            return Err(Error::invalid_file(file, why, "restore the file from its source"));
+        }
+        Ok(Self {
+            path: self.path.join(name),
+            prefix: format!("{}{}/", self.prefix, name.trim_end_matches('/')),
+        })
+    }
+
+    /// Name of a file for messages.
+    pub fn name(&self, file: &str) -> String {
+        format!("{}{file}", self.prefix)
     }
 
     /// A JSON file; `None` if the folder has none.
     pub fn optional<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
-        let Some(text) = self.text(name) else { return Ok(None) };
+        let Some(text) = self.text(name)? else { return Ok(None) };
         let path = self.path.join(name);
         serde_json::from_str(&text).map(Some).map_err(|source| Error::Config { path, source })
     }
 
     /// A JSON file that every model has.
     pub fn required<T: DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
-        self.optional(name)?.ok_or_else(|| self.missing(name))
+        let remedy = "expected a folder with config.json, model.safetensors and a tokenizer";
+        self.optional(name)?.ok_or_else(|| self.missing(name, remedy))
     }
 
     /// A text file; `None` if the folder has none.
-    pub fn text(&self, name: &str) -> Option<String> {
-        std::fs::read_to_string(self.path.join(name)).ok()
+    pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
+        let Some(bytes) = self.bytes(name)? else { return Ok(None) };
+        let invalid = |_| self.unreadable(name, "it is not UTF-8");
+        String::from_utf8(bytes).map(Some).map_err(invalid)
+    }
+
+    /// Content of a file of limited size; `None` if the folder has none.
+    pub fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.path.join(name);
+        match std::fs::metadata(&path) {
+            Ok(file) if file.len() > MAX_TEXT => Err(self.unreadable(name, "it is larger than 256 MiB")),
+            Ok(_) => {
+                std::fs::read(&path).map(Some).map_err(|error| self.unreadable(name, &error.to_string()))
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            Err(error) => Err(self.unreadable(name, &error.to_string())),
+        }
+    }
+
+    /// `true` if the folder has the file.
+    pub fn has(&self, name: &str) -> bool {
+        self.path.join(name).is_file()
+    }
+
+    /// A JSON file as a value, and parsed.
+    pub fn parse<T: DeserializeOwned>(&self, name: &str, value: serde_json::Value) -> Result<T, Error> {
+        let path = self.path.join(name);
+        serde_json::from_value(value).map_err(|source| Error::Config { path, source })
     }
 
     /// Weights and their SHA-256, from one file or from the shards that an index names.
     pub fn weights(&self) -> Result<(StateDict, String), Error> {
-        let single = "model.safetensors".to_owned();
-        let index: Option<ShardIndex> = self.optional("model.safetensors.index.json")?;
+        let single = "model.safetensors";
+        let index_name = "model.safetensors.index.json";
+        let index: Option<ShardIndex> = self.optional(index_name)?;
         let names = match index {
-            Some(index) if !self.path.join(&single).exists() => index.weight_map.into_values().collect(),
-            _ => BTreeSet::from([single]),
+            _ if self.has(single) => BTreeSet::from([single.to_owned()]),
+            Some(index) => index.weight_map.into_values().collect(),
+            None => return Err(self.without_weights()),
         };
         let (mut weights, mut digests) = (StateDict::default(), Vec::new());
         for name in names {
-            let bytes = std::fs::read(self.path.join(&name)).map_err(|_| self.missing(&name))?;
+            let mut parts = Path::new(&name).components();
+            if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+                let why = format!("`{name}` is not the name of a file in the folder");
+                let file = self.name(index_name);
+                return Err(Error::invalid_file(&file, why, "restore the file from its source"));
+            }
+            let bytes = std::fs::read(self.path.join(&name)).map_err(|error| match error.kind() {
+                ErrorKind::NotFound => self.missing(&name, "download all files that the index names"),
+                _ => self.unreadable(&name, &error.to_string()),
+            })?;
             digests.push(sha256_hex(&bytes));
-            weights.extend(StateDict::from_any_floats(&bytes)?);
+            weights.extend(self.parse_weights(&name, &bytes)?);
         }
         let digest =
             if digests.len() == 1 { digests.remove(0) } else { sha256_hex(digests.concat().as_bytes()) };
         Ok((weights, digest))
     }
 
-    pub fn tokenizer(&self) -> Result<FittedTokenizer, Error> {
-        let path = self.path.join("tokenizer.json");
-        Ok(FittedTokenizer::read(&path.to_string_lossy())?)
+    fn parse_weights(&self, name: &str, bytes: &[u8]) -> Result<StateDict, Error> {
+        // A clone of a repository without Git LFS has a short text in place of each large file.
+        if bytes.starts_with(b"version https://git-lfs") {
+            let why = "it is a Git LFS pointer and not the file itself";
+            return Err(Error::invalid_file(&self.name(name), why, "run `git lfs pull` in the folder"));
+        }
+        StateDict::from_any_floats(bytes).map_err(|error| match error {
+            cupola_nn::Error::Safetensors { why } => self.unreadable(name, &why),
+            error => error.into(),
+        })
     }
 
-    fn missing(&self, name: &str) -> Error {
-        Error::MissingFile { folder: self.path.to_owned(), name: name.to_owned() }
+    fn without_weights(&self) -> Error {
+        match OTHER_WEIGHTS.iter().find(|name| self.has(name)) {
+            Some(name) => {
+                let remedy = "load the model in transformers and save it with \
+                              `save_pretrained(folder, safe_serialization=True)`";
+                let why = "weights of this format are not read";
+                Error::invalid_file(&self.name(name), why, remedy)
+            }
+            None => self.missing(
+                "model.safetensors",
+                "expected a folder with config.json, model.safetensors and a tokenizer",
+            ),
+        }
+    }
+
+    /// Error for a file that the folder lacks.
+    pub fn missing(&self, name: &str, remedy: &str) -> Error {
+        Error::MissingFile { folder: self.path.clone(), name: name.to_owned(), remedy: remedy.to_owned() }
+    }
+
+    fn unreadable(&self, name: &str, why: &str) -> Error {
+        Error::invalid_file(&self.name(name), why, "restore the file from its source")
     }
 }
 

@@ -24,6 +24,7 @@ fn network(trunk: Vec<cupola_spec::Layer>) -> Network {
         head: Head::Steps,
         average: Average::Output,
         level: None,
+        logit_softcap: None,
         lora: None,
         parts: Vec::new(),
         stacked: false,
@@ -46,6 +47,7 @@ fn sequences_decode_together_with_heads_of_several_widths_and_without_attention(
         rope_scaling: None,
         bias: true,
         dropout: 0.0,
+        variant: cupola_spec::AttentionVariant::default(),
     };
     let (norm, position) = (cupola_spec::Layer::LayerNorm { eps: None }, cupola_spec::Layer::Position {});
     for trunk in [vec![position, attention(2), attention(4), norm.clone()], vec![norm]] {

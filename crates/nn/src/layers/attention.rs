@@ -4,14 +4,15 @@ mod cache;
 mod rope;
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Linear};
+use burn::nn::{Dropout, DropoutConfig, Linear, RmsNorm};
 use burn::tensor::{Bool, Device, FloatDType, Tensor, activation};
-use cupola_spec::{Layer, ROPE_BASE, Rope};
+use cupola_spec::{AttentionVariant, Layer, ROPE_BASE, Rope};
 
 use super::hidden::concat;
 use super::linear::LoraLinear;
+use super::norm::named_rms_norm;
 use crate::error::Error;
-use crate::precision::{self, cast_like};
+use crate::precision::{self, cast_like, in_f32};
 use crate::weights::ModuleBuilder;
 
 pub use self::cache::{LayerCache, NewSteps};
@@ -35,23 +36,31 @@ pub struct AttentionConfig {
     pub rope: Option<Rope>,
     /// Probability of dropping an attention weight in training.
     pub dropout: f64,
+    /// Settings in which published models differ.
+    pub variant: AttentionVariant,
 }
 
 impl AttentionConfig {
     /// Configuration of a declared layer on tokens of `width`.
     pub(super) fn new(spec: &Layer, width: usize) -> Self {
-        let Layer::Attention { heads, kv_heads, causal, rope, rope_base, rope_scaling, dropout, .. } = *spec
+        let Layer::Attention {
+            heads, kv_heads, causal, rope, rope_base, rope_scaling, dropout, variant, ..
+        } = *spec
         else {
             unreachable!("{spec:?} is not attention");
         };
         let kv_heads = kv_heads.unwrap_or(heads);
-        let rope = rope.then(|| Rope { base: rope_base.unwrap_or(ROPE_BASE), scaling: rope_scaling });
-        Self { width, heads, kv_heads, causal, rope, dropout }
+        let rope = rope.then(|| Rope {
+            base: rope_base.unwrap_or(ROPE_BASE),
+            scaling: rope_scaling,
+            width: variant.rope_width,
+        });
+        Self { width, heads, kv_heads, causal, rope, dropout, variant }
     }
 
     /// Width of a head.
     fn head_width(&self) -> usize {
-        self.width / self.heads
+        self.variant.head_width(self.width, self.heads)
     }
 
     /// Width of all key heads, or of all value heads.
@@ -68,6 +77,8 @@ pub struct AttentionModule {
     k: Linear,
     v: LoraLinear,
     o: Linear,
+    q_norm: Option<RmsNorm>,
+    k_norm: Option<RmsNorm>,
     dropout: Dropout,
     #[module(skip)]
     config: AttentionConfig,
@@ -77,7 +88,11 @@ impl AttentionModule {
     pub(super) fn build(module: &mut ModuleBuilder<'_, '_>, config: AttentionConfig) -> Result<Self, Error> {
         let (q, k) = (LoraLinear::build(module, "q")?, module.linear("k.")?);
         let (v, o) = (LoraLinear::build(module, "v")?, module.linear("o.")?);
-        Ok(Self { q, k, v, o, dropout: DropoutConfig::new(config.dropout).init(), config })
+        let eps = config.variant.norm_eps;
+        let mut norm = |name: &str| eps.map(|eps| named_rms_norm(module, name, Some(eps))).transpose();
+        let (q_norm, k_norm) = (norm("q_norm.weight")?, norm("k_norm.weight")?);
+        let dropout = DropoutConfig::new(config.dropout).init();
+        Ok(Self { q, k, v, o, q_norm, k_norm, dropout, config })
     }
 
     /// `[batch, time, width]` to the same shape; no step attends to steps where `padding` is true.
@@ -86,7 +101,8 @@ impl AttentionModule {
         let rope = self.rope_tables(&(0..time).collect::<Vec<_>>(), &x.device());
         let [q, k, v] = self.project(x, rope.as_ref());
         let future = self.config.causal.then(|| Tensor::tril_mask([time, time], 0, &q.device()));
-        precision::linear(&self.o, self.attend([q, k, v], future, padding))
+        let hidden = self.hidden_steps(future, [time, time], 0, &q.device());
+        precision::linear(&self.o, self.attend([q, k, v], hidden, padding))
     }
 
     /// Forward pass of the new steps of several sequences, one sequence after another in `x` `[1, steps, width]`. Each
@@ -102,12 +118,34 @@ impl AttentionModule {
         let mut start = 0;
         let each = sequences.iter_mut().map(|NewSteps { cache, count, future }| {
             let own = |x: &Tensor<4>| x.clone().narrow(2, start, *count);
+            let first = cache.steps();
             let (q, [k, v]) = (own(&q), cache.append(own(&k), own(&v)));
             start += *count;
-            self.attend([q, k, v], Some(future.clone()), None)
+            let shape = [*count, k.dims()[2]];
+            let hidden = self.hidden_steps(Some(future.clone()), shape, first, &q.device());
+            self.attend([q, k, v], hidden, None)
         });
         let mixed: Vec<Tensor<3>> = each.collect();
         precision::linear(&self.o, concat(mixed))
+    }
+
+    /// Mask `[steps, seen]` of the steps that each step does not attend to: those in `future` and those outside of
+    /// its window. The first step stands at position `first`.
+    fn hidden_steps(
+        &self,
+        future: Option<Tensor<2, Bool>>,
+        shape: [usize; 2],
+        first: usize,
+        device: &Device,
+    ) -> Option<Tensor<2, Bool>> {
+        let Some(window) = self.config.variant.window.filter(|window| *window < shape[1]) else {
+            return future;
+        };
+        let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let (first, window) = (number(first), number(window));
+        let before = Tensor::triu_mask(shape, first - window + 1, device);
+        let after = future.unwrap_or_else(|| Tensor::tril_mask(shape, first + window - 1, device));
+        Some(before.bool_or(after))
     }
 
     /// `RoPE` tables for these positions; `None` without rotary positions.
@@ -141,18 +179,24 @@ impl AttentionModule {
         let mut q = split(self.q.forward(x.clone()), heads);
         let mut k = split(precision::linear(&self.k, x.clone()), kv_heads);
         let v = split(self.v.forward(x), kv_heads);
+        if let Some(norm) = &self.q_norm {
+            q = in_f32(q, |q| norm.forward(q));
+        }
+        if let Some(norm) = &self.k_norm {
+            k = in_f32(k, |k| norm.forward(k));
+        }
         if let Some(rope) = rope {
             (q, k) = (rope.apply(q), rope.apply(k));
         }
         [q, k, v]
     }
 
-    /// Weighted values `[batch, time, width]`; no step attends where `future` `[time, seen]` or `padding`
+    /// Weighted values `[batch, time, width]`; no step attends where `hidden` `[time, seen]` or `padding`
     /// `[batch, seen]` is true.
     fn attend(
         &self,
         [q, mut k, mut v]: [Tensor<4>; 3],
-        future: Option<Tensor<2, Bool>>,
+        hidden: Option<Tensor<2, Bool>>,
         padding: Option<Tensor<2, Bool>>,
     ) -> Tensor<3> {
         let [batch, heads, time, head_width] = q.dims();
@@ -160,12 +204,19 @@ impl AttentionModule {
         if self.config.kv_heads != heads {
             (k, v) = (repeat_heads(k, heads), repeat_heads(v, heads));
         }
+        let scores = q.matmul(k.swap_dims(2, 3));
         #[allow(clippy::cast_precision_loss)]
-        let scores = q.matmul(k.swap_dims(2, 3)).div_scalar((head_width as f64).sqrt());
+        let scores = match self.config.variant.scale {
+            Some(scale) => scores.mul_scalar(scale),
+            None => scores.div_scalar((head_width as f64).sqrt()),
+        };
         let mut scores = scores.cast(FloatDType::F32);
+        if let Some(cap) = self.config.variant.softcap {
+            scores = scores.div_scalar(cap).tanh().mul_scalar(cap);
+        }
         let shape = [batch, heads, time, seen];
-        if let Some(future) = future {
-            scores = scores.mask_fill(future.reshape([1, 1, time, seen]).expand(shape), MASKED);
+        if let Some(hidden) = hidden {
+            scores = scores.mask_fill(hidden.reshape([1, 1, time, seen]).expand(shape), MASKED);
         }
         if let Some(padding) = padding {
             scores = scores.mask_fill(padding.reshape([batch, 1, 1, seen]).expand(shape), MASKED);

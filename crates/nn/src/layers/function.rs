@@ -20,7 +20,7 @@ pub struct FunctionLayer {
 }
 
 /// Functions that have a layer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum LayerFunction {
     /// An element-wise function.
     Activation(Activation),
@@ -32,8 +32,8 @@ pub enum LayerFunction {
     Ensemble(usize),
     /// The first half times the activation of the second (Dauphin et al. 2017).
     Glu(Activation),
-    /// One vector of a sequence.
-    Take(Take),
+    /// Vectors of a sequence, side by side.
+    Take(Vec<Take>),
     /// Time and width swapped.
     Transpose,
     /// Trend and remainder of a series.
@@ -48,23 +48,27 @@ impl FunctionLayer {
     }
 
     pub(super) fn forward(&self, x: Hidden) -> Hidden {
-        match (self.function, x) {
-            (LayerFunction::Activation(function), x) => map_hidden!(x, x => activate(function, x)),
+        match (&self.function, x) {
+            (LayerFunction::Activation(function), x) => map_hidden!(x, x => activate(*function, x)),
             (LayerFunction::Flatten, Hidden::Image(x)) => Hidden::Flat(x.flatten(1, 3)),
             (LayerFunction::Flatten, Hidden::Sequence(x, _)) => Hidden::Flat(x.flatten(1, 2)),
             (LayerFunction::GlobalAvgPool, Hidden::Image(x)) => Hidden::Flat(global_avg_pool(x)),
             (LayerFunction::Ensemble(members), Hidden::Flat(x)) => {
                 let x: Tensor<3> = x.unsqueeze_dim(1);
-                Hidden::Sequence(x.repeat_dim(1, members), None)
+                Hidden::Sequence(x.repeat_dim(1, *members), None)
             }
-            (LayerFunction::Glu(function), Hidden::Flat(x)) => Hidden::Flat(glu(function, x)),
+            (LayerFunction::Glu(function), Hidden::Flat(x)) => Hidden::Flat(glu(*function, x)),
             (LayerFunction::Glu(function), Hidden::Sequence(x, mask)) => {
-                Hidden::Sequence(glu(function, x), mask)
+                Hidden::Sequence(glu(*function, x), mask)
             }
-            (LayerFunction::Take(at), Hidden::Sequence(x, mask)) => Hidden::Flat(take(at, x, mask)),
+            (LayerFunction::Take(at), Hidden::Sequence(x, mask)) => {
+                let mut each: Vec<Tensor<2>> =
+                    at.iter().map(|at| take(*at, x.clone(), mask.clone())).collect();
+                Hidden::Flat(if each.len() == 1 { each.remove(0) } else { Tensor::cat(each, 1) })
+            }
             (LayerFunction::Transpose, Hidden::Sequence(x, _)) => Hidden::Sequence(x.swap_dims(1, 2), None),
             (LayerFunction::Decompose(kernel), Hidden::Sequence(x, _)) => {
-                Hidden::Sequence(decompose(x, kernel), None)
+                Hidden::Sequence(decompose(x, *kernel), None)
             }
             (LayerFunction::Normalize, Hidden::Flat(x)) => Hidden::Flat(in_f32(x, normalize)),
             // A flat vector is flattened already.

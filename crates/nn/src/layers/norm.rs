@@ -20,7 +20,16 @@ pub fn layer_norm(module: &mut ModuleBuilder<'_, '_>, eps: Option<f64>) -> Resul
 
 /// Builds `torch.nn.RMSNorm` (Zhang and Sennrich 2019).
 pub fn rms_norm(module: &mut ModuleBuilder<'_, '_>, eps: Option<f64>) -> Result<RmsNorm, Error> {
-    let weight = module.param::<1>("weight")?;
+    named_rms_norm(module, "weight", eps)
+}
+
+/// Builds `torch.nn.RMSNorm` from the weight of this name.
+pub fn named_rms_norm(
+    module: &mut ModuleBuilder<'_, '_>,
+    weight: &str,
+    eps: Option<f64>,
+) -> Result<RmsNorm, Error> {
+    let weight = module.param::<1>(weight)?;
     let config = RmsNormConfig::new(weight.dims()[0]).with_epsilon(eps.unwrap_or(EPSILON));
     let mut norm = config.init(module.builder.device);
     norm.gamma = weight;

@@ -3,13 +3,16 @@
 use burn::module::{Module, Param};
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
 use cupola_spec::Take;
 
 use super::hidden::Hidden;
 use crate::error::Error;
 use crate::precision::{cast_like, in_f32};
 use crate::weights::ModuleBuilder;
+
+/// Stands for minus infinity; 16-bit numbers hold it.
+const MASKED: f32 = -6e4;
 
 /// Square patches of an image as tokens (Dosovitskiy et al. 2021).
 #[derive(Module, Debug)]
@@ -103,5 +106,39 @@ pub fn take(at: Take, x: Tensor<3>, mask: Option<Tensor<2, Bool>>) -> Tensor<2> 
             let keep = keep.reshape([batch, time, 1]);
             in_f32(x, |x| (x * keep).sum_dim(1).reshape([batch, width]) / length)
         }
+        (Take::Max, mask) => max(x, mask),
+        (Take::MeanSqrt, mask) => weighted(x, mask, |_| 1.0, Tensor::sqrt),
+        (Take::WeightedMean, mask) => weighted(x, mask, |step| step + 1.0, |sum| sum),
     }
+}
+
+/// Largest values over the steps that are not padding; zeros if there are none.
+fn max(x: Tensor<3>, mask: Option<Tensor<2, Bool>>) -> Tensor<2> {
+    let [batch, time, width] = x.dims();
+    let Some(mask) = mask else { return x.max_dim(1).reshape([batch, width]) };
+    let empty = mask.clone().bool_not().int().sum_dim(1).equal_scalar(0).expand([batch, width]);
+    let x = x.mask_fill(mask.reshape([batch, time, 1]).expand([batch, time, width]), MASKED);
+    x.max_dim(1).reshape([batch, width]).mask_fill(empty, 0.0)
+}
+
+/// Sum over the steps that are not padding, step `i` with the weight `weight(i)`, divided by `divisor` of the sum of
+/// the weights; zeros if there are no such steps.
+fn weighted(
+    x: Tensor<3>,
+    mask: Option<Tensor<2, Bool>>,
+    weight: impl Fn(f32) -> f32,
+    divisor: impl Fn(Tensor<2>) -> Tensor<2>,
+) -> Tensor<2> {
+    let [batch, time, width] = x.dims();
+    #[allow(clippy::cast_precision_loss, reason = "numbers of steps are small")]
+    let weights: Vec<f32> = (0..time).map(|step| weight(step as f32)).collect();
+    let weights: Tensor<2> = Tensor::from_data(TensorData::new(weights, [1, time]), &x.device());
+    let weights = weights.expand([batch, time]);
+    let weights = match mask {
+        Some(mask) => weights.mask_fill(mask, 0.0),
+        None => weights,
+    };
+    let total = divisor(weights.clone().sum_dim(1).clamp_min(1.0));
+    let weights = weights.reshape([batch, time, 1]);
+    in_f32(x, |x| (x * weights).sum_dim(1).reshape([batch, width]) / total)
 }

@@ -8,7 +8,7 @@ use cupola_spec::Head;
 use crate::architecture::{Average, LogitPart};
 use crate::error::Error;
 use crate::layers::Hidden;
-use crate::precision::{self, cast_like};
+use crate::precision::{self, cast_like, in_f32};
 use crate::weights::Builder;
 
 /// Smallest probability of which a logarithm is taken.
@@ -19,10 +19,20 @@ const MIN_PROBABILITY: f64 = 1e-12;
 pub enum HeadModule {
     /// `torch.nn.Linear`, on a vector or on each step of a sequence.
     Vector(Linear),
+    /// `torch.nn.Linear` whose outputs are bounded.
+    Bounded(BoundedLinear),
     /// One linear layer for each member.
     Members(Members),
     /// No layer: the trunk's vector is the output.
     Identity(Identity),
+}
+
+/// A linear layer with outputs `c * tanh(y / c)` (Riviere et al. 2024).
+#[derive(Module, Debug)]
+pub struct BoundedLinear {
+    linear: Linear,
+    #[module(skip)]
+    bound: f64,
 }
 
 /// A head without weights.
@@ -49,6 +59,7 @@ impl HeadModule {
         head: Head,
         shape: &[usize],
         parts: Vec<LogitPart>,
+        bound: Option<f64>,
     ) -> Result<Self, Error> {
         let output = parts.iter().map(|part| part.width).sum();
         let Some(contract) = head.contract(shape, output) else {
@@ -56,7 +67,10 @@ impl HeadModule {
         };
         let mut module = builder.module("head", contract.weights);
         Ok(match head {
-            Head::Vector | Head::Steps => Self::Vector(module.linear("")?),
+            Head::Vector | Head::Steps => match (module.linear("")?, bound) {
+                (linear, None) => Self::Vector(linear),
+                (linear, Some(bound)) => Self::Bounded(BoundedLinear { linear, bound }),
+            },
             Head::Identity => Self::Identity(Identity { width: output }),
             Head::Members => {
                 let (weight, bias) = (module.param("weight")?, module.param("bias")?);
@@ -73,9 +87,10 @@ impl HeadModule {
                 debug_assert_eq!(x.dims()[1], layer.width);
                 x
             }
-            (Self::Vector(layer), Hidden::Sequence(x, _)) => {
-                let [batch, time, width] = x.dims();
-                precision::linear(layer, x.reshape([batch * time, width]))
+            (Self::Vector(layer), Hidden::Sequence(x, _)) => precision::linear(layer, steps(x)),
+            (Self::Bounded(layer), Hidden::Sequence(x, _)) => {
+                let logits = precision::linear(&layer.linear, steps(x));
+                in_f32(logits, |x| x.div_scalar(layer.bound).tanh().mul_scalar(layer.bound))
             }
             (Self::Members(layer), Hidden::Sequence(x, _)) => {
                 let [batch, members, _] = x.dims();
@@ -101,6 +116,12 @@ impl HeadModule {
         let mut parts: Vec<Tensor<2>> = parts.collect();
         if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 1) }
     }
+}
+
+/// `[batch, time, width]` to `[batch * time, width]`.
+fn steps(x: Tensor<3>) -> Tensor<2> {
+    let [batch, time, width] = x.dims();
+    x.reshape([batch * time, width])
 }
 
 /// `[batch * members, width]` to `[batch, width]`.

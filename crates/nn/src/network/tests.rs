@@ -202,6 +202,7 @@ fn sizes_that_make_no_network_are_errors() {
             head: cupola_spec::Head::Vector,
             average: crate::Average::Output,
             level: None,
+            logit_softcap: None,
             lora: None,
             parts: Vec::new(),
             stacked: false,

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::features::{Derivation, ResolvedInput};
 use crate::frame::Frame;
 use crate::frame::meaning::ValueRules;
-use crate::target::FittedTarget;
+use crate::target::{FittedTarget, GenerationDefaults};
 use crate::transform::{FittedInput, InputFit, Outcomes};
 
 /// Number of rows from which on each input is fitted by a thread of its own.
@@ -61,7 +61,14 @@ impl PlanFit {
             (TargetKind::NextToken, [FittedInput::Text { column, tokenizer, .. }]) => {
                 let (name, column) = (target.name.clone(), column.clone());
                 let vocabulary = tokenizer.vocabulary();
-                Ok(FittedTarget::NextToken { name, column, vocabulary, ends: Vec::new(), chat: None })
+                Ok(FittedTarget::NextToken {
+                    name,
+                    column,
+                    vocabulary,
+                    ends: Vec::new(),
+                    chat: None,
+                    generation: GenerationDefaults::default(),
+                })
             }
             _ => FittedTarget::fit(target, &inputs, all, train),
         };

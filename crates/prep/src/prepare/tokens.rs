@@ -14,7 +14,7 @@ use crate::transform::FittedInput;
 /// # Errors
 /// [`Error::Input`] if there are fewer tokens than one window requires or the tokenizer rejects a text.
 pub(super) fn encode(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
-    let [FittedInput::Text { name, column, length, tokenizer }] = plan.inputs.as_slice() else {
+    let [FittedInput::Text { name, column, length, tokenizer, .. }] = plan.inputs.as_slice() else {
         let why = "a language model requires one input of kind `text`; this plan has others".to_owned();
         return Err(Error::Input { input: plan.targets.first().name().to_owned(), why });
     };

@@ -51,8 +51,8 @@ impl FittedInput {
                 Ok(())
             }
             Self::Window { columns, window, .. } => series::apply(columns, *window, frame, out),
-            Self::Text { column, length, tokenizer, .. } => {
-                text::apply(tokenizer, column, *length, frame, out)
+            Self::Text { column, length, tokenizer, prompt, .. } => {
+                text::apply(tokenizer, column, (*length, prompt), frame, out)
             }
         }
     }

@@ -38,24 +38,28 @@ pub(super) fn fit(resolved: &ResolvedInput, sample: &Frame) -> Result<FittedInpu
         Some(learned) if spec.file.is_none() => learned.clone(),
         _ => FittedTokenizer::fit(&name, column, &spec, sample)?,
     };
-    Ok(FittedInput::Text { name, column: column.clone(), length: spec.length, tokenizer })
+    let prompt = String::new();
+    Ok(FittedInput::Text { name, column: column.clone(), length: spec.length, tokenizer, prompt })
 }
 
-/// Writes the tokens of all rows. A missing text is empty.
+/// Writes the tokens of all rows, each text after the prompt. A missing text is empty.
 ///
 /// # Errors
 /// [`Error::Value`] for a text that the tokenizer rejects.
 pub(super) fn apply(
     tokenizer: &FittedTokenizer,
     column: &str,
-    length: usize,
+    (length, prompt): (usize, &str),
     frame: &Frame,
     out: &mut ExampleBuilder,
 ) -> Result<(), Error> {
     let values = frame.require(column, SEND_TRAINED_COLUMNS)?;
     let at = out.take_tokens(length);
     for row in 0..frame.rows() {
-        let text = values.text(row).unwrap_or_default();
+        let mut text = values.text(row).unwrap_or_default();
+        if !prompt.is_empty() {
+            text = format!("{prompt}{text}").into();
+        }
         let tokens = tokenizer.encode_within(&text, length).map_err(|error| Error::Value {
             row: row + 1,
             column: column.to_owned(),

@@ -55,6 +55,7 @@ impl CandleEngine {
         weights: &dyn WeightReader,
         format: WeightFormat,
     ) -> Result<Self, Error> {
+        architecture.check_weights(weights)?;
         let lookup = WeightLookup { architecture, weights, format };
         let several = architecture.sources.len() > 1;
         let sources = architecture.sources.iter().map(|source| {

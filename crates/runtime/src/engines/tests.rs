@@ -233,7 +233,24 @@ fn imported_classifiers_give_the_logits_of_transformers() {
 #[test]
 fn imported_decoders_give_the_logits_of_transformers() {
     let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
-    for model in imported!["llama", "mistral", "qwen2", "llama3", "llama_linear", "gpt2"] {
+    let models = imported![
+        "llama",
+        "mistral",
+        "qwen2",
+        "llama3",
+        "llama_linear",
+        "gpt2",
+        "qwen3",
+        "gemma",
+        "gemma2",
+        "gemma3",
+        "phi3",
+        "mistral_window",
+        "llama_yarn",
+        "llama_dynamic",
+        "gpt2_scaled"
+    ];
+    for model in models {
         for choice in [EngineChoice::Burn, EngineChoice::Candle, EngineChoice::Auto] {
             let (mut engine, _) = build(choice, &model.architecture, &model.weights, &device).unwrap();
             let mut caches: Vec<DecoderCache> = model.texts.iter().map(|_| DecoderCache::default()).collect();

@@ -1,5 +1,8 @@
 //! Logits before sampling: bias, penalties and log-probabilities.
 
+/// Stands for minus infinity, so that log-probabilities stay finite.
+const SUPPRESSED: f32 = -1e30;
+
 /// Bias and penalties that are added to logits, as in `OpenAI`'s API
 /// (<https://platform.openai.com/docs/api-reference/completions/create>).
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -10,15 +13,23 @@ pub struct LogitsProcessor {
     pub presence: f64,
     /// Added to the logits of single tokens, by the tokenizer's ids.
     pub bias: Vec<(u32, f64)>,
+    /// Divisor of the positive logits, and factor of the negative ones, of tokens that the prompt or the text has
+    /// (Keskar et al. 2019, section 4.1); `None` without.
+    pub repetition: Option<f64>,
+    /// Indices of tokens that are never generated, padding counted.
+    pub suppressed: Vec<u32>,
 }
 
 impl LogitsProcessor {
-    /// Processed logits `[vocabulary]`; `None` if there is nothing to change.
-    pub fn apply(&self, logits: &[f32], generated: &[u32]) -> Option<Vec<f32>> {
+    /// Processed logits `[vocabulary]` after `tokens`, of which the first `prompt` were not generated; `None` if there
+    /// is nothing to change.
+    pub fn apply(&self, logits: &[f32], tokens: &[u32], prompt: usize) -> Option<Vec<f32>> {
         if *self == Self::default() {
             return None;
         }
         let mut processed = logits.to_vec();
+        self.penalise_repetition(&mut processed, tokens);
+        let generated = tokens.get(prompt..).unwrap_or_default();
         let mut add = |token: u32, value: f64| {
             if let Some(logit) = processed.get_mut(token as usize) {
                 #[allow(clippy::cast_possible_truncation, reason = "logits are 32-bit numbers")]
@@ -39,7 +50,26 @@ impl LogitsProcessor {
         for (token, value) in &self.bias {
             add(token.saturating_add(1), *value);
         }
+        for token in &self.suppressed {
+            if let Some(logit) = processed.get_mut(*token as usize) {
+                *logit = SUPPRESSED;
+            }
+        }
         Some(processed)
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "logits are 32-bit numbers")]
+    fn penalise_repetition(&self, logits: &mut [f32], tokens: &[u32]) {
+        let Some(penalty) = self.repetition else { return };
+        let mut seen = tokens.to_vec();
+        seen.sort_unstable();
+        seen.dedup();
+        for token in seen {
+            if let Some(logit) = logits.get_mut(token as usize) {
+                let value = f64::from(*logit);
+                *logit = (if value < 0.0 { value * penalty } else { value / penalty }) as f32;
+            }
+        }
     }
 }
 
@@ -77,8 +107,17 @@ mod tests {
     #[test]
     fn penalties_and_bias_change_the_logits() {
         let none = LogitsProcessor::default();
-        assert_eq!(none.apply(&[1.0; 4], &[1]), None);
-        let some = LogitsProcessor { frequency: 0.5, presence: 0.25, bias: vec![(2, -100.0), (77, 1.0)] };
-        assert_eq!(some.apply(&[1.0; 4], &[1, 2, 1]), Some(vec![1.0, -0.25, 0.25, -99.0]));
+        assert_eq!(none.apply(&[1.0; 4], &[1], 0), None);
+        let bias = vec![(2, -100.0), (77, 1.0)];
+        let some = LogitsProcessor { frequency: 0.5, presence: 0.25, bias, ..none };
+        assert_eq!(some.apply(&[1.0; 4], &[3, 1, 2, 1], 1), Some(vec![1.0, -0.25, 0.25, -99.0]));
+    }
+
+    #[test]
+    fn repeated_tokens_of_prompt_and_text_are_less_likely_and_suppressed_ones_impossible() {
+        let processor =
+            LogitsProcessor { repetition: Some(2.0), suppressed: vec![3, 99], ..LogitsProcessor::default() };
+        let found = processor.apply(&[0.5, 1.0, -1.0, 4.0, 6.0], &[1, 2, 2, 50], 1).unwrap();
+        assert_eq!(found, [0.5, 0.5, -2.0, -1e30, 6.0]);
     }
 }

@@ -196,8 +196,7 @@ impl Sequence {
 
     /// Next token; `None` if the grammar allows no further one.
     fn choose(&mut self, logits: &[f32]) -> Result<Option<u32>, Error> {
-        let generated = &self.text.tokens[self.prompt_tokens..];
-        let processed = self.params.logits.apply(logits, generated);
+        let processed = self.params.logits.apply(logits, &self.text.tokens, self.prompt_tokens);
         let mut logits = processed.as_deref().unwrap_or(logits);
         let masked;
         if let Some(grammar) = &mut self.grammar {

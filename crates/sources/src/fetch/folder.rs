@@ -1,6 +1,8 @@
 //! Folders of images, texts or sounds, packed into one Parquet file, so that hundreds of thousands of small
 //! files are opened only once.
 
+mod listing;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,50 +12,30 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cupola_store::{FileVersion, digest_texts};
 use serde::{Deserialize, Serialize};
-use walkdir::WalkDir;
 
+use self::listing::{FolderListing, MediaKind, relative};
 use crate::error::Error;
 use crate::error::io_error;
 use crate::fetch::cache::{SourceCache, read_state, write_state};
 use crate::file::{Compression, DataFile, FileFormat, file_version};
 use crate::progress::{ProgressSink, ProgressUnit};
+use crate::read::batch::note::SourceNote;
 use crate::table::TableWriter;
 
 /// Bytes of the files of one batch: 8 MiB.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// Kind of the files of a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum MediaKind {
-    Image,
-    Sound,
-    Text,
-}
-
-impl MediaKind {
-    fn of(path: &Path) -> Option<Self> {
-        let ending = path.extension()?.to_string_lossy().to_lowercase();
-        match ending.as_str() {
-            "png" | "jpg" | "jpeg" | "bmp" | "gif" | "webp" => Some(Self::Image),
-            "wav" => Some(Self::Sound),
-            "txt" | "md" => Some(Self::Text),
-            _ => None,
-        }
-    }
-
-    /// Name of the column that holds the contents.
-    fn column(self) -> &'static str {
-        match self {
-            Self::Image => "image",
-            Self::Sound => "sound",
-            Self::Text => "text",
-        }
-    }
-}
-
 #[derive(Serialize, Deserialize)]
 struct PackedFolder {
     version: FileVersion,
+}
+
+/// Folder as one file.
+pub(super) struct FolderTable {
+    pub file: DataFile,
+    pub version: FileVersion,
+    /// Entries of the folder that are left out.
+    pub notes: Vec<SourceNote>,
 }
 
 /// Packs the folder as a table with the columns `path`, `class` (name of the folder that a file is in, if
@@ -62,9 +44,9 @@ pub(super) fn packed(
     folder: &Path,
     cache: &SourceCache,
     progress: &dyn ProgressSink,
-) -> Result<(DataFile, FileVersion), Error> {
-    let (content, files) = found(folder)?;
-    let listing = listing(folder, &files)?;
+) -> Result<FolderTable, Error> {
+    let found = FolderListing::of(folder)?;
+    let listing = digested(folder, &found.files)?;
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let own = cache.folder("folder", &digest_texts([absolute.to_string_lossy().as_ref(), &listing]))?;
     let (path, state) = (own.join("rows.parquet"), own.join("state.json"));
@@ -78,52 +60,19 @@ pub(super) fn packed(
         decrypted: None,
     };
     if let Some(PackedFolder { version }) = read_state(&state).filter(|_| file.path.is_file()) {
-        return Ok((file, version));
+        return Ok(FolderTable { file, version, notes: found.notes });
     }
-    progress.begin(&folder.to_string_lossy(), ProgressUnit::Files, Some(files.len() as u64));
-    let done = pack(folder, content, &files, &file.path, progress);
+    progress.begin(&folder.to_string_lossy(), ProgressUnit::Files, Some(found.files.len() as u64));
+    let done = pack(folder, &found, &file.path, progress);
     progress.end();
     done?;
     let version = FileVersion { name: file.name.clone(), ..file_version(&file.path, progress)? };
     write_state(&state, &PackedFolder { version: version.clone() })?;
-    Ok((file, version))
-}
-
-/// Lists the files, sorted by path, and checks that all are of one kind.
-fn found(folder: &Path) -> Result<(MediaKind, Vec<PathBuf>), Error> {
-    let wrong = |why: String| Error::Pattern { pattern: folder.display().to_string(), why };
-    let mut files = Vec::new();
-    let mut content = None;
-    for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
-        let entry = entry.map_err(|error| wrong(error.to_string()))?;
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let Some(kind) = MediaKind::of(entry.path()).filter(|_| entry.file_type().is_file() && !hidden)
-        else {
-            continue;
-        };
-        match content {
-            None => content = Some(kind),
-            Some(known) if known != kind => {
-                let (a, b) = (known.column(), kind.column());
-                return Err(wrong(format!(
-                    "holds files of the kinds {a} and {b}; put them into folders of their own"
-                )));
-            }
-            Some(_) => {}
-        }
-        files.push(entry.into_path());
-    }
-    let content = content.ok_or_else(|| {
-        wrong(
-            "is a folder without pictures, sounds or texts; for tables name the files, such as FOLDER/*.csv"
-                .to_owned(),
-        )
-    })?;
-    Ok((content, files))
+    Ok(FolderTable { file, version, notes: found.notes })
 }
 
 /// Names, sizes and modification times, which detect a change without reading the files.
-fn listing(folder: &Path, files: &[PathBuf]) -> Result<String, Error> {
+fn digested(folder: &Path, files: &[PathBuf]) -> Result<String, Error> {
     let mut text = String::new();
     for file in files {
         let about = file.metadata().map_err(io_error(file))?;
@@ -134,18 +83,13 @@ fn listing(folder: &Path, files: &[PathBuf]) -> Result<String, Error> {
     Ok(text)
 }
 
-fn relative(folder: &Path, file: &Path) -> String {
-    file.strip_prefix(folder).unwrap_or(file).to_string_lossy().into_owned()
-}
-
 fn pack(
     folder: &Path,
-    content: MediaKind,
-    files: &[PathBuf],
+    listing: &FolderListing,
     path: &Path,
     progress: &dyn ProgressSink,
 ) -> Result<(), Error> {
-    let classes = files.iter().all(|file| file.parent() != Some(folder));
+    let (content, classes) = (listing.kind, listing.classes);
     let kind = if content == MediaKind::Text { DataType::Utf8 } else { DataType::Binary };
     let mut fields = vec![Field::new("path", DataType::Utf8, false)];
     if classes {
@@ -154,7 +98,7 @@ fn pack(
     fields.push(Field::new(content.column(), kind, false));
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     let mut writer = TableWriter::new(path, &schema)?;
-    let mut rest = files;
+    let mut rest = listing.files.as_slice();
     while !rest.is_empty() {
         let (mut bytes, mut read) = (0, Vec::new());
         while let Some(file) = rest.get(read.len())

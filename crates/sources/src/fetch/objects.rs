@@ -126,7 +126,14 @@ async fn one(
         let answer = store.get_opts(&object.location, options).await.map_err(ObjectFailure::Store)?;
         let mut body = answer.into_stream();
         while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(ObjectFailure::Store)?;
+            let chunk = match chunk {
+                Ok(chunk) => chunk,
+                Err(error) => {
+                    // The bytes so far are kept, and the next attempt continues after them.
+                    let _ = out.flush().await;
+                    return Err(ObjectFailure::Store(error));
+                }
+            };
             out.write_all(&chunk).await.map_err(|e| local(&part, e))?;
             progress.advance(chunk.len() as u64);
             have += chunk.len() as u64;

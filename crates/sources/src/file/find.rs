@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use cupola_spec::nearest;
 
 use super::DataFile;
+use super::hidden::is_asked_for;
 use crate::error::Error;
 
 /// Expands a path or glob to sorted paths; a folder is one path. Relative patterns are resolved against `roots` in turn.
@@ -21,8 +22,11 @@ pub(crate) fn expand(pattern: &str, roots: &[PathBuf]) -> Result<Vec<PathBuf>, E
         if is_glob {
             let wrong = |why: String| Error::Pattern { pattern: pattern.to_owned(), why };
             let found = glob::glob(&full.to_string_lossy()).map_err(|e| wrong(e.to_string()))?;
-            let mut paths: Vec<PathBuf> =
-                found.filter_map(Result::ok).filter(|path| path.is_file()).collect();
+            let asked = full.to_string_lossy();
+            let mut paths: Vec<PathBuf> = found
+                .filter_map(Result::ok)
+                .filter(|path| path.is_file() && is_asked_for(path, &asked))
+                .collect();
             paths.sort();
             if !paths.is_empty() {
                 return Ok(paths);

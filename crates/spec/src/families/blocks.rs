@@ -1,6 +1,6 @@
 //! Layers that several families are built from.
 
-use crate::layers::{Activation, Layer};
+use crate::layers::{Activation, AttentionVariant, Layer};
 
 pub(super) fn linear(out: usize) -> Layer {
     Layer::Linear { out, bias: true }
@@ -35,6 +35,7 @@ pub(super) fn attention(heads: usize, causal: bool, dropout: f64) -> Layer {
         rope_scaling: None,
         bias: true,
         dropout,
+        variant: AttentionVariant::default(),
     }
 }
 

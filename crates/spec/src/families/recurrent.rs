@@ -39,7 +39,8 @@ impl Recurrence {
             layers.extend(dropout(p).filter(|_| index + 1 < count));
         }
         // The backward pass ends at the first step, so both ends count.
-        layers.push(Layer::Take { at: if bidirectional { Take::Mean } else { Take::Last } });
+        layers
+            .push(Layer::Take { at: if bidirectional { Take::Mean } else { Take::Last }, also: Vec::new() });
         Design::from_layers(layers).with_tokens(width)
     }
 }
@@ -81,7 +82,7 @@ impl TcnFamily {
                 activation(Activation::Relu),
             ]);
         }
-        layers.push(Layer::Take { at: Take::Last });
+        layers.push(Layer::Take { at: Take::Last, also: Vec::new() });
         Design::from_layers(layers)
     }
 }

@@ -117,7 +117,11 @@ impl FtTransformerFamily {
             forward.push(linear(width));
             layers.extend([residual(attend, 0.0), residual(forward, 0.0)]);
         }
-        layers.extend([Layer::Take { at: Take::First }, layer_norm(), activation(Activation::Relu)]);
+        layers.extend([
+            Layer::Take { at: Take::First, also: Vec::new() },
+            layer_norm(),
+            activation(Activation::Relu),
+        ]);
         Design { table: TableStem::Tokens { width }, ..Design::from_layers(layers) }
     }
 }

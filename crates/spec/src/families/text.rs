@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::families::blocks::{dropout, layer_norm, linear, residual};
 use crate::families::transformer::Blocks;
-use crate::layers::{Activation, Layer, Take};
+use crate::layers::{Activation, AttentionVariant, Layer, Take};
 use crate::model::{Design, Head};
 
 /// Sizes of a transformer encoder.
@@ -35,7 +35,7 @@ impl TextTransformerFamily {
         let mut layers = vec![linear(width), Layer::Position {}];
         layers.extend(dropout(p));
         layers.extend(Blocks { count, width, heads, causal: false, dropout: p, drop_path: 0.0 }.layers());
-        layers.extend([layer_norm(), Layer::Take { at: Take::Mean }]);
+        layers.extend([layer_norm(), Layer::Take { at: Take::Mean, also: Vec::new() }]);
         Design::from_layers(layers).with_tokens(width)
     }
 }
@@ -100,6 +100,7 @@ impl LlamaFamily {
             rope_scaling: None,
             bias: false,
             dropout: 0.0,
+            variant: AttentionVariant::default(),
         };
         let block = || {
             let swiglu = Layer::Glu { function: Activation::Silu };

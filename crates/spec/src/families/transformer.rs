@@ -62,7 +62,7 @@ impl VitFamily {
         let mut layers = vec![Layer::Patch { size: patch, width }, Layer::ClassToken {}, Layer::Position {}];
         layers.extend(dropout(p));
         layers.extend(Blocks { count, width, heads, causal: false, dropout: p, drop_path }.layers());
-        layers.extend([layer_norm(), Layer::Take { at: Take::First }]);
+        layers.extend([layer_norm(), Layer::Take { at: Take::First, also: Vec::new() }]);
         Design::from_layers(layers)
     }
 }
@@ -71,6 +71,6 @@ impl VitFamily {
 /// order of the inputs has no meaning.
 pub(crate) fn combiner(blocks: Blocks) -> Vec<Layer> {
     let mut layers: Vec<Layer> = blocks.layers().collect();
-    layers.extend([layer_norm(), Layer::Take { at: Take::Mean }]);
+    layers.extend([layer_norm(), Layer::Take { at: Take::Mean, also: Vec::new() }]);
     layers
 }

@@ -13,12 +13,20 @@ pub enum Activation {
     #[default]
     Relu,
     /// The exact Gaussian error linear unit, with erf.
+    #[serde(alias = "gelu_python")]
     Gelu,
     /// `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))`, GPT-2's approximation (Hendrycks and
     /// Gimpel 2016).
-    #[serde(alias = "gelu_new", alias = "gelu_pytorch_tanh")]
+    #[serde(
+        alias = "gelu_new",
+        alias = "gelu_fast",
+        alias = "gelu_accurate",
+        alias = "gelu_pytorch_tanh",
+        alias = "gelu_python_tanh"
+    )]
     GeluTanh,
     /// `x * sigmoid(x)`
+    #[serde(alias = "swish")]
     Silu,
     /// Hyperbolic tangent.
     Tanh,

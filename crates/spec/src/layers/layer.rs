@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::layers::attention::{AttentionSizes, RopeScaling};
+use crate::layers::attention::{AttentionSizes, AttentionVariant, RopeScaling};
 use crate::layers::contract::{LayerContract, Misfit, WeightSpec};
 use crate::layers::elementwise::{self, Activation};
 use crate::layers::linear::linear;
@@ -157,6 +157,9 @@ pub enum Layer {
         #[serde(default, skip_serializing_if = "is_zero")]
         #[schemars(range(min = 0.0, max = 0.99))]
         dropout: f64,
+        /// Settings of published models that differ from Llama's.
+        #[serde(default, skip_serializing_if = "AttentionVariant::is_default")]
+        variant: AttentionVariant,
     },
     /// Recurrent layer, as `torch.nn.LSTM` or `GRU`: `[time, in] -> [time, width]`.
     Recurrent {
@@ -222,10 +225,13 @@ pub enum Layer {
         /// The activation function of the gate.
         function: Activation,
     },
-    /// One vector of a sequence: `[time, width] -> [width]`.
+    /// One vector of a sequence, or several side by side: `[time, width] -> [width]`.
     Take {
         /// The vector to take. Padding of a text is ignored.
         at: Take,
+        /// Further vectors, which are put behind the first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<Take>,
     },
     /// Exchanges time and width: `[time, width] -> [width, time]`.
     Transpose {},
@@ -318,13 +324,11 @@ impl Layer {
             Self::Activation { .. } => Ok(elementwise::activation(input)),
             Self::Dropout { p } => elementwise::dropout(input, p),
             Self::Glu { .. } => elementwise::glu(input),
-            Self::Attention { heads, kv_heads, rope, rope_scaling, bias, dropout, .. } => {
-                AttentionSizes { heads, kv_heads, rope, rope_scaling, bias, dropout }.contract(input)
-            }
+            Self::Attention { .. } => self.attention_sizes(input)?.contract(input),
             Self::Recurrent { cell, width, bidirectional } => recurrent(input, cell, width, bidirectional),
             Self::ClassToken {} => sequence::class_token(input),
             Self::Position {} => sequence::position(input),
-            Self::Take { .. } => sequence::take(input),
+            Self::Take { ref also, .. } => sequence::take(input, 1 + also.len()),
             Self::Transpose {} => sequence::transpose(input),
             Self::Flatten {} => Ok(sequence::flatten(input)),
             Self::Decompose { kernel } => sequence::decompose(input, kernel),
@@ -344,12 +348,18 @@ impl Layer {
     /// # Errors
     /// The errors of [`Layer::contract`].
     pub fn adapters(&self, input: &[usize], lora: Lora) -> Result<Vec<WeightSpec>, Misfit> {
-        match *self {
-            Self::Attention { heads, kv_heads, rope, rope_scaling, bias, dropout, .. } => {
-                AttentionSizes { heads, kv_heads, rope, rope_scaling, bias, dropout }.adapters(input, lora)
-            }
+        match self {
+            Self::Attention { .. } => self.attention_sizes(input)?.adapters(input, lora),
             _ => Ok(Vec::new()),
         }
+    }
+
+    fn attention_sizes(&self, input: &[usize]) -> Result<AttentionSizes, Misfit> {
+        let Self::Attention { heads, kv_heads, rope, rope_scaling, bias, dropout, variant, .. } = *self
+        else {
+            return Err(Misfit::new(input, "an attention layer", "change the kind of the layer"));
+        };
+        Ok(AttentionSizes { heads, kv_heads, rope, rope_scaling, bias, dropout, variant })
     }
 }
 

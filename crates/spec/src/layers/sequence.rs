@@ -19,6 +19,12 @@ pub enum Take {
     Last,
     /// The mean of all steps that are not padding.
     Mean,
+    /// The largest value of each column over all steps that are not padding.
+    Max,
+    /// The sum of all steps that are not padding, divided by the square root of their number.
+    MeanSqrt,
+    /// The mean of all steps that are not padding, step `i` with the weight `i + 1` (Muennighoff 2022).
+    WeightedMean,
 }
 
 /// A learned token before the others.
@@ -35,10 +41,10 @@ pub(super) fn position(input: &[usize]) -> Result<LayerContract, Misfit> {
     Ok(LayerContract::new(input.to_vec(), vec![position], volume(input)))
 }
 
-/// One vector of the sequence.
-pub(super) fn take(input: &[usize]) -> Result<LayerContract, Misfit> {
+/// One vector of the sequence, or `count` vectors side by side.
+pub(super) fn take(input: &[usize], count: usize) -> Result<LayerContract, Misfit> {
     let (_, width) = sequence(input)?;
-    Ok(LayerContract::moves(vec![width]))
+    Ok(LayerContract::moves(vec![width.saturating_mul(count)]))
 }
 
 /// Time and width exchanged.

@@ -86,6 +86,18 @@ fn no_more_names_are_kept_than_are_listed() {
 }
 
 #[test]
+fn a_missing_column_is_looked_for_among_the_unknown_ones() {
+    let near = |column, format, body: &str| {
+        UnknownColumns::instead_of(column, &signature(), format, body.as_bytes())
+    };
+    assert_eq!(near("age", None, r#"{"rows": [{"city": 1, "aeg": 2}]}"#).as_deref(), Some("aeg"));
+    assert_eq!(near("age", None, r#"{"rows": [{"city": 1, "zzz": 2}]}"#), None);
+    assert_eq!(near("city", Some(BulkFormat::Lines), "{\"City\": 1}\n").as_deref(), Some("City"));
+    assert_eq!(near("age", Some(BulkFormat::Csv), "\"agee\";city\r\n1;2\n").as_deref(), Some("agee"));
+    assert_eq!(near("age", Some(BulkFormat::Arrow), "age"), None);
+}
+
+#[test]
 fn no_body_breaks_the_scan() {
     let seeds: [&[u8]; 2] = [br#"{"rows": [{"age": 1, "b": {"c": ":"}}]}"#, b"{\"age\": 1}\n{\"age\": 2}"];
     cupola_testkit::fuzz(&seeds, |body| {

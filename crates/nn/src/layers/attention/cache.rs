@@ -48,6 +48,11 @@ impl LayerCache {
         [write(&mut self.keys, k), write(&mut self.values, v)]
     }
 
+    /// Number of filled steps.
+    pub(super) fn steps(&self) -> usize {
+        self.steps
+    }
+
     /// Forgets all but the first `steps`.
     pub fn truncate(&mut self, steps: usize) {
         self.steps = steps;

@@ -1,8 +1,8 @@
 //! Multi-head self-attention.
 
 use candle_core::{Error as CandleError, Tensor};
-use cupola_kernels::{AttentionKernel, LinearKernel, NewTokens};
-use cupola_spec::Rope;
+use cupola_kernels::{AttentionKernel, HeadNorms, LinearKernel, NewTokens, ScoreRules};
+use cupola_spec::{AttentionVariant, Rope};
 
 use super::tensors::map_rows;
 use super::weights::WeightLookup;
@@ -23,17 +23,28 @@ pub(super) struct AttentionOptions {
     pub causal: bool,
     pub rope: Option<Rope>,
     pub bias: bool,
+    pub variant: AttentionVariant,
 }
 
 impl AttentionLayer {
     pub fn new(lookup: &WeightLookup<'_>, module: &str, options: &AttentionOptions) -> Result<Self, Error> {
-        let AttentionOptions { query_heads, kv_heads, causal, rope, bias } = *options;
+        let AttentionOptions { query_heads, kv_heads, causal, rope, bias, variant } = *options;
         let parts = ["q", "k", "v"].map(|part| format!("{module}.{part}"));
         let qkv = lookup.linear(&parts.each_ref().map(String::as_str), bias)?;
         let output = lookup.linear(&[&format!("{module}.o")], bias)?;
         let head_width = qkv.output / (query_heads + 2 * kv_heads).max(1);
+        let number = |number: Option<f64>| number.map(as_float);
+        let (scale, softcap) = (number(variant.scale), number(variant.softcap));
+        let rules = ScoreRules { causal, scale, softcap, window: variant.window };
+        let norm = |part: &str| lookup.values(&format!("{module}.{part}"), "weight");
+        let norms = match variant.norm_eps {
+            Some(eps) => Some(HeadNorms { q: norm("q_norm")?, k: norm("k_norm")?, eps: as_float(eps) }),
+            None => None,
+        };
+        let rope_amplitude = rope.map_or(1.0, |rope| rope.amplitude());
         let rope = rope.map(|rope| rope.frequencies(head_width));
-        let kernel = AttentionKernel { query_heads, kv_heads, head_width, causal, rope };
+        let kernel =
+            AttentionKernel { query_heads, kv_heads, head_width, rules, norms, rope, rope_amplitude };
         Ok(Self { qkv, output, kernel })
     }
 
@@ -58,4 +69,9 @@ impl AttentionLayer {
             self.output.forward(&mixed)
         })
     }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "scores are computed in single precision")]
+fn as_float(number: f64) -> f32 {
+    number as f32
 }

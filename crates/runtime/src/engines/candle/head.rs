@@ -19,7 +19,8 @@ const MIN_PROBABILITY: f64 = 1e-12;
 
 /// The layer that gives logits.
 pub(super) enum HeadLayer {
-    Linear(LinearKernel),
+    /// Linear layer, and the bound of its outputs.
+    Linear(LinearKernel, Option<f32>),
     Identity,
     /// A head for each member of an ensemble: `[members, in, out]` and `[members, 1, out]`.
     Members(Tensor, Tensor, Vec<LogitPart>),
@@ -32,7 +33,9 @@ impl HeadLayer {
         let format = if large { lookup.format } else { WeightFormat::F32 };
         Ok(match architecture.head {
             Head::Vector | Head::Steps => {
-                Self::Linear(WeightLookup { format, ..*lookup }.linear(&["head"], true)?)
+                #[allow(clippy::cast_possible_truncation, reason = "logits are in single precision")]
+                let bound = architecture.logit_softcap.map(|bound| bound as f32);
+                Self::Linear(WeightLookup { format, ..*lookup }.linear(&["head"], true)?, bound)
             }
             Head::Identity => Self::Identity,
             Head::Members => {
@@ -45,7 +48,13 @@ impl HeadLayer {
     /// Logits `[rows, output]`.
     pub fn forward(&self, flow: MaskedTensor, output: usize) -> Result<Tensor, CandleError> {
         match self {
-            Self::Linear(linear) => tensors::map_rows(&flow.x, linear.output, |x| linear.forward(x)),
+            Self::Linear(linear, bound) => tensors::map_rows(&flow.x, linear.output, |x| {
+                let mut logits = linear.forward(x);
+                if let Some(bound) = bound {
+                    logits.iter_mut().for_each(|logit| *logit = bound * (*logit / bound).tanh());
+                }
+                logits
+            }),
             Self::Identity => Ok(flow.x),
             Self::Members(weight, bias, parts) => {
                 let x = flow.x.transpose(0, 1)?.contiguous()?.matmul(weight)?.broadcast_add(bias)?;

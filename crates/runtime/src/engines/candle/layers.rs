@@ -80,7 +80,8 @@ pub enum LayerOp {
         bias: Tensor,
     },
     Glu(Pointwise),
-    Take(Take),
+    /// Vectors that are put side by side.
+    Take(Vec<Take>),
     Transpose,
     /// Number of steps of the moving average.
     Decompose(usize),
@@ -112,7 +113,11 @@ impl LayerOp {
                 let mask = mask.map(|mask| Tensor::cat(&[&mask.narrow(1, 0, 1)?.zeros_like()?, &mask], 1));
                 return Ok(MaskedTensor { x: Tensor::cat(&[&first, &x], 1)?, mask: mask.transpose()? });
             }
-            Self::Take(at) => return Ok(MaskedTensor::unmasked(functions::take(*at, &x, mask.as_ref())?)),
+            Self::Take(at) => {
+                let each = at.iter().map(|at| functions::take(*at, &x, mask.as_ref()));
+                let each = each.collect::<Result<Vec<_>, _>>()?;
+                return Ok(MaskedTensor::unmasked(Tensor::cat(&each, 1)?));
+            }
             Self::Attention(attention) => attention.forward(&x, mask.as_ref())?,
             _ => self.forward_unmasked(x)?,
         };

@@ -51,6 +51,31 @@ pub enum SourceNote {
         /// Name of the file.
         file: String,
     },
+    /// Hidden entries of a folder of pictures, sounds or texts, which are left out.
+    HiddenFiles {
+        /// Folder.
+        folder: String,
+        /// First ones, and the number of the others.
+        entries: String,
+    },
+    /// Files of another kind in a folder of pictures, sounds or texts, which are left out.
+    OtherFiles {
+        /// Folder.
+        folder: String,
+        /// Kind of the files that are read, such as `pictures`.
+        medium: String,
+        /// First ones, and the number of the others.
+        entries: String,
+    },
+    /// Subfolders without a file that is read.
+    EmptyFolders {
+        /// Folder.
+        folder: String,
+        /// Kind of the files that are read, such as `pictures`.
+        medium: String,
+        /// First ones, and the number of the others.
+        entries: String,
+    },
     /// Folder with several splits, of which one is read.
     Split {
         /// Folder.
@@ -82,6 +107,15 @@ impl fmt::Display for SourceNote {
             ),
             Self::Airbyte { file } => {
                 write!(f, "{file}: records of Airbyte, whose metadata (`_airbyte_...`) is left out")
+            }
+            Self::HiddenFiles { folder, entries } => {
+                write!(f, "{folder}: hidden files and folders are left out: {entries}")
+            }
+            Self::OtherFiles { folder, medium, entries } => {
+                write!(f, "{folder}: only {medium} are read; left out: {entries}")
+            }
+            Self::EmptyFolders { folder, medium, entries } => {
+                write!(f, "{folder}: subfolders without {medium}: {entries}")
             }
             Self::Split { folder, split, others } => write!(
                 f,

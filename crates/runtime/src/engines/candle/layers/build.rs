@@ -66,10 +66,16 @@ fn layer_op(lookup: &WeightLookup<'_>, module: &str, layer: &Layer) -> Result<La
         Layer::Dropout { .. } => LayerOp::Identity,
         Layer::Activation { function } => LayerOp::Activation(pointwise(function)),
         Layer::Flatten {} => LayerOp::Flatten,
-        Layer::Attention { heads, kv_heads, causal, rope, rope_base, rope_scaling, bias, .. } => {
-            let rope = rope.then(|| Rope { base: rope_base.unwrap_or(ROPE_BASE), scaling: rope_scaling });
+        Layer::Attention {
+            heads, kv_heads, causal, rope, rope_base, rope_scaling, bias, variant, ..
+        } => {
+            let rope = rope.then(|| Rope {
+                base: rope_base.unwrap_or(ROPE_BASE),
+                scaling: rope_scaling,
+                width: variant.rope_width,
+            });
             let kv_heads = kv_heads.unwrap_or(heads);
-            let options = AttentionOptions { query_heads: heads, kv_heads, causal, rope, bias };
+            let options = AttentionOptions { query_heads: heads, kv_heads, causal, rope, bias, variant };
             LayerOp::Attention(AttentionLayer::new(lookup, module, &options)?)
         }
         Layer::Recurrent { cell, width, bidirectional } => {
@@ -83,7 +89,7 @@ fn layer_op(lookup: &WeightLookup<'_>, module: &str, layer: &Layer) -> Result<La
         Layer::Ensemble { members } => LayerOp::Ensemble(members),
         Layer::BatchEnsemble { .. } => batch_ensemble(lookup, module)?,
         Layer::Glu { function } => LayerOp::Glu(pointwise(function)),
-        Layer::Take { at } => LayerOp::Take(at),
+        Layer::Take { at, ref also } => LayerOp::Take([&[at], also.as_slice()].concat()),
         Layer::Transpose {} => LayerOp::Transpose,
         Layer::Decompose { kernel } => LayerOp::Decompose(kernel),
         Layer::SeriesPatch { stride, width, .. } => {

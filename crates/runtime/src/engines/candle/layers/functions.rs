@@ -40,11 +40,15 @@ pub fn take(at: Take, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor, Candl
             }
             Tensor::cat(&rows, 0)
         }
-        (Take::Mean, mask) => {
+        (at, mask) => {
             let padding = mask.map(|mask| mask.flatten_all()?.to_vec1::<f32>()).transpose()?;
-            tensors::map_to_shape(x, (batch, width), |x| {
-                rows::masked_mean(x, time, width, padding.as_deref())
-            })
+            let reduce = match at {
+                Take::Max => rows::masked_max,
+                Take::MeanSqrt => rows::masked_sqrt_mean,
+                Take::WeightedMean => rows::masked_weighted_mean,
+                Take::First | Take::Last | Take::Mean => rows::masked_mean,
+            };
+            tensors::map_to_shape(x, (batch, width), |x| reduce(x, time, width, padding.as_deref()))
         }
     }
 }
