@@ -2,20 +2,23 @@
 
 mod chat;
 mod detokenizer;
+mod echo;
 mod grammar;
 mod logits;
 mod params;
 mod pieces;
 mod prefix_cache;
+mod prompt;
 mod sampling;
 mod sequence;
+mod template_json;
 
 pub(crate) use chat::ChatRenderer;
-pub use chat::{Prompt, PromptMessage};
-pub use grammar::Grammar;
+pub use chat::{ChatPrompt, Prompt, PromptMessage};
 pub(crate) use grammar::GrammarVocabulary;
+pub use grammar::{FunctionSchema, Grammar};
 pub use logits::LogitsProcessor;
-pub use params::GenerationParams;
+pub use params::{ContextOverflow, GenerationParams};
 pub use pieces::{FinishReason, TextPiece, TokenLogprobs};
 pub use prefix_cache::PrefixCache;
 pub use sampling::Sampling;

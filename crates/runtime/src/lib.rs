@@ -23,8 +23,8 @@ pub use engines::{
 };
 pub use error::Error;
 pub use generation::{
-    FinishReason, GenerationParams, Grammar, LogitsProcessor, PrefixCache, Prompt, PromptMessage, Sampling,
-    Sequence, TextPiece, TokenLogprobs,
+    ChatPrompt, ContextOverflow, FinishReason, FunctionSchema, GenerationParams, Grammar, LogitsProcessor,
+    PrefixCache, Prompt, PromptMessage, Sampling, Sequence, TextPiece, TokenLogprobs,
 };
 pub use predict::{
     BulkFormat, ElementType, LoadedPackage, OutputTensor, PredictInput, Predictor, TensorSpec, TensorValues,

@@ -49,7 +49,10 @@ impl UnknownColumns {
                 }
                 Ok(unknown)
             }
-            (Some(BulkFormat::Csv | BulkFormat::Arrow), PredictInput::Floats(_)) => Ok(Self::default()),
+            (
+                Some(BulkFormat::Csv | BulkFormat::Arrow),
+                PredictInput::Floats(_) | PredictInput::Tokens(_),
+            ) => Ok(Self::default()),
             (None | Some(BulkFormat::Lines), _) => Self::of_json(signature, format.is_some(), body, input),
         }
     }
