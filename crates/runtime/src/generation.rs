@@ -10,6 +10,7 @@ mod pieces;
 mod prefix_cache;
 mod sampling;
 mod sequence;
+mod template;
 
 pub(crate) use chat::ChatRenderer;
 pub use chat::{Prompt, PromptMessage};
@@ -21,3 +22,4 @@ pub use pieces::{FinishReason, TextPiece, TokenLogprobs};
 pub use prefix_cache::PrefixCache;
 pub use sampling::Sampling;
 pub use sequence::Sequence;
+pub use template::check_chat_template;

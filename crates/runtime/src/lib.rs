@@ -24,7 +24,7 @@ pub use engines::{
 pub use error::Error;
 pub use generation::{
     FinishReason, GenerationParams, Grammar, LogitsProcessor, OmittedOptions, PrefixCache, Prompt,
-    PromptMessage, Sampling,
+    PromptMessage, Sampling, check_chat_template,
     Sequence, TextPiece, TokenLogprobs,
 };
 pub use predict::{

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use cupola_import::{TextTask, from_gguf, from_hugging_face};
 use cupola_registry::Home;
+use cupola_runtime::check_chat_template;
 use cupola_workflow::CODE_VERSION;
 use serde_json::json;
 
@@ -16,12 +17,16 @@ pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
         ImportFormat::Gguf => from_gguf(&args.path, length)?,
         ImportFormat::Hf => from_hugging_face(&args.path, length)?,
     };
+    check_chat_template(&model.plan)?;
     let package = model.publish(home, &args.name, CODE_VERSION)?;
     let parameters = grouped(model.architecture.parameters()?);
     ui.line(format!("{} layers with {parameters} parameters", model.layers));
     ui.line(format!("model   {} in {}", package.label(), package.path.display()));
+    for note in &model.notes {
+        ui.line(format!("note    {note}"));
+    }
     ui.line(format!("next    {}", next_command(&args.name, model.task)));
-    ui.result(&json!({ "package": package.label(), "path": package.path }))
+    ui.result(&json!({ "package": package.label(), "path": package.path, "notes": model.notes }))
 }
 
 fn next_command(name: &str, task: TextTask) -> String {
