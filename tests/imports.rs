@@ -200,18 +200,13 @@ fn completions_report_log_probabilities_and_apply_biases_and_penalties() {
     }
     assert_eq!(events.last().unwrap()["usage"]["completion_tokens"], 6);
     // Unsupported parameters are refused.
-    for more in [
-        json!({ "n": 33 }),
-        json!({ "echo": true }),
-        json!({ "top_p": 2 }),
-        json!({ "logit_bias": { "x": 1 } }),
-    ] {
+    for more in [json!({ "n": 33 }), json!({ "top_p": 2 }), json!({ "logit_bias": { "x": 1 } })] {
         assert_eq!(ask("/v1/completions", more.clone()).status, 400, "{more}");
     }
     let tools =
         json!({ "messages": [{ "role": "user", "content": "w1" }], "tools": [{ "type": "function" }] });
     let refused = ask("/v1/chat/completions", tools);
-    assert_eq!((refused.status, &refused.json()["error"]["param"]), (400, &json!("tools")));
+    assert_eq!((refused.status, &refused.json()["error"]["param"]), (400, &json!("tools[0].function")));
 }
 
 #[test]
@@ -260,5 +255,12 @@ fn an_unsupported_model_is_reported_and_leaves_no_files() {
             output.stderr
         );
     }
+    assert!(!home.root().join("models/other").exists());
+    // Nor does one whose chats could not be served.
+    let home = TestHome::new();
+    folder(&home, config, weights, &json!({}));
+    home.write("model/chat_template.jinja", "{% for message in %}");
+    let output = home.run(&["models", "import", "--from", "hf", "model", "--name", "other"]);
+    assert!(output.code == Some(2) && output.stderr.contains("chat template is not supported"), "{}", output.stderr);
     assert!(!home.root().join("models/other").exists());
 }

@@ -40,6 +40,9 @@ mod engine;
 /// Datasets, contracts, repairs, prepared examples, lineage.
 mod data;
 
+/// Files as other programs write them.
+mod spelling;
+
 /// Folders as people have them, and addresses that hold secrets.
 mod origins;
 

@@ -317,7 +317,6 @@ fn openai_completions_match_streamed_and_batched_ones() {
     let candle = home.serve(&["--model", "talk", "--engine", "candle"]);
     for server in [&server, &candle] {
         let made = |n: usize| -> String {
-            // Some prompts and texts exceed the model's context of 16 tokens.
             let prompt = &"the cat sat on the mat and on the mat"[..=(n * 7 % 30)];
             let body = json!({ "model": "talk", "prompt": prompt, "max_tokens": 1 + n % 13, "seed": n });
             let response =
@@ -352,11 +351,11 @@ fn openai_completions_match_streamed_and_batched_ones() {
 fn generated_text_follows_the_requested_json_schema() {
     let home = TestHome::new();
     let lines: Vec<String> =
-        (0..60).map(|row| format!("\"{{\"\"metal\"\": \"\"iron\"\", \"\"melts\"\": {row}}}\"")).collect();
+        (0..600).map(|row| format!("\"{{\"\"metal\"\": \"\"iron\"\", \"\"melts\"\": {row}}}\"")).collect();
     home.write("lines.csv", format!("text\n{}\n", lines.join("\n")));
     home.write(
         "run.toml",
-        LANGUAGE.replace("\"char\", length = 16", "\"bpe\", vocabulary = 300, length = 64"),
+        LANGUAGE.replace("\"char\", length = 48", "\"bpe\", vocabulary = 300, length = 256"),
     );
     home.train(&[]);
     let server = home.serve(&["--model", "talk"]);
@@ -401,7 +400,7 @@ fn generated_text_follows_the_requested_json_schema() {
     }
 }
 
-const LANGUAGE: &str = r#"
+pub const LANGUAGE: &str = r#"
 name = "talk"
 seed = 1
 [data]
@@ -413,7 +412,7 @@ by = "random"
 [[inputs]]
 name = "text"
 kind = "text"
-tokens = { kind = "char", length = 16 }
+tokens = { kind = "char", length = 48 }
 [[targets]]
 name = "text"
 kind = "next_token"

@@ -6,13 +6,17 @@
 mod body;
 mod completions;
 mod embeddings;
+mod fields;
+mod input;
+mod logprobs;
+mod messages;
+mod params;
 mod stream;
+mod tool_calls;
+mod tools;
 
 use axum::routing::post;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-use crate::error::ApiError;
 use crate::middleware::{Access, Routes};
 use crate::state::ServerState;
 
@@ -22,17 +26,4 @@ pub(crate) fn routes() -> Routes<ServerState> {
         .route(Access::AnyKey, "/v1/embeddings", post(embeddings::embeddings))
         .route(Access::AnyKey, "/v1/completions", post(completions::completions))
         .route(Access::AnyKey, "/v1/chat/completions", post(completions::chat))
-}
-
-/// One text or a list of texts.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum TextOrList {
-    One(String),
-    Many(Vec<String>),
-}
-
-/// Parses a body. Unknown keys are ignored, because clients send many.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::malformed(format!("invalid body: {error}")))
 }

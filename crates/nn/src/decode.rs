@@ -19,6 +19,8 @@ pub struct SequenceStep<'a> {
     pub tokens: &'a [i32],
     /// Cache of a sequence with a common prefix, or of any other.
     pub cache: &'a mut KvCache,
+    /// `true` for the logits after each token that the cache does not hold, instead of those after the last one.
+    pub every_token: bool,
 }
 
 impl Network {
@@ -36,8 +38,8 @@ impl Network {
             * size_of::<f32>()
     }
 
-    /// Logits `[output]` of the token after each sequence, for an architecture that
-    /// [`supports_kv_cache`](crate::Architecture::supports_kv_cache). Cached steps are not computed again. All new steps
+    /// Logits `[output]` of the token after each sequence, or `[new tokens, output]` for every token, for an architecture
+    /// that [`supports_kv_cache`](crate::Architecture::supports_kv_cache). Cached steps are not computed again. All new steps
     /// pass through the layers as one batch; only attention knows where a sequence begins (Yu et al. 2022, "Orca",
     /// section 4.2).
     ///
@@ -50,15 +52,18 @@ impl Network {
         device: &Device,
     ) -> Result<Vec<Vec<f32>>, Error> {
         let (mut tokens, mut positions, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        let mut counts = Vec::with_capacity(sequences.len());
         let mut active = Vec::with_capacity(sequences.len());
-        for SequenceStep { tokens: sequence, cache } in &mut *sequences {
+        for SequenceStep { tokens: sequence, cache, every_token } in &mut *sequences {
             if sequence.is_empty() || sequence.len() > self.max_length() {
                 return Err(Error::TextLength { found: sequence.len(), most: self.max_length() });
             }
             let cached = cache.extend_to(sequence);
             tokens.extend_from_slice(&sequence[cached..]);
             positions.extend(cached..sequence.len());
-            ends.push(tokens.len() - 1);
+            let count = if *every_token { sequence.len() - cached } else { 1 };
+            ends.extend(tokens.len() - count..tokens.len());
+            counts.push(count);
             active.push(ActiveSequence::new(cache.layers_mut(), cached..sequence.len(), device));
         }
         if active.is_empty() {
@@ -73,7 +78,13 @@ impl Network {
         let logits = self.head().forward(Hidden::Sequence(last, None));
         let fail = |why: String| Error::Device { device: "in generation".into(), why };
         let logits = logits.try_into_vec_as::<f32>().map_err(|error| fail(error.to_string()))?;
-        Ok(logits.chunks(logits.len() / ends.len()).map(<[f32]>::to_vec).collect())
+        let (width, mut rest) = (logits.len() / ends.len(), logits.as_slice());
+        let each = counts.into_iter().map(|count| {
+            let (own, others) = rest.split_at(count * width);
+            rest = others;
+            own.to_vec()
+        });
+        Ok(each.collect())
     }
 }
 

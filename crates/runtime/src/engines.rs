@@ -47,7 +47,8 @@ pub struct EngineCapabilities {
 
 /// Text generation with a KV cache for each sequence.
 pub trait Decoder {
-    /// Logits `[vocabulary]` of the next token of each sequence, in one batched forward pass.
+    /// Logits `[vocabulary]` of the next token of each sequence, in one batched forward pass; `[new tokens, vocabulary]`
+    /// for a request of [`every_token`](DecodeRequest::every_token).
     ///
     /// Tokens that a cache holds are not computed again; each cache is extended by the others.
     ///
@@ -66,6 +67,15 @@ pub struct DecodeRequest<'a> {
     pub tokens: &'a [i32],
     /// Keys and values of a sequence that began alike, or an empty cache.
     pub cache: &'a mut DecoderCache,
+    /// `true` for the logits after each token that the cache does not hold, instead of those after the last one.
+    pub every_token: bool,
+}
+
+impl<'a> DecodeRequest<'a> {
+    /// Request for the logits after the last token.
+    pub fn next_token(tokens: &'a [i32], cache: &'a mut DecoderCache) -> Self {
+        Self { tokens, cache, every_token: false }
+    }
 }
 
 /// Runs an engine and turns a panic of a driver or kernel into an error, so that it ends one batch, not the process.

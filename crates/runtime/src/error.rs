@@ -77,6 +77,26 @@ pub enum Error {
         /// The tokenizer's message.
         why: String,
     },
+    /// A prompt that does not fit into the model's context with a generated token after it.
+    #[error(
+        "the prompt is too long: the model's context has {context} tokens, the prompt {found}; shorten it, or request truncation"
+    )]
+    ContextLength {
+        /// Tokens of the context.
+        context: usize,
+        /// Tokens of the prompt.
+        found: usize,
+        /// Requested number of generated tokens.
+        requested: usize,
+    },
+    /// An id that no token of the vocabulary has.
+    #[error("unknown token id {id}: the vocabulary has {vocabulary} tokens; send ids from 0 to {}", .vocabulary.saturating_sub(1))]
+    UnknownToken {
+        /// The id.
+        id: u32,
+        /// Tokens of the vocabulary.
+        vocabulary: usize,
+    },
     /// An invalid chat template, or messages that it rejects.
     #[error("chat template: {why}; send other messages, or a prompt to /v1/completions")]
     Chat {

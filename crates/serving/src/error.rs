@@ -121,9 +121,6 @@ pub enum Error {
     /// A row that the model does not accept.
     #[error(transparent)]
     Row(cupola_runtime::Error),
-    /// A prompt or sampling parameter that the model does not accept.
-    #[error(transparent)]
-    Prompt(cupola_runtime::Error),
     /// A pushed row that violates the dataset's contract.
     #[error("row {row}: {why}; no row of the request was stored")]
     PushedRow {

@@ -41,6 +41,11 @@ impl ApiError {
         error
     }
 
+    /// A text that is longer than the model's context.
+    pub fn context_length_exceeded(message: impl Into<String>, parameter: &str) -> Self {
+        Self { code: "context_length_exceeded", ..Self::invalid_value(message, parameter) }
+    }
+
     /// A path, or a feature of this server, that does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
@@ -147,7 +152,6 @@ impl ApiError {
 /// Status and identifier of an error.
 fn classify(error: &Error) -> (StatusCode, &'static str) {
     match error {
-        Error::Prompt(_) => (StatusCode::BAD_REQUEST, "invalid_value"),
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "no_key"),
         Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "not_for_this"),
         Error::UnknownModel { .. } => (StatusCode::NOT_FOUND, "unknown_model"),

@@ -20,7 +20,10 @@ pub(super) async fn list(
     let models: Vec<Value> = names.filter_map(|name| catalog.describe(&name).ok()).collect();
     let data = models.iter().map(|model| {
         let created = model["created"].as_str().and_then(unix_seconds).unwrap_or_default();
-        json!({ "id": model["name"], "object": "model", "created": created, "owned_by": "cupola" })
+        let mut entry =
+            json!({ "id": model["name"], "object": "model", "created": created, "owned_by": "cupola" });
+        add_context_length(&mut entry, &model["context_length"]);
+        entry
     });
     let data: Vec<Value> = data.collect();
     Json(json!({ "object": "list", "data": data, "models": models }))
@@ -37,7 +40,18 @@ pub(super) async fn get(
     // Keys that OpenAI's clients read.
     model["id"] = name.into();
     model["object"] = "model".into();
+    model["owned_by"] = "cupola".into();
+    let context = model["context_length"].clone();
+    add_context_length(&mut model, &context);
     Ok(Json(model))
+}
+
+/// Adds the number of tokens that a model of texts sees at once, also by the name that vLLM's clients read.
+fn add_context_length(model: &mut Value, tokens: &Value) {
+    if !tokens.is_null() {
+        model["context_length"] = tokens.clone();
+        model["max_model_len"] = tokens.clone();
+    }
 }
 
 fn unix_seconds(rfc3339: &str) -> Option<i64> {

@@ -42,11 +42,17 @@ impl UnknownColumns {
         match (format, input) {
             (Some(BulkFormat::Csv | BulkFormat::Arrow), PredictInput::Frame(frame)) => {
                 let mut unknown = Self::default();
-                let known = |name: &str| signature.inputs.iter().any(|input| input.name == name);
-                frame.names().filter(|name| !known(name)).for_each(|name| unknown.add(name, 0));
+                // The parser requires every column of the signature.
+                if frame.names().count() > signature.inputs.len() {
+                    let known = known_names(signature);
+                    frame.names().filter(|name| !known.contains(name)).for_each(|name| unknown.add(name, 0));
+                }
                 Ok(unknown)
             }
-            (Some(BulkFormat::Csv | BulkFormat::Arrow), PredictInput::Floats(_)) => Ok(Self::default()),
+            (
+                Some(BulkFormat::Csv | BulkFormat::Arrow),
+                PredictInput::Floats(_) | PredictInput::Tokens(_),
+            ) => Ok(Self::default()),
             (None | Some(BulkFormat::Lines), _) => Self::of_json(signature, format.is_some(), body, input),
         }
     }
@@ -82,7 +88,7 @@ impl UnknownColumns {
         format: Option<BulkFormat>,
         body: &[u8],
     ) -> Option<String> {
-        let known: HashSet<&str> = signature.inputs.iter().map(|input| input.name.as_str()).collect();
+        let known = known_names(signature);
         let mut names: IndexSet<String> = IndexSet::new();
         let mut add = |name: &str| {
             if !known.contains(name) && name.chars().count() <= COMPARED_CHARS {
@@ -161,6 +167,10 @@ impl UnknownColumns {
             (name.as_str(), short.then(|| nearest(name, columns)).flatten())
         })
     }
+}
+
+fn known_names(signature: &Signature) -> HashSet<&str> {
+    signature.inputs.iter().map(|input| input.name.as_str()).collect()
 }
 
 /// State of a pass over the keys of all rows.

@@ -1,26 +1,34 @@
 //! Bodies of completions and chats.
 
-use std::collections::BTreeMap;
-
-use cupola_runtime::{
-    GenerationParams, Grammar, LogitsProcessor, OmittedOptions, Prompt, PromptMessage, Sampling,
-};
-use cupola_serving::access::Caller;
+use cupola_runtime::{ChatPrompt, Error, GenerationParams, LoadedPackage, Prompt, Sequence};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::TextOrList;
+use super::fields::Fields;
+use super::input::TextInput;
+use super::messages;
+use super::params::generation_params;
+use super::tool_calls::CallFormat;
+use super::tools::{Tools, invalid_schema};
 use crate::error::ApiError;
 
-const DEFAULT_MAX_TOKENS: u64 = 128;
 /// Choices of a request.
 const MAX_CHOICES: usize = 32;
-/// Tokens whose logits a request may bias.
-const MAX_BIASES: usize = 1_024;
-/// Most likely tokens whose log-probabilities a request may ask for.
-const MAX_TOP_LOGPROBS: usize = 20;
-/// Stop texts of a request.
-const MAX_STOPS: usize = 4;
+/// Log-probabilities of the prompts of a request.
+const MAX_PROMPT_LOGPROBS: usize = 1 << 20;
+/// Fields without an equivalent here, and the remedy.
+const REFUSED: [(&str, &str); 10] = [
+    ("audio", "omit it"),
+    ("suffix", "omit it"),
+    ("web_search_options", "omit it"),
+    ("moderation", "omit it"),
+    ("structured_outputs", "send `response_format`"),
+    ("guided_json", "send `response_format`"),
+    ("guided_choice", "send a `response_format` with an enum"),
+    ("guided_regex", "send a `response_format` with a pattern"),
+    ("guided_grammar", "send `response_format`"),
+    ("use_beam_search", "omit it"),
+];
 
 /// Kind of a request for generated text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,276 +45,258 @@ impl CompletionKind {
             Self::Chat => "chat",
         }
     }
+
+    fn is_chat(self) -> bool {
+        self == Self::Chat
+    }
+
+    /// Field of the prompt.
+    fn prompt(self) -> &'static str {
+        match self {
+            Self::Text => "prompt",
+            Self::Chat => "messages",
+        }
+    }
 }
 
 /// Body of `POST /v1/completions` and `POST /v1/chat/completions`.
-#[derive(Deserialize)]
 pub(super) struct CompletionBody {
+    /// Name of the model as the client wrote it.
     pub model: String,
-    #[serde(default)]
-    prompt: Option<TextOrList>,
-    #[serde(default)]
-    messages: Option<Vec<ChatMessage>>,
-    #[serde(default)]
-    max_tokens: Option<u64>,
-    #[serde(default)]
-    max_completion_tokens: Option<u64>,
-    #[serde(default)]
-    temperature: Option<f64>,
-    #[serde(default)]
-    top_p: Option<f64>,
-    #[serde(default)]
-    frequency_penalty: Option<f64>,
-    #[serde(default)]
-    presence_penalty: Option<f64>,
-    #[serde(default)]
-    logit_bias: Option<BTreeMap<String, f64>>,
-    #[serde(default)]
-    logprobs: Option<Logprobs>,
-    #[serde(default)]
-    top_logprobs: Option<usize>,
-    #[serde(default)]
-    n: Option<usize>,
-    #[serde(default)]
-    seed: Option<i64>,
-    #[serde(default)]
-    stop: Option<TextOrList>,
-    #[serde(default)]
+    pub kind: CompletionKind,
     pub stream: bool,
-    #[serde(default)]
-    stream_options: Option<StreamOptions>,
-    #[serde(default)]
-    echo: Option<bool>,
-    #[serde(default)]
-    suffix: Option<String>,
-    #[serde(default)]
-    best_of: Option<usize>,
-    #[serde(default)]
-    tools: Option<Vec<Value>>,
-    #[serde(default)]
-    response_format: Option<ResponseFormat>,
+    /// `true` if the last event of a stream has the token counts.
+    pub include_usage: bool,
+    /// Choices of each prompt.
+    pub choices: usize,
+    prompts: Vec<Prompt>,
+    params: GenerationParams,
+    tools: Tools,
 }
 
-/// A boolean for chats, a count for completions.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Logprobs {
-    Enabled(bool),
-    Top(usize),
-}
-
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct StreamOptions {
     #[serde(default)]
     include_usage: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum ResponseFormat {
-    Text,
-    JsonObject,
-    JsonSchema { json_schema: JsonSchema },
-}
-
-/// `name` and `strict` have no effect: generated text always follows the schema.
-#[derive(Deserialize)]
-struct JsonSchema {
-    schema: Option<Value>,
-}
-
-impl ResponseFormat {
-    fn grammar(&self) -> Option<Grammar> {
-        match self {
-            Self::Text => None,
-            Self::JsonObject => Some(Grammar::JsonObject),
-            Self::JsonSchema { json_schema } => {
-                Some(json_schema.schema.clone().map_or(Grammar::JsonObject, Grammar::JsonSchema))
-            }
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct ChatMessage {
-    role: String,
-    #[serde(default)]
-    content: Option<MessageContent>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum MessageContent {
-    Text(String),
-    Parts(Vec<ContentPart>),
-}
-
-#[derive(Deserialize)]
-struct ContentPart {
-    #[serde(default)]
-    text: String,
-}
-
-impl MessageContent {
-    fn text(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Parts(parts) => parts.iter().map(|part| part.text.as_str()).collect(),
-        }
-    }
-}
-
 impl CompletionBody {
-    /// `true` if the last event of a stream has the token counts.
-    pub fn include_usage(&self) -> bool {
-        self.stream_options.as_ref().is_some_and(|options| options.include_usage)
+    /// Reads the fields of a body, except for its model. Unknown fields are ignored, because clients send many.
+    pub fn parse(kind: CompletionKind, model: String, mut fields: Fields) -> Result<Self, ApiError> {
+        for (name, remedy) in REFUSED {
+            fields.refuse(name, remedy)?;
+        }
+        let modalities: Vec<String> = fields.take("modalities")?.unwrap_or_default();
+        if let Some(other) = modalities.iter().find(|modality| *modality != "text") {
+            return Err(fields.invalid("modalities", &format!("`{other}` is not supported; send [\"text\"]")));
+        }
+        let choices = fields.take("n")?.unwrap_or(1);
+        if fields.take("best_of")?.is_some_and(|best: usize| best != choices) {
+            return Err(fields.invalid("best_of", &"only the value of `n` is supported; omit it"));
+        }
+        let tools = if kind.is_chat() { Tools::take(&mut fields)? } else { Tools::default() };
+        let params = generation_params(kind.is_chat(), &mut fields, tools.grammar())?;
+        let prompts = prompts(kind, &mut fields, &tools)?;
+        if choices == 0 || choices.saturating_mul(prompts.len()) > MAX_CHOICES {
+            let message = format!("a request may have 1 to {MAX_CHOICES} choices");
+            let field = if (1..=MAX_CHOICES).contains(&choices) { "prompt" } else { "n" };
+            return Err(ApiError::invalid_value(message, field));
+        }
+        let options: StreamOptions = fields.take("stream_options")?.unwrap_or_default();
+        Ok(Self {
+            model,
+            kind,
+            stream: fields.take("stream")?.unwrap_or(false),
+            include_usage: options.include_usage,
+            choices,
+            prompts,
+            params,
+            tools,
+        })
     }
 
-    /// Prompt and parameters of each choice: `n` for each prompt.
-    pub fn sequences(
-        &self,
-        kind: CompletionKind,
-        caller: &Caller,
-    ) -> Result<Vec<(Prompt, GenerationParams)>, ApiError> {
-        self.check_supported()?;
-        let (prompts, parameters) = (self.prompts(kind)?, self.parameters(caller)?);
-        let each = self.n.unwrap_or(1);
-        if each == 0 || each.saturating_mul(prompts.len()) > MAX_CHOICES {
-            let message = format!("a request may have 1 to {MAX_CHOICES} choices");
-            return Err(ApiError::invalid_value(message, "n"));
+    /// Format of calls of tools in the generated text.
+    pub fn call_format(&self) -> CallFormat {
+        self.tools.format()
+    }
+
+    /// Begins the sequences: the choices of each prompt.
+    pub fn begin(&self, model: &LoadedPackage, owner: &str) -> Result<Vec<Sequence>, ApiError> {
+        if model.is_language_model() {
+            let biased = self.params.logits.bias.iter().map(|(token, _)| *token);
+            let checked = model.check_tokens(biased);
+            checked.map_err(|error| ApiError::invalid_value(error.to_string(), "logit_bias"))?;
         }
-        let mut sequences = Vec::new();
-        for prompt in prompts {
-            for _ in 0..each {
-                let mut parameters = parameters.clone();
-                let seed = &mut parameters.sampling.seed;
-                *seed = seed.wrapping_add(sequences.len() as u64);
-                sequences.push((prompt.clone(), parameters));
+        let mut sequences: Vec<Sequence> = Vec::new();
+        let mut scored = 0;
+        for prompt in &self.prompts {
+            for _ in 0..self.choices {
+                let mut params = self.params.clone();
+                owner.clone_into(&mut params.owner);
+                params.sampling.seed = params.sampling.seed.wrapping_add(sequences.len() as u64);
+                let sequence = model.begin_sequence(prompt, params).map_err(|error| self.invalid(&error))?;
+                scored += sequence.prompt_tokens * (self.params.logprobs.unwrap_or(0) + 1);
+                sequences.push(sequence);
             }
+        }
+        if self.params.echo && self.params.logprobs.is_some() && scored > MAX_PROMPT_LOGPROBS {
+            let message = format!(
+                "the prompts have {scored} log-probabilities, at most {MAX_PROMPT_LOGPROBS} are supported; \
+                 send shorter prompts or a lower `logprobs`"
+            );
+            return Err(ApiError::invalid_value(message, "logprobs"));
         }
         Ok(sequences)
     }
 
-    /// Refuses what this server does not do: a response without it would look like one that has it.
-    fn check_supported(&self) -> Result<(), ApiError> {
-        let unsupported = [
-            (self.echo == Some(true), "echo"),
-            (self.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()), "suffix"),
-            (self.best_of.is_some_and(|best| best != self.n.unwrap_or(1)), "best_of"),
-            (self.tools.as_ref().is_some_and(|tools| !tools.is_empty()), "tools"),
-        ];
-        match unsupported.into_iter().find(|(given, _)| *given) {
-            None => Ok(()),
-            Some((_, name)) => {
-                Err(ApiError::invalid_value(format!("`{name}` is not supported; omit it"), name))
+    /// Error about the field that a model does not accept.
+    fn invalid(&self, error: &Error) -> ApiError {
+        let field = self.kind.prompt();
+        match error {
+            Error::ContextLength { context, found, .. } => self.too_long(*context, *found),
+            Error::Chat { .. } | Error::Tokens { .. } | Error::UnknownToken { .. } => {
+                ApiError::invalid_value(error.to_string(), field)
+            }
+            Error::Grammar { .. } => match self.tools.schema_field() {
+                Some(field) => invalid_schema(error, &field),
+                None => ApiError::invalid_value(error.to_string(), "response_format"),
+            },
+            error => {
+                ApiError::invalid_value(format!("`{}` does not generate text: {error}", self.model), "model")
             }
         }
     }
 
-    fn parameters(&self, caller: &Caller) -> Result<GenerationParams, ApiError> {
-        let tokens = self.max_completion_tokens.or(self.max_tokens).unwrap_or(DEFAULT_MAX_TOKENS);
-        if !(1..=1 << 20).contains(&tokens) {
-            let message = "`max_tokens` must be between 1 and 1048576";
-            return Err(ApiError::invalid_value(message, "max_tokens"));
-        }
-        // Without a seed, each request samples differently.
-        let seed = self.seed.map_or_else(
-            || u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default(),
-            i64::unsigned_abs,
-        );
-        Ok(GenerationParams {
-            max_tokens: tokens,
-            sampling: Sampling {
-                temperature: within(self.temperature.unwrap_or(1.0), 0.0, 2.0, "temperature")?,
-                top_k: 0,
-                top_p: within(self.top_p.unwrap_or(1.0), 0.0, 1.0, "top_p")?,
-                seed,
-            },
-            logits: LogitsProcessor {
-                frequency: within(self.frequency_penalty.unwrap_or(0.0), -2.0, 2.0, "frequency_penalty")?,
-                presence: within(self.presence_penalty.unwrap_or(0.0), -2.0, 2.0, "presence_penalty")?,
-                bias: self.bias()?,
-                ..LogitsProcessor::default()
-            },
-            logprobs: self.logprobs()?,
-            grammar: self.response_format.as_ref().and_then(ResponseFormat::grammar),
-            stop: self.stop()?,
-            omitted: OmittedOptions {
-                max_tokens: self.max_completion_tokens.or(self.max_tokens).is_none(),
-                temperature: self.temperature.is_none(),
-                top_p: self.top_p.is_none(),
-                top_k: true,
-            },
-            owner: caller.id().to_owned(),
-        })
-    }
-
-    fn stop(&self) -> Result<Vec<String>, ApiError> {
-        match &self.stop {
-            None => Ok(Vec::new()),
-            Some(TextOrList::One(text)) => Ok(vec![text.clone()]),
-            Some(TextOrList::Many(texts)) if texts.len() <= MAX_STOPS => Ok(texts.clone()),
-            Some(TextOrList::Many(_)) => {
-                Err(ApiError::invalid_value(format!("`stop` may have at most {MAX_STOPS} texts"), "stop"))
+    /// Error in the words of `OpenAI`'s API, which clients search for.
+    fn too_long(&self, context: usize, found: usize) -> ApiError {
+        let message = match self.kind {
+            CompletionKind::Chat => format!(
+                "This model's maximum context length is {context} tokens. However, your messages resulted in {found} \
+                 tokens, and at least one token has to be generated. Please reduce the length of the messages, or send \
+                 `truncate`."
+            ),
+            CompletionKind::Text => {
+                let completion = self.params.max_tokens.min(1);
+                let requested = found as u64 + completion;
+                format!(
+                    "This model's maximum context length is {context} tokens, however you requested {requested} tokens \
+                     ({found} in your prompt; at least {completion} for the completion). Please reduce your prompt; or \
+                     completion length, or send `truncate`."
+                )
             }
-        }
-    }
-
-    fn bias(&self) -> Result<Vec<(u32, f64)>, ApiError> {
-        let bias = self.logit_bias.iter().flatten();
-        let bias: Option<Vec<(u32, f64)>> = bias
-            .map(|(token, value)| {
-                let token = token.parse().ok()?;
-                (-100.0..=100.0).contains(value).then_some((token, *value))
-            })
-            .collect();
-        bias.filter(|bias| bias.len() <= MAX_BIASES).ok_or_else(|| {
-            let message =
-                format!("`logit_bias` must map up to {MAX_BIASES} token ids to numbers between -100 and 100");
-            ApiError::invalid_value(message, "logit_bias")
-        })
-    }
-
-    /// Most likely tokens to report with each token; `None` without log-probabilities.
-    fn logprobs(&self) -> Result<Option<usize>, ApiError> {
-        let top = match self.logprobs {
-            None | Some(Logprobs::Enabled(false)) => None,
-            Some(Logprobs::Enabled(true)) => Some(self.top_logprobs.unwrap_or(0)),
-            Some(Logprobs::Top(top)) => Some(top),
         };
-        if top.is_some_and(|top| top > MAX_TOP_LOGPROBS) {
-            let message = format!("at most {MAX_TOP_LOGPROBS} log-probabilities per token are supported");
-            return Err(ApiError::invalid_value(message, "logprobs"));
-        }
-        Ok(top)
-    }
-
-    fn prompts(&self, kind: CompletionKind) -> Result<Vec<Prompt>, ApiError> {
-        if kind == CompletionKind::Text {
-            return Ok(match &self.prompt {
-                Some(TextOrList::One(text)) => vec![Prompt::Text(text.clone())],
-                Some(TextOrList::Many(texts)) => texts.iter().cloned().map(Prompt::Text).collect(),
-                None => vec![Prompt::Text(String::new())],
-            });
-        }
-        let messages = self.messages.as_deref().unwrap_or_default();
-        if messages.is_empty() {
-            return Err(ApiError::invalid_value(
-                "`messages` is empty; send at least one message",
-                "messages",
-            ));
-        }
-        let messages = messages.iter().map(|message| {
-            let content = message.content.as_ref().map(MessageContent::text).unwrap_or_default();
-            PromptMessage { role: message.role.clone(), content }
-        });
-        Ok(vec![Prompt::Messages(messages.collect())])
+        ApiError::context_length_exceeded(message, self.kind.prompt())
     }
 }
 
-fn within(value: f64, min: f64, max: f64, name: &str) -> Result<f64, ApiError> {
-    if (min..=max).contains(&value) {
-        return Ok(value);
+fn prompts(kind: CompletionKind, fields: &mut Fields, tools: &Tools) -> Result<Vec<Prompt>, ApiError> {
+    match kind {
+        CompletionKind::Text => Ok(match fields.take::<Value>("prompt")? {
+            // The beginning of a text.
+            None => vec![Prompt::Text(String::new())],
+            Some(prompt) => match TextInput::parse(prompt, "prompt")? {
+                TextInput::Texts(texts) => texts.into_iter().map(Prompt::Text).collect(),
+                TextInput::Tokens(texts) => texts.into_iter().map(Prompt::Tokens).collect(),
+            },
+        }),
+        CompletionKind::Chat => {
+            let messages = messages::parse(fields.take("messages")?.unwrap_or_default())?;
+            Ok(vec![Prompt::Chat(ChatPrompt { messages, tools: tools.declared().to_vec() })])
+        }
     }
-    Err(ApiError::invalid_value(format!("`{name}` must be between {min} and {max}"), name))
+}
+
+#[cfg(test)]
+mod tests {
+    use cupola_runtime::Grammar;
+    use serde_json::json;
+
+    use super::*;
+
+    fn parsed(kind: CompletionKind, mut more: Value) -> Result<CompletionBody, String> {
+        let messages = json!([{ "role": "user", "content": "a" }]);
+        more.as_object_mut().unwrap().entry("messages").or_insert(messages);
+        let fields = Fields::parse(more.to_string().as_bytes()).unwrap();
+        CompletionBody::parse(kind, "m".to_owned(), fields).map_err(|error| error.field.unwrap_or_default())
+    }
+
+    #[test]
+    fn null_equals_absence_for_every_field_of_the_clients() {
+        const CHAT: &str = "audio frequency_penalty function_call functions logit_bias logprobs \
+            max_completion_tokens max_tokens metadata modalities moderation n parallel_tool_calls prediction \
+            presence_penalty prompt_cache_key prompt_cache_options prompt_cache_retention reasoning_effort \
+            response_format safety_identifier seed service_tier stop store stream stream_options temperature \
+            tool_choice tools top_logprobs top_p user verbosity web_search_options truncate";
+        const TEXT: &str = "prompt best_of echo frequency_penalty logit_bias logprobs max_tokens n \
+            presence_penalty seed stop stream stream_options suffix temperature top_p user";
+        for (kind, names) in [(CompletionKind::Chat, CHAT), (CompletionKind::Text, TEXT)] {
+            let mut plain = parsed(kind, json!({ "seed": 1 })).unwrap();
+            plain.params.sampling.seed = 0;
+            for name in names.split_whitespace() {
+                let mut body =
+                    parsed(kind, json!({ name: null })).unwrap_or_else(|why| panic!("{name}: {why}"));
+                body.params.sampling.seed = 0;
+                assert_eq!((&body.params, &body.prompts), (&plain.params, &plain.prompts), "{name}");
+                assert_eq!((body.stream, body.choices), (false, 1));
+            }
+        }
+        let nested = json!({ "stream_options": { "include_usage": null, "include_obfuscation": null },
+            "response_format": { "type": "json_schema", "json_schema": { "name": "a", "schema": null, "strict": null } } });
+        let body = parsed(CompletionKind::Chat, nested).unwrap();
+        assert_eq!((body.include_usage, body.params.grammar), (false, Some(Grammar::JsonObject)));
+    }
+
+    #[test]
+    fn fields_without_an_effect_are_accepted() {
+        let harmless = json!({ "user": "u", "metadata": { "a": "b" }, "store": true, "service_tier": "auto", "seed": -3,
+            "parallel_tool_calls": false, "reasoning_effort": "low", "prediction": { "type": "content", "content": "a" },
+            "prompt_cache_key": "k", "safety_identifier": "s", "verbosity": "low", "modalities": ["text"],
+            "unheard_of": 1, "suffix": "", "echo": false, "tools": [], "functions": [], "audio": null });
+        assert!(parsed(CompletionKind::Chat, harmless).is_ok());
+    }
+
+    #[test]
+    fn fields_that_are_not_served_are_named() {
+        for (more, field) in [
+            (json!({ "modalities": ["text", "audio"] }), "modalities"),
+            (json!({ "audio": { "voice": "alloy", "format": "wav" } }), "audio"),
+            (json!({ "functions": [{ "name": "f" }] }), "functions"),
+            (json!({ "function_call": { "name": "f" } }), "function_call"),
+            (json!({ "web_search_options": {} }), "web_search_options"),
+            (json!({ "guided_json": {} }), "guided_json"),
+            (json!({ "suffix": "a" }), "suffix"),
+            (json!({ "echo": true }), "echo"),
+            (json!({ "best_of": 2 }), "best_of"),
+            (json!({ "n": 33 }), "n"),
+            (json!({ "n": 0 }), "n"),
+            (json!({ "n": 1.5 }), "n"),
+            (json!({ "logit_bias": { "1": 101 } }), "logit_bias"),
+            (json!({ "logit_bias": { "x": 1 } }), "logit_bias"),
+            (json!({ "logprobs": 2 }), "logprobs"),
+            (json!({ "top_logprobs": 2 }), "top_logprobs"),
+            (json!({ "logprobs": true, "top_logprobs": 21 }), "top_logprobs"),
+            (json!({ "max_completion_tokens": 0 }), "max_completion_tokens"),
+            (json!({ "max_tokens": -1 }), "max_tokens"),
+            (json!({ "temperature": "hot" }), "temperature"),
+            (json!({ "stop": [1] }), "stop"),
+            (json!({ "stop": ["a", "b", "c", "d", "e"] }), "stop"),
+            (json!({ "stream": "yes" }), "stream"),
+            (json!({ "response_format": { "type": "xml" } }), "response_format"),
+            (json!({ "messages": [] }), "messages"),
+            (json!({ "messages": null }), "messages"),
+            (json!({ "messages": "a" }), "messages"),
+        ] {
+            assert_eq!(parsed(CompletionKind::Chat, more.clone()).map(|_| ()).unwrap_err(), field, "{more}");
+        }
+        for (more, field) in [
+            (json!({ "prompt": [] }), "prompt"),
+            (json!({ "prompt": vec!["a"; 33] }), "prompt"),
+            (json!({ "prompt": [1, 2.5] }), "prompt[1]"),
+            (json!({ "max_tokens": 0 }), "max_tokens"),
+            (json!({ "logprobs": true }), "logprobs"),
+        ] {
+            assert_eq!(parsed(CompletionKind::Text, more.clone()).map(|_| ()).unwrap_err(), field, "{more}");
+        }
+        assert!(parsed(CompletionKind::Text, json!({ "max_tokens": 0, "echo": true })).is_ok());
+    }
 }

@@ -9,10 +9,10 @@ use axum::extract::{Extension, FromRef, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use cupola_serving::access::{Caller, Scope};
-use cupola_serving::{Error, GenerateRequest, Pipeline, Telemetry};
+use cupola_serving::{GenerateRequest, Pipeline, Telemetry};
 
 use super::body::{CompletionBody, CompletionKind};
-use super::parse;
+use super::fields::Fields;
 use super::stream::CompletionStream;
 use crate::error::ApiError;
 use crate::request::{FullBody, Headers, name_and_version, request_id, timeout, with_request_id};
@@ -90,9 +90,11 @@ impl CompletionService {
         received: &Received<'_>,
     ) -> Result<Admitted, ApiError> {
         let began = Instant::now();
-        let body: CompletionBody = parse(&received.body)?;
-        let (name, version) = name_and_version(&body.model)?;
+        let mut fields = Fields::parse(&received.body)?;
+        let model: String = fields.require("model")?;
+        let (name, version) = name_and_version(&model)?;
         caller.require(Scope::Predict, name)?;
+        let body = CompletionBody::parse(kind, model.clone(), fields)?;
         let request = GenerateRequest {
             name,
             version,
@@ -101,10 +103,9 @@ impl CompletionService {
             began,
             timeout: timeout(received.headers, self.limits.timeout)?,
             operation: kind.operation(),
-            sequences: body.sequences(kind, caller)?,
         };
-        let generation = self.pipeline.generate(request).map_err(|error| prompt_error(name, error))?;
-        let stream = CompletionStream::new(generation, kind, &body, received.id);
+        let generation = self.pipeline.generate(&request, |model| body.begin(model, caller.id()))?;
+        let stream = CompletionStream::new(generation, &body, received.id);
         Ok(Admitted { name: name.to_owned(), stream, streamed: body.stream })
     }
 }
@@ -122,20 +123,4 @@ struct Admitted {
     stream: CompletionStream,
     /// `true` if the client wants server-sent events.
     streamed: bool,
-}
-
-/// Names the parameter that a model does not accept.
-fn prompt_error(name: &str, error: Error) -> ApiError {
-    match error {
-        Error::Prompt(error @ cupola_runtime::Error::Chat { .. }) => {
-            ApiError::invalid_value(error.to_string(), "messages")
-        }
-        Error::Prompt(error @ cupola_runtime::Error::Grammar { .. }) => {
-            ApiError::invalid_value(error.to_string(), "response_format")
-        }
-        Error::Prompt(error) => {
-            ApiError::invalid_value(format!("`{name}` does not generate text: {error}"), "model")
-        }
-        error => error.into(),
-    }
 }

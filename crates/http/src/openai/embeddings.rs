@@ -14,22 +14,45 @@ use cupola_runtime::{LoadedPackage, PredictInput};
 use cupola_serving::access::{Caller, Scope};
 use cupola_serving::{Pipeline, PredictRequest};
 use indexmap::IndexMap;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{TextOrList, parse};
+use super::fields::Fields;
+use super::input::{TextInput, Truncation};
 use crate::error::ApiError;
 use crate::request::{FullBody, Headers, name_and_version, request_id, timeout, with_request_id};
 use crate::state::RequestLimits;
 
-#[derive(Deserialize)]
+/// Texts of a request, as in `OpenAI`'s API.
+const MAX_TEXTS: usize = 2_048;
+
+/// Body of `POST /v1/embeddings` without its model. Unknown fields are ignored, because clients send many.
 struct EmbeddingsBody {
-    model: String,
-    input: TextOrList,
-    #[serde(default)]
-    encoding_format: Option<String>,
-    #[serde(default)]
+    input: TextInput,
+    encoding: EmbeddingEncoding,
     dimensions: Option<usize>,
+    truncation: Truncation,
+}
+
+impl EmbeddingsBody {
+    fn parse(mut fields: Fields) -> Result<Self, ApiError> {
+        let input = TextInput::parse(fields.require("input")?, "input")?;
+        if input.len() > MAX_TEXTS {
+            return Err(fields.invalid("input", &format!("at most {MAX_TEXTS} texts are supported at once")));
+        }
+        if let TextInput::Texts(texts) = &input
+            && let Some(index) = texts.iter().position(String::is_empty)
+        {
+            let path = if texts.len() == 1 { "input".to_owned() } else { format!("input[{index}]") };
+            return Err(ApiError::invalid_value(format!("`{path}` is an empty text; leave it out"), &path));
+        }
+        let encoding: Option<String> = fields.take("encoding_format")?;
+        Ok(Self {
+            input,
+            encoding: EmbeddingEncoding::parse(encoding.as_deref())?,
+            dimensions: fields.take("dimensions")?,
+            truncation: Truncation::take(&mut fields)?,
+        })
+    }
 }
 
 /// Embeddings of texts.
@@ -42,33 +65,22 @@ pub(super) async fn embeddings(
 ) -> Response {
     let (id, began) = (request_id(&headers), Instant::now());
     let response = async {
-        let body: EmbeddingsBody = parse(&body?)?;
-        let (name, version) = name_and_version(&body.model)?;
+        let mut fields = Fields::parse(&body?)?;
+        let model: String = fields.require("model")?;
+        let (name, version) = name_and_version(&model)?;
         caller.require(Scope::Predict, name)?;
-        let texts = texts(&body.input)?;
-        let encoding = EmbeddingEncoding::parse(body.encoding_format.as_deref())?;
+        let body = EmbeddingsBody::parse(fields)?;
         let timeout = timeout(&headers, limits.timeout)?;
         let metadata = Headers(&headers);
         let request = PredictRequest { name, version, metadata: &metadata, id: &id, began, timeout };
-        let data = embed(&pipeline, &request, texts, body.dimensions).await?;
-        Ok::<_, ApiError>(data.into_json(&body.model, encoding))
+        let data = embed(&pipeline, &request, &body).await?;
+        Ok::<_, ApiError>(data.into_json(&model, body.encoding))
     };
     let response = match response.await {
         Ok(value) => Json(value).into_response(),
         Err(error) => error.into_openai_response(),
     };
     with_request_id(response, &id)
-}
-
-fn texts(input: &TextOrList) -> Result<&[String], ApiError> {
-    let texts = match input {
-        TextOrList::One(text) => std::slice::from_ref(text),
-        TextOrList::Many(texts) => texts,
-    };
-    if texts.is_empty() {
-        return Err(ApiError::invalid_value("`input` is empty; send a text, or a list of texts", "input"));
-    }
-    Ok(texts)
 }
 
 #[derive(Clone, Copy)]
@@ -122,12 +134,18 @@ impl Embeddings {
 async fn embed(
     pipeline: &Pipeline,
     request: &PredictRequest<'_>,
-    texts: &[String],
-    dimensions: Option<usize>,
+    body: &EmbeddingsBody,
 ) -> Result<Embeddings, ApiError> {
     let unsupported =
         || ApiError::invalid_value(format!("`{}` does not make embeddings of texts", request.name), "model");
-    let response = pipeline.predict(request, |model| input(model, texts).ok_or_else(unsupported)).await?;
+    let mut tokens = 0;
+    let read = |model: &LoadedPackage| -> Result<PredictInput, ApiError> {
+        let column = text_column(model).ok_or_else(unsupported)?;
+        let input;
+        (input, tokens) = encode(model, column, body)?;
+        Ok(input)
+    };
+    let response = pipeline.predict(request, read).await?;
     let mut vectors = Vec::new();
     for prediction in response.predictions()? {
         let Some(PredictedValue::Numbers(vector)) =
@@ -135,21 +153,77 @@ async fn embed(
         else {
             return Err(unsupported());
         };
-        vectors.push(truncate(vector, dimensions)?);
+        vectors.push(truncate(vector, body.dimensions)?);
     }
-    let tokens = response.version.model.count_tokens(texts.iter().map(String::as_str));
     Ok(Embeddings { vectors, tokens })
 }
 
-/// Texts as rows; `None` if the model does not embed texts.
-fn input(model: &LoadedPackage, texts: &[String]) -> Option<PredictInput> {
+/// Name of the column that a model embeds; `None` if it does not embed texts.
+fn text_column(model: &LoadedPackage) -> Option<&str> {
     let [column] = model.signature.inputs.as_slice() else { return None };
     let embeds = matches!(model.plan.targets.first(), FittedTarget::Embedding { .. });
-    if !embeds || column.kind != ColumnType::Text {
-        return None;
+    (embeds && column.kind == ColumnType::Text).then_some(column.name.as_str())
+}
+
+/// Rows of the texts, and the number of tokens that the model sees of them.
+fn encode(
+    model: &LoadedPackage,
+    column: &str,
+    body: &EmbeddingsBody,
+) -> Result<(PredictInput, usize), ApiError> {
+    let context = model.context_length().unwrap_or(usize::MAX);
+    let most = match body.truncation {
+        Truncation::To(most) if most > context => {
+            let message = format!("the model takes at most {context} tokens; truncate to that many or fewer");
+            return Err(ApiError::invalid_value(message, "truncate"));
+        }
+        Truncation::To(most) => most,
+        Truncation::Auto | Truncation::Never => context,
+    };
+    let fits = |found: usize| {
+        if found <= most || body.truncation != Truncation::Never {
+            Ok(())
+        } else {
+            Err(too_long(most, found))
+        }
+    };
+    let mut tokens = 0;
+    match &body.input {
+        TextInput::Texts(texts) if most == context => {
+            for text in texts {
+                let found = model.count_tokens([text.as_str()].into_iter());
+                fits(found)?;
+                tokens += found.min(most);
+            }
+            let columns = IndexMap::from([(column.to_owned(), Column::texts(texts.iter().map(Some)))]);
+            Ok((PredictInput::Frame(Frame::new(columns)), tokens))
+        }
+        TextInput::Texts(texts) => {
+            let invalid = |error: cupola_runtime::Error| ApiError::invalid_value(error.to_string(), "input");
+            let texts = texts.iter().map(|text| model.token_ids(text, most).map_err(invalid));
+            let texts: Vec<Vec<u32>> = texts.collect::<Result<_, _>>()?;
+            tokens += texts.iter().map(Vec::len).sum::<usize>();
+            Ok((PredictInput::Tokens(texts), tokens))
+        }
+        TextInput::Tokens(texts) => {
+            let checked = model.check_tokens(texts.iter().flatten().copied());
+            checked.map_err(|error| ApiError::invalid_value(error.to_string(), "input"))?;
+            for ids in texts {
+                fits(ids.len())?;
+                tokens += ids.len().min(most);
+            }
+            let cut = texts.iter().map(|ids| ids[..ids.len().min(most)].to_vec());
+            Ok((PredictInput::Tokens(cut.collect()), tokens))
+        }
     }
-    let columns = IndexMap::from([(column.name.clone(), Column::texts(texts.iter().map(Some)))]);
-    Some(PredictInput::Frame(Frame::new(columns)))
+}
+
+/// Error in the words of `OpenAI`'s API, which clients search for.
+fn too_long(context: usize, found: usize) -> ApiError {
+    let message = format!(
+        "This model's maximum context length is {context} tokens, however you requested {found} tokens ({found} in your          prompt; 0 for the completion). Please reduce your prompt; or completion length, or send `truncate`."
+    );
+    ApiError::context_length_exceeded(message, "input")
 }
 
 /// First `dimensions` of a vector, scaled to length 1 (Kusupati et al. 2022, "Matryoshka"); all of them unchanged
@@ -165,4 +239,36 @@ fn truncate(vector: &[f64], dimensions: Option<usize>) -> Result<Vec<f32>, ApiEr
     }
     let norm = vector[..count].iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
     Ok(vector[..count].iter().map(|x| (x / norm) as f32).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(body: &Value) -> Result<EmbeddingsBody, String> {
+        let fields = Fields::parse(body.to_string().as_bytes()).unwrap();
+        EmbeddingsBody::parse(fields).map_err(|error| error.field.unwrap())
+    }
+
+    #[test]
+    fn null_equals_absence_and_errors_name_the_field() {
+        let nulls = json!({ "input": "a", "dimensions": null, "encoding_format": null, "user": null, "truncate": null });
+        let body = parsed(&nulls).unwrap();
+        assert!(body.dimensions.is_none() && matches!(body.encoding, EmbeddingEncoding::Float));
+        for (body, field) in [
+            (json!({}), "input"),
+            (json!({ "input": null }), "input"),
+            (json!({ "input": "" }), "input"),
+            (json!({ "input": [] }), "input"),
+            (json!({ "input": ["a", ""] }), "input[1]"),
+            (json!({ "input": [[]] }), "input[0]"),
+            (json!({ "input": [1, 1.5] }), "input[1]"),
+            (json!({ "input": vec!["a"; 2_049] }), "input"),
+            (json!({ "input": "a", "encoding_format": "int8" }), "encoding_format"),
+            (json!({ "input": "a", "dimensions": -1 }), "dimensions"),
+            (json!({ "input": "a", "truncate": 0 }), "truncate"),
+        ] {
+            assert_eq!(parsed(&body).map(|_| ()).unwrap_err(), field, "{body}");
+        }
+    }
 }

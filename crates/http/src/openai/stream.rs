@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
-use cupola_runtime::{FinishReason, TokenLogprobs};
+use cupola_runtime::{FinishReason, TextPiece, TokenLogprobs};
 use cupola_serving::{GenerationStream, TokenUsage};
 use futures::stream::{self, Stream};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::body::{CompletionBody, CompletionKind};
+use super::logprobs;
+use super::tool_calls::{CallReader, ResponsePart};
 use crate::error::ApiError;
 
 /// Response to a request for generated text, while it is generated.
@@ -22,41 +24,140 @@ pub(super) struct CompletionStream {
     created: i64,
     /// `true` if the last event has the token counts.
     include_usage: bool,
+    /// Choices of each prompt.
+    choices_per_prompt: usize,
     choices: Vec<ChoiceState>,
 }
 
 /// Generated parts of a choice that were not sent yet.
 #[derive(Debug, Clone, Default)]
 struct ChoiceState {
-    text: String,
+    calls: CallReader,
+    parts: Vec<ResponsePart>,
     logprobs: Vec<TokenLogprobs>,
     finish: Option<FinishReason>,
     /// `true` once an event of this choice was sent.
     begun: bool,
-    /// Bytes of the tokens whose log-probabilities were sent.
-    offset: usize,
+    /// Number of calls whose beginning was sent.
+    sent_calls: usize,
+}
+
+impl ChoiceState {
+    fn add(&mut self, piece: TextPiece) {
+        let complete = piece.finish == Some(FinishReason::Stop);
+        self.parts.extend(self.calls.read(&piece.text, piece.finish.is_some(), complete));
+        self.logprobs.extend(piece.logprobs);
+        self.finish = piece.finish;
+    }
+
+    /// Reason for the end, as responses name it.
+    fn finish_reason(&self) -> Option<&'static str> {
+        self.finish.map(|finish| match finish {
+            FinishReason::Stop if self.calls.calls() > 0 => "tool_calls",
+            FinishReason::Stop => "stop",
+            FinishReason::Length => "length",
+        })
+    }
+
+    /// Takes the content and the calls that were not sent yet.
+    fn take_parts(&mut self) -> (String, Vec<CallDelta>) {
+        let (mut content, mut calls) = (String::new(), Vec::<CallDelta>::new());
+        for part in std::mem::take(&mut self.parts) {
+            match part {
+                ResponsePart::Content(text) => content += &text,
+                ResponsePart::Call { id, name } => {
+                    let begin = Some((id, name));
+                    calls.push(CallDelta { index: self.sent_calls, begin, arguments: String::new() });
+                    self.sent_calls += 1;
+                }
+                ResponsePart::Arguments(text) => match calls.last_mut() {
+                    Some(call) => call.arguments += &text,
+                    None => {
+                        let index = self.sent_calls.saturating_sub(1);
+                        calls.push(CallDelta { index, begin: None, arguments: text });
+                    }
+                },
+            }
+        }
+        (content, calls)
+    }
+
+    /// Message of a chat, complete.
+    fn take_message(&mut self) -> Value {
+        let (content, calls) = self.take_parts();
+        if calls.is_empty() {
+            return json!({ "role": "assistant", "content": content, "refusal": null });
+        }
+        let content = (!content.is_empty()).then_some(content);
+        let calls: Vec<Value> = calls.into_iter().map(CallDelta::into_json).collect();
+        json!({ "role": "assistant", "content": content, "refusal": null, "tool_calls": calls })
+    }
+
+    /// Parts of a chat's message that were not sent yet.
+    fn take_delta(&mut self, first: bool) -> Value {
+        let (content, calls) = self.take_parts();
+        let mut delta = json!({});
+        if first {
+            delta["role"] = "assistant".into();
+        }
+        // Clients expect a content with the role.
+        if !content.is_empty() || calls.is_empty() && (first || self.calls.calls() == 0) {
+            delta["content"] = content.into();
+        } else if first {
+            delta["content"] = Value::Null;
+        }
+        if !calls.is_empty() {
+            let each = calls.into_iter().map(|call| {
+                let index = call.index;
+                let mut call = call.into_json();
+                call["index"] = index.into();
+                call
+            });
+            delta["tool_calls"] = each.collect();
+        }
+        delta
+    }
+}
+
+/// Part of a call that was not sent yet.
+struct CallDelta {
+    /// Index of the call within the message.
+    index: usize,
+    /// Id and name of a call of which nothing was sent yet.
+    begin: Option<(String, String)>,
+    arguments: String,
+}
+
+impl CallDelta {
+    fn into_json(self) -> Value {
+        match self.begin {
+            Some((id, name)) => json!({
+                "id": id, "type": "function", "function": { "name": name, "arguments": self.arguments },
+            }),
+            None => json!({ "function": { "arguments": self.arguments } }),
+        }
+    }
 }
 
 impl CompletionStream {
-    pub fn new(generation: GenerationStream, kind: CompletionKind, body: &CompletionBody, id: &str) -> Self {
+    pub fn new(generation: GenerationStream, body: &CompletionBody, id: &str) -> Self {
+        let choice = ChoiceState { calls: CallReader::new(body.call_format()), ..ChoiceState::default() };
         Self {
-            choices: vec![ChoiceState::default(); generation.len()],
+            choices: vec![choice; generation.len()],
             generation,
-            kind,
+            kind: body.kind,
+            choices_per_prompt: body.choices,
             model: body.model.clone(),
             id: id.to_owned(),
             created: jiff::Timestamp::now().as_second(),
-            include_usage: body.include_usage(),
+            include_usage: body.include_usage,
         }
     }
 
     /// Adds the next piece and returns the index of its choice.
     async fn advance(&mut self) -> Result<usize, ApiError> {
         let (index, piece) = self.generation.next::<ApiError>().await?;
-        let choice = &mut self.choices[index];
-        choice.text.push_str(&piece.text);
-        choice.logprobs.extend(piece.logprobs);
-        choice.finish = piece.finish;
+        self.choices[index].add(piece);
         Ok(index)
     }
 
@@ -66,10 +167,10 @@ impl CompletionStream {
             self.advance().await?;
         }
         let choices = (0..self.choices.len()).map(|index| {
-            let (text, mut choice) = self.take(index);
+            let mut choice = self.take(index);
             match self.kind {
-                CompletionKind::Text => choice["text"] = text.into(),
-                CompletionKind::Chat => choice["message"] = json!({ "role": "assistant", "content": text }),
+                CompletionKind::Text => choice["text"] = self.choices[index].take_parts().0.into(),
+                CompletionKind::Chat => choice["message"] = self.choices[index].take_message(),
             }
             choice
         });
@@ -103,7 +204,7 @@ impl CompletionStream {
         let index = match self.advance().await {
             Ok(index) => index,
             Err(error) => {
-                let error = json!({ "message": error.message, "code": error.code });
+                let error = json!({ "message": error.message, "type": "server_error", "param": error.field, "code": error.code });
                 events.push_back(json!({ "error": error }).to_string());
                 return true;
             }
@@ -122,43 +223,33 @@ impl CompletionStream {
     fn chunk(&mut self, index: usize) -> Option<Value> {
         let choice = &mut self.choices[index];
         let first = !std::mem::replace(&mut choice.begun, true);
-        if choice.text.is_empty() && choice.finish.is_none() && !first {
+        if choice.parts.is_empty() && choice.finish.is_none() && !first {
             return None;
         }
-        let (text, mut choice) = self.take(index);
+        let mut value = self.take(index);
+        let choice = &mut self.choices[index];
         match self.kind {
-            CompletionKind::Text => choice["text"] = text.into(),
-            CompletionKind::Chat => {
-                choice["delta"] = json!({ "content": text });
-                if first {
-                    choice["delta"]["role"] = "assistant".into();
-                }
-            }
+            CompletionKind::Text => value["text"] = choice.take_parts().0.into(),
+            CompletionKind::Chat => value["delta"] = choice.take_delta(first),
         }
-        Some(self.envelope(".chunk", &json!([choice])))
+        Some(self.envelope(".chunk", &json!([value])))
     }
 
-    /// Text of a choice that was not sent yet, and the choice without its text.
-    fn take(&mut self, index: usize) -> (String, Value) {
+    /// A choice without its text, and with the log-probabilities that were not sent yet.
+    fn take(&mut self, index: usize) -> Value {
         let choice = &mut self.choices[index];
-        let logprobs = std::mem::take(&mut choice.logprobs);
+        let tokens = std::mem::take(&mut choice.logprobs);
         let logprobs = match self.kind {
-            _ if logprobs.is_empty() => Value::Null,
-            CompletionKind::Text => text_logprobs(&logprobs, &mut choice.offset),
-            CompletionKind::Chat => {
-                json!({ "content": logprobs.iter().map(chat_logprob).collect::<Value>(), "refusal": null })
-            }
+            _ if tokens.is_empty() => Value::Null,
+            CompletionKind::Text => logprobs::of_text(&tokens),
+            CompletionKind::Chat => logprobs::of_chat(&tokens),
         };
-        let finish = choice.finish.map(|finish| match finish {
-            FinishReason::Stop => "stop",
-            FinishReason::Length => "length",
-        });
-        let text = std::mem::take(&mut choice.text);
-        (text, json!({ "index": index, "logprobs": logprobs, "finish_reason": finish }))
+        json!({ "index": index, "logprobs": logprobs, "finish_reason": choice.finish_reason() })
     }
 
     fn usage(&self) -> Value {
-        let TokenUsage { prompt, cached, generated } = self.generation.usage();
+        let TokenUsage { prompt, cached, generated } =
+            self.generation.usage_of_choices(self.choices_per_prompt);
         json!({
             "prompt_tokens": prompt,
             "completion_tokens": generated,
@@ -180,35 +271,4 @@ impl CompletionStream {
             "choices": choices,
         })
     }
-}
-
-/// Token of a chat with its log-probability.
-fn chat_logprob(logprobs: &TokenLogprobs) -> Value {
-    let entry = |token: &str, logprob: f64| {
-        // A token that ends within a character has no bytes of valid UTF-8.
-        let bytes = (!token.contains('\u{fffd}')).then_some(token.as_bytes());
-        json!({ "token": token, "logprob": logprob, "bytes": bytes })
-    };
-    let mut value = entry(&logprobs.token, logprobs.logprob);
-    value["top_logprobs"] = logprobs.top.iter().map(|(token, logprob)| entry(token, *logprob)).collect();
-    value
-}
-
-/// Tokens of a completion with their log-probabilities. `offset` counts the bytes of earlier tokens.
-fn text_logprobs(logprobs: &[TokenLogprobs], offset: &mut usize) -> Value {
-    let offsets = logprobs.iter().map(|one| {
-        let from = *offset;
-        *offset += one.token.len();
-        from
-    });
-    let offsets: Vec<usize> = offsets.collect();
-    let top = |one: &TokenLogprobs| -> Map<String, Value> {
-        one.top.iter().map(|(token, logprob)| (token.clone(), (*logprob).into())).collect()
-    };
-    json!({
-        "tokens": logprobs.iter().map(|one| one.token.as_str()).collect::<Vec<_>>(),
-        "token_logprobs": logprobs.iter().map(|one| one.logprob).collect::<Vec<_>>(),
-        "top_logprobs": logprobs.iter().map(top).collect::<Vec<_>>(),
-        "text_offset": offsets,
-    })
 }

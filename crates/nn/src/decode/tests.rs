@@ -61,8 +61,9 @@ fn sequences_decode_together_with_heads_of_several_widths_and_without_attention(
         for step in 1..=LENGTH {
             let ends = [step, step.div_ceil(2), step.next_multiple_of(3)];
             let each = texts.iter().zip(ends).zip(&mut caches);
-            let mut each: Vec<SequenceStep<'_>> =
-                each.map(|((text, end), cache)| SequenceStep { tokens: &text[..end], cache }).collect();
+            let mut each: Vec<SequenceStep<'_>> = each
+                .map(|((text, end), cache)| SequenceStep { tokens: &text[..end], cache, every_token: false })
+                .collect();
             let logits = network.decode(&mut each, &device).unwrap();
             for (row, (end, logits)) in ends.into_iter().zip(logits).enumerate() {
                 let expected = &whole[(row * LENGTH + end - 1) * VOCABULARY..][..VOCABULARY];

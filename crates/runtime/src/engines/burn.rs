@@ -60,8 +60,12 @@ impl Decoder for BurnEngine {
         let mut caches: Vec<Box<KvCache>> =
             requests.iter_mut().map(|request| request.cache.take().unwrap_or_else(empty)).collect();
         let texts = requests.iter().zip(&mut caches);
-        let mut texts: Vec<SequenceStep<'_>> =
-            texts.map(|(request, cache)| SequenceStep { tokens: request.tokens, cache }).collect();
+        let texts = texts.map(|(request, cache)| SequenceStep {
+            tokens: request.tokens,
+            cache,
+            every_token: request.every_token,
+        });
+        let mut texts: Vec<SequenceStep<'_>> = texts.collect();
         let logits = self.network.decode(&mut texts, &self.device)?;
         for (request, cache) in requests.iter_mut().zip(caches) {
             request.cache.put(cache);

@@ -123,7 +123,7 @@ fn one_row_and_many_rows_agree() {
 }
 
 fn one(engine: &mut dyn Engine, tokens: &[i32], cache: &mut DecoderCache) -> Result<Vec<f32>, Error> {
-    Ok(engine.decoder().unwrap().decode(&mut [DecodeRequest { tokens, cache }])?.remove(0))
+    Ok(engine.decoder().unwrap().decode(&mut [DecodeRequest::next_token(tokens, cache)])?.remove(0))
 }
 
 #[track_caller]
@@ -169,6 +169,36 @@ fn cached_keys_and_values_give_the_logits_of_the_whole_text() {
         assert!(one(engine.as_mut(), &vec![1; length + 1], &mut cache).is_err());
     }
     assert_eq!(seen, 4, "gpt and llama, by both engines");
+}
+
+#[test]
+fn every_new_token_has_the_logits_of_the_whole_text() {
+    let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
+    for (json, bytes) in CASES {
+        let (architecture, weights, file) = case(json, bytes);
+        if !architecture.supports_kv_cache() {
+            continue;
+        }
+        let (length, width) = (architecture.steps(), architecture.output);
+        let all = examples(&architecture, &file);
+        // Texts without padding: the first of them whole, the second one in two pieces, each beside a request for one token.
+        let text: Vec<i32> = all.indices[..length].iter().map(|token| (*token).max(1)).collect();
+        for choice in [EngineChoice::Burn, EngineChoice::Candle] {
+            let (mut engine, _) = build(choice, &architecture, &weights, &device).unwrap();
+            let mut whole = Examples::zeros(all.layout.clone(), 1);
+            whole.indices.copy_from_slice(&text);
+            let expected = engine.forward(whole).unwrap();
+            let (mut cache, mut other) = (DecoderCache::default(), DecoderCache::default());
+            for (from, to) in [(0, length / 2), (length / 2, length)] {
+                let mut every = DecodeRequest::next_token(&text[..to], &mut cache);
+                every.every_token = true;
+                let last = DecodeRequest::next_token(&text[..to], &mut other);
+                let found = engine.decoder().unwrap().decode(&mut [every, last]).unwrap();
+                near(&found[0], &expected[from * width..to * width], "every token");
+                near(&found[1], &expected[(to - 1) * width..to * width], "the last token");
+            }
+        }
+    }
 }
 
 /// A model of transformers, its texts, and the logits of the token after each, or of its classes.
@@ -262,8 +292,11 @@ fn imported_decoders_give_the_logits_of_transformers() {
             let (mut engine, _) = build(choice, &model.architecture, &model.weights, &device).unwrap();
             let mut caches: Vec<DecoderCache> = model.texts.iter().map(|_| DecoderCache::default()).collect();
             // All at once, each at its own length, then each from the first token again in steps of three.
-            let requests =
-                model.texts.iter().zip(&mut caches).map(|(tokens, cache)| DecodeRequest { tokens, cache });
+            let requests = model
+                .texts
+                .iter()
+                .zip(&mut caches)
+                .map(|(tokens, cache)| DecodeRequest::next_token(tokens, cache));
             let together = engine.decoder().unwrap().decode(&mut requests.collect::<Vec<_>>()).unwrap();
             let mut stepwise = vec![Vec::new(); model.texts.len()];
             let longest = model.texts.iter().map(Vec::len).max().unwrap();
@@ -271,7 +304,7 @@ fn imported_decoders_give_the_logits_of_transformers() {
                 let (mut requests, mut rows) = (Vec::new(), Vec::new());
                 for (row, (text, cache)) in model.texts.iter().zip(&mut caches).enumerate() {
                     if end < text.len() + 3 {
-                        requests.push(DecodeRequest { tokens: &text[..end.min(text.len())], cache });
+                        requests.push(DecodeRequest::next_token(&text[..end.min(text.len())], cache));
                         rows.push(row);
                     }
                 }

@@ -7,20 +7,45 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, Value, context};
 use serde::Serialize;
+use serde_json::Value as Json;
 
+use super::template_json::to_json;
 use crate::error::Error;
 
 const TEMPLATE_NAME: &str = "chat";
 /// Largest number of instructions that a template may execute.
 const FUEL: u64 = 10_000_000;
 
-/// Message of a chat.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Role of instructions in `OpenAI`'s newer models; templates that do not know it get [`SYSTEM`].
+const DEVELOPER: &str = "developer";
+/// Role of instructions.
+const SYSTEM: &str = "system";
+
+/// Message of a chat, as templates see it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PromptMessage {
-    /// Author: `system`, `user` or `assistant`.
+    /// Author: `system`, `developer`, `user`, `assistant` or `tool`.
     pub role: String,
     /// Text of the message.
     pub content: String,
+    /// Name of the author, or of the tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Id of the call that a message of a tool answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    /// Calls of an assistant: `{"id", "type": "function", "function": {"name", "arguments": {...}}}`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<Json>,
+}
+
+/// Chat that a model answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChatPrompt {
+    /// Messages in order.
+    pub messages: Vec<PromptMessage>,
+    /// Tools that the model may call: `{"type": "function", "function": {"name", "description", "parameters"}}`.
+    pub tools: Vec<Json>,
 }
 
 /// Beginning of a text that a model continues.
@@ -28,14 +53,18 @@ pub struct PromptMessage {
 pub enum Prompt {
     /// Plain text.
     Text(String),
-    /// Messages of a chat, which the model answers.
-    Messages(Vec<PromptMessage>),
+    /// Ids of the tokenizer, to which nothing is added.
+    Tokens(Vec<u32>),
+    /// A chat.
+    Chat(ChatPrompt),
 }
 
 /// Renderer of a Jinja template, as in Hugging Face's `tokenizer_config.json`.
 #[derive(Debug, Clone)]
 pub struct ChatRenderer {
     environment: Arc<Environment<'static>>,
+    /// `true` if the template has a role of its own for developers.
+    knows_developers: bool,
     bos_token: String,
     eos_token: String,
 }
@@ -52,6 +81,7 @@ impl ChatRenderer {
         environment.set_syntax(syntax.map_err(|error| invalid(&error))?);
         environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_filter("tojson", to_json);
         environment.add_function("raise_exception", |why: String| -> Result<String, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, why))
         });
@@ -60,6 +90,7 @@ impl ChatRenderer {
             .map_err(|error| invalid(&error))?;
         Ok(Self {
             environment: Arc::new(environment),
+            knows_developers: chat.template.contains(DEVELOPER),
             bos_token: chat.begin.clone(),
             eos_token: chat.end.clone(),
         })
@@ -69,10 +100,18 @@ impl ChatRenderer {
     ///
     /// # Errors
     /// [`Error::Chat`] if the template rejects the messages.
-    pub fn render(&self, messages: &[PromptMessage]) -> Result<String, Error> {
+    pub fn render(&self, chat: &ChatPrompt) -> Result<String, Error> {
         let template = self.environment.get_template(TEMPLATE_NAME).map_err(|error| invalid(&error))?;
+        let mut messages = chat.messages.clone();
+        if !self.knows_developers {
+            let developers = messages.iter_mut().filter(|message| message.role == DEVELOPER);
+            developers.for_each(|message| SYSTEM.clone_into(&mut message.role));
+        }
+        // Templates ask whether there are tools by comparing with none, as transformers passes them.
+        let tools = if chat.tools.is_empty() { Value::from(()) } else { Value::from(Serde(&chat.tools)) };
         let values = context! {
-            messages => Value::from(Serde(messages)),
+            messages => Value::from(Serde(&messages)),
+            tools => tools,
             add_generation_prompt => true,
             bos_token => self.bos_token.as_str(),
             eos_token => self.eos_token.as_str(),
@@ -85,9 +124,12 @@ fn invalid(error: &minijinja::Error) -> Error {
     Error::Chat { why: error.detail().map_or_else(|| error.to_string(), str::to_owned) }
 }
 
-/// Messages one after another, for a model without a template.
+/// Messages one after another, for a model without a template. Calls are written as Hermes and Qwen write them.
 pub(super) fn without_template(messages: &[PromptMessage]) -> String {
-    let each = messages.iter().map(|PromptMessage { role, content }| format!("{role}: {content}\n"));
+    let each = messages.iter().map(|PromptMessage { role, content, tool_calls, .. }| {
+        let calls = tool_calls.iter().map(|call| format!("<tool_call>{}</tool_call>", call["function"]));
+        format!("{role}: {content}{}\n", calls.collect::<String>())
+    });
     each.chain(["assistant:".to_owned()]).collect()
 }
 
@@ -104,7 +146,11 @@ mod tests {
     }
 
     fn message(role: &str, content: &str) -> PromptMessage {
-        PromptMessage { role: role.into(), content: content.into() }
+        PromptMessage { role: role.into(), content: content.into(), ..PromptMessage::default() }
+    }
+
+    fn messages<const N: usize>(messages: [PromptMessage; N]) -> ChatPrompt {
+        ChatPrompt { messages: messages.into(), tools: Vec::new() }
     }
 
     #[test]
@@ -114,7 +160,7 @@ mod tests {
             {{ '<|im_start|>system\nHelp.<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' \
             + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}\
             {{ '<|im_start|>assistant\n' }}{% endif %}";
-        let text = chat(smol).unwrap().render(&[message("user", "Hi")]).unwrap();
+        let text = chat(smol).unwrap().render(&messages([message("user", "Hi")])).unwrap();
         let expected = "<|im_start|>system\nHelp.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n\
             <|im_start|>assistant\n";
         assert_eq!(text, expected);
@@ -122,9 +168,9 @@ mod tests {
             {% if m['role'] not in ['user', 'assistant'] %}{{ raise_exception('no such role') }}{% endif %}
 [INST] {{ m.content.strip() | trim }} [/INST]{{ eos_token if not loop.last }}{% endfor %}";
         let llama = chat(llama).unwrap();
-        let text = llama.render(&[message("user", " a "), message("assistant", "b")]).unwrap();
+        let text = llama.render(&messages([message("user", " a "), message("assistant", "b")])).unwrap();
         assert_eq!(text, "<s>[INST] a [/INST]</s>[INST] b [/INST]");
-        let error = llama.render(&[message("nobody", "a")]).unwrap_err();
+        let error = llama.render(&messages([message("nobody", "a")])).unwrap_err();
         assert!(error.to_string().contains("no such role"), "{error}");
         assert!(chat("{% for %}").is_err());
     }
@@ -132,6 +178,6 @@ mod tests {
     #[test]
     fn an_endless_template_is_stopped() {
         let endless = chat("{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}");
-        assert!(endless.unwrap().render(&[message("user", "a")]).is_err());
+        assert!(endless.unwrap().render(&messages([message("user", "a")])).is_err());
     }
 }

@@ -7,9 +7,9 @@ use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, OnceLock};
 
 use cupola_prep::FittedTokenizer;
-use llguidance::api::TopLevelGrammar;
+use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::toktrie::{ApproximateTokEnv, SimpleVob, TokEnv, TokRxInfo, TokTrie};
-use llguidance::{Matcher, ParserFactory};
+use llguidance::{GrammarBuilder, JsonCompileOptions, Matcher, ParserFactory};
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -26,6 +26,68 @@ pub enum Grammar {
     JsonObject,
     /// A JSON value that is valid under this schema.
     JsonSchema(Value),
+    /// A call of one of these functions: [`Grammar::call_prefix`], the arguments, and `}`.
+    FunctionCall(Vec<FunctionSchema>),
+}
+
+/// A function that a text may call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FunctionSchema {
+    /// Name.
+    pub name: String,
+    /// JSON Schema of the arguments.
+    pub parameters: Value,
+}
+
+impl Grammar {
+    /// Text before the arguments of a call.
+    pub fn call_prefix(name: &str) -> String {
+        format!("{{\"name\": {}, \"arguments\": ", Value::from(name))
+    }
+
+    /// Checks a schema without a model.
+    ///
+    /// # Errors
+    /// [`Error::Grammar`] for an invalid schema, and, if a text has to follow it, for keywords that are not supported.
+    pub fn check_schema(schema: &Value, followed: bool) -> Result<(), Error> {
+        let builder = GrammarBuilder::new(None, ParserLimits::default());
+        let options = JsonCompileOptions { lenient: !followed, ..JsonCompileOptions::default() };
+        let compiled = options.json_to_llg(builder, schema.clone());
+        compiled.map(drop).map_err(|error| invalid(&error))
+    }
+
+    fn compile(&self) -> Result<TopLevelGrammar, Error> {
+        Ok(match self {
+            Self::JsonObject => {
+                TopLevelGrammar::from_json_schema(with_whitespace(json!({ "type": "object" }))?)
+            }
+            Self::JsonSchema(Value::Bool(true)) => {
+                TopLevelGrammar::from_json_schema(with_whitespace(json!({}))?)
+            }
+            Self::JsonSchema(schema) => TopLevelGrammar::from_json_schema(with_whitespace(schema.clone())?),
+            Self::FunctionCall(functions) => TopLevelGrammar::from_lark(call_rules(functions)?),
+        })
+    }
+}
+
+/// Schema with limited white space.
+fn with_whitespace(mut schema: Value) -> Result<Value, Error> {
+    let object = schema.as_object_mut().ok_or_else(|| invalid(&"a schema must be a JSON object"))?;
+    object.insert("x-guidance".to_owned(), json!({ "whitespace_pattern": WHITESPACE }));
+    Ok(schema)
+}
+
+/// Rules of a call in Lark's syntax. Each function's schema is a grammar of its own, so references within it hold.
+fn call_rules(functions: &[FunctionSchema]) -> Result<String, Error> {
+    let calls: Vec<String> = (0..functions.len()).map(|index| format!("call{index}")).collect();
+    let mut rules = format!("start: {}\n", calls.join(" | "));
+    for (index, function) in functions.iter().enumerate() {
+        let prefix = Value::from(Grammar::call_prefix(&function.name));
+        let schema = with_whitespace(function.parameters.clone())?;
+        rules +=
+            &format!("call{index}: {prefix} arguments{index} \"}}\"\narguments{index}: %json {schema}\n");
+    }
+    Ok(rules)
 }
 
 /// A model's vocabulary as llguidance needs it, built when the first text has a grammar.
@@ -45,14 +107,7 @@ impl GrammarVocabulary {
     /// [`Error::Grammar`] for a tokenizer whose tokens are words, and for an invalid schema.
     pub fn begin(&self, tokenizer: &FittedTokenizer, grammar: &Grammar) -> Result<GrammarState, Error> {
         let factory = self.0.get_or_init(|| factory(tokenizer)).as_ref().map_err(invalid)?;
-        let mut schema = match grammar {
-            Grammar::JsonObject => json!({ "type": "object" }),
-            Grammar::JsonSchema(Value::Bool(true)) => json!({}),
-            Grammar::JsonSchema(schema) => schema.clone(),
-        };
-        let object = schema.as_object_mut().ok_or_else(|| invalid(&"a schema must be a JSON object"))?;
-        object.insert("x-guidance".to_owned(), json!({ "whitespace_pattern": WHITESPACE }));
-        let matcher = Matcher::new(factory.create_parser(TopLevelGrammar::from_json_schema(schema)));
+        let matcher = Matcher::new(factory.create_parser(grammar.compile()?));
         let mut state = GrammarState(matcher);
         // A grammar that this vocabulary can't begin is rejected before anything is generated.
         state.next_mask().map(|_| state)
@@ -218,8 +273,44 @@ mod tests {
     }
 
     #[test]
+    fn calls_name_a_function_and_have_arguments_of_its_schema() {
+        let tokenizer = tokenizer();
+        let schema = |value: &str| {
+            json!({ "type": "object", "required": ["of"], "additionalProperties": false,
+                "properties": { "of": { "$ref": "#/$defs/value" } }, "$defs": { "value": { "enum": [value, 7] } } })
+        };
+        let function = |name: &str| FunctionSchema { name: name.to_owned(), parameters: schema(name) };
+        let grammar = Grammar::FunctionCall(vec![function("melt"), function("melt_down")]);
+        let mut called = std::collections::BTreeSet::new();
+        for seed in 0..40 {
+            let Some(text) = generate(&tokenizer, &grammar, seed, &[]) else { continue };
+            let call: Value = serde_json::from_str(&text).unwrap();
+            let name = call["name"].as_str().unwrap().to_owned();
+            assert!(text.starts_with(&Grammar::call_prefix(&name)), "{text}");
+            assert!(
+                jsonschema::validator_for(&schema(&name)).unwrap().is_valid(&call["arguments"]),
+                "{text}"
+            );
+            called.insert(name);
+        }
+        assert_eq!(called.into_iter().collect::<Vec<_>>(), ["melt", "melt_down"]);
+    }
+
+    #[test]
     fn invalid_schemas_are_rejected() {
         let tokenizer = tokenizer();
+        for followed in [false, true] {
+            assert!(
+                Grammar::check_schema(&json!({ "type": "object", "properties": { "a": {} } }), followed)
+                    .is_ok()
+            );
+            for wrong in [json!(3), json!({ "type": "furnace" }), json!({ "properties": 3 })] {
+                assert!(Grammar::check_schema(&wrong, followed).is_err(), "{wrong}");
+            }
+            let unsupported =
+                json!({ "type": "object", "properties": { "a": { "not": { "type": "string" } } } });
+            assert_eq!(Grammar::check_schema(&unsupported, followed).is_err(), followed);
+        }
         for wrong in [json!(3), json!({ "type": "furnace" }), json!({ "$ref": "#/nowhere" }), json!(false)] {
             assert!(
                 GrammarVocabulary::default().begin(&tokenizer, &Grammar::JsonSchema(wrong.clone())).is_err(),

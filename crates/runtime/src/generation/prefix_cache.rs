@@ -23,6 +23,10 @@ struct CachedPrefix {
 impl PrefixCache {
     /// Gives a new sequence the longest prefix that it shares with a finished text of its owner.
     pub fn attach(&mut self, sequence: &mut Sequence) {
+        // The logits of cached tokens are not stored.
+        if sequence.scores_prompt() {
+            return;
+        }
         let tokens = sequence.visible_tokens();
         // The last token is computed again in any case, because its logits are not stored.
         let most = tokens.len().saturating_sub(1);

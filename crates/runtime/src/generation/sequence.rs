@@ -2,12 +2,12 @@
 
 use cupola_prep::{FittedInput, FittedTarget, FittedTokenizer};
 
-use super::chat::{self, Prompt};
+use super::chat::Prompt;
 use super::detokenizer::Detokenizer;
+use super::echo::{Echo, token_logprobs};
 use super::grammar::GrammarState;
-use super::logits;
-use super::params::GenerationParams;
-use super::pieces::{FinishReason, TextPiece, TokenLogprobs};
+use super::params::{ContextOverflow, GenerationParams};
+use super::pieces::{FinishReason, TextPiece};
 use super::sampling::Sampling;
 use crate::engines::{DecodeRequest, DecoderCache};
 use crate::error::Error;
@@ -15,6 +15,9 @@ use crate::predict::{LoadedPackage, Predictor};
 
 /// Prompt tokens that are computed in one pass, so that sequences that wait for their next token wait no longer.
 pub(crate) const PREFILL_CHUNK: usize = 128;
+
+/// Largest number of logits that one sequence gets in one pass while its prompt is scored.
+const SCORED_LOGITS: usize = 1 << 21;
 
 /// A text that is being generated, with its KV cache.
 ///
@@ -24,6 +27,8 @@ pub struct Sequence {
     tokenizer: FittedTokenizer,
     /// Longest text that the model sees, in tokens.
     context: usize,
+    /// Logits of a token.
+    width: usize,
     text: Detokenizer,
     /// Index of the first token that the model still sees.
     first: usize,
@@ -37,6 +42,10 @@ pub struct Sequence {
     whole_chunks: usize,
     /// Tokens that end a text.
     end_tokens: Vec<u32>,
+    /// Prompt to begin the text with, until the first piece takes it.
+    echo: Option<Echo>,
+    /// Characters of the text so far.
+    characters: usize,
     /// Text that may be the beginning of a stop string.
     held: String,
     grammar: Option<GrammarState>,
@@ -49,7 +58,8 @@ impl LoadedPackage {
     ///
     /// # Errors
     /// [`Error::NotALanguageModel`] for any other package, [`Error::Tokens`] for a prompt that can't be tokenised,
-    /// [`Error::Chat`] for messages that the model's template rejects, [`Error::Grammar`] for an invalid schema.
+    /// [`Error::UnknownToken`], [`Error::Chat`] for messages that the model's template rejects,
+    /// [`Error::ContextLength`] for a prompt that is too long, [`Error::Grammar`] for an invalid schema.
     pub fn begin_sequence(&self, prompt: &Prompt, mut params: GenerationParams) -> Result<Sequence, Error> {
         let (FittedTarget::NextToken { ends, generation, .. }, [FittedInput::Text { tokenizer, length, .. }]) =
             (self.plan.targets.first(), self.plan.inputs.as_slice())
@@ -57,15 +67,20 @@ impl LoadedPackage {
             return Err(Error::NotALanguageModel { target: self.plan.targets.first().name().to_owned() });
         };
         params.apply_defaults(generation);
-        let mut text = Detokenizer::new(self.prompt_tokens(prompt, tokenizer)?);
-        let prompt_tokens = text.tokens.len();
+        let encoded = self.encode_prompt(prompt, tokenizer, &mut params)?;
         let begin = |grammar| self.vocabulary.begin(tokenizer, grammar);
         let grammar = params.grammar.as_ref().map(begin).transpose()?;
+        let echo = params.echo.then(|| Echo::new(&encoded, tokenizer, params.logprobs.is_some()));
+        let echo = echo.transpose()?;
+        let characters = echo.as_ref().map_or(0, |echo| echo.text.chars().count());
+        let mut text = Detokenizer::new(encoded.tokens);
+        let prompt_tokens = text.tokens.len();
         // Later pieces are decoded as they read after the prompt.
         text.next_piece(tokenizer, true)?;
         Ok(Sequence {
             tokenizer: tokenizer.clone(),
             context: *length,
+            width: self.plan.width().max(1),
             first: prompt_tokens.saturating_sub(*length),
             text,
             step: 0,
@@ -74,24 +89,12 @@ impl LoadedPackage {
             cached_tokens: 0,
             whole_chunks: 0,
             end_tokens: ends.clone(),
+            echo,
+            characters,
             held: String::new(),
             grammar,
             prompt_tokens,
         })
-    }
-
-    fn prompt_tokens(&self, prompt: &Prompt, tokenizer: &FittedTokenizer) -> Result<Vec<u32>, Error> {
-        let failed = |error: cupola_prep::Error| Error::Tokens { why: error.to_string() };
-        let tokens = match prompt {
-            Prompt::Text(text) => tokenizer.encode(text),
-            Prompt::Messages(messages) => match &self.chat {
-                Some(template) => tokenizer.encode_bare(&template.render(messages)?),
-                None => tokenizer.encode(&chat::without_template(messages)),
-            },
-        };
-        let tokens = tokens.map_err(failed)?;
-        // An empty prompt becomes the line break that ends each text of the training rows.
-        if tokens.is_empty() { tokenizer.encode("\n").map_err(failed) } else { Ok(tokens) }
     }
 }
 
@@ -118,6 +121,11 @@ impl Sequence {
         self.cache = cache;
     }
 
+    /// `true` while log-probabilities of the prompt are missing, which need the logits after each of its tokens.
+    pub(super) fn scores_prompt(&self) -> bool {
+        self.echo.as_ref().is_some_and(Echo::is_unscored)
+    }
+
     pub(super) fn owner(&self) -> &str {
         &self.params.owner
     }
@@ -133,8 +141,8 @@ impl Sequence {
 
     /// Decodes one token for each sequence in one batched pass.
     ///
-    /// A sequence whose prompt is not yet computed gives `None`. If a text outgrows the model's context, the model goes
-    /// on from the last half of it.
+    /// A sequence whose prompt is not yet computed gives `None`. A text that outgrows the model's context, which only
+    /// [`ContextOverflow::Slide`] allows, goes on from its last half.
     ///
     /// # Errors
     /// A failure of the device ends all sequences; an error inside the list ends one.
@@ -145,10 +153,11 @@ impl Sequence {
         let most = if predictor.capabilities().decodes { PREFILL_CHUNK } else { usize::MAX };
         let windows: Vec<Vec<i32>> =
             sequences.iter_mut().map(|sequence| sequence.next_window(most)).collect();
-        let requests = sequences.iter_mut().zip(&windows);
-        let mut requests: Vec<DecodeRequest<'_>> = requests
-            .map(|(sequence, window)| DecodeRequest { tokens: window, cache: &mut sequence.cache })
-            .collect();
+        let requests = sequences.iter_mut().zip(&windows).map(|(sequence, window)| {
+            let every_token = sequence.scores_prompt();
+            DecodeRequest { tokens: window, cache: &mut sequence.cache, every_token }
+        });
+        let mut requests: Vec<DecodeRequest<'_>> = requests.collect();
         let logits = predictor.decode(&mut requests)?;
         let results = sequences.iter_mut().zip(&windows).zip(logits);
         Ok(results.map(|((sequence, window), logits)| sequence.advance(window.len(), &logits)).collect())
@@ -160,6 +169,9 @@ impl Sequence {
             self.first = self.text.tokens.len() - self.context.div_ceil(2);
             (self.cache, self.whole_chunks) = (DecoderCache::default(), 0);
         }
+        let scored = if self.scores_prompt() { SCORED_LOGITS / self.width } else { usize::MAX };
+        // An engine without a KV cache computes all tokens at once in any case.
+        let most = if most == usize::MAX { most } else { most.min(scored.max(1)) };
         let (mut tokens, cached) = (self.visible_tokens(), self.cache.tokens());
         tokens.truncate(cached.saturating_add(most));
         if cached == self.whole_chunks && tokens.len() - cached == PREFILL_CHUNK {
@@ -168,20 +180,29 @@ impl Sequence {
         tokens
     }
 
-    /// Appends the token that the logits after `seen` tokens give.
+    /// Appends the token that the logits after `seen` tokens give. While the prompt is scored, there are logits for several
+    /// tokens up to there.
     fn advance(&mut self, seen: usize, logits: &[f32]) -> Result<Option<TextPiece>, Error> {
+        if let (Some(echo), Some(top)) = (&mut self.echo, self.params.logprobs) {
+            let tokens = (self.text.tokens.as_slice(), self.first + seen);
+            echo.score(tokens, (logits, self.width), &self.tokenizer, top)?;
+        }
+        let logits = &logits[logits.len().saturating_sub(self.width)..];
         if self.first + seen < self.text.tokens.len() {
             return Ok(None);
         }
-        let (mut ended, mut logprobs) = (false, None);
+        let (mut ended, mut logprobs) = (false, Vec::new());
         if self.step < self.params.max_tokens {
             let chosen = self.choose(logits)?;
             self.step += u64::from(chosen.is_some());
             match chosen.filter(|token| !self.end_tokens.contains(token)) {
                 None => ended = true,
                 Some(token) => {
-                    logprobs =
-                        self.params.logprobs.map(|top| self.logprobs(logits, token, top)).transpose()?;
+                    if let Some(top) = self.params.logprobs {
+                        let mut chosen = token_logprobs(&self.tokenizer, logits, token, top)?;
+                        chosen.offset = self.characters;
+                        logprobs.push(chosen);
+                    }
                     self.text.tokens.push(token);
                     let accepted = self.grammar.as_mut().map(|grammar| grammar.accept(token));
                     ended = accepted.transpose()?.unwrap_or(false);
@@ -191,8 +212,15 @@ impl Sequence {
         let last = ended || self.step >= self.params.max_tokens;
         let piece = self.text.next_piece(&self.tokenizer, last)?;
         self.held.push_str(&piece);
+        self.characters += piece.chars().count();
         let reason = if ended { FinishReason::Stop } else { FinishReason::Length };
-        Ok(Some(TextPiece { logprobs, ..self.release(last.then_some(reason)) }))
+        let mut piece = TextPiece { logprobs, ..self.release(last.then_some(reason)) };
+        if let Some(mut echo) = self.echo.take() {
+            echo.text.push_str(&piece.text);
+            echo.logprobs.append(&mut piece.logprobs);
+            (piece.text, piece.logprobs) = (echo.text, echo.logprobs);
+        }
+        Ok(Some(piece))
     }
 
     /// Next token; `None` if the grammar allows no further one.
@@ -208,15 +236,6 @@ impl Sequence {
             }
         }
         Ok(u32::try_from(self.params.sampling.choose(logits, self.step)).ok())
-    }
-
-    fn logprobs(&self, logits: &[f32], token: u32, top: usize) -> Result<TokenLogprobs, Error> {
-        let text = |token: u32| {
-            self.tokenizer.decode(&[token]).map_err(|error| Error::Tokens { why: error.to_string() })
-        };
-        let (logprob, likeliest) = logits::logprobs(logits, token, top);
-        let likeliest = likeliest.into_iter().map(|(token, logprob)| Ok((text(token)?, logprob)));
-        Ok(TokenLogprobs { token: text(token)?, logprob, top: likeliest.collect::<Result<_, Error>>()? })
     }
 
     /// Releases the held text up to a stop string, or up to where one may be beginning.
@@ -240,7 +259,13 @@ impl Sequence {
     fn released(&mut self, bytes: usize, finish: Option<FinishReason>) -> TextPiece {
         let rest = self.held.split_off(bytes);
         let text = std::mem::replace(&mut self.held, rest);
-        TextPiece { text, finish, cached_tokens: self.cached_tokens, logprobs: None }
+        TextPiece {
+            text,
+            finish,
+            cached_tokens: self.cached_tokens,
+            generated_tokens: self.step,
+            logprobs: Vec::new(),
+        }
     }
 }
 
@@ -256,8 +281,13 @@ impl Predictor {
         sampling: &Sampling,
         on_text: &mut dyn FnMut(&str),
     ) -> Result<String, Error> {
-        let params =
-            GenerationParams { max_tokens: count, sampling: *sampling, ..GenerationParams::default() };
+        let overflow = ContextOverflow::Slide;
+        let params = GenerationParams {
+            max_tokens: count,
+            overflow,
+            sampling: *sampling,
+            ..GenerationParams::default()
+        };
         let mut sequence = self.package.begin_sequence(&Prompt::Text(prompt.to_owned()), params)?;
         let mut text = sequence.text.text(&sequence.tokenizer)?;
         on_text(&text);

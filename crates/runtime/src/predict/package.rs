@@ -79,6 +79,18 @@ impl LoadedPackage {
         texts.map(|text| tokenizer.encode(text).map_or(0, |tokens| tokens.len())).sum()
     }
 
+    /// Ids of at most `most` tokens of a text, the special tokens around it included.
+    ///
+    /// # Errors
+    /// [`Error::Tokens`] for a package without a tokenizer, and for a text that the tokenizer rejects.
+    pub fn token_ids(&self, text: &str, most: usize) -> Result<Vec<u32>, Error> {
+        let missing = || Error::Tokens { why: "the model does not take texts".to_owned() };
+        let tokenizer = self.plan.tokenizer().ok_or_else(missing)?;
+        let tokens = tokenizer.encode_within(text, most);
+        let tokens = tokens.map_err(|error| Error::Tokens { why: error.to_string() })?;
+        Ok(tokens.into_iter().map(|token| token.saturating_sub(1)).collect())
+    }
+
     /// `true` if the package is a language model.
     pub fn is_language_model(&self) -> bool {
         matches!(self.plan.targets.first(), FittedTarget::NextToken { .. })

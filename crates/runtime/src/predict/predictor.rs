@@ -81,7 +81,8 @@ impl Predictor {
         isolated(self.engine.as_mut(), |engine| engine.forward(examples))
     }
 
-    /// Logits of the next token of each sequence, which must be no longer than the model's context.
+    /// Logits of each request's tokens, as [`Decoder::decode`](crate::Decoder::decode) returns them. A sequence must be no
+    /// longer than the model's context.
     ///
     /// An engine without a decoder computes all tokens again.
     ///
@@ -99,10 +100,15 @@ impl Predictor {
         for (row, request) in examples.indices.chunks_mut(length.max(1)).zip(&*requests) {
             row.iter_mut().zip(request.tokens).for_each(|(index, token)| *index = *token);
         }
-        let ends = self.package.text_ends(&examples);
         let logits = self.logits(examples)?;
-        let last = self.package.logits_at(&logits, ends.as_deref());
-        Ok(last.chunks(self.package.plan.width().max(1)).map(<[f32]>::to_vec).collect())
+        let width = self.package.plan.width();
+        let rows = logits.chunks((logits.len() / requests.len().max(1)).max(1)).zip(&*requests);
+        let each = rows.map(|(row, request)| {
+            let end = request.tokens.len() * width;
+            let begin = if request.every_token { 0 } else { end.saturating_sub(width) };
+            row.get(begin..end).unwrap_or_default().to_vec()
+        });
+        Ok(each.collect())
     }
 
     /// Logits after each row's text, and of no token before. A few rows at a time, so that few KV caches are held.
@@ -115,7 +121,7 @@ impl Predictor {
             let mut caches: Vec<DecoderCache> = lengths.iter().map(|_| DecoderCache::default()).collect();
             let texts = texts.chunks(length).zip(lengths).zip(&mut caches);
             let mut requests: Vec<DecodeRequest<'_>> = texts
-                .map(|((text, length), cache)| DecodeRequest { tokens: &text[..(*length).max(1)], cache })
+                .map(|((text, length), cache)| DecodeRequest::next_token(&text[..(*length).max(1)], cache))
                 .collect();
             out.extend(self.decode(&mut requests)?.concat());
         }

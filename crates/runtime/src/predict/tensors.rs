@@ -82,6 +82,8 @@ pub enum PredictInput {
     Frame(Frame),
     /// Values `[rows, width]` of the one tensor that a model takes.
     Floats(Vec<f32>),
+    /// Texts of a model that takes one text, as ids of its tokenizer.
+    Tokens(Vec<Vec<u32>>),
 }
 
 impl PredictInput {
@@ -90,6 +92,7 @@ impl PredictInput {
         match self {
             Self::Frame(frame) => frame.rows(),
             Self::Floats(values) => values.len() / width.max(1),
+            Self::Tokens(texts) => texts.len(),
         }
     }
 }

@@ -66,6 +66,16 @@ impl RecordSampler {
                     let values = values[index * width..].iter().map(|value| Value::from(*value));
                     signature.inputs.iter().map(|input| input.name.clone()).zip(values).collect()
                 }
+                PredictInput::Tokens(texts) => {
+                    let tokens =
+                        texts.get(index).map_or(Value::Null, |tokens| Value::from(tokens.as_slice()));
+                    signature
+                        .inputs
+                        .iter()
+                        .take(1)
+                        .map(|input| (input.name.clone(), tokens.clone()))
+                        .collect()
+                }
             };
             self.recorder.record(PredictionRecord {
                 request: request_id.to_owned(),

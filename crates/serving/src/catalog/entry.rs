@@ -90,6 +90,9 @@ impl ModelEntry {
         if let Some(what) = version.model.generates() {
             out["generates"] = what.into();
         }
+        if let Some(tokens) = version.model.context_length() {
+            out["context_length"] = tokens.into();
+        }
         if let Some((canary, deployment)) = &self.canary {
             out["canary"] = json!({
                 "serve": deployment.reference,

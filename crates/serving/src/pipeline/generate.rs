@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cupola_runtime::{GenerationParams, Prompt, Sequence, TextPiece};
+use cupola_runtime::{LoadedPackage, Sequence, TextPiece};
 use opentelemetry::Context;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -36,8 +36,6 @@ pub struct GenerateRequest<'a> {
     pub timeout: Duration,
     /// Operation name of the `OpenTelemetry` conventions: `chat` or `text_completion`.
     pub operation: &'static str,
-    /// Prompt and parameters of each sequence.
-    pub sequences: Vec<(Prompt, GenerationParams)>,
 }
 
 /// Token counts of a request.
@@ -54,6 +52,7 @@ pub struct TokenUsage {
 /// Progress of a sequence.
 #[derive(Debug, Clone, Copy, Default)]
 struct SequenceProgress {
+    prompt: usize,
     tokens: u64,
     cached: usize,
     finished: bool,
@@ -69,7 +68,6 @@ pub struct GenerationStream {
     name: String,
     id: String,
     operation: &'static str,
-    prompt_tokens: usize,
     began: Instant,
     deadline: Instant,
     first_token: Option<Instant>,
@@ -79,21 +77,24 @@ pub struct GenerationStream {
 }
 
 impl Pipeline {
-    /// Admits a request for generated text.
+    /// Admits a request for generated text, whose sequences `begin` makes, given the model that it goes to.
     ///
     /// # Errors
-    /// [`Error::Draining`], [`Error::UnknownModel`], [`Error::UnknownVersion`], [`Error::Prompt`] for a prompt or
-    /// parameter that the model does not accept, [`Error::Overloaded`].
-    pub fn generate(self: &Arc<Self>, request: GenerateRequest<'_>) -> Result<GenerationStream, Error> {
+    /// Errors of `begin`, [`Error::Draining`], [`Error::UnknownModel`], [`Error::UnknownVersion`], [`Error::Overloaded`].
+    pub fn generate<E: ProtocolError>(
+        self: &Arc<Self>,
+        request: &GenerateRequest<'_>,
+        begin: impl FnOnce(&LoadedPackage) -> Result<Vec<Sequence>, E>,
+    ) -> Result<GenerationStream, E> {
         self.check_accepting()?;
         let route = self.catalog().route(request.name, request.version, request.metadata, request.id)?;
         let version = route.version;
-        let sequences = request.sequences.into_iter();
-        let generations =
-            sequences.map(|(prompt, parameters)| version.model.begin_sequence(&prompt, parameters));
-        let generations: Vec<Sequence> = generations.collect::<Result<_, _>>().map_err(Error::Prompt)?;
-        let sequences = vec![SequenceProgress::default(); generations.len()];
-        let prompt_tokens = generations.iter().map(|generation| generation.prompt_tokens).sum();
+        let generations = begin(&version.model)?;
+        let progress = |generation: &Sequence| SequenceProgress {
+            prompt: generation.prompt_tokens,
+            ..SequenceProgress::default()
+        };
+        let sequences = generations.iter().map(progress).collect();
         let deadline = request.began + request.timeout;
         let events = version.scheduler.generate(generations, deadline);
         let events = events.ok_or(Error::Overloaded { limit: version.scheduler.limits().queue })?;
@@ -108,7 +109,6 @@ impl Pipeline {
             name: request.name.to_owned(),
             id: request.id.to_owned(),
             operation: request.operation,
-            prompt_tokens,
             began: request.began,
             deadline,
             first_token: None,
@@ -137,9 +137,16 @@ impl GenerationStream {
 
     /// Token counts so far.
     pub fn usage(&self) -> TokenUsage {
+        self.usage_of_choices(1)
+    }
+
+    /// Token counts so far, those of a prompt once for each `choices` sequences, which have it in common.
+    pub fn usage_of_choices(&self, choices: usize) -> TokenUsage {
         let generated = self.sequences.iter().map(|sequence| sequence.tokens).sum();
-        let cached: usize = self.sequences.iter().map(|sequence| sequence.cached).sum();
-        TokenUsage { prompt: self.prompt_tokens as u64, cached: cached as u64, generated }
+        let prompts = || self.sequences.iter().step_by(choices.max(1));
+        let prompt: usize = prompts().map(|sequence| sequence.prompt).sum();
+        let cached: usize = prompts().map(|sequence| sequence.cached).sum();
+        TokenUsage { prompt: prompt as u64, cached: cached as u64, generated }
     }
 
     /// Next piece, with the index of its sequence.
@@ -174,7 +181,7 @@ impl GenerationStream {
             self.version.metrics.record_first_token(self.began.elapsed().as_secs_f64());
         }
         let sequence = &mut self.sequences[index];
-        sequence.tokens += 1;
+        sequence.tokens = piece.generated_tokens;
         (sequence.finished, sequence.cached) = (piece.finish.is_some(), piece.cached_tokens);
         Ok((index, piece))
     }

@@ -53,6 +53,8 @@ impl CacheContents for CandleCache {
 struct BatchedText {
     cache: Box<CandleCache>,
     new: usize,
+    /// Number of new tokens, counted from the last one, after which logits are computed.
+    logits: usize,
 }
 
 /// State of a pass through the layers.
@@ -80,9 +82,10 @@ impl Decoder for CandleEngine {
             cache.retain_prefix(request.tokens, self.kv_widths.len());
             let new = &request.tokens[cache.tokens.len()..];
             tokens.extend(new.iter().map(|token| u32::try_from(*token).unwrap_or_default()));
-            texts.push(BatchedText { cache, new: new.len() });
+            let logits = if request.every_token { new.len() } else { 1 };
+            texts.push(BatchedText { cache, new: new.len(), logits });
         }
-        let logits = self.pooled(tokens.len(), || self.last_logits(tokens, &mut texts))?;
+        let logits = self.pooled(tokens.len(), || self.new_logits(tokens, &mut texts))?;
         for (request, BatchedText { mut cache, .. }) in requests.iter_mut().zip(texts) {
             cache.tokens.extend_from_slice(&request.tokens[cache.tokens.len()..]);
             request.cache.put(cache);
@@ -97,8 +100,8 @@ impl Decoder for CandleEngine {
 }
 
 impl CandleEngine {
-    /// Logits `[output]` after the last new token of each text; `tokens` are the new ones of all texts in order.
-    fn last_logits(&self, tokens: Vec<u32>, texts: &mut [BatchedText]) -> Result<Vec<Vec<f32>>, Error> {
+    /// Logits `[logits, output]` after the last new tokens of each text; `tokens` are the new ones of all texts in order.
+    fn new_logits(&self, tokens: Vec<u32>, texts: &mut [BatchedText]) -> Result<Vec<Vec<f32>>, Error> {
         let count = tokens.len();
         let table = self.sources.first().and_then(SourceLayers::embedding);
         let table = table.ok_or(cupola_nn::Error::NotFlat { found: vec![count] })?;
@@ -106,13 +109,19 @@ impl CandleEngine {
         let x = table.index_select(&tokens, 0)?.unsqueeze(0)?;
         let x = run(&self.trunk, x, &mut LayerPass { texts: &mut *texts, attention: 0 })?;
         let mut end = 0;
-        let ends = texts.iter().map(|text| {
+        let ends = texts.iter().flat_map(|text| {
             end += text.new;
-            u32::try_from(end - 1).unwrap_or_default()
+            end - text.logits..end
         });
-        let ends = Tensor::from_vec(ends.collect::<Vec<u32>>(), texts.len(), &Device::Cpu)?;
-        let last = MaskedTensor::unmasked(x.squeeze(0)?.index_select(&ends, 0)?);
-        Ok(self.head.forward(last, self.output)?.to_vec2()?)
+        let ends: Vec<u32> = ends.map(|at| u32::try_from(at).unwrap_or_default()).collect();
+        let ends = Tensor::from_slice(&ends, ends.len(), &Device::Cpu)?;
+        let chosen = MaskedTensor::unmasked(x.squeeze(0)?.index_select(&ends, 0)?);
+        let mut rows = self.head.forward(chosen, self.output)?.to_vec2::<f32>()?.into_iter();
+        let each = texts.iter().map(|text| match text.logits {
+            1 => rows.next().unwrap_or_default(),
+            count => rows.by_ref().take(count).flatten().collect(),
+        });
+        Ok(each.collect())
     }
 }
 

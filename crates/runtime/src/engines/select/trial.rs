@@ -20,7 +20,8 @@ pub(super) fn logits(
     let Some(decoder) = engine.decoder() else { return engine.forward(examples(architecture, rows)) };
     let texts: Vec<Vec<i32>> = (0..rows).map(|row| text(architecture, row, TEXT_LENGTH)).collect();
     let mut caches: Vec<DecoderCache> = texts.iter().map(|_| DecoderCache::default()).collect();
-    let requests = texts.iter().zip(&mut caches).map(|(tokens, cache)| DecodeRequest { tokens, cache });
+    let requests =
+        texts.iter().zip(&mut caches).map(|(tokens, cache)| DecodeRequest::next_token(tokens, cache));
     Ok(decoder.decode(&mut requests.collect::<Vec<_>>())?.concat())
 }
 
@@ -34,7 +35,7 @@ pub(super) fn median_us(engine: &mut dyn Engine, architecture: &Architecture) ->
     let mut once = || -> Result<(), Error> {
         let Some(decoder) = engine.decoder() else { return engine.forward(row.clone()).map(drop) };
         length = length % whole.len() + 1;
-        let request = DecodeRequest { tokens: &whole[..length], cache: &mut cache };
+        let request = DecodeRequest::next_token(&whole[..length], &mut cache);
         decoder.decode(&mut [request]).map(drop)
     };
     for _ in 0..3 {

@@ -65,6 +65,7 @@ impl LoadedPackage {
     pub fn examples_of_input(&self, input: &PredictInput) -> Result<Examples, Error> {
         let values = match input {
             PredictInput::Frame(frame) => return self.examples_of(frame),
+            PredictInput::Tokens(texts) => return self.examples_of_tokens(texts),
             PredictInput::Floats(values) => values,
         };
         let ([FittedInput::Image { shift, factor, .. } | FittedInput::Series { shift, factor, .. }], true) =
@@ -92,6 +93,24 @@ impl LoadedPackage {
         #[allow(clippy::cast_possible_truncation, reason = "the plan rounds to 32 bits as well")]
         let dense = values.iter().map(|v| ((f64::from(*v) - shift) * factor) as f32).collect();
         Ok(Examples { layout, rows: values.len() / width, dense, indices: Vec::new() })
+    }
+
+    /// Examples of texts that are tokens already.
+    fn examples_of_tokens(&self, texts: &[Vec<u32>]) -> Result<Examples, Error> {
+        let [FittedInput::Text { length, .. }] = self.plan.inputs.as_slice() else {
+            return Err(Error::Tokens { why: "the model does not take one text".to_owned() });
+        };
+        self.check_tokens(texts.iter().flatten().copied())?;
+        let mut examples = Examples::zeros(self.plan.layout(), texts.len());
+        for (row, tokens) in examples.indices.chunks_mut((*length).max(1)).zip(texts) {
+            if tokens.len() > *length {
+                return Err(Error::ContextLength { context: *length, found: tokens.len(), requested: 0 });
+            }
+            // Index 0 is the padding.
+            let indices = tokens.iter().map(|id| i32::try_from(id + 1).unwrap_or_default());
+            row.iter_mut().zip(indices).for_each(|(index, token)| *index = token);
+        }
+        Ok(examples)
     }
 
     /// Output tensors that logits `[rows, width]` stand for: those that `names` lists, or all if it is empty.

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::args::{ImportArgs, ImportFormat};
 use crate::draw::{Ui, grouped};
+use crate::failure::UserError;
 
 /// Imports and publishes a model.
 pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
@@ -17,7 +18,14 @@ pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
         ImportFormat::Gguf => from_gguf(&args.path, length)?,
         ImportFormat::Hf => from_hugging_face(&args.path, length)?,
     };
-    check_chat_template(&model.plan)?;
+    if let Err(error) = check_chat_template(&model.plan) {
+        let why = match error {
+            cupola_runtime::Error::Chat { why } => why,
+            other => other.to_string(),
+        };
+        let hint = "remove it from tokenizer_config.json, or delete chat_template.jinja, to import without chats";
+        return Err(UserError::new(format!("the chat template is not supported: {why}"), hint).into());
+    }
     let package = model.publish(home, &args.name, CODE_VERSION)?;
     let parameters = grouped(model.architecture.parameters()?);
     ui.line(format!("{} layers with {parameters} parameters", model.layers));
