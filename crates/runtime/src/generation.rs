@@ -1,7 +1,6 @@
 //! Text generation: from a prompt to tokens to text.
 
 mod chat;
-mod defaults;
 mod detokenizer;
 mod echo;
 mod grammar;
@@ -12,11 +11,10 @@ mod prefix_cache;
 mod prompt;
 mod sampling;
 mod sequence;
-mod template_check;
 mod template_json;
 
 pub(crate) use chat::ChatRenderer;
-pub use chat::{ChatPrompt, Prompt, PromptMessage};
+pub use chat::{ChatPrompt, Prompt, PromptMessage, check_chat_template};
 pub(crate) use grammar::GrammarVocabulary;
 pub use grammar::{FunctionSchema, Grammar};
 pub use logits::LogitsProcessor;
@@ -25,4 +23,3 @@ pub use pieces::{FinishReason, TextPiece, TokenLogprobs};
 pub use prefix_cache::PrefixCache;
 pub use sampling::Sampling;
 pub use sequence::Sequence;
-pub use template_check::check_chat_template;

@@ -2,7 +2,7 @@
 
 use cupola_prep::{FittedTarget, Plan};
 
-use super::chat::ChatRenderer;
+use super::ChatRenderer;
 use crate::error::Error;
 
 /// Compiles the chat template of a plan, if it has one.
