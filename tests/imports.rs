@@ -256,4 +256,11 @@ fn an_unsupported_model_is_reported_and_leaves_no_files() {
         );
     }
     assert!(!home.root().join("models/other").exists());
+    // Nor does one whose chats could not be served.
+    let home = TestHome::new();
+    folder(&home, config, weights, &json!({}));
+    home.write("model/chat_template.jinja", "{% for message in %}");
+    let output = home.run(&["models", "import", "--from", "hf", "model", "--name", "other"]);
+    assert!(output.code == Some(2) && output.stderr.contains("chat template is not supported"), "{}", output.stderr);
+    assert!(!home.root().join("models/other").exists());
 }

@@ -1,7 +1,6 @@
 //! Text generation: from a prompt to tokens to text.
 
 mod chat;
-mod defaults;
 mod detokenizer;
 mod echo;
 mod grammar;
@@ -15,7 +14,7 @@ mod sequence;
 mod template_json;
 
 pub(crate) use chat::ChatRenderer;
-pub use chat::{ChatPrompt, Prompt, PromptMessage};
+pub use chat::{ChatPrompt, Prompt, PromptMessage, check_chat_template};
 pub(crate) use grammar::GrammarVocabulary;
 pub use grammar::{FunctionSchema, Grammar};
 pub use logits::LogitsProcessor;

@@ -1,5 +1,7 @@
 //! Options of a generated text.
 
+mod defaults;
+
 use super::grammar::Grammar;
 use super::logits::LogitsProcessor;
 use super::sampling::Sampling;

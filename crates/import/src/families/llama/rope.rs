@@ -61,7 +61,8 @@ pub enum RopeSettings {
 }
 
 impl RopeParameters {
-    fn kind(&self) -> &str {
+    /// Kind of the scaling.
+    pub(in crate::families) fn kind(&self) -> &str {
         self.rope_type.as_deref().or(self.kind.as_deref()).unwrap_or("default")
     }
 

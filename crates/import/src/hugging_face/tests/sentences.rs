@@ -109,6 +109,7 @@ fn lengths_cases_and_prompts_are_applied() {
     };
     assert_eq!((*length, prompt.as_str()), (9, "w3 "));
     assert_eq!(tokenizer.encode("W5 w6").unwrap(), [6, 7]);
+    assert!(model.notes[0].contains("`passage`") && !model.notes[0].contains("`query`"), "{:?}", model.notes);
     // The limit of the tokenizer holds where the transformer has none.
     folder.write("sentence_bert_config.json", json!({ "max_seq_length": null }));
     folder.write("tokenizer_config.json", json!({ "model_max_length": 7 }));

@@ -2,11 +2,11 @@
 
 use cupola_prep::GenerationDefaults;
 
-use super::params::GenerationParams;
+use super::GenerationParams;
 
 impl GenerationParams {
     /// Puts a model's defaults in place of omitted options, and adds what always holds for the model.
-    pub(super) fn apply_defaults(&mut self, defaults: &GenerationDefaults) {
+    pub(in crate::generation) fn apply_defaults(&mut self, defaults: &GenerationDefaults) {
         let GenerationDefaults {
             temperature,
             top_p,
@@ -38,7 +38,7 @@ fn set<T>(value: &mut T, default: Option<T>, omitted: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generation::params::OmittedOptions;
+    use crate::generation::OmittedOptions;
 
     #[test]
     fn only_omitted_options_have_the_defaults_of_the_model() {
