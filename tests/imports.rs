@@ -9,8 +9,13 @@ macro_rules! golden {
     ($name:literal) => {
         (
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/import/src/golden/", $name, ".json")),
-            include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/import/src/golden/", $name, ".safetensors"))
-                .as_slice(),
+            include_bytes!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/crates/import/src/golden/",
+                $name,
+                ".safetensors"
+            ))
+            .as_slice(),
         )
     };
 }
@@ -261,6 +266,10 @@ fn an_unsupported_model_is_reported_and_leaves_no_files() {
     folder(&home, config, weights, &json!({}));
     home.write("model/chat_template.jinja", "{% for message in %}");
     let output = home.run(&["models", "import", "--from", "hf", "model", "--name", "other"]);
-    assert!(output.code == Some(2) && output.stderr.contains("chat template is not supported"), "{}", output.stderr);
+    assert!(
+        output.code == Some(2) && output.stderr.contains("chat template is not supported"),
+        "{}",
+        output.stderr
+    );
     assert!(!home.root().join("models/other").exists());
 }

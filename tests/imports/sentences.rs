@@ -75,7 +75,8 @@ fn a_default_prompt_is_put_before_every_text() {
         home.json(&["models", "import", "--from", "hf", "model", "--name", "sentences"]);
         let server = home.serve(&["--model", "sentences", "--engine", "candle"]);
         let body = json!({ "rows": [{ "text": text }] }).to_string();
-        server.post("/v1/models/sentences/predict", body, &[]).json()["predictions"][0]["embedding"]["value"].take()
+        server.post("/v1/models/sentences/predict", body, &[]).json()["predictions"][0]["embedding"]["value"]
+            .take()
     };
     assert_eq!(vector(Some("w5 w6 "), "w7"), vector(None, "w5 w6 w7"));
 }

@@ -21,8 +21,8 @@ pub use self::distilbert::DistilBertConfig;
 pub use self::embedding::{EmbeddingHead, Pooling};
 pub use self::gpt2::Gpt2Config;
 pub use self::keys::check_keys;
-pub use self::modernbert::ModernBertConfig;
 pub use self::llama::{LlamaConfig, LlamaVariant, RopeParameters, RopeSettings};
+pub use self::modernbert::ModernBertConfig;
 
 /// Largest size that any network has: larger ones, from damaged files, are refused before memory is taken for them.
 const MAX_SIZE: usize = 1 << 24;
@@ -145,11 +145,9 @@ impl HuggingFaceConfig {
             Self::Gemma2(config) => (config, LlamaVariant::Gemma2),
             Self::Gemma3Text(config) => (config, LlamaVariant::Gemma3),
             Self::Phi3(config) => (config, LlamaVariant::Phi3),
-            Self::Bert(_)
-            | Self::DistilBert(_)
-            | Self::Roberta(_)
-            | Self::ModernBert(_)
-            | Self::Gpt2(_) => return None,
+            Self::Bert(_) | Self::DistilBert(_) | Self::Roberta(_) | Self::ModernBert(_) | Self::Gpt2(_) => {
+                return None;
+            }
         })
     }
 

@@ -81,9 +81,9 @@ impl ModernBertConfig {
             EncoderHead::Embedding(head) => conversion.embedding(&mut layers, head),
             EncoderHead::Classes { count } => conversion.classifier(&mut layers, *count)?,
         };
-        conversion.taker.finish(|name| {
-            ["head.", "decoder.", "classifier."].iter().any(|head| name.starts_with(head))
-        })?;
+        conversion
+            .taker
+            .finish(|name| ["head.", "decoder.", "classifier."].iter().any(|head| name.starts_with(head)))?;
         let kind = if matches!(head, EncoderHead::Embedding(_)) { Head::Identity } else { Head::Vector };
         let design = Design { head: kind, ..Design::of(layers, width) };
         let text = Block::Text { length, vocabulary: vocabulary + 1 };
@@ -153,7 +153,12 @@ impl ModernBertConfig {
             let rope = parameters[at];
             if let Some(kind) = rope.map(|rope| rope.kind()).filter(|kind| *kind != "default") {
                 let found = format!("type `{kind}`");
-                return Err(Error::unsupported_key("config.json", "rope_parameters", &found, "expected `default`"));
+                return Err(Error::unsupported_key(
+                    "config.json",
+                    "rope_parameters",
+                    &found,
+                    "expected `default`",
+                ));
             }
             *base = rope.and_then(|rope| rope.rope_theta).or(own[at]).unwrap_or(*base);
             if !base.is_finite() || *base <= 1.0 {
@@ -200,7 +205,8 @@ impl Conversion<'_> {
                 self.norm(&format!("{attend}.0"), &format!("{theirs}.attn_norm"))?;
             }
             let own = format!("{attend}.{}", usize::from(block > 0));
-            let joined = self.linear(&format!("{theirs}.attn.Wqkv"), [3 * width, width], config.attention_bias)?;
+            let joined =
+                self.linear(&format!("{theirs}.attn.Wqkv"), [3 * width, width], config.attention_bias)?;
             for (name, map) in ["q", "k", "v"].into_iter().zip(split_rows(joined, &[width; 3])?) {
                 self.insert(&format!("{own}.{name}"), map);
             }

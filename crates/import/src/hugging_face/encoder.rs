@@ -55,7 +55,9 @@ pub(super) fn convert(
     let (architecture, weights) = config.clone().into_model(weights, &options)?;
     let (plan, task) = match classes {
         Some(classes) => (Plan::classifier(tokenizer, length, classes), TextTask::Classification),
-        None => (Plan::embedding(tokenizer, length, architecture.output, prompts.default), TextTask::Embedding),
+        None => {
+            (Plan::embedding(tokenizer, length, architecture.output, prompts.default), TextTask::Embedding)
+        }
     };
     let notes = prompts.note.into_iter().collect();
     Ok(ImportedModel { architecture, weights, plan, digest, layers, task, notes })

@@ -64,8 +64,8 @@ impl TestFolder {
     /// Changes a key of a JSON file.
     fn set(&self, name: &str, key: &str, value: Value) {
         let path = self.path().join(name);
-        let mut file: Value =
-            std::fs::read_to_string(&path).map_or_else(|_| json!({}), |text| serde_json::from_str(&text).unwrap());
+        let mut file: Value = std::fs::read_to_string(&path)
+            .map_or_else(|_| json!({}), |text| serde_json::from_str(&text).unwrap());
         file[key] = value;
         self.write(name, file);
     }

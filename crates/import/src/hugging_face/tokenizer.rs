@@ -59,7 +59,8 @@ pub fn read(
         let (content, id) = (token["content"].as_str().unwrap_or_default(), token["id"].as_u64());
         let found = fitted.token_id(content);
         if found.map(u64::from) != id {
-            let why = format!("added token `{content}` has id {}, which does not follow the others", token["id"]);
+            let why =
+                format!("added token `{content}` has id {}, which does not follow the others", token["id"]);
             return Err(Error::invalid_file(&file, why, "take all files from one model"));
         }
     }

@@ -44,7 +44,15 @@ impl AttentionConfig {
     /// Configuration of a declared layer on tokens of `width`.
     pub(super) fn new(spec: &Layer, width: usize) -> Self {
         let Layer::Attention {
-            heads, kv_heads, causal, rope, rope_base, ref rope_scaling, dropout, variant, ..
+            heads,
+            kv_heads,
+            causal,
+            rope,
+            rope_base,
+            ref rope_scaling,
+            dropout,
+            variant,
+            ..
         } = *spec
         else {
             unreachable!("{spec:?} is not attention");

@@ -73,6 +73,9 @@ fn note(prompts: &BTreeMap<String, Option<String>>) -> Option<String> {
     let named = prompts.iter().filter(|(_, prompt)| prompt.as_ref().is_some_and(|prompt| !prompt.is_empty()));
     let names: Vec<String> = named.map(|(name, _)| format!("`{name}`")).collect();
     (!names.is_empty()).then(|| {
-        format!("the prompts {} are put before no text; write them at the start of your texts", names.join(", "))
+        format!(
+            "the prompts {} are put before no text; write them at the start of your texts",
+            names.join(", ")
+        )
     })
 }

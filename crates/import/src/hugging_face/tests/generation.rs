@@ -69,7 +69,8 @@ fn options_that_are_not_obeyed_are_refused_by_key() {
 #[test]
 fn templates_are_read_wherever_they_lie() {
     let folder = TestFolder::new(LLAMA);
-    let named = json!([{ "name": "tool_use", "template": "tools" }, { "name": "default", "template": "listed" }]);
+    let named =
+        json!([{ "name": "tool_use", "template": "tools" }, { "name": "default", "template": "listed" }]);
     folder.write("tokenizer_config.json", json!({ "chat_template": named }));
     assert_eq!(target(&folder).1.as_deref(), Some("listed"));
     folder.write("chat_template.json", json!({ "chat_template": "json" }));

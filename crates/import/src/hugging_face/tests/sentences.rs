@@ -23,7 +23,10 @@ fn with_dense() -> TestFolder {
         "modules.json",
         modules(&[("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense")]),
     );
-    folder.write("1_Pooling/config.json", json!({ "word_embedding_dimension": 24, "pooling_mode_max_tokens": true }));
+    folder.write(
+        "1_Pooling/config.json",
+        json!({ "word_embedding_dimension": 24, "pooling_mode_max_tokens": true }),
+    );
     folder.write(
         "2_Dense/config.json",
         json!({ "in_features": 24, "out_features": 4, "bias": true,
@@ -41,7 +44,8 @@ fn modules_become_layers() {
     let model = from_hugging_face(with_dense().path(), None).unwrap();
     assert_eq!(model.architecture.output, 4);
     let trunk = &model.architecture.trunk;
-    let [.., pooling, Layer::Linear { out: 4, bias: true }, Layer::Activation { .. }] = trunk.as_slice() else {
+    let [.., pooling, Layer::Linear { out: 4, bias: true }, Layer::Activation { .. }] = trunk.as_slice()
+    else {
         panic!("{trunk:?}");
     };
     assert_eq!(*pooling, Layer::Take { at: Take::Max, also: Vec::new() });
@@ -53,7 +57,10 @@ fn modules_become_layers() {
 #[test]
 fn modules_that_are_not_supported_are_named() {
     for (kinds, words) in [
-        (vec![("", "Transformer"), ("1_CNN", "CNN")], "modules.json: module `sentence_transformers.models.CNN`"),
+        (
+            vec![("", "Transformer"), ("1_CNN", "CNN")],
+            "modules.json: module `sentence_transformers.models.CNN`",
+        ),
         (vec![("1_Pooling", "Pooling")], "modules.json: the first module is not a Transformer"),
         (vec![("", "Transformer"), ("2_Dense", "Dense")], "modules.json: the second module is not a Pooling"),
         (
@@ -87,7 +94,12 @@ fn keys_of_modules_are_obeyed_or_refused() {
         ("sentence_bert_config.json", "transformer_task", json!("fill-mask"), "`transformer_task`"),
         ("config_sentence_transformers.json", "default_prompt_name", json!("query"), "`default_prompt_name`"),
         ("config_sentence_transformers.json", "truncate_dim", json!(2), "`truncate_dim` = 2"),
-        ("config_sentence_transformers.json", "model_type", json!("SparseEncoder"), "`model_type` = SparseEncoder"),
+        (
+            "config_sentence_transformers.json",
+            "model_type",
+            json!("SparseEncoder"),
+            "`model_type` = SparseEncoder",
+        ),
     ] {
         let folder = with_dense();
         folder.set(file, key, value);

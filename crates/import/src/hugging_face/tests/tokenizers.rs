@@ -32,8 +32,7 @@ fn ids(tokenizer: &FittedTokenizer, text: &str) -> Vec<u32> {
 
 #[test]
 fn vocabularies_cut_texts_as_sentencepiece_and_transformers_do() {
-    let byte_bpe =
-        [("vocab.json", golden!("vocab.json")), ("merges.txt", golden!("merges.txt"))];
+    let byte_bpe = [("vocab.json", golden!("vocab.json")), ("merges.txt", golden!("merges.txt"))];
     let word_piece = [("vocab.txt", golden!("vocab.txt"))];
     let cased = json!({ "do_lower_case": false, "tokenize_chinese_chars": false });
     let cases: Value = serde_json::from_slice(golden!("cases.json")).unwrap();
@@ -47,7 +46,8 @@ fn vocabularies_cut_texts_as_sentencepiece_and_transformers_do() {
         ("bert", "bert", &word_piece, json!({})),
         ("bert_cased", "bert", &word_piece, cased),
     ] {
-        let tokenizer = read(&folder(files, config), model_type).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let tokenizer =
+            read(&folder(files, config), model_type).unwrap_or_else(|error| panic!("{name}: {error}"));
         let texts = cases["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap());
         for (text, expected) in texts.zip(cases[name].as_array().unwrap()) {
             assert_eq!(json!(ids(&tokenizer, text)), *expected, "{name}: {text:?}");
@@ -57,15 +57,16 @@ fn vocabularies_cut_texts_as_sentencepiece_and_transformers_do() {
 
 #[test]
 fn settings_of_a_llama_add_tokens_around_a_text() {
-    let tokenizer = |config: Value| {
-        read(&folder(&[("tokenizer.model", golden!("bpe.model"))], config), "llama").unwrap()
-    };
+    let tokenizer =
+        |config: Value| read(&folder(&[("tokenizer.model", golden!("bpe.model"))], config), "llama").unwrap();
     assert_eq!(ids(&tokenizer(json!({})), "hot</s>hot"), [1, 290, 2, 290]);
     // The new behaviour puts a space before the text only.
     assert_eq!(ids(&tokenizer(json!({ "legacy": false })), "hot</s>hot"), [1, 290, 2, 351, 275]);
-    let both = json!({ "add_bos_token": false, "add_eos_token": true, "bos_token": "<s>", "eos_token": "</s>" });
+    let both =
+        json!({ "add_bos_token": false, "add_eos_token": true, "bos_token": "<s>", "eos_token": "</s>" });
     assert_eq!(ids(&tokenizer(both), "hot"), [290, 2]);
-    let added = |id: &str| json!({ "added_tokens_decoder": { id: { "content": "<|im|>", "special": true } } });
+    let added =
+        |id: &str| json!({ "added_tokens_decoder": { id: { "content": "<|im|>", "special": true } } });
     assert_eq!(ids(&tokenizer(added("380")), "hot<|im|>"), [1, 290, 380]);
     // The tokenizer numbers added tokens one after another.
     let gap = folder(&[("tokenizer.model", golden!("bpe.model"))], added("400"));
@@ -117,9 +118,24 @@ fn tokenizers_that_cannot_be_made_are_refused_with_the_remedy() {
     for (files, model_type, config, words) in [
         ([].as_slice(), "bert", json!({}), "has no tokenizer.json"),
         (&[("vocab.json", b"{}".as_slice())], "gpt2", json!({}), "has no merges.txt"),
-        (&[("vocab.json", b"{\"a\": 0}"), ("merges.txt", b"#version: 0.2\na b c\n")], "gpt2", json!({}), "line 2"),
-        (&[("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\n")], "bert", json!({}), "vocab.txt: the token `[SEP]` is missing"),
-        (&[("vocab.txt", b"a\n")], "bert", json!({ "do_basic_tokenize": false }), "`do_basic_tokenize` = false"),
+        (
+            &[("vocab.json", b"{\"a\": 0}"), ("merges.txt", b"#version: 0.2\na b c\n")],
+            "gpt2",
+            json!({}),
+            "line 2",
+        ),
+        (
+            &[("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\n")],
+            "bert",
+            json!({}),
+            "vocab.txt: the token `[SEP]` is missing",
+        ),
+        (
+            &[("vocab.txt", b"a\n")],
+            "bert",
+            json!({ "do_basic_tokenize": false }),
+            "`do_basic_tokenize` = false",
+        ),
         (&[("tokenizer.model", b"\xff\xff\xff")], "llama", json!({}), "tokenizer.model: "),
         (&[("sentencepiece.bpe.model", bpe)], "camembert", json!({}), "`CamembertTokenizer`"),
         (&[("tokenizer.json", b"{\"model\": 1}")], "bert", json!({}), "tokenizer.json: "),

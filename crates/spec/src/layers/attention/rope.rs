@@ -221,7 +221,11 @@ mod tests {
         assert_eq!(partial.frequencies(128), whole.frequencies(32));
         let factors = vec![1.0, 2.0, 4.0];
         let long = Rope { scaling: Some(RopeScaling::Long { factors, amplitude: 1.2 }), ..whole.clone() };
-        let ratios = long.frequencies(6).iter().zip(whole.frequencies(6)).map(|(a, b)| b / a).collect::<Vec<_>>();
-        assert!(ratios.iter().zip([1.0, 2.0, 4.0]).all(|(a, b): (&f64, f64)| (a - b).abs() < 1e-12), "{ratios:?}");
+        let ratios =
+            long.frequencies(6).iter().zip(whole.frequencies(6)).map(|(a, b)| b / a).collect::<Vec<_>>();
+        assert!(
+            ratios.iter().zip([1.0, 2.0, 4.0]).all(|(a, b): (&f64, f64)| (a - b).abs() < 1e-12),
+            "{ratios:?}"
+        );
     }
 }

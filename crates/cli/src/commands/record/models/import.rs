@@ -23,7 +23,8 @@ pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
             cupola_runtime::Error::Chat { why } => why,
             other => other.to_string(),
         };
-        let hint = "remove it from tokenizer_config.json, or delete chat_template.jinja, to import without chats";
+        let hint =
+            "remove it from tokenizer_config.json, or delete chat_template.jinja, to import without chats";
         return Err(UserError::new(format!("the chat template is not supported: {why}"), hint).into());
     }
     let package = model.publish(home, &args.name, CODE_VERSION)?;
