@@ -60,8 +60,7 @@ fn sequential(bytes: &[u8]) -> Option<Read> {
 }
 
 fn parallel(bytes: &[u8], batch_rows: usize, read_bytes: usize) -> Result<Vec<Vec<Option<String>>>, Error> {
-    let rules =
-        super::super::chunks::RecordRules::Delimited { delimiter: b',', comment: None, blanks: false };
+    let rules = RecordRules::Delimited { delimiter: b',', comment: None, blanks: false };
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut splitter = Splitter::new(Cursor::new(bytes), rules, read_bytes);
     let header = splitter.take(1).unwrap().map(|chunk| header_fields(&chunk.bytes, DIALECT));
