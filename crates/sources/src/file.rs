@@ -142,6 +142,12 @@ impl DataFile {
         refuse_pointer(&self.path)
     }
 
+    /// Error of a failed read: damage of a compressed file, with the number of bytes before it, or the error of the
+    /// operating system.
+    pub(crate) fn read_error(&self, error: std::io::Error) -> Error {
+        self.probe().err().unwrap_or_else(|| io_error(&self.path)(error))
+    }
+
     /// Reads a compressed file to its end, so that damage is found before any row is used.
     pub(crate) fn probe(&self) -> Result<(), Error> {
         let kind = match self.compression {
