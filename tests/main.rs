@@ -34,6 +34,9 @@ mod families;
 /// Imported models: encoders, classifiers and decoders.
 mod imports;
 
+/// OpenAI's protocol: nulls, limits, token ids, scored prompts, tools.
+mod openai;
+
 /// Several targets, devices and kinds of inputs; streams, precision, training from a package.
 mod engine;
 
