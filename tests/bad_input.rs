@@ -32,7 +32,12 @@ fn every_mistake_gets_one_clear_message_and_leaves_no_files() {
         mistake("empty data", config.clone(), b"x,y,side\n", &["there are no rows"]),
         mistake("nothing at all", config.clone(), b"", &["no rows"]),
         mistake("a ragged row", config.clone(), b"x,y,side\n1,1,left\n2,2\n3,3,right\n", &["row 2:"]),
-        mistake("not UTF-8", config.clone(), b"x,y,side\n1,1,le\xffft\n", &["blobs.csv"]),
+        mistake(
+            "not UTF-8, as declared",
+            config.replace("[data]", "[data]\nencoding = \"utf-8\""),
+            b"x,y,side\n1,1,le\xffft\n",
+            &["blobs.csv", "UTF-8"],
+        ),
         mistake("one class", config.clone(), one_class.as_bytes(), &["all values are `left`"]),
         mistake(
             "a missing target",

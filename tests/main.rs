@@ -16,6 +16,9 @@ mod walk;
 /// Runs that are killed at any moment and resumed.
 mod resume;
 
+/// One spelling, one meaning, from every file and every body.
+mod values;
+
 /// HTTP contract: responses, errors, limits, metrics, shutdown.
 mod server;
 
@@ -31,6 +34,9 @@ mod access;
 /// Model families: texts, series, several inputs, trees.
 mod families;
 
+/// Metrics, splits by time, series and batch norm: what would make a model look better than it is.
+mod learning;
+
 /// Imported models: encoders, classifiers and decoders.
 mod imports;
 
@@ -42,6 +48,9 @@ mod engine;
 
 /// Datasets, contracts, repairs, prepared examples, lineage.
 mod data;
+
+/// Files as other programs write them.
+mod spelling;
 
 /// Folders as people have them, and addresses that hold secrets.
 mod origins;

@@ -38,7 +38,7 @@ fn every_error_has_its_status_code_and_message() {
             422,
             "row_does_not_fit",
             Some("rows[0].x"),
-            "expected a number, found \"a\"",
+            "expected a number, found `a`",
         ),
         (
             path,

@@ -2,6 +2,7 @@
 //! plan that encoded them.
 
 mod frames;
+mod labelled;
 mod sample;
 mod saved;
 mod stream;
@@ -22,6 +23,7 @@ use crate::plan::{Plan, PlanFit};
 use crate::split::{Division, SeriesOrder, SplitPart, divide};
 use crate::target::{FittedTarget, check_no_missing};
 
+use self::labelled::{Labelled, labelled_rows};
 use self::suspicions::suspicions;
 
 pub use self::frames::FrameStream;
@@ -85,8 +87,12 @@ pub fn prepare(
     let (values, notes) = values.finish()?;
     let frame = &values.apply(frame, &run.data.null)?;
     let test = test.map(|test| values.apply(test, &run.data.null)).transpose().map_err(Error::in_test)?;
-    let derive = Derivation::from_run(run, frame)?;
-    let rows = DerivedRows::new(run, &derive, frame, test.as_ref())?;
+    let (frame, labelled) = labelled_rows(run, frame);
+    let frame = &frame;
+    let test = test.map(|test| labelled_rows(run, &test).0);
+    let derive = Derivation::from_run(run, frame)
+        .map_err(|error| numbered(error, labelled.as_ref().map(|labelled| labelled.rows.as_slice())))?;
+    let rows = DerivedRows::new(run, &derive, frame, test.as_ref(), labelled)?;
     let (inputs, findings) = resolve(run, &rows.frame, &values, learned.and_then(Plan::tokenizer))?;
     // Before the split, whose message about an empty target would be less helpful.
     rows.check_targets(run)?;
@@ -99,9 +105,7 @@ pub fn prepare(
     let targets: Vec<&Target> = run.targets.iter().collect();
     let found = suspicions(&inputs, &targets, &rows.frame, split.each_ref().map(Vec::as_slice));
     let mut suspicions: Vec<String> = notes.into_iter().chain(found).collect();
-    if rows.duplicates > 0 {
-        suspicions.push(format!("{} duplicate rows are left out", rows.duplicates));
-    }
+    suspicions.extend(rows.left_out());
     suspicions.extend(order_notes);
     if plan.window().is_some() {
         let fitted = windows::fit_series(&mut plan, &rows.frame, &split[0]);
@@ -111,32 +115,64 @@ pub fn prepare(
     Ok(Prepared { suspicions, ..Prepared::new(plan, findings, splits) })
 }
 
+/// Error with the row's number in the source; `kept` are the indices there if rows were left out.
+fn numbered(error: Error, kept: Option<&[usize]>) -> Error {
+    match kept {
+        Some(kept) => error.row_of(kept),
+        None => error,
+    }
+}
+
 /// Derived rows of a run.
 struct DerivedRows {
     frame: Frame,
     /// Rows of `data.test_source`.
     test: Option<Frame>,
+    /// Number of rows without a target that were left out.
+    without_target: usize,
     /// Number of duplicates that were removed from `frame`.
     duplicates: usize,
-    /// Indices in the source of the rows of `frame`, if duplicates were removed.
+    /// Indices in the source of the rows of `frame`, if some were left out.
     kept: Option<Vec<usize>>,
 }
 
 impl DerivedRows {
-    fn new(run: &Run, derive: &Derivation, frame: &Frame, test: Option<&Frame>) -> Result<Self, Error> {
-        let frame = derive.apply(frame)?;
+    /// Derives rows, of which `labelled` are the indices in the source if some were left out.
+    fn new(
+        run: &Run,
+        derive: &Derivation,
+        frame: &Frame,
+        test: Option<&Frame>,
+        labelled: Option<Labelled>,
+    ) -> Result<Self, Error> {
+        let (without_target, labelled) =
+            labelled.map_or((0, None), |Labelled { rows, left_out }| (left_out, Some(rows)));
+        let frame = derive.apply(frame).map_err(|error| numbered(error, labelled.as_deref()))?;
         let test = test.map(|test| derive.apply(test)).transpose().map_err(Error::in_test)?;
         let before = frame.rows();
         let (frame, kept) = if run.clean.duplicates { without_duplicates(frame) } else { (frame, None) };
-        Ok(Self { duplicates: before - frame.rows(), frame, test, kept })
+        let kept = match (kept, labelled) {
+            (Some(kept), Some(labelled)) => Some(kept.into_iter().map(|row| labelled[row]).collect()),
+            (kept, labelled) => kept.or(labelled),
+        };
+        Ok(Self { without_target, duplicates: before - frame.rows(), frame, test, kept })
+    }
+
+    /// Descriptions of the rows that were left out.
+    fn left_out(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.without_target > 0 {
+            notes.push(format!("{} rows without a target are left out", self.without_target));
+        }
+        if self.duplicates > 0 {
+            notes.push(format!("{} duplicate rows are left out", self.duplicates));
+        }
+        notes
     }
 
     /// Error with the row's number in the source.
     fn numbered(&self, error: Error) -> Error {
-        match &self.kept {
-            Some(kept) => error.row_of(kept),
-            None => error,
-        }
+        numbered(error, self.kept.as_deref())
     }
 
     /// Fits the inputs to the training rows, which are at `indices`, and the targets to all rows.

@@ -201,12 +201,14 @@ impl Package {
     }
 
     /// Opens a file that is too large to be read at once, and checks its digest in constant memory. The file
-    /// stays open as long as this package: the next call returns it without another check.
+    /// stays open as long as this package: the next call returns it without another check, unless it was written to.
     ///
     /// # Errors
     /// As [`Self::read`].
     pub fn open_file(&self, name: &str) -> Result<Arc<VerifiedFile>, Error> {
-        if let Some(CheckedFile::Open(file)) = self.checked().get(name) {
+        if let Some(CheckedFile::Open(file)) = self.checked().get(name)
+            && file.is_unchanged()
+        {
             return Ok(Arc::clone(file));
         }
         let file = Arc::new(self.verify_file(name)?);

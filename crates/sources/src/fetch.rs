@@ -10,6 +10,7 @@ pub(crate) mod cache;
 mod convert;
 mod database;
 mod folder;
+mod hub;
 #[cfg(feature = "delta")]
 mod lake;
 mod objects;
@@ -158,21 +159,21 @@ impl SourceRequest<'_> {
             }
             SourceLocation::Web(url) => {
                 let path = self.download(shown, &url, cache).await?;
-                found.push_fetched(path, cache, self.progress)
+                found.push_local(path, cache, self.progress)
             }
             SourceLocation::Objects(url) => {
                 let paths = objects::fetch(shown, &url, cache, self.progress).await?;
-                paths.into_iter().try_for_each(|path| found.push_fetched(path, cache, self.progress))
+                paths.into_iter().try_for_each(|path| found.push_local(path, cache, self.progress))
             }
             SourceLocation::Database(url) => {
                 let after = self.data.watermark.as_deref().zip(watermark);
                 let path = database::fetch(self, shown, &url, after, cache).await?;
-                found.push_fetched(path, cache, self.progress)
+                found.push_local(path, cache, self.progress)
             }
             SourceLocation::Adbc(database) => {
                 let after = self.data.watermark.as_deref().zip(watermark);
                 let fetched = optional::adbc(self, shown, &database, after, cache)?;
-                found.push_fetched(fetched.path, cache, self.progress)
+                found.push_local(fetched.path, cache, self.progress)
             }
             SourceLocation::Topic(topic) => {
                 let fetched = optional::topic(self, shown, &topic, watermark, cache)?;
@@ -181,18 +182,25 @@ impl SourceRequest<'_> {
                     return Err(Error::Location { text: shown.to_owned(), why });
                 }
                 found.position = fetched.position;
-                found.push_fetched(fetched.path, cache, self.progress)
+                found.push_local(fetched.path, cache, self.progress)
             }
             SourceLocation::Delta(table) => {
                 let fetched = optional::lake(self, shown, &table, cache).await?;
-                found.push_fetched(fetched.path, cache, self.progress)
+                found.push_local(fetched.path, cache, self.progress)
             }
         }
     }
 
     fn add_local(&self, pattern: &str, found: &mut Collected, cache: &SourceCache) -> Result<(), Error> {
         for path in expand(pattern, self.roots)? {
-            if path.is_dir() {
+            if path.is_dir()
+                && let Some(tables) = hub::tables(&path)?
+            {
+                found.notes.extend(tables.note);
+                for path in tables.files {
+                    found.push_local(path, cache, self.progress)?;
+                }
+            } else if path.is_dir() {
                 let packed = folder::packed(&path, cache, self.progress)?;
                 found.files.push(packed.file);
                 found.versions.push(packed.version);
@@ -200,9 +208,7 @@ impl SourceRequest<'_> {
             } else if path.extension().is_some_and(|extension| extension == "dvc") {
                 found.push_all(self.resolver.tracked(&path)?, cache)?;
             } else {
-                let file = DataFile::new(path)?;
-                let version = file_version(&file.path, self.progress)?;
-                found.push(file, version, cache)?;
+                found.push_local(path, cache, self.progress)?;
             }
         }
         Ok(())
@@ -245,7 +251,7 @@ fn sql<'a>(data: &'a Data, shown: &str) -> Result<&'a str, Error> {
 }
 
 impl Collected {
-    fn push_fetched(
+    fn push_local(
         &mut self,
         path: PathBuf,
         cache: &SourceCache,

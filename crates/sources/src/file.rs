@@ -142,6 +142,12 @@ impl DataFile {
         refuse_pointer(&self.path)
     }
 
+    /// Error of a failed read: damage of a compressed file, with the number of bytes before it, or the error of the
+    /// operating system.
+    pub(crate) fn read_error(&self, error: std::io::Error) -> Error {
+        self.probe().err().unwrap_or_else(|| io_error(&self.path)(error))
+    }
+
     /// Reads a compressed file to its end, so that damage is found before any row is used.
     pub(crate) fn probe(&self) -> Result<(), Error> {
         let kind = match self.compression {
@@ -172,7 +178,12 @@ pub(crate) fn refuse_pointer(path: &Path) -> Result<(), Error> {
     let mut start = Vec::with_capacity(LFS_POINTER.len());
     let limit = LFS_POINTER.len() as u64;
     open_file(path)?.take(limit).read_to_end(&mut start).map_err(io_error(path))?;
-    if start == LFS_POINTER { Err(Error::Pointer { path: path.to_owned() }) } else { Ok(()) }
+    if is_pointer(&start) { Err(Error::Pointer { path: path.to_owned() }) } else { Ok(()) }
+}
+
+/// `true` for the contents of a pointer of Git LFS.
+pub(crate) fn is_pointer(contents: &[u8]) -> bool {
+    contents.starts_with(LFS_POINTER)
 }
 
 /// Opens a file for reading.

@@ -12,7 +12,7 @@ const EXCEL: &str = "excel";
 const UNIX: [(&str, i128); 4] =
     [("unix", 1), ("unix_ms", 1_000), ("unix_us", 1_000_000), ("unix_ns", 1_000_000_000)];
 /// Order of day, month and year, with the separators of each.
-const ORDERS: [(&str, &str); 13] = [
+const ORDERS: [(&str, &str); 16] = [
     ("%Y/%m/%d", ""),
     ("%Y.%m.%d", ""),
     ("%d/%m/%Y", "%m/%d/%Y"),
@@ -25,6 +25,9 @@ const ORDERS: [(&str, &str); 13] = [
     ("%d-%b-%Y", ""),
     ("%d-%b-%y", ""),
     ("%b %d, %Y", ""),
+    ("%b %d %Y", ""),
+    ("%B %d, %Y", ""),
+    ("%B %d %Y", ""),
     ("%d %B %Y", ""),
 ];
 /// Time of day after the date.
@@ -250,6 +253,7 @@ mod tests {
         assert_eq!(guess(&["5/3/24", "31/12/24"]), format("%d/%m/%y"));
         assert_eq!(guess(&["05.03.2024 09:15"]), format("%d.%m.%Y %H:%M"));
         assert_eq!(guess(&["5 Mar 2024"]), format("%d %b %Y"));
+        assert_eq!(guess(&["Jan 1 2000", "Dec 31 2000"]), format("%b %d %Y"));
         let formats = ["%d/%m/%Y".to_owned(), "%m/%d/%Y".to_owned()];
         assert_eq!(
             guess(&["05/03/2024"]),

@@ -218,7 +218,7 @@ fn a_folder_is_packed_once_and_again_when_a_file_changes() {
     assert_ne!(read(dir.path(), "letters", None).unwrap().version.files, first.version.files);
     fs::write(dir.path().join("letters/b/4.png"), "").unwrap();
     let error = read(dir.path(), "letters", None).unwrap_err().to_string();
-    assert!(error.contains("kinds text and image") || error.contains("kinds image and text"), "{error}");
+    assert!(error.contains("texts (a/1.txt) and pictures (b/4.png)"), "{error}");
 }
 
 #[test]

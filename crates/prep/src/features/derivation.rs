@@ -154,6 +154,7 @@ mod tests {
     fn a_derivation_is_idempotent() {
         let clean = Clean {
             duplicates: false,
+            missing_targets: false,
             text: vec![TextStep::Nfkc, TextStep::Lower, TextStep::Spaces, TextStep::Trim],
             numbers: vec!["p*".to_owned()],
         };

@@ -73,7 +73,7 @@ pub(crate) fn unsorted(frame: &Frame, found: &SeriesRows, windowed: bool) -> Opt
 
 fn looks_like_time(name: &str, column: &Column) -> bool {
     match column {
-        Column::Number { .. } => TIME_NAMES.contains(&name.to_lowercase().as_str()),
+        Column::Number { time, .. } => *time || TIME_NAMES.contains(&name.to_lowercase().as_str()),
         Column::Text(texts) => {
             let mut probed = texts.iter().flatten().take(PROBED_ROWS).peekable();
             probed.peek().is_some() && probed.all(is_date)

@@ -156,7 +156,7 @@ pub(crate) fn check_no_missing(column: &str, frame: &Frame) -> Result<(), Error>
     let missing: Vec<usize> = (0..frame.rows()).filter(|&row| values.is_missing(row)).collect();
     let Some(first) = missing.first() else { return Ok(()) };
     let why = format!(
-        "missing in {} of {} rows, first in row {}; fill them, or drop them with data.query = \"SELECT * FROM data WHERE {column} IS NOT NULL\"",
+        "missing in {} of {} rows, first in row {}; fill them, or leave these rows out with `missing_targets = true` under `[clean]`",
         missing.len(),
         frame.rows(),
         first + 1

@@ -1,5 +1,7 @@
 //! Chat templates: messages as one text, in the format that a model was trained with.
 
+mod check;
+
 use std::sync::Arc;
 
 use cupola_prep::ChatTemplate;
@@ -11,6 +13,8 @@ use serde_json::Value as Json;
 
 use super::template_json::to_json;
 use crate::error::Error;
+
+pub use self::check::check_chat_template;
 
 const TEMPLATE_NAME: &str = "chat";
 /// Largest number of instructions that a template may execute.

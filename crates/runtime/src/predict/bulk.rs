@@ -12,6 +12,7 @@ use arrow::ipc::root_as_message;
 use arrow::record_batch::RecordBatch;
 use cupola_nn::catch_panic;
 use cupola_prep::{Frame, Signature};
+use cupola_spec::did_you_mean;
 
 use super::package::LoadedPackage;
 use super::rows::{frame_of, json_lines};
@@ -63,7 +64,7 @@ impl LoadedPackage {
                 row: 1,
                 column: input.name.clone(),
                 expected: "a value",
-                found: "no such column".to_owned(),
+                found: format!("no such column{}", did_you_mean(&input.name, frame.names())),
                 remedy: "send every column of the model",
             }),
             None => Ok(frame),

@@ -3,6 +3,7 @@
 mod fast_path;
 
 use cupola_prep::{Column, ColumnType, Frame, InputColumn, Signature, number_text};
+use cupola_spec::did_you_mean;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
@@ -53,7 +54,7 @@ fn cells<'a>(
             row: index + 1,
             column: input.name.clone(),
             expected: "a value",
-            found: "no such key".to_owned(),
+            found: format!("no such key{}", did_you_mean(&input.name, row.keys().map(String::as_str))),
             remedy: if input.nullable { "send null for a missing value" } else { "send it" },
         }),
     })

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringBuilder};
+use arrow::array::{ArrayRef, AsArray, StringArray, StringBuilder};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
@@ -119,21 +119,32 @@ impl DatabaseQuery<'_> {
 
         let wrong = |error: &sqlx::Error| self.failure(error);
         let mut connection = DB::Connection::connect(self.url.as_str()).await.map_err(|e| wrong(&e))?;
-        let mut rows = sqlx::raw_sql(sqlx::AssertSqlSafe(self.sql.as_str())).fetch(&mut connection);
-        let first = rows.next().await.transpose().map_err(|e| wrong(&e))?;
-        let Some(first) = first else { return Err(self.nothing()) };
-        let columns =
-            first.columns().iter().map(|c| (c.name().to_owned(), typed(c.type_info().name()))).collect();
-        let rows = futures::stream::iter([Ok(first)]).chain(rows);
-        let texts = rows.map(|row| row.and_then(|row| texts(&row)));
-        self.write(columns, Box::pin(texts)).await.map_err(|error| error.0)
+        let mut columns: Vec<QueryColumn> = Vec::new();
+        loop {
+            let mut rows = sqlx::raw_sql(sqlx::AssertSqlSafe(self.sql.as_str())).fetch(&mut connection);
+            let first = rows.next().await.transpose().map_err(|e| wrong(&e))?;
+            let Some(first) = first else { return Err(self.nothing()) };
+            if columns.is_empty() {
+                let declared = first.columns().iter();
+                columns = declared.map(|c| QueryColumn::of(c.name(), c.type_info().name())).collect();
+            }
+            let rows = futures::stream::iter([Ok(first)]).chain(rows);
+            let texts = rows.map(|row| row.and_then(|row| texts(&row)));
+            match self.write(&columns, Box::pin(texts)).await {
+                // The query runs again with the exact texts of a column that its type cannot hold.
+                Err(CastFailure(_, Some(column))) if columns[column].kind != DataType::Utf8 => {
+                    columns[column].kind = DataType::Utf8;
+                }
+                other => return other.map_err(|error| error.0),
+            }
+        }
     }
 
     async fn sqlite(&self) -> Result<(), Error> {
         let wrong = |error: &sqlx::Error| self.failure(error);
         let options: SqliteConnectOptions = self.url.as_str().parse().map_err(|e| wrong(&e))?;
         let mut connection = options.read_only(true).connect().await.map_err(|e| wrong(&e))?;
-        let mut columns: Vec<(String, DataType)> = Vec::new();
+        let mut columns: Vec<QueryColumn> = Vec::new();
         loop {
             let mut rows = sqlx::raw_sql(sqlx::AssertSqlSafe(self.sql.as_str())).fetch(&mut connection);
             // Infers types from the first rows.
@@ -142,9 +153,9 @@ impl DatabaseQuery<'_> {
                 && let Some(row) = rows.next().await.transpose().map_err(|e| wrong(&e))?
             {
                 if columns.is_empty() {
-                    columns = row.columns().iter().map(|c| (c.name().to_owned(), DataType::Null)).collect();
+                    columns = row.columns().iter().map(|c| QueryColumn::of(c.name(), "NULL")).collect();
                 }
-                for (index, (_, kind)) in columns.iter_mut().enumerate() {
+                for (index, QueryColumn { kind, .. }) in columns.iter_mut().enumerate() {
                     let value = row.try_get_raw(index).map_err(|e| wrong(&e))?;
                     let found =
                         if value.is_null() { DataType::Null } else { typed(value.type_info().name()) };
@@ -157,9 +168,9 @@ impl DatabaseQuery<'_> {
             }
             let rows = futures::stream::iter(head.into_iter().map(Ok)).chain(rows);
             let texts = rows.map(|row| row.and_then(|row| cells(&row)));
-            match self.write(columns.clone(), Box::pin(texts)).await {
-                Err(CastFailure(_, Some(column))) if columns[column].1 != DataType::Utf8 => {
-                    let kind = &mut columns[column].1;
+            match self.write(&columns, Box::pin(texts)).await {
+                Err(CastFailure(_, Some(column))) if columns[column].kind != DataType::Utf8 => {
+                    let kind = &mut columns[column].kind;
                     *kind = if *kind == DataType::Int64 { DataType::Float64 } else { DataType::Utf8 };
                 }
                 other => return other.map_err(|error| error.0),
@@ -169,16 +180,16 @@ impl DatabaseQuery<'_> {
 
     async fn write(
         &self,
-        columns: Vec<(String, DataType)>,
+        columns: &[QueryColumn],
         mut rows: Pin<Box<dyn Stream<Item = Cells> + '_>>,
     ) -> Result<(), CastFailure> {
-        let mut seen: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        let mut seen: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
         seen.sort_unstable();
         if let Some(name) = seen.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]) {
             let why = format!("two columns are called `{name}`; name one with AS");
             return Err(Error::Database { location: self.shown.to_owned(), why }.into());
         }
-        let fields = columns.iter().map(|(name, kind)| {
+        let fields = columns.iter().map(|QueryColumn { name, kind, .. }| {
             // The type of a column without any value is unknown; text holds everything.
             let kind = if *kind == DataType::Null { DataType::Utf8 } else { kind.clone() };
             Field::new(name, kind, true)
@@ -201,11 +212,44 @@ impl DatabaseQuery<'_> {
             }
             let texts: Vec<ArrayRef> =
                 builders.into_iter().map(|mut b| Arc::new(b.finish()) as ArrayRef).collect();
-            writer.push(&batch(self.shown, &schema, &texts, done)?)?;
+            let typed = self.typed_arrays(columns, &schema, &texts, done)?;
+            let batch = RecordBatch::try_new(Arc::clone(&schema), typed).map_err(|error| {
+                Error::Database { location: self.shown.to_owned(), why: error.to_string() }
+            })?;
+            writer.push(&batch)?;
             done += count;
             self.progress.advance(count as u64);
         }
         Ok(writer.finish()?)
+    }
+
+    /// Texts as the types of the schema; `before` rows precede them.
+    fn typed_arrays(
+        &self,
+        columns: &[QueryColumn],
+        schema: &SchemaRef,
+        texts: &[ArrayRef],
+        before: usize,
+    ) -> Result<Vec<ArrayRef>, CastFailure> {
+        let options = CastOptions { safe: false, ..CastOptions::default() };
+        let each = texts.iter().zip(schema.fields()).enumerate().map(|(index, (texts, field))| {
+            let wrong = |why: String| {
+                let place = format!("rows from {}, column `{}`", before + 1, field.name());
+                let why = format!("{place}: {why}; CAST it in the SQL");
+                CastFailure(Error::Database { location: self.shown.to_owned(), why }, Some(index))
+            };
+            let texts = match field.data_type() {
+                DataType::Boolean => respelt(texts, boolean),
+                DataType::Timestamp(..) => respelt(texts, wall_clock),
+                DataType::Float64 if columns[index].exact => match inexact(texts) {
+                    Some(number) => return Err(wrong(format!("{number} has too many digits for a number"))),
+                    None => Arc::clone(texts),
+                },
+                _ => Arc::clone(texts),
+            };
+            cast_with_options(&texts, field.data_type(), &options).map_err(|error| wrong(error.to_string()))
+        });
+        each.collect()
     }
 
     fn nothing(&self) -> Error {
@@ -255,8 +299,28 @@ fn cells(row: &sqlx::sqlite::SqliteRow) -> Result<Vec<Option<String>>, sqlx::Err
     (0..row.columns().len()).map(cell).collect()
 }
 
+/// Column of a query.
+struct QueryColumn {
+    name: String,
+    kind: DataType,
+    /// `true` if its numbers are decimal digits, of which none may be lost.
+    exact: bool,
+}
+
+impl QueryColumn {
+    /// Column of a type that the database declares.
+    fn of(name: &str, declared: &str) -> Self {
+        let kind = if declared == "NULL" { DataType::Null } else { typed(declared) };
+        let exact = matches!(declared.trim_end_matches(" UNSIGNED"), "NUMERIC" | "DECIMAL");
+        Self { name: name.to_owned(), kind, exact }
+    }
+}
+
 /// Arrow type of a database type.
 fn typed(name: &str) -> DataType {
+    if name == "BIGINT UNSIGNED" {
+        return DataType::UInt64;
+    }
     match name.trim_end_matches(" UNSIGNED") {
         "INT2" | "INT4" | "INT8" | "OID" | "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT"
         | "INTEGER" | "YEAR" => DataType::Int64,
@@ -280,37 +344,37 @@ impl From<Error> for CastFailure {
     }
 }
 
-fn batch(
-    shown: &str,
-    schema: &SchemaRef,
-    texts: &[ArrayRef],
-    before: usize,
-) -> Result<RecordBatch, CastFailure> {
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    let each = texts.iter().zip(schema.fields()).enumerate().map(|(index, (texts, field))| {
-        let texts = if field.data_type() == &DataType::Boolean { booleans(texts) } else { Arc::clone(texts) };
-        cast_with_options(&texts, field.data_type(), &options).map_err(|error| {
-            let why =
-                format!("rows from {}, column `{}`: {error}; CAST it in the SQL", before + 1, field.name());
-            CastFailure(Error::Database { location: shown.to_owned(), why }, Some(index))
-        })
-    });
-    let columns = each.collect::<Result<Vec<_>, _>>()?;
-    RecordBatch::try_new(Arc::clone(schema), columns)
-        .map_err(|error| Error::Database { location: shown.to_owned(), why: error.to_string() }.into())
+/// Texts in another spelling.
+fn respelt(texts: &ArrayRef, spell: fn(&str) -> &str) -> ArrayRef {
+    let spelt = texts.as_string::<i32>().iter().map(|text| text.map(spell));
+    Arc::new(spelt.collect::<StringArray>())
 }
 
-/// Converts `t` and `f` of Postgres, and `1` and `0` of `MySQL`, to `true` and `false`.
-fn booleans(texts: &ArrayRef) -> ArrayRef {
-    use arrow::array::AsArray;
-    let spelt = texts.as_string::<i32>().iter().map(|text| {
-        text.map(|text| match text {
-            "t" | "1" => "true",
-            "f" | "0" => "false",
-            other => other,
-        })
-    });
-    Arc::new(spelt.collect::<arrow::array::StringArray>())
+/// Spells `t` and `f` of Postgres, and `1` and `0` of `MySQL`, as `true` and `false`.
+fn boolean(text: &str) -> &str {
+    match text {
+        "t" | "1" => "true",
+        "f" | "0" => "false",
+        other => other,
+    }
+}
+
+/// Time without the offset of its zone: a date is the clock on the wall, whichever way it comes in.
+fn wall_clock(text: &str) -> &str {
+    // A date has minus signs of its own.
+    let time = text.get(10..).unwrap_or_default();
+    time.find(['+', '-', 'Z']).map_or(text, |offset| &text[..10 + offset])
+}
+
+/// First integer that a 64-bit float cannot hold, such as an identifier of 18 digits.
+fn inexact(texts: &ArrayRef) -> Option<&str> {
+    let is_integer = |text: &str| text.strip_prefix('-').unwrap_or(text).bytes().all(|b| b.is_ascii_digit());
+    let changes = |text: &str| text.parse::<f64>().is_ok_and(|number| format!("{number:.0}") != text);
+    texts
+        .as_string::<i32>()
+        .iter()
+        .flatten()
+        .find(|text| text.len() > 15 && is_integer(text) && changes(text))
 }
 
 #[cfg(test)]
@@ -325,5 +389,25 @@ mod tests {
             "SELECT * FROM (SELECT * FROM t) AS counted_rows WHERE \"at\" > '2024-01-01 o''clock'"
         );
         assert!(beyond("mysql", "SELECT 1 AS `a`", "a", "1").contains("`a` > 1"));
+    }
+
+    #[test]
+    fn times_lose_their_offset_and_long_numbers_stay_exact() {
+        for (text, expected) in [
+            ("2024-03-05 09:00:00-05", "2024-03-05 09:00:00"),
+            ("2024-03-05 09:00:00.25+05:30", "2024-03-05 09:00:00.25"),
+            ("2024-03-05T09:00:00Z", "2024-03-05T09:00:00"),
+            ("2024-03-05 09:00:00", "2024-03-05 09:00:00"),
+            ("2024-03-05", "2024-03-05"),
+            ("infinity", "infinity"),
+        ] {
+            assert_eq!(wall_clock(text), expected);
+        }
+        let array = |texts: &[&str]| Arc::new(StringArray::from(texts.to_vec())) as ArrayRef;
+        assert_eq!(inexact(&array(&["1.5", "9007199254740992", "-12", "1234567890123456.75"])), None);
+        let ids = array(&["1", "9007199254740993", "9007199254740995"]);
+        assert_eq!(inexact(&ids), Some("9007199254740993"));
+        assert_eq!(typed("BIGINT UNSIGNED"), DataType::UInt64);
+        assert!(QueryColumn::of("id", "NUMERIC").exact && !QueryColumn::of("x", "FLOAT8").exact);
     }
 }

@@ -17,7 +17,7 @@ use self::listing::{FolderListing, MediaKind, relative};
 use crate::error::Error;
 use crate::error::io_error;
 use crate::fetch::cache::{SourceCache, read_state, write_state};
-use crate::file::{Compression, DataFile, FileFormat, file_version};
+use crate::file::{Compression, DataFile, FileFormat, file_version, is_pointer};
 use crate::progress::{ProgressSink, ProgressUnit};
 use crate::read::batch::note::SourceNote;
 use crate::table::TableWriter;
@@ -105,6 +105,9 @@ fn pack(
             && (read.is_empty() || bytes < BATCH_BYTES)
         {
             let contents = std::fs::read(file).map_err(io_error(file))?;
+            if is_pointer(&contents) {
+                return Err(Error::Pointer { path: file.clone() });
+            }
             bytes += contents.len();
             read.push(contents);
             progress.advance(1);

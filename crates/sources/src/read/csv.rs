@@ -32,7 +32,7 @@ use super::batch::{FileBatches, chain};
 use super::chunks::{ParallelChunks, Splitter};
 use super::encoding::TextInput;
 use super::{BATCH_ROWS, READ_BYTES, Scan, SourceRows};
-use crate::error::{Error, io_error};
+use crate::error::Error;
 use crate::file::DataFile;
 
 /// Opens the files of a scan.
@@ -50,7 +50,7 @@ pub(super) fn open<'a>(scan: &Scan<'a>, source: CsvSource) -> SourceRows<'a> {
         let input = TextInput::open(file, layout.encoding)?;
         let mut splitter = Splitter::new(input.into_reader(), layout.rules(), READ_BYTES);
         if layout.header {
-            splitter.take(1).map_err(io_error(&file.path))?;
+            splitter.take(1).map_err(|error| file.read_error(error))?;
         }
         let parser = RowParser {
             file: file.clone(),

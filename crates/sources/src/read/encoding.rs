@@ -6,7 +6,7 @@ use cupola_spec::TextEncoding;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
-use crate::error::{Error, io_error};
+use crate::error::Error;
 use crate::file::DataFile;
 
 /// Bytes from which encoding and delimiter are recognised.
@@ -24,7 +24,7 @@ pub(crate) struct TextInput {
 impl TextInput {
     /// Opens a file with a known encoding.
     pub fn open(file: &DataFile, encoding: &'static Encoding) -> Result<Self, Error> {
-        let wrong = io_error(&file.path);
+        let wrong = |error| file.read_error(error);
         let mut raw = file.reader()?;
         let mut first = Vec::new();
         raw.by_ref().take(SAMPLE_BYTES).read_to_end(&mut first).map_err(wrong)?;
@@ -64,7 +64,7 @@ pub(crate) fn encoding_of(
 
 /// Recognises the encoding by a byte order mark, by the zeros of UTF-16, or by bytes that UTF-8 does not have.
 fn recognise(file: &DataFile, whole: bool) -> Result<&'static Encoding, Error> {
-    let wrong = io_error(&file.path);
+    let wrong = |error| file.read_error(error);
     let mut raw = file.reader()?;
     let mut bytes = Vec::new();
     raw.by_ref().take(SAMPLE_BYTES).read_to_end(&mut bytes).map_err(wrong)?;

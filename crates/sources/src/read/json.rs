@@ -18,7 +18,7 @@ use super::batch::{FileBatches, chain};
 use super::chunks::{ChunkParser, ParallelChunks, RecordRules, Splitter};
 use super::encoding::{TextInput, encoding_of};
 use super::{BATCH_ROWS, INFERENCE_ROWS, READ_BYTES, Scan, SourceRows};
-use crate::error::{Error, io_error};
+use crate::error::Error;
 use crate::file::DataFile;
 
 /// Columns of all files, and the encoding of each.
@@ -60,7 +60,7 @@ fn guess(file: &DataFile, encoding: &'static Encoding, all: bool) -> Result<Json
         }
         return Ok(found);
     }
-    match splitter.take(INFERENCE_ROWS).map_err(io_error(&file.path))? {
+    match splitter.take(INFERENCE_ROWS).map_err(|error| file.read_error(error))? {
         Some(chunk) => parser.parse(&chunk, 0),
         None => Ok(JsonColumns::default()),
     }

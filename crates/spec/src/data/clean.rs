@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Repairs of raw values. All except `duplicates` are part of the model: rows sent to the server are repaired
+/// Repairs of raw values. All except `duplicates` and `missing_targets` are part of the model: rows sent to the server are repaired
 /// in the same way.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +14,9 @@ pub struct Clean {
     /// Repairs of each text, in this order.
     #[serde(default)]
     pub text: Vec<TextStep>,
+    /// Leave out rows without a target, and say how many. Without it, they are an error. Not supported for a stream.
+    #[serde(default)]
+    pub missing_targets: bool,
     /// Columns, or globs of columns, whose texts are parsed as numbers, such as `$1,250.50`, `12 %` or `(3)`.
     #[serde(default)]
     pub numbers: Vec<String>,

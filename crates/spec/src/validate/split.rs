@@ -108,6 +108,11 @@ pub(super) fn check_stream(config: &Config, family: &Family, found: &mut Finding
         "/clean/duplicates",
         "a stream cannot be searched for equal rows; use `data.query` instead",
     );
+    found.add_if(
+        config.clean.missing_targets,
+        "/clean/missing_targets",
+        "a stream keeps every row; use `data.query` instead",
+    );
     let by_row = |target: &Target| matches!(target.kind, TargetKind::Category | TargetKind::Number);
     let windowed = config.inputs.iter().any(|input| input.window.is_some());
     found.add_if(

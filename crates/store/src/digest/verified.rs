@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::Sha256Hasher;
 use crate::error::{Error, at};
@@ -18,6 +19,8 @@ const BUFFER: usize = 1 << 20;
 pub struct VerifiedFile {
     file: File,
     length: u64,
+    /// Time of the last change before the digest was computed, if the file system tells it.
+    modified: Option<SystemTime>,
 }
 
 impl VerifiedFile {
@@ -27,6 +30,7 @@ impl VerifiedFile {
     /// [`Error::Io`], [`Error::Damaged`] for a larger file, [`Error::Digest`] for another digest.
     pub fn open(path: &Path, expected: &str, limit: u64) -> Result<Self, Error> {
         let file = File::open(path).map_err(at(path))?;
+        let modified = modified(&file);
         let (mut hasher, mut length, mut buffer) = (Sha256Hasher::new(), 0, vec![0; BUFFER]);
         loop {
             let count = match (&file).read(&mut buffer) {
@@ -46,7 +50,12 @@ impl VerifiedFile {
         if found != expected {
             return Err(Error::Digest { path: path.to_owned(), expected: expected.to_owned(), found });
         }
-        Ok(Self { file, length })
+        Ok(Self { file, length, modified })
+    }
+
+    /// `true` unless the open file was written to after its digest was checked.
+    pub fn is_unchanged(&self) -> bool {
+        self.modified.is_some() && modified(&self.file) == self.modified
     }
 
     /// Length in bytes.
@@ -61,6 +70,10 @@ impl VerifiedFile {
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(buffer, offset)
     }
+}
+
+fn modified(file: &File) -> Option<SystemTime> {
+    file.metadata().and_then(|metadata| metadata.modified()).ok()
 }
 
 #[cfg(test)]

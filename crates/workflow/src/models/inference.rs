@@ -53,6 +53,15 @@ impl InputRows {
     }
 }
 
+/// Values that tell which row of which series a prediction belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RowLabels {
+    /// Columns of key and time; empty if predictions are in the order of the rows.
+    pub columns: Vec<String>,
+    /// Values of the columns for each prediction.
+    pub rows: Vec<Vec<String>>,
+}
+
 /// Published model in memory.
 pub struct LoadedModel {
     /// The package.
@@ -75,6 +84,24 @@ impl LoadedModel {
             predictions.extend(self.predictor.predict(examples.gather(chunk))?);
         }
         Ok(predictions)
+    }
+
+    /// Key and time of the last row that each prediction of [`Self::predict`] is made from, for a model of series.
+    ///
+    /// # Errors
+    /// Rows that do not fit the plan.
+    pub fn labels(&self, rows: &InputRows) -> Result<RowLabels, Error> {
+        let plan = &self.predictor.package.plan;
+        let Some(order) = &plan.series else { return Ok(RowLabels::default()) };
+        let ends = plan.window_ends(&rows.frame).map_err(|error| rows.explained(error, plan))?;
+        let ends = ends.unwrap_or_default();
+        let columns: Vec<String> = order.keys.iter().chain(&order.time).cloned().collect();
+        let value = |name: &String, row: usize| {
+            rows.frame.get(name).and_then(|column| column.text(row)).unwrap_or_default().into_owned()
+        };
+        let rows =
+            ends.into_iter().map(|row| columns.iter().map(|name| value(name, row)).collect()).collect();
+        Ok(RowLabels { columns, rows })
     }
 
     /// Metrics on rows that have the target.

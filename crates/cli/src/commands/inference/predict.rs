@@ -21,11 +21,11 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
     let session = session(home, &progress);
     let mut model = session.open_model(&args.model.selection())?;
     let rows = input(&session, &args.input, &model.predictor.package.plan)?;
-    let predictions = model.predict(&rows)?;
+    let (predictions, labels) = (model.predict(&rows)?, model.labels(&rows)?);
     let text = if args.output.to_lowercase().ends_with(".csv") {
-        output::csv(&predictions)?
+        output::csv(&predictions, &labels)?
     } else {
-        output::json_lines(&predictions)?
+        output::json_lines(&predictions, &labels)?
     };
     if args.output == "-" {
         std::io::stdout().write_all(text.as_bytes())?;

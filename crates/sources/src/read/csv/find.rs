@@ -7,7 +7,7 @@ use super::field::FieldType;
 use super::guess::{GuessParser, TypeGuess};
 use super::header::header_fields;
 use super::layout::{CsvColumn, Layout};
-use crate::error::{Error, io_error};
+use crate::error::Error;
 use crate::file::DataFile;
 use crate::read::batch::note::{SourceNote, delimiter_name};
 use crate::read::chunks::{ChunkParser, ParallelChunks, Splitter};
@@ -44,7 +44,9 @@ pub(super) fn find_layout(
         Some(names) => names.to_vec(),
         None => {
             layout.header = true;
-            let Some(header) = splitter.take(1).map_err(io_error(&file.path))? else { return Ok(None) };
+            let Some(header) = splitter.take(1).map_err(|error| file.read_error(error))? else {
+                return Ok(None);
+            };
             header_fields(&header.bytes, dialect)
         }
     };
@@ -100,7 +102,7 @@ fn guess<R: std::io::Read>(
         }
         return Ok(found);
     }
-    match splitter.take(INFERENCE_ROWS).map_err(io_error(&file.path))? {
+    match splitter.take(INFERENCE_ROWS).map_err(|error| file.read_error(error))? {
         Some(chunk) => parser.parse(&chunk, 0),
         None => Ok(TypeGuess::none(parser.fields())),
     }

@@ -2,24 +2,46 @@
 
 use anyhow::Result;
 use cupola_prep::{PredictedValue, Prediction, Predictions};
+use cupola_workflow::RowLabels;
+use serde_json::{Map, Value};
 
-pub fn json_lines(predictions: &[Predictions]) -> Result<String> {
+/// Key of the labels in a line of JSON, unless a target has this name.
+const LABELS: &str = "series";
+
+/// One object per prediction. Of a model of series it says in `series` which row the prediction belongs to.
+pub fn json_lines(predictions: &[Predictions], labels: &RowLabels) -> Result<String> {
     let mut text = String::new();
+    let mut own = labels.rows.iter();
     for prediction in predictions {
-        text.push_str(&serde_json::to_string(prediction)?);
+        let mut line = Map::new();
+        if let Some(values) = own.next() {
+            let each = labels.columns.iter().cloned().zip(values.iter().cloned().map(Value::String));
+            line.insert(LABELS.to_owned(), Value::Object(each.collect()));
+        }
+        if line.is_empty() {
+            text.push_str(&serde_json::to_string(prediction)?);
+        } else {
+            for (target, prediction) in prediction {
+                line.insert(target.clone(), serde_json::to_value(prediction)?);
+            }
+            text.push_str(&serde_json::to_string(&line)?);
+        }
         text.push('\n');
     }
     Ok(text)
 }
 
-/// Columns of each target: its value (a forecast has one for each row ahead), then its probabilities.
-pub fn csv(predictions: &[Predictions]) -> Result<String> {
+/// Columns of key and time of a model of series, then columns of each target: its value (a forecast has one for each
+/// row ahead), then its probabilities.
+pub fn csv(predictions: &[Predictions], labels: &RowLabels) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     if let Some(first) = predictions.first() {
-        writer.write_record(header(first))?;
+        writer.write_record(labels.columns.iter().cloned().chain(header(first)))?;
     }
+    let mut own = labels.rows.iter();
     for prediction in predictions {
-        writer.write_record(prediction.values().flat_map(fields))?;
+        let labels = own.next().into_iter().flatten().cloned();
+        writer.write_record(labels.chain(prediction.values().flat_map(fields)))?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
@@ -50,4 +72,31 @@ fn fields(prediction: &Prediction) -> Vec<String> {
     };
     fields.extend(prediction.probabilities.iter().flat_map(|p| p.values()).map(f32::to_string));
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prediction_of_a_series_names_its_row() {
+        let value = PredictedValue::Numbers(vec![1.5, 2.0]);
+        let one: Predictions =
+            [("y".to_owned(), Prediction { value, probabilities: None })].into_iter().collect();
+        let labels = RowLabels {
+            columns: vec!["store".to_owned(), "day".to_owned()],
+            rows: vec![vec!["a,b".to_owned(), "2024-01-05".to_owned()]],
+        };
+        assert_eq!(
+            csv(std::slice::from_ref(&one), &labels).unwrap(),
+            "store,day,y_1,y_2\n\"a,b\",2024-01-05,1.5,2\n"
+        );
+        let line: Value =
+            serde_json::from_str(&json_lines(std::slice::from_ref(&one), &labels).unwrap()).unwrap();
+        assert_eq!(line["series"], serde_json::json!({ "store": "a,b", "day": "2024-01-05" }));
+        assert_eq!(line["y"]["value"], serde_json::json!([1.5, 2.0]));
+        let plain = json_lines(std::slice::from_ref(&one), &RowLabels::default()).unwrap();
+        assert!(!plain.contains("series"), "{plain}");
+        assert!(csv(&[one], &RowLabels::default()).unwrap().starts_with("y_1,y_2\n1.5,2"));
+    }
 }

@@ -57,7 +57,7 @@ impl ColumnFit {
         for (row, text) in present {
             let row = before + row;
             match self.role {
-                Role::Number | Role::Values => self.numbers.observe(text, row),
+                Role::Number | Role::Cleaned | Role::Values => self.numbers.observe(text, row),
                 Role::Category => self.categories.observe(text),
                 Role::Date(false) => self.dates.observe(text),
                 Role::Inferred => {
@@ -89,6 +89,13 @@ impl ColumnFit {
             Role::Number | Role::Values | Role::Inferred if !self.texts => Some(typed_number()),
             Role::Date(false) => Some(self.date(name, notes)?.unwrap_or(ValueRule::Date { format: None })),
             Role::Number => Some(self.number(name, decimal, notes)?),
+            // Cleaning reads a decimal point, and texts that become numbers by its other steps.
+            Role::Cleaned => match self.numbers.decide(decimal) {
+                NumberReading::Numbers { decimal: DecimalMark::Comma, markers, .. } => {
+                    Some(noted_number(name, DecimalMark::Comma, &markers, notes))
+                }
+                _ => None,
+            },
             // Files that are sent as text, such as images in base64.
             Role::Values if self.numbers.numbers() == 0 => None,
             Role::Values => Some(self.number(name, decimal, notes)?),

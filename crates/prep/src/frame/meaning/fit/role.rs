@@ -10,6 +10,8 @@ use crate::frame::meaning::exact::input_patterns;
 pub(super) enum Role {
     /// Number of an input or a target.
     Number,
+    /// Number that `clean.numbers` parses, after the other steps of cleaning.
+    Cleaned,
     /// Pixel or sample, unless the column holds files.
     Values,
     /// Category, or class of a target.
@@ -26,9 +28,8 @@ pub(super) enum Role {
 
 impl Role {
     pub fn of(run: &Run, computed: &[String], name: &str) -> Self {
-        // Cleaning parses these itself, after its other steps.
         if run.clean.numbers.iter().any(|pattern| matches_pattern(pattern, name)) {
-            return Self::Unused;
+            return Self::Cleaned;
         }
         if computed.iter().any(|column| column == name) {
             return Self::Inferred;
