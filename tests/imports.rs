@@ -8,15 +8,24 @@ use crate::support::{Server, TestHome};
 macro_rules! golden {
     ($name:literal) => {
         (
-            include_str!(concat!("../crates/import/src/golden/", $name, ".json")),
-            include_bytes!(concat!("../crates/import/src/golden/", $name, ".safetensors")).as_slice(),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/import/src/golden/", $name, ".json")),
+            include_bytes!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/crates/import/src/golden/",
+                $name,
+                ".safetensors"
+            ))
+            .as_slice(),
         )
     };
 }
 
+mod generation;
+mod sentences;
+
 /// Writes the folder of a small random Hugging Face model whose tokens are the words `w0` to `w36`. `more` is
 /// merged into its `config.json`.
-fn folder(home: &TestHome, config: &str, weights: &[u8], more: &Value) -> Value {
+pub fn folder(home: &TestHome, config: &str, weights: &[u8], more: &Value) -> Value {
     let mut case: Value = serde_json::from_str(config).unwrap();
     for (key, value) in more.as_object().unwrap() {
         case["config"][key] = value.clone();
@@ -37,16 +46,16 @@ fn folder(home: &TestHome, config: &str, weights: &[u8], more: &Value) -> Value 
     case
 }
 
-fn words(text: &Value) -> String {
+pub fn words(text: &Value) -> String {
     let each = text.as_array().unwrap().iter().map(|token| format!("w{token}"));
     each.collect::<Vec<_>>().join(" ")
 }
 
-fn logits(row: &Value) -> Vec<f64> {
+pub fn logits(row: &Value) -> Vec<f64> {
     row.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
 }
 
-fn best(logits: &[f64]) -> usize {
+pub fn best(logits: &[f64]) -> usize {
     (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap()
 }
 
@@ -238,7 +247,7 @@ fn an_unsupported_model_is_reported_and_leaves_no_files() {
     folder(&home, config, weights, &json!({ "rope_scaling": { "rope_type": "llama3", "factor": 8.0 } }));
     home.write("damaged.gguf", b"GGUF\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
     for (from, path, words) in [
-        ("hf", "model", "rotary positions of type `llama3`"),
+        ("hf", "model", "config.json: `rope_scaling` = type `llama3`"),
         ("hf", "nowhere", "has no config.json"),
         ("gguf", "damaged.gguf", "invalid GGUF file"),
         ("gguf", "nowhere.gguf", "expected a GGUF file"),
@@ -251,5 +260,16 @@ fn an_unsupported_model_is_reported_and_leaves_no_files() {
             output.stderr
         );
     }
+    assert!(!home.root().join("models/other").exists());
+    // Nor does one whose chats could not be served.
+    let home = TestHome::new();
+    folder(&home, config, weights, &json!({}));
+    home.write("model/chat_template.jinja", "{% for message in %}");
+    let output = home.run(&["models", "import", "--from", "hf", "model", "--name", "other"]);
+    assert!(
+        output.code == Some(2) && output.stderr.contains("chat template is not supported"),
+        "{}",
+        output.stderr
+    );
     assert!(!home.root().join("models/other").exists());
 }

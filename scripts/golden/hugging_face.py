@@ -38,6 +38,17 @@ MODELS = {
         "original_max_position_embeddings": 16})),
     "llama_linear": hf.LlamaForCausalLM(hf.LlamaConfig(**DECODER, rope_parameters={
         "rope_type": "linear", "rope_theta": 100.0, "factor": 3.0})),
+    "gpt2": hf.GPT2LMHeadModel(hf.GPT2Config(vocab_size=37, n_embd=24, n_layer=2, n_head=4, n_positions=48, bos_token_id=1, eos_token_id=2,
+                                             initializer_range=0.3, layer_norm_epsilon=1e-3)),
+    # The second block is local, with a window of two tokens on each side.
+    "modernbert_classes": hf.ModernBertForSequenceClassification(hf.ModernBertConfig(
+        **ENCODER, num_labels=3, local_attention=4, global_attn_every_n_layers=2, pad_token_id=0, bos_token_id=1,
+        eos_token_id=2, cls_token_id=1, sep_token_id=2, reference_compile=False)),
+    "modernbert_biased": hf.ModernBertForSequenceClassification(hf.ModernBertConfig(
+        **ENCODER, num_labels=2, local_attention=8, layer_types=["sliding_attention", "full_attention"],
+        norm_bias=True, attention_bias=True, mlp_bias=True, classifier_bias=True, classifier_pooling="mean",
+        hidden_activation="silu", classifier_activation="relu", pad_token_id=0, bos_token_id=1, eos_token_id=2,
+        cls_token_id=1, sep_token_id=2, reference_compile=False)),
     "qwen3": hf.Qwen3ForCausalLM(hf.Qwen3Config(**DECODER, head_dim=8, use_sliding_window=True, sliding_window=7,
                                                 max_window_layers=1, tie_word_embeddings=True)),
     "gemma": hf.GemmaForCausalLM(hf.GemmaConfig(**DECODER, head_dim=8)),
@@ -52,6 +63,10 @@ MODELS = {
     "phi3": hf.Phi3ForCausalLM(hf.Phi3Config(
         **DECODER, sliding_window=9, pad_token_id=0, bos_token_id=1, eos_token_id=2,
         rope_parameters={"rope_type": "default", "rope_theta": 100.0, "partial_rotary_factor": 0.7})),
+    "phi3_long": hf.Phi3ForCausalLM(hf.Phi3Config(
+        **{**DECODER, "max_position_embeddings": 96}, original_max_position_embeddings=48, pad_token_id=0,
+        bos_token_id=1, eos_token_id=2, rope_parameters={
+            "rope_type": "longrope", "rope_theta": 100.0, "short_factor": [1.0, 1.5, 2.5], "long_factor": [1.0, 3.0, 9.0]})),
     "mistral_window": hf.MistralForCausalLM(hf.MistralConfig(**DECODER, head_dim=8, sliding_window=6)),
     "llama_yarn": hf.LlamaForCausalLM(hf.LlamaConfig(**DECODER, attention_bias=True, mlp_bias=True, rope_parameters={
         "rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 12,
@@ -62,8 +77,6 @@ MODELS = {
         vocab_size=37, n_embd=24, n_layer=2, n_head=4, n_positions=48, bos_token_id=1, eos_token_id=2,
         initializer_range=0.3, scale_attn_by_inverse_layer_idx=True, scale_attn_weights=False,
         activation_function="gelu_fast", tie_word_embeddings=False)),
-    "gpt2": hf.GPT2LMHeadModel(hf.GPT2Config(vocab_size=37, n_embd=24, n_layer=2, n_head=4, n_positions=48, bos_token_id=1, eos_token_id=2,
-                                             initializer_range=0.3, layer_norm_epsilon=1e-3)),
 }
 
 

@@ -6,6 +6,7 @@ mod embedding;
 mod gpt2;
 mod keys;
 mod llama;
+mod modernbert;
 mod roberta;
 mod weights;
 
@@ -21,6 +22,7 @@ pub use self::embedding::{EmbeddingHead, Pooling};
 pub use self::gpt2::Gpt2Config;
 pub use self::keys::check_keys;
 pub use self::llama::{LlamaConfig, LlamaVariant, RopeParameters, RopeSettings};
+pub use self::modernbert::ModernBertConfig;
 
 /// Largest size that any network has: larger ones, from damaged files, are refused before memory is taken for them.
 const MAX_SIZE: usize = 1 << 24;
@@ -40,6 +42,9 @@ pub enum HuggingFaceConfig {
     /// other texts.
     #[serde(alias = "xlm-roberta", alias = "camembert")]
     Roberta(BertConfig),
+    /// `ModernBERT`, an encoder with rotary positions and local attention (Warner et al. 2024).
+    #[serde(rename = "modernbert")]
+    ModernBert(ModernBertConfig),
     /// GPT-2, a decoder with learned positions (Radford et al. 2019).
     Gpt2(Gpt2Config),
     /// Llama, a decoder with rotary positions (Touvron et al. 2023).
@@ -103,6 +108,9 @@ impl HuggingFaceConfig {
         }
         let (config, weights, pooler) = match self {
             Self::Gpt2(config) => return config.convert(weights, (length, vocabulary), &options.head),
+            Self::ModernBert(config) => {
+                return config.convert(weights, (length, vocabulary), &options.head);
+            }
             Self::Bert(config) => (config, weights, Activation::Tanh),
             Self::Roberta(config) => {
                 let (config, weights) = roberta::to_bert(&config, weights);
@@ -137,7 +145,9 @@ impl HuggingFaceConfig {
             Self::Gemma2(config) => (config, LlamaVariant::Gemma2),
             Self::Gemma3Text(config) => (config, LlamaVariant::Gemma3),
             Self::Phi3(config) => (config, LlamaVariant::Phi3),
-            Self::Bert(_) | Self::DistilBert(_) | Self::Roberta(_) | Self::Gpt2(_) => return None,
+            Self::Bert(_) | Self::DistilBert(_) | Self::Roberta(_) | Self::ModernBert(_) | Self::Gpt2(_) => {
+                return None;
+            }
         })
     }
 
@@ -152,6 +162,7 @@ impl HuggingFaceConfig {
             Self::Bert(config) => config.max_position_embeddings,
             Self::Roberta(config) => config.max_position_embeddings.saturating_sub(roberta::UNUSED_POSITIONS),
             Self::DistilBert(config) => config.max_position_embeddings,
+            Self::ModernBert(config) => config.max_position_embeddings,
             Self::Gpt2(config) => config.n_positions,
             _ => self.llama().map_or(0, |(config, _)| config.max_position_embeddings),
         }
@@ -162,6 +173,7 @@ impl HuggingFaceConfig {
         match self {
             Self::Bert(config) | Self::Roberta(config) => config.vocab_size,
             Self::DistilBert(config) => config.vocab_size,
+            Self::ModernBert(config) => config.vocab_size,
             Self::Gpt2(config) => config.vocab_size,
             _ => self.llama().map_or(0, |(config, _)| config.vocab_size),
         }
@@ -172,6 +184,7 @@ impl HuggingFaceConfig {
         match self {
             Self::Bert(config) | Self::Roberta(config) => config.hidden_size,
             Self::DistilBert(config) => config.dim,
+            Self::ModernBert(config) => config.hidden_size,
             Self::Gpt2(config) => config.n_embd,
             _ => self.llama().map_or(0, |(config, _)| config.hidden_size),
         }
@@ -182,6 +195,7 @@ impl HuggingFaceConfig {
         match self {
             Self::Bert(config) | Self::Roberta(config) => config.num_hidden_layers,
             Self::DistilBert(config) => config.n_layers,
+            Self::ModernBert(config) => config.num_hidden_layers,
             Self::Gpt2(config) => config.n_layer,
             _ => self.llama().map_or(0, |(config, _)| config.num_hidden_layers),
         }

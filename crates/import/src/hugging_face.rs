@@ -17,7 +17,7 @@ use crate::families::{HuggingFaceConfig, check_keys};
 use crate::model::ImportedModel;
 
 use self::folder::ModelFolder;
-use self::sentence::SentenceModules;
+use self::sentence::{SentenceModules, SentencePrompts};
 
 pub use self::decoder::TextDecoder;
 
@@ -40,13 +40,13 @@ struct CheckedFolder {
 pub fn from_hugging_face(folder: &Path, max_length: Option<usize>) -> Result<ImportedModel, Error> {
     let root = ModelFolder::new(folder);
     let modules = SentenceModules::read(&root)?;
-    let prompt = sentence::default_prompt(&root)?;
+    let prompts = SentencePrompts::read(&root)?;
     let own = modules.as_ref().map(|modules| modules.transformer.clone());
     let checked = CheckedFolder::read(own.unwrap_or(root), modules)?;
     if checked.modules.is_none() && checked.config.is_decoder() {
         decoder::convert(&checked, max_length)
     } else {
-        encoder::convert(&checked, max_length, prompt)
+        encoder::convert(&checked, max_length, prompts)
     }
 }
 
@@ -85,3 +85,6 @@ impl CheckedFolder {
         Err(Error::unsupported_key("config.json", "architectures", &format!("`{class}`"), &remedy))
     }
 }
+
+#[cfg(test)]
+mod tests;

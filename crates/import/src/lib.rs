@@ -17,7 +17,7 @@ pub use error::Error;
 pub use export::{export_hugging_face, export_safetensors};
 pub use families::{
     BertConfig, ConversionOptions, DistilBertConfig, EmbeddingHead, EncoderHead, Gpt2Config,
-    HuggingFaceConfig, LlamaConfig, LlamaVariant, Pooling, RopeParameters, RopeSettings,
+    HuggingFaceConfig, LlamaConfig, LlamaVariant, ModernBertConfig, Pooling, RopeParameters, RopeSettings,
 };
 pub use gguf::{GgufModel, from_gguf};
 pub use hugging_face::from_hugging_face;

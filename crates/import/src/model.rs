@@ -22,6 +22,8 @@ pub struct ImportedModel {
     pub layers: usize,
     /// Task of the model.
     pub task: TextTask,
+    /// Remarks for whoever imports it, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Task of a model for texts.

@@ -1,5 +1,6 @@
 //! Tokenizers: learned from the training rows, or read from a file.
 
+mod charsmap;
 mod token_bytes;
 mod untrained;
 
@@ -36,6 +37,7 @@ impl TryFrom<Value> for FittedTokenizer {
     type Error = Error;
 
     fn try_from(value: Value) -> Result<Self, Error> {
+        charsmap::check(&value)?;
         let tokenizer = Tokenizer::from_bytes(value.to_string())
             .map_err(|error| tokenizer_error(&format!("invalid tokenizer: {error}")))?;
         Ok(Self::new(tokenizer))
@@ -85,9 +87,13 @@ impl FittedTokenizer {
     /// # Errors
     /// [`Error::Tokenizer`] if the file cannot be read or parsed.
     pub fn read(path: &str) -> Result<Self, Error> {
-        let mut tokenizer = Tokenizer::from_file(path).map_err(|error| {
+        let invalid = |error: &dyn std::fmt::Display| {
             tokenizer_error(&format!("{path}: {error}; pass a Hugging Face `tokenizer.json`"))
-        })?;
+        };
+        let bytes = std::fs::read(path).map_err(|error| invalid(&error))?;
+        let value: Value = serde_json::from_slice(&bytes).map_err(|error| invalid(&error))?;
+        charsmap::check(&value).map_err(|error| invalid(&error))?;
+        let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| invalid(&error))?;
         // The plan truncates and pads; settings of the file would cut texts short or add tokens.
         tokenizer.with_padding(None);
         // Fails only for a stride that does not fit.
@@ -98,6 +104,11 @@ impl FittedTokenizer {
     /// Number of indices, including padding.
     pub fn vocabulary(&self) -> usize {
         self.vocabulary
+    }
+
+    /// Id of a token in the tokenizer's own count, which leaves padding out; `None` for an unknown token.
+    pub fn token_id(&self, token: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(token)
     }
 
     /// Encodes a text with the special tokens around it, such as `[CLS]` and `[SEP]`.

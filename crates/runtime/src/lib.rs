@@ -24,7 +24,8 @@ pub use engines::{
 pub use error::Error;
 pub use generation::{
     ChatPrompt, ContextOverflow, FinishReason, FunctionSchema, GenerationParams, Grammar, LogitsProcessor,
-    PrefixCache, Prompt, PromptMessage, Sampling, Sequence, TextPiece, TokenLogprobs,
+    OmittedOptions, PrefixCache, Prompt, PromptMessage, Sampling, Sequence, TextPiece, TokenLogprobs,
+    check_chat_template,
 };
 pub use predict::{
     BulkFormat, ElementType, LoadedPackage, OutputTensor, PredictInput, Predictor, TensorSpec, TensorValues,

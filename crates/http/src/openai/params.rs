@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use cupola_runtime::{GenerationParams, Grammar, LogitsProcessor, Sampling};
+use cupola_runtime::{GenerationParams, Grammar, LogitsProcessor, OmittedOptions, Sampling};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -60,6 +60,12 @@ pub(super) fn generation_params(
         || u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default(),
         i64::unsigned_abs,
     );
+    let omitted = OmittedOptions {
+        max_tokens: !fields.has("max_tokens") && !fields.has("max_completion_tokens"),
+        temperature: !fields.has("temperature"),
+        top_p: !fields.has("top_p"),
+        top_k: true,
+    };
     Ok(GenerationParams {
         max_tokens: max_tokens(fields, echo)?,
         overflow: Truncation::take(fields)?.of_prompts(),
@@ -79,6 +85,7 @@ pub(super) fn generation_params(
         echo,
         grammar: call.or_else(|| format.and_then(ResponseFormat::grammar)),
         stop: stop(fields)?,
+        omitted,
         owner: String::new(),
     })
 }

@@ -273,7 +273,7 @@ fn block(length: usize, vocabulary: usize) -> Block {
 }
 
 /// Second of two rows (or values) minus the first: the logit of the second class.
-fn logit_difference(head: &Array) -> Array {
+pub(super) fn logit_difference(head: &Array) -> Array {
     let (first, second) = head.data.split_at(head.data.len() / 2);
     let data = second.iter().zip(first).map(|(b, a)| b - a).collect();
     let mut shape = head.shape.clone();

@@ -5,12 +5,13 @@ use serde_json::Value;
 use crate::error::Error;
 
 /// Supported values of `model_type`.
-const MODEL_TYPES: [&str; 14] = [
+const MODEL_TYPES: [&str; 15] = [
     "bert",
     "distilbert",
     "roberta",
     "xlm-roberta",
     "camembert",
+    "modernbert",
     "gpt2",
     "llama",
     "mistral",
@@ -22,7 +23,7 @@ const MODEL_TYPES: [&str; 14] = [
     "phi3",
 ];
 /// The encoders among them.
-const ENCODERS: [&str; 5] = ["bert", "distilbert", "roberta", "xlm-roberta", "camembert"];
+const ENCODERS: [&str; 6] = ["bert", "distilbert", "roberta", "xlm-roberta", "camembert", "modernbert"];
 /// Encoders whose positions begin after the padding index.
 const OFFSET_POSITIONS: [&str; 3] = ["roberta", "xlm-roberta", "camembert"];
 /// Padding index that these are trained with.
@@ -58,7 +59,8 @@ const FACTORS: [&str; 6] = [
     "embedding_scale",
 ];
 /// Keys that name an activation function.
-const ACTIVATIONS: [&str; 4] = ["hidden_act", "hidden_activation", "activation_function", "activation"];
+const ACTIVATIONS: [&str; 5] =
+    ["hidden_act", "hidden_activation", "activation_function", "activation", "classifier_activation"];
 /// Supported activation functions.
 const FUNCTIONS: [&str; 13] = [
     "relu",
@@ -103,6 +105,9 @@ pub fn check_keys(config: &Value) -> Result<(), Error> {
     };
     if let Some(key) = ACTIVATIONS.iter().find(unknown) {
         return refused(key, &format!("expected one of {}", FUNCTIONS.join(", ")));
+    }
+    if config.get("is_causal") == Some(&Value::Bool(ENCODERS.contains(&kind))) {
+        return refused("is_causal", "import a model whose attention is that of its kind");
     }
     if ENCODERS.contains(&kind) { check_encoder(config, kind, &refused) } else { Ok(()) }
 }

@@ -34,7 +34,19 @@ fn operations_that_no_layer_provides_are_refused() {
     assert!(converted(changed(config, "sliding_window", Some(16.into())), llama(), 16).is_ok());
     for (key, value, words) in [
         ("rope_scaling", json!({"rope_type": "llama3", "factor": 8.0}), "`rope_scaling` = type `llama3`"),
-        ("rope_scaling", json!({"rope_type": "longrope", "factor": 8.0}), "`longrope`"),
+        ("rope_scaling", json!({"rope_type": "mrope"}), "type `mrope`"),
+        (
+            "rope_scaling",
+            json!({"type": "longrope", "short_factor": [1.0, 2.0, 3.0],
+            "original_max_position_embeddings": 32}),
+            "--length 32",
+        ),
+        (
+            "rope_scaling",
+            json!({"type": "longrope", "short_factor": [1.0, 2.0],
+            "original_max_position_embeddings": 48}),
+            "rope_scaling",
+        ),
         ("rope_scaling", json!({"type": "yarn", "factor": 0.5}), "`yarn`"),
         ("rope_parameters", json!({"rope_type": "default", "rope_theta": 0.5}), "`rope_theta` = 0.5"),
         ("partial_rotary_factor", json!(0.5), "`partial_rotary_factor` = 0.5"),

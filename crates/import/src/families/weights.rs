@@ -106,6 +106,36 @@ pub fn decoder_head(tokens: &Array, head: Option<Array>, tied: bool) -> Result<A
     }
 }
 
-pub fn misshapen(name: &str, expected: Vec<usize>, found: Vec<usize>) -> Error {
+fn misshapen(name: &str, expected: Vec<usize>, found: Vec<usize>) -> Error {
     cupola_nn::Error::WeightShape { name: name.to_owned(), expected, found }.into()
+}
+
+/// Weight and bias of a linear map, cut into maps of so many rows.
+pub fn split_rows(map: [Option<Array>; 2], rows: &[usize]) -> Result<Vec<[Option<Array>; 2]>, Error> {
+    let mut parts: Vec<[Option<Array>; 2]> = rows.iter().map(|_| [None, None]).collect();
+    for (at, array) in map.into_iter().enumerate() {
+        let Some(Array { shape, data }) = array else { continue };
+        let columns: usize = shape.iter().skip(1).product();
+        let mut rest = data.as_slice();
+        for (part, rows) in parts.iter_mut().zip(rows) {
+            let count = rows.saturating_mul(columns);
+            let Some((own, others)) = rest.split_at_checked(count) else {
+                return Err(misshapen("of joined maps", vec![*rows, columns], shape));
+            };
+            let shape = if shape.len() == 1 { vec![*rows] } else { vec![*rows, columns] };
+            part[at] = Some(Array { shape, data: own.to_vec() });
+            rest = others;
+        }
+    }
+    Ok(parts)
+}
+
+/// Rows of both arrays, which have one shape.
+pub fn joined_rows(first: Option<Array>, second: Option<Array>) -> Option<Array> {
+    let (mut first, second) = (first?, second?);
+    first.data.extend(second.data);
+    if let Some(rows) = first.shape.first_mut() {
+        *rows *= 2;
+    }
+    Some(first)
 }

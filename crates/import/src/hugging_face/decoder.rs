@@ -53,12 +53,16 @@ impl TextDecoder {
         digest: String,
     ) -> Result<ImportedModel, Error> {
         let length = max_length.unwrap_or(DEFAULT_LENGTH).min(config.max_length());
+        let most = config.max_length();
+        let shorter = (max_length.is_none() && length < most)
+            .then(|| format!("takes {length} of {most} tokens; choose another number with --length"));
         let vocabulary = vocabulary(&self.tokenizer, config.vocabulary())?;
         let task = if self.chat.is_some() { TextTask::Chat } else { TextTask::Generation };
         let layers = config.blocks();
         let options = ConversionOptions { length, vocabulary, head: EncoderHead::NextToken };
         let (architecture, weights) = config.into_model(weights, &options)?;
         let plan = Plan::language_model(self.tokenizer, length, self.end_tokens, self.chat, self.generation);
-        Ok(ImportedModel { architecture, weights, plan, digest, layers, task })
+        let notes = shorter.into_iter().collect();
+        Ok(ImportedModel { architecture, weights, plan, digest, layers, task, notes })
     }
 }

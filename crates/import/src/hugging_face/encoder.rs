@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::CheckedFolder;
 use super::folder::vocabulary;
-use super::sentence::{self, SentenceSettings};
+use super::sentence::{self, SentencePrompts, SentenceSettings};
 use super::tokenizer::{self, TokenizerConfig};
 use crate::error::Error;
 use crate::families::{ConversionOptions, EncoderHead};
@@ -33,7 +33,7 @@ struct Labels {
 pub(super) fn convert(
     checked: &CheckedFolder,
     max_length: Option<usize>,
-    prompt: String,
+    prompts: SentencePrompts,
 ) -> Result<ImportedModel, Error> {
     let CheckedFolder { folder, config, modules, .. } = checked;
     checked.check_class(&EMBEDDERS)?;
@@ -55,9 +55,12 @@ pub(super) fn convert(
     let (architecture, weights) = config.clone().into_model(weights, &options)?;
     let (plan, task) = match classes {
         Some(classes) => (Plan::classifier(tokenizer, length, classes), TextTask::Classification),
-        None => (Plan::embedding(tokenizer, length, architecture.output, prompt), TextTask::Embedding),
+        None => {
+            (Plan::embedding(tokenizer, length, architecture.output, prompts.default), TextTask::Embedding)
+        }
     };
-    Ok(ImportedModel { architecture, weights, plan, digest, layers, task })
+    let notes = prompts.note.into_iter().collect();
+    Ok(ImportedModel { architecture, weights, plan, digest, layers, task, notes })
 }
 
 /// Maximum number of tokens of a text, apart from the limit of the positions.

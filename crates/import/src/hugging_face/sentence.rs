@@ -11,7 +11,7 @@ use super::folder::ModelFolder;
 use crate::error::Error;
 use crate::families::EmbeddingHead;
 
-pub use self::prompt::default_prompt;
+pub use self::prompt::SentencePrompts;
 
 /// Names of the transformer's own settings, the present one first and those of older versions.
 const SETTINGS: [&str; 7] = [

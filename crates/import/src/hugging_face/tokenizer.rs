@@ -49,10 +49,22 @@ pub fn read(
             own => json!({ "type": "Sequence", "normalizers": [first, own] }),
         };
     }
-    FittedTokenizer::try_from(tokenizer).map_err(|error| match error {
+    let added = tokenizer["added_tokens"].as_array().cloned().unwrap_or_default();
+    let fitted = FittedTokenizer::try_from(tokenizer).map_err(|error| match error {
         cupola_prep::Error::Tokenizer { why } => Error::invalid_file(&file, why, REMEDY),
         error => error.into(),
-    })
+    })?;
+    // The tokenizer numbers added tokens one after another, whatever ids the file gives them.
+    for token in &added {
+        let (content, id) = (token["content"].as_str().unwrap_or_default(), token["id"].as_u64());
+        let found = fitted.token_id(content);
+        if found.map(u64::from) != id {
+            let why =
+                format!("added token `{content}` has id {}, which does not follow the others", token["id"]);
+            return Err(Error::invalid_file(&file, why, "take all files from one model"));
+        }
+    }
+    Ok(fitted)
 }
 
 /// Makes a tokenizer of the files that the folder has; returns the name of one of them.

@@ -22,7 +22,7 @@ pub use self::rope::RopeTables;
 const MASKED: f32 = -1e30;
 
 /// Sizes and switches of an attention layer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct AttentionConfig {
     /// Width of a token.
     pub width: usize,
@@ -44,7 +44,15 @@ impl AttentionConfig {
     /// Configuration of a declared layer on tokens of `width`.
     pub(super) fn new(spec: &Layer, width: usize) -> Self {
         let Layer::Attention {
-            heads, kv_heads, causal, rope, rope_base, rope_scaling, dropout, variant, ..
+            heads,
+            kv_heads,
+            causal,
+            rope,
+            rope_base,
+            ref rope_scaling,
+            dropout,
+            variant,
+            ..
         } = *spec
         else {
             unreachable!("{spec:?} is not attention");
@@ -52,7 +60,7 @@ impl AttentionConfig {
         let kv_heads = kv_heads.unwrap_or(heads);
         let rope = rope.then(|| Rope {
             base: rope_base.unwrap_or(ROPE_BASE),
-            scaling: rope_scaling,
+            scaling: rope_scaling.clone(),
             width: variant.rope_width,
         });
         Self { width, heads, kv_heads, causal, rope, dropout, variant }
@@ -150,12 +158,13 @@ impl AttentionModule {
 
     /// `RoPE` tables for these positions; `None` without rotary positions.
     pub fn rope_tables(&self, positions: &[usize], device: &Device) -> Option<RopeTables> {
-        self.config.rope.map(|rope| RopeTables::new(rope, self.config.head_width(), positions, device))
+        let rope = self.config.rope.as_ref()?;
+        Some(RopeTables::new(rope, self.config.head_width(), positions, device))
     }
 
     /// `true` if these tables have the frequencies of this layer.
     pub fn uses(&self, tables: &RopeTables) -> bool {
-        self.config.rope.is_some_and(|rope| tables.matches(rope, self.config.head_width()))
+        self.config.rope.as_ref().is_some_and(|rope| tables.matches(rope, self.config.head_width()))
     }
 
     /// Cached values of each step: keys and values of all heads.

@@ -85,11 +85,11 @@ impl StateDict {
         Ok(Self(arrays))
     }
 
-    /// Parses a file as [`StateDict::from_safetensors`] does, but widens f16 and bf16 to f32 and skips tensors of other
-    /// types.
+    /// Parses a file as [`StateDict::from_safetensors`] does, but makes f32 of f16, bf16 and f64, and skips integers and
+    /// booleans.
     ///
     /// # Errors
-    /// [`Error::Safetensors`] for a damaged file.
+    /// [`Error::Safetensors`] for a damaged file, [`Error::Dtype`] for floats of fewer bits.
     pub fn from_any_floats(bytes: &[u8]) -> Result<Self, Error> {
         let file = SafeTensors::deserialize(bytes).map_err(|e| Error::Safetensors { why: e.to_string() })?;
         let mut arrays = BTreeMap::new();
@@ -99,12 +99,27 @@ impl StateDict {
                 Dtype::F32 => view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
                 Dtype::F16 => halves().map(|b| f16::from_le_bytes(b).to_f32()).collect(),
                 Dtype::BF16 => halves().map(|b| bf16::from_le_bytes(b).to_f32()).collect(),
-                _ => continue,
+                Dtype::F64 => doubles(view.data()),
+                Dtype::BOOL
+                | Dtype::U8
+                | Dtype::I8
+                | Dtype::U16
+                | Dtype::I16
+                | Dtype::U32
+                | Dtype::I32
+                | Dtype::U64
+                | Dtype::I64 => continue,
+                other => return Err(Error::Dtype { name: name.to_owned(), found: format!("{other:?}") }),
             };
             arrays.insert(name.to_owned(), Array { shape: view.shape().to_vec(), data });
         }
         Ok(Self(arrays))
     }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "weights are computed with in single precision")]
+fn doubles(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect()
 }
 
 struct ArrayView<'a>(&'a Array);

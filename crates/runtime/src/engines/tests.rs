@@ -237,7 +237,13 @@ macro_rules! imported {
 #[test]
 fn imported_classifiers_give_the_logits_of_transformers() {
     let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
-    for model in imported!["bert_classes", "roberta_classes", "distilbert_classes"] {
+    for model in imported![
+        "bert_classes",
+        "roberta_classes",
+        "distilbert_classes",
+        "modernbert_classes",
+        "modernbert_biased"
+    ] {
         for choice in [EngineChoice::Burn, EngineChoice::Candle] {
             let (mut engine, _) = build(choice, &model.architecture, &model.weights, &device).unwrap();
             let layout = Layout { blocks: model.architecture.blocks() };
@@ -275,6 +281,7 @@ fn imported_decoders_give_the_logits_of_transformers() {
         "gemma2",
         "gemma3",
         "phi3",
+        "phi3_long",
         "mistral_window",
         "llama_yarn",
         "llama_dynamic",

@@ -1,5 +1,7 @@
 //! Chat templates: messages as one text, in the format that a model was trained with.
 
+mod check;
+
 use std::sync::Arc;
 
 use cupola_prep::ChatTemplate;
@@ -11,6 +13,8 @@ use serde_json::Value as Json;
 
 use super::template_json::to_json;
 use crate::error::Error;
+
+pub use self::check::check_chat_template;
 
 const TEMPLATE_NAME: &str = "chat";
 /// Largest number of instructions that a template may execute.
@@ -173,6 +177,29 @@ mod tests {
         let error = llama.render(&messages([message("nobody", "a")])).unwrap_err();
         assert!(error.to_string().contains("no such role"), "{error}");
         assert!(chat("{% for %}").is_err());
+    }
+
+    #[test]
+    fn tools_and_calls_are_json_as_python_writes_it() {
+        let template = "{% if tools is not none %}{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}{% endif %}\
+            {% for m in messages %}{{ m.role }}:{{ m.content }}{% if m.tool_calls %}{% for call in m.tool_calls %}\
+            {{ call.function.arguments | tojson }}{{ call.function.arguments | tojson(indent=2) }}{% endfor %}{% endif %}\
+            {% endfor %}";
+        let tool = serde_json::json!({ "type": "function", "function": { "name": "melt", "parameters": {
+            "type": "object", "properties": { "z": { "enum": ["<iron>", "Käse", 1.5, null, true] }, "a": {} } } } });
+        let call =
+            serde_json::json!({ "function": { "name": "melt", "arguments": { "z": [1, []], "a": "'&'" } } });
+        let assistant = PromptMessage { tool_calls: vec![call], ..message("assistant", "") };
+        let prompt = ChatPrompt { messages: vec![message("developer", "d"), assistant], tools: vec![tool] };
+        let text = chat(template).unwrap().render(&prompt).unwrap();
+        // Output of `json.dumps(value, ensure_ascii=False)`, with and without `indent=2`.
+        let expected = "{\"type\": \"function\", \"function\": {\"name\": \"melt\", \"parameters\": {\"type\": \"object\", \
+            \"properties\": {\"z\": {\"enum\": [\"<iron>\", \"Käse\", 1.5, null, true]}, \"a\": {}}}}}\n\
+            system:dassistant:{\"z\": [1, []], \"a\": \"'&'\"}{\n  \"z\": [\n    1,\n    []\n  ],\n  \"a\": \"'&'\"\n}";
+        assert_eq!(text, expected);
+        let plain = ChatPrompt { tools: Vec::new(), ..prompt };
+        assert!(chat(template).unwrap().render(&plain).unwrap().starts_with("system:d"));
+        assert!(without_template(&plain.messages).contains("<tool_call>{\"name\":\"melt\""));
     }
 
     #[test]

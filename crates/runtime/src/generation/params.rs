@@ -1,5 +1,7 @@
 //! Options of a generated text.
 
+mod defaults;
+
 use super::grammar::Grammar;
 use super::logits::LogitsProcessor;
 use super::sampling::Sampling;
@@ -23,9 +25,25 @@ pub struct GenerationParams {
     pub grammar: Option<Grammar>,
     /// Strings before which the text ends.
     pub stop: Vec<String>,
+    /// Options that have the model's defaults instead.
+    pub omitted: OmittedOptions,
     /// Owner of the text. Cached prefixes are shared among texts of one owner only: response times would reveal the
     /// prefixes of others.
     pub owner: String,
+}
+
+/// Options that a request leaves out, `true` for each of them: the model's own defaults take their place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each option is left out by itself")]
+pub struct OmittedOptions {
+    /// Largest number of generated tokens.
+    pub max_tokens: bool,
+    /// Divisor of the logits.
+    pub temperature: bool,
+    /// Probability mass to choose from.
+    pub top_p: bool,
+    /// Number of tokens to choose from.
+    pub top_k: bool,
 }
 
 /// Treatment of texts that are longer than the model's context.

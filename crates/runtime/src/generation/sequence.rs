@@ -61,11 +61,12 @@ impl LoadedPackage {
     /// [`Error::UnknownToken`], [`Error::Chat`] for messages that the model's template rejects,
     /// [`Error::ContextLength`] for a prompt that is too long, [`Error::Grammar`] for an invalid schema.
     pub fn begin_sequence(&self, prompt: &Prompt, mut params: GenerationParams) -> Result<Sequence, Error> {
-        let (FittedTarget::NextToken { ends, .. }, [FittedInput::Text { tokenizer, length, .. }]) =
+        let (FittedTarget::NextToken { ends, generation, .. }, [FittedInput::Text { tokenizer, length, .. }]) =
             (self.plan.targets.first(), self.plan.inputs.as_slice())
         else {
             return Err(Error::NotALanguageModel { target: self.plan.targets.first().name().to_owned() });
         };
+        params.apply_defaults(generation);
         let encoded = self.encode_prompt(prompt, tokenizer, &mut params)?;
         let begin = |grammar| self.vocabulary.begin(tokenizer, grammar);
         let grammar = params.grammar.as_ref().map(begin).transpose()?;

@@ -51,8 +51,13 @@ impl AttentionSizes {
         if self.rope && !rotated.is_multiple_of(2) {
             return Err(Misfit::new(input, "an even width for each head with `rope`", "change `heads`"));
         }
-        if self.rope_scaling.is_some_and(|scaling| !scaling.is_valid()) {
-            let needs = "a `rope_scaling` with a factor of 1 or more, and low below high";
+        let pairs = rotated / 2;
+        let fits = |scaling: &RopeScaling| match scaling {
+            RopeScaling::Long { factors, .. } => scaling.is_valid() && factors.len() == pairs,
+            scaling => scaling.is_valid(),
+        };
+        if self.rope_scaling.as_ref().is_some_and(|scaling| !fits(scaling)) {
+            let needs = "a `rope_scaling` with a factor of 1 or more (one for each pair of `long`), and low below high";
             return Err(Misfit::new(input, needs, "change `rope_scaling`"));
         }
         Ok(())

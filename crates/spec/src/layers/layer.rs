@@ -355,10 +355,11 @@ impl Layer {
     }
 
     fn attention_sizes(&self, input: &[usize]) -> Result<AttentionSizes, Misfit> {
-        let Self::Attention { heads, kv_heads, rope, rope_scaling, bias, dropout, variant, .. } = *self
+        let Self::Attention { heads, kv_heads, rope, ref rope_scaling, bias, dropout, variant, .. } = *self
         else {
             return Err(Misfit::new(input, "an attention layer", "change the kind of the layer"));
         };
+        let rope_scaling = rope_scaling.clone();
         Ok(AttentionSizes { heads, kv_heads, rope, rope_scaling, bias, dropout, variant })
     }
 }

@@ -55,12 +55,12 @@ impl LlamaConfig {
         self.check_foreign_keys(variant, length)?;
         let heads = self.num_attention_heads.max(1);
         let head_width = self.head_dim.unwrap_or(self.hidden_size / heads);
-        let ropes = self.ropes(variant, head_width)?;
+        let ropes = self.ropes(variant, head_width, length)?;
         let windows = self.windows(variant)?;
         let position = |window: Option<usize>| {
-            let rope = if window.is_some() { ropes[0] } else { ropes[1] };
+            let rope = if window.is_some() { &ropes[0] } else { &ropes[1] };
             // A window that holds the whole text has no effect.
-            (rope, window.filter(|window| *window < length))
+            (rope.clone(), window.filter(|window| *window < length))
         };
         let gemma = variant.is_gemma();
         let default_activation = if gemma { Activation::GeluTanh } else { Activation::Silu };
@@ -195,17 +195,17 @@ impl DecoderNetwork {
             Layer::Residual { layers, shortcut: Vec::new(), drop_path: 0.0 }
         };
         let linear = |out| Layer::Linear { out, bias: mlp_bias };
-        let block = |&(rope, window): &(Rope, Option<usize>)| {
+        let block = |(rope, window): &(Rope, Option<usize>)| {
             let attention = Layer::Attention {
                 heads: self.heads,
                 kv_heads: Some(self.kv_heads),
                 causal: true,
                 rope: true,
                 rope_base: Some(rope.base).filter(|base| (base - ROPE_BASE).abs() > f64::EPSILON),
-                rope_scaling: rope.scaling,
+                rope_scaling: rope.scaling.clone(),
                 bias: attention_bias,
                 dropout: 0.0,
-                variant: AttentionVariant { window, ..self.attention },
+                variant: AttentionVariant { window: *window, ..self.attention },
             };
             let glu = Layer::Glu { function: self.activation };
             let forward = vec![norm(), linear(2 * self.inner), glu, linear(self.width)];

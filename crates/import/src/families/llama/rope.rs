@@ -44,6 +44,9 @@ pub struct RopeParameters {
     pub beta_slow: Option<f64>,
     #[serde(default)]
     pub truncate: Option<bool>,
+    /// Divisors of the frequencies for texts of the original length.
+    #[serde(default)]
+    pub short_factor: Option<Vec<f64>>,
 }
 
 /// Parameters of all blocks, or of each of the two kinds of blocks.
@@ -58,31 +61,40 @@ pub enum RopeSettings {
 }
 
 impl RopeParameters {
-    fn kind(&self) -> &str {
+    /// Kind of the scaling.
+    pub(in crate::families) fn kind(&self) -> &str {
         self.rope_type.as_deref().or(self.kind.as_deref()).unwrap_or("default")
     }
 
-    /// Scaling of the frequencies, for texts of up to `length` tokens; `None` without.
+    /// Scaling of the frequencies, for texts of up to `longest` tokens; `None` without.
     ///
     /// # Errors
     /// [`Error::UnsupportedKey`] for a kind that no layer provides, and for parameters that are missing or invalid.
-    fn scaling(&self, config: &LlamaConfig) -> Result<Option<RopeScaling>, Error> {
+    fn scaling(&self, config: &LlamaConfig, longest: usize) -> Result<Option<RopeScaling>, Error> {
         let length = config.original_max_position_embeddings.or(self.original_max_position_embeddings);
         let length = length.unwrap_or(config.max_position_embeddings);
-        let scaling = match self.kind() {
+        // Old files of Phi-3 have other names for it.
+        let long = self.kind() == "su" || (self.kind() == "yarn" && self.short_factor.is_some());
+        let scaling = match if long { "longrope" } else { self.kind() } {
             "default" | "none" => return Ok(None),
             // The base grows with texts beyond `max_position_embeddings`, which are not taken.
             "dynamic" => return self.factor.map(|_| None).ok_or_else(|| self.refused("needs a `factor`")),
             "linear" => self.factor.map(|factor| RopeScaling::Linear { factor }),
             "llama3" => self.llama3(length),
             "yarn" => self.yarn(length, config.max_position_embeddings),
+            // Beyond the original length, transformers takes other frequencies for the whole text.
+            "longrope" if longest > length => {
+                let remedy = format!("import it with --length {length} or less");
+                return Err(self.refused(&remedy));
+            }
+            "longrope" => self.long(length, config.max_position_embeddings),
             _ => {
-                let remedy = "expected `default`, `linear`, `dynamic`, `llama3` or `yarn`";
+                let remedy = "expected `default`, `linear`, `dynamic`, `llama3`, `yarn` or `longrope`";
                 return Err(self.refused(remedy));
             }
         };
         let remedy = "its parameters are missing or invalid; take config.json from the model's source";
-        scaling.filter(|scaling| scaling.is_valid()).map(Some).ok_or_else(|| self.refused(remedy))
+        scaling.filter(RopeScaling::is_valid).map(Some).ok_or_else(|| self.refused(remedy))
     }
 
     fn llama3(&self, length: usize) -> Option<RopeScaling> {
@@ -116,14 +128,27 @@ impl RopeParameters {
         })
     }
 
+    #[allow(clippy::cast_precision_loss, reason = "lengths of texts are small")]
+    fn long(&self, length: usize, most: usize) -> Option<RopeScaling> {
+        let factor = self.factor.unwrap_or(most as f64 / length.max(1) as f64);
+        let amplitude = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / (length as f64).ln()).sqrt() };
+        let amplitude = self.attention_factor.unwrap_or(amplitude);
+        Some(RopeScaling::Long { factors: self.short_factor.clone()?, amplitude })
+    }
+
     fn refused(&self, remedy: &str) -> Error {
         Error::unsupported_key("config.json", "rope_scaling", &format!("type `{}`", self.kind()), remedy)
     }
 }
 
 impl LlamaConfig {
-    /// Rotary positions of the blocks with a sliding window, and of the others.
-    pub(super) fn ropes(&self, variant: LlamaVariant, head_width: usize) -> Result<[Rope; 2], Error> {
+    /// Rotary positions of the blocks with a sliding window, and of the others, for texts of up to `longest` tokens.
+    pub(super) fn ropes(
+        &self,
+        variant: LlamaVariant,
+        head_width: usize,
+        longest: usize,
+    ) -> Result<[Rope; 2], Error> {
         let default = RopeParameters::default();
         let (local, global) = match (&self.rope_parameters, &self.rope_scaling) {
             (Some(RopeSettings::Each { full_attention, sliding_attention }), _) => {
@@ -146,7 +171,7 @@ impl LlamaConfig {
         let rope = |rope: &RopeParameters, base: f64| {
             let base = rope.rope_theta.unwrap_or(base);
             if base.is_finite() && base > 1.0 {
-                return Ok(Rope { base, scaling: rope.scaling(self)?, width });
+                return Ok(Rope { base, scaling: rope.scaling(self, longest)?, width });
             }
             let remedy = "expected a number above 1";
             Err(Error::unsupported_key("config.json", "rope_theta", &base.to_string(), remedy))

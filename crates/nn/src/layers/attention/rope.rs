@@ -17,7 +17,7 @@ pub struct RopeTables {
 
 impl RopeTables {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-    pub(super) fn new(rope: Rope, head_width: usize, positions: &[usize], device: &Device) -> Self {
+    pub(super) fn new(rope: &Rope, head_width: usize, positions: &[usize], device: &Device) -> Self {
         let frequencies = rope.frequencies(head_width);
         let (half, width) = (frequencies.len(), 2 * frequencies.len());
         let angle = |position: usize, i: usize| position as f64 * frequencies[i % half];
@@ -27,12 +27,12 @@ impl RopeTables {
             let values = TensorData::new(each.collect::<Vec<f32>>(), [1, 1, positions.len(), width]);
             Tensor::from_data(values, device)
         };
-        Self { rope, head_width, cos: table(f64::cos), sin: table(f64::sin) }
+        Self { rope: rope.clone(), head_width, cos: table(f64::cos), sin: table(f64::sin) }
     }
 
     /// `true` if the tables have these frequencies.
-    pub(super) fn matches(&self, rope: Rope, head_width: usize) -> bool {
-        self.rope == rope && self.head_width == head_width
+    pub(super) fn matches(&self, rope: &Rope, head_width: usize) -> bool {
+        self.rope == *rope && self.head_width == head_width
     }
 
     /// Rotates queries or keys `[batch, heads, time, head]`.

@@ -28,7 +28,7 @@ pub(super) struct AttentionOptions {
 
 impl AttentionLayer {
     pub fn new(lookup: &WeightLookup<'_>, module: &str, options: &AttentionOptions) -> Result<Self, Error> {
-        let AttentionOptions { query_heads, kv_heads, causal, rope, bias, variant } = *options;
+        let &AttentionOptions { query_heads, kv_heads, causal, ref rope, bias, variant } = options;
         let parts = ["q", "k", "v"].map(|part| format!("{module}.{part}"));
         let qkv = lookup.linear(&parts.each_ref().map(String::as_str), bias)?;
         let output = lookup.linear(&[&format!("{module}.o")], bias)?;
@@ -41,8 +41,8 @@ impl AttentionLayer {
             Some(eps) => Some(HeadNorms { q: norm("q_norm")?, k: norm("k_norm")?, eps: as_float(eps) }),
             None => None,
         };
-        let rope_amplitude = rope.map_or(1.0, |rope| rope.amplitude());
-        let rope = rope.map(|rope| rope.frequencies(head_width));
+        let rope_amplitude = rope.as_ref().map_or(1.0, Rope::amplitude);
+        let rope = rope.as_ref().map(|rope| rope.frequencies(head_width));
         let kernel =
             AttentionKernel { query_heads, kv_heads, head_width, rules, norms, rope, rope_amplitude };
         Ok(Self { qkv, output, kernel })

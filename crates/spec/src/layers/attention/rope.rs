@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub const ROPE_BASE: f64 = 10_000.0;
 
 /// Scaling of the frequencies to lower ones, for texts that are longer than those of the training.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RopeScaling {
     /// All frequencies by one factor (Chen et al. 2023).
@@ -52,6 +52,13 @@ pub enum RopeScaling {
         #[serde(default = "yes")]
         truncate: bool,
     },
+    /// Each frequency by a factor of its own, and longer queries and keys (Ding et al. 2024, `LongRoPE`).
+    Long {
+        /// Divisor of each frequency, one for each rotated pair.
+        factors: Vec<f64>,
+        /// Factor of the rotated values.
+        amplitude: f64,
+    },
 }
 
 fn yes() -> bool {
@@ -59,7 +66,7 @@ fn yes() -> bool {
 }
 
 /// Rotary position embedding of an attention layer.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rope {
     /// Base of the frequencies.
     pub base: f64,
@@ -76,9 +83,12 @@ impl Rope {
     pub fn frequencies(&self, head_width: usize) -> Vec<f64> {
         let width = self.width.unwrap_or(head_width).min(head_width);
         let plain = (0..width / 2).map(|pair| self.base.powf(-2.0 * pair as f64 / width as f64));
-        match self.scaling {
+        match &self.scaling {
             None => plain.collect(),
-            Some(RopeScaling::Yarn { factor, fast, slow, length, truncate, .. }) => {
+            Some(RopeScaling::Long { factors, .. }) => {
+                plain.zip(factors).map(|(frequency, factor)| frequency / factor).collect()
+            }
+            &Some(RopeScaling::Yarn { factor, fast, slow, length, truncate, .. }) => {
                 let ramp = Ramp::new(self.base, width as f64, [fast, slow], (length, truncate));
                 let share = plain.enumerate().map(|(pair, frequency)| (ramp.share(pair as f64), frequency));
                 share
@@ -92,7 +102,7 @@ impl Rope {
     /// Factor of the rotated values.
     pub fn amplitude(&self) -> f64 {
         match self.scaling {
-            Some(RopeScaling::Yarn { amplitude, .. }) => amplitude,
+            Some(RopeScaling::Yarn { amplitude, .. } | RopeScaling::Long { amplitude, .. }) => amplitude,
             _ => 1.0,
         }
     }
@@ -123,10 +133,10 @@ impl Ramp {
 }
 
 impl RopeScaling {
-    /// A scaled frequency. `YaRN` scales by the place of a pair, which [`Rope::frequencies`] knows.
-    pub fn scaled(self, frequency: f64) -> f64 {
-        match self {
-            Self::Yarn { .. } => frequency,
+    /// A scaled frequency. `YaRN` and `LongRoPE` scale by the place of a pair, which [`Rope::frequencies`] knows.
+    pub fn scaled(&self, frequency: f64) -> f64 {
+        match *self {
+            Self::Yarn { .. } | Self::Long { .. } => frequency,
             Self::Linear { factor } => frequency / factor,
             Self::Llama3 { factor, low, high, length } => {
                 #[allow(clippy::cast_precision_loss, reason = "lengths of texts are small")]
@@ -144,8 +154,12 @@ impl RopeScaling {
     }
 
     /// `true` if it makes frequencies lower: factors of at least 1, and `low` below `high`.
-    pub fn is_valid(self) -> bool {
-        match self {
+    pub fn is_valid(&self) -> bool {
+        match *self {
+            Self::Long { ref factors, amplitude } => {
+                let positive = |number: f64| number.is_finite() && number > 0.0;
+                !factors.is_empty() && factors.iter().copied().all(positive) && positive(amplitude)
+            }
             Self::Linear { factor } => factor.is_finite() && factor >= 1.0,
             Self::Llama3 { factor, low, high, length } => {
                 factor.is_finite()
@@ -195,13 +209,23 @@ mod tests {
             truncate,
         };
         let rope = Rope { base: 10_000.0, scaling: Some(yarn(true)), width: None };
-        let (scaled, plain) = (rope.frequencies(128), Rope { scaling: None, ..rope }.frequencies(128));
+        let (scaled, plain) =
+            (rope.frequencies(128), Rope { scaling: None, ..rope.clone() }.frequencies(128));
         assert!((scaled[0] - plain[0]).abs() < 1e-15 && (plain[63] / scaled[63] - 4.0).abs() < 1e-12);
         // 128 * ln(4096 / (32 * 2 pi)) / (2 ln 10000) = 20.9 and 45.0 for one rotation.
         assert!((scaled[20] - plain[20]).abs() < 1e-15 && scaled[21] < plain[21]);
         assert!(plain[44] / scaled[44] < 4.0 && (plain[46] / scaled[46] - 4.0).abs() < 1e-12);
         assert!(yarn(false).is_valid() && (rope.amplitude() - 1.1).abs() < 1e-15);
         let partial = Rope { width: Some(32), scaling: None, ..rope };
-        assert_eq!(partial.frequencies(128), Rope { width: None, ..partial }.frequencies(32));
+        let whole = Rope { width: None, ..partial.clone() };
+        assert_eq!(partial.frequencies(128), whole.frequencies(32));
+        let factors = vec![1.0, 2.0, 4.0];
+        let long = Rope { scaling: Some(RopeScaling::Long { factors, amplitude: 1.2 }), ..whole.clone() };
+        let ratios =
+            long.frequencies(6).iter().zip(whole.frequencies(6)).map(|(a, b)| b / a).collect::<Vec<_>>();
+        assert!(
+            ratios.iter().zip([1.0, 2.0, 4.0]).all(|(a, b): (&f64, f64)| (a - b).abs() < 1e-12),
+            "{ratios:?}"
+        );
     }
 }

@@ -3,11 +3,13 @@
 use anyhow::Result;
 use cupola_import::{TextTask, from_gguf, from_hugging_face};
 use cupola_registry::Home;
+use cupola_runtime::check_chat_template;
 use cupola_workflow::CODE_VERSION;
 use serde_json::json;
 
 use crate::args::{ImportArgs, ImportFormat};
 use crate::draw::{Ui, grouped};
+use crate::failure::UserError;
 
 /// Imports and publishes a model.
 pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
@@ -16,12 +18,24 @@ pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
         ImportFormat::Gguf => from_gguf(&args.path, length)?,
         ImportFormat::Hf => from_hugging_face(&args.path, length)?,
     };
+    if let Err(error) = check_chat_template(&model.plan) {
+        let why = match error {
+            cupola_runtime::Error::Chat { why } => why,
+            other => other.to_string(),
+        };
+        let hint =
+            "remove it from tokenizer_config.json, or delete chat_template.jinja, to import without chats";
+        return Err(UserError::new(format!("the chat template is not supported: {why}"), hint).into());
+    }
     let package = model.publish(home, &args.name, CODE_VERSION)?;
     let parameters = grouped(model.architecture.parameters()?);
     ui.line(format!("{} layers with {parameters} parameters", model.layers));
     ui.line(format!("model   {} in {}", package.label(), package.path.display()));
+    for note in &model.notes {
+        ui.line(format!("note    {note}"));
+    }
     ui.line(format!("next    {}", next_command(&args.name, model.task)));
-    ui.result(&json!({ "package": package.label(), "path": package.path }))
+    ui.result(&json!({ "package": package.label(), "path": package.path, "notes": model.notes }))
 }
 
 fn next_command(name: &str, task: TextTask) -> String {

@@ -67,11 +67,19 @@ fn layer_op(lookup: &WeightLookup<'_>, module: &str, layer: &Layer) -> Result<La
         Layer::Activation { function } => LayerOp::Activation(pointwise(function)),
         Layer::Flatten {} => LayerOp::Flatten,
         Layer::Attention {
-            heads, kv_heads, causal, rope, rope_base, rope_scaling, bias, variant, ..
+            heads,
+            kv_heads,
+            causal,
+            rope,
+            rope_base,
+            ref rope_scaling,
+            bias,
+            variant,
+            ..
         } => {
             let rope = rope.then(|| Rope {
                 base: rope_base.unwrap_or(ROPE_BASE),
-                scaling: rope_scaling,
+                scaling: rope_scaling.clone(),
                 width: variant.rope_width,
             });
             let kv_heads = kv_heads.unwrap_or(heads);
