@@ -1,6 +1,6 @@
 //! Rows of several series in the order of time, as windows are cut from them.
 
-use cupola_spec::Run;
+use cupola_spec::{Input, Kind, Run};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +134,11 @@ pub(super) fn time_column(run: &Run, values: &ValueRules) -> Option<(String, Opt
         Some(ValueRule::Date { format }) => format.clone(),
         _ => None,
     };
-    Some((column.to_owned(), declared.map(str::to_owned).or(decided)))
+    // A column that is also an input of dates has the format of that input.
+    let is_input =
+        |input: &&Input| input.kind == Kind::Date && input.column_patterns().iter().any(|own| own == column);
+    let of_input = run.inputs.iter().find(is_input).and_then(|input| input.format.clone());
+    Some((column.to_owned(), declared.map(str::to_owned).or(decided).or(of_input)))
 }
 
 impl SeriesRows {
