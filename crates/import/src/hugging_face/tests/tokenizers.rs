@@ -57,8 +57,9 @@ fn vocabularies_cut_texts_as_sentencepiece_and_transformers_do() {
 
 #[test]
 fn settings_of_a_llama_add_tokens_around_a_text() {
-    let tokenizer =
-        |config: Value| read(&folder(&[("tokenizer.model", golden!("bpe.model"))], &config), "llama").unwrap();
+    let tokenizer = |config: Value| {
+        read(&folder(&[("tokenizer.model", golden!("bpe.model"))], &config), "llama").unwrap()
+    };
     assert_eq!(ids(&tokenizer(json!({})), "hot</s>hot"), [1, 290, 2, 290]);
     // The new behaviour puts a space before the text only.
     assert_eq!(ids(&tokenizer(json!({ "legacy": false })), "hot</s>hot"), [1, 290, 2, 351, 275]);

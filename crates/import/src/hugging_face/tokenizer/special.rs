@@ -134,7 +134,10 @@ impl TokenizerConfig {
 
     fn additional(&self) -> impl Iterator<Item = &str> {
         let tokens = self.get("additional_special_tokens").and_then(Value::as_array);
-        tokens.into_iter().flatten().filter_map(|token| token.as_str().or_else(|| token.get("content")?.as_str()))
+        tokens
+            .into_iter()
+            .flatten()
+            .filter_map(|token| token.as_str().or_else(|| token.get("content")?.as_str()))
     }
 
     /// A special token with the flags that its key has.
