@@ -66,11 +66,15 @@ pub struct Data {
     /// labels. Paths are relative to the file that lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<String>,
-    /// Texts that mean a missing value in CSV files, besides the empty field.
+    /// Texts that mean a missing value, besides the empty one.
     pub null: Vec<String>,
     /// Decimal mark of numbers in texts: `.` or `,`. Without it, numbers that can be read in two ways are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decimal: Option<Decimal>,
+    /// `true` if `05/03/2024` is the fifth of March, `false` if it is the third of May. Without it, dates that can be read
+    /// in both ways are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day_first: Option<bool>,
     /// Character between the fields of CSV files, such as `;`. Recognised if it is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
@@ -133,6 +137,7 @@ impl Data {
             files: None,
             null: null.to_vec(),
             decimal: None,
+            day_first: None,
             delimiter: None,
             encoding: None,
             columns: None,
