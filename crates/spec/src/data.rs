@@ -44,8 +44,8 @@ impl Source {
 pub struct Data {
     /// Files, globs or folders; `http(s)://`, `s3://`, `gs://` and `az://` URLs of files; `postgres://`, `mysql://`,
     /// `sqlite:` or `adbc:DRIVER?uri=...` with `sql`; `kafka://BROKER:PORT/TOPIC`; `delta:TABLE` or `delta:TABLE@VERSION`;
-    /// `dataset:NAME` or `dataset:NAME:VERSION`. Files are `.csv`, `.tsv`,
-    /// `.jsonl`, `.ndjson`, `.json`, `.parquet`, `.arrow`, `.avro`, `.xlsx`, `.xls`, `.ods`; the text
+    /// `dataset:NAME` or `dataset:NAME:VERSION`. Files are `.csv`, `.tsv`, `.psv`,
+    /// `.data`, `.txt`, `.jsonl`, `.ndjson`, `.json`, `.parquet`, `.arrow`, `.avro`, `.xlsx`, `.xls`, `.ods`; the text
     /// formats also with `.gz` or `.zst`. A folder holds images, texts or sounds, with one subfolder for each
     /// class. `${NAME}` is replaced by an environment variable, as in `http.headers`.
     pub source: Source,

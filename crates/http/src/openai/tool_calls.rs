@@ -215,7 +215,7 @@ mod tests {
                 "<tool_call>{\"name\": \"h\"}</tool_call> and",
                 vec![("g", "{}")],
             ),
-            ("a <tool_call>{\"name\": \"g\", \"arguments\": {}}".to_owned(), "a ", vec![("g", "{}")]),
+            ("a <tool_call>{\"name\": \"g\", \"arguments\": {}}".to_owned(), "a", vec![("g", "{}")]),
             (
                 "a <tool_call>{\"name\": \"g\", \"argum".to_owned(),
                 "a <tool_call>{\"name\": \"g\", \"argum",

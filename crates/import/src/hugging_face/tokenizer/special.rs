@@ -134,19 +134,17 @@ impl TokenizerConfig {
 
     fn additional(&self) -> impl Iterator<Item = &str> {
         let tokens = self.get("additional_special_tokens").and_then(Value::as_array);
-        let content = |token: &'_ Value| token.as_str().is_some() || token.get("content").is_some();
         tokens
             .into_iter()
             .flatten()
-            .filter(move |token| content(token))
-            .filter_map(|token| token.as_str().or_else(|| token.get("content").and_then(Value::as_str)))
+            .filter_map(|token| token.as_str().or_else(|| token.get("content")?.as_str()))
     }
 
     /// A special token with the flags that its key has.
     fn special_token(&self, id: usize, content: &str) -> Value {
         let mut entry = added_token(id, content, true);
-        let with_flags = SPECIAL.iter().filter_map(|key| self.get(key));
-        let flags = with_flags.into_iter().find(|token| token.get("content").is_some_and(|c| c == content));
+        let mut with_flags = SPECIAL.iter().filter_map(|key| self.get(key));
+        let flags = with_flags.find(|token| token.get("content").is_some_and(|c| c == content));
         for flag in ["lstrip", "rstrip", "single_word", "normalized"] {
             if let Some(value) = flags.and_then(|token| token.get(flag)).filter(|value| value.is_boolean()) {
                 entry[flag] = value.clone();
