@@ -244,10 +244,10 @@ fn an_imported_classifier_predicts_its_class_names() {
 fn an_unsupported_model_is_reported_and_leaves_no_files() {
     let home = TestHome::new();
     let (config, weights) = golden!("llama");
-    folder(&home, config, weights, &json!({ "rope_scaling": { "rope_type": "llama3", "factor": 8.0 } }));
+    folder(&home, config, weights, &json!({ "rope_scaling": { "rope_type": "spiral", "factor": 8.0 } }));
     home.write("damaged.gguf", b"GGUF\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
     for (from, path, words) in [
-        ("hf", "model", "config.json: `rope_scaling` = type `llama3`"),
+        ("hf", "model", "config.json: `rope_scaling` = type `spiral`"),
         ("hf", "nowhere", "has no config.json"),
         ("gguf", "damaged.gguf", "invalid GGUF file"),
         ("gguf", "nowhere.gguf", "expected a GGUF file"),

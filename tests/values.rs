@@ -128,7 +128,7 @@ fn a_row_has_one_answer_from_every_file_and_every_body() {
 fn codes_stay_apart_and_whole_classes_are_integers() {
     let home = trained();
     let shown = home.json(&["models", "show", "spelled"]);
-    let inputs = shown["signature"]["inputs"].as_array().unwrap();
+    let inputs = shown["manifest"]["signature"]["inputs"].as_array().unwrap();
     let categories =
         |name: &str| inputs.iter().find(|input| input["name"] == name).unwrap()["categories"].clone();
     assert_eq!(

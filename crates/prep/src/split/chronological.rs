@@ -50,7 +50,7 @@ pub(super) fn split(
     match &series.times {
         Some(times) => {
             let moved = by_time(&series, times, shares, run.split.gap.as_ref(), &mut parts);
-            notes.extend((moved > frame.rows() / MOVED).then(|| {
+            notes.extend((moved > 1 + frame.rows() / MOVED).then(|| {
                 format!(
                     "rows of one time stay in one split, which moves an edge between splits by {moved} rows"
                 )

@@ -164,20 +164,25 @@ impl ColumnFit {
     /// Error of a text among numbers, which names all such texts.
     fn not_a_number(&self, name: &str, row: usize, text: &str) -> Error {
         let (count, others) = self.numbers.others();
-        let listed: Vec<String> = others.iter().map(|(text, _)| format!("{:?}", shortened(text))).collect();
-        let counted: Vec<String> =
-            others.iter().map(|(text, rows)| format!("`{}` in {rows}", shortened(text))).collect();
         let numbers = self.numbers.numbers();
-        Error::Value {
-            row: row + 1,
-            column: name.to_owned(),
-            expected: format!("a number, as in {numbers} of {} rows", numbers + count),
-            found: format!("`{}` ({})", shortened(text), counted.join(", ")),
-            remedy: format!(
-                "fix it, write `data.null = [\"\", {}]` if it means a missing value, or declare the column as a category",
-                listed.join(", ")
-            ),
-        }
+        let (expected, found, remedy) = if numbers > count {
+            let listed: Vec<String> =
+                others.iter().map(|(text, _)| format!("{:?}", shortened(text))).collect();
+            let counted: Vec<String> =
+                others.iter().map(|(text, rows)| format!("`{}` in {rows}", shortened(text))).collect();
+            (
+                format!("a number, as in {numbers} of {} rows", numbers + count),
+                format!("`{}` ({})", shortened(text), counted.join(", ")),
+                format!(
+                    "fix it, write `data.null = [\"\", {}]` if it means a missing value, or declare the column as a category",
+                    listed.join(", ")
+                ),
+            )
+        } else {
+            let remedy = "fix it, or declare the column as a category".to_owned();
+            ("a number".to_owned(), format!("`{}`", shortened(text)), remedy)
+        };
+        Error::Value { row: row + 1, column: name.to_owned(), expected, found, remedy }
     }
 }
 
