@@ -35,6 +35,10 @@ fn post(server: &Server, path: &str, more: &Value) -> HttpResponse {
     server.post(path, body.to_string(), &[("x-timeout-ms", "60000")])
 }
 
+fn index(value: &Value) -> usize {
+    usize::try_from(value.as_u64().unwrap()).unwrap()
+}
+
 #[track_caller]
 fn refused(response: &HttpResponse, code: &str, param: &str) -> String {
     let error = response.json()["error"].take();
@@ -242,8 +246,7 @@ fn echoed_prompts_have_the_log_probabilities_of_transformers() {
     let home = TestHome::new();
     let case = language_model(&home);
     let texts = case["texts"].as_array().unwrap();
-    let tokens: Vec<usize> =
-        texts[5].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as usize).collect();
+    let tokens: Vec<usize> = texts[5].as_array().unwrap().iter().map(index).collect();
     let prompt = words(&texts[5]);
     let logprob = |text: usize, token: usize| {
         let logits = logits(&case["logits"][text]);
@@ -278,7 +281,7 @@ fn echoed_prompts_have_the_log_probabilities_of_transformers() {
         // Offsets are those of the words.
         let text = choice["text"].as_str().unwrap();
         for (word, offset) in text.split(' ').zip(found["text_offset"].as_array().unwrap()) {
-            let rest = &text[offset.as_u64().unwrap() as usize..];
+            let rest = &text[index(offset)..];
             assert!(rest.trim_start().starts_with(word), "{word}: {rest}");
         }
         // A prompt may be scored alone, and streamed; the scores do not depend on earlier requests.

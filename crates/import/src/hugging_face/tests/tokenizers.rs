@@ -100,6 +100,9 @@ fn settings_beside_a_tokenizer_json_are_applied_or_refused() {
     let ends = json!({ "add_bos_token": true, "add_eos_token": true, "bos_token": "<s>",
         "eos_token": { "content": "</s>" } });
     assert_eq!(ids(&with(Value::Null, ends.clone(), "llama").unwrap(), "b"), [0, 3, 1]);
+    // The class of any tokenizer.json takes the file as it is.
+    let general = json!({ "tokenizer_class": "PreTrainedTokenizerFast", "add_eos_token": false });
+    assert_eq!(ids(&with(Value::Null, general, "llama").unwrap(), "b"), [3]);
     let bert = json!({ "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
         "strip_accents": null, "lowercase": false });
     assert_eq!(ids(&with(bert.clone(), json!({}), "bert").unwrap(), "B"), [2]);
