@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::block::Block;
 pub use self::clean::{Clean, Feature, TextStep};
-pub use self::delimited::{Decimal, RaggedRows, TextEncoding};
+pub use self::delimited::{Decimal, RaggedRows, SourceFormat, TextEncoding};
 pub use self::expect::{Expectation, ForeignKey, Severity, ValueType};
 pub use self::http::{Api, Http, Page};
 
@@ -150,6 +150,28 @@ impl Data {
             kafka: BTreeMap::new(),
             engine: QueryEngine::Local,
             url: None,
+        }
+    }
+
+    /// Spelling of the text files as far as it is declared.
+    pub fn format(&self) -> SourceFormat {
+        SourceFormat {
+            delimiter: self.delimiter,
+            encoding: self.encoding,
+            columns: self.columns.clone(),
+            comment: self.comment,
+        }
+    }
+
+    /// The same source with this spelling of its text files.
+    #[must_use]
+    pub fn with_format(self, format: &SourceFormat) -> Self {
+        Self {
+            delimiter: format.delimiter,
+            encoding: format.encoding,
+            columns: format.columns.clone(),
+            comment: format.comment,
+            ..self
         }
     }
 

@@ -226,7 +226,7 @@ mod tests {
         use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
         let Ok(library) = library("", "sqlite", &[]) else {
-            println!("skipped: the ADBC driver of SQLite is not installed");
+            cupola_testkit::skip("rows_of_a_driver_keep_their_types", "the ADBC driver of SQLite");
             return;
         };
         let folder = tempfile::tempdir().unwrap();
