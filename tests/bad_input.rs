@@ -106,7 +106,7 @@ fn every_mistake_gets_one_clear_message_and_leaves_no_files() {
                 "[[inputs]]\nname = \"n\"\nkind = \"number\"\ncolumns = [\"x\", \"y\"]\n[model]",
             ),
             texts.as_bytes(),
-            &["column `y`", "expected a finite number, found `"],
+            &["column `y`", "expected a number, found `a0"],
         ),
     ];
     for Mistake { what, config, data, words } in cases {

@@ -25,7 +25,7 @@ mod sentences;
 
 /// Writes the folder of a small random Hugging Face model whose tokens are the words `w0` to `w36`. `more` is
 /// merged into its `config.json`.
-fn folder(home: &TestHome, config: &str, weights: &[u8], more: &Value) -> Value {
+pub fn folder(home: &TestHome, config: &str, weights: &[u8], more: &Value) -> Value {
     let mut case: Value = serde_json::from_str(config).unwrap();
     for (key, value) in more.as_object().unwrap() {
         case["config"][key] = value.clone();
@@ -46,16 +46,16 @@ fn folder(home: &TestHome, config: &str, weights: &[u8], more: &Value) -> Value 
     case
 }
 
-fn words(text: &Value) -> String {
+pub fn words(text: &Value) -> String {
     let each = text.as_array().unwrap().iter().map(|token| format!("w{token}"));
     each.collect::<Vec<_>>().join(" ")
 }
 
-fn logits(row: &Value) -> Vec<f64> {
+pub fn logits(row: &Value) -> Vec<f64> {
     row.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
 }
 
-fn best(logits: &[f64]) -> usize {
+pub fn best(logits: &[f64]) -> usize {
     (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap()
 }
 
@@ -244,10 +244,10 @@ fn an_imported_classifier_predicts_its_class_names() {
 fn an_unsupported_model_is_reported_and_leaves_no_files() {
     let home = TestHome::new();
     let (config, weights) = golden!("llama");
-    folder(&home, config, weights, &json!({ "rope_scaling": { "rope_type": "llama3", "factor": 8.0 } }));
+    folder(&home, config, weights, &json!({ "rope_scaling": { "rope_type": "spiral", "factor": 8.0 } }));
     home.write("damaged.gguf", b"GGUF\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
     for (from, path, words) in [
-        ("hf", "model", "config.json: `rope_scaling` = type `llama3`"),
+        ("hf", "model", "config.json: `rope_scaling` = type `spiral`"),
         ("hf", "nowhere", "has no config.json"),
         ("gguf", "damaged.gguf", "invalid GGUF file"),
         ("gguf", "nowhere.gguf", "expected a GGUF file"),

@@ -48,6 +48,22 @@ fn an_undefined_metric_is_said_first_and_the_loss_selects_the_best_epoch() {
 }
 
 #[test]
+fn an_evaluation_says_what_its_rows_do_not_define() {
+    let home = TestHome::with_blobs(120, "[train]\nepochs = 1\n");
+    home.train(&[]);
+    let both = cupola_testkit::blobs(40);
+    let left: Vec<&str> = both.lines().filter(|line| !line.ends_with("right")).collect();
+    home.write("left.csv", left.join("\n"));
+    let output = home.run(&["evaluate", "--model", "blobs", "--data", "left.csv", "--device", "flex"]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("warning: `roc_auc` is undefined: all rows have one class"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
 fn trees_say_that_a_metric_is_left_out_of_the_report() {
     let model =
         BLOBS.split("[model]").next().unwrap().to_owned() + "[model]\nfamily = \"gbdt\"\nbudget = 0.5\n";

@@ -40,6 +40,9 @@ mod learning;
 /// Imported models: encoders, classifiers and decoders.
 mod imports;
 
+/// `OpenAI`'s protocol: nulls, limits, token ids, scored prompts, tools.
+mod openai;
+
 /// Several targets, devices and kinds of inputs; streams, precision, training from a package.
 mod engine;
 

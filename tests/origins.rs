@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::TestHome;
 
 const SHADES: &str = "name = 'shades'\n[data]\nsource = 'photos'\n[[inputs]]\nname = 'image'\nkind = 'image'\nshape = [1, 4, 4]\n\
-     [[targets]]\nname = 'class'\nkind = 'category'\n[model]\nfamily = 'mlp'\nhidden = [4]\n";
+     [[targets]]\nname = 'class'\nkind = 'category'\n[model]\nfamily = 'cnn'\nchannels = [2]\nhidden = 4\n";
 
 /// Folder with 20 pictures each of two classes.
 fn photos() -> TestHome {

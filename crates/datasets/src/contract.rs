@@ -56,12 +56,17 @@ pub struct RuleOutcome {
 /// Checker of the expectations of a source.
 pub(crate) struct Contract {
     checks: Vec<Check>,
+    /// Names of the files, if there are several.
+    files: Vec<String>,
     rows: u64,
     dropped: Vec<u64>,
     /// Number of rows that the reader left out.
     rejected: u64,
     lines: Vec<u8>,
 }
+
+/// File of a row, if there are several, and its number there.
+type Place = (Option<String>, u64);
 
 /// Rows of a batch that are not quarantined.
 pub(crate) struct CheckedRows {
@@ -94,31 +99,43 @@ impl Contract {
         for (index, expectation) in expect.iter().enumerate() {
             checks.extend(checks_of(reference, index, expectation, schema, before)?);
         }
-        Ok(Self { checks, rows: 0, dropped: Vec::new(), rejected: 0, lines: Vec::new() })
+        Ok(Self { checks, files: Vec::new(), rows: 0, dropped: Vec::new(), rejected: 0, lines: Vec::new() })
+    }
+
+    /// Names the files of the source, which messages then tell apart.
+    pub fn with_files(self, files: Vec<String>) -> Self {
+        if files.len() > 1 { Self { files, ..self } } else { self }
     }
 
     /// Checks a batch; returns it without quarantined rows.
     pub fn check(&mut self, batch: &SourceBatch) -> Result<CheckedRows, Error> {
         for rejected in &batch.rejected {
-            self.note_values(rejected.row, &rejected.reason, &rejected.text.as_str().into())?;
+            let file = self.file_of(batch);
+            self.note_values((file, rejected.row), &rejected.reason, &rejected.text.as_str().into())?;
         }
         self.rejected += batch.rejected.len() as u64;
         let rows = &batch.rows;
-        let number = |row: usize| batch.origin.as_ref().map(|origin| origin.number(row));
+        let file = self.file_of(batch);
+        let before = self.rows;
+        let number = |row: usize| match &batch.origin {
+            Some(origin) => origin.number(row),
+            None => before + row as u64 + 1,
+        };
         let mut reasons: Vec<(usize, String)> = Vec::new();
         for check in &mut self.checks {
             let values = ColumnValues::of(rows, check.column)?;
             for row in 0..rows.num_rows() {
                 let Some(found) = check.rule.broken_by(&values, row) else { continue };
                 check.broken += 1;
-                let number = number(row).unwrap_or(self.rows + row as u64 + 1);
-                check.first.get_or_insert_with(|| format!("row {number}: {found}"));
+                check.first.get_or_insert_with(|| match &file {
+                    Some(file) => format!("{file}: row {}: {found}", number(row)),
+                    None => format!("row {}: {found}", number(row)),
+                });
                 if check.severity == Severity::Quarantine {
                     reasons.push((row, format!("{}: {found}", check.what)));
                 }
             }
         }
-        let before = self.rows;
         self.rows += rows.num_rows() as u64;
         if reasons.is_empty() {
             return Ok(CheckedRows { rows: rows.clone(), dropped: Vec::new() });
@@ -131,13 +148,18 @@ impl Contract {
             }
             bad.push(row);
             self.dropped.push(before + row as u64);
-            self.note(&rows.slice(row, 1), number(row).unwrap_or(before + row as u64 + 1), &reason)?;
+            self.note(&rows.slice(row, 1), (file.clone(), number(row)), &reason)?;
         }
         Ok(CheckedRows { rows: without(rows, &bad)?, dropped: bad })
     }
 
+    /// Name of the file of a batch, if there are several.
+    fn file_of(&self, batch: &SourceBatch) -> Option<String> {
+        self.files.get(batch.origin.as_ref()?.file).cloned()
+    }
+
     /// Records a quarantined row.
-    fn note(&mut self, row: &RecordBatch, number: u64, reason: &str) -> Result<(), Error> {
+    fn note(&mut self, row: &RecordBatch, place: Place, reason: &str) -> Result<(), Error> {
         let wrong = |why: String| -> Error {
             SourceError::Engine { path: "the quarantine file".to_owned(), why }.into()
         };
@@ -146,11 +168,15 @@ impl Contract {
         writer.write(row).and_then(|()| writer.finish()).map_err(|error| wrong(error.to_string()))?;
         let values: serde_json::Value =
             serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
-        self.note_values(number, reason, &values)
+        self.note_values(place, reason, &values)
     }
 
-    fn note_values(&mut self, number: u64, reason: &str, values: &serde_json::Value) -> Result<(), Error> {
-        let line = serde_json::json!({ "row": number, "reason": reason, "values": values });
+    fn note_values(&mut self, place: Place, reason: &str, values: &serde_json::Value) -> Result<(), Error> {
+        let (file, number) = place;
+        let mut line = serde_json::json!({ "row": number, "reason": reason, "values": values });
+        if let Some(file) = file {
+            line["file"] = file.into();
+        }
         writeln!(self.lines, "{line}").map_err(|error| {
             SourceError::Engine { path: "the quarantine file".to_owned(), why: error.to_string() }.into()
         })

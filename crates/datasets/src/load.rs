@@ -294,17 +294,15 @@ impl CheckedSource {
     ) -> Result<usize, Error> {
         let mut contract: Option<Contract> = None;
         let mut rows = 0;
-        let mut origin = RowOrigin::new(self.files.iter().map(|file| file.name.clone()).collect());
+        let names: Vec<String> = self.files.iter().map(|file| file.name.clone()).collect();
+        let mut origin = RowOrigin::new(names.clone());
         let (mut schema, mut digest) = (None, ContentsDigest::default());
         let notes = self.scan(&mut |found, batch| {
             if contract.is_none() {
                 schema = Some(Arc::clone(found));
-                contract = Some(Contract::new(
-                    request.expect,
-                    &|source| request.load_reference(source),
-                    found,
-                    before,
-                )?);
+                let reference = |source: &str| request.load_reference(source);
+                let found = Contract::new(request.expect, &reference, found, before)?;
+                contract = Some(found.with_files(names.clone()));
             }
             let (Some(contract), Some(batch)) = (&mut contract, batch) else { return Ok(()) };
             if let Some(contents) = &self.contents {

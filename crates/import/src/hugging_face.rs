@@ -56,6 +56,11 @@ impl CheckedFolder {
         let values: Value = folder.required(file)?;
         check_keys(&values)?;
         let config = folder.parse(file, values.clone())?;
+        let code = values.get("auto_map").and_then(Value::as_object);
+        if modules.is_some() && code.is_some_and(|code| code.keys().any(|key| key.starts_with("AutoModel"))) {
+            let remedy = "its own code may compute something else; import a model without code";
+            return Err(Error::unsupported_key(file, "auto_map", &values["auto_map"].to_string(), remedy));
+        }
         // transformers loads an adapter that lies beside a model.
         if folder.has("adapter_config.json") {
             let remedy = "merge it with `merge_and_unload()` of PEFT and save the model";

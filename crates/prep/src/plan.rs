@@ -7,7 +7,7 @@ mod pretrained;
 mod series;
 mod signature;
 
-use cupola_spec::{Block, Data, Target, TargetList};
+use cupola_spec::{Block, Data, SourceFormat, Target, TargetList};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -38,6 +38,9 @@ pub struct Plan {
     /// `data.query` of the run, whose result has the raw columns; it is not run again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
+    /// Declared spelling of the training files: files that lack the columns of the model are read with it.
+    #[serde(default, skip_serializing_if = "SourceFormat::is_default")]
+    pub format: SourceFormat,
     /// Cleaning and computed columns.
     #[serde(default, skip_serializing_if = "Derivation::is_empty")]
     pub derive: Derivation,
@@ -76,6 +79,7 @@ impl Plan {
     pub(crate) fn seal(&mut self, derive: Derivation, values: ValueRules, data: &Data) {
         self.null_texts.clone_from(&data.null);
         self.query.clone_from(&data.query);
+        self.format = data.format();
         self.derive = derive;
         let inputs = Signature::of(self).inputs;
         let targets: Vec<&str> = self.targets.iter().filter_map(FittedTarget::column).collect();

@@ -24,7 +24,7 @@ use crate::split::{Division, SeriesOrder, SplitPart, divide};
 use crate::target::{FittedTarget, check_no_missing};
 
 use self::labelled::{Labelled, labelled_rows};
-use self::suspicions::suspicions;
+use self::suspicions::{spelling_twins, suspicions};
 
 pub use self::frames::FrameStream;
 pub use self::stream::prepare_stream;
@@ -106,6 +106,7 @@ pub fn prepare(
     let found = suspicions(&inputs, &targets, &rows.frame, split.each_ref().map(Vec::as_slice));
     let mut suspicions: Vec<String> = notes.into_iter().chain(found).collect();
     suspicions.extend(rows.left_out());
+    suspicions.extend(spelling_twins(&plan));
     suspicions.extend(order_notes);
     if plan.window().is_some() {
         let fitted = windows::fit_series(&mut plan, &rows.frame, &split[0]);
@@ -208,7 +209,8 @@ impl DerivedRows {
     /// Row indices of train, valid and test.
     fn split(&self, run: &Run, values: &ValueRules) -> Result<Division, Error> {
         let test_share = if self.test.is_some() { 0.0 } else { run.split.test };
-        let Division { parts: [train, valid, test], notes } = divide(run, &self.frame, values, test_share)?;
+        let Division { parts: [train, valid, test], notes } =
+            divide(run, &self.frame, values, test_share, self.kept.as_deref())?;
         Ok(Division { parts: [without_anomalies(run, &self.frame, train)?, valid, test], notes })
     }
 

@@ -52,7 +52,7 @@ pub(crate) struct Division {
 /// # Errors
 /// [`Error::EmptySplit`] if a split with a share gets no row, [`Error::Value`] for an unknown name in a split column.
 pub fn split_rows(run: &Run, frame: &Frame) -> Result<[Vec<usize>; 3], Error> {
-    Ok(divide(run, frame, &ValueRules::default(), run.split.test)?.parts)
+    Ok(divide(run, frame, &ValueRules::default(), run.split.test, None)?.parts)
 }
 
 /// Row indices of train and valid, for runs whose test rows come from other files.
@@ -60,11 +60,12 @@ pub fn split_rows(run: &Run, frame: &Frame) -> Result<[Vec<usize>; 3], Error> {
 /// # Errors
 /// The errors of [`split_rows`].
 pub fn split_rows_without_test(run: &Run, frame: &Frame) -> Result<[Vec<usize>; 2], Error> {
-    let [train, valid, _] = divide(run, frame, &ValueRules::default(), 0.0)?.parts;
+    let [train, valid, _] = divide(run, frame, &ValueRules::default(), 0.0, None)?.parts;
     Ok([train, valid])
 }
 
 /// Divides the rows of a run, whose dates `values` describes; `test_share` is 0 if the test rows come from other files.
+/// `kept` are the indices of the rows in their source, if some were left out.
 ///
 /// # Errors
 /// The errors of [`split_rows`].
@@ -73,9 +74,10 @@ pub(crate) fn divide(
     frame: &Frame,
     values: &ValueRules,
     test_share: f64,
+    kept: Option<&[usize]>,
 ) -> Result<Division, Error> {
     if run.by_time() {
-        return chronological::split(run, frame, values, test_share);
+        return chronological::split(run, frame, values, test_share, kept);
     }
     let keys = frame.row_keys(run.seed);
     let stratified = run.split.by == SplitBy::Stratified && run.targets.first().kind == TargetKind::Category;
@@ -97,6 +99,11 @@ pub(crate) fn divide(
         }
     }
     Ok(Division { parts, notes: Vec::new() })
+}
+
+/// Number of a row in its source, from 1.
+fn row_number(row: usize, kept: Option<&[usize]>) -> usize {
+    kept.and_then(|kept| kept.get(row)).copied().unwrap_or(row) + 1
 }
 
 /// Takes the shares of test and valid from each class.

@@ -60,7 +60,7 @@ pub(crate) async fn run(
     request.progress.begin(&format!("rows from {url}"), ProgressUnit::Rows, None);
     let mut done = checked(url, &scan(false), request, path).await;
     // A task reports no kind of error: the inferred types may be too narrow.
-    if matches!(&done, Err(Error::Row { .. })) {
+    if done.as_ref().err().is_some_and(Error::is_of_a_guess) {
         done = checked(url, &scan(true), request, path).await;
     }
     request.progress.end();

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::block::Block;
 pub use self::clean::{Clean, Feature, TextStep};
-pub use self::delimited::{Decimal, RaggedRows, TextEncoding};
+pub use self::delimited::{Decimal, RaggedRows, SourceFormat, TextEncoding};
 pub use self::expect::{Expectation, ForeignKey, Severity, ValueType};
 pub use self::http::{Api, Http, Page};
 
@@ -44,8 +44,8 @@ impl Source {
 pub struct Data {
     /// Files, globs or folders; `http(s)://`, `s3://`, `gs://` and `az://` URLs of files; `postgres://`, `mysql://`,
     /// `sqlite:` or `adbc:DRIVER?uri=...` with `sql`; `kafka://BROKER:PORT/TOPIC`; `delta:TABLE` or `delta:TABLE@VERSION`;
-    /// `dataset:NAME` or `dataset:NAME:VERSION`. Files are `.csv`, `.tsv`,
-    /// `.jsonl`, `.ndjson`, `.json`, `.parquet`, `.arrow`, `.avro`, `.xlsx`, `.xls`, `.ods`; the text
+    /// `dataset:NAME` or `dataset:NAME:VERSION`. Files are `.csv`, `.tsv`, `.psv`,
+    /// `.data`, `.txt`, `.jsonl`, `.ndjson`, `.json`, `.parquet`, `.arrow`, `.avro`, `.xlsx`, `.xls`, `.ods`; the text
     /// formats also with `.gz` or `.zst`. A folder holds images, texts or sounds, with one subfolder for each
     /// class. `${NAME}` is replaced by an environment variable, as in `http.headers`.
     pub source: Source,
@@ -66,11 +66,15 @@ pub struct Data {
     /// labels. Paths are relative to the file that lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<String>,
-    /// Texts that mean a missing value in CSV files, besides the empty field.
+    /// Texts that mean a missing value, besides the empty one.
     pub null: Vec<String>,
     /// Decimal mark of numbers in texts: `.` or `,`. Without it, numbers that can be read in two ways are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decimal: Option<Decimal>,
+    /// `true` if `05/03/2024` is the fifth of March, `false` if it is the third of May. Without it, dates that can be read
+    /// in both ways are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day_first: Option<bool>,
     /// Character between the fields of CSV files, such as `;`. Recognised if it is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
@@ -133,6 +137,7 @@ impl Data {
             files: None,
             null: null.to_vec(),
             decimal: None,
+            day_first: None,
             delimiter: None,
             encoding: None,
             columns: None,
@@ -145,6 +150,28 @@ impl Data {
             kafka: BTreeMap::new(),
             engine: QueryEngine::Local,
             url: None,
+        }
+    }
+
+    /// Spelling of the text files as far as it is declared.
+    pub fn format(&self) -> SourceFormat {
+        SourceFormat {
+            delimiter: self.delimiter,
+            encoding: self.encoding,
+            columns: self.columns.clone(),
+            comment: self.comment,
+        }
+    }
+
+    /// The same source with this spelling of its text files.
+    #[must_use]
+    pub fn with_format(self, format: &SourceFormat) -> Self {
+        Self {
+            delimiter: format.delimiter,
+            encoding: format.encoding,
+            columns: format.columns.clone(),
+            comment: format.comment,
+            ..self
         }
     }
 

@@ -140,6 +140,11 @@ impl Input {
         }
     }
 
+    /// Names and globs of the input's columns.
+    pub fn column_patterns(&self) -> &[String] {
+        self.columns.as_ref().map_or(std::slice::from_ref(&self.name), Source::patterns)
+    }
+
     /// The settings of a category with the defaults filled in.
     pub fn category(&self) -> Category {
         Category {

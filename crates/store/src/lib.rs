@@ -31,5 +31,7 @@ pub use local::{folders, read_limited};
 pub use lock::Lock;
 pub use name::{Name, Reference, VersionedName, is_plain_file_name, split_version};
 pub use signature::verify_signature;
-pub use staged::{STAGED_PREFIX, StagedFile, StagedFolder, sync_folder, write_file, write_folder};
+pub use staged::{
+    STAGED_PREFIX, StagedFile, StagedFolder, create_folder, sync_folder, write_file, write_folder,
+};
 pub use storage::{LocalFolder, Storage};

@@ -26,7 +26,7 @@ impl StagedFile {
     /// [`Error::Io`].
     pub fn new(target: &Path) -> Result<Self, Error> {
         let folder = parent(target);
-        fs::create_dir_all(folder).map_err(at(folder))?;
+        create_folder(folder)?;
         let file = NamedTempFile::new_in(folder).map_err(at(target))?;
         Ok(Self { target: target.to_owned(), file })
     }
@@ -93,7 +93,7 @@ impl StagedFolder {
     /// [`Error::Io`].
     pub fn new(target: &Path) -> Result<Self, Error> {
         let above = parent(target);
-        fs::create_dir_all(above).map_err(at(above))?;
+        create_folder(above)?;
         let folder = temporary(above).map_err(at(target))?;
         Ok(Self { target: target.to_owned(), folder })
     }
@@ -172,6 +172,24 @@ pub fn write_folder(path: &Path, files: &[(&str, &[u8])]) -> Result<(), Error> {
 /// [`Error::Io`].
 pub fn sync_folder(path: &Path) -> Result<(), Error> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(at(path))
+}
+
+/// Creates a folder, and those above it where needed. The entries of new folders are durable.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn create_folder(path: &Path) -> Result<(), Error> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = parent(path);
+    create_folder(above)?;
+    match fs::create_dir(path) {
+        Ok(()) => sync_folder(above),
+        // Another process was faster.
+        Err(_) if path.is_dir() => Ok(()),
+        Err(error) => Err(at(path)(error)),
+    }
 }
 
 fn temporary(folder: &Path) -> std::io::Result<TempDir> {

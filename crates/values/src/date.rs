@@ -154,20 +154,23 @@ impl DateEvidence {
         }
     }
 
-    /// Decides.
-    pub fn decide(&self) -> DateGuess {
+    /// Decides; `day_first` is the order that the user declared.
+    pub fn decide(&self, day_first: Option<bool>) -> DateGuess {
         match self.formats.as_deref().unwrap_or_default() {
             [] => DateGuess::Texts,
             [(None, _), ..] => DateGuess::Iso,
             [(Some(first), order), rest @ ..] => {
                 let other =
                     rest.iter().find(|(_, other)| other != order).and_then(|(format, _)| format.clone());
-                match other {
-                    Some(second) => DateGuess::Ambiguous {
+                match (other, day_first) {
+                    // The order with the day first stands first.
+                    (Some(second), Some(false)) => DateGuess::Format(second),
+                    (Some(_), Some(true)) => DateGuess::Format(first.clone()),
+                    (Some(second), None) => DateGuess::Ambiguous {
                         example: self.example.clone().unwrap_or_default(),
                         formats: [first.clone(), second],
                     },
-                    None => DateGuess::Format(first.clone()),
+                    (None, _) => DateGuess::Format(first.clone()),
                 }
             }
         }
@@ -244,7 +247,7 @@ mod tests {
         let guess = |texts: &[&str]| {
             let mut evidence = DateEvidence::default();
             texts.iter().for_each(|text| evidence.observe(text));
-            evidence.decide()
+            evidence.decide(None)
         };
         let format = |format: &str| DateGuess::Format(format.to_owned());
         assert_eq!(guess(&["2024-03-05", "2024-12-31T23:59:59"]), DateGuess::Iso);
@@ -259,6 +262,10 @@ mod tests {
             guess(&["05/03/2024"]),
             DateGuess::Ambiguous { example: "05/03/2024".to_owned(), formats }
         );
+        let mut evidence = DateEvidence::default();
+        evidence.observe("05/03/2024");
+        assert_eq!(evidence.decide(Some(true)), format("%d/%m/%Y"));
+        assert_eq!(evidence.decide(Some(false)), format("%m/%d/%Y"));
         for texts in [&["05/03/2024", "x1x1x1"][..], &["123456"], &["12.5.1"], &["soon"], &[""], &[]] {
             assert_eq!(guess(texts), DateGuess::Texts, "{texts:?}");
         }

@@ -34,6 +34,9 @@ impl Session<'_> {
         if run.trees.is_some() {
             return Ok(CheckReport { run, data, network: None });
         }
+        if let Some(undefined) = cupola_train::Selection::of(&run, &data.prepared)?.replaced {
+            self.emit(&WorkflowEvent::Warning(&undefined.to_string()));
+        }
         let network = NetworkPlan::of(&run, &data.prepared.plan)?;
         self.emit(&WorkflowEvent::NetworkPlanned(&network));
         self.size_batch(&mut run, &network, &data, false);

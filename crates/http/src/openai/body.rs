@@ -299,4 +299,25 @@ mod tests {
         }
         assert!(parsed(CompletionKind::Text, json!({ "max_tokens": 0, "echo": true })).is_ok());
     }
+    #[test]
+    fn mutated_bodies_break_no_parser() {
+        let seeds: [&[u8]; 3] = [
+            br#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}, {"role": "assistant",
+                "content": null, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f",
+                "arguments": "{}"}}]}], "n": 2, "logprobs": true, "top_logprobs": 3, "stop": ["a"], "stream": null}"#,
+            br#"{"messages": [{"role": "tool", "tool_call_id": "c", "content": "a"}], "tools": [{"type": "function",
+                "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {"const": null}}}}}],
+                "tool_choice": {"type": "function", "function": {"name": "f"}}, "truncate": 5}"#,
+            br#"{"prompt": [[1, 2], [3]], "echo": true, "max_tokens": 0, "logit_bias": {"5": -1.5}, "temperature": 0.5,
+                "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "array"}}}}"#,
+        ];
+        cupola_testkit::fuzz(&seeds, |body| {
+            for kind in [CompletionKind::Chat, CompletionKind::Text] {
+                let Ok(fields) = Fields::parse(body) else { continue };
+                if let Ok(body) = CompletionBody::parse(kind, "m".to_owned(), fields) {
+                    assert!((1..=32).contains(&(body.choices * body.prompts.len())));
+                }
+            }
+        });
+    }
 }

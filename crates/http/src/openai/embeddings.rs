@@ -141,8 +141,8 @@ async fn embed(
     let mut tokens = 0;
     let read = |model: &LoadedPackage| -> Result<PredictInput, ApiError> {
         let column = text_column(model).ok_or_else(unsupported)?;
-        let input;
-        (input, tokens) = encode(model, column, body)?;
+        let (input, count) = encode(model, column, body)?;
+        tokens = count;
         Ok(input)
     };
     let response = pipeline.predict(request, read).await?;

@@ -89,9 +89,9 @@ impl CallReader {
 
     fn read_named(&mut self, names: &[String], complete: bool, last: bool, parts: &mut Vec<ResponsePart>) {
         if self.calls == 0 {
-            let prefixes = names.iter().map(|name| (name, Grammar::call_prefix(name)));
-            let found = prefixes.into_iter().find_map(|(name, prefix)| {
-                self.held.strip_prefix(prefix.as_str()).map(|rest| (name.clone(), rest.to_owned()))
+            let found = names.iter().find_map(|name| {
+                let rest = self.held.strip_prefix(Grammar::call_prefix(name).as_str())?;
+                Some((name.clone(), rest.to_owned()))
             });
             let Some((name, rest)) = found else { return };
             self.held = rest;
@@ -215,7 +215,7 @@ mod tests {
                 "<tool_call>{\"name\": \"h\"}</tool_call> and",
                 vec![("g", "{}")],
             ),
-            ("a <tool_call>{\"name\": \"g\", \"arguments\": {}}".to_owned(), "a ", vec![("g", "{}")]),
+            ("a <tool_call>{\"name\": \"g\", \"arguments\": {}}".to_owned(), "a", vec![("g", "{}")]),
             (
                 "a <tool_call>{\"name\": \"g\", \"argum".to_owned(),
                 "a <tool_call>{\"name\": \"g\", \"argum",
@@ -249,5 +249,23 @@ mod tests {
             let absent = read(&CallFormat::Absent, whole, size, true);
             assert_eq!(absent, (whole.to_owned(), vec![]));
         }
+    }
+    #[test]
+    fn texts_of_any_kind_break_no_reader() {
+        let names = || vec!["f".to_owned(), "g".to_owned()];
+        let seeds: [&[u8]; 2] = [
+            "Käse <tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call> b".as_bytes(),
+            br#"{"name": "g", "arguments": {"a": {}}}"#,
+        ];
+        cupola_testkit::fuzz(&seeds, |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            for format in [CallFormat::Tagged(names()), CallFormat::Named(names())] {
+                let mut reader = CallReader::new(format);
+                for piece in text.split_inclusive(['<', '"', '}', ' ']) {
+                    reader.read(piece, false, true);
+                }
+                reader.read("", true, bytes.len() % 2 == 0);
+            }
+        });
     }
 }

@@ -84,7 +84,7 @@ const FUNCTIONS: [&str; 13] = [
 /// [`Error::UnsupportedKey`] with the first such key.
 pub fn check_keys(config: &Value) -> Result<(), Error> {
     let refused = |key: &str, remedy: &str| {
-        let found = config.get(key).map(ToString::to_string).unwrap_or_else(|| "nothing".to_owned());
+        let found = config.get(key).map_or_else(|| "nothing".to_owned(), ToString::to_string);
         Err(Error::unsupported_key("config.json", key, &found, remedy))
     };
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or_default();

@@ -85,8 +85,11 @@ pub struct LlamaConfig {
     #[serde(default)]
     pub max_window_layers: Option<usize>,
     /// Number of blocks of which the last has no sliding window, in files of Gemma 3.
-    #[serde(default, alias = "_sliding_window_pattern")]
+    #[serde(default)]
     pub sliding_window_pattern: Option<usize>,
+    /// The same in files of newer versions, some of which have both keys.
+    #[serde(default, rename = "_sliding_window_pattern")]
+    pub saved_pattern: Option<usize>,
     /// `full_attention` or `sliding_attention` for each block.
     #[serde(default)]
     pub layer_types: Option<Vec<String>>,

@@ -5,7 +5,7 @@ use cupola_spec::{Activation, AttentionVariant, Block, Design, Head, Layer, ROPE
 use serde::{Deserialize, Serialize};
 
 use super::bert::logit_difference;
-use super::llama::RopeSettings;
+use super::llama::{RopeParameters, RopeSettings};
 use super::weights::{WeightTaker, split_rows, text_model, with_padding_row};
 use super::{EmbeddingHead, EncoderHead, check_sizes};
 use crate::error::Error;
@@ -16,6 +16,7 @@ const BASES: [f64; 2] = [160_000.0, ROPE_BASE];
 /// `config.json` of a `ModernBERT`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
+#[allow(clippy::struct_excessive_bools, reason = "each part of the model has its own biases")]
 pub struct ModernBertConfig {
     pub hidden_size: usize,
     pub num_hidden_layers: usize,
@@ -143,15 +144,15 @@ impl ModernBertConfig {
         let own = [self.global_rope_theta, self.local_rope_theta];
         let parameters = match &self.rope_parameters {
             None => [None, None],
-            Some(RopeSettings::All(rope)) => [Some(rope); 2],
+            Some(RopeSettings::All(rope)) => [Some(rope.as_ref()); 2],
             Some(RopeSettings::Each { full_attention, sliding_attention }) => {
-                [Some(full_attention), Some(sliding_attention)]
+                [Some(full_attention.as_ref()), Some(sliding_attention.as_ref())]
             }
         };
         let mut bases = BASES;
         for (at, base) in bases.iter_mut().enumerate() {
             let rope = parameters[at];
-            if let Some(kind) = rope.map(|rope| rope.kind()).filter(|kind| *kind != "default") {
+            if let Some(kind) = rope.map(RopeParameters::kind).filter(|kind| *kind != "default") {
                 let found = format!("type `{kind}`");
                 return Err(Error::unsupported_key(
                     "config.json",

@@ -86,6 +86,7 @@ impl<'a> Metadata<'a> {
             use_sliding_window: None,
             max_window_layers: None,
             sliding_window_pattern: None,
+            saved_pattern: None,
             layer_types: None,
             attention_bias: None,
             mlp_bias: None,

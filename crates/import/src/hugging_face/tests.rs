@@ -29,12 +29,12 @@ impl TestFolder {
     fn new((config, weights): (&str, &[u8])) -> Self {
         let folder = Self::empty();
         let mut case: Value = serde_json::from_str(config).unwrap();
-        folder.write("config.json", case["config"].take());
+        folder.write("config.json", &case["config"].take());
         folder.bytes("model.safetensors", weights);
         let words: serde_json::Map<String, Value> = (0..37).map(|i| (format!("w{i}"), i.into())).collect();
         folder.write(
             "tokenizer.json",
-            json!({
+            &json!({
                 "version": "1.0",
                 "model": { "type": "WordLevel", "vocab": words, "unk_token": "w0" },
                 "pre_tokenizer": { "type": "WhitespaceSplit" },
@@ -51,7 +51,7 @@ impl TestFolder {
         ModelFolder::new(self.path())
     }
 
-    fn write(&self, name: &str, value: Value) {
+    fn write(&self, name: &str, value: &Value) {
         self.bytes(name, value.to_string().as_bytes());
     }
 
@@ -67,7 +67,7 @@ impl TestFolder {
         let mut file: Value = std::fs::read_to_string(&path)
             .map_or_else(|_| json!({}), |text| serde_json::from_str(&text).unwrap());
         file[key] = value;
-        self.write(name, file);
+        self.write(name, &file);
     }
 
     fn remove(&self, name: &str) {

@@ -73,17 +73,17 @@ fn convert(
     config: &TokenizerConfig,
     model_type: &str,
 ) -> Result<(String, Value), Error> {
-    let class = config.class(model_type);
-    let (file, tokenizer) = match class.as_str() {
+    let class = config.specific_class(model_type);
+    let (file, tokenizer) = match class {
         "GPT2Tokenizer" | "RobertaTokenizer" | "Qwen2Tokenizer" if folder.has("vocab.json") => {
-            ("vocab.json", byte_bpe::read(folder, config, &class)?)
+            ("vocab.json", byte_bpe::read(folder, config, class)?)
         }
         "BertTokenizer" | "DistilBertTokenizer" if folder.has("vocab.txt") => {
             ("vocab.txt", word_piece::read(folder, config)?)
         }
         "LlamaTokenizer" | "GemmaTokenizer" | "XLMRobertaTokenizer" => {
             match SENTENCE_PIECE.into_iter().find(|name| folder.has(name)) {
-                Some(file) => (file, pieces::read(folder, file, config, &class)?),
+                Some(file) => (file, pieces::read(folder, file, config, class)?),
                 None => return Err(folder.missing("tokenizer.json", REMEDY)),
             }
         }

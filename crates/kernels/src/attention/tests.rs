@@ -48,6 +48,7 @@ fn whole_texts_and_new_tokens_give_what_plain_loops_give() {
 }
 
 /// One head by plain loops in double precision.
+#[allow(clippy::cast_possible_truncation, reason = "results are rounded to single precision")]
 fn plain(q: &[f32], k: &[f32], v: &[f32], width: usize, rules: ScoreRules) -> Vec<f32> {
     let (scale, cap) = (f64::from(rules.scale.unwrap()), f64::from(rules.softcap.unwrap()));
     let window = rules.window.unwrap();

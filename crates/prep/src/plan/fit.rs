@@ -2,7 +2,7 @@
 
 use std::thread::ScopedJoinHandle;
 
-use cupola_spec::{Target, TargetKind, TargetList};
+use cupola_spec::{SourceFormat, Target, TargetKind, TargetList};
 
 use super::Plan;
 use crate::error::Error;
@@ -75,7 +75,9 @@ impl PlanFit {
         let targets = targets.try_map(fit)?;
         let (format_version, derive) = (Plan::FORMAT_VERSION, Derivation::default());
         let (null_texts, values, query, series) = (Vec::new(), ValueRules::default(), None, None);
-        let mut plan = Plan { format_version, null_texts, values, query, derive, series, inputs, targets };
+        let format = SourceFormat::default();
+        let mut plan =
+            Plan { format_version, null_texts, values, query, format, derive, series, inputs, targets };
         let dense = plan.layout().dense_width();
         if let FittedTarget::Reconstruct { width, .. } = plan.targets.first_mut() {
             *width = dense;

@@ -1,6 +1,6 @@
 //! Plans of models that were trained elsewhere.
 
-use cupola_spec::TargetList;
+use cupola_spec::{SourceFormat, TargetList};
 
 use super::Plan;
 use crate::features::Derivation;
@@ -52,6 +52,7 @@ impl Plan {
             null_texts: Vec::new(),
             values: ValueRules::default(),
             query: None,
+            format: SourceFormat::default(),
             derive: Derivation::default(),
             series: None,
             inputs: vec![FittedInput::Text { name, column, length, tokenizer, prompt }],

@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cupola_spec::{Target, TargetKind};
+use cupola_spec::{Target, TargetKind, other_spelling};
 use foldhash::fast::RandomState;
 
-use crate::features::ResolvedInput;
+use crate::features::{ResolvedInput, uniting_steps};
 use crate::frame::{Column, Frame};
+use crate::plan::Plan;
 use crate::split::SplitPart;
+use crate::target::FittedTarget;
 
 /// Training rows that are examined.
 const EXAMINED_ROWS: usize = 50_000;
@@ -17,6 +19,8 @@ const LEAK: f64 = 0.999;
 const COPIES: f64 = 0.01;
 /// Fewest rows that a leak is concluded from.
 const MIN_ROWS: usize = 50;
+/// Classes whose spellings are compared with each other.
+const COMPARED_CLASSES: usize = 200;
 
 /// Looks for problems, and describes each in one line.
 pub(super) fn suspicions(
@@ -39,6 +43,26 @@ pub(super) fn suspicions(
         }
     }
     found.extend(copies(frame, &columns, parts));
+    found
+}
+
+/// Classes that are one class in two spellings.
+pub(super) fn spelling_twins(plan: &Plan) -> Vec<String> {
+    let mut found = Vec::new();
+    for target in &plan.targets {
+        let FittedTarget::Category { name, classes, .. } = target else { continue };
+        for (index, class) in classes.iter().enumerate().take(COMPARED_CLASSES) {
+            let others = classes[..index].iter().map(String::as_str);
+            let Some((other, how)) = other_spelling(class, others) else { continue };
+            let steps = uniting_steps(class, other);
+            let remedy = steps.map_or("write them alike in the source".to_owned(), |steps| {
+                format!("write `text = [{steps}]` under `[clean]` to make them one class")
+            });
+            found.push(format!(
+                "classes `{class}` and `{other}` of `{name}` differ in spelling only ({how}); {remedy}"
+            ));
+        }
+    }
     found
 }
 

@@ -22,3 +22,16 @@ fn an_invalid_value_is_reported_with_its_row_in_any_split() {
         assert!(error.starts_with(&expected), "{error}");
     }
 }
+
+#[test]
+fn classes_that_differ_in_spelling_only_are_reported() {
+    let rows = 60_u32;
+    let y = (0..rows as usize).map(|row| Some(["yes", "no", "Yes"][row % 3]));
+    let frame = Frame::default()
+        .with("x", Column::numbers((0..rows).map(f64::from).collect()))
+        .with("y", Column::texts(y));
+    let said = prepare(&run(), &frame, None, None).unwrap().suspicions.join("\n");
+    let expected =
+        "classes `yes` and `Yes` of `y` differ in spelling only (in other case); write `text = [\"lower\"]`";
+    assert!(said.contains(expected), "{said}");
+}

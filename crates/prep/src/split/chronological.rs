@@ -5,10 +5,13 @@ use cupola_spec::{Gap, Run, TargetKind};
 use super::series_order::{SeriesOrder, SeriesRows, time_column};
 use super::steps::{irregular_steps, unsorted};
 use super::times::Times;
-use super::{Division, SPLIT_NAMES};
+use super::{Division, SPLIT_NAMES, row_number};
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::frame::meaning::ValueRules;
+
+/// Share of the rows by which equal times may move an edge without a warning: one in so many.
+const MOVED: usize = 50;
 
 /// Divides rows in the order of time: the first ones for train, the last ones for test. Rows of one time stay
 /// together, and those within the gap before a split are left out.
@@ -20,6 +23,7 @@ pub(super) fn split(
     frame: &Frame,
     values: &ValueRules,
     test_share: f64,
+    kept: Option<&[usize]>,
 ) -> Result<Division, Error> {
     let order = SeriesOrder::of(run, values);
     let series = match &order {
@@ -34,17 +38,24 @@ pub(super) fn split(
             "{} rows without `{}` are left out, first row {}",
             series.incomplete.len(),
             columns.collect::<Vec<_>>().join("` or `"),
-            first + 1
+            row_number(*first, kept)
         ));
     }
-    notes.extend(order.as_ref().and_then(|order| irregular_steps(order, frame, &series)));
+    notes.extend(order.as_ref().and_then(|order| irregular_steps(order, frame, &series, kept)));
     if run.time_column().is_none() {
-        notes.extend(unsorted(frame, &series, run.windowed()));
+        notes.extend(unsorted(frame, &series, run.windowed(), kept));
     }
     let shares = [run.split.valid, test_share];
     let mut parts: [Vec<usize>; 3] = Default::default();
     match &series.times {
-        Some(times) => by_time(&series, times, shares, run.split.gap.as_ref(), &mut parts),
+        Some(times) => {
+            let moved = by_time(&series, times, shares, run.split.gap.as_ref(), &mut parts);
+            notes.extend((moved > 1 + frame.rows() / MOVED).then(|| {
+                format!(
+                    "rows of one time stay in one split, which moves an edge between splits by {moved} rows"
+                )
+            }));
+        }
         None => by_position(&series, shares, run.split.gap.as_ref(), &mut parts),
     }
     let used = series.series.iter().map(|one| one.rows.len()).sum::<usize>();
@@ -87,20 +98,20 @@ fn sorted_rows(run: &Run, frame: &Frame, values: &ValueRules) -> Result<SeriesRo
     Ok(found)
 }
 
-/// Divides all series at the same two times.
+/// Divides all series at the same two times. Returns by how many rows equal times have moved an edge at most.
 fn by_time(
     series: &SeriesRows,
     times: &Times,
     shares: [f64; 2],
     gap: Option<&Gap>,
     parts: &mut [Vec<usize>; 3],
-) {
+) -> usize {
     let mut all: Vec<f64> =
         series.series.iter().flat_map(|one| &one.rows).map(|&row| times.values[row]).collect();
     all.sort_unstable_by(f64::total_cmp);
-    let [valid, test] = cuts(all.len(), shares);
-    let test = between_times(&all, test, 0);
-    let valid = between_times(&all[..test], valid, 0);
+    let [valid_cut, test_cut] = cuts(all.len(), shares);
+    let test = between_times(&all, test_cut, 0);
+    let valid = between_times(&all[..test], valid_cut.min(test), 0);
     // Infinity for a part that is empty.
     let start = |index: usize, end: usize| if index < end { all[index] } else { f64::INFINITY };
     let starts = [start(valid, test), start(test, all.len())];
@@ -118,6 +129,7 @@ fn by_time(
         drop_rows_before_next(&mut own, gap);
         parts.iter_mut().zip(own).for_each(|(part, own)| part.extend(own));
     }
+    valid.abs_diff(valid_cut).max(test.abs_diff(test_cut))
 }
 
 /// Divides each series by the positions of its rows.
@@ -191,7 +203,7 @@ mod tests {
     }
 
     fn divided(run: &Run, frame: &Frame) -> Result<Division, Error> {
-        split(run, frame, &ValueRules::default(), run.split.test)
+        split(run, frame, &ValueRules::default(), run.split.test, None)
     }
 
     /// Days and contents of the rows of each part.

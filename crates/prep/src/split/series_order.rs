@@ -1,13 +1,13 @@
 //! Rows of several series in the order of time, as windows are cut from them.
 
-use cupola_spec::Run;
+use cupola_spec::{Input, Kind, Run};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::times::Times;
+use super::times::{ORDER_COLUMNS, Times};
 use crate::error::Error;
+use crate::frame::Frame;
 use crate::frame::meaning::{ValueRule, ValueRules};
-use crate::frame::{Frame, SEND_TRAINED_COLUMNS};
 
 /// Columns by which rows are sorted and divided into series, stored in the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ impl SeriesOrder {
     pub(crate) fn rows(&self, frame: &Frame) -> Result<SeriesRows, Error> {
         let times =
             self.time.as_ref().map(|time| Times::of(frame, time, self.format.as_deref())).transpose()?;
-        let keys = self.keys.iter().map(|key| frame.require(key, SEND_TRAINED_COLUMNS));
+        let keys = self.keys.iter().map(|key| frame.require(key, ORDER_COLUMNS));
         let keys = keys.collect::<Result<Vec<_>, _>>()?;
         let (mut series, mut incomplete) = (IndexMap::<Vec<String>, Vec<usize>>::new(), Vec::new());
         for row in 0..frame.rows() {
@@ -134,7 +134,11 @@ pub(super) fn time_column(run: &Run, values: &ValueRules) -> Option<(String, Opt
         Some(ValueRule::Date { format }) => format.clone(),
         _ => None,
     };
-    Some((column.to_owned(), declared.map(str::to_owned).or(decided)))
+    // A column that is also an input of dates has the format of that input.
+    let is_input =
+        |input: &&Input| input.kind == Kind::Date && input.column_patterns().iter().any(|own| own == column);
+    let of_input = run.inputs.iter().find(is_input).and_then(|input| input.format.clone());
+    Some((column.to_owned(), declared.map(str::to_owned).or(decided).or(of_input)))
 }
 
 impl SeriesRows {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::row_number;
 use super::series_order::{SeriesOrder, SeriesRows};
 use super::times::{Times, is_date};
 use crate::frame::{Column, Frame};
@@ -18,7 +19,12 @@ const TIME_NAMES: [&str; 6] = ["date", "datetime", "timestamp", "time", "ts", "d
 const CALENDAR: [(f64, f64); 3] = [(28.0, 31.0), (90.0, 92.0), (365.0, 366.0)];
 
 /// Warning about steps that differ from the most frequent one; `None` if all are equal.
-pub(crate) fn irregular_steps(order: &SeriesOrder, frame: &Frame, found: &SeriesRows) -> Option<String> {
+pub(crate) fn irregular_steps(
+    order: &SeriesOrder,
+    frame: &Frame,
+    found: &SeriesRows,
+    kept: Option<&[usize]>,
+) -> Option<String> {
     let (times, column) = (found.times.as_ref()?, order.time.as_ref()?);
     let step = |pair: &[usize]| times.values[pair[1]] - times.values[pair[0]];
     let pairs = || found.series.iter().flat_map(|one| one.rows.windows(2).map(move |pair| (one, pair)));
@@ -41,9 +47,9 @@ pub(crate) fn irregular_steps(order: &SeriesOrder, frame: &Frame, found: &Series
          windows take such rows as neighbours: add the missing rows, or make it regular with `data.query`",
         pairs().count(),
         duration(usual, times),
-        first[0] + 1,
+        row_number(first[0], kept),
         text(first[0]),
-        first[1] + 1,
+        row_number(first[1], kept),
         text(first[1]),
         if one.key.is_empty() { String::new() } else { format!(" of `{}`", one.key.join("`, `")) },
     ))
@@ -51,7 +57,12 @@ pub(crate) fn irregular_steps(order: &SeriesOrder, frame: &Frame, found: &Series
 
 /// Warning if rows that are divided in their order have a column of times that is in no order; `None` if none of
 /// the columns of times is unsorted, or one is sorted. `found` holds the series of the rows.
-pub(crate) fn unsorted(frame: &Frame, found: &SeriesRows, windowed: bool) -> Option<String> {
+pub(crate) fn unsorted(
+    frame: &Frame,
+    found: &SeriesRows,
+    windowed: bool,
+    kept: Option<&[usize]>,
+) -> Option<String> {
     let candidates: Vec<(&str, Times)> = frame
         .names()
         .filter(|name| frame.get(name).is_some_and(|column| looks_like_time(name, column)))
@@ -62,12 +73,12 @@ pub(crate) fn unsorted(frame: &Frame, found: &SeriesRows, windowed: bool) -> Opt
         pairs.find(|pair| times.values[pair[1]] < times.values[pair[0]]).map(|pair| (pair[0], pair[1]))
     };
     let places: Vec<_> = candidates.iter().map(|(name, times)| falls(times).map(|at| (*name, at))).collect();
-    let (name, (before, row)) = *places.iter().cloned().collect::<Option<Vec<_>>>()?.first()?;
+    let (name, (before, row)) = *places.iter().copied().collect::<Option<Vec<_>>>()?.first()?;
     let setting = if windowed { "`time` under `[series]`" } else { "`column` under `[split]`" };
     Some(format!(
         "rows are split in their order, but `{name}` of row {} is earlier than that of row {}; name it as {setting} to sort by it",
-        row + 1,
-        before + 1
+        row_number(row, kept),
+        row_number(before, kept)
     ))
 }
 
@@ -129,7 +140,7 @@ mod tests {
     fn report(texts: &[&str]) -> Option<String> {
         let order = SeriesOrder { time: Some("t".to_owned()), format: None, keys: Vec::new() };
         let frame = Frame::default().with("t", Column::texts(texts.iter().map(Some)));
-        irregular_steps(&order, &frame, &order.rows(&frame).unwrap())
+        irregular_steps(&order, &frame, &order.rows(&frame).unwrap(), None)
     }
 
     #[test]
@@ -160,15 +171,15 @@ mod tests {
         let up = dates(["2024-01-01", "2024-01-02", "2024-01-02"]);
         let down = dates(["2024-01-03", "2024-01-02", "2024-01-04"]);
         let frame = Frame::default().with("x", dates(["a", "b", "c"])).with("day", down);
-        let said = unsorted(&frame, &whole, false).unwrap();
+        let said = unsorted(&frame, &whole, false, None).unwrap();
         assert!(
             said.contains("`day` of row 2 is earlier than that of row 1") && said.contains("`[split]`"),
             "{said}"
         );
-        assert_eq!(unsorted(&frame.with("sold", up), &whole, false), None);
+        assert_eq!(unsorted(&frame.with("sold", up), &whole, false, None), None);
         let stamps = Frame::default().with("timestamp", Column::numbers(vec![3.0, 1.0, 2.0]));
-        assert!(unsorted(&stamps, &whole, true).unwrap().contains("`[series]`"));
+        assert!(unsorted(&stamps, &whole, true, None).unwrap().contains("`[series]`"));
         let other = Frame::default().with("length", Column::numbers(vec![3.0, 1.0, 2.0]));
-        assert_eq!(unsorted(&other, &whole, true), None);
+        assert_eq!(unsorted(&other, &whole, true, None), None);
     }
 }

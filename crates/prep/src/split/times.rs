@@ -11,6 +11,10 @@ use crate::frame::{Column, Frame};
 /// Formats that are tried after ISO 8601.
 const FORMATS: [&str; 4] = ["%Y-%m", "%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S"];
 
+/// Remedy for a missing column of times or keys.
+pub(super) const ORDER_COLUMNS: &str =
+    "check `[split]` and `[series]`, and send the column with every row of a prediction";
+
 /// Times of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Times {
@@ -27,7 +31,7 @@ impl Times {
     /// # Errors
     /// [`Error::Column`] for a missing column, [`Error::Value`] for a value that is not a time.
     pub fn of(frame: &Frame, name: &str, format: Option<&str>) -> Result<Self, Error> {
-        let column = frame.require(name, "check `split.column` and `series.time`")?;
+        let column = frame.require(name, ORDER_COLUMNS)?;
         let found = match (column, format) {
             (Column::Number { values, time: true }, _) => Self { values: values.to_vec(), dates: true },
             (Column::Number { values, .. }, None) => Self::of_numbers(values.to_vec()),

@@ -48,11 +48,11 @@ fn is_valid(map: &[u8]) -> bool {
         for byte in 1..=0xff_u8 {
             let at = node ^ usize::from(byte);
             let unit = units[at];
-            if unit & (1 << 31 | 0xff) != u32::from(byte) {
+            if unit & ((1 << 31) | 0xff) != u32::from(byte) {
                 continue;
             }
             let next = at ^ offset(unit);
-            let is_leaf = unit >> 8 & 1 == 1;
+            let is_leaf = (unit >> 8) & 1 == 1;
             let text = |value: u32| texts.is_char_boundary((value & !(1 << 31)) as usize);
             if is_leaf && !units.get(next).is_some_and(|value| text(*value)) {
                 return false;
@@ -67,7 +67,7 @@ fn is_valid(map: &[u8]) -> bool {
 
 /// Distance of a unit's children.
 fn offset(unit: u32) -> usize {
-    ((unit >> 10) as usize) << ((unit & 1 << 9) >> 6)
+    ((unit >> 10) as usize) << ((unit & (1 << 9)) >> 6)
 }
 
 #[cfg(test)]

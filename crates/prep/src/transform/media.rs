@@ -14,6 +14,8 @@ use crate::frame::{Column, Frame};
 
 /// Broken files that one message names.
 const NAMED: usize = 5;
+/// Files after a broken one among which others are looked for.
+const SEARCHED: usize = 10_000;
 
 /// The file in a row: bytes, or text that holds them in base64.
 fn file<'a>(name: &str, column: &'a Column, row: usize) -> Result<std::borrow::Cow<'a, [u8]>, Error> {
@@ -59,8 +61,8 @@ pub(super) fn decode_files(
         if let Error::Value { found, .. } = &mut error
             && let Some(own) = path(row)
         {
-            let others: Vec<String> =
-                (row + 1..frame.rows()).filter(|row| decode(*row).is_err()).filter_map(path).collect();
+            let after = (row + 1..frame.rows()).take(SEARCHED);
+            let others: Vec<String> = after.filter(|row| decode(*row).is_err()).filter_map(path).collect();
             *found = format!("{found} in {own}{}", named(&others));
         }
         return Err(error);

@@ -180,6 +180,29 @@ mod tests {
     }
 
     #[test]
+    fn tools_and_calls_are_json_as_python_writes_it() {
+        let template = "{% if tools is not none %}{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}{% endif %}\
+            {% for m in messages %}{{ m.role }}:{{ m.content }}{% if m.tool_calls %}{% for call in m.tool_calls %}\
+            {{ call.function.arguments | tojson }}{{ call.function.arguments | tojson(indent=2) }}{% endfor %}{% endif %}\
+            {% endfor %}";
+        let tool = serde_json::json!({ "type": "function", "function": { "name": "melt", "parameters": {
+            "type": "object", "properties": { "z": { "enum": ["<iron>", "Käse", 1.5, null, true] }, "a": {} } } } });
+        let call =
+            serde_json::json!({ "function": { "name": "melt", "arguments": { "z": [1, []], "a": "'&'" } } });
+        let assistant = PromptMessage { tool_calls: vec![call], ..message("assistant", "") };
+        let prompt = ChatPrompt { messages: vec![message("developer", "d"), assistant], tools: vec![tool] };
+        let text = chat(template).unwrap().render(&prompt).unwrap();
+        // Output of `json.dumps(value, ensure_ascii=False)`, with and without `indent=2`.
+        let expected = "{\"type\": \"function\", \"function\": {\"name\": \"melt\", \"parameters\": {\"type\": \"object\", \
+            \"properties\": {\"z\": {\"enum\": [\"<iron>\", \"Käse\", 1.5, null, true]}, \"a\": {}}}}}\n\
+            system:dassistant:{\"z\": [1, []], \"a\": \"'&'\"}{\n  \"z\": [\n    1,\n    []\n  ],\n  \"a\": \"'&'\"\n}";
+        assert_eq!(text, expected);
+        let plain = ChatPrompt { tools: Vec::new(), ..prompt };
+        assert!(chat(template).unwrap().render(&plain).unwrap().starts_with("system:d"));
+        assert!(without_template(&plain.messages).contains("<tool_call>{\"name\":\"melt\""));
+    }
+
+    #[test]
     fn an_endless_template_is_stopped() {
         let endless = chat("{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}");
         assert!(endless.unwrap().render(&messages([message("user", "a")])).is_err());

@@ -280,7 +280,7 @@ mod tests {
                 "properties": { "of": { "$ref": "#/$defs/value" } }, "$defs": { "value": { "enum": [value, 7] } } })
         };
         let function = |name: &str| FunctionSchema { name: name.to_owned(), parameters: schema(name) };
-        let grammar = Grammar::FunctionCall(vec![function("melt"), function("melt_down")]);
+        let grammar = Grammar::FunctionCall(vec![function("melt"), function("cool")]);
         let mut called = std::collections::BTreeSet::new();
         for seed in 0..40 {
             let Some(text) = generate(&tokenizer, &grammar, seed, &[]) else { continue };
@@ -293,7 +293,7 @@ mod tests {
             );
             called.insert(name);
         }
-        assert_eq!(called.into_iter().collect::<Vec<_>>(), ["melt", "melt_down"]);
+        assert_eq!(called.into_iter().collect::<Vec<_>>(), ["cool", "melt"]);
     }
 
     #[test]

@@ -5,7 +5,8 @@ mod tensor_io;
 use std::borrow::Cow;
 
 use cupola_prep::{
-    Examples, FittedInput, FittedTarget, Frame, Plan, PredictedValue, Prediction, Predictions, Signature,
+    Examples, FittedInput, FittedTarget, FittedTokenizer, Frame, Plan, PredictedValue, Prediction,
+    Predictions, Signature,
 };
 use serde_json::{Map, Value};
 
@@ -75,8 +76,16 @@ impl LoadedPackage {
 
     /// Number of tokens of the texts; 0 for a package without a tokenizer.
     pub fn count_tokens<'a>(&self, texts: impl Iterator<Item = &'a str>) -> usize {
-        let Some(tokenizer) = self.plan.tokenizer() else { return 0 };
-        texts.map(|text| tokenizer.encode(text).map_or(0, |tokens| tokens.len())).sum()
+        let Some((tokenizer, prompt)) = self.text_input() else { return 0 };
+        texts.map(|text| tokenizer.encode(&format!("{prompt}{text}")).map_or(0, |tokens| tokens.len())).sum()
+    }
+
+    /// Tokenizer of the first text, and the text that stands before each of its texts.
+    fn text_input(&self) -> Option<(&FittedTokenizer, &str)> {
+        self.plan.inputs.iter().find_map(|input| match input {
+            FittedInput::Text { tokenizer, prompt, .. } => Some((tokenizer, prompt.as_str())),
+            _ => None,
+        })
     }
 
     /// Ids of at most `most` tokens of a text, the special tokens around it included.
@@ -85,8 +94,8 @@ impl LoadedPackage {
     /// [`Error::Tokens`] for a package without a tokenizer, and for a text that the tokenizer rejects.
     pub fn token_ids(&self, text: &str, most: usize) -> Result<Vec<u32>, Error> {
         let missing = || Error::Tokens { why: "the model does not take texts".to_owned() };
-        let tokenizer = self.plan.tokenizer().ok_or_else(missing)?;
-        let tokens = tokenizer.encode_within(text, most);
+        let (tokenizer, prompt) = self.text_input().ok_or_else(missing)?;
+        let tokens = tokenizer.encode_within(&format!("{prompt}{text}"), most);
         let tokens = tokens.map_err(|error| Error::Tokens { why: error.to_string() })?;
         Ok(tokens.into_iter().map(|token| token.saturating_sub(1)).collect())
     }

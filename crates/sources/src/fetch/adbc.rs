@@ -221,6 +221,39 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_a_driver_keep_their_types() {
+        use arrow::datatypes::DataType;
+        use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+        let Ok(library) = library("", "sqlite", &[]) else {
+            cupola_testkit::skip("rows_of_a_driver_keep_their_types", "the ADBC driver of SQLite");
+            return;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.parquet");
+        let database = AdbcDatabase {
+            shown: "adbc:sqlite?uri=:memory:",
+            library,
+            options: vec![("uri".into(), ":memory:".into())],
+            secrets: Vec::new(),
+        };
+        let write = |sql: &str| database.write(sql, &path, &crate::progress::NoProgress);
+        write("SELECT 1 AS id, 2.5 AS price, 'a' AS what UNION ALL SELECT 2, NULL, 'b'").unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&path).unwrap()).unwrap();
+        let kinds: Vec<DataType> = reader.schema().fields().iter().map(|f| f.data_type().clone()).collect();
+        assert_eq!(kinds, [DataType::Int64, DataType::Float64, DataType::Utf8]);
+        assert_eq!(reader.metadata().file_metadata().num_rows(), 2);
+        for (sql, expected) in [
+            ("SELECT * FROM nothing", "no such table"),
+            ("SELECT 1 AS a, 2 AS a", "two columns are called `a`"),
+            ("SELECT 1 AS a WHERE 0", "no rows"),
+        ] {
+            let error = write(sql).unwrap_err().to_string();
+            assert!(error.contains(expected), "{sql}: {error}");
+        }
+    }
+
+    #[test]
     fn messages_of_a_driver_show_no_secret() {
         assert_eq!(parts("pg://me:${PW}@db/${file:x}", "pg://me:s3cret@db/shop"), ["s3cret", "shop"]);
         assert_eq!(parts("${PW}", "s3cret"), ["s3cret"]);

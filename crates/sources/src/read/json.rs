@@ -34,7 +34,10 @@ pub(super) fn source(scan: &Scan<'_>) -> Result<JsonSource, Error> {
     let mut columns = JsonColumns::default();
     let (mut encodings, mut notes) = (Vec::new(), Vec::new());
     for file in scan.files {
-        let encoding = encoding_of(file, scan.format.encoding, scan.infer_from_all)?;
+        // Lines that this program wrote are UTF-8.
+        let converted = file.original.is_some();
+        let encoding =
+            if converted { UTF_8 } else { encoding_of(file, scan.format.encoding, scan.infer_from_all)? };
         if encoding != UTF_8 && scan.format.encoding.is_none() && notes.is_empty() {
             let encoding = encoding.name().to_owned();
             notes.push(SourceNote::Encoding { file: file.name.clone(), encoding });

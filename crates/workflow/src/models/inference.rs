@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use cupola_datasets::LoadRequest;
 use cupola_eval::Metrics;
 use cupola_nn::DeviceChoice;
-use cupola_prep::{Error as PrepError, Frame, Plan, Predictions, examples_with_targets};
+use cupola_prep::{Error as PrepError, Frame, Plan, Predictions, Signature, examples_with_targets};
 use cupola_registry::Package;
 use cupola_runtime::{EngineChoice, Predictor};
 use cupola_sources::{RowOrigin, TextColumns};
@@ -134,16 +134,36 @@ impl Session<'_> {
         Ok(LoadedModel { package, predictor })
     }
 
-    /// Rows of a source as a package reads them, without a query: nothing is guessed.
+    /// Rows of a source as a package reads them, without a query: nothing is guessed. A file that lacks a column of the
+    /// model is read with the spelling that the training data was declared to have, such as names for a file without a
+    /// header.
     ///
     /// # Errors
     /// Sources that cannot be read.
     pub fn read_rows(&self, source: &Source, plan: &Plan) -> Result<InputRows, Error> {
         let data = Data::plain(source.clone(), &plan.null_texts);
+        let plainly = self.read_as(&data, plan);
+        if plan.format.is_default() {
+            return plainly;
+        }
+        let signature = Signature::of(plan);
+        let is_complete =
+            |rows: &InputRows| signature.inputs.iter().all(|input| rows.frame.get(&input.name).is_some());
+        match plainly {
+            Ok(rows) if is_complete(&rows) => Ok(rows),
+            plainly => match self.read_as(&data.with_format(&plan.format), plan) {
+                Ok(rows) if is_complete(&rows) => Ok(rows),
+                Ok(_) => plainly,
+                Err(error) => plainly.and(Err(error)),
+            },
+        }
+    }
+
+    fn read_as(&self, data: &Data, plan: &Plan) -> Result<InputRows, Error> {
         let (roots, watch) = ([PathBuf::from(".")], CollectionEvents(self.observer));
         let table = cupola_datasets::load(&LoadRequest {
             source: &data.source,
-            data: &data,
+            data,
             expect: &[],
             roots: &roots,
             home: self.home.root(),

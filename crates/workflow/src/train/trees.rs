@@ -16,7 +16,8 @@ use crate::event::WorkflowEvent;
 /// Grows trees, evaluates and publishes.
 pub fn train(stage: &Stage<'_>, run: &Run, data: &LoadedData, spec: &TreesSpec) -> Result<JobOutcome, Error> {
     let train = in_memory(data, SplitPart::Train)?;
-    let undefined = unreported_metric(run, &data.prepared, SplitPart::Valid, "valid")?.map(|u| u.to_string());
+    let undefined = unreported_metric(run, &data.prepared, SplitPart::Valid, "valid")?;
+    let undefined = undefined.as_ref().map(ToString::to_string);
     if let Some(undefined) = &undefined {
         stage.session.emit(&WorkflowEvent::Warning(undefined));
     }

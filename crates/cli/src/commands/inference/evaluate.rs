@@ -18,6 +18,9 @@ pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
     ui.line(format!("{} on {} rows of {}", model.package.label(), found.rows, args.data));
     show_classes(ui, &found);
     ui.line(metrics(found.values.iter().map(|(n, v)| (n, *v))));
+    if let Some(undefined) = undefined(&found) {
+        Ui::warning(undefined);
+    }
     if let Some(folder) = &args.out {
         let path = folder.join("metrics.json");
         let mut bytes = serde_json::to_vec_pretty(&found)?;
@@ -26,6 +29,16 @@ pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
         ui.line(format!("written to {}", path.display()));
     }
     ui.result(&found)
+}
+
+/// Statement about the metric that these rows do not define; `None` if they define all.
+fn undefined(found: &Metrics) -> Option<&'static str> {
+    let lacks = |name: &str| !found.values.contains_key(name);
+    if found.classes.len() == 2 && lacks("roc_auc") {
+        return Some("`roc_auc` is undefined: all rows have one class");
+    }
+    (found.values.contains_key("rmse") && lacks("r2"))
+        .then_some("`r2` is undefined: all rows have one value of the target")
 }
 
 fn show_classes(ui: Ui, found: &Metrics) {

@@ -15,7 +15,7 @@ pub(super) fn folder(datasets: &Datasets, name: &str) -> PathBuf {
 /// Appends lines to `rows.jsonl`. An unfinished line of a killed server was never acknowledged and is
 /// removed.
 pub(super) fn append(folder: &Path, text: &[u8]) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(io_error(folder))?;
+    cupola_store::create_folder(folder)?;
     let _lock = lock(folder)?;
     let path = folder.join("rows.jsonl");
     let existed = path.exists();

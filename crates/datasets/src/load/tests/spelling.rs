@@ -335,3 +335,29 @@ fn the_rows_of_a_query_have_no_place_and_the_same_meaning() {
     let table = read(dir.path(), "a.jsonl", Some("SELECT \"a.b\" AS v FROM data")).unwrap();
     assert_eq!(cells(&table, "v"), texts(&["1", "x"]));
 }
+
+#[test]
+fn quarantined_rows_are_counted_in_their_own_file() {
+    let dir = folder();
+    write(dir.path(), "p1.csv", "x\n1\n9\n");
+    write(dir.path(), "p2.csv", "x\n8\n2\n");
+    let text = "data.source = 'p*.csv'\n[[expect]]\ncolumn = 'x'\nrange = [0, 5]\nseverity = 'quarantine'\n";
+    let (data, expect) = cupola_spec::parse_data("test", text).unwrap();
+    let (roots, home) = ([dir.path().to_owned()], dir.path().join(".home"));
+    let request = LoadRequest {
+        source: &data.source,
+        data: &data,
+        expect: &expect,
+        texts: TextColumns::None,
+        roots: &roots,
+        home: &home,
+        progress: &NoProgress,
+    };
+    let table = load(&request).unwrap();
+    assert_eq!(cells(&table, "x"), texts(&["1", "2"]));
+    assert_eq!(table.origin.locate(1).unwrap().to_string(), "p2.csv: row 2");
+    assert!(table.report.outcomes[0].detail.starts_with("p1.csv: row 2: "), "{:?}", table.report.outcomes);
+    let lines = fs::read_to_string(table.report.file.as_ref().unwrap()).unwrap();
+    let second: Value = serde_json::from_str(lines.lines().nth(1).unwrap()).unwrap();
+    assert_eq!((&second["file"], &second["row"]), (&json!("p2.csv"), &json!(1)));
+}

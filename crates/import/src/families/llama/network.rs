@@ -160,7 +160,7 @@ impl LlamaConfig {
         }
         let kinds = self.layer_types.as_deref().filter(|_| !plain);
         let Some(kinds) = kinds else {
-            let pattern = self.sliding_window_pattern.unwrap_or(GEMMA3_PATTERN).max(1);
+            let pattern = self.sliding_window_pattern.or(self.saved_pattern).unwrap_or(GEMMA3_PATTERN).max(1);
             let slides = |block: usize| match variant {
                 LlamaVariant::Gemma2 => block.is_multiple_of(2),
                 LlamaVariant::Gemma3 => !(block + 1).is_multiple_of(pattern),

@@ -55,9 +55,9 @@ pub struct RopeParameters {
 #[allow(missing_docs)]
 pub enum RopeSettings {
     /// Parameters by the kind of the block.
-    Each { full_attention: RopeParameters, sliding_attention: RopeParameters },
+    Each { full_attention: Box<RopeParameters>, sliding_attention: Box<RopeParameters> },
     /// The same parameters in all blocks.
-    All(RopeParameters),
+    All(Box<RopeParameters>),
 }
 
 impl RopeParameters {
@@ -75,7 +75,8 @@ impl RopeParameters {
         let length = length.unwrap_or(config.max_position_embeddings);
         // Old files of Phi-3 have other names for it.
         let long = self.kind() == "su" || (self.kind() == "yarn" && self.short_factor.is_some());
-        let scaling = match if long { "longrope" } else { self.kind() } {
+        let kind = if long { "longrope" } else { self.kind() };
+        let scaling = match kind {
             "default" | "none" => return Ok(None),
             // The base grows with texts beyond `max_position_embeddings`, which are not taken.
             "dynamic" => return self.factor.map(|_| None).ok_or_else(|| self.refused("needs a `factor`")),
@@ -152,12 +153,15 @@ impl LlamaConfig {
         let default = RopeParameters::default();
         let (local, global) = match (&self.rope_parameters, &self.rope_scaling) {
             (Some(RopeSettings::Each { full_attention, sliding_attention }), _) => {
-                (sliding_attention, full_attention)
+                (sliding_attention.as_ref(), full_attention.as_ref())
             }
             // A scaling of Gemma 3 holds for the global blocks alone.
             (_, Some(rope)) if variant == LlamaVariant::Gemma3 => (&default, rope),
-            (Some(RopeSettings::All(rope)), None) if variant == LlamaVariant::Gemma3 => (&default, rope),
-            (_, Some(rope)) | (Some(RopeSettings::All(rope)), None) => (rope, rope),
+            (Some(RopeSettings::All(rope)), None) if variant == LlamaVariant::Gemma3 => {
+                (&default, rope.as_ref())
+            }
+            (Some(RopeSettings::All(rope)), None) => (rope.as_ref(), rope.as_ref()),
+            (_, Some(rope)) => (rope, rope),
             (None, None) => (&default, &default),
         };
         let gemma3 = variant == LlamaVariant::Gemma3;

@@ -89,7 +89,7 @@ fn dense(folder: &ModelFolder, width: &mut usize) -> Result<Vec<LayerWithWeights
     parts.extend(config.bias.then(|| ("bias", vec![config.out_features])));
     let mut own = Vec::new();
     for (part, shape) in parts {
-        own.push((part.to_owned(), take(&mut weights, folder, &format!("linear.{part}"), shape)?));
+        own.push((part.to_owned(), take(&mut weights, folder, &format!("linear.{part}"), &shape)?));
     }
     check_rest(&weights, folder)?;
     *width = config.out_features;
@@ -102,7 +102,7 @@ fn layer_norm(folder: &ModelFolder, width: usize) -> Result<Vec<LayerWithWeights
     let (mut weights, _) = folder.weights()?;
     let mut own = Vec::new();
     for part in ["weight", "bias"] {
-        own.push((part.to_owned(), take(&mut weights, folder, &format!("norm.{part}"), vec![width])?));
+        own.push((part.to_owned(), take(&mut weights, folder, &format!("norm.{part}"), &[width])?));
     }
     check_rest(&weights, folder)?;
     Ok(vec![(Layer::LayerNorm { eps: Some(LAYER_NORM_EPS) }, own)])
@@ -113,7 +113,7 @@ fn take(
     weights: &mut cupola_nn::StateDict,
     folder: &ModelFolder,
     name: &str,
-    expected: Vec<usize>,
+    expected: &[usize],
 ) -> Result<Array, Error> {
     let file = folder.name("model.safetensors");
     let remedy = "take all files from one model";

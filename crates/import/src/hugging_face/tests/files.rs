@@ -29,13 +29,13 @@ fn shards_are_joined_and_a_missing_one_is_named() {
         folder.bytes(&file, &part.to_safetensors().unwrap());
     }
     folder.remove("model.safetensors");
-    folder.write("model.safetensors.index.json", json!({ "weight_map": map }));
+    folder.write("model.safetensors.index.json", &json!({ "weight_map": map }));
     assert_eq!(from_hugging_face(folder.path(), None).unwrap().weights, single.weights);
     folder.remove("model-1.safetensors");
     let error = folder.refusal();
     assert!(error.contains("model-1.safetensors") && error.contains("download"), "{error}");
     for name in ["../model.safetensors", "/etc/passwd", ""] {
-        folder.write("model.safetensors.index.json", json!({ "weight_map": { "a": name } }));
+        folder.write("model.safetensors.index.json", &json!({ "weight_map": { "a": name } }));
         let error = folder.refusal();
         assert!(error.contains("model.safetensors.index.json"), "{name}: {error}");
     }
@@ -70,7 +70,7 @@ fn weights_of_other_formats_are_named_with_the_remedy() {
     folder.bytes("model.safetensors", b"nothing");
     assert!(folder.refusal().starts_with("model.safetensors: "));
     let folder = TestFolder::new(LLAMA);
-    folder.write("adapter_config.json", json!({ "peft_type": "LORA" }));
+    folder.write("adapter_config.json", &json!({ "peft_type": "LORA" }));
     assert!(folder.refusal().starts_with("adapter_config.json: "));
 }
 

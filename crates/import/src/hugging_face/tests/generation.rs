@@ -22,7 +22,7 @@ fn options_are_kept_with_the_model() {
     assert_eq!(target(&folder), (vec![6], None, GenerationDefaults::default()));
     folder.write(
         "generation_config.json",
-        json!({ "eos_token_id": [2, 7], "do_sample": true, "temperature": 0.6, "top_p": 0.9, "top_k": 20,
+        &json!({ "eos_token_id": [2, 7], "do_sample": true, "temperature": 0.6, "top_p": 0.9, "top_k": 20,
             "repetition_penalty": 1.1, "max_new_tokens": 64, "suppress_tokens": [3], "bad_words_ids": [[9], [3]],
             "stop_strings": "w1", "num_beams": 1, "min_p": 0.0, "typical_p": 1.0, "no_repeat_ngram_size": 0,
             "forced_eos_token_id": null, "transformers_version": "5.0" }),
@@ -38,7 +38,7 @@ fn options_are_kept_with_the_model() {
         stop: vec!["w1".to_owned()],
     };
     assert_eq!((ends, found), (vec![3, 8], expected));
-    folder.write("generation_config.json", json!({ "do_sample": false, "temperature": 0.6 }));
+    folder.write("generation_config.json", &json!({ "do_sample": false, "temperature": 0.6 }));
     assert_eq!(target(&folder).2.temperature, Some(0.0));
 }
 
@@ -71,14 +71,14 @@ fn templates_are_read_wherever_they_lie() {
     let folder = TestFolder::new(LLAMA);
     let named =
         json!([{ "name": "tool_use", "template": "tools" }, { "name": "default", "template": "listed" }]);
-    folder.write("tokenizer_config.json", json!({ "chat_template": named }));
+    folder.write("tokenizer_config.json", &json!({ "chat_template": named }));
     assert_eq!(target(&folder).1.as_deref(), Some("listed"));
-    folder.write("chat_template.json", json!({ "chat_template": "json" }));
+    folder.write("chat_template.json", &json!({ "chat_template": "json" }));
     assert_eq!(target(&folder).1.as_deref(), Some("json"));
     folder.bytes("chat_template.jinja", b"jinja");
     assert_eq!(target(&folder).1.as_deref(), Some("jinja"));
     let folder = TestFolder::new(LLAMA);
     let named = json!([{ "name": "tool_use", "template": "tools" }]);
-    folder.write("tokenizer_config.json", json!({ "chat_template": named }));
+    folder.write("tokenizer_config.json", &json!({ "chat_template": named }));
     assert!(folder.refusal().starts_with("tokenizer_config.json: `chat_template` = "));
 }

@@ -21,15 +21,15 @@ fn with_dense() -> TestFolder {
     let folder = TestFolder::new(BERT);
     folder.write(
         "modules.json",
-        modules(&[("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense")]),
+        &modules(&[("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense")]),
     );
     folder.write(
         "1_Pooling/config.json",
-        json!({ "word_embedding_dimension": 24, "pooling_mode_max_tokens": true }),
+        &json!({ "word_embedding_dimension": 24, "pooling_mode_max_tokens": true }),
     );
     folder.write(
         "2_Dense/config.json",
-        json!({ "in_features": 24, "out_features": 4, "bias": true,
+        &json!({ "in_features": 24, "out_features": 4, "bias": true,
             "activation_function": "torch.nn.modules.activation.Tanh" }),
     );
     let mut weights = StateDict::default();
@@ -70,12 +70,12 @@ fn modules_that_are_not_supported_are_named() {
         (vec![("", "Transformer"), ("../1_Pooling", "Pooling")], "modules.json: `../1_Pooling`"),
     ] {
         let folder = with_dense();
-        folder.write("modules.json", modules(&kinds));
+        folder.write("modules.json", &modules(&kinds));
         let error = folder.refusal();
         assert!(error.contains(words), "{kinds:?}: {error}");
     }
     let folder = with_dense();
-    folder.write("modules.json", json!([{ "path": "", "type": "my_code.Transformer" }]));
+    folder.write("modules.json", &json!([{ "path": "", "type": "my_code.Transformer" }]));
     assert!(folder.refusal().contains("module `my_code.Transformer` is not supported"));
 }
 
@@ -111,10 +111,10 @@ fn keys_of_modules_are_obeyed_or_refused() {
 #[test]
 fn lengths_cases_and_prompts_are_applied() {
     let folder = with_dense();
-    folder.write("sentence_bert_config.json", json!({ "max_seq_length": 9, "do_lower_case": true }));
+    folder.write("sentence_bert_config.json", &json!({ "max_seq_length": 9, "do_lower_case": true }));
     let prompts = json!({ "prompts": { "query": "w3 ", "passage": "w4 " }, "default_prompt_name": "query",
         "similarity_fn_name": "cosine" });
-    folder.write("config_sentence_transformers.json", prompts);
+    folder.write("config_sentence_transformers.json", &prompts);
     let model = from_hugging_face(folder.path(), None).unwrap();
     let [FittedInput::Text { length, tokenizer, prompt, .. }] = model.plan.inputs.as_slice() else {
         panic!("{:?}", model.plan.inputs);
@@ -123,8 +123,8 @@ fn lengths_cases_and_prompts_are_applied() {
     assert_eq!(tokenizer.encode("W5 w6").unwrap(), [6, 7]);
     assert!(model.notes[0].contains("`passage`") && !model.notes[0].contains("`query`"), "{:?}", model.notes);
     // The limit of the tokenizer holds where the transformer has none.
-    folder.write("sentence_bert_config.json", json!({ "max_seq_length": null }));
-    folder.write("tokenizer_config.json", json!({ "model_max_length": 7 }));
+    folder.write("sentence_bert_config.json", &json!({ "max_seq_length": null }));
+    folder.write("tokenizer_config.json", &json!({ "model_max_length": 7 }));
     let model = from_hugging_face(folder.path(), None).unwrap();
     assert!(matches!(model.plan.inputs.as_slice(), [FittedInput::Text { length: 7, .. }]));
     folder.set("1_Pooling/config.json", "include_prompt", json!(false));

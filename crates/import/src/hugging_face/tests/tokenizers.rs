@@ -19,7 +19,7 @@ fn read(folder: &TestFolder, model_type: &str) -> Result<FittedTokenizer, Error>
 }
 
 /// A folder with these files and this `tokenizer_config.json`.
-fn folder(files: &[(&str, &[u8])], config: Value) -> TestFolder {
+fn folder(files: &[(&str, &[u8])], config: &Value) -> TestFolder {
     let folder = TestFolder::empty();
     files.iter().for_each(|(name, bytes)| folder.bytes(name, bytes));
     folder.write("tokenizer_config.json", config);
@@ -47,7 +47,7 @@ fn vocabularies_cut_texts_as_sentencepiece_and_transformers_do() {
         ("bert_cased", "bert", &word_piece, cased),
     ] {
         let tokenizer =
-            read(&folder(files, config), model_type).unwrap_or_else(|error| panic!("{name}: {error}"));
+            read(&folder(files, &config), model_type).unwrap_or_else(|error| panic!("{name}: {error}"));
         let texts = cases["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap());
         for (text, expected) in texts.zip(cases[name].as_array().unwrap()) {
             assert_eq!(json!(ids(&tokenizer, text)), *expected, "{name}: {text:?}");
@@ -57,8 +57,9 @@ fn vocabularies_cut_texts_as_sentencepiece_and_transformers_do() {
 
 #[test]
 fn settings_of_a_llama_add_tokens_around_a_text() {
-    let tokenizer =
-        |config: Value| read(&folder(&[("tokenizer.model", golden!("bpe.model"))], config), "llama").unwrap();
+    let tokenizer = |config: Value| {
+        read(&folder(&[("tokenizer.model", golden!("bpe.model"))], &config), "llama").unwrap()
+    };
     assert_eq!(ids(&tokenizer(json!({})), "hot</s>hot"), [1, 290, 2, 290]);
     // The new behaviour puts a space before the text only.
     assert_eq!(ids(&tokenizer(json!({ "legacy": false })), "hot</s>hot"), [1, 290, 2, 351, 275]);
@@ -69,13 +70,13 @@ fn settings_of_a_llama_add_tokens_around_a_text() {
         |id: &str| json!({ "added_tokens_decoder": { id: { "content": "<|im|>", "special": true } } });
     assert_eq!(ids(&tokenizer(added("380")), "hot<|im|>"), [1, 290, 380]);
     // The tokenizer numbers added tokens one after another.
-    let gap = folder(&[("tokenizer.model", golden!("bpe.model"))], added("400"));
+    let gap = folder(&[("tokenizer.model", golden!("bpe.model"))], &added("400"));
     let error = read(&gap, "llama").unwrap_err().to_string();
     assert!(error.contains("`<|im|>`") && error.contains("400"), "{error}");
 }
 
 /// A `tokenizer.json` of the words `a`, `b` and two special tokens.
-fn words(normalizer: Value) -> Value {
+fn words(normalizer: &Value) -> Value {
     json!({
         "version": "1.0",
         "added_tokens": [],
@@ -90,8 +91,8 @@ fn words(normalizer: Value) -> Value {
 #[test]
 fn settings_beside_a_tokenizer_json_are_applied_or_refused() {
     let with = |normalizer: Value, config: Value, model_type: &str| {
-        let folder = folder(&[], config);
-        folder.write("tokenizer.json", words(normalizer));
+        let folder = folder(&[], &config);
+        folder.write("tokenizer.json", &words(&normalizer));
         read(&folder, model_type)
     };
     // No padding, whatever the file says.
@@ -99,6 +100,9 @@ fn settings_beside_a_tokenizer_json_are_applied_or_refused() {
     let ends = json!({ "add_bos_token": true, "add_eos_token": true, "bos_token": "<s>",
         "eos_token": { "content": "</s>" } });
     assert_eq!(ids(&with(Value::Null, ends.clone(), "llama").unwrap(), "b"), [0, 3, 1]);
+    // The class of any tokenizer.json takes the file as it is.
+    let general = json!({ "tokenizer_class": "PreTrainedTokenizerFast", "add_eos_token": false });
+    assert_eq!(ids(&with(Value::Null, general, "llama").unwrap(), "b"), [3]);
     let bert = json!({ "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
         "strip_accents": null, "lowercase": false });
     assert_eq!(ids(&with(bert.clone(), json!({}), "bert").unwrap(), "B"), [2]);
@@ -140,10 +144,10 @@ fn tokenizers_that_cannot_be_made_are_refused_with_the_remedy() {
         (&[("sentencepiece.bpe.model", bpe)], "camembert", json!({}), "`CamembertTokenizer`"),
         (&[("tokenizer.json", b"{\"model\": 1}")], "bert", json!({}), "tokenizer.json: "),
     ] {
-        let error = read(&folder(files, config), model_type).unwrap_err().to_string();
+        let error = read(&folder(files, &config), model_type).unwrap_err().to_string();
         assert!(error.contains(words) && error.contains("; "), "{words}: {error}");
     }
-    let error = read(&folder(&[("vocab.txt", b"a")], json!({})), "gpt2").unwrap_err().to_string();
+    let error = read(&folder(&[("vocab.txt", b"a")], &json!({})), "gpt2").unwrap_err().to_string();
     assert!(error.contains("vocab.txt") && error.contains("save_pretrained"), "{error}");
 }
 
@@ -151,7 +155,7 @@ fn tokenizers_that_cannot_be_made_are_refused_with_the_remedy() {
 fn no_sentence_piece_model_breaks_its_reader() {
     cupola_testkit::fuzz(&[golden!("bpe.model"), golden!("unigram.model")], |bytes| {
         let model_type = if bytes.len().is_multiple_of(2) { "llama" } else { "xlm-roberta" };
-        if let Ok(tokenizer) = read(&folder(&[("tokenizer.model", bytes)], json!({})), model_type) {
+        if let Ok(tokenizer) = read(&folder(&[("tokenizer.model", bytes)], &json!({})), model_type) {
             let _ = tokenizer.encode("the ａ iron </s>");
         }
     });

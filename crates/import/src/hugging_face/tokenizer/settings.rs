@@ -32,7 +32,7 @@ pub(super) fn apply_settings(
     bert_normalizer(tokenizer, config);
     missing_tokens(tokenizer, folder, config)?;
     let class = config.class(model_type);
-    special_tokens_around(tokenizer, config, &class)
+    special_tokens_around(tokenizer, config, class)
 }
 
 /// Overrides the settings of a `BertNormalizer`.
@@ -82,33 +82,32 @@ fn missing_tokens(
 /// Obeys `add_bos_token` and `add_eos_token`.
 fn special_tokens_around(tokenizer: &mut Value, config: &TokenizerConfig, class: &str) -> Result<(), Error> {
     let flags = [("add_bos_token", "bos_token"), ("add_eos_token", "eos_token")];
-    let mut changed = false;
-    let mut around: [Vec<TokenWithId>; 2] = [Vec::new(), Vec::new()];
-    for (at, (flag, key)) in flags.into_iter().enumerate() {
-        let token = config.token(key).unwrap_or_else(|| default_token(class, key));
-        let present = surrounds(&tokenizer["post_processor"], token, at == 0);
-        let wanted = config.flag(flag).unwrap_or(present);
-        changed |= wanted != present;
-        if wanted != present && !TEMPLATES.contains(&class) {
-            // Versions of transformers disagree over other classes: the flag or the file holds.
-            if config.flag(flag) == Some(false) {
-                continue;
+    let token = |key: &str| config.token(key).unwrap_or_else(|| default_token(class, key)).to_owned();
+    let present = [0, 1].map(|at| surrounds(&tokenizer["post_processor"], &token(flags[at].1), at == 0));
+    let wanted = [0, 1].map(|at| config.flag(flags[at].0).unwrap_or(present[at]));
+    if wanted == present {
+        return Ok(());
+    }
+    if !TEMPLATES.contains(&class) {
+        // Versions of transformers disagree over other classes: the flag or the file holds.
+        return match (0..flags.len()).find(|at| wanted[*at] && !present[*at]) {
+            None => Ok(()),
+            Some(at) => {
+                let remedy =
+                    "tokenizer.json does not add the token; save the tokenizer again, or set it to false";
+                Err(config.unsupported(flags[at].0, remedy))
             }
-            let remedy =
-                "tokenizer.json does not add the token; save the tokenizer again, or set it to false";
-            return Err(config.unsupported(flag, remedy));
-        }
-        if wanted {
-            let id = id_of(tokenizer, token);
-            let Some(id) = id else {
-                return Err(config.unsupported(flag, &format!("the tokenizer has no `{key}`")));
-            };
-            around[at].push((token.to_owned(), id));
-        }
+        };
     }
-    if changed && TEMPLATES.contains(&class) {
-        tokenizer["post_processor"] = template(&around[0], &around[1]);
+    let mut around: [Vec<TokenWithId>; 2] = [Vec::new(), Vec::new()];
+    for (at, (flag, key)) in flags.into_iter().enumerate().filter(|(at, _)| wanted[*at]) {
+        let token = token(key);
+        let Some(id) = id_of(tokenizer, &token) else {
+            return Err(config.unsupported(flag, &format!("the tokenizer has no `{key}`")));
+        };
+        around[at].push((token, id));
     }
+    tokenizer["post_processor"] = template(&around[0], &around[1]);
     Ok(())
 }
 

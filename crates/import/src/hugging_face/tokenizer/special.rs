@@ -12,6 +12,8 @@ const FILE: &str = "tokenizer_config.json";
 /// Keys of special tokens.
 const SPECIAL: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+/// Classes of tokenizers that a `tokenizer.json` describes completely.
+const GENERAL: [&str; 2] = ["PreTrainedTokenizer", "TokenizersBackend"];
 /// Largest id of an added token: larger ones, from damaged files, would take memory for all ids before them.
 const MAX_ID: usize = 1 << 22;
 
@@ -59,14 +61,15 @@ impl TokenizerConfig {
     }
 
     /// Class of the tokenizer without `Fast`; that of the model if the file names none.
-    pub fn class(&self, model_type: &str) -> String {
+    pub fn class(&self, model_type: &str) -> &str {
         let named = self.get("tokenizer_class").and_then(Value::as_str);
-        let named = named.map(|class| class.strip_suffix("Fast").unwrap_or(class));
-        let general = ["PreTrainedTokenizer", "TokenizersBackend"];
-        match named.filter(|class| !general.contains(class)) {
-            Some(class) => class.to_owned(),
-            None => default_class(model_type).to_owned(),
-        }
+        named.map_or_else(|| default_class(model_type), |class| class.strip_suffix("Fast").unwrap_or(class))
+    }
+
+    /// As [`TokenizerConfig::class`], but that of the model too if the file names the class of any `tokenizer.json`.
+    pub fn specific_class(&self, model_type: &str) -> &str {
+        let class = self.class(model_type);
+        if GENERAL.contains(&class) { default_class(model_type) } else { class }
     }
 
     /// Error for a key of the file.
@@ -134,19 +137,17 @@ impl TokenizerConfig {
 
     fn additional(&self) -> impl Iterator<Item = &str> {
         let tokens = self.get("additional_special_tokens").and_then(Value::as_array);
-        let content = |token: &'_ Value| token.as_str().is_some() || token.get("content").is_some();
         tokens
             .into_iter()
             .flatten()
-            .filter(move |token| content(token))
-            .filter_map(|token| token.as_str().or_else(|| token.get("content").and_then(Value::as_str)))
+            .filter_map(|token| token.as_str().or_else(|| token.get("content")?.as_str()))
     }
 
     /// A special token with the flags that its key has.
     fn special_token(&self, id: usize, content: &str) -> Value {
         let mut entry = added_token(id, content, true);
-        let with_flags = SPECIAL.iter().filter_map(|key| self.get(key));
-        let flags = with_flags.into_iter().find(|token| token.get("content").is_some_and(|c| c == content));
+        let mut with_flags = SPECIAL.iter().filter_map(|key| self.get(key));
+        let flags = with_flags.find(|token| token.get("content").is_some_and(|c| c == content));
         for flag in ["lstrip", "rstrip", "single_word", "normalized"] {
             if let Some(value) = flags.and_then(|token| token.get(flag)).filter(|value| value.is_boolean()) {
                 entry[flag] = value.clone();

@@ -6,7 +6,7 @@ mod role;
 use cupola_spec::Run;
 use indexmap::IndexMap;
 
-use self::column::ColumnFit;
+use self::column::{ColumnFit, Declared};
 use self::role::Role;
 use super::rules::ValueRules;
 use crate::error::Error;
@@ -46,10 +46,13 @@ impl<'a> ValueRulesFit<'a> {
     /// [`Error::Input`] for numbers or dates that can be read in two ways, [`Error::Value`] for a column of numbers with
     /// a text that is not one.
     pub fn finish(self) -> Result<(ValueRules, Vec<String>), Error> {
-        let decimal = self.run.data.decimal.map(role::decimal_mark);
+        let declared = Declared {
+            decimal: self.run.data.decimal.map(role::decimal_mark),
+            day_first: self.run.data.day_first,
+        };
         let (mut rules, mut notes) = (ValueRules::default(), Vec::new());
         for (name, column) in self.columns {
-            if let Some(rule) = column.decide(&name, decimal, &mut notes)? {
+            if let Some(rule) = column.decide(&name, declared, &mut notes)? {
                 rules.0.insert(name, rule);
             }
         }

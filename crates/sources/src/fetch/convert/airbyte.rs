@@ -28,12 +28,11 @@ pub(super) fn has_payload(file: &DataFile) -> Result<bool, Error> {
 
 /// Writes the payloads, one a line.
 pub(super) fn to_lines(file: &DataFile, path: &Path) -> Result<(), Error> {
-    let names = [PAYLOAD.to_owned()];
     let scan = Scan {
         files: std::slice::from_ref(file),
         query: None,
         nulls: &[],
-        texts: TextColumns::Matching { patterns: &names, except: &[] },
+        texts: TextColumns::All,
         format: TextFormat::default(),
         label: &file.name,
         infer_from_all: false,

@@ -41,8 +41,11 @@ impl RecordRules {
         }
     }
 
+    /// `true` if a line that begins with these bytes is a comment.
     fn is_comment(self, line: &[u8]) -> bool {
-        matches!(self, Self::Delimited { comment: Some(mark), .. } if line.first() == Some(&mark))
+        let Self::Delimited { delimiter, comment: Some(mark), blanks } = self else { return false };
+        let first = line.iter().find(|byte| !blanks || !is_blank(**byte, delimiter));
+        first == Some(&mark)
     }
 }
 
@@ -123,14 +126,16 @@ impl RecordScanner {
                 }
                 continue;
             }
-            if self.at == self.start && self.rules.is_comment(&bytes[self.start.min(bytes.len())..]) {
+            if self.at == self.start && self.rules.is_comment(&bytes[self.start..]) {
                 let end = memchr(b'\n', &bytes[self.start..])?;
                 self.start += end + 1;
                 self.at = self.start;
                 continue;
             }
             let Some(found) = memchr3(b'"', b'\n', b'\r', &bytes[self.at..]) else {
-                self.at = bytes.len().max(self.start);
+                // A comment may follow blanks.
+                let undecided = self.rules.is_blank(&bytes[self.start..]);
+                self.at = if undecided { self.start } else { bytes.len() };
                 return None;
             };
             let found = self.at + found;

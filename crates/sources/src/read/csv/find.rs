@@ -51,7 +51,7 @@ pub(super) fn find_layout(
         }
     };
     layout.fields = names.len();
-    let parser = GuessParser::new(&file.name, &layout, &names, scan);
+    let parser = GuessParser::new(file, &layout, &names, scan);
     let kinds = guess(splitter, parser, file, scan.infer_from_all)?;
     if layout.header {
         note_header(&names, file, &mut notes);

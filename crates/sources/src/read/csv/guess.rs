@@ -7,6 +7,7 @@ use super::nulls::NullMarkers;
 use super::records::decode;
 use super::rows::undecodable;
 use crate::error::Error;
+use crate::file::DataFile;
 use crate::read::Scan;
 use crate::read::chunks::{Chunk, ChunkParser};
 
@@ -37,7 +38,7 @@ impl TypeGuess {
 
 /// Parser that only guesses types.
 pub(super) struct GuessParser {
-    file: String,
+    file: DataFile,
     layout: Layout,
     names: Vec<String>,
     nulls: NullMarkers,
@@ -46,9 +47,9 @@ pub(super) struct GuessParser {
 
 impl GuessParser {
     /// Parser for a file with the fields `names`.
-    pub fn new(file: &str, layout: &Layout, names: &[String], scan: &Scan<'_>) -> Self {
+    pub fn new(file: &DataFile, layout: &Layout, names: &[String], scan: &Scan<'_>) -> Self {
         Self {
-            file: file.to_owned(),
+            file: file.clone(),
             layout: layout.clone(),
             names: names.to_vec(),
             nulls: NullMarkers::new(scan.nulls),
@@ -69,7 +70,7 @@ impl ChunkParser for GuessParser {
         let first_row = records_before + 1;
         let decoded = decode(chunk, self.layout.dialect, self.layout.fields, first_row).map_err(|found| {
             let column = self.names.get(found.column).cloned();
-            undecodable(&self.file, first_row, &found, column)
+            undecodable(&self.file.name, first_row, &found, column)
         })?;
         let fields =
             |column| Fields { records: &decoded.records, column, nulls: &self.nulls, points: self.points };
@@ -81,6 +82,6 @@ impl ChunkParser for GuessParser {
     }
 
     fn read_error(&self, error: &std::io::Error) -> Error {
-        Error::Engine { path: self.file.clone(), why: error.to_string() }
+        self.file.read_error(std::io::Error::new(error.kind(), error.to_string()))
     }
 }

@@ -92,7 +92,7 @@ pub(super) fn decode(
     let mut row = first_row;
     while let Some(record) = decoder.next() {
         if record.found != columns {
-            let text = String::from_utf8_lossy(record.raw).trim_end_matches(['\r', '\n']).to_owned();
+            let text = String::from_utf8_lossy(record.raw).trim_matches(['\r', '\n']).to_owned();
             let text = text.chars().take(SHOWN_CHARACTERS).collect();
             ragged.push(RaggedRow { row, found: record.found, expected: columns, text });
         }
@@ -162,9 +162,7 @@ impl<'a> Decoder<'a> {
                 ReadRecordResult::End => return None,
                 ReadRecordResult::Record => {
                     let raw = &self.bytes[start..self.at];
-                    let blank =
-                        |byte: &u8| is_blank(*byte, self.dialect.delimiter) || matches!(byte, b'\r' | b'\n');
-                    if found == 1 && raw.iter().all(blank) {
+                    if found == 1 && self.is_no_record(raw, data_start) {
                         (start, found, self.used) = (self.at, 0, data_start);
                         continue;
                     }
@@ -178,6 +176,19 @@ impl<'a> Decoder<'a> {
                 }
             }
         }
+    }
+
+    /// `true` for a line of blanks, or a comment at the end of a file, which csv-core returns as an empty record.
+    fn is_no_record(&self, raw: &[u8], data_start: usize) -> bool {
+        let blank = |byte: &u8| is_blank(*byte, self.dialect.delimiter);
+        let ends = raw.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let text = &raw[..raw.len() - ends];
+        let line = text.rsplit(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+        // Only a line feed ends a comment.
+        let whole = text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let first = whole.iter().find(|byte| **byte != b'\r');
+        let comment = self.dialect.comment.is_some() && first == self.dialect.comment.as_ref();
+        self.data[data_start..self.used].iter().all(blank) && (comment || line.iter().all(blank))
     }
 
     fn finish(mut self) -> Result<Records, Undecodable> {

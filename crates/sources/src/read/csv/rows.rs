@@ -12,7 +12,7 @@ use super::field::FieldType;
 use super::layout::Layout;
 use super::nulls::NullMarkers;
 use super::records::{Decoded, Undecodable, decode};
-use crate::error::{Error, io_error};
+use crate::error::Error;
 use crate::file::DataFile;
 use crate::read::batch::FileBatch;
 use crate::read::batch::origin::BatchOrigin;
@@ -83,7 +83,7 @@ impl ChunkParser for RowParser {
     }
 
     fn read_error(&self, error: &std::io::Error) -> Error {
-        io_error(&self.file.path)(std::io::Error::new(error.kind(), error.to_string()))
+        self.file.read_error(std::io::Error::new(error.kind(), error.to_string()))
     }
 }
 

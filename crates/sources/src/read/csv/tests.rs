@@ -9,9 +9,11 @@ use arrow::record_batch::RecordBatch;
 use cupola_spec::RaggedRows;
 use proptest::prelude::*;
 
-use super::dialect::Dialect;
+use super::super::chunks::RecordRules;
+use super::dialect::{Dialect, has_blanks, recognise};
 use super::header::header_fields;
 use super::layout::CsvColumn;
+use super::records::decode;
 use super::*;
 
 /// Rows as texts, or the row of the first error.
@@ -58,8 +60,7 @@ fn sequential(bytes: &[u8]) -> Option<Read> {
 }
 
 fn parallel(bytes: &[u8], batch_rows: usize, read_bytes: usize) -> Result<Vec<Vec<Option<String>>>, Error> {
-    let rules =
-        super::super::chunks::RecordRules::Delimited { delimiter: b',', comment: None, blanks: false };
+    let rules = RecordRules::Delimited { delimiter: b',', comment: None, blanks: false };
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut splitter = Splitter::new(Cursor::new(bytes), rules, read_bytes);
     let header = splitter.take(1).unwrap().map(|chunk| header_fields(&chunk.bytes, DIALECT));
@@ -123,6 +124,26 @@ proptest! {
     #[test]
     fn tables_are_read_as_by_one_reader(text in table(), batch in 1_usize..9, read in 1_usize..70) {
         assert_equal(text.as_bytes(), batch, read);
+    }
+
+    #[test]
+    fn any_bytes_have_as_many_records_for_the_parser_as_for_the_splitter(
+        bytes in prop::collection::vec(prop::sample::select(b"a1,;\t\"\n\r #\xff\xc3\xa9".to_vec()), 0..60),
+        (blanks, has_comments) in any::<(bool, bool)>(),
+        (columns, records, read) in (1_usize..4, 1_usize..4, 1_usize..9),
+    ) {
+        let comment = has_comments.then_some(b'#');
+        let _ = (recognise(&bytes, b',', comment), has_blanks(&bytes, b',', comment));
+        let rules = RecordRules::Delimited { delimiter: b',', comment, blanks };
+        let dialect = Dialect { delimiter: b',', comment, blanks };
+        header_fields(&bytes, dialect);
+        let mut splitter = Splitter::new(Cursor::new(bytes), rules, read);
+        while let Some(chunk) = splitter.take(records).unwrap() {
+            // Anything else than UTF-8 is an error.
+            if let Ok(decoded) = decode(&chunk, dialect, columns, 1) {
+                prop_assert_eq!(decoded.records.rows() + decoded.ragged.len(), chunk.records);
+            }
+        }
     }
 
     #[test]

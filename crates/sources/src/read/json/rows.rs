@@ -8,7 +8,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use super::columns::{ColumnBuilder, JsonColumns};
 use super::value::{JsonValue, ObjectKind, visit_object};
-use crate::error::{Error, io_error};
+use crate::error::Error;
 use crate::file::DataFile;
 use crate::read::batch::FileBatch;
 use crate::read::chunks::{Chunk, ChunkParser};
@@ -57,7 +57,7 @@ fn lines<'a>(chunk: &'a Chunk, file: &str, row: u64) -> Result<impl Iterator<Ite
 }
 
 fn read_failure(file: &DataFile, error: &std::io::Error) -> Error {
-    io_error(&file.path)(std::io::Error::new(error.kind(), error.to_string()))
+    file.read_error(std::io::Error::new(error.kind(), error.to_string()))
 }
 
 /// Parser that only finds columns and their types.

@@ -257,4 +257,11 @@ mod tests {
             assert!(read(line).is_err(), "{line}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_an_object_or_an_error(text in "[a{}\\[\\]:,\"1. \\\\etrufalsn-]{0,40}") {
+            let _ = read(&text);
+        }
+    }
 }

@@ -8,6 +8,15 @@ use crate::error::Error;
 use crate::frame::Column;
 use crate::frame::meaning::rules::{ValueRule, shortened};
 
+/// What the config says about spellings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Declared {
+    /// Decimal mark.
+    pub decimal: Option<DecimalMark>,
+    /// `true` if the day stands before the month.
+    pub day_first: Option<bool>,
+}
+
 /// Texts of one column so far.
 pub(super) struct ColumnFit {
     role: Role,
@@ -74,23 +83,26 @@ impl ColumnFit {
     pub fn decide(
         &self,
         name: &str,
-        decimal: Option<DecimalMark>,
+        declared: Declared,
         notes: &mut Vec<String>,
     ) -> Result<Option<ValueRule>, Error> {
         if !self.texts && !self.typed {
             return Ok(None);
         }
-        let typed_number = || if self.time { ValueRule::Time } else { number(decimal.unwrap_or_default()) };
+        let typed_number =
+            || if self.time { ValueRule::Time } else { number(declared.decimal.unwrap_or_default()) };
         Ok(match self.role {
             Role::Unused => None,
             Role::Text => Some(ValueRule::Text),
             Role::Category => Some(ValueRule::Category { form: self.categories.decide() }),
             Role::Date(true) => Some(ValueRule::Date { format: None }),
             Role::Number | Role::Values | Role::Inferred if !self.texts => Some(typed_number()),
-            Role::Date(false) => Some(self.date(name, notes)?.unwrap_or(ValueRule::Date { format: None })),
-            Role::Number => Some(self.number(name, decimal, notes)?),
+            Role::Date(false) => {
+                Some(self.date(name, declared, notes)?.unwrap_or(ValueRule::Date { format: None }))
+            }
+            Role::Number => Some(self.number(name, declared, notes)?),
             // Cleaning reads a decimal point, and texts that become numbers by its other steps.
-            Role::Cleaned => match self.numbers.decide(decimal) {
+            Role::Cleaned => match self.numbers.decide(declared.decimal) {
                 NumberReading::Numbers { decimal: DecimalMark::Comma, markers, .. } => {
                     Some(noted_number(name, DecimalMark::Comma, &markers, notes))
                 }
@@ -98,23 +110,18 @@ impl ColumnFit {
             },
             // Files that are sent as text, such as images in base64.
             Role::Values if self.numbers.numbers() == 0 => None,
-            Role::Values => Some(self.number(name, decimal, notes)?),
-            Role::Inferred => Some(self.inferred(name, decimal, notes)?),
+            Role::Values => Some(self.number(name, declared, notes)?),
+            Role::Inferred => Some(self.inferred(name, declared, notes)?),
         })
     }
 
-    fn number(
-        &self,
-        name: &str,
-        decimal: Option<DecimalMark>,
-        notes: &mut Vec<String>,
-    ) -> Result<ValueRule, Error> {
-        match self.numbers.decide(decimal) {
+    fn number(&self, name: &str, declared: Declared, notes: &mut Vec<String>) -> Result<ValueRule, Error> {
+        match self.numbers.decide(declared.decimal) {
             NumberReading::Numbers { decimal, markers, .. } => Ok(noted_number(name, decimal, &markers, notes)),
             NumberReading::Ambiguous { example } => Err(ambiguous_number(name, &example)),
             NumberReading::Mostly { .. } | NumberReading::Texts => match self.numbers.first_other() {
                 Some((row, text)) => Err(self.not_a_number(name, row, text)),
-                None if self.numbers.numbers() == 0 => Ok(number(decimal.unwrap_or_default())),
+                None if self.numbers.numbers() == 0 => Ok(number(declared.decimal.unwrap_or_default())),
                 None => Err(Error::Input {
                     input: name.to_owned(),
                     why: "some numbers have a decimal point and others a decimal comma; write all alike, or set `[data] decimal`".to_owned(),
@@ -123,13 +130,8 @@ impl ColumnFit {
         }
     }
 
-    fn inferred(
-        &self,
-        name: &str,
-        decimal: Option<DecimalMark>,
-        notes: &mut Vec<String>,
-    ) -> Result<ValueRule, Error> {
-        match self.numbers.decide(decimal) {
+    fn inferred(&self, name: &str, declared: Declared, notes: &mut Vec<String>) -> Result<ValueRule, Error> {
+        match self.numbers.decide(declared.decimal) {
             NumberReading::Numbers { decimal, markers, codes: false } => {
                 return Ok(noted_number(name, decimal, &markers, notes));
             }
@@ -140,12 +142,17 @@ impl ColumnFit {
             }
             NumberReading::Numbers { .. } | NumberReading::Texts => {}
         }
-        let date = self.date(name, notes)?;
+        let date = self.date(name, declared, notes)?;
         Ok(date.unwrap_or_else(|| ValueRule::Category { form: self.categories.decide() }))
     }
 
-    fn date(&self, name: &str, notes: &mut Vec<String>) -> Result<Option<ValueRule>, Error> {
-        match self.dates.decide() {
+    fn date(
+        &self,
+        name: &str,
+        declared: Declared,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<ValueRule>, Error> {
+        match self.dates.decide(declared.day_first) {
             DateGuess::Iso => Ok(Some(ValueRule::Date { format: None })),
             DateGuess::Format(format) => {
                 notes.push(format!("column `{name}`: dates are read as `{format}`"));
@@ -154,7 +161,7 @@ impl ColumnFit {
             DateGuess::Ambiguous { example, formats: [first, second] } => Err(Error::Input {
                 input: name.to_owned(),
                 why: format!(
-                    "the dates, such as `{example}`, may be `{first}` or `{second}`; write one of them as `format` of an input with `kind = \"date\"`, or of `[split]` or `[series]` for a column of times"
+                    "the dates, such as `{example}`, may be `{first}` or `{second}`; write `[data] day_first = true` or `day_first = false`, or a `format` for the column"
                 ),
             }),
             DateGuess::Texts => Ok(None),
@@ -164,20 +171,25 @@ impl ColumnFit {
     /// Error of a text among numbers, which names all such texts.
     fn not_a_number(&self, name: &str, row: usize, text: &str) -> Error {
         let (count, others) = self.numbers.others();
-        let listed: Vec<String> = others.iter().map(|(text, _)| format!("{:?}", shortened(text))).collect();
-        let counted: Vec<String> =
-            others.iter().map(|(text, rows)| format!("`{}` in {rows}", shortened(text))).collect();
         let numbers = self.numbers.numbers();
-        Error::Value {
-            row: row + 1,
-            column: name.to_owned(),
-            expected: format!("a number, as in {numbers} of {} rows", numbers + count),
-            found: format!("`{}` ({})", shortened(text), counted.join(", ")),
-            remedy: format!(
-                "fix it, write `data.null = [\"\", {}]` if it means a missing value, or declare the column as a category",
-                listed.join(", ")
-            ),
-        }
+        let (expected, found, remedy) = if numbers > count {
+            let listed: Vec<String> =
+                others.iter().map(|(text, _)| format!("{:?}", shortened(text))).collect();
+            let counted: Vec<String> =
+                others.iter().map(|(text, rows)| format!("`{}` in {rows}", shortened(text))).collect();
+            (
+                format!("a number, as in {numbers} of {} rows", numbers + count),
+                format!("`{}` ({})", shortened(text), counted.join(", ")),
+                format!(
+                    "fix it, write `data.null = [\"\", {}]` if it means a missing value, or declare the column as a category",
+                    listed.join(", ")
+                ),
+            )
+        } else {
+            let remedy = "fix it, or declare the column as a category".to_owned();
+            ("a number".to_owned(), format!("`{}`", shortened(text)), remedy)
+        };
+        Error::Value { row: row + 1, column: name.to_owned(), expected, found, remedy }
     }
 }
 
