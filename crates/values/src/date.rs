@@ -1,37 +1,20 @@
 //! Dates and times as people and programs write them.
 
+mod evidence;
+
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 use crate::decimal::canonical_number;
 
+pub use self::evidence::{DateEvidence, DateGuess};
+
 /// Name of the format of days since 1899-12-30, which spreadsheets store.
 const EXCEL: &str = "excel";
 /// Names of the formats of seconds, milli-, micro- and nanoseconds since 1970 in UTC, with the units in a second.
 const UNIX: [(&str, i128); 4] =
     [("unix", 1), ("unix_ms", 1_000), ("unix_us", 1_000_000), ("unix_ns", 1_000_000_000)];
-/// Order of day, month and year, with the separators of each.
-const ORDERS: [(&str, &str); 16] = [
-    ("%Y/%m/%d", ""),
-    ("%Y.%m.%d", ""),
-    ("%d/%m/%Y", "%m/%d/%Y"),
-    ("%d/%m/%y", "%m/%d/%y"),
-    ("%d-%m-%Y", "%m-%d-%Y"),
-    ("%d-%m-%y", "%m-%d-%y"),
-    ("%d.%m.%Y", ""),
-    ("%d.%m.%y", ""),
-    ("%d %b %Y", ""),
-    ("%d-%b-%Y", ""),
-    ("%d-%b-%y", ""),
-    ("%b %d, %Y", ""),
-    ("%b %d %Y", ""),
-    ("%B %d, %Y", ""),
-    ("%B %d %Y", ""),
-    ("%d %B %Y", ""),
-];
-/// Time of day after the date.
-const TIMES: [&str; 4] = ["", " %H:%M", " %H:%M:%S", " %I:%M %p"];
 
 /// Date and time in the zone that a text names, without that zone; `None` for a text that is not a date.
 ///
@@ -112,82 +95,6 @@ fn fraction_nanoseconds(text: &str, units: i128) -> Option<i128> {
     (microseconds.abs() < 1e18).then(|| microseconds as i128 * 1000)
 }
 
-/// Format of a column of dates.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DateGuess {
-    /// ISO 8601.
-    Iso,
-    /// A `strptime` format.
-    Format(String),
-    /// Day and month may be either way round.
-    Ambiguous {
-        /// One of the texts.
-        example: String,
-        /// The two formats.
-        formats: [String; 2],
-    },
-    /// The texts are not dates, or not all in one format.
-    Texts,
-}
-
-/// Texts of one column so far, as far as they decide the format of its dates.
-#[derive(Debug, Clone, Default)]
-pub struct DateEvidence {
-    /// Formats that all texts have so far; `None` before the first text.
-    formats: Option<Vec<CandidateFormat>>,
-    example: Option<String>,
-}
-
-/// Format, and the order of its day and month; `None` for ISO 8601.
-type CandidateFormat = (Option<String>, &'static str);
-
-impl DateEvidence {
-    /// Adds a text.
-    pub fn observe(&mut self, text: &str) {
-        let text = text.trim();
-        // Every format has a digit, and at least six characters.
-        let possible = (6..=64).contains(&text.len()) && text.bytes().any(|byte| byte.is_ascii_digit());
-        let formats = self.formats.get_or_insert_with(|| if possible { all_formats() } else { Vec::new() });
-        formats.retain(|(format, _)| possible && parse_date(text, format.as_deref()).is_some());
-        if self.example.is_none() {
-            self.example = Some(text.to_owned());
-        }
-    }
-
-    /// Decides; `day_first` is the order that the user declared.
-    pub fn decide(&self, day_first: Option<bool>) -> DateGuess {
-        match self.formats.as_deref().unwrap_or_default() {
-            [] => DateGuess::Texts,
-            [(None, _), ..] => DateGuess::Iso,
-            [(Some(first), order), rest @ ..] => {
-                let other =
-                    rest.iter().find(|(_, other)| other != order).and_then(|(format, _)| format.clone());
-                match (other, day_first) {
-                    // The order with the day first stands first.
-                    (Some(second), Some(false)) => DateGuess::Format(second),
-                    (Some(_), Some(true)) => DateGuess::Format(first.clone()),
-                    (Some(second), None) => DateGuess::Ambiguous {
-                        example: self.example.clone().unwrap_or_default(),
-                        formats: [first.clone(), second],
-                    },
-                    (None, _) => DateGuess::Format(first.clone()),
-                }
-            }
-        }
-    }
-}
-
-/// All formats with their order of day and month; ISO 8601 first.
-fn all_formats() -> Vec<CandidateFormat> {
-    let mut all = vec![(None, "")];
-    for (first, second) in ORDERS {
-        for order in [first, second].into_iter().filter(|order| !order.is_empty()) {
-            all.extend(TIMES.iter().map(|time| (Some(format!("{order}{time}")), order)));
-        }
-    }
-    all
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,34 +147,5 @@ mod tests {
         }
         assert_eq!(shown("05/03/68", Some("%d/%m/%y")).as_deref(), Some("2068-03-05T00:00:00"));
         assert_eq!(shown("05/03/69", Some("%d/%m/%y")).as_deref(), Some("1969-03-05T00:00:00"));
-    }
-
-    #[test]
-    fn a_format_is_found_or_the_two_that_are_possible_are_named() {
-        let guess = |texts: &[&str]| {
-            let mut evidence = DateEvidence::default();
-            texts.iter().for_each(|text| evidence.observe(text));
-            evidence.decide(None)
-        };
-        let format = |format: &str| DateGuess::Format(format.to_owned());
-        assert_eq!(guess(&["2024-03-05", "2024-12-31T23:59:59"]), DateGuess::Iso);
-        assert_eq!(guess(&["05/03/2024", "31/12/2024"]), format("%d/%m/%Y"));
-        assert_eq!(guess(&["05/03/2024", "12/31/2024"]), format("%m/%d/%Y"));
-        assert_eq!(guess(&["5/3/24", "31/12/24"]), format("%d/%m/%y"));
-        assert_eq!(guess(&["05.03.2024 09:15"]), format("%d.%m.%Y %H:%M"));
-        assert_eq!(guess(&["5 Mar 2024"]), format("%d %b %Y"));
-        assert_eq!(guess(&["Jan 1 2000", "Dec 31 2000"]), format("%b %d %Y"));
-        let formats = ["%d/%m/%Y".to_owned(), "%m/%d/%Y".to_owned()];
-        assert_eq!(
-            guess(&["05/03/2024"]),
-            DateGuess::Ambiguous { example: "05/03/2024".to_owned(), formats }
-        );
-        let mut evidence = DateEvidence::default();
-        evidence.observe("05/03/2024");
-        assert_eq!(evidence.decide(Some(true)), format("%d/%m/%Y"));
-        assert_eq!(evidence.decide(Some(false)), format("%m/%d/%Y"));
-        for texts in [&["05/03/2024", "x1x1x1"][..], &["123456"], &["12.5.1"], &["soon"], &[""], &[]] {
-            assert_eq!(guess(texts), DateGuess::Texts, "{texts:?}");
-        }
     }
 }

@@ -68,11 +68,11 @@ impl ColumnFit {
             match self.role {
                 Role::Number | Role::Cleaned | Role::Values => self.numbers.observe(text, row),
                 Role::Category => self.categories.observe(text),
-                Role::Date(false) => self.dates.observe(text),
+                Role::Date(false) => self.dates.observe(text, row),
                 Role::Inferred => {
                     self.numbers.observe(text, row);
                     self.categories.observe(text);
-                    self.dates.observe(text);
+                    self.dates.observe(text, row);
                 }
                 Role::Date(true) | Role::Text | Role::Unused => return,
             }
@@ -152,20 +152,37 @@ impl ColumnFit {
         declared: Declared,
         notes: &mut Vec<String>,
     ) -> Result<Option<ValueRule>, Error> {
-        match self.dates.decide(declared.day_first) {
-            DateGuess::Iso => Ok(Some(ValueRule::Date { format: None })),
+        let format = match self.dates.decide(declared.day_first) {
+            DateGuess::Iso => None,
             DateGuess::Format(format) => {
                 notes.push(format!("column `{name}`: dates are read as `{format}`"));
-                Ok(Some(ValueRule::Date { format: Some(format) }))
+                Some(format)
             }
-            DateGuess::Ambiguous { example, formats: [first, second] } => Err(Error::Input {
-                input: name.to_owned(),
-                why: format!(
-                    "the dates, such as `{example}`, may be `{first}` or `{second}`; write `[data] day_first = true` or `day_first = false`, or a `format` for the column"
-                ),
-            }),
-            DateGuess::Texts => Ok(None),
-        }
+            DateGuess::Texts => return Ok(None),
+            DateGuess::Ambiguous { example, formats: [first, second] } => {
+                return Err(Error::Input {
+                    input: name.to_owned(),
+                    why: format!(
+                        "the dates, such as `{example}`, may be `{first}` or `{second}`; write `[data] day_first = true` or `day_first = false`, or a `format` for the column"
+                    ),
+                });
+            }
+            DateGuess::Mostly { format, fitting, other } => {
+                let all = self.dates.texts();
+                let expected = format!("{}, as in {fitting} of {all} rows", date_as(format.as_deref()));
+                return Err(not_a_date(name, expected, other));
+            }
+            DateGuess::Mixed { formats: [(first, rows), (second, others)], other } => {
+                let expected = format!(
+                    "one format of dates, which are {} in {rows} rows and {} in {others}",
+                    date_as(first.as_deref()),
+                    date_as(second.as_deref())
+                );
+                return Err(not_a_date(name, expected, other));
+            }
+        };
+        note_missing(name, &self.dates.markers(), notes);
+        Ok(Some(ValueRule::Date { format }))
     }
 
     /// Error of a text among numbers, which names all such texts.
@@ -206,12 +223,33 @@ fn noted_number(
     if decimal == DecimalMark::Comma {
         notes.push(format!("column `{name}`: numbers are read with a decimal comma"));
     }
+    note_missing(name, markers, notes);
+    number(decimal)
+}
+
+fn note_missing(name: &str, markers: &[(String, usize)], notes: &mut Vec<String>) {
     if !markers.is_empty() {
         let each: Vec<String> =
             markers.iter().map(|(text, rows)| format!("`{text}` in {rows} rows")).collect();
         notes.push(format!("column `{name}`: read as missing: {}", each.join(", ")));
     }
-    number(decimal)
+}
+
+fn date_as(format: Option<&str>) -> String {
+    format.map_or_else(|| "a date as 2024-12-31".to_owned(), |format| format!("a date as `{format}`"))
+}
+
+fn not_a_date(name: &str, expected: String, (row, text): (usize, String)) -> Error {
+    let text = shortened(&text);
+    Error::Value {
+        row: row + 1,
+        column: name.to_owned(),
+        expected,
+        remedy: format!(
+            "fix it, write `data.null = [\"\", {text:?}]` if it means a missing value, or declare the column as a category"
+        ),
+        found: format!("`{text}`"),
+    }
 }
 
 fn ambiguous_number(name: &str, example: &str) -> Error {
