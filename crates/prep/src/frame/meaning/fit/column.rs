@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::frame::Column;
 use crate::frame::meaning::rules::{ValueRule, shortened};
 
-/// What the config says about spellings.
+/// Spellings that the config declares.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Declared {
     /// Decimal mark.
