@@ -103,7 +103,10 @@ fn files_without_a_header_and_with_a_line_of_comment_need_names_and_punctuation_
     let data = "source = \"a.data\"\ntest_source = \"a.test\"\ncolumns = [\"x\", \"y\", \"side\"]\n[clean]\ntext = [\"punctuation\"]";
     let (notes, rows) = check(&home, data);
     assert_eq!(rows, 120);
-    assert!(notes.contains(&"a.test: lines that begin with `|` are comments and left out".to_owned()), "{notes:?}");
+    assert!(
+        notes.contains(&"a.test: lines that begin with `|` are comments and left out".to_owned()),
+        "{notes:?}"
+    );
     home.json(&["train", "--config", "run.toml", "--device", "flex"]);
     let metrics = home.json(&["evaluate", "--model", "blobs", "--device", "flex", "--data", "a.test"]);
     assert!(metrics["metrics"]["accuracy"].is_number(), "{metrics}");
@@ -119,7 +122,10 @@ fn an_index_that_pandas_named_is_left_out_and_said() {
     });
     home.write("a.csv", numbered.collect::<String>());
     let (notes, rows) = check(&home, "source = \"a.csv\"");
-    assert_eq!((notes, rows), (vec!["a.csv: `Unnamed: 0` is an index that pandas wrote; it is left out".to_owned()], 120));
+    assert_eq!(
+        (notes, rows),
+        (vec!["a.csv: `Unnamed: 0` is an index that pandas wrote; it is left out".to_owned()], 120)
+    );
 }
 
 #[test]

@@ -32,9 +32,7 @@ pub use self::settings::{TextColumns, TextFormat};
 
 use self::batch::note::SourceNote;
 use self::batch::{FileBatch, RecordBatches, chain};
-use self::conform::{
-    conform, union, without_metadata_of_airbyte, without_null_types, without_pandas_index,
-};
+use self::conform::{conform, union, without_metadata_of_airbyte, without_null_types, without_pandas_index};
 use crate::error::Error;
 use crate::file::{DataFile, FileFormat};
 

@@ -364,7 +364,10 @@ mod tests {
         let mut evidence = DateEvidence::default();
         (1..=28).for_each(|day| evidence.observe(&format!("2024-01-{day:02}"), day));
         evidence.observe("N/A", 29);
-        assert_eq!((evidence.decide(None), evidence.markers()), (DateGuess::Iso, vec![("N/A".to_owned(), 1)]));
+        assert_eq!(
+            (evidence.decide(None), evidence.markers()),
+            (DateGuess::Iso, vec![("N/A".to_owned(), 1)])
+        );
         evidence.observe("0000-00-00", 30);
         evidence.observe("soon", 31);
         let text = "0000-00-00".to_owned();

@@ -4,8 +4,8 @@
 /// categories and texts may use them as values, so only those of `data.null` are missing there.
 pub const COMMON_MARKERS: [&str; 29] = [
     "", "na", "n/a", "#n/a", "#na", "<na>", "n.a.", "nan", "-nan", "nat", "null", "(null)", "nil", "none",
-    "missing", "\\n", "-", "--", "---", "\u{2013}", "\u{2014}", "?", ".", "..", "#n/a n/a", "1.#ind", "-1.#ind",
-    "1.#qnan", "-1.#qnan",
+    "missing", "\\n", "-", "--", "---", "\u{2013}", "\u{2014}", "?", ".", "..", "#n/a n/a", "1.#ind",
+    "-1.#ind", "1.#qnan", "-1.#qnan",
 ];
 
 /// `true` if a text means a missing number or date.
@@ -20,8 +20,10 @@ mod tests {
 
     #[test]
     fn markers_are_found_whatever_their_case() {
-        for text in ["\\N", "NaT", "(null)", "\u{2014}", "#N/A N/A", "1.#QNAN", "N/A", "NULL", "None", "n/a", "na", "-", "?", ".", "nil", "#N/A", " NaN ", "", "missing"]
-        {
+        for text in [
+            "\\N", "NaT", "(null)", "\u{2014}", "#N/A N/A", "1.#QNAN", "N/A", "NULL", "None", "n/a", "na",
+            "-", "?", ".", "nil", "#N/A", " NaN ", "", "missing",
+        ] {
             assert!(is_common_marker(text), "{text:?}");
         }
         for text in ["0", "no", "nano", "...", "inf", "unknown"] {

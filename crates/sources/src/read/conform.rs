@@ -64,7 +64,8 @@ pub(super) fn is_pandas_index(name: &str) -> bool {
 /// The columns besides an index of pandas, and the name of that one; `None` for a table without one.
 pub(super) fn without_pandas_index(schema: &Schema) -> Option<(SchemaRef, String)> {
     let index = schema.fields().iter().find(|field| is_pandas_index(field.name()))?.name().clone();
-    let fields: Vec<_> = schema.fields().iter().filter(|field| !is_pandas_index(field.name())).cloned().collect();
+    let fields: Vec<_> =
+        schema.fields().iter().filter(|field| !is_pandas_index(field.name())).cloned().collect();
     (!fields.is_empty()).then(|| (Arc::new(Schema::new(fields)) as SchemaRef, index))
 }
 

@@ -84,8 +84,7 @@ mod tests {
 
     #[test]
     fn dictionaries_of_values_other_than_text_are_read_as_the_values() {
-        let dictionary =
-            |value| DataType::Dictionary(Box::new(DataType::Int8), Box::new(value));
+        let dictionary = |value| DataType::Dictionary(Box::new(DataType::Int8), Box::new(value));
         let field = |kind| Field::new("v", kind, true);
         for (kind, expected) in [
             (dictionary(DataType::Boolean), DataType::Boolean),

@@ -117,7 +117,9 @@ impl ColumnFit {
 
     fn number(&self, name: &str, declared: Declared, notes: &mut Vec<String>) -> Result<ValueRule, Error> {
         match self.numbers.decide(declared.decimal) {
-            NumberReading::Numbers { decimal, markers, .. } => Ok(noted_number(name, decimal, &markers, notes)),
+            NumberReading::Numbers { decimal, markers, .. } => {
+                Ok(noted_number(name, decimal, &markers, notes))
+            }
             NumberReading::Ambiguous { example } => Err(ambiguous_number(name, &example)),
             NumberReading::Mostly { .. } | NumberReading::Texts => match self.numbers.first_other() {
                 Some((row, text)) => Err(self.not_a_number(name, row, text)),
