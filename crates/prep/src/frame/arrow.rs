@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{cast, concat};
-use arrow::datatypes::{DataType, Float64Type, TimeUnit};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use arrow::error::ArrowError;
 
 use self::text::{texts, wall_clock};
@@ -56,6 +56,17 @@ pub(super) fn column<'a>(
         }
     }
     Ok(Some(Column::Number { values: values.into(), time: kind.is_temporal() }))
+}
+
+/// `true` if an array has integers beyond 2^53, of which several are the same 64-bit float.
+pub(super) fn is_inexact(array: &ArrayRef) -> bool {
+    match array.data_type() {
+        DataType::Int64 => {
+            array.as_primitive::<Int64Type>().iter().flatten().any(|value| value.unsigned_abs() > 1 << 53)
+        }
+        DataType::UInt64 => array.as_primitive::<UInt64Type>().iter().flatten().any(|value| value > 1 << 53),
+        _ => false,
+    }
 }
 
 /// Array of the values of a dictionary; any other array as it is.

@@ -68,11 +68,11 @@ impl ColumnFit {
             match self.role {
                 Role::Number | Role::Cleaned | Role::Values => self.numbers.observe(text, row),
                 Role::Category => self.categories.observe(text),
-                Role::Date(false) => self.dates.observe(text),
+                Role::Date(false) => self.dates.observe(text, row),
                 Role::Inferred => {
                     self.numbers.observe(text, row);
                     self.categories.observe(text);
-                    self.dates.observe(text);
+                    self.dates.observe(text, row);
                 }
                 Role::Date(true) | Role::Text | Role::Unused => return,
             }
@@ -117,15 +117,14 @@ impl ColumnFit {
 
     fn number(&self, name: &str, declared: Declared, notes: &mut Vec<String>) -> Result<ValueRule, Error> {
         match self.numbers.decide(declared.decimal) {
-            NumberReading::Numbers { decimal, markers, .. } => Ok(noted_number(name, decimal, &markers, notes)),
+            NumberReading::Numbers { decimal, markers, .. } => {
+                Ok(noted_number(name, decimal, &markers, notes))
+            }
             NumberReading::Ambiguous { example } => Err(ambiguous_number(name, &example)),
             NumberReading::Mostly { .. } | NumberReading::Texts => match self.numbers.first_other() {
                 Some((row, text)) => Err(self.not_a_number(name, row, text)),
                 None if self.numbers.numbers() == 0 => Ok(number(declared.decimal.unwrap_or_default())),
-                None => Err(Error::Input {
-                    input: name.to_owned(),
-                    why: "some numbers have a decimal point and others a decimal comma; write all alike, or set `[data] decimal`".to_owned(),
-                }),
+                None => Err(self.both_marks(name)),
             },
         }
     }
@@ -143,6 +142,9 @@ impl ColumnFit {
             NumberReading::Numbers { .. } | NumberReading::Texts => {}
         }
         let date = self.date(name, declared, notes)?;
+        if date.is_none() && self.numbers.has_both_marks() {
+            return Err(self.both_marks(name));
+        }
         Ok(date.unwrap_or_else(|| ValueRule::Category { form: self.categories.decide() }))
     }
 
@@ -152,7 +154,11 @@ impl ColumnFit {
         declared: Declared,
         notes: &mut Vec<String>,
     ) -> Result<Option<ValueRule>, Error> {
-        match self.dates.decide(declared.day_first) {
+        let guess = self.dates.decide(declared.day_first);
+        if matches!(guess, DateGuess::Iso | DateGuess::Format(_)) {
+            note_markers(name, &self.dates.markers(), notes);
+        }
+        match guess {
             DateGuess::Iso => Ok(Some(ValueRule::Date { format: None })),
             DateGuess::Format(format) => {
                 notes.push(format!("column `{name}`: dates are read as `{format}`"));
@@ -164,7 +170,31 @@ impl ColumnFit {
                     "the dates, such as `{example}`, may be `{first}` or `{second}`; write `[data] day_first = true` or `day_first = false`, or a `format` for the column"
                 ),
             }),
+            DateGuess::Mostly { first, text, others, dates } => {
+                let text = shortened(&text);
+                let remedy = format!(
+                    "fix it, write `data.null = [\"\", {text:?}]` if it means a missing value, or declare the column as a category"
+                );
+                Err(Error::Value {
+                    row: first + 1,
+                    column: name.to_owned(),
+                    expected: format!("a date, as in {dates} of {} rows", dates + others),
+                    found: format!("`{text}`"),
+                    remedy,
+                })
+            }
             DateGuess::Texts => Ok(None),
+        }
+    }
+
+    /// Error of a column with decimal points and decimal commas.
+    fn both_marks(&self, name: &str) -> Error {
+        let [point, comma] = self.numbers.mark_examples();
+        Error::Input {
+            input: name.to_owned(),
+            why: format!(
+                "some numbers have a decimal point (`{point}`) and others a decimal comma (`{comma}`); write all alike, or declare the column as a category"
+            ),
         }
     }
 
@@ -206,12 +236,16 @@ fn noted_number(
     if decimal == DecimalMark::Comma {
         notes.push(format!("column `{name}`: numbers are read with a decimal comma"));
     }
+    note_markers(name, markers, notes);
+    number(decimal)
+}
+
+fn note_markers(name: &str, markers: &[(String, usize)], notes: &mut Vec<String>) {
     if !markers.is_empty() {
         let each: Vec<String> =
             markers.iter().map(|(text, rows)| format!("`{text}` in {rows} rows")).collect();
         notes.push(format!("column `{name}`: read as missing: {}", each.join(", ")));
     }
-    number(decimal)
 }
 
 fn ambiguous_number(name: &str, example: &str) -> Error {
