@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::Error;
-use crate::frame::meaning::ExactColumns;
+use crate::frame::meaning::{ExactColumns, shortened};
 
 pub use self::column::{Column, NotANumber};
 pub(crate) use self::values::{SEND_TRAINED_COLUMNS, finite, required};
@@ -99,8 +99,21 @@ impl Frame {
                 return Error::ArrowType { column: name.to_owned(), found: found.clone() };
             }
             let near = cupola_spec::did_you_mean(name, self.names());
+            let near = if near.is_empty() { self.listed_names() } else { near };
             Error::Column { column: name.to_owned(), near, remedy }
         })
+    }
+
+    /// First names for a message, with a leading space; empty without columns.
+    fn listed_names(&self) -> String {
+        const LISTED: usize = 8;
+        let names: Vec<String> =
+            self.names().take(LISTED).map(|name| format!("`{}`", shortened(name))).collect();
+        match self.columns.len() {
+            0 => String::new(),
+            all if all > LISTED => format!(" (which has {} and {} more)", names.join(", "), all - LISTED),
+            _ => format!(" (which has {})", names.join(", ")),
+        }
     }
 
     /// Seeded hash of each row's content. Equal rows have equal keys, wherever they are in the frame.

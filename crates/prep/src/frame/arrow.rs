@@ -36,6 +36,13 @@ pub(super) fn column<'a>(
             arrays.iter().map(|array| cast(array, &DataType::Binary)).collect();
         let Ok(parts) = parts else { return Ok(None) };
         let joined = join(&DataType::Binary, &parts).map_err(too_large)?;
+        // Some writers of Parquet do not mark texts as such.
+        if as_text
+            && let Ok(texts) = cast(&joined, &DataType::Utf8)
+            && texts.null_count() == joined.null_count()
+        {
+            return Ok(Some(Column::Text(texts.as_string::<i32>().clone())));
+        }
         return Ok(Some(Column::Bytes(joined.as_binary::<i32>().clone())));
     }
     let is_text =

@@ -150,14 +150,19 @@ impl NumberEvidence {
         NumberReading::Mostly { first: self.first_other.as_ref().map_or(0, |(row, _)| *row) }
     }
 
-    /// `true` if all texts are numbers, some of which have a decimal point and others a decimal comma.
-    pub fn has_both_marks(&self) -> bool {
-        self.other_texts == 0 && self.point > 0 && self.comma > 0
+    /// `true` if all texts are numbers, but some have another decimal mark than others, or than `forced`.
+    pub fn has_other_marks(&self, forced: Option<DecimalMark>) -> bool {
+        let differ = match forced {
+            Some(DecimalMark::Point) => self.comma > 0,
+            Some(DecimalMark::Comma) => self.point > 0,
+            None => self.point > 0 && self.comma > 0,
+        };
+        self.other_texts == 0 && differ
     }
 
     /// First number with a decimal point, and first one with a decimal comma.
-    pub fn mark_examples(&self) -> [&str; 2] {
-        self.examples.each_ref().map(|text| text.as_deref().unwrap_or_default())
+    pub fn mark_examples(&self) -> [Option<&str>; 2] {
+        self.examples.each_ref().map(Option::as_deref)
     }
 
     /// Number of texts that are neither numbers nor common markers, and the most frequent of them with their number, at
@@ -217,10 +222,14 @@ mod tests {
         assert_eq!(reading(&["3,5", "3.5"]), NumberReading::Texts);
         let mut both = NumberEvidence::default();
         ["12", "3,5", "2.5"].iter().enumerate().for_each(|(row, text)| both.observe(text, row));
-        assert!(both.has_both_marks());
-        assert_eq!(both.mark_examples(), ["2.5", "3,5"]);
+        assert!(both.has_other_marks(None));
+        assert_eq!(both.mark_examples(), [Some("2.5"), Some("3,5")]);
         both.observe("x", 3);
-        assert!(!both.has_both_marks());
+        assert!(!both.has_other_marks(None));
+        let mut point = NumberEvidence::default();
+        point.observe("2.5", 0);
+        let marks = [None, Some(DecimalMark::Point), Some(DecimalMark::Comma)];
+        assert_eq!(marks.map(|mark| point.has_other_marks(mark)), [false, false, true]);
         assert_eq!(reading(&["a", "b"]), NumberReading::Texts);
         let mut evidence = NumberEvidence::default();
         evidence.observe("1,234", 0);

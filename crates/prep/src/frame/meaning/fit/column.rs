@@ -142,7 +142,7 @@ impl ColumnFit {
             NumberReading::Numbers { .. } | NumberReading::Texts => {}
         }
         let date = self.date(name, declared, notes)?;
-        if date.is_none() && self.numbers.has_both_marks() {
+        if date.is_none() && self.numbers.has_other_marks(declared.decimal) {
             return Err(self.both_marks(name));
         }
         Ok(date.unwrap_or_else(|| ValueRule::Category { form: self.categories.decide() }))
@@ -187,15 +187,18 @@ impl ColumnFit {
         }
     }
 
-    /// Error of a column with decimal points and decimal commas.
+    /// Error of a column with decimal points and decimal commas, or not with the declared mark.
     fn both_marks(&self, name: &str) -> Error {
-        let [point, comma] = self.numbers.mark_examples();
-        Error::Input {
-            input: name.to_owned(),
-            why: format!(
+        let why = match self.numbers.mark_examples() {
+            [Some(point), Some(comma)] => format!(
                 "some numbers have a decimal point (`{point}`) and others a decimal comma (`{comma}`); write all alike, or declare the column as a category"
             ),
-        }
+            [Some(other), None] | [None, Some(other)] => format!(
+                "numbers such as `{other}` do not have the decimal mark of `[data] decimal`; write all alike, or declare the column as a category"
+            ),
+            [None, None] => "the numbers differ in their decimal marks; write all alike".to_owned(),
+        };
+        Error::Input { input: name.to_owned(), why }
     }
 
     /// Error of a text among numbers, which names all such texts.

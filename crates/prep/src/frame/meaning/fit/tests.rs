@@ -126,3 +126,10 @@ fn integers_that_floats_do_not_hold_are_codes() {
     let codes = ["12345678901234567890", "12345678901234567891", "7"];
     assert!(matches!(rule(&codes).unwrap(), ValueRule::Category { .. }));
 }
+
+#[test]
+fn a_column_without_the_declared_decimal_mark_is_refused() {
+    let frame = Frame::default().with("x", texts(&["1.5", "2.25"])).with("y", texts(&["a", "b"]));
+    let error = fitted(&run("decimal = ','", ""), &frame).unwrap_err();
+    assert!(error.contains("`x`") && error.contains("`1.5`") && error.contains("decimal"), "{error}");
+}
