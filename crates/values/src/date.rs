@@ -181,6 +181,10 @@ type CandidateFormat = (Option<String>, &'static str);
 impl DateEvidence {
     /// Adds the text of a row.
     pub fn observe(&mut self, text: &str, row: usize) {
+        // Most columns are no dates, which their first rows show.
+        if self.formats.as_ref().is_some_and(Vec::is_empty) {
+            return;
+        }
         let text = text.trim();
         if is_common_marker(text) {
             *self.markers.entry(text.to_owned()).or_default() += 1;

@@ -69,47 +69,52 @@ pub enum NumberReading {
 impl NumberEvidence {
     /// Adds the text of a row.
     pub fn observe(&mut self, text: &str, row: usize) {
+        self.observe_many(text, row, 1);
+    }
+
+    /// Adds a text of `count` rows, of which `row` is the first. Texts come in the order of their first rows.
+    pub fn observe_many(&mut self, text: &str, row: usize, count: usize) {
         let (point, comma) = (parse_number(text, DecimalMark::Point), parse_number(text, DecimalMark::Comma));
         match (point, comma) {
             (None, None) if is_common_marker(text) => {
-                *self.markers.entry(text.trim().to_owned()).or_default() += 1;
+                *self.markers.entry(text.trim().to_owned()).or_default() += count;
                 return;
             }
             (None, None) => {
-                self.observe_other(text, row);
+                self.observe_other(text, row, count);
                 return;
             }
             (Some(_), None) => {
-                self.point += 1;
+                self.point += count;
                 self.examples[0].get_or_insert_with(|| text.trim().to_owned());
             }
             (None, Some(_)) => {
-                self.comma += 1;
+                self.comma += count;
                 self.examples[1].get_or_insert_with(|| text.trim().to_owned());
             }
-            (Some(point), Some(comma)) if point.to_bits() == comma.to_bits() => self.neutral += 1,
+            (Some(point), Some(comma)) if point.to_bits() == comma.to_bits() => self.neutral += count,
             (Some(_), Some(_)) => {
-                self.either += 1;
+                self.either += count;
                 if text.contains(',') && self.ambiguous.is_none() {
                     self.ambiguous = Some(text.trim().to_owned());
                 }
             }
         }
-        self.codes += usize::from(is_code(text.trim()) || is_inexact(text.trim()));
+        self.codes += if is_code(text.trim()) || is_inexact(text.trim()) { count } else { 0 };
         if self.distinct.len() < MANY && !self.distinct.contains(text) {
             self.distinct.insert(text.to_owned());
         }
     }
 
-    fn observe_other(&mut self, text: &str, row: usize) {
-        self.other_texts += 1;
+    fn observe_other(&mut self, text: &str, row: usize, count: usize) {
+        self.other_texts += count;
         if self.first_other.is_none() {
             self.first_other = Some((row, text.to_owned()));
         }
-        if let Some(count) = self.others.get_mut(text) {
-            *count += 1;
+        if let Some(known) = self.others.get_mut(text) {
+            *known += count;
         } else if self.others.len() < MAX_OTHERS {
-            self.others.insert(text.to_owned(), 1);
+            self.others.insert(text.to_owned(), count);
         }
     }
 

@@ -1,12 +1,18 @@
 //! Decision about one column.
 
-use arrow::array::StringArray;
+use arrow::array::{Array, StringArray};
 use cupola_values::{CategoryEvidence, DateEvidence, DateGuess, DecimalMark, NumberEvidence, NumberReading};
+
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 
 use super::role::Role;
 use crate::error::Error;
 use crate::frame::Column;
 use crate::frame::meaning::rules::{ValueRule, shortened};
+
+/// Rows whose equal texts are looked at once.
+const TALLY_ROWS: usize = 8192;
 
 /// Spellings that the config declares.
 #[derive(Debug, Clone, Copy)]
@@ -61,20 +67,32 @@ impl ColumnFit {
 
     fn observe_texts(&mut self, texts: &StringArray, nulls: &[String], before: usize) {
         let is_null = |text: &str| text.trim().is_empty() || nulls.iter().any(|marker| marker == text);
-        let present = texts.iter().enumerate();
-        let present = present.filter_map(|(row, text)| Some((row, text.filter(|text| !is_null(text))?)));
-        for (row, text) in present {
-            let row = before + row;
-            match self.role {
-                Role::Number | Role::Cleaned | Role::Values => self.numbers.observe(text, row),
-                Role::Category => self.categories.observe(text),
-                Role::Date(false) => self.dates.observe(text, row),
-                Role::Inferred => {
-                    self.numbers.observe(text, row);
-                    self.categories.observe(text);
-                    self.dates.observe(text, row);
+        let (numbers, categories, dates) = match self.role {
+            Role::Number | Role::Cleaned | Role::Values => (true, false, false),
+            Role::Category => (false, true, false),
+            Role::Date(false) => (false, false, true),
+            Role::Inferred => (true, true, true),
+            Role::Date(true) | Role::Text | Role::Unused => return,
+        };
+        for start in (0..texts.len()).step_by(TALLY_ROWS) {
+            // First row and number of rows of each text: most columns repeat a few.
+            let mut tally: IndexMap<&str, (usize, usize), RandomState> = IndexMap::default();
+            for row in start..texts.len().min(start + TALLY_ROWS) {
+                if texts.is_valid(row) && !is_null(texts.value(row)) {
+                    let text = texts.value(row);
+                    tally.entry(text).or_insert((before + row, 0)).1 += 1;
+                    if dates {
+                        self.dates.observe(text, before + row);
+                    }
                 }
-                Role::Date(true) | Role::Text | Role::Unused => return,
+            }
+            for (text, (row, count)) in tally {
+                if numbers {
+                    self.numbers.observe_many(text, row, count);
+                }
+                if categories {
+                    self.categories.observe(text);
+                }
             }
         }
     }
