@@ -38,7 +38,7 @@ impl CategoryForm {
     }
 }
 
-fn map<'a>(text: Cow<'a, str>, canonical: impl Fn(&str) -> Option<Cow<'_, str>>) -> Cow<'a, str> {
+fn map(text: Cow<'_, str>, canonical: impl Fn(&str) -> Option<Cow<'_, str>>) -> Cow<'_, str> {
     match canonical(&text) {
         Some(changed) if changed != text => Cow::Owned(changed.into_owned()),
         _ => text,
