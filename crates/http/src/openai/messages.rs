@@ -94,7 +94,7 @@ fn tool_call(call: Value, path: String) -> Result<Value, ApiError> {
 mod tests {
     use super::*;
 
-    fn parsed(messages: Value) -> Result<Vec<PromptMessage>, String> {
+    fn parsed(messages: &Value) -> Result<Vec<PromptMessage>, String> {
         let mut fields = Fields::parse(json!({ "messages": messages }).to_string().as_bytes()).unwrap();
         parse(fields.require("messages").unwrap()).map_err(|error| error.field.unwrap())
     }
@@ -104,7 +104,7 @@ mod tests {
         let parts = json!([{ "type": "text", "text": "a " }, { "type": "text", "text": "b" }]);
         for role in ROLES {
             let message = json!({ "role": role, "content": parts, "tool_call_id": "c", "name": null });
-            let message = parsed(json!([message])).unwrap().remove(0);
+            let message = parsed(&json!([message])).unwrap().remove(0);
             assert_eq!((message.role.as_str(), message.content.as_str()), (role, "a b"));
         }
     }
@@ -149,8 +149,8 @@ mod tests {
             ),
             (json!({ "role": "tool", "content": "a" }), "messages[0].tool_call_id"),
         ] {
-            assert_eq!(parsed(json!([message])).unwrap_err(), field, "{message}");
+            assert_eq!(parsed(&json!([message])).unwrap_err(), field, "{message}");
         }
-        assert_eq!(parsed(json!([])).unwrap_err(), "messages");
+        assert_eq!(parsed(&json!([])).unwrap_err(), "messages");
     }
 }

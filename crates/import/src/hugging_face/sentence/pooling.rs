@@ -32,7 +32,9 @@ pub(super) fn read(folder: &ModelFolder, width: usize) -> Result<Vec<Take>, Erro
             return Err(Error::unsupported_key(&file, key, &found.to_string(), &remedy));
         }
     }
-    let takes = if let Some(modes) = config.get("pooling_mode") { named(&file, modes)? } else {
+    let takes = if let Some(modes) = config.get("pooling_mode") {
+        named(&file, modes)?
+    } else {
         let set = |flag: &str| config.get(flag).and_then(Value::as_bool).unwrap_or(false);
         MODES.iter().filter(|(_, flag, _)| set(flag)).map(|(_, _, take)| *take).collect()
     };

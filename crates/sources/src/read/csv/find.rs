@@ -43,7 +43,9 @@ pub(super) fn find_layout(
         notes.push(SourceNote::Comment { file: name(), mark: char::from(mark) });
     }
     let mut splitter = Splitter::new(input.into_reader(), layout.rules(), READ_BYTES);
-    let names = if let Some(names) = scan.format.columns { names.to_vec() } else {
+    let names = if let Some(names) = scan.format.columns {
+        names.to_vec()
+    } else {
         layout.header = true;
         let Some(header) = splitter.take(1).map_err(|error| file.read_error(error))? else {
             return Ok(None);
