@@ -15,7 +15,7 @@ const EXCEL: &str = "excel";
 const UNIX: [(&str, i128); 4] =
     [("unix", 1), ("unix_ms", 1_000), ("unix_us", 1_000_000), ("unix_ns", 1_000_000_000)];
 /// Order of day, month and year, with the separators of each.
-const ORDERS: [(&str, &str); 16] = [
+const ORDERS: [(&str, &str); 17] = [
     ("%Y/%m/%d", ""),
     ("%Y.%m.%d", ""),
     ("%d/%m/%Y", "%m/%d/%Y"),
@@ -32,6 +32,7 @@ const ORDERS: [(&str, &str); 16] = [
     ("%B %d, %Y", ""),
     ("%B %d %Y", ""),
     ("%d %B %Y", ""),
+    ("%Y年%m月%d日", ""),
 ];
 /// Time of day after the date.
 const TIMES: [&str; 5] = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"];
@@ -351,6 +352,7 @@ mod tests {
             ("Wed Jul  5 05:35:00 2023", "%a %b %d %H:%M:%S %Y"),
             ("05/Jul/2023:05:35:00 +0200", "%d/%b/%Y:%H:%M:%S %z"),
             ("07/25/2023 05:35:00 AM", "%m/%d/%Y %I:%M:%S %p"),
+            ("2023年7月5日", "%Y年%m月%d日"),
             // Short and long name are the same.
             ("12 May 2024", "%d %b %Y"),
         ] {

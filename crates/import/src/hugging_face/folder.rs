@@ -10,7 +10,7 @@ use cupola_registry::sha256_hex;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::Error;
+use crate::error::{Error, refuse_pointer};
 
 /// Files of weights that are not read, the most common first.
 const OTHER_WEIGHTS: [&str; 5] = [
@@ -88,7 +88,10 @@ impl ModelFolder {
         match std::fs::metadata(&path) {
             Ok(file) if file.len() > MAX_TEXT => Err(self.unreadable(name, "it is larger than 256 MiB")),
             Ok(_) => {
-                std::fs::read(&path).map(Some).map_err(|error| self.unreadable(name, &error.to_string()))
+                let bytes =
+                    std::fs::read(&path).map_err(|error| self.unreadable(name, &error.to_string()))?;
+                refuse_pointer(&self.name(name), &bytes)?;
+                Ok(Some(bytes))
             }
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(self.unreadable(name, &error.to_string())),
@@ -137,11 +140,7 @@ impl ModelFolder {
     }
 
     fn parse_weights(&self, name: &str, bytes: &[u8]) -> Result<StateDict, Error> {
-        // A clone of a repository without Git LFS has a short text in place of each large file.
-        if bytes.starts_with(b"version https://git-lfs") {
-            let why = "it is a Git LFS pointer and not the file itself";
-            return Err(Error::invalid_file(&self.name(name), why, "run `git lfs pull` in the folder"));
-        }
+        refuse_pointer(&self.name(name), bytes)?;
         StateDict::from_any_floats(bytes).map_err(|error| match error {
             cupola_nn::Error::Safetensors { why } => self.unreadable(name, &why),
             error => error.into(),
