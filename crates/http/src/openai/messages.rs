@@ -118,7 +118,7 @@ mod tests {
             { "role": "tool", "tool_call_id": "c", "content": "2" },
             { "role": "assistant", "refusal": "no" },
         ]);
-        let messages = parsed(messages).unwrap();
+        let messages = parsed(&messages).unwrap();
         assert_eq!(messages[0].tool_calls[0]["function"]["arguments"], json!({ "a": 1 }));
         assert_eq!(messages[0].tool_calls[1]["function"]["arguments"], "{");
         assert_eq!((messages[0].content.as_str(), messages[1].tool_call_id.as_deref()), ("", Some("c")));

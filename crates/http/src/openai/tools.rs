@@ -217,7 +217,7 @@ mod tests {
         let allowed = chosen(json!({ "type": "allowed_tools", "allowed_tools": allowed }));
         assert_eq!(allowed.format(), CallFormat::Arguments("g".to_owned()));
         for body in [json!({}), json!({ "tools": [], "tool_choice": "auto", "functions": [] })] {
-            assert_eq!(taken(body).unwrap().format(), CallFormat::Absent);
+            assert_eq!(taken(&body).unwrap().format(), CallFormat::Absent);
         }
     }
 
@@ -246,7 +246,7 @@ mod tests {
                 "tool_choice",
             ),
         ] {
-            assert_eq!(taken(body.clone()).map(|_| ()).unwrap_err(), field, "{body}");
+            assert_eq!(taken(&body).map(|_| ()).unwrap_err(), field, "{body}");
         }
         // Keywords that a grammar can't follow are no hindrance to a call that nothing constrains.
         let not = tool("f", &json!({ "properties": { "a": { "not": { "type": "string" } } } }));
