@@ -188,6 +188,8 @@ fn several_series_are_trained_predicted_and_served_by_their_key() {
     let response = server.post("/v1/models/sales/predict", json!({ "rows": rows }).to_string(), &[]);
     assert_eq!(response.status, 200, "{}", response.text);
     let served = response.json()["predictions"].clone();
+    let series = |found: &[Value]| found.iter().map(|one| one["series"].clone()).collect::<Vec<_>>();
+    assert_eq!(series(served.as_array().unwrap()), series(&predicted));
     let values = |found: &[Value]| found.iter().map(|one| one["sold"]["value"].clone()).collect::<Vec<_>>();
     assert_eq!(values(served.as_array().unwrap()), values(&predicted));
     for (change, words) in [("2024-03-01", "each time once"), ("soon", "expected a time")] {
