@@ -43,7 +43,7 @@ fn every_mistake_gets_one_clear_message_and_leaves_no_files() {
             "a missing target",
             config.clone(),
             b"x,y,side\n1,1,left\n2,2,\n3,3,right\n",
-            &["missing in 1 of 3 rows, first in row 2"],
+            &["blobs.csv: row 2, column `side`", "missing in 1 of 3 rows"],
         ),
         mistake(
             "an unknown target",

@@ -94,6 +94,41 @@ fn unusable_headers_and_rows_are_named() {
 }
 
 #[test]
+fn files_without_a_header_and_with_a_line_of_comment_need_names_and_punctuation_only() {
+    let home = TestHome::new();
+    let csv = cupola_testkit::blobs(120);
+    let lines: Vec<String> = csv.lines().skip(1).map(|line| line.replace(',', ", ")).collect();
+    home.write("a.data", lines[..80].join("\n") + "\n\n");
+    home.write("a.test", format!("|1x3 Cross validator\n{}.\n\n", lines[80..].join(".\n")));
+    let data = "source = \"a.data\"\ntest_source = \"a.test\"\ncolumns = [\"x\", \"y\", \"side\"]\n[clean]\ntext = [\"punctuation\"]";
+    let (notes, rows) = check(&home, data);
+    assert_eq!(rows, 120);
+    assert!(
+        notes.contains(&"a.test: lines that begin with `|` are comments and left out".to_owned()),
+        "{notes:?}"
+    );
+    home.json(&["train", "--config", "run.toml", "--device", "flex"]);
+    let metrics = home.json(&["evaluate", "--model", "blobs", "--device", "flex", "--data", "a.test"]);
+    assert_eq!(metrics["rows"], 40, "{metrics}");
+}
+
+#[test]
+fn an_index_that_pandas_named_is_left_out_and_said() {
+    let home = TestHome::new();
+    let csv = cupola_testkit::blobs(120);
+    let numbered = csv.lines().enumerate().map(|(row, line)| match row {
+        0 => format!("Unnamed: 0,{line}\n"),
+        _ => format!("{},{line}\n", row - 1),
+    });
+    home.write("a.csv", numbered.collect::<String>());
+    let (notes, rows) = check(&home, "source = \"a.csv\"");
+    assert_eq!(
+        (notes, rows),
+        (vec!["a.csv: `Unnamed: 0` is an index that pandas wrote; it is left out".to_owned()], 120)
+    );
+}
+
+#[test]
 fn pointers_of_git_lfs_are_recognised_in_any_format() {
     let home = TestHome::new();
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n";

@@ -15,7 +15,8 @@ use arrow::datatypes::SchemaRef;
 use arrow::json::LineDelimitedWriter;
 use arrow::record_batch::RecordBatch;
 use cupola_sources::{Error as SourceError, SourceBatch};
-use cupola_spec::{Expectation, Severity};
+use cupola_spec::{Decimal, Expectation, Severity};
+use cupola_values::DecimalMark;
 use serde::{Deserialize, Serialize};
 
 use self::rule::{ColumnValues, Rule, rules};
@@ -63,6 +64,8 @@ pub(crate) struct Contract {
     /// Number of rows that the reader left out.
     rejected: u64,
     lines: Vec<u8>,
+    /// Declared decimal mark of texts.
+    decimal: Option<DecimalMark>,
 }
 
 /// File of a row, if there are several, and its number there.
@@ -99,12 +102,29 @@ impl Contract {
         for (index, expectation) in expect.iter().enumerate() {
             checks.extend(checks_of(reference, index, expectation, schema, before)?);
         }
-        Ok(Self { checks, files: Vec::new(), rows: 0, dropped: Vec::new(), rejected: 0, lines: Vec::new() })
+        Ok(Self {
+            checks,
+            files: Vec::new(),
+            rows: 0,
+            dropped: Vec::new(),
+            rejected: 0,
+            lines: Vec::new(),
+            decimal: None,
+        })
     }
 
     /// Names the files of the source, which messages then tell apart.
     pub fn with_files(self, files: Vec<String>) -> Self {
         if files.len() > 1 { Self { files, ..self } } else { self }
+    }
+
+    /// Declares the decimal mark of texts.
+    pub fn with_decimal(self, decimal: Option<Decimal>) -> Self {
+        let decimal = decimal.map(|decimal| match decimal {
+            Decimal::Point => DecimalMark::Point,
+            Decimal::Comma => DecimalMark::Comma,
+        });
+        Self { decimal, ..self }
     }
 
     /// Checks a batch; returns it without quarantined rows.
@@ -123,7 +143,7 @@ impl Contract {
         };
         let mut reasons: Vec<(usize, String)> = Vec::new();
         for check in &mut self.checks {
-            let values = ColumnValues::of(rows, check.column)?;
+            let values = ColumnValues::of(rows, check.column, self.decimal)?;
             for row in 0..rows.num_rows() {
                 let Some(found) = check.rule.broken_by(&values, row) else { continue };
                 check.broken += 1;

@@ -302,7 +302,7 @@ impl CheckedSource {
                 schema = Some(Arc::clone(found));
                 let reference = |source: &str| request.load_reference(source);
                 let found = Contract::new(request.expect, &reference, found, before)?;
-                contract = Some(found.with_files(names.clone()));
+                contract = Some(found.with_files(names.clone()).with_decimal(self.data.decimal));
             }
             let (Some(contract), Some(batch)) = (&mut contract, batch) else { return Ok(()) };
             if let Some(contents) = &self.contents {

@@ -149,3 +149,12 @@ impl Error {
         Self::InvalidFile { file: file.to_owned(), why: why.into(), remedy: remedy.to_owned() }
     }
 }
+
+/// Refuses a pointer of Git LFS: a clone of a repository without it has a short text in place of each large file.
+pub(crate) fn refuse_pointer(file: &str, bytes: &[u8]) -> Result<(), Error> {
+    if !bytes.starts_with(b"version https://git-lfs") {
+        return Ok(());
+    }
+    let why = "it is a Git LFS pointer and not the file itself";
+    Err(Error::invalid_file(file, why, "run `git lfs pull` in the folder"))
+}

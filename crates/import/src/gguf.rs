@@ -14,7 +14,7 @@ use cupola_prep::{ChatTemplate, FittedTokenizer, GenerationDefaults};
 use cupola_registry::sha256_hex;
 
 use self::metadata::{Metadata, text};
-use crate::error::Error;
+use crate::error::{Error, refuse_pointer};
 use crate::families::{ConversionOptions, EncoderHead, HuggingFaceConfig, LlamaConfig};
 use crate::hugging_face::TextDecoder;
 use crate::model::ImportedModel;
@@ -42,6 +42,7 @@ pub struct GgufModel {
 /// A file that can't be read or is damaged, and models that no layers of Cupola compute.
 pub fn from_gguf(path: &Path, max_length: Option<usize>) -> Result<ImportedModel, Error> {
     let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+    refuse_pointer(&path.display().to_string(), &bytes)?;
     let GgufModel { config, weights, tokenizer, end_tokens, chat } = GgufModel::parse(&bytes)?;
     let digest = sha256_hex(&bytes);
     let generation = GenerationDefaults::default();

@@ -8,7 +8,7 @@ pub enum Error {
     Column {
         /// Column or glob pattern.
         column: String,
-        /// Suggestion such as `` (did you mean `x`?)`` with a leading space, or empty.
+        /// Suggestion such as `` (did you mean `x`?)`` or the columns that are there, with a leading space, or empty.
         near: String,
         /// Remedy.
         remedy: &'static str,

@@ -6,13 +6,15 @@ pub(crate) mod meaning;
 pub(crate) mod parallel;
 mod values;
 
+use std::collections::BTreeSet;
+
 use ::arrow::array::{RecordBatch, UInt64Array};
 use ::arrow::datatypes::SchemaRef;
 use indexmap::IndexMap;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::Error;
-use crate::frame::meaning::ExactColumns;
+use crate::frame::meaning::{ExactColumns, shortened};
 
 pub use self::column::{Column, NotANumber};
 pub(crate) use self::values::{SEND_TRAINED_COLUMNS, finite, required};
@@ -24,6 +26,8 @@ pub struct Frame {
     rows: usize,
     /// Arrow types of columns that are left out because no kind of input takes them.
     unsupported: IndexMap<String, String>,
+    /// Columns of integers that 64-bit floats do not hold.
+    inexact: BTreeSet<String>,
 }
 
 impl Frame {
@@ -34,7 +38,7 @@ impl Frame {
     pub fn new(columns: IndexMap<String, Column>) -> Self {
         let rows = columns.values().next().map_or(0, Column::len);
         assert!(columns.values().all(|column| column.len() == rows), "columns of different lengths");
-        Self { columns, rows, unsupported: IndexMap::new() }
+        Self { columns, rows, ..Self::default() }
     }
 
     /// Copies Arrow batches of one schema, the columns in `exact` as texts. Columns of lists and structs are left out.
@@ -47,17 +51,21 @@ impl Frame {
         exact: &ExactColumns,
     ) -> Result<Self, Error> {
         let mut columns = IndexMap::with_capacity(schema.fields().len());
-        let mut unsupported = IndexMap::new();
+        let (mut unsupported, mut inexact) = (IndexMap::new(), BTreeSet::new());
         for (index, field) in schema.fields().iter().enumerate() {
             let arrays = batches.iter().map(|batch| batch.column(index));
             let (name, kind) = (field.name(), field.data_type());
-            match arrow::column(name, kind, arrays, exact.contains(name))? {
+            let as_text = exact.contains(name);
+            if !as_text && arrays.clone().any(arrow::is_inexact) {
+                inexact.insert(name.clone());
+            }
+            match arrow::column(name, kind, arrays, as_text)? {
                 Some(column) => columns.insert(name.clone(), column).map_or((), |_| ()),
                 None => drop(unsupported.insert(name.clone(), kind.to_string())),
             }
         }
         let rows = batches.iter().map(RecordBatch::num_rows).sum();
-        Ok(Self { columns, rows, unsupported })
+        Ok(Self { columns, rows, unsupported, inexact })
     }
 
     /// Number of rows.
@@ -75,6 +83,11 @@ impl Frame {
         self.columns.get(name)
     }
 
+    /// `true` for a column of integers of which some are the same number as 64-bit floats.
+    pub(crate) fn is_inexact(&self, name: &str) -> bool {
+        self.inexact.contains(name)
+    }
+
     /// The column with this name, which the caller needs.
     ///
     /// # Errors
@@ -86,8 +99,21 @@ impl Frame {
                 return Error::ArrowType { column: name.to_owned(), found: found.clone() };
             }
             let near = cupola_spec::did_you_mean(name, self.names());
+            let near = if near.is_empty() { self.listed_names() } else { near };
             Error::Column { column: name.to_owned(), near, remedy }
         })
+    }
+
+    /// First names for a message, with a leading space; empty without columns.
+    fn listed_names(&self) -> String {
+        const LISTED: usize = 8;
+        let names: Vec<String> =
+            self.names().take(LISTED).map(|name| format!("`{}`", shortened(name))).collect();
+        match self.columns.len() {
+            0 => String::new(),
+            all if all > LISTED => format!(" (which has {} and {} more)", names.join(", "), all - LISTED),
+            _ => format!(" (which has {})", names.join(", ")),
+        }
     }
 
     /// Seeded hash of each row's content. Equal rows have equal keys, wherever they are in the frame.
@@ -110,6 +136,7 @@ impl Frame {
             return;
         }
         self.rows += other.rows;
+        self.inexact.extend(other.inexact.iter().cloned());
         for (name, column) in &other.columns {
             if let Some(own) = self.columns.get_mut(name) {
                 own.append(column);
@@ -122,14 +149,20 @@ impl Frame {
     pub fn take(&self, indices: &[usize]) -> Self {
         let rows: UInt64Array = indices.iter().map(|&row| row as u64).collect::<Vec<_>>().into();
         let columns = self.columns.iter().map(|(name, column)| (name.clone(), column.take(&rows))).collect();
-        Self { columns, rows: indices.len(), unsupported: self.unsupported.clone() }
+        Self { columns, rows: indices.len(), ..self.without_columns() }
+    }
+
+    /// Frame without rows that knows the same of its source.
+    fn without_columns(&self) -> Self {
+        let (unsupported, inexact) = (self.unsupported.clone(), self.inexact.clone());
+        Self { unsupported, inexact, ..Self::default() }
     }
 
     /// A view of `rows` rows from `start` on, without a copy.
     #[must_use]
     pub fn slice(&self, start: usize, rows: usize) -> Self {
         let columns = self.columns.iter().map(|(name, column)| (name.clone(), column.slice(start, rows)));
-        Self { columns: columns.collect(), rows, unsupported: self.unsupported.clone() }
+        Self { columns: columns.collect(), rows, ..self.without_columns() }
     }
 
     /// The frame with `column` in place of the one of that name, or after all others.

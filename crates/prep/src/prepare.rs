@@ -201,7 +201,8 @@ impl DerivedRows {
             return Ok(());
         }
         for column in run.targets.iter().filter_map(Target::column) {
-            self.all().into_iter().try_for_each(|frame| check_no_missing(column, frame))?;
+            check_no_missing(column, &self.frame).map_err(|error| self.numbered(error))?;
+            self.test.iter().try_for_each(|test| check_no_missing(column, test)).map_err(Error::in_test)?;
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ pub use self::settings::{TextColumns, TextFormat};
 
 use self::batch::note::SourceNote;
 use self::batch::{FileBatch, RecordBatches, chain};
-use self::conform::{conform, union, without_metadata_of_airbyte, without_null_types};
+use self::conform::{conform, union, without_metadata_of_airbyte, without_null_types, without_pandas_index};
 use crate::error::Error;
 use crate::file::{DataFile, FileFormat};
 
@@ -150,11 +150,18 @@ impl<'a> Scan<'a> {
     {
         let schema = self.shared_schema(&open)?;
         let mut notes = Vec::new();
+        let file = || self.files.first().map(|file| file.name.clone()).unwrap_or_default();
         let schema = match without_metadata_of_airbyte(&schema) {
             Some(payload) => {
-                let file = self.files.first().map(|file| file.name.clone()).unwrap_or_default();
-                notes.push(SourceNote::Airbyte { file });
+                notes.push(SourceNote::Airbyte { file: file() });
                 payload
+            }
+            None => schema,
+        };
+        let schema = match without_pandas_index(&schema) {
+            Some((others, name)) => {
+                notes.push(SourceNote::PandasIndex { file: file(), name });
+                others
             }
             None => schema,
         };

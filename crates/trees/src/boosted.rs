@@ -48,23 +48,7 @@ impl Boosted {
             targets.iter().flat_map(|&(targets, width)| (0..width).map(move |o| (targets, width, o)));
         for (targets, width, output) in outputs {
             let (class, y) = output_targets(targets, width, output);
-            let objective = if class { Objective::LogLoss } else { Objective::SquaredLoss };
-            #[allow(clippy::cast_possible_truncation)]
-            let mut booster = PerpetualBooster::default()
-                .set_objective(objective)
-                .set_budget(spec.budget as f32)
-                .set_max_bin(spec.bins)
-                .set_iteration_limit(spec.trees)
-                .set_stopping_rounds(Some(STOPPING_ROUNDS))
-                .set_seed(seed);
-            let fit = std::panic::AssertUnwindSafe(|| booster.fit(&matrix, &y, None, None));
-            let fail = |reason: String| Error::Fit { reason };
-            match std::panic::catch_unwind(fit) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(fail(error.to_string())),
-                Err(_) => return Err(fail("perpetual panicked".into())),
-            }
-            ensembles.push(booster);
+            ensembles.push(fit_output(spec, &matrix, &y, class, seed)?);
             progress(ensembles.len());
         }
         let widths = targets.iter().map(|&(_, width)| width).collect();
@@ -118,6 +102,54 @@ impl Boosted {
             .flat_map(|row| each.iter().zip(&multiclass).map(move |(scores, many)| logit(scores, *many, row)))
             .collect())
     }
+}
+
+/// Fits the ensemble of one output: the log odds of a class, or a number.
+fn fit_output(
+    spec: &Boosting,
+    matrix: &Matrix<'_, f64>,
+    y: &[f64],
+    class: bool,
+    seed: u64,
+) -> Result<PerpetualBooster, Error> {
+    let objective = if class { Objective::LogLoss } else { Objective::SquaredLoss };
+    #[allow(clippy::cast_possible_truncation)]
+    let booster = PerpetualBooster::default()
+        .set_objective(objective)
+        .set_budget(spec.budget as f32)
+        .set_max_bin(spec.bins)
+        .set_iteration_limit(spec.trees)
+        .set_stopping_rounds(Some(STOPPING_ROUNDS))
+        .set_seed(seed);
+    let fitted = fit_ensemble(booster.clone(), matrix, y, None);
+    if class || fitted.as_ref().is_ok_and(|fitted| !has_empty_leaf(fitted)) {
+        return fitted;
+    }
+    // perpetual 3.0.0-rc.2 decides at the first tree whether Hessians are constant. Its robust loss of
+    // small tables may begin or end later: sums of Hessians are zero then, and the values of leaves are
+    // gradients divided by 1e-8. With weights it sums Hessians in every tree.
+    fit_ensemble(booster, matrix, y, Some(&vec![1.0; y.len()]))
+}
+
+/// Fits one ensemble; a panic of the library is an error.
+fn fit_ensemble(
+    mut booster: PerpetualBooster,
+    matrix: &Matrix<'_, f64>,
+    y: &[f64],
+    weights: Option<&[f64]>,
+) -> Result<PerpetualBooster, Error> {
+    let fit = std::panic::AssertUnwindSafe(|| booster.fit(matrix, y, weights, None));
+    match std::panic::catch_unwind(fit) {
+        Ok(Ok(())) => Ok(booster),
+        Ok(Err(error)) => Err(Error::Fit { reason: error.to_string() }),
+        Err(_) => Err(Error::Fit { reason: "perpetual panicked".into() }),
+    }
+}
+
+/// `true` if a leaf is as large as if no row had reached it.
+fn has_empty_leaf(booster: &PerpetualBooster) -> bool {
+    let nodes = booster.get_prediction_trees().iter().flat_map(|tree| tree.nodes.values());
+    nodes.filter(|node| node.is_leaf).any(|node| node.hessian_sum <= 0.0)
 }
 
 #[cfg(test)]

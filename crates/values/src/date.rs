@@ -1,10 +1,13 @@
 //! Dates and times as people and programs write them.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 use crate::decimal::canonical_number;
+use crate::missing::is_common_marker;
 
 /// Name of the format of days since 1899-12-30, which spreadsheets store.
 const EXCEL: &str = "excel";
@@ -12,7 +15,7 @@ const EXCEL: &str = "excel";
 const UNIX: [(&str, i128); 4] =
     [("unix", 1), ("unix_ms", 1_000), ("unix_us", 1_000_000), ("unix_ns", 1_000_000_000)];
 /// Order of day, month and year, with the separators of each.
-const ORDERS: [(&str, &str); 16] = [
+const ORDERS: [(&str, &str); 17] = [
     ("%Y/%m/%d", ""),
     ("%Y.%m.%d", ""),
     ("%d/%m/%Y", "%m/%d/%Y"),
@@ -29,9 +32,25 @@ const ORDERS: [(&str, &str); 16] = [
     ("%B %d, %Y", ""),
     ("%B %d %Y", ""),
     ("%d %B %Y", ""),
+    ("%Y年%m月%d日", ""),
 ];
 /// Time of day after the date.
-const TIMES: [&str; 4] = ["", " %H:%M", " %H:%M:%S", " %I:%M %p"];
+const TIMES: [&str; 5] = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"];
+/// Formats of programs, with the time: RFC 2822, C, and the log of a web server.
+const WHOLE: [&str; 8] = [
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%a, %d %b %Y %H:%M:%S GMT",
+    "%a %b %d %H:%M:%S %Y",
+    "%A, %d %B %Y",
+    "%A, %B %d, %Y",
+    "%d/%b/%Y:%H:%M:%S %z",
+    "%d/%b/%Y",
+    "%Y/%m/%d %H:%M:%S %z",
+];
+/// Texts that no format reads, above a share of the others, from which on a column holds no dates.
+const MAX_OTHERS: usize = 20;
+/// Fewest dates of a column with a few other texts.
+const MANY: usize = 20;
 
 /// Date and time in the zone that a text names, without that zone; `None` for a text that is not a date.
 ///
@@ -67,6 +86,7 @@ fn parse_iso(text: &str) -> Option<DateTime> {
     if let Ok(zoned) = text.parse::<Zoned>() {
         return Some(zoned.datetime());
     }
+    let text = text.strip_suffix(" UTC").or_else(|| text.strip_suffix(" GMT")).unwrap_or(text);
     if let Some((local, offset)) = split_offset(text) {
         // Checked as an instant, then read as the clock on that place's wall.
         return format!("{local}{offset}").parse::<Timestamp>().ok().and(local.parse().ok());
@@ -126,6 +146,17 @@ pub enum DateGuess {
         /// The two formats.
         formats: [String; 2],
     },
+    /// At least nine of ten texts are dates in one format.
+    Mostly {
+        /// First row with another text, counted from 0.
+        first: usize,
+        /// Text of that row.
+        text: String,
+        /// Number of such texts.
+        others: usize,
+        /// Number of dates.
+        dates: usize,
+    },
     /// The texts are not dates, or not all in one format.
     Texts,
 }
@@ -133,44 +164,85 @@ pub enum DateGuess {
 /// Texts of one column so far, as far as they decide the format of its dates.
 #[derive(Debug, Clone, Default)]
 pub struct DateEvidence {
-    /// Formats that all texts have so far; `None` before the first text.
+    /// Formats that all dates have so far; `None` before the first text.
     formats: Option<Vec<CandidateFormat>>,
     example: Option<String>,
+    /// Number of texts that have these formats.
+    dates: usize,
+    /// Number of other texts, and the first one with its row.
+    others: usize,
+    first_other: Option<(usize, String)>,
+    /// Common markers of missing values, with the number of times.
+    markers: BTreeMap<String, usize>,
 }
 
 /// Format, and the order of its day and month; `None` for ISO 8601.
 type CandidateFormat = (Option<String>, &'static str);
 
 impl DateEvidence {
-    /// Adds a text.
-    pub fn observe(&mut self, text: &str) {
+    /// Adds the text of a row.
+    pub fn observe(&mut self, text: &str, row: usize) {
+        // Most columns are no dates, which their first rows show.
+        if self.formats.as_ref().is_some_and(Vec::is_empty) {
+            return;
+        }
         let text = text.trim();
+        if is_common_marker(text) {
+            *self.markers.entry(text.to_owned()).or_default() += 1;
+            return;
+        }
+        let formats = self.formats.get_or_insert_with(all_formats);
         // Every format has a digit, and at least six characters.
         let possible = (6..=64).contains(&text.len()) && text.bytes().any(|byte| byte.is_ascii_digit());
-        let formats = self.formats.get_or_insert_with(|| if possible { all_formats() } else { Vec::new() });
-        formats.retain(|(format, _)| possible && parse_date(text, format.as_deref()).is_some());
-        if self.example.is_none() {
-            self.example = Some(text.to_owned());
+        let fits = |(format, _): &CandidateFormat| possible && parse_date(text, format.as_deref()).is_some();
+        let fitting: Vec<bool> = formats.iter().map(fits).collect();
+        if fitting.contains(&true) {
+            let mut fitting = fitting.into_iter();
+            formats.retain(|_| fitting.next().unwrap_or(false));
+            self.dates += 1;
+            self.example.get_or_insert_with(|| text.to_owned());
+            return;
         }
+        self.others += 1;
+        self.first_other.get_or_insert_with(|| (row, text.to_owned()));
+        if self.others > MAX_OTHERS + self.dates / 8 {
+            formats.clear();
+        }
+    }
+
+    /// Common markers of missing values among the texts, with the number of times.
+    pub fn markers(&self) -> Vec<(String, usize)> {
+        self.markers.iter().map(|(text, count)| (text.clone(), *count)).collect()
     }
 
     /// Decides; `day_first` is the order that the user declared.
     pub fn decide(&self, day_first: Option<bool>) -> DateGuess {
-        match self.formats.as_deref().unwrap_or_default() {
+        let formats = self.formats.as_deref().unwrap_or_default();
+        if self.dates == 0 || formats.is_empty() {
+            return DateGuess::Texts;
+        }
+        if let Some((first, text)) = &self.first_other {
+            if self.dates < MANY || self.others * 9 > self.dates {
+                return DateGuess::Texts;
+            }
+            let (text, others, dates) = (text.clone(), self.others, self.dates);
+            return DateGuess::Mostly { first: *first, text, others, dates };
+        }
+        match formats {
             [] => DateGuess::Texts,
             [(None, _), ..] => DateGuess::Iso,
             [(Some(first), order), rest @ ..] => {
-                let other =
-                    rest.iter().find(|(_, other)| other != order).and_then(|(format, _)| format.clone());
+                let swapped = ORDERS.iter().find(|(day, month)| day == order && !month.is_empty());
+                let other = swapped.and_then(|(_, month)| rest.iter().find(|(_, other)| other == month));
+                let other = other.and_then(|(format, _)| format.clone());
                 match (other, day_first) {
                     // The order with the day first stands first.
                     (Some(second), Some(false)) => DateGuess::Format(second),
-                    (Some(_), Some(true)) => DateGuess::Format(first.clone()),
                     (Some(second), None) => DateGuess::Ambiguous {
                         example: self.example.clone().unwrap_or_default(),
                         formats: [first.clone(), second],
                     },
-                    (None, _) => DateGuess::Format(first.clone()),
+                    (None, _) | (Some(_), Some(true)) => DateGuess::Format(first.clone()),
                 }
             }
         }
@@ -185,6 +257,7 @@ fn all_formats() -> Vec<CandidateFormat> {
             all.extend(TIMES.iter().map(|time| (Some(format!("{order}{time}")), order)));
         }
     }
+    all.extend(WHOLE.iter().map(|format| (Some((*format).to_owned()), *format)));
     all
 }
 
@@ -246,7 +319,7 @@ mod tests {
     fn a_format_is_found_or_the_two_that_are_possible_are_named() {
         let guess = |texts: &[&str]| {
             let mut evidence = DateEvidence::default();
-            texts.iter().for_each(|text| evidence.observe(text));
+            texts.iter().enumerate().for_each(|(row, text)| evidence.observe(text, row));
             evidence.decide(None)
         };
         let format = |format: &str| DateGuess::Format(format.to_owned());
@@ -263,11 +336,48 @@ mod tests {
             DateGuess::Ambiguous { example: "05/03/2024".to_owned(), formats }
         );
         let mut evidence = DateEvidence::default();
-        evidence.observe("05/03/2024");
+        evidence.observe("05/03/2024", 0);
         assert_eq!(evidence.decide(Some(true)), format("%d/%m/%Y"));
         assert_eq!(evidence.decide(Some(false)), format("%m/%d/%Y"));
         for texts in [&["05/03/2024", "x1x1x1"][..], &["123456"], &["12.5.1"], &["soon"], &[""], &[]] {
             assert_eq!(guess(texts), DateGuess::Texts, "{texts:?}");
         }
+    }
+
+    #[test]
+    fn dates_of_programs_have_their_formats() {
+        for (text, format) in [
+            ("Wed, 05 Jul 2023 05:35:00 +0000", "%a, %d %b %Y %H:%M:%S %z"),
+            ("Wed, 05 Jul 2023 05:35:00 GMT", "%a, %d %b %Y %H:%M:%S GMT"),
+            ("Wed Jul  5 05:35:00 2023", "%a %b %d %H:%M:%S %Y"),
+            ("05/Jul/2023:05:35:00 +0200", "%d/%b/%Y:%H:%M:%S %z"),
+            ("07/25/2023 05:35:00 AM", "%m/%d/%Y %I:%M:%S %p"),
+            ("2023年7月5日", "%Y年%m月%d日"),
+            // Short and long name are the same.
+            ("12 May 2024", "%d %b %Y"),
+        ] {
+            let mut evidence = DateEvidence::default();
+            evidence.observe(text, 0);
+            assert_eq!(evidence.decide(None), DateGuess::Format(format.to_owned()), "{text}");
+            assert!(parse_date(text, Some(format)).is_some(), "{text}");
+        }
+        assert_eq!(shown("2023-07-05 05:35:00 UTC", None).as_deref(), Some("2023-07-05T05:35:00"));
+    }
+
+    #[test]
+    fn markers_are_missing_and_a_few_other_texts_are_named() {
+        let mut evidence = DateEvidence::default();
+        (1..=28).for_each(|day| evidence.observe(&format!("2024-01-{day:02}"), day));
+        evidence.observe("N/A", 29);
+        assert_eq!(
+            (evidence.decide(None), evidence.markers()),
+            (DateGuess::Iso, vec![("N/A".to_owned(), 1)])
+        );
+        evidence.observe("0000-00-00", 30);
+        evidence.observe("soon", 31);
+        let text = "0000-00-00".to_owned();
+        assert_eq!(evidence.decide(None), DateGuess::Mostly { first: 30, text, others: 2, dates: 28 });
+        (0..9).for_each(|row| evidence.observe("never", row));
+        assert_eq!(evidence.decide(None), DateGuess::Texts);
     }
 }

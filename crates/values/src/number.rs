@@ -38,7 +38,7 @@ impl DecimalMark {
 }
 
 /// Signs of currencies before or after a number.
-const CURRENCY_SIGNS: [char; 10] = ['$', '€', '£', '¥', '₹', '₽', '₩', '₺', '₴', '¢'];
+const CURRENCY_SIGNS: [char; 13] = ['$', '€', '£', '¥', '₹', '₽', '₩', '₺', '₴', '¢', '\u{ffe5}', '円', '元'];
 /// Codes of currencies (ISO 4217) before or after a number.
 const CURRENCY_CODES: [&str; 14] =
     ["USD", "EUR", "GBP", "JPY", "CHF", "CNY", "INR", "CAD", "AUD", "SEK", "NOK", "DKK", "PLN", "BRL"];

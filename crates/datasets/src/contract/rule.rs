@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use cupola_sources::Error as SourceError;
 use cupola_spec::{Expectation, Severity, ValueType};
+use cupola_values::{DecimalMark, NumberEvidence, NumberReading, is_common_marker, parse_number};
 use jiff::{Span, SpanRelativeTo, Timestamp};
 use regex::Regex;
 use xxhash_rust::xxh3::xxh3_128;
@@ -25,7 +26,8 @@ pub(super) struct ColumnValues {
 }
 
 impl ColumnValues {
-    pub fn of(batch: &RecordBatch, column: usize) -> Result<Self, Error> {
+    /// Values of a batch. Numbers in texts are read with the mark `decimal`, or with the one that fits the batch.
+    pub fn of(batch: &RecordBatch, column: usize, decimal: Option<DecimalMark>) -> Result<Self, Error> {
         let array = batch.column(column);
         let kind = array.data_type().clone();
         let wrong = |error: arrow::error::ArrowError| SourceError::Engine {
@@ -37,20 +39,23 @@ impl ColumnValues {
         let readable = plain != DataType::Null;
         let texts =
             if readable { cast(array, &DataType::Utf8).map_err(wrong)? } else { empty(&DataType::Utf8) };
+        let texts = texts.as_string::<i32>().clone();
         // Times, and text that does not parse as a number, are null here.
-        let numeric = kind.is_numeric() || kind.is_string();
-        let numbers =
-            if numeric { cast(array, &DataType::Float64).map_err(wrong)? } else { empty(&DataType::Float64) };
+        let numbers = if kind.is_string() {
+            numbers_of(&texts, decimal)
+        } else {
+            let numeric = if kind.is_numeric() {
+                cast(array, &DataType::Float64).map_err(wrong)?
+            } else {
+                empty(&DataType::Float64)
+            };
+            numeric.as_primitive::<Float64Type>().clone()
+        };
         let time = DataType::Timestamp(TimeUnit::Microsecond, None);
         let dated = kind.is_temporal() || kind.is_string();
         let times =
             if dated { cast(array, &time).and_then(|t| cast(&t, &DataType::Int64)).ok() } else { None };
-        Ok(Self {
-            kind,
-            texts: texts.as_string::<i32>().clone(),
-            numbers: numbers.as_primitive::<Float64Type>().clone(),
-            times,
-        })
+        Ok(Self { kind, texts, numbers, times })
     }
 
     /// Value as a category name, where 3.0 is "3"; `None` if it is missing.
@@ -70,6 +75,18 @@ impl ColumnValues {
         let times = self.times.as_ref()?.as_primitive::<Int64Type>();
         (!times.is_null(row)).then(|| times.value(row))
     }
+}
+
+/// Numbers that texts stand for, as training reads them; null for others.
+fn numbers_of(texts: &StringArray, decimal: Option<DecimalMark>) -> Float64Array {
+    let mut evidence = NumberEvidence::default();
+    let present = texts.iter().enumerate().filter_map(|(row, text)| Some((row, text?)));
+    present.for_each(|(row, text)| evidence.observe(text, row));
+    let decimal = match evidence.decide(decimal) {
+        NumberReading::Numbers { decimal, .. } => decimal,
+        _ => decimal.unwrap_or_default(),
+    };
+    texts.iter().map(|text| parse_number(text?, decimal)).collect()
 }
 
 /// Condition with its state.
@@ -162,7 +179,7 @@ fn referenced(reference: LoadReference<'_>, source: &str, column: &str) -> Resul
     })?;
     let mut known = HashSet::new();
     for batch in &batches {
-        let values = ColumnValues::of(batch, index)?;
+        let values = ColumnValues::of(batch, index, None)?;
         known.extend((0..batch.num_rows()).filter_map(|row| values.text(row)));
     }
     Ok(known)
@@ -185,6 +202,12 @@ impl Rule {
         let text = text?;
         let found = |bad: bool| bad.then(|| format!("`{text}`"));
         match self {
+            // A marker such as `N/A` is a missing number.
+            Self::Kind(ValueType::Number | ValueType::Integer | ValueType::Date) | Self::Range(..)
+                if is_common_marker(&text) =>
+            {
+                None
+            }
             Self::Kind(kind) => found(!reads_as(*kind, values, row, &text)),
             Self::Range(low, high) => {
                 found(!values.number(row).is_some_and(|number| (*low..=*high).contains(&number)))

@@ -9,8 +9,12 @@ use crate::{ContractReport, Error, LoadRequest, Table, load, stream};
 const PEOPLE: &str = "id,age,mail,city,at\n1,30,a@x.org,Bern,2024-01-01\n2,-4,b@x.org,Rome,2024-01-02\n3,41,none,Rome,2024-01-03\n3,22,d@x.org,Oslo,2024-01-04\n5,,e@x.org,Bern,2024-01-05\n";
 
 fn read(expect: &str) -> (tempfile::TempDir, Result<Table, Error>) {
+    read_file(PEOPLE, expect)
+}
+
+fn read_file(people: &str, expect: &str) -> (tempfile::TempDir, Result<Table, Error>) {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("people.csv"), PEOPLE).unwrap();
+    fs::write(dir.path().join("people.csv"), people).unwrap();
     fs::write(dir.path().join("cities.csv"), "name\nBern\nRome\n").unwrap();
     let (data, expect) = parse_data("test", &format!("data.source = 'people.csv'\n{expect}")).unwrap();
     let roots = [dir.path().to_owned()];
@@ -55,7 +59,8 @@ fn each_condition_finds_the_rows_that_break_it() {
         ("column = 'age'\nrange = [0, 40]", 2),
         ("column = 'age'\ntype = 'integer'", 0),
         ("column = 'mail'\nregex = '.+@x\\.org'", 1),
-        ("column = 'mail'\ntype = 'number'", 5),
+        // `none` is a missing number.
+        ("column = 'mail'\ntype = 'number'", 4),
         ("column = 'city'\nset = ['Bern', 'Rome', 'Oslo']", 0),
         ("column = 'id'\nset = ['1', '2', '3']", 1),
         ("column = 'id'\nunique = true", 1),
@@ -71,6 +76,25 @@ fn each_condition_finds_the_rows_that_break_it() {
         let (_dir, table) = read(&warn(condition));
         assert_eq!(outcomes(&table.unwrap().report), [(broken == 0, broken)], "{condition}");
     }
+}
+
+#[test]
+fn numbers_in_texts_are_read_as_training_reads_them() {
+    let people = "price;part;two\n3,50;12%;1,234\n1.250,00;$3;2,500\nN/A;7;1,000\n";
+    for (condition, broken) in [
+        ("column = 'price'\nrange = [3, 1250]", 0),
+        ("column = 'price'\nrange = [4, 1250]", 1),
+        ("column = 'price'\ntype = 'number'", 0),
+        ("column = 'part'\nrange = [0.1, 3]", 1),
+        ("column = 'two'\nrange = [1000, 2500]", 0),
+    ] {
+        let expect = format!("[[expect]]\nseverity = 'warn'\n{condition}\n");
+        let (_dir, table) = read_file(people, &expect);
+        assert_eq!(outcomes(&table.unwrap().report), [(broken == 0, broken)], "{condition}");
+    }
+    let expect = "data.decimal = ','\n[[expect]]\nseverity = 'warn'\ncolumn = 'two'\nrange = [1, 2.5]\n";
+    let (_dir, table) = read_file(people, expect);
+    assert_eq!(outcomes(&table.unwrap().report), [(true, 0)]);
 }
 
 #[test]

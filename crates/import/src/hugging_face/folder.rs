@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::error::Error;
+use crate::error::{Error, refuse_pointer};
 
 /// Files of weights that are not read, the most common first.
 const OTHER_WEIGHTS: [&str; 5] = [
@@ -106,7 +106,8 @@ impl ModelFolder {
             }
             Err(error) => return Err(self.unreadable(name, &error.to_string())),
         };
-        self.check_pointer(name, &bytes).map(|()| Some(bytes))
+        refuse_pointer(&self.name(name), &bytes)?;
+        Ok(Some(bytes))
     }
 
     /// `true` if the folder has the file.
@@ -175,20 +176,11 @@ impl ModelFolder {
     }
 
     fn parse_weights(&self, name: &str, bytes: &[u8]) -> Result<StateDict, Error> {
-        self.check_pointer(name, bytes)?;
+        refuse_pointer(&self.name(name), bytes)?;
         StateDict::from_any_floats(bytes).map_err(|error| match error {
             cupola_nn::Error::Safetensors { why } => self.unreadable(name, &why),
             error => error.into(),
         })
-    }
-
-    /// Refuses the short text that a clone of a repository without Git LFS has in place of each large file.
-    fn check_pointer(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        if !bytes.starts_with(b"version https://git-lfs") {
-            return Ok(());
-        }
-        let why = "it is a Git LFS pointer and not the file itself";
-        Err(Error::invalid_file(&self.name(name), why, "run `git lfs pull` in the folder"))
     }
 
     fn without_weights(&self) -> Error {

@@ -48,7 +48,11 @@ pub(super) fn infer(
         let (distinct, missing) = count_values(column);
         let is_date = matches!(rules.get(name), Some(ValueRule::Date { .. }))
             || matches!(column, Column::Number { time: true, .. });
-        let (choice, note) = choose(column, is_date, distinct, missing);
+        let (choice, note) = if frame.is_inexact(name) && !is_date {
+            (None, "integers beyond 2^53, of which numbers lose digits; declare a category")
+        } else {
+            choose(column, is_date, distinct, missing)
+        };
         let kind = match choice {
             Some((Kind::Number, _)) => "number",
             Some((Kind::Date, _)) => "date",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{cast, concat};
-use arrow::datatypes::{DataType, Float64Type, TimeUnit};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use arrow::error::ArrowError;
 
 use self::text::{texts, wall_clock};
@@ -36,6 +36,13 @@ pub(super) fn column<'a>(
             arrays.iter().map(|array| cast(array, &DataType::Binary)).collect();
         let Ok(parts) = parts else { return Ok(None) };
         let joined = join(&DataType::Binary, &parts).map_err(too_large)?;
+        // Some writers of Parquet do not mark texts as such.
+        if as_text
+            && let Ok(texts) = cast(&joined, &DataType::Utf8)
+            && texts.null_count() == joined.null_count()
+        {
+            return Ok(Some(Column::Text(texts.as_string::<i32>().clone())));
+        }
         return Ok(Some(Column::Bytes(joined.as_binary::<i32>().clone())));
     }
     let is_text =
@@ -56,6 +63,17 @@ pub(super) fn column<'a>(
         }
     }
     Ok(Some(Column::Number { values: values.into(), time: kind.is_temporal() }))
+}
+
+/// `true` if an array has integers beyond 2^53, of which several are the same 64-bit float.
+pub(super) fn is_inexact(array: &ArrayRef) -> bool {
+    match array.data_type() {
+        DataType::Int64 => {
+            array.as_primitive::<Int64Type>().iter().flatten().any(|value| value.unsigned_abs() > 1 << 53)
+        }
+        DataType::UInt64 => array.as_primitive::<UInt64Type>().iter().flatten().any(|value| value > 1 << 53),
+        _ => false,
+    }
 }
 
 /// Array of the values of a dictionary; any other array as it is.

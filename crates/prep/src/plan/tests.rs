@@ -94,7 +94,12 @@ fn a_target_that_cannot_be_learned_says_why() {
         FittedTarget::fit(target(kind).first(), &[], &[&rows], &rows).unwrap_err().to_string()
     };
     let missing = say(texts(&["a", "", "b"]), TargetKind::Category);
-    assert!(missing.contains("missing in 1 of 3 rows, first in row 2"), "{missing}");
+    assert!(
+        missing.contains(
+            "row 2, column `y`: expected a value of the target, found none, missing in 1 of 3 rows"
+        ),
+        "{missing}"
+    );
     assert!(say(texts(&["a", "a"]), TargetKind::Category).contains("all values are `a`"));
     assert!(say(texts(&["a", "b"]), TargetKind::Number).contains("expected a finite number, found `a`"));
     assert!(say(numbers(&[1.0, f64::INFINITY]), TargetKind::Number).contains("row 2"));

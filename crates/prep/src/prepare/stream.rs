@@ -36,7 +36,13 @@ pub fn prepare_stream<E: From<Error>>(
     let (derive, sample) = sample(run, source, &splitter, &values)?;
     let (inputs, findings) = resolve(run, &sample, &values, learned.and_then(Plan::tokenizer))?;
     for column in run.targets.iter().filter_map(Target::column) {
-        check_no_missing(column, &sample)?;
+        if let Err(error) = check_no_missing(column, &sample) {
+            // The sample does not know the rows of the source.
+            each_slice(source, &mut |frame| {
+                check_no_missing(column, &derive.apply(&values.apply(frame, nulls)?)?)
+            })?;
+            return Err(error.into());
+        }
     }
     let mut fit = PlanFit::new(&inputs, run.targets.first(), &sample, false)?;
     each_slice(source, &mut |frame| {

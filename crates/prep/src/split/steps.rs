@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use cupola_values::{DateEvidence, DateGuess};
+
 use super::row_number;
 use super::series_order::{SeriesOrder, SeriesRows};
 use super::times::{Times, is_date};
@@ -65,8 +67,8 @@ pub(crate) fn unsorted(
 ) -> Option<String> {
     let candidates: Vec<(&str, Times)> = frame
         .names()
-        .filter(|name| frame.get(name).is_some_and(|column| looks_like_time(name, column)))
-        .filter_map(|name| Some((name, Times::of(frame, name, None).ok()?)))
+        .filter_map(|name| Some((name, time_format(name, frame.get(name)?)?)))
+        .filter_map(|(name, format)| Some((name, Times::of(frame, name, format.as_deref()).ok()?)))
         .collect();
     let falls = |times: &Times| {
         let mut pairs = found.series.iter().flat_map(|one| one.rows.windows(2));
@@ -82,14 +84,30 @@ pub(crate) fn unsorted(
     ))
 }
 
-fn looks_like_time(name: &str, column: &Column) -> bool {
+/// Format of a column of times, which is `None` for numbers and ISO 8601; `None` for another column.
+#[allow(clippy::option_option, reason = "a column of times without a format")]
+fn time_format(name: &str, column: &Column) -> Option<Option<String>> {
     match column {
-        Column::Number { time, .. } => *time || TIME_NAMES.contains(&name.to_lowercase().as_str()),
-        Column::Text(texts) => {
-            let mut probed = texts.iter().flatten().take(PROBED_ROWS).peekable();
-            probed.peek().is_some() && probed.all(is_date)
+        Column::Number { time, .. } => {
+            (*time || TIME_NAMES.contains(&name.to_lowercase().as_str())).then_some(None)
         }
-        Column::Bytes(_) => false,
+        Column::Text(texts) => {
+            let present = || texts.iter().flatten();
+            if present().take(PROBED_ROWS).all(is_date) {
+                return present().next().map(|_| None);
+            }
+            let mut evidence = DateEvidence::default();
+            present().take(PROBED_ROWS).for_each(|text| evidence.observe(text, 0));
+            if evidence.decide(None) == DateGuess::Texts {
+                return None;
+            }
+            present().skip(PROBED_ROWS).for_each(|text| evidence.observe(text, 0));
+            match evidence.decide(None) {
+                DateGuess::Format(format) => Some(Some(format)),
+                _ => None,
+            }
+        }
+        Column::Bytes(_) => None,
     }
 }
 
@@ -179,6 +197,8 @@ mod tests {
         assert_eq!(unsorted(&frame.with("sold", up), &whole, false, None), None);
         let stamps = Frame::default().with("timestamp", Column::numbers(vec![3.0, 1.0, 2.0]));
         assert!(unsorted(&stamps, &whole, true, None).unwrap().contains("`[series]`"));
+        let texts = Frame::default().with("day", dates(["31/12/2024", "30/12/2024", "29/12/2024"]));
+        assert!(unsorted(&texts, &whole, false, None).unwrap().contains("`day` of row 2"));
         let other = Frame::default().with("length", Column::numbers(vec![3.0, 1.0, 2.0]));
         assert_eq!(unsorted(&other, &whole, true, None), None);
     }

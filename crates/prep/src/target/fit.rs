@@ -150,16 +150,16 @@ fn standard_scaling(values: &[f64]) -> (f64, f64) {
 /// Checks that a target has no missing values.
 ///
 /// # Errors
-/// [`Error::Target`] with the number of missing values and the first row, [`Error::Column`] for a missing column.
+/// [`Error::Value`] with the first row and the number of missing values, [`Error::Column`] for a missing column.
 pub(crate) fn check_no_missing(column: &str, frame: &Frame) -> Result<(), Error> {
     let values = frame.require(column, "check `[[targets]]`")?;
     let missing: Vec<usize> = (0..frame.rows()).filter(|&row| values.is_missing(row)).collect();
     let Some(first) = missing.first() else { return Ok(()) };
-    let why = format!(
-        "missing in {} of {} rows, first in row {}; fill them, or leave these rows out with `missing_targets = true` under `[clean]`",
-        missing.len(),
-        frame.rows(),
-        first + 1
-    );
-    Err(Error::Target { column: column.to_owned(), why })
+    Err(Error::Value {
+        row: first + 1,
+        column: column.to_owned(),
+        expected: "a value of the target".to_owned(),
+        found: format!("none, missing in {} of {} rows", missing.len(), frame.rows()),
+        remedy: "fill them, or leave these rows out with `missing_targets = true` under `[clean]`".to_owned(),
+    })
 }

@@ -42,10 +42,16 @@ type SplitFiles = Vec<(String, PathBuf)>;
 
 /// Tables of a folder; `None` if it has none, or has pictures or sounds besides.
 pub(super) fn tables(folder: &Path) -> Result<Option<TableFolder>, Error> {
-    let listed = match card(folder)? {
-        Some(files) if !files.is_empty() => files,
-        _ => listed(folder)?,
-    };
+    let (missing, mut listed) = card(folder)?;
+    if listed.is_empty() {
+        listed = self::listed(folder)?;
+        if let Some(pattern) = missing.first().filter(|_| listed.is_empty() && !has_media(folder)) {
+            return Err(Error::Pattern {
+                pattern: format!("{}/README.md", folder.display()),
+                why: format!("the card lists `{pattern}`, but the folder has no such file"),
+            });
+        }
+    }
     if listed.is_empty() {
         return Ok(None);
     }
@@ -69,31 +75,36 @@ pub(super) fn tables(folder: &Path) -> Result<Option<TableFolder>, Error> {
     Ok(Some(TableFolder { files, note }))
 }
 
-/// Files that the card of a folder lists; `None` without such a card.
-fn card(folder: &Path) -> Result<Option<SplitFiles>, Error> {
+/// Patterns of the card of a folder that no file has, and the files of the others; none without such a card.
+fn card(folder: &Path) -> Result<(Vec<String>, SplitFiles), Error> {
     let path = folder.join("README.md");
-    let Ok(about) = path.metadata() else { return Ok(None) };
-    if !about.is_file() || about.len() > MAX_CARD_BYTES {
-        return Ok(None);
+    let is_card = path.metadata().is_ok_and(|about| about.is_file() && about.len() <= MAX_CARD_BYTES);
+    if !is_card {
+        return Ok((Vec::new(), Vec::new()));
     }
     let text = String::from_utf8_lossy(&std::fs::read(&path).map_err(io_error(&path))?).into_owned();
-    let mut found = Vec::new();
+    let (mut missing, mut found) = (Vec::new(), Vec::new());
     for CardFiles { split, pattern } in card::default_files(&text) {
         // A card must not name files elsewhere.
         if Path::new(&pattern)
             .components()
             .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
         {
+            missing.push(pattern);
             continue;
         }
         let root = glob::Pattern::escape(&folder.to_string_lossy());
         let Ok(paths) = glob::glob(&format!("{root}/{pattern}")) else { continue };
-        for path in paths.filter_map(Result::ok).filter(|path| is_table(path)) {
+        let paths: Vec<PathBuf> = paths.filter_map(Result::ok).collect();
+        if paths.is_empty() {
+            missing.push(pattern);
+        }
+        for path in paths.into_iter().filter(|path| is_table(path)) {
             let split = split.clone().unwrap_or_else(|| split_of(folder, &path));
             found.push((split, path));
         }
     }
-    Ok((!found.is_empty()).then_some(found))
+    Ok((missing, found))
 }
 
 /// Tables of a folder without such a card; none if there are pictures, sounds or other texts.
@@ -147,6 +158,11 @@ fn is_description(path: &Path) -> bool {
             name.as_str(),
             "dataset_info.json" | "dataset_infos.json" | "dataset_dict.json" | "state.json"
         )
+}
+
+fn has_media(folder: &Path) -> bool {
+    let mut entries = WalkDir::new(folder).max_depth(MAX_DEPTH).into_iter().filter_map(Result::ok);
+    entries.any(|entry| is_media(entry.path()) && !is_description(entry.path()))
 }
 
 fn is_media(path: &Path) -> bool {
@@ -220,5 +236,8 @@ mod tests {
         assert!(names(&folder(&[("cats/1.png", ""), ("metadata.csv", "")])).is_none());
         assert!(names(&folder(&[("good/1.txt", ""), ("bad/2.txt", "")])).is_none());
         assert!(names(&folder(&[("README.md", "")])).is_none());
+        let card = "---\nconfigs:\n- config_name: default\n  data_files: data/train-*\n---\n";
+        let error = tables(folder(&[("README.md", card)]).path()).err().unwrap().to_string();
+        assert!(error.contains("README.md") && error.contains("the card lists `data/train-*`"), "{error}");
     }
 }

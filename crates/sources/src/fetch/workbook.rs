@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
-use calamine::{Data, DataType as _, Range, Reader, open_workbook_auto_from_rs};
+use calamine::{CellErrorType, Data, DataType as _, Range, Reader, open_workbook_auto_from_rs};
 
 use crate::error::Error;
 use crate::file::DataFile;
@@ -32,25 +32,32 @@ fn rows(sheet: &Range<Data>) -> Result<RecordBatch, String> {
     let lines: Vec<&[Data]> = lines.collect();
     let (mut fields, mut columns): (Vec<Field>, Vec<ArrayRef>) = (Vec::new(), Vec::new());
     for (index, name) in header.iter().enumerate() {
-        let cells: Vec<&Data> = lines.iter().map(|line| &line[index]).collect();
+        let cells: Vec<&Data> = lines.iter().map(|line| value(&line[index])).collect();
         if name.is_empty() && cells.iter().all(|cell| cell.is_empty()) {
             continue;
         }
-        let name = name
-            .as_string()
-            .ok_or_else(|| format!("column {} has no name in the first row; give it one", index + 1))?;
+        let column = column(&cells);
+        let name = match name.as_string().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()) {
+            Some(name) => name,
+            // pandas writes its index as a nameless first column.
+            None if index == 0 && column.data_type() == &DataType::Int64 && header.len() > 1 => continue,
+            None => return Err(format!("column {} has no name in the first row; give it one", index + 1)),
+        };
         if fields.iter().any(|field| field.name() == &name) {
             return Err(format!("two columns are called `{name}`; rename one"));
         }
-        let error = cells.iter().position(|cell| cell.is_error());
-        if let Some(row) = error {
+        if let Some(row) = cells.iter().position(|cell| cell.is_error()) {
             return Err(format!("row {}, column `{name}`: {}; correct the cell", row + 1, cells[row]));
         }
-        let column = column(&cells);
         fields.push(Field::new(name, column.data_type().clone(), true));
         columns.push(column);
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|error| error.to_string())
+}
+
+/// The cell, or an empty one for `#N/A`, which means a missing value.
+fn value(cell: &Data) -> &Data {
+    if matches!(cell, Data::Error(CellErrorType::NA)) { &Data::Empty } else { cell }
 }
 
 /// Converts cells to the narrowest type that holds them all.
@@ -69,6 +76,12 @@ fn column(cells: &[&Data]) -> ArrayRef {
     }
     if all(&|cell| cell.is_bool()) {
         return Arc::new(cells.iter().map(|cell| cell.get_bool()).collect::<BooleanArray>());
+    }
+    // A duration is a number of days.
+    let is_duration = |cell: &Data| matches!(cell, Data::DateTime(time) if !time.is_datetime());
+    if all(&is_duration) {
+        let days = |cell: &&Data| cell.get_datetime().map(|time| time.as_f64());
+        return Arc::new(cells.iter().map(days).collect::<Float64Array>());
     }
     let texts: StringArray = cells.iter().map(|cell| text(cell)).collect();
     let is_date = |cell: &Data| matches!(cell, Data::DateTime(_) | Data::DateTimeIso(_));
@@ -89,5 +102,56 @@ fn text(cell: &Data) -> Option<String> {
             Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}"))
         }
         other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array, AsArray};
+    use arrow::datatypes::{Float64Type, Int64Type};
+    use calamine::{ExcelDateTime, ExcelDateTimeType};
+
+    use super::*;
+
+    fn sheet(lines: &[&[Data]]) -> Range<Data> {
+        let at = |index: usize| u32::try_from(index).unwrap();
+        let mut sheet = Range::new((0, 0), (at(lines.len() - 1), at(lines[0].len() - 1)));
+        for (row, line) in lines.iter().enumerate() {
+            for (column, cell) in line.iter().enumerate() {
+                sheet.set_value((at(row), at(column)), cell.clone());
+            }
+        }
+        sheet
+    }
+
+    fn text(text: &str) -> Data {
+        Data::String(text.to_owned())
+    }
+
+    #[test]
+    fn the_nameless_index_of_pandas_is_left_out_and_names_are_trimmed() {
+        let found = rows(&sheet(&[
+            &[Data::Empty, text(" a "), text("b")],
+            &[Data::Int(0), Data::Float(1.5), text("x")],
+            &[Data::Int(1), Data::Error(CellErrorType::NA), text("y")],
+        ]))
+        .unwrap();
+        let schema = found.schema();
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        let numbers = found.column(0).as_primitive::<Float64Type>();
+        assert_eq!((numbers.value(0), numbers.is_null(1)), (1.5, true));
+        let nameless = rows(&sheet(&[&[Data::Empty, text("b")], &[text("k"), Data::Int(1)]]));
+        assert!(nameless.unwrap_err().contains("column 1 has no name"));
+    }
+
+    #[test]
+    fn durations_are_days_and_other_errors_name_the_cell() {
+        let days = |days| Data::DateTime(ExcelDateTime::new(days, ExcelDateTimeType::TimeDelta, false));
+        let found = rows(&sheet(&[&[text("t"), text("n")], &[days(0.5), Data::Int(7)]])).unwrap();
+        assert_eq!(found.column(0).as_primitive::<Float64Type>().values(), &[0.5]);
+        assert_eq!(found.column(1).as_primitive::<Int64Type>().values(), &[7]);
+        let error = rows(&sheet(&[&[text("n")], &[Data::Int(1)], &[Data::Error(CellErrorType::Div0)]]));
+        assert_eq!(error.unwrap_err(), "row 2, column `n`: #DIV/0!; correct the cell");
     }
 }

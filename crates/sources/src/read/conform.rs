@@ -54,6 +54,21 @@ pub(super) fn without_metadata_of_airbyte(schema: &Schema) -> Option<SchemaRef> 
     Some(Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>())))
 }
 
+/// `true` for a name that pandas gives to an index without one: in Parquet, and when it reads the nameless column of a
+/// CSV file.
+pub(super) fn is_pandas_index(name: &str) -> bool {
+    let number = name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__"));
+    name == "Unnamed: 0" || number.is_some_and(|number| number.parse::<u8>().is_ok())
+}
+
+/// The columns besides an index of pandas, and the name of that one; `None` for a table without one.
+pub(super) fn without_pandas_index(schema: &Schema) -> Option<(SchemaRef, String)> {
+    let index = schema.fields().iter().find(|field| is_pandas_index(field.name()))?.name().clone();
+    let fields: Vec<_> =
+        schema.fields().iter().filter(|field| !is_pandas_index(field.name())).cloned().collect();
+    (!fields.is_empty()).then(|| (Arc::new(Schema::new(fields)) as SchemaRef, index))
+}
+
 /// Narrowest type that holds the values of both types.
 pub(crate) fn common_type(a: &DataType, b: &DataType) -> DataType {
     use DataType::{
@@ -128,6 +143,19 @@ mod tests {
         let numbers: &Float64Array = found.column(0).as_primitive::<Float64Type>();
         assert_eq!(numbers.values(), &[1.0, 2.0]);
         assert_eq!(found.column(2).null_count(), 2);
+    }
+
+    #[test]
+    fn an_index_of_pandas_is_left_out() {
+        let schema = |names: &[&str]| {
+            Schema::new(names.iter().map(|name| Field::new(*name, DataType::Int64, true)).collect::<Vec<_>>())
+        };
+        let found = without_pandas_index(&schema(&["a", "__index_level_0__", "b"]));
+        let (kept, index) = found.unwrap();
+        assert_eq!((kept.as_ref(), index.as_str()), (&schema(&["a", "b"]), "__index_level_0__"));
+        for names in [&["a", "__index_level_x__"][..], &["Unnamed: 1"], &["__index_level_0__"]] {
+            assert_eq!(without_pandas_index(&schema(names)), None, "{names:?}");
+        }
     }
 
     #[test]

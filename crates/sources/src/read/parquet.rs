@@ -50,17 +50,23 @@ fn open_rows<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, Recor
     Ok((schema, Box::new(batches)))
 }
 
-/// Text and binary columns as views: the values stay where the page was decoded.
+/// Text and binary columns as views: the values stay where the page was decoded. Dictionaries of other values, which
+/// the reader of pages does not know for every type, as the values.
 fn with_views(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| {
         let kind = match field.data_type() {
             DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
             DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+            DataType::Dictionary(_, value) if !is_text(value) => value.as_ref().clone(),
             _ => return Arc::clone(field),
         };
         Arc::new(field.as_ref().clone().with_data_type(kind))
     });
     Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()))
+}
+
+fn is_text(kind: &DataType) -> bool {
+    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
 /// The same columns; what the writer noted beside them does not belong to the rows.
@@ -70,4 +76,24 @@ fn without_metadata(schema: &Schema) -> SchemaRef {
         .iter()
         .map(|field| Field::new(field.name(), field.data_type().clone(), field.is_nullable()));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dictionaries_of_values_other_than_text_are_read_as_the_values() {
+        let dictionary = |value| DataType::Dictionary(Box::new(DataType::Int8), Box::new(value));
+        let field = |kind| Field::new("v", kind, true);
+        for (kind, expected) in [
+            (dictionary(DataType::Boolean), DataType::Boolean),
+            (dictionary(DataType::Decimal128(3, 2)), DataType::Decimal128(3, 2)),
+            (dictionary(DataType::Int64), DataType::Int64),
+            (dictionary(DataType::Utf8), dictionary(DataType::Utf8)),
+            (DataType::Utf8, DataType::Utf8View),
+        ] {
+            assert_eq!(with_views(&Schema::new(vec![field(kind)])).field(0).data_type(), &expected);
+        }
+    }
 }

@@ -77,6 +77,33 @@ fn the_same_seed_fits_the_same_trees() {
 }
 
 #[test]
+fn predictions_of_small_tables_stay_near_the_targets() {
+    let spec = Boosting { budget: 1.0, bins: 255, trees: None };
+    let mut state = 1_u64;
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1_u64 << 24) as f32
+    };
+    for rows in 60..120 {
+        let blocks = vec![Block::Table { numbers: 2, encoded: 0, indices: Vec::new() }];
+        let mut examples = Examples::zeros(Layout { blocks }, rows);
+        let mut targets = Vec::new();
+        for row in 0..rows {
+            // Sums of twelve uniform numbers are nearly normal.
+            let mut normal = || (0..12).map(|_| uniform()).sum::<f32>() - 6.0;
+            let (x, y) = (normal(), normal());
+            examples.dense[2 * row] = x;
+            examples.dense[2 * row + 1] = y;
+            targets.push(0.9 * x + 0.3 * y);
+        }
+        let trees = Boosted::fit(&spec, &examples, &[(&Targets::Number(targets.clone()), 1)], 5, &mut |_| {});
+        let predicted = trees.unwrap().logits(&examples).unwrap();
+        let farthest = predicted.iter().zip(&targets).map(|(p, y)| (p - y).abs()).fold(0.0, f32::max);
+        assert!(farthest < 4.0, "{rows} rows: {farthest}");
+    }
+}
+
+#[test]
 fn a_text_input_is_rejected() {
     let layout = Layout { blocks: vec![Block::Text { length: 2, vocabulary: 3 }] };
     let examples = Examples::zeros(layout, 4);

@@ -24,11 +24,13 @@ pub struct NumberEvidence {
     point: usize,
     /// Texts that are numbers only with a decimal comma, such as `3,5`.
     comma: usize,
+    /// First texts with a decimal point, and with a decimal comma.
+    examples: [Option<String>; 2],
     /// First text with a comma that is a different number with either mark, such as `1,234`.
     ambiguous: Option<String>,
     /// Number of such texts, and of those with a point, such as `1.234`.
     either: usize,
-    /// Texts with leading zeros or a plus sign, such as `01001`.
+    /// Texts with leading zeros or a plus sign, such as `01001`, and integers that floats do not hold.
     codes: usize,
     /// Numbers so far, up to a limit.
     distinct: std::collections::HashSet<String>,
@@ -47,7 +49,7 @@ pub enum NumberReading {
         decimal: DecimalMark,
         /// Common markers that were found, with the number of times.
         markers: Vec<(String, usize)>,
-        /// `true` if some have leading zeros or a plus sign, as codes have.
+        /// `true` if some have leading zeros or a plus sign, or more digits than a float holds, as codes have.
         codes: bool,
     },
     /// The texts are numbers with either decimal mark, and different ones.
@@ -67,41 +69,52 @@ pub enum NumberReading {
 impl NumberEvidence {
     /// Adds the text of a row.
     pub fn observe(&mut self, text: &str, row: usize) {
+        self.observe_many(text, row, 1);
+    }
+
+    /// Adds a text of `count` rows, of which `row` is the first. Texts come in the order of their first rows.
+    pub fn observe_many(&mut self, text: &str, row: usize, count: usize) {
         let (point, comma) = (parse_number(text, DecimalMark::Point), parse_number(text, DecimalMark::Comma));
         match (point, comma) {
             (None, None) if is_common_marker(text) => {
-                *self.markers.entry(text.trim().to_owned()).or_default() += 1;
+                *self.markers.entry(text.trim().to_owned()).or_default() += count;
                 return;
             }
             (None, None) => {
-                self.observe_other(text, row);
+                self.observe_other(text, row, count);
                 return;
             }
-            (Some(_), None) => self.point += 1,
-            (None, Some(_)) => self.comma += 1,
-            (Some(point), Some(comma)) if point.to_bits() == comma.to_bits() => self.neutral += 1,
+            (Some(_), None) => {
+                self.point += count;
+                self.examples[0].get_or_insert_with(|| text.trim().to_owned());
+            }
+            (None, Some(_)) => {
+                self.comma += count;
+                self.examples[1].get_or_insert_with(|| text.trim().to_owned());
+            }
+            (Some(point), Some(comma)) if point.to_bits() == comma.to_bits() => self.neutral += count,
             (Some(_), Some(_)) => {
-                self.either += 1;
+                self.either += count;
                 if text.contains(',') && self.ambiguous.is_none() {
                     self.ambiguous = Some(text.trim().to_owned());
                 }
             }
         }
-        self.codes += usize::from(is_code(text.trim()));
+        self.codes += if is_code(text.trim()) || is_inexact(text.trim()) { count } else { 0 };
         if self.distinct.len() < MANY && !self.distinct.contains(text) {
             self.distinct.insert(text.to_owned());
         }
     }
 
-    fn observe_other(&mut self, text: &str, row: usize) {
-        self.other_texts += 1;
+    fn observe_other(&mut self, text: &str, row: usize, count: usize) {
+        self.other_texts += count;
         if self.first_other.is_none() {
             self.first_other = Some((row, text.to_owned()));
         }
-        if let Some(count) = self.others.get_mut(text) {
-            *count += 1;
+        if let Some(known) = self.others.get_mut(text) {
+            *known += count;
         } else if self.others.len() < MAX_OTHERS {
-            self.others.insert(text.to_owned(), 1);
+            self.others.insert(text.to_owned(), count);
         }
     }
 
@@ -142,6 +155,21 @@ impl NumberEvidence {
         NumberReading::Mostly { first: self.first_other.as_ref().map_or(0, |(row, _)| *row) }
     }
 
+    /// `true` if all texts are numbers, but some have another decimal mark than others, or than `forced`.
+    pub fn has_other_marks(&self, forced: Option<DecimalMark>) -> bool {
+        let differ = match forced {
+            Some(DecimalMark::Point) => self.comma > 0,
+            Some(DecimalMark::Comma) => self.point > 0,
+            None => self.point > 0 && self.comma > 0,
+        };
+        self.other_texts == 0 && differ
+    }
+
+    /// First number with a decimal point, and first one with a decimal comma.
+    pub fn mark_examples(&self) -> [Option<&str>; 2] {
+        self.examples.each_ref().map(Option::as_deref)
+    }
+
     /// Number of texts that are neither numbers nor common markers, and the most frequent of them with their number, at
     /// most five.
     pub fn others(&self) -> (usize, Vec<(&str, usize)>) {
@@ -164,6 +192,14 @@ pub(crate) fn is_code(text: &str) -> bool {
     let plus = text.starts_with('+') && digits.starts_with(|c: char| c.is_ascii_digit());
     let zero = digits.starts_with('0') && digits[1..].starts_with(|c: char| c.is_ascii_digit());
     (plus || zero) && canonical_number(text).is_some()
+}
+
+/// `true` for an integer of so many digits that another one has the same 64-bit float.
+fn is_inexact(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    digits.len() >= 16
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && digits.parse::<u64>().map_or(true, |value| value > 1 << 53)
 }
 
 #[cfg(test)]
@@ -189,6 +225,16 @@ mod tests {
         assert_eq!(reading(&["1.234", "2.500"]), numbers(DecimalMark::Point));
         assert_eq!(reading(&["1,234", "12"]), NumberReading::Ambiguous { example: "1,234".into() });
         assert_eq!(reading(&["3,5", "3.5"]), NumberReading::Texts);
+        let mut both = NumberEvidence::default();
+        ["12", "3,5", "2.5"].iter().enumerate().for_each(|(row, text)| both.observe(text, row));
+        assert!(both.has_other_marks(None));
+        assert_eq!(both.mark_examples(), [Some("2.5"), Some("3,5")]);
+        both.observe("x", 3);
+        assert!(!both.has_other_marks(None));
+        let mut point = NumberEvidence::default();
+        point.observe("2.5", 0);
+        let marks = [None, Some(DecimalMark::Point), Some(DecimalMark::Comma)];
+        assert_eq!(marks.map(|mark| point.has_other_marks(mark)), [false, false, true]);
         assert_eq!(reading(&["a", "b"]), NumberReading::Texts);
         let mut evidence = NumberEvidence::default();
         evidence.observe("1,234", 0);
@@ -205,6 +251,8 @@ mod tests {
         assert_eq!(reading(&["1", "N/A", "?", "2.5", "N/A"]), expected);
         let codes = NumberReading::Numbers { decimal: DecimalMark::Point, markers: vec![], codes: true };
         assert_eq!(reading(&["01001", "2134"]), codes);
+        assert_eq!(reading(&["9007199254740993", "12"]), codes);
+        assert_eq!(reading(&["9007199254740992", "12"]), numbers(DecimalMark::Point));
     }
 
     #[test]

@@ -2,7 +2,7 @@ use super::DecimalMark::{Comma, Point};
 use super::*;
 
 /// Each spelling with its value, for a decimal point and for a decimal comma. `docs/values.md` shows this table.
-pub(super) const SPELLINGS: [(&str, Option<f64>, Option<f64>); 44] = [
+pub(super) const SPELLINGS: [(&str, Option<f64>, Option<f64>); 46] = [
     ("12", Some(12.0), Some(12.0)),
     ("+12", Some(12.0), Some(12.0)),
     ("-12", Some(-12.0), Some(-12.0)),
@@ -32,6 +32,8 @@ pub(super) const SPELLINGS: [(&str, Option<f64>, Option<f64>); 44] = [
     ("-$5", Some(-5.0), Some(-5.0)),
     ("$-5", Some(-5.0), Some(-5.0)),
     ("5 €", Some(5.0), Some(5.0)),
+    ("1,234円", Some(1234.0), Some(1.234)),
+    ("￥5", Some(5.0), Some(5.0)),
     ("EUR 5", Some(5.0), Some(5.0)),
     ("5 USD", Some(5.0), Some(5.0)),
     ("12%", Some(0.12), Some(0.12)),

@@ -35,21 +35,24 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
     Ok(())
 }
 
-/// Rows of a file, or of standard input: JSON lines if it begins with a brace, CSV otherwise.
+/// Rows of a file, or of standard input: JSON if it begins with a brace or a bracket, CSV otherwise.
 fn input(session: &Session<'_>, path: &str, plan: &Plan) -> Result<InputRows> {
     if path != "-" {
         return Ok(session.read_rows(&Source::One(path.to_owned()), plan)?);
     }
     let mut text = Vec::new();
     std::io::stdin().read_to_end(&mut text)?;
-    let ending = match text.iter().find(|b| !b.is_ascii_whitespace()) {
-        Some(b'{') => ".jsonl",
-        Some(_) => ".csv",
+    // Byte order marks, and the zeros of UTF-16.
+    let is_mark = |byte: u8| matches!(byte, 0 | 0xef | 0xbb | 0xbf | 0xff | 0xfe);
+    let name = match text.iter().find(|byte| !byte.is_ascii_whitespace() && !is_mark(**byte)) {
+        Some(b'{' | b'[') => "stdin.jsonl",
+        Some(_) => "stdin.csv",
         None => {
             return Err(UserError::new("standard input is empty", "give rows as CSV or JSON lines").into());
         }
     };
-    let mut file = tempfile::Builder::new().prefix("stdin").suffix(ending).tempfile()?;
-    file.write_all(&text)?;
-    Ok(session.read_rows(&Source::One(file.path().to_string_lossy().into_owned()), plan)?)
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join(name);
+    write_file(&path, &text)?;
+    Ok(session.read_rows(&Source::One(path.to_string_lossy().into_owned()), plan)?)
 }

@@ -110,6 +110,13 @@ fn weights_of_other_formats_are_named_with_the_remedy() {
     folder.bytes("model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
     let error = folder.refusal();
     assert!(error.contains("Git LFS pointer") && error.contains("git lfs pull"), "{error}");
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+    for name in ["config.json", "tokenizer.json"] {
+        let folder = TestFolder::new(LLAMA);
+        folder.bytes(name, pointer);
+        let error = folder.refusal();
+        assert!(error.contains(name) && error.contains("git lfs pull"), "{error}");
+    }
     folder.bytes("model.safetensors", b"nothing");
     assert!(folder.refusal().starts_with("model.safetensors: "));
     let folder = TestFolder::new(LLAMA);

@@ -33,7 +33,7 @@ pub(super) fn texts(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         }
         DataType::Float16 => {
             let values = array.as_primitive::<Float16Type>().iter();
-            let values = values.map(|value| value.map(|value| value.to_f32()));
+            let values = values.map(|value| Some(value?.to_f32()));
             written(values.map(|value| value.filter(|value| !value.is_nan()).map(narrow_text)).collect())
         }
         DataType::Decimal32(..)
@@ -78,7 +78,7 @@ fn offset_text(offset: Offset) -> String {
 /// Seconds since 1970 of the clock in the column's zone, NaN where null; `None` for an unknown zone.
 pub(super) fn wall_clock(array: &ArrayRef) -> Option<Vec<f64>> {
     let DataType::Timestamp(unit, Some(zone)) = array.data_type() else { return None };
-    let zone = time_zone(zone)?;
+    let Some(zone) = time_zone(zone) else { return wall_clock_by_arrow(array) };
     let seconds = |instant: i128| {
         let time = Timestamp::from_nanosecond(instant).ok()?;
         let shift = i128::from(zone.to_offset(time).seconds()) * 1_000_000_000;
@@ -86,6 +86,18 @@ pub(super) fn wall_clock(array: &ArrayRef) -> Option<Vec<f64>> {
         Some((instant + shift) as f64 / 1e9)
     };
     Some(nanoseconds(array, *unit).map(|instant| instant.and_then(seconds).unwrap_or(f64::NAN)).collect())
+}
+
+/// The same by Arrow's own table of zones, for machines without one.
+fn wall_clock_by_arrow(array: &ArrayRef) -> Option<Vec<f64>> {
+    let texts = cast(array, &DataType::Utf8).ok()?;
+    let seconds = |text: &str| {
+        let time = parse_date(text, None)?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        #[allow(clippy::cast_precision_loss, reason = "dates are numbers of seconds")]
+        Some(time.as_nanosecond() as f64 / 1e9)
+    };
+    let times = texts.as_string::<i32>().iter();
+    times.map(|text| text.map_or(Some(f64::NAN), seconds)).collect()
 }
 
 /// Instants of a column of time stamps, in nanoseconds since 1970.

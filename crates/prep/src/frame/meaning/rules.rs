@@ -1,10 +1,11 @@
 //! Sealed rules, and their application to rows.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{Array, StringArray};
 use cupola_values::{CategoryForm, DecimalMark, is_common_marker, number_text, parse_date, parse_number};
+use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
@@ -116,11 +117,21 @@ fn changed_texts<'a>(
     texts: &'a StringArray,
     replace: impl Fn(&'a str) -> Option<Cow<'a, str>>,
 ) -> Option<Column> {
-    let is_same = |text: Option<&'a str>| text.is_none_or(|text| replace(text).as_deref() == Some(text));
-    if texts.iter().all(is_same) {
+    // Each text is looked at once: most columns repeat a few.
+    let mut replaced: HashMap<&'a str, Option<Cow<'a, str>>, RandomState> = HashMap::default();
+    let mut same = true;
+    for text in texts.iter().flatten() {
+        replaced.entry(text).or_insert_with(|| {
+            let new = replace(text);
+            same &= new.as_deref() == Some(text);
+            new
+        });
+    }
+    if same {
         return None;
     }
-    Some(Column::texts(texts.iter().map(|text| text.and_then(&replace))))
+    let of = |text: Option<&'a str>| text.and_then(|text| replaced.get(text)?.as_deref());
+    Some(Column::texts(texts.iter().map(of)))
 }
 
 fn numbers(
@@ -168,7 +179,7 @@ fn not_a_number(name: &str, row: usize, text: &str, decimal: DecimalMark) -> Err
 }
 
 /// Text for a message, at most 60 characters long.
-pub(super) fn shortened(text: &str) -> String {
+pub(in crate::frame) fn shortened(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),

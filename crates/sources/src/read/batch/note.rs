@@ -32,6 +32,20 @@ pub enum SourceNote {
         /// Name of the file.
         file: String,
     },
+    /// Index that pandas wrote under a name of its own, which is left out.
+    PandasIndex {
+        /// Name of the file.
+        file: String,
+        /// Name of the column.
+        name: String,
+    },
+    /// Recognised lines of comments, which are left out.
+    Comment {
+        /// Name of the file.
+        file: String,
+        /// Character that such a line begins with.
+        mark: char,
+    },
     /// Column without a name, which is called by its position.
     NamelessColumn {
         /// Name of the file.
@@ -97,6 +111,12 @@ impl fmt::Display for SourceNote {
             Self::Blanks { file } => write!(f, "{file}: blanks around values and column names are left out"),
             Self::IndexColumn { file } => {
                 write!(f, "{file}: the first column has no name and counts the rows; it is left out")
+            }
+            Self::PandasIndex { file, name } => {
+                write!(f, "{file}: `{name}` is an index that pandas wrote; it is left out")
+            }
+            Self::Comment { file, mark } => {
+                write!(f, "{file}: lines that begin with `{mark}` are comments and left out")
             }
             Self::NamelessColumn { file, name } => {
                 write!(f, "{file}: a column has no name in the header; it is called `{name}`")

@@ -52,6 +52,24 @@ pub(super) fn recognise(sample: &[u8], default: u8, comment: Option<u8>) -> Resu
     }
 }
 
+/// Characters that lines of comments before the header begin with.
+const COMMENT_MARKS: [u8; 3] = [b'#', b'|', b'%'];
+
+/// Character that begins the first line of a sample, if all lines that begin with it are comments: they have another
+/// number of fields than the other lines, which agree. `any` is `false` if `default` is the declared delimiter.
+pub(super) fn comment_mark(sample: &[u8], default: u8, any: bool) -> Option<u8> {
+    let mark = *sample.trim_ascii_start().first().filter(|first| COMMENT_MARKS.contains(first))?;
+    let delimiter = if any { recognise(sample, default, Some(mark)).ok()? } else { default };
+    let rows = field_counts(sample, delimiter, Some(mark));
+    let (columns, agree) = (*rows.first()?, rows.windows(2).all(|pair| pair[0] == pair[1]));
+    let mut lines =
+        sample.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.trim_ascii().is_empty());
+    let is_comment = |line: &[u8]| field_counts(line, delimiter, None) != [columns];
+    let first = lines.next().is_some_and(|line| line.first() == Some(&mark) && is_comment(line));
+    let mut others = lines.filter(|line| line.first() == Some(&mark));
+    (columns > 1 && agree && first && others.all(is_comment)).then_some(mark)
+}
+
 /// Numbers of fields of a sample with one delimiter.
 #[derive(Debug)]
 struct Shares {
@@ -120,7 +138,7 @@ pub(super) fn has_blanks(sample: &[u8], delimiter: u8, comment: Option<u8>) -> b
         records < RECORDS
     });
     if fields == 0 {
-        (fields, blank) = (header_fields, header_blank)
+        (fields, blank) = (header_fields, header_blank);
     }
     blank > 0 && blank * 2 >= fields
 }
@@ -211,6 +229,23 @@ mod tests {
     #[test]
     fn comments_are_left_out() {
         assert_eq!(recognise(b"# a, b, c, d\na;b\n1;2\n", b',', Some(b'#')), Ok(b';'));
+    }
+
+    #[test]
+    fn lines_of_comments_before_the_header_are_recognised() {
+        for (sample, expected) in [
+            ("|1x3 Cross validator\n25, Private, 1\n30, ?, 2\n", Some(b'|')),
+            ("# made by a tool\n# version 2\na,b\n1,2\n", Some(b'#')),
+            ("\n% a; b\na;b;c\n1;2;3\n", Some(b'%')),
+            ("#id,name\n1,a\n2,b\n", None),
+            ("# a note\na,b\n1,2\n#3,4\n", None),
+            ("a,b\n# a note\n1,2\n", None),
+            ("#5\n1\n2\n", None),
+            ("# a note\na,b\n1,2,3\n", None),
+        ] {
+            assert_eq!(comment_mark(sample.as_bytes(), b',', true), expected, "{sample:?}");
+        }
+        assert_eq!(comment_mark(b"# a;b;c\n1:2\n3:4\n", b':', false), Some(b'#'));
     }
 
     #[test]

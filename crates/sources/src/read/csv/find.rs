@@ -2,7 +2,7 @@
 
 use encoding_rs::UTF_8;
 
-use super::dialect::{Ambiguous, Dialect, has_blanks, recognise};
+use super::dialect::{Ambiguous, Dialect, comment_mark, has_blanks, recognise};
 use super::field::FieldType;
 use super::guess::{GuessParser, TypeGuess};
 use super::header::header_fields;
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::file::DataFile;
 use crate::read::batch::note::{SourceNote, delimiter_name};
 use crate::read::chunks::{ChunkParser, ParallelChunks, Splitter};
-use crate::read::conform::{is_metadata_of_airbyte, is_of_airbyte};
+use crate::read::conform::{is_metadata_of_airbyte, is_of_airbyte, is_pandas_index};
 use crate::read::encoding::{TextInput, encoding_of};
 use crate::read::{BATCH_ROWS, INFERENCE_ROWS, READ_BYTES, Scan};
 
@@ -39,16 +39,18 @@ pub(super) fn find_layout(
     if dialect.delimiter != default && scan.format.delimiter.is_none() {
         notes.push(SourceNote::Delimiter { file: name(), delimiter: char::from(dialect.delimiter) });
     }
+    if let Some(mark) = dialect.comment.filter(|_| scan.format.comment.is_none()) {
+        notes.push(SourceNote::Comment { file: name(), mark: char::from(mark) });
+    }
     let mut splitter = Splitter::new(input.into_reader(), layout.rules(), READ_BYTES);
-    let names = match scan.format.columns {
-        Some(names) => names.to_vec(),
-        None => {
-            layout.header = true;
-            let Some(header) = splitter.take(1).map_err(|error| file.read_error(error))? else {
-                return Ok(None);
-            };
-            header_fields(&header.bytes, dialect)
-        }
+    let names = if let Some(names) = scan.format.columns {
+        names.to_vec()
+    } else {
+        layout.header = true;
+        let Some(header) = splitter.take(1).map_err(|error| file.read_error(error))? else {
+            return Ok(None);
+        };
+        header_fields(&header.bytes, dialect)
     };
     layout.fields = names.len();
     let parser = GuessParser::new(file, &layout, &names, scan);
@@ -68,9 +70,13 @@ pub(super) fn find_layout(
 /// Borders of the fields, as declared or as recognised.
 fn dialect(scan: &Scan<'_>, file: &DataFile, default: u8, sample: &[u8]) -> Result<Dialect, Error> {
     let byte = |mark: char| u8::try_from(mark).unwrap_or(default);
-    let comment = scan.format.comment.map(byte);
-    let delimiter = match scan.format.delimiter {
-        Some(mark) => byte(mark),
+    let declared = scan.format.delimiter.map(byte);
+    let comment = match scan.format.comment {
+        Some(mark) => Some(byte(mark)),
+        None => comment_mark(sample, declared.unwrap_or(default), declared.is_none()),
+    };
+    let delimiter = match declared {
+        Some(mark) => mark,
         None => recognise(sample, default, comment).map_err(|found| ambiguous(file, &found))?,
     };
     Ok(Dialect { delimiter, comment, blanks: has_blanks(sample, delimiter, comment) })
@@ -151,6 +157,10 @@ fn columns(
                     notes.push(SourceNote::NamelessColumn { file: file.name.clone(), name: name.clone() });
                 }
             }
+        }
+        if found.is_empty() && names.len() > 1 && is_pandas_index(&name) && *kind == FieldType::Integer {
+            notes.push(SourceNote::PandasIndex { file: file.name.clone(), name });
+            continue;
         }
         if let Some(twice) = found.iter().find(|known| known.name == name) {
             let (first, second) = (twice.position + 1, position + 1);

@@ -1,14 +1,20 @@
 //! Decision about one column.
 
-use arrow::array::StringArray;
+use arrow::array::{Array, StringArray};
 use cupola_values::{CategoryEvidence, DateEvidence, DateGuess, DecimalMark, NumberEvidence, NumberReading};
+
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 
 use super::role::Role;
 use crate::error::Error;
 use crate::frame::Column;
 use crate::frame::meaning::rules::{ValueRule, shortened};
 
-/// What the config says about spellings.
+/// Rows whose equal texts are looked at once.
+const TALLY_ROWS: usize = 8192;
+
+/// Spellings that the config declares.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Declared {
     /// Decimal mark.
@@ -61,20 +67,32 @@ impl ColumnFit {
 
     fn observe_texts(&mut self, texts: &StringArray, nulls: &[String], before: usize) {
         let is_null = |text: &str| text.trim().is_empty() || nulls.iter().any(|marker| marker == text);
-        let present = texts.iter().enumerate();
-        let present = present.filter_map(|(row, text)| Some((row, text.filter(|text| !is_null(text))?)));
-        for (row, text) in present {
-            let row = before + row;
-            match self.role {
-                Role::Number | Role::Cleaned | Role::Values => self.numbers.observe(text, row),
-                Role::Category => self.categories.observe(text),
-                Role::Date(false) => self.dates.observe(text),
-                Role::Inferred => {
-                    self.numbers.observe(text, row);
-                    self.categories.observe(text);
-                    self.dates.observe(text);
+        let (numbers, categories, dates) = match self.role {
+            Role::Number | Role::Cleaned | Role::Values => (true, false, false),
+            Role::Category => (false, true, false),
+            Role::Date(false) => (false, false, true),
+            Role::Inferred => (true, true, true),
+            Role::Date(true) | Role::Text | Role::Unused => return,
+        };
+        for start in (0..texts.len()).step_by(TALLY_ROWS) {
+            // First row and number of rows of each text: most columns repeat a few.
+            let mut tally: IndexMap<&str, (usize, usize), RandomState> = IndexMap::default();
+            for row in start..texts.len().min(start + TALLY_ROWS) {
+                if texts.is_valid(row) && !is_null(texts.value(row)) {
+                    let text = texts.value(row);
+                    tally.entry(text).or_insert((before + row, 0)).1 += 1;
+                    if dates {
+                        self.dates.observe(text, before + row);
+                    }
                 }
-                Role::Date(true) | Role::Text | Role::Unused => return,
+            }
+            for (text, (row, count)) in tally {
+                if numbers {
+                    self.numbers.observe_many(text, row, count);
+                }
+                if categories {
+                    self.categories.observe(text);
+                }
             }
         }
     }
@@ -100,7 +118,6 @@ impl ColumnFit {
             Role::Date(false) => {
                 Some(self.date(name, declared, notes)?.unwrap_or(ValueRule::Date { format: None }))
             }
-            Role::Number => Some(self.number(name, declared, notes)?),
             // Cleaning reads a decimal point, and texts that become numbers by its other steps.
             Role::Cleaned => match self.numbers.decide(declared.decimal) {
                 NumberReading::Numbers { decimal: DecimalMark::Comma, markers, .. } => {
@@ -110,22 +127,21 @@ impl ColumnFit {
             },
             // Files that are sent as text, such as images in base64.
             Role::Values if self.numbers.numbers() == 0 => None,
-            Role::Values => Some(self.number(name, declared, notes)?),
+            Role::Number | Role::Values => Some(self.number(name, declared, notes)?),
             Role::Inferred => Some(self.inferred(name, declared, notes)?),
         })
     }
 
     fn number(&self, name: &str, declared: Declared, notes: &mut Vec<String>) -> Result<ValueRule, Error> {
         match self.numbers.decide(declared.decimal) {
-            NumberReading::Numbers { decimal, markers, .. } => Ok(noted_number(name, decimal, &markers, notes)),
+            NumberReading::Numbers { decimal, markers, .. } => {
+                Ok(noted_number(name, decimal, &markers, notes))
+            }
             NumberReading::Ambiguous { example } => Err(ambiguous_number(name, &example)),
             NumberReading::Mostly { .. } | NumberReading::Texts => match self.numbers.first_other() {
                 Some((row, text)) => Err(self.not_a_number(name, row, text)),
                 None if self.numbers.numbers() == 0 => Ok(number(declared.decimal.unwrap_or_default())),
-                None => Err(Error::Input {
-                    input: name.to_owned(),
-                    why: "some numbers have a decimal point and others a decimal comma; write all alike, or set `[data] decimal`".to_owned(),
-                }),
+                None => Err(self.both_marks(name)),
             },
         }
     }
@@ -143,6 +159,9 @@ impl ColumnFit {
             NumberReading::Numbers { .. } | NumberReading::Texts => {}
         }
         let date = self.date(name, declared, notes)?;
+        if date.is_none() && self.numbers.has_other_marks(declared.decimal) {
+            return Err(self.both_marks(name));
+        }
         Ok(date.unwrap_or_else(|| ValueRule::Category { form: self.categories.decide() }))
     }
 
@@ -152,7 +171,11 @@ impl ColumnFit {
         declared: Declared,
         notes: &mut Vec<String>,
     ) -> Result<Option<ValueRule>, Error> {
-        match self.dates.decide(declared.day_first) {
+        let guess = self.dates.decide(declared.day_first);
+        if matches!(guess, DateGuess::Iso | DateGuess::Format(_)) {
+            note_markers(name, &self.dates.markers(), notes);
+        }
+        match guess {
             DateGuess::Iso => Ok(Some(ValueRule::Date { format: None })),
             DateGuess::Format(format) => {
                 notes.push(format!("column `{name}`: dates are read as `{format}`"));
@@ -164,8 +187,35 @@ impl ColumnFit {
                     "the dates, such as `{example}`, may be `{first}` or `{second}`; write `[data] day_first = true` or `day_first = false`, or a `format` for the column"
                 ),
             }),
+            DateGuess::Mostly { first, text, others, dates } => {
+                let text = shortened(&text);
+                let remedy = format!(
+                    "fix it, write `data.null = [\"\", {text:?}]` if it means a missing value, or declare the column as a category"
+                );
+                Err(Error::Value {
+                    row: first + 1,
+                    column: name.to_owned(),
+                    expected: format!("a date, as in {dates} of {} rows", dates + others),
+                    found: format!("`{text}`"),
+                    remedy,
+                })
+            }
             DateGuess::Texts => Ok(None),
         }
+    }
+
+    /// Error of a column with decimal points and decimal commas, or not with the declared mark.
+    fn both_marks(&self, name: &str) -> Error {
+        let why = match self.numbers.mark_examples() {
+            [Some(point), Some(comma)] => format!(
+                "some numbers have a decimal point (`{point}`) and others a decimal comma (`{comma}`); write all alike, or declare the column as a category"
+            ),
+            [Some(other), None] | [None, Some(other)] => format!(
+                "numbers such as `{other}` do not have the decimal mark of `[data] decimal`; write all alike, or declare the column as a category"
+            ),
+            [None, None] => "the numbers differ in their decimal marks; write all alike".to_owned(),
+        };
+        Error::Input { input: name.to_owned(), why }
     }
 
     /// Error of a text among numbers, which names all such texts.
@@ -206,12 +256,16 @@ fn noted_number(
     if decimal == DecimalMark::Comma {
         notes.push(format!("column `{name}`: numbers are read with a decimal comma"));
     }
+    note_markers(name, markers, notes);
+    number(decimal)
+}
+
+fn note_markers(name: &str, markers: &[(String, usize)], notes: &mut Vec<String>) {
     if !markers.is_empty() {
         let each: Vec<String> =
             markers.iter().map(|(text, rows)| format!("`{text}` in {rows} rows")).collect();
         notes.push(format!("column `{name}`: read as missing: {}", each.join(", ")));
     }
-    number(decimal)
 }
 
 fn ambiguous_number(name: &str, example: &str) -> Error {

@@ -100,3 +100,36 @@ fn declared_kinds_win_over_what_the_texts_look_like() {
     let twice = rules.apply(&frame, &[]).unwrap();
     assert_eq!(twice, frame, "canonical rows stay as they are");
 }
+
+#[test]
+fn numbers_with_both_decimal_marks_are_refused() {
+    let error = rule(&["1.25", "12", "3,5"]).unwrap_err();
+    assert!(error.contains("`x`") && error.contains("`1.25`") && error.contains("`3,5`"), "{error}");
+    let category = ValueRule::Category { form: CategoryForm::Number };
+    assert_eq!(rule(&["1.25", "3,5", "many"]).unwrap(), category);
+}
+
+#[test]
+fn a_few_texts_among_dates_are_named_and_markers_are_missing() {
+    let days: Vec<String> = (1..=28).map(|day| format!("2024-01-{day:02}")).collect();
+    let mut texts: Vec<&str> = days.iter().map(String::as_str).collect();
+    texts.insert(3, "N/A");
+    assert_eq!(rule(&texts).unwrap(), ValueRule::Date { format: None });
+    texts.insert(7, "0000-00-00");
+    let error = rule(&texts).unwrap_err();
+    let named = ["row 8", "`x`", "as in 28 of 29 rows", "`0000-00-00`", "data.null"];
+    assert!(named.iter().all(|part| error.contains(part)), "{error}");
+}
+
+#[test]
+fn integers_that_floats_do_not_hold_are_codes() {
+    let codes = ["12345678901234567890", "12345678901234567891", "7"];
+    assert!(matches!(rule(&codes).unwrap(), ValueRule::Category { .. }));
+}
+
+#[test]
+fn a_column_without_the_declared_decimal_mark_is_refused() {
+    let frame = Frame::default().with("x", texts(&["1.5", "2.25"])).with("y", texts(&["a", "b"]));
+    let error = fitted(&run("decimal = ','", ""), &frame).unwrap_err();
+    assert!(error.contains("`x`") && error.contains("`1.5`") && error.contains("decimal"), "{error}");
+}
