@@ -14,7 +14,7 @@ fn one_class_in_valid(model: &str) -> TestHome {
             1 | 2 => "test",
             _ => "train",
         };
-        table += &format!("{line},{part}\n");
+        table.extend([line, ",", part, "\n"]);
     }
     home.write("blobs.csv", table);
     let split = "[split]\nby = \"predefined\"\ncolumn = \"part\"\n[train]\nepochs = 6\nbatch_size = 16\n";
@@ -121,7 +121,8 @@ fn panel(home: &TestHome, header: &str) {
         let (store, day) = (["north", "south"][row / 60], row % 60);
         let level = if row < 60 { 10.0 } else { 500.0 };
         let value = level + f64::from(u32::try_from(day % 7).unwrap());
-        table += &format!("{store},2024-{:02}-{:02},{value}\n", 1 + day / 28, 1 + day % 28);
+        let line = format!("{store},2024-{:02}-{:02},{value}\n", 1 + day / 28, 1 + day % 28);
+        table.push_str(&line);
     }
     home.write("sales.csv", table);
 }
@@ -187,6 +188,8 @@ fn several_series_are_trained_predicted_and_served_by_their_key() {
     let response = server.post("/v1/models/sales/predict", json!({ "rows": rows }).to_string(), &[]);
     assert_eq!(response.status, 200, "{}", response.text);
     let served = response.json()["predictions"].clone();
+    let series = |found: &[Value]| found.iter().map(|one| one["series"].clone()).collect::<Vec<_>>();
+    assert_eq!(series(served.as_array().unwrap()), series(&predicted));
     let values = |found: &[Value]| found.iter().map(|one| one["sold"]["value"].clone()).collect::<Vec<_>>();
     assert_eq!(values(served.as_array().unwrap()), values(&predicted));
     for (change, words) in [("2024-03-01", "each time once"), ("soon", "expected a time")] {

@@ -19,7 +19,7 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// Kind of an error.
     pub fn of(error: &Error) -> Self {
-        if error.chain().any(|cause| cause.is::<Stopped>()) {
+        if error.chain().any(<dyn std::error::Error + 'static>::is::<Stopped>) {
             Self::Stopped
         } else if is_user(error) {
             Self::UserError

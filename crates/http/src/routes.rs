@@ -6,7 +6,6 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
-use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::error::{ApiError, ErrorFormat};
 use crate::middleware::{Routes, check_coding, front, limit_time};
@@ -51,7 +50,6 @@ fn finish(routes: Routes<ServerState>, state: &ServerState) -> Router {
             .fallback(unknown_path)
             .method_not_allowed_fallback(other_method)
             .layer(DefaultBodyLimit::max(limits.body_bytes))
-            .layer(RequestDecompressionLayer::new())
             .layer(from_fn(check_coding))
             .layer(from_fn_with_state(limits, limit_time))
     });

@@ -55,7 +55,7 @@ impl CheckedFolder {
         let file = "config.json";
         let values: Value = folder.required(file)?;
         check_keys(&values)?;
-        let config = folder.parse(file, values.clone())?;
+        let config = folder.parse(file, &values)?;
         let code = values.get("auto_map").and_then(Value::as_object);
         if modules.is_some() && code.is_some_and(|code| code.keys().any(|key| key.starts_with("AutoModel"))) {
             let remedy = "its own code may compute something else; import a model without code";

@@ -56,7 +56,7 @@ impl Frame {
             let arrays = batches.iter().map(|batch| batch.column(index));
             let (name, kind) = (field.name(), field.data_type());
             let as_text = exact.contains(name);
-            if !as_text && arrays.clone().any(|array| arrow::is_inexact(array)) {
+            if !as_text && arrays.clone().any(arrow::is_inexact) {
                 inexact.insert(name.clone());
             }
             match arrow::column(name, kind, arrays, as_text)? {

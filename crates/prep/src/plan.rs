@@ -23,6 +23,7 @@ use crate::transform::{FittedInput, folds};
 
 pub use self::augment::Augmenter;
 pub(crate) use self::fit::PlanFit;
+pub use self::series::SeriesLabel;
 pub use self::signature::{ColumnType, InputColumn, OutputColumn, Signature};
 
 /// Fitted plan, `plan.json` of a package.

@@ -38,7 +38,7 @@ impl CategoryForm {
     }
 }
 
-fn map<'a>(text: Cow<'a, str>, canonical: impl Fn(&str) -> Option<Cow<'_, str>>) -> Cow<'a, str> {
+fn map(text: Cow<'_, str>, canonical: impl Fn(&str) -> Option<Cow<'_, str>>) -> Cow<'_, str> {
     match canonical(&text) {
         Some(changed) if changed != text => Cow::Owned(changed.into_owned()),
         _ => text,
@@ -67,6 +67,7 @@ fn boolean(text: &str) -> Option<&'static str> {
 
 /// Texts of one column so far, as far as they decide its form.
 #[derive(Debug, Clone, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact that was seen")]
 pub struct CategoryEvidence {
     codes: bool,
     words: bool,
@@ -123,7 +124,9 @@ mod tests {
 
     fn form(texts: &[&str]) -> CategoryForm {
         let mut evidence = CategoryEvidence::default();
-        texts.iter().for_each(|text| evidence.observe(text));
+        for text in texts {
+            evidence.observe(text);
+        }
         evidence.decide()
     }
 

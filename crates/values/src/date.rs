@@ -260,12 +260,11 @@ impl DateEvidence {
                 match (other, day_first) {
                     // The order with the day first stands first.
                     (Some(second), Some(false)) => DateGuess::Format(second),
-                    (Some(_), Some(true)) => DateGuess::Format(first.clone()),
                     (Some(second), None) => DateGuess::Ambiguous {
                         example: self.example.clone().unwrap_or_default(),
                         formats: [first.clone(), second],
                     },
-                    (None, _) => DateGuess::Format(first.clone()),
+                    (None, _) | (Some(_), Some(true)) => DateGuess::Format(first.clone()),
                 }
             }
         }

@@ -63,14 +63,13 @@ impl<'a> DecimalParts<'a> {
             return Some(if text == "0" { Cow::Borrowed(text) } else { Cow::Borrowed("0") });
         }
         let zeros = self.exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
-        let (digits, zeros) = match usize::try_from(zeros) {
-            Ok(zeros) => (digits, zeros),
+        let (digits, zeros) = if let Ok(zeros) = usize::try_from(zeros) {
+            (digits, zeros)
+        } else {
             // A negative exponent leaves a whole number if it only takes zeros away.
-            Err(_) => {
-                let cut = usize::try_from(zeros.checked_neg()?).ok()?;
-                let kept = digits.len().checked_sub(cut).filter(|kept| *kept > 0)?;
-                (digits[kept..].bytes().all(|byte| byte == b'0').then_some(&digits[..kept])?, 0)
-            }
+            let cut = usize::try_from(zeros.checked_neg()?).ok()?;
+            let kept = digits.len().checked_sub(cut).filter(|kept| *kept > 0)?;
+            (digits[kept..].bytes().all(|byte| byte == b'0').then_some(&digits[..kept])?, 0)
         };
         if i64::try_from(zeros).ok()? > MAX_ZEROS {
             return None;

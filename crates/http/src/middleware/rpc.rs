@@ -201,6 +201,6 @@ mod tests {
         // Messages above the limit have gRPC's code for them.
         let response = ask(Method::POST, "Infer", &key).await.unwrap();
         let message = response.headers()["grpc-message"].to_str().unwrap();
-        assert!(response.headers()["grpc-status"] == "8" && message.contains("7"), "{message}");
+        assert!(response.headers()["grpc-status"] == "8" && message.contains('7'), "{message}");
     }
 }

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use cupola_prep::Predictions;
+use cupola_prep::{Predictions, SeriesLabel};
 use cupola_runtime::{BulkFormat, LoadedPackage, PredictInput};
 use cupola_serving::{Error, Pipeline, PredictRequest, PredictResponse};
 use serde::Serialize;
@@ -27,9 +27,19 @@ struct ResponseBody<'a> {
     model: &'a str,
     version: u64,
     request_id: &'a str,
-    predictions: Vec<Predictions>,
+    predictions: Vec<LabelledPrediction>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+}
+
+/// Predictions of one row, or of the window that ends at it.
+#[derive(Serialize)]
+struct LabelledPrediction {
+    /// Key and time of that row, for a model of series.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    series: Option<SeriesLabel>,
+    #[serde(flatten)]
+    predictions: Predictions,
 }
 
 /// Reader of a request's rows.
@@ -98,6 +108,7 @@ async fn respond(
     let response = pipeline.predict(request, read).await?;
     let predictions = response.predictions()?;
     pipeline.record(request.id, &response, &predictions);
+    let predictions = labelled(&response, predictions);
     if reader.format.is_some() {
         return lines(&response, &predictions, &warnings);
     }
@@ -106,10 +117,26 @@ async fn respond(
     Ok(Json(body).into_response())
 }
 
+/// Predictions with the series that they belong to.
+fn labelled(response: &PredictResponse, predictions: Vec<Predictions>) -> Vec<LabelledPrediction> {
+    let labels = match &response.input {
+        // The rows have been predicted, so they fit the plan.
+        PredictInput::Frame(frame) => response.version.model.plan.series_labels(frame).ok().flatten(),
+        _ => None,
+    };
+    let mut labels = labels.into_iter().flatten();
+    let labelled = predictions.into_iter().map(|predictions| {
+        // A target of this name has the key.
+        let series = labels.next().filter(|_| !predictions.contains_key("series"));
+        LabelledPrediction { series, predictions }
+    });
+    labelled.collect()
+}
+
 /// Response of one line per row, with everything else in headers.
 fn lines(
     response: &PredictResponse,
-    predictions: &[Predictions],
+    predictions: &[LabelledPrediction],
     warnings: &[String],
 ) -> Result<Response, ApiError> {
     let mut lines = Vec::new();

@@ -72,6 +72,8 @@ fn input(model: &LoadedPackage, tensors: Vec<InputTensor>) -> Result<PredictInpu
             return Err(ApiError::malformed(format!("input `{name}` is given twice")));
         }
         let count = check(&specs[position], &tensor)?;
+        let texts = model.check_texts(&specs[position], &tensor.values);
+        texts.map_err(|error| ApiError::malformed(error.to_string()))?;
         let expected = *rows.get_or_insert(count);
         if expected != count {
             return Err(ApiError::malformed(format!(

@@ -17,7 +17,7 @@ const MAX_CHOICES: usize = 32;
 /// Log-probabilities of the prompts of a request.
 const MAX_PROMPT_LOGPROBS: usize = 1 << 20;
 /// Fields without an equivalent here, and the remedy.
-const REFUSED: [(&str, &str); 10] = [
+const REFUSED: [(&str, &str); 15] = [
     ("audio", "omit it"),
     ("suffix", "omit it"),
     ("web_search_options", "omit it"),
@@ -28,6 +28,11 @@ const REFUSED: [(&str, &str); 10] = [
     ("guided_regex", "send a `response_format` with a pattern"),
     ("guided_grammar", "send `response_format`"),
     ("use_beam_search", "omit it"),
+    ("min_p", "send `top_p`"),
+    ("min_tokens", "omit it"),
+    ("ignore_eos", "omit it"),
+    ("prompt_logprobs", "send `echo` and `logprobs` to `/v1/completions`"),
+    ("chat_template", "the model's own is applied"),
 ];
 
 /// Kind of a request for generated text.
@@ -247,6 +252,16 @@ mod tests {
     }
 
     #[test]
+    fn options_of_other_servers_have_their_effect() {
+        let more = json!({ "top_k": 5, "repetition_penalty": 1.2, "min_p": 0, "ignore_eos": false });
+        let params = parsed(CompletionKind::Chat, more).unwrap().params;
+        assert_eq!((params.sampling.top_k, params.logits.repetition), (5, Some(1.2)));
+        assert!(!params.omitted.top_k);
+        let params = parsed(CompletionKind::Chat, json!({ "top_k": -1 })).unwrap().params;
+        assert_eq!((params.sampling.top_k, params.omitted.top_k, params.logits.repetition), (0, false, None));
+    }
+
+    #[test]
     fn fields_without_an_effect_are_accepted() {
         let harmless = json!({ "user": "u", "metadata": { "a": "b" }, "store": true, "service_tier": "auto", "seed": -3,
             "parallel_tool_calls": false, "reasoning_effort": "low", "prediction": { "type": "content", "content": "a" },
@@ -265,6 +280,12 @@ mod tests {
             (json!({ "web_search_options": {} }), "web_search_options"),
             (json!({ "guided_json": {} }), "guided_json"),
             (json!({ "suffix": "a" }), "suffix"),
+            (json!({ "min_p": 0.1 }), "min_p"),
+            (json!({ "min_tokens": 4 }), "min_tokens"),
+            (json!({ "ignore_eos": true }), "ignore_eos"),
+            (json!({ "top_k": -2 }), "top_k"),
+            (json!({ "top_k": 1.5 }), "top_k"),
+            (json!({ "repetition_penalty": 0 }), "repetition_penalty"),
             (json!({ "echo": true }), "echo"),
             (json!({ "best_of": 2 }), "best_of"),
             (json!({ "n": 33 }), "n"),

@@ -221,7 +221,8 @@ fn encode(
 /// Error in the words of `OpenAI`'s API, which clients search for.
 fn too_long(context: usize, found: usize) -> ApiError {
     let message = format!(
-        "This model's maximum context length is {context} tokens, however you requested {found} tokens ({found} in your          prompt; 0 for the completion). Please reduce your prompt; or completion length, or send `truncate`."
+        "This model's maximum context length is {context} tokens, however you requested {found} tokens ({found} in your \
+         prompt; 0 for the completion). Please reduce your prompt; or completion length, or send `truncate`."
     );
     ApiError::context_length_exceeded(message, "input")
 }

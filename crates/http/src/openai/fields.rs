@@ -79,6 +79,7 @@ impl Fields {
     pub fn refuse(&self, name: &str, remedy: &str) -> Result<(), ApiError> {
         let has_effect = |value: &Value| match value {
             Value::Bool(value) => *value,
+            Value::Number(value) => value.as_f64() != Some(0.0),
             Value::String(text) => !text.is_empty(),
             Value::Array(values) => !values.is_empty(),
             _ => true,

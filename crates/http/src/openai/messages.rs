@@ -94,7 +94,7 @@ fn tool_call(call: Value, path: String) -> Result<Value, ApiError> {
 mod tests {
     use super::*;
 
-    fn parsed(messages: Value) -> Result<Vec<PromptMessage>, String> {
+    fn parsed(messages: &Value) -> Result<Vec<PromptMessage>, String> {
         let mut fields = Fields::parse(json!({ "messages": messages }).to_string().as_bytes()).unwrap();
         parse(fields.require("messages").unwrap()).map_err(|error| error.field.unwrap())
     }
@@ -104,7 +104,7 @@ mod tests {
         let parts = json!([{ "type": "text", "text": "a " }, { "type": "text", "text": "b" }]);
         for role in ROLES {
             let message = json!({ "role": role, "content": parts, "tool_call_id": "c", "name": null });
-            let message = parsed(json!([message])).unwrap().remove(0);
+            let message = parsed(&json!([message])).unwrap().remove(0);
             assert_eq!((message.role.as_str(), message.content.as_str()), (role, "a b"));
         }
     }
@@ -118,7 +118,7 @@ mod tests {
             { "role": "tool", "tool_call_id": "c", "content": "2" },
             { "role": "assistant", "refusal": "no" },
         ]);
-        let messages = parsed(messages).unwrap();
+        let messages = parsed(&messages).unwrap();
         assert_eq!(messages[0].tool_calls[0]["function"]["arguments"], json!({ "a": 1 }));
         assert_eq!(messages[0].tool_calls[1]["function"]["arguments"], "{");
         assert_eq!((messages[0].content.as_str(), messages[1].tool_call_id.as_deref()), ("", Some("c")));
@@ -149,8 +149,8 @@ mod tests {
             ),
             (json!({ "role": "tool", "content": "a" }), "messages[0].tool_call_id"),
         ] {
-            assert_eq!(parsed(json!([message])).unwrap_err(), field, "{message}");
+            assert_eq!(parsed(&json!([message])).unwrap_err(), field, "{message}");
         }
-        assert_eq!(parsed(json!([])).unwrap_err(), "messages");
+        assert_eq!(parsed(&json!([])).unwrap_err(), "messages");
     }
 }

@@ -19,7 +19,7 @@ const MAX_TOP_LOGPROBS: usize = 20;
 const MAX_STOPS: usize = 4;
 
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", expecting = "an object with a `type`")]
 enum ResponseFormat {
     Text,
     JsonObject,
@@ -64,14 +64,14 @@ pub(super) fn generation_params(
         max_tokens: !fields.has("max_tokens") && !fields.has("max_completion_tokens"),
         temperature: !fields.has("temperature"),
         top_p: !fields.has("top_p"),
-        top_k: true,
+        top_k: !fields.has("top_k"),
     };
     Ok(GenerationParams {
         max_tokens: max_tokens(fields, echo)?,
         overflow: Truncation::take(fields)?.of_prompts(),
         sampling: Sampling {
             temperature: within(fields, "temperature", 0.0..=2.0, 1.0)?,
-            top_k: 0,
+            top_k: top_k(fields)?,
             top_p: within(fields, "top_p", 0.0..=1.0, 1.0)?,
             seed,
         },
@@ -79,6 +79,7 @@ pub(super) fn generation_params(
             frequency: within(fields, "frequency_penalty", -2.0..=2.0, 0.0)?,
             presence: within(fields, "presence_penalty", -2.0..=2.0, 0.0)?,
             bias: bias(fields)?,
+            repetition: repetition(fields)?,
             ..LogitsProcessor::default()
         },
         logprobs: logprobs(chat, fields)?,
@@ -116,6 +117,23 @@ fn within(
     }
     let message = format!("`{name}` must be between {} and {}", range.start(), range.end());
     Err(ApiError::invalid_value(message, name))
+}
+
+/// Number of tokens to choose from, an extension of several servers; 0 and -1 stand for all.
+fn top_k(fields: &mut Fields) -> Result<usize, ApiError> {
+    let count: i64 = fields.take("top_k")?.unwrap_or(0);
+    match usize::try_from(count.max(0)) {
+        Ok(count_of) if count >= -1 => Ok(count_of),
+        _ => Err(ApiError::invalid_value("`top_k` must be -1 or at least 0", "top_k")),
+    }
+}
+
+/// Penalty of tokens that the prompt or the text has, an extension of several servers.
+fn repetition(fields: &mut Fields) -> Result<Option<f64>, ApiError> {
+    if !fields.has("repetition_penalty") {
+        return Ok(None);
+    }
+    within(fields, "repetition_penalty", 0.01..=100.0, 1.0).map(Some)
 }
 
 fn bias(fields: &mut Fields) -> Result<Vec<(u32, f64)>, ApiError> {

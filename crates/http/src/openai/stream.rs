@@ -70,13 +70,14 @@ impl ChoiceState {
                     calls.push(CallDelta { index: self.sent_calls, begin, arguments: String::new() });
                     self.sent_calls += 1;
                 }
-                ResponsePart::Arguments(text) => match calls.last_mut() {
-                    Some(call) => call.arguments += &text,
-                    None => {
+                ResponsePart::Arguments(text) => {
+                    if let Some(call) = calls.last_mut() {
+                        call.arguments += &text
+                    } else {
                         let index = self.sent_calls.saturating_sub(1);
                         calls.push(CallDelta { index, begin: None, arguments: text });
                     }
-                },
+                }
             }
         }
         (content, calls)

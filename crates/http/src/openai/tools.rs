@@ -186,7 +186,7 @@ fn choice(choice: Option<Value>, functions: &[FunctionSchema]) -> Result<ToolCho
 mod tests {
     use super::*;
 
-    fn taken(body: Value) -> Result<Tools, String> {
+    fn taken(body: &Value) -> Result<Tools, String> {
         let mut fields = Fields::parse(body.to_string().as_bytes()).unwrap();
         Tools::take(&mut fields).map_err(|error| error.field.unwrap())
     }
@@ -199,7 +199,7 @@ mod tests {
     fn the_choice_decides_on_grammar_and_format() {
         let schema = json!({ "type": "object", "properties": { "a": { "default": null } } });
         let tools = json!([tool("f", &schema), tool("g", &Value::Null)]);
-        let chosen = |choice: Value| taken(json!({ "tools": tools, "tool_choice": choice })).unwrap();
+        let chosen = |choice: Value| taken(&json!({ "tools": tools, "tool_choice": choice })).unwrap();
         let auto = chosen(Value::Null);
         assert!(auto.grammar().is_none() && auto.declared().len() == 2);
         assert_eq!(auto.format(), CallFormat::Tagged(vec!["f".to_owned(), "g".to_owned()]));
@@ -217,7 +217,7 @@ mod tests {
         let allowed = chosen(json!({ "type": "allowed_tools", "allowed_tools": allowed }));
         assert_eq!(allowed.format(), CallFormat::Arguments("g".to_owned()));
         for body in [json!({}), json!({ "tools": [], "tool_choice": "auto", "functions": [] })] {
-            assert_eq!(taken(body).unwrap().format(), CallFormat::Absent);
+            assert_eq!(taken(&body).unwrap().format(), CallFormat::Absent);
         }
     }
 
@@ -246,11 +246,11 @@ mod tests {
                 "tool_choice",
             ),
         ] {
-            assert_eq!(taken(body.clone()).map(|_| ()).unwrap_err(), field, "{body}");
+            assert_eq!(taken(&body).map(|_| ()).unwrap_err(), field, "{body}");
         }
         // Keywords that a grammar can't follow are no hindrance to a call that nothing constrains.
         let not = tool("f", &json!({ "properties": { "a": { "not": { "type": "string" } } } }));
-        assert!(taken(json!({ "tools": [not] })).is_ok());
-        assert!(taken(json!({ "tools": [not], "tool_choice": "required" })).is_err());
+        assert!(taken(&json!({ "tools": [not] })).is_ok());
+        assert!(taken(&json!({ "tools": [not], "tool_choice": "required" })).is_err());
     }
 }

@@ -1,10 +1,12 @@
 //! Bodies of requests: read when the handler asks for them, as UTF-8 without a byte order mark.
 
 use std::convert::Infallible;
+use std::io::Read;
 
 use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
+use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 
 use super::content_type;
 use crate::error::ApiError;
@@ -46,14 +48,21 @@ impl UnreadBody {
         }
         // Raw tensors may begin with any bytes.
         let raw = headers.contains_key("inference-header-content-length");
+        let coding = Coding::of(headers);
         let body = Bytes::from_request(self.request, &()).await.map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 return ApiError::too_large(self.limit);
             }
-            ApiError::malformed(
-                "the body is incomplete, or it is not what `Content-Encoding` says; send all of it",
-            )
+            incomplete()
         })?;
+        let body = match coding {
+            None => body,
+            Some(coding) => {
+                let limit = self.limit;
+                let task = tokio::task::spawn_blocking(move || coding.decode(&body, limit));
+                task.await.map_err(|_| incomplete())??
+            }
+        };
         let marked = !raw && body.starts_with(BYTE_ORDER_MARK);
         Ok(if marked { body.slice(BYTE_ORDER_MARK.len()..) } else { body })
     }
@@ -73,6 +82,49 @@ where
         let body = UnreadBody::from_request(request, state).await?;
         Ok(Self(body.read().await))
     }
+}
+
+/// Coding of a body, as the middleware has written it.
+#[derive(Debug, Clone, Copy)]
+enum Coding {
+    Gzip,
+    Deflate,
+}
+
+impl Coding {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        match headers.get(header::CONTENT_ENCODING)?.as_bytes() {
+            b"gzip" => Some(Self::Gzip),
+            b"deflate" => Some(Self::Deflate),
+            _ => None,
+        }
+    }
+
+    /// Decodes a whole body of up to `limit` bytes: all members of a gzip file, and nothing may follow.
+    fn decode(self, body: &[u8], limit: usize) -> Result<Bytes, ApiError> {
+        let most = (limit as u64).saturating_add(1);
+        let mut out = Vec::new();
+        let rest = match self {
+            Self::Gzip => {
+                let mut decoder = MultiGzDecoder::new(body).take(most);
+                decoder.read_to_end(&mut out).map_err(|_| incomplete())?;
+                decoder.into_inner().into_inner()
+            }
+            Self::Deflate => {
+                let mut decoder = ZlibDecoder::new(body).take(most);
+                decoder.read_to_end(&mut out).map_err(|_| incomplete())?;
+                decoder.into_inner().into_inner()
+            }
+        };
+        if out.len() > limit {
+            return Err(ApiError::too_large(limit));
+        }
+        if rest.is_empty() { Ok(out.into()) } else { Err(incomplete()) }
+    }
+}
+
+fn incomplete() -> ApiError {
+    ApiError::malformed("the body is incomplete, or it is not what `Content-Encoding` says; send all of it")
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {
@@ -98,8 +150,12 @@ fn check_charset(headers: &HeaderMap) -> Result<(), ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use axum::body::Body;
     use axum::http::HeaderValue;
+    use flate2::Compression;
+    use flate2::write::{GzEncoder, ZlibEncoder};
 
     use super::*;
 
@@ -127,5 +183,30 @@ mod tests {
         // The declared length is enough.
         let error = read(&[("content-length", "9")], b"").await.unwrap_err();
         assert_eq!(error.status.as_u16(), 413);
+    }
+    #[test]
+    fn coded_bodies_are_decoded_to_their_end_and_within_the_limit() {
+        let packed = |bytes: &[u8]| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        let decode = |body: &[u8]| {
+            let decoded = Coding::Gzip.decode(body, 8).map(|body| body.to_vec());
+            decoded.map_err(|error| error.status.as_u16())
+        };
+        let whole = packed(b"abcd");
+        assert_eq!(decode(&whole), Ok(b"abcd".to_vec()));
+        assert_eq!(decode(&[whole.clone(), packed(b"efgh")].concat()), Ok(b"abcdefgh".to_vec()));
+        assert_eq!(decode(&[whole.clone(), packed(b"efghi")].concat()), Err(413));
+        assert_eq!(decode(&packed(&[0; 1 << 20])), Err(413));
+        assert_eq!(decode(&whole[..whole.len() - 3]), Err(400));
+        assert_eq!(decode(&[&whole, b"rest of it".as_slice()].concat()), Err(400));
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(b"abcd").unwrap();
+        let zlib = encoder.finish().unwrap();
+        assert_eq!(Coding::Deflate.decode(&zlib, 4).unwrap().as_ref(), b"abcd");
+        assert!(Coding::Deflate.decode(&[zlib, b"x".to_vec()].concat(), 4).is_err());
+        assert!(Coding::Deflate.decode(b"abcd", 4).is_err());
     }
 }

@@ -28,8 +28,11 @@ impl WeightTaker {
 
     /// As [`WeightTaker::take`], but `None` for a weight that is missing.
     pub fn optional(&mut self, name: &str, shape: &[usize]) -> Result<Option<Array>, Error> {
-        let found = self.weights.remove(name);
-        let found = found.or_else(|| self.weights.remove(&format!("{}.{name}", self.prefix)));
+        let mut remove = |name: &str| {
+            let found = self.weights.remove(name);
+            found.or_else(|| self.weights.remove(&format!("{}.{name}", self.prefix)))
+        };
+        let found = remove(name).or_else(|| remove(&first_name(name)?));
         match found {
             Some(array) if array.shape != shape => Err(misshapen(name, shape.to_vec(), array.shape)),
             found => Ok(found),
@@ -46,6 +49,12 @@ impl WeightTaker {
         }
         Err(cupola_nn::Error::Unexpected { names: names.join(", ") }.into())
     }
+}
+
+/// Name that TensorFlow gave to a weight of a norm; the files of the first BERTs have kept it.
+fn first_name(name: &str) -> Option<String> {
+    let (module, part) = name.rsplit_once('.').filter(|(module, _)| module.ends_with("LayerNorm"))?;
+    Some(format!("{module}.{}", if part == "weight" { "gamma" } else { "beta" }))
 }
 
 /// Number of unexpected weights that an error names.

@@ -76,7 +76,7 @@ fn classes(checked: &CheckedFolder) -> Result<Option<Vec<String>>, Error> {
     if !checked.class().is_some_and(|class| class.ends_with(CLASSIFIER)) {
         return Ok(None);
     }
-    let Labels { id2label, problem_type } = checked.folder.parse("config.json", checked.values.clone())?;
+    let Labels { id2label, problem_type } = checked.folder.parse("config.json", &checked.values)?;
     let names: Vec<String> = id2label.unwrap_or_default().into_values().collect();
     let distinct: BTreeSet<&String> = names.iter().collect();
     let several = problem_type.is_some_and(|kind| kind != SINGLE_LABEL);

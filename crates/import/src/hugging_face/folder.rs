@@ -9,6 +9,7 @@ use cupola_prep::FittedTokenizer;
 use cupola_registry::sha256_hex;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::{Error, refuse_pointer};
 
@@ -22,6 +23,8 @@ const OTHER_WEIGHTS: [&str; 5] = [
 ];
 /// Largest size in bytes of a configuration, a vocabulary or a template.
 const MAX_TEXT: u64 = 1 << 28;
+/// Mark that some editors write before UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// `model.safetensors.index.json`: the file of each weight.
 #[derive(Deserialize)]
@@ -65,8 +68,11 @@ impl ModelFolder {
     /// A JSON file; `None` if the folder has none.
     pub fn optional<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        let path = self.path.join(name);
-        serde_json::from_str(&text).map(Some).map_err(|source| Error::Config { path, source })
+        let invalid = |source| match serde_json::from_str(&text) {
+            Ok(value) => self.invalid_json::<T>(name, &value, source),
+            Err(_) => Error::Config { path: self.path.join(name), source },
+        };
+        serde_json::from_str(&text).map(Some).map_err(invalid)
     }
 
     /// A JSON file that every model has.
@@ -78,24 +84,30 @@ impl ModelFolder {
     /// A text file; `None` if the folder has none.
     pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
         let Some(bytes) = self.bytes(name)? else { return Ok(None) };
-        let invalid = |_| self.unreadable(name, "it is not UTF-8");
-        String::from_utf8(bytes).map(Some).map_err(invalid)
+        let mut text = String::from_utf8(bytes).map_err(|_| self.unreadable(name, "it is not UTF-8"))?;
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.remove(0);
+        }
+        Ok(Some(text))
     }
 
     /// Content of a file of limited size; `None` if the folder has none.
     pub fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let path = self.path.join(name);
-        match std::fs::metadata(&path) {
-            Ok(file) if file.len() > MAX_TEXT => Err(self.unreadable(name, "it is larger than 256 MiB")),
-            Ok(_) => {
-                let bytes =
-                    std::fs::read(&path).map_err(|error| self.unreadable(name, &error.to_string()))?;
-                refuse_pointer(&self.name(name), &bytes)?;
-                Ok(Some(bytes))
+        let bytes = match std::fs::metadata(&path) {
+            // A pipe would never end, and a device neither.
+            Ok(file) if !file.is_file() => return Err(self.unreadable(name, "it is not a regular file")),
+            Ok(file) if file.len() > MAX_TEXT => {
+                return Err(self.unreadable(name, "it is larger than 256 MiB"));
             }
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-            Err(error) => Err(self.unreadable(name, &error.to_string())),
-        }
+            Ok(_) => std::fs::read(&path).map_err(|error| self.unreadable(name, &error.to_string()))?,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(self.unreadable(name, &error.to_string())),
+        };
+        refuse_pointer(&self.name(name), &bytes)?;
+        Ok(Some(bytes))
     }
 
     /// `true` if the folder has the file.
@@ -104,9 +116,29 @@ impl ModelFolder {
     }
 
     /// A JSON file as a value, and parsed.
-    pub fn parse<T: DeserializeOwned>(&self, name: &str, value: serde_json::Value) -> Result<T, Error> {
-        let path = self.path.join(name);
-        serde_json::from_value(value).map_err(|source| Error::Config { path, source })
+    pub fn parse<T: DeserializeOwned>(&self, name: &str, value: &Value) -> Result<T, Error> {
+        T::deserialize(value).map_err(|source| self.invalid_json::<T>(name, value, source))
+    }
+
+    /// Error for a JSON value of another type. It names the key, found by parsing each alone: serde does not.
+    fn invalid_json<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        value: &Value,
+        source: serde_json::Error,
+    ) -> Error {
+        let error_of = |value: &Value| T::deserialize(value).err().map(|error| error.to_string());
+        let (found, kind) = (error_of(value), value.get("model_type"));
+        let mut keys = value.as_object().into_iter().flatten();
+        let wrong = keys.find(|(key, value)| {
+            let kind = kind.map(|kind| ("model_type".to_owned(), kind.clone()));
+            let alone = kind.into_iter().chain([((*key).clone(), (*value).clone())]).collect();
+            found.is_some() && error_of(&Value::Object(alone)) == found
+        });
+        match (wrong, found) {
+            (Some((key, _)), Some(why)) => self.unreadable(name, &format!("invalid `{key}`: {why}")),
+            _ => Error::Config { path: self.path.join(name), source },
+        }
     }
 
     /// Weights and their SHA-256, from one file or from the shards that an index names.
@@ -127,7 +159,11 @@ impl ModelFolder {
                 let file = self.name(index_name);
                 return Err(Error::invalid_file(&file, why, "restore the file from its source"));
             }
-            let bytes = std::fs::read(self.path.join(&name)).map_err(|error| match error.kind() {
+            let path = self.path.join(&name);
+            if path.exists() && !path.is_file() {
+                return Err(self.unreadable(&name, "it is not a regular file"));
+            }
+            let bytes = std::fs::read(path).map_err(|error| match error.kind() {
                 ErrorKind::NotFound => self.missing(&name, "download all files that the index names"),
                 _ => self.unreadable(&name, &error.to_string()),
             })?;

@@ -62,13 +62,12 @@ impl GenerationConfig {
         let options = Options { file: folder.name(FILE), values };
         options.check()?;
         let ends = options.values.get("eos_token_id").filter(|ends| !ends.is_null());
-        let ends = match ends {
-            Some(ends) => options.token_ids("eos_token_id", ends)?,
-            None => {
-                let ends = config.get("eos_token_id").unwrap_or(&Value::Null);
-                Options { file: folder.name("config.json"), values: Map::new() }
-                    .token_ids("eos_token_id", ends)?
-            }
+        let ends = if let Some(ends) = ends {
+            options.token_ids("eos_token_id", ends)?
+        } else {
+            let ends = config.get("eos_token_id").unwrap_or(&Value::Null);
+            Options { file: folder.name("config.json"), values: Map::new() }
+                .token_ids("eos_token_id", ends)?
         };
         Ok(Self { end_tokens: ends, defaults: options.defaults()? })
     }
@@ -142,12 +141,11 @@ impl Options {
         let mut tokens = self.token_ids("suppress_tokens", value("suppress_tokens"))?;
         let words = value("bad_words_ids");
         for word in words.as_array().into_iter().flatten() {
-            match word.as_array().map(Vec::as_slice) {
-                Some([_]) => tokens.extend(self.token_ids("bad_words_ids", word)?),
-                _ => {
-                    let remedy = "only words of one token are left out; remove the longer ones";
-                    return Err(self.refused("bad_words_ids", words, remedy));
-                }
+            if let Some([_]) = word.as_array().map(Vec::as_slice) {
+                tokens.extend(self.token_ids("bad_words_ids", word)?)
+            } else {
+                let remedy = "only words of one token are left out; remove the longer ones";
+                return Err(self.refused("bad_words_ids", words, remedy));
             }
         }
         if tokens.len() > MAX_SUPPRESSED {

@@ -102,7 +102,9 @@ fn for_each_step(
 fn divide(rows: &mut [f32], width: usize, divisors: impl Iterator<Item = f32>) {
     for (row, divisor) in rows.chunks_exact_mut(width.max(1)).zip(divisors) {
         if divisor > 0.0 {
-            row.iter_mut().for_each(|x| *x /= divisor);
+            for x in row {
+                *x /= divisor;
+            }
         }
     }
 }

@@ -1,10 +1,15 @@
 //! Windows of one or several series of rows.
 
+use indexmap::IndexMap;
+
 use super::Plan;
 use crate::error::Error;
 use crate::examples::{ExampleBuilder, Examples};
 use crate::frame::Frame;
 use crate::split::{OneSeries, SeriesRows};
+
+/// Columns of key and time with their texts.
+pub type SeriesLabel = IndexMap<String, String>;
 
 impl Plan {
     /// Row of the frame that each example of [`Self::apply`] ends at: of each series, in the order in which they
@@ -17,6 +22,21 @@ impl Plan {
         let found = self.series_rows(&self.derived(frame)?)?;
         let ends = found.series.iter().flat_map(|one| one.rows.iter().skip(window.max(1) - 1));
         Ok(Some(ends.copied().collect()))
+    }
+
+    /// Key and time of the row that each example of [`Self::apply`] ends at; `None` for a model without `[series]`.
+    ///
+    /// # Errors
+    /// As [`Self::window_ends`].
+    pub fn series_labels(&self, frame: &Frame) -> Result<Option<Vec<SeriesLabel>>, Error> {
+        let Some(order) = &self.series else { return Ok(None) };
+        let Some(ends) = self.window_ends(frame)? else { return Ok(None) };
+        let columns = || order.keys.iter().chain(&order.time);
+        let text = |name: &String, row: usize| {
+            frame.get(name).and_then(|column| column.text(row)).unwrap_or_default().into_owned()
+        };
+        let label = |row: usize| columns().map(|name| (name.clone(), text(name, row))).collect();
+        Ok(Some(ends.into_iter().map(label).collect()))
     }
 
     /// Series of derived rows, all of which have a time and a key.

@@ -39,7 +39,9 @@ pub(super) fn encode_splits(
 ) -> Result<[ExamplesWithTargets; 3], Error> {
     let mut part_of: Vec<Option<usize>> = vec![None; frame.rows()];
     for (part, rows) in parts.iter().enumerate() {
-        rows.iter().for_each(|&row| part_of[row] = Some(part));
+        for &row in rows {
+            part_of[row] = Some(part);
+        }
     }
     let offsets = target_offsets(plan);
     let (mut all, mut windows): (Option<ExamplesWithTargets>, [Vec<usize>; 3]) = (None, Default::default());
@@ -87,7 +89,9 @@ pub(super) fn fit_series(plan: &mut Plan, frame: &Frame, train: &[usize]) -> Res
         && let FittedTarget::Forecast { column, season, naive, .. } = plan.targets.first_mut()
     {
         let mut learned = vec![false; frame.rows()];
-        train.iter().for_each(|&row| learned[row] = true);
+        for &row in train {
+            learned[row] = true;
+        }
         let values = numbers(column, frame)?;
         let of = |one: &OneSeries| -> Vec<f64> {
             one.rows.iter().filter(|row| learned[**row]).map(|&row| values[row]).collect()

@@ -73,7 +73,9 @@ pub(super) fn split(
     // Rows of a window or a text follow each other; of all others, the first ones have to be a fair sample.
     if !run.windowed() && run.targets.first().kind != TargetKind::NextToken && run.time_column().is_some() {
         let keys = frame.row_keys(run.seed);
-        parts.iter_mut().for_each(|part| part.sort_unstable_by_key(|&row| (keys[row], row)));
+        for part in &mut parts {
+            part.sort_unstable_by_key(|&row| (keys[row], row));
+        }
     }
     Ok(Division { parts, notes })
 }

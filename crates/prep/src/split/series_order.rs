@@ -79,9 +79,9 @@ impl SeriesOrder {
             series.into_iter().map(|(key, rows)| OneSeries { key, rows }).collect();
         if let Some(times) = &times {
             // The sort is stable: equal times, which are refused below, stay in the order of their rows.
-            series
-                .iter_mut()
-                .for_each(|one| one.rows.sort_by(|a, b| times.values[*a].total_cmp(&times.values[*b])));
+            for one in &mut series {
+                one.rows.sort_by(|a, b| times.values[*a].total_cmp(&times.values[*b]));
+            }
             self.check_duplicates(frame, &series, times)?;
         }
         Ok(SeriesRows { series, times, incomplete })

@@ -84,8 +84,8 @@ fn call_rules(functions: &[FunctionSchema]) -> Result<String, Error> {
     for (index, function) in functions.iter().enumerate() {
         let prefix = Value::from(Grammar::call_prefix(&function.name));
         let schema = with_whitespace(function.parameters.clone())?;
-        rules +=
-            &format!("call{index}: {prefix} arguments{index} \"}}\"\narguments{index}: %json {schema}\n");
+        rules.push_str(&format!("call{index}: {prefix} arguments{index} \"}}\"\n"));
+        rules.push_str(&format!("arguments{index}: %json {schema}\n"));
     }
     Ok(rules)
 }
@@ -115,7 +115,11 @@ impl GrammarVocabulary {
 }
 
 fn invalid(why: &impl ToString) -> Error {
-    Error::Grammar { why: why.to_string() }
+    let why = why.to_string();
+    // llguidance appends its whole state to some messages.
+    let why = why.split("<state>").next().unwrap_or_default().trim();
+    let why = if why == "NoExtensionBias" { "no text can satisfy the schema" } else { why };
+    Error::Grammar { why: why.to_owned() }
 }
 
 fn factory(tokenizer: &FittedTokenizer) -> Result<ParserFactory, String> {
@@ -311,6 +315,9 @@ mod tests {
                 json!({ "type": "object", "properties": { "a": { "not": { "type": "string" } } } });
             assert_eq!(Grammar::check_schema(&unsupported, followed).is_err(), followed);
         }
+        let endless = Grammar::JsonSchema(json!({ "$ref": "#" }));
+        let error = GrammarVocabulary::default().begin(&tokenizer, &endless).unwrap_err().to_string();
+        assert!(!error.contains("<state>") && !error.contains("NoExtensionBias"), "{error}");
         for wrong in [json!(3), json!({ "type": "furnace" }), json!({ "$ref": "#/nowhere" }), json!(false)] {
             assert!(
                 GrammarVocabulary::default().begin(&tokenizer, &Grammar::JsonSchema(wrong.clone())).is_err(),

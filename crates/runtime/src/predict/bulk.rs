@@ -1,5 +1,6 @@
 //! Bodies of many rows: JSON lines, CSV with a header, Arrow's IPC stream.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::buffer::Buffer;
@@ -58,6 +59,11 @@ impl LoadedPackage {
             BulkFormat::Csv => csv(&self.signature, body).map_err(unreadable)?,
             BulkFormat::Arrow => arrow_stream(body).map_err(unreadable)?,
         };
+        let mut names = BTreeSet::new();
+        if let Some(field) = schema.fields().iter().find(|field| !names.insert(field.name().as_str())) {
+            let why = format!("the column `{}` is there twice; send it once", field.name());
+            return Err(Error::Body { why });
+        }
         let frame = Frame::from_batches(&schema, &batches, &self.plan.exact_columns())?;
         match self.signature.inputs.iter().find(|input| frame.get(&input.name).is_none()) {
             Some(input) => Err(Error::Value {

@@ -95,13 +95,13 @@ impl DatabaseQuery<'_> {
     }
 
     #[cfg(not(feature = "postgres"))]
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "the signature of the feature `postgres`")]
+    #[allow(clippy::unused_async, clippy::unused_self, reason = "the signature of the feature `postgres`")]
     async fn postgres(&self) -> Result<(), Error> {
         Err(Error::without("a `postgres://` source", "postgres"))
     }
 
     #[cfg(not(feature = "mysql"))]
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "the signature of the feature `mysql`")]
+    #[allow(clippy::unused_async, clippy::unused_self, reason = "the signature of the feature `mysql`")]
     async fn mysql(&self) -> Result<(), Error> {
         Err(Error::without("a `mysql://` source", "mysql"))
     }

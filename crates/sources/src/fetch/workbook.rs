@@ -114,10 +114,11 @@ mod tests {
     use super::*;
 
     fn sheet(lines: &[&[Data]]) -> Range<Data> {
-        let mut sheet = Range::new((0, 0), (lines.len() as u32 - 1, lines[0].len() as u32 - 1));
+        let at = |index: usize| u32::try_from(index).unwrap();
+        let mut sheet = Range::new((0, 0), (at(lines.len() - 1), at(lines[0].len() - 1)));
         for (row, line) in lines.iter().enumerate() {
             for (column, cell) in line.iter().enumerate() {
-                sheet.set_value((row as u32, column as u32), cell.clone());
+                sheet.set_value((at(row), at(column)), cell.clone());
             }
         }
         sheet

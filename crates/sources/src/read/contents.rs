@@ -64,7 +64,7 @@ impl FileContents {
         let starts = (0..rows.num_rows().max(1)).step_by(ROWS);
         starts.map(move |start| {
             let part = rows.slice(start, ROWS.min(rows.num_rows() - start));
-            let origin = batch.origin.as_ref().map(|origin| origin.from_offset(start));
+            let origin = batch.origin.as_ref().map(|origin| origin.after(start));
             let index = schema.index_of(&self.column).unwrap_or_default();
             let mut columns: Vec<ArrayRef> = part.columns().to_vec();
             columns[index] = self.read_column(&columns[index], origin.as_ref())?;

@@ -137,6 +137,7 @@ fn stop(child: &mut Child) -> Option<ExitStatus> {
 }
 
 #[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 mod tests {
     use super::*;
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use cupola_datasets::LoadRequest;
 use cupola_eval::Metrics;
 use cupola_nn::DeviceChoice;
-use cupola_prep::{Error as PrepError, Frame, Plan, Predictions, Signature, examples_with_targets};
+use cupola_prep::{
+    Error as PrepError, Frame, Plan, Predictions, SeriesLabel, Signature, examples_with_targets,
+};
 use cupola_registry::Package;
 use cupola_runtime::{EngineChoice, Predictor};
 use cupola_sources::{RowOrigin, TextColumns};
@@ -93,15 +95,10 @@ impl LoadedModel {
     pub fn labels(&self, rows: &InputRows) -> Result<RowLabels, Error> {
         let plan = &self.predictor.package.plan;
         let Some(order) = &plan.series else { return Ok(RowLabels::default()) };
-        let ends = plan.window_ends(&rows.frame).map_err(|error| rows.explained(error, plan))?;
-        let ends = ends.unwrap_or_default();
-        let columns: Vec<String> = order.keys.iter().chain(&order.time).cloned().collect();
-        let value = |name: &String, row: usize| {
-            rows.frame.get(name).and_then(|column| column.text(row)).unwrap_or_default().into_owned()
-        };
-        let rows =
-            ends.into_iter().map(|row| columns.iter().map(|name| value(name, row)).collect()).collect();
-        Ok(RowLabels { columns, rows })
+        let labels = plan.series_labels(&rows.frame).map_err(|error| rows.explained(error, plan))?;
+        let columns = order.keys.iter().chain(&order.time).cloned().collect();
+        let texts = |label: SeriesLabel| label.into_values().collect();
+        Ok(RowLabels { columns, rows: labels.unwrap_or_default().into_iter().map(texts).collect() })
     }
 
     /// Metrics on rows that have the target.

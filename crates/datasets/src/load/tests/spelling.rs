@@ -125,7 +125,7 @@ proptest! {
                 assert_holds(at, &format!("{name}{kind}.csv"), &rows);
             }
         }
-        let lines: String = objects(&rows).iter().map(|object| format!("{object}\n")).collect();
+        let lines: String = objects(&rows).iter().map(|object| object.to_string() + "\n").collect();
         write(at, "a.jsonl", &lines);
         write(at, "mark.jsonl", ["\u{feff}", &lines].concat());
         write(at, "list.json", serde_json::to_string_pretty(&objects(&rows)).unwrap());

@@ -18,6 +18,7 @@ const GEMMA_WINDOW: usize = 4_096;
 const QWEN_FULL_BLOCKS: usize = 28;
 
 /// A decoder with its defaults filled in.
+#[allow(clippy::struct_excessive_bools, reason = "each is a key of config.json")]
 pub struct DecoderNetwork {
     pub width: usize,
     pub blocks: usize,

@@ -82,7 +82,7 @@ impl RopeParameters {
             "dynamic" => return self.factor.map(|_| None).ok_or_else(|| self.refused("needs a `factor`")),
             "linear" => self.factor.map(|factor| RopeScaling::Linear { factor }),
             "llama3" => self.llama3(length),
-            "yarn" => self.yarn(length, config.max_position_embeddings),
+            "yarn" => Some(self.yarn(length, config.max_position_embeddings)),
             // Beyond the original length, transformers takes other frequencies for the whole text.
             "longrope" if longest > length => {
                 let remedy = format!("import it with --length {length} or less");
@@ -110,7 +110,7 @@ impl RopeParameters {
     }
 
     #[allow(clippy::cast_precision_loss, reason = "lengths of texts are small")]
-    fn yarn(&self, length: usize, most: usize) -> Option<RopeScaling> {
+    fn yarn(&self, length: usize, most: usize) -> RopeScaling {
         let factor = self.factor.unwrap_or(most as f64 / length.max(1) as f64);
         let mscale = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
         let given = |number: Option<f64>| number.filter(|number| *number != 0.0);
@@ -119,14 +119,14 @@ impl RopeParameters {
                 (Some(own), Some(all)) => mscale(own) / mscale(all),
                 _ => mscale(1.0),
             });
-        Some(RopeScaling::Yarn {
+        RopeScaling::Yarn {
             factor,
             fast: given(self.beta_fast).unwrap_or(YARN_ROTATIONS[0]),
             slow: given(self.beta_slow).unwrap_or(YARN_ROTATIONS[1]),
             length,
             amplitude,
             truncate: self.truncate.unwrap_or(true),
-        })
+        }
     }
 
     #[allow(clippy::cast_precision_loss, reason = "lengths of texts are small")]

@@ -32,12 +32,11 @@ pub(super) fn read(folder: &ModelFolder, width: usize) -> Result<Vec<Take>, Erro
             return Err(Error::unsupported_key(&file, key, &found.to_string(), &remedy));
         }
     }
-    let takes = match config.get("pooling_mode") {
-        Some(modes) => named(&file, modes)?,
-        None => {
-            let set = |flag: &str| config.get(flag).and_then(Value::as_bool).unwrap_or(false);
-            MODES.iter().filter(|(_, flag, _)| set(flag)).map(|(_, _, take)| *take).collect()
-        }
+    let takes = if let Some(modes) = config.get("pooling_mode") {
+        named(&file, modes)?
+    } else {
+        let set = |flag: &str| config.get(flag).and_then(Value::as_bool).unwrap_or(false);
+        MODES.iter().filter(|(_, flag, _)| set(flag)).map(|(_, _, take)| *take).collect()
     };
     let known = |key: &str| MODES.iter().any(|(_, flag, _)| *flag == key);
     let unknown = config.iter().find(|(key, value)| {

@@ -57,6 +57,49 @@ fn floats_of_all_widths_are_read_and_other_types_are_named() {
 }
 
 #[test]
+fn norms_may_have_their_first_names() {
+    let folder = TestFolder::new(BERT);
+    let single = from_hugging_face(folder.path(), None).unwrap();
+    let (all, mut renamed) = (StateDict::from_any_floats(BERT.1).unwrap(), StateDict::default());
+    for name in all.names() {
+        let first = name.replace("LayerNorm.weight", "LayerNorm.gamma");
+        renamed.insert(first.replace("LayerNorm.bias", "LayerNorm.beta"), all.get(name).unwrap().clone());
+    }
+    assert!(renamed.names().any(|name| name.ends_with("LayerNorm.beta")));
+    folder.bytes("model.safetensors", &renamed.to_safetensors().unwrap());
+    assert_eq!(from_hugging_face(folder.path(), None).unwrap().weights, single.weights);
+}
+
+#[test]
+fn small_files_may_have_a_mark_and_may_not_be_pointers_or_pipes() {
+    let folder = TestFolder::new(LLAMA);
+    let single = from_hugging_face(folder.path(), None).unwrap();
+    for name in ["config.json", "tokenizer.json"] {
+        let text = std::fs::read(folder.path().join(name)).unwrap();
+        folder.bytes(name, &["\u{feff}".as_bytes(), &text].concat());
+    }
+    assert_eq!(from_hugging_face(folder.path(), None).unwrap().weights, single.weights);
+    folder.bytes("tokenizer.json", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
+    let error = folder.refusal();
+    assert!(error.starts_with("tokenizer.json: ") && error.contains("git lfs pull"), "{error}");
+    for name in ["config.json", "model.safetensors"] {
+        let folder = TestFolder::new(LLAMA);
+        folder.remove(name);
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+        let error = folder.refusal();
+        assert!(error.contains(name), "{error}");
+    }
+    #[cfg(unix)]
+    for name in ["config.json", "tokenizer.json", "generation_config.json"] {
+        let folder = TestFolder::new(LLAMA);
+        std::fs::remove_file(folder.path().join(name)).unwrap_or_default();
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join(name)).unwrap();
+        let error = folder.refusal();
+        assert!(error.starts_with(name) && error.contains("not a regular file"), "{error}");
+    }
+}
+
+#[test]
 fn weights_of_other_formats_are_named_with_the_remedy() {
     let folder = TestFolder::new(LLAMA);
     folder.remove("model.safetensors");
@@ -88,7 +131,9 @@ fn configurations_are_refused_by_key() {
         (LLAMA, "architectures", json!(["LlamaForSequenceClassification"]), "config.json: `architectures`"),
         (BERT, "architectures", json!(["BertForTokenClassification"]), "config.json: `architectures`"),
         (BERT, "hidden_act", json!("quick_gelu"), "config.json: `hidden_act`"),
-        (LLAMA, "hidden_size", json!("wide"), "config.json"),
+        (LLAMA, "hidden_size", json!("wide"), "config.json: invalid `hidden_size`: "),
+        (LLAMA, "num_hidden_layers", json!(-1), "config.json: invalid `num_hidden_layers`: "),
+        (BERT, "layer_norm_eps", json!("small"), "config.json: invalid `layer_norm_eps`: "),
         (LLAMA, "vocab_size", json!(30), "the tokenizer has 37 tokens"),
     ] {
         let folder = TestFolder::new(model);

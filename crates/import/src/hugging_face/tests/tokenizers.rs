@@ -21,7 +21,9 @@ fn read(folder: &TestFolder, model_type: &str) -> Result<FittedTokenizer, Error>
 /// A folder with these files and this `tokenizer_config.json`.
 fn folder(files: &[(&str, &[u8])], config: &Value) -> TestFolder {
     let folder = TestFolder::empty();
-    files.iter().for_each(|(name, bytes)| folder.bytes(name, bytes));
+    for (name, bytes) in files {
+        folder.bytes(name, bytes);
+    }
     folder.write("tokenizer_config.json", config);
     folder
 }

@@ -33,7 +33,7 @@ pub(super) fn texts(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         }
         DataType::Float16 => {
             let values = array.as_primitive::<Float16Type>().iter();
-            let values = values.map(|value| value.map(|value| value.to_f32()));
+            let values = values.map(|value| Some(value?.to_f32()));
             written(values.map(|value| value.filter(|value| !value.is_nan()).map(narrow_text)).collect())
         }
         DataType::Decimal32(..)

@@ -51,7 +51,9 @@ impl HeadLayer {
             Self::Linear(linear, bound) => tensors::map_rows(&flow.x, linear.output, |x| {
                 let mut logits = linear.forward(x);
                 if let Some(bound) = bound {
-                    logits.iter_mut().for_each(|logit| *logit = bound * (*logit / bound).tanh());
+                    for logit in &mut logits {
+                        *logit = bound * (*logit / bound).tanh();
+                    }
                 }
                 logits
             }),

@@ -29,6 +29,7 @@ impl MaskedTensor {
 }
 
 /// A layer with its weights.
+#[allow(clippy::large_enum_variant, reason = "a network has a few of them, in one list")]
 pub enum LayerOp {
     Linear(LinearKernel),
     Conv2d(Conv2dKernel),

@@ -39,6 +39,29 @@ impl LoadedPackage {
         PredictInput::Frame(Frame::new(columns))
     }
 
+    /// Checks that the elements of a tensor of texts are UTF-8; those of a column of files may be any bytes.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for the first other element.
+    pub fn check_texts(&self, spec: &TensorSpec, values: &TensorValues) -> Result<(), Error> {
+        let TensorValues::Bytes(values) = values else { return Ok(()) };
+        let invalid = values.iter().position(|value| std::str::from_utf8(value).is_err());
+        match invalid {
+            Some(row) if !self.is_file(spec) => Err(Error::Value {
+                row: row + 1,
+                column: spec.name.clone(),
+                expected: "a text in UTF-8",
+                found: "other bytes".to_owned(),
+                remedy: "encode the text as UTF-8",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_file(&self, spec: &TensorSpec) -> bool {
+        self.signature.inputs.iter().any(|c| c.name == spec.name && c.kind == ColumnType::File)
+    }
+
     /// `true` if one tensor is the network's whole input, which then needs no columns.
     pub(crate) fn takes_floats(&self) -> bool {
         let alone = matches!(self.plan.inputs.as_slice(), [FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. }] if columns.len() > 1);
@@ -47,8 +70,7 @@ impl LoadedPackage {
 
     /// Column of strings; an empty string is a missing value where the column is nullable.
     fn texts(&self, spec: &TensorSpec, values: &[Vec<u8>]) -> Column {
-        let file = self.signature.inputs.iter().any(|c| c.name == spec.name && c.kind == ColumnType::File);
-        if file {
+        if self.is_file(spec) {
             return Column::Bytes(values.iter().map(|value| Some(value.as_slice())).collect());
         }
         let texts = values.iter().map(|value| {

@@ -68,11 +68,10 @@ fn configs(card: &str) -> Vec<CardConfig> {
                 let each = patterns(value).map(|pattern| CardFiles { split: split.clone(), pattern });
                 config.files.extend(each);
             }
-            Some(_) => {}
             None if item.is_some() => {
                 config.files.push(CardFiles { split: split.clone(), pattern: unquoted(entry) });
             }
-            None => {}
+            Some(_) | None => {}
         }
     }
     found

@@ -30,7 +30,7 @@ pub struct BatchOrigin {
 
 impl BatchOrigin {
     /// Place of the rows from `offset` on.
-    pub(crate) fn from_offset(&self, offset: usize) -> Self {
+    pub(crate) fn after(&self, offset: usize) -> Self {
         let first = self.number(offset);
         let skipped = self.skipped.iter().copied().filter(|skipped| *skipped >= first).collect();
         Self { file: self.file, first, skipped }

@@ -138,7 +138,7 @@ pub(super) fn has_blanks(sample: &[u8], delimiter: u8, comment: Option<u8>) -> b
         records < RECORDS
     });
     if fields == 0 {
-        (fields, blank) = (header_fields, header_blank)
+        (fields, blank) = (header_fields, header_blank);
     }
     blank > 0 && blank * 2 >= fields
 }

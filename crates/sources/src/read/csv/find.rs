@@ -43,15 +43,14 @@ pub(super) fn find_layout(
         notes.push(SourceNote::Comment { file: name(), mark: char::from(mark) });
     }
     let mut splitter = Splitter::new(input.into_reader(), layout.rules(), READ_BYTES);
-    let names = match scan.format.columns {
-        Some(names) => names.to_vec(),
-        None => {
-            layout.header = true;
-            let Some(header) = splitter.take(1).map_err(|error| file.read_error(error))? else {
-                return Ok(None);
-            };
-            header_fields(&header.bytes, dialect)
-        }
+    let names = if let Some(names) = scan.format.columns {
+        names.to_vec()
+    } else {
+        layout.header = true;
+        let Some(header) = splitter.take(1).map_err(|error| file.read_error(error))? else {
+            return Ok(None);
+        };
+        header_fields(&header.bytes, dialect)
     };
     layout.fields = names.len();
     let parser = GuessParser::new(file, &layout, &names, scan);

@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn markers_are_found_with_and_without_blanks() {
-        let markers = NullMarkers::new(&["".into(), "NA".into(), "-999".into(), "?".into()]);
+        let markers = NullMarkers::new(&[String::new(), "NA".into(), "-999".into(), "?".into()]);
         for missing in ["", "  ", "NA", " NA", "-999", " ? "] {
             assert_eq!(markers.value(missing), None, "{missing:?}");
         }

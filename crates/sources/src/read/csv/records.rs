@@ -51,7 +51,7 @@ impl From<RaggedRow> for RejectedRow {
 impl Records {
     /// Number of records.
     pub fn rows(&self) -> usize {
-        if self.columns == 0 { 0 } else { (self.ends.len() - 1) / self.columns }
+        (self.ends.len() - 1).checked_div(self.columns).unwrap_or(0)
     }
 
     /// Field of a record.

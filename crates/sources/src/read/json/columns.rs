@@ -30,13 +30,12 @@ impl JsonColumns {
 
     /// Adds a value of a column.
     pub fn add(&mut self, name: &str, kind: FieldType) {
-        match self.index.get(name) {
-            Some(at) => self.kinds[*at] = self.kinds[*at].union(kind),
-            None => {
-                self.index.insert(name.to_owned(), self.names.len());
-                self.names.push(name.to_owned());
-                self.kinds.push(kind);
-            }
+        if let Some(at) = self.index.get(name) {
+            self.kinds[*at] = self.kinds[*at].union(kind)
+        } else {
+            self.index.insert(name.to_owned(), self.names.len());
+            self.names.push(name.to_owned());
+            self.kinds.push(kind);
         }
     }
 

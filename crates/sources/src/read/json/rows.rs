@@ -70,9 +70,8 @@ impl ChunkParser for GuessParser {
 
     fn parse(&self, chunk: &Chunk, records_before: u64) -> Result<JsonColumns, Error> {
         let mut found = JsonColumns::default();
-        let mut row = records_before;
-        for line in lines(chunk, &self.file.name, row + 1)? {
-            row += 1;
+        let lines = lines(chunk, &self.file.name, records_before + 1)?;
+        for (row, line) in (records_before + 1..).zip(lines) {
             let kind = visit_object(line, &mut |name, value| {
                 found.add(name, value.kind());
                 if found.len() > MAX_COLUMNS {

@@ -118,7 +118,6 @@ impl ColumnFit {
             Role::Date(false) => {
                 Some(self.date(name, declared, notes)?.unwrap_or(ValueRule::Date { format: None }))
             }
-            Role::Number => Some(self.number(name, declared, notes)?),
             // Cleaning reads a decimal point, and texts that become numbers by its other steps.
             Role::Cleaned => match self.numbers.decide(declared.decimal) {
                 NumberReading::Numbers { decimal: DecimalMark::Comma, markers, .. } => {
@@ -128,7 +127,7 @@ impl ColumnFit {
             },
             // Files that are sent as text, such as images in base64.
             Role::Values if self.numbers.numbers() == 0 => None,
-            Role::Values => Some(self.number(name, declared, notes)?),
+            Role::Number | Role::Values => Some(self.number(name, declared, notes)?),
             Role::Inferred => Some(self.inferred(name, declared, notes)?),
         })
     }

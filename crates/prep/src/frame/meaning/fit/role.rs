@@ -35,10 +35,9 @@ impl Role {
             return Self::Inferred;
         }
         let of_input = |input: &Input| match input.kind {
-            Kind::Number => Self::Number,
-            Kind::Image => Self::Values,
             Kind::Series if input.window.is_some() => Self::Number,
-            Kind::Series => Self::Values,
+            Kind::Number => Self::Number,
+            Kind::Image | Kind::Series => Self::Values,
             Kind::Category => Self::Category,
             Kind::Date => Self::Date(input.format.is_some()),
             Kind::Text => Self::Text,
