@@ -131,7 +131,7 @@ fn part_value(part: DatePart, date: &DateTime) -> f64 {
         DatePart::DayOfYear => f64::from(date.day_of_year()),
         DatePart::Hour => f64::from(date.hour()),
         DatePart::Minute => f64::from(date.minute()),
-        DatePart::Time => clock_microseconds(date) / 1e6,
+        DatePart::Time => clock_microseconds(*date) / 1e6,
     }
 }
 
