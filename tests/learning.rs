@@ -64,6 +64,15 @@ fn an_evaluation_says_what_its_rows_do_not_define() {
 }
 
 #[test]
+fn a_run_without_test_rows_says_which_metrics_it_reports() {
+    let home = TestHome::with_blobs(120, "[split]\ntest = 0.0\n[train]\nepochs = 1\n");
+    let output = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let said = "the test split has no rows; the reported metrics are those of the valid split";
+    assert!(output.stderr.contains(said), "{}", output.stderr);
+}
+
+#[test]
 fn trees_say_that_a_metric_is_left_out_of_the_report() {
     let model =
         BLOBS.split("[model]").next().unwrap().to_owned() + "[model]\nfamily = \"gbdt\"\nbudget = 0.5\n";

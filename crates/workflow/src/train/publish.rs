@@ -12,6 +12,10 @@ use crate::CODE_VERSION;
 use crate::error::Error;
 use crate::event::WorkflowEvent;
 
+/// Warning about a run without test rows.
+const UNTESTED: &str = "the test split has no rows; the reported metrics are those of the valid split, \
+    which also selects the best epoch; set `split.test` to measure rows that training has not seen";
+
 /// Result of training, before it is evaluated.
 pub(super) struct TrainedModel<'a> {
     pub run: &'a Run,
@@ -76,6 +80,9 @@ impl TrainedModel<'_> {
                 splits.insert(split.to_owned(), serde_json::to_value(&metrics)?);
                 last = metrics;
             }
+        }
+        if self.prepared.rows(SplitPart::Test) == 0 && !splits.is_empty() {
+            stage.session.emit(&WorkflowEvent::Warning(UNTESTED));
         }
         Ok((splits, last))
     }
