@@ -9,6 +9,8 @@ use jiff::{Timestamp, Zoned};
 use crate::decimal::canonical_number;
 use crate::missing::is_common_marker;
 
+/// Begin of the year 1970.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 /// Name of the format of days since 1899-12-30, which spreadsheets store.
 const EXCEL: &str = "excel";
 /// Names of the formats of seconds, milli-, micro- and nanoseconds since 1970 in UTC, with the units in a second.
@@ -73,6 +75,26 @@ pub fn parse_date(text: &str, format: Option<&str>) -> Option<DateTime> {
     let two_digits = day.len() > 2 && day[day.len() - 2..].iter().all(u8::is_ascii_digit);
     ((date.year() >= 1000 || !format.contains("%Y")) && (two_digits || !format.contains("%y")))
         .then_some(date)
+}
+
+/// Seconds from 1970 to a clock on the wall, up to the last day of the year 9999.
+pub fn clock_seconds(clock: DateTime) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "dates are numbers of seconds")]
+    let nanoseconds = clock.duration_since(EPOCH).as_nanos() as f64;
+    nanoseconds / 1e9
+}
+
+/// Whole microseconds from 1970 to a clock on the wall.
+#[allow(clippy::cast_precision_loss, reason = "fewer than 2^59")]
+pub fn clock_microseconds(clock: DateTime) -> f64 {
+    clock.duration_since(EPOCH).as_micros() as f64
+}
+
+/// Clock on the wall at a number of seconds from 1970; `None` beyond the years that have four digits.
+pub fn clock_at(seconds: f64) -> Option<DateTime> {
+    #[allow(clippy::cast_possible_truncation, reason = "a cast of floats saturates")]
+    let microseconds = (seconds * 1e6).round() as i64;
+    EPOCH.checked_add(jiff::SignedDuration::from_micros(microseconds)).ok()
 }
 
 fn parse_iso(text: &str) -> Option<DateTime> {
@@ -294,6 +316,18 @@ mod tests {
             }
             assert_eq!(shown(text, None).as_deref(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn clocks_are_seconds_up_to_the_last_day() {
+        for text in
+            ["1970-01-01T00:00:00", "9999-12-31T00:00:00", "9999-12-31T23:59:59", "1969-12-31T23:59:58.5"]
+        {
+            let clock = parse_date(text, None).unwrap();
+            assert_eq!(clock_at(clock_seconds(clock)), Some(clock), "{text}");
+        }
+        assert_eq!(clock_seconds(parse_date("1970-01-02", None).unwrap()), 86_400.0);
+        assert_eq!((clock_at(1e15), clock_at(f64::INFINITY)), (None, None));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod missing;
 mod number;
 
 pub use self::category::{CategoryEvidence, CategoryForm};
-pub use self::date::{DateEvidence, DateGuess, parse_date};
+pub use self::date::{DateEvidence, DateGuess, clock_at, clock_microseconds, clock_seconds, parse_date};
 pub use self::decimal::{canonical_number, number_text};
 pub use self::missing::{COMMON_MARKERS, is_common_marker};
 pub use self::number::{DecimalMark, NumberEvidence, NumberReading, parse_number};

@@ -97,12 +97,38 @@ fn choose(column: &Column, is_date: bool, distinct: usize, missing: usize) -> (C
         _ if distinct == 1 && missing == 0 => (None, "one value throughout"),
         _ if is_date => (Some((Kind::Date, None)), "year, month, day, weekday"),
         Column::Number { .. } => (Some((Kind::Number, None)), ""),
-        Column::Text(_) if distinct > MAX_CATEGORIES || distinct > 20.max(present / 2) => {
+        Column::Text(texts) if distinct > MAX_CATEGORIES || distinct > 20.max(present / 2) => {
+            if texts.iter().flatten().all(is_time_of_day) {
+                return (None, "times of day; write dates with the time, or numbers such as hours");
+            }
             (None, "nearly as many values as rows: an identifier or free text")
         }
         Column::Text(_) if distinct > MAX_ONE_HOT => {
             (Some((Kind::Category, Some(Encoding::Index))), "embedding")
         }
         Column::Text(_) => (Some((Kind::Category, None)), "one-hot"),
+    }
+}
+
+/// `true` for a text such as `9:30` or `09:30:15`.
+fn is_time_of_day(text: &str) -> bool {
+    let parts: Vec<&str> = text.split(':').collect();
+    let digits =
+        |part: &&str| (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    (2..=3).contains(&parts.len()) && parts.iter().all(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_day_are_named_as_such() {
+        let texts: Vec<String> = (0..60).map(|minute| format!("9:{minute:02}")).collect();
+        let column = Column::texts(texts.iter().map(|text| Some(text.as_str())));
+        assert!(choose(&column, false, 60, 0).1.starts_with("times of day"));
+        for text in ["9", "9:30 Uhr", "1:2:3:4", "a:b", "123:00"] {
+            assert!(!is_time_of_day(text), "{text}");
+        }
     }
 }

@@ -62,7 +62,9 @@ pub(super) fn column<'a>(
             return Ok(None);
         }
     }
-    Ok(Some(Column::Number { values: values.into(), time: kind.is_temporal() }))
+    // A time of day and a duration are numbers of seconds, not points in time.
+    let time = matches!(kind, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..));
+    Ok(Some(Column::Number { values: values.into(), time }))
 }
 
 /// `true` if an array has integers beyond 2^53, of which several are the same 64-bit float.

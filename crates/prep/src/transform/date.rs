@@ -1,10 +1,8 @@
 //! Dates and times: their parts as numbers, or as points on circles.
 
 use cupola_spec::{DatePart, Input, Scaling};
-use cupola_values::{is_common_marker, parse_date};
-use jiff::Timestamp;
+use cupola_values::{clock_at, clock_microseconds, is_common_marker, parse_date};
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -133,9 +131,7 @@ fn part_value(part: DatePart, date: &DateTime) -> f64 {
         DatePart::DayOfYear => f64::from(date.day_of_year()),
         DatePart::Hour => f64::from(date.hour()),
         DatePart::Minute => f64::from(date.minute()),
-        DatePart::Time => {
-            date.to_zoned(TimeZone::UTC).map_or(0.0, |zoned| zoned.timestamp().as_microsecond() as f64 / 1e6)
-        }
+        DatePart::Time => clock_microseconds(*date) / 1e6,
     }
 }
 
@@ -164,10 +160,7 @@ fn date_in_row(
             if seconds.is_nan() {
                 return Ok(None);
             }
-            #[allow(clippy::cast_possible_truncation)]
-            let time = Timestamp::from_microsecond((seconds * 1e6).round() as i64);
-            time.map(|time| Some(time.to_zoned(TimeZone::UTC).datetime()))
-                .map_err(|_| invalid(seconds.to_string()))
+            clock_at(seconds).map(Some).ok_or_else(|| invalid(seconds.to_string()))
         }
         Column::Text(_) => {
             let Some(text) = column.text(row) else { return Ok(None) };

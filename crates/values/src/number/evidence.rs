@@ -30,8 +30,11 @@ pub struct NumberEvidence {
     ambiguous: Option<String>,
     /// Number of such texts, and of those with a point, such as `1.234`.
     either: usize,
-    /// Texts with leading zeros or a plus sign, such as `01001`, and integers that floats do not hold.
+    /// Texts with leading zeros, such as `01001`, and integers that floats do not hold.
     codes: usize,
+    /// Whole numbers with a plus sign, such as those of telephones, and numbers with a minus sign.
+    plus: usize,
+    minus: usize,
     /// Numbers so far, up to a limit.
     distinct: std::collections::HashSet<String>,
     markers: BTreeMap<String, usize>,
@@ -100,7 +103,11 @@ impl NumberEvidence {
                 }
             }
         }
-        self.codes += if is_code(text.trim()) || is_inexact(text.trim()) { count } else { 0 };
+        let trimmed = text.trim();
+        let unsigned = trimmed.strip_prefix('+').unwrap_or(trimmed);
+        self.codes += if is_code(unsigned) || is_inexact(unsigned) { count } else { 0 };
+        self.plus += if unsigned.len() < trimmed.len() { count } else { 0 };
+        self.minus += if trimmed.starts_with(['-', '\u{2212}']) { count } else { 0 };
         if self.distinct.len() < MANY && !self.distinct.contains(text) {
             self.distinct.insert(text.to_owned());
         }
@@ -145,7 +152,10 @@ impl NumberEvidence {
         let fitting = numbers - misfits;
         if self.other_texts + misfits == 0 {
             let markers = self.markers.iter().map(|(text, count)| (text.clone(), *count)).collect();
-            return NumberReading::Numbers { decimal, markers, codes: self.codes > 0 };
+            // With fractions or negative numbers beside it, a plus sign is no part of a code.
+            let signs = self.minus + self.point + self.comma;
+            let codes = self.codes > 0 || self.plus > 0 && signs == 0;
+            return NumberReading::Numbers { decimal, markers, codes };
         }
         #[allow(clippy::cast_precision_loss, reason = "a share of rows")]
         let share = fitting as f64 / (fitting + misfits + self.other_texts) as f64;
@@ -252,6 +262,10 @@ mod tests {
         let codes = NumberReading::Numbers { decimal: DecimalMark::Point, markers: vec![], codes: true };
         assert_eq!(reading(&["01001", "2134"]), codes);
         assert_eq!(reading(&["9007199254740993", "12"]), codes);
+        assert_eq!(reading(&["+4930123456", "+4989123456"]), codes);
+        assert_eq!(reading(&["+5", "-3", "0"]), numbers(DecimalMark::Point));
+        assert_eq!(reading(&["+5.5", "+3"]), numbers(DecimalMark::Point));
+        assert_eq!(reading(&["+05", "-3"]), codes);
         assert_eq!(reading(&["9007199254740992", "12"]), numbers(DecimalMark::Point));
     }
 

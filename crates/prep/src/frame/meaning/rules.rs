@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{Array, StringArray};
-use cupola_values::{CategoryForm, DecimalMark, is_common_marker, number_text, parse_date, parse_number};
+use cupola_values::{
+    CategoryForm, DecimalMark, clock_seconds, is_common_marker, number_text, parse_date, parse_number,
+};
 use foldhash::fast::RandomState;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -193,8 +194,7 @@ fn seconds(name: &str, texts: &StringArray, is_null: impl Fn(&str) -> bool) -> R
             values.push(f64::NAN);
             continue;
         };
-        let second = parse_date(text, None).and_then(|date| date.to_zoned(TimeZone::UTC).ok());
-        let Some(second) = second else {
+        let Some(clock) = parse_date(text, None) else {
             return Err(Error::Value {
                 row: row + 1,
                 column: name.to_owned(),
@@ -203,8 +203,7 @@ fn seconds(name: &str, texts: &StringArray, is_null: impl Fn(&str) -> bool) -> R
                 remedy: "fix it, or leave it empty if it is missing".to_owned(),
             });
         };
-        #[allow(clippy::cast_precision_loss, reason = "dates are numbers of seconds")]
-        values.push(second.timestamp().as_nanosecond() as f64 / 1e9);
+        values.push(clock_seconds(clock));
     }
     Ok(Column::Number { values: values.into(), time: true })
 }
