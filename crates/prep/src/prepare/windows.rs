@@ -78,7 +78,7 @@ pub(super) fn encode_splits(
 }
 
 /// Fits what depends on the series: the error of the seasonal naive forecast, which never looks into another series.
-/// Returns warnings about series that are too short to be learned.
+/// Returns warnings about series that are too short to be learned, and about missing targets.
 ///
 /// # Errors
 /// The errors of the columns of time and key.
@@ -108,7 +108,22 @@ pub(super) fn fit_series(plan: &mut Plan, frame: &Frame, train: &[usize]) -> Res
             first.key.join("`, `")
         )
     });
-    Ok(warning.filter(|_| found.series.len() > 1).into_iter().collect())
+    let warning = warning.filter(|_| found.series.len() > 1);
+    Ok(warning.into_iter().chain(missing_targets(plan, frame, &found)?).collect())
+}
+
+/// Warning about rows whose target is missing, which no window predicts; `None` without any.
+fn missing_targets(plan: &Plan, frame: &Frame, found: &SeriesRows) -> Result<Option<String>, Error> {
+    let FittedTarget::Forecast { column, .. } = plan.targets.first() else { return Ok(None) };
+    let values = numbers(column, frame)?;
+    let rows = || found.series.iter().flat_map(|one| &one.rows);
+    let missing = rows().filter(|row| values[**row].is_nan()).count();
+    Ok((missing > 0).then(|| {
+        format!(
+            "`{column}` is missing in {missing} of {} rows; windows that would predict such a row are left out",
+            rows().count()
+        )
+    }))
 }
 
 /// Series of the rows of training, in the order of their keys. Rows without a time or key are left out.

@@ -152,6 +152,10 @@ fn union(
         out.push((error.instance_path().as_str().to_owned(), message));
         return;
     }
+    if let Some(message) = one_of_words(error, context) {
+        out.push((error.instance_path().as_str().to_owned(), message));
+        return;
+    }
     // A branch with another tag is not the intended one.
     let intended = context
         .iter()
@@ -182,6 +186,18 @@ fn type_or_word(error: &ValidationError<'_>, context: &[Vec<ValidationError<'sta
     };
     let found = error.instance();
     Some(format!("expected {kind} or {options}, found {found}").replace(['[', ']'], ""))
+}
+
+/// Message for a value that is none of several words; `None` for other unions.
+fn one_of_words(error: &ValidationError<'_>, context: &[Vec<ValidationError<'static>>]) -> Option<String> {
+    let path = error.instance_path().as_str();
+    let mut words = Vec::with_capacity(context.len());
+    for branch in context {
+        let [only] = branch.as_slice() else { return None };
+        words.push(constant(only).filter(|_| only.instance_path().as_str() == path)?);
+    }
+    let found = error.instance();
+    Some(format!("unknown value {found}; {}", remedy(found.as_str().unwrap_or_default(), &words)))
 }
 
 /// `true` if `inner` reports another tag of a tagged union.

@@ -145,6 +145,17 @@ fn no_window_crosses_a_series_and_all_series_are_split_at_one_time() {
 }
 
 #[test]
+fn missing_targets_are_said() {
+    let (table, mut y) = (panel(), Vec::new());
+    for row in 0..table.rows() {
+        y.push(if row == 5 { f64::NAN } else { row as f64 });
+    }
+    let made = prepare(&panel_run(""), &table.with("y", Column::numbers(y)), None, None).unwrap();
+    let said = "`y` is missing in 1 of 40 rows; windows that would predict such a row are left out";
+    assert!(made.suspicions.iter().any(|one| one == said), "{:?}", made.suspicions);
+}
+
+#[test]
 fn shuffled_rows_train_on_the_same_examples_and_get_the_predictions_of_their_rows() {
     let (table, mixed) = (panel(), shuffled(&panel()));
     let (a, b) = (panel_run(""), panel_run("gap = 1"));
