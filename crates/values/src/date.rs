@@ -326,7 +326,7 @@ mod tests {
             let clock = parse_date(text, None).unwrap();
             assert_eq!(clock_at(clock_seconds(clock)), Some(clock), "{text}");
         }
-        assert_eq!(clock_seconds(parse_date("1970-01-02", None).unwrap()), 86_400.0);
+        assert!((clock_seconds(parse_date("1970-01-02", None).unwrap()) - 86_400.0).abs() < 1e-9);
         assert_eq!((clock_at(1e15), clock_at(f64::INFINITY)), (None, None));
     }
 

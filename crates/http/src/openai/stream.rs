@@ -72,7 +72,7 @@ impl ChoiceState {
                 }
                 ResponsePart::Arguments(text) => {
                     if let Some(call) = calls.last_mut() {
-                        call.arguments += &text
+                        call.arguments += &text;
                     } else {
                         let index = self.sent_calls.saturating_sub(1);
                         calls.push(CallDelta { index, begin: None, arguments: text });

@@ -142,7 +142,7 @@ impl Options {
         let words = value("bad_words_ids");
         for word in words.as_array().into_iter().flatten() {
             if let Some([_]) = word.as_array().map(Vec::as_slice) {
-                tokens.extend(self.token_ids("bad_words_ids", word)?)
+                tokens.extend(self.token_ids("bad_words_ids", word)?);
             } else {
                 let remedy = "only words of one token are left out; remove the longer ones";
                 return Err(self.refused("bad_words_ids", words, remedy));

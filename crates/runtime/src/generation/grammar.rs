@@ -84,8 +84,9 @@ fn call_rules(functions: &[FunctionSchema]) -> Result<String, Error> {
     for (index, function) in functions.iter().enumerate() {
         let prefix = Value::from(Grammar::call_prefix(&function.name));
         let schema = with_whitespace(function.parameters.clone())?;
-        rules.push_str(&format!("call{index}: {prefix} arguments{index} \"}}\"\n"));
-        rules.push_str(&format!("arguments{index}: %json {schema}\n"));
+        let call = format!("call{index}: {prefix} arguments{index} \"}}\"\n");
+        let arguments = format!("arguments{index}: %json {schema}\n");
+        rules.extend([call, arguments]);
     }
     Ok(rules)
 }

@@ -84,8 +84,12 @@ impl<'a> AdbcDatabase<'a> {
         let schema = batches.schema();
         let mut names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(self.failure(&format!("two columns are called `{}`; name one with AS", pair[0])));
+        let twice = names.windows(2).find_map(|pair| match pair {
+            [first, second] if first == second => Some(first),
+            _ => None,
+        });
+        if let Some(name) = twice {
+            return Err(self.failure(&format!("two columns are called `{name}`; name one with AS")));
         }
         let mut writer = TableWriter::new(path, &schema)?;
         let mut rows = 0;

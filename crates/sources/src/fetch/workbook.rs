@@ -109,19 +109,15 @@ fn text(cell: &Data) -> Option<String> {
 mod tests {
     use arrow::array::{Array, AsArray};
     use arrow::datatypes::{Float64Type, Int64Type};
-    use calamine::{ExcelDateTime, ExcelDateTimeType};
+    use calamine::{Cell, ExcelDateTime, ExcelDateTimeType};
 
     use super::*;
 
     fn sheet(lines: &[&[Data]]) -> Range<Data> {
-        let at = |index: usize| u32::try_from(index).unwrap();
-        let mut sheet = Range::new((0, 0), (at(lines.len() - 1), at(lines[0].len() - 1)));
-        for (row, line) in lines.iter().enumerate() {
-            for (column, cell) in line.iter().enumerate() {
-                sheet.set_value((at(row), at(column)), cell.clone());
-            }
-        }
-        sheet
+        let cells = (0_u32..).zip(lines).flat_map(|(row, line)| {
+            (0_u32..).zip(*line).map(move |(column, cell)| Cell::new((row, column), cell.clone()))
+        });
+        Range::from_sparse(cells.collect())
     }
 
     fn text(text: &str) -> Data {

@@ -65,6 +65,12 @@ fn settings_of_a_llama_add_tokens_around_a_text() {
     assert_eq!(ids(&tokenizer(json!({})), "hot</s>hot"), [1, 290, 2, 290]);
     // The new behaviour puts a space before the text only.
     assert_eq!(ids(&tokenizer(json!({ "legacy": false })), "hot</s>hot"), [1, 290, 2, 351, 275]);
+    // A space before the text is not another one.
+    let unigram = folder(&[("tokenizer.model", golden!("unigram.model"))], &json!({ "legacy": false }));
+    let unigram = read(&unigram, "llama").unwrap();
+    assert_eq!(ids(&unigram, " the  slag   runs "), ids(&unigram, "the slag runs"));
+    let cases: Value = serde_json::from_slice(golden!("cases.json")).unwrap();
+    assert_eq!(json!(ids(&unigram, " the  slag   runs ")), cases["llama_unigram"][1]);
     let both =
         json!({ "add_bos_token": false, "add_eos_token": true, "bos_token": "<s>", "eos_token": "</s>" });
     assert_eq!(ids(&tokenizer(both), "hot"), [290, 2]);

@@ -130,7 +130,9 @@ fn normalizers(spec: &NormalizerSpec, prefix: bool, legacy: bool) -> Value {
     }
     let replace = |pattern: &str, content: &str| json!({ "type": "Replace", "pattern": { "Regex": pattern }, "content": content });
     if spec.remove_extra_whitespaces.unwrap_or(true) {
-        all.extend([replace("^ +| +$", ""), replace(" {2,}", " ")]);
+        // The mark of the first word is put only where the text begins, so one space stays to become it.
+        let first = if prefix && !legacy { " " } else { "" };
+        all.extend([replace("^ +", first), replace(" +$", ""), replace(" {2,}", " ")]);
     }
     if legacy {
         all.extend(prefix.then(|| json!({ "type": "Prepend", "prepend": SPACE })));

@@ -31,7 +31,7 @@ impl JsonColumns {
     /// Adds a value of a column.
     pub fn add(&mut self, name: &str, kind: FieldType) {
         if let Some(at) = self.index.get(name) {
-            self.kinds[*at] = self.kinds[*at].union(kind)
+            self.kinds[*at] = self.kinds[*at].union(kind);
         } else {
             self.index.insert(name.to_owned(), self.names.len());
             self.names.push(name.to_owned());
