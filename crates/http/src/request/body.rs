@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(decode(&whole), Ok(b"abcd".to_vec()));
         assert_eq!(decode(&[whole.clone(), packed(b"efgh")].concat()), Ok(b"abcdefgh".to_vec()));
         assert_eq!(decode(&[whole.clone(), packed(b"efghi")].concat()), Err(413));
-        assert_eq!(decode(&packed(&[0; 1 << 20])), Err(413));
+        assert_eq!(decode(&packed(&vec![0; 1 << 20])), Err(413));
         assert_eq!(decode(&whole[..whole.len() - 3]), Err(400));
         assert_eq!(decode(&[&whole, b"rest of it".as_slice()].concat()), Err(400));
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
