@@ -347,8 +347,8 @@ fn openai_completions_match_streamed_and_batched_ones() {
     assert_eq!(server.post("/v1/embeddings", embedding.to_string(), &[]).status, 400);
 }
 
-#[test]
-fn generated_text_follows_the_requested_json_schema() {
+/// Home with the package `talk`, which has learned to write JSON objects.
+pub fn json_model() -> TestHome {
     let home = TestHome::new();
     let lines: Vec<String> =
         (0..600).map(|row| format!("\"{{\"\"metal\"\": \"\"iron\"\", \"\"melts\"\": {row}}}\"")).collect();
@@ -358,6 +358,12 @@ fn generated_text_follows_the_requested_json_schema() {
         LANGUAGE.replace("\"char\", length = 48", "\"bpe\", vocabulary = 300, length = 256"),
     );
     home.train(&[]);
+    home
+}
+
+#[test]
+fn generated_text_follows_the_requested_json_schema() {
+    let home = json_model();
     let server = home.serve(&["--model", "talk"]);
     let ask = |format: Value, seed: u64, stream: bool| {
         let body = json!({ "model": "talk", "messages": [{ "role": "user", "content": "iron" }], "max_tokens": 200,
@@ -400,7 +406,7 @@ fn generated_text_follows_the_requested_json_schema() {
     }
 }
 
-pub const LANGUAGE: &str = r#"
+const LANGUAGE: &str = r#"
 name = "talk"
 seed = 1
 [data]

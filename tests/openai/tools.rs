@@ -4,20 +4,12 @@ use serde_json::{Value, json};
 
 use super::{events, language_model, post, refused};
 use crate::imports::words;
-use crate::serving::LANGUAGE;
+use crate::serving::json_model;
 use crate::support::{Server, TestHome};
 
 #[test]
 fn required_functions_get_arguments_of_their_schema() {
-    let home = TestHome::new();
-    let lines: Vec<String> =
-        (0..600).map(|row| format!("\"{{\"\"metal\"\": \"\"iron\"\", \"\"melts\"\": {row}}}\"")).collect();
-    home.write("lines.csv", format!("text\n{}\n", lines.join("\n")));
-    home.write(
-        "run.toml",
-        LANGUAGE.replace("\"char\", length = 48", "\"bpe\", vocabulary = 300, length = 256"),
-    );
-    home.train(&[]);
+    let home = json_model();
     let server = home.serve(&["--model", "talk"]);
     let schema = json!({ "type": "object", "required": ["metal"], "additionalProperties": false,
         "properties": { "metal": { "enum": ["iron", "zinc"] } } });

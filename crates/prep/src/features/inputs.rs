@@ -64,8 +64,7 @@ fn set_date_format(resolved: &mut ResolvedInput, rules: &ValueRules) {
 }
 
 fn declared(input: &Input, frame: &Frame, targets: &[&str]) -> Result<ResolvedInput, Error> {
-    let own = [input.name.clone()];
-    let patterns = input.columns.as_ref().map_or(own.as_slice(), |source| source.patterns());
+    let patterns = input.column_patterns();
     // The text of a language model is also its target, and the past of a series may be used. Products are added
     // below, to the input that declares them.
     let eligible = |name: &str| {

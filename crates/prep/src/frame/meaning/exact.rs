@@ -20,7 +20,7 @@ impl ExactColumns {
     /// type of the source.
     pub(crate) fn of_run(run: &Run, computed: Vec<String>) -> Self {
         let is_text = |input: &&Input| matches!(input.kind, Kind::Category | Kind::Text | Kind::Date);
-        let inputs = run.inputs.iter().filter(is_text).flat_map(input_patterns);
+        let inputs = run.inputs.iter().filter(is_text).flat_map(|input| input.column_patterns().to_vec());
         let is_class = |target: &&Target| {
             matches!(target.kind, TargetKind::Category | TargetKind::NextToken | TargetKind::Reconstruct)
         };
@@ -46,9 +46,4 @@ impl ExactColumns {
         !self.except.iter().any(|except| except == name)
             && self.patterns.iter().any(|pattern| matches_pattern(pattern, name))
     }
-}
-
-/// Names and globs of an input's columns.
-pub(super) fn input_patterns(input: &Input) -> Vec<String> {
-    input.columns.as_ref().map_or_else(|| vec![input.name.clone()], |source| source.patterns().to_vec())
 }

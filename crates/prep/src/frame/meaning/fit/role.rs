@@ -3,8 +3,6 @@
 use cupola_spec::{Decimal, Input, Kind, Run, TargetKind, matches_pattern};
 use cupola_values::DecimalMark;
 
-use crate::frame::meaning::exact::input_patterns;
-
 /// Purpose of a raw column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -43,7 +41,7 @@ impl Role {
             Kind::Text => Self::Text,
         };
         let uses =
-            |input: &&Input| input_patterns(input).iter().any(|pattern| matches_pattern(pattern, name));
+            |input: &&Input| input.column_patterns().iter().any(|pattern| matches_pattern(pattern, name));
         let inputs = run.inputs.iter().filter(uses).map(of_input);
         let targets = run.targets.iter().filter(|target| target.column() == Some(name));
         let targets = targets.map(|target| match target.kind {
