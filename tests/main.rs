@@ -49,6 +49,9 @@ mod engine;
 /// Datasets, contracts, repairs, prepared examples, lineage.
 mod data;
 
+/// Hostile requests, files and processes.
+mod fort;
+
 /// Files as other programs write them.
 mod spelling;
 

@@ -1,0 +1,1 @@
+//! Keys, tokens, signatures and the audit log under attack.

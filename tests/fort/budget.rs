@@ -1,0 +1,1 @@
+//! Small requests that would cost much.

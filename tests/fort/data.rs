@@ -1,0 +1,1 @@
+//! Hostile sources, remotes, datasets and pushed rows.

@@ -1,0 +1,1 @@
+//! Hostile models, schemas and prompts.

@@ -1,0 +1,1 @@
+//! Connections, gRPC, the administrative listener and browsers.
