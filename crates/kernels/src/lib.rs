@@ -13,6 +13,7 @@
 //! | [`linear`] | linear layers in either format, with bias and activation |
 //! | [`conv`] | convolutions of images |
 //! | [`attention`] | multi-head attention over whole texts, or of new tokens with a KV cache |
+//! | [`training`] | forward and backward passes for training |
 //! | [`mod@reference`] | the same functions as plain loops, which tests and benches compare with |
 //!
 //! The vector width is chosen at run time ([`simd`]), and work that is worth more than one core is shared out on rayon's
@@ -34,6 +35,7 @@ pub mod reference;
 pub mod rows;
 pub mod simd;
 mod support;
+pub mod training;
 
 pub use attention::{AttentionKernel, HeadNorms, LayerKv, NewTokens, ScoreRules};
 pub use conv::Conv2dKernel;

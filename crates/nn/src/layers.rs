@@ -19,7 +19,7 @@ mod tokens;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::{AvgPool2d, MaxPool2d};
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear, RmsNorm};
+use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Bool, Tensor};
 use cupola_spec::{Layer, ShapeError};
 
@@ -32,6 +32,7 @@ use self::batch_norm::BatchNorm;
 use self::conv::Conv1d;
 use self::function::{FunctionLayer, LayerFunction};
 use self::hidden::map_hidden;
+use self::norm::{LayerNorm, RmsNorm};
 use self::recurrent::RecurrentModule;
 use self::residual::Residual;
 use self::series::SeriesPatch;
@@ -121,8 +122,8 @@ impl LayerModule {
             Layer::Linear { .. } => Self::Linear(module.linear("")?),
             Layer::Conv2d { stride, padding, .. } => Self::Conv2d(conv::conv2d(module, stride, padding)?),
             Layer::BatchNorm {} => Self::BatchNorm(BatchNorm::build(module)?),
-            Layer::LayerNorm { eps } => Self::LayerNorm(norm::layer_norm(module, eps)?),
-            Layer::RmsNorm { eps } => Self::RmsNorm(norm::rms_norm(module, eps)?),
+            Layer::LayerNorm { eps } => Self::LayerNorm(LayerNorm::build(module, eps)?),
+            Layer::RmsNorm { eps } => Self::RmsNorm(RmsNorm::build(module, "weight", eps)?),
             Layer::MaxPool { kernel, stride, padding } => {
                 Self::MaxPool(conv::max_pool(kernel, stride.unwrap_or(kernel), padding))
             }

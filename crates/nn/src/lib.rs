@@ -19,6 +19,7 @@ mod architecture;
 mod decode;
 mod device;
 mod error;
+mod fused;
 mod input;
 mod layers;
 mod lora;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::targets::LossTargets;
 
+use crate::fused::target_log_probabilities;
+
 /// Loss of one example.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,20 +106,16 @@ impl Objective {
     }
 
     fn classes(&self, logits: Tensor<2>, class: Tensor<1, Int>) -> Tensor<1> {
+        if self.label_smoothing <= 0.0
+            && let Some(log_p) = target_log_probabilities(&logits, &class)
+        {
+            return self.weigh(log_p, class).0.sum();
+        }
         let [rows, classes] = logits.dims();
         let log_p = activation::log_softmax(logits, 1);
         let index: Tensor<2, Int> = class.clone().unsqueeze_dim(1);
         let target_log_p: Tensor<1> = log_p.clone().gather(1, index).reshape([rows]);
-        let mut each = target_log_p.clone().neg();
-        if let Loss::Focal { gamma } = self.loss {
-            let rest = target_log_p.exp().neg().add_scalar(1.0).clamp_min(0.0);
-            each = each * rest.powf_scalar(gamma);
-        }
-        let weights = (!self.class_weights.is_empty())
-            .then(|| Tensor::<1>::from_data(TensorData::from(self.class_weights.as_slice()), &each.device()));
-        if let Some(weights) = &weights {
-            each = each * weights.clone().select(0, class);
-        }
+        let (each, weights) = self.weigh(target_log_p, class);
         let sum = each.sum();
         if self.label_smoothing <= 0.0 {
             return sum;
@@ -129,6 +127,21 @@ impl Objective {
         #[allow(clippy::cast_precision_loss)]
         let spread = weighted.sum().div_scalar(classes as f64).neg();
         sum.mul_scalar(1.0 - self.label_smoothing) + spread.mul_scalar(self.label_smoothing)
+    }
+
+    /// Losses `[rows]` by the logarithms of the targets' probabilities, and the weights of the classes if there are any.
+    fn weigh(&self, target_log_p: Tensor<1>, class: Tensor<1, Int>) -> (Tensor<1>, Option<Tensor<1>>) {
+        let mut each = target_log_p.clone().neg();
+        if let Loss::Focal { gamma } = self.loss {
+            let rest = target_log_p.exp().neg().add_scalar(1.0).clamp_min(0.0);
+            each = each * rest.powf_scalar(gamma);
+        }
+        let weights = (!self.class_weights.is_empty())
+            .then(|| Tensor::<1>::from_data(TensorData::from(self.class_weights.as_slice()), &each.device()));
+        if let Some(weights) = &weights {
+            each = each * weights.clone().select(0, class);
+        }
+        (each, weights)
     }
 
     fn binary(&self, x: Tensor<1>, y: Tensor<1>) -> Tensor<1> {

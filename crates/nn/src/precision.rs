@@ -10,6 +10,7 @@ use burn::tensor::{DType, Device, FloatDType, Tensor};
 use cupola_spec::Precision;
 
 use crate::error::Error;
+use crate::fused;
 
 /// Type of the activations on a device; `None` for 32 bits.
 ///
@@ -55,7 +56,7 @@ pub(crate) fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> 
 /// Forward pass of a convolution in the type of `x`.
 pub(crate) fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     if x.dtype() == DType::F32 {
-        return layer.forward(x);
+        return fused::conv2d(layer, x);
     }
     let (weight, bias) =
         (cast_param(&layer.weight, &x), layer.bias.as_ref().map(|bias| cast_param(bias, &x)));

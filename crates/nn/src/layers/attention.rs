@@ -4,13 +4,13 @@ mod cache;
 mod rope;
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Linear, RmsNorm};
+use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Bool, Device, FloatDType, Tensor, activation};
 use cupola_spec::{AttentionVariant, Layer, ROPE_BASE, Rope};
 
 use super::hidden::concat;
 use super::linear::LoraLinear;
-use super::norm::named_rms_norm;
+use super::norm::RmsNorm;
 use crate::error::Error;
 use crate::precision::{self, cast_like, in_f32};
 use crate::weights::ModuleBuilder;
@@ -97,7 +97,7 @@ impl AttentionModule {
         let (q, k) = (LoraLinear::build(module, "q")?, module.linear("k.")?);
         let (v, o) = (LoraLinear::build(module, "v")?, module.linear("o.")?);
         let eps = config.variant.norm_eps;
-        let mut norm = |name: &str| eps.map(|eps| named_rms_norm(module, name, Some(eps))).transpose();
+        let mut norm = |name: &str| eps.map(|eps| RmsNorm::build(module, name, Some(eps))).transpose();
         let (q_norm, k_norm) = (norm("q_norm.weight")?, norm("k_norm.weight")?);
         let dropout = DropoutConfig::new(config.dropout).init();
         Ok(Self { q, k, v, o, q_norm, k_norm, dropout, config })

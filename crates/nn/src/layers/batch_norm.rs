@@ -2,9 +2,10 @@
 
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
-use burn::tensor::module::{batch_norm, batch_norm_train};
+use burn::tensor::module::batch_norm;
 
 use crate::error::Error;
+use crate::fused;
 use crate::weights::ModuleBuilder;
 
 const MOMENTUM: f64 = 0.1;
@@ -45,7 +46,7 @@ impl BatchNorm {
         }
         let dims = input.dims();
         let count: usize = dims.iter().product::<usize>() / dims[1];
-        let out = batch_norm_train(input, weight, bias, EPSILON);
+        let out = fused::batch_norm(input, weight, bias, EPSILON);
         // `PyTorch` keeps the unbiased variance.
         #[allow(clippy::cast_precision_loss)]
         let unbiased = count as f64 / count.saturating_sub(1).max(1) as f64;

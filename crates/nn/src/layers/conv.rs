@@ -5,10 +5,9 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AvgPool2d, AvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
 use burn::tensor::Tensor;
-use burn::tensor::module::conv1d;
-use burn::tensor::ops::ConvOptions;
 
 use crate::error::Error;
+use crate::fused::conv1d;
 use crate::precision::cast_like;
 use crate::weights::ModuleBuilder;
 
@@ -70,8 +69,7 @@ impl Conv1d {
         } else {
             (x, reach / 2)
         };
-        let options = ConvOptions::new([1], [padding], [self.dilation], 1);
         let (weight, bias) = (cast_like(self.weight.val(), &x), cast_like(self.bias.val(), &x));
-        conv1d(x, weight, Some(bias), options).swap_dims(1, 2)
+        conv1d(x, weight, bias, padding, self.dilation).swap_dims(1, 2)
     }
 }

@@ -1,12 +1,13 @@
 //! Layers without weights.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use cupola_spec::{Activation, Take};
 
 use super::hidden::{Hidden, map_hidden};
 use super::series::decompose;
 use super::tokens::take;
+use crate::fused::activate;
 use crate::precision::in_f32;
 
 /// Smallest divisor of a normalised vector, as in `torch.nn.functional.normalize`.
@@ -74,17 +75,6 @@ impl FunctionLayer {
             // A flat vector is flattened already.
             (_, x) => x,
         }
-    }
-}
-
-fn activate<const D: usize>(function: Activation, x: Tensor<D>) -> Tensor<D> {
-    match function {
-        Activation::Relu => activation::relu(x),
-        Activation::Gelu => activation::gelu(x),
-        Activation::GeluTanh => activation::gelu_approximate(x),
-        Activation::Silu => activation::silu(x),
-        Activation::Tanh => activation::tanh(x),
-        Activation::Sigmoid => activation::sigmoid(x),
     }
 }
 

@@ -1,0 +1,202 @@
+//! Activation functions and their derivatives.
+
+use rayon::prelude::*;
+
+use crate::pointwise::{Pointwise, erf, exp, sigmoid, tanh};
+use crate::simd::{CHUNK, vectorized};
+
+/// `1 / sqrt(2 pi)`
+const NORMAL_DENSITY: f32 = 0.398_942_3;
+/// `sqrt(2 / pi)`
+const TANH_SCALE: f32 = 0.797_884_56;
+const TANH_CUBE: f32 = 0.044_715;
+
+/// Activations of `x`.
+pub fn forward(function: Pointwise, x: &[f32]) -> Vec<f32> {
+    match function {
+        // NaN stays NaN.
+        Pointwise::Relu => map(
+            x,
+            #[inline(always)]
+            |x| if x < 0.0 { 0.0 } else { x },
+        ),
+        Pointwise::Gelu => map(
+            x,
+            #[inline(always)]
+            |x| x * 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),
+        ),
+        Pointwise::GeluTanh => map(
+            x,
+            #[inline(always)]
+            |x| x * 0.5 * (1.0 + tanh((x + TANH_CUBE * x * x * x) * TANH_SCALE)),
+        ),
+        Pointwise::Silu => map(
+            x,
+            #[inline(always)]
+            |x| x * sigmoid(x),
+        ),
+        Pointwise::Tanh => map(
+            x,
+            #[inline(always)]
+            |x| tanh(x),
+        ),
+        Pointwise::Sigmoid => map(
+            x,
+            #[inline(always)]
+            |x| sigmoid(x),
+        ),
+    }
+}
+
+/// Gradient of `x` from the gradient of its activations.
+pub fn backward(function: Pointwise, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+    match function {
+        Pointwise::Relu => zip(
+            x,
+            gradient,
+            #[inline(always)]
+            |x, g| if x > 0.0 { g } else { 0.0 },
+        ),
+        Pointwise::Gelu => zip(
+            x,
+            gradient,
+            #[inline(always)]
+            |x, g| {
+                let below = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+                g * (below + x * NORMAL_DENSITY * exp(-0.5 * x * x))
+            },
+        ),
+        Pointwise::GeluTanh => zip(
+            x,
+            gradient,
+            #[inline(always)]
+            |x, g| {
+                let t = tanh((x + TANH_CUBE * x * x * x) * TANH_SCALE);
+                let inner = TANH_SCALE * (1.0 + 3.0 * TANH_CUBE * x * x);
+                g * 0.5 * (1.0 + t + x * (1.0 - t * t) * inner)
+            },
+        ),
+        Pointwise::Silu => zip(
+            x,
+            gradient,
+            #[inline(always)]
+            |x, g| {
+                let s = sigmoid(x);
+                g * s * (1.0 + x * (1.0 - s))
+            },
+        ),
+        Pointwise::Tanh => zip(
+            x,
+            gradient,
+            #[inline(always)]
+            |x, g| {
+                let t = tanh(x);
+                g * (1.0 - t * t)
+            },
+        ),
+        Pointwise::Sigmoid => zip(
+            x,
+            gradient,
+            #[inline(always)]
+            |x, g| {
+                let s = sigmoid(x);
+                g * s * (1.0 - s)
+            },
+        ),
+    }
+}
+
+fn map(x: &[f32], f: impl Fn(f32) -> f32 + Sync) -> Vec<f32> {
+    let mut out = vec![0.0; x.len()];
+    let run = |(out, x): (&mut [f32], &[f32])| {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (out, x) in out.iter_mut().zip(x) {
+                    *out = f(*x);
+                }
+            },
+        );
+    };
+    if x.len() <= CHUNK {
+        run((&mut out, x));
+    } else {
+        out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(run);
+    }
+    out
+}
+
+fn zip(x: &[f32], gradient: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) -> Vec<f32> {
+    let mut out = vec![0.0; x.len()];
+    let run = |((out, x), gradient): ((&mut [f32], &[f32]), &[f32])| {
+        vectorized(
+            #[inline(always)]
+            || {
+                for ((out, x), g) in out.iter_mut().zip(x).zip(gradient) {
+                    *out = f(*x, *g);
+                }
+            },
+        );
+    };
+    if x.len() <= CHUNK {
+        run(((&mut out, x), gradient));
+    } else {
+        let x = x.par_chunks(CHUNK);
+        out.par_chunks_mut(CHUNK).zip(x).zip(gradient.par_chunks(CHUNK)).for_each(run);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference;
+
+    fn exact(function: Pointwise, x: f64) -> f64 {
+        let sigmoid = 1.0 / (1.0 + (-x).exp());
+        match function {
+            Pointwise::Relu => x.max(0.0),
+            Pointwise::Gelu => x * 0.5 * (1.0 + reference::erf(x / 2.0_f64.sqrt())),
+            Pointwise::GeluTanh => {
+                x * 0.5 * (1.0 + ((x + 0.044_715 * x.powi(3)) * (2.0 / std::f64::consts::PI).sqrt()).tanh())
+            }
+            Pointwise::Silu => x * sigmoid,
+            Pointwise::Tanh => x.tanh(),
+            Pointwise::Sigmoid => sigmoid,
+        }
+    }
+
+    #[test]
+    fn derivatives_are_those_of_finite_differences_in_64_bits() {
+        // The reference's error function loses digits further out.
+        let x: Vec<f32> = (-20_000..20_000).map(|i| (i as f32 + 0.5) * 2e-4).collect();
+        let gradient: Vec<f32> = (0..x.len()).map(|i| (i as f32 * 0.7).sin()).collect();
+        for function in [
+            Pointwise::Relu,
+            Pointwise::Gelu,
+            Pointwise::GeluTanh,
+            Pointwise::Silu,
+            Pointwise::Tanh,
+            Pointwise::Sigmoid,
+        ] {
+            let (y, found) = (forward(function, &x), backward(function, &x, &gradient));
+            for (((x, y), g), found) in x.iter().zip(&y).zip(&gradient).zip(&found) {
+                let (x, h) = (f64::from(*x), 1e-5);
+                assert!((f64::from(*y) - exact(function, x)).abs() < 1.5e-6, "{function:?} at {x}: {y}");
+                let slope = (exact(function, x + h) - exact(function, x - h)) / (2.0 * h);
+                let expected = slope * f64::from(*g);
+                assert!(
+                    (f64::from(*found) - expected).abs() < 2e-6,
+                    "{function:?} at {x}: {found}, {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nan_stays_nan() {
+        for function in [Pointwise::Relu, Pointwise::Gelu, Pointwise::Silu] {
+            assert!(forward(function, &[f32::NAN])[0].is_nan());
+        }
+    }
+}

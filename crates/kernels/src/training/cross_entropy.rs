@@ -1,0 +1,113 @@
+//! Softmax and the logarithm of the target's probability in one pass.
+
+use rayon::prelude::*;
+
+use super::parts::rows_per_part;
+use crate::pointwise::exp;
+use crate::simd::{max_by, sum_by, vectorized};
+
+/// Logarithms of the probabilities of the targets, and what the backward pass needs.
+#[derive(Debug, Clone)]
+pub struct TargetLogProbabilities {
+    /// `[rows]`
+    pub values: Vec<f32>,
+    /// Logarithm of the sum of the exponentials of each row.
+    pub log_sums: Vec<f32>,
+}
+
+/// Logarithm of the softmax of `logits` `[rows, classes]` at `targets` `[rows]`.
+pub fn forward(logits: &[f32], targets: &[usize], classes: usize) -> TargetLogProbabilities {
+    let (mut values, mut log_sums) = (vec![0.0; targets.len()], vec![0.0; targets.len()]);
+    let each = rows_per_part(targets.len(), classes);
+    let run = |((values, log_sums), (logits, targets)): ((&mut [f32], &mut [f32]), (&[f32], &[usize]))| {
+        vectorized(
+            #[inline(always)]
+            || {
+                let rows = logits.chunks_exact(classes.max(1)).zip(targets);
+                for ((value, log_sum), (row, target)) in values.iter_mut().zip(&mut *log_sums).zip(rows) {
+                    let most = max_by(
+                        row,
+                        f32::NEG_INFINITY,
+                        #[inline(always)]
+                        |x| x,
+                    );
+                    let sum = sum_by(
+                        row,
+                        #[inline(always)]
+                        |x| exp(x - most),
+                    );
+                    *log_sum = most + sum.ln();
+                    *value = row[*target] - *log_sum;
+                }
+            },
+        );
+    };
+    let parts = values.par_chunks_mut(each).zip(log_sums.par_chunks_mut(each));
+    parts.zip(logits.par_chunks(each * classes.max(1)).zip(targets.par_chunks(each))).for_each(run);
+    TargetLogProbabilities { values, log_sums }
+}
+
+/// Gradient of the logits from the `gradient` `[rows]` of the logarithms.
+pub fn backward(logits: &[f32], targets: &[usize], log_sums: &[f32], gradient: &[f32]) -> Vec<f32> {
+    let classes = (logits.len() / targets.len().max(1)).max(1);
+    let mut out = vec![0.0; logits.len()];
+    let each = rows_per_part(targets.len(), classes);
+    let run = |((out, logits), ((targets, log_sums), gradient)): (
+        (&mut [f32], &[f32]),
+        ((&[usize], &[f32]), &[f32]),
+    )| {
+        vectorized(
+            #[inline(always)]
+            || {
+                let rows = out.chunks_exact_mut(classes).zip(logits.chunks_exact(classes));
+                let by = targets.iter().zip(log_sums).zip(gradient);
+                for ((out, row), ((target, log_sum), g)) in rows.zip(by) {
+                    for (out, x) in out.iter_mut().zip(row) {
+                        *out = -g * exp(x - log_sum);
+                    }
+                    out[*target] += g;
+                }
+            },
+        );
+    };
+    let rows = out.par_chunks_mut(each * classes).zip(logits.par_chunks(each * classes));
+    let by = targets.par_chunks(each).zip(log_sums.par_chunks(each)).zip(gradient.par_chunks(each));
+    rows.zip(by).for_each(run);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log_probability(logits: &[f64], target: usize) -> f64 {
+        logits[target] - logits.iter().map(|x| x.exp()).sum::<f64>().ln()
+    }
+
+    #[test]
+    fn gradients_are_those_of_finite_differences_in_64_bits() {
+        for (rows, classes) in [(1, 1), (3, 2), (7, 10), (40, 33), (3, 1_000)] {
+            let logits: Vec<f32> = (0..rows * classes).map(|i| (i as f32 * 0.7).sin() * 5.0).collect();
+            let targets: Vec<usize> = (0..rows).map(|row| row * 7 % classes).collect();
+            let gradient: Vec<f32> = (0..rows).map(|row| (row as f32).cos()).collect();
+            let kept = forward(&logits, &targets, classes);
+            let found = backward(&logits, &targets, &kept.log_sums, &gradient);
+            for row in 0..rows {
+                let mut wide: Vec<f64> =
+                    logits[row * classes..][..classes].iter().map(|x| f64::from(*x)).collect();
+                let exact = log_probability(&wide, targets[row]);
+                assert!((f64::from(kept.values[row]) - exact).abs() < 1e-5, "{classes}: {exact}");
+                for class in 0..classes {
+                    let value = wide[class];
+                    wide[class] = value + 1e-5;
+                    let more = log_probability(&wide, targets[row]);
+                    wide[class] = value - 1e-5;
+                    let slope = (more - log_probability(&wide, targets[row])) / 2e-5 * f64::from(gradient[row]);
+                    wide[class] = value;
+                    let found = f64::from(found[row * classes + class]);
+                    assert!((found - slope).abs() < 1e-5, "{classes} at {row}, {class}: {found}, {slope}");
+                }
+            }
+        }
+    }
+}
