@@ -4,6 +4,7 @@
 //! takes the composition of Burn's operations that each function is given beside them.
 
 mod activation;
+mod attention;
 mod conv;
 mod cross_entropy;
 mod norm;
@@ -24,6 +25,7 @@ use burn::tensor::{DType, Shape, Tensor};
 use burn_std::Bytes;
 
 pub(crate) use self::activation::activate;
+pub(crate) use self::attention::attention;
 pub(crate) use self::conv::{conv1d, conv2d};
 pub(crate) use self::cross_entropy::target_log_probabilities;
 pub(crate) use self::norm::{batch_norm, layer_norm, rms_norm};
@@ -32,6 +34,11 @@ pub(crate) use self::norm::{batch_norm, layer_norm, rms_norm};
 trait FusedOp<const N: usize>: Debug + Send + 'static {
     /// Values that the backward pass needs.
     type Saved: Clone + Debug + Send + 'static;
+
+    /// Prepares the layout of an input: row-major, unless the operation reads others.
+    fn arrange(input: FlexTensor) -> FlexTensor {
+        contiguous(input)
+    }
 
     /// Computes the output.
     fn forward(&self, inputs: [FlexTensor; N]) -> (FlexTensor, Self::Saved);
@@ -73,7 +80,7 @@ fn apply<O: FusedOp<N>, const N: usize>(
         return Err(inputs);
     }
     if inputs.iter().all(|input| input.autodiff == DispatchAutodiffContext::Disabled) {
-        let (output, _) = op.forward(inputs.map(|input| contiguous(plain(input))));
+        let (output, _) = op.forward(inputs.map(|input| O::arrange(plain(input))));
         return Ok(DispatchTensor {
             kind: DispatchTensorKind::Flex(BackendTensor::Float(output)),
             autodiff: DispatchAutodiffContext::Disabled,
@@ -81,7 +88,7 @@ fn apply<O: FusedOp<N>, const N: usize>(
     }
     let inputs = inputs.map(tracked);
     let nodes = inputs.each_ref().map(|input| input.node());
-    let (output, saved) = op.forward(inputs.map(|input| contiguous(input.into_primitive())));
+    let (output, saved) = op.forward(inputs.map(|input| O::arrange(input.into_primitive())));
     let prepared = BackwardStep(op).prepare::<NoCheckpointing>(nodes).compute_bound().stateful();
     let output = match prepared {
         OpsKind::Tracked(prepared) => prepared.finish(saved, output),

@@ -6,12 +6,14 @@ mod rope;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Bool, Device, FloatDType, Tensor, activation};
+use cupola_kernels::ScoreRules;
 use cupola_spec::{AttentionVariant, Layer, ROPE_BASE, Rope};
 
 use super::hidden::concat;
 use super::linear::LoraLinear;
 use super::norm::RmsNorm;
 use crate::error::Error;
+use crate::fused;
 use crate::precision::{self, cast_like, in_f32};
 use crate::weights::ModuleBuilder;
 
@@ -107,7 +109,15 @@ impl AttentionModule {
     pub fn forward(&self, x: Tensor<3>, padding: Option<Tensor<2, Bool>>) -> Tensor<3> {
         let time = x.dims()[1];
         let rope = self.rope_tables(&(0..time).collect::<Vec<_>>(), &x.device());
+        let is_training = x.device().is_autodiff();
         let [q, k, v] = self.project(x, rope.as_ref());
+        // Dropped weights take the composed operations.
+        if !is_training || self.config.dropout <= 0.0 {
+            let fused = fused::attention([&q, &k, &v], self.score_rules(), padding.as_ref());
+            if let Some(mixed) = fused {
+                return precision::linear(&self.o, mixed);
+            }
+        }
         let future = self.config.causal.then(|| Tensor::tril_mask([time, time], 0, &q.device()));
         let hidden = self.hidden_steps(future, [time, time], 0, &q.device());
         precision::linear(&self.o, self.attend([q, k, v], hidden, padding))
@@ -135,6 +145,17 @@ impl AttentionModule {
         });
         let mixed: Vec<Tensor<3>> = each.collect();
         precision::linear(&self.o, concat(mixed))
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "kernels compute in single precision")]
+    fn score_rules(&self) -> ScoreRules {
+        let AttentionVariant { scale, softcap, window, .. } = self.config.variant;
+        ScoreRules {
+            causal: self.config.causal,
+            scale: scale.map(|scale| scale as f32),
+            softcap: softcap.map(|cap| cap as f32),
+            window,
+        }
     }
 
     /// Mask `[steps, seen]` of the steps that each step does not attend to: those in `future` and those outside of
