@@ -8,7 +8,10 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use cupola_kernels::{AttentionKernel, Conv2dKernel, LinearKernel, Pointwise, ScoreRules, WeightFormat};
-use cupola_kernels::{pointwise, reference, rows};
+use cupola_kernels::training::attention::{AttentionInputs, AttentionShape, ForwardValues, Heads};
+use cupola_kernels::training::conv::ConvShape;
+use cupola_kernels::training::norm::RowNorm;
+use cupola_kernels::{pointwise, reference, rows, training};
 
 fn main() {
     let quick = std::env::args().any(|arg| arg == "--test");
@@ -16,6 +19,7 @@ fn main() {
     row_functions(quick);
     conv(quick);
     attention(quick);
+    training(quick);
 }
 
 fn linear(quick: bool) {
@@ -92,4 +96,70 @@ fn measure<T>(quick: bool, kernel: &str, size: &str, by: &str, mut run: impl FnM
     let line = serde_json::json!({ "kernel": kernel, "size": size, "by": by, "median_us": at(50),
         "p90_us": at(90), "n": seconds.len() });
     println!("{line}");
+}
+
+/// Forward and backward passes of training.
+fn training(quick: bool) {
+    for (name, images, channels, output, side, stride) in [
+        ("64 x 1 x 28 to 16", 64, 1, 16, 28, 1),
+        ("64 x 16 x 28 to 16", 64, 16, 16, 28, 1),
+        ("64 x 16 x 28 to 32, stride 2", 64, 16, 32, 28, 2),
+        ("64 x 64 x 7 to 64", 64, 64, 64, 7, 1),
+        ("64 x 128 x 4 to 128", 64, 128, 128, 4, 1),
+    ] {
+        let shape = ConvShape {
+            images,
+            channels,
+            output,
+            size: [side; 2],
+            kernel: [3; 2],
+            stride: [stride; 2],
+            padding: [1; 2],
+            dilation: [1; 2],
+            groups: 1,
+        };
+        let [high, wide] = shape.output_size();
+        let (x, weight) = (values(images * channels * side * side), values(output * channels * 9));
+        let gradient = values(images * output * high * wide);
+        measure(quick, "conv2d forward", name, "f32", || training::conv::forward(&x, &weight, None, &shape));
+        measure(quick, "conv2d backward", name, "f32", || {
+            training::conv::backward(&x, &weight, &gradient, &shape, true)
+        });
+    }
+    let shape = AttentionShape { batch: 12, time: 64, heads: 4, kv_heads: 4, head_width: 32 };
+    let (qkv, gradient) = (values(3 * 12 * 64 * 128), values(12 * 64 * 128));
+    let rules = ScoreRules { causal: true, ..ScoreRules::default() };
+    let heads = |part: usize| Heads { values: &qkv[part * 12 * 64 * 128..], strides: [64 * 128, 32, 128] };
+    let inputs =
+        AttentionInputs { q: heads(0), k: heads(1), v: heads(2), rules: &rules, padding: None, shape };
+    let name = "12 texts of 64 tokens, 4 heads of 32";
+    measure(quick, "attention forward", name, "f32", || training::attention::forward(&inputs));
+    let kept = training::attention::forward(&inputs);
+    let of_forward = ForwardValues { y: &kept.y, log_sums: &kept.log_sums };
+    measure(quick, "attention backward", name, "f32", || {
+        training::attention::backward(&inputs, of_forward, &gradient)
+    });
+    let (x, gradient, weight) = (values(768 * 128), values(768 * 128), values(128));
+    let kept = training::norm::forward(RowNorm::Layer, &x, &weight, None, 1e-5);
+    measure(quick, "layer_norm forward", "768 x 128", "f32", || {
+        training::norm::forward(RowNorm::Layer, &x, &weight, None, 1e-5)
+    });
+    measure(quick, "layer_norm backward", "768 x 128", "f32", || {
+        training::norm::backward(RowNorm::Layer, &x, &weight, &kept.statistics, &gradient)
+    });
+    let x = values(768 * 512);
+    measure(quick, "gelu forward", "768 x 512", "f32", || training::activation::forward(Pointwise::Gelu, &x));
+    measure(quick, "gelu backward", "768 x 512", "f32", || {
+        training::activation::backward(Pointwise::Gelu, &x, &x)
+    });
+    let (images, channels, inner) = (64, 16, 784);
+    let (x, weight) = (values(images * channels * inner), values(channels));
+    let by = training::batch_norm::statistics(&x, channels, inner);
+    measure(quick, "batch_norm forward", "64 x 16 x 784", "f32", || {
+        let by = training::batch_norm::statistics(&x, channels, inner);
+        training::batch_norm::forward(&x, &by, &weight, &weight, inner, 1e-5)
+    });
+    measure(quick, "batch_norm backward", "64 x 16 x 784", "f32", || {
+        training::batch_norm::backward(&x, &by, &weight, &x, inner, 1e-5)
+    });
 }

@@ -5,6 +5,7 @@
 //! in order. Gradients are therefore the same for any number of threads.
 
 pub mod activation;
+pub mod adamw;
 pub mod attention;
 pub mod batch_norm;
 pub mod conv;

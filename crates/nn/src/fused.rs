@@ -4,6 +4,7 @@
 //! takes the composition of Burn's operations that each function is given beside them.
 
 mod activation;
+mod adamw;
 mod attention;
 mod conv;
 mod cross_entropy;
@@ -25,6 +26,7 @@ use burn::tensor::{DType, Shape, Tensor};
 use burn_std::Bytes;
 
 pub(crate) use self::activation::activate;
+pub use self::adamw::{AdamwTensors, adamw_step};
 pub(crate) use self::attention::attention;
 pub(crate) use self::conv::{conv1d, conv2d};
 pub(crate) use self::cross_entropy::target_log_probabilities;
@@ -79,12 +81,9 @@ fn apply<O: FusedOp<N>, const N: usize>(
     if !inputs.iter().all(is_supported) {
         return Err(inputs);
     }
-    if inputs.iter().all(|input| input.autodiff == DispatchAutodiffContext::Disabled) {
+    if !inputs.iter().any(is_tracked) {
         let (output, _) = op.forward(inputs.map(|input| O::arrange(plain(input))));
-        return Ok(DispatchTensor {
-            kind: DispatchTensorKind::Flex(BackendTensor::Float(output)),
-            autodiff: DispatchAutodiffContext::Disabled,
-        });
+        return Ok(untracked(output));
     }
     let inputs = inputs.map(tracked);
     let nodes = inputs.each_ref().map(|input| input.node());
@@ -111,6 +110,19 @@ fn is_supported(tensor: &DispatchTensor) -> bool {
         _ => false,
     };
     on_flex && tensor.autodiff != checkpoints && tensor.dtype() == DType::F32
+}
+
+/// `true` for a tensor on an autodiff device.
+fn is_tracked(tensor: &DispatchTensor) -> bool {
+    tensor.autodiff != DispatchAutodiffContext::Disabled
+}
+
+/// Dispatch tensor without autodiff.
+fn untracked(tensor: FlexTensor) -> DispatchTensor {
+    DispatchTensor {
+        kind: DispatchTensorKind::Flex(BackendTensor::Float(tensor)),
+        autodiff: DispatchAutodiffContext::Disabled,
+    }
 }
 
 /// Handle of the values of a supported tensor; `None` for any other.

@@ -35,6 +35,7 @@ pub use device::{
     open_device, probe_vulkan,
 };
 pub use error::Error;
+pub use fused::{AdamwTensors, adamw_step};
 pub use input::InputBatch;
 pub use lora::merge_lora;
 pub use loss::{Loss, LossTargets, Objective};

@@ -1,16 +1,20 @@
 //! Burn's optimisers as configured.
 
+mod adamw;
+
 use burn::module::{ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
-    Adafactor, AdafactorConfig, AdamW, AdamWConfig, AdjustLrFn, DynOptimizer, DynState, Lion, LionConfig,
+    Adafactor, AdafactorConfig, AdjustLrFn, DynOptimizer, DynState, Lion, LionConfig,
     ModuleOptimizer, Muon, MuonConfig, Sgd, SgdConfig, StateSink, StateSource,
 };
 use burn::tensor::Device;
 use burn::tensor::kind::BridgeTensor;
 use cupola_nn::Network;
 use cupola_spec::{Optimizer, OptimizerKind, Train, matches_pattern};
+
+use self::adamw::FusedAdamW;
 
 /// Optimiser of a run, which loads moments onto `device`. Weights without decay and configured groups become
 /// parameter groups; the last group that matches a weight applies.
@@ -81,15 +85,8 @@ impl Grouping<'_> {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)]
-fn adamw(spec: &Optimizer, decay: f64) -> AdamW {
-    let [first, second] = spec.betas.unwrap_or([0.9, 0.999]);
-    AdamWConfig::new()
-        .with_beta_1(first as f32)
-        .with_beta_2(second as f32)
-        .with_epsilon(1e-8)
-        .with_weight_decay(decay as f32)
-        .build()
+fn adamw(spec: &Optimizer, decay: f64) -> FusedAdamW {
+    FusedAdamW::new(spec.betas.unwrap_or([0.9, 0.999]), decay)
 }
 
 #[allow(clippy::cast_possible_truncation)]

@@ -213,28 +213,32 @@ impl WeightSums<'_> {
             #[inline(always)]
             |i| &self.from[self.offsets[tap + i]..][..self.columns].as_chunks().0[..blocks],
         );
-        let mut sums = [[[simd.splat_f32s(0.0); VECTORS]; WIDE]; HIGH];
+        let mut sums = [[[simd.splat_f32s(0.0); VECTORS]; HIGH]; WIDE];
         for block in 0..blocks {
             let mut values = [[simd.splat_f32s(0.0); VECTORS]; HIGH];
             for (values, row) in values.iter_mut().zip(&rows) {
                 values.copy_from_slice(S::as_simd_f32s(&row[block]).0);
             }
-            for (wide, tap) in taps.iter().enumerate() {
+            for (sums, tap) in sums.iter_mut().zip(&taps) {
                 let mut other = [simd.splat_f32s(0.0); VECTORS];
                 other.copy_from_slice(S::as_simd_f32s(&tap[block]).0);
                 for (sums, values) in sums.iter_mut().zip(&values) {
-                    for ((sum, value), other) in sums[wide].iter_mut().zip(values).zip(&other) {
+                    for ((sum, value), other) in sums.iter_mut().zip(values).zip(&other) {
                         *sum = simd.mul_add_e_f32s(*value, *other, *sum);
                     }
                 }
             }
         }
         let deep = self.offsets.len();
-        for (index, sums) in sums.iter().enumerate() {
-            for (wide, sum) in sums.iter().enumerate() {
-                let mut lanes = [0.0; LANES];
-                S::as_mut_simd_f32s(&mut lanes).0.copy_from_slice(sum);
-                self.sums[(row + index) * deep + tap + wide] += total(&lanes);
+        let mut lanes = [[[0.0; LANES]; HIGH]; WIDE];
+        for (lanes, sums) in lanes.iter_mut().zip(&sums) {
+            for (lanes, sums) in lanes.iter_mut().zip(sums) {
+                S::as_mut_simd_f32s(lanes).0.copy_from_slice(sums);
+            }
+        }
+        for (wide, lanes) in lanes.iter().enumerate() {
+            for (index, lanes) in lanes.iter().enumerate() {
+                self.sums[(row + index) * deep + tap + wide] += total(lanes);
             }
         }
     }
