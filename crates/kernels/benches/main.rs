@@ -7,10 +7,10 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use cupola_kernels::{AttentionKernel, Conv2dKernel, LinearKernel, Pointwise, ScoreRules, WeightFormat};
 use cupola_kernels::training::attention::{AttentionInputs, AttentionShape, ForwardValues, Heads};
 use cupola_kernels::training::conv::ConvShape;
 use cupola_kernels::training::norm::RowNorm;
+use cupola_kernels::{AttentionKernel, Conv2dKernel, LinearKernel, Pointwise, ScoreRules, WeightFormat};
 use cupola_kernels::{pointwise, reference, rows, training};
 
 fn main() {

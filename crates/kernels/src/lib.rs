@@ -26,7 +26,6 @@
 
 pub mod attention;
 pub mod conv;
-pub mod elementwise;
 pub mod int8;
 pub mod linear;
 pub mod matmul;
@@ -40,5 +39,5 @@ pub mod training;
 pub use attention::{AttentionKernel, HeadNorms, LayerKv, NewTokens, ScoreRules};
 pub use conv::Conv2dKernel;
 pub use linear::{LinearBuilder, LinearKernel, WeightFormat};
-pub use pointwise::Pointwise;
+pub use pointwise::{Pointwise, elementwise};
 pub use support::SimdSupport;

@@ -1,5 +1,7 @@
 //! Activation functions of single values, as loops that compile to vector instructions.
 
+pub mod elementwise;
+
 use crate::simd::{CHUNK, for_each_chunk};
 
 /// Adding this to a number below 2^22 rounds it to an integer, which then stands in the low bits.

@@ -22,7 +22,6 @@ mod error;
 mod fused;
 mod input;
 mod layers;
-mod lora;
 mod loss;
 mod network;
 mod precision;
@@ -37,11 +36,10 @@ pub use device::{
 pub use error::Error;
 pub use fused::{AdamwTensors, adamw_step};
 pub use input::InputBatch;
-pub use lora::merge_lora;
 pub use loss::{Loss, LossTargets, Objective};
 pub use network::Network;
 pub use precision::activation_dtype;
 pub use weights::{
     Array, LoadedWeights, PretrainedWeights, RandomWeights, ReadAt, SafetensorsFile, StateDict, WeightReader,
-    WeightSource,
+    WeightSource, merge_lora,
 };

@@ -3,6 +3,7 @@
 mod builder;
 mod file;
 mod loaded;
+mod lora;
 mod module;
 mod pretrained;
 mod random;
@@ -16,6 +17,7 @@ use crate::error::Error;
 pub(crate) use self::builder::{AxisOrder, Builder, Parameter, transpose};
 pub use self::file::{ReadAt, SafetensorsFile};
 pub use self::loaded::LoadedWeights;
+pub use self::lora::merge_lora;
 pub(crate) use self::module::ModuleBuilder;
 pub use self::pretrained::PretrainedWeights;
 pub use self::random::RandomWeights;

@@ -181,7 +181,11 @@ pub fn forward(inputs: &AttentionInputs<'_>) -> Attended {
 }
 
 /// Gradients from the `gradient` `[batch, time, heads * head_width]` of the output.
-pub fn backward(inputs: &AttentionInputs<'_>, kept: ForwardValues<'_>, gradient: &[f32]) -> AttentionGradients {
+pub fn backward(
+    inputs: &AttentionInputs<'_>,
+    kept: ForwardValues<'_>,
+    gradient: &[f32],
+) -> AttentionGradients {
     let shape = inputs.shape;
     let count = |heads: usize| shape.batch * heads * shape.time * shape.head_width;
     let (mut dq, mut dk) = (vec![0.0; count(shape.heads)], vec![0.0; count(shape.kv_heads)]);

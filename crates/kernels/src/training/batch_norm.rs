@@ -40,7 +40,14 @@ pub fn statistics(x: &[f32], channels: usize, inner: usize) -> BatchStatistics {
 
 /// Shifts and scales each channel of `x` `[rows, channels, inner]` to mean 0 and variance 1, then applies `weight` and
 /// `bias` `[channels]`.
-pub fn forward(x: &[f32], by: &BatchStatistics, weight: &[f32], bias: &[f32], inner: usize, eps: f32) -> Vec<f32> {
+pub fn forward(
+    x: &[f32],
+    by: &BatchStatistics,
+    weight: &[f32],
+    bias: &[f32],
+    inner: usize,
+    eps: f32,
+) -> Vec<f32> {
     let scale: Vec<f32> = by.variance.iter().zip(weight).map(|(v, w)| w / (v + eps).sqrt()).collect();
     let shift: Vec<f32> = by.mean.iter().zip(&scale).zip(bias).map(|((m, s), b)| b - m * s).collect();
     let mut y = vec![0.0; x.len()];
@@ -88,7 +95,8 @@ pub fn backward(
     let mut dx = vec![0.0; x.len()];
     let row = (channels * inner).max(1);
     let each = rows_per_part(x.len() / row, row);
-    let parts = dx.par_chunks_mut(each * row).zip(gradient.par_chunks(each * row)).zip(x.par_chunks(each * row));
+    let parts =
+        dx.par_chunks_mut(each * row).zip(gradient.par_chunks(each * row)).zip(x.par_chunks(each * row));
     parts.for_each(|((dx, g), x)| {
         map_channels(
             dx,

@@ -153,7 +153,7 @@ pub fn backward(
 /// Backward pass over a part of the images.
 struct Job<'a> {
     planes: &'a Planes,
-    /// By group and plane; empty if the gradient of the images is not needed.
+    /// Weights by group and plane; empty if the gradient of the images is not needed.
     taps: &'a [Vec<GradientTaps>],
 }
 

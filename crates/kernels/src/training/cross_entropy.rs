@@ -102,7 +102,8 @@ mod tests {
                     wide[class] = value + 1e-5;
                     let more = log_probability(&wide, targets[row]);
                     wide[class] = value - 1e-5;
-                    let slope = (more - log_probability(&wide, targets[row])) / 2e-5 * f64::from(gradient[row]);
+                    let slope =
+                        (more - log_probability(&wide, targets[row])) / 2e-5 * f64::from(gradient[row]);
                     wide[class] = value;
                     let found = f64::from(found[row * classes + class]);
                     assert!((found - slope).abs() < 1e-5, "{classes} at {row}, {class}: {found}, {slope}");

@@ -45,7 +45,8 @@ pub fn forward(kind: RowNorm, x: &[f32], weight: &[f32], bias: Option<&[f32]>, e
         vectorized(
             #[inline(always)]
             || {
-                for ((y, x), found) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(&mut *statistics)
+                for ((y, x), found) in
+                    y.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(&mut *statistics)
                 {
                     let [mean, scale] = row_statistics(kind, x, eps);
                     *found = [mean, scale];
@@ -221,7 +222,8 @@ mod tests {
     #[test]
     fn sums_do_not_depend_on_the_number_of_threads() {
         let (rows, width) = (1_000, 65);
-        let (x, weight, gradient) = (values(rows * width, 0.0), values(width, 1.0), values(rows * width, 3.0));
+        let (x, weight, gradient) =
+            (values(rows * width, 0.0), values(width, 1.0), values(rows * width, 3.0));
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {

@@ -19,12 +19,8 @@ pub(crate) fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     if (top, left) != (bottom, right) {
         return layer.forward(x);
     }
-    let op = ConvOp {
-        stride: layer.stride,
-        padding: [top, left],
-        dilation: layer.dilation,
-        groups: layer.groups,
-    };
+    let op =
+        ConvOp { stride: layer.stride, padding: [top, left], dilation: layer.dilation, groups: layer.groups };
     let bias = layer.bias.as_ref().map(|bias| bias.val());
     convolve(op, x, layer.weight.val(), bias).unwrap_or_else(|x| layer.forward(x))
 }

@@ -75,12 +75,7 @@ pub(crate) fn batch_norm<const D: usize>(
     composed(wrap(x), weight, bias, eps)
 }
 
-fn composed<const D: usize>(
-    x: Tensor<D>,
-    weight: Tensor<1>,
-    bias: Tensor<1>,
-    eps: f64,
-) -> BatchNormed<D> {
+fn composed<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> BatchNormed<D> {
     let found = composed_batch_norm(x, weight, bias, eps);
     BatchNormed { output: found.output, mean: found.mean, variance: found.variance }
 }
@@ -123,14 +118,10 @@ impl<const N: usize> FusedOp<N> for RowNormOp {
         gradient: FlexTensor,
         _: [bool; N],
     ) -> [Option<FlexTensor>; N] {
-        let found =
-            kernel::backward(self.kind, values(&x), values(&weight), &statistics, values(&gradient));
-        let mut gradients = [
-            flex(found.x, x.shape()),
-            flex(found.weight, weight.shape()),
-            flex(found.bias, weight.shape()),
-        ]
-        .into_iter();
+        let found = kernel::backward(self.kind, values(&x), values(&weight), &statistics, values(&gradient));
+        let mut gradients =
+            [flex(found.x, x.shape()), flex(found.weight, weight.shape()), flex(found.bias, weight.shape())]
+                .into_iter();
         std::array::from_fn(|_| gradients.next())
     }
 }
@@ -158,8 +149,7 @@ impl FusedOp<3> for BatchNormOp {
         _: [bool; 3],
     ) -> [Option<FlexTensor>; 3] {
         let (x_values, gradient) = (values(&x), values(&gradient));
-        let found =
-            batch_norm::backward(x_values, &self.by, values(&weight), gradient, self.inner, self.eps);
+        let found = batch_norm::backward(x_values, &self.by, values(&weight), gradient, self.inner, self.eps);
         [
             Some(flex(found.x, x.shape())),
             Some(flex(found.weight, weight.shape())),

@@ -6,8 +6,8 @@ use burn::module::{ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
-    Adafactor, AdafactorConfig, AdjustLrFn, DynOptimizer, DynState, Lion, LionConfig,
-    ModuleOptimizer, Muon, MuonConfig, Sgd, SgdConfig, StateSink, StateSource,
+    Adafactor, AdafactorConfig, AdjustLrFn, DynOptimizer, DynState, Lion, LionConfig, ModuleOptimizer, Muon,
+    MuonConfig, Sgd, SgdConfig, StateSink, StateSource,
 };
 use burn::tensor::Device;
 use burn::tensor::kind::BridgeTensor;

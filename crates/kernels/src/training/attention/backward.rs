@@ -164,7 +164,8 @@ impl Pair<'_> {
         vectorized(
             #[inline(always)]
             || {
-                let rows = scratch.weights.chunks_exact_mut(columns).zip(scratch.scores.chunks_exact_mut(columns));
+                let rows =
+                    scratch.weights.chunks_exact_mut(columns).zip(scratch.scores.chunks_exact_mut(columns));
                 for (key, (weights, scores)) in self.tokens.clone().zip(rows) {
                     if padding.is_some_and(|padding| padding[key]) {
                         weights.fill(0.0);
@@ -182,7 +183,9 @@ impl Pair<'_> {
     #[inline(always)]
     fn score_row(&self, key: usize, weights: &mut [f32], scores: &mut [f32]) {
         let queries = self.inputs.queries_of(key);
-        let of = |query: usize| query.clamp(self.block.tokens.start, self.block.tokens.end) - self.block.tokens.start;
+        let of = |query: usize| {
+            query.clamp(self.block.tokens.start, self.block.tokens.end) - self.block.tokens.start
+        };
         let (start, end) = (of(queries.start), of(queries.end));
         let scale = self.inputs.scale();
         for row in [&mut *weights, &mut *scores] {

@@ -81,7 +81,8 @@ impl QueryBlock<'_> {
         vectorized(
             #[inline(always)]
             || {
-                for (index, (row, log_sum)) in scores.chunks_exact_mut(strip).zip(&mut *log_sums).enumerate() {
+                for (index, (row, log_sum)) in scores.chunks_exact_mut(strip).zip(&mut *log_sums).enumerate()
+                {
                     *log_sum = self.exponentials(row, self.tokens.start + index, first);
                 }
             },

@@ -16,7 +16,10 @@ struct Case {
 impl Case {
     fn sees(&self, text: usize, query: usize, key: usize) -> bool {
         let AttentionShape { time, .. } = self.shape;
-        let near = self.rules.window.is_none_or(|window| key + window > query && (self.rules.causal || key < query + window));
+        let near = self
+            .rules
+            .window
+            .is_none_or(|window| key + window > query && (self.rules.causal || key < query + window));
         (!self.rules.causal || key <= query)
             && near
             && !self.padding.as_ref().is_some_and(|padding| padding[text * time + key])
@@ -30,13 +33,16 @@ impl Case {
             ((text * time + token) * heads + head) * head_width
         };
         let mut sum = 0.0;
-        for (text, head, query) in (0..batch * heads * time).map(|i| (i / (heads * time), i / time % heads, i % time)) {
+        for (text, head, query) in
+            (0..batch * heads * time).map(|i| (i / (heads * time), i / time % heads, i % time))
+        {
             let kv_head = head / (heads / kv_heads);
             let own = &q[at(text, query, head, heads)..][..head_width];
             let score = |key: usize| {
                 let other = &k[at(text, key, kv_head, kv_heads)..][..head_width];
                 let score = own.iter().zip(other).map(|(a, b)| a * b).sum::<f64>() * scale;
-                let bound = self.rules.softcap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh());
+                let bound =
+                    self.rules.softcap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh());
                 if self.sees(text, query, key) { bound } else { -1e30 }
             };
             let scores: Vec<f64> = (0..time).map(score).collect();
@@ -112,7 +118,12 @@ fn gradients_are_those_of_finite_differences_in_64_bits() {
         ScoreRules { softcap: Some(1.5), scale: Some(0.4), ..causal },
     ];
     for rules in rules {
-        for shape in [shape(1, 1, [1, 1], 1), shape(2, 5, [2, 1], 3), shape(1, 17, [4, 2], 16), shape(1, 9, [3, 3], 20)] {
+        for shape in [
+            shape(1, 1, [1, 1], 1),
+            shape(2, 5, [2, 1], 3),
+            shape(1, 17, [4, 2], 16),
+            shape(1, 9, [3, 3], 20),
+        ] {
             Case { shape, rules, padding: None }.check(3);
             let padding = (0..shape.batch * shape.time).map(|i| i % 4 == 0 || i % 7 == 3).collect();
             Case { shape, rules, padding: Some(padding) }.check(3);
@@ -123,9 +134,12 @@ fn gradients_are_those_of_finite_differences_in_64_bits() {
 #[test]
 fn texts_of_several_blocks() {
     let causal = ScoreRules { causal: true, ..ScoreRules::default() };
-    for (rules, time) in
-        [(causal, 64), (causal, 130), (ScoreRules { window: Some(70), ..causal }, 150), (ScoreRules::default(), 100)]
-    {
+    for (rules, time) in [
+        (causal, 64),
+        (causal, 130),
+        (ScoreRules { window: Some(70), ..causal }, 150),
+        (ScoreRules::default(), 100),
+    ] {
         Case { shape: shape(1, time, [2, 1], 8), rules, padding: None }.check(211);
     }
 }

@@ -3,14 +3,12 @@
 use std::ops::Range;
 
 use super::ConvShape;
-use super::products::PackedRows;
+use super::products::{LANES, PackedRows};
 
 /// Columns that one pass of the products should have at least, so that their ends weigh little.
 const COLUMNS: usize = 1 << 10;
 /// Chunks of images that a batch should have at least, so that threads can share them.
 const CHUNKS: usize = 4;
-/// Floats of the widest vector.
-pub(super) const LANES: usize = 16;
 
 /// Layout of a few images, channel by channel.
 ///
@@ -60,16 +58,8 @@ impl Planes {
         let reach = |axis: usize| (shape.kernel[axis] - 1) * shape.dilation[axis] / shape.stride[axis];
         let margin = reach(0) * pitch + reach(1);
         let first = shape.padding[0] / shape.stride[0] * pitch + shape.padding[1] / shape.stride[1];
-        let mut this = Self {
-            shape: *shape,
-            images,
-            pitch,
-            image,
-            plane: 0,
-            margin,
-            first,
-            output_size: [high, wide],
-        };
+        let mut this =
+            Self { shape: *shape, images, pitch, image, plane: 0, margin, first, output_size: [high, wide] };
         this.plane = odd_lines((images * image).max(this.columns()) + margin);
         this
     }
@@ -98,9 +88,10 @@ impl Planes {
     pub fn offsets(&self, channels: usize) -> Vec<usize> {
         let mut offsets = Vec::with_capacity(channels * self.shape.taps());
         for channel in 0..channels {
-            offsets.extend(self.taps().map(|(remainders, distance)| {
-                self.plane_of(channel, remainders) * self.plane + distance
-            }));
+            offsets
+                .extend(self.taps().map(|(remainders, distance)| {
+                    self.plane_of(channel, remainders) * self.plane + distance
+                }));
         }
         offsets
     }
@@ -128,10 +119,15 @@ impl Planes {
             let weight = &weight[group * output * channels * taps..][..output * channels * taps];
             let planes = (0..stride[0]).flat_map(|row| (0..stride[1]).map(move |column| [row, column]));
             let each = planes.map(|plane| {
-                let own: Vec<(usize, usize)> =
-                    self.taps().enumerate().filter(|(_, tap)| tap.0 == plane).map(|(i, tap)| (i, tap.1)).collect();
-                let columns: Vec<(usize, usize, usize)> =
-                    (0..output).flat_map(|o| own.iter().map(move |(tap, distance)| (o, *tap, *distance))).collect();
+                let own: Vec<(usize, usize)> = self
+                    .taps()
+                    .enumerate()
+                    .filter(|(_, tap)| tap.0 == plane)
+                    .map(|(i, tap)| (i, tap.1))
+                    .collect();
+                let columns: Vec<(usize, usize, usize)> = (0..output)
+                    .flat_map(|o| own.iter().map(move |(tap, distance)| (o, *tap, *distance)))
+                    .collect();
                 let offset = |(o, _, distance): &(usize, usize, usize)| {
                     o * self.gradient_plane() + self.margin - distance
                 };
@@ -154,12 +150,15 @@ impl Planes {
         out.resize(channels.len() * stride[0] * stride[1] * self.plane, 0.0);
         let all = self.shape.channels * height * width;
         for (n, x) in x.chunks_exact(all.max(1)).enumerate() {
-            for (channel, x) in x.chunks_exact(height * width).skip(channels.start).take(channels.len()).enumerate() {
+            for (channel, x) in
+                x.chunks_exact(height * width).skip(channels.start).take(channels.len()).enumerate()
+            {
                 for (row, line) in x.chunks_exact(width).enumerate() {
                     let row = row + padding[0];
                     let place = n * self.image + row / stride[0] * self.pitch;
                     if stride[1] == 1 {
-                        let start = self.plane_of(channel, [row % stride[0], 0]) * self.plane + place + padding[1];
+                        let start =
+                            self.plane_of(channel, [row % stride[0], 0]) * self.plane + place + padding[1];
                         out[start..start + width].copy_from_slice(line);
                         continue;
                     }

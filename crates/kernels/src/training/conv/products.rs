@@ -2,8 +2,8 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::planes::LANES;
-
+/// Floats of the widest vector.
+pub(super) const LANES: usize = 16;
 /// Rows of a tile.
 const ROWS: usize = 8;
 /// Vectors of columns of a tile.
@@ -36,13 +36,7 @@ impl PackedRows {
 }
 
 /// `out[row, column] = sum over i of rows[row, i] * from[offsets[i] + column]`, for `columns` columns in whole vectors.
-pub(super) fn correlate(
-    rows: &PackedRows,
-    offsets: &[usize],
-    from: &[f32],
-    columns: usize,
-    out: &mut [f32],
-) {
+pub(super) fn correlate(rows: &PackedRows, offsets: &[usize], from: &[f32], columns: usize, out: &mut [f32]) {
     Arch::new().dispatch(Correlate { rows, offsets, from, columns, out });
 }
 
@@ -170,7 +164,10 @@ impl WithSimd for WeightSums<'_> {
             let high = step(rows - row, most_rows);
             let mut tap = 0;
             while tap < self.offsets.len() {
-                let wide = step(self.offsets.len() - tap, if high == 1 && most_taps == SUM_TAPS { 3 } else { most_taps });
+                let wide = step(
+                    self.offsets.len() - tap,
+                    if high == 1 && most_taps == SUM_TAPS { 3 } else { most_taps },
+                );
                 match (S::F32_LANES, high, wide) {
                     (16, 4, 6) => self.tile::<S, 4, 6, 1>(simd, [row, tap]),
                     (16, 4, _) => self.tile::<S, 4, 1, 1>(simd, [row, tap]),

@@ -24,7 +24,8 @@ fn for_each_product(shape: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
                 for c in 0..channels {
                     for tap in 0..shape.taps() {
                         let (ky, kx) = (tap / shape.kernel[1], tap % shape.kernel[1]);
-                        let row = (y * shape.stride[0] + ky * shape.dilation[0]).wrapping_sub(shape.padding[0]);
+                        let row =
+                            (y * shape.stride[0] + ky * shape.dilation[0]).wrapping_sub(shape.padding[0]);
                         let column =
                             (x * shape.stride[1] + kx * shape.dilation[1]).wrapping_sub(shape.padding[1]);
                         if row < height && column < width {
@@ -45,7 +46,10 @@ fn for_each_product(shape: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
 fn assert_near(name: &str, shape: &ConvShape, found: &[f32], exact: &[f64]) {
     assert_eq!(found.len(), exact.len(), "{name} of {shape:?}");
     for (index, (a, b)) in found.iter().zip(exact).enumerate() {
-        assert!((f64::from(*a) - b).abs() < 2e-4 * b.abs().max(1.0), "{name} of {shape:?} at {index}: {a}, {b}");
+        assert!(
+            (f64::from(*a) - b).abs() < 2e-4 * b.abs().max(1.0),
+            "{name} of {shape:?} at {index}: {a}, {b}"
+        );
     }
 }
 

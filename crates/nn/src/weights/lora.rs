@@ -1,8 +1,8 @@
 //! Low-rank adapters (Hu et al. 2022) merged into the weights that they adapt.
 
+use super::{Array, LORA_A, LORA_B, StateDict};
 use crate::architecture::Architecture;
 use crate::error::Error;
-use crate::weights::{Array, LORA_A, LORA_B, StateDict};
 
 /// Merges low-rank adapters into the weights; the resulting network computes the same without them.
 ///
