@@ -19,7 +19,9 @@ fn main() {
     row_functions(quick);
     conv(quick);
     attention(quick);
-    training(quick);
+    conv_training(quick);
+    attention_training(quick);
+    row_training(quick);
 }
 
 fn linear(quick: bool) {
@@ -98,8 +100,8 @@ fn measure<T>(quick: bool, kernel: &str, size: &str, by: &str, mut run: impl FnM
     println!("{line}");
 }
 
-/// Forward and backward passes of training.
-fn training(quick: bool) {
+/// Forward and backward passes of convolutions.
+fn conv_training(quick: bool) {
     for (name, images, channels, output, side, stride) in [
         ("64 x 1 x 28 to 16", 64, 1, 16, 28, 1),
         ("64 x 16 x 28 to 16", 64, 16, 16, 28, 1),
@@ -126,6 +128,9 @@ fn training(quick: bool) {
             training::conv::backward(&x, &weight, &gradient, &shape, true)
         });
     }
+}
+
+fn attention_training(quick: bool) {
     let shape = AttentionShape { batch: 12, time: 64, heads: 4, kv_heads: 4, head_width: 32 };
     let (qkv, gradient) = (values(3 * 12 * 64 * 128), values(12 * 64 * 128));
     let rules = ScoreRules { causal: true, ..ScoreRules::default() };
@@ -139,6 +144,10 @@ fn training(quick: bool) {
     measure(quick, "attention backward", name, "f32", || {
         training::attention::backward(&inputs, of_forward, &gradient)
     });
+}
+
+/// Forward and backward passes of linear layers, norms and activations.
+fn row_training(quick: bool) {
     let (x, gradient, weight) = (values(768 * 128), values(768 * 128), values(128));
     let kept = training::norm::forward(RowNorm::Layer, &x, &weight, None, 1e-5);
     measure(quick, "layer_norm forward", "768 x 128", "f32", || {
@@ -146,6 +155,13 @@ fn training(quick: bool) {
     });
     measure(quick, "layer_norm backward", "768 x 128", "f32", || {
         training::norm::backward(RowNorm::Layer, &x, &weight, &kept.statistics, &gradient)
+    });
+    let (x, weight, gradient) = (values(768 * 128), values(128 * 512), values(768 * 512));
+    measure(quick, "linear forward", "768 x 128 to 512", "f32", || {
+        training::linear::forward(&x, &weight, None, [128, 512])
+    });
+    measure(quick, "linear backward", "768 x 128 to 512", "f32", || {
+        training::linear::backward(&x, &weight, &gradient, [128, 512], true)
     });
     let x = values(768 * 512);
     measure(quick, "gelu forward", "768 x 512", "f32", || training::activation::forward(Pointwise::Gelu, &x));

@@ -10,5 +10,6 @@ pub mod attention;
 pub mod batch_norm;
 pub mod conv;
 pub mod cross_entropy;
+pub mod linear;
 pub mod norm;
 mod parts;

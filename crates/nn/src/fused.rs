@@ -8,7 +8,10 @@ mod adamw;
 mod attention;
 mod conv;
 mod cross_entropy;
+mod linear;
 mod norm;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Debug;
 
@@ -30,6 +33,7 @@ pub use self::adamw::{AdamwTensors, adamw_step};
 pub(crate) use self::attention::attention;
 pub(crate) use self::conv::{conv1d, conv2d};
 pub(crate) use self::cross_entropy::target_log_probabilities;
+pub(crate) use self::linear::linear;
 pub(crate) use self::norm::{batch_norm, layer_norm, rms_norm};
 
 /// Operation on `N` tensors with its derivative.

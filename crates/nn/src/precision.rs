@@ -46,7 +46,7 @@ fn cast_param<const D: usize, const E: usize>(param: &Param<Tensor<D>>, x: &Tens
 /// Forward pass of a linear layer in the type of `x`.
 pub(crate) fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     if x.dtype() == DType::F32 {
-        return layer.forward(x);
+        return fused::linear(layer, x);
     }
     let (weight, bias) =
         (cast_param(&layer.weight, &x), layer.bias.as_ref().map(|bias| cast_param(bias, &x)));

@@ -8,7 +8,7 @@ use crate::simd::{CHUNK, vectorized};
 /// `1 / sqrt(2 pi)`
 const NORMAL_DENSITY: f32 = 0.398_942_3;
 /// `sqrt(2 / pi)`
-const TANH_SCALE: f32 = 0.797_884_56;
+const TANH_SCALE: f32 = 0.797_884_6;
 const TANH_CUBE: f32 = 0.044_715;
 
 /// Activations of `x`.

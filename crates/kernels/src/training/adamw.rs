@@ -20,28 +20,32 @@ pub struct AdamwStep {
 }
 
 /// Updates weights and their first and second moments by a gradient; all slices are of the same length.
-pub fn update(weights: &mut [f32], gradient: &[f32], [first, second]: [&mut [f32]; 2], by: &AdamwStep) {
-    let run = |(((weights, gradient), first), second): (((&mut [f32], &[f32]), &mut [f32]), &mut [f32])| {
-        let AdamwStep { betas: [a, b], corrections: [c, d], eps, rate, shrink } = *by;
-        let (fresh_a, fresh_b) = (1.0 - a, 1.0 - b);
-        vectorized(
-            #[inline(always)]
-            || {
-                let moments = first.iter_mut().zip(&mut *second);
-                for ((w, g), (m, v)) in weights.iter_mut().zip(gradient).zip(moments) {
-                    *m = *m * a + g * fresh_a;
-                    *v = *v * b + g * g * fresh_b;
-                    *w = *w * shrink - (*m / c) / ((*v / d).sqrt() + eps) * rate;
-                }
-            },
-        );
-    };
+pub fn update(weights: &mut [f32], gradient: &[f32], moments: [&mut [f32]; 2], by: &AdamwStep) {
+    let [first, second] = moments;
     if weights.len() <= CHUNK {
-        run((((weights, gradient), first), second));
-    } else {
-        let parts = weights.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
-        parts.zip(first.par_chunks_mut(CHUNK)).zip(second.par_chunks_mut(CHUNK)).for_each(run);
+        return update_chunk(weights, gradient, [first, second], by);
     }
+    let parts = weights.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
+    let moments = first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK));
+    parts.zip(moments).for_each(|((weights, gradient), (first, second))| {
+        update_chunk(weights, gradient, [first, second], by);
+    });
+}
+
+fn update_chunk(weights: &mut [f32], gradient: &[f32], [first, second]: [&mut [f32]; 2], by: &AdamwStep) {
+    let AdamwStep { betas: [a, b], corrections: [c, d], eps, rate, shrink } = *by;
+    let (fresh_a, fresh_b) = (1.0 - a, 1.0 - b);
+    vectorized(
+        #[inline(always)]
+        || {
+            let moments = first.iter_mut().zip(&mut *second);
+            for ((w, g), (m, v)) in weights.iter_mut().zip(gradient).zip(moments) {
+                *m = *m * a + g * fresh_a;
+                *v = *v * b + g * g * fresh_b;
+                *w = *w * shrink - (*m / c) / ((*v / d).sqrt() + eps) * rate;
+            }
+        },
+    );
 }
 
 #[cfg(test)]
@@ -52,6 +56,7 @@ mod tests {
     fn updates_are_those_of_plain_loops_in_64_bits() {
         for count in [1, 17, 40_000] {
             let value = |i: usize, phase: f64| (i as f64 * 0.7 + phase).sin();
+            #[allow(clippy::cast_possible_truncation, reason = "inputs in single precision")]
             let single = |phase: f64| -> Vec<f32> { (0..count).map(|i| value(i, phase) as f32).collect() };
             let mut weights = single(0.0);
             let (mut first, mut second) = (vec![0.0; count], vec![0.0; count]);

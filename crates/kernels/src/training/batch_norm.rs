@@ -26,7 +26,9 @@ pub fn statistics(x: &[f32], channels: usize, inner: usize) -> BatchStatistics {
         #[inline(always)]
         |[x, _], _| [x, 0.0],
     );
-    mean.iter_mut().for_each(|sum| *sum /= count);
+    for sum in &mut mean {
+        *sum /= count;
+    }
     let [mut variance, _] = channel_sums(
         [x, x],
         &mean,
@@ -34,7 +36,9 @@ pub fn statistics(x: &[f32], channels: usize, inner: usize) -> BatchStatistics {
         #[inline(always)]
         |[x, _], mean| [(x - mean) * (x - mean), 0.0],
     );
-    variance.iter_mut().for_each(|sum| *sum /= count);
+    for sum in &mut variance {
+        *sum /= count;
+    }
     BatchStatistics { mean, variance }
 }
 
@@ -49,7 +53,6 @@ pub fn forward(
     eps: f32,
 ) -> Vec<f32> {
     let scale: Vec<f32> = by.variance.iter().zip(weight).map(|(v, w)| w / (v + eps).sqrt()).collect();
-    let shift: Vec<f32> = by.mean.iter().zip(&scale).zip(bias).map(|((m, s), b)| b - m * s).collect();
     let mut y = vec![0.0; x.len()];
     let row = (scale.len() * inner).max(1);
     let each = rows_per_part(x.len() / row, row);
@@ -57,10 +60,10 @@ pub fn forward(
         map_channels(
             y,
             [x, x],
-            [&scale, &shift, &shift],
+            [&scale, &scale, bias, &by.mean],
             inner,
             #[inline(always)]
-            |[x, _], [scale, shift, _]| x * scale + shift,
+            |[x, _], [scale, _, bias, mean]| (x - mean) * scale + bias,
         );
     });
     y
@@ -86,12 +89,10 @@ pub fn backward(
         |[g, x], mean| [g, g * (x - mean)],
     );
     along.iter_mut().zip(&scale).for_each(|(sum, scale)| *sum *= scale);
-    // dx = a * gradient + b * x + c for each channel.
-    let a: Vec<f32> = weight.iter().zip(&scale).map(|(w, s)| w * s).collect();
-    let each = a.iter().zip(&along).zip(&scale);
-    let b: Vec<f32> = each.map(|((a, along), s)| -a * s * along / count).collect();
-    let each = a.iter().zip(&bias).zip(&b).zip(&by.mean);
-    let c: Vec<f32> = each.map(|(((a, sum), b), mean)| -a * sum / count - b * mean).collect();
+    // Differences first: of a few values, little is left of the gradient, and it has to be exact.
+    let factor: Vec<f32> = weight.iter().zip(&scale).map(|(w, s)| w * s).collect();
+    let mean: Vec<f32> = bias.iter().map(|sum| sum / count).collect();
+    let slope: Vec<f32> = along.iter().zip(&scale).map(|(along, s)| along * s / count).collect();
     let mut dx = vec![0.0; x.len()];
     let row = (channels * inner).max(1);
     let each = rows_per_part(x.len() / row, row);
@@ -101,10 +102,10 @@ pub fn backward(
         map_channels(
             dx,
             [g, x],
-            [&a, &b, &c],
+            [&factor, &mean, &slope, &by.mean],
             inner,
             #[inline(always)]
-            |[g, x], [a, b, c]| a * g + b * x + c,
+            |[g, x], [factor, mean, slope, centre]| factor * ((g - mean) - (x - centre) * slope),
         );
     });
     NormGradients { x: dx, weight: along, bias }
@@ -186,9 +187,9 @@ fn pair_sums(x: &[f32], y: &[f32], mean: f32, f: &impl Fn([f32; 2], f32) -> [f32
 fn map_channels(
     out: &mut [f32],
     [first, second]: [&[f32]; 2],
-    by: [&[f32]; 3],
+    by: [&[f32]; 4],
     inner: usize,
-    f: impl Fn([f32; 2], [f32; 3]) -> f32,
+    f: impl Fn([f32; 2], [f32; 4]) -> f32,
 ) {
     let row = (by[0].len() * inner).max(1);
     let coefficients = |channel: usize| by.map(|by| by[channel]);
@@ -198,10 +199,10 @@ fn map_channels(
             let rows = first.chunks_exact(row).zip(second.chunks_exact(row));
             for (out, (first, second)) in out.chunks_exact_mut(row).zip(rows) {
                 if inner == 1 {
-                    let by = by[0].iter().zip(by[1]).zip(by[2]);
+                    let by = by[0].iter().zip(by[1]).zip(by[2]).zip(by[3]);
                     let each = first.iter().zip(second).zip(by);
-                    for (out, ((x, y), ((a, b), c))) in out.iter_mut().zip(each) {
-                        *out = f([*x, *y], [*a, *b, *c]);
+                    for (out, ((x, y), (((a, b), c), d))) in out.iter_mut().zip(each) {
+                        *out = f([*x, *y], [*a, *b, *c, *d]);
                     }
                     continue;
                 }

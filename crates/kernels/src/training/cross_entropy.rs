@@ -19,7 +19,9 @@ pub struct TargetLogProbabilities {
 pub fn forward(logits: &[f32], targets: &[usize], classes: usize) -> TargetLogProbabilities {
     let (mut values, mut log_sums) = (vec![0.0; targets.len()], vec![0.0; targets.len()]);
     let each = rows_per_part(targets.len(), classes);
-    let run = |((values, log_sums), (logits, targets)): ((&mut [f32], &mut [f32]), (&[f32], &[usize]))| {
+    let parts = values.par_chunks_mut(each).zip(log_sums.par_chunks_mut(each));
+    let inputs = logits.par_chunks(each * classes.max(1)).zip(targets.par_chunks(each));
+    parts.zip(inputs).for_each(|((values, log_sums), (logits, targets))| {
         vectorized(
             #[inline(always)]
             || {
@@ -41,9 +43,7 @@ pub fn forward(logits: &[f32], targets: &[usize], classes: usize) -> TargetLogPr
                 }
             },
         );
-    };
-    let parts = values.par_chunks_mut(each).zip(log_sums.par_chunks_mut(each));
-    parts.zip(logits.par_chunks(each * classes.max(1)).zip(targets.par_chunks(each))).for_each(run);
+    });
     TargetLogProbabilities { values, log_sums }
 }
 
@@ -52,10 +52,9 @@ pub fn backward(logits: &[f32], targets: &[usize], log_sums: &[f32], gradient: &
     let classes = (logits.len() / targets.len().max(1)).max(1);
     let mut out = vec![0.0; logits.len()];
     let each = rows_per_part(targets.len(), classes);
-    let run = |((out, logits), ((targets, log_sums), gradient)): (
-        (&mut [f32], &[f32]),
-        ((&[usize], &[f32]), &[f32]),
-    )| {
+    let rows = out.par_chunks_mut(each * classes).zip(logits.par_chunks(each * classes));
+    let by = targets.par_chunks(each).zip(log_sums.par_chunks(each)).zip(gradient.par_chunks(each));
+    rows.zip(by).for_each(|((out, logits), ((targets, log_sums), gradient))| {
         vectorized(
             #[inline(always)]
             || {
@@ -69,10 +68,7 @@ pub fn backward(logits: &[f32], targets: &[usize], log_sums: &[f32], gradient: &
                 }
             },
         );
-    };
-    let rows = out.par_chunks_mut(each * classes).zip(logits.par_chunks(each * classes));
-    let by = targets.par_chunks(each).zip(log_sums.par_chunks(each)).zip(gradient.par_chunks(each));
-    rows.zip(by).for_each(run);
+    });
     out
 }
 

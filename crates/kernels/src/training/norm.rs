@@ -41,7 +41,8 @@ pub fn forward(kind: RowNorm, x: &[f32], weight: &[f32], bias: Option<&[f32]>, e
     let rows = x.len() / width;
     let (mut y, mut statistics) = (vec![0.0; x.len()], vec![[0.0; 2]; rows]);
     let each = rows_per_part(rows, width);
-    let run = |((y, x), statistics): ((&mut [f32], &[f32]), &mut [[f32; 2]])| {
+    let parts = y.par_chunks_mut(each * width).zip(x.par_chunks(each * width));
+    parts.zip(statistics.par_chunks_mut(each)).for_each(|((y, x), statistics)| {
         vectorized(
             #[inline(always)]
             || {
@@ -65,9 +66,7 @@ pub fn forward(kind: RowNorm, x: &[f32], weight: &[f32], bias: Option<&[f32]>, e
                 }
             },
         );
-    };
-    let parts = y.par_chunks_mut(each * width).zip(x.par_chunks(each * width));
-    parts.zip(statistics.par_chunks_mut(each)).for_each(run);
+    });
     Normalized { y, statistics }
 }
 
@@ -113,8 +112,8 @@ pub fn backward(
                 #[inline(always)]
                 || {
                     let rows = dx.chunks_exact_mut(width).zip(x.chunks_exact(width));
-                    let mut rows = rows.zip(gradient.chunks_exact(width)).zip(statistics);
-                    while let Some((((dx, x), g), statistics)) = rows.next() {
+                    let rows = rows.zip(gradient.chunks_exact(width)).zip(statistics);
+                    for (((dx, x), g), statistics) in rows {
                         backward_row(kind, [x, g, weight], *statistics, dx);
                         let [mean, scale] = *statistics;
                         for (((dw, db), x), g) in dw.iter_mut().zip(&mut db).zip(x).zip(g) {

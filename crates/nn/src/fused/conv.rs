@@ -45,7 +45,7 @@ pub(crate) fn conv1d(
 }
 
 /// The convolution; returns `x` if the device or type is another one.
-fn convolve(
+pub(super) fn convolve(
     op: ConvOp,
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -59,11 +59,11 @@ fn convolve(
 }
 
 #[derive(Debug)]
-struct ConvOp {
-    stride: [usize; 2],
-    padding: [usize; 2],
-    dilation: [usize; 2],
-    groups: usize,
+pub(super) struct ConvOp {
+    pub stride: [usize; 2],
+    pub padding: [usize; 2],
+    pub dilation: [usize; 2],
+    pub groups: usize,
 }
 
 impl ConvOp {

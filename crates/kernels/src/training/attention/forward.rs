@@ -69,7 +69,7 @@ impl QueryBlock<'_> {
         let seen = self.inputs.keys_of(self.tokens.start).start..self.inputs.keys_of(self.tokens.end - 1).end;
         let is_seen = |block: &&PackedBlock| block.tokens.start < seen.end && block.tokens.end > seen.start;
         let first = blocks.iter().find(is_seen).map_or(0, |block| block.tokens.start);
-        let last = blocks.iter().filter(is_seen).last().map_or(first, |block| block.tokens.end);
+        let last = blocks.iter().rfind(is_seen).map_or(first, |block| block.tokens.end);
         let strip = (last - first).next_multiple_of(BLOCK_COLUMNS);
         scores.clear();
         scores.resize((count + 1) * strip, 0.0);

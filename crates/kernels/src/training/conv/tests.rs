@@ -115,6 +115,7 @@ fn layers_of_residual_networks() {
 
 #[test]
 fn any_size_stride_padding_dilation_and_group() {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "draws from 0 to 8,000")]
     let mut draws = values(100_000, 7).into_iter().map(|x| ((x + 1.0) * 4_000.0) as usize);
     let mut below = move |from: usize, to: usize| from + draws.next().unwrap_or(0) % (to - from);
     for _ in 0..400 {

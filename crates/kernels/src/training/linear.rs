@@ -1,0 +1,186 @@
+//! Linear layers with their backward pass.
+
+use rayon::prelude::*;
+
+use super::parts::{add, rows_per_part};
+use crate::matmul::{BLOCK_COLUMNS, PackedMatrix, TILE_ROWS, multiply, multiply_part};
+use crate::simd::vectorized;
+
+/// Rows whose products are computed before their bias is added, so that they are still in the cache.
+const ROWS: usize = 8 * TILE_ROWS;
+/// Rows that are summed at a time for the gradient of the weights.
+const SUM_ROWS: usize = 1_024;
+/// Side of the squares that are transposed at a time.
+const SQUARE: usize = 16;
+
+/// Gradients of a linear layer's inputs.
+#[derive(Debug, Default)]
+pub struct LinearGradients {
+    /// `[rows, input]`; empty if it is not needed.
+    pub x: Vec<f32>,
+    /// `[input, output]`
+    pub weight: Vec<f32>,
+    /// `[output]`
+    pub bias: Vec<f32>,
+}
+
+/// Maps `x` `[rows, input]` to `[rows, output]` by `weight` `[input, output]` and `bias` `[output]`.
+pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [input, output]: [usize; 2]) -> Vec<f32> {
+    let rows = x.len() / input.max(1);
+    let mut y = vec![0.0; rows * output];
+    if y.is_empty() {
+        return y;
+    }
+    let mut packed = PackedMatrix::default();
+    packed.set_columns(weight, [input, output], output);
+    let product = packed.times(x, rows, input);
+    y.par_chunks_mut(ROWS * output).enumerate().for_each(|(part, y)| {
+        let start = part * ROWS;
+        let end = start + y.len() / output;
+        multiply_part(&product, start..end, 0..output.div_ceil(BLOCK_COLUMNS), y, output);
+        if let Some(bias) = bias {
+            y.chunks_exact_mut(output).for_each(|row| add(row, bias));
+        }
+    });
+    y
+}
+
+/// Gradients from the `gradient` `[rows, output]` of the output; that of `x` only if it is `needed`.
+pub fn backward(
+    x: &[f32],
+    weight: &[f32],
+    gradient: &[f32],
+    [input, output]: [usize; 2],
+    needed: bool,
+) -> LinearGradients {
+    let rows = x.len() / input.max(1);
+    let mut dx = vec![0.0; if needed { x.len() } else { 0 }];
+    if needed && !dx.is_empty() {
+        let packed = PackedMatrix::from_rows(weight, [input, output], output);
+        multiply(&packed.times(gradient, rows, output), &mut dx);
+    }
+    let mut dw = vec![0.0; input * output];
+    let (mut part, mut turned, mut packed) = (Vec::new(), Vec::new(), PackedMatrix::default());
+    let chunks = x.chunks((SUM_ROWS * input).max(1)).zip(gradient.chunks((SUM_ROWS * output).max(1)));
+    for (index, (x, gradient)) in chunks.enumerate() {
+        let count = x.len() / input;
+        transpose(x, [count, input], &mut turned);
+        packed.set_columns(gradient, [count, output], output);
+        let product = packed.times(&turned, input, count);
+        if index == 0 {
+            multiply(&product, &mut dw);
+        } else {
+            part.resize(dw.len(), 0.0);
+            multiply(&product, &mut part);
+            add(&mut dw, &part);
+        }
+    }
+    LinearGradients { x: dx, weight: dw, bias: column_sums(gradient, output) }
+}
+
+/// Replaces `out` by the transpose of `values` `[rows, columns]`.
+fn transpose(values: &[f32], [rows, columns]: [usize; 2], out: &mut Vec<f32>) {
+    out.resize(values.len(), 0.0);
+    let parts = out.par_chunks_mut((SQUARE * rows).max(1)).enumerate();
+    parts.with_min_len(4).for_each(|(part, out)| {
+        let first = part * SQUARE;
+        for start in (0..rows).step_by(SQUARE) {
+            let end = (start + SQUARE).min(rows);
+            for (column, out) in out.chunks_exact_mut(rows).enumerate() {
+                for row in start..end {
+                    out[row] = values[row * columns + first + column];
+                }
+            }
+        }
+    });
+}
+
+/// Sum of each column of `values` `[rows, width]`.
+fn column_sums(values: &[f32], width: usize) -> Vec<f32> {
+    let width = width.max(1);
+    let each = rows_per_part(values.len() / width, width);
+    let sum = |values: &[f32]| {
+        let mut sums = vec![0.0; width];
+        vectorized(
+            #[inline(always)]
+            || {
+                for row in values.chunks_exact(width) {
+                    for (sum, x) in sums.iter_mut().zip(row) {
+                        *sum += x;
+                    }
+                }
+            },
+        );
+        sums
+    };
+    let parts: Vec<Vec<f32>> = values.par_chunks(each * width).map(sum).collect();
+    let mut sums = vec![0.0; width];
+    for part in &parts {
+        add(&mut sums, part);
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(count: usize, phase: f32) -> Vec<f32> {
+        (0..count).map(|i| (i as f32 * 0.77 + phase).sin()).collect()
+    }
+
+    #[test]
+    fn products_and_gradients_are_those_of_plain_loops_in_64_bits() {
+        for (rows, input, output) in
+            [(1, 1, 1), (7, 5, 3), (50, 17, 33), (3, 100, 64), (130, 64, 48), (2_500, 9, 20)]
+        {
+            let (x, weight, bias) =
+                (values(rows * input, 0.0), values(input * output, 1.0), values(output, 2.0));
+            let gradient = values(rows * output, 3.0);
+            let y = forward(&x, &weight, Some(&bias), [input, output]);
+            let found = backward(&x, &weight, &gradient, [input, output], true);
+            let wide = |x: f32| f64::from(x);
+            let (mut dx, mut dw) = (vec![0.0; x.len()], vec![0.0; weight.len()]);
+            let mut db = vec![0.0; output];
+            let mut exact: Vec<f64> = (0..y.len()).map(|i| wide(bias[i % output])).collect();
+            for row in 0..rows {
+                for o in 0..output {
+                    let g = wide(gradient[row * output + o]);
+                    db[o] += g;
+                    for i in 0..input {
+                        let (a, w) = (wide(x[row * input + i]), wide(weight[i * output + o]));
+                        exact[row * output + o] += a * w;
+                        dx[row * input + i] += g * w;
+                        dw[i * output + o] += g * a;
+                    }
+                }
+            }
+            let pairs = [(&y, &exact), (&found.x, &dx), (&found.weight, &dw), (&found.bias, &db)];
+            for (found, exact) in pairs {
+                assert_eq!(found.len(), exact.len());
+                for (a, b) in found.iter().zip(exact) {
+                    assert!(
+                        (wide(*a) - b).abs() < 2e-4 * b.abs().max(1.0),
+                        "{rows} {input} {output}: {a}, {b}"
+                    );
+                }
+            }
+            assert!(backward(&x, &weight, &gradient, [input, output], false).x.is_empty());
+        }
+    }
+
+    #[test]
+    fn gradients_do_not_depend_on_the_number_of_threads() {
+        let (rows, input, output) = (1_500, 70, 90);
+        let (x, weight) = (values(rows * input, 0.0), values(input * output, 1.0));
+        let gradient = values(rows * output, 3.0);
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let found = backward(&x, &weight, &gradient, [input, output], true);
+                (forward(&x, &weight, None, [input, output]), found.x, found.weight, found.bias)
+            })
+        };
+        assert!(run(1) == run(3));
+    }
+}
