@@ -3,6 +3,8 @@
 //! Tensors on Flex in 32 bits take the kernels of `cupola-kernels`; any other device, type or gradient checkpointing
 //! takes the composition of Burn's operations that each function is given beside them.
 
+#![allow(clippy::result_large_err, reason = "an operation that does not apply gives its inputs back")]
+
 mod activation;
 mod adamw;
 mod attention;
@@ -90,7 +92,7 @@ fn apply<O: FusedOp<N>, const N: usize>(
         return Ok(untracked(output));
     }
     let inputs = inputs.map(tracked);
-    let nodes = inputs.each_ref().map(|input| input.node());
+    let nodes = inputs.each_ref().map(FloatTensor::<Autodiff<Flex>>::node);
     let (output, saved) = op.forward(inputs.map(|input| O::arrange(input.into_primitive())));
     let prepared = BackwardStep(op).prepare::<NoCheckpointing>(nodes).compute_bound().stateful();
     let output = match prepared {
@@ -146,21 +148,24 @@ fn primitive(tensor: &DispatchTensor) -> Option<FlexTensor> {
 
 /// The primitive of a tensor without autodiff.
 fn plain(tensor: DispatchTensor) -> FlexTensor {
-    match tensor.kind {
-        DispatchTensorKind::Flex(tensor) => tensor.float(),
-        kind => unreachable!("{kind:?} was checked to be on Flex"),
-    }
+    let DispatchTensorKind::Flex(tensor) = tensor.kind else {
+        unreachable!("the tensor was checked to be on Flex");
+    };
+    tensor.float()
 }
 
 /// The autodiff primitive of a tensor; a tensor without autodiff becomes a constant.
 fn tracked(tensor: DispatchTensor) -> FloatTensor<Autodiff<Flex>> {
-    match tensor.kind {
-        DispatchTensorKind::Autodiff(inner) => match *inner {
-            DispatchTensorKind::Flex(tensor) => tensor.autodiff(),
-            kind => unreachable!("{kind:?} was checked to be on Flex"),
-        },
-        DispatchTensorKind::Flex(tensor) => Autodiff::<Flex>::from_inner(tensor.float()),
-        kind => unreachable!("{kind:?} was checked to be on Flex"),
+    let kind = match tensor.kind {
+        DispatchTensorKind::Autodiff(inner) => *inner,
+        kind => kind,
+    };
+    let DispatchTensorKind::Flex(tensor) = kind else {
+        unreachable!("the tensor was checked to be on Flex");
+    };
+    match tensor {
+        BackendTensor::Float(tensor) => Autodiff::<Flex>::from_inner(tensor),
+        tensor => tensor.autodiff(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
+use burn::module::Param;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
@@ -21,7 +22,7 @@ pub(crate) fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     }
     let op =
         ConvOp { stride: layer.stride, padding: [top, left], dilation: layer.dilation, groups: layer.groups };
-    let bias = layer.bias.as_ref().map(|bias| bias.val());
+    let bias = layer.bias.as_ref().map(Param::val);
     convolve(op, x, layer.weight.val(), bias).unwrap_or_else(|x| layer.forward(x))
 }
 

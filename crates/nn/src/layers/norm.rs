@@ -27,7 +27,7 @@ impl LayerNorm {
 
     /// `[..., width]` to the same shape.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let bias = self.bias.as_ref().map(|bias| bias.val());
+        let bias = self.bias.as_ref().map(Param::val);
         fused::layer_norm(x, self.weight.val(), bias, self.eps)
     }
 }

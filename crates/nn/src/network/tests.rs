@@ -140,8 +140,9 @@ mod families;
 #[test]
 fn the_cpu_gives_pytorchs_numbers() {
     for (name, json, bytes) in CASES {
-        // Fifty layers of one to eight channels are badly conditioned.
-        let tolerance = if name == "resnet50" { 1e-4 } else { 2e-5 };
+        // Fifty layers of one to eight channels are badly conditioned: another order of the sums of one norm moves
+        // gradients by more than 1e-4.
+        let tolerance = if name == "resnet50" { 5e-4 } else { 2e-5 };
         check(name, json, bytes, &Device::flex(), tolerance);
     }
 }
