@@ -19,7 +19,7 @@ use cupola_sources::{
     DataFile, DatasetResolver, Error as SourceError, FileVersion, ProgressSink, ResolvedDataset, SourceCache,
 };
 use cupola_spec::{NAME_RULE, did_you_mean, is_name};
-use cupola_store::{Lock, StagedFolder, split_version};
+use cupola_store::{Lock, StagedFolder, folders, next_version, split_version, versions};
 
 pub use self::add::{AddOutcome, DatasetInfo};
 pub use self::diff::{ColumnDiff, Diff};
@@ -61,19 +61,24 @@ impl Datasets {
 
     /// Names of all datasets.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            folders(&self.root()).into_iter().filter(|name| checked(name).is_ok()).collect();
+        let found = folders(&self.root()).unwrap_or_default().into_iter().map(|(name, _)| name);
+        let mut names: Vec<String> = found.filter(|name| checked(name).is_ok()).collect();
         names.retain(|name| !self.versions(name).is_empty());
-        names.sort();
         names
     }
 
     /// Versions of a dataset, oldest first.
     pub fn versions(&self, name: &str) -> Vec<u64> {
-        let folders = folders(&self.root().join(name)).into_iter();
-        let mut versions: Vec<u64> = folders.filter_map(|folder| folder.parse().ok()).collect();
-        versions.sort_unstable();
-        versions
+        versions(&self.root().join(name), "manifest.json").unwrap_or_default()
+    }
+
+    /// Newest version whose manifest says so: a folder that was copied to another number must not use up
+    /// the numbers before it.
+    fn newest(&self, name: &str) -> Option<u64> {
+        let says_so = |version: &u64| {
+            self.manifest(name, Some(*version)).is_ok_and(|manifest| manifest.version == *version)
+        };
+        self.versions(name).into_iter().rev().find(says_so)
     }
 
     /// Reads the manifest of a version; of the newest one if `version` is `None`.
@@ -132,7 +137,7 @@ impl Datasets {
         let folder = self.root().join(&manifest.name);
         // The lock is held until the version is published.
         let _lock = Lock::folder(&folder)?;
-        manifest.version = self.versions(&manifest.name).last().map_or(1, |newest| newest + 1);
+        manifest.version = next_version(&folder, self.newest(&manifest.name))?;
         let staged = StagedFolder::new(&self.folder(&manifest.name, manifest.version))?;
         let bytes = serde_json::to_vec_pretty(manifest)
             .map_err(|error| Error::Damaged { path: folder.clone(), why: error.to_string() })?;
@@ -161,13 +166,6 @@ fn checked(name: &str) -> Result<(), Error> {
     }
     let why = format!("invalid name; use {NAME_RULE}, except {}", RESERVED.join(", "));
     Err(Error::Dataset { name: name.to_owned(), why })
-}
-
-fn folders(path: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.path().is_dir());
-    let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| !name.starts_with('.')).collect()
 }
 
 #[cfg(test)]

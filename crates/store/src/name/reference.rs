@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::Name;
 use crate::error::Error;
+use crate::versions::version_number;
 
 /// A reference to a package as users write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,11 +90,11 @@ impl VersionedName {
 /// Splits `NAME:VERSION`; the version is `None` without a colon. Does not check the name.
 ///
 /// # Errors
-/// [`Error::Version`] for a version that is not a number.
+/// [`Error::Version`] for a version that [`version_number`] refuses.
 pub fn split_version(text: &str) -> Result<(&str, Option<u64>), Error> {
     let Some((name, version)) = text.split_once(':') else { return Ok((text, None)) };
-    let invalid = |_| Error::Version { name: name.to_owned(), version: version.to_owned() };
-    Ok((name, Some(version.parse().map_err(invalid)?)))
+    let invalid = || Error::Version { name: name.to_owned(), version: version.to_owned() };
+    Ok((name, Some(version_number(version).ok_or_else(invalid)?)))
 }
 
 #[cfg(test)]
@@ -109,7 +110,21 @@ mod tests {
             assert_eq!(reference.to_string(), printed);
             assert_eq!(Reference::parse(printed).unwrap(), reference);
         }
-        for invalid in ["", "m:x", "m:", "m@", "@a", "a b", "m@a:1", "m:1:2", "m:-1"] {
+        for invalid in [
+            "",
+            "m:x",
+            "m:",
+            "m@",
+            "@a",
+            "a b",
+            "m@a:1",
+            "m:1:2",
+            "m:-1",
+            "m:+1",
+            "m:01",
+            "m:0",
+            "m:18446744073709551615",
+        ] {
             let error = Reference::parse(invalid).unwrap_err().to_string();
             assert!(error.contains("expected NAME, NAME@ALIAS"), "{invalid:?}: {error}");
         }
@@ -121,7 +136,10 @@ mod tests {
         assert_eq!((parsed.name.as_str(), parsed.version), ("rides", Some(12)));
         assert_eq!(VersionedName::parse("rides").unwrap().version, None);
         let error = VersionedName::parse("rides:new").unwrap_err().to_string();
-        assert_eq!(error, "invalid version `new` of `rides`: expected a number, as in `rides:1`");
+        assert_eq!(
+            error,
+            "invalid version `new` of `rides`: expected a number from 1 to 999999999, as in `rides:1`"
+        );
         assert!(VersionedName::parse("a/b:1").is_err());
     }
 }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use cupola_store::{Lock, append_file};
+
 use crate::dataset::Datasets;
 use crate::error::{Error, io_error};
 
@@ -15,12 +17,10 @@ pub(super) fn folder(datasets: &Datasets, name: &str) -> PathBuf {
 /// Appends lines to `rows.jsonl`. An unfinished line of a killed server was never acknowledged and is
 /// removed.
 pub(super) fn append(folder: &Path, text: &[u8]) -> Result<(), Error> {
-    cupola_store::create_folder(folder)?;
-    let _lock = lock(folder)?;
+    let _lock = Lock::folder(folder)?;
     let path = folder.join("rows.jsonl");
     let existed = path.exists();
-    let mut file =
-        File::options().read(true).append(true).create(true).open(&path).map_err(io_error(&path))?;
+    let mut file = append_file(&path)?;
     let end = whole_lines(&mut file).map_err(io_error(&path))?;
     let undo = |file: &File, error: std::io::Error| {
         let _ = file.set_len(end);
@@ -67,7 +67,7 @@ impl PendingRows {
         if !folder.is_dir() {
             return Ok(None);
         }
-        let _lock = lock(&folder)?;
+        let _lock = Lock::folder(&folder)?;
         // Rows that an earlier attempt set aside come first.
         for entry in std::fs::read_dir(&folder).map_err(io_error(&folder))? {
             let path = entry.map_err(io_error(&folder))?.path();
@@ -90,12 +90,4 @@ impl PendingRows {
     pub fn done(self) -> Result<(), Error> {
         std::fs::remove_file(&self.path).map_err(io_error(&self.path))
     }
-}
-
-fn lock(folder: &Path) -> Result<File, Error> {
-    let path = folder.join(".lock");
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error(&path))?;
-    file.lock().map_err(io_error(&path))?;
-    Ok(file)
 }
