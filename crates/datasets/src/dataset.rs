@@ -94,7 +94,7 @@ impl Datasets {
             let hint = did_you_mean(name, names.iter().map(String::as_str));
             return Err(wrong(format!("not found{hint}; see `cupola data list`")));
         };
-        let version = version.unwrap_or(*newest);
+        let version = version.or_else(|| self.newest(name)).unwrap_or(*newest);
         if !versions.contains(&version) {
             return Err(wrong(format!("unknown version {version}; the newest is {newest}")));
         }

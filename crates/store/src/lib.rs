@@ -32,7 +32,7 @@ pub use disk::staged::{
     STAGED_PREFIX, StagedFile, StagedFolder, create_folder, sync_folder, write_file, write_folder,
 };
 pub use error::{Error, io_remedy};
-pub use name::{Name, Reference, VersionedName, is_plain_file_name, split_version};
+pub use name::{Name, Reference, is_plain_file_name, split_version};
 pub use signature::verify_signature;
 pub use storage::{LocalFolder, Storage};
 pub use versions::{VERSION_LIMIT, next_version, version_number, versions};

@@ -57,8 +57,7 @@ impl Datasets {
         about: &DatasetInfo,
     ) -> Result<AddOutcome, Error> {
         checked(name)?;
-        let parent =
-            self.versions(name).last().map(|newest| self.manifest(name, Some(*newest))).transpose()?;
+        let parent = if self.versions(name).is_empty() { None } else { Some(self.manifest(name, None)?) };
         self.keep(name, request, about, parent.as_ref(), collect(request)?)
     }
 
