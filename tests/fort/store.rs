@@ -125,7 +125,7 @@ fn writers_that_are_killed_at_many_moments_leave_a_home_that_all_commands_unders
         check(&home);
     }
     assert!(kills >= 20, "killed {kills} times only");
-    // What they left goes when it is old, and nothing else does.
+    // Their leftovers go when they are old, and nothing else does.
     let before: BTreeSet<_> =
         walk(&home.root()).into_iter().filter(|path| path.ends_with("manifest.json")).collect();
     for path in staged(&home) {

@@ -28,7 +28,7 @@ pub use self::ingest::{IngestError, IngestLog};
 pub use self::manifest::DatasetManifest;
 
 use self::blobs::Blobs;
-use crate::error::{Error, io_error};
+use crate::error::Error;
 
 /// Datasets of a home folder.
 #[derive(Debug, Clone)]
@@ -67,9 +67,18 @@ impl Datasets {
         names
     }
 
-    /// Versions of a dataset, oldest first.
+    /// Versions of a dataset, oldest first; none if they cannot be listed.
     pub fn versions(&self, name: &str) -> Vec<u64> {
-        versions(&self.root().join(name), "manifest.json").unwrap_or_default()
+        self.found_versions(name).unwrap_or_default()
+    }
+
+    /// Versions of a dataset, oldest first; none of an unknown one.
+    ///
+    /// # Errors
+    /// [`Error::Dataset`] for an invalid name, [`Error::Source`] if the system refuses to list them.
+    pub fn found_versions(&self, name: &str) -> Result<Vec<u64>, Error> {
+        checked(name)?;
+        Ok(versions(&self.root().join(name), "manifest.json")?)
     }
 
     /// Newest version whose manifest says so: a folder that was copied to another number must not use up
@@ -86,8 +95,7 @@ impl Datasets {
     /// # Errors
     /// [`Error::Dataset`] for one that is not there, [`Error::Damaged`] for one that cannot be read.
     pub fn manifest(&self, name: &str, version: Option<u64>) -> Result<DatasetManifest, Error> {
-        checked(name)?;
-        let versions = self.versions(name);
+        let versions = self.found_versions(name)?;
         let wrong = |why: String| Error::Dataset { name: name.to_owned(), why };
         let Some(newest) = versions.last() else {
             let names = self.names();
@@ -99,8 +107,12 @@ impl Datasets {
             return Err(wrong(format!("unknown version {version}; the newest is {newest}")));
         }
         let path = self.folder(name, version).join("manifest.json");
-        let bytes = std::fs::read(&path).map_err(io_error(&path))?;
-        serde_json::from_slice(&bytes).map_err(|error| Error::Damaged { path, why: error.to_string() })
+        let bytes = cupola_store::read_limited(&path, DatasetManifest::MAX_BYTES)?;
+        let damaged = |why: String| Error::Damaged { path: path.clone(), why };
+        let manifest: DatasetManifest =
+            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        manifest.check().map_err(damaged)?;
+        Ok(manifest.masked())
     }
 
     /// Reads the manifest of `NAME` or `NAME:VERSION`, with or without the prefix `dataset:`.
@@ -156,6 +168,8 @@ impl DatasetResolver for Datasets {
     }
 }
 
+/// Most characters of an invalid name that a message shows.
+const SHOWN_CHARACTERS: usize = 64;
 /// Folders of `data/` that are not datasets.
 const RESERVED: [&str; 4] = ["blobs", "cache", "quarantine", "prepared"];
 
@@ -165,7 +179,8 @@ fn checked(name: &str) -> Result<(), Error> {
         return Ok(());
     }
     let why = format!("invalid name; use {NAME_RULE}, except {}", RESERVED.join(", "));
-    Err(Error::Dataset { name: name.to_owned(), why })
+    let shown = name.chars().take(SHOWN_CHARACTERS).collect();
+    Err(Error::Dataset { name: shown, why })
 }
 
 #[cfg(test)]

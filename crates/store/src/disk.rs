@@ -2,6 +2,7 @@
 
 pub(crate) mod json;
 pub(crate) mod leftover;
+pub(crate) mod lines;
 pub(crate) mod local;
 pub(crate) mod lock;
 pub(crate) mod private;

@@ -25,6 +25,7 @@ pub use dataset_version::{DatasetVersion, FileVersion};
 pub use digest::{Sha256Hasher, VerifiedFile, digest_texts, hex, sha256_file, sha256_hex};
 pub use disk::json::{JSON_LIMIT, read_json, to_json, write_json};
 pub use disk::leftover::{Leftover, LeftoverState, leftovers};
+pub use disk::lines::{append_lines, repair_lines};
 pub use disk::local::{folders, read_limited};
 pub use disk::lock::Lock;
 pub use disk::private::{append_file, create_file};

@@ -49,20 +49,30 @@ impl Lock {
 
     fn within(path: &Path, wait: Duration) -> Result<Self, Error> {
         let file = open_regular(path, OpenOptions::new().read(true).write(true))?;
-        let (started, mut pause) = (Instant::now(), SHORTEST_PAUSE);
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) if started.elapsed() < wait => {
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let holder = holder(&file).unwrap_or_else(|| "another process".to_owned());
-                    return Err(Error::Locked { path: path.to_owned(), holder });
-                }
-                Err(TryLockError::Error(source)) => return Err(at(path)(source)),
+        take(&file, path, wait)?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// Waits up to a minute for the lock of an open file, which ends when the file is closed.
+pub(crate) fn lock_file(file: &File, path: &Path) -> Result<(), Error> {
+    take(file, path, WAIT)
+}
+
+fn take(file: &File, path: &Path, wait: Duration) -> Result<(), Error> {
+    let (started, mut pause) = (Instant::now(), SHORTEST_PAUSE);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if started.elapsed() < wait => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
+            Err(TryLockError::WouldBlock) => {
+                let holder = holder(file).unwrap_or_else(|| "another process".to_owned());
+                return Err(Error::Locked { path: path.to_owned(), holder });
+            }
+            Err(TryLockError::Error(source)) => return Err(at(path)(source)),
         }
     }
 }
