@@ -16,7 +16,7 @@ mod template_json;
 pub(crate) use chat::ChatRenderer;
 pub use chat::{ChatPrompt, Prompt, PromptMessage, check_chat_template};
 pub(crate) use grammar::GrammarVocabulary;
-pub use grammar::{FunctionSchema, Grammar};
+pub use grammar::{CompiledGrammar, FunctionSchema, Grammar};
 pub use logits::LogitsProcessor;
 pub use params::{ContextOverflow, GenerationParams, OmittedOptions};
 pub use pieces::{FinishReason, TextPiece, TokenLogprobs};

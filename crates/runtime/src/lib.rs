@@ -23,7 +23,7 @@ pub use engines::{
 };
 pub use error::Error;
 pub use generation::{
-    ChatPrompt, ContextOverflow, FinishReason, FunctionSchema, GenerationParams, Grammar, LogitsProcessor,
+    ChatPrompt, CompiledGrammar, ContextOverflow, FinishReason, FunctionSchema, GenerationParams, Grammar, LogitsProcessor,
     OmittedOptions, PrefixCache, Prompt, PromptMessage, Sampling, Sequence, TextPiece, TokenLogprobs,
     check_chat_template,
 };
