@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use cupola_budget::Accounts;
 use cupola_registry::Home;
 use cupola_serving::access::{AccessControl, KeyRing, TokenVerifier};
 use cupola_serving::{
@@ -186,6 +187,7 @@ impl Server {
                 timeout: self.settings.timeout,
                 strict: self.settings.strict,
             },
+            accounts: Accounts::new(self.settings.memory),
         }
     }
 }
