@@ -22,4 +22,4 @@ pub use params::{ContextOverflow, GenerationParams, OmittedOptions};
 pub use pieces::{FinishReason, TextPiece, TokenLogprobs};
 pub use prefix_cache::PrefixCache;
 pub use sampling::Sampling;
-pub use sequence::Sequence;
+pub use sequence::{Sequence, SequenceOptions};

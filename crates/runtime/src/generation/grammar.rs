@@ -56,7 +56,7 @@ impl Grammar {
     /// [`Error::Grammar`] for an invalid or too large schema, and, if a text has to follow it, for keywords that are not
     /// supported.
     pub fn check_schema(schema: &Value, followed: bool) -> Result<(), Error> {
-        check_sizes([schema])?;
+        Self::check_sizes([schema])?;
         let builder = GrammarBuilder::new(None, parser_limits());
         let options = JsonCompileOptions { lenient: !followed, ..JsonCompileOptions::default() };
         caught(|| {
@@ -65,8 +65,15 @@ impl Grammar {
         })
     }
 
-    /// Checks the size of the schemas, all of them together.
-    fn check_sizes(&self) -> Result<(), Error> {
+    /// Checks the sizes of the schemas of a request, all of them together, without compiling them.
+    ///
+    /// # Errors
+    /// [`Error::Grammar`] with the limit that is exceeded.
+    pub fn check_sizes<'a>(schemas: impl IntoIterator<Item = &'a Value>) -> Result<(), Error> {
+        check_sizes(schemas)
+    }
+
+    fn check_own_sizes(&self) -> Result<(), Error> {
         match self {
             Self::JsonObject => Ok(()),
             Self::JsonSchema(schema) => check_sizes([schema]),
@@ -127,7 +134,7 @@ impl GrammarVocabulary {
     /// # Errors
     /// [`Error::Grammar`] for a tokenizer whose tokens are words, and for an invalid or too large schema.
     pub fn compile(&self, tokenizer: &FittedTokenizer, grammar: &Grammar) -> Result<CompiledGrammar, Error> {
-        grammar.check_sizes()?;
+        grammar.check_own_sizes()?;
         let factory = self.0.get_or_init(|| factory(tokenizer)).as_ref().map_err(invalid)?;
         caught(|| {
             let matcher = Matcher::new(factory.create_parser(grammar.compile()?));

@@ -1,5 +1,6 @@
 //! A text that is being generated, token by token.
 
+use cupola_budget::Budget;
 use cupola_prep::{FittedInput, FittedTarget, FittedTokenizer};
 
 use super::chat::Prompt;
@@ -53,6 +54,17 @@ pub struct Sequence {
     pub prompt_tokens: usize,
 }
 
+/// Texts that begin with one prompt.
+#[derive(Debug, Clone, Copy)]
+pub struct SequenceOptions<'a> {
+    /// Number of texts.
+    pub count: usize,
+    /// Compiled grammar of the parameters; `None` for free text.
+    pub grammar: Option<&'a CompiledGrammar>,
+    /// Memory and time of the request.
+    pub budget: &'a Budget,
+}
+
 impl LoadedPackage {
     /// Begins a text after a prompt.
     ///
@@ -60,7 +72,9 @@ impl LoadedPackage {
     /// The errors of [`Self::begin_sequences`], and [`Error::Grammar`] for an invalid schema.
     pub fn begin_sequence(&self, prompt: &Prompt, params: GenerationParams) -> Result<Sequence, Error> {
         let grammar = params.grammar.as_ref().map(|grammar| self.compile_grammar(grammar)).transpose()?;
-        let mut sequences = self.begin_sequences(prompt, &params, 1, grammar.as_ref())?;
+        let budget = Budget::unlimited();
+        let options = SequenceOptions { count: 1, grammar: grammar.as_ref(), budget: &budget };
+        let mut sequences = self.begin_sequences(prompt, &params, &options)?;
         sequences.pop().ok_or_else(|| Error::Tokens { why: "the prompt has no text".to_owned() })
     }
 
@@ -74,24 +88,22 @@ impl LoadedPackage {
     }
 
     /// Begins several texts after a prompt, which is encoded once. The seeds of later texts follow the first one's.
-    /// `grammar` is the compiled `params.grammar`.
     ///
     /// # Errors
     /// [`Error::NotALanguageModel`] for any other package, [`Error::Tokens`] for a prompt that can't be tokenised,
     /// [`Error::UnknownToken`], [`Error::Chat`] for messages that the model's template rejects,
-    /// [`Error::ContextLength`] for a prompt that is too long.
+    /// [`Error::ContextLength`] for a prompt that is too long, [`Error::Exceeded`].
     pub fn begin_sequences(
         &self,
         prompt: &Prompt,
         params: &GenerationParams,
-        count: usize,
-        grammar: Option<&CompiledGrammar>,
+        options: &SequenceOptions<'_>,
     ) -> Result<Vec<Sequence>, Error> {
         let (target, tokenizer, length) = self.language_model()?;
         let FittedTarget::NextToken { ends, generation, .. } = target else { return Ok(Vec::new()) };
         let mut params = params.clone();
         params.apply_defaults(generation);
-        let encoded = self.encode_prompt(prompt, tokenizer, &mut params)?;
+        let encoded = self.encode_prompt(prompt, tokenizer, &mut params, options.budget)?;
         let echo = params.echo.then(|| Echo::new(&encoded, tokenizer, params.logprobs.is_some()));
         let echo = echo.transpose()?;
         let characters = echo.as_ref().map_or(0, |echo| echo.text.chars().count());
@@ -117,20 +129,19 @@ impl LoadedPackage {
                 echo: echo.clone(),
                 characters,
                 held: String::new(),
-                grammar: grammar.map(CompiledGrammar::begin),
+                grammar: options.grammar.map(CompiledGrammar::begin),
                 prompt_tokens,
             }
         };
-        Ok((0..count).map(sequence).collect())
+        Ok((0..options.count).map(sequence).collect())
     }
 
     /// Target, tokenizer and context of a language model.
     fn language_model(&self) -> Result<(&FittedTarget, &FittedTokenizer, usize), Error> {
         match (self.plan.targets.first(), self.plan.inputs.as_slice()) {
-            (
-                target @ FittedTarget::NextToken { .. },
-                [FittedInput::Text { tokenizer, length, .. }],
-            ) => Ok((target, tokenizer, *length)),
+            (target @ FittedTarget::NextToken { .. }, [FittedInput::Text { tokenizer, length, .. }]) => {
+                Ok((target, tokenizer, *length))
+            }
             (target, _) => Err(Error::NotALanguageModel { target: target.name().to_owned() }),
         }
     }

@@ -66,7 +66,8 @@ pub(super) fn check_sizes<'a>(schemas: impl IntoIterator<Item = &'a Value>) -> R
 fn check_keywords(entries: &serde_json::Map<String, Value>) -> Result<(), Error> {
     let pattern = entries.get("pattern").and_then(Value::as_str);
     let keys = entries.get("patternProperties").and_then(Value::as_object);
-    let mut patterns = pattern.into_iter().chain(keys.into_iter().flat_map(|keys| keys.keys().map(String::as_str)));
+    let mut patterns =
+        pattern.into_iter().chain(keys.into_iter().flat_map(|keys| keys.keys().map(String::as_str)));
     if patterns.any(|pattern| pattern.len() > MAX_PATTERN) {
         return Err(too_large(format!("patterns may have {MAX_PATTERN} bytes")));
     }
@@ -100,8 +101,9 @@ mod tests {
 
     #[test]
     fn ordinary_schemas_are_within_the_limits_and_large_ones_are_not() {
-        let properties: serde_json::Map<String, Value> =
-            (0..1_000).map(|index| (format!("p{index}"), json!({ "type": "string", "maxLength": 100_000 }))).collect();
+        let properties: serde_json::Map<String, Value> = (0..1_000)
+            .map(|index| (format!("p{index}"), json!({ "type": "string", "maxLength": 100_000 })))
+            .collect();
         assert!(check_sizes([&json!({ "type": "object", "properties": properties })]).is_ok());
         let values: Vec<usize> = (0..15_000).collect();
         let one = json!({ "enum": values });

@@ -105,10 +105,7 @@ fn calls_name_a_function_and_have_arguments_of_its_schema() {
         let call: Value = serde_json::from_str(&text).unwrap();
         let name = call["name"].as_str().unwrap().to_owned();
         assert!(text.starts_with(&Grammar::call_prefix(&name)), "{text}");
-        assert!(
-            jsonschema::validator_for(&schema(&name)).unwrap().is_valid(&call["arguments"]),
-            "{text}"
-        );
+        assert!(jsonschema::validator_for(&schema(&name)).unwrap().is_valid(&call["arguments"]), "{text}");
         called.insert(name);
     }
     assert_eq!(called.into_iter().collect::<Vec<_>>(), ["cool", "melt"]);
@@ -119,14 +116,12 @@ fn invalid_schemas_are_rejected() {
     let tokenizer = tokenizer();
     for followed in [false, true] {
         assert!(
-            Grammar::check_schema(&json!({ "type": "object", "properties": { "a": {} } }), followed)
-                .is_ok()
+            Grammar::check_schema(&json!({ "type": "object", "properties": { "a": {} } }), followed).is_ok()
         );
         for wrong in [json!(3), json!({ "type": "furnace" }), json!({ "properties": 3 })] {
             assert!(Grammar::check_schema(&wrong, followed).is_err(), "{wrong}");
         }
-        let unsupported =
-            json!({ "type": "object", "properties": { "a": { "not": { "type": "string" } } } });
+        let unsupported = json!({ "type": "object", "properties": { "a": { "not": { "type": "string" } } } });
         assert_eq!(Grammar::check_schema(&unsupported, followed).is_err(), followed);
     }
     let endless = Grammar::JsonSchema(json!({ "$ref": "#" }));
