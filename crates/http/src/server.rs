@@ -28,6 +28,9 @@ use crate::error::Error;
 use crate::routes;
 use crate::state::{RequestLimits, ServerState};
 
+/// Longest wait for the audit log at shutdown.
+const AUDIT_FLUSH: Duration = Duration::from_secs(2);
+
 /// A server with its models.
 pub struct Server {
     settings: ServerSettings,
@@ -160,6 +163,9 @@ impl Server {
             }
         };
         let _ = tokio::time::timeout(settings.drain, closed).await;
+        if let Some(audit) = state.access.audit() {
+            audit.flush(AUDIT_FLUSH);
+        }
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::{Extensions, HeaderMap};
 use cupola_budget::Accounts;
 use cupola_runtime::TensorSpec;
-use cupola_serving::access::{AccessControl, AuditedCall, Caller, Scope};
+use cupola_serving::access::{AccessControl, AuditEvent, AuditedCall, Caller, Scope};
 use cupola_serving::{Catalog, Lifecycle, ModelVersion, Pipeline};
 use futures::{Stream, StreamExt};
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -68,6 +68,7 @@ impl InferenceService {
     fn audit(&self, extensions: &Extensions, call: &str, model: &str, error: Option<&ApiError>) {
         let Some(audit) = self.access.audit() else { return };
         audit.record(&AuditedCall {
+            event: AuditEvent::Administration,
             key: extensions.get::<Caller>().map_or("-", Caller::id),
             method: "POST",
             path: &format!("/inference.GRPCInferenceService/{call}"),
