@@ -237,9 +237,9 @@ fn feedback(bytes: &[u8]) {
     write(&path, bytes);
     let target = json!({ "name": "y", "type": "number" });
     let Ok(target) = serde_json::from_value::<OutputColumn>(target) else { return };
-    let rows = [row(&json!({ "request_id": "kept", "y": 1 }))];
+    let rows = vec![row(&json!({ "request_id": "kept", "y": 1 }))];
     let log = FeedbackLog::new(own.path().into());
-    if RUNTIME.block_on(log.push("m", &[target], &rows)).is_ok() {
+    if RUNTIME.block_on(log.push("m", &[target], rows)).is_ok() {
         check_last_line(&path, |line| line["request"] == "kept");
     }
 }
