@@ -65,6 +65,7 @@ def schema_bombs():
     schemas = [
         deep(14, "allOf", {"type": "object", "properties": {"a": {"type": "string"}}}),
         deep(14, "anyOf", {"type": "integer"}),
+        deep(7, "anyOf", {"type": "object", "properties": {"a": {"type": "number"}}}),
         {"allOf": [{"anyOf": [{"type": "object", "properties": {f"k{i}{j}": {"enum": [i, j]}}} for j in range(7)]} for i in range(7)]},
         {"type": "string", "pattern": "^(a{0,900}){0,900}$"},
         {"type": "string", "pattern": "^([a-z]*[0-9]*)*(.{1,500}){1,500}$"},
