@@ -118,7 +118,7 @@ def folders():
 
 def seeds(reader):
     """Valid inputs of a reader, and a few that claim more than they have."""
-    left = [b"", b'{"id": "a", "value": 1}\n', b'{"request": "a", "row": 1, "targets": {"y": 1}}\n{"reques', b'{"id": "a", "va', b"\n\n", b"\xff\0\n"]
+    left = [b"", b'{"id": "a", "value": 1}\n', b'{"request": "a", "row": 1, "targets": {"y": 1}}\n{"req', b'{"id": "a", "va', b"\n\n", b"\xff\0\n"]
     dvc = b"outs:\n- md5: %s\n  size: 4\n  hash: md5\n  path: %s\n"
     return {
         "arrow": lambda: [(ROOT / "tests/fuzz/rows.arrow").read_bytes(), arrow.null_stream(["age"], 2, 3), arrow.null_stream(["age", "workclass"], 40, 100)],
