@@ -11,14 +11,14 @@ use crate::error::{ApiError, ErrorFormat};
 use crate::middleware::{Routes, check_coding, front, limit_time};
 use crate::request::{MODEL_VERSION, REQUEST_ID, WARNINGS};
 use crate::state::ServerState;
-use crate::{native, oip, openai, ops, page};
+use crate::{native, oip, openai, ops};
 
 /// Routes of the main listener; with `administration` those of the administrative one too.
 pub(crate) fn main(state: &ServerState, administration: bool, cors_origins: &[String]) -> Router {
     let mut routes = Routes::new()
         .merge(ops::health())
         .merge(ops::document())
-        .merge(page::routes())
+        .merge(ops::page())
         .merge(native::routes())
         .merge(openai::routes())
         .merge(oip::models());

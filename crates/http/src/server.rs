@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use cupola_budget::Accounts;
 use cupola_registry::Home;
 use cupola_serving::access::{AccessControl, KeyRing, TokenVerifier};
 use cupola_serving::{
@@ -26,6 +27,9 @@ pub use self::settings::{BoundAddresses, ListenConfig, ServerSettings};
 use crate::error::Error;
 use crate::routes;
 use crate::state::{RequestLimits, ServerState};
+
+/// Longest wait for the audit log at shutdown.
+const AUDIT_FLUSH: Duration = Duration::from_secs(2);
 
 /// A server with its models.
 pub struct Server {
@@ -159,6 +163,9 @@ impl Server {
             }
         };
         let _ = tokio::time::timeout(settings.drain, closed).await;
+        if let Some(audit) = state.access.audit() {
+            audit.flush(AUDIT_FLUSH);
+        }
         Ok(())
     }
 
@@ -186,6 +193,7 @@ impl Server {
                 timeout: self.settings.timeout,
                 strict: self.settings.strict,
             },
+            accounts: Accounts::new(self.settings.memory),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
+use cupola_budget::Accounts;
 use cupola_serving::access::AccessControl;
 use cupola_serving::{Catalog, FeedbackLog, Lifecycle, Pipeline, RowIntake, Telemetry};
 
@@ -29,6 +30,8 @@ pub(crate) struct ServerState {
     pub feedback: Arc<FeedbackLog>,
     pub intake: Option<Arc<RowIntake>>,
     pub limits: RequestLimits,
+    /// Memory of the server and the shares of its callers.
+    pub accounts: Accounts,
 }
 
 macro_rules! part {
@@ -49,3 +52,4 @@ part!(access: Arc<AccessControl>);
 part!(feedback: Arc<FeedbackLog>);
 part!(intake: Option<Arc<RowIntake>>);
 part!(limits: RequestLimits);
+part!(accounts: Accounts);

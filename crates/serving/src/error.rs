@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cupola_budget::Exceeded;
+
 /// Error of the serving layer.
 ///
 /// The first group keeps a server from starting or a model from loading. The second group ends one request;
@@ -109,6 +111,9 @@ pub enum Error {
         /// The request's deadline.
         timeout: Duration,
     },
+    /// The request exceeds its share of memory, or its deadline.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
     /// The text was not complete within the deadline.
     #[error("the text was not complete within the deadline; request fewer tokens or allow more time")]
     GenerationDeadline,
@@ -159,6 +164,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Memory or time that the request exceeds; `None` for any other error.
+    pub fn exceeded(&self) -> Option<Exceeded> {
+        match self {
+            Self::Exceeded(exceeded) => Some(*exceeded),
+            Self::Row(error) | Self::Model(error) => error.exceeded(),
+            Self::Inference(error) => error.exceeded(),
+            _ => None,
+        }
+    }
+
     /// Value that the error is about, as `(row from 1, column)`.
     pub fn location(&self) -> Option<(usize, &str)> {
         match self {

@@ -6,6 +6,7 @@ mod shadow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cupola_budget::Budget;
 use cupola_prep::Predictions;
 use cupola_runtime::{LoadedPackage, OutputTensor, PredictInput};
 
@@ -32,6 +33,8 @@ pub struct PredictRequest<'a> {
     pub began: Instant,
     /// Time that it may take from its arrival.
     pub timeout: Duration,
+    /// Memory that it may use.
+    pub budget: &'a Budget,
 }
 
 /// Result of a request.

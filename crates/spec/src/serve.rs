@@ -31,6 +31,11 @@ pub struct Serve {
     /// response's `warnings`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strict: bool,
+    /// Memory for requests in flight, in MiB: bodies, rows, pictures, logits and responses. `--memory-mib`
+    /// overrides it. Default: a quarter of the machine's memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 64, max = 16_777_216))]
+    pub memory_mib: Option<u32>,
     /// Log of requests and predictions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<RequestLog>,

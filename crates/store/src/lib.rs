@@ -29,7 +29,7 @@ pub use error::Error;
 pub use json::{JSON_LIMIT, read_json, to_json, write_json};
 pub use local::{folders, read_limited};
 pub use lock::Lock;
-pub use name::{Name, Reference, VersionedName, is_plain_file_name, split_version};
+pub use name::{Name, Reference, is_plain_file_name, split_version};
 pub use signature::verify_signature;
 pub use staged::{
     STAGED_PREFIX, StagedFile, StagedFolder, create_folder, sync_folder, write_file, write_folder,

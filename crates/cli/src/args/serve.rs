@@ -38,6 +38,10 @@ pub struct ServeArgs {
     /// the machine's memory, divided among the engines]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub kv_mib: Option<u32>,
+    /// Memory for requests in flight, in MiB: bodies, rows, pictures, logits and responses [default: a quarter of
+    /// the machine's memory]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(64..=16_777_216))]
+    pub memory_mib: Option<u32>,
     /// Maximum size of a request body in MiB
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..4096))]
     pub body_mib: u32,

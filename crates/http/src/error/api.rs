@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cupola_budget::Exceeded;
 use cupola_serving::{Error, ProtocolError};
 use serde_json::json;
 use tonic::{Code, Status};
@@ -149,9 +150,22 @@ impl ApiError {
     }
 }
 
+/// Status and identifier of a request that exceeds its memory or time.
+fn classify_exceeded(exceeded: &Exceeded) -> (StatusCode, &'static str) {
+    match exceeded {
+        Exceeded::Request { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+        Exceeded::Caller { .. } | Exceeded::Server { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+        Exceeded::Deadline { .. } => (StatusCode::GATEWAY_TIMEOUT, "deadline"),
+    }
+}
+
 /// Status and identifier of an error.
 fn classify(error: &Error) -> (StatusCode, &'static str) {
+    if let Some(exceeded) = error.exceeded() {
+        return classify_exceeded(&exceeded);
+    }
     match error {
+        Error::Exceeded(exceeded) => classify_exceeded(exceeded),
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "no_key"),
         Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "not_for_this"),
         Error::UnknownModel { .. } => (StatusCode::NOT_FOUND, "unknown_model"),
@@ -190,6 +204,13 @@ impl From<Error> for ApiError {
             field: error.location().map(|(row, column)| format!("rows[{}].{column}", row - 1)),
             retry_after: error.retry_after(),
         }
+    }
+}
+
+impl From<Exceeded> for ApiError {
+    fn from(exceeded: Exceeded) -> Self {
+        let (status, code) = classify_exceeded(&exceeded);
+        Self::new(status, code, exceeded.to_string())
     }
 }
 
@@ -247,6 +268,19 @@ mod tests {
         assert_eq!((row.status.as_u16(), row.code), (422, "row_does_not_fit"));
         assert_eq!(row.field.as_deref(), Some("rows[1].heat"));
         assert_eq!(row.without_422().status.as_u16(), 400);
+    }
+
+    #[test]
+    fn memory_and_time_have_one_status_wherever_they_run_out() {
+        let request = Exceeded::Request { needed: 2, allowed: 1 };
+        let prep = cupola_prep::Error::Exceeded(request);
+        let row = ApiError::from(Error::Row(cupola_runtime::Error::from(prep)));
+        assert_eq!((row.status.as_u16(), row.code), (413, "too_large"));
+        assert_eq!(ApiError::from(request).status.as_u16(), 413);
+        let server = ApiError::from(Error::from(Exceeded::Server { needed: 2, allowed: 1 }));
+        assert_eq!(server.into_response().headers()["retry-after"], "1");
+        let late = Exceeded::Deadline { timeout: Duration::from_secs(1) };
+        assert_eq!(ApiError::from(late).status.as_u16(), 504);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::MethodRouter;
-use cupola_serving::access::{AccessControl, AuditedCall, Caller, Scope};
+use cupola_serving::access::{AccessControl, AuditEvent, AuditedCall, Caller, Scope};
 
 use super::access::Access;
 use crate::error::{ApiError, ErrorFormat};
@@ -74,7 +74,7 @@ impl Guard {
         match required {
             None if matches!(caller, Caller::Anonymous) => {}
             None => return Err(ApiError::undeclared()),
-            Some(Access::Public | Access::AnyKey) => {}
+            Some(Access::Public | Access::OptionalKey | Access::AnyKey) => {}
             Some(Access::Scope(scope)) => caller.require(scope, "")?,
             Some(Access::Model) => {
                 let name = path_name(parts).await;
@@ -101,6 +101,9 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     if required == Some(Access::Public) {
         return next.run(Request::from_parts(parts, body)).await;
     }
+    if required == Some(Access::OptionalKey) && !guard.access.is_open() && token(&parts.headers).is_none() {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     match guard.admit(&mut parts, required).await {
         Ok(caller) => {
@@ -112,6 +115,7 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
             {
                 let status = response.status().as_u16();
                 audit.record(&AuditedCall {
+                    event: AuditEvent::Administration,
                     key: &id,
                     method: method.as_str(),
                     path: &path,
@@ -125,6 +129,7 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
             if let Some(audit) = guard.access.audit() {
                 let status = error.status.as_u16();
                 audit.record(&AuditedCall {
+                    event: AuditEvent::Refusal,
                     key: "-",
                     method: method.as_str(),
                     path: &path,

@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use cupola_serving::access::{AccessControl, AuditedCall, Caller};
+use cupola_serving::access::{AccessControl, AuditEvent, AuditedCall, Caller};
 use futures::FutureExt as _;
 use tonic::{Code, Status};
 use tower::Service;
@@ -53,7 +53,10 @@ where
 async fn check_rpc(State(guard): State<RpcGuard>, mut request: Request, next: Next) -> Response {
     let call = request.uri().path().rsplit('/').next().unwrap_or_default();
     let required = guard.calls.iter().find(|(name, _)| *name == call).map(|(_, access)| *access);
-    if required != Some(Access::Public) {
+    let anonymous = required == Some(Access::OptionalKey)
+        && !guard.access.is_open()
+        && token(request.headers()).is_none();
+    if required != Some(Access::Public) && !anonymous {
         match admit_rpc(&guard, request.headers(), required) {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
@@ -62,7 +65,8 @@ async fn check_rpc(State(guard): State<RpcGuard>, mut request: Request, next: Ne
                 if let Some(audit) = guard.access.audit() {
                     let (method, path) = (request.method().as_str(), request.uri().path());
                     let status = error.status.as_u16();
-                    audit.record(&AuditedCall { key: "-", method, path, model: None, status });
+                    let event = AuditEvent::Refusal;
+                    audit.record(&AuditedCall { event, key: "-", method, path, model: None, status });
                 }
                 return Status::from(error).into_http::<Body>();
             }
@@ -100,7 +104,7 @@ fn other_method(method: &Method) -> Response {
 fn admit_rpc(guard: &RpcGuard, headers: &HeaderMap, required: Option<Access>) -> Result<Caller, ApiError> {
     let caller = guard.access.admit(token(headers))?;
     match required {
-        Some(Access::Public | Access::AnyKey) => {}
+        Some(Access::Public | Access::OptionalKey | Access::AnyKey) => {}
         Some(Access::Scope(scope)) => caller.require(scope, "")?,
         None if matches!(caller, Caller::Anonymous) => {}
         // The path of a call names no model, so `Model` and `Dataset` are mistakes here.
@@ -123,6 +127,7 @@ mod tests {
         let service = service_fn(|_: Request| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
         let calls: Calls = &[
             ("Live", Access::Public),
+            ("Check", Access::OptionalKey),
             ("Infer", Access::AnyKey),
             ("Load", Access::Scope(Scope::Admin)),
             ("Mistake", Access::Model),
@@ -147,6 +152,7 @@ mod tests {
         let (unauthenticated, forbidden) = (Some("16"), Some("7"));
         for (call, without, with_key) in [
             ("Live", None, None),
+            ("Check", None, None),
             ("Infer", unauthenticated, None),
             ("Load", unauthenticated, forbidden),
             ("Mistake", unauthenticated, forbidden),
@@ -179,7 +185,8 @@ mod tests {
         let calls: Calls = &[("Load", Access::Scope(Scope::Admin)), ("Infer", Access::AnyKey)];
         let limits = RequestLimits { body_bytes: 7, timeout: Duration::from_secs(1), strict: false };
         let service = RpcService { path: "/test.Service/{call}", calls, service };
-        let router = rpc(Arc::new(access), limits, service);
+        let access = Arc::new(access);
+        let router = rpc(Arc::clone(&access), limits, service);
         let ask = |method: Method, call: &str, key: &str| {
             let path = format!("/test.Service/{call}");
             let request = Request::builder().method(method).uri(path).header("x-api-key", key);
@@ -187,6 +194,7 @@ mod tests {
         };
         ask(Method::POST, "Load", "none").await.unwrap();
         ask(Method::POST, "Load", &key).await.unwrap();
+        assert!(access.audit().unwrap().flush(Duration::from_secs(20)));
         let lines = std::fs::read_to_string(&log).unwrap();
         let lines: Vec<serde_json::Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
         let seen: Vec<_> = lines.iter().map(|line| (&line["path"], line["status"].as_u64())).collect();

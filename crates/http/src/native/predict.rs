@@ -17,8 +17,8 @@ use serde::Serialize;
 use super::unknown::UnknownColumns;
 use crate::error::ApiError;
 use crate::request::{
-    Headers, MODEL_VERSION, UnreadBody, WARNINGS, format_of, invalid_lines, invalid_rows, name_and_version,
-    no_rows, request_id, timeout, with_request_id,
+    Headers, MODEL_VERSION, RequestBudget, UnreadBody, WARNINGS, format_of, invalid_lines, invalid_rows,
+    name_and_version, no_rows, request_id, timeout, with_request_id,
 };
 use crate::state::RequestLimits;
 
@@ -57,6 +57,7 @@ pub(super) async fn predict(
     State(limits): State<RequestLimits>,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
+    RequestBudget(budget): RequestBudget,
     headers: HeaderMap,
     body: UnreadBody,
 ) -> Response {
@@ -72,7 +73,8 @@ pub(super) async fn predict(
         let reader = RowReader { format: format_of(&headers), strict };
         let body = body.read().await;
         let metadata = Headers(&headers);
-        let request = PredictRequest { name, version, metadata: &metadata, id: &id, began, timeout };
+        let request =
+            PredictRequest { name, version, metadata: &metadata, id: &id, began, timeout, budget: &budget };
         respond(&pipeline, &request, reader, body).await
     };
     let response = response.await.unwrap_or_else(IntoResponse::into_response);

@@ -29,6 +29,7 @@ pub(super) fn inference(state: &ServerState) -> Router {
         lifecycle: Arc::clone(&state.lifecycle),
         access: Arc::clone(&state.access),
         limits: state.limits,
+        accounts: state.accounts.clone(),
     };
     let service = GrpcInferenceServiceServer::new(service)
         .max_decoding_message_size(state.limits.body_bytes)

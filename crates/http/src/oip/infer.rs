@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
+use cupola_budget::Budget;
 use cupola_runtime::{ElementType, LoadedPackage, OutputTensor, PredictInput, TensorSpec, TensorValues};
 use cupola_serving::{Pipeline, PredictRequest};
 
@@ -21,6 +22,7 @@ pub(super) struct InferRequest<'a> {
     pub headers: &'a HeaderMap,
     pub id: &'a str,
     pub timeout: Duration,
+    pub budget: &'a Budget,
     /// Names of the requested outputs; all of them if there are none.
     pub outputs: Vec<String>,
 }
@@ -44,6 +46,7 @@ pub(super) async fn infer(
         id: request.id,
         began: Instant::now(),
         timeout: request.timeout,
+        budget: request.budget,
     };
     let response = pipeline.predict(&predict, |model| input(model, read()?)).await?;
     let specs = &response.version.model.outputs;

@@ -19,7 +19,9 @@ use serde_json::{Value, json};
 use super::fields::Fields;
 use super::input::{TextInput, Truncation};
 use crate::error::ApiError;
-use crate::request::{FullBody, Headers, name_and_version, request_id, timeout, with_request_id};
+use crate::request::{
+    FullBody, Headers, RequestBudget, name_and_version, request_id, timeout, with_request_id,
+};
 use crate::state::RequestLimits;
 
 /// Texts of a request, as in `OpenAI`'s API.
@@ -60,6 +62,7 @@ pub(super) async fn embeddings(
     State(pipeline): State<Arc<Pipeline>>,
     State(limits): State<RequestLimits>,
     Extension(caller): Extension<Caller>,
+    RequestBudget(budget): RequestBudget,
     headers: HeaderMap,
     FullBody(body): FullBody,
 ) -> Response {
@@ -72,7 +75,8 @@ pub(super) async fn embeddings(
         let body = EmbeddingsBody::parse(fields)?;
         let timeout = timeout(&headers, limits.timeout)?;
         let metadata = Headers(&headers);
-        let request = PredictRequest { name, version, metadata: &metadata, id: &id, began, timeout };
+        let metadata = &metadata;
+        let request = PredictRequest { name, version, metadata, id: &id, began, timeout, budget: &budget };
         let data = embed(&pipeline, &request, &body).await?;
         Ok::<_, ApiError>(data.into_json(&model, body.encoding))
     };

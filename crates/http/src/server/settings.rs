@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use cupola_budget::MemoryLimits;
 use cupola_serving::SchedulerLimits;
 use cupola_spec::Tls;
 
@@ -11,6 +12,8 @@ use cupola_spec::Tls;
 pub struct ServerSettings {
     /// Limits of each model's queue, batches and caches.
     pub limits: SchedulerLimits,
+    /// Memory for requests in flight.
+    pub memory: MemoryLimits,
     /// Largest body in bytes.
     pub body_bytes: usize,
     /// Longest time until the response.
@@ -46,6 +49,7 @@ impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             limits: SchedulerLimits::default(),
+            memory: MemoryLimits::default(),
             body_bytes: 16 << 20,
             timeout: Duration::from_secs(30),
             lame_duck: Duration::ZERO,

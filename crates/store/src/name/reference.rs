@@ -66,26 +66,6 @@ impl fmt::Display for Reference {
     }
 }
 
-/// A dataset as users write it: `NAME` or `NAME:VERSION`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionedName {
-    /// Name of the dataset.
-    pub name: Name,
-    /// Version number; `None` for the newest version.
-    pub version: Option<u64>,
-}
-
-impl VersionedName {
-    /// Parses `NAME` or `NAME:VERSION`.
-    ///
-    /// # Errors
-    /// [`Error::Name`] or [`Error::Version`].
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        let (name, version) = split_version(text)?;
-        Ok(Self { name: Name::new(name)?, version })
-    }
-}
-
 /// Splits `NAME:VERSION`; the version is `None` without a colon. Does not check the name.
 ///
 /// # Errors
@@ -116,12 +96,10 @@ mod tests {
     }
 
     #[test]
-    fn a_dataset_has_a_name_and_perhaps_a_version() {
-        let parsed = VersionedName::parse("rides:12").unwrap();
-        assert_eq!((parsed.name.as_str(), parsed.version), ("rides", Some(12)));
-        assert_eq!(VersionedName::parse("rides").unwrap().version, None);
-        let error = VersionedName::parse("rides:new").unwrap_err().to_string();
+    fn a_version_is_split_from_a_name() {
+        assert_eq!(split_version("rides:12").unwrap(), ("rides", Some(12)));
+        assert_eq!(split_version("rides").unwrap(), ("rides", None));
+        let error = split_version("rides:new").unwrap_err().to_string();
         assert_eq!(error, "invalid version `new` of `rides`: expected a number, as in `rides:1`");
-        assert!(VersionedName::parse("a/b:1").is_err());
     }
 }

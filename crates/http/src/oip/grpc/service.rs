@@ -4,8 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::http::{Extensions, HeaderMap};
+use cupola_budget::Accounts;
 use cupola_runtime::TensorSpec;
-use cupola_serving::access::{AccessControl, AuditedCall, Caller, Scope};
+use cupola_serving::access::{AccessControl, AuditEvent, AuditedCall, Caller, Scope};
 use cupola_serving::{Catalog, Lifecycle, ModelVersion, Pipeline};
 use futures::{Stream, StreamExt};
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -13,6 +14,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use super::super::repository::{self, VersionStatistics};
 use super::super::wire::DataType;
 use super::super::{EXTENSIONS, NAME, data_type, parse_version, shape};
+use super::deadline::deadline;
 use super::infer::infer;
 use super::proto;
 use super::proto::grpc_inference_service_server::GrpcInferenceService;
@@ -20,7 +22,7 @@ use super::proto::model_metadata_response::TensorMetadata;
 #[allow(clippy::wildcard_imports, reason = "nearly all of the messages")]
 use super::proto::*;
 use crate::error::ApiError;
-use crate::request::token;
+use crate::request::{budget_of, token};
 use crate::state::RequestLimits;
 
 type Reply<T> = Result<Response<T>, Status>;
@@ -32,11 +34,23 @@ pub(super) struct InferenceService {
     pub lifecycle: Arc<Lifecycle>,
     pub access: Arc<AccessControl>,
     pub limits: RequestLimits,
+    pub accounts: Accounts,
 }
 
 impl InferenceService {
     fn find(&self, name: &str, version: &str) -> Result<Arc<ModelVersion>, ApiError> {
         Ok(self.catalog.find(name, parse_version(version)?)?)
+    }
+
+    async fn infer(
+        &self,
+        caller: Option<&Caller>,
+        headers: &HeaderMap,
+        request: ModelInferRequest,
+    ) -> Result<ModelInferResponse, ApiError> {
+        let timeout = deadline(headers, self.limits.timeout)?;
+        let budget = budget_of(&self.accounts, caller, timeout);
+        infer(&self.pipeline, headers, timeout, &budget, request).await
     }
 
     /// Runs a message of a stream, which is admitted on its own.
@@ -45,14 +59,16 @@ impl InferenceService {
         headers: &HeaderMap,
         request: ModelInferRequest,
     ) -> Result<ModelInferResponse, ApiError> {
-        self.access.admit(token(headers))?.require(Scope::Predict, &request.model_name)?;
-        infer(&self.pipeline, self.limits, headers, request).await
+        let caller = self.access.admit(token(headers))?;
+        caller.require(Scope::Predict, &request.model_name)?;
+        self.infer(Some(&caller), headers, request).await
     }
 
     /// Records an administrative call. Its path does not name the model, unlike that of REST.
     fn audit(&self, extensions: &Extensions, call: &str, model: &str, error: Option<&ApiError>) {
         let Some(audit) = self.access.audit() else { return };
         audit.record(&AuditedCall {
+            event: AuditEvent::Administration,
             key: extensions.get::<Caller>().map_or("-", Caller::id),
             method: "POST",
             path: &format!("/inference.GRPCInferenceService/{call}"),
@@ -112,9 +128,10 @@ impl GrpcInferenceService for InferenceService {
             return Err(ApiError::undeclared().into());
         };
         caller.require(Scope::Predict, &request.get_ref().model_name).map_err(ApiError::from)?;
+        let caller = caller.clone();
         let (metadata, _, message) = request.into_parts();
         let headers = metadata.into_headers();
-        Ok(Response::new(infer(&self.pipeline, self.limits, &headers, message).await?))
+        Ok(Response::new(self.infer(Some(&caller), &headers, message).await?))
     }
 
     type ModelStreamInferStream =

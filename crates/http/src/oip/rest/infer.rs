@@ -17,7 +17,7 @@ use super::super::wire::{DataType, InputTensor, TensorData, data_type_of, from_r
 use super::super::{data_type, parse_version};
 use super::{ModelPath, OipError};
 use crate::error::ApiError;
-use crate::request::{UnreadBody, request_id, timeout, with_request_id};
+use crate::request::{RequestBudget, UnreadBody, request_id, timeout, with_request_id};
 use crate::state::RequestLimits;
 
 /// Length of the JSON in bytes; raw tensors follow it.
@@ -73,6 +73,7 @@ pub(super) async fn infer(
     State(pipeline): State<Arc<Pipeline>>,
     State(limits): State<RequestLimits>,
     Path(path): Path<ModelPath>,
+    RequestBudget(budget): RequestBudget,
     headers: HeaderMap,
     body: UnreadBody,
 ) -> Response {
@@ -89,6 +90,7 @@ pub(super) async fn infer(
             headers: &headers,
             id: &id,
             timeout: timeout(&headers, limits.timeout)?,
+            budget: &budget,
             outputs: outputs.iter().map(|output| output.name.clone()).collect(),
         };
         let inferred = run(&pipeline, request, || tensors(inputs, raw)).await?;

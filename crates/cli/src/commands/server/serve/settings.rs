@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use cupola_budget::MemoryLimits;
 use cupola_http::ServerSettings;
 use cupola_serving::SchedulerLimits;
 use cupola_spec::{Serve, ServedModel, parse_serve};
@@ -19,6 +20,7 @@ pub fn settings(args: &ServeArgs, spec: &Serve) -> ServerSettings {
             replicas: args.replicas as usize,
             kv_cache_bytes: kv_cache_bytes(args, spec),
         },
+        memory: memory_limits(args, spec),
         body_bytes: (args.body_mib as usize) << 20,
         timeout: Duration::from_secs(u64::from(args.timeout)),
         lame_duck: Duration::from_secs(u64::from(args.lame_duck)),
@@ -28,6 +30,13 @@ pub fn settings(args: &ServeArgs, spec: &Serve) -> ServerSettings {
         trusted: spec.trusted.clone(),
         ..ServerSettings::default()
     }
+}
+
+/// Memory for requests: as given, or a quarter of the machine's.
+fn memory_limits(args: &ServeArgs, spec: &Serve) -> MemoryLimits {
+    let given = args.memory_mib.or(spec.memory_mib).map(|mib| (mib as usize) << 20);
+    let quarter = || usize::try_from(machine_memory() / 4).unwrap_or(usize::MAX).max(64 << 20);
+    MemoryLimits::of_server(given.unwrap_or_else(quarter))
 }
 
 /// Bytes of the KV caches of one engine: as given, or an equal share of a quarter of the memory.

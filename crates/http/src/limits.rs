@@ -1,0 +1,79 @@
+//! Limits of requests as a table, which `docs/serve.md` shows.
+
+use std::fmt::Write as _;
+
+/// Limit of what a client may cause.
+struct Limit {
+    /// Limited quantity.
+    name: &'static str,
+    /// Value without a setting.
+    default: &'static str,
+    /// Option or key that changes it; empty if it is fixed.
+    setting: &'static str,
+    /// Response to a request beyond it.
+    answer: &'static str,
+}
+
+/// All limits.
+const LIMITS: &[Limit] = &[
+    Limit {
+        name: "memory of all requests in flight",
+        default: "a quarter of the machine's",
+        setting: "`--memory-mib`, `memory_mib`",
+        answer: "429",
+    },
+    Limit {
+        name: "memory of one key's requests in flight",
+        default: "half of that of all requests",
+        setting: "`--memory-mib`, `memory_mib`",
+        answer: "429",
+    },
+    Limit {
+        name: "memory of one request",
+        default: "a quarter of that of all requests, 64 to 512 MiB",
+        setting: "`--memory-mib`, `memory_mib`",
+        answer: "413",
+    },
+    Limit { name: "body", default: "16 MiB, also when decompressed", setting: "`--body-mib`", answer: "413" },
+    Limit {
+        name: "time until the response",
+        default: "30 s",
+        setting: "`--timeout`, `x-timeout-ms`",
+        answer: "504",
+    },
+    Limit { name: "requests that wait for an engine", default: "256", setting: "`--queue`", answer: "429" },
+    Limit { name: "texts of a request for embeddings", default: "2,048", setting: "", answer: "400" },
+    Limit {
+        name: "JSON values of a body for OpenAI's paths",
+        default: "1,048,576",
+        setting: "",
+        answer: "400",
+    },
+];
+
+/// Table in Markdown.
+fn table() -> String {
+    let mut out = String::from("| limit | default | setting | beyond it |\n|---|---|---|---|\n");
+    for Limit { name, default, setting, answer } in LIMITS {
+        let setting = if setting.is_empty() { "fixed" } else { setting };
+        // Writing to a String does not fail.
+        let _ = writeln!(out, "| {name} | {default} | {setting} | {answer} |");
+    }
+    out
+}
+
+/// `docs/serve.md` has the table between two comments. With `CUPOLA_UPDATE_DOCS=1` the test writes it.
+#[test]
+fn the_page_shows_every_limit() {
+    const BEGIN: &str = "<!-- limits: crates/http/src/limits.rs -->\n";
+    const END: &str = "<!-- end of limits -->";
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/serve.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(BEGIN).expect("docs/serve.md has a table of limits");
+    let (shown, after) = rest.split_once(END).expect("the table of limits ends");
+    if std::env::var_os("CUPOLA_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
+    } else {
+        assert_eq!(shown, table(), "run this test with CUPOLA_UPDATE_DOCS=1");
+    }
+}
