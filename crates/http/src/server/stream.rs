@@ -100,12 +100,14 @@ impl Future for StreamTask {
 mod tests {
     use super::*;
 
+    const LIMIT: Duration = Duration::from_millis(100);
+
     fn task(stream: impl Future<Output = ()> + Send + 'static) -> StreamTask {
         let progress = Arc::new(StreamProgress::new());
-        StreamTask { stream: Box::pin(stream), progress, limit: Duration::from_secs(30), sleep: None }
+        StreamTask { stream: Box::pin(stream), progress, limit: LIMIT, sleep: None }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_stream_whose_client_stalls_ends_and_one_that_works_does_not() {
         let began = Instant::now();
         task(async {
@@ -113,16 +115,16 @@ mod tests {
             std::future::pending().await
         })
         .await;
-        assert_eq!(began.elapsed().as_secs(), 30);
+        assert!(began.elapsed() >= LIMIT);
         let began = Instant::now();
         task(async {
             let progress = StreamProgress::current().unwrap();
             progress.hand_over();
             progress.produce();
-            tokio::time::sleep(Duration::from_secs(300)).await;
+            tokio::time::sleep(3 * LIMIT).await;
         })
         .await;
-        assert_eq!(began.elapsed().as_secs(), 300);
+        assert!(began.elapsed() >= 3 * LIMIT);
         assert!(StreamProgress::current().is_none());
     }
 }
