@@ -16,5 +16,5 @@ pub(crate) use self::coding::check_coding;
 pub(crate) use self::front::front;
 pub(crate) use self::guard::Routes;
 pub(crate) use self::refusal::refuse;
-pub(crate) use self::rpc::{RpcContext, RpcService, rpc};
+pub(crate) use self::rpc::{RpcService, rpc};
 pub(crate) use self::time_limit::limit_time;

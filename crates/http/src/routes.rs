@@ -45,7 +45,7 @@ pub(crate) fn main(state: &ServerState, administration: bool, pages: PageRules<'
     let mut routes = Routes::new()
         .merge(ops::health())
         .merge(ops::document())
-        .merge(page::routes())
+        .merge(ops::page())
         .merge(native::routes())
         .merge(openai::routes())
         .merge(oip::models());

@@ -61,7 +61,8 @@ impl BrowserRules {
     }
 
     fn check_origin(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), ApiError> {
-        let mut origins = headers.get_all(header::ORIGIN).iter().map(|value| value.to_str().unwrap_or("null"));
+        let mut origins =
+            headers.get_all(header::ORIGIN).iter().map(|value| value.to_str().unwrap_or("null"));
         let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
         let host = host.or(uri.authority().map(Authority::as_str)).unwrap_or_default();
         if let Some(origin) = origins.find(|origin| !self.is_allowed(origin, host)) {
@@ -71,7 +72,10 @@ impl BrowserRules {
         let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
         let navigates = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
         let foreign = matches!(site, Some(b"cross-site" | b"same-site")) && !navigates;
-        if foreign && !headers.contains_key(header::ORIGIN) && !self.origins.iter().any(|origin| origin == "*") {
+        if foreign
+            && !headers.contains_key(header::ORIGIN)
+            && !self.origins.iter().any(|origin| origin == "*")
+        {
             return Err(ApiError::foreign_origin("unknown"));
         }
         Ok(())

@@ -169,7 +169,8 @@ mod tests {
         assert!(reserved.iter().all(|slot| slot.reserved));
         let last = table.admit(address(2)).unwrap();
         assert!(last.reserved && is_evicted(&reserved[0]).await);
-        let _asking: Vec<_> = reserved[1..].iter().chain([&last]).map(|slot| slot.activity.begin(false)).collect();
+        let _asking: Vec<_> =
+            reserved[1..].iter().chain([&last]).map(|slot| slot.activity.begin(false)).collect();
         assert!(table.admit(address(2)).is_none());
     }
 
