@@ -148,6 +148,7 @@ mod tests {
 
     use cupola_budget::{Accounts, MemoryLimits};
     use futures::StreamExt as _;
+    use hyper::body::Body as _;
     use tonic::Code;
 
     use super::*;
