@@ -103,7 +103,8 @@ mod tests {
             StatusCode::from_u16(u16::from(shares[0])).unwrap_or_default()
         });
         let router = Router::new().route("/", axum::routing::get(|| async {})).layer(layer);
-        let response = front(router, None, None).oneshot(Request::new(axum::body::Body::empty())).await.unwrap();
+        let response =
+            front(router, None, None).oneshot(Request::new(axum::body::Body::empty())).await.unwrap();
         assert_eq!(response.status().as_u16(), 500);
     }
 
