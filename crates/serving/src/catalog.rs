@@ -67,9 +67,7 @@ impl Catalog {
 
     fn entry(&self, name: &str) -> Result<Arc<ModelEntry>, Error> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let unknown =
-            || Error::UnknownModel { name: name.to_owned(), served: entries.keys().cloned().collect() };
-        entries.get(name).cloned().ok_or_else(unknown)
+        entries.get(name).cloned().ok_or_else(|| Error::UnknownModel { name: name.to_owned() })
     }
 
     /// Loads a model, or what has changed of it, and returns its name. Blocks.

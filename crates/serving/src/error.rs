@@ -79,12 +79,12 @@ pub enum Error {
         name: String,
     },
     /// The model is not served.
-    #[error("unknown model `{name}`; served models: {}", listed(.served))]
+    ///
+    /// The message lists no other models: the caller's key may not cover them.
+    #[error("unknown model `{name}`; GET /v1/models lists those that you may use")]
     UnknownModel {
         /// Requested name.
         name: String,
-        /// Served names.
-        served: Vec<String>,
     },
     /// The version is not loaded.
     #[error("version {version} of `{name}` is not loaded; loaded versions: {}", listed(.loaded))]

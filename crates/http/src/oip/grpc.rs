@@ -56,7 +56,7 @@ pub(super) fn inference(state: &ServerState) -> Router {
 /// Standard health service.
 pub(super) fn health(state: &ServerState) -> Router {
     let service = health::service(Arc::clone(&state.catalog), Arc::clone(&state.lifecycle));
-    let calls = &[("Check", Access::Public), ("Watch", Access::Public)];
+    let calls = &[("Check", Access::OptionalKey), ("Watch", Access::OptionalKey)];
     let service = RpcService { path: "/grpc.health.v1.Health/{call}", calls, service };
     rpc(Arc::clone(&state.access), state.limits, service)
 }

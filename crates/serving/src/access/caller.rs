@@ -36,6 +36,17 @@ impl Caller {
         Err(Error::Forbidden { key: self.id().to_owned(), scope: scope.as_str(), name: name.to_owned() })
     }
 
+    /// Checks that the caller may know of a model. Any other model looks like one that does not exist.
+    ///
+    /// # Errors
+    /// [`Error::UnknownModel`].
+    pub fn require_sight(&self, model: &str) -> Result<(), Error> {
+        if self.has(Scope::Predict, model) {
+            return Ok(());
+        }
+        Err(Error::UnknownModel { name: model.to_owned() })
+    }
+
     /// Id of the key, or `-`.
     pub fn id(&self) -> &str {
         match self {

@@ -1,9 +1,10 @@
-//! `grpc.health.v1`: health of the server as a whole, or of a model by its name.
+//! `grpc.health.v1`: health of the server as a whole, or of a model by its name for callers who may know of it.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cupola_serving::access::{Caller, Scope};
 use cupola_serving::{Catalog, Lifecycle};
 use futures::Stream;
 use tonic::{Request, Response, Status};
@@ -31,9 +32,10 @@ pub(super) struct HealthService {
 }
 
 impl HealthService {
-    fn status(&self, service: &str) -> ServingStatus {
+    fn status(&self, caller: Option<&Caller>, service: &str) -> ServingStatus {
         let whole = service.is_empty() || service == "inference.GRPCInferenceService";
-        if !whole && self.catalog.find(service, None).is_err() {
+        let visible = || caller.is_some_and(|caller| caller.has(Scope::Predict, service));
+        if !whole && (!visible() || self.catalog.find(service, None).is_err()) {
             return ServingStatus::ServiceUnknown;
         }
         if self.lifecycle.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing }
@@ -46,7 +48,7 @@ impl Health for HealthService {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
-        match self.status(&request.get_ref().service) {
+        match self.status(request.extensions().get(), &request.get_ref().service) {
             ServingStatus::ServiceUnknown => Err(Status::not_found("unknown service")),
             status => Ok(Response::new(HealthCheckResponse { status: status as i32 })),
         }
@@ -59,12 +61,13 @@ impl Health for HealthService {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let (this, service) = (self.clone(), request.into_inner().service);
+        let (_, mut extensions, message) = request.into_parts();
+        let (this, service, caller) = (self.clone(), message.service, extensions.remove::<Caller>());
         let changes = futures::stream::unfold(None, move |before| {
-            let (this, service) = (this.clone(), service.clone());
+            let (this, service, caller) = (this.clone(), service.clone(), caller.clone());
             async move {
                 loop {
-                    let now = this.status(&service);
+                    let now = this.status(caller.as_ref(), &service);
                     if before != Some(now) {
                         return Some((Ok(HealthCheckResponse { status: now as i32 }), Some(now)));
                     }

@@ -38,7 +38,14 @@ pub(super) struct InferenceService {
 }
 
 impl InferenceService {
-    fn find(&self, name: &str, version: &str) -> Result<Arc<ModelVersion>, ApiError> {
+    /// Version of a model, if the caller may know of it.
+    fn find(
+        &self,
+        extensions: &Extensions,
+        name: &str,
+        version: &str,
+    ) -> Result<Arc<ModelVersion>, ApiError> {
+        caller_of(extensions)?.require_sight(name)?;
         Ok(self.catalog.find(name, parse_version(version)?)?)
     }
 
@@ -89,9 +96,9 @@ impl GrpcInferenceService for InferenceService {
     }
 
     async fn model_ready(&self, request: Request<ModelReadyRequest>) -> Reply<ModelReadyResponse> {
-        let ModelReadyRequest { name, version } = request.into_inner();
+        let (_, extensions, ModelReadyRequest { name, version }) = request.into_parts();
         // An unknown model is not ready.
-        let ready = self.lifecycle.is_ready() && self.find(&name, &version).is_ok();
+        let ready = self.lifecycle.is_ready() && self.find(&extensions, &name, &version).is_ok();
         Ok(Response::new(ModelReadyResponse { ready }))
     }
 
@@ -104,8 +111,8 @@ impl GrpcInferenceService for InferenceService {
     }
 
     async fn model_metadata(&self, request: Request<ModelMetadataRequest>) -> Reply<ModelMetadataResponse> {
-        let ModelMetadataRequest { name, version } = request.into_inner();
-        let version = self.find(&name, &version)?;
+        let (_, extensions, ModelMetadataRequest { name, version }) = request.into_parts();
+        let version = self.find(&extensions, &name, &version)?;
         let tensors = |specs: &[TensorSpec]| {
             let each = specs.iter().map(|spec| TensorMetadata {
                 name: spec.name.clone(),
@@ -167,8 +174,8 @@ impl GrpcInferenceService for InferenceService {
     }
 
     async fn model_config(&self, request: Request<ModelConfigRequest>) -> Reply<ModelConfigResponse> {
-        let ModelConfigRequest { name, version } = request.into_inner();
-        let version = self.find(&name, &version)?;
+        let (_, extensions, ModelConfigRequest { name, version }) = request.into_parts();
+        let version = self.find(&extensions, &name, &version)?;
         let (inputs, outputs) = (&version.model.inputs, &version.model.outputs);
         let config = ModelConfig {
             name,
@@ -185,9 +192,12 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<ModelStatisticsRequest>,
     ) -> Reply<ModelStatisticsResponse> {
-        let ModelStatisticsRequest { name, version } = request.into_inner();
-        let versions =
-            if name.is_empty() { self.catalog.versions() } else { vec![self.find(&name, &version)?] };
+        let (_, extensions, ModelStatisticsRequest { name, version }) = request.into_parts();
+        let versions = if name.is_empty() {
+            repository::visible_versions(&self.catalog, caller_of(&extensions)?)
+        } else {
+            vec![self.find(&extensions, &name, &version)?]
+        };
         let model_stats = versions.iter().map(|version| statistics(version)).collect();
         Ok(Response::new(ModelStatisticsResponse { model_stats }))
     }
@@ -196,9 +206,9 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<RepositoryIndexRequest>,
     ) -> Reply<RepositoryIndexResponse> {
-        let only_ready = request.into_inner().ready;
-        let versions = self.catalog.index().into_iter().filter(|version| version.loaded || !only_ready);
-        let models = versions.map(|version| repository_index_response::ModelIndex {
+        let (_, extensions, RepositoryIndexRequest { ready, .. }) = request.into_parts();
+        let versions = repository::index(&self.catalog, caller_of(&extensions)?, ready);
+        let models = versions.into_iter().map(|version| repository_index_response::ModelIndex {
             name: version.name,
             version: version.version.to_string(),
             state: repository::state(version.loaded).to_owned(),
@@ -229,6 +239,11 @@ impl GrpcInferenceService for InferenceService {
         unloaded?;
         Ok(Response::new(RepositoryModelUnloadResponse {}))
     }
+}
+
+/// Caller that the access check has admitted.
+fn caller_of(extensions: &Extensions) -> Result<&Caller, ApiError> {
+    extensions.get::<Caller>().ok_or_else(ApiError::undeclared)
 }
 
 fn config_type(spec: &TensorSpec) -> i32 {
