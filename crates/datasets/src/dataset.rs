@@ -68,12 +68,22 @@ impl Datasets {
         names
     }
 
-    /// Versions of a dataset, oldest first.
+    /// Versions of a dataset, oldest first; none if they cannot be listed.
     pub fn versions(&self, name: &str) -> Vec<u64> {
-        let folders = folders(&self.root().join(name)).into_iter();
-        let mut versions: Vec<u64> = folders.filter_map(|folder| folder.parse().ok()).collect();
+        self.found_versions(name).unwrap_or_default()
+    }
+
+    /// Versions of a dataset, oldest first; none of an unknown one.
+    ///
+    /// # Errors
+    /// [`Error::Dataset`] for an invalid name, [`Error::Source`] if the system refuses to list them.
+    pub fn found_versions(&self, name: &str) -> Result<Vec<u64>, Error> {
+        checked(name)?;
+        let folder = self.root().join(name);
+        let mut versions: Vec<u64> =
+            listed(&folder)?.iter().filter_map(|folder| version_number(folder)).collect();
         versions.sort_unstable();
-        versions
+        Ok(versions)
     }
 
     /// Reads the manifest of a version; of the newest one if `version` is `None`.
@@ -81,8 +91,7 @@ impl Datasets {
     /// # Errors
     /// [`Error::Dataset`] for one that is not there, [`Error::Damaged`] for one that cannot be read.
     pub fn manifest(&self, name: &str, version: Option<u64>) -> Result<DatasetManifest, Error> {
-        checked(name)?;
-        let versions = self.versions(name);
+        let versions = self.found_versions(name)?;
         let wrong = |why: String| Error::Dataset { name: name.to_owned(), why };
         let Some(newest) = versions.last() else {
             let names = self.names();
@@ -94,8 +103,12 @@ impl Datasets {
             return Err(wrong(format!("unknown version {version}; the newest is {newest}")));
         }
         let path = self.folder(name, version).join("manifest.json");
-        let bytes = std::fs::read(&path).map_err(io_error(&path))?;
-        serde_json::from_slice(&bytes).map_err(|error| Error::Damaged { path, why: error.to_string() })
+        let bytes = cupola_store::read_limited(&path, DatasetManifest::MAX_BYTES)?;
+        let damaged = |why: String| Error::Damaged { path: path.clone(), why };
+        let manifest: DatasetManifest =
+            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        manifest.check().map_err(damaged)?;
+        Ok(manifest.masked())
     }
 
     /// Reads the manifest of `NAME` or `NAME:VERSION`, with or without the prefix `dataset:`.
@@ -151,6 +164,10 @@ impl DatasetResolver for Datasets {
     }
 }
 
+/// Most characters of an invalid name that a message shows.
+const SHOWN_CHARACTERS: usize = 64;
+/// Largest number of a version.
+const LARGEST_VERSION: u64 = 1 << 53;
 /// Folders of `data/` that are not datasets.
 const RESERVED: [&str; 4] = ["blobs", "cache", "quarantine", "prepared"];
 
@@ -160,14 +177,37 @@ fn checked(name: &str) -> Result<(), Error> {
         return Ok(());
     }
     let why = format!("invalid name; use {NAME_RULE}, except {}", RESERVED.join(", "));
-    Err(Error::Dataset { name: name.to_owned(), why })
+    let shown = name.chars().take(SHOWN_CHARACTERS).collect();
+    Err(Error::Dataset { name: shown, why })
 }
 
 fn folders(path: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.path().is_dir());
-    let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| !name.starts_with('.')).collect()
+    listed(path).unwrap_or_default()
+}
+
+/// Names of the folders in a folder; none if it does not exist.
+fn listed(path: &Path) -> Result<Vec<String>, Error> {
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io_error(path)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(io_error(path))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') && entry.path().is_dir() {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Version that a folder is named after. Other spellings of a number, and numbers that leave no room for the next
+/// version, are no versions.
+fn version_number(folder: &str) -> Option<u64> {
+    let version: u64 = folder.parse().ok()?;
+    (version <= LARGEST_VERSION && version.to_string() == folder).then_some(version)
 }
 
 #[cfg(test)]

@@ -120,6 +120,11 @@ impl Collection {
         Self { collected, pushed, runtime }
     }
 
+    /// Id of the pushed rows among the files.
+    pub(crate) fn pushed(&self) -> Option<&str> {
+        self.pushed.as_deref()
+    }
+
     /// Digests of the files.
     pub fn files(&self) -> &[FileVersion] {
         &self.collected.versions

@@ -26,6 +26,12 @@ mod scheduler;
 mod share;
 mod telemetry;
 
+/// Primitives of the scheduler's queue and the catalog's table, which take them from here so that a test can compile
+/// both with loom's.
+mod sync {
+    pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
+}
+
 pub use capture::{
     FeedbackLog, PredictionRecord, PredictionRecorder, PushError, RecordSampler, RowIntake, RowSink,
 };

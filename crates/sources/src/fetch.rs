@@ -36,7 +36,7 @@ use crate::file::{DataFile, expand, file_version, same_format};
 use crate::location::SourceLocation;
 use crate::progress::ProgressSink;
 use crate::read::batch::note::SourceNote;
-use crate::secret::fill_secrets;
+use crate::secret::FilledText;
 
 /// Finds files of named datasets, and files that another tool tracks.
 pub trait DatasetResolver: Sync {
@@ -128,9 +128,9 @@ impl SourceRequest<'_> {
         let cache = SourceCache::new(self.home);
         let mut found = Collected::default();
         for shown in self.source.patterns() {
-            let location = SourceLocation::of(shown, &fill_secrets(shown, self.roots, self.home)?)?;
-            self.check_settings(shown, &location)?;
-            self.add(shown, location, watermark, &mut found, &cache).await?;
+            let source = FilledText::address(shown, self.roots, self.home)?;
+            let added = self.add(&source, watermark, &mut found, &cache).await;
+            added.map_err(|error| error.hide(source.secrets()))?;
         }
         same_format(&found.files)?;
         found.files.iter().try_for_each(DataFile::supported)?;
@@ -144,12 +144,14 @@ impl SourceRequest<'_> {
 
     async fn add(
         &self,
-        shown: &str,
-        location: SourceLocation,
+        source: &FilledText,
         watermark: Option<&str>,
         found: &mut Collected,
         cache: &SourceCache,
     ) -> Result<(), Error> {
+        let shown = source.shown();
+        let location = SourceLocation::of(shown, source.text())?;
+        self.check_settings(shown, &location)?;
         match location {
             SourceLocation::Local(pattern) => self.add_local(&pattern, found, cache),
             SourceLocation::Dataset { name, version } => {
@@ -158,7 +160,7 @@ impl SourceRequest<'_> {
                 found.push_all(dataset.files, cache)
             }
             SourceLocation::Web(url) => {
-                let path = self.download(shown, &url, cache).await?;
+                let path = self.download(source, &url, cache).await?;
                 found.push_local(path, cache, self.progress)
             }
             SourceLocation::Objects(url) => {
@@ -214,8 +216,8 @@ impl SourceRequest<'_> {
         Ok(())
     }
 
-    async fn download(&self, shown: &str, url: &Url, cache: &SourceCache) -> Result<PathBuf, Error> {
-        let web = WebClient::new(self, shown)?;
+    async fn download(&self, source: &FilledText, url: &Url, cache: &SourceCache) -> Result<PathBuf, Error> {
+        let web = WebClient::new(self, source)?;
         match (&self.data.api, &self.data.page) {
             (Some(api), _) => api::fetch(&web, url, api, cache).await,
             (_, Some(page)) => page::fetch(&web, url, page, cache).await,

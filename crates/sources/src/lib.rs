@@ -30,5 +30,5 @@ pub use read::contents::{ContentsDigest, FileContents};
 pub use read::{Batches, RejectedRow, Scan, SourceBatch, SourceRows, TextColumns, TextFormat};
 pub use remote::RemoteStore;
 pub use runtime::io_runtime;
-pub use secret::fill_secrets;
+pub use secret::{FilledText, Secrets, fill_secrets};
 pub use table::TableWriter;

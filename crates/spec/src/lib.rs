@@ -39,7 +39,7 @@ pub use config::{
 };
 pub use data::{
     Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
-    Severity, Source, SourceFormat, TextEncoding, TextStep, ValueType,
+    Severity, Source, SourceFormat, TextEncoding, TextStep, ValueType, masked_source, plain_secret,
 };
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,

@@ -32,6 +32,7 @@ pub use lock::Lock;
 pub use name::{Name, Reference, is_plain_file_name, split_version};
 pub use signature::verify_signature;
 pub use staged::{
-    STAGED_PREFIX, StagedFile, StagedFolder, create_folder, sync_folder, write_file, write_folder,
+    STAGED_PREFIX, StagedFile, StagedFolder, append_lines, create_folder, repair_lines, sync_folder,
+    write_file, write_folder,
 };
 pub use storage::{LocalFolder, Storage};

@@ -1,10 +1,14 @@
 //! Staged writes: beside the target, synced, then renamed, so that a reader sees all or nothing.
 
+mod lines;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempDir};
+
+pub use self::lines::{append_lines, repair_lines};
 
 use crate::error::{Error, at};
 

@@ -86,6 +86,12 @@ impl Datasets {
             pending.done()?;
             return Ok(added);
         }
+        if let Some(origin) = &parent.origin {
+            let why = format!(
+                "it was pulled from a remote, whose sources are not read; run `cupola data pull {name} --from {origin}`"
+            );
+            return Err(Error::Dataset { name: name.to_owned(), why });
+        }
         if parent.pushed.is_some() && parent.watermark.is_none() {
             // The source does not have the pushed rows: collecting it again would lose them.
             return Ok(AddOutcome::Same(Box::new(parent)));
@@ -123,6 +129,8 @@ impl Datasets {
         collection: Collection,
     ) -> Result<AddOutcome, Error> {
         let before = parent.map(|parent| &parent.profile);
+        // Rows that were pushed onto a version of a remote do not make its source known.
+        let collected_again = collection.pushed().is_none();
         request.progress.begin(&format!("reading {}", request.label()), ProgressUnit::Rows, None);
         let checked_source = CheckedSource::of(request, collection, before, &mut |event| {
             if let FirstRead::Batch(batch) = event {
@@ -181,6 +189,7 @@ impl Datasets {
             licence: about.licence.clone(),
             updates: about.updates.clone(),
             expect: request.expect.to_vec(),
+            origin: parent.and_then(|parent| parent.origin.clone()).filter(|_| !collected_again),
             report: checked_source.report,
             profile,
         };

@@ -87,6 +87,12 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
+    /// A request that stores more rows than one may.
+    pub fn too_many_rows(limit: usize) -> Self {
+        let message = format!("more than {limit} rows in one request; send them in several");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
     /// A request that did not arrive in time.
     pub fn too_slow(limit: Duration) -> Self {
         let message = format!("the request was not complete within {limit:?}; send it faster");

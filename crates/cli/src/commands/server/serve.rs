@@ -24,6 +24,9 @@ use crate::commands::session;
 use crate::draw::Ui;
 use crate::failure::{ErrorCode, UserError};
 
+/// Signal of a write beyond the largest size of a file, on Linux and macOS.
+const SIGXFSZ: i32 = 25;
+
 pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     let device = session(home, &Silent).open_device(args.device.device)?;
     ui.line(format!("device  {device}"));
@@ -48,6 +51,8 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     runtime.block_on(async {
         let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let hangup = signal(SignalKind::hangup())?;
+        // With a handler, a file that reaches the limit of its size is an error of the write and not the end.
+        let _file_size = signal(SignalKind::from_raw(SIGXFSZ))?;
         tokio::spawn(reload_on(hangup, args.clone(), Arc::clone(&catalog), ui));
         let stop = async move {
             tokio::select! {
