@@ -61,6 +61,18 @@ impl AccessControl {
         self.audit.as_ref()
     }
 
+    /// Checks that a caller has a scope for a model or dataset, and that an administrative call can be recorded.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::Unrecorded`].
+    pub fn authorize(&self, caller: &Caller, scope: Scope, name: &str) -> Result<(), Error> {
+        caller.require(scope, name)?;
+        if scope == Scope::Admin && self.audit.as_ref().is_some_and(AuditLog::is_full) {
+            return Err(Error::Unrecorded);
+        }
+        Ok(())
+    }
+
     /// Identifies the caller by its key or token, and counts the request.
     ///
     /// # Errors

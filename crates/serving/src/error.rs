@@ -68,6 +68,11 @@ pub enum Error {
         /// Time until the next request is admitted.
         wait: Duration,
     },
+    /// The audit log takes no further administrative calls.
+    #[error(
+        "the audit log cannot be written, so no administrative call is accepted; check the server's disk"
+    )]
+    Unrecorded,
     /// The key lacks the scope.
     #[error("key {key} lacks the scope `{scope}{}`; use a key that has it", of_name(.name))]
     Forbidden {

@@ -184,6 +184,7 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         Error::Overloaded { .. } | Error::PushOverloaded { .. } => {
             (StatusCode::TOO_MANY_REQUESTS, "overloaded")
         }
+        Error::Unrecorded => (StatusCode::SERVICE_UNAVAILABLE, "not_recorded"),
         Error::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         Error::EngineStopped => (StatusCode::SERVICE_UNAVAILABLE, "engine_stopped"),
         Error::PushFailed(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_written"),

@@ -75,7 +75,7 @@ impl Guard {
             None if matches!(caller, Caller::Anonymous) => {}
             None => return Err(ApiError::undeclared()),
             Some(Access::Public | Access::OptionalKey | Access::AnyKey) => {}
-            Some(Access::Scope(scope)) => caller.require(scope, "")?,
+            Some(Access::Scope(scope)) => self.access.authorize(&caller, scope, "")?,
             Some(Access::Model) => {
                 let name = path_name(parts).await;
                 let name = name.split_once(':').map_or(name.as_str(), |(name, _)| name);
