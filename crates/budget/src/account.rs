@@ -73,3 +73,10 @@ impl RequestAccount {
         self.server.remove(bytes);
     }
 }
+
+impl Drop for RequestAccount {
+    /// Gives back what was charged to the request.
+    fn drop(&mut self) {
+        self.remove(self.own.used());
+    }
+}

@@ -114,6 +114,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_charged_is_given_back_when_the_request_ends() {
+        let accounts = Accounts::new(MemoryLimits { server: 100, caller: 100, request: 100 });
+        let budget = accounts.request(Some("a"), MINUTE);
+        budget.charge(30).unwrap();
+        let hold = budget.take(20).unwrap();
+        assert!(budget.charge_each(2, 30).is_err());
+        drop(budget);
+        assert_eq!(accounts.used(), 50);
+        drop(hold);
+        assert_eq!(accounts.used(), 0);
+    }
+
+    #[test]
     fn a_refusal_changes_no_account_and_huge_numbers_do_not_wrap() {
         let accounts = Accounts::new(MemoryLimits { server: 100, caller: 100, request: 100 });
         let budget = accounts.request(Some("a"), MINUTE);

@@ -47,6 +47,28 @@ impl Budget {
         self.take(count.saturating_mul(bytes))
     }
 
+    /// Takes memory that is held until the request ends: until the last clone of this budget and the last of its
+    /// holds are dropped.
+    ///
+    /// # Errors
+    /// The errors of [`Self::take`].
+    pub fn charge(&self, bytes: usize) -> Result<(), Exceeded> {
+        self.0.as_ref().map_or(Ok(()), |account| account.add(bytes))
+    }
+
+    /// [`Self::charge`] for `count` items of `bytes` each.
+    ///
+    /// # Errors
+    /// The errors of [`Self::take`].
+    pub fn charge_each(&self, count: usize, bytes: usize) -> Result<(), Exceeded> {
+        self.charge(count.saturating_mul(bytes))
+    }
+
+    /// Error of a request whose deadline has passed.
+    pub fn late(&self) -> Exceeded {
+        Exceeded::Deadline { timeout: self.0.as_ref().map_or(Duration::ZERO, |account| account.timeout) }
+    }
+
     /// Checks that the deadline has not passed. Loops call it between rows.
     ///
     /// # Errors
@@ -54,7 +76,7 @@ impl Budget {
     pub fn check(&self) -> Result<(), Exceeded> {
         match &self.0 {
             Some(account) if account.deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
-                Err(Exceeded::Deadline { timeout: account.timeout })
+                Err(self.late())
             }
             _ => Ok(()),
         }
