@@ -10,7 +10,7 @@ mod scope;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use self::audit::{AuditEvent, AuditLog, AuditedCall};
+pub use self::audit::{AuditEvent, AuditLog, AuditedCall, PendingCall};
 pub use self::caller::Caller;
 pub use self::jwt::TokenVerifier;
 pub use self::key_file::{ApiKey, KeyFile, NewKey};

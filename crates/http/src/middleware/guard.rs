@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::MethodRouter;
-use cupola_serving::access::{AccessControl, AuditEvent, AuditedCall, Caller, Scope};
+use cupola_serving::access::{AccessControl, AuditEvent, AuditedCall, Caller, PendingCall, Scope};
 
 use super::access::Access;
 use crate::error::{ApiError, ErrorFormat};
@@ -109,20 +109,21 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
         Ok(caller) => {
             let id = caller.id().to_owned();
             parts.extensions.insert(caller);
-            let response = next.run(Request::from_parts(parts, body)).await;
-            if required == Some(Access::Scope(Scope::Admin))
-                && let Some(audit) = guard.access.audit()
-            {
-                let status = response.status().as_u16();
-                audit.record(&AuditedCall {
-                    event: AuditEvent::Administration,
-                    key: &id,
-                    method: method.as_str(),
-                    path: &path,
-                    model: None,
-                    status,
-                });
+            if required != Some(Access::Scope(Scope::Admin)) {
+                return next.run(Request::from_parts(parts, body)).await;
             }
+            let call = AuditedCall {
+                event: AuditEvent::Administration,
+                key: &id,
+                method: method.as_str(),
+                path: &path,
+                model: None,
+                status: 0,
+            };
+            // A client that goes away drops this future, but not what it has begun.
+            let pending = PendingCall::new(guard.access.audit(), call);
+            let response = next.run(Request::from_parts(parts, body)).await;
+            pending.finish(response.status().as_u16());
             response
         }
         Err(error) => {

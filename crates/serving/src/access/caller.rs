@@ -20,9 +20,9 @@ impl Caller {
     pub fn has(&self, scope: Scope, name: &str) -> bool {
         let Self::Key(key) = self else { return true };
         let exact = format!("{scope}:{name}");
-        key.scopes
-            .iter()
-            .any(|held| held == Scope::Admin.as_str() || held == scope.as_str() || *held == exact)
+        key.scopes.iter().any(|held| {
+            held == Scope::Admin.as_str() || held == scope.as_str() || (!name.is_empty() && *held == exact)
+        })
     }
 
     /// Checks [`Self::has`].

@@ -205,8 +205,12 @@ impl KeyFile {
 }
 
 fn check_scope(scope: &str) -> Result<(), String> {
-    let (kind, name) = scope.split_once(':').unwrap_or((scope, ""));
-    if SCOPES.contains(&kind) && (name.is_empty() || ["predict", "rows"].contains(&kind)) {
+    let (kind, name) = match scope.split_once(':') {
+        Some((kind, name)) => (kind, Some(name)),
+        None => (scope, None),
+    };
+    let named = |name: &str| !name.is_empty() && ["predict", "rows"].contains(&kind);
+    if SCOPES.contains(&kind) && name.is_none_or(named) {
         return Ok(());
     }
     let hint = cupola_spec::did_you_mean(kind, SCOPES);
@@ -264,6 +268,16 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
         assert!(file.read().unwrap_err().to_string().contains("expected a regular file"));
+    }
+
+    #[test]
+    fn scopes_are_whole() {
+        for scope in ["predict", "predict:m", "rows:d", "metrics", "admin"] {
+            assert_eq!(check_scope(scope), Ok(()), "{scope}");
+        }
+        for scope in ["", ":", "predict:", "rows:", "admin:", "admin:m", "metrics:m", "Predict", "predict "] {
+            assert!(check_scope(scope).unwrap_err().contains("expected predict, predict:MODEL"), "{scope}");
+        }
     }
 
     #[test]
