@@ -15,13 +15,7 @@ use crate::{native, oip, openai, ops};
 
 /// Routes of the main listener; with `administration` those of the administrative one too.
 pub(crate) fn main(state: &ServerState, administration: bool, cors_origins: &[String]) -> Router {
-    let mut routes = Routes::new()
-        .merge(ops::health())
-        .merge(ops::document())
-        .merge(ops::page())
-        .merge(native::routes())
-        .merge(openai::routes())
-        .merge(oip::models());
+    let mut routes = client_routes();
     if administration {
         routes = routes.merge(self::administration());
     }
@@ -36,6 +30,17 @@ pub(crate) fn admin(state: &ServerState) -> Router {
 /// gRPC services.
 pub(crate) fn grpc(state: &ServerState) -> Router {
     front(oip::grpc(state), None)
+}
+
+/// Health, page and all protocols.
+fn client_routes() -> Routes<ServerState> {
+    Routes::new()
+        .merge(ops::health())
+        .merge(ops::document())
+        .merge(ops::page())
+        .merge(native::routes())
+        .merge(openai::routes())
+        .merge(oip::models())
 }
 
 fn administration() -> Routes<ServerState> {
@@ -81,4 +86,21 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     let cors = CorsLayer::new().allow_origin(allowed).allow_headers(Any).allow_methods(Any);
     // Browsers hide all other headers from pages.
     Some(cors.expose_headers([header::RETRY_AFTER, REQUEST_ID, MODEL_VERSION, WARNINGS]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{administration, client_routes};
+
+    /// Routes that the end-to-end tests try with every kind of key.
+    const TRIED: &str = include_str!("../../../tests/fort/routes.txt");
+
+    #[test]
+    fn every_route_is_tried_with_every_kind_of_key() {
+        let lines = TRIED.lines().filter(|line| !line.starts_with('#'));
+        let tried: BTreeSet<&str> = lines.map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+        assert_eq!(client_routes().merge(administration()).paths(), tried);
+    }
 }

@@ -37,6 +37,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         Self { router: self.router.route(path, methods), table: self.table }
     }
 
+    /// Paths of all routes.
+    #[cfg(test)]
+    pub fn paths(&self) -> std::collections::BTreeSet<&'static str> {
+        self.table.keys().copied().collect()
+    }
+
     /// Adds all routes of another protocol.
     pub fn merge(mut self, other: Self) -> Self {
         self.table.extend(other.table);

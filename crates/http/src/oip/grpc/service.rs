@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::{Extensions, HeaderMap};
 use cupola_budget::Accounts;
 use cupola_runtime::TensorSpec;
-use cupola_serving::access::{AccessControl, AuditEvent, AuditedCall, Caller, Scope};
+use cupola_serving::access::{AccessControl, AuditEvent, AuditedCall, Caller, PendingCall, Scope};
 use cupola_serving::{Catalog, Lifecycle, ModelVersion, Pipeline};
 use futures::{Stream, StreamExt};
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -24,6 +24,9 @@ use super::proto::*;
 use crate::error::ApiError;
 use crate::request::{budget_of, token};
 use crate::state::RequestLimits;
+
+const LOAD: &str = "/inference.GRPCInferenceService/RepositoryModelLoad";
+const UNLOAD: &str = "/inference.GRPCInferenceService/RepositoryModelUnload";
 
 type Reply<T> = Result<Response<T>, Status>;
 
@@ -71,18 +74,28 @@ impl InferenceService {
         self.infer(Some(&caller), headers, request).await
     }
 
-    /// Records an administrative call. Its path does not name the model, unlike that of REST.
-    fn audit(&self, extensions: &Extensions, call: &str, model: &str, error: Option<&ApiError>) {
-        let Some(audit) = self.access.audit() else { return };
-        audit.record(&AuditedCall {
+    /// Administrative call that begins now. Its path does not name the model, unlike that of REST.
+    fn pending<'a>(
+        &'a self,
+        extensions: &'a Extensions,
+        path: &'static str,
+        model: &'a str,
+    ) -> PendingCall<'a> {
+        let call = AuditedCall {
             event: AuditEvent::Administration,
             key: extensions.get::<Caller>().map_or("-", Caller::id),
             method: "POST",
-            path: &format!("/inference.GRPCInferenceService/{call}"),
+            path,
             model: Some(model),
-            status: error.map_or(200, |error| error.status.as_u16()),
-        });
+            status: 0,
+        };
+        PendingCall::new(self.access.audit(), call)
     }
+}
+
+/// Status that the audit log records.
+fn status_of(result: &Result<(), ApiError>) -> u16 {
+    result.as_ref().err().map_or(200, |error| error.status.as_u16())
 }
 
 #[tonic::async_trait]
@@ -223,8 +236,9 @@ impl GrpcInferenceService for InferenceService {
     ) -> Reply<RepositoryModelLoadResponse> {
         let (_, extensions, message) = request.into_parts();
         let name = message.model_name;
+        let pending = self.pending(&extensions, LOAD, &name);
         let loaded = repository::load(&self.catalog, name.clone()).await;
-        self.audit(&extensions, "RepositoryModelLoad", &name, loaded.as_ref().err());
+        pending.finish(status_of(&loaded));
         loaded?;
         Ok(Response::new(RepositoryModelLoadResponse {}))
     }
@@ -234,8 +248,9 @@ impl GrpcInferenceService for InferenceService {
         request: Request<RepositoryModelUnloadRequest>,
     ) -> Reply<RepositoryModelUnloadResponse> {
         let (_, extensions, message) = request.into_parts();
+        let pending = self.pending(&extensions, UNLOAD, &message.model_name);
         let unloaded = repository::unload(&self.catalog, &message.model_name);
-        self.audit(&extensions, "RepositoryModelUnload", &message.model_name, unloaded.as_ref().err());
+        pending.finish(status_of(&unloaded));
         unloaded?;
         Ok(Response::new(RepositoryModelUnloadResponse {}))
     }
