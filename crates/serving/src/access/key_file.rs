@@ -102,7 +102,9 @@ impl KeyFile {
             Err(error) => return Err(self.error(&error)),
         }
         let bytes = read_limited(&self.path, MAX_FILE_BYTES).map_err(|error| self.error(&error))?;
-        serde_json::from_slice(&bytes).map_err(|error| self.error(&error))
+        let keys: Vec<ApiKey> = serde_json::from_slice(&bytes).map_err(|error| self.error(&error))?;
+        keys.iter().try_for_each(|key| self.check_rate(&key.name, key.rate))?;
+        Ok(keys)
     }
 
     /// Refuses a file that any local user could have written: he could give himself a key. Reading it is harmless,
@@ -134,9 +136,7 @@ impl KeyFile {
         for scope in &new.scopes {
             check_scope(scope).map_err(|why| self.error(&why))?;
         }
-        if new.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
-            return Err(self.error(&"the rate must be a number of requests per second above 0"));
-        }
+        self.check_rate(&new.name, new.rate)?;
         self.change(|keys| {
             let (id, secret) = (random_hex(6)?, random_hex(32)?);
             let key = ApiKey {
@@ -197,6 +197,18 @@ impl KeyFile {
         // A staged file is readable by its owner only, and keeps these permissions under its final name.
         write_file(&self.path, &bytes).map_err(|error| self.error(&error))?;
         Ok(out)
+    }
+
+    fn check_rate(&self, name: &str, rate: Option<f64>) -> Result<(), Error> {
+        match rate {
+            Some(rate) if !cupola_spec::is_valid_rate(rate) => {
+                let why = format!(
+                    "the rate of the key `{name}` must be 0.001 to 1000000000 requests per second, found {rate}"
+                );
+                Err(self.error(&why))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn error(&self, why: &dyn std::fmt::Display) -> Error {
@@ -286,7 +298,7 @@ mod tests {
         let file = KeyFile::new(home.path());
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             let error = file.add(&NewKey { rate: Some(rate), ..new_key() }).unwrap_err().to_string();
-            assert!(error.contains("the rate must be a number"), "{rate}: {error}");
+            assert!(error.contains("requests per second"), "{rate}: {error}");
         }
         assert_eq!(file.read().unwrap(), []);
     }
