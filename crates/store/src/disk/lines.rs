@@ -14,8 +14,8 @@ const PIECE: u64 = 1 << 16;
 
 /// Appends lines to a file and syncs it. The file is created, readable by its owner only. Processes take turns.
 ///
-/// What a full disk or a killed process left of a line is cut off first, so that no line is glued to it. After a
-/// failure the file is as long as it was.
+/// The part of a line that a full disk or a killed process left is cut off first, so that no line is glued to it.
+/// After a failure the file is as long as it was.
 ///
 /// # Errors
 /// [`Error::Io`]; then none of the lines is kept.
