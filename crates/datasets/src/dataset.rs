@@ -133,7 +133,8 @@ impl Datasets {
             let known = DataFile::named(blob.path, file.name.clone())?;
             Ok((DataFile { decrypted: blob.decrypted, ..known }, file.clone()))
         });
-        Ok(ResolvedDataset { label: manifest.label(), files: each.collect::<Result<_, Error>>()? })
+        let files = each.collect::<Result<_, Error>>()?;
+        Ok(ResolvedDataset { label: manifest.label(), files, downloaded: manifest.is_downloaded() })
     }
 
     /// Reads every blob of a version and checks its digest.

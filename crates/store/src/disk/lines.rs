@@ -14,7 +14,7 @@ const PIECE: u64 = 1 << 16;
 
 /// Appends lines to a file and syncs it. The file is created, readable by its owner only. Processes take turns.
 ///
-/// The part of a line that a full disk or a killed process left is cut off first, so that no line is glued to it.
+/// The rest of a line that a full disk or a killed process left is cut off first, so that no line is glued to it.
 /// After a failure the file is as long as it was.
 ///
 /// # Errors
