@@ -105,6 +105,10 @@ pub fn package_files() -> [&'static str; 4] {
 pub fn publish(home: &Home, contents: &PackageContents<'_>) -> Result<Package, Error> {
     let name = Name::new(contents.name)?;
     let folder = home.models().join(name.as_str());
+    // A link would take the package to a place that nobody lists.
+    if fs::symlink_metadata(&folder).is_ok_and(|entry| !entry.is_dir()) {
+        return Err(cupola_store::Error::NotAFolder { path: folder }.into());
+    }
     let staged = StagedFolder::new(&folder.join("next"))?;
     let mut files = BTreeMap::new();
     for (name, bytes) in contents.files {

@@ -189,7 +189,7 @@ impl KeyFile {
 
     fn change<T>(&self, change: impl FnOnce(&mut Vec<ApiKey>) -> Result<T, String>) -> Result<T, Error> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(|error| self.error(&error))?;
+        cupola_store::create_folder(folder).map_err(|error| self.error(&error))?;
         let _lock = Lock::file(&folder.join(".keys.lock")).map_err(|error| self.error(&error))?;
         let mut keys = self.read()?;
         let out = change(&mut keys).map_err(|why| self.error(&why))?;

@@ -29,7 +29,7 @@ impl RotatedFile {
     /// Errors of the file system.
     pub fn open(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+            cupola_store::create_folder(folder).map_err(std::io::Error::other)?;
         }
         let (file, torn) = open(path)?;
         Ok(Self { path: path.to_owned(), file, torn, max_bytes: MAX_BYTES })
