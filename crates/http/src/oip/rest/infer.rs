@@ -79,7 +79,7 @@ pub(super) async fn infer(
 ) -> Response {
     let id = request_id(&headers);
     let response = async {
-        let version = path.find(pipeline.catalog())?;
+        let version = pipeline.catalog().find(&path.name, parse_version(&path.version)?)?;
         let body = body.read().await?;
         let (json, raw) = split(&headers, &body)?;
         let body = if json.is_empty() { bare(&version, raw)? } else { parse(json)? };
