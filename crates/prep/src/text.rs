@@ -17,6 +17,11 @@ use crate::frame::{Frame, SEND_TRAINED_COLUMNS};
 
 use self::untrained::untrained;
 
+/// Bytes of long words.
+const LONG_WORD: usize = 64;
+/// Bytes of a text that no token stands for.
+const MAX_TOKEN: usize = 1_024;
+
 /// Fitted tokenizer, serialized as Hugging Face's `tokenizer.json`.
 ///
 /// Index 0 is padding, so the token with id `i` has index `i + 1`.
@@ -25,6 +30,8 @@ use self::untrained::untrained;
 pub struct FittedTokenizer {
     tokenizer: Arc<Tokenizer>,
     vocabulary: usize,
+    /// Bytes of the longest token.
+    longest: usize,
 }
 
 impl PartialEq for FittedTokenizer {
@@ -58,8 +65,10 @@ fn tokenizer_error(error: &dyn std::fmt::Display) -> Error {
 impl FittedTokenizer {
     fn new(tokenizer: Tokenizer) -> Self {
         // Ids in a file may have gaps.
-        let ids = tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
-        Self { tokenizer: Arc::new(tokenizer), vocabulary: ids + 1 }
+        let tokens = tokenizer.get_vocab(true);
+        let ids = tokens.values().max().map_or(0, |id| *id as usize + 1);
+        let longest = tokens.keys().map(String::len).max().unwrap_or_default();
+        Self { tokenizer: Arc::new(tokenizer), vocabulary: ids + 1, longest }
     }
 
     /// Learns the vocabulary from a column of the training rows, or reads the file that `spec` names.
@@ -104,6 +113,12 @@ impl FittedTokenizer {
     /// Number of indices, including padding.
     pub fn vocabulary(&self) -> usize {
         self.vocabulary
+    }
+
+    /// Bytes of a text that a token may stand for: those of the longest token, and no fewer than long words have, which
+    /// may be one unknown token.
+    pub fn longest_token(&self) -> usize {
+        self.longest.clamp(LONG_WORD, MAX_TOKEN)
     }
 
     /// Id of a token in the tokenizer's own count, which leaves padding out; `None` for an unknown token.

@@ -13,13 +13,12 @@ mod sampling;
 mod sequence;
 mod template_json;
 
-pub(crate) use chat::ChatRenderer;
-pub use chat::{ChatPrompt, Prompt, PromptMessage, check_chat_template};
+pub use chat::{ChatPrompt, ChatRenderer, Prompt, PromptMessage, check_chat_template};
 pub(crate) use grammar::GrammarVocabulary;
-pub use grammar::{FunctionSchema, Grammar};
+pub use grammar::{CompiledGrammar, FunctionSchema, Grammar};
 pub use logits::LogitsProcessor;
 pub use params::{ContextOverflow, GenerationParams, OmittedOptions};
 pub use pieces::{FinishReason, TextPiece, TokenLogprobs};
 pub use prefix_cache::PrefixCache;
 pub use sampling::Sampling;
-pub use sequence::Sequence;
+pub use sequence::{Sequence, SequenceOptions};

@@ -123,6 +123,9 @@ pub enum Error {
     /// The engine failed.
     #[error(transparent)]
     Inference(Arc<cupola_runtime::Error>),
+    /// A response format that a text can't follow to its end.
+    #[error(transparent)]
+    ResponseFormat(Arc<cupola_runtime::Error>),
     /// A row that the model does not accept.
     #[error(transparent)]
     Row(cupola_runtime::Error),

@@ -180,6 +180,7 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         Error::Row(_) | Error::PushedRow { .. } | Error::FeedbackRow { .. } => {
             (StatusCode::UNPROCESSABLE_ENTITY, "row_does_not_fit")
         }
+        Error::ResponseFormat(_) => (StatusCode::BAD_REQUEST, "invalid_value"),
         Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate"),
         Error::Overloaded { .. } | Error::PushOverloaded { .. } => {
             (StatusCode::TOO_MANY_REQUESTS, "overloaded")
@@ -203,11 +204,12 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let (status, code) = classify(&error);
+        let format = matches!(error, Error::ResponseFormat(_)).then(|| "response_format".to_owned());
         Self {
             status,
             code,
             message: error.to_string(),
-            field: error.location().map(|(row, column)| format!("rows[{}].{column}", row - 1)),
+            field: error.location().map(|(row, column)| format!("rows[{}].{column}", row - 1)).or(format),
             retry_after: error.retry_after(),
         }
     }
