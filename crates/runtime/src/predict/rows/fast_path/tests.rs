@@ -73,8 +73,8 @@ fn valid_rows_take_the_fast_path() {
         {"a": 1, "b": "x", "c": null, "more": {"d": [1]}},
         {"c": "t", "a": null, "b": 2.0},
     ]});
-    assert!(parse(&signature(), body.to_string().as_bytes()).is_some());
+    assert!(parse(&signature(), body.to_string().as_bytes(), &Budget::unlimited()).is_some());
     for unsupported in ["{\"rows\": []}", "{\"rows\": [{\"a\":1,\"a\":2,\"b\":1,\"c\":1}]}", "{}", "[]", ""] {
-        assert!(parse(&signature(), unsupported.as_bytes()).is_none(), "{unsupported}");
+        assert!(parse(&signature(), unsupported.as_bytes(), &Budget::unlimited()).is_none(), "{unsupported}");
     }
 }
