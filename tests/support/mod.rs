@@ -177,6 +177,14 @@ impl Server {
         read_response(agent().get(format!("{}{path}", self.url)).call())
     }
 
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> HttpResponse {
+        let mut request = agent().get(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        read_response(request.call())
+    }
+
     pub fn post(&self, path: &str, body: impl AsRef<[u8]>, headers: &[(&str, &str)]) -> HttpResponse {
         let mut request = agent().post(format!("{}{path}", self.url));
         for (name, value) in headers {

@@ -82,7 +82,7 @@ pub(super) async fn infer(
 ) -> Response {
     let id = request_id(&headers);
     let response = async {
-        let version = path.find(pipeline.catalog())?;
+        let version = pipeline.catalog().find(&path.name, parse_version(&path.version)?)?;
         let body = body.read().await?;
         let (json, raw) = split(&headers, &body)?;
         let size = body.len();
