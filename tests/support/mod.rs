@@ -210,6 +210,13 @@ impl Server {
         Some(response.status().as_u16())
     }
 
+    /// Largest memory that the server has had, in bytes.
+    pub fn peak_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     /// Sends SIGKILL.
     pub fn kill(&self) {
         signal(self.child.id(), "KILL");
