@@ -11,7 +11,7 @@ mod prefix_cache;
 mod prompt;
 mod sampling;
 mod sequence;
-mod template_json;
+mod template;
 
 pub(crate) use chat::ChatRenderer;
 pub use chat::{ChatPrompt, Prompt, PromptMessage, check_chat_template};
