@@ -141,7 +141,7 @@ def pictures(target, stop, tally):
 
 def arrows(target, stop, tally):
     """Arrow streams of millions of null rows."""
-    bodies = [("application/vnd.apache.arrow.stream", body) for body in payloads.arrow_bombs(target.columns)]
+    bodies = [("application/vnd.apache.arrow.stream", body) for body in payloads.arrow_bombs(tuple(target.columns))]
     bombs(target, stop, tally, target.path, bodies, 10)
 
 

@@ -48,7 +48,8 @@ def picture_bombs():
 @functools.cache
 def arrow_bombs(columns):
     """Arrow streams: millions of null rows in some hundred kilobytes, one batch that claims 2^40 rows, a cut one."""
-    many, huge = arrow.null_stream(columns, 2200, 1000), arrow.null_stream(columns[:1], 1, 1 << 40)
+    few = columns[:4]
+    many, huge = arrow.null_stream(few, 2200, 1000), arrow.null_stream(columns[:1], 1, 1 << 40)
     return [many, huge, arrow.null_stream(columns[:1], 50000, 1), many[:-5]]
 
 
@@ -64,6 +65,7 @@ def schema_bombs():
     schemas = [
         deep(14, "allOf", {"type": "object", "properties": {"a": {"type": "string"}}}),
         deep(14, "anyOf", {"type": "integer"}),
+        deep(7, "anyOf", {"type": "object", "properties": {"a": {"type": "number"}}}),
         {"allOf": [{"anyOf": [{"type": "object", "properties": {f"k{i}{j}": {"enum": [i, j]}}} for j in range(7)]} for i in range(7)]},
         {"type": "string", "pattern": "^(a{0,900}){0,900}$"},
         {"type": "string", "pattern": "^([a-z]*[0-9]*)*(.{1,500}){1,500}$"},
@@ -85,7 +87,7 @@ def gzip_bombs():
         squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
         return b"".join(squeeze.compress(text) for _ in range(times)) + squeeze.flush()
     megabyte = 1 << 20
-    return [squeezed(b" " * megabyte, 1024), squeezed(b"[" * megabyte, 256), gzip.compress(squeezed(bytes(megabyte), 1024)),
+    return [squeezed(b" " * megabyte, 1024), squeezed(b"[" * megabyte, 256), gzip.compress(squeezed(b" " * megabyte, 512)),
             squeezed(b'{"rows": [{}', 1) + b"\0" * 100]
 
 
@@ -100,3 +102,8 @@ def wide_bodies():
         ("application/json", b'{"rows": [{' + b",".join(b'"c%d": 1' % i for i in range(100_000)) + b"}]}"),
         ("application/json", b'{"rows": [{"pixel_0_0": ' + b"9" * 1_000_000 + b"}]}"),
     ]
+
+
+def prepare(columns):
+    """Makes all of them once, before processes are forked."""
+    picture_bombs(), arrow_bombs(tuple(columns)), schema_bombs(), gzip_bombs(), wide_bodies()

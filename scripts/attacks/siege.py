@@ -15,6 +15,7 @@ import time
 
 import attackers
 import clients
+import payloads
 import report
 import wire
 from setup import Cupola, FastApi, cupola
@@ -183,6 +184,7 @@ def besiege(target, disk, args):
     before = calm(target, max(5, seconds / 20))
     target.capacity = capacity(target, max(2, seconds / 60))
     idle = wire.megabytes(target.process.pid)
+    payloads.prepare(target.columns)
     kinds = attackers.ALWAYS + (attackers.CUPOLA if target.cupola else [])
     mob, friends = Group(), Group()
     friends.add(clients.watch, target, friends, bound)

@@ -43,6 +43,18 @@ pub fn main() -> ExitCode {
 }
 
 fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result<()> {
+    // These use no home, or report what is wrong with it.
+    let without_home = matches!(
+        command,
+        Command::Doctor(_)
+            | Command::Schema(_)
+            | Command::Completions(_)
+            | Command::Worker(_)
+            | Command::ProbeVulkan
+    );
+    if !without_home {
+        home.check()?;
+    }
     match command {
         Command::Train(args) => commands::training::train::run(home, ui, &args),
         Command::Rate(args) => commands::training::rate::run(home, ui, &args),

@@ -19,7 +19,7 @@ use cupola_sources::{
     DataFile, DatasetResolver, Error as SourceError, FileVersion, ProgressSink, ResolvedDataset, SourceCache,
 };
 use cupola_spec::{NAME_RULE, did_you_mean, is_name};
-use cupola_store::{Lock, StagedFolder, split_version};
+use cupola_store::{Lock, StagedFolder, folders, next_version, split_version, versions};
 
 pub use self::add::{AddOutcome, DatasetInfo};
 pub use self::diff::{ColumnDiff, Diff};
@@ -28,7 +28,7 @@ pub use self::ingest::{IngestError, IngestLog};
 pub use self::manifest::DatasetManifest;
 
 use self::blobs::Blobs;
-use crate::error::{Error, io_error};
+use crate::error::Error;
 
 /// Datasets of a home folder.
 #[derive(Debug, Clone)]
@@ -61,10 +61,9 @@ impl Datasets {
 
     /// Names of all datasets.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            folders(&self.root()).into_iter().filter(|name| checked(name).is_ok()).collect();
+        let found = folders(&self.root()).unwrap_or_default().into_iter().map(|(name, _)| name);
+        let mut names: Vec<String> = found.filter(|name| checked(name).is_ok()).collect();
         names.retain(|name| !self.versions(name).is_empty());
-        names.sort();
         names
     }
 
@@ -79,11 +78,16 @@ impl Datasets {
     /// [`Error::Dataset`] for an invalid name, [`Error::Source`] if the system refuses to list them.
     pub fn found_versions(&self, name: &str) -> Result<Vec<u64>, Error> {
         checked(name)?;
-        let folder = self.root().join(name);
-        let mut versions: Vec<u64> =
-            listed(&folder)?.iter().filter_map(|folder| version_number(folder)).collect();
-        versions.sort_unstable();
-        Ok(versions)
+        Ok(versions(&self.root().join(name), "manifest.json")?)
+    }
+
+    /// Newest version whose manifest says so: a folder that was copied to another number must not use up
+    /// the numbers before it.
+    fn newest(&self, name: &str) -> Option<u64> {
+        let says_so = |version: &u64| {
+            self.manifest(name, Some(*version)).is_ok_and(|manifest| manifest.version == *version)
+        };
+        self.versions(name).into_iter().rev().find(says_so)
     }
 
     /// Reads the manifest of a version; of the newest one if `version` is `None`.
@@ -98,7 +102,7 @@ impl Datasets {
             let hint = did_you_mean(name, names.iter().map(String::as_str));
             return Err(wrong(format!("not found{hint}; see `cupola data list`")));
         };
-        let version = version.unwrap_or(*newest);
+        let version = version.or_else(|| self.newest(name)).unwrap_or(*newest);
         if !versions.contains(&version) {
             return Err(wrong(format!("unknown version {version}; the newest is {newest}")));
         }
@@ -129,7 +133,8 @@ impl Datasets {
             let known = DataFile::named(blob.path, file.name.clone())?;
             Ok((DataFile { decrypted: blob.decrypted, ..known }, file.clone()))
         });
-        Ok(ResolvedDataset { label: manifest.label(), files: each.collect::<Result<_, Error>>()? })
+        let files = each.collect::<Result<_, Error>>()?;
+        Ok(ResolvedDataset { label: manifest.label(), files, downloaded: manifest.is_downloaded() })
     }
 
     /// Reads every blob of a version and checks its digest.
@@ -145,7 +150,7 @@ impl Datasets {
         let folder = self.root().join(&manifest.name);
         // The lock is held until the version is published.
         let _lock = Lock::folder(&folder)?;
-        manifest.version = self.versions(&manifest.name).last().map_or(1, |newest| newest + 1);
+        manifest.version = next_version(&folder, self.newest(&manifest.name))?;
         let staged = StagedFolder::new(&self.folder(&manifest.name, manifest.version))?;
         let bytes = serde_json::to_vec_pretty(manifest)
             .map_err(|error| Error::Damaged { path: folder.clone(), why: error.to_string() })?;
@@ -166,8 +171,6 @@ impl DatasetResolver for Datasets {
 
 /// Most characters of an invalid name that a message shows.
 const SHOWN_CHARACTERS: usize = 64;
-/// Largest number of a version.
-const LARGEST_VERSION: u64 = 1 << 53;
 /// Folders of `data/` that are not datasets.
 const RESERVED: [&str; 4] = ["blobs", "cache", "quarantine", "prepared"];
 
@@ -179,35 +182,6 @@ fn checked(name: &str) -> Result<(), Error> {
     let why = format!("invalid name; use {NAME_RULE}, except {}", RESERVED.join(", "));
     let shown = name.chars().take(SHOWN_CHARACTERS).collect();
     Err(Error::Dataset { name: shown, why })
-}
-
-fn folders(path: &Path) -> Vec<String> {
-    listed(path).unwrap_or_default()
-}
-
-/// Names of the folders in a folder; none if it does not exist.
-fn listed(path: &Path) -> Result<Vec<String>, Error> {
-    let entries = match std::fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io_error(path)(error)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(io_error(path))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && entry.path().is_dir() {
-            names.push(name);
-        }
-    }
-    Ok(names)
-}
-
-/// Version that a folder is named after. Other spellings of a number, and numbers that leave no room for the next
-/// version, are no versions.
-fn version_number(folder: &str) -> Option<u64> {
-    let version: u64 = folder.parse().ok()?;
-    (version <= LARGEST_VERSION && version.to_string() == folder).then_some(version)
 }
 
 #[cfg(test)]

@@ -64,6 +64,73 @@ const LIMITS: &[Limit] = &[
         setting: "",
         answer: "400",
     },
+    Limit {
+        name: "connections of the main and the gRPC port",
+        default: "4,096, fewer where the limit of descriptors is low",
+        setting: "`--connections`",
+        answer: "an idle connection is closed; if none is idle, 503 for all but health",
+    },
+    Limit {
+        name: "connections of one address",
+        default: "no limit of its own",
+        setting: "`--address-connections`",
+        answer: "closed",
+    },
+    Limit { name: "connections of the administrative port", default: "64", setting: "", answer: "as above" },
+    Limit {
+        name: "TLS handshake, first request, head of a request",
+        default: "10 s",
+        setting: "`--head-timeout`",
+        answer: "closed",
+    },
+    Limit {
+        name: "time without a request in flight, whatever else is sent",
+        default: "75 s",
+        setting: "`--idle-timeout`",
+        answer: "closed",
+    },
+    Limit {
+        name: "time in which a client takes 16 KiB of its response, or the rest",
+        default: "30 s",
+        setting: "`--write-timeout`",
+        answer: "closed; a stream of HTTP/2 is reset",
+    },
+    Limit {
+        name: "time for a body to arrive",
+        default: "the timeout and 5 s",
+        setting: "`--timeout`",
+        answer: "408",
+    },
+    Limit {
+        name: "requests in flight on a connection of HTTP/2",
+        default: "128",
+        setting: "",
+        answer: "wait",
+    },
+    Limit {
+        name: "unread bytes of bodies: a stream of HTTP/2, a connection",
+        default: "1 MiB, 2 MiB",
+        setting: "",
+        answer: "wait",
+    },
+    Limit {
+        name: "message of a gRPC call without tensors",
+        default: "64 KiB",
+        setting: "",
+        answer: "`RESOURCE_EXHAUSTED`",
+    },
+    Limit {
+        name: "streams of gRPC without an end: a connection, health watches, inference",
+        default: "16, 256, 1,024",
+        setting: "",
+        answer: "`RESOURCE_EXHAUSTED`",
+    },
+    Limit {
+        name: "time between two messages of a gRPC stream",
+        default: "300 s",
+        setting: "",
+        answer: "`DEADLINE_EXCEEDED`",
+    },
 ];
 
 /// Table in Markdown.

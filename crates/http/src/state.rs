@@ -1,5 +1,7 @@
 //! Shared state of a server. Handlers extract the parts that they need.
 
+mod streams;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use axum::extract::FromRef;
 use cupola_budget::Accounts;
 use cupola_serving::access::AccessControl;
 use cupola_serving::{Catalog, FeedbackLog, Lifecycle, Pipeline, RowIntake, Telemetry};
+
+pub(crate) use self::streams::{ConnectionStreams, EndlessStreams, StreamPermit};
 
 /// Limits of a single request, and its treatment of unknown columns.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +36,7 @@ pub(crate) struct ServerState {
     pub limits: RequestLimits,
     /// Memory of the server and the shares of its callers.
     pub accounts: Accounts,
+    pub streams: EndlessStreams,
 }
 
 macro_rules! part {

@@ -13,8 +13,7 @@ mod sampling;
 mod sequence;
 mod template;
 
-pub(crate) use chat::ChatRenderer;
-pub use chat::{ChatPrompt, Prompt, PromptMessage, check_chat_template};
+pub use chat::{ChatPrompt, ChatRenderer, Prompt, PromptMessage, check_chat_template};
 pub(crate) use grammar::GrammarVocabulary;
 pub use grammar::{CompiledGrammar, FunctionSchema, Grammar};
 pub use logits::LogitsProcessor;

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::secret::Secrets;
-
 /// File extensions, for messages.
 const ENDINGS: &str = ".csv, .tsv, .psv, .data, .txt, .json, .jsonl, .ndjson (each also .gz or .zst), .parquet, .arrow, .avro, .xlsx, .xls or .ods";
 
@@ -14,6 +12,10 @@ fn remedy(source: &std::io::Error) -> &'static str {
             "free some space there, or choose another folder with --home"
         }
         ErrorKind::ReadOnlyFilesystem => "choose another folder with --home",
+        ErrorKind::PermissionDenied => "check the rights of the file, or choose another home with --home",
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists | ErrorKind::IsADirectory => {
+            "move away what is in its place, or choose another folder with --home"
+        }
         _ => "check that the file exists and is accessible",
     }
 }
@@ -235,39 +237,6 @@ impl Error {
     /// `true` if reading may succeed with types and encodings from all rows instead of the first ones.
     pub fn is_of_a_guess(&self) -> bool {
         matches!(self, Self::Value { .. } | Self::Undecodable { .. } | Self::Row { .. })
-    }
-
-    /// Error with the names of secrets in place of their values, for errors about a text that secrets were filled into.
-    #[must_use]
-    pub(crate) fn hide(self, secrets: &Secrets) -> Self {
-        if secrets.is_empty() {
-            return self;
-        }
-        let text = |text: String| secrets.hide(&text);
-        let hidden = |path: PathBuf| PathBuf::from(secrets.hide(&path.to_string_lossy()));
-        match self {
-            Self::Missing { path, near } => Self::Missing { path: text(path), near: text(near) },
-            Self::Pattern { pattern, why } => Self::Pattern { pattern: text(pattern), why: text(why) },
-            Self::Format { path } => Self::Format { path: hidden(path) },
-            Self::Mixed { first, second } => Self::Mixed { first: hidden(first), second: hidden(second) },
-            Self::Io { path, source } => Self::Io { path: hidden(path), source },
-            Self::Pointer { path } => Self::Pointer { path: hidden(path) },
-            Self::Compressed { path, kind, why, bytes } => {
-                Self::Compressed { path: hidden(path), kind, why: text(why), bytes }
-            }
-            Self::Row { path, row, why } => Self::Row { path: text(path), row, why: text(why) },
-            Self::Header { file, why } => Self::Header { file: text(file), why: text(why) },
-            Self::Location { text: shown, why } => Self::Location { text: text(shown), why: text(why) },
-            Self::Remote { location, why } => Self::Remote { location: text(location), why: text(why) },
-            Self::Database { location, why } => Self::Database { location: text(location), why: text(why) },
-            Self::Engine { path, why } => Self::Engine { path: text(path), why: text(why) },
-            Self::Empty { path, after } => Self::Empty { path: text(path), after },
-            other => {
-                let message = other.to_string();
-                let shown = secrets.hide(&message);
-                if shown == message { other } else { Self::Resolver(shown.into()) }
-            }
-        }
     }
 
     /// Error for functionality that needs a cargo feature.

@@ -60,6 +60,8 @@ pub struct ResolvedDataset {
     pub label: String,
     /// Files of the version, in order.
     pub files: Vec<(DataFile, FileVersion)>,
+    /// `true` if its rows came from elsewhere than files of this machine.
+    pub downloaded: bool,
 }
 
 /// Source to collect.
@@ -90,6 +92,9 @@ pub struct Collected {
     pub datasets: Vec<String>,
     /// Position after the last row of a source that grows, such as the offsets of a topic.
     pub position: Option<String>,
+    /// Folders of the tables that were downloaded; `None` if all of them are files of this machine. What a downloaded
+    /// table names is not trusted.
+    pub downloaded: Option<Vec<PathBuf>>,
     /// `true` if the files hold the rows after `data.query`.
     pub queried: bool,
     /// Decisions of the collection that its user should know of.
@@ -130,7 +135,7 @@ impl SourceRequest<'_> {
         for shown in self.source.patterns() {
             let source = FilledText::address(shown, self.roots, self.home)?;
             let added = self.add(&source, watermark, &mut found, &cache).await;
-            added.map_err(|error| error.hide(source.secrets()))?;
+            added.map_err(|error| source.secrets().hide_in(error))?;
         }
         same_format(&found.files)?;
         found.files.iter().try_for_each(DataFile::supported)?;
@@ -152,11 +157,17 @@ impl SourceRequest<'_> {
         let shown = source.shown();
         let location = SourceLocation::of(shown, source.text())?;
         self.check_settings(shown, &location)?;
+        if !location.is_local() {
+            found.downloaded.get_or_insert_default();
+        }
         match location {
             SourceLocation::Local(pattern) => self.add_local(&pattern, found, cache),
             SourceLocation::Dataset { name, version } => {
                 let dataset = self.resolver.dataset(&name, version)?;
                 found.datasets.push(dataset.label);
+                if dataset.downloaded {
+                    found.downloaded.get_or_insert_default();
+                }
                 found.push_all(dataset.files, cache)
             }
             SourceLocation::Web(url) => {
@@ -199,6 +210,7 @@ impl SourceRequest<'_> {
                 && let Some(tables) = hub::tables(&path)?
             {
                 found.notes.extend(tables.note);
+                found.downloaded.get_or_insert_default().push(path.clone());
                 for path in tables.files {
                     found.push_local(path, cache, self.progress)?;
                 }
@@ -208,6 +220,8 @@ impl SourceRequest<'_> {
                 found.versions.push(packed.version);
                 found.notes.extend(packed.notes);
             } else if path.extension().is_some_and(|extension| extension == "dvc") {
+                let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+                found.downloaded.get_or_insert_default().push(folder);
                 found.push_all(self.resolver.tracked(&path)?, cache)?;
             } else {
                 found.push_local(path, cache, self.progress)?;

@@ -59,7 +59,7 @@ impl RemoteStore {
             ))
         })?;
         let prefix = Path::from_url_path(url.path()).map_err(|error| wrong(error.to_string()))?;
-        let store = bucket(&shown, &url).map_err(|error| error.hide(&secrets))?;
+        let store = bucket(&shown, &url).map_err(|error| secrets.hide_in(error))?;
         Ok(Self { store, prefix, shown, secrets, kind })
     }
 

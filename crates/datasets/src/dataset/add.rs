@@ -10,10 +10,11 @@ use cupola_sources::{
     TextColumns, file_version, io_runtime,
 };
 use cupola_spec::Data;
+use cupola_store::StagedFolder;
 use jiff::Timestamp;
 
 use super::{DatasetManifest, Datasets, checked};
-use crate::error::{Error, io_error};
+use crate::error::Error;
 use crate::load::{CheckedSource, Collection, FirstRead, LoadRequest, collect};
 use crate::profile::Profiler;
 
@@ -56,8 +57,7 @@ impl Datasets {
         about: &DatasetInfo,
     ) -> Result<AddOutcome, Error> {
         checked(name)?;
-        let parent =
-            self.versions(name).last().map(|newest| self.manifest(name, Some(*newest))).transpose()?;
+        let parent = if self.versions(name).is_empty() { None } else { Some(self.manifest(name, None)?) };
         self.keep(name, request, about, parent.as_ref(), collect(request)?)
     }
 
@@ -214,8 +214,7 @@ impl Datasets {
             })
         });
         let mark = mark.transpose()?;
-        let folder = tempfile::tempdir_in(made(&self.root())?);
-        let folder = folder.map_err(|source| SourceError::Io { path: self.root(), source })?;
+        let folder = StagedFolder::scratch(&self.root())?;
         let path = folder.path().join("rows.parquet");
         let mut writer = altered.then(|| TableWriter::new(&path, &checked_source.schema)).transpose()?;
         let mut largest: Option<Largest> = None;
@@ -255,11 +254,6 @@ fn same(parent: &DatasetManifest, checked_source: &CheckedSource) -> bool {
     parent.dataset.files == checked_source.version.files
         && parent.dataset.schema == checked_source.version.schema
         && parent.dataset.query == checked_source.version.query
-}
-
-fn made(path: &std::path::Path) -> Result<&std::path::Path, Error> {
-    std::fs::create_dir_all(path).map_err(io_error(path))?;
-    Ok(path)
 }
 
 /// Renames `rows.parquet` to `rows-3.parquet`: names within a version are unique.

@@ -97,7 +97,8 @@ impl Blobs {
             encrypt(&recipients, &mut open_file(path)?, staged.file_mut())?;
             file_version(path, progress)?
         } else {
-            std::fs::copy(path, staged.path()).map_err(io_error(&target))?;
+            // `fs::copy` would give the copy the rights of the file.
+            std::io::copy(&mut open_file(path)?, staged.file_mut()).map_err(io_error(&target))?;
             file_version(staged.path(), progress)?
         };
         if copied.sha256 != file.sha256 {

@@ -63,6 +63,17 @@ impl DatasetManifest {
         format!("{}:{}", self.name, self.version)
     }
 
+    /// `true` if rows came from a remote, a server, a database or a client: what they name is not trusted.
+    pub(super) fn is_downloaded(&self) -> bool {
+        let elsewhere = |source: &String| {
+            source.contains("://") || source.starts_with("adbc:") || source.ends_with(".dvc")
+        };
+        self.origin.is_some()
+            || self.pushed.is_some()
+            || self.data.source.patterns().iter().any(elsewhere)
+            || !self.dataset.datasets.is_empty()
+    }
+
     /// Checks what becomes a path in the home. Returns the reason for which the manifest is refused.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.format_version != Self::FORMAT_VERSION {

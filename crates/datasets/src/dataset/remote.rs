@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 
-use super::{DatasetManifest, Datasets, checked, version_number};
+use super::{DatasetManifest, Datasets, checked};
 use crate::error::Error;
 
 /// Number of concurrent transfers.
@@ -166,7 +166,8 @@ async fn remote_manifest(
 async fn newest(remote: &RemoteStore, name: &str) -> Result<u64, Error> {
     let listed = remote.store.list_with_delimiter(Some(&remote.path(&[name]))).await;
     let listed = listed.map_err(|error| remote.failure(&error))?;
-    let versions = listed.common_prefixes.iter().filter_map(|path| version_number(path.filename()?));
+    let versions =
+        listed.common_prefixes.iter().filter_map(|path| cupola_store::version_number(path.filename()?));
     versions.max().ok_or_else(|| remote.error(format!("unknown dataset `{name}`; check the name")).into())
 }
 

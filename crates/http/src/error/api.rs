@@ -115,6 +115,51 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "not_for_this", "no scope is declared for this path")
     }
 
+    /// A connection beyond the cap, which may only ask for health.
+    pub fn no_connections() -> Self {
+        let message = "all connections of this server are in use; try again in a second";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "connections", message)
+    }
+
+    /// One endless stream too many of a connection or the server.
+    pub fn too_many_streams(limit: usize, of: &str) -> Self {
+        let message = format!("this {of} has {limit} endless streams open; close one of them");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "streams", message)
+    }
+
+    /// A host that is not a name of this server, which has no keys.
+    pub fn foreign_host(host: &str) -> Self {
+        let message = format!(
+            "the host `{}` is not a name of this server, which has no keys; list it as `hosts` in the server's config, or create a key",
+            host.escape_debug()
+        );
+        Self::new(StatusCode::FORBIDDEN, "foreign_host", message)
+    }
+
+    /// A page of another origin that sends a request to a server without keys.
+    pub fn foreign_origin(origin: &str) -> Self {
+        let message = format!(
+            "pages of the origin `{}` may not use this server, which has no keys; list it as `cors` in the server's config",
+            origin.escape_debug()
+        );
+        Self::new(StatusCode::FORBIDDEN, "foreign_origin", message)
+    }
+
+    /// A content type that pages may send to other servers without asking.
+    pub fn simple_type(kind: &str) -> Self {
+        let message = format!(
+            "the content type is `{}`, which any web page may send; set `Content-Type: application/json` or that of the rows",
+            kind.escape_debug()
+        );
+        Self::unsupported_media(message)
+    }
+
+    /// A call that another listener serves.
+    pub fn other_listener(call: &str) -> Self {
+        let message = format!("`{}` is not served by this port; see `--admin-port`", call.escape_debug());
+        Self::new(StatusCode::NOT_IMPLEMENTED, "other_port", message)
+    }
+
     /// Status 400 in place of 422, which the Open Inference Protocol does not have.
     pub fn without_422(mut self) -> Self {
         if self.status == StatusCode::UNPROCESSABLE_ENTITY {
@@ -241,6 +286,7 @@ impl From<ApiError> for Status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE => Code::ResourceExhausted,
             StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
             StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => Code::DeadlineExceeded,
+            StatusCode::NOT_IMPLEMENTED => Code::Unimplemented,
             _ => Code::Internal,
         };
         Self::new(code, error.message)

@@ -81,7 +81,11 @@ impl KeyFile {
     /// [`Error::Keys`] if the file is unreadable or malformed.
     pub fn read(&self) -> Result<Vec<ApiKey>, Error> {
         match std::fs::read(&self.path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| self.error(&error)),
+            Ok(bytes) => {
+                let keys: Vec<ApiKey> = serde_json::from_slice(&bytes).map_err(|error| self.error(&error))?;
+                keys.iter().try_for_each(|key| self.check_rate(&key.name, key.rate))?;
+                Ok(keys)
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(self.error(&error)),
         }
@@ -95,6 +99,7 @@ impl KeyFile {
         for scope in &new.scopes {
             check_scope(scope).map_err(|why| self.error(&why))?;
         }
+        self.check_rate(&new.name, new.rate)?;
         self.change(|keys| {
             let (id, secret) = (random_hex(6)?, random_hex(32)?);
             let key = ApiKey {
@@ -153,6 +158,18 @@ impl KeyFile {
         // A staged file is readable by its owner only, and keeps these permissions under its final name.
         write_file(&self.path, &bytes).map_err(|error| self.error(&error))?;
         Ok(out)
+    }
+
+    fn check_rate(&self, name: &str, rate: Option<f64>) -> Result<(), Error> {
+        match rate {
+            Some(rate) if !cupola_spec::is_valid_rate(rate) => {
+                let why = format!(
+                    "the rate of the key `{name}` must be 0.001 to 1000000000 requests per second, found {rate}"
+                );
+                Err(self.error(&why))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn error(&self, why: &dyn std::fmt::Display) -> Error {

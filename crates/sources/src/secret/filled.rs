@@ -89,9 +89,36 @@ impl Secrets {
         Ok(out)
     }
 
-    /// `true` if there is no value to hide.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Error with the names of secrets in place of their values, for errors about a text that they were filled into.
+    pub(crate) fn hide_in(&self, error: Error) -> Error {
+        if self.0.is_empty() {
+            return error;
+        }
+        let text = |text: String| self.hide(&text);
+        let hidden = |path: PathBuf| PathBuf::from(self.hide(&path.to_string_lossy()));
+        match error {
+            Error::Missing { path, near } => Error::Missing { path: text(path), near: text(near) },
+            Error::Pattern { pattern, why } => Error::Pattern { pattern: text(pattern), why: text(why) },
+            Error::Format { path } => Error::Format { path: hidden(path) },
+            Error::Mixed { first, second } => Error::Mixed { first: hidden(first), second: hidden(second) },
+            Error::Io { path, source } => Error::Io { path: hidden(path), source },
+            Error::Pointer { path } => Error::Pointer { path: hidden(path) },
+            Error::Compressed { path, kind, why, bytes } => {
+                Error::Compressed { path: hidden(path), kind, why: text(why), bytes }
+            }
+            Error::Row { path, row, why } => Error::Row { path: text(path), row, why: text(why) },
+            Error::Header { file, why } => Error::Header { file: text(file), why: text(why) },
+            Error::Location { text: shown, why } => Error::Location { text: text(shown), why: text(why) },
+            Error::Remote { location, why } => Error::Remote { location: text(location), why: text(why) },
+            Error::Database { location, why } => Error::Database { location: text(location), why: text(why) },
+            Error::Engine { path, why } => Error::Engine { path: text(path), why: text(why) },
+            Error::Empty { path, after } => Error::Empty { path: text(path), after },
+            other => {
+                let message = other.to_string();
+                let shown = self.hide(&message);
+                if shown == message { other } else { Error::Resolver(shown.into()) }
+            }
+        }
     }
 
     /// Text for people: `${NAME}` in place of values, however they are encoded.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::Name;
 use crate::error::Error;
+use crate::versions::version_number;
 
 /// A reference to a package as users write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,11 +70,11 @@ impl fmt::Display for Reference {
 /// Splits `NAME:VERSION`; the version is `None` without a colon. Does not check the name.
 ///
 /// # Errors
-/// [`Error::Version`] for a version that is not a number.
+/// [`Error::Version`] for a version that [`version_number`] refuses.
 pub fn split_version(text: &str) -> Result<(&str, Option<u64>), Error> {
     let Some((name, version)) = text.split_once(':') else { return Ok((text, None)) };
-    let invalid = |_| Error::Version { name: name.to_owned(), version: version.to_owned() };
-    Ok((name, Some(version.parse().map_err(invalid)?)))
+    let invalid = || Error::Version { name: name.to_owned(), version: version.to_owned() };
+    Ok((name, Some(version_number(version).ok_or_else(invalid)?)))
 }
 
 #[cfg(test)]
@@ -89,7 +90,21 @@ mod tests {
             assert_eq!(reference.to_string(), printed);
             assert_eq!(Reference::parse(printed).unwrap(), reference);
         }
-        for invalid in ["", "m:x", "m:", "m@", "@a", "a b", "m@a:1", "m:1:2", "m:-1"] {
+        for invalid in [
+            "",
+            "m:x",
+            "m:",
+            "m@",
+            "@a",
+            "a b",
+            "m@a:1",
+            "m:1:2",
+            "m:-1",
+            "m:+1",
+            "m:01",
+            "m:0",
+            "m:18446744073709551615",
+        ] {
             let error = Reference::parse(invalid).unwrap_err().to_string();
             assert!(error.contains("expected NAME, NAME@ALIAS"), "{invalid:?}: {error}");
         }
@@ -100,6 +115,9 @@ mod tests {
         assert_eq!(split_version("rides:12").unwrap(), ("rides", Some(12)));
         assert_eq!(split_version("rides").unwrap(), ("rides", None));
         let error = split_version("rides:new").unwrap_err().to_string();
-        assert_eq!(error, "invalid version `new` of `rides`: expected a number, as in `rides:1`");
+        assert_eq!(
+            error,
+            "invalid version `new` of `rides`: expected a number from 1 to 999999999, as in `rides:1`"
+        );
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn store(error: &cupola_store::Error) -> bool {
     use cupola_store::Error as E;
     match error {
         E::Name { .. } | E::Reference { .. } | E::Version { .. } | E::Signature { .. } => true,
+        E::NotAFile { .. } | E::NotAFolder { .. } | E::VersionLimit { .. } => true,
         E::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
         _ => false,
     }

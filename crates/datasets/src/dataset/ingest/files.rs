@@ -1,7 +1,8 @@
 //! Files of the log: rows to append to, and rows that were set aside for a version.
 
-use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+
+use cupola_store::Lock;
 
 use crate::dataset::Datasets;
 use crate::error::{Error, io_error};
@@ -14,8 +15,7 @@ pub(super) fn folder(datasets: &Datasets, name: &str) -> PathBuf {
 /// Appends lines to `rows.jsonl`: all of them, or none. An unfinished line of a killed server was never acknowledged
 /// and is removed.
 pub(super) fn append(folder: &Path, text: &[u8]) -> Result<(), Error> {
-    cupola_store::create_folder(folder)?;
-    let _lock = lock(folder)?;
+    let _lock = Lock::folder(folder)?;
     Ok(cupola_store::append_lines(&folder.join("rows.jsonl"), text)?)
 }
 
@@ -25,7 +25,7 @@ pub(super) fn repair(folder: &Path) -> Result<(), Error> {
     if !rows.is_file() {
         return Ok(());
     }
-    let _lock = lock(folder)?;
+    let _lock = Lock::folder(folder)?;
     Ok(cupola_store::repair_lines(&rows)?)
 }
 
@@ -43,7 +43,7 @@ impl PendingRows {
         if !folder.is_dir() {
             return Ok(None);
         }
-        let _lock = lock(&folder)?;
+        let _lock = Lock::folder(&folder)?;
         // Rows that an earlier attempt set aside come first.
         for entry in std::fs::read_dir(&folder).map_err(io_error(&folder))? {
             let path = entry.map_err(io_error(&folder))?.path();
@@ -66,16 +66,4 @@ impl PendingRows {
     pub fn done(self) -> Result<(), Error> {
         std::fs::remove_file(&self.path).map_err(io_error(&self.path))
     }
-}
-
-fn lock(folder: &Path) -> Result<File, Error> {
-    let path = folder.join(".lock");
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    // Whoever may open the file may hold its lock.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(&path).map_err(io_error(&path))?;
-    file.lock().map_err(io_error(&path))?;
-    Ok(file)
 }

@@ -2,13 +2,14 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{Extensions, HeaderMap};
 use cupola_budget::Accounts;
 use cupola_runtime::TensorSpec;
 use cupola_serving::access::{AccessControl, AuditEvent, AuditedCall, Caller, Scope};
-use cupola_serving::{Catalog, Lifecycle, ModelVersion, Pipeline};
-use futures::{Stream, StreamExt};
+use cupola_serving::{Catalog, Error, Lifecycle, ModelVersion, Pipeline};
+use futures::{Stream, StreamExt, stream};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::super::repository::{self, VersionStatistics};
@@ -23,7 +24,10 @@ use super::proto::model_metadata_response::TensorMetadata;
 use super::proto::*;
 use crate::error::ApiError;
 use crate::request::{budget_of, token};
-use crate::state::RequestLimits;
+use crate::state::{EndlessStreams, RequestLimits};
+
+/// Interval at which a stream looks for the end of the server.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(200);
 
 type Reply<T> = Result<Response<T>, Status>;
 
@@ -35,6 +39,7 @@ pub(super) struct InferenceService {
     pub access: Arc<AccessControl>,
     pub limits: RequestLimits,
     pub accounts: Accounts,
+    pub streams: EndlessStreams,
 }
 
 impl InferenceService {
@@ -137,15 +142,19 @@ impl GrpcInferenceService for InferenceService {
     type ModelStreamInferStream =
         Pin<Box<dyn Stream<Item = Result<ModelStreamInferResponse, Status>> + Send>>;
 
-    /// Runs requests one after another. A request that fails is reported in its place, and the stream continues.
+    /// Runs requests one after another. A request that fails is reported in its place, and the stream continues
+    /// until the client or the server ends it.
     async fn model_stream_infer(
         &self,
         request: Request<Streaming<ModelInferRequest>>,
     ) -> Reply<Self::ModelStreamInferStream> {
+        let permit = self.streams.inference.open(request.extensions())?;
         let (metadata, _, requests) = request.into_parts();
         let headers = Arc::new(metadata.into_headers());
         let this = self.clone();
-        let responses = requests.then(move |request| {
+        let lifecycle = Arc::clone(&self.lifecycle);
+        let drained = draining(Arc::clone(&lifecycle));
+        let responses = requests.take_until(drained).then(move |request| {
             let (this, headers) = (this.clone(), Arc::clone(&headers));
             async move {
                 // The decoder of messages reports a large one as out of range.
@@ -163,7 +172,12 @@ impl GrpcInferenceService for InferenceService {
                 Ok(ModelStreamInferResponse { error_message, infer_response: Some(response) })
             }
         });
-        Ok(Response::new(Box::pin(responses)))
+        let last = move || {
+            let _held_until_the_end = &permit;
+            lifecycle.is_draining().then(|| Err(ApiError::from(Error::Draining).into()))
+        };
+        let last = stream::iter([()]).filter_map(move |()| std::future::ready(last()));
+        Ok(Response::new(Box::pin(responses.chain(last))))
     }
 
     async fn model_config(&self, request: Request<ModelConfigRequest>) -> Reply<ModelConfigResponse> {
@@ -228,6 +242,13 @@ impl GrpcInferenceService for InferenceService {
         self.audit(&extensions, "RepositoryModelUnload", &message.model_name, unloaded.as_ref().err());
         unloaded?;
         Ok(Response::new(RepositoryModelUnloadResponse {}))
+    }
+}
+
+/// Resolves when the server takes no more requests.
+async fn draining(lifecycle: Arc<Lifecycle>) {
+    while !lifecycle.is_draining() {
+        tokio::time::sleep(DRAIN_INTERVAL).await;
     }
 }
 

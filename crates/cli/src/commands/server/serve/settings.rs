@@ -12,7 +12,9 @@ use cupola_workflow::machine_memory;
 use crate::args::ServeArgs;
 use crate::failure::UserError;
 
-pub fn settings(args: &ServeArgs, spec: &Serve) -> ServerSettings {
+/// Settings of the server for up to `connections` connections.
+pub fn settings(args: &ServeArgs, spec: &Serve, connections: usize) -> ServerSettings {
+    let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
     ServerSettings {
         limits: SchedulerLimits {
             queue: args.queue as usize,
@@ -22,11 +24,16 @@ pub fn settings(args: &ServeArgs, spec: &Serve) -> ServerSettings {
         },
         memory: memory_limits(args, spec),
         body_bytes: (args.body_mib as usize) << 20,
-        timeout: Duration::from_secs(u64::from(args.timeout)),
-        lame_duck: Duration::from_secs(u64::from(args.lame_duck)),
-        connections: args.connections as usize,
+        timeout: seconds(args.timeout),
+        lame_duck: seconds(args.lame_duck),
+        connections,
+        address_connections: args.address_connections.map(|most| most as usize),
+        head_timeout: seconds(args.head_timeout),
+        idle_timeout: seconds(args.idle_timeout),
+        write_timeout: seconds(args.write_timeout),
         strict: spec.strict,
         cors: spec.cors.clone(),
+        hosts: spec.hosts.clone(),
         trusted: spec.trusted.clone(),
         ..ServerSettings::default()
     }

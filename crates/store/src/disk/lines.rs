@@ -1,10 +1,12 @@
 //! Logs of lines: each append is on disk as a whole before it is acknowledged, or nothing of it is left.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::{create_folder, parent, sync_folder};
+use crate::disk::lock::lock_file;
+use crate::disk::private::{append_file, parent};
+use crate::disk::staged::{create_folder, sync_folder};
 use crate::error::{Error, at};
 
 /// Bytes that are read at once in search of the last line end.
@@ -12,16 +14,16 @@ const PIECE: u64 = 1 << 16;
 
 /// Appends lines to a file and syncs it. The file is created, readable by its owner only. Processes take turns.
 ///
-/// What a full disk or a killed process left of a line is cut off first, so that no line is glued to it. After a
-/// failure the file is as long as it was.
+/// The rest of a line that a full disk or a killed process left is cut off first, so that no line is glued to it.
+/// After a failure the file is as long as it was.
 ///
 /// # Errors
 /// [`Error::Io`]; then none of the lines is kept.
 pub fn append_lines(path: &Path, lines: &[u8]) -> Result<(), Error> {
     create_folder(parent(path))?;
     let existed = path.exists();
-    let mut file = open(path, true)?;
-    file.lock().map_err(at(path))?;
+    let mut file = append_file(path)?;
+    lock_file(&file, path)?;
     let end = cut_torn_line(&mut file).map_err(at(path))?;
     if let Err(error) = file.write_all(lines).and_then(|()| file.sync_data()) {
         // A second failure leaves a torn line, which the next append cuts off.
@@ -39,17 +41,9 @@ pub fn repair_lines(path: &Path) -> Result<(), Error> {
     if !path.is_file() {
         return Ok(());
     }
-    let mut file = open(path, false)?;
-    file.lock().map_err(at(path))?;
+    let mut file = append_file(path)?;
+    lock_file(&file, path)?;
     cut_torn_line(&mut file).map(|_| ()).map_err(at(path))
-}
-
-fn open(path: &Path, create: bool) -> Result<File, Error> {
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).create(create);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(at(path))
 }
 
 /// Cuts a file off behind its last line end; returns its length.
@@ -81,6 +75,8 @@ fn end_of_lines(file: &mut File, length: u64) -> std::io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+
     use super::*;
 
     #[test]
