@@ -266,3 +266,85 @@ fn a_second_signal_ends_the_server_at_once() {
     assert_eq!(server.wait(), Some(143));
     assert!(began.elapsed() < Duration::from_secs(5));
 }
+
+/// gRPC status of a call over HTTP/1.1 that sends `body`; `None` if it is not in the head of the response.
+fn grpc_status(address: &str, call: &str, length: usize, body: &[u8]) -> Option<u16> {
+    let mut stream = connect(address);
+    let head = format!(
+        "POST /{call} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/grpc\r\nte: trailers\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let status = head.lines().find_map(|line| line.strip_prefix("grpc-status: "))?;
+    Some(status.parse().unwrap())
+}
+
+/// A port that is free now.
+fn free_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port().to_string()
+}
+
+#[test]
+fn the_repository_of_grpc_is_on_the_administrative_port_only() {
+    let home = test_home();
+    let (admin, grpc) = (free_port(), free_port());
+    let server = home.serve(&["--model", "blobs", "--admin-port", &admin, "--grpc-port", &grpc]);
+    let unload = b"\0\0\0\0\x07\x12\x05blobs";
+    let call = "inference.GRPCInferenceService/RepositoryModelUnload";
+    for other in [address(&server).to_owned(), format!("127.0.0.1:{grpc}")] {
+        assert_eq!(grpc_status(&other, call, unload.len(), unload), Some(12), "{other}");
+        let index = "inference.GRPCInferenceService/RepositoryIndex";
+        assert_eq!(grpc_status(&other, index, 5, &[0; 5]), Some(12), "{other}");
+    }
+    assert_eq!(server.get("/v1/models/blobs").status, 200);
+    let admin = format!("127.0.0.1:{admin}");
+    let infer = "inference.GRPCInferenceService/ModelInfer";
+    assert_eq!(grpc_status(&admin, infer, 5, &[0; 5]), Some(12));
+    assert_eq!(grpc_status(&admin, call, unload.len(), unload), None);
+    assert_eq!(server.get("/v1/models/blobs").status, 404);
+}
+
+#[test]
+fn grpc_is_refused_by_its_head_and_by_the_length_of_a_message() {
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs"]);
+    let large = b"\0\0\x10\0\0";
+    for call in ["inference.GRPCInferenceService/ServerLive", "grpc.health.v1.Health/Check"] {
+        assert_eq!(grpc_status(address(&server), call, 1 << 20, large), Some(8), "{call}");
+    }
+    home.json(&["keys", "add", "--name", "a", "--scope", "predict"]);
+    let server = home.serve(&["--model", "blobs"]);
+    let infer = "inference.GRPCInferenceService/ModelInfer";
+    assert_eq!(grpc_status(address(&server), infer, 10 << 20, b""), Some(16));
+}
+
+#[test]
+fn watches_are_bounded_and_end_with_the_server() {
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs"]);
+    let watch = "POST /grpc.health.v1.Health/Watch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/grpc\r\ncontent-length: 5\r\n\r\n\0\0\0\0\0";
+    let watches: Vec<TcpStream> = (0..256)
+        .map(|_| {
+            let mut stream = connect(address(&server));
+            stream.write_all(watch.as_bytes()).unwrap();
+            let mut begin = [0; 12];
+            stream.read_exact(&mut begin).unwrap();
+            assert_eq!(&begin, b"HTTP/1.1 200");
+            stream
+        })
+        .collect();
+    assert_eq!(grpc_status(address(&server), "grpc.health.v1.Health/Watch", 5, &[0; 5]), Some(8));
+    assert_eq!(health(address(&server)), 200);
+    let began = Instant::now();
+    server.terminate();
+    assert_eq!(server.wait(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    drop(watches);
+}

@@ -251,7 +251,7 @@ impl CheckedSource {
         visit: FirstVisitor<'_>,
     ) -> Result<Self, Error> {
         let Collection { collected, pushed, runtime } = collection;
-        let Collected { files, versions, datasets, position, downloaded, queried, notes } = collected;
+        let Collected { files, versions, datasets, position, downloaded, queried, notes, .. } = collected;
         let contents = request.data.files.as_deref().map(|column| {
             let (downloaded, allowed) = (downloaded.as_deref(), request.data.allow_outside.as_slice());
             FileContents::new(&ListedFiles { column, files: &files, downloaded, allowed }, request.roots)

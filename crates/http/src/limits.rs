@@ -64,6 +64,14 @@ const LIMITS: &[Limit] = &[
         setting: "",
         answer: "400",
     },
+    Limit { name: "key", default: "256 bytes", setting: "", answer: "401" },
+    Limit { name: "token of an identity provider", default: "16 KiB", setting: "", answer: "401" },
+    Limit {
+        name: "refused calls in the audit log",
+        default: "10 per second and status, 2,000 per hour",
+        setting: "",
+        answer: "counted in one line",
+    },
     Limit {
         name: "connections of the main and the gRPC port",
         default: "4,096, fewer where the limit of descriptors is low",

@@ -29,7 +29,7 @@ pub(crate) fn health() -> Routes<ServerState> {
 
 /// `OpenAPI` document.
 pub(crate) fn document() -> Routes<ServerState> {
-    Routes::new().route(Access::Public, "/openapi.json", get(openapi::document))
+    Routes::new().route(Access::OptionalKey, "/openapi.json", get(openapi::document))
 }
 
 /// Page where people try the served models.

@@ -42,13 +42,7 @@ impl PageRules<'_> {
 
 /// Routes of the main listener; with `administration` those of the administrative one too.
 pub(crate) fn main(state: &ServerState, administration: bool, pages: PageRules<'_>) -> Router {
-    let mut routes = Routes::new()
-        .merge(ops::health())
-        .merge(ops::document())
-        .merge(ops::page())
-        .merge(native::routes())
-        .merge(openai::routes())
-        .merge(oip::models());
+    let mut routes = client_routes();
     if administration {
         routes = routes.merge(self::administration());
     }
@@ -70,6 +64,17 @@ pub(crate) fn grpc(state: &ServerState, administration: bool, pages: PageRules<'
 
 fn inference_calls(administration: bool) -> CallSet {
     if administration { CallSet::All } else { CallSet::Inference }
+}
+
+/// Health, page and all protocols.
+fn client_routes() -> Routes<ServerState> {
+    Routes::new()
+        .merge(ops::health())
+        .merge(ops::document())
+        .merge(ops::page())
+        .merge(native::routes())
+        .merge(openai::routes())
+        .merge(oip::models())
 }
 
 fn administration() -> Routes<ServerState> {
@@ -121,11 +126,23 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use axum::body::Body;
     use axum::routing::get;
     use tower::ServiceExt as _;
 
     use super::*;
+
+    /// Routes that the end-to-end tests try with every kind of key.
+    const TRIED: &str = include_str!("../../../tests/fort/routes.txt");
+
+    #[test]
+    fn every_route_is_tried_with_every_kind_of_key() {
+        let lines = TRIED.lines().filter(|line| !line.starts_with('#'));
+        let tried: BTreeSet<&str> = lines.map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+        assert_eq!(client_routes().merge(administration()).paths(), tried);
+    }
 
     #[tokio::test]
     async fn a_preflight_request_gets_the_headers_that_it_asks_for() {

@@ -105,6 +105,10 @@ pub fn package_files() -> [&'static str; 4] {
 pub fn publish(home: &Home, contents: &PackageContents<'_>) -> Result<Package, Error> {
     let name = Name::new(contents.name)?;
     let folder = home.models().join(name.as_str());
+    // A link would take the package to a place that nobody lists.
+    if fs::symlink_metadata(&folder).is_ok_and(|entry| !entry.is_dir()) {
+        return Err(cupola_store::Error::NotAFolder { path: folder }.into());
+    }
     let staged = StagedFolder::new(&folder.join("next"))?;
     let mut files = BTreeMap::new();
     for (name, bytes) in contents.files {
@@ -175,7 +179,13 @@ impl Package {
     /// [`Error::Store`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = path.join("manifest.json");
-        let manifest: Manifest = read_json(&file)?;
+        // A link would lead out of the package, and a pipe would never end.
+        if !fs::symlink_metadata(&file).map_err(io(&file))?.is_file() {
+            return Err(Error::damaged(&file, "expected a regular file"));
+        }
+        let bytes = read_limited(&file, JSON_LIMIT)?;
+        let manifest: Manifest =
+            serde_json::from_slice(&bytes).map_err(|error| unreadable(&file, &bytes, &error))?;
         manifest.check().map_err(|reason| Error::damaged(&file, reason))?;
         Ok(Self { path: path.to_owned(), manifest, checked: Arc::default() })
     }
@@ -204,11 +214,13 @@ impl Package {
     }
 
     /// Checks that one of these minisign public keys signed the manifest, which has the digests of
-    /// all other files. The signature is `manifest.json.minisig` beside it.
+    /// all other files, and that the folder has no further ones. The signature is `manifest.json.minisig`
+    /// beside it.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::Store`], [`Error::Unlisted`].
     pub fn verify_signature(&self, trusted: &[String]) -> Result<(), Error> {
+        self.check_entries()?;
         let signature = self.path.join("manifest.json.minisig");
         let bytes = read_limited(&self.path.join("manifest.json"), JSON_LIMIT)?;
         verify_signature(&bytes, &signature, trusted)?;
@@ -218,6 +230,38 @@ impl Package {
         }
         let reason = "the manifest changed after it was opened".to_owned();
         Err(cupola_store::Error::Signature { path: signature, reason }.into())
+    }
+
+    /// Checks that every entry of the folder is a regular file that the signature covers.
+    fn check_entries(&self) -> Result<(), Error> {
+        for entry in fs::read_dir(&self.path).map_err(io(&self.path))? {
+            let entry = entry.map_err(io(&self.path))?;
+            let name = entry.file_name();
+            let listed = name.to_str().is_some_and(|name| {
+                ["manifest.json", "manifest.json.minisig"].contains(&name)
+                    || self.manifest.files.contains_key(name)
+            });
+            if !listed {
+                return Err(Error::Unlisted { path: entry.path() });
+            }
+            if !entry.file_type().map_err(io(&entry.path()))?.is_file() {
+                return Err(Error::damaged(&entry.path(), "expected a regular file"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that the package was published as this version of this model. Its signature covers both, so a signed
+    /// package can't stand for another one.
+    ///
+    /// # Errors
+    /// [`Error::Misplaced`].
+    pub fn check_place(&self, name: &str, version: u64) -> Result<(), Error> {
+        if self.manifest.name == name && self.manifest.version == version {
+            return Ok(());
+        }
+        let (found, expected) = (self.label(), format!("{name}:{version}"));
+        Err(Error::Misplaced { path: self.path.clone(), found, expected })
     }
 
     /// Reads a file and checks its digest.
@@ -275,6 +319,15 @@ impl Package {
     pub fn label(&self) -> String {
         format!("{}:{}", self.manifest.name, self.manifest.version)
     }
+}
+
+/// Error of a manifest that does not parse.
+fn unreadable(file: &Path, bytes: &[u8], error: &serde_json::Error) -> Error {
+    let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    if value.is_object() && (value["name"].is_null() || value["version"].is_null()) {
+        return Error::Unnamed { path: file.to_owned() };
+    }
+    Error::damaged(file, error.to_string())
 }
 
 impl Manifest {

@@ -9,6 +9,7 @@ use super::*;
 mod index;
 mod kills;
 mod machine;
+mod trust;
 
 fn lineage() -> Lineage {
     Lineage {
@@ -199,41 +200,5 @@ fn no_manifest_breaks_its_reader() {
     cupola_testkit::fuzz(&[&manifest, b"{\"format_version\": 1}"], |bytes| {
         fs::write(path.join("manifest.json"), bytes).unwrap();
         let _ = Package::open(&path).map(|package| package.verify());
-    });
-}
-
-#[test]
-fn a_signature_of_minisign_is_one_of_the_signer_and_of_these_bytes() {
-    let folder = temporary();
-    let (manifest, signature) =
-        (include_str!("golden/manifest.json"), include_str!("golden/manifest.json.minisig"));
-    let [signer, stranger] = [include_str!("golden/signer.pub"), include_str!("golden/stranger.pub")]
-        .map(|key| key.trim().to_owned());
-    let path = folder.path().join("manifest.json");
-    fs::write(&path, manifest).unwrap();
-    let package = Package::open(folder.path()).unwrap();
-    let trusted = [stranger.clone(), signer.clone()];
-    assert!(package.verify_signature(&trusted).unwrap_err().to_string().contains("there is no signature"));
-    fs::write(folder.path().join("manifest.json.minisig"), signature).unwrap();
-    package.verify_signature(&trusted).unwrap();
-    assert!(package.verify_signature(&[stranger]).is_err());
-    assert!(
-        package
-            .verify_signature(&["rubbish".to_owned()])
-            .unwrap_err()
-            .to_string()
-            .contains("invalid minisign public key")
-    );
-    // Other bytes, and a manifest that changed after it was opened.
-    fs::write(&path, manifest.replace("\"r\"", "\"s\"")).unwrap();
-    assert!(package.verify_signature(&trusted).is_err());
-    assert!(Package::open(folder.path()).unwrap().verify_signature(&trusted).is_err());
-    fs::write(&path, manifest).unwrap();
-    let mut other = package;
-    other.manifest.version = 2;
-    assert!(other.verify_signature(&trusted).is_err());
-    cupola_testkit::fuzz(&[signature.as_bytes()], |bytes| {
-        fs::write(folder.path().join("manifest.json.minisig"), bytes).unwrap();
-        let _ = Package::open(folder.path()).map(|package| package.verify_signature(&trusted));
     });
 }

@@ -66,8 +66,7 @@ impl Catalog {
     }
 
     fn entry(&self, name: &str) -> Result<Arc<ModelEntry>, Error> {
-        let unknown = || Error::UnknownModel { name: name.to_owned(), served: self.names() };
-        self.entries.get(name).ok_or_else(unknown)
+        self.entries.get(name).ok_or_else(|| Error::UnknownModel { name: name.to_owned() })
     }
 
     /// Loads a model, or what has changed of it, and returns its name. Blocks.

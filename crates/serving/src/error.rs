@@ -68,6 +68,11 @@ pub enum Error {
         /// Time until the next request is admitted.
         wait: Duration,
     },
+    /// The audit log takes no further administrative calls.
+    #[error(
+        "the audit log cannot be written, so no administrative call is accepted; check the server's disk"
+    )]
+    Unrecorded,
     /// The key lacks the scope.
     #[error("key {key} lacks the scope `{scope}{}`; use a key that has it", of_name(.name))]
     Forbidden {
@@ -79,12 +84,12 @@ pub enum Error {
         name: String,
     },
     /// The model is not served.
-    #[error("unknown model `{name}`; served models: {}", listed(.served))]
+    ///
+    /// The message lists no other models: the caller's key may not cover them.
+    #[error("unknown model `{name}`; GET /v1/models lists those that you may use")]
     UnknownModel {
         /// Requested name.
         name: String,
-        /// Served names.
-        served: Vec<String>,
     },
     /// The version is not loaded.
     #[error("version {version} of `{name}` is not loaded; loaded versions: {}", listed(.loaded))]

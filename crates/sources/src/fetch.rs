@@ -95,6 +95,8 @@ pub struct Collected {
     /// Folders of the tables that were downloaded; `None` if all of them are files of this machine. What a downloaded
     /// table names is not trusted.
     pub downloaded: Option<Vec<PathBuf>>,
+    /// Largest ratio of compressed files, as in `data.max_ratio`.
+    pub max_ratio: Option<u64>,
     /// `true` if the files hold the rows after `data.query`.
     pub queried: bool,
     /// Decisions of the collection that its user should know of.
@@ -131,7 +133,7 @@ impl SourceRequest<'_> {
             return Err(Error::without("`data.query`", "sql"));
         }
         let cache = SourceCache::new(self.home);
-        let mut found = Collected::default();
+        let mut found = Collected { max_ratio: self.data.max_ratio, ..Collected::default() };
         for shown in self.source.patterns() {
             let source = FilledText::address(shown, self.roots, self.home)?;
             let added = self.add(&source, watermark, &mut found, &cache).await;
@@ -284,6 +286,7 @@ impl Collected {
 
     /// Adds a file in a format that can be read.
     fn push(&mut self, file: DataFile, version: FileVersion, cache: &SourceCache) -> Result<(), Error> {
+        let file = DataFile { max_ratio: self.max_ratio, ..file };
         file.refuse_pointer()?;
         let converted = convert::readable(file, &version, cache)?;
         self.notes.extend(converted.note);

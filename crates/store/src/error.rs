@@ -108,9 +108,7 @@ pub(crate) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
 pub fn io_remedy(source: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
     match source.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "the disk is full: free space, then run the command again"
-        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full: free space, then resume",
         ErrorKind::FileTooLarge => "raise the limit for files (`ulimit -f`), or choose another disk",
         ErrorKind::IsADirectory | ErrorKind::DirectoryNotEmpty => "move the existing folder away",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "choose a writable folder with --home",

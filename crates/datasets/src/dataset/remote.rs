@@ -89,7 +89,9 @@ impl Datasets {
         let runtime = io_runtime(from)?;
         let manifest = runtime.block_on(remote_manifest(&remote, name, version))?;
         let mut manifest = manifest.of_remote(name, from);
-        for known in self.found_versions(name)? {
+        let here = self.found_versions(name)?;
+        manifest.parent = here.last().copied();
+        for known in here {
             let known = self.manifest(name, Some(known))?;
             if known.dataset.sha256 == manifest.dataset.sha256 {
                 return Ok(known);

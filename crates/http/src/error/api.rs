@@ -230,6 +230,7 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         Error::Overloaded { .. } | Error::PushOverloaded { .. } => {
             (StatusCode::TOO_MANY_REQUESTS, "overloaded")
         }
+        Error::Unrecorded => (StatusCode::SERVICE_UNAVAILABLE, "not_recorded"),
         Error::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         Error::EngineStopped => (StatusCode::SERVICE_UNAVAILABLE, "engine_stopped"),
         Error::PushFailed(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_written"),
@@ -345,8 +346,8 @@ mod tests {
         assert_eq!(code(Error::Draining), Code::Unavailable);
         assert_eq!(Status::from(ApiError::too_large(1)).code(), Code::ResourceExhausted);
         assert_eq!(code(Error::GenerationDeadline), Code::DeadlineExceeded);
-        let unknown = Error::UnknownModel { name: "a".to_owned(), served: vec!["b".to_owned()] };
-        assert_eq!(unknown.to_string(), "unknown model `a`; served models: b");
+        let unknown = Error::UnknownModel { name: "a".to_owned() };
+        assert_eq!(unknown.to_string(), "unknown model `a`; GET /v1/models lists those that you may use");
         assert_eq!(code(unknown), Code::NotFound);
     }
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, Request, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use cupola_serving::access::AccessControl;
 
 use crate::error::ApiError;
@@ -69,7 +69,7 @@ impl BrowserRules {
             return Err(ApiError::foreign_origin(origin));
         }
         // A browser that leaves the origin out says at least that the page is another one.
-        let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         let navigates = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
         let foreign = matches!(site, Some(b"cross-site" | b"same-site")) && !navigates;
         if foreign
@@ -131,7 +131,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let browser = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
     // Pages cannot change the name of the browser, and those of all browsers begin like this. Curl and Python's
     // urllib declare a form whatever they send.
-    let agent = headers.get(header::USER_AGENT).map_or(&b""[..], |agent| agent.as_bytes());
+    let agent = headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
     let program = !agent.is_empty() && !agent.starts_with(b"Mozilla/") && !agent.starts_with(b"Opera/");
     let refused = match kind.as_str() {
         "" => browser,

@@ -160,7 +160,7 @@ fn admit_rpc(
     let caller = access.admit(token(headers))?;
     match required {
         Some(Access::Public | Access::OptionalKey | Access::AnyKey) => {}
-        Some(Access::Scope(scope)) => caller.require(scope, "")?,
+        Some(Access::Scope(scope)) => access.authorize(&caller, scope, "")?,
         None if matches!(caller, Caller::Anonymous) => {}
         // The path of a call names no model, so `Model` and `Dataset` are mistakes here.
         None | Some(Access::Model | Access::Dataset) => return Err(ApiError::undeclared()),

@@ -94,7 +94,7 @@ pub(super) fn inference(state: &ServerState, set: CallSet) -> Router {
 /// Standard health service.
 pub(super) fn health(state: &ServerState) -> Router {
     let service = health::service(state);
-    let calls = &[("Check", Access::Public), ("Watch", Access::Public)];
+    let calls = &[("Check", Access::OptionalKey), ("Watch", Access::OptionalKey)];
     let path = "/grpc.health.v1.Health/{call}";
     let service = RpcService { path, calls, elsewhere: &[], large: &[], streams: &[], service };
     rpc(state.into(), service)

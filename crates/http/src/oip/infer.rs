@@ -23,6 +23,8 @@ pub(super) struct InferRequest<'a> {
     pub id: &'a str,
     pub timeout: Duration,
     pub budget: &'a Budget,
+    /// Size of its message in bytes.
+    pub size: usize,
     /// Names of the requested outputs; all of them if there are none.
     pub outputs: Vec<String>,
 }
@@ -47,13 +49,15 @@ pub(super) async fn infer(
         began: Instant::now(),
         timeout: request.timeout,
         budget: request.budget,
+        size: request.size,
     };
     let response = pipeline.predict(&predict, |model| input(model, read()?)).await?;
     let specs = &response.version.model.outputs;
     if let Some(name) = request.outputs.iter().find(|name| !specs.iter().any(|spec| spec.name == **name)) {
         return Err(unknown("output", name, specs));
     }
-    let tensors = response.tensors(&request.outputs)?;
+    let tensors = || response.tensors(&request.outputs);
+    let tensors = pipeline.answer(&response, request.budget, tensors).await??;
     Ok(InferResponse { version: response.version.manifest.version, tensors })
 }
 

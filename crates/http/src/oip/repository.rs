@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use cupola_serving::{Catalog, ModelVersion};
+use cupola_serving::access::{Caller, Scope};
+use cupola_serving::{Catalog, IndexedVersion, ModelVersion};
 use cupola_spec::ServedModel;
 use cupola_store::Name;
 
@@ -27,6 +28,20 @@ pub(super) fn unload(catalog: &Catalog, name: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(ApiError::not_loaded(format!("failed to unload '{name}': the model is not served")))
+}
+
+/// Versions in the home folder that the caller may know of.
+pub(super) fn index(catalog: &Catalog, caller: &Caller, only_ready: bool) -> Vec<IndexedVersion> {
+    let mut versions = catalog.index();
+    versions.retain(|one| (one.loaded || !only_ready) && caller.has(Scope::Predict, &one.name));
+    versions
+}
+
+/// Loaded versions that the caller may know of.
+pub(super) fn visible_versions(catalog: &Catalog, caller: &Caller) -> Vec<Arc<ModelVersion>> {
+    let mut versions = catalog.versions();
+    versions.retain(|version| caller.has(Scope::Predict, &version.manifest.name));
+    versions
 }
 
 /// State of a version in the repository's index.

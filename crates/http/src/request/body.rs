@@ -91,6 +91,12 @@ impl AsRef<[u8]> for HeldBytes {
     }
 }
 
+/// Bytes of a response, which hold their memory until they are sent.
+pub(crate) fn held_response(bytes: Vec<u8>, budget: &Budget) -> Result<Bytes, Exceeded> {
+    let hold = budget.take(bytes.capacity())?;
+    Ok(held(bytes, hold))
+}
+
 /// Bytes that hold their memory until the last copy of them is dropped.
 fn held(bytes: Vec<u8>, mut hold: Hold) -> Bytes {
     hold.shrink_to(bytes.capacity());

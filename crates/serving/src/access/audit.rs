@@ -5,6 +5,7 @@
 
 mod entry;
 mod file;
+mod pending;
 mod queue;
 mod refusals;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub use self::entry::{AuditEvent, AuditedCall};
 use self::file::RotatedFile;
+pub use self::pending::PendingCall;
 use self::queue::AuditQueue;
 
 /// Longest wait for lines that are not on disk yet when the log is closed.

@@ -32,7 +32,11 @@ pub(super) fn runtime(error: &cupola_runtime::Error) -> bool {
 pub(super) fn record(error: &cupola_registry::Error) -> bool {
     use cupola_registry::Error as E;
     match error {
-        E::Unknown { .. } | E::Moved { .. } => true,
+        E::Unknown { .. }
+        | E::Moved { .. }
+        | E::Misplaced { .. }
+        | E::Unlisted { .. }
+        | E::Unnamed { .. } => true,
         E::Store(error) => store(error),
         E::Index { .. } => false,
     }

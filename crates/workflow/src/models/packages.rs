@@ -44,7 +44,7 @@ pub fn roll_back_alias(home: &Home, name: &str, alias: &str) -> Result<AliasChan
 /// are checked; `verified` receives each that passes.
 ///
 /// # Errors
-/// The first package that is damaged, or signed by none of `trusted`.
+/// The first package that is damaged, in the place of another one, or signed by none of `trusted`.
 pub fn verify_packages(
     home: &Home,
     model: Option<&str>,
@@ -69,7 +69,7 @@ fn all(home: &Home) -> Result<Vec<Package>, Error> {
     let mut packages = Vec::new();
     for name in home.model_names()? {
         for version in home.versions(&name)? {
-            packages.push(Package::open(&home.models().join(&name).join(version.to_string()))?);
+            packages.push(home.version(&name, version)?);
         }
     }
     Ok(packages)

@@ -1,9 +1,10 @@
-//! `grpc.health.v1`: health of the server as a whole, or of a model by its name.
+//! `grpc.health.v1`: health of the server as a whole, or of a model by its name for callers who may know of it.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cupola_serving::access::{Caller, Scope};
 use cupola_serving::{Catalog, Lifecycle};
 use futures::Stream;
 use tonic::{Request, Response, Status};
@@ -41,6 +42,7 @@ pub(super) struct HealthService {
 struct Watch {
     health: HealthService,
     service: String,
+    caller: Option<Caller>,
     /// Status that the client knows.
     known: Option<ServingStatus>,
     _permit: StreamPermit,
@@ -50,7 +52,7 @@ impl Watch {
     /// Next status that differs; `None` when the server ends.
     async fn next(&mut self) -> Option<HealthCheckResponse> {
         loop {
-            let now = self.health.status(&self.service);
+            let now = self.health.status(self.caller.as_ref(), &self.service);
             if self.known.replace(now) != Some(now) {
                 return Some(HealthCheckResponse { status: now as i32 });
             }
@@ -63,9 +65,10 @@ impl Watch {
 }
 
 impl HealthService {
-    fn status(&self, service: &str) -> ServingStatus {
+    fn status(&self, caller: Option<&Caller>, service: &str) -> ServingStatus {
         let whole = service.is_empty() || service == "inference.GRPCInferenceService";
-        if !whole && self.catalog.find(service, None).is_err() {
+        let visible = || caller.is_some_and(|caller| caller.has(Scope::Predict, service));
+        if !whole && (!visible() || self.catalog.find(service, None).is_err()) {
             return ServingStatus::ServiceUnknown;
         }
         if self.lifecycle.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing }
@@ -78,7 +81,7 @@ impl Health for HealthService {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
-        match self.status(&request.get_ref().service) {
+        match self.status(request.extensions().get(), &request.get_ref().service) {
             ServingStatus::ServiceUnknown => Err(Status::not_found("unknown service")),
             status => Ok(Response::new(HealthCheckResponse { status: status as i32 })),
         }
@@ -92,8 +95,9 @@ impl Health for HealthService {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let permit = self.streams.watches.open(request.extensions())?;
-        let service = request.into_inner().service;
-        let watch = Watch { health: self.clone(), service, known: None, _permit: permit };
+        let (_, mut extensions, message) = request.into_parts();
+        let (service, caller) = (message.service, extensions.remove());
+        let watch = Watch { health: self.clone(), service, caller, known: None, _permit: permit };
         let changes = futures::stream::unfold(watch, |mut watch| async move {
             let status = watch.next().await?;
             Some((Ok(status), watch))

@@ -17,6 +17,9 @@ use super::proto::{InferTensorContents, ModelInferRequest, ModelInferResponse};
 use crate::error::ApiError;
 use crate::request::request_id;
 
+/// Bytes of a decoded message for each byte of it.
+const MESSAGE_BYTES: usize = 8;
+
 /// Runs a request.
 pub(super) async fn infer(
     pipeline: &Pipeline,
@@ -26,7 +29,8 @@ pub(super) async fn infer(
     request: ModelInferRequest,
 ) -> Result<ModelInferResponse, ApiError> {
     let id = request_id(headers);
-    let _message = budget.take(request.encoded_len())?;
+    let size = request.encoded_len();
+    budget.charge_each(size, MESSAGE_BYTES)?;
     let ModelInferRequest {
         model_name, model_version, id: own_id, inputs, outputs, raw_input_contents, ..
     } = request;
@@ -37,6 +41,7 @@ pub(super) async fn infer(
         id: &id,
         timeout,
         budget,
+        size,
         outputs: outputs.into_iter().map(|output| output.name).collect(),
     };
     let inferred = run(pipeline, request, || tensors(inputs, &raw_input_contents)).await?;

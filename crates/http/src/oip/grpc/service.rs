@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::{Extensions, HeaderMap};
 use cupola_budget::Accounts;
 use cupola_runtime::TensorSpec;
-use cupola_serving::access::{AccessControl, AuditEvent, AuditedCall, Caller, Scope};
+use cupola_serving::access::{AccessControl, AuditEvent, AuditedCall, Caller, PendingCall, Scope};
 use cupola_serving::{Catalog, Error, Lifecycle, ModelVersion, Pipeline};
 use futures::{Stream, StreamExt, stream};
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -29,6 +29,9 @@ use crate::state::{EndlessStreams, RequestLimits};
 /// Interval at which a stream looks for the end of the server.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(200);
 
+const LOAD: &str = "/inference.GRPCInferenceService/RepositoryModelLoad";
+const UNLOAD: &str = "/inference.GRPCInferenceService/RepositoryModelUnload";
+
 type Reply<T> = Result<Response<T>, Status>;
 
 #[derive(Clone)]
@@ -43,7 +46,14 @@ pub(super) struct InferenceService {
 }
 
 impl InferenceService {
-    fn find(&self, name: &str, version: &str) -> Result<Arc<ModelVersion>, ApiError> {
+    /// Version of a model, if the caller may know of it.
+    fn find(
+        &self,
+        extensions: &Extensions,
+        name: &str,
+        version: &str,
+    ) -> Result<Arc<ModelVersion>, ApiError> {
+        caller_of(extensions)?.require_sight(name)?;
         Ok(self.catalog.find(name, parse_version(version)?)?)
     }
 
@@ -69,18 +79,28 @@ impl InferenceService {
         self.infer(Some(&caller), headers, request).await
     }
 
-    /// Records an administrative call. Its path does not name the model, unlike that of REST.
-    fn audit(&self, extensions: &Extensions, call: &str, model: &str, error: Option<&ApiError>) {
-        let Some(audit) = self.access.audit() else { return };
-        audit.record(&AuditedCall {
+    /// Administrative call that begins now. Its path does not name the model, unlike that of REST.
+    fn pending<'a>(
+        &'a self,
+        extensions: &'a Extensions,
+        path: &'static str,
+        model: &'a str,
+    ) -> PendingCall<'a> {
+        let call = AuditedCall {
             event: AuditEvent::Administration,
             key: extensions.get::<Caller>().map_or("-", Caller::id),
             method: "POST",
-            path: &format!("/inference.GRPCInferenceService/{call}"),
+            path,
             model: Some(model),
-            status: error.map_or(200, |error| error.status.as_u16()),
-        });
+            status: 0,
+        };
+        PendingCall::new(self.access.audit(), call)
     }
+}
+
+/// Status that the audit log records.
+fn status_of(result: &Result<(), ApiError>) -> u16 {
+    result.as_ref().err().map_or(200, |error| error.status.as_u16())
 }
 
 #[tonic::async_trait]
@@ -94,9 +114,9 @@ impl GrpcInferenceService for InferenceService {
     }
 
     async fn model_ready(&self, request: Request<ModelReadyRequest>) -> Reply<ModelReadyResponse> {
-        let ModelReadyRequest { name, version } = request.into_inner();
+        let (_, extensions, ModelReadyRequest { name, version }) = request.into_parts();
         // An unknown model is not ready.
-        let ready = self.lifecycle.is_ready() && self.find(&name, &version).is_ok();
+        let ready = self.lifecycle.is_ready() && self.find(&extensions, &name, &version).is_ok();
         Ok(Response::new(ModelReadyResponse { ready }))
     }
 
@@ -109,8 +129,8 @@ impl GrpcInferenceService for InferenceService {
     }
 
     async fn model_metadata(&self, request: Request<ModelMetadataRequest>) -> Reply<ModelMetadataResponse> {
-        let ModelMetadataRequest { name, version } = request.into_inner();
-        let version = self.find(&name, &version)?;
+        let (_, extensions, ModelMetadataRequest { name, version }) = request.into_parts();
+        let version = self.find(&extensions, &name, &version)?;
         let tensors = |specs: &[TensorSpec]| {
             let each = specs.iter().map(|spec| TensorMetadata {
                 name: spec.name.clone(),
@@ -181,8 +201,8 @@ impl GrpcInferenceService for InferenceService {
     }
 
     async fn model_config(&self, request: Request<ModelConfigRequest>) -> Reply<ModelConfigResponse> {
-        let ModelConfigRequest { name, version } = request.into_inner();
-        let version = self.find(&name, &version)?;
+        let (_, extensions, ModelConfigRequest { name, version }) = request.into_parts();
+        let version = self.find(&extensions, &name, &version)?;
         let (inputs, outputs) = (&version.model.inputs, &version.model.outputs);
         let config = ModelConfig {
             name,
@@ -199,9 +219,12 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<ModelStatisticsRequest>,
     ) -> Reply<ModelStatisticsResponse> {
-        let ModelStatisticsRequest { name, version } = request.into_inner();
-        let versions =
-            if name.is_empty() { self.catalog.versions() } else { vec![self.find(&name, &version)?] };
+        let (_, extensions, ModelStatisticsRequest { name, version }) = request.into_parts();
+        let versions = if name.is_empty() {
+            repository::visible_versions(&self.catalog, caller_of(&extensions)?)
+        } else {
+            vec![self.find(&extensions, &name, &version)?]
+        };
         let model_stats = versions.iter().map(|version| statistics(version)).collect();
         Ok(Response::new(ModelStatisticsResponse { model_stats }))
     }
@@ -210,9 +233,9 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<RepositoryIndexRequest>,
     ) -> Reply<RepositoryIndexResponse> {
-        let only_ready = request.into_inner().ready;
-        let versions = self.catalog.index().into_iter().filter(|version| version.loaded || !only_ready);
-        let models = versions.map(|version| repository_index_response::ModelIndex {
+        let (_, extensions, RepositoryIndexRequest { ready, .. }) = request.into_parts();
+        let versions = repository::index(&self.catalog, caller_of(&extensions)?, ready);
+        let models = versions.into_iter().map(|version| repository_index_response::ModelIndex {
             name: version.name,
             version: version.version.to_string(),
             state: repository::state(version.loaded).to_owned(),
@@ -227,8 +250,9 @@ impl GrpcInferenceService for InferenceService {
     ) -> Reply<RepositoryModelLoadResponse> {
         let (_, extensions, message) = request.into_parts();
         let name = message.model_name;
+        let pending = self.pending(&extensions, LOAD, &name);
         let loaded = repository::load(&self.catalog, name.clone()).await;
-        self.audit(&extensions, "RepositoryModelLoad", &name, loaded.as_ref().err());
+        pending.finish(status_of(&loaded));
         loaded?;
         Ok(Response::new(RepositoryModelLoadResponse {}))
     }
@@ -238,11 +262,17 @@ impl GrpcInferenceService for InferenceService {
         request: Request<RepositoryModelUnloadRequest>,
     ) -> Reply<RepositoryModelUnloadResponse> {
         let (_, extensions, message) = request.into_parts();
+        let pending = self.pending(&extensions, UNLOAD, &message.model_name);
         let unloaded = repository::unload(&self.catalog, &message.model_name);
-        self.audit(&extensions, "RepositoryModelUnload", &message.model_name, unloaded.as_ref().err());
+        pending.finish(status_of(&unloaded));
         unloaded?;
         Ok(Response::new(RepositoryModelUnloadResponse {}))
     }
+}
+
+/// Caller that the access check has admitted.
+fn caller_of(extensions: &Extensions) -> Result<&Caller, ApiError> {
+    extensions.get::<Caller>().ok_or_else(ApiError::undeclared)
 }
 
 /// Resolves when the server takes no more requests.

@@ -23,6 +23,9 @@ use crate::state::RequestLimits;
 /// Length of the JSON in bytes; raw tensors follow it.
 const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
 
+/// Bytes of an element as a JSON value.
+const ELEMENT_BYTES: usize = 72;
+
 /// JSON part of a request.
 #[derive(Deserialize)]
 struct RequestBody<'a> {
@@ -79,10 +82,15 @@ pub(super) async fn infer(
 ) -> Response {
     let id = request_id(&headers);
     let response = async {
-        let version = path.find(pipeline.catalog())?;
+        let version = pipeline.catalog().find(&path.name, parse_version(&path.version)?)?;
         let body = body.read().await?;
         let (json, raw) = split(&headers, &body)?;
-        let body = if json.is_empty() { bare(&version, raw)? } else { parse(json)? };
+        let size = body.len();
+        let values = json.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+        budget.charge_each(values, ELEMENT_BYTES)?;
+        budget.charge(size)?;
+        let parsed = || if json.is_empty() { bare(&version, raw) } else { parse(json) };
+        let body = pipeline.parse(size, &budget, parsed).await??;
         let RequestBody { id: own_id, parameters, inputs, outputs } = body;
         let request = InferRequest {
             name: &path.name,
@@ -91,6 +99,7 @@ pub(super) async fn infer(
             id: &id,
             timeout: timeout(&headers, limits.timeout)?,
             budget: &budget,
+            size,
             outputs: outputs.iter().map(|output| output.name.clone()).collect(),
         };
         let inferred = run(&pipeline, request, || tensors(inputs, raw)).await?;
@@ -103,7 +112,10 @@ pub(super) async fn infer(
         if let Some(id) = own_id {
             head["id"] = id.into();
         }
-        Ok::<_, ApiError>(respond(head, &inferred.tensors, &BinaryOutputs { all, outputs }))
+        let elements: usize = inferred.tensors.iter().map(|tensor| tensor.values.len()).sum();
+        budget.charge_each(elements, ELEMENT_BYTES)?;
+        let write = || respond(head, &inferred.tensors, &BinaryOutputs { all, outputs });
+        Ok::<_, ApiError>(pipeline.parse(elements, &budget, write).await?)
     };
     let response = response.await.unwrap_or_else(|error| OipError(error.without_422()).into_response());
     with_request_id(response, &id)

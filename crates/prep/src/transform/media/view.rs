@@ -7,7 +7,7 @@ use image::metadata::Orientation;
 #[derive(Clone, Copy)]
 enum Samples<'a> {
     Bytes(&'a [u8]),
-    /// Of which the high byte counts. Pillow keeps it for colours, but cuts 16-bit grey off at 255, which turns
+    /// Samples whose high byte counts. Pillow keeps it for colours, but cuts 16-bit grey off at 255, which turns
     /// nearly every such picture white.
     Words(&'a [u16]),
 }

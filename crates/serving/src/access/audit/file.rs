@@ -29,7 +29,7 @@ impl RotatedFile {
     /// Errors of the file system.
     pub fn open(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+            cupola_store::create_folder(folder).map_err(std::io::Error::other)?;
         }
         let (file, torn) = open(path)?;
         Ok(Self { path: path.to_owned(), file, torn, max_bytes: MAX_BYTES })
@@ -181,10 +181,7 @@ mod tests {
     #[test]
     fn a_full_disk_leaves_no_half_line() {
         // Each write to this device fails, as on a full disk.
-        let Ok(full) = OpenOptions::new().append(true).open("/dev/full") else {
-            println!("skipped: there is no /dev/full");
-            return;
-        };
+        let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let mut log = RotatedFile::open(&path).unwrap();

@@ -52,22 +52,26 @@ impl AuditQueue {
 
     /// Appends the line of a call.
     pub fn push(&self, call: &AuditedCall<'_>) {
-        let mut state = self.state();
-        if call.event == AuditEvent::Refusal {
-            let crowded = state.pending_bytes >= MAX_PENDING_REFUSALS;
-            if crowded || !state.refusals.admit(call.status, Instant::now()) {
-                if crowded {
-                    state.refusals.leave_out(call.status);
-                }
-                drop(state);
-                // The writer has to know that a summary is due.
-                self.changed.notify_all();
-                return;
-            }
+        let (mut state, now) = (self.state(), Instant::now());
+        let known = state.refusals.due();
+        let is_refusal = call.event == AuditEvent::Refusal;
+        let has_line = if !is_refusal {
+            true
+        } else if state.pending_bytes >= MAX_PENDING_REFUSALS {
+            state.refusals.leave_out(call.status, now);
+            false
+        } else {
+            state.refusals.admit(call.status, now)
+        };
+        if has_line {
+            state.append(call.line());
         }
-        state.append(call.line());
+        let news = has_line || state.refusals.due() != known;
         drop(state);
-        self.changed.notify_all();
+        // The writer sleeps through the rest of a flood.
+        if news {
+            self.changed.notify_all();
+        }
     }
 
     /// `true` if no more administrative calls can wait.
@@ -126,8 +130,8 @@ impl AuditQueue {
         let mut state = self.state();
         loop {
             let now = Instant::now();
-            let summary = state.refusals.next_summary(now);
-            if summary.is_some_and(|wait| wait.is_zero()) {
+            let summary = state.refusals.due();
+            if summary.is_some_and(|due| due <= now) {
                 state.summarise(now);
             }
             if !state.pending.is_empty() {
@@ -139,8 +143,8 @@ impl AuditQueue {
                 return None;
             }
             state = match summary {
-                Some(wait) => {
-                    let waited = self.changed.wait_timeout(state, wait);
+                Some(due) => {
+                    let waited = self.changed.wait_timeout(state, due.saturating_duration_since(now));
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),

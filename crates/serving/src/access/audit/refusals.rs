@@ -21,6 +21,8 @@ pub(super) struct Refusals {
     by_status: BTreeMap<u16, StatusCount>,
     /// Time of the last summary.
     summarised: Option<Instant>,
+    /// Time of the next summary; `None` if nothing was left out.
+    due: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -50,37 +52,33 @@ impl Refusals {
     /// Counts a refusal. Returns `true` if it gets a line of its own.
     pub fn admit(&mut self, status: u16, now: Instant) -> bool {
         let of_status = self.by_status.entry(status).or_default();
-        let admitted =
-            self.hour.has_room(now, HOUR, PER_HOUR) && of_status.second.has_room(now, SECOND, PER_SECOND);
-        if admitted {
+        if self.hour.has_room(now, HOUR, PER_HOUR) && of_status.second.has_room(now, SECOND, PER_SECOND) {
             self.hour.count += 1;
             of_status.second.count += 1;
-        } else {
-            of_status.left_out += 1;
+            return true;
         }
-        admitted
+        self.leave_out(status, now);
+        false
     }
 
-    /// Counts a refusal that gets no line, for another reason than its rate.
-    pub fn leave_out(&mut self, status: u16) {
+    /// Counts a refusal that gets no line of its own.
+    pub fn leave_out(&mut self, status: u16, now: Instant) {
         self.by_status.entry(status).or_default().left_out += 1;
+        // The first summary follows a burst within a second.
+        let earliest = self.summarised.map_or(now, |last| last + SUMMARY_INTERVAL);
+        self.due.get_or_insert((now + SECOND).max(earliest));
     }
 
-    /// Time until the next summary; `None` if nothing was left out.
-    pub fn next_summary(&self, now: Instant) -> Option<Duration> {
-        if self.by_status.values().all(|status| status.left_out == 0) {
-            return None;
-        }
-        let since = self.summarised.map(|last| now.saturating_duration_since(last));
-        // The first summary follows the burst within a second.
-        Some(since.map_or(SECOND, |since| SUMMARY_INTERVAL.saturating_sub(since)))
+    /// Time of the next summary; `None` if nothing was left out.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
     }
 
     /// Numbers of refusals that were left out since the last summary, by status.
     pub fn take_left_out(&mut self, now: Instant) -> Vec<(u16, u64)> {
-        self.summarised = Some(now);
-        let counts =
-            self.by_status.iter_mut().map(|(status, counts)| (*status, std::mem::take(&mut counts.left_out)));
+        (self.summarised, self.due) = (Some(now), None);
+        let each = self.by_status.iter_mut();
+        let counts = each.map(|(status, counts)| (*status, std::mem::take(&mut counts.left_out)));
         counts.filter(|(_, count)| *count > 0).collect()
     }
 }
@@ -92,16 +90,19 @@ mod tests {
     #[test]
     fn a_flood_gets_few_lines_and_its_rest_is_counted() {
         let (mut refusals, start) = (Refusals::default(), Instant::now());
-        let mut lines = |second: u64, count: usize| {
-            let now = start + Duration::from_secs(second);
+        let mut lines = |second: u32, count: usize| {
+            let now = start + SECOND * second;
             (0..count).filter(|_| refusals.admit(401, now)).count()
         };
         assert_eq!((lines(0, 1_000), lines(0, 5), lines(1, 1_000)), (10, 0, 10));
         // Another reason has its own lines.
         assert!(refusals.admit(403, start + SECOND));
-        assert_eq!(refusals.next_summary(start + SECOND), Some(SECOND));
+        // More of the flood does not put the summary off.
+        assert_eq!(refusals.due(), Some(start + SECOND));
         assert_eq!(refusals.take_left_out(start + SECOND), [(401, 990 + 5 + 990)]);
-        assert_eq!(refusals.next_summary(start + SECOND), None);
+        assert_eq!(refusals.due(), None);
+        refusals.leave_out(401, start + SECOND * 2);
+        assert_eq!(refusals.due(), Some(start + SECOND + SUMMARY_INTERVAL));
         // A whole hour of it.
         let mut written = 0;
         for second in 2..3_600 {

@@ -55,6 +55,19 @@ fn a_flood_of_refusals_leaves_administrative_calls_alone() {
 }
 
 #[test]
+fn an_abandoned_call_is_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let log = AuditLog::open(&path).unwrap();
+    let call = AuditedCall { event: AuditEvent::Administration, ..CALL };
+    PendingCall::new(Some(&log), call).finish(200);
+    drop(PendingCall::new(Some(&log), call));
+    drop(log);
+    let statuses: Vec<u64> = lines(&path).iter().filter_map(|line| line["status"].as_u64()).collect();
+    assert_eq!(statuses, [200, 499]);
+}
+
+#[test]
 fn a_disk_that_takes_nothing_stops_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
