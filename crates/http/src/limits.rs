@@ -43,6 +43,21 @@ const LIMITS: &[Limit] = &[
     },
     Limit { name: "requests that wait for an engine", default: "256", setting: "`--queue`", answer: "429" },
     Limit { name: "texts of a request for embeddings", default: "2,048", setting: "", answer: "400" },
+    Limit { name: "choices of a request for text", default: "32", setting: "", answer: "400" },
+    Limit { name: "messages of a chat", default: "4,096", setting: "", answer: "400" },
+    Limit { name: "functions of a chat", default: "128", setting: "", answer: "400" },
+    Limit {
+        name: "values in the JSON Schemas of a request",
+        default: "20,000 in 1 MiB and 80 levels",
+        setting: "",
+        answer: "400",
+    },
+    Limit {
+        name: "requests for text that are prepared at once",
+        default: "the number of cores; others wait",
+        setting: "",
+        answer: "504",
+    },
     Limit {
         name: "JSON values of a body for OpenAI's paths",
         default: "1,048,576",

@@ -73,6 +73,14 @@ pub enum Error {
         /// Cause.
         why: String,
     },
+    /// A plan that can't transform rows or decode predictions.
+    #[error("plan.json: `{key}`: {why}")]
+    Plan {
+        /// Path of the key.
+        key: String,
+        /// Description of the problem.
+        why: String,
+    },
     /// A file of prepared examples could not be read or written.
     #[error("{folder}: {source}; free disk space, or choose another folder with --home")]
     Store {

@@ -2,6 +2,7 @@
 //! is stored with the model.
 
 mod augment;
+mod check;
 mod fit;
 mod pretrained;
 mod series;

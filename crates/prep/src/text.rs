@@ -1,6 +1,7 @@
 //! Tokenizers: learned from the training rows, or read from a file.
 
 mod charsmap;
+mod limits;
 mod token_bytes;
 mod untrained;
 
@@ -44,6 +45,7 @@ impl TryFrom<Value> for FittedTokenizer {
     type Error = Error;
 
     fn try_from(value: Value) -> Result<Self, Error> {
+        limits::check(&value)?;
         charsmap::check(&value)?;
         let tokenizer = Tokenizer::from_bytes(value.to_string())
             .map_err(|error| tokenizer_error(&format!("invalid tokenizer: {error}")))?;
@@ -101,6 +103,7 @@ impl FittedTokenizer {
         };
         let bytes = std::fs::read(path).map_err(|error| invalid(&error))?;
         let value: Value = serde_json::from_slice(&bytes).map_err(|error| invalid(&error))?;
+        limits::check(&value).map_err(|error| invalid(&error))?;
         charsmap::check(&value).map_err(|error| invalid(&error))?;
         let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| invalid(&error))?;
         // The plan truncates and pads; settings of the file would cut texts short or add tokens.

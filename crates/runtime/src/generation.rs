@@ -11,7 +11,7 @@ mod prefix_cache;
 mod prompt;
 mod sampling;
 mod sequence;
-mod template_json;
+mod template;
 
 pub use chat::{ChatPrompt, ChatRenderer, Prompt, PromptMessage, check_chat_template};
 pub(crate) use grammar::GrammarVocabulary;
