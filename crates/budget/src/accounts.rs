@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::account::Account;
 use crate::budget::Budget;
 
-/// Callers in the table before those without a request in flight are removed.
+/// Callers in the table before those without a request in flight are first removed.
 const CALLERS: usize = 1_024;
 
 /// Bytes that requests may hold at once.
@@ -46,7 +46,7 @@ impl Default for MemoryLimits {
 pub struct Accounts {
     limits: MemoryLimits,
     server: Arc<Account>,
-    callers: Arc<Mutex<HashMap<String, Weak<Account>>>>,
+    callers: Arc<Mutex<Callers>>,
 }
 
 impl Accounts {
@@ -74,14 +74,36 @@ impl Accounts {
 
     fn caller(&self, id: &str) -> Arc<Account> {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = callers.get(id).and_then(Weak::upgrade) {
+        callers.get(id, self.limits.caller)
+    }
+}
+
+/// Accounts of callers by their id.
+#[derive(Debug)]
+struct Callers {
+    accounts: HashMap<String, Weak<Account>>,
+    /// Number of accounts at which those without a request in flight are removed.
+    sweep_at: usize,
+}
+
+impl Default for Callers {
+    fn default() -> Self {
+        Self { accounts: HashMap::new(), sweep_at: CALLERS }
+    }
+}
+
+impl Callers {
+    fn get(&mut self, id: &str, limit: usize) -> Arc<Account> {
+        if let Some(known) = self.accounts.get(id).and_then(Weak::upgrade) {
             return known;
         }
-        if callers.len() >= CALLERS && callers.len() == callers.capacity() {
-            callers.retain(|_, account| account.strong_count() > 0);
+        if self.accounts.len() >= self.sweep_at {
+            self.accounts.retain(|_, account| account.strong_count() > 0);
+            // Doubling keeps the cost of sweeps proportional to the number of new callers.
+            self.sweep_at = CALLERS.max(2 * self.accounts.len());
         }
-        let account = Arc::new(Account::new(self.limits.caller));
-        callers.insert(id.to_owned(), Arc::downgrade(&account));
+        let account = Arc::new(Account::new(limit));
+        self.accounts.insert(id.to_owned(), Arc::downgrade(&account));
         account
     }
 }
@@ -145,7 +167,7 @@ mod tests {
             let budget = accounts.request(Some(&caller.to_string()), MINUTE);
             assert!(budget.take(1).is_ok());
         }
-        assert!(accounts.callers.lock().unwrap().len() <= 2 * CALLERS);
+        assert!(accounts.callers.lock().unwrap().accounts.len() <= CALLERS);
     }
 
     #[test]

@@ -169,9 +169,10 @@ fn caught<T>(compile: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 
 fn invalid(why: &impl ToString) -> Error {
     let why = why.to_string();
-    // llguidance appends its whole state to some messages.
-    let why = why.split("<state>").next().unwrap_or_default().trim();
-    let why = why.split("\n<backtrace>").next().unwrap_or_default();
+    // llguidance appends its whole state, or a backtrace, to some messages.
+    let marks = ["<state>", "<non-verbose/>", "\n<backtrace>"];
+    let end = marks.iter().filter_map(|mark| why.find(mark)).min().unwrap_or(why.len());
+    let why = why[..end].trim();
     let why = if why == "NoExtensionBias" { "no text can satisfy the schema" } else { why };
     Error::Grammar { why: why.to_owned() }
 }
