@@ -87,6 +87,11 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "not_loaded", message)
     }
 
+    /// A model that failed to load since the server has no file descriptors or memory left.
+    pub fn out_of_resources(message: String) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_loaded", message)
+    }
+
     /// A body above the limit.
     pub fn too_large(limit: usize) -> Self {
         let message = format!("the body is larger than {limit} bytes; send fewer rows at once");
