@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -338,4 +339,30 @@ fn names_that_are_no_datasets_are_unknown_and_short() {
     let many = format!("{{\"rows\": [{}{{}}]}}", "{},".repeat(1_100_000));
     assert_eq!(push("rows", &many).status, 413);
     assert_eq!(push("rows", "{\"rows\": [{\"x\": 2}]}").status, 200);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error_and_not_a_signal() {
+    let home = TestHome::new();
+    let rows: String = (0..20_000).map(|row| format!("{row},text-{row}\n")).collect();
+    home.write("rows.csv", format!("a,b\n{rows}"));
+    let command = home.command(&["data", "add", "rows", "rows.csv"]);
+    // In blocks of 512 or 1024 bytes; the rows take more.
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -f 16 && exec \"$0\" \"$@\""]).arg(command.get_program());
+    limited.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        limited.current_dir(folder);
+    }
+    let output = limited.output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(refused(output.status.code()), "{:?}: {message}", output.status);
+    assert!(message.contains("error: "), "{message}");
+    assert_eq!(home.run(&["data", "add", "rows", "rows.csv"]).code, Some(0));
 }

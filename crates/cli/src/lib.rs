@@ -8,6 +8,7 @@ mod draw;
 mod failure;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -18,6 +19,8 @@ use crate::failure::ErrorCode;
 /// Runs the command of the process's arguments. Exit code 0 is success, 1 a failure, 2 a user error.
 pub fn main() -> ExitCode {
     quiet_panics();
+    // With a handler, a file that reaches the limit of its size is an error of the write and not the end.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return args::report(&error),
