@@ -11,7 +11,7 @@ use minijinja::{Environment, ErrorKind, Value, context};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::template::{check_template, limit, to_json};
+use super::template::{check_template, limit, render, to_json};
 use crate::error::Error;
 
 pub use self::check::check_chat_template;
@@ -65,6 +65,8 @@ pub enum Prompt {
 #[derive(Debug, Clone)]
 pub struct ChatRenderer {
     environment: Arc<Environment<'static>>,
+    syntax: SyntaxConfig,
+    template: Arc<str>,
     /// `true` if the template has a role of its own for developers.
     knows_developers: bool,
     bos_token: String,
@@ -82,17 +84,16 @@ impl ChatRenderer {
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         let syntax = syntax.map_err(|error| invalid(&error))?;
         check_template(&chat.template, syntax.clone()).map_err(|error| invalid(&error))?;
-        environment.set_syntax(syntax);
+        environment.set_syntax(syntax.clone());
         limit(&mut environment);
         environment.add_filter("tojson", to_json);
         environment.add_function("raise_exception", |why: String| -> Result<String, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, why))
         });
-        environment
-            .add_template_owned(TEMPLATE_NAME, chat.template.clone())
-            .map_err(|error| invalid(&error))?;
         let renderer = Self {
             environment: Arc::new(environment),
+            syntax,
+            template: chat.template.as_str().into(),
             knows_developers: chat.template.contains(DEVELOPER),
             bos_token: chat.begin.clone(),
             eos_token: chat.end.clone(),
@@ -106,7 +107,9 @@ impl ChatRenderer {
         let message = PromptMessage { role: "user".into(), content: "a".into(), ..PromptMessage::default() };
         let chat = ChatPrompt { messages: vec![message], tools: Vec::new() };
         match self.rendered(&chat) {
-            Err(error) if error.kind() == ErrorKind::OutOfFuel => Err(invalid(&error)),
+            Err(error) if [ErrorKind::OutOfFuel, ErrorKind::SyntaxError].contains(&error.kind()) => {
+                Err(invalid(&error))
+            }
             _ => Ok(()),
         }
     }
@@ -120,7 +123,6 @@ impl ChatRenderer {
     }
 
     fn rendered(&self, chat: &ChatPrompt) -> Result<String, minijinja::Error> {
-        let template = self.environment.get_template(TEMPLATE_NAME)?;
         let mut messages = chat.messages.clone();
         if !self.knows_developers {
             let developers = messages.iter_mut().filter(|message| message.role == DEVELOPER);
@@ -135,7 +137,7 @@ impl ChatRenderer {
             bos_token => self.bos_token.as_str(),
             eos_token => self.eos_token.as_str(),
         };
-        template.render(values)
+        render(&self.environment, (TEMPLATE_NAME, &self.template), self.syntax.clone(), values)
     }
 }
 
@@ -248,6 +250,19 @@ mod tests {
             format!("{doubled}{{{{ ns.x | join }}}}"),
             format!("{texts}{{{{ ns.x }}}}"),
             "{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}".to_owned(),
+            "{% set ns = namespace() %}{% set ns.x = [ns] %}{{ {ns.x: 1} }}".to_owned(),
+            "{% set ns = namespace() %}{% set ns.x = [ns] %}{{ ns.x == [ns] }}".to_owned(),
+            "{% set ns = namespace(x=[]) %}{% for i in range(90000) %}{% set ns.x = [ns.x] %}{% endfor %}a"
+                .to_owned(),
+            format!("{doubled}a"),
+            doubled.replace("[ns.x, ns.x]", "ns.x + ns.x"),
+            doubled.replace("[ns.x, ns.x]", "{'a': ns.x, 'b': ns.x}"),
+            doubled.replace("[ns.x, ns.x]", "ns.x | zip(ns.x) | list"),
+            doubled.replace("[ns.x, ns.x]", "dict(a=ns.x, b=ns.x)"),
+            doubled.replace("[ns.x, ns.x]", "(ns.x, ns.x)"),
+            "{% for a in [1] %}{{ loop.cycle() }}{% endfor %}".to_owned(),
+            "{#".repeat(100_000),
+            "{{ 'a\n' | indent(1000000000) }}".to_owned(),
             "{% macro f(x) %}{{ f(x ~ x) }}{% endmacro %}{{ f('aaaa') }}".to_owned(),
             format!("{{{{ 1{} }}}}", "+1".repeat(50_000)),
             format!("{{{{ a{} }}}}", "[0]".repeat(50_000)),

@@ -4,8 +4,8 @@ use std::fmt::{self, Write as _};
 
 use minijinja::machinery::{Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::ValueKind;
-use minijinja::{Environment, Error, ErrorKind, Output, State, Value, escape_formatter};
+use minijinja::value::{Rest, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Output, State, Value, escape_formatter, filters, tests};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
 /// Instructions that a template may execute; 64 bytes of text count as one.
@@ -28,6 +28,12 @@ const MAX_WIDTH: usize = 1_000;
 /// # Errors
 /// The limit that is exceeded.
 pub(in crate::generation) fn check_template(template: &str, syntax: SyntaxConfig) -> Result<(), Error> {
+    // The lexer panics at some templates.
+    let checked = cupola_nn::catch_panic(|| check_tags(template, syntax));
+    checked.unwrap_or_else(|_| Err(exceeded(format_args!("its comments or tags do not end"))))
+}
+
+fn check_tags(template: &str, syntax: SyntaxConfig) -> Result<(), Error> {
     if template.len() > MAX_TEMPLATE {
         return Err(exceeded(format_args!("it is longer than {MAX_TEMPLATE} bytes")));
     }
@@ -59,6 +65,56 @@ pub(in crate::generation) fn limit(environment: &mut Environment<'static>) {
     environment.add_filter("join", join);
     environment.add_filter("string", string);
     environment.add_filter("pprint", pprint);
+    environment.add_filter("indent", indent);
+    super::program::register(environment);
+    measure_filters(environment);
+    measure_tests(environment);
+}
+
+/// Name under which a filter of the engine is kept that is called once its arguments are measured.
+macro_rules! measured_filters {
+    ($environment:ident: $($name:literal = $filter:path),* $(,)?) => {$(
+        $environment.add_filter(concat!("#", $name), $filter);
+        $environment.add_filter($name, |state: &mut State<'_, '_>, args: Rest<Value>| -> Result<Value, Error> {
+            args.iter().try_for_each(|arg| measure(state, arg))?;
+            state.apply_filter(concat!("#", $name), &args)
+        });
+    )*};
+}
+
+/// Measures what filters compare or make a text of.
+fn measure_filters(environment: &mut Environment<'static>) {
+    measured_filters!(environment:
+        "upper" = filters::upper, "lower" = filters::lower, "title" = filters::title,
+        "capitalize" = filters::capitalize, "replace" = filters::replace, "trim" = filters::trim,
+        "escape" = filters::escape, "e" = filters::escape, "#indent" = filters::indent,
+        "format" = filters::format, "min" = filters::min, "max" = filters::max, "sort" = filters::sort,
+        "unique" = filters::unique, "groupby" = filters::groupby, "dictsort" = filters::dictsort,
+    );
+}
+
+macro_rules! measured_tests {
+    ($environment:ident: $($($name:literal)|+ = $compare:expr),* $(,)?) => {$($(
+        $environment.add_test($name, |state: &State<'_, '_>, one: Value, other: Value| -> Result<bool, Error> {
+            measure(state, &one)?;
+            measure(state, &other)?;
+            Ok($compare(&one, &other))
+        });
+    )+)*};
+}
+
+/// Measures what tests compare.
+fn measure_tests(environment: &mut Environment<'static>) {
+    measured_tests!(environment:
+        "eq" | "equalto" | "==" = Value::eq, "ne" | "!=" = Value::ne,
+        "lt" | "lessthan" | "<" = Value::lt, "le" | "<=" = Value::le,
+        "gt" | "greaterthan" | ">" = Value::gt, "ge" | ">=" = Value::ge,
+    );
+    environment.add_test("in", |state: &State<'_, '_>, one: Value, other: Value| -> Result<bool, Error> {
+        measure(state, &one)?;
+        measure(state, &other)?;
+        tests::is_in(state, &one, &other)
+    });
 }
 
 /// Writes a value whose size was measured first.
@@ -181,6 +237,18 @@ fn join(
 fn string(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     measure(state, &value)?;
     Ok(if value.as_str().is_some() { value } else { Value::from(value.to_string()) })
+}
+
+/// Text whose lines are indented.
+#[allow(clippy::needless_pass_by_value, reason = "the signature of a filter")]
+fn indent(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
+    let width = args.get(1).and_then(Value::as_usize).unwrap_or_default();
+    if width > MAX_WIDTH {
+        return Err(exceeded(format_args!("a text is indented by more than {MAX_WIDTH}")));
+    }
+    let lines = args.first().and_then(Value::as_str).map_or(0, |text| text.lines().count());
+    state.consume_fuel((lines as u64).saturating_mul(1 + width as u64 / 64))?;
+    state.apply_filter("#indent", &args)
 }
 
 /// Text of a value for developers.
