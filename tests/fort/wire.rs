@@ -348,3 +348,26 @@ fn watches_are_bounded_and_end_with_the_server() {
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     drop(watches);
 }
+
+#[test]
+fn tensors_without_content_are_refused_before_they_are_decoded() {
+    let home = test_home();
+    let server = home.serve(&["--model", "blobs"]);
+    let call = "inference.GRPCInferenceService/ModelInfer";
+    let message = |field: &[u8], count: usize| {
+        let fields = field.repeat(count);
+        let length = u32::try_from(fields.len()).unwrap().to_be_bytes();
+        [&[0][..], &length, &fields].concat()
+    };
+    // Inputs, outputs, raw contents, and fields of one output that its message does not have.
+    for field in [&b"\x2a\0"[..], b"\x32\0", b"\x3a\0", b"\x32\x04\x2a\x02\x0a\x7f"] {
+        let body = message(field, (12 << 20) / field.len());
+        assert_eq!(grpc_status(address(&server), call, body.len(), &body), Some(8), "{field:?}");
+        assert_eq!(health(address(&server)), 200);
+    }
+    let peak = server.peak_bytes();
+    assert!(peak < 512 << 20, "the server took {peak} bytes");
+    // A model that does not exist, in a message of an ordinary size.
+    let few = message(b"\x2a\0", 1_000);
+    assert_ne!(grpc_status(address(&server), call, few.len(), &few), Some(8));
+}

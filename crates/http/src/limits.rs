@@ -18,7 +18,7 @@ struct Limit {
 const LIMITS: &[Limit] = &[
     Limit {
         name: "memory of all requests in flight",
-        default: "a quarter of the machine's",
+        default: "a quarter of the machine's, or of a lower `ulimit` or control group",
         setting: "`--memory-mib`, `memory_mib`",
         answer: "429",
     },
@@ -124,6 +124,12 @@ const LIMITS: &[Limit] = &[
     Limit {
         name: "message of a gRPC call without tensors",
         default: "64 KiB",
+        setting: "",
+        answer: "`RESOURCE_EXHAUSTED`",
+    },
+    Limit {
+        name: "fields of a gRPC message and its tensors, elements of bytes in them",
+        default: "65,536, 1,048,576",
         setting: "",
         answer: "`RESOURCE_EXHAUSTED`",
     },

@@ -3,6 +3,7 @@
 mod access;
 mod browser;
 mod coding;
+mod fields;
 mod front;
 mod guard;
 mod message;

@@ -10,6 +10,11 @@ use cupola_serving::{Error, ProtocolError};
 use serde_json::json;
 use tonic::{Code, Status};
 
+/// Longest message in bytes: a client's own words may be as long as a body.
+const MESSAGE_BYTES: usize = 4_096;
+/// Longest message over gRPC, where it is a header, which clients limit to a few kilobytes.
+const STATUS_BYTES: usize = 2_048;
+
 /// Error of a request.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -27,7 +32,8 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), field: None, retry_after: None }
+        let message = bounded(message.into(), MESSAGE_BYTES);
+        Self { status, code, message, field: None, retry_after: None }
     }
 
     /// A body or header that cannot be parsed.
@@ -81,9 +87,20 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "not_loaded", message)
     }
 
+    /// A model that failed to load since the server has no file descriptors or memory left.
+    pub fn out_of_resources(message: String) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_loaded", message)
+    }
+
     /// A body above the limit.
     pub fn too_large(limit: usize) -> Self {
         let message = format!("the body is larger than {limit} bytes; send fewer rows at once");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// A message with more fields or elements of bytes than one may have.
+    pub fn too_many_fields(limit: usize) -> Self {
+        let message = format!("more than {limit} fields in one message; send fewer, or raw contents");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
@@ -201,6 +218,16 @@ impl ApiError {
     }
 }
 
+/// Message whose middle is left out if it is longer than `limit` bytes: the remedy stands at the end.
+fn bounded(message: String, limit: usize) -> String {
+    if message.len() <= limit {
+        return message;
+    }
+    let half = limit / 2 - 2;
+    let (start, end) = (message.floor_char_boundary(half), message.ceil_char_boundary(message.len() - half));
+    format!("{}...{}", &message[..start], &message[end..])
+}
+
 /// Status and identifier of a request that exceeds its memory or time.
 fn classify_exceeded(exceeded: &Exceeded) -> (StatusCode, &'static str) {
     match exceeded {
@@ -254,7 +281,7 @@ impl From<Error> for ApiError {
         Self {
             status,
             code,
-            message: error.to_string(),
+            message: bounded(error.to_string(), MESSAGE_BYTES),
             field: error.location().map(|(row, column)| format!("rows[{}].{column}", row - 1)).or(format),
             retry_after: error.retry_after(),
         }
@@ -290,7 +317,7 @@ impl From<ApiError> for Status {
             StatusCode::NOT_IMPLEMENTED => Code::Unimplemented,
             _ => Code::Internal,
         };
-        Self::new(code, error.message)
+        Self::new(code, bounded(error.message, STATUS_BYTES))
     }
 }
 
@@ -307,6 +334,18 @@ impl IntoResponse for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_messages_keep_their_beginning_and_their_remedy() {
+        let error =
+            ApiError::malformed(format!("unknown input `{}`; send another", "\u{e4}".repeat(1_000_000)));
+        let message = &error.message;
+        assert!(message.len() <= MESSAGE_BYTES && message.starts_with("unknown input `\u{e4}"), "{message}");
+        assert!(message.contains("...") && message.ends_with("; send another"), "{message}");
+        let status = Status::from(error);
+        assert!(status.message().len() <= STATUS_BYTES, "{}", status.message());
+        assert_eq!(ApiError::malformed("as it is").message, "as it is");
+    }
 
     #[test]
     fn errors_have_their_status_code_field_and_headers() {

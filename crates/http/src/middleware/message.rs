@@ -10,6 +10,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 use tonic::Status;
 
+use super::fields::FieldCount;
 use crate::error::ApiError;
 
 /// Bytes in front of each message: a flag and its length.
@@ -107,6 +108,7 @@ struct Framing {
     filled: usize,
     /// Bytes of the message that have not arrived.
     left: usize,
+    fields: FieldCount,
 }
 
 impl Framing {
@@ -130,8 +132,10 @@ impl Framing {
                 if self.left > limit {
                     return Err(ApiError::too_large(limit));
                 }
+                self.fields = FieldCount::default();
             }
             let count = data.len().min(self.left);
+            self.fields.read(&data[..count])?;
             self.left -= count;
             data = &data[count..];
             if self.left == 0 {
@@ -195,6 +199,10 @@ mod tests {
 
         let mut large = body(vec![b"\0\0\0\0\x09"], LIMITS, &accounts);
         assert_eq!(next(&mut large).await, Err(Code::ResourceExhausted));
+        let limits = MessageLimits { bytes: 1 << 20, ..LIMITS };
+        let message = [&b"\0\0\x08\0\0"[..], &b"\x2a\0".repeat(1 << 18)].concat();
+        let empty: &'static [u8] = message.leak();
+        assert_eq!(next(&mut body(vec![empty], limits, &accounts)).await, Err(Code::ResourceExhausted));
         let few = Accounts::new(MemoryLimits { server: 4, caller: 4, request: 4 });
         assert_eq!(next(&mut body(vec![b"\0\0\0\0\x01a"], LIMITS, &few)).await, Err(Code::ResourceExhausted));
     }

@@ -1,6 +1,7 @@
 //! Spreadsheets: the first sheet, with the column names in its first row.
 
 mod archive;
+mod repeats;
 
 use std::io::{Cursor, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +23,7 @@ use crate::table::TableWriter;
 pub(super) fn to_parquet(file: &DataFile, path: &Path) -> Result<(), Error> {
     let wrong = |why: String| Error::Engine { path: file.name.clone(), why };
     let bytes = cupola_store::read_limited(&file.path, MAX_BYTES)?;
-    archive::check(&bytes, file.max_ratio).map_err(wrong)?;
+    archive::check(&bytes, file.max_ratio).and_then(|()| repeats::check(&bytes)).map_err(wrong)?;
     // The reader of a damaged workbook may count beyond its numbers.
     let read = catch_unwind(AssertUnwindSafe(|| first_sheet(bytes).and_then(|sheet| rows(&sheet))));
     let batch = read.unwrap_or_else(|_| Err("the workbook is damaged".to_owned())).map_err(wrong)?;
@@ -37,6 +38,8 @@ const MAX_BYTES: u64 = 1 << 30;
 const MAX_COLUMNS: u32 = 16_384;
 /// Largest number of cells between the first and the last used one.
 const MAX_CELLS: u64 = 25_000_000;
+/// Largest size of the texts of all cells, each counted as often as it occurs: 512 MiB.
+const MAX_TEXT_BYTES: u64 = 512 << 20;
 
 /// Cells of the first sheet. The range that they span is measured before it is allocated.
 fn first_sheet(bytes: Vec<u8>) -> Result<Range<Data>, String> {
@@ -63,7 +66,7 @@ fn whole_sheet<R: Read + Seek>(book: &mut Sheets<R>, name: &str) -> Result<Range
 fn spanned<'a>(
     mut next: impl FnMut() -> Result<Option<Cell<DataRef<'a>>>, String>,
 ) -> Result<Range<Data>, String> {
-    let mut cells = Vec::new();
+    let (mut cells, mut text_bytes) = (Vec::new(), 0);
     let (mut first, mut last) = ((u32::MAX, u32::MAX), (0, 0));
     while let Some(cell) = next()? {
         if matches!(cell.get_value(), DataRef::Empty) {
@@ -77,15 +80,29 @@ fn spanned<'a>(
         last = (row.max(last.0), column.max(last.1));
         let area = (u64::from(last.0 - first.0) + 1) * (u64::from(last.1 - first.1) + 1);
         if area > MAX_CELLS {
-            return Err(format!(
-                "the used cells span {} rows and {} columns, more than {MAX_CELLS} cells; delete cells far from the table, or save it as CSV",
-                last.0 - first.0 + 1,
-                last.1 - first.1 + 1,
-            ));
+            let (height, width) = (last.0 - first.0 + 1, last.1 - first.1 + 1);
+            return Err(too_large(height.into(), width.into()));
+        }
+        // A few bytes refer to a long shared text, and a place may be filled again and again.
+        if let DataRef::String(_) | DataRef::SharedString(_) = cell.get_value() {
+            text_bytes += cell.get_value().get_string().map_or(0, str::len) as u64;
+        }
+        if text_bytes > MAX_TEXT_BYTES || cells.len() as u64 >= MAX_CELLS {
+            return Err(too_long());
         }
         cells.push(Cell::new((row, column), Data::from(cell.get_value().clone())));
     }
     Ok(Range::from_sparse(cells))
+}
+
+fn too_large(height: u64, width: u64) -> String {
+    format!(
+        "the used cells span {height} rows and {width} columns, more than {MAX_CELLS} cells; delete cells far from the table, or save it as CSV"
+    )
+}
+
+fn too_long() -> String {
+    format!("the texts of the cells have more than {} MiB; save it as CSV", MAX_TEXT_BYTES >> 20)
 }
 
 fn rows(sheet: &Range<Data>) -> Result<RecordBatch, String> {
@@ -213,6 +230,17 @@ mod tests {
         assert_eq!(span(&[(1_048_575, 0), (1_048_575, 16_383)]).unwrap(), (1, 16_384));
         assert!(span(&[(0, 0), (1_048_575, 16_383)]).unwrap_err().contains("span 1048576 rows"));
         assert!(span(&[(0, 199_999)]).unwrap_err().contains("16384 columns"));
+    }
+
+    #[test]
+    fn a_shared_text_counts_as_often_as_it_occurs() {
+        let shared = "x".repeat(1 << 20);
+        let read = |count: u32| {
+            let mut cells = (0..count).map(|row| Cell::new((row, 0), DataRef::SharedString(&shared)));
+            spanned(|| Ok(cells.next())).map(|range| range.height())
+        };
+        assert_eq!(read(8).unwrap(), 8);
+        assert!(read(2_000).unwrap_err().contains("512 MiB"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 /// Text in place of a secret that is not shown.
 const HIDDEN: &str = "...";
 /// Names of URL parameters whose values are secrets.
-const PARAMETERS: [&str; 24] = [
+const PARAMETERS: [&str; 35] = [
     "password",
     "passwd",
     "passphrase",
@@ -30,7 +30,20 @@ const PARAMETERS: [&str; 24] = [
     "signature",
     "x-amz-signature",
     "x-amz-security-token",
+    "x-goog-signature",
+    "auth",
+    "authorization",
+    "auth_key",
+    "authkey",
+    "app_key",
+    "appid",
+    "jwt",
+    "bearer",
+    "credentials",
+    "subscription-key",
 ];
+/// Names that also have harmless values: only a long one of letters and digits is a secret.
+const SOMETIMES: [&str; 3] = ["key", "code", "session"];
 /// Parts of the names of a driver's options whose values are secrets.
 const OPTIONS: [&str; 8] =
     ["password", "passphrase", "pwd", "token", "secret", "private_key", "api_key", "credential"];
@@ -51,6 +64,12 @@ pub fn masked_source(source: &str) -> String {
 
 fn is_plain(value: &str) -> bool {
     !value.is_empty() && value != HIDDEN && !value.contains("${")
+}
+
+/// `true` for a value like the keys that services hand out.
+fn is_random(value: &str) -> bool {
+    let has = |kind: fn(&char) -> bool| value.chars().any(|c| kind(&c));
+    value.len() >= 16 && has(char::is_ascii_digit) && has(char::is_ascii_alphabetic)
 }
 
 /// Password of `SCHEME://USER:PASSWORD@HOST`, wherever in the text that stands; the token of `https://TOKEN@HOST`.
@@ -98,7 +117,8 @@ fn of_parameters(source: &str) -> Option<Range<usize>> {
             let secret = if driver {
                 OPTIONS.iter().any(|part| key.contains(part)) || key == "uri" && has_password(value)
             } else {
-                PARAMETERS.contains(&key.as_str())
+                let key = key.as_str();
+                PARAMETERS.contains(&key) || SOMETIMES.contains(&key) && is_random(value)
             };
             if secret && is_plain(value) {
                 return Some(start + equals + 1..start + pair.len());
@@ -185,6 +205,9 @@ mod tests {
             ("s3://key:secret@bucket/x.csv", "s3://key:...@bucket/x.csv"),
             ("postgres://db/x?user=me&password=pw", "postgres://db/x?user=me&password=..."),
             ("https://host/api?API_KEY=abc&page=1", "https://host/api?API_KEY=...&page=1"),
+            ("https://host/api?q=x&appid=0af9", "https://host/api?q=x&appid=..."),
+            ("https://host/api?key=abcdef0123456789", "https://host/api?key=..."),
+            ("https://host/api?auth=abc", "https://host/api?auth=..."),
             ("https://host/api?api%5Fkey=abc", "https://host/api?api%5Fkey=..."),
             (
                 "https://b.s3.amazonaws.com/x.csv?X-Amz-Signature=abc",
@@ -216,6 +239,7 @@ mod tests {
             "https://${TOKEN}@host/rows.csv",
             "https://[::1]:8080/rows.csv",
             "https://host/api?api_key=${KEY}&next_token=5&key=name",
+            "https://host/api?key=${KEY_OF_THE_SERVICE_1}&session=2024&code=US-CA",
             "kafka://a:9092,b:9092/clicks",
             "delta:s3://lake/flights@12",
             "abfss://container@account.dfs.core.windows.net/x.csv",

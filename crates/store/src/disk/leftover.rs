@@ -1,6 +1,6 @@
 //! Files and folders that killed processes left behind.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::error::{Error, at};
 const PREFIXES: [&str; 2] = [STAGED_PREFIX, ".tmp"];
 /// End of the name of an unfinished download, which the next attempt continues.
 const PARTIAL: &str = ".part";
-/// Age from which a leftover may be removed.
+/// Age from which a leftover may be removed that no lock tells about.
 const STAGED_AGE: Duration = Duration::from_mins(10);
 const PARTIAL_AGE: Duration = Duration::from_hours(24);
 /// Levels of folders that are searched.
@@ -77,10 +77,14 @@ impl Leftover {
     fn of(path: PathBuf, metadata: &Metadata, removable: Duration) -> Self {
         let (bytes, newest) = measure(&path, metadata, DEPTH);
         let held = held(&path, metadata);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let locked = name.starts_with(STAGED_PREFIX) && !name.ends_with(PARTIAL);
         // Without a lock to go by, a file that was written lately shows a writer.
         let age = if held == Some(false) { age(metadata) } else { newest };
         let state = match held {
             Some(true) => LeftoverState::InUse,
+            // Its writer would hold the lock.
+            Some(false) if locked => LeftoverState::Abandoned,
             _ if age > removable => LeftoverState::Abandoned,
             _ => LeftoverState::Recent,
         };
@@ -93,12 +97,25 @@ impl Leftover {
     /// [`Error::Io`].
     pub fn remove(&self) -> Result<bool, Error> {
         let Ok(metadata) = fs::symlink_metadata(&self.path) else { return Ok(false) };
-        if self.state != LeftoverState::Abandoned || held(&self.path, &metadata) == Some(true) {
+        if self.state != LeftoverState::Abandoned {
+            return Ok(false);
+        }
+        // Opening a special file could wait for ever.
+        let ordinary = metadata.is_file() || metadata.is_dir();
+        let opened = if ordinary { File::open(&self.path).ok() } else { None };
+        // Locked until it is gone: a writer that has just created it waits, and creates another one.
+        if let Some(opened) = &opened
+            && matches!(opened.try_lock(), Err(TryLockError::WouldBlock))
+        {
             return Ok(false);
         }
         let removed =
             if metadata.is_dir() { fs::remove_dir_all(&self.path) } else { fs::remove_file(&self.path) };
-        removed.map(|()| true).map_err(at(&self.path))
+        match removed {
+            // Its writer has moved it to its target.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            other => other.map(|()| true).map_err(at(&self.path)),
+        }
     }
 }
 
@@ -151,8 +168,12 @@ mod tests {
         let file = StagedFile::new(&root.join("data/blobs/ab/cd")).unwrap();
         make_old(staged.path(), 1);
         make_old(file.path(), 1);
-        for (name, hours) in [("runs/.staged-dead", 1), ("runs/r/checkpoints/.tmpOld", 1), (".staged-new", 0)]
-        {
+        for (name, hours) in [
+            ("runs/.staged-dead", 1),
+            ("runs/r/checkpoints/.tmpOld", 1),
+            ("runs/.tmpNew", 0),
+            (".staged-new", 0),
+        ] {
             fs::create_dir_all(root.join(name)).unwrap();
             fs::write(root.join(name).join("inside"), [0; 10]).unwrap();
             make_old(&root.join(name), hours);
@@ -163,19 +184,52 @@ mod tests {
         }
         let found = leftovers(root).unwrap();
         let state = |path: &Path| found.iter().find(|one| one.path == path).unwrap().state;
-        assert_eq!(found.len(), 7);
+        assert_eq!(found.len(), 8);
         assert_eq!(state(staged.path()), LeftoverState::InUse);
         assert_eq!(state(file.path()), LeftoverState::InUse);
         assert_eq!(state(&root.join("runs/.staged-dead")), LeftoverState::Abandoned);
         assert_eq!(state(&root.join("runs/r/checkpoints/.tmpOld")), LeftoverState::Abandoned);
-        assert_eq!(state(&root.join(".staged-new")), LeftoverState::Recent);
+        // A lock tells more than the age.
+        assert_eq!(state(&root.join(".staged-new")), LeftoverState::Abandoned);
+        assert_eq!(state(&root.join("runs/.tmpNew")), LeftoverState::Recent);
         assert_eq!(state(&root.join("data/a.csv.part")), LeftoverState::Recent);
         assert_eq!(state(&root.join("data/b.csv.part")), LeftoverState::Abandoned);
         assert!(found.iter().any(|one| one.path == staged.path() && one.bytes == 100));
         let removed = found.iter().filter(|one| one.remove().unwrap()).count();
-        assert_eq!((removed, leftovers(root).unwrap().len()), (3, 4));
+        assert_eq!((removed, leftovers(root).unwrap().len()), (4, 4));
         staged.commit().unwrap();
         assert_eq!(fs::read(root.join("models/m/1/weights")).unwrap(), [0; 100]);
+    }
+
+    #[test]
+    fn what_is_written_is_never_removed() {
+        let folder = cupola_testkit::temporary();
+        let root = folder.path();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    for leftover in leftovers(root).unwrap() {
+                        // A writer may have moved it meanwhile.
+                        let _ = leftover.remove();
+                    }
+                }
+            });
+            for number in 0..200 {
+                let target = root.join(format!("f{number}"));
+                let mut file = StagedFile::new(&target).unwrap();
+                file.write_all(b"whole").unwrap();
+                file.commit().unwrap();
+                assert_eq!(fs::read(&target).unwrap(), b"whole");
+                let target = root.join(format!("d{number}"));
+                let staged = StagedFolder::new(&target).unwrap();
+                staged.write("in", b"whole").unwrap();
+                staged.commit().unwrap();
+                assert_eq!(fs::read(target.join("in")).unwrap(), b"whole");
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        assert!(leftovers(root).unwrap().is_empty());
     }
 
     #[test]

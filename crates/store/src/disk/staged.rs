@@ -13,6 +13,8 @@ use crate::error::{Error, at};
 /// Start of the name of every staged file and folder. A killed process may leave one behind; the lock
 /// that its writer holds on it ends with the process.
 pub const STAGED_PREFIX: &str = ".staged-";
+/// Number of attempts to create an entry that is not removed before it is locked.
+const ATTEMPTS: usize = 16;
 
 /// A file that is being written beside its target. Dropped without a commit, it is removed.
 #[derive(Debug)]
@@ -30,10 +32,14 @@ impl StagedFile {
     pub fn new(target: &Path) -> Result<Self, Error> {
         let folder = parent(target);
         create_folder(folder)?;
-        let file = tempfile::Builder::new().prefix(STAGED_PREFIX).tempfile_in(folder).map_err(at(target))?;
-        // Shows others that the writer lives. A file system without locks leaves them the file's age.
-        let _ = file.as_file().try_lock();
-        Ok(Self { target: target.to_owned(), file })
+        for _ in 0..ATTEMPTS {
+            let file =
+                tempfile::Builder::new().prefix(STAGED_PREFIX).tempfile_in(folder).map_err(at(target))?;
+            if hold(file.as_file(), file.path()) {
+                return Ok(Self { target: target.to_owned(), file });
+            }
+        }
+        Err(at(target)(removed()))
     }
 
     /// Path of the staged file, for writers that open it themselves.
@@ -106,8 +112,7 @@ impl StagedFolder {
     pub fn new(target: &Path) -> Result<Self, Error> {
         let above = parent(target);
         create_folder(above)?;
-        let folder = temporary(above).map_err(at(target))?;
-        let lock = File::open(folder.path()).ok().filter(|opened| opened.try_lock().is_ok());
+        let (folder, lock) = temporary(above).map_err(at(target))?;
         Ok(Self { target: target.to_owned(), folder, lock })
     }
 
@@ -168,7 +173,7 @@ impl StagedFolder {
             return self.commit();
         }
         let target = self.target.clone();
-        let discarded = temporary(parent(&target)).map_err(at(&target))?;
+        let (discarded, _lock) = temporary(parent(&target)).map_err(at(&target))?;
         let old = discarded.path().join("old");
         fs::rename(&target, &old).map_err(at(&target))?;
         let done = self.commit();
@@ -231,14 +236,32 @@ pub fn create_folder(path: &Path) -> Result<(), Error> {
     }
 }
 
-fn temporary(folder: &Path) -> std::io::Result<TempDir> {
+fn temporary(folder: &Path) -> std::io::Result<(TempDir, Option<File>)> {
     let mode = folder_mode(folder);
-    let permissions = Permissions::from_mode(mode);
-    let staged =
-        tempfile::Builder::new().prefix(STAGED_PREFIX).permissions(permissions).tempdir_in(folder)?;
-    // The umask may have taken bits that a shared folder grants.
-    set_mode(staged.path(), mode)?;
-    Ok(staged)
+    for _ in 0..ATTEMPTS {
+        let permissions = Permissions::from_mode(mode);
+        let staged =
+            tempfile::Builder::new().prefix(STAGED_PREFIX).permissions(permissions).tempdir_in(folder)?;
+        let opened = File::open(staged.path()).ok();
+        if opened.as_ref().map_or_else(|| staged.path().exists(), |opened| hold(opened, staged.path())) {
+            // The umask may have taken bits that a shared folder grants.
+            set_mode(staged.path(), mode)?;
+            return Ok((staged, opened));
+        }
+    }
+    Err(removed())
+}
+
+/// Locks a new file or folder, which shows others that its writer lives. Returns `false` if it was removed as a
+/// leftover before that. A file system without locks leaves others its age.
+fn hold(opened: &File, path: &Path) -> bool {
+    // Whoever looks for leftovers holds the lock for a moment.
+    let _ = opened.lock();
+    path.exists()
+}
+
+fn removed() -> std::io::Error {
+    std::io::Error::other("another process removes what is being written")
 }
 
 /// Gives the entries of a staged folder the rights of new ones.

@@ -19,6 +19,8 @@ use crate::request::request_id;
 
 /// Bytes of a decoded message for each byte of it.
 const MESSAGE_BYTES: usize = 8;
+/// Bytes of an element of a tensor of bytes, beside its contents, with the copy that the model gets.
+const ELEMENT_BYTES: usize = 72;
 
 /// Runs a request.
 pub(super) async fn infer(
@@ -31,6 +33,8 @@ pub(super) async fn infer(
     let id = request_id(headers);
     let size = request.encoded_len();
     budget.charge_each(size, MESSAGE_BYTES)?;
+    let elements = request.inputs.iter().filter_map(|input| input.contents.as_ref());
+    budget.charge_each(elements.map(|contents| contents.bytes_contents.len()).sum(), ELEMENT_BYTES)?;
     let ModelInferRequest {
         model_name, model_version, id: own_id, inputs, outputs, raw_input_contents, ..
     } = request;

@@ -1,11 +1,13 @@
 //! Decoding of pictures to 8-bit pixels with the values that Pillow's `convert` gives.
 
 mod jpeg;
+mod source;
 
 use cupola_budget::{Budget, Exceeded, Hold};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
+use self::source::Source;
 use super::view::PictureView;
 
 /// Largest side of a picture in pixels.
@@ -149,8 +151,11 @@ fn check_size(width: u64, height: u64, bytes: usize) -> Result<(), PictureError>
 
 fn by_image(bytes: &[u8], format: ImageFormat, budget: &Budget) -> Result<Picture, PictureError> {
     let name = name(format).unwrap_or_default();
-    let wrong = |error: ImageError| failure(name, &error);
-    let mut reader = ImageReader::with_format(std::io::Cursor::new(bytes), format);
+    let wrong = |error: ImageError| match budget.check() {
+        Ok(()) => failure(name, &error),
+        Err(late) => late.into(),
+    };
+    let mut reader = ImageReader::with_format(Source::new(bytes, budget), format);
     let mut limits = Limits::default();
     limits.max_image_width = Some(u32::from(MAX_SIDE));
     limits.max_image_height = Some(u32::from(MAX_SIDE));

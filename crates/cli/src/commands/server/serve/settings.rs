@@ -8,6 +8,7 @@ use cupola_http::ServerSettings;
 use cupola_serving::SchedulerLimits;
 use cupola_spec::{Serve, ServedModel, parse_serve};
 use cupola_workflow::machine_memory;
+use rustix::process::{Resource, getrlimit};
 
 use crate::args::ServeArgs;
 use crate::failure::UserError;
@@ -39,10 +40,17 @@ pub fn settings(args: &ServeArgs, spec: &Serve, connections: usize) -> ServerSet
     }
 }
 
+/// Bytes that the process may have: the machine's memory, or a lower limit of address space or data (`ulimit`), beyond
+/// which an allocation ends the process.
+fn process_memory() -> u64 {
+    let limits = [Resource::As, Resource::Data].map(|resource| getrlimit(resource).current);
+    limits.into_iter().flatten().fold(machine_memory(), u64::min)
+}
+
 /// Memory for requests: as given, or a quarter of the machine's.
 fn memory_limits(args: &ServeArgs, spec: &Serve) -> MemoryLimits {
     let given = args.memory_mib.or(spec.memory_mib).map(|mib| (mib as usize) << 20);
-    let quarter = || usize::try_from(machine_memory() / 4).unwrap_or(usize::MAX).max(64 << 20);
+    let quarter = || usize::try_from(process_memory() / 4).unwrap_or(usize::MAX).max(64 << 20);
     MemoryLimits::of_server(given.unwrap_or_else(quarter))
 }
 
@@ -51,7 +59,7 @@ fn kv_cache_bytes(args: &ServeArgs, spec: &Serve) -> usize {
     if let Some(mib) = args.kv_mib {
         return (mib as usize) << 20;
     }
-    let quarter = usize::try_from(machine_memory() / 4).unwrap_or(usize::MAX);
+    let quarter = usize::try_from(process_memory() / 4).unwrap_or(usize::MAX);
     quarter / (spec.models.len().max(1) * args.replicas as usize)
 }
 
