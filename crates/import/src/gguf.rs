@@ -63,7 +63,10 @@ impl GgufModel {
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         header::check(bytes).map_err(|why| Error::Gguf { why })?;
         let mut file = Cursor::new(bytes);
-        let content = Content::read(&mut file).map_err(|error| Error::Gguf { why: error.to_string() })?;
+        // candle divides by an alignment of 0.
+        let content = cupola_nn::catch_panic(|| Content::read(&mut file))
+            .map_err(|_| Error::Gguf { why: "its header is damaged".to_owned() })?
+            .map_err(|error| Error::Gguf { why: error.to_string() })?;
         let architecture = content.metadata.get("general.architecture").and_then(text).unwrap_or_default();
         if !SUPPORTED.contains(&architecture) {
             return Err(Error::UnsupportedGguf {

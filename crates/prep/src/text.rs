@@ -49,6 +49,7 @@ impl TryFrom<Value> for FittedTokenizer {
         charsmap::check(&value)?;
         let tokenizer = Tokenizer::from_bytes(value.to_string())
             .map_err(|error| tokenizer_error(&format!("invalid tokenizer: {error}")))?;
+        limits::try_out(&tokenizer)?;
         Ok(Self::new(tokenizer))
     }
 }
@@ -110,6 +111,7 @@ impl FittedTokenizer {
         tokenizer.with_padding(None);
         // Fails only for a stride that does not fit.
         let _ = tokenizer.with_truncation(None);
+        limits::try_out(&tokenizer).map_err(|error| invalid(&error))?;
         Ok(Self::new(tokenizer))
     }
 

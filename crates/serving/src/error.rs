@@ -203,7 +203,7 @@ impl Error {
 }
 
 /// Error of a protocol, which knows the status code that is counted and traced.
-pub trait ProtocolError: From<Error> {
+pub trait ProtocolError: Send + From<Error> {
     /// Status code.
     fn status(&self) -> u16;
 }

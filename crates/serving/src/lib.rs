@@ -22,6 +22,7 @@ mod error;
 mod lifecycle;
 mod metadata;
 mod pipeline;
+mod priority;
 mod scheduler;
 mod share;
 mod telemetry;
@@ -43,5 +44,6 @@ pub use pipeline::{
     GENERATION_CANCELLED, GenerateRequest, GenerationStream, Pipeline, PredictRequest, PredictResponse,
     TokenUsage,
 };
+pub use priority::at_low_priority;
 pub use scheduler::{Scheduler, SchedulerLimits};
 pub use telemetry::{ModelMetrics, ModelTotals, Telemetry, TraceExporter};

@@ -143,7 +143,12 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`Error::Exceeded`] if no processor is free within the deadline.
-    pub async fn parse<T>(&self, size: usize, budget: &Budget, work: impl FnOnce() -> T) -> Result<T, Error> {
+    pub async fn parse<T: Send>(
+        &self,
+        size: usize,
+        budget: &Budget,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T, Error> {
         Ok(self.processors.run(size <= QUICK_BODY_BYTES, budget, work).await?)
     }
 
@@ -151,11 +156,11 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`Error::Exceeded`] if no processor is free within the deadline.
-    pub async fn answer<T>(
+    pub async fn answer<T: Send>(
         &self,
         response: &PredictResponse,
         budget: &Budget,
-        work: impl FnOnce() -> T,
+        work: impl FnOnce() -> T + Send,
     ) -> Result<T, Error> {
         let quick = response.answer_bytes() <= QUICK_ANSWER_BYTES;
         Ok(self.processors.run(quick, budget, work).await?)
@@ -176,7 +181,7 @@ impl Pipeline {
     pub async fn predict<E: ProtocolError>(
         &self,
         request: &PredictRequest<'_>,
-        read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E>,
+        read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E> + Send,
     ) -> Result<PredictResponse, E> {
         self.check_accepting()?;
         request.budget.check().map_err(Error::from)?;
@@ -237,7 +242,7 @@ impl Pipeline {
         &self,
         request: &PredictRequest<'_>,
         version: &Arc<ModelVersion>,
-        read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E>,
+        read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E> + Send,
     ) -> Result<PredictResponse, E> {
         let _in_flight = version.scheduler.in_flight();
         let quick = request.size <= version.model.quick_bytes();
@@ -262,7 +267,7 @@ type PreparedRows = (PredictInput, Examples, Vec<f32>);
 fn prepare<E: ProtocolError>(
     budget: &Budget,
     version: &ModelVersion,
-    read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E>,
+    read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E> + Send,
 ) -> Result<PreparedRows, E> {
     let model = &version.model;
     let input = read(model)?;

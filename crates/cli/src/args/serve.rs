@@ -48,11 +48,11 @@ pub struct ServeArgs {
     pub batch_rows: u32,
     /// Memory for the KV caches and the prefix cache of each language-model engine, in MiB [default: a quarter of
     /// the machine's memory, divided among the engines]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     pub kv_mib: Option<u32>,
     /// Memory for requests in flight, in MiB: bodies, rows, pictures, logits and responses [default: a quarter of
     /// the machine's memory]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(64..=16_777_216))]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(64..=16_777_216))]
     pub memory_mib: Option<u32>,
     /// Maximum size of a request body in MiB
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..4096))]
@@ -74,19 +74,19 @@ pub struct ServeArgs {
     pub replicas: u32,
     /// Maximum number of open connections; idle ones give way to new ones [default: 4096, or fewer where the limit
     /// of file descriptors is low]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: Option<u32>,
     /// Maximum number of open connections of one address [default: no limit of its own]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub address_connections: Option<u32>,
     /// Seconds for a TLS handshake, and for the head of a request to arrive
-    #[arg(long, default_value_t = 10, value_parser = seconds())]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = seconds())]
     pub head_timeout: u32,
     /// Seconds after which a connection without requests is closed
-    #[arg(long, default_value_t = 75, value_parser = seconds())]
+    #[arg(long, value_name = "SECONDS", default_value_t = 75, value_parser = seconds())]
     pub idle_timeout: u32,
     /// Seconds in which a client must take some of its response
-    #[arg(long, default_value_t = 30, value_parser = seconds())]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
     pub write_timeout: u32,
     /// Seconds after a stop signal in which the server reports "not ready" but still takes requests
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=86_400))]

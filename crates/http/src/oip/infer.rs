@@ -39,7 +39,7 @@ pub(super) struct InferResponse {
 pub(super) async fn infer(
     pipeline: &Pipeline,
     request: InferRequest<'_>,
-    read: impl FnOnce() -> Result<Vec<InputTensor>, ApiError>,
+    read: impl FnOnce() -> Result<Vec<InputTensor>, ApiError> + Send,
 ) -> Result<InferResponse, ApiError> {
     let predict = PredictRequest {
         name: request.name,

@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use cupola_budget::Budget;
 use cupola_serving::access::{Caller, Scope};
-use cupola_serving::{Error, GenerateRequest, Pipeline, Telemetry};
+use cupola_serving::{Error, GenerateRequest, Pipeline, Telemetry, at_low_priority};
 use tokio::sync::Semaphore;
 
 use super::body::{CompletionBody, CompletionKind};
@@ -109,7 +109,7 @@ impl CompletionService {
             let permit = permit.map_err(|_| ApiError::internal())?;
             let task = tokio::task::spawn_blocking(move || {
                 let _permit = permit;
-                service.begin(&received, &id, &body)
+                at_low_priority(|| service.begin(&received, &id, &body))
             });
             task.await.map_err(|_| ApiError::internal())?
         };

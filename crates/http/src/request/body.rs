@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRef, FromRequest, FromRequestParts as _, Request};
 use axum::http::{HeaderMap, header};
 use cupola_budget::{Accounts, Budget, Exceeded, Hold};
+use cupola_serving::at_low_priority;
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 use futures::StreamExt as _;
 
@@ -70,7 +71,9 @@ impl UnreadBody {
             None => body,
             Some(coding) => {
                 let (limit, budget) = (self.limit, self.budget);
-                let task = tokio::task::spawn_blocking(move || coding.decode(&body, limit, &budget));
+                let task = tokio::task::spawn_blocking(move || {
+                    at_low_priority(|| coding.decode(&body, limit, &budget))
+                });
                 task.await.map_err(|_| incomplete())??
             }
         };

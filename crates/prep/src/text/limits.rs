@@ -1,13 +1,16 @@
 //! Limits of tokenizers that come from files: a small one may make much text or many tokens of a short text.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use serde_json::Value;
+use tokenizers::Tokenizer;
 
 use crate::error::Error;
 
 /// Steps of a normalizer, pre-tokenizer or decoder.
 const MAX_STEPS: usize = 64;
 /// Product of what the steps of a normalizer or decoder may lengthen a text by.
-const MAX_GROWTH: usize = 128;
+const MAX_GROWTH: usize = 32;
 /// Bytes of a replacement or an affix.
 const MAX_AFFIX: usize = 256;
 /// Bytes of a regular expression.
@@ -20,6 +23,12 @@ const MAX_ADDED: usize = 100_000;
 const MAX_ADDED_TOKEN: usize = 4_096;
 /// Tokens of a vocabulary.
 const MAX_VOCABULARY: usize = 2 << 20;
+/// Characters of a word of `WordPiece`, which takes time by their square.
+const MAX_WORD: u64 = 1_000;
+/// Texts that are tried before a tokenizer is used: what fails at them would fail at every request.
+const TRIALS: [&str; 4] = ["", "a", "Abc de, 12.", "\u{e9}\u{4e2d}\u{1f600}"];
+/// Tokens of such a text.
+const MAX_TRIAL_TOKENS: usize = 1_024;
 /// Merges of a vocabulary.
 const MAX_MERGES: usize = 4 << 20;
 
@@ -45,7 +54,34 @@ pub(super) fn check(tokenizer: &Value) -> Result<(), Error> {
     check_model(&tokenizer["model"])
 }
 
+/// Encodes and decodes short texts. A tokenizer may reject them, but not panic or make many tokens of them.
+///
+/// # Errors
+/// [`Error::Tokenizer`].
+pub(super) fn try_out(tokenizer: &Tokenizer) -> Result<(), Error> {
+    for text in TRIALS {
+        let tried = catch_unwind(AssertUnwindSafe(|| {
+            let Ok(encoding) = tokenizer.encode(text, true) else { return 0 };
+            let ids = encoding.get_ids();
+            if ids.len() <= MAX_TRIAL_TOKENS {
+                let _ = tokenizer.decode(ids, true);
+            }
+            ids.len()
+        }));
+        let Ok(tokens) = tried else {
+            return Err(Error::Tokenizer { why: format!("tokenizer: it fails at the text `{text}`") });
+        };
+        at_most("post_processor", "tokens of a short text", tokens, MAX_TRIAL_TOKENS)?;
+    }
+    Ok(())
+}
+
 fn check_model(model: &Value) -> Result<(), Error> {
+    if let Some(found) = model["max_input_chars_per_word"].as_u64().filter(|found| *found > MAX_WORD) {
+        let why =
+            format!("tokenizer: `model.max_input_chars_per_word` may be at most {MAX_WORD}, found {found}");
+        return Err(Error::Tokenizer { why });
+    }
     match &model["vocab"] {
         Value::Object(ids) => {
             at_most("model.vocab", "tokens", ids.len(), MAX_VOCABULARY)?;
@@ -149,6 +185,7 @@ mod tests {
             json!({ "pre_tokenizer": { "type": "Split", "pattern": { "Regex": "a".repeat(10_000) } } }),
             json!({ "post_processor": { "type": "TemplateProcessing", "single": vec![entry; 5_000] } }),
             json!({ "post_processor": { "special_tokens": { "a": { "ids": vec![0; 200_000] } } } }),
+            json!({ "model": { "max_input_chars_per_word": 1_000_000 } }),
             json!({ "added_tokens": added }),
             json!({ "added_tokens": [{ "id": 4_294_967_295_u64, "content": "a" }] }),
             json!({ "model": { "vocab": { "a": 4_294_967_295_u64 } } }),
@@ -158,6 +195,27 @@ mod tests {
             let shown: String = hostile.to_string().chars().take(100).collect();
             let error = check(&hostile).unwrap_err().to_string();
             assert!(error.contains("at most"), "{shown}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_tokenizer_that_panics_at_every_text_is_refused() {
+        let replace = json!({ "type": "Replace", "pattern": { "String": "" }, "content": "aaaa" });
+        let template = json!({ "type": "TemplateProcessing", "special_tokens": {}, "pair": [],
+            "single": vec![json!({ "Sequence": { "id": "A", "type_id": 0 } }); 1_300] });
+        let strip = json!({ "type": "Strip", "content": "a", "start": u64::MAX, "stop": u64::MAX });
+        for (key, value) in [
+            ("normalizer", replace),
+            ("pre_tokenizer", json!({ "type": "FixedLength", "length": 0 })),
+            ("decoder", strip),
+            ("post_processor", template),
+        ] {
+            let mut tokenizer = json!({ "version": "1.0", "added_tokens": [],
+                "model": { "type": "WordLevel", "vocab": { "a": 0, "b": 1 }, "unk_token": "a" } });
+            let built = |tokenizer: &Value| crate::text::FittedTokenizer::try_from(tokenizer.clone());
+            assert!(built(&tokenizer).is_ok());
+            tokenizer[key] = value;
+            assert!(built(&tokenizer).is_err(), "{key}");
         }
     }
 

@@ -18,6 +18,10 @@ use crate::error::Error;
 const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Permission to write for everybody.
 const WORLD_WRITABLE: u32 = 0o002;
+/// Permission to write for the group.
+const GROUP_WRITABLE: u32 = 0o020;
+/// Folder that is shared with its group.
+const SET_GROUP_ID: u32 = 0o2000;
 /// Folder whose files only their owners may replace.
 const STICKY: u32 = 0o1000;
 
@@ -113,12 +117,16 @@ impl KeyFile {
         if !about.is_file() {
             return Err(self.error(&"expected a regular file; restore it from a backup"));
         }
-        if about.permissions().mode() & WORLD_WRITABLE != 0 {
-            let path = self.path.display();
-            return Err(self.error(&format!("any local user can write this file; run `chmod 600 {path}`")));
-        }
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let mode = std::fs::metadata(folder).map_or(0, |about| about.permissions().mode());
+        let (own, path) = (about.permissions().mode(), self.path.display());
+        if own & WORLD_WRITABLE != 0 {
+            return Err(self.error(&format!("any local user can write this file; run `chmod 600 {path}`")));
+        }
+        if own & GROUP_WRITABLE != 0 && mode & SET_GROUP_ID == 0 {
+            let why = "its group can write this file, but the home is not shared with a group";
+            return Err(self.error(&format!("{why}; run `chmod 600 {path}`")));
+        }
         if mode & WORLD_WRITABLE != 0 && mode & STICKY == 0 {
             let folder = folder.display();
             return Err(self.error(&format!(
@@ -273,6 +281,9 @@ mod tests {
         assert!(
             with(&path, 0o666).unwrap_err().contains("any local user can write this file; run `chmod 600")
         );
+        assert!(with(&path, 0o660).unwrap_err().contains("its group can write this file"));
+        assert_eq!(with(home.path(), 0o2770), Ok(1));
+        assert!(with(home.path(), 0o700).unwrap_err().contains("its group can write this file"));
         assert_eq!(with(&path, 0o600), Ok(1));
         assert!(with(home.path(), 0o777).unwrap_err().contains("any local user can replace this file"));
         assert_eq!(with(home.path(), 0o1777), Ok(1));

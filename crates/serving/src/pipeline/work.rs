@@ -6,6 +6,8 @@ use cupola_budget::{Budget, Exceeded};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
+use crate::priority::at_low_priority;
+
 /// Permits to use a processor for longer than a moment, one for each processor.
 #[derive(Debug, Clone)]
 pub(crate) struct Processors(Arc<Semaphore>);
@@ -21,11 +23,11 @@ impl Processors {
     ///
     /// # Errors
     /// [`Exceeded::Deadline`] if no processor is free in time.
-    pub async fn run<T>(
+    pub async fn run<T: Send>(
         &self,
         quick: bool,
         budget: &Budget,
-        work: impl FnOnce() -> T,
+        work: impl FnOnce() -> T + Send,
     ) -> Result<T, Exceeded> {
         if quick {
             return Ok(work());
@@ -38,7 +40,7 @@ impl Processors {
         };
         budget.check()?;
         let result = match Handle::try_current().map(|handle| handle.runtime_flavor()) {
-            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| at_low_priority(work)),
             // A runtime of one thread, in tests, has no other to hand its tasks to.
             _ => work(),
         };
