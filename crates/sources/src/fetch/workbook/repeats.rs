@@ -91,10 +91,20 @@ impl Extent {
                 let valued = |name| matches!(tag.try_get_attribute(name), Ok(Some(_)) | Err(_));
                 self.cell = Some(CellExtent {
                     repeats: number(tag, "table:number-columns-repeated").unwrap_or(1).min(most),
-                    filled: ["office:value-type", "office:value", "calcext:value-type", "table:formula"]
-                        .into_iter()
-                        .any(valued),
-                    attribute_bytes: tag.len() as u64,
+                    filled: [
+                        "office:value-type",
+                        "office:value",
+                        "office:string-value",
+                        "calcext:value-type",
+                        "table:formula",
+                    ]
+                    .into_iter()
+                    .any(valued),
+                    attribute_bytes: if ["table:formula", "office:string-value"].into_iter().any(valued) {
+                        tag.len() as u64
+                    } else {
+                        0
+                    },
                     text_bytes: 0,
                 });
             }
@@ -125,7 +135,7 @@ impl Extent {
             return;
         }
         row.columns = row.columns.saturating_add(std::mem::take(&mut row.empty)).saturating_add(cell.repeats);
-        // A formula is an attribute, and repeated with its cell.
+        // A formula or text in an attribute is repeated with its cell.
         let repeated = row.repeats > 1 || cell.repeats > 1;
         let bytes = if repeated { cell.text_bytes + cell.attribute_bytes } else { cell.text_bytes };
         row.text_bytes = row.text_bytes.saturating_add(bytes.saturating_mul(cell.repeats));
