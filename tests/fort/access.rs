@@ -21,7 +21,8 @@ fn home_with_categories() -> TestHome {
         let (x, y) = (f64::from(index * 37 % 100) / 100.0, f64::from(index * 61 % 100) / 100.0);
         let (colour, side) =
             if index % 2 == 0 { ("zinnober", "linkerhand") } else { ("smaragd", "rechterhand") };
-        table.push_str(&format!("{x},{y},{colour},{side}\n"));
+        table += [x.to_string().as_str(), &y.to_string(), colour, side].join(",").as_str();
+        table.push('\n');
     }
     home.write("blobs.csv", table);
     home.write("run.toml", format!("{BLOBS}\n[train]\nepochs = 1\n"));

@@ -344,7 +344,7 @@ fn names_that_are_no_datasets_are_unknown_and_short() {
 #[test]
 fn a_limit_on_the_size_of_files_is_an_error_and_not_a_signal() {
     let home = TestHome::new();
-    let rows: String = (0..20_000).map(|row| format!("{row},text-{row}\n")).collect();
+    let rows = (0..20_000).map(|row| format!("{row},text-{row}\n")).collect::<Vec<_>>().concat();
     home.write("rows.csv", format!("a,b\n{rows}"));
     let command = home.command(&["data", "add", "rows", "rows.csv"]);
     // In blocks of 512 or 1024 bytes; the rows take more.

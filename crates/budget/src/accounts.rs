@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::Exceeded;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     #[test]
     fn each_account_refuses_what_exceeds_it_and_gets_back_what_was_held() {

@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn holds_grow_and_shrink_within_the_budget() {
         let accounts = Accounts::new(MemoryLimits { server: 100, caller: 100, request: 50 });
-        let budget = accounts.request(None, Duration::from_secs(60));
+        let budget = accounts.request(None, Duration::from_mins(1));
         let mut hold = budget.take(10).unwrap();
         hold.grow(40).unwrap();
         assert!(hold.grow(1).is_err());

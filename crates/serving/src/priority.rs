@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn work_gives_its_result_and_its_panics() {
-        let numbers = vec![1, 2, 3];
+        let numbers = [1, 2, 3];
         assert_eq!(at_low_priority(|| numbers.iter().sum::<i32>()), 6);
         let panic = std::panic::catch_unwind(|| at_low_priority(|| -> i32 { panic!("too hot") }));
         assert_eq!(panic.unwrap_err().downcast_ref::<&str>(), Some(&"too hot"));

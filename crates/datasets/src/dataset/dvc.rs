@@ -68,7 +68,7 @@ pub(crate) fn tracked(path: &Path, cache: &SourceCache) -> Result<Vec<(DataFile,
     for output in &tracked.outs {
         let here = folder.join(inside(&output.path).map_err(wrong)?);
         let limit = output.size.unwrap_or(MAX_BLOB_BYTES);
-        if output.md5.ends_with(".dir") {
+        if output.md5.strip_suffix(".dir").is_some() {
             let list =
                 DvcBlob { md5: md5(&output.md5).map_err(wrong)?, limit: MAX_LIST_BYTES, workspace: None };
             let list = read_limited(&repository.blob(&list, cache)?, MAX_LIST_BYTES)?;

@@ -66,7 +66,9 @@ impl DatasetManifest {
     /// `true` if rows came from a remote, a server, a database or a client: what they name is not trusted.
     pub(super) fn is_downloaded(&self) -> bool {
         let elsewhere = |source: &String| {
-            source.contains("://") || source.starts_with("adbc:") || source.ends_with(".dvc")
+            source.contains("://")
+                || source.starts_with("adbc:")
+                || std::path::Path::new(source).extension().is_some_and(|kind| kind == "dvc")
         };
         self.origin.is_some()
             || self.pushed.is_some()

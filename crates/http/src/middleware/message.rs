@@ -167,7 +167,7 @@ mod tests {
     fn body(frames: Vec<&'static [u8]>, limits: MessageLimits, accounts: &Accounts) -> MessageBody {
         let frames = frames.into_iter().map(|frame| Ok::<_, Infallible>(Bytes::from_static(frame)));
         let frames = futures::stream::iter(frames).chain(futures::stream::pending());
-        let budget = accounts.request(None, Duration::from_secs(60));
+        let budget = accounts.request(None, Duration::from_mins(1));
         MessageBody::new(Body::from_stream(frames), limits, budget)
     }
 

@@ -27,7 +27,7 @@ use crate::state::{RequestLimits, ServerState};
 /// Largest message of a call that carries no tensors.
 const SMALL_MESSAGE: usize = 64 << 10;
 /// Time between two messages of a stream.
-const STREAM_IDLE: Duration = Duration::from_secs(300);
+const STREAM_IDLE: Duration = Duration::from_mins(5);
 
 /// Calls of a gRPC service with the access that each of them requires.
 pub(crate) type Calls = &'static [(&'static str, Access)];

@@ -334,7 +334,7 @@ mod tests {
         let read = |frames: Vec<Vec<u8>>| {
             let frames = frames.into_iter().map(|frame| Ok::<_, Infallible>(Bytes::from(frame)));
             let body = Body::from_stream(futures::stream::iter(frames));
-            let budget = accounts.request(None, Duration::from_secs(60));
+            let budget = accounts.request(None, Duration::from_mins(1));
             UnreadBody { headers: HeaderMap::new(), body, limit: 1 << 20, budget }.read()
         };
         let one = read(vec![vec![7; 1_000]]).await.unwrap();

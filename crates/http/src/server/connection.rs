@@ -37,7 +37,7 @@ const SEND_BUFFER: usize = 128 << 10;
 /// Most unsent bytes of HTTP/1, which is also the largest head.
 const HTTP1_BUFFER: usize = 128 << 10;
 /// Interval of pings that find clients which are gone.
-const PING_INTERVAL: Duration = Duration::from_secs(60);
+const PING_INTERVAL: Duration = Duration::from_mins(1);
 /// Time for a connection without requests to end in order.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// Longest head and idle time of a connection that has a reserved slot.
@@ -192,7 +192,7 @@ mod tests {
 
     const LIMITS: ConnectionLimits = ConnectionLimits {
         head: Duration::from_millis(400),
-        idle: Duration::from_millis(2_000),
+        idle: Duration::from_secs(2),
         write: Duration::from_millis(800),
     };
     const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";

@@ -144,7 +144,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         });
-        assert!(socket.write_all(&[0; 1 << 20]).await.is_err());
+        assert!(socket.write_all(&vec![0; 1 << 20]).await.is_err());
     }
 
     #[tokio::test]
@@ -158,7 +158,7 @@ mod tests {
             }
             read
         });
-        socket.write_all(&[0; 100 << 10]).await.unwrap();
+        socket.write_all(&vec![0; 100 << 10]).await.unwrap();
         drop(socket);
         assert_eq!(reader.await.unwrap(), 100 << 10);
     }

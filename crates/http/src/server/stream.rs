@@ -112,7 +112,7 @@ mod tests {
         let began = Instant::now();
         task(async {
             StreamProgress::current().unwrap().hand_over();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         })
         .await;
         assert!(began.elapsed() >= LIMIT);

@@ -116,6 +116,11 @@ fn check_steps(part: &Value, key: &str, list: &str) -> Result<(), Error> {
             open.extend(own);
             continue;
         }
+        if step["pattern"]["String"] == "" {
+            let why =
+                format!("tokenizer: `{key}.pattern` is empty, so that it matches between any two characters");
+            return Err(Error::Tokenizer { why });
+        }
         let regex = step["pattern"]["Regex"].as_str();
         at_most(&format!("{key}.pattern"), "bytes", regex.map_or(0, str::len), MAX_PATTERN)?;
         for affix in ["content", "prepend", "replacement", "prefix", "suffix"] {
@@ -124,9 +129,9 @@ fn check_steps(part: &Value, key: &str, list: &str) -> Result<(), Error> {
         if step["type"] == "Replace" {
             let content = step["content"].as_str().map_or(0, str::len);
             let lengthened = match step["pattern"]["String"].as_str() {
-                Some(pattern) if !pattern.is_empty() => content.div_ceil(pattern.len()),
+                Some(pattern) => content.div_ceil(pattern.len()),
                 // A regular expression may match between any two characters.
-                _ => content.saturating_add(usize::from(content > 0)),
+                None => content.saturating_add(usize::from(content > 0)),
             };
             growth = growth.saturating_mul(lengthened.max(1));
         }

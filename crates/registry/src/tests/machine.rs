@@ -13,6 +13,7 @@ use super::*;
 
 /// One operation. `killed` is the number of its durable steps that were done; `None` for all of them.
 #[derive(Debug, Clone)]
+#[allow(clippy::option_option, reason = "an alias may be expected to be absent")]
 enum Operation {
     Publish { killed: Option<usize> },
     Alias { alias: usize, version: u64, expected: Option<Option<u64>>, killed: Option<usize> },

@@ -70,6 +70,7 @@ impl LoadedPackage {
     ///
     /// # Errors
     /// The errors of [`Self::begin_sequences`], and [`Error::Grammar`] for an invalid schema.
+    #[allow(clippy::needless_pass_by_value, reason = "the settings belong to one text")]
     pub fn begin_sequence(&self, prompt: &Prompt, params: GenerationParams) -> Result<Sequence, Error> {
         let grammar = params.grammar.as_ref().map(|grammar| self.compile_grammar(grammar)).transpose()?;
         let budget = Budget::unlimited();

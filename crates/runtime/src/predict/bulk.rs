@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn rows_and_headers_are_charged_before_they_are_read() {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         let csv = |body: &[u8]| read(BulkFormat::Csv, body, minute);
         assert_eq!(csv(&[&b"a\n"[..], &b"1\n".repeat(100_000)].concat()).unwrap(), 100_000);
         let wide = b",".repeat(1 << 20);

@@ -17,7 +17,7 @@ const MAX_KEY_BYTES: usize = 256;
 /// Subjects of tokens whose use is counted at once. Beyond that, those are forgotten whose limits are untouched.
 const MAX_COUNTED: usize = 65_536;
 /// Time without a request after which the tokens of any ordinary rate are full again.
-const FULL_AGAIN: Duration = Duration::from_secs(60);
+const FULL_AGAIN: Duration = Duration::from_mins(1);
 
 /// Reason why a caller is not admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]

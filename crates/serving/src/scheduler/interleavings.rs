@@ -9,10 +9,18 @@ mod sync {
     pub(super) use loom::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
 }
 
-#[allow(dead_code, reason = "the tests call a part of it")]
+#[allow(
+    dead_code,
+    clippy::duplicate_mod,
+    reason = "compiled again with loom's primitives; the tests call a part of it"
+)]
 #[path = "../catalog/entries.rs"]
 mod entries;
-#[allow(dead_code, reason = "the tests call a part of it")]
+#[allow(
+    dead_code,
+    clippy::duplicate_mod,
+    reason = "compiled again with loom's primitives; the tests call a part of it"
+)]
 #[path = "queue.rs"]
 mod queue;
 
@@ -76,7 +84,9 @@ fn every_accepted_job_is_run_once_and_engines_end() {
         let accepted = (0..2).filter(|job| queue.push(*job).is_ok()).count();
         queue.close();
         assert!(queue.push(9).is_err(), "a closed queue accepts nothing");
-        engines.into_iter().for_each(|engine| engine.join().unwrap());
+        for engine in engines {
+            engine.join().unwrap();
+        }
         assert_eq!((accepted, ran.load(Ordering::Relaxed)), (2, 2));
     });
 }

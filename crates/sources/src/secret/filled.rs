@@ -150,7 +150,7 @@ impl Secrets {
             marks.iter().fold(url.to_owned(), |text, (mark, spelling)| text.replace(spelling, mark));
         let rest = concealed.replace(|c: char| !c.is_ascii(), " ");
         let decoded: String = url::form_urlencoded::parse(rest.replace('&', "%26").as_bytes())
-            .map(|(key, value)| format!("{key}={value}"))
+            .flat_map(|(key, value)| [key, "=".into(), value])
             .collect();
         let left = |value: &str| decoded.contains(value) || rest.contains(value);
         (!self.0.iter().any(|(_, value)| left(value))).then_some(concealed)

@@ -45,8 +45,13 @@ pub(super) fn record(error: &cupola_registry::Error) -> bool {
 pub(super) fn store(error: &cupola_store::Error) -> bool {
     use cupola_store::Error as E;
     match error {
-        E::Name { .. } | E::Reference { .. } | E::Version { .. } | E::Signature { .. } => true,
-        E::NotAFile { .. } | E::NotAFolder { .. } | E::VersionLimit { .. } => true,
+        E::Name { .. }
+        | E::Reference { .. }
+        | E::Version { .. }
+        | E::Signature { .. }
+        | E::NotAFile { .. }
+        | E::NotAFolder { .. }
+        | E::VersionLimit { .. } => true,
         E::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
         _ => false,
     }

@@ -83,7 +83,9 @@ impl Taps {
         let mut weights: Vec<f32> =
             (first..end).map(|index| catmull_rom((index as f32 - centre) / scale)).collect();
         let sum: f32 = weights.iter().fold(0.0, |sum, weight| sum + weight);
-        weights.iter_mut().for_each(|weight| *weight /= sum);
+        for weight in &mut weights {
+            *weight /= sum;
+        }
         Self { first, weights }
     }
 
@@ -119,7 +121,7 @@ mod tests {
     fn picture(width: u32, height: u32) -> DynamicImage {
         let byte = |value: u32| value.to_le_bytes()[0];
         RgbImage::from_fn(width, height, |x, y| {
-            [byte(x * 37 ^ y * 91), byte(x * y), byte((x + 2 * y).pow(2))].into()
+            [byte((x * 37) ^ (y * 91)), byte(x * y), byte((x + 2 * y).pow(2))].into()
         })
         .into()
     }
@@ -166,7 +168,7 @@ mod tests {
         let accounts = Accounts::new(MemoryLimits { server: 5_000, caller: 5_000, request: 5_000 });
         let late = accounts.request(None, Duration::ZERO);
         assert!(matches!(values(&view, [1, 1, 1], &late), Err(Exceeded::Deadline { .. })));
-        let small = accounts.request(None, Duration::from_secs(60));
+        let small = accounts.request(None, Duration::from_mins(1));
         assert!(matches!(values(&view, [3, 50, 50], &small), Err(Exceeded::Request { .. })));
         assert_eq!(accounts.used(), 0);
     }

@@ -107,7 +107,7 @@ impl<'a> PictureView<'a> {
                 [grey] => *grey = f32::from(luma([red, green, blue])),
                 [r, g, b, rest @ ..] => {
                     (*r, *g, *b) = (f32::from(red), f32::from(green), f32::from(blue));
-                    rest.iter_mut().for_each(|value| *value = f32::from(opacity));
+                    rest.fill(f32::from(opacity));
                 }
                 _ => {}
             }

@@ -89,7 +89,7 @@ fn significant(number: &str) -> u64 {
     if digits.is_empty() { 0 } else { digits.parse().unwrap_or(u64::MAX) }
 }
 
-fn too_large(why: String) -> Error {
+fn too_large(why: impl std::fmt::Display) -> Error {
     Error::Grammar { why: format!("it is too large: {why}") }
 }
 

@@ -258,7 +258,7 @@ mod tests {
     /// Reads a stream with 64 MiB.
     fn read(bytes: &[u8]) -> Result<Batches, Error> {
         let accounts = Accounts::new(MemoryLimits::of_server(64 << 20));
-        arrow_stream(&signature(), bytes, &accounts.request(None, Duration::from_secs(60)))
+        arrow_stream(&signature(), bytes, &accounts.request(None, Duration::from_mins(1)))
     }
 
     fn is_refused(bytes: &[u8]) -> bool {
@@ -309,7 +309,7 @@ mod tests {
     fn a_stream_of_a_hundred_thousand_rows_is_read() {
         let numbers: ArrayRef = Arc::new(Float64Array::from(vec![0.5; 50_000]));
         let accounts = Accounts::new(MemoryLimits::of_server(1 << 30));
-        let budget = accounts.request(None, Duration::from_secs(60));
+        let budget = accounts.request(None, Duration::from_mins(1));
         let bytes = written(&batch(vec![("a", Arc::clone(&numbers)), ("b", numbers)]), 2);
         let (_, batches) = arrow_stream(&signature(), &bytes, &budget).unwrap();
         assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 100_000);

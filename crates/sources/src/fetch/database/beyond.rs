@@ -53,7 +53,7 @@ pub(in crate::fetch) fn whole(sql: &str) -> &str {
 
 /// Query for the rows beyond the value of `parameter`, such as `?`. `name` and `columns` are SQL.
 ///
-/// The name is qualified, since SQLite takes an unknown name in quotes for a text.
+/// The name is qualified, since `SQLite` takes an unknown name in quotes for a text.
 pub(in crate::fetch) fn beyond(sql: &str, columns: &str, name: &str, parameter: &str) -> String {
     // A comment at the end of the query must not swallow what follows.
     format!("SELECT {columns} FROM ({sql}\n) AS counted_rows WHERE counted_rows.{name} > {parameter}")

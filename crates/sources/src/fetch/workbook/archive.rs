@@ -27,7 +27,7 @@ pub(super) fn check(bytes: &[u8], max_ratio: Option<u64>) -> Result<(), String> 
         return Err(format!("the workbook has more than {MAX_PARTS} parts; save it as CSV"));
     }
     let ratio = max_ratio.unwrap_or(MAX_RATIO);
-    let limit = (bytes.len() as u64).saturating_mul(ratio).max(FREE_BYTES).min(MAX_BYTES);
+    let limit = (bytes.len() as u64).saturating_mul(ratio).clamp(FREE_BYTES, MAX_BYTES);
     let mut total = 0;
     for index in 0..archive.len() {
         // Parts that cannot be unpacked are of no use to the reader either.
