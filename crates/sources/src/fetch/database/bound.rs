@@ -119,9 +119,10 @@ mod mysql {
                     kind.clone_into(&mut declared);
                 }
                 let name = quoted("mysql", found.name())?;
-                casts.push(match cast(kind) {
-                    true => format!("CAST(counted_rows.{name} AS CHAR) AS {name}"),
-                    false => format!("counted_rows.{name}"),
+                casts.push(if cast(kind) {
+                    format!("CAST(counted_rows.{name} AS CHAR) AS {name}")
+                } else {
+                    format!("counted_rows.{name}")
                 });
                 columns.push(QueryColumn::of(found.name(), kind));
             }
