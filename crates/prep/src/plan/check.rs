@@ -109,7 +109,7 @@ fn check_target(target: &FittedTarget) -> Result<(), Problem> {
                 return Err(("vocabulary", "expected at least one token and the padding".to_owned()));
             }
             match ends.iter().find(|end| **end as usize >= *vocabulary) {
-                Some(end) => Err(("ends", format!("{end} is no index of a token"))),
+                Some(end) => Err(("ends", format!("{end} is not the index of a token"))),
                 None => Ok(()),
             }
         }
