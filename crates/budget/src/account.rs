@@ -40,11 +40,18 @@ impl Account {
     }
 }
 
+/// Account of a caller.
+#[derive(Debug)]
+pub(crate) struct CallerAccount {
+    pub id: String,
+    pub account: Account,
+}
+
 /// Accounts that a request takes from.
 #[derive(Debug)]
 pub(crate) struct RequestAccount {
     pub own: Account,
-    pub caller: Option<Arc<Account>>,
+    pub caller: Option<Arc<CallerAccount>>,
     pub server: Arc<Account>,
     pub timeout: Duration,
     pub deadline: Option<Instant>,
@@ -54,14 +61,14 @@ impl RequestAccount {
     pub fn add(&self, bytes: usize) -> Result<(), Exceeded> {
         self.own.add(bytes).map_err(|(needed, allowed)| Exceeded::Request { needed, allowed })?;
         if let Some(caller) = &self.caller
-            && let Err((needed, allowed)) = caller.add(bytes)
+            && let Err((needed, allowed)) = caller.account.add(bytes)
         {
             self.own.remove(bytes);
             return Err(Exceeded::Caller { needed, allowed });
         }
         if let Err((needed, allowed)) = self.server.add(bytes) {
             self.own.remove(bytes);
-            self.caller.iter().for_each(|caller| caller.remove(bytes));
+            self.caller.iter().for_each(|caller| caller.account.remove(bytes));
             return Err(Exceeded::Server { needed, allowed });
         }
         Ok(())
@@ -69,7 +76,7 @@ impl RequestAccount {
 
     pub fn remove(&self, bytes: usize) {
         self.own.remove(bytes);
-        self.caller.iter().for_each(|caller| caller.remove(bytes));
+        self.caller.iter().for_each(|caller| caller.account.remove(bytes));
         self.server.remove(bytes);
     }
 }

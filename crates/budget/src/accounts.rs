@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::account::Account;
+use crate::account::{Account, CallerAccount};
 use crate::budget::Budget;
 
 /// Callers in the table before those without a request in flight are first removed.
@@ -72,7 +72,7 @@ impl Accounts {
         Budget::new(self.limits.request, caller, Arc::clone(&self.server), timeout)
     }
 
-    fn caller(&self, id: &str) -> Arc<Account> {
+    fn caller(&self, id: &str) -> Arc<CallerAccount> {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
         callers.get(id, self.limits.caller)
     }
@@ -81,7 +81,7 @@ impl Accounts {
 /// Accounts of callers by their id.
 #[derive(Debug)]
 struct Callers {
-    accounts: HashMap<String, Weak<Account>>,
+    accounts: HashMap<String, Weak<CallerAccount>>,
     /// Number of accounts at which those without a request in flight are removed.
     sweep_at: usize,
 }
@@ -93,7 +93,7 @@ impl Default for Callers {
 }
 
 impl Callers {
-    fn get(&mut self, id: &str, limit: usize) -> Arc<Account> {
+    fn get(&mut self, id: &str, limit: usize) -> Arc<CallerAccount> {
         if let Some(known) = self.accounts.get(id).and_then(Weak::upgrade) {
             return known;
         }
@@ -102,7 +102,7 @@ impl Callers {
             // Doubling keeps the cost of sweeps proportional to the number of new callers.
             self.sweep_at = CALLERS.max(2 * self.accounts.len());
         }
-        let account = Arc::new(Account::new(limit));
+        let account = Arc::new(CallerAccount { id: id.to_owned(), account: Account::new(limit) });
         self.accounts.insert(id.to_owned(), Arc::downgrade(&account));
         account
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::account::{Account, RequestAccount};
+use crate::account::{Account, CallerAccount, RequestAccount};
 use crate::exceeded::Exceeded;
 use crate::hold::Hold;
 
@@ -14,7 +14,7 @@ pub struct Budget(Option<Arc<RequestAccount>>);
 impl Budget {
     pub(crate) fn new(
         limit: usize,
-        caller: Option<Arc<Account>>,
+        caller: Option<Arc<CallerAccount>>,
         server: Arc<Account>,
         timeout: Duration,
     ) -> Self {
@@ -85,6 +85,12 @@ impl Budget {
     /// Time at which the request ends; `None` without a limit.
     pub fn deadline(&self) -> Option<Instant> {
         self.0.as_ref().and_then(|account| account.deadline)
+    }
+
+    /// Id of the caller, where the server can tell callers apart.
+    pub fn caller(&self) -> Option<&str> {
+        let caller = self.0.as_ref()?.caller.as_ref()?;
+        Some(&caller.id)
     }
 
     /// Bytes that the request holds.

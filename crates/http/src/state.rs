@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::FromRef;
 use cupola_budget::Accounts;
 use cupola_serving::access::AccessControl;
-use cupola_serving::{Catalog, FeedbackLog, Lifecycle, Pipeline, RowIntake, Telemetry};
+use cupola_serving::{Catalog, FeedbackLog, Lifecycle, Pipeline, Processors, RowIntake, Telemetry};
 
 pub(crate) use self::streams::{ConnectionStreams, EndlessStreams, StreamPermit};
 
@@ -58,3 +58,9 @@ part!(feedback: Arc<FeedbackLog>);
 part!(intake: Option<Arc<RowIntake>>);
 part!(limits: RequestLimits);
 part!(accounts: Accounts);
+
+impl FromRef<ServerState> for Processors {
+    fn from_ref(state: &ServerState) -> Self {
+        state.pipeline.processors().clone()
+    }
+}

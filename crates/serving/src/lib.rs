@@ -22,7 +22,7 @@ mod error;
 mod lifecycle;
 mod metadata;
 mod pipeline;
-mod priority;
+mod processors;
 mod scheduler;
 mod share;
 mod telemetry;
@@ -42,8 +42,8 @@ pub use lifecycle::Lifecycle;
 pub use metadata::RequestMetadata;
 pub use pipeline::{
     GENERATION_CANCELLED, GenerateRequest, GenerationStream, Pipeline, PredictRequest, PredictResponse,
-    TokenUsage,
+    QUICK_BODY_BYTES, TokenUsage,
 };
-pub use priority::at_low_priority;
+pub use processors::Processors;
 pub use scheduler::{Scheduler, SchedulerLimits};
 pub use telemetry::{ModelMetrics, ModelTotals, Telemetry, TraceExporter};

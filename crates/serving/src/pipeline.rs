@@ -2,7 +2,6 @@
 
 mod generate;
 mod shadow;
-mod work;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,12 +11,12 @@ use cupola_prep::{Examples, Predictions};
 use cupola_runtime::{LoadedPackage, OutputTensor, PredictInput};
 
 pub use self::generate::{GENERATION_CANCELLED, GenerateRequest, GenerationStream, TokenUsage};
-use self::work::Processors;
 use crate::capture::RecordSampler;
 use crate::catalog::{Catalog, ModelVersion, Route};
 use crate::error::{Error, ProtocolError};
 use crate::lifecycle::Lifecycle;
 use crate::metadata::RequestMetadata;
+use crate::processors::Processors;
 use crate::scheduler::{ForwardPass, ForwardResult, Ticket};
 use crate::telemetry::{Phase, RequestSpan, Telemetry, TraceExporter};
 
@@ -116,12 +115,12 @@ pub struct Pipeline {
 /// Bytes of predictions and response that are written within a millisecond.
 const QUICK_ANSWER_BYTES: usize = 1 << 16;
 /// Size of a body that is parsed within a millisecond.
-const QUICK_BODY_BYTES: usize = 1 << 13;
+pub const QUICK_BODY_BYTES: usize = 1 << 13;
 
 impl Pipeline {
     /// Pipeline without traces and records.
     pub fn new(catalog: Arc<Catalog>, lifecycle: Arc<Lifecycle>, telemetry: Arc<Telemetry>) -> Self {
-        Self { catalog, lifecycle, telemetry, traces: None, sampler: None, processors: Processors::new() }
+        Self { catalog, lifecycle, telemetry, traces: None, sampler: None, processors: Processors::default() }
     }
 
     /// Exports a trace of every request.
@@ -132,6 +131,11 @@ impl Pipeline {
     /// Records a sample of the predictions.
     pub fn set_sampler(&mut self, sampler: RecordSampler) {
         self.sampler = Some(sampler);
+    }
+
+    /// Processor time for the long work of requests.
+    pub fn processors(&self) -> &Processors {
+        &self.processors
     }
 
     /// Models that it serves.

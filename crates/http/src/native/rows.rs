@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use cupola_serving::RowIntake;
+use cupola_serving::{QUICK_BODY_BYTES, RowIntake};
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
@@ -22,17 +22,18 @@ pub(super) async fn stored_rows(
     headers: &HeaderMap,
     body: UnreadBody,
 ) -> Result<Vec<Map<String, Value>>, ApiError> {
-    let (body, headers) = (body.read().await?, headers.clone());
-    let parsed = tokio::task::spawn_blocking(move || {
+    let (budget, processors) = (body.budget(), body.processors());
+    let body = body.read().await?;
+    let parse = || {
         // Each row is an object, so no parsed row is needed to see that there are too many of them.
         let objects = body.split(|byte| *byte == b'{').count() - 1;
         if objects > MAX_OBJECTS {
             return Err(ApiError::too_many_rows(MAX_ROWS));
         }
-        let rows = json_objects(&headers, &body)?;
+        let rows = json_objects(headers, &body)?;
         if rows.len() > MAX_ROWS { Err(ApiError::too_many_rows(MAX_ROWS)) } else { Ok(rows) }
-    });
-    parsed.await.map_err(|_| ApiError::internal())?
+    };
+    processors.run(body.len() <= QUICK_BODY_BYTES, &budget, parse).await?
 }
 
 /// Stores rows in a dataset: all of them, or none.

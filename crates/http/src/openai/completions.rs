@@ -1,7 +1,6 @@
 //! `POST /v1/completions` and `POST /v1/chat/completions`
 
-use std::num::NonZero;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
@@ -11,8 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use cupola_budget::Budget;
 use cupola_serving::access::{Caller, Scope};
-use cupola_serving::{Error, GenerateRequest, Pipeline, Telemetry, at_low_priority};
-use tokio::sync::Semaphore;
+use cupola_serving::{Error, GenerateRequest, Pipeline, Telemetry};
 
 use super::body::{CompletionBody, CompletionKind};
 use super::fields::Fields;
@@ -27,13 +25,6 @@ use crate::state::{RequestLimits, ServerState};
 const BODY_FACTOR: usize = 4;
 /// Longest name of a model in bytes.
 const MAX_MODEL: usize = 512;
-
-/// Requests whose prompts are encoded and whose grammars are compiled at once: one for each core, whatever the clients
-/// send at the same time.
-static PREPARATIONS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    Arc::new(Semaphore::new(cores))
-});
 
 /// Parts of the server that generate text.
 #[derive(Clone)]
@@ -103,22 +94,9 @@ impl CompletionService {
     /// Admits a request on a thread of its own kind: a long prompt or a large schema takes seconds, in which no other
     /// request may wait for a thread of the runtime.
     async fn prepare(&self, received: Received, id: String, body: Bytes) -> Result<Admitted, ApiError> {
-        let (service, deadline) = (self.clone(), received.budget.deadline());
-        let prepared = async move {
-            let permit = Arc::clone(&PREPARATIONS).acquire_owned().await;
-            let permit = permit.map_err(|_| ApiError::internal())?;
-            let task = tokio::task::spawn_blocking(move || {
-                let _permit = permit;
-                at_low_priority(|| service.begin(&received, &id, &body))
-            });
-            task.await.map_err(|_| ApiError::internal())?
-        };
-        match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), prepared)
-                .await
-                .unwrap_or_else(|_| Err(Error::GenerationDeadline.into())),
-            None => prepared.await,
-        }
+        let begin = || self.begin(&received, &id, &body);
+        let prepared = self.pipeline.processors().run(false, &received.budget, begin).await;
+        prepared.map_err(|_| Error::GenerationDeadline)?
     }
 
     fn begin(&self, received: &Received, id: &str, body: &[u8]) -> Result<Admitted, ApiError> {

@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRef, FromRequest, FromRequestParts as _, Request};
 use axum::http::{HeaderMap, header};
 use cupola_budget::{Accounts, Budget, Exceeded, Hold};
-use cupola_serving::at_low_priority;
+use cupola_serving::Processors;
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 use futures::StreamExt as _;
 
@@ -18,6 +18,8 @@ use crate::state::RequestLimits;
 
 /// Capacity that is reserved at once for a body of several frames.
 const FIRST_CAPACITY: usize = 1 << 16;
+/// Bytes of a body after which other requests have their turn, if they arrive faster than they are read.
+const READ_IN_A_TURN: usize = 1 << 18;
 /// Bytes that a decoder reads between two looks at the deadline.
 const READ_AT_ONCE: usize = 1 << 14;
 /// Bytes that a decoder writes at once.
@@ -32,6 +34,7 @@ pub(crate) struct UnreadBody {
     body: Body,
     limit: usize,
     budget: Budget,
+    processors: Processors,
 }
 
 impl<S> FromRequest<S> for UnreadBody
@@ -39,6 +42,7 @@ where
     S: Send + Sync,
     RequestLimits: FromRef<S>,
     Accounts: FromRef<S>,
+    Processors: FromRef<S>,
 {
     type Rejection = Infallible;
 
@@ -46,11 +50,27 @@ where
         // The layer that limits bodies of any handler is replaced by a count of this one's bytes.
         let (mut parts, body) = request.into_parts();
         let RequestBudget(budget) = RequestBudget::from_request_parts(&mut parts, state).await?;
-        Ok(Self { headers: parts.headers, body, limit: RequestLimits::from_ref(state).body_bytes, budget })
+        Ok(Self {
+            headers: parts.headers,
+            body,
+            limit: RequestLimits::from_ref(state).body_bytes,
+            budget,
+            processors: Processors::from_ref(state),
+        })
     }
 }
 
 impl UnreadBody {
+    /// Budget of its request.
+    pub fn budget(&self) -> Budget {
+        self.budget.clone()
+    }
+
+    /// Processor time for what follows the body's reading.
+    pub fn processors(&self) -> Processors {
+        self.processors.clone()
+    }
+
     /// Reads the whole body. Its memory is the request's for as long as the bytes live.
     ///
     /// # Errors
@@ -70,11 +90,8 @@ impl UnreadBody {
         let body = match coding {
             None => body,
             Some(coding) => {
-                let (limit, budget) = (self.limit, self.budget);
-                let task = tokio::task::spawn_blocking(move || {
-                    at_low_priority(|| coding.decode(&body, limit, &budget))
-                });
-                task.await.map_err(|_| incomplete())??
+                let decode = || coding.decode(&body, self.limit, &self.budget);
+                self.processors.run(false, &self.budget, decode).await??
             }
         };
         let marked = !raw && body.starts_with(BYTE_ORDER_MARK);
@@ -151,8 +168,14 @@ async fn collect(
     let mut buffer = HeldBuffer::new(budget)?;
     // Most bodies are one frame, which needs no copy.
     let mut first: Option<(Bytes, Hold)> = None;
+    let mut at_once = 0;
     while let Some(frame) = frames.next().await {
         let frame = frame.map_err(|_| incomplete())?;
+        at_once += frame.len();
+        if at_once > READ_IN_A_TURN {
+            at_once = 0;
+            tokio::task::yield_now().await;
+        }
         let before = first.as_ref().map_or(buffer.bytes.len(), |(bytes, _)| bytes.len());
         if before + frame.len() > limit {
             return Err(ApiError::too_large(limit));
@@ -195,6 +218,7 @@ where
     S: Send + Sync,
     RequestLimits: FromRef<S>,
     Accounts: FromRef<S>,
+    Processors: FromRef<S>,
 {
     type Rejection = Infallible;
 
@@ -325,7 +349,15 @@ mod tests {
             request.headers_mut().insert(*name, HeaderValue::from_static(value));
         }
         let (parts, body) = request.into_parts();
-        UnreadBody { headers: parts.headers, body, limit: 8, budget: Budget::unlimited() }.read().await
+        UnreadBody {
+            headers: parts.headers,
+            body,
+            limit: 8,
+            budget: Budget::unlimited(),
+            processors: Processors::default(),
+        }
+        .read()
+        .await
     }
 
     #[tokio::test]
@@ -335,7 +367,14 @@ mod tests {
             let frames = frames.into_iter().map(|frame| Ok::<_, Infallible>(Bytes::from(frame)));
             let body = Body::from_stream(futures::stream::iter(frames));
             let budget = accounts.request(None, Duration::from_mins(1));
-            UnreadBody { headers: HeaderMap::new(), body, limit: 1 << 20, budget }.read()
+            UnreadBody {
+                headers: HeaderMap::new(),
+                body,
+                limit: 1 << 20,
+                budget,
+                processors: Processors::default(),
+            }
+            .read()
         };
         let one = read(vec![vec![7; 1_000]]).await.unwrap();
         assert_eq!((one.len(), accounts.used()), (1_000, 1_000));

@@ -7,8 +7,8 @@ use cupola_budget::Budget;
 use cupola_prep::{PredictedValue, Predictions};
 use cupola_runtime::PredictInput;
 
-use super::work::Processors;
 use crate::catalog::ModelVersion;
+use crate::processors::Processors;
 use crate::telemetry::Telemetry;
 
 /// Largest relative difference of equal numbers.
