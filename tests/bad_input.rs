@@ -205,7 +205,7 @@ fn a_failed_write_leaves_no_partial_files() {
     let output = limited(&home, 40, "train --config run.toml --device flex");
     assert_eq!(output.code, Some(1), "{}{}", output.stdout, output.stderr);
     assert!(
-        output.stderr.contains("step-") && output.stderr.contains("; check the disk"),
+        output.stderr.contains("step-") && output.stderr.contains("; raise the limit for files"),
         "{}",
         output.stderr
     );

@@ -64,7 +64,7 @@ fn every_error_has_its_status_code_and_message() {
             Some("rows[0].x"),
             "found {\"a\":[1]}",
         ),
-        ("/v1/models/blob/predict", "{\"rows\": [{}]}", 404, "unknown_model", None, "served models: blobs"),
+        ("/v1/models/blob/predict", "{\"rows\": [{}]}", 404, "unknown_model", None, "GET /v1/models lists"),
         ("/v1/nothing", "{}", 404, "not_found", None, "GET /v1/models"),
         (path, &large, 413, "too_large", None, "larger than 1048576 bytes"),
     ];

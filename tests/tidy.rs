@@ -11,6 +11,7 @@ mod links;
 const NEVER: &[(&str, &[&str])] = &[
     ("spec", &["burn", "candle-core", "datafusion", "tokio", "clap", "axum", "sqlx", "cupola-"]),
     ("values", &["burn", "candle-core", "arrow", "axum", "clap", "tokio", "cupola-"]),
+    ("budget", &["burn", "candle-core", "arrow", "axum", "clap", "tokio", "cupola-"]),
     ("store", &["burn", "candle-core", "axum", "clap", "sqlx", "arrow", "datafusion"]),
     ("kernels", &["burn", "candle-core", "axum", "clap", "cupola-"]),
     ("sources", &["burn", "candle-core", "axum", "clap", "cupola-datasets"]),

@@ -39,6 +39,13 @@ def without(name):
     return {k: v for k, v in CLAIMS.items() if k != name}
 
 
+def raw(name, header, claims):
+    """Token signed as it is, with a header and claims that PyJWT would not write."""
+    head, kind = {"alg": name, "typ": "JWT", "kid": name, **header}, jwt.get_algorithm_by_name(name)
+    text = f"{part(head)}.{part(claims)}"
+    return f"{text}.{base64.urlsafe_b64encode(kind.sign(text.encode(), keys[name][1])).rstrip(b'=').decode()}"
+
+
 # Algorithm confusion: a public key as the secret of an HMAC.
 pem = rsa_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 signed = f"{part({'alg': 'HS256', 'typ': 'JWT', 'kid': 'RS256'})}.{part(CLAIMS)}"
@@ -58,5 +65,22 @@ bad = {
     "no issuer": token("RS256", without("iss")),
     "no audience": token("RS256", without("aud")),
     "no end": token("RS256", without("exp")),
+    "an end that is a text": raw("RS256", {}, {**CLAIMS, "exp": str(END)}),
+    "a list of issuers": raw("RS256", {}, {**CLAIMS, "iss": ["https://id.example", "https://evil.example"]}),
+    "a list of one issuer": raw("ES256", {}, {**CLAIMS, "iss": ["https://id.example"]}),
+    "issued later": raw("EdDSA", {}, {**CLAIMS, "iat": END - 1}),
+    "a start that is a text": raw("RS256", {}, {**CLAIMS, "nbf": "0"}),
+    "an unknown critical header": raw("RS256", {"crit": ["exp-policy"], "exp-policy": 1}, CLAIMS),
+    "an unencoded payload": raw("ES256", {"crit": ["b64"], "b64": True}, CLAIMS),
+    "no critical header": raw("RS256", {"crit": []}, CLAIMS),
+    "a number as the key id": raw("RS256", {"kid": 7}, CLAIMS),
+    "an empty key id": raw("RS256", {"kid": ""}, CLAIMS),
+    "a path as the key id": raw("RS256", {"kid": "../../../dev/null"}, CLAIMS),
+    "algorithm of another curve": raw("ES384", {"kid": "ES256"}, CLAIMS),
+    "an RSA algorithm for a curve": raw("ES256", {"alg": "RS256"}, CLAIMS),
+    "a curve's algorithm for RSA": raw("RS256", {"alg": "ES256"}, CLAIMS),
+    "an audience that is a number": raw("RS256", {}, {**CLAIMS, "aud": 1}),
+    "an audience with more text": raw("RS256", {}, {**CLAIMS, "aud": "cupola2"}),
+    "a compressed payload": raw("RS256", {"zip": "DEF"}, CLAIMS),
 }
-print(json.dumps({"jwks": {"keys": [public(name) for name in keys]}, "good": {**{name: token(name) for name in keys}, "a fraction of a second": token("RS256", {**CLAIMS, "exp": END + 0.5})}, "bad": bad}, indent=1))
+print(json.dumps({"jwks": {"keys": [public(name) for name in keys]}, "good": {**{name: token(name) for name in keys}, "a fraction of a second": token("RS256", {**CLAIMS, "exp": END + 0.5}), "a text as the audience": token("ES256", {**CLAIMS, "aud": "cupola"}), "written by hand": raw("RS256", {}, {**CLAIMS, "iat": 1_700_000_000})}, "bad": bad}, indent=1))

@@ -177,6 +177,14 @@ impl Server {
         read_response(agent().get(format!("{}{path}", self.url)).call())
     }
 
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> HttpResponse {
+        let mut request = agent().get(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        read_response(request.call())
+    }
+
     pub fn post(&self, path: &str, body: impl AsRef<[u8]>, headers: &[(&str, &str)]) -> HttpResponse {
         let mut request = agent().post(format!("{}{path}", self.url));
         for (name, value) in headers {
@@ -200,6 +208,13 @@ impl Server {
     pub fn try_post(&self, path: &str, body: &str) -> Option<u16> {
         let response = agent().post(format!("{}{path}", self.url)).send(body.as_bytes()).ok()?;
         Some(response.status().as_u16())
+    }
+
+    /// Largest memory that the server has had, in bytes.
+    pub fn peak_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// Sends SIGKILL.

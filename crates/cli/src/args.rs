@@ -76,7 +76,7 @@ pub enum Command {
     Runs(RunsArgs),
     /// List, show, alias, verify, import and export published models
     Models(ModelsArgs),
-    /// Show devices and the home folder; rebuild the index
+    /// Show devices and the home folder, with what is left over or odd in it; rebuild the index
     Doctor(DoctorArgs),
     /// Print the JSON Schema of the config, for editors
     Schema(SchemaArgs),
@@ -122,8 +122,9 @@ Examples:
   cupola doctor
   cupola doctor --rebuild     after runs or models were copied into the home folder")]
 pub struct DoctorArgs {
-    /// Rebuild the index from the files and remove what killed processes left behind
-    #[arg(long)]
+    /// Rebuild the index from the files and remove what killed processes left behind: staged files older
+    /// than 10 minutes and partial downloads older than a day
+    #[arg(long, visible_alias = "fix")]
     pub rebuild: bool,
 }
 

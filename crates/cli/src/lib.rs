@@ -8,6 +8,7 @@ mod draw;
 mod failure;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -18,6 +19,8 @@ use crate::failure::ErrorCode;
 /// Runs the command of the process's arguments. Exit code 0 is success, 1 a failure, 2 a user error.
 pub fn main() -> ExitCode {
     quiet_panics();
+    // With a handler, a file that reaches the limit of its size is an error of the write and not the end.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return args::report(&error),
@@ -43,6 +46,18 @@ pub fn main() -> ExitCode {
 }
 
 fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result<()> {
+    // These use no home, or report what is wrong with it.
+    let without_home = matches!(
+        command,
+        Command::Doctor(_)
+            | Command::Schema(_)
+            | Command::Completions(_)
+            | Command::Worker(_)
+            | Command::ProbeVulkan
+    );
+    if !without_home {
+        home.check()?;
+    }
     match command {
         Command::Train(args) => commands::training::train::run(home, ui, &args),
         Command::Rate(args) => commands::training::rate::run(home, ui, &args),

@@ -19,7 +19,7 @@ use cupola_sources::{
     DataFile, DatasetResolver, Error as SourceError, FileVersion, ProgressSink, ResolvedDataset, SourceCache,
 };
 use cupola_spec::{NAME_RULE, did_you_mean, is_name};
-use cupola_store::{Lock, StagedFolder, split_version};
+use cupola_store::{Lock, StagedFolder, folders, next_version, split_version, versions};
 
 pub use self::add::{AddOutcome, DatasetInfo};
 pub use self::diff::{ColumnDiff, Diff};
@@ -28,7 +28,7 @@ pub use self::ingest::{IngestError, IngestLog};
 pub use self::manifest::DatasetManifest;
 
 use self::blobs::Blobs;
-use crate::error::{Error, io_error};
+use crate::error::Error;
 
 /// Datasets of a home folder.
 #[derive(Debug, Clone)]
@@ -61,19 +61,33 @@ impl Datasets {
 
     /// Names of all datasets.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            folders(&self.root()).into_iter().filter(|name| checked(name).is_ok()).collect();
+        let found = folders(&self.root()).unwrap_or_default().into_iter().map(|(name, _)| name);
+        let mut names: Vec<String> = found.filter(|name| checked(name).is_ok()).collect();
         names.retain(|name| !self.versions(name).is_empty());
-        names.sort();
         names
     }
 
-    /// Versions of a dataset, oldest first.
+    /// Versions of a dataset, oldest first; none if they cannot be listed.
     pub fn versions(&self, name: &str) -> Vec<u64> {
-        let folders = folders(&self.root().join(name)).into_iter();
-        let mut versions: Vec<u64> = folders.filter_map(|folder| folder.parse().ok()).collect();
-        versions.sort_unstable();
-        versions
+        self.found_versions(name).unwrap_or_default()
+    }
+
+    /// Versions of a dataset, oldest first; none of an unknown one.
+    ///
+    /// # Errors
+    /// [`Error::Dataset`] for an invalid name, [`Error::Source`] if the system refuses to list them.
+    pub fn found_versions(&self, name: &str) -> Result<Vec<u64>, Error> {
+        checked(name)?;
+        Ok(versions(&self.root().join(name), "manifest.json")?)
+    }
+
+    /// Newest version whose manifest says so: a folder that was copied to another number must not use up
+    /// the numbers before it.
+    fn newest(&self, name: &str) -> Option<u64> {
+        let says_so = |version: &u64| {
+            self.manifest(name, Some(*version)).is_ok_and(|manifest| manifest.version == *version)
+        };
+        self.versions(name).into_iter().rev().find(says_so)
     }
 
     /// Reads the manifest of a version; of the newest one if `version` is `None`.
@@ -81,21 +95,24 @@ impl Datasets {
     /// # Errors
     /// [`Error::Dataset`] for one that is not there, [`Error::Damaged`] for one that cannot be read.
     pub fn manifest(&self, name: &str, version: Option<u64>) -> Result<DatasetManifest, Error> {
-        checked(name)?;
-        let versions = self.versions(name);
+        let versions = self.found_versions(name)?;
         let wrong = |why: String| Error::Dataset { name: name.to_owned(), why };
         let Some(newest) = versions.last() else {
             let names = self.names();
             let hint = did_you_mean(name, names.iter().map(String::as_str));
             return Err(wrong(format!("not found{hint}; see `cupola data list`")));
         };
-        let version = version.unwrap_or(*newest);
+        let version = version.or_else(|| self.newest(name)).unwrap_or(*newest);
         if !versions.contains(&version) {
             return Err(wrong(format!("unknown version {version}; the newest is {newest}")));
         }
         let path = self.folder(name, version).join("manifest.json");
-        let bytes = std::fs::read(&path).map_err(io_error(&path))?;
-        serde_json::from_slice(&bytes).map_err(|error| Error::Damaged { path, why: error.to_string() })
+        let bytes = cupola_store::read_limited(&path, DatasetManifest::MAX_BYTES)?;
+        let damaged = |why: String| Error::Damaged { path: path.clone(), why };
+        let manifest: DatasetManifest =
+            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        manifest.check().map_err(damaged)?;
+        Ok(manifest.masked())
     }
 
     /// Reads the manifest of `NAME` or `NAME:VERSION`, with or without the prefix `dataset:`.
@@ -116,7 +133,8 @@ impl Datasets {
             let known = DataFile::named(blob.path, file.name.clone())?;
             Ok((DataFile { decrypted: blob.decrypted, ..known }, file.clone()))
         });
-        Ok(ResolvedDataset { label: manifest.label(), files: each.collect::<Result<_, Error>>()? })
+        let files = each.collect::<Result<_, Error>>()?;
+        Ok(ResolvedDataset { label: manifest.label(), files, downloaded: manifest.is_downloaded() })
     }
 
     /// Reads every blob of a version and checks its digest.
@@ -132,7 +150,7 @@ impl Datasets {
         let folder = self.root().join(&manifest.name);
         // The lock is held until the version is published.
         let _lock = Lock::folder(&folder)?;
-        manifest.version = self.versions(&manifest.name).last().map_or(1, |newest| newest + 1);
+        manifest.version = next_version(&folder, self.newest(&manifest.name))?;
         let staged = StagedFolder::new(&self.folder(&manifest.name, manifest.version))?;
         let bytes = serde_json::to_vec_pretty(manifest)
             .map_err(|error| Error::Damaged { path: folder.clone(), why: error.to_string() })?;
@@ -151,6 +169,8 @@ impl DatasetResolver for Datasets {
     }
 }
 
+/// Most characters of an invalid name that a message shows.
+const SHOWN_CHARACTERS: usize = 64;
 /// Folders of `data/` that are not datasets.
 const RESERVED: [&str; 4] = ["blobs", "cache", "quarantine", "prepared"];
 
@@ -160,14 +180,8 @@ fn checked(name: &str) -> Result<(), Error> {
         return Ok(());
     }
     let why = format!("invalid name; use {NAME_RULE}, except {}", RESERVED.join(", "));
-    Err(Error::Dataset { name: name.to_owned(), why })
-}
-
-fn folders(path: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.path().is_dir());
-    let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| !name.starts_with('.')).collect()
+    let shown = name.chars().take(SHOWN_CHARACTERS).collect();
+    Err(Error::Dataset { name: shown, why })
 }
 
 #[cfg(test)]

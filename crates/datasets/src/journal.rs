@@ -12,7 +12,7 @@ use arrow::record_batch::RecordBatch;
 use cupola_sources::{Error as SourceError, TableWriter};
 use jiff::Timestamp;
 
-use crate::error::{Error, io_error};
+use crate::error::Error;
 
 /// Entries after which a file is written.
 const MOST: usize = 20_000;
@@ -51,8 +51,7 @@ impl PredictionJournal {
     /// # Errors
     /// [`Error::Source`].
     pub fn new(folder: &Path) -> Result<Self, Error> {
-        let io = io_error(folder);
-        std::fs::create_dir_all(folder).map_err(io)?;
+        cupola_store::create_folder(folder)?;
         let (entries, received) = sync_channel(WAITING);
         let folder = folder.to_owned();
         let writer =

@@ -7,8 +7,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cupola_sources::{
     Collected, ContentsDigest, DataFile, DatasetResolver, Error as SourceError, FileContents, FileVersion,
-    ProgressSink, RowOrigin, Scan, SourceBatch, SourceNote, SourceRequest, TextColumns, TextFormat,
-    io_runtime,
+    ListedFiles, ProgressSink, RowOrigin, Scan, SourceBatch, SourceNote, SourceRequest, TextColumns,
+    TextFormat, io_runtime,
 };
 use cupola_spec::{Data, Expectation, Source};
 use cupola_store::DatasetVersion;
@@ -118,6 +118,11 @@ pub struct Collection {
 impl Collection {
     pub(crate) fn new(collected: Collected, pushed: Option<String>, runtime: Runtime) -> Self {
         Self { collected, pushed, runtime }
+    }
+
+    /// Id of the pushed rows among the files.
+    pub(crate) fn pushed(&self) -> Option<&str> {
+        self.pushed.as_deref()
     }
 
     /// Digests of the files.
@@ -246,9 +251,11 @@ impl CheckedSource {
         visit: FirstVisitor<'_>,
     ) -> Result<Self, Error> {
         let Collection { collected, pushed, runtime } = collection;
-        let Collected { files, versions, datasets, position, queried, notes } = collected;
-        let contents =
-            request.data.files.as_deref().map(|column| FileContents::new(column, &files, request.roots));
+        let Collected { files, versions, datasets, position, downloaded, queried, notes, .. } = collected;
+        let contents = request.data.files.as_deref().map(|column| {
+            let (downloaded, allowed) = (downloaded.as_deref(), request.data.allow_outside.as_slice());
+            FileContents::new(&ListedFiles { column, files: &files, downloaded, allowed }, request.roots)
+        });
         let mut checked = Self {
             schema: Arc::new(Schema::empty()),
             version: DatasetVersion::default(),

@@ -3,19 +3,20 @@
 //! - `native`: `/v1/models`, `/v1/datasets`, Cupola's own protocol;
 //! - `oip`: the Open Inference Protocol (REST and gRPC);
 //! - `openai`: embeddings, completions and chats for `OpenAI`'s clients;
-//! - `page`: a page for people; `ops`: health, metrics, `OpenAPI`.
+//! - `ops`: health, metrics, `OpenAPI`, a page for people.
 //!
 //! Each protocol parses a request, calls [`cupola_serving::Pipeline`] and formats the response or the `ApiError`,
 //! which is the one place where errors get status codes. `routes` puts the protocols together; every route is
 //! registered with the access that it requires, and `middleware` checks it. [`Server`] owns the listeners.
 
 mod error;
+#[cfg(test)]
+mod limits;
 mod middleware;
 mod native;
 mod oip;
 mod openai;
 mod ops;
-mod page;
 mod request;
 mod routes;
 mod server;

@@ -11,6 +11,7 @@ mod wire;
 use axum::Router;
 use cupola_runtime::{ElementType, TensorSpec};
 
+pub(crate) use self::grpc::CallSet;
 use self::wire::DataType;
 use crate::error::ApiError;
 use crate::middleware::Routes;
@@ -32,8 +33,8 @@ pub(crate) fn repository() -> Routes<ServerState> {
 }
 
 /// gRPC services: inference and health.
-pub(crate) fn grpc(state: &ServerState) -> Router {
-    grpc::inference(state).merge(grpc::health(state))
+pub(crate) fn grpc(state: &ServerState, set: CallSet) -> Router {
+    grpc::inference(state, set).merge(grpc::health(state))
 }
 
 /// Element type of a tensor.

@@ -1,6 +1,7 @@
-//! Health, metrics and the `OpenAPI` document.
+//! Health, metrics, the `OpenAPI` document and a page for people.
 
 mod openapi;
+mod page;
 
 use std::sync::Arc;
 
@@ -28,7 +29,12 @@ pub(crate) fn health() -> Routes<ServerState> {
 
 /// `OpenAPI` document.
 pub(crate) fn document() -> Routes<ServerState> {
-    Routes::new().route(Access::Public, "/openapi.json", get(openapi::document))
+    Routes::new().route(Access::OptionalKey, "/openapi.json", get(openapi::document))
+}
+
+/// Page where people try the served models.
+pub(crate) fn page() -> Routes<ServerState> {
+    page::routes()
 }
 
 /// Prometheus metrics.

@@ -1,6 +1,7 @@
 //! Parts of a request that every protocol reads.
 
 mod body;
+mod budget;
 mod explain;
 mod keys;
 mod rows;
@@ -13,7 +14,8 @@ use cupola_runtime::BulkFormat;
 use cupola_serving::RequestMetadata;
 use uuid::Uuid;
 
-pub(crate) use self::body::{FullBody, UnreadBody};
+pub(crate) use self::body::{FullBody, UnreadBody, held_response};
+pub(crate) use self::budget::{RequestBudget, budget_of};
 pub(crate) use self::keys::{each_key, repeated, shortened};
 pub(crate) use self::rows::{invalid_lines, invalid_rows, json_objects, no_rows};
 use crate::error::ApiError;

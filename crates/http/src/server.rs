@@ -1,8 +1,14 @@
 //! Life of a server: it listens, follows aliases, and drains.
 
+mod activity;
+mod connection;
+mod connections;
 mod drain;
 mod listener;
+mod response;
 mod settings;
+mod socket;
+mod stream;
 mod tls;
 
 use std::path::Path;
@@ -10,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use cupola_budget::Accounts;
 use cupola_registry::Home;
 use cupola_serving::access::{AccessControl, KeyRing, TokenVerifier};
 use cupola_serving::{
@@ -17,15 +24,21 @@ use cupola_serving::{
     Telemetry, TraceExporter,
 };
 use cupola_spec::Jwt;
-use tokio::sync::{Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+use self::activity::ConnectionLimits;
+use self::connections::ConnectionTable;
 use self::listener::Listener;
 pub use self::settings::{BoundAddresses, ListenConfig, ServerSettings};
 use crate::error::Error;
-use crate::routes;
-use crate::state::{RequestLimits, ServerState};
+use crate::routes::{self, PageRules};
+use crate::state::{EndlessStreams, RequestLimits, ServerState};
+
+/// Longest wait for the audit log at shutdown.
+const AUDIT_FLUSH: Duration = Duration::from_secs(2);
 
 /// A server with its models.
 pub struct Server {
@@ -113,7 +126,8 @@ impl Server {
     /// aliases.
     pub fn router(self) -> Router {
         let origins = self.settings.cors.clone();
-        routes::main(&self.into_state(None), true, &origins)
+        let pages = PageRules { origins: &origins, hosts: &[], address: None };
+        routes::main(&self.into_state(None), true, pages)
     }
 
     /// Serves until `stop` resolves, then reports that it is not ready, refuses new requests, completes the open
@@ -137,14 +151,11 @@ impl Server {
         }
         let settings = self.settings.clone();
         let state = self.into_state(traces);
-        let (listeners, bound) = bind(&state, &listen, acceptor, &settings.cors).await?;
+        let (listeners, bound) = bind(&state, &settings, &listen, acceptor).await?;
         ready(bound);
         let (stop_sender, stopped) = watch::channel(false);
-        let connections = Arc::new(Semaphore::new(settings.connections));
-        let serving: Vec<_> = listeners
-            .into_iter()
-            .map(|listener| tokio::spawn(listener.serve(Arc::clone(&connections), stopped.clone())))
-            .collect();
+        let serving: Vec<_> =
+            listeners.into_iter().map(|listener| tokio::spawn(listener.serve(stopped.clone()))).collect();
         background.push(tokio::spawn(follow_aliases(Arc::clone(&state.catalog), settings.poll)));
         stop.await;
         // Load balancers need time to notice that the server is not ready.
@@ -159,6 +170,9 @@ impl Server {
             }
         };
         let _ = tokio::time::timeout(settings.drain, closed).await;
+        if let Some(audit) = state.access.audit() {
+            audit.flush(AUDIT_FLUSH);
+        }
         Ok(())
     }
 
@@ -186,30 +200,44 @@ impl Server {
                 timeout: self.settings.timeout,
                 strict: self.settings.strict,
             },
+            accounts: Accounts::new(self.settings.memory),
+            streams: EndlessStreams::default(),
         }
     }
 }
 
+/// Connections of the administrative listener. They are apart from the others, which cannot shut it out.
+const ADMIN_CONNECTIONS: usize = 64;
+
 /// Binds all listeners before any of them accepts a connection.
 async fn bind(
     state: &ServerState,
+    settings: &ServerSettings,
     listen: &ListenConfig,
     acceptor: Option<TlsAcceptor>,
-    cors: &[String],
 ) -> Result<(Vec<Listener>, BoundAddresses), Error> {
-    let router = routes::main(state, listen.admin.is_none(), cors);
-    let main = Listener::bind(listen.main, acceptor.clone(), router).await?;
-    let mut bound = BoundAddresses { main: main.address()?, grpc: None, admin: None };
-    let mut listeners = vec![main];
+    let ServerSettings { head_timeout: head, idle_timeout: idle, write_timeout: write, .. } = *settings;
+    let limits = ConnectionLimits { head, idle, write };
+    let table = ConnectionTable::new(settings.connections, settings.address_connections);
+    let pages = PageRules { origins: &settings.cors, hosts: &settings.hosts, address: None };
+    let everything = listen.admin.is_none();
+    let mut listeners = Vec::new();
+    let mut add = |socket: TcpListener, router, table: &Arc<ConnectionTable>| {
+        let address = socket.local_addr()?;
+        listeners.push(Listener::new(socket, acceptor.clone(), router, Arc::clone(table), limits));
+        Ok::<_, Error>(address)
+    };
+    let socket = Listener::bind(listen.main).await?;
+    let main = add(socket, routes::main(state, everything, pages.at(listen.main)), &table)?;
+    let mut bound = BoundAddresses { main, grpc: None, admin: None };
     if let Some(address) = listen.grpc {
-        let listener = Listener::bind(address, acceptor, routes::grpc(state)).await?;
-        bound.grpc = Some(listener.address()?);
-        listeners.push(listener);
+        let socket = Listener::bind(address).await?;
+        bound.grpc = Some(add(socket, routes::grpc(state, everything, pages.at(address)), &table)?);
     }
     if let Some(address) = listen.admin {
-        let listener = Listener::bind(address, None, routes::admin(state)).await?;
-        bound.admin = Some(listener.address()?);
-        listeners.push(listener);
+        let socket = Listener::bind(address).await?;
+        let table = ConnectionTable::new(ADMIN_CONNECTIONS, None);
+        bound.admin = Some(add(socket, routes::admin(state, pages.at(address)), &table)?);
     }
     Ok((listeners, bound))
 }

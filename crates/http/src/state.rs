@@ -1,11 +1,16 @@
 //! Shared state of a server. Handlers extract the parts that they need.
 
+mod streams;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
+use cupola_budget::Accounts;
 use cupola_serving::access::AccessControl;
-use cupola_serving::{Catalog, FeedbackLog, Lifecycle, Pipeline, RowIntake, Telemetry};
+use cupola_serving::{Catalog, FeedbackLog, Lifecycle, Pipeline, Processors, RowIntake, Telemetry};
+
+pub(crate) use self::streams::{ConnectionStreams, EndlessStreams, StreamPermit};
 
 /// Limits of a single request, and its treatment of unknown columns.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +34,9 @@ pub(crate) struct ServerState {
     pub feedback: Arc<FeedbackLog>,
     pub intake: Option<Arc<RowIntake>>,
     pub limits: RequestLimits,
+    /// Memory of the server and the shares of its callers.
+    pub accounts: Accounts,
+    pub streams: EndlessStreams,
 }
 
 macro_rules! part {
@@ -49,3 +57,10 @@ part!(access: Arc<AccessControl>);
 part!(feedback: Arc<FeedbackLog>);
 part!(intake: Option<Arc<RowIntake>>);
 part!(limits: RequestLimits);
+part!(accounts: Accounts);
+
+impl FromRef<ServerState> for Processors {
+    fn from_ref(state: &ServerState) -> Self {
+        state.pipeline.processors().clone()
+    }
+}

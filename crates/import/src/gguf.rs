@@ -1,6 +1,7 @@
 //! GGUF, the format of llama.cpp: configuration, weights and tokenizer of a decoder in one file
 //! (<https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>). candle parses the file and dequantises its weights.
 
+mod header;
 mod metadata;
 mod names;
 mod tokenizer;
@@ -41,6 +42,10 @@ pub struct GgufModel {
 /// # Errors
 /// A file that can't be read or is damaged, and models that no layers of Cupola compute.
 pub fn from_gguf(path: &Path, max_length: Option<usize>) -> Result<ImportedModel, Error> {
+    // A pipe would never end, and a device neither.
+    if std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir()) {
+        return Err(Error::Gguf { why: "it is not a regular file".to_owned() });
+    }
     let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
     refuse_pointer(&path.display().to_string(), &bytes)?;
     let GgufModel { config, weights, tokenizer, end_tokens, chat } = GgufModel::parse(&bytes)?;
@@ -56,8 +61,12 @@ impl GgufModel {
     /// # Errors
     /// [`Error::Gguf`] for a damaged file, [`Error::UnsupportedGguf`] for a model or tokenizer of an unknown kind.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        header::check(bytes).map_err(|why| Error::Gguf { why })?;
         let mut file = Cursor::new(bytes);
-        let content = Content::read(&mut file).map_err(|error| Error::Gguf { why: error.to_string() })?;
+        // candle divides by an alignment of 0.
+        let content = cupola_nn::catch_panic(|| Content::read(&mut file))
+            .map_err(|_| Error::Gguf { why: "its header is damaged".to_owned() })?
+            .map_err(|error| Error::Gguf { why: error.to_string() })?;
         let architecture = content.metadata.get("general.architecture").and_then(text).unwrap_or_default();
         if !SUPPORTED.contains(&architecture) {
             return Err(Error::UnsupportedGguf {

@@ -2,7 +2,7 @@
 
 use cupola_nn::{Architecture, StateDict};
 use cupola_prep::{Plan, Signature};
-use cupola_registry::{Home, Index, Lineage, Package, PackageContents, publish, sha256_hex};
+use cupola_registry::{Home, Lineage, Package, PackageContents, publish, sha256_hex};
 use serde_json::Map;
 
 use crate::error::Error;
@@ -68,8 +68,6 @@ impl ImportedModel {
             },
             metrics: Map::new(),
         };
-        let package = publish(home, &package)?;
-        Index::open(home)?.package(home, &package)?;
-        Ok(package)
+        Ok(publish(home, &package)?)
     }
 }

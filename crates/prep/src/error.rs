@@ -1,5 +1,7 @@
 //! Errors of preparation.
 
+use cupola_budget::Exceeded;
+
 /// Rows, inputs or targets that cannot be prepared. Every message ends with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -43,6 +45,9 @@ pub enum Error {
         /// Remedy.
         remedy: String,
     },
+    /// Memory or time that a request exceeds.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
     /// A row of the test source is wrong.
     #[error(transparent)]
     InTest(Box<Error>),
@@ -66,6 +71,14 @@ pub enum Error {
     #[error("{why}")]
     Tokenizer {
         /// Cause.
+        why: String,
+    },
+    /// A plan that can't transform rows or decode predictions.
+    #[error("plan.json: `{key}`: {why}")]
+    Plan {
+        /// Path of the key.
+        key: String,
+        /// Description of the problem.
         why: String,
     },
     /// A file of prepared examples could not be read or written.

@@ -2,11 +2,13 @@
 //! is stored with the model.
 
 mod augment;
+mod check;
 mod fit;
 mod pretrained;
 mod series;
 mod signature;
 
+use cupola_budget::{Budget, Exceeded};
 use cupola_spec::{Block, Data, SourceFormat, Target, TargetList};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,11 @@ pub use self::augment::Augmenter;
 pub(crate) use self::fit::PlanFit;
 pub use self::series::SeriesLabel;
 pub use self::signature::{ColumnType, InputColumn, OutputColumn, Signature};
+
+/// Rows of a request that are transformed between two looks at its deadline.
+const ROWS_BETWEEN_CHECKS: usize = 512;
+/// Bytes of a value of a derived column, and of the texts and lists that its transform makes.
+const DERIVED_VALUE: usize = 32;
 
 /// Fitted plan, `plan.json` of a package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -152,8 +159,38 @@ impl Plan {
     /// [`Error::Column`] for a missing column, [`Error::Value`] for the first value that does not fit,
     /// [`Error::Input`] for fewer rows than a window.
     pub fn apply(&self, frame: &Frame) -> Result<Examples, Error> {
+        self.apply_within(frame, &Budget::unlimited())
+    }
+
+    /// [`Self::apply`] within the memory and time of a request. What the examples take stays charged to it.
+    ///
+    /// # Errors
+    /// The errors of [`Self::apply`], and [`Error::Exceeded`].
+    pub fn apply_within(&self, frame: &Frame, budget: &Budget) -> Result<Examples, Error> {
+        let layout = self.compact_layout();
+        self.charge_examples(&layout, frame, budget)?;
         let derived = self.derived(frame)?;
-        Ok(self.compact_layout().expand(self.encode(&derived, false)?))
+        budget.check()?;
+        let compact = if self.window().is_some() {
+            self.encode_series(&derived, budget)?
+        } else {
+            self.encode_rows(&layout, &derived, None, budget)?
+        };
+        Ok(layout.expand(compact))
+    }
+
+    /// Charges the derived columns, the compact examples, which may grow by doubling, and the expanded ones.
+    fn charge_examples(
+        &self,
+        layout: &CompactLayout,
+        frame: &Frame,
+        budget: &Budget,
+    ) -> Result<(), Exceeded> {
+        let width = |layout: &Layout| layout.dense_width() + layout.index_width();
+        let values = 2 * width(&layout.compact) + width(&layout.layout);
+        let columns = frame.names().count() + self.inputs.len();
+        let row = values.saturating_mul(size_of::<f32>()).saturating_add(columns * DERIVED_VALUE);
+        budget.charge_each(frame.rows(), row)
     }
 
     /// Rows with canonical values, cleaned, with the computed columns. Rows that were derived before stay as they are.
@@ -183,9 +220,9 @@ impl Plan {
         let layout = self.compact_layout();
         let folds = (training && self.uses_folds()).then(|| folds(frame));
         if self.window().is_some() {
-            return self.encode_series(frame);
+            return self.encode_series(frame, &Budget::unlimited());
         }
-        self.encode_rows(&layout, frame, folds.as_deref())
+        self.encode_rows(&layout, frame, folds.as_deref(), &Budget::unlimited())
     }
 
     /// Transforms each row to one example, many rows by several threads.
@@ -194,12 +231,25 @@ impl Plan {
         layout: &CompactLayout,
         frame: &Frame,
         folds: Option<&[usize]>,
+        budget: &Budget,
     ) -> Result<Examples, Error> {
-        let encode_range = |start: usize, rows: usize| {
-            let mut out = ExampleBuilder::new(layout, rows);
+        let encode_slice = |start: usize, rows: usize| {
+            let mut out = ExampleBuilder::new(layout, rows).with_budget(budget);
             let (rows, folds) = (frame.slice(start, rows), folds.map(|folds| &folds[start..start + rows]));
             self.inputs.iter().try_for_each(|input| input.apply(&rows, folds, &mut out))?;
-            Ok(out.finish())
+            Ok::<_, Error>(out.finish())
+        };
+        let encode_range = |start: usize, rows: usize| {
+            if budget.deadline().is_none() || rows <= ROWS_BETWEEN_CHECKS {
+                return encode_slice(start, rows);
+            }
+            let mut all = Examples::zeros(layout.compact.clone(), 0);
+            for at in (0..rows).step_by(ROWS_BETWEEN_CHECKS) {
+                budget.check()?;
+                let slice = encode_slice(start + at, ROWS_BETWEEN_CHECKS.min(rows - at));
+                all.append(slice.map_err(|error| error.offset_row(at))?);
+            }
+            Ok(all)
         };
         let mut all = Examples::zeros(layout.compact.clone(), 0);
         for (start, examples) in map_ranges(frame.rows(), encode_range) {

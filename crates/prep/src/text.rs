@@ -1,6 +1,7 @@
 //! Tokenizers: learned from the training rows, or read from a file.
 
 mod charsmap;
+mod limits;
 mod token_bytes;
 mod untrained;
 
@@ -17,6 +18,11 @@ use crate::frame::{Frame, SEND_TRAINED_COLUMNS};
 
 use self::untrained::untrained;
 
+/// Bytes of long words.
+const LONG_WORD: usize = 64;
+/// Bytes of a text that no token stands for.
+const MAX_TOKEN: usize = 1_024;
+
 /// Fitted tokenizer, serialized as Hugging Face's `tokenizer.json`.
 ///
 /// Index 0 is padding, so the token with id `i` has index `i + 1`.
@@ -25,6 +31,8 @@ use self::untrained::untrained;
 pub struct FittedTokenizer {
     tokenizer: Arc<Tokenizer>,
     vocabulary: usize,
+    /// Bytes of the longest token.
+    longest: usize,
 }
 
 impl PartialEq for FittedTokenizer {
@@ -37,9 +45,11 @@ impl TryFrom<Value> for FittedTokenizer {
     type Error = Error;
 
     fn try_from(value: Value) -> Result<Self, Error> {
+        limits::check(&value)?;
         charsmap::check(&value)?;
         let tokenizer = Tokenizer::from_bytes(value.to_string())
             .map_err(|error| tokenizer_error(&format!("invalid tokenizer: {error}")))?;
+        limits::try_out(&tokenizer)?;
         Ok(Self::new(tokenizer))
     }
 }
@@ -58,8 +68,10 @@ fn tokenizer_error(error: &dyn std::fmt::Display) -> Error {
 impl FittedTokenizer {
     fn new(tokenizer: Tokenizer) -> Self {
         // Ids in a file may have gaps.
-        let ids = tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
-        Self { tokenizer: Arc::new(tokenizer), vocabulary: ids + 1 }
+        let tokens = tokenizer.get_vocab(true);
+        let ids = tokens.values().max().map_or(0, |id| *id as usize + 1);
+        let longest = tokens.keys().map(String::len).max().unwrap_or_default();
+        Self { tokenizer: Arc::new(tokenizer), vocabulary: ids + 1, longest }
     }
 
     /// Learns the vocabulary from a column of the training rows, or reads the file that `spec` names.
@@ -92,18 +104,26 @@ impl FittedTokenizer {
         };
         let bytes = std::fs::read(path).map_err(|error| invalid(&error))?;
         let value: Value = serde_json::from_slice(&bytes).map_err(|error| invalid(&error))?;
+        limits::check(&value).map_err(|error| invalid(&error))?;
         charsmap::check(&value).map_err(|error| invalid(&error))?;
         let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| invalid(&error))?;
         // The plan truncates and pads; settings of the file would cut texts short or add tokens.
         tokenizer.with_padding(None);
         // Fails only for a stride that does not fit.
         let _ = tokenizer.with_truncation(None);
+        limits::try_out(&tokenizer).map_err(|error| invalid(&error))?;
         Ok(Self::new(tokenizer))
     }
 
     /// Number of indices, including padding.
     pub fn vocabulary(&self) -> usize {
         self.vocabulary
+    }
+
+    /// Bytes of a text that a token may stand for: those of the longest token, and no fewer than long words have, which
+    /// may be one unknown token.
+    pub fn longest_token(&self) -> usize {
+        self.longest.clamp(LONG_WORD, MAX_TOKEN)
     }
 
     /// Id of a token in the tokenizer's own count, which leaves padding out; `None` for an unknown token.

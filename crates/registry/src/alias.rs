@@ -12,6 +12,9 @@ use crate::home::{Home, now};
 /// Aliases of one model, `aliases.json`.
 pub type Map = BTreeMap<String, u64>;
 
+/// Moves that a model remembers; a roll-back needs the newest only.
+const MOVES_LIMIT: usize = 10_000;
+
 /// One move of an alias, an entry of `moves.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Move {
@@ -49,10 +52,10 @@ impl Aliases {
         version: u64,
         expected: Option<Option<u64>>,
     ) -> Result<Option<u64>, Error> {
+        check_alias(alias)?;
         if !home.versions(name)?.contains(&version) {
             return Err(unknown(home, "version", format!("{name}:{version}")));
         }
-        check_alias(alias)?;
         let _lock = lock(home, name)?;
         let found = Self::read(home, name)?.get(alias).copied();
         if let Some(expected) = expected
@@ -82,7 +85,7 @@ impl Aliases {
         }
         let _lock = lock(home, name)?;
         let current = Self::read(home, name)?.get(alias).copied().ok_or_else(|| missing("alias"))?;
-        let moves: Vec<Move> = load(home, name, "moves.json")?;
+        let moves = moves(home, name, alias, Some(current))?;
         let came = moves.iter().rev().find(|one| one.alias == alias && one.to == current && !one.back);
         let before = came.and_then(|came| came.from).ok_or_else(|| missing("earlier version of alias"))?;
         if !home.versions(name)?.contains(&before) {
@@ -90,6 +93,12 @@ impl Aliases {
         }
         change(home, name, alias, before, true)?;
         Ok((current, before))
+    }
+
+    /// Reads the files that a move of an alias changes, so that damage is reported before it.
+    pub(crate) fn check(home: &Home, name: &str, alias: &str) -> Result<(), Error> {
+        let current = Self::read(home, name)?.get(alias).copied();
+        moves(home, name, alias, current).map(drop)
     }
 
     /// Moves an alias. The caller holds the model's lock.
@@ -117,16 +126,33 @@ pub(crate) fn lock(home: &Home, name: &str) -> Result<Lock, Error> {
     Ok(home.storage().lock(&format!("models/{name}"))?)
 }
 
+/// Moves an alias: first the entry of `moves.json`, then the alias. A process that is killed in between
+/// leaves an entry that [`moves`] recognises, since the alias is not where it leads.
 fn change(home: &Home, name: &str, alias: &str, version: u64, back: bool) -> Result<(), Error> {
     let mut aliases = Aliases::read(home, name)?;
     let from = aliases.insert(alias.to_owned(), version);
-    save(home, name, "aliases.json", &aliases)?;
     if from == Some(version) {
         return Ok(());
     }
-    let mut moves: Vec<Move> = load(home, name, "moves.json")?;
+    let mut moves = moves(home, name, alias, from)?;
     moves.push(Move { alias: alias.to_owned(), from, to: version, time: now(), back });
-    save(home, name, "moves.json", &moves)
+    let excess = moves.len().saturating_sub(MOVES_LIMIT);
+    moves.drain(..excess);
+    save(home, name, "moves.json", &moves)?;
+    save(home, name, "aliases.json", &aliases)
+}
+
+/// Moves of a model, without the last one of `alias` if it was begun and never made.
+fn moves(home: &Home, name: &str, alias: &str, current: Option<u64>) -> Result<Vec<Move>, Error> {
+    let mut moves: Vec<Move> = load(home, name, "moves.json")?;
+    let last = moves.iter().rposition(|one| one.alias == alias);
+    if let Some(last) = last
+        && Some(moves[last].to) != current
+        && moves[last].from == current
+    {
+        moves.remove(last);
+    }
+    Ok(moves)
 }
 
 fn load<T: DeserializeOwned + Default>(home: &Home, name: &str, file: &str) -> Result<T, Error> {

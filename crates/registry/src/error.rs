@@ -22,6 +22,32 @@ pub enum Error {
         /// Command that lists the known names.
         list: &'static str,
     },
+    /// A package in the folder of another model or version.
+    #[error(
+        "{path} holds `{found}`, expected `{expected}`: a package keeps the name and version that it was published with; move it back, or point an alias at it"
+    )]
+    Misplaced {
+        /// Folder of the package.
+        path: PathBuf,
+        /// `NAME:VERSION` of the manifest.
+        found: String,
+        /// `NAME:VERSION` of the folder.
+        expected: String,
+    },
+    /// A file in a signed package that the signature does not cover.
+    #[error("{path}: the signed manifest.json does not list this file; remove it from the package")]
+    Unlisted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A manifest without name or version.
+    #[error(
+        "{path}: name and version of the model are missing, so no signature covers them; publish the model again with this version of Cupola, and sign it with `minisign -Sm manifest.json`"
+    )]
+    Unnamed {
+        /// The manifest.
+        path: PathBuf,
+    },
     /// An alias that another process has moved.
     #[error(
         "alias `{alias}` of `{name}` is at {found}, expected {expected}; check it with `cupola models show {name}` and try again"

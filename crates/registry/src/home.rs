@@ -1,16 +1,15 @@
 //! The home folder.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use cupola_store::{LocalFolder, STAGED_PREFIX, Storage, folders};
+use cupola_spec::is_name;
+use cupola_store::{Leftover, LocalFolder, Storage, leftovers, versions};
 use jiff::Timestamp;
 
-use crate::error::{Error, io};
+use crate::error::Error;
 
-/// Age from which a staged folder counts as abandoned: a younger one may still be written.
-const ABANDONED: Duration = Duration::from_mins(10);
+/// File that makes a folder a version.
+pub(crate) const MANIFEST: &str = "manifest.json";
 
 /// The home folder: `--home`, `CUPOLA_HOME` or `./.cupola`.
 #[derive(Debug, Clone)]
@@ -49,47 +48,49 @@ impl Home {
         self.root().join("index.sqlite")
     }
 
-    /// Names of all models.
+    /// Checks that the home and its parts are folders, or missing.
+    ///
+    /// # Errors
+    /// [`Error::Store`] names the first file in place of a folder.
+    pub fn check(&self) -> Result<(), Error> {
+        let root = self.root();
+        // A link to a folder on another disk is welcome.
+        let is_wrong = |path: &Path| path.symlink_metadata().is_ok() && !path.is_dir();
+        let parts = ["models", "runs", "data"].map(|name| root.join(name));
+        let in_the_way = |path: &&Path| !path.as_os_str().is_empty() && path.exists() && !path.is_dir();
+        let wrong =
+            std::iter::once(root).chain(parts.iter().map(PathBuf::as_path)).find(|path| is_wrong(path));
+        match wrong.or_else(|| root.ancestors().find(in_the_way)) {
+            Some(path) => Err(cupola_store::Error::NotAFolder { path: path.to_owned() }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Names of all models. Links and folders with other names are left out.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub fn model_names(&self) -> Result<Vec<String>, Error> {
-        Ok(self.storage.folders("models")?)
+        let mut names = self.storage.folders("models")?;
+        names.retain(|name| is_name(name));
+        Ok(names)
     }
 
-    /// Versions of a model, oldest first.
+    /// Versions of a model, oldest first. Links, folders without a manifest and those that are not called
+    /// by a version number are left out.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub fn versions(&self, name: &str) -> Result<Vec<u64>, Error> {
-        let found = folders(&self.models().join(name))?;
-        let mut versions: Vec<u64> = found.iter().filter_map(|(name, _)| name.parse().ok()).collect();
-        versions.sort_unstable();
-        Ok(versions)
+        Ok(versions(&self.models().join(name), MANIFEST)?)
     }
 
-    /// Staged folders of killed processes: those that nobody has touched for ten minutes.
+    /// Staged files and folders of the whole home, and unfinished downloads, with size and age.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub fn leftovers(&self) -> Result<Vec<PathBuf>, Error> {
-        let mut found = Vec::new();
-        let mut parents = vec![self.models()];
-        parents.extend(folders(&self.models())?.into_iter().map(|(_, path)| path));
-        for (_, run) in folders(&self.runs())? {
-            parents.push(run.join("checkpoints"));
-        }
-        for parent in parents.iter().filter(|parent| parent.is_dir()) {
-            for entry in fs::read_dir(parent).map_err(io(parent))? {
-                let entry = entry.map_err(io(parent))?;
-                let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
-                let abandoned = age.is_some_and(|age| age > ABANDONED);
-                if abandoned && entry.file_name().to_string_lossy().starts_with(STAGED_PREFIX) {
-                    found.push(entry.path());
-                }
-            }
-        }
-        Ok(found)
+    pub fn leftovers(&self) -> Result<Vec<Leftover>, Error> {
+        Ok(leftovers(self.root())?)
     }
 }
 

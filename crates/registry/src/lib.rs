@@ -3,22 +3,26 @@
 //! The files are the truth: a [`RunFolder`] per run, a [`Package`] per published version, one file
 //! of [`Aliases`] per model. They are written through `cupola_store`, so a reader sees a whole
 //! folder or none, whatever happens to the writer. The `SQLite` [`Index`] only makes listings fast
-//! and is rebuilt from the files when it is missing or damaged.
+//! and follows the files whenever it is opened.
 
 mod alias;
 mod error;
 mod home;
 mod index;
+mod inspect;
 mod package;
 mod resolve;
 mod run;
 
 pub use alias::Aliases;
-pub use cupola_store::{Reference, VerifiedFile, read_limited, sha256_hex, write_file, write_folder};
+pub use cupola_store::{
+    Leftover, LeftoverState, Reference, VerifiedFile, read_limited, sha256_hex, write_file, write_folder,
+};
 pub use error::Error;
 pub use home::{Home, now};
 pub use index::{Index, PackageRow, RunRow};
-pub use package::{Lineage, Manifest, Package, PackageContents, package_files, publish};
+pub use inspect::Finding;
+pub use package::{Lineage, Manifest, Package, PackageContents, package_files, publish, published_by};
 pub use run::{RunDataset, RunFolder, RunRecord, Status};
 
 #[cfg(test)]

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cupola_store::{
-    JSON_LIMIT, Name, StagedFolder, VerifiedFile, is_plain_file_name, read_json, read_limited, sha256_hex,
-    to_json, verify_signature,
+    JSON_LIMIT, Name, StagedFolder, VerifiedFile, is_plain_file_name, next_version, read_json, read_limited,
+    sha256_hex, to_json, verify_signature,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::alias::{Aliases, lock};
 use crate::error::{Error, io};
-use crate::home::{Home, now};
+use crate::home::{Home, MANIFEST, now};
 
 /// `manifest.json` of a package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,38 +96,77 @@ pub fn package_files() -> [&'static str; 4] {
     ["config.json", "metrics.json", "model.safetensors", "plan.json"]
 }
 
-/// Publishes a package: staged, synced, verified, renamed to the next version; then the alias
-/// `latest` moves to it. Processes that publish at the same time get different versions.
+/// Publishes a package: staged, synced and verified, then renamed to the next version under the model's
+/// lock; then the alias `latest` moves to it. Processes that publish at the same time get different
+/// versions. A process that is killed in between leaves `latest` at the version before.
 ///
 /// # Errors
 /// [`Error::Store`]; no new version is then visible.
 pub fn publish(home: &Home, contents: &PackageContents<'_>) -> Result<Package, Error> {
     let name = Name::new(contents.name)?;
     let folder = home.models().join(name.as_str());
-    let _lock = lock(home, &name)?;
-    let version = home.versions(&name)?.last().map_or(1, |last| last + 1);
-    let path = folder.join(version.to_string());
-    let staged = StagedFolder::new(&path)?;
+    // A link would take the package to a place that nobody lists.
+    if fs::symlink_metadata(&folder).is_ok_and(|entry| !entry.is_dir()) {
+        return Err(cupola_store::Error::NotAFolder { path: folder }.into());
+    }
+    let staged = StagedFolder::new(&folder.join("next"))?;
     let mut files = BTreeMap::new();
     for (name, bytes) in contents.files {
         staged.write(name, bytes)?;
         files.insert((*name).to_owned(), sha256_hex(bytes));
     }
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         format_version: Package::FORMAT_VERSION,
         name: name.to_string(),
-        version,
+        version: 1,
         created: now(),
         files,
         signature: contents.signature.clone(),
         lineage: contents.lineage.clone(),
         metrics: contents.metrics.clone(),
     };
-    staged.write("manifest.json", &to_json(&path, &manifest)?)?;
+    let write = |manifest: &Manifest| -> Result<(), Error> {
+        Ok(staged.write(MANIFEST, &to_json(&folder.join(MANIFEST), manifest)?)?)
+    };
+    // Large files are written and read back before the lock is taken, so that nobody waits for them.
+    write(&manifest)?;
     Package::open(staged.path())?.verify()?;
-    staged.commit()?;
-    Aliases::write_locked(home, &name, "latest", version)?;
+    let _lock = lock(home, &name)?;
+    manifest.version = next_version(&folder, newest(home, &name)?)?;
+    write(&manifest)?;
+    let path = folder.join(manifest.version.to_string());
+    // Damaged aliases are reported before the version appears.
+    Aliases::check(home, &name, "latest")?;
+    staged.commit_as(&path)?;
+    Aliases::write_locked(home, &name, "latest", manifest.version)?;
     Package::open(&path)
+}
+
+/// Newest version whose manifest says so: a folder that was copied to another number must not use up the
+/// numbers before it.
+fn newest(home: &Home, name: &str) -> Result<Option<u64>, Error> {
+    let folder = home.models().join(name);
+    let mut versions = home.versions(name)?.into_iter().rev();
+    Ok(versions.find(|version| {
+        let manifest = read_json::<Manifest>(&folder.join(version.to_string()).join(MANIFEST));
+        manifest.is_ok_and(|manifest| manifest.version == *version)
+    }))
+}
+
+/// Newest package of a model that a run has published: a run that is resumed after it was killed between
+/// its package and its record finds it.
+///
+/// # Errors
+/// [`Error::Store`].
+pub fn published_by(home: &Home, name: &str, run: &str) -> Result<Option<Package>, Error> {
+    for version in home.versions(name)?.into_iter().rev() {
+        let path = home.models().join(name).join(version.to_string());
+        let Ok(package) = Package::open(&path) else { continue };
+        if package.manifest.lineage.run == run && package.manifest.version == version {
+            return Ok(Some(package));
+        }
+    }
+    Ok(None)
 }
 
 impl Package {
@@ -140,7 +179,13 @@ impl Package {
     /// [`Error::Store`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = path.join("manifest.json");
-        let manifest: Manifest = read_json(&file)?;
+        // A link would lead out of the package, and a pipe would never end.
+        if !fs::symlink_metadata(&file).map_err(io(&file))?.is_file() {
+            return Err(Error::damaged(&file, "expected a regular file"));
+        }
+        let bytes = read_limited(&file, JSON_LIMIT)?;
+        let manifest: Manifest =
+            serde_json::from_slice(&bytes).map_err(|error| unreadable(&file, &bytes, &error))?;
         manifest.check().map_err(|reason| Error::damaged(&file, reason))?;
         Ok(Self { path: path.to_owned(), manifest, checked: Arc::default() })
     }
@@ -169,11 +214,13 @@ impl Package {
     }
 
     /// Checks that one of these minisign public keys signed the manifest, which has the digests of
-    /// all other files. The signature is `manifest.json.minisig` beside it.
+    /// all other files, and that the folder has no further ones. The signature is `manifest.json.minisig`
+    /// beside it.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::Store`], [`Error::Unlisted`].
     pub fn verify_signature(&self, trusted: &[String]) -> Result<(), Error> {
+        self.check_entries()?;
         let signature = self.path.join("manifest.json.minisig");
         let bytes = read_limited(&self.path.join("manifest.json"), JSON_LIMIT)?;
         verify_signature(&bytes, &signature, trusted)?;
@@ -183,6 +230,38 @@ impl Package {
         }
         let reason = "the manifest changed after it was opened".to_owned();
         Err(cupola_store::Error::Signature { path: signature, reason }.into())
+    }
+
+    /// Checks that every entry of the folder is a regular file that the signature covers.
+    fn check_entries(&self) -> Result<(), Error> {
+        for entry in fs::read_dir(&self.path).map_err(io(&self.path))? {
+            let entry = entry.map_err(io(&self.path))?;
+            let name = entry.file_name();
+            let listed = name.to_str().is_some_and(|name| {
+                ["manifest.json", "manifest.json.minisig"].contains(&name)
+                    || self.manifest.files.contains_key(name)
+            });
+            if !listed {
+                return Err(Error::Unlisted { path: entry.path() });
+            }
+            if !entry.file_type().map_err(io(&entry.path()))?.is_file() {
+                return Err(Error::damaged(&entry.path(), "expected a regular file"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that the package was published as this version of this model. Its signature covers both, so a signed
+    /// package can't stand for another one.
+    ///
+    /// # Errors
+    /// [`Error::Misplaced`].
+    pub fn check_place(&self, name: &str, version: u64) -> Result<(), Error> {
+        if self.manifest.name == name && self.manifest.version == version {
+            return Ok(());
+        }
+        let (found, expected) = (self.label(), format!("{name}:{version}"));
+        Err(Error::Misplaced { path: self.path.clone(), found, expected })
     }
 
     /// Reads a file and checks its digest.
@@ -240,6 +319,15 @@ impl Package {
     pub fn label(&self) -> String {
         format!("{}:{}", self.manifest.name, self.manifest.version)
     }
+}
+
+/// Error of a manifest that does not parse.
+fn unreadable(file: &Path, bytes: &[u8], error: &serde_json::Error) -> Error {
+    let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    if value.is_object() && (value["name"].is_null() || value["version"].is_null()) {
+        return Error::Unnamed { path: file.to_owned() };
+    }
+    Error::damaged(file, error.to_string())
 }
 
 impl Manifest {

@@ -1,5 +1,7 @@
 //! Finding the package that a reference points to.
 
+use std::path::Path;
+
 use cupola_spec::did_you_mean;
 use cupola_store::Reference;
 
@@ -23,7 +25,14 @@ impl Home {
     /// [`Error::Unknown`] with the most similar name, or an error of [`Package::open`].
     pub fn resolve(&self, reference: &Reference) -> Result<Package, Error> {
         match reference {
-            Reference::Folder(path) => Package::open(path),
+            Reference::Folder(path) => {
+                let package = Package::open(path)?;
+                // A folder elsewhere may have any name. One of this home is the place of a version.
+                if let Some((name, version)) = self.place_of(path) {
+                    package.check_place(&name, version)?;
+                }
+                Ok(package)
+            }
             Reference::Version { name, version } => {
                 self.require_model(name)?;
                 self.version(name, *version)
@@ -40,10 +49,24 @@ impl Home {
         }
     }
 
-    fn version(&self, name: &str, version: u64) -> Result<Package, Error> {
+    /// Name and version that a folder of this home stands for; `None` for any other folder.
+    fn place_of(&self, path: &Path) -> Option<(String, u64)> {
+        let (models, path) = (self.models().canonicalize().ok()?, path.canonicalize().ok()?);
+        let mut parts = path.strip_prefix(models).ok()?.iter();
+        let (name, version) = (parts.next()?.to_str()?, parts.next()?.to_str()?.parse().ok()?);
+        parts.next().is_none().then(|| (name.to_owned(), version))
+    }
+
+    /// Opens a version of a model, and checks that it is the one that its folder stands for.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::Misplaced`], or an error of [`Package::open`].
+    pub fn version(&self, name: &str, version: u64) -> Result<Package, Error> {
         let path = self.models().join(name).join(version.to_string());
         if path.is_dir() {
-            return Package::open(&path);
+            let package = Package::open(&path)?;
+            package.check_place(name, version)?;
+            return Ok(package);
         }
         Err(self.unknown("version", format!("{name}:{version}"), String::new()))
     }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use cupola_spec::did_you_mean;
 use cupola_store::{
-    DatasetVersion, FileVersion, Lock, folders, read_json, read_limited, write_file, write_folder, write_json,
+    DatasetVersion, FileVersion, Lock, StagedFolder, append_file, folders, is_plain_file_name, read_json,
+    read_limited, to_json, write_file, write_folder, write_json,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -93,6 +94,9 @@ pub struct RunRecord {
     pub metrics: Map<String, Value>,
 }
 
+/// Name of the record in its folder.
+pub(crate) const RECORD: &str = "run.json";
+
 /// Largest accepted `config.toml` in bytes.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
@@ -103,14 +107,13 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Creates the folder of a new run. Its id is the name, the time and four random hexadecimal
-    /// digits.
+    /// Creates the folder of a new run, with its record and config from the start. Its id is the name, the
+    /// time and four random hexadecimal digits.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub fn create(home: &Home, mut record: RunRecord, config: &str) -> Result<(Self, RunRecord), Error> {
         let runs = home.runs();
-        fs::create_dir_all(&runs).map_err(io(&runs))?;
         let time: String = record.created.chars().filter(char::is_ascii_digit).collect();
         loop {
             let noise = std::process::id()
@@ -119,15 +122,18 @@ impl RunFolder {
                     .map_or(0, |d| d.subsec_nanos());
             record.id = format!("{}-{}-{:04x}", record.name, &time[..time.len().min(14)], noise & 0xffff);
             let path = runs.join(&record.id);
-            match fs::create_dir(&path) {
-                Ok(()) => {
-                    let folder = Self { path };
-                    write_file(&folder.config(), config.as_bytes())?;
-                    folder.save(&record)?;
-                    return Ok((folder, record));
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(io(&path)(source)),
+            if fs::symlink_metadata(&path).is_ok() {
+                continue;
+            }
+            let staged = StagedFolder::new(&path)?;
+            staged.write("config.toml", config.as_bytes())?;
+            let record = RunRecord { updated: now(), ..record.clone() };
+            staged.write(RECORD, &to_json(&path.join(RECORD), &record)?)?;
+            match staged.commit() {
+                Ok(()) => return Ok((Self { path }, record)),
+                // Another process has taken the id meanwhile.
+                Err(_) if path.join(RECORD).is_file() => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -156,13 +162,31 @@ impl RunFolder {
         })
     }
 
-    /// All runs with a readable `run.json`.
+    /// Folder of the run with this id, which need not exist.
+    pub(crate) fn at(home: &Home, id: &str) -> Self {
+        Self { path: home.runs().join(id) }
+    }
+
+    /// All runs: folders with a readable `run.json` that are called by its id.
     ///
     /// # Errors
     /// [`Error::Store`] if the folder of runs cannot be listed.
     pub fn all(home: &Home) -> Result<Vec<(Self, RunRecord)>, Error> {
-        let found = folders(&home.runs())?.into_iter().map(|(_, path)| Self { path });
-        Ok(found.filter_map(|folder| folder.record().ok().map(|record| (folder, record))).collect())
+        let found = Self::folders(home)?.into_iter();
+        Ok(found.filter_map(|(_, folder)| folder.own_record().map(|record| (folder, record))).collect())
+    }
+
+    /// Ids and folders in `runs/`, whether or not their records can be read. Links and odd names are left out.
+    pub(crate) fn folders(home: &Home) -> Result<Vec<(String, Self)>, Error> {
+        let found = folders(&home.runs())?.into_iter();
+        let plain = found.filter(|(name, _)| is_plain_file_name(name));
+        Ok(plain.map(|(name, path)| (name, Self { path })).collect())
+    }
+
+    /// Record of this folder; `None` if it cannot be read or belongs to another folder.
+    pub(crate) fn own_record(&self) -> Option<RunRecord> {
+        let record = self.record().ok()?;
+        self.path.file_name().is_some_and(|name| name == record.id.as_str()).then_some(record)
     }
 
     /// Path of the folder.
@@ -190,7 +214,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Store`].
     pub fn record(&self) -> Result<RunRecord, Error> {
-        Ok(read_json(&self.path.join("run.json"))?)
+        Ok(read_json(&self.path.join(RECORD))?)
     }
 
     /// Replaces `run.json`.
@@ -199,7 +223,7 @@ impl RunFolder {
     /// [`Error::Store`].
     pub fn save(&self, record: &RunRecord) -> Result<(), Error> {
         let record = RunRecord { updated: now(), ..record.clone() };
-        Ok(write_json(&self.path.join("run.json"), &record)?)
+        Ok(write_json(&self.path.join(RECORD), &record)?)
     }
 
     /// Writes a JSON file such as `metrics.json` into the folder.
@@ -223,8 +247,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Store`].
     pub fn events(&self) -> Result<File, Error> {
-        let path = self.path.join("events.jsonl");
-        File::options().create(true).append(true).open(&path).map_err(io(&path))
+        Ok(append_file(&self.path.join("events.jsonl"))?)
     }
 
     /// Removes the events after `step`: a resumed run writes them again.
@@ -256,7 +279,7 @@ impl RunFolder {
     pub fn checkpoint_steps(&self) -> Result<Vec<u64>, Error> {
         let found = folders(&self.checkpoints())?;
         let mut steps: Vec<u64> =
-            found.iter().filter_map(|(name, _)| name.strip_prefix("step-")?.parse().ok()).collect();
+            found.iter().filter_map(|(name, _)| step_number(name.strip_prefix("step-")?)).collect();
         steps.sort_unstable();
         Ok(steps)
     }
@@ -271,7 +294,12 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Store`]; earlier checkpoints are then untouched.
     pub fn write_checkpoint(&self, step: u64, files: &[(&str, &[u8])], keep: &[u64]) -> Result<(), Error> {
-        write_folder(&self.checkpoint(step), files)?;
+        let path = self.checkpoint(step);
+        // A resumed run writes the same bytes again. Replacing the folder by them would leave a moment
+        // without it.
+        if !holds(&path, files) {
+            write_folder(&path, files)?;
+        }
         for old in self.checkpoint_steps()? {
             if old != step && !keep.contains(&old) {
                 let path = self.checkpoint(old);
@@ -280,4 +308,17 @@ impl RunFolder {
         }
         Ok(())
     }
+}
+
+/// Step that a checkpoint's folder is called by; `None` unless it is written in plain digits.
+fn step_number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|step: &u64| step.to_string() == text)
+}
+
+/// `true` if a folder holds exactly these files.
+fn holds(folder: &Path, files: &[(&str, &[u8])]) -> bool {
+    let same = |(name, bytes): &(&str, &[u8])| {
+        read_limited(&folder.join(name), bytes.len() as u64).is_ok_and(|found| found == **bytes)
+    };
+    fs::read_dir(folder).is_ok_and(|entries| entries.count() == files.len()) && files.iter().all(same)
 }

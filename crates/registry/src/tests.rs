@@ -6,6 +6,11 @@ use serde_json::{Map, json};
 
 use super::*;
 
+mod index;
+mod kills;
+mod machine;
+mod trust;
+
 fn lineage() -> Lineage {
     Lineage {
         run: "run-1".into(),
@@ -49,46 +54,6 @@ fn a_package_is_found_by_name_alias_version_and_folder() {
     for wrong in ["", "m:x", "m@", "a b", "m@a/b:1 "] {
         assert!(home.package(wrong).is_err(), "{wrong:?}");
     }
-}
-
-#[test]
-fn an_alias_moves_only_from_where_it_is_expected() {
-    let folder = temporary();
-    let home = Home::new(folder.path().into());
-    seal(&home, "m", b"one");
-    seal(&home, "m", b"two");
-    assert_eq!(Aliases::set(&home, "m", "champion", 1, Some(None)).unwrap(), None);
-    assert_eq!(Aliases::set(&home, "m", "champion", 2, Some(Some(1))).unwrap(), Some(1));
-    let error = Aliases::set(&home, "m", "champion", 1, Some(Some(1))).unwrap_err();
-    assert!(matches!(error, Error::Moved { .. }), "{error}");
-    assert!(matches!(Aliases::set(&home, "m", "champion", 7, None), Err(Error::Unknown { .. })));
-    // Back once, and no further.
-    assert_eq!(Aliases::roll_back(&home, "m", "champion").unwrap(), (2, 1));
-    assert!(Aliases::roll_back(&home, "m", "champion").is_err());
-    assert_eq!(Aliases::roll_back(&home, "m", "latest").unwrap(), (2, 1));
-    assert!(matches!(Aliases::set(&home, "m", "../x", 1, None), Err(Error::Store(StoreError::Name { .. }))));
-}
-
-#[test]
-fn publishing_at_once_loses_nothing() {
-    let folder = temporary();
-    let home = Home::new(folder.path().into());
-    let versions: Vec<u64> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8_u8)
-            .map(|i| {
-                let home = home.clone();
-                scope.spawn(move || {
-                    (0..5).map(|_| seal(&home, "m", &[i]).manifest.version).collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
-    });
-    let mut sorted = versions;
-    sorted.sort_unstable();
-    assert_eq!(sorted, (1..=40).collect::<Vec<_>>());
-    assert_eq!(home.versions("m").unwrap().len(), 40);
-    assert_eq!(Aliases::read(&home, "m").unwrap()["latest"], 40);
 }
 
 #[test]
@@ -227,103 +192,6 @@ fn a_record_keeps_the_keys_of_its_dataset() {
 }
 
 #[test]
-fn the_index_is_rebuilt_from_the_files() {
-    let folder = temporary();
-    let home = Home::new(folder.path().into());
-    let (run, saved) = RunFolder::create(&home, record("m"), "x").unwrap();
-    run.save(&RunRecord { status: Status::Finished, ..saved }).unwrap();
-    seal(&home, "m", b"one");
-    Aliases::set(&home, "m", "champion", 1, None).unwrap();
-    let mut index = Index::open(&home).unwrap();
-    let (runs, packages) = (index.runs().unwrap(), index.packages().unwrap());
-    assert_eq!(runs[0].status, "finished");
-    assert_eq!(packages[0].aliases, ["champion", "latest"]);
-    drop(index);
-    // No SQLite at all: thrown away and made anew.
-    fs::write(home.index(), b"not a database, but long enough to look like a file of something").unwrap();
-    for suffix in ["index.sqlite-wal", "index.sqlite-shm"] {
-        let _ = fs::remove_file(folder.path().join(suffix));
-    }
-    let mut index = Index::open(&home).unwrap();
-    assert_eq!((index.runs().unwrap(), index.packages().unwrap()), (runs, packages));
-}
-
-#[test]
-fn checkpoints_appear_whole_and_old_ones_go() {
-    let folder = temporary();
-    let home = Home::new(folder.path().into());
-    let (run, _) = RunFolder::create(&home, record("m"), "x").unwrap();
-    for step in [1, 2, 3] {
-        run.write_checkpoint(step, &[("state.json", b"{}")], &[1]).unwrap();
-    }
-    assert_eq!(run.checkpoint_steps().unwrap(), [1, 3]);
-    // The staging folder of a killed writer does not count as a checkpoint.
-    fs::create_dir(run.path().join("checkpoints/.staged-x")).unwrap();
-    assert_eq!(run.checkpoint_steps().unwrap(), [1, 3]);
-}
-
-#[test]
-fn one_process_trains_a_run() {
-    let folder = temporary();
-    let home = Home::new(folder.path().into());
-    let (run, _) = RunFolder::create(&home, record("m"), "x").unwrap();
-    let held = run.hold().unwrap();
-    assert!(run.hold().is_err());
-    drop(held);
-    run.hold().unwrap();
-}
-
-#[test]
-fn events_after_the_checkpoint_are_dropped() {
-    let folder = temporary();
-    let home = Home::new(folder.path().into());
-    let (run, _) = RunFolder::create(&home, record("m"), "x").unwrap();
-    fs::write(run.path().join("events.jsonl"), "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n{\"ste").unwrap();
-    run.rewind_events(2).unwrap();
-    assert_eq!(fs::read_to_string(run.path().join("events.jsonl")).unwrap(), "{\"step\":1}\n{\"step\":2}\n");
-}
-
-#[test]
-fn an_index_that_is_built_while_others_publish_has_all_of_them() {
-    for _ in 0..10 {
-        let folder = temporary();
-        let home = Home::new(folder.path().into());
-        std::thread::scope(|scope| {
-            for _ in 0..6 {
-                scope.spawn(|| {
-                    let package = seal(&home, "m", b"w");
-                    Index::open(&home).unwrap().package(&home, &package).unwrap();
-                });
-            }
-        });
-        let found = Index::open(&home).unwrap().packages().unwrap();
-        assert_eq!(found.iter().map(|p| p.version).collect::<Vec<_>>(), [6, 5, 4, 3, 2, 1]);
-        assert_eq!(found[0].aliases, ["latest"]);
-    }
-}
-
-#[test]
-fn an_alias_that_moves_while_a_process_waits_for_the_index_is_not_moved_back() {
-    let folder = temporary();
-    let home = Home::new(folder.path().into());
-    let first = seal(&home, "m", b"one");
-    let mut index = Index::open(&home).unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(home.index());
-    let mut held = runtime.block_on(sqlx::ConnectOptions::connect(&options)).unwrap();
-    runtime.block_on(sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut held)).unwrap();
-    std::thread::scope(|scope| {
-        let waits = scope.spawn(|| index.package(&home, &first));
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        seal(&home, "m", b"two");
-        runtime.block_on(sqlx::raw_sql("COMMIT").execute(&mut held)).unwrap();
-        waits.join().unwrap().unwrap();
-    });
-    let rows = Index::open(&home).unwrap().packages().unwrap();
-    assert_eq!((rows[0].version, rows[0].aliases.len()), (1, 0), "{rows:?}");
-}
-
-#[test]
 fn no_manifest_breaks_its_reader() {
     let folder = temporary();
     let home = Home::new(folder.path().into());
@@ -332,41 +200,5 @@ fn no_manifest_breaks_its_reader() {
     cupola_testkit::fuzz(&[&manifest, b"{\"format_version\": 1}"], |bytes| {
         fs::write(path.join("manifest.json"), bytes).unwrap();
         let _ = Package::open(&path).map(|package| package.verify());
-    });
-}
-
-#[test]
-fn a_signature_of_minisign_is_one_of_the_signer_and_of_these_bytes() {
-    let folder = temporary();
-    let (manifest, signature) =
-        (include_str!("golden/manifest.json"), include_str!("golden/manifest.json.minisig"));
-    let [signer, stranger] = [include_str!("golden/signer.pub"), include_str!("golden/stranger.pub")]
-        .map(|key| key.trim().to_owned());
-    let path = folder.path().join("manifest.json");
-    fs::write(&path, manifest).unwrap();
-    let package = Package::open(folder.path()).unwrap();
-    let trusted = [stranger.clone(), signer.clone()];
-    assert!(package.verify_signature(&trusted).unwrap_err().to_string().contains("there is no signature"));
-    fs::write(folder.path().join("manifest.json.minisig"), signature).unwrap();
-    package.verify_signature(&trusted).unwrap();
-    assert!(package.verify_signature(&[stranger]).is_err());
-    assert!(
-        package
-            .verify_signature(&["rubbish".to_owned()])
-            .unwrap_err()
-            .to_string()
-            .contains("invalid minisign public key")
-    );
-    // Other bytes, and a manifest that changed after it was opened.
-    fs::write(&path, manifest.replace("\"r\"", "\"s\"")).unwrap();
-    assert!(package.verify_signature(&trusted).is_err());
-    assert!(Package::open(folder.path()).unwrap().verify_signature(&trusted).is_err());
-    fs::write(&path, manifest).unwrap();
-    let mut other = package;
-    other.manifest.version = 2;
-    assert!(other.verify_signature(&trusted).is_err());
-    cupola_testkit::fuzz(&[signature.as_bytes()], |bytes| {
-        fs::write(folder.path().join("manifest.json.minisig"), bytes).unwrap();
-        let _ = Package::open(folder.path()).map(|package| package.verify_signature(&trusted));
     });
 }

@@ -1,5 +1,7 @@
 //! Errors of loading packages, predicting and generating text.
 
+use cupola_budget::Exceeded;
+
 /// Failure to load a package, to predict or to generate text.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -23,6 +25,9 @@ pub enum Error {
         /// Description of the problem.
         why: String,
     },
+    /// Memory or time that the request exceeds.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
     /// A request body that can't be parsed.
     #[error("{why}")]
     Body {
@@ -115,6 +120,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Memory or time that the request exceeds; `None` for any other error.
+    pub fn exceeded(&self) -> Option<Exceeded> {
+        match self {
+            Self::Exceeded(exceeded) | Self::Rows(cupola_prep::Error::Exceeded(exceeded)) => Some(*exceeded),
+            _ => None,
+        }
+    }
+
     /// Row and column of the value that the error is about; `None` for any other error.
     pub fn cell(&self) -> Option<(usize, &str)> {
         match self {

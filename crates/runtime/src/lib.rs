@@ -23,9 +23,9 @@ pub use engines::{
 };
 pub use error::Error;
 pub use generation::{
-    ChatPrompt, ContextOverflow, FinishReason, FunctionSchema, GenerationParams, Grammar, LogitsProcessor,
-    OmittedOptions, PrefixCache, Prompt, PromptMessage, Sampling, Sequence, TextPiece, TokenLogprobs,
-    check_chat_template,
+    ChatPrompt, ChatRenderer, CompiledGrammar, ContextOverflow, FinishReason, FunctionSchema,
+    GenerationParams, Grammar, LogitsProcessor, OmittedOptions, PrefixCache, Prompt, PromptMessage, Sampling,
+    Sequence, SequenceOptions, TextPiece, TokenLogprobs, check_chat_template,
 };
 pub use predict::{
     BulkFormat, ElementType, LoadedPackage, OutputTensor, PredictInput, Predictor, TensorSpec, TensorValues,

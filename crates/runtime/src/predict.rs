@@ -3,6 +3,7 @@
 mod bulk;
 #[cfg(test)]
 mod channels;
+mod cost;
 mod load;
 mod package;
 mod predictor;

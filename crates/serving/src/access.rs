@@ -10,7 +10,7 @@ mod scope;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use self::audit::{AuditLog, AuditedCall};
+pub use self::audit::{AuditEvent, AuditLog, AuditedCall, PendingCall};
 pub use self::caller::Caller;
 pub use self::jwt::TokenVerifier;
 pub use self::key_file::{ApiKey, KeyFile, NewKey};
@@ -59,6 +59,18 @@ impl AccessControl {
     /// Audit log, if one is kept.
     pub fn audit(&self) -> Option<&AuditLog> {
         self.audit.as_ref()
+    }
+
+    /// Checks that a caller has a scope for a model or dataset, and that an administrative call can be recorded.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::Unrecorded`].
+    pub fn authorize(&self, caller: &Caller, scope: Scope, name: &str) -> Result<(), Error> {
+        caller.require(scope, name)?;
+        if scope == Scope::Admin && self.audit.as_ref().is_some_and(AuditLog::is_full) {
+            return Err(Error::Unrecorded);
+        }
+        Ok(())
     }
 
     /// Identifies the caller by its key or token, and counts the request.

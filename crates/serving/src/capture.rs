@@ -7,3 +7,6 @@ mod record;
 pub use self::feedback::FeedbackLog;
 pub use self::intake::{PushError, RowIntake, RowSink};
 pub use self::record::{PredictionRecord, PredictionRecorder, RecordSampler};
+
+/// Pushes of rows, and of feedback, that are checked and written at once; further ones are refused.
+const MAX_PUSHES: usize = 64;

@@ -3,22 +3,24 @@
 //! A request holds the version that it began with, so a replaced version completes its requests before it is
 //! dropped. A version that fails to load leaves the previous one in place, and the failure is reported.
 
+mod entries;
 mod entry;
 mod version;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::PoisonError;
 
 use cupola_registry::{Home, Package};
 use cupola_spec::ServedModel;
 use serde_json::Value;
 
+use self::entries::EntryTable;
 use self::entry::{Deployment, ModelEntry};
 use self::version::VersionLoader;
 pub use self::version::{Loader, ModelVersion};
 use crate::error::Error;
 use crate::metadata::RequestMetadata;
 use crate::scheduler::SchedulerLimits;
+use crate::sync::{self, Arc, Mutex, MutexGuard};
 use crate::telemetry::Telemetry;
 
 /// Versions that a request goes to.
@@ -44,7 +46,9 @@ pub struct Catalog {
     home: Home,
     loader: VersionLoader,
     telemetry: Arc<Telemetry>,
-    entries: RwLock<BTreeMap<String, Arc<ModelEntry>>>,
+    entries: EntryTable<ModelEntry>,
+    /// Held while an entry and the gauges of its versions change together.
+    changes: Mutex<()>,
 }
 
 impl Catalog {
@@ -58,18 +62,11 @@ impl Catalog {
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let loader = VersionLoader { loader, limits, trusted };
-        Self { home, loader, telemetry, entries: RwLock::default() }
-    }
-
-    fn snapshot(&self) -> BTreeMap<String, Arc<ModelEntry>> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).clone()
+        Self { home, loader, telemetry, entries: EntryTable::new(), changes: Mutex::new(()) }
     }
 
     fn entry(&self, name: &str) -> Result<Arc<ModelEntry>, Error> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let unknown =
-            || Error::UnknownModel { name: name.to_owned(), served: entries.keys().cloned().collect() };
-        entries.get(name).cloned().ok_or_else(unknown)
+        self.entries.get(name).ok_or_else(|| Error::UnknownModel { name: name.to_owned() })
     }
 
     /// Loads a model, or what has changed of it, and returns its name. Blocks.
@@ -77,6 +74,16 @@ impl Catalog {
     /// # Errors
     /// Errors of the package. The previous versions stay loaded.
     pub fn load(&self, spec: &ServedModel) -> Result<String, Error> {
+        let (name, entry) = self.open(spec)?;
+        let _changes = self.lock_changes();
+        let versions: Vec<u64> = entry.versions().collect();
+        let old = self.entries.insert(&name, entry);
+        self.count_loaded(&name, &versions, old.as_deref());
+        Ok(name)
+    }
+
+    /// Loads what a declaration names, apart from versions that are loaded already.
+    fn open(&self, spec: &ServedModel) -> Result<(String, ModelEntry), Error> {
         let main = self.deploy(&spec.serve)?;
         let name = main.version.manifest.name.clone();
         let canary = spec.canary.as_ref();
@@ -87,8 +94,37 @@ impl Catalog {
         if let Some(other) = others.into_iter().find(|other| other.version.manifest.name != name) {
             return Err(Error::OtherModel { name, reference: other.reference.clone() });
         }
-        self.put(&name, ModelEntry { main, canary, shadow, trouble: None, spec: spec.clone() });
-        Ok(name)
+        Ok((name, ModelEntry { main, canary, shadow, trouble: None, spec: spec.clone() }))
+    }
+
+    /// Loads an entry again whose references have moved. Nothing changes if it was unloaded or loaded anew meanwhile.
+    fn reload(&self, name: &str, seen: &Arc<ModelEntry>) -> Result<(), Error> {
+        let (found, entry) = self.open(&seen.spec)?;
+        if found != name {
+            return Err(Error::OtherModel { name: name.to_owned(), reference: seen.main.reference.clone() });
+        }
+        let _changes = self.lock_changes();
+        let versions: Vec<u64> = entry.versions().collect();
+        if self.entries.replace(name, seen, entry) {
+            self.count_loaded(name, &versions, Some(seen));
+            tracing::info!(model = name, "reloaded");
+        }
+        Ok(())
+    }
+
+    fn lock_changes(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the gauges of the versions of a new entry and of those that only the old one had.
+    fn count_loaded(&self, name: &str, versions: &[u64], old: Option<&ModelEntry>) {
+        for version in versions {
+            self.telemetry.set_loaded(name, *version, true);
+        }
+        let gone = old.into_iter().flat_map(ModelEntry::versions);
+        for version in gone.filter(|version| !versions.contains(version)) {
+            self.telemetry.set_loaded(name, version, false);
+        }
     }
 
     /// Resolves a reference, and loads its version unless it is loaded already.
@@ -106,40 +142,24 @@ impl Catalog {
         entry.deployments().map(|one| &one.version).find(|version| version.is(package)).cloned()
     }
 
-    fn put(&self, name: &str, entry: ModelEntry) {
-        for version in entry.versions() {
-            self.telemetry.set_loaded(name, version, true);
-        }
-        let current: Vec<u64> = entry.versions().collect();
-        let old = {
-            let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-            entries.insert(name.to_owned(), Arc::new(entry))
-        };
-        for version in old.iter().flat_map(|old| old.versions()).filter(|version| !current.contains(version))
-        {
-            self.telemetry.set_loaded(name, version, false);
-        }
-    }
-
     /// Stops serving a name and returns `true` if it was served. Requests in flight are completed.
     pub fn unload(&self, name: &str) -> bool {
-        let removed = self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(name);
-        for version in removed.iter().flat_map(|removed| removed.versions()) {
-            self.telemetry.set_loaded(name, version, false);
-        }
+        let _changes = self.lock_changes();
+        let removed = self.entries.remove(name);
+        self.count_loaded(name, &[], removed.as_deref());
         removed.is_some()
     }
 
     /// Follows aliases that have moved. Blocks. A version that fails to load changes nothing.
     pub fn refresh(&self) {
-        for (name, entry) in self.snapshot() {
-            match self.has_moved(&entry) {
-                Ok(false) => {}
-                Ok(true) => match self.load(&entry.spec) {
-                    Ok(_) => tracing::info!(model = name, "reloaded"),
-                    Err(error) => self.report_failure(&name, &entry, &error.to_string()),
-                },
-                Err(error) => self.report_failure(&name, &entry, &error.to_string()),
+        for (name, entry) in self.entries.snapshot() {
+            let reloaded = match self.has_moved(&entry) {
+                Ok(true) => self.reload(&name, &entry).map_err(|error| error.to_string()),
+                Ok(false) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(why) = reloaded {
+                self.report_failure(&name, &entry, &why);
             }
         }
     }
@@ -161,12 +181,7 @@ impl Catalog {
         }
         tracing::error!(model = name, why, "failed to reload; the previous version stays loaded");
         self.telemetry.count_reload_failure(name);
-        let failed = entry.with_trouble(why);
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        // Another thread may have loaded the model meanwhile.
-        if entries.get(name).is_some_and(|now| Arc::ptr_eq(now, entry)) {
-            entries.insert(name.to_owned(), Arc::new(failed));
-        }
+        self.entries.replace(name, entry, entry.with_trouble(why));
     }
 
     /// One line per loaded version of a name, for logs.
@@ -176,7 +191,7 @@ impl Catalog {
 
     /// Served names.
     pub fn names(&self) -> Vec<String> {
-        self.snapshot().into_keys().collect()
+        self.entries.snapshot().into_keys().collect()
     }
 
     /// Declaration of a served name.
@@ -187,7 +202,7 @@ impl Catalog {
     /// All loaded versions.
     pub fn versions(&self) -> Vec<Arc<ModelVersion>> {
         let mut all: Vec<Arc<ModelVersion>> = Vec::new();
-        for entry in self.snapshot().values() {
+        for entry in self.entries.snapshot().values() {
             for deployment in entry.deployments() {
                 if !all.iter().any(|known| Arc::ptr_eq(known, &deployment.version)) {
                     all.push(Arc::clone(&deployment.version));
@@ -238,7 +253,7 @@ impl Catalog {
 
     /// All versions in the home folder, and loaded ones from elsewhere.
     pub fn index(&self) -> Vec<IndexedVersion> {
-        let entries = self.snapshot();
+        let entries = self.entries.snapshot();
         let mut all = Vec::new();
         for name in self.home.model_names().unwrap_or_default() {
             for version in self.home.versions(&name).unwrap_or_default() {

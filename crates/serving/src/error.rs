@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cupola_budget::Exceeded;
+
 /// Error of the serving layer.
 ///
 /// The first group keeps a server from starting or a model from loading. The second group ends one request;
@@ -66,6 +68,11 @@ pub enum Error {
         /// Time until the next request is admitted.
         wait: Duration,
     },
+    /// The audit log takes no further administrative calls.
+    #[error(
+        "the audit log cannot be written, so no administrative call is accepted; check the server's disk"
+    )]
+    Unrecorded,
     /// The key lacks the scope.
     #[error("key {key} lacks the scope `{scope}{}`; use a key that has it", of_name(.name))]
     Forbidden {
@@ -77,12 +84,12 @@ pub enum Error {
         name: String,
     },
     /// The model is not served.
-    #[error("unknown model `{name}`; served models: {}", listed(.served))]
+    ///
+    /// The message lists no other models: the caller's key may not cover them.
+    #[error("unknown model `{name}`; GET /v1/models lists those that you may use")]
     UnknownModel {
         /// Requested name.
         name: String,
-        /// Served names.
-        served: Vec<String>,
     },
     /// The version is not loaded.
     #[error("version {version} of `{name}` is not loaded; loaded versions: {}", listed(.loaded))]
@@ -109,6 +116,9 @@ pub enum Error {
         /// The request's deadline.
         timeout: Duration,
     },
+    /// The request exceeds its share of memory, or its deadline.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
     /// The text was not complete within the deadline.
     #[error("the text was not complete within the deadline; request fewer tokens or allow more time")]
     GenerationDeadline,
@@ -118,6 +128,9 @@ pub enum Error {
     /// The engine failed.
     #[error(transparent)]
     Inference(Arc<cupola_runtime::Error>),
+    /// A response format that a text can't follow to its end.
+    #[error(transparent)]
+    ResponseFormat(Arc<cupola_runtime::Error>),
     /// A row that the model does not accept.
     #[error(transparent)]
     Row(cupola_runtime::Error),
@@ -159,6 +172,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Memory or time that the request exceeds; `None` for any other error.
+    pub fn exceeded(&self) -> Option<Exceeded> {
+        match self {
+            Self::Exceeded(exceeded) => Some(*exceeded),
+            Self::Row(error) | Self::Model(error) => error.exceeded(),
+            Self::Inference(error) => error.exceeded(),
+            _ => None,
+        }
+    }
+
     /// Value that the error is about, as `(row from 1, column)`.
     pub fn location(&self) -> Option<(usize, &str)> {
         match self {
@@ -180,7 +203,7 @@ impl Error {
 }
 
 /// Error of a protocol, which knows the status code that is counted and traced.
-pub trait ProtocolError: From<Error> {
+pub trait ProtocolError: Send + From<Error> {
     /// Status code.
     fn status(&self) -> u16;
 }

@@ -22,9 +22,16 @@ mod error;
 mod lifecycle;
 mod metadata;
 mod pipeline;
+mod processors;
 mod scheduler;
 mod share;
 mod telemetry;
+
+/// Primitives of the scheduler's queue and the catalog's table, which take them from here so that a test can compile
+/// both with loom's.
+mod sync {
+    pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
+}
 
 pub use capture::{
     FeedbackLog, PredictionRecord, PredictionRecorder, PushError, RecordSampler, RowIntake, RowSink,
@@ -35,7 +42,8 @@ pub use lifecycle::Lifecycle;
 pub use metadata::RequestMetadata;
 pub use pipeline::{
     GENERATION_CANCELLED, GenerateRequest, GenerationStream, Pipeline, PredictRequest, PredictResponse,
-    TokenUsage,
+    QUICK_BODY_BYTES, TokenUsage,
 };
+pub use processors::Processors;
 pub use scheduler::{Scheduler, SchedulerLimits};
 pub use telemetry::{ModelMetrics, ModelTotals, Telemetry, TraceExporter};

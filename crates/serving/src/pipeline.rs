@@ -6,7 +6,8 @@ mod shadow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cupola_prep::Predictions;
+use cupola_budget::Budget;
+use cupola_prep::{Examples, Predictions};
 use cupola_runtime::{LoadedPackage, OutputTensor, PredictInput};
 
 pub use self::generate::{GENERATION_CANCELLED, GenerateRequest, GenerationStream, TokenUsage};
@@ -15,6 +16,7 @@ use crate::catalog::{Catalog, ModelVersion, Route};
 use crate::error::{Error, ProtocolError};
 use crate::lifecycle::Lifecycle;
 use crate::metadata::RequestMetadata;
+use crate::processors::Processors;
 use crate::scheduler::{ForwardPass, ForwardResult, Ticket};
 use crate::telemetry::{Phase, RequestSpan, Telemetry, TraceExporter};
 
@@ -32,6 +34,10 @@ pub struct PredictRequest<'a> {
     pub began: Instant,
     /// Time that it may take from its arrival.
     pub timeout: Duration,
+    /// Memory that it may use.
+    pub budget: &'a Budget,
+    /// Size of its body in bytes, by which its work is quick or not.
+    pub size: usize,
 }
 
 /// Result of a request.
@@ -53,6 +59,12 @@ impl PredictResponse {
     /// [`Error::Row`] for a row whose prediction overflows, [`Error::Inference`].
     pub fn predictions(&self) -> Result<Vec<Predictions>, Error> {
         self.version.model.predictions(&self.logits, &self.references).map_err(decode_error)
+    }
+
+    /// Bytes of its predictions and of the response.
+    fn answer_bytes(&self) -> usize {
+        let rows = self.logits.len() / self.version.model.plan.width().max(1);
+        rows.saturating_mul(self.version.model.answer_bytes())
     }
 
     /// Predictions as tensors with these names; all of them if there are no names.
@@ -97,12 +109,18 @@ pub struct Pipeline {
     telemetry: Arc<Telemetry>,
     pub(crate) traces: Option<TraceExporter>,
     sampler: Option<RecordSampler>,
+    processors: Processors,
 }
+
+/// Bytes of predictions and response that are written within a millisecond.
+const QUICK_ANSWER_BYTES: usize = 1 << 16;
+/// Size of a body that is parsed within a millisecond.
+pub const QUICK_BODY_BYTES: usize = 1 << 13;
 
 impl Pipeline {
     /// Pipeline without traces and records.
     pub fn new(catalog: Arc<Catalog>, lifecycle: Arc<Lifecycle>, telemetry: Arc<Telemetry>) -> Self {
-        Self { catalog, lifecycle, telemetry, traces: None, sampler: None }
+        Self { catalog, lifecycle, telemetry, traces: None, sampler: None, processors: Processors::default() }
     }
 
     /// Exports a trace of every request.
@@ -115,9 +133,41 @@ impl Pipeline {
         self.sampler = Some(sampler);
     }
 
+    /// Processor time for the long work of requests.
+    pub fn processors(&self) -> &Processors {
+        &self.processors
+    }
+
     /// Models that it serves.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// Runs the parsing of a body: outside the runtime's threads if it is large.
+    ///
+    /// # Errors
+    /// [`Error::Exceeded`] if no processor is free within the deadline.
+    pub async fn parse<T: Send>(
+        &self,
+        size: usize,
+        budget: &Budget,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T, Error> {
+        Ok(self.processors.run(size <= QUICK_BODY_BYTES, budget, work).await?)
+    }
+
+    /// Runs the writing of a response: outside the runtime's threads if it has many rows.
+    ///
+    /// # Errors
+    /// [`Error::Exceeded`] if no processor is free within the deadline.
+    pub async fn answer<T: Send>(
+        &self,
+        response: &PredictResponse,
+        budget: &Budget,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T, Error> {
+        let quick = response.answer_bytes() <= QUICK_ANSWER_BYTES;
+        Ok(self.processors.run(quick, budget, work).await?)
     }
 
     /// Checks that new requests are accepted.
@@ -135,19 +185,27 @@ impl Pipeline {
     pub async fn predict<E: ProtocolError>(
         &self,
         request: &PredictRequest<'_>,
-        read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E>,
+        read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E> + Send,
     ) -> Result<PredictResponse, E> {
         self.check_accepting()?;
+        request.budget.check().map_err(Error::from)?;
         let route = self.catalog.route(request.name, request.version, request.metadata, request.id);
         let Route { version, shadow } = route?;
-        let result = run(request, &version, read).await;
+        let result = self.run(request, &version, read).await;
         self.account(request, &version, &result);
         let response = result?;
         if let Some(shadow) = shadow
-            && let Ok(predictions) = response.predictions()
+            && let Ok(Ok(predictions)) =
+                self.answer(&response, request.budget, || response.predictions()).await
         {
             let expected = shadow::Expected { input: response.input.clone(), predictions };
-            shadow::compare(Arc::clone(&self.telemetry), shadow, expected, request.timeout);
+            let comparison = shadow::Comparison {
+                telemetry: Arc::clone(&self.telemetry),
+                processors: self.processors.clone(),
+                budget: request.budget.clone(),
+                timeout: request.timeout,
+            };
+            comparison.start(shadow, expected);
         }
         Ok(response)
     }
@@ -183,25 +241,46 @@ impl Pipeline {
         };
         traces.export(&TraceExporter::parent(request.metadata), &span);
     }
+
+    async fn run<E: ProtocolError>(
+        &self,
+        request: &PredictRequest<'_>,
+        version: &Arc<ModelVersion>,
+        read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E> + Send,
+    ) -> Result<PredictResponse, E> {
+        let _in_flight = version.scheduler.in_flight();
+        let quick = request.size <= version.model.quick_bytes();
+        let prepare = || prepare(request.budget, version, read);
+        let prepared = self.processors.run(quick, request.budget, prepare).await;
+        let (input, examples, references) = prepared.map_err(Error::from)??;
+        let prepared = Instant::now();
+        version.metrics.record_preparation((prepared - request.began).as_secs_f64());
+        let deadline = request.began + request.timeout;
+        let ticket = version.scheduler.submit(examples, deadline);
+        let ticket = ticket.ok_or(Error::Overloaded { limit: version.scheduler.limits().queue })?;
+        let ForwardPass { logits, started, ended } = wait(ticket, deadline, request.timeout).await?;
+        let timings = Timings { prepared, started, ended };
+        Ok(PredictResponse { input, version: Arc::clone(version), logits, references, timings })
+    }
 }
 
-async fn run<E: ProtocolError>(
-    request: &PredictRequest<'_>,
-    version: &Arc<ModelVersion>,
-    read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E>,
-) -> Result<PredictResponse, E> {
-    let _in_flight = version.scheduler.in_flight();
-    let input = read(&version.model)?;
-    let examples = version.model.examples_of_input(&input).map_err(Error::Row)?;
-    let references = version.model.inputs_to_compare(&examples);
-    let prepared = Instant::now();
-    version.metrics.record_preparation((prepared - request.began).as_secs_f64());
-    let deadline = request.began + request.timeout;
-    let ticket = version.scheduler.submit(examples, deadline);
-    let ticket = ticket.ok_or(Error::Overloaded { limit: version.scheduler.limits().queue })?;
-    let ForwardPass { logits, started, ended } = wait(ticket, deadline, request.timeout).await?;
-    let timings = Timings { prepared, started, ended };
-    Ok(PredictResponse { input, version: Arc::clone(version), logits, references, timings })
+/// Rows of a request, their examples, and the inputs that a reconstruction is compared with.
+type PreparedRows = (PredictInput, Examples, Vec<f32>);
+
+/// Parses and transforms the rows. What their predictions will need is charged before they are transformed.
+fn prepare<E: ProtocolError>(
+    budget: &Budget,
+    version: &ModelVersion,
+    read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E> + Send,
+) -> Result<PreparedRows, E> {
+    let model = &version.model;
+    let input = read(model)?;
+    let rows = input.rows(model.signature.inputs.len());
+    budget.charge_each(rows, model.answer_bytes()).map_err(Error::from)?;
+    let examples = model.examples_of_input(&input, budget).map_err(Error::Row)?;
+    let references = model.inputs_to_compare(&examples);
+    budget.charge_each(references.len(), size_of::<f32>()).map_err(Error::from)?;
+    Ok((input, examples, references))
 }
 
 async fn wait(ticket: Ticket, deadline: Instant, timeout: Duration) -> Result<ForwardPass, Error> {

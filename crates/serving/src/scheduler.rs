@@ -2,6 +2,8 @@
 //!
 //! Batching is greedy: a thread runs what waits at that moment, up to the batch size, and never waits for more.
 
+#[cfg(test)]
+mod interleavings;
 mod queue;
 mod sequences;
 mod slot;
@@ -21,6 +23,7 @@ use self::sequences::ScheduledSequence;
 use self::slot::EngineSlot;
 pub(crate) use self::slot::{ForwardPass, ForwardResult};
 use self::worker::{EngineJob, RowsJob};
+use crate::sync;
 use crate::telemetry::ModelMetrics;
 
 /// Limits of a model version's queue, batches and caches.
@@ -160,5 +163,27 @@ impl Scheduler {
 impl Drop for Scheduler {
     fn drop(&mut self) {
         self.queue.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::queue::JobQueue;
+
+    #[test]
+    fn the_queue_is_bounded_greedy_and_drains_after_close() {
+        let queue = JobQueue::new(4);
+        (1..=4).for_each(|rows| queue.push(rows).unwrap());
+        assert_eq!(queue.push(5), Err(5));
+        let mut budget = 6_i32;
+        let batch = queue.take(|rows| {
+            budget -= rows;
+            budget >= 0
+        });
+        assert_eq!(batch, Some(vec![1, 2, 3]));
+        queue.close();
+        assert_eq!(queue.push(9), Err(9));
+        assert_eq!(queue.take(|_| true), Some(vec![4]));
+        assert_eq!(queue.take(|_| true), None);
     }
 }

@@ -12,6 +12,10 @@ fn remedy(source: &std::io::Error) -> &'static str {
             "free some space there, or choose another folder with --home"
         }
         ErrorKind::ReadOnlyFilesystem => "choose another folder with --home",
+        ErrorKind::PermissionDenied => "check the rights of the file, or choose another home with --home",
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists | ErrorKind::IsADirectory => {
+            "move away what is in its place, or choose another folder with --home"
+        }
         _ => "check that the file exists and is accessible",
     }
 }

@@ -36,7 +36,7 @@ use crate::file::{DataFile, expand, file_version, same_format};
 use crate::location::SourceLocation;
 use crate::progress::ProgressSink;
 use crate::read::batch::note::SourceNote;
-use crate::secret::fill_secrets;
+use crate::secret::FilledText;
 
 /// Finds files of named datasets, and files that another tool tracks.
 pub trait DatasetResolver: Sync {
@@ -60,6 +60,8 @@ pub struct ResolvedDataset {
     pub label: String,
     /// Files of the version, in order.
     pub files: Vec<(DataFile, FileVersion)>,
+    /// `true` if its rows came from elsewhere than files of this machine.
+    pub downloaded: bool,
 }
 
 /// Source to collect.
@@ -90,6 +92,11 @@ pub struct Collected {
     pub datasets: Vec<String>,
     /// Position after the last row of a source that grows, such as the offsets of a topic.
     pub position: Option<String>,
+    /// Folders of the tables that were downloaded; `None` if all of them are files of this machine. What a downloaded
+    /// table names is not trusted.
+    pub downloaded: Option<Vec<PathBuf>>,
+    /// Largest ratio of compressed files, as in `data.max_ratio`.
+    pub max_ratio: Option<u64>,
     /// `true` if the files hold the rows after `data.query`.
     pub queried: bool,
     /// Decisions of the collection that its user should know of.
@@ -126,11 +133,11 @@ impl SourceRequest<'_> {
             return Err(Error::without("`data.query`", "sql"));
         }
         let cache = SourceCache::new(self.home);
-        let mut found = Collected::default();
+        let mut found = Collected { max_ratio: self.data.max_ratio, ..Collected::default() };
         for shown in self.source.patterns() {
-            let location = SourceLocation::of(shown, &fill_secrets(shown, self.roots, self.home)?)?;
-            self.check_settings(shown, &location)?;
-            self.add(shown, location, watermark, &mut found, &cache).await?;
+            let source = FilledText::address(shown, self.roots, self.home)?;
+            let added = self.add(&source, watermark, &mut found, &cache).await;
+            added.map_err(|error| source.secrets().hide_in(error))?;
         }
         same_format(&found.files)?;
         found.files.iter().try_for_each(DataFile::supported)?;
@@ -144,21 +151,29 @@ impl SourceRequest<'_> {
 
     async fn add(
         &self,
-        shown: &str,
-        location: SourceLocation,
+        source: &FilledText,
         watermark: Option<&str>,
         found: &mut Collected,
         cache: &SourceCache,
     ) -> Result<(), Error> {
+        let shown = source.shown();
+        let location = SourceLocation::of(shown, source.text())?;
+        self.check_settings(shown, &location)?;
+        if !location.is_local() {
+            found.downloaded.get_or_insert_default();
+        }
         match location {
             SourceLocation::Local(pattern) => self.add_local(&pattern, found, cache),
             SourceLocation::Dataset { name, version } => {
                 let dataset = self.resolver.dataset(&name, version)?;
                 found.datasets.push(dataset.label);
+                if dataset.downloaded {
+                    found.downloaded.get_or_insert_default();
+                }
                 found.push_all(dataset.files, cache)
             }
             SourceLocation::Web(url) => {
-                let path = self.download(shown, &url, cache).await?;
+                let path = self.download(source, &url, cache).await?;
                 found.push_local(path, cache, self.progress)
             }
             SourceLocation::Objects(url) => {
@@ -197,6 +212,7 @@ impl SourceRequest<'_> {
                 && let Some(tables) = hub::tables(&path)?
             {
                 found.notes.extend(tables.note);
+                found.downloaded.get_or_insert_default().push(path.clone());
                 for path in tables.files {
                     found.push_local(path, cache, self.progress)?;
                 }
@@ -206,6 +222,8 @@ impl SourceRequest<'_> {
                 found.versions.push(packed.version);
                 found.notes.extend(packed.notes);
             } else if path.extension().is_some_and(|extension| extension == "dvc") {
+                let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+                found.downloaded.get_or_insert_default().push(folder);
                 found.push_all(self.resolver.tracked(&path)?, cache)?;
             } else {
                 found.push_local(path, cache, self.progress)?;
@@ -214,8 +232,8 @@ impl SourceRequest<'_> {
         Ok(())
     }
 
-    async fn download(&self, shown: &str, url: &Url, cache: &SourceCache) -> Result<PathBuf, Error> {
-        let web = WebClient::new(self, shown)?;
+    async fn download(&self, source: &FilledText, url: &Url, cache: &SourceCache) -> Result<PathBuf, Error> {
+        let web = WebClient::new(self, source)?;
         match (&self.data.api, &self.data.page) {
             (Some(api), _) => api::fetch(&web, url, api, cache).await,
             (_, Some(page)) => page::fetch(&web, url, page, cache).await,
@@ -268,6 +286,7 @@ impl Collected {
 
     /// Adds a file in a format that can be read.
     fn push(&mut self, file: DataFile, version: FileVersion, cache: &SourceCache) -> Result<(), Error> {
+        let file = DataFile { max_ratio: self.max_ratio, ..file };
         file.refuse_pointer()?;
         let converted = convert::readable(file, &version, cache)?;
         self.notes.extend(converted.note);

@@ -3,6 +3,7 @@
 mod decrypted;
 mod find;
 mod hidden;
+mod ratio;
 mod version;
 
 use std::fs::File;
@@ -14,6 +15,7 @@ use flate2::read::MultiGzDecoder;
 pub use self::decrypted::Decrypted;
 pub(crate) use self::find::{expand, same_format};
 pub(crate) use self::hidden::is_hidden;
+use self::ratio::RatioLimited;
 pub use self::version::file_version;
 
 use crate::error::{Error, io_error};
@@ -67,6 +69,8 @@ pub struct DataFile {
     pub original: Option<PathBuf>,
     /// Guard of a temporary file at `path`, if the stored file is encrypted.
     pub decrypted: Option<Decrypted>,
+    /// Largest ratio of its size to its compressed size, if it is not the default.
+    pub max_ratio: Option<u64>,
 }
 
 impl DataFile {
@@ -104,7 +108,7 @@ impl DataFile {
             "xlsx" | "xls" | "xlsb" | "ods" if uncompressed => FileFormat::Workbook,
             _ => return Err(Error::Format { path: PathBuf::from(name) }),
         };
-        Ok(Self { path, name, format, compression, original: None, decrypted: None })
+        Ok(Self { path, name, format, compression, original: None, decrypted: None, max_ratio: None })
     }
 
     /// Extension of the path with that of the compression, or nothing for a blob: `DataFusion` selects files by it.
@@ -121,11 +125,16 @@ impl DataFile {
 
     /// Opens the file and decompresses it while it is read.
     pub(crate) fn reader(&self) -> Result<Box<dyn Read + Send>, Error> {
-        let file = BufReader::with_capacity(1 << 16, open_file(&self.path)?);
+        let file = open_file(&self.path)?;
+        let bytes = file.metadata().map_err(io_error(&self.path))?.len();
+        let (file, ratio) = (BufReader::with_capacity(1 << 16, file), self.max_ratio);
         Ok(match self.compression {
             Compression::None => Box::new(file),
-            Compression::Gzip => Box::new(MultiGzDecoder::new(file)),
-            Compression::Zstd => Box::new(zstd::Decoder::new(file).map_err(io_error(&self.path))?),
+            Compression::Gzip => Box::new(RatioLimited::new(MultiGzDecoder::new(file), bytes, ratio)),
+            Compression::Zstd => {
+                let decoder = zstd::Decoder::new(file).map_err(io_error(&self.path))?;
+                Box::new(RatioLimited::new(decoder, bytes, ratio))
+            }
         })
     }
 

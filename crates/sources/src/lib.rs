@@ -26,9 +26,9 @@ pub use file::{Compression, DataFile, Decrypted, FileFormat, file_version, open_
 pub use progress::{NoProgress, ProgressSink, ProgressUnit};
 pub use read::batch::note::SourceNote;
 pub use read::batch::origin::{BatchOrigin, RowLocation, RowOrigin};
-pub use read::contents::{ContentsDigest, FileContents};
+pub use read::contents::{ContentsDigest, FileContents, ListedFiles};
 pub use read::{Batches, RejectedRow, Scan, SourceBatch, SourceRows, TextColumns, TextFormat};
 pub use remote::RemoteStore;
 pub use runtime::io_runtime;
-pub use secret::fill_secrets;
+pub use secret::{FilledText, Secrets, fill_secrets};
 pub use table::TableWriter;

@@ -73,6 +73,16 @@ impl SourceLocation {
         Self::of_url(shown, text)
     }
 
+    /// `true` for files and databases of this machine; datasets of the home tell by themselves.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Local(_) | Self::Dataset { .. } => true,
+            Self::Database(url) => url.scheme() == "sqlite",
+            Self::Delta(table) => !table.table.contains("://"),
+            Self::Web(_) | Self::Objects(_) | Self::Adbc(_) | Self::Topic(_) => false,
+        }
+    }
+
     fn of_url(shown: &str, text: &str) -> Result<Self, Error> {
         let wrong = |why: String| Error::Location { text: shown.to_owned(), why };
         let url = || Url::parse(text).map_err(|error| wrong(format!("{error}; check the URL")));

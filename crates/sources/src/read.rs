@@ -38,6 +38,10 @@ use crate::file::{DataFile, FileFormat};
 
 /// Number of rows of a batch.
 const BATCH_ROWS: usize = 8192;
+/// Largest number of columns of any format.
+const MAX_COLUMNS: usize = 50_000;
+/// Largest number of values of a batch of text: a few wide rows fill as much memory as many narrow ones.
+const BATCH_VALUES: usize = 16 << 20;
 /// Rows from which the types of CSV and JSON columns are inferred first.
 const INFERENCE_ROWS: usize = 10_000;
 /// Bytes that are read from a file at once.
@@ -204,8 +208,25 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Checks that each column has a name of its own.
+/// Rows of a batch of text with this number of columns.
+fn batch_rows(columns: usize) -> usize {
+    BATCH_ROWS.min(BATCH_VALUES / columns.max(1)).max(1)
+}
+
+/// Refuses a file with more columns than any table has.
+fn check_columns(file: &DataFile, columns: usize) -> Result<(), Error> {
+    if columns <= MAX_COLUMNS {
+        return Ok(());
+    }
+    let why = format!(
+        "{columns} columns are more than the {MAX_COLUMNS} that are read; check the delimiter, or store the table with a row for each value"
+    );
+    Err(Error::Header { file: file.name.clone(), why })
+}
+
+/// Checks the number of columns, and that each has a name of its own.
 fn unique_names(file: &DataFile, schema: &Schema) -> Result<(), Error> {
+    check_columns(file, schema.fields().len())?;
     let mut positions: HashMap<&str, usize> = HashMap::new();
     for (index, field) in schema.fields().iter().enumerate() {
         if let Some(first) = positions.insert(field.name(), index + 1) {

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::error::io_error;
 use crate::fetch::{StoreKind, bucket, innermost_cause};
 use crate::progress::ProgressSink;
+use crate::secret::{FilledText, Secrets};
 
 /// Largest file that is sent in one request: 16 MiB.
 const ONE_REQUEST: u64 = 16 << 20;
@@ -27,25 +28,28 @@ pub struct RemoteStore {
     pub store: Arc<dyn ObjectStore>,
     prefix: Path,
     shown: String,
+    secrets: Secrets,
     kind: StoreKind,
 }
 
 impl RemoteStore {
-    /// Opens a folder, which is created, or an `s3://`, `gs://` or `az://` URL. `shown` is `text` without secrets, for messages.
+    /// Opens a folder or an `s3://`, `gs://` or `az://` URL. A missing folder is created if `create` is `true`.
     ///
     /// # Errors
-    /// [`Error::Remote`], [`Error::Io`].
-    pub fn open(shown: &str, text: &str) -> Result<Self, Error> {
-        let wrong = |why: String| Error::Remote { location: shown.to_owned(), why };
+    /// [`Error::Remote`], [`Error::Missing`].
+    pub fn open(address: &FilledText, create: bool) -> Result<Self, Error> {
+        let (shown, text) = (address.shown().to_owned(), address.text());
+        let secrets = address.secrets().clone();
+        let wrong = |why: String| Error::Remote { location: shown.clone(), why: secrets.hide(&why) };
         if !text.contains("://") {
-            std::fs::create_dir_all(text).map_err(io_error(FilePath::new(text)))?;
+            if create {
+                std::fs::create_dir_all(text).map_err(|error| wrong(format!("{error}; check the folder")))?;
+            } else if !FilePath::new(text).is_dir() {
+                return Err(wrong("there is no such folder; check the path".to_owned()));
+            }
             let store = LocalFileSystem::new_with_prefix(text).map_err(|error| wrong(error.to_string()))?;
-            return Ok(Self {
-                store: Arc::new(store),
-                prefix: Path::default(),
-                shown: shown.to_owned(),
-                kind: StoreKind::Folder,
-            });
+            let (store, prefix) = (Arc::new(store), Path::default());
+            return Ok(Self { store, prefix, shown, secrets, kind: StoreKind::Folder });
         }
         let url = Url::parse(text).map_err(|error| wrong(format!("{error}; check the URL")))?;
         let kind = StoreKind::of(url.scheme()).ok_or_else(|| {
@@ -55,7 +59,8 @@ impl RemoteStore {
             ))
         })?;
         let prefix = Path::from_url_path(url.path()).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { store: bucket(shown, &url)?, prefix, shown: shown.to_owned(), kind })
+        let store = bucket(&shown, &url).map_err(|error| secrets.hide_in(error))?;
+        Ok(Self { store, prefix, shown, secrets, kind })
     }
 
     /// Path of an object below the prefix.
@@ -65,7 +70,7 @@ impl RemoteStore {
 
     /// Error of this store.
     pub fn error(&self, why: impl Into<String>) -> Error {
-        Error::Remote { location: self.shown.clone(), why: why.into() }
+        Error::Remote { location: self.shown.clone(), why: self.secrets.hide(&why.into()) }
     }
 
     /// Error of a failed operation, with a remedy.
@@ -107,24 +112,50 @@ impl RemoteStore {
         Ok(())
     }
 
-    /// Downloads an object to `path`.
+    /// Downloads an object of at most `limit` bytes to `path`, which replaces a file there.
     ///
     /// # Errors
-    /// [`Error::Remote`], [`Error::Io`].
+    /// [`Error::Remote`], also for a larger object; [`Error::Io`].
     pub async fn get_file(
         &self,
         from: &Path,
         path: &FilePath,
+        limit: u64,
         progress: &dyn ProgressSink,
     ) -> Result<(), Error> {
         let response = self.store.get(from).await.map_err(|error| self.failure(&error))?;
         let mut body = response.into_stream();
         let mut file = tokio::fs::File::create(path).await.map_err(io_error(path))?;
+        let mut bytes = 0_u64;
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|error| self.failure(&error))?;
+            bytes = bytes.saturating_add(chunk.len() as u64);
+            if bytes > limit {
+                return Err(self.too_large(from, limit));
+            }
             file.write_all(&chunk).await.map_err(io_error(path))?;
             progress.advance(chunk.len() as u64);
         }
         file.flush().await.map_err(io_error(path))
+    }
+
+    /// Reads an object of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Remote`], also for a larger object.
+    pub async fn get_small(&self, from: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+        let response = self.store.get(from).await.map_err(|error| self.failure(&error))?;
+        let (mut body, mut bytes) = (response.into_stream(), Vec::new());
+        while let Some(chunk) = body.next().await {
+            bytes.extend_from_slice(&chunk.map_err(|error| self.failure(&error))?);
+            if bytes.len() as u64 > limit {
+                return Err(self.too_large(from, limit));
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn too_large(&self, object: &Path, limit: u64) -> Error {
+        self.error(format!("{object} is larger than the {limit} bytes that it should have; check the remote"))
     }
 }

@@ -5,9 +5,12 @@
 //! home lists.
 
 mod command;
+mod filled;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+pub use self::filled::{FilledText, Secrets};
 
 use crate::error::Error;
 
@@ -20,16 +23,7 @@ const MAX_BYTES: u64 = 64 << 10;
 /// # Errors
 /// [`Error::Secret`] with the name, never with a value.
 pub fn fill_secrets(text: &str, roots: &[PathBuf], home: &Path) -> Result<String, Error> {
-    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some(start) = rest.find("${") {
-        let Some(end) = rest[start..].find('}') else { break };
-        let name = &rest[start + 2..start + end];
-        out.push_str(&rest[..start]);
-        out.push_str(&value(name, roots, home)?);
-        rest = &rest[start + end + 1..];
-    }
-    out.push_str(rest);
-    Ok(out)
+    Secrets::default().fill(text, roots, home)
 }
 
 fn value(name: &str, roots: &[PathBuf], home: &Path) -> Result<String, Error> {

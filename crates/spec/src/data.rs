@@ -6,6 +6,7 @@ mod clean;
 mod delimited;
 mod expect;
 mod http;
+mod secret;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ pub use self::clean::{Clean, Feature, TextStep};
 pub use self::delimited::{Decimal, RaggedRows, SourceFormat, TextEncoding};
 pub use self::expect::{Expectation, ForeignKey, Severity, ValueType};
 pub use self::http::{Api, Http, Page};
+pub use self::secret::{masked_source, plain_secret};
 
 /// One source, or a list of sources that are read as one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +68,14 @@ pub struct Data {
     /// labels. Paths are relative to the file that lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<String>,
+    /// Folders in which `files` of a downloaded table may name files, besides that of the table. Downloaded are tables
+    /// of web servers, object stores, databases, topics, hubs and remotes; tables of this machine may name any file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_outside: Vec<String>,
+    /// Largest ratio of the size of a `.gz` or `.zst` file to its compressed size, and of a workbook to its file.
+    /// Counts for more than 256 MiB; a file that was made to fill the memory has a ratio of 1,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ratio: Option<u64>,
     /// Texts that mean a missing value, besides the empty one.
     pub null: Vec<String>,
     /// Decimal mark of numbers in texts: `.` or `,`. Without it, numbers that can be read in two ways are refused.
@@ -135,6 +145,8 @@ impl Data {
             sql: None,
             watermark: None,
             files: None,
+            allow_outside: Vec::new(),
+            max_ratio: None,
             null: null.to_vec(),
             decimal: None,
             day_first: None,
@@ -185,6 +197,7 @@ impl Data {
             columns: self.columns.clone(),
             comment: self.comment,
             ragged: self.ragged,
+            max_ratio: self.max_ratio,
             ..Self::plain(source, &self.null)
         }
     }

@@ -39,7 +39,7 @@ pub use config::{
 };
 pub use data::{
     Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
-    Severity, Source, SourceFormat, TextEncoding, TextStep, ValueType,
+    Severity, Source, SourceFormat, TextEncoding, TextStep, ValueType, masked_source, plain_secret,
 };
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
@@ -57,7 +57,7 @@ pub use layers::{
 pub use model::{Combine, Design, Expect, Family, Head, Lora, Model, ModelFile, PackageRef, TableStem};
 pub use name::{NAME_RULE, is_name};
 pub use pattern::matches_pattern;
-pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, parse_serve, serve_schema};
+pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, is_valid_rate, parse_serve, serve_schema};
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,
     ScheduleKind, Train,

@@ -27,10 +27,20 @@ pub struct Serve {
     /// Origins of web pages that may send requests (CORS), such as `https://shop.example`; `*` allows all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cors: Vec<String>,
+    /// Names by which clients reach a server without keys, beside `localhost`, its address and names of the local
+    /// network, such as `models.example.com`. Other names are refused: a web page could otherwise let its own name
+    /// lead to this server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     /// Refuse rows with columns that the model does not have. Default: ignore such columns and name them in the
     /// response's `warnings`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strict: bool,
+    /// Memory for requests in flight, in MiB: bodies, rows, pictures, logits and responses. `--memory-mib`
+    /// overrides it. Default: a quarter of the machine's memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 64, max = 16_777_216))]
+    pub memory_mib: Option<u32>,
     /// Log of requests and predictions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<RequestLog>,
@@ -102,7 +112,13 @@ pub struct Jwt {
     pub scopes: String,
     /// Largest number of requests per second of each subject. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.001, max = 1e9))]
     pub rate: Option<f64>,
+}
+
+/// Returns `true` for a number of requests per second that a limit can have: 0.001 to 1,000,000,000.
+pub fn is_valid_rate(rate: f64) -> bool {
+    (0.001..=1e9).contains(&rate)
 }
 
 fn scope() -> String {
@@ -156,6 +172,14 @@ mod tests {
         let wrong =
             parse_serve("serve.toml", "[[model]]\nserve = 'a'\nshadows = 'b'\n").unwrap_err().to_string();
         assert!(wrong.contains("shadow") && wrong.contains("serve.toml:3"), "{wrong}");
+        for rate in ["0", "-1", "1e-30", "nan", "inf", "1e300"] {
+            let text = format!("[jwt]\nissuer = 'a'\naudience = 'b'\nrate = {rate}\n");
+            assert!(parse_serve("serve.toml", &text).is_err(), "{rate}");
+        }
+        for rate in [0.0, -1.0, 1e-30, f64::NAN, f64::INFINITY] {
+            assert!(!is_valid_rate(rate), "{rate}");
+        }
+        assert!(is_valid_rate(0.5));
         assert!(parse_serve("serve.toml", "[[model]]\nserve='a'\ncanary={serve='b',weight=2.0}").is_err());
     }
 }

@@ -1,11 +1,11 @@
 //! Content-addressed files: each is called by the SHA-256 of its bytes and never changes.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::digest::sha256_file;
+use crate::disk::staged::StagedFile;
 use crate::error::{Error, at};
-use crate::staged::StagedFile;
 
 /// A folder of content-addressed files. The first two digits of a digest are a folder, so that no
 /// folder becomes too large.
@@ -43,8 +43,10 @@ impl Blobs {
     /// [`Error::Io`], or [`Error::Digest`] if the copy's digest is not `sha256`: the file changed
     /// after it was hashed.
     pub fn add(&self, file: &Path, sha256: &str, progress: impl FnMut(u64)) -> Result<(), Error> {
-        let staged = StagedFile::new(&self.path(sha256))?;
-        fs::copy(file, staged.path()).map_err(at(file))?;
+        let mut staged = StagedFile::new(&self.path(sha256))?;
+        // `fs::copy` would give the copy the rights of the file.
+        let mut source = File::open(file).map_err(at(file))?;
+        std::io::copy(&mut source, staged.file_mut()).map_err(at(staged.target()))?;
         let (found, _) = sha256_file(staged.path(), progress)?;
         if found != sha256 {
             return Err(Error::Digest { path: file.to_owned(), expected: sha256.to_owned(), found });

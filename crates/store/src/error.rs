@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A failed operation of the file system.
-    #[error("{path}: {source}; {}", remedy(.source))]
+    #[error("{path}: {source}; {}", io_remedy(.source))]
     Io {
         /// File or folder of the operation.
         path: PathBuf,
@@ -40,9 +40,32 @@ pub enum Error {
         reason: String,
     },
     /// A lock that another process holds.
-    #[error("{path} is locked by another process; wait until it ends")]
+    #[error("{path} is locked by {holder}; wait until it ends, or stop it")]
     Locked {
-        /// The lock's folder.
+        /// The lock file.
+        path: PathBuf,
+        /// Process that holds it, as far as the system tells.
+        holder: String,
+    },
+    /// A folder, a link or a special file where a file of the home belongs.
+    #[error("{path} is not a regular file; move it away")]
+    NotAFile {
+        /// Path of the entry.
+        path: PathBuf,
+    },
+    /// A file, or a link that leads nowhere, where a folder of the home belongs.
+    #[error("{path} is not a folder; move it away, or choose another folder with --home")]
+    NotAFolder {
+        /// Path of the entry.
+        path: PathBuf,
+    },
+    /// A folder whose version numbers are used up.
+    #[error(
+        "{path}: no version number after {} is left; move that version away, or publish under another name",
+        crate::versions::VERSION_LIMIT
+    )]
+    VersionLimit {
+        /// Folder of the versions.
         path: PathBuf,
     },
     /// Text that is not a valid name.
@@ -58,7 +81,10 @@ pub enum Error {
         text: String,
     },
     /// Text after the colon of `NAME:VERSION` that is not a version number.
-    #[error("invalid version `{version}` of `{name}`: expected a number, as in `{name}:1`")]
+    #[error(
+        "invalid version `{version}` of `{name}`: expected a number from 1 to {}, as in `{name}:1`",
+        crate::versions::VERSION_LIMIT
+    )]
     Version {
         /// Text before the colon.
         name: String,
@@ -78,12 +104,15 @@ pub(crate) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
     |source| Error::Io { path: path.to_owned(), source }
 }
 
-fn remedy(source: &std::io::Error) -> &'static str {
+/// Remedy for a failed operation on a file of the home.
+pub fn io_remedy(source: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
     match source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full: free space, then resume",
+        ErrorKind::FileTooLarge => "raise the limit for files (`ulimit -f`), or choose another disk",
+        ErrorKind::IsADirectory | ErrorKind::DirectoryNotEmpty => "move the existing folder away",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "choose a writable folder with --home",
-        ErrorKind::NotFound => "check the path",
+        ErrorKind::NotFound => "check the path, or choose another folder with --home",
         ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
             "move the existing file away, or choose another --home"
         }

@@ -3,7 +3,7 @@
 //! Everything that Cupola keeps on disk goes through this crate. A writer stages a file
 //! ([`StagedFile`]) or a folder ([`StagedFolder`]) beside its target, syncs it and renames it, so a
 //! reader sees the old content or the new one and never a part of it. Processes that change the
-//! same folder take its [`Lock`] first. What is read back is checked against a SHA-256 digest
+//! same folder take its [`Lock`] first. What killed writers left behind is found by [`leftovers`]. What is read back is checked against a SHA-256 digest
 //! ([`Sha256Hasher`], [`VerifiedFile`]) and, for packages, a signature ([`verify_signature`]).
 //!
 //! [`Name`] and [`Reference`] are the only parsers of what users call models, datasets and runs.
@@ -13,25 +13,27 @@
 mod blobs;
 mod dataset_version;
 mod digest;
+mod disk;
 mod error;
-mod json;
-mod local;
-mod lock;
 mod name;
 mod signature;
-mod staged;
 mod storage;
+mod versions;
 
 pub use blobs::Blobs;
 pub use dataset_version::{DatasetVersion, FileVersion};
 pub use digest::{Sha256Hasher, VerifiedFile, digest_texts, hex, sha256_file, sha256_hex};
-pub use error::Error;
-pub use json::{JSON_LIMIT, read_json, to_json, write_json};
-pub use local::{folders, read_limited};
-pub use lock::Lock;
-pub use name::{Name, Reference, VersionedName, is_plain_file_name, split_version};
-pub use signature::verify_signature;
-pub use staged::{
+pub use disk::json::{JSON_LIMIT, read_json, to_json, write_json};
+pub use disk::leftover::{Leftover, LeftoverState, leftovers};
+pub use disk::lines::{append_lines, repair_lines};
+pub use disk::local::{folders, read_limited};
+pub use disk::lock::Lock;
+pub use disk::private::{append_file, create_file};
+pub use disk::staged::{
     STAGED_PREFIX, StagedFile, StagedFolder, create_folder, sync_folder, write_file, write_folder,
 };
+pub use error::{Error, io_remedy};
+pub use name::{Name, Reference, is_plain_file_name, split_version};
+pub use signature::verify_signature;
 pub use storage::{LocalFolder, Storage};
+pub use versions::{VERSION_LIMIT, next_version, version_number, versions};

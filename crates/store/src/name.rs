@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-pub use reference::{Reference, VersionedName, split_version};
+pub use reference::{Reference, split_version};
 
 /// A valid name of a model, dataset, alias or run: 1 to 64 ASCII letters, digits, `_` and `-`,
 /// the first of them not `-`. It is safe as a file name and as an argument.

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use minisign_verify::{PublicKey, Signature};
 
+use crate::disk::local::read_limited;
 use crate::error::Error;
-use crate::local::read_limited;
 
 /// Largest accepted signature file in bytes.
 const SIGNATURE_LIMIT: u64 = 1 << 16;

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::disk::local::{folders, read_limited};
+use crate::disk::lock::Lock;
+use crate::disk::staged::{write_file, write_folder};
 use crate::error::{Error, at};
-use crate::local::{folders, read_limited};
-use crate::lock::Lock;
 use crate::name::is_plain_file_name;
-use crate::staged::{write_file, write_folder};
 
 /// A root of small documents and folders, addressed by keys: plain names separated by `/`.
 ///

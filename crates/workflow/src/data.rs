@@ -88,6 +88,7 @@ impl Session<'_> {
         let test_source = test_frames.as_ref().map(|frames| frames as FrameStream<'_, Error>);
         let learned = LoadedData::learned(pretrained.as_ref());
         let folder = self.home.root().join("streams");
+        cupola_store::create_folder(&folder)?;
         let prepared = prepare_stream(run, &source, test_source, &folder, learned);
         let prepared = prepared.map_err(|error| match error {
             Error::Prepare(error) => located(error, rows.origin(), test.as_ref().map(Stream::origin)).into(),

@@ -50,7 +50,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file or folder of the workflow's own cannot be read or written.
-    #[error("{path}: {source}; check the disk")]
+    #[error("{path}: {source}; {}", cupola_store::io_remedy(.source))]
     Io {
         /// The file or folder.
         path: PathBuf,

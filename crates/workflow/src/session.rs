@@ -34,14 +34,18 @@ impl<'a> Session<'a> {
         self.observer.observe(event);
     }
 
-    /// Writes into the index of `home`, which follows the files: a failure is only a warning.
-    pub(crate) fn index(
-        &self,
-        home: &Home,
-        write: impl FnOnce(&mut Index) -> Result<(), cupola_registry::Error>,
-    ) {
-        if let Err(error) = Index::open(home).and_then(|mut index| write(&mut index)) {
-            self.emit(&WorkflowEvent::Warning(&error.to_string()));
+    /// Brings the index of `home` to the state of the files. It holds nothing else, so that a failure is
+    /// only a warning.
+    pub(crate) fn index(&self, home: &Home) {
+        match Index::open(home) {
+            Ok(index) => {
+                if let Some(reason) = index.unusable() {
+                    let text =
+                        format!("{}: {reason}; listings are slower without it", home.index().display());
+                    self.emit(&WorkflowEvent::Warning(&text));
+                }
+            }
+            Err(error) => self.emit(&WorkflowEvent::Warning(&error.to_string())),
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Shared parts of the fuzz targets: inputs of two parts, a temporary folder, an in-process server.
+//! Shared parts of the fuzz targets: inputs of two parts, a temporary folder, an in-process server, readers.
+
+mod readers;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +16,8 @@ use cupola_runtime::{EngineChoice, Predictor};
 use cupola_spec::{ServedModel, Take};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
+
+pub use readers::{READERS, Reader, reader};
 
 /// Bytes before and after the first NUL.
 pub fn halves(bytes: &[u8]) -> (&[u8], &[u8]) {

@@ -2,10 +2,22 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use clap::builder::RangedI64ValueParser;
 use clap::{Args, Subcommand};
 use cupola_runtime::EngineChoice;
 
 use super::DeviceArg;
+
+/// Parser of durations: up to a day.
+fn seconds() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=86_400)
+}
+
+/// Parses a number of requests per second.
+fn rate(text: &str) -> Result<f64, &'static str> {
+    let rate = text.parse().ok().filter(|rate| cupola_spec::is_valid_rate(*rate));
+    rate.ok_or("expected a number of requests per second from 0.001 to 1000000000")
+}
 
 #[derive(Args, Clone)]
 #[command(after_help = "\
@@ -29,20 +41,24 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
     /// Requests that may wait; further ones get status 429
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub queue: u32,
     /// Maximum rows of one forward pass
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub batch_rows: u32,
     /// Memory for the KV caches and the prefix cache of each language-model engine, in MiB [default: a quarter of
     /// the machine's memory, divided among the engines]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     pub kv_mib: Option<u32>,
+    /// Memory for requests in flight, in MiB: bodies, rows, pictures, logits and responses [default: a quarter of
+    /// the machine's memory]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(64..=16_777_216))]
+    pub memory_mib: Option<u32>,
     /// Maximum size of a request body in MiB
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..4096))]
     pub body_mib: u32,
     /// Seconds after which a request gets status 504
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 30, value_parser = seconds())]
     pub timeout: u32,
     /// TOML file with models, canaries, shadows, certificates and CORS; reloaded on SIGHUP
     #[arg(long, value_name = "FILE")]
@@ -56,11 +72,24 @@ pub struct ServeArgs {
     /// Engines of each model on the CPU, each with its own weights
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub replicas: u32,
-    /// Maximum number of open connections
-    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
-    pub connections: u32,
+    /// Maximum number of open connections; idle ones give way to new ones [default: 4096, or fewer where the limit
+    /// of file descriptors is low]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections: Option<u32>,
+    /// Maximum number of open connections of one address [default: no limit of its own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub address_connections: Option<u32>,
+    /// Seconds for a TLS handshake, and for the head of a request to arrive
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = seconds())]
+    pub head_timeout: u32,
+    /// Seconds after which a connection without requests is closed
+    #[arg(long, value_name = "SECONDS", default_value_t = 75, value_parser = seconds())]
+    pub idle_timeout: u32,
+    /// Seconds in which a client must take some of its response
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = seconds())]
+    pub write_timeout: u32,
     /// Seconds after a stop signal in which the server reports "not ready" but still takes requests
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=86_400))]
     pub lame_duck: u32,
     /// OpenTelemetry collector that receives traces over gRPC (`http://HOST:4317`)
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
@@ -93,13 +122,13 @@ Examples:
         #[arg(long = "scope", required = true)]
         scopes: Vec<String>,
         /// Maximum requests per second
-        #[arg(long)]
+        #[arg(long, value_parser = rate)]
         rate: Option<f64>,
         /// Maximum requests per day
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
         quota: Option<u64>,
         /// Days until the key expires
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
         days: Option<u32>,
     },
     /// List all keys, without their secrets
@@ -109,7 +138,7 @@ Examples:
         /// Id of the key
         id: String,
         /// Minutes for which the previous secret stays valid
-        #[arg(long, default_value_t = 60)]
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(..=5_256_000))]
         grace: u32,
     },
     /// Revoke a key immediately

@@ -10,10 +10,11 @@ use cupola_sources::{
     TextColumns, file_version, io_runtime,
 };
 use cupola_spec::Data;
+use cupola_store::StagedFolder;
 use jiff::Timestamp;
 
 use super::{DatasetManifest, Datasets, checked};
-use crate::error::{Error, io_error};
+use crate::error::Error;
 use crate::load::{CheckedSource, Collection, FirstRead, LoadRequest, collect};
 use crate::profile::Profiler;
 
@@ -56,8 +57,7 @@ impl Datasets {
         about: &DatasetInfo,
     ) -> Result<AddOutcome, Error> {
         checked(name)?;
-        let parent =
-            self.versions(name).last().map(|newest| self.manifest(name, Some(*newest))).transpose()?;
+        let parent = if self.versions(name).is_empty() { None } else { Some(self.manifest(name, None)?) };
         self.keep(name, request, about, parent.as_ref(), collect(request)?)
     }
 
@@ -85,6 +85,12 @@ impl Datasets {
                 self.keep(name, &request, &about, Some(&parent), Collection::new(collected, id, runtime))?;
             pending.done()?;
             return Ok(added);
+        }
+        if let Some(origin) = &parent.origin {
+            let why = format!(
+                "it was pulled from a remote, whose sources are not read; run `cupola data pull {name} --from {origin}`"
+            );
+            return Err(Error::Dataset { name: name.to_owned(), why });
         }
         if parent.pushed.is_some() && parent.watermark.is_none() {
             // The source does not have the pushed rows: collecting it again would lose them.
@@ -123,6 +129,8 @@ impl Datasets {
         collection: Collection,
     ) -> Result<AddOutcome, Error> {
         let before = parent.map(|parent| &parent.profile);
+        // Rows that were pushed onto a version of a remote do not make its source known.
+        let collected_again = collection.pushed().is_none();
         request.progress.begin(&format!("reading {}", request.label()), ProgressUnit::Rows, None);
         let checked_source = CheckedSource::of(request, collection, before, &mut |event| {
             if let FirstRead::Batch(batch) = event {
@@ -181,6 +189,7 @@ impl Datasets {
             licence: about.licence.clone(),
             updates: about.updates.clone(),
             expect: request.expect.to_vec(),
+            origin: parent.and_then(|parent| parent.origin.clone()).filter(|_| !collected_again),
             report: checked_source.report,
             profile,
         };
@@ -205,8 +214,7 @@ impl Datasets {
             })
         });
         let mark = mark.transpose()?;
-        let folder = tempfile::tempdir_in(made(&self.root())?);
-        let folder = folder.map_err(|source| SourceError::Io { path: self.root(), source })?;
+        let folder = StagedFolder::scratch(&self.root())?;
         let path = folder.path().join("rows.parquet");
         let mut writer = altered.then(|| TableWriter::new(&path, &checked_source.schema)).transpose()?;
         let mut largest: Option<Largest> = None;
@@ -246,11 +254,6 @@ fn same(parent: &DatasetManifest, checked_source: &CheckedSource) -> bool {
     parent.dataset.files == checked_source.version.files
         && parent.dataset.schema == checked_source.version.schema
         && parent.dataset.query == checked_source.version.query
-}
-
-fn made(path: &std::path::Path) -> Result<&std::path::Path, Error> {
-    std::fs::create_dir_all(path).map_err(io_error(path))?;
-    Ok(path)
 }
 
 /// Renames `rows.parquet` to `rows-3.parquet`: names within a version are unique.

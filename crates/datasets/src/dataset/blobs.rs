@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cupola_sources::{Decrypted, Error as SourceError, ProgressSink, file_version, open_file};
+use cupola_sources::{Decrypted, Error as SourceError, NoProgress, ProgressSink, file_version, open_file};
 use cupola_store::{FileVersion, StagedFile};
 
 use super::encryption::{decrypt, encrypt, recipients};
@@ -54,6 +54,12 @@ impl Blobs {
         let (path, decrypted) = match self.stored(file) {
             Some((path, true)) => {
                 let decrypted = decrypt(&path)?;
+                // Whoever knows a recipient can encrypt other bytes to it.
+                let found = file_version(&decrypted.path(), &NoProgress)?.sha256;
+                if found != file.sha256 {
+                    let why = format!("{}: expected SHA-256 {}, found {found}", file.name, file.sha256);
+                    return Err(Error::Damaged { path, why });
+                }
                 (decrypted.path(), Some(decrypted))
             }
             _ => (self.path(&file.sha256), None),
@@ -91,7 +97,8 @@ impl Blobs {
             encrypt(&recipients, &mut open_file(path)?, staged.file_mut())?;
             file_version(path, progress)?
         } else {
-            std::fs::copy(path, staged.path()).map_err(io_error(&target))?;
+            // `fs::copy` would give the copy the rights of the file.
+            std::io::copy(&mut open_file(path)?, staged.file_mut()).map_err(io_error(&target))?;
             file_version(staged.path(), progress)?
         };
         if copied.sha256 != file.sha256 {

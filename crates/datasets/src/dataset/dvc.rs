@@ -8,12 +8,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use cupola_sources::{
-    DataFile, Error as SourceError, FileVersion, NoProgress, ProgressSink, ProgressUnit, RemoteStore,
-    SourceCache, file_version, fill_secrets, io_runtime, open_file,
+    DataFile, Error as SourceError, FileVersion, FilledText, NoProgress, ProgressSink, ProgressUnit,
+    RemoteStore, SourceCache, file_version, io_runtime, open_file,
 };
+use cupola_store::read_limited;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
+use super::manifest::is_inside;
 use super::{DatasetManifest, Datasets};
 use crate::error::{Error, io_error};
 
@@ -42,30 +44,45 @@ struct DvcEntry {
     relpath: String,
 }
 
+/// Largest size of a `.dvc` file and of a config: 1 MiB.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Largest size of the list of a folder: 256 MiB.
+const MAX_LIST_BYTES: u64 = 256 << 20;
+/// Largest size of a blob of unknown size: 1 TiB.
+const MAX_BLOB_BYTES: u64 = 1 << 40;
+
 /// Finds the files that a `.dvc` file tracks: in the cache of the repository, unchanged in the workspace, or
 /// in the default remote.
+///
+/// The file and the config of the repository may come from a stranger: digests and paths are checked before they
+/// become paths, contents are compared with their digest wherever they are found, and no secret is filled in.
 pub(crate) fn tracked(path: &Path, cache: &SourceCache) -> Result<Vec<(DataFile, FileVersion)>, Error> {
-    let text = std::fs::read_to_string(path).map_err(io_error(path))?;
     let wrong = |why: String| Error::Dataset { name: path.display().to_string(), why };
+    let text = String::from_utf8(read_limited(path, MAX_FILE_BYTES)?)
+        .map_err(|_| wrong("invalid .dvc file: it is not UTF-8; check it".to_owned()))?;
     let tracked: DvcFile = serde_saphyr::from_str(&text)
         .map_err(|error| wrong(format!("invalid .dvc file: {error}; check it")))?;
     let repository = DvcRepository::of(path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
     let mut found = Vec::new();
     for output in &tracked.outs {
-        let here = path.parent().unwrap_or(Path::new(".")).join(&output.path);
-        if let Some(list) = output.md5.strip_suffix(".dir") {
-            let list = repository.blob(&format!("{list}.dir"), None, cache)?;
-            let list = std::fs::read(&list).map_err(io_error(&list))?;
+        let here = folder.join(inside(&output.path).map_err(wrong)?);
+        let limit = output.size.unwrap_or(MAX_BLOB_BYTES);
+        if output.md5.strip_suffix(".dir").is_some() {
+            let list =
+                DvcBlob { md5: md5(&output.md5).map_err(wrong)?, limit: MAX_LIST_BYTES, workspace: None };
+            let list = read_limited(&repository.blob(&list, cache)?, MAX_LIST_BYTES)?;
             let entries: Vec<DvcEntry> = serde_json::from_slice(&list)
                 .map_err(|error| wrong(format!("list of the folder: {error}")))?;
             for entry in entries {
-                let blob = repository.blob(&entry.md5, Some(&here.join(&entry.relpath)), cache)?;
-                let name = entry.relpath.rsplit('/').next().unwrap_or(&entry.relpath).to_owned();
-                found.push((blob, name));
+                let workspace = here.join(inside(&entry.relpath).map_err(wrong)?);
+                let digest = md5(&entry.md5).map_err(wrong)?;
+                let blob = DvcBlob { md5: digest, limit, workspace: Some(&workspace) };
+                found.push((repository.blob(&blob, cache)?, file_name(&entry.relpath)));
             }
         } else {
-            let name = output.path.rsplit('/').next().unwrap_or(&output.path).to_owned();
-            found.push((repository.blob(&output.md5, Some(&here), cache)?, name));
+            let blob = DvcBlob { md5: md5(&output.md5).map_err(wrong)?, limit, workspace: Some(&here) };
+            found.push((repository.blob(&blob, cache)?, file_name(&output.path)));
         }
     }
     let each = found.into_iter().map(|(blob, name)| {
@@ -73,6 +90,40 @@ pub(crate) fn tracked(path: &Path, cache: &SourceCache) -> Result<Vec<(DataFile,
         Ok((DataFile::named(blob, name)?, version))
     });
     each.collect()
+}
+
+/// Digest that becomes the name of a file: 32 digits, with `.dir` for the list of a folder.
+fn md5(text: &str) -> Result<&str, String> {
+    let digits = text.strip_suffix(".dir").unwrap_or(text);
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if digits.len() == 32 && digits.bytes().all(is_digit) {
+        return Ok(text);
+    }
+    let shown: String = text.escape_debug().take(80).collect();
+    Err(format!("invalid MD5 `{shown}`; expected 32 lower-case hexadecimal digits"))
+}
+
+/// Path that stays within the folder that it is joined to.
+fn inside(path: &str) -> Result<&str, String> {
+    if path.split('/').all(is_inside) {
+        return Ok(path);
+    }
+    let shown: String = path.escape_debug().take(80).collect();
+    Err(format!("`{shown}` leads out of the folder; expected a relative path without `..`"))
+}
+
+fn file_name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_owned()
+}
+
+/// Blob to find.
+struct DvcBlob<'a> {
+    /// Digest, with `.dir` for the list of a folder.
+    md5: &'a str,
+    /// Largest size.
+    limit: u64,
+    /// File of the workspace that may have the contents.
+    workspace: Option<&'a Path>,
 }
 
 /// DVC repository that contains a `.dvc` file.
@@ -90,8 +141,10 @@ impl DvcRepository {
         };
         let own = root.join(".dvc");
         let mut settings = Vec::new();
-        for name in ["config", "config.local"] {
-            settings.extend(ini(&std::fs::read_to_string(own.join(name)).unwrap_or_default()));
+        for name in ["config", "config.local"].map(|name| own.join(name)) {
+            if name.is_file() {
+                settings.extend(ini(&String::from_utf8_lossy(&read_limited(&name, MAX_FILE_BYTES)?)));
+            }
         }
         let last = |section: &str, key: &str| {
             let found = settings.iter().rev().find(|(s, k, _)| s == section && k == key);
@@ -107,17 +160,18 @@ impl DvcRepository {
         Ok(Self { cache, remote })
     }
 
-    /// Finds a blob by its MD5.
-    fn blob(&self, md5: &str, workspace: Option<&Path>, cache: &SourceCache) -> Result<PathBuf, Error> {
-        let (first, rest) = md5.split_at(md5.len().min(2));
+    /// Finds a blob by its MD5, which its contents have.
+    fn blob(&self, blob: &DvcBlob<'_>, cache: &SourceCache) -> Result<PathBuf, Error> {
+        let md5 = blob.md5;
+        let digest = md5.strip_suffix(".dir").unwrap_or(md5);
+        let (first, rest) = md5.split_at(2);
         let cached = self.cache.join("files").join("md5").join(first).join(rest);
-        if cached.is_file() {
-            return Ok(cached);
-        }
-        if let Some(here) = workspace.filter(|here| here.is_file())
-            && md5_of(here)? == md5
-        {
-            return Ok(here.to_owned());
+        let fetched = cache.folder("dvc", md5)?.join("blob");
+        for place in [Some(cached.as_path()), blob.workspace, Some(fetched.as_path())].into_iter().flatten() {
+            // A link may lead anywhere: only contents of the right digest are used.
+            if place.is_file() && md5_of(place)? == digest {
+                return Ok(place.to_owned());
+            }
         }
         let missing = |why: &str| Error::Dataset { name: md5.to_owned(), why: why.to_owned() };
         let Some(url) = &self.remote else {
@@ -125,22 +179,19 @@ impl DvcRepository {
                 "is in neither the workspace nor DVC's cache, and there is no default remote; run `dvc pull`",
             ));
         };
-        let fetched = cache.folder("dvc", md5)?.join("blob");
-        if !fetched.is_file() {
-            fetch(url, md5, &fetched)?;
-        }
+        fetch(url, blob, &fetched)?;
         Ok(fetched)
     }
 }
 
 /// Downloads a blob of a DVC remote on a thread of its own, since the caller may be inside of a Tokio
-/// runtime.
-fn fetch(url: &str, md5: &str, to: &Path) -> Result<(), Error> {
+/// runtime. The address is that of the repository's config: secrets are not filled into it.
+fn fetch(url: &str, wanted: &DvcBlob<'_>, to: &Path) -> Result<(), Error> {
     let work = || -> Result<(), Error> {
-        let remote = RemoteStore::open(url, url)?;
+        let remote = RemoteStore::open(&FilledText::plain(url), false)?;
         let part = to.with_extension("part");
-        let blob = at(&remote, md5);
-        io_runtime(url)?.block_on(remote.get_file(&blob, &part, &NoProgress))?;
+        let (blob, md5) = (at(&remote, wanted.md5), wanted.md5);
+        io_runtime(url)?.block_on(remote.get_file(&blob, &part, wanted.limit, &NoProgress))?;
         let found = md5_of(&part)?;
         if md5.strip_suffix(".dir").unwrap_or(md5) != found {
             return Err(Error::Damaged { path: part, why: format!("expected MD5 {md5}, found {found}") });
@@ -169,10 +220,15 @@ pub fn push_dvc(
     roots: &[PathBuf],
     progress: &dyn ProgressSink,
 ) -> Result<PathBuf, Error> {
-    let remote = RemoteStore::open(to, &fill_secrets(to, roots, &datasets.home)?)?;
+    let remote = RemoteStore::open(&FilledText::address(to, roots, &datasets.home)?, true)?;
     let runtime = io_runtime(to)?;
     let files = &manifest.dataset.files;
-    let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+    if let Some(file) = files.iter().find(|file| !is_inside(&file.name)) {
+        let why =
+            format!("`{}` is not a name that DVC could write; rename the file", file.name.escape_debug());
+        return Err(Error::Dataset { name: manifest.name.clone(), why });
+    }
+    let bytes = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.bytes));
     progress.begin(&format!("pushing {}", manifest.label()), ProgressUnit::Bytes, Some(bytes));
     let mut entries = Vec::new();
     for file in files {

@@ -25,6 +25,9 @@ use crate::contract::Contract;
 use crate::error::Error;
 use crate::load::LoadRequest;
 
+/// Most characters of a value that a message shows.
+const SHOWN_CHARACTERS: usize = 80;
+
 /// Log of pushed rows of all datasets of a home; shared by the threads of a server.
 #[derive(Debug)]
 pub struct IngestLog {
@@ -53,10 +56,26 @@ pub enum IngestError {
     Failed(Arc<Error>),
 }
 
+impl IngestError {
+    /// Classifies an error of finding a dataset: one that the system or a damaged file causes says nothing about
+    /// whether the dataset exists.
+    fn of(error: Error) -> Self {
+        match error {
+            Error::Dataset { .. } => Self::Unknown(error),
+            other => Self::Failed(Arc::new(other)),
+        }
+    }
+}
+
 impl IngestLog {
-    /// Log for the datasets of a home folder.
+    /// Log for the datasets of a home folder. Lines that a killed server left unfinished are removed.
     pub fn new(home: &Path) -> Self {
-        Self { datasets: Datasets::new(home), lines: Mutex::default() }
+        let datasets = Datasets::new(home);
+        for name in datasets.names() {
+            // The next push tries again and reports what fails.
+            let _ = files::repair(&files::folder(&datasets, &name));
+        }
+        Self { datasets, lines: Mutex::default() }
     }
 
     /// Checks and writes rows; blocks until they are synced to disk. Returns their number.
@@ -64,7 +83,7 @@ impl IngestLog {
     /// # Errors
     /// [`IngestError`]; then none of them is kept.
     pub fn push(&self, name: &str, rows: &[Map<String, Value>]) -> Result<usize, IngestError> {
-        let newest = self.datasets.versions(name).last().copied();
+        let newest = self.datasets.found_versions(name).map_err(IngestError::of)?.last().copied();
         let line = self.line(name, newest)?;
         line.check(rows)?;
         let mut text = Vec::new();
@@ -85,8 +104,8 @@ impl IngestLog {
         match lines.get(name) {
             Some(line) if Some(line.version) == newest => Ok(Arc::clone(line)),
             _ => {
-                let manifest = self.datasets.manifest(name, newest).map_err(IngestError::Unknown)?;
-                let line = DatasetLog::new(&self.datasets, &manifest).map_err(IngestError::Unknown)?;
+                let manifest = self.datasets.manifest(name, newest).map_err(IngestError::of)?;
+                let line = DatasetLog::new(&self.datasets, &manifest).map_err(IngestError::of)?;
                 let line = Arc::new(line);
                 lines.insert(name.to_owned(), Arc::clone(&line));
                 Ok(line)
@@ -164,9 +183,9 @@ impl DatasetLog {
         };
         let mut contract =
             Contract::new(request.expect, &|source| request.load_reference(source), &self.schema, None)
-                .map_err(IngestError::Unknown)?;
+                .map_err(IngestError::of)?;
         let batch = SourceBatch { rows: batch, origin: None, rejected: Vec::new() };
-        contract.check(&batch).map_err(IngestError::Unknown)?;
+        contract.check(&batch).map_err(IngestError::of)?;
         let Some(broken) = contract.finish().0.outcomes.into_iter().find(|outcome| !outcome.met) else {
             return Ok(());
         };
@@ -186,18 +205,18 @@ impl DatasetLog {
 
     /// Finds the value that has the wrong type.
     fn misfit(&self, rows: &[Map<String, Value>], why: String) -> IngestError {
-        for (index, row) in rows.iter().enumerate() {
-            for (column, value) in row {
-                let one = Map::from_iter([(column.clone(), value.clone())]);
-                let Ok(field) = self.schema.field_with_name(column) else { continue };
-                let alone = Arc::new(Schema::new(vec![field.clone()]));
-                if decoded(&alone, &[one]).is_err() {
-                    let why = format!("`{column}`: expected {}, found {value}", field.data_type());
-                    return IngestError::Row { row: index + 1, column: Some(column.clone()), why };
-                }
+        let index = first_misfit(&self.schema, rows);
+        for (column, value) in rows.get(index).into_iter().flatten() {
+            let one = Map::from_iter([(column.clone(), value.clone())]);
+            let Ok(field) = self.schema.field_with_name(column) else { continue };
+            let alone = Arc::new(Schema::new(vec![field.clone()]));
+            if decoded(&alone, &[one]).is_err() {
+                let found: String = value.to_string().chars().take(SHOWN_CHARACTERS).collect();
+                let why = format!("`{column}`: expected {}, found {found}", field.data_type());
+                return IngestError::Row { row: index + 1, column: Some(column.clone()), why };
             }
         }
-        IngestError::Row { row: 1, column: None, why }
+        IngestError::Row { row: index + 1, column: None, why }
     }
 
     /// Appends lines and blocks until they are synced, together with the lines of other threads.
@@ -231,6 +250,21 @@ impl DatasetLog {
         }
         Err(error)
     }
+}
+
+/// Index of the first row that does not decode: halves of a batch are decoded, so that many rows cost little more than
+/// one pass over them.
+fn first_misfit(schema: &SchemaRef, rows: &[Map<String, Value>]) -> usize {
+    let (mut start, mut end) = (0, rows.len());
+    while end - start > 1 {
+        let middle = start + (end - start) / 2;
+        if decoded(schema, &rows[start..middle]).is_err() {
+            end = middle;
+        } else {
+            start = middle;
+        }
+    }
+    start
 }
 
 /// Conditions on a single value. The others are checked when a version is made.

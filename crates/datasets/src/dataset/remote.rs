@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use cupola_sources::{FileVersion, ProgressSink, ProgressUnit, RemoteStore, fill_secrets, io_runtime};
+use cupola_sources::{
+    FileVersion, FilledText, NoProgress, ProgressSink, ProgressUnit, RemoteStore, file_version, io_runtime,
+};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
@@ -12,6 +14,7 @@ use crate::error::Error;
 
 /// Number of concurrent transfers.
 const AT_ONCE: usize = 8;
+
 impl Datasets {
     /// Copies a version to a remote: missing blobs, then the manifest. Returns the number of blobs sent.
     ///
@@ -24,7 +27,7 @@ impl Datasets {
         roots: &[PathBuf],
         progress: &dyn ProgressSink,
     ) -> Result<usize, Error> {
-        let remote = RemoteStore::open(to, &fill_secrets(to, roots, &self.home)?)?;
+        let remote = RemoteStore::open(&FilledText::address(to, roots, &self.home)?, true)?;
         let runtime = io_runtime(to)?;
         let bytes = manifest.dataset.files.iter().map(|file| file.bytes).sum();
         progress.begin(&format!("pushing {}", manifest.label()), ProgressUnit::Bytes, Some(bytes));
@@ -68,6 +71,9 @@ impl Datasets {
     /// Copies a version from a remote; the newest one if `version` is `None`. It becomes the next local
     /// version, unless a local one has the same digest.
     ///
+    /// The remote is trusted with the rows only: sources, SQL and folders that it names are left out, and so are
+    /// expectations that name a source.
+    ///
     /// # Errors
     /// [`Error::Source`], [`Error::Damaged`]; the version is then not visible here.
     pub fn fetch(
@@ -79,31 +85,20 @@ impl Datasets {
         progress: &dyn ProgressSink,
     ) -> Result<DatasetManifest, Error> {
         checked(name)?;
-        let remote = RemoteStore::open(from, &fill_secrets(from, roots, &self.home)?)?;
+        let remote = RemoteStore::open(&FilledText::address(from, roots, &self.home)?, false)?;
         let runtime = io_runtime(from)?;
-        let mut manifest = runtime.block_on(async {
-            let version = match version {
-                Some(version) => version,
-                None => newest(&remote, name).await?,
-            };
-            let at = remote.path(&[name, &version.to_string(), "manifest.json"]);
-            let got = remote.store.get(&at).await.map_err(|error| remote.failure(&error))?;
-            let bytes = got.bytes().await.map_err(|error| remote.failure(&error))?;
-            serde_json::from_slice::<DatasetManifest>(&bytes)
-                .map_err(|error| remote.error(format!("manifest.json: {error}")))
-        })?;
-        // Digests become file names, so a hostile manifest must not choose them.
-        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        if !manifest.dataset.files.iter().all(|file| is_digest(&file.sha256)) {
-            return Err(remote.error("manifest.json: invalid SHA-256".to_owned()).into());
-        }
-        for known in self.versions(name) {
+        let manifest = runtime.block_on(remote_manifest(&remote, name, version))?;
+        let mut manifest = manifest.of_remote(name, from);
+        let here = self.found_versions(name)?;
+        manifest.parent = here.last().copied();
+        for known in here {
             let known = self.manifest(name, Some(known))?;
             if known.dataset.sha256 == manifest.dataset.sha256 {
                 return Ok(known);
             }
         }
-        let bytes = manifest.dataset.files.iter().map(|file| file.bytes).sum();
+        let files = manifest.dataset.files.iter();
+        let bytes = files.fold(0_u64, |sum, file| sum.saturating_add(file.bytes));
         progress.begin(&format!("pulling {}", manifest.label()), ProgressUnit::Bytes, Some(bytes));
         let got = runtime.block_on(async {
             let each = futures::stream::iter(&manifest.dataset.files)
@@ -112,7 +107,6 @@ impl Datasets {
         });
         progress.end();
         got?;
-        name.clone_into(&mut manifest.name);
         self.publish(&mut manifest)?;
         Ok(manifest)
     }
@@ -128,23 +122,54 @@ impl Datasets {
             return Ok(());
         }
         let staged = self.blobs().stage_sealed(file)?;
-        if let Err(error) = remote.get_file(&blob(remote, &file.sha256), staged.path(), progress).await {
+        let at = blob(remote, &file.sha256);
+        if let Err(error) = remote.get_file(&at, staged.path(), file.bytes, progress).await {
             let sealed = sealed_blob(remote, &file.sha256);
             if remote.store.head(&sealed).await.is_err() {
                 return Err(error.into());
             }
-            remote.get_file(&sealed, staged.path(), progress).await?;
+            // The digest of an encrypted blob is checked whenever it is decrypted.
+            remote.get_file(&sealed, staged.path(), sealed_bytes(file.bytes), progress).await?;
             return Ok(staged.commit_read_only()?);
         }
-        // Adding a blob checks its digest.
-        self.blobs().add(staged.path(), file, &cupola_sources::NoProgress)
+        let found = file_version(staged.path(), &NoProgress)?;
+        if found.sha256 != file.sha256 || found.bytes != file.bytes {
+            let why = format!("{at} does not have the SHA-256 of its name; the remote is damaged or hostile");
+            return Err(remote.error(why).into());
+        }
+        self.blobs().add(staged.path(), file, &NoProgress)
     }
+}
+
+/// Largest size of an encrypted blob: a header, and 16 bytes for each 64 KiB.
+fn sealed_bytes(bytes: u64) -> u64 {
+    bytes.saturating_add(bytes / 4096).saturating_add(1 << 20)
+}
+
+/// Manifest of a version of a remote, the newest one if `version` is `None`, with checked contents.
+async fn remote_manifest(
+    remote: &RemoteStore,
+    name: &str,
+    version: Option<u64>,
+) -> Result<DatasetManifest, Error> {
+    let version = match version {
+        Some(version) => version,
+        None => newest(remote, name).await?,
+    };
+    let at = remote.path(&[name, &version.to_string(), "manifest.json"]);
+    let bytes = remote.get_small(&at, DatasetManifest::MAX_BYTES).await?;
+    let manifest: DatasetManifest =
+        serde_json::from_slice(&bytes).map_err(|error| remote.error(format!("{at}: {error}")))?;
+    let checked = manifest.check_of_remote();
+    checked.map_err(|why| remote.error(format!("{at}: {why}; the remote is damaged or hostile")))?;
+    Ok(manifest.masked())
 }
 
 async fn newest(remote: &RemoteStore, name: &str) -> Result<u64, Error> {
     let listed = remote.store.list_with_delimiter(Some(&remote.path(&[name]))).await;
     let listed = listed.map_err(|error| remote.failure(&error))?;
-    let versions = listed.common_prefixes.iter().filter_map(|path| path.filename()?.parse().ok());
+    let versions =
+        listed.common_prefixes.iter().filter_map(|path| cupola_store::version_number(path.filename()?));
     versions.max().ok_or_else(|| remote.error(format!("unknown dataset `{name}`; check the name")).into())
 }
 

@@ -131,11 +131,13 @@ async fn rows_of_a_database_come_with_their_types_and_only_once() {
     assert_eq!(second.manifest().watermark.as_deref(), Some("12"));
     assert!(second.manifest().profile.column("what").unwrap().top.iter().all(|(value, _)| value != "z"));
     // A later row that is no number makes the column a text.
-    shop.execute("CREATE TABLE odd (v)").await.unwrap();
+    // One transaction, because each on its own waits for the disk.
+    shop.execute("BEGIN; CREATE TABLE odd (v)").await.unwrap();
     for i in 0..9000 {
         let value = if i < 8500 { i.to_string() } else { format!("'t{i}'") };
         shop.execute(sqlx::AssertSqlSafe(format!("INSERT INTO odd VALUES ({value})"))).await.unwrap();
     }
+    shop.execute("COMMIT").await.unwrap();
     let odd = Data { sql: Some("SELECT v FROM odd".into()), watermark: None, ..data };
     let (home, dir) = (home.path().to_owned(), dir.path().to_owned());
     let odd = tokio::task::spawn_blocking(move || add(&home, &dir, &odd)).await.unwrap().unwrap();

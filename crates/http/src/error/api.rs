@@ -5,9 +5,15 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cupola_budget::Exceeded;
 use cupola_serving::{Error, ProtocolError};
 use serde_json::json;
 use tonic::{Code, Status};
+
+/// Longest message in bytes: a client's own words may be as long as a body.
+const MESSAGE_BYTES: usize = 4_096;
+/// Longest message over gRPC, where it is a header, which clients limit to a few kilobytes.
+const STATUS_BYTES: usize = 2_048;
 
 /// Error of a request.
 #[derive(Debug)]
@@ -26,7 +32,8 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), field: None, retry_after: None }
+        let message = bounded(message.into(), MESSAGE_BYTES);
+        Self { status, code, message, field: None, retry_after: None }
     }
 
     /// A body or header that cannot be parsed.
@@ -80,9 +87,26 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "not_loaded", message)
     }
 
+    /// A model that failed to load since the server has no file descriptors or memory left.
+    pub fn out_of_resources(message: String) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_loaded", message)
+    }
+
     /// A body above the limit.
     pub fn too_large(limit: usize) -> Self {
         let message = format!("the body is larger than {limit} bytes; send fewer rows at once");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// A message with more fields or elements of bytes than one may have.
+    pub fn too_many_fields(limit: usize) -> Self {
+        let message = format!("more than {limit} fields in one message; send fewer, or raw contents");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// A request that stores more rows than one may.
+    pub fn too_many_rows(limit: usize) -> Self {
+        let message = format!("more than {limit} rows in one request; send them in several");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
@@ -106,6 +130,51 @@ impl ApiError {
     /// A route that was registered without the access that it requires.
     pub fn undeclared() -> Self {
         Self::new(StatusCode::FORBIDDEN, "not_for_this", "no scope is declared for this path")
+    }
+
+    /// A connection beyond the cap, which may only ask for health.
+    pub fn no_connections() -> Self {
+        let message = "all connections of this server are in use; try again in a second";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "connections", message)
+    }
+
+    /// One endless stream too many of a connection or the server.
+    pub fn too_many_streams(limit: usize, of: &str) -> Self {
+        let message = format!("this {of} has {limit} endless streams open; close one of them");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "streams", message)
+    }
+
+    /// A host that is not a name of this server, which has no keys.
+    pub fn foreign_host(host: &str) -> Self {
+        let message = format!(
+            "the host `{}` is not a name of this server, which has no keys; list it as `hosts` in the server's config, or create a key",
+            host.escape_debug()
+        );
+        Self::new(StatusCode::FORBIDDEN, "foreign_host", message)
+    }
+
+    /// A page of another origin that sends a request to a server without keys.
+    pub fn foreign_origin(origin: &str) -> Self {
+        let message = format!(
+            "pages of the origin `{}` may not use this server, which has no keys; list it as `cors` in the server's config",
+            origin.escape_debug()
+        );
+        Self::new(StatusCode::FORBIDDEN, "foreign_origin", message)
+    }
+
+    /// A content type that pages may send to other servers without asking.
+    pub fn simple_type(kind: &str) -> Self {
+        let message = format!(
+            "the content type is `{}`, which any web page may send; set `Content-Type: application/json` or that of the rows",
+            kind.escape_debug()
+        );
+        Self::unsupported_media(message)
+    }
+
+    /// A call that another listener serves.
+    pub fn other_listener(call: &str) -> Self {
+        let message = format!("`{}` is not served by this port; see `--admin-port`", call.escape_debug());
+        Self::new(StatusCode::NOT_IMPLEMENTED, "other_port", message)
     }
 
     /// Status 400 in place of 422, which the Open Inference Protocol does not have.
@@ -149,9 +218,32 @@ impl ApiError {
     }
 }
 
+/// Message whose middle is left out if it is longer than `limit` bytes: the remedy stands at the end.
+fn bounded(message: String, limit: usize) -> String {
+    if message.len() <= limit {
+        return message;
+    }
+    let half = limit / 2 - 2;
+    let (start, end) = (message.floor_char_boundary(half), message.ceil_char_boundary(message.len() - half));
+    format!("{}...{}", &message[..start], &message[end..])
+}
+
+/// Status and identifier of a request that exceeds its memory or time.
+fn classify_exceeded(exceeded: &Exceeded) -> (StatusCode, &'static str) {
+    match exceeded {
+        Exceeded::Request { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+        Exceeded::Caller { .. } | Exceeded::Server { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+        Exceeded::Deadline { .. } => (StatusCode::GATEWAY_TIMEOUT, "deadline"),
+    }
+}
+
 /// Status and identifier of an error.
 fn classify(error: &Error) -> (StatusCode, &'static str) {
+    if let Some(exceeded) = error.exceeded() {
+        return classify_exceeded(&exceeded);
+    }
     match error {
+        Error::Exceeded(exceeded) => classify_exceeded(exceeded),
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "no_key"),
         Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "not_for_this"),
         Error::UnknownModel { .. } => (StatusCode::NOT_FOUND, "unknown_model"),
@@ -160,10 +252,12 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         Error::Row(_) | Error::PushedRow { .. } | Error::FeedbackRow { .. } => {
             (StatusCode::UNPROCESSABLE_ENTITY, "row_does_not_fit")
         }
+        Error::ResponseFormat(_) => (StatusCode::BAD_REQUEST, "invalid_value"),
         Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate"),
         Error::Overloaded { .. } | Error::PushOverloaded { .. } => {
             (StatusCode::TOO_MANY_REQUESTS, "overloaded")
         }
+        Error::Unrecorded => (StatusCode::SERVICE_UNAVAILABLE, "not_recorded"),
         Error::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         Error::EngineStopped => (StatusCode::SERVICE_UNAVAILABLE, "engine_stopped"),
         Error::PushFailed(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_written"),
@@ -183,13 +277,21 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let (status, code) = classify(&error);
+        let format = matches!(error, Error::ResponseFormat(_)).then(|| "response_format".to_owned());
         Self {
             status,
             code,
-            message: error.to_string(),
-            field: error.location().map(|(row, column)| format!("rows[{}].{column}", row - 1)),
+            message: bounded(error.to_string(), MESSAGE_BYTES),
+            field: error.location().map(|(row, column)| format!("rows[{}].{column}", row - 1)).or(format),
             retry_after: error.retry_after(),
         }
+    }
+}
+
+impl From<Exceeded> for ApiError {
+    fn from(exceeded: Exceeded) -> Self {
+        let (status, code) = classify_exceeded(&exceeded);
+        Self::new(status, code, exceeded.to_string())
     }
 }
 
@@ -212,9 +314,10 @@ impl From<ApiError> for Status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE => Code::ResourceExhausted,
             StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
             StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => Code::DeadlineExceeded,
+            StatusCode::NOT_IMPLEMENTED => Code::Unimplemented,
             _ => Code::Internal,
         };
-        Self::new(code, error.message)
+        Self::new(code, bounded(error.message, STATUS_BYTES))
     }
 }
 
@@ -231,6 +334,18 @@ impl IntoResponse for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_messages_keep_their_beginning_and_their_remedy() {
+        let error =
+            ApiError::malformed(format!("unknown input `{}`; send another", "\u{e4}".repeat(1_000_000)));
+        let message = &error.message;
+        assert!(message.len() <= MESSAGE_BYTES && message.starts_with("unknown input `\u{e4}"), "{message}");
+        assert!(message.contains("...") && message.ends_with("; send another"), "{message}");
+        let status = Status::from(error);
+        assert!(status.message().len() <= STATUS_BYTES, "{}", status.message());
+        assert_eq!(ApiError::malformed("as it is").message, "as it is");
+    }
 
     #[test]
     fn errors_have_their_status_code_field_and_headers() {
@@ -250,6 +365,19 @@ mod tests {
     }
 
     #[test]
+    fn memory_and_time_have_one_status_wherever_they_run_out() {
+        let request = Exceeded::Request { needed: 2, allowed: 1 };
+        let prep = cupola_prep::Error::Exceeded(request);
+        let row = ApiError::from(Error::Row(cupola_runtime::Error::from(prep)));
+        assert_eq!((row.status.as_u16(), row.code), (413, "too_large"));
+        assert_eq!(ApiError::from(request).status.as_u16(), 413);
+        let server = ApiError::from(Error::from(Exceeded::Server { needed: 2, allowed: 1 }));
+        assert_eq!(server.into_response().headers()["retry-after"], "1");
+        let late = Exceeded::Deadline { timeout: Duration::from_secs(1) };
+        assert_eq!(ApiError::from(late).status.as_u16(), 504);
+    }
+
+    #[test]
     fn grpc_codes_follow_the_status() {
         let code = |error: Error| Status::from(ApiError::from(error)).code();
         assert_eq!(code(Error::Unauthenticated), Code::Unauthenticated);
@@ -257,8 +385,8 @@ mod tests {
         assert_eq!(code(Error::Draining), Code::Unavailable);
         assert_eq!(Status::from(ApiError::too_large(1)).code(), Code::ResourceExhausted);
         assert_eq!(code(Error::GenerationDeadline), Code::DeadlineExceeded);
-        let unknown = Error::UnknownModel { name: "a".to_owned(), served: vec!["b".to_owned()] };
-        assert_eq!(unknown.to_string(), "unknown model `a`; served models: b");
+        let unknown = Error::UnknownModel { name: "a".to_owned() };
+        assert_eq!(unknown.to_string(), "unknown model `a`; GET /v1/models lists those that you may use");
         assert_eq!(code(unknown), Code::NotFound);
     }
 }

@@ -7,6 +7,8 @@ use cupola_serving::access::Scope;
 pub(crate) enum Access {
     /// None: everybody.
     Public,
+    /// None, but handlers show more to the holder of a key. A key that is sent must be valid.
+    OptionalKey,
     /// Any key. Handlers whose body names the model check its scope themselves.
     AnyKey,
     /// A key with the scope.

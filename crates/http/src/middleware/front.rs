@@ -1,22 +1,29 @@
-//! Entry of every listener, before routing: trailing slashes, `OPTIONS`, complete `Allow` headers, CORS.
+//! Entry of every listener, before routing: the panic boundary, foreign pages, trailing slashes, `OPTIONS`,
+//! complete `Allow` headers, CORS.
 
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
 use tower::{ServiceExt as _, service_fn};
 use tower_http::cors::CorsLayer;
+
+use super::browser::BrowserRules;
+use super::refusal::RefusalFormat;
+use crate::error::ApiError;
 
 /// Methods of the server as a whole.
 const METHODS: &str = "GET, HEAD, POST, OPTIONS";
 
 /// Router that normalises requests before `router` sees them.
-pub(crate) fn front(router: Router, cors: Option<CorsLayer>) -> Router {
+pub(crate) fn front(router: Router, cors: Option<CorsLayer>, browsers: Option<BrowserRules>) -> Router {
     let with_cors = cors.map(|cors| router.clone().layer(cors));
-    let front = Front { router, with_cors };
+    let front = Front { router, with_cors, browsers };
     Router::new().fallback_service(service_fn(move |request| front.clone().respond(request)))
 }
 
@@ -25,10 +32,23 @@ struct Front {
     router: Router,
     /// The router behind the rules for web pages of other origins; `None` if there are no such rules.
     with_cors: Option<Router>,
+    /// Rules for pages of others; `None` for requests of this process.
+    browsers: Option<BrowserRules>,
 }
 
 impl Front {
-    async fn respond(self, mut request: Request) -> Result<Response, Infallible> {
+    /// Responds, also if a layer or a handler panics: that would otherwise close the connection, with all other
+    /// requests on it.
+    async fn respond(self, request: Request) -> Result<Response, Infallible> {
+        let format = RefusalFormat::of(&request);
+        let response = AssertUnwindSafe(self.route(request)).catch_unwind().await;
+        response.unwrap_or_else(|_| Ok(format.respond(ApiError::internal())))
+    }
+
+    async fn route(self, mut request: Request) -> Result<Response, Infallible> {
+        if let Some(Err(error)) = self.browsers.as_ref().map(|rules| rules.check(&request)) {
+            return Ok(RefusalFormat::of(&request).respond(error));
+        }
         let options = *request.method() == Method::OPTIONS;
         if options && request.uri().path() == "*" {
             return Ok((StatusCode::NO_CONTENT, [(header::ALLOW, METHODS)]).into_response());
@@ -75,6 +95,18 @@ fn complete_allow(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_a_layer_is_a_response() {
+        let layer = axum::middleware::from_fn(|_: Request, _: axum::middleware::Next| async {
+            let shares: Vec<u8> = Vec::new();
+            StatusCode::from_u16(u16::from(shares[0])).unwrap_or_default()
+        });
+        let router = Router::new().route("/", axum::routing::get(|| async {})).layer(layer);
+        let response =
+            front(router, None, None).oneshot(Request::new(axum::body::Body::empty())).await.unwrap();
+        assert_eq!(response.status().as_u16(), 500);
+    }
 
     #[test]
     fn slashes_are_removed_from_the_end_of_a_path_only() {

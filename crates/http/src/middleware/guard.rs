@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::MethodRouter;
-use cupola_serving::access::{AccessControl, AuditedCall, Caller, Scope};
+use cupola_serving::access::{AccessControl, AuditEvent, AuditedCall, Caller, PendingCall, Scope};
 
 use super::access::Access;
 use crate::error::{ApiError, ErrorFormat};
@@ -35,6 +35,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     pub fn route(mut self, access: Access, path: &'static str, methods: MethodRouter<S>) -> Self {
         self.table.insert(path, access);
         Self { router: self.router.route(path, methods), table: self.table }
+    }
+
+    /// Paths of all routes.
+    #[cfg(test)]
+    pub fn paths(&self) -> std::collections::BTreeSet<&'static str> {
+        self.table.keys().copied().collect()
     }
 
     /// Adds all routes of another protocol.
@@ -74,8 +80,8 @@ impl Guard {
         match required {
             None if matches!(caller, Caller::Anonymous) => {}
             None => return Err(ApiError::undeclared()),
-            Some(Access::Public | Access::AnyKey) => {}
-            Some(Access::Scope(scope)) => caller.require(scope, "")?,
+            Some(Access::Public | Access::OptionalKey | Access::AnyKey) => {}
+            Some(Access::Scope(scope)) => self.access.authorize(&caller, scope, "")?,
             Some(Access::Model) => {
                 let name = path_name(parts).await;
                 let name = name.split_once(':').map_or(name.as_str(), |(name, _)| name);
@@ -101,30 +107,36 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     if required == Some(Access::Public) {
         return next.run(Request::from_parts(parts, body)).await;
     }
+    if required == Some(Access::OptionalKey) && !guard.access.is_open() && token(&parts.headers).is_none() {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     match guard.admit(&mut parts, required).await {
         Ok(caller) => {
             let id = caller.id().to_owned();
             parts.extensions.insert(caller);
-            let response = next.run(Request::from_parts(parts, body)).await;
-            if required == Some(Access::Scope(Scope::Admin))
-                && let Some(audit) = guard.access.audit()
-            {
-                let status = response.status().as_u16();
-                audit.record(&AuditedCall {
-                    key: &id,
-                    method: method.as_str(),
-                    path: &path,
-                    model: None,
-                    status,
-                });
+            if required != Some(Access::Scope(Scope::Admin)) {
+                return next.run(Request::from_parts(parts, body)).await;
             }
+            let call = AuditedCall {
+                event: AuditEvent::Administration,
+                key: &id,
+                method: method.as_str(),
+                path: &path,
+                model: None,
+                status: 0,
+            };
+            // A client that goes away drops this future, but not what it has begun.
+            let pending = PendingCall::new(guard.access.audit(), call);
+            let response = next.run(Request::from_parts(parts, body)).await;
+            pending.finish(response.status().as_u16());
             response
         }
         Err(error) => {
             if let Some(audit) = guard.access.audit() {
                 let status = error.status.as_u16();
                 audit.record(&AuditedCall {
+                    event: AuditEvent::Refusal,
                     key: "-",
                     method: method.as_str(),
                     path: &path,

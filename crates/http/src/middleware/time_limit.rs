@@ -13,7 +13,7 @@ use crate::error::{ApiError, ErrorFormat};
 use crate::state::RequestLimits;
 
 /// Time that a client may take for its body beyond the timeout of a request.
-const BODY_GRACE: Duration = Duration::from_secs(5);
+pub(super) const BODY_GRACE: Duration = Duration::from_secs(5);
 
 /// Ends requests of clients that send their body too slowly. A panic becomes a response: it would otherwise
 /// close the connection, with all other requests on it.
@@ -22,7 +22,7 @@ pub(crate) async fn limit_time(
     request: Request,
     next: Next,
 ) -> Response {
-    let limit = limits.timeout + BODY_GRACE;
+    let limit = limits.timeout.saturating_add(BODY_GRACE);
     let format = ErrorFormat::of_path(request.uri().path());
     let response = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(limit, response).await {

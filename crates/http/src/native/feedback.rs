@@ -10,7 +10,8 @@ use cupola_serving::{Catalog, FeedbackLog};
 use serde_json::json;
 
 use crate::error::ApiError;
-use crate::request::{UnreadBody, json_objects, name_and_version, request_id, with_request_id};
+use crate::native::rows::stored_rows;
+use crate::request::{UnreadBody, name_and_version, request_id, with_request_id};
 
 /// Stores targets that became known: `{"rows": [{"request_id", "row"?, TARGET: value}]}`, or JSON lines.
 pub(super) async fn push(
@@ -24,8 +25,8 @@ pub(super) async fn push(
     let stored = async {
         let (name, version) = name_and_version(&name)?;
         let version = catalog.find(name, version)?;
-        let rows = json_objects(&headers, &body.read().await?)?;
-        Ok::<_, ApiError>(feedback.push(name, &version.model.signature.outputs, &rows).await?)
+        let rows = stored_rows(&headers, body).await?;
+        Ok::<_, ApiError>(feedback.push(name, &version.model.signature.outputs, rows).await?)
     };
     let response = match stored.await {
         Ok(stored) => Json(json!({ "kept": stored })).into_response(),

@@ -35,7 +35,7 @@ pub(super) async fn get(
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require(Scope::Predict, &name)?;
+    caller.require_sight(&name)?;
     let mut model = catalog.describe(&name)?;
     // Keys that OpenAI's clients read.
     model["id"] = name.into();

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use cupola_budget::Budget;
 use cupola_prep::{Predictions, SeriesLabel};
 use cupola_runtime::{BulkFormat, LoadedPackage, PredictInput};
 use cupola_serving::{Error, Pipeline, PredictRequest, PredictResponse};
@@ -17,8 +17,8 @@ use serde::Serialize;
 use super::unknown::UnknownColumns;
 use crate::error::ApiError;
 use crate::request::{
-    Headers, MODEL_VERSION, UnreadBody, WARNINGS, format_of, invalid_lines, invalid_rows, name_and_version,
-    no_rows, request_id, timeout, with_request_id,
+    Headers, MODEL_VERSION, RequestBudget, UnreadBody, WARNINGS, format_of, held_response, invalid_lines,
+    invalid_rows, name_and_version, no_rows, request_id, timeout, with_request_id,
 };
 use crate::state::RequestLimits;
 
@@ -57,6 +57,7 @@ pub(super) async fn predict(
     State(limits): State<RequestLimits>,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
+    RequestBudget(budget): RequestBudget,
     headers: HeaderMap,
     body: UnreadBody,
 ) -> Response {
@@ -72,7 +73,16 @@ pub(super) async fn predict(
         let reader = RowReader { format: format_of(&headers), strict };
         let body = body.read().await;
         let metadata = Headers(&headers);
-        let request = PredictRequest { name, version, metadata: &metadata, id: &id, began, timeout };
+        let request = PredictRequest {
+            name,
+            version,
+            metadata: &metadata,
+            id: &id,
+            began,
+            timeout,
+            budget: &budget,
+            size: body.as_ref().map_or(0, Bytes::len),
+        };
         respond(&pipeline, &request, reader, body).await
     };
     let response = response.await.unwrap_or_else(IntoResponse::into_response);
@@ -101,20 +111,27 @@ async fn respond(
 ) -> Result<Response, ApiError> {
     let mut warnings = Vec::new();
     let read = |model: &LoadedPackage| {
-        let (input, found) = reader.read(model, &body?)?;
+        let (input, found) = reader.read(model, &body?, request.budget)?;
         warnings = found;
         Ok::<_, ApiError>(input)
     };
     let response = pipeline.predict(request, read).await?;
-    let predictions = response.predictions()?;
-    pipeline.record(request.id, &response, &predictions);
-    let predictions = labelled(&response, predictions);
-    if reader.format.is_some() {
-        return lines(&response, &predictions, &warnings);
-    }
-    let version = response.version.manifest.version;
-    let body = ResponseBody { model: request.name, version, request_id: request.id, predictions, warnings };
-    Ok(Json(body).into_response())
+    let write = || {
+        let predictions = response.predictions()?;
+        pipeline.record(request.id, &response, &predictions);
+        let predictions = labelled(&response, predictions);
+        if reader.format.is_some() {
+            return lines(&response, &predictions, &warnings, request.budget);
+        }
+        let version = response.version.manifest.version;
+        let body =
+            ResponseBody { model: request.name, version, request_id: request.id, predictions, warnings };
+        let json =
+            serde_json::to_vec(&body).map_err(|error| ApiError::inference_failed(error.to_string()))?;
+        let headers = [(header::CONTENT_TYPE, "application/json")];
+        Ok((headers, held_response(json, request.budget)?).into_response())
+    };
+    pipeline.answer(&response, request.budget, write).await?
 }
 
 /// Predictions with the series that they belong to.
@@ -138,6 +155,7 @@ fn lines(
     response: &PredictResponse,
     predictions: &[LabelledPrediction],
     warnings: &[String],
+    budget: &Budget,
 ) -> Result<Response, ApiError> {
     let mut lines = Vec::new();
     for prediction in predictions {
@@ -147,7 +165,7 @@ fn lines(
     }
     let version = response.version.manifest.version.to_string();
     let headers = [(header::CONTENT_TYPE, "application/x-ndjson".to_owned()), (MODEL_VERSION, version)];
-    let mut response = (headers, lines).into_response();
+    let mut response = (headers, held_response(lines, budget)?).into_response();
     if !warnings.is_empty()
         && let Ok(value) = HeaderValue::from_str(&ascii_json(warnings))
     {
@@ -176,8 +194,13 @@ fn ascii_json(texts: &[String]) -> String {
 
 impl RowReader {
     /// Rows of a body, with warnings.
-    fn read(self, model: &LoadedPackage, body: &[u8]) -> Result<(PredictInput, Vec<String>), ApiError> {
-        let input = self.parse(model, body)?;
+    fn read(
+        self,
+        model: &LoadedPackage,
+        body: &[u8],
+        budget: &Budget,
+    ) -> Result<(PredictInput, Vec<String>), ApiError> {
+        let input = self.parse(model, body, budget)?;
         if input.rows(model.signature.inputs.len()) == 0 {
             return Err(no_rows());
         }
@@ -188,10 +211,10 @@ impl RowReader {
         Ok((input, unknown.warnings(&model.signature)))
     }
 
-    fn parse(self, model: &LoadedPackage, body: &[u8]) -> Result<PredictInput, ApiError> {
+    fn parse(self, model: &LoadedPackage, body: &[u8], budget: &Budget) -> Result<PredictInput, ApiError> {
         let input = match self.format {
-            None => model.parse_rows(body),
-            Some(format) => model.parse_bulk(format, body).map(PredictInput::Frame),
+            None => model.parse_rows(body, budget),
+            Some(format) => model.parse_bulk(format, body, budget).map(PredictInput::Frame),
         };
         input.map_err(|error| match (error, self.format) {
             (cupola_runtime::Error::Body { why }, None) => invalid_rows(body, &why),

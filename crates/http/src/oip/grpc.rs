@@ -21,14 +21,46 @@ mod proto {
 
 use self::proto::grpc_inference_service_server::GrpcInferenceServiceServer;
 
-/// Inference service, for messages up to the body limit.
-pub(super) fn inference(state: &ServerState) -> Router {
+/// Calls of the inference service that a listener has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallSet {
+    /// All of them.
+    All,
+    /// All but those of the model repository, which the administrative listener has.
+    Inference,
+    /// Health and the model repository.
+    Administration,
+}
+
+impl CallSet {
+    /// Calls that another listener has.
+    fn elsewhere(self) -> &'static [&'static str] {
+        match self {
+            Self::All => &[],
+            Self::Inference => &["RepositoryIndex", "RepositoryModelLoad", "RepositoryModelUnload"],
+            Self::Administration => &[
+                "ModelReady",
+                "ServerMetadata",
+                "ModelMetadata",
+                "ModelInfer",
+                "ModelStreamInfer",
+                "ModelConfig",
+                "ModelStatistics",
+            ],
+        }
+    }
+}
+
+/// Inference service, for tensors up to the body limit.
+pub(super) fn inference(state: &ServerState, set: CallSet) -> Router {
     let service = InferenceService {
         catalog: Arc::clone(&state.catalog),
         pipeline: Arc::clone(&state.pipeline),
         lifecycle: Arc::clone(&state.lifecycle),
         access: Arc::clone(&state.access),
         limits: state.limits,
+        accounts: state.accounts.clone(),
+        streams: state.streams.clone(),
     };
     let service = GrpcInferenceServiceServer::new(service)
         .max_decoding_message_size(state.limits.body_bytes)
@@ -48,14 +80,22 @@ pub(super) fn inference(state: &ServerState) -> Router {
         ("RepositoryModelLoad", Access::Scope(Scope::Admin)),
         ("RepositoryModelUnload", Access::Scope(Scope::Admin)),
     ];
-    let service = RpcService { path: "/inference.GRPCInferenceService/{call}", calls, service };
-    rpc(Arc::clone(&state.access), state.limits, service)
+    let service = RpcService {
+        path: "/inference.GRPCInferenceService/{call}",
+        calls,
+        elsewhere: set.elsewhere(),
+        large: &["ModelInfer", "ModelStreamInfer"],
+        streams: &["ModelStreamInfer"],
+        service,
+    };
+    rpc(state.into(), service)
 }
 
 /// Standard health service.
 pub(super) fn health(state: &ServerState) -> Router {
-    let service = health::service(Arc::clone(&state.catalog), Arc::clone(&state.lifecycle));
-    let calls = &[("Check", Access::Public), ("Watch", Access::Public)];
-    let service = RpcService { path: "/grpc.health.v1.Health/{call}", calls, service };
-    rpc(Arc::clone(&state.access), state.limits, service)
+    let service = health::service(state);
+    let calls = &[("Check", Access::OptionalKey), ("Watch", Access::OptionalKey)];
+    let path = "/grpc.health.v1.Health/{call}";
+    let service = RpcService { path, calls, elsewhere: &[], large: &[], streams: &[], service };
+    rpc(state.into(), service)
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
+use cupola_budget::Budget;
 use cupola_runtime::{ElementType, LoadedPackage, OutputTensor, PredictInput, TensorSpec, TensorValues};
 use cupola_serving::{Pipeline, PredictRequest};
 
@@ -21,6 +22,9 @@ pub(super) struct InferRequest<'a> {
     pub headers: &'a HeaderMap,
     pub id: &'a str,
     pub timeout: Duration,
+    pub budget: &'a Budget,
+    /// Size of its message in bytes.
+    pub size: usize,
     /// Names of the requested outputs; all of them if there are none.
     pub outputs: Vec<String>,
 }
@@ -35,7 +39,7 @@ pub(super) struct InferResponse {
 pub(super) async fn infer(
     pipeline: &Pipeline,
     request: InferRequest<'_>,
-    read: impl FnOnce() -> Result<Vec<InputTensor>, ApiError>,
+    read: impl FnOnce() -> Result<Vec<InputTensor>, ApiError> + Send,
 ) -> Result<InferResponse, ApiError> {
     let predict = PredictRequest {
         name: request.name,
@@ -44,13 +48,16 @@ pub(super) async fn infer(
         id: request.id,
         began: Instant::now(),
         timeout: request.timeout,
+        budget: request.budget,
+        size: request.size,
     };
     let response = pipeline.predict(&predict, |model| input(model, read()?)).await?;
     let specs = &response.version.model.outputs;
     if let Some(name) = request.outputs.iter().find(|name| !specs.iter().any(|spec| spec.name == **name)) {
         return Err(unknown("output", name, specs));
     }
-    let tensors = response.tensors(&request.outputs)?;
+    let tensors = || response.tensors(&request.outputs);
+    let tensors = pipeline.answer(&response, request.budget, tensors).await??;
     Ok(InferResponse { version: response.version.manifest.version, tensors })
 }
 

@@ -5,13 +5,13 @@ mod repository;
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Json};
 use cupola_runtime::TensorSpec;
-use cupola_serving::access::Scope;
+use cupola_serving::access::{Caller, Scope};
 use cupola_serving::{Catalog, Error, Lifecycle, ModelVersion};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -80,7 +80,9 @@ struct ModelPath {
 }
 
 impl ModelPath {
-    fn find(&self, catalog: &Catalog) -> Result<Arc<ModelVersion>, ApiError> {
+    /// Version that the path names, if the caller may know of it.
+    fn find(&self, catalog: &Catalog, caller: &Caller) -> Result<Arc<ModelVersion>, ApiError> {
+        caller.require_sight(&self.name)?;
         Ok(catalog.find(&self.name, parse_version(&self.version)?)?)
     }
 }
@@ -96,17 +98,19 @@ async fn ready(State(lifecycle): State<Arc<Lifecycle>>) -> StatusCode {
 async fn model_ready(
     State(lifecycle): State<Arc<Lifecycle>>,
     State(catalog): State<Arc<Catalog>>,
+    Extension(caller): Extension<Caller>,
     Path(path): Path<ModelPath>,
 ) -> StatusCode {
-    let ready = lifecycle.is_ready() && path.find(&catalog).is_ok();
+    let ready = lifecycle.is_ready() && path.find(&catalog, &caller).is_ok();
     if ready { StatusCode::OK } else { StatusCode::BAD_REQUEST }
 }
 
 async fn metadata(
     State(catalog): State<Arc<Catalog>>,
+    Extension(caller): Extension<Caller>,
     Path(path): Path<ModelPath>,
 ) -> Result<Json<Value>, OipError> {
-    let version = path.find(&catalog)?;
+    let version = path.find(&catalog, &caller)?;
     let tensors = |specs: &[TensorSpec]| -> Vec<Value> {
         let each = specs.iter().map(
             |spec| json!({ "name": spec.name, "datatype": data_type(spec).name(), "shape": shape(spec) }),
@@ -124,9 +128,10 @@ async fn metadata(
 
 async fn config(
     State(catalog): State<Arc<Catalog>>,
+    Extension(caller): Extension<Caller>,
     Path(path): Path<ModelPath>,
 ) -> Result<Json<Value>, OipError> {
-    let version = path.find(&catalog)?;
+    let version = path.find(&catalog, &caller)?;
     let tensors = |specs: &[TensorSpec]| -> Vec<Value> {
         let each = specs.iter().map(|spec| {
             let kind = match data_type(spec) {

@@ -1,6 +1,7 @@
 //! Bodies of completions and chats.
 
-use cupola_runtime::{ChatPrompt, Error, GenerationParams, LoadedPackage, Prompt, Sequence};
+use cupola_budget::Budget;
+use cupola_runtime::{ChatPrompt, Error, GenerationParams, LoadedPackage, Prompt, Sequence, SequenceOptions};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -87,7 +88,12 @@ struct StreamOptions {
 
 impl CompletionBody {
     /// Reads the fields of a body, except for its model. Unknown fields are ignored, because clients send many.
-    pub fn parse(kind: CompletionKind, model: String, mut fields: Fields) -> Result<Self, ApiError> {
+    pub fn parse(
+        kind: CompletionKind,
+        model: String,
+        mut fields: Fields,
+        budget: &Budget,
+    ) -> Result<Self, ApiError> {
         for (name, remedy) in REFUSED {
             fields.refuse(name, remedy)?;
         }
@@ -99,7 +105,7 @@ impl CompletionBody {
         if fields.take("best_of")?.is_some_and(|best: usize| best != choices) {
             return Err(fields.invalid("best_of", &"only the value of `n` is supported; omit it"));
         }
-        let tools = if kind.is_chat() { Tools::take(&mut fields)? } else { Tools::default() };
+        let tools = if kind.is_chat() { Tools::take(&mut fields, budget)? } else { Tools::default() };
         let params = generation_params(kind.is_chat(), &mut fields, tools.grammar())?;
         let prompts = prompts(kind, &mut fields, &tools)?;
         if choices == 0 || choices.saturating_mul(prompts.len()) > MAX_CHOICES {
@@ -125,24 +131,33 @@ impl CompletionBody {
         self.tools.format()
     }
 
-    /// Begins the sequences: the choices of each prompt.
-    pub fn begin(&self, model: &LoadedPackage, owner: &str) -> Result<Vec<Sequence>, ApiError> {
+    /// Begins the sequences: the choices of each prompt. The grammar is compiled and each prompt is encoded once.
+    pub fn begin(
+        &self,
+        model: &LoadedPackage,
+        owner: &str,
+        budget: &Budget,
+    ) -> Result<Vec<Sequence>, ApiError> {
         if model.is_language_model() {
             let biased = self.params.logits.bias.iter().map(|(token, _)| *token);
             let checked = model.check_tokens(biased);
             checked.map_err(|error| ApiError::invalid_value(error.to_string(), "logit_bias"))?;
         }
+        let mut params = self.params.clone();
+        owner.clone_into(&mut params.owner);
+        let grammar = params.grammar.as_ref().map(|grammar| model.compile_grammar(grammar));
+        let grammar = grammar.transpose().map_err(|error| self.invalid(&error))?;
+        let options = SequenceOptions { count: self.choices, grammar: grammar.as_ref(), budget };
         let mut sequences: Vec<Sequence> = Vec::new();
         let mut scored = 0;
         for prompt in &self.prompts {
-            for _ in 0..self.choices {
-                let mut params = self.params.clone();
-                owner.clone_into(&mut params.owner);
-                params.sampling.seed = params.sampling.seed.wrapping_add(sequences.len() as u64);
-                let sequence = model.begin_sequence(prompt, params).map_err(|error| self.invalid(&error))?;
-                scored += sequence.prompt_tokens * (self.params.logprobs.unwrap_or(0) + 1);
-                sequences.push(sequence);
-            }
+            budget.check()?;
+            params.sampling.seed = self.params.sampling.seed.wrapping_add(sequences.len() as u64);
+            let begun = model.begin_sequences(prompt, &params, &options);
+            let begun = begun.map_err(|error| self.invalid(&error))?;
+            let tokens: usize = begun.iter().map(|sequence| sequence.prompt_tokens).sum();
+            scored += tokens * (self.params.logprobs.unwrap_or(0) + 1);
+            sequences.extend(begun);
         }
         if self.params.echo && self.params.logprobs.is_some() && scored > MAX_PROMPT_LOGPROBS {
             let message = format!(
@@ -157,6 +172,9 @@ impl CompletionBody {
     /// Error about the field that a model does not accept.
     fn invalid(&self, error: &Error) -> ApiError {
         let field = self.kind.prompt();
+        if let Some(exceeded) = error.exceeded() {
+            return exceeded.into();
+        }
         match error {
             Error::ContextLength { context, found, .. } => self.too_long(*context, *found),
             Error::Chat { .. } | Error::Tokens { .. } | Error::UnknownToken { .. } => {
@@ -222,7 +240,8 @@ mod tests {
         let messages = json!([{ "role": "user", "content": "a" }]);
         more.as_object_mut().unwrap().entry("messages").or_insert(messages);
         let fields = Fields::parse(more.to_string().as_bytes()).unwrap();
-        CompletionBody::parse(kind, "m".to_owned(), fields).map_err(|error| error.field.unwrap_or_default())
+        CompletionBody::parse(kind, "m".to_owned(), fields, &Budget::unlimited())
+            .map_err(|error| error.field.unwrap_or_default())
     }
 
     #[test]
@@ -335,7 +354,7 @@ mod tests {
         cupola_testkit::fuzz(&seeds, |body| {
             for kind in [CompletionKind::Chat, CompletionKind::Text] {
                 let Ok(fields) = Fields::parse(body) else { continue };
-                if let Ok(body) = CompletionBody::parse(kind, "m".to_owned(), fields) {
+                if let Ok(body) = CompletionBody::parse(kind, "m".to_owned(), fields, &Budget::unlimited()) {
                     assert!((1..=32).contains(&(body.choices * body.prompts.len())));
                 }
             }

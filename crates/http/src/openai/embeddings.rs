@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Extension, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cupola_budget::Budget;
 use cupola_prep::{Column, ColumnType, FittedTarget, Frame, PredictedValue};
 use cupola_runtime::{LoadedPackage, PredictInput};
 use cupola_serving::access::{Caller, Scope};
@@ -19,11 +20,18 @@ use serde_json::{Value, json};
 use super::fields::Fields;
 use super::input::{TextInput, Truncation};
 use crate::error::ApiError;
-use crate::request::{FullBody, Headers, name_and_version, request_id, timeout, with_request_id};
+use crate::request::{
+    FullBody, Headers, RequestBudget, held_response, name_and_version, request_id, timeout, with_request_id,
+};
 use crate::state::RequestLimits;
 
 /// Texts of a request, as in `OpenAI`'s API.
 const MAX_TEXTS: usize = 2_048;
+
+/// Bytes of parsed values for each byte of a body.
+const PARSED_BYTES: usize = 16;
+/// Bytes that a tokenizer needs for each byte of a text.
+const TOKENIZER_BYTES: usize = 48;
 
 /// Body of `POST /v1/embeddings` without its model. Unknown fields are ignored, because clients send many.
 struct EmbeddingsBody {
@@ -60,24 +68,36 @@ pub(super) async fn embeddings(
     State(pipeline): State<Arc<Pipeline>>,
     State(limits): State<RequestLimits>,
     Extension(caller): Extension<Caller>,
+    RequestBudget(budget): RequestBudget,
     headers: HeaderMap,
     FullBody(body): FullBody,
 ) -> Response {
     let (id, began) = (request_id(&headers), Instant::now());
     let response = async {
-        let mut fields = Fields::parse(&body?)?;
+        let body = body?;
+        let size = body.len();
+        let _parsing = budget.take_each(size, PARSED_BYTES)?;
+        let mut fields = pipeline.parse(size, &budget, || Fields::parse(&body)).await??;
         let model: String = fields.require("model")?;
         let (name, version) = name_and_version(&model)?;
         caller.require(Scope::Predict, name)?;
         let body = EmbeddingsBody::parse(fields)?;
         let timeout = timeout(&headers, limits.timeout)?;
         let metadata = Headers(&headers);
-        let request = PredictRequest { name, version, metadata: &metadata, id: &id, began, timeout };
-        let data = embed(&pipeline, &request, &body).await?;
-        Ok::<_, ApiError>(data.into_json(&model, body.encoding))
+        let request = PredictRequest {
+            name,
+            version,
+            metadata: &metadata,
+            id: &id,
+            began,
+            timeout,
+            budget: &budget,
+            size,
+        };
+        embed(&pipeline, &request, &body, &model).await
     };
     let response = match response.await {
-        Ok(value) => Json(value).into_response(),
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
         Err(error) => error.into_openai_response(),
     };
     with_request_id(response, &id)
@@ -135,27 +155,32 @@ async fn embed(
     pipeline: &Pipeline,
     request: &PredictRequest<'_>,
     body: &EmbeddingsBody,
-) -> Result<Embeddings, ApiError> {
+    model: &str,
+) -> Result<Bytes, ApiError> {
     let unsupported =
         || ApiError::invalid_value(format!("`{}` does not make embeddings of texts", request.name), "model");
     let mut tokens = 0;
     let read = |model: &LoadedPackage| -> Result<PredictInput, ApiError> {
         let column = text_column(model).ok_or_else(unsupported)?;
-        let (input, count) = encode(model, column, body)?;
+        let (input, count) = encode(model, column, body, request.budget)?;
         tokens = count;
         Ok(input)
     };
     let response = pipeline.predict(request, read).await?;
-    let mut vectors = Vec::new();
-    for prediction in response.predictions()? {
-        let Some(PredictedValue::Numbers(vector)) =
-            prediction.values().next().map(|prediction| &prediction.value)
-        else {
-            return Err(unsupported());
-        };
-        vectors.push(truncate(vector, body.dimensions)?);
-    }
-    Ok(Embeddings { vectors, tokens })
+    let write = || {
+        let mut vectors = Vec::new();
+        for prediction in response.predictions()? {
+            let Some(PredictedValue::Numbers(vector)) =
+                prediction.values().next().map(|prediction| &prediction.value)
+            else {
+                return Err(unsupported());
+            };
+            vectors.push(truncate(vector, body.dimensions)?);
+        }
+        let json = Embeddings { vectors, tokens }.into_json(model, body.encoding).to_string();
+        Ok(held_response(json.into_bytes(), request.budget)?)
+    };
+    pipeline.answer(&response, request.budget, write).await?
 }
 
 /// Name of the column that a model embeds; `None` if it does not embed texts.
@@ -170,6 +195,7 @@ fn encode(
     model: &LoadedPackage,
     column: &str,
     body: &EmbeddingsBody,
+    budget: &Budget,
 ) -> Result<(PredictInput, usize), ApiError> {
     let context = model.context_length().unwrap_or(usize::MAX);
     let most = match body.truncation {
@@ -191,6 +217,8 @@ fn encode(
     match &body.input {
         TextInput::Texts(texts) if most == context => {
             for text in texts {
+                budget.check()?;
+                let _tokens = budget.take_each(text.len(), TOKENIZER_BYTES)?;
                 let found = model.count_tokens([text.as_str()].into_iter());
                 fits(found)?;
                 tokens += found.min(most);
@@ -200,8 +228,12 @@ fn encode(
         }
         TextInput::Texts(texts) => {
             let invalid = |error: cupola_runtime::Error| ApiError::invalid_value(error.to_string(), "input");
-            let texts = texts.iter().map(|text| model.token_ids(text, most).map_err(invalid));
-            let texts: Vec<Vec<u32>> = texts.collect::<Result<_, _>>()?;
+            let texts = texts.iter().map(|text| {
+                budget.check()?;
+                let _tokens = budget.take_each(text.len(), TOKENIZER_BYTES)?;
+                model.token_ids(text, most).map_err(invalid)
+            });
+            let texts: Vec<Vec<u32>> = texts.collect::<Result<_, ApiError>>()?;
             tokens += texts.iter().map(Vec::len).sum::<usize>();
             Ok((PredictInput::Tokens(texts), tokens))
         }

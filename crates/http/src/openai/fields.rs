@@ -10,6 +10,8 @@ use crate::error::ApiError;
 
 /// Values of one body. An empty value takes up to forty times as many bytes in memory as in the body.
 const MAX_VALUES: usize = 1 << 20;
+/// Characters of a parser's message that an error shows.
+const MAX_MESSAGE: usize = 400;
 /// Keys of JSON Schemas, in which null has a meaning.
 const SCHEMAS: [&str; 2] = ["schema", "parameters"];
 
@@ -71,6 +73,8 @@ impl Fields {
     /// Error about a field.
     pub fn invalid(&self, name: &str, why: &dyn fmt::Display) -> ApiError {
         let path = self.path(name);
+        // A parser's message repeats the value.
+        let why = shortened(&why.to_string());
         ApiError::invalid_value(format!("invalid `{path}`: {why}"), &path)
     }
 
@@ -89,6 +93,13 @@ impl Fields {
         }
         let path = self.path(name);
         Err(ApiError::invalid_value(format!("`{path}` is not supported; {remedy}"), &path))
+    }
+}
+
+fn shortened(why: &str) -> String {
+    match why.char_indices().nth(MAX_MESSAGE) {
+        Some((end, _)) => format!("{}...", &why[..end]),
+        None => why.to_owned(),
     }
 }
 

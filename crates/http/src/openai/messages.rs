@@ -9,10 +9,21 @@ use crate::error::ApiError;
 /// Roles of messages.
 const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
 
+/// Messages of a chat.
+const MAX_MESSAGES: usize = 4_096;
+/// Calls of tools in a message.
+const MAX_CALLS: usize = 128;
+/// Longest name or id in bytes.
+const MAX_NAME: usize = 512;
+
 /// Reads `messages`.
 pub(super) fn parse(values: Vec<Value>) -> Result<Vec<PromptMessage>, ApiError> {
     if values.is_empty() {
         return Err(ApiError::invalid_value("`messages` is empty; send at least one message", "messages"));
+    }
+    if values.len() > MAX_MESSAGES {
+        let message = format!("a chat may have {MAX_MESSAGES} messages, found {}", values.len());
+        return Err(ApiError::invalid_value(message, "messages"));
     }
     values
         .into_iter()
@@ -41,12 +52,21 @@ fn message(value: Value, path: String) -> Result<PromptMessage, ApiError> {
         None => return Err(fields.invalid("content", &"expected a text or a list of parts, found nothing")),
     };
     let calls: Vec<Value> = fields.take("tool_calls")?.unwrap_or_default();
+    if calls.len() > MAX_CALLS {
+        return Err(fields.invalid("tool_calls", &format!("a message may have {MAX_CALLS} calls")));
+    }
     let calls = calls.into_iter().enumerate();
     let tool_calls = calls.map(|(index, call)| tool_call(call, fields.path(&format!("tool_calls[{index}]"))));
     let tool_calls = tool_calls.collect::<Result<_, _>>()?;
     let tool_call_id =
         if role == "tool" { Some(fields.require("tool_call_id")?) } else { fields.take("tool_call_id")? };
-    Ok(PromptMessage { role, content, name: fields.take("name")?, tool_call_id, tool_calls })
+    let name: Option<String> = fields.take("name")?;
+    for (field, text) in [("name", &name), ("tool_call_id", &tool_call_id)] {
+        if text.as_ref().is_some_and(|text: &String| text.len() > MAX_NAME) {
+            return Err(fields.invalid(field, &format!("it may have {MAX_NAME} bytes")));
+        }
+    }
+    Ok(PromptMessage { role, content, name, tool_call_id, tool_calls })
 }
 
 /// Text of a message's content: a text, or parts that are joined.

@@ -17,6 +17,8 @@ const MAX_BIASES: usize = 1_024;
 const MAX_TOP_LOGPROBS: usize = 20;
 /// Stop texts of a request.
 const MAX_STOPS: usize = 4;
+/// Longest stop text in bytes. Each piece of a text is compared with all of them.
+const MAX_STOP: usize = 1_024;
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", expecting = "an object with a `type`")]
@@ -142,8 +144,9 @@ fn bias(fields: &mut Fields) -> Result<Vec<(u32, f64)>, ApiError> {
         let value = value.as_f64().filter(|value| (-100.0..=100.0).contains(value))?;
         Some((token.parse().ok()?, value))
     };
-    let entries: Option<Vec<(u32, f64)>> = bias.iter().map(entry).collect();
-    entries.filter(|entries| entries.len() <= MAX_BIASES).ok_or_else(|| {
+    let few = bias.len() <= MAX_BIASES;
+    let entries: Option<Vec<(u32, f64)>> = if few { bias.iter().map(entry).collect() } else { None };
+    entries.ok_or_else(|| {
         let message =
             format!("`logit_bias` must map up to {MAX_BIASES} token ids to numbers between -100 and 100");
         ApiError::invalid_value(message, "logit_bias")
@@ -180,6 +183,10 @@ fn stop(fields: &mut Fields) -> Result<Vec<String>, ApiError> {
     };
     if texts.len() > MAX_STOPS {
         return Err(ApiError::invalid_value(format!("`stop` may have at most {MAX_STOPS} texts"), "stop"));
+    }
+    if texts.iter().any(|text| text.len() > MAX_STOP) {
+        let message = format!("a text of `stop` may have at most {MAX_STOP} bytes");
+        return Err(ApiError::invalid_value(message, "stop"));
     }
     Ok(texts)
 }

@@ -1,5 +1,6 @@
 //! Functions that a chat may call, and the choice between them.
 
+use cupola_budget::Budget;
 use cupola_runtime::{FunctionSchema, Grammar};
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ enum ToolChoice {
 
 impl Tools {
     /// Takes `tools` and `tool_choice`.
-    pub fn take(fields: &mut Fields) -> Result<Self, ApiError> {
+    pub fn take(fields: &mut Fields, budget: &Budget) -> Result<Self, ApiError> {
         fields.refuse("functions", "declare them as `tools`")?;
         let legacy: Option<Value> = fields.take("function_call")?;
         if legacy.is_some_and(|choice| !matches!(choice.as_str(), Some("none" | "auto"))) {
@@ -51,7 +52,7 @@ impl Tools {
         let functions: Vec<FunctionSchema> = functions.collect::<Result<_, _>>()?;
         let choice = choice(fields.take("tool_choice")?, &functions)?;
         let tools = Self { declared, functions, choice };
-        tools.check_schemas()?;
+        tools.check_schemas(budget)?;
         Ok(tools)
     }
 
@@ -95,10 +96,13 @@ impl Tools {
         }
     }
 
-    fn check_schemas(&self) -> Result<(), ApiError> {
+    fn check_schemas(&self, budget: &Budget) -> Result<(), ApiError> {
+        let all = self.functions.iter().map(|function| &function.parameters);
+        Grammar::check_sizes(all).map_err(|error| invalid_schema(&error, "tools"))?;
         let required: &[usize] =
             if let ToolChoice::Required(candidates) = &self.choice { candidates } else { &[] };
         for (index, function) in self.functions.iter().enumerate() {
+            budget.check()?;
             if let Err(error) = Grammar::check_schema(&function.parameters, required.contains(&index)) {
                 return Err(invalid_schema(&error, &format!("tools[{index}].function.parameters")));
             }
@@ -188,7 +192,7 @@ mod tests {
 
     fn taken(body: &Value) -> Result<Tools, String> {
         let mut fields = Fields::parse(body.to_string().as_bytes()).unwrap();
-        Tools::take(&mut fields).map_err(|error| error.field.unwrap())
+        Tools::take(&mut fields, &Budget::unlimited()).map_err(|error| error.field.unwrap())
     }
 
     fn tool(name: &str, parameters: &Value) -> Value {

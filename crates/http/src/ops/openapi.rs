@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use cupola_prep::{ColumnType, InputColumn, OutputColumn, Signature};
 use cupola_serving::Catalog;
-use cupola_serving::access::AccessControl;
+use cupola_serving::access::{AccessControl, Caller, Scope};
 use serde_json::{Map, Value, json};
 
 /// Schema of an input value.
@@ -172,10 +172,11 @@ fn rows() -> Value {
     }})
 }
 
-/// Document of the served models.
+/// Document of the models that the caller may use: their schemas show columns, and values of the training data.
 pub(super) async fn document(
     State(catalog): State<Arc<Catalog>>,
     State(access): State<Arc<AccessControl>>,
+    caller: Option<Extension<Caller>>,
 ) -> Json<Value> {
     let any = json!({ "type": "object" });
     let mut paths = Map::new();
@@ -184,7 +185,8 @@ pub(super) async fn document(
     put("/health/ready", get("Readiness for requests", "ready", &any));
     put("/v1/models", get("Served models", "models", &any));
     put("/v1/datasets/{name}/rows", rows());
-    for name in catalog.names() {
+    let covers = |name: &String| caller.as_ref().is_some_and(|caller| caller.has(Scope::Predict, name));
+    for name in catalog.names().into_iter().filter(covers) {
         let Ok(version) = catalog.find(&name, None) else { continue };
         let signature = &version.model.signature;
         put(&format!("/v1/models/{name}"), get("Metadata of a model", &format!("model_{name}"), &any));

@@ -1,33 +1,35 @@
-//! Connections: accepted up to a cap, each with its own time limits, closed in order at shutdown.
+//! Listeners: they accept connections as the table has room for them, until the server stops.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use super::drain;
+use super::activity::ConnectionLimits;
+use super::connection::Connection;
+use super::connections::ConnectionTable;
+use super::socket::TimedSocket;
 use crate::error::Error;
 
-/// Time limit of a TLS handshake and of the head of a request.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time that a connection may be idle between requests.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// Idle connections that are closed when the process is out of file descriptors.
+const SHED: usize = 8;
+/// Wait after a failed accept. Out of descriptors, the loop would otherwise spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Interval at which failed accepts are logged.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Listening socket with its routes.
 pub(crate) struct Listener {
     socket: TcpListener,
     tls: Option<TlsAcceptor>,
     router: Router,
+    table: Arc<ConnectionTable>,
+    limits: ConnectionLimits,
 }
 
 impl Listener {
@@ -35,88 +37,82 @@ impl Listener {
     ///
     /// # Errors
     /// [`Error::Bind`].
-    pub async fn bind(address: SocketAddr, tls: Option<TlsAcceptor>, router: Router) -> Result<Self, Error> {
-        let socket = TcpListener::bind(address).await.map_err(|source| Error::Bind { address, source })?;
-        Ok(Self { socket, tls, router })
+    pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+        TcpListener::bind(address).await.map_err(|source| Error::Bind { address, source })
     }
 
-    /// Bound address.
-    pub fn address(&self) -> Result<SocketAddr, Error> {
-        Ok(self.socket.local_addr()?)
+    /// Listener for the connections of a bound socket.
+    pub fn new(
+        socket: TcpListener,
+        tls: Option<TlsAcceptor>,
+        router: Router,
+        table: Arc<ConnectionTable>,
+        limits: ConnectionLimits,
+    ) -> Self {
+        Self { socket, tls, router, table, limits }
     }
 
-    /// Accepts connections until `stop` becomes `true`; returns when all of them are closed. Connections beyond
-    /// the cap wait in the system's backlog.
-    pub async fn serve(self, connections: Arc<Semaphore>, mut stop: watch::Receiver<bool>) {
-        let (closed_sender, mut closed) = tokio::sync::mpsc::channel::<()>(1);
+    /// Accepts connections until `stop` becomes `true`; returns when all of them are closed.
+    pub async fn serve(self, mut stop: watch::Receiver<bool>) {
+        let (closed_sender, mut closed) = mpsc::channel::<()>(1);
+        let mut trouble = AcceptTrouble::default();
         loop {
-            let stream = tokio::select! {
+            let accepted = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stopped| *stopped) => break,
-                stream = accept(&self.socket, &connections) => stream,
+                accepted = self.socket.accept() => accepted,
             };
-            let Some((stream, permit)) = stream else { continue };
-            let (router, tls, stop) = (self.router.clone(), self.tls.clone(), stop.clone());
-            let open = closed_sender.clone();
-            tokio::spawn(async move {
-                let _held = (permit, open);
-                match tls {
-                    None => serve_connection(stream, router, stop).await,
-                    Some(tls) => {
-                        if let Ok(Ok(stream)) =
-                            tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await
-                        {
-                            serve_connection(stream, router, stop).await;
-                        }
-                    }
-                }
-            });
+            match accepted {
+                Ok((stream, address)) => self.open(stream, address, &stop, &closed_sender),
+                Err(error) => trouble.handle(&error, &self.table).await,
+            }
         }
         drop((self.socket, closed_sender));
         // Nothing is ever sent: this returns when the last connection drops its sender.
         let _ = closed.recv().await;
     }
-}
 
-async fn accept(
-    socket: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(connections).acquire_owned().await.ok()?;
-    match socket.accept().await {
-        Ok((stream, _)) => {
-            // Responses are small, and waiting to fill a packet costs 40 ms.
-            let _ = stream.set_nodelay(true);
-            Some((stream, permit))
-        }
-        Err(error) => {
-            // Most likely out of file descriptors, which is temporary.
-            tracing::warn!(%error, "failed to accept a connection");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            None
-        }
+    /// Serves a connection in a task of its own, or closes it if there is no room for it.
+    fn open(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        stop: &watch::Receiver<bool>,
+        open: &mpsc::Sender<()>,
+    ) {
+        let Some(slot) = self.table.admit(address.ip()) else { return };
+        // Responses are small, and waiting to fill a packet costs 40 ms.
+        let _ = stream.set_nodelay(true);
+        let socket = TimedSocket::new(stream, Arc::clone(&slot.activity), self.limits.write);
+        let connection = Connection::new(slot, self.router.clone(), self.limits, stop.clone());
+        let (tls, open) = (self.tls.clone(), open.clone());
+        tokio::spawn(async move {
+            let _open = open;
+            match tls {
+                None => connection.serve(socket).await,
+                Some(tls) => connection.serve_tls(socket, tls).await,
+            }
+        });
     }
 }
 
-async fn serve_connection<S>(stream: S, router: Router, mut stop: watch::Receiver<bool>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HANDSHAKE_TIMEOUT.max(IDLE_TIMEOUT))
-        .keep_alive(true);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE_TIMEOUT).max_concurrent_streams(1024);
-    let service = service_fn(move |request: Request<Incoming>| drain::call(router.clone(), request));
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    tokio::select! {
-        // Errors here are clients that disconnect.
-        _ = connection.as_mut() => return,
-        _ = stop.wait_for(|stopped| *stopped) => {}
+/// Failures to accept a connection, and the time when one was last logged.
+#[derive(Default)]
+struct AcceptTrouble(Option<Instant>);
+
+impl AcceptTrouble {
+    /// Makes room and waits, unless only the client has gone.
+    async fn handle(&mut self, error: &std::io::Error, table: &ConnectionTable) {
+        use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+            return;
+        }
+        // Most likely out of file descriptors.
+        table.shed(SHED);
+        if self.0.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
+            self.0 = Some(Instant::now());
+            tracing::warn!(%error, "failed to accept a connection; idle ones are closed");
+        }
+        tokio::time::sleep(ACCEPT_PAUSE).await;
     }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
 }

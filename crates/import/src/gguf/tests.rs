@@ -98,3 +98,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_alignment_of_zero_is_an_error() {
+    let mut file = b"GGUF\x03\0\0\0".to_vec();
+    for number in [0, 1, 17_u64] {
+        file.extend(number.to_le_bytes());
+    }
+    file.extend(b"general.alignment\x04\0\0\0\0\0\0\0");
+    assert!(GgufModel::parse(&file).is_err());
+}

@@ -65,6 +65,27 @@ impl ModelFolder {
         format!("{}{file}", self.prefix)
     }
 
+    /// Path of a file. A link must not lead out of the folder, except into the blobs of the Hub's cache, where files
+    /// of `snapshots/REVISION` are links.
+    fn located(&self, name: &str) -> Result<PathBuf, Error> {
+        let path = self.path.join(name);
+        let (Ok(target), Ok(root)) = (path.canonicalize(), self.root().canonicalize()) else {
+            return Ok(path);
+        };
+        let snapshots = root.parent().filter(|parent| parent.ends_with("snapshots"));
+        let blobs = snapshots.and_then(Path::parent).map(|repository| repository.join("blobs"));
+        if target.starts_with(&root) || blobs.is_some_and(|blobs| target.starts_with(blobs)) {
+            return Ok(path);
+        }
+        Err(self.unreadable(name, "it is a link to a file outside of the folder"))
+    }
+
+    /// Folder of the whole model.
+    fn root(&self) -> &Path {
+        let depth = Path::new(&self.prefix).components().count();
+        self.path.ancestors().nth(depth).unwrap_or(&self.path)
+    }
+
     /// A JSON file; `None` if the folder has none.
     pub fn optional<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
         let Some(text) = self.text(name)? else { return Ok(None) };
@@ -93,7 +114,7 @@ impl ModelFolder {
 
     /// Content of a file of limited size; `None` if the folder has none.
     pub fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        let path = self.path.join(name);
+        let path = self.located(name)?;
         let bytes = match std::fs::metadata(&path) {
             // A pipe would never end, and a device neither.
             Ok(file) if !file.is_file() => return Err(self.unreadable(name, "it is not a regular file")),
@@ -159,7 +180,7 @@ impl ModelFolder {
                 let file = self.name(index_name);
                 return Err(Error::invalid_file(&file, why, "restore the file from its source"));
             }
-            let path = self.path.join(&name);
+            let path = self.located(&name)?;
             if path.exists() && !path.is_file() {
                 return Err(self.unreadable(&name, "it is not a regular file"));
             }

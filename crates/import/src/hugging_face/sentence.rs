@@ -36,6 +36,9 @@ const HARMLESS: [&str; 9] = [
     "transformer_task",
 ];
 
+/// Modules of a folder.
+const MAX_MODULES: usize = 64;
+
 /// Entry of `modules.json`.
 #[derive(Deserialize)]
 struct ModuleEntry {
@@ -70,6 +73,10 @@ impl SentenceModules {
     pub fn read(folder: &ModelFolder) -> Result<Option<Self>, Error> {
         let file = "modules.json";
         let Some(entries) = folder.optional::<Vec<ModuleEntry>>(file)? else { return Ok(None) };
+        if entries.len() > MAX_MODULES {
+            let why = format!("there are {} modules, at most {MAX_MODULES} are supported", entries.len());
+            return Err(Error::Modules { why });
+        }
         let mut all = Vec::with_capacity(entries.len());
         for ModuleEntry { path, kind } in entries {
             // Only the class counts: its package has moved between versions.

@@ -1,5 +1,6 @@
 //! Filling examples column by column.
 
+use cupola_budget::Budget;
 use cupola_spec::Block;
 
 use super::{CompactLayout, Examples};
@@ -10,6 +11,7 @@ pub(crate) struct ExampleBuilder {
     dense_width: usize,
     index_width: usize,
     next: NextColumn,
+    budget: Budget,
 }
 
 /// First free column of each kind.
@@ -35,7 +37,19 @@ impl ExampleBuilder {
             next.one_hot = indices.len() - layout.one_hot();
             next.token = indices.len();
         }
-        Self { examples, dense_width, index_width, next }
+        Self { examples, dense_width, index_width, next, budget: Budget::unlimited() }
+    }
+
+    /// Sets the memory and time of the request whose rows are transformed.
+    #[must_use]
+    pub fn with_budget(mut self, budget: &Budget) -> Self {
+        self.budget = budget.clone();
+        self
+    }
+
+    /// Memory and time that the transforms may use.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// The filled examples.

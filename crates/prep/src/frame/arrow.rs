@@ -24,6 +24,10 @@ pub(super) fn column<'a>(
     arrays: impl Iterator<Item = &'a ArrayRef>,
     as_text: bool,
 ) -> Result<Option<Column>, Error> {
+    // Arrow would write lists as texts, whose length the sizes of their arrays do not bound.
+    if kind.is_nested() {
+        return Ok(None);
+    }
     let plain: Result<Vec<ArrayRef>, ArrowError> = arrays.map(decoded).collect();
     let Ok(arrays) = plain else { return Ok(None) };
     let kind = match kind {

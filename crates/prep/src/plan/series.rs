@@ -1,5 +1,6 @@
 //! Windows of one or several series of rows.
 
+use cupola_budget::Budget;
 use indexmap::IndexMap;
 
 use super::Plan;
@@ -51,9 +52,10 @@ impl Plan {
     }
 
     /// Transforms the windows of all series of derived rows to compact examples.
-    pub(super) fn encode_series(&self, frame: &Frame) -> Result<Examples, Error> {
+    pub(super) fn encode_series(&self, frame: &Frame, budget: &Budget) -> Result<Examples, Error> {
         let mut all = Examples::zeros(self.compact_layout().compact, 0);
         for one in self.series_rows(frame)?.series {
+            budget.check()?;
             all.append(self.encode_windows(frame, &one)?);
         }
         Ok(all)

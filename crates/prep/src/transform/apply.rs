@@ -3,7 +3,7 @@
 use cupola_spec::OutlierAction;
 
 use super::isolation::IsolationOutliers;
-use super::media::{decode_files, decode_image, decode_sound};
+use super::media::{FileCell, decode_files, decode_image, decode_sound};
 use super::{FittedInput, names_and_fills, series, text};
 use crate::error::Error;
 use crate::examples::ExampleBuilder;
@@ -68,9 +68,14 @@ impl FittedInput {
         let values = frame.require(column, SEND_TRAINED_COLUMNS)?;
         let width = self.block().map_or(0, |block| block.dense_width());
         let at = out.take_dense(width);
-        let decode = |row| match self {
-            Self::Image { shape, .. } => decode_image(column, values, row, *shape),
-            _ => decode_sound(column, values, row, width),
+        let budget = out.budget().clone();
+        let decode = |row| {
+            budget.check()?;
+            let file = FileCell { name: column, column: values, row, budget: &budget };
+            match self {
+                Self::Image { shape, .. } => decode_image(&file, *shape),
+                _ => decode_sound(&file, width),
+            }
         };
         decode_files(frame, decode, |row, decoded| {
             for (offset, value) in decoded.into_iter().enumerate() {

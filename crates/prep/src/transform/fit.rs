@@ -1,11 +1,12 @@
 //! Fitting of inputs: each observes the training rows, at once or batch by batch.
 
+use cupola_budget::Budget;
 use cupola_spec::{Encoding, Fill, Input, Kind, OutlierRule, Scaling};
 
 use super::category::{CategoryFit, TargetOutcome};
 use super::date::DateFit;
 use super::isolation::{IsolationFit, IsolationOutliers};
-use super::media::{decode_files, decode_image, decode_sound};
+use super::media::{FileCell, decode_files, decode_image, decode_sound};
 use super::number::NumberFit;
 use super::{Donors, FittedInput, FittedNumber, FittedSeries, text};
 use crate::error::Error;
@@ -138,9 +139,13 @@ fn observe_scaled(
             }
             continue;
         }
-        let decode = |row| match input.shape {
-            Some(shape) => decode_image(column, values, row, shape),
-            None => decode_sound(column, values, row, steps.unwrap_or(1)),
+        let budget = Budget::unlimited();
+        let decode = |row| {
+            let file = FileCell { name: column, column: values, row, budget: &budget };
+            match input.shape {
+                Some(shape) => decode_image(&file, shape),
+                None => decode_sound(&file, steps.unwrap_or(1)),
+            }
         };
         decode_files(frame, decode, |_, decoded| decoded.into_iter().for_each(|value| moments.add(value)))?;
     }

@@ -1,14 +1,18 @@
 //! Images and sounds in files, as numbers.
 
 mod picture;
+mod resize;
 #[cfg(test)]
 mod tests;
+mod view;
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use image::DynamicImage;
-use image::imageops::FilterType;
+use cupola_budget::{Budget, Hold};
 
+use self::picture::PictureError;
 use crate::error::Error;
 use crate::frame::{Column, Frame};
 
@@ -17,29 +21,47 @@ const NAMED: usize = 5;
 /// Files after a broken one among which others are looked for.
 const SEARCHED: usize = 10_000;
 
-/// The file in a row: bytes, or text that holds them in base64.
-fn file<'a>(name: &str, column: &'a Column, row: usize) -> Result<std::borrow::Cow<'a, [u8]>, Error> {
-    let found = match column {
-        Column::Bytes(values) if arrow::array::Array::is_valid(values, row) => {
-            return Ok(values.value(row).into());
-        }
-        Column::Text(_) => match column.text(row) {
-            // A data URL has the bytes after the comma.
-            Some(text) => match STANDARD.decode(text.rsplit(',').next().unwrap_or_default().trim()) {
-                Ok(bytes) => return Ok(bytes.into()),
-                Err(error) => format!("invalid base64 ({error})"),
-            },
-            None => "nothing".to_owned(),
-        },
-        Column::Bytes(_) => "nothing".to_owned(),
-        Column::Number { .. } => "a number".to_owned(),
-    };
-    Err(invalid(name, row, "the bytes of a file, in base64", found))
+/// File in a row of a column.
+pub(super) struct FileCell<'a> {
+    /// Name of the column.
+    pub name: &'a str,
+    /// Values of the column.
+    pub column: &'a Column,
+    /// Index of the row.
+    pub row: usize,
+    /// Memory and time for its contents.
+    pub budget: &'a Budget,
 }
 
-fn invalid(name: &str, row: usize, expected: &str, found: String) -> Error {
-    let remedy = "replace the file, or leave the row out".to_owned();
-    Error::Value { row: row + 1, column: name.to_owned(), expected: expected.to_owned(), found, remedy }
+impl FileCell<'_> {
+    /// Bytes of the file, which text holds in base64, with the memory that they take.
+    fn bytes(&self) -> Result<(Cow<'_, [u8]>, Hold), Error> {
+        let found = match self.column {
+            Column::Bytes(values) if arrow::array::Array::is_valid(values, self.row) => {
+                return Ok((values.value(self.row).into(), Hold::none()));
+            }
+            Column::Text(_) => match self.column.text(self.row) {
+                Some(text) => {
+                    let hold = self.budget.take(text.len())?;
+                    // A data URL has the bytes after the comma.
+                    match STANDARD.decode(text.rsplit(',').next().unwrap_or_default().trim()) {
+                        Ok(bytes) => return Ok((bytes.into(), hold)),
+                        Err(error) => format!("invalid base64 ({error})"),
+                    }
+                }
+                None => "nothing".to_owned(),
+            },
+            Column::Bytes(_) => "nothing".to_owned(),
+            Column::Number { .. } => "a number".to_owned(),
+        };
+        Err(self.invalid("the bytes of a file, in base64", found))
+    }
+
+    fn invalid(&self, expected: &str, found: String) -> Error {
+        let remedy = "replace the file, or leave the row out".to_owned();
+        let (row, column) = (self.row + 1, self.name.to_owned());
+        Error::Value { row, column, expected: expected.to_owned(), found, remedy }
+    }
 }
 
 /// Decodes the files of all rows and hands over their values. The message about a broken file names it, and others like
@@ -85,60 +107,35 @@ fn named(others: &[String]) -> String {
 /// blue, 4 add alpha. The image is resized to this shape (Catmull-Rom) without regard to its proportions.
 ///
 /// # Errors
-/// [`Error::Value`] for a missing or invalid file.
-pub(super) fn decode_image(
-    name: &str,
-    column: &Column,
-    row: usize,
-    shape: [usize; 3],
-) -> Result<Vec<f64>, Error> {
-    let [channels, height, width] = shape;
-    let bytes = file(name, column, row)?;
-    let image = picture::decode(&bytes)
-        .map_err(|error| invalid(name, row, "an image (PNG, JPEG, GIF, BMP, WebP)", error.to_string()))?;
-    let image = match channels {
-        1 => DynamicImage::ImageLuma8(picture::grey(image)),
-        3 => DynamicImage::ImageRgb8(image.into_rgb8()),
-        4 => DynamicImage::ImageRgba8(image.into_rgba8()),
-        _ => {
-            return Err(invalid(
-                name,
-                row,
-                "an image with 1, 3 or 4 channels",
-                format!("a shape with {channels} channels"),
-            ));
-        }
-    };
-    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
-    let (w, h) = (side(width), side(height));
-    let image = if (image.width(), image.height()) == (w, h) {
-        image
-    } else {
-        image.resize_exact(w, h, FilterType::CatmullRom)
-    };
-    let pixels = image.into_bytes();
-    let plane = height * width;
-    let mut values = vec![0.0; channels * plane];
-    for (index, pixel) in pixels.chunks_exact(channels).enumerate() {
-        for (channel, value) in pixel.iter().enumerate() {
-            values[channel * plane + index] = f64::from(*value);
-        }
+/// [`Error::Value`] for a missing or invalid file, [`Error::Exceeded`].
+pub(super) fn decode_image(file: &FileCell<'_>, shape: [usize; 3]) -> Result<Vec<f64>, Error> {
+    let channels = shape[0];
+    if !matches!(channels, 1 | 3 | 4) {
+        let found = format!("a shape with {channels} channels");
+        return Err(file.invalid("an image with 1, 3 or 4 channels", found));
     }
-    Ok(values)
+    let (bytes, _hold) = file.bytes()?;
+    let picture = picture::decode(&bytes, file.budget).map_err(|error| match error {
+        PictureError::Exceeded(exceeded) => exceeded.into(),
+        error => file.invalid("an image (PNG, JPEG, GIF, BMP, WebP)", error.to_string()),
+    })?;
+    Ok(resize::values(&picture.view(), shape, file.budget)?)
 }
 
 /// Decodes the first `steps` samples of a WAV file as numbers from -1 to 1: the mean of its channels, and silence
 /// after its end.
 ///
 /// # Errors
-/// [`Error::Value`] for a missing or invalid file.
-pub(super) fn decode_sound(name: &str, column: &Column, row: usize, steps: usize) -> Result<Vec<f64>, Error> {
-    let bytes = file(name, column, row)?;
-    let invalid_wav = |error: hound::Error| invalid(name, row, "a WAV file", error.to_string());
+/// [`Error::Value`] for a missing or invalid file, [`Error::Exceeded`].
+pub(super) fn decode_sound(file: &FileCell<'_>, steps: usize) -> Result<Vec<f64>, Error> {
+    let (bytes, _hold) = file.bytes()?;
+    let invalid_wav = |error: hound::Error| file.invalid("a WAV file", error.to_string());
     let mut reader = hound::WavReader::new(bytes.as_ref()).map_err(invalid_wav)?;
     let spec = reader.spec();
     let channels = usize::from(spec.channels.max(1));
-    let wanted = steps * channels;
+    let wanted = steps.saturating_mul(channels);
+    // A sample has a byte at least.
+    let _samples = file.budget.take_each(wanted.min(bytes.len()), 2 * size_of::<f64>())?;
     let samples: Vec<f64> = match spec.sample_format {
         hound::SampleFormat::Float => reader
             .samples::<f32>()
@@ -156,7 +153,7 @@ pub(super) fn decode_sound(name: &str, column: &Column, row: usize, steps: usize
         samples.chunks(channels).map(|frame| frame.iter().sum::<f64>() / channels as f64).collect();
     values.resize(steps, 0.0);
     if values.iter().any(|value| !value.is_finite()) {
-        return Err(invalid(name, row, "finite samples", "an infinite or NaN sample".to_owned()));
+        return Err(file.invalid("finite samples", "an infinite or NaN sample".to_owned()));
     }
     Ok(values)
 }

@@ -14,6 +14,9 @@ const DEFAULT_VOCABULARY: usize = 8000;
 /// Default number of tokens of one example.
 const DEFAULT_LENGTH: usize = 128;
 
+/// Bytes that a tokenizer needs for each byte of a text.
+const TOKENIZER_BYTES: usize = 48;
+
 /// Fits a text input: its tokenizer is learned unless the input has one.
 ///
 /// # Errors
@@ -60,6 +63,9 @@ pub(super) fn apply(
         if !prompt.is_empty() {
             text = format!("{prompt}{text}").into();
         }
+        out.budget().check()?;
+        // The tokenizer keeps offsets, words and texts of all tokens, also of those that are cut off.
+        let _hold = out.budget().take_each(text.len(), TOKENIZER_BYTES)?;
         let tokens = tokenizer.encode_within(&text, length).map_err(|error| Error::Value {
             row: row + 1,
             column: column.to_owned(),

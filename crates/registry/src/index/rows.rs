@@ -1,6 +1,12 @@
-//! Rows of the listings.
+//! Rows of the listings, and how the tables hold them.
 
 use serde::Serialize;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Error, Row};
+
+use super::contents::{Changes, Contents, PackageKey};
+use crate::package::Package;
+use crate::run::RunRecord;
 
 /// A run, as listed by `cupola runs list`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,4 +42,134 @@ pub struct PackageRow {
     pub aliases: Vec<String>,
     /// Metrics of the test split.
     pub metrics: serde_json::Value,
+}
+
+/// Reads the stamps and aliases of all rows.
+pub(super) async fn contents(connection: &mut SqliteConnection) -> Result<Contents, Error> {
+    let mut found = Contents::default();
+    for row in sqlx::query("SELECT id, stamp FROM runs").fetch_all(&mut *connection).await? {
+        found.runs.insert(row.try_get(0)?, row.try_get(1)?);
+    }
+    for row in sqlx::query("SELECT name, version, stamp FROM packages").fetch_all(&mut *connection).await? {
+        found.packages.insert((row.try_get(0)?, version(&row, 1)?), row.try_get(2)?);
+    }
+    for row in sqlx::query("SELECT name, alias, version FROM aliases").fetch_all(connection).await? {
+        found.aliases.insert((row.try_get(0)?, row.try_get(1)?, version(&row, 2)?));
+    }
+    Ok(found)
+}
+
+/// Reads all runs, newest first.
+pub(super) async fn runs(connection: &mut SqliteConnection) -> Result<Vec<RunRow>, Error> {
+    let query =
+        "SELECT id, name, status, created, device, package, metrics FROM runs ORDER BY created DESC, id DESC";
+    let rows = sqlx::query(query).fetch_all(connection).await?;
+    let run = |row: &SqliteRow| {
+        Ok(RunRow {
+            id: row.try_get(0)?,
+            name: row.try_get(1)?,
+            status: row.try_get(2)?,
+            created: row.try_get(3)?,
+            device: row.try_get(4)?,
+            package: row.try_get(5)?,
+            metrics: json(row, 6)?,
+        })
+    };
+    rows.iter().map(run).collect()
+}
+
+/// Reads all packages by name, newest first.
+pub(super) async fn packages(connection: &mut SqliteConnection) -> Result<Vec<PackageRow>, Error> {
+    let query = "SELECT p.name, p.version, p.created, p.run, p.metrics, COALESCE(GROUP_CONCAT(a.alias), '') FROM packages p LEFT JOIN aliases a ON a.name = p.name AND a.version = p.version GROUP BY p.name, p.version ORDER BY p.name, p.version DESC";
+    let rows = sqlx::query(query).fetch_all(connection).await?;
+    let package = |row: &SqliteRow| {
+        let aliases: String = row.try_get(5)?;
+        let mut aliases: Vec<String> =
+            aliases.split(',').filter(|alias| !alias.is_empty()).map(str::to_owned).collect();
+        aliases.sort();
+        Ok(PackageRow {
+            name: row.try_get(0)?,
+            version: version(row, 1)?,
+            created: row.try_get(2)?,
+            run: row.try_get(3)?,
+            aliases,
+            metrics: json(row, 4)?,
+        })
+    };
+    rows.iter().map(package).collect()
+}
+
+/// Writes changes.
+pub(super) async fn write(connection: &mut SqliteConnection, changes: &Changes) -> Result<(), Error> {
+    for id in &changes.dropped_runs {
+        sqlx::query("DELETE FROM runs WHERE id = ?").bind(id).execute(&mut *connection).await?;
+    }
+    for (name, version) in &changes.dropped_packages {
+        let query = sqlx::query("DELETE FROM packages WHERE name = ? AND version = ?");
+        query.bind(name).bind(number(*version)).execute(&mut *connection).await?;
+    }
+    for (record, stamp) in &changes.runs {
+        put_run(connection, record, stamp).await?;
+    }
+    for (package, key, stamp) in &changes.packages {
+        put_package(connection, package, key, stamp).await?;
+    }
+    let Some(aliases) = &changes.aliases else { return Ok(()) };
+    sqlx::query("DELETE FROM aliases").execute(&mut *connection).await?;
+    for (name, alias, version) in aliases {
+        let query = sqlx::query("INSERT INTO aliases VALUES (?, ?, ?)");
+        query.bind(name).bind(alias).bind(number(*version)).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn put_run(connection: &mut SqliteConnection, record: &RunRecord, stamp: &str) -> Result<(), Error> {
+    let query = sqlx::query("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+        .bind(&record.id)
+        .bind(&record.name)
+        .bind(record.status.name())
+        .bind(&record.created)
+        .bind(&record.device)
+        .bind(&record.package)
+        .bind(text(&record.metrics))
+        .bind(stamp);
+    query.execute(connection).await.map(drop)
+}
+
+async fn put_package(
+    connection: &mut SqliteConnection,
+    package: &Package,
+    key: &PackageKey,
+    stamp: &str,
+) -> Result<(), Error> {
+    let manifest = &package.manifest;
+    // A package is listed where it is found, since that is how it is asked for.
+    let query = sqlx::query("INSERT OR REPLACE INTO packages VALUES (?, ?, ?, ?, ?, ?)")
+        .bind(&key.0)
+        .bind(number(key.1))
+        .bind(&manifest.created)
+        .bind(&manifest.lineage.run)
+        .bind(text(&manifest.metrics))
+        .bind(stamp);
+    query.execute(connection).await.map(drop)
+}
+
+fn version(row: &SqliteRow, column: usize) -> Result<u64, Error> {
+    let found: i64 = row.try_get(column)?;
+    u64::try_from(found)
+        .map_err(|error| Error::ColumnDecode { index: column.to_string(), source: error.into() })
+}
+
+fn number(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}
+
+fn json(row: &SqliteRow, column: usize) -> Result<serde_json::Value, Error> {
+    let found: String = row.try_get(column)?;
+    serde_json::from_str(&found)
+        .map_err(|error| Error::ColumnDecode { index: column.to_string(), source: error.into() })
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }

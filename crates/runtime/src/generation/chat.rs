@@ -11,14 +11,12 @@ use minijinja::{Environment, ErrorKind, Value, context};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::template_json::to_json;
+use super::template::{check_template, limit, render, to_json};
 use crate::error::Error;
 
 pub use self::check::check_chat_template;
 
 const TEMPLATE_NAME: &str = "chat";
-/// Largest number of instructions that a template may execute.
-const FUEL: u64 = 10_000_000;
 
 /// Role of instructions in `OpenAI`'s newer models; templates that do not know it get [`SYSTEM`].
 const DEVELOPER: &str = "developer";
@@ -67,6 +65,8 @@ pub enum Prompt {
 #[derive(Debug, Clone)]
 pub struct ChatRenderer {
     environment: Arc<Environment<'static>>,
+    syntax: SyntaxConfig,
+    template: Arc<str>,
     /// `true` if the template has a role of its own for developers.
     knows_developers: bool,
     bos_token: String,
@@ -82,22 +82,36 @@ impl ChatRenderer {
         let mut environment = Environment::new();
         // The options that transformers renders templates with.
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        environment.set_syntax(syntax.map_err(|error| invalid(&error))?);
-        environment.set_fuel(Some(FUEL));
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        let syntax = syntax.map_err(|error| invalid(&error))?;
+        check_template(&chat.template, syntax.clone()).map_err(|error| invalid(&error))?;
+        environment.set_syntax(syntax.clone());
+        limit(&mut environment);
         environment.add_filter("tojson", to_json);
         environment.add_function("raise_exception", |why: String| -> Result<String, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, why))
         });
-        environment
-            .add_template_owned(TEMPLATE_NAME, chat.template.clone())
-            .map_err(|error| invalid(&error))?;
-        Ok(Self {
+        let renderer = Self {
             environment: Arc::new(environment),
+            syntax,
+            template: chat.template.as_str().into(),
             knows_developers: chat.template.contains(DEVELOPER),
             bos_token: chat.begin.clone(),
             eos_token: chat.end.clone(),
-        })
+        };
+        renderer.try_out()?;
+        Ok(renderer)
+    }
+
+    /// Renders a short chat. A template may reject it, but not exceed a limit with it.
+    fn try_out(&self) -> Result<(), Error> {
+        let message = PromptMessage { role: "user".into(), content: "a".into(), ..PromptMessage::default() };
+        let chat = ChatPrompt { messages: vec![message], tools: Vec::new() };
+        match self.rendered(&chat) {
+            Err(error) if [ErrorKind::OutOfFuel, ErrorKind::SyntaxError].contains(&error.kind()) => {
+                Err(invalid(&error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Renders the messages up to where the model answers.
@@ -105,7 +119,10 @@ impl ChatRenderer {
     /// # Errors
     /// [`Error::Chat`] if the template rejects the messages.
     pub fn render(&self, chat: &ChatPrompt) -> Result<String, Error> {
-        let template = self.environment.get_template(TEMPLATE_NAME).map_err(|error| invalid(&error))?;
+        self.rendered(chat).map_err(|error| invalid(&error))
+    }
+
+    fn rendered(&self, chat: &ChatPrompt) -> Result<String, minijinja::Error> {
         let mut messages = chat.messages.clone();
         if !self.knows_developers {
             let developers = messages.iter_mut().filter(|message| message.role == DEVELOPER);
@@ -120,7 +137,7 @@ impl ChatRenderer {
             bos_token => self.bos_token.as_str(),
             eos_token => self.eos_token.as_str(),
         };
-        template.render(values).map_err(|error| invalid(&error))
+        render(&self.environment, (TEMPLATE_NAME, &self.template), self.syntax.clone(), values)
     }
 }
 
@@ -204,7 +221,69 @@ mod tests {
 
     #[test]
     fn an_endless_template_is_stopped() {
-        let endless = chat("{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}");
-        assert!(endless.unwrap().render(&messages([message("user", "a")])).is_err());
+        assert!(
+            chat("{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}").is_err()
+        );
+    }
+
+    #[test]
+    fn templates_that_make_much_of_little_are_refused() {
+        let doubled = "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}";
+        let texts = "{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}";
+        for hostile in [
+            "{{ '{:>9000000000}'.format('a') }}".to_owned(),
+            "{{ '{:.900000000f}'.format(1.5) }}".to_owned(),
+            "{{ '{:{}}'.format('a', 9000000000) }}".to_owned(),
+            "{{ '%900000000s' | format('a') }}".to_owned(),
+            "{{ 'a' * 90000000000 }}".to_owned(),
+            "{{ 'a' * 99999999 * 10 }}".to_owned(),
+            "{{ ('a' * 1000000) | replace('a', 'b' * 1000000) }}".to_owned(),
+            "{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}".to_owned(),
+            "{{ ('b' * 1000000).join(['a'] * 1000000) }}".to_owned(),
+            "{{ (['a'] * 99999999) | join('b' * 1000000) }}".to_owned(),
+            "{{ ['a' * 100000] * 99999999 }}".to_owned(),
+            "{{ ('a\n' * 1000000) | indent(1000000) }}".to_owned(),
+            "{{ ([1] * 99999999) | tojson }}".to_owned(),
+            format!("{doubled}{{{{ ns.x }}}}"),
+            format!("{doubled}{{{{ ns.x | string }}}}"),
+            format!("{doubled}{{{{ ns.x | tojson }}}}"),
+            format!("{doubled}{{{{ ns.x | join }}}}"),
+            format!("{texts}{{{{ ns.x }}}}"),
+            "{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}".to_owned(),
+            "{% set ns = namespace() %}{% set ns.x = [ns] %}{{ {ns.x: 1} }}".to_owned(),
+            "{% set ns = namespace() %}{% set ns.x = [ns] %}{{ ns.x == [ns] }}".to_owned(),
+            "{% set ns = namespace(x=[]) %}{% for i in range(90000) %}{% set ns.x = [ns.x] %}{% endfor %}a"
+                .to_owned(),
+            format!("{doubled}a"),
+            doubled.replace("[ns.x, ns.x]", "ns.x + ns.x"),
+            doubled.replace("[ns.x, ns.x]", "{'a': ns.x, 'b': ns.x}"),
+            doubled.replace("[ns.x, ns.x]", "ns.x | zip(ns.x) | list"),
+            doubled.replace("[ns.x, ns.x]", "dict(a=ns.x, b=ns.x)"),
+            doubled.replace("[ns.x, ns.x]", "(ns.x, ns.x)"),
+            "{% for a in [1] %}{{ loop.cycle() }}{% endfor %}".to_owned(),
+            "{#".repeat(100_000),
+            "{{ 'a\n' | indent(1000000000) }}".to_owned(),
+            "{% macro f(x) %}{{ f(x ~ x) }}{% endmacro %}{{ f('aaaa') }}".to_owned(),
+            format!("{{{{ 1{} }}}}", "+1".repeat(50_000)),
+            format!("{{{{ a{} }}}}", "[0]".repeat(50_000)),
+            format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(10_000)),
+            "a".repeat(1 << 20),
+        ] {
+            let shown: String = hostile.chars().take(80).collect();
+            let refused = chat(&hostile).and_then(|chat| chat.render(&messages([message("user", "a")])));
+            assert!(matches!(refused, Err(Error::Chat { .. })), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_long_chat_is_within_the_limits() {
+        let template = "{% for m in messages %}{% if m.role == 'user' %}{{ '[INST] ' + m.content.strip() | trim }}\
+            {% else %}{{ m.content.split('</think>')[-1] ~ ', ' }}{% endif %}{% endfor %}{{ ['a', 1] | join(', ') }}";
+        let chat = chat(template).unwrap();
+        let long = "word ".repeat(200);
+        let turns = (0..1_000).map(|turn| message(if turn % 2 == 0 { "user" } else { "assistant" }, &long));
+        let prompt = ChatPrompt { messages: turns.collect(), tools: Vec::new() };
+        let text = chat.render(&prompt).unwrap();
+        assert!(text.len() > 900_000 && text.ends_with("a, 1"));
     }
 }

@@ -8,7 +8,7 @@ use crate::error::Error;
 ///
 /// Only the last pieces are decoded again: a decoder may treat the first token of a text specially, and a token may end
 /// inside a character.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Detokenizer {
     pub tokens: Vec<u32>,
     /// Number of tokens before the last piece.

@@ -3,15 +3,20 @@
 //! llguidance gives the tokens that may come next; the logits of all others are masked (Willard and Louf 2023,
 //! "Efficient Guided Generation for Large Language Models").
 
+mod limits;
+#[cfg(test)]
+mod tests;
+
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, OnceLock};
 
 use cupola_prep::FittedTokenizer;
-use llguidance::api::{ParserLimits, TopLevelGrammar};
+use llguidance::api::TopLevelGrammar;
 use llguidance::toktrie::{ApproximateTokEnv, SimpleVob, TokEnv, TokRxInfo, TokTrie};
 use llguidance::{GrammarBuilder, JsonCompileOptions, Matcher, ParserFactory};
 use serde_json::{Value, json};
 
+use self::limits::{check_sizes, parser_limits};
 use crate::error::Error;
 
 /// End-of-text token for llguidance: the padding's index, which is no token of the model.
@@ -48,12 +53,34 @@ impl Grammar {
     /// Checks a schema without a model.
     ///
     /// # Errors
-    /// [`Error::Grammar`] for an invalid schema, and, if a text has to follow it, for keywords that are not supported.
+    /// [`Error::Grammar`] for an invalid or too large schema, and, if a text has to follow it, for keywords that are not
+    /// supported.
     pub fn check_schema(schema: &Value, followed: bool) -> Result<(), Error> {
-        let builder = GrammarBuilder::new(None, ParserLimits::default());
+        Self::check_sizes([schema])?;
+        let builder = GrammarBuilder::new(None, parser_limits());
         let options = JsonCompileOptions { lenient: !followed, ..JsonCompileOptions::default() };
-        let compiled = options.json_to_llg(builder, schema.clone());
-        compiled.map(drop).map_err(|error| invalid(&error))
+        caught(|| {
+            let compiled = options.json_to_llg(builder, schema.clone());
+            compiled.map(drop).map_err(|error| invalid(&error))
+        })
+    }
+
+    /// Checks the sizes of the schemas of a request, all of them together, without compiling them.
+    ///
+    /// # Errors
+    /// [`Error::Grammar`] with the limit that is exceeded.
+    pub fn check_sizes<'a>(schemas: impl IntoIterator<Item = &'a Value>) -> Result<(), Error> {
+        check_sizes(schemas)
+    }
+
+    fn check_own_sizes(&self) -> Result<(), Error> {
+        match self {
+            Self::JsonObject => Ok(()),
+            Self::JsonSchema(schema) => check_sizes([schema]),
+            Self::FunctionCall(functions) => {
+                check_sizes(functions.iter().map(|function| &function.parameters))
+            }
+        }
     }
 
     fn compile(&self) -> Result<TopLevelGrammar, Error> {
@@ -102,23 +129,50 @@ impl Debug for GrammarVocabulary {
 }
 
 impl GrammarVocabulary {
-    /// Begins a text of this grammar. Every call has to pass the model's own tokenizer.
+    /// Compiles a grammar for any number of texts. Every call has to pass the model's own tokenizer.
     ///
     /// # Errors
-    /// [`Error::Grammar`] for a tokenizer whose tokens are words, and for an invalid schema.
-    pub fn begin(&self, tokenizer: &FittedTokenizer, grammar: &Grammar) -> Result<GrammarState, Error> {
+    /// [`Error::Grammar`] for a tokenizer whose tokens are words, and for an invalid or too large schema.
+    pub fn compile(&self, tokenizer: &FittedTokenizer, grammar: &Grammar) -> Result<CompiledGrammar, Error> {
+        grammar.check_own_sizes()?;
         let factory = self.0.get_or_init(|| factory(tokenizer)).as_ref().map_err(invalid)?;
-        let matcher = Matcher::new(factory.create_parser(grammar.compile()?));
-        let mut state = GrammarState(matcher);
-        // A grammar that this vocabulary can't begin is rejected before anything is generated.
-        state.next_mask().map(|_| state)
+        caught(|| {
+            let matcher = Matcher::new(factory.create_parser(grammar.compile()?));
+            let mut state = GrammarState(matcher);
+            // A grammar that this vocabulary can't begin is rejected before anything is generated.
+            state.next_mask().map(|_| CompiledGrammar(state.0))
+        })
     }
+}
+
+/// A grammar that was compiled for a model's vocabulary, at the beginning of its texts.
+pub struct CompiledGrammar(Matcher);
+
+impl Debug for CompiledGrammar {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompiledGrammar").finish_non_exhaustive()
+    }
+}
+
+impl CompiledGrammar {
+    /// Begins a text. Texts of one grammar share the states of its lexer.
+    pub(crate) fn begin(&self) -> GrammarState {
+        GrammarState(self.0.clone())
+    }
+}
+
+/// Result of a compiler whose panics are errors of the schema.
+fn caught<T>(compile: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(compile))
+        .unwrap_or_else(|_| Err(invalid(&"the schema can't be compiled")))
 }
 
 fn invalid(why: &impl ToString) -> Error {
     let why = why.to_string();
-    // llguidance appends its whole state to some messages.
-    let why = why.split("<state>").next().unwrap_or_default().trim();
+    // llguidance appends its whole state, or a backtrace, to some messages.
+    let marks = ["<state>", "<non-verbose/>", "\n<backtrace>"];
+    let end = marks.iter().filter_map(|mark| why.find(mark)).min().unwrap_or(why.len());
+    let why = why[..end].trim();
     let why = if why == "NoExtensionBias" { "no text can satisfy the schema" } else { why };
     Error::Grammar { why: why.to_owned() }
 }
@@ -130,6 +184,7 @@ fn factory(tokenizer: &FittedTokenizer) -> Result<ParserFactory, String> {
     let trie = TokTrie::from(&TokRxInfo::new(count, END), &words);
     let tokens: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
     let mut factory = ParserFactory::new_simple(&tokens).map_err(|error| error.to_string())?;
+    *factory.limits_mut() = parser_limits();
     factory.quiet();
     Ok(factory)
 }
@@ -182,148 +237,5 @@ impl GrammarState {
     pub fn accept(&mut self, token: u32) -> Result<bool, Error> {
         self.0.consume_token(token).map_err(|error| invalid(&error))?;
         Ok(self.0.is_stopped())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use cupola_prep::{draw, unit};
-    use indexmap::IndexMap;
-
-    use super::*;
-    use crate::generation::Sampling;
-
-    /// Tokenizer with a token for each byte, and some tokens of several bytes.
-    fn tokenizer() -> FittedTokenizer {
-        let seen = |byte: &u32| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
-        let bytes = (0..256).filter(seen).chain(256..256 + 68).filter_map(char::from_u32).map(String::from);
-        let more = ["{\"", "\":", "\",", "\"}", "\u{120}\"", "},", "\u{10a}\u{120}\u{120}", "true", "12"];
-        let vocabulary: IndexMap<String, u32> = bytes.chain(more.map(String::from)).zip(0..).collect();
-        let json = json!({
-            "version": "1.0", "added_tokens": [], "decoder": { "type": "ByteLevel", "add_prefix_space": true,
-                "trim_offsets": true, "use_regex": true },
-            "model": { "type": "BPE", "vocab": vocabulary, "merges": [] }
-        });
-        serde_json::from_value(json).unwrap()
-    }
-
-    /// Text that random logits give; `None` if it is not complete after 400 tokens.
-    #[allow(clippy::cast_possible_truncation)]
-    fn generate(tokenizer: &FittedTokenizer, grammar: &Grammar, seed: u64, ends: &[u32]) -> Option<String> {
-        let mut state = GrammarVocabulary::default().begin(tokenizer, grammar).unwrap();
-        let closing = ["\"", "}", "]", "\"}", "1"].map(|text| tokenizer.encode_bare(text).unwrap()[0]);
-        let mut tokens = Vec::new();
-        for step in 0..400 {
-            let mut logits: Vec<f32> = (0..tokenizer.vocabulary())
-                .map(|token| unit(draw(seed, "logits", step, token as u64)) as f32)
-                .collect();
-            closing.iter().chain(ends).for_each(|token| logits[*token as usize] += 4.0);
-            let Some(allowed) = state.mask(&logits, ends).unwrap() else { break };
-            let token = Sampling { seed, ..Sampling::default() }.choose(&allowed, step);
-            assert!(allowed[token].is_finite());
-            let token = u32::try_from(token).unwrap();
-            if ends.contains(&token) {
-                break;
-            }
-            tokens.push(token);
-            if state.accept(token).unwrap() {
-                break;
-            }
-        }
-        (tokens.len() < 400).then(|| tokenizer.decode(&tokens).unwrap())
-    }
-
-    #[test]
-    fn whatever_the_logits_texts_are_json_of_their_schema() {
-        let tokenizer = tokenizer();
-        let person = json!({
-            "type": "object", "required": ["name", "age"], "additionalProperties": false,
-            "properties": {
-                "name": { "type": "string", "maxLength": 20 }, "age": { "type": "integer", "minimum": 0, "maximum": 150 },
-                "metals": { "type": "array", "items": { "enum": ["iron", "zinc"] }, "maxItems": 3 },
-                "next": { "$ref": "#/$defs/none" }
-            },
-            "$defs": { "none": { "type": ["null", "boolean"] } }
-        });
-        let list = json!({ "type": "array", "items": { "type": "number", "minimum": -1e6, "maximum": 1e6 }, "minItems": 2, "maxItems": 4 });
-        let grammars = [
-            Grammar::JsonSchema(person),
-            Grammar::JsonSchema(list),
-            Grammar::JsonSchema(json!({ "const": "zinc" })),
-            Grammar::JsonObject,
-        ];
-        for grammar in &grammars {
-            let schema = if let Grammar::JsonSchema(schema) = grammar {
-                schema.clone()
-            } else {
-                json!({ "type": "object" })
-            };
-            let valid = jsonschema::validator_for(&schema).unwrap();
-            let mut whole = 0;
-            for seed in 0..20 {
-                // With a token that ends texts, and without.
-                let ends: &[u32] = if seed % 2 == 0 { &[200] } else { &[] };
-                let Some(text) = generate(&tokenizer, grammar, seed, ends) else { continue };
-                let value: Value = match serde_json::from_str(&text) {
-                    Ok(value) => value,
-                    // 1e999 is JSON, but does not fit 64 bits.
-                    Err(why) if why.to_string().contains("out of range") => continue,
-                    Err(why) => panic!("{why}: {text}"),
-                };
-                assert!(valid.is_valid(&value), "{text}");
-                whole += 1;
-            }
-            assert!(whole >= 10, "{grammar:?}: {whole} of 20 whole");
-        }
-    }
-
-    #[test]
-    fn calls_name_a_function_and_have_arguments_of_its_schema() {
-        let tokenizer = tokenizer();
-        let schema = |value: &str| {
-            json!({ "type": "object", "required": ["of"], "additionalProperties": false,
-                "properties": { "of": { "$ref": "#/$defs/value" } }, "$defs": { "value": { "enum": [value, 7] } } })
-        };
-        let function = |name: &str| FunctionSchema { name: name.to_owned(), parameters: schema(name) };
-        let grammar = Grammar::FunctionCall(vec![function("melt"), function("cool")]);
-        let mut called = std::collections::BTreeSet::new();
-        for seed in 0..40 {
-            let Some(text) = generate(&tokenizer, &grammar, seed, &[]) else { continue };
-            let call: Value = serde_json::from_str(&text).unwrap();
-            let name = call["name"].as_str().unwrap().to_owned();
-            assert!(text.starts_with(&Grammar::call_prefix(&name)), "{text}");
-            assert!(
-                jsonschema::validator_for(&schema(&name)).unwrap().is_valid(&call["arguments"]),
-                "{text}"
-            );
-            called.insert(name);
-        }
-        assert_eq!(called.into_iter().collect::<Vec<_>>(), ["cool", "melt"]);
-    }
-
-    #[test]
-    fn invalid_schemas_are_rejected() {
-        let tokenizer = tokenizer();
-        for followed in [false, true] {
-            assert!(
-                Grammar::check_schema(&json!({ "type": "object", "properties": { "a": {} } }), followed)
-                    .is_ok()
-            );
-            for wrong in [json!(3), json!({ "type": "furnace" }), json!({ "properties": 3 })] {
-                assert!(Grammar::check_schema(&wrong, followed).is_err(), "{wrong}");
-            }
-            let unsupported =
-                json!({ "type": "object", "properties": { "a": { "not": { "type": "string" } } } });
-            assert_eq!(Grammar::check_schema(&unsupported, followed).is_err(), followed);
-        }
-        let endless = Grammar::JsonSchema(json!({ "$ref": "#" }));
-        let error = GrammarVocabulary::default().begin(&tokenizer, &endless).unwrap_err().to_string();
-        assert!(!error.contains("<state>") && !error.contains("NoExtensionBias"), "{error}");
-        for wrong in [json!(3), json!({ "type": "furnace" }), json!({ "$ref": "#/nowhere" }), json!(false)] {
-            assert!(
-                GrammarVocabulary::default().begin(&tokenizer, &Grammar::JsonSchema(wrong.clone())).is_err(),
-                "{wrong}"
-            );
-        }
     }
 }

@@ -1,11 +1,12 @@
 //! A text that is being generated, token by token.
 
+use cupola_budget::Budget;
 use cupola_prep::{FittedInput, FittedTarget, FittedTokenizer};
 
 use super::chat::Prompt;
 use super::detokenizer::Detokenizer;
 use super::echo::{Echo, token_logprobs};
-use super::grammar::GrammarState;
+use super::grammar::{CompiledGrammar, Grammar, GrammarState};
 use super::params::{ContextOverflow, GenerationParams};
 use super::pieces::{FinishReason, TextPiece};
 use super::sampling::Sampling;
@@ -53,23 +54,57 @@ pub struct Sequence {
     pub prompt_tokens: usize,
 }
 
+/// Texts that begin with one prompt.
+#[derive(Debug, Clone, Copy)]
+pub struct SequenceOptions<'a> {
+    /// Number of texts.
+    pub count: usize,
+    /// Compiled grammar of the parameters; `None` for free text.
+    pub grammar: Option<&'a CompiledGrammar>,
+    /// Memory and time of the request.
+    pub budget: &'a Budget,
+}
+
 impl LoadedPackage {
     /// Begins a text after a prompt.
     ///
     /// # Errors
+    /// The errors of [`Self::begin_sequences`], and [`Error::Grammar`] for an invalid schema.
+    #[allow(clippy::needless_pass_by_value, reason = "the settings belong to one text")]
+    pub fn begin_sequence(&self, prompt: &Prompt, params: GenerationParams) -> Result<Sequence, Error> {
+        let grammar = params.grammar.as_ref().map(|grammar| self.compile_grammar(grammar)).transpose()?;
+        let budget = Budget::unlimited();
+        let options = SequenceOptions { count: 1, grammar: grammar.as_ref(), budget: &budget };
+        let mut sequences = self.begin_sequences(prompt, &params, &options)?;
+        sequences.pop().ok_or_else(|| Error::Tokens { why: "the prompt has no text".to_owned() })
+    }
+
+    /// Compiles the grammar of a request, once for all of its texts.
+    ///
+    /// # Errors
+    /// [`Error::NotALanguageModel`] for any other package, [`Error::Grammar`] for an invalid or too large schema.
+    pub fn compile_grammar(&self, grammar: &Grammar) -> Result<CompiledGrammar, Error> {
+        let (_, tokenizer, _) = self.language_model()?;
+        self.vocabulary.compile(tokenizer, grammar)
+    }
+
+    /// Begins several texts after a prompt, which is encoded once. The seeds of later texts follow the first one's.
+    ///
+    /// # Errors
     /// [`Error::NotALanguageModel`] for any other package, [`Error::Tokens`] for a prompt that can't be tokenised,
     /// [`Error::UnknownToken`], [`Error::Chat`] for messages that the model's template rejects,
-    /// [`Error::ContextLength`] for a prompt that is too long, [`Error::Grammar`] for an invalid schema.
-    pub fn begin_sequence(&self, prompt: &Prompt, mut params: GenerationParams) -> Result<Sequence, Error> {
-        let (FittedTarget::NextToken { ends, generation, .. }, [FittedInput::Text { tokenizer, length, .. }]) =
-            (self.plan.targets.first(), self.plan.inputs.as_slice())
-        else {
-            return Err(Error::NotALanguageModel { target: self.plan.targets.first().name().to_owned() });
-        };
+    /// [`Error::ContextLength`] for a prompt that is too long, [`Error::Exceeded`].
+    pub fn begin_sequences(
+        &self,
+        prompt: &Prompt,
+        params: &GenerationParams,
+        options: &SequenceOptions<'_>,
+    ) -> Result<Vec<Sequence>, Error> {
+        let (target, tokenizer, length) = self.language_model()?;
+        let FittedTarget::NextToken { ends, generation, .. } = target else { return Ok(Vec::new()) };
+        let mut params = params.clone();
         params.apply_defaults(generation);
-        let encoded = self.encode_prompt(prompt, tokenizer, &mut params)?;
-        let begin = |grammar| self.vocabulary.begin(tokenizer, grammar);
-        let grammar = params.grammar.as_ref().map(begin).transpose()?;
+        let encoded = self.encode_prompt(prompt, tokenizer, &mut params, options.budget)?;
         let echo = params.echo.then(|| Echo::new(&encoded, tokenizer, params.logprobs.is_some()));
         let echo = echo.transpose()?;
         let characters = echo.as_ref().map_or(0, |echo| echo.text.chars().count());
@@ -77,24 +112,39 @@ impl LoadedPackage {
         let prompt_tokens = text.tokens.len();
         // Later pieces are decoded as they read after the prompt.
         text.next_piece(tokenizer, true)?;
-        Ok(Sequence {
-            tokenizer: tokenizer.clone(),
-            context: *length,
-            width: self.plan.width().max(1),
-            first: prompt_tokens.saturating_sub(*length),
-            text,
-            step: 0,
-            params,
-            cache: DecoderCache::default(),
-            cached_tokens: 0,
-            whole_chunks: 0,
-            end_tokens: ends.clone(),
-            echo,
-            characters,
-            held: String::new(),
-            grammar,
-            prompt_tokens,
-        })
+        let sequence = |index: usize| {
+            let mut params = params.clone();
+            params.sampling.seed = params.sampling.seed.wrapping_add(index as u64);
+            Sequence {
+                tokenizer: tokenizer.clone(),
+                context: length,
+                width: self.plan.width().max(1),
+                first: prompt_tokens.saturating_sub(length),
+                text: text.clone(),
+                step: 0,
+                params,
+                cache: DecoderCache::default(),
+                cached_tokens: 0,
+                whole_chunks: 0,
+                end_tokens: ends.clone(),
+                echo: echo.clone(),
+                characters,
+                held: String::new(),
+                grammar: options.grammar.map(CompiledGrammar::begin),
+                prompt_tokens,
+            }
+        };
+        Ok((0..options.count).map(sequence).collect())
+    }
+
+    /// Target, tokenizer and context of a language model.
+    fn language_model(&self) -> Result<(&FittedTarget, &FittedTokenizer, usize), Error> {
+        match (self.plan.targets.first(), self.plan.inputs.as_slice()) {
+            (target @ FittedTarget::NextToken { .. }, [FittedInput::Text { tokenizer, length, .. }]) => {
+                Ok((target, tokenizer, *length))
+            }
+            (target, _) => Err(Error::NotALanguageModel { target: target.name().to_owned() }),
+        }
     }
 }
 

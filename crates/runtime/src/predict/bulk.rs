@@ -1,23 +1,31 @@
 //! Bodies of many rows: JSON lines, CSV with a header, Arrow's IPC stream.
 
+mod arrow_stream;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::buffer::Buffer;
 use arrow::csv::ReaderBuilder;
 use arrow::csv::reader::Format;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
-use arrow::ipc::reader::StreamDecoder;
-use arrow::ipc::root_as_message;
 use arrow::record_batch::RecordBatch;
-use cupola_nn::catch_panic;
+use cupola_budget::Budget;
 use cupola_prep::{Frame, Signature};
 use cupola_spec::did_you_mean;
 
+pub(super) use self::arrow_stream::arrow_stream;
+use super::cost::json_bytes;
 use super::package::LoadedPackage;
 use super::rows::{frame_of, json_lines};
 use crate::error::Error;
+
+/// Bytes of a column that a CSV header claims, while its types are looked for.
+const HEADER_CELL: usize = 512;
+/// Bytes of a CSV value before and after its conversion.
+const CELL: usize = 24;
+/// Bytes that the reader of CSV needs for each byte of a batch.
+const CSV_BYTES: usize = 8;
 
 /// Format of a body of many rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +59,13 @@ impl LoadedPackage {
     /// Rows of a body as columns.
     ///
     /// # Errors
-    /// [`Error::Body`] for a body that can't be parsed, [`Error::Value`] for the first invalid value.
-    pub fn parse_bulk(&self, format: BulkFormat, body: &[u8]) -> Result<Frame, Error> {
-        let unreadable = |error: ArrowError| Error::Body { why: error.to_string() };
+    /// [`Error::Body`] for a body that can't be parsed, [`Error::Value`] for the first invalid value,
+    /// [`Error::Exceeded`].
+    pub fn parse_bulk(&self, format: BulkFormat, body: &[u8], budget: &Budget) -> Result<Frame, Error> {
         let (schema, batches) = match format {
-            BulkFormat::Lines => return lines(&self.signature, body),
-            BulkFormat::Csv => csv(&self.signature, body).map_err(unreadable)?,
-            BulkFormat::Arrow => arrow_stream(body).map_err(unreadable)?,
+            BulkFormat::Lines => return lines(&self.signature, body, budget),
+            BulkFormat::Csv => csv(&self.signature, body, budget)?,
+            BulkFormat::Arrow => arrow_stream(&self.signature, body, budget)?,
         };
         let mut names = BTreeSet::new();
         if let Some(field) = schema.fields().iter().find(|field| !names.insert(field.name().as_str())) {
@@ -78,14 +86,21 @@ impl LoadedPackage {
     }
 }
 
-pub(super) fn lines(signature: &Signature, body: &[u8]) -> Result<Frame, Error> {
-    frame_of(signature, &json_lines(body)?)
+pub(super) fn lines(signature: &Signature, body: &[u8], budget: &Budget) -> Result<Frame, Error> {
+    let _parsing = budget.take(json_bytes(body))?;
+    let frame = frame_of(signature, &json_lines(body)?)?;
+    budget.charge_each(frame.rows(), signature.inputs.len() * CELL)?;
+    budget.charge(body.len())?;
+    Ok(frame)
 }
 
 /// Reads all columns as the exact texts, which the plan gives their meaning. The delimiter is the one with which the header
 /// has most columns of the signature.
-pub(super) fn csv(signature: &Signature, body: &[u8]) -> Result<Batches, ArrowError> {
+pub(super) fn csv(signature: &Signature, body: &[u8], budget: &Budget) -> Result<Batches, Error> {
+    let unreadable = |error: ArrowError| Error::Body { why: error.to_string() };
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let _header = budget.take_each(header_cells(body), HEADER_CELL)?;
+    let _reading = budget.take_each(body.len(), CSV_BYTES)?;
     let header = |delimiter: u8| -> Result<Schema, ArrowError> {
         Format::default()
             .with_header(true)
@@ -97,7 +112,7 @@ pub(super) fn csv(signature: &Signature, body: &[u8]) -> Result<Batches, ArrowEr
         let is_known = |name: &str| signature.inputs.iter().any(|input| input.name == name.trim());
         schema.fields().iter().filter(|field| is_known(field.name())).count()
     };
-    let mut best = (b',', header(b',')?);
+    let mut best = (b',', header(b',').map_err(unreadable)?);
     for delimiter in *b";\t|" {
         if known(&best.1) == signature.inputs.len() {
             break;
@@ -112,109 +127,73 @@ pub(super) fn csv(signature: &Signature, body: &[u8]) -> Result<Batches, ArrowEr
     let fields = found.fields().iter().map(|field| Field::new(field.name().trim(), DataType::Utf8, true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let reader = ReaderBuilder::new(Arc::clone(&schema)).with_header(true).with_delimiter(delimiter);
-    Ok((schema, reader.build_buffered(body)?.collect::<Result<_, _>>()?))
+    let mut batches = Vec::new();
+    for batch in reader.build_buffered(body).map_err(unreadable)? {
+        budget.check()?;
+        let batch = batch.map_err(unreadable)?;
+        budget.charge_each(batch.num_rows(), batch.num_columns() * CELL)?;
+        budget.charge(batch.get_array_memory_size())?;
+        batches.push(batch);
+    }
+    Ok((schema, batches))
+}
+
+/// Most columns that the header may have, with any of the delimiters. Line breaks in quotes belong to a name.
+fn header_cells(body: &[u8]) -> usize {
+    let (mut cells, mut quoted) = (1, false);
+    for byte in body {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' | b'\r' if !quoted && cells > 1 => break,
+            b',' | b';' | b'\t' | b'|' => cells += 1,
+            _ => {}
+        }
+    }
+    cells
 }
 
 /// Batches and their schema.
 type Batches = (Arc<Schema>, Vec<RecordBatch>);
 
-/// Decodes Arrow's stream format. The sizes that messages declare are compared with the body first, because the decoder
-/// would allocate whatever they declare.
-pub(super) fn arrow_stream(body: &[u8]) -> Result<Batches, ArrowError> {
-    check_sizes(body)?;
-    // The decoder panics at unknown types.
-    catch_panic(|| decode(body)).unwrap_or_else(|panic| Err(ArrowError::IpcError(panic.into())))
-}
-
-fn decode(body: &[u8]) -> Result<Batches, ArrowError> {
-    let (mut decoder, mut buffer) = (StreamDecoder::new(), Buffer::from(body));
-    let mut batches: Vec<RecordBatch> = Vec::new();
-    while let Some(batch) = decoder.decode(&mut buffer)? {
-        // A column of nulls takes no bytes, and may declare any number of rows.
-        if batch.num_rows() > body.len() {
-            return Err(ArrowError::IpcError("there are more rows than bytes".to_owned()));
-        }
-        batches.push(batch);
-    }
-    decoder.finish()?;
-    let schema = batches.first().map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
-    Ok((schema, batches))
-}
-
-/// Checks that every message ends within the body and that none is compressed.
-fn check_sizes(mut rest: &[u8]) -> Result<(), ArrowError> {
-    let wrong = |why: &str| Err(ArrowError::IpcError(why.to_owned()));
-    while let Some((marker, after)) = rest.split_first_chunk::<4>() {
-        // Streams of Arrow before 0.15 have no continuation marker.
-        let (length, after) = match marker {
-            [255, 255, 255, 255] => match after.split_first_chunk::<4>() {
-                Some((length, after)) => (length, after),
-                None => return wrong("a message is truncated"),
-            },
-            length => (length, after),
-        };
-        let length = u32::from_le_bytes(*length) as usize;
-        if length == 0 {
-            return Ok(());
-        }
-        let Some((head, after)) = after.split_at_checked(length) else {
-            return wrong("a message is longer than the body");
-        };
-        let message =
-            root_as_message(head).map_err(|error| ArrowError::IpcError(format!("a message: {error}")))?;
-        let batch = message.header_as_record_batch().or_else(|| message.header_as_dictionary_batch()?.data());
-        if batch.is_some_and(|batch| batch.compression().is_some()) {
-            return wrong(
-                "a batch is compressed; send it uncompressed, or compress the whole body with gzip",
-            );
-        }
-        let size = usize::try_from(message.bodyLength()).unwrap_or(usize::MAX);
-        let Some((_, after)) = after.split_at_checked(size) else {
-            return wrong("a message is longer than the body");
-        };
-        rest = after;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Float64Array, NullArray, StringArray};
-    use arrow::ipc::writer::StreamWriter;
+    use std::time::Duration;
 
-    use cupola_prep::ExactColumns;
+    use cupola_budget::{Accounts, Exceeded, MemoryLimits};
+    use cupola_prep::{ColumnType, InputColumn};
 
     use super::*;
 
-    fn stream() -> Vec<u8> {
-        let numbers = Arc::new(Float64Array::from(vec![1.5, 2.5]));
-        let texts = Arc::new(StringArray::from(vec![Some("x"), None]));
-        let nothing = Arc::new(NullArray::new(2));
-        let batch = RecordBatch::try_from_iter_with_nullable([
-            ("a", numbers as _, true),
-            ("b", texts as _, true),
-            ("c", nothing as _, true),
-        ])
-        .unwrap();
-        let mut bytes = Vec::new();
-        let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema()).unwrap();
-        writer.write(&batch).unwrap();
-        writer.finish().unwrap();
-        bytes
+    fn signature() -> Signature {
+        let (name, kind) = ("a".to_owned(), ColumnType::Number);
+        let input = InputColumn { name, kind, nullable: true, categories: None };
+        Signature { inputs: vec![input], outputs: Vec::new(), window: None, query: None }
+    }
+
+    fn read(format: BulkFormat, body: &[u8], timeout: Duration) -> Result<usize, Error> {
+        let accounts = Accounts::new(MemoryLimits::of_server(256 << 20));
+        let budget = accounts.request(None, timeout);
+        let rows = match format {
+            BulkFormat::Lines => lines(&signature(), body, &budget)?.rows(),
+            _ => csv(&signature(), body, &budget)?.1.iter().map(RecordBatch::num_rows).sum(),
+        };
+        assert!(accounts.used() > rows * size_of::<f64>());
+        Ok(rows)
     }
 
     #[test]
-    fn no_stream_breaks_the_reader_or_allocates_more_than_its_size() {
-        let bytes = stream();
-        let (schema, batches) = arrow_stream(&bytes).unwrap();
-        assert_eq!((schema.fields().len(), batches[0].num_rows()), (3, 2));
-        assert!(arrow_stream(&bytes[..bytes.len() - 40]).is_err());
-        assert!(arrow_stream(b"\xff\xff\xff\xff\xff\xff\xff\x7f").is_err());
-        cupola_testkit::fuzz(&[&bytes, &bytes[..bytes.len() / 2]], |body| {
-            if let Ok((schema, batches)) = arrow_stream(body) {
-                let _ =
-                    catch_panic(|| Frame::from_batches(&schema, &batches, &ExactColumns::default())).unwrap();
-            }
-        });
+    fn rows_and_headers_are_charged_before_they_are_read() {
+        let minute = Duration::from_mins(1);
+        let csv = |body: &[u8]| read(BulkFormat::Csv, body, minute);
+        assert_eq!(csv(&[&b"a\n"[..], &b"1\n".repeat(100_000)].concat()).unwrap(), 100_000);
+        let wide = b",".repeat(1 << 20);
+        assert!(matches!(csv(&wide), Err(Error::Exceeded(Exceeded::Request { .. }))));
+        let quoted = [&b"\"a\n"[..], &b",".repeat(1 << 20), b"\"\n1\n"].concat();
+        assert!(matches!(csv(&quoted), Err(Error::Exceeded(Exceeded::Request { .. }))));
+        let late = read(BulkFormat::Csv, b"a\n1\n", Duration::ZERO);
+        assert!(matches!(late, Err(Error::Exceeded(Exceeded::Deadline { .. }))));
+        let lines = |body: &[u8]| read(BulkFormat::Lines, body, minute);
+        assert_eq!(lines(&b"{\"a\": 1.5}\n".repeat(10_000)).unwrap(), 10_000);
+        assert!(matches!(lines(&b"{}".repeat(1 << 20)), Err(Error::Exceeded(Exceeded::Request { .. }))));
     }
 }

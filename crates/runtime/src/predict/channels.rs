@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
+use cupola_budget::Budget;
 use cupola_prep::{Column, Examples, Frame, Plan, Signature, prepare};
 use cupola_spec::{Run, parse};
 use proptest::prelude::*;
@@ -116,7 +117,7 @@ proptest! {
         let lines: Vec<String> = json_rows(&rows, true).iter().map(|row| json!(row).to_string()).collect();
         check("JSON lines", frame_of(&signature, &json_lines(lines.join("\n").as_bytes()).unwrap()).unwrap())?;
         for delimiter in [",", ";", "\t"] {
-            let (schema, batches) = bulk::csv(&signature, &csv(&rows, delimiter)).unwrap();
+            let (schema, batches) = bulk::csv(&signature, &csv(&rows, delimiter), &Budget::unlimited()).unwrap();
             check("CSV", Frame::from_batches(&schema, &batches, &plan.exact_columns()).unwrap())?;
         }
         let alone: Vec<_> = rows.iter().map(|row| bits(&plan.apply(&texts(std::slice::from_ref(row))).unwrap())).collect();

@@ -47,7 +47,30 @@ pub(super) fn plan(package: &Package) -> Result<Plan, Error> {
         let why = format!("plan.json has format {found}, this version reads format {supported}");
         return Err(Error::Package { package: package.label(), why });
     }
+    plan.check().map_err(|error| Error::Package { package: package.label(), why: error.to_string() })?;
     Ok(plan)
+}
+
+/// Largest number of a network's sizes.
+const MAX_SIZE: u64 = 1 << 31;
+
+/// Refuses sizes whose products would overflow.
+fn check_numbers(package: &Package, value: &serde_json::Value, path: &str) -> Result<(), Error> {
+    match value {
+        serde_json::Value::Number(number) if number.as_u64().is_some_and(|number| number > MAX_SIZE) => {
+            let why = format!("config.json: `{path}`: expected at most {MAX_SIZE}, found {number}");
+            Err(Error::Package { package: package.label(), why })
+        }
+        serde_json::Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, item)| check_numbers(package, item, &format!("{path}[{index}]"))),
+        serde_json::Value::Object(entries) => entries.iter().try_for_each(|(key, value)| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            check_numbers(package, value, &path)
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Builds the engine of a package.
@@ -57,7 +80,10 @@ pub(super) fn engine(
     choice: EngineChoice,
     device: &OpenDevice,
 ) -> Result<(Box<dyn Engine>, EngineReport), Error> {
-    match json(package, "config.json")? {
+    let config: serde_json::Value = json(package, "config.json")?;
+    check_numbers(package, &config, "")?;
+    let invalid = |error| Error::Package { package: package.label(), why: format!("config.json: {error}") };
+    match ModelConfig::deserialize(config).map_err(invalid)? {
         ModelConfig::Trees { trees } => trees_engine(package, plan, trees.width),
         ModelConfig::Network(architecture) => {
             check_layout(package, &architecture, plan)?;

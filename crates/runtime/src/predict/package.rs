@@ -4,12 +4,14 @@ mod tensor_io;
 
 use std::borrow::Cow;
 
+use cupola_budget::Budget;
 use cupola_prep::{
     Examples, FittedInput, FittedTarget, FittedTokenizer, Frame, Plan, PredictedValue, Prediction,
     Predictions, Signature,
 };
 use serde_json::{Map, Value};
 
+use super::cost;
 use super::rows::{frame_of, parse_input};
 use super::tensors::{PredictInput, TensorSpec, tensor_inputs, tensor_outputs};
 use crate::engines::EngineReport;
@@ -33,6 +35,7 @@ pub struct LoadedPackage {
     pub(crate) chat: Option<ChatRenderer>,
     /// Vocabulary of texts with a grammar.
     pub(crate) vocabulary: GrammarVocabulary,
+    answer_bytes: usize,
 }
 
 impl LoadedPackage {
@@ -47,15 +50,26 @@ impl LoadedPackage {
         };
         let signature = Signature::of(&plan);
         let (inputs, outputs) = (tensor_inputs(&plan, &signature), tensor_outputs(&plan));
-        Ok(Self { plan, signature, inputs, outputs, report, chat, vocabulary: GrammarVocabulary::default() })
+        let (vocabulary, answer_bytes) = (GrammarVocabulary::default(), cost::answer_bytes(&plan));
+        Ok(Self { plan, signature, inputs, outputs, report, chat, vocabulary, answer_bytes })
     }
 
     /// Parses a body `{"rows": [{column: value}]}`.
     ///
     /// # Errors
-    /// [`Error::Body`] for another body, [`Error::Value`] for the first invalid value.
-    pub fn parse_rows(&self, body: &[u8]) -> Result<PredictInput, Error> {
-        parse_input(&self.signature, self.takes_floats(), body)
+    /// [`Error::Body`] for another body, [`Error::Value`] for the first invalid value, [`Error::Exceeded`].
+    pub fn parse_rows(&self, body: &[u8], budget: &Budget) -> Result<PredictInput, Error> {
+        parse_input(&self.signature, self.takes_floats(), body, budget)
+    }
+
+    /// Bytes that the logits, the predictions and the response of one row need.
+    pub fn answer_bytes(&self) -> usize {
+        self.answer_bytes
+    }
+
+    /// Size of a body whose examples are made within a millisecond.
+    pub fn quick_bytes(&self) -> usize {
+        cost::quick_bytes(&self.signature)
     }
 
     /// Examples of JSON rows, ready for an engine.

@@ -2,13 +2,18 @@
 
 mod fast_path;
 
+use cupola_budget::Budget;
 use cupola_prep::{Column, ColumnType, Frame, InputColumn, Signature, number_text};
 use cupola_spec::did_you_mean;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use super::cost::json_bytes;
 use super::tensors::PredictInput;
 use crate::error::Error;
+
+/// Bytes of a value in a column.
+const CELL: usize = 24;
 
 /// Columns of `signature` from JSON rows. Other keys are ignored; every column must be present, and null stands for a
 /// missing value where the signature allows it.
@@ -125,26 +130,37 @@ struct Body {
 /// Input of a body `{"rows": [{column: value}]}`. `takes_floats` is `true` if one tensor is the network's whole input.
 ///
 /// # Errors
-/// [`Error::Body`] for another body, [`Error::Value`] for the first invalid value.
+/// [`Error::Body`] for another body, [`Error::Value`] for the first invalid value, [`Error::Exceeded`].
 pub(super) fn parse_input(
     signature: &Signature,
     takes_floats: bool,
     body: &[u8],
+    budget: &Budget,
 ) -> Result<PredictInput, Error> {
+    let _parsing = budget.take(json_bytes(body))?;
     // The numbers of a single image or series need no columns.
-    let floats = if takes_floats { fast_path::floats(signature, body) } else { None };
-    floats.map_or_else(
-        || parse_columns(signature, body).map(PredictInput::Frame),
-        |floats| Ok(PredictInput::Floats(floats)),
-    )
+    let floats = if takes_floats { fast_path::floats(signature, body, budget) } else { None };
+    let input = match floats {
+        Some(floats) => PredictInput::Floats(floats),
+        None => PredictInput::Frame(parse_columns(signature, body, budget)?),
+    };
+    let columns = signature.inputs.len();
+    budget.charge(
+        (input.rows(columns).saturating_mul(columns).saturating_mul(CELL)).saturating_add(body.len()),
+    )?;
+    Ok(input)
 }
 
 /// Columns of `signature` from a body `{"rows": [{column: value}]}`.
 ///
 /// The fast path takes valid values; a body that it does not take goes through the general path, which says what is
 /// wrong.
-fn parse_columns(signature: &Signature, body: &[u8]) -> Result<Frame, Error> {
-    fast_path::parse(signature, body).map_or_else(|| general_path(signature, body), Ok)
+fn parse_columns(signature: &Signature, body: &[u8], budget: &Budget) -> Result<Frame, Error> {
+    if let Some(frame) = fast_path::parse(signature, body, budget) {
+        return Ok(frame);
+    }
+    budget.check()?;
+    general_path(signature, body)
 }
 
 /// Columns by way of JSON values, with an error for whatever is wrong.

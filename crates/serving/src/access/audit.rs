@@ -1,61 +1,69 @@
 //! Log of administrative and refused calls: one JSON object per line.
+//!
+//! A thread of its own writes the file, so that no request waits for the disk. Administrative calls are always
+//! recorded; refused ones, which anybody can cause, only up to a rate, and lines say how many were left out.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+mod entry;
+mod file;
+mod pending;
+mod queue;
+mod refusals;
 
-use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Longest part of a model's name that is recorded: a name that is not served may have any length.
-const MAX_NAME_CHARS: usize = 128;
+pub use self::entry::{AuditEvent, AuditedCall};
+use self::file::RotatedFile;
+pub use self::pending::PendingCall;
+use self::queue::AuditQueue;
 
-/// Call that the audit log records.
-#[derive(Debug, Clone, Copy)]
-pub struct AuditedCall<'a> {
-    /// Id of the key; `-` for callers without one.
-    pub key: &'a str,
-    /// Method of HTTP.
-    pub method: &'a str,
-    /// Path.
-    pub path: &'a str,
-    /// Model of the call; `None` where the path names it.
-    pub model: Option<&'a str>,
-    /// Status code of HTTP, for gRPC the corresponding one.
-    pub status: u16,
-}
+/// Longest wait for lines that are not on disk yet when the log is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Append-only audit log.
 #[derive(Debug)]
 pub struct AuditLog {
-    path: PathBuf,
-    file: Mutex<File>,
+    queue: Arc<AuditQueue>,
 }
 
 impl AuditLog {
-    /// Opens the file for appending, and creates it and its folder if they are missing.
+    /// Opens the file for appending, and creates it and its folder if they are missing. Only the owner may read it.
     ///
     /// # Errors
-    /// Errors of the file system.
+    /// Errors of the file system, and of the system if it refuses a thread.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let file = File::options().create(true).append(true).open(path)?;
-        Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
+        let mut file = RotatedFile::open(path)?;
+        let queue = Arc::new(AuditQueue::default());
+        let lines = Arc::clone(&queue);
+        let writer = move || lines.write_all_to(&mut file);
+        std::thread::Builder::new().name("audit".to_owned()).spawn(writer)?;
+        Ok(Self { queue })
     }
 
-    /// Appends a call with the status of its response.
+    /// Appends a call with the status of its response, and returns at once.
     pub fn record(&self, call: &AuditedCall<'_>) {
-        let time = jiff::Timestamp::now().to_string();
-        let AuditedCall { key, method, path, model, status } = call;
-        let mut line = json!({ "time": time, "key": key, "method": method, "path": path, "status": status });
-        if let Some(model) = model {
-            line["model"] = model.chars().take(MAX_NAME_CHARS).collect::<String>().into();
-        }
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = writeln!(file, "{line}") {
-            tracing::error!(%error, path = %self.path.display(), "failed to write the audit log");
-        }
+        self.queue.push(call);
+    }
+
+    /// `true` if administrative calls could not be written for so long that no more of them can be held in memory.
+    /// They must be refused then, because none may go unrecorded.
+    pub fn is_full(&self) -> bool {
+        self.queue.is_full()
+    }
+
+    /// Waits until all lines are written, for at most `timeout`, and returns `true` if they are. Blocks.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.queue.flush(timeout)
     }
 }
+
+impl Drop for AuditLog {
+    fn drop(&mut self) {
+        self.queue.close();
+        self.queue.flush(CLOSE_TIMEOUT);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -20,9 +20,9 @@ impl Caller {
     pub fn has(&self, scope: Scope, name: &str) -> bool {
         let Self::Key(key) = self else { return true };
         let exact = format!("{scope}:{name}");
-        key.scopes
-            .iter()
-            .any(|held| held == Scope::Admin.as_str() || held == scope.as_str() || *held == exact)
+        key.scopes.iter().any(|held| {
+            held == Scope::Admin.as_str() || held == scope.as_str() || (!name.is_empty() && *held == exact)
+        })
     }
 
     /// Checks [`Self::has`].
@@ -34,6 +34,17 @@ impl Caller {
             return Ok(());
         }
         Err(Error::Forbidden { key: self.id().to_owned(), scope: scope.as_str(), name: name.to_owned() })
+    }
+
+    /// Checks that the caller may know of a model. Any other model looks like one that does not exist.
+    ///
+    /// # Errors
+    /// [`Error::UnknownModel`].
+    pub fn require_sight(&self, model: &str) -> Result<(), Error> {
+        if self.has(Scope::Predict, model) {
+            return Ok(());
+        }
+        Err(Error::UnknownModel { name: model.to_owned() })
     }
 
     /// Id of the key, or `-`.

@@ -3,42 +3,31 @@
 //! The provider's public keys are read at start, every few minutes, and when a token names an unknown key
 //! (`OpenID` Connect Discovery 1.0, section 4; RFC 7517).
 
+mod fetch;
+mod key_set;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use cupola_registry::sha256_hex;
 use cupola_spec::Jwt;
-use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
+use self::key_set::KeySet;
 use super::key_file::{ApiKey, unix_seconds};
 use super::scope::SCOPES;
 use crate::error::Error;
 
-/// Accepted signature algorithms, all of them asymmetric. With a shared secret this server could issue tokens,
-/// and so could anybody who makes it take a public key for one.
-const ALGORITHMS: [Algorithm; 9] = [
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::EdDSA,
-];
+/// Longest token in bytes. Longer ones are refused before anything is computed of them.
+const MAX_TOKEN_BYTES: usize = 16 << 10;
 /// Interval between two reads of the provider's keys.
 const REFRESH_INTERVAL: Duration = Duration::from_mins(5);
 /// Minimum interval, however many tokens name unknown keys.
-const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Largest key set, in bytes.
-const MAX_KEY_SET_BYTES: usize = 1 << 20;
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 /// Tolerated clock difference in seconds.
 const LEEWAY: u64 = 30;
 /// Cached valid tokens.
@@ -49,16 +38,21 @@ const CACHE_SIZE: usize = 4_096;
 pub struct TokenVerifier {
     spec: Jwt,
     client: reqwest::Client,
-    keys: RwLock<JwkSet>,
+    keys: RwLock<Arc<KeySet>>,
     /// Valid tokens by digest with their expiry, so that each signature is verified once.
     cache: Mutex<HashMap<String, (Arc<ApiKey>, u64)>>,
     unknown_key: Notify,
 }
 
+/// Claims of a token. A claim that it has twice is an error.
 #[derive(Deserialize)]
 struct Claims {
+    /// A single text: RFC 7519, section 4.1.1, knows no list of issuers.
+    iss: String,
     /// Seconds since 1970, possibly with a fraction.
     exp: f64,
+    #[serde(default)]
+    iat: Option<f64>,
     #[serde(default)]
     sub: Option<String>,
     #[serde(flatten)]
@@ -71,10 +65,9 @@ impl TokenVerifier {
     /// # Errors
     /// [`Error::Jwt`].
     pub async fn open(spec: Jwt) -> Result<Self, Error> {
-        let client = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build();
-        let client = client.map_err(|error| failed(&spec.issuer, &error))?;
+        let client = fetch::client(&spec.issuer)?;
         let this = Self {
-            keys: RwLock::new(JwkSet { keys: Vec::new() }),
+            keys: RwLock::default(),
             cache: Mutex::default(),
             unknown_key: Notify::new(),
             spec,
@@ -96,65 +89,43 @@ impl TokenVerifier {
     }
 
     async fn refresh(&self) -> Result<(), Error> {
-        let (from, bytes) = match &self.spec.jwks {
-            Some(url) if url.starts_with("http") => (url.clone(), self.get(url).await?),
-            Some(path) => {
-                let bytes = tokio::fs::read(path).await.map_err(|error| failed(path, &error))?;
-                (path.clone(), bytes)
-            }
-            None => self.discover().await?,
-        };
-        let set: Value = serde_json::from_slice(&bytes).map_err(|error| failed(&from, &error))?;
-        let keys = set["keys"].as_array().ok_or_else(|| failed(&from, &"expected a JWK set"))?;
-        // A set may have keys of kinds that are unknown here; they are for others.
-        let keys: Vec<Jwk> = keys.iter().filter_map(|key| serde_json::from_value(key.clone()).ok()).collect();
-        if keys.is_empty() {
-            return Err(failed(&from, &"the JWK set has no key of a supported kind"));
+        let (from, bytes) = fetch::key_set(&self.client, &self.spec).await?;
+        let keys = KeySet::parse(&from, &bytes)?;
+        if self.keys().digest == keys.digest {
+            return Ok(());
         }
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = JwkSet { keys };
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         // The tokens of a withdrawn key must not stay valid.
         self.cache().clear();
         Ok(())
     }
 
-    /// Reads the key set that the issuer's discovery document names.
-    async fn discover(&self) -> Result<(String, Vec<u8>), Error> {
-        let document = format!("{}/.well-known/openid-configuration", self.spec.issuer.trim_end_matches('/'));
-        let value: Value =
-            serde_json::from_slice(&self.get(&document).await?).map_err(|error| failed(&document, &error))?;
-        let url = value["jwks_uri"].as_str().ok_or_else(|| failed(&document, &"`jwks_uri` is missing"))?;
-        Ok((url.to_owned(), self.get(url).await?))
-    }
-
-    async fn get(&self, url: &str) -> Result<Vec<u8>, Error> {
-        let error = |error: reqwest::Error| failed(url, &error);
-        let mut response =
-            self.client.get(url).send().await.map_err(error)?.error_for_status().map_err(error)?;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(error)? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > MAX_KEY_SET_BYTES {
-                return Err(failed(url, &"the response is larger than 1 MiB"));
-            }
-        }
-        Ok(bytes)
+    fn keys(&self) -> Arc<KeySet> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Scopes and limits of the token's subject; `None` if the token is invalid.
     pub fn verify(&self, token: &str) -> Option<Arc<ApiKey>> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return None;
+        }
         let digest = sha256_hex(token.as_bytes());
         if let Some((key, until)) = self.cache().get(&digest)
             && unix_seconds() < *until
         {
             return Some(Arc::clone(key));
         }
-        let (key, until) = self.decode(token)?;
+        let keys = self.keys();
+        let (key, until) = self.decode(token, &keys)?;
         let key = Arc::new(key);
         let mut cache = self.cache();
         if cache.len() >= CACHE_SIZE {
             cache.clear();
         }
-        cache.insert(digest, (Arc::clone(&key), until));
+        // Keys that were replaced meanwhile must not be outlived by their tokens.
+        if Arc::ptr_eq(&keys, &self.keys()) {
+            cache.insert(digest, (Arc::clone(&key), until));
+        }
         Some(key)
     }
 
@@ -163,20 +134,24 @@ impl TokenVerifier {
     }
 
     /// Verifies signature and claims; returns the subject's key and the time until which it may be cached.
-    fn decode(&self, token: &str) -> Option<(ApiKey, u64)> {
-        let header = decode_header(token).ok().filter(|header| ALGORITHMS.contains(&header.alg))?;
-        let Some(jwk) = self.key(header.kid.as_deref()) else {
+    fn decode(&self, token: &str, keys: &KeySet) -> Option<(ApiKey, u64)> {
+        let header = decode_header(token).ok()?;
+        // No extension is understood here, so none can be critical (RFC 7515, section 4.1.11).
+        if header.crit.is_some() || header.enc.is_some() || header.zip.is_some() {
+            return None;
+        }
+        let id = header.kid.as_deref();
+        if !keys.knows(id) {
             self.unknown_key.notify_one();
             return None;
-        };
-        let mut validation = Validation::new(header.alg);
-        validation.leeway = LEEWAY;
-        validation.validate_nbf = true;
-        validation.set_issuer(&[&self.spec.issuer]);
-        validation.set_audience(&[&self.spec.audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
-        let key = DecodingKey::from_jwk(&jwk).ok()?;
-        let claims = decode::<Claims>(token, &key, &validation).ok()?.claims;
+        }
+        let candidates = keys.candidates(id, header.alg);
+        let claims = candidates.iter().find_map(|key| self.claims(token, header.alg, key))?;
+        let now = unix_seconds() as f64;
+        let issued_later = claims.iat.is_some_and(|issued| issued > now + LEEWAY as f64);
+        if claims.iss != self.spec.issuer || issued_later {
+            return None;
+        }
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -197,14 +172,15 @@ impl TokenVerifier {
         Some((key, expires.saturating_add(LEEWAY)))
     }
 
-    /// Key with this id. A token without a key id matches the only key of a set.
-    fn key(&self, id: Option<&str>) -> Option<Jwk> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        match (id, keys.keys.as_slice()) {
-            (Some(id), _) => keys.find(id).cloned(),
-            (None, [only]) => Some(only.clone()),
-            (None, _) => None,
-        }
+    /// Claims of a token that this key has signed, if they are valid now and for this server.
+    fn claims(&self, token: &str, algorithm: Algorithm, key: &DecodingKey) -> Option<Claims> {
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        validation.set_issuer(&[&self.spec.issuer]);
+        validation.set_audience(&[&self.spec.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
+        decode::<Claims>(token, key, &validation).ok().map(|token| token.claims)
     }
 }
 
@@ -270,5 +246,25 @@ mod tests {
         for text in ["", ".", "..", "a.b.c", "....", "\u{fffd}.x.y"] {
             assert!(tokens.verify(text).is_none());
         }
+        // A token in front of which anything is put, and one that is too long to be looked at.
+        for text in [format!("x.{good}"), format!("{good}.x"), format!("{good}{}", "A".repeat(20_000))] {
+            assert!(tokens.verify(&text).is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn hostile_tokens_are_refused() {
+        let golden: Value = serde_json::from_str(GOLDEN).unwrap();
+        let tokens = tokens(&golden).await;
+        let good = golden["good"]["RS256"].as_str().unwrap();
+        cupola_testkit::fuzz(&[good.as_bytes()], |bytes| {
+            if let Ok(text) = std::str::from_utf8(bytes)
+                && text != good
+            {
+                // Padding bits at the end of the signature are no part of it.
+                let same = text.len() == good.len() && text[..text.len() - 1] == good[..good.len() - 1];
+                assert!(same || tokens.verify(text).is_none(), "{text}");
+            }
+        });
     }
 }

@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::caller::Caller;
 use super::jwt::TokenVerifier;
-use super::key_file::{ApiKey, KeyFile, unix_seconds};
+use super::key_file::{ApiKey, FileStamp, KeyFile, unix_seconds};
 use crate::error::Error;
 
 /// Interval between two looks at the key file.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 const SECONDS_PER_DAY: u64 = 86_400;
+/// Longest key `cpl_ID_SECRET`. Longer texts are refused before anything is computed of them.
+const MAX_KEY_BYTES: usize = 256;
+/// Subjects of tokens whose use is counted at once. Beyond that, those are forgotten whose limits are untouched.
+const MAX_COUNTED: usize = 65_536;
+/// Time without a request after which the tokens of any ordinary rate are full again.
+const FULL_AGAIN: Duration = Duration::from_mins(1);
 
 /// Reason why a caller is not admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +40,7 @@ pub struct KeyRing {
 struct RingState {
     keys: BTreeMap<String, Arc<ApiKey>>,
     usage: BTreeMap<String, Usage>,
-    modified: Option<SystemTime>,
+    stamp: Option<FileStamp>,
     looked: Option<Instant>,
 }
 
@@ -45,6 +51,16 @@ struct Usage {
     refilled: Instant,
     day: u64,
     count: u64,
+    /// `true` if the key has a daily quota.
+    limited_by_day: bool,
+}
+
+impl Usage {
+    /// `true` unless forgetting it changes nothing: its tokens are full again, and nothing was counted today.
+    fn is_counted(&self) -> bool {
+        let today = unix_seconds() / SECONDS_PER_DAY;
+        self.refilled.elapsed() < FULL_AGAIN || (self.limited_by_day && self.day == today)
+    }
 }
 
 impl KeyRing {
@@ -59,7 +75,7 @@ impl KeyRing {
     /// [`Error::Keys`].
     pub fn from_file(file: KeyFile) -> Result<Self, Error> {
         let mut state =
-            RingState { modified: file.modified(), looked: Some(Instant::now()), ..RingState::default() };
+            RingState { stamp: file.stamp(), looked: Some(Instant::now()), ..RingState::default() };
         state.keys = by_id(file.read()?);
         Ok(Self { file: Some(file), tokens: None, state: Mutex::new(state) })
     }
@@ -84,7 +100,7 @@ impl KeyRing {
     /// An unknown key, or one that exceeds its limits.
     pub fn admit(&self, token: Option<&str>) -> Result<Caller, Denial> {
         if let (Some(tokens), Some(token)) = (&self.tokens, token)
-            && token.split('.').count() == 3
+            && !token.starts_with("cpl_")
         {
             let key = tokens.verify(token).ok_or(Denial::Unknown)?;
             limit(&key, &mut self.state().usage)?;
@@ -95,6 +111,7 @@ impl KeyRing {
         if state.keys.is_empty() && self.tokens.is_none() {
             return Ok(Caller::Anonymous);
         }
+        let token = token.filter(|token| token.len() <= MAX_KEY_BYTES);
         let parts = token.and_then(|token| token.strip_prefix("cpl_")?.split_once('_'));
         let (id, secret) = parts.ok_or(Denial::Unknown)?;
         let RingState { keys, usage, .. } = &mut *state;
@@ -109,8 +126,8 @@ impl KeyRing {
             return;
         }
         state.looked = Some(Instant::now());
-        let modified = file.modified();
-        if modified == state.modified {
+        let stamp = file.stamp();
+        if stamp == state.stamp {
             return;
         }
         // An unreadable file leaves the keys as they were: nobody gains access by damaging it.
@@ -118,11 +135,11 @@ impl KeyRing {
             Ok(keys) if keys.is_empty() && !state.keys.is_empty() => {
                 tracing::warn!("the last key was revoked; restart the server to open it to everybody");
                 state.keys.values_mut().for_each(|key| Arc::make_mut(key).expires = Some(0));
-                state.modified = modified;
+                state.stamp = stamp;
             }
             Ok(keys) => {
                 state.keys = by_id(keys);
-                state.modified = modified;
+                state.stamp = stamp;
             }
             Err(error) => tracing::error!(%error, "failed to reload the keys; the previous ones stay valid"),
         }
@@ -138,12 +155,16 @@ fn limit(key: &ApiKey, usage: &mut BTreeMap<String, Usage>) -> Result<(), Denial
     if key.rate.is_none() && key.quota.is_none() {
         return Ok(());
     }
+    if usage.len() >= MAX_COUNTED {
+        usage.retain(|_, used| used.is_counted());
+    }
     let (today, burst) = (unix_seconds() / SECONDS_PER_DAY, key.rate.unwrap_or(f64::INFINITY).max(1.0));
     let used = usage.entry(key.id.clone()).or_insert_with(|| Usage {
         tokens: burst,
         refilled: Instant::now(),
         day: today,
         count: 0,
+        limited_by_day: key.quota.is_some(),
     });
     if used.day != today {
         (used.day, used.count) = (today, 0);
@@ -156,9 +177,10 @@ fn limit(key: &ApiKey, usage: &mut BTreeMap<String, Usage>) -> Result<(), Denial
         used.tokens = (used.tokens + used.refilled.elapsed().as_secs_f64() * rate).min(burst);
         used.refilled = Instant::now();
         if used.tokens < 1.0 {
-            // A rate of zero never refills.
+            // A rate of zero, from a file that was edited by hand, never refills.
+            let day = Duration::from_secs(SECONDS_PER_DAY);
             let wait = Duration::try_from_secs_f64((1.0 - used.tokens) / rate);
-            return Err(Denial::RateLimited(wait.unwrap_or(Duration::from_secs(SECONDS_PER_DAY))));
+            return Err(Denial::RateLimited(wait.map_or(day, |wait| wait.min(day))));
         }
         used.tokens -= 1.0;
     }
@@ -197,7 +219,10 @@ mod tests {
                 && !caller.has(Scope::Predict, "")
                 && !caller.has(Scope::Admin, "")
         );
-        for wrong in [None, Some(""), Some("cpl_"), Some(&token[..token.len() - 1]), Some("cpl_x_y")] {
+        let long = format!("cpl_{}_{}", key.id, "a".repeat(1 << 20));
+        for wrong in
+            [None, Some(""), Some("cpl_"), Some(&token[..token.len() - 1]), Some("cpl_x_y"), Some(&long)]
+        {
             assert_eq!(keys.admit(wrong).unwrap_err(), Denial::Unknown, "{wrong:?}");
         }
         let (_, new) = file.rotate(&key.id, Duration::from_mins(1)).unwrap();

@@ -1,65 +1,96 @@
 //! Targets that become known after their prediction, stored with the id of the request.
 
-use std::fs::{File, create_dir_all};
-use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use cupola_prep::{ColumnType, OutputColumn};
+use cupola_store::{append_lines, repair_lines};
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 
+use super::MAX_PUSHES;
 use crate::error::Error;
 
 /// Longest request id.
 const MAX_ID_BYTES: usize = 128;
+/// Most characters of a column's name that a message shows.
+const SHOWN_CHARACTERS: usize = 80;
+/// Longest value of a target, as JSON.
+const MAX_VALUE_BYTES: usize = 1 << 20;
 
 /// Folder of feedback, with a file of JSON lines for each model.
 #[derive(Debug, Clone)]
 pub struct FeedbackLog {
     folder: PathBuf,
+    permits: Arc<Semaphore>,
 }
 
 impl FeedbackLog {
-    /// Log in a folder, which is created on the first write.
+    /// Log in a folder, which is created on the first write. Lines that a killed server left unfinished are removed.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|ending| ending == "jsonl")
+                && let Err(error) = repair_lines(&path)
+            {
+                tracing::warn!(%error, "failed to repair a log of feedback; the next write tries again");
+            }
+        }
+        Self { folder, permits: Arc::new(Semaphore::new(MAX_PUSHES)) }
     }
 
-    /// Checks rows of `{"request_id", "row"?, TARGET: value}` against the model's targets and appends them.
+    /// Checks rows of `{"request_id", "row"?, TARGET: value}` against the model's targets and appends them: all, or
+    /// none. They are on disk when this returns.
     ///
     /// # Errors
-    /// [`Error::FeedbackRow`] for the first row that does not fit; [`Error::FeedbackFailed`].
+    /// [`Error::FeedbackRow`] for the first row that does not fit; [`Error::PushOverloaded`],
+    /// [`Error::FeedbackFailed`].
     pub async fn push(
         &self,
         model: &str,
         targets: &[OutputColumn],
-        rows: &[Map<String, Value>],
+        rows: Vec<Map<String, Value>>,
     ) -> Result<usize, Error> {
-        let now = jiff::Timestamp::now().to_string();
-        let mut lines = Vec::new();
-        for (index, row) in rows.iter().enumerate() {
-            let line = line(row, targets, &now).map_err(|FeedbackMisfit { column, why }| {
-                Error::FeedbackRow { row: index + 1, column, why }
-            })?;
-            lines.extend_from_slice(line.to_string().as_bytes());
-            lines.push(b'\n');
-        }
-        let (log, model) = (self.clone(), model.to_owned());
-        let written = tokio::task::spawn_blocking(move || log.append(&model, &lines)).await;
-        written
-            .map_err(|error| Error::FeedbackFailed(error.to_string()))?
-            .map_err(|error| Error::FeedbackFailed(error.to_string()))?;
-        Ok(rows.len())
-    }
-
-    /// Appends lines and syncs. The lock serialises the servers of a home.
-    fn append(&self, model: &str, lines: &[u8]) -> std::io::Result<()> {
-        create_dir_all(&self.folder)?;
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            return Err(Error::PushOverloaded { limit: MAX_PUSHES });
+        };
         let path = self.folder.join(format!("{model}.jsonl"));
-        let mut file = File::options().create(true).append(true).open(path)?;
-        file.lock()?;
-        file.write_all(lines)?;
-        file.sync_all()
+        let targets = targets.to_vec();
+        let done = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let lines = lines(&rows, &targets)?;
+            append_lines(&path, &lines).map_err(|error| {
+                tracing::error!(%error, "failed to write feedback");
+                Error::FeedbackFailed(system_reason(&error))
+            })?;
+            Ok(rows.len())
+        });
+        done.await.map_err(|error| Error::FeedbackFailed(error.to_string()))?
     }
+}
+
+/// Reason of a failed write without the path, which is no concern of a client.
+fn system_reason(error: &cupola_store::Error) -> String {
+    match error {
+        cupola_store::Error::Io { source, .. } => source.to_string(),
+        _ => "the log is damaged".to_owned(),
+    }
+}
+
+/// Stored form of all rows, one a line.
+fn lines(rows: &[Map<String, Value>], targets: &[OutputColumn]) -> Result<Vec<u8>, Error> {
+    let now = jiff::Timestamp::now().to_string();
+    let mut lines = Vec::new();
+    for (index, row) in rows.iter().enumerate() {
+        let line = line(row, targets, &now).map_err(|FeedbackMisfit { column, why }| Error::FeedbackRow {
+            row: index + 1,
+            column,
+            why,
+        })?;
+        lines.extend_from_slice(line.to_string().as_bytes());
+        lines.push(b'\n');
+    }
+    Ok(lines)
 }
 
 /// Column that does not fit, with the reason.
@@ -70,7 +101,7 @@ struct FeedbackMisfit {
 
 impl FeedbackMisfit {
     fn new(column: &str, why: impl Into<String>) -> Self {
-        Self { column: column.to_owned(), why: why.into() }
+        Self { column: column.chars().take(SHOWN_CHARACTERS).collect(), why: why.into() }
     }
 }
 
@@ -90,7 +121,7 @@ fn line(row: &Map<String, Value>, targets: &[OutputColumn], now: &str) -> Result
     for (column, value) in row.iter().filter(|(column, _)| !["request_id", "row"].contains(&column.as_str()))
     {
         let target = find(column, targets)?;
-        if !fits(target, value) {
+        if !fits(target, value) || value.as_str().is_some_and(|text| text.len() > MAX_VALUE_BYTES) {
             let found: String = value.to_string().chars().take(40).collect();
             return Err(FeedbackMisfit::new(
                 column,
@@ -108,7 +139,10 @@ fn line(row: &Map<String, Value>, targets: &[OutputColumn], now: &str) -> Result
 
 fn find<'a>(column: &str, targets: &'a [OutputColumn]) -> Result<&'a OutputColumn, FeedbackMisfit> {
     targets.iter().find(|target| target.name == column).ok_or_else(|| {
-        let hint = cupola_spec::did_you_mean(column, targets.iter().map(|target| target.name.as_str()));
+        let known = targets.iter().map(|target| target.name.as_str());
+        // The comparison takes time that grows with the length of the name.
+        let short = column.len() <= MAX_ID_BYTES;
+        let hint = if short { cupola_spec::did_you_mean(column, known) } else { String::new() };
         FeedbackMisfit::new(column, format!("unknown target{hint}"))
     })
 }
@@ -121,5 +155,31 @@ fn fits(target: &OutputColumn, value: &Value) -> bool {
         (ColumnType::Number, _) => value.is_number(),
         (ColumnType::Category, _) => value.is_string() || value.is_number() || value.is_boolean(),
         (ColumnType::Text | ColumnType::File, _) => value.is_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn rows_are_kept_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.jsonl");
+        std::fs::write(&path, "{\"time\": \"then\"}\n{\"time\": \"th").unwrap();
+        let log = FeedbackLog::new(folder.path().to_owned());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"time\": \"then\"}\n");
+        let targets =
+            [OutputColumn { name: "y".into(), kind: ColumnType::Number, categories: None, length: None }];
+        let row = |id: &str, value: Value| {
+            Map::from_iter([("request_id".to_owned(), Value::from(id)), ("y".to_owned(), value)])
+        };
+        let push = |rows| log.push("m", &targets, rows);
+        assert_eq!(push(vec![row("a", 1.into()), row("b", 2.into())]).await.unwrap(), 2);
+        assert!(push(vec![row("c", 3.into()), row(&"d".repeat(129), 4.into())]).await.is_err());
+        assert!(push(vec![row("e", "text".into())]).await.is_err());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
     }
 }

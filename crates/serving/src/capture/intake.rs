@@ -5,10 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
+use super::MAX_PUSHES;
 use crate::error::Error;
-
-/// Pushes that are checked and written at once; further ones are refused.
-const MAX_PUSHES: usize = 64;
 
 /// Store of pushed rows. Its method may block; the rows are on disk when it returns.
 pub trait RowSink: Send + Sync {
@@ -34,7 +32,12 @@ pub enum PushError {
         why: String,
     },
     /// The rows could not be written.
-    Failed(String),
+    Failed {
+        /// Reason for the client.
+        why: String,
+        /// Whole error for the log, with the names of files.
+        details: String,
+    },
 }
 
 impl From<PushError> for Error {
@@ -42,8 +45,8 @@ impl From<PushError> for Error {
         match error {
             PushError::UnknownDataset(message) => Self::UnknownDataset(message),
             PushError::Row { row, column, why } => Self::PushedRow { row, column, why },
-            PushError::Failed(why) => {
-                tracing::error!(%why, "failed to write pushed rows");
+            PushError::Failed { why, details } => {
+                tracing::error!(%details, "failed to write pushed rows");
                 Self::PushFailed(why)
             }
         }
@@ -75,7 +78,10 @@ impl RowIntake {
             let _permit = permit;
             sink.push(&dataset, &rows)
         });
-        let pushed = done.await.unwrap_or_else(|error| Err(PushError::Failed(error.to_string())));
+        let pushed = done.await.unwrap_or_else(|error| {
+            let why = "failed to store the rows; try again".to_owned();
+            Err(PushError::Failed { why, details: error.to_string() })
+        });
         Ok(pushed?)
     }
 }

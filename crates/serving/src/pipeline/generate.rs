@@ -152,7 +152,7 @@ impl GenerationStream {
     /// Next piece, with the index of its sequence.
     ///
     /// # Errors
-    /// [`Error::GenerationDeadline`], [`Error::Inference`].
+    /// [`Error::GenerationDeadline`], [`Error::ResponseFormat`], [`Error::Inference`].
     pub async fn next<E: ProtocolError>(&mut self) -> Result<(usize, TextPiece), E> {
         match self.receive().await.map_err(E::from) {
             Ok(next) => {
@@ -173,6 +173,10 @@ impl GenerationStream {
         let event = tokio::time::timeout_at(until.into(), self.events.recv()).await;
         let Ok(Some(GenerationEvent { index, piece })) = event else { return Err(Error::GenerationDeadline) };
         let piece = piece.map_err(|error| {
+            // A grammar may lead to where no token of the model goes on, or to where following it is too much work.
+            if matches!(*error, cupola_runtime::Error::Grammar { .. }) {
+                return Error::ResponseFormat(error);
+            }
             tracing::error!(%error, "generation failed");
             Error::Inference(error)
         })?;

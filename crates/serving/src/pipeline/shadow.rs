@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cupola_budget::Budget;
 use cupola_prep::{PredictedValue, Predictions};
 use cupola_runtime::PredictInput;
 
 use crate::catalog::ModelVersion;
+use crate::processors::Processors;
 use crate::telemetry::Telemetry;
 
 /// Largest relative difference of equal numbers.
@@ -18,28 +20,44 @@ pub(super) struct Expected {
     pub predictions: Vec<Predictions>,
 }
 
-/// Runs the shadow in the background and counts whether it agrees. A shadow that is overloaded or fails is not
-/// counted.
-pub(super) fn compare(
-    telemetry: Arc<Telemetry>,
-    shadow: Arc<ModelVersion>,
-    expected: Expected,
-    timeout: Duration,
-) {
-    tokio::spawn(async move {
-        let same = match shadow.model.examples_of_input(&expected.input) {
-            Err(_) => false,
-            Ok(examples) => {
-                let references = shadow.model.inputs_to_compare(&examples);
-                let deadline = Instant::now() + timeout;
-                let Some(result) = shadow.scheduler.enqueue(examples, deadline) else { return };
-                let Ok(Ok(pass)) = result.await else { return };
-                let found = shadow.model.predictions(&pass.logits, &references);
-                found.is_ok_and(|found| agree(&expected.predictions, &found))
+/// Comparison in the background, within the memory and time of the request.
+pub(super) struct Comparison {
+    pub telemetry: Arc<Telemetry>,
+    pub processors: Processors,
+    pub budget: Budget,
+    pub timeout: Duration,
+}
+
+impl Comparison {
+    /// Runs the shadow and counts whether it agrees. A shadow that is overloaded or fails is not counted, nor is one
+    /// for which the request has no memory left.
+    pub fn start(self, shadow: Arc<ModelVersion>, expected: Expected) {
+        tokio::spawn(async move {
+            if let Some(same) = self.compare(&shadow, &expected).await {
+                self.telemetry.count_shadow(&shadow.manifest.name, shadow.manifest.version, same);
             }
+        });
+    }
+
+    async fn compare(&self, shadow: &ModelVersion, expected: &Expected) -> Option<bool> {
+        let rows = expected.predictions.len();
+        self.budget.charge_each(rows, shadow.model.answer_bytes()).ok()?;
+        let quick = rows <= 1;
+        let prepare = || shadow.model.examples_of_input(&expected.input, &self.budget);
+        let examples = match self.processors.run(quick, &self.budget, prepare).await.ok()? {
+            Ok(examples) => examples,
+            Err(error) if error.exceeded().is_some() => return None,
+            Err(_) => return Some(false),
         };
-        telemetry.count_shadow(&shadow.manifest.name, shadow.manifest.version, same);
-    });
+        let references = shadow.model.inputs_to_compare(&examples);
+        let deadline = Instant::now() + self.timeout;
+        let pass = shadow.scheduler.enqueue(examples, deadline)?.await.ok()?.ok()?;
+        let agrees = || {
+            let found = shadow.model.predictions(&pass.logits, &references);
+            found.is_ok_and(|found| agree(&expected.predictions, &found))
+        };
+        self.processors.run(quick, &self.budget, agrees).await.ok()
+    }
 }
 
 /// `true` if classes and texts are equal and numbers are within the tolerance.

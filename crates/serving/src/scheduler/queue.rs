@@ -1,7 +1,9 @@
 //! Bounded queue in front of a model version's engine threads.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+use super::sync::{Condvar, Mutex, MutexGuard};
 
 /// Bounded queue with several producers and consumers.
 #[derive(Debug)]
@@ -83,27 +85,5 @@ impl<T> JobQueue<T> {
     pub fn close(&self) {
         self.state().closed = true;
         self.filled.notify_all();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_queue_is_bounded_greedy_and_drains_after_close() {
-        let queue = JobQueue::new(4);
-        (1..=4).for_each(|rows| queue.push(rows).unwrap());
-        assert_eq!(queue.push(5), Err(5));
-        let mut budget = 6_i32;
-        let batch = queue.take(|rows| {
-            budget -= rows;
-            budget >= 0
-        });
-        assert_eq!(batch, Some(vec![1, 2, 3]));
-        queue.close();
-        assert_eq!(queue.push(9), Err(9));
-        assert_eq!(queue.take(|_| true), Some(vec![4]));
-        assert_eq!(queue.take(|_| true), None);
     }
 }

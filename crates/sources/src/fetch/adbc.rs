@@ -3,14 +3,17 @@
 //! A driver is a shared library, which `pip install adbc-driver-NAME` brings. It is found without running Python.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use adbc_core::options::{AdbcVersion, OptionDatabase, OptionValue};
 use adbc_core::{Connection as _, Database as _, Driver as _, Statement as _};
 use adbc_driver_manager::ManagedDriver;
-use arrow::array::RecordBatchReader;
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchReader, StringArray};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{Field, Schema};
 use cupola_store::digest_texts;
 
-use super::database::{Watermark, after_watermark};
+use super::database::{Watermark, beyond, quoted, whole};
 use super::{Fetched, SourceRequest};
 use crate::error::Error;
 use crate::fetch::cache::SourceCache;
@@ -31,6 +34,37 @@ struct AdbcDatabase<'a> {
     secrets: Vec<String>,
 }
 
+/// Query, and the column and value beyond which rows are wanted.
+struct AdbcQuery<'a> {
+    sql: &'a str,
+    /// Lower-case name of the driver.
+    dialect: &'a str,
+    after: Option<Watermark<'a>>,
+}
+
+impl AdbcQuery<'_> {
+    /// Query for one value of the watermark's column, which tells its type. `name` is SQL.
+    fn sample(&self, name: &str) -> String {
+        let sql = self.sql;
+        format!(
+            "SELECT counted_rows.{name} FROM ({sql}\n) AS counted_rows WHERE counted_rows.{name} IS NOT NULL LIMIT 1"
+        )
+    }
+
+    /// Parameter that a column is compared with.
+    fn parameter(&self, field: &Field, value: &str) -> &'static str {
+        let is_number = value.parse::<f64>().is_ok();
+        match self.dialect.contains("postgres") {
+            // The driver returns the numbers of some types as texts.
+            true if is_number && field.metadata().contains_key("ARROW:extension:name") => {
+                "CAST($1 AS NUMERIC)"
+            }
+            true => "$1",
+            false => "?",
+        }
+    }
+}
+
 /// Writes the rows of `sql` to the cache; with `after`, only those beyond it.
 pub(super) fn fetch(
     request: &SourceRequest<'_>,
@@ -39,12 +73,15 @@ pub(super) fn fetch(
     after: Option<Watermark<'_>>,
     cache: &SourceCache,
 ) -> Result<Fetched, Error> {
-    let sql = super::sql(request.data, shown)?;
-    let sql = after_watermark(&location.driver, sql, after);
-    let path = cache.folder("adbc", &digest_texts([shown, &sql]))?.join("rows.parquet");
+    let sql = whole(super::sql(request.data, shown)?);
+    let mark = after.map_or(["", ""], |(column, value)| [column, value]);
+    let key = digest_texts([shown, sql].into_iter().chain(mark));
+    let path = cache.folder("adbc", &key)?.join("rows.parquet");
     let database = AdbcDatabase::of(request, shown, location)?;
+    let dialect = location.driver.to_lowercase();
+    let query = AdbcQuery { sql, dialect: &dialect, after };
     request.progress.begin(shown, ProgressUnit::Rows, None);
-    let written = database.write(&sql, &path, request.progress);
+    let written = database.write(&query, &path, request.progress);
     request.progress.end();
     written.map(|()| Fetched { path, position: None })
 }
@@ -69,7 +106,7 @@ impl<'a> AdbcDatabase<'a> {
         Ok(Self { shown, library: library(shown, &location.driver, request.roots)?, options, secrets })
     }
 
-    fn write(&self, sql: &str, path: &Path, progress: &dyn ProgressSink) -> Result<(), Error> {
+    fn write(&self, query: &AdbcQuery<'_>, path: &Path, progress: &dyn ProgressSink) -> Result<(), Error> {
         let wrong = |error: adbc_core::error::Error| self.failure(&error.message);
         let mut driver = ManagedDriver::load_dynamic_from_filename(&self.library, None, AdbcVersion::V100)
             .map_err(|error| self.failure(&format!("{}: {}", self.library.display(), error.message)))?;
@@ -79,7 +116,18 @@ impl<'a> AdbcDatabase<'a> {
         let database = driver.new_database_with_opts(options).map_err(wrong)?;
         let mut connection = database.new_connection().map_err(wrong)?;
         let mut statement = connection.new_statement().map_err(wrong)?;
-        statement.set_sql_query(sql).map_err(wrong)?;
+        if let Some((column, value)) = query.after {
+            let name = quoted(query.dialect, column)?;
+            let mut sample = connection.new_statement().map_err(wrong)?;
+            sample.set_sql_query(query.sample(&name)).map_err(wrong)?;
+            let field = sample.execute().map_err(wrong)?.schema().field(0).clone();
+            let sql = beyond(query.sql, "*", &name, query.parameter(&field, value));
+            statement.set_sql_query(sql).map_err(wrong)?;
+            statement.prepare().map_err(wrong)?;
+            statement.bind(self.bound(&field, value)?).map_err(wrong)?;
+        } else {
+            statement.set_sql_query(query.sql).map_err(wrong)?;
+        }
         let batches = statement.execute().map_err(wrong)?;
         let schema = batches.schema();
         let mut names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
@@ -103,6 +151,15 @@ impl<'a> AdbcDatabase<'a> {
             return Err(Error::Empty { path: self.shown.to_owned(), after: " in the database's answer" });
         }
         writer.finish()
+    }
+
+    /// One row with the value of a parameter, with the type of the column where it can have that.
+    fn bound(&self, field: &Field, value: &str) -> Result<RecordBatch, Error> {
+        let text: ArrayRef = Arc::new(StringArray::from(vec![value]));
+        let options = CastOptions { safe: false, ..CastOptions::default() };
+        let typed = cast_with_options(&text, field.data_type(), &options).unwrap_or(text);
+        let schema = Schema::new(vec![Field::new("value", typed.data_type().clone(), true)]);
+        RecordBatch::try_new(Arc::new(schema), vec![typed]).map_err(|error| self.failure(&error.to_string()))
     }
 
     /// Error with the driver's message, in which secrets are left out.
@@ -241,7 +298,18 @@ mod tests {
             options: vec![("uri".into(), ":memory:".into())],
             secrets: Vec::new(),
         };
-        let write = |sql: &str| database.write(sql, &path, &crate::progress::NoProgress);
+        let query = |sql: &str, after: Option<Watermark<'_>>| {
+            let query = AdbcQuery { sql, dialect: "sqlite", after };
+            database.write(&query, &path, &crate::progress::NoProgress)
+        };
+        let write = |sql: &str| query(sql, None);
+        let rows = "SELECT 1 AS id, 'a' AS what UNION ALL SELECT 2, 'it''s' UNION ALL SELECT 3, 'z'";
+        for (column, value, left) in [("id", "1", 2), ("what", "it's", 1), ("what", "' OR 1=1 --", 3)] {
+            query(rows, Some((column, value))).unwrap();
+            let file = std::fs::File::open(&path).unwrap();
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+            assert_eq!(reader.metadata().file_metadata().num_rows(), left, "{column} > {value}");
+        }
         write("SELECT 1 AS id, 2.5 AS price, 'a' AS what UNION ALL SELECT 2, NULL, 'b'").unwrap();
         let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&path).unwrap()).unwrap();
         let kinds: Vec<DataType> = reader.schema().fields().iter().map(|f| f.data_type().clone()).collect();

@@ -26,7 +26,7 @@ impl SourceCache {
     /// [`Error::Io`].
     pub fn folder(&self, kind: &str, key: &str) -> Result<PathBuf, Error> {
         let folder = self.root.join(format!("{kind}-{}", &digest_texts([key])[..24]));
-        std::fs::create_dir_all(&folder).map_err(io_error(&folder))?;
+        cupola_store::create_folder(&folder)?;
         Ok(folder)
     }
 }

@@ -4,6 +4,9 @@
 //! Arrow types. `SQLite` columns have no type: it is inferred from the first rows, and the query runs again
 //! with a wider type if a later row does not fit.
 
+mod beyond;
+mod bound;
+
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,6 +21,13 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Column, ConnectOptions, Row, TypeInfo, ValueRef};
 use url::Url;
 
+pub(super) use self::beyond::Watermark;
+#[cfg(not(feature = "adbc"))]
+use self::beyond::whole;
+#[cfg(feature = "adbc")]
+pub(super) use self::beyond::{beyond, quoted, whole};
+
+use self::beyond::MarkValue;
 use super::SourceRequest;
 use crate::error::Error;
 use crate::fetch::cache::SourceCache;
@@ -28,15 +38,14 @@ use crate::table::TableWriter;
 /// Number of rows of a batch.
 const BATCH: usize = 8192;
 
-/// Column and value beyond which rows are new.
-pub(super) type Watermark<'a> = (&'a str, &'a str);
-
 /// Query of a database and the file that its rows go to.
 struct DatabaseQuery<'a> {
     /// Location as messages show it.
     shown: &'a str,
     url: &'a Url,
     sql: String,
+    /// Column and value beyond which rows are wanted.
+    after: Option<Watermark<'a>>,
     path: PathBuf,
     progress: &'a dyn ProgressSink,
 }
@@ -49,9 +58,11 @@ pub(super) async fn fetch(
     after: Option<Watermark<'_>>,
     cache: &SourceCache,
 ) -> Result<PathBuf, Error> {
-    let sql = after_watermark(url.scheme(), super::sql(request.data, shown)?, after);
-    let path = cache.folder("sql", &digest_texts([shown, &sql]))?.join("rows.parquet");
-    let query = DatabaseQuery { shown, url, sql, path, progress: request.progress };
+    let sql = whole(super::sql(request.data, shown)?).to_owned();
+    let mark = after.map_or(["", ""], |(column, value)| [column, value]);
+    let key = digest_texts([shown, sql.as_str()].into_iter().chain(mark));
+    let path = cache.folder("sql", &key)?.join("rows.parquet");
+    let query = DatabaseQuery { shown, url, sql, after, path, progress: request.progress };
     request.progress.begin(shown, ProgressUnit::Rows, None);
     let asked = match url.scheme() {
         "sqlite" => query.sqlite().await,
@@ -62,36 +73,21 @@ pub(super) async fn fetch(
     asked.map(|()| query.path)
 }
 
-/// Query without the semicolon at its end, limited to rows beyond a watermark. `dialect` is the scheme or the driver.
-pub(super) fn after_watermark(dialect: &str, sql: &str, after: Option<Watermark<'_>>) -> String {
-    let sql = sql.trim().trim_end_matches(';');
-    match after {
-        Some((column, value)) => beyond(dialect, sql, column, value),
-        None => sql.to_owned(),
-    }
-}
-
-/// Wraps a query so that the database returns only rows beyond a value.
-fn beyond(dialect: &str, sql: &str, column: &str, value: &str) -> String {
-    let quote = if matches!(dialect, "mysql" | "mariadb" | "bigquery") { "`" } else { "\"" };
-    let name = format!("{quote}{}{quote}", column.replace(quote, &quote.repeat(2)));
-    // SQLite compares a quoted number as text.
-    let value = match value.parse::<f64>() {
-        Ok(number) if number.is_finite() => value.to_owned(),
-        _ => format!("'{}'", value.replace('\'', "''")),
-    };
-    format!("SELECT * FROM ({sql}) AS counted_rows WHERE {name} > {value}")
-}
-
 impl DatabaseQuery<'_> {
     #[cfg(feature = "postgres")]
     async fn postgres(&self) -> Result<(), Error> {
-        self.server::<sqlx::Postgres>().await
+        match self.after {
+            Some(mark) => self.postgres_beyond(mark).await,
+            None => self.server::<sqlx::Postgres>().await,
+        }
     }
 
     #[cfg(feature = "mysql")]
     async fn mysql(&self) -> Result<(), Error> {
-        self.server::<sqlx::MySql>().await
+        match self.after {
+            Some(mark) => self.mysql_beyond(mark).await,
+            None => self.server::<sqlx::MySql>().await,
+        }
     }
 
     #[cfg(not(feature = "postgres"))]
@@ -117,26 +113,43 @@ impl DatabaseQuery<'_> {
     {
         use sqlx::Connection as _;
 
-        let wrong = |error: &sqlx::Error| self.failure(error);
-        let mut connection = DB::Connection::connect(self.url.as_str()).await.map_err(|e| wrong(&e))?;
+        let connected = DB::Connection::connect(self.url.as_str()).await;
+        let mut connection = connected.map_err(|error| self.failure(&error))?;
         let mut columns: Vec<QueryColumn> = Vec::new();
         loop {
-            let mut rows = sqlx::raw_sql(sqlx::AssertSqlSafe(self.sql.as_str())).fetch(&mut connection);
-            let first = rows.next().await.transpose().map_err(|e| wrong(&e))?;
-            let Some(first) = first else { return Err(self.nothing()) };
-            if columns.is_empty() {
-                let declared = first.columns().iter();
-                columns = declared.map(|c| QueryColumn::of(c.name(), c.type_info().name())).collect();
+            let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(self.sql.as_str())).fetch(&mut connection);
+            if self.write_texts(&mut columns, rows).await? {
+                return Ok(());
             }
-            let rows = futures::stream::iter([Ok(first)]).chain(rows);
-            let texts = rows.map(|row| row.and_then(|row| texts(&row)));
-            match self.write(&columns, Box::pin(texts)).await {
-                // The query runs again with the exact texts of a column that its type cannot hold.
-                Err(CastFailure(_, Some(column))) if columns[column].kind != DataType::Utf8 => {
-                    columns[column].kind = DataType::Utf8;
-                }
-                other => return other.map_err(|error| error.0),
+        }
+    }
+
+    /// Writes rows whose values are texts. Returns `false` if the query must run again, with the exact texts of a
+    /// column that its type cannot hold.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    async fn write_texts<R: Row>(
+        &self,
+        columns: &mut Vec<QueryColumn>,
+        mut rows: futures::stream::BoxStream<'_, Result<R, sqlx::Error>>,
+    ) -> Result<bool, Error>
+    where
+        usize: sqlx::ColumnIndex<R>,
+        for<'r> String: sqlx::Decode<'r, R::Database>,
+    {
+        let first = rows.next().await.transpose().map_err(|error| self.failure(&error))?;
+        let Some(first) = first else { return Err(self.nothing()) };
+        if columns.is_empty() {
+            let declared = first.columns().iter();
+            *columns = declared.map(|c| QueryColumn::of(c.name(), c.type_info().name())).collect();
+        }
+        let rows = futures::stream::iter([Ok(first)]).chain(rows);
+        let texts = rows.map(|row| row.and_then(|row| texts(&row)));
+        match self.write(columns, Box::pin(texts)).await {
+            Err(CastFailure(_, Some(column))) if columns[column].kind != DataType::Utf8 => {
+                columns[column].kind = DataType::Utf8;
+                Ok(false)
             }
+            other => other.map(|()| true).map_err(|error| error.0),
         }
     }
 
@@ -145,8 +158,25 @@ impl DatabaseQuery<'_> {
         let options: SqliteConnectOptions = self.url.as_str().parse().map_err(|e| wrong(&e))?;
         let mut connection = options.read_only(true).connect().await.map_err(|e| wrong(&e))?;
         let mut columns: Vec<QueryColumn> = Vec::new();
+        let bound = match self.after {
+            Some(mark) => Some(self.sqlite_beyond(&mut connection, mark).await?),
+            None => None,
+        };
         loop {
-            let mut rows = sqlx::raw_sql(sqlx::AssertSqlSafe(self.sql.as_str())).fetch(&mut connection);
+            let mut rows = match &bound {
+                None => sqlx::raw_sql(sqlx::AssertSqlSafe(self.sql.as_str())).fetch(&mut connection),
+                Some(bound) => {
+                    let query = sqlx::query(sqlx::AssertSqlSafe(bound.sql.as_str()));
+                    let query = match &bound.value {
+                        MarkValue::Integer(number) => query.bind(*number),
+                        MarkValue::Real(number) => query.bind(*number),
+                        // Integers of SQLite have a sign.
+                        MarkValue::Unsigned(number) => query.bind(number.to_string()),
+                        MarkValue::Text(text) => query.bind(text.clone()),
+                    };
+                    query.fetch(&mut connection)
+                }
+            };
             // Infers types from the first rows.
             let mut head = Vec::new();
             while head.len() < BATCH
@@ -183,12 +213,7 @@ impl DatabaseQuery<'_> {
         columns: &[QueryColumn],
         mut rows: Pin<Box<dyn Stream<Item = Cells> + '_>>,
     ) -> Result<(), CastFailure> {
-        let mut seen: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        seen.sort_unstable();
-        if let Some(name) = seen.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]) {
-            let why = format!("two columns are called `{name}`; name one with AS");
-            return Err(Error::Database { location: self.shown.to_owned(), why }.into());
-        }
+        self.unique_names(columns)?;
         let fields = columns.iter().map(|QueryColumn { name, kind, .. }| {
             // The type of a column without any value is unknown; text holds everything.
             let kind = if *kind == DataType::Null { DataType::Utf8 } else { kind.clone() };
@@ -221,6 +246,16 @@ impl DatabaseQuery<'_> {
             self.progress.advance(count as u64);
         }
         Ok(writer.finish()?)
+    }
+
+    fn unique_names(&self, columns: &[QueryColumn]) -> Result<(), Error> {
+        let mut seen: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        seen.sort_unstable();
+        let twice = seen.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+        twice.map_or(Ok(()), |name| {
+            let why = format!("two columns are called `{name}`; name one with AS");
+            Err(Error::Database { location: self.shown.to_owned(), why })
+        })
     }
 
     /// Texts as the types of the schema; `before` rows precede them.
@@ -380,16 +415,6 @@ fn inexact(texts: &ArrayRef) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_watermark_becomes_part_of_the_question() {
-        let asked = beyond("postgres", "SELECT * FROM t", "at", "2024-01-01 o'clock");
-        assert_eq!(
-            asked,
-            "SELECT * FROM (SELECT * FROM t) AS counted_rows WHERE \"at\" > '2024-01-01 o''clock'"
-        );
-        assert!(beyond("mysql", "SELECT 1 AS `a`", "a", "1").contains("`a` > 1"));
-    }
 
     #[test]
     fn times_lose_their_offset_and_long_numbers_stay_exact() {

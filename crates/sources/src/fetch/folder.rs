@@ -58,6 +58,7 @@ pub(super) fn packed(
         compression: Compression::None,
         original: None,
         decrypted: None,
+        max_ratio: None,
     };
     if let Some(PackedFolder { version }) = read_state(&state).filter(|_| file.path.is_file()) {
         return Ok(FolderTable { file, version, notes: found.notes });

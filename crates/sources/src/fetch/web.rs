@@ -2,6 +2,7 @@
 
 pub(super) mod api;
 pub(super) mod page;
+mod redirect;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,14 +24,23 @@ use crate::error::Error;
 use crate::error::io_error;
 use crate::fetch::cache::{SourceCache, read_state, write_state};
 use crate::progress::{ProgressSink, ProgressUnit};
-use crate::secret::fill_secrets;
+use crate::secret::{FilledText, Secrets};
 
 /// Largest size of a JSON or HTML page: 256 MiB.
 const PAGE_BYTES: usize = 256 << 20;
 
+/// Largest number of redirects that are followed.
+const MAX_REDIRECTS: usize = 10;
+/// Longest delay that a server may ask for.
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
+
 /// HTTP client of one source.
 pub(super) struct WebClient<'a> {
     client: Client,
+    /// Client without the headers of the source, for other servers.
+    bare: Client,
+    /// Values that messages and files must not show.
+    secrets: Secrets,
     http: Http,
     /// Source as typed, for messages.
     shown: &'a str,
@@ -46,31 +56,45 @@ struct RequestFailure {
 }
 
 impl<'a> WebClient<'a> {
-    pub fn new(request: &SourceRequest<'a>, shown: &'a str) -> Result<Self, Error> {
+    pub fn new(request: &SourceRequest<'a>, source: &'a FilledText) -> Result<Self, Error> {
         let http = request.data.http.clone().unwrap_or_default();
+        let shown = source.shown();
+        let mut secrets = source.secrets().clone();
         let wrong = |why: String| Error::Remote { location: shown.to_owned(), why };
         let mut headers = HeaderMap::new();
         for (name, value) in &http.headers {
             let bad = || wrong(format!("`data.http.headers`: invalid header {name}; check it"));
-            let mut value = HeaderValue::from_str(&fill_secrets(value, request.roots, request.home)?)
-                .map_err(|_| bad())?;
+            let filled = secrets.fill(value, request.roots, request.home)?;
+            let mut value = HeaderValue::from_str(&filled).map_err(|_| bad())?;
             value.set_sensitive(true);
             headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?, value);
         }
-        let client = Client::builder()
-            .user_agent(concat!("cupola/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            .redirect(within(!http.headers.is_empty()))
-            .connect_timeout(Duration::from_secs(http.timeout))
-            .read_timeout(Duration::from_secs(http.timeout))
-            .build()
-            .map_err(|error| wrong(format!("{error}; check `data.http`")))?;
-        Ok(Self { client, http, shown, next: Mutex::new(Instant::now()), progress: request.progress })
+        let build = |headers: HeaderMap| {
+            let client = Client::builder()
+                .user_agent(concat!("cupola/", env!("CARGO_PKG_VERSION")))
+                .default_headers(headers)
+                // An address may hold a secret, which no other server may see.
+                .referer(false)
+                // Redirects are followed by `follow`, which knows what may go where.
+                .redirect(Policy::none())
+                .connect_timeout(Duration::from_secs(http.timeout))
+                .read_timeout(Duration::from_secs(http.timeout))
+                .build();
+            client.map_err(|error| wrong(format!("{error}; check `data.http`")))
+        };
+        let (client, bare) = (build(headers)?, build(HeaderMap::new())?);
+        let next = Mutex::new(Instant::now());
+        Ok(Self { client, bare, secrets, http, shown, next, progress: request.progress })
     }
 
     /// Error of this source.
     pub fn wrong(&self, why: impl Into<String>) -> Error {
-        Error::Remote { location: self.shown.to_owned(), why: why.into() }
+        Error::Remote { location: self.shown.to_owned(), why: self.secrets.hide(&why.into()) }
+    }
+
+    /// Values that were filled into the address and the headers.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Cache key of this source, which holds no secrets.
@@ -110,19 +134,38 @@ impl<'a> WebClient<'a> {
     /// Sends one request, which succeeds with any status below 400.
     async fn ask(&self, url: &Url, headers: HeaderMap, least: Duration) -> Result<Response, RequestFailure> {
         self.pace(least).await;
-        let response = self.client.get(url.clone()).headers(headers).send().await.map_err(broken)?;
+        let response = self.follow(url, &headers).await?;
         let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {
             return Ok(response);
         }
         let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let busy = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT;
-        let again = (busy || status.is_server_error()).then(|| Duration::from_secs(wait.unwrap_or(0)));
+        let again = (busy || status.is_server_error())
+            .then(|| Duration::from_secs(wait.unwrap_or(0)).min(LONGEST_WAIT));
         let hint = match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => " (does `data.http.headers` hold a token?)",
             _ => "",
         };
         Err(RequestFailure { why: format!("the server answered {status}{hint}"), again })
+    }
+
+    /// Sends a request and follows redirects. Headers of the source go to its own server only.
+    async fn follow(&self, url: &Url, headers: &HeaderMap) -> Result<Response, RequestFailure> {
+        let (mut at, mut client) = (url.clone(), &self.client);
+        for _ in 0..=MAX_REDIRECTS {
+            let sent = client.get(at.clone()).headers(headers.clone()).send().await;
+            let response = sent.map_err(broken)?;
+            let Some(next) = redirect::target(&at, response.status(), response.headers()) else {
+                return Ok(response);
+            };
+            let next = next.map_err(|why| RequestFailure { why, again: None })?;
+            if next.origin() != at.origin() {
+                client = &self.bare;
+            }
+            at = next;
+        }
+        Err(RequestFailure { why: "it redirects again and again".into(), again: None })
     }
 
     async fn retried<T, R: Future<Output = Result<T, RequestFailure>>>(
@@ -153,7 +196,7 @@ impl<'a> WebClient<'a> {
         let folder = cache.folder("web", self.key())?;
         let name =
             url.path_segments().and_then(|mut parts| parts.next_back()).filter(|name| !name.is_empty());
-        let file = folder.join(name.unwrap_or("download"));
+        let file = folder.join(self.secrets.hide_in_name(name.unwrap_or("download")));
         let done = self.retried(|| self.download_once(url, &file)).await;
         self.progress.end();
         done.map(|()| file)
@@ -234,20 +277,6 @@ impl<'a> WebClient<'a> {
         seen.whole = true;
         write_state(&state, &seen).map_err(|error| RequestFailure { why: error.to_string(), again: None })
     }
-}
-
-/// A token for one server must not be sent to another.
-fn within(one_server: bool) -> Policy {
-    Policy::custom(move |attempt| {
-        let same = attempt.previous().last().is_none_or(|before| before.origin() == attempt.url().origin());
-        if attempt.previous().len() > 10 {
-            attempt.error("it redirects again and again")
-        } else if one_server && !same {
-            attempt.error("it redirects to another server, which `data.http.headers` are not for")
-        } else {
-            attempt.follow()
-        }
-    })
 }
 
 /// State of a download.

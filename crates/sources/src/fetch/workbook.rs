@@ -1,12 +1,19 @@
 //! Spreadsheets: the first sheet, with the column names in its first row.
 
+mod archive;
+mod repeats;
+
+use std::io::{Cursor, Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
-use calamine::{CellErrorType, Data, DataType as _, Range, Reader, open_workbook_auto_from_rs};
+use calamine::{
+    Cell, CellErrorType, Data, DataRef, DataType as _, Range, Reader, Sheets, open_workbook_auto_from_rs,
+};
 
 use crate::error::Error;
 use crate::file::DataFile;
@@ -15,15 +22,87 @@ use crate::table::TableWriter;
 /// Writes the rows of the first sheet to a Parquet file.
 pub(super) fn to_parquet(file: &DataFile, path: &Path) -> Result<(), Error> {
     let wrong = |why: String| Error::Engine { path: file.name.clone(), why };
-    let bytes = std::fs::read(&file.path).map_err(|source| Error::Io { path: file.path.clone(), source })?;
-    let mut book =
-        open_workbook_auto_from_rs(std::io::Cursor::new(bytes)).map_err(|error| wrong(error.to_string()))?;
-    let sheet = book.worksheet_range_at(0).ok_or_else(|| wrong("the workbook has no sheet".to_owned()))?;
-    let sheet = sheet.map_err(|error| wrong(error.to_string()))?;
-    let batch = rows(&sheet).map_err(wrong)?;
+    let bytes = cupola_store::read_limited(&file.path, MAX_BYTES)?;
+    archive::check(&bytes, file.max_ratio).and_then(|()| repeats::check(&bytes)).map_err(wrong)?;
+    // The reader of a damaged workbook may count beyond its numbers.
+    let read = catch_unwind(AssertUnwindSafe(|| first_sheet(bytes).and_then(|sheet| rows(&sheet))));
+    let batch = read.unwrap_or_else(|_| Err("the workbook is damaged".to_owned())).map_err(wrong)?;
     let mut writer = TableWriter::new(path, &batch.schema())?;
     writer.push(&batch)?;
     writer.finish()
+}
+
+/// Largest size of a workbook: 1 GiB.
+const MAX_BYTES: u64 = 1 << 30;
+/// Largest number of columns, as in Excel.
+const MAX_COLUMNS: u32 = 16_384;
+/// Largest number of cells between the first and the last used one.
+const MAX_CELLS: u64 = 25_000_000;
+/// Largest size of the texts of all cells, each counted as often as it occurs: 512 MiB.
+const MAX_TEXT_BYTES: u64 = 512 << 20;
+
+/// Cells of the first sheet. The range that they span is measured before it is allocated.
+fn first_sheet(bytes: Vec<u8>) -> Result<Range<Data>, String> {
+    let mut book = open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(|error| error.to_string())?;
+    let name = book.sheet_names().first().cloned().ok_or_else(|| "the workbook has no sheet".to_owned())?;
+    match &mut book {
+        Sheets::Xlsx(book) => {
+            let mut reader = book.worksheet_cells_reader(&name).map_err(|error| error.to_string())?;
+            spanned(|| reader.next_cell().map_err(|error| error.to_string()))
+        }
+        Sheets::Xlsb(book) => {
+            let mut reader = book.worksheet_cells_reader(&name).map_err(|error| error.to_string())?;
+            spanned(|| reader.next_cell().map_err(|error| error.to_string()))
+        }
+        other => whole_sheet(other, &name),
+    }
+}
+
+fn whole_sheet<R: Read + Seek>(book: &mut Sheets<R>, name: &str) -> Result<Range<Data>, String> {
+    book.worksheet_range(name).map_err(|error| error.to_string())
+}
+
+/// Range of the cells that `next` returns.
+fn spanned<'a>(
+    mut next: impl FnMut() -> Result<Option<Cell<DataRef<'a>>>, String>,
+) -> Result<Range<Data>, String> {
+    let (mut cells, mut text_bytes) = (Vec::new(), 0);
+    let (mut first, mut last) = ((u32::MAX, u32::MAX), (0, 0));
+    while let Some(cell) = next()? {
+        if matches!(cell.get_value(), DataRef::Empty) {
+            continue;
+        }
+        let (row, column) = cell.get_position();
+        if column >= MAX_COLUMNS {
+            return Err(format!("the sheet has more than {MAX_COLUMNS} columns; save it as CSV"));
+        }
+        first = (row.min(first.0), column.min(first.1));
+        last = (row.max(last.0), column.max(last.1));
+        let area = (u64::from(last.0 - first.0) + 1) * (u64::from(last.1 - first.1) + 1);
+        if area > MAX_CELLS {
+            let (height, width) = (last.0 - first.0 + 1, last.1 - first.1 + 1);
+            return Err(too_large(height.into(), width.into()));
+        }
+        // A few bytes refer to a long shared text, and a place may be filled again and again.
+        if let DataRef::String(_) | DataRef::SharedString(_) = cell.get_value() {
+            text_bytes += cell.get_value().get_string().map_or(0, str::len) as u64;
+        }
+        if text_bytes > MAX_TEXT_BYTES || cells.len() as u64 >= MAX_CELLS {
+            return Err(too_long());
+        }
+        cells.push(Cell::new((row, column), Data::from(cell.get_value().clone())));
+    }
+    Ok(Range::from_sparse(cells))
+}
+
+fn too_large(height: u64, width: u64) -> String {
+    format!(
+        "the used cells span {height} rows and {width} columns, more than {MAX_CELLS} cells; delete cells far from the table, or save it as CSV"
+    )
+}
+
+fn too_long() -> String {
+    format!("the texts of the cells have more than {} MiB; save it as CSV", MAX_TEXT_BYTES >> 20)
 }
 
 fn rows(sheet: &Range<Data>) -> Result<RecordBatch, String> {
@@ -139,6 +218,29 @@ mod tests {
         assert_eq!((numbers.value(0), numbers.is_null(1)), (1.5, true));
         let nameless = rows(&sheet(&[&[Data::Empty, text("b")], &[text("k"), Data::Int(1)]]));
         assert!(nameless.unwrap_err().contains("column 1 has no name"));
+    }
+
+    #[test]
+    fn a_range_is_measured_before_it_is_allocated() {
+        let span = |places: &[(u32, u32)]| {
+            let mut cells = places.iter().map(|place| Cell::new(*place, DataRef::Int(1)));
+            spanned(|| Ok(cells.next())).map(|range| range.get_size())
+        };
+        assert_eq!(span(&[(0, 0), (2, 3)]).unwrap(), (3, 4));
+        assert_eq!(span(&[(1_048_575, 0), (1_048_575, 16_383)]).unwrap(), (1, 16_384));
+        assert!(span(&[(0, 0), (1_048_575, 16_383)]).unwrap_err().contains("span 1048576 rows"));
+        assert!(span(&[(0, 199_999)]).unwrap_err().contains("16384 columns"));
+    }
+
+    #[test]
+    fn a_shared_text_counts_as_often_as_it_occurs() {
+        let shared = "x".repeat(1 << 20);
+        let read = |count: u32| {
+            let mut cells = (0..count).map(|row| Cell::new((row, 0), DataRef::SharedString(&shared)));
+            spanned(|| Ok(cells.next())).map(|range| range.height())
+        };
+        assert_eq!(read(8).unwrap(), 8);
+        assert!(read(2_000).unwrap_err().contains("512 MiB"));
     }
 
     #[test]

@@ -31,7 +31,7 @@ use super::batch::note::SourceNote;
 use super::batch::{FileBatches, chain};
 use super::chunks::{ParallelChunks, Splitter};
 use super::encoding::TextInput;
-use super::{BATCH_ROWS, READ_BYTES, Scan, SourceRows};
+use super::{READ_BYTES, Scan, SourceRows, batch_rows};
 use crate::error::Error;
 use crate::file::DataFile;
 
@@ -52,6 +52,7 @@ pub(super) fn open<'a>(scan: &Scan<'a>, source: CsvSource) -> SourceRows<'a> {
         if layout.header {
             splitter.take(1).map_err(|error| file.read_error(error))?;
         }
+        let rows = batch_rows(layout.fields);
         let parser = RowParser {
             file: file.clone(),
             layout,
@@ -61,7 +62,7 @@ pub(super) fn open<'a>(scan: &Scan<'a>, source: CsvSource) -> SourceRows<'a> {
             points: format.has_decimal_point(),
             ragged: format.ragged,
         };
-        Ok(Box::new(ParallelChunks::new(splitter, parser, BATCH_ROWS)))
+        Ok(Box::new(ParallelChunks::new(splitter, parser, rows)))
     };
     SourceRows { schema, batches: chain(scan.files, open), notes }
 }

@@ -17,7 +17,7 @@ use super::batch::note::SourceNote;
 use super::batch::{FileBatches, chain};
 use super::chunks::{ChunkParser, ParallelChunks, RecordRules, Splitter};
 use super::encoding::{TextInput, encoding_of};
-use super::{BATCH_ROWS, INFERENCE_ROWS, READ_BYTES, Scan, SourceRows};
+use super::{BATCH_ROWS, INFERENCE_ROWS, READ_BYTES, Scan, SourceRows, batch_rows, check_columns};
 use crate::error::Error;
 use crate::file::DataFile;
 
@@ -45,6 +45,7 @@ pub(super) fn source(scan: &Scan<'_>) -> Result<JsonSource, Error> {
         encodings.push(encoding);
         let airbyte = columns.airbyte;
         columns.merge(&guess(file, encoding, scan.infer_from_all)?);
+        check_columns(file, columns.len())?;
         if columns.airbyte && !airbyte {
             notes.push(SourceNote::Airbyte { file: file.name.clone() });
         }
@@ -77,9 +78,10 @@ pub(super) fn open<'a>(scan: &Scan<'a>, source: JsonSource) -> SourceRows<'a> {
     let open = move |index: usize, file: &'a DataFile| -> Result<FileBatches<'a>, Error> {
         let input = TextInput::open(file, encodings.get(index).copied().unwrap_or(UTF_8))?;
         let splitter = Splitter::new(input.into_reader(), RecordRules::Lines, READ_BYTES);
+        let rows = batch_rows(columns.len());
         let parser =
             RowParser { file: file.clone(), columns: Arc::clone(&columns), schema: Arc::clone(&read_as) };
-        Ok(Box::new(ParallelChunks::new(splitter, parser, BATCH_ROWS)))
+        Ok(Box::new(ParallelChunks::new(splitter, parser, rows)))
     };
     SourceRows { schema, batches: chain(scan.files, open), notes }
 }

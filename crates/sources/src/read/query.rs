@@ -17,6 +17,7 @@ use datafusion::datasource::file_format::file_compression_type::FileCompressionT
 use datafusion::datasource::file_format::options::AvroReadOptions;
 use datafusion::datasource::file_format::options::JsonReadOptions;
 use datafusion::error::DataFusionError;
+use datafusion::execution::context::SQLOptions;
 use datafusion::execution::options::ArrowReadOptions;
 #[cfg(feature = "ballista")]
 use datafusion::prelude::{CsvReadOptions, Expr, cast, ident, lit, when};
@@ -88,7 +89,10 @@ impl Scan<'_> {
             columns: columns.join(", "),
         };
         context.register_table("data", frame.into_view()).map_err(wrong)?;
-        context.sql(query).await.map_err(wrong)
+        // A query reads: it creates, writes and sets nothing.
+        let options =
+            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        context.sql_with_options(query, options).await.map_err(wrong)
     }
 
     /// CSV as the executors of a cluster read it: fields are texts, which are cast to the types of this process.

@@ -319,7 +319,7 @@ impl Layer {
             Self::GlobalAvgPool {} => window::global_avg_pool(input),
             Self::BatchNorm {} => norm::batch_norm(input),
             Self::LayerNorm { eps } => norm::layer_norm(input, eps),
-            Self::RmsNorm { .. } => norm::rms_norm(input),
+            Self::RmsNorm { eps } => norm::rms_norm(input, eps),
             Self::Normalize {} => norm::normalize(input),
             Self::Activation { .. } => Ok(elementwise::activation(input)),
             Self::Dropout { p } => elementwise::dropout(input, p),

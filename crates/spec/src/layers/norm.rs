@@ -26,16 +26,22 @@ pub(super) fn batch_norm(input: &[usize]) -> Result<LayerContract, Misfit> {
 
 /// Mean and variance of the last axis (Ba et al. 2016).
 pub(super) fn layer_norm(input: &[usize], eps: Option<f64>) -> Result<LayerContract, Misfit> {
-    if eps.is_some_and(|eps| !(eps > 0.0 && eps < 1.0)) {
-        return Err(Misfit::new(input, "an `eps` above 0 and below 1", "change `eps`"));
-    }
+    check_eps(input, eps)?;
     let shape = [last(input)];
     let weights = vec![WeightSpec::new("weight", shape, ONES), WeightSpec::new("bias", shape, ZEROS)];
     Ok(norm(input, weights))
 }
 
+fn check_eps(input: &[usize], eps: Option<f64>) -> Result<(), Misfit> {
+    if eps.is_some_and(|eps| !(eps > 0.0 && eps < 1.0)) {
+        return Err(Misfit::new(input, "an `eps` above 0 and below 1", "change `eps`"));
+    }
+    Ok(())
+}
+
 /// Mean square of the last axis (Zhang and Sennrich 2019).
-pub(super) fn rms_norm(input: &[usize]) -> Result<LayerContract, Misfit> {
+pub(super) fn rms_norm(input: &[usize], eps: Option<f64>) -> Result<LayerContract, Misfit> {
+    check_eps(input, eps)?;
     if input.len() > 2 {
         return Err(Misfit::new(input, "a flat input or a sequence", "use `batch_norm` on an image"));
     }

@@ -1,6 +1,6 @@
 //! Rules of `[data]` and `[[expect]]`.
 
-use crate::data::{Data, Expectation, QueryEngine, RaggedRows, Severity, Source};
+use crate::data::{Data, Expectation, QueryEngine, RaggedRows, Severity, Source, plain_secret};
 use crate::validate::Findings;
 
 const SECRET: &str =
@@ -13,6 +13,16 @@ pub(super) fn check(data: &Data, found: &mut Findings) {
         data.api.is_some() && data.page.is_some(),
         "/data/page",
         "`api` (JSON) and `page` (HTML) exclude each other; remove one",
+    );
+    found.add_if(
+        data.max_ratio == Some(0),
+        "/data/max_ratio",
+        "the ratio must be 1 or more; write a number such as 1000",
+    );
+    found.add_if(
+        !data.allow_outside.is_empty() && data.files.is_none(),
+        "/data/allow_outside",
+        "`allow_outside` requires `files`, the column that names files; write that, or remove `allow_outside`",
     );
     found.add_if(
         data.watermark.is_some() && data.sql.is_none(),
@@ -95,9 +105,12 @@ fn check_secrets(data: &Data, found: &mut Findings) {
     let mut sources = sources.chain(data.test_source.iter().flat_map(Source::patterns));
     let password =
         "a password must not be written in a config; write `${NAME}` and set NAME in the environment";
-    found.add_if(sources.any(|source| has_password(source)), "/data/source", password);
+    found.add_if(sources.any(|source| plain_secret(source).is_some()), "/data/source", password);
+    let cluster = data.url.as_deref().is_some_and(|url| plain_secret(url).is_some());
+    found.add_if(cluster, "/data/url", password);
     for (name, value) in &data.kafka {
-        let secret = name.contains("password") || name.contains("secret");
+        let words = ["password", "secret", "passphrase", "jaas"];
+        let secret = words.iter().any(|word| name.contains(word)) || name.ends_with("key.pem");
         found.add_if(secret && !value.contains("${"), format!("/data/kafka/{name}"), SECRET);
     }
     for (name, value) in data.http.iter().flat_map(|http| &http.headers) {
@@ -107,26 +120,14 @@ fn check_secrets(data: &Data, found: &mut Findings) {
     }
 }
 
-/// `true` if a URL, or an option of an ADBC driver, contains a password in plain text.
-fn has_password(source: &str) -> bool {
-    let options = source.strip_prefix("adbc:").and_then(|source| source.split_once('?'));
-    let plain = |option: &str| {
-        let (key, value) = option.split_once('=').unwrap_or((option, ""));
-        let key = key.to_lowercase();
-        let secret = ["password", "token", "secret", "private_key"].iter().any(|word| key.contains(word));
-        secret && !value.is_empty() && !value.contains("${")
-    };
-    if options.is_some_and(|(_, options)| options.split('&').any(plain)) {
-        return true;
-    }
-    let Some((_, rest)) = source.split_once("://") else { return false };
-    let authority = rest.split('/').next().unwrap_or_default();
-    let Some((user, _)) = authority.rsplit_once('@') else { return false };
-    user.split_once(':').is_some_and(|(_, password)| !password.is_empty() && !password.contains("${"))
-}
-
 pub(super) fn check_expectations(expect: &[Expectation], found: &mut Findings) {
     for (index, expectation) in expect.iter().enumerate() {
+        let source = expectation.foreign_key.as_ref().map(|key| key.source.as_str());
+        found.add_if(
+            source.is_some_and(|source| plain_secret(source).is_some()),
+            format!("/expect/{index}/foreign_key/source"),
+            SECRET,
+        );
         for rule in EXPECTATIONS {
             found.add_if((rule.broken)(expectation), format!("/expect/{index}{}", rule.key), rule.message);
         }

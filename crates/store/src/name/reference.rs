@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::Name;
 use crate::error::Error;
+use crate::versions::version_number;
 
 /// A reference to a package as users write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,34 +67,14 @@ impl fmt::Display for Reference {
     }
 }
 
-/// A dataset as users write it: `NAME` or `NAME:VERSION`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionedName {
-    /// Name of the dataset.
-    pub name: Name,
-    /// Version number; `None` for the newest version.
-    pub version: Option<u64>,
-}
-
-impl VersionedName {
-    /// Parses `NAME` or `NAME:VERSION`.
-    ///
-    /// # Errors
-    /// [`Error::Name`] or [`Error::Version`].
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        let (name, version) = split_version(text)?;
-        Ok(Self { name: Name::new(name)?, version })
-    }
-}
-
 /// Splits `NAME:VERSION`; the version is `None` without a colon. Does not check the name.
 ///
 /// # Errors
-/// [`Error::Version`] for a version that is not a number.
+/// [`Error::Version`] for a version that [`version_number`] refuses.
 pub fn split_version(text: &str) -> Result<(&str, Option<u64>), Error> {
     let Some((name, version)) = text.split_once(':') else { return Ok((text, None)) };
-    let invalid = |_| Error::Version { name: name.to_owned(), version: version.to_owned() };
-    Ok((name, Some(version.parse().map_err(invalid)?)))
+    let invalid = || Error::Version { name: name.to_owned(), version: version.to_owned() };
+    Ok((name, Some(version_number(version).ok_or_else(invalid)?)))
 }
 
 #[cfg(test)]
@@ -109,19 +90,34 @@ mod tests {
             assert_eq!(reference.to_string(), printed);
             assert_eq!(Reference::parse(printed).unwrap(), reference);
         }
-        for invalid in ["", "m:x", "m:", "m@", "@a", "a b", "m@a:1", "m:1:2", "m:-1"] {
+        for invalid in [
+            "",
+            "m:x",
+            "m:",
+            "m@",
+            "@a",
+            "a b",
+            "m@a:1",
+            "m:1:2",
+            "m:-1",
+            "m:+1",
+            "m:01",
+            "m:0",
+            "m:18446744073709551615",
+        ] {
             let error = Reference::parse(invalid).unwrap_err().to_string();
             assert!(error.contains("expected NAME, NAME@ALIAS"), "{invalid:?}: {error}");
         }
     }
 
     #[test]
-    fn a_dataset_has_a_name_and_perhaps_a_version() {
-        let parsed = VersionedName::parse("rides:12").unwrap();
-        assert_eq!((parsed.name.as_str(), parsed.version), ("rides", Some(12)));
-        assert_eq!(VersionedName::parse("rides").unwrap().version, None);
-        let error = VersionedName::parse("rides:new").unwrap_err().to_string();
-        assert_eq!(error, "invalid version `new` of `rides`: expected a number, as in `rides:1`");
-        assert!(VersionedName::parse("a/b:1").is_err());
+    fn a_version_is_split_from_a_name() {
+        assert_eq!(split_version("rides:12").unwrap(), ("rides", Some(12)));
+        assert_eq!(split_version("rides").unwrap(), ("rides", None));
+        let error = split_version("rides:new").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "invalid version `new` of `rides`: expected a number from 1 to 999999999, as in `rides:1`"
+        );
     }
 }

@@ -141,10 +141,11 @@ pub(super) fn keep(folder: &Path, run: &Run, data: LoadedData) -> Result<LoadedD
     let LoadedData { prepared, source, test, pretrained } = data;
     let record = StageRecord { name: run.name.clone(), source, test };
     staged.write(STAGE_FILE, &serde_json::to_vec_pretty(&record)?)?;
-    for old in of_name(parent, &run.name) {
+    staged.replace()?;
+    // Only now: a process that is killed in between leaves two, of which the next one removes the older.
+    for old in of_name(parent, &run.name).into_iter().filter(|old| old != folder) {
         let _ = std::fs::remove_dir_all(old);
     }
-    staged.replace()?;
     Ok(LoadedData { prepared, source: record.source, test: record.test, pretrained })
 }
 

@@ -32,7 +32,11 @@ pub(super) fn runtime(error: &cupola_runtime::Error) -> bool {
 pub(super) fn record(error: &cupola_registry::Error) -> bool {
     use cupola_registry::Error as E;
     match error {
-        E::Unknown { .. } | E::Moved { .. } => true,
+        E::Unknown { .. }
+        | E::Moved { .. }
+        | E::Misplaced { .. }
+        | E::Unlisted { .. }
+        | E::Unnamed { .. } => true,
         E::Store(error) => store(error),
         E::Index { .. } => false,
     }
@@ -41,7 +45,13 @@ pub(super) fn record(error: &cupola_registry::Error) -> bool {
 pub(super) fn store(error: &cupola_store::Error) -> bool {
     use cupola_store::Error as E;
     match error {
-        E::Name { .. } | E::Reference { .. } | E::Version { .. } | E::Signature { .. } => true,
+        E::Name { .. }
+        | E::Reference { .. }
+        | E::Version { .. }
+        | E::Signature { .. }
+        | E::NotAFile { .. }
+        | E::NotAFolder { .. }
+        | E::VersionLimit { .. } => true,
         E::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
         _ => false,
     }

@@ -1,6 +1,6 @@
 //! Published packages: aliases and verification.
 
-use cupola_registry::{Aliases, Home, Index, Package};
+use cupola_registry::{Aliases, Home, Package};
 
 use crate::error::Error;
 
@@ -26,9 +26,8 @@ pub fn set_alias(
     expected: Option<Option<u64>>,
 ) -> Result<AliasChange, Error> {
     // Reports an unknown model before the aliases are read.
-    let package = home.package(&format!("{name}:{version}"))?;
+    home.package(&format!("{name}:{version}"))?;
     let before = Aliases::set(home, name, alias, version, expected)?;
-    Index::open(home)?.package(home, &package)?;
     Ok(AliasChange { before, version })
 }
 
@@ -38,8 +37,6 @@ pub fn set_alias(
 /// Unknown models and aliases; an alias that was never moved.
 pub fn roll_back_alias(home: &Home, name: &str, alias: &str) -> Result<AliasChange, Error> {
     let (before, version) = Aliases::roll_back(home, name, alias)?;
-    let package = home.package(&format!("{name}:{version}"))?;
-    Index::open(home)?.package(home, &package)?;
     Ok(AliasChange { before: Some(before), version })
 }
 
@@ -47,7 +44,7 @@ pub fn roll_back_alias(home: &Home, name: &str, alias: &str) -> Result<AliasChan
 /// are checked; `verified` receives each that passes.
 ///
 /// # Errors
-/// The first package that is damaged, or signed by none of `trusted`.
+/// The first package that is damaged, in the place of another one, or signed by none of `trusted`.
 pub fn verify_packages(
     home: &Home,
     model: Option<&str>,
@@ -72,7 +69,7 @@ fn all(home: &Home) -> Result<Vec<Package>, Error> {
     let mut packages = Vec::new();
     for name in home.model_names()? {
         for version in home.versions(&name)? {
-            packages.push(Package::open(&home.models().join(&name).join(version.to_string()))?);
+            packages.push(home.version(&name, version)?);
         }
     }
     Ok(packages)

@@ -2,7 +2,10 @@
 
 use cupola_eval::Metrics;
 use cupola_prep::{Prepared, Signature, SplitPart};
-use cupola_registry::{Lineage, Package, PackageContents, RunFolder, RunRecord, Status, publish};
+use cupola_registry::{
+    Aliases, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status, publish, published_by,
+    sha256_hex,
+};
 use cupola_spec::Run;
 use cupola_train::{EndReason, unreported_metric};
 use serde_json::{Map, Value};
@@ -47,7 +50,6 @@ impl TrainedModel<'_> {
         record.status = Status::Finished;
         record.package = Some(package.label());
         stage.save(self.folder, &record)?;
-        stage.session.index(stage.runs, |index| index.package(stage.runs, &package));
         stage.session.emit(&WorkflowEvent::Published { package: &package, metrics: &metrics });
         Ok(PublishedRun {
             run: record.id,
@@ -103,6 +105,12 @@ impl TrainedModel<'_> {
             ("plan.json", &plan_json),
             ("metrics.json", &metrics),
         ];
+        // A process that was killed after it had published has left the package without a record.
+        let earlier = published_by(stage.runs, &self.run.name, &record.id)?;
+        if let Some(package) = earlier.filter(|package| is_model(package, &files)) {
+            keep_latest(stage.runs, &package)?;
+            return Ok(package);
+        }
         let lineage = Lineage {
             run: record.id.clone(),
             dataset_version: record.dataset.source.sha256.clone(),
@@ -119,4 +127,22 @@ impl TrainedModel<'_> {
         };
         Ok(publish(stage.runs, &package)?)
     }
+}
+
+/// `true` if a package holds this model. Its metrics may differ, since they have times.
+fn is_model(package: &Package, files: &[(&str, &[u8])]) -> bool {
+    let mut model = files.iter().filter(|(name, _)| *name != "metrics.json");
+    model.all(|(name, bytes)| {
+        package.manifest.files.get(*name).is_some_and(|sha256| *sha256 == sha256_hex(bytes))
+    })
+}
+
+/// Moves `latest` to a package unless it is at a newer version.
+fn keep_latest(home: &Home, package: &Package) -> Result<(), Error> {
+    let (name, version) = (&package.manifest.name, package.manifest.version);
+    let latest = Aliases::read(home, name)?.get("latest").copied();
+    if latest.is_none_or(|latest| latest < version) {
+        Aliases::set(home, name, "latest", version, Some(latest))?;
+    }
+    Ok(())
 }

@@ -76,7 +76,7 @@ impl Stage<'_> {
     /// Writes the record, then its row in the index.
     pub(super) fn save(&self, folder: &RunFolder, record: &RunRecord) -> Result<(), Error> {
         folder.save(record)?;
-        self.session.index(self.runs, |index| index.run(record));
+        self.session.index(self.runs);
         Ok(())
     }
 

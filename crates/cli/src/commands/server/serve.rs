@@ -1,14 +1,16 @@
 //! `cupola serve`: published models over HTTP and gRPC.
 
 mod adapters;
+mod descriptors;
 mod settings;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use cupola_datasets::{Datasets, IngestLog, PredictionJournal};
-use cupola_http::{BoundAddresses, ListenConfig, Server};
+use cupola_http::{BoundAddresses, ListenConfig, Server, ServerSettings};
 use cupola_registry::Home;
 use cupola_runtime::Predictor;
 use cupola_serving::access::{KeyFile, KeyRing};
@@ -18,11 +20,20 @@ use cupola_workflow::Silent;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::adapters::{DatasetSink, JournalRecorder};
+use self::descriptors::connection_cap;
 use self::settings::{settings, spec};
 use crate::args::ServeArgs;
 use crate::commands::session;
 use crate::draw::Ui;
 use crate::failure::{ErrorCode, UserError};
+
+/// Signal of a write beyond the largest size of a file, on Linux and macOS.
+const SIGXFSZ: i32 = 25;
+
+/// Exit code of a process that a signal ended, less the number of the signal.
+const EXIT_OF_SIGNALS: i32 = 128;
+/// Time for work on other threads to end after the last request.
+const LAST_WORK: Duration = Duration::from_secs(10);
 
 pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     let device = session(home, &Silent).open_device(args.device.device)?;
@@ -32,7 +43,16 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     check(home, args, &spec, &keys)?;
     let engine = args.engine;
     let loader: Loader = Arc::new(move |package| Predictor::load(package, engine, &device));
-    let server = server(home, args, &spec, keys, loader)?;
+    let cap = connection_cap(args.connections);
+    if let Some(limit) = cap.lowered_by {
+        let connections = cap.connections;
+        ui.line(format!(
+            "note    {connections} connections at once: the process may have {limit} files open"
+        ));
+    }
+    let settings = settings(args, &spec, cap.connections);
+    let server = server(home, settings, &spec, keys, loader)?;
+    let server = with_traces(server, args);
     let catalog = server.catalog();
     let names = load(&spec, &catalog, ui)?;
     let at = |port: u16| SocketAddr::new(args.host, port);
@@ -45,19 +65,33 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     let scheme = if spec.tls.is_some() { "https" } else { "http" };
     let ready = |bound: BoundAddresses| show_ready(ui, scheme, &bound, names.first());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let hangup = signal(SignalKind::hangup())?;
+        // With a handler, a file that reaches the limit of its size is an error of the write and not the end.
+        let _file_size = signal(SignalKind::from_raw(SIGXFSZ))?;
         tokio::spawn(reload_on(hangup, args.clone(), Arc::clone(&catalog), ui));
         let stop = async move {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-            ui.line("draining: no new requests are taken, open ones are finished");
+            stop_signal(&mut term, &mut int).await;
+            ui.line("draining: no new requests are taken, open ones are finished; a second signal ends them");
+            tokio::spawn(async move {
+                let signal = stop_signal(&mut term, &mut int).await;
+                std::process::exit(EXIT_OF_SIGNALS + signal);
+            });
         };
         Ok(server.run(listen, ready, stop).await?)
-    })
+    });
+    // A blocked thread must not keep a process that has drained.
+    runtime.shutdown_timeout(LAST_WORK);
+    done
+}
+
+/// Waits for SIGTERM or SIGINT, and returns its number.
+async fn stop_signal(term: &mut Signal, int: &mut Signal) -> i32 {
+    tokio::select! {
+        _ = term.recv() => SignalKind::terminate().as_raw_value(),
+        _ = int.recv() => SignalKind::interrupt().as_raw_value(),
+    }
 }
 
 /// Refuses to serve nothing, and to serve other machines without keys.
@@ -73,8 +107,21 @@ fn check(home: &Home, args: &ServeArgs, spec: &Serve, keys: &KeyRing) -> Result<
     Ok(())
 }
 
-fn server(home: &Home, args: &ServeArgs, spec: &Serve, keys: KeyRing, loader: Loader) -> Result<Server> {
-    let mut server = Server::new(home.clone(), loader, settings(args, spec))
+fn with_traces(server: Server, args: &ServeArgs) -> Server {
+    match args.otlp.as_deref().filter(|endpoint| !endpoint.is_empty()) {
+        Some(endpoint) => server.with_traces(endpoint.to_owned()),
+        None => server,
+    }
+}
+
+fn server(
+    home: &Home,
+    settings: ServerSettings,
+    spec: &Serve,
+    keys: KeyRing,
+    loader: Loader,
+) -> Result<Server> {
+    let mut server = Server::new(home.clone(), loader, settings)
         .with_keys(keys)
         .with_row_sink(Arc::new(DatasetSink(IngestLog::new(home.root()))))
         .with_audit(&home.root().join("audit.jsonl"))?;
@@ -84,9 +131,6 @@ fn server(home: &Home, args: &ServeArgs, spec: &Serve, keys: KeyRing, loader: Lo
     }
     if let Some(jwt) = &spec.jwt {
         server = server.with_tokens(jwt.clone());
-    }
-    if let Some(endpoint) = args.otlp.as_deref().filter(|endpoint| !endpoint.is_empty()) {
-        server = server.with_traces(endpoint.to_owned());
     }
     Ok(server)
 }
@@ -98,7 +142,7 @@ fn show_ready(ui: Ui, scheme: &str, bound: &BoundAddresses, first: Option<&Strin
         ui.line(format!("grpc    {grpc}"));
     }
     if let Some(admin) = bound.admin {
-        ui.line(format!("admin   http://{admin}"));
+        ui.line(format!("admin   {scheme}://{admin}"));
     }
     let path = first.map_or("models".to_owned(), |name| format!("models/{name}"));
     ui.line(format!("next    curl -s {scheme}://{address}/v1/{path}"));

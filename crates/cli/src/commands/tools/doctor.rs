@@ -1,11 +1,13 @@
 //! `cupola doctor`: devices and the home folder, and the process that looks for a GPU.
 
 use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
-use cupola_registry::{Home, Index};
+use cupola_registry::{Home, Index, Leftover, LeftoverState};
 use cupola_workflow::{Silent, VulkanProbe};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::DoctorArgs;
 use crate::commands::session;
@@ -23,7 +25,14 @@ pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
         Err(why) => ui.line(format!("gpu       none ({why})")),
     }
     ui.line(format!("home      {}", home.root().display()));
+    home.check()?;
+    let leftovers = leftovers(home, ui, args.rebuild)?;
     let counts = index(home, ui, args.rebuild)?;
+    let findings = home.findings();
+    for finding in &findings {
+        ui.line(format!("problem   {}: {}", shown(&finding.path), finding.problem));
+    }
+    let findings = findings.iter().map(|one| json!({ "path": lossy(&one.path), "problem": one.problem }));
     ui.result(&json!({
         "version": env!("CARGO_PKG_VERSION"),
         "threads": threads,
@@ -31,34 +40,69 @@ pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
         "int8_by": int8,
         "gpu": gpu.as_ref().ok(),
         "no_gpu_because": gpu.as_ref().err().map(ToString::to_string),
-        "home": home.root(),
+        "home": lossy(home.root()),
         "runs": counts.map(|c| c.0),
         "packages": counts.map(|c| c.1),
+        "leftovers": leftovers,
+        "findings": findings.collect::<Vec<_>>(),
     }))
+}
+
+/// Shows what killed processes left behind, and removes what is abandoned if `remove` is set.
+fn leftovers(home: &Home, ui: Ui, remove: bool) -> Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for leftover in home.leftovers()? {
+        let removed = remove && leftover.remove()?;
+        let state = match leftover.state {
+            _ if removed => "removed",
+            LeftoverState::InUse => "in use",
+            LeftoverState::Recent => "too young to be removed",
+            LeftoverState::Abandoned => "abandoned; remove it with: cupola doctor --rebuild",
+        };
+        let Leftover { path, bytes, age, .. } = &leftover;
+        ui.line(format!("leftover  {}: {bytes} bytes, {} old, {state}", shown(path), since(*age)));
+        let state = state.split(';').next().unwrap_or_default();
+        found.push(json!({ "path": lossy(path), "bytes": bytes, "seconds": age.as_secs(), "state": state }));
+    }
+    Ok(found)
 }
 
 /// Shows the index, or rebuilds it; the numbers of its runs and packages.
 fn index(home: &Home, ui: Ui, rebuild: bool) -> Result<Option<(usize, usize)>> {
-    let leftovers = home.leftovers()?;
     if rebuild {
-        for path in &leftovers {
-            std::fs::remove_dir_all(path)?;
-        }
         // A damaged database must not be read.
         Index::discard(home);
-        let (runs, packages) = Index::open(home)?.rebuild(home)?;
-        let removed = leftovers.len();
-        ui.line(format!("index     rebuilt: {runs} runs, {packages} packages; {removed} leftovers removed"));
-        return Ok(Some((runs, packages)));
-    }
-    if !home.index().exists() {
+    } else if !home.index().exists() {
         ui.line("index     none yet");
         return Ok(None);
     }
     let mut index = Index::open(home)?;
-    let (runs, packages, left) = (index.runs()?.len(), index.packages()?.len(), leftovers.len());
-    ui.line(format!("index     {runs} runs, {packages} packages; {left} leftovers of killed processes"));
+    let (runs, packages) = (index.runs()?.len(), index.packages()?.len());
+    match index.unusable() {
+        Some(why) => ui.line(format!("index     not usable ({why}); {runs} runs, {packages} packages")),
+        None if rebuild => ui.line(format!("index     rebuilt: {runs} runs, {packages} packages")),
+        None => ui.line(format!("index     {runs} runs, {packages} packages")),
+    }
     Ok(Some((runs, packages)))
+}
+
+/// Path as one line, whatever is in its name.
+fn shown(path: &Path) -> String {
+    lossy(path).escape_debug().to_string()
+}
+
+fn lossy(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn since(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0..120 => format!("{seconds} seconds"),
+        120..7200 => format!("{} minutes", seconds / 60),
+        7200..172_800 => format!("{} hours", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// Prints a [`VulkanProbe`] as one line of JSON.

@@ -1,8 +1,8 @@
 //! Files of the log: rows to append to, and rows that were set aside for a version.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+use cupola_store::Lock;
 
 use crate::dataset::Datasets;
 use crate::error::{Error, io_error};
@@ -12,45 +12,21 @@ pub(super) fn folder(datasets: &Datasets, name: &str) -> PathBuf {
     datasets.root().join(name).join("inbox")
 }
 
-/// Appends lines to `rows.jsonl`. An unfinished line of a killed server was never acknowledged and is
-/// removed.
+/// Appends lines to `rows.jsonl`: all of them, or none. An unfinished line of a killed server was never acknowledged
+/// and is removed.
 pub(super) fn append(folder: &Path, text: &[u8]) -> Result<(), Error> {
-    cupola_store::create_folder(folder)?;
-    let _lock = lock(folder)?;
-    let path = folder.join("rows.jsonl");
-    let existed = path.exists();
-    let mut file =
-        File::options().read(true).append(true).create(true).open(&path).map_err(io_error(&path))?;
-    let end = whole_lines(&mut file).map_err(io_error(&path))?;
-    let undo = |file: &File, error: std::io::Error| {
-        let _ = file.set_len(end);
-        io_error(&path)(error)
-    };
-    file.set_len(end).map_err(io_error(&path))?;
-    if let Err(error) = file.write_all(text).and_then(|()| file.sync_data()) {
-        return Err(undo(&file, error));
-    }
-    if !existed {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error(folder))?;
-    }
-    Ok(())
+    let _lock = Lock::folder(folder)?;
+    Ok(cupola_store::append_lines(&folder.join("rows.jsonl"), text)?)
 }
 
-/// Bytes up to the end of the last complete line.
-fn whole_lines(file: &mut File) -> std::io::Result<u64> {
-    let length = file.metadata()?.len();
-    let mut end = length;
-    while end > 0 {
-        let start = end.saturating_sub(1 << 16);
-        let mut piece = vec![0; usize::try_from(end - start).unwrap_or_default()];
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(&mut piece)?;
-        if let Some(at) = piece.iter().rposition(|byte| *byte == b'\n') {
-            return Ok(start + at as u64 + 1);
-        }
-        end = start;
+/// Removes unfinished lines from the log of a dataset, which may have none.
+pub(super) fn repair(folder: &Path) -> Result<(), Error> {
+    let rows = folder.join("rows.jsonl");
+    if !rows.is_file() {
+        return Ok(());
     }
-    Ok(0)
+    let _lock = Lock::folder(folder)?;
+    Ok(cupola_store::repair_lines(&rows)?)
 }
 
 /// Pushed rows that were set aside for a new version, and are removed once it exists.
@@ -67,7 +43,7 @@ impl PendingRows {
         if !folder.is_dir() {
             return Ok(None);
         }
-        let _lock = lock(&folder)?;
+        let _lock = Lock::folder(&folder)?;
         // Rows that an earlier attempt set aside come first.
         for entry in std::fs::read_dir(&folder).map_err(io_error(&folder))? {
             let path = entry.map_err(io_error(&folder))?.path();
@@ -90,12 +66,4 @@ impl PendingRows {
     pub fn done(self) -> Result<(), Error> {
         std::fs::remove_file(&self.path).map_err(io_error(&self.path))
     }
-}
-
-fn lock(folder: &Path) -> Result<File, Error> {
-    let path = folder.join(".lock");
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error(&path))?;
-    file.lock().map_err(io_error(&path))?;
-    Ok(file)
 }

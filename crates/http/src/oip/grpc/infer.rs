@@ -1,29 +1,40 @@
 //! Inference over gRPC: messages to tensors and back.
 
+use std::time::Duration;
+
 use axum::http::HeaderMap;
+use cupola_budget::Budget;
 use cupola_runtime::{OutputTensor, TensorValues};
 use cupola_serving::Pipeline;
+use prost::Message as _;
 
 use super::super::infer::{InferRequest, infer as run};
 use super::super::parse_version;
 use super::super::wire::{DataType, InputTensor, WireError, data_type_of, from_raw, to_raw};
-use super::deadline::deadline;
 use super::proto::model_infer_request::InferInputTensor;
 use super::proto::model_infer_response::InferOutputTensor;
 use super::proto::{InferTensorContents, ModelInferRequest, ModelInferResponse};
 use crate::error::ApiError;
 use crate::request::request_id;
-use crate::state::RequestLimits;
+
+/// Bytes of a decoded message for each byte of it.
+const MESSAGE_BYTES: usize = 8;
+/// Bytes of an element of a tensor of bytes, beside its contents, with the copy that the model gets.
+const ELEMENT_BYTES: usize = 72;
 
 /// Runs a request.
 pub(super) async fn infer(
     pipeline: &Pipeline,
-    limits: RequestLimits,
     headers: &HeaderMap,
+    timeout: Duration,
+    budget: &Budget,
     request: ModelInferRequest,
 ) -> Result<ModelInferResponse, ApiError> {
     let id = request_id(headers);
-    let timeout = deadline(headers, limits.timeout)?;
+    let size = request.encoded_len();
+    budget.charge_each(size, MESSAGE_BYTES)?;
+    let elements = request.inputs.iter().filter_map(|input| input.contents.as_ref());
+    budget.charge_each(elements.map(|contents| contents.bytes_contents.len()).sum(), ELEMENT_BYTES)?;
     let ModelInferRequest {
         model_name, model_version, id: own_id, inputs, outputs, raw_input_contents, ..
     } = request;
@@ -33,6 +44,8 @@ pub(super) async fn infer(
         headers,
         id: &id,
         timeout,
+        budget,
+        size,
         outputs: outputs.into_iter().map(|output| output.name).collect(),
     };
     let inferred = run(pipeline, request, || tensors(inputs, &raw_input_contents)).await?;

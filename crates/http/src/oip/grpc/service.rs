@@ -2,17 +2,20 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{Extensions, HeaderMap};
+use cupola_budget::Accounts;
 use cupola_runtime::TensorSpec;
-use cupola_serving::access::{AccessControl, AuditedCall, Caller, Scope};
-use cupola_serving::{Catalog, Lifecycle, ModelVersion, Pipeline};
-use futures::{Stream, StreamExt};
+use cupola_serving::access::{AccessControl, AuditEvent, AuditedCall, Caller, PendingCall, Scope};
+use cupola_serving::{Catalog, Error, Lifecycle, ModelVersion, Pipeline};
+use futures::{Stream, StreamExt, stream};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::super::repository::{self, VersionStatistics};
 use super::super::wire::DataType;
 use super::super::{EXTENSIONS, NAME, data_type, parse_version, shape};
+use super::deadline::deadline;
 use super::infer::infer;
 use super::proto;
 use super::proto::grpc_inference_service_server::GrpcInferenceService;
@@ -20,8 +23,14 @@ use super::proto::model_metadata_response::TensorMetadata;
 #[allow(clippy::wildcard_imports, reason = "nearly all of the messages")]
 use super::proto::*;
 use crate::error::ApiError;
-use crate::request::token;
-use crate::state::RequestLimits;
+use crate::request::{budget_of, token};
+use crate::state::{EndlessStreams, RequestLimits};
+
+/// Interval at which a stream looks for the end of the server.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(200);
+
+const LOAD: &str = "/inference.GRPCInferenceService/RepositoryModelLoad";
+const UNLOAD: &str = "/inference.GRPCInferenceService/RepositoryModelUnload";
 
 type Reply<T> = Result<Response<T>, Status>;
 
@@ -32,11 +41,31 @@ pub(super) struct InferenceService {
     pub lifecycle: Arc<Lifecycle>,
     pub access: Arc<AccessControl>,
     pub limits: RequestLimits,
+    pub accounts: Accounts,
+    pub streams: EndlessStreams,
 }
 
 impl InferenceService {
-    fn find(&self, name: &str, version: &str) -> Result<Arc<ModelVersion>, ApiError> {
+    /// Version of a model, if the caller may know of it.
+    fn find(
+        &self,
+        extensions: &Extensions,
+        name: &str,
+        version: &str,
+    ) -> Result<Arc<ModelVersion>, ApiError> {
+        caller_of(extensions)?.require_sight(name)?;
         Ok(self.catalog.find(name, parse_version(version)?)?)
+    }
+
+    async fn infer(
+        &self,
+        caller: Option<&Caller>,
+        headers: &HeaderMap,
+        request: ModelInferRequest,
+    ) -> Result<ModelInferResponse, ApiError> {
+        let timeout = deadline(headers, self.limits.timeout)?;
+        let budget = budget_of(&self.accounts, caller, timeout);
+        infer(&self.pipeline, headers, timeout, &budget, request).await
     }
 
     /// Runs a message of a stream, which is admitted on its own.
@@ -45,21 +74,33 @@ impl InferenceService {
         headers: &HeaderMap,
         request: ModelInferRequest,
     ) -> Result<ModelInferResponse, ApiError> {
-        self.access.admit(token(headers))?.require(Scope::Predict, &request.model_name)?;
-        infer(&self.pipeline, self.limits, headers, request).await
+        let caller = self.access.admit(token(headers))?;
+        caller.require(Scope::Predict, &request.model_name)?;
+        self.infer(Some(&caller), headers, request).await
     }
 
-    /// Records an administrative call. Its path does not name the model, unlike that of REST.
-    fn audit(&self, extensions: &Extensions, call: &str, model: &str, error: Option<&ApiError>) {
-        let Some(audit) = self.access.audit() else { return };
-        audit.record(&AuditedCall {
+    /// Administrative call that begins now. Its path does not name the model, unlike that of REST.
+    fn pending<'a>(
+        &'a self,
+        extensions: &'a Extensions,
+        path: &'static str,
+        model: &'a str,
+    ) -> PendingCall<'a> {
+        let call = AuditedCall {
+            event: AuditEvent::Administration,
             key: extensions.get::<Caller>().map_or("-", Caller::id),
             method: "POST",
-            path: &format!("/inference.GRPCInferenceService/{call}"),
+            path,
             model: Some(model),
-            status: error.map_or(200, |error| error.status.as_u16()),
-        });
+            status: 0,
+        };
+        PendingCall::new(self.access.audit(), call)
     }
+}
+
+/// Status that the audit log records.
+fn status_of(result: &Result<(), ApiError>) -> u16 {
+    result.as_ref().err().map_or(200, |error| error.status.as_u16())
 }
 
 #[tonic::async_trait]
@@ -73,9 +114,9 @@ impl GrpcInferenceService for InferenceService {
     }
 
     async fn model_ready(&self, request: Request<ModelReadyRequest>) -> Reply<ModelReadyResponse> {
-        let ModelReadyRequest { name, version } = request.into_inner();
+        let (_, extensions, ModelReadyRequest { name, version }) = request.into_parts();
         // An unknown model is not ready.
-        let ready = self.lifecycle.is_ready() && self.find(&name, &version).is_ok();
+        let ready = self.lifecycle.is_ready() && self.find(&extensions, &name, &version).is_ok();
         Ok(Response::new(ModelReadyResponse { ready }))
     }
 
@@ -88,8 +129,8 @@ impl GrpcInferenceService for InferenceService {
     }
 
     async fn model_metadata(&self, request: Request<ModelMetadataRequest>) -> Reply<ModelMetadataResponse> {
-        let ModelMetadataRequest { name, version } = request.into_inner();
-        let version = self.find(&name, &version)?;
+        let (_, extensions, ModelMetadataRequest { name, version }) = request.into_parts();
+        let version = self.find(&extensions, &name, &version)?;
         let tensors = |specs: &[TensorSpec]| {
             let each = specs.iter().map(|spec| TensorMetadata {
                 name: spec.name.clone(),
@@ -112,23 +153,28 @@ impl GrpcInferenceService for InferenceService {
             return Err(ApiError::undeclared().into());
         };
         caller.require(Scope::Predict, &request.get_ref().model_name).map_err(ApiError::from)?;
+        let caller = caller.clone();
         let (metadata, _, message) = request.into_parts();
         let headers = metadata.into_headers();
-        Ok(Response::new(infer(&self.pipeline, self.limits, &headers, message).await?))
+        Ok(Response::new(self.infer(Some(&caller), &headers, message).await?))
     }
 
     type ModelStreamInferStream =
         Pin<Box<dyn Stream<Item = Result<ModelStreamInferResponse, Status>> + Send>>;
 
-    /// Runs requests one after another. A request that fails is reported in its place, and the stream continues.
+    /// Runs requests one after another. A request that fails is reported in its place, and the stream continues
+    /// until the client or the server ends it.
     async fn model_stream_infer(
         &self,
         request: Request<Streaming<ModelInferRequest>>,
     ) -> Reply<Self::ModelStreamInferStream> {
+        let permit = self.streams.inference.open(request.extensions())?;
         let (metadata, _, requests) = request.into_parts();
         let headers = Arc::new(metadata.into_headers());
         let this = self.clone();
-        let responses = requests.then(move |request| {
+        let lifecycle = Arc::clone(&self.lifecycle);
+        let drained = draining(Arc::clone(&lifecycle));
+        let responses = requests.take_until(drained).then(move |request| {
             let (this, headers) = (this.clone(), Arc::clone(&headers));
             async move {
                 // The decoder of messages reports a large one as out of range.
@@ -146,12 +192,17 @@ impl GrpcInferenceService for InferenceService {
                 Ok(ModelStreamInferResponse { error_message, infer_response: Some(response) })
             }
         });
-        Ok(Response::new(Box::pin(responses)))
+        let last = move || {
+            let _held_until_the_end = &permit;
+            lifecycle.is_draining().then(|| Err(ApiError::from(Error::Draining).into()))
+        };
+        let last = stream::iter([()]).filter_map(move |()| std::future::ready(last()));
+        Ok(Response::new(Box::pin(responses.chain(last))))
     }
 
     async fn model_config(&self, request: Request<ModelConfigRequest>) -> Reply<ModelConfigResponse> {
-        let ModelConfigRequest { name, version } = request.into_inner();
-        let version = self.find(&name, &version)?;
+        let (_, extensions, ModelConfigRequest { name, version }) = request.into_parts();
+        let version = self.find(&extensions, &name, &version)?;
         let (inputs, outputs) = (&version.model.inputs, &version.model.outputs);
         let config = ModelConfig {
             name,
@@ -168,9 +219,12 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<ModelStatisticsRequest>,
     ) -> Reply<ModelStatisticsResponse> {
-        let ModelStatisticsRequest { name, version } = request.into_inner();
-        let versions =
-            if name.is_empty() { self.catalog.versions() } else { vec![self.find(&name, &version)?] };
+        let (_, extensions, ModelStatisticsRequest { name, version }) = request.into_parts();
+        let versions = if name.is_empty() {
+            repository::visible_versions(&self.catalog, caller_of(&extensions)?)
+        } else {
+            vec![self.find(&extensions, &name, &version)?]
+        };
         let model_stats = versions.iter().map(|version| statistics(version)).collect();
         Ok(Response::new(ModelStatisticsResponse { model_stats }))
     }
@@ -179,9 +233,9 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<RepositoryIndexRequest>,
     ) -> Reply<RepositoryIndexResponse> {
-        let only_ready = request.into_inner().ready;
-        let versions = self.catalog.index().into_iter().filter(|version| version.loaded || !only_ready);
-        let models = versions.map(|version| repository_index_response::ModelIndex {
+        let (_, extensions, RepositoryIndexRequest { ready, .. }) = request.into_parts();
+        let versions = repository::index(&self.catalog, caller_of(&extensions)?, ready);
+        let models = versions.into_iter().map(|version| repository_index_response::ModelIndex {
             name: version.name,
             version: version.version.to_string(),
             state: repository::state(version.loaded).to_owned(),
@@ -196,8 +250,9 @@ impl GrpcInferenceService for InferenceService {
     ) -> Reply<RepositoryModelLoadResponse> {
         let (_, extensions, message) = request.into_parts();
         let name = message.model_name;
+        let pending = self.pending(&extensions, LOAD, &name);
         let loaded = repository::load(&self.catalog, name.clone()).await;
-        self.audit(&extensions, "RepositoryModelLoad", &name, loaded.as_ref().err());
+        pending.finish(status_of(&loaded));
         loaded?;
         Ok(Response::new(RepositoryModelLoadResponse {}))
     }
@@ -207,10 +262,23 @@ impl GrpcInferenceService for InferenceService {
         request: Request<RepositoryModelUnloadRequest>,
     ) -> Reply<RepositoryModelUnloadResponse> {
         let (_, extensions, message) = request.into_parts();
+        let pending = self.pending(&extensions, UNLOAD, &message.model_name);
         let unloaded = repository::unload(&self.catalog, &message.model_name);
-        self.audit(&extensions, "RepositoryModelUnload", &message.model_name, unloaded.as_ref().err());
+        pending.finish(status_of(&unloaded));
         unloaded?;
         Ok(Response::new(RepositoryModelUnloadResponse {}))
+    }
+}
+
+/// Caller that the access check has admitted.
+fn caller_of(extensions: &Extensions) -> Result<&Caller, ApiError> {
+    extensions.get::<Caller>().ok_or_else(ApiError::undeclared)
+}
+
+/// Resolves when the server takes no more requests.
+async fn draining(lifecycle: Arc<Lifecycle>) {
+    while !lifecycle.is_draining() {
+        tokio::time::sleep(DRAIN_INTERVAL).await;
     }
 }
 

@@ -17,11 +17,14 @@ use super::super::wire::{DataType, InputTensor, TensorData, data_type_of, from_r
 use super::super::{data_type, parse_version};
 use super::{ModelPath, OipError};
 use crate::error::ApiError;
-use crate::request::{UnreadBody, request_id, timeout, with_request_id};
+use crate::request::{RequestBudget, UnreadBody, request_id, timeout, with_request_id};
 use crate::state::RequestLimits;
 
 /// Length of the JSON in bytes; raw tensors follow it.
 const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
+
+/// Bytes of an element as a JSON value.
+const ELEMENT_BYTES: usize = 72;
 
 /// JSON part of a request.
 #[derive(Deserialize)]
@@ -73,15 +76,21 @@ pub(super) async fn infer(
     State(pipeline): State<Arc<Pipeline>>,
     State(limits): State<RequestLimits>,
     Path(path): Path<ModelPath>,
+    RequestBudget(budget): RequestBudget,
     headers: HeaderMap,
     body: UnreadBody,
 ) -> Response {
     let id = request_id(&headers);
     let response = async {
-        let version = path.find(pipeline.catalog())?;
+        let version = pipeline.catalog().find(&path.name, parse_version(&path.version)?)?;
         let body = body.read().await?;
         let (json, raw) = split(&headers, &body)?;
-        let body = if json.is_empty() { bare(&version, raw)? } else { parse(json)? };
+        let size = body.len();
+        let values = json.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+        budget.charge_each(values, ELEMENT_BYTES)?;
+        budget.charge(size)?;
+        let parsed = || if json.is_empty() { bare(&version, raw) } else { parse(json) };
+        let body = pipeline.parse(size, &budget, parsed).await??;
         let RequestBody { id: own_id, parameters, inputs, outputs } = body;
         let request = InferRequest {
             name: &path.name,
@@ -89,6 +98,8 @@ pub(super) async fn infer(
             headers: &headers,
             id: &id,
             timeout: timeout(&headers, limits.timeout)?,
+            budget: &budget,
+            size,
             outputs: outputs.iter().map(|output| output.name.clone()).collect(),
         };
         let inferred = run(&pipeline, request, || tensors(inputs, raw)).await?;
@@ -101,7 +112,10 @@ pub(super) async fn infer(
         if let Some(id) = own_id {
             head["id"] = id.into();
         }
-        Ok::<_, ApiError>(respond(head, &inferred.tensors, &BinaryOutputs { all, outputs }))
+        let elements: usize = inferred.tensors.iter().map(|tensor| tensor.values.len()).sum();
+        budget.charge_each(elements, ELEMENT_BYTES)?;
+        let write = || respond(head, &inferred.tensors, &BinaryOutputs { all, outputs });
+        Ok::<_, ApiError>(pipeline.parse(elements, &budget, write).await?)
     };
     let response = response.await.unwrap_or_else(|error| OipError(error.without_422()).into_response());
     with_request_id(response, &id)

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use cupola_serving::access::Caller;
 use cupola_serving::{Catalog, ModelVersion};
 use serde_json::{Value, json};
 
@@ -14,11 +15,12 @@ use crate::request::UnreadBody;
 /// `POST /v2/repository/index`
 pub(super) async fn index(
     State(catalog): State<Arc<Catalog>>,
+    Extension(caller): Extension<Caller>,
     body: UnreadBody,
 ) -> Result<Json<Value>, OipError> {
     let body = serde_json::from_slice::<Value>(&body.read().await?).ok();
     let only_ready = body.and_then(|body| body["ready"].as_bool()) == Some(true);
-    let versions = catalog.index().into_iter().filter(|version| version.loaded || !only_ready);
+    let versions = repository::index(&catalog, &caller, only_ready).into_iter();
     let entries = versions.map(|version| {
         let state = repository::state(version.loaded);
         json!({ "name": version.name, "version": version.version.to_string(), "state": state, "reason": "" })
@@ -47,14 +49,19 @@ pub(super) async fn unload(
 /// `GET /v2/models/{name}/stats`
 pub(super) async fn statistics(
     State(catalog): State<Arc<Catalog>>,
+    Extension(caller): Extension<Caller>,
     Path(path): Path<ModelPath>,
 ) -> Result<Json<Value>, OipError> {
-    Ok(Json(json!({ "model_stats": [to_json(&*path.find(&catalog)?)] })))
+    Ok(Json(json!({ "model_stats": [to_json(&*path.find(&catalog, &caller)?)] })))
 }
 
 /// `GET /v2/models/stats`
-pub(super) async fn all_statistics(State(catalog): State<Arc<Catalog>>) -> Json<Value> {
-    let all: Vec<Value> = catalog.versions().iter().map(|version| to_json(version)).collect();
+pub(super) async fn all_statistics(
+    State(catalog): State<Arc<Catalog>>,
+    Extension(caller): Extension<Caller>,
+) -> Json<Value> {
+    let versions = repository::visible_versions(&catalog, &caller);
+    let all: Vec<Value> = versions.iter().map(|version| to_json(version)).collect();
     Json(json!({ "model_stats": all }))
 }
 

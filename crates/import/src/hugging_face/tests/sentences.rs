@@ -130,3 +130,13 @@ fn lengths_cases_and_prompts_are_applied() {
     folder.set("1_Pooling/config.json", "include_prompt", json!(false));
     assert!(folder.refusal().contains("`include_prompt` = false"));
 }
+
+#[test]
+fn modules_without_end_are_refused() {
+    let folder = with_dense();
+    let mut kinds = vec![("", "Transformer"), ("1_Pooling", "Pooling")];
+    kinds.resize(1_000, ("2_Normalize", "Normalize"));
+    folder.write("modules.json", &modules(&kinds));
+    let error = from_hugging_face(folder.path(), None).err().unwrap().to_string();
+    assert!(error.contains("at most 64"), "{error}");
+}

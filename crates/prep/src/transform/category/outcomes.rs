@@ -64,7 +64,7 @@ impl Outcomes {
     pub fn of(&self, frame: &Frame) -> Result<Vec<TargetOutcome>, Error> {
         let values = frame.require(&self.column, "check `[[targets]]`")?;
         let value = |row: usize| match &self.class {
-            Some(class) => Ok(f64::from(u8::from(values.text(row).as_deref() == Some(class)))),
+            Some(class) => Ok::<f64, Error>(f64::from(u8::from(values.text(row).as_deref() == Some(class)))),
             None => Ok(finite(&self.column, values, row)?.unwrap_or_default()),
         };
         let folds = folds(frame);

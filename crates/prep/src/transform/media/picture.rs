@@ -1,18 +1,25 @@
 //! Decoding of pictures to 8-bit pixels with the values that Pillow's `convert` gives.
 
+mod jpeg;
+mod source;
+
+use cupola_budget::{Budget, Exceeded, Hold};
 use image::metadata::Orientation;
-use image::{
-    DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage,
-};
-use zune_core::bytestream::ZCursor;
-use zune_core::colorspace::ColorSpace;
-use zune_core::options::DecoderOptions;
-use zune_jpeg::JpegDecoder;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+
+use self::source::Source;
+use super::view::PictureView;
 
 /// Largest side of a picture in pixels.
 const MAX_SIDE: u16 = 16_384;
 /// Largest number of pixels of a picture.
 const MAX_PIXELS: u64 = 1 << 27;
+/// Pixels that a picture may have whatever the size of its file.
+const FREE_PIXELS: u64 = 1 << 24;
+/// Pixels per byte of a larger picture. An empty page that was scanned has a few hundred to a thousand.
+const PIXELS_PER_BYTE: u64 = 10_000;
+/// Bytes that a decoder may need for colour profiles and the like.
+const MAX_METADATA: u64 = 1 << 24;
 
 /// Reason why a file is not a readable picture; completes "found".
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +47,19 @@ pub(super) enum PictureError {
         /// Message of the decoder.
         why: String,
     },
+    /// Picture whose file is too short for its pixels.
+    #[error("{width} x {height} pixels in {bytes} bytes (send a picture with content)")]
+    Hollow {
+        /// Width in pixels.
+        width: u64,
+        /// Height in pixels.
+        height: u64,
+        /// Size of the file.
+        bytes: usize,
+    },
+    /// Memory or time that the request does not have.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
     /// Picture of too many pixels.
     #[error("{width} x {height} pixels (at most {MAX_SIDE} a side and {MAX_PIXELS} in all)")]
     Large {
@@ -50,59 +70,36 @@ pub(super) enum PictureError {
     },
 }
 
-/// Decodes the first frame of a picture, turned as its EXIF orientation asks.
-pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
-    let Some(format) = format(bytes) else { return Err(unknown(bytes)) };
-    let (mut image, orientation) = match format {
-        ImageFormat::Jpeg => jpeg(bytes)?,
-        other => by_image(bytes, other)?,
-    };
-    image.apply_orientation(orientation);
-    Ok(eight_bits(image))
+/// Decoded picture with the memory that it takes.
+pub(super) struct Picture {
+    image: DynamicImage,
+    orientation: Orientation,
+    _hold: Hold,
 }
 
-/// Luma by the weights of ITU-R 601, which Pillow and JPEG use; transparency is left out.
-pub(super) fn grey(image: DynamicImage) -> GrayImage {
-    match image {
-        DynamicImage::ImageLuma8(image) => image,
-        DynamicImage::ImageLumaA8(image) => {
-            GrayImage::from_fn(image.width(), image.height(), |x, y| [image.get_pixel(x, y).0[0]].into())
-        }
-        other => {
-            let image = other.into_rgb8();
-            GrayImage::from_fn(image.width(), image.height(), |x, y| [luma(image.get_pixel(x, y).0)].into())
-        }
+impl Picture {
+    /// Decoded pixels with the memory that they take. Other samples than of 8 or 16 bits are converted.
+    fn new(image: DynamicImage, orientation: Orientation, hold: Hold) -> Self {
+        let image = match PictureView::new(&image, orientation) {
+            Some(_) => image,
+            None => DynamicImage::ImageRgba8(image.into_rgba8()),
+        };
+        Self { image, orientation, _hold: hold }
+    }
+
+    /// Pixels in upright order, as the EXIF orientation asks; no pixels for a picture without any.
+    pub fn view(&self) -> PictureView<'_> {
+        PictureView::new(&self.image, self.orientation).unwrap_or_default()
     }
 }
 
-fn luma([red, green, blue]: [u8; 3]) -> u8 {
-    let sum = u32::from(red) * 19_595 + u32::from(green) * 38_470 + u32::from(blue) * 7_471 + 0x8000;
-    u8::try_from(sum >> 16).unwrap_or(u8::MAX)
-}
-
-/// Keeps the high byte of 16-bit values. Pillow does so for colours, but cuts 16-bit grey off at 255, which turns
-/// nearly every such picture white.
-fn eight_bits(image: DynamicImage) -> DynamicImage {
-    let (width, height) = (image.width(), image.height());
-    let high = |values: Vec<u16>| -> Vec<u8> { values.into_iter().map(|v| v.to_be_bytes()[0]).collect() };
-    let stripped = match image {
-        DynamicImage::ImageLuma16(image) => {
-            GrayImage::from_raw(width, height, high(image.into_raw())).map(DynamicImage::ImageLuma8)
-        }
-        DynamicImage::ImageLumaA16(image) => {
-            image::GrayAlphaImage::from_raw(width, height, high(image.into_raw()))
-                .map(DynamicImage::ImageLumaA8)
-        }
-        DynamicImage::ImageRgb16(image) => {
-            RgbImage::from_raw(width, height, high(image.into_raw())).map(DynamicImage::ImageRgb8)
-        }
-        DynamicImage::ImageRgba16(image) => {
-            RgbaImage::from_raw(width, height, high(image.into_raw())).map(DynamicImage::ImageRgba8)
-        }
-        other => Some(other),
-    };
-    // The number of values is that of the picture, so there always is one.
-    stripped.unwrap_or_default()
+/// Decodes the first frame of a picture. Its memory is taken before, by the size in its header.
+pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Picture, PictureError> {
+    let Some(format) = format(bytes) else { return Err(unknown(bytes)) };
+    match format {
+        ImageFormat::Jpeg => jpeg::decode(bytes, budget),
+        other => by_image(bytes, other, budget),
+    }
 }
 
 /// Format by the first bytes; `None` for one that is not read.
@@ -140,28 +137,52 @@ fn unknown(bytes: &[u8]) -> PictureError {
     }
 }
 
-fn check_size(width: u64, height: u64) -> Result<(), PictureError> {
-    let side = u64::from(MAX_SIDE);
-    if width > side || height > side || width * height > MAX_PIXELS {
+/// Checks the size that a header claims before anything of that size is allocated.
+fn check_size(width: u64, height: u64, bytes: usize) -> Result<(), PictureError> {
+    let (side, pixels) = (u64::from(MAX_SIDE), width.saturating_mul(height));
+    if width > side || height > side || pixels > MAX_PIXELS {
         return Err(PictureError::Large { width, height });
+    }
+    if pixels > FREE_PIXELS && pixels / (bytes as u64).max(1) > PIXELS_PER_BYTE {
+        return Err(PictureError::Hollow { width, height, bytes });
     }
     Ok(())
 }
 
-fn by_image(bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientation), PictureError> {
+fn by_image(bytes: &[u8], format: ImageFormat, budget: &Budget) -> Result<Picture, PictureError> {
     let name = name(format).unwrap_or_default();
-    let wrong = |error: ImageError| failure(name, &error);
-    let mut reader = ImageReader::with_format(std::io::Cursor::new(bytes), format);
+    let wrong = |error: ImageError| match budget.check() {
+        Ok(()) => failure(name, &error),
+        Err(late) => late.into(),
+    };
+    let mut reader = ImageReader::with_format(Source::new(bytes, budget), format);
     let mut limits = Limits::default();
     limits.max_image_width = Some(u32::from(MAX_SIDE));
     limits.max_image_height = Some(u32::from(MAX_SIDE));
-    reader.limits(limits);
+    limits.max_alloc = Some(MAX_METADATA);
+    // Profiles may be compressed, but seldom are larger than their file.
+    let mut hold = budget.take(bytes.len())?;
+    reader.limits(limits.clone());
     let mut decoder = reader.into_decoder().map_err(wrong)?;
     let (width, height) = decoder.dimensions();
-    check_size(u64::from(width), u64::from(height))?;
+    check_size(u64::from(width), u64::from(height), bytes.len())?;
+    let canvas = decoder.total_bytes();
+    let copies = match format {
+        // The frame of a GIF is decoded apart from its canvas; WebP has planes or an animation's canvas beside it.
+        ImageFormat::Gif => 2,
+        ImageFormat::WebP => 3,
+        _ => 1,
+    };
+    hold.grow(usize::try_from(canvas.saturating_mul(copies)).unwrap_or(usize::MAX))?;
+    if format == ImageFormat::Gif {
+        // No frame is larger than the canvas.
+        limits.max_alloc = Some(canvas);
+        decoder.set_limits(limits).map_err(wrong)?;
+    }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    budget.check()?;
     let image = DynamicImage::from_decoder(decoder).map_err(wrong)?;
-    Ok((image, orientation))
+    Ok(Picture::new(image, orientation, hold))
 }
 
 fn failure(format: &'static str, error: &ImageError) -> PictureError {
@@ -187,56 +208,4 @@ fn failure(format: &'static str, error: &ImageError) -> PictureError {
 /// Message of a decoder as part of a sentence.
 fn one_line(why: &str) -> String {
     why.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
-}
-
-/// Decodes a JPEG file strictly: the decoder of `image` fills the part of a damaged file that is missing with grey.
-fn jpeg(bytes: &[u8]) -> Result<(DynamicImage, Orientation), PictureError> {
-    let broken = |error: zune_jpeg::errors::DecodeErrors| PictureError::Broken {
-        format: "JPEG",
-        why: one_line(&error.to_string()),
-    };
-    let lacking = |why: &str| PictureError::Broken { format: "JPEG", why: why.to_owned() };
-    if !has_end_of_image(bytes) {
-        return Err(PictureError::Truncated("JPEG"));
-    }
-    let side = usize::from(MAX_SIDE);
-    let options = DecoderOptions::default().set_strict_mode(true).set_max_width(side).set_max_height(side);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(broken)?;
-    let (width, height) = decoder.dimensions().ok_or_else(|| lacking("it has no size"))?;
-    check_size(width as u64, height as u64)?;
-    let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
-    let colours = if grey { ColorSpace::Luma } else { ColorSpace::RGB };
-    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
-    let options = options.jpeg_set_out_colorspace(colours);
-    let pixels = JpegDecoder::new_with_options(ZCursor::new(bytes), options).decode().map_err(broken)?;
-    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
-    let (width, height) = (side(width), side(height));
-    let image = if grey {
-        GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8)
-    } else {
-        RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8)
-    };
-    let image = image.ok_or_else(|| lacking("it has fewer pixels than its size"))?;
-    Ok((image, orientation.unwrap_or(Orientation::NoTransforms)))
-}
-
-/// `true` if the markers of a JPEG file lead to an end of image. Segments are skipped as a whole, since EXIF may
-/// contain a thumbnail with an end of its own.
-fn has_end_of_image(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    while let (Some(first), Some(second)) = (bytes.get(at), bytes.get(at + 1)) {
-        at += match (first, second) {
-            (0xFF, 0xD9) => return true,
-            // A stuffed byte, a marker without a segment, or a fill byte.
-            (0xFF, 0x00 | 0x01 | 0xD0..=0xD8) => 2,
-            (0xFF, 0xFF) => 1,
-            (0xFF, _) => match (bytes.get(at + 2), bytes.get(at + 3)) {
-                (Some(high), Some(low)) => 2 + usize::from(u16::from_be_bytes([*high, *low])),
-                _ => return false,
-            },
-            _ => 1,
-        };
-    }
-    false
 }

@@ -5,7 +5,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::{decode_files, decode_image, picture};
+use cupola_budget::Budget;
+
+use super::{FileCell, decode_files, picture};
+use crate::error::Error;
 use crate::frame::{Column, Frame};
 
 #[derive(Deserialize)]
@@ -42,6 +45,10 @@ fn bytes(text: &str) -> Vec<u8> {
 
 fn column(files: &[&[u8]]) -> Column {
     Column::Bytes(BinaryArray::from_iter_values(files))
+}
+
+fn decode_image(name: &str, column: &Column, row: usize, shape: [usize; 3]) -> Result<Vec<f64>, Error> {
+    super::decode_image(&FileCell { name, column, row, budget: &Budget::unlimited() }, shape)
 }
 
 #[test]
@@ -102,7 +109,7 @@ fn every_truncation_of_a_jpeg_file_is_noticed() {
         let file = bytes(&good.file);
         for length in 0..file.len() {
             assert!(
-                picture::decode(&file[..length]).is_err(),
+                picture::decode(&file[..length], &Budget::unlimited()).is_err(),
                 "{} of {length} bytes was accepted",
                 good.name
             );
@@ -124,7 +131,7 @@ fn mutated_pictures_do_not_panic() {
                 let at = draw() % file.len();
                 file[at] = draw().to_le_bytes()[0];
             }
-            let _ = picture::decode(&file);
+            let _ = picture::decode(&file, &Budget::unlimited());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Tensors as a package's input, and logits as its output tensors.
 
+use cupola_budget::Budget;
 use cupola_prep::{Column, ColumnType, Examples, FittedInput, Frame, PredictedValue};
 use indexmap::IndexMap;
 
@@ -83,11 +84,11 @@ impl LoadedPackage {
     /// Applies the plan to an input.
     ///
     /// # Errors
-    /// [`Error::Value`] for the first invalid value, with row and column.
-    pub fn examples_of_input(&self, input: &PredictInput) -> Result<Examples, Error> {
+    /// [`Error::Value`] for the first invalid value, with row and column, [`Error::Exceeded`].
+    pub fn examples_of_input(&self, input: &PredictInput, budget: &Budget) -> Result<Examples, Error> {
         let values = match input {
-            PredictInput::Frame(frame) => return self.examples_of(frame),
-            PredictInput::Tokens(texts) => return self.examples_of_tokens(texts),
+            PredictInput::Frame(frame) => return Ok(self.plan.apply_within(frame, budget)?),
+            PredictInput::Tokens(texts) => return self.examples_of_tokens(texts, budget),
             PredictInput::Floats(values) => values,
         };
         let ([FittedInput::Image { shift, factor, .. } | FittedInput::Series { shift, factor, .. }], true) =
@@ -99,7 +100,8 @@ impl LoadedPackage {
                 let own = values.iter().skip(index).step_by(width).map(|value| f64::from(*value));
                 (input.name.clone(), Column::numbers(own.collect()))
             });
-            return self.examples_of(&Frame::new(columns.collect()));
+            budget.charge_each(values.len(), size_of::<f64>())?;
+            return Ok(self.plan.apply_within(&Frame::new(columns.collect()), budget)?);
         };
         let layout = self.plan.layout();
         let width = layout.dense_width().max(1);
@@ -112,17 +114,19 @@ impl LoadedPackage {
                 remedy: "correct the value",
             });
         }
+        budget.charge_each(values.len(), size_of::<f32>())?;
         #[allow(clippy::cast_possible_truncation, reason = "the plan rounds to 32 bits as well")]
         let dense = values.iter().map(|v| ((f64::from(*v) - shift) * factor) as f32).collect();
         Ok(Examples { layout, rows: values.len() / width, dense, indices: Vec::new() })
     }
 
     /// Examples of texts that are tokens already.
-    fn examples_of_tokens(&self, texts: &[Vec<u32>]) -> Result<Examples, Error> {
+    fn examples_of_tokens(&self, texts: &[Vec<u32>], budget: &Budget) -> Result<Examples, Error> {
         let [FittedInput::Text { length, .. }] = self.plan.inputs.as_slice() else {
             return Err(Error::Tokens { why: "the model does not take one text".to_owned() });
         };
         self.check_tokens(texts.iter().flatten().copied())?;
+        budget.charge_each(texts.len(), length.saturating_mul(size_of::<i32>()))?;
         let mut examples = Examples::zeros(self.plan.layout(), texts.len());
         for (row, tokens) in examples.indices.chunks_mut((*length).max(1)).zip(texts) {
             if tokens.len() > *length {

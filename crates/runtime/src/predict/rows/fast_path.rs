@@ -2,21 +2,25 @@
 
 use std::fmt;
 
+use cupola_budget::Budget;
 use cupola_prep::{Column, ColumnType, Frame, InputColumn, Signature};
 use indexmap::IndexMap;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::float_text;
 
+/// Rows between two looks at the deadline.
+const ROWS_BETWEEN_CHECKS: usize = 512;
+
 /// Columns of a body of valid rows; `None` for anything else, which the general path handles.
-pub(super) fn parse(signature: &Signature, body: &[u8]) -> Option<Frame> {
-    read(signature, body).map(Columns::finish)
+pub(super) fn parse(signature: &Signature, body: &[u8], budget: &Budget) -> Option<Frame> {
+    read(signature, body, budget).map(Columns::finish)
 }
 
 /// Values row by row, `[rows, columns]`; `None` unless all columns are numbers and all values finite floats.
 #[allow(clippy::cast_possible_truncation, reason = "networks take 32-bit floats")]
-pub(super) fn floats(signature: &Signature, body: &[u8]) -> Option<Vec<f32>> {
-    let columns = read(signature, body)?;
+pub(super) fn floats(signature: &Signature, body: &[u8], budget: &Budget) -> Option<Vec<f32>> {
+    let columns = read(signature, body, budget)?;
     let width = columns.values.len();
     let mut out = vec![0.0; columns.rows * width];
     for (at, values) in columns.values.iter().enumerate() {
@@ -28,8 +32,8 @@ pub(super) fn floats(signature: &Signature, body: &[u8]) -> Option<Vec<f32>> {
     out.iter().all(|value| value.is_finite()).then_some(out)
 }
 
-fn read<'a>(signature: &'a Signature, body: &[u8]) -> Option<Columns<'a>> {
-    let mut columns = Columns::new(&signature.inputs);
+fn read<'a>(signature: &'a Signature, body: &[u8], budget: &'a Budget) -> Option<Columns<'a>> {
+    let mut columns = Columns::new(&signature.inputs, budget);
     let mut json = serde_json::Deserializer::from_slice(body);
     BodySeed(&mut columns).deserialize(&mut json).ok()?;
     json.end().ok()?;
@@ -56,15 +60,16 @@ struct Columns<'a> {
     rows: usize,
     /// Column of the next key, if keys keep the signature's order, as they mostly do.
     next: usize,
+    budget: &'a Budget,
 }
 
 impl<'a> Columns<'a> {
-    fn new(inputs: &'a [InputColumn]) -> Self {
+    fn new(inputs: &'a [InputColumn], budget: &'a Budget) -> Self {
         let values = inputs.iter().map(|input| match input.kind {
             ColumnType::Number => ColumnValues::Numbers(Vec::new()),
             _ => ColumnValues::Texts(Vec::new()),
         });
-        Self { inputs, values: values.collect(), rows: 0, next: 0 }
+        Self { inputs, values: values.collect(), rows: 0, next: 0, budget }
     }
 
     fn column(&mut self, name: &str) -> Option<usize> {
@@ -134,7 +139,11 @@ impl<'de> Visitor<'de> for RowsSeed<'_, '_> {
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
-        while seq.next_element_seed(RowSeed(self.0))?.is_some() {}
+        while seq.next_element_seed(RowSeed(self.0))?.is_some() {
+            if self.0.rows.is_multiple_of(ROWS_BETWEEN_CHECKS) && self.0.budget.check().is_err() {
+                return Err(unsupported());
+            }
+        }
         Ok(())
     }
 }

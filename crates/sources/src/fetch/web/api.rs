@@ -19,7 +19,7 @@ use crate::progress::ProgressUnit;
 /// Progress of the download, written after each page.
 #[derive(Serialize, Deserialize)]
 struct PagingState {
-    /// URL of the next page.
+    /// URL of the next page; in the file its secrets are concealed.
     next: String,
     number: u64,
     pages: u64,
@@ -38,7 +38,11 @@ pub(in crate::fetch) async fn fetch(
     let folder = cache.folder("api", &format!("{} {settings}", web.key()))?;
     let (part, file) = (folder.join("records.part"), folder.join("records.jsonl"));
     let state_path = folder.join("state.json");
-    let mut state = read_state(&state_path).unwrap_or(PagingState {
+    let known = read_state(&state_path)
+        .map(|state: PagingState| PagingState { next: web.secrets().reveal(&state.next), ..state })
+        // Headers must not go elsewhere, whatever the file says.
+        .filter(|state| Url::parse(&state.next).is_ok_and(|next| next.origin() == url.origin()));
+    let mut state = known.unwrap_or(PagingState {
         next: first(url, api).to_string(),
         number: api.first.unwrap_or(0),
         pages: 0,
@@ -54,7 +58,7 @@ pub(in crate::fetch) async fn fetch(
     let done = pages(web, api, &mut state, &mut out, &state_path, &part).await;
     web.progress.end();
     if let Err(error) = done {
-        if state.pages == 0 {
+        if state.pages == 0 || !state_path.is_file() {
             return Err(error);
         }
         let kept = format!("{} pages are kept; run the same command to continue after them", state.pages);
@@ -118,7 +122,21 @@ async fn pages(
         let Some(next) = next.filter(|next| !counted && *next != at) else { return Ok(()) };
         state.next = next.to_string();
         out.sync_data().map_err(io_error(part))?;
-        write_state(state_path, state)?;
+        state.write(web, state_path)?;
+    }
+}
+
+impl PagingState {
+    /// Writes the state without secrets. A URL that cannot be freed of them is not written: the next call then begins
+    /// again.
+    fn write(&self, web: &WebClient<'_>, path: &std::path::Path) -> Result<(), Error> {
+        match web.secrets().conceal(&self.next) {
+            Some(next) => write_state(path, &Self { next, ..*self }),
+            None => match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error(path)(error)),
+                _ => Ok(()),
+            },
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Recognition of the layout of a file, from its first bytes and rows.
 
+use std::collections::HashMap;
+
 use encoding_rs::UTF_8;
 
 use super::dialect::{Ambiguous, Dialect, comment_mark, has_blanks, recognise};
@@ -13,7 +15,7 @@ use crate::read::batch::note::{SourceNote, delimiter_name};
 use crate::read::chunks::{ChunkParser, ParallelChunks, Splitter};
 use crate::read::conform::{is_metadata_of_airbyte, is_of_airbyte, is_pandas_index};
 use crate::read::encoding::{TextInput, encoding_of};
-use crate::read::{BATCH_ROWS, INFERENCE_ROWS, READ_BYTES, Scan};
+use crate::read::{INFERENCE_ROWS, READ_BYTES, Scan, batch_rows, check_columns};
 
 /// Layout with the decisions that its user should know of.
 pub(super) struct Recognised {
@@ -53,6 +55,7 @@ pub(super) fn find_layout(
         header_fields(&header.bytes, dialect)
     };
     layout.fields = names.len();
+    check_columns(file, names.len())?;
     let parser = GuessParser::new(file, &layout, &names, scan);
     let kinds = guess(splitter, parser, file, scan.infer_from_all)?;
     if layout.header {
@@ -103,7 +106,8 @@ fn guess<R: std::io::Read>(
 ) -> Result<TypeGuess, Error> {
     if all {
         let mut found = TypeGuess::none(parser.fields());
-        for chunk in ParallelChunks::new(splitter, parser, BATCH_ROWS) {
+        let rows = batch_rows(parser.fields());
+        for chunk in ParallelChunks::new(splitter, parser, rows) {
             found.merge(&chunk?);
         }
         return Ok(found);
@@ -136,6 +140,7 @@ fn columns(
     notes: &mut Vec<SourceNote>,
 ) -> Result<Vec<CsvColumn>, Error> {
     let mut found: Vec<CsvColumn> = Vec::new();
+    let mut positions: HashMap<String, usize> = HashMap::new();
     let airbyte = is_of_airbyte(names.iter().map(|name| name.trim()));
     if airbyte {
         notes.push(SourceNote::Airbyte { file: file.name.clone() });
@@ -162,8 +167,8 @@ fn columns(
             notes.push(SourceNote::PandasIndex { file: file.name.clone(), name });
             continue;
         }
-        if let Some(twice) = found.iter().find(|known| known.name == name) {
-            let (first, second) = (twice.position + 1, position + 1);
+        if let Some(first) = positions.insert(name.clone(), position) {
+            let (first, second) = (first + 1, position + 1);
             return Err(Error::Header {
                 file: file.name.clone(),
                 why: format!("columns {first} and {second} are both named `{name}`; rename one"),

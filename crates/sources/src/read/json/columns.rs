@@ -1,6 +1,6 @@
 //! Columns of JSON objects: their names and types, and the values of a chunk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, new_null_array};
@@ -49,9 +49,12 @@ impl JsonColumns {
 
     /// Columns without those of an object that is `null` in some rows: its keys are columns of their own.
     pub fn without_null_objects(self) -> Self {
-        let is_object = |name: &str| {
-            self.names.iter().any(|other| other.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
-        };
+        let objects: HashSet<&str> = self
+            .names
+            .iter()
+            .flat_map(|name| name.match_indices('.').map(move |(at, _)| &name[..at]))
+            .collect();
+        let is_object = |name: &str| objects.contains(name);
         let mut found = Self { airbyte: self.airbyte, ..Self::default() };
         for (name, kind) in self.names.iter().zip(&self.kinds) {
             if *kind != FieldType::Unknown || !is_object(name) {

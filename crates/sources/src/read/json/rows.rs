@@ -10,11 +10,10 @@ use super::columns::{ColumnBuilder, JsonColumns};
 use super::value::{JsonValue, ObjectKind, visit_object};
 use crate::error::Error;
 use crate::file::DataFile;
+use crate::read::MAX_COLUMNS;
 use crate::read::batch::FileBatch;
 use crate::read::chunks::{Chunk, ChunkParser};
 
-/// Largest number of columns.
-const MAX_COLUMNS: usize = 50_000;
 /// Most characters of a value that a message shows.
 const SHOWN_CHARACTERS: usize = 80;
 

@@ -27,6 +27,9 @@ pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
             "remove it from tokenizer_config.json, or delete chat_template.jinja, to import without chats";
         return Err(UserError::new(format!("the chat template is not supported: {why}"), hint).into());
     }
+    if let Err(error) = model.plan.check() {
+        return Err(UserError::new(error.to_string(), "take all files from one model").into());
+    }
     let package = model.publish(home, &args.name, CODE_VERSION)?;
     let parameters = grouped(model.architecture.parameters()?);
     ui.line(format!("{} layers with {parameters} parameters", model.layers));

@@ -12,9 +12,20 @@ impl RowSink for DatasetSink {
         self.0.push(dataset, rows).map_err(|error| match error {
             IngestError::Unknown(error) => PushError::UnknownDataset(error.to_string()),
             IngestError::Row { row, column, why } => PushError::Row { row, column, why },
-            IngestError::Failed(error) => PushError::Failed(error.to_string()),
+            IngestError::Failed(error) => {
+                PushError::Failed { why: reason(&error), details: error.to_string() }
+            }
         })
     }
+}
+
+/// Reason of a failed push without the names of files.
+fn reason(error: &cupola_datasets::Error) -> String {
+    let why = match error {
+        cupola_datasets::Error::Source(cupola_sources::Error::Io { source, .. }) => source.to_string(),
+        _ => "the files of the dataset are damaged".to_owned(),
+    };
+    format!("failed to store the rows: {why}; try again")
 }
 
 /// Recorder that writes predictions to Parquet files.

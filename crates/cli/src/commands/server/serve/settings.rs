@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use cupola_budget::MemoryLimits;
 use cupola_http::ServerSettings;
 use cupola_serving::SchedulerLimits;
 use cupola_spec::{Serve, ServedModel, parse_serve};
 use cupola_workflow::machine_memory;
+use rustix::process::{Resource, getrlimit};
 
 use crate::args::ServeArgs;
 use crate::failure::UserError;
 
-pub fn settings(args: &ServeArgs, spec: &Serve) -> ServerSettings {
+/// Settings of the server for up to `connections` connections.
+pub fn settings(args: &ServeArgs, spec: &Serve, connections: usize) -> ServerSettings {
+    let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
     ServerSettings {
         limits: SchedulerLimits {
             queue: args.queue as usize,
@@ -19,15 +23,35 @@ pub fn settings(args: &ServeArgs, spec: &Serve) -> ServerSettings {
             replicas: args.replicas as usize,
             kv_cache_bytes: kv_cache_bytes(args, spec),
         },
+        memory: memory_limits(args, spec),
         body_bytes: (args.body_mib as usize) << 20,
-        timeout: Duration::from_secs(u64::from(args.timeout)),
-        lame_duck: Duration::from_secs(u64::from(args.lame_duck)),
-        connections: args.connections as usize,
+        timeout: seconds(args.timeout),
+        lame_duck: seconds(args.lame_duck),
+        connections,
+        address_connections: args.address_connections.map(|most| most as usize),
+        head_timeout: seconds(args.head_timeout),
+        idle_timeout: seconds(args.idle_timeout),
+        write_timeout: seconds(args.write_timeout),
         strict: spec.strict,
         cors: spec.cors.clone(),
+        hosts: spec.hosts.clone(),
         trusted: spec.trusted.clone(),
         ..ServerSettings::default()
     }
+}
+
+/// Bytes that the process may have: the machine's memory, or a lower limit of address space or data (`ulimit`), beyond
+/// which an allocation ends the process.
+fn process_memory() -> u64 {
+    let limits = [Resource::As, Resource::Data].map(|resource| getrlimit(resource).current);
+    limits.into_iter().flatten().fold(machine_memory(), u64::min)
+}
+
+/// Memory for requests: as given, or a quarter of the machine's.
+fn memory_limits(args: &ServeArgs, spec: &Serve) -> MemoryLimits {
+    let given = args.memory_mib.or(spec.memory_mib).map(|mib| (mib as usize) << 20);
+    let quarter = || usize::try_from(process_memory() / 4).unwrap_or(usize::MAX).max(64 << 20);
+    MemoryLimits::of_server(given.unwrap_or_else(quarter))
 }
 
 /// Bytes of the KV caches of one engine: as given, or an equal share of a quarter of the memory.
@@ -35,7 +59,7 @@ fn kv_cache_bytes(args: &ServeArgs, spec: &Serve) -> usize {
     if let Some(mib) = args.kv_mib {
         return (mib as usize) << 20;
     }
-    let quarter = usize::try_from(machine_memory() / 4).unwrap_or(usize::MAX);
+    let quarter = usize::try_from(process_memory() / 4).unwrap_or(usize::MAX);
     quarter / (spec.models.len().max(1) * args.replicas as usize)
 }
 

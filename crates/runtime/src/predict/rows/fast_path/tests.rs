@@ -38,7 +38,7 @@ proptest! {
     ) {
         let rows: Vec<Map<String, Value>> = rows.into_iter().map(|row| row.into_iter().collect()).collect();
         let body = json!({ "rows": rows }).to_string();
-        if let Some(fast) = parse(&signature(), body.as_bytes()) {
+        if let Some(fast) = parse(&signature(), body.as_bytes(), &Budget::unlimited()) {
             let general = frame_of(&signature(), &rows).unwrap();
             prop_assert_eq!(format!("{fast:?}"), format!("{general:?}"));
         }
@@ -55,15 +55,15 @@ fn no_body_breaks_the_readers() {
     ];
     let signature = signature();
     cupola_testkit::fuzz(&seeds, |body| {
-        let fast = parse(&signature, body);
+        let fast = parse(&signature, body, &Budget::unlimited());
         let general = general_path(&signature, body);
         if let Some(fast) = fast {
             // The general path takes every body that the fast path takes, and gives the same columns.
             assert_eq!(format!("{fast:?}"), format!("{:?}", general.unwrap()));
         }
-        let _ = crate::predict::bulk::csv(&signature, body);
-        let _ = crate::predict::bulk::lines(&signature, body);
-        let _ = crate::predict::bulk::arrow_stream(body);
+        let _ = crate::predict::bulk::csv(&signature, body, &Budget::unlimited());
+        let _ = crate::predict::bulk::lines(&signature, body, &Budget::unlimited());
+        let _ = crate::predict::bulk::arrow_stream(&signature, body, &Budget::unlimited());
     });
 }
 
@@ -73,8 +73,8 @@ fn valid_rows_take_the_fast_path() {
         {"a": 1, "b": "x", "c": null, "more": {"d": [1]}},
         {"c": "t", "a": null, "b": 2.0},
     ]});
-    assert!(parse(&signature(), body.to_string().as_bytes()).is_some());
+    assert!(parse(&signature(), body.to_string().as_bytes(), &Budget::unlimited()).is_some());
     for unsupported in ["{\"rows\": []}", "{\"rows\": [{\"a\":1,\"a\":2,\"b\":1,\"c\":1}]}", "{}", "[]", ""] {
-        assert!(parse(&signature(), unsupported.as_bytes()).is_none(), "{unsupported}");
+        assert!(parse(&signature(), unsupported.as_bytes(), &Budget::unlimited()).is_none(), "{unsupported}");
     }
 }

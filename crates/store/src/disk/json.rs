@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::disk::local::read_limited;
+use crate::disk::staged::write_file;
 use crate::error::Error;
-use crate::local::read_limited;
-use crate::staged::write_file;
 
 /// Largest accepted JSON file in bytes. Plans with many categories are the largest documents.
 pub const JSON_LIMIT: u64 = 64 << 20;

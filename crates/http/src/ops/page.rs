@@ -9,7 +9,7 @@ use crate::middleware::{Access, Routes};
 use crate::state::ServerState;
 
 /// Route of the page. Browsers request an icon too, which there is not.
-pub(crate) fn routes() -> Routes<ServerState> {
+pub(super) fn routes() -> Routes<ServerState> {
     Routes::new().route(Access::Public, "/", get(page)).route(
         Access::Public,
         "/favicon.ico",

@@ -5,10 +5,12 @@
 use std::io::{self, Write};
 
 use minijinja::value::Kwargs;
-use minijinja::{Error, ErrorKind, Value};
+use minijinja::{Error, ErrorKind, State, Value};
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{Formatter, PrettyFormatter};
+
+use super::limits::measure;
 
 /// Largest indentation.
 const MAX_INDENT: usize = 16;
@@ -32,7 +34,12 @@ impl Formatter for SpacedFormatter {
 
 /// JSON of a value; `indent` breaks it into lines.
 #[allow(clippy::needless_pass_by_value, reason = "the signature of a filter")]
-pub(super) fn to_json(value: Value, options: Kwargs) -> Result<String, Error> {
+pub(in crate::generation) fn to_json(
+    state: &State<'_, '_>,
+    value: Value,
+    options: Kwargs,
+) -> Result<String, Error> {
+    measure(state, &value)?;
     let indent: Option<usize> = options.get("indent")?;
     let mut out = Vec::new();
     let written = match indent {

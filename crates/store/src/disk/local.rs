@@ -9,8 +9,12 @@ use crate::error::{Error, at};
 /// Reads a file of at most `limit` bytes.
 ///
 /// # Errors
-/// [`Error::Io`], or [`Error::Damaged`] for a larger file.
+/// [`Error::Io`], or [`Error::Damaged`] for a larger file or a folder in its place.
 pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    // Opening a pipe would wait for its writer.
+    if !fs::metadata(path).map_err(at(path))?.is_file() {
+        return Err(Error::Damaged { path: path.to_owned(), reason: "expected a regular file".to_owned() });
+    }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(at(path))?;
     file.take(limit + 1).read_to_end(&mut bytes).map_err(at(path))?;
@@ -20,8 +24,8 @@ pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// Names and paths of the folders in `path`, sorted by name. Names with a leading dot are left
-/// out: staged folders have one. Empty if `path` does not exist.
+/// Names and paths of the folders in `path`, sorted by name. Links are left out, names with a leading
+/// dot, which staged folders have, and names that are not plain text. Empty if `path` does not exist.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -34,8 +38,9 @@ pub fn folders(path: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry.map_err(at(path))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && entry.path().is_dir() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let plain = !name.starts_with('.') && !name.contains(char::is_control);
+        if plain && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             found.push((name, entry.path()));
         }
     }

@@ -1,15 +1,20 @@
 //! Staged writes: beside the target, synced, then renamed, so that a reader sees all or nothing.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempDir};
 
+use crate::disk::private::{file_mode, folder_mode, parent, set_mode};
 use crate::error::{Error, at};
 
-/// Start of the name of every staged folder. A killed process may leave one behind.
+/// Start of the name of every staged file and folder. A killed process may leave one behind; the lock
+/// that its writer holds on it ends with the process.
 pub const STAGED_PREFIX: &str = ".staged-";
+/// Number of attempts to create an entry that is not removed before it is locked.
+const ATTEMPTS: usize = 16;
 
 /// A file that is being written beside its target. Dropped without a commit, it is removed.
 #[derive(Debug)]
@@ -20,15 +25,21 @@ pub struct StagedFile {
 
 impl StagedFile {
     /// Creates an empty file beside `target`, and the folder above it where needed. Only the owner
-    /// may read it.
+    /// may read it, unless the folder is shared.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn new(target: &Path) -> Result<Self, Error> {
         let folder = parent(target);
         create_folder(folder)?;
-        let file = NamedTempFile::new_in(folder).map_err(at(target))?;
-        Ok(Self { target: target.to_owned(), file })
+        for _ in 0..ATTEMPTS {
+            let file =
+                tempfile::Builder::new().prefix(STAGED_PREFIX).tempfile_in(folder).map_err(at(target))?;
+            if hold(file.as_file(), file.path()) {
+                return Ok(Self { target: target.to_owned(), file });
+            }
+        }
+        Err(at(target)(removed()))
     }
 
     /// Path of the staged file, for writers that open it themselves.
@@ -59,7 +70,15 @@ impl StagedFile {
     /// # Errors
     /// [`Error::Io`]; the old file is then still whole.
     pub fn commit(self) -> Result<(), Error> {
-        self.file.as_file().sync_all().map_err(at(&self.target))?;
+        let mode = file_mode(parent(&self.target));
+        self.commit_with(mode)
+    }
+
+    fn commit_with(self, mode: u32) -> Result<(), Error> {
+        // `fs::copy` and the like may have copied the rights of another file.
+        let file = self.file.as_file();
+        file.set_permissions(Permissions::from_mode(mode)).map_err(at(&self.target))?;
+        file.sync_all().map_err(at(&self.target))?;
         self.file
             .persist(&self.target)
             .map_err(|error| Error::Io { path: self.target.clone(), source: error.error })?;
@@ -71,11 +90,8 @@ impl StagedFile {
     /// # Errors
     /// As [`Self::commit`].
     pub fn commit_read_only(self) -> Result<(), Error> {
-        let file = self.file.as_file();
-        let mut permissions = file.metadata().map_err(at(&self.target))?.permissions();
-        permissions.set_readonly(true);
-        file.set_permissions(permissions).map_err(at(&self.target))?;
-        self.commit()
+        let mode = file_mode(parent(&self.target)) & 0o444;
+        self.commit_with(mode)
     }
 }
 
@@ -84,6 +100,8 @@ impl StagedFile {
 pub struct StagedFolder {
     target: PathBuf,
     folder: TempDir,
+    /// Open folder, locked as long as it is written.
+    lock: Option<File>,
 }
 
 impl StagedFolder {
@@ -94,8 +112,16 @@ impl StagedFolder {
     pub fn new(target: &Path) -> Result<Self, Error> {
         let above = parent(target);
         create_folder(above)?;
-        let folder = temporary(above).map_err(at(target))?;
-        Ok(Self { target: target.to_owned(), folder })
+        let (folder, lock) = temporary(above).map_err(at(target))?;
+        Ok(Self { target: target.to_owned(), folder, lock })
+    }
+
+    /// Creates an empty folder in `above` for files that are never committed.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn scratch(above: &Path) -> Result<Self, Error> {
+        Self::new(&above.join("scratch"))
     }
 
     /// Path of the staged folder.
@@ -113,16 +139,29 @@ impl StagedFolder {
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&shown))
     }
 
-    /// Renames the folder to its target, which must not exist or be empty, and syncs both folders.
+    /// Gives the files in the folder their rights, renames it to its target, which must not exist or be
+    /// empty, and syncs both folders.
     ///
     /// # Errors
     /// [`Error::Io`]; nothing is then at the target that was not there before.
     pub fn commit(self) -> Result<(), Error> {
-        sync_folder(self.path())?;
-        fs::rename(self.folder.path(), &self.target).map_err(at(&self.target))?;
+        let target = self.target.clone();
+        self.commit_as(&target)
+    }
+
+    /// Commits the folder under another name in the same folder.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn commit_as(self, target: &Path) -> Result<(), Error> {
+        let Self { folder, lock, .. } = self;
+        settle(folder.path()).map_err(at(target))?;
+        sync_folder(folder.path())?;
+        fs::rename(folder.path(), target).map_err(at(target))?;
         // The folder has moved: nothing is left to remove.
-        let _ = self.folder.keep();
-        sync_folder(parent(&self.target))
+        let _ = folder.keep();
+        drop(lock);
+        sync_folder(parent(target))
     }
 
     /// Commits the folder in place of the one at its target.
@@ -134,7 +173,7 @@ impl StagedFolder {
             return self.commit();
         }
         let target = self.target.clone();
-        let discarded = temporary(parent(&target)).map_err(at(&target))?;
+        let (discarded, _lock) = temporary(parent(&target)).map_err(at(&target))?;
         let old = discarded.path().join("old");
         fs::rename(&target, &old).map_err(at(&target))?;
         let done = self.commit();
@@ -174,7 +213,8 @@ pub fn sync_folder(path: &Path) -> Result<(), Error> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(at(path))
 }
 
-/// Creates a folder, and those above it where needed. The entries of new folders are durable.
+/// Creates a folder, and those above it where needed, for the owner only unless the folder above is
+/// shared. The entries of new folders are durable.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -184,21 +224,60 @@ pub fn create_folder(path: &Path) -> Result<(), Error> {
     }
     let above = parent(path);
     create_folder(above)?;
-    match fs::create_dir(path) {
-        Ok(()) => sync_folder(above),
+    let mode = folder_mode(above);
+    match fs::DirBuilder::new().mode(mode).create(path) {
+        Ok(()) => {
+            set_mode(path, mode).map_err(at(path))?;
+            sync_folder(above)
+        }
         // Another process was faster.
         Err(_) if path.is_dir() => Ok(()),
         Err(error) => Err(at(path)(error)),
     }
 }
 
-fn temporary(folder: &Path) -> std::io::Result<TempDir> {
-    tempfile::Builder::new().prefix(STAGED_PREFIX).tempdir_in(folder)
+fn temporary(folder: &Path) -> std::io::Result<(TempDir, Option<File>)> {
+    let mode = folder_mode(folder);
+    for _ in 0..ATTEMPTS {
+        let permissions = Permissions::from_mode(mode);
+        let staged =
+            tempfile::Builder::new().prefix(STAGED_PREFIX).permissions(permissions).tempdir_in(folder)?;
+        let opened = File::open(staged.path()).ok();
+        if opened.as_ref().map_or_else(|| staged.path().exists(), |opened| hold(opened, staged.path())) {
+            // The umask may have taken bits that a shared folder grants.
+            set_mode(staged.path(), mode)?;
+            return Ok((staged, opened));
+        }
+    }
+    Err(removed())
 }
 
-/// The folder above; `.` for a bare name.
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// Locks a new file or folder, which shows others that its writer lives. Returns `false` if it was removed as a
+/// leftover before that. A file system without locks leaves others its age.
+fn hold(opened: &File, path: &Path) -> bool {
+    // Whoever looks for leftovers holds the lock for a moment.
+    let _ = opened.lock();
+    path.exists()
+}
+
+fn removed() -> std::io::Error {
+    std::io::Error::other("another process removes what is being written")
+}
+
+/// Gives the entries of a staged folder the rights of new ones.
+fn settle(folder: &Path) -> std::io::Result<()> {
+    let (file, inner) = (file_mode(folder), folder_mode(folder));
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_file() {
+            set_mode(&entry.path(), file)?;
+        } else if kind.is_dir() {
+            set_mode(&entry.path(), inner)?;
+            settle(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -257,5 +336,24 @@ mod tests {
         assert!(matches!(staged.commit(), Err(Error::Io { .. })));
         assert_eq!(fs::read(path.join("a")).unwrap(), b"1");
         assert_eq!(names(folder.path()), ["1"]);
+    }
+
+    #[test]
+    fn new_entries_belong_to_their_owner_or_to_the_group_of_a_shared_folder() {
+        let folder = cupola_testkit::temporary();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for (root, file, inner) in [(0o755, 0o600, 0o700), (0o2770, 0o660, 0o770)] {
+            let root_path = folder.path().join(format!("{root:o}"));
+            fs::create_dir(&root_path).unwrap();
+            fs::set_permissions(&root_path, Permissions::from_mode(root)).unwrap();
+            write_file(&root_path.join("deep/file"), b"1").unwrap();
+            let staged = StagedFolder::new(&root_path.join("folder")).unwrap();
+            fs::write(staged.path().join("by another writer"), b"1").unwrap();
+            staged.commit().unwrap();
+            assert_eq!(mode(&root_path.join("deep")), inner);
+            assert_eq!(mode(&root_path.join("deep/file")), file);
+            assert_eq!(mode(&root_path.join("folder")), inner);
+            assert_eq!(mode(&root_path.join("folder/by another writer")), file);
+        }
     }
 }

@@ -1,0 +1,105 @@
+//! Runs, packages and aliases in the files of a home, and their difference from the index.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use cupola_store::VERSION_LIMIT;
+
+use crate::alias::Aliases;
+use crate::error::Error;
+use crate::home::{Home, MANIFEST};
+use crate::package::Package;
+use crate::run::{RECORD, RunFolder, RunRecord};
+
+/// Name and version of a package.
+pub(super) type PackageKey = (String, u64);
+
+/// State of a home: each run and package with the stamp of its file, and all aliases.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Contents {
+    pub runs: BTreeMap<String, String>,
+    pub packages: BTreeMap<PackageKey, String>,
+    /// Model, alias and version.
+    pub aliases: BTreeSet<(String, String, u64)>,
+}
+
+/// Rows to write so that the index has the state of the files.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub dropped_runs: Vec<String>,
+    pub dropped_packages: Vec<PackageKey>,
+    /// Records with their stamps.
+    pub runs: Vec<(RunRecord, String)>,
+    /// Packages with their places and stamps.
+    pub packages: Vec<(Package, PackageKey, String)>,
+    pub aliases: Option<BTreeSet<(String, String, u64)>>,
+}
+
+impl Contents {
+    /// State of the files. Only names and times are read, and the aliases.
+    pub fn of(home: &Home) -> Result<Self, Error> {
+        let mut found = Self::default();
+        for (id, folder) in RunFolder::folders(home)? {
+            found.runs.extend(stamp(&folder.path().join(RECORD)).map(|stamp| (id, stamp)));
+        }
+        for name in home.model_names()? {
+            let folder = home.models().join(&name);
+            let versions = home.versions(&name)?;
+            for version in &versions {
+                let stamp = stamp(&folder.join(version.to_string()).join(MANIFEST));
+                found.packages.extend(stamp.map(|stamp| ((name.clone(), *version), stamp)));
+            }
+            // Damaged aliases must not hide the packages; `cupola doctor` reports them.
+            for (alias, version) in Aliases::read(home, &name).unwrap_or_default() {
+                if version <= VERSION_LIMIT {
+                    found.aliases.insert((name.clone(), alias, version));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Changes that lead from an index to this state.
+    pub fn changes(self, home: &Home, indexed: &Self) -> Changes {
+        let mut changes = Changes::default();
+        for (id, stamp) in &self.runs {
+            if indexed.runs.get(id) != Some(stamp) {
+                let record = RunFolder::at(home, id).own_record();
+                changes.runs.extend(record.map(|record| (record, stamp.clone())));
+            }
+        }
+        for (key, stamp) in &self.packages {
+            if indexed.packages.get(key) != Some(stamp) {
+                let path = home.models().join(&key.0).join(key.1.to_string());
+                changes
+                    .packages
+                    .extend(Package::open(&path).map(|package| (package, key.clone(), stamp.clone())));
+            }
+        }
+        let readable_run = |id: &String| changes.runs.iter().any(|(record, _)| record.id == *id);
+        let current = |id: &&String| indexed.runs.get(*id) == self.runs.get(*id) || readable_run(id);
+        changes.dropped_runs = indexed.runs.keys().filter(|id| !current(id)).cloned().collect();
+        let readable = |key: &PackageKey| changes.packages.iter().any(|(_, place, _)| place == key);
+        let current =
+            |key: &&PackageKey| indexed.packages.get(*key) == self.packages.get(*key) || readable(key);
+        changes.dropped_packages = indexed.packages.keys().filter(|key| !current(key)).cloned().collect();
+        changes.aliases = (self.aliases != indexed.aliases).then_some(self.aliases);
+        changes
+    }
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        let Self { dropped_runs, dropped_packages, runs, packages, aliases } = self;
+        let rows = dropped_runs.len() + dropped_packages.len() + runs.len() + packages.len();
+        rows == 0 && aliases.is_none()
+    }
+}
+
+/// Identity of a file's content as far as the file system tells: a replaced file has another one.
+fn stamp(path: &Path) -> Option<String> {
+    let about = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+    Some(format!("{}-{}-{}.{}", about.ino(), about.len(), about.mtime(), about.mtime_nsec()))
+}
