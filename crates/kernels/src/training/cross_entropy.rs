@@ -11,13 +11,14 @@ use crate::simd::{max_by, sum_by, vectorized};
 pub struct TargetLogProbabilities {
     /// `[rows]`
     pub values: Vec<f32>,
-    /// Logarithm of the sum of the exponentials of each row.
-    pub log_sums: Vec<f32>,
+    /// Largest logit of each row, and the logarithm of the sum of the exponentials of the distances from it. Added up,
+    /// they would lose the digits of the logarithm where the logits are large.
+    pub log_sums: Vec<[f32; 2]>,
 }
 
 /// Logarithm of the softmax of `logits` `[rows, classes]` at `targets` `[rows]`.
 pub fn forward(logits: &[f32], targets: &[usize], classes: usize) -> TargetLogProbabilities {
-    let (mut values, mut log_sums) = (vec![0.0; targets.len()], vec![0.0; targets.len()]);
+    let (mut values, mut log_sums) = (vec![0.0; targets.len()], vec![[0.0; 2]; targets.len()]);
     let each = rows_per_part(targets.len(), classes);
     let parts = values.par_chunks_mut(each).zip(log_sums.par_chunks_mut(each));
     let inputs = logits.par_chunks(each * classes.max(1)).zip(targets.par_chunks(each));
@@ -38,8 +39,9 @@ pub fn forward(logits: &[f32], targets: &[usize], classes: usize) -> TargetLogPr
                         #[inline(always)]
                         |x| exp(x - most),
                     );
-                    *log_sum = most + sum.ln();
-                    *value = row[*target] - *log_sum;
+                    let log = sum.ln();
+                    *log_sum = [most, log];
+                    *value = row[*target] - most - log;
                 }
             },
         );
@@ -48,7 +50,7 @@ pub fn forward(logits: &[f32], targets: &[usize], classes: usize) -> TargetLogPr
 }
 
 /// Gradient of the logits from the `gradient` `[rows]` of the logarithms.
-pub fn backward(logits: &[f32], targets: &[usize], log_sums: &[f32], gradient: &[f32]) -> Vec<f32> {
+pub fn backward(logits: &[f32], targets: &[usize], log_sums: &[[f32; 2]], gradient: &[f32]) -> Vec<f32> {
     let classes = (logits.len() / targets.len().max(1)).max(1);
     let mut out = vec![0.0; logits.len()];
     let each = rows_per_part(targets.len(), classes);
@@ -60,9 +62,9 @@ pub fn backward(logits: &[f32], targets: &[usize], log_sums: &[f32], gradient: &
             || {
                 let rows = out.chunks_exact_mut(classes).zip(logits.chunks_exact(classes));
                 let by = targets.iter().zip(log_sums).zip(gradient);
-                for ((out, row), ((target, log_sum), g)) in rows.zip(by) {
+                for ((out, row), ((target, [most, log]), g)) in rows.zip(by) {
                     for (out, x) in out.iter_mut().zip(row) {
-                        *out = -g * exp(x - log_sum);
+                        *out = -g * exp(x - most - log);
                     }
                     out[*target] += g;
                 }
@@ -106,5 +108,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn large_logits_lose_no_digits() {
+        let near: Vec<f32> = (0..9 * 11).map(|i| (i * 7 % 13) as f32 * 0.25).collect();
+        // Exact sums: only the distances between logits count.
+        let far: Vec<f32> = near.iter().map(|x| x + 65_536.0).collect();
+        let targets: Vec<usize> = (0..9).collect();
+        let gradient = vec![1.0; 9];
+        let run = |logits: &[f32]| {
+            let kept = forward(logits, &targets, 11);
+            let found = backward(logits, &targets, &kept.log_sums, &gradient);
+            (kept.values, found)
+        };
+        assert_eq!(run(&near), run(&far));
     }
 }

@@ -39,7 +39,7 @@ struct TargetsOp {
 }
 
 impl FusedOp<1> for TargetsOp {
-    type Saved = (FlexTensor, Vec<f32>);
+    type Saved = (FlexTensor, Vec<[f32; 2]>);
 
     fn forward(&self, [logits]: [FlexTensor; 1]) -> (FlexTensor, Self::Saved) {
         let [rows, classes] = logits.shape().dims();
