@@ -51,11 +51,12 @@ pub fn forward(function: Pointwise, x: &[f32]) -> Vec<f32> {
 /// Gradient of `x` from the gradient of its activations.
 pub fn backward(function: Pointwise, x: &[f32], gradient: &[f32]) -> Vec<f32> {
     match function {
+        // The gradient of NaN passes: it must not look like that of a finite value.
         Pointwise::Relu => zip(
             x,
             gradient,
             #[inline(always)]
-            |x, g| if x > 0.0 { g } else { 0.0 },
+            |x, g| if x <= 0.0 { 0.0 } else { g },
         ),
         Pointwise::Gelu => zip(
             x,
@@ -198,5 +199,6 @@ mod tests {
         for function in [Pointwise::Relu, Pointwise::Gelu, Pointwise::Silu] {
             assert!(forward(function, &[f32::NAN])[0].is_nan());
         }
+        assert!(backward(Pointwise::Relu, &[f32::NAN], &[1.0])[0] > 0.5);
     }
 }
