@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::{Activity, ConnectionLimits};
 use super::connections::ConnectionSlot;
 use super::drain;
+use super::patience::Patience;
 use super::response::ResponseBody;
 use super::stream::StreamExecutor;
 use crate::error::ApiError;
@@ -92,6 +93,7 @@ impl Connection {
             activity: Arc::clone(&activity),
             reserved: slot.reserved,
             streams: ConnectionStreams::new(),
+            patience: Arc::default(),
         };
         let service = service_fn(move |request: Request<Incoming>| requests.clone().respond(request));
         let builder = builder(limits);
@@ -155,6 +157,7 @@ struct Requests {
     activity: Arc<Activity>,
     reserved: bool,
     streams: ConnectionStreams,
+    patience: Arc<Patience>,
 }
 
 impl Requests {
@@ -169,6 +172,7 @@ impl Requests {
         } else {
             drain::call(self.router, request).await?
         };
+        self.patience.before(response.status()).await;
         let (mut head, body) = response.into_parts();
         if self.reserved && !http2 {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
