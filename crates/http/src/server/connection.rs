@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::{Activity, ConnectionLimits};
 use super::connections::ConnectionSlot;
 use super::drain;
-use super::patience::Patience;
+use super::patience::{DELAY, Patience};
 use super::response::ResponseBody;
 use super::stream::StreamExecutor;
 use crate::error::ApiError;
@@ -163,7 +163,7 @@ struct Requests {
 impl Requests {
     async fn respond(self, mut request: Request<Incoming>) -> Result<Response<ResponseBody>, Infallible> {
         let http2 = request.version() > Version::HTTP_11;
-        let in_flight = self.activity.begin(http2);
+        let mut in_flight = self.activity.begin(http2);
         if http2 {
             request.extensions_mut().insert(self.streams);
         }
@@ -172,7 +172,12 @@ impl Requests {
         } else {
             drain::call(self.router, request).await?
         };
-        self.patience.before(response.status()).await;
+        if self.patience.ends_with(&response) {
+            // Idle meanwhile: requests that were sent at once would otherwise keep the connection's place for hours.
+            drop(in_flight);
+            tokio::time::sleep(DELAY).await;
+            in_flight = self.activity.begin(http2);
+        }
         let (mut head, body) = response.into_parts();
         if self.reserved && !http2 {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -23,7 +23,7 @@ use tower::Service as _;
 /// Largest rest of a body that is read and discarded, in bytes.
 const MAX_DISCARDED: usize = 256 << 20;
 /// Bytes after which the reading pauses, so that those who are wanted have their turn.
-const DISCARDED_IN_A_TURN: usize = 256 << 10;
+const DISCARDED_IN_A_TURN: usize = 1 << 20;
 const DISCARD_PAUSE: Duration = Duration::from_millis(1);
 /// Longest time for which the rest of a body is read.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
