@@ -18,28 +18,42 @@ def paced(stop, per_second):
         stop.wait(max(0.0, 1 / per_second - (time.monotonic() - began)))
 
 
-def flood(target, stop, tally, data, per_second, burst=32):
-    """Keeps the rate with pipelined requests on a few connections; reads what arrives and counts its status lines."""
-    lines = [None] * 4
+def flood(target, stop, tally, data, per_second, burst=32, most=64):
+    """Keeps the rate with pipelined requests, on further connections while the server takes nothing more from those that
+    there are; reads what arrives and counts its status lines."""
+    lines, rest = [], {}
     for turn, _ in enumerate(paced(stop, per_second / burst)):
-        place = turn % len(lines)
         try:
-            lines[place] = lines[place] or wire.connect(target.where, 5)
-            lines[place].sendall(data() if callable(data) else data * burst)
-            tally["sent"] += burst
-            lines[place].setblocking(False)
-            try:
-                while got := lines[place].recv(1 << 18):
-                    for line in got.split(b"HTTP/1.1 ")[1:]:
-                        tally[line[:3].decode("latin-1")] += 1
-                if got == b"":
-                    raise ConnectionError
-            except BlockingIOError:
-                pass
-            lines[place].settimeout(5)
+            if not lines or len(lines) < most and all(rest.get(s) for s in lines):
+                lines.append(wire.connect(target.where, 5))
+                lines[-1].setblocking(False)
         except REFUSED:
-            tally["closed"] += 1
-            lines[place] = lines[place] and lines[place].close()
+            tally["refused connections"] += 1
+        wanted = data() if callable(data) else data * burst
+        for s in [*lines[turn % max(1, len(lines)):], *lines[:turn % max(1, len(lines))]]:
+            try:
+                left = rest.get(s) or wanted
+                if not rest.get(s):
+                    wanted = None
+                    tally["sent"] += burst
+                try:
+                    rest[s] = left[s.send(left):]
+                except BlockingIOError:
+                    rest[s] = left
+                try:
+                    while got := s.recv(1 << 18):
+                        for line in got.split(b"HTTP/1.1 ")[1:]:
+                            tally[line[:3].decode("latin-1")] += 1
+                    raise ConnectionError
+                except BlockingIOError:
+                    pass
+            except REFUSED:
+                tally["closed"] += 1
+                lines.remove(s)
+                rest.pop(s, None)
+                s.close()
+            if wanted is None:
+                break
 
 
 def crowd(target, stop, tally):

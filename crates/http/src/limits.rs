@@ -53,10 +53,17 @@ const LIMITS: &[Limit] = &[
         answer: "400",
     },
     Limit {
-        name: "requests for text that are prepared at once",
-        default: "the number of cores; others wait",
+        name: "long work of one key at once: parsing, decompression, prompts",
+        default: "the number of processors, at least 2; the rest waits",
         setting: "",
         answer: "504",
+    },
+    Limit { name: "rows that one request may store", default: "100,000", setting: "", answer: "413" },
+    Limit {
+        name: "refusals in a row on one connection",
+        default: "16 at once; each further one waits 100 ms",
+        setting: "",
+        answer: "401, 403 or 429, and their codes of gRPC",
     },
     Limit {
         name: "JSON values of a body for OpenAI's paths",

@@ -5,6 +5,7 @@ mod connection;
 mod connections;
 mod drain;
 mod listener;
+mod patience;
 mod response;
 mod settings;
 mod socket;

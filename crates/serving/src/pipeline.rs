@@ -16,7 +16,7 @@ use crate::catalog::{Catalog, ModelVersion, Route};
 use crate::error::{Error, ProtocolError};
 use crate::lifecycle::Lifecycle;
 use crate::metadata::RequestMetadata;
-use crate::processors::Processors;
+use crate::processors::{Cost, Processors};
 use crate::scheduler::{ForwardPass, ForwardResult, Ticket};
 use crate::telemetry::{Phase, RequestSpan, Telemetry, TraceExporter};
 
@@ -36,7 +36,7 @@ pub struct PredictRequest<'a> {
     pub timeout: Duration,
     /// Memory that it may use.
     pub budget: &'a Budget,
-    /// Size of its body in bytes, by which its work is quick or not.
+    /// Size of its body in bytes, or that of one with as much work, by which it is quick or not.
     pub size: usize,
 }
 
@@ -153,7 +153,7 @@ impl Pipeline {
         budget: &Budget,
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, Error> {
-        Ok(self.processors.run(size <= QUICK_BODY_BYTES, budget, work).await?)
+        Ok(self.processors.run(Cost::of_bytes(size, QUICK_BODY_BYTES), budget, work).await?)
     }
 
     /// Runs the writing of a response: outside the runtime's threads if it has many rows.
@@ -166,8 +166,8 @@ impl Pipeline {
         budget: &Budget,
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, Error> {
-        let quick = response.answer_bytes() <= QUICK_ANSWER_BYTES;
-        Ok(self.processors.run(quick, budget, work).await?)
+        let cost = Cost::of_bytes(response.answer_bytes(), QUICK_ANSWER_BYTES);
+        Ok(self.processors.run(cost, budget, work).await?)
     }
 
     /// Checks that new requests are accepted.
@@ -249,9 +249,9 @@ impl Pipeline {
         read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E> + Send,
     ) -> Result<PredictResponse, E> {
         let _in_flight = version.scheduler.in_flight();
-        let quick = request.size <= version.model.quick_bytes();
+        let cost = Cost::of_bytes(request.size, version.model.quick_bytes());
         let prepare = || prepare(request.budget, version, read);
-        let prepared = self.processors.run(quick, request.budget, prepare).await;
+        let prepared = self.processors.run(cost, request.budget, prepare).await;
         let (input, examples, references) = prepared.map_err(Error::from)??;
         let prepared = Instant::now();
         version.metrics.record_preparation((prepared - request.began).as_secs_f64());

@@ -14,6 +14,34 @@ use self::share::{Share, Shares};
 /// Long jobs at once for each processor, of all callers together. The system's scheduler divides the processors
 /// among them, so a caller's short job does not wait for the end of another caller's long one.
 const JOBS_PER_PROCESSOR: usize = 8;
+/// Long jobs at once on any machine. Each blocks a thread of the runtime, which replaces 512 at most, and stands still
+/// beyond that.
+const MOST_JOBS: usize = 384;
+
+/// Work of this many times a quick one's size is modest.
+const MODEST: usize = 16;
+
+/// Expected processor time of some work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// A fraction of a millisecond.
+    Quick,
+    /// A few milliseconds.
+    Modest,
+    /// Any time.
+    Long,
+}
+
+impl Cost {
+    /// Cost of work that grows with its size in bytes, and is quick up to `quick` of them.
+    pub fn of_bytes(bytes: usize, quick: usize) -> Self {
+        match bytes {
+            bytes if bytes <= quick => Self::Quick,
+            bytes if bytes <= quick.saturating_mul(MODEST) => Self::Modest,
+            _ => Self::Long,
+        }
+    }
+}
 
 /// Processor time for work that takes longer than a moment, shared fairly among callers.
 ///
@@ -31,26 +59,33 @@ struct Inner {
 impl Default for Processors {
     fn default() -> Self {
         let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self(Arc::new(Inner { jobs: Semaphore::new(JOBS_PER_PROCESSOR * count), shares: Shares::new(count) }))
+        let jobs = Semaphore::new((JOBS_PER_PROCESSOR * count).min(MOST_JOBS));
+        Self(Arc::new(Inner { jobs, shares: Shares::new(count) }))
     }
 }
 
 impl Processors {
-    /// Runs `work` at once if it is quick. Otherwise it waits for its turn, and lets the runtime replace the thread
-    /// that it blocks, so that health checks and other requests are answered meanwhile.
+    /// Runs `work` at once if it is quick, or modest and of a caller that has used little lately. Otherwise it waits for
+    /// its turn, and lets the runtime replace the thread that it blocks, so that health checks and other requests are
+    /// answered meanwhile.
     ///
     /// # Errors
     /// [`Exceeded::Deadline`] if its turn does not come in time.
     pub async fn run<T: Send>(
         &self,
-        quick: bool,
+        cost: Cost,
         budget: &Budget,
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, Exceeded> {
-        if quick {
+        if cost == Cost::Quick {
             return Ok(work());
         }
         let share = self.0.shares.of(budget.caller());
+        if cost == Cost::Modest && share.niceness() == 0 {
+            let (result, used) = priority::timed(work);
+            share.add(used);
+            return Ok(result);
+        }
         let turn = self.turn(&share);
         let turn = match budget.deadline() {
             Some(deadline) => {
@@ -94,7 +129,7 @@ mod tests {
         let processors = Processors::default();
         let long = {
             let processors = processors.clone();
-            tokio::spawn(async move { processors.run(false, &Budget::unlimited(), sleep(800)).await })
+            tokio::spawn(async move { processors.run(Cost::Long, &Budget::unlimited(), sleep(800)).await })
         };
         tokio::time::sleep(Duration::from_millis(100)).await;
         let asked = Instant::now();
@@ -113,10 +148,27 @@ mod tests {
         let all = u32::try_from(share.jobs.available_permits()).unwrap();
         let held = share.jobs.acquire_many(all).await.unwrap();
         let late = budget("greedy", 50);
-        assert_eq!(processors.run(true, &late, || 1).await, Ok(1));
-        assert!(matches!(processors.run(false, &late, || 1).await, Err(Exceeded::Deadline { .. })));
-        assert_eq!(processors.run(false, &budget("other", 10_000), || 2).await, Ok(2));
+        assert_eq!(processors.run(Cost::Quick, &late, || 1).await, Ok(1));
+        assert!(matches!(processors.run(Cost::Long, &late, || 1).await, Err(Exceeded::Deadline { .. })));
+        assert_eq!(processors.run(Cost::Long, &budget("other", 10_000), || 2).await, Ok(2));
         drop(held);
-        assert_eq!(processors.run(false, &greedy, || 3).await, Ok(3));
+        assert_eq!(processors.run(Cost::Long, &greedy, || 3).await, Ok(3));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn modest_work_stays_on_its_thread_until_the_caller_has_used_much() {
+        let processors = Processors::default();
+        let accounts = Accounts::new(MemoryLimits::default());
+        let budget = accounts.request(Some("one"), Duration::from_mins(1));
+        assert_eq!(
+            [8, 9, 128, 129].map(|bytes| Cost::of_bytes(bytes, 8)),
+            [Cost::Quick, Cost::Modest, Cost::Modest, Cost::Long]
+        );
+        let thread = || std::thread::current().name().map(str::to_owned);
+        let here = processors.run(Cost::Modest, &budget, thread).await.unwrap();
+        assert_ne!(here.as_deref(), Some("long-work"));
+        processors.0.shares.of(Some("one")).add(Duration::from_mins(10));
+        let there = processors.run(Cost::Modest, &budget, thread).await.unwrap();
+        assert_eq!(there.as_deref(), Some("long-work"));
     }
 }

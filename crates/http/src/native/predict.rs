@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use cupola_budget::Budget;
 use cupola_prep::{Predictions, SeriesLabel};
 use cupola_runtime::{BulkFormat, LoadedPackage, PredictInput};
-use cupola_serving::{Error, Pipeline, PredictRequest, PredictResponse};
+use cupola_serving::{Error, Pipeline, PredictRequest, PredictResponse, QUICK_BODY_BYTES};
 use serde::Serialize;
 
 use super::unknown::UnknownColumns;
@@ -42,6 +42,9 @@ struct LabelledPrediction {
     predictions: Predictions,
 }
 
+/// Bytes of a body whose parsing takes as long as an empty value of a row.
+const VALUE: usize = 8;
+
 /// Reader of a request's rows.
 #[derive(Clone, Copy)]
 struct RowReader {
@@ -67,7 +70,7 @@ pub(super) async fn predict(
         let (name, version) = name_and_version(&name)?;
         // Whatever the headers are enough to refuse is refused before the body is read.
         pipeline.check_accepting()?;
-        pipeline.catalog().find(name, version)?;
+        let columns = pipeline.catalog().find(name, version)?.model.signature.inputs.len();
         let timeout = timeout(&headers, limits.timeout)?;
         let strict = limits.strict || strict(query.as_deref())?;
         let reader = RowReader { format: format_of(&headers), strict };
@@ -81,12 +84,27 @@ pub(super) async fn predict(
             began,
             timeout,
             budget: &budget,
-            size: body.as_ref().map_or(0, Bytes::len),
+            size: body.as_ref().map_or(0, |body| reader.work(body, columns)),
         };
         respond(&pipeline, &request, reader, body).await
     };
     let response = response.await.unwrap_or_else(IntoResponse::into_response);
     with_request_id(response, &id)
+}
+
+impl RowReader {
+    /// Size of a body by which its work is quick or not: `{}` is a row of all columns.
+    fn work(self, body: &[u8], columns: usize) -> usize {
+        let end = match self.format {
+            // A few bytes are any number of rows.
+            Some(BulkFormat::Arrow) if body.len() > QUICK_BODY_BYTES => return usize::MAX,
+            Some(BulkFormat::Arrow) => return body.len(),
+            Some(BulkFormat::Lines | BulkFormat::Csv) => b'\n',
+            None => b'}',
+        };
+        let rows = body.iter().filter(|byte| **byte == end).count();
+        body.len().max(rows.saturating_mul(columns).saturating_mul(VALUE))
+    }
 }
 
 /// Parameter `strict` of a query.
@@ -264,5 +282,15 @@ mod tests {
             assert_eq!(read(query), Ok(true), "{query:?}");
         }
         assert_eq!(read(Some("strict=maybe")), Err((400, Some("strict".to_owned()))));
+    }
+
+    #[test]
+    fn the_work_of_a_body_counts_its_empty_rows() {
+        let work = |format, body: &[u8], columns| RowReader { format, strict: false }.work(body, columns);
+        assert_eq!(work(None, b"{\"rows\": [{}, {}]}", 1_000), 3 * 1_000 * VALUE);
+        assert_eq!(work(None, &[b' '; 500], 10), 500);
+        assert_eq!(work(Some(BulkFormat::Csv), b"a\n\n\n", 100), 3 * 100 * VALUE);
+        assert_eq!(work(Some(BulkFormat::Arrow), &[0; 100], 100), 100);
+        assert_eq!(work(Some(BulkFormat::Arrow), &[0; QUICK_BODY_BYTES + 1], 1), usize::MAX);
     }
 }

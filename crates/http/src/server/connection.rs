@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::{Activity, ConnectionLimits};
 use super::connections::ConnectionSlot;
 use super::drain;
+use super::patience::{DELAY, Patience};
 use super::response::ResponseBody;
 use super::stream::StreamExecutor;
 use crate::error::ApiError;
@@ -92,6 +93,7 @@ impl Connection {
             activity: Arc::clone(&activity),
             reserved: slot.reserved,
             streams: ConnectionStreams::new(),
+            patience: Arc::default(),
         };
         let service = service_fn(move |request: Request<Incoming>| requests.clone().respond(request));
         let builder = builder(limits);
@@ -155,12 +157,13 @@ struct Requests {
     activity: Arc<Activity>,
     reserved: bool,
     streams: ConnectionStreams,
+    patience: Arc<Patience>,
 }
 
 impl Requests {
     async fn respond(self, mut request: Request<Incoming>) -> Result<Response<ResponseBody>, Infallible> {
         let http2 = request.version() > Version::HTTP_11;
-        let in_flight = self.activity.begin(http2);
+        let mut in_flight = self.activity.begin(http2);
         if http2 {
             request.extensions_mut().insert(self.streams);
         }
@@ -169,6 +172,12 @@ impl Requests {
         } else {
             drain::call(self.router, request).await?
         };
+        if self.patience.ends_with(&response) {
+            // Idle meanwhile: requests that were sent at once would otherwise keep the connection's place for hours.
+            drop(in_flight);
+            tokio::time::sleep(DELAY).await;
+            in_flight = self.activity.begin(http2);
+        }
         let (mut head, body) = response.into_parts();
         if self.reserved && !http2 {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -22,6 +22,9 @@ use tower::Service as _;
 
 /// Largest rest of a body that is read and discarded, in bytes.
 const MAX_DISCARDED: usize = 256 << 20;
+/// Bytes after which the reading pauses, so that those who are wanted have their turn.
+const DISCARDED_IN_A_TURN: usize = 1 << 20;
+const DISCARD_PAUSE: Duration = Duration::from_millis(1);
 /// Longest time for which the rest of a body is read.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time until the body of a client that waits for `100 Continue` is discarded. Some clients announce that they
@@ -111,12 +114,17 @@ impl Drop for DrainedBody {
 async fn discard(mut body: Incoming, idle: Duration) {
     let read = async {
         let mut left = MAX_DISCARDED;
+        let mut at_once = 0;
         loop {
             let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context));
             let Ok(Some(Ok(frame))) = tokio::time::timeout(idle, frame).await else { break };
-            match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
-                Some(rest) => left = rest,
-                None => break,
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(length) else { break };
+            left = rest;
+            at_once += length;
+            if at_once > DISCARDED_IN_A_TURN {
+                at_once = 0;
+                tokio::time::sleep(DISCARD_PAUSE).await;
             }
         }
     };

@@ -1,13 +1,20 @@
 //! Priority of work that takes longer than a moment.
 
 use std::panic::resume_unwind;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-/// Runs `work` on a thread that gives way by `niceness` steps to the threads that accept, check and answer requests.
-/// Also gives the processor time that it took.
+/// Time after which a job that was in a hurry gives way too.
+const HURRY: Duration = Duration::from_millis(20);
+/// Steps by which it then gives way. The scheduler of Linux gives a thread that is in a hurry three times the processor
+/// time of such a job, and no more: long work goes on beside a flood of short requests.
+pub(super) const NICENESS: i32 = 5;
+
+/// Runs `work` on a thread that gives way by `niceness` steps to the threads that accept, check and answer requests, and
+/// by [`NICENESS`] at least once it takes longer. Also gives the processor time that it took.
 ///
 /// A thread of its own is needed, because without privileges a priority can only be lowered. It costs some 50 us.
 pub(super) fn run<T: Send>(niceness: i32, work: impl FnOnce() -> T + Send) -> (T, Duration) {
@@ -15,11 +22,22 @@ pub(super) fn run<T: Send>(niceness: i32, work: impl FnOnce() -> T + Send) -> (T
     let runtime = Handle::try_current().ok();
     let done = thread::scope(|scope| {
         let (taken, runtime) = (&mut work, &runtime);
+        let (running, states) = mpsc::channel();
         let thread = thread::Builder::new().name("long-work".to_owned()).spawn_scoped(scope, move || {
-            lower_priority(niceness);
+            let running = running;
+            let own = current_thread();
+            lower_priority(own, niceness);
+            let _ = running.send(own);
             let _entered = runtime.as_ref().map(Handle::enter);
             taken.take().map(timed)
         });
+        // The sender is dropped when the work is done, also by a panic.
+        if niceness < NICENESS
+            && let Ok(id) = states.recv()
+            && states.recv_timeout(HURRY) == Err(RecvTimeoutError::Timeout)
+        {
+            lower_priority(id, NICENESS - niceness);
+        }
         thread.ok().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
     });
     match (done.flatten(), work) {
@@ -53,16 +71,31 @@ fn processor_time() -> Duration {
     BEGAN.elapsed()
 }
 
-/// Lowers the priority of the calling thread: on Linux a niceness belongs to a thread.
+/// Id of a thread for the system.
 #[cfg(target_os = "linux")]
-fn lower_priority(niceness: i32) {
-    let before = rustix::process::getpriority_process(None).unwrap_or_default();
-    let _ = rustix::process::setpriority_process(None, (before + niceness).min(19));
+type ThreadId = rustix::thread::Pid;
+
+#[cfg(target_os = "linux")]
+fn current_thread() -> ThreadId {
+    rustix::thread::gettid()
+}
+
+/// Lowers the priority of a thread by so many steps: on Linux a niceness belongs to a thread.
+#[cfg(target_os = "linux")]
+fn lower_priority(thread: ThreadId, steps: i32) {
+    let before = rustix::process::getpriority_process(Some(thread)).unwrap_or_default();
+    let _ = rustix::process::setpriority_process(Some(thread), (before + steps).min(19));
 }
 
 /// Elsewhere a niceness belongs to the process.
 #[cfg(not(target_os = "linux"))]
-fn lower_priority(_niceness: i32) {}
+type ThreadId = ();
+
+#[cfg(not(target_os = "linux"))]
+fn current_thread() {}
+
+#[cfg(not(target_os = "linux"))]
+fn lower_priority(_thread: ThreadId, _steps: i32) {}
 
 #[cfg(test)]
 mod tests {
@@ -85,10 +118,28 @@ mod tests {
         assert_eq!(niceness(), before);
         let ((), used) = run(5, || thread::sleep(Duration::from_millis(300)));
         assert!(used < Duration::from_millis(150), "{used:?}");
-        let ((), used) = run(5, || {
-            let began = std::time::Instant::now();
-            while began.elapsed() < Duration::from_millis(20) {}
-        });
+        let ((), used) = run(5, || spin(20));
         assert!(used > Duration::ZERO);
+    }
+
+    fn spin(milliseconds: u64) {
+        let began = std::time::Instant::now();
+        while began.elapsed() < Duration::from_millis(milliseconds) {}
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_job_in_a_hurry_gives_way_when_it_takes_long() {
+        let niceness = || rustix::process::getpriority_process(None).unwrap();
+        let before = niceness();
+        let job = || {
+            let first = niceness();
+            let began = std::time::Instant::now();
+            while niceness() == first && began.elapsed() < Duration::from_secs(20) {
+                spin(1);
+            }
+            (first, niceness())
+        };
+        assert_eq!(run(0, job).0, (before, (before + NICENESS).min(19)));
     }
 }

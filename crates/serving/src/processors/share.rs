@@ -6,19 +6,18 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
+use super::priority::NICENESS;
+
 /// Least number of jobs that a caller may have at once: on one processor, a short one passes a long one.
 const LEAST_JOBS: usize = 2;
 /// Jobs per processor of callers without a key, who share one share.
 const ANONYMOUS_JOBS: usize = 4;
 /// Time in which a caller's use is forgotten by half.
 const HALF_LIFE: Duration = Duration::from_secs(5);
-/// Part of all processors whose steady use is much.
+/// Parts of all processors whose steady use is some, and much.
+const SOME: f64 = 0.12;
 const MUCH: f64 = 0.25;
-/// Steps by which a job gives way to the threads that accept and answer requests. The scheduler of Linux then gives a
-/// thread that is in a hurry three times the processor time of one that is not, and no more: long work goes on beside
-/// a flood of short requests.
-const NICENESS: i32 = 5;
-/// Steps for a caller that has used much lately: a third of the time of other callers' jobs.
+/// Steps by which the jobs of a caller with much use give way: they get a third of the time of another caller's.
 const HEAVY_NICENESS: i32 = 10;
 /// Callers in the table before those without a recent job are first removed.
 const CALLERS: usize = 1_024;
@@ -42,8 +41,8 @@ struct Table {
 pub(super) struct Share {
     /// Jobs that it may have at once.
     pub jobs: Semaphore,
-    /// Recent use, in seconds of processor time, above which it gives way.
-    much: f64,
+    /// Recent use, in seconds of processor time, that steady use of all processors sums up to.
+    whole: f64,
     used: Mutex<Used>,
 }
 
@@ -95,8 +94,8 @@ impl Share {
         let steady = HALF_LIFE.as_secs_f64() / std::f64::consts::LN_2;
         let used = Mutex::new(Used { seconds: 0.0, at: Instant::now() });
         #[expect(clippy::cast_precision_loss, reason = "the number of processors is small")]
-        let much = MUCH * steady * processors as f64;
-        Self { jobs: Semaphore::new(jobs), much, used }
+        let whole = steady * processors as f64;
+        Self { jobs: Semaphore::new(jobs), whole, used }
     }
 
     /// Adds the processor time of a job.
@@ -112,7 +111,11 @@ impl Share {
 
     /// Steps by which its next job gives way.
     pub fn niceness(&self) -> i32 {
-        if self.recent() > self.much { HEAVY_NICENESS } else { NICENESS }
+        match self.recent() / self.whole {
+            part if part > MUCH => HEAVY_NICENESS,
+            part if part > SOME => NICENESS,
+            _ => 0,
+        }
     }
 }
 
@@ -124,9 +127,11 @@ mod tests {
     fn a_caller_that_uses_much_gives_way_until_it_has_rested() {
         let shares = Shares::new(2);
         let (busy, other) = (shares.of(Some("busy")), shares.of(Some("other")));
+        assert_eq!(busy.niceness(), 0);
+        busy.add(Duration::from_secs(2));
         assert_eq!(busy.niceness(), NICENESS);
-        busy.add(Duration::from_secs(8));
-        assert_eq!((shares.of(Some("busy")).niceness(), other.niceness()), (HEAVY_NICENESS, NICENESS));
+        busy.add(Duration::from_secs(6));
+        assert_eq!((shares.of(Some("busy")).niceness(), other.niceness()), (HEAVY_NICENESS, 0));
         let rested = Used { seconds: 8.0, at: Instant::now() };
         assert!((rested.until(rested.at + 2 * HALF_LIFE) - 2.0).abs() < 1e-9);
     }
