@@ -44,6 +44,6 @@ pub use pipeline::{
     GENERATION_CANCELLED, GenerateRequest, GenerationStream, Pipeline, PredictRequest, PredictResponse,
     QUICK_BODY_BYTES, TokenUsage,
 };
-pub use processors::{Cost, Processors};
+pub use processors::{Processors, WorkSize};
 pub use scheduler::{Scheduler, SchedulerLimits};
 pub use telemetry::{ModelMetrics, ModelTotals, Telemetry, TraceExporter};

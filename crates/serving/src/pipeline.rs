@@ -16,7 +16,7 @@ use crate::catalog::{Catalog, ModelVersion, Route};
 use crate::error::{Error, ProtocolError};
 use crate::lifecycle::Lifecycle;
 use crate::metadata::RequestMetadata;
-use crate::processors::{Cost, Processors};
+use crate::processors::{Processors, WorkSize};
 use crate::scheduler::{ForwardPass, ForwardResult, Ticket};
 use crate::telemetry::{Phase, RequestSpan, Telemetry, TraceExporter};
 
@@ -153,7 +153,7 @@ impl Pipeline {
         budget: &Budget,
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, Error> {
-        Ok(self.processors.run(Cost::of_bytes(size, QUICK_BODY_BYTES), budget, work).await?)
+        Ok(self.processors.run(WorkSize::of_bytes(size, QUICK_BODY_BYTES), budget, work).await?)
     }
 
     /// Runs the writing of a response: outside the runtime's threads if it has many rows.
@@ -166,7 +166,7 @@ impl Pipeline {
         budget: &Budget,
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, Error> {
-        let cost = Cost::of_bytes(response.answer_bytes(), QUICK_ANSWER_BYTES);
+        let cost = WorkSize::of_bytes(response.answer_bytes(), QUICK_ANSWER_BYTES);
         Ok(self.processors.run(cost, budget, work).await?)
     }
 
@@ -249,7 +249,7 @@ impl Pipeline {
         read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E> + Send,
     ) -> Result<PredictResponse, E> {
         let _in_flight = version.scheduler.in_flight();
-        let cost = Cost::of_bytes(request.size, version.model.quick_bytes());
+        let cost = WorkSize::of_bytes(request.size, version.model.quick_bytes());
         let prepare = || prepare(request.budget, version, read);
         let prepared = self.processors.run(cost, request.budget, prepare).await;
         let (input, examples, references) = prepared.map_err(Error::from)??;

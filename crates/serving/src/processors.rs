@@ -21,9 +21,9 @@ const MOST_JOBS: usize = 384;
 /// Work of this many times a quick one's size is modest.
 const MODEST: usize = 16;
 
-/// Expected processor time of some work.
+/// Size of some work, in processor time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cost {
+pub enum WorkSize {
     /// A fraction of a millisecond.
     Quick,
     /// A few milliseconds.
@@ -32,8 +32,8 @@ pub enum Cost {
     Long,
 }
 
-impl Cost {
-    /// Cost of work that grows with its size in bytes, and is quick up to `quick` of them.
+impl WorkSize {
+    /// Size of work that grows with its size in bytes, and is quick up to `quick` of them.
     pub fn of_bytes(bytes: usize, quick: usize) -> Self {
         match bytes {
             bytes if bytes <= quick => Self::Quick,
@@ -73,15 +73,15 @@ impl Processors {
     /// [`Exceeded::Deadline`] if its turn does not come in time.
     pub async fn run<T: Send>(
         &self,
-        cost: Cost,
+        size: WorkSize,
         budget: &Budget,
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, Exceeded> {
-        if cost == Cost::Quick {
+        if size == WorkSize::Quick {
             return Ok(work());
         }
         let share = self.0.shares.of(budget.caller());
-        if cost == Cost::Modest && share.niceness() == 0 {
+        if size == WorkSize::Modest && share.niceness() == 0 {
             let (result, used) = priority::timed(work);
             share.add(used);
             return Ok(result);
@@ -129,7 +129,9 @@ mod tests {
         let processors = Processors::default();
         let long = {
             let processors = processors.clone();
-            tokio::spawn(async move { processors.run(Cost::Long, &Budget::unlimited(), sleep(800)).await })
+            tokio::spawn(
+                async move { processors.run(WorkSize::Long, &Budget::unlimited(), sleep(800)).await },
+            )
         };
         tokio::time::sleep(Duration::from_millis(100)).await;
         let asked = Instant::now();
@@ -148,11 +150,11 @@ mod tests {
         let all = u32::try_from(share.jobs.available_permits()).unwrap();
         let held = share.jobs.acquire_many(all).await.unwrap();
         let late = budget("greedy", 50);
-        assert_eq!(processors.run(Cost::Quick, &late, || 1).await, Ok(1));
-        assert!(matches!(processors.run(Cost::Long, &late, || 1).await, Err(Exceeded::Deadline { .. })));
-        assert_eq!(processors.run(Cost::Long, &budget("other", 10_000), || 2).await, Ok(2));
+        assert_eq!(processors.run(WorkSize::Quick, &late, || 1).await, Ok(1));
+        assert!(matches!(processors.run(WorkSize::Long, &late, || 1).await, Err(Exceeded::Deadline { .. })));
+        assert_eq!(processors.run(WorkSize::Long, &budget("other", 10_000), || 2).await, Ok(2));
         drop(held);
-        assert_eq!(processors.run(Cost::Long, &greedy, || 3).await, Ok(3));
+        assert_eq!(processors.run(WorkSize::Long, &greedy, || 3).await, Ok(3));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,14 +163,14 @@ mod tests {
         let accounts = Accounts::new(MemoryLimits::default());
         let budget = accounts.request(Some("one"), Duration::from_mins(1));
         assert_eq!(
-            [8, 9, 128, 129].map(|bytes| Cost::of_bytes(bytes, 8)),
-            [Cost::Quick, Cost::Modest, Cost::Modest, Cost::Long]
+            [8, 9, 128, 129].map(|bytes| WorkSize::of_bytes(bytes, 8)),
+            [WorkSize::Quick, WorkSize::Modest, WorkSize::Modest, WorkSize::Long]
         );
         let thread = || std::thread::current().name().map(str::to_owned);
-        let here = processors.run(Cost::Modest, &budget, thread).await.unwrap();
+        let here = processors.run(WorkSize::Modest, &budget, thread).await.unwrap();
         assert_ne!(here.as_deref(), Some("long-work"));
         processors.0.shares.of(Some("one")).add(Duration::from_mins(10));
-        let there = processors.run(Cost::Modest, &budget, thread).await.unwrap();
+        let there = processors.run(WorkSize::Modest, &budget, thread).await.unwrap();
         assert_eq!(there.as_deref(), Some("long-work"));
     }
 }

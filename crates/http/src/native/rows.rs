@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use cupola_serving::{Cost, QUICK_BODY_BYTES, RowIntake};
+use cupola_serving::{QUICK_BODY_BYTES, RowIntake, WorkSize};
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
@@ -33,7 +33,7 @@ pub(super) async fn stored_rows(
         let rows = json_objects(headers, &body)?;
         if rows.len() > MAX_ROWS { Err(ApiError::too_many_rows(MAX_ROWS)) } else { Ok(rows) }
     };
-    processors.run(Cost::of_bytes(body.len(), QUICK_BODY_BYTES), &budget, parse).await?
+    processors.run(WorkSize::of_bytes(body.len(), QUICK_BODY_BYTES), &budget, parse).await?
 }
 
 /// Stores rows in a dataset: all of them, or none.

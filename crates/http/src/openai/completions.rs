@@ -10,7 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use cupola_budget::Budget;
 use cupola_serving::access::{Caller, Scope};
-use cupola_serving::{Cost, Error, GenerateRequest, Pipeline, Telemetry};
+use cupola_serving::{Error, GenerateRequest, Pipeline, Telemetry, WorkSize};
 
 use super::body::{CompletionBody, CompletionKind};
 use super::fields::Fields;
@@ -95,7 +95,7 @@ impl CompletionService {
     /// request may wait for a thread of the runtime.
     async fn prepare(&self, received: Received, id: String, body: Bytes) -> Result<Admitted, ApiError> {
         let begin = || self.begin(&received, &id, &body);
-        let prepared = self.pipeline.processors().run(Cost::Long, &received.budget, begin).await;
+        let prepared = self.pipeline.processors().run(WorkSize::Long, &received.budget, begin).await;
         prepared.map_err(|_| Error::GenerationDeadline)?
     }
 

@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRef, FromRequest, FromRequestParts as _, Request};
 use axum::http::{HeaderMap, header};
 use cupola_budget::{Accounts, Budget, Exceeded, Hold};
-use cupola_serving::{Cost, Processors};
+use cupola_serving::{Processors, WorkSize};
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 use futures::StreamExt as _;
 
@@ -91,7 +91,7 @@ impl UnreadBody {
             None => body,
             Some(coding) => {
                 let decode = || coding.decode(&body, self.limit, &self.budget);
-                self.processors.run(Cost::Long, &self.budget, decode).await??
+                self.processors.run(WorkSize::Long, &self.budget, decode).await??
             }
         };
         let marked = !raw && body.starts_with(BYTE_ORDER_MARK);

@@ -8,7 +8,7 @@ use cupola_prep::{PredictedValue, Predictions};
 use cupola_runtime::PredictInput;
 
 use crate::catalog::ModelVersion;
-use crate::processors::{Cost, Processors};
+use crate::processors::{Processors, WorkSize};
 use crate::telemetry::Telemetry;
 
 /// Largest relative difference of equal numbers.
@@ -42,7 +42,7 @@ impl Comparison {
     async fn compare(&self, shadow: &ModelVersion, expected: &Expected) -> Option<bool> {
         let rows = expected.predictions.len();
         self.budget.charge_each(rows, shadow.model.answer_bytes()).ok()?;
-        let cost = if rows <= 1 { Cost::Quick } else { Cost::Long };
+        let cost = if rows <= 1 { WorkSize::Quick } else { WorkSize::Long };
         let prepare = || shadow.model.examples_of_input(&expected.input, &self.budget);
         let examples = match self.processors.run(cost, &self.budget, prepare).await.ok()? {
             Ok(examples) => examples,
