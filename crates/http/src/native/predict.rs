@@ -102,7 +102,7 @@ impl RowReader {
             Some(BulkFormat::Lines | BulkFormat::Csv) => b'\n',
             None => b'}',
         };
-        let rows = body.iter().filter(|byte| **byte == end).count();
+        let rows = body.split(|byte| *byte == end).count() - 1;
         body.len().max(rows.saturating_mul(columns).saturating_mul(VALUE))
     }
 }

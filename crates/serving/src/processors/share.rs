@@ -140,7 +140,7 @@ mod tests {
     fn the_table_of_callers_forgets_those_that_rest() {
         let shares = Shares::new(1);
         let kept = shares.of(Some("kept"));
-        shares.of(Some("busy")).add(Duration::from_secs(60));
+        shares.of(Some("busy")).add(Duration::from_mins(1));
         for caller in 0..5_000 {
             shares.of(Some(&caller.to_string()));
         }
