@@ -31,6 +31,7 @@ use burn::tensor::{DType, Shape, Tensor};
 use burn_std::Bytes;
 
 pub(crate) use self::activation::activate;
+pub use self::activation::pointwise;
 pub use self::adamw::{AdamwTensors, adamw_step};
 pub(crate) use self::attention::attention;
 pub(crate) use self::conv::{conv1d, conv2d};
@@ -177,6 +178,12 @@ fn contiguous(tensor: FlexTensor) -> FlexTensor {
 /// Values of a contiguous tensor.
 fn values(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().unwrap_or_else(|| unreachable!("inputs are made contiguous: {tensor:?}"))
+}
+
+/// Gradients of the `N` inputs of an operation whose last input, the bias, is optional.
+fn of_inputs<const N: usize>(gradients: [Option<FlexTensor>; 3]) -> [Option<FlexTensor>; N] {
+    let mut gradients = gradients.into_iter();
+    std::array::from_fn(|_| gradients.next().flatten())
 }
 
 /// Tensor of these values.

@@ -166,8 +166,8 @@ impl Pipeline {
         budget: &Budget,
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, Error> {
-        let cost = WorkSize::of_bytes(response.answer_bytes(), QUICK_ANSWER_BYTES);
-        Ok(self.processors.run(cost, budget, work).await?)
+        let size = WorkSize::of_bytes(response.answer_bytes(), QUICK_ANSWER_BYTES);
+        Ok(self.processors.run(size, budget, work).await?)
     }
 
     /// Checks that new requests are accepted.
@@ -249,9 +249,9 @@ impl Pipeline {
         read: impl FnOnce(&LoadedPackage) -> Result<PredictInput, E> + Send,
     ) -> Result<PredictResponse, E> {
         let _in_flight = version.scheduler.in_flight();
-        let cost = WorkSize::of_bytes(request.size, version.model.quick_bytes());
+        let size = WorkSize::of_bytes(request.size, version.model.quick_bytes());
         let prepare = || prepare(request.budget, version, read);
-        let prepared = self.processors.run(cost, request.budget, prepare).await;
+        let prepared = self.processors.run(size, request.budget, prepare).await;
         let (input, examples, references) = prepared.map_err(Error::from)??;
         let prepared = Instant::now();
         version.metrics.record_preparation((prepared - request.began).as_secs_f64());

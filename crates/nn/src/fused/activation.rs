@@ -9,17 +9,21 @@ use cupola_spec::Activation;
 
 use super::{FusedOp, apply, flex, values, wrap};
 
-/// Applies an activation function to each value.
-pub(crate) fn activate<const D: usize>(function: Activation, x: Tensor<D>) -> Tensor<D> {
-    let op = ActivationOp(match function {
+/// Kernel of an activation function.
+pub fn pointwise(function: Activation) -> Pointwise {
+    match function {
         Activation::Relu => Pointwise::Relu,
         Activation::Gelu => Pointwise::Gelu,
         Activation::GeluTanh => Pointwise::GeluTanh,
         Activation::Silu => Pointwise::Silu,
         Activation::Tanh => Pointwise::Tanh,
         Activation::Sigmoid => Pointwise::Sigmoid,
-    });
-    match apply(op, [x.into_dispatch()]) {
+    }
+}
+
+/// Applies an activation function to each value.
+pub(crate) fn activate<const D: usize>(function: Activation, x: Tensor<D>) -> Tensor<D> {
+    match apply(ActivationOp(pointwise(function)), [x.into_dispatch()]) {
         Ok(y) => wrap(y),
         Err([x]) => composed(function, wrap(x)),
     }

@@ -10,7 +10,7 @@ use burn::tensor::module::conv1d as composed_conv1d;
 use burn::tensor::ops::ConvOptions;
 use cupola_kernels::training::conv::{self as kernel, ConvShape};
 
-use super::{FusedOp, apply, flex, values, wrap};
+use super::{FusedOp, apply, flex, of_inputs, values, wrap};
 
 /// Forward pass of a convolution of images.
 pub(crate) fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
@@ -109,12 +109,10 @@ impl<const N: usize> FusedOp<N> for ConvOp {
     ) -> [Option<FlexTensor>; N] {
         let shape = self.shape(&x, &weight);
         let found = kernel::backward(values(&x), values(&weight), values(&gradient), &shape, needed[0]);
-        let mut gradients = [
+        of_inputs([
             needed[0].then(|| flex(found.x, x.shape())),
             Some(flex(found.weight, weight.shape())),
             Some(flex(found.bias, [shape.output])),
-        ]
-        .into_iter();
-        std::array::from_fn(|_| gradients.next().flatten())
+        ])
     }
 }

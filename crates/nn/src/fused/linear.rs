@@ -6,7 +6,7 @@ use burn::nn::Linear;
 use burn::tensor::Tensor;
 use cupola_kernels::training::linear as kernel;
 
-use super::{FusedOp, apply, flex, values, wrap};
+use super::{FusedOp, apply, flex, of_inputs, values, wrap};
 
 /// Rows from which on packing the weights pays off.
 const MIN_ROWS: usize = 128;
@@ -56,12 +56,10 @@ impl<const N: usize> FusedOp<N> for LinearOp {
     ) -> [Option<FlexTensor>; N] {
         let sizes = weight.shape().dims();
         let found = kernel::backward(values(&x), values(&weight), values(&gradient), sizes, needed[0]);
-        let mut gradients = [
+        of_inputs([
             needed[0].then(|| flex(found.x, x.shape())),
             Some(flex(found.weight, weight.shape())),
             Some(flex(found.bias, [sizes[1]])),
-        ]
-        .into_iter();
-        std::array::from_fn(|_| gradients.next().flatten())
+        ])
     }
 }

@@ -42,9 +42,9 @@ impl Comparison {
     async fn compare(&self, shadow: &ModelVersion, expected: &Expected) -> Option<bool> {
         let rows = expected.predictions.len();
         self.budget.charge_each(rows, shadow.model.answer_bytes()).ok()?;
-        let cost = if rows <= 1 { WorkSize::Quick } else { WorkSize::Long };
+        let size = if rows <= 1 { WorkSize::Quick } else { WorkSize::Long };
         let prepare = || shadow.model.examples_of_input(&expected.input, &self.budget);
-        let examples = match self.processors.run(cost, &self.budget, prepare).await.ok()? {
+        let examples = match self.processors.run(size, &self.budget, prepare).await.ok()? {
             Ok(examples) => examples,
             Err(error) if error.exceeded().is_some() => return None,
             Err(_) => return Some(false),
@@ -56,7 +56,7 @@ impl Comparison {
             let found = shadow.model.predictions(&pass.logits, &references);
             found.is_ok_and(|found| agree(&expected.predictions, &found))
         };
-        self.processors.run(cost, &self.budget, agrees).await.ok()
+        self.processors.run(size, &self.budget, agrees).await.ok()
     }
 }
 

@@ -6,7 +6,6 @@
 use candle_core::{Device, Error as CandleError, Storage, Tensor};
 use cupola_kernels::pointwise::activate;
 use cupola_kernels::{Pointwise, elementwise, rows};
-use cupola_spec::Activation;
 
 /// Maps the values of `x` to a new tensor of the same shape, except that the last axis becomes `width` long.
 pub fn map_rows(x: &Tensor, width: usize, f: impl FnOnce(&[f32]) -> Vec<f32>) -> Result<Tensor, CandleError> {
@@ -52,18 +51,6 @@ pub fn sigmoid(x: &Tensor) -> Result<Tensor, CandleError> {
 /// Softmax over the last axis.
 pub fn softmax(x: &Tensor) -> Result<Tensor, CandleError> {
     update(x, |values| rows::softmax(values, x.dims().last().copied().unwrap_or(1)))
-}
-
-/// Kernel of an activation function.
-pub fn pointwise(function: Activation) -> Pointwise {
-    match function {
-        Activation::Relu => Pointwise::Relu,
-        Activation::Gelu => Pointwise::Gelu,
-        Activation::GeluTanh => Pointwise::GeluTanh,
-        Activation::Silu => Pointwise::Silu,
-        Activation::Tanh => Pointwise::Tanh,
-        Activation::Sigmoid => Pointwise::Sigmoid,
-    }
 }
 
 /// Lends the values of a tensor in row-major order.

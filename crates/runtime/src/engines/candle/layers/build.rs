@@ -1,12 +1,12 @@
 //! Construction of layers from the weights of a package.
 
 use cupola_kernels::{Conv2dKernel, LinearKernel};
+use cupola_nn::pointwise;
 use cupola_spec::{Layer, ROPE_BASE, Rope};
 
 use super::LayerOp;
 use crate::engines::candle::attention::{AttentionLayer, AttentionOptions};
 use crate::engines::candle::recurrent::RecurrentLayer;
-use crate::engines::candle::tensors::pointwise;
 use crate::engines::candle::weights::WeightLookup;
 use crate::error::Error;
 
