@@ -140,9 +140,13 @@ mod families;
 #[test]
 fn the_cpu_gives_pytorchs_numbers() {
     for (name, json, bytes) in CASES {
-        // Fifty layers of one to eight channels are badly conditioned: another order of the sums of one norm moves
-        // gradients by more than 1e-4.
-        let tolerance = if name == "resnet50" { 5e-4 } else { 2e-5 };
+        // Deep residual networks of few channels are badly conditioned: PyTorch's gradients in single precision are
+        // 9e-5 from those in double precision with fifty layers, and ours 8e-5.
+        let tolerance = match name {
+            "resnet50" => 2e-4,
+            "resnet18" => 2e-5,
+            _ => 5e-6,
+        };
         check(name, json, bytes, &Device::flex(), tolerance);
     }
 }
