@@ -1,6 +1,7 @@
 //! Layers of a network with their weights, as operations on candle tensors.
 
 mod build;
+mod convolution;
 mod functions;
 
 use candle_core::{D, Error as CandleError, Tensor};
@@ -11,6 +12,7 @@ use cupola_spec::Take;
 use super::attention::AttentionLayer;
 use super::recurrent::RecurrentLayer;
 use super::{series, tensors};
+use convolution::TimeConvolution;
 
 pub use build::build;
 
@@ -33,13 +35,7 @@ impl MaskedTensor {
 pub enum LayerOp {
     Linear(LinearKernel),
     Conv2d(Conv2dKernel),
-    /// Weight `[out, in, k]` and bias `[1, out, 1]`.
-    Conv1d {
-        weight: Tensor,
-        bias: Tensor,
-        dilation: usize,
-        causal: bool,
-    },
+    Conv1d(TimeConvolution),
     /// Batch norm with running statistics, as one scale and one shift for each channel.
     Affine {
         scale: Vec<f32>,
@@ -135,9 +131,7 @@ impl LayerOp {
                 let [out, high, wide] = conv.output_shape(shape);
                 tensors::map_to_shape(&x, (batch, out, high, wide), |x| conv.forward(x, shape))
             }
-            Self::Conv1d { weight, bias, dilation, causal } => {
-                functions::conv1d(&x, weight, bias, *dilation, *causal)
-            }
+            Self::Conv1d(convolution) => convolution.forward(&x),
             Self::Affine { scale, shift } => {
                 let inner = x.dims().iter().skip(2).product();
                 tensors::update(&x, |values| elementwise::affine(values, scale, shift, inner))

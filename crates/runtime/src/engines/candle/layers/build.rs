@@ -5,6 +5,7 @@ use cupola_nn::pointwise;
 use cupola_spec::{Layer, ROPE_BASE, Rope};
 
 use super::LayerOp;
+use super::convolution::TimeConvolution;
 use crate::engines::candle::attention::{AttentionLayer, AttentionOptions};
 use crate::engines::candle::recurrent::RecurrentLayer;
 use crate::engines::candle::weights::WeightLookup;
@@ -47,12 +48,14 @@ fn layer_op(lookup: &WeightLookup<'_>, module: &str, layer: &Layer) -> Result<La
             let weight = lookup.values(module, "weight")?;
             LayerOp::Conv2d(Conv2dKernel::new(weight, out, bias, kernel, [stride, padding]))
         }
-        Layer::Conv1d { out, dilation, causal, .. } => LayerOp::Conv1d {
-            weight: get("weight")?,
-            bias: get("bias")?.reshape((1, out, 1))?,
+        Layer::Conv1d { out, kernel, dilation, causal } => LayerOp::Conv1d(TimeConvolution {
+            weight: lookup.values(module, "weight")?,
+            bias: vector("bias")?,
+            output: out,
+            kernel,
             dilation,
             causal,
-        },
+        }),
         Layer::BatchNorm {} => batch_norm(lookup, module)?,
         Layer::LayerNorm { eps } => {
             LayerOp::LayerNorm { weight: vector("weight")?, bias: vector("bias")?, eps: epsilon(eps) }

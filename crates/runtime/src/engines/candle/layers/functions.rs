@@ -53,20 +53,6 @@ pub fn take(at: Take, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor, Candl
     }
 }
 
-/// Convolution over the steps of `x` `[batch, time, in]` with a weight `[out, in, k]` and a bias `[1, out, 1]`.
-pub fn conv1d(
-    x: &Tensor,
-    weight: &Tensor,
-    bias: &Tensor,
-    dilation: usize,
-    causal: bool,
-) -> Result<Tensor, CandleError> {
-    let reach = (weight.dim(2)? - 1) * dilation;
-    let (left, right) = if causal { (reach, 0) } else { (reach / 2, reach / 2) };
-    let x = x.transpose(1, 2)?.contiguous()?.pad_with_zeros(2, left, right)?;
-    x.conv1d(weight, 0, 1, dilation, 1)?.broadcast_add(bias)?.transpose(1, 2)?.contiguous()
-}
-
 /// Patches of images `[batch, channels, height, width]` as tokens `[batch, patches, out]`.
 pub fn patch(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor, CandleError> {
     let y = x.conv2d(weight, 0, weight.dim(2)?, 1, 1)?.broadcast_add(bias)?;
