@@ -5,6 +5,7 @@ mod reduce;
 
 use pulp::{Arch, NullaryFnOnce};
 
+pub use parallel::join_new_pool;
 pub(crate) use parallel::{CHUNK, for_each_chunk, for_each_row};
 pub(crate) use reduce::{max_abs, max_by, sum_by};
 

@@ -28,6 +28,7 @@ mod precision;
 mod weights;
 
 pub use architecture::{Architecture, Average, InputSource, LogitPart};
+pub use cupola_kernels::simd::join_new_pool;
 pub use decode::{KvCache, SequenceStep};
 pub use device::{
     Agreement, Backend, DeviceChoice, OpenDevice, PanicError, catch_panic, check_agreement, nth_device,

@@ -35,6 +35,7 @@ impl Observer for RateScreen {
 }
 
 pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
+    cupola_nn::join_new_pool();
     let bar = bar(u64::from(args.steps));
     let screen = RateScreen { screen: Screen::new(ui), collection: CollectionProgress::new(ui), bar };
     let test = RateTest { device: args.device.device, steps: args.steps };

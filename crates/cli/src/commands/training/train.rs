@@ -12,6 +12,7 @@ use crate::draw::{Screen, Ui};
 use crate::failure::{ErrorCode, Stopped, UserError, exit_code};
 
 pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
+    cupola_nn::join_new_pool();
     // Before anything that takes time, so that no signal falls between.
     let stop = stop_signal()?;
     let job = job(args)?;
