@@ -1,8 +1,8 @@
 //! CSV and TSV.
 //!
 //! Encoding and delimiter of each file are recognised from its first bytes, types from its first rows. Chunks of whole
-//! records are split into fields by `csv-core`, and each column is converted to its type by the thread that parses the
-//! chunk. If a later row does not fit, the source is read again with types from all rows.
+//! records are split into fields, by `csv-core` if they have quotes, and each column is converted to its type by the thread
+//! that parses the chunk. If a later row does not fit, the source is read again with types from all rows.
 
 mod convert;
 mod dialect;
