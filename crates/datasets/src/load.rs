@@ -6,9 +6,9 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cupola_sources::{
-    Collected, ContentsDigest, DataFile, DatasetResolver, Error as SourceError, FileContents, FileVersion,
-    ListedFiles, ProgressSink, RowOrigin, Scan, SourceBatch, SourceNote, SourceRequest, TextColumns,
-    TextFormat, io_runtime,
+    Collected, ContentsDigest, DataFile, DatasetResolver, Error as SourceError, FileContents, FileFormat,
+    FileVersion, ListedFiles, ProgressSink, RowOrigin, Scan, SourceBatch, SourceNote, SourceRequest,
+    TextColumns, TextFormat, io_runtime,
 };
 use cupola_spec::{Data, Expectation, Source};
 use cupola_store::DatasetVersion;
@@ -123,6 +123,11 @@ impl Collection {
     /// Id of the pushed rows among the files.
     pub(crate) fn pushed(&self) -> Option<&str> {
         self.pushed.as_deref()
+    }
+
+    /// Format of the files; `None` without any.
+    pub(crate) fn format(&self) -> Option<FileFormat> {
+        self.collected.files.first().map(|file| file.format)
     }
 
     /// Digests of the files.

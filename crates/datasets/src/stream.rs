@@ -1,19 +1,25 @@
 //! Streaming access to a source that does not fit into memory.
 
+mod spool;
+
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use cupola_sources::{RowOrigin, SourceNote};
+use cupola_sources::{FileFormat, RowOrigin, SourceNote};
 use cupola_store::DatasetVersion;
 
 use crate::contract::ContractReport;
 use crate::error::Error;
-use crate::load::{CheckedSource, Collection, LoadRequest, collect};
+use crate::load::{CheckedSource, Collection, FirstRead, LoadRequest, collect};
 use crate::profile::{Profile, Profiler};
+
+use self::spool::{Spool, SpoolWriter};
 
 /// Source that is read batch by batch, as often as needed.
 #[derive(Debug)]
 pub struct Stream {
     source: CheckedSource,
+    /// Rows that later passes read instead of the source.
+    spool: Option<Spool>,
 }
 
 /// Collects and opens a source. Every row is read and checked once, so that errors are found before any work starts.
@@ -21,15 +27,28 @@ pub struct Stream {
 /// # Errors
 /// Everything in [`Error`].
 pub fn stream(request: &LoadRequest<'_>) -> Result<Stream, Error> {
-    stream_collected(request, collect(request)?)
+    let source = CheckedSource::of(request, collect(request)?, None, &mut |_| Ok(()))?;
+    Ok(Stream { source, spool: None })
 }
 
-/// Opens a collected source.
+/// Opens a collected source for several passes. Rows of text and of queries are kept in an unnamed file in the folder
+/// `streams` of the home folder, unless it would be larger than 4 GiB or the disk is full.
 ///
 /// # Errors
 /// As [`stream`].
 pub fn stream_collected(request: &LoadRequest<'_>, collection: Collection) -> Result<Stream, Error> {
-    Ok(Stream { source: CheckedSource::of(request, collection, None, &mut |_| Ok(()))? })
+    let is_text = matches!(collection.format(), Some(FileFormat::Csv { .. } | FileFormat::Json));
+    let is_spooled = (is_text || request.data.query.is_some()) && request.data.files.is_none();
+    let mut spool = is_spooled.then(|| SpoolWriter::new(&request.home.join("streams")));
+    let source = CheckedSource::of(request, collection, None, &mut |event| {
+        match (&mut spool, event) {
+            (Some(spool), FirstRead::Batch(batch)) => spool.push(batch),
+            (Some(spool), FirstRead::Restart) => spool.restart(),
+            (None, _) => {}
+        }
+        Ok(())
+    })?;
+    Ok(Stream { source, spool: spool.and_then(SpoolWriter::finish) })
 }
 
 impl Stream {
@@ -64,7 +83,7 @@ impl Stream {
     /// Errors of reading the source again.
     pub fn profile(&self) -> Result<Profile, Error> {
         let mut profiler = Profiler::new(&self.source.schema);
-        self.source.each(&mut |batch| profiler.add(batch))?;
+        self.each(&mut |batch| profiler.add(batch))?;
         Ok(profiler.finish())
     }
 
@@ -76,6 +95,9 @@ impl Stream {
         &self,
         visit: &mut dyn FnMut(&RecordBatch) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.source.each(visit)
+        match &self.spool {
+            Some(spool) => spool.each(visit),
+            None => self.source.each(visit),
+        }
     }
 }

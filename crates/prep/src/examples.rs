@@ -15,6 +15,8 @@ mod with_targets;
 use cupola_spec::Block;
 use serde::{Deserialize, Serialize};
 
+use crate::frame::parallel::fill_rows;
+
 pub(crate) use self::builder::ExampleBuilder;
 pub use self::compact::CompactLayout;
 pub(crate) use self::compact::EncodedColumns;
@@ -82,16 +84,18 @@ impl Examples {
     #[must_use]
     pub fn gather(&self, rows: &[usize]) -> Self {
         let (dense_width, index_width) = (self.layout.dense_width(), self.layout.index_width());
-        let mut out = Self {
-            layout: self.layout.clone(),
-            rows: rows.len(),
-            dense: Vec::with_capacity(rows.len() * dense_width),
-            indices: Vec::with_capacity(rows.len() * index_width),
-        };
-        for &row in rows {
-            out.dense.extend_from_slice(&self.dense[row * dense_width..(row + 1) * dense_width]);
-            out.indices.extend_from_slice(&self.indices[row * index_width..(row + 1) * index_width]);
-        }
+        let mut out = Self::zeros(self.layout.clone(), rows.len());
+        copy_rows(&self.dense, dense_width, rows, &mut out.dense);
+        copy_rows(&self.indices, index_width, rows, &mut out.indices);
         out
     }
+}
+
+/// Copies the rows of `from` at `rows`, each of `width` values, to `to`.
+fn copy_rows<T: Copy + Send + Sync>(from: &[T], width: usize, rows: &[usize], to: &mut [T]) {
+    fill_rows(to, width, |start, part| {
+        for (row, to) in rows[start..].iter().zip(part.chunks_exact_mut(width)) {
+            to.copy_from_slice(&from[row * width..(row + 1) * width]);
+        }
+    });
 }

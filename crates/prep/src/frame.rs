@@ -50,21 +50,28 @@ impl Frame {
         batches: &[RecordBatch],
         exact: &ExactColumns,
     ) -> Result<Self, Error> {
+        let rows = batches.iter().map(RecordBatch::num_rows).sum();
+        let fields: Vec<_> = schema.fields().iter().enumerate().collect();
+        let converted = parallel::map_items(fields, rows, |(index, field)| {
+            let arrays = batches.iter().map(|batch| batch.column(index));
+            let as_text = exact.contains(field.name());
+            let is_inexact = !as_text && arrays.clone().any(arrow::is_inexact);
+            let column = arrow::column(field.name(), field.data_type(), arrays, as_text)?;
+            Ok::<_, Error>((field, is_inexact, column))
+        });
         let mut columns = IndexMap::with_capacity(schema.fields().len());
         let (mut unsupported, mut inexact) = (IndexMap::new(), BTreeSet::new());
-        for (index, field) in schema.fields().iter().enumerate() {
-            let arrays = batches.iter().map(|batch| batch.column(index));
-            let (name, kind) = (field.name(), field.data_type());
-            let as_text = exact.contains(name);
-            if !as_text && arrays.clone().any(arrow::is_inexact) {
+        for converted in converted {
+            let (field, is_inexact, column) = converted?;
+            let name = field.name();
+            if is_inexact {
                 inexact.insert(name.clone());
             }
-            match arrow::column(name, kind, arrays, as_text)? {
+            match column {
                 Some(column) => columns.insert(name.clone(), column).map_or((), |_| ()),
-                None => drop(unsupported.insert(name.clone(), kind.to_string())),
+                None => drop(unsupported.insert(name.clone(), field.data_type().to_string())),
             }
         }
-        let rows = batches.iter().map(RecordBatch::num_rows).sum();
         Ok(Self { columns, rows, unsupported, inexact })
     }
 
@@ -148,8 +155,10 @@ impl Frame {
     #[must_use]
     pub fn take(&self, indices: &[usize]) -> Self {
         let rows: UInt64Array = indices.iter().map(|&row| row as u64).collect::<Vec<_>>().into();
-        let columns = self.columns.iter().map(|(name, column)| (name.clone(), column.take(&rows))).collect();
-        Self { columns, rows: indices.len(), ..self.without_columns() }
+        let columns = parallel::map_items(self.columns.iter().collect(), indices.len(), |(name, column)| {
+            (name.clone(), column.take(&rows))
+        });
+        Self { columns: columns.into_iter().collect(), rows: indices.len(), ..self.without_columns() }
     }
 
     /// Frame without rows that knows the same of its source.

@@ -103,17 +103,34 @@ pub fn prepare(
     plan.series = SeriesOrder::of(run, &values);
     plan.seal(derive, values, &run.data);
     let targets: Vec<&Target> = run.targets.iter().collect();
-    let found = suspicions(&inputs, &targets, &rows.frame, split.each_ref().map(Vec::as_slice));
+    let parts = split.clone();
+    let (found, rest) = std::thread::scope(|scope| {
+        let found =
+            scope.spawn(|| suspicions(&inputs, &targets, &rows.frame, parts.each_ref().map(Vec::as_slice)));
+        let rest = encode(&rows, &mut plan, split, run.seed);
+        (found.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), rest)
+    });
+    let (series_notes, splits) = rest.map_err(|error| rows.numbered(error))?;
     let mut suspicions: Vec<String> = notes.into_iter().chain(found).collect();
     suspicions.extend(rows.left_out());
     suspicions.extend(spelling_twins(&plan));
     suspicions.extend(order_notes);
-    if plan.window().is_some() {
-        let fitted = windows::fit_series(&mut plan, &rows.frame, &split[0]);
-        suspicions.extend(fitted.map_err(|error| rows.numbered(error))?);
-    }
-    let splits = rows.encode(&plan, split, run.seed).map_err(|error| rows.numbered(error))?;
+    suspicions.extend(series_notes);
     Ok(Prepared { suspicions, ..Prepared::new(plan, findings, splits) })
+}
+
+/// Fits the windows of a series, which yields notes, and encodes all splits.
+fn encode(
+    rows: &DerivedRows,
+    plan: &mut Plan,
+    split: [Vec<usize>; 3],
+    seed: u64,
+) -> Result<(Vec<String>, [SplitExamples; 3]), Error> {
+    let mut notes = Vec::new();
+    if plan.window().is_some() {
+        notes.extend(windows::fit_series(plan, &rows.frame, &split[0])?);
+    }
+    Ok((notes, rows.encode(plan, split, seed)?))
 }
 
 /// Error with the row's number in the source; `kept` are the indices there if rows were left out.

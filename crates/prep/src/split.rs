@@ -93,7 +93,9 @@ pub(crate) fn divide(
     };
     for (part, name) in parts.iter_mut().zip(SPLIT_NAMES) {
         // In the order of the keys, so that training does not depend on the order of the file either.
-        part.sort_unstable_by_key(|&row| (keys[row], row));
+        let mut sorted: Vec<(u64, usize)> = part.iter().map(|&row| (keys[row], row)).collect();
+        sorted.sort_unstable();
+        *part = sorted.into_iter().map(|(_, row)| row).collect();
         if part.is_empty() && must_have_rows(run, test_share, name) {
             return Err(Error::EmptySplit { rows: frame.rows(), part: name });
         }

@@ -104,11 +104,13 @@ fn prepare_in_memory(
     stage: PreparedStage,
     pretrained: Option<Pretrained>,
 ) -> Result<LoadedData, Error> {
-    let (table, test) = opened(run, stage, |source, found| {
+    let (mut table, test) = opened(run, stage, |source, found| {
         cupola_datasets::load_collected(&LoadRequest { source, ..*request }, found)
     })?;
     let exact = exact_columns(run);
     let frame = Frame::from_batches(&table.schema, &table.batches, &exact)?;
+    // The frame holds copies of most columns.
+    table.batches.clear();
     let test_frame = test.as_ref().map(|t| Frame::from_batches(&t.schema, &t.batches, &exact)).transpose()?;
     let learned = LoadedData::learned(pretrained.as_ref());
     let prepared = prepare(run, &frame, test_frame.as_ref(), learned);

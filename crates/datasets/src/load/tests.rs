@@ -320,3 +320,63 @@ fn files_share_the_columns_of_all() {
 }
 
 mod spelling;
+
+#[test]
+fn a_query_converts_the_columns_that_it_uses() {
+    if !cfg!(feature = "sql") {
+        return;
+    }
+    let dir = folder();
+    // The last value of `unused` does not have the type of the first rows, nor does the one of `late`.
+    let rows: String = (0..MANY_ROWS).map(|n| format!("{n},{n},t{},{n}\n", n % 7)).collect();
+    fs::write(dir.path().join("a.csv"), format!("unused,n,t,late\n{rows}x,7,t9,1.5\n")).unwrap();
+    let value = |query: &str| {
+        let table = read(dir.path(), "a.csv", Some(query)).unwrap();
+        let columns = table.batches.iter().find(|batch| batch.num_rows() > 0).unwrap().columns();
+        let text =
+            |column: &arrow::array::ArrayRef| arrow::util::display::array_value_to_string(column, 0).unwrap();
+        columns.iter().map(text).collect::<Vec<_>>()
+    };
+    let sum: usize = (0..MANY_ROWS).sum::<usize>() + 7;
+    let count = MANY_ROWS + 1;
+    assert_eq!(value("SELECT sum(n) AS n, max(t) AS t FROM data"), [sum.to_string(), "t9".to_owned()]);
+    assert_eq!(value("SELECT t, n FROM data WHERE n = 10000"), ["t4", "10000"]);
+    assert_eq!(value("SELECT count(*) AS n FROM data"), [count.to_string()]);
+    assert_eq!(value("SELECT late FROM data WHERE t = 't9'"), ["1.5"]);
+    assert_eq!(value("SELECT a.t FROM data a JOIN data b ON a.n = b.late WHERE b.n = 6 LIMIT 1"), ["t6"]);
+    assert_eq!(value("SELECT * FROM data ORDER BY n LIMIT 1"), ["0", "0", "t0", "0.0"]);
+}
+
+#[test]
+fn later_passes_of_a_stream_have_the_rows_of_the_first() {
+    let dir = folder();
+    let rows: String = (0..MANY_ROWS).map(|n| format!("{n},\"t\n{n}\"\n")).collect();
+    // A late text: the first pass starts again with types from all rows.
+    fs::write(dir.path().join("a.csv"), format!("n,t\n{rows}late,\n")).unwrap();
+    let (data, roots, home) = (plain("a.csv"), [dir.path().to_owned()], dir.path().join(".home"));
+    let request = LoadRequest {
+        source: &data.source,
+        data: &data,
+        expect: &[],
+        texts: TextColumns::None,
+        roots: &roots,
+        home: &home,
+        progress: &NoProgress,
+    };
+    let rows_of = |stream: &crate::Stream| {
+        let mut found = Vec::new();
+        let each = stream.each(&mut |batch| {
+            found.push(batch.clone());
+            Ok::<_, Error>(())
+        });
+        each.unwrap();
+        found
+    };
+    let direct = rows_of(&crate::stream(&request).unwrap());
+    let kept = crate::stream_collected(&request, collect(&request).unwrap()).unwrap();
+    // Later passes do not need the file.
+    fs::remove_file(dir.path().join("a.csv")).unwrap();
+    assert_eq!(rows_of(&kept), direct);
+    assert_eq!(rows_of(&kept), direct);
+    assert_eq!(direct.iter().map(RecordBatch::num_rows).sum::<usize>(), MANY_ROWS + 1);
+}

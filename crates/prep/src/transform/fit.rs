@@ -11,6 +11,7 @@ use super::number::NumberFit;
 use super::{Donors, FittedInput, FittedNumber, FittedSeries, text};
 use crate::error::Error;
 use crate::features::ResolvedInput;
+use crate::frame::parallel::map_items;
 use crate::frame::{Frame, SEND_TRAINED_COLUMNS, required};
 use crate::stats::Moments;
 
@@ -77,13 +78,18 @@ impl InputFit {
     pub fn observe(&mut self, frame: &Frame, outcomes: Option<&[TargetOutcome]>) -> Result<(), Error> {
         match self {
             Self::Number { columns, donors, forest, .. } => {
-                columns.iter_mut().try_for_each(|column| column.observe(frame))?;
+                let observed =
+                    map_items(columns.iter_mut().collect(), frame.rows(), |column| column.observe(frame));
+                observed.into_iter().collect::<Result<(), Error>>()?;
                 let names: Vec<&str> = columns.iter().map(NumberFit::column).collect();
                 forest.iter_mut().try_for_each(|forest| forest.observe(&names, frame))?;
                 donors.iter_mut().try_for_each(|donors| donors.observe(frame))
             }
             Self::Category { columns, .. } => {
-                columns.iter_mut().try_for_each(|column| column.observe(frame, outcomes))
+                let observed = map_items(columns.iter_mut().collect(), frame.rows(), |column| {
+                    column.observe(frame, outcomes)
+                });
+                observed.into_iter().collect()
             }
             Self::Date { columns, .. } => columns.iter_mut().try_for_each(|column| column.observe(frame)),
             Self::Scaled { input, columns, moments } => observe_scaled(input, columns, frame, moments),
@@ -98,8 +104,8 @@ impl InputFit {
     pub fn finish(self) -> Result<FittedInput, Error> {
         Ok(match self {
             Self::Number { input, columns, donors, forest } => {
-                let columns: Vec<FittedNumber> =
-                    columns.into_iter().map(|column| column.finish(&input)).collect();
+                let rows = columns.iter().map(NumberFit::present).max().unwrap_or(0);
+                let columns: Vec<FittedNumber> = map_items(columns, rows, |column| column.finish(&input));
                 let fills: Vec<f64> = columns.iter().map(|column| column.fill).collect();
                 let isolation = forest.zip(input.outliers).map(|(forest, outliers)| IsolationOutliers {
                     forest: forest.finish(&fills, outliers.limit),

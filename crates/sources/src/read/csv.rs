@@ -1,8 +1,8 @@
 //! CSV and TSV.
 //!
 //! Encoding and delimiter of each file are recognised from its first bytes, types from its first rows. Chunks of whole
-//! records are split into fields by `csv-core`, and each column is converted to its type by the thread that parses the
-//! chunk. If a later row does not fit, the source is read again with types from all rows.
+//! records are split into fields, by `csv-core` if they have quotes, and each column is converted to its type by the thread
+//! that parses the chunk. If a later row does not fit, the source is read again with types from all rows.
 
 mod convert;
 mod dialect;
@@ -37,7 +37,7 @@ use crate::file::DataFile;
 
 /// Opens the files of a scan.
 pub(super) fn open<'a>(scan: &Scan<'a>, source: CsvSource) -> SourceRows<'a> {
-    let CsvSource { layouts, types, schema, notes } = source;
+    let CsvSource { layouts, types, selected, schema, notes } = source;
     if schema.fields().is_empty() {
         return SourceRows::empty();
     }
@@ -57,6 +57,7 @@ pub(super) fn open<'a>(scan: &Scan<'a>, source: CsvSource) -> SourceRows<'a> {
             file: file.clone(),
             layout,
             types: Arc::clone(&types),
+            selected: Arc::clone(&selected),
             schema: Arc::clone(&read_as),
             nulls: Arc::clone(&nulls),
             points: format.has_decimal_point(),
@@ -72,9 +73,22 @@ pub(super) fn open<'a>(scan: &Scan<'a>, source: CsvSource) -> SourceRows<'a> {
 pub(super) struct CsvSource {
     /// One layout for each file; `None` for a file without any record.
     pub layouts: Vec<Option<Layout>>,
+    /// Types of the columns of a layout.
     pub types: Arc<[FieldType]>,
+    /// Indices of the columns that are converted.
+    pub selected: Arc<[usize]>,
     pub schema: SchemaRef,
     pub notes: Vec<SourceNote>,
+}
+
+impl CsvSource {
+    /// The source with the columns at these indices of its schema; `None` if there are no such columns.
+    #[cfg(feature = "sql")]
+    pub fn select(&self, columns: &[usize]) -> Option<Self> {
+        let schema = self.schema.project(columns).ok()?;
+        let selected = columns.iter().filter_map(|column| self.selected.get(*column).copied()).collect();
+        Some(Self { selected, schema: Arc::new(schema), ..self.clone() })
+    }
 }
 
 /// Recognises the layout of each file. `default` is the delimiter of their extension.
@@ -106,7 +120,8 @@ pub(super) fn source(scan: &Scan<'_>, default: u8) -> Result<CsvSource, Error> {
     let fields =
         columns.iter().zip(&types).map(|(column, kind)| Field::new(&column.name, kind.data_type(), true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    Ok(CsvSource { layouts, types: types.into(), schema, notes })
+    let selected = (0..types.len()).collect();
+    Ok(CsvSource { layouts, types: types.into(), selected, schema, notes })
 }
 
 /// Widens the types of the first file by those of another one, which must have the same columns.

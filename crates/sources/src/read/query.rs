@@ -4,6 +4,7 @@
 //! The executors of a cluster read the files themselves.
 
 mod stream;
+mod table;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +12,6 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 #[cfg(feature = "ballista")]
 use arrow::datatypes::{DataType, Field, Schema};
-use datafusion::catalog::streaming::StreamingTable;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 #[cfg(feature = "avro")]
 use datafusion::datasource::file_format::options::AvroReadOptions;
@@ -28,6 +28,7 @@ use futures::StreamExt;
 use tokio::runtime::Runtime;
 
 use self::stream::{FailureSlot, FileStream};
+use self::table::FileTable;
 #[cfg(feature = "ballista")]
 use super::csv::CsvSource;
 use super::{INFERENCE_ROWS, Scan, SourceBatch, SourceRows, first_line};
@@ -62,10 +63,7 @@ impl Scan<'_> {
             .with_collect_statistics(false);
         let context = SessionContext::new_with_config(keeping_case(config));
         let frame = match table {
-            Some(stream) => {
-                let table = StreamingTable::try_new(stream.schema_ref(), vec![Arc::new(stream)]);
-                table.and_then(|table| context.read_table(Arc::new(table)))
-            }
+            Some(stream) => context.read_table(Arc::new(FileTable(stream))),
             None => self.open(&context).await,
         };
         self.query_frame(&context, frame.map_err(|error| self.explain(&error))?).await

@@ -11,6 +11,7 @@ use self::role::Role;
 use super::rules::ValueRules;
 use crate::error::Error;
 use crate::frame::Frame;
+use crate::frame::parallel::map_items;
 
 /// Rules being fitted: every row is observed once, before anything else is learned.
 pub struct ValueRulesFit<'a> {
@@ -30,13 +31,14 @@ impl<'a> ValueRulesFit<'a> {
     /// Adds rows as their source delivers them.
     pub fn observe(&mut self, frame: &Frame) {
         for name in frame.names() {
-            let Some(column) = frame.get(name) else { continue };
-            let fit = self
-                .columns
-                .entry(name.to_owned())
-                .or_insert_with(|| ColumnFit::new(Role::of(self.run, self.computed, name)));
-            fit.observe(column, &self.run.data.null, self.rows);
+            if !self.columns.contains_key(name) {
+                let role = Role::of(self.run, self.computed, name);
+                self.columns.insert(name.to_owned(), ColumnFit::new(role));
+            }
         }
+        let (nulls, before) = (&self.run.data.null, self.rows);
+        let columns = self.columns.iter_mut().filter_map(|(name, fit)| Some((fit, frame.get(name)?)));
+        map_items(columns.collect(), frame.rows(), |(fit, column)| fit.observe(column, nulls, before));
         self.rows += frame.rows();
     }
 

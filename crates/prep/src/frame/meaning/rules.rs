@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::frame::parallel::map_items;
 use crate::frame::{Column, Frame};
 
 /// Rules by column, part of the plan.
@@ -68,9 +69,12 @@ impl ValueRules {
     /// [`Error::Value`] for a text that is not a number in a column of numbers.
     pub fn apply(&self, frame: &Frame, nulls: &[String]) -> Result<Frame, Error> {
         let mut out = frame.clone();
-        for (name, rule) in &self.0 {
-            let Some(column) = frame.get(name) else { continue };
-            if let Some(changed) = rule.applied(name, column, nulls)? {
+        let rules = self.0.iter().filter_map(|(name, rule)| Some((name, rule, frame.get(name)?)));
+        let applied = map_items(rules.collect(), frame.rows(), |(name, rule, column)| {
+            (name, rule.applied(name, column, nulls))
+        });
+        for (name, changed) in applied {
+            if let Some(changed) = changed? {
                 out = out.with(name, changed);
             }
         }

@@ -29,6 +29,11 @@ impl NumberFit {
         &self.column
     }
 
+    /// Number of values so far.
+    pub fn present(&self) -> usize {
+        self.sketch.present()
+    }
+
     /// Adds training rows.
     pub fn observe(&mut self, frame: &Frame) -> Result<(), Error> {
         let values = frame.require(&self.column, SEND_TRAINED_COLUMNS)?;

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, PrimitiveBuilder, StringBuilder,
-    new_null_array,
+    ArrayRef, BooleanBuilder, NullBufferBuilder, PrimitiveArray, StringBuilder, new_null_array,
 };
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
+    ArrowPrimitiveType, DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 
 use super::field::{FieldType, parse_boolean, parse_integer, parse_real, parse_time};
@@ -23,7 +22,7 @@ pub(super) struct Unfit {
 /// Fields of one column.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
-    pub records: &'a Records,
+    pub records: &'a Records<'a>,
     pub column: usize,
     pub nulls: &'a NullMarkers,
     /// `false` if a point is not the decimal mark.
@@ -34,12 +33,10 @@ impl<'a> Fields<'a> {
     /// Narrowest type of the values.
     pub fn guess(self) -> FieldType {
         let mut found = FieldType::Unknown;
-        for row in 0..self.records.rows() {
-            if let Some(value) = self.value(row) {
-                found = found.union(FieldType::of(value, self.points));
-                if found == FieldType::Text {
-                    break;
-                }
+        for value in self.values().flatten() {
+            found = found.union(FieldType::of(value, self.points));
+            if found == FieldType::Text {
+                break;
             }
         }
         found
@@ -49,12 +46,10 @@ impl<'a> Fields<'a> {
     pub fn convert(self, kind: FieldType) -> Result<ArrayRef, Unfit> {
         match kind {
             FieldType::Text => Ok(self.texts()),
-            FieldType::Integer => self.each(Int64Builder::with_capacity(self.rows()), parse_integer),
-            FieldType::Real if !self.points => {
-                self.each(Float64Builder::with_capacity(self.rows()), |_| None)
-            }
-            FieldType::Real => self.each(Float64Builder::with_capacity(self.rows()), parse_real),
-            FieldType::Date => self.each(Date32Builder::with_capacity(self.rows()), |value| {
+            FieldType::Integer => self.each::<Int64Type>(parse_integer),
+            FieldType::Real if !self.points => self.each::<Float64Type>(|_| None),
+            FieldType::Real => self.each::<Float64Type>(parse_real),
+            FieldType::Date => self.each::<Date32Type>(|value| {
                 parse_time(value).filter(|time| time.is_date).map(|time| time.days)
             }),
             FieldType::Time(TimeUnit::Second) => self.times::<TimestampSecondType>(TimeUnit::Second),
@@ -68,7 +63,7 @@ impl<'a> Fields<'a> {
                 self.times::<TimestampNanosecondType>(TimeUnit::Nanosecond)
             }
             FieldType::Boolean => self.booleans(),
-            FieldType::Unknown => match (0..self.rows()).find(|row| self.value(*row).is_some()) {
+            FieldType::Unknown => match self.values().position(|value| value.is_some()) {
                 Some(row) => Err(Unfit { row }),
                 None => Ok(new_null_array(&DataType::Utf8, self.rows())),
             },
@@ -79,33 +74,37 @@ impl<'a> Fields<'a> {
         self.records.rows()
     }
 
-    fn value(self, row: usize) -> Option<&'a str> {
-        self.nulls.value(self.records.field(row, self.column))
+    /// Value of each row; `None` if it is missing.
+    fn values(self) -> impl Iterator<Item = Option<&'a str>> {
+        self.records.column(self.column).map(move |field| self.nulls.value(field))
     }
 
     fn each<T: ArrowPrimitiveType>(
         self,
-        mut builder: PrimitiveBuilder<T>,
         parse: impl Fn(&str) -> Option<T::Native>,
     ) -> Result<ArrayRef, Unfit> {
-        for row in 0..self.rows() {
-            match self.value(row) {
-                Some(value) => builder.append_value(parse(value).ok_or(Unfit { row })?),
-                None => builder.append_null(),
+        let mut numbers = Vec::with_capacity(self.rows());
+        let mut valid = NullBufferBuilder::new(self.rows());
+        for (row, value) in self.values().enumerate() {
+            if let Some(value) = value {
+                numbers.push(parse(value).ok_or(Unfit { row })?);
+                valid.append_non_null();
+            } else {
+                numbers.push(T::Native::default());
+                valid.append_null();
             }
         }
-        Ok(Arc::new(builder.finish()))
+        Ok(Arc::new(PrimitiveArray::<T>::new(numbers.into(), valid.finish())))
     }
 
     fn times<T: ArrowPrimitiveType<Native = i64>>(self, unit: TimeUnit) -> Result<ArrayRef, Unfit> {
-        let builder = PrimitiveBuilder::<T>::with_capacity(self.rows());
-        self.each(builder, |value| parse_time(value).and_then(|time| time.value(unit)))
+        self.each::<T>(|value| parse_time(value).and_then(|time| time.value(unit)))
     }
 
     fn booleans(self) -> Result<ArrayRef, Unfit> {
         let mut builder = BooleanBuilder::with_capacity(self.rows());
-        for row in 0..self.rows() {
-            match self.value(row) {
+        for (row, value) in self.values().enumerate() {
+            match value {
                 Some(value) => builder.append_value(parse_boolean(value).ok_or(Unfit { row })?),
                 None => builder.append_null(),
             }
@@ -115,10 +114,8 @@ impl<'a> Fields<'a> {
 
     /// Exact texts, blanks around them included.
     fn texts(self) -> ArrayRef {
-        let rows = self.rows();
-        let mut builder = StringBuilder::with_capacity(rows, self.records.bytes_per_column());
-        for row in 0..rows {
-            let field = self.records.field(row, self.column);
+        let mut builder = StringBuilder::with_capacity(self.rows(), self.records.bytes_per_column());
+        for field in self.records.column(self.column) {
             builder.append_option(self.nulls.value(field).map(|_| field));
         }
         Arc::new(builder.finish())

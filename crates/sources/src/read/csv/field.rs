@@ -110,6 +110,9 @@ fn number_shape(text: &[u8]) -> Option<Shape> {
     (at == text.len()).then_some(Shape::Real)
 }
 
+/// Digits that never overflow 64 bits.
+const SAFE_DIGITS: usize = 18;
+
 /// Plain integer within 64 bits.
 pub(in crate::read) fn parse_integer(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
@@ -119,6 +122,17 @@ pub(in crate::read) fn parse_integer(text: &str) -> Option<i64> {
     };
     if digits.is_empty() || digits.len() > 1 && digits[0] == b'0' || digits.len() > 19 {
         return None;
+    }
+    if digits.len() <= SAFE_DIGITS {
+        let mut value = 0_i64;
+        for digit in digits {
+            let digit = digit.wrapping_sub(b'0');
+            if digit > 9 {
+                return None;
+            }
+            value = value * 10 + i64::from(digit);
+        }
+        return Some(if negative { -value } else { value });
     }
     // Negative numbers reach one further than positive ones.
     let mut value = 0_i64;

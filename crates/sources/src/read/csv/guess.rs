@@ -5,7 +5,7 @@ use super::field::FieldType;
 use super::layout::Layout;
 use super::nulls::NullMarkers;
 use super::records::decode;
-use super::rows::undecodable;
+use super::rows::{check_size, undecodable};
 use crate::error::Error;
 use crate::file::DataFile;
 use crate::read::Scan;
@@ -67,6 +67,7 @@ impl ChunkParser for GuessParser {
     type Output = TypeGuess;
 
     fn parse(&self, chunk: &Chunk, records_before: u64) -> Result<TypeGuess, Error> {
+        check_size(chunk, &self.file)?;
         let first_row = records_before + 1;
         let decoded = decode(chunk, self.layout.dialect, self.layout.fields, first_row).map_err(|found| {
             let column = self.names.get(found.column).cloned();

@@ -19,6 +19,7 @@ impl NullMarkers {
     }
 
     /// The field without blanks around it; `None` if it is missing.
+    #[inline]
     pub fn value<'a>(&self, field: &'a str) -> Option<&'a str> {
         let bytes = field.as_bytes();
         let (first, last) = (bytes.first()?, bytes.last()?);

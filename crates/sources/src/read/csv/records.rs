@@ -1,26 +1,36 @@
 //! Fields of the records of a chunk.
 
-use csv_core::{ReadRecordResult, ReaderBuilder};
+mod blanks;
+mod plain;
+mod quoted;
+
+use std::borrow::Cow;
+
+use memchr::memchr;
 
 use super::dialect::Dialect;
 use crate::error::Error;
 use crate::read::batch::RejectedRow;
-use crate::read::chunks::{Chunk, is_blank};
+use crate::read::chunks::Chunk;
+
+pub(super) use self::blanks::trim_blanks;
 
 /// Most characters of a rejected row that are kept.
 const SHOWN_CHARACTERS: usize = 2_000;
 
 /// Unquoted fields of records with the same number of fields.
-pub(super) struct Records {
-    text: String,
-    /// Start of the first field, then the end of each one.
-    ends: Vec<usize>,
+pub(super) struct Records<'a> {
+    text: Cow<'a, str>,
+    /// For each record its start, then for each field its end and `gap`.
+    bounds: Vec<u32>,
     columns: usize,
+    /// Bytes between two fields.
+    gap: usize,
 }
 
 /// Records of a chunk.
-pub(super) struct Decoded {
-    pub records: Records,
+pub(super) struct Decoded<'a> {
+    pub records: Records<'a>,
     /// Records with another number of fields; `row` is their number in the file.
     pub ragged: Vec<RaggedRow>,
 }
@@ -34,6 +44,11 @@ pub(super) struct RaggedRow {
 }
 
 impl RaggedRow {
+    fn new(row: u64, found: usize, expected: usize, raw: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(raw).trim_matches(['\r', '\n']).to_owned();
+        Self { row, found, expected, text: text.chars().take(SHOWN_CHARACTERS).collect() }
+    }
+
     /// Error that names file and row.
     pub fn error(&self, file: &str) -> Error {
         let (row, expected, found) = (self.row, self.expected, self.found);
@@ -48,16 +63,27 @@ impl From<RaggedRow> for RejectedRow {
     }
 }
 
-impl Records {
+impl Records<'_> {
     /// Number of records.
     pub fn rows(&self) -> usize {
-        (self.ends.len() - 1).checked_div(self.columns).unwrap_or(0)
+        self.bounds.len() / (self.columns + 1)
     }
 
     /// Field of a record.
     pub fn field(&self, row: usize, column: usize) -> &str {
-        let at = row * self.columns + column;
-        self.text.get(self.ends[at]..self.ends[at + 1]).unwrap_or_default()
+        let at = row * (self.columns + 1) + column;
+        self.between(self.bounds[at], self.bounds[at + 1])
+    }
+
+    /// Field of each record.
+    pub fn column(&self, column: usize) -> impl Iterator<Item = &str> {
+        let records = self.bounds.chunks_exact(self.columns + 1);
+        records.map(move |bounds| self.between(bounds[column], bounds[column + 1]))
+    }
+
+    #[inline]
+    fn between(&self, start: u32, end: u32) -> &str {
+        self.text.get(start as usize..end as usize - self.gap).unwrap_or_default()
     }
 
     /// Mean number of bytes of a column.
@@ -67,192 +93,56 @@ impl Records {
 }
 
 /// Record of text that is not UTF-8.
+#[derive(Debug)]
 pub(super) struct Undecodable {
     /// Index among the records with the expected number of fields.
     pub record: usize,
     pub column: usize,
 }
 
-/// Splits the records of a chunk into `columns` fields each. `first_row` is the number of the first one in the file.
+/// Splits the records of a chunk of less than 4 GiB into `columns` fields each. `first_row` is the number of the first
+/// one in the file.
 pub(super) fn decode(
     chunk: &Chunk,
     dialect: Dialect,
     columns: usize,
     first_row: u64,
-) -> Result<Decoded, Undecodable> {
-    let trimmed;
-    let bytes: &[u8] = if dialect.blanks {
-        trimmed = trim_blanks(&chunk.bytes, dialect.delimiter);
-        &trimmed
+) -> Result<Decoded<'_>, Undecodable> {
+    let bytes: Cow<'_, [u8]> = if dialect.blanks {
+        trim_blanks(&chunk.bytes, dialect.delimiter).into()
     } else {
-        &chunk.bytes
+        chunk.bytes.as_slice().into()
     };
-    let mut decoder = Decoder::new(bytes, dialect, columns, chunk.records);
-    let mut ragged = Vec::new();
-    let mut row = first_row;
-    while let Some(record) = decoder.next() {
-        if record.found != columns {
-            let text = String::from_utf8_lossy(record.raw).trim_matches(['\r', '\n']).to_owned();
-            let text = text.chars().take(SHOWN_CHARACTERS).collect();
-            ragged.push(RaggedRow { row, found: record.found, expected: columns, text });
-        }
-        row += 1;
+    let is_plain = dialect.comment.is_none() && memchr(b'"', &bytes).is_none();
+    let by_csv_core = |bytes: &[u8]| quoted::split(bytes, dialect, columns, chunk.records, first_row);
+    if !is_plain {
+        return by_csv_core(&bytes);
     }
-    Ok(Decoded { records: decoder.finish()?, ragged })
+    // Bytes that are not UTF-8 may be in a ragged record, which is left out or has an error of its own.
+    let text = match bytes {
+        Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => return by_csv_core(bytes),
+        },
+        Cow::Owned(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Cow::Owned(text),
+            Err(error) => return by_csv_core(error.as_bytes()),
+        },
+    };
+    let found = plain::split(text.as_bytes(), dialect.delimiter, columns, chunk.records, first_row);
+    let records = Records { text, bounds: found.bounds, columns, gap: 1 };
+    Ok(Decoded { records, ragged: found.ragged })
 }
 
-/// State of splitting a chunk into fields.
-struct Decoder<'a> {
-    reader: csv_core::Reader,
-    bytes: &'a [u8],
-    dialect: Dialect,
-    columns: usize,
-    at: usize,
-    data: Vec<u8>,
-    used: usize,
-    ends: Vec<usize>,
-    /// Ends of the fields of one record, with one place more.
-    record_ends: Vec<usize>,
-}
-
-/// Record as it was found.
-struct RawRecord<'a> {
-    found: usize,
-    raw: &'a [u8],
-}
-
-impl<'a> Decoder<'a> {
-    fn new(bytes: &'a [u8], dialect: Dialect, columns: usize, records: usize) -> Self {
-        let mut reader = ReaderBuilder::new().delimiter(dialect.delimiter).comment(dialect.comment).build();
-        // A reader that has not read anything takes the first bytes for a byte order mark.
-        reader.read_record(b"\n", &mut [0], &mut [0]);
-        let mut ends = Vec::with_capacity(records * columns + 1);
-        ends.push(0);
-        Self {
-            reader,
-            bytes,
-            dialect,
-            columns,
-            at: 0,
-            // Fields are never longer than the text that they come from.
-            data: vec![0; bytes.len() + 1],
-            used: 0,
-            ends,
-            record_ends: vec![0; columns + 1],
-        }
-    }
-
-    /// Reads the next record, and keeps its fields if their number is the expected one.
-    fn next(&mut self) -> Option<RawRecord<'a>> {
-        let mut start = self.at;
-        let (mut found, data_start) = (0, self.used);
-        loop {
-            let place = found.min(self.columns);
-            let (result, read, written, ends) = self.reader.read_record(
-                &self.bytes[self.at..],
-                &mut self.data[self.used..],
-                &mut self.record_ends[place..],
-            );
-            self.at += read;
-            self.used += written;
-            found += ends;
-            match result {
-                ReadRecordResult::InputEmpty | ReadRecordResult::OutputEndsFull => {}
-                ReadRecordResult::OutputFull => self.data.resize(self.data.len() + 4096, 0),
-                ReadRecordResult::End => return None,
-                ReadRecordResult::Record => {
-                    let raw = &self.bytes[start..self.at];
-                    if found == 1 && self.is_no_record(raw, data_start) {
-                        (start, found, self.used) = (self.at, 0, data_start);
-                        continue;
-                    }
-                    if found == self.columns {
-                        let ends = &self.record_ends[..found];
-                        self.ends.extend(ends.iter().map(|end| data_start + end));
-                    } else {
-                        self.used = data_start;
-                    }
-                    return Some(RawRecord { found, raw });
-                }
-            }
-        }
-    }
-
-    /// `true` for a line of blanks, or a comment at the end of a file, which csv-core returns as an empty record.
-    fn is_no_record(&self, raw: &[u8], data_start: usize) -> bool {
-        let blank = |byte: &u8| is_blank(*byte, self.dialect.delimiter);
-        let ends = raw.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        let text = &raw[..raw.len() - ends];
-        let line = text.rsplit(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-        // Only a line feed ends a comment.
-        let whole = text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        let first = whole.iter().find(|byte| **byte != b'\r');
-        let comment = self.dialect.comment.is_some() && first == self.dialect.comment.as_ref();
-        self.data[data_start..self.used].iter().all(blank) && (comment || line.iter().all(blank))
-    }
-
-    fn finish(mut self) -> Result<Records, Undecodable> {
-        self.data.truncate(self.used);
-        match String::from_utf8(self.data) {
-            Ok(text) => Ok(Records { text, ends: self.ends, columns: self.columns }),
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                let field = self.ends.partition_point(|end| *end <= at).saturating_sub(1);
-                let columns = self.columns.max(1);
-                Err(Undecodable { record: field / columns, column: field % columns })
-            }
-        }
-    }
-}
-
-/// Leaves out blanks around fields, but not those within quotes.
-pub(super) fn trim_blanks(bytes: &[u8], delimiter: u8) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        while at < bytes.len() && is_blank(bytes[at], delimiter) {
-            at += 1;
-        }
-        let start = out.len();
-        if bytes.get(at) == Some(&b'"') {
-            at = copy_quoted(bytes, at, &mut out);
-        }
-        let quoted = out.len();
-        while at < bytes.len() && bytes[at] != delimiter && !matches!(bytes[at], b'\r' | b'\n') {
-            out.push(bytes[at]);
-            at += 1;
-        }
-        while out.len() > quoted.max(start) && out.last().is_some_and(|byte| is_blank(*byte, delimiter)) {
-            out.pop();
-        }
-        if let Some(end) = bytes.get(at) {
-            out.push(*end);
-            at += 1;
-        }
-    }
-    out
-}
-
-/// Copies a quoted field; returns the place behind it.
-fn copy_quoted(bytes: &[u8], start: usize, out: &mut Vec<u8>) -> usize {
-    out.push(bytes[start]);
-    let mut at = start + 1;
-    while let Some(byte) = bytes.get(at) {
-        out.push(*byte);
-        at += 1;
-        if *byte == b'"' {
-            if bytes.get(at) != Some(&b'"') {
-                break;
-            }
-            out.push(b'"');
-            at += 1;
-        }
-    }
-    at
+/// Position in a chunk, of which the parsers check the size.
+fn narrow(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn decoded(text: &str, dialect: Dialect, columns: usize) -> (Vec<Vec<String>>, Vec<(u64, usize)>) {
@@ -288,8 +178,45 @@ mod tests {
         let dialect = Dialect { comment: Some(b'#'), ..PLAIN };
         let (rows, _) = decoded("# \"one\n1,2\n#x\n3,4", dialect, 2);
         assert_eq!(rows, [["1", "2"], ["3", "4"]]);
-        let chunk = Chunk { bytes: b"1,2\n3,\xff\n".to_vec(), records: 2 };
-        let error = decode(&chunk, PLAIN, 2, 1).err().unwrap();
-        assert_eq!((error.record, error.column), (1, 1));
+        for (bytes, record, column) in [(&b"1,2\n3,\xff\n"[..], 1, 1), (b"1,\"2\"\n\xff,3\n4,5\n", 1, 0)] {
+            let chunk = Chunk { bytes: bytes.to_vec(), records: 2 };
+            let error = decode(&chunk, PLAIN, 2, 1).err().unwrap();
+            assert_eq!((error.record, error.column), (record, column));
+        }
+    }
+
+    /// Fields, ragged rows with their texts, or the place of text that is not UTF-8.
+    type Found = Result<(Vec<Vec<String>>, Vec<(u64, usize, String)>), (usize, usize)>;
+
+    fn found(decoded: Result<Decoded<'_>, Undecodable>, columns: usize) -> Found {
+        let Decoded { records, ragged } = decoded.map_err(|error| (error.record, error.column))?;
+        let row = |row| (0..columns).map(|column| records.field(row, column).to_owned()).collect();
+        let rows = (0..records.rows()).map(row).collect();
+        Ok((rows, ragged.into_iter().map(|row| (row.row, row.found, row.text)).collect()))
+    }
+
+    proptest! {
+        #[test]
+        fn text_without_quotes_has_the_fields_of_csv_core(
+            bytes in prop::collection::vec(prop::sample::select(b"ab1,,;\t\n\n\r \xff\xc3\xa9".to_vec()), 0..90),
+            delimiter in prop::sample::select(b",;\t".to_vec()),
+            (blanks, columns, records) in (any::<bool>(), 1_usize..5, 0_usize..9),
+        ) {
+            let dialect = Dialect { delimiter, comment: None, blanks };
+            let text = if blanks { trim_blanks(&bytes, delimiter) } else { bytes.clone() };
+            let chunk = Chunk { bytes, records };
+            let plain = found(decode(&chunk, dialect, columns, 7), columns);
+            let oracle = found(quoted::split(&text, dialect, columns, records, 7), columns);
+            prop_assert_eq!(plain, oracle);
+        }
+    }
+
+    #[test]
+    fn every_byte_but_delimiters_and_line_ends_is_a_value() {
+        let values: String =
+            (0..128).map(char::from).filter(|byte| !matches!(byte, ',' | '"' | '\r' | '\n')).collect();
+        let (rows, ragged) = decoded(&format!("{values},é,\r\n\n\r1,2,3"), PLAIN, 3);
+        assert_eq!(rows, [[values.as_str(), "é", ""], ["1", "2", "3"]]);
+        assert!(ragged.is_empty());
     }
 }

@@ -27,6 +27,9 @@ pub(super) struct RowParser {
     pub layout: Layout,
     /// Types of the columns, in the order of the layout.
     pub types: Arc<[FieldType]>,
+    /// Indices of the columns of a batch among those of the layout.
+    pub selected: Arc<[usize]>,
+    /// Schema of a batch.
     pub schema: SchemaRef,
     pub nulls: Arc<NullMarkers>,
     pub points: bool,
@@ -34,7 +37,7 @@ pub(super) struct RowParser {
 }
 
 impl RowParser {
-    fn batch(&self, decoded: Decoded, first_row: u64) -> Result<FileBatch, Error> {
+    fn batch(&self, decoded: Decoded<'_>, first_row: u64) -> Result<FileBatch, Error> {
         let Decoded { records, ragged } = decoded;
         if let Some(ragged) = ragged.first()
             && self.ragged == RaggedRows::Fail
@@ -43,14 +46,15 @@ impl RowParser {
         }
         let skipped = ragged.iter().map(|ragged| ragged.row).collect();
         let place = BatchOrigin { file: 0, first: first_row, skipped };
-        let columns = self.layout.columns.iter().zip(self.types.iter()).map(|(column, kind)| {
+        let columns = self.selected.iter().map(|index| {
+            let (column, kind) = (&self.layout.columns[*index], self.types[*index]);
             let fields = Fields {
                 records: &records,
                 column: column.position,
                 nulls: &self.nulls,
                 points: self.points,
             };
-            fields.convert(*kind).map_err(|unfit| Error::Value {
+            fields.convert(kind).map_err(|unfit| Error::Value {
                 file: self.file.name.clone(),
                 row: place.number(unfit.row),
                 column: column.name.clone(),
@@ -97,7 +101,7 @@ pub(super) fn undecodable(file: &str, first_row: u64, found: &Undecodable, colum
 }
 
 /// Refuses a record of 2 GiB: offsets of text have 32 bits.
-fn check_size(chunk: &Chunk, file: &DataFile) -> Result<(), Error> {
+pub(super) fn check_size(chunk: &Chunk, file: &DataFile) -> Result<(), Error> {
     if i32::try_from(chunk.bytes.len()).is_ok() {
         return Ok(());
     }

@@ -71,6 +71,7 @@ fn parallel(bytes: &[u8], batch_rows: usize, read_bytes: usize) -> Result<Vec<Ve
     let parser = RowParser {
         file: DataFile::new("f.csv".into()).unwrap(),
         types: columns.iter().map(|column| column.kind).collect(),
+        selected: (0..fields).collect(),
         layout: Layout { encoding: encoding_rs::UTF_8, dialect: DIALECT, header: true, fields, columns },
         schema: Arc::new(Schema::new(schema)),
         nulls: Arc::default(),

@@ -94,6 +94,13 @@ impl FileStream {
         Ok((Some(stream), rows.notes))
     }
 
+    /// The stream with the columns at these indices; `None` if the reader needs all columns.
+    pub fn select(&self, columns: &[usize]) -> Option<Self> {
+        let TextSource::Csv(source) = &self.source else { return None };
+        let source = source.select(columns)?;
+        Some(Self { schema: Arc::clone(&source.schema), source: TextSource::Csv(source), ..self.clone() })
+    }
+
     /// Schema of the rows.
     pub fn schema_ref(&self) -> SchemaRef {
         Arc::clone(&self.schema)
