@@ -10,6 +10,9 @@ use std::time::Instant;
 use cupola_kernels::training::attention::{AttentionInputs, AttentionShape, ForwardValues, Heads};
 use cupola_kernels::training::conv::ConvShape;
 use cupola_kernels::training::norm::RowNorm;
+use cupola_kernels::training::recurrent::{
+    NeededGradients, RecurrentCell, RecurrentShape, RecurrentValues, RecurrentWeights,
+};
 use cupola_kernels::{AttentionKernel, Conv2dKernel, LinearKernel, Pointwise, ScoreRules, WeightFormat};
 use cupola_kernels::{pointwise, reference, rows, training};
 
@@ -21,6 +24,7 @@ fn main() {
     attention(quick);
     conv_training(quick);
     attention_training(quick);
+    recurrent_training(quick);
     row_training(quick);
 }
 
@@ -144,6 +148,30 @@ fn attention_training(quick: bool) {
     measure(quick, "attention backward", name, "f32", || {
         training::attention::backward(&inputs, of_forward, &gradient)
     });
+}
+
+/// Forward and backward passes of recurrent layers.
+fn recurrent_training(quick: bool) {
+    for (name, cell, [batch, time, input, width]) in [
+        ("lstm, 64 x 8 x 8 to 64", RecurrentCell::Lstm, [64, 8, 8, 64]),
+        ("gru, 64 x 8 x 8 to 64", RecurrentCell::Gru, [64, 8, 8, 64]),
+        ("lstm, 32 x 64 x 64 to 256", RecurrentCell::Lstm, [32, 64, 64, 256]),
+    ] {
+        let shape = RecurrentShape { cell, batch, time, input, width, reversed: false };
+        let gates = cell.gates() * width;
+        let (x, ih, hh) = (values(batch * time * input), values(gates * input), values(gates * width));
+        let (bias, gradient) = (values(gates), values(batch * time * width));
+        let weights = RecurrentWeights { ih: &ih, hh: &hh, bias_ih: &bias, bias_hh: &bias };
+        measure(quick, "recurrent forward", name, "f32", || {
+            training::recurrent::forward(&x, &weights, &shape)
+        });
+        let kept = training::recurrent::forward(&x, &weights, &shape);
+        let kept = RecurrentValues { y: &kept.y, gates: &kept.gates, cells: &kept.cells };
+        let needed = NeededGradients { x: false, weights: true };
+        measure(quick, "recurrent backward", name, "f32", || {
+            training::recurrent::backward(&x, &weights, kept, &gradient, &shape, needed)
+        });
+    }
 }
 
 /// Forward and backward passes of linear layers, norms and activations.

@@ -13,3 +13,4 @@ pub mod cross_entropy;
 pub mod linear;
 pub mod norm;
 mod parts;
+pub mod recurrent;

@@ -12,6 +12,7 @@ mod conv;
 mod cross_entropy;
 mod linear;
 mod norm;
+mod recurrent;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +39,7 @@ pub(crate) use self::conv::{conv1d, conv2d};
 pub(crate) use self::cross_entropy::target_log_probabilities;
 pub(crate) use self::linear::linear;
 pub(crate) use self::norm::{batch_norm, layer_norm, rms_norm};
+pub(crate) use self::recurrent::{DirectionWeights, recurrent};
 
 /// Operation on `N` tensors with its derivative.
 trait FusedOp<const N: usize>: Debug + Send + 'static {

@@ -147,8 +147,8 @@ impl LayerModule {
             Layer::Attention { .. } => {
                 Self::Attention(AttentionModule::build(module, AttentionConfig::new(layer, shape[1]))?)
             }
-            Layer::Recurrent { cell, width, bidirectional } => {
-                Self::Recurrent(RecurrentModule::build(module, cell, width, bidirectional)?)
+            Layer::Recurrent { cell, bidirectional, .. } => {
+                Self::Recurrent(RecurrentModule::build(module, cell, bidirectional)?)
             }
             Layer::Patch { .. } => Self::Patch(Patch::build(module)?),
             Layer::ClassToken {} => Self::ClassToken(ClassToken::build(module)?),

@@ -50,8 +50,12 @@ impl PackedMatrix {
     pub fn set_columns(&mut self, values: &[f32], [input, output]: [usize; 2], stride: usize) {
         self.clear(input, output);
         for (i, row) in values.chunks(stride.max(1)).take(input).enumerate() {
-            for (block, part) in row[..output].chunks(BLOCK_COLUMNS).enumerate() {
-                self.blocks[block * input + i][..part.len()].copy_from_slice(part);
+            let (whole, rest) = row[..output].as_chunks();
+            for (block, part) in whole.iter().enumerate() {
+                self.blocks[block * input + i] = *part;
+            }
+            if !rest.is_empty() {
+                self.blocks[whole.len() * input + i][..rest.len()].copy_from_slice(rest);
             }
         }
     }

@@ -87,10 +87,13 @@ pub fn multiply_part(
             of.tile(row..end, block..to, &mut tile);
             for (row, tile) in (row..end).zip(&tile) {
                 let out = &mut out[(row - rows.start) * width..][..width];
-                for (block, values) in (block..to).zip(tile) {
-                    let out = &mut out[(block - blocks.start) * BLOCK_COLUMNS..];
-                    let count = out.len().min(BLOCK_COLUMNS);
-                    out[..count].copy_from_slice(&values[..count]);
+                // A copy of a length that is not known is a call, so whole blocks are copied apart.
+                let (whole, rest) = out.as_chunks_mut();
+                let whole = whole.iter_mut().skip(block - blocks.start);
+                let mut tile = tile[..to - block].iter();
+                whole.zip(&mut tile).for_each(|(out, values)| *out = *values);
+                if let Some(values) = tile.next() {
+                    rest.copy_from_slice(&values[..rest.len()]);
                 }
             }
         }

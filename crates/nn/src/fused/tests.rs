@@ -6,6 +6,7 @@ use burn::tensor::module::conv2d as composed_conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Bool, Device, FloatDType, Int, Tensor, TensorData};
 use cupola_kernels::ScoreRules;
+use cupola_spec::Cell;
 
 use super::conv::{ConvOp, convolve};
 use super::*;
@@ -114,6 +115,55 @@ fn linear_layers() {
         [inputs.concat(), bias.unwrap(), list(y)].concat()
     };
     assert_near("linear", BOTH.map(run));
+}
+
+#[test]
+fn recurrent_layers() {
+    for (cell, reversed) in [(Cell::Lstm, false), (Cell::Lstm, true), (Cell::Gru, false), (Cell::Gru, true)] {
+        let (input, width) = (4, 19);
+        let gates = cell.gates() * width;
+        let run = |dtype| {
+            let (x, bias_ih) = (tensor([6, 3, input], 0.0, dtype), tensor([gates], 1.0, dtype));
+            let (ih, hh) = (tensor([gates, input], 2.0, dtype), tensor([gates, width], 3.0, dtype));
+            let bias_hh = tensor([gates], 4.0, dtype);
+            let weights = DirectionWeights {
+                ih: ih.clone(),
+                hh: hh.clone(),
+                bias_ih: bias_ih.clone(),
+                bias_hh: bias_hh.clone(),
+            };
+            // A transposed view has to be read by its strides.
+            let y = recurrent(cell, x.clone().swap_dims(0, 1), weights, reversed);
+            let gradients = y.clone().powi_scalar(3).sum().backward();
+            let inputs = [
+                list(x.grad(&gradients).unwrap()),
+                list(ih.grad(&gradients).unwrap()),
+                list(hh.grad(&gradients).unwrap()),
+                list(bias_ih.grad(&gradients).unwrap()),
+                list(bias_hh.grad(&gradients).unwrap()),
+            ];
+            [inputs.concat(), list(y)].concat()
+        };
+        assert_near(&format!("{cell:?}, reversed: {reversed}"), BOTH.map(run));
+    }
+}
+
+#[test]
+fn recurrent_layers_without_autodiff_have_the_same_states() {
+    let run = |device: &Device| {
+        let of = |count: usize| (0..count).map(|i| (i as f32 * 0.77).sin()).collect::<Vec<_>>();
+        let tensor = |dims: [usize; 2]| {
+            Tensor::<2>::from_data(TensorData::new::<f32, _>(of(dims[0] * dims[1]), dims), device)
+        };
+        let weights = DirectionWeights {
+            ih: tensor([12, 2]),
+            hh: tensor([12, 3]),
+            bias_ih: tensor([1, 12]).reshape([12]),
+            bias_hh: tensor([1, 12]).reshape([12]),
+        };
+        list(recurrent(Cell::Lstm, tensor([5, 8]).reshape([5, 4, 2]), weights, false))
+    };
+    assert_eq!(run(&Device::flex()), run(&Device::flex().autodiff()));
 }
 
 #[test]
