@@ -13,13 +13,40 @@ pub(crate) fn sum_by(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     for (lane, x) in lanes.iter_mut().zip(rest) {
         *lane += f(*x);
     }
-    lanes.iter().sum()
+    sum_lanes(lanes)
+}
+
+/// Sum of the lanes, half by half: each half is one vector instruction, where additions one after another would wait for
+/// each other.
+#[inline(always)]
+pub(crate) fn sum_lanes(mut lanes: [f32; 16]) -> f32 {
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+    }
+    lanes[0]
+}
+
+/// Largest of the lanes.
+#[inline(always)]
+pub(crate) fn max_lanes(mut lanes: [f32; 16]) -> f32 {
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            lanes[lane] = larger(lanes[lane], lanes[lane + half]);
+        }
+    }
+    lanes[0]
+}
+
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
 }
 
 /// Largest `f(x)` of a row, at least `start`.
 #[inline(always)]
 pub(crate) fn max_by(row: &[f32], start: f32, f: impl Fn(f32) -> f32) -> f32 {
-    let larger = |a: f32, b: f32| if b > a { b } else { a };
     let (whole, rest) = row.as_chunks::<16>();
     let mut lanes = [start; 16];
     for chunk in whole {
@@ -30,7 +57,7 @@ pub(crate) fn max_by(row: &[f32], start: f32, f: impl Fn(f32) -> f32) -> f32 {
     for (lane, x) in lanes.iter_mut().zip(rest) {
         *lane = larger(*lane, f(*x));
     }
-    lanes.into_iter().fold(start, f32::max)
+    max_lanes(lanes)
 }
 
 /// Largest absolute value of a row.
