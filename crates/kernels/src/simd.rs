@@ -6,7 +6,7 @@ mod reduce;
 use pulp::{Arch, NullaryFnOnce};
 
 pub(crate) use parallel::{CHUNK, for_each_chunk, for_each_row};
-pub(crate) use reduce::{max_abs, max_by, max_lanes, sum_by, sum_lanes};
+pub(crate) use reduce::{max_abs, max_by, sum_by, sum_lanes};
 
 /// Runs a loop with the widest vectors of this processor.
 ///

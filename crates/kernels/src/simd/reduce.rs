@@ -19,24 +19,16 @@ pub(crate) fn sum_by(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 /// Sum of the lanes, half by half: each half is one vector instruction, where additions one after another would wait for
 /// each other.
 #[inline(always)]
-pub(crate) fn sum_lanes(mut lanes: [f32; 16]) -> f32 {
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-    }
-    lanes[0]
-}
-
-/// Largest of the lanes.
-#[inline(always)]
-pub(crate) fn max_lanes(mut lanes: [f32; 16]) -> f32 {
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] = larger(lanes[lane], lanes[lane + half]);
-        }
-    }
-    lanes[0]
+pub(crate) fn sum_lanes(lanes: [f32; 16]) -> f32 {
+    let eight: [f32; 8] = std::array::from_fn(
+        #[inline(always)]
+        |lane| lanes[lane] + lanes[lane + 8],
+    );
+    let four: [f32; 4] = std::array::from_fn(
+        #[inline(always)]
+        |lane| eight[lane] + eight[lane + 4],
+    );
+    (four[0] + four[2]) + (four[1] + four[3])
 }
 
 #[inline(always)]
@@ -57,7 +49,7 @@ pub(crate) fn max_by(row: &[f32], start: f32, f: impl Fn(f32) -> f32) -> f32 {
     for (lane, x) in lanes.iter_mut().zip(rest) {
         *lane = larger(*lane, f(*x));
     }
-    max_lanes(lanes)
+    lanes.into_iter().fold(start, f32::max)
 }
 
 /// Largest absolute value of a row.

@@ -161,8 +161,8 @@ impl AttentionInputs<'_> {
         first..end.min(self.shape.time)
     }
 
-    /// Stream of dropout of a block of queries and a block of keys, whose factors are `[queries, keys]`, the keys rounded
-    /// up to whole vectors.
+    /// Stream of dropout of a block of queries and a block of keys, whose factors are `[keys, queries]`, the queries
+    /// rounded up to whole vectors.
     fn stream(&self, text: usize, head: usize, [queries, keys]: [usize; 2]) -> u64 {
         let blocks = self.shape.time.div_ceil(BLOCK);
         (((text * self.shape.heads + head) * blocks + queries) * blocks + keys) as u64

@@ -28,8 +28,7 @@ struct Scratch {
     /// `[queries, keys]`
     turned: Vec<f32>,
     part: Vec<f32>,
-    /// Factors of dropout, `[queries, keys]` and `[keys, queries]`; empty without.
-    drawn: Vec<f32>,
+    /// Factors of dropout `[keys, queries]`; empty without.
     factors: Vec<f32>,
 }
 
@@ -48,15 +47,9 @@ pub(super) fn group(
     let side = BLOCK.min(time.next_multiple_of(BLOCK_COLUMNS));
     let square = vec![0.0; side * side];
     let part = vec![0.0; side * width];
-    let factors = || if inputs.dropout.is_some() { square.clone() } else { Vec::new() };
-    let mut scratch = Scratch {
-        weights: square.clone(),
-        scores: square.clone(),
-        turned: square.clone(),
-        part,
-        drawn: factors(),
-        factors: factors(),
-    };
+    let factors = if inputs.dropout.is_some() { square.clone() } else { Vec::new() };
+    let mut scratch =
+        Scratch { weights: square.clone(), scores: square.clone(), turned: square, part, factors };
     let mut keys = PackedMatrix::default();
     for tokens in shape.blocks() {
         keys.set_columns(k.from(tokens.start), [tokens.len(), width], k.stride);
@@ -68,7 +61,7 @@ pub(super) fn group(
             }
             let head = kv_head * shape.group() + block.head;
             let pair = Pair { inputs, text, head, block, tokens: tokens.clone() };
-            pair.draw_factors(&mut scratch);
+            pair.draw_factors(&mut scratch.factors);
             pair.scores(k, v, &mut scratch);
             let columns = block.tokens.len().next_multiple_of(BLOCK_COLUMNS);
             let Scratch { weights, scores, turned, part, .. } = &mut scratch;
@@ -175,22 +168,15 @@ struct Pair<'a> {
 
 impl Pair<'_> {
     /// Draws the dropout of the block that the forward pass drew.
-    fn draw_factors(&self, Scratch { drawn, factors, .. }: &mut Scratch) {
+    fn draw_factors(&self, factors: &mut [f32]) {
         let Some(dropout) = self.inputs.dropout else { return };
         let blocks = [self.block.tokens.start / BLOCK, self.tokens.start / BLOCK];
         let stream = self.inputs.stream(self.text, self.head, blocks);
-        let keys = self.tokens.len().next_multiple_of(BLOCK_COLUMNS);
-        let queries = self.block.tokens.len();
+        let columns = self.block.tokens.len().next_multiple_of(BLOCK_COLUMNS);
         vectorized(
             #[inline(always)]
-            || dropout.fill(stream, &mut drawn[..queries * keys]),
+            || dropout.fill(stream, &mut factors[..self.tokens.len() * columns]),
         );
-        let columns = queries.next_multiple_of(BLOCK_COLUMNS);
-        for (query, row) in drawn.chunks_exact(keys).take(queries).enumerate() {
-            for (key, factor) in row[..self.tokens.len()].iter().enumerate() {
-                factors[key * columns + query] = *factor;
-            }
-        }
     }
 
     /// Sets the weights and the gradients of the products of queries and keys, both `[keys, queries]`.

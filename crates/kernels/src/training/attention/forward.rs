@@ -117,19 +117,17 @@ impl QueryBlock<'_> {
         let Some(dropout) = self.inputs.dropout else { return };
         let blocks = [self.tokens.start / BLOCK, keys.start / BLOCK];
         let stream = self.inputs.stream(self.text, self.head, blocks);
-        let columns = keys.len().next_multiple_of(BLOCK_COLUMNS);
-        factors.resize(self.tokens.len() * columns, 0.0);
+        let columns = self.tokens.len().next_multiple_of(BLOCK_COLUMNS);
+        factors.resize(keys.len() * columns, 0.0);
         vectorized(
             #[inline(always)]
-            || {
-                dropout.fill(stream, factors);
-                for (weights, factors) in weights.chunks_mut(strip).zip(factors.chunks_exact(columns)) {
-                    for (weight, factor) in weights.iter_mut().zip(factors) {
-                        *weight *= factor;
-                    }
-                }
-            },
+            || dropout.fill(stream, factors),
         );
+        for (key, factors) in factors.chunks_exact(columns).enumerate() {
+            for (weights, factor) in weights.chunks_mut(strip).zip(&factors[..self.tokens.len()]) {
+                weights[key] *= factor;
+            }
+        }
     }
 
     /// Replaces a row of scores, which begins at key `first`, by their softmax, and returns the logarithm of its sum.

@@ -2,12 +2,12 @@
 //! uses the same working memory for all of their heads.
 
 mod product;
-mod rows;
+mod scores;
 
 use rayon::prelude::*;
 
 use self::product::{Left, multiply};
-use self::rows::ScoreRows;
+use self::scores::Scores;
 use super::{AttentionGradients, AttentionInputs, AttentionShape, Rows};
 use crate::matmul::BLOCK_COLUMNS;
 
@@ -87,13 +87,13 @@ struct Pass<'a> {
     inputs: &'a AttentionInputs<'a>,
     columns: usize,
     wide: usize,
-    rows: ScoreRows,
-    /// Scores, then weights, and the gradients of the scores, `[time, columns]`.
+    scores: Scores,
+    /// Scores, then weights, and the gradients of the scores: a row for each key `[time, columns]`.
     weights: Vec<f32>,
     slopes: Vec<f32>,
-    /// Keys and values `[head_width, columns]`.
-    k_columns: Vec<f32>,
-    v_columns: Vec<f32>,
+    /// Queries and gradients of the output `[head_width, columns]`.
+    q_columns: Vec<f32>,
+    dy_columns: Vec<f32>,
     /// `[time, wide]`
     k_rows: Vec<f32>,
     v_rows: Vec<f32>,
@@ -114,11 +114,11 @@ impl<'a> Pass<'a> {
             inputs,
             columns,
             wide,
-            rows: ScoreRows::new(inputs, columns),
+            scores: Scores::new(inputs, columns),
             weights: zeros(time, columns),
             slopes: zeros(time, columns),
-            k_columns: zeros(head_width, columns),
-            v_columns: zeros(head_width, columns),
+            q_columns: zeros(head_width, columns),
+            dy_columns: zeros(head_width, columns),
             k_rows: zeros(time, wide),
             v_rows: zeros(time, wide),
             q_rows: zeros(time, wide),
@@ -133,18 +133,16 @@ impl<'a> Pass<'a> {
     fn forward(&mut self, text: usize, y: &mut [f32], log_sums: &mut [f32]) {
         let AttentionShape { time, heads, kv_heads, head_width: width, .. } = self.inputs.shape;
         let (columns, wide) = (self.columns, self.wide);
-        self.rows.set_text(self.inputs, text);
+        self.scores.set_text(self.inputs, text);
         for kv_head in 0..kv_heads {
             let (k, v) = (self.inputs.k.rows(text, kv_head), self.inputs.v.rows(text, kv_head));
-            set_columns(&mut self.k_columns, k, [time, width], columns);
             set_rows(&mut self.v_rows, v, [time, width], wide);
             for head in heads_of(&self.inputs.shape, kv_head) {
-                let q = self.inputs.q.rows(text, head);
-                let q = Left::Rows { values: q.values, stride: q.stride };
-                multiply(q, &self.k_columns, &mut self.weights, [time, width, columns], false);
-                self.rows.set_factors(self.inputs, text, head);
-                self.rows.weights(&mut self.weights, &mut log_sums[head * time..][..time]);
-                let weights = Left::Rows { values: &self.weights, stride: columns };
+                set_columns(&mut self.q_columns, self.inputs.q.rows(text, head), [time, width], columns);
+                multiply(rows(k), &self.q_columns, &mut self.weights, [time, width, columns], false);
+                self.scores.set_factors(self.inputs, text, head);
+                self.scores.weights(&mut self.weights, &mut log_sums[head * time..][..time]);
+                let weights = Left::Columns { values: &self.weights, stride: columns };
                 multiply(weights, &self.v_rows, &mut self.mixed, [time, time, wide], false);
                 put_rows(&self.mixed, wide, &mut y[head * width..], [width, heads * width]);
             }
@@ -155,21 +153,19 @@ impl<'a> Pass<'a> {
     fn backward(&mut self, text: usize, log_sums: &[f32], gradient: &[f32], [dq, dk, dv]: [&mut [f32]; 3]) {
         let AttentionShape { time, heads, kv_heads, head_width: width, .. } = self.inputs.shape;
         let (columns, wide) = (self.columns, self.wide);
-        self.rows.set_text(self.inputs, text);
+        self.scores.set_text(self.inputs, text);
         for kv_head in 0..kv_heads {
             let (k, v) = (self.inputs.k.rows(text, kv_head), self.inputs.v.rows(text, kv_head));
-            set_columns(&mut self.k_columns, k, [time, width], columns);
-            set_columns(&mut self.v_columns, v, [time, width], columns);
             set_rows(&mut self.k_rows, k, [time, width], wide);
             for (index, head) in heads_of(&self.inputs.shape, kv_head).enumerate() {
                 let dy = Rows { values: &gradient[head * width..], stride: heads * width };
-                self.backward_scores(text, head, &log_sums[head * time..][..time], dy);
-                let slopes = Left::Rows { values: &self.slopes, stride: columns };
+                self.backward_scores([text, head], [k, v], &log_sums[head * time..][..time], dy);
+                let slopes = Left::Columns { values: &self.slopes, stride: columns };
                 multiply(slopes, &self.k_rows, &mut self.mixed, [time, time, wide], false);
                 put_rows(&self.mixed, wide, &mut dq[head * width..], [width, heads * width]);
-                let slopes = Left::Columns { values: &self.slopes, stride: columns };
+                let slopes = Left::Rows { values: &self.slopes, stride: columns };
                 multiply(slopes, &self.q_rows, &mut self.dk, [time, time, wide], index > 0);
-                let weights = Left::Columns { values: &self.weights, stride: columns };
+                let weights = Left::Rows { values: &self.weights, stride: columns };
                 multiply(weights, &self.dy_rows, &mut self.dv, [time, time, wide], index > 0);
             }
             put_rows(&self.dk, wide, &mut dk[kv_head * width..], [width, kv_heads * width]);
@@ -178,19 +174,29 @@ impl<'a> Pass<'a> {
     }
 
     /// Sets the rows of queries and gradients of a head, its weights, and the gradients of its scores.
-    fn backward_scores(&mut self, text: usize, head: usize, log_sums: &[f32], dy: Rows<'_>) {
+    fn backward_scores(
+        &mut self,
+        [text, head]: [usize; 2],
+        [k, v]: [Rows<'_>; 2],
+        log_sums: &[f32],
+        dy: Rows<'_>,
+    ) {
         let AttentionShape { time, head_width: width, .. } = self.inputs.shape;
-        let q = self.inputs.q.rows(text, head);
-        set_rows(&mut self.q_rows, q, [time, width], self.wide);
-        set_rows(&mut self.dy_rows, dy, [time, width], self.wide);
+        let (q, size) = (self.inputs.q.rows(text, head), [time, width]);
+        let strides = [self.wide, self.columns];
+        set_both([&mut self.q_rows, &mut self.q_columns], q, size, strides);
+        set_both([&mut self.dy_rows, &mut self.dy_columns], dy, size, strides);
         let shape = [time, width, self.columns];
-        let left = Left::Rows { values: &self.q_rows, stride: self.wide };
-        multiply(left, &self.k_columns, &mut self.weights, shape, false);
-        let left = Left::Rows { values: &self.dy_rows, stride: self.wide };
-        multiply(left, &self.v_columns, &mut self.slopes, shape, false);
-        self.rows.set_factors(self.inputs, text, head);
-        self.rows.gradients(&mut self.weights, &mut self.slopes, log_sums);
+        multiply(rows(k), &self.q_columns, &mut self.weights, shape, false);
+        multiply(rows(v), &self.dy_columns, &mut self.slopes, shape, false);
+        self.scores.set_factors(self.inputs, text, head);
+        self.scores.gradients(&mut self.weights, &mut self.slopes, log_sums);
     }
+}
+
+/// Left side of a product with the keys or values of a head.
+fn rows(values: Rows<'_>) -> Left<'_> {
+    Left::Rows { values: values.values, stride: values.stride }
 }
 
 /// Query heads that share a key head.
@@ -210,6 +216,22 @@ fn set_columns(to: &mut [f32], from: Rows<'_>, [count, width]: [usize; 2], colum
     for index in 0..count {
         for (to, value) in to[index..].iter_mut().step_by(columns).zip(from.row(index, width)) {
             *to = *value;
+        }
+    }
+}
+
+/// Copies `count` rows of `width` values to rows, and transposes them to columns of rows, that are `strides` apart.
+fn set_both(
+    [rows, columns]: [&mut [f32]; 2],
+    from: Rows<'_>,
+    [count, width]: [usize; 2],
+    strides: [usize; 2],
+) {
+    for (index, row) in rows.chunks_exact_mut(strides[0]).take(count).enumerate() {
+        let column = columns[index..].iter_mut().step_by(strides[1]);
+        for ((to, column), value) in row.iter_mut().zip(column).zip(from.row(index, width)) {
+            *to = *value;
+            *column = *value;
         }
     }
 }

@@ -21,11 +21,11 @@ impl Case {
         if (0..self.shape.time).all(|key| !self.sees(text, query, key)) {
             return 1.0;
         }
-        let first = key / BLOCK * BLOCK;
+        let first = query / BLOCK * BLOCK;
         let columns = (self.shape.time - first).min(BLOCK).next_multiple_of(16);
         let mut factors = vec![0.0; BLOCK * columns];
         dropout.fill(inputs.stream(text, head, [query / BLOCK, key / BLOCK]), &mut factors);
-        f64::from(factors[query % BLOCK * columns + key % BLOCK])
+        f64::from(factors[key % BLOCK * columns + query % BLOCK])
     }
 
     fn sees(&self, text: usize, query: usize, key: usize) -> bool {

@@ -136,24 +136,22 @@ impl<S: Simd> Tiles<'_, S> {
         left: &impl Fn(usize) -> [f32; ROWS],
     ) {
         let (simd, width) = (self.simd, self.width);
-        let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
         let start = row * width + vector;
-        if self.add {
-            for (sums, out) in sums.iter_mut().zip(self.out[start..].chunks(width)) {
-                sums.copy_from_slice(&out[..VECTORS]);
-            }
-        }
+        let mut sums: [[S::f32s; VECTORS]; ROWS] = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
         for (i, right) in self.right.chunks_exact(width).enumerate() {
-            let right = &right[vector..vector + VECTORS];
-            for (sums, x) in sums.iter_mut().zip(left(i)) {
-                let x = simd.splat_f32s(x);
-                for (sum, right) in sums.iter_mut().zip(right) {
+            let mut own = [simd.splat_f32s(0.0); VECTORS];
+            own.copy_from_slice(&right[vector..vector + VECTORS]);
+            for (sums, x) in sums.iter_mut().zip(&left(i)) {
+                let x = simd.splat_f32s(*x);
+                for (sum, right) in sums.iter_mut().zip(&own) {
                     *sum = simd.mul_add_e_f32s(x, *right, *sum);
                 }
             }
         }
         for (sums, out) in sums.iter().zip(self.out[start..].chunks_mut(width)) {
-            out[..VECTORS].copy_from_slice(sums);
+            for (sum, out) in sums.iter().zip(&mut out[..VECTORS]) {
+                *out = if self.add { simd.add_f32s(*out, *sum) } else { *sum };
+            }
         }
     }
 }
