@@ -10,6 +10,7 @@ mod adamw;
 mod attention;
 mod conv;
 mod cross_entropy;
+mod dropout;
 mod linear;
 mod norm;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use self::adamw::{AdamwTensors, adamw_step};
 pub(crate) use self::attention::attention;
 pub(crate) use self::conv::{conv1d, conv2d};
 pub(crate) use self::cross_entropy::target_log_probabilities;
+pub(crate) use self::dropout::dropout;
 pub(crate) use self::linear::linear;
 pub(crate) use self::norm::{batch_norm, layer_norm, rms_norm};
 
