@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(y[..1_001], mask.apply(&x[..1_001]));
         let mut factors = vec![0.0; x.len()];
         mask.fill(0, &mut factors);
-        assert!(y.iter().zip(&x).zip(&factors).all(|((y, x), factor)| *y == x * factor));
+        assert_eq!(y, x.iter().zip(&factors).map(|(x, factor)| x * factor).collect::<Vec<_>>());
         assert_ne!(y, DropoutMask::new(0.3, 5).apply(&x));
     }
 

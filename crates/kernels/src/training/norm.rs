@@ -34,6 +34,9 @@ pub struct NormGradients {
     pub bias: Vec<f32>,
 }
 
+/// Rows of the result, and the rows that they are computed from.
+type OutAndInput<'a> = (&'a mut [f32], &'a [f32]);
+
 /// Normalises each row of `x` `[rows, width]`, then applies `weight` and `bias` `[width]`. `eps` is added to the variance
 /// or mean square.
 pub fn forward(kind: RowNorm, x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32) -> Normalized {
@@ -41,7 +44,7 @@ pub fn forward(kind: RowNorm, x: &[f32], weight: &[f32], bias: Option<&[f32]>, e
     let rows = x.len() / width;
     let (mut y, mut statistics) = (vec![0.0; x.len()], vec![[0.0; 2]; rows]);
     let each = rows_per_part(rows, width);
-    let run = |((y, x), statistics): ((&mut [f32], &[f32]), &mut [[f32; 2]])| {
+    let run = |((y, x), statistics): (OutAndInput<'_>, &mut [[f32; 2]])| {
         vectorized(
             #[inline(always)]
             || {
@@ -108,7 +111,7 @@ pub fn backward(
     let width = weight.len().max(1);
     let each = rows_per_part(statistics.len(), width);
     let mut dx = vec![0.0; x.len()];
-    let run = |(((dx, x), gradient), statistics): (((&mut [f32], &[f32]), &[f32]), &[[f32; 2]])| {
+    let run = |(((dx, x), gradient), statistics): ((OutAndInput<'_>, &[f32]), &[[f32; 2]])| {
         let (mut dw, mut db) = (vec![0.0; width], vec![0.0; width]);
         vectorized(
             #[inline(always)]

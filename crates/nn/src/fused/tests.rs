@@ -218,7 +218,7 @@ fn dropped_attention_weights_follow_the_seed_of_the_device() {
         [list(y), list(v.grad(&gradients).unwrap())]
     };
     let [y, slopes] = run(3);
-    // Of values of 1, an output is the sum of its weights, which is 1 on average.
+    // All values are 1, so an output is the sum of its weights, which is 1 on average.
     let mean = y.iter().sum::<f64>() / y.len() as f64;
     assert!((mean - 1.0).abs() < 0.1 && y.iter().any(|y| (y - 1.0).abs() > 0.1), "{mean}");
     // The sum of the output is linear in the values.

@@ -18,6 +18,9 @@ const WIDTH: usize = 32;
 /// Multiplications of a task, about 25 microseconds.
 const TASK: usize = 1 << 20;
 
+/// Gradients of the queries, keys and values of a task's texts.
+type TaskGradients<'a> = ((&'a mut [f32], &'a mut [f32]), &'a mut [f32]);
+
 /// `true` if texts are short and heads narrow.
 pub(super) fn applies(shape: &AttentionShape) -> bool {
     shape.time <= TOKENS && shape.head_width <= WIDTH
@@ -54,7 +57,7 @@ pub(super) fn backward(
     let mut found = AttentionGradients { q, k, v };
     let texts = texts_per_task(&shape, 5);
     let [own, shared] = [texts * text(shape.heads), texts * text(shape.kv_heads)];
-    let run = |(task, ((q, k), v)): (usize, ((&mut [f32], &mut [f32]), &mut [f32]))| {
+    let run = |(task, ((q, k), v)): (usize, TaskGradients<'_>)| {
         let mut pass = Pass::new(inputs);
         let each = k.chunks_exact_mut(text(shape.kv_heads)).zip(v.chunks_exact_mut(text(shape.kv_heads)));
         for (index, (q, (k, v))) in q.chunks_exact_mut(text(shape.heads)).zip(each).enumerate() {
