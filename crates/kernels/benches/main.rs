@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use cupola_kernels::training::attention::{AttentionInputs, AttentionShape, ForwardValues, Heads};
 use cupola_kernels::training::conv::ConvShape;
+use cupola_kernels::training::dropout::DropoutMask;
 use cupola_kernels::training::norm::RowNorm;
 use cupola_kernels::training::recurrent::{
     NeededGradients, RecurrentCell, RecurrentShape, RecurrentValues, RecurrentWeights,
@@ -25,7 +26,9 @@ fn main() {
     conv_training(quick);
     attention_training(quick);
     recurrent_training(quick);
+    short_attention_training(quick);
     row_training(quick);
+    dropout(quick);
 }
 
 fn linear(quick: bool) {
@@ -99,7 +102,7 @@ fn measure<T>(quick: bool, kernel: &str, size: &str, by: &str, mut run: impl FnM
     }
     seconds.sort_unstable_by(f64::total_cmp);
     let at = |percent: usize| seconds[(seconds.len() - 1) * percent / 100] * 1e6;
-    let line = serde_json::json!({ "kernel": kernel, "size": size, "by": by, "median_us": at(50),
+    let line = serde_json::json!({ "kernel": kernel, "size": size, "by": by, "min_us": at(0), "median_us": at(50),
         "p90_us": at(90), "n": seconds.len() });
     println!("{line}");
 }
@@ -139,8 +142,15 @@ fn attention_training(quick: bool) {
     let (qkv, gradient) = (values(3 * 12 * 64 * 128), values(12 * 64 * 128));
     let rules = ScoreRules { causal: true, ..ScoreRules::default() };
     let heads = |part: usize| Heads { values: &qkv[part * 12 * 64 * 128..], strides: [64 * 128, 32, 128] };
-    let inputs =
-        AttentionInputs { q: heads(0), k: heads(1), v: heads(2), rules: &rules, padding: None, shape };
+    let inputs = AttentionInputs {
+        q: heads(0),
+        k: heads(1),
+        v: heads(2),
+        rules: &rules,
+        padding: None,
+        dropout: None,
+        shape,
+    };
     let name = "12 texts of 64 tokens, 4 heads of 32";
     measure(quick, "attention forward", name, "f32", || training::attention::forward(&inputs));
     let kept = training::attention::forward(&inputs);
@@ -171,6 +181,41 @@ fn recurrent_training(quick: bool) {
         measure(quick, "recurrent backward", name, "f32", || {
             training::recurrent::backward(&x, &weights, kept, &gradient, &shape, needed)
         });
+    }
+}
+
+/// Attention of many short texts, with dropout: the sizes of small transformers for images, tables and series.
+fn short_attention_training(quick: bool) {
+    for (name, batch, time, head_width, probability) in [
+        ("64 texts of 17 tokens, 4 heads of 12", 64, 17, 12, 0.0),
+        ("64 texts of 17 tokens, 4 heads of 12, dropout", 64, 17, 12, 0.1),
+        ("128 texts of 14 tokens, 4 heads of 8, dropout", 128, 14, 8, 0.2),
+        ("128 texts of 21 tokens, 4 heads of 16, dropout", 128, 21, 16, 0.2),
+    ] {
+        let (heads, width) = (4, 4 * head_width);
+        let shape = AttentionShape { batch, time, heads, kv_heads: heads, head_width };
+        let count = batch * time * width;
+        let (qkv, gradient) = (values(3 * count), values(count));
+        let rules = ScoreRules::default();
+        let part =
+            |part: usize| Heads { values: &qkv[part * count..], strides: [time * width, head_width, width] };
+        let [q, k, v] = [part(0), part(1), part(2)];
+        let dropout = (probability > 0.0).then(|| DropoutMask::new(probability, 1));
+        let inputs = AttentionInputs { q, k, v, rules: &rules, padding: None, dropout, shape };
+        measure(quick, "attention forward", name, "f32", || training::attention::forward(&inputs));
+        let kept = training::attention::forward(&inputs);
+        let of_forward = ForwardValues { y: &kept.y, log_sums: &kept.log_sums };
+        measure(quick, "attention backward", name, "f32", || {
+            training::attention::backward(&inputs, of_forward, &gradient)
+        });
+    }
+}
+
+fn dropout(quick: bool) {
+    let mask = DropoutMask::new(0.1, 1);
+    for (name, count) in [("1088 x 48", 1_088 * 48), ("2688 x 256", 2_688 * 256)] {
+        let x = values(count);
+        measure(quick, "dropout", name, "f32", || mask.apply(&x));
     }
 }
 

@@ -7,7 +7,7 @@ use pulp::{Arch, NullaryFnOnce};
 
 pub use parallel::join_new_pool;
 pub(crate) use parallel::{CHUNK, for_each_chunk, for_each_row};
-pub(crate) use reduce::{max_abs, max_by, sum_by};
+pub(crate) use reduce::{max_abs, max_by, sum_by, sum_lanes};
 
 /// Runs a loop with the widest vectors of this processor.
 ///

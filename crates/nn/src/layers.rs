@@ -24,6 +24,7 @@ use burn::tensor::{Bool, Tensor};
 use cupola_spec::{Layer, ShapeError};
 
 use crate::error::Error;
+use crate::fused;
 use crate::precision::{self, in_f32};
 use crate::weights::{Builder, ModuleBuilder};
 
@@ -171,7 +172,7 @@ impl LayerModule {
         match (self, x) {
             (Self::Function(layer), x) => layer.forward(x),
             (Self::Residual(layer), x) => layer.forward(x),
-            (Self::Dropout(layer), x) => map_hidden!(x, x => layer.forward(x)),
+            (Self::Dropout(layer), x) => map_hidden!(x, x => fused::dropout(layer, x)),
             (Self::LayerNorm(layer), x) => map_hidden!(x, x => in_f32(x, |x| layer.forward(x))),
             (Self::RmsNorm(layer), x) => map_hidden!(x, x => in_f32(x, |x| layer.forward(x))),
             (Self::BatchNorm(layer), x) => map_hidden!(x, x => in_f32(x, |x| layer.forward(x))),

@@ -13,13 +13,32 @@ pub(crate) fn sum_by(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     for (lane, x) in lanes.iter_mut().zip(rest) {
         *lane += f(*x);
     }
-    lanes.iter().sum()
+    sum_lanes(lanes)
+}
+
+/// Sum of the lanes, half by half: each half is one vector instruction, where additions one after another would wait for
+/// each other.
+#[inline(always)]
+pub(crate) fn sum_lanes(lanes: [f32; 16]) -> f32 {
+    let eight: [f32; 8] = std::array::from_fn(
+        #[inline(always)]
+        |lane| lanes[lane] + lanes[lane + 8],
+    );
+    let four: [f32; 4] = std::array::from_fn(
+        #[inline(always)]
+        |lane| eight[lane] + eight[lane + 4],
+    );
+    (four[0] + four[2]) + (four[1] + four[3])
+}
+
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
 }
 
 /// Largest `f(x)` of a row, at least `start`.
 #[inline(always)]
 pub(crate) fn max_by(row: &[f32], start: f32, f: impl Fn(f32) -> f32) -> f32 {
-    let larger = |a: f32, b: f32| if b > a { b } else { a };
     let (whole, rest) = row.as_chunks::<16>();
     let mut lanes = [start; 16];
     for chunk in whole {

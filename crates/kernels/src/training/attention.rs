@@ -1,8 +1,10 @@
 //! Self-attention with its backward pass (Dao et al. 2022, section 3.1), block by block: the weights of one block of
-//! queries are in memory at a time, and the backward pass computes them again from the logarithms of their sums.
+//! queries are in memory at a time, and the backward pass computes them again from the logarithms of their sums. So it
+//! does with the dropout of the weights, whose mask is a function of a seed.
 
 mod backward;
 mod forward;
+mod short;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +12,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::dropout::DropoutMask;
 use crate::attention::ScoreRules;
 
 /// Queries or keys of a block.
@@ -53,6 +56,8 @@ pub struct AttentionInputs<'a> {
     /// `[batch, time]`, `true` at tokens that are not attended to; `None` if there are none. A token that sees no other
     /// attends to all alike.
     pub padding: Option<&'a [bool]>,
+    /// Dropout of the weights; the weights of a token that sees no other are not dropped.
+    pub dropout: Option<DropoutMask>,
     /// Sizes.
     pub shape: AttentionShape,
 }
@@ -156,6 +161,13 @@ impl AttentionInputs<'_> {
         first..end.min(self.shape.time)
     }
 
+    /// Stream of dropout of a block of queries and a block of keys, whose factors are `[keys, queries]`, the queries
+    /// rounded up to whole vectors.
+    fn stream(&self, text: usize, head: usize, [queries, keys]: [usize; 2]) -> u64 {
+        let blocks = self.shape.time.div_ceil(BLOCK);
+        (((text * self.shape.heads + head) * blocks + queries) * blocks + keys) as u64
+    }
+
     fn padding_of(&self, text: usize) -> Option<&[bool]> {
         let time = self.shape.time;
         self.padding.map(|padding| &padding[text * time..][..time])
@@ -169,6 +181,17 @@ pub fn forward(inputs: &AttentionInputs<'_>) -> Attended {
     if shape.is_empty() {
         return Attended { y: Vec::new(), log_sums };
     }
+    if short::applies(&shape) {
+        let mut y = vec![0.0; log_sums.len() * shape.head_width];
+        short::forward(inputs, &mut y, &mut log_sums);
+        return Attended { y, log_sums };
+    }
+    forward_in_blocks(inputs, log_sums)
+}
+
+/// Weighted values of texts of any length.
+fn forward_in_blocks(inputs: &AttentionInputs<'_>, mut log_sums: Vec<f32>) -> Attended {
+    let shape = inputs.shape;
     // Head by head first, then side by side.
     let rows = shape.group() * shape.time;
     let mut mixed = vec![0.0; log_sums.len() * shape.head_width];
@@ -182,6 +205,19 @@ pub fn forward(inputs: &AttentionInputs<'_>) -> Attended {
 
 /// Gradients from the `gradient` `[batch, time, heads * head_width]` of the output.
 pub fn backward(
+    inputs: &AttentionInputs<'_>,
+    kept: ForwardValues<'_>,
+    gradient: &[f32],
+) -> AttentionGradients {
+    let shape = inputs.shape;
+    if !shape.is_empty() && short::applies(&shape) {
+        return short::backward(inputs, kept.log_sums, gradient);
+    }
+    backward_in_blocks(inputs, kept, gradient)
+}
+
+/// Gradients for texts of any length.
+fn backward_in_blocks(
     inputs: &AttentionInputs<'_>,
     kept: ForwardValues<'_>,
     gradient: &[f32],

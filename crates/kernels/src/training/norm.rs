@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::parts::{add, rows_per_part};
-use crate::simd::{sum_by, vectorized};
+use super::parts::{add, is_parallel, rows_per_part};
+use crate::simd::{sum_by, sum_lanes, vectorized};
 
 /// Statistics that a norm divides by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,9 @@ pub struct NormGradients {
     pub bias: Vec<f32>,
 }
 
+/// Rows of the result, and the rows that they are computed from.
+type OutAndInput<'a> = (&'a mut [f32], &'a [f32]);
+
 /// Normalises each row of `x` `[rows, width]`, then applies `weight` and `bias` `[width]`. `eps` is added to the variance
 /// or mean square.
 pub fn forward(kind: RowNorm, x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32) -> Normalized {
@@ -41,8 +44,7 @@ pub fn forward(kind: RowNorm, x: &[f32], weight: &[f32], bias: Option<&[f32]>, e
     let rows = x.len() / width;
     let (mut y, mut statistics) = (vec![0.0; x.len()], vec![[0.0; 2]; rows]);
     let each = rows_per_part(rows, width);
-    let parts = y.par_chunks_mut(each * width).zip(x.par_chunks(each * width));
-    parts.zip(statistics.par_chunks_mut(each)).for_each(|((y, x), statistics)| {
+    let run = |((y, x), statistics): (OutAndInput<'_>, &mut [[f32; 2]])| {
         vectorized(
             #[inline(always)]
             || {
@@ -66,7 +68,13 @@ pub fn forward(kind: RowNorm, x: &[f32], weight: &[f32], bias: Option<&[f32]>, e
                 }
             },
         );
-    });
+    };
+    if is_parallel(x.len()) {
+        let parts = y.par_chunks_mut(each * width).zip(x.par_chunks(each * width));
+        parts.zip(statistics.par_chunks_mut(each)).for_each(run);
+    } else {
+        run(((&mut y, x), &mut statistics));
+    }
     Normalized { y, statistics }
 }
 
@@ -103,29 +111,33 @@ pub fn backward(
     let width = weight.len().max(1);
     let each = rows_per_part(statistics.len(), width);
     let mut dx = vec![0.0; x.len()];
-    let parts = dx.par_chunks_mut(each * width).zip(x.par_chunks(each * width));
-    let parts = parts.zip(gradient.par_chunks(each * width)).zip(statistics.par_chunks(each));
-    let sums: Vec<[Vec<f32>; 2]> = parts
-        .map(|(((dx, x), gradient), statistics)| {
-            let (mut dw, mut db) = (vec![0.0; width], vec![0.0; width]);
-            vectorized(
-                #[inline(always)]
-                || {
-                    let rows = dx.chunks_exact_mut(width).zip(x.chunks_exact(width));
-                    let rows = rows.zip(gradient.chunks_exact(width)).zip(statistics);
-                    for (((dx, x), g), statistics) in rows {
-                        backward_row(kind, [x, g, weight], *statistics, dx);
-                        let [mean, scale] = *statistics;
-                        for (((dw, db), x), g) in dw.iter_mut().zip(&mut db).zip(x).zip(g) {
-                            *dw += g * (x - mean) * scale;
-                            *db += g;
-                        }
+    let run = |(((dx, x), gradient), statistics): ((OutAndInput<'_>, &[f32]), &[[f32; 2]])| {
+        let (mut dw, mut db) = (vec![0.0; width], vec![0.0; width]);
+        vectorized(
+            #[inline(always)]
+            || {
+                let rows = dx.chunks_exact_mut(width).zip(x.chunks_exact(width));
+                let rows = rows.zip(gradient.chunks_exact(width)).zip(statistics);
+                for (((dx, x), g), statistics) in rows {
+                    backward_row(kind, [x, g, weight], *statistics, dx);
+                    let [mean, scale] = *statistics;
+                    for (((dw, db), x), g) in dw.iter_mut().zip(&mut db).zip(x).zip(g) {
+                        *dw += g * (x - mean) * scale;
+                        *db += g;
                     }
-                },
-            );
-            [dw, db]
-        })
-        .collect();
+                }
+            },
+        );
+        [dw, db]
+    };
+    // The parts are the same on one thread, so that the sums are.
+    let sums: Vec<[Vec<f32>; 2]> = if is_parallel(x.len()) {
+        let parts = dx.par_chunks_mut(each * width).zip(x.par_chunks(each * width));
+        parts.zip(gradient.par_chunks(each * width)).zip(statistics.par_chunks(each)).map(run).collect()
+    } else {
+        let parts = dx.chunks_mut(each * width).zip(x.chunks(each * width));
+        parts.zip(gradient.chunks(each * width)).zip(statistics.chunks(each)).map(run).collect()
+    };
     let mut total = NormGradients { x: dx, weight: vec![0.0; width], bias: vec![0.0; width] };
     for [dw, db] in &sums {
         add(&mut total.weight, dw);
@@ -157,7 +169,7 @@ fn backward_row(kind: RowNorm, [x, g, weight]: [&[f32]; 3], [mean, scale]: [f32;
             *lane += dx * (x - mean) * scale;
         }
     }
-    let along = lanes.iter().sum::<f32>() / count;
+    let along = sum_lanes(lanes) / count;
     for (dx, x) in dx.iter_mut().zip(x) {
         *dx = scale * (*dx - shift - (x - mean) * scale * along);
     }
@@ -220,7 +232,7 @@ mod tests {
 
     #[test]
     fn sums_do_not_depend_on_the_number_of_threads() {
-        let (rows, width) = (1_000, 65);
+        let (rows, width) = (1_300, 65);
         let (x, weight, gradient) =
             (values(rows * width, 0.0), values(width, 1.0), values(rows * width, 3.0));
         let run = |threads: usize| {

@@ -2,28 +2,37 @@
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{BackendTensor, DispatchTensorKind, TensorMetadata};
+use burn::nn::Dropout;
 use burn::tensor::{Bool, BoolStore, DType, Tensor};
 use cupola_kernels::ScoreRules;
 use cupola_kernels::training::attention::{
     self as kernel, AttentionInputs, AttentionShape, ForwardValues, Heads,
 };
+use cupola_kernels::training::dropout::DropoutMask;
 
-use super::{FusedOp, apply, contiguous, flex, values, wrap};
+use super::dropout::{draw_mask, is_active};
+use super::{FusedOp, apply, contiguous, flex, is_supported, values, wrap};
 
 /// Weighted values `[batch, time, heads * head_width]` of queries `[batch, heads, time, head_width]`, and keys and values
-/// `[batch, kv_heads, time, head_width]`; no step attends where `padding` `[batch, time]` is true. `None` if the device or
-/// type has no kernel.
+/// `[batch, kv_heads, time, head_width]`; no step attends where `padding` `[batch, time]` is true, and `dropout` applies to
+/// the weights in training. `None` if the device or type has no kernel.
 pub(crate) fn attention(
     [q, k, v]: [&Tensor<4>; 3],
     rules: ScoreRules,
     padding: Option<&Tensor<2, Bool>>,
+    dropout: &Dropout,
 ) -> Option<Tensor<3>> {
     let padding = match padding {
         Some(padding) => Some(booleans(padding)?),
         None => None,
     };
-    let op = AttentionOp { rules, padding };
-    apply(op, [q, k, v].map(|x| x.clone().into_dispatch())).ok().map(wrap)
+    let inputs = [q, k, v].map(|x| x.clone().into_dispatch());
+    // The composed operations have draws of their own.
+    if !inputs.iter().all(is_supported) {
+        return None;
+    }
+    let dropout = is_active(dropout, q).then(|| draw_mask(dropout));
+    apply(AttentionOp { rules, padding, dropout }, inputs).ok().map(wrap)
 }
 
 /// Values of a Boolean tensor on Flex.
@@ -45,6 +54,7 @@ fn booleans(tensor: &Tensor<2, Bool>) -> Option<Vec<bool>> {
 struct AttentionOp {
     rules: ScoreRules,
     padding: Option<Vec<bool>>,
+    dropout: Option<DropoutMask>,
 }
 
 impl AttentionOp {
@@ -57,6 +67,7 @@ impl AttentionOp {
             v: heads_of(v),
             rules: &self.rules,
             padding: self.padding.as_deref(),
+            dropout: self.dropout,
             shape: AttentionShape { batch, time, heads, kv_heads, head_width },
         }
     }

@@ -1,7 +1,9 @@
 //! Fused operations in 32 bits against the composed ones in 64 bits.
 
+use std::sync::{Mutex, PoisonError};
+
 use burn::module::Param;
-use burn::nn::Linear;
+use burn::nn::{DropoutConfig, Linear};
 use burn::tensor::module::conv2d as composed_conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Bool, Device, FloatDType, Int, Tensor, TensorData};
@@ -171,12 +173,13 @@ fn self_attention_takes_heads_side_by_side_and_grouped() {
     let device = Device::flex().autodiff();
     let padding: Tensor<2, Bool> =
         Tensor::<2, Int>::from_ints([[0, 0, 0, 1, 1], [0, 0, 0, 0, 0]], &device).equal_elem(1);
+    let none = DropoutConfig::new(0.0).init();
     let run = |dtype| {
         let heads = |heads: usize, phase: f32| tensor([2, 5, heads, 3], phase, dtype);
         let (q, k, v) = (heads(4, 0.0), heads(2, 1.0), heads(2, 2.0));
         let turned = [&q, &k, &v].map(|x| x.clone().swap_dims(1, 2));
         let rules = ScoreRules { causal: true, ..ScoreRules::default() };
-        let y = attention(turned.each_ref(), rules, Some(&padding)).unwrap_or_else(|| {
+        let y = attention(turned.each_ref(), rules, Some(&padding), &none).unwrap_or_else(|| {
             let [q, k, v] = turned;
             let repeat = |x: Tensor<4>| -> Tensor<4> {
                 let x: Tensor<5> = x.unsqueeze_dim(2);
@@ -219,4 +222,58 @@ fn gradient_checkpointing_takes_the_composed_operations() {
     assert!(!is_supported(&x.clone().into_dispatch()));
     let gradients = activate(cupola_spec::Activation::Silu, x.clone()).sum().backward();
     assert!(x.grad(&gradients).is_some());
+}
+
+/// Runs tests that seed the generator of the device one after another.
+static SEEDED: Mutex<()> = Mutex::new(());
+
+#[test]
+fn dropout_follows_the_seed_of_the_device_and_drops_the_gradient_with_the_value() {
+    let _lock = SEEDED.lock().unwrap_or_else(PoisonError::into_inner);
+    let layer = DropoutConfig::new(0.25).init();
+    let device = Device::flex().autodiff();
+    let run = |seed: u64| {
+        device.seed(seed);
+        let x = Tensor::<2>::full([40, 50], 2.0, &device).require_grad();
+        // A transposed view, and two draws from one seed.
+        let (first, second) = (dropout(&layer, x.clone().transpose()), dropout(&layer, x.clone()));
+        let gradients = (first.clone() * 3.0).sum().backward();
+        let slopes = x.grad(&gradients).unwrap().transpose();
+        [list(first), list(second), list(slopes)]
+    };
+    let [first, second, slopes] = run(7);
+    let kept = first.iter().filter(|y| **y > 0.0).count();
+    assert!((1_400..1_600).contains(&kept), "{kept} of 2000");
+    assert!(first.iter().all(|y| *y == 0.0 || (y - 2.0 / 0.75).abs() < 1e-6));
+    assert!(first.iter().zip(&slopes).all(|(y, slope)| (slope - y * 1.5).abs() < 1e-5));
+    assert_ne!(first, second);
+    assert_eq!(run(7), [first, second, slopes]);
+    assert_ne!(run(7)[0], run(8)[0]);
+    // In inference, all values stay.
+    let x = Tensor::<2>::full([4, 5], 2.0, &Device::flex());
+    assert_eq!(list(dropout(&layer, x)), vec![2.0; 20]);
+}
+
+#[test]
+fn dropped_attention_weights_follow_the_seed_of_the_device() {
+    let _lock = SEEDED.lock().unwrap_or_else(PoisonError::into_inner);
+    let layer = DropoutConfig::new(0.5).init();
+    let device = Device::flex().autodiff();
+    let [q, k] = [0.0, 1.0].map(|phase| tensor([8, 2, 16, 4], phase, FloatDType::F32));
+    let v = Tensor::<4>::ones([8, 2, 16, 4], &device).require_grad();
+    let run = |seed: u64| {
+        device.seed(seed);
+        let y = attention([&q, &k, &v], ScoreRules::default(), None, &layer).unwrap();
+        let gradients = y.clone().sum().backward();
+        [list(y), list(v.grad(&gradients).unwrap())]
+    };
+    let [y, slopes] = run(3);
+    // All values are 1, so an output is the sum of its weights, which is 1 on average.
+    let mean = y.iter().sum::<f64>() / y.len() as f64;
+    assert!((mean - 1.0).abs() < 0.1 && y.iter().any(|y| (y - 1.0).abs() > 0.1), "{mean}");
+    // The sum of the output is linear in the values.
+    let (sum, along) = (y.iter().sum::<f64>(), slopes.iter().sum::<f64>());
+    assert!((sum - along).abs() < 1e-3 * sum, "{sum}, {along}");
+    assert_eq!(run(3), [y, slopes]);
+    assert_ne!(run(3)[0], run(4)[0]);
 }

@@ -109,14 +109,10 @@ impl AttentionModule {
     pub fn forward(&self, x: Tensor<3>, padding: Option<Tensor<2, Bool>>) -> Tensor<3> {
         let time = x.dims()[1];
         let rope = self.rope_tables(&(0..time).collect::<Vec<_>>(), &x.device());
-        let is_training = x.device().is_autodiff();
         let [q, k, v] = self.project(x, rope.as_ref());
-        // Dropped weights take the composed operations.
-        if !is_training || self.config.dropout <= 0.0 {
-            let fused = fused::attention([&q, &k, &v], self.score_rules(), padding.as_ref());
-            if let Some(mixed) = fused {
-                return precision::linear(&self.o, mixed);
-            }
+        let fused = fused::attention([&q, &k, &v], self.score_rules(), padding.as_ref(), &self.dropout);
+        if let Some(mixed) = fused {
+            return precision::linear(&self.o, mixed);
         }
         let future = self.config.causal.then(|| Tensor::tril_mask([time, time], 0, &q.device()));
         let hidden = self.hidden_steps(future, [time, time], 0, &q.device());

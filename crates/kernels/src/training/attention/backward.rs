@@ -28,6 +28,8 @@ struct Scratch {
     /// `[queries, keys]`
     turned: Vec<f32>,
     part: Vec<f32>,
+    /// Factors of dropout `[keys, queries]`; empty without.
+    factors: Vec<f32>,
 }
 
 /// Adds to the gradients of queries `[group, time, head_width]`, keys and values `[time, head_width]`.
@@ -45,7 +47,9 @@ pub(super) fn group(
     let side = BLOCK.min(time.next_multiple_of(BLOCK_COLUMNS));
     let square = vec![0.0; side * side];
     let part = vec![0.0; side * width];
-    let mut scratch = Scratch { weights: square.clone(), scores: square.clone(), turned: square, part };
+    let factors = if inputs.dropout.is_some() { square.clone() } else { Vec::new() };
+    let mut scratch =
+        Scratch { weights: square.clone(), scores: square.clone(), turned: square, part, factors };
     let mut keys = PackedMatrix::default();
     for tokens in shape.blocks() {
         keys.set_columns(k.from(tokens.start), [tokens.len(), width], k.stride);
@@ -55,10 +59,12 @@ pub(super) fn group(
             if block.tokens.start >= seen.end || block.tokens.end <= seen.start {
                 continue;
             }
-            let pair = Pair { inputs, text, block, tokens: tokens.clone() };
+            let head = kv_head * shape.group() + block.head;
+            let pair = Pair { inputs, text, head, block, tokens: tokens.clone() };
+            pair.draw_factors(&mut scratch.factors);
             pair.scores(k, v, &mut scratch);
             let columns = block.tokens.len().next_multiple_of(BLOCK_COLUMNS);
-            let Scratch { weights, scores, turned, part } = &mut scratch;
+            let Scratch { weights, scores, turned, part, .. } = &mut scratch;
             add_product(&block.gradients[1], (weights, columns), part, &mut dv[own.clone()], width);
             add_product(&block.queries[1], (scores, columns), part, &mut dk[own.clone()], width);
             pair.turn(scores, turned);
@@ -143,15 +149,36 @@ fn add_product(
     );
 }
 
+/// Multiplies values by as many factors as there are.
+#[inline(always)]
+fn multiply_each(values: &mut [f32], factors: &[f32]) {
+    for (value, factor) in values.iter_mut().zip(factors) {
+        *value *= factor;
+    }
+}
+
 /// A block of keys and a block of queries.
 struct Pair<'a> {
     inputs: &'a AttentionInputs<'a>,
     text: usize,
+    head: usize,
     block: &'a QueryBlock,
     tokens: Range<usize>,
 }
 
 impl Pair<'_> {
+    /// Draws the dropout of the block that the forward pass drew.
+    fn draw_factors(&self, factors: &mut [f32]) {
+        let Some(dropout) = self.inputs.dropout else { return };
+        let blocks = [self.block.tokens.start / BLOCK, self.tokens.start / BLOCK];
+        let stream = self.inputs.stream(self.text, self.head, blocks);
+        let columns = self.block.tokens.len().next_multiple_of(BLOCK_COLUMNS);
+        vectorized(
+            #[inline(always)]
+            || dropout.fill(stream, &mut factors[..self.tokens.len() * columns]),
+        );
+    }
+
     /// Sets the weights and the gradients of the products of queries and keys, both `[keys, queries]`.
     fn scores(&self, k: Rows<'_>, v: Rows<'_>, scratch: &mut Scratch) {
         let (count, blocks) = (self.tokens.len(), self.block.tokens.len().div_ceil(BLOCK_COLUMNS));
@@ -166,12 +193,17 @@ impl Pair<'_> {
             || {
                 let rows =
                     scratch.weights.chunks_exact_mut(columns).zip(scratch.scores.chunks_exact_mut(columns));
+                // Without dropout there are no factors.
+                let mut factors = scratch.factors.chunks_exact(columns);
                 for (key, (weights, scores)) in self.tokens.clone().zip(rows) {
+                    let factors = factors.next().unwrap_or(&[]);
+                    multiply_each(scores, factors);
                     if padding.is_some_and(|padding| padding[key]) {
                         weights.fill(0.0);
                         scores.fill(0.0);
                     } else {
                         self.score_row(key, weights, scores);
+                        multiply_each(weights, factors);
                     }
                 }
             },

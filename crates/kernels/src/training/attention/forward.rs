@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{AttentionInputs, Rows};
+use super::{AttentionInputs, BLOCK, Rows};
 use crate::matmul::{BLOCK_COLUMNS, PackedMatrix, multiply_part};
 use crate::pointwise::exp;
 use crate::simd::{max_by, sum_by, vectorized};
@@ -33,14 +33,15 @@ pub(super) fn group(
         PackedBlock { tokens, keys, values }
     };
     let blocks: Vec<PackedBlock> = shape.blocks().map(pack).collect();
-    let mut scratch = [Vec::new(), Vec::new()];
+    let mut scratch = [Vec::new(), Vec::new(), Vec::new()];
     let heads = mixed.chunks_exact_mut(time * width).zip(log_sums.chunks_exact_mut(time));
     for (index, (mixed, log_sums)) in heads.enumerate() {
-        let q = inputs.q.rows(text, kv_head * shape.group() + index);
+        let head = kv_head * shape.group() + index;
+        let q = inputs.q.rows(text, head);
         for tokens in shape.blocks() {
             let out = &mut mixed[tokens.start * width..tokens.end * width];
             let log_sums = &mut log_sums[tokens.clone()];
-            let block = QueryBlock { inputs, text, q, v, tokens };
+            let block = QueryBlock { inputs, text, head, q, v, tokens };
             block.attend(&blocks, &mut scratch, out, log_sums);
         }
     }
@@ -50,6 +51,7 @@ pub(super) fn group(
 struct QueryBlock<'a> {
     inputs: &'a AttentionInputs<'a>,
     text: usize,
+    head: usize,
     q: Rows<'a>,
     v: Rows<'a>,
     tokens: Range<usize>,
@@ -59,7 +61,7 @@ impl QueryBlock<'_> {
     fn attend(
         &self,
         blocks: &[PackedBlock],
-        [scores, part]: &mut [Vec<f32>; 2],
+        [scores, part, factors]: &mut [Vec<f32>; 3],
         out: &mut [f32],
         log_sums: &mut [f32],
     ) {
@@ -90,6 +92,7 @@ impl QueryBlock<'_> {
         out.fill(0.0);
         part.resize(count * width, 0.0);
         for block in blocks.iter().filter(is_seen) {
+            self.drop_weights(&block.tokens, &mut scores[block.tokens.start - first..], strip, factors);
             let weights = &scores[block.tokens.start - first..];
             let product = block.values.times(weights, count, strip);
             multiply_part(&product, 0..count, 0..width.div_ceil(BLOCK_COLUMNS), part, width);
@@ -105,6 +108,24 @@ impl QueryBlock<'_> {
         for (row, log_sum) in out.chunks_exact_mut(width).zip(log_sums) {
             if log_sum.is_infinite() {
                 self.mean_of_values(row);
+            }
+        }
+    }
+
+    /// Applies dropout to weights of these keys, whose rows are `strip` apart.
+    fn drop_weights(&self, keys: &Range<usize>, weights: &mut [f32], strip: usize, factors: &mut Vec<f32>) {
+        let Some(dropout) = self.inputs.dropout else { return };
+        let blocks = [self.tokens.start / BLOCK, keys.start / BLOCK];
+        let stream = self.inputs.stream(self.text, self.head, blocks);
+        let columns = self.tokens.len().next_multiple_of(BLOCK_COLUMNS);
+        factors.resize(keys.len() * columns, 0.0);
+        vectorized(
+            #[inline(always)]
+            || dropout.fill(stream, factors),
+        );
+        for (key, factors) in factors.chunks_exact(columns).enumerate() {
+            for (weights, factor) in weights.chunks_mut(strip).zip(&factors[..self.tokens.len()]) {
+                weights[key] *= factor;
             }
         }
     }
