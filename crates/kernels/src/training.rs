@@ -12,4 +12,5 @@ pub mod conv;
 pub mod cross_entropy;
 pub mod linear;
 pub mod norm;
+mod output;
 mod parts;

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::output::OutputBuffer;
 use crate::pointwise::{Pointwise, erf, exp, sigmoid, tanh};
 use crate::simd::{CHUNK, vectorized};
 
@@ -108,7 +109,6 @@ pub fn backward(function: Pointwise, x: &[f32], gradient: &[f32]) -> Vec<f32> {
 }
 
 fn map(x: &[f32], f: impl Fn(f32) -> f32 + Sync) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
     let run = |(out, x): (&mut [f32], &[f32])| {
         vectorized(
             #[inline(always)]
@@ -120,15 +120,16 @@ fn map(x: &[f32], f: impl Fn(f32) -> f32 + Sync) -> Vec<f32> {
         );
     };
     if x.len() <= CHUNK {
+        let mut out = vec![0.0; x.len()];
         run((&mut out, x));
-    } else {
-        out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(run);
+        return out;
     }
-    out
+    let mut out = OutputBuffer::new(x.len());
+    out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(run);
+    out.into_vec()
 }
 
 fn zip(x: &[f32], gradient: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
     let run = |((out, x), gradient): ((&mut [f32], &[f32]), &[f32])| {
         vectorized(
             #[inline(always)]
@@ -140,12 +141,14 @@ fn zip(x: &[f32], gradient: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) -> Vec<f
         );
     };
     if x.len() <= CHUNK {
+        let mut out = vec![0.0; x.len()];
         run(((&mut out, x), gradient));
-    } else {
-        let x = x.par_chunks(CHUNK);
-        out.par_chunks_mut(CHUNK).zip(x).zip(gradient.par_chunks(CHUNK)).for_each(run);
+        return out;
     }
-    out
+    let mut out = OutputBuffer::new(x.len());
+    let parts = out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
+    parts.zip(gradient.par_chunks(CHUNK)).for_each(run);
+    out.into_vec()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::output::OutputBuffer;
 use super::parts::{add, rows_per_part};
 use crate::simd::{sum_by, vectorized};
 
@@ -39,7 +40,7 @@ pub struct NormGradients {
 pub fn forward(kind: RowNorm, x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32) -> Normalized {
     let width = weight.len().max(1);
     let rows = x.len() / width;
-    let (mut y, mut statistics) = (vec![0.0; x.len()], vec![[0.0; 2]; rows]);
+    let (mut y, mut statistics) = (OutputBuffer::new(x.len()), vec![[0.0; 2]; rows]);
     let each = rows_per_part(rows, width);
     let parts = y.par_chunks_mut(each * width).zip(x.par_chunks(each * width));
     parts.zip(statistics.par_chunks_mut(each)).for_each(|((y, x), statistics)| {
@@ -67,7 +68,7 @@ pub fn forward(kind: RowNorm, x: &[f32], weight: &[f32], bias: Option<&[f32]>, e
             },
         );
     });
-    Normalized { y, statistics }
+    Normalized { y: y.into_vec(), statistics }
 }
 
 /// Mean and factor of a row.
@@ -102,7 +103,7 @@ pub fn backward(
 ) -> NormGradients {
     let width = weight.len().max(1);
     let each = rows_per_part(statistics.len(), width);
-    let mut dx = vec![0.0; x.len()];
+    let mut dx = OutputBuffer::new(x.len());
     let parts = dx.par_chunks_mut(each * width).zip(x.par_chunks(each * width));
     let parts = parts.zip(gradient.par_chunks(each * width)).zip(statistics.par_chunks(each));
     let sums: Vec<[Vec<f32>; 2]> = parts
@@ -126,7 +127,7 @@ pub fn backward(
             [dw, db]
         })
         .collect();
-    let mut total = NormGradients { x: dx, weight: vec![0.0; width], bias: vec![0.0; width] };
+    let mut total = NormGradients { x: dx.into_vec(), weight: vec![0.0; width], bias: vec![0.0; width] };
     for [dw, db] in &sums {
         add(&mut total.weight, dw);
         add(&mut total.bias, db);

@@ -55,11 +55,12 @@ impl<const N: usize> FusedOp<N> for LinearOp {
         needed: [bool; N],
     ) -> [Option<FlexTensor>; N] {
         let sizes = weight.shape().dims();
-        let found = kernel::backward(values(&x), values(&weight), values(&gradient), sizes, needed[0]);
+        let needed = std::array::from_fn(|input| needed.get(input).copied().unwrap_or_default());
+        let found = kernel::backward(values(&x), values(&weight), values(&gradient), sizes, needed);
         of_inputs([
             needed[0].then(|| flex(found.x, x.shape())),
-            Some(flex(found.weight, weight.shape())),
-            Some(flex(found.bias, [sizes[1]])),
+            needed[1].then(|| flex(found.weight, weight.shape())),
+            needed[2].then(|| flex(found.bias, [sizes[1]])),
         ])
     }
 }
