@@ -36,7 +36,7 @@ pub use self::adamw::{AdamwTensors, adamw_step};
 pub(crate) use self::attention::attention;
 pub(crate) use self::conv::{conv1d, conv2d};
 pub(crate) use self::cross_entropy::target_log_probabilities;
-pub(crate) use self::linear::linear;
+pub(crate) use self::linear::{activated_linear, linear};
 pub(crate) use self::norm::{batch_norm, layer_norm, rms_norm};
 
 /// Operation on `N` tensors with its derivative.

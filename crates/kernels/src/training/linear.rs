@@ -2,9 +2,11 @@
 
 use rayon::prelude::*;
 
+use super::activation::activate;
 use super::output::OutputBuffer;
 use super::parts::{add, rows_per_part};
 use crate::matmul::{BLOCK_COLUMNS, PackedMatrix, TiledProduct, multiply_part};
+use crate::pointwise::Pointwise;
 use crate::simd::{CHUNK, vectorized};
 
 /// Most rows of a product that a thread computes before their bias is added, so that they are still in the cache.
@@ -37,6 +39,53 @@ pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [input, output]:
     })
 }
 
+/// Output of a linear layer with an activation function.
+#[derive(Debug, Default)]
+pub struct ActivatedLinear {
+    /// `[rows, output]`
+    pub y: Vec<f32>,
+    /// `[rows, output]` before the activation; empty for ReLU, whose derivative follows from `y`.
+    pub before: Vec<f32>,
+}
+
+/// [`forward`] followed by an activation function, which reads the products while they are in the cache.
+pub fn forward_activated(
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    [input, output]: [usize; 2],
+    function: Pointwise,
+) -> ActivatedLinear {
+    let rows = x.len() / input.max(1);
+    let mut packed = PackedMatrix::default();
+    packed.set_columns(weight, [input, output], output);
+    let of = packed.times(x, rows, input);
+    let add_bias = |y: &mut [f32]| {
+        if let Some(bias) = bias {
+            y.chunks_exact_mut(output).for_each(|row| add(row, bias));
+        }
+    };
+    if function == Pointwise::Relu {
+        let y = product(&of, |y| {
+            add_bias(y);
+            relu(y);
+        });
+        return ActivatedLinear { y, before: Vec::new() };
+    }
+    if rows * output == 0 {
+        return ActivatedLinear::default();
+    }
+    let each = rows_at_once(rows);
+    let (mut y, mut before) = (OutputBuffer::new(rows * output), OutputBuffer::new(rows * output));
+    let parts = before.par_chunks_mut(each * output).zip(y.par_chunks_mut(each * output));
+    parts.enumerate().for_each(|(part, (before, y))| {
+        multiply_rows(&of, part * each, before);
+        add_bias(before);
+        activate(function, before, y);
+    });
+    ActivatedLinear { y: y.into_vec(), before: before.into_vec() }
+}
+
 /// Gradients from the `gradient` `[rows, output]` of the output: those of `x`, weight and bias that are `needed`.
 pub fn backward(
     x: &[f32],
@@ -61,21 +110,41 @@ pub fn backward(
 
 /// A product whose rows `finish` changes part by part, while they are in the cache.
 fn product(of: &impl TiledProduct, finish: impl Fn(&mut [f32]) + Sync) -> Vec<f32> {
-    let (rows, output) = (of.rows(), of.output());
-    if rows * output == 0 {
+    let count = of.rows() * of.output();
+    if count == 0 {
         return Vec::new();
     }
-    // Each thread has as many parts: for one that is left over, the other threads would wait.
-    let threads = rayon::current_num_threads();
-    let each = rows.div_ceil(rows.div_ceil(ROWS * threads) * threads);
-    let mut y = OutputBuffer::new(rows * output);
-    y.par_chunks_mut(each * output).enumerate().for_each(|(part, y)| {
-        let start = part * each;
-        let end = start + y.len() / output;
-        multiply_part(of, start..end, 0..output.div_ceil(BLOCK_COLUMNS), y, output);
+    let each = rows_at_once(of.rows());
+    let mut y = OutputBuffer::new(count);
+    y.par_chunks_mut(each * of.output()).enumerate().for_each(|(part, y)| {
+        multiply_rows(of, part * each, y);
         finish(y);
     });
     y.into_vec()
+}
+
+/// Rows of a part. Each thread has as many parts: for one that is left over, the other threads would wait.
+fn rows_at_once(rows: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    rows.div_ceil(rows.div_ceil(ROWS * threads) * threads)
+}
+
+/// Computes the rows of a product from `start` on into `y`.
+fn multiply_rows(of: &impl TiledProduct, start: usize, y: &mut [f32]) {
+    let end = start + y.len() / of.output();
+    multiply_part(of, start..end, 0..of.output().div_ceil(BLOCK_COLUMNS), y, of.output());
+}
+
+/// Replaces negative values by zeros; NaN stays NaN.
+fn relu(values: &mut [f32]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for x in &mut *values {
+                *x = if *x < 0.0 { 0.0 } else { *x };
+            }
+        },
+    );
 }
 
 /// Gradient of the weight: the sum over the rows of the products of `x` and `gradient`.
@@ -143,6 +212,7 @@ fn column_sums(values: &[f32], width: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::activation;
     use super::*;
 
     fn values(count: usize, phase: f32) -> Vec<f32> {
@@ -193,6 +263,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_activated_layer_is_the_layer_and_the_activation() {
+        for (rows, input, output) in [(0, 3, 4), (1, 5, 3), (130, 20, 33), (1_000, 9, 20)] {
+            let (x, weight, bias) =
+                (values(rows * input, 0.0), values(input * output, 1.0), values(output, 2.0));
+            let gradient = values(rows * output, 3.0);
+            for function in [Pointwise::Relu, Pointwise::Gelu, Pointwise::Silu] {
+                let before = forward(&x, &weight, Some(&bias), [input, output]);
+                let found = forward_activated(&x, &weight, Some(&bias), [input, output], function);
+                assert_eq!(found.y, activation::forward(function, &before), "{function:?}");
+                let read = if function == Pointwise::Relu { &found.y } else { &found.before };
+                let expected = activation::backward(function, &before, &gradient);
+                assert_eq!(activation::backward(function, read, &gradient), expected, "{function:?}");
+            }
+        }
+        let found = forward_activated(&[f32::NAN], &[1.0], None, [1, 1], Pointwise::Relu);
+        assert!(found.y[0].is_nan());
     }
 
     #[test]
