@@ -103,14 +103,14 @@ pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &ConvShap
     let (image, result) = (shape.channels * shape.pixels(), shape.output * shape.output_pixels());
     let each = planes.images;
     let parts = y.par_chunks_mut(each * result).zip(x.par_chunks(each * image));
-    parts.for_each_init(Vec::new, |input, (y, x)| {
-        let columns = planes.columns();
-        let mut wide = vec![0.0; output * columns];
+    let columns = planes.columns();
+    let buffers = || (Vec::new(), vec![0.0; output * columns]);
+    parts.for_each_init(buffers, |(input, wide), (y, x)| {
         for (group, weight) in groups.iter().enumerate() {
             planes.fill(x, group * channels..(group + 1) * channels, input);
-            correlate(weight, &offsets, input, columns, &mut wide);
+            correlate(weight, &offsets, input, columns, wide);
             let bias = bias.map(|bias| &bias[group * output..][..output]);
-            planes.extract_output(&wide, bias, group * output, y);
+            planes.extract_output(wide, bias, group * output, y);
         }
     });
     y.into_vec()
