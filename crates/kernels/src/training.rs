@@ -10,6 +10,7 @@ pub mod attention;
 pub mod batch_norm;
 pub mod conv;
 pub mod cross_entropy;
+pub mod gradient_norm;
 pub mod linear;
 pub mod norm;
 mod output;

@@ -10,6 +10,7 @@ mod adamw;
 mod attention;
 mod conv;
 mod cross_entropy;
+mod gradient_norm;
 mod linear;
 mod norm;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use self::adamw::{AdamwTensors, adamw_step};
 pub(crate) use self::attention::attention;
 pub(crate) use self::conv::{conv1d, conv2d};
 pub(crate) use self::cross_entropy::target_log_probabilities;
+pub use self::gradient_norm::square_sum;
 pub(crate) use self::linear::{activated_linear, linear};
 pub(crate) use self::norm::{batch_norm, layer_norm, rms_norm};
 
