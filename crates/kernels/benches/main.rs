@@ -234,7 +234,7 @@ fn row_training(quick: bool) {
         training::linear::forward(&x, &weight, None, [128, 512])
     });
     measure(quick, "linear backward", "768 x 128 to 512", "f32", || {
-        training::linear::backward(&x, &weight, &gradient, [128, 512], true)
+        training::linear::backward(&x, &weight, &gradient, [128, 512], [true; 3])
     });
     let x = values(768 * 512);
     measure(quick, "gelu forward", "768 x 512", "f32", || training::activation::forward(Pointwise::Gelu, &x));

@@ -11,6 +11,7 @@ mod attention;
 mod conv;
 mod cross_entropy;
 mod dropout;
+mod gradient_norm;
 mod linear;
 mod norm;
 mod recurrent;
@@ -39,7 +40,8 @@ pub(crate) use self::attention::attention;
 pub(crate) use self::conv::{conv1d, conv2d};
 pub(crate) use self::cross_entropy::target_log_probabilities;
 pub(crate) use self::dropout::dropout;
-pub(crate) use self::linear::linear;
+pub use self::gradient_norm::square_sum;
+pub(crate) use self::linear::{activated_linear, linear};
 pub(crate) use self::norm::{batch_norm, layer_norm, rms_norm};
 pub(crate) use self::recurrent::{DirectionWeights, recurrent};
 

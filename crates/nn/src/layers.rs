@@ -113,8 +113,19 @@ pub(crate) fn build_all(
 }
 
 /// Forward pass through a list of layers.
-pub(crate) fn forward_all(layers: &[LayerModule], x: Hidden) -> Hidden {
-    layers.iter().fold(x, |x, layer| layer.forward(x))
+pub(crate) fn forward_all(mut layers: &[LayerModule], mut x: Hidden) -> Hidden {
+    while let [layer, rest @ ..] = layers {
+        (x, layers) = match (layer, rest) {
+            // A linear layer and the activation after it have a common kernel.
+            (LayerModule::Linear(linear), [LayerModule::Function(next), rest @ ..])
+                if let Some(function) = next.activation() =>
+            {
+                (map_hidden!(x, x => precision::activated_linear(linear, x, function)), rest)
+            }
+            _ => (layer.forward(x), rest),
+        };
+    }
+    x
 }
 
 impl LayerModule {

@@ -7,7 +7,7 @@ use burn::module::Param;
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
-use cupola_spec::Precision;
+use cupola_spec::{Activation, Precision};
 
 use crate::error::Error;
 use crate::fused;
@@ -51,6 +51,18 @@ pub(crate) fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> 
     let (weight, bias) =
         (cast_param(&layer.weight, &x), layer.bias.as_ref().map(|bias| cast_param(bias, &x)));
     Linear { weight, bias }.forward(x)
+}
+
+/// Forward pass of a linear layer, and of the activation after it, in the type of `x`.
+pub(crate) fn activated_linear<const D: usize>(
+    layer: &Linear,
+    x: Tensor<D>,
+    function: Activation,
+) -> Tensor<D> {
+    if x.dtype() == DType::F32 {
+        return fused::activated_linear(layer, x, function);
+    }
+    fused::activate(function, linear(layer, x))
 }
 
 /// Forward pass of a convolution in the type of `x`.

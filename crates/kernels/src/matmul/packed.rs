@@ -3,8 +3,12 @@
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 
 use super::tiles::{BLOCK_COLUMNS, Tile, TiledProduct};
+
+/// Vectors of 16 values that are worth waking a thread for.
+const PART: usize = 1 << 10;
 
 /// Right side of a product, in blocks of 16 columns, so that a tile reads it from one end to the other.
 #[derive(Default)]
@@ -25,8 +29,18 @@ impl PackedMatrix {
 
     /// Replaces the contents as [`Self::from_rows`] does, and keeps the allocation.
     pub fn set_rows(&mut self, values: &[f32], [output, input]: [usize; 2], stride: usize) {
-        self.clear(input, output);
-        self.write_rows(0, values, stride);
+        self.set_blocks(
+            [input, output],
+            #[inline(always)]
+            |block, i| {
+                let columns = block * BLOCK_COLUMNS..output.min((block + 1) * BLOCK_COLUMNS);
+                let mut out = [0.0; BLOCK_COLUMNS];
+                for (out, column) in out.iter_mut().zip(columns) {
+                    *out = values[column * stride + i];
+                }
+                out
+            },
+        );
     }
 
     /// Matrix of zeros, to be filled by [`Self::write_rows`].
@@ -48,16 +62,44 @@ impl PackedMatrix {
 
     /// Replaces the contents by `input` rows of `output` values, `stride` apart, which stay rows: the values of attention.
     pub fn set_columns(&mut self, values: &[f32], [input, output]: [usize; 2], stride: usize) {
-        self.clear(input, output);
-        for (i, row) in values.chunks(stride.max(1)).take(input).enumerate() {
-            let (whole, rest) = row[..output].as_chunks();
-            for (block, part) in whole.iter().enumerate() {
-                self.blocks[block * input + i] = *part;
-            }
-            if !rest.is_empty() {
-                self.blocks[whole.len() * input + i][..rest.len()].copy_from_slice(rest);
-            }
+        self.set_blocks(
+            [input, output],
+            #[inline(always)]
+            |block, i| {
+                let row = &values[i * stride..][..output];
+                if let Some(whole) = row[block * BLOCK_COLUMNS..].first_chunk() {
+                    return *whole;
+                }
+                let part = &row[block * BLOCK_COLUMNS..];
+                let mut out = [0.0; BLOCK_COLUMNS];
+                out[..part.len()].copy_from_slice(part);
+                out
+            },
+        );
+    }
+
+    /// Replaces the contents by the values `of` a block of columns and a row. Threads share large matrices, whose memory
+    /// is not cleared before.
+    fn set_blocks(
+        &mut self,
+        [input, output]: [usize; 2],
+        of: impl Fn(usize, usize) -> [f32; BLOCK_COLUMNS] + Sync,
+    ) {
+        (self.input, self.output) = (input, output);
+        self.blocks.clear();
+        let count = output.div_ceil(BLOCK_COLUMNS) * input;
+        if count < 2 * PART {
+            let blocks = 0..output.div_ceil(BLOCK_COLUMNS);
+            return self.blocks.extend(blocks.flat_map(|block| (0..input).map(move |i| (block, i))).map(
+                #[inline(always)]
+                |(block, i)| of(block, i),
+            ));
         }
+        let all = (0..count).into_par_iter().with_min_len(PART);
+        self.blocks.par_extend(all.map(
+            #[inline(always)]
+            |at| of(at / input, at % input),
+        ));
     }
 
     /// Replaces the contents by what `write` sets; other elements are zero.

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::output::OutputBuffer;
 use crate::pointwise::{Pointwise, erf, exp, sigmoid, tanh};
 use crate::simd::{CHUNK, vectorized};
 
@@ -13,54 +14,76 @@ const TANH_CUBE: f32 = 0.044_715;
 
 /// Activations of `x`.
 pub fn forward(function: Pointwise, x: &[f32]) -> Vec<f32> {
+    let mut out = OutputBuffer::new(x.len());
+    let parts = out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
+    parts.for_each(|(out, x)| activate(function, x, out));
+    out.into_vec()
+}
+
+/// Gradient of `x` from the gradient of its activations. With ReLU, the activations may stand for `x`.
+pub fn backward(function: Pointwise, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+    let mut out = OutputBuffer::new(x.len());
+    let parts = out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(gradient.par_chunks(CHUNK));
+    parts.for_each(|((out, x), gradient)| differentiate(function, [x, gradient], out));
+    out.into_vec()
+}
+
+/// Sets `out` to the activations of `x` on the current thread.
+pub(super) fn activate(function: Pointwise, x: &[f32], out: &mut [f32]) {
     match function {
         // NaN stays NaN.
         Pointwise::Relu => map(
             x,
+            out,
             #[inline(always)]
             |x| if x < 0.0 { 0.0 } else { x },
         ),
         Pointwise::Gelu => map(
             x,
+            out,
             #[inline(always)]
             |x| x * 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),
         ),
         Pointwise::GeluTanh => map(
             x,
+            out,
             #[inline(always)]
             |x| x * 0.5 * (1.0 + tanh((x + TANH_CUBE * x * x * x) * TANH_SCALE)),
         ),
         Pointwise::Silu => map(
             x,
+            out,
             #[inline(always)]
             |x| x * sigmoid(x),
         ),
         Pointwise::Tanh => map(
             x,
+            out,
             #[inline(always)]
             |x| tanh(x),
         ),
         Pointwise::Sigmoid => map(
             x,
+            out,
             #[inline(always)]
             |x| sigmoid(x),
         ),
     }
 }
 
-/// Gradient of `x` from the gradient of its activations.
-pub fn backward(function: Pointwise, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+/// Sets `out` to the gradient of `x` on the current thread.
+fn differentiate(function: Pointwise, [x, gradient]: [&[f32]; 2], out: &mut [f32]) {
     match function {
         // The gradient of NaN passes: it must not look like that of a finite value.
         Pointwise::Relu => zip(
-            x,
-            gradient,
+            [x, gradient],
+            out,
             #[inline(always)]
             |x, g| if x <= 0.0 { 0.0 } else { g },
         ),
         Pointwise::Gelu => zip(
-            x,
-            gradient,
+            [x, gradient],
+            out,
             #[inline(always)]
             |x, g| {
                 let below = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
@@ -68,8 +91,8 @@ pub fn backward(function: Pointwise, x: &[f32], gradient: &[f32]) -> Vec<f32> {
             },
         ),
         Pointwise::GeluTanh => zip(
-            x,
-            gradient,
+            [x, gradient],
+            out,
             #[inline(always)]
             |x, g| {
                 let t = tanh((x + TANH_CUBE * x * x * x) * TANH_SCALE);
@@ -78,8 +101,8 @@ pub fn backward(function: Pointwise, x: &[f32], gradient: &[f32]) -> Vec<f32> {
             },
         ),
         Pointwise::Silu => zip(
-            x,
-            gradient,
+            [x, gradient],
+            out,
             #[inline(always)]
             |x, g| {
                 let s = sigmoid(x);
@@ -87,8 +110,8 @@ pub fn backward(function: Pointwise, x: &[f32], gradient: &[f32]) -> Vec<f32> {
             },
         ),
         Pointwise::Tanh => zip(
-            x,
-            gradient,
+            [x, gradient],
+            out,
             #[inline(always)]
             |x, g| {
                 let t = tanh(x);
@@ -96,8 +119,8 @@ pub fn backward(function: Pointwise, x: &[f32], gradient: &[f32]) -> Vec<f32> {
             },
         ),
         Pointwise::Sigmoid => zip(
-            x,
-            gradient,
+            [x, gradient],
+            out,
             #[inline(always)]
             |x, g| {
                 let s = sigmoid(x);
@@ -107,45 +130,26 @@ pub fn backward(function: Pointwise, x: &[f32], gradient: &[f32]) -> Vec<f32> {
     }
 }
 
-fn map(x: &[f32], f: impl Fn(f32) -> f32 + Sync) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
-    let run = |(out, x): (&mut [f32], &[f32])| {
-        vectorized(
-            #[inline(always)]
-            || {
-                for (out, x) in out.iter_mut().zip(x) {
-                    *out = f(*x);
-                }
-            },
-        );
-    };
-    if x.len() <= CHUNK {
-        run((&mut out, x));
-    } else {
-        out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(run);
-    }
-    out
+fn map(x: &[f32], out: &mut [f32], f: impl Fn(f32) -> f32) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (out, x) in out.iter_mut().zip(x) {
+                *out = f(*x);
+            }
+        },
+    );
 }
 
-fn zip(x: &[f32], gradient: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
-    let run = |((out, x), gradient): ((&mut [f32], &[f32]), &[f32])| {
-        vectorized(
-            #[inline(always)]
-            || {
-                for ((out, x), g) in out.iter_mut().zip(x).zip(gradient) {
-                    *out = f(*x, *g);
-                }
-            },
-        );
-    };
-    if x.len() <= CHUNK {
-        run(((&mut out, x), gradient));
-    } else {
-        let x = x.par_chunks(CHUNK);
-        out.par_chunks_mut(CHUNK).zip(x).zip(gradient.par_chunks(CHUNK)).for_each(run);
-    }
-    out
+fn zip([x, gradient]: [&[f32]; 2], out: &mut [f32], f: impl Fn(f32, f32) -> f32) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for ((out, x), g) in out.iter_mut().zip(x).zip(gradient) {
+                *out = f(*x, *g);
+            }
+        },
+    );
 }
 
 #[cfg(test)]

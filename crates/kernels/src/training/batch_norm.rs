@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::norm::NormGradients;
+use super::output::OutputBuffer;
 use super::parts::{add, rows_per_part};
 use crate::simd::{sum_by, vectorized};
 
@@ -53,7 +54,7 @@ pub fn forward(
     eps: f32,
 ) -> Vec<f32> {
     let scale: Vec<f32> = by.variance.iter().zip(weight).map(|(v, w)| w / (v + eps).sqrt()).collect();
-    let mut y = vec![0.0; x.len()];
+    let mut y = OutputBuffer::new(x.len());
     let row = (scale.len() * inner).max(1);
     let each = rows_per_part(x.len() / row, row);
     y.par_chunks_mut(each * row).zip(x.par_chunks(each * row)).for_each(|(y, x)| {
@@ -66,7 +67,7 @@ pub fn forward(
             |[x, _], [scale, _, bias, mean]| (x - mean) * scale + bias,
         );
     });
-    y
+    y.into_vec()
 }
 
 /// Gradients from the `gradient` of the output.
@@ -93,7 +94,7 @@ pub fn backward(
     let factor: Vec<f32> = weight.iter().zip(&scale).map(|(w, s)| w * s).collect();
     let mean: Vec<f32> = bias.iter().map(|sum| sum / count).collect();
     let slope: Vec<f32> = along.iter().zip(&scale).map(|(along, s)| along * s / count).collect();
-    let mut dx = vec![0.0; x.len()];
+    let mut dx = OutputBuffer::new(x.len());
     let row = (channels * inner).max(1);
     let each = rows_per_part(x.len() / row, row);
     let parts =
@@ -108,7 +109,7 @@ pub fn backward(
             |[g, x], [factor, mean, slope, centre]| factor * ((g - mean) - (x - centre) * slope),
         );
     });
-    NormGradients { x: dx, weight: along, bias }
+    NormGradients { x: dx.into_vec(), weight: along, bias }
 }
 
 /// Two sums of `f(values, mean)` over each channel of two tensors `[rows, channels, inner]`.

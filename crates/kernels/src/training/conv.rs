@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use self::planes::{GradientTaps, Planes};
 use self::products::{PackedRows, correlate, weight_sums};
+use super::output::OutputBuffer;
 use super::parts::add;
 use crate::simd::{sum_by, vectorized};
 
@@ -85,9 +86,9 @@ impl ConvShape {
 /// Maps `x` `[images, channels, height, width]` to `[images, output, height, width]` by `weight`
 /// `[output, channels / groups, kernel, kernel]` and `bias` `[output]`.
 pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &ConvShape) -> Vec<f32> {
-    let mut y = vec![0.0; shape.images * shape.output * shape.output_pixels()];
-    if y.is_empty() {
-        return y;
+    let mut y = OutputBuffer::new(shape.images * shape.output * shape.output_pixels());
+    if shape.images * shape.output * shape.output_pixels() == 0 {
+        return Vec::new();
     }
     let planes = Planes::new(shape);
     let [channels, output] = shape.group_channels();
@@ -102,17 +103,17 @@ pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &ConvShap
     let (image, result) = (shape.channels * shape.pixels(), shape.output * shape.output_pixels());
     let each = planes.images;
     let parts = y.par_chunks_mut(each * result).zip(x.par_chunks(each * image));
-    parts.for_each_init(Vec::new, |input, (y, x)| {
-        let columns = planes.columns();
-        let mut wide = vec![0.0; output * columns];
+    let columns = planes.columns();
+    let buffers = || (Vec::new(), vec![0.0; output * columns]);
+    parts.for_each_init(buffers, |(input, wide), (y, x)| {
         for (group, weight) in groups.iter().enumerate() {
             planes.fill(x, group * channels..(group + 1) * channels, input);
-            correlate(weight, &offsets, input, columns, &mut wide);
+            correlate(weight, &offsets, input, columns, wide);
             let bias = bias.map(|bias| &bias[group * output..][..output]);
-            planes.extract_output(&wide, bias, group * output, y);
+            planes.extract_output(wide, bias, group * output, y);
         }
     });
-    y
+    y.into_vec()
 }
 
 /// Gradients from the gradient of the output; that of `x` only if it is `needed`.
@@ -124,12 +125,13 @@ pub fn backward(
     needed: bool,
 ) -> ConvGradients {
     let planes = Planes::new(shape);
-    let mut dx = vec![0.0; if needed { x.len() } else { 0 }];
     let (image, result) = (shape.channels * shape.pixels(), shape.output * shape.output_pixels());
     if result == 0 || shape.images == 0 {
-        return ConvGradients { x: dx, weight: vec![0.0; weight.len()], bias: vec![0.0; shape.output] };
+        let x = vec![0.0; if needed { x.len() } else { 0 }];
+        return ConvGradients { x, weight: vec![0.0; weight.len()], bias: vec![0.0; shape.output] };
     }
     let taps = if needed { planes.gradient_taps(weight) } else { Vec::new() };
+    let mut dx = OutputBuffer::new(if needed { x.len() } else { 0 });
     // Whole chunks of images for each part.
     let each = shape.images.div_ceil(planes.images).div_ceil(PARTS) * planes.images;
     let job = Job { planes: &planes, taps: &taps };
@@ -147,7 +149,7 @@ pub fn backward(
         add(&mut total.weight, &part.weight);
         add(&mut total.bias, &part.bias);
     }
-    ConvGradients { x: dx, ..total }
+    ConvGradients { x: dx.into_vec(), ..total }
 }
 
 /// Backward pass over a part of the images.

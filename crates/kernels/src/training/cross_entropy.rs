@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::output::OutputBuffer;
 use super::parts::rows_per_part;
 use crate::pointwise::exp;
 use crate::simd::{max_by, sum_by, vectorized};
@@ -52,7 +53,7 @@ pub fn forward(logits: &[f32], targets: &[usize], classes: usize) -> TargetLogPr
 /// Gradient of the logits from the `gradient` `[rows]` of the logarithms.
 pub fn backward(logits: &[f32], targets: &[usize], log_sums: &[[f32; 2]], gradient: &[f32]) -> Vec<f32> {
     let classes = (logits.len() / targets.len().max(1)).max(1);
-    let mut out = vec![0.0; logits.len()];
+    let mut out = OutputBuffer::new(logits.len());
     let each = rows_per_part(targets.len(), classes);
     let rows = out.par_chunks_mut(each * classes).zip(logits.par_chunks(each * classes));
     let by = targets.par_chunks(each).zip(log_sums.par_chunks(each)).zip(gradient.par_chunks(each));
@@ -71,7 +72,7 @@ pub fn backward(logits: &[f32], targets: &[usize], log_sums: &[[f32; 2]], gradie
             },
         );
     });
-    out
+    out.into_vec()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use burn::tensor::module::conv2d as composed_conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Bool, Device, FloatDType, Int, Tensor, TensorData};
 use cupola_kernels::ScoreRules;
-use cupola_spec::Cell;
+use cupola_spec::{Activation, Cell};
 
 use super::conv::{ConvOp, convolve};
 use super::*;
@@ -169,6 +169,38 @@ fn recurrent_layers_without_autodiff_have_the_same_states() {
 }
 
 #[test]
+fn linear_layers_with_an_activation() {
+    for function in [Activation::Relu, Activation::Gelu, Activation::GeluTanh, Activation::Silu] {
+        let run = |dtype| {
+            let (x, weight) = (tensor([20, 10, 7], 0.0, dtype), tensor([7, 19], 1.0, dtype));
+            let layer = Linear {
+                weight: Param::from_tensor(weight),
+                bias: Some(Param::from_tensor(tensor([19], 2.0, dtype))),
+            };
+            let y = activated_linear(&layer, x.clone().swap_dims(0, 1), function);
+            let gradients = y.clone().square().sum().backward();
+            let bias = layer.bias.as_ref().map(|bias| list(bias.val().grad(&gradients).unwrap()));
+            let inputs =
+                [list(x.grad(&gradients).unwrap()), list(layer.weight.val().grad(&gradients).unwrap())];
+            [inputs.concat(), bias.unwrap(), list(y)].concat()
+        };
+        assert_near(&format!("linear layer with {function:?}"), BOTH.map(run));
+    }
+}
+
+#[test]
+fn frozen_weights_get_no_gradients() {
+    let x = tensor([200, 7], 0.0, FloatDType::F32);
+    let frozen = tensor([7, 19], 1.0, FloatDType::F32).detach();
+    let layer = Linear { weight: Param::from_tensor(frozen), bias: None };
+    let weight = layer.weight.val().set_require_grad(false);
+    let layer = Linear { weight: Param::initialized(layer.weight.id, weight), bias: None };
+    let gradients = linear(&layer, x.clone()).square().sum().backward();
+    assert!(layer.weight.val().grad(&gradients).is_none());
+    assert!(x.grad(&gradients).is_some());
+}
+
+#[test]
 fn self_attention_takes_heads_side_by_side_and_grouped() {
     let device = Device::flex().autodiff();
     let padding: Tensor<2, Bool> =
@@ -220,7 +252,7 @@ fn gradient_checkpointing_takes_the_composed_operations() {
     let device = Device::flex().autodiff().gradient_checkpointing();
     let x = Tensor::<2>::ones([4, 3], &device).require_grad();
     assert!(!is_supported(&x.clone().into_dispatch()));
-    let gradients = activate(cupola_spec::Activation::Silu, x.clone()).sum().backward();
+    let gradients = activate(Activation::Silu, x.clone()).sum().backward();
     assert!(x.grad(&gradients).is_some());
 }
 

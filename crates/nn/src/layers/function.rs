@@ -48,6 +48,14 @@ impl FunctionLayer {
         Self { function }
     }
 
+    /// The element-wise function that the layer applies; `None` for other layers.
+    pub(super) fn activation(&self) -> Option<Activation> {
+        match self.function {
+            LayerFunction::Activation(function) => Some(function),
+            _ => None,
+        }
+    }
+
     pub(super) fn forward(&self, x: Hidden) -> Hidden {
         match (&self.function, x) {
             (LayerFunction::Activation(function), x) => map_hidden!(x, x => activate(*function, x)),

@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use cupola_nn::Network;
+use cupola_nn::{Network, square_sum};
 
 use crate::error::DeviceFailure;
 
@@ -12,13 +12,14 @@ use crate::error::DeviceFailure;
 /// # Errors
 /// [`DeviceFailure`] if the norm cannot be read back.
 pub fn global_norm(network: &Network, grads: &GradientsParams) -> Result<f64, DeviceFailure> {
-    let mut squares = Squares { grads, parts: Vec::new() };
+    let mut squares = Squares { grads, sum: 0.0, parts: Vec::new() };
     network.visit(&mut squares);
-    if squares.parts.is_empty() {
-        return Ok(0.0);
+    let mut sum = squares.sum;
+    if !squares.parts.is_empty() {
+        let parts = Tensor::cat(squares.parts, 0).sum();
+        sum += f64::from(parts.try_into_scalar::<f32>().map_err(DeviceFailure::new)?);
     }
-    let sum = Tensor::cat(squares.parts, 0).sum();
-    sum.try_into_scalar::<f32>().map(|sum| f64::from(sum).sqrt()).map_err(DeviceFailure::new)
+    Ok(sum.sqrt())
 }
 
 /// Factor that scales gradients of this global norm to at most `limit`; 1 if `limit` is 0.
@@ -38,13 +39,19 @@ pub(crate) fn scaled(network: &Network, mut grads: GradientsParams, factor: f64)
 
 struct Squares<'a> {
     grads: &'a GradientsParams,
+    /// Sum of the squares that a kernel has added up.
+    sum: f64,
+    /// Sums on the device of the other gradients.
     parts: Vec<Tensor<1>>,
 }
 
 impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(grad) = self.grads.get::<D>(param.id) {
-            self.parts.push(grad.square().sum());
+            match square_sum(&grad) {
+                Some(sum) => self.sum += sum,
+                None => self.parts.push(grad.square().sum()),
+            }
         }
     }
 }

@@ -146,9 +146,8 @@ impl Planes {
     /// Replaces `out` by the planes of these channels of `x` `[images, channels, height, width]`.
     pub fn fill(&self, x: &[f32], channels: Range<usize>, out: &mut Vec<f32>) {
         let ConvShape { size: [height, width], stride, padding, .. } = self.shape;
-        out.clear();
-        out.resize(channels.len() * stride[0] * stride[1] * self.plane, 0.0);
         let all = self.shape.channels * height * width;
+        self.clear(out, channels.len() * stride[0] * stride[1] * self.plane, x.len() / all.max(1));
         for (n, x) in x.chunks_exact(all.max(1)).enumerate() {
             for (channel, x) in
                 x.chunks_exact(height * width).skip(channels.start).take(channels.len()).enumerate()
@@ -173,6 +172,15 @@ impl Planes {
         }
     }
 
+    /// Prepares planes of `count` values for some images: zeros, unless the buffer has the planes of as many images as
+    /// possible. Those have the same borders, and all else is overwritten.
+    fn clear(&self, out: &mut Vec<f32>, count: usize, images: usize) {
+        if out.len() != count || images < self.images {
+            out.clear();
+            out.resize(count, 0.0);
+        }
+    }
+
     /// First column of an image whose padded column has this remainder, and its place in the row.
     fn first_of(&self, remainder: usize) -> (usize, usize) {
         let (padding, stride) = (self.shape.padding[1], self.shape.stride[1]);
@@ -185,9 +193,9 @@ impl Planes {
     pub fn fill_gradient(&self, gradient: &[f32], channels: Range<usize>, out: &mut Vec<f32>) {
         let [high, wide] = self.output_size;
         let plane = self.gradient_plane();
-        out.clear();
-        out.resize(channels.len() * plane, 0.0);
-        for (n, image) in gradient.chunks_exact(self.shape.output * high * wide).enumerate() {
+        let all = self.shape.output * high * wide;
+        self.clear(out, channels.len() * plane, gradient.len() / all.max(1));
+        for (n, image) in gradient.chunks_exact(all).enumerate() {
             let own = image.chunks_exact(high * wide).skip(channels.start).take(channels.len());
             for (out, channel) in out.chunks_exact_mut(plane).zip(own) {
                 for (row, line) in channel.chunks_exact(wide).enumerate() {

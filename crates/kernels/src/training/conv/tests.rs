@@ -104,6 +104,9 @@ fn layers_of_residual_networks() {
         square(70, [8, 9], 4, 3),
         square(4, [16, 32], 14, 1),
         square(2, [3, 5], 32, 7),
+        // Several chunks for each thread, the last one smaller: buffers are used again.
+        square(21, [2, 3], 28, 3),
+        ConvShape { stride: [2, 2], groups: 2, ..square(39, [4, 6], 28, 3) },
         ConvShape { stride: [2, 2], ..square(9, [16, 32], 28, 3) },
         ConvShape { stride: [2, 2], ..square(9, [16, 32], 14, 1) },
         ConvShape { stride: [2, 2], padding: [3, 3], ..square(2, [3, 8], 31, 7) },
