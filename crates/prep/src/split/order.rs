@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(time_grid(&two, "day", None, Some("shop")), Some(grid));
         let months = ["2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01"];
         let months = Frame::default().with("month", Column::texts(months.map(Some)));
-        assert!(time_grid(&months, "month", None, None).is_some_and(|grid| grid.regular == 1.0));
+        assert!(time_grid(&months, "month", None, None).is_some_and(|grid| grid.regular > 0.99));
         let numbers = Frame::default().with("n", Column::numbers(vec![1.0, 2.0]));
         assert_eq!(time_grid(&numbers, "n", None, None), None);
     }

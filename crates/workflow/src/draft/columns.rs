@@ -43,7 +43,7 @@ impl Columns {
     fn column(&mut self, column: &ColumnInspection, data: &DataSample) -> DraftColumn {
         let name = column.name.as_str();
         let (kind, reason, input) = match data.media {
-            Some(medium) if medium == name => self.medium(column, data),
+            Some(medium) if medium == name => of_medium(column, data),
             Some(_) if name == "path" => left_out("the path of the file"),
             _ => self.of_table(column, data),
         };
@@ -56,18 +56,6 @@ impl Columns {
             missing: column.missing,
             example: column.example.as_deref().map(shortened),
             input,
-        }
-    }
-
-    /// Contents of the files of a folder.
-    fn medium(&mut self, column: &ColumnInspection, data: &DataSample) -> Described {
-        match column.name.as_str() {
-            "image" => match pictures::of_contents(&column.name, &data.frame) {
-                Some((input, reason)) => (Some(Kind::Image), reason, Some(input)),
-                None => left_out("pictures that are not readable"),
-            },
-            "text" => texts::input(&column.name, &data.frame, "a text of each file"),
-            _ => left_out("sounds; declare `kind = \"series\"` with `steps = [samples, 1]`"),
         }
     }
 
@@ -156,6 +144,18 @@ impl Columns {
     }
 }
 
+/// Contents of the files of a folder.
+fn of_medium(column: &ColumnInspection, data: &DataSample) -> Described {
+    match column.name.as_str() {
+        "image" => match pictures::of_contents(&column.name, &data.frame) {
+            Some((input, reason)) => (Some(Kind::Image), reason, Some(input)),
+            None => left_out("pictures that are not readable"),
+        },
+        "text" => texts::input(&column.name, &data.frame, "a text of each file"),
+        _ => left_out("sounds; declare `kind = \"series\"` with `steps = [samples, 1]`"),
+    }
+}
+
 /// Spelling of numbers that are more than digits.
 fn number_reason(column: &ColumnInspection) -> String {
     let plain = |text: &str| text.trim().parse::<f64>().is_ok();
@@ -204,11 +204,11 @@ pub(super) fn declared(draft: &Draft) -> Vec<Input> {
     let of =
         |kind: Kind| inputs().filter_map(move |column| column.input.as_ref().filter(|own| own.kind == kind));
     let mut declared = Vec::new();
-    declared.extend(together("numbers", of(Kind::Number).collect(), draft));
+    declared.extend(together("numbers", &of(Kind::Number).collect::<Vec<_>>(), draft));
     let (plain, embedded): (Vec<&Input>, Vec<&Input>) =
         of(Kind::Category).partition(|input| input.encode.is_none());
-    declared.extend(together("categories", plain, draft));
-    declared.extend(together("codes", embedded, draft));
+    declared.extend(together("categories", &plain, draft));
+    declared.extend(together("codes", &embedded, draft));
     for kind in [Kind::Date, Kind::Text, Kind::Image] {
         declared.extend(of(kind).cloned());
     }
@@ -216,7 +216,7 @@ pub(super) fn declared(draft: &Draft) -> Vec<Input> {
 }
 
 /// One input for several columns; `None` without any.
-fn together(group: &str, inputs: Vec<&Input>, draft: &Draft) -> Option<Input> {
+fn together(group: &str, inputs: &[&Input], draft: &Draft) -> Option<Input> {
     let first = (*inputs.first()?).clone();
     if inputs.len() == 1 {
         return Some(first);
