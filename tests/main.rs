@@ -55,6 +55,9 @@ mod fort;
 /// Files as other programs write them.
 mod spelling;
 
+/// Configs that are drafted from the data.
+mod draft;
+
 /// Folders as people have them, and addresses that hold secrets.
 mod origins;
 

@@ -11,6 +11,7 @@ use crate::support::{BLOBS, TestHome};
 /// Commands with a help page of their own.
 const COMMANDS: &[&str] = &[
     "",
+    "init",
     "train",
     "rate",
     "check",
@@ -28,6 +29,7 @@ const COMMANDS: &[&str] = &[
     "graph",
     "runs",
     "models",
+    "models families",
     "models import",
     "models export",
     "models alias",

@@ -2,6 +2,7 @@
 
 mod data;
 mod inference;
+mod init;
 mod invalid;
 mod models;
 mod serve;
@@ -15,6 +16,7 @@ use cupola_runtime::EngineChoice;
 
 pub use self::data::*;
 pub use self::inference::*;
+pub use self::init::*;
 pub use self::invalid::report;
 pub use self::models::*;
 pub use self::serve::*;
@@ -31,7 +33,9 @@ pub const PROBE_COMMAND: &str = "probe-vulkan";
     arg_required_else_help = true,
     after_help = "\
 Examples:
-  cupola train --config configs/digits.toml       train, evaluate and publish
+  cupola train --data churn.csv --target churn    train, evaluate and publish without a config
+  cupola init --data churn.csv --target churn     write that config, with the reason of each line
+  cupola train --config configs/digits.toml       train from a config
   cupola serve --model digits                     answer predictions over HTTP
   cupola predict --model digits --input rows.csv  the same numbers without a server"
 )]
@@ -48,7 +52,9 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Train a model from a config, evaluate it on the test split and publish it
+    /// Write a config for your data, with the reason of each decision
+    Init(InitArgs),
+    /// Train a model from a config or from data alone, evaluate it on the test split and publish it
     Train(TrainArgs),
     /// Find a learning rate: train a few steps with a rising rate; nothing is kept
     Rate(RateArgs),
@@ -97,8 +103,10 @@ pub struct DeviceArg {
 #[derive(Args)]
 pub struct ConfigArgs {
     /// TOML file of the run
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[arg(long, required_unless_present = "data", conflicts_with = "data", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub draft: DraftArgs,
     /// Override a key of the config, such as train.epochs=5 (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,

@@ -2,6 +2,7 @@
 
 mod collection;
 mod data;
+mod draft;
 mod numbers;
 mod screen;
 mod training;
@@ -9,6 +10,7 @@ mod ui;
 
 pub use self::collection::CollectionProgress;
 pub use self::data::{show_expectations, show_notes};
+pub use self::draft::show_draft;
 pub use self::numbers::{grouped, metric, metrics, percent, summary};
 pub use self::screen::Screen;
 pub use self::ui::Ui;

@@ -59,6 +59,7 @@ fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result
         home.check()?;
     }
     match command {
+        Command::Init(args) => commands::training::init::run(home, ui, &args),
         Command::Train(args) => commands::training::train::run(home, ui, &args),
         Command::Rate(args) => commands::training::rate::run(home, ui, &args),
         Command::Check(args) => commands::training::check::run(home, ui, &args),

@@ -21,6 +21,6 @@ pub use dataset::{
 };
 pub use error::Error;
 pub use journal::{JournalEntry, PredictionJournal};
-pub use load::{Collection, LoadRequest, Table, collect, load, load_collected};
+pub use load::{Collection, LoadRequest, Sample, Table, collect, load, load_collected, sample};
 pub use profile::{ColumnProfile, NumberProfile, Profile};
 pub use stream::{Stream, stream, stream_collected};

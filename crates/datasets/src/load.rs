@@ -1,5 +1,7 @@
 //! Loading of a source: collected, read, checked against its expectations.
 
+mod sample;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +20,8 @@ use crate::contract::{Contract, ContractReport};
 use crate::dataset::Datasets;
 use crate::error::Error;
 use crate::profile::Profile;
+
+pub use self::sample::{Sample, sample};
 
 /// Source to load.
 #[derive(Clone, Copy)]

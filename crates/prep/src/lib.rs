@@ -36,12 +36,17 @@ pub use error::Error;
 pub use examples::{
     CompactLayout, ExampleStore, Examples, ExamplesWithTargets, Layout, SplitExamples, Targets,
 };
-pub use features::{Derivation, FittedFeature, InferredColumn, ResolvedInput, resolve};
-pub use frame::meaning::{ExactColumns, ValueRule, ValueRules};
+pub use features::{
+    ColumnInspection, ColumnNature, Derivation, FittedFeature, InferredColumn, ResolvedInput,
+    inspect_columns, is_identifier, resolve,
+};
+pub use frame::meaning::{ColumnReading, ExactColumns, ValueRule, ValueRules};
 pub use frame::{Column, Frame, NotANumber};
 pub use plan::{Augmenter, ColumnType, InputColumn, OutputColumn, Plan, SeriesLabel, Signature};
 pub use prepare::{FrameStream, Prepared, exact_columns, examples_with_targets, prepare, prepare_stream};
-pub use split::{SeriesOrder, SplitPart, split_rows, split_rows_without_test};
+pub use split::{
+    SeriesOrder, SplitPart, TimeGrid, split_rows, split_rows_without_test, time_grid, time_order,
+};
 pub use stats::{draw, permutation, unit};
 pub use target::{
     ChatTemplate, FittedTarget, GenerationDefaults, PredictedValue, Prediction, Predictions,
@@ -50,4 +55,5 @@ pub use target::{
 pub use text::FittedTokenizer;
 pub use transform::{
     Curve, Donors, FittedCategory, FittedDate, FittedInput, FittedNumber, FittedPart, FittedSeries,
+    PictureSize, picture_size,
 };

@@ -6,6 +6,7 @@
 //! (`chronological`) depends on the order of the rows only where no column of times is named.
 
 mod chronological;
+mod order;
 mod series_order;
 mod splitter;
 mod steps;
@@ -20,6 +21,7 @@ use crate::error::Error;
 use crate::frame::Frame;
 use crate::frame::meaning::ValueRules;
 
+pub use self::order::{TimeGrid, time_grid, time_order};
 pub use self::series_order::SeriesOrder;
 pub(crate) use self::series_order::{OneSeries, SeriesRows};
 pub(crate) use self::splitter::RowSplitter;
@@ -100,7 +102,10 @@ pub(crate) fn divide(
             return Err(Error::EmptySplit { rows: frame.rows(), part: name });
         }
     }
-    Ok(Division { parts, notes: Vec::new() })
+    // A group or a predefined split is a decision about the order too.
+    let by_chance = matches!(run.split.by, SplitBy::Random | SplitBy::Stratified | SplitBy::KFold);
+    let notes = if by_chance { order::shuffled(frame).into_iter().collect() } else { Vec::new() };
+    Ok(Division { parts, notes })
 }
 
 /// Number of a row in its source, from 1.

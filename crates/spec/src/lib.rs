@@ -54,7 +54,10 @@ pub use layers::{
     Activation, AttentionVariant, Cell, Cost, Embedding, Init, Layer, LayerContract, Misfit, ROPE_BASE, Rope,
     RopeScaling, ShapeError, ShapeRow, Take, WeightSpec, trace,
 };
-pub use model::{Combine, Design, Expect, Family, Head, Lora, Model, ModelFile, PackageRef, TableStem};
+pub use model::{
+    Combine, Design, Expect, Family, FamilyInfo, FamilyUse, Head, Lora, Model, ModelFile, PackageRef,
+    TableStem, families, families_for,
+};
 pub use name::{NAME_RULE, is_name};
 pub use pattern::matches_pattern;
 pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, is_valid_rate, parse_serve, serve_schema};

@@ -41,6 +41,14 @@ pub enum Error {
     /// Loading a package or predicting with it.
     #[error(transparent)]
     Runtime(#[from] cupola_runtime::Error),
+    /// Data that no config can be drafted for as it was asked.
+    #[error("{why}; {remedy}")]
+    Draft {
+        /// Reason.
+        why: String,
+        /// Remedy.
+        remedy: String,
+    },
     /// A file that the user named cannot be read.
     #[error("failed to read {path}: {source}; check the path")]
     Read {
@@ -159,6 +167,10 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn draft(why: String, remedy: &str) -> Self {
+        Self::Draft { why, remedy: remedy.to_owned() }
+    }
+
     /// `true` if the user can correct the cause: a config, data, names, devices, options.
     pub fn is_user_error(&self) -> bool {
         match self {
@@ -171,6 +183,7 @@ impl Error {
             Self::Config(_)
             | Self::Data(_)
             | Self::Prepare(_)
+            | Self::Draft { .. }
             | Self::Read { .. }
             | Self::Memory { .. }
             | Self::NotTrainable { .. }

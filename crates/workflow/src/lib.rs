@@ -2,7 +2,7 @@
 //!
 //! A [`Session`] ties a home folder to an [`Observer`] that receives a typed [`WorkflowEvent`] for everything
 //! that happens. Its methods are the stages: [`Session::run_config`] reads a config,
-//! [`Session::load_data`] collects and prepares its rows (or reuses what [`Session::prepare`] kept),
+//! [`Session::draft`] drafts one from data, [`Session::load_data`] collects and prepares its rows (or reuses what [`Session::prepare`] kept),
 //! [`Session::check`] stops before training, and [`Session::open_model`] predicts and evaluates with a
 //! published package. A [`TrainJob`] goes all the way to a published package and ends early, with a
 //! checkpoint, when its [`StopSignal`] is set.
@@ -12,18 +12,19 @@
 mod check;
 mod config;
 mod data;
+mod draft;
 mod error;
 mod event;
 mod machine;
 mod models;
 mod session;
 mod stages;
-mod stop;
 mod train;
 
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
+pub use draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};
 pub use error::{Error, is_user_error, message_and_hint};
 pub use event::{Observer, Silent, TrainingPlan, WorkflowEvent};
 pub use machine::memory::{MemoryEstimate, machine_memory};
@@ -33,8 +34,7 @@ pub use models::packages::{AliasChange, roll_back_alias, set_alias, verify_packa
 pub use models::pretrained::Pretrained;
 pub use session::Session;
 pub use stages::{StageNode, StageState};
-pub use stop::StopSignal;
-pub use train::{JobOutcome, PublishedRun, RateReport, RateTest, TrainJob, TrainingDevices};
+pub use train::{JobOutcome, PublishedRun, RateReport, RateTest, StopSignal, TrainJob, TrainingDevices};
 
 /// Version of the code, as recorded in runs and packages.
 pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -5,6 +5,7 @@ mod network;
 mod publish;
 mod rate;
 mod record;
+mod stop;
 mod trees;
 
 use std::path::PathBuf;
@@ -17,12 +18,12 @@ use serde_json::{Map, Value};
 
 pub use self::devices::TrainingDevices;
 pub use self::rate::{RateReport, RateTest};
+pub use self::stop::StopSignal;
 
 use crate::config::ConfigSource;
 use crate::error::Error;
 use crate::event::Silent;
 use crate::session::Session;
-use crate::stop::StopSignal;
 
 /// Steps of a smoke run.
 const SMOKE_STEPS: u64 = 3;

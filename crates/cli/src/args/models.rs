@@ -37,6 +37,9 @@ pub struct ModelsArgs {
 pub enum ModelsCommand {
     /// List all packages by name, newest first
     List,
+    /// List the families of `[model]`: what each is for, its defaults and its cost
+    #[command(after_help = "Examples:\n  cupola models families\n  cupola models families --json")]
+    Families,
     /// Show one package: signature, lineage, metrics
     Show {
         /// NAME, NAME@ALIAS, NAME:VERSION or a folder

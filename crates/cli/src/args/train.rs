@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ConfigArgs, DeviceArg};
+use super::{ConfigArgs, DeviceArg, DraftArgs};
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
+  cupola train --data churn.csv --target churn
+  cupola train --data photos/ --set train.epochs=5          a subfolder for each class
   cupola train --config configs/digits.toml
   cupola train --config configs/digits.toml --set train.epochs=5 --set seed=1
   cupola train --config configs/digits.toml --max-steps 20 --device flex
@@ -18,15 +20,22 @@ Examples:
   cupola train --resume latest")]
 pub struct TrainArgs {
     /// TOML file of the run
-    #[arg(long, required_unless_present = "resume", value_name = "FILE")]
+    #[arg(
+        long,
+        required_unless_present_any = ["resume", "data"],
+        conflicts_with = "data",
+        value_name = "FILE"
+    )]
     pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub draft: DraftArgs,
     /// Override a key of the config, such as train.epochs=5 (may be repeated)
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "resume")]
     pub set: Vec<String>,
     #[command(flatten)]
     pub device: DeviceArg,
     /// Continue a run from its newest checkpoint: an id, or `latest`
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", conflicts_with = "data")]
     pub resume: Option<String>,
     /// End training after N steps in all, then evaluate and publish
     #[arg(long, value_name = "N")]
@@ -57,7 +66,9 @@ pub struct RateArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  cupola check --config configs/digits.toml --set train.batch_size=128")]
+#[command(
+    after_help = "Examples:\n  cupola check --config configs/digits.toml --set train.batch_size=128\n  cupola check --data churn.csv --target churn"
+)]
 pub struct CheckArgs {
     #[command(flatten)]
     pub config: ConfigArgs,

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod graph;
+pub mod init;
 pub mod prepare;
 pub mod rate;
 pub mod train;

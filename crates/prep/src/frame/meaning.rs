@@ -9,6 +9,6 @@ mod fit;
 mod rules;
 
 pub use self::exact::ExactColumns;
-pub use self::fit::ValueRulesFit;
+pub use self::fit::{ColumnReading, ValueRulesFit, read_columns};
 pub(super) use self::rules::shortened;
 pub use self::rules::{ValueRule, ValueRules};

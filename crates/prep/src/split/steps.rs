@@ -86,7 +86,7 @@ pub(crate) fn unsorted(
 
 /// Format of a column of times, which is `None` for numbers and ISO 8601; `None` for another column.
 #[allow(clippy::option_option, reason = "a column of times without a format")]
-fn time_format(name: &str, column: &Column) -> Option<Option<String>> {
+pub(super) fn time_format(name: &str, column: &Column) -> Option<Option<String>> {
     match column {
         Column::Number { time, .. } => {
             (*time || TIME_NAMES.contains(&name.to_lowercase().as_str())).then_some(None)
@@ -112,7 +112,7 @@ fn time_format(name: &str, column: &Column) -> Option<Option<String>> {
 }
 
 /// The most frequent of the steps, the shortest of equals; `None` without any.
-fn most_frequent(steps: impl Iterator<Item = f64>) -> Option<f64> {
+pub(super) fn most_frequent(steps: impl Iterator<Item = f64>) -> Option<f64> {
     let mut counts: HashMap<u64, usize> = HashMap::new();
     for step in steps {
         *counts.entry(step.to_bits()).or_default() += 1;
@@ -124,12 +124,12 @@ fn most_frequent(steps: impl Iterator<Item = f64>) -> Option<f64> {
         .map(|(bits, _)| f64::from_bits(bits))
 }
 
-fn is_close(a: f64, b: f64) -> bool {
+pub(super) fn is_close(a: f64, b: f64) -> bool {
     (a - b).abs() <= TOLERANCE * b.abs()
 }
 
 /// `true` if both are months, quarters or years, whose lengths differ.
-fn same_calendar_step(a: f64, b: f64) -> bool {
+pub(super) fn same_calendar_step(a: f64, b: f64) -> bool {
     let within = |step: f64, (low, high): (f64, f64)| (low * DAY..=high * DAY).contains(&step);
     CALENDAR.iter().any(|range| within(a, *range) && within(b, *range))
 }

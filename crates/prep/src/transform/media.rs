@@ -12,6 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cupola_budget::{Budget, Hold};
 
+pub use self::picture::{PictureSize, picture_size};
+
 use self::picture::PictureError;
 use crate::error::Error;
 use crate::frame::{Column, Frame};

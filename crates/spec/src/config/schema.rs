@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::config::Config;
 use crate::config::document::Document;
 use crate::config::{Problem, nearest};
-use crate::model::{Expect, Family};
+use crate::model::{Expect, Family, FamilyUse, families_for};
 
 static CONFIG: LazyLock<Value> =
     LazyLock::new(|| relaxed(schema_of::<Config>(), crate::config::parse::defaults()));
@@ -37,7 +37,39 @@ pub fn model_schema() -> &'static Value {
 }
 
 pub(crate) fn check_config(file: &Document, value: &Value) -> Vec<Problem> {
-    explain(&CONFIG, &CONFIG_VALIDATOR, file, value)
+    let mut problems = explain(&CONFIG, &CONFIG_VALIDATOR, file, value);
+    for problem in &mut problems {
+        let missing = |key: &str| problem.message.starts_with(&format!("`{key}` is missing"));
+        // A table `[model]` without any of its three keys is no better than none.
+        if missing("model") || problem.key == "model" && (missing("family") || missing("file")) {
+            problem.message = missing_model(value);
+        }
+    }
+    problems
+}
+
+/// Message for a config without a model, with the families that suit its inputs and targets.
+fn missing_model(value: &Value) -> String {
+    let of_inputs = |kinds: &[&str]| {
+        let inputs = value["inputs"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let fits = |input: &Value| input["kind"].as_str().is_some_and(|kind| kinds.contains(&kind));
+        !inputs.is_empty() && inputs.iter().all(fits)
+    };
+    let (task, what) = match value["targets"][0]["kind"].as_str() {
+        Some("forecast") => (FamilyUse::Forecast, "a forecast"),
+        Some("reconstruct") => (FamilyUse::Anomaly, "anomaly scores"),
+        Some("next_token") => (FamilyUse::LanguageModel, "a language model"),
+        _ if of_inputs(&["image"]) => (FamilyUse::Image, "images"),
+        _ if of_inputs(&["text", "series"]) => (FamilyUse::Sequence, "texts and series"),
+        _ => (FamilyUse::Table, "a table"),
+    };
+    let names: Vec<String> =
+        families_for(task).filter(|name| *name != "layers").map(|name| format!("`{name}`")).collect();
+    let first = families_for(task).next().unwrap_or("mlp");
+    format!(
+        "the model is missing: families for {what} are {}; write `[model]` with `family = \"{first}\"`, and see `cupola models families` for what each is for",
+        names.join(", ")
+    )
 }
 
 pub(crate) fn check_model(file: &Document) -> Vec<Problem> {

@@ -9,19 +9,25 @@ use crate::model::Design;
 
 /// Sizes of a convolutional network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct CnnFamily {
     /// Channels of each block.
     pub channels: Vec<usize>,
     /// Width of the linear layer before the head.
     pub hidden: usize,
     /// Activation function of each block and of the linear layer.
-    #[serde(default)]
     pub activation: Activation,
     /// Probability of zeroing a hidden value in training.
-    #[serde(default)]
     #[schemars(range(min = 0.0, max = 0.99))]
     pub dropout: f64,
+}
+
+impl Default for CnnFamily {
+    /// Two blocks, for images of about 28x28. Larger ones need a block more for each doubling, or the linear layer
+    /// has most of the weights.
+    fn default() -> Self {
+        Self { channels: vec![32, 64], hidden: 128, activation: Activation::default(), dropout: 0.0 }
+    }
 }
 
 impl CnnFamily {

@@ -10,21 +10,22 @@ use crate::model::Design;
 
 /// A trunk that is given layer by layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct LayersFamily {
-    /// Layers of the trunk in the order of the forward pass; the head is added.
+    /// Layers of the trunk in the order of the forward pass; the head is added. Default: none, a linear model.
     pub layers: Vec<Layer>,
     /// Width of a text's token embeddings.
-    #[serde(default = "token_width")]
     pub token_width: usize,
     /// Names of modules in the package that differ from their places `trunk.0`, `trunk.1.layers.0` and so
     /// on: a map from place to name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<String, String>,
 }
 
-fn token_width() -> usize {
-    64
+impl Default for LayersFamily {
+    fn default() -> Self {
+        Self { layers: Vec::new(), token_width: 64, names: BTreeMap::new() }
+    }
 }
 
 impl LayersFamily {

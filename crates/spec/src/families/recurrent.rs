@@ -9,24 +9,23 @@ use crate::model::Design;
 
 /// Sizes of a recurrent network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Recurrence {
     /// Width of the hidden state.
     pub width: usize,
     /// Number of layers.
-    #[serde(default = "one")]
     pub layers: usize,
     /// `true` if each layer also reads the sequence from its end.
-    #[serde(default)]
     pub bidirectional: bool,
     /// Probability of zeroing a value between layers in training.
-    #[serde(default)]
     #[schemars(range(min = 0.0, max = 0.99))]
     pub dropout: f64,
 }
 
-fn one() -> usize {
-    1
+impl Default for Recurrence {
+    fn default() -> Self {
+        Self { width: 128, layers: 1, bidirectional: false, dropout: 0.0 }
+    }
 }
 
 impl Recurrence {
@@ -47,21 +46,22 @@ impl Recurrence {
 
 /// Sizes of a temporal convolutional network (Bai et al. 2018).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct TcnFamily {
     /// Width of each block.
     pub channels: Vec<usize>,
     /// Number of steps that one convolution sees.
-    #[serde(default = "three")]
     pub kernel: usize,
     /// Probability of zeroing a value in training.
-    #[serde(default)]
     #[schemars(range(min = 0.0, max = 0.99))]
     pub dropout: f64,
 }
 
-fn three() -> usize {
-    3
+impl Default for TcnFamily {
+    /// Four blocks see `1 + 2 (kernel - 1) (2^4 - 1)` = 61 steps.
+    fn default() -> Self {
+        Self { channels: vec![64; 4], kernel: 3, dropout: 0.0 }
+    }
 }
 
 impl TcnFamily {

@@ -11,26 +11,25 @@ use crate::model::Design;
 
 /// Sizes of a residual network (He et al. 2016).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct ResnetFamily {
     /// Number of layers of the published network: 18, 34 or 50.
     pub depth: Depth,
     /// Channels of the first stage; 64 in the paper.
-    #[serde(default = "sixty_four")]
     pub width: usize,
     /// `imagenet` begins with a 7x7 convolution and a pool, which leave a quarter of each side; `small`
     /// begins with a 3x3 convolution, for images of about 32x32.
-    #[serde(default)]
     pub stem: ImageStem,
     /// Stochastic depth: probability of skipping the last block in training. It rises linearly from 0 at the
     /// first block.
-    #[serde(default)]
     #[schemars(range(min = 0.0, max = 0.99))]
     pub drop_path: f64,
 }
 
-fn sixty_four() -> usize {
-    64
+impl Default for ResnetFamily {
+    fn default() -> Self {
+        Self { depth: Depth::D18, width: 64, stem: ImageStem::Imagenet, drop_path: 0.0 }
+    }
 }
 
 /// Depth of a residual network.

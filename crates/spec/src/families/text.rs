@@ -10,7 +10,7 @@ use crate::model::{Design, Head};
 
 /// Sizes of a transformer encoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct TextTransformerFamily {
     /// Number of blocks.
     pub blocks: usize,
@@ -19,13 +19,15 @@ pub struct TextTransformerFamily {
     /// Number of attention heads.
     pub heads: usize,
     /// Probability of zeroing a value in training.
-    #[serde(default = "tenth")]
     #[schemars(range(min = 0.0, max = 0.99))]
     pub dropout: f64,
 }
 
-fn tenth() -> f64 {
-    0.1
+impl Default for TextTransformerFamily {
+    /// BERT-Tiny (Turc et al. 2019, table 1).
+    fn default() -> Self {
+        Self { blocks: 2, width: 128, heads: 2, dropout: 0.1 }
+    }
 }
 
 impl TextTransformerFamily {
@@ -42,7 +44,7 @@ impl TextTransformerFamily {
 
 /// Sizes of a decoder with learned positions (Radford et al. 2019).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct GptFamily {
     /// Number of blocks.
     pub blocks: usize,
@@ -51,9 +53,15 @@ pub struct GptFamily {
     /// Number of attention heads.
     pub heads: usize,
     /// Probability of zeroing a value in training.
-    #[serde(default)]
     #[schemars(range(min = 0.0, max = 0.99))]
     pub dropout: f64,
+}
+
+impl Default for GptFamily {
+    /// The sizes that nanoGPT trains on a CPU.
+    fn default() -> Self {
+        Self { blocks: 4, width: 128, heads: 4, dropout: 0.0 }
+    }
 }
 
 impl GptFamily {
@@ -69,7 +77,7 @@ impl GptFamily {
 
 /// Sizes of a decoder with rotary positions (Touvron et al. 2023).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct LlamaFamily {
     /// Number of blocks.
     pub blocks: usize,
@@ -78,11 +86,18 @@ pub struct LlamaFamily {
     /// Number of attention heads.
     pub heads: usize,
     /// Number of key and value heads. Default: `heads`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kv_heads: Option<usize>,
     /// Width inside a block's `SwiGLU`. Default: 8/3 of `width`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<usize>,
+}
+
+impl Default for LlamaFamily {
+    /// As large as [`GptFamily`].
+    fn default() -> Self {
+        Self { blocks: 4, width: 128, heads: 4, kv_heads: None, hidden: None }
+    }
 }
 
 impl LlamaFamily {

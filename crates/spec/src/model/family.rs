@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::parse_model_file;
 
-    /// Each family with its required keys only.
+    /// Each family with some of its keys.
     const SMALLEST: [&str; 19] = [
         "family = 'mlp'\nhidden = [4]",
         "family = 'cnn'\nchannels = [4]\nhidden = 4",
@@ -164,6 +164,21 @@ mod tests {
             let wrong = parse_model_file("m", &format!("colour = 3\n{text}")).unwrap_err().to_string();
             assert!(wrong.contains("unknown key `colour`"), "{text}: {wrong}");
         }
+    }
+
+    #[test]
+    fn the_name_alone_is_a_family_that_expands_to_a_design() {
+        for text in SMALLEST {
+            let alone = parsed(text.lines().next().unwrap());
+            let layers = alone.design().layers;
+            let none = alone.trees().is_some() || matches!(alone, Family::Layers(_));
+            assert_eq!(layers.is_empty(), none, "{text}");
+        }
+        let optional = |variant: &serde_json::Value| {
+            let required = variant["required"].as_array().map(Vec::as_slice);
+            assert_eq!(required, Some([serde_json::json!("family")].as_slice()), "{variant}");
+        };
+        crate::model_schema()["oneOf"].as_array().unwrap().iter().for_each(optional);
     }
 
     #[test]

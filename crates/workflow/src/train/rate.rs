@@ -10,7 +10,7 @@ use crate::config::ConfigSource;
 use crate::error::Error;
 use crate::event::WorkflowEvent;
 use crate::session::Session;
-use crate::stop::StopSignal;
+use crate::train::stop::StopSignal;
 
 /// Settings of a learning-rate range test.
 #[derive(Debug, Clone, Copy)]

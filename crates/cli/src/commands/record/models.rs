@@ -1,6 +1,7 @@
 //! `cupola models`: list, show, alias, verify, import and export packages.
 
 mod export;
+mod families;
 mod import;
 mod lineage;
 
@@ -16,6 +17,7 @@ use crate::draw::{Ui, summary};
 pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
     match &args.command {
         ModelsCommand::List => list(home, ui),
+        ModelsCommand::Families => families::run(ui),
         ModelsCommand::Show { model } => show(home, ui, model),
         ModelsCommand::Lineage { model } => lineage::run(home, ui, model),
         ModelsCommand::Alias { name, alias, version, expect } => {

@@ -12,12 +12,13 @@ use crate::draw::{Screen, Ui};
 
 pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {
     let screen = Screen::new(ui);
-    let report = session(home, &screen).check(&args.config.source())?;
+    let session = session(home, &screen);
+    let report = session.check(&args.config.source(&session, ui)?)?;
     if let Some((_, memory)) = &report.network {
         let mib = memory.mib();
         ui.line(format!("memory for weights, gradients, moments and one batch: about {mib:.1} MiB"));
     }
-    ui.line(format!("ready: cupola train --config {}", args.config.config.display()));
+    ui.line(format!("ready: cupola train {}", args.config.arguments()));
     ui.result(&as_json(&report))
 }
 

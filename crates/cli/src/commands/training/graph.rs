@@ -9,7 +9,8 @@ use crate::draw::{Screen, Ui};
 
 pub fn run(home: &Home, ui: Ui, args: &GraphArgs) -> Result<()> {
     let screen = Screen::new(ui);
-    let stages = session(home, &screen).stages(&args.config.source())?;
+    let session = session(home, &screen);
+    let stages = session.stages(&args.config.source(&session, ui)?)?;
     for (depth, node) in stages.iter().enumerate() {
         let arrow = if depth == 0 { String::new() } else { format!("{}└─ ", "   ".repeat(depth - 1)) };
         let (stage, state) = (format!("{arrow}{}", node.stage), node.state.name());

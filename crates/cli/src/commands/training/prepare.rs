@@ -19,12 +19,13 @@ pub fn run(home: &Home, ui: Ui, args: &PrepareArgs) -> Result<()> {
         _ => Prepare::IfChanged,
     };
     let screen = Screen::new(ui);
-    match session(home, &screen).prepare(&args.config.source(), when)? {
+    let session = session(home, &screen);
+    match session.prepare(&args.config.source(&session, ui)?, when)? {
         PrepareOutcome::Unchanged(stage) => unchanged(ui, &stage),
         PrepareOutcome::Due(stage) => due(ui, &stage),
         PrepareOutcome::Made { stage, folder, data } => {
             ui.line(format!("kept    {stage} in {}", folder.display()));
-            ui.line(format!("next    cupola train --config {}", args.config.config.display()));
+            ui.line(format!("next    cupola train {}", args.config.arguments()));
             made(ui, &stage, &folder, &data)
         }
     }

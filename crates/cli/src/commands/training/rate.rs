@@ -39,7 +39,8 @@ pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
     let bar = bar(u64::from(args.steps));
     let screen = RateScreen { screen: Screen::new(ui), collection: CollectionProgress::new(ui), bar };
     let test = RateTest { device: args.device.device, steps: args.steps };
-    let report = session(home, &screen).test_rates(&args.config.source(), test, &StopSignal::new())?;
+    let session = session(home, &screen);
+    let report = session.test_rates(&args.config.source(&session, ui)?, test, &StopSignal::new())?;
     screen.bar.finish_and_clear();
     let RateReport { tried, suggested } = &report;
     let each = tried.len().div_ceil(LINES).max(1);

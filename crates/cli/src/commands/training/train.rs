@@ -2,22 +2,25 @@
 
 use anyhow::Result;
 use cupola_registry::Home;
-use cupola_workflow::{ConfigSource, JobOutcome, PublishedRun, StopSignal, TrainJob, TrainingDevices};
+use cupola_workflow::{
+    ConfigSource, JobOutcome, PublishedRun, Session, StopSignal, TrainJob, TrainingDevices,
+};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::TrainArgs;
 use crate::commands::session;
 use crate::draw::{Screen, Ui};
-use crate::failure::{ErrorCode, Stopped, UserError, exit_code};
+use crate::failure::{ErrorCode, Stopped, exit_code};
 
 pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     cupola_nn::join_new_pool();
     // Before anything that takes time, so that no signal falls between.
     let stop = stop_signal()?;
-    let job = job(args)?;
     let screen = Screen::new(ui);
-    match job.run(&session(home, &screen), &stop) {
+    let session = session(home, &screen);
+    let job = job(args, &session, ui)?;
+    match job.run(&session, &stop) {
         Ok(JobOutcome::Published(run)) => {
             if args.smoke {
                 ui.line("smoke   steps, evaluation and package worked; nothing is kept");
@@ -37,12 +40,10 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     }
 }
 
-fn job(args: &TrainArgs) -> Result<TrainJob> {
-    let config = args.config.as_ref().map(|path| ConfigSource::file(path).with_overrides(args.set.clone()));
-    let job = match (&args.resume, config) {
-        (Some(run), config) => TrainJob::resume(run).expecting(config),
-        (None, Some(config)) => TrainJob::new(config),
-        (None, None) => return Err(UserError::new("nothing to train", "give --config or --resume").into()),
+fn job(args: &TrainArgs, session: &Session<'_>, ui: Ui) -> Result<TrainJob> {
+    let job = match &args.resume {
+        Some(run) => TrainJob::resume(run).expecting(args.config.as_ref().map(ConfigSource::file)),
+        None => TrainJob::new(args.draft.source(args.config.as_deref(), &args.set, session, ui)?),
     };
     let group =
         if args.mpi { TrainingDevices::mpi()? } else { TrainingDevices::local(args.devices as usize) };

@@ -3,9 +3,10 @@
 mod column;
 mod role;
 
-use cupola_spec::Run;
+use cupola_spec::{Data, Run};
 use indexmap::IndexMap;
 
+pub use self::column::ColumnReading;
 use self::column::{ColumnFit, Declared};
 use self::role::Role;
 use super::rules::ValueRules;
@@ -48,10 +49,7 @@ impl<'a> ValueRulesFit<'a> {
     /// [`Error::Input`] for numbers or dates that can be read in two ways, [`Error::Value`] for a column of numbers with
     /// a text that is not one.
     pub fn finish(self) -> Result<(ValueRules, Vec<String>), Error> {
-        let declared = Declared {
-            decimal: self.run.data.decimal.map(role::decimal_mark),
-            day_first: self.run.data.day_first,
-        };
+        let declared = Declared::of(&self.run.data);
         let (mut rules, mut notes) = (ValueRules::default(), Vec::new());
         for (name, column) in self.columns {
             if let Some(rule) = column.decide(&name, declared, &mut notes)? {
@@ -60,6 +58,16 @@ impl<'a> ValueRulesFit<'a> {
         }
         Ok((rules, notes))
     }
+}
+
+/// Readings of all columns of `frame`, as of columns whose kind follows from their values.
+pub fn read_columns(frame: &Frame, data: &Data) -> Vec<(String, ColumnReading)> {
+    let read = |name: &str| {
+        let mut fit = ColumnFit::new(Role::Inferred);
+        fit.observe(frame.get(name)?, &data.null, 0);
+        Some((name.to_owned(), fit.reading(name, Declared::of(data))))
+    };
+    frame.names().filter_map(read).collect()
 }
 
 #[cfg(test)]

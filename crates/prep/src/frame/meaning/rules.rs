@@ -84,7 +84,15 @@ impl ValueRules {
 
 impl ValueRule {
     /// Canonical column; `None` if the column is canonical.
-    fn applied(&self, name: &str, column: &Column, nulls: &[String]) -> Result<Option<Column>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a text that is not a number in a column of numbers.
+    pub(crate) fn applied(
+        &self,
+        name: &str,
+        column: &Column,
+        nulls: &[String],
+    ) -> Result<Option<Column>, Error> {
         let is_null = |text: &str| nulls.iter().any(|marker| marker == text);
         match (self, column) {
             (Self::Number { decimal }, Column::Text(texts)) => {

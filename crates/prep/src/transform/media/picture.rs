@@ -93,6 +93,26 @@ impl Picture {
     }
 }
 
+/// Size of a picture, as its header gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureSize {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// `true` if the pixels are shades of grey.
+    pub grey: bool,
+}
+
+/// Reads the size of a picture without decoding its pixels; `None` for bytes that are no readable picture.
+pub fn picture_size(bytes: &[u8]) -> Option<PictureSize> {
+    let reader = ImageReader::with_format(std::io::Cursor::new(bytes), format(bytes)?);
+    let decoder = reader.into_decoder().ok()?;
+    let (width, height) = decoder.dimensions();
+    let (width, height) = (usize::try_from(width).ok()?, usize::try_from(height).ok()?);
+    Some(PictureSize { width, height, grey: !decoder.color_type().has_color() })
+}
+
 /// Decodes the first frame of a picture. Its memory is taken before, by the size in its header.
 pub(super) fn decode(bytes: &[u8], budget: &Budget) -> Result<Picture, PictureError> {
     let Some(format) = format(bytes) else { return Err(unknown(bytes)) };

@@ -58,6 +58,20 @@ fn all_problems_come_at_once_with_their_places() {
 }
 
 #[test]
+fn a_missing_model_names_the_families_that_suit() {
+    let without = GOOD.replace("[model]\nfamily = \"mlp\"\nhidden = [8]\n", "");
+    let found = problems(&without, &[]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("families for a table are `gbdt`, `random_forest`, `mlp`"), "{found:?}");
+    assert!(found[0].contains("cupola models families"), "{found:?}");
+    let text = "[[inputs]]\nname = \"t\"\nkind = \"text\"\ntokens = { length = 8 }\n";
+    let found = problems(&format!("{without}{text}"), &[]);
+    assert!(found[0].contains("families for texts and series are `text_transformer`"), "{found:?}");
+    let found = problems(&GOOD.replace("family = \"mlp\"\n", ""), &[]);
+    assert!(found[0].contains("families for a table are"), "{found:?}");
+}
+
+#[test]
 fn an_unknown_family_or_layer_names_the_nearest() {
     let found = problems(&GOOD.replace("\"mlp\"", "\"mpl\""), &[]);
     assert_eq!(found, ["run.toml:9:1: model.family: unknown family `mpl`; did you mean `mlp`?"]);

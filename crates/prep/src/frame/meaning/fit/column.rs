@@ -1,12 +1,13 @@
 //! Decision about one column.
 
 use arrow::array::{Array, StringArray};
+use cupola_spec::Data;
 use cupola_values::{CategoryEvidence, DateEvidence, DateGuess, DecimalMark, NumberEvidence, NumberReading};
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
-use super::role::Role;
+use super::role::{Role, decimal_mark};
 use crate::error::Error;
 use crate::frame::Column;
 use crate::frame::meaning::rules::{ValueRule, shortened};
@@ -21,6 +22,52 @@ pub(super) struct Declared {
     pub decimal: Option<DecimalMark>,
     /// `true` if the day stands before the month.
     pub day_first: Option<bool>,
+}
+
+impl Declared {
+    pub fn of(data: &Data) -> Self {
+        Self { decimal: data.decimal.map(decimal_mark), day_first: data.day_first }
+    }
+}
+
+/// Reading of a column whose kind follows from its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ColumnReading {
+    /// One reading; `None` for columns without texts or numbers.
+    Decided(Option<ValueRule>),
+    /// Numbers such as `1,234`, which may have a decimal comma or separators of thousands.
+    AmbiguousNumber {
+        /// One of them.
+        example: String,
+    },
+    /// Dates such as `05/03/2024`, whose day and month may be swapped.
+    AmbiguousDate {
+        /// One of them.
+        example: String,
+        /// The two formats, the day first.
+        formats: [String; 2],
+    },
+    /// Numbers with a few other texts.
+    Mixed {
+        /// The other texts; `None` if they are too many to be listed.
+        others: Option<Vec<String>>,
+    },
+    /// Numbers with both decimal marks, or dates with a few other texts.
+    Contradictory {
+        /// Message of training.
+        why: String,
+    },
+}
+
+impl ColumnReading {
+    /// Rule by which the values are read; of several that are possible, the one with a decimal point.
+    pub(crate) fn rule(&self) -> Option<ValueRule> {
+        match self {
+            Self::Decided(rule) => rule.clone(),
+            Self::AmbiguousNumber { .. } => Some(ValueRule::Number { decimal: DecimalMark::Point }),
+            Self::Mixed { .. } | Self::AmbiguousDate { .. } | Self::Contradictory { .. } => None,
+        }
+    }
 }
 
 /// Texts of one column so far.
@@ -163,6 +210,28 @@ impl ColumnFit {
             return Err(self.both_marks(name));
         }
         Ok(date.unwrap_or_else(|| ValueRule::Category { form: self.categories.decide() }))
+    }
+
+    /// Reading of a column whose kind follows from its values, without an error for what is not decided.
+    pub fn reading(&self, name: &str, declared: Declared) -> ColumnReading {
+        let numbers = self.numbers.decide(declared.decimal);
+        match numbers {
+            NumberReading::Ambiguous { example } => return ColumnReading::AmbiguousNumber { example },
+            NumberReading::Mostly { .. } => {
+                let (count, others) = self.numbers.others();
+                let listed = others.iter().map(|(_, rows)| rows).sum::<usize>() == count;
+                let texts = || others.iter().map(|(text, _)| (*text).to_owned()).collect();
+                return ColumnReading::Mixed { others: listed.then(texts) };
+            }
+            NumberReading::Numbers { .. } | NumberReading::Texts => {}
+        }
+        match self.dates.decide(declared.day_first) {
+            DateGuess::Ambiguous { example, formats } => ColumnReading::AmbiguousDate { example, formats },
+            _ => match self.decide(name, declared, &mut Vec::new()) {
+                Ok(rule) => ColumnReading::Decided(rule),
+                Err(error) => ColumnReading::Contradictory { why: error.to_string() },
+            },
+        }
     }
 
     fn date(
