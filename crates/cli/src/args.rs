@@ -20,6 +20,10 @@ pub use self::models::*;
 pub use self::serve::*;
 pub use self::train::*;
 
+/// Home folder where neither `--home` nor the environment names one.
+pub const DEFAULT_HOME: &str = ".cupola";
+/// Environment variable with the home folder.
+pub const HOME_VARIABLE: &str = "CUPOLA_HOME";
 /// Name of the hidden command that looks for a GPU.
 pub const PROBE_COMMAND: &str = "probe-vulkan";
 
@@ -37,7 +41,7 @@ Examples:
 )]
 pub struct Cli {
     /// Folder of runs, models and datasets
-    #[arg(long, global = true, env = "CUPOLA_HOME", default_value = ".cupola", value_name = "DIR")]
+    #[arg(long, global = true, env = HOME_VARIABLE, default_value = DEFAULT_HOME, value_name = "DIR")]
     pub home: PathBuf,
     /// Print the result as JSON on standard output, everything else on standard error
     #[arg(long, global = true)]

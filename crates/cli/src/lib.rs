@@ -6,6 +6,7 @@ mod args;
 mod commands;
 mod draw;
 mod failure;
+mod next_step;
 
 use std::process::ExitCode;
 use std::sync::Arc;

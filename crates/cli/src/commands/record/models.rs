@@ -4,6 +4,8 @@ mod export;
 mod import;
 mod lineage;
 
+use std::path::Path;
+
 use anyhow::Result;
 use cupola_prep::{InputColumn, OutputColumn, Signature};
 use cupola_registry::{Home, Index, Package};
@@ -12,6 +14,7 @@ use serde_json::json;
 
 use crate::args::{ModelsArgs, ModelsCommand};
 use crate::draw::{Ui, summary};
+use crate::next_step::train_command;
 
 pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
     match &args.command {
@@ -31,7 +34,8 @@ pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
 fn list(home: &Home, ui: Ui) -> Result<()> {
     let packages = Index::open(home)?.packages()?;
     if packages.is_empty() {
-        ui.line("no models yet; train one with: cupola train --config configs/digits.toml");
+        let next = train_command(home, Path::new("configs/digits.toml"), &[]);
+        ui.line(format!("no models yet; train one with: {next}"));
     } else {
         let rows = packages
             .iter()

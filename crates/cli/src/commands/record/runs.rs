@@ -1,11 +1,14 @@
 //! `cupola runs`: list and show runs.
 
+use std::path::Path;
+
 use anyhow::Result;
 use cupola_registry::{Home, Index, RunFolder};
 use serde_json::json;
 
 use crate::args::{RunsArgs, RunsCommand};
 use crate::draw::{Ui, summary};
+use crate::next_step::train_command;
 
 pub fn run(home: &Home, ui: Ui, args: &RunsArgs) -> Result<()> {
     match &args.command {
@@ -17,7 +20,8 @@ pub fn run(home: &Home, ui: Ui, args: &RunsArgs) -> Result<()> {
 fn list(home: &Home, ui: Ui) -> Result<()> {
     let runs = Index::open(home)?.runs()?;
     if runs.is_empty() {
-        ui.line("no runs yet; start one with: cupola train --config configs/digits.toml");
+        let next = train_command(home, Path::new("configs/digits.toml"), &[]);
+        ui.line(format!("no runs yet; start one with: {next}"));
     } else {
         let rows = runs
             .iter()
