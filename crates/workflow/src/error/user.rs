@@ -33,6 +33,8 @@ pub(super) fn record(error: &cupola_registry::Error) -> bool {
     use cupola_registry::Error as E;
     match error {
         E::Unknown { .. }
+        | E::Ambiguous { .. }
+        | E::Query { .. }
         | E::Moved { .. }
         | E::Misplaced { .. }
         | E::Unlisted { .. }
