@@ -76,7 +76,7 @@ pub enum Command {
     Prepare(PrepareArgs),
     /// Show the stages of a config and which of them are up to date
     Graph(GraphArgs),
-    /// List and show runs
+    /// List, compare and show runs
     Runs(RunsArgs),
     /// List, show, alias, verify, import and export published models
     Models(ModelsArgs),

@@ -9,6 +9,6 @@ mod ui;
 
 pub use self::collection::CollectionProgress;
 pub use self::data::{show_expectations, show_notes};
-pub use self::numbers::{grouped, metric, metrics, percent, summary};
+pub use self::numbers::{duration, grouped, metric, metrics, percent, setting, summary};
 pub use self::screen::Screen;
 pub use self::ui::Ui;
