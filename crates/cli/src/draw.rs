@@ -3,6 +3,7 @@
 mod collection;
 mod data;
 mod numbers;
+mod outcome;
 mod screen;
 mod training;
 mod ui;
@@ -10,5 +11,6 @@ mod ui;
 pub use self::collection::CollectionProgress;
 pub use self::data::{show_expectations, show_notes};
 pub use self::numbers::{duration, grouped, metric, metrics, percent, setting, summary};
+pub use self::outcome::{WhatNext, show_outcome};
 pub use self::screen::Screen;
 pub use self::ui::Ui;

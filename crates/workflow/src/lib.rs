@@ -34,7 +34,9 @@ pub use models::pretrained::Pretrained;
 pub use session::Session;
 pub use stages::{StageNode, StageState};
 pub use stop::StopSignal;
-pub use train::{JobOutcome, PublishedRun, RateReport, RateTest, TrainJob, TrainingDevices};
+pub use train::{
+    BaselineScore, JobOutcome, PublishedRun, RateReport, RateTest, TrainJob, TrainingDevices, TrainingSummary,
+};
 
 /// Version of the code, as recorded in runs and packages.
 pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -5,6 +5,7 @@ mod network;
 mod publish;
 mod rate;
 mod record;
+mod summary;
 mod trees;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 
 pub use self::devices::TrainingDevices;
 pub use self::rate::{RateReport, RateTest};
+pub use self::summary::{BaselineScore, TrainingSummary};
 
 use crate::config::ConfigSource;
 use crate::error::Error;
@@ -63,6 +65,8 @@ pub struct PublishedRun {
     pub package: String,
     /// Folder of the package.
     pub path: PathBuf,
+    /// Folder of the run.
+    pub folder: PathBuf,
     /// Device, with the reason for its choice.
     pub device: String,
     /// Metrics of the test split, or of the valid split if there is no test split.
@@ -71,6 +75,8 @@ pub struct PublishedRun {
     pub about: Map<String, Value>,
     /// Reason for which training ended; `None` for trees.
     pub ended: Option<EndReason>,
+    /// Scores beside those of a trivial model, and what the model relies on.
+    pub summary: TrainingSummary,
 }
 
 impl TrainJob {

@@ -7,7 +7,7 @@ use cupola_workflow::{Observer, WorkflowEvent};
 
 use super::data::{show_data, show_network};
 use super::training::TrainingProgress;
-use super::{CollectionProgress, Ui, grouped, metrics};
+use super::{CollectionProgress, Ui, grouped};
 
 /// Observer that draws every event.
 pub struct Screen {
@@ -86,12 +86,6 @@ impl Observer for Screen {
                 ui.line(format!("output {done}/{outputs}"));
             }
             WorkflowEvent::TreesGrown { trees } => ui.line(format!("grown   {} trees", grouped(*trees))),
-            WorkflowEvent::Published { package, metrics: found } => {
-                ui.line(format!("test    {}", metrics(found.values.iter().map(|(n, v)| (n, *v)))));
-                if self.kept {
-                    ui.line(format!("model   {} in {}", package.label(), package.path.display()));
-                }
-            }
             WorkflowEvent::Warning(text) => Ui::warning(text),
             other => self.collection.observe(other),
         }

@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::TrainArgs;
 use crate::commands::session;
-use crate::draw::{Screen, Ui};
+use crate::draw::{Screen, Ui, WhatNext, show_outcome};
 use crate::failure::{ErrorCode, Stopped, UserError, exit_code};
 use crate::next_step::{next_command, train_command};
 
@@ -24,9 +24,10 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
                 ui.line("smoke   steps, evaluation and package worked; nothing is kept");
             }
             let next = next(home, args, &run);
-            for next in &next {
-                ui.line(format!("next    {next}"));
-            }
+            // Place of the lines with a request of a real row, for a package that is kept.
+            let example_lines: Vec<String> = Vec::new();
+            let what_next = WhatNext { kept: !args.smoke, example_lines: &example_lines, commands: &next };
+            show_outcome(ui, &run, &what_next);
             ui.result(&as_json(*run, args.smoke, &next))
         }
         Ok(JobOutcome::Stopped { run, step }) => {
@@ -79,6 +80,7 @@ fn as_json(run: PublishedRun, smoke: bool, next: &[String]) -> Value {
     result.extend([
         ("device".to_owned(), json!(run.device)),
         ("metrics".to_owned(), Value::Object(run.metrics)),
+        ("summary".to_owned(), json!(run.summary)),
         ("next".to_owned(), json!(next)),
     ]);
     Value::Object(result)
