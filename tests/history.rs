@@ -133,3 +133,24 @@ fn a_killed_run_is_interrupted_and_can_be_resumed() {
     home.json(&["train", "--resume", "latest", "--device", "flex", "--max-steps", "20"]);
     assert_eq!(status(), "finished");
 }
+
+#[test]
+fn the_positive_class_is_named_and_can_be_chosen() {
+    let home = TestHome::with_blobs(240, SHORT);
+    let measured = |set: &[&str], expected: &str| {
+        let trained = home.train(set);
+        assert_eq!(trained["summary"]["positive"], expected);
+        let shown = home.json(&["models", "show", "blobs"]);
+        assert_eq!(shown["manifest"]["signature"]["outputs"][0]["positive"], expected);
+        let found = home.json(&["evaluate", "--model", "blobs", "--data", "blobs.csv", "--device", "flex"]);
+        assert_eq!(found["positive"], expected);
+        let classes = found["classes"].as_array().unwrap();
+        let own = classes.iter().find(|class| class["class"] == expected).unwrap();
+        assert_eq!(found["values"]["recall"], own["recall"]);
+    };
+    measured(&[], "right");
+    measured(&["--set", "targets.0.positive=left"], "left");
+    let wrong = home.run(&["train", "--config", "run.toml", "--set", "targets.0.positive=up"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stderr.contains("write one of `left` and `right`"), "{}", wrong.stderr);
+}

@@ -30,7 +30,8 @@ pub fn show_outcome(ui: Ui, run: &PublishedRun, next: &WhatNext<'_>) {
     let split = scores.last().map_or("test", |(split, ..)| *split);
     let others = run.metrics.iter().filter(|(name, _)| **name != summary.metric);
     let others = metrics(others.filter_map(|(name, value)| Some((name, value.as_f64()?))));
-    ui.line(format!("{split:<8}{others}"));
+    let positive = summary.positive.as_ref().map(|class| format!("; the positive class is `{class}`"));
+    ui.line(format!("{split:<8}{others}{}", positive.unwrap_or_default()));
     ui.line(format!("trained {}", length(summary)));
     if let Some(line) = columns(&summary.importance) {
         ui.line(format!("columns {line}"));

@@ -225,3 +225,56 @@ fn a_column_changes_the_values_at_its_places_and_no_others() {
     let taken: usize = places.iter().map(|p| p.dense.len()).sum();
     assert_eq!(taken, dense, "each real value belongs to one column");
 }
+
+#[test]
+fn the_positive_class_is_the_second_or_the_one_that_is_chosen() {
+    let rows = frame([("y", texts(&["good", "bad", "good"])), ("z", texts(&["a", "b", "c"]))]);
+    let fitted = |name: &str, positive: Option<&str>| {
+        let positive = positive.map(str::to_owned);
+        let target = Target { positive, ..Target::new(name, TargetKind::Category) };
+        FittedTarget::fit(&target, &[], &[&rows], &rows)
+    };
+    let first = fitted("y", None).unwrap();
+    assert_eq!(
+        (first.positive(), first.apply(&rows).unwrap()),
+        (Some("good"), Targets::Class(vec![1, 0, 1]))
+    );
+    let chosen = fitted("y", Some("bad")).unwrap();
+    assert_eq!(
+        (chosen.positive(), chosen.apply(&rows).unwrap()),
+        (Some("bad"), Targets::Class(vec![0, 1, 0]))
+    );
+    // The logit is that of the positive class.
+    let predicted = chosen.decode(&[2.0], &[]);
+    assert_eq!(predicted.value, PredictedValue::Text("bad".into()));
+    assert!(predicted.probabilities.unwrap()["bad"] > 0.8);
+    let error = |name: &str, positive: &str| fitted(name, Some(positive)).unwrap_err().to_string();
+    assert!(error("y", "ugly").contains("write one of `bad` and `good`"));
+    assert!(error("z", "a").contains("only two classes have a positive one, found 3"));
+    assert_eq!(fitted("z", None).unwrap().positive(), None);
+}
+
+#[test]
+fn a_number_that_cleaning_finds_in_a_text_is_a_number_in_the_signature() {
+    let rows = frame([("price", texts(&["$1,250.50", "(3)", ""])), ("y", numbers(&[1.0, 2.0, 3.0]))]);
+    let clean = cupola_spec::Clean { numbers: vec!["price".into()], ..cupola_spec::Clean::default() };
+    for sql in [None, Some("price * 2")] {
+        let features = sql.map(|sql| cupola_spec::Feature { name: "twice".into(), sql: sql.into() });
+        let features: Vec<_> = features.into_iter().collect();
+        let derive = Derivation::new(&clean, &features, &rows).unwrap();
+        let derived = derive.apply(&rows).unwrap();
+        let used = if sql.is_some() { "twice" } else { "price" };
+        let inputs = [input(used, Kind::Number, None)];
+        let mut plan = Plan::fit(&inputs, &target(TargetKind::Number), &[&derived], &derived).unwrap();
+        plan.derive = derive;
+        let signature = Signature::of(&plan);
+        assert_eq!(
+            (signature.inputs[0].name.as_str(), signature.inputs[0].kind),
+            ("price", ColumnType::Number)
+        );
+        assert!(signature.inputs[0].nullable);
+        // Both the text and the number that it stands for are taken.
+        let sent = frame([("price", numbers(&[1250.5, -3.0, f64::NAN]))]);
+        assert_eq!(plan.apply(&sent).unwrap(), plan.apply(&rows).unwrap());
+    }
+}

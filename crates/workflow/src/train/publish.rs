@@ -104,6 +104,7 @@ impl TrainedModel<'_> {
             larger_is_better: self.goal.larger_is_better(),
             valid,
             test,
+            positive: splits.last().positive,
             baseline: baseline.map(|baseline| baseline.score(self.goal)),
             best: self.length.best.clone(),
             epochs: self.length.epochs,

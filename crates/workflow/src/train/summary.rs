@@ -20,6 +20,9 @@ pub struct TrainingSummary {
     pub valid: Option<f64>,
     /// Its value on the test split.
     pub test: Option<f64>,
+    /// Positive class of two, which precision, recall and F1 are those of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positive: Option<String>,
     /// Score of a trivial model; `None` for targets that have none.
     pub baseline: Option<BaselineScore>,
     /// Best evaluation; `None` for trees, and without an evaluation.

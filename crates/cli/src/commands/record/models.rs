@@ -77,7 +77,8 @@ fn show(home: &Home, ui: Ui, model: &str) -> Result<()> {
         vec!["input".to_owned(), c.name.clone(), kind(&c.kind), null.to_owned(), values(&c.categories)]
     };
     let output = |c: &OutputColumn| {
-        vec!["output".to_owned(), c.name.clone(), kind(&c.kind), String::new(), values(&c.categories)]
+        let positive = c.positive.as_ref().map(|class| format!("positive: {class}")).unwrap_or_default();
+        vec!["output".to_owned(), c.name.clone(), kind(&c.kind), positive, values(&c.categories)]
     };
     let rows = signature.inputs.iter().map(input).chain(signature.outputs.iter().map(output)).collect();
     ui.table(&["", "column", "type", "", "values"], &[], rows);
