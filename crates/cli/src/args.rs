@@ -64,6 +64,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// Generate text with a language model
     Generate(GenerateArgs),
+    /// Talk with a language model in the terminal
+    Chat(ChatArgs),
     /// Serve published models over HTTP
     Serve(ServeArgs),
     /// Manage the server's keys: who may request what, and how often
