@@ -1,4 +1,4 @@
-//! What a training says at its end, and what the history of runs says of it later.
+//! The summary at the end of a training, and the history of runs.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};

@@ -109,7 +109,7 @@ fn put_last(classes: &mut [String], positive: &str) -> Result<(), String> {
         [_, second] if second == positive => {}
         [first, second] => {
             return Err(format!(
-                "`positive = \"{positive}\"` is no class; write one of `{first}` and `{second}`"
+                "unknown class `{positive}` in `positive`; write one of `{first}` and `{second}`"
             ));
         }
         many => {
