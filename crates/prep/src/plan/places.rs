@@ -4,7 +4,7 @@ use cupola_spec::Block;
 
 use super::Plan;
 use crate::examples::EncodedColumns;
-use crate::transform::FittedInput;
+use crate::transform::{FittedInput, FittedNumber};
 
 /// Places of one column's values in an example as the network sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,8 @@ impl NextPlace {
                 let each = columns.iter().map(|c| self.take(&c.column, c.numbers(), c.encoded(), None));
                 let places = each.collect();
                 // The flag of outlying rows belongs to no column.
-                let own: usize = columns.iter().flat_map(|c| c.encoded()).map(EncodedColumns::width).sum();
+                let own: usize =
+                    columns.iter().flat_map(FittedNumber::encoded).map(EncodedColumns::width).sum();
                 let all = input.table_columns().into_iter().flat_map(|table| table.encoded);
                 self.encoded += all.map(EncodedColumns::width).sum::<usize>() - own;
                 places

@@ -27,23 +27,18 @@ pub struct SettingChange {
 /// Changes since the previous run of the same name. The first run of a name is compared with the defaults, by the
 /// keys that have one.
 pub(super) fn since(before: Option<&RunRow>, row: &RunRow) -> Vec<SettingChange> {
-    match before {
-        Some(before) => {
-            let mut changes = between(&before.settings, &row.settings);
-            if before.dataset != row.dataset {
-                let short = |sha256: &str| Some(Value::from(sha256.get(..SHORT_DIGEST).unwrap_or(sha256)));
-                let (key, before, value) = (DATASET.to_owned(), short(&before.dataset), short(&row.dataset));
-                changes.push(SettingChange { key, before, value });
-            }
-            changes
-        }
-        None => {
-            let defaults = default_settings();
-            let mut changes = between(&defaults, &row.settings);
-            changes.retain(|change| change.before.is_some() && change.value.is_some());
-            changes
-        }
+    let Some(before) = before else {
+        let mut changes = between(&default_settings(), &row.settings);
+        changes.retain(|change| change.before.is_some() && change.value.is_some());
+        return changes;
+    };
+    let mut changes = between(&before.settings, &row.settings);
+    if before.dataset != row.dataset {
+        let short = |sha256: &str| Some(Value::from(sha256.get(..SHORT_DIGEST).unwrap_or(sha256)));
+        let (key, before, value) = (DATASET.to_owned(), short(&before.dataset), short(&row.dataset));
+        changes.push(SettingChange { key, before, value });
     }
+    changes
 }
 
 /// Settings whose values differ, by key.

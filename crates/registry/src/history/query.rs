@@ -153,6 +153,6 @@ fn is_value(found: &Value, text: &str) -> bool {
     match found {
         Value::String(found) => found == text,
         Value::Number(found) => text.parse::<f64>().is_ok_and(|number| found.as_f64() == Some(number)),
-        found => found.to_string() == text,
+        found => serde_json::from_str::<Value>(text).is_ok_and(|value| value == *found),
     }
 }

@@ -64,7 +64,9 @@ pub fn permutation_importance<E: From<Error>>(
     }
     let sum: f64 = found.iter().map(|one| one.increase.max(0.0)).sum();
     if sum > 0.0 && sum.is_finite() {
-        found.iter_mut().for_each(|one| one.share = one.increase.max(0.0) / sum);
+        for one in &mut found {
+            one.share = one.increase.max(0.0) / sum;
+        }
     }
     found.sort_by(|a, b| b.increase.total_cmp(&a.increase));
     Ok(found)

@@ -17,7 +17,9 @@ pub fn run(home: &Home, ui: Ui, args: &RunsListArgs) -> Result<()> {
     let query = RunQuery { sort: args.sort, filters: args.filter.clone(), limit: args.limit };
     let mut runs = Index::open(home)?.history(&query)?;
     if !args.test {
-        runs.iter_mut().for_each(|run| run.metrics = Value::Null);
+        for run in &mut runs {
+            run.metrics = Value::Null;
+        }
     }
     if !runs.is_empty() {
         show(ui, &runs, args.test);
