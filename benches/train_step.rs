@@ -18,6 +18,8 @@ pub fn run(home: &Home, workload: &Workload) {
         device: "flex".to_owned(),
         code_version: String::new(),
         package: None,
+        seconds: None,
+        valid: None,
         metrics: serde_json::Map::new(),
     };
     let (folder, _) = RunFolder::create(home, record, "").unwrap();

@@ -124,6 +124,13 @@ fn a_smoke_run_leaves_no_files_and_a_rate_test_suggests_a_rate() {
     let home = test_home(TEXT, "family = \"gru\"\nwidth = 8");
     let output = home.run(&["train", "--config", "run.toml", "--device", "flex", "--smoke"]);
     assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert!(output.stdout.ends_with("next    cupola train --config run.toml\n"), "{}", output.stdout);
+    for deleted in ["mail:1", "cupola serve", "\nrun "] {
+        assert!(!output.stdout.contains(deleted), "{deleted} is deleted: {}", output.stdout);
+    }
+    let tried = home.train(&["--smoke", "--set", "train.epochs=2"]);
+    assert_eq!(tried["next"], json!(["cupola train --config run.toml --set train.epochs=2"]));
+    assert!(["run", "package", "path"].iter().all(|key| tried.get(key).is_none()), "{tried}");
     assert!(!home.root().exists(), "nothing is kept");
     let found = home.json(&["rate", "--config", "run.toml", "--device", "flex", "--steps", "30"]);
     let rate = found["suggested"].as_f64().unwrap();

@@ -87,6 +87,7 @@ fn an_imported_decoder_generates_and_chats_as_its_files_define() {
             engine,
             "--device",
             "flex",
+            "--raw",
         ]);
         assert_eq!(output["text"], format!("{text} w{next}"), "{engine}");
     }

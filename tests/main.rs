@@ -67,6 +67,9 @@ mod bad_input;
 /// Runs, packages and aliases on disk.
 mod record;
 
+/// The summary of a training, and the history of runs.
+mod history;
+
 /// Shipped configs, model files and the config schema.
 mod configs;
 

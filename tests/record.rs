@@ -103,3 +103,27 @@ fn a_machine_without_a_gpu_reports_why_it_uses_the_cpu() {
         assert!(out.contains("device  flex (CPU) (no GPU: "), "{out}");
     }
 }
+
+#[test]
+fn next_steps_keep_the_home_and_the_overrides() {
+    let home = TestHome::with_blobs(120, SHORT);
+    let set = ["--set", "train.epochs=1", "--set", "model.layers=[{ type = \"linear\", out = 2 }]"];
+    let config = ["--home", "my home", "--config", "run.toml"];
+    let expected = "cupola --home 'my home' train --config run.toml --set train.epochs=1 \
+                    --set 'model.layers=[{ type = \"linear\", out = 2 }]'";
+    for command in ["check", "prepare"] {
+        let args: Vec<&str> = [command].into_iter().chain(config).chain(set).collect();
+        assert_eq!(home.json(&args)["next"], json!([expected]), "{command}");
+    }
+    // The printed command runs as it is.
+    let words = expected.replacen("cupola", env!("CARGO_BIN_EXE_cupola"), 1);
+    let script = format!("{words} --device flex --json");
+    let mut shell = std::process::Command::new("sh");
+    let output = shell.args(["-c", &script]).current_dir(home.path("")).output().unwrap();
+    let trained: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(trained["next"], json!(["cupola --home 'my home' serve --model blobs"]));
+    let mut command = home.command(&["--json", "check", "--config", "run.toml"]);
+    let output = command.env("CUPOLA_HOME", "elsewhere").output().unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["next"], json!(["cupola train --config run.toml"]), "the variable stays set");
+}

@@ -22,6 +22,10 @@ pub use self::models::*;
 pub use self::serve::*;
 pub use self::train::*;
 
+/// Home folder where neither `--home` nor the environment names one.
+pub const DEFAULT_HOME: &str = ".cupola";
+/// Environment variable with the home folder.
+pub const HOME_VARIABLE: &str = "CUPOLA_HOME";
 /// Name of the hidden command that looks for a GPU.
 pub const PROBE_COMMAND: &str = "probe-vulkan";
 
@@ -41,7 +45,7 @@ Examples:
 )]
 pub struct Cli {
     /// Folder of runs, models and datasets
-    #[arg(long, global = true, env = "CUPOLA_HOME", default_value = ".cupola", value_name = "DIR")]
+    #[arg(long, global = true, env = HOME_VARIABLE, default_value = DEFAULT_HOME, value_name = "DIR")]
     pub home: PathBuf,
     /// Print the result as JSON on standard output, everything else on standard error
     #[arg(long, global = true)]
@@ -66,6 +70,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// Generate text with a language model
     Generate(GenerateArgs),
+    /// Talk with a language model in the terminal
+    Chat(ChatArgs),
     /// Serve published models over HTTP
     Serve(ServeArgs),
     /// Manage the server's keys: who may request what, and how often
@@ -78,7 +84,7 @@ pub enum Command {
     Prepare(PrepareArgs),
     /// Show the stages of a config and which of them are up to date
     Graph(GraphArgs),
-    /// List and show runs
+    /// List, compare and show runs
     Runs(RunsArgs),
     /// List, show, alias, verify, import and export published models
     Models(ModelsArgs),

@@ -31,17 +31,8 @@ impl ConfigArgs {
     }
 
     /// Arguments that name the same config again.
-    fn arguments(&self) -> String {
-        match (&self.config, &self.draft.data) {
-            (Some(config), _) => format!("--config {}", config.display()),
-            (None, data) => {
-                let kind = self.draft.kind.map(|kind| kind.name().to_owned());
-                let each = [("data", data), ("target", &self.draft.target), ("kind", &kind)];
-                let each =
-                    each.iter().filter_map(|(key, value)| Some(format!("--{key} {}", value.as_ref()?)));
-                each.collect::<Vec<_>>().join(" ")
-            }
-        }
+    fn words(&self) -> Vec<String> {
+        self.draft.words(self.config.as_deref(), &self.set)
     }
 }
 
@@ -69,6 +60,17 @@ impl DraftArgs {
             (None, None) => return Err(UserError::new("nothing to train", "give --config or --data").into()),
         };
         Ok(config.with_overrides(set))
+    }
+
+    /// Arguments that name the config of `file`, or the draft, with the overrides `set`.
+    fn words(&self, file: Option<&Path>, set: &[String]) -> Vec<String> {
+        let config = file.map(|file| file.to_string_lossy().into_owned());
+        let kind = self.kind.map(|kind| kind.name().to_owned());
+        let named =
+            [("--config", &config), ("--data", &self.data), ("--target", &self.target), ("--kind", &kind)];
+        let named = named.into_iter().filter_map(|(flag, value)| Some((flag, value.as_ref()?)));
+        let all = named.chain(set.iter().map(|set| ("--set", set)));
+        all.flat_map(|(flag, value)| [flag.to_owned(), value.clone()]).collect()
     }
 }
 

@@ -102,10 +102,10 @@ impl UserError {
 
 /// Run that was stopped by a signal, with the command that resumes it.
 #[derive(Debug, thiserror::Error)]
-#[error("stopped at step {step}, checkpoint written; resume with: cupola train --resume {run}")]
+#[error("stopped at step {step}, checkpoint written; resume with: {resume}")]
 pub struct Stopped {
-    /// Id of the run.
-    pub run: String,
+    /// Command that resumes the run.
+    pub resume: String,
     /// Steps done.
     pub step: u64,
 }

@@ -6,6 +6,7 @@ mod args;
 mod commands;
 mod draw;
 mod failure;
+mod next_step;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -66,6 +67,7 @@ fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result
         Command::Evaluate(args) => commands::inference::evaluate::run(home, ui, &args),
         Command::Predict(args) => commands::inference::predict::run(home, &args),
         Command::Generate(args) => commands::inference::generate::run(home, ui, &args),
+        Command::Chat(args) => commands::inference::chat::run(home, ui, &args),
         Command::Serve(args) => commands::server::serve::run(home, ui, &args),
         Command::Keys(args) => commands::server::keys::run(home, ui, &args),
         Command::Worker(args) => commands::server::worker::run(&args),

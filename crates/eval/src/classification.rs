@@ -24,7 +24,7 @@ pub struct ClassReport {
 ///
 /// `targets` holds class indices, `probabilities` is `[rows, classes]`, row-major. The predicted
 /// class is the most probable one, the first of equals. With two classes, `precision`, `recall` and
-/// `f1` are those of the second class; `macro_*` are unweighted means over the classes. `roc_auc` of
+/// `f1` are those of the second class, the positive one; `macro_*` are unweighted means over the classes. `roc_auc` of
 /// more than two classes is the one-against-rest mean over the classes that occur.
 pub fn classification(classes: &[String], targets: &[usize], probabilities: &[f32]) -> Metrics {
     let k = classes.len();
@@ -57,7 +57,8 @@ pub fn classification(classes: &[String], targets: &[usize], probabilities: &[f3
     }
     put("roc_auc", auc(k, targets, probabilities));
     put("log_loss", log_loss / count(rows));
-    Metrics { rows, values, classes: reports, confusion, steps: Vec::new() }
+    let positive = (k == 2).then(|| classes[1].clone());
+    Metrics { rows, values, positive, classes: reports, confusion, steps: Vec::new() }
 }
 
 fn auc(k: usize, targets: &[usize], probabilities: &[f32]) -> f64 {

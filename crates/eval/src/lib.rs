@@ -22,6 +22,9 @@ pub struct Metrics {
     /// Values by metric name, such as `accuracy` or `rmse`. Undefined metrics (AUC of one class, R2
     /// of a constant target) are left out.
     pub values: IndexMap<String, f64>,
+    /// Class that `precision`, `recall` and `f1` are those of; `None` unless there are two classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive: Option<String>,
     /// Precision, recall and F1 of each class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassReport>,

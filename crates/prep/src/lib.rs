@@ -42,7 +42,9 @@ pub use features::{
 };
 pub use frame::meaning::{ColumnReading, ExactColumns, ValueRule, ValueRules};
 pub use frame::{Column, Frame, NotANumber};
-pub use plan::{Augmenter, ColumnType, InputColumn, OutputColumn, Plan, SeriesLabel, Signature};
+pub use plan::{
+    Augmenter, ColumnPlaces, ColumnType, InputColumn, OutputColumn, Plan, SeriesLabel, Signature,
+};
 pub use prepare::{FrameStream, Prepared, exact_columns, examples_with_targets, prepare, prepare_stream};
 pub use split::{
     SeriesOrder, SplitPart, TimeGrid, split_rows, split_rows_without_test, time_grid, time_order,

@@ -26,7 +26,8 @@ pub enum FittedTarget {
         name: String,
         /// Name of the column.
         column: String,
-        /// Classes in the order of their index: by number if all are numbers, else by text.
+        /// Classes in the order of their index: by number if all are numbers, else by text. Of two classes the second
+        /// is the positive one, which a config may choose.
         classes: Vec<String>,
         /// `true` if predictions are JSON numbers, as the values of the column.
         numeric: bool,
@@ -168,6 +169,17 @@ impl FittedTarget {
             | Self::NextToken { column, .. } => Some(column),
             Self::Reconstruct { column, .. } => column.as_deref(),
             Self::Embedding { .. } => None,
+        }
+    }
+
+    /// Positive class of two; `None` for any other target.
+    pub fn positive(&self) -> Option<&str> {
+        match self {
+            Self::Category { classes, .. } => match classes.as_slice() {
+                [_, positive] => Some(positive),
+                _ => None,
+            },
+            _ => None,
         }
     }
 

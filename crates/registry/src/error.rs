@@ -22,6 +22,26 @@ pub enum Error {
         /// Command that lists the known names.
         list: &'static str,
     },
+    /// The beginning of several ids of runs.
+    #[error("`{begin}` is the beginning of {} runs; write one of them: {}", found.len(), found.join(", "))]
+    Ambiguous {
+        /// Text as given.
+        begin: String,
+        /// Ids that begin with it.
+        found: Vec<String>,
+    },
+    /// A filter, or a column to sort by, that runs do not have.
+    #[error("unknown {what} `{found}`{hint}; expected {expected}")]
+    Query {
+        /// `column` or `filter`.
+        what: &'static str,
+        /// Name as given.
+        found: String,
+        /// `` (did you mean `x`?)``, or empty.
+        hint: String,
+        /// Names that exist.
+        expected: String,
+    },
     /// A package in the folder of another model or version.
     #[error(
         "{path} holds `{found}`, expected `{expected}`: a package keeps the name and version that it was published with; move it back, or point an alias at it"

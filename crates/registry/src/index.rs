@@ -17,15 +17,16 @@ use crate::error::{Error, io};
 use crate::home::Home;
 
 /// `user_version` of the tables below.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 const SCHEMA: &str = "
 CREATE TABLE runs (id TEXT PRIMARY KEY, name TEXT NOT NULL, status TEXT NOT NULL, created TEXT NOT NULL,
-  device TEXT NOT NULL, package TEXT, metrics TEXT NOT NULL, stamp TEXT NOT NULL);
+  device TEXT NOT NULL, package TEXT, dataset TEXT NOT NULL, seconds REAL, valid TEXT NOT NULL,
+  metrics TEXT NOT NULL, settings TEXT NOT NULL, stamp TEXT NOT NULL);
 CREATE TABLE packages (name TEXT NOT NULL, version INTEGER NOT NULL, created TEXT NOT NULL,
   run TEXT NOT NULL, metrics TEXT NOT NULL, stamp TEXT NOT NULL, PRIMARY KEY (name, version));
 CREATE TABLE aliases (name TEXT NOT NULL, alias TEXT NOT NULL, version INTEGER NOT NULL,
   PRIMARY KEY (name, alias));
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 ";
 const DROP_TABLES: &str =
     "DROP TABLE IF EXISTS runs; DROP TABLE IF EXISTS packages; DROP TABLE IF EXISTS aliases;";
@@ -66,6 +67,11 @@ impl Index {
             }
         };
         Ok(Self { home: home.clone(), connection, runtime, unusable })
+    }
+
+    /// Home that the index lists.
+    pub fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Reason why the file cannot be used and the listings are made in memory; `None` if it can.

@@ -7,6 +7,7 @@
 
 mod alias;
 mod error;
+mod history;
 mod home;
 mod index;
 mod inspect;
@@ -19,11 +20,15 @@ pub use cupola_store::{
     Leftover, LeftoverState, Reference, VerifiedFile, read_limited, sha256_hex, write_file, write_folder,
 };
 pub use error::Error;
+pub use history::{
+    ComparedRun, ImportanceRow, RunColumn, RunComparison, RunFilter, RunQuery, RunSummary, SettingChange,
+    SettingRow,
+};
 pub use home::{Home, now};
 pub use index::{Index, PackageRow, RunRow};
 pub use inspect::Finding;
 pub use package::{Lineage, Manifest, Package, PackageContents, package_files, publish, published_by};
-pub use run::{RunDataset, RunFolder, RunRecord, Status};
+pub use run::{RunDataset, RunFolder, RunRecord, Status, ValidationScore};
 
 #[cfg(test)]
 mod tests;

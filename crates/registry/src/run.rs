@@ -19,8 +19,10 @@ use crate::home::{Home, now};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Training, or killed during training.
+    /// Training. The record of a run that was killed says so too.
     Running,
+    /// Killed during training; can be resumed. Found out by [`RunFolder::status`].
+    Interrupted,
     /// Stopped on request; can be resumed.
     Stopped,
     /// Ended by an error; can be resumed from its last checkpoint.
@@ -30,10 +32,11 @@ pub enum Status {
 }
 
 impl Status {
-    /// Name in `run.json`.
+    /// Name in `run.json` and in listings.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
+            Self::Interrupted => "interrupted",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
             Self::Finished => "finished",
@@ -65,6 +68,17 @@ impl RunDataset {
     }
 }
 
+/// Value of the metric that chose a run's weights, on the valid split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValidationScore {
+    /// Name of the metric.
+    pub metric: String,
+    /// Value of the published weights; before the end that of the best evaluation so far.
+    pub value: f64,
+    /// `true` if a larger value is better.
+    pub larger_is_better: bool,
+}
+
 /// Description and status of a run, `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -89,6 +103,12 @@ pub struct RunRecord {
     /// `NAME:VERSION` of the published package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
+    /// Seconds of training; `None` before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// Score on the valid split; `None` before the first evaluation, and without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid: Option<ValidationScore>,
     /// Final metrics of the test split.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metrics: Map<String, Value>,
@@ -138,10 +158,10 @@ impl RunFolder {
         }
     }
 
-    /// Opens the folder of a run by its id, or of the newest run for `latest`.
+    /// Opens the folder of a run by its id or the beginning of it, or of the newest run for `latest`.
     ///
     /// # Errors
-    /// [`Error::Unknown`] with the most similar id.
+    /// [`Error::Unknown`] with the most similar id, [`Error::Ambiguous`] for the beginning of several.
     pub fn open(home: &Home, id: &str) -> Result<Self, Error> {
         let all = Self::all(home)?;
         if id == "latest" {
@@ -152,6 +172,16 @@ impl RunFolder {
         }
         if let Some((folder, _)) = all.iter().find(|(_, record)| record.id == id) {
             return Ok(folder.clone());
+        }
+        let begins = |(_, record): &&(Self, RunRecord)| !id.is_empty() && record.id.starts_with(id);
+        match all.iter().filter(begins).collect::<Vec<_>>().as_slice() {
+            [] => {}
+            [(folder, _)] => return Ok(folder.clone()),
+            several => {
+                let mut found: Vec<String> = several.iter().map(|(_, record)| record.id.clone()).collect();
+                found.sort_unstable();
+                return Err(Error::Ambiguous { begin: id.to_owned(), found });
+            }
         }
         Err(Error::Unknown {
             what: "run",
@@ -232,6 +262,18 @@ impl RunFolder {
     /// [`Error::Store`].
     pub fn write(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {
         Ok(write_json(&self.path.join(name), value)?)
+    }
+
+    /// Status of the run with this record: a run that nobody trains any more is not running, whatever killed its
+    /// process.
+    pub fn status(&self, record: &RunRecord) -> Status {
+        self.status_now(record.status)
+    }
+
+    /// Status of the run whose record has `status`.
+    pub(crate) fn status_now(&self, status: Status) -> Status {
+        let abandoned = status == Status::Running && Lock::is_held(&self.path) == Some(false);
+        if abandoned { Status::Interrupted } else { status }
     }
 
     /// Locks the run for this process, so that no other process trains it.

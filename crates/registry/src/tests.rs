@@ -6,6 +6,7 @@ use serde_json::{Map, json};
 
 use super::*;
 
+mod history;
 mod index;
 mod kills;
 mod machine;
@@ -170,6 +171,8 @@ fn record(name: &str) -> RunRecord {
         device: "flex".into(),
         code_version: "0".into(),
         package: None,
+        seconds: None,
+        valid: None,
         metrics: Map::new(),
     }
 }

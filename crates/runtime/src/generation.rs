@@ -21,4 +21,4 @@ pub use params::{ContextOverflow, GenerationParams, OmittedOptions};
 pub use pieces::{FinishReason, TextPiece, TokenLogprobs};
 pub use prefix_cache::PrefixCache;
 pub use sampling::Sampling;
-pub use sequence::{Sequence, SequenceOptions};
+pub use sequence::{ChatAnswer, ChatSession, GeneratedText, Sequence, SequenceOptions};

@@ -23,9 +23,10 @@ pub use engines::{
 };
 pub use error::Error;
 pub use generation::{
-    ChatPrompt, ChatRenderer, CompiledGrammar, ContextOverflow, FinishReason, FunctionSchema,
-    GenerationParams, Grammar, LogitsProcessor, OmittedOptions, PrefixCache, Prompt, PromptMessage, Sampling,
-    Sequence, SequenceOptions, TextPiece, TokenLogprobs, check_chat_template,
+    ChatAnswer, ChatPrompt, ChatRenderer, ChatSession, CompiledGrammar, ContextOverflow, FinishReason,
+    FunctionSchema, GeneratedText, GenerationParams, Grammar, LogitsProcessor, OmittedOptions, PrefixCache,
+    Prompt, PromptMessage, Sampling, Sequence, SequenceOptions, TextPiece, TokenLogprobs,
+    check_chat_template,
 };
 pub use predict::{
     BulkFormat, ElementType, LoadedPackage, OutputTensor, PredictInput, Predictor, TensorSpec, TensorValues,

@@ -34,8 +34,8 @@ mod validate;
 
 pub use config::{
     Config, DEFAULTS, Gap, PACKAGE, Problem, Problems, Run, Series, Split, SplitBy, Target, TargetKind,
-    TargetList, config_schema, did_you_mean, model_schema, nearest, other_spelling, parse, parse_data,
-    parse_model_file, spelling_difference,
+    TargetList, config_schema, config_settings, default_settings, did_you_mean, model_schema, nearest,
+    other_spelling, parse, parse_data, parse_model_file, spelling_difference,
 };
 pub use data::{
     Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,

@@ -1,10 +1,13 @@
 //! Evaluation: metrics of a network on examples, and their use during training.
 //!
 //! [`Evaluator`] measures any part of the data. [`Validation`] measures the valid split between two steps, and
-//! [`EarlyStopping`] remembers the best result and ends training without progress.
+//! [`EarlyStopping`] remembers the best result and ends training without progress. [`Baseline`] has the metrics of a
+//! trivial model, [`permutation_importance`] the columns that a model relies on.
 
+mod baseline;
 mod early_stopping;
 mod host_loss;
+mod importance;
 mod metrics;
 mod selection;
 mod validation;
@@ -15,8 +18,10 @@ use cupola_nn::{InputBatch, Loss, Network, Objective};
 use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, Plan, SplitExamples, Targets};
 use cupola_spec::TargetList;
 
+pub use self::baseline::Baseline;
 pub use self::early_stopping::BestCheckpoint;
 pub(crate) use self::early_stopping::EarlyStopping;
+pub use self::importance::{ColumnImportance, permutation_importance};
 pub use self::metrics::metrics_from_logits;
 pub use self::selection::{Selection, UndefinedMetric, limit_rows, unreported_metric};
 pub(crate) use self::validation::Validation;

@@ -76,6 +76,8 @@ pub(crate) fn run_dir() -> RunDir {
         device: "flex".into(),
         code_version: String::new(),
         package: None,
+        seconds: None,
+        valid: None,
         metrics: serde_json::Map::new(),
     };
     let (folder, _) = RunFolder::create(&Home::new(dir.path().to_path_buf()), record, "").unwrap();

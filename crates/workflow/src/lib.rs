@@ -34,7 +34,9 @@ pub use models::packages::{AliasChange, roll_back_alias, set_alias, verify_packa
 pub use models::pretrained::Pretrained;
 pub use session::Session;
 pub use stages::{StageNode, StageState};
-pub use train::{JobOutcome, PublishedRun, RateReport, RateTest, StopSignal, TrainJob, TrainingDevices};
+pub use train::{
+    BaselineScore, JobOutcome, PublishedRun, RateReport, RateTest, StopSignal, TrainJob, TrainingDevices, TrainingSummary,
+};
 
 /// Version of the code, as recorded in runs and packages.
 pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");

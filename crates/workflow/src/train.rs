@@ -6,6 +6,7 @@ mod publish;
 mod rate;
 mod record;
 mod stop;
+mod summary;
 mod trees;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use serde_json::{Map, Value};
 pub use self::devices::TrainingDevices;
 pub use self::rate::{RateReport, RateTest};
 pub use self::stop::StopSignal;
+pub use self::summary::{BaselineScore, TrainingSummary};
 
 use crate::config::ConfigSource;
 use crate::error::Error;
@@ -64,6 +66,8 @@ pub struct PublishedRun {
     pub package: String,
     /// Folder of the package.
     pub path: PathBuf,
+    /// Folder of the run.
+    pub folder: PathBuf,
     /// Device, with the reason for its choice.
     pub device: String,
     /// Metrics of the test split, or of the valid split if there is no test split.
@@ -72,6 +76,8 @@ pub struct PublishedRun {
     pub about: Map<String, Value>,
     /// Reason for which training ended; `None` for trees.
     pub ended: Option<EndReason>,
+    /// Scores beside those of a trivial model, and what the model relies on.
+    pub summary: TrainingSummary,
 }
 
 impl TrainJob {

@@ -40,25 +40,62 @@ pub struct PredictArgs {
 #[command(after_help = "\
 Examples:
   cupola generate --model gpt_moby --prompt 'Call me '
-  cupola generate --model gpt_moby --prompt 'The whale' --tokens 500 --temperature 0.7 --top-k 40 --seed 2")]
+  cupola generate --model gpt_moby --prompt 'The whale' --tokens 500 --temperature 0.7 --top-k 40 --seed 2
+  cupola generate --model smol --prompt 'Why is steel harder than iron?'
+  cupola generate --model smol --prompt 'Steel is' --raw")]
 pub struct GenerateArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Beginning of the text
+    /// Beginning of the text; of a chat model the message that it answers
     #[arg(long, default_value = "")]
     pub prompt: String,
+    /// Instructions for a chat model
+    #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
+    pub system: Option<String>,
+    /// Continue the prompt as it is, without the chat template of a chat model
+    #[arg(long)]
+    pub raw: bool,
     /// Tokens to add
     #[arg(long, default_value_t = 200)]
     pub tokens: u64,
-    /// Divisor of the logits: below 1 favours likely tokens; 0 always takes the likeliest one
-    #[arg(long, default_value_t = 0.8)]
-    pub temperature: f64,
-    /// Sample from this many of the likeliest tokens; 0 means all
-    #[arg(long, default_value_t = 0)]
-    pub top_k: usize,
-    /// Sample from the likeliest tokens whose probabilities sum to this
-    #[arg(long, default_value_t = 1.0)]
-    pub top_p: f64,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+A line is a message: type it, or pipe one message a line. Ctrl-C stops an answer, the end of input ends the chat.
+Commands: /quit ends, /reset forgets the messages, /system TEXT replaces the instructions.
+
+Examples:
+  cupola chat --model smol
+  cupola chat --model smol --system 'Answer in one sentence.' --temperature 0.2
+  printf 'Who are you?\\nSay it again.\\n' | cupola chat --model smol")]
+pub struct ChatArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Instructions for the model
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// Most tokens of an answer
+    #[arg(long, default_value_t = 1024)]
+    pub tokens: u64,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+}
+
+#[derive(Args)]
+pub struct SamplingArgs {
+    /// Divisor of the logits: below 1 favours likely tokens; 0 always takes the likeliest one [default: the model's,
+    /// else 0.8]
+    #[arg(long)]
+    pub temperature: Option<f64>,
+    /// Sample from this many of the likeliest tokens; 0 means all [default: the model's, else 0]
+    #[arg(long)]
+    pub top_k: Option<usize>,
+    /// Sample from the likeliest tokens whose probabilities sum to this [default: the model's, else 1]
+    #[arg(long)]
+    pub top_p: Option<f64>,
     /// Seed of the samples: the same seed gives the same text
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

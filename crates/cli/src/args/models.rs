@@ -3,9 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use cupola_registry::{RunColumn, RunFilter};
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  cupola runs list\n  cupola runs show latest")]
+#[command(after_help = "\
+Examples:
+  cupola runs list --filter name=churn --sort valid
+  cupola runs compare latest churn-20260801
+  cupola runs show latest")]
 pub struct RunsArgs {
     #[command(subcommand)]
     pub command: RunsCommand,
@@ -13,13 +18,49 @@ pub struct RunsArgs {
 
 #[derive(Subcommand)]
 pub enum RunsCommand {
-    /// List all runs, newest first
-    List,
+    /// List runs, newest first, with what each changed and its score on the valid split
+    List(RunsListArgs),
+    /// Compare runs: a leaderboard by the valid split, differing settings, importance of columns
+    #[command(
+        after_help = "Examples:\n  cupola runs compare latest churn-20260801\n  cupola --json runs compare A B C"
+    )]
+    Compare {
+        /// Ids, beginnings of ids, or `latest`
+        #[arg(num_args = 2.., required = true, value_name = "RUN")]
+        runs: Vec<String>,
+    },
     /// Show one run: config, dataset version, checkpoints, metrics
     Show {
-        /// An id, or `latest`
+        /// An id, the beginning of one, or `latest`
         run: String,
     },
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+The column `changed` has the settings that differ from the previous run of the same name, or from the defaults.
+
+Choose runs by the valid split. A run that is chosen by its test score has no honest test score left: the
+score of the best of many tries is too good by luck.
+
+Examples:
+  cupola runs list --filter name=churn --sort valid
+  cupola runs list --filter state=interrupted
+  cupola runs list --filter family=gbdt --filter train.epochs=20 --limit 10")]
+pub struct RunsListArgs {
+    /// created, id, name, family, valid (best first), time or state
+    #[arg(long, value_name = "COLUMN", default_value = "created")]
+    pub sort: RunColumn,
+    /// List only runs with this value of id, name, state, family, device, package or a key of the config (may be
+    /// repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub filter: Vec<RunFilter>,
+    /// List at most N runs
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Also show the test metrics, which are not for choosing a run
+    #[arg(long)]
+    pub test: bool,
 }
 
 #[derive(Args)]

@@ -34,7 +34,7 @@ pub struct TrainArgs {
     pub set: Vec<String>,
     #[command(flatten)]
     pub device: DeviceArg,
-    /// Continue a run from its newest checkpoint: an id, or `latest`
+    /// Continue a run from its newest checkpoint: an id, the beginning of one, or `latest`
     #[arg(long, value_name = "RUN", conflicts_with = "data")]
     pub resume: Option<String>,
     /// End training after N steps in all, then evaluate and publish

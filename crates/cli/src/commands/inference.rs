@@ -1,5 +1,7 @@
 //! Commands that run a published model.
 
+pub mod chat;
 pub mod evaluate;
 pub mod generate;
 pub mod predict;
+mod sampling;

@@ -7,11 +7,13 @@ use cupola_workflow::{Observer, WorkflowEvent};
 
 use super::data::{show_data, show_network};
 use super::training::TrainingProgress;
-use super::{CollectionProgress, Ui, grouped, metrics};
+use super::{CollectionProgress, Ui, grouped};
 
 /// Observer that draws every event.
 pub struct Screen {
     ui: Ui,
+    /// `true` if run and package stay after the command.
+    kept: bool,
     collection: CollectionProgress,
     training: Mutex<Option<TrainingProgress>>,
 }
@@ -19,7 +21,12 @@ pub struct Screen {
 impl Screen {
     /// Screen without a bar.
     pub fn new(ui: Ui) -> Self {
-        Self { ui, collection: CollectionProgress::new(ui), training: Mutex::new(None) }
+        Self { ui, kept: true, collection: CollectionProgress::new(ui), training: Mutex::new(None) }
+    }
+
+    /// Screen of a run in a temporary folder, which it does not name.
+    pub fn of_temporary(ui: Ui) -> Self {
+        Self { kept: false, ..Self::new(ui) }
     }
 
     fn training(&self) -> MutexGuard<'_, Option<TrainingProgress>> {
@@ -53,7 +60,7 @@ impl Observer for Screen {
                 ui.line(format!("batch   {examples} examples, as the memory allows"));
             }
             WorkflowEvent::DeviceChosen(device) => ui.line(format!("device  {device}")),
-            WorkflowEvent::RunStarted { record, folder } => {
+            WorkflowEvent::RunStarted { record, folder } if self.kept => {
                 ui.line(format!("run     {} in {}", record.id, folder.display()));
             }
             WorkflowEvent::TrainingStarted(plan) => {
@@ -79,11 +86,6 @@ impl Observer for Screen {
                 ui.line(format!("output {done}/{outputs}"));
             }
             WorkflowEvent::TreesGrown { trees } => ui.line(format!("grown   {} trees", grouped(*trees))),
-            WorkflowEvent::Published { package, metrics: found } => {
-                ui.line(format!("test    {}", metrics(found.values.iter().map(|(n, v)| (n, *v)))));
-                ui.line(format!("model   {} in {}", package.label(), package.path.display()));
-                ui.line(format!("next    cupola serve --model {}", package.manifest.name));
-            }
             WorkflowEvent::Warning(text) => Ui::warning(text),
             other => self.collection.observe(other),
         }

@@ -63,6 +63,9 @@ pub struct OutputColumn {
     /// Classes of a category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub categories: Option<Vec<String>>,
+    /// Positive class of two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive: Option<String>,
     /// Number of values of a forecast or an embedding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<usize>,
@@ -132,7 +135,8 @@ impl OutputColumn {
             | FittedTarget::Embedding { width: length, .. } => Some(*length),
             _ => None,
         };
-        Self { name: target.name().to_owned(), kind, categories, length }
+        let positive = target.positive().map(str::to_owned);
+        Self { name: target.name().to_owned(), kind, categories, positive, length }
     }
 }
 
@@ -154,15 +158,12 @@ fn raw_columns(plan: &Plan, columns: Vec<InputColumn>) -> Vec<InputColumn> {
     };
     let (computed, raw): (Vec<_>, Vec<_>) =
         columns.into_iter().partition(|column| plan.derive.needs(&column.name).is_some());
-    for column in raw {
-        // A number that is parsed from text may be sent as text or as a number, as a category may.
-        let parsed = plan.derive.parses_numbers(&column.name);
-        let as_category = || InputColumn::new(&column.name, ColumnType::Category, column.nullable);
-        add(if parsed { as_category() } else { column });
-    }
+    raw.into_iter().for_each(&mut add);
     for column in &computed {
         for (name, numeric) in plan.derive.needs(&column.name).unwrap_or_default() {
-            let kind = if *numeric { ColumnType::Number } else { ColumnType::Category };
+            // A number in a text, such as `$3`, is one as soon as it is cleaned.
+            let numeric = *numeric || plan.derive.parses_numbers(name);
+            let kind = if numeric { ColumnType::Number } else { ColumnType::Category };
             add(InputColumn::new(name, kind, true));
         }
     }

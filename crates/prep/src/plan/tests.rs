@@ -179,3 +179,102 @@ fn stratified_splits_keep_the_shares_of_the_classes() {
     assert_eq!(parts.each_ref().map(Vec::len), [700, 100, 200]);
     assert_eq!([rare(&parts[0]), rare(&parts[1]), rare(&parts[2])], [35, 5, 10]);
 }
+
+#[test]
+fn a_column_changes_the_values_at_its_places_and_no_others() {
+    let categories = |input: Input| ResolvedInput::new(input, vec!["c".into(), "d".into()]);
+    let rows = |at: usize| {
+        let pick = |column: usize, now: [f64; 4], other: [f64; 4]| if at == column { other } else { now };
+        let words = |column: usize, now: [&'static str; 4], other: [&'static str; 4]| {
+            texts(&if at == column { other } else { now })
+        };
+        frame([
+            ("x", numbers(&pick(0, [1.0, 2.0, f64::NAN, 6.0], [2.0, f64::NAN, 6.0, 1.0]))),
+            ("z", numbers(&pick(1, [1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]))),
+            ("c", words(2, ["b", "a", "", "b"], ["a", "", "b", "a"])),
+            ("d", words(3, ["u", "v", "w", "u"], ["v", "w", "u", "v"])),
+            ("e", words(4, ["p", "q", "p", "q"], ["q", "p", "q", "p"])),
+            ("y", texts(&["no", "yes", "no", "yes"])),
+        ])
+    };
+    let number = Input { indicator: Some(true), ..Input::new("x", Kind::Number) };
+    let index = Input { encode: Some(cupola_spec::Encoding::Index), ..Input::new("e", Kind::Category) };
+    let inputs = [
+        ResolvedInput::new(number, vec!["x".into(), "z".into()]),
+        categories(Input::new("c", Kind::Category)),
+        ResolvedInput::new(index, vec!["e".into()]),
+    ];
+    let same = rows(usize::MAX);
+    let plan = Plan::fit(&inputs, &target(TargetKind::Category), &[&same], &same).unwrap();
+    let before = plan.apply(&same).unwrap();
+    let places = plan.column_places();
+    assert_eq!(places.iter().map(|p| p.column.as_str()).collect::<Vec<_>>(), ["x", "z", "c", "d", "e"]);
+    let (dense, indices) = (before.layout.dense_width(), before.layout.index_width());
+    for (at, places) in places.iter().enumerate() {
+        let after = plan.apply(&rows(at)).unwrap();
+        let changed: std::collections::BTreeSet<usize> = (0..after.dense.len())
+            .filter(|i| before.dense[*i].to_bits() != after.dense[*i].to_bits())
+            .map(|i| i % dense)
+            .collect();
+        assert!(changed.iter().all(|place| places.dense.contains(place)), "{places:?} {changed:?}");
+        let moved = (0..after.indices.len()).filter(|i| before.indices[*i] != after.indices[*i]);
+        let moved: std::collections::BTreeSet<usize> = moved.map(|i| i % indices.max(1)).collect();
+        assert!(moved.iter().all(|place| places.indices.contains(place)), "{places:?} {moved:?}");
+        assert!(!changed.is_empty() || !moved.is_empty(), "{places:?}");
+    }
+    let taken: usize = places.iter().map(|p| p.dense.len()).sum();
+    assert_eq!(taken, dense, "each real value belongs to one column");
+}
+
+#[test]
+fn the_positive_class_is_the_second_or_the_one_that_is_chosen() {
+    let rows = frame([("y", texts(&["good", "bad", "good"])), ("z", texts(&["a", "b", "c"]))]);
+    let fitted = |name: &str, positive: Option<&str>| {
+        let positive = positive.map(str::to_owned);
+        let target = Target { positive, ..Target::new(name, TargetKind::Category) };
+        FittedTarget::fit(&target, &[], &[&rows], &rows)
+    };
+    let first = fitted("y", None).unwrap();
+    assert_eq!(
+        (first.positive(), first.apply(&rows).unwrap()),
+        (Some("good"), Targets::Class(vec![1, 0, 1]))
+    );
+    let chosen = fitted("y", Some("bad")).unwrap();
+    assert_eq!(
+        (chosen.positive(), chosen.apply(&rows).unwrap()),
+        (Some("bad"), Targets::Class(vec![0, 1, 0]))
+    );
+    // The logit is that of the positive class.
+    let predicted = chosen.decode(&[2.0], &[]);
+    assert_eq!(predicted.value, PredictedValue::Text("bad".into()));
+    assert!(predicted.probabilities.unwrap()["bad"] > 0.8);
+    let error = |name: &str, positive: &str| fitted(name, Some(positive)).unwrap_err().to_string();
+    assert!(error("y", "ugly").contains("write one of `bad` and `good`"));
+    assert!(error("z", "a").contains("only two classes have a positive one, found 3"));
+    assert_eq!(fitted("z", None).unwrap().positive(), None);
+}
+
+#[test]
+fn a_number_that_cleaning_finds_in_a_text_is_a_number_in_the_signature() {
+    let rows = frame([("price", texts(&["$1,250.50", "(3)", ""])), ("y", numbers(&[1.0, 2.0, 3.0]))]);
+    let clean = cupola_spec::Clean { numbers: vec!["price".into()], ..cupola_spec::Clean::default() };
+    for sql in [None, Some("price * 2")] {
+        let features = sql.map(|sql| cupola_spec::Feature { name: "twice".into(), sql: sql.into() });
+        let features: Vec<_> = features.into_iter().collect();
+        let derive = Derivation::new(&clean, &features, &rows).unwrap();
+        let derived = derive.apply(&rows).unwrap();
+        let used = if sql.is_some() { "twice" } else { "price" };
+        let inputs = [input(used, Kind::Number, None)];
+        let mut plan = Plan::fit(&inputs, &target(TargetKind::Number), &[&derived], &derived).unwrap();
+        plan.derive = derive;
+        let signature = Signature::of(&plan);
+        assert_eq!(
+            (signature.inputs[0].name.as_str(), signature.inputs[0].kind),
+            ("price", ColumnType::Number)
+        );
+        assert!(signature.inputs[0].nullable);
+        // Both the text and the number that it stands for are taken.
+        let sent = frame([("price", numbers(&[1250.5, -3.0, f64::NAN]))]);
+        assert_eq!(plan.apply(&sent).unwrap(), plan.apply(&rows).unwrap());
+    }
+}

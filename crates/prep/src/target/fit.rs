@@ -58,11 +58,11 @@ impl FittedTarget {
                 let naive = seasonal_naive_error([values.as_slice()], season);
                 Ok(Self::Forecast { name, column, horizon, season, shift, factor, channel, naive })
             }
-            _ => Self::fit_classes(name, column, all, train),
+            _ => Self::fit_classes(target, column, all, train),
         }
     }
 
-    fn fit_classes(name: String, column: String, all: &[&Frame], train: &Frame) -> Result<Self, Error> {
+    fn fit_classes(target: &Target, column: String, all: &[&Frame], train: &Frame) -> Result<Self, Error> {
         let counts = count_classes(&column, all)?;
         let mut classes: Vec<String> = counts.keys().cloned().collect();
         let is_number = |class: &String| canonical_number(class).is_some_and(|text| text == *class);
@@ -95,8 +95,29 @@ impl FittedTarget {
                 absent_class_remedy(absent, others, "add rows or leave the class out with `data.query`")
             )));
         }
-        Ok(Self::Category { name, column, classes, numeric })
+        if let Some(positive) = &target.positive {
+            put_last(&mut classes, positive).map_err(invalid)?;
+        }
+        Ok(Self::Category { name: target.name.clone(), column, classes, numeric })
     }
+}
+
+/// Moves the positive one of two classes to the end, where the logit's class stands; the reason why it cannot be.
+fn put_last(classes: &mut [String], positive: &str) -> Result<(), String> {
+    match classes {
+        [first, second] if first == positive => std::mem::swap(first, second),
+        [_, second] if second == positive => {}
+        [first, second] => {
+            return Err(format!(
+                "unknown class `{positive}` in `positive`; write one of `{first}` and `{second}`"
+            ));
+        }
+        many => {
+            let count = many.len();
+            return Err(format!("only two classes have a positive one, found {count}; remove `positive`"));
+        }
+    }
+    Ok(())
 }
 
 /// Remedy for a class without training rows: one spelling, if a class of the training rows has another.

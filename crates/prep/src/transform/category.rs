@@ -58,18 +58,18 @@ impl FittedCategory {
     }
 
     /// Number of scaled numbers in the table.
-    pub(super) fn numbers(&self) -> usize {
+    pub(crate) fn numbers(&self) -> usize {
         usize::from(!self.values.is_empty())
     }
 
     /// Encoded columns in the table.
-    pub(super) fn encoded(&self) -> Option<EncodedColumns> {
+    pub(crate) fn encoded(&self) -> Option<EncodedColumns> {
         let one_hot = matches!(self.encode, Encoding::OneHot | Encoding::Hash);
         one_hot.then(|| EncodedColumns::OneHot(self.size()))
     }
 
     /// Size of the index column in the table.
-    pub(super) fn index(&self) -> Option<usize> {
+    pub(crate) fn index(&self) -> Option<usize> {
         (self.encode == Encoding::Index).then(|| self.size())
     }
 

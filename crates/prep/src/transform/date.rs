@@ -82,7 +82,7 @@ impl DateFit {
 
 impl FittedDate {
     /// Encoded columns in the table: sine and cosine of each circle.
-    pub(super) fn encoded(&self) -> Option<EncodedColumns> {
+    pub(crate) fn encoded(&self) -> Option<EncodedColumns> {
         (!self.circles.is_empty()).then_some(EncodedColumns::Copy(2 * self.circles.len()))
     }
 

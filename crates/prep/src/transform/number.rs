@@ -65,12 +65,12 @@ impl FittedNumber {
     }
 
     /// Number of scaled numbers in the table: 0 if the number is encoded by bins.
-    pub(super) fn numbers(&self) -> usize {
+    pub(crate) fn numbers(&self) -> usize {
         usize::from(self.bins() == 0)
     }
 
     /// Encoded columns in the table.
-    pub(super) fn encoded(&self) -> impl Iterator<Item = EncodedColumns> {
+    pub(crate) fn encoded(&self) -> impl Iterator<Item = EncodedColumns> {
         let width = self.encoded_width();
         (width > 0).then_some(EncodedColumns::Copy(width)).into_iter()
     }

@@ -5,7 +5,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use cupola_spec::config_settings;
 use cupola_store::VERSION_LIMIT;
+use serde_json::Value;
 
 use crate::alias::Aliases;
 use crate::error::Error;
@@ -25,13 +27,20 @@ pub(super) struct Contents {
     pub aliases: BTreeSet<(String, String, u64)>,
 }
 
+/// Record of a run, and the values of its config by dotted key.
+#[derive(Debug)]
+pub(super) struct IndexedRun {
+    pub record: RunRecord,
+    pub settings: BTreeMap<String, Value>,
+}
+
 /// Rows to write so that the index has the state of the files.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub dropped_runs: Vec<String>,
     pub dropped_packages: Vec<PackageKey>,
-    /// Records with their stamps.
-    pub runs: Vec<(RunRecord, String)>,
+    /// Runs with their stamps.
+    pub runs: Vec<(IndexedRun, String)>,
     /// Packages with their places and stamps.
     pub packages: Vec<(Package, PackageKey, String)>,
     pub aliases: Option<BTreeSet<(String, String, u64)>>,
@@ -66,8 +75,8 @@ impl Contents {
         let mut changes = Changes::default();
         for (id, stamp) in &self.runs {
             if indexed.runs.get(id) != Some(stamp) {
-                let record = RunFolder::at(home, id).own_record();
-                changes.runs.extend(record.map(|record| (record, stamp.clone())));
+                let run = IndexedRun::read(&RunFolder::at(home, id));
+                changes.runs.extend(run.map(|run| (run, stamp.clone())));
             }
         }
         for (key, stamp) in &self.packages {
@@ -78,7 +87,7 @@ impl Contents {
                     .extend(Package::open(&path).map(|package| (package, key.clone(), stamp.clone())));
             }
         }
-        let readable_run = |id: &String| changes.runs.iter().any(|(record, _)| record.id == *id);
+        let readable_run = |id: &String| changes.runs.iter().any(|(run, _)| run.record.id == *id);
         let current = |id: &&String| indexed.runs.get(*id) == self.runs.get(*id) || readable_run(id);
         changes.dropped_runs = indexed.runs.keys().filter(|id| !current(id)).cloned().collect();
         let readable = |key: &PackageKey| changes.packages.iter().any(|(_, place, _)| place == key);
@@ -87,6 +96,15 @@ impl Contents {
         changes.dropped_packages = indexed.packages.keys().filter(|key| !current(key)).cloned().collect();
         changes.aliases = (self.aliases != indexed.aliases).then_some(self.aliases);
         changes
+    }
+}
+
+impl IndexedRun {
+    /// Run of a folder; `None` if its record cannot be read. A config that cannot be read has no settings.
+    fn read(folder: &RunFolder) -> Option<Self> {
+        let record = folder.own_record()?;
+        let settings = folder.config_text().map(|text| config_settings(&text)).unwrap_or_default();
+        Some(Self { record, settings })
     }
 }
 

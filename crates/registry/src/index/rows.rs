@@ -1,30 +1,42 @@
 //! Rows of the listings, and how the tables hold them.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Error, Row};
 
-use super::contents::{Changes, Contents, PackageKey};
+use super::contents::{Changes, Contents, IndexedRun, PackageKey};
 use crate::package::Package;
-use crate::run::RunRecord;
+use crate::run::{Status, ValidationScore};
 
-/// A run, as listed by `cupola runs list`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// Row of a run.
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunRow {
     /// Id of the run.
     pub id: String,
     /// Name in the config.
     pub name: String,
     /// Status, as in `run.json`.
-    pub status: String,
+    pub status: Status,
     /// Time of creation, RFC 3339.
     pub created: String,
     /// Device of the last start.
     pub device: String,
     /// `NAME:VERSION` of the published package.
     pub package: Option<String>,
+    /// SHA-256 of the dataset version.
+    pub dataset: String,
+    /// Seconds of training; `None` before its end.
+    pub seconds: Option<f64>,
+    /// Score on the valid split.
+    pub valid: Option<ValidationScore>,
     /// Metrics of the test split.
-    pub metrics: serde_json::Value,
+    pub metrics: Value,
+    /// Values of the config by dotted key.
+    pub settings: BTreeMap<String, Value>,
 }
 
 /// A package, as listed by `cupola models list`.
@@ -41,7 +53,7 @@ pub struct PackageRow {
     /// Aliases that point to this version.
     pub aliases: Vec<String>,
     /// Metrics of the test split.
-    pub metrics: serde_json::Value,
+    pub metrics: Value,
 }
 
 /// Reads the stamps and aliases of all rows.
@@ -61,18 +73,21 @@ pub(super) async fn contents(connection: &mut SqliteConnection) -> Result<Conten
 
 /// Reads all runs, newest first.
 pub(super) async fn runs(connection: &mut SqliteConnection) -> Result<Vec<RunRow>, Error> {
-    let query =
-        "SELECT id, name, status, created, device, package, metrics FROM runs ORDER BY created DESC, id DESC";
+    let query = "SELECT id, name, status, created, device, package, dataset, seconds, valid, metrics, settings FROM runs ORDER BY created DESC, id DESC";
     let rows = sqlx::query(query).fetch_all(connection).await?;
     let run = |row: &SqliteRow| {
         Ok(RunRow {
             id: row.try_get(0)?,
             name: row.try_get(1)?,
-            status: row.try_get(2)?,
+            status: status(row, 2)?,
             created: row.try_get(3)?,
             device: row.try_get(4)?,
             package: row.try_get(5)?,
-            metrics: json(row, 6)?,
+            dataset: row.try_get(6)?,
+            seconds: row.try_get(7)?,
+            valid: json(row, 8)?,
+            metrics: json(row, 9)?,
+            settings: json(row, 10)?,
         })
     };
     rows.iter().map(run).collect()
@@ -108,8 +123,8 @@ pub(super) async fn write(connection: &mut SqliteConnection, changes: &Changes) 
         let query = sqlx::query("DELETE FROM packages WHERE name = ? AND version = ?");
         query.bind(name).bind(number(*version)).execute(&mut *connection).await?;
     }
-    for (record, stamp) in &changes.runs {
-        put_run(connection, record, stamp).await?;
+    for (run, stamp) in &changes.runs {
+        put_run(connection, run, stamp).await?;
     }
     for (package, key, stamp) in &changes.packages {
         put_package(connection, package, key, stamp).await?;
@@ -123,15 +138,20 @@ pub(super) async fn write(connection: &mut SqliteConnection, changes: &Changes) 
     Ok(())
 }
 
-async fn put_run(connection: &mut SqliteConnection, record: &RunRecord, stamp: &str) -> Result<(), Error> {
-    let query = sqlx::query("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+async fn put_run(connection: &mut SqliteConnection, run: &IndexedRun, stamp: &str) -> Result<(), Error> {
+    let IndexedRun { record, settings } = run;
+    let query = sqlx::query("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .bind(&record.id)
         .bind(&record.name)
         .bind(record.status.name())
         .bind(&record.created)
         .bind(&record.device)
         .bind(&record.package)
+        .bind(&record.dataset.source.sha256)
+        .bind(record.seconds)
+        .bind(text(&record.valid))
         .bind(text(&record.metrics))
+        .bind(text(settings))
         .bind(stamp);
     query.execute(connection).await.map(drop)
 }
@@ -160,11 +180,17 @@ fn version(row: &SqliteRow, column: usize) -> Result<u64, Error> {
         .map_err(|error| Error::ColumnDecode { index: column.to_string(), source: error.into() })
 }
 
+fn status(row: &SqliteRow, column: usize) -> Result<Status, Error> {
+    let name: String = row.try_get(column)?;
+    serde_json::from_value(name.into())
+        .map_err(|error| Error::ColumnDecode { index: column.to_string(), source: error.into() })
+}
+
 fn number(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)
 }
 
-fn json(row: &SqliteRow, column: usize) -> Result<serde_json::Value, Error> {
+fn json<T: DeserializeOwned>(row: &SqliteRow, column: usize) -> Result<T, Error> {
     let found: String = row.try_get(column)?;
     serde_json::from_str(&found)
         .map_err(|error| Error::ColumnDecode { index: column.to_string(), source: error.into() })

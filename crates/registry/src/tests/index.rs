@@ -12,7 +12,7 @@ fn the_index_is_rebuilt_from_the_files() {
     Aliases::set(&home, "m", "champion", 1, None).unwrap();
     let mut index = Index::open(&home).unwrap();
     let (runs, packages) = (index.runs().unwrap(), index.packages().unwrap());
-    assert_eq!(runs[0].status, "finished");
+    assert_eq!(runs[0].status, Status::Finished);
     assert_eq!(packages[0].aliases, ["champion", "latest"]);
     drop(index);
     // No SQLite at all: thrown away and made anew.
@@ -34,12 +34,12 @@ fn the_index_follows_files_that_nobody_told_it_of() {
         let mut index = Index::open(&home).unwrap();
         (index.runs().unwrap(), index.packages().unwrap())
     };
-    assert_eq!((list().0[0].status.as_str(), list().1.len()), ("running", 1));
+    assert_eq!((list().0[0].status, list().1.len()), (Status::Running, 1));
     // A process that is killed before it opens the index.
     run.save(&RunRecord { status: Status::Finished, ..saved }).unwrap();
     seal(&home, "m", b"two");
     let (runs, packages) = list();
-    assert_eq!(runs[0].status, "finished");
+    assert_eq!(runs[0].status, Status::Finished);
     assert_eq!((packages.len(), packages[0].version, packages[0].aliases.len()), (2, 2, 1));
     Aliases::roll_back(&home, "m", "latest").unwrap();
     assert_eq!(list().1[1].aliases, ["latest"]);
@@ -74,6 +74,8 @@ fn foreign_types_and_tables_in_the_index_are_replaced() {
         "UPDATE packages SET metrics = 'no JSON'",
         "UPDATE packages SET stamp = x'00'",
         "UPDATE runs SET metrics = x'ff'",
+        "UPDATE runs SET status = 'burning'",
+        "UPDATE runs SET settings = '[]', valid = '1'",
         "UPDATE aliases SET version = 'x'",
         "UPDATE aliases SET version = 9",
         "DELETE FROM aliases",

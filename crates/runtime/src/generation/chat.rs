@@ -21,7 +21,7 @@ const TEMPLATE_NAME: &str = "chat";
 /// Role of instructions in `OpenAI`'s newer models; templates that do not know it get [`SYSTEM`].
 const DEVELOPER: &str = "developer";
 /// Role of instructions.
-const SYSTEM: &str = "system";
+pub(super) const SYSTEM: &str = "system";
 
 /// Message of a chat, as templates see it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

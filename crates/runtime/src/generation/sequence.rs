@@ -1,5 +1,9 @@
 //! A text that is being generated, token by token.
 
+mod session;
+
+use std::ops::ControlFlow;
+
 use cupola_budget::Budget;
 use cupola_prep::{FittedInput, FittedTarget, FittedTokenizer};
 
@@ -7,12 +11,13 @@ use super::chat::Prompt;
 use super::detokenizer::Detokenizer;
 use super::echo::{Echo, token_logprobs};
 use super::grammar::{CompiledGrammar, Grammar, GrammarState};
-use super::params::{ContextOverflow, GenerationParams};
+use super::params::GenerationParams;
 use super::pieces::{FinishReason, TextPiece};
-use super::sampling::Sampling;
 use crate::engines::{DecodeRequest, DecoderCache};
 use crate::error::Error;
 use crate::predict::{LoadedPackage, Predictor};
+
+pub use self::session::{ChatAnswer, ChatSession};
 
 /// Prompt tokens that are computed in one pass, so that sequences that wait for their next token wait no longer.
 pub(crate) const PREFILL_CHUNK: usize = 128;
@@ -192,7 +197,7 @@ impl Sequence {
     /// Decodes one token for each sequence in one batched pass.
     ///
     /// A sequence whose prompt is not yet computed gives `None`. A text that outgrows the model's context, which only
-    /// [`ContextOverflow::Slide`] allows, goes on from its last half.
+    /// [`ContextOverflow::Slide`](super::ContextOverflow::Slide) allows, goes on from its last half.
     ///
     /// # Errors
     /// A failure of the device ends all sequences; an error inside the list ends one.
@@ -319,39 +324,70 @@ impl Sequence {
     }
 }
 
+/// Text that was generated at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GeneratedText {
+    /// Generated text, without the prompt.
+    pub text: String,
+    /// Reason for its end; `None` if the caller ended it.
+    pub finish: Option<FinishReason>,
+    /// Number of tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Number of generated tokens.
+    pub generated_tokens: u64,
+}
+
 impl Predictor {
-    /// Generates `count` tokens after `prompt`, and passes the text to `on_text` piece by piece, the prompt first.
+    /// Generates the text after `prompt`, and passes it to `on_text` piece by piece. A plain prompt comes first, as its
+    /// tokens read. `on_text` is called after each pass, with an empty text while the prompt is computed, and ends the
+    /// text with a break.
     ///
     /// # Errors
-    /// [`Error::NotALanguageModel`] for any other package; a failure of the device.
+    /// The errors of [`LoadedPackage::begin_sequence`]; a failure of the device.
     pub fn generate(
         &mut self,
-        prompt: &str,
-        count: u64,
-        sampling: &Sampling,
-        on_text: &mut dyn FnMut(&str),
-    ) -> Result<String, Error> {
-        let overflow = ContextOverflow::Slide;
-        let params = GenerationParams {
-            max_tokens: count,
-            overflow,
-            sampling: *sampling,
-            ..GenerationParams::default()
-        };
-        let mut sequence = self.package.begin_sequence(&Prompt::Text(prompt.to_owned()), params)?;
-        let mut text = sequence.text.text(&sequence.tokenizer)?;
-        on_text(&text);
-        if count == 0 {
-            return Ok(text);
+        prompt: &Prompt,
+        params: GenerationParams,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<GeneratedText, Error> {
+        let mut sequence = self.package.begin_sequence(prompt, params)?;
+        if matches!(prompt, Prompt::Text(_)) && on_text(&sequence.text.text(&sequence.tokenizer)?).is_break()
+        {
+            return Ok(sequence.generated(String::new(), None));
+        }
+        self.finish_text(&mut sequence, on_text)
+    }
+
+    /// Generates the text of a sequence to its end.
+    pub(super) fn finish_text(
+        &mut self,
+        sequence: &mut Sequence,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<GeneratedText, Error> {
+        let mut text = String::new();
+        if sequence.params.max_tokens == 0 {
+            return Ok(sequence.generated(text, Some(FinishReason::Length)));
         }
         loop {
-            let mut events = Sequence::decode(&mut [&mut sequence], self)?;
-            let Some(event) = events.pop().transpose()?.flatten() else { continue };
-            on_text(&event.text);
-            text.push_str(&event.text);
-            if event.finish.is_some() {
-                return Ok(text);
+            let mut pieces = Sequence::decode(&mut [&mut *sequence], self)?;
+            let piece = pieces.pop().transpose()?.flatten();
+            let (new, finish) = piece.map_or_else(Default::default, |piece| (piece.text, piece.finish));
+            text.push_str(&new);
+            let stopped = on_text(&new).is_break();
+            if stopped || finish.is_some() {
+                return Ok(sequence.generated(text, finish));
             }
+        }
+    }
+}
+
+impl Sequence {
+    fn generated(&self, text: String, finish: Option<FinishReason>) -> GeneratedText {
+        GeneratedText {
+            text,
+            finish,
+            prompt_tokens: self.prompt_tokens,
+            generated_tokens: self.generated_tokens(),
         }
     }
 }

@@ -27,12 +27,24 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0))]
     pub weight: Option<f64>,
+    /// The positive one of two classes, which precision, recall and F1 are reported for. Default: the second one, by
+    /// number if both are numbers, else by text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive: Option<String>,
 }
 
 impl Target {
     /// A target of a kind with defaults for everything else.
     pub fn new(name: &str, kind: TargetKind) -> Self {
-        Self { name: name.to_owned(), kind, column: None, horizon: None, season: None, weight: None }
+        Self {
+            name: name.to_owned(),
+            kind,
+            column: None,
+            horizon: None,
+            season: None,
+            weight: None,
+            positive: None,
+        }
     }
 
     /// The column that holds the target, or the labels of a reconstruction; `None` for a reconstruction

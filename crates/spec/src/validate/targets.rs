@@ -26,6 +26,11 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
             at("weight"),
             "`weight` must be above 0",
         );
+        found.add_if(
+            target.positive.is_some() && target.kind != TargetKind::Category,
+            at("positive"),
+            "only a target of kind `category` has a positive class; remove `positive`",
+        );
     }
     found.add_if(
         several && sets_other_metric_than_loss(config),

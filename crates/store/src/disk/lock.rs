@@ -1,6 +1,7 @@
 //! Locks between processes.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,6 +12,9 @@ use crate::error::{Error, at};
 
 /// Longest wait for a lock. What is done under one takes milliseconds: large files are staged before.
 const WAIT: Duration = Duration::from_mins(1);
+/// Longest wait for a lock that fails at once where another process holds it. A process that only looks
+/// ([`Lock::is_held`]) has the lock for microseconds, and must not be taken for a holder.
+const GLANCE: Duration = Duration::from_millis(250);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -44,7 +48,22 @@ impl Lock {
     /// # Errors
     /// [`Error::Locked`] if another process holds it, [`Error::Io`].
     pub fn try_folder(folder: &Path) -> Result<Self, Error> {
-        Self::within(&folder.join(".lock"), Duration::ZERO)
+        Self::within(&folder.join(".lock"), GLANCE)
+    }
+
+    /// `true` if a process holds the lock of a folder; `None` where that cannot be found out. The kernel releases
+    /// a lock with its process, so neither a reboot nor a reused process id leaves one behind.
+    pub fn is_held(folder: &Path) -> Option<bool> {
+        let path = folder.join(".lock");
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Some(false),
+            Ok(entry) if entry.is_file() => match File::open(&path).ok()?.try_lock_shared() {
+                Ok(()) => Some(false),
+                Err(TryLockError::WouldBlock) => Some(true),
+                Err(TryLockError::Error(_)) => None,
+            },
+            _ => None,
+        }
     }
 
     fn within(path: &Path, wait: Duration) -> Result<Self, Error> {
@@ -133,6 +152,20 @@ mod tests {
         std::thread::sleep(Duration::from_millis(50));
         drop(held);
         waits.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_holder_is_seen_and_those_who_look_do_not_disturb() {
+        let folder = cupola_testkit::temporary();
+        assert_eq!(Lock::is_held(folder.path()), Some(false));
+        let held = Lock::try_folder(folder.path()).unwrap();
+        assert_eq!(Lock::is_held(folder.path()), Some(true));
+        drop(held);
+        assert_eq!(Lock::is_held(folder.path()), Some(false), "the file stays, the lock does not");
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..2_000).all(|_| Lock::is_held(folder.path()).is_some()));
+            (0..200).for_each(|_| drop(Lock::try_folder(folder.path()).unwrap()));
+        });
     }
 
     #[test]

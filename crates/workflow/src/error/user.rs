@@ -23,7 +23,12 @@ pub fn is_user_error(error: &(dyn StdError + 'static)) -> bool {
 pub(super) fn runtime(error: &cupola_runtime::Error) -> bool {
     use cupola_runtime::Error as E;
     match error {
-        E::Rows(_) | E::Value { .. } | E::NotFinite { .. } => true,
+        E::Rows(_)
+        | E::Value { .. }
+        | E::NotFinite { .. }
+        | E::NotALanguageModel { .. }
+        | E::ContextLength { .. }
+        | E::Chat { .. } => true,
         E::Record(error) => record(error),
         _ => false,
     }
@@ -33,6 +38,8 @@ pub(super) fn record(error: &cupola_registry::Error) -> bool {
     use cupola_registry::Error as E;
     match error {
         E::Unknown { .. }
+        | E::Ambiguous { .. }
+        | E::Query { .. }
         | E::Moved { .. }
         | E::Misplaced { .. }
         | E::Unlisted { .. }

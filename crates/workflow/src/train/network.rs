@@ -3,17 +3,20 @@
 use std::fs::File;
 use std::io::Write;
 
+use cupola_eval::Metrics;
 use cupola_nn::{Network, OpenDevice, activation_dtype, merge_lora};
-use cupola_registry::{RunFolder, RunRecord, Status};
+use cupola_prep::{Examples, Prepared, SplitPart};
+use cupola_registry::{RunFolder, RunRecord, Status, ValidationScore};
 use cupola_spec::Run;
 use cupola_train::{
     EndReason, Evaluator, Job, Selection, Stop, TrainOutcome, batches_of, check_batch_norm, limit_rows,
-    objectives, trial_loss,
+    logits, objectives, trial_loss,
 };
 use serde_json::{Map, Value, json};
 
-use super::publish::TrainedModel;
+use super::publish::{FinalModel, TrainedModel};
 use super::record::{create, with_same_data};
+use super::summary::TrainingLength;
 use super::{JobOutcome, Stage};
 use crate::check::network::NetworkPlan;
 use crate::data::loaded::LoadedData;
@@ -64,6 +67,8 @@ pub fn train(
         Err(error) => Err(stage.failed(&folder, record, error)),
         Ok(outcome) if outcome.ended == EndReason::Stopped => {
             record.status = Status::Stopped;
+            record.seconds = Some(outcome.progress.seconds);
+            record.valid = best_so_far(&job, &outcome)?;
             stage.save(&folder, &record)?;
             Ok(JobOutcome::Stopped { run: record.id, step: outcome.progress.step })
         }
@@ -152,13 +157,46 @@ impl Stage<'_> {
             config: serde_json::to_value(&architecture)?,
             about: about(job, outcome)?,
             ended: Some(outcome.ended),
+            objectives: evaluator.objectives.clone(),
+            goal: Selection::of(run, job.prepared)?.goal,
+            length: TrainingLength {
+                best: outcome.progress.best.clone(),
+                epochs: Some(run.train.epochs),
+                seconds: outcome.progress.seconds,
+            },
         };
-        let published = model.publish(self, record, |part| {
-            let rows = job.prepared.part(part);
-            Ok(evaluator.evaluate(&network, rows, rows.len())?)
-        })?;
+        let mut network = FinalNetwork { network: &network, evaluator: &evaluator, prepared: job.prepared };
+        let published = model.publish(self, record, &mut network)?;
         Ok(JobOutcome::Published(Box::new(published)))
     }
+}
+
+/// Network with the rows to evaluate it on.
+struct FinalNetwork<'a> {
+    network: &'a Network,
+    evaluator: &'a Evaluator<'a>,
+    prepared: &'a Prepared,
+}
+
+impl FinalModel for FinalNetwork<'_> {
+    fn score(&mut self, part: SplitPart) -> Result<Metrics, Error> {
+        let rows = self.prepared.part(part);
+        Ok(self.evaluator.evaluate(self.network, rows, rows.len())?)
+    }
+
+    fn logits(&mut self, examples: &Examples) -> Result<Vec<f32>, Error> {
+        Ok(logits(self.network, examples, self.evaluator.device)?)
+    }
+}
+
+/// Score of the best evaluation of a run that is stopped; `None` before the first one.
+fn best_so_far(job: &Job<'_>, outcome: &TrainOutcome) -> Result<Option<ValidationScore>, Error> {
+    let Some(best) = outcome.progress.best.as_ref().filter(|best| best.value.is_finite()) else {
+        return Ok(None);
+    };
+    let goal = Selection::of(job.run, job.prepared)?.goal;
+    let (metric, larger_is_better) = (goal.name().to_owned(), goal.larger_is_better());
+    Ok(Some(ValidationScore { metric, value: best.value, larger_is_better }))
 }
 
 /// Entries of `metrics.json` and of the command's result beside the metrics.

@@ -1,15 +1,16 @@
 //! End of a run: evaluated and published.
 
 use cupola_eval::Metrics;
-use cupola_prep::{Prepared, Signature, SplitPart};
+use cupola_prep::{Examples, Prepared, Signature, SplitPart};
 use cupola_registry::{
-    Aliases, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status, publish, published_by,
-    sha256_hex,
+    Aliases, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status, ValidationScore, publish,
+    published_by, sha256_hex,
 };
-use cupola_spec::Run;
-use cupola_train::{EndReason, unreported_metric};
+use cupola_spec::{Goal, Run};
+use cupola_train::{ColumnImportance, EndReason, TargetObjective, permutation_importance, unreported_metric};
 use serde_json::{Map, Value};
 
+use super::summary::{MeasuredBaseline, SplitMetrics, TrainingLength, TrainingSummary};
 use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
 use crate::error::Error;
@@ -31,6 +32,19 @@ pub(super) struct TrainedModel<'a> {
     /// Entries of `metrics.json` beside the metrics.
     pub about: Map<String, Value>,
     pub ended: Option<EndReason>,
+    pub objectives: Vec<TargetObjective>,
+    /// Metric that chose the weights.
+    pub goal: Goal,
+    pub length: TrainingLength,
+}
+
+/// Trained weights on a device.
+pub(super) trait FinalModel {
+    /// Metrics on a split.
+    fn score(&mut self, part: SplitPart) -> Result<Metrics, Error>;
+
+    /// Logits `[rows, width]`.
+    fn logits(&mut self, examples: &Examples) -> Result<Vec<f32>, Error>;
 }
 
 impl TrainedModel<'_> {
@@ -39,12 +53,26 @@ impl TrainedModel<'_> {
         self,
         stage: &Stage<'_>,
         mut record: RunRecord,
-        score: impl FnMut(SplitPart) -> Result<Metrics, Error>,
+        model: &mut dyn FinalModel,
     ) -> Result<PublishedRun, Error> {
-        let (splits, metrics) = self.evaluate(stage, score)?;
+        let splits = self.evaluate(stage, model)?;
+        let baseline = MeasuredBaseline::of(self.prepared, &self.objectives)?;
+        let importance = self.importance(model)?;
         let mut all = self.about.clone();
-        all.insert("splits".to_owned(), Value::Object(splits));
+        all.insert("splits".to_owned(), Value::Object(splits.to_json()?));
+        all.extend(baseline.as_ref().map(|baseline| ("baseline".to_owned(), baseline.to_json())));
+        if !importance.is_empty() {
+            all.insert("importance".to_owned(), serde_json::to_value(&importance)?);
+        }
         self.folder.write("metrics.json", &all)?;
+        let metrics = splits.last();
+        let summary = self.summary(&splits, baseline.as_ref(), importance);
+        record.valid = summary.valid.map(|value| ValidationScore {
+            metric: summary.metric.clone(),
+            value,
+            larger_is_better: summary.larger_is_better,
+        });
+        record.seconds = Some(summary.seconds);
         record.metrics = metrics.values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect();
         let package = self.package(stage, &record, &all)?;
         record.status = Status::Finished;
@@ -55,23 +83,47 @@ impl TrainedModel<'_> {
             run: record.id,
             package: package.label(),
             path: package.path,
+            folder: self.folder.path().to_owned(),
             device: record.device,
             metrics: record.metrics,
             about: self.about,
             ended: self.ended,
+            summary,
         })
     }
 
-    /// Metrics of each split that has rows, as JSON, and those of the last one: test, if there is one.
-    fn evaluate(
+    fn summary(
         &self,
-        stage: &Stage<'_>,
-        mut score: impl FnMut(SplitPart) -> Result<Metrics, Error>,
-    ) -> Result<(Map<String, Value>, Metrics), Error> {
-        let (mut splits, mut last) = (Map::new(), Metrics::default());
+        splits: &SplitMetrics,
+        baseline: Option<&MeasuredBaseline>,
+        importance: Vec<ColumnImportance>,
+    ) -> TrainingSummary {
+        let [valid, test] = splits.values(self.goal);
+        TrainingSummary {
+            metric: self.goal.name().to_owned(),
+            larger_is_better: self.goal.larger_is_better(),
+            valid,
+            test,
+            positive: splits.last().positive,
+            baseline: baseline.map(|baseline| baseline.score(self.goal)),
+            best: self.length.best.clone(),
+            epochs: self.length.epochs,
+            seconds: self.length.seconds,
+            importance,
+        }
+    }
+
+    fn importance(&self, model: &mut dyn FinalModel) -> Result<Vec<ColumnImportance>, Error> {
+        let mut logits = |examples: &Examples| model.logits(examples);
+        permutation_importance(self.prepared, &self.objectives, self.run.seed, &mut logits)
+    }
+
+    /// Metrics of each split that has rows.
+    fn evaluate(&self, stage: &Stage<'_>, model: &mut dyn FinalModel) -> Result<SplitMetrics, Error> {
+        let mut splits = SplitMetrics::default();
         for (split, part) in [("valid", SplitPart::Valid), ("test", SplitPart::Test)] {
             if self.prepared.rows(part) > 0 {
-                let metrics = score(part)?;
+                let metrics = model.score(part)?;
                 // Training has said it of the valid split.
                 if part == SplitPart::Test
                     && let Some(undefined) = unreported_metric(self.run, self.prepared, part, split)?
@@ -79,14 +131,16 @@ impl TrainedModel<'_> {
                     stage.session.emit(&WorkflowEvent::Warning(&undefined.to_string()));
                 }
                 stage.session.emit(&WorkflowEvent::Evaluated { split, metrics: &metrics });
-                splits.insert(split.to_owned(), serde_json::to_value(&metrics)?);
-                last = metrics;
+                match part {
+                    SplitPart::Test => splits.test = Some(metrics),
+                    _ => splits.valid = Some(metrics),
+                }
             }
         }
-        if self.prepared.rows(SplitPart::Test) == 0 && !splits.is_empty() {
+        if splits.test.is_none() && splits.valid.is_some() {
             stage.session.emit(&WorkflowEvent::Warning(UNTESTED));
         }
-        Ok((splits, last))
+        Ok(splits)
     }
 
     fn package(

@@ -25,6 +25,8 @@ pub fn create(home: &Home, run: &Run, data: &LoadedData) -> Result<(RunFolder, R
         device: String::new(),
         code_version: CODE_VERSION.to_owned(),
         package: None,
+        seconds: None,
+        valid: None,
         metrics: Map::new(),
     };
     Ok(RunFolder::create(home, record, &config)?)

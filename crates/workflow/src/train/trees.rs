@@ -1,13 +1,17 @@
 //! Training of trees: no steps and no device, but the same record and package.
 
-use cupola_prep::{ExamplesWithTargets, FittedTarget, Plan, SplitPart, Targets};
+use std::time::Instant;
+
+use cupola_eval::Metrics;
+use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, Plan, SplitPart, Targets};
 use cupola_spec::{Run, TreesSpec};
-use cupola_train::{default_objectives, metrics_from_logits, unreported_metric};
+use cupola_train::{Selection, default_objectives, metrics_from_logits, unreported_metric};
 use cupola_trees::Trees;
 use serde_json::{Map, json};
 
-use super::publish::TrainedModel;
+use super::publish::{FinalModel, TrainedModel};
 use super::record::create;
+use super::summary::TrainingLength;
 use super::{JobOutcome, Stage};
 use crate::data::loaded::LoadedData;
 use crate::error::Error;
@@ -26,12 +30,14 @@ pub fn train(stage: &Stage<'_>, run: &Run, data: &LoadedData, spec: &TreesSpec) 
     "trees on the CPU".clone_into(&mut record.device);
     stage.save(&folder, &record)?;
     stage.session.emit(&WorkflowEvent::RunStarted { record: &record, folder: folder.path() });
+    let started = Instant::now();
     let trees = match grow(stage, run, spec, &data.prepared.plan, &train) {
         Ok(trees) => trees,
         Err(error) => return Err(stage.failed(&folder, record, error)),
     };
     stage.session.emit(&WorkflowEvent::TreesGrown { trees: trees.trees() });
     let (prepared, plan) = (&data.prepared, &data.prepared.plan);
+    let length = TrainingLength { best: None, epochs: None, seconds: started.elapsed().as_secs_f64() };
     let mut about = Map::from_iter([("trees".to_owned(), json!(trees.trees()))]);
     about.extend(undefined.map(|undefined| ("warnings".to_owned(), json!([undefined]))));
     let model = TrainedModel {
@@ -42,12 +48,29 @@ pub fn train(stage: &Stage<'_>, run: &Run, data: &LoadedData, spec: &TreesSpec) 
         config: json!({ "family": run.family, "trees": { "width": plan.width(), "columns": plan.layout() } }),
         about,
         ended: None,
+        objectives: default_objectives(plan),
+        goal: Selection::of(run, prepared)?.goal,
+        length,
     };
-    let published = model.publish(stage, record, |part| {
-        let rows = in_memory(data, part)?;
-        Ok(metrics_from_logits(plan, &default_objectives(plan), &trees.logits(&rows.examples)?, &rows))
-    })?;
+    let published = model.publish(stage, record, &mut GrownTrees { trees: &trees, data })?;
     Ok(JobOutcome::Published(Box::new(published)))
+}
+
+/// Trees with the rows to evaluate them on.
+struct GrownTrees<'a> {
+    trees: &'a Trees,
+    data: &'a LoadedData,
+}
+
+impl FinalModel for GrownTrees<'_> {
+    fn score(&mut self, part: SplitPart) -> Result<Metrics, Error> {
+        let (rows, plan) = (in_memory(self.data, part)?, &self.data.prepared.plan);
+        Ok(metrics_from_logits(plan, &default_objectives(plan), &self.trees.logits(&rows.examples)?, &rows))
+    }
+
+    fn logits(&mut self, examples: &Examples) -> Result<Vec<f32>, Error> {
+        Ok(self.trees.logits(examples)?)
+    }
 }
 
 fn grow(

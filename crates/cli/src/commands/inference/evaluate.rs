@@ -18,6 +18,9 @@ pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
     ui.line(format!("{} on {} rows of {}", model.package.label(), found.rows, args.data));
     show_classes(ui, &found);
     ui.line(metrics(found.values.iter().map(|(n, v)| (n, *v))));
+    if let Some(positive) = &found.positive {
+        ui.line(format!("precision, recall and f1 are those of the positive class, `{positive}`"));
+    }
     if let Some(undefined) = undefined(&found) {
         Ui::warning(undefined);
     }

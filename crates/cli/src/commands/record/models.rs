@@ -5,6 +5,8 @@ mod families;
 mod import;
 mod lineage;
 
+use std::path::Path;
+
 use anyhow::Result;
 use cupola_prep::{InputColumn, OutputColumn, Signature};
 use cupola_registry::{Home, Index, Package};
@@ -13,6 +15,7 @@ use serde_json::json;
 
 use crate::args::{ModelsArgs, ModelsCommand};
 use crate::draw::{Ui, summary};
+use crate::next_step::train_command;
 
 pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
     match &args.command {
@@ -33,7 +36,8 @@ pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
 fn list(home: &Home, ui: Ui) -> Result<()> {
     let packages = Index::open(home)?.packages()?;
     if packages.is_empty() {
-        ui.line("no models yet; train one with: cupola train --config configs/digits.toml");
+        let next = train_command(home, Path::new("configs/digits.toml"), &[]);
+        ui.line(format!("no models yet; train one with: {next}"));
     } else {
         let rows = packages
             .iter()
@@ -75,7 +79,8 @@ fn show(home: &Home, ui: Ui, model: &str) -> Result<()> {
         vec!["input".to_owned(), c.name.clone(), kind(&c.kind), null.to_owned(), values(&c.categories)]
     };
     let output = |c: &OutputColumn| {
-        vec!["output".to_owned(), c.name.clone(), kind(&c.kind), String::new(), values(&c.categories)]
+        let positive = c.positive.as_ref().map(|class| format!("positive: {class}")).unwrap_or_default();
+        vec!["output".to_owned(), c.name.clone(), kind(&c.kind), positive, values(&c.categories)]
     };
     let rows = signature.inputs.iter().map(input).chain(signature.outputs.iter().map(output)).collect();
     ui.table(&["", "column", "type", "", "values"], &[], rows);

@@ -1,39 +1,27 @@
-//! `cupola runs`: list and show runs.
+//! `cupola runs`: list, compare and show runs.
+
+mod compare;
+mod list;
 
 use anyhow::Result;
-use cupola_registry::{Home, Index, RunFolder};
+use cupola_registry::{Home, RunFolder};
 use serde_json::json;
 
 use crate::args::{RunsArgs, RunsCommand};
-use crate::draw::{Ui, summary};
+use crate::draw::{Ui, duration, metric, summary};
 
 pub fn run(home: &Home, ui: Ui, args: &RunsArgs) -> Result<()> {
     match &args.command {
-        RunsCommand::List => list(home, ui),
+        RunsCommand::List(args) => list::run(home, ui, args),
+        RunsCommand::Compare { runs } => compare::run(home, ui, runs),
         RunsCommand::Show { run } => show(home, ui, run),
     }
 }
 
-fn list(home: &Home, ui: Ui) -> Result<()> {
-    let runs = Index::open(home)?.runs()?;
-    if runs.is_empty() {
-        ui.line("no runs yet; start one with: cupola train --config configs/digits.toml");
-    } else {
-        let rows = runs
-            .iter()
-            .map(|r| {
-                let package = r.package.clone().unwrap_or_default();
-                vec![r.id.clone(), r.status.clone(), r.created.clone(), package, summary(&r.metrics)]
-            })
-            .collect();
-        ui.table(&["run", "status", "created", "package", "test"], &[], rows);
-    }
-    ui.result(&runs)
-}
-
 fn show(home: &Home, ui: Ui, id: &str) -> Result<()> {
     let folder = RunFolder::open(home, id)?;
-    let record = folder.record()?;
+    let mut record = folder.record()?;
+    record.status = folder.status(&record);
     let steps = folder.checkpoint_steps()?;
     ui.line(format!("run          {}", record.id));
     ui.line(format!("status       {}", record.status.name()));
@@ -47,6 +35,12 @@ fn show(home: &Home, ui: Ui, id: &str) -> Result<()> {
     ui.line(format!("checkpoints  {steps:?}"));
     if let Some(package) = &record.package {
         ui.line(format!("package      {package}"));
+    }
+    if let Some(seconds) = record.seconds {
+        ui.line(format!("time         {}", duration(seconds)));
+    }
+    if let Some(valid) = &record.valid {
+        ui.line(format!("valid        {} {}", valid.metric, metric(valid.value)));
     }
     ui.line(format!("test         {}", summary(&record.metrics.clone().into())));
     ui.line("config");

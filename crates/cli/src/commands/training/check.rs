@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::args::CheckArgs;
 use crate::commands::session;
 use crate::draw::{Screen, Ui};
+use crate::next_step::train_command;
 
 pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {
     let screen = Screen::new(ui);
@@ -18,8 +19,11 @@ pub fn run(home: &Home, ui: Ui, args: &CheckArgs) -> Result<()> {
         let mib = memory.mib();
         ui.line(format!("memory for weights, gradients, moments and one batch: about {mib:.1} MiB"));
     }
-    ui.line(format!("ready: cupola train {}", args.config.arguments()));
-    ui.result(&as_json(&report))
+    let next = train_command(home, &args.config.words());
+    ui.line(format!("ready: {next}"));
+    let mut result = as_json(&report);
+    result["next"] = json!([next]);
+    ui.result(&result)
 }
 
 fn as_json(report: &CheckReport) -> Value {

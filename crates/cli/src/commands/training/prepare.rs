@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::args::PrepareArgs;
 use crate::commands::session;
 use crate::draw::{Screen, Ui};
+use crate::next_step::train_command;
 
 pub fn run(home: &Home, ui: Ui, args: &PrepareArgs) -> Result<()> {
     let when = match (args.force, args.dry_run) {
@@ -25,8 +26,9 @@ pub fn run(home: &Home, ui: Ui, args: &PrepareArgs) -> Result<()> {
         PrepareOutcome::Due(stage) => due(ui, &stage),
         PrepareOutcome::Made { stage, folder, data } => {
             ui.line(format!("kept    {stage} in {}", folder.display()));
-            ui.line(format!("next    cupola train {}", args.config.arguments()));
-            made(ui, &stage, &folder, &data)
+            let next = train_command(home, &args.config.words());
+            ui.line(format!("next    {next}"));
+            made(ui, &stage, &folder, (&data, &next))
         }
     }
 }
@@ -45,7 +47,7 @@ fn due(ui: Ui, stage: &PreparedStage) -> Result<()> {
     ui.result(&json!({ "stage": short, "state": "due", "files": files }))
 }
 
-fn made(ui: Ui, stage: &str, folder: &Path, data: &LoadedData) -> Result<()> {
+fn made(ui: Ui, stage: &str, folder: &Path, (data, next): (&LoadedData, &str)) -> Result<()> {
     let rows = |part| data.prepared.rows(part);
     ui.result(&json!({
         "stage": stage,
@@ -56,5 +58,6 @@ fn made(ui: Ui, stage: &str, folder: &Path, data: &LoadedData) -> Result<()> {
         "notes": data.notes().map(ToString::to_string).collect::<Vec<_>>(),
         "suspicions": data.prepared.suspicions,
         "rows": { "train": rows(SplitPart::Train), "valid": rows(SplitPart::Valid), "test": rows(SplitPart::Test) },
+        "next": [next],
     }))
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::args::RateArgs;
 use crate::commands::session;
 use crate::draw::{CollectionProgress, Screen, Ui};
+use crate::next_step::train_command;
 
 /// Lines of the table.
 const LINES: usize = 20;
@@ -50,13 +51,18 @@ pub fn run(home: &Home, ui: Ui, args: &RateArgs) -> Result<()> {
         .map(|t| vec![format!("{:.1e}", t.rate), format!("{:.4}", t.loss), format!("{:.4}", t.smoothed)])
         .collect();
     ui.table(&["rate", "loss", "smoothed"], &[0, 1, 2], rows);
-    match suggested {
-        Some(rate) => ui.line(format!(
-            "the loss falls fastest near {rate:.1e}: try --set train.optimizer.learning_rate={rate:.1e}"
-        )),
+    let next = suggested.map(|rate| {
+        let found = ["--set".to_owned(), format!("train.optimizer.learning_rate={rate:.1e}")];
+        let words = [args.config.words(), found.to_vec()].concat();
+        ui.line(format!("the loss falls fastest near {rate:.1e}"));
+        train_command(home, &words)
+    });
+    match &next {
+        Some(next) => ui.line(format!("next    {next}")),
         None => ui.line("the loss did not fall at any rate; check the data, or raise --steps"),
     }
-    ui.result(&json!({ "suggested": suggested, "tried": tried }))
+    let next: Vec<String> = next.into_iter().collect();
+    ui.result(&json!({ "suggested": suggested, "tried": tried, "next": next }))
 }
 
 /// Bar on a terminal, nothing elsewhere.

@@ -10,14 +10,16 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::TrainArgs;
 use crate::commands::session;
-use crate::draw::{Screen, Ui};
+use crate::draw::{Screen, Ui, WhatNext, show_outcome};
 use crate::failure::{ErrorCode, Stopped, exit_code};
+use crate::next_step::{next_command, train_command};
 
 pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     cupola_nn::join_new_pool();
     // Before anything that takes time, so that no signal falls between.
     let stop = stop_signal()?;
-    let screen = Screen::new(ui);
+    // A smoke run leaves neither run nor package behind, so none is named.
+    let screen = if args.smoke { Screen::of_temporary(ui) } else { Screen::new(ui) };
     let session = session(home, &screen);
     let job = job(args, &session, ui)?;
     match job.run(&session, &stop) {
@@ -25,9 +27,17 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
             if args.smoke {
                 ui.line("smoke   steps, evaluation and package worked; nothing is kept");
             }
-            ui.result(&as_json(*run))
+            let next = next(home, args, &run);
+            // Place of the lines with a request of a real row, for a package that is kept.
+            let example_lines: Vec<String> = Vec::new();
+            let what_next = WhatNext { kept: !args.smoke, example_lines: &example_lines, commands: &next };
+            show_outcome(ui, &run, &what_next);
+            ui.result(&as_json(*run, args.smoke, &next))
         }
-        Ok(JobOutcome::Stopped { run, step }) => Err(Stopped { run, step }.into()),
+        Ok(JobOutcome::Stopped { run, step }) => {
+            let resume = next_command(home, ["train", "--resume", &run]);
+            Err(Stopped { resume, step }.into())
+        }
         Ok(JobOutcome::Follower) => Ok(()),
         Err(error) => {
             let error = error.into();
@@ -50,14 +60,30 @@ fn job(args: &TrainArgs, session: &Session<'_>, ui: Ui) -> Result<TrainJob> {
     Ok(job.device(args.device.device).group(group).max_steps(args.max_steps).smoke(args.smoke))
 }
 
-fn as_json(run: PublishedRun) -> Value {
+/// Commands for what the run has made: its package, or the way to the whole run.
+fn next(home: &Home, args: &TrainArgs, run: &PublishedRun) -> Vec<String> {
+    let words = || args.draft.words(args.config.as_deref(), &args.set);
+    let whole = args.smoke.then(|| train_command(home, &words()));
+    let name = run.package.rsplit_once(':').map_or(run.package.as_str(), |(name, _)| name);
+    vec![whole.unwrap_or_else(|| next_command(home, ["serve", "--model", name]))]
+}
+
+fn as_json(run: PublishedRun, smoke: bool, next: &[String]) -> Value {
     let mut result = run.about;
+    if smoke {
+        result.insert("smoke".to_owned(), json!(true));
+    } else {
+        result.extend([
+            ("run".to_owned(), json!(run.run)),
+            ("package".to_owned(), json!(run.package)),
+            ("path".to_owned(), json!(run.path)),
+        ]);
+    }
     result.extend([
-        ("run".to_owned(), json!(run.run)),
-        ("package".to_owned(), json!(run.package)),
-        ("path".to_owned(), json!(run.path)),
         ("device".to_owned(), json!(run.device)),
         ("metrics".to_owned(), Value::Object(run.metrics)),
+        ("summary".to_owned(), json!(run.summary)),
+        ("next".to_owned(), json!(next)),
     ]);
     Value::Object(result)
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::args::{ImportArgs, ImportFormat};
 use crate::draw::{Ui, grouped};
 use crate::failure::UserError;
+use crate::next_step::next_command;
 
 /// Imports and publishes a model.
 pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
@@ -37,20 +38,20 @@ pub fn run(home: &Home, ui: Ui, args: &ImportArgs) -> Result<()> {
     for note in &model.notes {
         ui.line(format!("note    {note}"));
     }
-    ui.line(format!("next    {}", next_command(&args.name, model.task)));
-    ui.result(&json!({ "package": package.label(), "path": package.path, "notes": model.notes }))
+    let next = next(home, &args.name, model.task);
+    ui.line(format!("next    {next}"));
+    let (label, path) = (package.label(), package.path);
+    ui.result(&json!({ "package": label, "path": path, "notes": model.notes, "next": [next] }))
 }
 
-fn next_command(name: &str, task: TextTask) -> String {
+/// Command that tries the model.
+fn next(home: &Home, name: &str, task: TextTask) -> String {
     match task {
         TextTask::Embedding | TextTask::Classification => {
-            format!("echo '{{\"text\": \"a furnace\"}}' | cupola predict --model {name} --input -")
+            let predict = next_command(home, ["predict", "--model", name, "--input", "-"]);
+            format!("echo '{{\"text\": \"a furnace\"}}' | {predict}")
         }
-        TextTask::Generation => format!("cupola generate --model {name} --prompt \"A furnace\""),
-        TextTask::Chat => {
-            format!(
-                "cupola serve --model {name}; then ask /v1/chat/completions, or try it on the server's page"
-            )
-        }
+        TextTask::Generation => next_command(home, ["generate", "--model", name, "--prompt", "A furnace"]),
+        TextTask::Chat => next_command(home, ["chat", "--model", name]),
     }
 }
