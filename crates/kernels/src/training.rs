@@ -5,15 +5,14 @@
 //! in order. Gradients are therefore the same for any number of threads.
 
 pub mod activation;
-pub mod adamw;
 pub mod attention;
 pub mod batch_norm;
 pub mod conv;
 pub mod cross_entropy;
 pub mod dropout;
-pub mod gradient_norm;
 pub mod linear;
 pub mod norm;
+pub mod optimizer;
 mod output;
 mod parts;
 pub mod recurrent;

@@ -2,7 +2,7 @@
 
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
-use cupola_kernels::training::adamw::{AdamwStep, update};
+use cupola_kernels::training::optimizer::adamw::{AdamwStep, update};
 
 use super::{contiguous, is_supported, plain, values, wrap};
 

@@ -2,7 +2,7 @@
 
 use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::{Device, Tensor};
-use cupola_kernels::training::adamw::AdamwStep;
+use cupola_kernels::training::optimizer::adamw::AdamwStep;
 use cupola_nn::adamw_step;
 
 /// Small number that is added to the divisor, `PyTorch`'s default.
