@@ -33,7 +33,7 @@ pub fn frame_of(signature: &Signature, rows: &[Map<String, Value>]) -> Result<Fr
                 let values = cells(input, rows).map(|cell| cell.and_then(|c| c.number()));
                 Column::numbers(values.collect::<Result<_, _>>()?)
             }
-            ColumnType::Category | ColumnType::Text | ColumnType::File => {
+            ColumnType::Category | ColumnType::Date | ColumnType::Text | ColumnType::File => {
                 let values = cells(input, rows).map(|cell| cell.and_then(|c| c.text()));
                 Column::texts(values.collect::<Result<Vec<Option<String>>, _>>()?)
             }

@@ -154,7 +154,7 @@ fn fits(target: &OutputColumn, value: &Value) -> bool {
         }
         (ColumnType::Number, _) => value.is_number(),
         (ColumnType::Category, _) => value.is_string() || value.is_number() || value.is_boolean(),
-        (ColumnType::Text | ColumnType::File, _) => value.is_string(),
+        (ColumnType::Date | ColumnType::Text | ColumnType::File, _) => value.is_string(),
     }
 }
 
