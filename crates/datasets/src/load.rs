@@ -1,5 +1,7 @@
 //! Loading of a source: collected, read, checked against its expectations.
 
+mod version;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +16,9 @@ use cupola_spec::{Data, Expectation, Source};
 use cupola_store::DatasetVersion;
 use tokio::runtime::Runtime;
 
+pub(crate) use self::version::reading;
+
+use self::version::{previous_profile, version};
 use crate::contract::{Contract, ContractReport};
 use crate::dataset::Datasets;
 use crate::error::Error;
@@ -275,6 +280,8 @@ impl CheckedSource {
             dropped: Vec::new(),
             runtime,
         };
+        let own = previous_profile(request, before, &datasets)?;
+        let before = before.or(own.as_ref());
         let rows = match checked.read_first(request, before, visit) {
             // Types and encodings inferred from the first rows may be wrong: once more, with those of all rows.
             Err(Error::Source(error)) if error.is_of_a_guess() => {
@@ -286,6 +293,10 @@ impl CheckedSource {
         };
         checked.notes.splice(0..0, notes);
         checked.version = version(request, checked.versions.clone(), &checked.schema, rows)?;
+        if !checked.dropped.is_empty() {
+            let rows: Vec<String> = checked.dropped.iter().map(u64::to_string).collect();
+            checked.version = checked.version.distinguished_by(&rows.join(","));
+        }
         checked.version.datasets = datasets;
         checked.report.write_quarantine(request.home, &checked.version.sha256)?;
         checked.report.require_met()?;
@@ -380,22 +391,6 @@ impl CheckedSource {
         }
         Ok(rows.notes)
     }
-}
-
-/// Identity of a source with that many rows.
-fn version(
-    request: &LoadRequest<'_>,
-    files: Vec<FileVersion>,
-    schema: &Schema,
-    rows: usize,
-) -> Result<DatasetVersion, Error> {
-    let query = request.data.query.as_deref();
-    if rows == 0 {
-        let after = if query.is_some() { " after data.query" } else { "" };
-        return Err(SourceError::Empty { path: request.label(), after }.into());
-    }
-    let columns = schema.fields().iter().map(|f| (f.name().clone(), f.data_type().to_string())).collect();
-    Ok(DatasetVersion::new(request.source.patterns(), query, files, columns, rows))
 }
 
 #[cfg(test)]
