@@ -15,6 +15,16 @@ pub enum Error {
         /// Remedy.
         remedy: &'static str,
     },
+    /// Several columns of the plan are missing.
+    #[error("columns `{}` are not in the data{found}; {remedy}", .columns.join("`, `"))]
+    Columns {
+        /// Columns, in the order of the plan.
+        columns: Vec<String>,
+        /// Columns that are there, with a leading space, or empty.
+        found: String,
+        /// Remedy.
+        remedy: &'static str,
+    },
     /// A value does not fit its column.
     #[error("row {row}, column `{column}`: expected {expected}, found {found}; {remedy}")]
     Value {

@@ -260,6 +260,10 @@ impl DerivedRows {
 /// # Errors
 /// The first error of the rows.
 pub fn examples_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
+    encoded_with_targets(plan, frame).map_err(|error| plan.all_missing(error, frame))
+}
+
+fn encoded_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
     let frame = &plan.derived(frame)?;
     if let FittedTarget::NextToken { .. } = plan.targets.first() {
         return tokens::encode(plan, frame);

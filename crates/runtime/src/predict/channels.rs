@@ -230,3 +230,24 @@ fn a_date_that_counts_as_seconds_has_the_spellings_of_dates_on_every_channel() {
     let error = plan.apply(&frame).unwrap_err().to_string();
     assert!(error.contains("`when`") && error.contains("2024-12-31"), "{error}");
 }
+
+#[test]
+fn all_missing_columns_are_named_at_once() {
+    let rows: Rows = ["a", "b", "a", "c"]
+        .iter()
+        .enumerate()
+        .map(|(i, code)| [(*code).to_owned(), "true".into(), i.to_string(), format!("2024-03-0{}", i + 1)])
+        .collect();
+    let plan = fitted(&rows).unwrap();
+    let signature = Signature::of(&plan);
+    let check = |error: String| {
+        let named = ["code", "flag", "when"].iter().all(|name| error.contains(&format!("`{name}`")));
+        assert!(named && !error.contains("column `size`"), "{error}");
+    };
+    let body = br#"{"rows": [{"size": 1}]}"#;
+    check(parse_input(&signature, false, body, &Budget::unlimited()).unwrap_err().to_string());
+    check(bulk::lines(&signature, b"{\"size\": 1}\n", &Budget::unlimited()).unwrap_err().to_string());
+    let frame = Frame::default().with("size", Column::numbers(vec![1.0]));
+    let error = plan.apply(&frame).unwrap_err();
+    assert!(matches!(&error, cupola_prep::Error::Columns { columns, .. } if columns.len() == 3), "{error}");
+}
