@@ -168,7 +168,8 @@ fn unmet_expectations_stop_a_run_and_quarantined_rows_are_excluded() {
     let output = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
     assert_eq!(output.code, Some(2));
     assert!(
-        output.stderr.contains("1 of `[[expect]]` is not met:") && output.stderr.contains("row 201: `up`"),
+        output.stderr.contains("1 of `[[expect]]` is not met:")
+            && output.stderr.contains("row 201 (line 202): `up`"),
         "{}",
         output.stderr
     );

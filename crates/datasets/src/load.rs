@@ -9,8 +9,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cupola_sources::{
     Collected, ContentsDigest, DataFile, DatasetResolver, Error as SourceError, FileContents, FileVersion,
-    ListedFiles, ProgressSink, RowOrigin, Scan, SourceBatch, SourceNote, SourceRequest, TextColumns,
-    TextFormat, io_runtime,
+    LineFinder, ListedFiles, ProgressSink, RowOrigin, Scan, SourceBatch, SourceNote, SourceRequest,
+    TextColumns, TextFormat, io_runtime,
 };
 use cupola_spec::{Data, Expectation, Source};
 use cupola_store::DatasetVersion;
@@ -287,10 +287,11 @@ impl CheckedSource {
             Err(Error::Source(error)) if error.is_of_a_guess() => {
                 checked.infer_from_all = true;
                 visit(FirstRead::Restart)?;
-                checked.read_first(request, before, visit)?
+                checked.read_first(request, before, visit)
             }
-            other => other?,
+            other => other,
         };
+        let rows = rows.map_err(|error| checked.with_line(error))?;
         checked.notes.splice(0..0, notes);
         checked.version = version(request, checked.versions.clone(), &checked.schema, rows)?;
         if !checked.dropped.is_empty() {
@@ -313,14 +314,15 @@ impl CheckedSource {
         let mut contract: Option<Contract> = None;
         let mut rows = 0;
         let names: Vec<String> = self.files.iter().map(|file| file.name.clone()).collect();
-        let mut origin = RowOrigin::new(names.clone());
+        let mut origin = RowOrigin::new(names.clone()).with_lines(self.lines());
         let (mut schema, mut digest) = (None, ContentsDigest::default());
         let notes = self.scan(&mut |found, batch| {
             if contract.is_none() {
                 schema = Some(Arc::clone(found));
                 let reference = |source: &str| request.load_reference(source);
                 let found = Contract::new(request.expect, &reference, found, before)?;
-                contract = Some(found.with_files(names.clone()).with_decimal(self.data.decimal));
+                let found = found.with_files(names.clone()).with_lines(self.lines());
+                contract = Some(found.with_decimal(self.data.decimal));
             }
             let (Some(contract), Some(batch)) = (&mut contract, batch) else { return Ok(()) };
             if let Some(contents) = &self.contents {
@@ -340,6 +342,20 @@ impl CheckedSource {
             self.versions.push(contents.version(digest));
         }
         Ok(rows)
+    }
+
+    /// Finder of the lines of rows.
+    fn lines(&self) -> LineFinder {
+        LineFinder::new(&self.files, &self.data, self.infer_from_all)
+    }
+
+    /// The error with the line of the row that it is about.
+    fn with_line(&self, error: Error) -> Error {
+        let Error::Source(error) = error else { return error };
+        Error::Source(error.with_line(|name, row| {
+            let mut files = self.files.iter();
+            self.lines().line(files.position(|file| file.name == name)?, row)
+        }))
     }
 
     /// Visits all rows that are not quarantined, in order.

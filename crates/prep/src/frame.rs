@@ -14,7 +14,8 @@ use indexmap::IndexMap;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::Error;
-use crate::frame::meaning::{ExactColumns, shortened};
+use crate::frame::meaning::ExactColumns;
+pub(crate) use crate::frame::meaning::shortened;
 
 pub use self::column::{Column, NotANumber};
 pub(crate) use self::values::{SEND_TRAINED_COLUMNS, finite, required};

@@ -154,7 +154,7 @@ impl Datasets {
         let (files, watermark) = (watermark.0, watermark.1);
         if let Some((file, version)) = files {
             (checked_source.files, checked_source.versions) = (vec![file], vec![version.clone()]);
-            // What was left out or computed is known by the rows themselves.
+            // The digest of the rows themselves covers the rows that are left out and those that are computed.
             let DatasetVersion { source, query, datasets, schema, rows, .. } = checked_source.version;
             let own = DatasetVersion::new(&source, query.as_deref(), vec![version], schema, rows);
             checked_source.version = DatasetVersion { datasets, ..own };

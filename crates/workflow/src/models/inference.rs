@@ -50,7 +50,7 @@ impl InputRows {
                 PrepError::Columns { columns, found, remedy }
             }
             (error, _) => {
-                error.in_file(|row| self.origin.locate(row).map(|location| (location.file, location.row)))
+                error.in_file(|row| self.origin.locate(row).map(|at| (at.file.clone(), at.in_file())))
             }
         }
     }
