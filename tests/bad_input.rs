@@ -31,7 +31,12 @@ fn every_mistake_gets_one_clear_message_and_leaves_no_files() {
         ),
         mistake("empty data", config.clone(), b"x,y,side\n", &["there are no rows"]),
         mistake("nothing at all", config.clone(), b"", &["no rows"]),
-        mistake("a ragged row", config.clone(), b"x,y,side\n1,1,left\n2,2\n3,3,right\n", &["row 2:"]),
+        mistake(
+            "a ragged row",
+            config.clone(),
+            b"x,y,side\n1,1,left\n2,2\n3,3,right\n",
+            &["row 2 (line 3):"],
+        ),
         mistake(
             "not UTF-8, as declared",
             config.replace("[data]", "[data]\nencoding = \"utf-8\""),
@@ -43,7 +48,7 @@ fn every_mistake_gets_one_clear_message_and_leaves_no_files() {
             "a missing target",
             config.clone(),
             b"x,y,side\n1,1,left\n2,2,\n3,3,right\n",
-            &["blobs.csv: row 2, column `side`", "missing in 1 of 3 rows"],
+            &["blobs.csv: row 2 (line 3), column `side`", "missing in 1 of 3 rows"],
         ),
         mistake(
             "an unknown target",

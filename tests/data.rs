@@ -168,7 +168,8 @@ fn unmet_expectations_stop_a_run_and_quarantined_rows_are_excluded() {
     let output = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
     assert_eq!(output.code, Some(2));
     assert!(
-        output.stderr.contains("1 of `[[expect]]` is not met:") && output.stderr.contains("row 201: `up`"),
+        output.stderr.contains("1 of `[[expect]]` is not met:")
+            && output.stderr.contains("row 201 (line 202): `up`"),
         "{}",
         output.stderr
     );
@@ -353,12 +354,22 @@ fn sensors() -> TestHome {
 fn pushed_rows_are_validated_stored_and_become_a_version() {
     let home = sensors();
     let server = home.serve(&[]);
-    assert_eq!(push(&server, r#"{"rows": [{"id": 3, "heat": 21, "room": "hall"}, {"id": 4}]}"#).1["kept"], 2);
+    let row = |id: u64| json!({ "id": id, "heat": null, "room": null });
+    let rows = |rows: &[Value]| json!({ "rows": rows }).to_string();
+    let kept = push(&server, &rows(&[json!({"id": 3, "heat": 21, "room": "hall"}), row(4)])).1;
+    assert_eq!(kept["kept"], 2, "{kept}");
     let refused = [
-        (r#"{"rows": [{"id": 5}, {"id": 6, "heat": 99}]}"#, 422, "rows[1].heat", "99"),
-        (r#"{"rows": [{"id": "x"}]}"#, 422, "rows[0].id", "Int64"),
+        (
+            r#"{"rows": [{"id": 5, "heat": 1, "room": ""}, {"id": 6, "heat": 99, "room": ""}]}"#,
+            422,
+            "rows[1].heat",
+            "99",
+        ),
+        (r#"{"rows": [{"id": "x", "heat": 1, "room": ""}]}"#, 422, "rows[0].id", "Int64"),
+        // A row must have every column, and all that it lacks are named at once.
+        (r#"{"rows": [{"id": 7}]}"#, 422, "rows[0].heat", "`heat`, `room` are missing; send null"),
         (r#"{"rows": [{"id": 7, "heet": 1}]}"#, 422, "rows[0].heet", "did you mean `heat`"),
-        (r#"{"rows": [{"heat": 1}]}"#, 422, "rows[0].id", "required"),
+        (r#"{"rows": [{"id": null, "heat": 1, "room": ""}]}"#, 422, "rows[0].id", "required"),
         (r#"{"rows": []}"#, 400, "", "at least one"),
         ("{", 400, "", "invalid body: expected"),
     ];
@@ -374,7 +385,7 @@ fn pushed_rows_are_validated_stored_and_become_a_version() {
     }
     let lines = server.post(
         "/v1/datasets/sensors/rows",
-        "{\"id\": 8}\n{\"id\": 9, \"room\": \"é\"}\n",
+        format!("{}\n{}\n", row(8), json!({ "id": 9, "heat": null, "room": "é" })),
         &[("content-type", "application/x-ndjson")],
     );
     assert_eq!(lines.status, 200, "{}", lines.text);
@@ -383,16 +394,16 @@ fn pushed_rows_are_validated_stored_and_become_a_version() {
     let inbox = home.path(".cupola/data/sensors/inbox/rows.jsonl");
     let mut file = fs::File::options().append(true).open(&inbox).unwrap();
     file.write_all(b"{\"id\": 1").unwrap();
-    assert_eq!(push(&server, r#"{"rows": [{"id": 10}]}"#).0, 200);
+    assert_eq!(push(&server, &rows(&[row(10)])).0, 200);
     let pulled = home.json(&["data", "pull", "sensors"]);
     assert_eq!((&pulled["version"], &pulled["dataset"]["rows"]), (&json!(2), &json!(7)), "{pulled}");
     assert!(!inbox.exists());
     // A pull without new rows keeps the version; the next one extends a version of pushed rows.
     assert_eq!(home.json(&["data", "pull", "sensors"])["version"], 2);
-    assert_eq!(push(&server, r#"{"rows": [{"id": 11}]}"#).0, 200);
+    assert_eq!(push(&server, &rows(&[row(11)])).0, 200);
     assert_eq!(home.json(&["data", "pull", "sensors"])["dataset"]["rows"], 8);
     // Duplicates of earlier rows are kept.
-    assert_eq!(push(&server, r#"{"rows": [{"id": 11}]}"#).0, 200);
+    assert_eq!(push(&server, &rows(&[row(11)])).0, 200);
     let manifest = home.json(&["data", "pull", "sensors"]);
     assert_eq!((&manifest["version"], &manifest["dataset"]["rows"]), (&json!(4), &json!(9)));
     // A pull that was killed after it published the version leaves its rows behind; they are not added again.
@@ -419,7 +430,9 @@ fn acknowledged_rows_survive_a_kill() {
                 let (server, kept) = (&server, &kept);
                 scope.spawn(move || {
                     for row in 0.. {
-                        let body = json!({ "rows": [{ "id": client * 100_000 + row }] }).to_string();
+                        let body =
+                            json!({ "rows": [{ "id": client * 100_000 + row, "heat": null, "room": null }] })
+                                .to_string();
                         match server.try_post("/v1/datasets/sensors/rows", &body) {
                             Some(200) => kept.fetch_add(1, Ordering::SeqCst),
                             _ => return,

@@ -58,7 +58,7 @@ fn two_targets_share_a_trunk_over_inputs_combined_by_a_transformer() {
     assert!(out.starts_with("label,label_p_ham,label_p_spam,price\n"), "{out}");
     assert_eq!(out.lines().count(), 481);
     let evaluated = home.json(&["evaluate", "--model", "mail", "--data", "rows.csv", "--device", "flex"]);
-    assert!(evaluated["values"]["label/accuracy"].as_f64().unwrap() > 0.95, "{evaluated}");
+    assert!(evaluated["metrics"]["label/accuracy"].as_f64().unwrap() > 0.95, "{evaluated}");
 }
 
 #[test]

@@ -45,6 +45,9 @@ fn an_undefined_metric_is_said_first_and_the_loss_selects_the_best_epoch() {
     let losses: Vec<f64> = epochs.map(|event| event["valid"]["loss"].as_f64().unwrap()).collect();
     let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
     assert_eq!(best["loss"].as_f64(), Some(lowest), "{losses:?}");
+    // The epoch of the best evaluation has the number that its event has.
+    let event = events.iter().find(|event| event["event"] == "epoch" && event["step"] == best["step"]);
+    assert_eq!(event.unwrap()["epoch"], best["epoch"], "{trained}");
 }
 
 #[test]

@@ -76,6 +76,36 @@ fn an_alias_that_moves_is_followed_without_a_failed_request() {
 }
 
 #[test]
+fn a_plain_name_keeps_its_version_and_every_swap_is_logged() {
+    let home = TestHome::with_blobs(200, "[train]\nepochs = 1\n");
+    home.train(&[]);
+    home.json(&["models", "alias", "blobs", "champion", "1"]);
+    home.write("serve.toml", "[[model]]\nserve = 'blobs'\n");
+    let log = |name: &str| std::fs::File::create(home.path(name)).unwrap();
+    let plain = home.serve_logged(&["--config", "serve.toml"], log("plain.log"));
+    let following = home.serve_logged(&["--model", "blobs", "--follow"], log("following.log"));
+    let aliased = home.serve_logged(&["--model", "blobs@champion"], log("aliased.log"));
+    home.train(&[]);
+    soon("the name is followed", || version(&following, &[]) == 2);
+    assert_eq!(version(&aliased, &[]), 1);
+    home.json(&["models", "alias", "blobs", "champion", "2"]);
+    soon("the alias is followed", || version(&aliased, &[]) == 2);
+    for name in ["following.log", "aliased.log"] {
+        let text = home.read(name);
+        assert!(text.contains("swapped blobs:1 for blobs:2"), "{name}: {text}");
+    }
+    // Both other servers have looked since; a config that is read again changes nothing either.
+    plain.hang_up();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(version(&plain, &[]), 1);
+    assert!(!home.read("plain.log").contains("swapped"), "{}", home.read("plain.log"));
+    // Loading it by hand takes the newest version, and is logged too.
+    assert_eq!(plain.post("/v2/repository/models/blobs/load", "", &[]).status, 200);
+    assert_eq!(version(&plain, &[]), 2);
+    assert!(home.read("plain.log").contains("swapped blobs:1 for blobs:2"), "{}", home.read("plain.log"));
+}
+
+#[test]
 fn canaries_stick_shadows_are_compared_and_hangup_reads_the_config_again() {
     let home = test_home();
     let config = |weight: f64| {

@@ -86,7 +86,7 @@ fn unusable_headers_and_rows_are_named() {
     assert!(refused(&home, "source = \"a.csv\"").contains("columns 1 and 3 are both named `x`"));
     home.write("a.csv", cupola_testkit::blobs(120) + "1,2\n");
     let error = refused(&home, "source = \"a.csv\"");
-    assert!(error.contains("a.csv: row 121: expected 3 fields, found 2"), "{error}");
+    assert!(error.contains("a.csv: row 121 (line 122): expected 3 fields, found 2"), "{error}");
     let (_, rows) = check(&home, "source = \"a.csv\"\nragged = \"quarantine\"");
     assert_eq!(rows, 120);
     let output = home.run(&["check", "--config", "run.toml"]);

@@ -152,14 +152,14 @@ fn a_wrong_value_is_named_with_its_file_and_its_row_there() {
     let output = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
     assert_eq!(output.code, Some(2), "{}", output.stderr);
     assert!(
-        output.stderr.contains("rows.csv: row 150, column `size`: expected a number"),
+        output.stderr.contains("rows.csv: row 150 (line 151), column `size`: expected a number"),
         "{}",
         output.stderr
     );
     assert!(output.stderr.contains("data.null"), "{}", output.stderr);
     let output = home.run(&["predict", "--model", "spelled", "--input", "rows.csv", "--device", "flex"]);
     assert_eq!(output.code, Some(2), "{}", output.stderr);
-    assert!(output.stderr.contains("rows.csv: row 150, column `size`"), "{}", output.stderr);
+    assert!(output.stderr.contains("rows.csv: row 150 (line 151), column `size`"), "{}", output.stderr);
 }
 
 #[test]

@@ -209,7 +209,7 @@ fn evaluate_reproduces_the_metrics_of_the_run() {
     ]);
     assert_eq!(found["rows"], 300);
     for name in ["accuracy", "roc_auc", "log_loss"] {
-        let (a, b) = (done["metrics"][name].as_f64().unwrap(), found["values"][name].as_f64().unwrap());
+        let (a, b) = (done["metrics"][name].as_f64().unwrap(), found["metrics"][name].as_f64().unwrap());
         assert!((a - b).abs() < 1e-6, "{name}: {a} {b}");
     }
     assert!(home.path("report/metrics.json").is_file());

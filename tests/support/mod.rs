@@ -102,9 +102,14 @@ impl TestHome {
 
     /// Starts a server on a free port.
     pub fn serve(&self, args: &[&str]) -> Server {
+        self.serve_logged(args, Stdio::inherit())
+    }
+
+    /// [`Self::serve`] with its standard error at `log`.
+    pub fn serve_logged(&self, args: &[&str], log: impl Into<Stdio>) -> Server {
         let mut all = vec!["serve", "--port", "0", "--device", "flex"];
         all.extend(args);
-        let mut child = self.command(&all).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut child = self.command(&all).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = loop {
             let line = lines.next().expect("the server ended before it was ready").unwrap();

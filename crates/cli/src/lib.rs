@@ -17,6 +17,10 @@ use crate::args::{Cli, Command};
 use crate::draw::Ui;
 use crate::failure::ErrorCode;
 
+/// Warnings, versions that a server swaps, and nothing of drivers that are tried and not used.
+const DEFAULT_LOG: &str =
+    "warn,cupola_serving::catalog=info,wgpu_hal=off,wgpu_core=off,naga=off,cubecl_wgpu=error";
+
 /// Runs the command of the process's arguments. Exit code 0 is success, 1 a failure, 2 a user error.
 pub fn main() -> ExitCode {
     quiet_panics();
@@ -26,9 +30,8 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return args::report(&error),
     };
-    let level = tracing_subscriber::EnvFilter::try_from_env("CUPOLA_LOG").unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new("warn,wgpu_hal=off,wgpu_core=off,naga=off,cubecl_wgpu=error")
-    });
+    let level = tracing_subscriber::EnvFilter::try_from_env("CUPOLA_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DEFAULT_LOG));
     tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
     let home = cupola_registry::Home::new(cli.home.clone());
     let ui = Ui { json: cli.json };

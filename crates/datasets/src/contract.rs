@@ -14,7 +14,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::json::LineDelimitedWriter;
 use arrow::record_batch::RecordBatch;
-use cupola_sources::{Error as SourceError, SourceBatch};
+use cupola_sources::{Error as SourceError, LineFinder, SourceBatch};
 use cupola_spec::{Decimal, Expectation, Severity};
 use cupola_values::DecimalMark;
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,8 @@ pub(crate) struct Contract {
     lines: Vec<u8>,
     /// Declared decimal mark of texts.
     decimal: Option<DecimalMark>,
+    /// Finder of the lines of rows; `None` for rows that are in no file.
+    text_lines: Option<LineFinder>,
 }
 
 /// File of a row, if there are several, and its number there.
@@ -110,6 +112,7 @@ impl Contract {
             rejected: 0,
             lines: Vec::new(),
             decimal: None,
+            text_lines: None,
         })
     }
 
@@ -127,6 +130,11 @@ impl Contract {
         Self { decimal, ..self }
     }
 
+    /// Names the line of the first row that breaks a condition.
+    pub fn with_lines(self, lines: LineFinder) -> Self {
+        Self { text_lines: Some(lines), ..self }
+    }
+
     /// Checks a batch; returns it without quarantined rows.
     pub fn check(&mut self, batch: &SourceBatch) -> Result<CheckedRows, Error> {
         for rejected in &batch.rejected {
@@ -141,15 +149,21 @@ impl Contract {
             Some(origin) => origin.number(row),
             None => before + row as u64 + 1,
         };
+        let text_lines = self.text_lines.as_ref();
+        let line = |row: usize| {
+            let origin = batch.origin.as_ref();
+            let line = origin.zip(text_lines).and_then(|(at, lines)| lines.line(at.file, at.number(row)));
+            line.map_or(String::new(), |line| format!(" (line {line})"))
+        };
         let mut reasons: Vec<(usize, String)> = Vec::new();
         for check in &mut self.checks {
             let values = ColumnValues::of(rows, check.column, self.decimal)?;
             for row in 0..rows.num_rows() {
                 let Some(found) = check.rule.broken_by(&values, row) else { continue };
                 check.broken += 1;
-                check.first.get_or_insert_with(|| match &file {
-                    Some(file) => format!("{file}: row {}: {found}", number(row)),
-                    None => format!("row {}: {found}", number(row)),
+                check.first.get_or_insert_with(|| {
+                    let file = file.as_ref().map_or(String::new(), |file| format!("{file}: "));
+                    format!("{file}row {}{}: {found}", number(row), line(row))
                 });
                 if check.severity == Severity::Quarantine {
                     reasons.push((row, format!("{}: {found}", check.what)));

@@ -1,6 +1,7 @@
 //! Loading of a source: collected, read, checked against its expectations.
 
 mod sample;
+mod version;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,13 +10,16 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cupola_sources::{
     Collected, ContentsDigest, DataFile, DatasetResolver, Error as SourceError, FileContents, FileFormat,
-    FileVersion, ListedFiles, ProgressSink, RowOrigin, Scan, SourceBatch, SourceNote, SourceRequest,
+    FileVersion, LineFinder, ListedFiles, ProgressSink, RowOrigin, Scan, SourceBatch, SourceNote, SourceRequest,
     TextColumns, TextFormat, io_runtime,
 };
 use cupola_spec::{Data, Expectation, Source};
 use cupola_store::DatasetVersion;
 use tokio::runtime::Runtime;
 
+pub(crate) use self::version::reading;
+
+use self::version::{previous_profile, version};
 use crate::contract::{Contract, ContractReport};
 use crate::dataset::Datasets;
 use crate::error::Error;
@@ -284,17 +288,24 @@ impl CheckedSource {
             dropped: Vec::new(),
             runtime,
         };
+        let own = previous_profile(request, before, &datasets)?;
+        let before = before.or(own.as_ref());
         let rows = match checked.read_first(request, before, visit) {
             // Types and encodings inferred from the first rows may be wrong: once more, with those of all rows.
             Err(Error::Source(error)) if error.is_of_a_guess() => {
                 checked.infer_from_all = true;
                 visit(FirstRead::Restart)?;
-                checked.read_first(request, before, visit)?
+                checked.read_first(request, before, visit)
             }
-            other => other?,
+            other => other,
         };
+        let rows = rows.map_err(|error| checked.with_line(error))?;
         checked.notes.splice(0..0, notes);
         checked.version = version(request, checked.versions.clone(), &checked.schema, rows)?;
+        if !checked.dropped.is_empty() {
+            let rows: Vec<String> = checked.dropped.iter().map(u64::to_string).collect();
+            checked.version = checked.version.distinguished_by(&rows.join(","));
+        }
         checked.version.datasets = datasets;
         checked.report.write_quarantine(request.home, &checked.version.sha256)?;
         checked.report.require_met()?;
@@ -311,14 +322,15 @@ impl CheckedSource {
         let mut contract: Option<Contract> = None;
         let mut rows = 0;
         let names: Vec<String> = self.files.iter().map(|file| file.name.clone()).collect();
-        let mut origin = RowOrigin::new(names.clone());
+        let mut origin = RowOrigin::new(names.clone()).with_lines(self.lines());
         let (mut schema, mut digest) = (None, ContentsDigest::default());
         let notes = self.scan(&mut |found, batch| {
             if contract.is_none() {
                 schema = Some(Arc::clone(found));
                 let reference = |source: &str| request.load_reference(source);
                 let found = Contract::new(request.expect, &reference, found, before)?;
-                contract = Some(found.with_files(names.clone()).with_decimal(self.data.decimal));
+                let found = found.with_files(names.clone()).with_lines(self.lines());
+                contract = Some(found.with_decimal(self.data.decimal));
             }
             let (Some(contract), Some(batch)) = (&mut contract, batch) else { return Ok(()) };
             if let Some(contents) = &self.contents {
@@ -338,6 +350,20 @@ impl CheckedSource {
             self.versions.push(contents.version(digest));
         }
         Ok(rows)
+    }
+
+    /// Finder of the lines of rows.
+    fn lines(&self) -> LineFinder {
+        LineFinder::new(&self.files, &self.data, self.infer_from_all)
+    }
+
+    /// The error with the line of the row that it is about.
+    fn with_line(&self, error: Error) -> Error {
+        let Error::Source(error) = error else { return error };
+        Error::Source(error.with_line(|name, row| {
+            let mut files = self.files.iter();
+            self.lines().line(files.position(|file| file.name == name)?, row)
+        }))
     }
 
     /// Visits all rows that are not quarantined, in order.
@@ -389,22 +415,6 @@ impl CheckedSource {
         }
         Ok(rows.notes)
     }
-}
-
-/// Identity of a source with that many rows.
-fn version(
-    request: &LoadRequest<'_>,
-    files: Vec<FileVersion>,
-    schema: &Schema,
-    rows: usize,
-) -> Result<DatasetVersion, Error> {
-    let query = request.data.query.as_deref();
-    if rows == 0 {
-        let after = if query.is_some() { " after data.query" } else { "" };
-        return Err(SourceError::Empty { path: request.label(), after }.into());
-    }
-    let columns = schema.fields().iter().map(|f| (f.name().clone(), f.data_type().to_string())).collect();
-    Ok(DatasetVersion::new(request.source.patterns(), query, files, columns, rows))
 }
 
 #[cfg(test)]

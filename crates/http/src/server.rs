@@ -60,7 +60,8 @@ impl Server {
         let telemetry = Arc::new(Telemetry::new());
         let feedback = FeedbackLog::new(home.root().join("feedback"));
         let (limits, trusted) = (settings.limits, settings.trusted.clone());
-        let catalog = Catalog::new(home, loader, limits, trusted, Arc::clone(&telemetry));
+        let catalog =
+            Catalog::new(home, loader, limits, trusted, Arc::clone(&telemetry)).following(settings.follow);
         Self {
             settings,
             catalog: Arc::new(catalog),

@@ -15,6 +15,16 @@ pub enum Error {
         /// Remedy.
         remedy: &'static str,
     },
+    /// Several columns of the plan are missing.
+    #[error("columns `{}` are not in the data{found}; {remedy}", .columns.join("`, `"))]
+    Columns {
+        /// Columns, in the order of the plan.
+        columns: Vec<String>,
+        /// Columns that are there, with a leading space, or empty.
+        found: String,
+        /// Remedy.
+        remedy: &'static str,
+    },
     /// A value does not fit its column.
     #[error("row {row}, column `{column}`: expected {expected}, found {found}; {remedy}")]
     Value {
@@ -30,12 +40,12 @@ pub enum Error {
         remedy: String,
     },
     /// A value of a file does not fit its column.
-    #[error("{file}: row {row}, column `{column}`: expected {expected}, found {found}; {remedy}")]
+    #[error("{file}: {row}, column `{column}`: expected {expected}, found {found}; {remedy}")]
     FileValue {
         /// Name of the file.
         file: String,
-        /// Row of the file, counted from 1 after the header.
-        row: u64,
+        /// Row of the file, such as `row 3 (line 4)`, counted from 1 after the header.
+        row: String,
         /// Column.
         column: String,
         /// Description of valid values.
@@ -140,9 +150,9 @@ impl Error {
         Self::InTest(Box::new(self))
     }
 
-    /// Names the file of an error in a row. `locate` maps the index of a row to its file and its number there.
+    /// Names the file of an error in a row. `locate` maps the index of a row to its file and its place there.
     #[must_use]
-    pub fn in_file(self, locate: impl FnOnce(usize) -> Option<(String, u64)>) -> Self {
+    pub fn in_file(self, locate: impl FnOnce(usize) -> Option<(String, String)>) -> Self {
         match self {
             Self::Value { row, column, expected, found, remedy } => match locate(row.saturating_sub(1)) {
                 Some((file, row)) => Self::FileValue { file, row, column, expected, found, remedy },

@@ -14,7 +14,8 @@ use indexmap::IndexMap;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::Error;
-use crate::frame::meaning::{ExactColumns, shortened};
+use crate::frame::meaning::ExactColumns;
+pub(crate) use crate::frame::meaning::shortened;
 
 pub use self::column::{Column, NotANumber};
 pub(crate) use self::values::{SEND_TRAINED_COLUMNS, finite, required};
@@ -112,7 +113,7 @@ impl Frame {
     }
 
     /// First names for a message, with a leading space; empty without columns.
-    fn listed_names(&self) -> String {
+    pub(crate) fn listed_names(&self) -> String {
         const LISTED: usize = 8;
         let names: Vec<String> =
             self.names().take(LISTED).map(|name| format!("`{}`", shortened(name))).collect();

@@ -171,14 +171,29 @@ impl Plan {
     pub fn apply_within(&self, frame: &Frame, budget: &Budget) -> Result<Examples, Error> {
         let layout = self.compact_layout();
         self.charge_examples(&layout, frame, budget)?;
-        let derived = self.derived(frame)?;
+        let derived = self.derived(frame).map_err(|error| self.all_missing(error, frame))?;
         budget.check()?;
         let compact = if self.window().is_some() {
-            self.encode_series(&derived, budget)?
+            self.encode_series(&derived, budget)
         } else {
-            self.encode_rows(&layout, &derived, None, budget)?
+            self.encode_rows(&layout, &derived, None, budget)
         };
-        Ok(layout.expand(compact))
+        Ok(layout.expand(compact.map_err(|error| self.all_missing(error, frame))?))
+    }
+
+    /// The error with every column that rows lack, if it is about one of several.
+    pub(crate) fn all_missing(&self, error: Error, frame: &Frame) -> Error {
+        let Error::Column { column, remedy, .. } = &error else { return error };
+        let (column, remedy) = (column.clone(), *remedy);
+        let inputs = Signature::of(self).inputs.into_iter().map(|input| input.name);
+        let mut columns: Vec<String> = inputs.filter(|name| frame.get(name).is_none()).collect();
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+        if columns.len() < 2 {
+            return error;
+        }
+        Error::Columns { columns, found: frame.listed_names(), remedy }
     }
 
     /// Charges the derived columns, the compact examples, which may grow by doubling, and the expanded ones.

@@ -204,7 +204,8 @@ impl DerivedRows {
         let mut fit = PlanFit::new(inputs, run.targets.first(), train, true)
             .map_err(|error| self.numbered(error.row_of(indices)))?;
         fit.observe(train).map_err(|error| self.numbered(error.row_of(indices)))?;
-        fit.finish(&run.targets, &self.all(), train).map_err(|error| self.numbered(error))
+        // `check_targets` has looked at all rows: a value that does not fit is one of the training rows.
+        fit.finish(&run.targets, &self.all(), train).map_err(|error| self.numbered(error.row_of(indices)))
     }
 
     /// All frames.
@@ -241,7 +242,11 @@ impl DerivedRows {
             return Ok(splits.map(|examples| SplitExamples::Memory(layout.clone(), examples)));
         }
         let [train, valid, test] = if is_text {
-            let [train, valid, test] = split.map(|rows| examples_with_targets(plan, &self.frame.take(&rows)));
+            let encode = |rows: Vec<usize>| {
+                let encoded = examples_with_targets(plan, &self.frame.take(&rows));
+                encoded.map_err(|error| error.row_of(&rows))
+            };
+            let [train, valid, test] = split.map(encode);
             [train?, valid?, test?]
         } else {
             windows::encode_splits(plan, &self.frame, &split, seed)?
@@ -264,7 +269,8 @@ impl DerivedRows {
         };
         let valid = all.gather(&valid);
         let train = if plan.uses_folds() {
-            plan.encode_with_targets(&self.frame.take(&train), true)?
+            let encoded = plan.encode_with_targets(&self.frame.take(&train), true);
+            encoded.map_err(|error| error.row_of(&train))?
         } else {
             all.gather(&train)
         };
@@ -277,6 +283,10 @@ impl DerivedRows {
 /// # Errors
 /// The first error of the rows.
 pub fn examples_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
+    encoded_with_targets(plan, frame).map_err(|error| plan.all_missing(error, frame))
+}
+
+fn encoded_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
     let frame = &plan.derived(frame)?;
     if let FittedTarget::NextToken { .. } = plan.targets.first() {
         return tokens::encode(plan, frame);

@@ -2,6 +2,9 @@
 //!
 //! A request holds the version that it began with, so a replaced version completes its requests before it is
 //! dropped. A version that fails to load leaves the previous one in place, and the failure is reported.
+//!
+//! An alias is followed when it moves. A plain name means the version that was the newest when the name was loaded, unless
+//! the catalog follows names: what a training publishes is not served by that alone.
 
 mod entries;
 mod entry;
@@ -14,7 +17,7 @@ use cupola_spec::ServedModel;
 use serde_json::Value;
 
 use self::entries::EntryTable;
-use self::entry::{Deployment, ModelEntry};
+use self::entry::{Deployment, ModelEntry, log_swaps};
 use self::version::VersionLoader;
 pub use self::version::{Loader, ModelVersion};
 use crate::error::Error;
@@ -41,12 +44,23 @@ pub struct IndexedVersion {
     pub loaded: bool,
 }
 
+/// Versions that plain names lead to when a declaration is loaded again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PlainNames {
+    /// The loaded ones.
+    Keep,
+    /// The newest ones.
+    Renew,
+}
+
 /// All models of a server.
 pub struct Catalog {
     home: Home,
     loader: VersionLoader,
     telemetry: Arc<Telemetry>,
     entries: EntryTable<ModelEntry>,
+    /// `true` to serve a newer version of a plain name as soon as it is published.
+    follow: bool,
     /// Held while an entry and the gauges of its versions change together.
     changes: Mutex<()>,
 }
@@ -62,33 +76,54 @@ impl Catalog {
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let loader = VersionLoader { loader, limits, trusted };
-        Self { home, loader, telemetry, entries: EntryTable::new(), changes: Mutex::new(()) }
+        Self { home, loader, telemetry, entries: EntryTable::new(), follow: false, changes: Mutex::new(()) }
+    }
+
+    /// The catalog, which follows plain names too if `follow` is true.
+    #[must_use]
+    pub fn following(self, follow: bool) -> Self {
+        Self { follow, ..self }
     }
 
     fn entry(&self, name: &str) -> Result<Arc<ModelEntry>, Error> {
         self.entries.get(name).ok_or_else(|| Error::UnknownModel { name: name.to_owned() })
     }
 
-    /// Loads a model, or what has changed of it, and returns its name. Blocks.
+    /// Loads a model, or what has changed of it, and returns its name. A plain name leads to its newest version. Blocks.
     ///
     /// # Errors
     /// Errors of the package. The previous versions stay loaded.
     pub fn load(&self, spec: &ServedModel) -> Result<String, Error> {
-        let (name, entry) = self.open(spec)?;
+        self.put(spec, PlainNames::Renew)
+    }
+
+    /// Loads a model as a config declares it, as [`Self::load`] does; a plain name that is served keeps its version.
+    ///
+    /// # Errors
+    /// Errors of the package. The previous versions stay loaded.
+    pub fn configure(&self, spec: &ServedModel) -> Result<String, Error> {
+        self.put(spec, PlainNames::Keep)
+    }
+
+    fn put(&self, spec: &ServedModel, names: PlainNames) -> Result<String, Error> {
+        let (name, entry) = self.open(spec, names)?;
         let _changes = self.lock_changes();
         let versions: Vec<u64> = entry.versions().collect();
+        let roles = entry.roles();
         let old = self.entries.insert(&name, entry);
         self.count_loaded(&name, &versions, old.as_deref());
+        log_swaps(&name, old.as_deref(), roles);
         Ok(name)
     }
 
     /// Loads what a declaration names, apart from versions that are loaded already.
-    fn open(&self, spec: &ServedModel) -> Result<(String, ModelEntry), Error> {
-        let main = self.deploy(&spec.serve)?;
+    fn open(&self, spec: &ServedModel, names: PlainNames) -> Result<(String, ModelEntry), Error> {
+        let deploy = |reference: &str| self.deploy(reference, names);
+        let main = deploy(&spec.serve)?;
         let name = main.version.manifest.name.clone();
         let canary = spec.canary.as_ref();
-        let canary = canary.map(|canary| Ok::<_, Error>((canary.clone(), self.deploy(&canary.serve)?)));
-        let shadow = spec.shadow.as_ref().map(|reference| self.deploy(reference));
+        let canary = canary.map(|canary| Ok::<_, Error>((canary.clone(), deploy(&canary.serve)?)));
+        let shadow = spec.shadow.as_ref().map(|reference| deploy(reference));
         let (canary, shadow) = (canary.transpose()?, shadow.transpose()?);
         let others = canary.iter().map(|(_, deployment)| deployment).chain(&shadow);
         if let Some(other) = others.into_iter().find(|other| other.version.manifest.name != name) {
@@ -99,15 +134,16 @@ impl Catalog {
 
     /// Loads an entry again whose references have moved. Nothing changes if it was unloaded or loaded anew meanwhile.
     fn reload(&self, name: &str, seen: &Arc<ModelEntry>) -> Result<(), Error> {
-        let (found, entry) = self.open(&seen.spec)?;
+        let (found, entry) = self.open(&seen.spec, PlainNames::Keep)?;
         if found != name {
             return Err(Error::OtherModel { name: name.to_owned(), reference: seen.main.reference.clone() });
         }
         let _changes = self.lock_changes();
         let versions: Vec<u64> = entry.versions().collect();
+        let roles = entry.roles();
         if self.entries.replace(name, seen, entry) {
             self.count_loaded(name, &versions, Some(seen));
-            tracing::info!(model = name, "reloaded");
+            log_swaps(name, Some(seen), roles);
         }
         Ok(())
     }
@@ -128,7 +164,14 @@ impl Catalog {
     }
 
     /// Resolves a reference, and loads its version unless it is loaded already.
-    fn deploy(&self, reference: &str) -> Result<Deployment, Error> {
+    fn deploy(&self, reference: &str, names: PlainNames) -> Result<Deployment, Error> {
+        if names == PlainNames::Keep
+            && !self.follows(reference)
+            && let Some(deployment) =
+                self.entries.get(reference).and_then(|entry| entry.of(reference).cloned())
+        {
+            return Ok(deployment);
+        }
         let package = self.home.package(reference).map_err(cupola_runtime::Error::from)?;
         let version = match self.loaded(&package) {
             Some(version) => version,
@@ -142,6 +185,11 @@ impl Catalog {
         entry.deployments().map(|one| &one.version).find(|version| version.is(package)).cloned()
     }
 
+    /// `true` if the version of a reference may change while it is served.
+    fn follows(&self, reference: &str) -> bool {
+        self.follow || reference.contains(['@', ':', '/']) || reference.starts_with('.')
+    }
+
     /// Stops serving a name and returns `true` if it was served. Requests in flight are completed.
     pub fn unload(&self, name: &str) -> bool {
         let _changes = self.lock_changes();
@@ -150,7 +198,7 @@ impl Catalog {
         removed.is_some()
     }
 
-    /// Follows aliases that have moved. Blocks. A version that fails to load changes nothing.
+    /// Follows aliases that have moved, and plain names if the catalog follows them. Blocks. A version that fails to load changes nothing.
     pub fn refresh(&self) {
         for (name, entry) in self.entries.snapshot() {
             let reloaded = match self.has_moved(&entry) {
@@ -166,7 +214,7 @@ impl Catalog {
 
     /// `true` if a reference leads to another package than the loaded one.
     fn has_moved(&self, entry: &ModelEntry) -> Result<bool, cupola_runtime::Error> {
-        for deployment in entry.deployments() {
+        for deployment in entry.deployments().filter(|one| self.follows(&one.reference)) {
             let package = self.home.package(&deployment.reference)?;
             if !deployment.version.is(&package) {
                 return Ok(true);

@@ -146,6 +146,12 @@ pub enum Error {
         /// Name of the column.
         column: String,
     },
+    /// Error of a row, with the line of the file on which it begins.
+    #[error("{message}")]
+    Line {
+        /// Message of the error.
+        message: String,
+    },
     /// Unusable header of a CSV file.
     #[error("{file}: {why}")]
     Header {
@@ -237,6 +243,25 @@ impl Error {
     /// `true` if reading may succeed with types and encodings from all rows instead of the first ones.
     pub fn is_of_a_guess(&self) -> bool {
         matches!(self, Self::Value { .. } | Self::Undecodable { .. } | Self::Row { .. })
+    }
+
+    /// The error with the line of its row, which `line` finds by the name of the file and the number of the row.
+    #[must_use]
+    pub fn with_line(self, line: impl FnOnce(&str, u64) -> Option<u64>) -> Self {
+        let place = match &self {
+            Self::Ragged { file, row, .. }
+            | Self::Value { file, row, .. }
+            | Self::Undecodable { file, row, .. } => Some((file, *row)),
+            Self::Row { path, row, .. } => {
+                let number = row.strip_prefix("row ").and_then(|row| row.strip_suffix(": ")?.parse().ok());
+                number.map(|number| (path, number))
+            }
+            _ => None,
+        };
+        let Some((file, row)) = place else { return self };
+        let Some(line) = line(file, row) else { return self };
+        let place = format!("{file}: row {row}");
+        Self::Line { message: self.to_string().replacen(&place, &format!("{place} (line {line})"), 1) }
     }
 
     /// Error for functionality that needs a cargo feature.

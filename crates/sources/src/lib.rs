@@ -24,6 +24,7 @@ pub use fetch::cache::SourceCache;
 pub use fetch::{Collected, DatasetResolver, ResolvedDataset, SourceRequest};
 pub use file::{Compression, DataFile, Decrypted, FileFormat, file_version, open_file};
 pub use progress::{NoProgress, ProgressSink, ProgressUnit};
+pub use read::LineFinder;
 pub use read::batch::note::SourceNote;
 pub use read::batch::origin::{BatchOrigin, RowLocation, RowOrigin};
 pub use read::contents::{ContentsDigest, FileContents, ListedFiles};

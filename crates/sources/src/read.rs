@@ -28,7 +28,7 @@ use tokio::runtime::Runtime;
 pub(crate) use self::query::keeping_case;
 
 pub use self::batch::{Batches, RejectedRow, SourceBatch};
-pub use self::settings::{TextColumns, TextFormat};
+pub use self::settings::{LineFinder, TextColumns, TextFormat};
 
 use self::batch::note::SourceNote;
 use self::batch::{FileBatch, RecordBatches, chain};

@@ -57,7 +57,7 @@ pub struct Serve {
 #[serde(deny_unknown_fields)]
 pub struct ServedModel {
     /// Reference to the model: NAME, NAME@ALIAS, NAME:VERSION or a folder. If an alias moves, the server
-    /// follows it.
+    /// follows it; NAME is the newest version at the start, unless `--follow` is given.
     pub serve: String,
     /// Another version that answers a share of the requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]

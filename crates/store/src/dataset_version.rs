@@ -34,7 +34,8 @@ impl FileVersion {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DatasetVersion {
-    /// SHA-256 over the files' digests, the query and the schema; equal for equal datasets.
+    /// SHA-256 over the files' digests, the query, the schema, and whatever else decides which rows there are; equal for
+    /// equal datasets.
     pub sha256: String,
     /// Locations as typed.
     pub source: Vec<String>,
@@ -65,5 +66,13 @@ impl DatasetVersion {
         let sha256 = digest_texts(digests.chain([query.unwrap_or_default()]).chain(columns));
         let (source, query) = (source.to_vec(), query.map(str::to_owned));
         Self { sha256, source, query, files, datasets: Vec::new(), schema, rows }
+    }
+
+    /// The version with another digest: that of rows which `what` decides beside the files, such as the numbers of the
+    /// rows that are left out.
+    #[must_use]
+    pub fn distinguished_by(mut self, what: &str) -> Self {
+        self.sha256 = digest_texts([self.sha256.as_str(), what]);
+        self
     }
 }

@@ -123,7 +123,7 @@ fn prepare_in_memory(
 fn located(error: PrepError, rows: &RowOrigin, test: Option<&RowOrigin>) -> PrepError {
     match (error, test) {
         (PrepError::InTest(error), Some(test)) => located(*error, test, None),
-        (error, _) => error.in_file(|row| rows.locate(row).map(|location| (location.file, location.row))),
+        (error, _) => error.in_file(|row| rows.locate(row).map(|at| (at.file.clone(), at.in_file()))),
     }
 }
 

@@ -29,6 +29,9 @@ pub struct ServeArgs {
     /// NAME, NAME@ALIAS, NAME:VERSION or a folder (may be repeated)
     #[arg(long = "model", value_name = "MODEL")]
     pub models: Vec<String>,
+    /// Serve a newer version of a plain NAME as soon as it is published; without it only NAME@ALIAS is followed
+    #[arg(long)]
+    pub follow: bool,
     #[command(flatten)]
     pub device: DeviceArg,
     /// auto (the faster one, measured), burn, candle, or int8 (candle in 8 bits: faster, not exact)

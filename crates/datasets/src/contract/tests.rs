@@ -103,11 +103,12 @@ fn a_broken_condition_fails_with_its_rows_unless_it_only_warns() {
         read("[[expect]]\ncolumn = 'age'\nrange = [0, 40]\n[[expect]]\ncolumn = 'id'\nunique = true\n");
     let error = table.unwrap_err().to_string();
     assert!(
-        error
-            .starts_with("2 of `[[expect]]` are not met:\nage: range 0 to 40: 2 rows, the first row 2: `-4`"),
+        error.starts_with(
+            "2 of `[[expect]]` are not met:\nage: range 0 to 40: 2 rows, the first row 2 (line 3): `-4`"
+        ),
         "{error}"
     );
-    assert!(error.contains("id: unique: row 4: `3`"), "{error}");
+    assert!(error.contains("id: unique: row 4 (line 5): `3`"), "{error}");
 }
 
 #[test]

@@ -10,12 +10,12 @@ use cupola_sources::{
     TextColumns, file_version, io_runtime,
 };
 use cupola_spec::Data;
-use cupola_store::StagedFolder;
+use cupola_store::{DatasetVersion, StagedFolder};
 use jiff::Timestamp;
 
 use super::{DatasetManifest, Datasets, checked};
 use crate::error::Error;
-use crate::load::{CheckedSource, Collection, FirstRead, LoadRequest, collect};
+use crate::load::{CheckedSource, Collection, FirstRead, LoadRequest, collect, reading};
 use crate::profile::Profiler;
 
 /// User-provided description of a dataset.
@@ -154,12 +154,16 @@ impl Datasets {
         let (files, watermark) = (watermark.0, watermark.1);
         if let Some((file, version)) = files {
             (checked_source.files, checked_source.versions) = (vec![file], vec![version.clone()]);
-            checked_source.version.files = vec![version];
+            // The digest of the rows themselves covers the rows that are left out and those that are computed.
+            let DatasetVersion { source, query, datasets, schema, rows, .. } = checked_source.version;
+            let own = DatasetVersion::new(&source, query.as_deref(), vec![version], schema, rows);
+            checked_source.version = DatasetVersion { datasets, ..own };
         } else {
             checked_source.version.files.clone_from(&checked_source.versions);
         }
         if let Some(parent) = parent
             && same(parent, &checked_source)
+            && reading(&parent.data) == reading(request.data)
         {
             return Ok(AddOutcome::Same(Box::new(parent.clone())));
         }

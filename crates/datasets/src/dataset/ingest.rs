@@ -167,6 +167,9 @@ impl DatasetLog {
                 let why = format!("the dataset has no column `{column}`{hint}");
                 return Err(IngestError::Row { row: index + 1, column: Some(column.clone()), why });
             }
+            if let Some(error) = self.lacking(index, row) {
+                return Err(error);
+            }
         }
         let batch = match decoded(&self.schema, rows) {
             Ok(batch) => batch,
@@ -201,6 +204,17 @@ impl DatasetLog {
             column,
             why: format!("{}: {why}", broken.what),
         })
+    }
+
+    /// Error of a row without some of the columns, which names all of them; `None` for a row with every column.
+    fn lacking(&self, index: usize, row: &Map<String, Value>) -> Option<IngestError> {
+        let names = self.schema.fields().iter().map(|field| field.name().as_str());
+        let missing: Vec<&str> = names.filter(|name| !row.contains_key(*name)).collect();
+        let first = (*missing.first()?).to_owned();
+        let columns = if missing.len() == 1 { "the column" } else { "the columns" };
+        let is = if missing.len() == 1 { "is" } else { "are" };
+        let why = format!("{columns} `{}` {is} missing; send null for a missing value", missing.join("`, `"));
+        Some(IngestError::Row { row: index + 1, column: Some(first), why })
     }
 
     /// Finds the value that has the wrong type.

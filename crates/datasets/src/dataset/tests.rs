@@ -216,3 +216,66 @@ fn drift_is_measured_against_the_version_before() {
     );
     assert_eq!(Datasets::new(home.path()).versions("t"), [1, 2]);
 }
+
+/// Adds the rows of `a.csv` with expectations.
+fn add_with(home: &Path, dir: &Path, settings: &str) -> AddOutcome {
+    let (data, expect) = parse_data("test", &format!("data.source = 'a.csv'\n{settings}")).unwrap();
+    let roots = [dir.to_owned()];
+    let request = LoadRequest {
+        source: &data.source,
+        data: &data,
+        expect: &expect,
+        texts: TextColumns::None,
+        roots: &roots,
+        home,
+        progress: &NoProgress,
+    };
+    Datasets::new(home).add("t", &request, &DatasetInfo::default()).unwrap()
+}
+
+#[test]
+fn versions_with_other_rows_have_other_digests() {
+    let (dir, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(dir.path().join("a.csv"), "x,y\n1,?\n2,b\n3,c\n").unwrap();
+    let range =
+        |most: u64| format!("[[expect]]\ncolumn = 'x'\nrange = [0, {most}]\nseverity = 'quarantine'\n");
+    let all = ["", &range(2), &range(1), "data.null = ['?']\n"];
+    let added: Vec<AddOutcome> =
+        all.iter().map(|settings| add_with(home.path(), dir.path(), settings)).collect();
+    let digests: std::collections::BTreeSet<&str> =
+        added.iter().map(|added| added.manifest().dataset.sha256.as_str()).collect();
+    let versions: Vec<u64> = added.iter().map(|added| added.manifest().version).collect();
+    assert_eq!((digests.len(), versions), (all.len(), vec![1, 2, 3, 4]));
+}
+
+#[test]
+fn a_version_is_validated_against_the_drift_from_the_one_before() {
+    let (dir, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let write = |shift: usize| {
+        let rows: Vec<String> = (0..500).map(|row| format!("{}\n", row % 100 + shift)).collect();
+        fs::write(dir.path().join("a.csv"), format!("x\n{}", rows.concat())).unwrap();
+    };
+    let expect = "[[expect]]\ncolumn = 'x'\ndrift = 0.1\nseverity = 'warn'\n";
+    write(0);
+    add_with(home.path(), dir.path(), expect);
+    write(90);
+    let pulled = Datasets::new(home.path()).pull("t", &NoProgress).unwrap();
+    let outcome = &pulled.manifest().report.outcomes[0];
+    assert!(!outcome.met, "{outcome:?}");
+    let validated = |source: &str| {
+        let data = plain(source);
+        let request = LoadRequest {
+            source: &data.source,
+            data: &data,
+            expect: &pulled.manifest().expect,
+            texts: TextColumns::None,
+            roots: &[],
+            home: home.path(),
+            progress: &NoProgress,
+        };
+        crate::stream(&request).unwrap().report().outcomes[0].clone()
+    };
+    assert_eq!(validated("dataset:t:2"), *outcome);
+    // The first version has none before it.
+    assert!(validated("dataset:t:1").met);
+}

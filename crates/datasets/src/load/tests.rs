@@ -145,7 +145,7 @@ fn bad_input_is_named_with_its_row_and_remedy() {
     write("bad.parquet", b"PAR1 no");
     write("x.png", b"");
     let say = |name: &str| read(dir.path(), name, None).unwrap_err().to_string();
-    assert!(say("ragged.csv").starts_with("ragged.csv: row 3: "), "{}", say("ragged.csv"));
+    assert!(say("ragged.csv").starts_with("ragged.csv: row 3 (line 4): "), "{}", say("ragged.csv"));
     assert!(say("broken.csv.gz").contains("not a readable gzip file"), "{}", say("broken.csv.gz"));
     assert_eq!(say("header.csv"), "header.csv: there are no rows; check the source");
     assert!(say("empty.csv").contains("no rows"), "{}", say("empty.csv"));
@@ -229,7 +229,7 @@ fn contents_of_listed_files_take_the_place_of_their_paths() {
     fs::write(dir.path().join("own/x.bin"), [0, 255]).unwrap();
     let data = Data { files: Some("file".into()), ..plain("own/labels.csv") };
     let error = read_as(dir.path(), &data).unwrap_err().to_string();
-    assert!(error.contains("row 2: no file y.bin"), "{error}");
+    assert!(error.contains("row 2") && error.contains("no file y.bin"), "{error}");
     fs::write(dir.path().join("own/y.bin"), [7]).unwrap();
     let table = read_as(dir.path(), &data).unwrap();
     let bytes = arrow::array::AsArray::as_binary::<i32>(table.batches[0].column(0).as_ref()).clone();

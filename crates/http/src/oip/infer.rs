@@ -90,8 +90,12 @@ fn input(model: &LoadedPackage, tensors: Vec<InputTensor>) -> Result<PredictInpu
         columns.push((position, tensor.values));
     }
     let given = |position: &usize| columns.iter().any(|(known, _)| known == position);
-    if let Some(missing) = (0..specs.len()).find(|position| !specs[*position].nullable && !given(position)) {
-        return Err(ApiError::malformed(format!("input `{}` is missing", specs[missing].name)));
+    let missing = (0..specs.len()).filter(|position| !specs[*position].nullable && !given(position));
+    let missing: Vec<&str> = missing.map(|position| specs[position].name.as_str()).collect();
+    match missing.as_slice() {
+        [] => {}
+        [one] => return Err(ApiError::malformed(format!("input `{one}` is missing"))),
+        all => return Err(ApiError::malformed(format!("inputs `{}` are missing", all.join("`, `")))),
     }
     match rows {
         Some(rows) if rows > 0 => Ok(model.input_from_tensors(columns, rows)),

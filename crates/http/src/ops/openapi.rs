@@ -14,7 +14,7 @@ fn input_schema(column: &InputColumn) -> Value {
     let mut kinds = match column.kind {
         ColumnType::Number => vec!["number"],
         ColumnType::Category => vec!["string", "number", "boolean"],
-        ColumnType::Text | ColumnType::File => vec!["string"],
+        ColumnType::Date | ColumnType::Text | ColumnType::File => vec!["string"],
     };
     if column.nullable {
         kinds.push("null");
@@ -144,6 +144,7 @@ fn example(signature: &Signature) -> Value {
     let value = |column: &InputColumn| match (&column.categories, column.kind) {
         (Some(categories), _) if !categories.is_empty() => Value::from(categories[0].clone()),
         (_, ColumnType::Number) => Value::from(0.0),
+        (_, ColumnType::Date) => Value::from("2024-12-31"),
         (_, ColumnType::Category | ColumnType::Text) => Value::from("text"),
         (_, ColumnType::File) => Value::from(""),
     };

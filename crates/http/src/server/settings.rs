@@ -34,6 +34,8 @@ pub struct ServerSettings {
     pub write_timeout: Duration,
     /// Interval between two looks for aliases that have moved.
     pub poll: Duration,
+    /// `true` to serve a newer version of a plain name as soon as it is published.
+    pub follow: bool,
     /// `true` to refuse rows with columns that the model does not have.
     pub strict: bool,
     /// Origins of web pages that may send requests; `*` allows all of them.
@@ -60,6 +62,7 @@ impl Default for ServerSettings {
             idle_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(30),
             poll: Duration::from_secs(1),
+            follow: false,
             strict: false,
             cors: Vec::new(),
             hosts: Vec::new(),

@@ -11,8 +11,10 @@ mod value;
 
 use std::collections::BTreeSet;
 
+use cupola_values::{DecimalMark, parse_number};
+
 use crate::error::Error;
-use crate::frame::{Column, Frame};
+use crate::frame::{Column, Frame, shortened};
 
 use self::node::Node;
 use self::value::{ExpressionError, SqlValue};
@@ -50,12 +52,7 @@ impl Expression {
         for column in self.columns() {
             frame.require(&column, "check `[[features]]`")?;
         }
-        let in_row = |row: usize| {
-            move |error: ExpressionError| Error::Feature {
-                name: self.name.clone(),
-                why: format!("row {}: {error}", row + 1),
-            }
-        };
+        let in_row = |row: usize| move |error: ExpressionError| self.not_computed(frame, row, &error);
         let values: Vec<SqlValue> = (0..frame.rows())
             .map(|row| self.node.eval(frame, row).map_err(in_row(row)))
             .collect::<Result<_, _>>()?;
@@ -67,6 +64,27 @@ impl Expression {
             numbers.push(value.number().map_err(in_row(row))?.unwrap_or(f64::NAN));
         }
         Ok(Column::numbers(numbers))
+    }
+
+    /// Error of a row: of the text that is used as a number, if a column has it.
+    fn not_computed(&self, frame: &Frame, row: usize, error: &ExpressionError) -> Error {
+        let text_in = |column: String| match frame.get(&column) {
+            Some(values @ Column::Text(_)) => {
+                let text = values.text(row).filter(|text| text.trim().parse::<f64>().is_err())?;
+                Some((column, text.into_owned()))
+            }
+            _ => None,
+        };
+        let Some((column, text)) = self.columns().into_iter().find_map(text_in) else {
+            return Error::Feature { name: self.name.clone(), why: format!("row {}: {error}", row + 1) };
+        };
+        let remedy = if parse_number(&text, DecimalMark::Point).is_some() {
+            format!("write `numbers = [{column:?}]` under `[clean]` to read it as one")
+        } else {
+            "fix it, or list it in `data.null` if it means a missing value".to_owned()
+        };
+        let expected = format!("a number for the feature `{}`", self.name);
+        Error::Value { row: row + 1, column, expected, found: format!("`{}`", shortened(&text)), remedy }
     }
 }
 

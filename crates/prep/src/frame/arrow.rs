@@ -103,8 +103,12 @@ fn join(kind: &DataType, arrays: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
 /// Appends the numbers of an array, NaN where null; dates and times as seconds of the clock in their own zone. `None` if
 /// Arrow cannot cast it.
 fn append_numbers(array: &ArrayRef, values: &mut Vec<f64>) -> Option<()> {
-    if let DataType::Timestamp(_, Some(_)) = array.data_type() {
+    if let DataType::Timestamp(..) = array.data_type() {
         values.extend(wall_clock(array)?);
+        return Some(());
+    }
+    if array.data_type() == &DataType::Date64 {
+        values.extend(wall_clock(&cast(array, &DataType::Timestamp(TimeUnit::Millisecond, None)).ok()?)?);
         return Some(());
     }
     let scale = seconds_per_unit(array.data_type());
@@ -128,11 +132,7 @@ fn append_numbers(array: &ArrayRef, values: &mut Vec<f64>) -> Option<()> {
 fn seconds_per_unit(kind: &DataType) -> Option<f64> {
     match kind {
         DataType::Date32 => Some(86_400.0),
-        DataType::Date64 => Some(1e-3),
-        DataType::Timestamp(unit, _)
-        | DataType::Time32(unit)
-        | DataType::Time64(unit)
-        | DataType::Duration(unit) => match unit {
+        DataType::Time32(unit) | DataType::Time64(unit) | DataType::Duration(unit) => match unit {
             TimeUnit::Second => Some(1.0),
             TimeUnit::Millisecond => Some(1e-3),
             TimeUnit::Microsecond => Some(1e-6),

@@ -10,5 +10,5 @@ mod rules;
 
 pub use self::exact::ExactColumns;
 pub use self::fit::{ColumnReading, ValueRulesFit, read_columns};
-pub(super) use self::rules::shortened;
+pub(crate) use self::rules::shortened;
 pub use self::rules::{ValueRule, ValueRules};

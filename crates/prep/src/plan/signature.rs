@@ -4,6 +4,7 @@ use cupola_spec::Unseen;
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
+use crate::frame::meaning::ValueRule;
 use crate::target::FittedTarget;
 use crate::transform::{FittedCategory, FittedInput};
 
@@ -46,6 +47,8 @@ pub enum ColumnType {
     Number,
     /// String, number or boolean that names a category.
     Category,
+    /// String with a date or a time, in the spelling of the training data; ISO 8601 if those were typed dates.
+    Date,
     /// String.
     Text,
     /// Bytes of a file, such as an image, in base64.
@@ -75,8 +78,14 @@ impl Signature {
     /// Signature of a plan.
     pub fn of(plan: &Plan) -> Self {
         let columns = plan.inputs.iter().flat_map(InputColumn::of).chain(order_columns(plan)).collect();
+        let mut inputs = raw_columns(plan, columns);
+        let pixels = plan.inputs.iter().filter(|input| input.window().is_none()).filter_map(value_columns);
+        let pixels: Vec<&String> = pixels.flatten().collect();
+        // Dates that count as seconds are written as dates, not as the seconds that they become.
+        let dates = inputs.iter_mut().filter(|input| plan.values.get(&input.name) == Some(&ValueRule::Time));
+        dates.filter(|input| !pixels.contains(&&input.name)).for_each(|input| input.kind = ColumnType::Date);
         Self {
-            inputs: raw_columns(plan, columns),
+            inputs,
             outputs: plan.targets.iter().map(OutputColumn::of).collect(),
             window: plan.window(),
             query: plan.query.clone(),
@@ -97,7 +106,7 @@ impl InputColumn {
             }
             FittedInput::Category { columns, .. } => columns.iter().map(Self::of_category).collect(),
             FittedInput::Date { columns, .. } => {
-                columns.iter().map(|c| Self::new(&c.column, ColumnType::Text, true)).collect()
+                columns.iter().map(|c| Self::new(&c.column, ColumnType::Date, true)).collect()
             }
             FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. } => {
                 let kind = if input.reads_files() { ColumnType::File } else { ColumnType::Number };
@@ -140,12 +149,20 @@ impl OutputColumn {
     }
 }
 
+/// Columns of an image or a series, each of which holds one value of a tensor; `None` for another input.
+fn value_columns(input: &FittedInput) -> Option<&[String]> {
+    match input {
+        FittedInput::Image { columns, .. } | FittedInput::Series { columns, .. } => Some(columns),
+        _ => None,
+    }
+}
+
 /// Columns of time and key, without which rows cannot be put into their series.
 fn order_columns(plan: &Plan) -> impl Iterator<Item = InputColumn> {
     let keys = plan.series.iter().flat_map(|order| &order.keys);
     let keys = keys.map(|key| InputColumn::new(key, ColumnType::Category, false));
     let time = plan.series.iter().filter_map(|order| order.time.as_deref());
-    keys.chain(time.map(|time| InputColumn::new(time, ColumnType::Text, false)))
+    keys.chain(time.map(|time| InputColumn::new(time, ColumnType::Date, false)))
 }
 
 /// Replaces computed columns by the raw columns that they depend on. Each column is listed once.

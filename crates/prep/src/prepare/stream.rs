@@ -15,7 +15,7 @@ use crate::frame::Frame;
 use crate::frame::meaning::{ValueRules, ValueRulesFit};
 use crate::plan::{Plan, PlanFit};
 use crate::split::{RowSplitter, SPLIT_NAMES, must_have_rows};
-use crate::target::check_no_missing;
+use crate::target::{check_no_missing, numbers};
 
 /// [`prepare`](fn@crate::prepare) for rows that `source` passes batch by batch. `test` passes the test rows, if they come
 /// from files of their own. Examples are written to files in `folder`.
@@ -44,13 +44,21 @@ pub fn prepare_stream<E: From<Error>>(
             return Err(error.into());
         }
     }
-    let mut fit = PlanFit::new(&inputs, run.targets.first(), &sample, false)?;
+    // The sample does not know the rows of the source.
+    let numbered = |error: Error| -> E {
+        let Error::Value { column, .. } = &error else { return error.into() };
+        let found = each_slice(source, &mut |frame| {
+            numbers(column, &derive.apply(&values.apply(frame, nulls)?)?).map(drop)
+        });
+        found.err().unwrap_or_else(|| error.into())
+    };
+    let mut fit = PlanFit::new(&inputs, run.targets.first(), &sample, false).map_err(&numbered)?;
     each_slice(source, &mut |frame| {
         let frame = derive.apply(&values.apply(frame, nulls)?)?;
         let [train, ..] = splitter.split(&frame)?;
         fit.observe(&frame.take(&train)).map_err(|error| error.row_of(&train))
     })?;
-    let mut plan = fit.finish(&run.targets, &[&sample], &sample)?;
+    let mut plan = fit.finish(&run.targets, &[&sample], &sample).map_err(&numbered)?;
     plan.seal(derive, values, &run.data);
     let mut writers = SplitWriters::new(folder)?;
     each_slice(source, &mut |frame| writers.push(&splitter, &plan, frame))?;
@@ -97,7 +105,8 @@ impl SplitWriters {
         let [train, valid, test] = splitter.split(&frame)?;
         let train = plan.without_dropped(&frame, train)?;
         if plan.uses_folds() {
-            self.train.push(&plan.encode_with_targets(&frame.take(&train), true)?)?;
+            let encoded = plan.encode_with_targets(&frame.take(&train), true);
+            self.train.push(&encoded.map_err(|error| error.row_of(&train))?)?;
         } else {
             self.train.push(&encoded.gather(&train))?;
         }

@@ -23,7 +23,13 @@ pub(super) fn encode(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, 
     let mut stream: Vec<i32> = Vec::new();
     for row in 0..frame.rows() {
         let text = values.text(row).unwrap_or_default().into_owned() + "\n";
-        let tokens = tokenizer.encode(&text).map_err(|error| invalid(format!("row {}: {error}", row + 1)))?;
+        let tokens = tokenizer.encode(&text).map_err(|error| Error::Value {
+            row: row + 1,
+            column: column.clone(),
+            expected: "a text that the tokenizer takes".to_owned(),
+            found: error.to_string(),
+            remedy: "change the text".to_owned(),
+        })?;
         stream.extend(tokens.into_iter().map(|token| i32::try_from(token).unwrap_or(i32::MAX)));
     }
     let windows = stream.len().saturating_sub(1) / length;

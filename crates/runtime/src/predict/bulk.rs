@@ -73,16 +73,20 @@ impl LoadedPackage {
             return Err(Error::Body { why });
         }
         let frame = Frame::from_batches(&schema, &batches, &self.plan.exact_columns())?;
-        match self.signature.inputs.iter().find(|input| frame.get(&input.name).is_none()) {
-            Some(input) => Err(Error::Value {
-                row: 1,
-                column: input.name.clone(),
-                expected: "a value",
-                found: format!("no such column{}", did_you_mean(&input.name, frame.names())),
-                remedy: "send every column of the model",
-            }),
-            None => Ok(frame),
-        }
+        let missing = self.signature.inputs.iter().map(|input| input.name.as_str());
+        let missing: Vec<&str> = missing.filter(|name| frame.get(name).is_none()).collect();
+        let found = match missing.as_slice() {
+            [] => return Ok(frame),
+            [one] => format!("no such column{}", did_you_mean(one, frame.names())),
+            [_, others @ ..] => format!("no such column, nor `{}`", others.join("`, `")),
+        };
+        Err(Error::Value {
+            row: 1,
+            column: missing[0].to_owned(),
+            expected: "a value",
+            found,
+            remedy: "send every column of the model",
+        })
     }
 }
 

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
+use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
 use cupola_budget::Budget;
-use cupola_prep::{Column, Examples, Frame, Plan, Signature, prepare};
+use cupola_prep::{Column, ColumnType, ExactColumns, Examples, Frame, Plan, Signature, prepare};
 use cupola_spec::{Run, parse};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::bulk;
-use super::rows::{frame_of, json_lines};
+use super::rows::{frame_of, json_lines, parse_input};
+use super::tensors::{ElementType, PredictInput, tensor_inputs};
 
 const COLUMNS: [&str; 4] = ["code", "flag", "size", "when"];
 
@@ -162,4 +164,90 @@ fn typed_values_and_their_texts_are_one_category() {
     let signature = Signature::of(&plan);
     let code = signature.inputs.iter().find(|input| input.name == "code").unwrap();
     assert_eq!(code.categories.as_ref().unwrap().len(), 4, "four ids stay four");
+}
+
+/// Times of training rows as a typed column, in milliseconds that 64-bit floats of seconds do not hold.
+fn typed_times(rows: i64) -> ArrayRef {
+    let times = (0..rows).map(|row| 1_709_629_200_123 + row * 86_461_007);
+    Arc::new(TimestampMillisecondArray::from_iter_values(times))
+}
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> (Arc<Schema>, RecordBatch) {
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    (batch.schema(), batch)
+}
+
+#[test]
+fn a_date_that_counts_as_seconds_has_the_spellings_of_dates_on_every_channel() {
+    let text = "name = 'x'\n[data]\nsource = 'x.csv'\n[[features]]\nname = 'days'\nsql = 'paid / 86400'\n\
+                [[inputs]]\nname = 'when'\nkind = 'number'\n[[inputs]]\nname = 'days'\nkind = 'number'\n\
+                [[targets]]\nname = 'y'\nkind = 'category'\n[split]\nvalid = 0.0\ntest = 0.0\n\
+                [model]\nfamily = 'mlp'\nhidden = [4]\n";
+    let run = parse("run.toml", text, &[], &|_| Err(String::new())).unwrap_or_else(|e| panic!("{e}"));
+    let classes: ArrayRef = Arc::new(StringArray::from_iter_values((0..8).map(|row| ["no", "yes"][row % 2])));
+    let (schema, rows) = batch(vec![("when", typed_times(8)), ("paid", typed_times(8)), ("y", classes)]);
+    let training = Frame::from_batches(&schema, &[rows], &ExactColumns::default()).unwrap();
+    let plan = prepare(&run, &training, None, None).unwrap().plan;
+    let signature = Signature::of(&plan);
+    assert!(signature.inputs.iter().all(|input| input.kind == ColumnType::Date), "{:?}", signature.inputs);
+    let expected = bits(&plan.apply(&training).unwrap());
+
+    let typed = typed_times(8);
+    let texts = arrow::compute::cast(&typed, &DataType::Utf8).unwrap();
+    let texts: Vec<String> = texts.as_string::<i32>().iter().flatten().map(str::to_owned).collect();
+    let check = |channel: &str, frame: Frame| {
+        assert_eq!(bits(&plan.apply(&frame).unwrap()), expected, "{channel}");
+    };
+    let row = |text: &String| json!({"when": text, "paid": text});
+    let json: Vec<Value> = texts.iter().map(row).collect();
+    let body = json!({ "rows": json }).to_string();
+    let parsed = parse_input(&signature, false, body.as_bytes(), &Budget::unlimited()).unwrap();
+    let PredictInput::Frame(frame) = parsed else { panic!("not columns") };
+    check("JSON", frame);
+    let lines: Vec<String> = json.iter().map(Value::to_string).collect();
+    check("lines", bulk::lines(&signature, lines.join("\n").as_bytes(), &Budget::unlimited()).unwrap());
+    let csv: Vec<String> = texts.iter().map(|text| format!("{text},{text}\n")).collect();
+    let csv = format!("when,paid\n{}", csv.concat());
+    let (schema, batches) = bulk::csv(&signature, csv.as_bytes(), &Budget::unlimited()).unwrap();
+    check("CSV", Frame::from_batches(&schema, &batches, &plan.exact_columns()).unwrap());
+    let written: ArrayRef = Arc::new(StringArray::from(texts));
+    for column in [typed, written] {
+        let (schema, rows) = batch(vec![("when", Arc::clone(&column)), ("paid", column)]);
+        let mut body = Vec::new();
+        let mut writer = StreamWriter::try_new(&mut body, &schema).unwrap();
+        writer.write(&rows).and_then(|()| writer.finish()).unwrap();
+        drop(writer);
+        let (schema, batches) = bulk::arrow_stream(&signature, &body, &Budget::unlimited()).unwrap();
+        check("Arrow", Frame::from_batches(&schema, &batches, &plan.exact_columns()).unwrap());
+    }
+    // HTTP and gRPC of the Open Inference Protocol take the texts.
+    let tensors = tensor_inputs(&plan, &signature);
+    assert!(tensors.iter().all(|tensor| tensor.element == ElementType::Bytes), "{tensors:?}");
+    // Seconds would be taken for a compact date, and the other way round.
+    let seconds = json!({"rows": [{"when": 1_709_629_200, "paid": "2024-03-05"}]}).to_string();
+    let parsed = parse_input(&signature, false, seconds.as_bytes(), &Budget::unlimited()).unwrap();
+    let PredictInput::Frame(frame) = parsed else { panic!("not columns") };
+    let error = plan.apply(&frame).unwrap_err().to_string();
+    assert!(error.contains("`when`") && error.contains("2024-12-31"), "{error}");
+}
+
+#[test]
+fn all_missing_columns_are_named_at_once() {
+    let rows: Rows = ["a", "b", "a", "c"]
+        .iter()
+        .enumerate()
+        .map(|(i, code)| [(*code).to_owned(), "true".into(), i.to_string(), format!("2024-03-0{}", i + 1)])
+        .collect();
+    let plan = fitted(&rows).unwrap();
+    let signature = Signature::of(&plan);
+    let check = |error: String| {
+        let named = ["code", "flag", "when"].iter().all(|name| error.contains(&format!("`{name}`")));
+        assert!(named && !error.contains("column `size`"), "{error}");
+    };
+    let body = br#"{"rows": [{"size": 1}]}"#;
+    check(parse_input(&signature, false, body, &Budget::unlimited()).unwrap_err().to_string());
+    check(bulk::lines(&signature, b"{\"size\": 1}\n", &Budget::unlimited()).unwrap_err().to_string());
+    let frame = Frame::default().with("size", Column::numbers(vec![1.0]));
+    let error = plan.apply(&frame).unwrap_err();
+    assert!(matches!(&error, cupola_prep::Error::Columns { columns, .. } if columns.len() == 3), "{error}");
 }

@@ -21,20 +21,23 @@ const CELL: usize = 24;
 /// # Errors
 /// [`Error::Value`] for the first invalid value, with row and column.
 pub fn frame_of(signature: &Signature, rows: &[Map<String, Value>]) -> Result<Frame, Error> {
+    if let Some(error) = missing_keys(signature, rows) {
+        return Err(error);
+    }
     let mut columns = IndexMap::with_capacity(signature.inputs.len());
     for input in &signature.inputs {
         let column = match input.kind {
             // A number in a string has the spelling of the training data, which the plan reads.
-            ColumnType::Number if cells(input, rows).any(|cell| cell.is_ok_and(|cell| cell.is_string())) => {
-                let values = cells(input, rows).map(|cell| cell.and_then(|c| c.number_text()));
+            ColumnType::Number if cells(input, rows).any(|cell| cell.is_string()) => {
+                let values = cells(input, rows).map(|cell| cell.number_text());
                 Column::texts(values.collect::<Result<Vec<Option<String>>, _>>()?)
             }
             ColumnType::Number => {
-                let values = cells(input, rows).map(|cell| cell.and_then(|c| c.number()));
+                let values = cells(input, rows).map(|cell| cell.number());
                 Column::numbers(values.collect::<Result<_, _>>()?)
             }
-            ColumnType::Category | ColumnType::Text | ColumnType::File => {
-                let values = cells(input, rows).map(|cell| cell.and_then(|c| c.text()));
+            ColumnType::Category | ColumnType::Date | ColumnType::Text | ColumnType::File => {
+                let values = cells(input, rows).map(|cell| cell.text());
                 Column::texts(values.collect::<Result<Vec<Option<String>>, _>>()?)
             }
         };
@@ -43,26 +46,44 @@ pub fn frame_of(signature: &Signature, rows: &[Map<String, Value>]) -> Result<Fr
     Ok(Frame::new(columns))
 }
 
+/// Error of the first row without a key of the signature, which names all that it lacks; `None` if rows have all keys.
+fn missing_keys(signature: &Signature, rows: &[Map<String, Value>]) -> Option<Error> {
+    rows.iter().enumerate().find_map(|(index, row)| {
+        let lacks = |input: &&InputColumn| !row.contains_key(&input.name);
+        let missing: Vec<&InputColumn> = signature.inputs.iter().filter(lacks).collect();
+        let first = missing.first()?;
+        let found = match missing[1..].iter().map(|input| input.name.as_str()).collect::<Vec<_>>().as_slice()
+        {
+            [] => {
+                let near = did_you_mean(&first.name, row.keys().map(String::as_str));
+                format!("no such key{near}")
+            }
+            others => format!("no such key, nor `{}`", others.join("`, `")),
+        };
+        let nullable = missing.iter().any(|input| input.nullable);
+        Some(Error::Value {
+            row: index + 1,
+            column: first.name.clone(),
+            expected: "a value",
+            found,
+            remedy: if nullable { "send null for a missing value" } else { "send it" },
+        })
+    })
+}
+
 struct RowCell<'a> {
     input: &'a InputColumn,
     row: usize,
     value: &'a Value,
 }
 
-fn cells<'a>(
-    input: &'a InputColumn,
-    rows: &'a [Map<String, Value>],
-) -> impl Iterator<Item = Result<RowCell<'a>, Error>> {
-    rows.iter().enumerate().map(move |(index, row)| match row.get(&input.name) {
-        Some(value) => Ok(RowCell { input, row: index + 1, value }),
-        None => Err(Error::Value {
-            row: index + 1,
-            column: input.name.clone(),
-            expected: "a value",
-            found: format!("no such key{}", did_you_mean(&input.name, row.keys().map(String::as_str))),
-            remedy: if input.nullable { "send null for a missing value" } else { "send it" },
-        }),
-    })
+/// Cells of a column. All rows have its key.
+fn cells<'a>(input: &'a InputColumn, rows: &'a [Map<String, Value>]) -> impl Iterator<Item = RowCell<'a>> {
+    let cell = move |(index, row): (usize, &'a Map<String, Value>)| {
+        let value = row.get(&input.name).unwrap_or(&Value::Null);
+        RowCell { input, row: index + 1, value }
+    };
+    rows.iter().enumerate().map(cell)
 }
 
 impl RowCell<'_> {

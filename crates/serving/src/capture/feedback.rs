@@ -121,6 +121,7 @@ fn line(row: &Map<String, Value>, targets: &[OutputColumn], now: &str) -> Result
     for (column, value) in row.iter().filter(|(column, _)| !["request_id", "row"].contains(&column.as_str()))
     {
         let target = find(column, targets)?;
+        let value = &typed(target, value);
         if !fits(target, value) || value.as_str().is_some_and(|text| text.len() > MAX_VALUE_BYTES) {
             let found: String = value.to_string().chars().take(40).collect();
             return Err(FeedbackMisfit::new(
@@ -147,6 +148,16 @@ fn find<'a>(column: &str, targets: &'a [OutputColumn]) -> Result<&'a OutputColum
     })
 }
 
+/// The value, or the number that a string in the place of a number spells as JSON does, such as `"79"`.
+fn typed(target: &OutputColumn, value: &Value) -> Value {
+    match (target.kind, target.length, value) {
+        (ColumnType::Number, None, Value::String(text)) => {
+            serde_json::from_str(text.trim()).map_or_else(|_| value.clone(), Value::Number)
+        }
+        _ => value.clone(),
+    }
+}
+
 fn fits(target: &OutputColumn, value: &Value) -> bool {
     match (target.kind, target.length) {
         (_, Some(length)) => {
@@ -154,7 +165,7 @@ fn fits(target: &OutputColumn, value: &Value) -> bool {
         }
         (ColumnType::Number, _) => value.is_number(),
         (ColumnType::Category, _) => value.is_string() || value.is_number() || value.is_boolean(),
-        (ColumnType::Text | ColumnType::File, _) => value.is_string(),
+        (ColumnType::Date | ColumnType::Text | ColumnType::File, _) => value.is_string(),
     }
 }
 

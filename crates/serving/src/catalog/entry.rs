@@ -37,6 +37,21 @@ impl ModelEntry {
         self.deployments().map(|deployment| deployment.version.manifest.version)
     }
 
+    /// Loaded version by a reference.
+    pub fn of(&self, reference: &str) -> Option<&Deployment> {
+        self.deployments().find(|deployment| deployment.reference == reference)
+    }
+
+    /// Version of the main one, the canary and the shadow.
+    pub fn roles(&self) -> [(&'static str, Option<u64>); 3] {
+        let version = |deployment: &Deployment| deployment.version.manifest.version;
+        [
+            ("main", Some(version(&self.main))),
+            ("canary", self.canary.as_ref().map(|(_, deployment)| version(deployment))),
+            ("shadow", self.shadow.as_ref().map(version)),
+        ]
+    }
+
     pub fn version(&self, version: u64) -> Option<Arc<ModelVersion>> {
         let mut all = self.deployments().map(|deployment| &deployment.version);
         all.find(|loaded| loaded.manifest.version == version).cloned()
@@ -108,5 +123,17 @@ impl ModelEntry {
             out["trouble"] = trouble.clone().into();
         }
         out
+    }
+}
+
+/// Logs each version of a name that took the place of another one.
+pub(super) fn log_swaps(name: &str, old: Option<&ModelEntry>, new: [(&'static str, Option<u64>); 3]) {
+    let old = old.map(ModelEntry::roles).into_iter().flatten();
+    for ((role, before), (_, after)) in old.zip(new) {
+        if before != after {
+            let version = |version: Option<u64>| version.map_or("none".to_owned(), |v| format!("{name}:{v}"));
+            let (from, to) = (version(before), version(after));
+            tracing::info!(model = name, role, "swapped {from} for {to}");
+        }
     }
 }

@@ -1,5 +1,9 @@
 //! Settings of reading texts.
 
+mod lines;
+
+pub use self::lines::LineFinder;
+
 use cupola_spec::{Data, Decimal, RaggedRows, TextEncoding, matches_pattern};
 
 /// Columns that a CSV reader leaves as the exact text, without a guess of their type.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct BestCheckpoint {
     /// Number of completed steps.
     pub step: u64,
-    /// Epoch, from 0.
+    /// Number of the epoch, from 1.
     pub epoch: u64,
     /// Value of the metric.
     pub value: f64,

@@ -68,7 +68,7 @@ impl Trainer<'_> {
                 None => self.validation.run(&self.network()?.valid())?,
             };
             if self.validation.rows > 0 {
-                let (step, epoch) = (self.position.step, self.position.epoch);
+                let (step, epoch) = (self.position.step, self.position.epoch + 1);
                 // NaN is never an improvement.
                 let value = found.value.unwrap_or(f64::NAN);
                 best = self.early_stopping.record(BestCheckpoint { step, epoch, value, loss: found.loss });

@@ -43,13 +43,14 @@ pub struct InputRows {
 impl InputRows {
     /// Error that names the file of a row, and the query whose result has the missing column.
     fn explained(&self, error: PrepError, plan: &Plan) -> PrepError {
+        let remedy = "the model was trained on the result of `data.query`: send its columns, which `cupola models show` lists";
         match (error, &plan.query) {
-            (PrepError::Column { column, near, .. }, Some(_)) => {
-                let remedy = "the model was trained on the result of `data.query`: send its columns, which `cupola models show` lists";
-                PrepError::Column { column, near, remedy }
+            (PrepError::Column { column, near, .. }, Some(_)) => PrepError::Column { column, near, remedy },
+            (PrepError::Columns { columns, found, .. }, Some(_)) => {
+                PrepError::Columns { columns, found, remedy }
             }
             (error, _) => {
-                error.in_file(|row| self.origin.locate(row).map(|location| (location.file, location.row)))
+                error.in_file(|row| self.origin.locate(row).map(|at| (at.file.clone(), at.in_file())))
             }
         }
     }

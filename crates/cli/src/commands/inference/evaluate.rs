@@ -4,6 +4,7 @@ use anyhow::Result;
 use cupola_eval::Metrics;
 use cupola_registry::{Home, write_file};
 use cupola_spec::Source;
+use serde_json::{Map, Value};
 
 use crate::args::EvaluateArgs;
 use crate::commands::session;
@@ -24,14 +25,25 @@ pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
     if let Some(undefined) = undefined(&found) {
         Ui::warning(undefined);
     }
+    let result = as_json(&model.package.label(), &found)?;
     if let Some(folder) = &args.out {
         let path = folder.join("metrics.json");
-        let mut bytes = serde_json::to_vec_pretty(&found)?;
+        let mut bytes = serde_json::to_vec_pretty(&result)?;
         bytes.push(b'\n');
         write_file(&path, &bytes)?;
         ui.line(format!("written to {}", path.display()));
     }
-    ui.result(&found)
+    ui.result(&result)
+}
+
+/// Metrics in the shape in which `train` reports them, with those of each class.
+fn as_json(package: &str, found: &Metrics) -> Result<Value> {
+    let mut result = Map::from_iter([("package".to_owned(), package.into())]);
+    for (name, value) in serde_json::from_value::<Map<String, Value>>(serde_json::to_value(found)?)? {
+        let name = if name == "values" { "metrics".to_owned() } else { name };
+        result.insert(name, value);
+    }
+    Ok(result.into())
 }
 
 /// Statement about the metric that these rows do not define; `None` if they define all.

@@ -152,7 +152,7 @@ fn show_ready(ui: Ui, scheme: &str, bound: &BoundAddresses, first: Option<&Strin
 fn load(spec: &Serve, catalog: &Catalog, ui: Ui) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for model in &spec.models {
-        let name = catalog.load(model)?;
+        let name = catalog.configure(model)?;
         for line in catalog.summary(&name).unwrap_or_default() {
             ui.line(format!("model   {line}"));
         }

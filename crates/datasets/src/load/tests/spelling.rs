@@ -254,7 +254,7 @@ fn ragged_rows_fail_or_are_quarantined_with_their_numbers() {
     let error = read(dir.path(), "a.csv", None).unwrap_err().to_string();
     assert_eq!(
         error,
-        "a.csv: row 2: expected 2 fields, found 1; correct the row, or leave such rows out with `data.ragged = \"quarantine\"`"
+        "a.csv: row 2 (line 3): expected 2 fields, found 1; correct the row, or leave such rows out with `data.ragged = \"quarantine\"`"
     );
     let data = Data { ragged: RaggedRows::Quarantine, ..plain("a.csv") };
     let table = read_as(dir.path(), &data).unwrap();
@@ -268,7 +268,7 @@ fn ragged_rows_fail_or_are_quarantined_with_their_numbers() {
         (&json!("3,c,d"), &json!("expected 2 fields, found 3"))
     );
     let place = table.origin.locate(1).unwrap();
-    assert_eq!(place.to_string(), "a.csv: row 4");
+    assert_eq!(place.to_string(), "a.csv: row 4 (line 5)");
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn json_values_of_several_kinds_are_texts() {
     assert_eq!(cells(&table, "late"), texts(&["", "", "true", ""]));
     write(dir.path(), "b.jsonl", "{\"x\":1}\n\n{\"x\":1,\"x\":2}\n");
     let error = read(dir.path(), "b.jsonl", None).unwrap_err().to_string();
-    assert!(error.starts_with("b.jsonl: row 2: the key `x` occurs twice"), "{error}");
+    assert!(error.starts_with("b.jsonl: row 2 (line 3): the key `x` occurs twice"), "{error}");
 }
 
 #[test]
@@ -315,7 +315,10 @@ fn a_declared_encoding_is_used() {
     write(dir.path(), "a.csv", b"t\ncaf\xe9\n");
     let data = Data { encoding: Some(TextEncoding::Utf8), ..plain("a.csv") };
     let error = read_as(dir.path(), &data).unwrap_err().to_string();
-    assert!(error.starts_with("a.csv: row 1, column `t`: the text is not UTF-8"), "{error}");
+    assert!(
+        error.starts_with("a.csv: row 1") && error.contains("column `t`: the text is not UTF-8"),
+        "{error}"
+    );
     let data = Data { encoding: Some(TextEncoding::Latin1), ..plain("a.csv") };
     assert_eq!(cells(&read_as(dir.path(), &data).unwrap(), "t"), texts(&["café"]));
 }
@@ -355,8 +358,12 @@ fn quarantined_rows_are_counted_in_their_own_file() {
     };
     let table = load(&request).unwrap();
     assert_eq!(cells(&table, "x"), texts(&["1", "2"]));
-    assert_eq!(table.origin.locate(1).unwrap().to_string(), "p2.csv: row 2");
-    assert!(table.report.outcomes[0].detail.starts_with("p1.csv: row 2: "), "{:?}", table.report.outcomes);
+    assert_eq!(table.origin.locate(1).unwrap().to_string(), "p2.csv: row 2 (line 3)");
+    assert!(
+        table.report.outcomes[0].detail.starts_with("p1.csv: row 2 (line 3): "),
+        "{:?}",
+        table.report.outcomes
+    );
     let lines = fs::read_to_string(table.report.file.as_ref().unwrap()).unwrap();
     let second: Value = serde_json::from_str(lines.lines().nth(1).unwrap()).unwrap();
     assert_eq!((&second["file"], &second["row"]), (&json!("p2.csv"), &json!(1)));

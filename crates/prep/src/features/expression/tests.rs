@@ -64,7 +64,10 @@ fn invalid_expressions_are_rejected() {
     assert!(said("(SELECT 1)").contains("is not supported"));
     assert!(said("abs(a, b)").contains("does not take 2 values"));
     let column = Expression::new("f", "t * 2").unwrap().apply(&frame()).unwrap_err().to_string();
-    assert!(column.contains("row 1: expected a number, found `Ab c`"), "{column}");
+    assert!(
+        column.contains("row 1, column `t`: expected a number for the feature `f`, found `Ab c`"),
+        "{column}"
+    );
     let deep = format!("{}a{}", "(".repeat(10_000), ")".repeat(10_000));
     assert!(said(&deep).starts_with("feature"));
 }

@@ -75,15 +75,21 @@ fn offset_text(offset: Offset) -> String {
     format!("{sign}{:02}:{:02}", seconds / 3600, seconds % 3600 / 60)
 }
 
-/// Seconds since 1970 of the clock in the column's zone, NaN where null; `None` for an unknown zone.
+/// Seconds since 1970 of the clock in the column's zone, or of its only clock, NaN where null; `None` for an unknown zone.
+/// They equal those of the array's texts to the last bit, so a typed column and its texts are one column.
 pub(super) fn wall_clock(array: &ArrayRef) -> Option<Vec<f64>> {
-    let DataType::Timestamp(unit, Some(zone)) = array.data_type() else { return None };
+    let DataType::Timestamp(unit, zone) = array.data_type() else { return None };
+    #[allow(clippy::cast_precision_loss, reason = "dates are numbers of seconds")]
+    let in_seconds = |nanoseconds: i128| nanoseconds as f64 / 1e9;
+    let Some(zone) = zone else {
+        let instants = nanoseconds(array, *unit);
+        return Some(instants.map(|instant| instant.map_or(f64::NAN, in_seconds)).collect());
+    };
     let Some(zone) = time_zone(zone) else { return wall_clock_by_arrow(array) };
     let seconds = |instant: i128| {
         let time = Timestamp::from_nanosecond(instant).ok()?;
         let shift = i128::from(zone.to_offset(time).seconds()) * 1_000_000_000;
-        #[allow(clippy::cast_precision_loss, reason = "dates are numbers of seconds")]
-        Some((instant + shift) as f64 / 1e9)
+        Some(in_seconds(instant + shift))
     };
     Some(nanoseconds(array, *unit).map(|instant| instant.and_then(seconds).unwrap_or(f64::NAN)).collect())
 }

@@ -192,7 +192,7 @@ fn not_a_number(name: &str, row: usize, text: &str, decimal: DecimalMark) -> Err
 }
 
 /// Text for a message, at most 60 characters long.
-pub(in crate::frame) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),

@@ -1,6 +1,9 @@
 //! Places of rows in the files that they come from.
 
 use std::fmt;
+use std::sync::Arc;
+
+use crate::read::LineFinder;
 
 /// Place of a row in a file, as a person counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,11 +12,21 @@ pub struct RowLocation {
     pub file: String,
     /// Number of the row in that file, from 1; the header is not counted.
     pub row: u64,
+    /// Line of that file on which the row begins, from 1; `None` for a file without lines.
+    pub line: Option<u64>,
+}
+
+impl RowLocation {
+    /// The row within its file, such as `row 3 (line 4)`.
+    pub fn in_file(&self) -> String {
+        let line = self.line.map_or(String::new(), |line| format!(" (line {line})"));
+        format!("row {}{line}", self.row)
+    }
 }
 
 impl fmt::Display for RowLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: row {}", self.file, self.row)
+        write!(f, "{}: {}", self.file, self.in_file())
     }
 }
 
@@ -56,6 +69,7 @@ pub struct RowOrigin {
     runs: Vec<RowRun>,
     rows: u64,
     unknown: bool,
+    lines: Option<Arc<LineFinder>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +85,12 @@ impl RowOrigin {
     /// Origin without rows; `files` are the names of the files in the order in which they are read.
     pub fn new(files: Vec<String>) -> Self {
         Self { files, ..Self::default() }
+    }
+
+    /// The origin with the files in which the lines of rows are counted.
+    #[must_use]
+    pub fn with_lines(self, lines: LineFinder) -> Self {
+        Self { lines: Some(Arc::new(lines)), ..self }
     }
 
     /// Adds the rows of a batch but those at the offsets `dropped`, which are in ascending order. `origin` is `None` if
@@ -113,7 +133,9 @@ impl RowOrigin {
         let after = self.runs.partition_point(|run| run.start <= row);
         let run = self.runs.get(after.checked_sub(1)?)?;
         let file = self.files.get(run.file)?.clone();
-        Some(RowLocation { file, row: run.number + (row - run.start) })
+        let number = run.number + (row - run.start);
+        let line = self.lines.as_ref().and_then(|lines| lines.line(run.file, number));
+        Some(RowLocation { file, row: number, line })
     }
 }
 

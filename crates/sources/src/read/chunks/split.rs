@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr2, memchr3};
 
 /// Bytes of a chunk after which it ends with fewer records: 64 MiB.
 const MAX_CHUNK_BYTES: usize = 64 << 20;
@@ -39,6 +39,23 @@ impl RecordRules {
             Self::Lines => line.iter().all(u8::is_ascii_whitespace),
             Self::Delimited { delimiter, .. } => line.iter().all(|byte| is_blank(*byte, delimiter)),
         }
+    }
+
+    /// Index of the first byte of a record behind the blank lines and comments before it.
+    pub fn start_of_record(self, bytes: &[u8]) -> usize {
+        let mut start = 0;
+        while start < bytes.len() {
+            let rest = &bytes[start..];
+            let end = match self {
+                Self::Delimited { .. } if !self.is_comment(rest) => memchr2(b'\r', b'\n', rest),
+                _ => memchr(b'\n', rest),
+            };
+            let Some(end) = end.filter(|end| self.is_comment(rest) || self.is_blank(&rest[..*end])) else {
+                break;
+            };
+            start += end + 1;
+        }
+        start
     }
 
     /// `true` if a line that begins with these bytes is a comment.

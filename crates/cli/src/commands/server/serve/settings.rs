@@ -32,6 +32,7 @@ pub fn settings(args: &ServeArgs, spec: &Serve, connections: usize) -> ServerSet
         head_timeout: seconds(args.head_timeout),
         idle_timeout: seconds(args.idle_timeout),
         write_timeout: seconds(args.write_timeout),
+        follow: args.follow,
         strict: spec.strict,
         cors: spec.cors.clone(),
         hosts: spec.hosts.clone(),
