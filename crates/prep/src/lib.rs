@@ -40,7 +40,9 @@ pub use features::{Derivation, FittedFeature, InferredColumn, ResolvedInput, res
 pub use frame::meaning::{ExactColumns, ValueRule, ValueRules};
 pub use frame::{Column, Frame, NotANumber};
 pub use plan::{Augmenter, ColumnType, InputColumn, OutputColumn, Plan, SeriesLabel, Signature};
-pub use prepare::{FrameStream, Prepared, exact_columns, examples_with_targets, prepare, prepare_stream};
+pub use prepare::{
+    FrameStream, Prepared, RequestExample, exact_columns, examples_with_targets, prepare, prepare_stream,
+};
 pub use split::{SeriesOrder, SplitPart, split_rows, split_rows_without_test};
 pub use stats::{draw, permutation, unit};
 pub use target::{

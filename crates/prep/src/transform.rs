@@ -28,6 +28,7 @@ pub use self::curve::Curve;
 pub use self::date::{FittedDate, FittedPart};
 pub(crate) use self::fit::InputFit;
 pub use self::knn::Donors;
+pub(crate) use self::media::picture_copy;
 pub use self::number::FittedNumber;
 pub use self::series::FittedSeries;
 pub(crate) use self::series::seasonal_naive_error;

@@ -22,7 +22,9 @@ pub use error::Error;
 pub use home::{Home, now};
 pub use index::{Index, PackageRow, RunRow};
 pub use inspect::Finding;
-pub use package::{Lineage, Manifest, Package, PackageContents, package_files, publish, published_by};
+pub use package::{
+    EXAMPLE, Lineage, Manifest, Package, PackageContents, package_files, publish, published_by,
+};
 pub use run::{RunDataset, RunFolder, RunRecord, Status};
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod bulk;
 #[cfg(test)]
 mod channels;
 mod cost;
+mod example;
 mod load;
 mod package;
 mod predictor;
@@ -11,6 +12,7 @@ mod rows;
 mod tensors;
 
 pub use bulk::BulkFormat;
+pub use example::ExampleRequest;
 pub use package::LoadedPackage;
 pub use predictor::Predictor;
 pub use rows::{frame_of, json_lines, json_rows};

@@ -6,7 +6,7 @@ use cupola_train::EndReason;
 use cupola_workflow::{Observer, WorkflowEvent};
 
 use super::data::{show_data, show_network};
-use super::training::TrainingProgress;
+use super::training::{TrainingProgress, example_lines};
 use super::{CollectionProgress, Ui, grouped, metrics};
 
 /// Observer that draws every event.
@@ -83,6 +83,9 @@ impl Observer for Screen {
                 ui.line(format!("test    {}", metrics(found.values.iter().map(|(n, v)| (n, *v)))));
                 ui.line(format!("model   {} in {}", package.label(), package.path.display()));
                 ui.line(format!("next    cupola serve --model {}", package.manifest.name));
+                for (at, line) in example_lines(package).iter().enumerate() {
+                    ui.line(format!("{} {line}", if at == 0 { "ask    " } else { "       " }));
+                }
             }
             WorkflowEvent::Warning(text) => Ui::warning(text),
             other => self.collection.observe(other),

@@ -3,11 +3,27 @@
 use std::io::IsTerminal;
 use std::time::Instant;
 
+use cupola_registry::Package;
+use cupola_runtime::ExampleRequest;
 use cupola_train::{Event, MetricValues};
 use cupola_workflow::TrainingPlan;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Ui, metric};
+
+/// Letters of a request up to which the summary shows it whole.
+const SHOWN_LETTERS: usize = 600;
+
+/// Lines with a request that can be run at a server of the package: the request itself if it is short, else the command
+/// that prints it. Empty for a package that cannot be read.
+pub fn example_lines(package: &Package) -> Vec<String> {
+    let Ok(request) = ExampleRequest::of_package(package) else { return Vec::new() };
+    let curl = request.curl("localhost:8080");
+    if curl.len() <= SHOWN_LETTERS {
+        return curl.lines().map(str::to_owned).collect();
+    }
+    vec![format!("cupola models example {} | sh", package.label())]
+}
 
 /// Progress of a run as it happens.
 pub struct TrainingProgress {

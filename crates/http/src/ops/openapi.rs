@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json};
 use cupola_prep::{ColumnType, InputColumn, OutputColumn, Signature};
+use cupola_runtime::{ExampleRequest, LoadedPackage};
 use cupola_serving::Catalog;
 use cupola_serving::access::{AccessControl, Caller, Scope};
 use serde_json::{Map, Value, json};
@@ -75,7 +76,8 @@ const ERRORS: [(u16, &str); 10] = [
     (504, "The deadline has passed"),
 ];
 
-fn predict(name: &str, signature: &Signature) -> Value {
+fn predict(name: &str, model: &LoadedPackage) -> Value {
+    let signature = &model.signature;
     let row = object(signature.inputs.iter().map(|c| (c.name.as_str(), input_schema(c))));
     let prediction = object(signature.outputs.iter().map(|c| (c.name.as_str(), output_schema(c))));
     let body = json!({
@@ -83,7 +85,7 @@ fn predict(name: &str, signature: &Signature) -> Value {
         "required": ["rows"],
         "additionalProperties": false,
         "properties": { "rows": { "type": "array", "minItems": signature.window.unwrap_or(1), "items": row } },
-        "example": { "rows": [example(signature)] },
+        "example": ExampleRequest::of(name, model).predict_body(),
     });
     let predicted = json!({
         "type": "object",
@@ -139,17 +141,6 @@ fn feedback(name: &str, signature: &Signature) -> Value {
     }})
 }
 
-/// Row that fits the signature.
-fn example(signature: &Signature) -> Value {
-    let value = |column: &InputColumn| match (&column.categories, column.kind) {
-        (Some(categories), _) if !categories.is_empty() => Value::from(categories[0].clone()),
-        (_, ColumnType::Number) => Value::from(0.0),
-        (_, ColumnType::Category | ColumnType::Text) => Value::from("text"),
-        (_, ColumnType::File) => Value::from(""),
-    };
-    signature.inputs.iter().map(|column| (column.name.clone(), value(column))).collect::<Map<_, _>>().into()
-}
-
 fn get(summary: &str, operation: &str, schema: &Value) -> Value {
     let responses = responses(&[(401, "A key is required"), (503, "Not ready")], schema, summary);
     json!({ "get": { "operationId": operation, "summary": summary, "responses": responses } })
@@ -190,7 +181,7 @@ pub(super) async fn document(
         let Ok(version) = catalog.find(&name, None) else { continue };
         let signature = &version.model.signature;
         put(&format!("/v1/models/{name}"), get("Metadata of a model", &format!("model_{name}"), &any));
-        put(&format!("/v1/models/{name}/predict"), predict(&name, signature));
+        put(&format!("/v1/models/{name}/predict"), predict(&name, &version.model));
         put(&format!("/v1/models/{name}/feedback"), feedback(&name, signature));
     }
     Json(json!({

@@ -126,6 +126,13 @@ fn missing_targets(plan: &Plan, frame: &Frame, found: &SeriesRows) -> Result<Opt
     }))
 }
 
+/// Rows of the first series that has a window, in the order of time; `None` without any.
+pub(super) fn latest_rows(plan: &Plan, frame: &Frame) -> Option<Vec<usize>> {
+    let window = window_rows(plan);
+    let mut found = training_series(plan, frame).ok()?.series.into_iter();
+    found.find(|one| one.rows.len() >= window).map(|one| one.rows)
+}
+
 /// Series of the rows of training, in the order of their keys. Rows without a time or key are left out.
 fn training_series(plan: &Plan, frame: &Frame) -> Result<SeriesRows, Error> {
     match &plan.series {

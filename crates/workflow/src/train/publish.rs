@@ -3,8 +3,8 @@
 use cupola_eval::Metrics;
 use cupola_prep::{Prepared, Signature, SplitPart};
 use cupola_registry::{
-    Aliases, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status, publish, published_by,
-    sha256_hex,
+    Aliases, EXAMPLE, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status, publish,
+    published_by, sha256_hex,
 };
 use cupola_spec::Run;
 use cupola_train::{EndReason, unreported_metric};
@@ -99,12 +99,14 @@ impl TrainedModel<'_> {
         let config = serde_json::to_vec_pretty(&self.config)?;
         let plan_json = serde_json::to_vec_pretty(plan)?;
         let metrics = serde_json::to_vec_pretty(metrics)?;
-        let files: [(&str, &[u8]); 4] = [
+        let example = self.prepared.example.as_ref().map(serde_json::to_vec).transpose()?;
+        let mut files: Vec<(&str, &[u8])> = vec![
             ("model.safetensors", &self.weights),
             ("config.json", &config),
             ("plan.json", &plan_json),
             ("metrics.json", &metrics),
         ];
+        files.extend(example.as_deref().map(|example| (EXAMPLE, example)));
         // A process that was killed after it had published has left the package without a record.
         let earlier = published_by(stage.runs, &self.run.name, &record.id)?;
         if let Some(package) = earlier.filter(|package| is_model(package, &files)) {
@@ -129,9 +131,9 @@ impl TrainedModel<'_> {
     }
 }
 
-/// `true` if a package holds this model. Its metrics may differ, since they have times.
+/// `true` if a package holds this model. Its metrics may differ, since they have times, and so may its example.
 fn is_model(package: &Package, files: &[(&str, &[u8])]) -> bool {
-    let mut model = files.iter().filter(|(name, _)| *name != "metrics.json");
+    let mut model = files.iter().filter(|(name, _)| !["metrics.json", EXAMPLE].contains(name));
     model.all(|(name, bytes)| {
         package.manifest.files.get(*name).is_some_and(|sha256| *sha256 == sha256_hex(bytes))
     })

@@ -1,5 +1,6 @@
-//! `cupola models`: list, show, alias, verify, import and export packages.
+//! `cupola models`: list, show, example, alias, verify, import and export packages.
 
+mod example;
 mod export;
 mod import;
 mod lineage;
@@ -17,6 +18,7 @@ pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
     match &args.command {
         ModelsCommand::List => list(home, ui),
         ModelsCommand::Show { model } => show(home, ui, model),
+        ModelsCommand::Example(args) => example::run(home, ui, args),
         ModelsCommand::Lineage { model } => lineage::run(home, ui, model),
         ModelsCommand::Alias { name, alias, version, expect } => {
             alias_to(home, ui, (name, alias, *version), *expect)
