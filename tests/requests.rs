@@ -1,5 +1,7 @@
 //! Requests as people write them: examples that can be run, forecasts, pictures, anomalies.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::support::{BLOBS, TestHome};
@@ -63,4 +65,86 @@ fn private_data_leaves_no_row_in_the_package() {
     let response = server.post(shown["path"].as_str().unwrap(), shown["body"].to_string(), &[]);
     assert_eq!(response.status, 200, "{}", response.text);
     assert_eq!(server.get("/v1/models/blobs").json()["ranges"], Value::Null);
+}
+
+/// Daily sales of two stores, as CSV.
+fn sales(stores: &[&str], days: std::ops::RangeInclusive<usize>) -> String {
+    let mut table = "store,day,sold\n".to_owned();
+    for (level, store) in stores.iter().enumerate() {
+        for day in days.clone() {
+            let date = format!("2024-{:02}-{:02}", 1 + (day - 1) / 28, 1 + (day - 1) % 28);
+            let _ = writeln!(table, "{store},{date},{}", 10 * (level + 1) + day % 7);
+        }
+    }
+    table
+}
+
+#[test]
+fn a_forecast_takes_a_history_of_any_length_and_names_its_times() {
+    let home = TestHome::new();
+    home.write("sales.csv", sales(&["north", "south"], 1..=84));
+    home.write(
+        "run.toml",
+        "name = \"sales\"\nseed = 4\n[data]\nsource = \"sales.csv\"\n[split]\nvalid = 0.2\ntest = 0.2\n\
+         [series]\ntime = \"day\"\nkey = \"store\"\n[[inputs]]\nname = \"sold\"\nkind = \"series\"\nwindow = 7\n\
+         [[targets]]\nname = \"sold\"\nkind = \"forecast\"\nhorizon = 3\nseason = 7\n\
+         [model]\nfamily = \"dlinear\"\nkernel = 3\n[train]\nepochs = 2\nbatch_size = 16\n",
+    );
+    home.train(&[]);
+    let shown = home.run(&["models", "show", "sales"]).stdout;
+    assert!(
+        shown.contains("window   7 rows")
+            && shown.contains("horizon  3 rows ahead of `sold`, one every 1 day"),
+        "{shown}"
+    );
+
+    let server = home.serve(&["--model", "sales"]);
+    let csv = |days: std::ops::RangeInclusive<usize>, query: &str| {
+        let body = sales(&["north"], days);
+        server.post(&format!("/v1/models/sales/predict{query}"), body, &[("content-type", "text/csv")])
+    };
+    let last = csv(22..=28, "");
+    assert_eq!(last.status, 200, "{}", last.text);
+    let window: Value = serde_json::from_str(&last.text).unwrap();
+    assert_eq!(window["sold"]["timestamps"], json!(["2024-01-29", "2024-01-30", "2024-01-31"]));
+    assert_eq!(window["series"]["day"], json!("2024-01-28"));
+    // A longer history has the same answer, in any order, with all windows on request.
+    assert_eq!(csv(1..=28, "").text, last.text);
+    assert_eq!(csv(1..=28, "?windows=all").text.lines().count(), 22);
+    assert_eq!(csv(1..=28, "?windows=all").text.lines().last(), last.text.lines().last());
+    let short: Value = serde_json::from_str(&csv(1..=28, "?horizon=2").text).unwrap();
+    assert_eq!(short["sold"]["value"].as_array().unwrap().len(), 2);
+    assert_eq!(short["sold"]["timestamps"].as_array().unwrap().len(), 2);
+    for (query, words) in
+        [("?horizon=4", "from 1 to 3"), ("?horizon=0", "from 1 to 3"), ("?windows=some", "`last` or `all`")]
+    {
+        let refused = csv(1..=28, query);
+        assert!(refused.status == 400 && refused.text.contains(words), "{query}: {}", refused.text);
+    }
+    assert_eq!(csv(1..=6, "").status, 422);
+    // A value that is missing where the last window begins is the one before it.
+    let holes = sales(&["north"], 1..=28).replace("2024-01-22,11", "2024-01-22,");
+    let filled = sales(&["north"], 1..=28).replace("2024-01-22,11", "2024-01-22,10");
+    let ask =
+        |body: String| server.post("/v1/models/sales/predict", body, &[("content-type", "text/csv")]).text;
+    assert_eq!(ask(holes), ask(filled));
+
+    home.write("history.csv", sales(&["north", "south"], 1..=28));
+    let predict = |more: &[&str]| {
+        let mut args = vec!["predict", "--model", "sales", "--input", "history.csv", "--device", "flex"];
+        args.extend(more);
+        home.run(&args)
+    };
+    let output = predict(&["--horizon", "1"]);
+    assert_eq!((output.code, output.stdout.lines().count()), (Some(0), 2), "{}", output.stderr);
+    assert!(output.stdout.contains("\"timestamps\":[\"2024-01-29\"]"), "{}", output.stdout);
+    let output = predict(&["--horizon", "9"]);
+    assert!(output.code == Some(2) && output.stderr.contains("from 1 to 3"), "{}", output.stderr);
+
+    // The example is a whole window, which the server takes.
+    let shown = home.json(&["models", "example", "sales"]);
+    assert_eq!(shown["body"]["rows"].as_array().unwrap().len(), 7);
+    let response = server.post(shown["path"].as_str().unwrap(), shown["body"].to_string(), &[]);
+    assert_eq!(response.status, 200, "{}", response.text);
+    assert_eq!(response.json()["predictions"].as_array().unwrap().len(), 1);
 }

@@ -2,6 +2,7 @@
 
 mod feedback;
 mod models;
+mod options;
 mod predict;
 mod rows;
 mod unknown;

@@ -43,7 +43,7 @@ pub use plan::{Augmenter, ColumnType, InputColumn, OutputColumn, Plan, SeriesLab
 pub use prepare::{
     FrameStream, Prepared, RequestExample, exact_columns, examples_with_targets, prepare, prepare_stream,
 };
-pub use split::{SeriesOrder, SplitPart, split_rows, split_rows_without_test};
+pub use split::{Frequency, SeriesOrder, SplitPart, split_rows, split_rows_without_test};
 pub use stats::{draw, permutation, unit};
 pub use target::{
     ChatTemplate, FittedTarget, GenerationDefaults, PredictedValue, Prediction, Predictions,

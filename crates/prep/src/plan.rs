@@ -18,7 +18,7 @@ use crate::features::{Derivation, ResolvedInput};
 use crate::frame::Frame;
 use crate::frame::meaning::{ExactColumns, ValueRules};
 use crate::frame::parallel::map_ranges;
-use crate::split::SeriesOrder;
+use crate::split::{Frequency, SeriesOrder};
 use crate::target::{FittedTarget, Predictions};
 use crate::text::FittedTokenizer;
 use crate::transform::{FittedInput, folds};
@@ -55,6 +55,9 @@ pub struct Plan {
     /// Columns of time and key of windowed rows; `None` if the rows are one series in their order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesOrder>,
+    /// Usual step between two rows of a series; `None` without a column of times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency: Option<Frequency>,
     /// Inputs in the order of their values in an example.
     pub inputs: Vec<FittedInput>,
     /// Targets in the order of their logits.

@@ -5,6 +5,7 @@ mod bulk;
 mod channels;
 mod cost;
 mod example;
+mod forecast;
 mod load;
 mod package;
 mod predictor;

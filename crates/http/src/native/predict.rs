@@ -14,6 +14,7 @@ use cupola_runtime::{BulkFormat, LoadedPackage, PredictInput};
 use cupola_serving::{Error, Pipeline, PredictRequest, PredictResponse, QUICK_BODY_BYTES};
 use serde::Serialize;
 
+use super::options::PredictOptions;
 use super::unknown::UnknownColumns;
 use crate::error::ApiError;
 use crate::request::{
@@ -50,8 +51,7 @@ const VALUE: usize = 8;
 struct RowReader {
     /// `None` for `{"rows": [...]}`.
     format: Option<BulkFormat>,
-    /// `true` to refuse columns that the model does not have.
-    strict: bool,
+    options: PredictOptions,
 }
 
 /// Predictions for rows as JSON, JSON lines, CSV or Arrow; `{name}` may be `NAME:VERSION`.
@@ -72,8 +72,9 @@ pub(super) async fn predict(
         pipeline.check_accepting()?;
         let columns = pipeline.catalog().find(name, version)?.model.signature.inputs.len();
         let timeout = timeout(&headers, limits.timeout)?;
-        let strict = limits.strict || strict(query.as_deref())?;
-        let reader = RowReader { format: format_of(&headers), strict };
+        let mut options = PredictOptions::of(query.as_deref())?;
+        options.strict |= limits.strict;
+        let reader = RowReader { format: format_of(&headers), options };
         let body = body.read().await;
         let metadata = Headers(&headers);
         let request = PredictRequest {
@@ -107,20 +108,6 @@ impl RowReader {
     }
 }
 
-/// Parameter `strict` of a query.
-fn strict(query: Option<&str>) -> Result<bool, ApiError> {
-    let parameters = query.unwrap_or_default().split('&');
-    let mut each = parameters.map(|parameter| parameter.split_once('=').unwrap_or((parameter, "true")));
-    match each.find(|(name, _)| *name == "strict") {
-        None | Some((_, "false" | "0")) => Ok(false),
-        Some((_, "true" | "1")) => Ok(true),
-        Some((_, other)) => {
-            let message = format!("`strict` must be true or false, found `{}`", other.escape_debug());
-            Err(ApiError::invalid_value(message, "strict"))
-        }
-    }
-}
-
 async fn respond(
     pipeline: &Pipeline,
     request: &PredictRequest<'_>,
@@ -137,7 +124,7 @@ async fn respond(
     let write = || {
         let predictions = response.predictions()?;
         pipeline.record(request.id, &response, &predictions);
-        let predictions = labelled(&response, predictions);
+        let predictions = labelled(&response, predictions, reader.options.horizon);
         if reader.format.is_some() {
             return lines(&response, &predictions, &warnings, request.budget);
         }
@@ -152,11 +139,23 @@ async fn respond(
     pipeline.answer(&response, request.budget, write).await?
 }
 
-/// Predictions with the series that they belong to.
-fn labelled(response: &PredictResponse, predictions: Vec<Predictions>) -> Vec<LabelledPrediction> {
-    let labels = match &response.input {
+/// Predictions with the series that they belong to and the times that they are for; of a forecast the first `horizon`
+/// values.
+fn labelled(
+    response: &PredictResponse,
+    mut predictions: Vec<Predictions>,
+    horizon: Option<usize>,
+) -> Vec<LabelledPrediction> {
+    let model = &response.version.model;
+    if let PredictInput::Frame(frame) = &response.input {
         // The rows have been predicted, so they fit the plan.
-        PredictInput::Frame(frame) => response.version.model.plan.series_labels(frame).ok().flatten(),
+        let _ = model.add_times(frame, &mut predictions);
+    }
+    if let Some(horizon) = horizon {
+        predictions.iter_mut().flat_map(|row| row.values_mut()).for_each(|one| one.shorten(horizon));
+    }
+    let labels = match &response.input {
+        PredictInput::Frame(frame) => model.plan.series_labels(frame).ok().flatten(),
         _ => None,
     };
     let mut labels = labels.into_iter().flatten();
@@ -223,9 +222,20 @@ impl RowReader {
             return Err(no_rows());
         }
         let unknown = UnknownColumns::of_request(&model.signature, self.format, body, &input)?;
-        if self.strict {
+        if self.options.strict {
             unknown.refuse(&model.signature)?;
         }
+        if let Some(horizon) = self.options.horizon {
+            model
+                .check_horizon(horizon)
+                .map_err(|error| ApiError::invalid_value(error.to_string(), "horizon"))?;
+        }
+        let input = match input {
+            PredictInput::Frame(history) if !self.options.all_windows => {
+                PredictInput::Frame(model.latest_windows(history, budget).map_err(Error::Row)?)
+            }
+            input => input,
+        };
         Ok((input, unknown.warnings(&model.signature)))
     }
 
@@ -273,20 +283,10 @@ mod tests {
     }
 
     #[test]
-    fn strict_is_a_boolean() {
-        let read = |query| strict(query).map_err(|error| (error.status.as_u16(), error.field));
-        for query in [None, Some(""), Some("a=b"), Some("strict=false"), Some("a&strict=0")] {
-            assert_eq!(read(query), Ok(false), "{query:?}");
-        }
-        for query in [Some("strict=true"), Some("strict"), Some("a=b&strict=1")] {
-            assert_eq!(read(query), Ok(true), "{query:?}");
-        }
-        assert_eq!(read(Some("strict=maybe")), Err((400, Some("strict".to_owned()))));
-    }
-
-    #[test]
     fn the_work_of_a_body_counts_its_empty_rows() {
-        let work = |format, body: &[u8], columns| RowReader { format, strict: false }.work(body, columns);
+        let work = |format, body: &[u8], columns| {
+            RowReader { format, options: PredictOptions::default() }.work(body, columns)
+        };
         assert_eq!(work(None, b"{\"rows\": [{}, {}]}", 1_000), 3 * 1_000 * VALUE);
         assert_eq!(work(None, &[b' '; 500], 10), 500);
         assert_eq!(work(Some(BulkFormat::Csv), b"a\n\n\n", 100), 3 * 100 * VALUE);

@@ -33,7 +33,7 @@ fn input_schema(column: &InputColumn) -> Value {
 fn output_schema(column: &OutputColumn) -> Value {
     let value = match (column.kind, column.length) {
         (_, Some(length)) => json!({
-            "type": "array", "items": { "type": "number" }, "minItems": length, "maxItems": length,
+            "type": "array", "items": { "type": "number" }, "minItems": 1, "maxItems": length,
         }),
         (ColumnType::Category, _) => json!({ "type": ["string", "number"] }),
         (ColumnType::Text, _) => json!({ "type": "string" }),
@@ -42,6 +42,10 @@ fn output_schema(column: &OutputColumn) -> Value {
     let mut properties = json!({ "value": value });
     if column.categories.is_some() {
         properties["probabilities"] = json!({ "type": "object", "additionalProperties": { "type": "number", "minimum": 0, "maximum": 1 } });
+    }
+    if column.frequency.is_some() {
+        properties["timestamps"] =
+            json!({ "type": "array", "items": { "type": "string" }, "description": "Times of the values" });
     }
     json!({ "type": "object", "required": ["value"], "properties": properties })
 }
@@ -106,13 +110,29 @@ fn predict(name: &str, model: &LoadedPackage) -> Value {
         "operationId": format!("predict_{name}"),
         "summary": format!("Predictions of {name}"),
         "tags": ["predict"],
-        "parameters": [{
-            "name": "strict", "in": "query", "schema": { "type": "boolean", "default": false },
-            "description": "Refuse rows with columns that the model does not have, instead of a warning",
-        }],
+        "parameters": parameters(signature),
         "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
         "responses": responses,
     }})
+}
+
+fn parameters(signature: &Signature) -> Value {
+    let mut all = vec![json!({
+        "name": "strict", "in": "query", "schema": { "type": "boolean", "default": false },
+        "description": "Refuse rows with columns that the model does not have, instead of a warning",
+    })];
+    let length = signature.outputs.iter().find_map(|output| output.length);
+    if let (Some(length), Some(_)) = (length, signature.window) {
+        all.push(json!({
+            "name": "horizon", "in": "query", "schema": { "type": "integer", "minimum": 1, "maximum": length },
+            "description": "Rows ahead that a forecast is cut to",
+        }));
+        all.push(json!({
+            "name": "windows", "in": "query", "schema": { "enum": ["last", "all"], "default": "last" },
+            "description": "A forecast from the end of the history of each series, or from each of its windows",
+        }));
+    }
+    all.into()
 }
 
 fn feedback(name: &str, signature: &Signature) -> Value {

@@ -66,6 +66,9 @@ pub struct OutputColumn {
     /// Number of values of a forecast or an embedding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<usize>,
+    /// Usual step between two rows of the series that a forecast goes on with, such as `1 hour`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency: Option<String>,
 }
 
 impl Signature {
@@ -74,7 +77,7 @@ impl Signature {
         let columns = plan.inputs.iter().flat_map(InputColumn::of).chain(order_columns(plan)).collect();
         Self {
             inputs: raw_columns(plan, columns),
-            outputs: plan.targets.iter().map(OutputColumn::of).collect(),
+            outputs: plan.targets.iter().map(|target| OutputColumn::of(target, plan)).collect(),
             window: plan.window(),
             query: plan.query.clone(),
         }
@@ -118,7 +121,7 @@ impl InputColumn {
 }
 
 impl OutputColumn {
-    fn of(target: &FittedTarget) -> Self {
+    fn of(target: &FittedTarget, plan: &Plan) -> Self {
         let (kind, categories) = match target {
             FittedTarget::Category { classes, .. } => (ColumnType::Category, Some(classes.clone())),
             FittedTarget::Number { .. }
@@ -132,7 +135,9 @@ impl OutputColumn {
             | FittedTarget::Embedding { width: length, .. } => Some(*length),
             _ => None,
         };
-        Self { name: target.name().to_owned(), kind, categories, length }
+        let forecasts = matches!(target, FittedTarget::Forecast { .. });
+        let frequency = plan.frequency.filter(|_| forecasts).map(|frequency| frequency.to_string());
+        Self { name: target.name().to_owned(), kind, categories, length, frequency }
     }
 }
 

@@ -9,7 +9,7 @@ use super::series_order::{SeriesOrder, SeriesRows};
 use super::times::{Times, is_date};
 use crate::frame::{Column, Frame};
 
-const DAY: f64 = 86_400.0;
+pub(super) const DAY: f64 = 86_400.0;
 /// Shares of a day by which a step may be called irregular.
 const TOLERANCE: f64 = 1e-6;
 /// Rows of a text that are looked at before all of it is read.
@@ -112,7 +112,7 @@ fn time_format(name: &str, column: &Column) -> Option<Option<String>> {
 }
 
 /// The most frequent of the steps, the shortest of equals; `None` without any.
-fn most_frequent(steps: impl Iterator<Item = f64>) -> Option<f64> {
+pub(super) fn most_frequent(steps: impl Iterator<Item = f64>) -> Option<f64> {
     let mut counts: HashMap<u64, usize> = HashMap::new();
     for step in steps {
         *counts.entry(step.to_bits()).or_default() += 1;
@@ -124,7 +124,7 @@ fn most_frequent(steps: impl Iterator<Item = f64>) -> Option<f64> {
         .map(|(bits, _)| f64::from_bits(bits))
 }
 
-fn is_close(a: f64, b: f64) -> bool {
+pub(super) fn is_close(a: f64, b: f64) -> bool {
     (a - b).abs() <= TOLERANCE * b.abs()
 }
 
@@ -136,7 +136,7 @@ fn same_calendar_step(a: f64, b: f64) -> bool {
 
 /// Day of the week, 0 for Monday. 1970 began on a Thursday.
 #[allow(clippy::cast_possible_truncation)]
-fn weekday(seconds: f64) -> i64 {
+pub(super) fn weekday(seconds: f64) -> i64 {
     ((seconds / DAY).floor() as i64 + 3).rem_euclid(7)
 }
 

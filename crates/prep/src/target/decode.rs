@@ -30,7 +30,7 @@ impl FittedTarget {
                     .map_or(0, |(index, _)| index);
                 let value = class_value(&classes[best], *numeric);
                 let named = classes.iter().cloned().zip(probabilities).collect();
-                Prediction { value, probabilities: Some(named) }
+                Prediction { probabilities: Some(named), ..Prediction::new(value) }
             }
         }
     }

@@ -28,11 +28,22 @@ pub struct Prediction {
     /// Probability of each class; `None` if the target is not a class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probabilities: Option<IndexMap<String, f32>>,
+    /// Times of the values of a forecast; empty if they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timestamps: Vec<String>,
 }
 
 impl Prediction {
-    /// Creates a prediction without probabilities.
-    pub(super) fn new(value: PredictedValue) -> Self {
-        Self { value, probabilities: None }
+    /// Prediction without probabilities.
+    pub fn new(value: PredictedValue) -> Self {
+        Self { value, probabilities: None, timestamps: Vec::new() }
+    }
+
+    /// Keeps the first values of a forecast.
+    pub fn shorten(&mut self, horizon: usize) {
+        if let PredictedValue::Numbers(values) = &mut self.value {
+            values.truncate(horizon);
+            self.timestamps.truncate(horizon);
+        }
     }
 }

@@ -162,7 +162,7 @@ impl LoadedPackage {
             tokenizer.decode(&[token]).map_err(|error| Error::Tokens { why: error.to_string() })?,
         );
         let name = self.plan.targets.first().name().to_owned();
-        Ok(Predictions::from([(name, Prediction { value, probabilities: None })]))
+        Ok(Predictions::from([(name, Prediction::new(value))]))
     }
 
     /// The part of an engine's output that predictions are made of, `[rows, width]`: of a language model the logits at the

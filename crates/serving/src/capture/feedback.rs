@@ -169,8 +169,13 @@ mod tests {
         std::fs::write(&path, "{\"time\": \"then\"}\n{\"time\": \"th").unwrap();
         let log = FeedbackLog::new(folder.path().to_owned());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"time\": \"then\"}\n");
-        let targets =
-            [OutputColumn { name: "y".into(), kind: ColumnType::Number, categories: None, length: None }];
+        let targets = [OutputColumn {
+            name: "y".into(),
+            kind: ColumnType::Number,
+            categories: None,
+            length: None,
+            frequency: None,
+        }];
         let row = |id: &str, value: Value| {
             Map::from_iter([("request_id".to_owned(), Value::from(id)), ("y".to_owned(), value)])
         };

@@ -23,7 +23,7 @@ pub fn is_user_error(error: &(dyn StdError + 'static)) -> bool {
 pub(super) fn runtime(error: &cupola_runtime::Error) -> bool {
     use cupola_runtime::Error as E;
     match error {
-        E::Rows(_) | E::Value { .. } | E::NotFinite { .. } => true,
+        E::Rows(_) | E::Value { .. } | E::NotFinite { .. } | E::Horizon { .. } => true,
         E::Record(error) => record(error),
         _ => false,
     }

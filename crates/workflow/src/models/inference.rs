@@ -72,7 +72,36 @@ pub struct LoadedModel {
     pub predictor: Predictor,
 }
 
+/// Part of the forecasts of a history to return.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ForecastOptions {
+    /// Number of rows ahead; `None` for all that the model forecasts.
+    pub horizon: Option<usize>,
+    /// `true` for a forecast from every window, `false` for the one from the end of each series.
+    pub all_windows: bool,
+}
+
 impl LoadedModel {
+    /// The rows that predictions are made of: all of them, or of a history the last window of each series.
+    ///
+    /// # Errors
+    /// Rows that do not fit the plan; a horizon that the model does not have.
+    pub fn select(&self, rows: InputRows, options: ForecastOptions) -> Result<InputRows, Error> {
+        let package = &self.predictor.package;
+        if let Some(horizon) = options.horizon {
+            package.check_horizon(horizon)?;
+        }
+        if options.all_windows || package.horizon().is_none() {
+            return Ok(rows);
+        }
+        let latest = package.plan.latest_windows(&rows.frame);
+        let latest = latest.map_err(|error| rows.explained(error, &package.plan))?;
+        Ok(match latest {
+            Some(frame) => InputRows { frame, ..rows },
+            None => rows,
+        })
+    }
+
     /// Predictions for all rows, in order. All rows are checked before the first prediction.
     ///
     /// # Errors
@@ -85,6 +114,7 @@ impl LoadedModel {
         for chunk in indices.chunks(CHUNK) {
             predictions.extend(self.predictor.predict(examples.gather(chunk))?);
         }
+        self.predictor.package.add_times(&rows.frame, &mut predictions)?;
         Ok(predictions)
     }
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 use cupola_prep::Plan;
 use cupola_registry::{Home, write_file};
 use cupola_spec::Source;
-use cupola_workflow::{InputRows, Session};
+use cupola_workflow::{ForecastOptions, InputRows, Session};
 
 use crate::args::PredictArgs;
 use crate::commands::session;
@@ -21,7 +21,12 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
     let session = session(home, &progress);
     let mut model = session.open_model(&args.model.selection())?;
     let rows = input(&session, &args.input, &model.predictor.package.plan)?;
-    let (predictions, labels) = (model.predict(&rows)?, model.labels(&rows)?);
+    let rows =
+        model.select(rows, ForecastOptions { horizon: args.horizon, all_windows: args.all_windows })?;
+    let (mut predictions, labels) = (model.predict(&rows)?, model.labels(&rows)?);
+    if let Some(horizon) = args.horizon {
+        predictions.iter_mut().flat_map(|row| row.values_mut()).for_each(|one| one.shorten(horizon));
+    }
     let text = if args.output.to_lowercase().ends_with(".csv") {
         output::csv(&predictions, &labels)?
     } else {

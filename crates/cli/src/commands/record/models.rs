@@ -64,6 +64,15 @@ fn show(home: &Home, ui: Ui, model: &str) -> Result<()> {
     ui.line(format!("data     version {}", manifest.lineage.dataset_version));
     ui.line(format!("test     {}", summary(&manifest.metrics.clone().into())));
     let signature: Signature = serde_json::from_value(manifest.signature.clone())?;
+    if let Some(window) = signature.window {
+        ui.line(format!("window   {window} rows of history, or more"));
+    }
+    for output in &signature.outputs {
+        if let (Some(length), Some(_)) = (output.length, signature.window) {
+            let every = output.frequency.as_ref().map_or(String::new(), |step| format!(", one every {step}"));
+            ui.line(format!("horizon  {length} rows ahead of `{}`{every}", output.name));
+        }
+    }
     let values = |categories: &Option<Vec<String>>| {
         let shown = categories.as_deref().unwrap_or_default();
         let more = if shown.len() > 8 { ", ..." } else { "" };

@@ -32,7 +32,7 @@ pub fn json_lines(predictions: &[Predictions], labels: &RowLabels) -> Result<Str
 }
 
 /// Columns of key and time of a model of series, then columns of each target: its value (a forecast has one for each
-/// row ahead), then its probabilities.
+/// row ahead), then its probabilities, or the times of a forecast.
 pub fn csv(predictions: &[Predictions], labels: &RowLabels) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     if let Some(first) = predictions.first() {
@@ -59,6 +59,7 @@ fn header(answer: &Predictions) -> Vec<String> {
         }
         let classes = prediction.probabilities.iter().flat_map(|p| p.keys());
         names.extend(classes.map(|class| format!("{target}_p_{class}")));
+        names.extend((1..=prediction.timestamps.len()).map(|step| format!("{target}_time_{step}")));
     }
     names
 }
@@ -71,6 +72,7 @@ fn fields(prediction: &Prediction) -> Vec<String> {
         PredictedValue::Numbers(values) => values.iter().map(f64::to_string).collect(),
     };
     fields.extend(prediction.probabilities.iter().flat_map(|p| p.values()).map(f32::to_string));
+    fields.extend(prediction.timestamps.iter().cloned());
     fields
 }
 
@@ -81,8 +83,7 @@ mod tests {
     #[test]
     fn a_prediction_of_a_series_names_its_row() {
         let value = PredictedValue::Numbers(vec![1.5, 2.0]);
-        let one: Predictions =
-            [("y".to_owned(), Prediction { value, probabilities: None })].into_iter().collect();
+        let one: Predictions = [("y".to_owned(), Prediction::new(value))].into_iter().collect();
         let labels = RowLabels {
             columns: vec!["store".to_owned(), "day".to_owned()],
             rows: vec![vec!["a,b".to_owned(), "2024-01-05".to_owned()]],
