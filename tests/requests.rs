@@ -148,3 +148,79 @@ fn a_forecast_takes_a_history_of_any_length_and_names_its_times() {
     assert_eq!(response.status, 200, "{}", response.text);
     assert_eq!(response.json()["predictions"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn pictures_are_sent_as_files_in_every_form_with_one_answer() {
+    let home = TestHome::new();
+    for (class, shade) in [("dark", 30_u8), ("light", 190)] {
+        std::fs::create_dir_all(home.path(&format!("pictures/{class}"))).unwrap();
+        for n in 0..12_u8 {
+            let shaded = |x: u32, y: u32| image::Luma([shade + n + (x * y % 7) as u8]);
+            let path = home.path(&format!("pictures/{class}/{n}.png"));
+            image::GrayImage::from_fn(12, 9, shaded).save(path).unwrap();
+        }
+    }
+    home.write(
+        "run.toml",
+        "name = \"shades\"\nseed = 2\n[data]\nsource = \"pictures/\"\n[[inputs]]\nname = \"image\"\nkind = \"image\"\n\
+         shape = [1, 8, 8]\n[[targets]]\nname = \"class\"\nkind = \"category\"\n[model]\nfamily = \"mlp\"\nhidden = [8]\n\
+         [train]\nepochs = 4\n",
+    );
+    home.train(&[]);
+
+    let predict = |input: &str| {
+        let output = home.run(&["predict", "--model", "shades", "--input", input, "--device", "flex"]);
+        assert_eq!(output.code, Some(0), "{input}: {}", output.stderr);
+        let lines = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines.collect::<Vec<Value>>()
+    };
+    let folder = predict("pictures/");
+    assert_eq!(folder.len(), 24);
+    let own = folder.iter().find(|one| one["file"] == json!("light/3.png")).unwrap();
+    let alone = predict("pictures/light/3.png");
+    assert_eq!(alone[0]["file"], json!("3.png"));
+    assert_eq!((&alone[0]["class"], alone.len()), (&own["class"], 1));
+
+    let server = home.serve(&["--model", "shades"]);
+    let bytes = std::fs::read(home.path("pictures/light/3.png")).unwrap();
+    let path = "/v1/models/shades/predict";
+    let answer = |body: &[u8], kind: &str| {
+        let response = server.post(path, body, &[("content-type", kind), ("user-agent", "curl/8")]);
+        assert_eq!(response.status, 200, "{kind}: {}", response.text);
+        response.json()["predictions"].clone()
+    };
+    let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &bytes);
+    let broken: Vec<&str> =
+        base64.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    for text in [base64.clone(), format!("data:image/png;base64,{base64}"), broken.join("\n")] {
+        let found = answer(json!({ "rows": [{ "image": text }] }).to_string().as_bytes(), "application/json");
+        assert_eq!(found[0]["class"], own["class"]);
+    }
+    assert_eq!(answer(&bytes, "image/png")[0]["class"], own["class"]);
+    let mut form = Vec::new();
+    for name in ["3.png", "again.png"] {
+        let head = format!(
+            "--xyz\r\ncontent-disposition: form-data; name=\"image\"; filename=\"{name}\"\r\ncontent-type: image/png\r\n\r\n"
+        );
+        form.extend([head.as_bytes(), &bytes, b"\r\n"].concat());
+    }
+    form.extend(b"--xyz--\r\n");
+    let found = answer(&form, "multipart/form-data; boundary=xyz");
+    assert_eq!((&found[0]["class"], &found[0]["file"]), (&own["class"], &json!("3.png")));
+    assert_eq!((&found[1]["class"], &found[1]["file"]), (&own["class"], &json!("again.png")));
+
+    let curl = [("user-agent", "curl/8")];
+    let refused = |body: &[u8], kind: &str| {
+        let headers = [("content-type", kind), curl[0]];
+        server.post(path, body, &headers).status
+    };
+    assert_eq!(refused(b"no picture", "image/png"), 422);
+    assert_eq!(refused(&form[..form.len() - 10], "multipart/form-data; boundary=xyz"), 400);
+    // A page of somebody else may send a form without asking.
+    let foreign = [("content-type", "multipart/form-data; boundary=xyz"), ("user-agent", "Mozilla/5.0")];
+    assert_eq!(server.post(path, &form, &foreign).status, 415);
+
+    // The example is a command with a file.
+    let text = home.run(&["models", "example", "shades"]).stdout;
+    assert!(text.contains("base64 -d > example.png") && text.contains("'content-type: image/png'"), "{text}");
+}

@@ -1,6 +1,7 @@
 //! Cupola's own protocol: raw rows in, typed predictions out.
 
 mod feedback;
+mod files;
 mod models;
 mod options;
 mod predict;

@@ -14,6 +14,7 @@ use cupola_runtime::{BulkFormat, LoadedPackage, PredictInput};
 use cupola_serving::{Error, Pipeline, PredictRequest, PredictResponse, QUICK_BODY_BYTES};
 use serde::Serialize;
 
+use super::files::FileBody;
 use super::options::PredictOptions;
 use super::unknown::UnknownColumns;
 use crate::error::ApiError;
@@ -39,6 +40,9 @@ struct LabelledPrediction {
     /// Key and time of that row, for a model of series.
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<SeriesLabel>,
+    /// Name of the file, for a form of files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
     #[serde(flatten)]
     predictions: Predictions,
 }
@@ -47,8 +51,10 @@ struct LabelledPrediction {
 const VALUE: usize = 8;
 
 /// Reader of a request's rows.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct RowReader {
+    /// `None` for rows.
+    files: Option<FileBody>,
     /// `None` for `{"rows": [...]}`.
     format: Option<BulkFormat>,
     options: PredictOptions,
@@ -74,7 +80,7 @@ pub(super) async fn predict(
         let timeout = timeout(&headers, limits.timeout)?;
         let mut options = PredictOptions::of(query.as_deref())?;
         options.strict |= limits.strict;
-        let reader = RowReader { format: format_of(&headers), options };
+        let reader = RowReader { files: FileBody::of(&headers)?, format: format_of(&headers), options };
         let body = body.read().await;
         let metadata = Headers(&headers);
         let request = PredictRequest {
@@ -87,15 +93,26 @@ pub(super) async fn predict(
             budget: &budget,
             size: body.as_ref().map_or(0, |body| reader.work(body, columns)),
         };
-        respond(&pipeline, &request, reader, body).await
+        respond(&pipeline, &request, &reader, body).await
     };
     let response = response.await.unwrap_or_else(IntoResponse::into_response);
     with_request_id(response, &id)
 }
 
+/// Rows of a request.
+struct ReadRows {
+    input: PredictInput,
+    warnings: Vec<String>,
+    /// Names of the files of a form, one for each row.
+    files: Vec<String>,
+}
+
 impl RowReader {
     /// Size of a body by which its work is quick or not: `{}` is a row of all columns.
-    fn work(self, body: &[u8], columns: usize) -> usize {
+    fn work(&self, body: &[u8], columns: usize) -> usize {
+        if self.files.is_some() {
+            return body.len();
+        }
         let end = match self.format {
             // A few bytes are any number of rows.
             Some(BulkFormat::Arrow) if body.len() > QUICK_BODY_BYTES => return usize::MAX,
@@ -111,20 +128,24 @@ impl RowReader {
 async fn respond(
     pipeline: &Pipeline,
     request: &PredictRequest<'_>,
-    reader: RowReader,
+    reader: &RowReader,
     body: Result<Bytes, ApiError>,
 ) -> Result<Response, ApiError> {
-    let mut warnings = Vec::new();
+    let (mut warnings, mut names) = (Vec::new(), Vec::new());
     let read = |model: &LoadedPackage| {
-        let (input, found) = reader.read(model, &body?, request.budget)?;
-        warnings = found;
-        Ok::<_, ApiError>(input)
+        let rows = reader.read(model, &body?, request.budget)?;
+        (warnings, names) = (rows.warnings, rows.files);
+        Ok::<_, ApiError>(rows.input)
     };
     let response = pipeline.predict(request, read).await?;
     let write = || {
         let predictions = response.predictions()?;
         pipeline.record(request.id, &response, &predictions);
-        let predictions = labelled(&response, predictions, reader.options.horizon);
+        let mut predictions = labelled(&response, predictions, reader.options.horizon);
+        for (prediction, name) in predictions.iter_mut().zip(names) {
+            // A target of this name has the key.
+            prediction.file = Some(name).filter(|_| !prediction.predictions.contains_key("file"));
+        }
         if reader.format.is_some() {
             return lines(&response, &predictions, &warnings, request.budget);
         }
@@ -162,7 +183,7 @@ fn labelled(
     let labelled = predictions.into_iter().map(|predictions| {
         // A target of this name has the key.
         let series = labels.next().filter(|_| !predictions.contains_key("series"));
-        LabelledPrediction { series, predictions }
+        LabelledPrediction { series, file: None, predictions }
     });
     labelled.collect()
 }
@@ -210,18 +231,22 @@ fn ascii_json(texts: &[String]) -> String {
 }
 
 impl RowReader {
-    /// Rows of a body, with warnings.
-    fn read(
-        self,
-        model: &LoadedPackage,
-        body: &[u8],
-        budget: &Budget,
-    ) -> Result<(PredictInput, Vec<String>), ApiError> {
-        let input = self.parse(model, body, budget)?;
+    /// Rows of a body.
+    fn read(&self, model: &LoadedPackage, body: &[u8], budget: &Budget) -> Result<ReadRows, ApiError> {
+        let (mut format, mut files) = (self.format, Vec::new());
+        let input = match &self.files {
+            Some(body_of_files) => {
+                let (frame, names) = body_of_files.rows(&model.signature, body, budget)?;
+                // Like a table, a form has columns of its own.
+                (format, files) = (Some(BulkFormat::Csv), names);
+                PredictInput::Frame(frame)
+            }
+            None => self.parse(model, body, budget)?,
+        };
         if input.rows(model.signature.inputs.len()) == 0 {
             return Err(no_rows());
         }
-        let unknown = UnknownColumns::of_request(&model.signature, self.format, body, &input)?;
+        let unknown = UnknownColumns::of_request(&model.signature, format, body, &input)?;
         if self.options.strict {
             unknown.refuse(&model.signature)?;
         }
@@ -236,10 +261,10 @@ impl RowReader {
             }
             input => input,
         };
-        Ok((input, unknown.warnings(&model.signature)))
+        Ok(ReadRows { input, warnings: unknown.warnings(&model.signature), files })
     }
 
-    fn parse(self, model: &LoadedPackage, body: &[u8], budget: &Budget) -> Result<PredictInput, ApiError> {
+    fn parse(&self, model: &LoadedPackage, body: &[u8], budget: &Budget) -> Result<PredictInput, ApiError> {
         let input = match self.format {
             None => model.parse_rows(body, budget),
             Some(format) => model.parse_bulk(format, body, budget).map(PredictInput::Frame),
@@ -255,7 +280,7 @@ impl RowReader {
     }
 
     /// Error of a row. If a column is missing, it names the one that may stand for it.
-    fn invalid_row(self, model: &LoadedPackage, body: &[u8], error: cupola_runtime::Error) -> ApiError {
+    fn invalid_row(&self, model: &LoadedPackage, body: &[u8], error: cupola_runtime::Error) -> ApiError {
         let near = match &error {
             cupola_runtime::Error::Value { column, found, .. } if found.starts_with("no such") => {
                 UnknownColumns::instead_of(column, &model.signature, self.format, body)
@@ -285,7 +310,7 @@ mod tests {
     #[test]
     fn the_work_of_a_body_counts_its_empty_rows() {
         let work = |format, body: &[u8], columns| {
-            RowReader { format, options: PredictOptions::default() }.work(body, columns)
+            RowReader { files: None, format, options: PredictOptions::default() }.work(body, columns)
         };
         assert_eq!(work(None, b"{\"rows\": [{}, {}]}", 1_000), 3 * 1_000 * VALUE);
         assert_eq!(work(None, &[b' '; 500], 10), 500);

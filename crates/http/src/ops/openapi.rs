@@ -111,9 +111,22 @@ fn predict(name: &str, model: &LoadedPackage) -> Value {
         "summary": format!("Predictions of {name}"),
         "tags": ["predict"],
         "parameters": parameters(signature),
-        "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
+        "requestBody": { "required": true, "content": bodies(signature, &body) },
         "responses": responses,
     }})
+}
+
+/// Content of a request for predictions by content type: rows, and of a model that takes one picture or sound the file.
+fn bodies(signature: &Signature, rows: &Value) -> Value {
+    let mut content = json!({ "application/json": { "schema": rows } });
+    if let [InputColumn { name, kind: ColumnType::File, .. }] = signature.inputs.as_slice() {
+        content["image/png"] = json!({ "schema": { "type": "string", "format": "binary" } });
+        content["image/jpeg"] = content["image/png"].clone();
+        let file = json!({ "type": "string", "format": "binary", "description": "One file for each row" });
+        let form = json!({ "type": "object", "required": [name], "properties": { name.as_str(): file } });
+        content["multipart/form-data"] = json!({ "schema": form });
+    }
+    content
 }
 
 fn parameters(signature: &Signature) -> Value {

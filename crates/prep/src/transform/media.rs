@@ -47,7 +47,14 @@ impl FileCell<'_> {
                 Some(text) => {
                     let hold = self.budget.take(text.len())?;
                     // A data URL has the bytes after the comma.
-                    match STANDARD.decode(text.rsplit(',').next().unwrap_or_default().trim()) {
+                    let text = text.rsplit(',').next().unwrap_or_default().trim();
+                    // The command `base64` breaks its lines.
+                    let text = if text.contains(char::is_whitespace) {
+                        Cow::Owned(text.split_whitespace().collect::<String>())
+                    } else {
+                        Cow::Borrowed(text)
+                    };
+                    match STANDARD.decode(text.as_bytes()) {
                         Ok(bytes) => return Ok((bytes.into(), hold)),
                         Err(error) => format!("invalid base64 ({error})"),
                     }

@@ -38,6 +38,8 @@ pub struct InputRows {
     pub frame: Frame,
     /// Files and numbers of the rows.
     pub origin: RowOrigin,
+    /// Names of the files that the rows are; empty if rows come from tables.
+    pub files: Vec<String>,
 }
 
 impl InputRows {
@@ -198,6 +200,6 @@ impl Session<'_> {
             texts: TextColumns::All,
         })?;
         let frame = Frame::from_batches(&table.schema, &table.batches, &plan.exact_columns())?;
-        Ok(InputRows { frame, origin: table.origin })
+        Ok(InputRows { frame, origin: table.origin, files: Vec::new() })
     }
 }

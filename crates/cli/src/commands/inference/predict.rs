@@ -28,9 +28,9 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
         predictions.iter_mut().flat_map(|row| row.values_mut()).for_each(|one| one.shorten(horizon));
     }
     let text = if args.output.to_lowercase().ends_with(".csv") {
-        output::csv(&predictions, &labels)?
+        output::csv(&predictions, &labels, &rows.files)?
     } else {
-        output::json_lines(&predictions, &labels)?
+        output::json_lines(&predictions, &labels, &rows.files)?
     };
     if args.output == "-" {
         std::io::stdout().write_all(text.as_bytes())?;
@@ -43,6 +43,9 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
 /// Rows of a file, or of standard input: JSON if it begins with a brace or a bracket, CSV otherwise.
 fn input(session: &Session<'_>, path: &str, plan: &Plan) -> Result<InputRows> {
     if path != "-" {
+        if let Some(rows) = session.read_files(path, plan)? {
+            return Ok(rows);
+        }
         return Ok(session.read_rows(&Source::One(path.to_owned()), plan)?);
     }
     let mut text = Vec::new();
