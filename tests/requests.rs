@@ -179,7 +179,8 @@ fn pictures_are_sent_as_files_in_every_form_with_one_answer() {
     let own = folder.iter().find(|one| one["file"] == json!("light/3.png")).unwrap();
     let alone = predict("pictures/light/3.png");
     assert_eq!(alone[0]["file"], json!("3.png"));
-    assert_eq!((&alone[0]["class"], alone.len()), (&own["class"], 1));
+    let own = &own["class"]["value"];
+    assert_eq!((&alone[0]["class"]["value"], alone.len()), (own, 1));
 
     let server = home.serve(&["--model", "shades"]);
     let bytes = std::fs::read(home.path("pictures/light/3.png")).unwrap();
@@ -194,9 +195,9 @@ fn pictures_are_sent_as_files_in_every_form_with_one_answer() {
         base64.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
     for text in [base64.clone(), format!("data:image/png;base64,{base64}"), broken.join("\n")] {
         let found = answer(json!({ "rows": [{ "image": text }] }).to_string().as_bytes(), "application/json");
-        assert_eq!(found[0]["class"], own["class"]);
+        assert_eq!(found[0]["class"], alone[0]["class"]);
     }
-    assert_eq!(answer(&bytes, "image/png")[0]["class"], own["class"]);
+    assert_eq!(answer(&bytes, "image/png")[0]["class"], alone[0]["class"]);
     let mut form = Vec::new();
     for name in ["3.png", "again.png"] {
         let head = format!(
@@ -206,8 +207,8 @@ fn pictures_are_sent_as_files_in_every_form_with_one_answer() {
     }
     form.extend(b"--xyz--\r\n");
     let found = answer(&form, "multipart/form-data; boundary=xyz");
-    assert_eq!((&found[0]["class"], &found[0]["file"]), (&own["class"], &json!("3.png")));
-    assert_eq!((&found[1]["class"], &found[1]["file"]), (&own["class"], &json!("again.png")));
+    assert_eq!((&found[0]["class"]["value"], &found[0]["file"]), (own, &json!("3.png")));
+    assert_eq!((&found[1]["class"]["value"], &found[1]["file"]), (own, &json!("again.png")));
 
     let curl = [("user-agent", "curl/8")];
     let refused = |body: &[u8], kind: &str| {
@@ -223,4 +224,56 @@ fn pictures_are_sent_as_files_in_every_form_with_one_answer() {
     // The example is a command with a file.
     let text = home.run(&["models", "example", "shades"]).stdout;
     assert!(text.contains("base64 -d > example.png") && text.contains("'content-type: image/png'"), "{text}");
+}
+
+#[test]
+fn an_anomaly_is_flagged_by_a_threshold_and_rows_left_out_are_counted() {
+    let home = TestHome::new();
+    let mut table = "a,b,odd\n".to_owned();
+    for row in 0..200_u32 {
+        let (x, odd) = (f64::from(row * 37 % 100) / 100.0, row % 10 == 3);
+        // Normal rows lie on a line.
+        let b = if odd { 3.0 - x } else { x };
+        let _ = writeln!(table, "{x},{b},{}", u8::from(odd));
+    }
+    home.write("points.csv", &table);
+    let config = "name = \"points\"\nseed = 3\n[data]\nsource = \"points.csv\"\n[split]\nby = \"random\"\nvalid = 0.2\ntest = 0.2\n\
+        [[inputs]]\nname = \"ab\"\nkind = \"number\"\ncolumns = [\"a\", \"b\"]\n\
+        [[targets]]\nname = \"score\"\nkind = \"reconstruct\"\ncolumn = \"odd\"\n\
+        [model]\nfamily = \"autoencoder\"\nhidden = [8]\ncode = 1\n[train]\nepochs = 30\nbatch_size = 16\n[train.optimizer]\nlearning_rate = 1e-2\n";
+    home.write("run.toml", config);
+    let trained = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
+    assert_eq!(trained.code, Some(0), "{}", trained.stderr);
+    assert!(
+        trained.stdout.contains("training rows are anomalies by `odd` and are left out"),
+        "{}",
+        trained.stdout
+    );
+    assert!(trained.stdout.contains("(the largest F1 on the valid split)"), "{}", trained.stdout);
+
+    let server = home.serve(&["--model", "points"]);
+    let rows = json!({ "rows": [{ "a": 0.4, "b": 0.4 }, { "a": 0.4, "b": 2.6 }] });
+    let response = server.post("/v1/models/points/predict", rows.to_string(), &[]);
+    let found = response.json()["predictions"].clone();
+    let flag = |row: usize| {
+        let score = &found[row]["score"];
+        let above = score["value"].as_f64().unwrap() > score["threshold"].as_f64().unwrap();
+        assert_eq!(score["anomaly"], json!(above), "{score}");
+        above
+    };
+    assert_eq!((flag(0), flag(1)), (false, true), "{}", response.text);
+    home.write("new.csv", "a,b\n0.4,2.6\n");
+    let output = home.run(&[
+        "predict", "--model", "points", "--input", "new.csv", "--output", "out.csv", "--device", "flex",
+    ]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let text = home.read("out.csv");
+    assert!(
+        text.starts_with("score,score_threshold,score_is_anomaly\n") && text.ends_with(",true\n"),
+        "{text}"
+    );
+
+    home.write("run.toml", config.replace("column = \"odd\"\n", ""));
+    let trained = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
+    assert!(trained.stdout.contains("(the 99th percentile of the training rows)"), "{}", trained.stdout);
 }

@@ -98,6 +98,13 @@ impl Plan {
         self.values = values.of_columns(is_used);
     }
 
+    /// Sets the score above which a row counts as an anomaly. Other models than reconstructions have none.
+    pub fn set_threshold(&mut self, score: f64) {
+        if let FittedTarget::Reconstruct { threshold, .. } = self.targets.first_mut() {
+            *threshold = Some(score);
+        }
+    }
+
     /// Number of logits of one example.
     pub fn width(&self) -> usize {
         self.targets.iter().map(FittedTarget::width).sum()

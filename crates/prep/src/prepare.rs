@@ -216,9 +216,16 @@ impl DerivedRows {
     /// Row indices of train, valid and test.
     fn split(&self, run: &Run, values: &ValueRules) -> Result<Division, Error> {
         let test_share = if self.test.is_some() { 0.0 } else { run.split.test };
-        let Division { parts: [train, valid, test], notes } =
+        let Division { parts: [train, valid, test], mut notes } =
             divide(run, &self.frame, values, test_share, self.kept.as_deref())?;
-        Ok(Division { parts: [without_anomalies(run, &self.frame, train)?, valid, test], notes })
+        let before = train.len();
+        let train = without_anomalies(run, &self.frame, train)?;
+        if let (left_out @ 1.., Some(column)) = (before - train.len(), run.targets.first().column()) {
+            notes.push(format!(
+                "{left_out} of {before} training rows are anomalies by `{column}` and are left out: the model learns the normal ones"
+            ));
+        }
+        Ok(Division { parts: [train, valid, test], notes })
     }
 
     /// Example of a request from the rows of the test split, or of the valid split without one. `canonical` are the rows

@@ -3,6 +3,7 @@
 //! [`Evaluator`] measures any part of the data. [`Validation`] measures the valid split between two steps, and
 //! [`EarlyStopping`] remembers the best result and ends training without progress.
 
+mod anomalies;
 mod early_stopping;
 mod host_loss;
 mod metrics;
@@ -15,6 +16,7 @@ use cupola_nn::{InputBatch, Loss, Network, Objective};
 use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, Plan, SplitExamples, Targets};
 use cupola_spec::TargetList;
 
+pub use self::anomalies::AnomalyThreshold;
 pub use self::early_stopping::BestCheckpoint;
 pub(crate) use self::early_stopping::EarlyStopping;
 pub use self::metrics::metrics_from_logits;

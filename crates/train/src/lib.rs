@@ -28,8 +28,8 @@ pub use architecture::architecture;
 pub use checkpoint::ResumeState;
 pub use error::{DeviceFailure, Error};
 pub use evaluate::{
-    BestCheckpoint, Evaluator, Selection, UndefinedMetric, limit_rows, logits, metrics_from_logits,
-    unreported_metric,
+    AnomalyThreshold, BestCheckpoint, Evaluator, Selection, UndefinedMetric, limit_rows, logits,
+    metrics_from_logits, unreported_metric,
 };
 pub use event::{EndReason, Event, MetricValues, Stop};
 #[cfg(feature = "mpi")]

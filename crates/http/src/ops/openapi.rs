@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use cupola_prep::{ColumnType, InputColumn, OutputColumn, Signature};
+use cupola_prep::{ColumnType, FittedTarget, InputColumn, OutputColumn, Signature};
 use cupola_runtime::{ExampleRequest, LoadedPackage};
 use cupola_serving::Catalog;
 use cupola_serving::access::{AccessControl, Caller, Scope};
@@ -30,7 +30,7 @@ fn input_schema(column: &InputColumn) -> Value {
     schema
 }
 
-fn output_schema(column: &OutputColumn) -> Value {
+fn output_schema(column: &OutputColumn, target: &FittedTarget) -> Value {
     let value = match (column.kind, column.length) {
         (_, Some(length)) => json!({
             "type": "array", "items": { "type": "number" }, "minItems": 1, "maxItems": length,
@@ -42,6 +42,11 @@ fn output_schema(column: &OutputColumn) -> Value {
     let mut properties = json!({ "value": value });
     if column.categories.is_some() {
         properties["probabilities"] = json!({ "type": "object", "additionalProperties": { "type": "number", "minimum": 0, "maximum": 1 } });
+    }
+    if matches!(target, FittedTarget::Reconstruct { threshold: Some(_), .. }) {
+        properties["threshold"] =
+            json!({ "type": "number", "description": "Score above which a row counts as an anomaly" });
+        properties["anomaly"] = json!({ "type": "boolean" });
     }
     if column.frequency.is_some() {
         properties["timestamps"] =
@@ -80,10 +85,15 @@ const ERRORS: [(u16, &str); 10] = [
     (504, "The deadline has passed"),
 ];
 
+/// Outputs of a model with their targets.
+fn outputs(model: &LoadedPackage) -> impl Iterator<Item = (&OutputColumn, &FittedTarget)> {
+    model.signature.outputs.iter().zip(model.plan.targets.iter())
+}
+
 fn predict(name: &str, model: &LoadedPackage) -> Value {
     let signature = &model.signature;
     let row = object(signature.inputs.iter().map(|c| (c.name.as_str(), input_schema(c))));
-    let prediction = object(signature.outputs.iter().map(|c| (c.name.as_str(), output_schema(c))));
+    let prediction = object(outputs(model).map(|(c, target)| (c.name.as_str(), output_schema(c, target))));
     let body = json!({
         "type": "object",
         "required": ["rows"],
@@ -148,9 +158,9 @@ fn parameters(signature: &Signature) -> Value {
     all.into()
 }
 
-fn feedback(name: &str, signature: &Signature) -> Value {
-    let targets = signature.outputs.iter().map(|column| {
-        let schema = output_schema(column);
+fn feedback(name: &str, model: &LoadedPackage) -> Value {
+    let targets = outputs(model).map(|(column, target)| {
+        let schema = output_schema(column, target);
         (column.name.clone(), schema["properties"]["value"].clone())
     });
     let mut properties: Map<String, Value> = targets.collect();
@@ -212,10 +222,9 @@ pub(super) async fn document(
     let covers = |name: &String| caller.as_ref().is_some_and(|caller| caller.has(Scope::Predict, name));
     for name in catalog.names().into_iter().filter(covers) {
         let Ok(version) = catalog.find(&name, None) else { continue };
-        let signature = &version.model.signature;
         put(&format!("/v1/models/{name}"), get("Metadata of a model", &format!("model_{name}"), &any));
         put(&format!("/v1/models/{name}/predict"), predict(&name, &version.model));
-        put(&format!("/v1/models/{name}/feedback"), feedback(&name, signature));
+        put(&format!("/v1/models/{name}/feedback"), feedback(&name, &version.model));
     }
     Json(json!({
         "openapi": "3.1.0",

@@ -26,6 +26,8 @@ pub(super) struct TrainedModel<'a> {
     pub folder: &'a RunFolder,
     /// `model.safetensors`
     pub weights: Vec<u8>,
+    /// Score above which a row counts as an anomaly, if the model finds any.
+    pub threshold: Option<f64>,
     /// `config.json`
     pub config: Value,
     /// Entries of `metrics.json` beside the metrics.
@@ -95,7 +97,11 @@ impl TrainedModel<'_> {
         record: &RunRecord,
         metrics: &Map<String, Value>,
     ) -> Result<Package, Error> {
-        let plan = &self.prepared.plan;
+        let mut plan = self.prepared.plan.clone();
+        if let Some(threshold) = self.threshold {
+            plan.set_threshold(threshold);
+        }
+        let plan = &plan;
         let config = serde_json::to_vec_pretty(&self.config)?;
         let plan_json = serde_json::to_vec_pretty(plan)?;
         let metrics = serde_json::to_vec_pretty(metrics)?;

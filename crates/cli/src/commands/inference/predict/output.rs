@@ -38,7 +38,8 @@ pub fn json_lines(predictions: &[Predictions], labels: &RowLabels, files: &[Stri
 }
 
 /// The name of the file, columns of key and time of a model of series, then columns of each target: its value (a forecast has one for each
-/// row ahead), then its probabilities, or the times of a forecast.
+/// row ahead), then its probabilities, the threshold and flag of
+/// an anomaly, or the times of a forecast.
 pub fn csv(predictions: &[Predictions], labels: &RowLabels, files: &[String]) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     if let Some(first) = predictions.first() {
@@ -66,6 +67,8 @@ fn header(answer: &Predictions) -> Vec<String> {
         }
         let classes = prediction.probabilities.iter().flat_map(|p| p.keys());
         names.extend(classes.map(|class| format!("{target}_p_{class}")));
+        names.extend(prediction.threshold.map(|_| format!("{target}_threshold")));
+        names.extend(prediction.anomaly.map(|_| format!("{target}_is_anomaly")));
         names.extend((1..=prediction.timestamps.len()).map(|step| format!("{target}_time_{step}")));
     }
     names
@@ -79,6 +82,8 @@ fn fields(prediction: &Prediction) -> Vec<String> {
         PredictedValue::Numbers(values) => values.iter().map(f64::to_string).collect(),
     };
     fields.extend(prediction.probabilities.iter().flat_map(|p| p.values()).map(f32::to_string));
+    fields.extend(prediction.threshold.map(|threshold| threshold.to_string()));
+    fields.extend(prediction.anomaly.map(|anomaly| anomaly.to_string()));
     fields.extend(prediction.timestamps.iter().cloned());
     fields
 }
