@@ -37,6 +37,14 @@ fn the_example_of_a_package_is_a_row_of_the_data_that_the_server_takes() {
     assert_eq!(content["application/json"]["schema"]["example"], shown["body"]);
     let response = server.post(shown["path"].as_str().unwrap(), shown["body"].to_string(), &[]);
     assert_eq!(response.status, 200, "{}", response.text);
+    let version = server.get("/v1/models/blobs:1").json();
+    assert_eq!((&version["version"], &version["signature"]), (&json!(1), &about["signature"]));
+    assert_eq!(version["lineage"]["run"], about["lineage"]["run"]);
+    assert_eq!(server.get("/v1/models/blobs:2").status, 404);
+    assert_eq!(
+        server.get("/v1/models/blobs:x").status,
+        server.post("/v1/models/blobs:x/predict", "{}", &[]).status
+    );
     for (name, range) in about["ranges"].as_object().unwrap() {
         let (low, high) = (range[0].as_f64().unwrap(), range[1].as_f64().unwrap());
         assert!(low < high, "{name}: {range}");

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
+use crate::request::name_and_version;
 
 /// `GET /v1/models`. `OpenAI`'s clients read `data`, everybody else `models`.
 pub(super) async fn list(
@@ -30,21 +31,24 @@ pub(super) async fn list(
     Json(json!({ "object": "list", "data": data, "models": models }))
 }
 
-/// `GET /v1/models/{name}`, with an example of a request.
+/// `GET /v1/models/{name}`, of a loaded version `NAME:VERSION`, with an example of a request.
 pub(super) async fn get(
     State(catalog): State<Arc<Catalog>>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require_sight(&name)?;
-    let mut model = catalog.describe(&name)?;
+    let (name, version) = name_and_version(&name)?;
+    caller.require_sight(name)?;
+    let loaded = catalog.find(name, version)?;
+    let mut model = if version.is_some() { loaded.describe() } else { catalog.describe(name)? };
     // Keys that OpenAI's clients read.
-    model["id"] = name.as_str().into();
+    model["id"] = name.into();
     model["object"] = "model".into();
     model["owned_by"] = "cupola".into();
     let context = model["context_length"].clone();
     add_context_length(&mut model, &context);
-    add_example(&mut model, &name, &catalog.find(&name, None)?.model);
+    model["lineage"] = json!(loaded.manifest.lineage);
+    add_example(&mut model, name, &loaded.model);
     Ok(Json(model))
 }
 
