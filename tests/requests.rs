@@ -101,8 +101,7 @@ fn a_forecast_takes_a_history_of_any_length_and_names_its_times() {
     home.train(&[]);
     let shown = home.run(&["models", "show", "sales"]).stdout;
     assert!(
-        shown.contains("window   7 rows")
-            && shown.contains("horizon  3 rows ahead of `sold`, one every 1 day"),
+        shown.contains("window   7 rows") && shown.contains("horizon  3 rows ahead of `sold`, 1 day apart"),
         "{shown}"
     );
 

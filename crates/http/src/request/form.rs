@@ -63,7 +63,7 @@ pub(crate) fn form_parts<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<FormP
     }
 }
 
-/// What stands before and after the first occurrence of a text.
+/// Bytes before and after the first occurrence of a text.
 fn after<'a>(bytes: &'a [u8], text: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let mut from = 0;
     // Boundaries begin with a carriage return, which is rare enough in files to skip to.

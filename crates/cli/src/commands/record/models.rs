@@ -69,7 +69,7 @@ fn show(home: &Home, ui: Ui, model: &str) -> Result<()> {
     }
     for output in &signature.outputs {
         if let (Some(length), Some(_)) = (output.length, signature.window) {
-            let every = output.frequency.as_ref().map_or(String::new(), |step| format!(", one every {step}"));
+            let every = output.frequency.as_ref().map_or(String::new(), |step| format!(", {step} apart"));
             ui.line(format!("horizon  {length} rows ahead of `{}`{every}", output.name));
         }
     }
