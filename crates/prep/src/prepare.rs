@@ -117,7 +117,7 @@ pub fn prepare(
         suspicions.extend(fitted.map_err(|error| rows.numbered(error))?);
     }
     let example = run.data.example.then(|| rows.example(&plan, &canonical, test.as_ref(), &split)).flatten();
-    let example = example.map(|example| example.with_units(raw));
+    let example = example.map(|example| example.with_units(&plan, raw));
     let splits = rows.encode(&plan, split, run.seed).map_err(|error| rows.numbered(error))?;
     Ok(Prepared { suspicions, example, ..Prepared::new(plan, findings, splits) })
 }

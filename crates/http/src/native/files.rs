@@ -8,6 +8,9 @@ use indexmap::IndexMap;
 use crate::error::ApiError;
 use crate::request::{FormPart, boundary, content_type, form_parts};
 
+/// Bytes of a value of a form beside its text.
+const CELL: usize = 24;
+
 /// Body of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FileBody {
@@ -52,7 +55,7 @@ impl FileBody {
             return Err(ApiError::unsupported_media(message.to_owned()));
         }
         match self {
-            Self::Form(boundary) => form_rows(signature, &columns, form_parts(body, boundary)?),
+            Self::Form(boundary) => form_rows(signature, &columns, form_parts(body, boundary)?, budget),
             Self::One if signature.inputs.len() > 1 => Err(ApiError::malformed(
                 "the model takes further columns beside the file; send a form, as `curl -F image=@FILE -F COLUMN=VALUE` does",
             )),
@@ -77,6 +80,7 @@ fn form_rows(
     signature: &Signature,
     columns: &[&str],
     parts: Vec<FormPart<'_>>,
+    budget: &Budget,
 ) -> Result<(Frame, Vec<String>), ApiError> {
     let (uploaded, fields): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.file.is_some());
     let mut names = Vec::new();
@@ -112,6 +116,8 @@ fn form_rows(
         let text = std::str::from_utf8(field.bytes).map_err(|_| {
             ApiError::malformed(format!("the field `{}` is not UTF-8; encode it", field.name.escape_debug()))
         })?;
+        // Every row has a copy of the value.
+        budget.charge_each(rows, text.len().saturating_add(CELL))?;
         let value = (!text.is_empty()).then_some(text);
         frame = frame.with(&field.name, Column::texts(vec![value; rows]));
     }
@@ -147,7 +153,10 @@ fn complete(signature: &Signature, frame: Frame) -> Result<Frame, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use axum::http::{HeaderValue, header};
+    use cupola_budget::{Accounts, MemoryLimits};
     use serde_json::json;
 
     use super::*;
@@ -182,6 +191,17 @@ mod tests {
         assert!(frame.get("note").unwrap().is_missing(0));
         let Some(Column::Bytes(files)) = frame.get("image") else { panic!("no files") };
         assert_eq!((files.value(0), files.value(1)), (b"A".as_slice(), b"B".as_slice()));
+    }
+
+    #[test]
+    fn fields_that_all_rows_share_count_for_each_of_them() {
+        let accounts = Accounts::new(MemoryLimits { server: 1 << 20, caller: 1 << 20, request: 1 << 20 });
+        let mut parts = vec![part("x", Some("a.png"), "A"); 200];
+        parts.push(part("size", None, &"3".repeat(10_000)));
+        let body = parts.concat() + "--b--\r\n";
+        let budget = accounts.request(None, Duration::from_secs(60));
+        let found = FileBody::Form("b".to_owned()).rows(&signature(true), body.as_bytes(), &budget);
+        assert_eq!(found.unwrap_err().status.as_u16(), 413);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use cupola_values::clock_at;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::frame::meaning::ValueRule;
 use crate::frame::{Column, Frame};
 use crate::plan::{ColumnType, InputColumn, Plan, Signature};
 use crate::target::FittedTarget;
@@ -82,11 +83,16 @@ impl RequestExample {
         self
     }
 
-    /// The example with the currencies that the numbers of raw rows are written with.
+    /// The example with the currencies that the numbers of raw rows are written with, those of the targets too.
     #[must_use]
-    pub(super) fn with_units(mut self, raw: &Frame) -> Self {
-        let names: Vec<String> = self.rows.iter().take(1).flat_map(|row| row.keys().cloned()).collect();
-        for name in names {
+    pub(super) fn with_units(mut self, plan: &Plan, raw: &Frame) -> Self {
+        let columns = self.rows.iter().take(1).flat_map(|row| row.keys().cloned());
+        let targets = plan.targets.iter().filter_map(FittedTarget::column).map(str::to_owned);
+        let is_number = |name: &String| {
+            matches!(plan.values.get(name), Some(ValueRule::Number { .. }))
+                || plan.derive.parses_numbers(name)
+        };
+        for name in columns.chain(targets).filter(is_number).collect::<Vec<_>>() {
             if let Some(unit) = raw.get(&name).and_then(currency) {
                 self.units.insert(name, unit);
             }

@@ -57,7 +57,8 @@ pub fn prepare_stream<E: From<Error>>(
     let mut show = |frame: &Frame, rows: &[usize]| -> Result<(), Error> {
         if example.is_none() && run.data.example && !rows.is_empty() {
             let canonical = plan.values.apply(frame, nulls)?;
-            example = RequestExample::of(&plan, &canonical, rows).map(|example| example.with_units(frame));
+            example =
+                RequestExample::of(&plan, &canonical, rows).map(|example| example.with_units(&plan, frame));
         }
         Ok(())
     };
