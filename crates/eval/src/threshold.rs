@@ -46,10 +46,14 @@ mod tests {
     fn labels_choose_the_threshold_with_the_largest_f1() {
         let scores = [0.1, 0.2, 0.3, 0.4, 0.9];
         let threshold = |labels: [bool; 5]| threshold_of_labels(&scores, &labels);
-        assert_eq!(threshold([false, false, false, true, true]), Some(0.35));
-        assert!((threshold([false, false, false, false, true]).unwrap() - 0.65).abs() < 1e-12);
-        // Flagging the upper three has F1 0.8; the upper one alone 0.67.
-        assert_eq!(threshold([false, false, true, false, true]), Some(0.25));
+        for (labels, expected) in [
+            ([false, false, false, true, true], 0.35),
+            ([false, false, false, false, true], 0.65),
+            // Flagging the upper three has F1 0.8; the upper one alone 0.67.
+            ([false, false, true, false, true], 0.25),
+        ] {
+            assert!((threshold(labels).unwrap() - expected).abs() < 1e-12, "{labels:?}");
+        }
         assert_eq!(threshold([false; 5]), None);
         assert_eq!(threshold([true; 5]), None);
         // Equal scores cannot be told apart.
