@@ -163,7 +163,16 @@ fn several_series_are_trained_predicted_and_served_by_their_key() {
         .collect();
     let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
     home.write("new.jsonl", lines.join("\n"));
-    let output = home.run(&["predict", "--model", "sales", "--input", "new.jsonl", "--device", "flex"]);
+    let output = home.run(&[
+        "predict",
+        "--model",
+        "sales",
+        "--input",
+        "new.jsonl",
+        "--device",
+        "flex",
+        "--all-windows",
+    ]);
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     let predicted: Vec<Value> =
         output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -190,14 +199,16 @@ fn several_series_are_trained_predicted_and_served_by_their_key() {
         "out.csv",
     ]);
     assert!(
-        home.read("out.csv").starts_with("store,day,sold_1,sold_2\nnorth,2024-03-07,"),
+        home.read("out.csv")
+            .starts_with("store,day,sold_1,sold_2,sold_time_1,sold_time_2\nnorth,2024-03-08,"),
         "{}",
         home.read("out.csv")
     );
 
     // The server has the same predictions in the same order, and refuses what belongs to no series.
     let server = home.serve(&["--model", "sales"]);
-    let response = server.post("/v1/models/sales/predict", json!({ "rows": rows }).to_string(), &[]);
+    let all = "/v1/models/sales/predict?windows=all";
+    let response = server.post(all, json!({ "rows": rows }).to_string(), &[]);
     assert_eq!(response.status, 200, "{}", response.text);
     let served = response.json()["predictions"].clone();
     let series = |found: &[Value]| found.iter().map(|one| one["series"].clone()).collect::<Vec<_>>();

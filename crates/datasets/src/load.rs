@@ -10,8 +10,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cupola_sources::{
     Collected, ContentsDigest, DataFile, DatasetResolver, Error as SourceError, FileContents, FileFormat,
-    FileVersion, LineFinder, ListedFiles, ProgressSink, RowOrigin, Scan, SourceBatch, SourceNote, SourceRequest,
-    TextColumns, TextFormat, io_runtime,
+    FileVersion, LineFinder, ListedFiles, ProgressSink, RowOrigin, Scan, SourceBatch, SourceNote,
+    SourceRequest, TextColumns, TextFormat, io_runtime,
 };
 use cupola_spec::{Data, Expectation, Source};
 use cupola_store::DatasetVersion;

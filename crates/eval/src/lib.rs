@@ -6,10 +6,12 @@
 mod classification;
 mod regression;
 mod series;
+mod threshold;
 
 pub use classification::{ClassReport, classification, roc_auc};
 pub use regression::regression;
 pub use series::{anomaly, forecast};
+pub use threshold::{threshold_of_labels, threshold_of_normal};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};

@@ -49,7 +49,7 @@ pub fn anomaly(scores: &[f64], labels: &[bool]) -> Metrics {
 
 /// Quantile by linear interpolation, as in `numpy.quantile`.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let position = sorted.len().checked_sub(1)? as f64 * share;
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);

@@ -58,6 +58,7 @@ const LIMITS: &[Limit] = &[
         setting: "",
         answer: "504",
     },
+    Limit { name: "parts of a form with files", default: "1,024", setting: "", answer: "400" },
     Limit { name: "rows that one request may store", default: "100,000", setting: "", answer: "413" },
     Limit {
         name: "refusals in a row on one connection",

@@ -1,7 +1,9 @@
 //! Cupola's own protocol: raw rows in, typed predictions out.
 
 mod feedback;
+mod files;
 mod models;
+mod options;
 mod predict;
 mod rows;
 mod unknown;

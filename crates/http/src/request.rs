@@ -3,6 +3,7 @@
 mod body;
 mod budget;
 mod explain;
+mod form;
 mod keys;
 mod rows;
 
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 pub(crate) use self::body::{FullBody, UnreadBody, held_response};
 pub(crate) use self::budget::{RequestBudget, budget_of};
+pub(crate) use self::form::{FormPart, boundary, form_parts};
 pub(crate) use self::keys::{each_key, repeated, shortened};
 pub(crate) use self::rows::{invalid_lines, invalid_rows, json_objects, no_rows};
 use crate::error::ApiError;

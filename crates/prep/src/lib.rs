@@ -45,9 +45,11 @@ pub use frame::{Column, Frame, NotANumber};
 pub use plan::{
     Augmenter, ColumnPlaces, ColumnType, InputColumn, OutputColumn, Plan, SeriesLabel, Signature,
 };
-pub use prepare::{FrameStream, Prepared, exact_columns, examples_with_targets, prepare, prepare_stream};
+pub use prepare::{
+    FrameStream, Prepared, RequestExample, exact_columns, examples_with_targets, prepare, prepare_stream,
+};
 pub use split::{
-    SeriesOrder, SplitPart, TimeGrid, split_rows, split_rows_without_test, time_grid, time_order,
+    Frequency, SeriesOrder, SplitPart, TimeGrid, split_rows, split_rows_without_test, time_grid, time_order,
 };
 pub use stats::{draw, permutation, unit};
 pub use target::{

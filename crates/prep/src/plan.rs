@@ -19,7 +19,7 @@ use crate::features::{Derivation, ResolvedInput};
 use crate::frame::Frame;
 use crate::frame::meaning::{ExactColumns, ValueRules};
 use crate::frame::parallel::map_ranges;
-use crate::split::SeriesOrder;
+use crate::split::{Frequency, SeriesOrder};
 use crate::target::{FittedTarget, Predictions};
 use crate::text::FittedTokenizer;
 use crate::transform::{FittedInput, folds};
@@ -57,6 +57,9 @@ pub struct Plan {
     /// Columns of time and key of windowed rows; `None` if the rows are one series in their order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesOrder>,
+    /// Usual step between two rows of a series; `None` without a column of times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency: Option<Frequency>,
     /// Inputs in the order of their values in an example.
     pub inputs: Vec<FittedInput>,
     /// Targets in the order of their logits.
@@ -95,6 +98,13 @@ impl Plan {
         let targets: Vec<&str> = self.targets.iter().filter_map(FittedTarget::column).collect();
         let is_used = |name: &str| targets.contains(&name) || inputs.iter().any(|input| input.name == name);
         self.values = values.of_columns(is_used);
+    }
+
+    /// Sets the score above which a row counts as an anomaly. Other models than reconstructions have none.
+    pub fn set_threshold(&mut self, score: f64) {
+        if let FittedTarget::Reconstruct { threshold, .. } = self.targets.first_mut() {
+            *threshold = Some(score);
+        }
     }
 
     /// Number of logits of one example.

@@ -1,6 +1,7 @@
 //! Preparation of raw rows: from a frame, or a stream of frames, to the examples of train, valid and test with the
 //! plan that encoded them.
 
+mod example;
 mod frames;
 mod labelled;
 mod sample;
@@ -26,6 +27,7 @@ use crate::target::{FittedTarget, check_no_missing};
 use self::labelled::{Labelled, labelled_rows};
 use self::suspicions::{spelling_twins, suspicions};
 
+pub use self::example::RequestExample;
 pub use self::frames::FrameStream;
 pub use self::stream::prepare_stream;
 
@@ -38,6 +40,8 @@ pub struct Prepared {
     pub findings: Vec<InferredColumn>,
     /// Warnings about the data.
     pub suspicions: Vec<String>,
+    /// Example of a request; `None` if `data.example` is false.
+    pub example: Option<RequestExample>,
     train: SplitExamples,
     valid: SplitExamples,
     test: SplitExamples,
@@ -46,7 +50,7 @@ pub struct Prepared {
 impl Prepared {
     fn new(plan: Plan, findings: Vec<InferredColumn>, splits: [SplitExamples; 3]) -> Self {
         let [train, valid, test] = splits;
-        Self { plan, findings, suspicions: Vec::new(), train, valid, test }
+        Self { plan, findings, suspicions: Vec::new(), example: None, train, valid, test }
     }
 
     /// Examples of one split.
@@ -85,9 +89,9 @@ pub fn prepare(
     let mut values = ValueRulesFit::new(run, &computed);
     values.observe(frame);
     let (values, notes) = values.finish()?;
-    let frame = &values.apply(frame, &run.data.null)?;
+    let (raw, canonical) = (frame, values.apply(frame, &run.data.null)?);
     let test = test.map(|test| values.apply(test, &run.data.null)).transpose().map_err(Error::in_test)?;
-    let (frame, labelled) = labelled_rows(run, frame);
+    let (frame, labelled) = labelled_rows(run, &canonical);
     let frame = &frame;
     let test = test.map(|test| labelled_rows(run, &test).0);
     let derive = Derivation::from_run(run, frame)
@@ -116,7 +120,9 @@ pub fn prepare(
     suspicions.extend(spelling_twins(&plan));
     suspicions.extend(order_notes);
     suspicions.extend(series_notes);
-    Ok(Prepared { suspicions, ..Prepared::new(plan, findings, splits) })
+    let example = run.data.example.then(|| rows.example(&plan, &canonical, test.as_ref(), &parts)).flatten();
+    let example = example.map(|example| example.with_units(&plan, raw));
+    Ok(Prepared { suspicions, example, ..Prepared::new(plan, findings, splits) })
 }
 
 /// Fits the windows of a series, which yields notes, and encodes all splits.
@@ -228,9 +234,42 @@ impl DerivedRows {
     /// Row indices of train, valid and test.
     fn split(&self, run: &Run, values: &ValueRules) -> Result<Division, Error> {
         let test_share = if self.test.is_some() { 0.0 } else { run.split.test };
-        let Division { parts: [train, valid, test], notes } =
+        let Division { parts: [train, valid, test], mut notes } =
             divide(run, &self.frame, values, test_share, self.kept.as_deref())?;
-        Ok(Division { parts: [without_anomalies(run, &self.frame, train)?, valid, test], notes })
+        let before = train.len();
+        let train = without_anomalies(run, &self.frame, train)?;
+        if let (left_out @ 1.., Some(column)) = (before - train.len(), run.targets.first().column()) {
+            notes.push(format!(
+                "{left_out} of {before} training rows are anomalies by `{column}` and are left out: the model learns the normal ones"
+            ));
+        }
+        Ok(Division { parts: [train, valid, test], notes })
+    }
+
+    /// Example of a request from the rows of the test split, or of the valid split without one. `canonical` are the rows
+    /// of the source, `test` those of the test source.
+    fn example(
+        &self,
+        plan: &Plan,
+        canonical: &Frame,
+        test: Option<&Frame>,
+        [train, valid, own]: &[Vec<usize>; 3],
+    ) -> Option<RequestExample> {
+        let in_source = |rows: &[usize]| -> Vec<usize> {
+            let place = |row: &usize| self.kept.as_ref().map_or(*row, |kept| kept[*row]);
+            rows.iter().map(place).collect()
+        };
+        let latest = |frame: &Frame| windows::latest_rows(plan, frame);
+        let found = match (test.zip(self.test.as_ref()), plan.window()) {
+            (Some((test, derived)), Some(_)) => RequestExample::of(plan, test, &latest(derived)?),
+            (Some((test, _)), None) => RequestExample::of(plan, test, &(0..test.rows()).collect::<Vec<_>>()),
+            (None, Some(_)) => RequestExample::of(plan, canonical, &in_source(&latest(&self.frame)?)),
+            (None, None) => {
+                let rows = [own, valid, train].into_iter().find(|rows| !rows.is_empty())?;
+                RequestExample::of(plan, canonical, &in_source(rows))
+            }
+        };
+        Some(found?.with_ranges(plan, canonical, &in_source(train)))
     }
 
     /// Encodes all splits.

@@ -6,6 +6,7 @@
 //! (`chronological`) depends on the order of the rows only where no column of times is named.
 
 mod chronological;
+mod frequency;
 mod order;
 mod series_order;
 mod splitter;
@@ -21,6 +22,7 @@ use crate::error::Error;
 use crate::frame::Frame;
 use crate::frame::meaning::ValueRules;
 
+pub use self::frequency::Frequency;
 pub use self::order::{TimeGrid, time_grid, time_order};
 pub use self::series_order::SeriesOrder;
 pub(crate) use self::series_order::{OneSeries, SeriesRows};

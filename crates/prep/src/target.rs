@@ -73,6 +73,9 @@ pub enum FittedTarget {
         column: Option<String>,
         /// Number of real values in one example.
         width: usize,
+        /// Score above which a row counts as an anomaly; `None` for a model that was trained without one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        threshold: Option<f64>,
     },
     /// Vector that a network outputs without being trained on a target.
     Embedding {

@@ -28,6 +28,7 @@ pub use self::curve::Curve;
 pub use self::date::{FittedDate, FittedPart};
 pub(crate) use self::fit::InputFit;
 pub use self::knn::Donors;
+pub(crate) use self::media::picture_copy;
 pub use self::media::{PictureSize, picture_size};
 pub use self::number::FittedNumber;
 pub use self::series::FittedSeries;

@@ -27,7 +27,9 @@ pub use history::{
 pub use home::{Home, now};
 pub use index::{Index, PackageRow, RunRow};
 pub use inspect::Finding;
-pub use package::{Lineage, Manifest, Package, PackageContents, package_files, publish, published_by};
+pub use package::{
+    EXAMPLE, Lineage, Manifest, Package, PackageContents, package_files, publish, published_by,
+};
 pub use run::{RunDataset, RunFolder, RunRecord, Status, ValidationScore};
 
 #[cfg(test)]

@@ -91,6 +91,9 @@ enum CheckedFile {
 /// Largest accepted file of a package in bytes.
 const FILE_LIMIT: u64 = 64 << 30;
 
+/// Example of a request, which a package may have.
+pub const EXAMPLE: &str = "example.json";
+
 /// Files that every package has beside `manifest.json`.
 pub fn package_files() -> [&'static str; 4] {
     ["config.json", "metrics.json", "model.safetensors", "plan.json"]

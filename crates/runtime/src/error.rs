@@ -48,6 +48,14 @@ pub enum Error {
         /// Remedy.
         remedy: &'static str,
     },
+    /// A horizon that the model does not have.
+    #[error("{}", horizon_message(*.asked, *.horizon))]
+    Horizon {
+        /// Number of rows ahead that was asked for.
+        asked: usize,
+        /// Number of rows that the model forecasts; 0 if it does not forecast.
+        horizon: usize,
+    },
     /// A prediction that is NaN or infinite.
     #[error(
         "row {row}: the prediction is not a finite number because the inputs are too large; send values like those of the training data"
@@ -136,5 +144,14 @@ impl Error {
             }
             _ => None,
         }
+    }
+}
+
+fn horizon_message(asked: usize, horizon: usize) -> String {
+    match horizon {
+        0 => "the model does not forecast; leave `horizon` out".to_owned(),
+        _ => format!(
+            "the horizon must be from 1 to {horizon}, found {asked}; train with a longer `horizon` for more"
+        ),
     }
 }

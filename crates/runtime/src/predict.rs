@@ -4,6 +4,8 @@ mod bulk;
 #[cfg(test)]
 mod channels;
 mod cost;
+mod example;
+mod forecast;
 mod load;
 mod package;
 mod predictor;
@@ -11,6 +13,7 @@ mod rows;
 mod tensors;
 
 pub use bulk::BulkFormat;
+pub use example::ExampleRequest;
 pub use package::LoadedPackage;
 pub use predictor::Predictor;
 pub use rows::{frame_of, json_lines, json_rows};

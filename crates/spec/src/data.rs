@@ -100,6 +100,10 @@ pub struct Data {
     /// Consequence of a row of a CSV file with more or fewer fields than the header.
     #[serde(default, skip_serializing_if = "RaggedRows::is_default")]
     pub ragged: RaggedRows,
+    /// Keep one row that training has not seen, and the ranges of numbers, in the package: commands, the page and
+    /// `/openapi.json` show it as an example. `false` for private data.
+    #[serde(default = "example_by_default")]
+    pub example: bool,
     /// Do not hold all rows in memory. They are read four times and stored on disk in the form in which the
     /// network reads them.
     pub stream: bool,
@@ -122,6 +126,11 @@ pub struct Data {
     /// Scheduler of the cluster, such as `df://host:50050`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+}
+
+/// An example is kept unless the config says otherwise.
+fn example_by_default() -> bool {
+    true
 }
 
 /// Engine that reads the files and runs `data.query`.
@@ -155,6 +164,7 @@ impl Data {
             columns: None,
             comment: None,
             ragged: RaggedRows::Fail,
+            example: true,
             stream: false,
             http: None,
             api: None,

@@ -4,6 +4,7 @@
 //! [`EarlyStopping`] remembers the best result and ends training without progress. [`Baseline`] has the metrics of a
 //! trivial model, [`permutation_importance`] the columns that a model relies on.
 
+mod anomalies;
 mod baseline;
 mod early_stopping;
 mod host_loss;
@@ -18,6 +19,7 @@ use cupola_nn::{InputBatch, Loss, Network, Objective};
 use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, Plan, SplitExamples, Targets};
 use cupola_spec::TargetList;
 
+pub use self::anomalies::AnomalyThreshold;
 pub use self::baseline::Baseline;
 pub use self::early_stopping::BestCheckpoint;
 pub(crate) use self::early_stopping::EarlyStopping;

@@ -7,7 +7,7 @@ use cupola_nn::OpenDevice;
 use cupola_registry::{Package, RunRecord};
 use cupola_sources::{ProgressSink, ProgressUnit};
 use cupola_spec::{Goal, Run};
-use cupola_train::{EndReason, RateTrial};
+use cupola_train::{AnomalyThreshold, EndReason, RateTrial};
 
 use crate::check::network::NetworkPlan;
 use crate::data::loaded::LoadedData;
@@ -90,6 +90,8 @@ pub enum WorkflowEvent<'a> {
     },
     /// One learning rate of a range test was tried.
     RateTried(RateTrial),
+    /// The score above which a row counts as an anomaly was chosen.
+    AnomalyThreshold(AnomalyThreshold),
     /// A split was evaluated with the final model.
     Evaluated {
         /// `valid` or `test`.

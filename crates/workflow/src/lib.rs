@@ -29,13 +29,14 @@ pub use error::{Error, is_user_error, message_and_hint};
 pub use event::{Observer, Silent, TrainingPlan, WorkflowEvent};
 pub use machine::memory::{MemoryEstimate, machine_memory};
 pub use machine::probe::{GpuProbe, NoGpu, VulkanProbe};
-pub use models::inference::{InputRows, LoadedModel, ModelSelection, RowLabels};
+pub use models::inference::{ForecastOptions, InputRows, LoadedModel, ModelSelection, RowLabels};
 pub use models::packages::{AliasChange, roll_back_alias, set_alias, verify_packages};
 pub use models::pretrained::Pretrained;
 pub use session::Session;
 pub use stages::{StageNode, StageState};
 pub use train::{
-    BaselineScore, JobOutcome, PublishedRun, RateReport, RateTest, StopSignal, TrainJob, TrainingDevices, TrainingSummary,
+    BaselineScore, JobOutcome, PublishedRun, RateReport, RateTest, StopSignal, TrainJob, TrainingDevices,
+    TrainingSummary,
 };
 
 /// Version of the code, as recorded in runs and packages.

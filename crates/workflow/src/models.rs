@@ -1,5 +1,6 @@
 //! Published models: run on rows, aliased, verified, and trained further.
 
+mod files;
 pub mod inference;
 pub mod packages;
 pub mod pretrained;

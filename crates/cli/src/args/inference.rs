@@ -24,16 +24,26 @@ pub struct EvaluateArgs {
 Examples:
   cupola predict --model digits --input rows.csv
   cupola predict --model digits@champion --input rows.parquet --output out.csv
+  cupola predict --model traffic --input history.csv --horizon 6
+  cupola predict --model shapes --input pictures/
+  cupola predict --model shapes --input picture.png
   echo '{\"pixel_0\": 0, ...}' | cupola predict --model digits --input -")]
 pub struct PredictArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// CSV, JSON lines or Parquet; `-` is standard input (CSV or JSON lines)
+    /// CSV, JSON lines or Parquet; a folder of pictures, sounds or texts; a picture or a WAV file; `-` is standard
+    /// input (CSV or JSON lines)
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub input: String,
     /// JSON lines, or CSV if the name ends in .csv; `-` is standard output (JSON lines)
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub output: String,
+    /// Rows ahead of a forecast [default: all that the model forecasts]
+    #[arg(long, value_name = "ROWS")]
+    pub horizon: Option<usize>,
+    /// A forecast from every window of a history, not only from its end
+    #[arg(long)]
+    pub all_windows: bool,
 }
 
 #[derive(Args)]

@@ -86,6 +86,11 @@ pub enum ModelsCommand {
         /// NAME, NAME@ALIAS, NAME:VERSION or a folder
         model: String,
     },
+    /// Print a request that can be run, made of a real row
+    #[command(
+        after_help = "Examples:\n  cupola models example digits\n  cupola models example prices --csv | cupola predict --model prices --input -"
+    )]
+    Example(ExampleArgs),
     /// Show the origin of a package: run, config, dataset versions, sources
     Lineage {
         /// NAME, NAME@ALIAS, NAME:VERSION or a folder
@@ -132,6 +137,24 @@ pub enum ModelsCommand {
         after_help = "Examples:\n  cupola models export minilm out/ --to hf\n  cupola models export digits out/ --to safetensors"
     )]
     Export(ExportArgs),
+}
+
+#[derive(Args)]
+pub struct ExampleArgs {
+    /// NAME, NAME@ALIAS, NAME:VERSION or a folder
+    pub model: String,
+    /// Address of the server
+    #[arg(long, value_name = "ADDRESS", default_value = "localhost:8080")]
+    pub server: String,
+    /// A command for a shell with curl (the default)
+    #[arg(long, group = "form")]
+    pub curl: bool,
+    /// A program for Python's standard library
+    #[arg(long, group = "form")]
+    pub python: bool,
+    /// The row, or the rows of a window, as CSV
+    #[arg(long, group = "form")]
+    pub csv: bool,
 }
 
 #[derive(Args)]

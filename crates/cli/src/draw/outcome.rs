@@ -40,11 +40,11 @@ pub fn show_outcome(ui: Ui, run: &PublishedRun, next: &WhatNext<'_>) {
         ui.line(format!("run     {} in {}", run.run, run.folder.display()));
         ui.line(format!("model   {} in {}", run.package, run.path.display()));
     }
-    for line in next.example_lines {
-        ui.line(line);
-    }
     for command in next.commands {
         ui.line(format!("next    {command}"));
+    }
+    for (index, line) in next.example_lines.iter().enumerate() {
+        ui.line(format!("{:<8}{line}", if index == 0 { "ask" } else { "" }));
     }
 }
 

@@ -7,7 +7,7 @@ use cupola_workflow::{Observer, WorkflowEvent};
 
 use super::data::{show_data, show_network};
 use super::training::TrainingProgress;
-use super::{CollectionProgress, Ui, grouped};
+use super::{CollectionProgress, Ui, grouped, metric};
 
 /// Observer that draws every event.
 pub struct Screen {
@@ -81,6 +81,14 @@ impl Observer for Screen {
             }
             WorkflowEvent::TrainingEnded { reason, step, seconds, patience } => {
                 self.ended(*reason, *step, *seconds, *patience);
+            }
+            WorkflowEvent::AnomalyThreshold(threshold) => {
+                let by = if threshold.labelled {
+                    "the largest F1 on the valid split"
+                } else {
+                    "the 99th percentile of the training rows"
+                };
+                ui.line(format!("anomaly a score above {} ({by})", metric(threshold.value)));
             }
             WorkflowEvent::TreesOutput { done, outputs } if *outputs > 1 => {
                 ui.line(format!("output {done}/{outputs}"));

@@ -135,8 +135,8 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let program = !agent.is_empty() && !agent.starts_with(b"Mozilla/") && !agent.starts_with(b"Opera/");
     let refused = match kind.as_str() {
         "" => browser,
-        "text/plain" | "multipart/form-data" => true,
-        "application/x-www-form-urlencoded" => browser || !program,
+        "text/plain" => true,
+        "application/x-www-form-urlencoded" | "multipart/form-data" => browser || !program,
         _ => false,
     };
     if refused { Err(ApiError::simple_type(&kind)) } else { Ok(()) }
@@ -238,7 +238,9 @@ mod tests {
             (Some("text/plain"), Some("curl/8"), None, 415),
             (Some("Text/Plain;charset=UTF-8"), None, None, 415),
             (Some("text/plain; application/json"), None, None, 415),
-            (Some("multipart/form-data; boundary=a"), Some("curl/8"), None, 415),
+            (Some("multipart/form-data; boundary=a"), Some("curl/8"), None, 200),
+            (Some("multipart/form-data; boundary=a"), Some("curl/8"), Some("http://localhost"), 415),
+            (Some("multipart/form-data; boundary=a"), Some("Mozilla/5.0"), None, 415),
             (Some(form), Some("curl/8"), None, 200),
             (Some(form), Some("curl/8"), Some("http://localhost"), 415),
             (Some(form), Some("Mozilla/5.0"), None, 415),

@@ -14,6 +14,8 @@ use cupola_runtime::{BulkFormat, LoadedPackage, PredictInput};
 use cupola_serving::{Error, Pipeline, PredictRequest, PredictResponse, QUICK_BODY_BYTES};
 use serde::Serialize;
 
+use super::files::FileBody;
+use super::options::PredictOptions;
 use super::unknown::UnknownColumns;
 use crate::error::ApiError;
 use crate::request::{
@@ -38,6 +40,9 @@ struct LabelledPrediction {
     /// Key and time of that row, for a model of series.
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<SeriesLabel>,
+    /// Name of the file, for a form of files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
     #[serde(flatten)]
     predictions: Predictions,
 }
@@ -46,12 +51,13 @@ struct LabelledPrediction {
 const VALUE: usize = 8;
 
 /// Reader of a request's rows.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct RowReader {
+    /// `None` for rows.
+    files: Option<FileBody>,
     /// `None` for `{"rows": [...]}`.
     format: Option<BulkFormat>,
-    /// `true` to refuse columns that the model does not have.
-    strict: bool,
+    options: PredictOptions,
 }
 
 /// Predictions for rows as JSON, JSON lines, CSV or Arrow; `{name}` may be `NAME:VERSION`.
@@ -72,8 +78,9 @@ pub(super) async fn predict(
         pipeline.check_accepting()?;
         let columns = pipeline.catalog().find(name, version)?.model.signature.inputs.len();
         let timeout = timeout(&headers, limits.timeout)?;
-        let strict = limits.strict || strict(query.as_deref())?;
-        let reader = RowReader { format: format_of(&headers), strict };
+        let mut options = PredictOptions::of(query.as_deref())?;
+        options.strict |= limits.strict;
+        let reader = RowReader { files: FileBody::of(&headers)?, format: format_of(&headers), options };
         let body = body.read().await;
         let metadata = Headers(&headers);
         let request = PredictRequest {
@@ -86,15 +93,26 @@ pub(super) async fn predict(
             budget: &budget,
             size: body.as_ref().map_or(0, |body| reader.work(body, columns)),
         };
-        respond(&pipeline, &request, reader, body).await
+        respond(&pipeline, &request, &reader, body).await
     };
     let response = response.await.unwrap_or_else(IntoResponse::into_response);
     with_request_id(response, &id)
 }
 
+/// Rows of a request.
+struct ReadRows {
+    input: PredictInput,
+    warnings: Vec<String>,
+    /// Names of the files of a form, one for each row.
+    files: Vec<String>,
+}
+
 impl RowReader {
     /// Size of a body by which its work is quick or not: `{}` is a row of all columns.
-    fn work(self, body: &[u8], columns: usize) -> usize {
+    fn work(&self, body: &[u8], columns: usize) -> usize {
+        if self.files.is_some() {
+            return body.len();
+        }
         let end = match self.format {
             // A few bytes are any number of rows.
             Some(BulkFormat::Arrow) if body.len() > QUICK_BODY_BYTES => return usize::MAX,
@@ -107,37 +125,27 @@ impl RowReader {
     }
 }
 
-/// Parameter `strict` of a query.
-fn strict(query: Option<&str>) -> Result<bool, ApiError> {
-    let parameters = query.unwrap_or_default().split('&');
-    let mut each = parameters.map(|parameter| parameter.split_once('=').unwrap_or((parameter, "true")));
-    match each.find(|(name, _)| *name == "strict") {
-        None | Some((_, "false" | "0")) => Ok(false),
-        Some((_, "true" | "1")) => Ok(true),
-        Some((_, other)) => {
-            let message = format!("`strict` must be true or false, found `{}`", other.escape_debug());
-            Err(ApiError::invalid_value(message, "strict"))
-        }
-    }
-}
-
 async fn respond(
     pipeline: &Pipeline,
     request: &PredictRequest<'_>,
-    reader: RowReader,
+    reader: &RowReader,
     body: Result<Bytes, ApiError>,
 ) -> Result<Response, ApiError> {
-    let mut warnings = Vec::new();
+    let (mut warnings, mut names) = (Vec::new(), Vec::new());
     let read = |model: &LoadedPackage| {
-        let (input, found) = reader.read(model, &body?, request.budget)?;
-        warnings = found;
-        Ok::<_, ApiError>(input)
+        let rows = reader.read(model, &body?, request.budget)?;
+        (warnings, names) = (rows.warnings, rows.files);
+        Ok::<_, ApiError>(rows.input)
     };
     let response = pipeline.predict(request, read).await?;
     let write = || {
         let predictions = response.predictions()?;
         pipeline.record(request.id, &response, &predictions);
-        let predictions = labelled(&response, predictions);
+        let mut predictions = labelled(&response, predictions, reader.options.horizon);
+        for (prediction, name) in predictions.iter_mut().zip(names) {
+            // A target of this name has the key.
+            prediction.file = Some(name).filter(|_| !prediction.predictions.contains_key("file"));
+        }
         if reader.format.is_some() {
             return lines(&response, &predictions, &warnings, request.budget);
         }
@@ -152,18 +160,30 @@ async fn respond(
     pipeline.answer(&response, request.budget, write).await?
 }
 
-/// Predictions with the series that they belong to.
-fn labelled(response: &PredictResponse, predictions: Vec<Predictions>) -> Vec<LabelledPrediction> {
-    let labels = match &response.input {
+/// Predictions with the series that they belong to and the times that they are for; of a forecast the first `horizon`
+/// values.
+fn labelled(
+    response: &PredictResponse,
+    mut predictions: Vec<Predictions>,
+    horizon: Option<usize>,
+) -> Vec<LabelledPrediction> {
+    let model = &response.version.model;
+    if let PredictInput::Frame(frame) = &response.input {
         // The rows have been predicted, so they fit the plan.
-        PredictInput::Frame(frame) => response.version.model.plan.series_labels(frame).ok().flatten(),
+        let _ = model.add_times(frame, &mut predictions);
+    }
+    if let Some(horizon) = horizon {
+        predictions.iter_mut().flat_map(|row| row.values_mut()).for_each(|one| one.shorten(horizon));
+    }
+    let labels = match &response.input {
+        PredictInput::Frame(frame) => model.plan.series_labels(frame).ok().flatten(),
         _ => None,
     };
     let mut labels = labels.into_iter().flatten();
     let labelled = predictions.into_iter().map(|predictions| {
         // A target of this name has the key.
         let series = labels.next().filter(|_| !predictions.contains_key("series"));
-        LabelledPrediction { series, predictions }
+        LabelledPrediction { series, file: None, predictions }
     });
     labelled.collect()
 }
@@ -211,25 +231,40 @@ fn ascii_json(texts: &[String]) -> String {
 }
 
 impl RowReader {
-    /// Rows of a body, with warnings.
-    fn read(
-        self,
-        model: &LoadedPackage,
-        body: &[u8],
-        budget: &Budget,
-    ) -> Result<(PredictInput, Vec<String>), ApiError> {
-        let input = self.parse(model, body, budget)?;
+    /// Rows of a body.
+    fn read(&self, model: &LoadedPackage, body: &[u8], budget: &Budget) -> Result<ReadRows, ApiError> {
+        let (mut format, mut files) = (self.format, Vec::new());
+        let input = match &self.files {
+            Some(body_of_files) => {
+                let (frame, names) = body_of_files.rows(&model.signature, body, budget)?;
+                // Like a table, a form has columns of its own.
+                (format, files) = (Some(BulkFormat::Csv), names);
+                PredictInput::Frame(frame)
+            }
+            None => self.parse(model, body, budget)?,
+        };
         if input.rows(model.signature.inputs.len()) == 0 {
             return Err(no_rows());
         }
-        let unknown = UnknownColumns::of_request(&model.signature, self.format, body, &input)?;
-        if self.strict {
+        let unknown = UnknownColumns::of_request(&model.signature, format, body, &input)?;
+        if self.options.strict {
             unknown.refuse(&model.signature)?;
         }
-        Ok((input, unknown.warnings(&model.signature)))
+        if let Some(horizon) = self.options.horizon {
+            model
+                .check_horizon(horizon)
+                .map_err(|error| ApiError::invalid_value(error.to_string(), "horizon"))?;
+        }
+        let input = match input {
+            PredictInput::Frame(history) if !self.options.all_windows => {
+                PredictInput::Frame(model.latest_windows(history, budget).map_err(Error::Row)?)
+            }
+            input => input,
+        };
+        Ok(ReadRows { input, warnings: unknown.warnings(&model.signature), files })
     }
 
-    fn parse(self, model: &LoadedPackage, body: &[u8], budget: &Budget) -> Result<PredictInput, ApiError> {
+    fn parse(&self, model: &LoadedPackage, body: &[u8], budget: &Budget) -> Result<PredictInput, ApiError> {
         let input = match self.format {
             None => model.parse_rows(body, budget),
             Some(format) => model.parse_bulk(format, body, budget).map(PredictInput::Frame),
@@ -245,7 +280,7 @@ impl RowReader {
     }
 
     /// Error of a row. If a column is missing, it names the one that may stand for it.
-    fn invalid_row(self, model: &LoadedPackage, body: &[u8], error: cupola_runtime::Error) -> ApiError {
+    fn invalid_row(&self, model: &LoadedPackage, body: &[u8], error: cupola_runtime::Error) -> ApiError {
         let near = match &error {
             cupola_runtime::Error::Value { column, found, .. } if found.starts_with("no such") => {
                 UnknownColumns::instead_of(column, &model.signature, self.format, body)
@@ -273,20 +308,10 @@ mod tests {
     }
 
     #[test]
-    fn strict_is_a_boolean() {
-        let read = |query| strict(query).map_err(|error| (error.status.as_u16(), error.field));
-        for query in [None, Some(""), Some("a=b"), Some("strict=false"), Some("a&strict=0")] {
-            assert_eq!(read(query), Ok(false), "{query:?}");
-        }
-        for query in [Some("strict=true"), Some("strict"), Some("a=b&strict=1")] {
-            assert_eq!(read(query), Ok(true), "{query:?}");
-        }
-        assert_eq!(read(Some("strict=maybe")), Err((400, Some("strict".to_owned()))));
-    }
-
-    #[test]
     fn the_work_of_a_body_counts_its_empty_rows() {
-        let work = |format, body: &[u8], columns| RowReader { format, strict: false }.work(body, columns);
+        let work = |format, body: &[u8], columns| {
+            RowReader { files: None, format, options: PredictOptions::default() }.work(body, columns)
+        };
         assert_eq!(work(None, b"{\"rows\": [{}, {}]}", 1_000), 3 * 1_000 * VALUE);
         assert_eq!(work(None, &[b' '; 500], 10), 500);
         assert_eq!(work(Some(BulkFormat::Csv), b"a\n\n\n", 100), 3 * 100 * VALUE);

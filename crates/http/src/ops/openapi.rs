@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use cupola_prep::{ColumnType, InputColumn, OutputColumn, Signature};
+use cupola_prep::{ColumnType, FittedTarget, InputColumn, OutputColumn, Signature};
+use cupola_runtime::{ExampleRequest, LoadedPackage};
 use cupola_serving::Catalog;
 use cupola_serving::access::{AccessControl, Caller, Scope};
 use serde_json::{Map, Value, json};
@@ -29,10 +30,10 @@ fn input_schema(column: &InputColumn) -> Value {
     schema
 }
 
-fn output_schema(column: &OutputColumn) -> Value {
+fn output_schema(column: &OutputColumn, target: &FittedTarget) -> Value {
     let value = match (column.kind, column.length) {
         (_, Some(length)) => json!({
-            "type": "array", "items": { "type": "number" }, "minItems": length, "maxItems": length,
+            "type": "array", "items": { "type": "number" }, "minItems": 1, "maxItems": length,
         }),
         (ColumnType::Category, _) => json!({ "type": ["string", "number"] }),
         (ColumnType::Text, _) => json!({ "type": "string" }),
@@ -41,6 +42,15 @@ fn output_schema(column: &OutputColumn) -> Value {
     let mut properties = json!({ "value": value });
     if column.categories.is_some() {
         properties["probabilities"] = json!({ "type": "object", "additionalProperties": { "type": "number", "minimum": 0, "maximum": 1 } });
+    }
+    if matches!(target, FittedTarget::Reconstruct { threshold: Some(_), .. }) {
+        properties["threshold"] =
+            json!({ "type": "number", "description": "Score above which a row counts as an anomaly" });
+        properties["anomaly"] = json!({ "type": "boolean" });
+    }
+    if column.frequency.is_some() {
+        properties["timestamps"] =
+            json!({ "type": "array", "items": { "type": "string" }, "description": "Times of the values" });
     }
     json!({ "type": "object", "required": ["value"], "properties": properties })
 }
@@ -75,15 +85,21 @@ const ERRORS: [(u16, &str); 10] = [
     (504, "The deadline has passed"),
 ];
 
-fn predict(name: &str, signature: &Signature) -> Value {
+/// Outputs of a model with their targets.
+fn outputs(model: &LoadedPackage) -> impl Iterator<Item = (&OutputColumn, &FittedTarget)> {
+    model.signature.outputs.iter().zip(model.plan.targets.iter())
+}
+
+fn predict(name: &str, model: &LoadedPackage) -> Value {
+    let signature = &model.signature;
     let row = object(signature.inputs.iter().map(|c| (c.name.as_str(), input_schema(c))));
-    let prediction = object(signature.outputs.iter().map(|c| (c.name.as_str(), output_schema(c))));
+    let prediction = object(outputs(model).map(|(c, target)| (c.name.as_str(), output_schema(c, target))));
     let body = json!({
         "type": "object",
         "required": ["rows"],
         "additionalProperties": false,
         "properties": { "rows": { "type": "array", "minItems": signature.window.unwrap_or(1), "items": row } },
-        "example": { "rows": [example(signature)] },
+        "example": ExampleRequest::of(name, model).predict_body(),
     });
     let predicted = json!({
         "type": "object",
@@ -104,18 +120,47 @@ fn predict(name: &str, signature: &Signature) -> Value {
         "operationId": format!("predict_{name}"),
         "summary": format!("Predictions of {name}"),
         "tags": ["predict"],
-        "parameters": [{
-            "name": "strict", "in": "query", "schema": { "type": "boolean", "default": false },
-            "description": "Refuse rows with columns that the model does not have, instead of a warning",
-        }],
-        "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
+        "parameters": parameters(signature),
+        "requestBody": { "required": true, "content": bodies(signature, &body) },
         "responses": responses,
     }})
 }
 
-fn feedback(name: &str, signature: &Signature) -> Value {
-    let targets = signature.outputs.iter().map(|column| {
-        let schema = output_schema(column);
+/// Content of a request for predictions by content type: rows, and of a model that takes one picture or sound the file.
+fn bodies(signature: &Signature, rows: &Value) -> Value {
+    let mut content = json!({ "application/json": { "schema": rows } });
+    if let [InputColumn { name, kind: ColumnType::File, .. }] = signature.inputs.as_slice() {
+        content["image/png"] = json!({ "schema": { "type": "string", "format": "binary" } });
+        content["image/jpeg"] = content["image/png"].clone();
+        let file = json!({ "type": "string", "format": "binary", "description": "One file for each row" });
+        let form = json!({ "type": "object", "required": [name], "properties": { name.as_str(): file } });
+        content["multipart/form-data"] = json!({ "schema": form });
+    }
+    content
+}
+
+fn parameters(signature: &Signature) -> Value {
+    let mut all = vec![json!({
+        "name": "strict", "in": "query", "schema": { "type": "boolean", "default": false },
+        "description": "Refuse rows with columns that the model does not have, instead of a warning",
+    })];
+    let length = signature.outputs.iter().find_map(|output| output.length);
+    if let (Some(length), Some(_)) = (length, signature.window) {
+        all.push(json!({
+            "name": "horizon", "in": "query", "schema": { "type": "integer", "minimum": 1, "maximum": length },
+            "description": "Rows ahead that a forecast is cut to",
+        }));
+        all.push(json!({
+            "name": "windows", "in": "query", "schema": { "enum": ["last", "all"], "default": "last" },
+            "description": "A forecast from the end of the history of each series, or from each of its windows",
+        }));
+    }
+    all.into()
+}
+
+fn feedback(name: &str, model: &LoadedPackage) -> Value {
+    let targets = outputs(model).map(|(column, target)| {
+        let schema = output_schema(column, target);
         (column.name.clone(), schema["properties"]["value"].clone())
     });
     let mut properties: Map<String, Value> = targets.collect();
@@ -137,18 +182,6 @@ fn feedback(name: &str, signature: &Signature) -> Value {
         "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
         "responses": responses,
     }})
-}
-
-/// Row that fits the signature.
-fn example(signature: &Signature) -> Value {
-    let value = |column: &InputColumn| match (&column.categories, column.kind) {
-        (Some(categories), _) if !categories.is_empty() => Value::from(categories[0].clone()),
-        (_, ColumnType::Number) => Value::from(0.0),
-        (_, ColumnType::Date) => Value::from("2024-12-31"),
-        (_, ColumnType::Category | ColumnType::Text) => Value::from("text"),
-        (_, ColumnType::File) => Value::from(""),
-    };
-    signature.inputs.iter().map(|column| (column.name.clone(), value(column))).collect::<Map<_, _>>().into()
 }
 
 fn get(summary: &str, operation: &str, schema: &Value) -> Value {
@@ -189,10 +222,9 @@ pub(super) async fn document(
     let covers = |name: &String| caller.as_ref().is_some_and(|caller| caller.has(Scope::Predict, name));
     for name in catalog.names().into_iter().filter(covers) {
         let Ok(version) = catalog.find(&name, None) else { continue };
-        let signature = &version.model.signature;
         put(&format!("/v1/models/{name}"), get("Metadata of a model", &format!("model_{name}"), &any));
-        put(&format!("/v1/models/{name}/predict"), predict(&name, signature));
-        put(&format!("/v1/models/{name}/feedback"), feedback(&name, signature));
+        put(&format!("/v1/models/{name}/predict"), predict(&name, &version.model));
+        put(&format!("/v1/models/{name}/feedback"), feedback(&name, &version.model));
     }
     Json(json!({
         "openapi": "3.1.0",

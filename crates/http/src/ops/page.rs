@@ -8,6 +8,27 @@ use crate::error::ApiError;
 use crate::middleware::{Access, Routes};
 use crate::state::ServerState;
 
+/// The whole page: one document without any other file, so that its policy allows none. The scripts share one scope, in
+/// this order.
+const PAGE: &str = concat!(
+    "<!doctype html>\n<html lang=\"en\">\n<head>\n",
+    include_str!("page/head.html"),
+    "<style>\n",
+    include_str!("page/style.css"),
+    "</style>\n</head>\n<body>\n",
+    include_str!("page/body.html"),
+    "<script>\n\"use strict\";\n",
+    include_str!("page/common.js"),
+    include_str!("page/result.js"),
+    include_str!("page/form.js"),
+    include_str!("page/draw.js"),
+    include_str!("page/forecast.js"),
+    include_str!("page/markdown.js"),
+    include_str!("page/chat.js"),
+    include_str!("page/app.js"),
+    "</script>\n</body>\n</html>\n",
+);
+
 /// Route of the page. Browsers request an icon too, which there is not.
 pub(super) fn routes() -> Routes<ServerState> {
     Routes::new().route(Access::Public, "/", get(page)).route(
@@ -26,6 +47,29 @@ async fn page() -> impl IntoResponse {
             (header::CONTENT_SECURITY_POLICY, policy),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         ],
-        include_str!("page/index.html"),
+        PAGE,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PAGE;
+
+    #[test]
+    fn the_page_is_one_document_that_writes_no_html() {
+        assert_eq!((PAGE.matches("<script>").count(), PAGE.matches("</script>").count()), (1, 1));
+        assert!(PAGE.starts_with("<!doctype html>") && PAGE.ends_with("</html>\n"));
+        // Texts of models and files become text nodes only.
+        for sink in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "src=\"http",
+            "@import",
+        ] {
+            assert!(!PAGE.contains(sink), "{sink}");
+        }
+    }
 }

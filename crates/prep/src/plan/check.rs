@@ -100,9 +100,11 @@ fn check_target(target: &FittedTarget) -> Result<(), Problem> {
             size(*horizon, "horizon")?;
             scale([*shift, *factor])
         }
-        FittedTarget::Reconstruct { width, .. } | FittedTarget::Embedding { width, .. } => {
+        FittedTarget::Reconstruct { width, threshold, .. } => {
+            finite(threshold.as_slice(), "threshold")?;
             size(*width, "width")
         }
+        FittedTarget::Embedding { width, .. } => size(*width, "width"),
         FittedTarget::NextToken { vocabulary, ends, .. } => {
             size(*vocabulary, "vocabulary")?;
             if *vocabulary < 2 {

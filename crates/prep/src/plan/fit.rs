@@ -76,8 +76,19 @@ impl PlanFit {
         let (format_version, derive) = (Plan::FORMAT_VERSION, Derivation::default());
         let (null_texts, values, query, series) = (Vec::new(), ValueRules::default(), None, None);
         let format = SourceFormat::default();
-        let mut plan =
-            Plan { format_version, null_texts, values, query, format, derive, series, inputs, targets };
+        let frequency = None;
+        let mut plan = Plan {
+            format_version,
+            null_texts,
+            values,
+            query,
+            format,
+            derive,
+            series,
+            frequency,
+            inputs,
+            targets,
+        };
         let dense = plan.layout().dense_width();
         if let FittedTarget::Reconstruct { width, .. } = plan.targets.first_mut() {
             *width = dense;

@@ -55,6 +55,7 @@ impl Plan {
             format: SourceFormat::default(),
             derive: Derivation::default(),
             series: None,
+            frequency: None,
             inputs: vec![FittedInput::Text { name, column, length, tokenizer, prompt }],
             targets: TargetList::single(target),
         }

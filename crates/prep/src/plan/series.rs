@@ -6,8 +6,10 @@ use indexmap::IndexMap;
 use super::Plan;
 use crate::error::Error;
 use crate::examples::{ExampleBuilder, Examples};
-use crate::frame::Frame;
+use crate::frame::{Frame, SEND_TRAINED_COLUMNS, finite};
 use crate::split::{OneSeries, SeriesRows};
+use crate::target::FittedTarget;
+use crate::transform::FittedInput;
 
 /// Columns of key and time with their texts.
 pub type SeriesLabel = IndexMap<String, String>;
@@ -38,6 +40,65 @@ impl Plan {
         };
         let label = |row: usize| columns().map(|name| (name.clone(), text(name, row))).collect();
         Ok(Some(ends.into_iter().map(label).collect()))
+    }
+
+    /// The last window of each series of raw rows, in the order of time, for a forecast of what comes next. A value that
+    /// is missing at its beginning is the last one before it. `None` if rows are examples on their own, or a series is
+    /// shorter than a window.
+    ///
+    /// # Errors
+    /// The errors of [`Self::apply`] about these rows and the columns of time and key.
+    pub fn latest_windows(&self, frame: &Frame) -> Result<Option<Frame>, Error> {
+        let Some(window) = self.window().map(|window| window.max(1)) else { return Ok(None) };
+        let derived = self.derived(frame)?;
+        let found = self.series_rows(&derived)?.series;
+        if found.iter().any(|one| one.rows.len() < window) {
+            return Ok(None);
+        }
+        for (name, row) in self.windowed_columns().flat_map(|name| {
+            let rows = found.iter().flat_map(|one| &one.rows[one.rows.len() - window..]);
+            rows.map(move |row| (name, *row))
+        }) {
+            finite(name, derived.require(name, SEND_TRAINED_COLUMNS)?, row)?;
+        }
+        let last = |one: &OneSeries| one.rows[one.rows.len() - window..].to_vec();
+        let rows: Vec<usize> = found.iter().flat_map(last).collect();
+        let mut out = frame.take(&rows);
+        for name in frame.names().map(str::to_owned).collect::<Vec<_>>() {
+            let Some(values) = frame.get(&name) else { continue };
+            let mut filled = rows.clone();
+            for (at, one) in found.iter().enumerate() {
+                let first = one.rows.len() - window;
+                let present = one.rows[..=first].iter().rfind(|row| !values.is_missing(**row));
+                filled[at * window] = present.copied().unwrap_or(one.rows[first]);
+            }
+            if filled != rows
+                && let Some(column) = Frame::default().with(&name, values.clone()).take(&filled).get(&name)
+            {
+                out = out.with(&name, column.clone());
+            }
+        }
+        Ok(Some(out))
+    }
+
+    /// Columns whose values are windows.
+    fn windowed_columns(&self) -> impl Iterator<Item = &str> {
+        let columns = self.inputs.iter().filter_map(FittedInput::window).flat_map(|(_, columns)| columns);
+        columns.map(|column| column.column.as_str())
+    }
+
+    /// Times that each example of [`Self::apply`] forecasts; `None` for a model that does not forecast, or whose series
+    /// have no time or no usual step.
+    ///
+    /// # Errors
+    /// As [`Self::window_ends`].
+    pub fn forecast_times(&self, frame: &Frame) -> Result<Option<Vec<Vec<String>>>, Error> {
+        let (Some(order), Some(frequency)) = (&self.series, self.frequency) else { return Ok(None) };
+        let FittedTarget::Forecast { horizon, .. } = *self.targets.first() else { return Ok(None) };
+        let Some(ends) = self.window_ends(frame)? else { return Ok(None) };
+        let Some(times) = self.series_rows(&self.derived(frame)?)?.times else { return Ok(None) };
+        let ahead = |row: usize| frequency.times_after(order, frame, row, times.values[row], horizon);
+        Ok(ends.into_iter().map(ahead).collect())
     }
 
     /// Series of derived rows, all of which have a time and a key.

@@ -72,6 +72,9 @@ pub struct OutputColumn {
     /// Number of values of a forecast or an embedding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<usize>,
+    /// Usual step between two rows of the series that a forecast goes on with, such as `1 hour`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency: Option<String>,
 }
 
 impl Signature {
@@ -86,7 +89,7 @@ impl Signature {
         dates.filter(|input| !pixels.contains(&&input.name)).for_each(|input| input.kind = ColumnType::Date);
         Self {
             inputs,
-            outputs: plan.targets.iter().map(OutputColumn::of).collect(),
+            outputs: plan.targets.iter().map(|target| OutputColumn::of(target, plan)).collect(),
             window: plan.window(),
             query: plan.query.clone(),
         }
@@ -130,7 +133,7 @@ impl InputColumn {
 }
 
 impl OutputColumn {
-    fn of(target: &FittedTarget) -> Self {
+    fn of(target: &FittedTarget, plan: &Plan) -> Self {
         let (kind, categories) = match target {
             FittedTarget::Category { classes, .. } => (ColumnType::Category, Some(classes.clone())),
             FittedTarget::Number { .. }
@@ -145,7 +148,9 @@ impl OutputColumn {
             _ => None,
         };
         let positive = target.positive().map(str::to_owned);
-        Self { name: target.name().to_owned(), kind, categories, positive, length }
+        let forecasts = matches!(target, FittedTarget::Forecast { .. });
+        let frequency = plan.frequency.filter(|_| forecasts).map(|frequency| frequency.to_string());
+        Self { name: target.name().to_owned(), kind, categories, positive, length, frequency }
     }
 }
 

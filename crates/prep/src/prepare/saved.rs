@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Prepared;
+use super::{Prepared, RequestExample};
 use crate::error::Error;
 use crate::examples::{CompactLayout, ExampleStore, ExamplesWithTargets, SplitExamples};
 use crate::features::InferredColumn;
@@ -18,6 +18,8 @@ use crate::split::{SPLIT_NAMES, SplitPart};
 struct Contents {
     findings: Vec<InferredColumn>,
     suspicions: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    example: Option<RequestExample>,
     /// `true` if the splits are example stores, `false` if they are postcard.
     stored: bool,
 }
@@ -33,8 +35,8 @@ impl Prepared {
     /// [`Error::Store`] if a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         let stored = matches!(self.part(SplitPart::Train), SplitExamples::Stored(..));
-        let contents =
-            Contents { findings: self.findings.clone(), suspicions: self.suspicions.clone(), stored };
+        let (findings, suspicions) = (self.findings.clone(), self.suspicions.clone());
+        let contents = Contents { findings, suspicions, example: self.example.clone(), stored };
         write_file(folder, "prepared.json", |out| serde_json::to_writer(out, &contents).map_err(Into::into))?;
         write_file(folder, "plan.json", |out| serde_json::to_writer(out, &self.plan).map_err(Into::into))?;
         for (part, name) in PARTS.into_iter().zip(SPLIT_NAMES) {
@@ -71,8 +73,8 @@ impl Prepared {
         };
         let [train, valid, test] = SPLIT_NAMES.map(load_split);
         let splits = [train?, valid?, test?];
-        let suspicions = contents.suspicions;
-        Ok(Self { suspicions, ..Self::new(plan, contents.findings, splits) })
+        let (suspicions, example) = (contents.suspicions, contents.example);
+        Ok(Self { suspicions, example, ..Self::new(plan, contents.findings, splits) })
     }
 }
 

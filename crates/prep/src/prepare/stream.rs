@@ -5,9 +5,9 @@ use std::path::Path;
 
 use cupola_spec::{Run, Target};
 
-use super::Prepared;
 use super::frames::{FrameStream, each_slice};
 use super::sample::sample;
+use super::{Prepared, RequestExample};
 use crate::error::Error;
 use crate::examples::{ExampleWriter, SplitExamples};
 use crate::features::{feature_columns, resolve};
@@ -61,12 +61,26 @@ pub fn prepare_stream<E: From<Error>>(
     let mut plan = fit.finish(&run.targets, &[&sample], &sample).map_err(&numbered)?;
     plan.seal(derive, values, &run.data);
     let mut writers = SplitWriters::new(folder)?;
-    each_slice(source, &mut |frame| writers.push(&splitter, &plan, frame))?;
+    let mut example = None;
+    let mut show = |frame: &Frame, rows: &[usize]| -> Result<(), Error> {
+        if example.is_none() && run.data.example && !rows.is_empty() {
+            let canonical = plan.values.apply(frame, nulls)?;
+            example =
+                RequestExample::of(&plan, &canonical, rows).map(|example| example.with_units(&plan, frame));
+        }
+        Ok(())
+    };
+    each_slice(source, &mut |frame| {
+        let [_, valid, own] = writers.push(&splitter, &plan, frame)?;
+        show(frame, if own.is_empty() { &valid } else { &own })
+    })?;
     if let Some(test) = test {
         each_slice(test, &mut |frame| writers.push_test(&plan, frame))?;
     }
+    let all: Vec<usize> = (0..sample.rows()).collect();
+    let example = example.map(|example| example.with_ranges(&plan, &sample, &all));
     let splits = writers.finish(&plan, |name| must_have_rows(run, test_share, name))?;
-    Ok(Prepared { suspicions: notes, ..Prepared::new(plan, findings, splits) })
+    Ok(Prepared { suspicions: notes, example, ..Prepared::new(plan, findings, splits) })
 }
 
 /// Decides the meaning of raw values from all rows.
@@ -98,8 +112,13 @@ impl SplitWriters {
         Ok(Self { train: writer()?, valid: writer()?, test: writer()?, rows: 0 })
     }
 
-    /// Encodes raw rows and writes each to its split.
-    fn push(&mut self, splitter: &RowSplitter<'_>, plan: &Plan, frame: &Frame) -> Result<(), Error> {
+    /// Encodes raw rows, writes each to its split, and returns the rows of the splits.
+    fn push(
+        &mut self,
+        splitter: &RowSplitter<'_>,
+        plan: &Plan,
+        frame: &Frame,
+    ) -> Result<[Vec<usize>; 3], Error> {
         let frame = plan.derived(frame)?;
         let encoded = plan.encode_with_targets(&frame, false)?;
         let [train, valid, test] = splitter.split(&frame)?;
@@ -113,7 +132,7 @@ impl SplitWriters {
         self.valid.push(&encoded.gather(&valid))?;
         self.test.push(&encoded.gather(&test))?;
         self.rows += frame.rows();
-        Ok(())
+        Ok([train, valid, test])
     }
 
     /// Encodes raw rows of the test source.

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::examples::{ExamplesWithTargets, Targets};
 use crate::frame::Frame;
 use crate::plan::Plan;
-use crate::split::{OneSeries, SPLIT_NAMES, SeriesRows};
+use crate::split::{Frequency, OneSeries, SPLIT_NAMES, SeriesRows};
 use crate::stats::draw;
 use crate::target::{FittedTarget, numbers};
 use crate::transform::seasonal_naive_error;
@@ -77,13 +77,14 @@ pub(super) fn encode_splits(
     Ok(windows.map(|rows| all.gather(&rows)))
 }
 
-/// Fits what depends on the series: the error of the seasonal naive forecast, which never looks into another series.
+/// Fits what depends on the series: the usual step between two rows, and the error of the seasonal naive forecast, which never looks into another series.
 /// Returns warnings about series that are too short to be learned, and about missing targets.
 ///
 /// # Errors
 /// The errors of the columns of time and key.
 pub(super) fn fit_series(plan: &mut Plan, frame: &Frame, train: &[usize]) -> Result<Vec<String>, Error> {
     let found = training_series(plan, frame)?;
+    plan.frequency = Frequency::of(&found);
     let least = target_offsets(plan)[1] + 1;
     if found.series.len() > 1
         && let FittedTarget::Forecast { column, season, naive, .. } = plan.targets.first_mut()
@@ -124,6 +125,13 @@ fn missing_targets(plan: &Plan, frame: &Frame, found: &SeriesRows) -> Result<Opt
             rows().count()
         )
     }))
+}
+
+/// Rows of the first series that has a window, in the order of time; `None` without any.
+pub(super) fn latest_rows(plan: &Plan, frame: &Frame) -> Option<Vec<usize>> {
+    let window = window_rows(plan);
+    let mut found = training_series(plan, frame).ok()?.series.into_iter();
+    found.find(|one| one.rows.len() >= window).map(|one| one.rows)
 }
 
 /// Series of the rows of training, in the order of their keys. Rows without a time or key are left out.

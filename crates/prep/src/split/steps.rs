@@ -9,7 +9,7 @@ use super::series_order::{SeriesOrder, SeriesRows};
 use super::times::{Times, is_date};
 use crate::frame::{Column, Frame};
 
-const DAY: f64 = 86_400.0;
+pub(super) const DAY: f64 = 86_400.0;
 /// Shares of a day by which a step may be called irregular.
 const TOLERANCE: f64 = 1e-6;
 /// Rows of a text that are looked at before all of it is read.
@@ -136,7 +136,7 @@ pub(super) fn same_calendar_step(a: f64, b: f64) -> bool {
 
 /// Day of the week, 0 for Monday. 1970 began on a Thursday.
 #[allow(clippy::cast_possible_truncation)]
-fn weekday(seconds: f64) -> i64 {
+pub(super) fn weekday(seconds: f64) -> i64 {
     ((seconds / DAY).floor() as i64 + 3).rem_euclid(7)
 }
 

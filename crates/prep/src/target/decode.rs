@@ -20,7 +20,11 @@ impl FittedTarget {
                 numbers(logits.iter().map(|x| f64::from(*x) / factor + shift).collect())
             }
             Self::Embedding { .. } => numbers(logits.iter().map(|x| f64::from(*x)).collect()),
-            Self::Reconstruct { .. } => number(mean_squared_difference(logits, dense)),
+            Self::Reconstruct { threshold, .. } => {
+                let score = mean_squared_difference(logits, dense);
+                let anomaly = threshold.map(|threshold| score > threshold);
+                Prediction { threshold: *threshold, anomaly, ..number(score) }
+            }
             Self::Category { classes, numeric, .. } => {
                 let probabilities = self.probabilities(logits);
                 let best = probabilities
@@ -30,7 +34,7 @@ impl FittedTarget {
                     .map_or(0, |(index, _)| index);
                 let value = class_value(&classes[best], *numeric);
                 let named = classes.iter().cloned().zip(probabilities).collect();
-                Prediction { value, probabilities: Some(named) }
+                Prediction { probabilities: Some(named), ..Prediction::new(value) }
             }
         }
     }

@@ -33,10 +33,10 @@ impl FittedTarget {
     ) -> Result<Self, Error> {
         let name = target.name.clone();
         let Some(column) = target.column().map(str::to_owned) else {
-            return Ok(Self::Reconstruct { name, column: None, width: 0 });
+            return Ok(Self::Reconstruct { name, column: None, width: 0, threshold: None });
         };
         if target.kind == TargetKind::Reconstruct {
-            return Ok(Self::Reconstruct { name, column: Some(column), width: 0 });
+            return Ok(Self::Reconstruct { name, column: Some(column), width: 0, threshold: None });
         }
         if target.kind != TargetKind::Forecast {
             all.iter().try_for_each(|frame| check_no_missing(&column, frame))?;

@@ -28,11 +28,28 @@ pub struct Prediction {
     /// Probability of each class; `None` if the target is not a class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probabilities: Option<IndexMap<String, f32>>,
+    /// Score above which a row counts as an anomaly; `None` for a model that finds no anomalies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// `true` if the row is an anomaly; `None` without a threshold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anomaly: Option<bool>,
+    /// Times of the values of a forecast; empty if they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timestamps: Vec<String>,
 }
 
 impl Prediction {
-    /// Creates a prediction without probabilities.
-    pub(super) fn new(value: PredictedValue) -> Self {
-        Self { value, probabilities: None }
+    /// Prediction without probabilities.
+    pub fn new(value: PredictedValue) -> Self {
+        Self { value, probabilities: None, threshold: None, anomaly: None, timestamps: Vec::new() }
+    }
+
+    /// Keeps the first values of a forecast.
+    pub fn shorten(&mut self, horizon: usize) {
+        if let PredictedValue::Numbers(values) = &mut self.value {
+            values.truncate(horizon);
+            self.timestamps.truncate(horizon);
+        }
     }
 }

@@ -17,9 +17,12 @@ pub use self::picture::{PictureSize, picture_size};
 use self::picture::PictureError;
 use crate::error::Error;
 use crate::frame::{Column, Frame};
+use crate::transform::FittedInput;
 
 /// Broken files that one message names.
 const NAMED: usize = 5;
+/// Largest side of the copy of a picture in pixels.
+const COPY_SIDE: usize = 112;
 /// Files after a broken one among which others are looked for.
 const SEARCHED: usize = 10_000;
 
@@ -46,7 +49,14 @@ impl FileCell<'_> {
                 Some(text) => {
                     let hold = self.budget.take(text.len())?;
                     // A data URL has the bytes after the comma.
-                    match STANDARD.decode(text.rsplit(',').next().unwrap_or_default().trim()) {
+                    let text = text.rsplit(',').next().unwrap_or_default().trim();
+                    // The command `base64` breaks its lines.
+                    let text = if text.contains(char::is_whitespace) {
+                        Cow::Owned(text.split_whitespace().collect::<String>())
+                    } else {
+                        Cow::Borrowed(text)
+                    };
+                    match STANDARD.decode(text.as_bytes()) {
                         Ok(bytes) => return Ok((bytes.into(), hold)),
                         Err(error) => format!("invalid base64 ({error})"),
                     }
@@ -122,6 +132,39 @@ pub(super) fn decode_image(file: &FileCell<'_>, shape: [usize; 3]) -> Result<Vec
         error => file.invalid("an image (PNG, JPEG, GIF, BMP, WebP)", error.to_string()),
     })?;
     Ok(resize::values(&picture.view(), shape, file.budget)?)
+}
+
+/// PNG file of a picture at the size that an input reads it with, at most [`COPY_SIDE`] pixels wide and high; `None` if the
+/// input does not read pictures from this column, or the file is broken.
+pub(crate) fn picture_copy(input: &FittedInput, name: &str, column: &Column, row: usize) -> Option<Vec<u8>> {
+    let FittedInput::Image { columns, shape: [channels, height, width], .. } = input else { return None };
+    if columns.as_slice() != [name] {
+        return None;
+    }
+    let (height, width) = ((*height).min(COPY_SIDE), (*width).min(COPY_SIDE));
+    let file = FileCell { name, column, row, budget: &Budget::unlimited() };
+    let values = decode_image(&file, [*channels, height, width]).ok()?;
+    let plane = height * width;
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rounded and clamped to 0..=255"
+    )]
+    let byte = |value: f64| value.round().clamp(0.0, 255.0) as u8;
+    let pixels: Vec<u8> = (0..plane)
+        .flat_map(|at| (0..*channels).map(move |channel| (channel, at)))
+        .map(|(channel, at)| byte(values[channel * plane + at]))
+        .collect();
+    let color = match channels {
+        1 => image::ExtendedColorType::L8,
+        3 => image::ExtendedColorType::Rgb8,
+        _ => image::ExtendedColorType::Rgba8,
+    };
+    let (width, height) = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);
+    let mut out = Vec::new();
+    let encoder = image::codecs::png::PngEncoder::new(&mut out);
+    image::ImageEncoder::write_image(encoder, &pixels, width, height, color).ok()?;
+    Some(out)
 }
 
 /// Decodes the first `steps` samples of a WAV file as numbers from -1 to 1: the mean of its channels, and silence

@@ -63,7 +63,7 @@ pub struct EngineReport {
 
 impl EngineReport {
     /// Report without measurements.
-    pub(super) fn untimed(engine: String, why: &str) -> Self {
+    pub(crate) fn untimed(engine: String, why: &str) -> Self {
         Self { engine, why: why.to_owned(), burn_us: None, candle_us: None, max_difference: None }
     }
 }

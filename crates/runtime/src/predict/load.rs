@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cupola_nn::{Architecture, OpenDevice, ReadAt, SafetensorsFile};
-use cupola_prep::{Examples, Plan};
-use cupola_registry::{Package, VerifiedFile};
+use cupola_prep::{Examples, Plan, RequestExample};
+use cupola_registry::{EXAMPLE, Package, VerifiedFile};
 use cupola_trees::Trees;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -49,6 +49,11 @@ pub(super) fn plan(package: &Package) -> Result<Plan, Error> {
     }
     plan.check().map_err(|error| Error::Package { package: package.label(), why: error.to_string() })?;
     Ok(plan)
+}
+
+/// Reads the example of a package, which may have none.
+pub(super) fn example(package: &Package) -> Result<Option<RequestExample>, Error> {
+    package.manifest.files.contains_key(EXAMPLE).then(|| json(package, EXAMPLE)).transpose()
 }
 
 /// Largest number of a network's sizes.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use cupola_budget::Budget;
 use cupola_prep::{
     Examples, FittedInput, FittedTarget, FittedTokenizer, Frame, Plan, PredictedValue, Prediction,
-    Predictions, Signature,
+    Predictions, RequestExample, Signature,
 };
 use serde_json::{Map, Value};
 
@@ -29,6 +29,8 @@ pub struct LoadedPackage {
     pub inputs: Vec<TensorSpec>,
     /// Output tensors.
     pub outputs: Vec<TensorSpec>,
+    /// Example of a request; `None` for a package without one.
+    pub example: Option<RequestExample>,
     /// Engine in use and the reason for it.
     pub report: EngineReport,
     /// Chat template; `None` for a model that was not trained on chats.
@@ -51,7 +53,8 @@ impl LoadedPackage {
         let signature = Signature::of(&plan);
         let (inputs, outputs) = (tensor_inputs(&plan, &signature), tensor_outputs(&plan));
         let (vocabulary, answer_bytes) = (GrammarVocabulary::default(), cost::answer_bytes(&plan));
-        Ok(Self { plan, signature, inputs, outputs, report, chat, vocabulary, answer_bytes })
+        let example = None;
+        Ok(Self { plan, signature, inputs, outputs, example, report, chat, vocabulary, answer_bytes })
     }
 
     /// Parses a body `{"rows": [{column: value}]}`.
@@ -159,7 +162,7 @@ impl LoadedPackage {
             tokenizer.decode(&[token]).map_err(|error| Error::Tokens { why: error.to_string() })?,
         );
         let name = self.plan.targets.first().name().to_owned();
-        Ok(Predictions::from([(name, Prediction { value, probabilities: None })]))
+        Ok(Predictions::from([(name, Prediction::new(value))]))
     }
 
     /// The part of an engine's output that predictions are made of, `[rows, width]`: of a language model the logits at the

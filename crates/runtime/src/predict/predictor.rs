@@ -30,7 +30,9 @@ impl Predictor {
     pub fn load(package: &Package, choice: EngineChoice, device: &OpenDevice) -> Result<Self, Error> {
         let plan = load::plan(package)?;
         let (engine, report) = load::engine(package, &plan, choice, device)?;
-        Ok(Self { package: Arc::new(LoadedPackage::new(plan, report)?), engine })
+        let mut loaded = LoadedPackage::new(plan, report)?;
+        loaded.example = load::example(package)?;
+        Ok(Self { package: Arc::new(loaded), engine })
     }
 
     /// Capabilities of the engine.

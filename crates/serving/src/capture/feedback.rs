@@ -186,6 +186,7 @@ mod tests {
             categories: None,
             positive: None,
             length: None,
+            frequency: None,
         }];
         let row = |id: &str, value: Value| {
             Map::from_iter([("request_id".to_owned(), Value::from(id)), ("y".to_owned(), value)])

@@ -92,22 +92,8 @@ impl ModelEntry {
 
     /// Model metadata as served by the API.
     pub fn describe(&self) -> Value {
-        let version = &self.main.version;
-        let mut out = json!({
-            "name": version.manifest.name,
-            "version": version.manifest.version,
-            "created": version.manifest.created,
-            "signature": version.model.signature,
-            "metrics": version.manifest.metrics,
-            "engine": version.model.report,
-            "serve": self.main.reference,
-        });
-        if let Some(what) = version.model.generates() {
-            out["generates"] = what.into();
-        }
-        if let Some(tokens) = version.model.context_length() {
-            out["context_length"] = tokens.into();
-        }
+        let mut out = self.main.version.describe();
+        out["serve"] = self.main.reference.clone().into();
         if let Some((canary, deployment)) = &self.canary {
             out["canary"] = json!({
                 "serve": deployment.reference,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cupola_registry::{Manifest, Package};
 use cupola_runtime::{LoadedPackage, Predictor};
+use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::scheduler::{Scheduler, SchedulerLimits};
@@ -25,6 +26,25 @@ pub struct ModelVersion {
 }
 
 impl ModelVersion {
+    /// Metadata of the version as served by the API.
+    pub fn describe(&self) -> Value {
+        let mut out = json!({
+            "name": self.manifest.name,
+            "version": self.manifest.version,
+            "created": self.manifest.created,
+            "signature": self.model.signature,
+            "metrics": self.manifest.metrics,
+            "engine": self.model.report,
+        });
+        if let Some(what) = self.model.generates() {
+            out["generates"] = what.into();
+        }
+        if let Some(tokens) = self.model.context_length() {
+            out["context_length"] = tokens.into();
+        }
+        out
+    }
+
     /// `true` if the package is the one that this version was loaded from.
     pub(super) fn is(&self, package: &Package) -> bool {
         let (own, other) = (&self.manifest, &package.manifest);

@@ -19,7 +19,7 @@ use crate::models::pretrained;
 use crate::session::Session;
 
 /// Raised when the same rows and config become other examples.
-const PREPARE_VERSION: u32 = 2;
+const PREPARE_VERSION: u32 = 3;
 const STAGE_FILE: &str = "stage.json";
 
 /// Prepare stage of a config with the data as it is now.

@@ -26,6 +26,7 @@ pub(super) fn runtime(error: &cupola_runtime::Error) -> bool {
         E::Rows(_)
         | E::Value { .. }
         | E::NotFinite { .. }
+        | E::Horizon { .. }
         | E::NotALanguageModel { .. }
         | E::ContextLength { .. }
         | E::Chat { .. } => true,

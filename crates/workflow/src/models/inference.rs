@@ -38,6 +38,8 @@ pub struct InputRows {
     pub frame: Frame,
     /// Files and numbers of the rows.
     pub origin: RowOrigin,
+    /// Names of the files that the rows are; empty if rows come from tables.
+    pub files: Vec<String>,
 }
 
 impl InputRows {
@@ -73,7 +75,36 @@ pub struct LoadedModel {
     pub predictor: Predictor,
 }
 
+/// Part of the forecasts of a history to return.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ForecastOptions {
+    /// Number of rows ahead; `None` for all that the model forecasts.
+    pub horizon: Option<usize>,
+    /// `true` for a forecast from every window, `false` for the one from the end of each series.
+    pub all_windows: bool,
+}
+
 impl LoadedModel {
+    /// The rows that predictions are made of: all of them, or of a history the last window of each series.
+    ///
+    /// # Errors
+    /// Rows that do not fit the plan; a horizon that the model does not have.
+    pub fn select(&self, rows: InputRows, options: ForecastOptions) -> Result<InputRows, Error> {
+        let package = &self.predictor.package;
+        if let Some(horizon) = options.horizon {
+            package.check_horizon(horizon)?;
+        }
+        if options.all_windows || package.horizon().is_none() {
+            return Ok(rows);
+        }
+        let latest = package.plan.latest_windows(&rows.frame);
+        let latest = latest.map_err(|error| rows.explained(error, &package.plan))?;
+        Ok(match latest {
+            Some(frame) => InputRows { frame, ..rows },
+            None => rows,
+        })
+    }
+
     /// Predictions for all rows, in order. All rows are checked before the first prediction.
     ///
     /// # Errors
@@ -86,6 +117,7 @@ impl LoadedModel {
         for chunk in indices.chunks(CHUNK) {
             predictions.extend(self.predictor.predict(examples.gather(chunk))?);
         }
+        self.predictor.package.add_times(&rows.frame, &mut predictions)?;
         Ok(predictions)
     }
 
@@ -169,6 +201,6 @@ impl Session<'_> {
             texts: TextColumns::All,
         })?;
         let frame = Frame::from_batches(&table.schema, &table.batches, &plan.exact_columns())?;
-        Ok(InputRows { frame, origin: table.origin })
+        Ok(InputRows { frame, origin: table.origin, files: Vec::new() })
     }
 }

@@ -149,11 +149,16 @@ impl Stage<'_> {
             objectives: objectives(run, job.prepared),
             device: &device.device,
         };
+        let threshold = evaluator.anomaly_threshold(&network, job.prepared)?;
+        if let Some(threshold) = threshold {
+            self.session.emit(&WorkflowEvent::AnomalyThreshold(threshold));
+        }
         let model = TrainedModel {
             run,
             prepared: job.prepared,
             folder: job.folder,
             weights: weights.to_safetensors()?,
+            threshold: threshold.map(|threshold| threshold.value),
             config: serde_json::to_value(&architecture)?,
             about: about(job, outcome)?,
             ended: Some(outcome.ended),

@@ -3,8 +3,8 @@
 use cupola_eval::Metrics;
 use cupola_prep::{Examples, Prepared, Signature, SplitPart};
 use cupola_registry::{
-    Aliases, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status, ValidationScore, publish,
-    published_by, sha256_hex,
+    Aliases, EXAMPLE, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status, ValidationScore,
+    publish, published_by, sha256_hex,
 };
 use cupola_spec::{Goal, Run};
 use cupola_train::{ColumnImportance, EndReason, TargetObjective, permutation_importance, unreported_metric};
@@ -27,6 +27,8 @@ pub(super) struct TrainedModel<'a> {
     pub folder: &'a RunFolder,
     /// `model.safetensors`
     pub weights: Vec<u8>,
+    /// Score above which a row counts as an anomaly, if the model finds any.
+    pub threshold: Option<f64>,
     /// `config.json`
     pub config: Value,
     /// Entries of `metrics.json` beside the metrics.
@@ -149,16 +151,22 @@ impl TrainedModel<'_> {
         record: &RunRecord,
         metrics: &Map<String, Value>,
     ) -> Result<Package, Error> {
-        let plan = &self.prepared.plan;
+        let mut plan = self.prepared.plan.clone();
+        if let Some(threshold) = self.threshold {
+            plan.set_threshold(threshold);
+        }
+        let plan = &plan;
         let config = serde_json::to_vec_pretty(&self.config)?;
         let plan_json = serde_json::to_vec_pretty(plan)?;
         let metrics = serde_json::to_vec_pretty(metrics)?;
-        let files: [(&str, &[u8]); 4] = [
+        let example = self.prepared.example.as_ref().map(serde_json::to_vec).transpose()?;
+        let mut files: Vec<(&str, &[u8])> = vec![
             ("model.safetensors", &self.weights),
             ("config.json", &config),
             ("plan.json", &plan_json),
             ("metrics.json", &metrics),
         ];
+        files.extend(example.as_deref().map(|example| (EXAMPLE, example)));
         // A process that was killed after it had published has left the package without a record.
         let earlier = published_by(stage.runs, &self.run.name, &record.id)?;
         if let Some(package) = earlier.filter(|package| is_model(package, &files)) {
@@ -183,9 +191,9 @@ impl TrainedModel<'_> {
     }
 }
 
-/// `true` if a package holds this model. Its metrics may differ, since they have times.
+/// `true` if a package holds this model. Its metrics may differ, since they have times, and so may its example.
 fn is_model(package: &Package, files: &[(&str, &[u8])]) -> bool {
-    let mut model = files.iter().filter(|(name, _)| *name != "metrics.json");
+    let mut model = files.iter().filter(|(name, _)| !["metrics.json", EXAMPLE].contains(name));
     model.all(|(name, bytes)| {
         package.manifest.files.get(*name).is_some_and(|sha256| *sha256 == sha256_hex(bytes))
     })

@@ -45,6 +45,7 @@ pub fn train(stage: &Stage<'_>, run: &Run, data: &LoadedData, spec: &TreesSpec) 
         prepared,
         folder: &folder,
         weights: trees.to_safetensors()?,
+        threshold: None,
         config: json!({ "family": run.family, "trees": { "width": plan.width(), "columns": plan.layout() } }),
         about,
         ended: None,

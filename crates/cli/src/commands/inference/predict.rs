@@ -8,7 +8,7 @@ use anyhow::Result;
 use cupola_prep::Plan;
 use cupola_registry::{Home, write_file};
 use cupola_spec::Source;
-use cupola_workflow::{InputRows, Session};
+use cupola_workflow::{ForecastOptions, InputRows, Session};
 
 use crate::args::PredictArgs;
 use crate::commands::session;
@@ -21,11 +21,16 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
     let session = session(home, &progress);
     let mut model = session.open_model(&args.model.selection())?;
     let rows = input(&session, &args.input, &model.predictor.package.plan)?;
-    let (predictions, labels) = (model.predict(&rows)?, model.labels(&rows)?);
+    let rows =
+        model.select(rows, ForecastOptions { horizon: args.horizon, all_windows: args.all_windows })?;
+    let (mut predictions, labels) = (model.predict(&rows)?, model.labels(&rows)?);
+    if let Some(horizon) = args.horizon {
+        predictions.iter_mut().flat_map(|row| row.values_mut()).for_each(|one| one.shorten(horizon));
+    }
     let text = if args.output.to_lowercase().ends_with(".csv") {
-        output::csv(&predictions, &labels)?
+        output::csv(&predictions, &labels, &rows.files)?
     } else {
-        output::json_lines(&predictions, &labels)?
+        output::json_lines(&predictions, &labels, &rows.files)?
     };
     if args.output == "-" {
         std::io::stdout().write_all(text.as_bytes())?;
@@ -38,6 +43,9 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
 /// Rows of a file, or of standard input: JSON if it begins with a brace or a bracket, CSV otherwise.
 fn input(session: &Session<'_>, path: &str, plan: &Plan) -> Result<InputRows> {
     if path != "-" {
+        if let Some(rows) = session.read_files(path, plan)? {
+            return Ok(rows);
+        }
         return Ok(session.read_rows(&Source::One(path.to_owned()), plan)?);
     }
     let mut text = Vec::new();

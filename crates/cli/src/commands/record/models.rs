@@ -1,11 +1,11 @@
-//! `cupola models`: list, show, alias, verify, import and export packages.
+//! `cupola models`: list, show, example, alias, verify, import and export packages.
 
+mod example;
 mod export;
 mod families;
 mod import;
 mod lineage;
 
-use std::path::Path;
 
 use anyhow::Result;
 use cupola_prep::{InputColumn, OutputColumn, Signature};
@@ -15,13 +15,14 @@ use serde_json::json;
 
 use crate::args::{ModelsArgs, ModelsCommand};
 use crate::draw::{Ui, summary};
-use crate::next_step::train_command;
+use crate::next_step::next_command;
 
 pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
     match &args.command {
         ModelsCommand::List => list(home, ui),
         ModelsCommand::Families => families::run(ui),
         ModelsCommand::Show { model } => show(home, ui, model),
+        ModelsCommand::Example(args) => example::run(home, ui, args),
         ModelsCommand::Lineage { model } => lineage::run(home, ui, model),
         ModelsCommand::Alias { name, alias, version, expect } => {
             alias_to(home, ui, (name, alias, *version), *expect)
@@ -36,7 +37,7 @@ pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
 fn list(home: &Home, ui: Ui) -> Result<()> {
     let packages = Index::open(home)?.packages()?;
     if packages.is_empty() {
-        let next = train_command(home, Path::new("configs/digits.toml"), &[]);
+        let next = next_command(home, ["train", "--config", "configs/digits.toml"]);
         ui.line(format!("no models yet; train one with: {next}"));
     } else {
         let rows = packages
@@ -68,6 +69,15 @@ fn show(home: &Home, ui: Ui, model: &str) -> Result<()> {
     ui.line(format!("data     version {}", manifest.lineage.dataset_version));
     ui.line(format!("test     {}", summary(&manifest.metrics.clone().into())));
     let signature: Signature = serde_json::from_value(manifest.signature.clone())?;
+    if let Some(window) = signature.window {
+        ui.line(format!("window   {window} rows of history, or more"));
+    }
+    for output in &signature.outputs {
+        if let (Some(length), Some(_)) = (output.length, signature.window) {
+            let every = output.frequency.as_ref().map_or(String::new(), |step| format!(", {step} apart"));
+            ui.line(format!("horizon  {length} rows ahead of `{}`{every}", output.name));
+        }
+    }
     let values = |categories: &Option<Vec<String>>| {
         let shown = categories.as_deref().unwrap_or_default();
         let more = if shown.len() > 8 { ", ..." } else { "" };

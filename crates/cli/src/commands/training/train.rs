@@ -1,7 +1,8 @@
 //! `cupola train`: from a config to a published package.
 
 use anyhow::Result;
-use cupola_registry::Home;
+use cupola_registry::{Home, Package};
+use cupola_runtime::ExampleRequest;
 use cupola_workflow::{
     ConfigSource, JobOutcome, PublishedRun, Session, StopSignal, TrainJob, TrainingDevices,
 };
@@ -13,6 +14,9 @@ use crate::commands::session;
 use crate::draw::{Screen, Ui, WhatNext, show_outcome};
 use crate::failure::{ErrorCode, Stopped, exit_code};
 use crate::next_step::{next_command, train_command};
+
+/// Letters of a request up to which the summary shows it whole.
+const SHOWN_LETTERS: usize = 600;
 
 pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     cupola_nn::join_new_pool();
@@ -28,8 +32,7 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
                 ui.line("smoke   steps, evaluation and package worked; nothing is kept");
             }
             let next = next(home, args, &run);
-            // Place of the lines with a request of a real row, for a package that is kept.
-            let example_lines: Vec<String> = Vec::new();
+            let example_lines = if args.smoke { Vec::new() } else { example_lines(home, &run) };
             let what_next = WhatNext { kept: !args.smoke, example_lines: &example_lines, commands: &next };
             show_outcome(ui, &run, &what_next);
             ui.result(&as_json(*run, args.smoke, &next))
@@ -66,6 +69,18 @@ fn next(home: &Home, args: &TrainArgs, run: &PublishedRun) -> Vec<String> {
     let whole = args.smoke.then(|| train_command(home, &words()));
     let name = run.package.rsplit_once(':').map_or(run.package.as_str(), |(name, _)| name);
     vec![whole.unwrap_or_else(|| next_command(home, ["serve", "--model", name]))]
+}
+
+/// Lines with a request that can be run at a server of the package: the request itself if it is short, else the command
+/// that prints it. Empty for a package that cannot be read.
+fn example_lines(home: &Home, run: &PublishedRun) -> Vec<String> {
+    let request = Package::open(&run.path).ok().and_then(|package| ExampleRequest::of_package(&package).ok());
+    let Some(request) = request else { return Vec::new() };
+    let curl = request.curl("localhost:8080");
+    if curl.len() <= SHOWN_LETTERS {
+        return curl.lines().map(str::to_owned).collect();
+    }
+    vec![format!("{} | sh", next_command(home, ["models", "example", &run.package]))]
 }
 
 fn as_json(run: PublishedRun, smoke: bool, next: &[String]) -> Value {

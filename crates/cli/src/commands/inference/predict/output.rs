@@ -7,13 +7,19 @@ use serde_json::{Map, Value};
 
 /// Key of the labels in a line of JSON, unless a target has this name.
 const LABELS: &str = "series";
+/// Key of the name of a row's file, unless a target has this name.
+const FILE: &str = "file";
 
-/// One object per prediction. Of a model of series it says in `series` which row the prediction belongs to.
-pub fn json_lines(predictions: &[Predictions], labels: &RowLabels) -> Result<String> {
+/// One object per prediction. Of a model of series it says in `series` which row the prediction belongs to,
+/// and of files, whose names are `files`, which one in `file`.
+pub fn json_lines(predictions: &[Predictions], labels: &RowLabels, files: &[String]) -> Result<String> {
     let mut text = String::new();
-    let mut own = labels.rows.iter();
+    let (mut own, mut files) = (labels.rows.iter(), files.iter());
     for prediction in predictions {
         let mut line = Map::new();
+        if let Some(file) = files.next() {
+            line.insert(FILE.to_owned(), file.as_str().into());
+        }
         if let Some(values) = own.next() {
             let each = labels.columns.iter().cloned().zip(values.iter().cloned().map(Value::String));
             line.insert(LABELS.to_owned(), Value::Object(each.collect()));
@@ -31,16 +37,18 @@ pub fn json_lines(predictions: &[Predictions], labels: &RowLabels) -> Result<Str
     Ok(text)
 }
 
-/// Columns of key and time of a model of series, then columns of each target: its value (a forecast has one for each
-/// row ahead), then its probabilities.
-pub fn csv(predictions: &[Predictions], labels: &RowLabels) -> Result<String> {
+/// The name of the file, columns of key and time of a model of series, then columns of each target: its value (a forecast has one for each
+/// row ahead), then its probabilities, the threshold and flag of
+/// an anomaly, or the times of a forecast.
+pub fn csv(predictions: &[Predictions], labels: &RowLabels, files: &[String]) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     if let Some(first) = predictions.first() {
-        writer.write_record(labels.columns.iter().cloned().chain(header(first)))?;
+        let file = files.first().map(|_| FILE.to_owned());
+        writer.write_record(file.into_iter().chain(labels.columns.iter().cloned()).chain(header(first)))?;
     }
-    let mut own = labels.rows.iter();
+    let (mut own, mut files) = (labels.rows.iter(), files.iter());
     for prediction in predictions {
-        let labels = own.next().into_iter().flatten().cloned();
+        let labels = files.next().into_iter().chain(own.next().into_iter().flatten()).cloned();
         writer.write_record(labels.chain(prediction.values().flat_map(fields)))?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
@@ -59,6 +67,9 @@ fn header(answer: &Predictions) -> Vec<String> {
         }
         let classes = prediction.probabilities.iter().flat_map(|p| p.keys());
         names.extend(classes.map(|class| format!("{target}_p_{class}")));
+        names.extend(prediction.threshold.map(|_| format!("{target}_threshold")));
+        names.extend(prediction.anomaly.map(|_| format!("{target}_is_anomaly")));
+        names.extend((1..=prediction.timestamps.len()).map(|step| format!("{target}_time_{step}")));
     }
     names
 }
@@ -71,6 +82,9 @@ fn fields(prediction: &Prediction) -> Vec<String> {
         PredictedValue::Numbers(values) => values.iter().map(f64::to_string).collect(),
     };
     fields.extend(prediction.probabilities.iter().flat_map(|p| p.values()).map(f32::to_string));
+    fields.extend(prediction.threshold.map(|threshold| threshold.to_string()));
+    fields.extend(prediction.anomaly.map(|anomaly| anomaly.to_string()));
+    fields.extend(prediction.timestamps.iter().cloned());
     fields
 }
 
@@ -81,22 +95,26 @@ mod tests {
     #[test]
     fn a_prediction_of_a_series_names_its_row() {
         let value = PredictedValue::Numbers(vec![1.5, 2.0]);
-        let one: Predictions =
-            [("y".to_owned(), Prediction { value, probabilities: None })].into_iter().collect();
+        let one: Predictions = [("y".to_owned(), Prediction::new(value))].into_iter().collect();
         let labels = RowLabels {
             columns: vec!["store".to_owned(), "day".to_owned()],
             rows: vec![vec!["a,b".to_owned(), "2024-01-05".to_owned()]],
         };
         assert_eq!(
-            csv(std::slice::from_ref(&one), &labels).unwrap(),
+            csv(std::slice::from_ref(&one), &labels, &[]).unwrap(),
             "store,day,y_1,y_2\n\"a,b\",2024-01-05,1.5,2\n"
         );
         let line: Value =
-            serde_json::from_str(&json_lines(std::slice::from_ref(&one), &labels).unwrap()).unwrap();
+            serde_json::from_str(&json_lines(std::slice::from_ref(&one), &labels, &[]).unwrap()).unwrap();
         assert_eq!(line["series"], serde_json::json!({ "store": "a,b", "day": "2024-01-05" }));
         assert_eq!(line["y"]["value"], serde_json::json!([1.5, 2.0]));
-        let plain = json_lines(std::slice::from_ref(&one), &RowLabels::default()).unwrap();
-        assert!(!plain.contains("series"), "{plain}");
-        assert!(csv(&[one], &RowLabels::default()).unwrap().starts_with("y_1,y_2\n1.5,2"));
+        let plain =
+            json_lines(std::slice::from_ref(&one), &RowLabels::default(), &["a.png".to_owned()]).unwrap();
+        assert!(!plain.contains("series") && plain.contains("\"file\":\"a.png\""), "{plain}");
+        assert!(
+            csv(&[one], &RowLabels::default(), &["a.png".to_owned()])
+                .unwrap()
+                .starts_with("file,y_1,y_2\na.png,1.5,2")
+        );
     }
 }

@@ -1,6 +1,5 @@
 //! `cupola runs list`: the history of runs.
 
-use std::path::Path;
 
 use anyhow::Result;
 use cupola_registry::{Home, Index, RunQuery, RunSummary, SettingChange, ValidationScore};
@@ -8,7 +7,7 @@ use serde_json::Value;
 
 use crate::args::RunsListArgs;
 use crate::draw::{Ui, duration, metric, setting, summary};
-use crate::next_step::train_command;
+use crate::next_step::next_command;
 
 /// Changes that a line has room for.
 const CHANGES: usize = 3;
@@ -24,7 +23,7 @@ pub fn run(home: &Home, ui: Ui, args: &RunsListArgs) -> Result<()> {
     if !runs.is_empty() {
         show(ui, &runs, args.test);
     } else if args.filter.is_empty() {
-        let next = train_command(home, Path::new("configs/digits.toml"), &[]);
+        let next = next_command(home, ["train", "--config", "configs/digits.toml"]);
         ui.line(format!("no runs yet; start one with: {next}"));
     } else {
         ui.line("no run meets the filters");
