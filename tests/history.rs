@@ -65,7 +65,8 @@ fn a_training_ends_with_its_score_beside_a_trivial_one() {
 #[test]
 fn trees_and_numbers_have_a_trivial_model_too() {
     let home = TestHome::new();
-    let rows: String = (0..600).map(|row| format!("{},{}\n", row % 97, 3 * (row % 97) + row % 5)).collect();
+    let rows = (0..600).map(|row| format!("{},{}\n", row % 97, 3 * (row % 97) + row % 5));
+    let rows = rows.collect::<Vec<_>>().concat();
     home.write("rows.csv", format!("x,y\n{rows}"));
     home.write(
         "run.toml",

@@ -159,7 +159,9 @@ mod tests {
         writer.restart();
         // A slice has its own rows only.
         let batches = [batch(100, 1000), batch(0, 50).slice(20, 7), batch(7, 1)];
-        batches.iter().for_each(|batch| writer.push(batch));
+        for batch in &batches {
+            writer.push(batch);
+        }
         let spool = writer.finish().unwrap();
         assert_eq!(read(&spool), batches);
         assert_eq!(read(&spool), batches);

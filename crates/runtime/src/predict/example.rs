@@ -212,6 +212,7 @@ fn csv_field(text: &str) -> String {
 mod tests {
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value, reason = "callers write the rows in place")]
     fn request(inputs: &Value, rows: Value) -> ExampleRequest {
         let signature = serde_json::from_value(json!({ "inputs": inputs, "outputs": [] })).unwrap();
         ExampleRequest {

@@ -124,8 +124,8 @@ fn anomalies(labels: Option<&mut DraftColumn>) -> (Target, String) {
     target.column = Some(labels.name.clone());
     labels.role = DraftRole::Target;
     labels.input = None;
-    labels.reason =
-        "1 marks an anomaly: left out of training, and what the scores are measured by".to_owned();
+    let reason = "1 marks an anomaly: left out of training, and what the scores are measured by";
+    reason.clone_into(&mut labels.reason);
     (target, format!("anomaly scores; `{}` marks known ones", labels.name))
 }
 
