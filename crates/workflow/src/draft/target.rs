@@ -155,9 +155,11 @@ fn missing(columns: &[DraftColumn]) -> Error {
         )
     };
     let example = candidates.first().map_or("COLUMN", String::as_str);
+    let texts = columns.iter().any(|column| column.kind == Some(Kind::Text));
+    let language = if texts { ", or for a language model --kind next_token" } else { "" };
     Error::draft(
         format!("no target is named: {likely}{}", all(columns)),
-        &format!("add --target {example}, or for anomaly scores --kind reconstruct"),
+        &format!("add --target {example}, or for anomaly scores --kind reconstruct{language}"),
     )
 }
 

@@ -114,7 +114,7 @@ fn a_missing_target_lists_the_columns() {
     let said = error.to_string();
     assert!(said.contains("`churn` looks like a target"), "{said}");
     assert!(
-        said.contains("`signup` (date)") && said.ends_with("for anomaly scores --kind reconstruct"),
+        said.contains("`signup` (date)") && said.ends_with("for a language model --kind next_token"),
         "{said}"
     );
     let said = place.draft("churn.csv", Some("chrun"), None).unwrap_err().to_string();
