@@ -108,8 +108,8 @@ pub struct Data {
     /// `/openapi.json` show it as an example. `false` for private data.
     #[serde(default = "example_by_default")]
     pub example: bool,
-    /// Do not hold all rows in memory. They are read four times and stored on disk in the form in which the
-    /// network reads them.
+    /// Do not hold all rows in memory. They are read in several passes and stored on disk in the form in which
+    /// the network reads them.
     pub stream: bool,
     /// Requests to `http(s)://` sources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
