@@ -71,8 +71,7 @@ fn score(summary: &TrainingSummary, value: f64, trivial: Option<f64>) -> String 
 fn length(summary: &TrainingSummary) -> String {
     let time = duration(summary.seconds);
     match (&summary.best, summary.epochs) {
-        // Epochs count from 0 in the checkpoint.
-        (Some(best), Some(epochs)) => format!("{time}, best epoch {} of {epochs}", best.epoch + 1),
+        (Some(best), Some(epochs)) => format!("{time}, best epoch {} of {epochs}", best.epoch),
         _ => time,
     }
 }

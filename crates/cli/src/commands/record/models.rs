@@ -6,7 +6,6 @@ mod families;
 mod import;
 mod lineage;
 
-
 use anyhow::Result;
 use cupola_prep::{InputColumn, OutputColumn, Signature};
 use cupola_registry::{Home, Index, Package};

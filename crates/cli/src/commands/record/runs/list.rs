@@ -1,6 +1,5 @@
 //! `cupola runs list`: the history of runs.
 
-
 use anyhow::Result;
 use cupola_registry::{Home, Index, RunQuery, RunSummary, SettingChange, ValidationScore};
 use serde_json::Value;
