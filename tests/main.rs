@@ -82,6 +82,9 @@ mod configs;
 /// Help pages, JSON results, the OpenAPI document and messages, as they were last reviewed.
 mod snapshots;
 
+/// The task pages, run as they are printed, and the commands of all pages.
+mod docs;
+
 /// Imports, layout, language and links of the project itself.
 mod tidy;
 

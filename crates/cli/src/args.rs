@@ -29,7 +29,7 @@ pub const HOME_VARIABLE: &str = "CUPOLA_HOME";
 /// Name of the hidden command that looks for a GPU.
 pub const PROBE_COMMAND: &str = "probe-vulkan";
 
-/// From raw data to a served model: one binary, any GPU, no Python.
+/// From raw data to a served model: one binary, without Python.
 #[derive(Parser)]
 #[command(
     name = "cupola",
