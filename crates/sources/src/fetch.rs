@@ -223,9 +223,10 @@ impl SourceRequest<'_> {
                     found.push_local(path, cache, self.progress)?;
                 }
             } else if path.is_dir() {
-                let packed = match found.paragraphs {
-                    true => folder::paragraphs::of_folder(&path, cache, self.progress)?,
-                    false => folder::packed(&path, cache, self.progress)?,
+                let packed = if found.paragraphs {
+                    folder::paragraphs::of_folder(&path, cache, self.progress)?
+                } else {
+                    folder::packed(&path, cache, self.progress)?
                 };
                 found.push_packed(packed);
             } else if path.extension().is_some_and(|extension| extension == "dvc") {

@@ -75,7 +75,7 @@ fn runs_are_sorted_filtered_and_limited() {
     let filters = vec!["stat=mlp".parse().unwrap()];
     let error = index.history(&RunQuery { filters, ..RunQuery::default() }).unwrap_err().to_string();
     assert!(error.contains("unknown filter `stat` (did you mean `state`?)"), "{error}");
-    assert!("familly=x".parse::<RunFilter>().is_ok() && "family".parse::<RunFilter>().is_err());
+    assert!("other=x".parse::<RunFilter>().is_ok() && "family".parse::<RunFilter>().is_err());
     assert!("score".parse::<RunColumn>().unwrap_err().to_string().contains("unknown column `score`"));
 }
 
