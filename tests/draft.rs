@@ -91,7 +91,7 @@ fn an_existing_config_stays_unless_force_is_given() {
     assert!(output.stderr.contains("--force"), "{}", output.stderr);
     let output = home.run(&["init", "--data", "blobs.csv", "--target", "side", "--output", "-"]);
     assert!(output.stdout.contains("[[targets]]"), "{}", output.stdout);
-    let output = home.run(&["init", "--data", "blobs.csv"]);
+    let output = home.run(&["init", "--data", "blobs.csv", "--output", "-"]);
     assert_eq!(output.code, Some(2));
     assert!(output.stderr.contains("`side`") && output.stderr.contains("--target"), "{}", output.stderr);
 }

@@ -61,6 +61,9 @@ mod spelling;
 /// Configs that are drafted from the data.
 mod draft;
 
+/// Eight tasks from raw files to a served answer, without a config.
+mod first_hour;
+
 /// Folders as people have them, and addresses that hold secrets.
 mod origins;
 

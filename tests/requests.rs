@@ -64,7 +64,7 @@ fn private_data_leaves_no_row_in_the_package() {
         format!("{BLOBS}[train]\nepochs = 1\n").replace("[data]\n", "[data]\nexample = false\n"),
     );
     let trained = home.train(&[]);
-    let files = std::fs::read_dir(trained["path"].as_str().unwrap()).unwrap();
+    let files = std::fs::read_dir(home.path(trained["path"].as_str().unwrap())).unwrap();
     let names: Vec<_> = files.map(|entry| entry.unwrap().file_name()).collect();
     assert!(!names.iter().any(|name| name == "example.json"), "{names:?}");
     let shown = home.json(&["models", "example", "blobs"]);
@@ -170,7 +170,7 @@ fn pictures_are_sent_as_files_in_every_form_with_one_answer() {
     home.write(
         "run.toml",
         "name = \"shades\"\nseed = 2\n[data]\nsource = \"pictures/\"\n[[inputs]]\nname = \"image\"\nkind = \"image\"\n\
-         shape = [1, 8, 8]\n[[targets]]\nname = \"class\"\nkind = \"category\"\n[model]\nfamily = \"mlp\"\nhidden = [8]\n\
+         shape = [1, 8, 8]\n[[targets]]\nname = \"class\"\nkind = \"category\"\n[model]\nfamily = \"cnn\"\nchannels = [4]\n\
          [train]\nepochs = 4\n",
     );
     home.train(&[]);

@@ -95,6 +95,8 @@ pub struct Collected {
     /// Folders of the tables that were downloaded; `None` if all of them are files of this machine. What a downloaded
     /// table names is not trusted.
     pub downloaded: Option<Vec<PathBuf>>,
+    /// `true` if files of plain text are read by paragraphs, as in `data.paragraphs`.
+    pub paragraphs: bool,
     /// Largest ratio of compressed files, as in `data.max_ratio`.
     pub max_ratio: Option<u64>,
     /// `true` if the files hold the rows after `data.query`.
@@ -133,7 +135,11 @@ impl SourceRequest<'_> {
             return Err(Error::without("`data.query`", "sql"));
         }
         let cache = SourceCache::new(self.home);
-        let mut found = Collected { max_ratio: self.data.max_ratio, ..Collected::default() };
+        let mut found = Collected {
+            paragraphs: self.data.paragraphs,
+            max_ratio: self.data.max_ratio,
+            ..Collected::default()
+        };
         for shown in self.source.patterns() {
             let source = FilledText::address(shown, self.roots, self.home)?;
             let added = self.add(&source, watermark, &mut found, &cache).await;
@@ -217,10 +223,11 @@ impl SourceRequest<'_> {
                     found.push_local(path, cache, self.progress)?;
                 }
             } else if path.is_dir() {
-                let packed = folder::packed(&path, cache, self.progress)?;
-                found.files.push(packed.file);
-                found.versions.push(packed.version);
-                found.notes.extend(packed.notes);
+                let packed = match found.paragraphs {
+                    true => folder::paragraphs::of_folder(&path, cache, self.progress)?,
+                    false => folder::packed(&path, cache, self.progress)?,
+                };
+                found.push_packed(packed);
             } else if path.extension().is_some_and(|extension| extension == "dvc") {
                 let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
                 found.downloaded.get_or_insert_default().push(folder);
@@ -275,9 +282,19 @@ impl Collected {
         cache: &SourceCache,
         progress: &dyn ProgressSink,
     ) -> Result<(), Error> {
+        if self.paragraphs && folder::paragraphs::is_plain_text(&path) {
+            self.push_packed(folder::paragraphs::of_file(&path, cache, progress)?);
+            return Ok(());
+        }
         let file = DataFile::new(path)?;
         let version = file_version(&file.path, progress)?;
         self.push(file, version, cache)
+    }
+
+    fn push_packed(&mut self, packed: folder::PackedTable) {
+        self.files.push(packed.file);
+        self.versions.push(packed.version);
+        self.notes.extend(packed.notes);
     }
 
     fn push_all(&mut self, files: Vec<(DataFile, FileVersion)>, cache: &SourceCache) -> Result<(), Error> {

@@ -72,6 +72,10 @@ pub struct Data {
     /// of web servers, object stores, databases, topics, hubs and remotes; tables of this machine may name any file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_outside: Vec<String>,
+    /// Read `.txt` and `.md` files as plain texts: each paragraph is a row of the column `text`. Without it, a `.txt` file is a
+    /// table, and each file of a folder of texts is one row.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paragraphs: bool,
     /// Largest ratio of the size of a `.gz` or `.zst` file to its compressed size, and of a workbook to its file.
     /// Counts for more than 256 MiB; a file that was made to fill the memory has a ratio of 1,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,8 +108,8 @@ pub struct Data {
     /// `/openapi.json` show it as an example. `false` for private data.
     #[serde(default = "example_by_default")]
     pub example: bool,
-    /// Do not hold all rows in memory. They are read four times and stored on disk in the form in which the
-    /// network reads them.
+    /// Do not hold all rows in memory. They are read in several passes and stored on disk in the form in which
+    /// the network reads them.
     pub stream: bool,
     /// Requests to `http(s)://` sources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,6 +159,7 @@ impl Data {
             watermark: None,
             files: None,
             allow_outside: Vec::new(),
+            paragraphs: false,
             max_ratio: None,
             null: null.to_vec(),
             decimal: None,
@@ -207,6 +212,7 @@ impl Data {
             columns: self.columns.clone(),
             comment: self.comment,
             ragged: self.ragged,
+            paragraphs: self.paragraphs,
             max_ratio: self.max_ratio,
             ..Self::plain(source, &self.null)
         }

@@ -120,6 +120,8 @@ pub struct Draft {
     pub rows: usize,
     /// `true` if the sample has all rows.
     pub complete: bool,
+    /// `true` if files of plain text have a row for each paragraph.
+    pub paragraphs: bool,
     /// Texts that mean a missing value besides those of the defaults.
     pub missing_texts: Vec<String>,
     /// Decimal mark, if the numbers can be read in two ways.
@@ -193,7 +195,9 @@ impl Session<'_> {
     /// Sources that cannot be read; [`Error::Draft`] for a target that is missing or cannot be learned, or data without
     /// a usable input.
     pub fn draft(&self, request: &DraftRequest) -> Result<Draft, Error> {
-        let data = DataSample::read(self, &request.source)?;
+        let language_model = request.kind == Some(TargetKind::NextToken);
+        let paragraphs = language_model && sample::may_be_plain_text(&request.source);
+        let data = DataSample::read(self, &request.source, paragraphs)?;
         let mut columns = Columns::of(&data);
         let (target, target_reason) = target::choose(request, &data, &mut columns)?;
         let mut draft = Draft {
@@ -201,6 +205,7 @@ impl Session<'_> {
             source: request.source.clone(),
             rows: data.frame.rows(),
             complete: data.complete,
+            paragraphs,
             missing_texts: columns.missing_texts.clone(),
             decimal: columns.decimal,
             files: columns.files.clone(),

@@ -12,7 +12,7 @@ Examples:
   cupola init --data photos/                                    a subfolder for each class
   cupola init --data sales.csv --target sold --output sales.toml
   cupola init --data sensors.csv --kind reconstruct             anomaly scores, without a target
-  cupola init --data book.csv --target text --kind next_token   a language model
+  cupola init --data book.txt --kind next_token                 a language model
   cupola init --data churn.csv --target churn --output -        print the config")]
 pub struct InitArgs {
     /// File, glob, folder, URL or dataset of the rows

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, Subcommand};
 use cupola_runtime::EngineChoice;
+use cupola_spec::Canary;
 
 use super::DeviceArg;
 
@@ -19,16 +20,29 @@ fn rate(text: &str) -> Result<f64, &'static str> {
     rate.ok_or("expected a number of requests per second from 0.001 to 1000000000")
 }
 
+/// Parses a version and its share of the requests.
+fn canary(text: &str) -> Result<Canary, &'static str> {
+    let parts = text.rsplit_once('=').filter(|(serve, _)| !serve.is_empty());
+    let share = |text: &str| text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    let parsed = parts.and_then(|(serve, text)| Some((serve.to_owned(), share(text)?)));
+    let (serve, weight) = parsed.ok_or("expected a model and a share from 0 to 1, such as digits:2=0.1")?;
+    Ok(Canary { serve, weight, sticky: None })
+}
+
 #[derive(Args, Clone)]
 #[command(after_help = "\
 Examples:
   cupola serve --model digits
   cupola serve --model digits@champion --model diamonds --port 9000
+  cupola serve --model digits:1 --canary digits:2=0.1       a tenth of the requests
   curl -s localhost:8080/v1/models")]
 pub struct ServeArgs {
     /// NAME, NAME@ALIAS, NAME:VERSION or a folder (may be repeated)
     #[arg(long = "model", value_name = "MODEL")]
     pub models: Vec<String>,
+    /// Another version of a served model, and the share of its requests that it answers (may be repeated)
+    #[arg(long = "canary", value_name = "MODEL=SHARE", value_parser = canary)]
+    pub canaries: Vec<Canary>,
     /// Serve a newer version of a plain NAME as soon as it is published; without it only NAME@ALIAS is followed
     #[arg(long)]
     pub follow: bool,

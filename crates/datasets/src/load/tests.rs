@@ -328,7 +328,7 @@ fn a_query_converts_the_columns_that_it_uses() {
     }
     let dir = folder();
     // The last value of `unused` does not have the type of the first rows, nor does the one of `late`.
-    let rows: String = (0..MANY_ROWS).map(|n| format!("{n},{n},t{},{n}\n", n % 7)).collect();
+    let rows = (0..MANY_ROWS).map(|n| format!("{n},{n},t{},{n}\n", n % 7)).collect::<Vec<_>>().concat();
     fs::write(dir.path().join("a.csv"), format!("unused,n,t,late\n{rows}x,7,t9,1.5\n")).unwrap();
     let value = |query: &str| {
         let table = read(dir.path(), "a.csv", Some(query)).unwrap();
@@ -350,7 +350,7 @@ fn a_query_converts_the_columns_that_it_uses() {
 #[test]
 fn later_passes_of_a_stream_have_the_rows_of_the_first() {
     let dir = folder();
-    let rows: String = (0..MANY_ROWS).map(|n| format!("{n},\"t\n{n}\"\n")).collect();
+    let rows = (0..MANY_ROWS).map(|n| format!("{n},\"t\n{n}\"\n")).collect::<Vec<_>>().concat();
     // A late text: the first pass starts again with types from all rows.
     fs::write(dir.path().join("a.csv"), format!("n,t\n{rows}late,\n")).unwrap();
     let (data, roots, home) = (plain("a.csv"), [dir.path().to_owned()], dir.path().join(".home"));

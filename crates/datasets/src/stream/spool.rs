@@ -16,6 +16,8 @@ use crate::error::Error;
 
 /// Largest size of the file: 4 GiB. A larger source is read again by each pass.
 const MAX_BYTES: u64 = 4 << 30;
+/// Free space that the file leaves on its disk, as a multiple of its own size: the examples are written there next.
+const LEFT_FREE: u64 = 4;
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 1 << 18;
 
@@ -53,8 +55,10 @@ impl SpoolWriter {
         };
         let Some(mut writer) = writer else { return };
         let written = writer.write(batch).is_ok();
-        let bytes = writer.get_ref().get_ref().stream_position();
-        if written && bytes.is_ok_and(|bytes| bytes <= self.max_bytes) {
+        let mut file = writer.get_ref().get_ref();
+        let bytes = file.stream_position();
+        let fits = |bytes| bytes <= self.max_bytes && free_bytes(file) / LEFT_FREE >= bytes;
+        if written && bytes.is_ok_and(fits) {
             self.state = WriterState::Writing(writer);
         }
     }
@@ -75,6 +79,11 @@ impl SpoolWriter {
         let file = writer.into_inner().ok()?.into_inner().ok()?;
         Some(Spool { file, folder: self.folder })
     }
+}
+
+/// Free space of the disk of a file that this process may use; unlimited if it is unknown.
+fn free_bytes(file: &File) -> u64 {
+    rustix::fs::fstatvfs(file).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// `true` for a type of which a batch holds its own values only: buffers of views and dictionaries may be those of many
@@ -159,7 +168,9 @@ mod tests {
         writer.restart();
         // A slice has its own rows only.
         let batches = [batch(100, 1000), batch(0, 50).slice(20, 7), batch(7, 1)];
-        batches.iter().for_each(|batch| writer.push(batch));
+        for batch in &batches {
+            writer.push(batch);
+        }
         let spool = writer.finish().unwrap();
         assert_eq!(read(&spool), batches);
         assert_eq!(read(&spool), batches);

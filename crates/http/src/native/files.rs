@@ -199,7 +199,7 @@ mod tests {
         let mut parts = vec![part("x", Some("a.png"), "A"); 200];
         parts.push(part("size", None, &"3".repeat(10_000)));
         let body = parts.concat() + "--b--\r\n";
-        let budget = accounts.request(None, Duration::from_secs(60));
+        let budget = accounts.request(None, Duration::from_mins(1));
         let found = FileBody::Form("b".to_owned()).rows(&signature(true), body.as_bytes(), &budget);
         assert_eq!(found.unwrap_err().status.as_u16(), 413);
     }

@@ -79,13 +79,12 @@ fn after<'a>(bytes: &'a [u8], text: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
 
 fn part_of(content: &[u8]) -> Result<FormPart<'_>, ApiError> {
     let window = &content[..content.len().min(MAX_HEADER)];
-    let (head, bytes) = match window.strip_prefix(b"\r\n") {
-        Some(_) => (&window[..0], &content[2..]),
-        None => {
-            let (head, _) =
-                after(window, b"\r\n\r\n").ok_or_else(|| malformed("the headers of a part do not end"))?;
-            (head, &content[head.len() + 4..])
-        }
+    let (head, bytes) = if window.starts_with(b"\r\n") {
+        (&window[..0], &content[2..])
+    } else {
+        let (head, _) =
+            after(window, b"\r\n\r\n").ok_or_else(|| malformed("the headers of a part do not end"))?;
+        (head, &content[head.len() + 4..])
     };
     let head = String::from_utf8_lossy(head);
     let disposition = head.split("\r\n").filter_map(|line| line.split_once(':'));

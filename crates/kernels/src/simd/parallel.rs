@@ -1,7 +1,6 @@
 //! Loops over chunks and rows, on several threads where there is enough work.
 
 use std::mem::forget;
-use std::thread::available_parallelism;
 
 use rayon::prelude::*;
 
@@ -20,7 +19,8 @@ pub fn join_new_pool() {
     if rayon::current_thread_index().is_some() {
         return;
     }
-    let threads = available_parallelism().map_or(1, usize::from);
+    // As many as the global pool has, which environment variables may limit.
+    let threads = rayon::current_num_threads();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread();
     if let Ok(pool) = pool.thread_name(|index| format!("kernels-{index}")).build() {
         forget(pool);

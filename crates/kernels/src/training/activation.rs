@@ -20,7 +20,7 @@ pub fn forward(function: Pointwise, x: &[f32]) -> Vec<f32> {
     out.into_vec()
 }
 
-/// Gradient of `x` from the gradient of its activations. With ReLU, the activations may stand for `x`.
+/// Gradient of `x` from the gradient of its activations. With `ReLU`, the activations may stand for `x`.
 pub fn backward(function: Pointwise, x: &[f32], gradient: &[f32]) -> Vec<f32> {
     let mut out = OutputBuffer::new(x.len());
     let parts = out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(gradient.par_chunks(CHUNK));

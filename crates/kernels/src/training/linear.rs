@@ -44,7 +44,7 @@ pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [input, output]:
 pub struct ActivatedLinear {
     /// `[rows, output]`
     pub y: Vec<f32>,
-    /// `[rows, output]` before the activation; empty for ReLU, whose derivative follows from `y`.
+    /// `[rows, output]` before the activation; empty for `ReLU`, whose derivative follows from `y`.
     pub before: Vec<f32>,
 }
 

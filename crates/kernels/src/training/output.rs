@@ -60,7 +60,7 @@ mod tests {
             let mut output = OutputBuffer::new(count);
             output.par_chunks_mut(each).enumerate().for_each(|(i, chunk)| chunk[0] = i as f32 + 1.0);
             let each = each.max(1);
-            let expected = |at: usize| if at % each == 0 { (at / each) as f32 + 1.0 } else { 0.0 };
+            let expected = |at: usize| if at.is_multiple_of(each) { (at / each) as f32 + 1.0 } else { 0.0 };
             assert_eq!(output.into_vec(), (0..count).map(expected).collect::<Vec<f32>>());
         }
     }

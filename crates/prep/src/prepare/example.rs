@@ -45,22 +45,19 @@ impl RequestExample {
         let signature = Signature::of(plan);
         let prompt = matches!(plan.targets.first(), FittedTarget::NextToken { .. });
         let json = |row: usize| json_row(plan, &signature, frame, row, prompt);
-        let rows = match plan.window() {
-            Some(window) => {
-                let first = candidates.len().checked_sub(window)?;
-                candidates[first..].iter().map(|&row| json(row)).collect::<Option<Vec<_>>>()?
-            }
-            None => {
-                let complete = |row: &&usize| has_targets(plan, frame, **row);
-                let missing = |row: &&usize| {
-                    let values = signature.inputs.iter().filter_map(|input| frame.get(&input.name));
-                    values.filter(|values| values.is_missing(**row)).count()
-                };
-                let some = candidates.iter().take(SEARCHED_ROWS).filter(complete);
-                let mut ordered: Vec<&usize> = some.collect();
-                ordered.sort_by_key(missing);
-                vec![ordered.into_iter().find_map(|&row| json(row))?]
-            }
+        let rows = if let Some(window) = plan.window() {
+            let first = candidates.len().checked_sub(window)?;
+            candidates[first..].iter().map(|&row| json(row)).collect::<Option<Vec<_>>>()?
+        } else {
+            let complete = |row: &&usize| has_targets(plan, frame, **row);
+            let missing = |row: &&usize| {
+                let values = signature.inputs.iter().filter_map(|input| frame.get(&input.name));
+                values.filter(|values| values.is_missing(**row)).count()
+            };
+            let some = candidates.iter().take(SEARCHED_ROWS).filter(complete);
+            let mut ordered: Vec<&usize> = some.collect();
+            ordered.sort_by_key(missing);
+            vec![ordered.into_iter().find_map(|&row| json(row))?]
         };
         Some(Self { rows, ..Self::default() })
     }
@@ -210,7 +207,7 @@ mod tests {
 
     fn rows() -> Frame {
         let day = |row: usize| Some(format!("2024-03-{:02}", 1 + row % 28));
-        let price = |row: usize| (row % 5 != 0).then(|| format!("${}.50", 100 + row));
+        let price = |row: usize| (!row.is_multiple_of(5)).then(|| format!("${}.50", 100 + row));
         Frame::default()
             .with("size", Column::numbers((0_u32..60).map(|row| f64::from(row) / 2.0).collect()))
             .with("day", Column::texts((0..60).map(day)))

@@ -72,9 +72,9 @@ fn runs_are_sorted_filtered_and_limited() {
     let query = RunQuery { limit: Some(2), ..RunQuery::default() };
     let mut index = Index::open(&home).unwrap();
     assert_eq!(ids(&index.history(&query).unwrap()), [&small, &error]);
-    let filters = vec!["familly=mlp".parse().unwrap()];
+    let filters = vec!["stat=mlp".parse().unwrap()];
     let error = index.history(&RunQuery { filters, ..RunQuery::default() }).unwrap_err().to_string();
-    assert!(error.contains("unknown filter `familly` (did you mean `family`?)"), "{error}");
+    assert!(error.contains("unknown filter `stat` (did you mean `state`?)"), "{error}");
     assert!("familly=x".parse::<RunFilter>().is_ok() && "family".parse::<RunFilter>().is_err());
     assert!("score".parse::<RunColumn>().unwrap_err().to_string().contains("unknown column `score`"));
 }

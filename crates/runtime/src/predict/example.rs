@@ -55,7 +55,7 @@ impl ExampleRequest {
                 ("/v1/chat/completions".to_owned(), body)
             }
             Some(_) => {
-                let prompt = sealed.and_then(prompt).unwrap_or("Once upon a time").to_owned();
+                let prompt = fitting(package, sealed.and_then(prompt).unwrap_or("Once upon a time"));
                 let body = json!({ "model": name, "prompt": prompt, "max_tokens": TOKENS });
                 ("/v1/completions".to_owned(), body)
             }
@@ -144,6 +144,17 @@ impl ExampleRequest {
     }
 }
 
+/// Beginning of a text that leaves half of the context of a language model free, in whole words if one fits.
+fn fitting<'a>(package: &LoadedPackage, text: &'a str) -> &'a str {
+    let most = package.context_length().unwrap_or(usize::MAX) / 2;
+    let fits = |end: &usize| package.token_ids(&text[..*end], usize::MAX).is_ok_and(|ids| ids.len() <= most);
+    let words = text.char_indices().filter(|(_, letter)| letter.is_whitespace()).map(|(at, _)| at);
+    let words: Vec<usize> = words.chain([text.len()]).filter(|end| *end > 0).collect();
+    let letters = || text.char_indices().map(|(at, letter)| at + letter.len_utf8()).rev();
+    let end = words.into_iter().rev().find(fits).or_else(|| letters().find(fits));
+    end.map_or(text, |end| &text[..end])
+}
+
 /// First text of an example.
 fn prompt(example: &RequestExample) -> Option<&str> {
     example.rows.first()?.values().find_map(Value::as_str).filter(|text| !text.trim().is_empty())
@@ -212,6 +223,7 @@ fn csv_field(text: &str) -> String {
 mod tests {
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value, reason = "callers write the rows in place")]
     fn request(inputs: &Value, rows: Value) -> ExampleRequest {
         let signature = serde_json::from_value(json!({ "inputs": inputs, "outputs": [] })).unwrap();
         ExampleRequest {

@@ -2,6 +2,7 @@
 //! files are opened only once.
 
 mod listing;
+pub(super) mod paragraphs;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,13 +26,14 @@ use crate::table::TableWriter;
 /// Bytes of the files of one batch: 8 MiB.
 const BATCH_BYTES: usize = 8 << 20;
 
+/// Beside a packed table: the version of what it holds.
 #[derive(Serialize, Deserialize)]
-struct PackedFolder {
+struct PackedState {
     version: FileVersion,
 }
 
-/// Folder as one file.
-pub(super) struct FolderTable {
+/// Files of a folder, or the paragraphs of a text, as one table.
+pub(super) struct PackedTable {
     pub file: DataFile,
     pub version: FileVersion,
     /// Entries of the folder that are left out.
@@ -44,14 +46,29 @@ pub(super) fn packed(
     folder: &Path,
     cache: &SourceCache,
     progress: &dyn ProgressSink,
-) -> Result<FolderTable, Error> {
+) -> Result<PackedTable, Error> {
     let found = FolderListing::of(folder)?;
     let listing = digested(folder, &found.files)?;
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let own = cache.folder("folder", &digest_texts([absolute.to_string_lossy().as_ref(), &listing]))?;
     let (path, state) = (own.join("rows.parquet"), own.join("state.json"));
     let name = folder.file_name().map_or("folder".to_owned(), |n| n.to_string_lossy().into_owned());
-    let file = DataFile {
+    let file = packed_file(path, &name);
+    if let Some(PackedState { version }) = read_state(&state).filter(|_| file.path.is_file()) {
+        return Ok(PackedTable { file, version, notes: found.notes });
+    }
+    progress.begin(&folder.to_string_lossy(), ProgressUnit::Files, Some(found.files.len() as u64));
+    let done = pack(folder, &found, &file.path, progress);
+    progress.end();
+    done?;
+    let version = FileVersion { name: file.name.clone(), ..file_version(&file.path, progress)? };
+    write_state(&state, &PackedState { version: version.clone() })?;
+    Ok(PackedTable { file, version, notes: found.notes })
+}
+
+/// Packed table at `path`, named after what it was made of.
+fn packed_file(path: PathBuf, name: &str) -> DataFile {
+    DataFile {
         path,
         name: format!("{name}.parquet"),
         format: FileFormat::Parquet,
@@ -59,17 +76,7 @@ pub(super) fn packed(
         original: None,
         decrypted: None,
         max_ratio: None,
-    };
-    if let Some(PackedFolder { version }) = read_state(&state).filter(|_| file.path.is_file()) {
-        return Ok(FolderTable { file, version, notes: found.notes });
     }
-    progress.begin(&folder.to_string_lossy(), ProgressUnit::Files, Some(found.files.len() as u64));
-    let done = pack(folder, &found, &file.path, progress);
-    progress.end();
-    done?;
-    let version = FileVersion { name: file.name.clone(), ..file_version(&file.path, progress)? };
-    write_state(&state, &PackedFolder { version: version.clone() })?;
-    Ok(FolderTable { file, version, notes: found.notes })
 }
 
 /// Names, sizes and modification times, which detect a change without reading the files.
@@ -131,16 +138,20 @@ fn pack(
     writer.finish()
 }
 
+/// Contents of a file of text.
+fn as_text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Error> {
+    std::str::from_utf8(bytes).map_err(|error| Error::Row {
+        path: path.display().to_string(),
+        row: String::new(),
+        why: format!("not UTF-8 at byte {}", error.valid_up_to()),
+    })
+}
+
 fn values(content: MediaKind, files: &[PathBuf], read: &[Vec<u8>]) -> Result<ArrayRef, Error> {
     if content == MediaKind::Text {
         let mut texts = StringBuilder::new();
         for (file, bytes) in files.iter().zip(read) {
-            let text = std::str::from_utf8(bytes).map_err(|error| Error::Row {
-                path: file.display().to_string(),
-                row: String::new(),
-                why: format!("not UTF-8 at byte {}", error.valid_up_to()),
-            })?;
-            texts.append_value(text);
+            texts.append_value(as_text(file, bytes)?);
         }
         return Ok(Arc::new(texts.finish()));
     }

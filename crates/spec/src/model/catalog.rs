@@ -47,7 +47,7 @@ use FamilyUse::{Anomaly, Forecast, Image, LanguageModel, Sequence, Table};
 const FAMILIES: [(&str, &[FamilyUse], &str); 19] = [
     ("gbdt", &[Table], "boosted trees: the usual best on mixed columns"),
     ("random_forest", &[Table], "independent trees: a robust baseline"),
-    ("mlp", &[Table, Image, Sequence], "perceptron: many alike columns, or inputs of several kinds"),
+    ("mlp", &[Table], "perceptron: many alike columns, or inputs of several kinds with an encoder each"),
     ("tabm", &[Table], "ensemble of perceptrons: the most accurate network for tables"),
     ("resnet_tabular", &[Table], "residual network for tables"),
     ("ft_transformer", &[Table], "transformer over columns: strong, slow"),

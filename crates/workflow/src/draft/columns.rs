@@ -12,6 +12,7 @@ const MAX_CODES: usize = 50;
 const EXAMPLE: usize = 40;
 
 /// Columns of a draft, and what their spelling requires.
+#[allow(clippy::struct_field_names, reason = "the columns are what the rest is about")]
 pub(super) struct Columns {
     pub columns: Vec<DraftColumn>,
     /// Texts that mean a missing value besides those of the defaults.

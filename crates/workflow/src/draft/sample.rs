@@ -30,8 +30,11 @@ pub(super) struct DataSample {
 
 impl DataSample {
     /// Reads the first rows of a source.
-    pub fn read(session: &Session<'_>, source: &str) -> Result<Self, Error> {
-        let data = Data::plain(Source::One(source.to_owned()), &default_missing_texts());
+    ///
+    /// With `paragraphs`, files of plain text have a row for each paragraph.
+    pub fn read(session: &Session<'_>, source: &str, paragraphs: bool) -> Result<Self, Error> {
+        let plain = Data::plain(Source::One(source.to_owned()), &default_missing_texts());
+        let data = Data { paragraphs, ..plain };
         let roots = [PathBuf::from(".")];
         let watch = CollectionEvents(session.observer);
         let request = LoadRequest {
@@ -53,6 +56,13 @@ impl DataSample {
     }
 }
 
+/// `true` for a folder, and for a file of plain text.
+pub(super) fn may_be_plain_text(source: &str) -> bool {
+    let path = Path::new(source);
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    path.is_dir() || ending.is_some_and(|ending| ending == "txt" || ending == "md")
+}
+
 /// Texts that mean a missing value by default.
 pub(super) fn default_missing_texts() -> Vec<String> {
     let defaults: Option<toml::Table> = DEFAULTS.parse().ok();
@@ -62,7 +72,10 @@ pub(super) fn default_missing_texts() -> Vec<String> {
 
 /// Name of a run for a source: that of its file or folder, without its extensions.
 pub(super) fn run_name(source: &str) -> String {
-    let last = source.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+    // `dataset:NAME:VERSION` is called by its name, whatever the version.
+    let of_dataset = source.strip_prefix("dataset:").and_then(|name| name.split(':').next());
+    let last =
+        of_dataset.or_else(|| source.trim_end_matches('/').rsplit(['/', ':']).next()).unwrap_or_default();
     let stem = last.split('.').find(|part| !part.is_empty()).unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
     let name: String = stem.chars().map(plain).take(64).collect();
@@ -81,6 +94,7 @@ mod tests {
             ("photos/", "photos"),
             ("https://host/rows.parquet", "rows"),
             ("dataset:flights", "flights"),
+            ("dataset:flights:3", "flights"),
             ("./*.csv", "model"),
             ("über.csv", "ber"),
         ] {

@@ -129,7 +129,7 @@ fn channels(draft: &mut Draft, window: usize) {
         }
         if column.kind == Some(Kind::Number) && column.missing == 0 && names.len() <= MAX_CHANNELS {
             names.push(column.name.clone());
-            column.reason = "numbers, of which the forecast sees the past".to_owned();
+            "numbers, of which the forecast sees the past".clone_into(&mut column.reason);
         } else {
             column.role = DraftRole::LeftOut;
             column.reason.push_str("; a forecast reads numbers without gaps only");

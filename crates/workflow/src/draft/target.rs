@@ -124,8 +124,8 @@ fn anomalies(labels: Option<&mut DraftColumn>) -> (Target, String) {
     target.column = Some(labels.name.clone());
     labels.role = DraftRole::Target;
     labels.input = None;
-    labels.reason =
-        "1 marks an anomaly: left out of training, and what the scores are measured by".to_owned();
+    let reason = "1 marks an anomaly: left out of training, and what the scores are measured by";
+    reason.clone_into(&mut labels.reason);
     (target, format!("anomaly scores; `{}` marks known ones", labels.name))
 }
 
@@ -155,9 +155,11 @@ fn missing(columns: &[DraftColumn]) -> Error {
         )
     };
     let example = candidates.first().map_or("COLUMN", String::as_str);
+    let texts = columns.iter().any(|column| column.kind == Some(Kind::Text));
+    let language = if texts { ", or for a language model --kind next_token" } else { "" };
     Error::draft(
         format!("no target is named: {likely}{}", all(columns)),
-        &format!("add --target {example}, or for anomaly scores --kind reconstruct"),
+        &format!("add --target {example}, or for anomaly scores --kind reconstruct{language}"),
     )
 }
 

@@ -114,7 +114,7 @@ fn a_missing_target_lists_the_columns() {
     let said = error.to_string();
     assert!(said.contains("`churn` looks like a target"), "{said}");
     assert!(
-        said.contains("`signup` (date)") && said.ends_with("for anomaly scores --kind reconstruct"),
+        said.contains("`signup` (date)") && said.ends_with("for a language model --kind next_token"),
         "{said}"
     );
     let said = place.draft("churn.csv", Some("chrun"), None).unwrap_err().to_string();
@@ -208,7 +208,7 @@ fn a_folder_of_texts_predicts_its_classes() {
 #[test]
 fn hostile_names_stay_in_their_quotes() {
     let text = "\"a\"\"b\",\"x # y\",\"line\nbreak\",y\n".to_owned()
-        + &(0..40).map(|row| format!("{row}.5,{row}.25,{row}.75,{}\n", row % 2)).collect::<String>();
+        + &(0..40).map(|row| format!("{row}.5,{row}.25,{row}.75,{}\n", row % 2)).collect::<Vec<_>>().concat();
     let place = Place::new("t.csv", &text);
     let draft = place.accepted("t.csv", Some("y"), None);
     let columns: Vec<&str> = draft.columns.iter().map(|column| column.name.as_str()).collect();

@@ -46,6 +46,10 @@ impl Draft {
     fn data(&self, out: &mut String) {
         out.push_str("\n[data]\n");
         line(out, "source", &self.source);
+        if self.paragraphs {
+            comment(out, "each paragraph is a row of the column `text`");
+            line(out, "paragraphs", &true);
+        }
         if let Some(files) = &self.files {
             comment(out, "the paths in this column are replaced by the pictures");
             line(out, "files", files);

@@ -13,6 +13,7 @@ use crate::args::{DraftTargetKind, InitArgs};
 use crate::commands::session;
 use crate::draw::{Screen, Ui, show_draft};
 use crate::failure::UserError;
+use crate::next_step::train_command;
 
 pub fn run(home: &Home, ui: Ui, args: &InitArgs) -> Result<()> {
     let print = args.output == Path::new("-");
@@ -37,12 +38,16 @@ pub fn run(home: &Home, ui: Ui, args: &InitArgs) -> Result<()> {
     show_draft(ui, &draft);
     if !print {
         write(&args.output, &text, args.force)?;
-        let path = args.output.display();
-        ui.line(format!("config  {path}"));
-        ui.line(format!("next    cupola train --config {path}"));
+        ui.line(format!("config  {}", args.output.display()));
     }
     let path = (!print).then_some(&args.output);
-    ui.result(&json!({ "path": path, "config": text, "draft": draft }))
+    let next =
+        path.map(|path| train_command(home, &["--config".to_owned(), path.to_string_lossy().into_owned()]));
+    if let Some(next) = &next {
+        ui.line(format!("next    {next}"));
+    }
+    let next: Vec<String> = next.into_iter().collect();
+    ui.result(&json!({ "path": path, "config": text, "draft": draft, "next": next }))
 }
 
 /// Writes the config; without `force` a file that has appeared meanwhile stays.

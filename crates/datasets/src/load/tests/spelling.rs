@@ -214,7 +214,7 @@ fn a_file_without_a_header_with_blanks_and_comments_is_read() {
     assert_eq!(table.notes, [SourceNote::Blanks { file: "a.test".into() }]);
     let error = read_as(dir.path(), &Data { columns: Some(vec!["a".into(), "b".into()]), ..data });
     let error = error.unwrap_err().to_string();
-    assert!(error.starts_with("a.test: row 1: expected 2 fields, found 3"), "{error}");
+    assert!(error.starts_with("a.test: row 1 (line 2): expected 2 fields, found 3"), "{error}");
 }
 
 #[test]

@@ -26,8 +26,8 @@ pub fn forward(x: &[f32], weights: &RecurrentWeights<'_>, shape: &RecurrentShape
         let groups = y.chunks_mut(steps * shape.width).zip(gates.chunks_mut(steps * shape.columns()));
         let groups: Vec<Group<'_>> =
             groups.map(|(y, gates)| Group { y, gates, cells: of_cells.next().unwrap_or_default() }).collect();
-        groups.into_par_iter().enumerate().for_each(|(index, group)| {
-            layer.run(&x[index * steps * shape.input..], group);
+        groups.into_par_iter().enumerate().for_each(|(index, mut group)| {
+            layer.run(&x[index * steps * shape.input..], &mut group);
         });
     }
     RecurrentOutput { y, gates, cells }
@@ -49,7 +49,7 @@ struct PackedLayer<'a> {
 }
 
 impl PackedLayer<'_> {
-    fn run(&self, x: &[f32], group: Group<'_>) {
+    fn run(&self, x: &[f32], group: &mut Group<'_>) {
         let RecurrentShape { cell, time, input, width, .. } = *self.shape;
         let (columns, padded) = (self.shape.columns(), self.shape.padded());
         let (rows, blocks) = (group.gates.len() / columns, padded / BLOCK_COLUMNS);

@@ -23,7 +23,7 @@ pub(super) enum MediaKind {
 }
 
 impl MediaKind {
-    fn of(path: &Path) -> Option<Self> {
+    pub fn of(path: &Path) -> Option<Self> {
         match ending(path).as_str() {
             "png" | "jpg" | "jpeg" | "bmp" | "gif" | "webp" => Some(Self::Image),
             "wav" => Some(Self::Sound),

@@ -64,7 +64,7 @@ fn kv_cache_bytes(args: &ServeArgs, spec: &Serve) -> usize {
     quarter / (spec.models.len().max(1) * args.replicas as usize)
 }
 
-/// Models and settings of `--config`, then the models of `--model`.
+/// Models and settings of `--config`, then the models of `--model`, with the canaries of `--canary`.
 pub fn spec(args: &ServeArgs) -> Result<Serve> {
     let mut spec = match &args.config {
         None => Serve::default(),
@@ -78,11 +78,24 @@ pub fn spec(args: &ServeArgs) -> Result<Serve> {
     spec.models.extend(named);
     let mut names: Vec<&str> = Vec::new();
     for model in &spec.models {
-        let name = model.serve.split([':', '@']).next().unwrap_or_default();
+        let name = plain_name(&model.serve);
         if names.contains(&name) {
             return Err(cupola_serving::Error::Duplicate { name: name.to_owned() }.into());
         }
         names.push(name);
     }
+    for canary in &args.canaries {
+        let name = plain_name(&canary.serve);
+        let Some(model) = spec.models.iter_mut().find(|model| plain_name(&model.serve) == name) else {
+            let message = format!("`--canary {}` is a version of a model that is not served", canary.serve);
+            return Err(UserError::new(message, format!("add --model {name}:VERSION")).into());
+        };
+        model.canary = Some(canary.clone());
+    }
     Ok(spec)
+}
+
+/// Name of a reference without its version or alias.
+fn plain_name(reference: &str) -> &str {
+    reference.split([':', '@']).next().unwrap_or_default()
 }
