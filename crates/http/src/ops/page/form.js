@@ -42,6 +42,8 @@ function fileField(input, sample) {
     reader.readAsDataURL(chosen);
   };
   picture.addEventListener("error", () => { picture.hidden = true; });
+  // Pixels that people can count are shown as such.
+  picture.addEventListener("load", () => { picture.classList.toggle("tiny", picture.naturalWidth <= 64); });
   file.addEventListener("change", () => file.files[0] && take(file.files[0]));
   const box = el("div", {}, file, picture);
   box.addEventListener("dragover", event => event.preventDefault());
