@@ -6,7 +6,9 @@ function promptForm() {
   const text = el("textarea", { name: "text", id: "prompt", ariaLabel: chat ? "Message" : "Prompt", placeholder: chat ? "Message; Enter sends, Shift+Enter starts a new line" : "", value: chat ? "" : (current.example || {}).prompt || "Once upon a time" });
   const system = el("textarea", { id: "system", ariaLabel: "System prompt", placeholder: "You are a helpful assistant.", style: "min-height:3rem;margin-top:.4rem" });
   const number = (name, value, step, max) => el("input", { type: "number", name, value, step, min: step === 1 ? 1 : 0, max });
-  const tokens = number("tokens", 256, 1, 4096), temperature = number("temperature", 0.7, 0.1, 2);
+  // An answer has to fit the context beside the messages before it.
+  const room = Math.max(1, Math.min(256, Math.floor((current.context_length || 512) / 2)));
+  const tokens = number("tokens", room, 1, current.context_length || 4096), temperature = number("temperature", 0.7, 0.1, 2);
   const named = (label, control) => el("label", {}, el("span", { className: "dim", textContent: label }), control);
   const stop = el("button", { type: "button", id: "stop", textContent: "Stop", hidden: true, onclick: () => running && running.abort() });
   const fresh = el("button", { type: "button", textContent: "New chat", hidden: !chat, onclick: () => { turns = []; showTurns(); text.focus(); refresh(); } });
