@@ -43,6 +43,7 @@ pub(crate) use self::dropout::dropout;
 pub use self::gradient_norm::square_sum;
 pub(crate) use self::linear::{activated_linear, linear};
 pub(crate) use self::norm::{batch_norm, layer_norm, rms_norm};
+pub use self::recurrent::cell_kind;
 pub(crate) use self::recurrent::{DirectionWeights, recurrent};
 
 /// Operation on `N` tensors with its derivative.

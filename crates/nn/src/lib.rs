@@ -35,7 +35,7 @@ pub use device::{
     open_device, probe_vulkan,
 };
 pub use error::Error;
-pub use fused::{AdamwTensors, adamw_step, pointwise, square_sum};
+pub use fused::{AdamwTensors, adamw_step, cell_kind, pointwise, square_sum};
 pub use input::InputBatch;
 pub use loss::{Loss, LossTargets, Objective};
 pub use network::Network;

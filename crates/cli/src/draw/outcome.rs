@@ -58,12 +58,12 @@ fn scores(summary: &TrainingSummary) -> impl Iterator<Item = (&'static str, f64,
     splits.into_iter().filter_map(|(split, value, trivial)| Some((split, value?, trivial)))
 }
 
-/// ``accuracy 0.9777 (always `3`: 0.1011)``, and a word if the model is no better.
+/// ``accuracy 0.9777 (always `3`: 0.1011)``, and a word if the model is not better.
 fn score(summary: &TrainingSummary, value: f64, trivial: Option<f64>) -> String {
     let text = format!("{} {}", summary.metric, metric(value));
     let (Some(trivial), Some(baseline)) = (trivial, &summary.baseline) else { return text };
     let better = if summary.larger_is_better { value > trivial } else { value < trivial };
-    let verdict = if better { "" } else { "; the model is no better" };
+    let verdict = if better { "" } else { "; not better than that" };
     format!("{text} ({}: {}{verdict})", baseline.model, metric(trivial))
 }
 

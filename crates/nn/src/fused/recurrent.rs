@@ -49,7 +49,8 @@ pub(crate) fn recurrent(cell: Cell, x: Tensor<3>, weights: DirectionWeights, rev
     }
 }
 
-fn cell_kind(cell: Cell) -> RecurrentCell {
+/// Kernel of a declared cell.
+pub fn cell_kind(cell: Cell) -> RecurrentCell {
     match cell {
         Cell::Lstm => RecurrentCell::Lstm,
         Cell::Gru => RecurrentCell::Gru,

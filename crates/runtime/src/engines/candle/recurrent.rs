@@ -2,6 +2,7 @@
 
 use candle_core::{Error as CandleError, Tensor};
 use cupola_kernels::training::recurrent::{self, RecurrentCell, RecurrentShape, RecurrentWeights};
+use cupola_nn::cell_kind;
 use cupola_spec::Cell;
 
 use super::tensors;
@@ -45,11 +46,7 @@ impl RecurrentLayer {
                 bias_hh: values("bias_hh")?,
             });
         }
-        let cell = match cell {
-            Cell::Lstm => RecurrentCell::Lstm,
-            Cell::Gru => RecurrentCell::Gru,
-        };
-        Ok(Self { directions, cell, width })
+        Ok(Self { directions, cell: cell_kind(cell), width })
     }
 
     /// Maps `[batch, time, in]` to `[batch, time, directions * width]`.
