@@ -62,6 +62,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("registry", &["burn", "candle-core", "axum", "clap", "cupola-nn", "cupola-train"]),
     ("import", &["axum", "clap", "cupola-train", "datafusion"]),
     ("runtime", &["axum", "datafusion", "clap", "cupola-train", "cupola-datasets", "cupola-sources"]),
+    ("report", &["burn", "candle-core", "axum", "clap", "arrow", "datafusion", "tokio"]),
     ("workflow", &["clap", "indicatif", "axum", "anyhow", "candle-core", "comfy-table"]),
     (
         "serving",
