@@ -8,6 +8,7 @@ mod classification;
 mod compare;
 mod regression;
 mod series;
+mod subgroups;
 mod threshold;
 
 pub use bootstrap::{Bootstrap, BootstrapInterval, PairedDifference, RESAMPLES, RowSums, UNITS};
@@ -15,6 +16,10 @@ pub use classification::{ClassReport, classification, roc_auc};
 pub use compare::{DeLongTest, McNemarTest, ModelVerdict, delong, mcnemar};
 pub use regression::regression;
 pub use series::{anomaly, forecast};
+pub use subgroups::{
+    BinaryDecision, GroupColumn, GroupGap, GroupMetric, GroupedRows, MISSING, RowGroup, fairness, gap,
+    group_metrics, group_rows, ratio,
+};
 pub use threshold::{threshold_of_labels, threshold_of_normal};
 
 use indexmap::IndexMap;
