@@ -5,6 +5,7 @@
 //! predictions need and compute them for any weights of the rows; [`ClassificationSums`] and [`RegressionSums`] are
 //! filled row by row and merged. [`curves`] has the points of plots.
 
+mod attribution;
 mod bootstrap;
 mod compare;
 pub mod curves;
@@ -12,6 +13,11 @@ mod metrics;
 mod subgroups;
 mod threshold;
 
+pub use attribution::{
+    AdditiveTrees, AleCurve, DependenceCurve, FeatureImportance, IntegratedGradients, PathGradients,
+    PermutationShapley, PlainTree, ShapleyBudget, TreeNode, ale, dependence_grid, integrated_gradients,
+    partial_dependence, permutation_importance, permutation_shapley,
+};
 pub use bootstrap::{Bootstrap, BootstrapInterval, PairedDifference, RESAMPLES, RowSums, UNITS};
 pub use compare::{DeLongTest, McNemarTest, ModelVerdict, delong, mcnemar};
 pub use metrics::{
