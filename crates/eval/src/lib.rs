@@ -3,7 +3,9 @@
 //! Definitions follow scikit-learn; `scripts/golden/metrics.py` writes the values that the tests
 //! compare with.
 
+pub mod calibration;
 mod classification;
+pub mod conformal;
 mod regression;
 mod series;
 mod threshold;
