@@ -26,6 +26,7 @@ pub use self::split::{Gap, Split, SplitBy};
 pub use self::target::{Target, TargetKind};
 pub use self::targets::TargetList;
 use crate::data::{Clean, Data, Expectation, Feature};
+use crate::evaluate::Evaluate;
 use crate::inputs::Input;
 use crate::model::{Combine, Model};
 use crate::train::Train;
@@ -66,4 +67,7 @@ pub struct Config {
     pub model: Model,
     /// Training loop.
     pub train: Train,
+    /// Evaluation at the end of the run.
+    #[serde(default)]
+    pub evaluate: Evaluate,
 }

@@ -14,6 +14,7 @@
 //! | `data` | sources, data contract, repairs, and the blocks of an example |
 //! | `inputs` | inputs by kind |
 //! | `layers` | layer kinds with their contracts: weights, output shape, cost |
+//! | `evaluate` | contents of the evaluation at the end of a run |
 //! | `families` | families of networks as structs of sizes, each with one function to a design |
 //! | `model` | families by name, references to architectures, designs |
 //! | `train` | the training loop, loss, optimizer, schedule |
@@ -22,6 +23,7 @@
 
 mod config;
 mod data;
+mod evaluate;
 mod families;
 mod inputs;
 mod layers;
@@ -41,6 +43,7 @@ pub use data::{
     Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
     Severity, Source, SourceFormat, TextEncoding, TextStep, ValueType, masked_source, plain_secret,
 };
+pub use evaluate::Evaluate;
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
     ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, PatchtstFamily, Recurrence,

@@ -4,6 +4,7 @@
 //! rows of a table of rules.
 
 mod data;
+mod evaluate;
 mod inputs;
 mod model;
 mod split;
@@ -42,6 +43,7 @@ pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec
     model::check_lora(config, family, &mut found);
     model::check_combine(config, &mut found);
     inputs::check(&config.inputs, &mut found);
+    evaluate::check(config, &mut found);
     model::check_shapes(config, family, &mut found);
     found.into_problems(file)
 }

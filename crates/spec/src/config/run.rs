@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Series, Split, SplitBy, Target, TargetList};
 use crate::data::{Clean, Data, Expectation, Feature};
+use crate::evaluate::Evaluate;
 use crate::families::TreesSpec;
 use crate::inputs::Input;
 use crate::model::{Combine, Design, Family, Model, PackageRef};
@@ -52,6 +53,9 @@ pub struct Run {
     pub trees: Option<TreesSpec>,
     /// Training loop.
     pub train: Train,
+    /// Evaluation at the end.
+    #[serde(default)]
+    pub evaluate: Evaluate,
     /// The complete config, with its defaults and the architecture in place. It parses to this run without
     /// any other file.
     pub sealed: Config,
@@ -86,6 +90,7 @@ impl Run {
             start,
             trees: family.trees(),
             train: config.train.clone(),
+            evaluate: config.evaluate.clone(),
             sealed: config,
         })
     }
