@@ -61,9 +61,17 @@ impl ConformalScores {
     /// # Errors
     /// [`TooFewScores`] if that is more than `n`, where the bound is infinite.
     pub fn quantile(&self, coverage: f64) -> Result<f64, TooFewScores> {
-        let rows = self.len();
+        Self::quantile_of(&self.0, coverage)
+    }
+
+    /// [`Self::quantile`] of scores that are sorted already.
+    ///
+    /// # Errors
+    /// As [`Self::quantile`].
+    pub fn quantile_of(sorted: &[f64], coverage: f64) -> Result<f64, TooFewScores> {
+        let rows = sorted.len();
         let rank = rank(rows, coverage);
-        let found = rank.checked_sub(1).map_or(Some(f64::NEG_INFINITY), |at| self.0.get(at).copied());
+        let found = rank.checked_sub(1).map_or(Some(f64::NEG_INFINITY), |at| sorted.get(at).copied());
         found.filter(|score| *score < f64::INFINITY).ok_or(TooFewScores {
             rows,
             coverage,
