@@ -25,6 +25,8 @@ struct Contents {
 }
 
 const PARTS: [SplitPart; 3] = [SplitPart::Train, SplitPart::Valid, SplitPart::Test];
+/// File of the raw rows that an evaluation needs.
+const AUDIT: &str = "audit.bin";
 /// Size of the buffers of example files in bytes.
 const FILE_BUFFER: usize = 1 << 20;
 
@@ -39,6 +41,9 @@ impl Prepared {
         let contents = Contents { findings, suspicions, example: self.example.clone(), stored };
         write_file(folder, "prepared.json", |out| serde_json::to_writer(out, &contents).map_err(Into::into))?;
         write_file(folder, "plan.json", |out| serde_json::to_writer(out, &self.plan).map_err(Into::into))?;
+        write_file(folder, AUDIT, |out| {
+            postcard::to_io(&self.audit, out).map(|_| ()).map_err(std::io::Error::other)
+        })?;
         for (part, name) in PARTS.into_iter().zip(SPLIT_NAMES) {
             let file = format!("{name}.bin");
             match self.part(part) {
@@ -74,7 +79,11 @@ impl Prepared {
         let [train, valid, test] = SPLIT_NAMES.map(load_split);
         let splits = [train?, valid?, test?];
         let (suspicions, example) = (contents.suspicions, contents.example);
-        Ok(Self { suspicions, example, ..Self::new(plan, contents.findings, splits) })
+        let path = folder.join(AUDIT);
+        let audit = std::fs::read(&path)
+            .and_then(|bytes| postcard::from_bytes(&bytes).map_err(std::io::Error::other))
+            .map_err(|source| Error::Store { folder: path, source })?;
+        Ok(Self { suspicions, example, audit, ..Self::new(plan, contents.findings, splits) })
     }
 }
 
