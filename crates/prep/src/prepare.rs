@@ -15,6 +15,7 @@ use std::collections::HashSet;
 
 use cupola_spec::{Run, Target, TargetKind, did_you_mean};
 
+use crate::audit::{AuditBuilder, AuditRows, check_subgroups};
 use crate::error::Error;
 use crate::examples::{CompactLayout, ExamplesWithTargets, SplitExamples};
 use crate::features::{Derivation, InferredColumn, ResolvedInput, feature_columns, resolve};
@@ -48,13 +49,30 @@ pub struct Prepared {
     valid: SplitExamples,
     test: SplitExamples,
     calibrate: SplitExamples,
+    /// Raw rows of train, valid and test.
+    audit: [AuditRows; 3],
+    no_audit: AuditRows,
 }
 
 impl Prepared {
     fn new(plan: Plan, findings: Vec<InferredColumn>, splits: [SplitExamples; 4]) -> Self {
         let [train, valid, test, calibrate] = splits;
         let (suspicions, calibration_groups) = (Vec::new(), Vec::new());
-        Self { plan, findings, suspicions, example: None, calibration_groups, train, valid, test, calibrate }
+        let audit = std::array::from_fn(|_| AuditRows::default());
+        let (example, no_audit) = (None, AuditRows::default());
+        Self {
+            plan,
+            findings,
+            suspicions,
+            example,
+            calibration_groups,
+            train,
+            valid,
+            test,
+            calibrate,
+            audit,
+            no_audit,
+        }
     }
 
     /// Examples of one split.
@@ -64,6 +82,15 @@ impl Prepared {
             SplitPart::Valid => &self.valid,
             SplitPart::Test => &self.test,
             SplitPart::Calibrate => &self.calibrate,
+        }
+    }
+
+    /// Raw rows of one split that an evaluation needs.
+    pub fn audit(&self, part: SplitPart) -> &AuditRows {
+        match part {
+            SplitPart::Train => &self.audit[0],
+            SplitPart::Valid => &self.audit[1],
+            SplitPart::Test => &self.audit[2],
         }
     }
 
@@ -103,6 +130,7 @@ pub fn prepare(
         .map_err(|error| numbered(error, labelled.as_ref().map(|labelled| labelled.rows.as_slice())))?;
     let rows = DerivedRows::new(run, &derive, frame, test.as_ref(), labelled)?;
     let (inputs, findings) = resolve(run, &rows.frame, &values, learned.and_then(Plan::tokenizer))?;
+    check_subgroups(&run.evaluate, &rows.frame)?;
     // Before the split, whose message about an empty target would be less helpful.
     rows.check_targets(run)?;
     let Division { parts: split, notes: order_notes } =
@@ -130,7 +158,8 @@ pub fn prepare(
     let example = run.data.example.then(|| rows.example(&plan, &canonical, test.as_ref(), &parts)).flatten();
     let example = example.map(|example| example.with_units(&plan, raw));
     let calibration_groups = groups.unwrap_or_default();
-    Ok(Prepared { suspicions, example, calibration_groups, ..Prepared::new(plan, findings, splits) })
+    let audit = rows.audit(run, &plan, &parts)?;
+    Ok(Prepared { suspicions, example, calibration_groups, audit, ..Prepared::new(plan, findings, splits) })
 }
 
 /// Checks that requests have the column of `uncertainty.by`, or the columns that it is computed from.
@@ -307,6 +336,31 @@ impl DerivedRows {
         Some(found?.with_ranges(plan, canonical, &in_source(train)))
     }
 
+    /// Raw rows of all splits that an evaluation needs.
+    fn audit(&self, run: &Run, plan: &Plan, parts: &[Vec<usize>; 4]) -> Result<[AuditRows; 3], Error> {
+        let is_row = audits_rows(plan);
+        let source_row = |row: usize| self.kept.as_ref().map_or(row, |kept| kept[row]) as u64 + 1;
+        let build = |rows: &[usize], aligned: bool| {
+            let subgroups = if aligned { run.evaluate.subgroups.as_slice() } else { &[] };
+            let mut builder = AuditBuilder::new(subgroups, run.data.example);
+            builder.push(&self.frame, rows, &source_row)?;
+            Ok::<_, Error>(builder.finish(aligned))
+        };
+        let [train, valid, test, _] = parts;
+        let test = match &self.test {
+            Some(own) => {
+                let subgroups = if is_row { run.evaluate.subgroups.as_slice() } else { &[] };
+                let mut builder = AuditBuilder::new(subgroups, run.data.example);
+                let rows: Vec<usize> = (0..own.rows()).collect();
+                builder.push(own, &rows, &|row| row as u64 + 1).map_err(Error::in_test)?;
+                builder.finish(is_row)
+            }
+            None => build(test, is_row)?,
+        };
+        // Outliers are dropped from the training examples.
+        Ok([build(train, false)?, build(valid, is_row)?, test])
+    }
+
     /// Encodes all splits.
     fn encode(&self, plan: &Plan, split: [Vec<usize>; 4], seed: u64) -> Result<[SplitExamples; 4], Error> {
         let is_text = matches!(plan.targets.first(), FittedTarget::NextToken { .. });
@@ -370,6 +424,39 @@ fn encoded_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTarget
     }
     let compact = plan.encode_with_targets(frame, false)?;
     Ok(ExamplesWithTargets { examples: plan.compact_layout().expand(compact.examples), ..compact })
+}
+
+/// `true` if each row is one example.
+fn audits_rows(plan: &Plan) -> bool {
+    plan.window().is_none() && !matches!(plan.targets.first(), FittedTarget::NextToken { .. })
+}
+
+/// Encodes raw rows that have the targets, frame by frame, with the derived rows themselves. Each row must be one
+/// example.
+///
+/// # Errors
+/// The first error of the rows, which has the number of the row in the stream, and those of `stream` and `visit`.
+pub fn each_with_targets<E: From<Error>>(
+    plan: &Plan,
+    stream: FrameStream<'_, E>,
+    visit: &mut dyn FnMut(ExamplesWithTargets, &Frame) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut before = 0;
+    stream(&mut |frame| {
+        for start in (0..frame.rows()).step_by(frames::SLICE_ROWS) {
+            let slice = frame.slice(start, frames::SLICE_ROWS.min(frame.rows() - start));
+            let derived = plan.derived(&slice).map_err(|error| plan.all_missing(error, &slice));
+            let encoded = derived.and_then(|derived| {
+                let compact = plan.encode_with_targets(&derived, false);
+                Ok((compact.map_err(|error| plan.all_missing(error, &slice))?, derived))
+            });
+            let (compact, derived) = encoded.map_err(|error| error.offset_row(before))?;
+            let expanded = plan.compact_layout().expand(compact.examples);
+            visit(ExamplesWithTargets { examples: expanded, targets: compact.targets }, &derived)?;
+            before += slice.rows();
+        }
+        Ok(())
+    })
 }
 
 /// The first of each set of equal rows, and their indices if some were removed.

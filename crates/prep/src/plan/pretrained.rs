@@ -65,6 +65,7 @@ impl Plan {
             frequency: None,
             inputs: vec![FittedInput::Text { name, column, length, tokenizer, prompt }],
             targets: TargetList::single(target),
+            uncertainty: None,
         }
     }
 }

@@ -27,6 +27,8 @@ struct Contents {
 }
 
 const PARTS: [SplitPart; 4] = [SplitPart::Train, SplitPart::Valid, SplitPart::Test, SplitPart::Calibrate];
+/// File of the raw rows that an evaluation needs.
+const AUDIT: &str = "audit.bin";
 /// Size of the buffers of example files in bytes.
 const FILE_BUFFER: usize = 1 << 20;
 
@@ -43,6 +45,9 @@ impl Prepared {
             Contents { findings, suspicions, example: self.example.clone(), calibration_groups, stored };
         write_file(folder, "prepared.json", |out| serde_json::to_writer(out, &contents).map_err(Into::into))?;
         write_file(folder, "plan.json", |out| serde_json::to_writer(out, &self.plan).map_err(Into::into))?;
+        write_file(folder, AUDIT, |out| {
+            postcard::to_io(&self.audit, out).map(|_| ()).map_err(std::io::Error::other)
+        })?;
         for (part, name) in PARTS.into_iter().zip(SPLIT_NAMES) {
             let file = format!("{name}.bin");
             match self.part(part) {
@@ -78,8 +83,18 @@ impl Prepared {
         let [train, valid, test, calibrate] = SPLIT_NAMES.map(load_split);
         let splits = [train?, valid?, test?, calibrate?];
         let (suspicions, example) = (contents.suspicions, contents.example);
+        let path = folder.join(AUDIT);
+        let audit = std::fs::read(&path)
+            .and_then(|bytes| postcard::from_bytes(&bytes).map_err(std::io::Error::other))
+            .map_err(|source| Error::Store { folder: path, source })?;
         let calibration_groups = contents.calibration_groups;
-        Ok(Self { suspicions, example, calibration_groups, ..Self::new(plan, contents.findings, splits) })
+        Ok(Self {
+            suspicions,
+            example,
+            calibration_groups,
+            audit,
+            ..Self::new(plan, contents.findings, splits)
+        })
     }
 }
 
