@@ -7,10 +7,14 @@
 
 mod attribution;
 mod bootstrap;
+pub mod calibration;
 mod compare;
+pub mod conformal;
 pub mod curves;
 mod metrics;
 mod subgroups;
+
+
 mod threshold;
 
 pub use attribution::{
