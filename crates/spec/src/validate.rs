@@ -4,6 +4,7 @@
 //! rows of a table of rules.
 
 mod data;
+mod gate;
 mod inputs;
 mod model;
 mod split;
@@ -14,7 +15,7 @@ use crate::config::document::Document;
 use crate::config::{Config, Problem};
 use crate::data::{Data, Expectation};
 use crate::model::Family;
-use crate::name::{NAME_RULE, is_name};
+use crate::names::{NAME_RULE, is_name};
 
 /// All problems of a config whose values have the types of the schema.
 pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec<Problem> {
@@ -43,6 +44,7 @@ pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec
     model::check_combine(config, &mut found);
     inputs::check(&config.inputs, &mut found);
     model::check_shapes(config, family, &mut found);
+    gate::check(config, &mut found);
     found.into_problems(file)
 }
 
