@@ -14,7 +14,6 @@ pub mod curves;
 mod metrics;
 mod subgroups;
 
-
 mod threshold;
 
 pub use attribution::{
