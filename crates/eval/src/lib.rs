@@ -6,6 +6,8 @@
 //! filled row by row and merged. [`curves`] has the points of plots.
 
 pub mod curves;
+#[cfg(test)]
+mod golden;
 mod metrics;
 mod threshold;
 
