@@ -13,6 +13,7 @@ mod plan;
 mod sums;
 
 pub(crate) use bca::quantile_of_normal;
+pub(crate) use draws::draw;
 pub use sums::RowSums;
 
 use bca::Bca;

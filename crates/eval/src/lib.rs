@@ -8,6 +8,7 @@ mod classification;
 mod compare;
 mod regression;
 mod series;
+mod slices;
 mod subgroups;
 mod threshold;
 
@@ -16,6 +17,7 @@ pub use classification::{ClassReport, classification, roc_auc};
 pub use compare::{DeLongTest, McNemarTest, ModelVerdict, delong, mcnemar};
 pub use regression::regression;
 pub use series::{anomaly, forecast};
+pub use slices::{LossSlice, SliceColumn, SliceOptions, error_slices};
 pub use subgroups::{
     BinaryDecision, GroupColumn, GroupGap, GroupMetric, GroupedRows, MISSING, RowGroup, fairness, gap,
     group_metrics, group_rows, ratio,

@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::draws::draw;
 use super::*;
 
 fn golden() -> Value {
