@@ -12,7 +12,9 @@ mod slices;
 mod subgroups;
 mod threshold;
 
-pub use bootstrap::{Bootstrap, BootstrapInterval, PairedDifference, RESAMPLES, RowSums, UNITS};
+pub use bootstrap::{
+    Bootstrap, BootstrapInterval, PairedDifference, RESAMPLED_ROWS, RESAMPLES, RowSums, UNITS,
+};
 pub use classification::{ClassReport, classification, roc_auc};
 pub use compare::{DeLongTest, McNemarTest, ModelVerdict, delong, mcnemar};
 pub use regression::regression;
