@@ -14,8 +14,10 @@ pub mod curves;
 #[cfg(test)]
 mod golden;
 mod metrics;
-mod subgroups;
+mod slices;
 
+
+mod subgroups;
 mod threshold;
 
 pub use attribution::{
@@ -23,7 +25,9 @@ pub use attribution::{
     PermutationShapley, PlainTree, ShapleyBudget, TreeNode, ale, dependence_grid, integrated_gradients,
     partial_dependence, permutation_importance, permutation_shapley,
 };
-pub use bootstrap::{Bootstrap, BootstrapInterval, PairedDifference, RESAMPLES, RowSums, UNITS};
+pub use bootstrap::{
+    Bootstrap, BootstrapInterval, PairedDifference, RESAMPLED_ROWS, RESAMPLES, RowSums, UNITS,
+};
 pub use compare::{DeLongTest, McNemarTest, ModelVerdict, delong, mcnemar};
 pub use metrics::{
     ClassCounts, ClassReport, ClassificationSums, ClassifiedRows, FloatValue, ForecastRows, MetricSet,
@@ -31,6 +35,7 @@ pub use metrics::{
     anomaly, bits_per_byte, classification, crps_of_ensemble, crps_of_quantiles, forecast, forecast_by_step,
     larger_is_better, perplexity, pinball, regression, smape,
 };
+pub use slices::{LossSlice, SliceColumn, SliceOptions, error_slices};
 pub use subgroups::{
     BinaryDecision, GroupColumn, GroupGap, GroupMetric, GroupedRows, MISSING, RowGroup, fairness, gap,
     group_metrics, group_rows, ratio,
