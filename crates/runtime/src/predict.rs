@@ -5,6 +5,7 @@ mod bulk;
 mod channels;
 mod cost;
 mod example;
+mod explain;
 mod forecast;
 mod load;
 mod package;
@@ -14,6 +15,10 @@ mod tensors;
 
 pub use bulk::BulkFormat;
 pub use example::ExampleRequest;
+pub use explain::{
+    ExplainMethod, ExplainOptions, Explanation, ExplanationScale, ForwardPasses, MOST_EXPLAINED,
+    RowExplanations, TokenAttribution,
+};
 pub use package::LoadedPackage;
 pub use predictor::Predictor;
 pub use rows::{frame_of, json_lines, json_rows};
