@@ -51,6 +51,7 @@ pub struct Prepared {
     calibrate: SplitExamples,
     /// Raw rows of train, valid and test.
     audit: [AuditRows; 3],
+    /// Empty, for the calibration rows.
     no_audit: AuditRows,
 }
 
@@ -91,6 +92,8 @@ impl Prepared {
             SplitPart::Train => &self.audit[0],
             SplitPart::Valid => &self.audit[1],
             SplitPart::Test => &self.audit[2],
+            // Intervals are calibrated on logits alone.
+            SplitPart::Calibrate => &self.no_audit,
         }
     }
 

@@ -29,6 +29,6 @@ pub use generation::{
     check_chat_template,
 };
 pub use predict::{
-    BulkFormat, ElementType, ExampleRequest, LoadedPackage, OutputTensor, PredictInput, Predictor,
-    TensorSpec, TensorValues, frame_of, json_lines, json_rows,
+    BulkFormat, ElementType, ExampleRequest, IntervalRequest, LoadedPackage, OutputTensor, PredictInput,
+    Predictor, TensorSpec, TensorValues, class_score_of, frame_of, json_lines, json_rows,
 };

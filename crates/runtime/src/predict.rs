@@ -6,6 +6,7 @@ mod channels;
 mod cost;
 mod example;
 mod forecast;
+mod intervals;
 mod load;
 mod package;
 mod predictor;
@@ -14,6 +15,7 @@ mod tensors;
 
 pub use bulk::BulkFormat;
 pub use example::ExampleRequest;
+pub use intervals::{IntervalRequest, class_score_of};
 pub use package::LoadedPackage;
 pub use predictor::Predictor;
 pub use rows::{frame_of, json_lines, json_rows};

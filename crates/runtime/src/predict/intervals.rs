@@ -27,9 +27,7 @@ pub enum IntervalRequest {
 /// Score of the classes that a method stands for.
 pub fn class_score_of(uncertainty: &SealedUncertainty) -> ClassScore {
     match uncertainty.method {
-        UncertaintyMethod::Raps => {
-            ClassScore::Raps { penalty: uncertainty.penalty, free: uncertainty.free }
-        }
+        UncertaintyMethod::Raps => ClassScore::Raps { penalty: uncertainty.penalty, free: uncertainty.free },
         _ => ClassScore::Lac,
     }
 }
@@ -97,9 +95,8 @@ struct Bounds<'a> {
 
 impl<'a> Bounds<'a> {
     fn new(scores: &'a TargetScores, coverage: f64) -> Result<Self, TooFewScores> {
-        let of_group = |(name, own): (&'a String, &GroupScores)| {
-            Some((name.as_str(), quantiles(own, coverage).ok()?))
-        };
+        let of_group =
+            |(name, own): (&'a String, &GroupScores)| Some((name.as_str(), quantiles(own, coverage).ok()?));
         let groups = scores.groups.iter().filter_map(of_group).collect();
         Ok(Self { all: quantiles(&scores.all, coverage)?, groups })
     }
@@ -142,7 +139,8 @@ fn bound(
             prediction.interval = Some(PredictionInterval { coverage, low, high });
         }
         (PredictedValue::Numbers(values), None) => {
-            let each = values.iter().zip(quantiles).map(|(value, quantile)| split_interval(*value, *quantile));
+            let each =
+                values.iter().zip(quantiles).map(|(value, quantile)| split_interval(*value, *quantile));
             let (low, high) = each.unzip();
             let (low, high) = (PredictedValue::Numbers(low), PredictedValue::Numbers(high));
             prediction.interval = Some(PredictionInterval { coverage, low, high });
