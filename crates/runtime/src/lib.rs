@@ -30,5 +30,5 @@ pub use generation::{
 };
 pub use predict::{
     BulkFormat, ElementType, ExampleRequest, IntervalRequest, LoadedPackage, OutputTensor, PredictInput,
-    Predictor, TensorSpec, TensorValues, class_score_of, frame_of, json_lines, json_rows,
+    Predictor, TensorSpec, TensorValues, add_intervals, class_score_of, frame_of, json_lines, json_rows,
 };

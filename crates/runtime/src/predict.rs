@@ -15,7 +15,7 @@ mod tensors;
 
 pub use bulk::BulkFormat;
 pub use example::ExampleRequest;
-pub use intervals::{IntervalRequest, class_score_of};
+pub use intervals::{IntervalRequest, add_intervals, class_score_of};
 pub use package::LoadedPackage;
 pub use predictor::Predictor;
 pub use rows::{frame_of, json_lines, json_rows};

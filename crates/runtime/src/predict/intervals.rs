@@ -6,7 +6,7 @@ use cupola_eval::conformal::{
     ClassScore, ConformalScores, TooFewScores, class_score, class_set, split_interval,
 };
 use cupola_prep::{
-    FittedTarget, Frame, GroupScores, PredictedValue, Prediction, PredictionInterval, Predictions,
+    FittedTarget, GroupScores, Plan, PredictedValue, Prediction, PredictionInterval, Predictions,
     SealedUncertainty, TargetScores,
 };
 use cupola_spec::UncertaintyMethod;
@@ -64,27 +64,36 @@ impl LoadedPackage {
         input: &PredictInput,
         predictions: &mut [Predictions],
     ) -> Result<(), Error> {
-        let uncertainty = self.plan.uncertainty.as_ref().ok_or(Error::NoIntervals)?;
-        let groups = match (input, &uncertainty.by) {
-            (PredictInput::Frame(frame), Some(_)) => self.groups(frame)?,
+        let groups = match input {
+            PredictInput::Frame(frame) => self.plan.uncertainty_groups(frame)?,
             _ => None,
         };
-        let score = class_score_of(uncertainty);
-        for target in &self.plan.targets {
-            let Some(scores) = uncertainty.targets.get(target.name()) else { continue };
-            let bounds = Bounds::new(scores, coverage).map_err(|error| too_few(target.name(), error))?;
-            for (row, prediction) in predictions.iter_mut().enumerate() {
-                let group = groups.as_ref().and_then(|groups| groups.get(row));
-                let Some(prediction) = prediction.get_mut(target.name()) else { continue };
-                bound(target, score, coverage, bounds.of(group), prediction);
-            }
-        }
-        Ok(())
+        add_intervals(&self.plan, coverage, groups.as_deref().unwrap_or_default(), predictions)
     }
+}
 
-    fn groups(&self, frame: &Frame) -> Result<Option<Vec<String>>, Error> {
-        Ok(self.plan.uncertainty_groups(frame)?)
+/// Adds intervals and sets to predictions of a plan, whose rows belong to `groups`, if there are groups. See
+/// [`LoadedPackage::add_intervals`].
+///
+/// # Errors
+/// [`Error::NoIntervals`] and [`Error::TooFewScores`].
+pub fn add_intervals(
+    plan: &Plan,
+    coverage: f64,
+    groups: &[String],
+    predictions: &mut [Predictions],
+) -> Result<(), Error> {
+    let uncertainty = plan.uncertainty.as_ref().ok_or(Error::NoIntervals)?;
+    let score = class_score_of(uncertainty);
+    for target in &plan.targets {
+        let Some(scores) = uncertainty.targets.get(target.name()) else { continue };
+        let bounds = Bounds::new(scores, coverage).map_err(|error| too_few(target.name(), error))?;
+        for (row, prediction) in predictions.iter_mut().enumerate() {
+            let Some(prediction) = prediction.get_mut(target.name()) else { continue };
+            bound(target, score, coverage, bounds.of(groups.get(row)), prediction);
+        }
     }
+    Ok(())
 }
 
 /// Quantiles of a target's scores at one coverage.

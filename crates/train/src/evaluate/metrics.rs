@@ -6,6 +6,7 @@ use cupola_prep::{
     Examples, ExamplesWithTargets, FittedTarget, Plan, PredictedValue, Targets, mean_squared_difference,
 };
 
+use super::decided::decided;
 use super::host_loss::mean_loss;
 use crate::objective::TargetObjective;
 
@@ -65,7 +66,7 @@ fn target_metrics(
                 values.chunks(width).flat_map(|row| target.probabilities(row)).collect();
             let expected: Vec<usize> =
                 expected.iter().map(|&class| usize::try_from(class).unwrap_or_default()).collect();
-            classification(classes, &expected, &probabilities)
+            decided(target, &probabilities, |p| classification(classes, &expected, p))
         }
         (FittedTarget::Forecast { horizon, naive, .. }, Targets::Vector { values: expected, .. }) => {
             forecast(&numbers(expected), &numbers(values), *horizon, *naive)
