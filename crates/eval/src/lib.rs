@@ -3,6 +3,7 @@
 //! Definitions follow scikit-learn; `scripts/golden/metrics.py` writes the values that the tests
 //! compare with.
 
+mod attribution;
 pub mod calibration;
 mod classification;
 pub mod conformal;
@@ -10,6 +11,11 @@ mod regression;
 mod series;
 mod threshold;
 
+pub use attribution::{
+    AdditiveTrees, AleCurve, DependenceCurve, FeatureImportance, IntegratedGradients, PathGradients,
+    PermutationShapley, PlainTree, ShapleyBudget, TreeNode, ale, dependence_grid, integrated_gradients,
+    partial_dependence, permutation_importance, permutation_shapley,
+};
 pub use classification::{ClassReport, classification, roc_auc};
 pub use regression::regression;
 pub use series::{anomaly, forecast};

@@ -1,5 +1,6 @@
 //! Cupola's own protocol: raw rows in, typed predictions out.
 
+mod explain;
 mod feedback;
 mod files;
 mod models;

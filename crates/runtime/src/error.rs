@@ -64,6 +64,17 @@ pub enum Error {
         /// Row number, from 1.
         row: usize,
     },
+    /// An explanation that the model or the request does not allow.
+    #[error("{why}")]
+    Explain {
+        /// Option that the error is about.
+        option: &'static str,
+        /// Description of the problem, with the remedy.
+        why: String,
+    },
+    /// Work that ended because a forward pass did, for a reason that its caller knows.
+    #[error("a forward pass has ended; send the request again")]
+    Stopped,
     /// A panic of an engine, which stays usable.
     #[error("{engine} failed on this batch: {why}; send it again, or use another --engine or --device")]
     Panicked {
@@ -153,6 +164,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Error of an explanation.
+    pub(crate) fn explain(option: &'static str, why: String) -> Self {
+        Self::Explain { option, why }
+    }
+
     /// Memory or time that the request exceeds; `None` for any other error.
     pub fn exceeded(&self) -> Option<Exceeded> {
         match self {

@@ -1,5 +1,6 @@
 //! Protocol-independent request pipeline.
 
+mod explain;
 mod generate;
 mod shadow;
 

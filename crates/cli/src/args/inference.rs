@@ -25,6 +25,7 @@ Examples:
   cupola predict --model digits --input rows.csv
   cupola predict --model digits@champion --input rows.parquet --output out.csv
   cupola predict --model traffic --input history.csv --horizon 6
+  cupola predict --model census --input rows.csv --explain
   cupola predict --model shapes --input pictures/
   cupola predict --model shapes --input picture.png
   echo '{\"pixel_0\": 0, ...}' | cupola predict --model digits --input -")]
@@ -44,6 +45,15 @@ pub struct PredictArgs {
     /// A forecast from every window of a history, not only from its end
     #[arg(long)]
     pub all_windows: bool,
+    /// Add to each prediction the share of each column, pixel or token (JSON lines only)
+    #[arg(long)]
+    pub explain: bool,
+    /// Class whose score is explained [default: the predicted one]
+    #[arg(long, value_name = "CLASS", requires = "explain")]
+    pub class: Option<String>,
+    /// tree_shap, integrated_gradients or permutation_shapley [default: that of the kind of model]
+    #[arg(long, value_name = "METHOD", requires = "explain")]
+    pub method: Option<String>,
 }
 
 #[derive(Args)]

@@ -11,6 +11,8 @@ pub(super) struct PredictOptions {
     pub horizon: Option<usize>,
     /// `true` for a forecast from every window of a history, `false` for the one from its end.
     pub all_windows: bool,
+    /// `true` to explain predictions of a body that has no option for it.
+    pub explain: bool,
 }
 
 impl PredictOptions {
@@ -27,6 +29,9 @@ impl PredictOptions {
                 ("strict", "true" | "1") => options.strict = true,
                 ("strict", "false" | "0") => options.strict = false,
                 ("strict", other) => return Err(invalid(name, "true or false", other)),
+                ("explain", "true" | "1") => options.explain = true,
+                ("explain", "false" | "0") => options.explain = false,
+                ("explain", other) => return Err(invalid(name, "true or false", other)),
                 ("horizon", value) => match value.parse() {
                     Ok(horizon) => options.horizon = Some(horizon),
                     Err(_) => return Err(invalid(name, "a number of rows", value)),
@@ -53,7 +58,9 @@ mod tests {
     #[test]
     fn parameters_are_read_and_others_ignored() {
         let read = |query| PredictOptions::of(query).map_err(|error| (error.status.as_u16(), error.field));
-        let of = |strict, horizon, all_windows| Ok(PredictOptions { strict, horizon, all_windows });
+        let of = |strict, horizon, all_windows| {
+            Ok(PredictOptions { strict, horizon, all_windows, explain: false })
+        };
         for query in [None, Some(""), Some("a=b"), Some("strict=false"), Some("a&strict=0&windows=last")] {
             assert_eq!(read(query), of(false, None, false), "{query:?}");
         }
@@ -61,8 +68,10 @@ mod tests {
             assert_eq!(read(query), of(true, None, false), "{query:?}");
         }
         assert_eq!(read(Some("horizon=12&windows=all")), of(false, Some(12), true));
+        assert!(read(Some("explain=true")).unwrap().explain);
         for (query, name) in [
             ("strict=maybe", "strict"),
+            ("explain=yes", "explain"),
             ("horizon=x", "horizon"),
             ("horizon", "horizon"),
             ("windows=2", "windows"),

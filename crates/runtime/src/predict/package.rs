@@ -3,6 +3,7 @@
 mod tensor_io;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use cupola_budget::Budget;
 use cupola_prep::{
@@ -12,6 +13,7 @@ use cupola_prep::{
 use serde_json::{Map, Value};
 
 use super::cost;
+use super::explain::Explainer;
 use super::rows::{frame_of, parse_input};
 use super::tensors::{PredictInput, TensorSpec, tensor_inputs, tensor_outputs};
 use crate::engines::EngineReport;
@@ -37,6 +39,8 @@ pub struct LoadedPackage {
     pub(crate) chat: Option<ChatRenderer>,
     /// Vocabulary of texts with a grammar.
     pub(crate) vocabulary: GrammarVocabulary,
+    /// Trees or network of explanations.
+    pub(crate) explainer: Arc<Explainer>,
     answer_bytes: usize,
 }
 
@@ -53,8 +57,19 @@ impl LoadedPackage {
         let signature = Signature::of(&plan);
         let (inputs, outputs) = (tensor_inputs(&plan, &signature), tensor_outputs(&plan));
         let (vocabulary, answer_bytes) = (GrammarVocabulary::default(), cost::answer_bytes(&plan));
-        let example = None;
-        Ok(Self { plan, signature, inputs, outputs, example, report, chat, vocabulary, answer_bytes })
+        let (example, explainer) = (None, Arc::default());
+        Ok(Self {
+            plan,
+            signature,
+            inputs,
+            outputs,
+            example,
+            report,
+            chat,
+            vocabulary,
+            explainer,
+            answer_bytes,
+        })
     }
 
     /// Parses a body `{"rows": [{column: value}]}`.

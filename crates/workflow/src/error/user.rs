@@ -29,6 +29,7 @@ pub(super) fn runtime(error: &cupola_runtime::Error) -> bool {
         | E::Horizon { .. }
         | E::NotALanguageModel { .. }
         | E::ContextLength { .. }
+        | E::Explain { .. }
         | E::Chat { .. } => true,
         E::Record(error) => record(error),
         _ => false,

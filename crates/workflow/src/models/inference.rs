@@ -9,7 +9,7 @@ use cupola_prep::{
     Error as PrepError, Frame, Plan, Predictions, SeriesLabel, Signature, examples_with_targets,
 };
 use cupola_registry::Package;
-use cupola_runtime::{EngineChoice, Predictor};
+use cupola_runtime::{EngineChoice, ExplainOptions, Predictor, RowExplanations};
 use cupola_sources::{RowOrigin, TextColumns};
 use cupola_spec::{Data, Source};
 use cupola_train::{default_objectives, metrics_from_logits};
@@ -119,6 +119,18 @@ impl LoadedModel {
         }
         self.predictor.package.add_times(&rows.frame, &mut predictions)?;
         Ok(predictions)
+    }
+
+    /// Explanations of the predictions for all rows, in order, by the names of the targets.
+    ///
+    /// # Errors
+    /// Rows that do not fit the plan, a kind of model that has no explanations; a device that fails.
+    pub fn explain(
+        &mut self,
+        rows: &InputRows,
+        options: &ExplainOptions,
+    ) -> Result<Vec<RowExplanations>, Error> {
+        Ok(self.predictor.explain(&rows.frame, options)?)
     }
 
     /// Key and time of the last row that each prediction of [`Self::predict`] is made from, for a model of series.

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use cupola_prep::{PredictedValue, Prediction, Predictions};
+use cupola_runtime::RowExplanations;
 use cupola_workflow::RowLabels;
 use serde_json::{Map, Value};
 
@@ -11,10 +12,15 @@ const LABELS: &str = "series";
 const FILE: &str = "file";
 
 /// One object per prediction. Of a model of series it says in `series` which row the prediction belongs to,
-/// and of files, whose names are `files`, which one in `file`.
-pub fn json_lines(predictions: &[Predictions], labels: &RowLabels, files: &[String]) -> Result<String> {
+/// and of files, whose names are `files`, which one in `file`. `explanations` may be empty.
+pub fn json_lines(
+    predictions: &[Predictions],
+    explanations: &[RowExplanations],
+    labels: &RowLabels,
+    files: &[String],
+) -> Result<String> {
     let mut text = String::new();
-    let (mut own, mut files) = (labels.rows.iter(), files.iter());
+    let (mut own, mut files, mut explanations) = (labels.rows.iter(), files.iter(), explanations.iter());
     for prediction in predictions {
         let mut line = Map::new();
         if let Some(file) = files.next() {
@@ -24,11 +30,16 @@ pub fn json_lines(predictions: &[Predictions], labels: &RowLabels, files: &[Stri
             let each = labels.columns.iter().cloned().zip(values.iter().cloned().map(Value::String));
             line.insert(LABELS.to_owned(), Value::Object(each.collect()));
         }
-        if line.is_empty() {
+        let explained = explanations.next();
+        if line.is_empty() && explained.is_none() {
             text.push_str(&serde_json::to_string(prediction)?);
         } else {
             for (target, prediction) in prediction {
-                line.insert(target.clone(), serde_json::to_value(prediction)?);
+                let mut value = serde_json::to_value(prediction)?;
+                if let Some(explanation) = explained.and_then(|row| row.get(target)) {
+                    value["explanation"] = serde_json::to_value(explanation)?;
+                }
+                line.insert(target.clone(), value);
             }
             text.push_str(&serde_json::to_string(&line)?);
         }
@@ -105,11 +116,12 @@ mod tests {
             "store,day,y_1,y_2\n\"a,b\",2024-01-05,1.5,2\n"
         );
         let line: Value =
-            serde_json::from_str(&json_lines(std::slice::from_ref(&one), &labels, &[]).unwrap()).unwrap();
+            serde_json::from_str(&json_lines(std::slice::from_ref(&one), &[], &labels, &[]).unwrap())
+                .unwrap();
         assert_eq!(line["series"], serde_json::json!({ "store": "a,b", "day": "2024-01-05" }));
         assert_eq!(line["y"]["value"], serde_json::json!([1.5, 2.0]));
-        let plain =
-            json_lines(std::slice::from_ref(&one), &RowLabels::default(), &["a.png".to_owned()]).unwrap();
+        let plain = json_lines(std::slice::from_ref(&one), &[], &RowLabels::default(), &["a.png".to_owned()])
+            .unwrap();
         assert!(!plain.contains("series") && plain.contains("\"file\":\"a.png\""), "{plain}");
         assert!(
             csv(&[one], &RowLabels::default(), &["a.png".to_owned()])
