@@ -1,7 +1,7 @@
 //! End of a run: evaluated and published.
 
 use cupola_eval::Metrics;
-use cupola_prep::{Examples, Prepared, Signature, SplitPart};
+use cupola_prep::{Examples, Plan, Prepared, Signature, SplitPart};
 use cupola_registry::{
     Aliases, EXAMPLE, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status, ValidationScore,
     publish, published_by, sha256_hex,
@@ -10,6 +10,7 @@ use cupola_spec::{Goal, Run};
 use cupola_train::{ColumnImportance, EndReason, TargetObjective, permutation_importance, unreported_metric};
 use serde_json::{Map, Value};
 
+use super::decisions::SealedDecisions;
 use super::summary::{MeasuredBaseline, SplitMetrics, TrainingLength, TrainingSummary};
 use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
@@ -42,8 +43,8 @@ pub(super) struct TrainedModel<'a> {
 
 /// Trained weights on a device.
 pub(super) trait FinalModel {
-    /// Metrics on a split.
-    fn score(&mut self, part: SplitPart) -> Result<Metrics, Error>;
+    /// Metrics on a split, decoded by this plan.
+    fn score(&mut self, part: SplitPart, plan: &Plan) -> Result<Metrics, Error>;
 
     /// Logits `[rows, width]`.
     fn logits(&mut self, examples: &Examples) -> Result<Vec<f32>, Error>;
@@ -57,10 +58,15 @@ impl TrainedModel<'_> {
         mut record: RunRecord,
         model: &mut dyn FinalModel,
     ) -> Result<PublishedRun, Error> {
-        let splits = self.evaluate(stage, model)?;
+        let sealed = SealedDecisions::fit(self.run, self.prepared, model)?;
+        for warning in &sealed.warnings {
+            stage.session.emit(&WorkflowEvent::Warning(warning));
+        }
+        let splits = self.evaluate(stage, model, &sealed)?;
         let baseline = MeasuredBaseline::of(self.prepared, &self.objectives)?;
         let importance = self.importance(model)?;
         let mut all = self.about.clone();
+        all.extend(sealed.about.clone());
         all.insert("splits".to_owned(), Value::Object(splits.to_json()?));
         all.extend(baseline.as_ref().map(|baseline| ("baseline".to_owned(), baseline.to_json())));
         if !importance.is_empty() {
@@ -76,7 +82,7 @@ impl TrainedModel<'_> {
         });
         record.seconds = Some(summary.seconds);
         record.metrics = metrics.values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect();
-        let package = self.package(stage, &record, &all)?;
+        let package = self.package(stage, &record, sealed.plan, &all)?;
         record.status = Status::Finished;
         record.package = Some(package.label());
         stage.save(self.folder, &record)?;
@@ -121,11 +127,19 @@ impl TrainedModel<'_> {
     }
 
     /// Metrics of each split that has rows.
-    fn evaluate(&self, stage: &Stage<'_>, model: &mut dyn FinalModel) -> Result<SplitMetrics, Error> {
+    fn evaluate(
+        &self,
+        stage: &Stage<'_>,
+        model: &mut dyn FinalModel,
+        sealed: &SealedDecisions,
+    ) -> Result<SplitMetrics, Error> {
         let mut splits = SplitMetrics::default();
         for (split, part) in [("valid", SplitPart::Valid), ("test", SplitPart::Test)] {
             if self.prepared.rows(part) > 0 {
-                let metrics = model.score(part)?;
+                let mut metrics = model.score(part, &sealed.plan)?;
+                if part == SplitPart::Test {
+                    metrics.values.extend(sealed.coverage.clone());
+                }
                 // Training has said it of the valid split.
                 if part == SplitPart::Test
                     && let Some(undefined) = unreported_metric(self.run, self.prepared, part, split)?
@@ -149,9 +163,9 @@ impl TrainedModel<'_> {
         &self,
         stage: &Stage<'_>,
         record: &RunRecord,
+        mut plan: Plan,
         metrics: &Map<String, Value>,
     ) -> Result<Package, Error> {
-        let mut plan = self.prepared.plan.clone();
         if let Some(threshold) = self.threshold {
             plan.set_threshold(threshold);
         }

@@ -64,8 +64,8 @@ struct GrownTrees<'a> {
 }
 
 impl FinalModel for GrownTrees<'_> {
-    fn score(&mut self, part: SplitPart) -> Result<Metrics, Error> {
-        let (rows, plan) = (in_memory(self.data, part)?, &self.data.prepared.plan);
+    fn score(&mut self, part: SplitPart, plan: &Plan) -> Result<Metrics, Error> {
+        let rows = in_memory(self.data, part)?;
         Ok(metrics_from_logits(plan, &default_objectives(plan), &self.trees.logits(&rows.examples)?, &rows))
     }
 
