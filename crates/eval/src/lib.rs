@@ -3,14 +3,25 @@
 //! Definitions follow scikit-learn; `scripts/golden/metrics.py` writes the values that the tests
 //! compare with.
 
+mod bootstrap;
 mod classification;
+mod compare;
 mod regression;
 mod series;
+mod slices;
+mod subgroups;
 mod threshold;
 
+pub use bootstrap::{Bootstrap, BootstrapInterval, PairedDifference, RESAMPLES, RowSums, UNITS};
 pub use classification::{ClassReport, classification, roc_auc};
+pub use compare::{DeLongTest, McNemarTest, ModelVerdict, delong, mcnemar};
 pub use regression::regression;
 pub use series::{anomaly, forecast};
+pub use slices::{LossSlice, SliceColumn, SliceOptions, error_slices};
+pub use subgroups::{
+    BinaryDecision, GroupColumn, GroupGap, GroupMetric, GroupedRows, MISSING, RowGroup, fairness, gap,
+    group_metrics, group_rows, ratio,
+};
 pub use threshold::{threshold_of_labels, threshold_of_normal};
 
 use indexmap::IndexMap;
