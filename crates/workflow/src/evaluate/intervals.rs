@@ -17,7 +17,7 @@ use super::EvaluationOptions;
 use super::outputs::TargetOutputs;
 
 /// Values that all resamples together may look at.
-const WORK: usize = 300_000_000;
+const WORK: usize = 100_000_000;
 /// Fewest resamples that are worth it.
 const FEWEST: usize = 200;
 

@@ -11,12 +11,12 @@ use serde_json::Value;
 const PASSES: usize = 200;
 /// Passes before the measurement.
 const WARM: usize = 5;
-/// Seconds after which no further pass is measured.
-const SECONDS: f64 = 0.5;
 
-/// Time of a forward pass of one row, over passes of different rows; `None` without rows. At most half a second is spent.
+/// Time of a forward pass of one row, over passes of different rows; `None` without rows. No further pass is measured after
+/// `seconds`.
 pub(super) fn latency<E>(
     examples: &Examples,
+    seconds: f64,
     forward: &mut dyn FnMut(Examples) -> Result<Vec<f32>, E>,
 ) -> Result<Option<Latency>, E> {
     if examples.rows == 0 {
@@ -31,7 +31,7 @@ pub(super) fn latency<E>(
         if pass >= WARM {
             times.push(before.elapsed().as_secs_f64() * 1e6);
         }
-        if started.elapsed().as_secs_f64() > SECONDS && !times.is_empty() {
+        if started.elapsed().as_secs_f64() > seconds && !times.is_empty() {
             break;
         }
     }
@@ -94,7 +94,7 @@ mod tests {
     fn latency_is_measured_over_rows() {
         let examples = Examples { layout: Layout { blocks: Vec::new() }, rows: 3, dense: Vec::new(), indices: Vec::new() };
         let mut calls = 0;
-        let found = latency::<()>(&examples, &mut |one| {
+        let found = latency::<()>(&examples, 9.0, &mut |one| {
             assert_eq!(one.rows, 1);
             calls += 1;
             Ok(Vec::new())
