@@ -46,7 +46,8 @@ pub use features::{
 pub use frame::meaning::{ColumnReading, ExactColumns, ValueRule, ValueRules};
 pub use frame::{Column, Frame, NotANumber};
 pub use plan::{
-    Augmenter, ColumnPlaces, ColumnType, InputColumn, OutputColumn, Plan, SeriesLabel, Signature,
+    Augmenter, ColumnPlaces, ColumnType, GroupScores, InputColumn, OutputColumn, Plan, SealedUncertainty,
+    SeriesLabel, Signature, TargetScores,
 };
 pub use prepare::{
     FrameStream, Prepared, RequestExample, each_with_targets, exact_columns, examples_with_targets, prepare,
@@ -57,8 +58,8 @@ pub use split::{
 };
 pub use stats::{draw, permutation, unit};
 pub use target::{
-    ChatTemplate, FittedTarget, GenerationDefaults, PredictedValue, Prediction, Predictions,
-    mean_squared_difference,
+    CalibrationCurve, ChatTemplate, FittedTarget, GenerationDefaults, PredictedValue, Prediction,
+    PredictionInterval, Predictions, ProbabilityCalibration, mean_squared_difference,
 };
 pub use text::FittedTokenizer;
 pub use transform::{

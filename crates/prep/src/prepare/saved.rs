@@ -20,11 +20,13 @@ struct Contents {
     suspicions: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     example: Option<RequestExample>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    calibration_groups: Vec<String>,
     /// `true` if the splits are example stores, `false` if they are postcard.
     stored: bool,
 }
 
-const PARTS: [SplitPart; 3] = [SplitPart::Train, SplitPart::Valid, SplitPart::Test];
+const PARTS: [SplitPart; 4] = [SplitPart::Train, SplitPart::Valid, SplitPart::Test, SplitPart::Calibrate];
 /// File of the raw rows that an evaluation needs.
 const AUDIT: &str = "audit.bin";
 /// Size of the buffers of example files in bytes.
@@ -38,7 +40,9 @@ impl Prepared {
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         let stored = matches!(self.part(SplitPart::Train), SplitExamples::Stored(..));
         let (findings, suspicions) = (self.findings.clone(), self.suspicions.clone());
-        let contents = Contents { findings, suspicions, example: self.example.clone(), stored };
+        let calibration_groups = self.calibration_groups.clone();
+        let contents =
+            Contents { findings, suspicions, example: self.example.clone(), calibration_groups, stored };
         write_file(folder, "prepared.json", |out| serde_json::to_writer(out, &contents).map_err(Into::into))?;
         write_file(folder, "plan.json", |out| serde_json::to_writer(out, &self.plan).map_err(Into::into))?;
         write_file(folder, AUDIT, |out| {
@@ -76,14 +80,21 @@ impl Prepared {
             });
             split.map_err(|source| Error::Store { folder: path, source })
         };
-        let [train, valid, test] = SPLIT_NAMES.map(load_split);
-        let splits = [train?, valid?, test?];
+        let [train, valid, test, calibrate] = SPLIT_NAMES.map(load_split);
+        let splits = [train?, valid?, test?, calibrate?];
         let (suspicions, example) = (contents.suspicions, contents.example);
         let path = folder.join(AUDIT);
         let audit = std::fs::read(&path)
             .and_then(|bytes| postcard::from_bytes(&bytes).map_err(std::io::Error::other))
             .map_err(|source| Error::Store { folder: path, source })?;
-        Ok(Self { suspicions, example, audit, ..Self::new(plan, contents.findings, splits) })
+        let calibration_groups = contents.calibration_groups;
+        Ok(Self {
+            suspicions,
+            example,
+            calibration_groups,
+            audit,
+            ..Self::new(plan, contents.findings, splits)
+        })
     }
 }
 

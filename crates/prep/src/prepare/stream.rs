@@ -7,7 +7,7 @@ use cupola_spec::{Run, Target};
 
 use super::frames::{FrameStream, each_slice};
 use super::sample::sample;
-use super::{Prepared, RequestExample, audits_rows};
+use super::{Prepared, RequestExample, audits_rows, check_group_column, group_values};
 use crate::audit::{AuditBuilder, AuditRows, check_subgroups};
 use crate::error::Error;
 use crate::examples::{ExampleWriter, SplitExamples};
@@ -62,6 +62,7 @@ pub fn prepare_stream<E: From<Error>>(
     })?;
     let mut plan = fit.finish(&run.targets, &[&sample], &sample).map_err(&numbered)?;
     plan.seal(derive, values, &run.data);
+    check_group_column(run, &plan)?;
     let mut writers = SplitWriters::new(folder, run)?;
     let mut example = None;
     let mut show = |frame: &Frame, rows: &[usize]| -> Result<(), Error> {
@@ -73,7 +74,7 @@ pub fn prepare_stream<E: From<Error>>(
         Ok(())
     };
     each_slice(source, &mut |frame| {
-        let [_, valid, own] = writers.push(&splitter, &plan, frame)?;
+        let [_, valid, own, _] = writers.push(&splitter, &plan, frame)?;
         show(frame, if own.is_empty() { &valid } else { &own })
     })?;
     if let Some(test) = test {
@@ -81,8 +82,15 @@ pub fn prepare_stream<E: From<Error>>(
     }
     let all: Vec<usize> = (0..sample.rows()).collect();
     let example = example.map(|example| example.with_ranges(&plan, &sample, &all));
+    let calibration_groups = std::mem::take(&mut writers.groups);
     let (splits, audit) = writers.finish(&plan, |name| must_have_rows(run, test_share, name))?;
-    Ok(Prepared { suspicions: notes, example, audit, ..Prepared::new(plan, findings, splits) })
+    Ok(Prepared {
+        suspicions: notes,
+        example,
+        calibration_groups,
+        audit,
+        ..Prepared::new(plan, findings, splits)
+    })
 }
 
 /// Decides the meaning of raw values from all rows.
@@ -104,6 +112,9 @@ struct SplitWriters {
     train: ExampleWriter,
     valid: ExampleWriter,
     test: ExampleWriter,
+    calibrate: ExampleWriter,
+    /// Value of `uncertainty.by` in each calibration row.
+    groups: Vec<String>,
     /// Number of rows that were split.
     rows: usize,
     /// Number of rows of the test source.
@@ -115,10 +126,12 @@ struct SplitWriters {
 impl SplitWriters {
     fn new(folder: &Path, run: &Run) -> Result<Self, Error> {
         let writer = || ExampleWriter::new(folder);
+        let (train, valid, test, calibrate) = (writer()?, writer()?, writer()?, writer()?);
         let audit = |subgroups: &[String]| AuditBuilder::new(subgroups, run.data.example);
         let subgroups = run.evaluate.subgroups.as_slice();
         let audit = [audit(&[]), audit(subgroups), audit(subgroups)];
-        Ok(Self { train: writer()?, valid: writer()?, test: writer()?, rows: 0, test_rows: 0, audit })
+        let groups = Vec::new();
+        Ok(Self { train, valid, test, calibrate, groups, rows: 0, test_rows: 0, audit })
     }
 
     /// Encodes raw rows, writes each to its split, and returns the rows of the splits.
@@ -127,14 +140,14 @@ impl SplitWriters {
         splitter: &RowSplitter<'_>,
         plan: &Plan,
         frame: &Frame,
-    ) -> Result<[Vec<usize>; 3], Error> {
+    ) -> Result<[Vec<usize>; 4], Error> {
         let frame = plan.derived(frame)?;
         let encoded = plan.encode_with_targets(&frame, false)?;
         let split = splitter.split(&frame)?;
         for (audit, rows) in self.audit.iter_mut().zip(&split) {
             audit.push(&frame, rows, &|row| (self.rows + row) as u64 + 1)?;
         }
-        let [train, valid, test] = split;
+        let [train, valid, test, calibrate] = split;
         let train = plan.without_dropped(&frame, train)?;
         if plan.uses_folds() {
             let encoded = plan.encode_with_targets(&frame.take(&train), true);
@@ -144,8 +157,10 @@ impl SplitWriters {
         }
         self.valid.push(&encoded.gather(&valid))?;
         self.test.push(&encoded.gather(&test))?;
+        self.calibrate.push(&encoded.gather(&calibrate))?;
+        self.groups.extend(group_values(splitter.run(), &frame, &calibrate)?.unwrap_or_default());
         self.rows += frame.rows();
-        Ok([train, valid, test])
+        Ok([train, valid, test, calibrate])
     }
 
     /// Encodes raw rows of the test source.
@@ -165,10 +180,11 @@ impl SplitWriters {
         self,
         plan: &Plan,
         must_have_rows: impl Fn(&str) -> bool,
-    ) -> Result<([SplitExamples; 3], [AuditRows; 3]), Error> {
+    ) -> Result<([SplitExamples; 4], [AuditRows; 3]), Error> {
         let layout = plan.compact_layout();
         let empty = || layout.compact.clone();
-        let stores = [self.train.finish(empty())?, self.valid.finish(empty())?, self.test.finish(empty())?];
+        let (train, valid) = (self.train.finish(empty())?, self.valid.finish(empty())?);
+        let stores = [train, valid, self.test.finish(empty())?, self.calibrate.finish(empty())?];
         for (store, part) in stores.iter().zip(SPLIT_NAMES) {
             if store.rows() == 0 && must_have_rows(part) {
                 return Err(Error::EmptySplit { rows: self.rows, part });

@@ -9,6 +9,7 @@ use crate::families::TreesSpec;
 use crate::inputs::Input;
 use crate::model::{Combine, Design, Family, Model, PackageRef};
 use crate::train::Train;
+use crate::uncertainty::Uncertainty;
 
 /// A run, resolved as far as the config alone allows. Globs of columns are resolved with the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +57,9 @@ pub struct Run {
     /// Evaluation at the end.
     #[serde(default)]
     pub evaluate: Evaluate,
+    /// Intervals and sets; `None` without them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<Uncertainty>,
     /// The complete config, with its defaults and the architecture in place. It parses to this run without
     /// any other file.
     pub sealed: Config,
@@ -91,6 +95,7 @@ impl Run {
             trees: family.trees(),
             train: config.train.clone(),
             evaluate: config.evaluate.clone(),
+            uncertainty: config.uncertainty.clone(),
             sealed: config,
         })
     }
