@@ -11,6 +11,8 @@ pub mod calibration;
 mod compare;
 pub mod conformal;
 pub mod curves;
+#[cfg(test)]
+mod golden;
 mod metrics;
 mod slices;
 mod subgroups;

@@ -50,11 +50,8 @@ impl Session<'_> {
         let mut models = [self.open_model(&request.first)?, self.open_model(&request.second)?];
         let plans = models.each_ref().map(|model| model.predictor.package.clone());
         let names = models.each_ref().map(|model| model.package.label());
-        let incomparable = |why: String| Error::Incomparable {
-            first: names[0].clone(),
-            second: names[1].clone(),
-            why,
-        };
+        let incomparable =
+            |why: String| Error::Incomparable { first: names[0].clone(), second: names[1].clone(), why };
         if let Some(why) = difference(&plans[0].plan, &plans[1].plan) {
             return Err(incomparable(why));
         }
@@ -63,7 +60,10 @@ impl Session<'_> {
         let second = self.target_outputs(second, &request.data)?;
         let [rows, other] = [&first, &second].map(|(rows, _)| *rows);
         if rows != other {
-            return Err(incomparable(format!("one predicts {rows} rows of `{}`, the other {other}", request.data)));
+            return Err(incomparable(format!(
+                "one predicts {rows} rows of `{}`, the other {other}",
+                request.data
+            )));
         }
         let several = first.1.len() > 1;
         let mut metrics = Vec::new();
@@ -102,7 +102,8 @@ impl Session<'_> {
 
 /// Difference between what two models predict; `None` if they are comparable.
 fn difference(first: &Plan, second: &Plan) -> Option<String> {
-    let names = |plan: &Plan| -> Vec<String> { plan.targets.iter().map(|target| target.name().to_owned()).collect() };
+    let names =
+        |plan: &Plan| -> Vec<String> { plan.targets.iter().map(|target| target.name().to_owned()).collect() };
     let (own, other) = (names(first), names(second));
     if own != other {
         return Some(format!("their targets are `{}` and `{}`", own.join(", "), other.join(", ")));
@@ -114,13 +115,17 @@ fn of_targets(first: &FittedTarget, second: &FittedTarget) -> Option<String> {
     use FittedTarget as T;
     match (first, second) {
         (T::Category { classes, .. }, T::Category { classes: others, .. }) => {
-            let only = |these: &[String], those: &[String]| these.iter().find(|class| !those.contains(class)).cloned();
+            let only = |these: &[String], those: &[String]| {
+                these.iter().find(|class| !those.contains(class)).cloned()
+            };
             if classes == others {
                 return None;
             }
             let why = match (only(classes, others), only(others, classes)) {
                 (Some(class), _) => format!("only the first knows the class `{class}` of `{}`", first.name()),
-                (_, Some(class)) => format!("only the second knows the class `{class}` of `{}`", first.name()),
+                (_, Some(class)) => {
+                    format!("only the second knows the class `{class}` of `{}`", first.name())
+                }
                 _ => format!("their classes of `{}` are in another order", first.name()),
             };
             Some(why)
@@ -139,7 +144,9 @@ fn of_targets(first: &FittedTarget, second: &FittedTarget) -> Option<String> {
 /// Sentence about the first metric whose name is the goal's, else about the first one.
 fn verdict(metrics: &[ComparedMetric], goal: &str, [first, second]: &[String; 2]) -> String {
     let decides = |metric: &&ComparedMetric| metric.name == goal && metric.interval.is_some();
-    let Some(metric) = metrics.iter().find(decides).or_else(|| metrics.iter().find(|metric| metric.interval.is_some())) else {
+    let Some(metric) =
+        metrics.iter().find(decides).or_else(|| metrics.iter().find(|metric| metric.interval.is_some()))
+    else {
         return "the rows do not tell the models apart: no metric has an interval".to_owned();
     };
     let larger = cupola_eval::larger_is_better(&metric.name).unwrap_or(true);
@@ -153,7 +160,11 @@ mod tests {
 
     #[test]
     fn the_goal_decides() {
-        let metric = |name: &str, interval| ComparedMetric { name: name.to_owned(), interval, ..ComparedMetric::default() };
+        let metric = |name: &str, interval| ComparedMetric {
+            name: name.to_owned(),
+            interval,
+            ..ComparedMetric::default()
+        };
         let names = ["a:1".to_owned(), "b:2".to_owned()];
         let metrics = [metric("accuracy", Some((-0.1, 0.1))), metric("log_loss", Some((0.1, 0.2)))];
         let said = verdict(&metrics, "log_loss", &names);

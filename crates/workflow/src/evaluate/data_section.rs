@@ -26,7 +26,8 @@ pub(super) fn data_section(plan: &Plan, source: &str, splits: &[(&str, &AuditRow
     let others = inputs.iter().map(String::as_str).filter(|name| !targets.contains(name));
     let names = targets.iter().copied().chain(others).take(COLUMNS);
     let columns = names.filter_map(|name| {
-        let columns: Option<Vec<&Column>> = sampled.iter().map(|(_, audit)| audit.sample.frame.get(name)).collect();
+        let columns: Option<Vec<&Column>> =
+            sampled.iter().map(|(_, audit)| audit.sample.frame.get(name)).collect();
         let role = if targets.contains(&name) { "target" } else { "input" };
         Some(profile(name, role, &columns?))
     });
@@ -115,14 +116,20 @@ mod tests {
         let (first, second) = (Column::numbers(vec![0.0, 1.0, f64::NAN]), Column::numbers(vec![2.0]));
         let found = profile("x", "input", &[&first, &second]);
         assert!((found.missing[0] - 1.0 / 3.0).abs() < 1e-12);
-        let [Distribution::Numbers(a), Distribution::Numbers(b)] = found.distributions.as_slice() else { panic!() };
+        let [Distribution::Numbers(a), Distribution::Numbers(b)] = found.distributions.as_slice() else {
+            panic!()
+        };
         assert_eq!(a.edges, b.edges);
         assert_eq!([a.counts.iter().sum::<f64>(), b.counts.iter().sum::<f64>()], [2.0, 1.0]);
         let texts = |values: &[&str]| Column::texts(values.iter().map(|value| Some(*value)));
         let many: Vec<String> = (0..20).map(|value| format!("v{value}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let found = profile("t", "target", &[&texts(&["v3", "v3"]), &texts(&many)]);
-        let [Distribution::Values { top, .. }, Distribution::Values { other, .. }] = found.distributions.as_slice() else { panic!() };
+        let [Distribution::Values { top, .. }, Distribution::Values { other, .. }] =
+            found.distributions.as_slice()
+        else {
+            panic!()
+        };
         assert_eq!((top[0].label.as_str(), top[0].value), ("v3", 2.0));
         assert_eq!(*other, 10.0);
     }

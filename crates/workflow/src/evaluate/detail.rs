@@ -1,9 +1,10 @@
 //! Plots and tables of one target.
 
 use cupola_eval::curves::{self, BinnedCounts, MOST_POINTS};
-use cupola_eval::{Metrics, ScoreRanking, forecast_by_step};
+use cupola_eval::{Metrics, ScoreRanking, Undefined, forecast_by_step};
 use cupola_report::{
-    ClassificationDetail, Detail, ForecastDetail, Histogram, Line, OperatingPoint, RegressionDetail, ScoreDetail,
+    ClassificationDetail, Detail, ForecastDetail, Histogram, Line, OperatingPoint, RegressionDetail,
+    ScoreDetail,
 };
 
 use super::outputs::{TargetOutputs, likeliest};
@@ -50,7 +51,8 @@ fn classification(names: &[String], targets: &[usize], probabilities: &[f32]) ->
         ..ClassificationDetail::default()
     };
     for class in drawn_classes(classes, &detail.reports) {
-        let scores: Vec<f64> = probabilities.iter().skip(class).step_by(classes).map(|p| f64::from(*p)).collect();
+        let scores: Vec<f64> =
+            probabilities.iter().skip(class).step_by(classes).map(|p| f64::from(*p)).collect();
         let positive: Vec<bool> = targets.iter().map(|target| *target == class).collect();
         add_curves(&mut detail, &names[class], &positive, &scores);
         if classes == 2 {
@@ -79,7 +81,9 @@ fn add_curves(detail: &mut ClassificationDetail, name: &str, positive: &[bool], 
         detail.roc.push(line(points.iter().map(|point| (point.false_positive_rate, point.recall)).collect()));
     }
     if let Ok(points) = curves::precision_recall(&ranking, None) {
-        detail.precision_recall.push(line(points.iter().map(|point| (point.recall, point.precision)).collect()));
+        detail
+            .precision_recall
+            .push(line(points.iter().map(|point| (point.recall, point.precision)).collect()));
     }
     if let Ok(points) = curves::gain(&ranking, None) {
         detail.gain.push(line(points));
@@ -137,7 +141,8 @@ fn operating_point(positive: &[bool], scores: &[f64]) -> Option<OperatingPoint> 
 }
 
 fn regression(name: &str, targets: &[f64], predicted: &[f64]) -> RegressionDetail {
-    let residuals: Vec<f64> = targets.iter().zip(predicted).map(|(target, predicted)| target - predicted).collect();
+    let residuals: Vec<f64> =
+        targets.iter().zip(predicted).map(|(target, predicted)| target - predicted).collect();
     let chosen = curves::evenly_chosen(targets.len(), POINTS);
     RegressionDetail {
         unit: name.to_owned(),
@@ -149,20 +154,17 @@ fn regression(name: &str, targets: &[f64], predicted: &[f64]) -> RegressionDetai
 }
 
 fn forecast(horizon: usize, naive: Option<f64>, targets: &[f64], predicted: &[f64]) -> ForecastDetail {
-    let mut by_step: Vec<Line> = Vec::new();
-    for (step, metrics) in forecast_by_step(targets, predicted, horizon, naive, None).into_iter().enumerate() {
-        for (metric, value) in metrics {
-            if !by_step.iter().any(|line| line.label == metric) {
-                by_step.push(Line { label: metric.to_owned(), points: Vec::new() });
-            }
-            let line = by_step.iter_mut().find(|line| line.label == metric);
+    let lines =
+        forecast_by_step(targets, predicted, horizon, naive, None).into_iter().map(|(metric, steps)| {
             #[allow(clippy::cast_precision_loss, reason = "steps ahead")]
-            if let (Some(line), Ok(value)) = (line, value) {
-                line.points.push((step as f64 + 1.0, value));
+            let point =
+                |(step, value): (usize, Result<f64, Undefined>)| Some((step as f64 + 1.0, value.ok()?));
+            Line {
+                label: metric.to_owned(),
+                points: steps.into_iter().enumerate().filter_map(point).collect(),
             }
-        }
-    }
-    by_step.retain(|line| !line.points.is_empty());
+        });
+    let by_step: Vec<Line> = lines.filter(|line| !line.points.is_empty()).collect();
     let rows = targets.len() / horizon;
     #[allow(clippy::cast_precision_loss, reason = "steps ahead")]
     let line = |label: String, values: &[f64]| {
@@ -189,13 +191,17 @@ fn score(scores: &[f64], anomalies: &[bool], threshold: Option<f64>) -> ScoreDet
     };
     let both = two(curves::histograms(&[&of(false), &of(true)], 2 * BINS, None));
     let [normal, anomalous] = both.unwrap_or_default();
-    let curve = ScoreRanking::new(anomalies, scores).and_then(|ranking| curves::precision_recall(&ranking, None));
+    let curve =
+        ScoreRanking::new(anomalies, scores).and_then(|ranking| curves::precision_recall(&ranking, None));
     let points = curve.map(|points| points.iter().map(|point| (point.recall, point.precision)).collect());
     ScoreDetail {
         normal,
         anomalies: Some(anomalous),
         threshold,
-        precision_recall: points.into_iter().map(|points| Line { label: "anomaly".to_owned(), points }).collect(),
+        precision_recall: points
+            .into_iter()
+            .map(|points| Line { label: "anomaly".to_owned(), points })
+            .collect(),
     }
 }
 
@@ -240,7 +246,10 @@ mod tests {
     fn a_forecast_has_each_metric_by_step() {
         let found = forecast(2, None, &[1.0, 2.0, 3.0, 4.0], &[2.0, 2.0, 6.0, 6.0]);
         let rmse = found.by_step.iter().find(|line| line.label == "rmse").unwrap();
-        assert!((rmse.points[0].1 - 5_f64.sqrt()).abs() < 1e-12 && (rmse.points[1].1 - 2_f64.sqrt()).abs() < 1e-12);
+        assert!(
+            (rmse.points[0].1 - 5_f64.sqrt()).abs() < 1e-12
+                && (rmse.points[1].1 - 2_f64.sqrt()).abs() < 1e-12
+        );
         assert_eq!(found.windows.len(), 2);
     }
 }

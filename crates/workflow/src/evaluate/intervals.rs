@@ -46,10 +46,12 @@ pub(super) fn intervals(outputs: &TargetOutputs, options: &EvaluationOptions) ->
     match outputs {
         TargetOutputs::Classes { names, targets, probabilities } => {
             let classes = names.len();
-            let Some(bootstrap) = options.bootstrap(targets.len() * if classes == 2 { 4 } else { classes }) else {
+            let Some(bootstrap) = options.bootstrap(targets.len() * if classes == 2 { 4 } else { classes })
+            else {
                 let mut bounds = sums::of_classes(&all, classes, targets, probabilities);
                 if classes == 2 {
-                    let scores: Vec<f64> = probabilities.iter().skip(1).step_by(2).map(|p| f64::from(*p)).collect();
+                    let scores: Vec<f64> =
+                        probabilities.iter().skip(1).step_by(2).map(|p| f64::from(*p)).collect();
                     let positive: Vec<bool> = targets.iter().map(|target| *target == 1).collect();
                     bounds.extend(areas::of_scores(&all, &scores, &positive));
                 }
@@ -110,7 +112,9 @@ mod tests {
     fn classes(rows: usize) -> TargetOutputs {
         let noise = |row: usize, at: usize| (((row * 7919 + at * 104_729) % 1000) as f32) / 1000.0;
         let targets: Vec<usize> = (0..rows).map(|row| usize::from(noise(row, 1) > 0.6)).collect();
-        let score = |(row, target): (usize, &usize)| (0.3 + 0.4 * *target as f32 + 0.5 * (noise(row, 2) - 0.5)).clamp(0.01, 0.99);
+        let score = |(row, target): (usize, &usize)| {
+            (0.3 + 0.4 * *target as f32 + 0.5 * (noise(row, 2) - 0.5)).clamp(0.01, 0.99)
+        };
         let probabilities = targets.iter().enumerate().map(score).flat_map(|p| [1.0 - p, p]).collect();
         TargetOutputs::Classes { names: vec!["no".into(), "yes".into()], targets, probabilities }
     }
@@ -125,11 +129,17 @@ mod tests {
         let scores: Vec<f64> = probabilities.iter().skip(1).step_by(2).map(|p| f64::from(*p)).collect();
         let positive: Vec<bool> = targets.iter().map(|target| *target == 1).collect();
         fast.extend(areas::of_scores(&bootstrap, &scores, &positive));
-        for name in ["accuracy", "balanced_accuracy", "precision", "recall", "f1", "macro_f1", "log_loss", "roc_auc"] {
+        for name in
+            ["accuracy", "balanced_accuracy", "precision", "recall", "f1", "macro_f1", "log_loss", "roc_auc"]
+        {
             let (exact, fast) = (exact[name], fast[name]);
             let width = exact.1 - exact.0;
-            assert!(width > 0.0 && (exact.0 - fast.0).abs() < 0.4 * width && (exact.1 - fast.1).abs() < 0.4 * width,
-                "{name}: {exact:?} {fast:?}");
+            assert!(
+                width > 0.0
+                    && (exact.0 - fast.0).abs() < 0.4 * width
+                    && (exact.1 - fast.1).abs() < 0.4 * width,
+                "{name}: {exact:?} {fast:?}"
+            );
         }
         assert_eq!(intervals(&outputs, &options()), intervals(&outputs, &options()));
     }
@@ -143,7 +153,10 @@ mod tests {
         let fast = sums::of_numbers(&options().full_bootstrap(400), &targets, &predicted);
         for name in ["rmse", "mae", "r2"] {
             let (exact, fast) = (exact[name], fast[name]);
-            assert!(exact.0 < exact.1 && (exact.0 - fast.0).abs() < exact.1 - exact.0, "{name} {exact:?} {fast:?}");
+            assert!(
+                exact.0 < exact.1 && (exact.0 - fast.0).abs() < exact.1 - exact.0,
+                "{name} {exact:?} {fast:?}"
+            );
         }
         assert!(!exact.contains_key("max_error"));
         assert!(intervals(&outputs, &EvaluationOptions { resamples: 0, ..options() }).is_empty());

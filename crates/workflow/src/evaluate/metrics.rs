@@ -16,7 +16,11 @@ pub(super) fn metrics(
 ) -> Vec<Metric> {
     let several = split.plan.targets.iter().count() > 1;
     let own = |key: &str| {
-        if several { key.strip_prefix(name)?.strip_prefix('/').map(str::to_owned) } else { Some(key.to_owned()) }
+        if several {
+            key.strip_prefix(name)?.strip_prefix('/').map(str::to_owned)
+        } else {
+            Some(key.to_owned())
+        }
     };
     let baseline = |key: &str| split.baseline.and_then(|baseline| baseline.values.get(key).copied());
     let bounds = intervals(outputs, options);

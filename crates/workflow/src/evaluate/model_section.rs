@@ -42,8 +42,11 @@ pub(super) fn latency<E>(
 
 /// Section of a published package.
 pub(super) fn of_package(package: &Package, engine: &str, latency: Option<Latency>) -> ModelSection {
-    let config: Value =
-        package.read("config.json").ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let config: Value = package
+        .read("config.json")
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default();
     let weights = package.path.join("model.safetensors");
     let bytes = std::fs::metadata(&weights).map(|found| found.len()).unwrap_or_default();
     let is_trees = config.get("trees").is_some();
@@ -92,7 +95,12 @@ mod tests {
 
     #[test]
     fn latency_is_measured_over_rows() {
-        let examples = Examples { layout: Layout { blocks: Vec::new() }, rows: 3, dense: Vec::new(), indices: Vec::new() };
+        let examples = Examples {
+            layout: Layout { blocks: Vec::new() },
+            rows: 3,
+            dense: Vec::new(),
+            indices: Vec::new(),
+        };
         let mut calls = 0;
         let found = latency::<()>(&examples, 9.0, &mut |one| {
             assert_eq!(one.rows, 1);

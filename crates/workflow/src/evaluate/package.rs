@@ -110,7 +110,11 @@ impl Session<'_> {
         let metrics = serde_json::from_slice(&package.read("metrics.json")?)?;
         let run = &package.manifest.lineage.run;
         let report = (!run.is_empty()).then(|| self.home.runs().join(run).join("report.html"));
-        Ok(PublishedMetrics { package: package.label(), metrics, report: report.filter(|path| path.is_file()) })
+        Ok(PublishedMetrics {
+            package: package.label(),
+            metrics,
+            report: report.filter(|path| path.is_file()),
+        })
     }
 
     /// Outputs of a model on all rows of a source, in order.
@@ -122,7 +126,8 @@ impl Session<'_> {
     ) -> Result<SourceOutputs, Error> {
         let package = model.predictor.package.clone();
         let plan = &package.plan;
-        let one_each = plan.window().is_none() && !matches!(plan.targets.first(), FittedTarget::NextToken { .. });
+        let one_each =
+            plan.window().is_none() && !matches!(plan.targets.first(), FittedTarget::NextToken { .. });
         if !one_each {
             return self.outputs_at_once(model, data);
         }
@@ -133,7 +138,9 @@ impl Session<'_> {
         let mut first = Examples::zeros(plan.layout(), 0);
         let frames = |visit: &mut dyn FnMut(Frame) -> Result<(), Error>| {
             let exact = plan.exact_columns();
-            rows.each(&mut |batch| visit(Frame::from_batches(rows.schema(), std::slice::from_ref(batch), &exact)?))
+            rows.each(&mut |batch| {
+                visit(Frame::from_batches(rows.schema(), std::slice::from_ref(batch), &exact)?)
+            })
         };
         let mut progress = RowProgress::new(self, rows.version().rows as u64);
         let mut seen = 0;
@@ -164,7 +171,10 @@ impl Session<'_> {
         })?;
         let outputs = match found {
             Some(found) => found,
-            None => SplitOutputs { logits: Vec::new(), examples: examples_with_targets(plan, &self.read_rows(&source, plan)?.frame)? },
+            None => SplitOutputs {
+                logits: Vec::new(),
+                examples: examples_with_targets(plan, &self.read_rows(&source, plan)?.frame)?,
+            },
         };
         Ok(SourceOutputs { outputs, audit: audit.finish(true), first })
     }
@@ -241,7 +251,10 @@ fn without_inputs(plan: &Plan, examples: ExamplesWithTargets) -> ExamplesWithTar
         return examples;
     }
     let ExamplesWithTargets { examples: Examples { layout, rows, .. }, targets } = examples;
-    ExamplesWithTargets { examples: Examples { layout, rows, dense: Vec::new(), indices: Vec::new() }, targets }
+    ExamplesWithTargets {
+        examples: Examples { layout, rows, dense: Vec::new(), indices: Vec::new() },
+        targets,
+    }
 }
 
 /// Progress of a pass over rows, reported as that of a collection.

@@ -32,12 +32,7 @@ pub(crate) struct RunEvaluation<'a> {
 }
 
 impl<'a> RunEvaluation<'a> {
-    pub fn new(
-        run: &'a Run,
-        prepared: &'a Prepared,
-        objectives: &'a [TargetObjective],
-        goal: Goal,
-    ) -> Self {
+    pub fn new(run: &'a Run, prepared: &'a Prepared, objectives: &'a [TargetObjective], goal: Goal) -> Self {
         Self { run, prepared, objectives, goal, splits: Vec::new() }
     }
 

@@ -1,8 +1,8 @@
 //! Metrics by group of the subgroup columns, alone and crossed in pairs.
 
 use cupola_eval::{
-    BinaryDecision, ClassCounts, GroupColumn, GroupGap, GroupMetric, GroupedRows, fairness, gap, group_metrics,
-    group_rows, larger_is_better,
+    BinaryDecision, ClassCounts, GroupColumn, GroupGap, GroupMetric, GroupedRows, fairness, gap,
+    group_metrics, group_rows, larger_is_better,
 };
 use cupola_prep::{AuditColumn, AuditRows, AuditValues};
 use cupola_report::{Metric, Subgroup, SubgroupTable};
@@ -16,28 +16,41 @@ pub(super) fn tables(
     audit: &AuditRows,
     options: &EvaluationOptions,
 ) -> Vec<SubgroupTable> {
-    let wanted = options.subgroups.iter().filter_map(|name| audit.groups.iter().find(|group| group.name == *name));
+    let wanted =
+        options.subgroups.iter().filter_map(|name| audit.groups.iter().find(|group| group.name == *name));
     let columns: Vec<GroupColumn> = wanted.map(grouped).collect();
     let Some(rows) = GroupMetrics::of(outputs) else { return Vec::new() };
     let alone = columns.iter().map(|column| vec![column]);
-    let pairs = (0..columns.len()).flat_map(|first| (first + 1..columns.len()).map(move |second| (first, second)));
+    let pairs =
+        (0..columns.len()).flat_map(|first| (first + 1..columns.len()).map(move |second| (first, second)));
     let crossed = pairs.map(|(first, second)| vec![&columns[first], &columns[second]]);
-    alone.chain(crossed).map(|columns| rows.table(&group_rows(&columns, options.min_support), options)).collect()
+    alone
+        .chain(crossed)
+        .map(|columns| rows.table(&group_rows(&columns, options.min_support), options))
+        .collect()
 }
 
 fn grouped(column: &AuditColumn) -> GroupColumn {
     match &column.values {
         AuditValues::Numbers(values) => GroupColumn::from_numbers(&column.name, values),
         AuditValues::Labels { labels, codes } => {
-            GroupColumn::from_codes(&column.name, labels.clone(), codes.clone())
+            GroupColumn { name: column.name.clone(), labels: labels.clone(), codes: codes.clone() }
         }
     }
 }
 
 /// What the metrics of groups need of each row.
 enum GroupMetrics<'a> {
-    Classes { classes: usize, targets: &'a [usize], predicted: Vec<usize>, log_loss: Vec<f64>, probability: Vec<f64> },
-    Numbers { errors: Vec<f64> },
+    Classes {
+        classes: usize,
+        targets: &'a [usize],
+        predicted: Vec<usize>,
+        log_loss: Vec<f64>,
+        probability: Vec<f64>,
+    },
+    Numbers {
+        errors: Vec<f64>,
+    },
 }
 
 impl<'a> GroupMetrics<'a> {
@@ -51,7 +64,11 @@ impl<'a> GroupMetrics<'a> {
                     targets,
                     predicted: rows().map(likeliest).collect(),
                     log_loss: outputs.losses(),
-                    probability: if classes == 2 { rows().map(|own| f64::from(own[1])).collect() } else { Vec::new() },
+                    probability: if classes == 2 {
+                        rows().map(|own| f64::from(own[1])).collect()
+                    } else {
+                        Vec::new()
+                    },
                 })
             }
             TargetOutputs::Numbers { targets, predicted } => {
@@ -63,7 +80,9 @@ impl<'a> GroupMetrics<'a> {
 
     fn names(&self) -> &'static [&'static str] {
         match self {
-            Self::Classes { classes: 2, .. } => &["accuracy", "precision", "recall", "f1", "log_loss", "selection_rate"],
+            Self::Classes { classes: 2, .. } => {
+                &["accuracy", "precision", "recall", "f1", "log_loss", "selection_rate"]
+            }
             Self::Classes { .. } => &["accuracy", "balanced_accuracy", "macro_f1", "log_loss"],
             Self::Numbers { .. } => &["mae", "rmse", "mean_error"],
         }
@@ -86,7 +105,14 @@ impl<'a> GroupMetrics<'a> {
                 if *classes == 2 {
                     let selected = (total > 0.0).then(|| counts.predicted[1] / total);
                     let f1 = counts.f_beta(1, 1.0).ok();
-                    vec![counts.accuracy().ok(), counts.precision(1).ok(), counts.recall(1).ok(), f1, log_loss, selected]
+                    vec![
+                        counts.accuracy().ok(),
+                        counts.precision(1).ok(),
+                        counts.recall(1).ok(),
+                        f1,
+                        log_loss,
+                        selected,
+                    ]
                 } else {
                     let f1 = (total > 0.0).then(|| macro_f1(&counts, *classes));
                     vec![counts.accuracy().ok(), counts.balanced_accuracy().ok(), f1, log_loss]
@@ -106,7 +132,12 @@ impl<'a> GroupMetrics<'a> {
         let groups = grouped.groups.iter().zip(&found).map(|(group, metrics)| Subgroup {
             values: group.values.clone(),
             rows: group.rows.len() as u64,
-            metrics: self.names().iter().zip(metrics).map(|(name, metric)| group_metric(name, metric)).collect(),
+            metrics: self
+                .names()
+                .iter()
+                .zip(metrics)
+                .map(|(name, metric)| group_metric(name, metric))
+                .collect(),
         });
         SubgroupTable {
             columns: grouped.columns.clone(),
@@ -132,7 +163,9 @@ impl<'a> GroupMetrics<'a> {
                 probability: Some(probability),
                 weights: None,
             };
-            gaps.extend(fairness(grouped, &decision).into_iter().map(|(name, found)| gap_metric(name, found)));
+            gaps.extend(
+                fairness(grouped, &decision).into_iter().map(|(name, found)| gap_metric(name, found)),
+            );
         }
         gaps
     }
@@ -177,7 +210,8 @@ mod tests {
         // Rows 0 to 39 are predicted rightly, those from 40 on are not.
         let targets: Vec<usize> = (0..80).map(|row| row % 2).collect();
         let right = |row: usize| if row < 40 { row % 2 } else { 1 - row % 2 };
-        let probabilities = (0..80).flat_map(|row| if right(row) == 1 { [0.2, 0.8] } else { [0.8, 0.2] }).collect();
+        let probabilities =
+            (0..80).flat_map(|row| if right(row) == 1 { [0.2, 0.8] } else { [0.8, 0.2] }).collect();
         let outputs = TargetOutputs::Classes { names, targets, probabilities };
         let labels = |name: &str, of: &dyn Fn(u32) -> u32| AuditColumn {
             name: name.to_owned(),
@@ -194,7 +228,9 @@ mod tests {
         assert_eq!(found.len(), 3);
         assert_eq!(found[2].columns, ["sex", "half"]);
         assert_eq!(found[2].groups.len(), 4);
-        let value = |table: &SubgroupTable, name: &str| table.gaps.iter().find(|gap| gap.name == name).and_then(|gap| gap.value);
+        let value = |table: &SubgroupTable, name: &str| {
+            table.gaps.iter().find(|gap| gap.name == name).and_then(|gap| gap.value)
+        };
         assert_eq!(value(&found[0], "accuracy_gap"), Some(1.0));
         assert_eq!(value(&found[1], "accuracy_gap"), Some(0.0));
         assert_eq!(value(&found[0], "equalized_odds_difference"), Some(1.0));

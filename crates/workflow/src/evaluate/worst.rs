@@ -13,12 +13,18 @@ const COLUMNS: usize = 24;
 const LETTERS: usize = 300;
 
 /// The sampled rows with the largest losses.
-pub(super) fn worst(plan: &Plan, outputs: &TargetOutputs, losses: &[f64], audit: &AuditRows) -> Vec<WorstError> {
+pub(super) fn worst(
+    plan: &Plan,
+    outputs: &TargetOutputs,
+    losses: &[f64],
+    audit: &AuditRows,
+) -> Vec<WorstError> {
     if !audit.aligned {
         return Vec::new();
     }
     let sample = &audit.sample;
-    let with_loss = |at: usize| Some((at, *losses.get(sample.positions[at])?)).filter(|(_, loss)| loss.is_finite());
+    let with_loss =
+        |at: usize| Some((at, *losses.get(sample.positions[at])?)).filter(|(_, loss)| loss.is_finite());
     let mut order: Vec<(usize, f64)> = (0..sample.positions.len()).filter_map(with_loss).collect();
     order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let shown = order.into_iter().take(SHOWN).filter_map(|(at, error)| {
@@ -41,7 +47,8 @@ fn content(plan: &Plan, audit: &AuditRows, at: usize) -> Option<WorstContent> {
     }
     let signature = Signature::of(plan);
     let columns = signature.inputs.iter().filter(|input| input.kind != ColumnType::File).take(COLUMNS);
-    let shown = columns.filter_map(|input| Some((input.name.clone(), cell(sample.frame.get(&input.name)?, at))));
+    let shown =
+        columns.filter_map(|input| Some((input.name.clone(), cell(sample.frame.get(&input.name)?, at))));
     Some(WorstContent::Columns(shown.collect()))
 }
 

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use cupola_datasets::LoadRequest;
 use cupola_nn::DeviceChoice;
-use cupola_prep::{
-    Error as PrepError, Frame, Plan, Predictions, SeriesLabel, Signature,
-};
+use cupola_prep::{Error as PrepError, Frame, Plan, Predictions, SeriesLabel, Signature};
 use cupola_registry::Package;
 use cupola_runtime::{EngineChoice, Predictor};
 use cupola_sources::{RowOrigin, TextColumns};

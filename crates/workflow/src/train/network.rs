@@ -3,14 +3,14 @@
 use std::fs::File;
 use std::io::Write;
 
-use cupola_eval::Metrics;
+use cupola_eval::{MetricSet, Metrics};
 use cupola_nn::{Network, OpenDevice, activation_dtype, merge_lora};
 use cupola_prep::{Examples, FittedTarget, Prepared, SplitPart};
 use cupola_registry::{RunFolder, RunRecord, Status, ValidationScore};
 use cupola_spec::Run;
 use cupola_train::{
-    EndReason, Evaluator, Job, Selection, SplitOutputs, Stop, TrainOutcome, batches_of, check_batch_norm, limit_rows,
-    logits, objectives, trial_loss,
+    EndReason, Evaluator, Job, Selection, SplitOutputs, Stop, TrainOutcome, batches_of, check_batch_norm,
+    limit_rows, logits, objectives, trial_loss,
 };
 use serde_json::{Map, Value, json};
 
@@ -186,7 +186,7 @@ struct FinalNetwork<'a> {
 impl FinalModel for FinalNetwork<'_> {
     fn score(&mut self, part: SplitPart) -> Result<Metrics, Error> {
         let rows = self.prepared.part(part);
-        Ok(self.evaluator.evaluate(self.network, rows, rows.len())?)
+        Ok(self.evaluator.evaluate(self.network, rows, rows.len(), MetricSet::All)?)
     }
 
     fn outputs(&mut self, part: SplitPart) -> Result<Option<SplitOutputs>, Error> {

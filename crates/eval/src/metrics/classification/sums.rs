@@ -196,11 +196,14 @@ impl ClassificationSums {
         if total > 0.0 { Ok(sum / total) } else { Err(Undefined::NoRows) }
     }
 
-    /// One row without a prediction leaves all metrics undefined.
+    /// Without rows, or with one row without a prediction, all metrics are undefined.
     fn checked(&self, mut values: NamedValues) -> NamedValues {
-        if self.not_finite {
-            values.iter_mut().for_each(|(_, value)| *value = Err(Undefined::NotFinite));
-        }
+        let why = match self.counts.total() {
+            0.0 => Undefined::NoRows,
+            _ if self.not_finite => Undefined::NotFinite,
+            _ => return values,
+        };
+        values.iter_mut().for_each(|(_, value)| *value = Err(why.clone()));
         values
     }
 }

@@ -75,7 +75,11 @@ fn of_classes(
         }
         sums.push(&row);
     }
-    let mean = |at: usize| move |sums: &[f64]| pair(|model| (sums[0] > 0.0).then(|| sums[1 + counted + model * width + at] / sums[0]));
+    let mean = |at: usize| {
+        move |sums: &[f64]| {
+            pair(|model| (sums[0] > 0.0).then(|| sums[1 + counted + model * width + at] / sums[0]))
+        }
+    };
     let counts = |sums: &[f64], model: usize| {
         let at = 1 + counted + model * width + 3;
         ClassCounts {
@@ -88,7 +92,11 @@ fn of_classes(
     let mut found = vec![metric("accuracy", bootstrap.paired_of_sums(&sums, mean(0)), mcnemar)];
     if classes == 2 {
         found.push(roc_auc(targets, probabilities));
-        found.push(metric("f1", bootstrap.paired_of_sums(&sums, |sums| pair(|model| counts(sums, model).f_beta(1, 1.0).ok())), None));
+        found.push(metric(
+            "f1",
+            bootstrap.paired_of_sums(&sums, |sums| pair(|model| counts(sums, model).f_beta(1, 1.0).ok())),
+            None,
+        ));
     } else if counted > 0 {
         #[allow(clippy::cast_precision_loss, reason = "at most a hundred classes")]
         let f1 = |sums: &[f64], model: usize| {
@@ -96,10 +104,15 @@ fn of_classes(
             let each = (0..counted).map(|class| counts.f_beta(class, 1.0).unwrap_or(0.0));
             (sums[0] > 0.0).then(|| each.sum::<f64>() / counted as f64)
         };
-        found.push(metric("macro_f1", bootstrap.paired_of_sums(&sums, |sums| pair(|model| f1(sums, model))), None));
+        found.push(metric(
+            "macro_f1",
+            bootstrap.paired_of_sums(&sums, |sums| pair(|model| f1(sums, model))),
+            None,
+        ));
     }
     if counted > 0 {
-        let balanced = bootstrap.paired_of_sums(&sums, |sums| pair(|model| counts(sums, model).balanced_accuracy().ok()));
+        let balanced = bootstrap
+            .paired_of_sums(&sums, |sums| pair(|model| counts(sums, model).balanced_accuracy().ok()));
         found.push(metric("balanced_accuracy", balanced, None));
     }
     found.push(metric("log_loss", bootstrap.paired_of_sums(&sums, mean(1)), None));
@@ -109,7 +122,10 @@ fn of_classes(
 
 /// Squared distance of the probabilities from the class, halved for two classes.
 fn brier(own: &[f32], target: usize) -> f64 {
-    let squared = own.iter().enumerate().map(|(class, p)| (f64::from(*p) - f64::from(u8::from(class == target))).powi(2));
+    let squared = own
+        .iter()
+        .enumerate()
+        .map(|(class, p)| (f64::from(*p) - f64::from(u8::from(class == target))).powi(2));
     squared.sum::<f64>() / if own.len() == 2 { 2.0 } else { 1.0 }
 }
 
@@ -210,11 +226,18 @@ mod tests {
         let model = |wrong: usize| {
             let right = |row: usize| if row % wrong == 0 { 1 - row % 2 } else { row % 2 };
             let rows = (0..600).flat_map(|row| if right(row) == 1 { [0.3, 0.7] } else { [0.7, 0.3] });
-            TargetOutputs::Classes { names: names.clone(), targets: targets.clone(), probabilities: rows.collect() }
+            TargetOutputs::Classes {
+                names: names.clone(),
+                targets: targets.clone(),
+                probabilities: rows.collect(),
+            }
         };
         let found = compared(&model(3), &model(10), &options());
         let accuracy = find(&found, "accuracy");
-        assert!((accuracy.first.unwrap() - 2.0 / 3.0).abs() < 1e-9 && (accuracy.second.unwrap() - 0.9).abs() < 1e-9);
+        assert!(
+            (accuracy.first.unwrap() - 2.0 / 3.0).abs() < 1e-9
+                && (accuracy.second.unwrap() - 0.9).abs() < 1e-9
+        );
         assert_eq!(accuracy.test.as_deref(), Some("McNemar"));
         assert_eq!(find(&found, "roc_auc").test.as_deref(), Some("DeLong"));
         for metric in &found {

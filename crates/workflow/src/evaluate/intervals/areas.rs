@@ -27,7 +27,9 @@ pub(super) fn of_scores(bootstrap: &Bootstrap, scores: &[f64], positive: &[bool]
     }
     let exact = [ranking.roc_auc(None).ok(), ranking.average_precision(None).ok()];
     let found = bootstrap.intervals_of_sums(&sums, |sums| vec![roc_auc(sums), average_precision(sums)]);
-    for (names, (exact, found)) in [&["roc_auc"][..], &["pr_auc", "average_precision"]].into_iter().zip(exact.into_iter().zip(found)) {
+    for (names, (exact, found)) in
+        [&["roc_auc"][..], &["pr_auc", "average_precision"]].into_iter().zip(exact.into_iter().zip(found))
+    {
         if let (Some(exact), Some(found)) = (exact, found) {
             let moved = exact - found.value;
             let interval = ((found.low + moved).max(0.0), (found.high + moved).min(1.0));
@@ -42,7 +44,8 @@ fn borders(scores: &[f64]) -> Vec<f64> {
     let step = scores.len().div_ceil(SAMPLED).max(1);
     let mut sample: Vec<f64> = scores.iter().step_by(step).copied().collect();
     sample.sort_unstable_by(f64::total_cmp);
-    let mut borders: Vec<f64> = (1..BINS).filter_map(|bin| sample.get(bin * sample.len() / BINS).copied()).collect();
+    let mut borders: Vec<f64> =
+        (1..BINS).filter_map(|bin| sample.get(bin * sample.len() / BINS).copied()).collect();
     borders.dedup();
     borders
 }

@@ -10,19 +10,38 @@ const CLASSES: usize = 200;
 
 /// Names of the metrics of [`class_values`].
 const CLASS_NAMES: [&str; 12] = [
-    "accuracy", "log_loss", "brier", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "mcc",
-    "kappa", "precision", "recall", "f1",
+    "accuracy",
+    "log_loss",
+    "brier",
+    "balanced_accuracy",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+    "mcc",
+    "kappa",
+    "precision",
+    "recall",
+    "f1",
 ];
 
 /// Intervals of a classifier. With more than 200 classes only accuracy, log loss and Brier score.
-pub(super) fn of_classes(bootstrap: &Bootstrap, classes: usize, targets: &[usize], probabilities: &[f32]) -> Bounds {
+pub(super) fn of_classes(
+    bootstrap: &Bootstrap,
+    classes: usize,
+    targets: &[usize],
+    probabilities: &[f32],
+) -> Bounds {
     let counted = if classes <= CLASSES { classes } else { 0 };
     let mut sums = RowSums::new(4 + 3 * counted, bootstrap.seed);
     let mut row = vec![0.0; 4 + 3 * counted];
     for (target, own) in targets.iter().zip(probabilities.chunks_exact(classes.max(1))) {
         row.fill(0.0);
         let predicted = likeliest(own);
-        let squared: f64 = own.iter().enumerate().map(|(class, p)| (f64::from(*p) - f64::from(u8::from(class == *target))).powi(2)).sum();
+        let squared: f64 = own
+            .iter()
+            .enumerate()
+            .map(|(class, p)| (f64::from(*p) - f64::from(u8::from(class == *target))).powi(2))
+            .sum();
         row[0] = 1.0;
         row[1] = f64::from(u8::from(predicted == *target));
         row[2] = -f64::from(own[*target]).max(f64::from(f32::EPSILON)).ln();
