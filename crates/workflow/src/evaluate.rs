@@ -27,7 +27,7 @@ use cupola_spec::Evaluate;
 use cupola_train::{SplitOutputs, TargetObjective};
 
 pub use self::compare::{CompareRequest, ComparedModels};
-pub use self::package::{EvaluateRequest, EvaluatedModel, PublishedMetrics};
+pub use self::package::{EvaluatedModel, PublishedMetrics};
 pub(crate) use self::run::RunEvaluation;
 pub use self::write::{evaluation_json, write_page};
 

@@ -29,7 +29,8 @@ pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport}
 pub use draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};
 pub use error::{Error, is_user_error, message_and_hint};
 pub use evaluate::{
-    CompareRequest, EvaluatedModel, EvaluationOptions, PublishedMetrics, evaluation_json, write_page,
+    CompareRequest, ComparedModels, EvaluatedModel, EvaluationOptions, PublishedMetrics, evaluation_json,
+    write_page,
 };
 pub use event::{Observer, Silent, TrainingPlan, WorkflowEvent};
 pub use machine::memory::{MemoryEstimate, machine_memory};
