@@ -6,6 +6,8 @@
 //!
 //! More than [`UNITS`] rows are drawn in as many groups, each a random part of the rows. The variance of a sum over
 //! rows is the same, up to a relative error of `sqrt(2 / UNITS)`, 2 %, and so are the bounds, up to 1 % of their distance.
+//! A function of weights costs a pass over the rows for each resample. For more than [`RESAMPLED_ROWS`] rows its interval is
+//! the normal one with the standard error of a jackknife of 200 groups, which is a tenth of the work.
 
 mod bca;
 mod draws;
@@ -16,7 +18,7 @@ pub(crate) use bca::quantile_of_normal;
 pub(crate) use draws::draw;
 pub use sums::RowSums;
 
-use bca::Bca;
+use bca::{Bca, cdf_of_normal, jackknife_error};
 use plan::Resamples;
 
 /// Number of resamples by default.
@@ -24,6 +26,9 @@ pub const RESAMPLES: usize = 2000;
 
 /// Rows, or groups of rows, that a resample draws at most.
 pub const UNITS: usize = 5000;
+
+/// Rows up to which metrics of weights are resampled; functions of sums always are.
+pub const RESAMPLED_ROWS: usize = 100_000;
 
 /// Share of resamples in which a metric must be defined to have an interval.
 const DEFINED: f64 = 0.5;
@@ -79,7 +84,8 @@ impl Bootstrap {
     /// or not finite on all rows or in more than half of the resamples, no resamples, and a level outside (0, 1).
     ///
     /// Bias-corrected and accelerated percentiles (Efron 1987). The acceleration comes from a jackknife that leaves out
-    /// one row, or one of 400 groups of rows if there are more.
+    /// one row, or one of 400 groups of rows if there are more. For more than [`RESAMPLED_ROWS`] rows, the normal interval
+    /// with the jackknife's standard error.
     pub fn interval(
         &self,
         rows: usize,
@@ -162,30 +168,66 @@ impl Bootstrap {
         metrics.iter().map(|resamples| Some(self.bound(resamples)?.0)).collect()
     }
 
-    fn bound(&self, resamples: &Resamples) -> Option<(BootstrapInterval, Bca)> {
+    fn bound(&self, resamples: &Resamples) -> Option<(BootstrapInterval, Spread)> {
         let value = resamples.value.filter(|value| value.is_finite())?;
-        let defined: Vec<f64> =
-            resamples.resampled.iter().copied().filter(|value| value.is_finite()).collect();
-        let share = defined.len() as f64 / self.resamples as f64;
+        let large = resamples.resampled.is_empty();
+        let all = if large { &resamples.jackknife } else { &resamples.resampled };
+        let defined = all.iter().filter(|value| value.is_finite()).count();
+        let share = defined as f64 / all.len() as f64;
         if share < DEFINED {
             return None;
         }
-        let jackknife: Vec<f64> =
-            resamples.jackknife.iter().copied().filter(|value| value.is_finite()).collect();
-        let bca = Bca::new(value, defined, &jackknife)?;
-        let (low, high) = bca.bounds(self.level);
-        Some((BootstrapInterval { value, low, high, undefined: 1.0 - share }, bca))
+        let finite = |values: &[f64]| -> Vec<f64> {
+            values.iter().copied().filter(|value| value.is_finite()).collect()
+        };
+        let jackknife = finite(&resamples.jackknife);
+        let spread = if large {
+            Spread::Normal { value, error: jackknife_error(&jackknife)? }
+        } else {
+            Spread::Resampled(Bca::new(value, finite(&resamples.resampled), &jackknife)?)
+        };
+        let (low, high) = spread.bounds(self.level);
+        Some((BootstrapInterval { value, low, high, undefined: 1.0 - share }, spread))
     }
 
     fn difference(&self, metrics: Vec<Resamples>) -> Option<PairedDifference> {
         let [first, second, difference] = <[Resamples; 3]>::try_from(metrics).ok()?;
-        let (interval, bca) = self.bound(&difference)?;
+        let (interval, spread) = self.bound(&difference)?;
         Some(PairedDifference {
             first: first.value?,
             second: second.value?,
             difference: interval,
-            p_value: bca.p_value(0.0),
+            p_value: spread.p_value(0.0),
         })
+    }
+}
+
+/// Distribution of a metric around its value.
+enum Spread {
+    Resampled(Bca),
+    Normal { value: f64, error: f64 },
+}
+
+impl Spread {
+    fn bounds(&self, level: f64) -> (f64, f64) {
+        match self {
+            Self::Resampled(bca) => bca.bounds(level),
+            Self::Normal { value, error } => {
+                let half = quantile_of_normal(f64::midpoint(1.0, level)) * error;
+                (value - half, value + half)
+            }
+        }
+    }
+
+    #[allow(clippy::float_cmp)]
+    fn p_value(&self, null: f64) -> f64 {
+        match self {
+            Self::Resampled(bca) => bca.p_value(null),
+            Self::Normal { value, error } if *error > 0.0 => {
+                2.0 * cdf_of_normal(-(value - null).abs() / error)
+            }
+            Self::Normal { value, .. } => f64::from(*value == null),
+        }
     }
 }
 

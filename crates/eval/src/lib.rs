@@ -15,8 +15,9 @@ pub mod curves;
 mod golden;
 mod metrics;
 mod slices;
-mod subgroups;
 
+
+mod subgroups;
 mod threshold;
 
 pub use attribution::{
@@ -24,7 +25,9 @@ pub use attribution::{
     PermutationShapley, PlainTree, ShapleyBudget, TreeNode, ale, dependence_grid, integrated_gradients,
     partial_dependence, permutation_importance, permutation_shapley,
 };
-pub use bootstrap::{Bootstrap, BootstrapInterval, PairedDifference, RESAMPLES, RowSums, UNITS};
+pub use bootstrap::{
+    Bootstrap, BootstrapInterval, PairedDifference, RESAMPLED_ROWS, RESAMPLES, RowSums, UNITS,
+};
 pub use compare::{DeLongTest, McNemarTest, ModelVerdict, delong, mcnemar};
 pub use metrics::{
     ClassCounts, ClassReport, ClassificationSums, ClassifiedRows, FloatValue, ForecastRows, MetricSet,

@@ -26,12 +26,13 @@ impl Bca {
 
     /// Bounds at a level such as 0.95.
     pub fn bounds(&self, level: f64) -> (f64, f64) {
-        let z = quantile_of_normal((1.0 + level) / 2.0);
+        let z = quantile_of_normal(f64::midpoint(1.0, level));
         (self.percentile(self.corrected(-z)), self.percentile(self.corrected(z)))
     }
 
     /// Probability of a value as far from `null` as this one if `null` is true: 1 - the level whose interval ends at
     /// `null`.
+    #[allow(clippy::float_cmp)]
     pub fn p_value(&self, null: f64) -> f64 {
         // Resamples cannot tell probabilities that are smaller than this.
         let least = (2.0 / (self.sorted.len() as f64 + 1.0)).min(1.0);
@@ -60,7 +61,7 @@ impl Bca {
         cdf_of_normal(self.bias + shifted / scale)
     }
 
-    /// Value at a percentile from 0 to 1, with linear interpolation as in NumPy.
+    /// Value at a percentile from 0 to 1, with linear interpolation as in `numpy.percentile`.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn percentile(&self, share: f64) -> f64 {
         let last = self.sorted.len() - 1;
@@ -70,6 +71,14 @@ impl Bca {
         let (low, high) = (self.sorted[below], self.sorted[above]);
         low + (high - low) * (position - below as f64)
     }
+}
+
+/// Standard error from values with one of equal groups of rows left out (Shao and Wu 1989). `None` for fewer than two.
+pub fn jackknife_error(jackknife: &[f64]) -> Option<f64> {
+    let count = jackknife.len() as f64;
+    let mean = jackknife.iter().sum::<f64>() / count;
+    let squares: f64 = jackknife.iter().map(|value| (value - mean).powi(2)).sum();
+    (jackknife.len() >= 2).then(|| ((count - 1.0) / count * squares).sqrt())
 }
 
 /// Share of the values below a number; values equal to it count half. At least half a value from 0 and from 1, so that
@@ -102,6 +111,6 @@ pub fn quantile_of_normal(share: f64) -> f64 {
 }
 
 /// Probability that a standard normal number is at most `z`.
-fn cdf_of_normal(z: f64) -> f64 {
+pub fn cdf_of_normal(z: f64) -> f64 {
     Normal::standard().cdf(z)
 }

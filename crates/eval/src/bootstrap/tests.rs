@@ -41,7 +41,9 @@ fn mean_of_sums(sums: &[f64]) -> Option<f64> {
 
 fn sums_of(values: &[f64], seed: u64) -> RowSums {
     let mut sums = RowSums::new(2, seed);
-    values.iter().for_each(|value| sums.push(&[1.0, *value]));
+    for value in values {
+        sums.push(&[1.0, *value]);
+    }
     sums
 }
 
@@ -70,7 +72,7 @@ fn intervals_equal_scipy() {
         ]
     };
     for (level_at, level) in [0.95, 0.8].into_iter().enumerate() {
-        let plan = Bootstrap { resamples: case["resamples"].as_u64().unwrap() as usize, level, seed: 42 };
+        let plan = Bootstrap { resamples: 600, level, seed: 42 };
         let check = |name: &str, found: BootstrapInterval| {
             let expected = &case["expected"][name][level_at];
             for (bound, found) in [("value", found.value), ("low", found.low), ("high", found.high)] {
@@ -133,6 +135,33 @@ fn groups_of_rows_have_the_width_of_single_rows() {
 }
 
 #[test]
+fn the_jackknife_stands_for_the_resamples_of_many_rows() {
+    let rows = RESAMPLED_ROWS + 1;
+    let values: Vec<f64> = (0..rows as u64).map(|row| (draw(5, row) >> 40) as f64).collect();
+    let metric = |weights: &[f64]| mean(values.iter().copied(), weights);
+    let plan = Bootstrap::default();
+    let by_weights = plan.interval(rows, metric).unwrap();
+    let by_sums = plan.interval_of_sums(&sums_of(&values, 0), mean_of_sums).unwrap();
+    let width = |found: BootstrapInterval| found.high - found.low;
+    assert!((width(by_weights) / width(by_sums) - 1.0).abs() < 0.2, "{by_weights:?} {by_sums:?}");
+    // The second model's errors are larger in four of five rows, and smaller in the others.
+    let other = |weights: &[f64]| {
+        let changed = values
+            .iter()
+            .enumerate()
+            .map(|(row, value)| if row % 5 == 0 { value - 1.0 } else { value + 1.0 });
+        (metric(weights), mean(changed, weights))
+    };
+    let paired = plan.paired(rows, other).unwrap();
+    assert!((paired.difference.value - 0.6).abs() < 1e-4 && paired.p_value < 1e-6, "{paired:?}");
+    // The standard error is 0.8 / sqrt(rows).
+    let expected = 2.0 * 1.96 * 0.8 / (rows as f64).sqrt();
+    assert!((width(paired.difference) / expected - 1.0).abs() < 0.2, "{paired:?}");
+    let same = plan.paired(rows, |weights| (Some(weights[1]), Some(weights[1]))).unwrap();
+    assert!(same.p_value >= 1.0 && same.difference.high <= 0.0, "{same:?}");
+}
+
+#[test]
 fn the_number_of_threads_does_not_matter() {
     let values: Vec<f64> = (0..700).map(|row| f64::from(row * row % 101)).collect();
     let plan = Bootstrap { resamples: 501, level: 0.9, seed: 3 };
@@ -148,6 +177,7 @@ fn the_number_of_threads_does_not_matter() {
 }
 
 #[test]
+#[allow(clippy::float_cmp)]
 fn degenerate_metrics_have_a_stated_result() {
     let plan = Bootstrap { resamples: 200, ..Bootstrap::default() };
     let constant = plan.interval(9, |_| Some(0.75)).unwrap();
@@ -173,6 +203,7 @@ fn degenerate_metrics_have_a_stated_result() {
 }
 
 #[test]
+#[allow(clippy::float_cmp)]
 fn p_values_invert_the_interval() {
     let errors: Vec<(f64, f64)> = (0..150_i32)
         .map(|row| (f64::from(row * 37 % 23), f64::from(row * 37 % 23) + f64::from(row * 29 % 17) - 7.4))

@@ -44,7 +44,7 @@ pub fn delong(labels: &[bool], first: &[f64], second: &[f64], level: f64) -> Opt
     }
     let difference = areas.1 - areas.0;
     let standard_error = variance.sqrt();
-    let half = quantile_of_normal((1.0 + level) / 2.0) * standard_error;
+    let half = quantile_of_normal(f64::midpoint(1.0, level)) * standard_error;
     let p_value = if difference.abs() < f64::EPSILON {
         1.0
     } else {
@@ -61,6 +61,7 @@ pub fn delong(labels: &[bool], first: &[f64], second: &[f64], level: f64) -> Opt
 }
 
 /// Share of the rows of the other class that each row stands on the right side of, equal scores counting half.
+#[allow(clippy::float_cmp)]
 fn placements(labels: &[bool], scores: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_unstable_by(|&a, &b| scores[a].partial_cmp(&scores[b]).unwrap_or(std::cmp::Ordering::Equal));
@@ -114,6 +115,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp)]
     fn degenerate_scores_have_a_result() {
         let labels = [true, true, false, false];
         let (right, wrong) = ([0.9, 0.8, 0.2, 0.1], [0.1, 0.2, 0.8, 0.9]);

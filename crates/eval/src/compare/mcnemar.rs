@@ -72,6 +72,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp)]
     fn only_rows_with_different_results_count() {
         let found = mcnemar(&[true, true, false, false, true], &[true, false, true, false, false]).unwrap();
         assert_eq!((found.only_first, found.only_second), (2, 1));

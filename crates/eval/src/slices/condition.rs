@@ -63,8 +63,8 @@ impl Condition {
         match (self, other) {
             (Self::Above(a, loose), Self::Above(b, tight)) => a == b && loose <= tight,
             (Self::AtMost(a, loose), Self::AtMost(b, tight)) => a == b && loose >= tight,
-            (Self::IsNot(a, _) | Self::Present(a), Self::Is(b, _)) => a == b,
-            (Self::Present(a), Self::Above(b, _) | Self::AtMost(b, _))
+            (Self::IsNot(a, _) | Self::Present(a), Self::Is(b, _))
+            | (Self::Present(a), Self::Above(b, _) | Self::AtMost(b, _))
             | (Self::IsNot(a, _), Self::Missing(b)) => a == b,
             _ => self == other,
         }

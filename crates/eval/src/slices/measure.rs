@@ -6,6 +6,10 @@ use super::{SliceColumn, SliceOptions};
 use crate::bootstrap::draw;
 use crate::{Bootstrap, RowSums};
 
+/// Multiple of a slice's excess over the mean loss that a slice within it must have. With many rows, smaller differences
+/// are significant too.
+const MORE: f64 = 1.1;
+
 /// Rows with larger errors than the others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossSlice {
@@ -27,7 +31,7 @@ pub struct LossSlice {
 ///
 /// `losses` has one number for each row; rows whose loss is not finite are ignored. Significance is that of one-sided Welch
 /// tests with Bonferroni's correction. A slice within another is returned only if its losses are significantly larger than
-/// those of the rest of the other, and a slice around others only if what remains without them is still significant.
+/// those of the rest of the other and a tenth further above the mean, and a slice around others only if what remains without them is still significant.
 /// Empty for fewer rows than two slices need, for losses without spread, and for a level outside (0, 1).
 pub fn error_slices(columns: &[SliceColumn<'_>], losses: &[f64], options: &SliceOptions) -> Vec<LossSlice> {
     let finite: Vec<u32> =
@@ -107,6 +111,11 @@ impl Test<'_> {
         for &node in candidates.iter().rev() {
             let around = self.around(node).find(|around| candidates.contains(around));
             let stands_out = around.is_none_or(|around| {
+                let excess =
+                    |node| mean(&self.losses(|row| self.within(node, row))) - mean(&self.losses(|_| true));
+                if excess(node) < MORE * excess(around) {
+                    return false;
+                }
                 let rest = |row| self.within(around, row) && !self.within(node, row);
                 self.larger(|row| self.within(node, row), rest)
             });
@@ -186,7 +195,9 @@ fn welch(first: &[f64], second: &[f64]) -> f64 {
 
 fn interval(losses: &[f64], options: &SliceOptions) -> Option<(f64, f64)> {
     let mut sums = RowSums::new(2, options.seed);
-    losses.iter().for_each(|loss| sums.push(&[1.0, *loss]));
+    for loss in losses {
+        sums.push(&[1.0, *loss]);
+    }
     let plan = Bootstrap { level: options.level, seed: options.seed, ..Bootstrap::default() };
     let found = plan.interval_of_sums(&sums, |sums| (sums[0] > 0.0).then(|| sums[1] / sums[0]))?;
     Some((found.low, found.high))

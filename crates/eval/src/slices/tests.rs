@@ -20,7 +20,7 @@ impl Diamonds {
     fn new(rows: usize, seed: u64) -> Self {
         let carat: Vec<f64> = (0..rows).map(|row| (300.0 * uniform(seed, row)).round() / 100.0).collect();
         let cut: Vec<Option<u32>> =
-            (0..rows).map(|row| Some((4.0 * uniform(seed + 1, row)) as u32)).collect();
+            (0..rows).map(|row| Some((draw(seed + 1, row as u64) % 4) as u32)).collect();
         let hard = |row: usize| carat[row] > 2.0 && cut[row] == Some(0);
         let losses =
             (0..rows).map(|row| (if hard(row) { 4.0 } else { 1.0 }) * 2.0 * uniform(seed + 2, row)).collect();

@@ -41,7 +41,7 @@ fn between(
         .enumerate()
         .filter_map(|(at, value)| Some((at, value.filter(|value| value.is_finite())?)))
         .collect();
-    // Of equal groups, the first, which is the largest.
+    // The first of equal groups, which is the largest.
     let lowest = defined.iter().min_by(|a, b| a.1.total_cmp(&b.1));
     let highest = defined.iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
     let (Some(lowest), Some(highest)) = (lowest, highest) else {
