@@ -153,6 +153,16 @@ pub enum Error {
         /// Cargo feature that adds it.
         feature: &'static str,
     },
+    /// Two models that do not predict the same.
+    #[error("{first} and {second} cannot be compared: {why}; choose models of the same target")]
+    Incomparable {
+        /// First model.
+        first: String,
+        /// Second model.
+        second: String,
+        /// Difference.
+        why: String,
+    },
     /// The group of processes that train together.
     #[error("MPI: {0}")]
     Group(String),
@@ -206,6 +216,7 @@ impl Error {
             | Self::TreesOnDevices
             | Self::TreesOnStream
             | Self::TreesHaveNoRate
+            | Self::Incomparable { .. }
             | Self::MissingFeature { .. } => true,
             Self::Trees(_)
             | Self::Io { .. }
