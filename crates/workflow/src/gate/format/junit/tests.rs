@@ -31,15 +31,15 @@ fn checked(text: &str) -> Vec<(String, Vec<(String, String)>)> {
             Event::Eof => break,
             _ => continue,
         };
-        let name = String::from_utf8(start.name().as_ref().to_vec()).unwrap();
+        let name = start.name().as_ref().to_owned();
         let attributes: Vec<(String, String)> = start
             .attributes()
             .map(|one| {
                 let one = one.unwrap();
-                let key = String::from_utf8(one.key.as_ref().to_vec()).unwrap();
+                let key = one.key.as_ref().to_owned();
                 (
                     key,
-                    quick_xml::escape::unescape(std::str::from_utf8(&one.value).unwrap())
+                    quick_xml::escape::unescape(&one.value)
                         .unwrap()
                         .into_owned(),
                 )
