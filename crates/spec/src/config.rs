@@ -29,9 +29,11 @@ pub use self::split::{Gap, Split, SplitBy};
 pub use self::target::{Target, TargetKind};
 pub use self::targets::TargetList;
 use crate::data::{Clean, Data, Expectation, Feature};
+use crate::evaluate::Evaluate;
 use crate::inputs::Input;
 use crate::model::{Combine, Model};
 use crate::train::Train;
+use crate::uncertainty::Uncertainty;
 
 /// A run config as it was written, with the defaults filled in: one field for each table of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -69,6 +71,12 @@ pub struct Config {
     pub model: Model,
     /// Training loop.
     pub train: Train,
+    /// Evaluation at the end of the run.
+    #[serde(default)]
+    pub evaluate: Evaluate,
+    /// Intervals of numbers and sets of classes. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<Uncertainty>,
     /// Conditions that the trained model has to meet.
     #[serde(default, skip_serializing_if = "Gate::is_empty")]
     pub gate: Gate,

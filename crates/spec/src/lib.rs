@@ -14,15 +14,20 @@
 //! | `data` | sources, data contract, repairs, and the blocks of an example |
 //! | `inputs` | inputs by kind |
 //! | `layers` | layer kinds with their contracts: weights, output shape, cost |
+//! | `evaluate` | contents of the evaluation at the end of a run |
 //! | `families` | families of networks as structs of sizes, each with one function to a design |
 //! | `names` | names of models and columns, suggestions for unknown ones |
 //! | `model` | families by name, references to architectures, designs |
 //! | `train` | the training loop, loss, optimizer, schedule |
+//! | `decision` | calibration and threshold of `[evaluate]` |
+//! | `uncertainty` | conformal intervals and sets |
 //! | `validate` | rules that a schema cannot express |
 //! | `serve` | the config of a server |
 
 mod config;
 mod data;
+mod decision;
+mod evaluate;
 mod families;
 mod inputs;
 mod layers;
@@ -30,6 +35,7 @@ mod model;
 mod names;
 mod serve;
 mod train;
+mod uncertainty;
 mod validate;
 
 pub use config::{
@@ -42,6 +48,8 @@ pub use data::{
     Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
     Severity, Source, SourceFormat, TextEncoding, TextStep, ValueType, masked_source, plain_secret,
 };
+pub use decision::{CalibrationMethod, ThresholdBound, ThresholdGoal, ThresholdScore};
+pub use evaluate::Evaluate;
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
     ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, PatchtstFamily, Recurrence,
@@ -67,3 +75,4 @@ pub use train::{
     ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,
     ScheduleKind, Train,
 };
+pub use uncertainty::{Uncertainty, UncertaintyMethod};

@@ -4,12 +4,14 @@
 //! rows of a table of rules.
 
 mod data;
+mod evaluate;
 mod gate;
 mod inputs;
 mod model;
 mod split;
 mod targets;
 mod train;
+mod uncertainty;
 
 use crate::config::document::Document;
 use crate::config::{Config, Problem};
@@ -43,6 +45,9 @@ pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec
     model::check_lora(config, family, &mut found);
     model::check_combine(config, &mut found);
     inputs::check(&config.inputs, &mut found);
+    evaluate::check(config, &mut found);
+    uncertainty::check(config, &mut found);
+    uncertainty::check_decision(config, &mut found);
     model::check_shapes(config, family, &mut found);
     gate::check(config, &mut found);
     found.into_problems(file)

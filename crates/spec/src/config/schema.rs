@@ -250,6 +250,9 @@ fn weight(error: &ValidationError<'_>) -> usize {
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => 2 * unexpected.len(),
         ValidationErrorKind::Type { .. } => 3,
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            context.iter().map(|branch| branch.iter().map(weight).sum()).min().unwrap_or(1)
+        }
         _ => 1,
     }
 }
