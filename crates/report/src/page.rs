@@ -11,6 +11,7 @@ mod numbers;
 mod overview;
 mod subgroups;
 
+pub(crate) use metrics::{baseline, bounds, digits, finite};
 pub(crate) use overview::{main_split, p_value, verdict};
 
 use crate::document::{Detail, Evaluation, SplitEvaluation, TargetEvaluation};

@@ -52,9 +52,16 @@ pub(crate) fn name(text: &str) -> String {
     format!("<bdi>{shown}</bdi>")
 }
 
-/// Name of a metric for people: `log_loss` as `log loss`.
+/// Name of a metric in a title: `roc_auc` as `ROC AUC`. Tables have the name itself, which configs refer to.
 pub(crate) fn spaced(metric: &str) -> String {
-    cut(metric, NAME).replace('_', " ")
+    let capital = |word: &str| match word {
+        "auc" | "crps" | "ece" | "f1" | "mae" | "mape" | "mase" | "mcc" | "mse" | "ovo" | "ovr" | "pr"
+        | "r2" | "rmse" | "roc" => word.to_uppercase(),
+        "smape" => "sMAPE".to_owned(),
+        "medae" => "MedAE".to_owned(),
+        _ => word.to_owned(),
+    };
+    cut(metric, NAME).split('_').map(capital).collect::<Vec<_>>().join(" ")
 }
 
 /// Number of digits after the point that the values of a column share.
@@ -79,6 +86,7 @@ impl Digits {
             l if l >= 10.0 => Self::After(2),
             l if l > 1.0 => Self::After(3),
             l if l >= 0.01 => Self::After(4),
+            l if l >= 0.001 => Self::After(5),
             _ => Self::After(6),
         }
     }

@@ -167,6 +167,16 @@ pub enum Error {
         /// Reason.
         why: String,
     },
+    /// Two models that do not predict the same.
+    #[error("{first} and {second} cannot be compared: {why}; choose models of the same target")]
+    Incomparable {
+        /// First model.
+        first: String,
+        /// Second model.
+        second: String,
+        /// Difference.
+        why: String,
+    },
     /// The group of processes that train together.
     #[error("MPI: {0}")]
     Group(String),
@@ -210,6 +220,7 @@ impl Error {
             | Self::TreesOnStream
             | Self::TreesHaveNoRate
             | Self::MissingFeature { .. }
+            | Self::Incomparable { .. }
             | Self::NoGate { .. } => true,
             Self::Trees(_)
             | Self::Io { .. }

@@ -69,6 +69,8 @@ pub struct PublishedRun {
     pub path: PathBuf,
     /// Folder of the run.
     pub folder: PathBuf,
+    /// Page with the evaluation; `None` if `evaluate.report` is false.
+    pub report: Option<PathBuf>,
     /// Device, with the reason for its choice.
     pub device: String,
     /// Metrics of the test split, or of the valid split if there is no test split.

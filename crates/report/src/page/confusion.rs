@@ -8,7 +8,7 @@ use crate::text::{count, escape, name, percent, several};
 const SHOWN: usize = 12;
 
 /// Pairs in the table of the most frequent errors.
-const PAIRS: usize = 15;
+const PAIRS: usize = 10;
 
 /// Matrix, and the most frequent pairs of target and wrong prediction. Empty without counts.
 pub(super) fn confusion(detail: &ClassificationDetail) -> String {
@@ -28,9 +28,9 @@ pub(super) fn confusion(detail: &ClassificationDetail) -> String {
         ));
         (most_confused(counts), note)
     };
-    let mut html = format!("{note}{}", matrix(counts, &shown, &label));
+    let mut html = format!("{note}<div class=\"beside\"><div>{}</div>", matrix(counts, &shown, &label));
     if classes > 2 && !pairs.is_empty() {
-        html += "<h4>Most frequent errors</h4>";
+        html += "<div><h4>Most frequent errors</h4>";
         let head = [
             ("target", Cell::Words),
             ("predicted", Cell::Words),
@@ -55,8 +55,9 @@ pub(super) fn confusion(detail: &ClassificationDetail) -> String {
             let rows = several(rows, "row");
             html += &dim(&format!("And {} with {rows} together.", several(left as u64, "further pair")));
         }
+        html += "</div>";
     }
-    html
+    html + "</div>"
 }
 
 /// Pairs of different target and prediction, the most frequent first.

@@ -4,7 +4,7 @@ use super::classification::stairs;
 use super::markup::{figure, further, grid};
 use crate::document::{ForecastDetail, RegressionDetail, ScoreDetail};
 use crate::plot::{Axis, Plot, Series, Shape};
-use crate::text::{cut, number, spaced};
+use crate::text::{cut, label, spaced};
 
 /// Example windows of a forecast.
 const WINDOWS: usize = 8;
@@ -96,8 +96,8 @@ fn further_grid(figures: Vec<String>, all: usize, most: usize, what: &str) -> St
 
 /// Figures of an anomaly score.
 pub(super) fn score(detail: &ScoreDetail) -> String {
-    let label = if detail.anomalies.is_some() { "normal rows" } else { "rows" };
-    let mut series = vec![Series::new(label, stairs(&detail.normal), Shape::Stairs, 0)];
+    let rows = if detail.anomalies.is_some() { "normal rows" } else { "rows" };
+    let mut series = vec![Series::new(rows, stairs(&detail.normal), Shape::Stairs, 0)];
     if let Some(anomalies) = &detail.anomalies {
         series.push(Series::new("anomalies", stairs(anomalies), Shape::Stairs, 1));
     }
@@ -106,7 +106,7 @@ pub(super) fn score(detail: &ScoreDetail) -> String {
         let all = detail.normal.counts.iter().chain(detail.anomalies.iter().flat_map(|h| &h.counts));
         let top = all.copied().filter(|count| count.is_finite()).fold(0.0, f64::max);
         series.push(Series::new("", vec![(threshold, 0.0), (threshold, top)], Shape::Reference, 0));
-        note = format!("Dashed: the threshold in use, {}.", number(threshold));
+        note = format!("Dashed: the threshold in use, {}.", label(threshold));
     }
     let curves = detail.precision_recall.iter().take(STEPS).enumerate();
     let lines =

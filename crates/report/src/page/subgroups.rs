@@ -24,7 +24,7 @@ const COLUMNS: usize = 8;
 /// Tables and plots of all subgroup columns. `overall` are the metrics of all rows.
 pub(super) fn subgroups(tables: &[SubgroupTable], overall: &[Metric]) -> String {
     let shown: String = tables.iter().take(TABLES).map(|table| one(table, overall)).collect();
-    shown + &further(tables.len(), TABLES, "column or crossing").replace("crossings", "crossing(s)")
+    shown + &further(tables.len(), TABLES, "set of columns").replace("set of columnses", "sets of columns")
 }
 
 fn one(subgroups: &SubgroupTable, overall: &[Metric]) -> String {
@@ -79,7 +79,7 @@ fn plot(metric: &str, groups: &[Subgroup], overall: &[Metric]) -> Option<String>
 }
 
 fn groups(groups: &[Subgroup], names: &[&str]) -> String {
-    let titles: Vec<String> = names.iter().take(COLUMNS).map(|metric| escape(&spaced(metric))).collect();
+    let titles: Vec<String> = names.iter().take(COLUMNS).map(|metric| escape(&cut(metric, 40))).collect();
     let mut head = vec![("group", Cell::Words), ("rows", Cell::Number)];
     head.extend(titles.iter().map(|title| (title.as_str(), Cell::Number)));
     table(

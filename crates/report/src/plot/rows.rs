@@ -68,9 +68,9 @@ impl Rows {
         let right = WIDTH - RIGHT;
         let (top, bottom) = (4.0, 4.0 + ROW * self.rows.len() as f64);
         let across = |value: f64| left + (right - left) * (value - low) / (high - low);
-        let room = (right - left) / (Ticks::new((low, high), 4, false).width() + 18.0);
+        let room = (right - left) / (Ticks::new((low, high), 4, false).width() * 1.4 + 18.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few")]
-        let ticks = Ticks::new((low, high), (room as usize).clamp(1, 5), false);
+        let ticks = Ticks::new((low, high), (room as usize).clamp(1, 4), false);
 
         let mut svg = open(&self.title, bottom + 40.0);
         let mut grid = String::new();

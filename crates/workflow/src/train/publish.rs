@@ -7,13 +7,16 @@ use cupola_registry::{
     ValidationScore, publish, published_by, sha256_hex,
 };
 use cupola_spec::{Goal, Run};
-use cupola_train::{ColumnImportance, EndReason, TargetObjective, permutation_importance, unreported_metric};
+use cupola_train::{
+    ColumnImportance, EndReason, SplitOutputs, TargetObjective, permutation_importance, unreported_metric,
+};
 use serde_json::{Map, Value};
 
 use super::summary::{MeasuredBaseline, SplitMetrics, TrainingLength, TrainingSummary};
 use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
 use crate::error::Error;
+use crate::evaluate::RunEvaluation;
 use crate::event::WorkflowEvent;
 use crate::gate::{
     GateReport, Opponent, conditions_of, evaluation_of, judge, not_compared, other_version, sealed_gate,
@@ -48,6 +51,9 @@ pub(super) trait FinalModel {
     /// Metrics on a split.
     fn score(&mut self, part: SplitPart) -> Result<Metrics, Error>;
 
+    /// Logits and targets of a split; `None` for a language model.
+    fn outputs(&mut self, part: SplitPart) -> Result<Option<SplitOutputs>, Error>;
+
     /// Logits `[rows, width]`.
     fn logits(&mut self, examples: &Examples) -> Result<Vec<f32>, Error>;
 }
@@ -60,18 +66,23 @@ impl TrainedModel<'_> {
         mut record: RunRecord,
         model: &mut dyn FinalModel,
     ) -> Result<PublishedRun, Error> {
-        let splits = self.evaluate(stage, model)?;
         let baseline = MeasuredBaseline::of(self.prepared, &self.objectives)?;
+        let (splits, mut evaluation) = self.evaluate(stage, model, baseline.as_ref())?;
         let importance = self.importance(model)?;
+        let latency = evaluation.latency(&mut |examples| model.logits(&examples))?;
         let mut all = self.about.clone();
-        all.insert("splits".to_owned(), Value::Object(splits.to_json()?));
+        all.insert("splits".to_owned(), Value::Object(evaluation.added_to(splits.to_json()?)?));
         all.extend(baseline.as_ref().map(|baseline| ("baseline".to_owned(), baseline.to_json())));
         if !importance.is_empty() {
             all.insert("importance".to_owned(), serde_json::to_value(&importance)?);
         }
         self.folder.write("metrics.json", &all)?;
         let metrics = splits.last();
-        let summary = self.summary(&splits, baseline.as_ref(), importance);
+        evaluation.set_importance(&importance);
+        let summary = TrainingSummary {
+            intervals: evaluation.goal_intervals(),
+            ..self.summary(&splits, baseline.as_ref(), importance)
+        };
         record.valid = summary.valid.map(|value| ValidationScore {
             metric: summary.metric.clone(),
             value,
@@ -88,11 +99,17 @@ impl TrainedModel<'_> {
         record.package = Some(package.label());
         stage.save(self.folder, &record)?;
         stage.session.emit(&WorkflowEvent::Published { package: &package, metrics: &metrics });
+        let report = evaluation.write_report(self.folder, &record, &package, latency, self.weights.len());
+        let report = report.unwrap_or_else(|error| {
+            stage.session.emit(&WorkflowEvent::Warning(&format!("the report is not written: {error}")));
+            None
+        });
         Ok(PublishedRun {
             run: record.id,
             package: package.label(),
             path: package.path,
             folder: self.folder.path().to_owned(),
+            report,
             device: record.device,
             metrics: record.metrics,
             about: self.about,
@@ -116,6 +133,7 @@ impl TrainedModel<'_> {
             test,
             positive: splits.last().positive,
             baseline: baseline.map(|baseline| baseline.score(self.goal)),
+            intervals: [None; 2],
             best: self.length.best.clone(),
             epochs: self.length.epochs,
             seconds: self.length.seconds,
@@ -128,12 +146,22 @@ impl TrainedModel<'_> {
         permutation_importance(self.prepared, &self.objectives, self.run.seed, &mut logits)
     }
 
-    /// Metrics of each split that has rows.
-    fn evaluate(&self, stage: &Stage<'_>, model: &mut dyn FinalModel) -> Result<SplitMetrics, Error> {
+    /// Metrics and evaluation of each split that has rows.
+    fn evaluate(
+        &self,
+        stage: &Stage<'_>,
+        model: &mut dyn FinalModel,
+        baseline: Option<&MeasuredBaseline>,
+    ) -> Result<(SplitMetrics, RunEvaluation<'_>), Error> {
         let mut splits = SplitMetrics::default();
+        let mut evaluation = RunEvaluation::new(self.run, self.prepared, &self.objectives, self.goal);
         for (split, part) in [("valid", SplitPart::Valid), ("test", SplitPart::Test)] {
             if self.prepared.rows(part) > 0 {
-                let metrics = model.score(part)?;
+                let outputs = model.outputs(part)?;
+                let metrics = match &outputs {
+                    Some(outputs) => outputs.metrics(&self.prepared.plan, &self.objectives),
+                    None => model.score(part)?,
+                };
                 // Training has said it of the valid split.
                 if part == SplitPart::Test
                     && let Some(undefined) = unreported_metric(self.run, self.prepared, part, split)?
@@ -141,6 +169,8 @@ impl TrainedModel<'_> {
                     stage.session.emit(&WorkflowEvent::Warning(&undefined.to_string()));
                 }
                 stage.session.emit(&WorkflowEvent::Evaluated { split, metrics: &metrics });
+                let baseline = baseline.and_then(|baseline| baseline.metrics(part));
+                evaluation.add(split, part, outputs.as_ref(), &metrics, baseline);
                 match part {
                     SplitPart::Test => splits.test = Some(metrics),
                     _ => splits.valid = Some(metrics),
@@ -150,7 +180,7 @@ impl TrainedModel<'_> {
         if splits.test.is_none() && splits.valid.is_some() {
             stage.session.emit(&WorkflowEvent::Warning(UNTESTED));
         }
-        Ok(splits)
+        Ok((splits, evaluation))
     }
 
     /// Judges the conditions of the config; `None` without any, and in a smoke run, whose three steps meet none.
