@@ -39,7 +39,9 @@ fn skeleton(html: &str) -> String {
 fn renamed(document: &Evaluation, text: &str) -> Evaluation {
     fn walk(value: &mut Value, text: &str, count: &mut usize) {
         match value {
-            Value::String(old) if !["none", "target", "test"].contains(&old.as_str()) && !old.starts_with("iVBOR") => {
+            Value::String(old)
+                if !["none", "target", "test"].contains(&old.as_str()) && !old.starts_with("iVBOR") =>
+            {
                 *count += 1;
                 *old = format!("{count}{text}");
             }

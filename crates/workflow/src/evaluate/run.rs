@@ -34,7 +34,13 @@ pub(crate) struct RunEvaluation<'a> {
 }
 
 impl<'a> RunEvaluation<'a> {
-    pub fn new(run: &'a Run, prepared: &'a Prepared, plan: &'a Plan, objectives: &'a [TargetObjective], goal: Goal) -> Self {
+    pub fn new(
+        run: &'a Run,
+        prepared: &'a Prepared,
+        plan: &'a Plan,
+        objectives: &'a [TargetObjective],
+        goal: Goal,
+    ) -> Self {
         Self { run, prepared, plan, objectives, goal, splits: Vec::new() }
     }
 
