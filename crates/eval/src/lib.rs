@@ -5,17 +5,40 @@
 //! predictions need and compute them for any weights of the rows; [`ClassificationSums`] and [`RegressionSums`] are
 //! filled row by row and merged. [`curves`] has the points of plots.
 
+mod attribution;
+mod bootstrap;
+pub mod calibration;
+mod compare;
+pub mod conformal;
 pub mod curves;
 #[cfg(test)]
 mod golden;
 mod metrics;
+mod slices;
+
+
+mod subgroups;
 mod threshold;
 
+pub use attribution::{
+    AdditiveTrees, AleCurve, DependenceCurve, FeatureImportance, IntegratedGradients, PathGradients,
+    PermutationShapley, PlainTree, ShapleyBudget, TreeNode, ale, dependence_grid, integrated_gradients,
+    partial_dependence, permutation_importance, permutation_shapley,
+};
+pub use bootstrap::{
+    Bootstrap, BootstrapInterval, PairedDifference, RESAMPLED_ROWS, RESAMPLES, RowSums, UNITS,
+};
+pub use compare::{DeLongTest, McNemarTest, ModelVerdict, delong, mcnemar};
 pub use metrics::{
     ClassCounts, ClassReport, ClassificationSums, ClassifiedRows, FloatValue, ForecastRows, MetricSet,
     Metrics, NamedValues, RankedGroups, RegressionRows, RegressionSums, ScoreRanking, ScoredRows, Undefined,
     anomaly, bits_per_byte, classification, crps_of_ensemble, crps_of_quantiles, forecast, forecast_by_step,
     larger_is_better, perplexity, pinball, regression, smape,
+};
+pub use slices::{LossSlice, SliceColumn, SliceOptions, error_slices};
+pub use subgroups::{
+    BinaryDecision, GroupColumn, GroupGap, GroupMetric, GroupedRows, MISSING, RowGroup, fairness, gap,
+    group_metrics, group_rows, ratio,
 };
 pub use threshold::{threshold_of_labels, threshold_of_normal};
 
