@@ -83,7 +83,6 @@ pub fn of_sums(
 ) -> Vec<Resamples> {
     let width = sums.width().max(1);
     let units = sums.units().len() / width;
-    let totals = sums.totals();
     let lanes = lanes(units);
     let resampled = table(plan.resamples, values.len(), lanes, || {
         let (mut counts, mut drawn) = (vec![0; units], vec![0.0; sums.width()]);
@@ -99,15 +98,30 @@ pub fn of_sums(
             metrics(&drawn)
         }
     });
+    // Sums of the units before and after the one that is left out. Its difference from the total would leave a remainder
+    // of rounding where a sum without it is zero.
+    let before = running(sums.units().chunks_exact(width), sums.width());
+    let after = running(sums.units().chunks_exact(width).rev(), sums.width());
     let jackknife = table(units, values.len(), lanes, || {
-        let totals = &totals;
+        let (before, after) = (&before, &after);
         move |left_out| {
-            let unit = &sums.units()[left_out * width..][..sums.width()];
-            let without: Vec<f64> = totals.iter().zip(unit).map(|(total, number)| total - number).collect();
-            metrics(&without)
+            let sums: Vec<f64> =
+                before[left_out].iter().zip(&after[units - 1 - left_out]).map(|(a, b)| a + b).collect();
+            metrics(&sums)
         }
     });
     join(values, &resampled, &jackknife)
+}
+
+/// Sums of the units before each unit.
+fn running<'a>(units: impl Iterator<Item = &'a [f64]>, width: usize) -> Vec<Vec<f64>> {
+    let mut sums = vec![0.0; width];
+    let add = |unit: &[f64]| {
+        let before = sums.clone();
+        sums.iter_mut().zip(unit).for_each(|(sum, number)| *sum += number);
+        before
+    };
+    units.map(add).collect()
 }
 
 /// Group of a unit for the jackknife: itself where each is a group, else one at random.
