@@ -248,7 +248,9 @@ proptest! {
     #[test]
     fn sums_of_any_number_of_rows_have_the_same_totals(rows in 0_u64..12_000) {
         let mut sums = RowSums::new(2, 9);
-        (0..rows).for_each(|row| sums.push(&[1.0, row as f64]));
+        for row in 0..rows {
+            if row % 2 == 0 { sums.push(&[1.0, row as f64]) } else { sums.push_sparse([(1, row as f64), (0, 1.0), (2, 1.0)]) }
+        }
         prop_assert_eq!(sums.rows(), rows);
         prop_assert_eq!(sums.totals(), vec![rows as f64, (rows * rows.saturating_sub(1) / 2) as f64]);
     }
