@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 
-use cupola_eval::Metrics;
+use cupola_eval::{MetricSet, Metrics};
 use cupola_nn::{Network, OpenDevice, activation_dtype, merge_lora};
 use cupola_prep::{Examples, Prepared, SplitPart};
 use cupola_registry::{RunFolder, RunRecord, Status, ValidationScore};
@@ -186,7 +186,7 @@ struct FinalNetwork<'a> {
 impl FinalModel for FinalNetwork<'_> {
     fn score(&mut self, part: SplitPart) -> Result<Metrics, Error> {
         let rows = self.prepared.part(part);
-        Ok(self.evaluator.evaluate(self.network, rows, rows.len())?)
+        Ok(self.evaluator.evaluate(self.network, rows, rows.len(), MetricSet::All)?)
     }
 
     fn logits(&mut self, examples: &Examples) -> Result<Vec<f32>, Error> {
