@@ -40,6 +40,9 @@ mod learning;
 /// Requests as people write them: examples, forecasts, pictures, anomalies.
 mod requests;
 
+/// Explanations of predictions: shares of columns, tokens and pixels.
+mod explain;
+
 /// Imported models: encoders, classifiers and decoders.
 mod imports;
 
