@@ -40,6 +40,9 @@ mod learning;
 /// Requests as people write them: examples, forecasts, pictures, anomalies.
 mod requests;
 
+/// Calibration, thresholds, intervals and sets, from the config to the served answer.
+mod uncertainty;
+
 /// Imported models: encoders, classifiers and decoders.
 mod imports;
 
