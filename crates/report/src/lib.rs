@@ -1,8 +1,14 @@
 //! Evaluation of a model as one self-contained HTML page with plots.
 //!
-//! [`Evaluation`] is the document: plain numbers, which `metrics.json` holds too. The page is made from it alone.
+//! [`Evaluation`] is the document: plain numbers, which `metrics.json` holds too. The page ([`html`]) and the short tables
+//! for a pull request ([`markdown`]) are made from it alone. A section of the page is one file of `page/`; its plots are
+//! drawn by `plot`.
 
 mod document;
+mod markdown;
+mod page;
+mod plot;
+mod text;
 
 pub use document::{
     Bar, ClassificationDetail, ColumnProfile, ComparedMetric, Comparison, DataSection, Dependence, Detail,
@@ -10,3 +16,5 @@ pub use document::{
     Line, Metric, ModelSection, OperatingPoint, RegressionDetail, ScoreDetail, SplitEvaluation, Subgroup,
     SubgroupTable, TargetEvaluation, WorstContent, WorstError,
 };
+pub use markdown::markdown;
+pub use page::{PAGE_BYTES, html};

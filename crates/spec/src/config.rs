@@ -1,13 +1,13 @@
 //! The run config: its tables, its parser, its JSON Schema and its problems.
 
 pub(crate) mod document;
+mod gate;
 mod parse;
 mod problem;
 mod run;
 pub(crate) mod schema;
 mod series;
 mod settings;
-mod spelling;
 mod split;
 mod target;
 mod targets;
@@ -15,13 +15,16 @@ mod targets;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
+pub use self::gate::{
+    Gate, GateBound, GateCheck, GateComparator, GateCondition, GateMetric, GateSplit, GateValue,
+    InvalidCondition, LatencyPercentile, SubgroupStatistic, ValueEnd, VersusClaim,
+};
+pub use self::parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_gate, parse_model_file};
 pub use self::problem::{Problem, Problems};
 pub use self::run::Run;
 pub use self::schema::{config_schema, model_schema};
 pub use self::series::Series;
 pub use self::settings::{config_settings, default_settings};
-pub use self::spelling::{did_you_mean, nearest, other_spelling, spelling_difference};
 pub use self::split::{Gap, Split, SplitBy};
 pub use self::target::{Target, TargetKind};
 pub use self::targets::TargetList;
@@ -74,4 +77,7 @@ pub struct Config {
     /// Intervals of numbers and sets of classes. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncertainty: Option<Uncertainty>,
+    /// Conditions that the trained model has to meet.
+    #[serde(default, skip_serializing_if = "Gate::is_empty")]
+    pub gate: Gate,
 }

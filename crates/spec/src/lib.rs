@@ -16,6 +16,7 @@
 //! | `layers` | layer kinds with their contracts: weights, output shape, cost |
 //! | `evaluate` | contents of the evaluation at the end of a run |
 //! | `families` | families of networks as structs of sizes, each with one function to a design |
+//! | `names` | names of models and columns, suggestions for unknown ones |
 //! | `model` | families by name, references to architectures, designs |
 //! | `train` | the training loop, loss, optimizer, schedule |
 //! | `decision` | calibration and threshold of `[evaluate]` |
@@ -31,17 +32,17 @@ mod families;
 mod inputs;
 mod layers;
 mod model;
-mod name;
-mod pattern;
+mod names;
 mod serve;
 mod train;
 mod uncertainty;
 mod validate;
 
 pub use config::{
-    Config, DEFAULTS, Gap, PACKAGE, Problem, Problems, Run, Series, Split, SplitBy, Target, TargetKind,
-    TargetList, config_schema, config_settings, default_settings, did_you_mean, model_schema, nearest,
-    other_spelling, parse, parse_data, parse_model_file, spelling_difference,
+    Config, DEFAULTS, Gap, Gate, GateBound, GateCheck, GateComparator, GateCondition, GateMetric, GateSplit,
+    GateValue, InvalidCondition, LatencyPercentile, PACKAGE, Problem, Problems, Run, Series, Split, SplitBy,
+    SubgroupStatistic, Target, TargetKind, TargetList, ValueEnd, VersusClaim, config_schema, config_settings,
+    default_settings, model_schema, parse, parse_data, parse_gate, parse_model_file,
 };
 pub use data::{
     Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
@@ -66,8 +67,9 @@ pub use model::{
     Combine, Design, Expect, Family, FamilyInfo, FamilyUse, Head, Lora, Model, ModelFile, PackageRef,
     TableStem, families, families_for,
 };
-pub use name::{NAME_RULE, is_name};
-pub use pattern::matches_pattern;
+pub use names::{
+    NAME_RULE, did_you_mean, is_name, matches_pattern, nearest, other_spelling, spelling_difference,
+};
 pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, is_valid_rate, parse_serve, serve_schema};
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,

@@ -5,6 +5,7 @@
 
 mod data;
 mod evaluate;
+mod gate;
 mod inputs;
 mod model;
 mod split;
@@ -16,7 +17,7 @@ use crate::config::document::Document;
 use crate::config::{Config, Problem};
 use crate::data::{Data, Expectation};
 use crate::model::Family;
-use crate::name::{NAME_RULE, is_name};
+use crate::names::{NAME_RULE, is_name};
 
 /// All problems of a config whose values have the types of the schema.
 pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec<Problem> {
@@ -48,6 +49,7 @@ pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec
     uncertainty::check(config, &mut found);
     uncertainty::check_decision(config, &mut found);
     model::check_shapes(config, family, &mut found);
+    gate::check(config, &mut found);
     found.into_problems(file)
 }
 

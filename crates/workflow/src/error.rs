@@ -153,6 +153,30 @@ pub enum Error {
         /// Cargo feature that adds it.
         feature: &'static str,
     },
+    /// A package that was published without conditions, where no others are given.
+    #[error("{package} was published without a gate; give conditions with --config, in a table `[gate]`")]
+    NoGate {
+        /// `NAME:VERSION`
+        package: String,
+    },
+    /// A result that the format cannot hold.
+    #[error("failed to write the result as {format}: {why}")]
+    Format {
+        /// `YAML` or `JUnit`.
+        format: &'static str,
+        /// Reason.
+        why: String,
+    },
+    /// Two models that do not predict the same.
+    #[error("{first} and {second} cannot be compared: {why}; choose models of the same target")]
+    Incomparable {
+        /// First model.
+        first: String,
+        /// Second model.
+        second: String,
+        /// Difference.
+        why: String,
+    },
     /// The group of processes that train together.
     #[error("MPI: {0}")]
     Group(String),
@@ -206,11 +230,14 @@ impl Error {
             | Self::TreesOnDevices
             | Self::TreesOnStream
             | Self::TreesHaveNoRate
-            | Self::MissingFeature { .. } => true,
+            | Self::MissingFeature { .. }
+            | Self::Incomparable { .. }
+            | Self::NoGate { .. } => true,
             Self::Trees(_)
             | Self::Io { .. }
             | Self::Json(_)
             | Self::Toml(_)
+            | Self::Format { .. }
             | Self::DamagedStage { .. }
             | Self::Group(_) => false,
         }

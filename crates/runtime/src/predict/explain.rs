@@ -14,7 +14,6 @@ mod gradients;
 mod groups;
 mod permutation;
 mod shares;
-mod source;
 mod target;
 mod time;
 mod trees;
@@ -24,14 +23,12 @@ use cupola_prep::{Examples, FittedTarget};
 use indexmap::IndexMap;
 
 use super::package::LoadedPackage;
+pub use super::package::explainer::{ExplainMethod, ExplainOptions};
 use super::tensors::PredictInput;
 use crate::error::Error;
 
-pub use self::explanation::{
-    ExplainMethod, ExplainOptions, Explanation, ExplanationScale, RowExplanations, TokenAttribution,
-};
+pub use self::explanation::{Explanation, ExplanationScale, RowExplanations, TokenAttribution};
 use self::groups::ColumnGroups;
-pub(crate) use self::source::{Explainer, NetworkFiles};
 use self::target::ExplainedOutput;
 pub(super) use self::time::ExplainTime;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cupola_nn::{Architecture, Network, OpenDevice, ReadAt, SafetensorsFile};
+use cupola_nn::{Architecture, OpenDevice, ReadAt, SafetensorsFile};
 use cupola_prep::{Examples, Plan, RequestExample};
 use cupola_registry::{EXAMPLE, Package, VerifiedFile};
 use cupola_trees::Trees;
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::engines::{self, Engine, EngineChoice, EngineReport, TreesEngine};
 use crate::error::Error;
-use crate::predict::explain::{Explainer, NetworkFiles};
+use crate::predict::package::explainer::{Explainer, NetworkReader};
 
 /// `config.json`
 #[derive(Deserialize)]
@@ -99,16 +99,24 @@ pub(super) fn engine(
             let weights = SafetensorsFile::open(WeightsFile(package.open_file("model.safetensors")?))?;
             let (engine, report) = engines::build(choice, &architecture, &weights, device)?;
             let shared = engine.cpu_network();
-            let explainer = Explainer::of_network(NetworkFiles::new(package, architecture), shared);
+            let explainer = Explainer::of_network(architecture, shared, network_reader(package));
             Ok((engine, report, explainer))
         }
     }
 }
 
-/// Reads the network of a package onto the CPU.
-pub(super) fn cpu_network(package: &Package, architecture: &Architecture) -> Result<Network, Error> {
-    let weights = SafetensorsFile::open(WeightsFile(package.open_file("model.safetensors")?))?;
-    engines::cpu_network(architecture, &weights)
+/// Function that reads the network of a package again, onto the CPU. It keeps no file open.
+fn network_reader(package: &Package) -> NetworkReader {
+    let (path, files) = (package.path.clone(), package.manifest.files.clone());
+    Box::new(move |architecture: &Architecture| {
+        let package = Package::open(&path)?;
+        if package.manifest.files != files {
+            let why = "its files have changed since it was loaded, so it cannot be explained".to_owned();
+            return Err(Error::Package { package: package.label(), why });
+        }
+        let weights = SafetensorsFile::open(WeightsFile(package.open_file("model.safetensors")?))?;
+        engines::cpu_network(architecture, &weights)
+    })
 }
 
 fn trees_engine(package: &Package, plan: &Plan, width: usize) -> Result<LoadedEngine, Error> {

@@ -1,5 +1,6 @@
 //! A package without its engine: raw rows to examples, and logits to predictions.
 
+pub(crate) mod explainer;
 mod tensor_io;
 
 use std::borrow::Cow;
@@ -12,8 +13,8 @@ use cupola_prep::{
 };
 use serde_json::{Map, Value};
 
+use self::explainer::Explainer;
 use super::cost;
-use super::explain::Explainer;
 use super::rows::{frame_of, parse_input};
 use super::tensors::{PredictInput, TensorSpec, interval_outputs, tensor_inputs, tensor_outputs};
 use crate::engines::EngineReport;

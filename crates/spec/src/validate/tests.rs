@@ -65,6 +65,14 @@ const BROKEN: &[(&[&str], &str)] = &[
         &["targets.0.kind=\"number\"", "train.metric=\"roc_auc\""],
         "train.metric: `roc_auc` requires a category",
     ),
+    (
+        &["gate.test/acuracy=>= 0.9"],
+        "gate.test/acuracy: unknown metric `acuracy` of a category (did you mean `accuracy`?)",
+    ),
+    (
+        &["gate.test/accuracy=0.9"],
+        "gate.test/accuracy: expected string, found 0.9; write a condition in quotes",
+    ),
     (&["train.loss.kind=\"huber\""], "train.loss.kind: `huber` and `quantile` require a number"),
     (&["train.mixup=0.2", "train.loss.class_weights=\"balanced\""], "train.mixup: `mixup` supports neither"),
     (&["combine={ kind = \"transformer\" }"], "combine: `combine` requires inputs of several kinds"),

@@ -2,10 +2,10 @@
 
 use cupola_eval::{PathGradients, integrated_gradients};
 
-use super::ExplainedRow;
-use super::explanation::{ExplainMethod, Explanation};
+use super::explanation::Explanation;
 use super::shares::{ScoreEnds, ValueShares};
 use super::target::ExplainedOutput;
+use super::{ExplainMethod, ExplainedRow};
 use crate::error::Error;
 
 /// Most points on a path.

@@ -4,9 +4,9 @@ use cupola_eval::{ShapleyBudget, permutation_shapley};
 use cupola_prep::Examples;
 use indexmap::IndexMap;
 
-use super::explanation::{ExplainMethod, Explanation};
+use super::explanation::Explanation;
 use super::target::ExplainedOutput;
-use super::{ExplainedRow, ForwardPasses};
+use super::{ExplainMethod, ExplainedRow, ForwardPasses};
 use crate::error::Error;
 
 /// Forward passes of one row, unless its time ends before.

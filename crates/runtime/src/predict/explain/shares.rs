@@ -3,9 +3,9 @@
 use cupola_prep::FittedInput;
 use indexmap::IndexMap;
 
-use super::ExplainedRow;
-use super::explanation::{ExplainMethod, Explanation, TokenAttribution};
+use super::explanation::{Explanation, TokenAttribution};
 use super::target::ExplainedOutput;
+use super::{ExplainMethod, ExplainedRow};
 
 /// Score of the reference and of the row, before the units of the target.
 #[derive(Debug, Clone, Copy, Default)]

@@ -2,7 +2,8 @@
 
 use cupola_prep::{FittedTarget, Plan};
 
-use super::explanation::{ExplainOptions, ExplanationScale};
+use super::ExplainOptions;
+use super::explanation::ExplanationScale;
 use crate::error::Error;
 
 /// Score of one target, as a linear function of its logits.

@@ -2,10 +2,10 @@
 
 use cupola_trees::TreeScore;
 
-use super::ExplainedRow;
-use super::explanation::{ExplainMethod, Explanation, ExplanationScale};
+use super::explanation::{Explanation, ExplanationScale};
 use super::shares::{ScoreEnds, ValueShares};
 use super::target::ExplainedOutput;
+use super::{ExplainMethod, ExplainedRow};
 use crate::error::Error;
 
 /// Reference of the path-dependent game.

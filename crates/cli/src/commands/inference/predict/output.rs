@@ -2,14 +2,34 @@
 
 use anyhow::Result;
 use cupola_prep::{PredictedValue, Prediction, Predictions};
-use cupola_runtime::RowExplanations;
+use cupola_runtime::{Explanation, RowExplanations};
 use cupola_workflow::RowLabels;
-use serde_json::{Map, Value};
+use indexmap::IndexMap;
+use serde::Serialize;
 
 /// Key of the labels in a line of JSON, unless a target has this name.
 const LABELS: &str = "series";
 /// Key of the name of a row's file, unless a target has this name.
 const FILE: &str = "file";
+
+/// Value of a key of a line. A prediction is written as it is: by way of a JSON value, its probabilities would get the
+/// digits of double precision.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum LineEntry<'a> {
+    File(&'a str),
+    Labels(IndexMap<&'a String, &'a String>),
+    Prediction(ExplainedPrediction<'a>),
+}
+
+/// Prediction, and its explanation if it was asked for.
+#[derive(Serialize)]
+struct ExplainedPrediction<'a> {
+    #[serde(flatten)]
+    prediction: &'a Prediction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<&'a Explanation>,
+}
 
 /// One object per prediction. Of a model of series it says in `series` which row the prediction belongs to,
 /// and of files, whose names are `files`, which one in `file`. `explanations` may be empty.
@@ -22,27 +42,19 @@ pub fn json_lines(
     let mut text = String::new();
     let (mut own, mut files, mut explanations) = (labels.rows.iter(), files.iter(), explanations.iter());
     for prediction in predictions {
-        let mut line = Map::new();
+        let mut line = IndexMap::new();
         if let Some(file) = files.next() {
-            line.insert(FILE.to_owned(), file.as_str().into());
+            line.insert(FILE, LineEntry::File(file));
         }
         if let Some(values) = own.next() {
-            let each = labels.columns.iter().cloned().zip(values.iter().cloned().map(Value::String));
-            line.insert(LABELS.to_owned(), Value::Object(each.collect()));
+            line.insert(LABELS, LineEntry::Labels(labels.columns.iter().zip(values).collect()));
         }
         let explained = explanations.next();
-        if line.is_empty() && explained.is_none() {
-            text.push_str(&serde_json::to_string(prediction)?);
-        } else {
-            for (target, prediction) in prediction {
-                let mut value = serde_json::to_value(prediction)?;
-                if let Some(explanation) = explained.and_then(|row| row.get(target)) {
-                    value["explanation"] = serde_json::to_value(explanation)?;
-                }
-                line.insert(target.clone(), value);
-            }
-            text.push_str(&serde_json::to_string(&line)?);
-        }
+        line.extend(prediction.iter().map(|(target, prediction)| {
+            let explanation = explained.and_then(|row| row.get(target));
+            (target.as_str(), LineEntry::Prediction(ExplainedPrediction { prediction, explanation }))
+        }));
+        text.push_str(&serde_json::to_string(&line)?);
         text.push('\n');
     }
     Ok(text)
@@ -132,7 +144,18 @@ fn value_fields(value: &PredictedValue) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+
+    #[test]
+    fn a_probability_has_the_digits_of_single_precision() {
+        let mut sure = Prediction::new(PredictedValue::Text("a".to_owned()));
+        sure.probabilities = Some([("a".to_owned(), 0.9_f32)].into_iter().collect());
+        let sure: Predictions = [("y".to_owned(), sure)].into_iter().collect();
+        let lines = json_lines(&[sure], &[], &RowLabels::default(), &["a.png".to_owned()]).unwrap();
+        assert_eq!(lines, "{\"file\":\"a.png\",\"y\":{\"value\":\"a\",\"probabilities\":{\"a\":0.9}}}\n");
+    }
 
     #[test]
     fn a_prediction_of_a_series_names_its_row() {

@@ -1,16 +1,16 @@
 //! Form of a model that explanations need, made for the first of them.
 
-use std::path::PathBuf;
+mod options;
+
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cupola_nn::{Architecture, DifferentiableNetwork, Network};
-use cupola_registry::{Manifest, Package};
 use cupola_trees::{PlainOutput, Trees};
 
-use super::explanation::ExplainMethod;
 use crate::engines;
 use crate::error::Error;
-use crate::predict::load;
+
+pub use self::options::{ExplainMethod, ExplainOptions};
 
 /// Model of a package, as explanations take it.
 #[derive(Default)]
@@ -27,35 +27,18 @@ enum ExplainSource {
     #[default]
     None,
     Trees(Arc<Trees>),
-    Network(NetworkFiles),
+    Network {
+        architecture: Architecture,
+        read: NetworkReader,
+    },
 }
 
-/// Files that a network is read from.
-pub(crate) struct NetworkFiles {
-    pub architecture: Architecture,
-    path: PathBuf,
-    manifest: Manifest,
-}
+/// Reads a network onto the CPU.
+pub(crate) type NetworkReader = Box<dyn Fn(&Architecture) -> Result<Network, Error> + Send + Sync>;
 
 impl std::fmt::Debug for Explainer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Explainer").finish_non_exhaustive()
-    }
-}
-
-impl NetworkFiles {
-    pub fn new(package: &Package, architecture: Architecture) -> Self {
-        Self { architecture, path: package.path.clone(), manifest: package.manifest.clone() }
-    }
-
-    /// Reads the weights again, onto the CPU.
-    fn load(&self) -> Result<Network, Error> {
-        let package = Package::open(&self.path)?;
-        if package.manifest.files != self.manifest.files {
-            let why = "its files have changed since it was loaded, so it cannot be explained".to_owned();
-            return Err(Error::Package { package: package.label(), why });
-        }
-        load::cpu_network(&package, &self.architecture)
     }
 }
 
@@ -66,8 +49,9 @@ impl Explainer {
     }
 
     /// Explainer of a network. One that an engine has on the CPU is shared, any other is read at the first explanation.
-    pub fn of_network(files: NetworkFiles, shared: Option<Network>) -> Self {
-        Self { source: ExplainSource::Network(files), network: Mutex::new(shared), ..Self::default() }
+    pub fn of_network(architecture: Architecture, shared: Option<Network>, read: NetworkReader) -> Self {
+        let source = ExplainSource::Network { architecture, read };
+        Self { source, network: Mutex::new(shared), ..Self::default() }
     }
 
     /// Method that is used if `asked` is asked for.
@@ -77,7 +61,7 @@ impl Explainer {
     pub fn method(&self, asked: Option<ExplainMethod>) -> Result<ExplainMethod, Error> {
         let (own, kind) = match self.source {
             ExplainSource::Trees(_) => (ExplainMethod::TreeShap, "trees"),
-            ExplainSource::Network(_) => (ExplainMethod::IntegratedGradients, "a network"),
+            ExplainSource::Network { .. } => (ExplainMethod::IntegratedGradients, "a network"),
             ExplainSource::None => (ExplainMethod::PermutationShapley, "a package without an engine"),
         };
         match asked {
@@ -106,19 +90,19 @@ impl Explainer {
 
     /// The network with gradients.
     pub fn network(&self) -> Result<DifferentiableNetwork, Error> {
-        let ExplainSource::Network(files) = &self.source else {
+        let ExplainSource::Network { architecture, read } = &self.source else {
             return Err(Error::explain("method", "the model is not a network".to_owned()));
         };
         let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
         let network = match network.as_ref() {
             Some(network) => network,
-            None => network.insert(files.load()?),
+            None => network.insert(read(architecture)?),
         };
         Ok(engines::differentiable(network))
     }
 
     /// `true` if padding at the end of a text does not change the logits.
     pub fn trims_padding(&self) -> bool {
-        matches!(&self.source, ExplainSource::Network(files) if files.architecture.trims_padding())
+        matches!(&self.source, ExplainSource::Network { architecture, .. } if architecture.trims_padding())
     }
 }

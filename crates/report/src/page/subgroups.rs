@@ -1,0 +1,95 @@
+//! Metrics by group, and the gaps between groups.
+
+use super::markup::{Cell, dim, figure, further, grid, table};
+use super::metrics::{bounds, finite, metrics, value};
+use crate::document::{Metric, Subgroup, SubgroupTable};
+use crate::plot::{Axis, Row, Rows};
+use crate::text::{count, cut, escape, name, several, spaced};
+
+/// Subgroup columns and crossings that are shown.
+const TABLES: usize = 12;
+
+/// Groups of a table; the largest come first.
+const GROUPS: usize = 30;
+
+/// Groups of a plot.
+const PLOTTED: usize = 14;
+
+/// Metrics with a plot.
+const PLOTS: usize = 3;
+
+/// Metrics with a column.
+const COLUMNS: usize = 8;
+
+/// Tables and plots of all subgroup columns. `overall` are the metrics of all rows.
+pub(super) fn subgroups(tables: &[SubgroupTable], overall: &[Metric]) -> String {
+    let shown: String = tables.iter().take(TABLES).map(|table| one(table, overall)).collect();
+    shown + &further(tables.len(), TABLES, "set of columns").replace("set of columnses", "sets of columns")
+}
+
+fn one(subgroups: &SubgroupTable, overall: &[Metric]) -> String {
+    let columns: Vec<String> = subgroups.columns.iter().take(4).map(|column| name(column)).collect();
+    let mut html = format!("<h4>{}</h4>", columns.join(" × "));
+    let names: Vec<&str> = subgroups
+        .groups
+        .first()
+        .map(|group| group.metrics.iter().map(|metric| metric.name.as_str()).collect())
+        .unwrap_or_default();
+    let plots: Vec<String> =
+        names.iter().take(PLOTS).filter_map(|metric| plot(metric, &subgroups.groups, overall)).collect();
+    html += &grid(&plots);
+    html += &groups(&subgroups.groups, &names);
+    html += &further(subgroups.groups.len(), GROUPS, "group");
+    if subgroups.left_out > 0 {
+        let few = several(subgroups.left_out, "group");
+        html += &dim(&format!("Not reported: {few} with fewer rows than the minimum support."));
+    }
+    if !subgroups.gaps.is_empty() {
+        html += &format!("<h5>Gaps between groups</h5>{}", metrics(&subgroups.gaps));
+    }
+    html
+}
+
+/// Label of a group, such as `female × 30-39`.
+fn label(group: &Subgroup) -> String {
+    group.values.iter().take(4).map(|value| cut(value, 40)).collect::<Vec<_>>().join(" × ")
+}
+
+/// Dots with whiskers of a metric, with that of all rows as a dashed line.
+fn plot(metric: &str, groups: &[Subgroup], overall: &[Metric]) -> Option<String> {
+    let found = |group: &Subgroup| group.metrics.iter().find(|one| one.name == metric).cloned();
+    let rows = groups.iter().take(PLOTTED).map(|group| {
+        let metric = found(group).unwrap_or_default();
+        let value = finite(metric.value).unwrap_or(f64::NAN);
+        Row { label: label(group), value, interval: bounds(metric.interval) }
+    });
+    let title = spaced(metric);
+    let all = overall.iter().find(|one| one.name == metric).and_then(|metric| finite(metric.value));
+    let html = Rows {
+        title: format!("{title} by group"),
+        axis: Axis::new(title.clone()),
+        rows: rows.collect(),
+        bars: false,
+        reference: all,
+    }
+    .html();
+    let more = if groups.len() > PLOTTED { format!("The {PLOTTED} largest groups. ") } else { String::new() };
+    let note = if all.is_some() { format!("{more}Dashed: all rows.") } else { more };
+    (!html.is_empty()).then(|| figure(&format!("{title} by group"), &html, &note))
+}
+
+fn groups(groups: &[Subgroup], names: &[&str]) -> String {
+    let titles: Vec<String> = names.iter().take(COLUMNS).map(|metric| escape(&cut(metric, 40))).collect();
+    let mut head = vec![("group", Cell::Words), ("rows", Cell::Number)];
+    head.extend(titles.iter().map(|title| (title.as_str(), Cell::Number)));
+    table(
+        &head,
+        groups.iter().take(GROUPS).map(|group| {
+            let mut row = vec![name(&label(group)), count(group.rows)];
+            row.extend(names.iter().take(COLUMNS).map(|metric| {
+                group.metrics.iter().find(|one| one.name == *metric).map(value).unwrap_or_default()
+            }));
+            row
+        }),
+    )
+}

@@ -1,0 +1,115 @@
+//! Ranges of axes and the numbers beside them.
+
+use crate::text::Digits;
+
+/// Largest magnitude that is drawn; beyond it differences could overflow.
+const LARGEST: f64 = 1e150;
+
+/// `true` for a number that a plot can show.
+pub(super) fn drawable(value: f64) -> bool {
+    value.is_finite() && value.abs() < LARGEST
+}
+
+/// Range from the smallest to the largest of the values with a margin, or around a single value.
+pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (low, high) = values
+        .filter(|value| drawable(*value))
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    if low > high {
+        return (0.0, 1.0);
+    }
+    // Values that differ by rounding only would have the same labels everywhere.
+    let width = high - low;
+    if width <= low.abs().max(high.abs()) * 1e-9 {
+        let around = if high == 0.0 { 1.0 } else { high.abs() * 0.1 };
+        return (low - around, high + around);
+    }
+    (low - width * 0.04, high + width * 0.04)
+}
+
+/// Numbers of an axis at multiples of 1, 2 or 5 times a power of ten, and their labels.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ticks {
+    /// Values and labels, ascending.
+    pub marks: Vec<(f64, String)>,
+}
+
+impl Ticks {
+    /// About `most` ticks inside the range, at most a third more; whole numbers only if `whole`.
+    pub(super) fn new((low, high): (f64, f64), most: usize, whole: bool) -> Self {
+        let rough = (high - low) / most.max(1) as f64;
+        let power = 10_f64.powf(rough.log10().floor());
+        let factor =
+            [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= rough * 0.75).unwrap_or(10.0);
+        let step = if whole { (factor * power).max(1.0) } else { factor * power };
+        if !(step.is_finite() && step > 0.0) {
+            return Self { marks: Vec::new() };
+        }
+        let first = (low / step - 1e-9).ceil();
+        let last = (high / step + 1e-9).floor();
+        let digits = Self::digits(low.abs().max(high.abs()), step);
+        let marks = (0..=most * 2)
+            .map(|at| first + at as f64)
+            .take_while(|index| *index <= last)
+            // Adding 0 turns -0 into 0.
+            .map(|index| index * step + 0.0)
+            .map(|value| (value, if value == 0.0 { "0".to_owned() } else { digits.write(value) }))
+            .collect();
+        Self { marks }
+    }
+
+    /// Digits in which ticks a step apart differ.
+    fn digits(largest: f64, step: f64) -> Digits {
+        if largest >= 1e7 || step < 1e-5 {
+            return Digits::Scientific;
+        }
+        let after = (-step.log10() - 1e-9).ceil().max(0.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 5")]
+        Digits::After(after as usize)
+    }
+
+    /// Width of the widest label in the units of the drawing, at the size of the tick labels.
+    pub(super) fn width(&self) -> f64 {
+        self.marks.iter().map(|(_, label)| width(label)).fold(0.0, f64::max)
+    }
+}
+
+/// Estimated width of a text at the size of the tick labels.
+pub(super) fn width(text: &str) -> f64 {
+    text.chars().map(|c| if c.is_ascii() { 6.2 } else { 8.5 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ticks, range};
+
+    fn labels(low: f64, high: f64, most: usize) -> Vec<String> {
+        Ticks::new((low, high), most, false).marks.into_iter().map(|(_, label)| label).collect()
+    }
+
+    #[test]
+    fn ticks_are_round_numbers_inside_the_range() {
+        assert_eq!(labels(0.0, 1.0, 5), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(labels(-30.0, 30.0, 4), ["-20", "0", "20"]);
+        assert_eq!(labels(0.0, 19_000.0, 4), ["0", "5,000", "10,000", "15,000"]);
+        assert_eq!(labels(0.0, 3e9, 3), ["0", "1.00e9", "2.00e9", "3.00e9"]);
+        assert_eq!(Ticks::new((0.0, 1.0), 5, true).marks.len(), 2);
+    }
+
+    #[test]
+    fn any_range_has_few_ticks() {
+        for (low, high) in
+            [(1e15, 1e15 + 2.0), (-1e149, 1e149), (0.0, 1e-300), (1.0, 1.0), (f64::NAN, 1.0), (2.0, 1.0)]
+        {
+            assert!(Ticks::new((low, high), 5, false).marks.len() <= 11, "{low} to {high}");
+        }
+    }
+
+    #[test]
+    fn ranges_leave_out_what_cannot_be_drawn() {
+        assert_eq!(range([].into_iter()), (0.0, 1.0));
+        assert_eq!(range([5.0, f64::NAN].into_iter()), (4.5, 5.5));
+        assert_eq!(range([0.0, f64::INFINITY, 1e200, 100.0].into_iter()), (-4.0, 104.0));
+        assert_eq!(range([0.0].into_iter()), (-1.0, 1.0));
+    }
+}
