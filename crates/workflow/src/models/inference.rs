@@ -6,7 +6,9 @@ use cupola_datasets::LoadRequest;
 use cupola_nn::DeviceChoice;
 use cupola_prep::{Error as PrepError, Frame, Plan, Predictions, SeriesLabel, Signature};
 use cupola_registry::Package;
-use cupola_runtime::{EngineChoice, ExplainOptions, Predictor, RowExplanations};
+use cupola_runtime::{
+    EngineChoice, ExplainOptions, IntervalRequest, PredictInput, Predictor, RowExplanations,
+};
 use cupola_sources::{RowOrigin, TextColumns};
 use cupola_spec::{Data, Source};
 
@@ -126,6 +128,21 @@ impl LoadedModel {
         options: &ExplainOptions,
     ) -> Result<Vec<RowExplanations>, Error> {
         Ok(self.predictor.explain(&rows.frame, options)?)
+    }
+
+    /// Adds intervals and sets to the predictions of [`Self::predict`] for these rows.
+    ///
+    /// # Errors
+    /// A package without intervals, or without enough calibration rows for the coverage.
+    pub fn add_intervals(
+        &self,
+        interval: IntervalRequest,
+        rows: &InputRows,
+        predictions: &mut [Predictions],
+    ) -> Result<(), Error> {
+        let package = &self.predictor.package;
+        let coverage = package.interval_coverage(interval)?;
+        Ok(package.add_intervals(coverage, &PredictInput::Frame(rows.frame.clone()), predictions)?)
     }
 
     /// Key and time of the last row that each prediction of [`Self::predict`] is made from, for a model of series.
