@@ -68,7 +68,7 @@ fn plot(metric: &str, groups: &[Subgroup], overall: &[Metric]) -> Option<String>
     let html = Rows {
         title: format!("{title} by group"),
         axis: Axis::new(title.clone()),
-        rows: rows.collect(),
+        values: rows.collect(),
         bars: false,
         reference: all,
     }
