@@ -13,7 +13,7 @@ const ROW: f64 = 20.0;
 const RIGHT: f64 = 16.0;
 
 /// Longest label in characters.
-const LABEL: usize = 22;
+pub(crate) const LABEL: usize = 25;
 
 /// Value with a name.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -64,7 +64,7 @@ impl Rows {
         // Bars stand on the axis if none goes to the left.
         let low = if self.bars && low > -(high - low) * 0.05 { 0.0 } else { low };
         let labels: Vec<String> = self.values.iter().map(|row| cut(&row.label, LABEL)).collect();
-        let left = labels.iter().map(|label| width(label)).fold(30.0, f64::max).min(160.0) + 10.0;
+        let left = labels.iter().map(|label| width(label)).fold(30.0, f64::max).min(172.0) + 10.0;
         let right = WIDTH - RIGHT;
         let (top, bottom) = (4.0, 4.0 + ROW * self.values.len() as f64);
         let across = |value: f64| left + (right - left) * (value - low) / (high - low);
