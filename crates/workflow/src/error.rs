@@ -163,6 +163,20 @@ pub enum Error {
         /// Difference.
         why: String,
     },
+    /// A package that was published without conditions, where no others are given.
+    #[error("{package} was published without a gate; give conditions with --config, in a table `[gate]`")]
+    NoGate {
+        /// `NAME:VERSION`
+        package: String,
+    },
+    /// A result that the format cannot hold.
+    #[error("failed to write the result as {format}: {why}")]
+    Format {
+        /// `YAML` or `JUnit`.
+        format: &'static str,
+        /// Reason.
+        why: String,
+    },
     /// The group of processes that train together.
     #[error("MPI: {0}")]
     Group(String),
@@ -206,11 +220,13 @@ impl Error {
             | Self::TreesOnStream
             | Self::TreesHaveNoRate
             | Self::Incomparable { .. }
-            | Self::MissingFeature { .. } => true,
+            | Self::MissingFeature { .. }
+            | Self::NoGate { .. } => true,
             Self::Trees(_)
             | Self::Io { .. }
             | Self::Json(_)
             | Self::Toml(_)
+            | Self::Format { .. }
             | Self::DamagedStage { .. }
             | Self::Group(_) => false,
         }

@@ -17,14 +17,15 @@ mod draft;
 mod error;
 mod evaluate;
 mod event;
+mod gate;
 mod machine;
 mod models;
 mod session;
-mod stages;
 mod train;
 
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
+pub use data::stages::{StageNode, StageState};
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
 pub use draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};
 pub use error::{Error, is_user_error, message_and_hint};
@@ -33,13 +34,16 @@ pub use evaluate::{
     write_page,
 };
 pub use event::{Observer, Silent, TrainingPlan, WorkflowEvent};
+pub use gate::{
+    GateConditions, GateOutcome, GateReport, GateRequest, JudgedCondition, JudgedModel, Opponent,
+    evaluation_junit, gate_junit, gate_markdown, judge, sealed_evaluation, to_yaml,
+};
 pub use machine::memory::{MemoryEstimate, machine_memory};
 pub use machine::probe::{GpuProbe, NoGpu, VulkanProbe};
 pub use models::inference::{ForecastOptions, InputRows, LoadedModel, ModelSelection, RowLabels};
 pub use models::packages::{AliasChange, roll_back_alias, set_alias, verify_packages};
 pub use models::pretrained::Pretrained;
 pub use session::Session;
-pub use stages::{StageNode, StageState};
 pub use train::{
     BaselineScore, JobOutcome, PublishedRun, RateReport, RateTest, StopSignal, TrainJob, TrainingDevices,
     TrainingSummary,

@@ -25,6 +25,7 @@ pub use self::summary::{BaselineScore, TrainingSummary};
 use crate::config::ConfigSource;
 use crate::error::Error;
 use crate::event::Silent;
+use crate::gate::GateReport;
 use crate::session::Session;
 
 /// Steps of a smoke run.
@@ -80,6 +81,9 @@ pub struct PublishedRun {
     pub ended: Option<EndReason>,
     /// Scores beside those of a trivial model, and what the model relies on.
     pub summary: TrainingSummary,
+    /// Judged conditions of the config; `None` without any. Where they are broken, the package is published and `latest`
+    /// stays where it was.
+    pub gate: Option<GateReport>,
 }
 
 impl TrainJob {

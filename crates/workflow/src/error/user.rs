@@ -44,7 +44,9 @@ pub(super) fn record(error: &cupola_registry::Error) -> bool {
         | E::Moved { .. }
         | E::Misplaced { .. }
         | E::Unlisted { .. }
-        | E::Unnamed { .. } => true,
+        | E::Unnamed { .. }
+        | E::BrokenGate { .. }
+        | E::NoLatest { .. } => true,
         E::Store(error) => store(error),
         E::Index { .. } => false,
     }

@@ -3,8 +3,8 @@
 use cupola_eval::Metrics;
 use cupola_prep::{Examples, Prepared, Signature, SplitPart};
 use cupola_registry::{
-    Aliases, EXAMPLE, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status, ValidationScore,
-    publish, published_by, sha256_hex,
+    Aliases, EXAMPLE, GATE, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status,
+    ValidationScore, publish, published_by, sha256_hex,
 };
 use cupola_spec::{Goal, Run};
 use cupola_train::{
@@ -18,6 +18,9 @@ use crate::CODE_VERSION;
 use crate::error::Error;
 use crate::evaluate::RunEvaluation;
 use crate::event::WorkflowEvent;
+use crate::gate::{
+    GateReport, Opponent, conditions_of, evaluation_of, judge, not_compared, other_version, sealed_gate,
+};
 
 /// Warning about a run without test rows.
 const UNTESTED: &str = "the test split has no rows; the reported metrics are those of the valid split, \
@@ -70,6 +73,7 @@ impl TrainedModel<'_> {
         let mut all = self.about.clone();
         all.insert("splits".to_owned(), Value::Object(evaluation.added_to(splits.to_json()?)?));
         all.extend(baseline.as_ref().map(|baseline| ("baseline".to_owned(), baseline.to_json())));
+        all.insert("evaluation".to_owned(), evaluation.sealed(latency, self.weights.len())?);
         if !importance.is_empty() {
             all.insert("importance".to_owned(), serde_json::to_value(&importance)?);
         }
@@ -87,7 +91,11 @@ impl TrainedModel<'_> {
         });
         record.seconds = Some(summary.seconds);
         record.metrics = metrics.values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect();
-        let package = self.package(stage, &record, &all)?;
+        let gate = self.gate(stage, &all)?;
+        let (package, gate) = self.package(stage, &record, &all, gate)?;
+        if let Some(gate) = &gate {
+            self.folder.write(GATE, gate)?;
+        }
         record.status = Status::Finished;
         record.package = Some(package.label());
         stage.save(self.folder, &record)?;
@@ -108,6 +116,7 @@ impl TrainedModel<'_> {
             about: self.about,
             ended: self.ended,
             summary,
+            gate,
         })
     }
 
@@ -175,12 +184,31 @@ impl TrainedModel<'_> {
         Ok((splits, evaluation))
     }
 
+    /// Judges the conditions of the config; `None` without any, and in a smoke run, whose three steps meet none.
+    fn gate(&self, stage: &Stage<'_>, metrics: &Map<String, Value>) -> Result<Option<GateReport>, Error> {
+        let config = &self.run.sealed;
+        if config.gate.is_empty() || stage.job.smoke {
+            return Ok(None);
+        }
+        let conditions = conditions_of(&config.gate, &config.targets, "[gate]")?;
+        let mut evaluation = evaluation_of(&Value::Object(metrics.clone()), &config.targets)?;
+        evaluation.model.goal.get_or_insert_with(|| self.goal.name().to_owned());
+        let mut opponent = |reference: &str| match other_version(stage.runs, &self.run.name, reference) {
+            Ok(None) => Opponent::Absent,
+            Ok(Some(other)) => not_compared(&other),
+            Err(error) => Opponent::Incomparable(error.to_string()),
+        };
+        Ok(Some(judge(&conditions, &evaluation, &mut opponent)))
+    }
+
+    /// Publishes the package with its gate. `latest` moves to it unless the gate is broken.
     fn package(
         &self,
         stage: &Stage<'_>,
         record: &RunRecord,
         metrics: &Map<String, Value>,
-    ) -> Result<Package, Error> {
+        gate: Option<GateReport>,
+    ) -> Result<(Package, Option<GateReport>), Error> {
         let mut plan = self.prepared.plan.clone();
         if let Some(threshold) = self.threshold {
             plan.set_threshold(threshold);
@@ -197,11 +225,17 @@ impl TrainedModel<'_> {
             ("metrics.json", &metrics),
         ];
         files.extend(example.as_deref().map(|example| (EXAMPLE, example)));
-        // A process that was killed after it had published has left the package without a record.
+        let gate_json = gate.as_ref().map(serde_json::to_vec_pretty).transpose()?;
+        files.extend(gate_json.as_deref().map(|gate| (GATE, gate)));
+        // A process that was killed after it had published has left the package without a record. Its verdict stands:
+        // a latency or an alias may have changed since.
         let earlier = published_by(stage.runs, &self.run.name, &record.id)?;
         if let Some(package) = earlier.filter(|package| is_model(package, &files)) {
-            keep_latest(stage.runs, &package)?;
-            return Ok(package);
+            if package.passed_gate()? {
+                advance_latest(stage.runs, &package)?;
+            }
+            let gate = sealed_gate(&package)?;
+            return Ok((package, gate));
         }
         let lineage = Lineage {
             run: record.id.clone(),
@@ -216,21 +250,22 @@ impl TrainedModel<'_> {
             signature: serde_json::to_value(Signature::of(plan))?,
             lineage,
             metrics: record.metrics.clone(),
+            keep_latest: gate.as_ref().is_some_and(|gate| !gate.passed),
         };
-        Ok(publish(stage.runs, &package)?)
+        Ok((publish(stage.runs, &package)?, gate))
     }
 }
 
-/// `true` if a package holds this model. Its metrics may differ, since they have times, and so may its example.
+/// `true` if a package holds this model. Its metrics and gate may differ, since they have times, and so may its example.
 fn is_model(package: &Package, files: &[(&str, &[u8])]) -> bool {
-    let mut model = files.iter().filter(|(name, _)| !["metrics.json", EXAMPLE].contains(name));
+    let mut model = files.iter().filter(|(name, _)| !["metrics.json", EXAMPLE, GATE].contains(name));
     model.all(|(name, bytes)| {
         package.manifest.files.get(*name).is_some_and(|sha256| *sha256 == sha256_hex(bytes))
     })
 }
 
 /// Moves `latest` to a package unless it is at a newer version.
-fn keep_latest(home: &Home, package: &Package) -> Result<(), Error> {
+fn advance_latest(home: &Home, package: &Package) -> Result<(), Error> {
     let (name, version) = (&package.manifest.name, package.manifest.version);
     let latest = Aliases::read(home, name)?.get("latest").copied();
     if latest.is_none_or(|latest| latest < version) {
