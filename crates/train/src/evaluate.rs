@@ -11,6 +11,7 @@ mod host_loss;
 mod importance;
 mod metrics;
 mod selection;
+mod text;
 mod validation;
 
 use burn::tensor::Device;
@@ -27,6 +28,7 @@ pub use self::importance::{ColumnImportance, permutation_importance};
 pub use self::metrics::metrics_from_logits;
 use self::metrics::{loss_of_logits, metrics_of_set};
 pub use self::selection::{Selection, UndefinedMetric, limit_rows, unreported_metric};
+use self::text::add_bits_per_byte;
 pub(crate) use self::validation::Validation;
 use crate::error::Error;
 use crate::objective::{TargetObjective, loss_targets};
@@ -108,7 +110,11 @@ impl Evaluator<'_> {
         if let (FittedTarget::NextToken { .. }, [objective]) =
             (self.plan.targets.first(), self.objectives.as_slice())
         {
-            return next_token(network, objective.criterion.loss, part, self.device);
+            let mut metrics = next_token(network, objective.criterion.loss, part, self.device)?;
+            if set == MetricSet::All {
+                add_bits_per_byte(&mut metrics, self.plan, part);
+            }
+            return Ok(metrics);
         }
         let values = logits(network, &part.examples, self.device)?;
         Ok(metrics_of_set(self.plan, &self.objectives, &values, part, set))
