@@ -3,6 +3,7 @@
 mod explain;
 mod feedback;
 mod files;
+pub(crate) mod interval;
 mod models;
 mod options;
 mod predict;

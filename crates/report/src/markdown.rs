@@ -1,7 +1,7 @@
 //! The evaluation as Markdown, short enough for a pull request.
 
 use crate::document::{Comparison, ErrorSlice, Evaluation, Metric, SubgroupTable, TargetEvaluation};
-use crate::page::{main_split, p_value, verdict};
+use crate::page::{baseline, bounds, digits, finite, main_split, p_value, verdict};
 use crate::text::{ABSENT, Digits, count, cut, harmless, several, spaced};
 
 /// Metrics of one table.
@@ -57,9 +57,9 @@ pub fn markdown(evaluation: &Evaluation) -> String {
 
 fn metrics(all: &[Metric]) -> String {
     let rows = all.iter().take(METRICS).map(|metric| {
-        let digits = digits(metric);
-        let baseline = metric.baseline.map(|baseline| digits.write(baseline)).unwrap_or_default();
-        vec![plain(&spaced(&metric.name)), value(metric), interval(metric).unwrap_or_default(), baseline]
+        let cells =
+            [value(metric), interval(metric).unwrap_or_default(), baseline(metric).unwrap_or_default()];
+        [code(&metric.name)].into_iter().chain(cells).collect()
     });
     let further = all.len().saturating_sub(METRICS);
     table(&["metric", "value", "95 % interval", "trivial model"], 1, rows) + &left_out(further, "metric")
@@ -75,7 +75,7 @@ fn compared(comparison: &Comparison) -> String {
             metric.interval.map(|(low, high)| format!("{} to {}", digits.write(low), digits.write(high)));
         let p = metric.p_value.filter(|p| p.is_finite()).map(p_value).unwrap_or_default();
         vec![
-            plain(&spaced(&metric.name)),
+            code(&metric.name),
             write(metric.first),
             write(metric.second),
             write(metric.difference),
@@ -99,7 +99,7 @@ fn gaps(subgroups: &[SubgroupTable]) -> String {
     }
     let rows = all.iter().take(ROWS * 2).map(|(table, gap)| {
         let columns = table.columns.iter().map(|column| plain(column)).collect::<Vec<_>>().join(" × ");
-        vec![columns, plain(&spaced(&gap.name)), value(gap), interval(gap).unwrap_or_default()]
+        vec![columns, code(&gap.name), value(gap), interval(gap).unwrap_or_default()]
     });
     let further = all.len().saturating_sub(ROWS * 2);
     format!("\n### Gaps between groups\n\n{}", table(&["column", "gap", "value", "95 % interval"], 2, rows))
@@ -141,13 +141,8 @@ fn table(heads: &[&str], words: usize, rows: impl Iterator<Item = Vec<String>>) 
     line(&heads) + &line(&rule) + &rows.map(|row| line(&row)).collect::<String>()
 }
 
-fn digits(metric: &Metric) -> Digits {
-    let (low, high) = metric.interval.unzip();
-    Digits::of([metric.value, low, high, metric.baseline].into_iter().flatten())
-}
-
 fn value(metric: &Metric) -> String {
-    match (metric.value.filter(|value| value.is_finite()), &metric.undefined) {
+    match (finite(metric.value), &metric.undefined) {
         (Some(value), _) => digits(metric).write(value),
         (None, Some(reason)) => format!("undefined: {}", plain(&cut(reason, 120))),
         (None, None) => ABSENT.to_owned(),
@@ -155,7 +150,7 @@ fn value(metric: &Metric) -> String {
 }
 
 fn interval(metric: &Metric) -> Option<String> {
-    let (low, high) = metric.interval.filter(|(low, high)| low.is_finite() && high.is_finite())?;
+    let (low, high) = bounds(metric.interval)?;
     let digits = digits(metric);
     Some(format!("{} to {}", digits.write(low), digits.write(high)))
 }
@@ -165,7 +160,7 @@ fn plain(text: &str) -> String {
     let text = cut(text, 400);
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
-        if "\\`*_{}[]<>()#+!|~&@$".contains(c) && !"()+".contains(c) {
+        if "\\`*_{}[]<>#!|~&@$".contains(c) {
             plain.push('\\');
         }
         plain.push(harmless(c));

@@ -52,9 +52,16 @@ pub(crate) fn name(text: &str) -> String {
     format!("<bdi>{shown}</bdi>")
 }
 
-/// Name of a metric for people: `log_loss` as `log loss`.
+/// Name of a metric in a title: `roc_auc` as `ROC AUC`. Tables have the name itself, which configs refer to.
 pub(crate) fn spaced(metric: &str) -> String {
-    cut(metric, NAME).replace('_', " ")
+    let capital = |word: &str| match word {
+        "auc" | "crps" | "ece" | "f1" | "mae" | "mape" | "mase" | "mcc" | "mse" | "ovo" | "ovr" | "pr"
+        | "r2" | "rmse" | "roc" => word.to_uppercase(),
+        "smape" => "sMAPE".to_owned(),
+        "medae" => "MedAE".to_owned(),
+        _ => word.to_owned(),
+    };
+    cut(metric, NAME).split('_').map(capital).collect::<Vec<_>>().join(" ")
 }
 
 /// Number of digits after the point that the values of a column share.
@@ -79,6 +86,7 @@ impl Digits {
             l if l >= 10.0 => Self::After(2),
             l if l > 1.0 => Self::After(3),
             l if l >= 0.01 => Self::After(4),
+            l if l >= 0.001 => Self::After(5),
             _ => Self::After(6),
         }
     }
@@ -135,15 +143,16 @@ pub(crate) fn several(value: u64, what: &str) -> String {
 
 /// Share from 0 to 1 in percent.
 pub(crate) fn percent(share: f64) -> String {
-    if !share.is_finite() {
+    let percent = share * 100.0;
+    if !percent.is_finite() {
         return ABSENT.to_owned();
     }
-    let percent = share * 100.0;
     match percent.abs() {
         0.0 => "0 %".to_owned(),
         p if p < 0.1 => "< 0.1 %".to_owned(),
         p if p > 99.9 && p < 100.0 => "> 99.9 %".to_owned(),
-        _ => format!("{percent:.1} %"),
+        p if p < 1e6 => format!("{percent:.1} %"),
+        _ => format!("{percent:.1e} %"),
     }
 }
 

@@ -83,6 +83,31 @@ pub enum Error {
         /// Message of the panic.
         why: String,
     },
+    /// Intervals of a package that has no scores.
+    #[error(
+        "the model has no intervals, because it was trained without them; train it with `[uncertainty]`, or leave `interval` out"
+    )]
+    NoIntervals,
+    /// A coverage that is not a probability between 0 and 1.
+    #[error(
+        "`interval` must be above 0 and below 1, found {found}; send 0.9 for intervals that hold nine of ten targets"
+    )]
+    Coverage {
+        /// Requested coverage.
+        found: f64,
+    },
+    /// A coverage for which there are too few calibration rows.
+    #[error("the {rows} calibration rows of `{target}` are too few for the coverage {coverage}; ask for at most {}, or train with a larger `uncertainty.share`", floor(.largest))]
+    TooFewScores {
+        /// Name of the target.
+        target: String,
+        /// Number of scores.
+        rows: usize,
+        /// Requested coverage.
+        coverage: f64,
+        /// Largest possible coverage.
+        largest: f64,
+    },
     /// An unknown name of an engine.
     #[error("unknown engine `{name}`; expected auto, burn, candle or int8")]
     UnknownEngine {
@@ -161,6 +186,11 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// A coverage with four digits, rounded down so that it can be asked for.
+fn floor(coverage: &f64) -> f64 {
+    (coverage * 1e4).floor() / 1e4
 }
 
 fn horizon_message(asked: usize, horizon: usize) -> String {

@@ -7,6 +7,7 @@ mod cost;
 mod example;
 mod explain;
 mod forecast;
+mod intervals;
 mod load;
 mod package;
 mod predictor;
@@ -19,6 +20,7 @@ pub use explain::{
     ExplainMethod, ExplainOptions, Explanation, ExplanationScale, ForwardPasses, MOST_EXPLAINED,
     RowExplanations, TokenAttribution,
 };
+pub use intervals::{IntervalRequest, add_intervals, class_score_of};
 pub use package::LoadedPackage;
 pub use predictor::Predictor;
 pub use rows::{frame_of, json_lines, json_rows};

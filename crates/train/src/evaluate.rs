@@ -6,10 +6,12 @@
 
 mod anomalies;
 mod baseline;
+mod decided;
 mod early_stopping;
 mod host_loss;
 mod importance;
 mod metrics;
+mod outputs;
 mod selection;
 mod validation;
 
@@ -26,6 +28,7 @@ pub(crate) use self::early_stopping::EarlyStopping;
 pub use self::importance::{ColumnImportance, permutation_importance};
 pub use self::metrics::metrics_from_logits;
 use self::metrics::{loss_of_logits, metrics_of_set};
+pub use self::outputs::SplitOutputs;
 pub use self::selection::{Selection, UndefinedMetric, limit_rows, unreported_metric};
 pub(crate) use self::validation::Validation;
 use crate::error::Error;
@@ -80,14 +83,35 @@ impl Evaluator<'_> {
         rows: usize,
         set: MetricSet,
     ) -> Result<Metrics, Error> {
+        if let (FittedTarget::NextToken { .. }, [objective]) =
+            (self.plan.targets.first(), self.objectives.as_slice())
+        {
+            let rows: Vec<usize> = (0..rows.min(part.len())).collect();
+            return next_token(network, objective.criterion.loss, &part.gather(&rows)?, self.device);
+        }
+        let SplitOutputs { logits, examples } = self.outputs(network, part, rows)?;
+        Ok(metrics_of_set(self.plan, &self.objectives, &logits, &examples, set))
+    }
+
+    /// Logits and targets of the rows that [`Self::evaluate`] takes. Of a language model they would be as wide as its
+    /// vocabulary for each token.
+    ///
+    /// # Errors
+    /// The errors of [`logits`]; a file that cannot be read.
+    pub fn outputs(
+        &self,
+        network: &Network,
+        part: &SplitExamples,
+        rows: usize,
+    ) -> Result<SplitOutputs, Error> {
         let rows = rows.min(part.len());
         let mut seen = part.gather(&[])?;
         let simple =
             seen.targets.iter().all(|targets| matches!(targets, Targets::Class(_) | Targets::Number(_)));
-        let in_memory = part.block().is_none();
-        if in_memory && !simple {
-            let first = part.gather(&(0..rows).collect::<Vec<_>>())?;
-            return self.evaluate_all(network, &first, set);
+        if part.block().is_none() && !simple {
+            let examples = part.gather(&(0..rows).collect::<Vec<_>>())?;
+            let logits = logits(network, &examples.examples, self.device)?;
+            return Ok(SplitOutputs { logits, examples });
         }
         // Only logits and targets are kept; the inputs of the network may be far larger.
         let mut values = Vec::new();
@@ -96,22 +120,7 @@ impl Evaluator<'_> {
             values.extend(logits(network, &chunk.examples, self.device)?);
             seen.append_targets(chunk);
         }
-        Ok(metrics_of_set(self.plan, &self.objectives, &values, &seen, set))
-    }
-
-    fn evaluate_all(
-        &self,
-        network: &Network,
-        part: &ExamplesWithTargets,
-        set: MetricSet,
-    ) -> Result<Metrics, Error> {
-        if let (FittedTarget::NextToken { .. }, [objective]) =
-            (self.plan.targets.first(), self.objectives.as_slice())
-        {
-            return next_token(network, objective.criterion.loss, part, self.device);
-        }
-        let values = logits(network, &part.examples, self.device)?;
-        Ok(metrics_of_set(self.plan, &self.objectives, &values, part, set))
+        Ok(SplitOutputs { logits: values, examples: seen })
     }
 }
 

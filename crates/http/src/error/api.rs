@@ -252,6 +252,7 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         Error::Row(_) | Error::PushedRow { .. } | Error::FeedbackRow { .. } => {
             (StatusCode::UNPROCESSABLE_ENTITY, "row_does_not_fit")
         }
+        Error::Interval(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no_interval"),
         Error::Explain(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not_explained"),
         Error::ResponseFormat(_) => (StatusCode::BAD_REQUEST, "invalid_value"),
         Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate"),
@@ -280,6 +281,7 @@ impl From<Error> for ApiError {
         let (status, code) = classify(&error);
         let option = match &error {
             Error::ResponseFormat(_) => Some("response_format"),
+            Error::Interval(_) => Some("interval"),
             Error::Explain(cupola_runtime::Error::Explain { option, .. }) => Some(*option),
             _ => None,
         };

@@ -10,13 +10,16 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use cupola_budget::Budget;
 use cupola_prep::{Prediction, Predictions, SeriesLabel};
-use cupola_runtime::{BulkFormat, ExplainOptions, Explanation, LoadedPackage, PredictInput, RowExplanations};
-use cupola_serving::{Error, Pipeline, PredictRequest, PredictResponse, QUICK_BODY_BYTES};
+use cupola_runtime::{
+    BulkFormat, ExplainOptions, Explanation, IntervalRequest, LoadedPackage, PredictInput, RowExplanations,
+};
+use cupola_serving::{Error, Pipeline, PredictRequest, PredictResponse, QUICK_BODY_BYTES, checked_coverage};
 use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::explain::explain_of_body;
 use super::files::FileBody;
+use super::interval::interval_of_body;
 use super::options::PredictOptions;
 use super::unknown::UnknownColumns;
 use crate::error::ApiError;
@@ -157,6 +160,16 @@ impl RowReader {
         }
     }
 
+    /// Intervals that the request asks for: in its body of rows, or in its query.
+    fn interval(&self, body: Option<&Bytes>) -> Result<Option<IntervalRequest>, ApiError> {
+        match body {
+            Some(body) if self.files.is_none() && self.format.is_none() => {
+                Ok(interval_of_body(body)?.or(self.options.interval))
+            }
+            _ => Ok(self.options.interval),
+        }
+    }
+
     /// Size of a body by which its work is quick or not: `{}` is a row of all columns.
     fn work(&self, body: &[u8], columns: usize) -> usize {
         if self.files.is_some() {
@@ -182,10 +195,13 @@ async fn respond(
 ) -> Result<Response, ApiError> {
     let (mut warnings, mut names) = (Vec::new(), Vec::new());
     let explain = reader.explain(body.as_ref().ok())?;
+    let interval = reader.interval(body.as_ref().ok())?;
+    let mut coverage = None;
     let read = |model: &LoadedPackage| {
         if let Some(options) = &explain {
             model.check_explain(options).map_err(Error::Explain)?;
         }
+        coverage = interval.map(|interval| checked_coverage(model, interval)).transpose()?;
         let rows = reader.read(model, &body?, request.budget)?;
         if explain.is_some() && model.horizon().is_none() && model.signature.window.is_none() {
             let count = rows.input.rows(model.signature.inputs.len());
@@ -200,8 +216,11 @@ async fn respond(
         None => None,
     };
     let write = || {
-        let predictions = response.predictions()?;
+        let mut predictions = response.predictions()?;
         pipeline.record(request.id, &response, &predictions);
+        if let Some(coverage) = coverage {
+            response.add_intervals(coverage, &mut predictions)?;
+        }
         let mut predictions = labelled(&response, predictions, explanations, reader.options.horizon);
         for (prediction, name) in predictions.iter_mut().zip(names) {
             // A target of this name has the key.

@@ -96,6 +96,7 @@ fn predict(name: &str, model: &LoadedPackage) -> Value {
     let is_explained = explains(model);
     let output = |(c, target): (&OutputColumn, &FittedTarget)| {
         let mut schema = output_schema(c, target);
+        add_interval(&mut schema, c, target, model);
         if is_explained {
             schema["properties"]["explanation"] = json!({ "$ref": "#/components/schemas/Explanation" });
         }
@@ -111,6 +112,9 @@ fn predict(name: &str, model: &LoadedPackage) -> Value {
         "properties": { "rows": { "type": "array", "minItems": signature.window.unwrap_or(1), "items": row } },
         "example": ExampleRequest::of(name, model).predict_body(),
     });
+    if let Some(uncertainty) = &model.plan.uncertainty {
+        body["properties"]["interval"] = interval_schema(uncertainty.coverage);
+    }
     if is_explained {
         body["properties"]["explain"] = explain_schema(model);
     }
@@ -133,10 +137,39 @@ fn predict(name: &str, model: &LoadedPackage) -> Value {
         "operationId": format!("predict_{name}"),
         "summary": format!("Predictions of {name}"),
         "tags": ["predict"],
-        "parameters": parameters(signature, is_explained),
+        "parameters": parameters(model, is_explained),
         "requestBody": { "required": true, "content": bodies(signature, &body) },
         "responses": responses,
     }})
+}
+
+/// Schema of the option `interval`: a coverage, or `true` for the one that the model was trained with.
+fn interval_schema(coverage: f64) -> Value {
+    json!({
+        "oneOf": [{ "type": "boolean" }, { "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 }],
+        "description": format!("Adds bounds or sets of classes that hold the target with this probability; true for {coverage}"),
+    })
+}
+
+/// Adds the interval or the set of a prediction, which a request has to ask for.
+fn add_interval(schema: &mut Value, column: &OutputColumn, target: &FittedTarget, model: &LoadedPackage) {
+    let Some(uncertainty) = &model.plan.uncertainty else { return };
+    if !uncertainty.targets.contains_key(target.name()) {
+        return;
+    }
+    let value = schema["properties"]["value"].clone();
+    if column.categories.is_some() {
+        schema["properties"]["set"] = json!({
+            "type": "array", "items": value, "minItems": 1,
+            "description": "Classes that hold the target with the coverage of `interval`, the likeliest first",
+        });
+    } else {
+        schema["properties"]["interval"] = json!({
+            "type": "object",
+            "required": ["coverage", "low", "high"],
+            "properties": { "coverage": { "type": "number" }, "low": value.clone(), "high": value },
+        });
+    }
 }
 
 /// `true` if predictions of the model have explanations.
@@ -210,11 +243,18 @@ fn bodies(signature: &Signature, rows: &Value) -> Value {
     content
 }
 
-fn parameters(signature: &Signature, is_explained: bool) -> Value {
+fn parameters(model: &LoadedPackage, is_explained: bool) -> Value {
+    let signature = &model.signature;
     let mut all = vec![json!({
         "name": "strict", "in": "query", "schema": { "type": "boolean", "default": false },
         "description": "Refuse rows with columns that the model does not have, instead of a warning",
     })];
+    if let Some(uncertainty) = &model.plan.uncertainty {
+        all.push(json!({
+            "name": "interval", "in": "query", "schema": interval_schema(uncertainty.coverage),
+            "description": "Coverage of the intervals of a body that has no option for it, such as CSV",
+        }));
+    }
     if is_explained {
         all.push(json!({
             "name": "explain", "in": "query", "schema": { "type": "boolean", "default": false },

@@ -153,7 +153,7 @@ fn target_offsets(plan: &Plan) -> [usize; 2] {
 
 fn append(all: &mut Option<ExamplesWithTargets>, more: ExamplesWithTargets) {
     match all {
-        Some(all) => all.append(more),
+        Some(all) => all.append_rows(more),
         None => *all = Some(more),
     }
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use super::markup::{Cell, dim, figure, further, grid, table};
 use crate::document::{ClassificationDetail, Histogram, Line, Metric};
 use crate::plot::{Axis, Plot, Series, Shape};
-use crate::text::{Digits, count, name, number, several};
+use crate::text::{Digits, count, label, name, number, several};
 
 /// Curves that one plot shows.
 const CURVES: usize = 6;
 
 /// Score histograms that are shown.
-const HISTOGRAMS: usize = 6;
+const HISTOGRAMS: usize = 4;
 
 /// Classes in the table of classes.
 const CLASSES: usize = 40;
@@ -23,7 +23,7 @@ pub(super) fn curves(detail: &ClassificationDetail, metrics: &[Metric]) -> Strin
     let point = detail.operating_point;
     let mark = |across: f64, up: f64| {
         let threshold = point.map_or(f64::NAN, |point| point.threshold);
-        let label = format!("threshold in use, {}", number(threshold));
+        let label = format!("threshold in use, {}", label(threshold));
         point.map(|_| Series::new(label, vec![(across, up)], Shape::Mark, 1))
     };
     let diagonal = || Series::new("", vec![(0.0, 0.0), (1.0, 1.0)], Shape::Reference, 0);
@@ -61,13 +61,13 @@ pub(super) fn curves(detail: &ClassificationDetail, metrics: &[Metric]) -> Strin
         "",
     ));
     let random = Series::new("", vec![(0.0, 1.0), (1.0, 1.0)], Shape::Reference, 0);
-    let lift = Axis { from_zero: true, ..Axis::new("lift (multiple of the class's share)") };
+    let lift = Axis { from_zero: true, ..Axis::new("lift") };
     figures.extend(weakest.plot(
         "Lift",
         (Axis::share("share of the rows, most probable first"), lift),
         &detail.lift,
         [Some(random), None],
-        "",
+        "Multiple of the class's share in all rows.",
     ));
     let scores: Vec<_> = detail.scores.iter().filter(|(class, ..)| weakest.shows(class)).collect();
     figures.extend(

@@ -2,7 +2,7 @@
 
 use super::markup::{Cell, dim, table};
 use crate::document::Metric;
-use crate::text::{ABSENT, Digits, escape, spaced};
+use crate::text::{ABSENT, Digits, NAME, cut, escape};
 
 /// Metrics that a table shows.
 const SHOWN: usize = 60;
@@ -12,7 +12,7 @@ pub(super) fn value(metric: &Metric) -> String {
     match (finite(metric.value), &metric.undefined) {
         (Some(value), _) => digits(metric).write(value),
         (None, Some(reason)) => {
-            let reason = escape(&crate::text::cut(reason, 200));
+            let reason = escape(&cut(reason, 200));
             format!("<span class=\"dim\" title=\"{reason}\">undefined</span>")
         }
         (None, None) => format!("<span class=\"dim\">{ABSENT}</span>"),
@@ -26,19 +26,29 @@ pub(super) fn interval(metric: &Metric) -> Option<String> {
     Some(format!("{} to {}", digits.write(low), digits.write(high)))
 }
 
-/// Digits that value, bounds and baseline of a metric share.
-fn digits(metric: &Metric) -> Digits {
+/// Digits that value and bounds of a metric share.
+pub(crate) fn digits(metric: &Metric) -> Digits {
     let (low, high) = bounds(metric.interval).unzip();
-    Digits::of([metric.value, low, high, metric.baseline].into_iter().flatten())
+    Digits::of([metric.value, low, high].into_iter().flatten())
+}
+
+/// Value of the trivial model, with no more digits than the metric has.
+pub(crate) fn baseline(metric: &Metric) -> Option<String> {
+    let value = finite(metric.baseline)?;
+    let digits = match (digits(metric), Digits::of([value])) {
+        (Digits::After(most), Digits::After(own)) if value != 0.0 => Digits::After(most.min(own)),
+        (_, own) => own,
+    };
+    Some(digits.write(value))
 }
 
 /// Finite number, or `None`.
-pub(super) fn finite(value: Option<f64>) -> Option<f64> {
+pub(crate) fn finite(value: Option<f64>) -> Option<f64> {
     value.filter(|value| value.is_finite())
 }
 
 /// Finite bounds, or `None`.
-pub(super) fn bounds(interval: Option<(f64, f64)>) -> Option<(f64, f64)> {
+pub(crate) fn bounds(interval: Option<(f64, f64)>) -> Option<(f64, f64)> {
     interval.filter(|(low, high)| low.is_finite() && high.is_finite() && low <= high)
 }
 
@@ -47,13 +57,13 @@ pub(super) fn metrics(all: &[Metric]) -> String {
     if all.is_empty() {
         return String::new();
     }
-    let baseline = all.iter().any(|metric| metric.baseline.is_some());
+    let trivial = all.iter().any(|metric| metric.baseline.is_some());
     let intervals = all.iter().any(|metric| metric.interval.is_some());
     let mut head = vec![("metric", Cell::Words), ("value", Cell::Number)];
     if intervals {
         head.push(("95 % interval", Cell::Number));
     }
-    if baseline {
+    if trivial {
         head.push(("trivial model", Cell::Number));
     }
     head.push(("", Cell::Plot));
@@ -63,13 +73,12 @@ pub(super) fn metrics(all: &[Metric]) -> String {
             Some(false) => " <span class=\"dim\" title=\"smaller is better\">↓</span>",
             None => "",
         };
-        let mut row = vec![format!("{}{arrow}", escape(&spaced(&metric.name))), value(metric)];
+        let mut row = vec![format!("{}{arrow}", escape(&cut(&metric.name, NAME))), value(metric)];
         if intervals {
             row.push(interval(metric).unwrap_or_default());
         }
-        if baseline {
-            let trivial = finite(metric.baseline).map(|baseline| digits(metric).write(baseline));
-            row.push(trivial.unwrap_or_default());
+        if trivial {
+            row.push(self::baseline(metric).unwrap_or_default());
         }
         row.push(whisker(metric, extent(metric)));
         row
@@ -81,8 +90,8 @@ pub(super) fn metrics(all: &[Metric]) -> String {
             let reason = metric.undefined.as_ref().filter(|_| finite(metric.value).is_none())?;
             Some(dim(&format!(
                 "{} is undefined: {}.",
-                escape(&spaced(&metric.name)),
-                escape(crate::text::cut(reason, 200).trim_end_matches('.'))
+                escape(&cut(&metric.name, NAME)),
+                escape(cut(reason, 200).trim_end_matches('.'))
             )))
         })
         .collect();
@@ -112,8 +121,8 @@ pub(super) fn whisker(metric: &Metric, (from, to): (f64, f64)) -> String {
     let mut words =
         format!("{} between {} and {}", digits.write(value), digits.write(from), digits.write(to));
     let mut marks = String::from("<path class=\"rail\" d=\"M4 8H116\"/>");
-    if let Some(baseline) = finite(metric.baseline) {
-        words += &format!(", trivial model {}", digits.write(baseline));
+    if let (Some(baseline), Some(shown)) = (finite(metric.baseline), baseline(metric)) {
+        words += &format!(", trivial model {shown}");
         marks += &format!("<path class=\"tick\" d=\"M{:.1} 2V14\"/>", place(baseline));
     }
     if let Some((low, high)) = bounds(metric.interval) {

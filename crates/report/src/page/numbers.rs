@@ -4,7 +4,7 @@ use super::classification::stairs;
 use super::markup::{figure, further, grid};
 use crate::document::{ForecastDetail, RegressionDetail, ScoreDetail};
 use crate::plot::{Axis, Plot, Series, Shape};
-use crate::text::{cut, number, spaced};
+use crate::text::{cut, label, spaced};
 
 /// Example windows of a forecast.
 const WINDOWS: usize = 8;
@@ -18,6 +18,12 @@ fn shown(title: &str, x: Axis, y: Axis, series: Vec<Series>, note: &str) -> Opti
     (!html.is_empty()).then(|| figure(title, &html, note))
 }
 
+/// Smallest and largest `x`.
+fn extent(points: &[(f64, f64)]) -> (f64, f64) {
+    let xs = points.iter().map(|(x, _)| *x).filter(|x| x.is_finite());
+    xs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
+}
+
 /// Figures of a regression.
 pub(super) fn regression(detail: &RegressionDetail) -> String {
     let unit = if detail.unit.is_empty() { String::new() } else { format!(" ({})", cut(&detail.unit, 20)) };
@@ -29,10 +35,12 @@ pub(super) fn regression(detail: &RegressionDetail) -> String {
         let (low, high) = range(points);
         Series::new("", vec![(low, low), (high, high)], Shape::Reference, 0)
     };
+    let normal = |points: &[(f64, f64)]| {
+        let (low, high) = extent(points);
+        Series::new("", vec![(low, low), (high, high)], Shape::Reference, 0)
+    };
     let across = |points: &[(f64, f64)]| {
-        let xs = points.iter().map(|(x, _)| *x).filter(|x| x.is_finite());
-        let (low, high) =
-            xs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+        let (low, high) = extent(points);
         Series::new("", vec![(low, 0.0), (high, 0.0)], Shape::Reference, 0)
     };
     let dots = |points: &[(f64, f64)]| Series::new("", points.to_vec(), Shape::Dots, 0);
@@ -62,7 +70,7 @@ pub(super) fn regression(detail: &RegressionDetail) -> String {
             "Residuals and the normal distribution (QQ)",
             Axis::new("quantile of the normal distribution"),
             Axis::new("standardised residual"),
-            vec![diagonal(&detail.qq), dots(&detail.qq)],
+            vec![normal(&detail.qq), dots(&detail.qq)],
             "Points leave the line where errors are larger or smaller than normally distributed ones.",
         ),
     ];
@@ -86,18 +94,18 @@ pub(super) fn forecast(detail: &ForecastDetail) -> String {
         let title = format!("Window {}", cut(window, 40));
         shown(&title, Axis { whole: true, ..Axis::new("step") }, Axis::new("value"), series, "")
     });
-    let steps = further_grid(steps.collect(), detail.by_step.len(), STEPS, "metric");
-    steps + &further_grid(windows.collect(), detail.windows.len(), WINDOWS, "window")
+    let steps = further_grid(&steps.collect::<Vec<_>>(), detail.by_step.len(), STEPS, "metric");
+    steps + &further_grid(&windows.collect::<Vec<_>>(), detail.windows.len(), WINDOWS, "window")
 }
 
-fn further_grid(figures: Vec<String>, all: usize, most: usize, what: &str) -> String {
-    grid(&figures) + &further(all, most, what)
+fn further_grid(figures: &[String], all: usize, most: usize, what: &str) -> String {
+    grid(figures) + &further(all, most, what)
 }
 
 /// Figures of an anomaly score.
 pub(super) fn score(detail: &ScoreDetail) -> String {
-    let label = if detail.anomalies.is_some() { "normal rows" } else { "rows" };
-    let mut series = vec![Series::new(label, stairs(&detail.normal), Shape::Stairs, 0)];
+    let rows = if detail.anomalies.is_some() { "normal rows" } else { "rows" };
+    let mut series = vec![Series::new(rows, stairs(&detail.normal), Shape::Stairs, 0)];
     if let Some(anomalies) = &detail.anomalies {
         series.push(Series::new("anomalies", stairs(anomalies), Shape::Stairs, 1));
     }
@@ -106,7 +114,7 @@ pub(super) fn score(detail: &ScoreDetail) -> String {
         let all = detail.normal.counts.iter().chain(detail.anomalies.iter().flat_map(|h| &h.counts));
         let top = all.copied().filter(|count| count.is_finite()).fold(0.0, f64::max);
         series.push(Series::new("", vec![(threshold, 0.0), (threshold, top)], Shape::Reference, 0));
-        note = format!("Dashed: the threshold in use, {}.", number(threshold));
+        note = format!("Dashed: the threshold in use, {}.", label(threshold));
     }
     let curves = detail.precision_recall.iter().take(STEPS).enumerate();
     let lines =

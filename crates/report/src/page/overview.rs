@@ -31,13 +31,16 @@ pub(super) fn header(evaluation: &Evaluation) -> String {
         } else {
             String::new()
         };
-        let range = interval(goal).map(|range| format!(" <span class=\"dim\">95 % interval {range}</span>"));
+        let range = interval(goal)
+            .filter(|_| finite(goal.value).is_some())
+            .map(|range| format!(" <span class=\"dim\">95 % interval {range}</span>"));
         html += &format!(
             "<p class=\"goal\"><span class=\"dim\">{}{of} on {split}</span><b>{}</b>{}</p>{}",
             escape(&spaced(&goal.name)),
             value(goal),
             range.unwrap_or_default(),
             verdict(goal)
+                .or_else(|| Some(("even", format!("{}.", escape(&cut(goal.undefined.as_ref()?, 200))))))
                 .map(|(class, words)| format!("<p class=\"verdict {class}\">{words}</p>"))
                 .unwrap_or_default()
         );
@@ -53,13 +56,13 @@ pub(crate) fn verdict(metric: &Metric) -> Option<(&'static str, String)> {
     let (low, high) = bounds(metric.interval).unwrap_or((value, value));
     let (worst, best) = if larger { (low, high) } else { (-high, -low) };
     let beside = if larger { baseline } else { -baseline };
-    let trivial = format!("a trivial model has {}", Digits::of([value, baseline]).write(baseline));
+    let trivial = super::metrics::baseline(metric)?;
     Some(if worst > beside {
-        ("good", format!("Better than guessing: {trivial}."))
+        ("good", format!("Better than a trivial model, which has {trivial}."))
     } else if best < beside {
-        ("bad", format!("Worse than guessing: {trivial}."))
+        ("bad", format!("Worse than a trivial model, which has {trivial}."))
     } else {
-        ("even", format!("Not clearly better than guessing: {trivial}."))
+        ("even", format!("Not clearly better than a trivial model, which has {trivial}."))
     })
 }
 
@@ -92,7 +95,7 @@ fn splits(evaluation: &Evaluation) -> String {
         let goal = target.metrics.first().cloned().unwrap_or_default();
         row.extend([
             crate::text::count(split.rows),
-            escape(&spaced(&goal.name)),
+            escape(&cut(&goal.name, 60)),
             value(&goal),
             interval(&goal).unwrap_or_default(),
         ]);
@@ -125,7 +128,7 @@ pub(super) fn model(model: &ModelSection) -> String {
             )
         }),
     );
-    add("goal", model.goal.as_ref().map(|goal| escape(&spaced(goal))));
+    add("goal", model.goal.as_ref().map(|goal| escape(&cut(goal, 60))));
     add("run", model.run.as_deref().map(text));
     add("created", model.created.as_deref().map(text));
     pairs.extend(model.facts.iter().take(40).map(|(fact, value)| (name(fact), text(value))));
@@ -190,7 +193,7 @@ pub(super) fn comparison(comparison: &Comparison) -> String {
             format!("{sign}{}", differences.write(value))
         };
         vec![
-            escape(&spaced(&metric.name)),
+            escape(&cut(&metric.name, 60)),
             write(digits, metric.first),
             write(digits, metric.second),
             finite(metric.difference).map(signed).unwrap_or_default(),

@@ -52,7 +52,7 @@ pub(super) fn draw(plot: &Plot) -> String {
     // As many labels as have room beside each other.
     let (low, high) = (Ticks::new(x, 5, plot.x.whole).width(), WIDTH - RIGHT - left);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few")]
-    let horizontal = Ticks::new(x, ((high / (low + 18.0)) as usize).clamp(1, 6), plot.x.whole);
+    let horizontal = Ticks::new(x, ((high / (low * 1.4 + 18.0)) as usize).clamp(1, 5), plot.x.whole);
     let frame = Frame { left, x, y };
     let mut svg = open(&plot.title, HEIGHT);
     axes(&mut svg, &frame, plot, &horizontal, &vertical);
@@ -119,7 +119,7 @@ fn shape(svg: &mut String, frame: &Frame, series: &Series, points: &[(f64, f64)]
     let mut path = String::new();
     match series.shape {
         Shape::Line | Shape::Reference if points.len() == 1 => {
-            return shape(svg, frame, &Series { shape: Shape::Mark, ..series.clone() }, points);
+            shape(svg, frame, &Series { shape: Shape::Mark, ..series.clone() }, points);
         }
         Shape::Line | Shape::Reference => {
             for (at, (x, y)) in points.iter().enumerate() {

@@ -35,12 +35,12 @@ pub(super) struct Ticks {
 }
 
 impl Ticks {
-    /// At most about `most` ticks inside the range, whole numbers only if `whole`.
+    /// About `most` ticks inside the range, at most a third more; whole numbers only if `whole`.
     pub(super) fn new((low, high): (f64, f64), most: usize, whole: bool) -> Self {
         let rough = (high - low) / most.max(1) as f64;
         let power = 10_f64.powf(rough.log10().floor());
         let factor =
-            [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= rough * 0.999_999).unwrap_or(10.0);
+            [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= rough * 0.75).unwrap_or(10.0);
         let step = if whole { (factor * power).max(1.0) } else { factor * power };
         if !(step.is_finite() && step > 0.0) {
             return Self { marks: Vec::new() };

@@ -191,6 +191,8 @@ struct PredictBody {
     rows: Vec<Map<String, Value>>,
     #[serde(default, rename = "explain")]
     _explain: serde::de::IgnoredAny,
+    #[serde(default, rename = "interval")]
+    _interval: serde::de::IgnoredAny,
 }
 
 /// Columns by way of JSON values, with an error for whatever is wrong.

@@ -26,6 +26,9 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
     let rows =
         model.select(rows, ForecastOptions { horizon: args.horizon, all_windows: args.all_windows })?;
     let (mut predictions, labels) = (model.predict(&rows)?, model.labels(&rows)?);
+    if let Some(interval) = args.interval {
+        model.add_intervals(interval, &rows, &mut predictions)?;
+    }
     if let Some(horizon) = args.horizon {
         predictions.iter_mut().flat_map(|row| row.values_mut()).for_each(|one| one.shorten(horizon));
     }

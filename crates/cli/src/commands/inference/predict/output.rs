@@ -19,12 +19,16 @@ const FILE: &str = "file";
 enum LineEntry<'a> {
     File(&'a str),
     Labels(IndexMap<&'a String, &'a String>),
-    Prediction(&'a Prediction),
-    Explained {
-        #[serde(flatten)]
-        prediction: &'a Prediction,
-        explanation: &'a Explanation,
-    },
+    Prediction(ExplainedPrediction<'a>),
+}
+
+/// Prediction, and its explanation if it was asked for.
+#[derive(Serialize)]
+struct ExplainedPrediction<'a> {
+    #[serde(flatten)]
+    prediction: &'a Prediction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<&'a Explanation>,
 }
 
 /// One object per prediction. Of a model of series it says in `series` which row the prediction belongs to,
@@ -48,11 +52,7 @@ pub fn json_lines(
         let explained = explanations.next();
         line.extend(prediction.iter().map(|(target, prediction)| {
             let explanation = explained.and_then(|row| row.get(target));
-            let entry = match explanation {
-                Some(explanation) => LineEntry::Explained { prediction, explanation },
-                None => LineEntry::Prediction(prediction),
-            };
-            (target.as_str(), entry)
+            (target.as_str(), LineEntry::Prediction(ExplainedPrediction { prediction, explanation }))
         }));
         text.push_str(&serde_json::to_string(&line)?);
         text.push('\n');
@@ -90,6 +90,7 @@ fn header(answer: &Predictions) -> Vec<String> {
         }
         let classes = prediction.probabilities.iter().flat_map(|p| p.keys());
         names.extend(classes.map(|class| format!("{target}_p_{class}")));
+        names.extend(interval_names(target, prediction));
         names.extend(prediction.threshold.map(|_| format!("{target}_threshold")));
         names.extend(prediction.anomaly.map(|_| format!("{target}_is_anomaly")));
         names.extend((1..=prediction.timestamps.len()).map(|step| format!("{target}_time_{step}")));
@@ -97,18 +98,48 @@ fn header(answer: &Predictions) -> Vec<String> {
     names
 }
 
+/// Columns of an interval, for each step of a forecast, or of a set.
+fn interval_names(target: &str, prediction: &Prediction) -> Vec<String> {
+    if prediction.set.is_some() {
+        return vec![format!("{target}_set")];
+    }
+    let Some(interval) = &prediction.interval else { return Vec::new() };
+    match &interval.low {
+        PredictedValue::Numbers(low) => {
+            let each =
+                ["low", "high"].iter().flat_map(|bound| (1..=low.len()).map(move |step| (bound, step)));
+            each.map(|(bound, step)| format!("{target}_{bound}_{step}")).collect()
+        }
+        _ => vec![format!("{target}_low"), format!("{target}_high")],
+    }
+}
+
+/// Bounds of an interval, or a set as a JSON list.
+fn interval_fields(prediction: &Prediction) -> Vec<String> {
+    if let Some(set) = &prediction.set {
+        return vec![serde_json::to_string(set).unwrap_or_default()];
+    }
+    let bounds = prediction.interval.iter().flat_map(|interval| [&interval.low, &interval.high]);
+    bounds.flat_map(value_fields).collect()
+}
+
 fn fields(prediction: &Prediction) -> Vec<String> {
-    let mut fields = match &prediction.value {
-        PredictedValue::Integer(number) => vec![number.to_string()],
-        PredictedValue::Number(number) => vec![number.to_string()],
-        PredictedValue::Text(label) => vec![label.clone()],
-        PredictedValue::Numbers(values) => values.iter().map(f64::to_string).collect(),
-    };
+    let mut fields = value_fields(&prediction.value);
     fields.extend(prediction.probabilities.iter().flat_map(|p| p.values()).map(f32::to_string));
+    fields.extend(interval_fields(prediction));
     fields.extend(prediction.threshold.map(|threshold| threshold.to_string()));
     fields.extend(prediction.anomaly.map(|anomaly| anomaly.to_string()));
     fields.extend(prediction.timestamps.iter().cloned());
     fields
+}
+
+fn value_fields(value: &PredictedValue) -> Vec<String> {
+    match value {
+        PredictedValue::Integer(number) => vec![number.to_string()],
+        PredictedValue::Number(number) => vec![number.to_string()],
+        PredictedValue::Text(label) => vec![label.clone()],
+        PredictedValue::Numbers(values) => values.iter().map(f64::to_string).collect(),
+    }
 }
 
 #[cfg(test)]
