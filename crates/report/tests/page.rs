@@ -153,7 +153,7 @@ fn a_page_has_at_most_two_megabytes_and_says_what_it_leaves_out() {
         "4,970 further groups",
         "960 further classes",
         "would be larger than 2 MB",
-        "of 1,000",
+        "that have curves",
     ] {
         assert!(page.contains(said), "{said}");
     }
