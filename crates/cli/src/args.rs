@@ -1,6 +1,7 @@
 //! Arguments of the command line.
 
 mod data;
+mod gate;
 mod inference;
 mod init;
 mod invalid;
@@ -15,6 +16,7 @@ use cupola_nn::DeviceChoice;
 use cupola_runtime::EngineChoice;
 
 pub use self::data::*;
+pub use self::gate::*;
 pub use self::inference::*;
 pub use self::init::*;
 pub use self::invalid::report;
@@ -66,6 +68,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Evaluate a published model on data that has the target
     Evaluate(EvaluateArgs),
+    /// Judge a published model by conditions on its metrics; exit with 1 if one is broken
+    Gate(GateArgs),
     /// Predict the rows of a file with a published model
     Predict(PredictArgs),
     /// Generate text with a language model

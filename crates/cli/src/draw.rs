@@ -3,6 +3,7 @@
 mod collection;
 mod data;
 mod draft;
+mod gate;
 mod numbers;
 mod outcome;
 mod screen;
@@ -12,6 +13,7 @@ mod ui;
 pub use self::collection::CollectionProgress;
 pub use self::data::{show_expectations, show_notes};
 pub use self::draft::show_draft;
+pub use self::gate::{gate_text, show_gate};
 pub use self::numbers::{duration, grouped, metric, metrics, percent, setting, summary};
 pub use self::outcome::{WhatNext, show_outcome};
 pub use self::screen::Screen;

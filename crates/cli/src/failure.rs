@@ -1,7 +1,7 @@
 //! Exit codes, and errors of the command line itself.
 
 use anyhow::Error;
-use cupola_workflow::is_user_error;
+use cupola_workflow::{GateReport, is_user_error};
 
 /// Kind of an error, as the JSON output names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub enum ErrorCode {
     Usage,
     /// A cause that the user can correct: config, data, a reference.
     UserError,
+    /// A model that broke its gate.
+    GateBroken,
     /// A run that a signal stopped, and that can be resumed.
     Stopped,
     /// Any other failure, such as that of a disk or a driver.
@@ -21,6 +23,8 @@ impl ErrorCode {
     pub fn of(error: &Error) -> Self {
         if error.chain().any(<dyn std::error::Error + 'static>::is::<Stopped>) {
             Self::Stopped
+        } else if error.chain().any(<dyn std::error::Error + 'static>::is::<GateBroken>) {
+            Self::GateBroken
         } else if is_user(error) {
             Self::UserError
         } else {
@@ -33,6 +37,7 @@ impl ErrorCode {
         match self {
             Self::Usage => "usage",
             Self::UserError => "user_error",
+            Self::GateBroken => "gate_broken",
             Self::Stopped => "stopped",
             Self::Failure => "failure",
         }
@@ -108,4 +113,25 @@ pub struct Stopped {
     pub resume: String,
     /// Steps done.
     pub step: u64,
+}
+
+/// Model that broke its gate, with the keys of the conditions that broke it.
+#[derive(Debug, thiserror::Error)]
+#[error("the gate of {package} is broken: {}", conditions.join(", "))]
+pub struct GateBroken {
+    /// `NAME:VERSION`
+    package: String,
+    /// Keys of the conditions.
+    conditions: Vec<String>,
+}
+
+impl GateBroken {
+    /// Fails for a gate that is broken.
+    pub fn check(package: &str, gate: &GateReport) -> anyhow::Result<()> {
+        if gate.passed {
+            return Ok(());
+        }
+        let conditions = gate.broken().map(|condition| format!("`{}`", condition.key)).collect();
+        Err(Self { package: package.to_owned(), conditions }.into())
+    }
 }

@@ -68,6 +68,7 @@ fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result
         Command::Rate(args) => commands::training::rate::run(home, ui, &args),
         Command::Check(args) => commands::training::check::run(home, ui, &args),
         Command::Evaluate(args) => commands::inference::evaluate::run(home, ui, &args),
+        Command::Gate(args) => commands::inference::gate::run(home, ui, &args),
         Command::Predict(args) => commands::inference::predict::run(home, &args),
         Command::Generate(args) => commands::inference::generate::run(home, ui, &args),
         Command::Chat(args) => commands::inference::chat::run(home, ui, &args),

@@ -1,39 +1,44 @@
 //! Metrics of predictions, computed from plain numbers without tensors.
 //!
 //! Definitions follow scikit-learn; `scripts/golden/metrics.py` writes the values that the tests
-//! compare with.
+//! compare with. [`ClassifiedRows`], [`RegressionRows`], [`ForecastRows`] and [`ScoredRows`] hold what the metrics of
+//! predictions need and compute them for any weights of the rows; [`ClassificationSums`] and [`RegressionSums`] are
+//! filled row by row and merged. [`curves`] has the points of plots.
 
-mod classification;
-mod regression;
-mod series;
+mod attribution;
+mod bootstrap;
+pub mod calibration;
+mod compare;
+pub mod conformal;
+pub mod curves;
+#[cfg(test)]
+mod golden;
+mod metrics;
+mod slices;
+mod subgroups;
 mod threshold;
 
-pub use classification::{ClassReport, classification, roc_auc};
-pub use regression::regression;
-pub use series::{anomaly, forecast};
+pub use attribution::{
+    AdditiveTrees, AleCurve, DependenceCurve, FeatureImportance, IntegratedGradients, PathGradients,
+    PermutationShapley, PlainTree, ShapleyBudget, TreeNode, ale, dependence_grid, integrated_gradients,
+    partial_dependence, permutation_importance, permutation_shapley,
+};
+pub use bootstrap::{
+    Bootstrap, BootstrapInterval, PairedDifference, RESAMPLED_ROWS, RESAMPLES, RowSums, UNITS,
+};
+pub use compare::{DeLongTest, McNemarTest, ModelVerdict, delong, mcnemar};
+pub use metrics::{
+    ClassCounts, ClassReport, ClassificationSums, ClassifiedRows, FloatValue, ForecastRows, MetricSet,
+    Metrics, NamedValues, RankedGroups, RegressionRows, RegressionSums, ScoreRanking, ScoredRows, Undefined,
+    anomaly, bits_per_byte, classification, crps_of_ensemble, crps_of_quantiles, forecast, forecast_by_step,
+    larger_is_better, perplexity, pinball, regression, smape,
+};
+pub use slices::{LossSlice, SliceColumn, SliceOptions, error_slices};
+pub use subgroups::{
+    BinaryDecision, GroupColumn, GroupGap, GroupMetric, GroupedRows, MISSING, RowGroup, fairness, gap,
+    group_metrics, group_rows, ratio,
+};
 pub use threshold::{threshold_of_labels, threshold_of_normal};
 
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
-
-/// Metrics of one split.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Metrics {
-    /// Number of rows.
-    pub rows: usize,
-    /// Values by metric name, such as `accuracy` or `rmse`. Undefined metrics (AUC of one class, R2
-    /// of a constant target) are left out.
-    pub values: IndexMap<String, f64>,
-    /// Class that `precision`, `recall` and `f1` are those of; `None` unless there are two classes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub positive: Option<String>,
-    /// Precision, recall and F1 of each class.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub classes: Vec<ClassReport>,
-    /// Counts of rows, `confusion[target][predicted]`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub confusion: Vec<Vec<u64>>,
-    /// RMSE of each forecast step.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<f64>,
-}
+// The name under which other modules import it.
+pub(crate) use metrics::series;

@@ -67,6 +67,7 @@ impl ImportedModel {
                 parent: None,
             },
             metrics: Map::new(),
+            keep_latest: false,
         };
         Ok(publish(home, &package)?)
     }

@@ -152,6 +152,20 @@ impl Frame {
         }
     }
 
+    /// Rows of all frames, one after the other. They have the columns of the first one.
+    pub(crate) fn concat(frames: &[Self]) -> Self {
+        let Some(first) = frames.first().filter(|_| frames.len() > 1) else {
+            return frames.first().cloned().unwrap_or_default();
+        };
+        let rows = frames.iter().map(Self::rows).sum();
+        let joined = parallel::map_items(first.columns.keys().collect(), rows, |name| {
+            let parts: Vec<&Column> = frames.iter().filter_map(|frame| frame.get(name)).collect();
+            (name.clone(), Column::concat(&parts))
+        });
+        let columns = joined.into_iter().filter(|(_, column)| column.len() == rows).collect();
+        Self { columns, rows, ..first.without_columns() }
+    }
+
     /// Copies the rows at `indices`, in that order.
     #[must_use]
     pub fn take(&self, indices: &[usize]) -> Self {

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `frame` | raw rows as named columns, and the meaning of their values |
 //! | `stats` | moments, quantiles, sketches, draws |
+//! | `audit` | raw rows that an evaluation needs beside the examples |
 //! | `examples` | encoded rows and targets, in memory or in a file |
 //! | `text` | tokenizers |
 //! | `features` | which columns the model sees, declared, inferred or computed |
@@ -19,6 +20,7 @@
 //! | `plan` | all fitted transforms of a model, its signature, augmentation |
 //! | `prepare` | preparation of all splits, in memory or as a stream |
 
+mod audit;
 mod error;
 mod examples;
 mod features;
@@ -31,6 +33,7 @@ mod target;
 mod text;
 mod transform;
 
+pub use audit::{AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues};
 pub use cupola_values::number_text;
 pub use error::Error;
 pub use examples::{
@@ -43,18 +46,20 @@ pub use features::{
 pub use frame::meaning::{ColumnReading, ExactColumns, ValueRule, ValueRules};
 pub use frame::{Column, Frame, NotANumber};
 pub use plan::{
-    Augmenter, ColumnPlaces, ColumnType, InputColumn, OutputColumn, Plan, SeriesLabel, Signature,
+    Augmenter, ColumnPlaces, ColumnType, GroupScores, InputColumn, OutputColumn, Plan, SealedUncertainty,
+    SeriesLabel, Signature, TargetScores,
 };
 pub use prepare::{
-    FrameStream, Prepared, RequestExample, exact_columns, examples_with_targets, prepare, prepare_stream,
+    FrameStream, Prepared, RequestExample, each_with_targets, exact_columns, examples_with_targets, prepare,
+    prepare_stream,
 };
 pub use split::{
     Frequency, SeriesOrder, SplitPart, TimeGrid, split_rows, split_rows_without_test, time_grid, time_order,
 };
 pub use stats::{draw, permutation, unit};
 pub use target::{
-    ChatTemplate, FittedTarget, GenerationDefaults, PredictedValue, Prediction, Predictions,
-    mean_squared_difference,
+    CalibrationCurve, ChatTemplate, FittedTarget, GenerationDefaults, PredictedValue, Prediction,
+    PredictionInterval, Predictions, ProbabilityCalibration, mean_squared_difference,
 };
 pub use text::FittedTokenizer;
 pub use transform::{

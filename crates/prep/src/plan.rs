@@ -8,6 +8,7 @@ mod places;
 mod pretrained;
 mod series;
 mod signature;
+mod uncertainty;
 
 use cupola_budget::{Budget, Exceeded};
 use cupola_spec::{Block, Data, SourceFormat, Target, TargetList};
@@ -29,6 +30,7 @@ pub(crate) use self::fit::PlanFit;
 pub use self::places::ColumnPlaces;
 pub use self::series::SeriesLabel;
 pub use self::signature::{ColumnType, InputColumn, OutputColumn, Signature};
+pub use self::uncertainty::{GroupScores, SealedUncertainty, TargetScores};
 
 /// Rows of a request that are transformed between two looks at its deadline.
 const ROWS_BETWEEN_CHECKS: usize = 512;
@@ -65,6 +67,9 @@ pub struct Plan {
     /// Targets in the order of their logits.
     #[serde(flatten)]
     pub targets: TargetList<FittedTarget>,
+    /// Scores of the rows that intervals and sets are calibrated on; `None` for a model without them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<SealedUncertainty>,
 }
 
 impl Plan {

@@ -13,14 +13,15 @@ mod windows;
 
 use std::collections::HashSet;
 
-use cupola_spec::{Run, Target, TargetKind};
+use cupola_spec::{Run, Target, TargetKind, did_you_mean};
 
+use crate::audit::{AuditBuilder, AuditRows, check_subgroups};
 use crate::error::Error;
 use crate::examples::{CompactLayout, ExamplesWithTargets, SplitExamples};
 use crate::features::{Derivation, InferredColumn, ResolvedInput, feature_columns, resolve};
 use crate::frame::Frame;
 use crate::frame::meaning::{ExactColumns, ValueRules, ValueRulesFit};
-use crate::plan::{Plan, PlanFit};
+use crate::plan::{Plan, PlanFit, Signature};
 use crate::split::{Division, SeriesOrder, SplitPart, divide};
 use crate::target::{FittedTarget, check_no_missing};
 
@@ -42,15 +43,40 @@ pub struct Prepared {
     pub suspicions: Vec<String>,
     /// Example of a request; `None` if `data.example` is false.
     pub example: Option<RequestExample>,
+    /// Value of `uncertainty.by` in each calibration row; empty without that column.
+    pub calibration_groups: Vec<String>,
+    /// Value of `uncertainty.by` in each test row; empty without that column.
+    pub test_groups: Vec<String>,
     train: SplitExamples,
     valid: SplitExamples,
     test: SplitExamples,
+    calibrate: SplitExamples,
+    /// Raw rows of train, valid and test.
+    audit: [AuditRows; 3],
+    /// Empty, for the calibration rows.
+    no_audit: AuditRows,
 }
 
 impl Prepared {
-    fn new(plan: Plan, findings: Vec<InferredColumn>, splits: [SplitExamples; 3]) -> Self {
-        let [train, valid, test] = splits;
-        Self { plan, findings, suspicions: Vec::new(), example: None, train, valid, test }
+    fn new(plan: Plan, findings: Vec<InferredColumn>, splits: [SplitExamples; 4]) -> Self {
+        let [train, valid, test, calibrate] = splits;
+        let (suspicions, calibration_groups, test_groups) = (Vec::new(), Vec::new(), Vec::new());
+        let audit = std::array::from_fn(|_| AuditRows::default());
+        let (example, no_audit) = (None, AuditRows::default());
+        Self {
+            plan,
+            findings,
+            suspicions,
+            example,
+            calibration_groups,
+            test_groups,
+            train,
+            valid,
+            test,
+            calibrate,
+            audit,
+            no_audit,
+        }
     }
 
     /// Examples of one split.
@@ -59,6 +85,18 @@ impl Prepared {
             SplitPart::Train => &self.train,
             SplitPart::Valid => &self.valid,
             SplitPart::Test => &self.test,
+            SplitPart::Calibrate => &self.calibrate,
+        }
+    }
+
+    /// Raw rows of one split that an evaluation needs.
+    pub fn audit(&self, part: SplitPart) -> &AuditRows {
+        match part {
+            SplitPart::Train => &self.audit[0],
+            SplitPart::Valid => &self.audit[1],
+            SplitPart::Test => &self.audit[2],
+            // Intervals are calibrated on logits alone.
+            SplitPart::Calibrate => &self.no_audit,
         }
     }
 
@@ -98,6 +136,7 @@ pub fn prepare(
         .map_err(|error| numbered(error, labelled.as_ref().map(|labelled| labelled.rows.as_slice())))?;
     let rows = DerivedRows::new(run, &derive, frame, test.as_ref(), labelled)?;
     let (inputs, findings) = resolve(run, &rows.frame, &values, learned.and_then(Plan::tokenizer))?;
+    check_subgroups(&run.evaluate, &rows.frame)?;
     // Before the split, whose message about an empty target would be less helpful.
     rows.check_targets(run)?;
     let Division { parts: split, notes: order_notes } =
@@ -106,11 +145,17 @@ pub fn prepare(
     let mut plan = rows.fit(&inputs, run, &train, &split[0])?;
     plan.series = SeriesOrder::of(run, &values);
     plan.seal(derive, values, &run.data);
+    check_group_column(run, &plan)?;
+    let calibration_groups = group_values(run, &rows.frame, &split[SplitPart::Calibrate as usize])?;
+    let test_groups = match &rows.test {
+        Some(own) => group_values(run, own, &(0..own.rows()).collect::<Vec<_>>()).map_err(Error::in_test)?,
+        None => group_values(run, &rows.frame, &split[SplitPart::Test as usize])?,
+    };
     let targets: Vec<&Target> = run.targets.iter().collect();
     let parts = split.clone();
     let (found, rest) = std::thread::scope(|scope| {
         let found =
-            scope.spawn(|| suspicions(&inputs, &targets, &rows.frame, parts.each_ref().map(Vec::as_slice)));
+            scope.spawn(|| suspicions(&inputs, &targets, &rows.frame, [&parts[0], &parts[1], &parts[2]]));
         let rest = encode(&rows, &mut plan, split, run.seed);
         (found.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), rest)
     });
@@ -122,16 +167,50 @@ pub fn prepare(
     suspicions.extend(series_notes);
     let example = run.data.example.then(|| rows.example(&plan, &canonical, test.as_ref(), &parts)).flatten();
     let example = example.map(|example| example.with_units(&plan, raw));
-    Ok(Prepared { suspicions, example, ..Prepared::new(plan, findings, splits) })
+    let audit = rows.audit(run, &plan, &parts)?;
+    Ok(Prepared {
+        suspicions,
+        example,
+        calibration_groups,
+        test_groups,
+        audit,
+        ..Prepared::new(plan, findings, splits)
+    })
+}
+
+/// Checks that requests have the column of `uncertainty.by`, or the columns that it is computed from.
+fn check_group_column(run: &Run, plan: &Plan) -> Result<(), Error> {
+    let Some(by) = run.uncertainty.as_ref().and_then(|uncertainty| uncertainty.by.as_ref()) else {
+        return Ok(());
+    };
+    let inputs = Signature::of(plan).inputs;
+    if inputs.iter().any(|input| input.name == *by) || run.features.iter().any(|own| own.name == *by) {
+        return Ok(());
+    }
+    let near = did_you_mean(by, inputs.iter().map(|input| input.name.as_str()));
+    Err(Error::Column {
+        column: by.clone(),
+        near,
+        remedy: "name a column that the model takes in `uncertainty.by`, so that requests have it",
+    })
+}
+
+/// Value of `uncertainty.by` in each of these derived rows; none without that column.
+fn group_values(run: &Run, frame: &Frame, rows: &[usize]) -> Result<Vec<String>, Error> {
+    let Some(by) = run.uncertainty.as_ref().and_then(|uncertainty| uncertainty.by.as_ref()) else {
+        return Ok(Vec::new());
+    };
+    let values = frame.require(by, "check `uncertainty.by`")?;
+    Ok(rows.iter().map(|&row| values.text(row).unwrap_or_default().into_owned()).collect())
 }
 
 /// Fits the windows of a series, which yields notes, and encodes all splits.
 fn encode(
     rows: &DerivedRows,
     plan: &mut Plan,
-    split: [Vec<usize>; 3],
+    split: [Vec<usize>; 4],
     seed: u64,
-) -> Result<(Vec<String>, [SplitExamples; 3]), Error> {
+) -> Result<(Vec<String>, [SplitExamples; 4]), Error> {
     let mut notes = Vec::new();
     if plan.window().is_some() {
         notes.extend(windows::fit_series(plan, &rows.frame, &split[0])?);
@@ -231,10 +310,10 @@ impl DerivedRows {
         Ok(())
     }
 
-    /// Row indices of train, valid and test.
+    /// Row indices of the splits.
     fn split(&self, run: &Run, values: &ValueRules) -> Result<Division, Error> {
         let test_share = if self.test.is_some() { 0.0 } else { run.split.test };
-        let Division { parts: [train, valid, test], mut notes } =
+        let Division { parts: [train, valid, test, calibrate], mut notes } =
             divide(run, &self.frame, values, test_share, self.kept.as_deref())?;
         let before = train.len();
         let train = without_anomalies(run, &self.frame, train)?;
@@ -243,7 +322,8 @@ impl DerivedRows {
                 "{left_out} of {before} training rows are anomalies by `{column}` and are left out: the model learns the normal ones"
             ));
         }
-        Ok(Division { parts: [train, valid, test], notes })
+        let calibrate = without_anomalies(run, &self.frame, calibrate)?;
+        Ok(Division { parts: [train, valid, test, calibrate], notes })
     }
 
     /// Example of a request from the rows of the test split, or of the valid split without one. `canonical` are the rows
@@ -253,7 +333,7 @@ impl DerivedRows {
         plan: &Plan,
         canonical: &Frame,
         test: Option<&Frame>,
-        [train, valid, own]: &[Vec<usize>; 3],
+        [train, valid, own, _]: &[Vec<usize>; 4],
     ) -> Option<RequestExample> {
         let in_source = |rows: &[usize]| -> Vec<usize> {
             let place = |row: &usize| self.kept.as_ref().map_or(*row, |kept| kept[*row]);
@@ -272,21 +352,46 @@ impl DerivedRows {
         Some(found?.with_ranges(plan, canonical, &in_source(train)))
     }
 
+    /// Raw rows of all splits that an evaluation needs.
+    fn audit(&self, run: &Run, plan: &Plan, parts: &[Vec<usize>; 4]) -> Result<[AuditRows; 3], Error> {
+        let is_row = audits_rows(plan);
+        let source_row = |row: usize| self.kept.as_ref().map_or(row, |kept| kept[row]) as u64 + 1;
+        let build = |rows: &[usize], aligned: bool| {
+            let subgroups = if aligned { run.evaluate.subgroups.as_slice() } else { &[] };
+            let mut builder = AuditBuilder::new(subgroups, run.data.example);
+            builder.push(&self.frame, rows, &source_row)?;
+            Ok::<_, Error>(builder.finish(aligned))
+        };
+        let [train, valid, test, _] = parts;
+        let test = match &self.test {
+            Some(own) => {
+                let subgroups = if is_row { run.evaluate.subgroups.as_slice() } else { &[] };
+                let mut builder = AuditBuilder::new(subgroups, run.data.example);
+                let rows: Vec<usize> = (0..own.rows()).collect();
+                builder.push(own, &rows, &|row| row as u64 + 1).map_err(Error::in_test)?;
+                builder.finish(is_row)
+            }
+            None => build(test, is_row)?,
+        };
+        // Outliers are dropped from the training examples.
+        Ok([build(train, false)?, build(valid, is_row)?, test])
+    }
+
     /// Encodes all splits.
-    fn encode(&self, plan: &Plan, split: [Vec<usize>; 3], seed: u64) -> Result<[SplitExamples; 3], Error> {
+    fn encode(&self, plan: &Plan, split: [Vec<usize>; 4], seed: u64) -> Result<[SplitExamples; 4], Error> {
         let is_text = matches!(plan.targets.first(), FittedTarget::NextToken { .. });
         if !is_text && plan.window().is_none() {
             let layout = plan.compact_layout();
             let splits = self.encode_rows(plan, split)?;
             return Ok(splits.map(|examples| SplitExamples::Memory(layout.clone(), examples)));
         }
-        let [train, valid, test] = if is_text {
+        let [train, valid, test, calibrate] = if is_text {
             let encode = |rows: Vec<usize>| {
                 let encoded = examples_with_targets(plan, &self.frame.take(&rows));
                 encoded.map_err(|error| error.row_of(&rows))
             };
-            let [train, valid, test] = split.map(encode);
-            [train?, valid?, test?]
+            let [train, valid, test, calibrate] = split.map(encode);
+            [train?, valid?, test?, calibrate?]
         } else {
             windows::encode_splits(plan, &self.frame, &split, seed)?
         };
@@ -294,26 +399,26 @@ impl DerivedRows {
         let test = own.unwrap_or(Ok(test))?;
         // Token streams and windows are stored as the network sees them.
         let layout = CompactLayout::identity(plan.layout());
-        Ok([train, valid, test].map(|examples| SplitExamples::Memory(layout.clone(), examples)))
+        Ok([train, valid, test, calibrate].map(|examples| SplitExamples::Memory(layout.clone(), examples)))
     }
 
     /// Encodes each row to one compact example.
-    fn encode_rows(&self, plan: &Plan, split: [Vec<usize>; 3]) -> Result<[ExamplesWithTargets; 3], Error> {
-        let [train, valid, test] = split;
+    fn encode_rows(&self, plan: &Plan, split: [Vec<usize>; 4]) -> Result<[ExamplesWithTargets; 4], Error> {
+        let [train, valid, test, calibrate] = split;
         let train = plan.without_dropped(&self.frame, train)?;
         let all = plan.encode_with_targets(&self.frame, false)?;
         let test = match &self.test {
             Some(own) => plan.encode_with_targets(own, false).map_err(Error::in_test)?,
             None => all.gather(&test),
         };
-        let valid = all.gather(&valid);
+        let (valid, calibrate) = (all.gather(&valid), all.gather(&calibrate));
         let train = if plan.uses_folds() {
             let encoded = plan.encode_with_targets(&self.frame.take(&train), true);
             encoded.map_err(|error| error.row_of(&train))?
         } else {
             all.gather(&train)
         };
-        Ok([train, valid, test])
+        Ok([train, valid, test, calibrate])
     }
 }
 
@@ -335,6 +440,39 @@ fn encoded_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTarget
     }
     let compact = plan.encode_with_targets(frame, false)?;
     Ok(ExamplesWithTargets { examples: plan.compact_layout().expand(compact.examples), ..compact })
+}
+
+/// `true` if each row is one example.
+fn audits_rows(plan: &Plan) -> bool {
+    plan.window().is_none() && !matches!(plan.targets.first(), FittedTarget::NextToken { .. })
+}
+
+/// Encodes raw rows that have the targets, frame by frame, with the derived rows themselves. Each row must be one
+/// example.
+///
+/// # Errors
+/// The first error of the rows, which has the number of the row in the stream, and those of `stream` and `visit`.
+pub fn each_with_targets<E: From<Error>>(
+    plan: &Plan,
+    stream: FrameStream<'_, E>,
+    visit: &mut dyn FnMut(ExamplesWithTargets, &Frame) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut before = 0;
+    stream(&mut |frame| {
+        for start in (0..frame.rows()).step_by(frames::SLICE_ROWS) {
+            let slice = frame.slice(start, frames::SLICE_ROWS.min(frame.rows() - start));
+            let derived = plan.derived(&slice).map_err(|error| plan.all_missing(error, &slice));
+            let encoded = derived.and_then(|derived| {
+                let compact = plan.encode_with_targets(&derived, false);
+                Ok((compact.map_err(|error| plan.all_missing(error, &slice))?, derived))
+            });
+            let (compact, derived) = encoded.map_err(|error| error.offset_row(before))?;
+            let expanded = plan.compact_layout().expand(compact.examples);
+            visit(ExamplesWithTargets { examples: expanded, targets: compact.targets }, &derived)?;
+            before += slice.rows();
+        }
+        Ok(())
+    })
 }
 
 /// The first of each set of equal rows, and their indices if some were removed.

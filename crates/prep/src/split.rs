@@ -1,4 +1,4 @@
-//! Division of rows into train, valid and test.
+//! Division of rows into train, valid and test, and into rows that calibrate intervals if a run has any.
 //!
 //! The split of a row follows from a seeded hash of its content, or of the name of its group: it depends neither
 //! on the position of the row nor on rows that are added later, and equal rows share a split. Only a stratified
@@ -37,16 +37,18 @@ pub enum SplitPart {
     Valid,
     /// Rows that the final metrics are computed on.
     Test,
+    /// Rows that intervals and sets are calibrated on; none without `[uncertainty]`.
+    Calibrate,
 }
 
 /// Names of the splits, in the order of [`SplitPart`].
-pub(crate) const SPLIT_NAMES: [&str; 3] = ["train", "valid", "test"];
+pub(crate) const SPLIT_NAMES: [&str; 4] = ["train", "valid", "test", "calibrate"];
 
 /// Rows of the splits, and what was noticed about them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Division {
-    /// Row indices of train, valid and test.
-    pub parts: [Vec<usize>; 3],
+    /// Row indices of the splits, in the order of [`SplitPart`].
+    pub parts: [Vec<usize>; 4],
     /// Warnings, one line each.
     pub notes: Vec<String>,
 }
@@ -56,7 +58,8 @@ pub(crate) struct Division {
 /// # Errors
 /// [`Error::EmptySplit`] if a split with a share gets no row, [`Error::Value`] for an unknown name in a split column.
 pub fn split_rows(run: &Run, frame: &Frame) -> Result<[Vec<usize>; 3], Error> {
-    Ok(divide(run, frame, &ValueRules::default(), run.split.test, None)?.parts)
+    let [train, valid, test, _] = divide(run, frame, &ValueRules::default(), run.split.test, None)?.parts;
+    Ok([train, valid, test])
 }
 
 /// Row indices of train and valid, for runs whose test rows come from other files.
@@ -64,7 +67,7 @@ pub fn split_rows(run: &Run, frame: &Frame) -> Result<[Vec<usize>; 3], Error> {
 /// # Errors
 /// The errors of [`split_rows`].
 pub fn split_rows_without_test(run: &Run, frame: &Frame) -> Result<[Vec<usize>; 2], Error> {
-    let [train, valid, _] = divide(run, frame, &ValueRules::default(), 0.0, None)?.parts;
+    let [train, valid, ..] = divide(run, frame, &ValueRules::default(), 0.0, None)?.parts;
     Ok([train, valid])
 }
 
@@ -85,11 +88,16 @@ pub(crate) fn divide(
     }
     let keys = frame.row_keys(run.seed);
     let stratified = run.split.by == SplitBy::Stratified && run.targets.first().kind == TargetKind::Category;
+    let splitter = RowSplitter::new(run, test_share);
     let mut parts = if stratified {
-        split_classes(run, frame, &keys, test_share)?
+        let [all, valid, test] = split_classes(run, frame, &keys, test_share)?;
+        let mut parts = [Vec::new(), valid, test, Vec::new()];
+        for row in all {
+            parts[splitter.of_train(frame, row, keys[row])? as usize].push(row);
+        }
+        parts
     } else {
-        let splitter = RowSplitter::new(run, test_share);
-        let mut parts: [Vec<usize>; 3] = Default::default();
+        let mut parts: [Vec<usize>; 4] = Default::default();
         for (row, &key) in keys.iter().enumerate() {
             parts[splitter.part(frame, row, key)? as usize].push(row);
         }
@@ -140,6 +148,7 @@ pub(crate) fn must_have_rows(run: &Run, test_share: f64, name: &str) -> bool {
         "train" => true,
         // A predefined split may have no validation rows.
         "valid" => run.split.by != SplitBy::Predefined && run.split.valid > 0.0,
+        "calibrate" => run.uncertainty.is_some(),
         _ => test_share > 0.0,
     }
 }

@@ -1,5 +1,6 @@
 //! Targets: encoding of a column for the loss, and decoding of logits to predictions.
 
+mod calibration;
 mod decode;
 mod fit;
 mod prediction;
@@ -12,9 +13,10 @@ use crate::error::Error;
 use crate::examples::Targets;
 use crate::frame::{Column, Frame, finite};
 
+pub use self::calibration::{CalibrationCurve, ProbabilityCalibration};
 pub use self::decode::mean_squared_difference;
 pub(crate) use self::fit::{check_no_missing, numbers};
-pub use self::prediction::{PredictedValue, Prediction, Predictions};
+pub use self::prediction::{PredictedValue, Prediction, PredictionInterval, Predictions};
 
 /// Fitted target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,12 @@ pub enum FittedTarget {
         classes: Vec<String>,
         /// `true` if predictions are JSON numbers, as the values of the column.
         numeric: bool,
+        /// Calibration of the probabilities; `None` for those of the model itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        calibration: Option<ProbabilityCalibration>,
+        /// Probability from which a row counts as the second of two classes; `None` for the likelier class.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        threshold: Option<f64>,
     },
     /// Number, standardised by the mean and deviation of the training rows.
     Number {

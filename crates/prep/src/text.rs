@@ -2,7 +2,9 @@
 
 mod charsmap;
 mod limits;
+mod spans;
 mod token_bytes;
+mod trainer;
 mod untrained;
 
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use tokenizers::{PostProcessor, Tokenizer};
 use crate::error::Error;
 use crate::frame::{Frame, SEND_TRAINED_COLUMNS};
 
+use self::trainer::ReproducibleTrainer;
 use self::untrained::untrained;
 
 /// Bytes of long words.
@@ -89,7 +92,8 @@ impl FittedTokenizer {
         if texts.is_empty() {
             return Err(invalid("all training values are missing; leave the input out".into()));
         }
-        let (mut tokenizer, mut trainer) = untrained(spec).map_err(|error| invalid(error.to_string()))?;
+        let (mut tokenizer, trainer) = untrained(spec).map_err(|error| invalid(error.to_string()))?;
+        let mut trainer = ReproducibleTrainer::new(trainer);
         tokenizer.train(&mut trainer, texts.into_iter()).map_err(|error| invalid(error.to_string()))?;
         Ok(Self::new(tokenizer))
     }

@@ -44,7 +44,8 @@ impl Aliases {
     /// unconditionally if `expected` is `None`. Returns its previous version.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for an unknown version, [`Error::Moved`] if another process was faster.
+    /// [`Error::Unknown`] for an unknown version, [`Error::BrokenGate`] for one that broke its gate, [`Error::Moved`] if
+    /// another process was faster.
     pub fn set(
         home: &Home,
         name: &str,
@@ -53,9 +54,23 @@ impl Aliases {
         expected: Option<Option<u64>>,
     ) -> Result<Option<u64>, Error> {
         check_alias(alias)?;
-        if !home.versions(name)?.contains(&version) {
-            return Err(unknown(home, "version", format!("{name}:{version}")));
-        }
+        check_gate(home, name, version)?;
+        Self::force(home, name, alias, version, expected)
+    }
+
+    /// As [`Self::set`], also to a version that broke its gate.
+    ///
+    /// # Errors
+    /// As [`Self::set`], without [`Error::BrokenGate`].
+    pub fn force(
+        home: &Home,
+        name: &str,
+        alias: &str,
+        version: u64,
+        expected: Option<Option<u64>>,
+    ) -> Result<Option<u64>, Error> {
+        check_alias(alias)?;
+        require_version(home, name, version)?;
         let _lock = lock(home, name)?;
         let found = Self::read(home, name)?.get(alias).copied();
         if let Some(expected) = expected
@@ -74,11 +89,11 @@ impl Aliases {
     }
 
     /// Moves an alias back to its version before the last move. Returns its version before and
-    /// after this call.
+    /// after this call. With `force` that version may be one that broke its gate.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for an unknown alias, or one without an earlier version.
-    pub fn roll_back(home: &Home, name: &str, alias: &str) -> Result<(u64, u64), Error> {
+    /// [`Error::Unknown`] for an unknown alias, or one without an earlier version; [`Error::BrokenGate`].
+    pub fn roll_back(home: &Home, name: &str, alias: &str, force: bool) -> Result<(u64, u64), Error> {
         let missing = |what| unknown(home, what, format!("{name}@{alias}"));
         if !home.models().join(name).is_dir() {
             return Err(missing("alias"));
@@ -90,6 +105,9 @@ impl Aliases {
         let before = came.and_then(|came| came.from).ok_or_else(|| missing("earlier version of alias"))?;
         if !home.versions(name)?.contains(&before) {
             return Err(missing("earlier version of alias"));
+        }
+        if !force {
+            check_gate(home, name, before)?;
         }
         change(home, name, alias, before, true)?;
         Ok((current, before))
@@ -105,6 +123,20 @@ impl Aliases {
     pub(crate) fn write_locked(home: &Home, name: &str, alias: &str, version: u64) -> Result<(), Error> {
         change(home, name, alias, version, false)
     }
+}
+
+fn require_version(home: &Home, name: &str, version: u64) -> Result<(), Error> {
+    if home.versions(name)?.contains(&version) {
+        return Ok(());
+    }
+    Err(unknown(home, "version", format!("{name}:{version}")))
+}
+
+/// Checks that a version passed the gate that it was published with.
+fn check_gate(home: &Home, name: &str, version: u64) -> Result<(), Error> {
+    require_version(home, name, version)?;
+    let package = home.version(name, version)?;
+    if package.passed_gate()? { Ok(()) } else { Err(Error::BrokenGate { package: package.label() }) }
 }
 
 /// Checks an alias: a valid name that does not read as a version.

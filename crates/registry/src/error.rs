@@ -82,6 +82,26 @@ pub enum Error {
         /// Version in the file.
         found: String,
     },
+    /// An alias for a package whose gate is broken.
+    #[error(
+        "{package} broke its gate; see why with `cupola gate --model {package}`, train a better version, or point the alias at it all the same with --force"
+    )]
+    BrokenGate {
+        /// `NAME:VERSION`
+        package: String,
+    },
+    /// A model without the alias `latest`, such as one whose versions all broke their gates.
+    #[error(
+        "unknown alias `{name}@latest` in {home}: a version gets it when it passes its gate; name a version, such as `{name}:{version}`, or point the alias at it with `cupola models alias {name} latest {version}`"
+    )]
+    NoLatest {
+        /// Name of the model.
+        name: String,
+        /// Home folder that was searched.
+        home: PathBuf,
+        /// Newest version.
+        version: u64,
+    },
     /// A failure of the `SQLite` index.
     #[error("{path}: {reason}; run `cupola doctor --rebuild`")]
     Index {

@@ -28,7 +28,7 @@ pub use home::{Home, now};
 pub use index::{Index, PackageRow, RunRow};
 pub use inspect::Finding;
 pub use package::{
-    EXAMPLE, Lineage, Manifest, Package, PackageContents, package_files, publish, published_by,
+    EXAMPLE, GATE, Lineage, Manifest, Package, PackageContents, package_files, publish, published_by,
 };
 pub use run::{RunDataset, RunFolder, RunRecord, Status, ValidationScore};
 

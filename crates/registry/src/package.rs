@@ -66,6 +66,8 @@ pub struct PackageContents<'a> {
     pub lineage: Lineage,
     /// Metrics of the test split.
     pub metrics: Map<String, Value>,
+    /// `true` leaves the alias `latest` where it is.
+    pub keep_latest: bool,
 }
 
 /// A package on disk.
@@ -94,13 +96,16 @@ const FILE_LIMIT: u64 = 64 << 30;
 /// Example of a request, which a package may have.
 pub const EXAMPLE: &str = "example.json";
 
+/// Judged conditions of the gate that a package was published with; a package without conditions has none.
+pub const GATE: &str = "gate.json";
+
 /// Files that every package has beside `manifest.json`.
 pub fn package_files() -> [&'static str; 4] {
     ["config.json", "metrics.json", "model.safetensors", "plan.json"]
 }
 
 /// Publishes a package: staged, synced and verified, then renamed to the next version under the model's
-/// lock; then the alias `latest` moves to it. Processes that publish at the same time get different
+/// lock; then the alias `latest` moves to it, unless it is to be kept. Processes that publish at the same time get different
 /// versions. A process that is killed in between leaves `latest` at the version before.
 ///
 /// # Errors
@@ -141,7 +146,9 @@ pub fn publish(home: &Home, contents: &PackageContents<'_>) -> Result<Package, E
     // Damaged aliases are reported before the version appears.
     Aliases::check(home, &name, "latest")?;
     staged.commit_as(&path)?;
-    Aliases::write_locked(home, &name, "latest", manifest.version)?;
+    if !contents.keep_latest {
+        Aliases::write_locked(home, &name, "latest", manifest.version)?;
+    }
     Package::open(&path)
 }
 
@@ -316,6 +323,19 @@ impl Package {
             return Err(Error::damaged(&path, "expected a regular file"));
         }
         Ok((path, expected))
+    }
+
+    /// `true` if the package passed the gate that it was published with, or had none.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; a `gate.json` without `passed`.
+    pub fn passed_gate(&self) -> Result<bool, Error> {
+        if !self.manifest.files.contains_key(GATE) {
+            return Ok(true);
+        }
+        let gate: Value = serde_json::from_slice(&self.read(GATE)?).unwrap_or_default();
+        let damaged = || Error::damaged(&self.path.join(GATE), "`passed` is missing");
+        gate["passed"].as_bool().ok_or_else(damaged)
     }
 
     /// `NAME:VERSION`

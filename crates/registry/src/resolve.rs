@@ -41,6 +41,12 @@ impl Home {
                 self.require_model(name)?;
                 let aliases = Aliases::read(self, name)?;
                 let Some(version) = aliases.get(alias.as_str()) else {
+                    if let (true, Some(version)) =
+                        (alias.as_str() == "latest", self.versions(name)?.last().copied())
+                    {
+                        let (name, home) = (name.to_string(), self.root().to_owned());
+                        return Err(Error::NoLatest { name, home, version });
+                    }
                     let hint = did_you_mean(alias, aliases.keys().map(String::as_str));
                     return Err(self.unknown("alias", format!("{name}@{alias}"), hint));
                 };

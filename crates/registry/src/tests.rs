@@ -6,6 +6,7 @@ use serde_json::{Map, json};
 
 use super::*;
 
+mod gates;
 mod history;
 mod index;
 mod kills;
@@ -32,7 +33,14 @@ fn seal(home: &Home, name: &str, weights: &[u8]) -> Package {
     let signature = json!({});
     publish(
         home,
-        &PackageContents { name, files: &files, signature, lineage: lineage(), metrics: Map::new() },
+        &PackageContents {
+            name,
+            files: &files,
+            signature,
+            lineage: lineage(),
+            metrics: Map::new(),
+            keep_latest: false,
+        },
     )
     .unwrap()
 }

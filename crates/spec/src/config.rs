@@ -1,13 +1,13 @@
 //! The run config: its tables, its parser, its JSON Schema and its problems.
 
 pub(crate) mod document;
+mod gate;
 mod parse;
 mod problem;
 mod run;
 pub(crate) mod schema;
 mod series;
 mod settings;
-mod spelling;
 mod split;
 mod target;
 mod targets;
@@ -15,20 +15,25 @@ mod targets;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_model_file};
+pub use self::gate::{
+    Gate, GateBound, GateCheck, GateComparator, GateCondition, GateMetric, GateSplit, GateValue,
+    InvalidCondition, LatencyPercentile, SubgroupStatistic, ValueEnd, VersusClaim,
+};
+pub use self::parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_gate, parse_model_file};
 pub use self::problem::{Problem, Problems};
 pub use self::run::Run;
 pub use self::schema::{config_schema, model_schema};
 pub use self::series::Series;
 pub use self::settings::{config_settings, default_settings};
-pub use self::spelling::{did_you_mean, nearest, other_spelling, spelling_difference};
 pub use self::split::{Gap, Split, SplitBy};
 pub use self::target::{Target, TargetKind};
 pub use self::targets::TargetList;
 use crate::data::{Clean, Data, Expectation, Feature};
+use crate::evaluate::Evaluate;
 use crate::inputs::Input;
 use crate::model::{Combine, Model};
 use crate::train::Train;
+use crate::uncertainty::Uncertainty;
 
 /// A run config as it was written, with the defaults filled in: one field for each table of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,4 +71,13 @@ pub struct Config {
     pub model: Model,
     /// Training loop.
     pub train: Train,
+    /// Evaluation at the end of the run.
+    #[serde(default)]
+    pub evaluate: Evaluate,
+    /// Intervals of numbers and sets of classes. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<Uncertainty>,
+    /// Conditions that the trained model has to meet.
+    #[serde(default, skip_serializing_if = "Gate::is_empty")]
+    pub gate: Gate,
 }

@@ -14,33 +14,42 @@
 //! | `data` | sources, data contract, repairs, and the blocks of an example |
 //! | `inputs` | inputs by kind |
 //! | `layers` | layer kinds with their contracts: weights, output shape, cost |
+//! | `evaluate` | contents of the evaluation at the end of a run |
 //! | `families` | families of networks as structs of sizes, each with one function to a design |
+//! | `names` | names of models and columns, suggestions for unknown ones |
 //! | `model` | families by name, references to architectures, designs |
 //! | `train` | the training loop, loss, optimizer, schedule |
+//! | `decision` | calibration and threshold of `[evaluate]` |
+//! | `uncertainty` | conformal intervals and sets |
 //! | `validate` | rules that a schema cannot express |
 //! | `serve` | the config of a server |
 
 mod config;
 mod data;
+mod decision;
+mod evaluate;
 mod families;
 mod inputs;
 mod layers;
 mod model;
-mod name;
-mod pattern;
+mod names;
 mod serve;
 mod train;
+mod uncertainty;
 mod validate;
 
 pub use config::{
-    Config, DEFAULTS, Gap, PACKAGE, Problem, Problems, Run, Series, Split, SplitBy, Target, TargetKind,
-    TargetList, config_schema, config_settings, default_settings, did_you_mean, model_schema, nearest,
-    other_spelling, parse, parse_data, parse_model_file, spelling_difference,
+    Config, DEFAULTS, Gap, Gate, GateBound, GateCheck, GateComparator, GateCondition, GateMetric, GateSplit,
+    GateValue, InvalidCondition, LatencyPercentile, PACKAGE, Problem, Problems, Run, Series, Split, SplitBy,
+    SubgroupStatistic, Target, TargetKind, TargetList, ValueEnd, VersusClaim, config_schema, config_settings,
+    default_settings, model_schema, parse, parse_data, parse_gate, parse_model_file,
 };
 pub use data::{
     Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
     Severity, Source, SourceFormat, TextEncoding, TextStep, ValueType, masked_source, plain_secret,
 };
+pub use decision::{CalibrationMethod, ThresholdBound, ThresholdGoal, ThresholdScore};
+pub use evaluate::Evaluate;
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
     ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, PatchtstFamily, Recurrence,
@@ -58,10 +67,12 @@ pub use model::{
     Combine, Design, Expect, Family, FamilyInfo, FamilyUse, Head, Lora, Model, ModelFile, PackageRef,
     TableStem, families, families_for,
 };
-pub use name::{NAME_RULE, is_name};
-pub use pattern::matches_pattern;
+pub use names::{
+    NAME_RULE, did_you_mean, is_name, matches_pattern, nearest, other_spelling, spelling_difference,
+};
 pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, is_valid_rate, parse_serve, serve_schema};
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,
     ScheduleKind, Train,
 };
+pub use uncertainty::{Uncertainty, UncertaintyMethod};

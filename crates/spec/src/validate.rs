@@ -4,17 +4,20 @@
 //! rows of a table of rules.
 
 mod data;
+mod evaluate;
+mod gate;
 mod inputs;
 mod model;
 mod split;
 mod targets;
 mod train;
+mod uncertainty;
 
 use crate::config::document::Document;
 use crate::config::{Config, Problem};
 use crate::data::{Data, Expectation};
 use crate::model::Family;
-use crate::name::{NAME_RULE, is_name};
+use crate::names::{NAME_RULE, is_name};
 
 /// All problems of a config whose values have the types of the schema.
 pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec<Problem> {
@@ -42,7 +45,11 @@ pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec
     model::check_lora(config, family, &mut found);
     model::check_combine(config, &mut found);
     inputs::check(&config.inputs, &mut found);
+    evaluate::check(config, &mut found);
+    uncertainty::check(config, &mut found);
+    uncertainty::check_decision(config, &mut found);
     model::check_shapes(config, family, &mut found);
+    gate::check(config, &mut found);
     found.into_problems(file)
 }
 

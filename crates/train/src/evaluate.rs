@@ -6,15 +6,17 @@
 
 mod anomalies;
 mod baseline;
+mod decided;
 mod early_stopping;
 mod host_loss;
 mod importance;
 mod metrics;
+mod outputs;
 mod selection;
 mod validation;
 
 use burn::tensor::Device;
-use cupola_eval::Metrics;
+use cupola_eval::{MetricSet, Metrics, perplexity};
 use cupola_nn::{InputBatch, Loss, Network, Objective};
 use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, Plan, SplitExamples, Targets};
 use cupola_spec::TargetList;
@@ -25,6 +27,8 @@ pub use self::early_stopping::BestCheckpoint;
 pub(crate) use self::early_stopping::EarlyStopping;
 pub use self::importance::{ColumnImportance, permutation_importance};
 pub use self::metrics::metrics_from_logits;
+use self::metrics::{loss_of_logits, metrics_of_set};
+pub use self::outputs::SplitOutputs;
 pub use self::selection::{Selection, UndefinedMetric, limit_rows, unreported_metric};
 pub(crate) use self::validation::Validation;
 use crate::error::Error;
@@ -66,21 +70,48 @@ pub struct Evaluator<'a> {
 }
 
 impl Evaluator<'_> {
-    /// Metrics, including `loss`, on `rows` rows of a part: the first rows in memory, where they are in the
+    /// Metrics of a set, including `loss`, on `rows` rows of a part: the first rows in memory, where they are in the
     /// order of a hash, and evenly spaced rows of a file, where they are in the order of the source. `network`
     /// must be built for inference.
     ///
     /// # Errors
     /// The errors of [`logits`]; a file that cannot be read.
-    pub fn evaluate(&self, network: &Network, part: &SplitExamples, rows: usize) -> Result<Metrics, Error> {
+    pub fn evaluate(
+        &self,
+        network: &Network,
+        part: &SplitExamples,
+        rows: usize,
+        set: MetricSet,
+    ) -> Result<Metrics, Error> {
+        if let (FittedTarget::NextToken { .. }, [objective]) =
+            (self.plan.targets.first(), self.objectives.as_slice())
+        {
+            let rows: Vec<usize> = (0..rows.min(part.len())).collect();
+            return next_token(network, objective.criterion.loss, &part.gather(&rows)?, self.device);
+        }
+        let SplitOutputs { logits, examples } = self.outputs(network, part, rows)?;
+        Ok(metrics_of_set(self.plan, &self.objectives, &logits, &examples, set))
+    }
+
+    /// Logits and targets of the rows that [`Self::evaluate`] takes. Of a language model they would be as wide as its
+    /// vocabulary for each token.
+    ///
+    /// # Errors
+    /// The errors of [`logits`]; a file that cannot be read.
+    pub fn outputs(
+        &self,
+        network: &Network,
+        part: &SplitExamples,
+        rows: usize,
+    ) -> Result<SplitOutputs, Error> {
         let rows = rows.min(part.len());
         let mut seen = part.gather(&[])?;
         let simple =
             seen.targets.iter().all(|targets| matches!(targets, Targets::Class(_) | Targets::Number(_)));
-        let in_memory = part.block().is_none();
-        if in_memory && !simple {
-            let first = part.gather(&(0..rows).collect::<Vec<_>>())?;
-            return self.evaluate_all(network, &first);
+        if part.block().is_none() && !simple {
+            let examples = part.gather(&(0..rows).collect::<Vec<_>>())?;
+            let logits = logits(network, &examples.examples, self.device)?;
+            return Ok(SplitOutputs { logits, examples });
         }
         // Only logits and targets are kept; the inputs of the network may be far larger.
         let mut values = Vec::new();
@@ -89,17 +120,7 @@ impl Evaluator<'_> {
             values.extend(logits(network, &chunk.examples, self.device)?);
             seen.append_targets(chunk);
         }
-        Ok(metrics_from_logits(self.plan, &self.objectives, &values, &seen))
-    }
-
-    fn evaluate_all(&self, network: &Network, part: &ExamplesWithTargets) -> Result<Metrics, Error> {
-        if let (FittedTarget::NextToken { .. }, [objective]) =
-            (self.plan.targets.first(), self.objectives.as_slice())
-        {
-            return next_token(network, objective.criterion.loss, part, self.device);
-        }
-        let values = logits(network, &part.examples, self.device)?;
-        Ok(metrics_from_logits(self.plan, &self.objectives, &values, part))
+        Ok(SplitOutputs { logits: values, examples: seen })
     }
 }
 
@@ -125,8 +146,10 @@ fn next_token(
         sum += f64::from(found.try_into_scalar::<f32>().map_err(|error| failed(&error))?);
     }
     let mean = sum / f64::max(tokens, 1.0);
-    let values = [("loss".to_owned(), mean), ("perplexity".to_owned(), mean.exp())];
-    Ok(Metrics { rows: part.examples.rows, values: values.into_iter().collect(), ..Metrics::default() })
+    let mut metrics = Metrics { rows: part.examples.rows, ..Metrics::default() };
+    metrics.insert("loss", Ok(mean));
+    metrics.insert("perplexity", Ok(perplexity(mean)));
+    Ok(metrics)
 }
 
 /// Indices of the `rows` rows of a split that are evaluated.

@@ -28,8 +28,8 @@ pub use architecture::architecture;
 pub use checkpoint::ResumeState;
 pub use error::{DeviceFailure, Error};
 pub use evaluate::{
-    AnomalyThreshold, Baseline, BestCheckpoint, ColumnImportance, Evaluator, Selection, UndefinedMetric,
-    limit_rows, logits, metrics_from_logits, permutation_importance, unreported_metric,
+    AnomalyThreshold, Baseline, BestCheckpoint, ColumnImportance, Evaluator, Selection, SplitOutputs,
+    UndefinedMetric, limit_rows, logits, metrics_from_logits, permutation_importance, unreported_metric,
 };
 pub use event::{EndReason, Event, MetricValues, Stop};
 #[cfg(feature = "mpi")]

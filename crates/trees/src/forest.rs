@@ -1,5 +1,7 @@
 //! Random forests (Breiman 2001): trees on resampled rows, each split among a few random columns.
 
+mod plain;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -2,13 +2,15 @@
 //!
 //! [`Trees`] return logits like a network, so evaluation, packages and the server treat both alike.
 //! The algorithms come from two crates: `perpetual`, which chooses step size and number of trees from
-//! one `budget`, and `smartcore`.
+//! one `budget`, and `smartcore`. [`Trees::plain_outputs`] gives the trees of either as plain data, for
+//! explanations.
 
 mod boosted;
 mod columns;
 mod error;
 mod file;
 mod forest;
+mod plain;
 
 use cupola_prep::{Examples, Targets};
 use cupola_spec::TreesSpec;
@@ -16,6 +18,7 @@ use cupola_spec::TreesSpec;
 pub use boosted::Boosted;
 pub use error::Error;
 pub use forest::Forest;
+pub use plain::{PlainOutput, TreeScore};
 
 /// Fitted trees of either kind.
 #[allow(clippy::large_enum_variant, reason = "one value exists per model")]

@@ -3,6 +3,7 @@
 pub(crate) mod loaded;
 mod prepare;
 mod stage;
+pub(crate) mod stages;
 
 use std::path::PathBuf;
 

@@ -153,9 +153,43 @@ pub enum Error {
         /// Cargo feature that adds it.
         feature: &'static str,
     },
+    /// A package that was published without conditions, where no others are given.
+    #[error("{package} was published without a gate; give conditions with --config, in a table `[gate]`")]
+    NoGate {
+        /// `NAME:VERSION`
+        package: String,
+    },
+    /// A result that the format cannot hold.
+    #[error("failed to write the result as {format}: {why}")]
+    Format {
+        /// `YAML` or `JUnit`.
+        format: &'static str,
+        /// Reason.
+        why: String,
+    },
+    /// Two models that do not predict the same.
+    #[error("{first} and {second} cannot be compared: {why}; choose models of the same target")]
+    Incomparable {
+        /// First model.
+        first: String,
+        /// Second model.
+        second: String,
+        /// Difference.
+        why: String,
+    },
     /// The group of processes that train together.
     #[error("MPI: {0}")]
     Group(String),
+    /// Calibration, threshold or intervals that the data does not allow.
+    #[error("`{key}`: {why}; {remedy}")]
+    Decision {
+        /// Key of the config.
+        key: &'static str,
+        /// Description of the problem.
+        why: String,
+        /// Remedy.
+        remedy: String,
+    },
     /// A run that failed after it began; what it wrote stays.
     #[error("run {run} failed")]
     Run {
@@ -192,14 +226,18 @@ impl Error {
             | Self::ConfigDiffers { .. }
             | Self::DataChanged { .. }
             | Self::RunFinished { .. }
+            | Self::Decision { .. }
             | Self::TreesOnDevices
             | Self::TreesOnStream
             | Self::TreesHaveNoRate
-            | Self::MissingFeature { .. } => true,
+            | Self::MissingFeature { .. }
+            | Self::Incomparable { .. }
+            | Self::NoGate { .. } => true,
             Self::Trees(_)
             | Self::Io { .. }
             | Self::Json(_)
             | Self::Toml(_)
+            | Self::Format { .. }
             | Self::DamagedStage { .. }
             | Self::Group(_) => false,
         }

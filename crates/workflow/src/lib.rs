@@ -3,7 +3,8 @@
 //! A [`Session`] ties a home folder to an [`Observer`] that receives a typed [`WorkflowEvent`] for everything
 //! that happens. Its methods are the stages: [`Session::run_config`] reads a config,
 //! [`Session::draft`] drafts one from data, [`Session::load_data`] collects and prepares its rows (or reuses what [`Session::prepare`] kept),
-//! [`Session::check`] stops before training, and [`Session::open_model`] predicts and evaluates with a
+//! [`Session::check`] stops before training,
+//! [`Session::evaluate_model`] makes the evaluation of a package on rows, [`Session::compare_models`] that of two, and [`Session::open_model`] predicts and evaluates with a
 //! published package. A [`TrainJob`] goes all the way to a published package and ends early, with a
 //! checkpoint, when its [`StopSignal`] is set.
 //!
@@ -14,26 +15,35 @@ mod config;
 mod data;
 mod draft;
 mod error;
+mod evaluate;
 mod event;
+mod gate;
 mod machine;
 mod models;
 mod session;
-mod stages;
 mod train;
 
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
+pub use data::stages::{StageNode, StageState};
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
 pub use draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};
 pub use error::{Error, is_user_error, message_and_hint};
+pub use evaluate::{
+    CompareRequest, ComparedModels, EvaluatedModel, EvaluationOptions, PublishedMetrics, evaluation_json,
+    write_page,
+};
 pub use event::{Observer, Silent, TrainingPlan, WorkflowEvent};
+pub use gate::{
+    GateConditions, GateOutcome, GateReport, GateRequest, JudgedCondition, JudgedModel, Opponent,
+    evaluation_junit, gate_junit, gate_markdown, judge, sealed_evaluation, to_yaml,
+};
 pub use machine::memory::{MemoryEstimate, machine_memory};
 pub use machine::probe::{GpuProbe, NoGpu, VulkanProbe};
 pub use models::inference::{ForecastOptions, InputRows, LoadedModel, ModelSelection, RowLabels};
 pub use models::packages::{AliasChange, roll_back_alias, set_alias, verify_packages};
 pub use models::pretrained::Pretrained;
 pub use session::Session;
-pub use stages::{StageNode, StageState};
 pub use train::{
     BaselineScore, JobOutcome, PublishedRun, RateReport, RateTest, StopSignal, TrainJob, TrainingDevices,
     TrainingSummary,

@@ -1,5 +1,6 @@
 //! `train`: from a config to a published package.
 
+mod decisions;
 mod devices;
 mod network;
 mod publish;
@@ -25,6 +26,7 @@ pub use self::summary::{BaselineScore, TrainingSummary};
 use crate::config::ConfigSource;
 use crate::error::Error;
 use crate::event::Silent;
+use crate::gate::GateReport;
 use crate::session::Session;
 
 /// Steps of a smoke run.
@@ -68,6 +70,8 @@ pub struct PublishedRun {
     pub path: PathBuf,
     /// Folder of the run.
     pub folder: PathBuf,
+    /// Page with the evaluation; `None` if `evaluate.report` is false.
+    pub report: Option<PathBuf>,
     /// Device, with the reason for its choice.
     pub device: String,
     /// Metrics of the test split, or of the valid split if there is no test split.
@@ -78,6 +82,9 @@ pub struct PublishedRun {
     pub ended: Option<EndReason>,
     /// Scores beside those of a trivial model, and what the model relies on.
     pub summary: TrainingSummary,
+    /// Judged conditions of the config; `None` without any. Where they are broken, the package is published and `latest`
+    /// stays where it was.
+    pub gate: Option<GateReport>,
 }
 
 impl TrainJob {
@@ -162,6 +169,7 @@ impl TrainJob {
         let (run, resumed) = self.begin(runs, &session)?;
         let roots = self.config.as_ref().map_or_else(|| vec![PathBuf::from(".")], ConfigSource::roots);
         let data = session.load_data(&run, &roots)?;
+        decisions::check(&run, &data.prepared)?;
         let stage = Stage { job: self, session: &session, runs, stop };
         match run.trees {
             Some(_) if self.group.size() > 1 => Err(Error::TreesOnDevices),

@@ -98,7 +98,7 @@ pub enum ModelsCommand {
     },
     /// Point an alias at a version
     #[command(
-        after_help = "Examples:\n  cupola models alias digits champion 3\n  cupola models alias digits champion 4 --expect 3"
+        after_help = "Examples:\n  cupola models alias digits champion 3\n  cupola models alias digits champion 4 --expect 3\n  cupola models alias digits champion 5 --force"
     )]
     Alias {
         /// Name of the model
@@ -110,6 +110,9 @@ pub enum ModelsCommand {
         /// Fail unless the alias points at this version now; 0 expects that it does not exist
         #[arg(long, value_name = "VERSION")]
         expect: Option<u64>,
+        /// Point it also at a version that broke its gate
+        #[arg(long)]
+        force: bool,
     },
     /// Point an alias back at its previous version
     #[command(after_help = "Example:\n  cupola models rollback digits champion")]
@@ -118,6 +121,9 @@ pub enum ModelsCommand {
         name: String,
         /// Name of the alias
         alias: String,
+        /// Point it also at a version that broke its gate
+        #[arg(long)]
+        force: bool,
     },
     /// Check the digest of every file, and the signature of the package
     Verify {

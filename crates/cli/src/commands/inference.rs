@@ -2,6 +2,7 @@
 
 pub mod chat;
 pub mod evaluate;
+pub mod gate;
 pub mod generate;
 pub mod predict;
 mod sampling;

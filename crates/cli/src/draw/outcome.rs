@@ -3,7 +3,7 @@
 use cupola_train::ColumnImportance;
 use cupola_workflow::{PublishedRun, TrainingSummary};
 
-use super::{Ui, duration, metric, metrics};
+use super::{Ui, duration, metric, metrics, show_gate};
 
 /// Columns that the summary names.
 const COLUMNS: usize = 5;
@@ -39,6 +39,16 @@ pub fn show_outcome(ui: Ui, run: &PublishedRun, next: &WhatNext<'_>) {
     if next.kept {
         ui.line(format!("run     {} in {}", run.run, run.folder.display()));
         ui.line(format!("model   {} in {}", run.package, run.path.display()));
+    }
+    if let Some(gate) = &run.gate {
+        show_gate(ui, &run.package, gate);
+        if !gate.passed {
+            let name = run.package.rsplit_once(':').map_or(run.package.as_str(), |(name, _)| name);
+            ui.line(format!(
+                "latest  stays where it was; use this version as {}, not as {name}",
+                run.package
+            ));
+        }
     }
     for command in next.commands {
         ui.line(format!("next    {command}"));

@@ -29,18 +29,9 @@ impl Ui {
 
     /// Prints a table for people; the columns in `right` are numbers.
     pub fn table(self, header: &[&str], right: &[usize], rows: Vec<Vec<String>>) {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        let mut table = plain_table(header, right, rows);
         if std::io::stdout().is_terminal() {
             table.set_content_arrangement(ContentArrangement::Dynamic);
-        }
-        table.set_header(header.to_vec());
-        for row in rows {
-            let cells = row.into_iter().enumerate().map(|(index, text)| {
-                let side = if right.contains(&index) { CellAlignment::Right } else { CellAlignment::Left };
-                Cell::new(text).set_alignment(side)
-            });
-            table.add_row(cells);
         }
         let text = table.to_string();
         text.lines().for_each(|line| self.line(line.trim_end()));
@@ -76,6 +67,21 @@ impl Ui {
         };
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
+}
+
+/// Table without lines; the columns in `right` are numbers.
+pub(super) fn plain_table(header: &[&str], right: &[usize], rows: Vec<Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.to_vec());
+    for row in rows {
+        let cells = row.into_iter().enumerate().map(|(index, text)| {
+            let side = if right.contains(&index) { CellAlignment::Right } else { CellAlignment::Left };
+            Cell::new(text).set_alignment(side)
+        });
+        table.add_row(cells);
+    }
+    table
 }
 
 /// `{"error": {"message", "hint"?, "code"}}` and a line break.

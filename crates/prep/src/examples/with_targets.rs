@@ -28,7 +28,7 @@ impl ExamplesWithTargets {
     }
 
     /// Appends examples of the same layout with their targets.
-    pub(crate) fn append(&mut self, other: Self) {
+    pub fn append_rows(&mut self, other: Self) {
         self.examples.append(other.examples);
         self.targets.iter_mut().zip(other.targets).for_each(|(own, other)| own.append(other));
     }

@@ -146,6 +146,29 @@ impl Column {
         }
     }
 
+    /// Values of all columns, one after the other: as texts if they are of different kinds.
+    pub(super) fn concat(columns: &[&Self]) -> Self {
+        let numbers = |column: &&Self| match column {
+            Self::Number { values, time } => Some((values.clone(), *time)),
+            _ => None,
+        };
+        if let Some(all) = columns.iter().map(numbers).collect::<Option<Vec<_>>>() {
+            let time = all.iter().any(|(_, time)| *time);
+            return Self::Number {
+                values: all.iter().flat_map(|(values, _)| values.iter()).copied().collect(),
+                time,
+            };
+        }
+        let bytes = |column: &&Self| match column {
+            Self::Bytes(files) => Some(files.clone()),
+            _ => None,
+        };
+        if let Some(all) = columns.iter().map(bytes).collect::<Option<Vec<_>>>() {
+            return Self::Bytes(all.iter().flat_map(BinaryArray::iter).collect());
+        }
+        Self::texts(columns.iter().flat_map(|column| (0..column.len()).map(|row| column.text(row))))
+    }
+
     pub(super) fn append(&mut self, other: &Self) {
         let joined = |a: &dyn Array, b: &dyn Array| match concat(&[a, b]) {
             Ok(joined) => joined,

@@ -32,6 +32,9 @@ impl Plan {
             width = width.saturating_add(target.width());
             size(width, "width").map_err(|(key, why)| wrong(&format!("{at}.{key}"), &why))?;
         }
+        if let Some(why) = self.uncertainty.as_ref().and_then(|own| own.problem(&self.targets)) {
+            return Err(wrong("uncertainty", &why));
+        }
         Ok(())
     }
 }
@@ -87,13 +90,19 @@ fn check_input(input: &FittedInput) -> Result<(), Problem> {
 
 fn check_target(target: &FittedTarget) -> Result<(), Problem> {
     match target {
-        FittedTarget::Category { classes, .. } => {
+        FittedTarget::Category { classes, calibration, threshold, .. } => {
             let distinct: HashSet<&String> = classes.iter().collect();
             if classes.len() < 2 || distinct.len() < classes.len() {
                 let why = format!("expected two or more distinct classes, found {}", distinct.len());
                 return Err(("classes", why));
             }
-            Ok(())
+            if let Some(why) = calibration.as_ref().and_then(|own| own.problem(classes.len())) {
+                return Err(("calibration", why));
+            }
+            if threshold.is_some() && classes.len() != 2 {
+                return Err(("threshold", format!("expected two classes, found {}", classes.len())));
+            }
+            finite(threshold.as_slice(), "threshold")
         }
         FittedTarget::Number { shift, factor, .. } => scale([*shift, *factor]),
         FittedTarget::Forecast { horizon, shift, factor, .. } => {

@@ -88,6 +88,7 @@ impl PlanFit {
             frequency,
             inputs,
             targets,
+            uncertainty: None,
         };
         let dense = plan.layout().dense_width();
         if let FittedTarget::Reconstruct { width, .. } = plan.targets.first_mut() {

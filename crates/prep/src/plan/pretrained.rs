@@ -27,7 +27,14 @@ impl Plan {
     /// Plan of a model that classifies a text. The text is in the column `text`, the class in `label`.
     pub fn classifier(tokenizer: FittedTokenizer, length: usize, classes: Vec<String>) -> Self {
         let (name, column) = (CLASS.to_owned(), CLASS.to_owned());
-        let target = FittedTarget::Category { name, column, classes, numeric: false };
+        let target = FittedTarget::Category {
+            name,
+            column,
+            classes,
+            numeric: false,
+            calibration: None,
+            threshold: None,
+        };
         Self::of_text(tokenizer, length, String::new(), target)
     }
 
@@ -58,6 +65,7 @@ impl Plan {
             frequency: None,
             inputs: vec![FittedInput::Text { name, column, length, tokenizer, prompt }],
             targets: TargetList::single(target),
+            uncertainty: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::frame::Frame;
 
 /// Rows that are encoded at once: an encoded batch may be far wider than a raw one.
-const SLICE_ROWS: usize = 4096;
+pub(super) const SLICE_ROWS: usize = 4096;
 
 /// Function that passes all frames of a source to a visitor, from the first one on at each call.
 pub type FrameStream<'a, E> = &'a dyn Fn(&mut dyn FnMut(Frame) -> Result<(), E>) -> Result<(), E>;

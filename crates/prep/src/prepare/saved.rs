@@ -20,11 +20,17 @@ struct Contents {
     suspicions: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     example: Option<RequestExample>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    calibration_groups: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    test_groups: Vec<String>,
     /// `true` if the splits are example stores, `false` if they are postcard.
     stored: bool,
 }
 
-const PARTS: [SplitPart; 3] = [SplitPart::Train, SplitPart::Valid, SplitPart::Test];
+const PARTS: [SplitPart; 4] = [SplitPart::Train, SplitPart::Valid, SplitPart::Test, SplitPart::Calibrate];
+/// File of the raw rows that an evaluation needs.
+const AUDIT: &str = "audit.bin";
 /// Size of the buffers of example files in bytes.
 const FILE_BUFFER: usize = 1 << 20;
 
@@ -36,9 +42,20 @@ impl Prepared {
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         let stored = matches!(self.part(SplitPart::Train), SplitExamples::Stored(..));
         let (findings, suspicions) = (self.findings.clone(), self.suspicions.clone());
-        let contents = Contents { findings, suspicions, example: self.example.clone(), stored };
+        let (calibration_groups, test_groups) = (self.calibration_groups.clone(), self.test_groups.clone());
+        let contents = Contents {
+            findings,
+            suspicions,
+            example: self.example.clone(),
+            calibration_groups,
+            test_groups,
+            stored,
+        };
         write_file(folder, "prepared.json", |out| serde_json::to_writer(out, &contents).map_err(Into::into))?;
         write_file(folder, "plan.json", |out| serde_json::to_writer(out, &self.plan).map_err(Into::into))?;
+        write_file(folder, AUDIT, |out| {
+            postcard::to_io(&self.audit, out).map(|_| ()).map_err(std::io::Error::other)
+        })?;
         for (part, name) in PARTS.into_iter().zip(SPLIT_NAMES) {
             let file = format!("{name}.bin");
             match self.part(part) {
@@ -71,10 +88,22 @@ impl Prepared {
             });
             split.map_err(|source| Error::Store { folder: path, source })
         };
-        let [train, valid, test] = SPLIT_NAMES.map(load_split);
-        let splits = [train?, valid?, test?];
+        let [train, valid, test, calibrate] = SPLIT_NAMES.map(load_split);
+        let splits = [train?, valid?, test?, calibrate?];
         let (suspicions, example) = (contents.suspicions, contents.example);
-        Ok(Self { suspicions, example, ..Self::new(plan, contents.findings, splits) })
+        let path = folder.join(AUDIT);
+        let audit = std::fs::read(&path)
+            .and_then(|bytes| postcard::from_bytes(&bytes).map_err(std::io::Error::other))
+            .map_err(|source| Error::Store { folder: path, source })?;
+        let (calibration_groups, test_groups) = (contents.calibration_groups, contents.test_groups);
+        Ok(Self {
+            suspicions,
+            example,
+            calibration_groups,
+            test_groups,
+            audit,
+            ..Self::new(plan, contents.findings, splits)
+        })
     }
 }
 

@@ -7,7 +7,8 @@ use cupola_spec::{Run, Target};
 
 use super::frames::{FrameStream, each_slice};
 use super::sample::sample;
-use super::{Prepared, RequestExample};
+use super::{Prepared, RequestExample, audits_rows, check_group_column, group_values};
+use crate::audit::{AuditBuilder, AuditRows, check_subgroups};
 use crate::error::Error;
 use crate::examples::{ExampleWriter, SplitExamples};
 use crate::features::{feature_columns, resolve};
@@ -35,6 +36,7 @@ pub fn prepare_stream<E: From<Error>>(
     let nulls = run.data.null.as_slice();
     let (derive, sample) = sample(run, source, &splitter, &values)?;
     let (inputs, findings) = resolve(run, &sample, &values, learned.and_then(Plan::tokenizer))?;
+    check_subgroups(&run.evaluate, &sample)?;
     for column in run.targets.iter().filter_map(Target::column) {
         if let Err(error) = check_no_missing(column, &sample) {
             // The sample does not know the rows of the source.
@@ -60,7 +62,8 @@ pub fn prepare_stream<E: From<Error>>(
     })?;
     let mut plan = fit.finish(&run.targets, &[&sample], &sample).map_err(&numbered)?;
     plan.seal(derive, values, &run.data);
-    let mut writers = SplitWriters::new(folder)?;
+    check_group_column(run, &plan)?;
+    let mut writers = SplitWriters::new(folder, run)?;
     let mut example = None;
     let mut show = |frame: &Frame, rows: &[usize]| -> Result<(), Error> {
         if example.is_none() && run.data.example && !rows.is_empty() {
@@ -71,7 +74,7 @@ pub fn prepare_stream<E: From<Error>>(
         Ok(())
     };
     each_slice(source, &mut |frame| {
-        let [_, valid, own] = writers.push(&splitter, &plan, frame)?;
+        let [_, valid, own, _] = writers.push(&splitter, &plan, frame)?;
         show(frame, if own.is_empty() { &valid } else { &own })
     })?;
     if let Some(test) = test {
@@ -79,8 +82,16 @@ pub fn prepare_stream<E: From<Error>>(
     }
     let all: Vec<usize> = (0..sample.rows()).collect();
     let example = example.map(|example| example.with_ranges(&plan, &sample, &all));
-    let splits = writers.finish(&plan, |name| must_have_rows(run, test_share, name))?;
-    Ok(Prepared { suspicions: notes, example, ..Prepared::new(plan, findings, splits) })
+    let [calibration_groups, test_groups] = std::mem::take(&mut writers.groups);
+    let (splits, audit) = writers.finish(&plan, |name| must_have_rows(run, test_share, name))?;
+    Ok(Prepared {
+        suspicions: notes,
+        example,
+        calibration_groups,
+        test_groups,
+        audit,
+        ..Prepared::new(plan, findings, splits)
+    })
 }
 
 /// Decides the meaning of raw values from all rows.
@@ -102,14 +113,26 @@ struct SplitWriters {
     train: ExampleWriter,
     valid: ExampleWriter,
     test: ExampleWriter,
+    calibrate: ExampleWriter,
+    /// Value of `uncertainty.by` in each calibration row and in each test row.
+    groups: [Vec<String>; 2],
     /// Number of rows that were split.
     rows: usize,
+    /// Number of rows of the test source.
+    test_rows: usize,
+    /// Raw rows of train, valid and test.
+    audit: [AuditBuilder; 3],
 }
 
 impl SplitWriters {
-    fn new(folder: &Path) -> Result<Self, Error> {
+    fn new(folder: &Path, run: &Run) -> Result<Self, Error> {
         let writer = || ExampleWriter::new(folder);
-        Ok(Self { train: writer()?, valid: writer()?, test: writer()?, rows: 0 })
+        let (train, valid, test, calibrate) = (writer()?, writer()?, writer()?, writer()?);
+        let audit = |subgroups: &[String]| AuditBuilder::new(subgroups, run.data.example);
+        let subgroups = run.evaluate.subgroups.as_slice();
+        let audit = [audit(&[]), audit(subgroups), audit(subgroups)];
+        let groups = Default::default();
+        Ok(Self { train, valid, test, calibrate, groups, rows: 0, test_rows: 0, audit })
     }
 
     /// Encodes raw rows, writes each to its split, and returns the rows of the splits.
@@ -118,10 +141,14 @@ impl SplitWriters {
         splitter: &RowSplitter<'_>,
         plan: &Plan,
         frame: &Frame,
-    ) -> Result<[Vec<usize>; 3], Error> {
+    ) -> Result<[Vec<usize>; 4], Error> {
         let frame = plan.derived(frame)?;
         let encoded = plan.encode_with_targets(&frame, false)?;
-        let [train, valid, test] = splitter.split(&frame)?;
+        let split = splitter.split(&frame)?;
+        for (audit, rows) in self.audit.iter_mut().zip(&split) {
+            audit.push(&frame, rows, &|row| (self.rows + row) as u64 + 1)?;
+        }
+        let [train, valid, test, calibrate] = split;
         let train = plan.without_dropped(&frame, train)?;
         if plan.uses_folds() {
             let encoded = plan.encode_with_targets(&frame.take(&train), true);
@@ -131,27 +158,45 @@ impl SplitWriters {
         }
         self.valid.push(&encoded.gather(&valid))?;
         self.test.push(&encoded.gather(&test))?;
+        self.calibrate.push(&encoded.gather(&calibrate))?;
+        for (groups, rows) in self.groups.iter_mut().zip([&calibrate, &test]) {
+            groups.extend(group_values(splitter.run(), &frame, rows)?);
+        }
         self.rows += frame.rows();
-        Ok([train, valid, test])
+        Ok([train, valid, test, calibrate])
     }
 
     /// Encodes raw rows of the test source.
     fn push_test(&mut self, plan: &Plan, frame: &Frame) -> Result<(), Error> {
-        let encoded = plan.derived(frame).and_then(|frame| plan.encode_with_targets(&frame, false));
+        let before = self.test_rows;
+        let encoded = plan.derived(frame).and_then(|frame| {
+            let rows: Vec<usize> = (0..frame.rows()).collect();
+            self.audit[2].push(&frame, &rows, &|row| (before + row) as u64 + 1)?;
+            plan.encode_with_targets(&frame, false)
+        });
+        self.test_rows += frame.rows();
         self.test.push(&encoded.map_err(Error::in_test)?)
     }
 
     /// Closes the files. Splits for which `must_have_rows` is true must not be empty.
-    fn finish(self, plan: &Plan, must_have_rows: impl Fn(&str) -> bool) -> Result<[SplitExamples; 3], Error> {
+    fn finish(
+        self,
+        plan: &Plan,
+        must_have_rows: impl Fn(&str) -> bool,
+    ) -> Result<([SplitExamples; 4], [AuditRows; 3]), Error> {
         let layout = plan.compact_layout();
         let empty = || layout.compact.clone();
-        let stores = [self.train.finish(empty())?, self.valid.finish(empty())?, self.test.finish(empty())?];
+        let (train, valid) = (self.train.finish(empty())?, self.valid.finish(empty())?);
+        let stores = [train, valid, self.test.finish(empty())?, self.calibrate.finish(empty())?];
         for (store, part) in stores.iter().zip(SPLIT_NAMES) {
             if store.rows() == 0 && must_have_rows(part) {
                 return Err(Error::EmptySplit { rows: self.rows, part });
             }
         }
-        Ok(stores.map(|store| SplitExamples::Stored(layout.clone(), store)))
+        let is_row = audits_rows(plan);
+        let [train, valid, test] = self.audit;
+        let audit = [train.finish(false), valid.finish(is_row), test.finish(is_row)];
+        Ok((stores.map(|store| SplitExamples::Stored(layout.clone(), store)), audit))
     }
 }
 

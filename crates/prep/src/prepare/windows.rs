@@ -26,7 +26,7 @@ pub(super) fn encode(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, 
     all.ok_or_else(|| no_windows(plan))
 }
 
-/// Encodes the windows of all series of training; `parts` are the rows of train, valid and test. The targets of a
+/// Encodes the windows of all series of training; `parts` are the rows of the splits. The targets of a
 /// window lie within one split; its inputs may begin in the split before, or in the gap between the two.
 ///
 /// # Errors
@@ -34,9 +34,9 @@ pub(super) fn encode(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, 
 pub(super) fn encode_splits(
     plan: &Plan,
     frame: &Frame,
-    parts: &[Vec<usize>; 3],
+    parts: &[Vec<usize>; 4],
     seed: u64,
-) -> Result<[ExamplesWithTargets; 3], Error> {
+) -> Result<[ExamplesWithTargets; 4], Error> {
     let mut part_of: Vec<Option<usize>> = vec![None; frame.rows()];
     for (part, rows) in parts.iter().enumerate() {
         for &row in rows {
@@ -44,7 +44,7 @@ pub(super) fn encode_splits(
         }
     }
     let offsets = target_offsets(plan);
-    let (mut all, mut windows): (Option<ExamplesWithTargets>, [Vec<usize>; 3]) = (None, Default::default());
+    let (mut all, mut windows): (Option<ExamplesWithTargets>, [Vec<usize>; 4]) = (None, Default::default());
     let found = training_series(plan, frame)?.series;
     let single = found.len() == 1;
     for one in found {
@@ -153,7 +153,7 @@ fn target_offsets(plan: &Plan) -> [usize; 2] {
 
 fn append(all: &mut Option<ExamplesWithTargets>, more: ExamplesWithTargets) {
     match all {
-        Some(all) => all.append(more),
+        Some(all) => all.append_rows(more),
         None => *all = Some(more),
     }
 }

@@ -1,11 +1,13 @@
 //! Division of rows in the order of time.
 
+use std::collections::HashSet;
+
 use cupola_spec::{Gap, Run, TargetKind};
 
 use super::series_order::{SeriesOrder, SeriesRows, time_column};
 use super::steps::{irregular_steps, unsorted};
 use super::times::Times;
-use super::{Division, SPLIT_NAMES, row_number};
+use super::{Division, SPLIT_NAMES, must_have_rows, row_number};
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::frame::meaning::ValueRules;
@@ -47,16 +49,17 @@ pub(super) fn split(
     }
     let shares = [run.split.valid, test_share];
     let mut parts: [Vec<usize>; 3] = Default::default();
+    let gap = run.split.gap.as_ref();
     match &series.times {
         Some(times) => {
-            let moved = by_time(&series, times, shares, run.split.gap.as_ref(), &mut parts);
+            let moved = by_time(&series, times, shares, gap, &mut parts);
             notes.extend((moved > 1 + frame.rows() / MOVED).then(|| {
                 format!(
                     "rows of one time stay in one split, which moves an edge between splits by {moved} rows"
                 )
             }));
         }
-        None => by_position(&series, shares, run.split.gap.as_ref(), &mut parts),
+        None => by_position(&series, shares, gap, &mut parts),
     }
     let used = series.series.iter().map(|one| one.rows.len()).sum::<usize>();
     let left_out = used - parts.iter().map(Vec::len).sum::<usize>();
@@ -70,6 +73,14 @@ pub(super) fn split(
             return Err(Error::EmptySplit { rows: frame.rows(), part: name });
         }
     }
+    let [train, valid, test] = parts;
+    let (train, calibrate) = latest_of_train(run, &series, shares, train);
+    for (part, name) in [(&train, "train"), (&calibrate, "calibrate")] {
+        if part.is_empty() && must_have_rows(run, test_share, name) {
+            return Err(Error::EmptySplit { rows: frame.rows(), part: name });
+        }
+    }
+    let mut parts = [train, valid, test, calibrate];
     // Rows of a window or a text follow each other; of all others, the first ones have to be a fair sample.
     if !run.windowed() && run.targets.first().kind != TargetKind::NextToken && run.time_column().is_some() {
         let keys = frame.row_keys(run.seed);
@@ -78,6 +89,28 @@ pub(super) fn split(
         }
     }
     Ok(Division { parts, notes })
+}
+
+/// Training rows without the latest ones, and these, which calibrate: as many as `uncertainty.share` says, behind a gap like
+/// the one before the valid split. All rows train without `[uncertainty]`.
+fn latest_of_train(
+    run: &Run,
+    series: &SeriesRows,
+    [valid, test]: [f64; 2],
+    train: Vec<usize>,
+) -> (Vec<usize>, Vec<usize>) {
+    let Some(uncertainty) = &run.uncertainty else { return (train, Vec::new()) };
+    let (gap, shares) = (run.split.gap.as_ref(), [valid + uncertainty.share, test]);
+    let mut parts: [Vec<usize>; 3] = Default::default();
+    match &series.times {
+        Some(times) => {
+            by_time(series, times, shares, gap, &mut parts);
+        }
+        None => by_position(series, shares, gap, &mut parts),
+    }
+    let [earlier, later, _] = parts;
+    let later: HashSet<usize> = later.into_iter().collect();
+    (earlier, train.into_iter().filter(|row| later.contains(row)).collect())
 }
 
 /// Rows without windows, sorted by the column of times if there is one. Rows of one time are in the order of their
@@ -211,7 +244,8 @@ mod tests {
     /// Days and contents of the rows of each part.
     fn parts(run: &Run, frame: &Frame) -> Result<[Vec<(f64, f64)>; 3], Error> {
         let cell = |name: &str, row: usize| frame.get(name).unwrap().number(row).unwrap().unwrap();
-        let parts = divided(run, frame)?.parts;
+        let [train, valid, test, _] = divided(run, frame)?.parts;
+        let parts = [train, valid, test];
         Ok(parts.map(|rows| rows.iter().map(|&row| (cell("t", row) / 86_400.0, cell("x", row))).collect()))
     }
 
@@ -283,7 +317,17 @@ mod tests {
         let frame =
             frame(&days).with("timestamp", Column::numbers(days.iter().map(|day| f64::from(*day)).collect()));
         let found = divided(&run("valid=0.2\ntest=0.2"), &frame).unwrap();
-        assert_eq!(found.parts, [(0..12).collect::<Vec<_>>(), (12..16).collect(), (16..20).collect()]);
+        let expected = [(0..12).collect::<Vec<_>>(), (12..16).collect(), (16..20).collect(), Vec::new()];
+        assert_eq!(found.parts, expected);
+        let mut calibrated = run("valid=0.2\ntest=0.2\ngap=1");
+        let uncertainty = serde_json::json!({ "method": "split", "share": 0.2 });
+        calibrated.uncertainty = serde_json::from_value(uncertainty).unwrap();
+        let found = divided(&calibrated, &frame).unwrap();
+        // The latest training rows, with the gap of one row on both sides.
+        assert_eq!(
+            found.parts,
+            [(0..7).collect::<Vec<_>>(), (12..15).collect(), (16..20).collect(), (8..11).collect()]
+        );
         assert!(
             found.notes[0].contains("`timestamp` of row 2 is earlier than that of row 1"),
             "{:?}",

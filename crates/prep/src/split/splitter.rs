@@ -7,16 +7,26 @@ use crate::error::Error;
 use crate::frame::{Column, Frame};
 use crate::stats::{draw, unit};
 
+/// Largest share of the training rows that calibrates.
+const MOST_OF_TRAIN: f64 = 0.5;
+
 /// Assigns each row to a split by its own content, without knowledge of other rows.
 pub(crate) struct RowSplitter<'a> {
     run: &'a Run,
     test_share: f64,
+    /// Share of the training rows that calibrates.
+    calibrate: f64,
 }
 
 impl<'a> RowSplitter<'a> {
     /// Creates a splitter. `test_share` is 0 if the test rows come from other files.
     pub fn new(run: &'a Run, test_share: f64) -> Self {
-        Self { run, test_share }
+        Self { run, test_share, calibrate: calibration_share(run, test_share) }
+    }
+
+    /// Run whose rows are split.
+    pub fn run(&self) -> &Run {
+        self.run
     }
 
     /// Split of a row whose content has this key.
@@ -24,6 +34,31 @@ impl<'a> RowSplitter<'a> {
     /// # Errors
     /// [`Error::Column`] for a missing split column, [`Error::Value`] for an unknown name in it.
     pub fn part(&self, frame: &Frame, row: usize, key: u64) -> Result<SplitPart, Error> {
+        match self.without_calibration(frame, row, key)? {
+            SplitPart::Train => self.of_train(frame, row, key),
+            part => Ok(part),
+        }
+    }
+
+    /// Split of a row that is not of the valid or test split: [`SplitPart::Train`], or [`SplitPart::Calibrate`] by a hash
+    /// that is independent of the one of the splits. Rows of a group stay together.
+    ///
+    /// # Errors
+    /// [`Error::Column`] for a missing split column.
+    pub fn of_train(&self, frame: &Frame, row: usize, key: u64) -> Result<SplitPart, Error> {
+        if self.calibrate <= 0.0 {
+            return Ok(SplitPart::Train);
+        }
+        let bits = if self.run.split.by == SplitBy::Group {
+            let group = self.column(frame)?.text(row).unwrap_or_default();
+            draw(self.run.seed, &format!("calibrate {group}"), 0, 0)
+        } else {
+            draw(self.run.seed, "calibrate", 0, key)
+        };
+        Ok(if unit(bits) < self.calibrate { SplitPart::Calibrate } else { SplitPart::Train })
+    }
+
+    fn without_calibration(&self, frame: &Frame, row: usize, key: u64) -> Result<SplitPart, Error> {
         let split = &self.run.split;
         match split.by {
             SplitBy::Group => {
@@ -47,12 +82,12 @@ impl<'a> RowSplitter<'a> {
         }
     }
 
-    /// Row indices of train, valid and test.
+    /// Row indices of the splits, in the order of [`SplitPart`].
     ///
     /// # Errors
     /// The errors of [`Self::part`].
-    pub fn split(&self, frame: &Frame) -> Result<[Vec<usize>; 3], Error> {
-        let mut parts: [Vec<usize>; 3] = Default::default();
+    pub fn split(&self, frame: &Frame) -> Result<[Vec<usize>; 4], Error> {
+        let mut parts: [Vec<usize>; 4] = Default::default();
         for (row, key) in frame.row_keys(self.run.seed).into_iter().enumerate() {
             parts[self.part(frame, row, key)? as usize].push(row);
         }
@@ -86,4 +121,17 @@ impl<'a> RowSplitter<'a> {
             }),
         }
     }
+}
+
+/// Share of the training rows that amounts to `uncertainty.share` of all rows; 0 without `[uncertainty]`.
+fn calibration_share(run: &Run, test_share: f64) -> f64 {
+    let Some(uncertainty) = &run.uncertainty else { return 0.0 };
+    let valid = run.split.valid;
+    let train = match run.split.by {
+        // The names in the column decide; a share of the training rows is all that can be told of one row.
+        SplitBy::Predefined => 1.0,
+        SplitBy::KFold => (1.0 - valid) * (1.0 - 1.0 / run.split.folds.unwrap_or(2) as f64),
+        _ => 1.0 - valid - test_share,
+    };
+    (uncertainty.share / train).clamp(0.0, MOST_OF_TRAIN)
 }

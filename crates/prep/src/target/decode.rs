@@ -27,11 +27,7 @@ impl FittedTarget {
             }
             Self::Category { classes, numeric, .. } => {
                 let probabilities = self.probabilities(logits);
-                let best = probabilities
-                    .iter()
-                    .enumerate()
-                    .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)))
-                    .map_or(0, |(index, _)| index);
+                let best = self.predicted_class(&probabilities);
                 let value = class_value(&classes[best], *numeric);
                 let named = classes.iter().cloned().zip(probabilities).collect();
                 Prediction { probabilities: Some(named), ..Prediction::new(value) }
@@ -39,9 +35,28 @@ impl FittedTarget {
         }
     }
 
-    /// Probability of each class: a sigmoid for two classes, else a softmax. Empty if the target is not a class.
+    /// Class with this index as a prediction; an empty text if the target has no such class.
+    pub fn class_value(&self, index: usize) -> PredictedValue {
+        let empty = || PredictedValue::Text(String::new());
+        let Self::Category { classes, numeric, .. } = self else { return empty() };
+        classes.get(index).map_or_else(empty, |class| class_value(class, *numeric))
+    }
+
+    /// Index of the predicted class: the second of two classes from its threshold on if there is one, else the most probable
+    /// one, the first of equals.
+    pub fn predicted_class(&self, probabilities: &[f32]) -> usize {
+        if let (Self::Category { threshold: Some(threshold), .. }, [_, positive]) = (self, probabilities) {
+            return usize::from(f64::from(*positive) >= *threshold);
+        }
+        let each = probabilities.iter().enumerate();
+        each.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0))).map_or(0, |(index, _)| index)
+    }
+
+    /// Probability of each class: a sigmoid for two classes, else a softmax, and the calibration of the target if it has
+    /// one. Empty if the target is not a class.
     pub fn probabilities(&self, logits: &[f32]) -> Vec<f32> {
         match self {
+            Self::Category { calibration: Some(calibration), .. } => calibration.probabilities(logits),
             Self::Category { classes, .. } if classes.len() == 2 => {
                 let p = 1.0 / (1.0 + (-logits[0]).exp());
                 vec![1.0 - p, p]

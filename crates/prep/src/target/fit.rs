@@ -98,7 +98,8 @@ impl FittedTarget {
         if let Some(positive) = &target.positive {
             put_last(&mut classes, positive).map_err(invalid)?;
         }
-        Ok(Self::Category { name: target.name.clone(), column, classes, numeric })
+        let (name, calibration, threshold) = (target.name.clone(), None, None);
+        Ok(Self::Category { name, column, classes, numeric, calibration, threshold })
     }
 }
 

@@ -17,6 +17,17 @@ pub enum PredictedValue {
     Numbers(Vec<f64>),
 }
 
+/// Interval that holds a number with a stated probability.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PredictionInterval {
+    /// The probability.
+    pub coverage: f64,
+    /// Lower bound, of a forecast one for each step.
+    pub low: PredictedValue,
+    /// Upper bound.
+    pub high: PredictedValue,
+}
+
 /// Predictions for one row by the names of the targets.
 pub type Predictions = IndexMap<String, Prediction>;
 
@@ -34,6 +45,12 @@ pub struct Prediction {
     /// `true` if the row is an anomaly; `None` without a threshold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anomaly: Option<bool>,
+    /// Bounds of the number with a stated probability; `None` unless they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<PredictionInterval>,
+    /// Classes that hold the target with a stated probability, the likeliest first; `None` unless they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<Vec<PredictedValue>>,
     /// Times of the values of a forecast; empty if they are not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timestamps: Vec<String>,
@@ -42,7 +59,8 @@ pub struct Prediction {
 impl Prediction {
     /// Prediction without probabilities.
     pub fn new(value: PredictedValue) -> Self {
-        Self { value, probabilities: None, threshold: None, anomaly: None, timestamps: Vec::new() }
+        let (probabilities, threshold, anomaly, timestamps) = (None, None, None, Vec::new());
+        Self { value, probabilities, threshold, anomaly, interval: None, set: None, timestamps }
     }
 
     /// Keeps the first values of a forecast.
@@ -50,6 +68,15 @@ impl Prediction {
         if let PredictedValue::Numbers(values) = &mut self.value {
             values.truncate(horizon);
             self.timestamps.truncate(horizon);
+        }
+        if let Some(PredictionInterval {
+            low: PredictedValue::Numbers(low),
+            high: PredictedValue::Numbers(high),
+            ..
+        }) = &mut self.interval
+        {
+            low.truncate(horizon);
+            high.truncate(horizon);
         }
     }
 }

@@ -144,6 +144,25 @@ pub(crate) fn picture_copy(input: &FittedInput, name: &str, column: &Column, row
     let (height, width) = ((*height).min(COPY_SIDE), (*width).min(COPY_SIDE));
     let file = FileCell { name, column, row, budget: &Budget::unlimited() };
     let values = decode_image(&file, [*channels, height, width]).ok()?;
+    png(&values, [*channels, height, width])
+}
+
+/// PNG file of the picture whose pixels are columns of a row, brightened to 0 to 255 if its values go to 1 or 16; `None` if
+/// the input has no such pixels.
+pub(crate) fn pixel_picture(input: &FittedInput, frame: &Frame, row: usize) -> Option<Vec<u8>> {
+    let FittedInput::Image { columns, shape, .. } = input else { return None };
+    if columns.len() != shape.iter().product::<usize>() || shape[1].max(shape[2]) > COPY_SIDE {
+        return None;
+    }
+    let number = |name: &String| frame.get(name)?.number(row).ok().flatten();
+    let values: Vec<f64> = columns.iter().map(number).collect::<Option<_>>()?;
+    let largest = values.iter().copied().fold(0.0, f64::max);
+    let factor = [1.0, 16.0].into_iter().find(|top| largest <= *top).map_or(1.0, |top| 255.0 / top);
+    png(&values.iter().map(|value| value * factor).collect::<Vec<_>>(), *shape)
+}
+
+/// PNG file of pixels `[channels, height, width]` from 0 to 255.
+fn png(values: &[f64], [channels, height, width]: [usize; 3]) -> Option<Vec<u8>> {
     let plane = height * width;
     #[allow(
         clippy::cast_possible_truncation,
@@ -152,7 +171,7 @@ pub(crate) fn picture_copy(input: &FittedInput, name: &str, column: &Column, row
     )]
     let byte = |value: f64| value.round().clamp(0.0, 255.0) as u8;
     let pixels: Vec<u8> = (0..plane)
-        .flat_map(|at| (0..*channels).map(move |channel| (channel, at)))
+        .flat_map(|at| (0..channels).map(move |channel| (channel, at)))
         .map(|(channel, at)| byte(values[channel * plane + at]))
         .collect();
     let color = match channels {

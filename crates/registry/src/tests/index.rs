@@ -41,7 +41,7 @@ fn the_index_follows_files_that_nobody_told_it_of() {
     let (runs, packages) = list();
     assert_eq!(runs[0].status, Status::Finished);
     assert_eq!((packages.len(), packages[0].version, packages[0].aliases.len()), (2, 2, 1));
-    Aliases::roll_back(&home, "m", "latest").unwrap();
+    Aliases::roll_back(&home, "m", "latest", false).unwrap();
     assert_eq!(list().1[1].aliases, ["latest"]);
     fs::remove_dir_all(home.models().join("m/2")).unwrap();
     fs::remove_dir_all(run.path()).unwrap();

@@ -14,9 +14,9 @@ fn an_alias_moves_only_from_where_it_is_expected() {
     assert!(matches!(error, Error::Moved { .. }), "{error}");
     assert!(matches!(Aliases::set(&home, "m", "champion", 7, None), Err(Error::Unknown { .. })));
     // Back once, and no further.
-    assert_eq!(Aliases::roll_back(&home, "m", "champion").unwrap(), (2, 1));
-    assert!(Aliases::roll_back(&home, "m", "champion").is_err());
-    assert_eq!(Aliases::roll_back(&home, "m", "latest").unwrap(), (2, 1));
+    assert_eq!(Aliases::roll_back(&home, "m", "champion", false).unwrap(), (2, 1));
+    assert!(Aliases::roll_back(&home, "m", "champion", false).is_err());
+    assert_eq!(Aliases::roll_back(&home, "m", "latest", false).unwrap(), (2, 1));
     assert!(matches!(Aliases::set(&home, "m", "../x", 1, None), Err(Error::Store(StoreError::Name { .. }))));
 }
 
@@ -79,6 +79,7 @@ fn odd_folders_never_break_publishing() {
         signature: json!({}),
         lineage: lineage(),
         metrics: Map::new(),
+        keep_latest: false,
     };
     let error = publish(&home, &contents).unwrap_err().to_string();
     assert!(error.contains("no version number after 999999999 is left; move that version away"), "{error}");
@@ -100,17 +101,24 @@ fn a_move_that_was_begun_and_never_made_is_forgotten() {
     Aliases::set(&home, "m", "best", 3, None).unwrap();
     fs::write(&aliases, &before).unwrap();
     let half = fs::read(&moves).unwrap();
-    assert_eq!(Aliases::roll_back(&home, "m", "best").unwrap(), (2, 1));
+    assert_eq!(Aliases::roll_back(&home, "m", "best", false).unwrap(), (2, 1));
     fs::write(&moves, half).unwrap();
     fs::write(&aliases, &before).unwrap();
     Aliases::set(&home, "m", "best", 1, None).unwrap();
-    assert_eq!(Aliases::roll_back(&home, "m", "best").unwrap(), (1, 2));
+    assert_eq!(Aliases::roll_back(&home, "m", "best", false).unwrap(), (1, 2));
     // Damage is reported before a version appears.
     fs::write(&moves, "[").unwrap();
     let files: [(&str, &[u8]); 4] =
         [("config.json", b"{}"), ("metrics.json", b"{}"), ("model.safetensors", b"w"), ("plan.json", b"{}")];
     let (signature, metrics) = (json!({}), Map::new());
-    let contents = PackageContents { name: "m", files: &files, signature, lineage: lineage(), metrics };
+    let contents = PackageContents {
+        name: "m",
+        files: &files,
+        signature,
+        lineage: lineage(),
+        metrics,
+        keep_latest: false,
+    };
     let error = publish(&home, &contents).unwrap_err().to_string();
     assert!(error.contains("moves.json"), "{error}");
     assert_eq!(home.versions("m").unwrap(), [1, 2, 3]);

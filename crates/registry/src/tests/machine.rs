@@ -158,7 +158,7 @@ fn apply(home: &Home, oracle: &mut Oracle, operation: &Operation) {
         }
         Operation::RollBack { alias, killed } => {
             let alias = ALIASES[*alias];
-            let found = Aliases::roll_back(home, "m", alias);
+            let found = Aliases::roll_back(home, "m", alias, false);
             match oracle.earlier(alias) {
                 None => assert!(matches!(found, Err(Error::Unknown { .. })), "{found:?}"),
                 Some(expected) => {

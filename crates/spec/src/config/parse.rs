@@ -9,6 +9,8 @@ use crate::config::Config;
 use crate::config::Run;
 use crate::config::document::{Document, dotted};
 use crate::config::schema;
+use crate::config::target::Target;
+use crate::config::{Gate, GateCondition};
 use crate::config::{Problem, Problems};
 use crate::data::Data;
 use crate::data::Expectation;
@@ -85,6 +87,29 @@ pub fn parse_data(origin: &str, text: &str) -> Result<(Data, Vec<Expectation>), 
         part("expect").map(serde_json::from_value).transpose().map_err(wrong)?.unwrap_or_default();
     let problems = validate_data(&file, &data, &expect);
     if problems.is_empty() { Ok((data, expect)) } else { Err(Problems(problems)) }
+}
+
+/// Parses `[gate]` of a run config, or of a file that has nothing else, for a model with these targets.
+///
+/// # Errors
+/// All problems of this table; a file without it.
+pub fn parse_gate(origin: &str, text: &str, targets: &[Target]) -> Result<Vec<GateCondition>, Problems> {
+    let file = Document::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
+    let merged = merge(defaults().clone(), file.value.clone());
+    let mut problems = schema::check_config(&file, &merged);
+    problems.retain(|problem| problem.key.split('.').next() == Some("gate"));
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    let gate = merged.get("gate").cloned().map(serde_json::from_value::<Gate>).transpose();
+    let gate = gate.map_err(|error| Problems(vec![file.problem("/gate", error.to_string())]))?;
+    let gate = gate.filter(|gate| !gate.is_empty()).ok_or_else(|| {
+        let message = "no conditions; add `[gate]` with some, such as `\"test/accuracy\" = \">= 0.9\"`";
+        Problems(vec![file.problem("/gate", message.to_owned())])
+    })?;
+    gate.parse(targets).map_err(|invalid| {
+        Problems(invalid.into_iter().map(|one| file.problem(&one.pointer(), one.message)).collect())
+    })
 }
 
 /// Parses an architecture file.

@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Series, Split, SplitBy, Target, TargetList};
 use crate::data::{Clean, Data, Expectation, Feature};
+use crate::evaluate::Evaluate;
 use crate::families::TreesSpec;
 use crate::inputs::Input;
 use crate::model::{Combine, Design, Family, Model, PackageRef};
 use crate::train::Train;
+use crate::uncertainty::Uncertainty;
 
 /// A run, resolved as far as the config alone allows. Globs of columns are resolved with the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +54,12 @@ pub struct Run {
     pub trees: Option<TreesSpec>,
     /// Training loop.
     pub train: Train,
+    /// Evaluation at the end.
+    #[serde(default)]
+    pub evaluate: Evaluate,
+    /// Intervals and sets; `None` without them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<Uncertainty>,
     /// The complete config, with its defaults and the architecture in place. It parses to this run without
     /// any other file.
     pub sealed: Config,
@@ -86,6 +94,8 @@ impl Run {
             start,
             trees: family.trees(),
             train: config.train.clone(),
+            evaluate: config.evaluate.clone(),
+            uncertainty: config.uncertainty.clone(),
             sealed: config,
         })
     }

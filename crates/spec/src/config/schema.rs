@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde_json::Value;
 
 use crate::config::Config;
+use crate::config::Problem;
 use crate::config::document::Document;
-use crate::config::{Problem, nearest};
 use crate::model::{Expect, Family, FamilyUse, families_for};
+use crate::names::nearest;
 
 static CONFIG: LazyLock<Value> =
     LazyLock::new(|| relaxed(schema_of::<Config>(), crate::config::parse::defaults()));
@@ -43,6 +44,9 @@ pub(crate) fn check_config(file: &Document, value: &Value) -> Vec<Problem> {
         // A table `[model]` without any of its three keys is no better than none.
         if missing("model") || problem.key == "model" && (missing("family") || missing("file")) {
             problem.message = missing_model(value);
+        }
+        if problem.key.starts_with("gate.") {
+            problem.message.push_str("; write a condition in quotes, such as \">= 0.97\"");
         }
     }
     problems
@@ -246,6 +250,9 @@ fn weight(error: &ValidationError<'_>) -> usize {
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => 2 * unexpected.len(),
         ValidationErrorKind::Type { .. } => 3,
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            context.iter().map(|branch| branch.iter().map(weight).sum()).min().unwrap_or(1)
+        }
         _ => 1,
     }
 }

@@ -3,7 +3,7 @@
 use cupola_prep::{ColumnPlaces, Examples, FittedTarget, Prepared, SplitPart, permutation};
 use serde::Serialize;
 
-use super::{metrics_from_logits, rows_in_use};
+use super::{loss_of_logits, rows_in_use};
 use crate::error::Error;
 use crate::objective::TargetObjective;
 
@@ -52,8 +52,8 @@ pub fn permutation_importance<E: From<Error>>(
     }
     let examples = part.gather(&rows_in_use(part, rows)).map_err(Error::from)?;
     let mut loss = |inputs: &Examples| -> Result<f64, E> {
-        let found = metrics_from_logits(&prepared.plan, objectives, &logits(inputs)?, &examples);
-        Ok(found.values.get("loss").copied().unwrap_or_default())
+        let found = loss_of_logits(&prepared.plan, objectives, &logits(inputs)?, &examples);
+        Ok(found.unwrap_or_default())
     };
     let before = loss(&examples.examples)?;
     let mut found = Vec::with_capacity(places.len());

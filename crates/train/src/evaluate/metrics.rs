@@ -1,15 +1,15 @@
 //! Metrics of logits on the host.
 
-use cupola_eval::{Metrics, anomaly, classification, forecast, regression};
-use cupola_nn::Loss;
+use cupola_eval::{MetricSet, Metrics, anomaly, classification, forecast, perplexity, regression};
 use cupola_prep::{
     Examples, ExamplesWithTargets, FittedTarget, Plan, PredictedValue, Targets, mean_squared_difference,
 };
 
+use super::decided::decided;
 use super::host_loss::mean_loss;
 use crate::objective::TargetObjective;
 
-/// Metrics of logits `[rows, width]` for the examples of a part. With several targets the metrics of each are
+/// All metrics of logits `[rows, width]` for the examples of a part. With several targets the metrics of each are
 /// named `target/metric`, and `loss` is the weighted sum.
 pub fn metrics_from_logits(
     plan: &Plan,
@@ -17,35 +17,72 @@ pub fn metrics_from_logits(
     values: &[f32],
     part: &ExamplesWithTargets,
 ) -> Metrics {
+    metrics_of_set(plan, objectives, values, part, MetricSet::All)
+}
+
+/// Metrics of a set, named as by [`metrics_from_logits`].
+pub(super) fn metrics_of_set(
+    plan: &Plan,
+    objectives: &[TargetObjective],
+    values: &[f32],
+    part: &ExamplesWithTargets,
+    set: MetricSet,
+) -> Metrics {
     let width = plan.width();
     let (mut all, mut sum) = (Metrics { rows: part.examples.rows, ..Metrics::default() }, 0.0);
     for ((target, objective), targets) in plan.targets.iter().zip(objectives).zip(part.targets.iter()) {
-        let loss = objective.criterion.loss;
         if objective.width == width {
-            return target_metrics(target, loss, values, targets, &part.examples);
+            return target_metrics(target, objective, values, targets, &part.examples, set);
         }
-        let own = values.chunks(width).flat_map(|row| &row[objective.at..objective.at + objective.width]);
-        let own: Vec<f32> = own.copied().collect();
-        let found = target_metrics(target, loss, &own, targets, &part.examples);
-        sum += objective.weight * found.values.get("loss").copied().unwrap_or_default();
-        let named =
-            found.values.into_iter().map(|(name, value)| (format!("{}/{name}", target.name()), value));
-        all.values.extend(named);
+        let own = own_logits(values, width, objective);
+        let found = target_metrics(target, objective, &own, targets, &part.examples, set);
+        // Without a loss of one target there is no weighted sum.
+        sum += objective.weight * found.values.get("loss").copied().unwrap_or(f64::NAN);
+        let name = |name: String| format!("{}/{name}", target.name());
+        all.values.extend(found.values.into_iter().map(|(metric, value)| (name(metric), value)));
+        all.undefined.extend(found.undefined.into_iter().map(|(metric, why)| (name(metric), why)));
     }
-    all.values.insert("loss".to_owned(), sum);
+    all.insert("loss", Ok(sum));
     all
+}
+
+/// Loss of logits `[rows, width]` without label smoothing and class weights: the weighted sum over the targets. `None`
+/// without examples.
+pub(super) fn loss_of_logits(
+    plan: &Plan,
+    objectives: &[TargetObjective],
+    values: &[f32],
+    part: &ExamplesWithTargets,
+) -> Option<f64> {
+    let mut sum = 0.0;
+    for ((target, objective), targets) in plan.targets.iter().zip(objectives).zip(part.targets.iter()) {
+        let loss = objective.criterion.loss;
+        if objective.width == plan.width() {
+            return mean_loss(loss, target.width(), values, targets, &part.examples.dense);
+        }
+        let own = own_logits(values, plan.width(), objective);
+        sum += objective.weight * mean_loss(loss, target.width(), &own, targets, &part.examples.dense)?;
+    }
+    Some(sum)
+}
+
+/// Logits of one target of several.
+fn own_logits(values: &[f32], width: usize, objective: &TargetObjective) -> Vec<f32> {
+    let own = values.chunks(width).flat_map(|row| &row[objective.at..objective.at + objective.width]);
+    own.copied().collect()
 }
 
 /// Metrics of one target, including the loss without label smoothing and class weights.
 fn target_metrics(
     target: &FittedTarget,
-    loss: Loss,
+    objective: &TargetObjective,
     values: &[f32],
     targets: &Targets,
     examples: &Examples,
+    set: MetricSet,
 ) -> Metrics {
     let width = target.width();
-    let loss = mean_loss(loss, width, values, targets, &examples.dense);
+    let loss = mean_loss(objective.criterion.loss, width, values, targets, &examples.dense);
     // Values of one row in the units of the target.
     let number = |scaled: &[f32]| match target.decode(scaled, &[]).value {
         PredictedValue::Integer(value) => vec![value as f64],
@@ -56,31 +93,31 @@ fn target_metrics(
     let numbers = |scaled: &[f32]| scaled.chunks(width).flat_map(number).collect::<Vec<f64>>();
     let mut metrics = match (target, targets) {
         (FittedTarget::NextToken { .. }, Targets::Tokens { length, next }) => {
-            let values = [("perplexity".to_owned(), loss.unwrap_or_default().exp())];
-            let rows = next.len() / length;
-            Metrics { rows, values: values.into_iter().collect(), ..Metrics::default() }
+            let mut metrics = Metrics { rows: next.len() / length, ..Metrics::default() };
+            metrics.insert("perplexity", Ok(perplexity(loss.unwrap_or_default())));
+            metrics
         }
         (FittedTarget::Category { classes, .. }, Targets::Class(expected)) => {
             let probabilities: Vec<f32> =
                 values.chunks(width).flat_map(|row| target.probabilities(row)).collect();
             let expected: Vec<usize> =
                 expected.iter().map(|&class| usize::try_from(class).unwrap_or_default()).collect();
-            classification(classes, &expected, &probabilities)
+            decided(target, &probabilities, |p| classification(classes, &expected, p, None, set))
         }
         (FittedTarget::Forecast { horizon, naive, .. }, Targets::Vector { values: expected, .. }) => {
-            forecast(&numbers(expected), &numbers(values), *horizon, *naive)
+            forecast(&numbers(expected), &numbers(values), *horizon, *naive, None, set)
         }
         (FittedTarget::Reconstruct { .. }, Targets::Reconstruction { anomalies }) => {
             let rows = values.chunks(width).zip(examples.dense.chunks(width));
             let scores: Vec<f64> = rows.map(|(row, own)| mean_squared_difference(row, own)).collect();
-            anomaly(&scores, anomalies)
+            anomaly(&scores, anomalies, None, set)
         }
-        (_, Targets::Number(expected)) => regression(&numbers(expected), &numbers(values)),
+        (_, Targets::Number(expected)) => regression(&numbers(expected), &numbers(values), None, set),
         // A plan encodes targets of its own kind only.
         (target, _) => unreachable!("targets of another kind than {}", target.name()),
     };
     if let Some(loss) = loss {
-        metrics.values.insert("loss".to_owned(), loss);
+        metrics.insert("loss", Ok(loss));
     }
     metrics
 }

@@ -1,6 +1,6 @@
 //! Evaluation on the valid split during training.
 
-use cupola_eval::Metrics;
+use cupola_eval::{MetricSet, Metrics};
 use cupola_nn::Network;
 use cupola_prep::SplitExamples;
 
@@ -39,7 +39,8 @@ impl Validation<'_> {
         if self.part.is_empty() {
             return Ok(Validated::default());
         }
-        Ok(self.validated(self.evaluator.evaluate(network, self.part, self.rows)?))
+        let found = self.evaluator.evaluate(network, self.part, self.rows, MetricSet::Training)?;
+        Ok(self.validated(found))
     }
 
     fn validated(&self, found: Metrics) -> Validated {

@@ -110,3 +110,41 @@ fn a_text_input_is_rejected() {
     let found = Boosted::fit(&spec(), &examples, &[(&Targets::Number(vec![0.0; 4]), 1)], 1, &mut |_| {});
     assert!(matches!(found.err(), Some(Error::Block { kind: "text" })));
 }
+
+#[test]
+fn plain_trees_sum_to_the_logits() {
+    let (examples, targets) = examples(300);
+    #[allow(clippy::cast_possible_truncation)]
+    let classes: Vec<i32> = targets.iter().map(|&y| y as i32).collect();
+    let small: Vec<f32> =
+        (0..300).map(|row| 3.0 * examples.dense[2 * row] + (row as f32 * 0.7).sin()).collect();
+    for targets in [Targets::Class(classes), Targets::Number(targets), Targets::Number(small)] {
+        let trees = Boosted::fit(&spec(), &examples, &[(&targets, 1)], 1, &mut |_| {}).unwrap();
+        let logits = trees.logits(&examples).unwrap();
+        let trees = Trees::Boosted(trees);
+        let plain = trees.plain_outputs().unwrap();
+        for (features, logit) in trees.features(&examples).unwrap().iter().zip(logits).take(60) {
+            let [output] = plain.as_slice() else { panic!("{} outputs", plain.len()) };
+            let score = output.trees.score(features);
+            assert!((score - f64::from(logit)).abs() < 1e-6 * score.abs().max(1.0), "{score}, logit {logit}");
+            let shares = output.trees.shapley(features, features.len(), &mut || true).unwrap();
+            let sum = output.trees.expected() + shares.iter().sum::<f64>();
+            assert!((sum - score).abs() < 1e-6, "{sum}, score {score}");
+        }
+    }
+}
+
+#[test]
+fn the_scores_of_several_classes_are_their_log_odds() {
+    let (examples, _) = examples(300);
+    let targets = Targets::Class((0..300).map(|row| row % 3).collect());
+    let trees = Trees::Boosted(Boosted::fit(&spec(), &examples, &[(&targets, 3)], 1, &mut |_| {}).unwrap());
+    let (logits, plain) = (trees.logits(&examples).unwrap(), trees.plain_outputs().unwrap());
+    for (features, logits) in trees.features(&examples).unwrap().iter().zip(logits.chunks(3)) {
+        for (output, logit) in plain.iter().zip(logits) {
+            assert_eq!(output.score, crate::TreeScore::LogOdds);
+            let probability = 1.0 / (1.0 + (-output.trees.score(features)).exp());
+            assert!((probability.ln() - f64::from(*logit)).abs() < 1e-5);
+        }
+    }
+}

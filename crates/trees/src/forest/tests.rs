@@ -63,3 +63,51 @@ fn the_same_seed_fits_the_same_forest_and_its_file_keeps_the_predictions() {
         assert!(crate::Trees::from_safetensors(&bytes[..cut]).is_err(), "{cut}");
     }
 }
+
+#[test]
+fn plain_trees_sum_to_the_predictions_and_their_covers_are_counts_of_rows() {
+    let (examples, classes, numbers) = examples(300);
+    let targets = [(&Targets::Class(classes), 1), (&Targets::Number(numbers), 1)];
+    let forest = crate::Trees::Forest(Forest::fit(&spec(), &examples, &targets, 3, &mut |_| {}).unwrap());
+    let (logits, plain) = (forest.logits(&examples).unwrap(), forest.plain_outputs().unwrap());
+    assert_eq!(plain.iter().map(|output| output.trees.trees.len()).sum::<usize>(), forest.trees());
+    for (features, logits) in forest.features(&examples).unwrap().iter().zip(logits.chunks(2)) {
+        let probability = plain[0].trees.score(features);
+        assert!((logit(probability, true, false) - f64::from(logits[0])).abs() < 1e-5);
+        assert!((plain[1].trees.score(features) - f64::from(logits[1])).abs() < 1e-6);
+        let shares = plain[1].trees.shapley(features, 2, &mut || true).unwrap();
+        let sum = plain[1].trees.expected() + shares.iter().sum::<f64>();
+        assert!((sum - plain[1].trees.score(features)).abs() < 1e-9);
+    }
+    // smartcore also splits nodes of a single class, of whose rows nothing is known and on which nothing depends.
+    let trees = plain
+        .iter()
+        .zip([0.0, 2.0])
+        .flat_map(|(output, least)| output.trees.trees.iter().map(move |tree| (tree, least)));
+    for (tree, smallest) in trees {
+        let nodes = tree.nodes();
+        assert!((nodes[0].cover() - 300.0).abs() < 1e-9, "a tree has as many rows as the table");
+        let leaves = nodes.iter().filter(|node| matches!(node, cupola_eval::TreeNode::Leaf { .. }));
+        let covers: Vec<f64> = leaves.map(cupola_eval::TreeNode::cover).collect();
+        let (least, sum) = (covers.iter().copied().fold(f64::MAX, f64::min), covers.iter().sum::<f64>());
+        assert!((sum - 300.0).abs() < 1e-9 && least >= smallest, "leaves of {least} rows, {sum} in all");
+    }
+}
+
+#[test]
+fn the_mean_of_a_plain_tree_is_the_mean_of_its_rows() {
+    let (examples, _, numbers) = examples(200);
+    let spec = Bagging { trees: 1, leaf: 3, depth: None, features: Some(1.0) };
+    let forest = Forest::fit(&spec, &examples, &[(&Targets::Number(numbers), 1)], 3, &mut |_| {}).unwrap();
+    let root = tree_root(&forest);
+    let plain = crate::Trees::Forest(forest).plain_outputs().unwrap();
+    assert!((plain[0].trees.expected() - root).abs() < 1e-9, "the mean of the root is kept in its output");
+}
+
+/// Output of the first tree's root, the mean of its rows.
+fn tree_root(forest: &Forest) -> f64 {
+    let json = serde_json::to_value(forest).unwrap();
+    json["outputs"][0]["groups"][0]["forest"]["forest_regressor"]["trees"][0]["nodes"][0]["output"]
+        .as_f64()
+        .unwrap()
+}

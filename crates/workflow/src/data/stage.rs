@@ -19,7 +19,7 @@ use crate::models::pretrained;
 use crate::session::Session;
 
 /// Raised when the same rows and config become other examples.
-const PREPARE_VERSION: u32 = 3;
+const PREPARE_VERSION: u32 = 4;
 const STAGE_FILE: &str = "stage.json";
 
 /// Prepare stage of a config with the data as it is now.
@@ -87,6 +87,7 @@ fn key(run: &Run, source: &Collection, test: Option<&Collection>) -> String {
         "split": run.split,
         "series": run.series,
         "inputs": run.inputs,
+        "subgroups": run.evaluate.subgroups,
         "targets": run.targets.iter().collect::<Vec<_>>(),
         "table": run.design.table,
         "tokenizer": run.start.as_ref().map(|start| &start.package),

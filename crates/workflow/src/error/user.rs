@@ -27,8 +27,12 @@ pub(super) fn runtime(error: &cupola_runtime::Error) -> bool {
         | E::Value { .. }
         | E::NotFinite { .. }
         | E::Horizon { .. }
+        | E::NoIntervals
+        | E::Coverage { .. }
+        | E::TooFewScores { .. }
         | E::NotALanguageModel { .. }
         | E::ContextLength { .. }
+        | E::Explain { .. }
         | E::Chat { .. } => true,
         E::Record(error) => record(error),
         _ => false,
@@ -44,7 +48,9 @@ pub(super) fn record(error: &cupola_registry::Error) -> bool {
         | E::Moved { .. }
         | E::Misplaced { .. }
         | E::Unlisted { .. }
-        | E::Unnamed { .. } => true,
+        | E::Unnamed { .. }
+        | E::BrokenGate { .. }
+        | E::NoLatest { .. } => true,
         E::Store(error) => store(error),
         E::Index { .. } => false,
     }

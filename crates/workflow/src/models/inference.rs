@@ -1,25 +1,23 @@
-//! Published models on rows: predictions and metrics.
+//! Published models on rows: predictions.
 
 use std::path::PathBuf;
 
 use cupola_datasets::LoadRequest;
-use cupola_eval::Metrics;
 use cupola_nn::DeviceChoice;
-use cupola_prep::{
-    Error as PrepError, Frame, Plan, Predictions, SeriesLabel, Signature, examples_with_targets,
-};
+use cupola_prep::{Error as PrepError, Frame, Plan, Predictions, SeriesLabel, Signature};
 use cupola_registry::Package;
-use cupola_runtime::{EngineChoice, Predictor};
+use cupola_runtime::{
+    EngineChoice, ExplainOptions, IntervalRequest, PredictInput, Predictor, RowExplanations,
+};
 use cupola_sources::{RowOrigin, TextColumns};
 use cupola_spec::{Data, Source};
-use cupola_train::{default_objectives, metrics_from_logits};
 
 use crate::error::Error;
 use crate::event::CollectionEvents;
 use crate::session::Session;
 
 /// Rows of one forward pass.
-const CHUNK: usize = 1024;
+pub(crate) const CHUNK: usize = 1024;
 
 /// Published model, and the engine and device that run it.
 #[derive(Debug, Clone)]
@@ -42,20 +40,19 @@ pub struct InputRows {
     pub files: Vec<String>,
 }
 
-impl InputRows {
-    /// Error that names the file of a row, and the query whose result has the missing column.
-    fn explained(&self, error: PrepError, plan: &Plan) -> PrepError {
-        let remedy = "the model was trained on the result of `data.query`: send its columns, which `cupola models show` lists";
-        match (error, &plan.query) {
-            (PrepError::Column { column, near, .. }, Some(_)) => PrepError::Column { column, near, remedy },
-            (PrepError::Columns { columns, found, .. }, Some(_)) => {
-                PrepError::Columns { columns, found, remedy }
-            }
-            (error, _) => {
-                error.in_file(|row| self.origin.locate(row).map(|at| (at.file.clone(), at.in_file())))
-            }
-        }
+/// Error that names the file of a row, and the query whose result has the missing column.
+pub(crate) fn explained(error: PrepError, plan: &Plan, origin: &RowOrigin) -> PrepError {
+    let remedy = "the model was trained on the result of `data.query`: send its columns, which `cupola models show` lists";
+    match (error, &plan.query) {
+        (PrepError::Column { column, near, .. }, Some(_)) => PrepError::Column { column, near, remedy },
+        (PrepError::Columns { columns, found, .. }, Some(_)) => PrepError::Columns { columns, found, remedy },
+        (error, _) => error.in_file(|row| origin.locate(row).map(|at| (at.file.clone(), at.in_file()))),
     }
+}
+
+/// `true` if rows lack a column that a model reads.
+pub(crate) fn lacks_column(plan: &Plan, has: &dyn Fn(&str) -> bool) -> bool {
+    !Signature::of(plan).inputs.iter().all(|input| has(&input.name))
 }
 
 /// Values that tell which row of which series a prediction belongs to.
@@ -98,7 +95,7 @@ impl LoadedModel {
             return Ok(rows);
         }
         let latest = package.plan.latest_windows(&rows.frame);
-        let latest = latest.map_err(|error| rows.explained(error, &package.plan))?;
+        let latest = latest.map_err(|error| explained(error, &package.plan, &rows.origin))?;
         Ok(match latest {
             Some(frame) => InputRows { frame, ..rows },
             None => rows,
@@ -111,7 +108,7 @@ impl LoadedModel {
     /// Rows that do not fit the plan; a device that fails.
     pub fn predict(&mut self, rows: &InputRows) -> Result<Vec<Predictions>, Error> {
         let plan = &self.predictor.package.plan;
-        let examples = plan.apply(&rows.frame).map_err(|error| rows.explained(error, plan))?;
+        let examples = plan.apply(&rows.frame).map_err(|error| explained(error, plan, &rows.origin))?;
         let indices: Vec<usize> = (0..examples.rows).collect();
         let mut predictions = Vec::with_capacity(indices.len());
         for chunk in indices.chunks(CHUNK) {
@@ -121,6 +118,33 @@ impl LoadedModel {
         Ok(predictions)
     }
 
+    /// Explanations of the predictions for all rows, in order, by the names of the targets.
+    ///
+    /// # Errors
+    /// Rows that do not fit the plan, a kind of model that has no explanations; a device that fails.
+    pub fn explain(
+        &mut self,
+        rows: &InputRows,
+        options: &ExplainOptions,
+    ) -> Result<Vec<RowExplanations>, Error> {
+        Ok(self.predictor.explain(&rows.frame, options)?)
+    }
+
+    /// Adds intervals and sets to the predictions of [`Self::predict`] for these rows.
+    ///
+    /// # Errors
+    /// A package without intervals, or without enough calibration rows for the coverage.
+    pub fn add_intervals(
+        &self,
+        interval: IntervalRequest,
+        rows: &InputRows,
+        predictions: &mut [Predictions],
+    ) -> Result<(), Error> {
+        let package = &self.predictor.package;
+        let coverage = package.interval_coverage(interval)?;
+        Ok(package.add_intervals(coverage, &PredictInput::Frame(rows.frame.clone()), predictions)?)
+    }
+
     /// Key and time of the last row that each prediction of [`Self::predict`] is made from, for a model of series.
     ///
     /// # Errors
@@ -128,27 +152,10 @@ impl LoadedModel {
     pub fn labels(&self, rows: &InputRows) -> Result<RowLabels, Error> {
         let plan = &self.predictor.package.plan;
         let Some(order) = &plan.series else { return Ok(RowLabels::default()) };
-        let labels = plan.series_labels(&rows.frame).map_err(|error| rows.explained(error, plan))?;
+        let labels = plan.series_labels(&rows.frame).map_err(|error| explained(error, plan, &rows.origin))?;
         let columns = order.keys.iter().chain(&order.time).cloned().collect();
         let texts = |label: SeriesLabel| label.into_values().collect();
         Ok(RowLabels { columns, rows: labels.unwrap_or_default().into_iter().map(texts).collect() })
-    }
-
-    /// Metrics on rows that have the target.
-    ///
-    /// # Errors
-    /// Rows that do not fit the plan; a device that fails.
-    pub fn evaluate(&mut self, rows: &InputRows) -> Result<Metrics, Error> {
-        let plan = &self.predictor.package.plan;
-        let labelled = examples_with_targets(plan, &rows.frame);
-        let labelled = labelled.map_err(|error| rows.explained(error, plan))?;
-        let indices: Vec<usize> = (0..labelled.examples.rows).collect();
-        let mut logits = Vec::new();
-        for chunk in indices.chunks(CHUNK) {
-            logits.extend(self.predictor.logits(labelled.examples.gather(chunk))?);
-        }
-        let plan = &self.predictor.package.plan;
-        Ok(metrics_from_logits(plan, &default_objectives(plan), &logits, &labelled))
     }
 }
 
@@ -176,9 +183,7 @@ impl Session<'_> {
         if plan.format.is_default() {
             return plainly;
         }
-        let signature = Signature::of(plan);
-        let is_complete =
-            |rows: &InputRows| signature.inputs.iter().all(|input| rows.frame.get(&input.name).is_some());
+        let is_complete = |rows: &InputRows| !lacks_column(plan, &|name| rows.frame.get(name).is_some());
         match plainly {
             Ok(rows) if is_complete(&rows) => Ok(rows),
             plainly => match self.read_as(&data.with_format(&plan.format), plan) {

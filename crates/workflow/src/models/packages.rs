@@ -14,29 +14,31 @@ pub struct AliasChange {
 }
 
 /// Points an alias at a version. With `expected` only if it points there now; `Some(None)` expects that
-/// the alias does not exist yet.
+/// the alias does not exist yet. With `force` also at a version that broke its gate.
 ///
 /// # Errors
-/// Unknown models and versions; an alias that is elsewhere.
+/// Unknown models and versions; an alias that is elsewhere; a version that broke its gate.
 pub fn set_alias(
     home: &Home,
     name: &str,
     alias: &str,
     version: u64,
     expected: Option<Option<u64>>,
+    force: bool,
 ) -> Result<AliasChange, Error> {
     // Reports an unknown model before the aliases are read.
     home.package(&format!("{name}:{version}"))?;
-    let before = Aliases::set(home, name, alias, version, expected)?;
+    let set = if force { Aliases::force } else { Aliases::set };
+    let before = set(home, name, alias, version, expected)?;
     Ok(AliasChange { before, version })
 }
 
-/// Points an alias back at its previous version.
+/// Points an alias back at its previous version. With `force` also at one that broke its gate.
 ///
 /// # Errors
-/// Unknown models and aliases; an alias that was never moved.
-pub fn roll_back_alias(home: &Home, name: &str, alias: &str) -> Result<AliasChange, Error> {
-    let (before, version) = Aliases::roll_back(home, name, alias)?;
+/// Unknown models and aliases; an alias that was never moved; a version that broke its gate.
+pub fn roll_back_alias(home: &Home, name: &str, alias: &str, force: bool) -> Result<AliasChange, Error> {
+    let (before, version) = Aliases::roll_back(home, name, alias, force)?;
     Ok(AliasChange { before: Some(before), version })
 }
 

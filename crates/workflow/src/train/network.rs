@@ -3,14 +3,14 @@
 use std::fs::File;
 use std::io::Write;
 
-use cupola_eval::Metrics;
+use cupola_eval::{MetricSet, Metrics};
 use cupola_nn::{Network, OpenDevice, activation_dtype, merge_lora};
-use cupola_prep::{Examples, Prepared, SplitPart};
+use cupola_prep::{Examples, FittedTarget, Plan, Prepared, SplitPart};
 use cupola_registry::{RunFolder, RunRecord, Status, ValidationScore};
 use cupola_spec::Run;
 use cupola_train::{
-    EndReason, Evaluator, Job, Selection, Stop, TrainOutcome, batches_of, check_batch_norm, limit_rows,
-    logits, objectives, trial_loss,
+    EndReason, Evaluator, Job, Selection, SplitOutputs, Stop, TrainOutcome, batches_of, check_batch_norm,
+    limit_rows, logits, objectives, trial_loss,
 };
 use serde_json::{Map, Value, json};
 
@@ -184,9 +184,19 @@ struct FinalNetwork<'a> {
 }
 
 impl FinalModel for FinalNetwork<'_> {
-    fn score(&mut self, part: SplitPart) -> Result<Metrics, Error> {
+    fn score(&mut self, part: SplitPart, plan: &Plan) -> Result<Metrics, Error> {
         let rows = self.prepared.part(part);
-        Ok(self.evaluator.evaluate(self.network, rows, rows.len())?)
+        let evaluator =
+            Evaluator { plan, objectives: self.evaluator.objectives.clone(), device: self.evaluator.device };
+        Ok(evaluator.evaluate(self.network, rows, rows.len(), MetricSet::All)?)
+    }
+
+    fn outputs(&mut self, part: SplitPart) -> Result<Option<SplitOutputs>, Error> {
+        if matches!(self.evaluator.plan.targets.first(), FittedTarget::NextToken { .. }) {
+            return Ok(None);
+        }
+        let rows = self.prepared.part(part);
+        Ok(Some(self.evaluator.outputs(self.network, rows, rows.len())?))
     }
 
     fn logits(&mut self, examples: &Examples) -> Result<Vec<f32>, Error> {

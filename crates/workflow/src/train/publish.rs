@@ -1,20 +1,27 @@
 //! End of a run: evaluated and published.
 
 use cupola_eval::Metrics;
-use cupola_prep::{Examples, Prepared, Signature, SplitPart};
+use cupola_prep::{Examples, Plan, Prepared, Signature, SplitPart};
 use cupola_registry::{
-    Aliases, EXAMPLE, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status, ValidationScore,
-    publish, published_by, sha256_hex,
+    Aliases, EXAMPLE, GATE, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status,
+    ValidationScore, publish, published_by, sha256_hex,
 };
 use cupola_spec::{Goal, Run};
-use cupola_train::{ColumnImportance, EndReason, TargetObjective, permutation_importance, unreported_metric};
+use cupola_train::{
+    ColumnImportance, EndReason, SplitOutputs, TargetObjective, permutation_importance, unreported_metric,
+};
 use serde_json::{Map, Value};
 
+use super::decisions::SealedDecisions;
 use super::summary::{MeasuredBaseline, SplitMetrics, TrainingLength, TrainingSummary};
 use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
 use crate::error::Error;
+use crate::evaluate::RunEvaluation;
 use crate::event::WorkflowEvent;
+use crate::gate::{
+    GateReport, Opponent, conditions_of, evaluation_of, judge, not_compared, other_version, sealed_gate,
+};
 
 /// Warning about a run without test rows.
 const UNTESTED: &str = "the test split has no rows; the reported metrics are those of the valid split, \
@@ -42,8 +49,11 @@ pub(super) struct TrainedModel<'a> {
 
 /// Trained weights on a device.
 pub(super) trait FinalModel {
-    /// Metrics on a split.
-    fn score(&mut self, part: SplitPart) -> Result<Metrics, Error>;
+    /// Metrics on a split, decoded by this plan.
+    fn score(&mut self, part: SplitPart, plan: &Plan) -> Result<Metrics, Error>;
+
+    /// Logits and targets of a split; `None` for a language model.
+    fn outputs(&mut self, part: SplitPart) -> Result<Option<SplitOutputs>, Error>;
 
     /// Logits `[rows, width]`.
     fn logits(&mut self, examples: &Examples) -> Result<Vec<f32>, Error>;
@@ -57,18 +67,29 @@ impl TrainedModel<'_> {
         mut record: RunRecord,
         model: &mut dyn FinalModel,
     ) -> Result<PublishedRun, Error> {
-        let splits = self.evaluate(stage, model)?;
+        let sealed = SealedDecisions::fit(self.run, self.prepared, model)?;
+        for warning in &sealed.warnings {
+            stage.session.emit(&WorkflowEvent::Warning(warning));
+        }
         let baseline = MeasuredBaseline::of(self.prepared, &self.objectives)?;
+        let (splits, mut evaluation) = self.evaluate(stage, model, &sealed, baseline.as_ref())?;
         let importance = self.importance(model)?;
+        let latency = evaluation.latency(&mut |examples| model.logits(&examples))?;
         let mut all = self.about.clone();
-        all.insert("splits".to_owned(), Value::Object(splits.to_json()?));
+        all.extend(sealed.about.clone());
+        all.insert("splits".to_owned(), Value::Object(evaluation.added_to(splits.to_json()?)?));
         all.extend(baseline.as_ref().map(|baseline| ("baseline".to_owned(), baseline.to_json())));
+        all.insert("evaluation".to_owned(), evaluation.sealed(latency, self.weights.len())?);
         if !importance.is_empty() {
             all.insert("importance".to_owned(), serde_json::to_value(&importance)?);
         }
         self.folder.write("metrics.json", &all)?;
         let metrics = splits.last();
-        let summary = self.summary(&splits, baseline.as_ref(), importance);
+        evaluation.set_importance(&importance);
+        let summary = TrainingSummary {
+            intervals: evaluation.goal_intervals(),
+            ..self.summary(&splits, baseline.as_ref(), importance)
+        };
         record.valid = summary.valid.map(|value| ValidationScore {
             metric: summary.metric.clone(),
             value,
@@ -76,21 +97,32 @@ impl TrainedModel<'_> {
         });
         record.seconds = Some(summary.seconds);
         record.metrics = metrics.values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect();
-        let package = self.package(stage, &record, &all)?;
+        let gate = self.gate(stage, &all)?;
+        let (package, gate) = self.package(stage, &record, sealed.plan.clone(), &all, gate)?;
+        if let Some(gate) = &gate {
+            self.folder.write(GATE, gate)?;
+        }
         record.status = Status::Finished;
         record.package = Some(package.label());
         stage.save(self.folder, &record)?;
         stage.session.emit(&WorkflowEvent::Published { package: &package, metrics: &metrics });
+        let report = evaluation.write_report(self.folder, &record, &package, latency, self.weights.len());
+        let report = report.unwrap_or_else(|error| {
+            stage.session.emit(&WorkflowEvent::Warning(&format!("the report is not written: {error}")));
+            None
+        });
         Ok(PublishedRun {
             run: record.id,
             package: package.label(),
             path: package.path,
             folder: self.folder.path().to_owned(),
+            report,
             device: record.device,
             metrics: record.metrics,
             about: self.about,
             ended: self.ended,
             summary,
+            gate,
         })
     }
 
@@ -108,6 +140,7 @@ impl TrainedModel<'_> {
             test,
             positive: splits.last().positive,
             baseline: baseline.map(|baseline| baseline.score(self.goal)),
+            intervals: [None; 2],
             best: self.length.best.clone(),
             epochs: self.length.epochs,
             seconds: self.length.seconds,
@@ -120,12 +153,27 @@ impl TrainedModel<'_> {
         permutation_importance(self.prepared, &self.objectives, self.run.seed, &mut logits)
     }
 
-    /// Metrics of each split that has rows.
-    fn evaluate(&self, stage: &Stage<'_>, model: &mut dyn FinalModel) -> Result<SplitMetrics, Error> {
+    /// Metrics and evaluation of each split that has rows.
+    fn evaluate<'a>(
+        &'a self,
+        stage: &Stage<'_>,
+        model: &mut dyn FinalModel,
+        sealed: &'a SealedDecisions,
+        baseline: Option<&MeasuredBaseline>,
+    ) -> Result<(SplitMetrics, RunEvaluation<'a>), Error> {
         let mut splits = SplitMetrics::default();
+        let mut evaluation =
+            RunEvaluation::new(self.run, self.prepared, &sealed.plan, &self.objectives, self.goal);
         for (split, part) in [("valid", SplitPart::Valid), ("test", SplitPart::Test)] {
             if self.prepared.rows(part) > 0 {
-                let metrics = model.score(part)?;
+                let outputs = model.outputs(part)?;
+                let mut metrics = match &outputs {
+                    Some(outputs) => outputs.metrics(&sealed.plan, &self.objectives),
+                    None => model.score(part, &sealed.plan)?,
+                };
+                if part == SplitPart::Test {
+                    metrics.values.extend(sealed.coverage.clone());
+                }
                 // Training has said it of the valid split.
                 if part == SplitPart::Test
                     && let Some(undefined) = unreported_metric(self.run, self.prepared, part, split)?
@@ -133,6 +181,8 @@ impl TrainedModel<'_> {
                     stage.session.emit(&WorkflowEvent::Warning(&undefined.to_string()));
                 }
                 stage.session.emit(&WorkflowEvent::Evaluated { split, metrics: &metrics });
+                let baseline = baseline.and_then(|baseline| baseline.metrics(part));
+                evaluation.add(split, part, outputs.as_ref(), &metrics, baseline);
                 match part {
                     SplitPart::Test => splits.test = Some(metrics),
                     _ => splits.valid = Some(metrics),
@@ -142,16 +192,35 @@ impl TrainedModel<'_> {
         if splits.test.is_none() && splits.valid.is_some() {
             stage.session.emit(&WorkflowEvent::Warning(UNTESTED));
         }
-        Ok(splits)
+        Ok((splits, evaluation))
     }
 
+    /// Judges the conditions of the config; `None` without any, and in a smoke run, whose three steps meet none.
+    fn gate(&self, stage: &Stage<'_>, metrics: &Map<String, Value>) -> Result<Option<GateReport>, Error> {
+        let config = &self.run.sealed;
+        if config.gate.is_empty() || stage.job.smoke {
+            return Ok(None);
+        }
+        let conditions = conditions_of(&config.gate, &config.targets, "[gate]")?;
+        let mut evaluation = evaluation_of(&Value::Object(metrics.clone()), &config.targets)?;
+        evaluation.model.goal.get_or_insert_with(|| self.goal.name().to_owned());
+        let mut opponent = |reference: &str| match other_version(stage.runs, &self.run.name, reference) {
+            Ok(None) => Opponent::Absent,
+            Ok(Some(other)) => not_compared(&other),
+            Err(error) => Opponent::Incomparable(error.to_string()),
+        };
+        Ok(Some(judge(&conditions, &evaluation, &mut opponent)))
+    }
+
+    /// Publishes the package with its gate. `latest` moves to it unless the gate is broken.
     fn package(
         &self,
         stage: &Stage<'_>,
         record: &RunRecord,
+        mut plan: Plan,
         metrics: &Map<String, Value>,
-    ) -> Result<Package, Error> {
-        let mut plan = self.prepared.plan.clone();
+        gate: Option<GateReport>,
+    ) -> Result<(Package, Option<GateReport>), Error> {
         if let Some(threshold) = self.threshold {
             plan.set_threshold(threshold);
         }
@@ -167,11 +236,17 @@ impl TrainedModel<'_> {
             ("metrics.json", &metrics),
         ];
         files.extend(example.as_deref().map(|example| (EXAMPLE, example)));
-        // A process that was killed after it had published has left the package without a record.
+        let gate_json = gate.as_ref().map(serde_json::to_vec_pretty).transpose()?;
+        files.extend(gate_json.as_deref().map(|gate| (GATE, gate)));
+        // A process that was killed after it had published has left the package without a record. Its verdict stands:
+        // a latency or an alias may have changed since.
         let earlier = published_by(stage.runs, &self.run.name, &record.id)?;
         if let Some(package) = earlier.filter(|package| is_model(package, &files)) {
-            keep_latest(stage.runs, &package)?;
-            return Ok(package);
+            if package.passed_gate()? {
+                advance_latest(stage.runs, &package)?;
+            }
+            let gate = sealed_gate(&package)?;
+            return Ok((package, gate));
         }
         let lineage = Lineage {
             run: record.id.clone(),
@@ -186,21 +261,22 @@ impl TrainedModel<'_> {
             signature: serde_json::to_value(Signature::of(plan))?,
             lineage,
             metrics: record.metrics.clone(),
+            keep_latest: gate.as_ref().is_some_and(|gate| !gate.passed),
         };
-        Ok(publish(stage.runs, &package)?)
+        Ok((publish(stage.runs, &package)?, gate))
     }
 }
 
-/// `true` if a package holds this model. Its metrics may differ, since they have times, and so may its example.
+/// `true` if a package holds this model. Its metrics and gate may differ, since they have times, and so may its example.
 fn is_model(package: &Package, files: &[(&str, &[u8])]) -> bool {
-    let mut model = files.iter().filter(|(name, _)| !["metrics.json", EXAMPLE].contains(name));
+    let mut model = files.iter().filter(|(name, _)| !["metrics.json", EXAMPLE, GATE].contains(name));
     model.all(|(name, bytes)| {
         package.manifest.files.get(*name).is_some_and(|sha256| *sha256 == sha256_hex(bytes))
     })
 }
 
 /// Moves `latest` to a package unless it is at a newer version.
-fn keep_latest(home: &Home, package: &Package) -> Result<(), Error> {
+fn advance_latest(home: &Home, package: &Package) -> Result<(), Error> {
     let (name, version) = (&package.manifest.name, package.manifest.version);
     let latest = Aliases::read(home, name)?.get("latest").copied();
     if latest.is_none_or(|latest| latest < version) {

@@ -20,6 +20,8 @@ pub struct TrainingSummary {
     pub valid: Option<f64>,
     /// Its value on the test split.
     pub test: Option<f64>,
+    /// 95 % intervals of the value on the valid and the test split.
+    pub intervals: [Option<(f64, f64)>; 2],
     /// Positive class of two, which precision, recall and F1 are those of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub positive: Option<String>,
@@ -98,6 +100,14 @@ impl MeasuredBaseline {
         };
         let splits = SplitMetrics { valid: split(SplitPart::Valid)?, test: split(SplitPart::Test)? };
         Ok(Some(Self { model: baseline.description(), splits }))
+    }
+
+    /// Metrics of a split; `None` without rows.
+    pub fn metrics(&self, part: SplitPart) -> Option<&Metrics> {
+        match part {
+            SplitPart::Test => self.splits.test.as_ref(),
+            _ => self.splits.valid.as_ref(),
+        }
     }
 
     /// Score by a metric.

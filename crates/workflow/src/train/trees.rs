@@ -5,7 +5,7 @@ use std::time::Instant;
 use cupola_eval::Metrics;
 use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, Plan, SplitPart, Targets};
 use cupola_spec::{Run, TreesSpec};
-use cupola_train::{Selection, default_objectives, metrics_from_logits, unreported_metric};
+use cupola_train::{Selection, SplitOutputs, default_objectives, unreported_metric};
 use cupola_trees::Trees;
 use serde_json::{Map, json};
 
@@ -64,9 +64,14 @@ struct GrownTrees<'a> {
 }
 
 impl FinalModel for GrownTrees<'_> {
-    fn score(&mut self, part: SplitPart) -> Result<Metrics, Error> {
-        let (rows, plan) = (in_memory(self.data, part)?, &self.data.prepared.plan);
-        Ok(metrics_from_logits(plan, &default_objectives(plan), &self.trees.logits(&rows.examples)?, &rows))
+    fn score(&mut self, part: SplitPart, plan: &Plan) -> Result<Metrics, Error> {
+        let outputs = self.outputs(part)?;
+        Ok(outputs.map(|outputs| outputs.metrics(plan, &default_objectives(plan))).unwrap_or_default())
+    }
+
+    fn outputs(&mut self, part: SplitPart) -> Result<Option<SplitOutputs>, Error> {
+        let examples = in_memory(self.data, part)?;
+        Ok(Some(SplitOutputs { logits: self.trees.logits(&examples.examples)?, examples }))
     }
 
     fn logits(&mut self, examples: &Examples) -> Result<Vec<f32>, Error> {

@@ -23,10 +23,10 @@ pub fn run(home: &Home, ui: Ui, args: &ModelsArgs) -> Result<()> {
         ModelsCommand::Show { model } => show(home, ui, model),
         ModelsCommand::Example(args) => example::run(home, ui, args),
         ModelsCommand::Lineage { model } => lineage::run(home, ui, model),
-        ModelsCommand::Alias { name, alias, version, expect } => {
-            alias_to(home, ui, (name, alias, *version), *expect)
+        ModelsCommand::Alias { name, alias, version, expect, force } => {
+            alias_to(home, ui, (name, alias, *version), *expect, *force)
         }
-        ModelsCommand::Rollback { name, alias } => roll_back(home, ui, name, alias),
+        ModelsCommand::Rollback { name, alias, force } => roll_back(home, ui, (name, alias), *force),
         ModelsCommand::Verify { model, trusted } => verify(home, ui, model.as_deref(), trusted),
         ModelsCommand::Import(args) => import::run(home, ui, args),
         ModelsCommand::Export(args) => export::run(home, ui, args),
@@ -96,17 +96,17 @@ fn show(home: &Home, ui: Ui, model: &str) -> Result<()> {
     ui.result(&json!({ "path": package.path, "manifest": manifest }))
 }
 
-fn alias_to(home: &Home, ui: Ui, target: (&str, &str, u64), expect: Option<u64>) -> Result<()> {
+fn alias_to(home: &Home, ui: Ui, target: (&str, &str, u64), expect: Option<u64>, force: bool) -> Result<()> {
     let (name, alias, version) = target;
     let expected = expect.map(|version| (version > 0).then_some(version));
-    let AliasChange { before, version } = set_alias(home, name, alias, version, expected)?;
+    let AliasChange { before, version } = set_alias(home, name, alias, version, expected, force)?;
     let was = before.map_or("nothing".to_owned(), |version| format!("version {version}"));
     ui.line(format!("{name}@{alias} is version {version}, was {was}"));
     ui.result(&json!({ "name": name, "alias": alias, "version": version, "before": before }))
 }
 
-fn roll_back(home: &Home, ui: Ui, name: &str, alias: &str) -> Result<()> {
-    let AliasChange { before, version } = roll_back_alias(home, name, alias)?;
+fn roll_back(home: &Home, ui: Ui, (name, alias): (&str, &str), force: bool) -> Result<()> {
+    let AliasChange { before, version } = roll_back_alias(home, name, alias, force)?;
     let before = before.unwrap_or_default();
     ui.line(format!("{name}@{alias} is version {version} again, was version {before}"));
     ui.result(&json!({ "name": name, "alias": alias, "version": version, "before": before }))

@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::args::TrainArgs;
 use crate::commands::session;
 use crate::draw::{Screen, Ui, WhatNext, show_outcome};
-use crate::failure::{ErrorCode, Stopped, exit_code};
+use crate::failure::{ErrorCode, GateBroken, Stopped, exit_code};
 use crate::next_step::{next_command, train_command};
 
 /// Letters of a request up to which the summary shows it whole.
@@ -35,7 +35,9 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
             let example_lines = if args.smoke { Vec::new() } else { example_lines(home, &run) };
             let what_next = WhatNext { kept: !args.smoke, example_lines: &example_lines, commands: &next };
             show_outcome(ui, &run, &what_next);
-            ui.result(&as_json(*run, args.smoke, &next))
+            let (package, gate) = (run.package.clone(), run.gate.clone());
+            ui.result(&as_json(*run, args.smoke, &next))?;
+            gate.map_or(Ok(()), |gate| GateBroken::check(&package, &gate))
         }
         Ok(JobOutcome::Stopped { run, step }) => {
             let resume = next_command(home, ["train", "--resume", &run]);
@@ -68,6 +70,10 @@ fn next(home: &Home, args: &TrainArgs, run: &PublishedRun) -> Vec<String> {
     let words = || args.draft.words(args.config.as_deref(), &args.set);
     let whole = args.smoke.then(|| train_command(home, &words()));
     let name = run.package.rsplit_once(':').map_or(run.package.as_str(), |(name, _)| name);
+    // `latest` is not this version then.
+    if run.gate.as_ref().is_some_and(|gate| !gate.passed) {
+        return vec![next_command(home, ["gate", "--model", &run.package])];
+    }
     vec![whole.unwrap_or_else(|| next_command(home, ["serve", "--model", name]))]
 }
 
@@ -94,6 +100,7 @@ fn as_json(run: PublishedRun, smoke: bool, next: &[String]) -> Value {
             ("path".to_owned(), json!(run.path)),
         ]);
     }
+    result.extend(run.gate.map(|gate| ("gate".to_owned(), json!(gate))));
     result.extend([
         ("device".to_owned(), json!(run.device)),
         ("metrics".to_owned(), Value::Object(run.metrics)),

@@ -1,4 +1,10 @@
-//! The rule for names of models, datasets and runs.
+//! Names: the rule for those of models, datasets and runs, globs of columns, and suggestions for unknown ones.
+
+mod pattern;
+mod spelling;
+
+pub use self::pattern::matches_pattern;
+pub use self::spelling::{did_you_mean, nearest, other_spelling, spelling_difference};
 
 /// The rule of [`is_name`], for error messages.
 pub const NAME_RULE: &str = "1 to 64 letters, digits, `_` and `-`, without a leading `-`";

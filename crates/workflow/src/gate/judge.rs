@@ -1,0 +1,169 @@
+//! Judgement of conditions.
+
+use cupola_report::{ComparedMetric, Comparison, Evaluation, Metric};
+use cupola_spec::{GateBound, GateCheck, GateComparator, GateCondition, GateMetric, GateValue, VersusClaim};
+
+use super::report::{GateOutcome, GateReport, JudgedCondition};
+use super::value::{UndefinedValue, find};
+
+/// Other version of a model that a condition compares with.
+#[derive(Debug, Clone)]
+pub enum Opponent {
+    /// The alias does not exist yet.
+    Absent,
+    /// It is the judged model itself.
+    Itself,
+    /// Comparison on the same rows: the other version is the first, the judged model the second.
+    Compared(Comparison),
+    /// Both cannot be compared; the reason.
+    Incomparable(String),
+}
+
+/// Judges conditions on an evaluation. `opponent` compares the model with an alias or version.
+///
+/// A comparison is by the 95 % confidence interval of the paired difference in a metric (this model less the other
+/// one). `no worse` is broken if the whole interval is on the worse side of zero, `better` unless the whole interval
+/// is on the better side. Without the other model there is nothing to be worse than: both pass, with a remark.
+pub fn judge(
+    conditions: &[GateCondition],
+    evaluation: &Evaluation,
+    opponent: &mut dyn FnMut(&str) -> Opponent,
+) -> GateReport {
+    let judged = conditions.iter().map(|condition| {
+        let verdict = match &condition.check {
+            GateCheck::Value { value, bound } => of_value(evaluation, value, *bound),
+            GateCheck::Versus { reference, metric, claim } => {
+                versus(evaluation, reference, metric.as_ref(), *claim, &opponent(reference))
+            }
+        };
+        let verdict = verdict.unwrap_or_else(|UndefinedValue(reason)| Verdict {
+            found: None,
+            interval: None,
+            outcome: GateOutcome::Undefined,
+            reason: Some(reason),
+        });
+        JudgedCondition {
+            key: condition.key.clone(),
+            required: condition.required.clone(),
+            found: verdict.found,
+            interval: verdict.interval,
+            outcome: verdict.outcome,
+            reason: verdict.reason,
+        }
+    });
+    GateReport::new(judged.collect())
+}
+
+/// A judged condition without its texts.
+struct Verdict {
+    found: Option<f64>,
+    interval: Option<(f64, f64)>,
+    outcome: GateOutcome,
+    reason: Option<String>,
+}
+
+fn of_value(evaluation: &Evaluation, value: &GateValue, bound: GateBound) -> Result<Verdict, UndefinedValue> {
+    let found = find(evaluation, value)?;
+    let holds = bound.holds(found.value);
+    let broken = (!holds).then(|| {
+        let side = match bound.comparator {
+            GateComparator::AtLeast => "is below",
+            GateComparator::Above => "is not above",
+            GateComparator::AtMost => "is above",
+            GateComparator::Below => "is not below",
+        };
+        format!("{} {side} {}", found.value, bound.limit)
+    });
+    let reasons: Vec<String> = broken.into_iter().chain(found.remark).collect();
+    Ok(Verdict {
+        found: Some(found.value),
+        interval: found.interval,
+        outcome: if holds { GateOutcome::Passed } else { GateOutcome::Broken },
+        reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+    })
+}
+
+fn versus(
+    evaluation: &Evaluation,
+    reference: &str,
+    metric: Option<&GateMetric>,
+    claim: VersusClaim,
+    opponent: &Opponent,
+) -> Result<Verdict, UndefinedValue> {
+    let without =
+        |outcome, reason: String| Ok(Verdict { found: None, interval: None, outcome, reason: Some(reason) });
+    let comparison = match opponent {
+        Opponent::Absent => {
+            return without(GateOutcome::Passed, format!("no `{reference}` yet to compare with"));
+        }
+        Opponent::Itself => {
+            let outcome =
+                if claim == VersusClaim::NoWorse { GateOutcome::Passed } else { GateOutcome::Broken };
+            return without(outcome, format!("`{reference}` is this version itself"));
+        }
+        Opponent::Incomparable(why) => return Err(UndefinedValue(why.clone())),
+        Opponent::Compared(comparison) => comparison,
+    };
+    let (compared, larger_is_better) = compared(evaluation, comparison, metric)?;
+    let name = &compared.name;
+    let (Some(difference), Some((low, high))) = (compared.difference, compared.interval) else {
+        return Err(UndefinedValue(format!("the difference in `{name}` is undefined on these rows")));
+    };
+    if !(difference.is_finite() && low.is_finite() && high.is_finite()) {
+        return Err(UndefinedValue(format!("the difference in `{name}` is not a finite number")));
+    }
+    let (worse, better) = if larger_is_better { (high < 0.0, low > 0.0) } else { (low > 0.0, high < 0.0) };
+    let holds = match claim {
+        VersusClaim::NoWorse => !worse,
+        VersusClaim::Better => better,
+    };
+    let verdict = match (worse, better) {
+        (true, _) => "worse than",
+        (_, true) => "better than",
+        _ => "no certain difference from",
+    };
+    let reason = format!(
+        "`{name}`: {verdict} {}, difference {difference:+.6} with 95 % interval {low:+.6} to {high:+.6} on {} rows",
+        comparison.first, comparison.rows
+    );
+    Ok(Verdict {
+        found: Some(difference),
+        interval: Some((low, high)),
+        outcome: if holds { GateOutcome::Passed } else { GateOutcome::Broken },
+        reason: Some(reason),
+    })
+}
+
+/// The metric of a comparison, and `true` if a larger value of it is better. Default: the metric that chose the
+/// weights, else the first.
+fn compared<'a>(
+    evaluation: &Evaluation,
+    comparison: &'a Comparison,
+    metric: Option<&GateMetric>,
+) -> Result<(&'a ComparedMetric, bool), UndefinedValue> {
+    let goal = evaluation.model.goal.as_deref();
+    let has = |name: &str| comparison.metrics.iter().find(|one| one.name == name);
+    let found = match metric {
+        Some(metric) => has(&format!("{}/{}", metric.target, metric.name)).or_else(|| has(&metric.name)),
+        None => goal.map_or_else(|| comparison.metrics.first(), has),
+    };
+    let wanted = metric.map(|metric| metric.name.as_str()).or(goal).unwrap_or("a metric");
+    let found = found.ok_or_else(|| UndefinedValue(format!("`{wanted}` was not compared")))?;
+    let larger_is_better = direction(evaluation, &found.name);
+    let larger_is_better = larger_is_better
+        .ok_or_else(|| UndefinedValue(format!("`{}` has no better and worse", found.name)))?;
+    Ok((found, larger_is_better))
+}
+
+/// `true` if a larger value of a metric is better.
+fn direction(evaluation: &Evaluation, name: &str) -> Option<bool> {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let mut targets = evaluation.splits.iter().flat_map(|split| &split.targets);
+    let of_target = |metrics: &[Metric]| {
+        metrics.iter().find(|metric| metric.name == name).and_then(|metric| metric.larger_is_better)
+    };
+    targets.find_map(|target| of_target(&target.metrics))
+}
+
+#[cfg(test)]
+mod tests;
