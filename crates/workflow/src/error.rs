@@ -153,16 +153,6 @@ pub enum Error {
         /// Cargo feature that adds it.
         feature: &'static str,
     },
-    /// Two models that do not predict the same.
-    #[error("{first} and {second} cannot be compared: {why}; choose models of the same target")]
-    Incomparable {
-        /// First model.
-        first: String,
-        /// Second model.
-        second: String,
-        /// Difference.
-        why: String,
-    },
     /// A package that was published without conditions, where no others are given.
     #[error("{package} was published without a gate; give conditions with --config, in a table `[gate]`")]
     NoGate {
@@ -177,9 +167,29 @@ pub enum Error {
         /// Reason.
         why: String,
     },
+    /// Two models that do not predict the same.
+    #[error("{first} and {second} cannot be compared: {why}; choose models of the same target")]
+    Incomparable {
+        /// First model.
+        first: String,
+        /// Second model.
+        second: String,
+        /// Difference.
+        why: String,
+    },
     /// The group of processes that train together.
     #[error("MPI: {0}")]
     Group(String),
+    /// Calibration, threshold or intervals that the data does not allow.
+    #[error("`{key}`: {why}; {remedy}")]
+    Decision {
+        /// Key of the config.
+        key: &'static str,
+        /// Description of the problem.
+        why: String,
+        /// Remedy.
+        remedy: String,
+    },
     /// A run that failed after it began; what it wrote stays.
     #[error("run {run} failed")]
     Run {
@@ -216,11 +226,12 @@ impl Error {
             | Self::ConfigDiffers { .. }
             | Self::DataChanged { .. }
             | Self::RunFinished { .. }
+            | Self::Decision { .. }
             | Self::TreesOnDevices
             | Self::TreesOnStream
             | Self::TreesHaveNoRate
-            | Self::Incomparable { .. }
             | Self::MissingFeature { .. }
+            | Self::Incomparable { .. }
             | Self::NoGate { .. } => true,
             Self::Trees(_)
             | Self::Io { .. }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use cupola_runtime::IntervalRequest;
 
 use cupola_runtime::EngineChoice;
 
@@ -74,6 +75,8 @@ Examples:
   cupola predict --model digits --input rows.csv
   cupola predict --model digits@champion --input rows.parquet --output out.csv
   cupola predict --model traffic --input history.csv --horizon 6
+  cupola predict --model census --input rows.csv --explain
+  cupola predict --model diamonds --input rows.csv --interval 0.9
   cupola predict --model shapes --input pictures/
   cupola predict --model shapes --input picture.png
   echo '{\"pixel_0\": 0, ...}' | cupola predict --model digits --input -")]
@@ -93,6 +96,19 @@ pub struct PredictArgs {
     /// A forecast from every window of a history, not only from its end
     #[arg(long)]
     pub all_windows: bool,
+    /// Add to each prediction an interval, or a set of classes, that holds the target with this probability, such as 0.9
+    /// (--interval alone: the coverage that the model was trained with)
+    #[arg(long, value_name = "COVERAGE", num_args = 0..=1, default_missing_value = "true", value_parser = coverage)]
+    pub interval: Option<IntervalRequest>,
+    /// Add to each prediction the share of each column, pixel or token (JSON lines only)
+    #[arg(long)]
+    pub explain: bool,
+    /// Class whose score is explained [default: the predicted one]
+    #[arg(long, value_name = "CLASS", requires = "explain")]
+    pub class: Option<String>,
+    /// tree_shap, integrated_gradients or permutation_shapley [default: that of the kind of model]
+    #[arg(long, value_name = "METHOD", requires = "explain")]
+    pub method: Option<String>,
 }
 
 #[derive(Args)]
@@ -158,4 +174,13 @@ pub struct SamplingArgs {
     /// Seed of the samples: the same seed gives the same text
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+}
+
+/// Coverage of intervals: a number, or `true` for that of the package.
+fn coverage(text: &str) -> Result<IntervalRequest, String> {
+    if text == "true" {
+        return Ok(IntervalRequest::Sealed);
+    }
+    let number = text.parse().map_err(|_| "expected a number between 0 and 1, such as 0.9".to_owned())?;
+    Ok(IntervalRequest::Coverage(number))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use cupola_eval::Metrics;
-use cupola_prep::{AuditRows, Examples, Prepared, SplitPart};
+use cupola_prep::{AuditRows, Examples, Plan, Prepared, SplitPart};
 use cupola_registry::{Package, RunFolder, RunRecord};
 use cupola_report::{Evaluation, Importance, Latency, Metric, ModelSection, SplitEvaluation};
 use cupola_spec::{Goal, Run};
@@ -26,14 +26,22 @@ const LATENCY_SECONDS: f64 = 0.1;
 pub(crate) struct RunEvaluation<'a> {
     run: &'a Run,
     prepared: &'a Prepared,
+    /// Plan that decodes logits, with the decisions that were fitted after training.
+    plan: &'a Plan,
     objectives: &'a [TargetObjective],
     goal: Goal,
     splits: Vec<SplitEvaluation>,
 }
 
 impl<'a> RunEvaluation<'a> {
-    pub fn new(run: &'a Run, prepared: &'a Prepared, objectives: &'a [TargetObjective], goal: Goal) -> Self {
-        Self { run, prepared, objectives, goal, splits: Vec::new() }
+    pub fn new(
+        run: &'a Run,
+        prepared: &'a Prepared,
+        plan: &'a Plan,
+        objectives: &'a [TargetObjective],
+        goal: Goal,
+    ) -> Self {
+        Self { run, prepared, plan, objectives, goal, splits: Vec::new() }
     }
 
     /// Evaluates a split.
@@ -48,7 +56,7 @@ impl<'a> RunEvaluation<'a> {
         let options = EvaluationOptions::of(&self.run.evaluate, self.run.seed);
         let split = SplitToEvaluate {
             split,
-            plan: &self.prepared.plan,
+            plan: self.plan,
             objectives: self.objectives,
             outputs,
             metrics,
