@@ -10,7 +10,7 @@ use cupola_train::{default_objectives, goal};
 use self::paired::compared;
 use super::EvaluationOptions;
 use super::model_section::of_package;
-use super::outputs::TargetOutputs;
+use super::target::TargetOutputs;
 use crate::error::Error;
 use crate::models::inference::{LoadedModel, ModelSelection};
 use crate::session::Session;
