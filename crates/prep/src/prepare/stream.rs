@@ -6,8 +6,9 @@ use std::path::Path;
 use cupola_spec::{Run, Target};
 
 use super::frames::{FrameStream, each_slice};
+use super::groups::{check_group_column, group_values};
 use super::sample::sample;
-use super::{Prepared, RequestExample, audits_rows, check_group_column, group_values};
+use super::{Prepared, RequestExample, audits_rows};
 use crate::audit::{AuditBuilder, AuditRows, check_subgroups};
 use crate::error::Error;
 use crate::examples::{ExampleWriter, SplitExamples};
