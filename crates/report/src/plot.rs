@@ -7,7 +7,7 @@ mod frame;
 mod rows;
 mod ticks;
 
-pub(crate) use rows::{Row, Rows};
+pub(crate) use rows::{LABEL, Row, Rows};
 
 use crate::text::escape;
 

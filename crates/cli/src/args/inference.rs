@@ -5,19 +5,68 @@ use std::path::PathBuf;
 use clap::Args;
 use cupola_runtime::IntervalRequest;
 
-use super::ModelArgs;
+use cupola_runtime::EngineChoice;
+
+use super::{DeviceArg, ModelArgs};
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  cupola evaluate --model digits --data data/digits.csv.gz --out report")]
+#[command(after_help = "\
+Without --data the numbers that the model was published with are shown.
+
+Examples:
+  cupola evaluate --model digits
+  cupola evaluate --model digits --data data/digits.csv.gz --out report
+  cupola evaluate --model census --data new.csv --subgroups sex,age --format markdown
+  cupola evaluate --compare census@champion census --data new.csv")]
 pub struct EvaluateArgs {
+    /// NAME, NAME@ALIAS, NAME:VERSION or a folder
+    #[arg(long, value_name = "MODEL", required_unless_present = "compare")]
+    pub model: Option<String>,
+    /// Compare two models on the same rows, or --model with one
+    #[arg(long, value_name = "MODEL", num_args = 1..=2, requires = "data")]
+    pub compare: Vec<String>,
     #[command(flatten)]
-    pub model: ModelArgs,
+    pub device: DeviceArg,
+    /// auto (the faster one, measured), burn, candle, or int8 (candle in 8 bits: faster, not exact)
+    #[arg(long, default_value = "auto")]
+    pub engine: EngineChoice,
     /// File or glob with the column of the target
     #[arg(long, value_name = "SOURCE")]
-    pub data: String,
-    /// Also write metrics.json into this folder
+    pub data: Option<String>,
+    /// Write metrics.json, and report.html where there are rows, into this folder
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Print the evaluation in this form; with --out, write it too
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<EvaluationFormat>,
+    /// Columns whose groups get metrics of their own
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        requires = "data",
+        conflicts_with = "compare"
+    )]
+    pub subgroups: Vec<String>,
+    /// Rows that a group needs to be reported
+    #[arg(long, default_value_t = 30, value_name = "ROWS")]
+    pub min_support: usize,
+    /// Resamples behind the 95 % intervals; 0 for none
+    #[arg(long, default_value_t = 1000)]
+    pub resamples: usize,
+}
+
+/// Form of a printed evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum EvaluationFormat {
+    /// JSON, as with `--json`.
+    Json,
+    /// YAML.
+    Yaml,
+    /// Tables for a pull request.
+    Markdown,
+    /// Test results for continuous integration.
+    Junit,
 }
 
 #[derive(Args)]

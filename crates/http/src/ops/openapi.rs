@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json};
 use cupola_prep::{ColumnType, FittedTarget, InputColumn, OutputColumn, Signature};
-use cupola_runtime::{ExampleRequest, ExplainMethod, ExplainOptions, LoadedPackage, MOST_EXPLAINED};
+use cupola_runtime::{ExampleRequest, ExplainMethod, LoadedPackage, MOST_EXPLAINED};
 use cupola_serving::Catalog;
 use cupola_serving::access::{AccessControl, Caller, Scope};
 use serde_json::{Map, Value, json};
@@ -174,7 +174,7 @@ fn add_interval(schema: &mut Value, column: &OutputColumn, target: &FittedTarget
 
 /// `true` if predictions of the model have explanations.
 fn explains(model: &LoadedPackage) -> bool {
-    model.check_explain(&ExplainOptions::default()).is_ok()
+    model.explained_by().is_some()
 }
 
 /// Schema of the option of a request.

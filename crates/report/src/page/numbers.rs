@@ -94,12 +94,12 @@ pub(super) fn forecast(detail: &ForecastDetail) -> String {
         let title = format!("Window {}", cut(window, 40));
         shown(&title, Axis { whole: true, ..Axis::new("step") }, Axis::new("value"), series, "")
     });
-    let steps = further_grid(steps.collect(), detail.by_step.len(), STEPS, "metric");
-    steps + &further_grid(windows.collect(), detail.windows.len(), WINDOWS, "window")
+    let steps = further_grid(&steps.collect::<Vec<_>>(), detail.by_step.len(), STEPS, "metric");
+    steps + &further_grid(&windows.collect::<Vec<_>>(), detail.windows.len(), WINDOWS, "window")
 }
 
-fn further_grid(figures: Vec<String>, all: usize, most: usize, what: &str) -> String {
-    grid(&figures) + &further(all, most, what)
+fn further_grid(figures: &[String], all: usize, most: usize, what: &str) -> String {
+    grid(figures) + &further(all, most, what)
 }
 
 /// Figures of an anomaly score.

@@ -77,6 +77,13 @@ impl LoadedPackage {
         self.explainer.method(options.method).map(drop)
     }
 
+    /// Method that explains the model's predictions unless another is asked for; `None` for a kind of model without
+    /// explanations.
+    pub fn explained_by(&self) -> Option<ExplainMethod> {
+        self.check_explain(&ExplainOptions::default()).ok()?;
+        self.explainer.method(None).ok()
+    }
+
     /// Explanations of the predictions of a request's input, per row by the names of the targets. `logits` are those of
     /// the input, `[rows, width]`. `forward` makes further forward passes, which permutation Shapley needs.
     ///

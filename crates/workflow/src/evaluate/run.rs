@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::data_section::data_section;
 use super::learning::learning_curves;
 use super::model_section::{latency, of_package};
-use super::write::{evaluation_json, write_page};
+use super::write::{evaluation_json, sealed_document, write_page};
 use super::{EvaluationOptions, SplitToEvaluate};
 use crate::error::Error;
 
@@ -77,7 +77,7 @@ impl<'a> RunEvaluation<'a> {
         })
     }
 
-    /// `splits` of `metrics.json` with intervals, subgroups and slices.
+    /// `splits` of `metrics.json` with intervals, reasons and slices.
     pub fn added_to(&self, mut splits: Map<String, Value>) -> Result<Map<String, Value>, Error> {
         for split in &self.splits {
             if let Some(Value::Object(found)) = splits.get_mut(&split.split) {
@@ -111,6 +111,18 @@ impl<'a> RunEvaluation<'a> {
         }
         let rows: Vec<usize> = (0..LATENCY_ROWS.min(part.len())).collect();
         latency(&part.gather(&rows)?.examples, LATENCY_SECONDS, forward)
+    }
+
+    /// `evaluation` of `metrics.json`: metrics with intervals, subgroups, and the model's size and latency.
+    pub fn sealed(&self, latency: Option<Latency>, bytes: usize) -> Result<Value, Error> {
+        let model = ModelSection {
+            family: self.run.family.clone(),
+            bytes: bytes as u64,
+            latency,
+            goal: Some(self.goal.name().to_owned()),
+            ..ModelSection::default()
+        };
+        sealed_document(&Evaluation { model, splits: self.splits.clone(), ..Evaluation::default() })
     }
 
     /// Writes the page into the folder of the run, if it is wanted; returns its path.

@@ -1,13 +1,16 @@
 //! Gates of published packages.
 
+use std::collections::BTreeSet;
+
 use cupola_registry::{Aliases, GATE, Home, Package};
-use cupola_report::Evaluation;
-use cupola_spec::{Gate, GateCondition, Problem, Problems, Source, Target, parse_gate};
+use cupola_report::{Evaluation, SplitEvaluation};
+use cupola_spec::{Evaluate, Gate, GateCondition, Problem, Problems, Target, parse_gate};
 
 use super::judge::{Opponent, judge};
 use super::report::GateReport;
-use super::sealed::{plan_targets, sealed_evaluation, sealed_targets, split_evaluation};
+use super::sealed::{sealed_evaluation, sealed_targets};
 use crate::error::Error;
+use crate::evaluate::EvaluationOptions;
 use crate::models::inference::ModelSelection;
 use crate::session::Session;
 
@@ -62,14 +65,24 @@ impl Session<'_> {
         let mut evaluation = sealed_evaluation(package)?;
         let reference = package.path.to_string_lossy().into_owned();
         let mut loaded = self.open_model(&ModelSelection { reference, ..model.clone() })?;
-        let plan = &loaded.predictor.package.plan;
-        let targets = plan_targets(plan);
-        let rows = self.read_rows(&Source::One(data.to_owned()), plan)?;
-        let split = split_evaluation("test", &loaded.evaluate(&rows)?, &targets);
-        evaluation.splits.retain(|one| one.split != split.split);
-        evaluation.splits.push(split);
+        let defaults = Evaluate::default();
+        let options =
+            EvaluationOptions { subgroups: subgroups_of(&evaluation), ..EvaluationOptions::of(&defaults, 0) };
+        let found = self.evaluate_model(&mut loaded, data, &options)?.evaluation;
+        evaluation.splits.retain(|one| one.split != "test");
+        evaluation.splits.extend(
+            found.splits.into_iter().map(|split| SplitEvaluation { split: "test".to_owned(), ..split }),
+        );
+        evaluation.model.latency = found.model.latency;
         Ok(evaluation)
     }
+}
+
+/// Columns of the subgroup tables of an evaluation.
+fn subgroups_of(evaluation: &Evaluation) -> Vec<String> {
+    let targets = evaluation.splits.iter().flat_map(|split| &split.targets);
+    let columns = targets.flat_map(|target| &target.subgroups).flat_map(|table| &table.columns);
+    columns.cloned().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Conditions of a config, or those of the package.

@@ -1,6 +1,6 @@
 //! Evaluation that is sealed in a package.
 
-use cupola_eval::Metrics;
+use cupola_eval::{Metrics, larger_is_better};
 use cupola_prep::{FittedTarget, Plan};
 use cupola_registry::Package;
 use cupola_report::{Evaluation, Metric, ModelSection, SplitEvaluation, TargetEvaluation};
@@ -28,7 +28,7 @@ pub(super) fn sealed_targets(package: &Package) -> Result<Vec<Target>, Error> {
 }
 
 /// Targets of a plan; none of a network that outputs a vector.
-pub(crate) fn plan_targets(plan: &Plan) -> Vec<Target> {
+fn plan_targets(plan: &Plan) -> Vec<Target> {
     let kind = |target: &FittedTarget| match target {
         FittedTarget::Category { .. } => Some(TargetKind::Category),
         FittedTarget::Number { .. } => Some(TargetKind::Number),
@@ -42,6 +42,9 @@ pub(crate) fn plan_targets(plan: &Plan) -> Vec<Target> {
 
 /// Evaluation of the content of `metrics.json`.
 pub(crate) fn evaluation_of(metrics: &Value, targets: &[Target]) -> Result<Evaluation, Error> {
+    if let Some(document) = metrics.get("evaluation") {
+        return Ok(serde_json::from_value(document.clone())?);
+    }
     // In a document the splits are a list, in the form of earlier versions a table by name.
     let Some(splits) = metrics["splits"].as_object() else {
         return Ok(serde_json::from_value(metrics.clone())?);
@@ -53,18 +56,8 @@ pub(crate) fn evaluation_of(metrics: &Value, targets: &[Target]) -> Result<Evalu
     Ok(Evaluation { model: ModelSection::default(), splits, ..Evaluation::default() })
 }
 
-/// `true` if a larger value of a metric is better; `None` for one without direction.
-fn larger_is_better(name: &str) -> Option<bool> {
-    match name {
-        "accuracy" | "precision" | "recall" | "f1" | "macro_precision" | "macro_recall" | "macro_f1"
-        | "roc_auc" | "average_precision" | "r2" => Some(true),
-        "loss" | "log_loss" | "rmse" | "mae" | "mase" | "perplexity" => Some(false),
-        _ => None,
-    }
-}
-
 /// Metrics of a split as a part of an evaluation.
-pub(super) fn split_evaluation(name: &str, metrics: &Metrics, targets: &[Target]) -> SplitEvaluation {
+fn split_evaluation(name: &str, metrics: &Metrics, targets: &[Target]) -> SplitEvaluation {
     let targets = targets.iter().map(|target| {
         let prefix = format!("{}/", target.name);
         let single = targets.len() == 1;

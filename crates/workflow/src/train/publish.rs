@@ -65,6 +65,7 @@ impl TrainedModel<'_> {
         all.extend(sealed.about.clone());
         all.insert("splits".to_owned(), Value::Object(evaluation.added_to(splits.to_json()?)?));
         all.extend(baseline.as_ref().map(|baseline| ("baseline".to_owned(), baseline.to_json())));
+        all.insert("evaluation".to_owned(), evaluation.sealed(latency, self.weights.len())?);
         if !importance.is_empty() {
             all.insert("importance".to_owned(), serde_json::to_value(&importance)?);
         }
