@@ -16,7 +16,6 @@ mod golden;
 mod metrics;
 mod slices;
 
-
 mod subgroups;
 mod threshold;
 

@@ -26,6 +26,7 @@ use cupola_report::{SplitEvaluation, TargetEvaluation};
 use cupola_spec::Evaluate;
 use cupola_train::{SplitOutputs, TargetObjective};
 
+pub(crate) use self::compare::EarlierComparison;
 pub use self::compare::{CompareRequest, ComparedModels};
 pub use self::package::{EvaluatedModel, PublishedMetrics};
 pub(crate) use self::run::RunEvaluation;

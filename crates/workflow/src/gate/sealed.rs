@@ -1,10 +1,11 @@
 //! Evaluation that is sealed in a package.
 
-use cupola_eval::Metrics;
+use cupola_eval::{Metrics, larger_is_better};
 use cupola_prep::{FittedTarget, Plan};
 use cupola_registry::Package;
 use cupola_report::{Evaluation, Metric, ModelSection, SplitEvaluation, TargetEvaluation};
 use cupola_spec::{Target, TargetKind};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -27,8 +28,8 @@ pub(super) fn sealed_targets(package: &Package) -> Result<Vec<Target>, Error> {
     Ok(plan_targets(&plan))
 }
 
-/// Targets of a plan; none of a network that outputs a vector.
-pub(crate) fn plan_targets(plan: &Plan) -> Vec<Target> {
+/// Targets of a plan; none for a network that outputs a vector.
+fn plan_targets(plan: &Plan) -> Vec<Target> {
     let kind = |target: &FittedTarget| match target {
         FittedTarget::Category { .. } => Some(TargetKind::Category),
         FittedTarget::Number { .. } => Some(TargetKind::Number),
@@ -41,51 +42,103 @@ pub(crate) fn plan_targets(plan: &Plan) -> Vec<Target> {
 }
 
 /// Evaluation of the content of `metrics.json`.
-pub(crate) fn evaluation_of(metrics: &Value, targets: &[Target]) -> Result<Evaluation, Error> {
-    // In a document the splits are a list, in the form of earlier versions a table by name.
-    let Some(splits) = metrics["splits"].as_object() else {
-        return Ok(serde_json::from_value(metrics.clone())?);
+fn evaluation_of(metrics: &Value, targets: &[Target]) -> Result<Evaluation, Error> {
+    let model = ModelSection {
+        latency: optional(&metrics["latency"])?,
+        goal: metrics["goal"].as_str().map(str::to_owned),
+        ..ModelSection::default()
     };
-    let splits = splits
-        .iter()
-        .map(|(name, split)| Ok(split_evaluation(name, &serde_json::from_value(split.clone())?, targets)));
-    let splits = splits.collect::<Result<_, Error>>()?;
-    Ok(Evaluation { model: ModelSection::default(), splits, ..Evaluation::default() })
+    let splits = metrics["splits"].as_object().into_iter().flatten();
+    let splits = splits.map(|(name, split)| split_of(name, split, targets)).collect::<Result<_, Error>>()?;
+    Ok(Evaluation { model, splits, ..Evaluation::default() })
 }
 
-/// `true` if a larger value of a metric is better; `None` for one without direction.
-fn larger_is_better(name: &str) -> Option<bool> {
-    match name {
-        "accuracy" | "precision" | "recall" | "f1" | "macro_precision" | "macro_recall" | "macro_f1"
-        | "roc_auc" | "average_precision" | "r2" => Some(true),
-        "loss" | "log_loss" | "rmse" | "mae" | "mase" | "perplexity" => Some(false),
-        _ => None,
-    }
-}
-
-/// Metrics of a split as a part of an evaluation.
-pub(super) fn split_evaluation(name: &str, metrics: &Metrics, targets: &[Target]) -> SplitEvaluation {
+/// One of `splits`: metrics by name, those of several targets as `target/metric`; beside them their intervals, reasons
+/// for which they are undefined, and subgroups.
+fn split_of(name: &str, split: &Value, targets: &[Target]) -> Result<SplitEvaluation, Error> {
+    let metrics: Metrics = serde_json::from_value(split.clone())?;
+    let single = targets.len() == 1;
     let targets = targets.iter().map(|target| {
         let prefix = format!("{}/", target.name);
-        let single = targets.len() == 1;
-        let named = metrics.values.iter().filter_map(|(name, value)| {
-            let name = if single { name } else { name.strip_prefix(&prefix)? };
-            Some(Metric {
-                name: name.to_owned(),
-                value: Some(*value),
-                larger_is_better: larger_is_better(name),
-                ..Metric::default()
-            })
-        });
-        TargetEvaluation {
-            target: target.name.clone(),
-            metrics: named.collect(),
-            ..TargetEvaluation::default()
+        let own = |key: &str| {
+            if single { Some(key.to_owned()) } else { key.strip_prefix(&prefix).map(str::to_owned) }
+        };
+        let metric = |key: &str| {
+            let name = own(key)?;
+            Some(Metric { larger_is_better: larger_is_better(&name), name, ..Metric::default() })
+        };
+        let mut found = Vec::new();
+        for (key, value) in &metrics.values {
+            let Some(metric) = metric(key) else { continue };
+            let interval = optional(&split["intervals"][key.as_str()])?;
+            found.push(Metric { value: Some(*value), interval, ..metric });
         }
+        for (key, reason) in &metrics.undefined {
+            found.extend(metric(key).map(|metric| Metric { undefined: Some(reason.clone()), ..metric }));
+        }
+        let subgroups = if single { &split["subgroups"] } else { &split["subgroups"][target.name.as_str()] };
+        Ok(TargetEvaluation {
+            target: target.name.clone(),
+            metrics: found,
+            subgroups: optional(subgroups)?.unwrap_or_default(),
+            ..TargetEvaluation::default()
+        })
     });
-    SplitEvaluation {
-        split: name.to_owned(),
-        rows: u64::try_from(metrics.rows).unwrap_or(u64::MAX),
-        targets: targets.collect(),
+    let targets = targets.collect::<Result<_, Error>>()?;
+    let rows = u64::try_from(metrics.rows).unwrap_or(u64::MAX);
+    Ok(SplitEvaluation { split: name.to_owned(), rows, targets })
+}
+
+fn optional<T: DeserializeOwned>(value: &Value) -> Result<Option<T>, Error> {
+    Ok(if value.is_null() { None } else { Some(serde_json::from_value(value.clone())?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn sealed_numbers_are_those_of_the_document() {
+        let metrics = json!({
+            "goal": "roc_auc",
+            "latency": { "p50_us": 80.0, "p99_us": 120.0, "passes": 200 },
+            "splits": { "test": {
+                "rows": 40,
+                "values": { "accuracy": 0.9 },
+                "intervals": { "accuracy": [0.8, 0.95] },
+                "undefined": { "roc_auc": "one class" },
+                "subgroups": [{ "columns": ["sex"], "groups": [], "left_out": 2, "gaps": [] }],
+            } },
+        });
+        let found = evaluation_of(&metrics, &[Target::new("income", TargetKind::Category)]).unwrap();
+        assert_eq!(found.model.goal.as_deref(), Some("roc_auc"));
+        assert!((found.model.latency.unwrap().p99_us - 120.0).abs() < 1e-9);
+        let [target] = found.splits[0].targets.as_slice() else { panic!("one target") };
+        assert_eq!(target.metrics[0].interval, Some((0.8, 0.95)));
+        assert_eq!(target.metrics[0].larger_is_better, Some(true));
+        assert_eq!(
+            (target.metrics[1].value, target.metrics[1].undefined.as_deref()),
+            (None, Some("one class"))
+        );
+        assert_eq!(target.subgroups[0].left_out, 2);
+    }
+
+    #[test]
+    fn metrics_of_several_targets_are_told_apart() {
+        let split = json!({
+            "rows": 4,
+            "values": { "a/accuracy": 0.5, "b/mae": 2.0, "loss": 1.0 },
+            "subgroups": { "b": [{ "columns": ["sex"], "groups": [], "left_out": 0, "gaps": [] }] },
+        });
+        let metrics = json!({ "splits": { "valid": split } });
+        let targets = [Target::new("a", TargetKind::Category), Target::new("b", TargetKind::Number)];
+        let found = evaluation_of(&metrics, &targets).unwrap();
+        let [a, b] = found.splits[0].targets.as_slice() else { panic!("two targets") };
+        let names =
+            |target: &TargetEvaluation| target.metrics.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+        assert_eq!((names(a), names(b)), (vec!["accuracy".to_owned()], vec!["mae".to_owned()]));
+        assert_eq!((a.subgroups.len(), b.subgroups.len()), (0, 1));
     }
 }

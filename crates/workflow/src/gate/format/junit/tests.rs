@@ -37,12 +37,7 @@ fn checked(text: &str) -> Vec<(String, Vec<(String, String)>)> {
             .map(|one| {
                 let one = one.unwrap();
                 let key = one.key.as_ref().to_owned();
-                (
-                    key,
-                    quick_xml::escape::unescape(&one.value)
-                        .unwrap()
-                        .into_owned(),
-                )
+                (key, quick_xml::escape::unescape(&one.value).unwrap().into_owned())
             })
             .collect();
         let (_, inner, _) = SCHEMA.iter().find(|(outer, ..)| *outer == open.last().unwrap()).unwrap();
