@@ -40,6 +40,11 @@ mod learning;
 /// Requests as people write them: examples, forecasts, pictures, anomalies.
 mod requests;
 
+/// Explanations of predictions: shares of columns, tokens and pixels.
+mod explain;
+/// Calibration, thresholds, intervals and sets, from the config to the served answer.
+mod uncertainty;
+
 /// Imported models: encoders, classifiers and decoders.
 mod imports;
 

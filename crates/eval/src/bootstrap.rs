@@ -12,6 +12,7 @@
 mod bca;
 mod draws;
 mod plan;
+mod resampled_sums;
 mod sums;
 
 pub(crate) use bca::quantile_of_normal;

@@ -15,7 +15,6 @@ pub mod curves;
 mod golden;
 mod metrics;
 mod slices;
-
 mod subgroups;
 mod threshold;
 

@@ -29,10 +29,10 @@ use serde::{Deserialize, Serialize};
 /// Metrics by name, with the reason for each that the rows do not define.
 pub type NamedValues = Vec<(&'static str, Result<f64, Undefined>)>;
 
-/// Which metrics are computed.
+/// Selection of the metrics to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MetricSet {
-    /// Those that are followed during training.
+    /// Metrics that are followed during training.
     Training,
     /// All.
     #[default]

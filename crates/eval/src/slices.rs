@@ -37,7 +37,7 @@ pub struct SliceOptions {
     pub seed: u64,
     /// Confidence level of the intervals and of the test, between 0 and 1.
     pub level: f64,
-    /// Conditions of a slice at most.
+    /// Conditions of a slice at most; not more than 6.
     pub depth: usize,
     /// Share of the rows that a slice has at least, from 0 to 1.
     pub min_share: f64,

@@ -1,7 +1,9 @@
 //! Cupola's own protocol: raw rows in, typed predictions out.
 
+mod explain;
 mod feedback;
 mod files;
+pub(crate) mod interval;
 mod models;
 mod options;
 mod predict;

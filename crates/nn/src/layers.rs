@@ -174,6 +174,13 @@ impl LayerModule {
         })
     }
 
+    /// Keeps all examples of a stochastic depth, also on an autodiff device.
+    pub(crate) fn disable_drop_path(&mut self) {
+        if let Self::Residual(layer) = self {
+            layer.disable_drop_path();
+        }
+    }
+
     fn function(function: LayerFunction) -> Self {
         Self::Function(FunctionLayer::new(function))
     }

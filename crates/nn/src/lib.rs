@@ -38,7 +38,7 @@ pub use error::Error;
 pub use fused::{AdamwTensors, adamw_step, cell_kind, pointwise, square_sum};
 pub use input::InputBatch;
 pub use loss::{Loss, LossTargets, Objective};
-pub use network::Network;
+pub use network::{DifferentiableNetwork, InputGradient, Network};
 pub use precision::activation_dtype;
 pub use weights::{
     Array, LoadedWeights, PretrainedWeights, RandomWeights, ReadAt, SafetensorsFile, StateDict, WeightReader,

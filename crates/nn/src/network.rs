@@ -2,6 +2,7 @@
 
 mod ema;
 mod head;
+mod input_gradient;
 mod parameters;
 mod source;
 mod window_scale;
@@ -16,6 +17,7 @@ use crate::layers::{Hidden, LayerModule, build_all, forward_all};
 use crate::weights::{Builder, LoadedWeights, Parameter, WeightReader, WeightSource};
 
 use self::head::HeadModule;
+pub use self::input_gradient::{DifferentiableNetwork, InputGradient};
 use self::source::InputModule;
 use self::window_scale::WindowScale;
 
@@ -116,7 +118,11 @@ impl Network {
 
     /// Logits `[batch * members, output]`, for a loss of each member.
     pub fn forward_members(&self, input: &InputBatch) -> Tensor<2> {
-        let hidden = self.enter(input);
+        self.leave(self.enter(input))
+    }
+
+    /// Forward pass from the trunk to the logits of all members.
+    fn leave(&self, hidden: Hidden) -> Tensor<2> {
         let Some(channel) = self.level else { return self.logits(hidden) };
         match hidden {
             Hidden::Sequence(x, mask) => {
@@ -147,6 +153,11 @@ impl Network {
             dense += block.dense_width();
             index += block.index_width();
         }
+        self.joined(outputs)
+    }
+
+    /// Representation that enters the trunk.
+    fn joined(&self, mut outputs: Vec<Hidden>) -> Hidden {
         if outputs.len() == 1 { outputs.remove(0) } else { join(outputs, self.stacked) }
     }
 

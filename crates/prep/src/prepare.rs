@@ -45,6 +45,8 @@ pub struct Prepared {
     pub example: Option<RequestExample>,
     /// Value of `uncertainty.by` in each calibration row; empty without that column.
     pub calibration_groups: Vec<String>,
+    /// Value of `uncertainty.by` in each test row; empty without that column.
+    pub test_groups: Vec<String>,
     train: SplitExamples,
     valid: SplitExamples,
     test: SplitExamples,
@@ -58,7 +60,7 @@ pub struct Prepared {
 impl Prepared {
     fn new(plan: Plan, findings: Vec<InferredColumn>, splits: [SplitExamples; 4]) -> Self {
         let [train, valid, test, calibrate] = splits;
-        let (suspicions, calibration_groups) = (Vec::new(), Vec::new());
+        let (suspicions, calibration_groups, test_groups) = (Vec::new(), Vec::new(), Vec::new());
         let audit = std::array::from_fn(|_| AuditRows::default());
         let (example, no_audit) = (None, AuditRows::default());
         Self {
@@ -67,6 +69,7 @@ impl Prepared {
             suspicions,
             example,
             calibration_groups,
+            test_groups,
             train,
             valid,
             test,
@@ -143,7 +146,11 @@ pub fn prepare(
     plan.series = SeriesOrder::of(run, &values);
     plan.seal(derive, values, &run.data);
     check_group_column(run, &plan)?;
-    let groups = group_values(run, &rows.frame, &split[SplitPart::Calibrate as usize])?;
+    let calibration_groups = group_values(run, &rows.frame, &split[SplitPart::Calibrate as usize])?;
+    let test_groups = match &rows.test {
+        Some(own) => group_values(run, own, &(0..own.rows()).collect::<Vec<_>>()).map_err(Error::in_test)?,
+        None => group_values(run, &rows.frame, &split[SplitPart::Test as usize])?,
+    };
     let targets: Vec<&Target> = run.targets.iter().collect();
     let parts = split.clone();
     let (found, rest) = std::thread::scope(|scope| {
@@ -160,9 +167,15 @@ pub fn prepare(
     suspicions.extend(series_notes);
     let example = run.data.example.then(|| rows.example(&plan, &canonical, test.as_ref(), &parts)).flatten();
     let example = example.map(|example| example.with_units(&plan, raw));
-    let calibration_groups = groups.unwrap_or_default();
     let audit = rows.audit(run, &plan, &parts)?;
-    Ok(Prepared { suspicions, example, calibration_groups, audit, ..Prepared::new(plan, findings, splits) })
+    Ok(Prepared {
+        suspicions,
+        example,
+        calibration_groups,
+        test_groups,
+        audit,
+        ..Prepared::new(plan, findings, splits)
+    })
 }
 
 /// Checks that requests have the column of `uncertainty.by`, or the columns that it is computed from.
@@ -182,13 +195,13 @@ fn check_group_column(run: &Run, plan: &Plan) -> Result<(), Error> {
     })
 }
 
-/// Value of `uncertainty.by` in each of these derived rows; `None` without that column.
-fn group_values(run: &Run, frame: &Frame, rows: &[usize]) -> Result<Option<Vec<String>>, Error> {
+/// Value of `uncertainty.by` in each of these derived rows; none without that column.
+fn group_values(run: &Run, frame: &Frame, rows: &[usize]) -> Result<Vec<String>, Error> {
     let Some(by) = run.uncertainty.as_ref().and_then(|uncertainty| uncertainty.by.as_ref()) else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let values = frame.require(by, "check `uncertainty.by`")?;
-    Ok(Some(rows.iter().map(|&row| values.text(row).unwrap_or_default().into_owned()).collect()))
+    Ok(rows.iter().map(|&row| values.text(row).unwrap_or_default().into_owned()).collect())
 }
 
 /// Fits the windows of a series, which yields notes, and encodes all splits.

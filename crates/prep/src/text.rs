@@ -2,6 +2,7 @@
 
 mod charsmap;
 mod limits;
+mod spans;
 mod token_bytes;
 mod trainer;
 mod untrained;

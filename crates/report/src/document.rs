@@ -67,13 +67,13 @@ pub struct DataSection {
     /// Rows of each split.
     pub splits: Vec<(String, u64)>,
     /// Profiles of the columns, in their order.
-    pub columns: Vec<ColumnProfile>,
+    pub columns: Vec<ColumnSummary>,
 }
 
 /// Profile of one column, by split in the order of [`DataSection::splits`].
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ColumnProfile {
+pub struct ColumnSummary {
     /// Name of the column.
     pub name: String,
     /// Kind, such as `number`, `category`, `text` or `date`.

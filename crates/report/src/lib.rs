@@ -4,14 +4,22 @@
 //! for a pull request ([`markdown`]) are made from it alone. A section of the page is one file of `page/`; its plots are
 //! drawn by `plot`.
 
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "clearer than `write!` with a result that cannot fail; a page is a few kilobytes"
+)]
+
 mod document;
 mod markdown;
 mod page;
 mod plot;
 mod text;
 
+/// Name of [`ColumnSummary`] in callers.
+pub use document::ColumnSummary as ColumnProfile;
 pub use document::{
-    Bar, ClassificationDetail, ColumnProfile, ComparedMetric, Comparison, DataSection, Dependence, Detail,
+    Bar, ClassificationDetail, ColumnSummary, ComparedMetric, Comparison, DataSection, Dependence, Detail,
     Distribution, ErrorSlice, Evaluation, ForecastDetail, Histogram, Importance, Latency, LearningCurve,
     Line, Metric, ModelSection, OperatingPoint, RegressionDetail, ScoreDetail, SplitEvaluation, Subgroup,
     SubgroupTable, TargetEvaluation, WorstContent, WorstError,

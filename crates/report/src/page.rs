@@ -30,7 +30,7 @@ const TABLES: usize = 40;
 /// Splits and targets that are shown in detail.
 const DETAILS: usize = 8;
 
-/// What a page may load and run: only itself.
+/// Content security policy: the page loads and runs only itself.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'";
 
 /// Part of the page with an entry in the contents.
@@ -132,7 +132,7 @@ fn details(evaluation: &Evaluation, room: &mut Room) -> Vec<Section> {
                 add("Curves", room.take(classification::curves(detail, &target.metrics)));
             }
             Detail::Regression(detail) => {
-                add("Predictions and residuals", room.take(numbers::regression(detail)))
+                add("Predictions and residuals", room.take(numbers::regression(detail)));
             }
             Detail::Forecast(detail) => add("Forecasts", room.take(numbers::forecast(detail))),
             Detail::Score(detail) => add("Scores", room.take(numbers::score(detail))),

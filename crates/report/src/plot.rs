@@ -7,7 +7,7 @@ mod frame;
 mod rows;
 mod ticks;
 
-pub(crate) use rows::{Row, Rows};
+pub(crate) use rows::{LABEL, Row, Rows};
 
 use crate::text::escape;
 
@@ -166,8 +166,8 @@ mod tests {
         let points: Vec<(f64, f64)> = odd.iter().flat_map(|x| odd.iter().map(|y| (*x, *y))).collect();
         for shape in [Shape::Line, Shape::Dots, Shape::Stairs, Shape::Mark] {
             let html = plot(points.clone(), shape).html();
-            assert!(html.starts_with("<svg"), "{html}");
-            for word in ["NaN", "inf", "<b>", "\"plot\""] {
+            assert!(html.contains("<svg class=\"plot\""), "{html}");
+            for word in ["NaN", "inf", "<b>", "a \"plot"] {
                 assert!(!html.contains(word), "{word} in {html}");
             }
         }

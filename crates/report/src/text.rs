@@ -143,15 +143,16 @@ pub(crate) fn several(value: u64, what: &str) -> String {
 
 /// Share from 0 to 1 in percent.
 pub(crate) fn percent(share: f64) -> String {
-    if !share.is_finite() {
+    let percent = share * 100.0;
+    if !percent.is_finite() {
         return ABSENT.to_owned();
     }
-    let percent = share * 100.0;
     match percent.abs() {
         0.0 => "0 %".to_owned(),
         p if p < 0.1 => "< 0.1 %".to_owned(),
         p if p > 99.9 && p < 100.0 => "> 99.9 %".to_owned(),
-        _ => format!("{percent:.1} %"),
+        p if p < 1e6 => format!("{percent:.1} %"),
+        _ => format!("{percent:.1e} %"),
     }
 }
 

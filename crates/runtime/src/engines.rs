@@ -3,15 +3,17 @@
 mod burn;
 mod candle;
 mod decoder_cache;
+mod gradients;
 mod select;
 mod trees;
 
-use cupola_nn::catch_panic;
+use cupola_nn::{Network, catch_panic};
 use cupola_prep::Examples;
 
 use crate::error::Error;
 
 pub use decoder_cache::DecoderCache;
+pub(crate) use gradients::{cpu_network, differentiable};
 pub(crate) use select::build;
 pub use select::{EngineChoice, EngineReport};
 pub(crate) use trees::TreesEngine;
@@ -29,6 +31,11 @@ pub trait Engine: Send {
     /// # Errors
     /// A failure of the device; the engine stays usable.
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error>;
+
+    /// The network that this engine holds on the CPU, which explanations may share; `None` for any other engine.
+    fn cpu_network(&self) -> Option<Network> {
+        None
+    }
 
     /// Text generation with a KV cache; `None` for networks without one.
     fn decoder(&mut self) -> Option<&mut dyn Decoder> {

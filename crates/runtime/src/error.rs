@@ -64,6 +64,17 @@ pub enum Error {
         /// Row number, from 1.
         row: usize,
     },
+    /// An explanation that the model or the request does not allow.
+    #[error("{why}")]
+    Explain {
+        /// Option that the error is about.
+        option: &'static str,
+        /// Description of the problem, with the remedy.
+        why: String,
+    },
+    /// Work that ended because a forward pass did, for a reason that its caller knows.
+    #[error("a forward pass has ended; send the request again")]
+    Stopped,
     /// A panic of an engine, which stays usable.
     #[error("{engine} failed on this batch: {why}; send it again, or use another --engine or --device")]
     Panicked {
@@ -71,6 +82,31 @@ pub enum Error {
         engine: String,
         /// Message of the panic.
         why: String,
+    },
+    /// Intervals of a package that has no scores.
+    #[error(
+        "the model has no intervals, because it was trained without them; train it with `[uncertainty]`, or leave `interval` out"
+    )]
+    NoIntervals,
+    /// A coverage that is not a probability between 0 and 1.
+    #[error(
+        "`interval` must be above 0 and below 1, found {found}; send 0.9 for intervals that hold nine of ten targets"
+    )]
+    Coverage {
+        /// Requested coverage.
+        found: f64,
+    },
+    /// A coverage for which there are too few calibration rows.
+    #[error("the {rows} calibration rows of `{target}` are too few for the coverage {coverage}; ask for at most {}, or train with a larger `uncertainty.share`", floor(.largest))]
+    TooFewScores {
+        /// Name of the target.
+        target: String,
+        /// Number of scores.
+        rows: usize,
+        /// Requested coverage.
+        coverage: f64,
+        /// Largest possible coverage.
+        largest: f64,
     },
     /// An unknown name of an engine.
     #[error("unknown engine `{name}`; expected auto, burn, candle or int8")]
@@ -128,6 +164,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Error of an explanation.
+    pub(crate) fn explain(option: &'static str, why: String) -> Self {
+        Self::Explain { option, why }
+    }
+
     /// Memory or time that the request exceeds; `None` for any other error.
     pub fn exceeded(&self) -> Option<Exceeded> {
         match self {
@@ -145,6 +186,11 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// A coverage with four digits, rounded down so that it can be asked for.
+fn floor(coverage: &f64) -> f64 {
+    (coverage * 1e4).floor() / 1e4
 }
 
 fn horizon_message(asked: usize, horizon: usize) -> String {

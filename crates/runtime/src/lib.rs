@@ -29,6 +29,8 @@ pub use generation::{
     check_chat_template,
 };
 pub use predict::{
-    BulkFormat, ElementType, ExampleRequest, LoadedPackage, OutputTensor, PredictInput, Predictor,
-    TensorSpec, TensorValues, frame_of, json_lines, json_rows,
+    BulkFormat, ElementType, ExampleRequest, ExplainMethod, ExplainOptions, Explanation, ExplanationScale,
+    ForwardPasses, IntervalRequest, LoadedPackage, MOST_EXPLAINED, OutputTensor, PredictInput, Predictor,
+    RowExplanations, TensorSpec, TensorValues, TokenAttribution, add_intervals, class_score_of, frame_of,
+    json_lines, json_rows,
 };

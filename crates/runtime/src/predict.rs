@@ -5,7 +5,9 @@ mod bulk;
 mod channels;
 mod cost;
 mod example;
+mod explain;
 mod forecast;
+mod intervals;
 mod load;
 mod package;
 mod predictor;
@@ -14,6 +16,11 @@ mod tensors;
 
 pub use bulk::BulkFormat;
 pub use example::ExampleRequest;
+pub use explain::{
+    ExplainMethod, ExplainOptions, Explanation, ExplanationScale, ForwardPasses, MOST_EXPLAINED,
+    RowExplanations, TokenAttribution,
+};
+pub use intervals::{IntervalRequest, add_intervals, class_score_of};
 pub use package::LoadedPackage;
 pub use predictor::Predictor;
 pub use rows::{frame_of, json_lines, json_rows};

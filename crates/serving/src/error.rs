@@ -134,6 +134,12 @@ pub enum Error {
     /// A row that the model does not accept.
     #[error(transparent)]
     Row(cupola_runtime::Error),
+    /// An explanation that the model or the request does not allow.
+    #[error(transparent)]
+    Explain(cupola_runtime::Error),
+    /// Intervals that the model or the request does not allow.
+    #[error(transparent)]
+    Interval(cupola_runtime::Error),
     /// A pushed row that violates the dataset's contract.
     #[error("row {row}: {why}; no row of the request was stored")]
     PushedRow {

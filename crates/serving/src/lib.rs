@@ -42,7 +42,7 @@ pub use lifecycle::Lifecycle;
 pub use metadata::RequestMetadata;
 pub use pipeline::{
     GENERATION_CANCELLED, GenerateRequest, GenerationStream, Pipeline, PredictRequest, PredictResponse,
-    QUICK_BODY_BYTES, TokenUsage,
+    QUICK_BODY_BYTES, TokenUsage, checked_coverage,
 };
 pub use processors::{Processors, WorkSize};
 pub use scheduler::{Scheduler, SchedulerLimits};

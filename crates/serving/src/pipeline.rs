@@ -1,6 +1,8 @@
 //! Protocol-independent request pipeline.
 
+mod explain;
 mod generate;
+mod intervals;
 mod shadow;
 
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use cupola_prep::{Examples, Predictions};
 use cupola_runtime::{LoadedPackage, OutputTensor, PredictInput};
 
 pub use self::generate::{GENERATION_CANCELLED, GenerateRequest, GenerationStream, TokenUsage};
+pub use self::intervals::checked_coverage;
 use crate::capture::RecordSampler;
 use crate::catalog::{Catalog, ModelVersion, Route};
 use crate::error::{Error, ProtocolError};
@@ -67,12 +70,14 @@ impl PredictResponse {
         rows.saturating_mul(self.version.model.answer_bytes())
     }
 
-    /// Predictions as tensors with these names; all of them if there are no names.
+    /// Predictions as tensors with these names; all of them if there are no names. Intervals and sets need a `coverage`.
     ///
     /// # Errors
-    /// As [`Self::predictions`].
-    pub fn tensors(&self, names: &[String]) -> Result<Vec<OutputTensor>, Error> {
-        self.version.model.output_tensors(&self.logits, &self.references, names).map_err(decode_error)
+    /// As [`Self::predictions`] and [`Self::add_intervals`].
+    pub fn tensors(&self, names: &[String], coverage: Option<f64>) -> Result<Vec<OutputTensor>, Error> {
+        let interval = coverage.map(|coverage| (coverage, &self.input));
+        let tensors = self.version.model.output_tensors(&self.logits, &self.references, names, interval);
+        tensors.map_err(intervals::interval_error)
     }
 }
 

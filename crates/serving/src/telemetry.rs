@@ -3,6 +3,8 @@
 mod model;
 mod traces;
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -68,6 +70,8 @@ pub struct Telemetry {
     batch: Histograms,
     first_token: Histograms,
     tokens: Family<TokenLabels, Counter>,
+    explanations: Family<ModelLabels, Counter>,
+    explanation_seconds: Family<ModelLabels, Counter<f64, AtomicU64>>,
 }
 
 impl Default for Telemetry {
@@ -95,6 +99,8 @@ impl Telemetry {
             batch: Family::new_with_constructor(rows),
             first_token: Family::new_with_constructor(seconds),
             tokens: Family::default(),
+            explanations: Family::default(),
+            explanation_seconds: Family::default(),
         };
         this.registered()
     }
@@ -120,6 +126,9 @@ impl Telemetry {
         registry.register(name, "Shadow predictions by agreement", self.shadows.clone());
         let name = "cupola_tokens";
         registry.register(name, "Tokens: of prompts, cached, generated", self.tokens.clone());
+        registry.register("cupola_explanations", "Explained rows", self.explanations.clone());
+        let (name, help) = ("cupola_explanation", "Time of explanations");
+        registry.register_with_unit(name, help, Unit::Seconds, self.explanation_seconds.clone());
         registry.register("cupola_batch_rows", "Rows in one forward pass", self.batch.clone());
         self
     }
@@ -139,6 +148,8 @@ impl Telemetry {
             batch: self.batch.get_or_create(&labels).clone(),
             first_token: self.first_token.get_or_create(&labels).clone(),
             tokens,
+            explanations: self.explanations.get_or_create(&labels).clone(),
+            explanation_seconds: self.explanation_seconds.get_or_create(&labels).clone(),
             waiting: self.waiting.get_or_create(&labels).clone(),
             totals: std::sync::Arc::default(),
         }

@@ -6,6 +6,7 @@
 
 mod anomalies;
 mod baseline;
+mod decided;
 mod early_stopping;
 mod host_loss;
 mod importance;

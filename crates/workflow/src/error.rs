@@ -180,6 +180,16 @@ pub enum Error {
     /// The group of processes that train together.
     #[error("MPI: {0}")]
     Group(String),
+    /// Calibration, threshold or intervals that the data does not allow.
+    #[error("`{key}`: {why}; {remedy}")]
+    Decision {
+        /// Key of the config.
+        key: &'static str,
+        /// Description of the problem.
+        why: String,
+        /// Remedy.
+        remedy: String,
+    },
     /// A run that failed after it began; what it wrote stays.
     #[error("run {run} failed")]
     Run {
@@ -216,6 +226,7 @@ impl Error {
             | Self::ConfigDiffers { .. }
             | Self::DataChanged { .. }
             | Self::RunFinished { .. }
+            | Self::Decision { .. }
             | Self::TreesOnDevices
             | Self::TreesOnStream
             | Self::TreesHaveNoRate

@@ -30,7 +30,7 @@ pub(crate) use self::compare::EarlierComparison;
 pub use self::compare::{CompareRequest, ComparedModels};
 pub use self::package::{EvaluatedModel, PublishedMetrics};
 pub(crate) use self::run::RunEvaluation;
-pub use self::write::{evaluation_json, write_page};
+pub use self::write::{evaluation_json, sealed_document, write_page};
 
 use self::outputs::TargetOutputs;
 

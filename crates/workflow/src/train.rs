@@ -1,5 +1,6 @@
 //! `train`: from a config to a published package.
 
+mod decisions;
 mod devices;
 mod network;
 mod publish;
@@ -168,6 +169,7 @@ impl TrainJob {
         let (run, resumed) = self.begin(runs, &session)?;
         let roots = self.config.as_ref().map_or_else(|| vec![PathBuf::from(".")], ConfigSource::roots);
         let data = session.load_data(&run, &roots)?;
+        decisions::check(&run, &data.prepared)?;
         let stage = Stage { job: self, session: &session, runs, stop };
         match run.trees {
             Some(_) if self.group.size() > 1 => Err(Error::TreesOnDevices),

@@ -3,20 +3,70 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use cupola_runtime::IntervalRequest;
 
-use super::ModelArgs;
+use cupola_runtime::EngineChoice;
+
+use super::{DeviceArg, ModelArgs};
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  cupola evaluate --model digits --data data/digits.csv.gz --out report")]
+#[command(after_help = "\
+Without --data the numbers that the model was published with are shown.
+
+Examples:
+  cupola evaluate --model digits
+  cupola evaluate --model digits --data data/digits.csv.gz --out report
+  cupola evaluate --model census --data new.csv --subgroups sex,age --format markdown
+  cupola evaluate --compare census@champion census --data new.csv")]
 pub struct EvaluateArgs {
+    /// NAME, NAME@ALIAS, NAME:VERSION or a folder
+    #[arg(long, value_name = "MODEL", required_unless_present = "compare")]
+    pub model: Option<String>,
+    /// Compare two models on the same rows, or --model with one
+    #[arg(long, value_name = "MODEL", num_args = 1..=2, requires = "data")]
+    pub compare: Vec<String>,
     #[command(flatten)]
-    pub model: ModelArgs,
+    pub device: DeviceArg,
+    /// auto (the faster one, measured), burn, candle, or int8 (candle in 8 bits: faster, not exact)
+    #[arg(long, default_value = "auto")]
+    pub engine: EngineChoice,
     /// File or glob with the column of the target
     #[arg(long, value_name = "SOURCE")]
-    pub data: String,
-    /// Also write metrics.json into this folder
+    pub data: Option<String>,
+    /// Write metrics.json, and report.html where there are rows, into this folder
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Print the evaluation in this form; with --out, write it too
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<EvaluationFormat>,
+    /// Columns whose groups get metrics of their own
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        requires = "data",
+        conflicts_with = "compare"
+    )]
+    pub subgroups: Vec<String>,
+    /// Rows that a group needs to be reported
+    #[arg(long, default_value_t = 30, value_name = "ROWS")]
+    pub min_support: usize,
+    /// Resamples behind the 95 % intervals; 0 for none
+    #[arg(long, default_value_t = 1000)]
+    pub resamples: usize,
+}
+
+/// Form of a printed evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum EvaluationFormat {
+    /// JSON, as with `--json`.
+    Json,
+    /// YAML.
+    Yaml,
+    /// Tables for a pull request.
+    Markdown,
+    /// Test results for continuous integration.
+    Junit,
 }
 
 #[derive(Args)]
@@ -25,6 +75,8 @@ Examples:
   cupola predict --model digits --input rows.csv
   cupola predict --model digits@champion --input rows.parquet --output out.csv
   cupola predict --model traffic --input history.csv --horizon 6
+  cupola predict --model census --input rows.csv --explain
+  cupola predict --model diamonds --input rows.csv --interval 0.9
   cupola predict --model shapes --input pictures/
   cupola predict --model shapes --input picture.png
   echo '{\"pixel_0\": 0, ...}' | cupola predict --model digits --input -")]
@@ -44,6 +96,19 @@ pub struct PredictArgs {
     /// A forecast from every window of a history, not only from its end
     #[arg(long)]
     pub all_windows: bool,
+    /// Add to each prediction an interval, or a set of classes, that holds the target with this probability, such as 0.9
+    /// (--interval alone: the coverage that the model was trained with)
+    #[arg(long, value_name = "COVERAGE", num_args = 0..=1, default_missing_value = "true", value_parser = coverage)]
+    pub interval: Option<IntervalRequest>,
+    /// Add to each prediction the share of each column, pixel or token (JSON lines only)
+    #[arg(long)]
+    pub explain: bool,
+    /// Class whose score is explained [default: the predicted one]
+    #[arg(long, value_name = "CLASS", requires = "explain")]
+    pub class: Option<String>,
+    /// tree_shap, integrated_gradients or permutation_shapley [default: that of the kind of model]
+    #[arg(long, value_name = "METHOD", requires = "explain")]
+    pub method: Option<String>,
 }
 
 #[derive(Args)]
@@ -109,4 +174,13 @@ pub struct SamplingArgs {
     /// Seed of the samples: the same seed gives the same text
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+}
+
+/// Coverage of intervals: a number, or `true` for that of the package.
+fn coverage(text: &str) -> Result<IntervalRequest, String> {
+    if text == "true" {
+        return Ok(IntervalRequest::Sealed);
+    }
+    let number = text.parse().map_err(|_| "expected a number between 0 and 1, such as 0.9".to_owned())?;
+    Ok(IntervalRequest::Coverage(number))
 }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::draws::{count_resample, index};
+use super::resampled_sums::{BATCH, Units};
 use super::sums::group;
 use super::{Bootstrap, RESAMPLED_ROWS, RowSums, UNITS};
 
@@ -83,31 +84,59 @@ pub fn of_sums(
 ) -> Vec<Resamples> {
     let width = sums.width().max(1);
     let units = sums.units().len() / width;
-    let totals = sums.totals();
     let lanes = lanes(units);
-    let resampled = table(plan.resamples, values.len(), lanes, || {
-        let (mut counts, mut drawn) = (vec![0; units], vec![0.0; sums.width()]);
-        move |resample| {
-            count_resample(plan.seed, resample, &mut counts);
-            drawn.fill(0.0);
-            for (count, unit) in
-                counts.iter().zip(sums.units().chunks_exact(width)).filter(|(count, _)| **count > 0)
-            {
-                let count = f64::from(*count);
-                drawn.iter_mut().zip(unit).for_each(|(sum, number)| *sum += count * number);
-            }
-            metrics(&drawn)
-        }
-    });
+    let resampled =
+        if sums.width() == 0 { Vec::new() } else { resampled_sums(plan, sums, values.len(), metrics) };
+    // Sums of the units before and after the one that is left out. Its difference from the total would leave a remainder
+    // of rounding where a sum without it is zero.
+    let before = running(sums.units().chunks_exact(width), sums.width());
+    let after = running(sums.units().chunks_exact(width).rev(), sums.width());
     let jackknife = table(units, values.len(), lanes, || {
-        let totals = &totals;
+        let (before, after) = (&before, &after);
         move |left_out| {
-            let unit = &sums.units()[left_out * width..][..sums.width()];
-            let without: Vec<f64> = totals.iter().zip(unit).map(|(total, number)| total - number).collect();
-            metrics(&without)
+            let sums: Vec<f64> =
+                before[left_out].iter().zip(&after[units - 1 - left_out]).map(|(a, b)| a + b).collect();
+            metrics(&sums)
         }
     });
     join(values, &resampled, &jackknife)
+}
+
+/// Values of the metrics in each resample of sums, `[resamples, values]`.
+fn resampled_sums(
+    plan: &Bootstrap,
+    sums: &RowSums,
+    values: usize,
+    metrics: &(impl Fn(&[f64]) -> Vec<Option<f64>> + Sync),
+) -> Vec<f64> {
+    let (width, values) = (sums.width(), values.max(1));
+    let units = Units::new(sums.units(), width);
+    let mut found = vec![f64::NAN; plan.resamples * values];
+    let buffers = || (Vec::new(), vec![0.0; BATCH * width]);
+    found.par_chunks_mut(BATCH * values).enumerate().for_each_init(
+        buffers,
+        |(counts, drawn), (batch, found)| {
+            let drawn = &mut drawn[..found.len() / values * width];
+            units.resample(plan.seed, batch * BATCH, counts, drawn);
+            for (found, drawn) in found.chunks_exact_mut(values).zip(drawn.chunks_exact(width)) {
+                for (slot, value) in found.iter_mut().zip(metrics(drawn)) {
+                    *slot = value.unwrap_or(f64::NAN);
+                }
+            }
+        },
+    );
+    found
+}
+
+/// Sums of the units before each unit.
+fn running<'a>(units: impl Iterator<Item = &'a [f64]>, width: usize) -> Vec<Vec<f64>> {
+    let mut sums = vec![0.0; width];
+    let add = |unit: &[f64]| {
+        let before = sums.clone();
+        sums.iter_mut().zip(unit).for_each(|(sum, number)| *sum += number);
+        before
+    };
+    units.map(add).collect()
 }
 
 /// Group of a unit for the jackknife: itself where each is a group, else one at random.

@@ -24,6 +24,24 @@ impl RowSums {
 
     /// Adds the numbers of one row. Numbers beyond the width are ignored, missing ones count as zero.
     pub fn push(&mut self, numbers: &[f64]) {
+        for (sum, number) in self.next_row().iter_mut().zip(numbers) {
+            *sum += number;
+        }
+    }
+
+    /// Adds one row of which only some numbers are not zero, given with their indices. Indices beyond the width are
+    /// ignored.
+    pub fn push_sparse(&mut self, numbers: impl IntoIterator<Item = (usize, f64)>) {
+        let sums = self.next_row();
+        for (at, number) in numbers {
+            if let Some(sum) = sums.get_mut(at) {
+                *sum += number;
+            }
+        }
+    }
+
+    /// Sums of the unit of the next row, which counts from here on.
+    fn next_row(&mut self) -> &mut [f64] {
         let unit = if self.rows < UNITS as u64 {
             self.units.resize(self.units.len() + self.width, 0.0);
             usize::try_from(self.rows).unwrap_or(0)
@@ -33,10 +51,8 @@ impl RowSums {
             }
             group(self.seed, self.rows)
         };
-        for (sum, number) in self.units[unit * self.width..][..self.width].iter_mut().zip(numbers) {
-            *sum += number;
-        }
         self.rows += 1;
+        &mut self.units[unit * self.width..][..self.width]
     }
 
     /// Number of rows.

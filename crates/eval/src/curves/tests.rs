@@ -132,7 +132,8 @@ proptest! {
             let inside = |value: &&f64| {
                 **value >= found.edges[bin] && (**value < found.edges[bin + 1] || (last && **value <= found.edges[bin + 1]))
             };
-            prop_assert_eq!(found.counts[0][bin], values.iter().filter(inside).count() as f64);
+            let expected = values.iter().filter(inside).count() as f64;
+            prop_assert!((found.counts[0][bin] - expected).abs() < 0.5);
         }
     }
 }

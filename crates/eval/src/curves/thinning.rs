@@ -60,10 +60,9 @@ pub fn thinned<T>(points: Vec<T>, coordinates: impl Fn(&T) -> (f64, f64)) -> Vec
     let entry = |area: f64, point: usize| Reverse((area.to_bits(), point));
     let mut before: Vec<usize> = (0..count).map(|point| point.saturating_sub(1)).collect();
     let mut after: Vec<usize> = (1..=count).collect();
-    let mut areas: Vec<f64> = (0..count).map(|_| f64::INFINITY).collect();
-    for point in 1..count - 1 {
-        areas[point] = area(point - 1, point, point + 1);
-    }
+    let inner = |point: usize| point > 0 && point < count - 1;
+    let first = |point| if inner(point) { area(point - 1, point, point + 1) } else { f64::INFINITY };
+    let mut areas: Vec<f64> = (0..count).map(first).collect();
     let mut heap: BinaryHeap<_> = (1..count - 1).map(|point| entry(areas[point], point)).collect();
     let mut kept = vec![true; count];
     let mut left = count;
@@ -76,7 +75,7 @@ pub fn thinned<T>(points: Vec<T>, coordinates: impl Fn(&T) -> (f64, f64)) -> Vec
         (kept[point], left) = (false, left - 1);
         let (low, high) = (before[point], after[point]);
         (after[low], before[high]) = (high, low);
-        for neighbour in [low, high].into_iter().filter(|&one| one > 0 && one < count - 1) {
+        for neighbour in [low, high].into_iter().filter(|&one| inner(one)) {
             // A point is not less important than one that went before it.
             let own = area(before[neighbour], neighbour, after[neighbour]).max(areas[point]);
             areas[neighbour] = own;

@@ -64,7 +64,9 @@ pub fn classification<P: FloatValue>(
     let confusion = sums.confusion();
     let positive = (classes.len() == 2).then(|| classes[1].clone());
     let mut support = vec![0_u64; classes.len()];
-    targets.iter().for_each(|&target| support[target] += 1);
+    for &target in targets {
+        support[target] += 1;
+    }
     let each = classes.iter().enumerate().zip(support);
     let reports = each.map(|((index, name), support)| report(name, index, sums.counts(), support)).collect();
     let named = named(&sums, &areas, classes.len(), set);

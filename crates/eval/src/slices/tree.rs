@@ -6,6 +6,9 @@ use super::condition::{Condition, border};
 /// Borders that a column of numbers may be divided at.
 const BORDERS: usize = 63;
 
+/// Conditions on the way to a node at most, whatever depth is asked for.
+const MAX_DEPTH: usize = 6;
+
 /// Values from which the borders are computed at most.
 const BORDER_ROWS: usize = 10_000;
 
@@ -76,7 +79,14 @@ impl<'a> Tree<'a> {
         depth: usize,
     ) -> Vec<Node> {
         let borders = columns.par_iter().map(|column| borders(column, rows)).collect();
-        let mut tree = Self { columns, losses, support: support.max(1), depth, borders, nodes: Vec::new() };
+        let mut tree = Self {
+            columns,
+            losses,
+            support: support.max(1),
+            depth: depth.min(MAX_DEPTH),
+            borders,
+            nodes: Vec::new(),
+        };
         tree.divide(rows, &[], None);
         tree.nodes
     }

@@ -37,7 +37,9 @@ impl GroupColumn {
     /// Column of numbers; NaN is missing. Up to 10 distinct numbers each form a group, more are divided at their
     /// quartiles into groups such as `<= 28` and `> 28 to 37`.
     pub fn from_numbers(name: &str, values: &[f64]) -> Self {
-        let mut sorted: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+        // The sum turns a negative zero into zero.
+        let mut sorted: Vec<f64> =
+            values.iter().filter(|value| !value.is_nan()).map(|value| value + 0.0).collect();
         sorted.sort_unstable_by(f64::total_cmp);
         let mut distinct = sorted.clone();
         distinct.dedup();
@@ -91,9 +93,9 @@ mod tests {
 
     #[test]
     fn many_numbers_are_divided_at_their_quartiles() {
-        let few = GroupColumn::from_numbers("doors", &[4.0, 2.5, f64::NAN, 4.0]);
-        assert_eq!(few.labels, ["2.5", "4"]);
-        assert_eq!(few.codes, [Some(1), Some(0), None, Some(1)]);
+        let few = GroupColumn::from_numbers("doors", &[4.0, -0.0, f64::NAN, 4.0, 0.0]);
+        assert_eq!(few.labels, ["0", "4"]);
+        assert_eq!(few.codes, [Some(1), Some(0), None, Some(1), Some(0)]);
         let ages: Vec<f64> = (1..=40).map(f64::from).chain([f64::NAN, f64::INFINITY]).collect();
         let many = GroupColumn::from_numbers("age", &ages);
         assert_eq!(many.labels, ["<= 11", "> 11 to 21", "> 21 to 31", "> 31"]);

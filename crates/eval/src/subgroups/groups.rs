@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 
 use super::GroupColumn;
@@ -38,33 +40,50 @@ pub struct GroupMetric {
 /// of different lengths are read up to the shortest; without columns there are no groups.
 pub fn group_rows(columns: &[&GroupColumn], min_support: usize) -> GroupedRows {
     let rows = columns.iter().map(|column| column.codes.len()).min().unwrap_or(0);
-    let mut found: IndexMap<Vec<Option<u32>>, Vec<u32>> = IndexMap::new();
-    let mut key = Vec::with_capacity(columns.len());
-    for row in 0..rows {
-        key.clear();
-        // A code without a label counts as missing.
-        let valid = |column: &GroupColumn, code: u32| (code as usize) < column.labels.len();
-        key.extend(columns.iter().map(|column| column.codes[row].filter(|code| valid(column, *code))));
-        let Ok(row) = u32::try_from(row) else { break };
-        if let Some(rows) = found.get_mut(&key) {
-            rows.push(row);
-        } else {
-            found.insert(key.clone(), vec![row]);
-        }
-    }
-    let (mut groups, mut left_out, mut left_out_rows) = (Vec::new(), 0, 0);
-    for (key, rows) in found {
-        if rows.len() < min_support {
+    let (group_of, counts) = number_groups(columns, rows.min(u32::MAX as usize));
+    // Rows are kept of large groups alone: a column of unique texts has as many groups as rows.
+    let mut groups: IndexMap<u32, RowGroup> = IndexMap::new();
+    let (mut left_out, mut left_out_rows) = (0, 0);
+    for (group, count) in (0..).zip(&counts) {
+        if *count < min_support {
             left_out += 1;
-            left_out_rows += rows.len() as u64;
-            continue;
+            left_out_rows += *count as u64;
+        } else {
+            groups.insert(group, RowGroup { values: Vec::new(), rows: Vec::with_capacity(*count) });
         }
-        let values = columns.iter().zip(key).map(|(column, code)| column.text(code).to_owned()).collect();
-        groups.push(RowGroup { values, rows });
     }
+    for (row, group) in (0_u32..).zip(&group_of) {
+        let Some(group) = groups.get_mut(group) else { continue };
+        if group.rows.is_empty() {
+            group.values =
+                columns.iter().map(|column| column.text(column.codes[row as usize]).to_owned()).collect();
+        }
+        group.rows.push(row);
+    }
+    let mut groups: Vec<RowGroup> = groups.into_values().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.rows.len()));
     let columns = columns.iter().map(|column| column.name.clone()).collect();
     GroupedRows { columns, groups, left_out, left_out_rows }
+}
+
+/// Number of each row's group, in the order of the groups' first rows, and the number of rows of each group.
+fn number_groups(columns: &[&GroupColumn], rows: usize) -> (Vec<u32>, Vec<usize>) {
+    let mut group_of = vec![0_u32; rows];
+    let mut counts = Vec::new();
+    for column in columns {
+        let mut numbers: HashMap<(u32, Option<u32>), u32> = HashMap::new();
+        counts.clear();
+        for (group, code) in group_of.iter_mut().zip(&column.codes) {
+            // A code without a label counts as missing.
+            let code = code.filter(|code| (*code as usize) < column.labels.len());
+            *group = *numbers.entry((*group, code)).or_insert_with(|| {
+                counts.push(0);
+                u32::try_from(counts.len() - 1).unwrap_or(u32::MAX)
+            });
+            counts[*group as usize] += 1;
+        }
+    }
+    (group_of, counts)
 }
 
 /// Metrics of each group, `[group][metric]`, with intervals if there is a bootstrap. The function receives the rows of a

@@ -252,6 +252,8 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         Error::Row(_) | Error::PushedRow { .. } | Error::FeedbackRow { .. } => {
             (StatusCode::UNPROCESSABLE_ENTITY, "row_does_not_fit")
         }
+        Error::Interval(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no_interval"),
+        Error::Explain(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not_explained"),
         Error::ResponseFormat(_) => (StatusCode::BAD_REQUEST, "invalid_value"),
         Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate"),
         Error::Overloaded { .. } | Error::PushOverloaded { .. } => {
@@ -277,12 +279,20 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let (status, code) = classify(&error);
-        let format = matches!(error, Error::ResponseFormat(_)).then(|| "response_format".to_owned());
+        let option = match &error {
+            Error::ResponseFormat(_) => Some("response_format"),
+            Error::Interval(_) => Some("interval"),
+            Error::Explain(cupola_runtime::Error::Explain { option, .. }) => Some(*option),
+            _ => None,
+        };
         Self {
             status,
             code,
             message: bounded(error.to_string(), MESSAGE_BYTES),
-            field: error.location().map(|(row, column)| format!("rows[{}].{column}", row - 1)).or(format),
+            field: error
+                .location()
+                .map(|(row, column)| format!("rows[{}].{column}", row - 1))
+                .or(option.map(str::to_owned)),
             retry_after: error.retry_after(),
         }
     }

@@ -1,9 +1,12 @@
 //! Parameters of the query of a request for predictions.
 
+use cupola_runtime::IntervalRequest;
+
+use super::interval::interval_of_query;
 use crate::error::ApiError;
 
 /// Parameters that any client may send.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct PredictOptions {
     /// `true` to refuse columns that the model does not have.
     pub strict: bool,
@@ -11,6 +14,10 @@ pub(super) struct PredictOptions {
     pub horizon: Option<usize>,
     /// `true` for a forecast from every window of a history, `false` for the one from its end.
     pub all_windows: bool,
+    /// `true` to explain predictions of a body that has no option for it.
+    pub explain: bool,
+    /// Coverage of the intervals of predictions of a body that has no option for it.
+    pub interval: Option<IntervalRequest>,
 }
 
 impl PredictOptions {
@@ -27,6 +34,10 @@ impl PredictOptions {
                 ("strict", "true" | "1") => options.strict = true,
                 ("strict", "false" | "0") => options.strict = false,
                 ("strict", other) => return Err(invalid(name, "true or false", other)),
+                ("explain", "true" | "1") => options.explain = true,
+                ("explain", "false" | "0") => options.explain = false,
+                ("explain", other) => return Err(invalid(name, "true or false", other)),
+                ("interval", value) => options.interval = interval_of_query(value)?,
                 ("horizon", value) => match value.parse() {
                     Ok(horizon) => options.horizon = Some(horizon),
                     Err(_) => return Err(invalid(name, "a number of rows", value)),
@@ -53,7 +64,9 @@ mod tests {
     #[test]
     fn parameters_are_read_and_others_ignored() {
         let read = |query| PredictOptions::of(query).map_err(|error| (error.status.as_u16(), error.field));
-        let of = |strict, horizon, all_windows| Ok(PredictOptions { strict, horizon, all_windows });
+        let of = |strict, horizon, all_windows| {
+            Ok(PredictOptions { strict, horizon, all_windows, ..PredictOptions::default() })
+        };
         for query in [None, Some(""), Some("a=b"), Some("strict=false"), Some("a&strict=0&windows=last")] {
             assert_eq!(read(query), of(false, None, false), "{query:?}");
         }
@@ -61,8 +74,12 @@ mod tests {
             assert_eq!(read(query), of(true, None, false), "{query:?}");
         }
         assert_eq!(read(Some("horizon=12&windows=all")), of(false, Some(12), true));
+        assert!(read(Some("explain=true")).unwrap().explain);
+        assert_eq!(read(Some("interval")).unwrap().interval, Some(IntervalRequest::Sealed));
         for (query, name) in [
             ("strict=maybe", "strict"),
+            ("explain=yes", "explain"),
+            ("interval=wide", "interval"),
             ("horizon=x", "horizon"),
             ("horizon", "horizon"),
             ("windows=2", "windows"),

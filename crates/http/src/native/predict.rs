@@ -9,12 +9,17 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use cupola_budget::Budget;
-use cupola_prep::{Predictions, SeriesLabel};
-use cupola_runtime::{BulkFormat, LoadedPackage, PredictInput};
-use cupola_serving::{Error, Pipeline, PredictRequest, PredictResponse, QUICK_BODY_BYTES};
+use cupola_prep::{Prediction, Predictions, SeriesLabel};
+use cupola_runtime::{
+    BulkFormat, ExplainOptions, Explanation, IntervalRequest, LoadedPackage, PredictInput, RowExplanations,
+};
+use cupola_serving::{Error, Pipeline, PredictRequest, PredictResponse, QUICK_BODY_BYTES, checked_coverage};
+use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::explain::explain_of_body;
 use super::files::FileBody;
+use super::interval::interval_of_body;
 use super::options::PredictOptions;
 use super::unknown::UnknownColumns;
 use crate::error::ApiError;
@@ -44,7 +49,43 @@ struct LabelledPrediction {
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     #[serde(flatten)]
-    predictions: Predictions,
+    targets: RowTargets,
+}
+
+/// Predictions of a row by the names of the targets.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum RowTargets {
+    Plain(Predictions),
+    Explained(IndexMap<String, ExplainedPrediction>),
+}
+
+#[derive(Serialize)]
+struct ExplainedPrediction {
+    #[serde(flatten)]
+    prediction: Prediction,
+    /// `None` for a target that the request does not explain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<Explanation>,
+}
+
+impl RowTargets {
+    /// Predictions with their explanations, if there are any.
+    fn new(predictions: Predictions, explanations: Option<RowExplanations>) -> Self {
+        let Some(mut explanations) = explanations else { return Self::Plain(predictions) };
+        let explained = predictions.into_iter().map(|(name, prediction)| {
+            let explanation = explanations.swap_remove(&name);
+            (name, ExplainedPrediction { prediction, explanation })
+        });
+        Self::Explained(explained.collect())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Plain(predictions) => predictions.contains_key(name),
+            Self::Explained(predictions) => predictions.contains_key(name),
+        }
+    }
 }
 
 /// Bytes of a body whose parsing takes as long as an empty value of a row.
@@ -108,6 +149,27 @@ struct ReadRows {
 }
 
 impl RowReader {
+    /// Explanations that the request asks for: in its body of rows, or in its query.
+    fn explain(&self, body: Option<&Bytes>) -> Result<Option<ExplainOptions>, ApiError> {
+        let in_query = self.options.explain.then(ExplainOptions::default);
+        match body {
+            Some(body) if self.files.is_none() && self.format.is_none() => {
+                Ok(explain_of_body(body)?.or(in_query))
+            }
+            _ => Ok(in_query),
+        }
+    }
+
+    /// Intervals that the request asks for: in its body of rows, or in its query.
+    fn interval(&self, body: Option<&Bytes>) -> Result<Option<IntervalRequest>, ApiError> {
+        match body {
+            Some(body) if self.files.is_none() && self.format.is_none() => {
+                Ok(interval_of_body(body)?.or(self.options.interval))
+            }
+            _ => Ok(self.options.interval),
+        }
+    }
+
     /// Size of a body by which its work is quick or not: `{}` is a row of all columns.
     fn work(&self, body: &[u8], columns: usize) -> usize {
         if self.files.is_some() {
@@ -132,19 +194,37 @@ async fn respond(
     body: Result<Bytes, ApiError>,
 ) -> Result<Response, ApiError> {
     let (mut warnings, mut names) = (Vec::new(), Vec::new());
+    let explain = reader.explain(body.as_ref().ok())?;
+    let interval = reader.interval(body.as_ref().ok())?;
+    let mut coverage = None;
     let read = |model: &LoadedPackage| {
+        if let Some(options) = &explain {
+            model.check_explain(options).map_err(Error::Explain)?;
+        }
+        coverage = interval.map(|interval| checked_coverage(model, interval)).transpose()?;
         let rows = reader.read(model, &body?, request.budget)?;
+        if explain.is_some() && model.horizon().is_none() && model.signature.window.is_none() {
+            let count = rows.input.rows(model.signature.inputs.len());
+            model.check_explained_rows(count).map_err(Error::Explain)?;
+        }
         (warnings, names) = (rows.warnings, rows.files);
         Ok::<_, ApiError>(rows.input)
     };
     let response = pipeline.predict(request, read).await?;
+    let explanations = match &explain {
+        Some(options) => Some(pipeline.explain(request, &response, options).await?),
+        None => None,
+    };
     let write = || {
-        let predictions = response.predictions()?;
+        let mut predictions = response.predictions()?;
         pipeline.record(request.id, &response, &predictions);
-        let mut predictions = labelled(&response, predictions, reader.options.horizon);
+        if let Some(coverage) = coverage {
+            response.add_intervals(coverage, &mut predictions)?;
+        }
+        let mut predictions = labelled(&response, predictions, explanations, reader.options.horizon);
         for (prediction, name) in predictions.iter_mut().zip(names) {
             // A target of this name has the key.
-            prediction.file = Some(name).filter(|_| !prediction.predictions.contains_key("file"));
+            prediction.file = Some(name).filter(|_| !prediction.targets.has("file"));
         }
         if reader.format.is_some() {
             return lines(&response, &predictions, &warnings, request.budget);
@@ -165,6 +245,7 @@ async fn respond(
 fn labelled(
     response: &PredictResponse,
     mut predictions: Vec<Predictions>,
+    explanations: Option<Vec<RowExplanations>>,
     horizon: Option<usize>,
 ) -> Vec<LabelledPrediction> {
     let model = &response.version.model;
@@ -180,10 +261,12 @@ fn labelled(
         _ => None,
     };
     let mut labels = labels.into_iter().flatten();
+    let mut explanations = explanations.map(Vec::into_iter);
     let labelled = predictions.into_iter().map(|predictions| {
         // A target of this name has the key.
         let series = labels.next().filter(|_| !predictions.contains_key("series"));
-        LabelledPrediction { series, file: None, predictions }
+        let explained = explanations.as_mut().map(|rows| rows.next().unwrap_or_default());
+        LabelledPrediction { series, file: None, targets: RowTargets::new(predictions, explained) }
     });
     labelled.collect()
 }

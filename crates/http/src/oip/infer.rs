@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
 use cupola_budget::Budget;
-use cupola_runtime::{ElementType, LoadedPackage, OutputTensor, PredictInput, TensorSpec, TensorValues};
-use cupola_serving::{Pipeline, PredictRequest};
+use cupola_runtime::{
+    ElementType, IntervalRequest, LoadedPackage, OutputTensor, PredictInput, TensorSpec, TensorValues,
+};
+use cupola_serving::{Pipeline, PredictRequest, checked_coverage};
 
 use super::wire::InputTensor;
 use super::{data_type, shape};
@@ -27,6 +29,8 @@ pub(super) struct InferRequest<'a> {
     pub size: usize,
     /// Names of the requested outputs; all of them if there are none.
     pub outputs: Vec<String>,
+    /// Coverage of intervals, if a parameter asks for them; names of their outputs ask for the sealed one.
+    pub interval: Option<IntervalRequest>,
 }
 
 /// Result of a request.
@@ -51,14 +55,28 @@ pub(super) async fn infer(
         budget: request.budget,
         size: request.size,
     };
-    let response = pipeline.predict(&predict, |model| input(model, read()?)).await?;
-    let specs = &response.version.model.outputs;
-    if let Some(name) = request.outputs.iter().find(|name| !specs.iter().any(|spec| spec.name == **name)) {
+    let mut coverage = None;
+    let read = |model: &LoadedPackage| {
+        let named = request.outputs.iter().any(|name| is_interval(model, name));
+        let interval = request.interval.or(named.then_some(IntervalRequest::Sealed));
+        coverage = interval.map(|interval| checked_coverage(model, interval)).transpose()?;
+        input(model, read()?)
+    };
+    let response = pipeline.predict(&predict, read).await?;
+    let model = &response.version.model;
+    let specs = &model.outputs;
+    let is_known = |name: &&String| specs.iter().any(|spec| spec.name == **name) || is_interval(model, name);
+    if let Some(name) = request.outputs.iter().find(|name| !is_known(name)) {
         return Err(unknown("output", name, specs));
     }
-    let tensors = || response.tensors(&request.outputs);
+    let tensors = || response.tensors(&request.outputs, coverage);
     let tensors = pipeline.answer(&response, request.budget, tensors).await??;
     Ok(InferResponse { version: response.version.manifest.version, tensors })
+}
+
+/// `true` for an output of intervals or sets.
+fn is_interval(model: &LoadedPackage, name: &str) -> bool {
+    model.interval_outputs.iter().any(|spec| spec.name == name)
 }
 
 fn unknown(what: &str, name: &str, specs: &[TensorSpec]) -> ApiError {

@@ -122,7 +122,7 @@ async fn metadata(
         "versions": [version.manifest.version.to_string()],
         "platform": NAME,
         "inputs": tensors(&version.model.inputs),
-        "outputs": tensors(&version.model.outputs),
+        "outputs": tensors(&version.model.all_outputs()),
     })))
 }
 
@@ -148,6 +148,6 @@ async fn config(
         "backend": NAME,
         "max_batch_size": version.scheduler.limits().batch_rows,
         "input": tensors(&version.model.inputs),
-        "output": tensors(&version.model.outputs),
+        "output": tensors(&version.model.all_outputs()),
     })))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json};
 use cupola_prep::{ColumnType, FittedTarget, InputColumn, OutputColumn, Signature};
-use cupola_runtime::{ExampleRequest, LoadedPackage};
+use cupola_runtime::{ExampleRequest, ExplainMethod, LoadedPackage, MOST_EXPLAINED};
 use cupola_serving::Catalog;
 use cupola_serving::access::{AccessControl, Caller, Scope};
 use serde_json::{Map, Value, json};
@@ -93,14 +93,31 @@ fn outputs(model: &LoadedPackage) -> impl Iterator<Item = (&OutputColumn, &Fitte
 fn predict(name: &str, model: &LoadedPackage) -> Value {
     let signature = &model.signature;
     let row = object(signature.inputs.iter().map(|c| (c.name.as_str(), input_schema(c))));
-    let prediction = object(outputs(model).map(|(c, target)| (c.name.as_str(), output_schema(c, target))));
-    let body = json!({
+    let is_explained = explains(model);
+    let output = |(c, target): (&OutputColumn, &FittedTarget)| {
+        let mut schema = output_schema(c, target);
+        add_interval(&mut schema, c, target, model);
+        if is_explained {
+            schema["properties"]["explanation"] = json!({ "$ref": "#/components/schemas/Explanation" });
+        }
+        schema
+    };
+    let each = outputs(model).map(|(c, target)| (c.name.clone(), output((c, target))));
+    let each: Vec<(String, Value)> = each.collect();
+    let prediction = object(each.iter().map(|(name, schema)| (name.as_str(), schema.clone())));
+    let mut body = json!({
         "type": "object",
         "required": ["rows"],
         "additionalProperties": false,
         "properties": { "rows": { "type": "array", "minItems": signature.window.unwrap_or(1), "items": row } },
         "example": ExampleRequest::of(name, model).predict_body(),
     });
+    if let Some(uncertainty) = &model.plan.uncertainty {
+        body["properties"]["interval"] = interval_schema(uncertainty.coverage);
+    }
+    if is_explained {
+        body["properties"]["explain"] = explain_schema(model);
+    }
     let predicted = json!({
         "type": "object",
         "required": ["model", "version", "request_id", "predictions"],
@@ -120,10 +137,97 @@ fn predict(name: &str, model: &LoadedPackage) -> Value {
         "operationId": format!("predict_{name}"),
         "summary": format!("Predictions of {name}"),
         "tags": ["predict"],
-        "parameters": parameters(signature),
+        "parameters": parameters(model, is_explained),
         "requestBody": { "required": true, "content": bodies(signature, &body) },
         "responses": responses,
     }})
+}
+
+/// Schema of the option `interval`: a coverage, or `true` for the one that the model was trained with.
+fn interval_schema(coverage: f64) -> Value {
+    json!({
+        "oneOf": [{ "type": "boolean" }, { "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 }],
+        "description": format!("Adds bounds or sets of classes that hold the target with this probability; true for {coverage}"),
+    })
+}
+
+/// Adds the interval or the set of a prediction, which a request has to ask for.
+fn add_interval(schema: &mut Value, column: &OutputColumn, target: &FittedTarget, model: &LoadedPackage) {
+    let Some(uncertainty) = &model.plan.uncertainty else { return };
+    if !uncertainty.targets.contains_key(target.name()) {
+        return;
+    }
+    let value = schema["properties"]["value"].clone();
+    if column.categories.is_some() {
+        schema["properties"]["set"] = json!({
+            "type": "array", "items": value, "minItems": 1,
+            "description": "Classes that hold the target with the coverage of `interval`, the likeliest first",
+        });
+    } else {
+        schema["properties"]["interval"] = json!({
+            "type": "object",
+            "required": ["coverage", "low", "high"],
+            "properties": { "coverage": { "type": "number" }, "low": value.clone(), "high": value },
+        });
+    }
+}
+
+/// `true` if predictions of the model have explanations.
+fn explains(model: &LoadedPackage) -> bool {
+    model.explained_by().is_some()
+}
+
+/// Schema of the option of a request.
+fn explain_schema(model: &LoadedPackage) -> Value {
+    let targets: Vec<&str> = model.signature.outputs.iter().map(|output| output.name.as_str()).collect();
+    let options = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "target": { "enum": targets, "description": "All targets if left out" },
+            "class": { "type": ["string", "number"], "description": "The predicted class if left out" },
+            "method": { "enum": ExplainMethod::NAMES },
+            "budget_ms": { "type": "integer", "minimum": 1, "maximum": 3_600_000 },
+        },
+    });
+    json!({
+        "oneOf": [{ "type": "boolean" }, options],
+        "description": format!("Adds the share of each column to each prediction, of at most {MOST_EXPLAINED} rows"),
+    })
+}
+
+/// Schema of an explanation.
+fn explanation_schema() -> Value {
+    let shares = json!({ "type": "object", "additionalProperties": { "type": "number" } });
+    let map = json!({ "type": "array", "items": { "type": "array", "items": { "type": "number" } } });
+    let token = json!({
+        "type": "object",
+        "required": ["text", "value"],
+        "properties": {
+            "text": { "type": "string" },
+            "start": { "type": "integer", "description": "First byte in the column's text" },
+            "end": { "type": "integer" },
+            "value": { "type": "number" },
+        },
+    });
+    json!({
+        "type": "object",
+        "required": ["method", "scale", "base", "output", "values", "completeness_error", "reference"],
+        "properties": {
+            "method": { "enum": ExplainMethod::NAMES },
+            "scale": { "enum": ["log_odds", "logit", "probability", "value"] },
+            "class": { "type": "string" },
+            "base": { "type": "number", "description": "Score of the reference" },
+            "output": { "type": "number", "description": "Score of the row: base and all values" },
+            "values": shares,
+            "heat_maps": { "type": "object", "additionalProperties": map },
+            "tokens": { "type": "object", "additionalProperties": { "type": "array", "items": token } },
+            "completeness_error": { "type": "number", "minimum": 0 },
+            "standard_errors": shares,
+            "evaluations": { "type": "integer" },
+            "reference": { "type": "string" },
+        },
+    })
 }
 
 /// Content of a request for predictions by content type: rows, and of a model that takes one picture or sound the file.
@@ -139,11 +243,24 @@ fn bodies(signature: &Signature, rows: &Value) -> Value {
     content
 }
 
-fn parameters(signature: &Signature) -> Value {
+fn parameters(model: &LoadedPackage, is_explained: bool) -> Value {
+    let signature = &model.signature;
     let mut all = vec![json!({
         "name": "strict", "in": "query", "schema": { "type": "boolean", "default": false },
         "description": "Refuse rows with columns that the model does not have, instead of a warning",
     })];
+    if let Some(uncertainty) = &model.plan.uncertainty {
+        all.push(json!({
+            "name": "interval", "in": "query", "schema": interval_schema(uncertainty.coverage),
+            "description": "Coverage of the intervals of a body that has no option for it, such as CSV",
+        }));
+    }
+    if is_explained {
+        all.push(json!({
+            "name": "explain", "in": "query", "schema": { "type": "boolean", "default": false },
+            "description": "Explain predictions of a body that has no option for it, such as CSV or a picture",
+        }));
+    }
     let length = signature.outputs.iter().find_map(|output| output.length);
     if let (Some(length), Some(_)) = (length, signature.window) {
         all.push(json!({
@@ -232,7 +349,7 @@ pub(super) async fn document(
             "description": "Predictions of the served models. The server also speaks the Open Inference Protocol under /v2, and OpenAI's embeddings and completions under /v1." },
         "paths": paths,
         "components": {
-            "schemas": { "Error": {
+            "schemas": { "Explanation": explanation_schema(), "Error": {
                 "type": "object",
                 "required": ["error"],
                 "properties": { "error": {

@@ -20,6 +20,7 @@ const PAGE: &str = concat!(
     "<script>\n\"use strict\";\n",
     include_str!("page/common.js"),
     include_str!("page/result.js"),
+    include_str!("page/explain.js"),
     include_str!("page/form.js"),
     include_str!("page/draw.js"),
     include_str!("page/forecast.js"),

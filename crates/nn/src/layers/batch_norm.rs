@@ -36,11 +36,12 @@ impl BatchNorm {
         })
     }
 
-    /// `[batch, features, ...]` to the same shape. An autodiff device normalises by the batch's statistics and updates
-    /// the running ones; any other normalises by the running ones.
+    /// `[batch, features, ...]` to the same shape. Weights on an autodiff device are trained: the batch's statistics
+    /// normalise, and update the running ones. Otherwise the running ones normalise, also where a gradient with respect
+    /// to the input is taken.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
-        if !input.device().is_autodiff() {
+        if !weight.device().is_autodiff() {
             let (mean, var) = (self.running_mean.value(), self.running_var.value());
             return batch_norm(input, weight, bias, mean, var, EPSILON);
         }

@@ -32,6 +32,12 @@ impl Residual {
         Ok(Self { layers, shortcut, drop_path })
     }
 
+    /// Keeps all examples, also on an autodiff device.
+    pub(super) fn disable_drop_path(&mut self) {
+        self.drop_path = 0.0;
+        self.layers.iter_mut().chain(&mut self.shortcut).for_each(LayerModule::disable_drop_path);
+    }
+
     pub(super) fn forward(&self, x: Hidden) -> Hidden {
         let shortcut = forward_all(&self.shortcut, x.clone());
         drop_path(forward_all(&self.layers, x), self.drop_path).add(shortcut)

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::kind::Basic;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Bool, Int, Tensor};
 use cupola_spec::{Block, Embedding, LayerContract, TableStem};
 
 use crate::architecture::InputSource;
@@ -67,23 +67,58 @@ impl InputModule {
         let block = &self.source.block;
         let dense = part(input.dense.as_ref(), dense_at, block.dense_width());
         let indices = part(input.indices.as_ref(), index_at, block.index_width());
-        let rows = input.rows;
-        let flow = match (block, dense, indices) {
-            (Block::Table { .. }, dense, indices) => self.table(rows, dense, indices),
+        let padding = self.padding(indices.as_ref());
+        let embedded = indices.map_or_else(Vec::new, |indices| self.embedded(indices));
+        self.forward_embedded(input.rows, dense, embedded, padding)
+    }
+
+    /// Embeddings of the source's indices: `[batch, 1, width]` for each column of a table, `[batch, tokens, width]` of a
+    /// text.
+    pub(crate) fn embedded(&self, indices: Tensor<2, Int>) -> Vec<Tensor<3>> {
+        if matches!(self.source.block, Block::Text { .. }) {
+            return self.embeddings.iter().map(|embedding| embedding.forward(indices.clone())).collect();
+        }
+        let columns = self.embeddings.iter().enumerate();
+        columns.map(|(column, embedding)| embedding.forward(indices.clone().narrow(1, column, 1))).collect()
+    }
+
+    /// Mask of a text's padding; `None` for any other source.
+    pub(crate) fn padding(&self, indices: Option<&Tensor<2, Int>>) -> Option<Tensor<2, Bool>> {
+        let is_text = matches!(self.source.block, Block::Text { .. });
+        indices.filter(|_| is_text).map(|indices| indices.clone().equal_elem(0))
+    }
+
+    /// Weights `[values, width]` of the embedding of each index column, or of all tokens.
+    pub(crate) fn embedding_weights(&self) -> impl Iterator<Item = Tensor<2>> + '_ {
+        self.embeddings.iter().map(|embedding| embedding.weight.val())
+    }
+
+    /// Forward pass of embedded values.
+    pub(crate) fn forward_embedded(
+        &self,
+        rows: usize,
+        dense: Option<Tensor<2>>,
+        embedded: Vec<Tensor<3>>,
+        padding: Option<Tensor<2, Bool>>,
+    ) -> Hidden {
+        let flow = match (&self.source.block, dense, embedded.as_slice()) {
+            (Block::Table { .. }, dense, _) => self.table(rows, dense, embedded),
             (&Block::Image { shape: [c, h, w] }, Some(dense), _) => {
                 Hidden::Image(dense.reshape([rows, c, h, w]))
             }
             (&Block::Series { steps, width }, Some(dense), _) => {
                 Hidden::Sequence(dense.reshape([rows, steps, width]), None)
             }
-            (Block::Text { .. }, _, Some(indices)) => {
-                let padding = indices.clone().equal_elem(0);
-                Hidden::Sequence(self.embeddings[0].forward(indices), Some(padding))
-            }
+            (Block::Text { .. }, _, [tokens]) => Hidden::Sequence(tokens.clone(), padding),
             // Every block has values: `InputSource::is_valid` refuses empty ones.
             (block, ..) => unreachable!("a batch without the values of {block:?}"),
         };
         forward_all(&self.encoder, flow)
+    }
+
+    /// Sets the encoder and the stem to inference on an autodiff device.
+    pub(crate) fn disable_drop_path(&mut self) {
+        self.stem.iter_mut().chain(&mut self.encoder).for_each(LayerModule::disable_drop_path);
     }
 
     /// Embeddings `[1, tokens, width]` of tokens `[1, tokens]`; `None` for a source without embeddings.
@@ -91,11 +126,7 @@ impl InputModule {
         self.embeddings.first().map(|embedding| embedding.forward(tokens))
     }
 
-    fn table(&self, rows: usize, dense: Option<Tensor<2>>, indices: Option<Tensor<2, Int>>) -> Hidden {
-        let embedded = self.embeddings.iter().enumerate().filter_map(|(column, embedding)| {
-            let index = indices.clone()?.narrow(1, column, 1);
-            Some(embedding.forward(index))
-        });
+    fn table(&self, rows: usize, dense: Option<Tensor<2>>, embedded: Vec<Tensor<3>>) -> Hidden {
         let width = self.source.stem_width();
         if matches!(self.source.stem, TableStem::Tokens { .. }) {
             let mut parts: Vec<Tensor<3>> = Vec::new();
@@ -122,7 +153,7 @@ impl InputModule {
                 }
             }
         }
-        parts.extend(embedded.map(|vectors| {
+        parts.extend(embedded.into_iter().map(|vectors| {
             let width = vectors.dims()[2];
             vectors.reshape([rows, width])
         }));
@@ -131,7 +162,7 @@ impl InputModule {
 }
 
 /// Columns of `whole` from `at` on; the tensor itself if these are all.
-fn part<K: Basic>(whole: Option<&Tensor<2, K>>, at: usize, width: usize) -> Option<Tensor<2, K>> {
+pub(super) fn part<K: Basic>(whole: Option<&Tensor<2, K>>, at: usize, width: usize) -> Option<Tensor<2, K>> {
     let whole = whole.filter(|_| width > 0)?;
     // Padding at the end of all texts may have been trimmed.
     let width = width.min(whole.dims()[1] - at);

@@ -136,6 +136,7 @@ fn check(name: &str, json: &str, bytes: &[u8], device: &Device, tolerance: f32) 
 }
 
 mod families;
+mod input_gradient;
 
 #[test]
 fn the_cpu_gives_pytorchs_numbers() {

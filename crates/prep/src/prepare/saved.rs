@@ -22,6 +22,8 @@ struct Contents {
     example: Option<RequestExample>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     calibration_groups: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    test_groups: Vec<String>,
     /// `true` if the splits are example stores, `false` if they are postcard.
     stored: bool,
 }
@@ -40,9 +42,15 @@ impl Prepared {
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         let stored = matches!(self.part(SplitPart::Train), SplitExamples::Stored(..));
         let (findings, suspicions) = (self.findings.clone(), self.suspicions.clone());
-        let calibration_groups = self.calibration_groups.clone();
-        let contents =
-            Contents { findings, suspicions, example: self.example.clone(), calibration_groups, stored };
+        let (calibration_groups, test_groups) = (self.calibration_groups.clone(), self.test_groups.clone());
+        let contents = Contents {
+            findings,
+            suspicions,
+            example: self.example.clone(),
+            calibration_groups,
+            test_groups,
+            stored,
+        };
         write_file(folder, "prepared.json", |out| serde_json::to_writer(out, &contents).map_err(Into::into))?;
         write_file(folder, "plan.json", |out| serde_json::to_writer(out, &self.plan).map_err(Into::into))?;
         write_file(folder, AUDIT, |out| {
@@ -87,11 +95,12 @@ impl Prepared {
         let audit = std::fs::read(&path)
             .and_then(|bytes| postcard::from_bytes(&bytes).map_err(std::io::Error::other))
             .map_err(|source| Error::Store { folder: path, source })?;
-        let calibration_groups = contents.calibration_groups;
+        let (calibration_groups, test_groups) = (contents.calibration_groups, contents.test_groups);
         Ok(Self {
             suspicions,
             example,
             calibration_groups,
+            test_groups,
             audit,
             ..Self::new(plan, contents.findings, splits)
         })

@@ -82,12 +82,13 @@ pub fn prepare_stream<E: From<Error>>(
     }
     let all: Vec<usize> = (0..sample.rows()).collect();
     let example = example.map(|example| example.with_ranges(&plan, &sample, &all));
-    let calibration_groups = std::mem::take(&mut writers.groups);
+    let [calibration_groups, test_groups] = std::mem::take(&mut writers.groups);
     let (splits, audit) = writers.finish(&plan, |name| must_have_rows(run, test_share, name))?;
     Ok(Prepared {
         suspicions: notes,
         example,
         calibration_groups,
+        test_groups,
         audit,
         ..Prepared::new(plan, findings, splits)
     })
@@ -113,8 +114,8 @@ struct SplitWriters {
     valid: ExampleWriter,
     test: ExampleWriter,
     calibrate: ExampleWriter,
-    /// Value of `uncertainty.by` in each calibration row.
-    groups: Vec<String>,
+    /// Value of `uncertainty.by` in each calibration row and in each test row.
+    groups: [Vec<String>; 2],
     /// Number of rows that were split.
     rows: usize,
     /// Number of rows of the test source.
@@ -130,7 +131,7 @@ impl SplitWriters {
         let audit = |subgroups: &[String]| AuditBuilder::new(subgroups, run.data.example);
         let subgroups = run.evaluate.subgroups.as_slice();
         let audit = [audit(&[]), audit(subgroups), audit(subgroups)];
-        let groups = Vec::new();
+        let groups = Default::default();
         Ok(Self { train, valid, test, calibrate, groups, rows: 0, test_rows: 0, audit })
     }
 
@@ -158,7 +159,9 @@ impl SplitWriters {
         self.valid.push(&encoded.gather(&valid))?;
         self.test.push(&encoded.gather(&test))?;
         self.calibrate.push(&encoded.gather(&calibrate))?;
-        self.groups.extend(group_values(splitter.run(), &frame, &calibrate)?.unwrap_or_default());
+        for (groups, rows) in self.groups.iter_mut().zip([&calibrate, &test]) {
+            groups.extend(group_values(splitter.run(), &frame, rows)?);
+        }
         self.rows += frame.rows();
         Ok([train, valid, test, calibrate])
     }

@@ -244,7 +244,8 @@ mod tests {
     /// Days and contents of the rows of each part.
     fn parts(run: &Run, frame: &Frame) -> Result<[Vec<(f64, f64)>; 3], Error> {
         let cell = |name: &str, row: usize| frame.get(name).unwrap().number(row).unwrap().unwrap();
-        let parts = divided(run, frame)?.parts;
+        let [train, valid, test, _] = divided(run, frame)?.parts;
+        let parts = [train, valid, test];
         Ok(parts.map(|rows| rows.iter().map(|&row| (cell("t", row) / 86_400.0, cell("x", row))).collect()))
     }
 
@@ -316,7 +317,17 @@ mod tests {
         let frame =
             frame(&days).with("timestamp", Column::numbers(days.iter().map(|day| f64::from(*day)).collect()));
         let found = divided(&run("valid=0.2\ntest=0.2"), &frame).unwrap();
-        assert_eq!(found.parts, [(0..12).collect::<Vec<_>>(), (12..16).collect(), (16..20).collect()]);
+        let expected = [(0..12).collect::<Vec<_>>(), (12..16).collect(), (16..20).collect(), Vec::new()];
+        assert_eq!(found.parts, expected);
+        let mut calibrated = run("valid=0.2\ntest=0.2\ngap=1");
+        let uncertainty = serde_json::json!({ "method": "split", "share": 0.2 });
+        calibrated.uncertainty = serde_json::from_value(uncertainty).unwrap();
+        let found = divided(&calibrated, &frame).unwrap();
+        // The latest training rows, with the gap of one row on both sides.
+        assert_eq!(
+            found.parts,
+            [(0..7).collect::<Vec<_>>(), (12..15).collect(), (16..20).collect(), (8..11).collect()]
+        );
         assert!(
             found.notes[0].contains("`timestamp` of row 2 is earlier than that of row 1"),
             "{:?}",

@@ -80,3 +80,28 @@ fn an_unknown_split_name_is_rejected_with_its_row() {
     let error = split_rows(&run("by='predefined'\ncolumn='s'"), &frame).unwrap_err().to_string();
     assert!(error.contains("row 2, column `s`: expected train, valid or test, found `tset`"), "{error}");
 }
+
+#[test]
+fn calibration_rows_come_from_the_training_rows_alone() {
+    for split in
+        ["by='random'", "by='group'\ncolumn='g'", "by='k_fold'\nfolds=5", "by='predefined'\ncolumn='s'"]
+    {
+        let (plain, frame) = (run(split), frame(4000));
+        let mut calibrated = plain.clone();
+        let uncertainty = serde_json::json!({ "method": "split", "share": 0.2 });
+        calibrated.uncertainty = serde_json::from_value(uncertainty).unwrap();
+        let of = |run: &Run| divide(run, &frame, &ValueRules::default(), run.split.test, None).unwrap().parts;
+        let (before, after) = (of(&plain), of(&calibrated));
+        assert!(before[3].is_empty(), "{split}");
+        assert_eq!((&after[1], &after[2]), (&before[1], &before[2]), "{split}");
+        let mut train: Vec<usize> = after[0].iter().chain(&after[3]).copied().collect();
+        let mut all = before[0].clone();
+        train.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(train, all, "{split}");
+        assert!(after[3].len() > 250 && after[3].len() < 1100, "{split}: {}", after[3].len());
+        if split.contains("group") {
+            assert!(after[3].iter().all(|row| !after[0].iter().any(|own| own % 97 == row % 97)));
+        }
+    }
+}

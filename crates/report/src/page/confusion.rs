@@ -18,7 +18,7 @@ pub(super) fn confusion(detail: &ClassificationDetail) -> String {
         return String::new();
     }
     let label = |at: usize| detail.classes.get(at).cloned().unwrap_or_else(|| at.to_string());
-    let pairs = pairs(counts);
+    let frequent = most_frequent(counts);
     let (shown, note) = if classes <= SHOWN {
         ((0..classes).collect(), String::new())
     } else {
@@ -29,17 +29,17 @@ pub(super) fn confusion(detail: &ClassificationDetail) -> String {
         (most_confused(counts), note)
     };
     let mut html = format!("{note}<div class=\"beside\"><div>{}</div>", matrix(counts, &shown, &label));
-    if classes > 2 && !pairs.is_empty() {
+    if classes > 2 && !frequent.is_empty() {
         html += "<div><h4>Most frequent errors</h4>";
         let head = [
             ("target", Cell::Words),
             ("predicted", Cell::Words),
             ("rows", Cell::Number),
-            ("of the target's", Cell::Number),
+            ("share", Cell::Number),
         ];
         html += &table(
             &head,
-            pairs.iter().take(PAIRS).map(|(target, predicted, rows)| {
+            frequent.iter().map(|(target, predicted, rows)| {
                 let all: u64 = counts[*target].iter().sum();
                 vec![
                     name(&label(*target)),
@@ -49,10 +49,11 @@ pub(super) fn confusion(detail: &ClassificationDetail) -> String {
                 ]
             }),
         );
-        let left = pairs.len().saturating_sub(PAIRS);
+        let (all, rows) = pairs(counts).fold((0, 0), |(all, sum), pair| (all + 1, sum + pair.2));
+        let left = all - frequent.len();
         if left > 0 {
-            let rows: u64 = pairs.iter().skip(PAIRS).map(|(_, _, rows)| rows).sum();
-            let rows = several(rows, "row");
+            let shown: u64 = frequent.iter().map(|pair| pair.2).sum();
+            let rows = several(rows - shown, "row");
             html += &dim(&format!("And {} with {rows} together.", several(left as u64, "further pair")));
         }
         html += "</div>";
@@ -60,18 +61,27 @@ pub(super) fn confusion(detail: &ClassificationDetail) -> String {
     html + "</div>"
 }
 
-/// Pairs of different target and prediction, the most frequent first.
-fn pairs(counts: &[Vec<u64>]) -> Vec<(usize, usize, u64)> {
-    let mut pairs: Vec<(usize, usize, u64)> = counts
+/// Target, wrong prediction and rows of each pair that occurs.
+fn pairs(counts: &[Vec<u64>]) -> impl Iterator<Item = (usize, usize, u64)> {
+    counts
         .iter()
         .enumerate()
         .flat_map(|(target, row)| {
             row.iter().enumerate().map(move |(predicted, rows)| (target, predicted, *rows))
         })
         .filter(|(target, predicted, rows)| target != predicted && *rows > 0)
-        .collect();
-    pairs.sort_by_key(|pair| std::cmp::Reverse(pair.2));
-    pairs
+}
+
+/// The most frequent pairs in descending order, without sorting the million pairs of 1,000 classes.
+fn most_frequent(counts: &[Vec<u64>]) -> Vec<(usize, usize, u64)> {
+    let rank = |pair: &(usize, usize, u64)| (std::cmp::Reverse(pair.2), pair.0, pair.1);
+    let mut found: Vec<_> = pairs(counts).collect();
+    if found.len() > PAIRS {
+        found.select_nth_unstable_by_key(PAIRS, rank);
+        found.truncate(PAIRS);
+    }
+    found.sort_unstable_by_key(rank);
+    found
 }
 
 /// Classes with the most errors as target or prediction, in their order.
@@ -106,7 +116,7 @@ fn matrix(counts: &[Vec<u64>], shown: &[usize], label: &dyn Fn(usize) -> String)
         |at: usize| shown.get(at).map_or_else(|| "<i>others</i>".to_owned(), |class| name(&label(*class)));
     let plain = |at: usize| shown.get(at).map_or_else(|| "others".to_owned(), |class| label(*class));
     let mut html = String::from(
-        "<div class=\"scroll\" tabindex=\"0\"><table class=\"confusion\"><thead><tr><th class=\"corner\" scope=\"col\">target ↓ predicted →</th>",
+        "<div class=\"scroll\" tabindex=\"0\"><table class=\"confusion\"><thead><tr><th class=\"corner\" scope=\"col\">target ↓<br>predicted →</th>",
     );
     for at in 0..size {
         html += &format!("<th scope=\"col\"><span>{}</span></th>", title(at));
@@ -135,7 +145,7 @@ fn matrix(counts: &[Vec<u64>], shown: &[usize], label: &dyn Fn(usize) -> String)
         }
         html += "</tr>";
     }
-    html + "</tbody></table></div>" + &dim("Shades are shares of the target's rows.")
+    html + "</tbody></table></div>" + &dim("Shades and shares are of the target's rows.")
 }
 
 #[cfg(test)]

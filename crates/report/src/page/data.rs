@@ -1,7 +1,7 @@
 //! Columns, missing values and distributions by split.
 
 use super::markup::{Cell, facts, further, table};
-use crate::document::{ColumnProfile, DataSection, Distribution};
+use crate::document::{ColumnSummary, DataSection, Distribution};
 use crate::text::{count, cut, escape, label, name, percent};
 
 /// Columns that are shown, targets first.
@@ -41,25 +41,19 @@ fn columns(data: &DataSection) -> String {
     }
     let splits: Vec<&str> = data.splits.iter().take(SPLITS).map(|(split, _)| split.as_str()).collect();
     let titles: Vec<String> = splits.iter().map(|split| name(split)).collect();
-    let missing = data.columns.iter().any(|column| column.missing.iter().any(|share| *share > 0.0));
     let mut head = vec![("column", Cell::Words), ("kind", Cell::Words)];
-    let heads: Vec<String> = titles.iter().map(|title| format!("missing, {title}")).collect();
-    if missing {
-        head.extend(heads.iter().map(|title| (title.as_str(), Cell::Number)));
-    }
     head.extend(titles.iter().map(|title| (title.as_str(), Cell::Plot)));
-    let mut order: Vec<&ColumnProfile> = data.columns.iter().collect();
+    let mut order: Vec<&ColumnSummary> = data.columns.iter().collect();
     order.sort_by_key(|column| column.role != "target");
     let rows = order.iter().take(COLUMNS).map(|column| {
         let target = if column.role == "target" { " <b>target</b>" } else { "" };
         let mut row = vec![name(&column.name), format!("{}{target}", escape(&cut(&column.kind, 20)))];
-        if missing {
-            row.extend(
-                (0..splits.len())
-                    .map(|at| column.missing.get(at).map(|share| percent(*share)).unwrap_or_default()),
-            );
-        }
-        row.extend((0..splits.len()).map(|at| column.distributions.get(at).map(small).unwrap_or_default()));
+        row.extend((0..splits.len()).map(|at| {
+            let plot = column.distributions.get(at).map(small).unwrap_or_default();
+            let missing = column.missing.get(at).filter(|share| **share > 0.0);
+            let missing = missing.map(|share| format!("<small>{} missing</small>", percent(*share)));
+            plot + &missing.unwrap_or_default()
+        }));
         row
     });
     table(&head, rows) + &further(data.columns.len(), COLUMNS, "column")

@@ -2,7 +2,7 @@
 
 use super::markup::{Cell, Room, dim, further, table};
 use crate::document::{ErrorSlice, WorstContent, WorstError};
-use crate::text::{Digits, count, cut, escape, name, number};
+use crate::text::{Digits, count, cut, escape, label, name};
 
 /// Conditions that are shown.
 const SLICES: usize = 15;
@@ -77,7 +77,7 @@ fn card(row: &WorstError) -> String {
         name(&row.target),
         name(&row.predicted),
         count(row.row),
-        number(row.error)
+        label(row.error)
     )
 }
 
@@ -90,7 +90,7 @@ fn picture(data: &str, row: &WorstError) -> String {
     if data.len() > PICTURE {
         return dim("The picture is too large to be shown here.");
     }
-    format!("<img src=\"data:image/png;base64,{data}\" alt=\"row {}\" loading=\"lazy\">", row.row)
+    format!("<img src=\"data:image/png;base64,{data}\" alt=\"row {}\">", row.row)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the predictions depend on: importance of columns, partial dependence and accumulated local effects.
+//! Dependence of the predictions on columns: importance of columns, partial dependence and accumulated local effects.
 
 use super::markup::{figure, further, grid};
 use super::metrics::bounds;
@@ -25,7 +25,7 @@ pub(super) fn importance(all: &[Importance]) -> String {
     let html = Rows {
         title: "Importance of columns".into(),
         axis: Axis::new("increase of the loss when the column is permuted"),
-        rows: rows.collect(),
+        values: rows.collect(),
         bars: true,
         reference: None,
     }
@@ -59,7 +59,7 @@ fn one(dependence: &Dependence) -> Option<String> {
         let html = Rows {
             title: format!("{y} by {column}"),
             axis: Axis::new(y),
-            rows: rows.collect(),
+            values: rows.collect(),
             ..Rows::default()
         }
         .html();

@@ -18,6 +18,12 @@ fn shown(title: &str, x: Axis, y: Axis, series: Vec<Series>, note: &str) -> Opti
     (!html.is_empty()).then(|| figure(title, &html, note))
 }
 
+/// Smallest and largest `x`.
+fn extent(points: &[(f64, f64)]) -> (f64, f64) {
+    let xs = points.iter().map(|(x, _)| *x).filter(|x| x.is_finite());
+    xs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
+}
+
 /// Figures of a regression.
 pub(super) fn regression(detail: &RegressionDetail) -> String {
     let unit = if detail.unit.is_empty() { String::new() } else { format!(" ({})", cut(&detail.unit, 20)) };
@@ -29,10 +35,12 @@ pub(super) fn regression(detail: &RegressionDetail) -> String {
         let (low, high) = range(points);
         Series::new("", vec![(low, low), (high, high)], Shape::Reference, 0)
     };
+    let normal = |points: &[(f64, f64)]| {
+        let (low, high) = extent(points);
+        Series::new("", vec![(low, low), (high, high)], Shape::Reference, 0)
+    };
     let across = |points: &[(f64, f64)]| {
-        let xs = points.iter().map(|(x, _)| *x).filter(|x| x.is_finite());
-        let (low, high) =
-            xs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+        let (low, high) = extent(points);
         Series::new("", vec![(low, 0.0), (high, 0.0)], Shape::Reference, 0)
     };
     let dots = |points: &[(f64, f64)]| Series::new("", points.to_vec(), Shape::Dots, 0);
@@ -62,7 +70,7 @@ pub(super) fn regression(detail: &RegressionDetail) -> String {
             "Residuals and the normal distribution (QQ)",
             Axis::new("quantile of the normal distribution"),
             Axis::new("standardised residual"),
-            vec![diagonal(&detail.qq), dots(&detail.qq)],
+            vec![normal(&detail.qq), dots(&detail.qq)],
             "Points leave the line where errors are larger or smaller than normally distributed ones.",
         ),
     ];
@@ -86,12 +94,12 @@ pub(super) fn forecast(detail: &ForecastDetail) -> String {
         let title = format!("Window {}", cut(window, 40));
         shown(&title, Axis { whole: true, ..Axis::new("step") }, Axis::new("value"), series, "")
     });
-    let steps = further_grid(steps.collect(), detail.by_step.len(), STEPS, "metric");
-    steps + &further_grid(windows.collect(), detail.windows.len(), WINDOWS, "window")
+    let steps = further_grid(&steps.collect::<Vec<_>>(), detail.by_step.len(), STEPS, "metric");
+    steps + &further_grid(&windows.collect::<Vec<_>>(), detail.windows.len(), WINDOWS, "window")
 }
 
-fn further_grid(figures: Vec<String>, all: usize, most: usize, what: &str) -> String {
-    grid(&figures) + &further(all, most, what)
+fn further_grid(figures: &[String], all: usize, most: usize, what: &str) -> String {
+    grid(figures) + &further(all, most, what)
 }
 
 /// Figures of an anomaly score.

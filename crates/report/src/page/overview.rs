@@ -31,13 +31,16 @@ pub(super) fn header(evaluation: &Evaluation) -> String {
         } else {
             String::new()
         };
-        let range = interval(goal).map(|range| format!(" <span class=\"dim\">95 % interval {range}</span>"));
+        let range = interval(goal)
+            .filter(|_| finite(goal.value).is_some())
+            .map(|range| format!(" <span class=\"dim\">95 % interval {range}</span>"));
         html += &format!(
             "<p class=\"goal\"><span class=\"dim\">{}{of} on {split}</span><b>{}</b>{}</p>{}",
             escape(&spaced(&goal.name)),
             value(goal),
             range.unwrap_or_default(),
             verdict(goal)
+                .or_else(|| Some(("even", format!("{}.", escape(&cut(goal.undefined.as_ref()?, 200))))))
                 .map(|(class, words)| format!("<p class=\"verdict {class}\">{words}</p>"))
                 .unwrap_or_default()
         );

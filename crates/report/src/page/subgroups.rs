@@ -3,7 +3,7 @@
 use super::markup::{Cell, dim, figure, further, grid, table};
 use super::metrics::{bounds, finite, metrics, value};
 use crate::document::{Metric, Subgroup, SubgroupTable};
-use crate::plot::{Axis, Row, Rows};
+use crate::plot::{Axis, LABEL, Row, Rows};
 use crate::text::{count, cut, escape, name, several, spaced};
 
 /// Subgroup columns and crossings that are shown.
@@ -50,9 +50,13 @@ fn one(subgroups: &SubgroupTable, overall: &[Metric]) -> String {
     html
 }
 
-/// Label of a group, such as `female × 30-39`.
-fn label(group: &Subgroup) -> String {
-    group.values.iter().take(4).map(|value| cut(value, 40)).collect::<Vec<_>>().join(" × ")
+/// Name of a group, such as `female × 30-39`, of about `most` characters. The longest values are cut.
+fn label(group: &Subgroup, most: usize) -> String {
+    let lengths: Vec<usize> = group.values.iter().take(4).map(|value| value.chars().count()).collect();
+    let room = most.saturating_sub(4 * lengths.len().saturating_sub(1));
+    let fits = |cap: &usize| lengths.iter().map(|length| length.min(cap)).sum::<usize>() <= room;
+    let cap = (1..=room).rev().find(fits).unwrap_or(1);
+    group.values.iter().take(4).map(|value| cut(value, cap)).collect::<Vec<_>>().join(" × ")
 }
 
 /// Dots with whiskers of a metric, with that of all rows as a dashed line.
@@ -61,14 +65,14 @@ fn plot(metric: &str, groups: &[Subgroup], overall: &[Metric]) -> Option<String>
     let rows = groups.iter().take(PLOTTED).map(|group| {
         let metric = found(group).unwrap_or_default();
         let value = finite(metric.value).unwrap_or(f64::NAN);
-        Row { label: label(group), value, interval: bounds(metric.interval) }
+        Row { label: label(group, LABEL), value, interval: bounds(metric.interval) }
     });
     let title = spaced(metric);
     let all = overall.iter().find(|one| one.name == metric).and_then(|metric| finite(metric.value));
     let html = Rows {
         title: format!("{title} by group"),
         axis: Axis::new(title.clone()),
-        rows: rows.collect(),
+        values: rows.collect(),
         bars: false,
         reference: all,
     }
@@ -85,11 +89,31 @@ fn groups(groups: &[Subgroup], names: &[&str]) -> String {
     table(
         &head,
         groups.iter().take(GROUPS).map(|group| {
-            let mut row = vec![name(&label(group)), count(group.rows)];
+            let mut row = vec![name(&label(group, 58)), count(group.rows)];
             row.extend(names.iter().take(COLUMNS).map(|metric| {
                 group.metrics.iter().find(|one| one.name == *metric).map(value).unwrap_or_default()
             }));
             row
         }),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::label;
+    use crate::document::Subgroup;
+
+    #[test]
+    fn the_longest_value_of_a_crossing_is_cut() {
+        let group = |values: &[&str]| Subgroup {
+            values: values.iter().map(|v| (*v).into()).collect(),
+            ..Subgroup::default()
+        };
+        assert_eq!(label(&group(&["male", "60 and above, not retired"]), 25), "male × 60 and above, not…");
+        assert_eq!(
+            label(&group(&["a".repeat(90).as_str(), "b".repeat(90).as_str()]), 24).chars().count(),
+            25
+        );
+        assert_eq!(label(&group(&[]), 25), "");
+    }
 }

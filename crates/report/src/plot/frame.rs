@@ -119,7 +119,7 @@ fn shape(svg: &mut String, frame: &Frame, series: &Series, points: &[(f64, f64)]
     let mut path = String::new();
     match series.shape {
         Shape::Line | Shape::Reference if points.len() == 1 => {
-            return shape(svg, frame, &Series { shape: Shape::Mark, ..series.clone() }, points);
+            shape(svg, frame, &Series { shape: Shape::Mark, ..series.clone() }, points);
         }
         Shape::Line | Shape::Reference => {
             for (at, (x, y)) in points.iter().enumerate() {

@@ -13,7 +13,7 @@ const ROW: f64 = 20.0;
 const RIGHT: f64 = 16.0;
 
 /// Longest label in characters.
-const LABEL: usize = 22;
+pub(crate) const LABEL: usize = 25;
 
 /// Value with a name.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -34,7 +34,7 @@ pub(crate) struct Rows {
     /// Axis of the values.
     pub axis: Axis,
     /// Values from top to bottom.
-    pub rows: Vec<Row>,
+    pub values: Vec<Row>,
     /// `true` for bars from 0, else dots.
     pub bars: bool,
     /// Value of all rows together, drawn as a dashed line.
@@ -44,7 +44,7 @@ pub(crate) struct Rows {
 impl Rows {
     /// The drawing. Empty without a finite value.
     pub(crate) fn html(&self) -> String {
-        if !self.rows.iter().any(|row| drawable(row.value)) {
+        if !self.values.iter().any(|row| drawable(row.value)) {
             return String::new();
         }
         let reference = self.reference.filter(|value| drawable(*value));
@@ -52,7 +52,7 @@ impl Rows {
             |row: &Row| row.interval.filter(|(low, high)| drawable(*low) && drawable(*high) && low <= high);
         let zero = self.bars.then_some(0.0);
         let (low, high) = range(
-            self.rows
+            self.values
                 .iter()
                 .flat_map(|row| {
                     let (low, high) = bounds(row).unzip();
@@ -63,10 +63,10 @@ impl Rows {
         );
         // Bars stand on the axis if none goes to the left.
         let low = if self.bars && low > -(high - low) * 0.05 { 0.0 } else { low };
-        let labels: Vec<String> = self.rows.iter().map(|row| cut(&row.label, LABEL)).collect();
-        let left = labels.iter().map(|label| width(label)).fold(30.0, f64::max).min(160.0) + 10.0;
+        let labels: Vec<String> = self.values.iter().map(|row| cut(&row.label, LABEL)).collect();
+        let left = labels.iter().map(|label| width(label)).fold(30.0, f64::max).min(172.0) + 10.0;
         let right = WIDTH - RIGHT;
-        let (top, bottom) = (4.0, 4.0 + ROW * self.rows.len() as f64);
+        let (top, bottom) = (4.0, 4.0 + ROW * self.values.len() as f64);
         let across = |value: f64| left + (right - left) * (value - low) / (high - low);
         let room = (right - left) / (Ticks::new((low, high), 4, false).width() * 1.4 + 18.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few")]
@@ -88,7 +88,7 @@ impl Rows {
             let at = across(value);
             let _ = write!(svg, "<path class=\"reference\" d=\"M{at:.1} {top}V{bottom}\"/>");
         }
-        for ((at, row), label) in self.rows.iter().enumerate().zip(&labels) {
+        for ((at, row), label) in self.values.iter().enumerate().zip(&labels) {
             let y = top + ROW * (at as f64 + 0.5);
             let whole = escape(&cut(&row.label, 200));
             let _ = write!(
@@ -146,10 +146,11 @@ mod tests {
         let values = [f64::NAN, -1.0, 0.0, 3.0, 1e300];
         let row = |value: f64| Row { label: "<a>".into(), value, interval: Some((value, f64::INFINITY)) };
         for bars in [true, false] {
-            let plot = Rows { axis: Axis::new("x"), rows: values.map(row).to_vec(), bars, ..Rows::default() };
+            let plot =
+                Rows { axis: Axis::new("x"), values: values.map(row).to_vec(), bars, ..Rows::default() };
             let html = plot.html();
             assert!(html.contains("&lt;a&gt;") && !html.contains("NaN") && !html.contains("inf"), "{html}");
-            let one = Rows { rows: vec![row(f64::NAN)], bars, ..Rows::default() };
+            let one = Rows { values: vec![row(f64::NAN)], bars, ..Rows::default() };
             assert_eq!(one.html(), "");
         }
     }

@@ -48,6 +48,11 @@ impl Engine for BurnEngine {
         Ok(values.map_err(|error| fail(error.to_string()))?)
     }
 
+    fn cpu_network(&self) -> Option<Network> {
+        // Gradients are taken on Flex: weights on another backend of the CPU cannot be shared.
+        (self.device == Device::flex()).then(|| self.network.clone())
+    }
+
     fn decoder(&mut self) -> Option<&mut dyn Decoder> {
         if self.capabilities.decodes { Some(self) } else { None }
     }

@@ -1,5 +1,7 @@
 //! The engine of boosted trees and random forests, on the CPU.
 
+use std::sync::Arc;
+
 use cupola_prep::Examples;
 use cupola_trees::Trees;
 
@@ -7,7 +9,7 @@ use super::{Engine, EngineCapabilities, EngineReport};
 use crate::error::Error;
 
 /// Trees of either kind.
-pub(crate) struct TreesEngine(pub Trees);
+pub(crate) struct TreesEngine(pub Arc<Trees>);
 
 impl Engine for TreesEngine {
     fn name(&self) -> String {

@@ -6,7 +6,7 @@ use cupola_eval::conformal::{
     ClassScore, ConformalScores, TooFewScores, class_score, class_set, split_interval,
 };
 use cupola_prep::{
-    FittedTarget, Frame, GroupScores, PredictedValue, Prediction, PredictionInterval, Predictions,
+    FittedTarget, GroupScores, Plan, PredictedValue, Prediction, PredictionInterval, Predictions,
     SealedUncertainty, TargetScores,
 };
 use cupola_spec::UncertaintyMethod;
@@ -27,9 +27,7 @@ pub enum IntervalRequest {
 /// Score of the classes that a method stands for.
 pub fn class_score_of(uncertainty: &SealedUncertainty) -> ClassScore {
     match uncertainty.method {
-        UncertaintyMethod::Raps => {
-            ClassScore::Raps { penalty: uncertainty.penalty, free: uncertainty.free }
-        }
+        UncertaintyMethod::Raps => ClassScore::Raps { penalty: uncertainty.penalty, free: uncertainty.free },
         _ => ClassScore::Lac,
     }
 }
@@ -66,27 +64,36 @@ impl LoadedPackage {
         input: &PredictInput,
         predictions: &mut [Predictions],
     ) -> Result<(), Error> {
-        let uncertainty = self.plan.uncertainty.as_ref().ok_or(Error::NoIntervals)?;
-        let groups = match (input, &uncertainty.by) {
-            (PredictInput::Frame(frame), Some(_)) => self.groups(frame)?,
+        let groups = match input {
+            PredictInput::Frame(frame) => self.plan.uncertainty_groups(frame)?,
             _ => None,
         };
-        let score = class_score_of(uncertainty);
-        for target in &self.plan.targets {
-            let Some(scores) = uncertainty.targets.get(target.name()) else { continue };
-            let bounds = Bounds::new(scores, coverage).map_err(|error| too_few(target.name(), error))?;
-            for (row, prediction) in predictions.iter_mut().enumerate() {
-                let group = groups.as_ref().and_then(|groups| groups.get(row));
-                let Some(prediction) = prediction.get_mut(target.name()) else { continue };
-                bound(target, score, coverage, bounds.of(group), prediction);
-            }
-        }
-        Ok(())
+        add_intervals(&self.plan, coverage, groups.as_deref().unwrap_or_default(), predictions)
     }
+}
 
-    fn groups(&self, frame: &Frame) -> Result<Option<Vec<String>>, Error> {
-        Ok(self.plan.uncertainty_groups(frame)?)
+/// Adds intervals and sets to predictions of a plan, whose rows belong to `groups`, if there are groups. See
+/// [`LoadedPackage::add_intervals`].
+///
+/// # Errors
+/// [`Error::NoIntervals`] and [`Error::TooFewScores`].
+pub fn add_intervals(
+    plan: &Plan,
+    coverage: f64,
+    groups: &[String],
+    predictions: &mut [Predictions],
+) -> Result<(), Error> {
+    let uncertainty = plan.uncertainty.as_ref().ok_or(Error::NoIntervals)?;
+    let score = class_score_of(uncertainty);
+    for target in &plan.targets {
+        let Some(scores) = uncertainty.targets.get(target.name()) else { continue };
+        let bounds = Bounds::new(scores, coverage).map_err(|error| too_few(target.name(), error))?;
+        for (row, prediction) in predictions.iter_mut().enumerate() {
+            let Some(prediction) = prediction.get_mut(target.name()) else { continue };
+            bound(target, score, coverage, bounds.of(groups.get(row)), prediction);
+        }
     }
+    Ok(())
 }
 
 /// Quantiles of a target's scores at one coverage.
@@ -97,9 +104,8 @@ struct Bounds<'a> {
 
 impl<'a> Bounds<'a> {
     fn new(scores: &'a TargetScores, coverage: f64) -> Result<Self, TooFewScores> {
-        let of_group = |(name, own): (&'a String, &GroupScores)| {
-            Some((name.as_str(), quantiles(own, coverage).ok()?))
-        };
+        let of_group =
+            |(name, own): (&'a String, &GroupScores)| Some((name.as_str(), quantiles(own, coverage).ok()?));
         let groups = scores.groups.iter().filter_map(of_group).collect();
         Ok(Self { all: quantiles(&scores.all, coverage)?, groups })
     }
@@ -142,7 +148,8 @@ fn bound(
             prediction.interval = Some(PredictionInterval { coverage, low, high });
         }
         (PredictedValue::Numbers(values), None) => {
-            let each = values.iter().zip(quantiles).map(|(value, quantile)| split_interval(*value, *quantile));
+            let each =
+                values.iter().zip(quantiles).map(|(value, quantile)| split_interval(*value, *quantile));
             let (low, high) = each.unzip();
             let (low, high) = (PredictedValue::Numbers(low), PredictedValue::Numbers(high));
             prediction.interval = Some(PredictionInterval { coverage, low, high });

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::engines::{self, Engine, EngineChoice, EngineReport, TreesEngine};
 use crate::error::Error;
+use crate::predict::package::explainer::{Explainer, NetworkReader};
 
 /// `config.json`
 #[derive(Deserialize)]
@@ -78,13 +79,16 @@ fn check_numbers(package: &Package, value: &serde_json::Value, path: &str) -> Re
     }
 }
 
+/// An engine, the report of its choice, and what explains its predictions.
+pub(super) type LoadedEngine = (Box<dyn Engine>, EngineReport, Explainer);
+
 /// Builds the engine of a package.
 pub(super) fn engine(
     package: &Package,
     plan: &Plan,
     choice: EngineChoice,
     device: &OpenDevice,
-) -> Result<(Box<dyn Engine>, EngineReport), Error> {
+) -> Result<LoadedEngine, Error> {
     let config: serde_json::Value = json(package, "config.json")?;
     check_numbers(package, &config, "")?;
     let invalid = |error| Error::Package { package: package.label(), why: format!("config.json: {error}") };
@@ -93,16 +97,29 @@ pub(super) fn engine(
         ModelConfig::Network(architecture) => {
             check_layout(package, &architecture, plan)?;
             let weights = SafetensorsFile::open(WeightsFile(package.open_file("model.safetensors")?))?;
-            engines::build(choice, &architecture, &weights, device)
+            let (engine, report) = engines::build(choice, &architecture, &weights, device)?;
+            let shared = engine.cpu_network();
+            let explainer = Explainer::of_network(architecture, shared, network_reader(package));
+            Ok((engine, report, explainer))
         }
     }
 }
 
-fn trees_engine(
-    package: &Package,
-    plan: &Plan,
-    width: usize,
-) -> Result<(Box<dyn Engine>, EngineReport), Error> {
+/// Function that reads the network of a package again, onto the CPU. It keeps no file open.
+fn network_reader(package: &Package) -> NetworkReader {
+    let (path, files) = (package.path.clone(), package.manifest.files.clone());
+    Box::new(move |architecture: &Architecture| {
+        let package = Package::open(&path)?;
+        if package.manifest.files != files {
+            let why = "its files have changed since it was loaded, so it cannot be explained".to_owned();
+            return Err(Error::Package { package: package.label(), why });
+        }
+        let weights = SafetensorsFile::open(WeightsFile(package.open_file("model.safetensors")?))?;
+        engines::cpu_network(architecture, &weights)
+    })
+}
+
+fn trees_engine(package: &Package, plan: &Plan, width: usize) -> Result<LoadedEngine, Error> {
     let trees = Trees::from_safetensors(&package.read("model.safetensors")?)?;
     if trees.width() != width || width != plan.width() {
         let found = [trees.width(), width, plan.width()];
@@ -110,10 +127,11 @@ fn trees_engine(
         return Err(Error::Package { package: package.label(), why });
     }
     // A row of zeros shows whether the trees take what the plan makes.
-    let mut engine = TreesEngine(trees);
+    let trees = Arc::new(trees);
+    let mut engine = TreesEngine(Arc::clone(&trees));
     engines::isolated(&mut engine, |engine| engine.forward(Examples::zeros(plan.layout(), 1)))?;
     let report = engine.report();
-    Ok((Box::new(engine), report))
+    Ok((Box::new(engine), report, Explainer::of_trees(trees)))
 }
 
 fn json<T: DeserializeOwned>(package: &Package, name: &str) -> Result<T, Error> {

@@ -1,8 +1,10 @@
 //! A package without its engine: raw rows to examples, and logits to predictions.
 
+pub(crate) mod explainer;
 mod tensor_io;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use cupola_budget::Budget;
 use cupola_prep::{
@@ -11,9 +13,10 @@ use cupola_prep::{
 };
 use serde_json::{Map, Value};
 
+use self::explainer::Explainer;
 use super::cost;
 use super::rows::{frame_of, parse_input};
-use super::tensors::{PredictInput, TensorSpec, tensor_inputs, tensor_outputs};
+use super::tensors::{PredictInput, TensorSpec, interval_outputs, tensor_inputs, tensor_outputs};
 use crate::engines::EngineReport;
 use crate::error::Error;
 use crate::generation::{ChatRenderer, GrammarVocabulary, Sampling};
@@ -29,6 +32,8 @@ pub struct LoadedPackage {
     pub inputs: Vec<TensorSpec>,
     /// Output tensors.
     pub outputs: Vec<TensorSpec>,
+    /// Output tensors of intervals and sets; none for a package without them.
+    pub interval_outputs: Vec<TensorSpec>,
     /// Example of a request; `None` for a package without one.
     pub example: Option<RequestExample>,
     /// Engine in use and the reason for it.
@@ -37,6 +42,8 @@ pub struct LoadedPackage {
     pub(crate) chat: Option<ChatRenderer>,
     /// Vocabulary of texts with a grammar.
     pub(crate) vocabulary: GrammarVocabulary,
+    /// Trees or network of explanations.
+    pub(crate) explainer: Arc<Explainer>,
     answer_bytes: usize,
 }
 
@@ -52,9 +59,22 @@ impl LoadedPackage {
         };
         let signature = Signature::of(&plan);
         let (inputs, outputs) = (tensor_inputs(&plan, &signature), tensor_outputs(&plan));
+        let interval_outputs = interval_outputs(&plan, &outputs);
         let (vocabulary, answer_bytes) = (GrammarVocabulary::default(), cost::answer_bytes(&plan));
-        let example = None;
-        Ok(Self { plan, signature, inputs, outputs, example, report, chat, vocabulary, answer_bytes })
+        let (example, explainer) = (None, Arc::default());
+        Ok(Self {
+            plan,
+            signature,
+            inputs,
+            outputs,
+            interval_outputs,
+            example,
+            report,
+            chat,
+            vocabulary,
+            explainer,
+            answer_bytes,
+        })
     }
 
     /// Parses a body `{"rows": [{column: value}]}`.
@@ -63,6 +83,11 @@ impl LoadedPackage {
     /// [`Error::Body`] for another body, [`Error::Value`] for the first invalid value, [`Error::Exceeded`].
     pub fn parse_rows(&self, body: &[u8], budget: &Budget) -> Result<PredictInput, Error> {
         parse_input(&self.signature, self.takes_floats(), body, budget)
+    }
+
+    /// Output tensors with those of intervals and sets, which a response only has where they are asked for.
+    pub fn all_outputs(&self) -> Vec<TensorSpec> {
+        self.outputs.iter().chain(&self.interval_outputs).cloned().collect()
     }
 
     /// Bytes that the logits, the predictions and the response of one row need.

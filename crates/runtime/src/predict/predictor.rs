@@ -3,17 +3,22 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use cupola_budget::Budget;
 use cupola_nn::OpenDevice;
-use cupola_prep::{Examples, Predictions};
+use cupola_prep::{Examples, Frame, Predictions};
 use cupola_registry::Package;
 
+use super::explain::{ExplainOptions, ExplainTime, RowExplanations};
 use super::load;
 use super::package::LoadedPackage;
+use super::tensors::PredictInput;
 use crate::engines::{DecodeRequest, DecoderCache, Engine, EngineCapabilities, EngineChoice, isolated};
 use crate::error::Error;
 
 /// Tokens of a language model's texts that are computed at once.
 const BATCH_TOKENS: usize = 16_384;
+/// Rows whose logits are computed at once before they are explained.
+const EXPLAINED_AT_ONCE: usize = 256;
 
 /// A package in memory with its engine.
 pub struct Predictor {
@@ -29,9 +34,10 @@ impl Predictor {
     /// Damaged files, files that do not belong together, a failure of the device.
     pub fn load(package: &Package, choice: EngineChoice, device: &OpenDevice) -> Result<Self, Error> {
         let plan = load::plan(package)?;
-        let (engine, report) = load::engine(package, &plan, choice, device)?;
+        let (engine, report, explainer) = load::engine(package, &plan, choice, device)?;
         let mut loaded = LoadedPackage::new(plan, report)?;
         loaded.example = load::example(package)?;
+        loaded.explainer = Arc::new(explainer);
         Ok(Self { package: Arc::new(loaded), engine })
     }
 
@@ -73,6 +79,25 @@ impl Predictor {
             Cow::Borrowed(_) => Ok(logits),
             Cow::Owned(last) => Ok(last),
         }
+    }
+
+    /// Explanations of the predictions for rows, any number of them, per row by the names of the targets.
+    ///
+    /// # Errors
+    /// The errors of [`LoadedPackage::explain`].
+    pub fn explain(&mut self, rows: &Frame, options: &ExplainOptions) -> Result<Vec<RowExplanations>, Error> {
+        let package = Arc::clone(&self.package);
+        package.check_explain(options)?;
+        let examples = package.examples_of(rows)?;
+        let all: Vec<usize> = (0..examples.rows).collect();
+        let mut logits = Vec::with_capacity(examples.rows * package.plan.width());
+        for part in all.chunks(EXPLAINED_AT_ONCE) {
+            logits.extend(self.target_logits(examples.gather(part))?);
+        }
+        let (budget, input) = (Budget::unlimited(), PredictInput::Frame(rows.clone()));
+        let time = ExplainTime::new(&budget, options.time);
+        let mut forward = |examples| self.target_logits(examples);
+        package.explain_examples((&input, &examples, &logits), options, &time, &mut forward)
     }
 
     /// Raw logits of the engine; of a language model for every token.

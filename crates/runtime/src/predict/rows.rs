@@ -184,9 +184,21 @@ fn parse_columns(signature: &Signature, body: &[u8], budget: &Budget) -> Result<
     general_path(signature, body)
 }
 
+/// Body of a request for predictions, with the options that a protocol reads by itself.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PredictBody {
+    rows: Vec<Map<String, Value>>,
+    #[serde(default, rename = "explain")]
+    _explain: serde::de::IgnoredAny,
+    #[serde(default, rename = "interval")]
+    _interval: serde::de::IgnoredAny,
+}
+
 /// Columns by way of JSON values, with an error for whatever is wrong.
 fn general_path(signature: &Signature, body: &[u8]) -> Result<Frame, Error> {
-    frame_of(signature, &json_rows(body)?)
+    let parsed = serde_json::from_slice(body).map(|PredictBody { rows, .. }| rows);
+    frame_of(signature, &parsed.map_err(|error| Error::Body { why: error.to_string() })?)
 }
 
 /// Rows of a body `{"rows": [{column: value}]}`, whatever their columns.

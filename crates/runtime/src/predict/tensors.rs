@@ -127,6 +127,22 @@ pub(crate) fn tensor_inputs(plan: &Plan, signature: &Signature) -> Vec<TensorSpe
     out
 }
 
+/// Tensors of intervals and sets, which a request has to ask for: `NAME_low` and `NAME_high` of a number, `NAME_set` of a
+/// class, a JSON list of classes. None for a package without them; a target of such a name keeps it.
+pub(crate) fn interval_outputs(plan: &Plan, outputs: &[TensorSpec]) -> Vec<TensorSpec> {
+    if plan.uncertainty.is_none() {
+        return Vec::new();
+    }
+    let each = outputs.iter().filter(|spec| spec.name == spec.columns[0]).flat_map(|spec| {
+        let suffixes: &[&str] = match spec.element {
+            ElementType::Bytes => &["set"],
+            ElementType::Float | ElementType::Double => &["low", "high"],
+        };
+        suffixes.iter().map(|suffix| TensorSpec { name: format!("{}_{suffix}", spec.name), ..spec.clone() })
+    });
+    each.filter(|spec| !outputs.iter().any(|output| output.name == spec.name)).collect()
+}
+
 /// Output tensors of a package: the value of each target, and the probabilities of a category's classes.
 pub(crate) fn tensor_outputs(plan: &Plan) -> Vec<TensorSpec> {
     let mut out = Vec::new();

@@ -39,6 +39,9 @@ impl ModelVersion {
         if let Some(what) = self.model.generates() {
             out["generates"] = what.into();
         }
+        if let Some(method) = self.model.explained_by() {
+            out["explains"] = method.name().into();
+        }
         if let Some(tokens) = self.model.context_length() {
             out["context_length"] = tokens.into();
         }

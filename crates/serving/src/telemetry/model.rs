@@ -1,5 +1,6 @@
 //! Metrics of one model version.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::metrics::counter::Counter;
@@ -17,6 +18,8 @@ pub struct ModelMetrics {
     pub(super) first_token: Histogram,
     /// Tokens of prompts, tokens of prompts that came from the prefix cache, generated tokens.
     pub(super) tokens: [Counter; 3],
+    pub(super) explanations: Counter,
+    pub(super) explanation_seconds: Counter<f64, AtomicU64>,
     pub(super) waiting: Gauge,
     pub(super) totals: Arc<Mutex<ModelTotals>>,
 }
@@ -83,6 +86,12 @@ impl ModelMetrics {
     /// Records the time to the first generated token.
     pub fn record_first_token(&self, seconds: f64) {
         self.first_token.observe(seconds);
+    }
+
+    /// Counts explained rows and the seconds that they took, which no other metric holds.
+    pub fn record_explanations(&self, rows: usize, seconds: f64) {
+        self.explanations.inc_by(rows as u64);
+        self.explanation_seconds.inc_by(seconds);
     }
 
     /// Counts tokens of prompts, tokens of prompts that came from the prefix cache, and generated tokens.

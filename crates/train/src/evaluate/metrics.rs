@@ -5,6 +5,7 @@ use cupola_prep::{
     Examples, ExamplesWithTargets, FittedTarget, Plan, PredictedValue, Targets, mean_squared_difference,
 };
 
+use super::decided::decided;
 use super::host_loss::mean_loss;
 use crate::objective::TargetObjective;
 
@@ -101,7 +102,7 @@ fn target_metrics(
                 values.chunks(width).flat_map(|row| target.probabilities(row)).collect();
             let expected: Vec<usize> =
                 expected.iter().map(|&class| usize::try_from(class).unwrap_or_default()).collect();
-            classification(classes, &expected, &probabilities, None, set)
+            decided(target, &probabilities, |p| classification(classes, &expected, p, None, set))
         }
         (FittedTarget::Forecast { horizon, naive, .. }, Targets::Vector { values: expected, .. }) => {
             forecast(&numbers(expected), &numbers(values), *horizon, *naive, None, set)

@@ -37,8 +37,7 @@ struct NodeFields {
     output: f64,
     split_feature: usize,
     split_value: Option<f64>,
-    #[serde(rename = "split_score")]
-    _score: Option<f64>,
+    split_score: Option<f64>,
     true_child: Option<usize>,
     false_child: Option<usize>,
 }
@@ -123,15 +122,32 @@ fn covers(tree: &TreeFields) -> Option<Vec<f64>> {
     // Children stand after their parent.
     for (at, node) in tree.nodes.iter().enumerate() {
         let (Some(left), Some(right)) = (node.true_child, node.false_child) else { continue };
-        if left <= at || right <= at {
+        if left <= at || right <= at || left >= tree.nodes.len() || right >= tree.nodes.len() {
             return None;
         }
-        let (low, high) = (tree.nodes.get(left)?.output, tree.nodes.get(right)?.output);
-        let share = if low == high { 0.5 } else { (node.output - high) / (low - high) };
         let own = covers[at];
-        let rows = (share * own).round().clamp(1.0_f64.min(own), (own - 1.0).max(0.0).max(1.0_f64.min(own)));
+        // A split between equal means tells nothing of its shares; a split of a child may tell of the child's rows.
+        let of_children = || rows_of_split(tree, left).or_else(|| Some(own - rows_of_split(tree, right)?));
+        let rows = share_of_left(tree, node).map(|share| share * own).or_else(of_children);
+        let rows = rows.unwrap_or(own / 2.0).round().min(own - 1.0).max(1.0).min(own);
         covers[left] = rows;
-        covers[right] = (own - rows).max(0.0);
+        covers[right] = own - rows;
     }
     Some(covers)
+}
+
+/// Share of a node's rows that go left; `None` for a leaf, and if both children have the same mean.
+fn share_of_left(tree: &TreeFields, node: &NodeFields) -> Option<f64> {
+    let (low, high) = (tree.nodes.get(node.true_child?)?.output, tree.nodes.get(node.false_child?)?.output);
+    let scale = low.abs().max(high.abs());
+    ((low - high).abs() > 1e-9 * scale).then(|| (node.output - high) / (low - high))
+}
+
+/// Rows of a node from the gain of its split, `rows * share * (1 - share) * (difference of the means)^2`.
+fn rows_of_split(tree: &TreeFields, at: usize) -> Option<f64> {
+    let node = tree.nodes.get(at)?;
+    let share = share_of_left(tree, node)?;
+    let difference = tree.nodes.get(node.true_child?)?.output - tree.nodes.get(node.false_child?)?.output;
+    let rows = node.split_score? / (share * (1.0 - share) * difference * difference);
+    rows.is_finite().then_some(rows)
 }

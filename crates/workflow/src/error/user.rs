@@ -27,8 +27,12 @@ pub(super) fn runtime(error: &cupola_runtime::Error) -> bool {
         | E::Value { .. }
         | E::NotFinite { .. }
         | E::Horizon { .. }
+        | E::NoIntervals
+        | E::Coverage { .. }
+        | E::TooFewScores { .. }
         | E::NotALanguageModel { .. }
         | E::ContextLength { .. }
+        | E::Explain { .. }
         | E::Chat { .. } => true,
         E::Record(error) => record(error),
         _ => false,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use cupola_eval::Metrics;
-use cupola_prep::{AuditRows, Examples, Prepared, SplitPart};
+use cupola_prep::{AuditRows, Examples, Plan, Prepared, SplitPart};
 use cupola_registry::{Package, RunFolder, RunRecord};
 use cupola_report::{Evaluation, Importance, Latency, Metric, ModelSection, SplitEvaluation};
 use cupola_spec::{Goal, Run};
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::data_section::data_section;
 use super::learning::learning_curves;
 use super::model_section::{latency, of_package};
-use super::write::{evaluation_json, write_page};
+use super::write::{evaluation_json, sealed_document, write_page};
 use super::{EvaluationOptions, SplitToEvaluate};
 use crate::error::Error;
 
@@ -26,14 +26,22 @@ const LATENCY_SECONDS: f64 = 0.1;
 pub(crate) struct RunEvaluation<'a> {
     run: &'a Run,
     prepared: &'a Prepared,
+    /// Plan that decodes logits, with the decisions that were fitted after training.
+    plan: &'a Plan,
     objectives: &'a [TargetObjective],
     goal: Goal,
     splits: Vec<SplitEvaluation>,
 }
 
 impl<'a> RunEvaluation<'a> {
-    pub fn new(run: &'a Run, prepared: &'a Prepared, objectives: &'a [TargetObjective], goal: Goal) -> Self {
-        Self { run, prepared, objectives, goal, splits: Vec::new() }
+    pub fn new(
+        run: &'a Run,
+        prepared: &'a Prepared,
+        plan: &'a Plan,
+        objectives: &'a [TargetObjective],
+        goal: Goal,
+    ) -> Self {
+        Self { run, prepared, plan, objectives, goal, splits: Vec::new() }
     }
 
     /// Evaluates a split.
@@ -48,7 +56,7 @@ impl<'a> RunEvaluation<'a> {
         let options = EvaluationOptions::of(&self.run.evaluate, self.run.seed);
         let split = SplitToEvaluate {
             split,
-            plan: &self.prepared.plan,
+            plan: self.plan,
             objectives: self.objectives,
             outputs,
             metrics,
@@ -69,7 +77,7 @@ impl<'a> RunEvaluation<'a> {
         })
     }
 
-    /// `splits` of `metrics.json` with intervals, subgroups and slices.
+    /// `splits` of `metrics.json` with intervals, reasons and slices.
     pub fn added_to(&self, mut splits: Map<String, Value>) -> Result<Map<String, Value>, Error> {
         for split in &self.splits {
             if let Some(Value::Object(found)) = splits.get_mut(&split.split) {
@@ -110,6 +118,18 @@ impl<'a> RunEvaluation<'a> {
         }
         let rows: Vec<usize> = (0..LATENCY_ROWS.min(part.len())).collect();
         latency(&part.gather(&rows)?.examples, LATENCY_SECONDS, forward)
+    }
+
+    /// `evaluation` of `metrics.json`: metrics with intervals, subgroups, and the model's size and latency.
+    pub fn sealed(&self, latency: Option<Latency>, bytes: usize) -> Result<Value, Error> {
+        let model = ModelSection {
+            family: self.run.family.clone(),
+            bytes: bytes as u64,
+            latency,
+            goal: Some(self.goal.name().to_owned()),
+            ..ModelSection::default()
+        };
+        sealed_document(&Evaluation { model, splits: self.splits.clone(), ..Evaluation::default() })
     }
 
     /// Writes the page into the folder of the run, if it is wanted; returns its path.

@@ -21,8 +21,8 @@ pub fn write_page(folder: &Path, evaluation: &Evaluation) -> Result<PathBuf, Err
     Ok(path)
 }
 
-/// What an evaluation adds to the metrics of a split in `metrics.json`: 95 % intervals, reasons of undefined metrics, metrics
-/// by subgroup with gaps, and error slices. Metrics of several targets are named `target/metric`.
+/// What an evaluation adds to the metrics of a split in `metrics.json`: 95 % intervals, reasons of undefined metrics, and
+/// error slices. Metrics of several targets are named `target/metric`.
 ///
 /// # Errors
 /// [`Error::Json`] for a value that does not become JSON.
@@ -48,9 +48,29 @@ pub fn evaluation_json(split: &SplitEvaluation) -> Result<Map<String, Value>, Er
     };
     put("intervals", intervals.into());
     put("undefined", undefined.into());
-    put("subgroups", of_targets(split, |target| Ok(serde_json::to_value(&target.subgroups)?))?);
     put("slices", of_targets(split, |target| Ok(serde_json::to_value(&target.slices)?))?);
     Ok(found)
+}
+
+/// Evaluation as `metrics.json` keeps it: without plots, rows and profiles.
+///
+/// # Errors
+/// [`Error::Json`] for a value that does not become JSON.
+pub fn sealed_document(evaluation: &Evaluation) -> Result<Value, Error> {
+    let target = |target: &TargetEvaluation| TargetEvaluation {
+        target: target.target.clone(),
+        metrics: target.metrics.clone(),
+        subgroups: target.subgroups.clone(),
+        ..TargetEvaluation::default()
+    };
+    let split = |split: &SplitEvaluation| SplitEvaluation {
+        split: split.split.clone(),
+        rows: split.rows,
+        targets: split.targets.iter().map(target).collect(),
+    };
+    let splits = evaluation.splits.iter().map(split).collect();
+    let (model, comparison) = (evaluation.model.clone(), evaluation.comparison.clone());
+    Ok(serde_json::to_value(Evaluation { model, splits, comparison, ..Evaluation::default() })?)
 }
 
 /// Value of the only target, or an object with those of all targets that have one.

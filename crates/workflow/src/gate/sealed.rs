@@ -5,7 +5,6 @@ use cupola_prep::{FittedTarget, Plan};
 use cupola_registry::Package;
 use cupola_report::{Evaluation, Metric, ModelSection, SplitEvaluation, TargetEvaluation};
 use cupola_spec::{Target, TargetKind};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -41,56 +40,43 @@ fn plan_targets(plan: &Plan) -> Vec<Target> {
     plan.targets.iter().filter_map(|target| Some(Target::new(target.name(), kind(target)?))).collect()
 }
 
-/// Evaluation of the content of `metrics.json`.
+/// Evaluation of the content of `metrics.json`: its `evaluation`, or the metrics by name that earlier versions wrote alone.
 fn evaluation_of(metrics: &Value, targets: &[Target]) -> Result<Evaluation, Error> {
-    let model = ModelSection {
-        latency: optional(&metrics["latency"])?,
-        goal: metrics["goal"].as_str().map(str::to_owned),
-        ..ModelSection::default()
-    };
+    if let Some(document) = metrics.get("evaluation") {
+        return Ok(serde_json::from_value(document.clone())?);
+    }
     let splits = metrics["splits"].as_object().into_iter().flatten();
-    let splits = splits.map(|(name, split)| split_of(name, split, targets)).collect::<Result<_, Error>>()?;
-    Ok(Evaluation { model, splits, ..Evaluation::default() })
+    let splits = splits
+        .map(|(name, split)| Ok(split_evaluation(name, &serde_json::from_value(split.clone())?, targets)));
+    let splits = splits.collect::<Result<_, Error>>()?;
+    Ok(Evaluation { model: ModelSection::default(), splits, ..Evaluation::default() })
 }
 
-/// One of `splits`: metrics by name, those of several targets as `target/metric`; beside them their intervals, reasons
-/// for which they are undefined, and subgroups.
-fn split_of(name: &str, split: &Value, targets: &[Target]) -> Result<SplitEvaluation, Error> {
-    let metrics: Metrics = serde_json::from_value(split.clone())?;
-    let single = targets.len() == 1;
+/// Metrics of a split as a part of an evaluation.
+fn split_evaluation(name: &str, metrics: &Metrics, targets: &[Target]) -> SplitEvaluation {
     let targets = targets.iter().map(|target| {
         let prefix = format!("{}/", target.name);
-        let own = |key: &str| {
-            if single { Some(key.to_owned()) } else { key.strip_prefix(&prefix).map(str::to_owned) }
-        };
-        let metric = |key: &str| {
-            let name = own(key)?;
-            Some(Metric { larger_is_better: larger_is_better(&name), name, ..Metric::default() })
-        };
-        let mut found = Vec::new();
-        for (key, value) in &metrics.values {
-            let Some(metric) = metric(key) else { continue };
-            let interval = optional(&split["intervals"][key.as_str()])?;
-            found.push(Metric { value: Some(*value), interval, ..metric });
-        }
-        for (key, reason) in &metrics.undefined {
-            found.extend(metric(key).map(|metric| Metric { undefined: Some(reason.clone()), ..metric }));
-        }
-        let subgroups = if single { &split["subgroups"] } else { &split["subgroups"][target.name.as_str()] };
-        Ok(TargetEvaluation {
+        let single = targets.len() == 1;
+        let named = metrics.values.iter().filter_map(|(name, value)| {
+            let name = if single { name } else { name.strip_prefix(&prefix)? };
+            Some(Metric {
+                name: name.to_owned(),
+                value: Some(*value),
+                larger_is_better: larger_is_better(name),
+                ..Metric::default()
+            })
+        });
+        TargetEvaluation {
             target: target.name.clone(),
-            metrics: found,
-            subgroups: optional(subgroups)?.unwrap_or_default(),
+            metrics: named.collect(),
             ..TargetEvaluation::default()
-        })
+        }
     });
-    let targets = targets.collect::<Result<_, Error>>()?;
-    let rows = u64::try_from(metrics.rows).unwrap_or(u64::MAX);
-    Ok(SplitEvaluation { split: name.to_owned(), rows, targets })
-}
-
-fn optional<T: DeserializeOwned>(value: &Value) -> Result<Option<T>, Error> {
-    Ok(if value.is_null() { None } else { Some(serde_json::from_value(value.clone())?) })
+    SplitEvaluation {
+        split: name.to_owned(),
+        rows: u64::try_from(metrics.rows).unwrap_or(u64::MAX),
+        targets: targets.collect(),
+    }
 }
 
 #[cfg(test)]
@@ -99,46 +85,32 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn sealed_numbers_are_those_of_the_document() {
-        let metrics = json!({
-            "goal": "roc_auc",
-            "latency": { "p50_us": 80.0, "p99_us": 120.0, "passes": 200 },
-            "splits": { "test": {
-                "rows": 40,
-                "values": { "accuracy": 0.9 },
-                "intervals": { "accuracy": [0.8, 0.95] },
-                "undefined": { "roc_auc": "one class" },
-                "subgroups": [{ "columns": ["sex"], "groups": [], "left_out": 2, "gaps": [] }],
-            } },
-        });
-        let found = evaluation_of(&metrics, &[Target::new("income", TargetKind::Category)]).unwrap();
-        assert_eq!(found.model.goal.as_deref(), Some("roc_auc"));
-        assert!((found.model.latency.unwrap().p99_us - 120.0).abs() < 1e-9);
-        let [target] = found.splits[0].targets.as_slice() else { panic!("one target") };
-        assert_eq!(target.metrics[0].interval, Some((0.8, 0.95)));
-        assert_eq!(target.metrics[0].larger_is_better, Some(true));
-        assert_eq!(
-            (target.metrics[1].value, target.metrics[1].undefined.as_deref()),
-            (None, Some("one class"))
-        );
-        assert_eq!(target.subgroups[0].left_out, 2);
+    fn names(target: &TargetEvaluation) -> Vec<&str> {
+        target.metrics.iter().map(|metric| metric.name.as_str()).collect()
     }
 
     #[test]
-    fn metrics_of_several_targets_are_told_apart() {
-        let split = json!({
-            "rows": 4,
-            "values": { "a/accuracy": 0.5, "b/mae": 2.0, "loss": 1.0 },
-            "subgroups": { "b": [{ "columns": ["sex"], "groups": [], "left_out": 0, "gaps": [] }] },
-        });
-        let metrics = json!({ "splits": { "valid": split } });
-        let targets = [Target::new("a", TargetKind::Category), Target::new("b", TargetKind::Number)];
+    fn the_sealed_document_comes_before_the_metrics_by_name() {
+        let targets = [Target::new("y", TargetKind::Category)];
+        let own = json!({ "model": { "goal": "roc_auc" }, "splits": [{ "split": "test", "rows": 4, "targets": [] }] });
+        let metrics = json!({ "evaluation": own, "splits": { "valid": { "rows": 2, "values": {} } } });
         let found = evaluation_of(&metrics, &targets).unwrap();
+        assert_eq!((found.model.goal.as_deref(), found.splits.len()), (Some("roc_auc"), 1));
+        assert_eq!(found.splits[0].split, "test");
+    }
+
+    #[test]
+    fn metrics_of_earlier_versions_are_read_by_target() {
+        let split = |values: Value| json!({ "splits": { "valid": { "rows": 4, "values": values } } });
+        let one = [Target::new("a", TargetKind::Category)];
+        let found = evaluation_of(&split(json!({ "accuracy": 0.5, "loss": 1.0 })), &one).unwrap();
+        assert_eq!(names(&found.splits[0].targets[0]), ["accuracy", "loss"]);
+        assert_eq!(found.splits[0].targets[0].metrics[1].larger_is_better, Some(false));
+        let two = [Target::new("a", TargetKind::Category), Target::new("b", TargetKind::Number)];
+        let values = json!({ "a/accuracy": 0.5, "b/mae": 2.0, "loss": 1.0 });
+        let found = evaluation_of(&split(values), &two).unwrap();
         let [a, b] = found.splits[0].targets.as_slice() else { panic!("two targets") };
-        let names =
-            |target: &TargetEvaluation| target.metrics.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
-        assert_eq!((names(a), names(b)), (vec!["accuracy".to_owned()], vec!["mae".to_owned()]));
-        assert_eq!((a.subgroups.len(), b.subgroups.len()), (0, 1));
+        assert_eq!((names(a), names(b)), (vec!["accuracy"], vec!["mae"]));
+        assert!(evaluation_of(&json!({}), &one).unwrap().splits.is_empty());
     }
 }

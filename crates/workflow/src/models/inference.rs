@@ -6,7 +6,9 @@ use cupola_datasets::LoadRequest;
 use cupola_nn::DeviceChoice;
 use cupola_prep::{Error as PrepError, Frame, Plan, Predictions, SeriesLabel, Signature};
 use cupola_registry::Package;
-use cupola_runtime::{EngineChoice, Predictor};
+use cupola_runtime::{
+    EngineChoice, ExplainOptions, IntervalRequest, PredictInput, Predictor, RowExplanations,
+};
 use cupola_sources::{RowOrigin, TextColumns};
 use cupola_spec::{Data, Source};
 
@@ -114,6 +116,33 @@ impl LoadedModel {
         }
         self.predictor.package.add_times(&rows.frame, &mut predictions)?;
         Ok(predictions)
+    }
+
+    /// Explanations of the predictions for all rows, in order, by the names of the targets.
+    ///
+    /// # Errors
+    /// Rows that do not fit the plan, a kind of model that has no explanations; a device that fails.
+    pub fn explain(
+        &mut self,
+        rows: &InputRows,
+        options: &ExplainOptions,
+    ) -> Result<Vec<RowExplanations>, Error> {
+        Ok(self.predictor.explain(&rows.frame, options)?)
+    }
+
+    /// Adds intervals and sets to the predictions of [`Self::predict`] for these rows.
+    ///
+    /// # Errors
+    /// A package without intervals, or without enough calibration rows for the coverage.
+    pub fn add_intervals(
+        &self,
+        interval: IntervalRequest,
+        rows: &InputRows,
+        predictions: &mut [Predictions],
+    ) -> Result<(), Error> {
+        let package = &self.predictor.package;
+        let coverage = package.interval_coverage(interval)?;
+        Ok(package.add_intervals(coverage, &PredictInput::Frame(rows.frame.clone()), predictions)?)
     }
 
     /// Key and time of the last row that each prediction of [`Self::predict`] is made from, for a model of series.

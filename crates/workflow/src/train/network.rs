@@ -5,7 +5,7 @@ use std::io::Write;
 
 use cupola_eval::{MetricSet, Metrics};
 use cupola_nn::{Network, OpenDevice, activation_dtype, merge_lora};
-use cupola_prep::{Examples, FittedTarget, Prepared, SplitPart};
+use cupola_prep::{Examples, FittedTarget, Plan, Prepared, SplitPart};
 use cupola_registry::{RunFolder, RunRecord, Status, ValidationScore};
 use cupola_spec::Run;
 use cupola_train::{
@@ -184,9 +184,11 @@ struct FinalNetwork<'a> {
 }
 
 impl FinalModel for FinalNetwork<'_> {
-    fn score(&mut self, part: SplitPart) -> Result<Metrics, Error> {
+    fn score(&mut self, part: SplitPart, plan: &Plan) -> Result<Metrics, Error> {
         let rows = self.prepared.part(part);
-        Ok(self.evaluator.evaluate(self.network, rows, rows.len(), MetricSet::All)?)
+        let evaluator =
+            Evaluator { plan, objectives: self.evaluator.objectives.clone(), device: self.evaluator.device };
+        Ok(evaluator.evaluate(self.network, rows, rows.len(), MetricSet::All)?)
     }
 
     fn outputs(&mut self, part: SplitPart) -> Result<Option<SplitOutputs>, Error> {

@@ -1,7 +1,7 @@
 //! End of a run: evaluated and published.
 
 use cupola_eval::Metrics;
-use cupola_prep::{Examples, Prepared, Signature, SplitPart};
+use cupola_prep::{Examples, Plan, Prepared, Signature, SplitPart};
 use cupola_registry::{
     Aliases, EXAMPLE, GATE, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status,
     ValidationScore, publish, published_by, sha256_hex,
@@ -13,6 +13,7 @@ use cupola_train::{
 };
 use serde_json::{Map, Value};
 
+use super::decisions::SealedDecisions;
 use super::summary::{MeasuredBaseline, SplitMetrics, TrainingLength, TrainingSummary};
 use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
@@ -47,8 +48,8 @@ pub(super) struct TrainedModel<'a> {
 
 /// Trained weights on a device.
 pub(super) trait FinalModel {
-    /// Metrics on a split.
-    fn score(&mut self, part: SplitPart) -> Result<Metrics, Error>;
+    /// Metrics on a split, decoded by this plan.
+    fn score(&mut self, part: SplitPart, plan: &Plan) -> Result<Metrics, Error>;
 
     /// Logits and targets of a split; `None` for a language model.
     fn outputs(&mut self, part: SplitPart) -> Result<Option<SplitOutputs>, Error>;
@@ -65,18 +66,22 @@ impl TrainedModel<'_> {
         mut record: RunRecord,
         model: &mut dyn FinalModel,
     ) -> Result<PublishedRun, Error> {
+        let sealed = SealedDecisions::fit(self.run, self.prepared, model)?;
+        for warning in &sealed.warnings {
+            stage.session.emit(&WorkflowEvent::Warning(warning));
+        }
         let baseline = MeasuredBaseline::of(self.prepared, &self.objectives)?;
-        let (splits, mut evaluation) = self.evaluate(stage, model, baseline.as_ref())?;
+        let (splits, mut evaluation) = self.evaluate(stage, model, &sealed, baseline.as_ref())?;
         let importance = self.importance(model)?;
         let latency = evaluation.latency(&mut |examples| model.logits(&examples))?;
         let mut all = self.about.clone();
+        all.extend(sealed.about.clone());
         all.insert("splits".to_owned(), Value::Object(evaluation.added_to(splits.to_json()?)?));
         all.extend(baseline.as_ref().map(|baseline| ("baseline".to_owned(), baseline.to_json())));
+        all.insert("evaluation".to_owned(), evaluation.sealed(latency, self.weights.len())?);
         if !importance.is_empty() {
             all.insert("importance".to_owned(), serde_json::to_value(&importance)?);
         }
-        all.insert("goal".to_owned(), Value::from(self.goal.name()));
-        all.extend(latency.map(serde_json::to_value).transpose()?.map(|value| ("latency".to_owned(), value)));
         self.folder.write("metrics.json", &all)?;
         let metrics = splits.last();
         evaluation.set_importance(&importance);
@@ -91,8 +96,8 @@ impl TrainedModel<'_> {
         });
         record.seconds = Some(summary.seconds);
         record.metrics = metrics.values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect();
-        let gate = self.gate(stage, &evaluation.judged(latency), model)?;
-        let (package, gate) = self.package(stage, &record, &all, gate)?;
+        let gate = self.gate(stage, &evaluation.judged(latency), &sealed.plan, model)?;
+        let (package, gate) = self.package(stage, &record, sealed.plan.clone(), &all, gate)?;
         if let Some(gate) = &gate {
             self.folder.write(GATE, gate)?;
         }
@@ -148,21 +153,26 @@ impl TrainedModel<'_> {
     }
 
     /// Metrics and evaluation of each split that has rows.
-    fn evaluate(
-        &self,
+    fn evaluate<'a>(
+        &'a self,
         stage: &Stage<'_>,
         model: &mut dyn FinalModel,
+        sealed: &'a SealedDecisions,
         baseline: Option<&MeasuredBaseline>,
-    ) -> Result<(SplitMetrics, RunEvaluation<'_>), Error> {
+    ) -> Result<(SplitMetrics, RunEvaluation<'a>), Error> {
         let mut splits = SplitMetrics::default();
-        let mut evaluation = RunEvaluation::new(self.run, self.prepared, &self.objectives, self.goal);
+        let mut evaluation =
+            RunEvaluation::new(self.run, self.prepared, &sealed.plan, &self.objectives, self.goal);
         for (split, part) in [("valid", SplitPart::Valid), ("test", SplitPart::Test)] {
             if self.prepared.rows(part) > 0 {
                 let outputs = model.outputs(part)?;
-                let metrics = match &outputs {
-                    Some(outputs) => outputs.metrics(&self.prepared.plan, &self.objectives),
-                    None => model.score(part)?,
+                let mut metrics = match &outputs {
+                    Some(outputs) => outputs.metrics(&sealed.plan, &self.objectives),
+                    None => model.score(part, &sealed.plan)?,
                 };
+                if part == SplitPart::Test {
+                    metrics.values.extend(sealed.coverage.clone());
+                }
                 // Training has said it of the valid split.
                 if part == SplitPart::Test
                     && let Some(undefined) = unreported_metric(self.run, self.prepared, part, split)?
@@ -189,6 +199,7 @@ impl TrainedModel<'_> {
         &self,
         stage: &Stage<'_>,
         evaluation: &Evaluation,
+        plan: &Plan,
         model: &mut dyn FinalModel,
     ) -> Result<Option<GateReport>, Error> {
         let config = &self.run.sealed;
@@ -205,7 +216,7 @@ impl TrainedModel<'_> {
             let comparison = EarlierComparison {
                 run: self.run,
                 prepared: self.prepared,
-                plan: &self.prepared.plan,
+                plan,
                 objectives: &self.objectives,
                 name: "this run",
             };
@@ -221,10 +232,10 @@ impl TrainedModel<'_> {
         &self,
         stage: &Stage<'_>,
         record: &RunRecord,
+        mut plan: Plan,
         metrics: &Map<String, Value>,
         gate: Option<GateReport>,
     ) -> Result<(Package, Option<GateReport>), Error> {
-        let mut plan = self.prepared.plan.clone();
         if let Some(threshold) = self.threshold {
             plan.set_threshold(threshold);
         }

@@ -64,8 +64,8 @@ struct GrownTrees<'a> {
 }
 
 impl FinalModel for GrownTrees<'_> {
-    fn score(&mut self, part: SplitPart) -> Result<Metrics, Error> {
-        let (plan, outputs) = (&self.data.prepared.plan, self.outputs(part)?);
+    fn score(&mut self, part: SplitPart, plan: &Plan) -> Result<Metrics, Error> {
+        let outputs = self.outputs(part)?;
         Ok(outputs.map(|outputs| outputs.metrics(plan, &default_objectives(plan))).unwrap_or_default())
     }
 

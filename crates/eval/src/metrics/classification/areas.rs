@@ -34,7 +34,7 @@ struct ClassAreas {
 /// Areas over all classes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Areas {
-    /// Of two classes that of the positive one, else the mean over the classes that occur.
+    /// Area of the positive one of two classes, else the mean over the classes that occur.
     pub roc_auc: Result<f64, Undefined>,
     /// Mean over the pairs of classes that occur.
     pub roc_auc_ovo: Result<f64, Undefined>,
@@ -138,7 +138,7 @@ impl<P: FloatValue> RankedRows<'_, P> {
             for b in (0..a).filter(|b| sizes[*b] > 0.0) {
                 let ordered =
                     |ours: &ClassAreas, other: usize| ours.ordered.get(other).copied().unwrap_or_default();
-                sum += (ordered(first, b) + ordered(&each[b], a)) / 2.0 / (sizes[a] * sizes[b]);
+                sum += f64::midpoint(ordered(first, b), ordered(&each[b], a)) / (sizes[a] * sizes[b]);
                 pairs += 1.0;
             }
         }

@@ -10,7 +10,7 @@ pub(crate) const BINS: usize = 15;
 /// Most classes for which a confusion matrix is kept.
 const CONFUSED: usize = 2000;
 
-/// What the metrics need of one row.
+/// Contributions of one row to the sums.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct ClassifiedRow {
     pub target: u32,
@@ -203,7 +203,9 @@ impl ClassificationSums {
             _ if self.not_finite => Undefined::NotFinite,
             _ => return values,
         };
-        values.iter_mut().for_each(|(_, value)| *value = Err(why.clone()));
+        for (_, value) in &mut values {
+            *value = Err(why.clone());
+        }
         values
     }
 }

@@ -184,7 +184,7 @@ proptest! {
         match ranking.roc_auc(Some(&weights)) {
             Ok(area) => prop_assert!((area - won / pairs).abs() < 1e-9),
             Err(why) => {
-                prop_assert_eq!(pairs, 0.0);
+                prop_assert!(pairs < 0.5);
                 prop_assert!(matches!(why, Undefined::OneClass | Undefined::NoRows));
             }
         }

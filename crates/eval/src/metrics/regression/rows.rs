@@ -59,7 +59,7 @@ impl<'a> RegressionRows<'a> {
                 continue;
             }
             if let Some(lower) = lower {
-                return Ok((lower + error) / 2.0);
+                return Ok(f64::midpoint(lower, error));
             }
             sum += weight;
             if sum - half > f64::EPSILON {

@@ -1,20 +1,24 @@
 //! Inference over gRPC: messages to tensors and back.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
 use cupola_budget::Budget;
-use cupola_runtime::{OutputTensor, TensorValues};
+use cupola_runtime::{IntervalRequest, OutputTensor, TensorValues};
 use cupola_serving::Pipeline;
 use prost::Message as _;
+use serde_json::Value;
 
 use super::super::infer::{InferRequest, infer as run};
 use super::super::parse_version;
 use super::super::wire::{DataType, InputTensor, WireError, data_type_of, from_raw, to_raw};
+use super::proto::infer_parameter::ParameterChoice;
 use super::proto::model_infer_request::InferInputTensor;
 use super::proto::model_infer_response::InferOutputTensor;
-use super::proto::{InferTensorContents, ModelInferRequest, ModelInferResponse};
+use super::proto::{InferParameter, InferTensorContents, ModelInferRequest, ModelInferResponse};
 use crate::error::ApiError;
+use crate::native::interval::interval_of;
 use crate::request::request_id;
 
 /// Bytes of a decoded message for each byte of it.
@@ -36,7 +40,14 @@ pub(super) async fn infer(
     let elements = request.inputs.iter().filter_map(|input| input.contents.as_ref());
     budget.charge_each(elements.map(|contents| contents.bytes_contents.len()).sum(), ELEMENT_BYTES)?;
     let ModelInferRequest {
-        model_name, model_version, id: own_id, inputs, outputs, raw_input_contents, ..
+        model_name,
+        model_version,
+        id: own_id,
+        inputs,
+        outputs,
+        parameters,
+        raw_input_contents,
+        ..
     } = request;
     let request = InferRequest {
         name: &model_name,
@@ -47,6 +58,7 @@ pub(super) async fn infer(
         budget,
         size,
         outputs: outputs.into_iter().map(|output| output.name).collect(),
+        interval: interval_parameter(&parameters)?,
     };
     let inferred = run(pipeline, request, || tensors(inputs, &raw_input_contents)).await?;
     let mut response = ModelInferResponse {
@@ -60,6 +72,22 @@ pub(super) async fn infer(
         response.outputs.push(output(tensor));
     }
     Ok(response)
+}
+
+/// Coverage of intervals that a parameter `interval` asks for: a boolean, a number, or either as a string.
+fn interval_parameter(
+    parameters: &HashMap<String, InferParameter>,
+) -> Result<Option<IntervalRequest>, ApiError> {
+    let choice = parameters.get("interval").and_then(|parameter| parameter.parameter_choice.as_ref());
+    let value = match choice {
+        None => return Ok(None),
+        Some(ParameterChoice::BoolParam(value)) => Value::from(*value),
+        Some(ParameterChoice::DoubleParam(value)) => Value::from(*value),
+        Some(ParameterChoice::Int64Param(value)) => Value::from(*value),
+        Some(ParameterChoice::Uint64Param(value)) => Value::from(*value),
+        Some(ParameterChoice::StringParam(text)) => serde_json::from_str(text).unwrap_or_default(),
+    };
+    interval_of(&value)
 }
 
 fn output(tensor: OutputTensor) -> InferOutputTensor {

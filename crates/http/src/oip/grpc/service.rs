@@ -144,7 +144,7 @@ impl GrpcInferenceService for InferenceService {
             versions: vec![version.manifest.version.to_string()],
             platform: NAME.to_owned(),
             inputs: tensors(&version.model.inputs),
-            outputs: tensors(&version.model.outputs),
+            outputs: tensors(&version.model.all_outputs()),
         }))
     }
 
@@ -203,7 +203,7 @@ impl GrpcInferenceService for InferenceService {
     async fn model_config(&self, request: Request<ModelConfigRequest>) -> Reply<ModelConfigResponse> {
         let (_, extensions, ModelConfigRequest { name, version }) = request.into_parts();
         let version = self.find(&extensions, &name, &version)?;
-        let (inputs, outputs) = (&version.model.inputs, &version.model.outputs);
+        let (inputs, outputs) = (&version.model.inputs, version.model.all_outputs());
         let config = ModelConfig {
             name,
             platform: NAME.to_owned(),

@@ -17,6 +17,7 @@ use super::super::wire::{DataType, InputTensor, TensorData, data_type_of, from_r
 use super::super::{data_type, parse_version};
 use super::{ModelPath, OipError};
 use crate::error::ApiError;
+use crate::native::interval::interval_of;
 use crate::request::{RequestBudget, UnreadBody, request_id, timeout, with_request_id};
 use crate::state::RequestLimits;
 
@@ -101,6 +102,7 @@ pub(super) async fn infer(
             budget: &budget,
             size,
             outputs: outputs.iter().map(|output| output.name.clone()).collect(),
+            interval: parameters.get("interval").map_or(Ok(None), interval_of)?,
         };
         let inferred = run(&pipeline, request, || tensors(inputs, raw)).await?;
         let all = parameters.get("binary_data_output").and_then(Value::as_bool).unwrap_or(false);

@@ -44,6 +44,7 @@ function choose(kind) {
   $("more").replaceChildren();
   tabs(kinds(), kind, choose);
   read = { Chat: promptForm, Prompt: promptForm, History: forecastForm, Table: tableForm }[kind]?.() || rowForm();
+  if (kind === "Row" && current.explains) $("more").append(explainSwitch());
   if (kind === "Chat") showTurns();
   else $("answer").replaceChildren(dim({ History: "The chart appears here.", Table: "The table with predictions appears here.", Prompt: "The text appears here." }[kind] || "The answer appears here."));
   refresh();
@@ -76,7 +77,8 @@ function path() {
 function refresh() {
   if (!read) return;
   const key = $("key").value ? ` \\\n  -H 'authorization: Bearer KEY'` : "", quoted = text => text.replaceAll("'", "'\\''");
-  const head = `curl -s '${location.origin}${path()}'${key}`, name = quoted(uploaded ? uploaded.name : mode === "History" ? "history.csv" : "rows.csv");
+  const asForm = !current.generates && mode === "Row" && wantsExplanation() && current.signature.inputs.some(input => input.type === "file");
+  const head = `curl -s '${location.origin}${path()}${asForm ? "?explain=true" : ""}'${key}`, name = quoted(uploaded ? uploaded.name : mode === "History" ? "history.csv" : "rows.csv");
   const only = !current.generates && current.signature.inputs.length === 1 && current.signature.inputs[0].type === "file";
   if (mode === "History" || mode === "Table") $("curl").textContent = `${head} \\\n  -H 'content-type: text/csv' --data-binary '@${name}'`;
   else if (only) {
@@ -86,7 +88,7 @@ function refresh() {
     const row = read(), each = current.signature.inputs.filter(input => row[input.name] !== null);
     $("curl").textContent = head + each.map(input => ` \\\n  -F '${quoted(input.name)}=${input.type === "file" ? "@" + quoted(uploaded ? uploaded.name : "picture.png") : quoted(String(row[input.name]))}'`).join("");
   } else {
-    const text = quoted(JSON.stringify(current.generates ? read() : { rows: [read()] }));
+    const text = quoted(JSON.stringify(current.generates ? read() : { rows: [read()], ...(wantsExplanation() ? { explain: true } : {}) }));
     $("curl").textContent = `${head} \\\n  -H 'content-type: application/json' \\\n  -d '${text}'`;
   }
 }

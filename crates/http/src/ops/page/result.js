@@ -44,6 +44,7 @@ async function predictRow() {
     el("p", { className: "dim", id: "latency", textContent: `version ${response.version}, ${took.toFixed(1)} ms from click to prediction` }));
   const text = found.map(([name, one]) => Array.isArray(one.value) ? `${name}: ${one.value.length} numbers` : `${name}: ${short(one.value)}${one.anomaly ? " (anomaly)" : ""}`);
   remember(row, text.join(", "));
+  if (wantsExplanation()) explainRow(row);
 }
 
 // Keeps a try of this tab; a click brings its row back.

@@ -1,7 +1,7 @@
 //! Tensors as a package's input, and logits as its output tensors.
 
 use cupola_budget::Budget;
-use cupola_prep::{Column, ColumnType, Examples, FittedInput, Frame, PredictedValue};
+use cupola_prep::{Column, ColumnType, Examples, FittedInput, Frame, PredictedValue, Predictions};
 use indexmap::IndexMap;
 
 use super::LoadedPackage;
@@ -139,17 +139,22 @@ impl LoadedPackage {
         Ok(examples)
     }
 
-    /// Output tensors that logits `[rows, width]` stand for: those that `names` lists, or all if it is empty.
+    /// Output tensors that logits `[rows, width]` stand for: those that `names` lists, or all if it is empty. With an
+    /// `interval`, a coverage and the rows that were predicted, those of intervals and sets are among them.
     ///
     /// # Errors
-    /// The errors of [`LoadedPackage::predictions`].
+    /// The errors of [`LoadedPackage::predictions`] and [`LoadedPackage::add_intervals`].
     pub fn output_tensors(
         &self,
         logits: &[f32],
         inputs: &[f32],
         names: &[String],
+        interval: Option<(f64, &PredictInput)>,
     ) -> Result<Vec<OutputTensor>, Error> {
-        let predictions = self.predictions(logits, inputs)?;
+        let mut predictions = self.predictions(logits, inputs)?;
+        if let Some((coverage, input)) = interval {
+            self.add_intervals(coverage, input, &mut predictions)?;
+        }
         let rows = predictions.len();
         let is_listed = |name: &str| names.is_empty() || names.iter().any(|listed| listed == name);
         let mut out = Vec::new();
@@ -166,8 +171,29 @@ impl LoadedPackage {
             };
             out.push(OutputTensor { name: spec.name.clone(), shape, values });
         }
+        if interval.is_some() {
+            let listed = self.interval_outputs.iter().filter(|spec| is_listed(&spec.name));
+            out.extend(listed.map(|spec| interval_tensor(spec, &predictions)));
+        }
         Ok(out)
     }
+}
+
+/// Bounds of the intervals of a target, or its sets as JSON lists.
+fn interval_tensor(spec: &TensorSpec, predictions: &[Predictions]) -> OutputTensor {
+    let mut shape = vec![predictions.len()];
+    shape.extend(&spec.shape);
+    let of = || predictions.iter().filter_map(|row| row.get(&spec.columns[0]));
+    let intervals = || of().filter_map(|prediction| prediction.interval.as_ref());
+    let values = if spec.element == ElementType::Bytes {
+        let sets = of().filter_map(|prediction| prediction.set.as_ref());
+        TensorValues::Bytes(sets.map(|set| serde_json::to_vec(set).unwrap_or_default()).collect())
+    } else if spec.name.ends_with("_low") {
+        values_of(spec, intervals().map(|interval| &interval.low))
+    } else {
+        values_of(spec, intervals().map(|interval| &interval.high))
+    };
+    OutputTensor { name: spec.name.clone(), shape, values }
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "logits are 32-bit numbers")]

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use cupola_prep::{PredictedValue, Prediction, Predictions};
+use cupola_runtime::{Explanation, RowExplanations};
 use cupola_workflow::RowLabels;
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -18,14 +19,28 @@ const FILE: &str = "file";
 enum LineEntry<'a> {
     File(&'a str),
     Labels(IndexMap<&'a String, &'a String>),
-    Prediction(&'a Prediction),
+    Prediction(ExplainedPrediction<'a>),
+}
+
+/// Prediction, and its explanation if it was asked for.
+#[derive(Serialize)]
+struct ExplainedPrediction<'a> {
+    #[serde(flatten)]
+    prediction: &'a Prediction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<&'a Explanation>,
 }
 
 /// One object per prediction. Of a model of series it says in `series` which row the prediction belongs to,
-/// and of files, whose names are `files`, which one in `file`.
-pub fn json_lines(predictions: &[Predictions], labels: &RowLabels, files: &[String]) -> Result<String> {
+/// and of files, whose names are `files`, which one in `file`. `explanations` may be empty.
+pub fn json_lines(
+    predictions: &[Predictions],
+    explanations: &[RowExplanations],
+    labels: &RowLabels,
+    files: &[String],
+) -> Result<String> {
     let mut text = String::new();
-    let (mut own, mut files) = (labels.rows.iter(), files.iter());
+    let (mut own, mut files, mut explanations) = (labels.rows.iter(), files.iter(), explanations.iter());
     for prediction in predictions {
         let mut line = IndexMap::new();
         if let Some(file) = files.next() {
@@ -34,7 +49,11 @@ pub fn json_lines(predictions: &[Predictions], labels: &RowLabels, files: &[Stri
         if let Some(values) = own.next() {
             line.insert(LABELS, LineEntry::Labels(labels.columns.iter().zip(values).collect()));
         }
-        line.extend(prediction.iter().map(|(target, each)| (target.as_str(), LineEntry::Prediction(each))));
+        let explained = explanations.next();
+        line.extend(prediction.iter().map(|(target, prediction)| {
+            let explanation = explained.and_then(|row| row.get(target));
+            (target.as_str(), LineEntry::Prediction(ExplainedPrediction { prediction, explanation }))
+        }));
         text.push_str(&serde_json::to_string(&line)?);
         text.push('\n');
     }
@@ -71,6 +90,7 @@ fn header(answer: &Predictions) -> Vec<String> {
         }
         let classes = prediction.probabilities.iter().flat_map(|p| p.keys());
         names.extend(classes.map(|class| format!("{target}_p_{class}")));
+        names.extend(interval_names(target, prediction));
         names.extend(prediction.threshold.map(|_| format!("{target}_threshold")));
         names.extend(prediction.anomaly.map(|_| format!("{target}_is_anomaly")));
         names.extend((1..=prediction.timestamps.len()).map(|step| format!("{target}_time_{step}")));
@@ -78,18 +98,48 @@ fn header(answer: &Predictions) -> Vec<String> {
     names
 }
 
+/// Columns of an interval, for each step of a forecast, or of a set.
+fn interval_names(target: &str, prediction: &Prediction) -> Vec<String> {
+    if prediction.set.is_some() {
+        return vec![format!("{target}_set")];
+    }
+    let Some(interval) = &prediction.interval else { return Vec::new() };
+    match &interval.low {
+        PredictedValue::Numbers(low) => {
+            let each =
+                ["low", "high"].iter().flat_map(|bound| (1..=low.len()).map(move |step| (bound, step)));
+            each.map(|(bound, step)| format!("{target}_{bound}_{step}")).collect()
+        }
+        _ => vec![format!("{target}_low"), format!("{target}_high")],
+    }
+}
+
+/// Bounds of an interval, or a set as a JSON list.
+fn interval_fields(prediction: &Prediction) -> Vec<String> {
+    if let Some(set) = &prediction.set {
+        return vec![serde_json::to_string(set).unwrap_or_default()];
+    }
+    let bounds = prediction.interval.iter().flat_map(|interval| [&interval.low, &interval.high]);
+    bounds.flat_map(value_fields).collect()
+}
+
 fn fields(prediction: &Prediction) -> Vec<String> {
-    let mut fields = match &prediction.value {
-        PredictedValue::Integer(number) => vec![number.to_string()],
-        PredictedValue::Number(number) => vec![number.to_string()],
-        PredictedValue::Text(label) => vec![label.clone()],
-        PredictedValue::Numbers(values) => values.iter().map(f64::to_string).collect(),
-    };
+    let mut fields = value_fields(&prediction.value);
     fields.extend(prediction.probabilities.iter().flat_map(|p| p.values()).map(f32::to_string));
+    fields.extend(interval_fields(prediction));
     fields.extend(prediction.threshold.map(|threshold| threshold.to_string()));
     fields.extend(prediction.anomaly.map(|anomaly| anomaly.to_string()));
     fields.extend(prediction.timestamps.iter().cloned());
     fields
+}
+
+fn value_fields(value: &PredictedValue) -> Vec<String> {
+    match value {
+        PredictedValue::Integer(number) => vec![number.to_string()],
+        PredictedValue::Number(number) => vec![number.to_string()],
+        PredictedValue::Text(label) => vec![label.clone()],
+        PredictedValue::Numbers(values) => values.iter().map(f64::to_string).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -103,7 +153,7 @@ mod tests {
         let mut sure = Prediction::new(PredictedValue::Text("a".to_owned()));
         sure.probabilities = Some([("a".to_owned(), 0.9_f32)].into_iter().collect());
         let sure: Predictions = [("y".to_owned(), sure)].into_iter().collect();
-        let lines = json_lines(&[sure], &RowLabels::default(), &["a.png".to_owned()]).unwrap();
+        let lines = json_lines(&[sure], &[], &RowLabels::default(), &["a.png".to_owned()]).unwrap();
         assert_eq!(lines, "{\"file\":\"a.png\",\"y\":{\"value\":\"a\",\"probabilities\":{\"a\":0.9}}}\n");
     }
 
@@ -120,11 +170,12 @@ mod tests {
             "store,day,y_1,y_2\n\"a,b\",2024-01-05,1.5,2\n"
         );
         let line: Value =
-            serde_json::from_str(&json_lines(std::slice::from_ref(&one), &labels, &[]).unwrap()).unwrap();
+            serde_json::from_str(&json_lines(std::slice::from_ref(&one), &[], &labels, &[]).unwrap())
+                .unwrap();
         assert_eq!(line["series"], serde_json::json!({ "store": "a,b", "day": "2024-01-05" }));
         assert_eq!(line["y"]["value"], serde_json::json!([1.5, 2.0]));
-        let plain =
-            json_lines(std::slice::from_ref(&one), &RowLabels::default(), &["a.png".to_owned()]).unwrap();
+        let plain = json_lines(std::slice::from_ref(&one), &[], &RowLabels::default(), &["a.png".to_owned()])
+            .unwrap();
         assert!(!plain.contains("series") && plain.contains("\"file\":\"a.png\""), "{plain}");
         assert!(
             csv(&[one], &RowLabels::default(), &["a.png".to_owned()])

@@ -1,0 +1,157 @@
+//! Columns that the values of an example belong to.
+
+use cupola_prep::{FittedInput, Plan};
+use cupola_spec::{Block, Unseen};
+
+/// Bytes of a column's share with its name, and of its text.
+const COLUMN: usize = 160;
+/// Bytes of a pixel's share and of its text.
+const PIXEL: usize = 24;
+/// Bytes of a token's share with its text.
+const TOKEN: usize = 240;
+
+/// Name of the flag of outlying rows, which no column has.
+const FLAG: &str = "(outlier)";
+
+/// Owner of each value of an example, and the values of the reference.
+pub(super) struct ColumnGroups {
+    /// Names of the columns in the order of the inputs: raw ones, and computed ones that depend on several.
+    pub names: Vec<String>,
+    /// Index of the owner of each real value.
+    pub dense: Vec<usize>,
+    /// Index of the owner of each index.
+    pub indices: Vec<usize>,
+    /// Reference of each real value.
+    pub dense_reference: Vec<f32>,
+    /// Reference of each index for methods that take no embeddings.
+    pub index_reference: Vec<i32>,
+    pub images: Vec<ImagePlace>,
+    pub texts: Vec<TextPlace>,
+}
+
+/// Image among the real values.
+pub(super) struct ImagePlace {
+    pub group: usize,
+    pub start: usize,
+    /// `[channels, height, width]`
+    pub shape: [usize; 3],
+}
+
+/// Text among the indices.
+pub(super) struct TextPlace {
+    pub group: usize,
+    pub start: usize,
+    pub length: usize,
+    /// Index of the input in the plan.
+    pub input: usize,
+}
+
+impl ColumnGroups {
+    /// Groups of a plan's examples.
+    pub fn of(plan: &Plan) -> Self {
+        let layout = plan.layout();
+        let (dense, indices) = (layout.dense_width(), layout.index_width());
+        let mut groups = Self {
+            names: Vec::new(),
+            dense: vec![usize::MAX; dense],
+            indices: vec![usize::MAX; indices],
+            dense_reference: vec![0.0; dense],
+            index_reference: vec![0; indices],
+            images: Vec::new(),
+            texts: Vec::new(),
+        };
+        for places in plan.column_places() {
+            let group = groups.group(raw_name(plan, &places.column));
+            places.dense.iter().for_each(|at| set(&mut groups.dense, *at, group));
+            for at in &places.indices {
+                set(&mut groups.indices, *at, group);
+                set(&mut groups.index_reference, *at, other_index(plan, &places.column));
+            }
+        }
+        groups.add_blocks(plan, &layout.blocks);
+        if groups.dense.contains(&usize::MAX) {
+            let flag = groups.group(FLAG);
+            groups.dense.iter_mut().filter(|owner| **owner == usize::MAX).for_each(|owner| *owner = flag);
+        }
+        groups
+    }
+
+    /// Index of the group of this name.
+    fn group(&mut self, name: &str) -> usize {
+        self.names.iter().position(|other| other == name).unwrap_or_else(|| {
+            self.names.push(name.to_owned());
+            self.names.len() - 1
+        })
+    }
+
+    /// Adds images, series in rows and texts.
+    fn add_blocks(&mut self, plan: &Plan, blocks: &[Block]) {
+        let (mut dense, mut index) = (0, 0);
+        for (block, name) in blocks.iter().zip(plan.block_names()) {
+            let (start, first) = (dense, index);
+            (dense, index) = (dense + block.dense_width(), index + block.index_width());
+            let found = plan.inputs.iter().enumerate().find(|(_, input)| input.name() == name);
+            let Some((at, input)) = found.filter(|_| !matches!(block, Block::Table { .. })) else { continue };
+            match input {
+                FittedInput::Image { columns, shape, shift, factor, .. } => {
+                    let group = self.group(only(columns).unwrap_or(name));
+                    self.dense[start..dense].fill(group);
+                    #[allow(clippy::cast_possible_truncation, reason = "examples have 32 bits")]
+                    self.dense_reference[start..dense].fill((-shift * factor) as f32);
+                    self.images.push(ImagePlace { group, start, shape: *shape });
+                }
+                FittedInput::Series { columns, .. } => {
+                    let group = self.group(only(columns).unwrap_or(name));
+                    self.dense[start..dense].fill(group);
+                }
+                FittedInput::Text { column, length, .. } => {
+                    let group = self.group(raw_name(plan, column));
+                    self.indices[first..index].fill(group);
+                    self.texts.push(TextPlace { group, start: first, length: *length, input: at });
+                }
+                // The plan has the places of the columns of windows and of the table.
+                _ => {}
+            }
+        }
+    }
+
+    /// Bytes of the explanation of one row.
+    pub fn answer_bytes(&self) -> usize {
+        let pixels: usize = self.images.iter().map(|image| image.shape[1] * image.shape[2]).sum();
+        let tokens: usize = self.texts.iter().map(|text| text.length).sum();
+        self.names.len() * COLUMN + pixels * PIXEL + tokens * TOKEN
+    }
+}
+
+fn set<T>(all: &mut [T], at: usize, value: T) {
+    if let Some(place) = all.get_mut(at) {
+        *place = value;
+    }
+}
+
+fn only(columns: &[String]) -> Option<&str> {
+    match columns {
+        [column] => Some(column),
+        _ => None,
+    }
+}
+
+/// Raw column that a column is computed from, if it is one.
+fn raw_name<'a>(plan: &'a Plan, column: &'a str) -> &'a str {
+    let feature = plan.derive.features.iter().find(|feature| feature.name == column);
+    match feature.map(|feature| feature.needs.as_slice()) {
+        Some([(raw, _)]) => raw,
+        _ => column,
+    }
+}
+
+/// Index of an unseen value of a category; 0 for a category that accepts none.
+fn other_index(plan: &Plan, column: &str) -> i32 {
+    let columns = plan.inputs.iter().filter_map(|input| match input {
+        FittedInput::Category { columns, .. } => Some(columns),
+        _ => None,
+    });
+    let category = columns.flatten().find(|category| category.column == column);
+    let other = category.filter(|category| category.unseen == Unseen::Other && category.buckets.is_none());
+    other.map_or(0, |category| i32::try_from(category.size() - 1).unwrap_or_default())
+}

@@ -1,0 +1,244 @@
+//! Scores of intervals and sets, and their coverage on the test split.
+
+use std::collections::BTreeMap;
+
+use cupola_eval::conformal::{ConformalScores, class_score, split_score};
+use cupola_prep::{
+    FittedTarget, GroupScores, PredictedValue, Prediction, Prepared, SealedUncertainty, SplitPart,
+    TargetScores, Targets,
+};
+use cupola_runtime::{add_intervals, class_score_of};
+use cupola_spec::Uncertainty;
+use serde_json::json;
+
+use super::{SealedDecisions, SplitLogits, class_indices, offsets};
+use crate::error::Error;
+use crate::train::publish::FinalModel;
+
+/// Most scores of one target that a package keeps.
+const MOST_SCORES: usize = 10_000;
+/// Fewest scores to which a list is thinned.
+const LEAST_SCORES: usize = 500;
+/// Most calibration rows, and most test rows that the coverage is measured on.
+const MOST_ROWS: usize = 200_000;
+
+impl SealedDecisions {
+    /// Seals the scores of the calibration rows, and measures the coverage on the test split.
+    pub(super) fn fit_intervals(
+        &mut self,
+        uncertainty: &Uncertainty,
+        prepared: &Prepared,
+        model: &mut dyn FinalModel,
+    ) -> Result<(), Error> {
+        let split = SplitLogits::of(prepared, SplitPart::Calibrate, MOST_ROWS, model)?;
+        let groups = spaced(&prepared.calibration_groups, split.rows());
+        let mut sealed = SealedUncertainty {
+            method: uncertainty.method,
+            coverage: uncertainty.coverage,
+            by: uncertainty.by.clone(),
+            penalty: uncertainty.penalty,
+            free: uncertainty.free,
+            targets: BTreeMap::new(),
+        };
+        for ((target, targets), at) in
+            self.plan.targets.iter().zip(split.targets.iter()).zip(offsets(&self.plan))
+        {
+            let rows = scores(&sealed, target, targets, &split.of_target(at, target.width()));
+            sealed.targets.insert(target.name().to_owned(), sealed_scores(&rows, &groups));
+        }
+        if sealed
+            .targets
+            .values()
+            .any(|scores| scores.all.steps.iter().flatten().any(|score| !score.is_finite()))
+        {
+            self.warnings.push(
+                "intervals are left out: predictions of calibration rows are not finite; train longer, or lower the learning rate"
+                    .to_owned(),
+            );
+            return Ok(());
+        }
+        self.warnings.extend(small_groups(&sealed));
+        self.plan.uncertainty = Some(sealed);
+        self.measure(uncertainty, split.rows(), prepared, model)
+    }
+
+    fn measure(
+        &mut self,
+        uncertainty: &Uncertainty,
+        rows: usize,
+        prepared: &Prepared,
+        model: &mut dyn FinalModel,
+    ) -> Result<(), Error> {
+        let test = SplitLogits::of(prepared, SplitPart::Test, MOST_ROWS, model)?;
+        if test.rows() > 0 {
+            let groups = spaced(&prepared.test_groups, test.rows());
+            self.coverage = self.measured(uncertainty.coverage, &test, &groups)?;
+        }
+        let mut about = json!({
+            "method": uncertainty.method, "coverage": uncertainty.coverage, "rows": rows,
+        });
+        if let Some(by) = &uncertainty.by {
+            about["by"] = by.as_str().into();
+        }
+        self.about.insert("uncertainty".to_owned(), about);
+        Ok(())
+    }
+
+    /// Share of the targets within their interval or set, and mean width or size of these.
+    fn measured(
+        &self,
+        coverage: f64,
+        split: &SplitLogits,
+        groups: &[String],
+    ) -> Result<Vec<(String, f64)>, Error> {
+        let decode = |row: &[f32]| self.plan.decode(row, &[]);
+        let mut predictions: Vec<_> = split.logits.chunks(split.width).map(decode).collect();
+        add_intervals(&self.plan, coverage, groups, &mut predictions)?;
+        let single = self.plan.targets.iter().count() == 1;
+        let mut out = Vec::new();
+        for (target, targets) in self.plan.targets.iter().zip(split.targets.iter()) {
+            let mut found = Within::default();
+            let expected = class_indices(targets);
+            for (row, predictions) in predictions.iter().enumerate() {
+                let Some(prediction) = predictions.get(target.name()) else { continue };
+                found.add(target, prediction, expected.get(row).copied(), &numbers(target, targets, row));
+            }
+            let named =
+                |metric: &str| if single { metric.to_owned() } else { format!("{}/{metric}", target.name()) };
+            let size = if expected.is_empty() { "interval_width" } else { "set_size" };
+            out.push((named("interval_coverage"), found.covered / found.rows.max(1.0)));
+            out.push((named(size), found.size / found.rows.max(1.0)));
+        }
+        Ok(out)
+    }
+}
+
+/// Sums over targets and their intervals or sets.
+#[derive(Default)]
+struct Within {
+    rows: f64,
+    covered: f64,
+    size: f64,
+}
+
+impl Within {
+    fn add(&mut self, target: &FittedTarget, prediction: &Prediction, class: Option<usize>, numbers: &[f64]) {
+        let mut count = |covered: bool, size: f64| {
+            self.rows += 1.0;
+            self.covered += if covered { 1.0 } else { 0.0 };
+            self.size += size;
+        };
+        if let (Some(set), Some(class)) = (&prediction.set, class) {
+            count(set.contains(&target.class_value(class)), set.len() as f64);
+        }
+        if let Some(interval) = &prediction.interval {
+            let bounds = list(&interval.low).into_iter().zip(list(&interval.high));
+            for ((low, high), target) in bounds.zip(numbers) {
+                count((low..=high).contains(target), high - low);
+            }
+        }
+    }
+}
+
+fn list(value: &PredictedValue) -> Vec<f64> {
+    match value {
+        PredictedValue::Number(value) => vec![*value],
+        PredictedValue::Numbers(values) => values.clone(),
+        PredictedValue::Integer(_) | PredictedValue::Text(_) => Vec::new(),
+    }
+}
+
+/// Target of a row in its units: one number, or one for each step; none of a class.
+fn numbers(target: &FittedTarget, targets: &Targets, row: usize) -> Vec<f64> {
+    let encoded = match targets {
+        Targets::Number(values) => &values[row..=row],
+        Targets::Vector { width, values } => &values[row * width..(row + 1) * width],
+        _ => return Vec::new(),
+    };
+    list(&target.decode(encoded, &[]).value)
+}
+
+/// Scores of each row: one, or one for each step of a forecast.
+fn scores(
+    sealed: &SealedUncertainty,
+    target: &FittedTarget,
+    targets: &Targets,
+    logits: &[f32],
+) -> Vec<Vec<f64>> {
+    let (classes, width) = (class_indices(targets), target.width().max(1));
+    let of_row = |(row, logits): (usize, &[f32])| match classes.get(row) {
+        Some(class) => {
+            let p: Vec<f64> = target.probabilities(logits).into_iter().map(f64::from).collect();
+            vec![class_score(class_score_of(sealed), &p).get(*class).copied().unwrap_or(f64::INFINITY)]
+        }
+        None => {
+            let predicted = list(&target.decode(logits, &[]).value);
+            let each = numbers(target, targets, row).into_iter().zip(predicted);
+            each.map(|(target, predicted)| split_score(target, predicted)).collect()
+        }
+    };
+    logits.chunks(width).enumerate().map(of_row).collect()
+}
+
+/// Scores of all rows and of each group, sorted and thinned.
+fn sealed_scores(rows: &[Vec<f64>], groups: &[String]) -> TargetScores {
+    let mut by_group: BTreeMap<String, Vec<&Vec<f64>>> = BTreeMap::new();
+    for (group, row) in groups.iter().zip(rows) {
+        by_group.entry(group.clone()).or_default().push(row);
+    }
+    let steps = rows.first().map_or(1, Vec::len);
+    let most = (MOST_SCORES / (steps * (1 + by_group.len()))).max(LEAST_SCORES);
+    let sorted = |rows: &[&Vec<f64>]| {
+        let step = |at: usize| {
+            let all = ConformalScores::new(rows.iter().filter_map(|row| row.get(at).copied()).collect());
+            all.thinned(most).sorted().to_vec()
+        };
+        GroupScores { rows: rows.len(), steps: (0..steps).map(step).collect() }
+    };
+    let all: Vec<&Vec<f64>> = rows.iter().collect();
+    let groups = by_group.into_iter().map(|(group, rows)| (group, sorted(&rows))).collect();
+    TargetScores { all: sorted(&all), groups }
+}
+
+/// Warning about groups with too few rows for the coverage.
+fn small_groups(sealed: &SealedUncertainty) -> Option<String> {
+    let scores = sealed.targets.values().next()?;
+    let is_small = |own: &GroupScores| {
+        own.steps.iter().any(|step| ConformalScores::quantile_of(step, sealed.coverage).is_err())
+    };
+    let mut small = scores.groups.iter().filter(|(_, own)| is_small(own)).map(|(name, _)| name.as_str());
+    let first = small.next()?;
+    Some(format!(
+        "{} of {} groups of `{}` have too few calibration rows for a coverage of {}, first `{first}`; their intervals are those of all rows: raise `uncertainty.share`",
+        1 + small.count(),
+        scores.groups.len(),
+        sealed.by.as_deref().unwrap_or_default(),
+        sealed.coverage
+    ))
+}
+
+/// `most` evenly spaced items, as [`SplitLogits::of`] chooses rows.
+fn spaced(items: &[String], most: usize) -> Vec<String> {
+    let rows = items.len().min(most);
+    (0..rows).map(|row| items[row * items.len() / rows].clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_sorted_by_step_and_group_and_thinned() {
+        let rows: Vec<Vec<f64>> = (0..30_000).map(|row| vec![f64::from(row * 7 % 30_000), 1.0]).collect();
+        let groups: Vec<String> =
+            (0..30_000).map(|row| if row % 3 == 0 { "a" } else { "b" }.to_owned()).collect();
+        let all = sealed_scores(&rows, &[]);
+        assert_eq!((all.all.rows, all.all.steps.len(), all.all.steps[0].len()), (30_000, 2, 5_000));
+        assert!(all.all.steps[0].windows(2).all(|pair| pair[0] <= pair[1]));
+        let grouped = sealed_scores(&rows, &groups);
+        assert_eq!(grouped.groups["a"].rows, 10_000);
+        assert_eq!(grouped.groups["b"].steps[0].len(), 1_666);
+        let few = sealed_scores(&rows[..9], &[]);
+        assert_eq!(few.all.steps[0].len(), 9);
+    }
+}

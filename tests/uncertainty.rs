@@ -1,0 +1,204 @@
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::support::TestHome;
+
+/// Numbers between 0 and 1 that look random.
+fn draw(index: usize, column: usize) -> f64 {
+    ((index as f64 * 12.9898 + column as f64 * 78.233).sin() * 43_758.545).fract().abs()
+}
+
+/// Prices that grow with the size of a thing; those of shop `b` are five times as noisy.
+fn prices(rows: usize) -> String {
+    let mut text = String::from("size,shop,price\n");
+    for row in 0..rows {
+        let (size, noise) = (draw(row, 1), draw(row, 2) + draw(row, 3) - 1.0);
+        let (shop, scale) = if row % 2 == 0 { ("a", 1.0) } else { ("b", 5.0) };
+        let _ = writeln!(text, "{size:.4},{shop},{:.4}", 100.0 + 20.0 * size + scale * noise);
+    }
+    text
+}
+
+/// Answers of which about one in four is `yes`, likelier with a larger `x`.
+fn answers(rows: usize) -> String {
+    let mut text = String::from("x,z,said\n");
+    for row in 0..rows {
+        let (x, z) = (draw(row, 1), draw(row, 2));
+        let said = if x * x + 0.6 * (draw(row, 3) - 0.5) > 0.55 { "yes" } else { "no" };
+        let _ = writeln!(text, "{x:.4},{z:.4},{said}");
+    }
+    text
+}
+
+fn home(data: &str, target: &str, more: &str) -> TestHome {
+    let home = TestHome::new();
+    home.write("rows.csv", data);
+    home.write(
+        "run.toml",
+        format!(
+            "name = \"m\"\nseed = 5\n[data]\nsource = \"rows.csv\"\n[[targets]]\n{target}\n[model]\nfamily = \"gbdt\"\nbudget = 0.5\n{more}\n"
+        ),
+    );
+    home
+}
+
+const PRICE: &str = "name = \"price\"\nkind = \"number\"";
+const SAID: &str = "name = \"said\"\nkind = \"category\"\npositive = \"yes\"";
+const PREDICT: &str = "/v1/models/m/predict";
+
+fn metrics(home: &TestHome, trained: &Value) -> Value {
+    let path = format!(".cupola/runs/{}/metrics.json", trained["run"].as_str().unwrap());
+    serde_json::from_str(&home.read(&path)).unwrap()
+}
+
+fn plan(home: &TestHome) -> Value {
+    serde_json::from_str(&home.read(".cupola/models/m/1/plan.json")).unwrap()
+}
+
+fn width(prediction: &Value) -> f64 {
+    let interval = &prediction["price"]["interval"];
+    interval["high"].as_f64().unwrap() - interval["low"].as_f64().unwrap()
+}
+
+#[test]
+fn numbers_have_intervals_of_any_coverage_on_every_channel() {
+    let uncertainty = "[uncertainty]\nmethod = \"split\"\nshare = 0.2\nby = \"shop\"";
+    let home = home(&prices(1500), PRICE, uncertainty);
+    let trained = home.train(&[]);
+    let metrics = metrics(&home, &trained);
+    assert_eq!(metrics["uncertainty"]["coverage"], json!(0.9), "{metrics}");
+    let coverage = metrics["splits"]["test"]["values"]["interval_coverage"].as_f64().unwrap();
+    assert!((0.83..=0.97).contains(&coverage), "{coverage}");
+    let server = home.serve(&["--model", "m"]);
+    let rows = json!([{ "size": 0.5, "shop": "a" }, { "size": 0.5, "shop": "b" }]);
+    let predict = |interval: Value| {
+        let body = json!({ "rows": rows, "interval": interval });
+        let response = server.post(PREDICT, body.to_string(), &[]);
+        assert_eq!(response.status, 200, "{}", response.text);
+        response.json()["predictions"].clone()
+    };
+    let sealed = predict(json!(true));
+    assert_eq!(sealed, predict(json!(0.9)));
+    let one = &sealed[0]["price"];
+    let value = one["value"].as_f64().unwrap();
+    assert!(
+        one["interval"]["low"].as_f64().unwrap() < value && value < one["interval"]["high"].as_f64().unwrap()
+    );
+    // Mondrian: the noisy shop has the wider interval; a smaller coverage has narrower ones.
+    assert!(width(&sealed[1]) > 2.0 * width(&sealed[0]), "{sealed}");
+    let half = predict(json!(0.5));
+    assert!(width(&half[0]) < width(&sealed[0]) && half[0]["price"]["interval"]["coverage"] == json!(0.5));
+    assert!(predict(json!(false))[0]["price"].get("interval").is_none());
+    // The command line and CSV say the same.
+    home.write("new.csv", "size,shop\n0.5,a\n0.5,b\n");
+    let output =
+        home.run(&["predict", "--model", "m", "--input", "new.csv", "--interval", "0.9", "--device", "flex"]);
+    let lines: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(json!(lines), sealed, "{}", output.stderr);
+    let csv = server.post(
+        &format!("{PREDICT}?interval=0.9"),
+        "size,shop\n0.5,a\n",
+        &[("content-type", "text/csv")],
+    );
+    assert_eq!(csv.json(), sealed[0], "{}", csv.text);
+    let table = home.run(&[
+        "predict",
+        "--model",
+        "m",
+        "--input",
+        "new.csv",
+        "--interval",
+        "--output",
+        "out.csv",
+        "--device",
+        "flex",
+    ]);
+    assert_eq!(table.code, Some(0), "{}", table.stderr);
+    assert!(home.read("out.csv").starts_with("price,price_low,price_high\n"), "{}", home.read("out.csv"));
+    // What cannot be asked for is refused with what can.
+    for (interval, words) in [
+        (json!(1.0), "above 0 and below 1"),
+        (json!(0), "above 0 and below 1"),
+        (json!(0.9999), "ask for at most 0.99"),
+    ] {
+        let body = json!({ "rows": rows, "interval": interval });
+        let response = server.post(PREDICT, body.to_string(), &[]);
+        assert_eq!(response.status, 422, "{}", response.text);
+        assert!(response.text.contains(words), "{}", response.text);
+        assert_eq!(response.json()["error"]["field"], "interval");
+    }
+    let described = server.get("/openapi.json").json();
+    let schema = &described["paths"][PREDICT]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    assert!(schema["properties"]["interval"].is_object(), "{schema}");
+    // Tensors: only where they are asked for.
+    let infer = |more: Value| {
+        let mut body = json!({ "inputs": [
+            { "name": "size", "shape": [2, 1], "datatype": "FP64", "data": [0.5, 0.5] },
+            { "name": "shop", "shape": [2, 1], "datatype": "BYTES", "data": ["a", "b"] },
+        ] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let response = server.post("/v2/models/m/infer", body.to_string(), &[]);
+        assert_eq!(response.status, 200, "{}", response.text);
+        response.json()["outputs"].as_array().unwrap().clone()
+    };
+    assert_eq!(infer(json!({})).len(), 1);
+    let named = infer(json!({ "outputs": [{ "name": "price_high" }] }));
+    let high = named[0]["data"][1].as_f64().unwrap();
+    assert!((high - sealed[1]["price"]["interval"]["high"].as_f64().unwrap()).abs() < 1e-3, "{named:?}");
+    assert_eq!(infer(json!({ "parameters": { "interval": 0.5 } })).len(), 3);
+}
+
+#[test]
+fn classes_have_sets_calibrated_probabilities_and_a_tuned_threshold() {
+    let more = "[evaluate]\ncalibration = \"temperature\"\nthreshold = { recall = 0.9 }\n[uncertainty]\nmethod = \"raps\"\nshare = 0.2";
+    let home = home(&answers(1500), SAID, more);
+    let trained = home.train(&[]);
+    let metrics = metrics(&home, &trained);
+    let (before, after) = (&metrics["calibration"]["before"], &metrics["calibration"]["after"]);
+    assert!(before["log_loss"].is_number() && after["log_loss"].is_number(), "{metrics}");
+    assert!(metrics["threshold"]["said"]["valid"]["recall"].as_f64().unwrap() >= 0.9, "{metrics}");
+    let plan = plan(&home);
+    let threshold = plan["target"]["threshold"].as_f64().unwrap();
+    assert_eq!(plan["target"]["calibration"]["method"], "temperature");
+    let server = home.serve(&["--model", "m"]);
+    let rows: Vec<Value> = (0..60).map(|row| json!({ "x": f64::from(row) / 60.0, "z": 0.5 })).collect();
+    let response = server.post(PREDICT, json!({ "rows": rows, "interval": 0.95 }).to_string(), &[]);
+    assert_eq!(response.status, 200, "{}", response.text);
+    let mut sizes = [0; 3];
+    for prediction in response.json()["predictions"].as_array().unwrap() {
+        let said = &prediction["said"];
+        let positive = said["probabilities"]["yes"].as_f64().unwrap();
+        assert_eq!(said["value"] == "yes", positive >= threshold, "{said}");
+        sizes[said["set"].as_array().unwrap().len()] += 1;
+    }
+    assert!(sizes[0] == 0 && sizes[1] > 0, "{sizes:?}");
+    // `evaluate` decodes with the sealed decisions too.
+    let evaluated = home.json(&["evaluate", "--model", "m", "--data", "rows.csv", "--device", "flex"]);
+    assert!(evaluated["metrics"]["recall"].as_f64().unwrap() > 0.8, "{evaluated}");
+}
+
+#[test]
+fn what_the_data_does_not_allow_is_one_error_with_its_remedy() {
+    let error = |data: &str, target: &str, more: &str| {
+        let home = home(data, target, more);
+        let output = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
+        assert_eq!(output.code, Some(2), "{}{}", output.stdout, output.stderr);
+        output.stderr
+    };
+    let few = error(&prices(60), PRICE, "[uncertainty]\nmethod = \"split\"");
+    assert!(few.contains("are left to calibrate") && few.contains("`uncertainty.share`"), "{few}");
+    let absent = error(&prices(300), PRICE, "[uncertainty]\nmethod = \"split\"\nby = \"shap\"");
+    assert!(absent.contains("did you mean `shop`?") && absent.contains("uncertainty.by"), "{absent}");
+    let three = prices(300).replace(",b,", ",c,").replacen(",c,", ",b,", 40);
+    let classes = error(&three, "name = \"shop\"\nkind = \"category\"", "[evaluate]\nthreshold = \"f1\"");
+    assert!(classes.contains("`shop` has 3 classes"), "{classes}");
+    // A model without intervals says how to get them.
+    let plain = home(&prices(300), PRICE, "");
+    plain.train(&[]);
+    let server = plain.serve(&["--model", "m"]);
+    let body = json!({ "rows": [{ "size": 0.5, "shop": "a" }], "interval": 0.9 });
+    let response = server.post(PREDICT, body.to_string(), &[]);
+    assert_eq!(response.status, 422, "{}", response.text);
+    assert!(response.text.contains("train it with `[uncertainty]`"), "{}", response.text);
+}
