@@ -12,7 +12,7 @@ pub(crate) use self::earlier::EarlierComparison;
 use self::paired::compared;
 use super::EvaluationOptions;
 use super::model_section::of_package;
-use super::outputs::TargetOutputs;
+use super::target::TargetOutputs;
 use crate::error::Error;
 use crate::models::inference::{LoadedModel, ModelSelection};
 use crate::session::Session;

@@ -10,11 +10,12 @@ use cupola_spec::{Goal, Run};
 use cupola_train::{ColumnImportance, SplitOutputs, TargetObjective};
 use serde_json::{Map, Value};
 
+use super::EvaluationOptions;
 use super::data_section::data_section;
 use super::learning::learning_curves;
 use super::model_section::{latency, of_package};
+use super::target::SplitToEvaluate;
 use super::write::{evaluation_json, sealed_document, write_page};
-use super::{EvaluationOptions, SplitToEvaluate};
 use crate::error::Error;
 
 /// Rows that the latency is measured with.
