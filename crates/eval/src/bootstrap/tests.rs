@@ -226,6 +226,27 @@ fn p_values_invert_the_interval() {
     assert_eq!(plan.paired(20, |_| (Some(1.0), None)), None);
 }
 
+#[test]
+fn equal_models_differ_significantly_as_often_as_the_level_says() {
+    // Independent errors of the same distribution: 150 data sets of 60 rows.
+    let (mut significant, sets) = (0, 150);
+    for seed in 0..sets {
+        let mut sums = RowSums::new(3, seed);
+        for row in 0..60 {
+            let error = |at: u64| (draw(7000 + seed, at) >> 11) as f64 / (1_u64 << 53) as f64;
+            sums.push(&[1.0, error(row).powi(2), error(1000 + row).powi(2)]);
+        }
+        let plan = Bootstrap { resamples: 500, level: 0.95, seed };
+        let found = plan.paired_of_sums(&sums, |s| (Some(s[1] / s[0]), Some(s[2] / s[0]))).unwrap();
+        significant += u32::from(found.p_value < 0.05);
+        // The interval excludes zero where the p-value is clearly below its level.
+        let excludes = found.difference.low > 0.0 || found.difference.high < 0.0;
+        assert!(excludes == (found.p_value < 0.05) || (0.04..0.06).contains(&found.p_value), "{found:?}");
+    }
+    // 0.998 of Binomial(150, 0.055) lies within these bounds.
+    assert!((1..=18).contains(&significant), "{significant} of {sets}");
+}
+
 proptest! {
     #[test]
     fn bounds_lie_within_the_resamples_and_grow_with_the_level(
