@@ -10,7 +10,7 @@ use super::judge::{Opponent, judge};
 use super::report::GateReport;
 use super::sealed::{sealed_evaluation, sealed_targets};
 use crate::error::Error;
-use crate::evaluate::EvaluationOptions;
+use crate::evaluate::{CompareRequest, EvaluationOptions};
 use crate::models::inference::ModelSelection;
 use crate::session::Session;
 
@@ -55,9 +55,40 @@ impl Session<'_> {
             Some(data) => self.evaluated(&package, &request.model, data)?,
             None => sealed_evaluation(&package)?,
         };
-        let mut opponent = |reference: &str| opponent(&self.home, &package, reference);
+        let mut opponent = |reference: &str| match &request.data {
+            Some(data) => self.opponent_on(&package, &request.model, data, reference),
+            None => opponent(&self.home, &package, reference),
+        };
         let gate = judge(&conditions, &evaluation, &mut opponent);
         Ok(JudgedModel { package: package.label(), gate })
+    }
+
+    /// The version of a model that a condition names, against `package` on the rows of a source.
+    fn opponent_on(
+        &self,
+        package: &Package,
+        model: &ModelSelection,
+        data: &str,
+        reference: &str,
+    ) -> Opponent {
+        let other = match other_version(&self.home, &package.manifest.name, reference) {
+            Ok(Some(other)) if other.manifest.version != package.manifest.version => other,
+            _ => return opponent(&self.home, package, reference),
+        };
+        let selection = |package: &Package| ModelSelection {
+            reference: package.path.to_string_lossy().into_owned(),
+            ..model.clone()
+        };
+        let compared = self.compare_models(&CompareRequest {
+            first: selection(&other),
+            second: selection(package),
+            data: data.to_owned(),
+            options: EvaluationOptions::of(&Evaluate::default(), 0),
+        });
+        match compared {
+            Ok(compared) => Opponent::Compared(compared.comparison),
+            Err(error) => Opponent::Incomparable(error.to_string()),
+        }
     }
 
     /// Sealed evaluation, with the rows of a source in place of the test split.
