@@ -15,7 +15,7 @@ use cupola_train::{SplitOutputs, TargetObjective};
 
 use super::EvaluationOptions;
 
-pub(super) use self::outputs::{TargetOutputs, likeliest};
+pub(super) use self::outputs::{TargetOutputs, decided};
 
 /// Outputs of a model on one split or source, and what is known of its rows.
 pub(crate) struct SplitToEvaluate<'a> {

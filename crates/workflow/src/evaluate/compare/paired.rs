@@ -5,7 +5,7 @@ use cupola_report::ComparedMetric;
 
 use super::LEVEL;
 use crate::evaluate::EvaluationOptions;
-use crate::evaluate::target::{TargetOutputs, likeliest};
+use crate::evaluate::target::{TargetOutputs, decided};
 
 /// Classes up to which precision and recall of each are summed.
 const CLASSES: usize = 100;
@@ -22,9 +22,12 @@ pub(super) fn compared(
     let bootstrap = Bootstrap { resamples, seed: options.seed, ..Bootstrap::default() };
     match (first, second) {
         (
-            TargetOutputs::Classes { names, targets, probabilities },
-            TargetOutputs::Classes { probabilities: other, .. },
-        ) => of_classes(&bootstrap, names.len(), targets, [probabilities, other]),
+            TargetOutputs::Classes { names, targets, probabilities, threshold },
+            TargetOutputs::Classes { probabilities: other, threshold: other_threshold, .. },
+        ) => {
+            let thresholds = [*threshold, *other_threshold];
+            of_classes(&bootstrap, names.len(), targets, [probabilities, other], thresholds)
+        }
         (TargetOutputs::Numbers { targets, predicted }, TargetOutputs::Numbers { predicted: other, .. }) => {
             of_numbers(&bootstrap, 1, targets, [predicted, other])
         }
@@ -46,6 +49,7 @@ fn of_classes(
     classes: usize,
     targets: &[usize],
     probabilities: [&[f32]; 2],
+    thresholds: [Option<f64>; 2],
 ) -> Vec<ComparedMetric> {
     let counted = if classes <= CLASSES { classes } else { 0 };
     let width = class_width(counted);
@@ -61,7 +65,7 @@ fn of_classes(
         }
         for (model, probabilities) in probabilities.iter().enumerate() {
             let own = &probabilities[index * classes..(index + 1) * classes];
-            let predicted = likeliest(own);
+            let predicted = decided(own, thresholds[model]);
             right[model].push(predicted == *target);
             let at = 1 + counted + model * width;
             let hit = f64::from(u8::from(predicted == *target));
@@ -230,6 +234,7 @@ mod tests {
                 names: names.clone(),
                 targets: targets.clone(),
                 probabilities: rows.collect(),
+                threshold: None,
             }
         };
         let found = compared(&model(3), &model(10), &options());

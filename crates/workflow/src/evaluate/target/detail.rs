@@ -19,14 +19,15 @@ const RELIABILITY: usize = 10;
 const POINTS: usize = 2000;
 /// Forecasts that are drawn.
 const WINDOWS: usize = 4;
-/// Probability from which a row counts as positive.
+/// Probability from which a row counts as positive where no threshold was tuned.
 const HALF: f64 = 0.5;
 
 /// Plots and tables of the target `name`, whose metrics are in `metrics`.
 pub(super) fn detail(outputs: &TargetOutputs, name: &str, metrics: &Metrics) -> Detail {
     match outputs {
-        TargetOutputs::Classes { names, targets, probabilities } => {
-            Detail::Classification(Box::new(classification(names, targets, probabilities)))
+        TargetOutputs::Classes { names, targets, probabilities, threshold } => {
+            let threshold = threshold.unwrap_or(HALF);
+            Detail::Classification(Box::new(classification(names, targets, probabilities, threshold)))
         }
         TargetOutputs::Numbers { targets, predicted } => {
             Detail::Regression(Box::new(regression(name, targets, predicted)))
@@ -41,7 +42,12 @@ pub(super) fn detail(outputs: &TargetOutputs, name: &str, metrics: &Metrics) -> 
     }
 }
 
-fn classification(names: &[String], targets: &[usize], probabilities: &[f32]) -> ClassificationDetail {
+fn classification(
+    names: &[String],
+    targets: &[usize],
+    probabilities: &[f32],
+    threshold: f64,
+) -> ClassificationDetail {
     let classes = names.len();
     let confusion = confusion(classes, targets, probabilities);
     let mut detail = ClassificationDetail {
@@ -56,7 +62,7 @@ fn classification(names: &[String], targets: &[usize], probabilities: &[f32]) ->
         let positive: Vec<bool> = targets.iter().map(|target| *target == class).collect();
         add_curves(&mut detail, &names[class], &positive, &scores);
         if classes == 2 {
-            detail.operating_point = operating_point(&positive, &scores);
+            detail.operating_point = operating_point(&positive, &scores, threshold);
         }
     }
     detail
@@ -123,17 +129,18 @@ fn report(confusion: &[Vec<u64>], class: usize) -> (f64, f64, f64, u64) {
     (precision, recall, if both > 0.0 { 2.0 * precision * recall / both } else { 0.0 }, support)
 }
 
-/// Rates where a row counts as positive from a probability of one half on.
+/// Rates where a row counts as positive from a threshold on.
 #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
-fn operating_point(positive: &[bool], scores: &[f64]) -> Option<OperatingPoint> {
+fn operating_point(positive: &[bool], scores: &[f64], threshold: f64) -> Option<OperatingPoint> {
     let count = |wanted: bool, above: bool| {
         let rows = positive.iter().zip(scores);
-        rows.filter(|(positive, score)| **positive == wanted && (!above || **score > HALF)).count() as f64
+        rows.filter(|(positive, score)| **positive == wanted && (!above || **score >= threshold)).count()
+            as f64
     };
     let (positives, negatives) = (count(true, false), count(false, false));
     let (hits, false_alarms) = (count(true, true), count(false, true));
     (positives > 0.0 && negatives > 0.0).then(|| OperatingPoint {
-        threshold: HALF,
+        threshold,
         false_positive_rate: false_alarms / negatives,
         recall: hits / positives,
         precision: if hits + false_alarms > 0.0 { hits / (hits + false_alarms) } else { 0.0 },
@@ -224,7 +231,7 @@ mod tests {
     fn a_classifier_has_its_confusion_and_the_rates_at_one_half() {
         let names = vec!["no".to_owned(), "yes".to_owned()];
         let probabilities = [0.9, 0.1, 0.4, 0.6, 0.3, 0.7, 0.8, 0.2];
-        let found = classification(&names, &[0, 0, 1, 1], &probabilities);
+        let found = classification(&names, &[0, 0, 1, 1], &probabilities, HALF);
         assert_eq!(found.confusion, [[1, 1], [1, 1]]);
         assert_eq!(found.reports[1], (0.5, 0.5, 0.5, 2));
         let point = found.operating_point.unwrap();

@@ -44,7 +44,7 @@ pub(super) fn intervals(outputs: &TargetOutputs, options: &EvaluationOptions) ->
     }
     let all = options.full_bootstrap(options.resamples);
     match outputs {
-        TargetOutputs::Classes { names, targets, probabilities } => {
+        TargetOutputs::Classes { names, targets, probabilities, .. } => {
             let classes = names.len();
             let Some(bootstrap) = options.bootstrap(targets.len() * if classes == 2 { 4 } else { classes })
             else {
@@ -116,7 +116,12 @@ mod tests {
             (0.3 + 0.4 * *target as f32 + 0.5 * (noise(row, 2) - 0.5)).clamp(0.01, 0.99)
         };
         let probabilities = targets.iter().enumerate().map(score).flat_map(|p| [1.0 - p, p]).collect();
-        TargetOutputs::Classes { names: vec!["no".into(), "yes".into()], targets, probabilities }
+        TargetOutputs::Classes {
+            names: vec!["no".into(), "yes".into()],
+            targets,
+            probabilities,
+            threshold: None,
+        }
     }
 
     #[test]

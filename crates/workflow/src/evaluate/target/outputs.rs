@@ -12,6 +12,8 @@ pub(crate) enum TargetOutputs {
         targets: Vec<usize>,
         /// `[rows, classes]`
         probabilities: Vec<f32>,
+        /// Probability from which a row counts as the second of two classes; `None` for the likelier class.
+        threshold: Option<f64>,
     },
     /// Numbers.
     Numbers { targets: Vec<f64>, predicted: Vec<f64> },
@@ -46,7 +48,7 @@ impl TargetOutputs {
     /// error. Empty where a row has none.
     pub fn losses(&self) -> Vec<f64> {
         match self {
-            Self::Classes { names, targets, probabilities } => {
+            Self::Classes { names, targets, probabilities, .. } => {
                 let rows = targets.iter().zip(probabilities.chunks_exact(names.len().max(1)));
                 rows.map(|(target, own)| -f64::from(own[*target]).max(f64::from(f32::EPSILON)).ln()).collect()
             }
@@ -60,9 +62,9 @@ impl TargetOutputs {
     /// Target and prediction of a row as texts.
     pub fn texts(&self, row: usize) -> (String, String) {
         match self {
-            Self::Classes { names, targets, probabilities } => {
+            Self::Classes { names, targets, probabilities, threshold } => {
                 let own = &probabilities[row * names.len()..(row + 1) * names.len()];
-                let best = likeliest(own);
+                let best = decided(own, *threshold);
                 let predicted = format!("{} ({:.0} %)", names[best], 100.0 * own[best]);
                 (names[targets[row]].clone(), predicted)
             }
@@ -87,6 +89,14 @@ pub(crate) fn likeliest(values: &[f32]) -> usize {
     (0..values.len()).fold(0, |best, index| if values[index] > values[best] { index } else { best })
 }
 
+/// Class that a model decides for: the second of two from its threshold on, else the most probable one.
+pub(crate) fn decided(own: &[f32], threshold: Option<f64>) -> usize {
+    match (own, threshold) {
+        ([_, positive], Some(threshold)) => usize::from(f64::from(*positive) >= threshold),
+        _ => likeliest(own),
+    }
+}
+
 fn decoded<'a>(
     target: &FittedTarget,
     targets: &Targets,
@@ -102,11 +112,14 @@ fn decoded<'a>(
         PredictedValue::Text(_) => vec![f64::NAN],
     };
     match (target, targets) {
-        (FittedTarget::Category { classes, .. }, Targets::Class(expected)) => TargetOutputs::Classes {
-            names: classes.clone(),
-            targets: expected.iter().map(|class| usize::try_from(*class).unwrap_or_default()).collect(),
-            probabilities: logits.flat_map(|row| target.probabilities(row)).collect(),
-        },
+        (FittedTarget::Category { classes, threshold, .. }, Targets::Class(expected)) => {
+            TargetOutputs::Classes {
+                threshold: *threshold,
+                names: classes.clone(),
+                targets: expected.iter().map(|class| usize::try_from(*class).unwrap_or_default()).collect(),
+                probabilities: logits.flat_map(|row| target.probabilities(row)).collect(),
+            }
+        }
         (FittedTarget::Forecast { horizon, naive, .. }, Targets::Vector { values, .. }) => {
             TargetOutputs::Forecast {
                 horizon: (*horizon).max(1),
@@ -141,12 +154,14 @@ mod tests {
             names: vec!["a".into(), "b".into()],
             targets: vec![0, 1],
             probabilities: vec![0.5, 0.5, 0.75, 0.25],
+            threshold: None,
         };
         let losses = classes.losses();
         assert!((losses[0] - 2_f64.ln()).abs() < 1e-12 && (losses[1] - 4_f64.ln()).abs() < 1e-12);
         assert_eq!(classes.texts(1), ("b".to_owned(), "a (75 %)".to_owned()));
         let numbers = TargetOutputs::Numbers { targets: vec![1.0], predicted: vec![1234.567_89] };
         assert_eq!(numbers.texts(0), ("1".to_owned(), "1234.57".to_owned()));
+        assert_eq!([decided(&[0.7, 0.3], None), decided(&[0.7, 0.3], Some(0.25))], [0, 1]);
         assert_eq!(TargetOutputs::Other.losses(), Vec::<f64>::new());
     }
 }

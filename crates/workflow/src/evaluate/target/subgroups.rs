@@ -7,7 +7,7 @@ use cupola_eval::{
 use cupola_prep::{AuditColumn, AuditRows, AuditValues};
 use cupola_report::{Metric, Subgroup, SubgroupTable};
 
-use super::outputs::{TargetOutputs, likeliest};
+use super::outputs::{TargetOutputs, decided};
 use crate::evaluate::EvaluationOptions;
 
 /// Tables of all subgroup columns and of their pairs. Empty without such columns, and for targets without groups.
@@ -56,13 +56,13 @@ enum GroupMetrics<'a> {
 impl<'a> GroupMetrics<'a> {
     fn of(outputs: &'a TargetOutputs) -> Option<Self> {
         match outputs {
-            TargetOutputs::Classes { names, targets, probabilities } => {
+            TargetOutputs::Classes { names, targets, probabilities, threshold } => {
                 let classes = names.len().max(1);
                 let rows = || probabilities.chunks_exact(classes);
                 Some(Self::Classes {
                     classes,
                     targets,
-                    predicted: rows().map(likeliest).collect(),
+                    predicted: rows().map(|own| decided(own, *threshold)).collect(),
                     log_loss: outputs.losses(),
                     probability: if classes == 2 {
                         rows().map(|own| f64::from(own[1])).collect()
@@ -212,7 +212,7 @@ mod tests {
         let right = |row: usize| if row < 40 { row % 2 } else { 1 - row % 2 };
         let probabilities =
             (0..80).flat_map(|row| if right(row) == 1 { [0.2, 0.8] } else { [0.8, 0.2] }).collect();
-        let outputs = TargetOutputs::Classes { names, targets, probabilities };
+        let outputs = TargetOutputs::Classes { names, targets, probabilities, threshold: None };
         let labels = |name: &str, of: &dyn Fn(u32) -> u32| AuditColumn {
             name: name.to_owned(),
             values: AuditValues::Labels {
