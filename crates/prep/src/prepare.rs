@@ -5,14 +5,13 @@ mod example;
 mod frames;
 mod groups;
 mod labelled;
+mod left_out;
 mod sample;
 mod saved;
 mod stream;
 mod suspicions;
 mod tokens;
 mod windows;
-
-use std::collections::HashSet;
 
 use cupola_spec::{Run, Target, TargetKind};
 
@@ -28,6 +27,7 @@ use crate::target::{FittedTarget, check_no_missing};
 
 use self::groups::{check_group_column, group_values};
 use self::labelled::{Labelled, labelled_rows};
+use self::left_out::{without_anomalies, without_duplicates};
 use self::suspicions::{spelling_twins, suspicions};
 
 pub use self::example::RequestExample;
@@ -449,26 +449,6 @@ pub fn each_with_targets<E: From<Error>>(
         }
         Ok(())
     })
-}
-
-/// The first of each set of equal rows, and their indices if some were removed.
-fn without_duplicates(frame: Frame) -> (Frame, Option<Vec<usize>>) {
-    let mut seen = HashSet::new();
-    let keys: Vec<(u64, u64)> = frame.row_keys(0).into_iter().zip(frame.row_keys(1)).collect();
-    let rows: Vec<usize> = (0..frame.rows()).filter(|row| seen.insert(keys[*row])).collect();
-    if rows.len() == frame.rows() { (frame, None) } else { (frame.take(&rows), Some(rows)) }
-}
-
-/// Removes the rows that are marked as anomalies from the training rows of a reconstruction.
-fn without_anomalies(run: &Run, frame: &Frame, rows: Vec<usize>) -> Result<Vec<usize>, Error> {
-    let target = run.targets.first();
-    let (TargetKind::Reconstruct, Some(column)) = (target.kind, target.column()) else {
-        return Ok(rows);
-    };
-    let values = frame.require(column, "check `[[targets]]`")?;
-    let normal = |row: &usize| !matches!(values.text(*row).as_deref(), Some("1" | "true"));
-    // A window spans consecutive rows, so none can be left out.
-    if run.windowed() { Ok(rows) } else { Ok(rows.into_iter().filter(normal).collect()) }
 }
 
 #[cfg(test)]
