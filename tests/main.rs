@@ -37,6 +37,9 @@ mod families;
 /// Metrics, splits by time, series and batch norm: what would make a model look better than it is.
 mod learning;
 
+/// Reports, intervals, subgroups and comparisons of models.
+mod evaluate;
+
 /// Requests as people write them: examples, forecasts, pictures, anomalies.
 mod requests;
 

@@ -10,7 +10,6 @@
 //! |---|---|
 //! | `frame` | raw rows as named columns, and the meaning of their values |
 //! | `stats` | moments, quantiles, sketches, draws |
-//! | `audit` | raw rows that an evaluation needs beside the examples |
 //! | `examples` | encoded rows and targets, in memory or in a file |
 //! | `text` | tokenizers |
 //! | `features` | which columns the model sees, declared, inferred or computed |
@@ -18,9 +17,8 @@
 //! | `transform` | one transform per kind of input |
 //! | `target` | encoding of targets, decoding of logits |
 //! | `plan` | all fitted transforms of a model, its signature, augmentation |
-//! | `prepare` | preparation of all splits, in memory or as a stream |
+//! | `prepare` | preparation of all splits, in memory or as a stream; raw rows for the evaluation |
 
-mod audit;
 mod error;
 mod examples;
 mod features;
@@ -33,7 +31,6 @@ mod target;
 mod text;
 mod transform;
 
-pub use audit::{AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues};
 pub use cupola_values::number_text;
 pub use error::Error;
 pub use examples::{
@@ -50,8 +47,8 @@ pub use plan::{
     SeriesLabel, Signature, TargetScores,
 };
 pub use prepare::{
-    FrameStream, Prepared, RequestExample, each_with_targets, exact_columns, examples_with_targets, prepare,
-    prepare_stream,
+    AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues, FrameStream, Prepared, RequestExample,
+    each_with_targets, exact_columns, examples_with_targets, prepare, prepare_stream,
 };
 pub use split::{
     Frequency, SeriesOrder, SplitPart, TimeGrid, split_rows, split_rows_without_test, time_grid, time_order,

@@ -1,11 +1,12 @@
 //! Preparation of raw rows: from a frame, or a stream of frames, to the examples of train, valid and test with the
 //! plan that encoded them.
 
+mod audit;
+mod encode;
 mod example;
 mod frames;
 mod groups;
 mod labelled;
-mod left_out;
 mod sample;
 mod saved;
 mod stream;
@@ -13,9 +14,10 @@ mod suspicions;
 mod tokens;
 mod windows;
 
+use std::collections::HashSet;
+
 use cupola_spec::{Run, Target, TargetKind};
 
-use crate::audit::{AuditBuilder, AuditRows, check_subgroups};
 use crate::error::Error;
 use crate::examples::{CompactLayout, ExamplesWithTargets, SplitExamples};
 use crate::features::{Derivation, InferredColumn, ResolvedInput, feature_columns, resolve};
@@ -25,11 +27,13 @@ use crate::plan::{Plan, PlanFit};
 use crate::split::{Division, SeriesOrder, SplitPart, divide};
 use crate::target::{FittedTarget, check_no_missing};
 
+use self::audit::check_subgroups;
 use self::groups::{check_group_column, group_values};
 use self::labelled::{Labelled, labelled_rows};
-use self::left_out::{without_anomalies, without_duplicates};
 use self::suspicions::{spelling_twins, suspicions};
 
+pub use self::audit::{AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues};
+pub use self::encode::{each_with_targets, examples_with_targets};
 pub use self::example::RequestExample;
 pub use self::frames::FrameStream;
 pub use self::stream::prepare_stream;
@@ -328,31 +332,6 @@ impl DerivedRows {
         Some(found?.with_ranges(plan, canonical, &in_source(train)))
     }
 
-    /// Raw rows of all splits that an evaluation needs.
-    fn audit(&self, run: &Run, plan: &Plan, parts: &[Vec<usize>; 4]) -> Result<[AuditRows; 3], Error> {
-        let is_row = audits_rows(plan);
-        let source_row = |row: usize| self.kept.as_ref().map_or(row, |kept| kept[row]) as u64 + 1;
-        let build = |rows: &[usize], aligned: bool| {
-            let subgroups = if aligned { run.evaluate.subgroups.as_slice() } else { &[] };
-            let mut builder = AuditBuilder::new(subgroups, run.data.example);
-            builder.push(&self.frame, rows, &source_row)?;
-            Ok::<_, Error>(builder.finish(aligned))
-        };
-        let [train, valid, test, _] = parts;
-        let test = match &self.test {
-            Some(own) => {
-                let subgroups = if is_row { run.evaluate.subgroups.as_slice() } else { &[] };
-                let mut builder = AuditBuilder::new(subgroups, run.data.example);
-                let rows: Vec<usize> = (0..own.rows()).collect();
-                builder.push(own, &rows, &|row| row as u64 + 1).map_err(Error::in_test)?;
-                builder.finish(is_row)
-            }
-            None => build(test, is_row)?,
-        };
-        // Outliers are dropped from the training examples.
-        Ok([build(train, false)?, build(valid, is_row)?, test])
-    }
-
     /// Encodes all splits.
     fn encode(&self, plan: &Plan, split: [Vec<usize>; 4], seed: u64) -> Result<[SplitExamples; 4], Error> {
         let is_text = matches!(plan.targets.first(), FittedTarget::NextToken { .. });
@@ -398,57 +377,24 @@ impl DerivedRows {
     }
 }
 
-/// Encodes raw rows that have the targets, as the network sees them.
-///
-/// # Errors
-/// The first error of the rows.
-pub fn examples_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
-    encoded_with_targets(plan, frame).map_err(|error| plan.all_missing(error, frame))
+/// The first of each set of equal rows, and their indices if some were removed.
+fn without_duplicates(frame: Frame) -> (Frame, Option<Vec<usize>>) {
+    let mut seen = HashSet::new();
+    let keys: Vec<(u64, u64)> = frame.row_keys(0).into_iter().zip(frame.row_keys(1)).collect();
+    let rows: Vec<usize> = (0..frame.rows()).filter(|row| seen.insert(keys[*row])).collect();
+    if rows.len() == frame.rows() { (frame, None) } else { (frame.take(&rows), Some(rows)) }
 }
 
-fn encoded_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
-    let frame = &plan.derived(frame)?;
-    if let FittedTarget::NextToken { .. } = plan.targets.first() {
-        return tokens::encode(plan, frame);
-    }
-    if plan.window().is_some() {
-        return windows::encode(plan, frame);
-    }
-    let compact = plan.encode_with_targets(frame, false)?;
-    Ok(ExamplesWithTargets { examples: plan.compact_layout().expand(compact.examples), ..compact })
-}
-
-/// `true` if each row is one example.
-fn audits_rows(plan: &Plan) -> bool {
-    plan.window().is_none() && !matches!(plan.targets.first(), FittedTarget::NextToken { .. })
-}
-
-/// Encodes raw rows that have the targets, frame by frame, with the derived rows themselves. Each row must be one
-/// example.
-///
-/// # Errors
-/// The first error of the rows, which has the number of the row in the stream, and those of `stream` and `visit`.
-pub fn each_with_targets<E: From<Error>>(
-    plan: &Plan,
-    stream: FrameStream<'_, E>,
-    visit: &mut dyn FnMut(ExamplesWithTargets, &Frame) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut before = 0;
-    stream(&mut |frame| {
-        for start in (0..frame.rows()).step_by(frames::SLICE_ROWS) {
-            let slice = frame.slice(start, frames::SLICE_ROWS.min(frame.rows() - start));
-            let derived = plan.derived(&slice).map_err(|error| plan.all_missing(error, &slice));
-            let encoded = derived.and_then(|derived| {
-                let compact = plan.encode_with_targets(&derived, false);
-                Ok((compact.map_err(|error| plan.all_missing(error, &slice))?, derived))
-            });
-            let (compact, derived) = encoded.map_err(|error| error.offset_row(before))?;
-            let expanded = plan.compact_layout().expand(compact.examples);
-            visit(ExamplesWithTargets { examples: expanded, targets: compact.targets }, &derived)?;
-            before += slice.rows();
-        }
-        Ok(())
-    })
+/// Removes the rows that are marked as anomalies from the training rows of a reconstruction.
+fn without_anomalies(run: &Run, frame: &Frame, rows: Vec<usize>) -> Result<Vec<usize>, Error> {
+    let target = run.targets.first();
+    let (TargetKind::Reconstruct, Some(column)) = (target.kind, target.column()) else {
+        return Ok(rows);
+    };
+    let values = frame.require(column, "check `[[targets]]`")?;
+    let normal = |row: &usize| !matches!(values.text(*row).as_deref(), Some("1" | "true"));
+    // A window spans consecutive rows, so none can be left out.
+    if run.windowed() { Ok(rows) } else { Ok(rows.into_iter().filter(normal).collect()) }
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub use draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSp
 pub use error::{Error, is_user_error, message_and_hint};
 pub use evaluate::{
     CompareRequest, ComparedModels, EvaluatedModel, EvaluationOptions, PublishedMetrics, evaluation_json,
-    write_page,
+    sealed_document, write_page,
 };
 pub use event::{Observer, Silent, TrainingPlan, WorkflowEvent};
 pub use gate::{

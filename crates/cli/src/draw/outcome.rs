@@ -23,8 +23,8 @@ pub struct WhatNext<'a> {
 pub fn show_outcome(ui: Ui, run: &PublishedRun, next: &WhatNext<'_>) {
     let summary = &run.summary;
     let scores: Vec<_> = scores(summary).collect();
-    for (split, value, trivial) in &scores {
-        ui.line(format!("{split:<8}{}", score(summary, *value, *trivial)));
+    for (split, value, trivial, interval) in &scores {
+        ui.line(format!("{split:<8}{}", score(summary, *value, *trivial, *interval)));
     }
     // The metrics of the run are those of its last split.
     let split = scores.last().map_or("test", |(split, ..)| *split);
@@ -39,6 +39,9 @@ pub fn show_outcome(ui: Ui, run: &PublishedRun, next: &WhatNext<'_>) {
     if next.kept {
         ui.line(format!("run     {} in {}", run.run, run.folder.display()));
         ui.line(format!("model   {} in {}", run.package, run.path.display()));
+        if let Some(report) = &run.report {
+            ui.line(format!("report  {}", report.display()));
+        }
     }
     if let Some(gate) = &run.gate {
         show_gate(ui, &run.package, gate);
@@ -58,19 +61,31 @@ pub fn show_outcome(ui: Ui, run: &PublishedRun, next: &WhatNext<'_>) {
     }
 }
 
-/// Each split that was measured, with the values of the model and of the trivial one.
-fn scores(summary: &TrainingSummary) -> impl Iterator<Item = (&'static str, f64, Option<f64>)> {
+/// Split, value of the model, value of the trivial one, 95 % interval.
+type SplitScore = (&'static str, f64, Option<f64>, Option<(f64, f64)>);
+
+/// Each split that was measured.
+fn scores(summary: &TrainingSummary) -> impl Iterator<Item = SplitScore> {
     let baseline = summary.baseline.as_ref();
+    let [valid, test] = summary.intervals;
     let splits = [
-        ("valid", summary.valid, baseline.and_then(|baseline| baseline.valid)),
-        ("test", summary.test, baseline.and_then(|baseline| baseline.test)),
+        ("valid", summary.valid, baseline.and_then(|baseline| baseline.valid), valid),
+        ("test", summary.test, baseline.and_then(|baseline| baseline.test), test),
     ];
-    splits.into_iter().filter_map(|(split, value, trivial)| Some((split, value?, trivial)))
+    splits
+        .into_iter()
+        .filter_map(|(split, value, trivial, interval)| Some((split, value?, trivial, interval)))
 }
 
-/// ``accuracy 0.9777 (always `3`: 0.1011)``, and a word if the model is not better.
-fn score(summary: &TrainingSummary, value: f64, trivial: Option<f64>) -> String {
-    let text = format!("{} {}", summary.metric, metric(value));
+/// ``accuracy 0.9777 [0.9722, 0.9820] (always `3`: 0.1011)``, and a word if the model is not better.
+fn score(
+    summary: &TrainingSummary,
+    value: f64,
+    trivial: Option<f64>,
+    interval: Option<(f64, f64)>,
+) -> String {
+    let interval = interval.map(|(low, high)| format!(" [{}, {}]", metric(low), metric(high)));
+    let text = format!("{} {}{}", summary.metric, metric(value), interval.unwrap_or_default());
     let (Some(trivial), Some(baseline)) = (trivial, &summary.baseline) else { return text };
     let better = if summary.larger_is_better { value > trivial } else { value < trivial };
     let verdict = if better { "" } else { "; not better than that" };

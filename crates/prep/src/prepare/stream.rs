@@ -5,11 +5,11 @@ use std::path::Path;
 
 use cupola_spec::{Run, Target};
 
+use super::audit::{AuditBuilder, AuditRows, audits_rows, check_subgroups};
 use super::frames::{FrameStream, each_slice};
 use super::groups::{check_group_column, group_values};
 use super::sample::sample;
-use super::{Prepared, RequestExample, audits_rows};
-use crate::audit::{AuditBuilder, AuditRows, check_subgroups};
+use super::{Prepared, RequestExample};
 use crate::error::Error;
 use crate::examples::{ExampleWriter, SplitExamples};
 use crate::features::{feature_columns, resolve};

@@ -18,9 +18,10 @@ use cupola_spec::{Data, Source};
 use cupola_train::{SplitOutputs, default_objectives, goal};
 use serde_json::Value;
 
+use super::EvaluationOptions;
 use super::data_section::data_section;
 use super::model_section::{latency, of_package};
-use super::{EvaluationOptions, SplitToEvaluate};
+use super::target::SplitToEvaluate;
 use crate::error::Error;
 use crate::event::{CollectionEvents, WorkflowEvent};
 use crate::models::inference::{CHUNK, LoadedModel, explained, lacks_column};

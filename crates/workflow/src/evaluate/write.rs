@@ -21,7 +21,7 @@ pub fn write_page(folder: &Path, evaluation: &Evaluation) -> Result<PathBuf, Err
     Ok(path)
 }
 
-/// What an evaluation adds to the metrics of a split in `metrics.json`: 95 % intervals, reasons of undefined metrics, and
+/// Additions of an evaluation to the metrics of a split in `metrics.json`: 95 % intervals, reasons of undefined metrics, and
 /// error slices. Metrics of several targets are named `target/metric`.
 ///
 /// # Errors

@@ -1,59 +1,175 @@
-//! `cupola evaluate`: metrics of a published model on data that has the target.
+//! `cupola evaluate`: how good a published model is on data that has the target, and whether another one is better.
+
+mod compare;
+mod published;
+
+use std::path::Path;
 
 use anyhow::Result;
 use cupola_eval::Metrics;
 use cupola_registry::{Home, write_file};
-use cupola_spec::Source;
+use cupola_report::{Evaluation, Metric};
+use cupola_workflow::{
+    EvaluatedModel, EvaluationOptions, ModelSelection, evaluation_json, evaluation_junit, sealed_document,
+    to_yaml, write_page,
+};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::args::EvaluateArgs;
+use crate::args::{EvaluateArgs, EvaluationFormat};
 use crate::commands::session;
-use crate::draw::{CollectionProgress, Ui, metric, metrics};
+use crate::draw::{CollectionProgress, Ui, metric};
+use crate::failure::UserError;
+
+/// Seed of the resamples, so that the same rows have the same intervals.
+const SEED: u64 = 0;
+/// Resamples below which there is no interval.
+const FEWEST: usize = 100;
 
 pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
-    let progress = CollectionProgress::new(ui);
-    let session = session(home, &progress);
-    let mut model = session.open_model(&args.model.selection())?;
-    let rows = session.read_rows(&Source::One(args.data.clone()), &model.predictor.package.plan)?;
-    let found = model.evaluate(&rows)?;
-    ui.line(format!("{} on {} rows of {}", model.package.label(), found.rows, args.data));
-    show_classes(ui, &found);
-    ui.line(metrics(found.values.iter().map(|(n, v)| (n, *v))));
-    if let Some(positive) = &found.positive {
-        ui.line(format!("precision, recall and f1 are those of the positive class, `{positive}`"));
+    if (1..FEWEST).contains(&args.resamples) {
+        let hint = "give at least 100, or 0 for no intervals";
+        return Err(UserError::new("too few `--resamples` for an interval", hint).into());
     }
-    if let Some(undefined) = undefined(&found) {
-        Ui::warning(undefined);
+    match (&args.data, args.compare.as_slice()) {
+        (Some(data), []) => on_rows(home, ui, args, data),
+        (Some(data), models) => compare::run(home, ui, args, data, models),
+        (None, _) => published::run(home, ui, args),
     }
-    let result = as_json(&model.package.label(), &found)?;
-    if let Some(folder) = &args.out {
-        let path = folder.join("metrics.json");
-        let mut bytes = serde_json::to_vec_pretty(&result)?;
-        bytes.push(b'\n');
-        write_file(&path, &bytes)?;
-        ui.line(format!("written to {}", path.display()));
-    }
-    ui.result(&result)
 }
 
-/// Metrics in the shape in which `train` reports them, with those of each class.
-fn as_json(package: &str, found: &Metrics) -> Result<Value> {
-    let mut result = Map::from_iter([("package".to_owned(), package.into())]);
-    for (name, value) in serde_json::from_value::<Map<String, Value>>(serde_json::to_value(found)?)? {
+impl EvaluateArgs {
+    fn selection(&self, model: &str) -> ModelSelection {
+        ModelSelection { reference: model.to_owned(), engine: self.engine, device: self.device.device }
+    }
+
+    /// The model of `--model`, which clap requires without `--compare`.
+    fn reference(&self) -> &str {
+        self.model.as_deref().unwrap_or_default()
+    }
+
+    fn options(&self) -> EvaluationOptions {
+        EvaluationOptions {
+            subgroups: self.subgroups.clone(),
+            min_support: self.min_support.max(1),
+            resamples: self.resamples,
+            seed: SEED,
+        }
+    }
+}
+
+fn on_rows(home: &Home, ui: Ui, args: &EvaluateArgs, data: &str) -> Result<()> {
+    let progress = CollectionProgress::new(ui);
+    let session = session(home, &progress);
+    let mut model = session.open_model(&args.selection(args.reference()))?;
+    let found = session.evaluate_model(&mut model, data, &args.options())?;
+    let EvaluatedModel { package, metrics, evaluation } = &found;
+    for (name, why) in &metrics.undefined {
+        Ui::warning(&format!("`{name}` is undefined: {why}"));
+    }
+    let result = as_json(&found)?;
+    if let Some(format) = args.format {
+        print_form(format, &result, evaluation)?;
+    } else {
+        ui.line(format!("{package} on {} rows of {data}", metrics.rows));
+        show_classes(ui, metrics);
+        for target in evaluation.splits.iter().flat_map(|split| &split.targets) {
+            show_metrics(ui, &target.metrics);
+            show_gaps(ui, target);
+        }
+        if let Some(positive) = &metrics.positive {
+            ui.line(format!("precision, recall and f1 are those of the positive class, `{positive}`"));
+        }
+    }
+    if let Some(folder) = &args.out {
+        write_files(ui, folder, args.format, &result, evaluation)?;
+    }
+    if args.format.is_some() { Ok(()) } else { ui.result(&result) }
+}
+
+/// Metrics in the shape in which `train` reports them, with those of each class, intervals, subgroups and slices.
+fn as_json(found: &EvaluatedModel) -> Result<Value> {
+    let mut result = Map::from_iter([("package".to_owned(), found.package.as_str().into())]);
+    for (name, value) in serde_json::from_value::<Map<String, Value>>(serde_json::to_value(&found.metrics)?)?
+    {
         let name = if name == "values" { "metrics".to_owned() } else { name };
         result.insert(name, value);
     }
+    for split in &found.evaluation.splits {
+        result.extend(evaluation_json(split)?);
+    }
+    result.insert("evaluation".to_owned(), sealed_document(&found.evaluation)?);
     Ok(result.into())
 }
 
-/// Statement about the metric that these rows do not define; `None` if they define all.
-fn undefined(found: &Metrics) -> Option<&'static str> {
-    let lacks = |name: &str| !found.values.contains_key(name);
-    if found.classes.len() == 2 && lacks("roc_auc") {
-        return Some("`roc_auc` is undefined: all rows have one class");
+/// Prints an evaluation on standard output.
+fn print_form(format: EvaluationFormat, result: &impl Serialize, evaluation: &Evaluation) -> Result<()> {
+    let text = form(format, result, evaluation)?;
+    Ui { json: false }.line(text.trim_end());
+    Ok(())
+}
+
+fn form(format: EvaluationFormat, result: &impl Serialize, evaluation: &Evaluation) -> Result<String> {
+    Ok(match format {
+        EvaluationFormat::Json => serde_json::to_string_pretty(result)?,
+        EvaluationFormat::Yaml => to_yaml(result)?,
+        EvaluationFormat::Markdown => cupola_report::markdown(evaluation),
+        EvaluationFormat::Junit => evaluation_junit(evaluation)?,
+    })
+}
+
+/// Writes `metrics.json`, the page, and the form that was asked for.
+fn write_files(
+    ui: Ui,
+    folder: &Path,
+    format: Option<EvaluationFormat>,
+    result: &impl Serialize,
+    evaluation: &Evaluation,
+) -> Result<()> {
+    write_json(ui, folder, result)?;
+    let name = match format {
+        None | Some(EvaluationFormat::Json) => None,
+        Some(EvaluationFormat::Yaml) => Some("metrics.yaml"),
+        Some(EvaluationFormat::Markdown) => Some("report.md"),
+        Some(EvaluationFormat::Junit) => Some("junit.xml"),
+    };
+    if let Some((name, format)) = name.zip(format) {
+        write_file(&folder.join(name), form(format, result, evaluation)?.as_bytes())?;
     }
-    (found.values.contains_key("rmse") && lacks("r2"))
-        .then_some("`r2` is undefined: all rows have one value of the target")
+    let page = write_page(folder, evaluation)?;
+    ui.line(format!("report  {}", page.display()));
+    Ok(())
+}
+
+fn write_json(ui: Ui, folder: &Path, result: &impl Serialize) -> Result<()> {
+    let path = folder.join("metrics.json");
+    let mut bytes = serde_json::to_vec_pretty(result)?;
+    bytes.push(b'\n');
+    write_file(&path, &bytes)?;
+    ui.line(format!("written to {}", path.display()));
+    Ok(())
+}
+
+fn show_metrics(ui: Ui, metrics: &[Metric]) {
+    let rows = metrics.iter().filter_map(|found| {
+        let interval = found.interval.map(|(low, high)| format!("{} to {}", metric(low), metric(high)));
+        Some(vec![found.name.clone(), metric(found.value?), interval.unwrap_or_default()])
+    });
+    ui.table(&["metric", "value", "95 % interval"], &[1], rows.collect());
+}
+
+/// Largest gaps between groups, for each subgroup table.
+fn show_gaps(ui: Ui, target: &cupola_report::TargetEvaluation) {
+    let rows = target.subgroups.iter().flat_map(|table| {
+        table.gaps.iter().map(|gap| {
+            let value = gap.value.map_or_else(|| "undefined".to_owned(), metric);
+            vec![table.columns.join(" x "), table.groups.len().to_string(), gap.name.clone(), value]
+        })
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    if !rows.is_empty() {
+        ui.table(&["subgroups", "groups", "gap", "value"], &[1, 3], rows);
+    }
 }
 
 fn show_classes(ui: Ui, found: &Metrics) {

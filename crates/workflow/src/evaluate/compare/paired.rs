@@ -5,7 +5,7 @@ use cupola_report::ComparedMetric;
 
 use super::LEVEL;
 use crate::evaluate::EvaluationOptions;
-use crate::evaluate::outputs::{TargetOutputs, likeliest};
+use crate::evaluate::target::{TargetOutputs, likeliest};
 
 /// Classes up to which precision and recall of each are summed.
 const CLASSES: usize = 100;

@@ -3,9 +3,10 @@
 use cupola_eval::{Metrics, larger_is_better};
 use cupola_report::Metric;
 
+use super::SplitToEvaluate;
 use super::intervals::intervals;
 use super::outputs::TargetOutputs;
-use super::{EvaluationOptions, SplitToEvaluate};
+use crate::evaluate::EvaluationOptions;
 
 /// Metrics of the target `name`, the goal first.
 pub(super) fn metrics(

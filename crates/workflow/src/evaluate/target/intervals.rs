@@ -13,8 +13,8 @@ use cupola_eval::{
     Bootstrap, BootstrapInterval, ClassifiedRows, ForecastRows, NamedValues, RegressionRows, ScoredRows,
 };
 
-use super::EvaluationOptions;
 use super::outputs::TargetOutputs;
+use crate::evaluate::EvaluationOptions;
 
 /// Values that all resamples together may look at.
 const WORK: usize = 100_000_000;

@@ -7,6 +7,7 @@
 mod builder;
 mod picture;
 mod saved;
+mod splits;
 mod values;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::frame::Frame;
 
 pub use self::builder::AuditBuilder;
 pub(crate) use self::builder::check_subgroups;
+pub(super) use self::splits::audits_rows;
 pub use self::values::{AuditColumn, AuditValues};
 
 /// Raw rows of one split.

@@ -5,7 +5,7 @@ use cupola_train::{SplitOutputs, TargetObjective};
 
 /// Targets and predictions of all rows for one target.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum TargetOutputs {
+pub(crate) enum TargetOutputs {
     /// Classes.
     Classes {
         names: Vec<String>,
@@ -73,7 +73,7 @@ impl TargetOutputs {
 }
 
 /// Number with at most six significant digits.
-pub(super) fn short(value: f64) -> String {
+fn short(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return number_text(value);
     }
@@ -83,7 +83,7 @@ pub(super) fn short(value: f64) -> String {
 }
 
 /// Index of the largest value, the first of equals.
-pub(super) fn likeliest(values: &[f32]) -> usize {
+pub(crate) fn likeliest(values: &[f32]) -> usize {
     (0..values.len()).fold(0, |best, index| if values[index] > values[best] { index } else { best })
 }
 

@@ -7,8 +7,8 @@ use cupola_eval::{
 use cupola_prep::{AuditColumn, AuditRows, AuditValues};
 use cupola_report::{Metric, Subgroup, SubgroupTable};
 
-use super::EvaluationOptions;
 use super::outputs::{TargetOutputs, likeliest};
+use crate::evaluate::EvaluationOptions;
 
 /// Tables of all subgroup columns and of their pairs. Empty without such columns, and for targets without groups.
 pub(super) fn tables(
@@ -39,7 +39,7 @@ fn grouped(column: &AuditColumn) -> GroupColumn {
     }
 }
 
-/// What the metrics of groups need of each row.
+/// Values of each row that the metrics of groups need.
 enum GroupMetrics<'a> {
     Classes {
         classes: usize,

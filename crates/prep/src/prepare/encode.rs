@@ -1,0 +1,57 @@
+//! Encoding of raw rows that have the targets.
+
+use super::frames::{FrameStream, SLICE_ROWS};
+use super::{tokens, windows};
+use crate::error::Error;
+use crate::examples::ExamplesWithTargets;
+use crate::frame::Frame;
+use crate::plan::Plan;
+use crate::target::FittedTarget;
+
+/// Encodes raw rows that have the targets, as the network sees them.
+///
+/// # Errors
+/// The first error of the rows.
+pub fn examples_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
+    encoded_with_targets(plan, frame).map_err(|error| plan.all_missing(error, frame))
+}
+
+fn encoded_with_targets(plan: &Plan, frame: &Frame) -> Result<ExamplesWithTargets, Error> {
+    let frame = &plan.derived(frame)?;
+    if let FittedTarget::NextToken { .. } = plan.targets.first() {
+        return tokens::encode(plan, frame);
+    }
+    if plan.window().is_some() {
+        return windows::encode(plan, frame);
+    }
+    let compact = plan.encode_with_targets(frame, false)?;
+    Ok(ExamplesWithTargets { examples: plan.compact_layout().expand(compact.examples), ..compact })
+}
+
+/// Encodes raw rows that have the targets, frame by frame, with the derived rows themselves. Each row must be one
+/// example.
+///
+/// # Errors
+/// The first error of the rows, which has the number of the row in the stream, and those of `stream` and `visit`.
+pub fn each_with_targets<E: From<Error>>(
+    plan: &Plan,
+    stream: FrameStream<'_, E>,
+    visit: &mut dyn FnMut(ExamplesWithTargets, &Frame) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut before = 0;
+    stream(&mut |frame| {
+        for start in (0..frame.rows()).step_by(SLICE_ROWS) {
+            let slice = frame.slice(start, SLICE_ROWS.min(frame.rows() - start));
+            let derived = plan.derived(&slice).map_err(|error| plan.all_missing(error, &slice));
+            let encoded = derived.and_then(|derived| {
+                let compact = plan.encode_with_targets(&derived, false);
+                Ok((compact.map_err(|error| plan.all_missing(error, &slice))?, derived))
+            });
+            let (compact, derived) = encoded.map_err(|error| error.offset_row(before))?;
+            let expanded = plan.compact_layout().expand(compact.examples);
+            visit(ExamplesWithTargets { examples: expanded, targets: compact.targets }, &derived)?;
+            before += slice.rows();
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,158 @@
+//! Reports, intervals, subgroups and comparisons of models.
+
+use cupola_testkit::blobs;
+use serde_json::Value;
+
+use crate::support::TestHome;
+
+const SHORT: &str = "[train]\nepochs = 4\n";
+
+/// Rows with a column that no model reads.
+fn with_zone(rows: usize) -> String {
+    let text = blobs(rows);
+    let lines = text.lines().enumerate().map(|(row, line)| match row {
+        0 => format!("{line},zone"),
+        row => format!("{line},{}", ["north", "south"][row / 3 % 2]),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Home with rows that have the subgroup column `zone`.
+fn home_with_zone(evaluate: &str) -> TestHome {
+    let home = TestHome::with_blobs(600, SHORT);
+    home.write("blobs.csv", with_zone(600));
+    home.write("run.toml", format!("{}\n[evaluate]\n{evaluate}\n", home.read("run.toml")));
+    home
+}
+
+fn run_file(home: &TestHome, run: &Value, name: &str) -> String {
+    home.read(&format!(".cupola/runs/{}/{name}", run["run"].as_str().unwrap()))
+}
+
+/// Bounds around the value of a metric.
+fn assert_interval(interval: &Value, value: &Value) {
+    let bounds = [&interval[0], &interval[1], value].map(|number| number.as_f64().unwrap());
+    let [low, high, value] = bounds;
+    assert!(low <= value && value <= high, "{interval} {value}");
+}
+
+#[test]
+fn a_run_ends_with_a_report_and_intervals() {
+    let home = home_with_zone("subgroups = [\"zone\"]\nmin_support = 5");
+    let run = home.train(&[]);
+    let page = run_file(&home, &run, "report.html");
+    assert!(page.len() < 2_000_000 && page.contains("<svg") && page.contains("accuracy"), "{}", page.len());
+    let metrics: Value = serde_json::from_str(&run_file(&home, &run, "metrics.json")).unwrap();
+    let test = &metrics["splits"]["test"];
+    for name in ["accuracy", "roc_auc", "log_loss"] {
+        assert_interval(&test["intervals"][name], &test["values"][name]);
+    }
+    let targets = |split: usize| &metrics["evaluation"]["splits"][split]["targets"][0];
+    let groups = targets(1)["subgroups"][0]["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 2, "{metrics}");
+    let rows: u64 = groups.iter().map(|group| group["rows"].as_u64().unwrap()).sum();
+    assert_eq!(Some(rows), test["rows"].as_u64());
+    assert!(targets(0)["metrics"][0]["name"] == "roc_auc", "the goal comes first");
+    assert!(metrics["evaluation"]["model"]["latency"]["p50_us"].as_f64().unwrap() > 0.0);
+    // The package keeps the numbers.
+    let published = home.json(&["evaluate", "--model", "blobs"]);
+    assert_eq!(published["evaluation"]["splits"], metrics["evaluation"]["splits"]);
+    // The same seed has the same intervals.
+    let again = home.train(&[]);
+    let other: Value = serde_json::from_str(&run_file(&home, &again, "metrics.json")).unwrap();
+    assert_eq!(other["splits"]["test"]["intervals"], test["intervals"]);
+}
+
+#[test]
+fn a_report_is_left_out_where_none_is_wanted() {
+    let home = home_with_zone("report = false\nresamples = 0");
+    let run = home.train(&[]);
+    assert!(!home.path(&format!(".cupola/runs/{}/report.html", run["run"].as_str().unwrap())).exists());
+    let metrics: Value = serde_json::from_str(&run_file(&home, &run, "metrics.json")).unwrap();
+    assert!(metrics["splits"]["test"].get("intervals").is_none(), "{metrics}");
+}
+
+#[test]
+fn an_unknown_subgroup_is_found_before_training() {
+    let home = home_with_zone("subgroups = [\"zonn\"]");
+    let output = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
+    assert_eq!(output.code, Some(2), "{}", output.stderr);
+    assert!(output.stderr.contains("`zonn`") && output.stderr.contains("`zone`"), "{}", output.stderr);
+    assert!(
+        !home.path(".cupola/runs").exists() || home.path(".cupola/runs").read_dir().unwrap().next().is_none()
+    );
+}
+
+#[test]
+fn other_rows_get_a_report_in_each_form() {
+    let home = home_with_zone("");
+    home.train(&[]);
+    home.write("new.csv", with_zone(5000));
+    let evaluate = ["evaluate", "--model", "blobs", "--data", "new.csv", "--device", "flex"];
+    let found = home.json(&[&evaluate[..], &["--subgroups", "zone", "--out", "report"]].concat());
+    assert_eq!(found["rows"], 5000);
+    assert_interval(&found["intervals"]["accuracy"], &found["metrics"]["accuracy"]);
+    let tables = &found["evaluation"]["splits"][0]["targets"][0]["subgroups"];
+    assert_eq!(tables[0]["columns"][0], "zone");
+    for name in ["metrics.json", "report.html"] {
+        assert!(home.path(&format!("report/{name}")).is_file(), "{name}");
+    }
+    for (form, expected) in
+        [("yaml", "accuracy:"), ("markdown", "## Evaluation of blobs"), ("junit", "<testsuite")]
+    {
+        let output = home.run(&[&evaluate[..], &["--format", form]].concat());
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        assert!(output.stdout.contains(expected), "{form}: {}", output.stdout);
+    }
+    let output = home.run(&[&evaluate[..], &["--subgroups", "zonn"]].concat());
+    assert_eq!(output.code, Some(2), "{}", output.stderr);
+    assert!(output.stderr.contains("`zone`"), "{}", output.stderr);
+}
+
+#[test]
+fn a_better_model_is_told_from_a_worse_one() {
+    let home = TestHome::with_blobs(600, SHORT);
+    home.train(&[]);
+    // The column `y` tells nothing of the target.
+    home.train(&["--set", "inputs=[{ name = \"y\", kind = \"number\" }]"]);
+    home.write("new.csv", blobs(2000));
+    let compare = ["evaluate", "--compare", "blobs:2", "blobs:1", "--data", "new.csv", "--device", "flex"];
+    let found = home.json(&compare);
+    assert_eq!(found["rows"], 2000);
+    let verdict = found["verdict"].as_str().unwrap();
+    assert!(verdict.contains("blobs:1 is better than blobs:2"), "{verdict}");
+    let metric = |name: &str| {
+        let all = found["metrics"].as_array().unwrap();
+        all.iter().find(|metric| metric["name"] == name).unwrap().clone()
+    };
+    assert_eq!(metric("accuracy")["test"], "McNemar");
+    assert_eq!(metric("roc_auc")["test"], "DeLong");
+    let itself =
+        home.json(&["evaluate", "--compare", "blobs:1", "blobs:1", "--data", "new.csv", "--device", "flex"]);
+    assert!(itself["verdict"].as_str().unwrap().contains("no significant difference"), "{itself}");
+    // Models of other targets cannot be compared.
+    home.write(
+        "other.toml",
+        home.read("run.toml")
+            .replace("name = \"blobs\"", "name = \"other\"")
+            .replace("blobs.csv", "other.csv"),
+    );
+    home.write("other.csv", blobs(300).replace("left", "up").replace("right", "down"));
+    let output = home.run(&["train", "--config", "other.toml", "--device", "flex"]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let output =
+        home.run(&["evaluate", "--compare", "blobs:1", "other", "--data", "new.csv", "--device", "flex"]);
+    assert_eq!(output.code, Some(2), "{}", output.stderr);
+    assert!(output.stderr.contains("cannot be compared"), "{}", output.stderr);
+}
+
+#[test]
+fn a_stream_has_subgroups_and_a_report_too() {
+    let home = home_with_zone("subgroups = [\"zone\"]\nmin_support = 5");
+    home.write(
+        "run.toml",
+        home.read("run.toml").replace("source = \"blobs.csv\"", "source = \"blobs.csv\"\nstream = true"),
+    );
+    let run = home.train(&["--set", "split.by=random"]);
+    assert!(run_file(&home, &run, "report.html").contains("zone"));
+}
