@@ -32,8 +32,14 @@ pub fn run(home: &Home, workload: &Workload, quick: bool) {
         parent: None,
     };
     let signature = serde_json::to_value(Signature::of(plan)).unwrap();
-    let contents =
-        PackageContents { name: workload.name, files: &files, signature, lineage, metrics: Map::new() };
+    let contents = PackageContents {
+        name: workload.name,
+        files: &files,
+        signature,
+        lineage,
+        metrics: Map::new(),
+        keep_latest: false,
+    };
     let package = publish(home, &contents).unwrap();
 
     let row: Map<String, Value> = (0..workload.architecture.dense_width())

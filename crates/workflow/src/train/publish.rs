@@ -1,6 +1,5 @@
 //! End of a run: evaluated and published.
 
-use cupola_eval::Metrics;
 use cupola_prep::{Examples, Plan, Prepared, Signature, SplitPart};
 use cupola_registry::{
     Aliases, EXAMPLE, GATE, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status,
@@ -8,12 +7,11 @@ use cupola_registry::{
 };
 use cupola_report::Evaluation;
 use cupola_spec::{Goal, Run};
-use cupola_train::{
-    ColumnImportance, EndReason, SplitOutputs, TargetObjective, permutation_importance, unreported_metric,
-};
+use cupola_train::{ColumnImportance, EndReason, TargetObjective, permutation_importance, unreported_metric};
 use serde_json::{Map, Value};
 
 use super::decisions::SealedDecisions;
+use super::final_model::FinalModel;
 use super::summary::{MeasuredBaseline, SplitMetrics, TrainingLength, TrainingSummary};
 use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
@@ -44,18 +42,6 @@ pub(super) struct TrainedModel<'a> {
     /// Metric that chose the weights.
     pub goal: Goal,
     pub length: TrainingLength,
-}
-
-/// Trained weights on a device.
-pub(super) trait FinalModel {
-    /// Metrics on a split, decoded by this plan.
-    fn score(&mut self, part: SplitPart, plan: &Plan) -> Result<Metrics, Error>;
-
-    /// Logits and targets of a split; `None` for a language model.
-    fn outputs(&mut self, part: SplitPart) -> Result<Option<SplitOutputs>, Error>;
-
-    /// Logits `[rows, width]`.
-    fn logits(&mut self, examples: &Examples) -> Result<Vec<f32>, Error>;
 }
 
 impl TrainedModel<'_> {
