@@ -116,7 +116,7 @@ fn numbers_have_intervals_of_any_coverage_on_every_channel() {
     ]);
     assert_eq!(table.code, Some(0), "{}", table.stderr);
     assert!(home.read("out.csv").starts_with("price,price_low,price_high\n"), "{}", home.read("out.csv"));
-    // What cannot be asked for is refused with what can.
+    // Other coverages are refused, and the message names the largest one.
     for (interval, words) in [
         (json!(1.0), "above 0 and below 1"),
         (json!(0), "above 0 and below 1"),

@@ -88,3 +88,21 @@ impl Metrics {
         metrics
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_without_reasons_are_read_and_written_as_they_are() {
+        let text = r#"{"rows":2,"values":{"rmse":1.5},"steps":[1.0,2.0]}"#;
+        let mut metrics: Metrics = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&metrics).unwrap(), text);
+        metrics.insert("mae", Ok(f64::NAN));
+        metrics.insert("r2", Err(Undefined::ConstantTarget));
+        let written = serde_json::to_value(&metrics).unwrap();
+        assert_eq!(written["undefined"]["r2"], "all rows have one value of the target");
+        assert_eq!(written["undefined"]["mae"], "a prediction or a target is not a finite number");
+        assert_eq!(serde_json::from_value::<Metrics>(written).unwrap(), metrics);
+    }
+}

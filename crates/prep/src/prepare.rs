@@ -5,6 +5,7 @@ mod audit;
 mod encode;
 mod example;
 mod frames;
+mod groups;
 mod labelled;
 mod sample;
 mod saved;
@@ -15,18 +16,19 @@ mod windows;
 
 use std::collections::HashSet;
 
-use cupola_spec::{Run, Target, TargetKind, did_you_mean};
+use cupola_spec::{Run, Target, TargetKind};
 
 use crate::error::Error;
 use crate::examples::{CompactLayout, ExamplesWithTargets, SplitExamples};
 use crate::features::{Derivation, InferredColumn, ResolvedInput, feature_columns, resolve};
 use crate::frame::Frame;
 use crate::frame::meaning::{ExactColumns, ValueRules, ValueRulesFit};
-use crate::plan::{Plan, PlanFit, Signature};
+use crate::plan::{Plan, PlanFit};
 use crate::split::{Division, SeriesOrder, SplitPart, divide};
 use crate::target::{FittedTarget, check_no_missing};
 
 use self::audit::check_subgroups;
+use self::groups::{check_group_column, group_values};
 use self::labelled::{Labelled, labelled_rows};
 use self::suspicions::{spelling_twins, suspicions};
 
@@ -180,32 +182,6 @@ pub fn prepare(
         audit,
         ..Prepared::new(plan, findings, splits)
     })
-}
-
-/// Checks that requests have the column of `uncertainty.by`, or the columns that it is computed from.
-fn check_group_column(run: &Run, plan: &Plan) -> Result<(), Error> {
-    let Some(by) = run.uncertainty.as_ref().and_then(|uncertainty| uncertainty.by.as_ref()) else {
-        return Ok(());
-    };
-    let inputs = Signature::of(plan).inputs;
-    if inputs.iter().any(|input| input.name == *by) || run.features.iter().any(|own| own.name == *by) {
-        return Ok(());
-    }
-    let near = did_you_mean(by, inputs.iter().map(|input| input.name.as_str()));
-    Err(Error::Column {
-        column: by.clone(),
-        near,
-        remedy: "name a column that the model takes in `uncertainty.by`, so that requests have it",
-    })
-}
-
-/// Value of `uncertainty.by` in each of these derived rows; none without that column.
-fn group_values(run: &Run, frame: &Frame, rows: &[usize]) -> Result<Vec<String>, Error> {
-    let Some(by) = run.uncertainty.as_ref().and_then(|uncertainty| uncertainty.by.as_ref()) else {
-        return Ok(Vec::new());
-    };
-    let values = frame.require(by, "check `uncertainty.by`")?;
-    Ok(rows.iter().map(|&row| values.text(row).unwrap_or_default().into_owned()).collect())
 }
 
 /// Fits the windows of a series, which yields notes, and encodes all splits.

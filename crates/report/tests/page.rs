@@ -33,8 +33,8 @@ fn skeleton(html: &str) -> String {
         found.extend(tag.split('"').step_by(2));
         rest = &rest[tag.len()..];
     }
-    // A long name has its whole text as its title.
-    found.replace("<bdi title=>", "<bdi>")
+    // A long name has its whole text as its title, and leaves room for fewer numbers beside an axis.
+    found.replace("<bdi title=>", "<bdi>").replace("<text class= x= y=></text>", "")
 }
 
 /// Document whose texts are all replaced, each by another one.
@@ -58,7 +58,7 @@ fn renamed(document: &Evaluation, text: &str) -> Evaluation {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn no_text_of_the_data_is_markup(parts in prop::collection::vec(
@@ -72,7 +72,7 @@ proptest! {
         for (name, document) in documents::all() {
             let page = html(&renamed(&document, &text));
             let plain = html(&renamed(&document, "a"));
-            prop_assert_eq!(skeleton(&page), skeleton(&plain), "{}", name);
+            prop_assert!(skeleton(&page) == skeleton(&plain), "other tags in {}", name);
             let raw = |text: &str| text.contains(['\u{202e}', '\u{0}', '\u{7f}']);
             prop_assert!(!raw(&page), "control characters in {}", name);
             let table = markdown(&renamed(&document, &text));
@@ -153,7 +153,7 @@ fn a_page_has_at_most_two_megabytes_and_says_what_it_leaves_out() {
         "4,970 further groups",
         "960 further classes",
         "would be larger than 2 MB",
-        "of 1,000",
+        "that have curves",
     ] {
         assert!(page.contains(said), "{said}");
     }

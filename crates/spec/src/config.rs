@@ -30,10 +30,10 @@ pub use self::target::{Target, TargetKind};
 pub use self::targets::TargetList;
 use crate::data::{Clean, Data, Expectation, Feature};
 use crate::evaluate::Evaluate;
+use crate::evaluate::Uncertainty;
 use crate::inputs::Input;
 use crate::model::{Combine, Model};
 use crate::train::Train;
-use crate::uncertainty::Uncertainty;
 
 /// A run config as it was written, with the defaults filled in: one field for each table of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

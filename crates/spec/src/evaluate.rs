@@ -1,9 +1,13 @@
 //! `[evaluate]`: contents of the evaluation at the end of a run.
 
+mod decision;
+mod uncertainty;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::decision::{CalibrationMethod, ThresholdGoal};
+pub use self::decision::{CalibrationMethod, ThresholdBound, ThresholdGoal, ThresholdScore};
+pub use self::uncertainty::{Uncertainty, UncertaintyMethod};
 
 /// Evaluation at the end of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

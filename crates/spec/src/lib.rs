@@ -14,19 +14,16 @@
 //! | `data` | sources, data contract, repairs, and the blocks of an example |
 //! | `inputs` | inputs by kind |
 //! | `layers` | layer kinds with their contracts: weights, output shape, cost |
-//! | `evaluate` | contents of the evaluation at the end of a run |
+//! | `evaluate` | contents of the evaluation at the end of a run, calibration and threshold, intervals and sets |
 //! | `families` | families of networks as structs of sizes, each with one function to a design |
 //! | `names` | names of models and columns, suggestions for unknown ones |
 //! | `model` | families by name, references to architectures, designs |
 //! | `train` | the training loop, loss, optimizer, schedule |
-//! | `decision` | calibration and threshold of `[evaluate]` |
-//! | `uncertainty` | conformal intervals and sets |
 //! | `validate` | rules that a schema cannot express |
 //! | `serve` | the config of a server |
 
 mod config;
 mod data;
-mod decision;
 mod evaluate;
 mod families;
 mod inputs;
@@ -35,7 +32,6 @@ mod model;
 mod names;
 mod serve;
 mod train;
-mod uncertainty;
 mod validate;
 
 pub use config::{
@@ -48,8 +44,10 @@ pub use data::{
     Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
     Severity, Source, SourceFormat, TextEncoding, TextStep, ValueType, masked_source, plain_secret,
 };
-pub use decision::{CalibrationMethod, ThresholdBound, ThresholdGoal, ThresholdScore};
-pub use evaluate::Evaluate;
+pub use evaluate::{
+    CalibrationMethod, Evaluate, ThresholdBound, ThresholdGoal, ThresholdScore, Uncertainty,
+    UncertaintyMethod,
+};
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
     ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, PatchtstFamily, Recurrence,
@@ -75,4 +73,3 @@ pub use train::{
     ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,
     ScheduleKind, Train,
 };
-pub use uncertainty::{Uncertainty, UncertaintyMethod};

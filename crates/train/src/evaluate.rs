@@ -13,6 +13,7 @@ mod importance;
 mod metrics;
 mod outputs;
 mod selection;
+mod text;
 mod validation;
 
 use burn::tensor::Device;
@@ -30,6 +31,7 @@ pub use self::metrics::metrics_from_logits;
 use self::metrics::{loss_of_logits, metrics_of_set};
 pub use self::outputs::SplitOutputs;
 pub use self::selection::{Selection, UndefinedMetric, limit_rows, unreported_metric};
+use self::text::add_bits_per_byte;
 pub(crate) use self::validation::Validation;
 use crate::error::Error;
 use crate::objective::{TargetObjective, loss_targets};
@@ -87,7 +89,12 @@ impl Evaluator<'_> {
             (self.plan.targets.first(), self.objectives.as_slice())
         {
             let rows: Vec<usize> = (0..rows.min(part.len())).collect();
-            return next_token(network, objective.criterion.loss, &part.gather(&rows)?, self.device);
+            let part = part.gather(&rows)?;
+            let mut metrics = next_token(network, objective.criterion.loss, &part, self.device)?;
+            if set == MetricSet::All {
+                add_bits_per_byte(&mut metrics, self.plan, &part);
+            }
+            return Ok(metrics);
         }
         let SplitOutputs { logits, examples } = self.outputs(network, part, rows)?;
         Ok(metrics_of_set(self.plan, &self.objectives, &logits, &examples, set))

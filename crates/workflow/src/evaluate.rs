@@ -16,6 +16,7 @@ mod write;
 
 use cupola_spec::Evaluate;
 
+pub(crate) use self::compare::EarlierComparison;
 pub use self::compare::{CompareRequest, ComparedModels};
 pub use self::package::{EvaluatedModel, PublishedMetrics};
 pub(crate) use self::run::RunEvaluation;

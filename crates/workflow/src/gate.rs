@@ -14,7 +14,6 @@ mod value;
 pub use self::format::{evaluation_junit, gate_junit, gate_markdown, to_yaml};
 pub use self::judge::{Opponent, judge};
 pub use self::package::{GateConditions, GateRequest, JudgedModel};
-pub(crate) use self::package::{conditions_of, not_compared, other_version, sealed_gate};
+pub(crate) use self::package::{conditions_of, other_version, sealed_gate};
 pub use self::report::{GateOutcome, GateReport, JudgedCondition};
-pub(crate) use self::sealed::evaluation_of;
 pub use self::sealed::sealed_evaluation;

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod devices;
+mod final_model;
 mod network;
 mod publish;
 mod rate;

@@ -40,7 +40,7 @@ impl AleCurve {
 pub fn ale<E>(
     values: &[f64],
     edges: &[f64],
-    predict: &mut dyn FnMut(&[f64]) -> Result<Vec<f64>, E>,
+    mut predict: impl FnMut(&[f64]) -> Result<Vec<f64>, E>,
 ) -> Result<Option<AleCurve>, E> {
     let bin = |value: f64| match edges {
         // The first bin has both of its edges, the others the upper one.
@@ -74,7 +74,9 @@ pub fn ale<E>(
         mean += 0.5 * (before + after) * *count as f64 / total as f64;
         effects.push(after);
     }
-    effects.iter_mut().for_each(|effect| *effect -= mean);
+    for effect in &mut effects {
+        *effect -= mean;
+    }
     Ok(Some(AleCurve { edges: edges.to_vec(), effects, counts }))
 }
 

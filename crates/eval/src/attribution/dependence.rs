@@ -48,7 +48,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 /// Those of `predict`.
 pub fn partial_dependence<E>(
     points: usize,
-    predict: &mut dyn FnMut(usize) -> Result<Vec<f64>, E>,
+    mut predict: impl FnMut(usize) -> Result<Vec<f64>, E>,
 ) -> Result<DependenceCurve, E> {
     let (mut mean, mut deciles) = (Vec::with_capacity(points), Vec::with_capacity(points));
     for point in 0..points {

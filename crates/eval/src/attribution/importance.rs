@@ -30,7 +30,7 @@ pub fn permutation_importance<E>(
     (repeats, seed): (usize, u64),
     coverage: f64,
     all: f64,
-    score: &mut dyn FnMut(usize, &[usize]) -> Result<f64, E>,
+    mut score: impl FnMut(usize, &[usize]) -> Result<f64, E>,
 ) -> Result<Vec<FeatureImportance>, E> {
     let mut found = Vec::with_capacity(features);
     for feature in 0..features {

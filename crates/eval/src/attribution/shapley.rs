@@ -40,11 +40,11 @@ pub fn permutation_shapley<E>(
     features: usize,
     budget: ShapleyBudget,
     proceed: &mut dyn FnMut() -> bool,
-    predict: &mut dyn FnMut(&[bool]) -> Result<Vec<f64>, E>,
+    mut predict: impl FnMut(&[bool]) -> Result<Vec<f64>, E>,
 ) -> Result<PermutationShapley, E> {
     // The sums of all subsets need no estimate.
     if features < 16 && 1_usize << features <= budget.evaluations.max(8) {
-        return exact(features, predict);
+        return exact(features, &mut predict);
     }
     let ends = predict(&[vec![false; features], vec![true; features]].concat())?;
     let (base, prediction) = (at(&ends, 0), at(&ends, 1));
@@ -53,7 +53,7 @@ pub fn permutation_shapley<E>(
     let cost = 2 * (features - 1);
     while pairs == 0 || evaluations + cost <= budget.evaluations && proceed() {
         let order = SplitMix::new(budget.seed, [pairs, 0]).permutation(features);
-        let gains = gains_of_pair(&order, [base, prediction], predict)?;
+        let gains = gains_of_pair(&order, [base, prediction], &mut predict)?;
         for (feature, gain) in gains.into_iter().enumerate() {
             sums[feature] += gain;
             squares[feature] += gain * gain;
@@ -75,7 +75,7 @@ pub fn permutation_shapley<E>(
 fn gains_of_pair<E>(
     order: &[usize],
     [base, prediction]: [f64; 2],
-    predict: &mut dyn FnMut(&[bool]) -> Result<Vec<f64>, E>,
+    predict: &mut impl FnMut(&[bool]) -> Result<Vec<f64>, E>,
 ) -> Result<Vec<f64>, E> {
     let features = order.len();
     let reverse: Vec<usize> = order.iter().rev().copied().collect();
@@ -104,7 +104,7 @@ fn gains_of_pair<E>(
 /// Shapley values from all subsets.
 fn exact<E>(
     features: usize,
-    predict: &mut dyn FnMut(&[bool]) -> Result<Vec<f64>, E>,
+    predict: &mut impl FnMut(&[bool]) -> Result<Vec<f64>, E>,
 ) -> Result<PermutationShapley, E> {
     let subsets = 1_usize << features;
     let masks = (0..subsets).flat_map(|set| (0..features).map(move |feature| set >> feature & 1 == 1));
@@ -187,8 +187,8 @@ mod tests {
 
     #[test]
     fn standard_errors_cover_a_game_of_many_features_at_once() {
-        // The product of all 17 features belongs to each by the same share.
-        let mut product = |masks: &[bool]| {
+        // The majority belongs to all features by the same share, the first three share an effect of their own.
+        let mut majority = |masks: &[bool]| {
             let value = |mask: &[bool]| {
                 let threshold = mask.iter().filter(|has| **has).count() >= 9;
                 f64::from(u8::from(threshold)) + f64::from(u8::from(mask[0] && mask[1] && mask[2]))
@@ -196,15 +196,15 @@ mod tests {
             Ok::<_, Infallible>(masks.chunks(17).map(value).collect())
         };
         let budget = ShapleyBudget { evaluations: 32 * 400, seed: 9 };
-        let found = permutation_shapley(17, budget, &mut || true, &mut product).unwrap();
+        let found = permutation_shapley(17, budget, &mut || true, &mut majority).unwrap();
         let errors = found.standard_errors.clone().unwrap();
         for (feature, (value, error)) in found.values.iter().zip(&errors).enumerate() {
             let expected = 1.0 / 17.0 + if feature < 3 { 1.0 / 3.0 } else { 0.0 };
             assert!((value - expected).abs() < 4.0 * error, "{feature}: {value} ± {error}");
         }
-        let again = permutation_shapley(17, budget, &mut || true, &mut product).unwrap();
+        let again = permutation_shapley(17, budget, &mut || true, &mut majority).unwrap();
         assert_eq!(again, found);
-        let stopped = permutation_shapley(17, budget, &mut || false, &mut product).unwrap();
+        let stopped = permutation_shapley(17, budget, &mut || false, &mut majority).unwrap();
         assert_eq!((stopped.evaluations, stopped.standard_errors), (34, None));
     }
 }

@@ -7,8 +7,9 @@ use cupola_spec::{Run, Target};
 
 use super::audit::{AuditBuilder, AuditRows, audits_rows, check_subgroups};
 use super::frames::{FrameStream, each_slice};
+use super::groups::{check_group_column, group_values};
 use super::sample::sample;
-use super::{Prepared, RequestExample, check_group_column, group_values};
+use super::{Prepared, RequestExample};
 use crate::error::Error;
 use crate::examples::{ExampleWriter, SplitExamples};
 use crate::features::{feature_columns, resolve};

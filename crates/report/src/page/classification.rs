@@ -1,6 +1,6 @@
 //! Plots and tables of a classifier.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::markup::{Cell, dim, figure, further, grid, table};
 use crate::document::{ClassificationDetail, Histogram, Line, Metric};
@@ -73,14 +73,7 @@ pub(super) fn curves(detail: &ClassificationDetail, metrics: &[Metric]) -> Strin
     figures.extend(
         scores.iter().take(HISTOGRAMS).filter_map(|(class, of, others)| scores_of(class, of, others)),
     );
-    let note = match weakest.names.as_ref() {
-        Some(names) => dim(&format!(
-            "Curves are of the {} with the lowest F1, of {}.",
-            several(names.len() as u64, "class"),
-            count(detail.classes.len() as u64)
-        )),
-        None => String::new(),
-    };
+    let note = if figures.is_empty() { String::new() } else { weakest.note(detail.classes.len()) };
     format!("{note}{}", grid(&figures))
 }
 
@@ -95,32 +88,55 @@ fn named(metrics: &[Metric], names: &[&str]) -> Option<String> {
     super::metrics::finite(found.value).map(number)
 }
 
-/// Classes whose curves are shown if there are more than [`CURVES`].
+/// Classes whose curves are shown.
 struct Weakest<'a> {
+    /// `None` for all that have curves.
     names: Option<BTreeSet<&'a str>>,
+    /// Number of classes that have curves.
+    known: usize,
 }
 
 impl<'a> Weakest<'a> {
-    /// Classes with the lowest F1; all if there are few.
+    /// Classes with the lowest F1 of those that have curves; all if there are few.
     fn of(detail: &'a ClassificationDetail) -> Self {
-        let most = [&detail.roc, &detail.precision_recall, &detail.calibration, &detail.gain, &detail.lift]
-            .map(Vec::len)
-            .into_iter()
-            .chain([detail.scores.len()])
-            .max();
-        if most.unwrap_or_default() <= CURVES {
-            return Self { names: None };
+        let curves = [&detail.roc, &detail.precision_recall, &detail.calibration, &detail.gain, &detail.lift];
+        let labels = curves.into_iter().flatten().map(|line| line.label.as_str());
+        let known: BTreeSet<&str> =
+            labels.chain(detail.scores.iter().map(|score| score.0.as_str())).collect();
+        if known.len() <= CURVES {
+            return Self { names: None, known: known.len() };
         }
-        let mut ranked: Vec<(f64, &str)> = detail
+        let of_class: BTreeMap<&str, f64> = detail
             .classes
             .iter()
-            .enumerate()
-            // Classes without rows have no curve.
-            .filter(|(at, _)| detail.reports.get(*at).is_none_or(|report| report.3 > 0))
-            .map(|(at, class)| (detail.reports.get(at).map_or(1.0, |report| report.2), class.as_str()))
+            .zip(&detail.reports)
+            .map(|(class, report)| (class.as_str(), report.2))
             .collect();
+        let mut ranked: Vec<(f64, &str)> =
+            known.iter().map(|class| (of_class.get(class).copied().unwrap_or(1.0), *class)).collect();
         ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Self { names: Some(ranked.into_iter().take(CURVES).map(|(_, class)| class).collect()) }
+        let names = ranked.into_iter().take(CURVES).map(|(_, class)| class).collect();
+        Self { names: Some(names), known: known.len() }
+    }
+
+    /// Sentence about the classes that are not shown; empty if all are.
+    fn note(&self, classes: usize) -> String {
+        let shown = self.names.as_ref().map_or(self.known, BTreeSet::len);
+        let of = if self.known < classes && classes > 2 {
+            format!(", of {} in all", count(classes as u64))
+        } else {
+            String::new()
+        };
+        match &self.names {
+            Some(_) => dim(&format!(
+                "Curves are of the {shown} classes with the lowest F1 of the {} that have curves{of}.",
+                count(self.known as u64)
+            )),
+            None if !of.is_empty() && shown > 0 => {
+                dim(&format!("Curves are of {}{of}.", several(shown as u64, "class")))
+            }
+            None => String::new(),
+        }
     }
 
     fn shows(&self, class: &str) -> bool {
@@ -197,4 +213,30 @@ pub(super) fn classes(detail: &ClassificationDetail) -> String {
     let order_note =
         if order.len() > CLASSES { dim("The classes with the lowest F1 first.") } else { String::new() };
     format!("{order_note}{}{}", table(&head, rows), further(order.len(), CLASSES, "class"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::curves;
+    use crate::document::{ClassificationDetail, Line};
+
+    #[test]
+    fn the_classes_that_have_curves_are_shown_whichever_they_are() {
+        let line =
+            |class: usize| Line { label: format!("class {class}"), points: vec![(0.0, 0.0), (1.0, 1.0)] };
+        let detail = |with: std::ops::Range<usize>| ClassificationDetail {
+            classes: (0..1000).map(|class| format!("class {class}")).collect(),
+            reports: (0..1000_u32).map(|class| (0.5, 0.5, f64::from(class) / 1000.0, 10)).collect(),
+            roc: with.map(line).collect(),
+            ..ClassificationDetail::default()
+        };
+        let html = curves(&detail(900..910), &[]);
+        assert!(html.contains("class 900") && html.contains("class 905") && !html.contains("class 906"));
+        assert!(
+            html.contains("the 6 classes with the lowest F1 of the 10 that have curves, of 1,000 in all"),
+            "{html}"
+        );
+        assert!(curves(&detail(3..5), &[]).contains("Curves are of 2 classes, of 1,000 in all"));
+        assert_eq!(curves(&detail(0..0), &[]), "");
+    }
 }

@@ -24,7 +24,7 @@ pub(super) fn importance(all: &[Importance]) -> String {
     });
     let html = Rows {
         title: "Importance of columns".into(),
-        axis: Axis::new("increase of the loss when the column is permuted"),
+        axis: Axis::new("increase of the loss"),
         values: rows.collect(),
         bars: true,
         reference: None,
@@ -34,8 +34,9 @@ pub(super) fn importance(all: &[Importance]) -> String {
         return html;
     }
     let whiskers = all.iter().take(COLUMNS).any(|one| bounds(one.interval).is_some());
-    let note = if whiskers { "Whiskers: 95 % interval." } else { "" };
-    grid(&[figure("Importance of columns", &html, note)]) + &further(all.len(), COLUMNS, "column")
+    let permuted = "Increase of the loss when the values of the column are permuted.";
+    let note = if whiskers { format!("{permuted} Whiskers: 95 % interval.") } else { permuted.to_owned() };
+    grid(&[figure("Importance of columns", &html, &note)]) + &further(all.len(), COLUMNS, "column")
 }
 
 /// One figure for each column.

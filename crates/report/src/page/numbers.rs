@@ -91,7 +91,7 @@ pub(super) fn forecast(detail: &ForecastDetail) -> String {
             Series::new("expected", expected.points.clone(), Shape::Line, 0),
             Series::new("forecast", forecast.points.clone(), Shape::Line, 1),
         ];
-        let title = format!("Window {}", cut(window, 40));
+        let title = cut(window, 40);
         shown(&title, Axis { whole: true, ..Axis::new("step") }, Axis::new("value"), series, "")
     });
     let steps = further_grid(&steps.collect::<Vec<_>>(), detail.by_step.len(), STEPS, "metric");

@@ -19,7 +19,9 @@ for (const table of document.querySelectorAll(".scroll table:not(.confusion)")) 
       const rows = [...table.tBodies[0].rows];
       rows.sort((a, b) => {
         const [x, y] = [value(a.cells[column]), value(b.cells[column])];
-        const order = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));
+        // What is no number comes last either way.
+        if (typeof x !== typeof y) return typeof x === "number" ? -1 : 1;
+        const order = typeof x === "number" ? x - y : x.localeCompare(y);
         return down ? -order : order;
       });
       table.tBodies[0].append(...rows);

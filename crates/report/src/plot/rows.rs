@@ -12,6 +12,9 @@ const ROW: f64 = 20.0;
 /// Space at the right, for half a tick label.
 const RIGHT: f64 = 16.0;
 
+/// Room for the larger letters on a narrow screen.
+const WIDER: f64 = 1.14;
+
 /// Longest label in characters.
 pub(crate) const LABEL: usize = 25;
 
@@ -64,7 +67,7 @@ impl Rows {
         // Bars stand on the axis if none goes to the left.
         let low = if self.bars && low > -(high - low) * 0.05 { 0.0 } else { low };
         let labels: Vec<String> = self.values.iter().map(|row| cut(&row.label, LABEL)).collect();
-        let left = labels.iter().map(|label| width(label)).fold(30.0, f64::max).min(172.0) + 10.0;
+        let left = labels.iter().map(|label| width(label) * WIDER).fold(30.0, f64::max).min(180.0) + 10.0;
         let right = WIDTH - RIGHT;
         let (top, bottom) = (4.0, 4.0 + ROW * self.values.len() as f64);
         let across = |value: f64| left + (right - left) * (value - low) / (high - low);

@@ -41,8 +41,19 @@ pub struct InvalidCondition {
 impl InvalidCondition {
     /// JSON pointer of the condition in a config.
     pub(crate) fn pointer(&self) -> String {
-        format!("/gate/{}", self.key.replace('~', "~0").replace('/', "~1"))
+        pointer(&self.key)
     }
+}
+
+impl GateCondition {
+    /// JSON pointer of the condition in a config.
+    pub(crate) fn pointer(&self) -> String {
+        pointer(&self.key)
+    }
+}
+
+fn pointer(key: &str) -> String {
+    format!("/gate/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 impl Gate {

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, Series, Split, SplitBy, Target, TargetList};
 use crate::data::{Clean, Data, Expectation, Feature};
 use crate::evaluate::Evaluate;
+use crate::evaluate::Uncertainty;
 use crate::families::TreesSpec;
 use crate::inputs::Input;
 use crate::model::{Combine, Design, Family, Model, PackageRef};
 use crate::train::Train;
-use crate::uncertainty::Uncertainty;
 
 /// A run, resolved as far as the config alone allows. Globs of columns are resolved with the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

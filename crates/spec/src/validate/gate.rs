@@ -1,6 +1,7 @@
 //! Rules of `[gate]`.
 
-use crate::config::Config;
+use crate::config::{Config, GateCheck, GateCondition, GateValue};
+use crate::names::did_you_mean;
 use crate::validate::Findings;
 
 /// Conditions that do not parse, or that name a metric that the targets do not have.
@@ -9,7 +10,28 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
     if config.targets.is_empty() {
         return;
     }
-    for invalid in config.gate.parse(&config.targets).err().unwrap_or_default() {
-        found.add(invalid.pointer(), invalid.message);
+    match config.gate.parse(&config.targets) {
+        Ok(conditions) => conditions.iter().for_each(|condition| check_groups(config, condition, found)),
+        Err(invalid) => invalid.into_iter().for_each(|one| found.add(one.pointer(), one.message)),
     }
+}
+
+/// Groups that the evaluation does not report.
+fn check_groups(config: &Config, condition: &GateCondition, found: &mut Findings) {
+    let GateCheck::Value { value: GateValue::Subgroup { columns, .. }, .. } = &condition.check else {
+        return;
+    };
+    let known = || config.evaluate.subgroups.iter().map(String::as_str);
+    for column in columns.iter().filter(|column| known().all(|one| one != column.as_str())) {
+        let hint = did_you_mean(column, known());
+        found.add(
+            condition.pointer(),
+            format!("the groups of `{column}`{hint} are not evaluated; add it to `evaluate.subgroups`"),
+        );
+    }
+    found.add_if(
+        columns.len() > 2,
+        condition.pointer(),
+        "groups are crossed in pairs; name at most two columns, such as `sex*age_band`",
+    );
 }

@@ -1,8 +1,8 @@
 //! Rules of `[uncertainty]`, and of the keys of `[evaluate]` that change predictions.
 
 use crate::config::{Config, SplitBy, TargetKind};
-use crate::decision::ThresholdGoal;
-use crate::uncertainty::UncertaintyMethod;
+use crate::evaluate::ThresholdGoal;
+use crate::evaluate::UncertaintyMethod;
 use crate::validate::Findings;
 
 /// Methods and kinds of targets that do not go together.

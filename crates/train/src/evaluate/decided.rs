@@ -20,6 +20,9 @@ pub(super) fn decided(
     let of_class = |row: &[f32]| if target.predicted_class(row) == 1 { [0.0, 1.0] } else { [1.0, 0.0] };
     let mut decided = metrics(&probabilities.chunks(2).flat_map(of_class).collect::<Vec<f32>>());
     for name in OF_PROBABILITIES {
+        if let Some(why) = plain.undefined.get(name) {
+            decided.undefined.insert(name.to_owned(), why.clone());
+        }
         match plain.values.get(name) {
             Some(value) => {
                 decided.values.insert(name.to_owned(), *value);
@@ -34,7 +37,7 @@ pub(super) fn decided(
 
 #[cfg(test)]
 mod tests {
-    use cupola_eval::classification;
+    use cupola_eval::{MetricSet, classification};
 
     use super::*;
 
@@ -50,7 +53,9 @@ mod tests {
             threshold,
         };
         let p = [0.7, 0.3, 0.9, 0.1, 0.4, 0.6];
-        let of = |threshold| decided(&target(threshold), &p, |p| classification(&classes, &[1, 0, 1], p));
+        let of = |threshold| {
+            decided(&target(threshold), &p, |p| classification(&classes, &[1, 0, 1], p, None, MetricSet::All))
+        };
         let (plain, moved) = (of(None), of(Some(0.25)));
         assert!((plain.values["recall"] - 0.5).abs() < 1e-9 && (moved.values["recall"] - 1.0).abs() < 1e-9);
         assert_eq!(moved.confusion, [[1, 0], [0, 2]]);

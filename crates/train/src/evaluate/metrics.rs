@@ -7,6 +7,7 @@ use cupola_prep::{
 
 use super::decided::decided;
 use super::host_loss::mean_loss;
+use super::text::add_bits_per_byte;
 use crate::objective::TargetObjective;
 
 /// All metrics of logits `[rows, width]` for the examples of a part. With several targets the metrics of each are
@@ -32,7 +33,11 @@ pub(super) fn metrics_of_set(
     let (mut all, mut sum) = (Metrics { rows: part.examples.rows, ..Metrics::default() }, 0.0);
     for ((target, objective), targets) in plan.targets.iter().zip(objectives).zip(part.targets.iter()) {
         if objective.width == width {
-            return target_metrics(target, objective, values, targets, &part.examples, set);
+            let mut found = target_metrics(target, objective, values, targets, &part.examples, set);
+            if set == MetricSet::All {
+                add_bits_per_byte(&mut found, plan, part);
+            }
+            return found;
         }
         let own = own_logits(values, width, objective);
         let found = target_metrics(target, objective, &own, targets, &part.examples, set);

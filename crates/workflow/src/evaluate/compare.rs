@@ -1,5 +1,6 @@
 //! Comparison of two published models on the same rows.
 
+mod earlier;
 mod paired;
 
 use cupola_eval::ModelVerdict;
@@ -7,6 +8,7 @@ use cupola_prep::{FittedTarget, Plan};
 use cupola_report::{ComparedMetric, Comparison, Evaluation};
 use cupola_train::{default_objectives, goal};
 
+pub(crate) use self::earlier::EarlierComparison;
 use self::paired::compared;
 use super::EvaluationOptions;
 use super::model_section::of_package;
@@ -65,19 +67,7 @@ impl Session<'_> {
                 request.data
             )));
         }
-        let several = first.1.len() > 1;
-        let mut metrics = Vec::new();
-        for ((first, second), target) in first.1.iter().zip(&second.1).zip(plans[0].plan.targets.iter()) {
-            let found = compared(first, second, &request.options);
-            let named = found.into_iter().map(|metric| match several {
-                true => ComparedMetric { name: format!("{}/{}", target.name(), metric.name), ..metric },
-                false => metric,
-            });
-            metrics.extend(named);
-        }
-        let verdict = verdict(&metrics, goal(&plans[0].plan).name(), &names);
-        let [first, second] = names;
-        let comparison = Comparison { first, second, rows: rows as u64, metrics, verdict };
+        let comparison = of_outputs(names, &plans[0].plan, rows, [&first.1, &second.1], &request.options);
         let [model, _] = &models;
         let evaluation = Evaluation {
             model: of_package(&model.package, &plans[0].report.engine, None),
@@ -98,6 +88,29 @@ impl Session<'_> {
         let outputs = TargetOutputs::of(plan, &default_objectives(plan), &found.outputs);
         Ok((found.outputs.examples.examples.rows, outputs))
     }
+}
+
+/// Comparison of the outputs of two models, one for each target, on the same rows.
+fn of_outputs(
+    names: [String; 2],
+    plan: &Plan,
+    rows: usize,
+    [first, second]: [&[TargetOutputs]; 2],
+    options: &EvaluationOptions,
+) -> Comparison {
+    let several = first.len() > 1;
+    let mut metrics = Vec::new();
+    for ((first, second), target) in first.iter().zip(second).zip(plan.targets.iter()) {
+        let found = compared(first, second, options);
+        let named = found.into_iter().map(|metric| match several {
+            true => ComparedMetric { name: format!("{}/{}", target.name(), metric.name), ..metric },
+            false => metric,
+        });
+        metrics.extend(named);
+    }
+    let verdict = verdict(&metrics, goal(plan).name(), &names);
+    let [first, second] = names;
+    Comparison { first, second, rows: rows as u64, metrics, verdict }
 }
 
 /// Difference between what two models predict; `None` if they are comparable.

@@ -88,6 +88,13 @@ impl<'a> RunEvaluation<'a> {
         Ok(splits)
     }
 
+    /// What gates judge: the metrics of the splits, and the time per row.
+    pub fn judged(&self, latency: Option<Latency>) -> Evaluation {
+        let model =
+            ModelSection { latency, goal: Some(self.goal.name().to_owned()), ..ModelSection::default() };
+        Evaluation { model, splits: self.splits.clone(), ..Evaluation::default() }
+    }
+
     /// Adds the importance of columns to the last split of a run with one target.
     pub fn set_importance(&mut self, importance: &[ColumnImportance]) {
         let last = self.splits.last_mut().map(|split| split.targets.as_mut_slice());
@@ -107,7 +114,7 @@ impl<'a> RunEvaluation<'a> {
         forward: &mut dyn FnMut(Examples) -> Result<Vec<f32>, Error>,
     ) -> Result<Option<Latency>, Error> {
         let part = self.prepared.part(SplitPart::Valid);
-        if !self.run.evaluate.report {
+        if !self.run.evaluate.report && self.run.sealed.gate.is_empty() {
             return Ok(None);
         }
         let rows: Vec<usize> = (0..LATENCY_ROWS.min(part.len())).collect();

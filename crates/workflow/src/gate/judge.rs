@@ -1,6 +1,7 @@
 //! Judgement of conditions.
 
-use cupola_report::{ComparedMetric, Comparison, Evaluation, Metric};
+use cupola_eval::larger_is_better;
+use cupola_report::{ComparedMetric, Comparison, Evaluation};
 use cupola_spec::{GateBound, GateCheck, GateComparator, GateCondition, GateMetric, GateValue, VersusClaim};
 
 use super::report::{GateOutcome, GateReport, JudgedCondition};
@@ -148,21 +149,13 @@ fn compared<'a>(
         None => goal.map_or_else(|| comparison.metrics.first(), has),
     };
     let wanted = metric.map(|metric| metric.name.as_str()).or(goal).unwrap_or("a metric");
-    let found = found.ok_or_else(|| UndefinedValue(format!("`{wanted}` was not compared")))?;
-    let larger_is_better = direction(evaluation, &found.name);
-    let larger_is_better = larger_is_better
+    let found = found.ok_or_else(|| {
+        let names: Vec<&str> = comparison.metrics.iter().map(|one| one.name.as_str()).collect();
+        UndefinedValue(format!("`{wanted}` was not compared; found {}", names.join(", ")))
+    })?;
+    let larger_is_better = larger_is_better(&found.name)
         .ok_or_else(|| UndefinedValue(format!("`{}` has no better and worse", found.name)))?;
     Ok((found, larger_is_better))
-}
-
-/// `true` if a larger value of a metric is better.
-fn direction(evaluation: &Evaluation, name: &str) -> Option<bool> {
-    let name = name.rsplit('/').next().unwrap_or(name);
-    let mut targets = evaluation.splits.iter().flat_map(|split| &split.targets);
-    let of_target = |metrics: &[Metric]| {
-        metrics.iter().find(|metric| metric.name == name).and_then(|metric| metric.larger_is_better)
-    };
-    targets.find_map(|target| of_target(&target.metrics))
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Gates of published packages.
 
-use std::collections::BTreeSet;
-
 use cupola_registry::{Aliases, GATE, Home, Package};
-use cupola_report::{Evaluation, SplitEvaluation};
-use cupola_spec::{Evaluate, Gate, GateCondition, Problem, Problems, Target, parse_gate};
+use cupola_report::Evaluation;
+use cupola_spec::{
+    Evaluate, Gate, GateCheck, GateCondition, GateValue, Problem, Problems, Target, parse_gate,
+};
 
 use super::judge::{Opponent, judge};
-use super::report::GateReport;
+use super::report::{GateOutcome, GateReport, JudgedCondition};
 use super::sealed::{sealed_evaluation, sealed_targets};
 use crate::error::Error;
 use crate::evaluate::{CompareRequest, EvaluationOptions};
@@ -44,86 +44,119 @@ pub struct JudgedModel {
 }
 
 impl Session<'_> {
-    /// Judges a published package by the conditions of a config, or by those that it was published with.
+    /// Judges a published package by the conditions of a config, or by those that it was published with. With rows, the
+    /// metrics of the test split, the subgroups, the latency and the comparisons are those of these rows.
     ///
     /// # Errors
     /// Conditions that are invalid; a package without conditions; rows that do not fit the model.
     pub fn gate(&self, request: &GateRequest) -> Result<JudgedModel, Error> {
         let package = self.home.package(&request.model.reference)?;
-        let conditions = conditions(&package, request.conditions.as_ref())?;
+        let sealed = sealed_gate(&package)?;
+        let conditions = conditions(&package, request.conditions.as_ref(), sealed.as_ref())?;
+        // The alias of the request may move while it is judged.
+        let reference = package.path.to_string_lossy().into_owned();
+        let model = ModelSelection { reference, ..request.model.clone() };
+        let options = options(&conditions);
         let evaluation = match &request.data {
-            Some(data) => self.evaluated(&package, &request.model, data)?,
+            Some(data) => self.evaluated(&package, &model, data, &options)?,
             None => sealed_evaluation(&package)?,
         };
-        let mut opponent = |reference: &str| match &request.data {
-            Some(data) => self.opponent_on(&package, &request.model, data, reference),
-            None => opponent(&self.home, &package, reference),
+        let mut opponent = |reference: &str| {
+            let other = match other_version(&self.home, &package.manifest.name, reference) {
+                Ok(None) => return Opponent::Absent,
+                Ok(Some(other)) if other.path == package.path => return Opponent::Itself,
+                Ok(Some(other)) => other,
+                Err(error) => return Opponent::Incomparable(error.to_string()),
+            };
+            let Some(data) = &request.data else { return Opponent::Incomparable(needs_rows(&other)) };
+            let first =
+                ModelSelection { reference: other.path.to_string_lossy().into_owned(), ..model.clone() };
+            let (second, data, options) = (model.clone(), data.clone(), options.clone());
+            let compared = self.compare_models(&CompareRequest { first, second, data, options });
+            compared.map_or_else(
+                |error| Opponent::Incomparable(error.to_string()),
+                |compared| Opponent::Compared(compared.comparison),
+            )
         };
-        let gate = judge(&conditions, &evaluation, &mut opponent);
+        let mut gate = judge(&conditions, &evaluation, &mut opponent);
+        if let (None, Some(sealed)) = (&request.data, sealed) {
+            gate = with_sealed_comparisons(gate, &conditions, &sealed);
+        }
         Ok(JudgedModel { package: package.label(), gate })
     }
 
-    /// The version of a model that a condition names, against `package` on the rows of a source.
-    fn opponent_on(
+    /// Evaluation on the rows of a source in place of the test split, beside the sealed one of the valid split.
+    fn evaluated(
         &self,
         package: &Package,
         model: &ModelSelection,
         data: &str,
-        reference: &str,
-    ) -> Opponent {
-        let other = match other_version(&self.home, &package.manifest.name, reference) {
-            Ok(Some(other)) if other.manifest.version != package.manifest.version => other,
-            _ => return opponent(&self.home, package, reference),
-        };
-        let selection = |package: &Package| ModelSelection {
-            reference: package.path.to_string_lossy().into_owned(),
-            ..model.clone()
-        };
-        let compared = self.compare_models(&CompareRequest {
-            first: selection(&other),
-            second: selection(package),
-            data: data.to_owned(),
-            options: EvaluationOptions::of(&Evaluate::default(), 0),
-        });
-        match compared {
-            Ok(compared) => Opponent::Compared(compared.comparison),
-            Err(error) => Opponent::Incomparable(error.to_string()),
+        options: &EvaluationOptions,
+    ) -> Result<Evaluation, Error> {
+        let sealed = sealed_evaluation(package)?;
+        let mut loaded = self.open_model(model)?;
+        let mut evaluation = self.evaluate_model(&mut loaded, data, options)?.evaluation;
+        for split in &mut evaluation.splits {
+            "test".clone_into(&mut split.split);
         }
-    }
-
-    /// Sealed evaluation, with the rows of a source in place of the test split.
-    fn evaluated(&self, package: &Package, model: &ModelSelection, data: &str) -> Result<Evaluation, Error> {
-        let mut evaluation = sealed_evaluation(package)?;
-        let reference = package.path.to_string_lossy().into_owned();
-        let mut loaded = self.open_model(&ModelSelection { reference, ..model.clone() })?;
-        let defaults = Evaluate::default();
-        let options =
-            EvaluationOptions { subgroups: subgroups_of(&evaluation), ..EvaluationOptions::of(&defaults, 0) };
-        let found = self.evaluate_model(&mut loaded, data, &options)?.evaluation;
-        evaluation.splits.retain(|one| one.split != "test");
-        evaluation.splits.extend(
-            found.splits.into_iter().map(|split| SplitEvaluation { split: "test".to_owned(), ..split }),
-        );
-        evaluation.model.latency = found.model.latency;
+        evaluation.splits.extend(sealed.splits.into_iter().filter(|split| split.split != "test"));
+        evaluation.model.goal = sealed.model.goal.or(evaluation.model.goal);
         Ok(evaluation)
     }
 }
 
-/// Columns of the subgroup tables of an evaluation.
-fn subgroups_of(evaluation: &Evaluation) -> Vec<String> {
-    let targets = evaluation.splits.iter().flat_map(|split| &split.targets);
-    let columns = targets.flat_map(|target| &target.subgroups).flat_map(|table| &table.columns);
-    columns.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+/// Settings of an evaluation that has the groups of all conditions.
+fn options(conditions: &[GateCondition]) -> EvaluationOptions {
+    let mut subgroups: Vec<String> = Vec::new();
+    for condition in conditions {
+        if let GateCheck::Value { value: GateValue::Subgroup { columns, .. }, .. } = &condition.check {
+            subgroups.extend(
+                columns.iter().filter(|column| !subgroups.contains(column)).cloned().collect::<Vec<_>>(),
+            );
+        }
+    }
+    EvaluationOptions { subgroups, ..EvaluationOptions::of(&Evaluate::default(), 0) }
+}
+
+fn needs_rows(other: &Package) -> String {
+    format!("a comparison with {} needs rows that both predict; name them with --data", other.label())
+}
+
+/// Takes the comparisons of a package that was judged with rows when it was published: they cannot be repeated without.
+fn with_sealed_comparisons(
+    gate: GateReport,
+    conditions: &[GateCondition],
+    sealed: &GateReport,
+) -> GateReport {
+    let judged = gate.conditions.into_iter().zip(conditions).map(|(judged, condition)| {
+        let versus = matches!(condition.check, GateCheck::Versus { .. });
+        let same = |one: &&JudgedCondition| (&one.key, &one.required) == (&judged.key, &judged.required);
+        match sealed.conditions.iter().find(same) {
+            Some(earlier) if versus && judged.outcome == GateOutcome::Undefined => {
+                let reason = earlier.reason.as_deref().unwrap_or_default();
+                JudgedCondition {
+                    reason: Some(format!("{reason}; as of its publication")),
+                    ..earlier.clone()
+                }
+            }
+            _ => judged,
+        }
+    });
+    GateReport::new(judged.collect())
 }
 
 /// Conditions of a config, or those of the package.
-fn conditions(package: &Package, config: Option<&GateConditions>) -> Result<Vec<GateCondition>, Error> {
+fn conditions(
+    package: &Package,
+    config: Option<&GateConditions>,
+    sealed: Option<&GateReport>,
+) -> Result<Vec<GateCondition>, Error> {
     let targets = sealed_targets(package)?;
     if let Some(config) = config {
         return Ok(parse_gate(&config.origin, &config.text, &targets)?);
     }
-    let sealed = sealed_gate(package)?.ok_or_else(|| Error::NoGate { package: package.label() })?;
-    let texts = sealed.conditions.into_iter().map(|condition| (condition.key, condition.required));
+    let sealed = sealed.ok_or_else(|| Error::NoGate { package: package.label() })?;
+    let texts = sealed.conditions.iter().map(|condition| (condition.key.clone(), condition.required.clone()));
     conditions_of(&Gate::new(texts), &targets, &package.path.join(GATE).to_string_lossy())
 }
 
@@ -148,21 +181,6 @@ pub(crate) fn sealed_gate(package: &Package) -> Result<Option<GateReport>, Error
         return Ok(None);
     }
     Ok(Some(serde_json::from_slice(&package.read(GATE)?)?))
-}
-
-/// The version of a model that a condition names, against `package` by sealed numbers.
-fn opponent(home: &Home, package: &Package, reference: &str) -> Opponent {
-    match other_version(home, &package.manifest.name, reference) {
-        Ok(None) => Opponent::Absent,
-        Ok(Some(other)) if other.manifest.version == package.manifest.version => Opponent::Itself,
-        Ok(Some(other)) => not_compared(&other),
-        Err(error) => Opponent::Incomparable(error.to_string()),
-    }
-}
-
-/// Another version that no rows were predicted with.
-pub(crate) fn not_compared(other: &Package) -> Opponent {
-    Opponent::Incomparable(format!("{} was not compared on the same rows", other.label()))
 }
 
 /// Package of an alias or version of a model; `None` for an alias that does not exist yet.

@@ -8,7 +8,7 @@ use cupola_prep::{FittedTarget, Plan, Prepared, SplitPart, Targets};
 use cupola_spec::{Run, TargetList};
 use serde_json::{Map, Value};
 
-use super::publish::FinalModel;
+use super::final_model::FinalModel;
 use crate::error::Error;
 
 /// Fewest calibration rows of intervals.

@@ -14,7 +14,8 @@ use cupola_train::{
 };
 use serde_json::{Map, Value, json};
 
-use super::publish::{FinalModel, TrainedModel};
+use super::final_model::FinalModel;
+use super::publish::TrainedModel;
 use super::record::{create, with_same_data};
 use super::summary::TrainingLength;
 use super::{JobOutcome, Stage};

@@ -1,27 +1,24 @@
 //! End of a run: evaluated and published.
 
-use cupola_eval::Metrics;
 use cupola_prep::{Examples, Plan, Prepared, Signature, SplitPart};
 use cupola_registry::{
     Aliases, EXAMPLE, GATE, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status,
     ValidationScore, publish, published_by, sha256_hex,
 };
+use cupola_report::Evaluation;
 use cupola_spec::{Goal, Run};
-use cupola_train::{
-    ColumnImportance, EndReason, SplitOutputs, TargetObjective, permutation_importance, unreported_metric,
-};
+use cupola_train::{ColumnImportance, EndReason, TargetObjective, permutation_importance, unreported_metric};
 use serde_json::{Map, Value};
 
 use super::decisions::SealedDecisions;
+use super::final_model::FinalModel;
 use super::summary::{MeasuredBaseline, SplitMetrics, TrainingLength, TrainingSummary};
 use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
 use crate::error::Error;
-use crate::evaluate::RunEvaluation;
+use crate::evaluate::{EarlierComparison, RunEvaluation};
 use crate::event::WorkflowEvent;
-use crate::gate::{
-    GateReport, Opponent, conditions_of, evaluation_of, judge, not_compared, other_version, sealed_gate,
-};
+use crate::gate::{GateReport, Opponent, conditions_of, judge, other_version, sealed_gate};
 
 /// Warning about a run without test rows.
 const UNTESTED: &str = "the test split has no rows; the reported metrics are those of the valid split, \
@@ -45,18 +42,6 @@ pub(super) struct TrainedModel<'a> {
     /// Metric that chose the weights.
     pub goal: Goal,
     pub length: TrainingLength,
-}
-
-/// Trained weights on a device.
-pub(super) trait FinalModel {
-    /// Metrics on a split, decoded by this plan.
-    fn score(&mut self, part: SplitPart, plan: &Plan) -> Result<Metrics, Error>;
-
-    /// Logits and targets of a split; `None` for a language model.
-    fn outputs(&mut self, part: SplitPart) -> Result<Option<SplitOutputs>, Error>;
-
-    /// Logits `[rows, width]`.
-    fn logits(&mut self, examples: &Examples) -> Result<Vec<f32>, Error>;
 }
 
 impl TrainedModel<'_> {
@@ -97,7 +82,7 @@ impl TrainedModel<'_> {
         });
         record.seconds = Some(summary.seconds);
         record.metrics = metrics.values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect();
-        let gate = self.gate(stage, &all)?;
+        let gate = self.gate(stage, &evaluation.judged(latency), &sealed.plan, model)?;
         let (package, gate) = self.package(stage, &record, sealed.plan.clone(), &all, gate)?;
         if let Some(gate) = &gate {
             self.folder.write(GATE, gate)?;
@@ -196,20 +181,36 @@ impl TrainedModel<'_> {
     }
 
     /// Judges the conditions of the config; `None` without any, and in a smoke run, whose three steps meet none.
-    fn gate(&self, stage: &Stage<'_>, metrics: &Map<String, Value>) -> Result<Option<GateReport>, Error> {
+    fn gate(
+        &self,
+        stage: &Stage<'_>,
+        evaluation: &Evaluation,
+        plan: &Plan,
+        model: &mut dyn FinalModel,
+    ) -> Result<Option<GateReport>, Error> {
         let config = &self.run.sealed;
         if config.gate.is_empty() || stage.job.smoke {
             return Ok(None);
         }
         let conditions = conditions_of(&config.gate, &config.targets, "[gate]")?;
-        let mut evaluation = evaluation_of(&Value::Object(metrics.clone()), &config.targets)?;
-        evaluation.model.goal.get_or_insert_with(|| self.goal.name().to_owned());
-        let mut opponent = |reference: &str| match other_version(stage.runs, &self.run.name, reference) {
-            Ok(None) => Opponent::Absent,
-            Ok(Some(other)) => not_compared(&other),
-            Err(error) => Opponent::Incomparable(error.to_string()),
+        let mut opponent = |reference: &str| {
+            let earlier = match other_version(stage.runs, &self.run.name, reference) {
+                Ok(Some(earlier)) => earlier,
+                Ok(None) => return Opponent::Absent,
+                Err(error) => return Opponent::Incomparable(error.to_string()),
+            };
+            let comparison = EarlierComparison {
+                run: self.run,
+                prepared: self.prepared,
+                plan,
+                objectives: &self.objectives,
+                name: "this run",
+            };
+            let compared =
+                stage.session.compare_earlier(&comparison, &earlier, &mut |examples| model.logits(examples));
+            compared.map_or_else(|error| Opponent::Incomparable(error.to_string()), Opponent::Compared)
         };
-        Ok(Some(judge(&conditions, &evaluation, &mut opponent)))
+        Ok(Some(judge(&conditions, evaluation, &mut opponent)))
     }
 
     /// Publishes the package with its gate. `latest` moves to it unless the gate is broken.

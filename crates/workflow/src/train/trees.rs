@@ -9,7 +9,8 @@ use cupola_train::{Selection, SplitOutputs, default_objectives, unreported_metri
 use cupola_trees::Trees;
 use serde_json::{Map, json};
 
-use super::publish::{FinalModel, TrainedModel};
+use super::final_model::FinalModel;
+use super::publish::TrainedModel;
 use super::record::create;
 use super::summary::TrainingLength;
 use super::{JobOutcome, Stage};

@@ -94,7 +94,7 @@ pub fn forecast() -> Evaluation {
         .map(|at| {
             let phase = f64::from(at);
             let of = |label: &str, noise| Line { label: label.into(), points: wave(phase, noise) };
-            (format!("{}", at + 1), of("expected", 60.0), of("forecast", 10.0))
+            (format!("window {}", at + 1), of("expected", 60.0), of("forecast", 10.0))
         })
         .collect();
     let steps = (1..=24).map(|step| (f64::from(step), 12.0 + 9.0 * f64::from(step).sqrt())).collect();

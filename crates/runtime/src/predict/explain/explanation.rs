@@ -98,7 +98,7 @@ impl Explanation {
                 tokens.filter(|tokens| tokens.len() == places.len()).into_iter().flatten().zip(places)
             {
                 if let Some(place) = place {
-                    token.text = raw[place.clone()].to_owned();
+                    raw[place.clone()].clone_into(&mut token.text);
                     (token.start, token.end) = (Some(place.start), Some(place.end));
                 }
             }

@@ -25,7 +25,7 @@ impl ExplainedOutput {
     /// Scores that the options ask for, given the logits of the row.
     pub fn all(plan: &Plan, options: &ExplainOptions, logits: &[f32]) -> Result<Vec<Self>, Error> {
         let (mut out, mut at) = (Vec::new(), 0);
-        for target in plan.targets.iter() {
+        for target in &plan.targets {
             let own = at..at + target.width();
             at = own.end;
             let class = class_index(target, options)?;

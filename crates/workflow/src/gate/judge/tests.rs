@@ -1,4 +1,7 @@
-use cupola_report::{Latency, ModelSection, SplitEvaluation, Subgroup, SubgroupTable, TargetEvaluation};
+use cupola_eval::{MetricSet, anomaly, classification, forecast, regression};
+use cupola_report::{
+    Latency, Metric, ModelSection, SplitEvaluation, Subgroup, SubgroupTable, TargetEvaluation,
+};
 use cupola_spec::{Gate, Target, TargetKind};
 
 use super::*;
@@ -173,5 +176,34 @@ fn a_comparison_without_numbers_never_passes_by_silence() {
     assert_eq!(incomparable.reason.as_deref(), Some("other targets"));
     // The goal is accuracy, and only another metric was compared.
     let other = of("no worse", Opponent::Compared(compared("log_loss", (-0.2, -0.1))));
-    assert_eq!(other.reason.as_deref(), Some("`accuracy` was not compared"));
+    assert_eq!(other.reason.as_deref(), Some("`accuracy` was not compared; found log_loss"));
+}
+
+#[test]
+fn every_metric_of_an_evaluation_can_be_named() {
+    let classes = |count: usize| -> cupola_eval::Metrics {
+        let names: Vec<String> = (0..count).map(|class| class.to_string()).collect();
+        let targets: Vec<usize> = (0..40).map(|row| row % count).collect();
+        let share = 1.0 / count as f32;
+        classification(&names, &targets, &vec![share; 40 * count], None, MetricSet::All)
+    };
+    let (targets, predicted): (Vec<f64>, Vec<f64>) =
+        (0..40).map(|row| (f64::from(row), f64::from(row * 2))).unzip();
+    let labels: Vec<bool> = (0..40).map(|row| row % 2 == 0).collect();
+    let numbers = regression(&targets, &predicted, None, MetricSet::All);
+    let steps = forecast(&targets, &predicted, 4, Some(1.0), None, MetricSet::All);
+    let scores = anomaly(&targets, &labels, None, MetricSet::All);
+    for (kind, metrics) in [
+        (TargetKind::Category, classes(2)),
+        (TargetKind::Category, classes(8)),
+        (TargetKind::Number, numbers),
+        (TargetKind::Forecast, steps),
+        (TargetKind::Reconstruct, scores),
+    ] {
+        let names: Vec<&String> = metrics.values.keys().chain(metrics.undefined.keys()).collect();
+        assert!(names.len() > 4, "{names:?}");
+        let gate = Gate::new(names.into_iter().map(|name| (format!("test/{name}"), ">= 0".to_owned())));
+        let parsed = gate.parse(&[Target::new("y", kind)]);
+        assert!(parsed.is_ok(), "{kind:?}: {parsed:?}");
+    }
 }

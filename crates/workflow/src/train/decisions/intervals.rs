@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{SealedDecisions, SplitLogits, class_indices, offsets};
 use crate::error::Error;
-use crate::train::publish::FinalModel;
+use crate::train::final_model::FinalModel;
 
 /// Most scores of one target that a package keeps.
 const MOST_SCORES: usize = 10_000;

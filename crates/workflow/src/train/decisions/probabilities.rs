@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{LEAST_ROWS, SealedDecisions, SplitLogits, class_indices, offsets};
 use crate::error::Error;
-use crate::train::publish::FinalModel;
+use crate::train::final_model::FinalModel;
 
 /// Most rows of the valid split that calibration and threshold are fitted on.
 const MOST_ROWS: usize = 100_000;
