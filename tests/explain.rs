@@ -1,7 +1,5 @@
 //! Explanations of predictions, served and by the command.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::support::{Server, TestHome};
@@ -148,9 +146,12 @@ fn networks_are_explained_by_integrated_gradients() {
 #[test]
 fn tokens_of_texts_have_their_bytes_and_pixels_a_heat_map() {
     let home = TestHome::new();
-    let texts: String = (0..200)
-        .map(|row| if row % 2 == 0 { "win a prize,spam\n" } else { "see the minutes,ham\n" })
-        .collect();
+    // No two rows are alike.
+    let text = |row: usize| {
+        let (words, label) = if row % 2 == 0 { ("win a prize", "spam") } else { ("see the minutes", "ham") };
+        format!("{words} n{row},{label}\n")
+    };
+    let texts: String = (0..200).map(text).collect();
     home.write("mail.csv", format!("words,label\n{texts}"));
     home.write(
         "run.toml",
@@ -205,7 +206,9 @@ fn pixels() -> String {
     let mut text = header.join(",") + ",side\n";
     for row in 0..200 {
         let (bright, right) = ((row * 7) % 16, (row * 7) % 4 > 1);
-        let values: Vec<&str> = (0..16).map(|at| if at == bright { "9" } else { "0" }).collect();
+        let brightness = 4 + row / 16;
+        let values: Vec<String> =
+            (0..16).map(|at| if at == bright { brightness } else { 0 }.to_string()).collect();
         text += &format!("{},{}\n", values.join(","), if right { "right" } else { "left" });
     }
     text
@@ -267,10 +270,7 @@ fn the_command_explains_as_the_server_does() {
     let server = home.serve(&["--model", "shop"]);
     assert_eq!(found, explained(&server, &json!(true)));
     // Time for explanations does not change them.
-    assert_eq!(
-        found,
-        explained(&server, &json!({ "budget_ms": Duration::from_secs(20).as_millis() as u64 }))
-    );
+    assert_eq!(found, explained(&server, &json!({ "budget_ms": 20_000 })));
     args.extend(["--output", "one.csv"]);
     let refused = home.run(&args);
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);

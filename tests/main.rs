@@ -40,6 +40,9 @@ mod learning;
 /// Reports, intervals, subgroups and comparisons of models.
 mod evaluate;
 
+/// Conditions that a model has to meet: passed, broken, undefined, and what aliases do then.
+mod gate;
+
 /// Requests as people write them: examples, forecasts, pictures, anomalies.
 mod requests;
 

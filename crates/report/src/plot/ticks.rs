@@ -47,31 +47,31 @@ impl Ticks {
         }
         let first = (low / step - 1e-9).ceil();
         let last = (high / step + 1e-9).floor();
-        let digits = Self::digits(low.abs().max(high.abs()), step);
+        let largest = low.abs().max(high.abs());
         let marks = (0..=most * 2)
             .map(|at| first + at as f64)
             .take_while(|index| *index <= last)
             // Adding 0 turns -0 into 0.
             .map(|index| index * step + 0.0)
-            .map(|value| (value, if value == 0.0 { "0".to_owned() } else { digits.write(value) }))
+            .map(|value| (value, if value == 0.0 { "0".to_owned() } else { written(value, largest, step) }))
             .collect();
         Self { marks }
-    }
-
-    /// Digits in which ticks a step apart differ.
-    fn digits(largest: f64, step: f64) -> Digits {
-        if largest >= 1e7 || step < 1e-5 {
-            return Digits::Scientific;
-        }
-        let after = (-step.log10() - 1e-9).ceil().max(0.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 5")]
-        Digits::After(after as usize)
     }
 
     /// Width of the widest label in the units of the drawing, at the size of the tick labels.
     pub(super) fn width(&self) -> f64 {
         self.marks.iter().map(|(_, label)| width(label)).fold(0.0, f64::max)
     }
+}
+
+/// Number with those digits in which ticks a step apart differ.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 15")]
+fn written(value: f64, largest: f64, step: f64) -> String {
+    if largest >= 1e8 || step < 1e-5 {
+        let digits = (value.abs().log10() + 1e-9).floor() - (step.log10() + 1e-9).floor();
+        return format!("{value:.*e}", digits.clamp(0.0, 15.0) as usize);
+    }
+    Digits::After((-step.log10() - 1e-9).ceil().max(0.0) as usize).write(value)
 }
 
 /// Estimated width of a text at the size of the tick labels.
@@ -92,7 +92,9 @@ mod tests {
         assert_eq!(labels(0.0, 1.0, 5), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(-30.0, 30.0, 4), ["-20", "0", "20"]);
         assert_eq!(labels(0.0, 19_000.0, 4), ["0", "5,000", "10,000", "15,000"]);
-        assert_eq!(labels(0.0, 3e9, 3), ["0", "1.00e9", "2.00e9", "3.00e9"]);
+        assert_eq!(labels(0.0, 3e9, 3), ["0", "1e9", "2e9", "3e9"]);
+        assert_eq!(labels(1.7e9, 1.7e9 + 40.0, 2), ["1.70000000e9", "1.70000002e9", "1.70000004e9"]);
+        assert_eq!(labels(0.0, 2e7, 2), ["0", "10,000,000", "20,000,000"]);
         assert_eq!(Ticks::new((0.0, 1.0), 5, true).marks.len(), 2);
     }
 

@@ -53,8 +53,8 @@ mod tests {
         let mut metrics = Metrics::default();
         metrics.insert("loss", Ok(2.0_f64.ln() * 3.0));
         add_bits_per_byte(&mut metrics, &prepared.plan, &part);
-        // Characters of one byte; the tokens between texts add none, so that there are more bits for each.
+        // Characters of one byte; a special token would add none, so that there were more bits for each.
         let found = metrics.values["bits_per_byte"];
-        assert!((3.0..3.6).contains(&found), "{found}");
+        assert!((2.999..3.6).contains(&found), "{found}");
     }
 }

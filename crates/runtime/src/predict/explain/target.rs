@@ -56,7 +56,7 @@ impl ExplainedOutput {
         };
         match target {
             FittedTarget::Category { classes, .. } => {
-                let index = class.unwrap_or_else(|| likeliest(&target.probabilities(logits)));
+                let index = class.unwrap_or_else(|| target.predicted_class(&target.probabilities(logits)));
                 output.class = classes.get(index).cloned();
                 output.negative = classes.len() == 2 && index == 0;
                 if classes.len() == 2 {
@@ -89,12 +89,6 @@ impl ExplainedOutput {
     pub fn in_units(&self, weighted: f64) -> f64 {
         self.units[0] * weighted + self.units[1]
     }
-}
-
-/// Index of the largest probability, the first of equal ones.
-fn likeliest(probabilities: &[f32]) -> usize {
-    let each = probabilities.iter().enumerate();
-    each.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0))).map_or(0, |(index, _)| index)
 }
 
 /// Refuses targets whose predictions have no explanation.

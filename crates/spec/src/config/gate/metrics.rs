@@ -75,20 +75,42 @@ const GAPS: &[&str] = &[
     "equal_opportunity_ratio",
     "calibration_gap",
 ];
-/// Checks that a target of this kind can have the metric; with `gap` also a gap by its name.
-pub(super) fn check_metric(name: &str, target: &Target, gap: bool) -> Result<(), String> {
-    let (known, kind) = match target.kind {
-        TargetKind::Category => (CATEGORY, "a category"),
-        TargetKind::Number => (NUMBER, "a number"),
-        TargetKind::Forecast => (FORECAST, "a forecast"),
-        TargetKind::NextToken => (NEXT_TOKEN, "a language model"),
-        TargetKind::Reconstruct => (RECONSTRUCT, "an anomaly score"),
+/// Metrics of groups of rows with classes: the first six with two classes, `balanced_accuracy` and `macro_f1` with more.
+const CATEGORY_GROUPS: &[&str] =
+    &["accuracy", "precision", "recall", "f1", "log_loss", "selection_rate", "balanced_accuracy", "macro_f1"];
+/// Metrics of groups of rows with numbers.
+const NUMBER_GROUPS: &[&str] = &["mae", "rmse", "mean_error"];
+
+/// Part of an evaluation that a metric stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MetricPlace {
+    /// Metrics of a split.
+    Split,
+    /// Metrics of groups.
+    Groups,
+    /// Differences between groups, of a metric or by their own name.
+    Gaps,
+}
+
+/// Checks that the evaluation of a target of this kind has the metric.
+pub(super) fn check_metric(name: &str, target: &Target, place: MetricPlace) -> Result<(), String> {
+    let (known, groups, kind): (_, &[&str], _) = match target.kind {
+        TargetKind::Category => (CATEGORY, CATEGORY_GROUPS, "a category"),
+        TargetKind::Number => (NUMBER, NUMBER_GROUPS, "a number"),
+        TargetKind::Forecast => (FORECAST, &[], "a forecast"),
+        TargetKind::NextToken => (NEXT_TOKEN, &[], "a language model"),
+        TargetKind::Reconstruct => (RECONSTRUCT, &[], "an anomaly score"),
     };
-    let gaps = if gap && target.kind == TargetKind::Category { GAPS } else { &[] };
+    let (known, of) = if place == MetricPlace::Split { (known, "") } else { (groups, "the groups of ") };
+    if known.is_empty() {
+        return Err(format!("{kind} has no metrics by group; remove the condition"));
+    }
+    let gaps = if place == MetricPlace::Gaps && target.kind == TargetKind::Category { GAPS } else { &[] };
     let all = || known.iter().chain(gaps).copied();
     if all().any(|one| one == name) {
         return Ok(());
     }
     let hint = did_you_mean(name, all());
-    Err(format!("unknown metric `{name}` of {kind}{hint}; expected {}", all().collect::<Vec<_>>().join(", ")))
+    let names = all().collect::<Vec<_>>().join(", ");
+    Err(format!("unknown metric `{name}` of {of}{kind}{hint}; expected {names}"))
 }

@@ -4,7 +4,7 @@ use super::condition::{
     GateBound, GateCheck, GateComparator, GateMetric, GateSplit, GateValue, LatencyPercentile,
     SubgroupStatistic, ValueEnd, VersusClaim,
 };
-use super::metrics::{COVERAGE, check_metric};
+use super::metrics::{COVERAGE, MetricPlace, check_metric};
 use crate::config::target::Target;
 use crate::names::{did_you_mean, is_name};
 
@@ -119,7 +119,7 @@ fn subgroup(
         return Err(incomplete());
     }
     let gap = statistic == SubgroupStatistic::Gap;
-    check_metric(name, target, gap)?;
+    check_metric(name, target, if gap { MetricPlace::Gaps } else { MetricPlace::Groups })?;
     let metric = GateMetric { target: target.name.clone(), name: (*name).to_owned(), end };
     Ok(GateValue::Subgroup { statistic, columns, metric })
 }
@@ -130,7 +130,7 @@ fn metric(parts: &[&str], targets: &[Target]) -> Result<GateMetric, String> {
     let (name, before) =
         parts.split_last().ok_or("the metric is missing; write one such as `test/accuracy`")?;
     let target = named_target(&before.join("/"), targets, "test", name)?;
-    check_metric(name, target, false)?;
+    check_metric(name, target, MetricPlace::Split)?;
     Ok(GateMetric { target: target.name.clone(), name: (*name).to_owned(), end })
 }
 
