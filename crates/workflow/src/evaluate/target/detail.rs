@@ -7,7 +7,7 @@ use cupola_report::{
     ScoreDetail,
 };
 
-use super::outputs::{TargetOutputs, likeliest};
+use super::outputs::{TargetOutputs, decided};
 
 /// Classes whose curves are drawn: the most frequent ones.
 const CURVES: usize = 10;
@@ -26,8 +26,7 @@ const HALF: f64 = 0.5;
 pub(super) fn detail(outputs: &TargetOutputs, name: &str, metrics: &Metrics) -> Detail {
     match outputs {
         TargetOutputs::Classes { names, targets, probabilities, threshold } => {
-            let threshold = threshold.unwrap_or(HALF);
-            Detail::Classification(Box::new(classification(names, targets, probabilities, threshold)))
+            Detail::Classification(Box::new(classification(names, targets, probabilities, *threshold)))
         }
         TargetOutputs::Numbers { targets, predicted } => {
             Detail::Regression(Box::new(regression(name, targets, predicted)))
@@ -46,10 +45,10 @@ fn classification(
     names: &[String],
     targets: &[usize],
     probabilities: &[f32],
-    threshold: f64,
+    threshold: Option<f64>,
 ) -> ClassificationDetail {
     let classes = names.len();
-    let confusion = confusion(classes, targets, probabilities);
+    let confusion = confusion(classes, targets, probabilities, threshold);
     let mut detail = ClassificationDetail {
         classes: names.to_vec(),
         reports: (0..classes).map(|class| report(&confusion, class)).collect(),
@@ -62,7 +61,7 @@ fn classification(
         let positive: Vec<bool> = targets.iter().map(|target| *target == class).collect();
         add_curves(&mut detail, &names[class], &positive, &scores);
         if classes == 2 {
-            detail.operating_point = operating_point(&positive, &scores, threshold);
+            detail.operating_point = operating_point(&positive, &scores, threshold.unwrap_or(HALF));
         }
     }
     detail
@@ -110,10 +109,15 @@ fn add_curves(detail: &mut ClassificationDetail, name: &str, positive: &[bool], 
     }
 }
 
-fn confusion(classes: usize, targets: &[usize], probabilities: &[f32]) -> Vec<Vec<u64>> {
+fn confusion(
+    classes: usize,
+    targets: &[usize],
+    probabilities: &[f32],
+    threshold: Option<f64>,
+) -> Vec<Vec<u64>> {
     let mut counts = vec![vec![0; classes]; classes];
     for (target, own) in targets.iter().zip(probabilities.chunks_exact(classes.max(1))) {
-        counts[*target][likeliest(own)] += 1;
+        counts[*target][decided(own, threshold)] += 1;
     }
     counts
 }
@@ -231,7 +235,7 @@ mod tests {
     fn a_classifier_has_its_confusion_and_the_rates_at_one_half() {
         let names = vec!["no".to_owned(), "yes".to_owned()];
         let probabilities = [0.9, 0.1, 0.4, 0.6, 0.3, 0.7, 0.8, 0.2];
-        let found = classification(&names, &[0, 0, 1, 1], &probabilities, HALF);
+        let found = classification(&names, &[0, 0, 1, 1], &probabilities, None);
         assert_eq!(found.confusion, [[1, 1], [1, 1]]);
         assert_eq!(found.reports[1], (0.5, 0.5, 0.5, 2));
         let point = found.operating_point.unwrap();

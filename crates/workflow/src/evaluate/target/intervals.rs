@@ -13,13 +13,16 @@ use cupola_eval::{
     Bootstrap, BootstrapInterval, ClassifiedRows, ForecastRows, NamedValues, RegressionRows, ScoredRows,
 };
 
-use super::outputs::TargetOutputs;
+use super::outputs::{TargetOutputs, decided};
 use crate::evaluate::EvaluationOptions;
 
 /// Values that all resamples together may look at.
 const WORK: usize = 100_000_000;
 /// Fewest resamples that are worth it.
 const FEWEST: usize = 200;
+
+/// Metrics of probabilities, which a threshold does not change.
+const OF_PROBABILITIES: [&str; 6] = ["roc_auc", "pr_auc", "lift_at_10", "log_loss", "brier", "ece"];
 
 /// Bounds by metric name.
 pub(super) type Bounds = HashMap<&'static str, (f64, f64)>;
@@ -44,21 +47,16 @@ pub(super) fn intervals(outputs: &TargetOutputs, options: &EvaluationOptions) ->
     }
     let all = options.full_bootstrap(options.resamples);
     match outputs {
-        TargetOutputs::Classes { names, targets, probabilities, .. } => {
-            let classes = names.len();
-            let Some(bootstrap) = options.bootstrap(targets.len() * if classes == 2 { 4 } else { classes })
-            else {
-                let mut bounds = sums::of_classes(&all, classes, targets, probabilities);
-                if classes == 2 {
-                    let scores: Vec<f64> =
-                        probabilities.iter().skip(1).step_by(2).map(|p| f64::from(*p)).collect();
-                    let positive: Vec<bool> = targets.iter().map(|target| *target == 1).collect();
-                    bounds.extend(areas::of_scores(&all, &scores, &positive));
-                }
-                return bounds;
-            };
-            let rows = ClassifiedRows::new(classes, targets, probabilities).ranked();
-            of_rows(&bootstrap, targets.len(), |weights| rows.metrics(weights))
+        TargetOutputs::Classes { names, targets, probabilities, threshold } => {
+            let mut bounds = of_classes(options, names.len(), targets, probabilities);
+            if threshold.is_some() && names.len() == 2 {
+                let certain =
+                    |own: &[f32]| if decided(own, *threshold) == 1 { [0.0, 1.0] } else { [1.0, 0.0] };
+                let decisions: Vec<f32> = probabilities.chunks_exact(2).flat_map(certain).collect();
+                let moved = of_classes(options, 2, targets, &decisions);
+                bounds.extend(moved.into_iter().filter(|(name, _)| !OF_PROBABILITIES.contains(name)));
+            }
+            bounds
         }
         TargetOutputs::Numbers { targets, predicted } => {
             let Some(bootstrap) = options.bootstrap(2 * targets.len()) else {
@@ -81,6 +79,28 @@ pub(super) fn intervals(outputs: &TargetOutputs, options: &EvaluationOptions) ->
         }
         TargetOutputs::Other => Bounds::new(),
     }
+}
+
+/// Intervals of a classifier that decides for the most probable class.
+fn of_classes(
+    options: &EvaluationOptions,
+    classes: usize,
+    targets: &[usize],
+    probabilities: &[f32],
+) -> Bounds {
+    let values = targets.len() * if classes == 2 { 4 } else { classes };
+    if let Some(bootstrap) = options.bootstrap(values) {
+        let rows = ClassifiedRows::new(classes, targets, probabilities).ranked();
+        return of_rows(&bootstrap, targets.len(), |weights| rows.metrics(weights));
+    }
+    let all = options.full_bootstrap(options.resamples);
+    let mut bounds = sums::of_classes(&all, classes, targets, probabilities);
+    if classes == 2 {
+        let scores: Vec<f64> = probabilities.iter().skip(1).step_by(2).map(|p| f64::from(*p)).collect();
+        let positive: Vec<bool> = targets.iter().map(|target| *target == 1).collect();
+        bounds.extend(areas::of_scores(&all, &scores, &positive));
+    }
+    bounds
 }
 
 /// Intervals of metrics that are computed for any weights of the rows.
