@@ -7,6 +7,7 @@
 
 pub(crate) mod compare;
 mod data_section;
+pub(crate) mod gate;
 mod learning;
 mod model_section;
 mod package;

@@ -17,7 +17,6 @@ mod draft;
 mod error;
 mod evaluate;
 mod event;
-mod gate;
 mod machine;
 mod models;
 mod session;
@@ -29,15 +28,15 @@ pub use data::stages::{StageNode, StageState};
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
 pub use draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};
 pub use error::{Error, is_user_error, message_and_hint};
+pub use evaluate::gate::{
+    GateConditions, GateOutcome, GateReport, GateRequest, JudgedCondition, JudgedModel, Opponent,
+    evaluation_junit, gate_junit, gate_markdown, judge, sealed_evaluation, to_yaml,
+};
 pub use evaluate::{
     CompareRequest, ComparedModels, EvaluatedModel, EvaluationOptions, PublishedMetrics, evaluation_json,
     sealed_document, write_page,
 };
 pub use event::{Observer, Silent, TrainingPlan, WorkflowEvent};
-pub use gate::{
-    GateConditions, GateOutcome, GateReport, GateRequest, JudgedCondition, JudgedModel, Opponent,
-    evaluation_junit, gate_junit, gate_markdown, judge, sealed_evaluation, to_yaml,
-};
 pub use machine::memory::{MemoryEstimate, machine_memory};
 pub use machine::probe::{GpuProbe, NoGpu, VulkanProbe};
 pub use models::inference::{ForecastOptions, InputRows, LoadedModel, ModelSelection, RowLabels};

@@ -26,8 +26,8 @@ pub use self::summary::{BaselineScore, TrainingSummary};
 
 use crate::config::ConfigSource;
 use crate::error::Error;
+use crate::evaluate::gate::GateReport;
 use crate::event::Silent;
-use crate::gate::GateReport;
 use crate::session::Session;
 
 /// Steps of a smoke run.

@@ -88,7 +88,7 @@ impl<'a> RunEvaluation<'a> {
         Ok(splits)
     }
 
-    /// Evidence that gates judge: the metrics of the splits, and the time per row.
+    /// Document that gates judge: the metrics of the splits and the time per row.
     pub fn judged(&self, latency: Option<Latency>) -> Evaluation {
         let model =
             ModelSection { latency, goal: Some(self.goal.name().to_owned()), ..ModelSection::default() };

@@ -16,9 +16,9 @@ use super::summary::{MeasuredBaseline, SplitMetrics, TrainingLength, TrainingSum
 use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
 use crate::error::Error;
+use crate::evaluate::gate::{GateReport, Opponent, conditions_of, judge, other_version, sealed_gate};
 use crate::evaluate::{EarlierComparison, RunEvaluation};
 use crate::event::WorkflowEvent;
-use crate::gate::{GateReport, Opponent, conditions_of, judge, other_version, sealed_gate};
 
 /// Warning about a run without test rows.
 const UNTESTED: &str = "the test split has no rows; the reported metrics are those of the valid split, \

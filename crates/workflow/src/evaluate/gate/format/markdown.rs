@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{interval, number};
-use crate::gate::report::{GateOutcome, GateReport};
+use crate::evaluate::gate::report::{GateOutcome, GateReport};
 
 /// Markdown of a gate: the verdict as a heading, and a table of the conditions, the broken ones first.
 pub fn gate_markdown(model: &str, gate: &GateReport) -> String {
@@ -59,7 +59,7 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::report::JudgedCondition;
+    use crate::evaluate::gate::report::JudgedCondition;
 
     #[test]
     fn names_of_the_data_cannot_break_the_table() {

@@ -12,7 +12,7 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::{interval, number};
 use crate::error::Error;
-use crate::gate::report::{GateOutcome, GateReport, JudgedCondition};
+use crate::evaluate::gate::report::{GateOutcome, GateReport, JudgedCondition};
 
 /// Case of a suite.
 struct Case {
