@@ -5,7 +5,6 @@ mod audit;
 mod encode;
 mod example;
 mod frames;
-mod groups;
 mod labelled;
 mod sample;
 mod saved;
@@ -28,7 +27,7 @@ use crate::split::{Division, SeriesOrder, SplitPart, divide};
 use crate::target::{FittedTarget, check_no_missing};
 
 use self::audit::check_subgroups;
-use self::groups::{check_group_column, group_values};
+use self::audit::groups::{check_group_column, group_values};
 use self::labelled::{Labelled, labelled_rows};
 use self::suspicions::{spelling_twins, suspicions};
 

@@ -17,7 +17,6 @@ mod plot;
 mod text;
 
 /// Name of [`ColumnSummary`] in callers.
-pub use document::ColumnSummary as ColumnProfile;
 pub use document::{
     Bar, ClassificationDetail, ColumnSummary, ComparedMetric, Comparison, DataSection, Dependence, Detail,
     Distribution, ErrorSlice, Evaluation, ForecastDetail, Histogram, Importance, Latency, LearningCurve,

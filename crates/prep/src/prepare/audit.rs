@@ -5,6 +5,7 @@
 //! `n` doubles whenever the sample grows too large.
 
 mod builder;
+pub(super) mod groups;
 mod picture;
 mod saved;
 mod splits;

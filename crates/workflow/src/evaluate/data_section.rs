@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cupola_eval::curves::{BinnedCounts, histograms};
 use cupola_prep::{AuditRows, Column, FittedTarget, Plan, Signature};
-use cupola_report::{Bar, ColumnProfile, DataSection, Distribution, Histogram};
+use cupola_report::{Bar, ColumnSummary, DataSection, Distribution, Histogram};
 
 /// Columns that are profiled.
 const COLUMNS: usize = 100;
@@ -38,9 +38,9 @@ pub(super) fn data_section(plan: &Plan, source: &str, splits: &[(&str, &AuditRow
     })
 }
 
-fn profile(name: &str, role: &str, splits: &[&Column]) -> ColumnProfile {
+fn profile(name: &str, role: &str, splits: &[&Column]) -> ColumnSummary {
     let distributions = distributions(splits);
-    ColumnProfile {
+    ColumnSummary {
         name: name.to_owned(),
         kind: kind(splits).to_owned(),
         role: role.to_owned(),

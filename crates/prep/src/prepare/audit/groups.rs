@@ -7,7 +7,7 @@ use crate::frame::Frame;
 use crate::plan::{Plan, Signature};
 
 /// Checks that requests have the column of `uncertainty.by`, or the columns that it is computed from.
-pub(super) fn check_group_column(run: &Run, plan: &Plan) -> Result<(), Error> {
+pub(crate) fn check_group_column(run: &Run, plan: &Plan) -> Result<(), Error> {
     let Some(by) = run.uncertainty.as_ref().and_then(|uncertainty| uncertainty.by.as_ref()) else {
         return Ok(());
     };
@@ -24,7 +24,7 @@ pub(super) fn check_group_column(run: &Run, plan: &Plan) -> Result<(), Error> {
 }
 
 /// Value of `uncertainty.by` in each of these derived rows; none without that column.
-pub(super) fn group_values(run: &Run, frame: &Frame, rows: &[usize]) -> Result<Vec<String>, Error> {
+pub(crate) fn group_values(run: &Run, frame: &Frame, rows: &[usize]) -> Result<Vec<String>, Error> {
     let Some(by) = run.uncertainty.as_ref().and_then(|uncertainty| uncertainty.by.as_ref()) else {
         return Ok(Vec::new());
     };
