@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::support::TestHome;
 
-const SHORT: &str = "[train]\nepochs = 4\n";
+const SHORT: &str = "[train]\nepochs = 8\n[train.optimizer]\nlearning_rate = 2e-2\n";
 
 /// Rows with a column that no model reads.
 fn with_zone(rows: usize) -> String {
@@ -98,7 +98,7 @@ fn other_rows_get_a_report_in_each_form() {
         assert!(home.path(&format!("report/{name}")).is_file(), "{name}");
     }
     for (form, expected) in
-        [("yaml", "accuracy:"), ("markdown", "## Evaluation of blobs"), ("junit", "<testsuite")]
+        [("yaml", "accuracy:"), ("markdown", "## Evaluation of `blobs:1`"), ("junit", "<testsuite")]
     {
         let output = home.run(&[&evaluate[..], &["--format", form]].concat());
         assert_eq!(output.code, Some(0), "{}", output.stderr);

@@ -182,7 +182,8 @@ fn tokens_of_texts_have_their_bytes_and_pixels_a_heat_map() {
         "run.toml",
         "name = \"dots\"\nseed = 1\n[data]\nsource = \"pixels.csv\"\n[[inputs]]\nname = \"image\"\nkind = \"image\"\n\
          columns = \"p*\"\nshape = [1, 4, 4]\n[[targets]]\nname = \"side\"\nkind = \"category\"\n\
-         [model]\nfamily = \"mlp\"\nhidden = [8]\n[train]\nepochs = 4\nbatch_size = 16\n",
+         [model]\nfamily = \"vit\"\npatch = 2\nblocks = 1\nwidth = 8\nheads = 2\n\
+         [train]\nepochs = 4\nbatch_size = 16\n",
     );
     home.train(&[]);
     let server = home.serve(&["--model", "dots"]);

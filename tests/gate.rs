@@ -5,7 +5,9 @@ use crate::support::{CommandOutput, TestHome};
 /// Blobs are separable: any trained model passes this.
 const GATE: &str = r#"
 [train]
-epochs = 4
+epochs = 8
+[train.optimizer]
+learning_rate = 2e-2
 [gate]
 "test/accuracy" = ">= 0.5"
 "test/accuracy/low" = ">= 0.3"

@@ -47,6 +47,7 @@ fn a_training_ends_with_its_score_beside_a_trivial_one() {
     assert!(output.stdout.contains("\nask     curl "), "{}", output.stdout);
     let begins = [
         "next    cupola serve --model blobs",
+        "report  .cupola/runs/blobs-",
         "model   blobs:2 in ",
         "run     blobs-",
         "columns ",

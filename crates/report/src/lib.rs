@@ -16,7 +16,6 @@ mod page;
 mod plot;
 mod text;
 
-/// Name of [`ColumnSummary`] in callers.
 pub use document::{
     Bar, ClassificationDetail, ColumnSummary, ComparedMetric, Comparison, DataSection, Dependence, Detail,
     Distribution, ErrorSlice, Evaluation, ForecastDetail, Histogram, Importance, Latency, LearningCurve,

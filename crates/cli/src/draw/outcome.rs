@@ -5,6 +5,8 @@ use cupola_workflow::{PublishedRun, TrainingSummary};
 
 use super::{Ui, duration, metric, metrics, show_gate};
 
+/// Metrics beside the one that chose the weights; the report has all.
+const METRICS: usize = 8;
 /// Columns that the summary names.
 const COLUMNS: usize = 5;
 
@@ -28,7 +30,7 @@ pub fn show_outcome(ui: Ui, run: &PublishedRun, next: &WhatNext<'_>) {
     }
     // The metrics of the run are those of its last split.
     let split = scores.last().map_or("test", |(split, ..)| *split);
-    let others = run.metrics.iter().filter(|(name, _)| **name != summary.metric);
+    let others = run.metrics.iter().filter(|(name, _)| **name != summary.metric).take(METRICS);
     let others = metrics(others.filter_map(|(name, value)| Some((name, value.as_f64()?))));
     let positive = summary.positive.as_ref().map(|class| format!("; the positive class is `{class}`"));
     ui.line(format!("{split:<8}{others}{}", positive.unwrap_or_default()));

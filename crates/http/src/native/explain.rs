@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use super::options::is_object;
 use crate::error::ApiError;
 
 /// Keys of the object.
@@ -31,7 +32,7 @@ struct ExplainBody {
 /// [`ApiError`] for an invalid option, with its path.
 pub(super) fn explain_of_body(body: &[u8]) -> Result<Option<ExplainOptions>, ApiError> {
     // Most bodies lack the word, and need no second pass of the parser.
-    if !body.windows(9).any(|part| part == b"\"explain\"") {
+    if !is_object(body) || !body.windows(9).any(|part| part == b"\"explain\"") {
         return Ok(None);
     }
     match serde_json::from_slice::<ExplainBody>(body).map(|body| body.explain) {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::options::is_object;
 use crate::error::ApiError;
 
 /// Body of which only the option is read; its rows are checked where they are parsed.
@@ -22,7 +23,7 @@ struct IntervalBody {
 /// [`ApiError`] for a value that is neither a boolean nor a number.
 pub(super) fn interval_of_body(body: &[u8]) -> Result<Option<IntervalRequest>, ApiError> {
     // Most bodies lack the word, and need no second pass of the parser.
-    if !body.windows(10).any(|part| part == b"\"interval\"") {
+    if !is_object(body) || !body.windows(10).any(|part| part == b"\"interval\"") {
         return Ok(None);
     }
     let Ok(IntervalBody { interval, .. }) = serde_json::from_slice(body) else { return Ok(None) };

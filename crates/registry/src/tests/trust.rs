@@ -23,9 +23,9 @@ fn a_package_stands_for_no_other_name_or_version() {
     let home = Home::new(folder.path().join("home"));
     let (old, new) = (seal(&home, "m", b"old"), seal(&home, "m", b"new"));
     let other = seal(&home, "n", b"other");
+    Aliases::set(&home, "m", "champion", 2, None).unwrap();
     // An older version under a newer number, by every reference that leads there.
     copy_over(&old.path, &new.path);
-    Aliases::set(&home, "m", "champion", 2, None).unwrap();
     let place = new.path.to_string_lossy().into_owned();
     for reference in ["m", "m:2", "m@latest", "m@champion", place.as_str()] {
         let error = home.package(reference).unwrap_err().to_string();

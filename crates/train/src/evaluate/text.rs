@@ -44,8 +44,7 @@ mod tests {
             name = 'text'
             kind = 'next_token'"#;
         let run = cupola_spec::parse("t", text, &[], &|_| Err(String::new())).unwrap();
-        let rows =
-            (0..80).map(|row| Some(if row % 2 == 0 { "to be or not to be" } else { "that is the question" }));
+        let rows = (0..80).map(|row| Some(format!("to be or not to be {row}")));
         let frame = Frame::default().with("text", Column::texts(rows));
         let prepared = prepare(&run, &frame, None, None).unwrap();
         let part = prepared.part(SplitPart::Train);

@@ -97,6 +97,10 @@ impl AuditBuilder {
     /// Drops every other row of the sample.
     fn thin(&mut self) {
         self.stride *= 2;
+        if self.pieces.is_empty() {
+            // A frame without columns would leave no column in the sample.
+            return;
+        }
         let stays: Vec<usize> =
             (0..self.positions.len()).filter(|at| self.positions[*at].is_multiple_of(self.stride)).collect();
         let frame = Frame::concat(&std::mem::take(&mut self.pieces)).take(&stays);

@@ -130,7 +130,10 @@ mod tests {
 
     /// Labels and probabilities of a fair but noisy classifier.
     fn classes(rows: usize) -> TargetOutputs {
-        let noise = |row: usize, at: usize| (((row * 7919 + at * 104_729) % 1000) as f32) / 1000.0;
+        let noise = |row: usize, at: u64| {
+            let mixed = (row as u64 * 3 + at).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            ((mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 40) as f32 / (1 << 24) as f32
+        };
         let targets: Vec<usize> = (0..rows).map(|row| usize::from(noise(row, 1) > 0.6)).collect();
         let score = |(row, target): (usize, &usize)| {
             (0.3 + 0.4 * *target as f32 + 0.5 * (noise(row, 2) - 0.5)).clamp(0.01, 0.99)
