@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 
 # `valid   accuracy 0.98 (always `a`: 0.5)`: split, metric, value, and that of the trivial model.
-SCORE = re.compile(r"^(valid|test) +(\w+) (-?[\d.,]+(?:e-?\d+)?)(?: \((.*)\))?$", re.M)
+SCORE = re.compile(r"^(valid|test) +(\w+) (-?[\d.,]+(?:e-?\d+)?)(?: \[[^]]*\])?(?: \((.*)\))?$", re.M)
 LIMIT_S = 300
 
 

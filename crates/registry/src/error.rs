@@ -92,7 +92,7 @@ pub enum Error {
     },
     /// A model without the alias `latest`, such as one whose versions all broke their gates.
     #[error(
-        "unknown alias `{name}@latest` in {home}: a version gets it when it passes its gate; name a version, such as `{name}:{version}`, or point the alias at it with `cupola models alias {name} latest {version}`"
+        "unknown alias `{name}@latest` in {home}: a version gets it when it passes its gate; name a version, such as `{name}:{version}`, or point the alias at it with `cupola models alias {name} latest {version} --force`"
     )]
     NoLatest {
         /// Name of the model.

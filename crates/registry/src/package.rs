@@ -335,7 +335,10 @@ impl Package {
         }
         let gate: Value = serde_json::from_slice(&self.read(GATE)?).unwrap_or_default();
         let damaged = || Error::damaged(&self.path.join(GATE), "`passed` is missing");
-        gate["passed"].as_bool().ok_or_else(damaged)
+        let passed = gate["passed"].as_bool().ok_or_else(damaged)?;
+        // The verdict must agree with the conditions below it.
+        let conditions = gate["conditions"].as_array().into_iter().flatten();
+        Ok(passed && conditions.into_iter().all(|condition| condition["outcome"] == "passed"))
     }
 
     /// `NAME:VERSION`

@@ -6,7 +6,9 @@
 //! end of a run, `cupola evaluate` and the comparison of two models share it.
 
 pub(crate) mod compare;
+pub(crate) mod coverage;
 mod data_section;
+mod facts;
 pub(crate) mod gate;
 mod learning;
 mod model_section;

@@ -49,11 +49,11 @@ pub struct EvaluateArgs {
     )]
     pub subgroups: Vec<String>,
     /// Rows that a group needs to be reported
-    #[arg(long, default_value_t = 30, value_name = "ROWS")]
-    pub min_support: usize,
+    #[arg(long, default_value_t = 30, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub min_support: u32,
     /// Resamples behind the 95 % intervals; 0 for none
-    #[arg(long, default_value_t = 1000)]
-    pub resamples: usize,
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub resamples: u32,
 }
 
 /// Form of a printed evaluation.

@@ -101,7 +101,7 @@ pub fn possible_coverage(rows: usize) -> f64 {
 /// `ceil((n + 1) coverage)`.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub(super) fn rank(rows: usize, coverage: f64) -> usize {
-    ((rows as f64 + 1.0) * coverage - SLACK).ceil().max(0.0) as usize
+    ((rows as f64 + 1.0) * coverage - SLACK).ceil().max(1.0) as usize
 }
 
 /// Share of the targets that lie in their interval; `None` without rows.

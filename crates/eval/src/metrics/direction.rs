@@ -7,7 +7,7 @@ pub fn larger_is_better(name: &str) -> Option<bool> {
     match name {
         "accuracy" | "balanced_accuracy" | "precision" | "recall" | "f1" | "roc_auc" | "roc_auc_ovo"
         | "pr_auc" | "average_precision" | "mcc" | "kappa" | "r2" | "explained_variance" | "ndcg" | "map"
-        | "mrr" | "interval_coverage" => Some(true),
+        | "mrr" => Some(true),
         "loss" | "log_loss" | "brier" | "ece" | "rmse" | "mse" | "mae" | "mape" | "median_ae"
         | "max_error" | "pinball" | "mase" | "smape" | "crps" | "perplexity" | "bits_per_byte"
         | "bits_per_token" => Some(false),

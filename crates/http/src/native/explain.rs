@@ -6,9 +6,9 @@ use cupola_runtime::ExplainOptions;
 use cupola_spec::did_you_mean;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::options::is_object;
 use crate::error::ApiError;
 
 /// Keys of the object.
@@ -19,8 +19,8 @@ const MOST_MILLISECONDS: u64 = 3_600_000;
 /// Body of which only the option is read; its rows are checked where they are parsed.
 #[derive(Deserialize)]
 struct ExplainBody {
-    #[serde(default)]
-    explain: Value,
+    /// As it is written: a number that no float holds is an error of the option, not of the body.
+    explain: Option<Box<RawValue>>,
     #[serde(default, rename = "rows")]
     _rows: IgnoredAny,
 }
@@ -31,15 +31,16 @@ struct ExplainBody {
 /// # Errors
 /// [`ApiError`] for an invalid option, with its path.
 pub(super) fn explain_of_body(body: &[u8]) -> Result<Option<ExplainOptions>, ApiError> {
-    // Most bodies lack the word, and need no second pass of the parser.
-    if !is_object(body) || !body.windows(9).any(|part| part == b"\"explain\"") {
+    // Most bodies lack the word, and need no second pass of the parser. It would also read a list as a struct.
+    if body.trim_ascii_start().first() != Some(&b'{') || !body.windows(9).any(|part| part == b"\"explain\"") {
         return Ok(None);
     }
-    match serde_json::from_slice::<ExplainBody>(body).map(|body| body.explain) {
-        Ok(Value::Null | Value::Bool(false)) | Err(_) => Ok(None),
+    let Ok(ExplainBody { explain: Some(option), .. }) = serde_json::from_slice(body) else { return Ok(None) };
+    match serde_json::from_str(option.get()) {
+        Ok(Value::Null | Value::Bool(false)) => Ok(None),
         Ok(Value::Bool(true)) => Ok(Some(ExplainOptions::default())),
         Ok(Value::Object(options)) => read(&options).map(Some),
-        Ok(_) => {
+        Ok(_) | Err(_) => {
             let message = "`explain` must be true, false or an object; send true";
             Err(ApiError::invalid_value(message, "explain"))
         }

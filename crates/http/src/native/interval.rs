@@ -4,15 +4,15 @@ use cupola_runtime::IntervalRequest;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::options::is_object;
 use crate::error::ApiError;
 
 /// Body of which only the option is read; its rows are checked where they are parsed.
 #[derive(Deserialize)]
 struct IntervalBody {
-    #[serde(default)]
-    interval: Value,
+    /// As it is written: a number that no float holds is an error of the option, not of the body.
+    interval: Option<Box<RawValue>>,
     #[serde(default, rename = "rows")]
     _rows: IgnoredAny,
 }
@@ -22,12 +22,15 @@ struct IntervalBody {
 /// # Errors
 /// [`ApiError`] for a value that is neither a boolean nor a number.
 pub(super) fn interval_of_body(body: &[u8]) -> Result<Option<IntervalRequest>, ApiError> {
-    // Most bodies lack the word, and need no second pass of the parser.
-    if !is_object(body) || !body.windows(10).any(|part| part == b"\"interval\"") {
+    // Most bodies lack the word, and need no second pass of the parser. It would also read a list as a struct.
+    if body.trim_ascii_start().first() != Some(&b'{') || !body.windows(10).any(|part| part == b"\"interval\"")
+    {
         return Ok(None);
     }
-    let Ok(IntervalBody { interval, .. }) = serde_json::from_slice(body) else { return Ok(None) };
-    interval_of(&interval)
+    let Ok(IntervalBody { interval: Some(interval), .. }) = serde_json::from_slice(body) else {
+        return Ok(None);
+    };
+    interval_of(&serde_json::from_str(interval.get()).map_err(|_| invalid())?)
 }
 
 /// Reads the option from a JSON value.

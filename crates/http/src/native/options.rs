@@ -5,11 +5,6 @@ use cupola_runtime::IntervalRequest;
 use super::interval::interval_of_query;
 use crate::error::ApiError;
 
-/// `true` if a body begins like a JSON object. `serde` would also read an array as a struct.
-pub(super) fn is_object(body: &[u8]) -> bool {
-    body.trim_ascii_start().first() == Some(&b'{')
-}
-
 /// Parameters that any client may send.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct PredictOptions {

@@ -85,10 +85,20 @@ impl Plan {
     /// # Errors
     /// [`Error::Column`] for a missing column, [`Error::Value`] for a value that does not fit.
     pub fn uncertainty_groups(&self, frame: &Frame) -> Result<Option<Vec<String>>, Error> {
+        if self.uncertainty.as_ref().is_none_or(|uncertainty| uncertainty.by.is_none()) {
+            return Ok(None);
+        }
+        self.groups_of_derived(&self.derived(frame)?)
+    }
+
+    /// Group of each row whose computed columns are in place; `None` for a model without groups.
+    ///
+    /// # Errors
+    /// [`Error::Column`] for a missing column.
+    pub fn groups_of_derived(&self, derived: &Frame) -> Result<Option<Vec<String>>, Error> {
         let Some(by) = self.uncertainty.as_ref().and_then(|uncertainty| uncertainty.by.as_ref()) else {
             return Ok(None);
         };
-        let derived = self.derived(frame)?;
         let values = derived.require(by, "send it, since intervals are calibrated for each of its values")?;
         let group = |row| values.text(row).unwrap_or_default().into_owned();
         Ok(Some((0..derived.rows()).map(group).collect()))

@@ -145,7 +145,7 @@ fn matrix(counts: &[Vec<u64>], shown: &[usize], label: &dyn Fn(usize) -> String)
         }
         html += "</tr>";
     }
-    html + "</tbody></table></div>" + &dim("Shades and shares are of the target's rows.")
+    html + "</tbody></table></div>" + &dim("Shades are shares of the target's rows.")
 }
 
 #[cfg(test)]

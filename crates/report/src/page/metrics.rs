@@ -66,7 +66,11 @@ pub(super) fn metrics(all: &[Metric]) -> String {
     if trivial {
         head.push(("trivial model", Cell::Number));
     }
-    head.push(("", Cell::Plot));
+    // A value alone has nothing to be drawn beside.
+    let plots = intervals || trivial;
+    if plots {
+        head.push(("", Cell::Plot));
+    }
     let rows = all.iter().take(SHOWN).map(|metric| {
         let arrow = match metric.larger_is_better {
             Some(true) => " <span class=\"dim\" title=\"larger is better\">↑</span>",
@@ -80,7 +84,9 @@ pub(super) fn metrics(all: &[Metric]) -> String {
         if trivial {
             row.push(self::baseline(metric).unwrap_or_default());
         }
-        row.push(whisker(metric, extent(metric)));
+        if plots {
+            row.push(whisker(metric, extent(metric)));
+        }
         row
     });
     let reasons: String = all

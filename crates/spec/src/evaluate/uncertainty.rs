@@ -55,10 +55,12 @@ fn share() -> f64 {
     0.1
 }
 
+// The values that Angelopoulos et al. (2021) give for ImageNet, 0.01 and 5, fill up the sets of an accurate model of ten
+// classes: 3.8 classes each at a coverage of 0.95, where these give 1.1.
 fn penalty() -> f64 {
-    0.01
+    0.1
 }
 
 fn free() -> usize {
-    5
+    1
 }

@@ -21,6 +21,11 @@ fn check_groups(config: &Config, condition: &GateCondition, found: &mut Findings
     let GateCheck::Value { value: GateValue::Subgroup { columns, .. }, .. } = &condition.check else {
         return;
     };
+    found.add_if(
+        columns.len() == 2 && columns[0] == columns[1],
+        condition.pointer(),
+        "a column cannot be crossed with itself; name two columns, or one",
+    );
     let known = || config.evaluate.subgroups.iter().map(String::as_str);
     for column in columns.iter().filter(|column| known().all(|one| one != column.as_str())) {
         let hint = did_you_mean(column, known());

@@ -7,6 +7,8 @@ use cupola_registry::Package;
 use cupola_report::{Latency, ModelSection};
 use serde_json::Value;
 
+use super::facts::facts;
+
 /// Measured passes.
 const PASSES: usize = 200;
 /// Passes before the measurement.
@@ -60,7 +62,7 @@ pub(super) fn of_package(package: &Package, engine: &str, latency: Option<Latenc
         run: Some(package.manifest.lineage.run.clone()).filter(|run| !run.is_empty()),
         created: Some(package.manifest.created.clone()),
         goal: None,
-        facts: Vec::new(),
+        facts: facts(package),
     }
 }
 

@@ -19,6 +19,7 @@ use cupola_train::{SplitOutputs, default_objectives, goal};
 use serde_json::Value;
 
 use super::EvaluationOptions;
+use super::coverage::coverage_metrics;
 use super::data_section::data_section;
 use super::model_section::{latency, of_package};
 use super::target::SplitToEvaluate;
@@ -60,6 +61,8 @@ pub(super) struct SourceOutputs {
     pub audit: AuditRows,
     /// First examples.
     first: Examples,
+    /// Value of `uncertainty.by` of each row; empty without it, and for rows that windows are cut from.
+    groups: Vec<String>,
 }
 
 impl Session<'_> {
@@ -73,11 +76,22 @@ impl Session<'_> {
         data: &str,
         options: &EvaluationOptions,
     ) -> Result<EvaluatedModel, Error> {
-        let SourceOutputs { outputs, audit, first } = self.source_outputs(model, data, &options.subgroups)?;
+        let SourceOutputs { outputs, audit, first, groups } =
+            self.source_outputs(model, data, &options.subgroups)?;
         let latency = model_latency(&mut model.predictor, &first)?;
         let plan = &model.predictor.package.plan;
         let objectives = default_objectives(plan);
-        let metrics = outputs.metrics(plan, &objectives);
+        let mut metrics = outputs.metrics(plan, &objectives);
+        if let Some(uncertainty) = &plan.uncertainty {
+            let targets = &outputs.examples.targets;
+            metrics.values.extend(coverage_metrics(
+                plan,
+                uncertainty.coverage,
+                &outputs.logits,
+                targets,
+                &groups,
+            )?);
+        }
         let goal = goal(plan);
         let is_language_model = matches!(plan.targets.first(), FittedTarget::NextToken { .. });
         let split = SplitToEvaluate {
@@ -137,6 +151,7 @@ impl Session<'_> {
         let mut audit = AuditBuilder::new(subgroups, true);
         let mut found: Option<SplitOutputs> = None;
         let mut first = Examples::zeros(plan.layout(), 0);
+        let mut groups = Vec::new();
         let frames = |visit: &mut dyn FnMut(Frame) -> Result<(), Error>| {
             let exact = plan.exact_columns();
             rows.each(&mut |batch| {
@@ -147,6 +162,7 @@ impl Session<'_> {
         let mut seen = 0;
         let done = each_with_targets(plan, &frames, &mut |examples: ExamplesWithTargets, derived: &Frame| {
             let indices: Vec<usize> = (0..derived.rows()).collect();
+            groups.extend(plan.groups_of_derived(derived)?.unwrap_or_default());
             audit.push(derived, &indices, &|row| (seen + row) as u64 + 1)?;
             seen += derived.rows();
             let logits = forward(&mut model.predictor, &examples.examples)?;
@@ -177,7 +193,7 @@ impl Session<'_> {
                 examples: examples_with_targets(plan, &self.read_rows(&source, plan)?.frame)?,
             },
         };
-        Ok(SourceOutputs { outputs, audit: audit.finish(true), first })
+        Ok(SourceOutputs { outputs, audit: audit.finish(true), first, groups })
     }
 
     /// Outputs for rows that windows or token streams are cut from.
@@ -191,7 +207,7 @@ impl Session<'_> {
         let some: Vec<usize> = (0..examples.examples.rows.min(LATENCY_ROWS)).collect();
         let first = examples.examples.gather(&some);
         let outputs = SplitOutputs { logits, examples };
-        Ok(SourceOutputs { outputs, audit: AuditRows::default(), first })
+        Ok(SourceOutputs { outputs, audit: AuditRows::default(), first, groups: Vec::new() })
     }
 
     /// Opens a source as a package reads it: with the spelling of the training files if the rows lack a column otherwise.

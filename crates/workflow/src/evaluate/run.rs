@@ -148,14 +148,14 @@ impl<'a> RunEvaluation<'a> {
         let parts = [("train", SplitPart::Train), ("valid", SplitPart::Valid), ("test", SplitPart::Test)];
         let audits: Vec<(&str, &AuditRows)> =
             parts.iter().map(|(name, part)| (*name, self.prepared.audit(*part))).collect();
-        let model = ModelSection {
+        let mut model = ModelSection {
             family: self.run.family.clone(),
             bytes: bytes as u64,
             run: Some(record.id.clone()),
             goal: Some(self.goal.name().to_owned()),
-            facts: vec![("time per row".to_owned(), "measured with the engine that trained".to_owned())],
             ..of_package(package, &record.device, latency)
         };
+        model.facts.push(("time per row".to_owned(), "measured with the engine that trained".to_owned()));
         let evaluation = Evaluation {
             model,
             data: data_section(&self.prepared.plan, &self.run.data.source.patterns().join(", "), &audits),

@@ -132,13 +132,3 @@ fn offsets(plan: &Plan) -> Vec<usize> {
     });
     sums.collect()
 }
-
-/// Index of the class of each row; empty for a target without classes.
-fn class_indices(targets: &Targets) -> Vec<usize> {
-    match targets {
-        Targets::Class(classes) => {
-            classes.iter().map(|class| usize::try_from(*class).unwrap_or_default()).collect()
-        }
-        _ => Vec::new(),
-    }
-}

@@ -24,7 +24,7 @@ use crate::failure::UserError;
 /// Seed of the resamples, so that the same rows have the same intervals.
 const SEED: u64 = 0;
 /// Resamples below which there is no interval.
-const FEWEST: usize = 100;
+const FEWEST: u32 = 100;
 
 pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs) -> Result<()> {
     if (1..FEWEST).contains(&args.resamples) {
@@ -49,10 +49,16 @@ impl EvaluateArgs {
     }
 
     fn options(&self) -> EvaluationOptions {
+        let mut subgroups: Vec<String> = Vec::new();
+        for column in &self.subgroups {
+            if !subgroups.contains(column) {
+                subgroups.push(column.clone());
+            }
+        }
         EvaluationOptions {
-            subgroups: self.subgroups.clone(),
-            min_support: self.min_support.max(1),
-            resamples: self.resamples,
+            subgroups,
+            min_support: self.min_support as usize,
+            resamples: self.resamples as usize,
             seed: SEED,
         }
     }

@@ -5,7 +5,7 @@ use cupola_report::{ComparedMetric, Comparison, Evaluation};
 use cupola_spec::{GateBound, GateCheck, GateComparator, GateCondition, GateMetric, GateValue, VersusClaim};
 
 use super::report::{GateOutcome, GateReport, JudgedCondition};
-use super::value::{UndefinedValue, find};
+use super::value::{UndefinedValue, find, short_number};
 
 /// Other version of a model that a condition compares with.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ fn of_value(evaluation: &Evaluation, value: &GateValue, bound: GateBound) -> Res
             GateComparator::AtMost => "is above",
             GateComparator::Below => "is not below",
         };
-        format!("{} {side} {}", found.value, bound.limit)
+        format!("{} {side} {}", short_number(found.value), bound.limit)
     });
     let reasons: Vec<String> = broken.into_iter().chain(found.remark).collect();
     Ok(Verdict {

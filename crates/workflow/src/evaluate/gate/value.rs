@@ -140,7 +140,7 @@ fn statistic_of(table: &SubgroupTable, statistic: SubgroupStatistic, metric: &Ga
         (Some(low), Some(high)) if !gap || values.len() > 1 => (low, high),
         _ => return undefined(too_few(table)),
     };
-    let of = |group: &Subgroup, value: f64| format!("{} has {value}", label(group));
+    let of = |group: &Subgroup, value: f64| format!("{} has {}", label(group), short_number(value));
     Ok(match statistic {
         SubgroupStatistic::Min => {
             FoundValue { interval: low.interval, remark: Some(of(lowest, low.value)), value: low.value }
@@ -161,6 +161,12 @@ fn too_few(table: &SubgroupTable) -> String {
         "`{columns}` has {found} groups with enough rows, and {} with fewer than `evaluate.min_support`",
         table.left_out
     )
+}
+
+/// A number with at most six decimal places, enough to tell it from a bound that it misses.
+pub(super) fn short_number(value: f64) -> String {
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn label(group: &Subgroup) -> String {

@@ -3,23 +3,21 @@
 use std::collections::BTreeMap;
 
 use cupola_eval::conformal::{ConformalScores, class_score, split_score};
-use cupola_prep::{
-    FittedTarget, GroupScores, PredictedValue, Prediction, Prepared, SealedUncertainty, SplitPart,
-    TargetScores, Targets,
-};
-use cupola_runtime::{add_intervals, class_score_of};
+use cupola_prep::{FittedTarget, GroupScores, Prepared, SealedUncertainty, SplitPart, TargetScores, Targets};
+use cupola_runtime::class_score_of;
 use cupola_spec::Uncertainty;
 use serde_json::json;
 
-use super::{SealedDecisions, SplitLogits, class_indices, offsets};
+use super::{SealedDecisions, SplitLogits, offsets};
 use crate::error::Error;
+use crate::evaluate::coverage::{class_indices, coverage_metrics, numbers_of, target_numbers};
 use crate::train::final_model::FinalModel;
 
 /// Most scores of one target that a package keeps.
 const MOST_SCORES: usize = 10_000;
 /// Fewest scores to which a list is thinned.
 const LEAST_SCORES: usize = 500;
-/// Most calibration rows, and most test rows that the coverage is measured on.
+/// Most calibration rows.
 const MOST_ROWS: usize = 200_000;
 
 impl SealedDecisions {
@@ -72,7 +70,8 @@ impl SealedDecisions {
         let test = SplitLogits::of(prepared, SplitPart::Test, MOST_ROWS, model)?;
         if test.rows() > 0 {
             let groups = spaced(&prepared.test_groups, test.rows());
-            self.coverage = self.measured(uncertainty.coverage, &test, &groups)?;
+            self.coverage =
+                coverage_metrics(&self.plan, uncertainty.coverage, &test.logits, &test.targets, &groups)?;
         }
         let mut about = json!({
             "method": uncertainty.method, "coverage": uncertainty.coverage, "rows": rows,
@@ -83,79 +82,6 @@ impl SealedDecisions {
         self.about.insert("uncertainty".to_owned(), about);
         Ok(())
     }
-
-    /// Share of the targets within their interval or set, and mean width or size of these.
-    fn measured(
-        &self,
-        coverage: f64,
-        split: &SplitLogits,
-        groups: &[String],
-    ) -> Result<Vec<(String, f64)>, Error> {
-        let decode = |row: &[f32]| self.plan.decode(row, &[]);
-        let mut predictions: Vec<_> = split.logits.chunks(split.width).map(decode).collect();
-        add_intervals(&self.plan, coverage, groups, &mut predictions)?;
-        let single = self.plan.targets.iter().count() == 1;
-        let mut out = Vec::new();
-        for (target, targets) in self.plan.targets.iter().zip(split.targets.iter()) {
-            let mut found = Within::default();
-            let expected = class_indices(targets);
-            for (row, predictions) in predictions.iter().enumerate() {
-                let Some(prediction) = predictions.get(target.name()) else { continue };
-                found.add(target, prediction, expected.get(row).copied(), &numbers(target, targets, row));
-            }
-            let named =
-                |metric: &str| if single { metric.to_owned() } else { format!("{}/{metric}", target.name()) };
-            let size = if expected.is_empty() { "interval_width" } else { "set_size" };
-            out.push((named("interval_coverage"), found.covered / found.rows.max(1.0)));
-            out.push((named(size), found.size / found.rows.max(1.0)));
-        }
-        Ok(out)
-    }
-}
-
-/// Sums over targets and their intervals or sets.
-#[derive(Default)]
-struct Within {
-    rows: f64,
-    covered: f64,
-    size: f64,
-}
-
-impl Within {
-    fn add(&mut self, target: &FittedTarget, prediction: &Prediction, class: Option<usize>, numbers: &[f64]) {
-        let mut count = |covered: bool, size: f64| {
-            self.rows += 1.0;
-            self.covered += if covered { 1.0 } else { 0.0 };
-            self.size += size;
-        };
-        if let (Some(set), Some(class)) = (&prediction.set, class) {
-            count(set.contains(&target.class_value(class)), set.len() as f64);
-        }
-        if let Some(interval) = &prediction.interval {
-            let bounds = list(&interval.low).into_iter().zip(list(&interval.high));
-            for ((low, high), target) in bounds.zip(numbers) {
-                count((low..=high).contains(target), high - low);
-            }
-        }
-    }
-}
-
-fn list(value: &PredictedValue) -> Vec<f64> {
-    match value {
-        PredictedValue::Number(value) => vec![*value],
-        PredictedValue::Numbers(values) => values.clone(),
-        PredictedValue::Integer(_) | PredictedValue::Text(_) => Vec::new(),
-    }
-}
-
-/// Target of a row in its units: one number, or one for each step; none of a class.
-fn numbers(target: &FittedTarget, targets: &Targets, row: usize) -> Vec<f64> {
-    let encoded = match targets {
-        Targets::Number(values) => &values[row..=row],
-        Targets::Vector { width, values } => &values[row * width..(row + 1) * width],
-        _ => return Vec::new(),
-    };
-    list(&target.decode(encoded, &[]).value)
 }
 
 /// Scores of each row: one, or one for each step of a forecast.
@@ -172,8 +98,8 @@ fn scores(
             vec![class_score(class_score_of(sealed), &p).get(*class).copied().unwrap_or(f64::INFINITY)]
         }
         None => {
-            let predicted = list(&target.decode(logits, &[]).value);
-            let each = numbers(target, targets, row).into_iter().zip(predicted);
+            let predicted = numbers_of(&target.decode(logits, &[]).value);
+            let each = target_numbers(target, targets, row).into_iter().zip(predicted);
             each.map(|(target, predicted)| split_score(target, predicted)).collect()
         }
     };

@@ -7,8 +7,9 @@ use cupola_prep::{CalibrationCurve, FittedTarget, Prepared, ProbabilityCalibrati
 use cupola_spec::{CalibrationMethod, Evaluate, ThresholdGoal};
 use serde_json::{Map, Value, json};
 
-use super::{LEAST_ROWS, SealedDecisions, SplitLogits, class_indices, offsets};
+use super::{LEAST_ROWS, SealedDecisions, SplitLogits, offsets};
 use crate::error::Error;
+use crate::evaluate::coverage::class_indices;
 use crate::train::final_model::FinalModel;
 
 /// Most rows of the valid split that calibration and threshold are fitted on.

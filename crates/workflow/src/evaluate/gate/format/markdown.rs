@@ -21,7 +21,7 @@ pub fn gate_markdown(model: &str, gate: &GateReport) -> String {
             condition.outcome.name().to_owned(),
             condition.key.clone(),
             condition.required.clone(),
-            condition.found.map_or_else(|| "undefined".to_owned(), number),
+            condition.found.map_or_else(String::new, number),
             interval(condition.interval),
             condition.reason.clone().unwrap_or_default(),
         ]
