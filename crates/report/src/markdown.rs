@@ -56,13 +56,14 @@ pub fn markdown(evaluation: &Evaluation) -> String {
 }
 
 fn metrics(all: &[Metric]) -> String {
+    let trivial = all.iter().any(|metric| metric.baseline.is_some());
     let rows = all.iter().take(METRICS).map(|metric| {
-        let cells =
-            [value(metric), interval(metric).unwrap_or_default(), baseline(metric).unwrap_or_default()];
-        [code(&metric.name)].into_iter().chain(cells).collect()
+        let cells = [code(&metric.name), value(metric), interval(metric).unwrap_or_default()];
+        cells.into_iter().chain(trivial.then(|| baseline(metric).unwrap_or_default())).collect()
     });
     let further = all.len().saturating_sub(METRICS);
-    table(&["metric", "value", "95 % interval", "trivial model"], 1, rows) + &left_out(further, "metric")
+    let head = ["metric", "value", "95 % interval", "trivial model"];
+    table(&head[..3 + usize::from(trivial)], 1, rows) + &left_out(further, "metric")
 }
 
 fn compared(comparison: &Comparison) -> String {

@@ -11,13 +11,20 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         return;
     }
     match config.gate.parse(&config.targets) {
-        Ok(conditions) => conditions.iter().for_each(|condition| check_groups(config, condition, found)),
+        Ok(conditions) => conditions.iter().for_each(|condition| check_reported(config, condition, found)),
         Err(invalid) => invalid.into_iter().for_each(|one| found.add(one.pointer(), one.message)),
     }
 }
 
-/// Groups that the evaluation does not report.
-fn check_groups(config: &Config, condition: &GateCondition, found: &mut Findings) {
+/// Values that the evaluation does not report.
+fn check_reported(config: &Config, condition: &GateCondition, found: &mut Findings) {
+    if let GateCheck::Value { value: GateValue::Metric { metric, .. }, .. } = &condition.check {
+        found.add_if(
+            metric.name == "interval_coverage" && config.uncertainty.is_none(),
+            condition.pointer(),
+            "`interval_coverage` requires intervals; add `[uncertainty]` with a `method`, such as \"split\"",
+        );
+    }
     let GateCheck::Value { value: GateValue::Subgroup { columns, .. }, .. } = &condition.check else {
         return;
     };

@@ -23,6 +23,8 @@ use crate::failure::UserError;
 
 /// Seed of the resamples, so that the same rows have the same intervals.
 const SEED: u64 = 0;
+/// Groups of a column that are shown.
+const GROUPS: usize = 20;
 /// Resamples below which there is no interval.
 const FEWEST: u32 = 100;
 
@@ -81,7 +83,7 @@ fn on_rows(home: &Home, ui: Ui, args: &EvaluateArgs, data: &str) -> Result<()> {
         show_classes(ui, metrics);
         for target in evaluation.splits.iter().flat_map(|split| &split.targets) {
             show_metrics(ui, &target.metrics);
-            show_gaps(ui, target);
+            show_subgroups(ui, target);
         }
         if let Some(positive) = &metrics.positive {
             ui.line(format!("precision, recall and f1 are those of the positive class, `{positive}`"));
@@ -164,9 +166,33 @@ fn show_metrics(ui: Ui, metrics: &[Metric]) {
     ui.table(&["metric", "value", "95 % interval"], &[1], rows.collect());
 }
 
-/// Largest gaps between groups, for each subgroup table.
+/// Groups of single columns, and the gaps between them; crossed groups are in the JSON and the report.
+fn show_subgroups(ui: Ui, target: &cupola_report::TargetEvaluation) {
+    show_groups(ui, target);
+    show_gaps(ui, target);
+}
+
+fn show_groups(ui: Ui, target: &cupola_report::TargetEvaluation) {
+    for table in target.subgroups.iter().filter(|table| table.columns.len() == 1) {
+        let Some(first) = table.groups.first() else { continue };
+        let names = first.metrics.iter().map(|metric| metric.name.as_str());
+        let header: Vec<&str> = [table.columns[0].as_str(), "rows"].into_iter().chain(names).collect();
+        let rows = table.groups.iter().take(GROUPS).map(|group| {
+            let values = group.metrics.iter().map(|found| found.value.map_or_else(|| "-".to_owned(), metric));
+            [group.values.join(" x "), group.rows.to_string()].into_iter().chain(values).collect()
+        });
+        let numbers: Vec<usize> = (1..header.len()).collect();
+        ui.table(&header, &numbers, rows.collect());
+        let further = table.groups.len().saturating_sub(GROUPS) as u64 + table.left_out;
+        if further > 0 {
+            ui.line(format!("{further} further groups are not shown"));
+        }
+    }
+}
+
 fn show_gaps(ui: Ui, target: &cupola_report::TargetEvaluation) {
-    let rows = target.subgroups.iter().flat_map(|table| {
+    let single = target.subgroups.iter().filter(|table| table.columns.len() == 1);
+    let rows = single.flat_map(|table| {
         table.gaps.iter().map(|gap| {
             let value = gap.value.map_or_else(|| "undefined".to_owned(), metric);
             vec![table.columns.join(" x "), table.groups.len().to_string(), gap.name.clone(), value]

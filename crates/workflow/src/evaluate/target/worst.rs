@@ -8,7 +8,7 @@ use super::outputs::TargetOutputs;
 /// Rows of the gallery.
 const SHOWN: usize = 12;
 /// Columns of a row that are shown.
-const COLUMNS: usize = 24;
+const COLUMNS: usize = 60;
 /// Letters of a text.
 const LETTERS: usize = 300;
 

@@ -45,11 +45,11 @@ pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs, data: &str, models: &[Strin
                 number(found.second),
                 number(found.difference),
                 interval.unwrap_or_default(),
-                number(found.p_value),
+                found.p_value.map_or_else(|| "-".to_owned(), probability),
                 found.test.clone().unwrap_or_default(),
             ]
         });
-        let header = ["metric", "first", "second", "difference", "95 % interval", "p", "test"];
+        let header = ["metric", "first", "second", "second - first", "95 % interval", "p", "test"];
         ui.table(&header, &[1, 2, 3, 5], rows.collect());
         ui.line(&comparison.verdict);
     }
@@ -57,4 +57,9 @@ pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs, data: &str, models: &[Strin
         write_files(ui, folder, args.format, &result, &evaluation)?;
     }
     if args.format.is_some() { Ok(()) } else { ui.result(&result) }
+}
+
+/// A p-value with four places; a smaller one is `< 0.0001`.
+fn probability(p: f64) -> String {
+    if p < 1e-4 { "< 0.0001".to_owned() } else { metric(p) }
 }

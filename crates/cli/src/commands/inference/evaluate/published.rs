@@ -6,7 +6,7 @@ use cupola_report::Evaluation;
 use cupola_workflow::PublishedMetrics;
 use serde_json::Value;
 
-use super::{print_form, show_gaps, show_metrics, write_json};
+use super::{print_form, show_metrics, show_subgroups, write_json};
 use crate::args::EvaluateArgs;
 use crate::commands::session;
 use crate::draw::{CollectionProgress, Ui, metrics};
@@ -45,7 +45,7 @@ fn show(ui: Ui, found: &Value, evaluation: &Evaluation) {
         ui.line(format!("{} ({} rows)", split.split, split.rows));
         for target in &split.targets {
             show_metrics(ui, &target.metrics);
-            show_gaps(ui, target);
+            show_subgroups(ui, target);
         }
     }
     if evaluation.splits.is_empty() {
