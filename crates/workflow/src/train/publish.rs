@@ -87,15 +87,16 @@ impl TrainedModel<'_> {
         if let Some(gate) = &gate {
             self.folder.write(GATE, gate)?;
         }
-        record.status = Status::Finished;
-        record.package = Some(package.label());
-        stage.save(self.folder, &record)?;
-        stage.session.emit(&WorkflowEvent::Published { package: &package, metrics: &metrics });
+        // A finished run is not resumed, so its report comes before that.
         let report = evaluation.write_report(self.folder, &record, &package, latency, self.weights.len());
         let report = report.unwrap_or_else(|error| {
             stage.session.emit(&WorkflowEvent::Warning(&format!("the report is not written: {error}")));
             None
         });
+        record.status = Status::Finished;
+        record.package = Some(package.label());
+        stage.save(self.folder, &record)?;
+        stage.session.emit(&WorkflowEvent::Published { package: &package, metrics: &metrics });
         Ok(PublishedRun {
             run: record.id,
             package: package.label(),
