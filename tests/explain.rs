@@ -1,5 +1,7 @@
 //! Explanations of predictions, served and by the command.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
 use crate::support::{Server, TestHome};
@@ -12,7 +14,7 @@ fn table(rows: usize) -> String {
         let kind = ["a", "b", "c"][row % 3];
         let price = 10.0 * x + if kind == "c" { 5.0 } else { 0.0 };
         let label = if x > 0.5 { "yes" } else { "no" };
-        text += &format!("{x:.4},{noise:.4},{kind},{label},{price:.3}\n");
+        let _ = writeln!(text, "{x:.4},{noise:.4},{kind},{label},{price:.3}");
     }
     text
 }
@@ -148,7 +150,8 @@ fn tokens_of_texts_have_their_bytes_and_pixels_a_heat_map() {
     let home = TestHome::new();
     // No two rows are alike.
     let text = |row: usize| {
-        let (words, label) = if row % 2 == 0 { ("win a prize", "spam") } else { ("see the minutes", "ham") };
+        let (words, label) =
+            if row.is_multiple_of(2) { ("win a prize", "spam") } else { ("see the minutes", "ham") };
         format!("{words} n{row},{label}\n")
     };
     let texts: String = (0..200).map(text).collect();
@@ -210,7 +213,7 @@ fn pixels() -> String {
         let brightness = 4 + row / 16;
         let values: Vec<String> =
             (0..16).map(|at| if at == bright { brightness } else { 0 }.to_string()).collect();
-        text += &format!("{},{}\n", values.join(","), if right { "right" } else { "left" });
+        let _ = writeln!(text, "{},{}", values.join(","), if right { "right" } else { "left" });
     }
     text
 }

@@ -39,7 +39,9 @@ pub fn normalised(mut probabilities: Vec<f64>) -> Vec<f64> {
     }
     let sum: f64 = probabilities.iter().sum();
     let equal = 1.0 / probabilities.len().max(1) as f64;
-    probabilities.iter_mut().for_each(|p| *p = if sum > 0.0 { *p / sum } else { equal });
+    for p in probabilities.iter_mut() {
+        *p = if sum > 0.0 { *p / sum } else { equal };
+    }
     probabilities
 }
 

@@ -189,6 +189,7 @@ impl Error {
 }
 
 /// A coverage with four digits, rounded down so that it can be asked for.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the derived message passes a reference")]
 fn floor(coverage: &f64) -> f64 {
     (coverage * 1e4).floor() / 1e4
 }

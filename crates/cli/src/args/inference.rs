@@ -106,6 +106,7 @@ pub struct PredictArgs {
     /// Class whose score is explained [default: the predicted one]
     #[arg(long, value_name = "CLASS", requires = "explain")]
     pub class: Option<String>,
+    #[allow(clippy::doc_markdown, reason = "help is plain text")]
     /// tree_shap, integrated_gradients or permutation_shapley [default: that of the kind of model]
     #[arg(long, value_name = "METHOD", requires = "explain")]
     pub method: Option<String>,

@@ -17,7 +17,7 @@ impl IsotonicCurve {
         let (x, y) = (&self.scores, &self.probabilities);
         let above = x.partition_point(|own| *own < score);
         match (above.checked_sub(1), x.get(above)) {
-            (_, Some(own)) if *own == score => y[above],
+            (_, Some(own)) if own.total_cmp(&score).is_eq() => y[above],
             (None, Some(_)) => y[0],
             (Some(below), Some(upper)) => {
                 let slope = (y[above] - y[below]) / (upper - x[below]);

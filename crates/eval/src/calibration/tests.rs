@@ -1,5 +1,7 @@
 //! Calibration and thresholds of scikit-learn.
 
+#![allow(clippy::float_cmp, reason = "bounds are exact")]
+
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -1,5 +1,7 @@
 //! Bounds of MAPIE and crepes, and coverage on new rows.
 
+#![allow(clippy::float_cmp, reason = "bounds are exact")]
+
 use serde_json::Value;
 
 use super::*;
@@ -128,7 +130,7 @@ fn sets_equal_mapie_and_crepes() {
     }
 }
 
-/// Uniform numbers from 0 to 1 (SplitMix64).
+/// Uniform numbers from 0 to 1 (`SplitMix64`).
 fn uniform(seed: u64) -> impl FnMut() -> f64 {
     let mut state = seed;
     move || {
@@ -156,9 +158,9 @@ fn assert_coverage(
         let quantile = scores.quantile(coverage).unwrap();
         covered += (0..new).filter(|_| score(&mut draw, Some(quantile)).1).count();
     }
-    let expected = ((rows as f64 + 1.0) * coverage).ceil() / (rows as f64 + 1.0);
-    let found = covered as f64 / (new as f64 * seeds as f64);
-    let (n, m) = (rows as f64, new as f64);
+    let expected = ((f64::from(rows) + 1.0) * coverage).ceil() / (f64::from(rows) + 1.0);
+    let found = covered as f64 / (f64::from(new) * seeds as f64);
+    let (n, m) = (f64::from(rows), f64::from(new));
     let deviation = (expected * (1.0 - expected) * (1.0 / m + 1.0 / (n + 2.0)) / seeds as f64).sqrt();
     let (least, most) = (expected - 4.0 * deviation, expected + 4.0 * deviation);
     assert!(found >= least && (ties || found <= most), "{found}, expected {expected} ± {deviation}");

@@ -33,10 +33,9 @@ impl PredictOptions {
             match (name, value) {
                 ("strict", "true" | "1") => options.strict = true,
                 ("strict", "false" | "0") => options.strict = false,
-                ("strict", other) => return Err(invalid(name, "true or false", other)),
                 ("explain", "true" | "1") => options.explain = true,
                 ("explain", "false" | "0") => options.explain = false,
-                ("explain", other) => return Err(invalid(name, "true or false", other)),
+                ("strict" | "explain", other) => return Err(invalid(name, "true or false", other)),
                 ("interval", value) => options.interval = interval_of_query(value)?,
                 ("horizon", value) => match value.parse() {
                     Ok(horizon) => options.horizon = Some(horizon),

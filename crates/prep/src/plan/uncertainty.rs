@@ -53,7 +53,7 @@ impl SealedUncertainty {
         if !(self.coverage > 0.0 && self.coverage < 1.0 && self.penalty.is_finite()) {
             return Some("expected a coverage between 0 and 1 and a finite penalty".to_owned());
         }
-        for target in targets.iter() {
+        for target in targets {
             let steps = match target {
                 FittedTarget::Category { .. } | FittedTarget::Number { .. } => 1,
                 FittedTarget::Forecast { horizon, .. } => *horizon,

@@ -12,7 +12,7 @@ const CONTINUES: &str = "##";
 
 /// Trainer whose result is a function of the texts.
 ///
-/// The WordPiece trainer of `tokenizers` 0.23 numbers the characters that continue a word in the order of a randomly
+/// The `WordPiece` trainer of `tokenizers` 0.23 numbers the characters that continue a word in the order of a randomly
 /// seeded hash map, and pairs that are equally frequent are merged in the order of these numbers. Here those characters
 /// are given to it in their own order.
 pub(super) struct ReproducibleTrainer {

@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn a_model_of_characters_has_the_bits_of_its_loss() {
-        let text = r#"
+        let text = r"
             name = 't'
             seed = 1
             [data]
@@ -42,7 +42,7 @@ mod tests {
             tokens = { kind = 'char', length = 8 }
             [[targets]]
             name = 'text'
-            kind = 'next_token'"#;
+            kind = 'next_token'";
         let run = cupola_spec::parse("t", text, &[], &|_| Err(String::new())).unwrap();
         let rows = (0..80).map(|row| Some(format!("to be or not to be {row}")));
         let frame = Frame::default().with("text", Column::texts(rows));

@@ -102,9 +102,12 @@ fn of_outputs(
     let mut metrics = Vec::new();
     for ((first, second), target) in first.iter().zip(second).zip(plan.targets.iter()) {
         let found = compared(first, second, options);
-        let named = found.into_iter().map(|metric| match several {
-            true => ComparedMetric { name: format!("{}/{}", target.name(), metric.name), ..metric },
-            false => metric,
+        let named = found.into_iter().map(|metric| {
+            if several {
+                ComparedMetric { name: format!("{}/{}", target.name(), metric.name), ..metric }
+            } else {
+                metric
+            }
         });
         metrics.extend(named);
     }

@@ -108,6 +108,7 @@ fn counts(column: &Column) -> HashMap<String, f64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "counts and chosen values are exact")]
 mod tests {
     use super::*;
 

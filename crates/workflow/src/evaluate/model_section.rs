@@ -110,7 +110,7 @@ mod tests {
             Ok(Vec::new())
         });
         let found = found.unwrap().unwrap();
-        assert!(found.p50_us <= found.p99_us && found.passes as usize + WARM == calls);
+        assert!(found.p50_us <= found.p99_us && found.passes + WARM as u64 == calls as u64);
     }
 
     #[test]

@@ -105,6 +105,7 @@ fn label_index(text: &str, labels: &mut Vec<String>, index: &mut HashMap<String,
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "counts and chosen values are exact")]
 mod tests {
     use super::*;
 

@@ -228,7 +228,7 @@ mod tests {
         let targets: Vec<usize> = (0..600).map(|row| row % 2).collect();
         // The first is right in 2 of 3 rows, the second in 9 of 10.
         let model = |wrong: usize| {
-            let right = |row: usize| if row % wrong == 0 { 1 - row % 2 } else { row % 2 };
+            let right = |row: usize| if row.is_multiple_of(wrong) { 1 - row % 2 } else { row % 2 };
             let rows = (0..600).flat_map(|row| if right(row) == 1 { [0.3, 0.7] } else { [0.7, 0.3] });
             TargetOutputs::Classes {
                 names: names.clone(),

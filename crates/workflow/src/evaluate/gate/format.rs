@@ -1,4 +1,4 @@
-//! Results for people and continuous integration: JUnit, Markdown and YAML.
+//! Results for people and continuous integration: `JUnit`, Markdown and YAML.
 
 mod junit;
 mod markdown;

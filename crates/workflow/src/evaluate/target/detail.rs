@@ -228,6 +228,7 @@ fn two(binned: Option<BinnedCounts>) -> Option<[Histogram; 2]> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "counts and chosen values are exact")]
 mod tests {
     use super::*;
 

@@ -159,7 +159,7 @@ mod tests {
         let losses = classes.losses();
         assert!((losses[0] - 2_f64.ln()).abs() < 1e-12 && (losses[1] - 4_f64.ln()).abs() < 1e-12);
         assert_eq!(classes.texts(1), ("b".to_owned(), "a (75 %)".to_owned()));
-        let numbers = TargetOutputs::Numbers { targets: vec![1.0], predicted: vec![1234.567_89] };
+        let numbers = TargetOutputs::Numbers { targets: vec![1.0], predicted: vec![1_234.567_89] };
         assert_eq!(numbers.texts(0), ("1".to_owned(), "1234.57".to_owned()));
         assert_eq!([decided(&[0.7, 0.3], None), decided(&[0.7, 0.3], Some(0.25))], [0, 1]);
         assert_eq!(TargetOutputs::Other.losses(), Vec::<f64>::new());

@@ -92,12 +92,11 @@ fn scores(
     logits: &[f32],
 ) -> Vec<Vec<f64>> {
     let (classes, width) = (class_indices(targets), target.width().max(1));
-    let of_row = |(row, logits): (usize, &[f32])| match classes.get(row) {
-        Some(class) => {
+    let of_row = |(row, logits): (usize, &[f32])| {
+        if let Some(class) = classes.get(row) {
             let p: Vec<f64> = target.probabilities(logits).into_iter().map(f64::from).collect();
             vec![class_score(class_score_of(sealed), &p).get(*class).copied().unwrap_or(f64::INFINITY)]
-        }
-        None => {
+        } else {
             let predicted = numbers_of(&target.decode(logits, &[]).value);
             let each = target_numbers(target, targets, row).into_iter().zip(predicted);
             each.map(|(target, predicted)| split_score(target, predicted)).collect()

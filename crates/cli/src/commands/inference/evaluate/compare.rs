@@ -13,8 +13,7 @@ use crate::failure::UserError;
 
 pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs, data: &str, models: &[String]) -> Result<()> {
     let (first, second) = match (&args.model, models) {
-        (None, [first, second]) => (first, second),
-        (Some(first), [second]) => (first, second),
+        (None, [first, second]) | (Some(first), [second]) => (first, second),
         _ => {
             let hint = "give two models to `--compare`, or one beside `--model`";
             return Err(UserError::new("expected two models to compare", hint).into());

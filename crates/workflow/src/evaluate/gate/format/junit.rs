@@ -1,4 +1,4 @@
-//! JUnit XML, as Jenkins, GitLab and others read it.
+//! `JUnit` XML, as Jenkins, GitLab and others read it.
 //!
 //! The structure is that of the schema of Jenkins' xUnit plugin: `testsuites`, `testsuite`, `testcase`, and in a case
 //! at most one of `failure`, `error` and `skipped`.
@@ -31,7 +31,7 @@ struct CaseProblem {
     kind: Option<&'static str>,
 }
 
-/// JUnit XML of a gate: a suite named after the model, a case for each condition. A broken condition is a failure, an
+/// `JUnit` XML of a gate: a suite named after the model, a case for each condition. A broken condition is a failure, an
 /// undefined one an error.
 ///
 /// # Errors
@@ -41,7 +41,7 @@ pub fn gate_junit(model: &str, gate: &GateReport) -> Result<String, Error> {
     document(&format!("gate of {model}"), &cases)
 }
 
-/// JUnit XML of an evaluation: a case for each metric. A metric that is undefined is skipped, with its reason.
+/// `JUnit` XML of an evaluation: a case for each metric. A metric that is undefined is skipped, with its reason.
 ///
 /// # Errors
 /// As [`gate_junit`].
@@ -83,16 +83,13 @@ fn condition_case(model: &str, condition: &JudgedCondition) -> Case {
 }
 
 fn metric_case(class: &str, metric: &Metric) -> Case {
-    let (problem, output) = match metric.value {
-        Some(value) => {
-            let bounds = interval(metric.interval);
-            let bounds = if bounds.is_empty() { bounds } else { format!("\n95 % interval {bounds}") };
-            (None, format!("{}{bounds}", number(value)))
-        }
-        None => {
-            let message = metric.undefined.clone().unwrap_or_else(|| "undefined".to_owned());
-            (Some(CaseProblem { element: "skipped", message, kind: None }), String::new())
-        }
+    let (problem, output) = if let Some(value) = metric.value {
+        let bounds = interval(metric.interval);
+        let bounds = if bounds.is_empty() { bounds } else { format!("\n95 % interval {bounds}") };
+        (None, format!("{}{bounds}", number(value)))
+    } else {
+        let message = metric.undefined.clone().unwrap_or_else(|| "undefined".to_owned());
+        (Some(CaseProblem { element: "skipped", message, kind: None }), String::new())
     };
     Case { class: class.to_owned(), name: metric.name.clone(), problem, output }
 }

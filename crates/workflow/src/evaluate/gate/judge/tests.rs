@@ -54,7 +54,7 @@ fn evaluation() -> Evaluation {
 }
 
 fn compared(name: &str, interval: (f64, f64)) -> Comparison {
-    let difference = Some((interval.0 + interval.1) / 2.0);
+    let difference = Some(f64::midpoint(interval.0, interval.1));
     let metric = ComparedMetric {
         name: name.to_owned(),
         difference,
@@ -71,14 +71,14 @@ fn compared(name: &str, interval: (f64, f64)) -> Comparison {
 }
 
 /// Judges one condition, with the opponent that `opponent` makes.
-fn judged_with(key: &str, required: &str, opponent: Opponent) -> JudgedCondition {
+fn judged_with(key: &str, required: &str, opponent: &Opponent) -> JudgedCondition {
     let gate = Gate::new([(key.to_owned(), required.to_owned())]);
     let conditions = gate.parse(&[Target::new("income", TargetKind::Category)]).unwrap();
     judge(&conditions, &evaluation(), &mut |_| opponent.clone()).conditions.remove(0)
 }
 
 fn judged(key: &str, required: &str) -> JudgedCondition {
-    judged_with(key, required, Opponent::Absent)
+    judged_with(key, required, &Opponent::Absent)
 }
 
 #[test]
@@ -152,12 +152,12 @@ fn a_comparison_is_by_the_interval_of_the_difference() {
     ] {
         let key =
             if name == "accuracy" { "versus champion".to_owned() } else { format!("versus champion/{name}") };
-        let of = |claim| judged_with(&key, claim, Opponent::Compared(compared(name, interval))).outcome;
+        let of = |claim| judged_with(&key, claim, &Opponent::Compared(compared(name, interval))).outcome;
         assert_eq!(of("no worse, 95 %"), no_worse, "{name} {interval:?}");
         assert_eq!(of("better, 95 %"), better, "{name} {interval:?}");
     }
     let reason =
-        judged_with("versus champion", "better", Opponent::Compared(compared("accuracy", (-0.02, 0.01))))
+        judged_with("versus champion", "better", &Opponent::Compared(compared("accuracy", (-0.02, 0.01))))
             .reason;
     let expected = "`accuracy`: no certain difference from m:1, difference -0.005000 with 95 % interval -0.020000 to +0.010000 on 400 rows";
     assert_eq!(reason.as_deref(), Some(expected));
@@ -165,7 +165,7 @@ fn a_comparison_is_by_the_interval_of_the_difference() {
 
 #[test]
 fn a_comparison_without_numbers_never_passes_by_silence() {
-    let of = |claim, opponent| judged_with("versus champion", claim, opponent);
+    let of = |claim, opponent: Opponent| judged_with("versus champion", claim, &opponent);
     let first = of("no worse, 95 %", Opponent::Absent);
     assert_eq!(first.outcome, GateOutcome::Passed);
     assert_eq!(first.reason.as_deref(), Some("no `champion` yet to compare with"));
