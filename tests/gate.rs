@@ -96,11 +96,11 @@ fn a_broken_gate_keeps_the_package_and_latest_where_it_was() {
 #[test]
 fn whatever_has_no_value_breaks_the_gate() {
     let home = TestHome::with_blobs(400, GATE);
-    let output = train(&home, &["gate.interval_coverage=>= 0", "split.test=0.0"]);
+    let output = train(&home, &["split.test=0.0"]);
     assert_eq!(output.code, Some(1), "{}", output.stderr);
     let run: Value = serde_json::from_str(&output.stdout).unwrap();
     let found = outcomes(&run["gate"]);
-    for key in ["interval_coverage", "test/accuracy", "test/accuracy/low"] {
+    for key in ["test/accuracy", "test/accuracy/low"] {
         assert!(found.contains(&(key.to_owned(), "undefined".to_owned())), "{found:?}");
     }
     // Without a gate of its own a package needs conditions.
@@ -126,6 +126,7 @@ fn a_mistake_in_a_condition_is_found_before_training() {
     let home = TestHome::with_blobs(400, GATE);
     for (set, expected) in [
         ("gate.test/acuracy=>= 0.5", "did you mean `accuracy`?"),
+        ("gate.interval_coverage=>= 0.9", "add `[uncertainty]`"),
         ("gate.test/rmse=<= 1", "unknown metric `rmse` of a category"),
         ("gate.test/accuracy=0.97", "expected string"),
         ("gate.test/f1=very good", "expected a comparison such as `>= 0.97`"),
