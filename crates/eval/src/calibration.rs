@@ -39,7 +39,7 @@ pub fn normalised(mut probabilities: Vec<f64>) -> Vec<f64> {
     }
     let sum: f64 = probabilities.iter().sum();
     let equal = 1.0 / probabilities.len().max(1) as f64;
-    for p in probabilities.iter_mut() {
+    for p in &mut probabilities {
         *p = if sum > 0.0 { *p / sum } else { equal };
     }
     probabilities

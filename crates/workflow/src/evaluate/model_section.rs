@@ -103,14 +103,14 @@ mod tests {
             dense: Vec::new(),
             indices: Vec::new(),
         };
-        let mut calls = 0;
+        let mut calls = 0_u64;
         let found = latency::<()>(&examples, 9.0, &mut |one| {
             assert_eq!(one.rows, 1);
             calls += 1;
             Ok(Vec::new())
         });
         let found = found.unwrap().unwrap();
-        assert!(found.p50_us <= found.p99_us && found.passes + WARM as u64 == calls as u64);
+        assert!(found.p50_us <= found.p99_us && found.passes + WARM as u64 == calls);
     }
 
     #[test]

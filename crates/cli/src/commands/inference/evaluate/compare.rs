@@ -12,12 +12,9 @@ use crate::draw::{CollectionProgress, Ui, metric};
 use crate::failure::UserError;
 
 pub fn run(home: &Home, ui: Ui, args: &EvaluateArgs, data: &str, models: &[String]) -> Result<()> {
-    let (first, second) = match (&args.model, models) {
-        (None, [first, second]) | (Some(first), [second]) => (first, second),
-        _ => {
-            let hint = "give two models to `--compare`, or one beside `--model`";
-            return Err(UserError::new("expected two models to compare", hint).into());
-        }
+    let ((None, [first, second]) | (Some(first), [second])) = (&args.model, models) else {
+        let hint = "give two models to `--compare`, or one beside `--model`";
+        return Err(UserError::new("expected two models to compare", hint).into());
     };
     let progress = CollectionProgress::new(ui);
     let request = CompareRequest {
