@@ -14,7 +14,6 @@ mod ale;
 mod dependence;
 mod importance;
 mod integrated_gradients;
-mod random;
 mod shapley;
 mod tree;
 mod tree_shap;

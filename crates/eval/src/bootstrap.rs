@@ -10,13 +10,12 @@
 //! the normal one with the standard error of a jackknife of 200 groups, which is a tenth of the work.
 
 mod bca;
-mod draws;
+pub(crate) mod draws;
 mod plan;
 mod resampled_sums;
 mod sums;
 
 pub(crate) use bca::quantile_of_normal;
-pub(crate) use draws::draw;
 pub use sums::RowSums;
 
 use bca::{Bca, cdf_of_normal, jackknife_error};

@@ -36,7 +36,7 @@ impl AleCurve {
 /// count. `None` for fewer than two edges, or without rows between them.
 ///
 /// # Errors
-/// Those of `predict`.
+/// The errors of `predict`.
 pub fn ale<E>(
     values: &[f64],
     edges: &[f64],

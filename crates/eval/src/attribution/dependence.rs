@@ -45,7 +45,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 /// Curve over `points` values of a feature. `predict` returns the predictions of all rows with the value of that index.
 ///
 /// # Errors
-/// Those of `predict`.
+/// The errors of `predict`.
 pub fn partial_dependence<E>(
     points: usize,
     mut predict: impl FnMut(usize) -> Result<Vec<f64>, E>,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::random::SplitMix;
+use crate::bootstrap::draws::{key, permutation};
 
 /// Loss of a score when the values of one feature are shuffled among the rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct FeatureImportance {
 /// The interval is that of the mean over shuffles at `coverage`, such as 0.95; other rows would vary it further.
 ///
 /// # Errors
-/// Those of `score`.
+/// The errors of `score`.
 pub fn permutation_importance<E>(
     (features, rows): (usize, usize),
     (repeats, seed): (usize, u64),
@@ -35,7 +35,7 @@ pub fn permutation_importance<E>(
     let mut found = Vec::with_capacity(features);
     for feature in 0..features {
         let losses = (0..repeats).map(|repeat| {
-            let order = SplitMix::new(seed, [feature as u64, repeat as u64]).permutation(rows);
+            let order = permutation(key(seed, [feature as u64, repeat as u64]), rows);
             Ok(all - score(feature, &order)?)
         });
         found.push(summary(losses.collect::<Result<_, E>>()?, coverage));

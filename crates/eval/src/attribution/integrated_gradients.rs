@@ -37,7 +37,7 @@ const TOLERANCE: f64 = 0.005;
 /// `gradients` gets at most `batch` points `[points, width]` at a time, and says by an error that time is up.
 ///
 /// # Errors
-/// Those of `gradients`.
+/// The errors of `gradients`.
 pub fn integrated_gradients<E>(
     input: &[f32],
     baseline: &[f32],

@@ -1,7 +1,7 @@
 //! Shapley values of any model: exact for few features, else estimated from antithetic permutations (Castro et al.
 //! 2009; Mitchell et al. 2022, 4.1).
 
-use super::random::SplitMix;
+use crate::bootstrap::draws::{key, permutation};
 
 /// Work that an estimate may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct PermutationShapley {
 /// `proceed` is asked between pairs of permutations; once it says `false`, the estimate ends with the pairs made so far.
 ///
 /// # Errors
-/// Those of `predict`.
+/// The errors of `predict`.
 pub fn permutation_shapley<E>(
     features: usize,
     budget: ShapleyBudget,
@@ -52,7 +52,7 @@ pub fn permutation_shapley<E>(
     let (mut evaluations, mut pairs) = (2, 0_u64);
     let cost = 2 * (features - 1);
     while pairs == 0 || evaluations + cost <= budget.evaluations && proceed() {
-        let order = SplitMix::new(budget.seed, [pairs, 0]).permutation(features);
+        let order = permutation(key(budget.seed, [pairs, 0]), features);
         let gains = gains_of_pair(&order, [base, prediction], &mut predict)?;
         for (feature, gain) in gains.into_iter().enumerate() {
             sums[feature] += gain;

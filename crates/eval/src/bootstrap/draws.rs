@@ -20,6 +20,20 @@ pub fn index(seed: u64, position: u64, bound: usize) -> usize {
     ((u128::from(draw(seed, position)) * bound as u128) >> 64) as usize
 }
 
+/// Key of one purpose of a seed among many, such as a feature and a repeat.
+pub fn key(seed: u64, purpose: [u64; 2]) -> u64 {
+    purpose.into_iter().fold(seed, |key, part| draw(key, 0) ^ part.wrapping_mul(GAMMA))
+}
+
+/// Random order of `0..count` (Fisher and Yates).
+pub fn permutation(key: u64, count: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    for (position, last) in (1..count).rev().enumerate() {
+        order.swap(last, index(key, position as u64, last + 1));
+    }
+    order
+}
+
 /// Draws `counts.len()` of as many units with replacement, and counts each.
 pub fn count_resample(seed: u64, resample: usize, counts: &mut [u32]) {
     counts.fill(0);

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::draws::draw;
 use super::*;
 
 fn golden() -> Value {

@@ -3,7 +3,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use super::condition::{Condition, text};
 use super::tree::{Node, Tree};
 use super::{SliceColumn, SliceOptions};
-use crate::bootstrap::draw;
+use crate::bootstrap::draws::draw;
 use crate::{Bootstrap, RowSums};
 
 /// Multiple of a slice's excess over the mean loss that a slice within it must have. With many rows, smaller differences

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::bootstrap::draw;
+use crate::bootstrap::draws::draw;
 
 /// Number in [0, 1) of a row.
 fn uniform(seed: u64, row: usize) -> f64 {

@@ -25,7 +25,7 @@ use super::model_section::{latency, of_package};
 use super::target::SplitToEvaluate;
 use crate::error::Error;
 use crate::event::{CollectionEvents, WorkflowEvent};
-use crate::models::inference::{CHUNK, LoadedModel, explained, lacks_column};
+use crate::models::inference::{CHUNK, LoadedModel, explained, in_fitting_spelling, lacks_column};
 use crate::session::Session;
 
 /// Rows that the latency is measured with.
@@ -212,23 +212,10 @@ impl Session<'_> {
 
     /// Opens a source as a package reads it: with the spelling of the training files if the rows lack a column otherwise.
     fn rows_in_pieces(&self, source: &Source, plan: &Plan) -> Result<Stream, Error> {
-        let data = Data::plain(source.clone(), &plan.null_texts);
-        let plainly = self.open_as(&data);
-        if plan.format.is_default() {
-            return plainly;
-        }
-        let is_complete = |rows: &Stream| {
+        in_fitting_spelling(source, plan, &|data| self.open_as(data), &|rows: &Stream| {
             let names: Vec<&str> = rows.schema().fields().iter().map(|field| field.name().as_str()).collect();
             !lacks_column(plan, &|name| names.contains(&name))
-        };
-        match plainly {
-            Ok(rows) if is_complete(&rows) => Ok(rows),
-            plainly => match self.open_as(&data.with_format(&plan.format)) {
-                Ok(rows) if is_complete(&rows) => Ok(rows),
-                Ok(_) => plainly,
-                Err(error) => plainly.and(Err(error)),
-            },
-        }
+        })
     }
 
     fn open_as(&self, data: &Data) -> Result<Stream, Error> {

@@ -159,6 +159,32 @@ impl LoadedModel {
     }
 }
 
+/// Reads a source plainly, or, if the rows lack a column of the model, with the spelling of the training data, where that
+/// finds all columns. `read` reads it, `is_complete` says if rows have all columns.
+///
+/// # Errors
+/// The errors of `read`; of both spellings, those of the plain one if it could be read.
+pub(crate) fn in_fitting_spelling<T>(
+    source: &Source,
+    plan: &Plan,
+    read: &dyn Fn(&Data) -> Result<T, Error>,
+    is_complete: &dyn Fn(&T) -> bool,
+) -> Result<T, Error> {
+    let data = Data::plain(source.clone(), &plan.null_texts);
+    let plainly = read(&data);
+    if plan.format.is_default() {
+        return plainly;
+    }
+    match plainly {
+        Ok(rows) if is_complete(&rows) => Ok(rows),
+        plainly => match read(&data.with_format(&plan.format)) {
+            Ok(rows) if is_complete(&rows) => Ok(rows),
+            Ok(_) => plainly,
+            Err(error) => plainly.and(Err(error)),
+        },
+    }
+}
+
 impl Session<'_> {
     /// Loads a published model.
     ///
@@ -178,20 +204,9 @@ impl Session<'_> {
     /// # Errors
     /// Sources that cannot be read.
     pub fn read_rows(&self, source: &Source, plan: &Plan) -> Result<InputRows, Error> {
-        let data = Data::plain(source.clone(), &plan.null_texts);
-        let plainly = self.read_as(&data, plan);
-        if plan.format.is_default() {
-            return plainly;
-        }
-        let is_complete = |rows: &InputRows| !lacks_column(plan, &|name| rows.frame.get(name).is_some());
-        match plainly {
-            Ok(rows) if is_complete(&rows) => Ok(rows),
-            plainly => match self.read_as(&data.with_format(&plan.format), plan) {
-                Ok(rows) if is_complete(&rows) => Ok(rows),
-                Ok(_) => plainly,
-                Err(error) => plainly.and(Err(error)),
-            },
-        }
+        in_fitting_spelling(source, plan, &|data| self.read_as(data, plan), &|rows| {
+            !lacks_column(plan, &|name| rows.frame.get(name).is_some())
+        })
     }
 
     fn read_as(&self, data: &Data, plan: &Plan) -> Result<InputRows, Error> {
