@@ -43,8 +43,8 @@ pub use features::{
 pub use frame::meaning::{ColumnReading, ExactColumns, ValueRule, ValueRules};
 pub use frame::{Column, Frame, NotANumber};
 pub use plan::{
-    Augmenter, ColumnPlaces, ColumnType, GroupScores, InputColumn, OutputColumn, Plan, SealedUncertainty,
-    SeriesLabel, Signature, TargetScores,
+    Augmenter, ColumnPlaces, ColumnType, GroupScores, InputColumn, JoinedPlan, MemberPlaces, OutputColumn,
+    Plan, SealedUncertainty, SeriesLabel, Signature, TargetScores,
 };
 pub use prepare::{
     AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues, FrameStream, Prepared, RequestExample,
