@@ -47,8 +47,9 @@ pub use plan::{
     Plan, SealedUncertainty, SeriesLabel, Signature, TargetScores,
 };
 pub use prepare::{
-    AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues, FrameStream, Prepared, RequestExample,
-    each_with_targets, exact_columns, examples_with_targets, prepare, prepare_stream,
+    AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues, FoldedRows, FrameStream, Prepared,
+    RequestExample, each_with_targets, exact_columns, examples_with_targets, prepare, prepare_folds,
+    prepare_sealed, prepare_stream,
 };
 pub use split::{
     Frequency, SeriesOrder, SplitPart, TimeGrid, split_rows, split_rows_without_test, time_grid, time_order,
