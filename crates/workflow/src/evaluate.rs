@@ -11,7 +11,7 @@ mod data_section;
 mod facts;
 pub(crate) mod gate;
 mod learning;
-mod model_section;
+pub(crate) mod model_section;
 mod package;
 mod run;
 mod target;
