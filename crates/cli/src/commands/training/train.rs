@@ -111,7 +111,7 @@ fn as_json(run: PublishedRun, smoke: bool, next: &[String]) -> Value {
 }
 
 /// Signal that the first SIGINT or SIGTERM sets; the second one ends the process at once.
-fn stop_signal() -> Result<StopSignal> {
+pub fn stop_signal() -> Result<StopSignal> {
     let stop = StopSignal::new();
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, stop.flag())?;
