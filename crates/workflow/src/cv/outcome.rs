@@ -9,6 +9,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::evaluate::gate::GateReport;
+
 /// Coverage of the intervals.
 const COVERAGE: f64 = 0.95;
 
@@ -41,8 +43,8 @@ pub struct CrossValidation {
     pub predictions: Option<PathBuf>,
     /// Page with the evaluation of these predictions.
     pub report: Option<PathBuf>,
-    /// `false` if the package broke the conditions of `[gate]`, so that `latest` does not point to it.
-    pub passed_gate: bool,
+    /// Judged conditions of `[gate]`; where they are broken, `latest` does not point to the package.
+    pub gate: Option<GateReport>,
 }
 
 /// Scores of one fold.

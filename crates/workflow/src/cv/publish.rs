@@ -93,7 +93,7 @@ impl FinishedFolds<'_> {
         folder.save(&record)?;
         session.index(home);
         (outcome.package, outcome.run) = (package.label(), record.id);
-        outcome.passed_gate = gate.is_none_or(|gate| gate.passed);
+        outcome.gate = gate;
         Ok(outcome)
     }
 }
@@ -219,7 +219,7 @@ impl CrossValidation {
             metrics: indexmap::IndexMap::new(),
             predictions: None,
             report: None,
-            passed_gate: true,
+            gate: None,
         }
     }
 }

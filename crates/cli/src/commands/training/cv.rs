@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::args::CvArgs;
 use crate::commands::session;
 use crate::commands::training::train::stop_signal;
-use crate::draw::{Screen, Ui, duration, metric};
-use crate::failure::{FoldsStopped, UserError};
+use crate::draw::{Screen, Ui, duration, metric, show_gate};
+use crate::failure::{FoldsStopped, GateBroken};
 use crate::next_step::next_command;
 
 pub fn run(home: &Home, ui: Ui, args: &CvArgs) -> Result<()> {
@@ -32,11 +32,7 @@ pub fn run(home: &Home, ui: Ui, args: &CvArgs) -> Result<()> {
                 fields.insert("next".to_owned(), json!([next]));
             }
             ui.result(&result)?;
-            if found.passed_gate {
-                return Ok(());
-            }
-            let remedy = format!("see `{}`", next_command(home, ["gate", "--model", &found.package]));
-            Err(UserError::new(format!("the gate of {} is broken", found.package), remedy).into())
+            found.gate.as_ref().map_or(Ok(()), |gate| GateBroken::check(&found.package, gate))
         }
         CvOutcome::Stopped { done, folds } => {
             let (count, repeat) = (args.folds.map(|folds| folds.to_string()), args.repeat.to_string());
@@ -86,7 +82,7 @@ fn show(ui: Ui, found: &CrossValidation) {
         ui.line(format!("report  {}", report.display()));
     }
     ui.line(format!("model   {}, the average of the folds", found.package));
-    if !found.passed_gate {
-        ui.line("latest  stays where it was, since the gate is broken");
+    if let Some(gate) = &found.gate {
+        show_gate(ui, &found.package, gate);
     }
 }
