@@ -209,3 +209,37 @@ fn a_damaged_checkpoint_is_reported_and_the_previous_one_resumes() {
     fs::remove_dir_all(home.path(&folder)).unwrap();
     home.json(&["train", "--resume", &id, "--device", "flex"]);
 }
+
+/// Home with a run of trees on 2,000 rows.
+fn trees(model: &str) -> TestHome {
+    let home = TestHome::new();
+    home.write("blobs.csv", cupola_testkit::blobs(2_000));
+    let head = "name = \"blobs\"\nseed = 3\n[data]\nsource = \"blobs.csv\"\n";
+    home.write(
+        "run.toml",
+        format!("{head}[[targets]]\nname = \"side\"\nkind = \"category\"\n[model]\n{model}\n"),
+    );
+    home
+}
+
+#[test]
+fn growing_trees_hear_a_signal_and_the_run_grows_them_anew() {
+    let home = trees("family = \"random_forest\"\ntrees = 4000");
+    let args = ["train", "--config", "run.toml"];
+    let mut child = home.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = || fs::read_dir(home.path(".cupola/runs")).is_ok_and(|mut runs| runs.next().is_some());
+    while !begun() {
+        assert!(child.try_wait().unwrap().is_none(), "ended before the signal");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    signal(child.id(), "TERM");
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    let id = only_run(&home);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.contains(&format!("grow them anew with: cupola train --resume {id}")), "{err}");
+    assert_eq!(home.json(&["runs", "show", &id])["run"]["status"], "stopped");
+    let done = home.json(&["train", "--resume", "latest"]);
+    assert_eq!((&done["run"], &done["package"]), (&id.into(), &"blobs:1".into()));
+    assert_eq!(done["trees"], 4000);
+}
