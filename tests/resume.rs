@@ -243,3 +243,23 @@ fn growing_trees_hear_a_signal_and_the_run_grows_them_anew() {
     assert_eq!((&done["run"], &done["package"]), (&id.into(), &"blobs:1".into()));
     assert_eq!(done["trees"], 4000);
 }
+
+#[test]
+fn a_run_of_trees_that_was_killed_after_it_had_published_keeps_its_package() {
+    for model in ["family = \"random_forest\"\ntrees = 20", "family = \"gbdt\"\nbudget = 0.5"] {
+        let home = trees(model);
+        let first = home.train(&[]);
+        let id = only_run(&home);
+        // The record is the last file that a run writes.
+        home.unfinish(&id);
+        let again = home.json(&["train", "--resume", "latest"]);
+        assert_eq!((&again["run"], &again["package"]), (&first["run"], &first["package"]));
+        assert_eq!(only_run(&home), id);
+        assert!(!home.path(".cupola/models/blobs/2").exists());
+        let data = home.read("blobs.csv");
+        home.unfinish(&id);
+        home.write("blobs.csv", data.replacen("left", "right", 1));
+        let output = home.run(&["train", "--resume", "latest"]);
+        assert!(output.stderr.contains("the data has changed since run"), "{}", output.stderr);
+    }
+}
