@@ -71,6 +71,8 @@ fn numbers_have_intervals_of_any_coverage_on_every_channel() {
     let coverage = metrics["splits"]["test"]["values"]["interval_coverage"].as_f64().unwrap();
     assert!((0.83..=0.97).contains(&coverage), "{coverage}");
     let server = home.serve(&["--model", "m"]);
+    // The page asks for intervals where this is.
+    assert_eq!(server.get("/v1/models/m").json()["interval"], json!(0.9));
     let rows = json!([{ "size": 0.5, "shop": "a" }, { "size": 0.5, "shop": "b" }]);
     let predict = |interval: Value| {
         let body = json!({ "rows": rows, "interval": interval });
