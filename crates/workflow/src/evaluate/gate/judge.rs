@@ -113,11 +113,8 @@ fn versus(
     if !(difference.is_finite() && low.is_finite() && high.is_finite()) {
         return Err(UndefinedValue(format!("the difference in `{name}` is not a finite number")));
     }
-    let (worse, better) = if larger_is_better { (high < 0.0, low > 0.0) } else { (low > 0.0, high < 0.0) };
-    let holds = match claim {
-        VersusClaim::NoWorse => !worse,
-        VersusClaim::Better => better,
-    };
+    let Sides { worse, better } = Sides::of((low, high), larger_is_better);
+    let holds = claim_holds(claim, (low, high), larger_is_better);
     let verdict = match (worse, better) {
         (true, _) => "worse than",
         (_, true) => "better than",
@@ -133,6 +130,44 @@ fn versus(
         outcome: if holds { GateOutcome::Passed } else { GateOutcome::Broken },
         reason: Some(reason),
     })
+}
+
+/// Sides of zero that a whole interval of a difference is on.
+struct Sides {
+    worse: bool,
+    better: bool,
+}
+
+impl Sides {
+    fn of((low, high): (f64, f64), larger_is_better: bool) -> Self {
+        if larger_is_better {
+            Self { worse: high < 0.0, better: low > 0.0 }
+        } else {
+            Self { worse: low > 0.0, better: high < 0.0 }
+        }
+    }
+}
+
+fn claim_holds(claim: VersusClaim, interval: (f64, f64), larger_is_better: bool) -> bool {
+    let Sides { worse, better } = Sides::of(interval, larger_is_better);
+    match claim {
+        VersusClaim::NoWorse => !worse,
+        VersusClaim::Better => better,
+    }
+}
+
+/// Outcome of an earlier comparison by its kept interval, whatever outcome stands beside it. A comparison without an
+/// interval, such as the one with an alias that did not exist yet, keeps its outcome.
+pub(super) fn versus_again(
+    earlier: &JudgedCondition,
+    metric: Option<&GateMetric>,
+    claim: VersusClaim,
+    evaluation: &Evaluation,
+) -> GateOutcome {
+    let name = metric.map(|metric| metric.name.as_str()).or(evaluation.model.goal.as_deref());
+    let larger = name.and_then(|name| larger_is_better(name.rsplit('/').next().unwrap_or(name)));
+    let (Some(interval), Some(larger)) = (earlier.interval, larger) else { return earlier.outcome };
+    if claim_holds(claim, interval, larger) { GateOutcome::Passed } else { GateOutcome::Broken }
 }
 
 /// The metric of a comparison, and `true` if a larger value of it is better. Default: the metric that chose the

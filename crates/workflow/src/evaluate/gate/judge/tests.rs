@@ -207,3 +207,17 @@ fn every_metric_of_an_evaluation_can_be_named() {
         assert!(parsed.is_ok(), "{kind:?}: {parsed:?}");
     }
 }
+
+#[test]
+fn a_kept_comparison_is_judged_by_its_interval_and_not_by_its_outcome() {
+    let judged =
+        judged_with("versus champion", "no worse", &Opponent::Compared(compared("accuracy", (-0.2, -0.1))));
+    let edited = JudgedCondition { outcome: GateOutcome::Passed, ..judged };
+    let again = |claim| versus_again(&edited, None, claim, &evaluation());
+    assert_eq!(again(VersusClaim::NoWorse), GateOutcome::Broken);
+    // A smaller log loss is better.
+    let loss = GateMetric { target: "income".to_owned(), name: "log_loss".to_owned() };
+    assert_eq!(versus_again(&edited, Some(&loss), VersusClaim::Better, &evaluation()), GateOutcome::Passed);
+    let absent = judged_with("versus champion", "no worse", &Opponent::Absent);
+    assert_eq!(versus_again(&absent, None, VersusClaim::NoWorse, &evaluation()), GateOutcome::Passed);
+}
