@@ -48,6 +48,13 @@ fn a_gate_that_passes_is_kept_and_moves_latest() {
     let again = home.train(&[]);
     let versus = &again["gate"]["conditions"][3];
     assert_eq!((&versus["outcome"], &versus["found"]), (&json!("passed"), &json!(0.0)), "{versus}");
+    assert!(versus.get("warning").is_none(), "{versus}");
+    // Another seed divides the rows otherwise, so the champion may have been trained on those of the comparison.
+    let other = home.train(&["--set", "seed=12"]);
+    let warning = other["gate"]["conditions"][3]["warning"].as_str().unwrap_or_default();
+    assert!(warning.contains("blobs:1 was trained with another seed"), "{other}");
+    let junit = home.run(&["gate", "--model", "blobs:3", "--format", "junit"]);
+    assert!(junit.stdout.contains("warning: blobs:1 was trained with another seed"), "{}", junit.stdout);
     let judged = home.json(&["gate", "--model", "blobs:2", "--data", "blobs.csv", "--device", "flex"]);
     assert_eq!(judged["passed"], true, "{judged}");
     assert_eq!(home.json(&["gate", "--model", "blobs:2"])["conditions"][3]["outcome"], "passed");

@@ -15,7 +15,12 @@ pub enum Opponent {
     /// It is the judged model itself.
     Itself,
     /// Comparison on the same rows: the other version is the first, the judged model the second.
-    Compared(Comparison),
+    Compared {
+        /// Differences.
+        comparison: Comparison,
+        /// Reason for which they may mislead.
+        warning: Option<String>,
+    },
     /// Both cannot be compared; the reason.
     Incomparable(String),
 }
@@ -42,6 +47,7 @@ pub fn judge(
             interval: None,
             outcome: GateOutcome::Undefined,
             reason: Some(reason),
+            warning: None,
         });
         JudgedCondition {
             key: condition.key.clone(),
@@ -50,6 +56,7 @@ pub fn judge(
             interval: verdict.interval,
             outcome: verdict.outcome,
             reason: verdict.reason,
+            warning: verdict.warning,
         }
     });
     GateReport::new(judged.collect())
@@ -61,6 +68,7 @@ struct Verdict {
     interval: Option<(f64, f64)>,
     outcome: GateOutcome,
     reason: Option<String>,
+    warning: Option<String>,
 }
 
 fn of_value(evaluation: &Evaluation, value: &GateValue, bound: GateBound) -> Result<Verdict, UndefinedValue> {
@@ -81,6 +89,7 @@ fn of_value(evaluation: &Evaluation, value: &GateValue, bound: GateBound) -> Res
         interval: found.interval,
         outcome: if holds { GateOutcome::Passed } else { GateOutcome::Broken },
         reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+        warning: None,
     })
 }
 
@@ -91,9 +100,10 @@ fn versus(
     claim: VersusClaim,
     opponent: &Opponent,
 ) -> Result<Verdict, UndefinedValue> {
-    let without =
-        |outcome, reason: String| Ok(Verdict { found: None, interval: None, outcome, reason: Some(reason) });
-    let comparison = match opponent {
+    let without = |outcome, reason: String| {
+        Ok(Verdict { found: None, interval: None, outcome, reason: Some(reason), warning: None })
+    };
+    let (comparison, warning) = match opponent {
         Opponent::Absent => {
             return without(GateOutcome::Passed, format!("no `{reference}` yet to compare with"));
         }
@@ -103,7 +113,7 @@ fn versus(
             return without(outcome, format!("`{reference}` is this version itself"));
         }
         Opponent::Incomparable(why) => return Err(UndefinedValue(why.clone())),
-        Opponent::Compared(comparison) => comparison,
+        Opponent::Compared { comparison, warning } => (comparison, warning),
     };
     let (compared, larger_is_better) = compared(evaluation, comparison, metric)?;
     let name = &compared.name;
@@ -129,6 +139,7 @@ fn versus(
         interval: Some((low, high)),
         outcome: if holds { GateOutcome::Passed } else { GateOutcome::Broken },
         reason: Some(reason),
+        warning: warning.clone(),
     })
 }
 

@@ -78,7 +78,8 @@ impl Session<'_> {
             let compared = self.compare_models(&CompareRequest { first, second, data, options });
             compared.map_or_else(
                 |error| Opponent::Incomparable(error.to_string()),
-                |compared| Opponent::Compared(compared.comparison),
+                // Rows that the user names may be new to both.
+                |compared| Opponent::Compared { comparison: compared.comparison, warning: None },
             )
         };
         let mut gate = judge(&conditions, &evaluation, &mut opponent);
