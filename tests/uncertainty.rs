@@ -149,6 +149,17 @@ fn numbers_have_intervals_of_any_coverage_on_every_channel() {
     let high = named[0]["data"][1].as_f64().unwrap();
     assert!((high - sealed[1]["price"]["interval"]["high"].as_f64().unwrap()).abs() < 1e-3, "{named:?}");
     assert_eq!(infer(json!({ "parameters": { "interval": 0.5 } })).len(), 3);
+    assert_eq!(infer(json!({ "parameters": { "explain": false } })).len(), 1);
+    let tensor = json!({ "name": "size", "shape": [1, 1], "datatype": "FP64", "data": [0.5] });
+    for (more, words) in [
+        (json!({ "outputs": [{ "name": "price_hihg" }] }), "price, price_low, price_high"),
+        (json!({ "parameters": { "explain": true } }), "POST /v1/models/m/predict"),
+    ] {
+        let mut body = json!({ "inputs": [tensor, { "name": "shop", "shape": [1, 1], "datatype": "BYTES", "data": ["a"] }] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let response = server.post("/v2/models/m/infer", body.to_string(), &[]);
+        assert!(response.status == 400 && response.text.contains(words), "{}", response.text);
+    }
 }
 
 #[test]
