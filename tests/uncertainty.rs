@@ -174,6 +174,7 @@ fn classes_have_sets_calibrated_probabilities_and_a_tuned_threshold() {
     let plan = plan(&home);
     let threshold = plan["target"]["threshold"].as_f64().unwrap();
     assert_eq!(plan["target"]["calibration"]["method"], "temperature");
+    assert_eq!(metrics["calibration"]["in_sample"], false);
     let server = home.serve(&["--model", "m"]);
     let rows: Vec<Value> = (0..60).map(|row| json!({ "x": f64::from(row) / 60.0, "z": 0.5 })).collect();
     let response = server.post(PREDICT, json!({ "rows": rows, "interval": 0.95 }).to_string(), &[]);
@@ -199,6 +200,8 @@ fn what_the_data_does_not_allow_is_one_error_with_its_remedy() {
         assert_eq!(output.code, Some(2), "{}{}", output.stdout, output.stderr);
         output.stderr
     };
+    let huge = error(&format!("{}0.5,a,1e300\n", prices(300)), PRICE, "");
+    assert!(huge.contains("found 1e300, which is too large") && !huge.contains("not a finite"), "{huge}");
     let few = error(&prices(60), PRICE, "[uncertainty]\nmethod = \"split\"");
     assert!(few.contains("are left to calibrate") && few.contains("`uncertainty.share`"), "{few}");
     let absent = error(&prices(300), PRICE, "[uncertainty]\nmethod = \"split\"\nby = \"shap\"");
