@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -262,4 +263,19 @@ fn a_run_of_trees_that_was_killed_after_it_had_published_keeps_its_package() {
         let output = home.run(&["train", "--resume", "latest"]);
         assert!(output.stderr.contains("the data has changed since run"), "{}", output.stderr);
     }
+}
+
+#[test]
+fn a_signal_during_the_preparation_ends_the_run_before_it_begins() {
+    let home = TestHome::with_blobs(240, TRAIN);
+    // A source that accepts the request and never responds.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let source = format!("data.source=http://{}/rows.csv", silent.local_addr().unwrap());
+    let args = ["train", "--config", "run.toml", "--device", "flex", "--set", &source];
+    let mut child = home.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let _request = silent.accept().unwrap();
+    signal(child.id(), "INT");
+    // By the signal itself, not by an error of the source.
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    assert!(fs::read_dir(home.path(".cupola/runs")).map_or(true, |mut runs| runs.next().is_none()));
 }
