@@ -6,6 +6,7 @@ use perpetual::objective::Objective;
 use perpetual::{Matrix, PerpetualBooster};
 use serde::{Deserialize, Serialize};
 
+use crate::Progress;
 use crate::columns::{by_column, check_width, is_multiclass, output_targets, reject_text, width_of};
 use crate::error::Error;
 
@@ -32,13 +33,14 @@ impl Boosted {
     /// ensembles.
     ///
     /// # Errors
-    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library.
+    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library, [`Error::Stopped`] if `progress`
+    /// breaks before the last ensemble.
     pub fn fit(
         spec: &Boosting,
         examples: &Examples,
         targets: &[(&Targets, usize)],
         seed: u64,
-        progress: &mut dyn FnMut(usize),
+        progress: &mut Progress<'_>,
     ) -> Result<Self, Error> {
         reject_text(examples)?;
         let (values, columns) = (by_column(examples), width_of(examples));
@@ -47,10 +49,13 @@ impl Boosted {
         let outputs =
             targets.iter().flat_map(|&(targets, width)| (0..width).map(move |o| (targets, width, o)));
         for (targets, width, output) in outputs {
+            if progress(ensembles.len()).is_break() {
+                return Err(Error::Stopped);
+            }
             let (class, y) = output_targets(targets, width, output);
             ensembles.push(fit_output(spec, &matrix, &y, class, seed)?);
-            progress(ensembles.len());
         }
+        let _ = progress(ensembles.len());
         let widths = targets.iter().map(|&(_, width)| width).collect();
         Ok(Self { columns, ensembles, widths })
     }

@@ -159,6 +159,14 @@ pub enum Error {
         /// `NAME:VERSION`
         package: String,
     },
+    /// A package whose files are not those that were published.
+    #[error("package {package} is damaged: {why}")]
+    DamagedPackage {
+        /// The package as it was named.
+        package: String,
+        /// Damage and remedy.
+        why: String,
+    },
     /// A result that the format cannot hold.
     #[error("failed to write the result as {format}: {why}")]
     Format {
@@ -232,6 +240,7 @@ impl Error {
             | Self::TreesHaveNoRate
             | Self::MissingFeature { .. }
             | Self::Incomparable { .. }
+            | Self::DamagedPackage { .. }
             | Self::NoGate { .. } => true,
             Self::Trees(_)
             | Self::Io { .. }
