@@ -8,6 +8,7 @@
 pub(crate) mod compare;
 pub(crate) mod coverage;
 mod data_section;
+mod dependence;
 mod facts;
 pub(crate) mod gate;
 mod learning;

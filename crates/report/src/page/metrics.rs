@@ -26,18 +26,24 @@ pub(super) fn interval(metric: &Metric) -> Option<String> {
     Some(format!("{} to {}", digits.write(low), digits.write(high)))
 }
 
-/// Digits that value and bounds of a metric share.
+/// Digits that value and bounds of a metric share, and with it those of the trivial model. Most metrics are shares and
+/// losses, so that four digits after the point are even down a column.
 pub(crate) fn digits(metric: &Metric) -> Digits {
     let (low, high) = bounds(metric.interval).unzip();
-    Digits::of([metric.value, low, high].into_iter().flatten())
+    let own = Digits::of([metric.value, low, high].into_iter().flatten());
+    let largest = [metric.value, low, high].into_iter().flatten().fold(0.0_f64, |most, v| most.max(v.abs()));
+    if largest < 10.0 && (largest == 0.0 || largest >= 0.001) { Digits::After(4) } else { own }
 }
 
-/// Value of the trivial model, with no more digits than the metric has.
+/// Value of the trivial model, with the digits of the metric unless it has none at them.
 pub(crate) fn baseline(metric: &Metric) -> Option<String> {
     let value = finite(metric.baseline)?;
-    let digits = match (digits(metric), Digits::of([value])) {
-        (Digits::After(most), Digits::After(own)) if value != 0.0 => Digits::After(most.min(own)),
-        (_, own) => own,
+    let own = Digits::of([value]);
+    let digits = match (digits(metric), own) {
+        (Digits::After(shared), Digits::After(own)) if own <= shared || value.abs() < 1.0 => {
+            Digits::After(shared)
+        }
+        _ => own,
     };
     Some(digits.write(value))
 }

@@ -56,7 +56,7 @@ pub(crate) fn verdict(metric: &Metric) -> Option<(&'static str, String)> {
     let (low, high) = bounds(metric.interval).unwrap_or((value, value));
     let (worst, best) = if larger { (low, high) } else { (-high, -low) };
     let beside = if larger { baseline } else { -baseline };
-    let trivial = super::metrics::baseline(metric)?;
+    let trivial = if baseline == 0.0 { "0".to_owned() } else { super::metrics::baseline(metric)? };
     Some(if worst > beside {
         ("good", format!("Better than a trivial model, which has {trivial}."))
     } else if best < beside {

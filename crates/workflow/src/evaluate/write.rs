@@ -52,6 +52,15 @@ pub fn evaluation_json(split: &SplitEvaluation) -> Result<Map<String, Value>, Er
     Ok(found)
 }
 
+/// Dependence of the predictions on columns, as `metrics.json` has it: a list for one target, else lists by target.
+///
+/// # Errors
+/// [`Error::Json`] for a value that does not become JSON.
+pub fn dependence_json(split: &SplitEvaluation) -> Result<Value, Error> {
+    let found = of_targets(split, |target| Ok(serde_json::to_value(&target.dependence)?))?;
+    Ok(if found == json!([]) || found == json!({}) { Value::Null } else { found })
+}
+
 /// Evaluation as `metrics.json` keeps it: without plots, rows and profiles.
 ///
 /// # Errors

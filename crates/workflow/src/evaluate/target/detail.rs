@@ -189,7 +189,7 @@ fn forecast(horizon: usize, naive: Option<f64>, targets: &[f64], predicted: &[f6
         let forecast = line(format!("{name} forecast"), &predicted[part]);
         (name, expected, forecast)
     });
-    ForecastDetail { windows: windows.collect(), by_step }
+    ForecastDetail { windows: windows.collect(), by_step, ..ForecastDetail::default() }
 }
 
 fn score(scores: &[f64], anomalies: &[bool], threshold: Option<f64>) -> ScoreDetail {
