@@ -175,6 +175,14 @@ pub enum Error {
         /// Reason.
         why: String,
     },
+    /// Subgroups of a model whose examples are no single rows.
+    #[error("{package} predicts {what}, which belong to no subgroup; leave --subgroups out")]
+    NoSubgroups {
+        /// `NAME:VERSION`
+        package: String,
+        /// What it predicts.
+        what: &'static str,
+    },
     /// Two models that do not predict the same.
     #[error("{first} and {second} cannot be compared: {why}; choose models of the same target")]
     Incomparable {
@@ -241,6 +249,7 @@ impl Error {
             | Self::MissingFeature { .. }
             | Self::Incomparable { .. }
             | Self::DamagedPackage { .. }
+            | Self::NoSubgroups { .. }
             | Self::NoGate { .. } => true,
             Self::Trees(_)
             | Self::Io { .. }
