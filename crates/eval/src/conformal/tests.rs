@@ -248,6 +248,20 @@ fn thinned_scores_cover_at_least_as_much() {
 }
 
 #[test]
+fn the_coverages_of_thinned_scores_follow_the_calibration_rows() {
+    let all = ConformalScores::new((0..2_000).map(f64::from).collect());
+    let few = all.thinned(50);
+    let of = |coverage| ConformalScores::quantile_of_thinned(few.sorted(), 1_999.0, all.len(), coverage);
+    for coverage in [0.5, 0.9, 0.98, 0.99, 0.999, possible_coverage(2_000)] {
+        assert!(of(coverage).unwrap() >= all.quantile(coverage).unwrap(), "{coverage}");
+    }
+    assert_eq!(of(0.5), few.quantile(0.5));
+    assert_eq!(of(0.9999).unwrap_err(), all.quantile(0.9999).unwrap_err());
+    let infinite = ConformalScores::quantile_of_thinned(few.sorted(), f64::INFINITY, all.len(), 0.999);
+    assert!(infinite.is_err());
+}
+
+#[test]
 fn coverage_counts_bounds_as_within() {
     assert_eq!(
         interval_coverage(&[1.0, 2.0, 3.0, 9.0], &[(1.0, 2.0), (0.0, 2.0), (3.5, 4.0), (0.0, 9.5)]),
