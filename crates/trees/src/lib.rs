@@ -20,6 +20,23 @@ pub use error::Error;
 pub use forest::Forest;
 pub use plain::{PlainOutput, TreeScore};
 
+/// Target that trees are fitted to.
+#[derive(Debug, Clone, Copy)]
+pub struct TreesTarget<'a> {
+    /// Encoded targets of the rows.
+    pub targets: &'a Targets,
+    /// Number of outputs: 1 for a number and for two classes.
+    pub width: usize,
+    /// Level of the quantile that boosted trees predict; `None` for the number itself and for classes.
+    pub quantile: Option<f64>,
+}
+
+impl<'a> From<(&'a Targets, usize)> for TreesTarget<'a> {
+    fn from((targets, width): (&'a Targets, usize)) -> Self {
+        Self { targets, width, quantile: None }
+    }
+}
+
 /// Fitted trees of either kind.
 #[allow(clippy::large_enum_variant, reason = "one value exists per model")]
 pub enum Trees {
@@ -30,15 +47,14 @@ pub enum Trees {
 }
 
 impl Trees {
-    /// Fits trees on training examples. Each target comes with its number of outputs: 1 for a number
-    /// and for two classes. `progress` receives the number of fitted outputs.
+    /// Fits trees on training examples. `progress` receives the number of fitted outputs.
     ///
     /// # Errors
     /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library.
     pub fn fit(
         spec: &TreesSpec,
         examples: &Examples,
-        targets: &[(&Targets, usize)],
+        targets: &[TreesTarget<'_>],
         seed: u64,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Self, Error> {
@@ -46,7 +62,10 @@ impl Trees {
             TreesSpec::Boosted(spec) => {
                 Boosted::fit(spec, examples, targets, seed, progress).map(Self::Boosted)
             }
-            TreesSpec::Forest(spec) => Forest::fit(spec, examples, targets, seed, progress).map(Self::Forest),
+            TreesSpec::Forest(spec) => {
+                let targets: Vec<_> = targets.iter().map(|own| (own.targets, own.width)).collect();
+                Forest::fit(spec, examples, &targets, seed, progress).map(Self::Forest)
+            }
         }
     }
 

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use cupola_eval::Metrics;
-use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, Plan, SplitPart, Targets};
+use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, NumberOutputs, Plan, SplitPart, Targets};
 use cupola_spec::{Run, TreesSpec};
 use cupola_train::{Selection, SplitOutputs, default_objectives, unreported_metric};
-use cupola_trees::Trees;
+use cupola_trees::{Trees, TreesTarget};
 use serde_json::{Map, json};
 
 use super::final_model::FinalModel;
@@ -87,11 +87,22 @@ fn grow(
     plan: &Plan,
     train: &ExamplesWithTargets,
 ) -> Result<Trees, Error> {
-    let targets: Vec<(&Targets, usize)> =
-        train.targets.iter().zip(plan.targets.iter().map(FittedTarget::width)).collect();
+    let targets: Vec<TreesTarget<'_>> =
+        plan.targets.iter().zip(train.targets.iter()).flat_map(outputs_of).collect();
     let outputs = plan.width();
     let mut grown = |done: usize| stage.session.emit(&WorkflowEvent::TreesOutput { done, outputs });
     Ok(Trees::fit(spec, &train.examples, &targets, run.seed, &mut grown)?)
+}
+
+/// Outputs of a target: its own, and a quantile each.
+fn outputs_of<'a>((target, targets): (&FittedTarget, &'a Targets)) -> Vec<TreesTarget<'a>> {
+    match target {
+        FittedTarget::Number { outputs: NumberOutputs::Quantiles(levels), .. } => {
+            let levels = std::iter::once(None).chain(levels.iter().copied().map(Some));
+            levels.map(|quantile| TreesTarget { targets, width: 1, quantile }).collect()
+        }
+        _ => vec![(targets, target.width()).into()],
+    }
 }
 
 fn in_memory(data: &LoadedData, part: SplitPart) -> Result<ExamplesWithTargets, Error> {
