@@ -8,11 +8,18 @@
 //! nothing but the list of trials, and a worker that is killed loses no state of the search.
 
 mod error;
+#[cfg(test)]
+mod golden;
+mod normal;
+mod pareto;
 mod samplers;
 mod space;
 mod trial;
 
 pub use error::TuneError;
-pub use samplers::{RandomSampler, SampleRequest, Sampler};
+pub use pareto::{crowding_distances, dominates, front_ranks, hypervolume_2d, pareto_front};
+pub use samplers::{
+    GridSampler, RandomSampler, SAMPLERS, SampleRequest, Sampler, SobolSampler, TpeSampler, sampler,
+};
 pub use space::{ParamCondition, ParamDistribution, SearchSpace, SpaceParam};
 pub use trial::{ParamValues, StudyDirection, TrialState, TrialView};

@@ -2,10 +2,16 @@
 
 use crate::{ParamValues, SearchSpace, StudyDirection, TrialView, TuneError};
 
+mod grid;
 mod random;
+mod sobol;
 mod stream;
+mod tpe;
 
+pub use grid::GridSampler;
 pub use random::RandomSampler;
+pub use sobol::SobolSampler;
+pub use tpe::TpeSampler;
 
 /// Inputs of a suggestion.
 #[derive(Debug, Clone, Copy)]
@@ -31,4 +37,23 @@ pub trait Sampler: Send + Sync {
     /// # Errors
     /// A space or a number of objectives that the sampler does not support, or an exhausted grid.
     fn sample(&self, request: &SampleRequest<'_>) -> Result<ParamValues, TuneError>;
+}
+
+/// Names that [`sampler`] knows.
+pub const SAMPLERS: [&str; 4] = ["grid", "random", "sobol", "tpe"];
+
+/// Sampler of a name, with its defaults.
+///
+/// # Errors
+/// An unknown name.
+pub fn sampler(name: &str) -> Result<Box<dyn Sampler>, TuneError> {
+    Ok(match name {
+        "grid" => Box::new(GridSampler),
+        "random" => Box::new(RandomSampler),
+        "sobol" => Box::new(SobolSampler),
+        "tpe" => Box::new(TpeSampler::default()),
+        _ => {
+            return Err(TuneError::UnknownSampler { name: name.to_owned(), expected: SAMPLERS.join(", ") });
+        }
+    })
 }
