@@ -10,6 +10,7 @@
 mod error;
 #[cfg(test)]
 mod golden;
+mod linear;
 mod normal;
 mod pareto;
 mod samplers;
@@ -19,7 +20,8 @@ mod trial;
 pub use error::TuneError;
 pub use pareto::{crowding_distances, dominates, front_ranks, hypervolume_2d, pareto_front};
 pub use samplers::{
-    GridSampler, RandomSampler, SAMPLERS, SampleRequest, Sampler, SobolSampler, TpeSampler, sampler,
+    CmaEsSampler, GridSampler, RandomSampler, SAMPLERS, SampleRequest, Sampler, SobolSampler, TpeSampler,
+    sampler,
 };
 pub use space::{ParamCondition, ParamDistribution, SearchSpace, SpaceParam};
 pub use trial::{ParamValues, StudyDirection, TrialState, TrialView};

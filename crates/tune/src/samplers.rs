@@ -2,12 +2,14 @@
 
 use crate::{ParamValues, SearchSpace, StudyDirection, TrialView, TuneError};
 
+mod cmaes;
 mod grid;
 mod random;
 mod sobol;
 mod stream;
 mod tpe;
 
+pub use cmaes::CmaEsSampler;
 pub use grid::GridSampler;
 pub use random::RandomSampler;
 pub use sobol::SobolSampler;
@@ -40,7 +42,7 @@ pub trait Sampler: Send + Sync {
 }
 
 /// Names that [`sampler`] knows.
-pub const SAMPLERS: [&str; 4] = ["grid", "random", "sobol", "tpe"];
+pub const SAMPLERS: [&str; 5] = ["cmaes", "grid", "random", "sobol", "tpe"];
 
 /// Sampler of a name, with its defaults.
 ///
@@ -48,6 +50,7 @@ pub const SAMPLERS: [&str; 4] = ["grid", "random", "sobol", "tpe"];
 /// An unknown name.
 pub fn sampler(name: &str) -> Result<Box<dyn Sampler>, TuneError> {
     Ok(match name {
+        "cmaes" => Box::new(CmaEsSampler),
         "grid" => Box::new(GridSampler),
         "random" => Box::new(RandomSampler),
         "sobol" => Box::new(SobolSampler),
