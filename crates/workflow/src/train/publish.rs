@@ -27,7 +27,7 @@ const UNTESTED: &str = "the test split has no rows; the reported metrics are tho
     which also selects the best epoch; set `split.test` to measure rows that training has not seen";
 
 /// Result of training, before it is evaluated.
-pub(super) struct TrainedModel<'a> {
+pub(crate) struct TrainedModel<'a> {
     pub run: &'a Run,
     pub prepared: &'a Prepared,
     pub folder: &'a RunFolder,
