@@ -25,6 +25,16 @@ pub enum Error {
         /// Remedy.
         remedy: &'static str,
     },
+    /// The column of the groups of `[uncertainty]` is not one that requests have.
+    #[error(
+        "`uncertainty.by`: `{column}` is not an input of the model, so requests do not have it{near}; add it to `[[inputs]]`, or name an input"
+    )]
+    GroupColumn {
+        /// Column.
+        column: String,
+        /// Suggestion such as `` (did you mean `x`?)``, or empty.
+        near: String,
+    },
     /// A value does not fit its column.
     #[error("row {row}, column `{column}`: expected {expected}, found {found}; {remedy}")]
     Value {

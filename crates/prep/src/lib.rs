@@ -56,8 +56,8 @@ pub use split::{
 };
 pub use stats::{draw, permutation, unit};
 pub use target::{
-    CalibrationCurve, ChatTemplate, FittedTarget, GenerationDefaults, PredictedValue, Prediction,
-    PredictionInterval, Predictions, ProbabilityCalibration, mean_squared_difference,
+    CalibrationCurve, ChatTemplate, FittedTarget, GenerationDefaults, NumberOutputs, PredictedValue,
+    Prediction, PredictionInterval, Predictions, ProbabilityCalibration, mean_squared_difference,
 };
 pub use text::FittedTokenizer;
 pub use transform::{

@@ -142,6 +142,7 @@ pub fn prepare(
     let mut plan = rows.fit(&inputs, run, &train, &split[0])?;
     plan.series = SeriesOrder::of(run, &values);
     plan.seal(derive, values, &run.data);
+    plan.set_outputs(run.uncertainty.as_ref());
     check_group_column(run, &plan)?;
     let calibration_groups = group_values(run, &rows.frame, &split[SplitPart::Calibrate as usize])?;
     let test_groups = match &rows.test {

@@ -196,6 +196,14 @@ pub enum Error {
         /// `NAME:VERSION`
         package: String,
     },
+    /// A package whose files are not those that were published.
+    #[error("package {package} is damaged: {why}")]
+    DamagedPackage {
+        /// The package as it was named.
+        package: String,
+        /// Damage and remedy.
+        why: String,
+    },
     /// A result that the format cannot hold.
     #[error("failed to write the result as {format}: {why}")]
     Format {
@@ -203,6 +211,14 @@ pub enum Error {
         format: &'static str,
         /// Reason.
         why: String,
+    },
+    /// Subgroups of a model whose examples are no single rows.
+    #[error("{package} predicts {what}, which belong to no subgroup; leave --subgroups out")]
+    NoSubgroups {
+        /// `NAME:VERSION`
+        package: String,
+        /// What it predicts.
+        what: &'static str,
     },
     /// Two models that do not predict the same.
     #[error("{first} and {second} cannot be compared: {why}; choose models of the same target")]
@@ -274,6 +290,8 @@ impl Error {
             | Self::MemberUnfinished { .. }
             | Self::MissingFeature { .. }
             | Self::Incomparable { .. }
+            | Self::DamagedPackage { .. }
+            | Self::NoSubgroups { .. }
             | Self::NoGate { .. } => true,
             Self::Trees(_)
             | Self::Io { .. }

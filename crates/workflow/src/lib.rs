@@ -38,7 +38,7 @@ pub use evaluate::gate::{
 };
 pub use evaluate::{
     CompareRequest, ComparedModels, EvaluatedModel, EvaluationOptions, PublishedMetrics, evaluation_json,
-    sealed_document, write_page,
+    explanation_json, sealed_document, write_page,
 };
 pub use event::{Observer, Silent, TrainingPlan, WorkflowEvent};
 pub use machine::memory::{MemoryEstimate, machine_memory};

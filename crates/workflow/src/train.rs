@@ -49,12 +49,12 @@ pub struct TrainJob {
 pub enum JobOutcome {
     /// The package is published.
     Published(Box<PublishedRun>),
-    /// The run was stopped after a checkpoint and can be resumed.
+    /// The run was stopped and can be resumed.
     Stopped {
         /// Id of the run.
         run: String,
-        /// Steps done.
-        step: u64,
+        /// Steps that the newest checkpoint holds; `None` for trees, which keep none and grow anew.
+        step: Option<u64>,
     },
     /// Another process of the group evaluates and publishes.
     Follower,
@@ -141,7 +141,7 @@ impl TrainJob {
     }
 
     /// Trains, evaluates and publishes. A `stop` that is set ends the run after its current step, with a
-    /// checkpoint.
+    /// checkpoint, or after the trees that grow, without one.
     ///
     /// # Errors
     /// Mistakes in config and data before the run begins; afterwards [`Error::Run`].
@@ -179,7 +179,7 @@ impl TrainJob {
         let stage = Stage { job: self, session: &session, runs, stop };
         match run.trees {
             Some(_) if self.group.size() > 1 => Err(Error::TreesOnDevices),
-            Some(spec) => trees::train(&stage, &run, &data, &spec),
+            Some(spec) => trees::train(&stage, &run, &data, &spec, resumed),
             None => network::train(&stage, run, &data, resumed),
         }
     }

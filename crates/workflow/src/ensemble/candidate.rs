@@ -51,7 +51,7 @@ pub(super) enum FoundCandidate {
     /// Its training was stopped.
     Stopped {
         run: String,
-        step: u64,
+        step: Option<u64>,
     },
 }
 

@@ -53,8 +53,8 @@ pub enum EnsembleOutcome {
     Stopped {
         /// Id of its run.
         run: String,
-        /// Steps done.
-        step: u64,
+        /// Steps that its newest checkpoint holds; `None` for trees.
+        step: Option<u64>,
     },
 }
 

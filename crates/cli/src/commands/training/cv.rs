@@ -1,5 +1,7 @@
 //! `cupola cv`: a run for each fold, and their average as one package.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use cupola_registry::Home;
 use cupola_workflow::{CrossValidation, CvJob, CvOutcome};
@@ -14,7 +16,7 @@ use crate::next_step::next_command;
 
 pub fn run(home: &Home, ui: Ui, args: &CvArgs) -> Result<()> {
     cupola_nn::join_new_pool();
-    let stop = stop_signal()?;
+    let stop = stop_signal(&Arc::default())?;
     let screen = Screen::new(ui);
     let session = session(home, &screen);
     let config = args.config.source(&session, ui)?;

@@ -1,5 +1,7 @@
 //! `cupola ensemble`: several models of the same rows as one package.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use cupola_registry::Home;
 use cupola_workflow::{EnsembleJob, EnsembleOutcome, LeaderboardRow};
@@ -14,7 +16,7 @@ use crate::next_step::next_command;
 
 pub fn run(home: &Home, ui: Ui, args: &EnsembleArgs) -> Result<()> {
     cupola_nn::join_new_pool();
-    let stop = stop_signal()?;
+    let stop = stop_signal(&Arc::default())?;
     let screen = Screen::new(ui);
     let session = session(home, &screen);
     let job = EnsembleJob::new(&args.name, args.members.clone(), args.method).device(args.device.device);

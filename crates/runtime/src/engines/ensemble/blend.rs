@@ -89,6 +89,8 @@ fn value_count(target: &FittedTarget) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use cupola_prep::NumberOutputs;
+
     use super::*;
 
     fn category(classes: &[&str]) -> FittedTarget {
@@ -103,7 +105,13 @@ mod tests {
     }
 
     fn number(shift: f64, factor: f64) -> FittedTarget {
-        FittedTarget::Number { name: "n".to_owned(), column: "n".to_owned(), shift, factor }
+        FittedTarget::Number {
+            name: "n".to_owned(),
+            column: "n".to_owned(),
+            shift,
+            factor,
+            outputs: NumberOutputs::Value,
+        }
     }
 
     #[test]
