@@ -116,7 +116,7 @@ fn rule(prepared: &Prepared, index: usize, target: &FittedTarget) -> Option<Rule
             let counts = prepared.part(SplitPart::Train).classes(index);
             Some(shares(classes, &counts))
         }
-        FittedTarget::Number { .. } => Some(Rule::Mean { width: 1 }),
+        FittedTarget::Number { .. } => Some(Rule::Mean { width: target.width() }),
         FittedTarget::Forecast { horizon, season, channel, .. } => {
             let steps = channel.and_then(|channel| season_before(prepared, channel, *season, *horizon));
             Some(steps.map_or(Rule::Mean { width: *horizon }, |steps| Rule::SeasonalNaive {

@@ -49,7 +49,7 @@ pub struct BaselineScore {
 }
 
 /// Length of a training and its best evaluation.
-pub(super) struct TrainingLength {
+pub(crate) struct TrainingLength {
     pub best: Option<BestCheckpoint>,
     pub epochs: Option<usize>,
     pub seconds: f64,
