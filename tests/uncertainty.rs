@@ -71,6 +71,8 @@ fn numbers_have_intervals_of_any_coverage_on_every_channel() {
     let coverage = metrics["splits"]["test"]["values"]["interval_coverage"].as_f64().unwrap();
     assert!((0.83..=0.97).contains(&coverage), "{coverage}");
     let server = home.serve(&["--model", "m"]);
+    // The page asks for intervals where this is.
+    assert_eq!(server.get("/v1/models/m").json()["interval"], json!(0.9));
     let rows = json!([{ "size": 0.5, "shop": "a" }, { "size": 0.5, "shop": "b" }]);
     let predict = |interval: Value| {
         let body = json!({ "rows": rows, "interval": interval });
@@ -147,6 +149,17 @@ fn numbers_have_intervals_of_any_coverage_on_every_channel() {
     let high = named[0]["data"][1].as_f64().unwrap();
     assert!((high - sealed[1]["price"]["interval"]["high"].as_f64().unwrap()).abs() < 1e-3, "{named:?}");
     assert_eq!(infer(json!({ "parameters": { "interval": 0.5 } })).len(), 3);
+    assert_eq!(infer(json!({ "parameters": { "explain": false } })).len(), 1);
+    let tensor = json!({ "name": "size", "shape": [1, 1], "datatype": "FP64", "data": [0.5] });
+    for (more, words) in [
+        (json!({ "outputs": [{ "name": "price_hihg" }] }), "price, price_low, price_high"),
+        (json!({ "parameters": { "explain": true } }), "POST /v1/models/m/predict"),
+    ] {
+        let mut body = json!({ "inputs": [tensor, { "name": "shop", "shape": [1, 1], "datatype": "BYTES", "data": ["a"] }] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let response = server.post("/v2/models/m/infer", body.to_string(), &[]);
+        assert!(response.status == 400 && response.text.contains(words), "{}", response.text);
+    }
 }
 
 #[test]
@@ -161,6 +174,7 @@ fn classes_have_sets_calibrated_probabilities_and_a_tuned_threshold() {
     let plan = plan(&home);
     let threshold = plan["target"]["threshold"].as_f64().unwrap();
     assert_eq!(plan["target"]["calibration"]["method"], "temperature");
+    assert_eq!(metrics["calibration"]["in_sample"], false);
     let server = home.serve(&["--model", "m"]);
     let rows: Vec<Value> = (0..60).map(|row| json!({ "x": f64::from(row) / 60.0, "z": 0.5 })).collect();
     let response = server.post(PREDICT, json!({ "rows": rows, "interval": 0.95 }).to_string(), &[]);
@@ -186,6 +200,8 @@ fn what_the_data_does_not_allow_is_one_error_with_its_remedy() {
         assert_eq!(output.code, Some(2), "{}{}", output.stdout, output.stderr);
         output.stderr
     };
+    let huge = error(&format!("{}0.5,a,1e300\n", prices(300)), PRICE, "");
+    assert!(huge.contains("found 1e300, which is too large") && !huge.contains("not a finite"), "{huge}");
     let few = error(&prices(60), PRICE, "[uncertainty]\nmethod = \"split\"");
     assert!(few.contains("are left to calibrate") && few.contains("`uncertainty.share`"), "{few}");
     let absent = error(&prices(300), PRICE, "[uncertainty]\nmethod = \"split\"\nby = \"shap\"");

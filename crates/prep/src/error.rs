@@ -101,6 +101,16 @@ pub enum Error {
         /// Description of the problem.
         why: String,
     },
+    /// A member that does not fit into one plan with the others.
+    #[error(
+        "member {member} cannot be joined with the others: {why}; take models of the same rows and target"
+    )]
+    Join {
+        /// Position of the member, from 1.
+        member: usize,
+        /// Difference.
+        why: String,
+    },
     /// A file of prepared examples could not be read or written.
     #[error("{folder}: {source}; free disk space, or choose another folder with --home")]
     Store {

@@ -251,8 +251,19 @@ fn standardised(name: &str, values: &Column, [shift, factor]: [f64; 2]) -> Resul
     let mut out = Vec::with_capacity(values.len());
     for row in 0..values.len() {
         let value = finite(name, values, row)?.unwrap_or(f64::NAN);
+        // Losses see the scaled value and predictions the value itself, both in 32 bits.
         #[allow(clippy::cast_possible_truncation)]
-        out.push(((value - shift) * factor) as f32);
+        let (single, scaled) = (value as f32, ((value - shift) * factor) as f32);
+        if single.is_infinite() || scaled.is_infinite() {
+            return Err(Error::Value {
+                row: row + 1,
+                column: name.to_owned(),
+                expected: "a number that 32 bits hold after it is scaled".to_owned(),
+                found: format!("{value:e}, which is too large"),
+                remedy: "fix the value, list it in `data.null` if it means a missing one, or learn its logarithm, as a column of `[[features]]`".to_owned(),
+            });
+        }
+        out.push(scaled);
     }
     Ok(Targets::Number(out))
 }

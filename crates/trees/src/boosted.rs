@@ -6,9 +6,9 @@ use perpetual::objective::Objective;
 use perpetual::{Matrix, PerpetualBooster};
 use serde::{Deserialize, Serialize};
 
-use crate::TreesTarget;
 use crate::columns::{by_column, check_width, is_multiclass, output_targets, reject_text, width_of};
 use crate::error::Error;
+use crate::{Progress, TreesTarget};
 
 /// Trees without improvement after which growing ends.
 const STOPPING_ROUNDS: usize = 20;
@@ -32,13 +32,14 @@ impl Boosted {
     /// ensembles.
     ///
     /// # Errors
-    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library.
+    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library, [`Error::Stopped`] if `progress`
+    /// breaks before the last ensemble.
     pub fn fit(
         spec: &Boosting,
         examples: &Examples,
         targets: &[TreesTarget<'_>],
         seed: u64,
-        progress: &mut dyn FnMut(usize),
+        progress: &mut Progress<'_>,
     ) -> Result<Self, Error> {
         reject_text(examples)?;
         let (values, columns) = (by_column(examples), width_of(examples));
@@ -46,6 +47,9 @@ impl Boosted {
         let mut ensembles = Vec::new();
         let outputs = targets.iter().flat_map(|target| (0..target.width).map(move |output| (target, output)));
         for (target, output) in outputs {
+            if progress(ensembles.len()).is_break() {
+                return Err(Error::Stopped);
+            }
             let (class, y) = output_targets(target.targets, target.width, output);
             let objective = match target.quantile {
                 _ if class => Objective::LogLoss,
@@ -53,8 +57,8 @@ impl Boosted {
                 quantile => Objective::QuantileLoss { quantile },
             };
             ensembles.push(fit_output(spec, &matrix, &y, objective, seed)?);
-            progress(ensembles.len());
         }
+        let _ = progress(ensembles.len());
         let widths = targets.iter().map(|target| target.width).collect();
         Ok(Self { columns, ensembles, widths })
     }

@@ -12,6 +12,8 @@ mod file;
 mod forest;
 mod plain;
 
+use std::ops::ControlFlow;
+
 use cupola_prep::{Examples, Targets};
 use cupola_spec::TreesSpec;
 
@@ -20,6 +22,8 @@ pub use error::Error;
 pub use forest::Forest;
 pub use plain::{PlainOutput, TreeScore};
 
+/// Receiver of the number of fitted outputs. A break ends the growing.
+pub type Progress<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
 /// Target that trees are fitted to.
 #[derive(Debug, Clone, Copy)]
 pub struct TreesTarget<'a> {
@@ -47,16 +51,19 @@ pub enum Trees {
 }
 
 impl Trees {
-    /// Fits trees on training examples. `progress` receives the number of fitted outputs.
+    /// Fits trees on training examples. Each target comes with its number of outputs: 1 for a number
+    /// and for two classes. `progress` receives the number of fitted outputs, also several times for the same number
+    /// while the trees of one output grow; growing ends where it breaks.
     ///
     /// # Errors
-    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library.
+    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library, [`Error::Stopped`] if `progress`
+    /// breaks before the last tree.
     pub fn fit(
         spec: &TreesSpec,
         examples: &Examples,
         targets: &[TreesTarget<'_>],
         seed: u64,
-        progress: &mut dyn FnMut(usize),
+        progress: &mut Progress<'_>,
     ) -> Result<Self, Error> {
         match spec {
             TreesSpec::Boosted(spec) => {
