@@ -218,3 +218,78 @@ fn what_the_data_does_not_allow_is_one_error_with_its_remedy() {
     assert_eq!(response.status, 422, "{}", response.text);
     assert!(response.text.contains("train it with `[uncertainty]`"), "{}", response.text);
 }
+
+/// Prices whose noise grows with the size of a thing.
+fn growing_noise(rows: usize) -> String {
+    let mut text = String::from("size,price\n");
+    for row in 0..rows {
+        let (size, noise) = (draw(row, 1), draw(row, 2) + draw(row, 3) - 1.0);
+        let _ = writeln!(text, "{size:.4},{:.4}", 100.0 + 20.0 * size + (0.5 + 8.0 * size) * noise);
+    }
+    text
+}
+
+#[test]
+fn quantiles_of_trees_and_networks_give_wider_intervals_to_harder_rows() {
+    let config = |more: &str| {
+        let home = TestHome::new();
+        home.write("rows.csv", growing_noise(2_000));
+        home.write(
+            "run.toml",
+            format!(
+                "name = \"m\"\nseed = 5\n[data]\nsource = \"rows.csv\"\n[[targets]]\n{PRICE}\n[uncertainty]\nmethod = \"cqr\"\nshare = 0.2\n[gate]\n\"interval_coverage\" = \">= 0.8\"\n{more}\n"
+            ),
+        );
+        home
+    };
+    for more in [
+        "[model]\nfamily = \"gbdt\"\nbudget = 0.5",
+        "[model]\nfamily = \"mlp\"\nhidden = [32, 32]\n[train]\nepochs = 30",
+    ] {
+        let home = config(more);
+        let trained = home.train(&[]);
+        let metrics = metrics(&home, &trained);
+        assert_eq!(metrics["uncertainty"]["method"], json!("cqr"), "{metrics}");
+        let coverage = metrics["splits"]["test"]["values"]["interval_coverage"].as_f64().unwrap();
+        assert!((0.83..=0.97).contains(&coverage), "{more}: {coverage}");
+        let found = &plan(&home)["target"]["outputs"]["quantiles"];
+        assert!((found[0].as_f64().unwrap() - 0.05).abs() < 1e-9, "{found}");
+        let server = home.serve(&["--model", "m"]);
+        let predict = |interval: Value| {
+            let rows = json!([{ "size": 0.1 }, { "size": 0.9 }]);
+            let body = json!({ "rows": rows, "interval": interval });
+            let response = server.post(PREDICT, body.to_string(), &[]);
+            assert_eq!(response.status, 200, "{}", response.text);
+            response.json()["predictions"].clone()
+        };
+        let sealed = predict(json!(true));
+        assert!(width(&sealed[1]) > 1.8 * width(&sealed[0]), "{more}: {sealed}");
+        let (half, wide) = (predict(json!(0.5)), predict(json!(0.99)));
+        assert!(width(&half[1]) < width(&sealed[1]) && width(&sealed[1]) < width(&wide[1]), "{half} {wide}");
+        // The prediction and what explains it are those of the number.
+        let value = sealed[1]["price"]["value"].as_f64().unwrap();
+        assert!((value - 118.0).abs() < 4.0, "{more}: {value}");
+        assert_eq!(sealed[1]["price"].as_object().unwrap().len(), 2, "{sealed}");
+        let body = json!({ "rows": [{ "size": 0.9 }], "explain": true });
+        let response = server.post(PREDICT, body.to_string(), &[]);
+        assert_eq!(response.status, 200, "{}", response.text);
+        home.write("new.csv", "size\n0.1\n0.9\n");
+        let output =
+            home.run(&["predict", "--model", "m", "--input", "new.csv", "--interval", "--device", "flex"]);
+        let lines: Vec<Value> =
+            output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(json!(lines), sealed, "{}", output.stderr);
+        let evaluated = home.json(&["evaluate", "--model", "m", "--data", "rows.csv", "--device", "flex"]);
+        assert!(evaluated["metrics"]["interval_coverage"].as_f64().unwrap() > 0.8, "{evaluated}");
+        assert!(evaluated["metrics"]["r2"].as_f64().unwrap() > 0.5, "{evaluated}");
+    }
+}
+
+#[test]
+fn intervals_added_to_a_config_divide_the_rows_anew() {
+    let home = home(&prices(600), PRICE, "");
+    home.train(&[]);
+    let trained = home.train(&["--set", "uncertainty.method=split", "--set", "uncertainty.share=0.2"]);
+    let metrics = metrics(&home, &trained);
+    assert!(metrics["uncertainty"]["rows"].as_u64().unwrap() > 60, "{metrics}");
+}

@@ -24,6 +24,22 @@ pub use plain::{PlainOutput, TreeScore};
 
 /// Receiver of the number of fitted outputs. A break ends the growing.
 pub type Progress<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
+/// Target that trees are fitted to.
+#[derive(Debug, Clone, Copy)]
+pub struct TreesTarget<'a> {
+    /// Encoded targets of the rows.
+    pub targets: &'a Targets,
+    /// Number of outputs: 1 for a number and for two classes.
+    pub width: usize,
+    /// Level of the quantile that boosted trees predict; `None` for the number itself and for classes.
+    pub quantile: Option<f64>,
+}
+
+impl<'a> From<(&'a Targets, usize)> for TreesTarget<'a> {
+    fn from((targets, width): (&'a Targets, usize)) -> Self {
+        Self { targets, width, quantile: None }
+    }
+}
 
 /// Fitted trees of either kind.
 #[allow(clippy::large_enum_variant, reason = "one value exists per model")]
@@ -45,7 +61,7 @@ impl Trees {
     pub fn fit(
         spec: &TreesSpec,
         examples: &Examples,
-        targets: &[(&Targets, usize)],
+        targets: &[TreesTarget<'_>],
         seed: u64,
         progress: &mut Progress<'_>,
     ) -> Result<Self, Error> {
@@ -53,7 +69,10 @@ impl Trees {
             TreesSpec::Boosted(spec) => {
                 Boosted::fit(spec, examples, targets, seed, progress).map(Self::Boosted)
             }
-            TreesSpec::Forest(spec) => Forest::fit(spec, examples, targets, seed, progress).map(Self::Forest),
+            TreesSpec::Forest(spec) => {
+                let targets: Vec<_> = targets.iter().map(|own| (own.targets, own.width)).collect();
+                Forest::fit(spec, examples, &targets, seed, progress).map(Self::Forest)
+            }
         }
     }
 

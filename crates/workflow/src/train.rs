@@ -2,13 +2,13 @@
 
 mod decisions;
 mod devices;
-mod final_model;
+pub(crate) mod final_model;
 mod network;
-mod publish;
+pub(crate) mod publish;
 mod rate;
-mod record;
+pub(crate) mod record;
 mod stop;
-mod summary;
+pub(crate) mod summary;
 mod trees;
 
 use std::path::PathBuf;
@@ -99,7 +99,7 @@ impl TrainJob {
         Self { resume: Some(run.into()), ..Self::empty() }
     }
 
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             config: None,
             resume: None,
@@ -161,7 +161,12 @@ impl TrainJob {
 
     /// Trains with `runs` as the home of run and package. Configs, datasets and pretrained packages are the
     /// session's.
-    fn run_in(&self, runs: &Home, session: &Session<'_>, stop: &StopSignal) -> Result<JobOutcome, Error> {
+    pub(crate) fn run_in(
+        &self,
+        runs: &Home,
+        session: &Session<'_>,
+        stop: &StopSignal,
+    ) -> Result<JobOutcome, Error> {
         let session = if self.group.leads() {
             session.clone()
         } else {
@@ -198,10 +203,10 @@ impl TrainJob {
 }
 
 /// Surroundings of the train stage.
-struct Stage<'a> {
-    job: &'a TrainJob,
-    session: &'a Session<'a>,
+pub(crate) struct Stage<'a> {
+    pub job: &'a TrainJob,
+    pub session: &'a Session<'a>,
     /// Home of run and package.
-    runs: &'a Home,
-    stop: &'a StopSignal,
+    pub runs: &'a Home,
+    pub stop: &'a StopSignal,
 }

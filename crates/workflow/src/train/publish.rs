@@ -27,7 +27,7 @@ const UNTESTED: &str = "the test split has no rows; the reported metrics are tho
     which also selects the best epoch; set `split.test` to measure rows that training has not seen";
 
 /// Result of training, before it is evaluated.
-pub(super) struct TrainedModel<'a> {
+pub(crate) struct TrainedModel<'a> {
     pub run: &'a Run,
     pub prepared: &'a Prepared,
     pub folder: &'a RunFolder,
@@ -61,6 +61,7 @@ impl TrainedModel<'_> {
         let baseline = MeasuredBaseline::of(self.prepared, &self.objectives)?;
         let (splits, mut evaluation) = self.evaluate(stage, model, &sealed, baseline.as_ref())?;
         let importance = self.importance(model)?;
+        evaluation.explain(&importance, &mut |examples| model.logits(&examples))?;
         let latency = evaluation.latency(&mut |examples| model.logits(&examples))?;
         let mut all = self.about.clone();
         all.extend(sealed.about.clone());
@@ -70,9 +71,12 @@ impl TrainedModel<'_> {
         if !importance.is_empty() {
             all.insert("importance".to_owned(), serde_json::to_value(&importance)?);
         }
+        let dependence = evaluation.dependence()?;
+        if !dependence.is_null() {
+            all.insert("dependence".to_owned(), dependence);
+        }
         self.folder.write("metrics.json", &all)?;
         let metrics = splits.last();
-        evaluation.set_importance(&importance);
         let summary = TrainingSummary {
             intervals: evaluation.goal_intervals(),
             ..self.summary(&splits, baseline.as_ref(), importance)

@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use cupola_eval::Metrics;
-use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, Plan, SplitPart, Targets};
+use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, NumberOutputs, Plan, SplitPart, Targets};
 use cupola_registry::{RunFolder, RunRecord, Status};
 use cupola_spec::{Run, TreesSpec};
 use cupola_train::{Selection, SplitOutputs, default_objectives, unreported_metric};
-use cupola_trees::Trees;
+use cupola_trees::{Trees, TreesTarget};
 use serde_json::{Map, json};
 
 use super::final_model::FinalModel;
@@ -105,8 +105,8 @@ fn grow(
     plan: &Plan,
     train: &ExamplesWithTargets,
 ) -> Result<Trees, Error> {
-    let targets: Vec<(&Targets, usize)> =
-        train.targets.iter().zip(plan.targets.iter().map(FittedTarget::width)).collect();
+    let targets: Vec<TreesTarget<'_>> =
+        plan.targets.iter().zip(train.targets.iter()).flat_map(outputs_of).collect();
     let outputs = plan.width();
     let mut shown = 0;
     let mut grown = |done: usize| {
@@ -117,6 +117,17 @@ fn grow(
         if stage.stop.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     Ok(Trees::fit(spec, &train.examples, &targets, run.seed, &mut grown)?)
+}
+
+/// Outputs of a target: its own, and a quantile each.
+fn outputs_of<'a>((target, targets): (&FittedTarget, &'a Targets)) -> Vec<TreesTarget<'a>> {
+    match target {
+        FittedTarget::Number { outputs: NumberOutputs::Quantiles(levels), .. } => {
+            let levels = std::iter::once(None).chain(levels.iter().copied().map(Some));
+            levels.map(|quantile| TreesTarget { targets, width: 1, quantile }).collect()
+        }
+        _ => vec![(targets, target.width()).into()],
+    }
 }
 
 fn in_memory(data: &LoadedData, part: SplitPart) -> Result<ExamplesWithTargets, Error> {
