@@ -11,6 +11,7 @@ mod error;
 #[cfg(test)]
 mod golden;
 mod linear;
+mod minimize;
 mod normal;
 mod pareto;
 mod samplers;
@@ -20,8 +21,8 @@ mod trial;
 pub use error::TuneError;
 pub use pareto::{crowding_distances, dominates, front_ranks, hypervolume_2d, pareto_front};
 pub use samplers::{
-    CmaEsSampler, GridSampler, RandomSampler, SAMPLERS, SampleRequest, Sampler, SobolSampler, TpeSampler,
-    sampler,
+    CmaEsSampler, GpSampler, GridSampler, RandomSampler, SAMPLERS, SampleRequest, Sampler, SobolSampler,
+    TpeSampler, sampler,
 };
 pub use space::{ParamCondition, ParamDistribution, SearchSpace, SpaceParam};
 pub use trial::{ParamValues, StudyDirection, TrialState, TrialView};

@@ -3,6 +3,7 @@
 use crate::{ParamValues, SearchSpace, StudyDirection, TrialView, TuneError};
 
 mod cmaes;
+mod gp;
 mod grid;
 mod random;
 mod sobol;
@@ -10,6 +11,7 @@ mod stream;
 mod tpe;
 
 pub use cmaes::CmaEsSampler;
+pub use gp::GpSampler;
 pub use grid::GridSampler;
 pub use random::RandomSampler;
 pub use sobol::SobolSampler;
@@ -42,7 +44,7 @@ pub trait Sampler: Send + Sync {
 }
 
 /// Names that [`sampler`] knows.
-pub const SAMPLERS: [&str; 5] = ["cmaes", "grid", "random", "sobol", "tpe"];
+pub const SAMPLERS: [&str; 6] = ["cmaes", "gp", "grid", "random", "sobol", "tpe"];
 
 /// Sampler of a name, with its defaults.
 ///
@@ -51,6 +53,7 @@ pub const SAMPLERS: [&str; 5] = ["cmaes", "grid", "random", "sobol", "tpe"];
 pub fn sampler(name: &str) -> Result<Box<dyn Sampler>, TuneError> {
     Ok(match name {
         "cmaes" => Box::new(CmaEsSampler),
+        "gp" => Box::new(GpSampler::default()),
         "grid" => Box::new(GridSampler),
         "random" => Box::new(RandomSampler),
         "sobol" => Box::new(SobolSampler),
