@@ -21,8 +21,8 @@ mod trial;
 pub use error::TuneError;
 pub use pareto::{crowding_distances, dominates, front_ranks, hypervolume_2d, pareto_front};
 pub use samplers::{
-    CmaEsSampler, GpSampler, GridSampler, RandomSampler, SAMPLERS, SampleRequest, Sampler, SobolSampler,
-    TpeSampler, sampler,
+    CmaEsSampler, GpSampler, GridSampler, Nsga2Sampler, RandomSampler, SAMPLERS, SampleRequest, Sampler,
+    SobolSampler, TpeSampler, sampler,
 };
 pub use space::{ParamCondition, ParamDistribution, SearchSpace, SpaceParam};
 pub use trial::{ParamValues, StudyDirection, TrialState, TrialView};
