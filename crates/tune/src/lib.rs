@@ -10,18 +10,22 @@
 mod error;
 #[cfg(test)]
 mod golden;
+mod importance;
 mod linear;
+mod minimize;
 mod normal;
 mod pareto;
 mod samplers;
 mod space;
+mod stream;
 mod trial;
 
 pub use error::TuneError;
+pub use importance::{ParamImportance, param_importances};
 pub use pareto::{crowding_distances, dominates, front_ranks, hypervolume_2d, pareto_front};
 pub use samplers::{
-    CmaEsSampler, GridSampler, RandomSampler, SAMPLERS, SampleRequest, Sampler, SobolSampler, TpeSampler,
-    sampler,
+    CmaEsSampler, GpSampler, GridSampler, Nsga2Sampler, RandomSampler, SAMPLERS, SampleRequest, Sampler,
+    SobolSampler, TpeSampler, sampler,
 };
 pub use space::{ParamCondition, ParamDistribution, SearchSpace, SpaceParam};
 pub use trial::{ParamValues, StudyDirection, TrialState, TrialView};

@@ -142,3 +142,10 @@ fn linear_terms_belong_to_their_feature_and_an_explanation_can_be_stopped() {
     close("linear", found[1] - bare.shapley(&row, 3, &mut || true).unwrap()[1], 2.0, 1e-12);
     assert_eq!(trees.shapley(&row, 3, &mut || false), None);
 }
+
+#[test]
+fn steps_are_squares_of_the_features_of_a_path_at_leaves_and_multiples_at_splits() {
+    let trees = AdditiveTrees { trees: vec![odd_tree(), odd_tree()], ..AdditiveTrees::default() };
+    // Splits: 4 for the root, 8 three times with one feature above them, 12 with two. Leaves: 4 twice, 9 five times.
+    close("steps", trees.shapley_steps(), 2.0 * 93.0, 1e-12);
+}
