@@ -23,6 +23,7 @@ pub use attribution::{
     PermutationShapley, PlainTree, ShapleyBudget, TreeNode, ale, dependence_grid, integrated_gradients,
     partial_dependence, permutation_importance, permutation_shapley,
 };
+pub use bootstrap::draws::draw;
 pub use bootstrap::{
     Bootstrap, BootstrapInterval, PairedDifference, RESAMPLED_ROWS, RESAMPLES, RowSums, UNITS,
 };

@@ -1,41 +1,64 @@
-//! Error of the crate.
+//! Errors of spaces and samplers.
 
-use std::path::{Path, PathBuf};
-
-/// Failure of a study or of its storage.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file that cannot be read or written.
-    #[error("{path}: {source}; {}", cupola_store::io_remedy(.source))]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Error of the operating system.
-        source: std::io::Error,
+/// Error of a study, its space or its sampler. Messages end with the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TuneError {
+    /// A space without parameters.
+    #[error("the search space is empty; name at least one parameter in `[tune.space]`")]
+    EmptySpace,
+    /// A parameter whose distribution, condition or name is invalid.
+    #[error("`tune.space.{key}`: {reason}")]
+    Param {
+        /// Name of the parameter.
+        key: String,
+        /// Cause and remedy.
+        reason: String,
     },
-    /// A folder that cannot be created.
-    #[error(transparent)]
-    Store(#[from] cupola_store::Error),
-    /// A line of a journal that is no operation.
-    #[error("{path}:{line}: {why}; restore the file, or remove its folder to start the study again")]
-    Damaged {
-        /// The journal.
-        path: PathBuf,
-        /// Number of the line, from 1.
-        line: usize,
-        /// Reason.
-        why: String,
+    /// A parameter that a grid cannot enumerate.
+    #[error(
+        "`tune.space.{key}`: a grid requires a finite list of values; set `step` or `choices`, or use another sampler"
+    )]
+    NotEnumerable {
+        /// Name of the parameter.
+        key: String,
     },
-    /// A lock that other processes hold all the time.
-    #[error("{path} is locked by another process; stop the process, or remove the file if none writes the study")]
-    Locked {
-        /// The lock file.
-        path: PathBuf,
+    /// A grid with more points than a study may have.
+    #[error(
+        "the grid has more than {limit} points; use larger steps, fewer parameters or the sampler `random`"
+    )]
+    GridTooLarge {
+        /// Largest number of points.
+        limit: usize,
+    },
+    /// A trial beyond the last point of a grid.
+    #[error("all {points} points of the grid have been tried; the study is complete")]
+    GridExhausted {
+        /// Number of points of the grid.
+        points: usize,
+    },
+    /// A sampler that cannot handle the number of objectives of the study.
+    #[error(
+        "the sampler `{sampler}` supports one objective, found {objectives}; use `nsga2`, `tpe` or `random`"
+    )]
+    Objectives {
+        /// Name of the sampler.
+        sampler: &'static str,
+        /// Number of objectives.
+        objectives: usize,
+    },
+    /// An unknown name of a sampler.
+    #[error("unknown sampler `{name}`; expected one of {expected}")]
+    UnknownSampler {
+        /// Name as given.
+        name: String,
+        /// Known names.
+        expected: String,
     },
 }
 
-/// Names the file of an error.
-pub(crate) fn at(path: &Path) -> impl Fn(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::Io { path: path.clone(), source }
+impl TuneError {
+    /// Error of one parameter of the space.
+    pub(crate) fn param(key: &str, reason: impl Into<String>) -> Self {
+        Self::Param { key: key.to_owned(), reason: reason.into() }
+    }
 }

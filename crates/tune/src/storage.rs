@@ -6,16 +6,17 @@
 //! `JournalFileBackend` takes, so that processes of both may write at the same time.
 
 mod distribution;
+mod error;
 mod journal;
 mod json;
 mod lock;
 mod operation;
 mod state;
 
-pub use self::distribution::JournalDistribution;
+pub use self::error::StudyError;
 pub use self::journal::JournalStorage;
 pub use self::operation::{JournalOperation, TrialTemplate};
-pub use self::state::{JournalState, StudyDirection, StudyRecord, TrialRecord, TrialState};
+pub use self::state::{JournalState, JournalTrialState, StudyRecord, TrialRecord};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::lock::JournalLock;
 use super::operation::JournalOperation;
 use super::state::JournalState;
-use crate::error::{Error, at};
+use super::error::{StudyError, at};
 
 /// Largest accepted line in bytes.
 const LINE_LIMIT: u64 = 64 << 20;
@@ -29,8 +29,8 @@ impl JournalStorage {
     /// Opens a journal as `worker`, and replays it. The file and its folder are created.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Damaged`] names the first line that is no operation.
-    pub fn open(path: &Path, worker: &str) -> Result<Self, Error> {
+    /// [`StudyError::Io`], [`StudyError::Damaged`] names the first line that is no operation.
+    pub fn open(path: &Path, worker: &str) -> Result<Self, StudyError> {
         if let Some(folder) = path.parent() {
             cupola_store::create_folder(folder)?;
         }
@@ -42,7 +42,7 @@ impl JournalStorage {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn read_only(path: &Path, worker: &str) -> Result<Self, Error> {
+    pub fn read_only(path: &Path, worker: &str) -> Result<Self, StudyError> {
         let (path, worker) = (path.to_owned(), worker.to_owned());
         let mut storage = Self { path, worker, state: JournalState::default(), offset: 0, lines: 0 };
         storage.refresh()?;
@@ -67,8 +67,8 @@ impl JournalStorage {
     /// Replays the lines that were appended since the last call. A line without an end is still being written.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Damaged`].
-    pub fn refresh(&mut self) -> Result<(), Error> {
+    /// [`StudyError::Io`], [`StudyError::Damaged`].
+    pub fn refresh(&mut self) -> Result<(), StudyError> {
         let mut file = File::open(&self.path).map_err(at(&self.path))?;
         let length = file.metadata().map_err(at(&self.path))?.len();
         if length < self.offset {
@@ -98,11 +98,11 @@ impl JournalStorage {
     /// on disk when this returns.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Damaged`], [`Error::Locked`]; then nothing is appended.
+    /// [`StudyError::Io`], [`StudyError::Damaged`], [`StudyError::Locked`]; then nothing is appended.
     pub fn transaction<T>(
         &mut self,
         decide: impl FnOnce(&JournalState, &mut Vec<JournalOperation>) -> T,
-    ) -> Result<T, Error> {
+    ) -> Result<T, StudyError> {
         let _lock = JournalLock::acquire(&self.path)?;
         self.refresh()?;
         let mut operations = Vec::new();
@@ -117,7 +117,7 @@ impl JournalStorage {
 
     /// Appends lines behind the last complete one. The caller holds the lock and has replayed all complete lines, so
     /// that anything behind them is the rest of a write that a killed process left.
-    fn append(&self, lines: &[u8]) -> Result<(), Error> {
+    fn append(&self, lines: &[u8]) -> Result<(), StudyError> {
         let mut file = OpenOptions::new().append(true).open(&self.path).map_err(at(&self.path))?;
         let write = |file: &mut File| {
             if file.metadata()?.len() > self.offset {
@@ -133,7 +133,7 @@ impl JournalStorage {
         })
     }
 
-    fn damaged(&self, why: String) -> Error {
-        Error::Damaged { path: self.path.clone(), line: self.lines + 1, why }
+    fn damaged(&self, why: String) -> StudyError {
+        StudyError::Damaged { path: self.path.clone(), line: self.lines + 1, why }
     }
 }

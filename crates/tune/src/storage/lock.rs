@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, at};
+use super::error::{StudyError, at};
 
 /// Age from which a lock belongs to a process that was killed; Optuna's grace period.
 const GRACE: Duration = Duration::from_secs(30);
@@ -30,8 +30,8 @@ impl JournalLock {
     /// Waits for the lock of a journal. A lock that has not changed for 30 seconds is removed.
     ///
     /// # Errors
-    /// [`Error::Locked`] after two minutes, [`Error::Io`].
-    pub fn acquire(journal: &Path) -> Result<Self, Error> {
+    /// [`StudyError::Locked`] after two minutes, [`StudyError::Io`].
+    pub fn acquire(journal: &Path) -> Result<Self, StudyError> {
         let mut name = journal.as_os_str().to_owned();
         name.push(".lock");
         let path = PathBuf::from(name);
@@ -55,7 +55,7 @@ impl JournalLock {
                 }
             }
             if started.elapsed() > WAIT {
-                return Err(Error::Locked { path });
+                return Err(StudyError::Locked { path });
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use super::distribution::JournalDistribution;
+use super::distribution::{distribution_json, parse_distribution};
 use super::json::{self, number, written};
-use super::state::{StudyDirection, TrialState};
+use super::state::JournalTrialState;
+use crate::{ParamDistribution, StudyDirection};
 
 /// One line of a journal, without the id of the worker that wrote it.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,14 +54,14 @@ pub enum JournalOperation {
         /// Internal representation of the value.
         internal: f64,
         /// Range of the value.
-        distribution: JournalDistribution,
+        distribution: ParamDistribution,
     },
     /// Sets the state of a trial, and its values.
     State {
         /// Index of the trial in the journal.
         trial: usize,
         /// New state.
-        state: TrialState,
+        state: JournalTrialState,
         /// Value of each objective.
         values: Option<Vec<f64>>,
         /// Time of the start of a running trial, or of the end of a finished one.
@@ -94,13 +95,13 @@ pub enum JournalOperation {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TrialTemplate {
     /// State; `None` for a running trial.
-    pub state: Option<TrialState>,
+    pub state: Option<JournalTrialState>,
     /// Value of each objective.
     pub values: Option<Vec<f64>>,
     /// Time of the end.
     pub complete: Option<String>,
     /// Parameters with their ranges.
-    pub params: IndexMap<String, (f64, JournalDistribution)>,
+    pub params: IndexMap<String, (f64, ParamDistribution)>,
     /// Attributes of the user.
     pub user_attrs: Map<String, Value>,
     /// Attributes of the system.
@@ -146,7 +147,7 @@ impl JournalOperation {
             }
             Self::CreateTrial { study, start, template } => (4, trial_keys(*study, start.as_deref(), template)),
             Self::Parameter { trial, name, internal, distribution } => {
-                let rest = keys(&json!({ "distribution": distribution.to_json() }));
+                let rest = keys(&json!({ "distribution": distribution_json(distribution) }));
                 let name = Value::from(name.as_str());
                 let internal = written(*internal);
                 let rest = format!(r#""param_name":{name},"param_value_internal":{internal},{rest}"#);
@@ -156,7 +157,7 @@ impl JournalOperation {
                 let values = values.as_ref().map_or_else(|| "null".to_owned(), |values| list(values));
                 let mut text = format!(r#""trial_id":{trial},"state":{},"values":{values}"#, state.code());
                 if let Some(time) = time {
-                    let key = if *state == TrialState::Running { "datetime_start" } else { "datetime_complete" };
+                    let key = if *state == JournalTrialState::Running { "datetime_start" } else { "datetime_complete" };
                     let time = Value::from(time.as_str());
                     let _ = write!(text, r#","{key}":{time}"#);
                 }
@@ -201,7 +202,7 @@ fn create_trial(value: &Value) -> Option<JournalOperation> {
     };
     template.complete = text(&value["datetime_complete"]);
     for (name, distribution) in value["distributions"].as_object().into_iter().flatten() {
-        let distribution = JournalDistribution::parse(distribution.as_str()?)?;
+        let distribution = parse_distribution(distribution.as_str()?)?;
         if let Some(internal) = number(&value["params"][name]) {
             template.params.insert(name.clone(), (internal, distribution));
         }
@@ -220,7 +221,7 @@ fn parameter(value: &Value) -> Option<JournalOperation> {
         trial: index(value, "trial_id")?,
         name: text(&value["param_name"])?,
         internal: number(&value["param_value_internal"])?,
-        distribution: JournalDistribution::parse(value["distribution"].as_str()?)?,
+        distribution: parse_distribution(value["distribution"].as_str()?)?,
     })
 }
 
@@ -246,8 +247,8 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
-fn trial_state(value: &Value) -> Option<TrialState> {
-    TrialState::of_code(value["state"].as_u64()?)
+fn trial_state(value: &Value) -> Option<JournalTrialState> {
+    JournalTrialState::of_code(value["state"].as_u64()?)
 }
 
 fn numbers(value: &Value) -> Option<Vec<f64>> {
@@ -276,7 +277,7 @@ fn trial_keys(study: usize, start: Option<&str>, template: &TrialTemplate) -> St
     if *template == TrialTemplate::default() {
         return text;
     }
-    let state = template.state.unwrap_or(TrialState::Running).code();
+    let state = template.state.unwrap_or(JournalTrialState::Running).code();
     let _ = write!(text, r#","state":{state}"#);
     let values = match template.values.as_deref() {
         None => r#""value":null,"values":null"#.to_owned(),
@@ -287,7 +288,7 @@ fn trial_keys(study: usize, start: Option<&str>, template: &TrialTemplate) -> St
     if let Some(complete) = &template.complete {
         let _ = write!(text, r#","datetime_complete":{}"#, Value::from(complete.as_str()));
     }
-    let distributions = template.params.iter().map(|(name, (_, distribution))| (name.clone(), distribution.to_json().into()));
+    let distributions = template.params.iter().map(|(name, (_, distribution))| (name.clone(), distribution_json(distribution).into()));
     let distributions = Value::Object(distributions.collect());
     let entry = |name: Value, number: f64| format!("{name}:{}", written(number));
     let params: Vec<String> =

@@ -6,22 +6,13 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::distribution::JournalDistribution;
+use super::distribution::is_compatible;
 use super::operation::{JournalOperation, TrialTemplate};
-
-/// Direction of an objective.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StudyDirection {
-    /// A smaller value is better.
-    Minimize,
-    /// A larger value is better.
-    Maximize,
-}
+use crate::{ParamDistribution, StudyDirection};
 
 impl StudyDirection {
     /// Code in a journal.
-    pub fn code(self) -> u8 {
+    pub(super) fn code(self) -> u8 {
         match self {
             Self::Minimize => 1,
             Self::Maximize => 2,
@@ -36,20 +27,12 @@ impl StudyDirection {
             _ => None,
         }
     }
-
-    /// `true` if the value `a` is better than `b`. No value is better than one that is not a number.
-    pub fn is_better(self, a: f64, b: f64) -> bool {
-        match self {
-            Self::Minimize => a < b || (b.is_nan() && !a.is_nan()),
-            Self::Maximize => a > b || (b.is_nan() && !a.is_nan()),
-        }
-    }
 }
 
 /// State of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TrialState {
+pub enum JournalTrialState {
     /// A worker trains it.
     Running,
     /// Finished with values.
@@ -62,7 +45,7 @@ pub enum TrialState {
     Waiting,
 }
 
-impl TrialState {
+impl JournalTrialState {
     /// Code in a journal.
     pub fn code(self) -> u8 {
         match self {
@@ -128,9 +111,9 @@ pub struct TrialRecord {
     /// Index of its study.
     pub study: usize,
     /// State.
-    pub state: TrialState,
+    pub state: JournalTrialState,
     /// Parameters: internal representations with their ranges.
-    pub params: IndexMap<String, (f64, JournalDistribution)>,
+    pub params: IndexMap<String, (f64, ParamDistribution)>,
     /// Attributes of the user.
     pub user_attrs: Map<String, Value>,
     /// Attributes of the system.
@@ -154,7 +137,7 @@ impl TrialRecord {
     /// Value of a parameter, as a user writes it.
     pub fn value(&self, name: &str) -> Option<Value> {
         let (internal, distribution) = self.params.get(name)?;
-        distribution.external(*internal)
+        Some(distribution.to_external(*internal))
     }
 }
 
@@ -256,7 +239,7 @@ impl JournalState {
             id,
             number,
             study,
-            state: template.state.unwrap_or(TrialState::Running),
+            state: template.state.unwrap_or(JournalTrialState::Running),
             params: template.params,
             user_attrs: template.user_attrs,
             system_attrs: template.system_attrs,
@@ -273,11 +256,11 @@ impl JournalState {
         trial: usize,
         name: String,
         internal: f64,
-        distribution: JournalDistribution,
+        distribution: ParamDistribution,
     ) -> bool {
         let Some(study) = self.open_trial(trial).map(|trial| trial.study) else { return false };
         let earlier = self.trials(study).find_map(|trial| trial.params.get(&name));
-        if earlier.is_some_and(|(_, earlier)| !earlier.is_compatible(&distribution)) {
+        if earlier.is_some_and(|(_, earlier)| !is_compatible(earlier, &distribution)) {
             return false;
         }
         self.open_trial(trial).map(|trial| trial.params.insert(name, (internal, distribution))).is_some()
@@ -286,17 +269,17 @@ impl JournalState {
     fn set_state(
         &mut self,
         trial: usize,
-        state: TrialState,
+        state: JournalTrialState,
         values: Option<Vec<f64>>,
         time: Option<String>,
     ) -> bool {
         let Some(trial) = self.open_trial(trial) else { return false };
         // Another worker has claimed it first.
-        if state == TrialState::Running && trial.state == TrialState::Running {
+        if state == JournalTrialState::Running && trial.state == JournalTrialState::Running {
             return false;
         }
         match state {
-            TrialState::Running => trial.start = time,
+            JournalTrialState::Running => trial.start = time,
             _ if state.is_finished() => trial.complete = time,
             _ => {}
         }

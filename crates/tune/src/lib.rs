@@ -1,0 +1,23 @@
+//! Search for good parameters: spaces, samplers and what they know of earlier trials.
+//!
+//! The data model is Optuna's, so that a study can be stored in Optuna's formats: a [`SearchSpace`] names parameters
+//! with a [`ParamDistribution`] each, a [`TrialView`] holds the internal numbers of the parameters and the values of
+//! the objectives, and a [`Sampler`] suggests the parameters of the next trial from the trials so far.
+//!
+//! A suggestion is a pure function of the space, the trials, the number of the trial and the seed. Workers share
+//! nothing but the list of trials, and a worker that is killed loses no state of the search.
+
+mod error;
+mod samplers;
+mod space;
+mod storage;
+mod trial;
+
+pub use error::TuneError;
+pub use samplers::{RandomSampler, SampleRequest, Sampler};
+pub use space::{ParamCondition, ParamDistribution, SearchSpace, SpaceParam};
+pub use storage::{
+    JournalOperation, JournalState, JournalStorage, JournalTrialState, StudyError, StudyRecord, TrialRecord,
+    TrialTemplate,
+};
+pub use trial::{ParamValues, StudyDirection, TrialState, TrialView};

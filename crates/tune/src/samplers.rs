@@ -1,0 +1,34 @@
+//! Samplers: suggestions for the next trial from the trials so far.
+
+use crate::{ParamValues, SearchSpace, StudyDirection, TrialView, TuneError};
+
+mod random;
+mod stream;
+
+pub use random::RandomSampler;
+
+/// Inputs of a suggestion.
+#[derive(Debug, Clone, Copy)]
+pub struct SampleRequest<'a> {
+    /// Space of the study.
+    pub space: &'a SearchSpace,
+    /// Direction of each objective; at least one.
+    pub directions: &'a [StudyDirection],
+    /// All trials so far in any order, running and failed ones included. An entry with the number of the trial itself
+    /// is ignored.
+    pub history: &'a [TrialView],
+    /// Number of the trial to sample.
+    pub trial: u64,
+    /// Seed of the study.
+    pub seed: u64,
+}
+
+/// Strategy that suggests the parameters of a trial.
+pub trait Sampler: Send + Sync {
+    /// Values of all active parameters, within their bounds and on their steps. The result depends on the request
+    /// alone; a sampler may cache, but never so that it shows.
+    ///
+    /// # Errors
+    /// A space or a number of objectives that the sampler does not support, or an exhausted grid.
+    fn sample(&self, request: &SampleRequest<'_>) -> Result<ParamValues, TuneError>;
+}
