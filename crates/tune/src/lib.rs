@@ -8,16 +8,22 @@
 //! nothing but the list of trials, and a worker that is killed loses no state of the search.
 
 mod error;
+mod pruners;
 mod samplers;
 mod space;
 mod storage;
+mod study;
 mod trial;
 
 pub use error::TuneError;
+pub use pruners::{PruneDecision, PruneRequest, Pruner};
 pub use samplers::{RandomSampler, SampleRequest, Sampler};
 pub use space::{ParamCondition, ParamDistribution, SearchSpace, SpaceParam};
 pub use storage::{
     JournalOperation, JournalState, JournalStorage, JournalTrialState, StudyError, StudyRecord, TrialRecord,
     TrialTemplate,
+};
+pub use study::{
+    Claim, ClaimRequest, Study, StudyIdentity, TRIAL_ERROR, TRIAL_RUN, Worker, pareto_front, to_view,
 };
 pub use trial::{ParamValues, StudyDirection, TrialState, TrialView};

@@ -31,8 +31,30 @@ pub enum StudyError {
         /// Reason.
         why: String,
     },
+    /// A study that began with another config.
+    #[error("study {name} began with another config; give another name with --study, or restore the config")]
+    OtherConfig {
+        /// Name of the study.
+        name: String,
+    },
+    /// A study that another program has deleted from its journal.
+    #[error("{path} has no study {name}; give another name with --study")]
+    Missing {
+        /// The journal.
+        path: PathBuf,
+        /// Name of the study.
+        name: String,
+    },
+    /// A trial that another worker has taken, since this one did not renew its lease.
+    #[error("trial {number} was taken by another worker")]
+    LostTrial {
+        /// Number of the trial.
+        number: usize,
+    },
     /// A lock that other processes hold all the time.
-    #[error("{path} is locked by another process; stop the process, or remove the file if none writes the study")]
+    #[error(
+        "{path} is locked by another process; stop the process, or remove the file if none writes the study"
+    )]
     Locked {
         /// The lock file.
         path: PathBuf,

@@ -4,10 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::error::{StudyError, at};
 use super::lock::JournalLock;
 use super::operation::JournalOperation;
 use super::state::JournalState;
-use super::error::{StudyError, at};
 
 /// Largest accepted line in bytes.
 const LINE_LIMIT: u64 = 64 << 20;

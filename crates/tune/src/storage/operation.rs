@@ -145,7 +145,9 @@ impl JournalOperation {
                 let (code, name) = if *system { (3, "system_attr") } else { (2, "user_attr") };
                 (code, keys(&json!({ "study_id": study, name: { key: value } })))
             }
-            Self::CreateTrial { study, start, template } => (4, trial_keys(*study, start.as_deref(), template)),
+            Self::CreateTrial { study, start, template } => {
+                (4, trial_keys(*study, start.as_deref(), template))
+            }
             Self::Parameter { trial, name, internal, distribution } => {
                 let rest = keys(&json!({ "distribution": distribution_json(distribution) }));
                 let name = Value::from(name.as_str());
@@ -157,7 +159,11 @@ impl JournalOperation {
                 let values = values.as_ref().map_or_else(|| "null".to_owned(), |values| list(values));
                 let mut text = format!(r#""trial_id":{trial},"state":{},"values":{values}"#, state.code());
                 if let Some(time) = time {
-                    let key = if *state == JournalTrialState::Running { "datetime_start" } else { "datetime_complete" };
+                    let key = if *state == JournalTrialState::Running {
+                        "datetime_start"
+                    } else {
+                        "datetime_complete"
+                    };
                     let time = Value::from(time.as_str());
                     let _ = write!(text, r#","{key}":{time}"#);
                 }
@@ -213,7 +219,11 @@ fn create_trial(value: &Value) -> Option<JournalOperation> {
         template.intermediate.push((step.parse().ok()?, number(value)?));
     }
     let start = text(&value["datetime_start"]);
-    Some(JournalOperation::CreateTrial { study: index(value, "study_id")?, start, template: Box::new(template) })
+    Some(JournalOperation::CreateTrial {
+        study: index(value, "study_id")?,
+        start,
+        template: Box::new(template),
+    })
 }
 
 fn parameter(value: &Value) -> Option<JournalOperation> {
@@ -288,15 +298,20 @@ fn trial_keys(study: usize, start: Option<&str>, template: &TrialTemplate) -> St
     if let Some(complete) = &template.complete {
         let _ = write!(text, r#","datetime_complete":{}"#, Value::from(complete.as_str()));
     }
-    let distributions = template.params.iter().map(|(name, (_, distribution))| (name.clone(), distribution_json(distribution).into()));
+    let distributions = template
+        .params
+        .iter()
+        .map(|(name, (_, distribution))| (name.clone(), distribution_json(distribution).into()));
     let distributions = Value::Object(distributions.collect());
     let entry = |name: Value, number: f64| format!("{name}:{}", written(number));
     let params: Vec<String> =
         template.params.iter().map(|(name, (value, _))| entry(name.as_str().into(), *value)).collect();
     let steps: Vec<String> =
         template.intermediate.iter().map(|(step, value)| entry(step.to_string().into(), *value)).collect();
-    let attributes = keys(&json!({ "user_attrs": template.user_attrs, "system_attrs": template.system_attrs }));
-    let _ = write!(text, r#","distributions":{distributions},"params":{{{}}},{attributes}"#, params.join(","));
+    let attributes =
+        keys(&json!({ "user_attrs": template.user_attrs, "system_attrs": template.system_attrs }));
+    let _ =
+        write!(text, r#","distributions":{distributions},"params":{{{}}},{attributes}"#, params.join(","));
     let _ = write!(text, r#","intermediate_values":{{{}}}"#, steps.join(","));
     text
 }

@@ -159,6 +159,11 @@ impl JournalState {
         self.studies.get(index).filter(|study| !study.deleted)
     }
 
+    /// Number of studies, deleted ones included: the index of the next one.
+    pub fn study_count(&self) -> usize {
+        self.studies.len()
+    }
+
     /// Names of all studies.
     pub fn study_names(&self) -> impl Iterator<Item = &str> {
         self.studies.iter().filter(|study| !study.deleted).map(|study| study.name.as_str())
@@ -193,11 +198,15 @@ impl JournalState {
                 attributes.insert(key, value);
                 true
             }
-            JournalOperation::CreateTrial { study, start, template } => self.create_trial(study, start, *template),
+            JournalOperation::CreateTrial { study, start, template } => {
+                self.create_trial(study, start, *template)
+            }
             JournalOperation::Parameter { trial, name, internal, distribution } => {
                 self.set_parameter(trial, name, internal, distribution)
             }
-            JournalOperation::State { trial, state, values, time } => self.set_state(trial, state, values, time),
+            JournalOperation::State { trial, state, values, time } => {
+                self.set_state(trial, state, values, time)
+            }
             JournalOperation::Intermediate { trial, step, value } => {
                 self.open_trial(trial).map(|trial| trial.intermediate.insert(step, value)).is_some()
             }
@@ -226,7 +235,14 @@ impl JournalState {
         }
         let (user_attrs, system_attrs) = (Map::new(), Map::new());
         let deleted = false;
-        self.studies.push(StudyRecord { name, directions, user_attrs, system_attrs, trials: Vec::new(), deleted });
+        self.studies.push(StudyRecord {
+            name,
+            directions,
+            user_attrs,
+            system_attrs,
+            trials: Vec::new(),
+            deleted,
+        });
         true
     }
 
