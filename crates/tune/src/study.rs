@@ -75,6 +75,34 @@ impl Study {
         Ok(Self { storage, index, identity, worker })
     }
 
+    /// Names of the objectives of a study that exists; `None` if there is none of this name and config.
+    ///
+    /// # Errors
+    /// Errors of the journal.
+    pub fn metrics_of(path: &Path, name: &str, config: &str) -> Result<Option<Vec<String>>, StudyError> {
+        let storage = JournalStorage::read_only(path, "")?;
+        let state = storage.state();
+        let Some(record) = state.study_index(name).and_then(|index| state.study(index)) else {
+            return Ok(None);
+        };
+        if record.user_attrs.get(CONFIG).and_then(Value::as_str) != Some(config) {
+            return Ok(None);
+        }
+        let names = record.system_attrs.get(METRIC_NAMES).and_then(Value::as_array);
+        Ok(names.map(|names| names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()))
+    }
+
+    /// Sets an attribute of the study that its users see.
+    ///
+    /// # Errors
+    /// Errors of the journal.
+    pub fn set_study_attribute(&mut self, key: &str, value: Value) -> Result<(), StudyError> {
+        let (study, key) = (self.index, key.to_owned());
+        self.storage.transaction(|_, operations| {
+            operations.push(JournalOperation::StudyAttribute { study, system: false, key, value });
+        })
+    }
+
     /// Name, objectives and digest.
     pub fn identity(&self) -> &StudyIdentity {
         &self.identity

@@ -21,6 +21,7 @@ mod machine;
 mod models;
 mod session;
 mod train;
+mod tune;
 
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
@@ -47,6 +48,7 @@ pub use train::{
     BaselineScore, JobOutcome, PublishedRun, RateReport, RateTest, StopSignal, TrainJob, TrainingDevices,
     TrainingSummary,
 };
+pub use tune::{TrialProgress, TrialRow, TuneJob, TuneOutcome, TuneReport, WorkerCommand};
 
 /// Version of the code, as recorded in runs and packages.
 pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");

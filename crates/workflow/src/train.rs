@@ -9,6 +9,7 @@ mod rate;
 mod record;
 mod stop;
 mod summary;
+mod trained;
 mod trees;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub use self::devices::TrainingDevices;
 pub use self::rate::{RateReport, RateTest};
 pub use self::stop::StopSignal;
 pub use self::summary::{BaselineScore, TrainingSummary};
+pub(crate) use self::trained::TrainedRun;
 
 use crate::config::ConfigSource;
 use crate::error::Error;
@@ -42,6 +44,8 @@ pub struct TrainJob {
     group: TrainingDevices,
     max_steps: Option<u64>,
     smoke: bool,
+    /// `true` if the run ends with its training: neither the test split is evaluated nor a package published.
+    deferred: bool,
 }
 
 /// End of a [`TrainJob`] that did not fail.
@@ -56,6 +60,9 @@ pub enum JobOutcome {
         /// Steps done.
         step: u64,
     },
+    /// The run of a trial is trained.
+    #[doc(hidden)]
+    Trained(Box<TrainedRun>),
     /// Another process of the group evaluates and publishes.
     Follower,
 }
@@ -107,6 +114,7 @@ impl TrainJob {
             group: TrainingDevices::local(1),
             max_steps: None,
             smoke: false,
+            deferred: false,
         }
     }
 
@@ -140,6 +148,12 @@ impl TrainJob {
         Self { smoke, ..self }
     }
 
+    /// Ends the run with its training, to be evaluated on the test split and published when it is resumed.
+    #[must_use]
+    pub(crate) fn deferred(self) -> Self {
+        Self { deferred: true, ..self }
+    }
+
     /// Trains, evaluates and publishes. A `stop` that is set ends the run after its current step, with a
     /// checkpoint.
     ///
@@ -161,7 +175,12 @@ impl TrainJob {
 
     /// Trains with `runs` as the home of run and package. Configs, datasets and pretrained packages are the
     /// session's.
-    fn run_in(&self, runs: &Home, session: &Session<'_>, stop: &StopSignal) -> Result<JobOutcome, Error> {
+    pub(crate) fn run_in(
+        &self,
+        runs: &Home,
+        session: &Session<'_>,
+        stop: &StopSignal,
+    ) -> Result<JobOutcome, Error> {
         let session = if self.group.leads() {
             session.clone()
         } else {

@@ -30,10 +30,11 @@ impl StudyDirection {
 }
 
 /// State of a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JournalTrialState {
     /// A worker trains it.
+    #[default]
     Running,
     /// Finished with values.
     Complete,
@@ -102,7 +103,7 @@ pub struct StudyRecord {
 }
 
 /// Trial of a journal.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct TrialRecord {
     /// Index in the journal, counted over all of its studies.
     pub id: usize,
