@@ -2,10 +2,20 @@
 
 use crate::{ParamValues, SearchSpace, StudyDirection, TrialView, TuneError};
 
+mod cmaes;
+mod gp;
+mod grid;
 mod random;
+mod sobol;
 mod stream;
+mod tpe;
 
+pub use cmaes::CmaEsSampler;
+pub use gp::GpSampler;
+pub use grid::GridSampler;
 pub use random::RandomSampler;
+pub use sobol::SobolSampler;
+pub use tpe::TpeSampler;
 
 /// Inputs of a suggestion.
 #[derive(Debug, Clone, Copy)]
@@ -31,4 +41,25 @@ pub trait Sampler: Send + Sync {
     /// # Errors
     /// A space or a number of objectives that the sampler does not support, or an exhausted grid.
     fn sample(&self, request: &SampleRequest<'_>) -> Result<ParamValues, TuneError>;
+}
+
+/// Names that [`sampler`] knows.
+pub const SAMPLERS: [&str; 6] = ["cmaes", "gp", "grid", "random", "sobol", "tpe"];
+
+/// Sampler of a name, with its defaults.
+///
+/// # Errors
+/// An unknown name.
+pub fn sampler(name: &str) -> Result<Box<dyn Sampler>, TuneError> {
+    Ok(match name {
+        "cmaes" => Box::new(CmaEsSampler),
+        "gp" => Box::new(GpSampler::default()),
+        "grid" => Box::new(GridSampler),
+        "random" => Box::new(RandomSampler),
+        "sobol" => Box::new(SobolSampler),
+        "tpe" => Box::new(TpeSampler::default()),
+        _ => {
+            return Err(TuneError::UnknownSampler { name: name.to_owned(), expected: SAMPLERS.join(", ") });
+        }
+    })
 }

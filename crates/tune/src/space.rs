@@ -11,6 +11,7 @@ mod distribution;
 mod tests;
 
 pub use distribution::ParamDistribution;
+pub(crate) use distribution::index;
 
 /// Condition of a parameter: it is active only where a categorical parameter has one of some choices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

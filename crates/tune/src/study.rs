@@ -14,7 +14,7 @@ use serde_json::Value;
 
 pub use self::claim::{Claim, ClaimRequest};
 pub use self::lease::Worker;
-pub use self::results::{pareto_front, to_view};
+pub use self::results::{to_view, undominated};
 
 use crate::pruners::{PruneRequest, Pruner};
 use crate::storage::{

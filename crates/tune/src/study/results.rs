@@ -1,5 +1,6 @@
 //! Results of a study: the best trial, the Pareto front, trials as samplers see them.
 
+use crate::pareto::pareto_front;
 use crate::storage::{JournalTrialState, TrialRecord};
 use crate::trial::{StudyDirection, TrialState, TrialView};
 
@@ -35,12 +36,8 @@ pub(super) fn best<'a>(
 }
 
 /// Complete trials that no other one is at least as good as in all objectives and better in one.
-pub fn pareto_front<'a>(trials: &[&'a TrialRecord], directions: &[StudyDirection]) -> Vec<&'a TrialRecord> {
-    let losses = |trial: &TrialRecord| to_view(trial).losses(directions);
-    let scored: Vec<(Vec<f64>, &TrialRecord)> =
-        trials.iter().filter_map(|trial| Some((losses(trial)?, *trial))).collect();
-    let dominates =
-        |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a <= b) && a.iter().zip(b).any(|(a, b)| a < b);
-    let front = scored.iter().filter(|(own, _)| !scored.iter().any(|(other, _)| dominates(other, own)));
-    front.map(|(_, trial)| *trial).collect()
+pub fn undominated<'a>(trials: &[&'a TrialRecord], directions: &[StudyDirection]) -> Vec<&'a TrialRecord> {
+    let scored = trials.iter().filter_map(|trial| Some((to_view(trial).losses(directions)?, *trial)));
+    let (losses, trials): (Vec<Vec<f64>>, Vec<&TrialRecord>) = scored.unzip();
+    pareto_front(&losses).into_iter().map(|place| trials[place]).collect()
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use cupola_registry::{RunFolder, Status, write_file};
 use cupola_store::Lock;
-use cupola_tune::{JournalTrialState, Study, TRIAL_RUN, TrialRecord, pareto_front};
+use cupola_tune::{JournalTrialState, Study, TRIAL_RUN, TrialRecord, undominated};
 use serde_json::{Value, json};
 
 use super::StudyEnd;
@@ -117,7 +117,7 @@ fn moved(plan: &StudyPlan<'_>, session: &Session<'_>, best: &TrialRecord) -> Res
 pub(super) fn remove_checkpoints(plan: &StudyPlan<'_>, study: &Study, ended: usize) {
     let trials = study.trials();
     let winners: Vec<usize> = if study.identity().directions.len() > 1 {
-        pareto_front(&trials, &study.identity().directions).iter().map(|trial| trial.id).collect()
+        undominated(&trials, &study.identity().directions).iter().map(|trial| trial.id).collect()
     } else {
         study.best().map(|best| best.id).into_iter().collect()
     };

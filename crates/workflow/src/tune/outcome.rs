@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cupola_tune::{JournalTrialState, Study, TRIAL_ERROR, TRIAL_RUN, TrialRecord, pareto_front};
+use cupola_tune::{JournalTrialState, Study, TRIAL_ERROR, TRIAL_RUN, TrialRecord, undominated};
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
@@ -128,7 +128,7 @@ impl TuneReport {
     pub(super) fn of(plan: &StudyPlan<'_>, study: &Study) -> Self {
         let trials = study.trials();
         let several = plan.metrics.len() > 1;
-        let front = if several { pareto_front(&trials, &study.identity().directions) } else { Vec::new() };
+        let front = if several { undominated(&trials, &study.identity().directions) } else { Vec::new() };
         Self {
             study: plan.name.clone(),
             folder: plan.folder.clone(),

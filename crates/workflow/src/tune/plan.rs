@@ -6,8 +6,7 @@ use cupola_registry::{Home, sha256_hex};
 use cupola_spec::{Goal, NAME_RULE, Run, Tune, TuneMetric, TunePruner, TuneSampler, is_name, parse_time};
 use cupola_train::Selection;
 use cupola_tune::{
-    ParamValues, Pruner, RandomSampler, Sampler, SearchSpace, Study, StudyDirection, StudyError,
-    StudyIdentity, Worker,
+    ParamValues, Pruner, Sampler, SearchSpace, Study, StudyDirection, StudyError, StudyIdentity, Worker,
 };
 use serde_json::Value;
 
@@ -74,7 +73,7 @@ impl<'a> StudyPlan<'a> {
             space,
             values,
             first,
-            sampler: sampler(tune.sampler),
+            sampler: suggestions(tune.sampler)?,
             pruner: pruner(&tune, &run),
             seed: tune.seed.unwrap_or(run.seed),
             trials: job.trials.unwrap_or(tune.trials),
@@ -167,11 +166,9 @@ fn metric_of(goal: Goal) -> TuneMetric {
     }
 }
 
-fn sampler(sampler: TuneSampler) -> Box<dyn Sampler> {
-    match sampler {
-        TuneSampler::Random => Box::new(RandomSampler),
-        _ => Box::new(RandomSampler),
-    }
+fn suggestions(sampler: TuneSampler) -> Result<Box<dyn Sampler>, Error> {
+    let name = if sampler == TuneSampler::Qmc { "sobol" } else { sampler.name() };
+    cupola_tune::sampler(name).map_err(|error| StudyError::from(error).into())
 }
 
 /// Pruner of the trials. Trees report one value, at their end.
