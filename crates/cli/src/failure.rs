@@ -21,7 +21,9 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// Kind of an error.
     pub fn of(error: &Error) -> Self {
-        if error.chain().any(<dyn std::error::Error + 'static>::is::<Stopped>) {
+        let is_stopped =
+            |cause: &(dyn std::error::Error + 'static)| cause.is::<Stopped>() || cause.is::<StudyStopped>();
+        if error.chain().any(is_stopped) {
             Self::Stopped
         } else if error.chain().any(<dyn std::error::Error + 'static>::is::<GateBroken>) {
             Self::GateBroken
@@ -113,6 +115,16 @@ pub struct Stopped {
     pub resume: String,
     /// Steps done.
     pub step: u64,
+}
+
+/// Study that was stopped by a signal, with the command that continues it.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped after {done} trials; continue with: {resume}")]
+pub struct StudyStopped {
+    /// Command that continues the study.
+    pub resume: String,
+    /// Trials that are finished.
+    pub done: usize,
 }
 
 /// Model that broke its gate, with the keys of the conditions that broke it.

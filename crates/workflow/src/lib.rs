@@ -25,6 +25,7 @@ mod tune;
 
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
+pub use cupola_tune::JournalTrialState;
 pub use data::stages::{StageNode, StageState};
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
 pub use draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};

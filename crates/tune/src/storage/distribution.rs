@@ -1,6 +1,6 @@
 //! Distributions of parameters, in the JSON form of Optuna's `distribution_to_json`.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::json;
 use crate::ParamDistribution;

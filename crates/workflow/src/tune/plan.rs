@@ -19,7 +19,6 @@ use crate::session::Session;
 /// Everything that the trials of a study share.
 pub(super) struct StudyPlan<'a> {
     pub job: &'a TuneJob,
-    pub run: Run,
     pub name: String,
     /// `studies/NAME/`
     pub folder: PathBuf,
@@ -78,7 +77,6 @@ impl<'a> StudyPlan<'a> {
             seed: tune.seed.unwrap_or(run.seed),
             trials: job.trials.unwrap_or(tune.trials),
             time: tune.time.as_deref().and_then(parse_time),
-            run,
             name,
             folder,
             digest,

@@ -43,7 +43,7 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
             let resume = next_command(home, ["train", "--resume", &run]);
             Err(Stopped { resume, step }.into())
         }
-        Ok(JobOutcome::Follower) => Ok(()),
+        Ok(JobOutcome::Follower | JobOutcome::Trained(_)) => Ok(()),
         Err(error) => {
             let error = error.into();
             if args.mpi {
@@ -111,7 +111,7 @@ fn as_json(run: PublishedRun, smoke: bool, next: &[String]) -> Value {
 }
 
 /// Signal that the first SIGINT or SIGTERM sets; the second one ends the process at once.
-fn stop_signal() -> Result<StopSignal> {
+pub(super) fn stop_signal() -> Result<StopSignal> {
     let stop = StopSignal::new();
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, stop.flag())?;
