@@ -1,6 +1,6 @@
 //! Gradient-boosted trees: one ensemble for a number or two classes, one per class for more classes.
 
-use cupola_prep::{Examples, Targets};
+use cupola_prep::Examples;
 use cupola_spec::Boosting;
 use perpetual::objective::Objective;
 use perpetual::{Matrix, PerpetualBooster};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::{by_column, check_width, is_multiclass, output_targets, reject_text, width_of};
 use crate::error::Error;
+use crate::{Progress, TreesTarget};
 
 /// Trees without improvement after which growing ends.
 const STOPPING_ROUNDS: usize = 20;
@@ -27,31 +28,38 @@ pub struct Boosted {
 }
 
 impl Boosted {
-    /// Fits one ensemble per output on training examples. Each target comes with its number of
-    /// outputs: 1 for a number and for two classes. `progress` receives the number of fitted
+    /// Fits one ensemble per output on training examples. `progress` receives the number of fitted
     /// ensembles.
     ///
     /// # Errors
-    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library.
+    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library, [`Error::Stopped`] if `progress`
+    /// breaks before the last ensemble.
     pub fn fit(
         spec: &Boosting,
         examples: &Examples,
-        targets: &[(&Targets, usize)],
+        targets: &[TreesTarget<'_>],
         seed: u64,
-        progress: &mut dyn FnMut(usize),
+        progress: &mut Progress<'_>,
     ) -> Result<Self, Error> {
         reject_text(examples)?;
         let (values, columns) = (by_column(examples), width_of(examples));
         let matrix = Matrix::new(&values, examples.rows, columns);
         let mut ensembles = Vec::new();
-        let outputs =
-            targets.iter().flat_map(|&(targets, width)| (0..width).map(move |o| (targets, width, o)));
-        for (targets, width, output) in outputs {
-            let (class, y) = output_targets(targets, width, output);
-            ensembles.push(fit_output(spec, &matrix, &y, class, seed)?);
-            progress(ensembles.len());
+        let outputs = targets.iter().flat_map(|target| (0..target.width).map(move |output| (target, output)));
+        for (target, output) in outputs {
+            if progress(ensembles.len()).is_break() {
+                return Err(Error::Stopped);
+            }
+            let (class, y) = output_targets(target.targets, target.width, output);
+            let objective = match target.quantile {
+                _ if class => Objective::LogLoss,
+                None => Objective::SquaredLoss,
+                quantile => Objective::QuantileLoss { quantile },
+            };
+            ensembles.push(fit_output(spec, &matrix, &y, objective, seed)?);
         }
-        let widths = targets.iter().map(|&(_, width)| width).collect();
+        let _ = progress(ensembles.len());
+        let widths = targets.iter().map(|target| target.width).collect();
         Ok(Self { columns, ensembles, widths })
     }
 
@@ -104,15 +112,15 @@ impl Boosted {
     }
 }
 
-/// Fits the ensemble of one output: the log odds of a class, or a number.
+/// Fits the ensemble of one output: the log odds of a class, a number or a quantile of it.
 fn fit_output(
     spec: &Boosting,
     matrix: &Matrix<'_, f64>,
     y: &[f64],
-    class: bool,
+    objective: Objective,
     seed: u64,
 ) -> Result<PerpetualBooster, Error> {
-    let objective = if class { Objective::LogLoss } else { Objective::SquaredLoss };
+    let class = matches!(objective, Objective::LogLoss);
     #[allow(clippy::cast_possible_truncation)]
     let booster = PerpetualBooster::default()
         .set_objective(objective)

@@ -28,8 +28,8 @@ pub use error::TuneError;
 pub use pareto::{crowding_distances, dominates, front_ranks, hypervolume_2d, pareto_front};
 pub use pruners::{PruneDecision, PruneRequest, Pruner};
 pub use samplers::{
-    CmaEsSampler, GpSampler, GridSampler, RandomSampler, SAMPLERS, SampleRequest, Sampler, SobolSampler,
-    TpeSampler, sampler,
+    CmaEsSampler, GpSampler, GridSampler, Nsga2Sampler, RandomSampler, SAMPLERS, SampleRequest, Sampler,
+    SobolSampler, TpeSampler, sampler,
 };
 pub use space::{ParamCondition, ParamDistribution, SearchSpace, SpaceParam};
 pub use storage::{

@@ -2,13 +2,13 @@
 
 mod decisions;
 mod devices;
-mod final_model;
+pub(crate) mod final_model;
 mod network;
-mod publish;
+pub(crate) mod publish;
 mod rate;
-mod record;
+pub(crate) mod record;
 mod stop;
-mod summary;
+pub(crate) mod summary;
 mod trained;
 mod trees;
 
@@ -53,12 +53,12 @@ pub struct TrainJob {
 pub enum JobOutcome {
     /// The package is published.
     Published(Box<PublishedRun>),
-    /// The run was stopped after a checkpoint and can be resumed.
+    /// The run was stopped and can be resumed.
     Stopped {
         /// Id of the run.
         run: String,
-        /// Steps done.
-        step: u64,
+        /// Steps that the newest checkpoint holds; `None` for trees, which keep none and grow anew.
+        step: Option<u64>,
     },
     /// The run of a trial is trained.
     #[doc(hidden)]
@@ -106,7 +106,7 @@ impl TrainJob {
         Self { resume: Some(run.into()), ..Self::empty() }
     }
 
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             config: None,
             resume: None,
@@ -155,7 +155,7 @@ impl TrainJob {
     }
 
     /// Trains, evaluates and publishes. A `stop` that is set ends the run after its current step, with a
-    /// checkpoint.
+    /// checkpoint, or after the trees that grow, without one.
     ///
     /// # Errors
     /// Mistakes in config and data before the run begins; afterwards [`Error::Run`].
@@ -193,7 +193,7 @@ impl TrainJob {
         let stage = Stage { job: self, session: &session, runs, stop };
         match run.trees {
             Some(_) if self.group.size() > 1 => Err(Error::TreesOnDevices),
-            Some(spec) => trees::train(&stage, &run, &data, &spec),
+            Some(spec) => trees::train(&stage, &run, &data, &spec, resumed),
             None => network::train(&stage, run, &data, resumed),
         }
     }
@@ -217,10 +217,10 @@ impl TrainJob {
 }
 
 /// Surroundings of the train stage.
-struct Stage<'a> {
-    job: &'a TrainJob,
-    session: &'a Session<'a>,
+pub(crate) struct Stage<'a> {
+    pub job: &'a TrainJob,
+    pub session: &'a Session<'a>,
     /// Home of run and package.
-    runs: &'a Home,
-    stop: &'a StopSignal,
+    pub runs: &'a Home,
+    pub stop: &'a StopSignal,
 }

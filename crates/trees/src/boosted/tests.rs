@@ -1,6 +1,8 @@
 //! Tests of fitting boosted trees and of their file.
 
-use cupola_prep::Layout;
+use std::ops::ControlFlow;
+
+use cupola_prep::{Layout, Targets};
 use cupola_spec::{Block, Boosting};
 
 use super::*;
@@ -31,7 +33,7 @@ fn two_classes_a_number_and_three_classes_are_learned() {
     #[allow(clippy::cast_possible_truncation)]
     let classes: Vec<i32> = targets.iter().map(|&y| y as i32).collect();
     let fit = |targets: &Targets, width| {
-        Boosted::fit(&spec(), &examples, &[(targets, width)], 1, &mut |_| {})
+        Boosted::fit(&spec(), &examples, &[(targets, width).into()], 1, &mut |_| ControlFlow::Continue(()))
             .unwrap()
             .logits(&examples)
             .unwrap()
@@ -51,7 +53,10 @@ fn two_classes_a_number_and_three_classes_are_learned() {
 #[test]
 fn a_file_keeps_the_predictions_and_a_damaged_one_is_rejected() {
     let (examples, targets) = examples(300);
-    let trees = Boosted::fit(&spec(), &examples, &[(&Targets::Number(targets), 1)], 1, &mut |_| {}).unwrap();
+    let trees = Boosted::fit(&spec(), &examples, &[(&Targets::Number(targets), 1).into()], 1, &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     let (logits, count) = (trees.logits(&examples).unwrap(), trees.trees());
     let bytes = Trees::Boosted(trees).to_safetensors().unwrap();
     let again = Trees::from_safetensors(&bytes).unwrap();
@@ -71,7 +76,10 @@ fn the_same_seed_fits_the_same_trees() {
     let (examples, targets) = examples(400);
     let fit = || {
         let targets = Targets::Number(targets.clone());
-        Boosted::fit(&spec(), &examples, &[(&targets, 1)], 7, &mut |_| {}).unwrap().logits(&examples).unwrap()
+        Boosted::fit(&spec(), &examples, &[(&targets, 1).into()], 7, &mut |_| ControlFlow::Continue(()))
+            .unwrap()
+            .logits(&examples)
+            .unwrap()
     };
     assert_eq!(fit(), fit());
 }
@@ -96,7 +104,10 @@ fn predictions_of_small_tables_stay_near_the_targets() {
             examples.dense[2 * row + 1] = y;
             targets.push(0.9 * x + 0.3 * y);
         }
-        let trees = Boosted::fit(&spec, &examples, &[(&Targets::Number(targets.clone()), 1)], 5, &mut |_| {});
+        let trees =
+            Boosted::fit(&spec, &examples, &[(&Targets::Number(targets.clone()), 1).into()], 5, &mut |_| {
+                ControlFlow::Continue(())
+            });
         let predicted = trees.unwrap().logits(&examples).unwrap();
         let farthest = predicted.iter().zip(&targets).map(|(p, y)| (p - y).abs()).fold(0.0, f32::max);
         assert!(farthest < 4.0, "{rows} rows: {farthest}");
@@ -107,7 +118,10 @@ fn predictions_of_small_tables_stay_near_the_targets() {
 fn a_text_input_is_rejected() {
     let layout = Layout { blocks: vec![Block::Text { length: 2, vocabulary: 3 }] };
     let examples = Examples::zeros(layout, 4);
-    let found = Boosted::fit(&spec(), &examples, &[(&Targets::Number(vec![0.0; 4]), 1)], 1, &mut |_| {});
+    let found =
+        Boosted::fit(&spec(), &examples, &[(&Targets::Number(vec![0.0; 4]), 1).into()], 1, &mut |_| {
+            ControlFlow::Continue(())
+        });
     assert!(matches!(found.err(), Some(Error::Block { kind: "text" })));
 }
 
@@ -119,7 +133,9 @@ fn plain_trees_sum_to_the_logits() {
     let small: Vec<f32> =
         (0..300).map(|row| 3.0 * examples.dense[2 * row] + (row as f32 * 0.7).sin()).collect();
     for targets in [Targets::Class(classes), Targets::Number(targets), Targets::Number(small)] {
-        let trees = Boosted::fit(&spec(), &examples, &[(&targets, 1)], 1, &mut |_| {}).unwrap();
+        let trees =
+            Boosted::fit(&spec(), &examples, &[(&targets, 1).into()], 1, &mut |_| ControlFlow::Continue(()))
+                .unwrap();
         let logits = trees.logits(&examples).unwrap();
         let trees = Trees::Boosted(trees);
         let plain = trees.plain_outputs().unwrap();
@@ -138,7 +154,10 @@ fn plain_trees_sum_to_the_logits() {
 fn the_scores_of_several_classes_are_their_log_odds() {
     let (examples, _) = examples(300);
     let targets = Targets::Class((0..300).map(|row| row % 3).collect());
-    let trees = Trees::Boosted(Boosted::fit(&spec(), &examples, &[(&targets, 3)], 1, &mut |_| {}).unwrap());
+    let trees = Trees::Boosted(
+        Boosted::fit(&spec(), &examples, &[(&targets, 3).into()], 1, &mut |_| ControlFlow::Continue(()))
+            .unwrap(),
+    );
     let (logits, plain) = (trees.logits(&examples).unwrap(), trees.plain_outputs().unwrap());
     for (features, logits) in trees.features(&examples).unwrap().iter().zip(logits.chunks(3)) {
         for (output, logit) in plain.iter().zip(logits) {
@@ -147,4 +166,45 @@ fn the_scores_of_several_classes_are_their_log_odds() {
             assert!((probability.ln() - f64::from(*logit)).abs() < 1e-5);
         }
     }
+}
+
+#[test]
+fn growing_ends_where_progress_breaks() {
+    let (examples, numbers) = examples(120);
+    let classes = Targets::Class(numbers.iter().enumerate().map(|(row, _)| (row % 3) as i32).collect());
+    let mut seen = Vec::new();
+    let found = Boosted::fit(&spec(), &examples, &[(&classes, 3).into()], 1, &mut |done| {
+        seen.push(done);
+        if done == 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert!(matches!(found, Err(Error::Stopped)));
+    assert_eq!(seen, [0, 1]);
+}
+
+#[test]
+fn quantiles_lie_below_and_above_the_number_where_the_noise_is() {
+    let (mut examples, targets) = examples(3_000);
+    // The noise grows with the second number.
+    let noise = |row: usize| ((row as f32 * 0.732_051).fract() - 0.5) * examples.dense[2 * row + 1];
+    let targets: Vec<f32> = targets.iter().enumerate().map(|(row, y)| 0.1 * y + noise(row)).collect();
+    let targets = Targets::Number(targets);
+    let of = |quantile| TreesTarget { targets: &targets, width: 1, quantile };
+    let fitted =
+        Boosted::fit(&spec(), &examples, &[of(None), of(Some(0.05)), of(Some(0.95))], 1, &mut |_| {
+            ControlFlow::Continue(())
+        });
+    let trees = Trees::Boosted(fitted.unwrap());
+    let logits = trees.logits(&examples).unwrap();
+    let Targets::Number(y) = &targets else { unreachable!() };
+    let share =
+        |at: usize| logits.chunks(3).zip(y).filter(|(row, y)| **y <= row[at]).count() as f64 / y.len() as f64;
+    assert!((share(1) - 0.05).abs() < 0.05 && (share(2) - 0.95).abs() < 0.05, "{} {}", share(1), share(2));
+    examples.dense.chunks_mut(2).for_each(|row| row[1] = if row[0] < 0.25 { 0.1 } else { 0.9 });
+    let logits = trees.logits(&examples).unwrap();
+    let width = |calm: bool| {
+        let rows = logits.chunks(3).zip(examples.dense.chunks(2)).filter(|(_, x)| (x[0] < 0.25) == calm);
+        let widths: Vec<f32> = rows.map(|(row, _)| row[2] - row[1]).collect();
+        widths.iter().sum::<f32>() / widths.len() as f32
+    };
+    assert!(width(false) > 3.0 * width(true), "{} and {}", width(false), width(true));
 }

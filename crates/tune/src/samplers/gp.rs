@@ -4,23 +4,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sobol::SobolSampler;
 use super::stream::DrawStream;
-use super::tpe::TpeSampler;
 use super::{SampleRequest, Sampler};
 use crate::linear::Cholesky;
 use crate::{ParamValues, StudyDirection, TrialState, TuneError};
 
 mod acquisition;
+mod coordinates;
 mod kernel;
 mod posterior;
 #[cfg(test)]
 mod tests;
 
-use acquisition::{Coordinates, best_point};
+use acquisition::best_point;
+use coordinates::Coordinates;
 use kernel::MaternKernel;
 use posterior::Posterior;
 
 /// Purpose of the draws of this sampler.
 const PURPOSE: u64 = 6;
+
+/// Number of complete trials before which points come from a Sobol sequence.
+const STARTUP: usize = 10;
 
 /// Number of trials up to which the kernel is fitted anew for each; beyond, for each tenth more.
 const EACH: usize = 40;
@@ -35,7 +39,7 @@ const ELITE: usize = 4;
 /// parameter, fitted by maximum a posteriori under the priors of Optuna's sampler, and the logarithm of the expected
 /// improvement (Ament et al. 2023).
 ///
-/// The first ten trials come from a Sobol sequence, conditional parameters from [`TpeSampler`]. Parallel workers are
+/// The first ten trials come from a Sobol sequence. Inactive parameters have a constant value. Parallel workers are
 /// kept apart by running trials that count with their expected value ("kriging believer"; Ginsbourger et al. 2010).
 /// The factor of the covariance is cached and extended from trial to trial.
 #[derive(Debug, Clone, Default)]
@@ -59,60 +63,20 @@ impl Sampler for GpSampler {
         let [direction] = request.directions else {
             return Err(TuneError::Objectives { sampler: "gp", objectives: request.directions.len() });
         };
-        let (names, coordinates) = members(request);
-        let (observed, running) = observations(request, *direction, &names, &coordinates);
-        if observed.len() < TpeSampler::default().startup || names.is_empty() {
+        let coordinates = Coordinates::new(request.space);
+        let (observed, running) = observations(request, *direction, &coordinates);
+        if observed.len() < STARTUP || coordinates.width() == 0 {
             return SobolSampler.sample(request);
         }
         let point = self.suggest(request, &coordinates, &observed, running);
-        let mut values = if names.len() == request.space.params().len() {
-            names.iter().map(|name| ((*name).to_owned(), 0.0)).collect()
-        } else {
-            TpeSampler::default().sample(request)?
-        };
-        for (place, (name, x)) in names.iter().zip(point).enumerate() {
-            values.insert((*name).to_owned(), coordinates.decode(place, x));
-        }
-        // A category of the process may have changed which conditional parameters are active.
-        complete(request, values)
+        Ok(coordinates.to_values(&point, request.space))
     }
-}
-
-/// Names and distributions of the parameters without condition and with more than one value.
-fn members<'a>(request: &SampleRequest<'a>) -> (Vec<&'a str>, Coordinates<'a>) {
-    let params = request.space.params().iter();
-    let free = params.filter(|(_, param)| param.condition.is_none() && !param.distribution.is_single());
-    let (names, distributions) = free.map(|(name, param)| (name.as_str(), &param.distribution)).unzip();
-    (names, Coordinates { distributions })
-}
-
-/// Removes inactive parameters and samples the active ones that have no value.
-fn complete(request: &SampleRequest<'_>, values: ParamValues) -> Result<ParamValues, TuneError> {
-    let mut completed = ParamValues::new();
-    let mut fallback = None;
-    for (name, param) in request.space.params() {
-        if !request.space.is_active(name, &completed) {
-            continue;
-        }
-        let value = match values.get(name) {
-            Some(value) => *value,
-            None if param.distribution.is_single() => param.distribution.from_unit(0.5),
-            None => {
-                let stream =
-                    fallback.get_or_insert_with(|| DrawStream::new(request.seed, PURPOSE, !request.trial));
-                param.distribution.from_unit(stream.unit())
-            }
-        };
-        completed.insert(name.clone(), value);
-    }
-    Ok(completed)
 }
 
 /// Points and losses of the complete trials and points of the running ones, each in the order of their numbers.
 fn observations(
     request: &SampleRequest<'_>,
     direction: StudyDirection,
-    names: &[&str],
     coordinates: &Coordinates<'_>,
 ) -> (Vec<(Vec<f64>, f64)>, Vec<Vec<f64>>) {
     let mut trials: Vec<_> = request.history.iter().filter(|trial| trial.number != request.trial).collect();
@@ -120,11 +84,7 @@ fn observations(
     let mut observed = Vec::new();
     let mut running = Vec::new();
     for trial in trials {
-        let values = names.iter().enumerate();
-        let point: Option<Vec<f64>> = values
-            .map(|(place, name)| trial.params.get(*name).map(|value| coordinates.encode(place, *value)))
-            .collect();
-        let Some(point) = point else { continue };
+        let Some(point) = coordinates.of_trial(&trial.params) else { continue };
         if let Some(loss) = trial.loss(direction) {
             observed.push((point, loss));
         } else if trial.state == TrialState::Running {

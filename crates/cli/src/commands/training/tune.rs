@@ -1,6 +1,7 @@
 //! `cupola tune`: a study of trials, and the best of them published.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use anyhow::Result;
 use cupola_registry::Home;
@@ -16,7 +17,7 @@ use crate::next_step::next_command;
 
 pub fn run(home: &Home, ui: Ui, args: &TuneArgs) -> Result<()> {
     cupola_nn::join_new_pool();
-    let stop = stop_signal()?;
+    let stop = stop_signal(&Arc::default())?;
     if args.worker {
         stop_at_end_of_input(&stop);
         let session = session(home, &Silent);

@@ -1,7 +1,7 @@
 //! Search for the point with the largest expected improvement.
 
+use super::coordinates::Coordinates;
 use super::posterior::Posterior;
-use crate::ParamDistribution;
 use crate::minimize::minimize;
 use crate::samplers::sobol::scrambled_point;
 use crate::samplers::stream::DrawStream;
@@ -19,69 +19,6 @@ const STARTS: usize = 3;
 /// Steps of a local search.
 const ROUNDS: usize = 15;
 
-/// Parameters of the space in the coordinates of the Gaussian process: a number between 0 and 1, or the index of a
-/// category.
-pub(super) struct Coordinates<'a> {
-    pub distributions: Vec<&'a ParamDistribution>,
-}
-
-impl Coordinates<'_> {
-    /// Coordinate of an internal value.
-    pub fn encode(&self, place: usize, internal: f64) -> f64 {
-        let distribution = self.distributions[place];
-        if distribution.is_categorical() {
-            distribution.clip(internal)
-        } else {
-            distribution.to_unit(internal)
-        }
-    }
-
-    /// Internal value of a coordinate.
-    pub fn decode(&self, place: usize, coordinate: f64) -> f64 {
-        let distribution = self.distributions[place];
-        if distribution.is_categorical() {
-            distribution.clip(coordinate)
-        } else {
-            distribution.from_unit(coordinate)
-        }
-    }
-
-    /// Moves each coordinate to a possible value.
-    fn round(&self, point: &mut [f64]) {
-        for (place, x) in point.iter_mut().enumerate() {
-            *x = self.encode(place, self.decode(place, *x));
-        }
-    }
-
-    /// Coordinates of a point that is uniform in the unit cube.
-    fn spread(&self, units: &[f64], stream: &mut DrawStream) -> Vec<f64> {
-        (0..self.distributions.len())
-            .map(|place| {
-                let unit = units.get(place).copied().unwrap_or_else(|| stream.unit());
-                self.encode(place, self.distributions[place].from_unit(unit))
-            })
-            .collect()
-    }
-
-    /// Point near another: some coordinates moved by a random amount.
-    fn perturb(&self, point: &[f64], stream: &mut DrawStream) -> Vec<f64> {
-        let width = 10_f64.powf(-0.5 - 2.0 * stream.unit());
-        let share = (3.0 / point.len() as f64).min(1.0);
-        let mut moved = point.to_vec();
-        for (place, x) in moved.iter_mut().enumerate() {
-            if stream.unit() < share {
-                *x = if self.distributions[place].is_categorical() {
-                    self.distributions[place].from_unit(stream.unit())
-                } else {
-                    (*x + width * stream.normal()).clamp(0.0, 1.0)
-                };
-            }
-        }
-        self.round(&mut moved);
-        moved
-    }
-}
-
 /// Point with the largest logarithm of the expected improvement that the search finds. `elite` are the best points so
 /// far, the best first.
 pub(super) fn best_point(
@@ -93,7 +30,7 @@ pub(super) fn best_point(
     let seed = stream.bits();
     let mut points: Vec<Vec<f64>> = Vec::new();
     for index in 0..SPREAD {
-        let units = scrambled_point(seed, index, coordinates.distributions.len());
+        let units = scrambled_point(seed, index, coordinates.width());
         points.push(coordinates.spread(&units, stream));
     }
     for round in 0..NEAR.min(NEAR * elite.len()) {
@@ -156,6 +93,7 @@ fn climb(
 ) {
     let moving: Vec<usize> = (0..fixed.len())
         .filter(|place| !fixed[*place] && !coordinates.distributions[*place].is_categorical())
+        .filter(|place| coordinates.is_active(&best.1, *place))
         .collect();
     if moving.is_empty() {
         return;
@@ -176,7 +114,7 @@ fn climb(
         1e-3,
     );
     moving.iter().zip(found).for_each(|(place, x)| point[*place] = x);
-    coordinates.round(&mut point);
+    coordinates.settle(&mut point);
     let value = posterior.ln_improvement(&point);
     if value > best.0 {
         *best = (value, point);
@@ -188,19 +126,23 @@ fn step_discrete(posterior: &Posterior<'_>, coordinates: &Coordinates<'_>, best:
     for place in 0..best.1.len() {
         let distribution = coordinates.distributions[place];
         let Some(count) = distribution.count() else { continue };
+        if !coordinates.is_active(&best.1, place) {
+            continue;
+        }
         let current = best.1[place];
         let others: Vec<f64> = if distribution.is_categorical() {
             (0..count).map(|choice| choice as f64).collect()
         } else {
             let step = 1.0 / count as f64;
-            [-1.0, 1.0]
-                .iter()
-                .map(|side| coordinates.encode(place, coordinates.decode(place, current + side * step)))
-                .collect()
+            vec![current - step, current + step]
         };
-        for other in others.into_iter().filter(|other| *other != current) {
+        for other in others {
             let mut point = best.1.clone();
             point[place] = other;
+            coordinates.settle(&mut point);
+            if point == best.1 {
+                continue;
+            }
             let value = posterior.ln_improvement(&point);
             if value > best.0 {
                 *best = (value, point);
