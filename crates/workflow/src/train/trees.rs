@@ -56,6 +56,18 @@ pub fn train(
     };
     stage.session.emit(&WorkflowEvent::TreesGrown { trees: trees.trees() });
     let (prepared, plan) = (&data.prepared, &data.prepared.plan);
+    if stage.job.deferred {
+        let mut model = GrownTrees { trees: &trees, data };
+        let seconds = started.elapsed().as_secs_f64();
+        return stage.defer_trees(
+            run,
+            data,
+            (&folder, record),
+            &mut model,
+            &trees.to_safetensors()?,
+            seconds,
+        );
+    }
     let length = TrainingLength { best: None, epochs: None, seconds: started.elapsed().as_secs_f64() };
     let mut about = Map::from_iter([("trees".to_owned(), json!(trees.trees()))]);
     about.extend(undefined.map(|undefined| ("warnings".to_owned(), json!([undefined]))));
