@@ -1,21 +1,21 @@
 //! Gradient boosting and random forests, baselines that are fitted on the same examples as a network.
 //!
 //! [`Trees`] return logits like a network, so evaluation, packages and the server treat both alike.
-//! The algorithms come from two crates: `perpetual`, which chooses step size and number of trees from
-//! one `budget`, and `smartcore`. [`Trees::plain_outputs`] gives the trees of either as plain data, for
-//! explanations.
+//! [`TreeEnsemble`] is the plain format, [`Trees::plain_outputs`] gives it to explanations.
 
-mod boosted;
 mod columns;
+mod ensemble;
 mod error;
 mod file;
 mod forest;
 mod plain;
 
+use std::ops::ControlFlow;
+
 use cupola_prep::{Examples, Targets};
 use cupola_spec::TreesSpec;
 
-pub use boosted::Boosted;
+pub use ensemble::{EnsembleOutput, FlatNode, FlatTree, SplitRule, TreeEnsemble};
 pub use error::Error;
 pub use forest::Forest;
 pub use plain::{PlainOutput, TreeScore};
@@ -23,37 +23,17 @@ pub use plain::{PlainOutput, TreeScore};
 /// Fitted trees of either kind.
 #[allow(clippy::large_enum_variant, reason = "one value exists per model")]
 pub enum Trees {
-    /// Gradient-boosted trees.
-    Boosted(Boosted),
+    /// Boosted trees.
+    Ensemble(TreeEnsemble),
     /// A random forest.
     Forest(Forest),
 }
 
 impl Trees {
-    /// Fits trees on training examples. Each target comes with its number of outputs: 1 for a number
-    /// and for two classes. `progress` receives the number of fitted outputs.
-    ///
-    /// # Errors
-    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library.
-    pub fn fit(
-        spec: &TreesSpec,
-        examples: &Examples,
-        targets: &[(&Targets, usize)],
-        seed: u64,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<Self, Error> {
-        match spec {
-            TreesSpec::Boosted(spec) => {
-                Boosted::fit(spec, examples, targets, seed, progress).map(Self::Boosted)
-            }
-            TreesSpec::Forest(spec) => Forest::fit(spec, examples, targets, seed, progress).map(Self::Forest),
-        }
-    }
-
     /// Number of trees in all outputs.
     pub fn trees(&self) -> usize {
         match self {
-            Self::Boosted(trees) => trees.trees(),
+            Self::Ensemble(trees) => trees.trees().len(),
             Self::Forest(trees) => trees.trees(),
         }
     }
@@ -61,7 +41,7 @@ impl Trees {
     /// Number of outputs.
     pub fn width(&self) -> usize {
         match self {
-            Self::Boosted(trees) => trees.width(),
+            Self::Ensemble(trees) => trees.outputs().len(),
             Self::Forest(trees) => trees.width(),
         }
     }
@@ -72,7 +52,7 @@ impl Trees {
     /// [`Error::Columns`] if the examples have other columns than those of the fit.
     pub fn logits(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
         match self {
-            Self::Boosted(trees) => trees.logits(examples),
+            Self::Ensemble(trees) => trees.logits(examples),
             Self::Forest(trees) => trees.logits(examples),
         }
     }
