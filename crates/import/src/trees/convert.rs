@@ -8,7 +8,8 @@ use cupola_trees::{EnsembleOutput, FlatNode, FlatTree, SplitRule, TreeEnsemble};
 use super::foreign::{FeatureKind, ForeignFeature, ForeignModel, ForeignNode, ForeignTest, ForeignTree};
 use crate::error::Error;
 
-/// Magnitude up to which `LightGBM` takes a number for a zero (`kZeroThreshold`, a 32-bit float).
+/// Magnitude up to which `LightGBM` takes a number for a zero (`kZeroThreshold`, a 32-bit float). The negative one is
+/// none.
 const ZERO: f64 = 1e-35_f32 as f64;
 /// Ranks that a 32-bit float holds.
 const MOST_STEPS: usize = 1 << 24;
@@ -18,6 +19,8 @@ pub(super) struct Place {
     pub column: usize,
     /// Thresholds in ascending order; `None` if the column is compared as it is.
     pub steps: Option<Vec<f64>>,
+    /// Index of missing and unknown values of a category.
+    other: Option<usize>,
 }
 
 /// Places of all columns: numbers, then categories.
@@ -29,7 +32,11 @@ pub(super) fn places(model: &ForeignModel) -> Result<Vec<Place>, Error> {
     for feature in &model.features {
         let next = if is_category(feature) { &mut next_category } else { &mut next_number };
         let steps = matches!(feature.kind, FeatureKind::Double).then(Vec::new);
-        places.push(Place { column: *next, steps });
+        let other = match &feature.kind {
+            FeatureKind::Category(values) => Some(values.len()),
+            FeatureKind::Single | FeatureKind::Double => None,
+        };
+        places.push(Place { column: *next, steps, other });
         *next += 1;
     }
     for node in model.trees.iter().flat_map(|tree| &tree.nodes) {
@@ -52,7 +59,9 @@ pub(super) fn places(model: &ForeignModel) -> Result<Vec<Place>, Error> {
         steps.sort_by(f64::total_cmp);
         steps.dedup();
         if steps.len() > MOST_STEPS {
-            return Err(Error::Unsupported { what: format!("more than {MOST_STEPS} thresholds of `{}`", feature.name) });
+            return Err(Error::Unsupported {
+                what: format!("more than {MOST_STEPS} thresholds of `{}`", feature.name),
+            });
         }
     }
     Ok(places)
@@ -97,20 +106,28 @@ fn flat_tree(model: &ForeignModel, tree: &ForeignTree, places: &[Place]) -> Resu
 /// Rule on the number that stands in the example.
 fn rule(test: &ForeignTest, place: &Place, missing_left: bool, sets: &mut Vec<u32>) -> SplitRule {
     match (test, &place.steps) {
-        (ForeignTest::Among(words), _) => within(words, sets),
-        (ForeignTest::BelowWithoutZero(threshold), Some(steps)) if (0.0 < *threshold) != missing_left => {
-            // Zeros have a rank of their own, and go to the other side than their neighbours.
-            let end = ranks_below(steps, *threshold);
-            let zero = steps.partition_point(|step| *step <= 0.0);
-            let ranks = (0..=steps.len()).filter(|&rank| (rank < end) != (rank == zero));
-            within(&bits(ranks), sets)
+        (ForeignTest::Among(words), _) => {
+            let mut words = words.clone();
+            if let Some(other) = place.other.filter(|_| missing_left) {
+                add_bit(&mut words, other);
+            }
+            within(&words, sets)
+        }
+        (ForeignTest::BelowWithoutZero(threshold), Some(steps))
+            if zeros(steps).any(|rank| (rank < ranks_below(steps, *threshold)) != missing_left) =>
+        {
+            // Zeros have ranks of their own, and go to the other side than their neighbours.
+            let (end, zeros) = (ranks_below(steps, *threshold), zeros(steps));
+            let goes_left = |rank: &usize| if zeros.contains(rank) { missing_left } else { *rank < end };
+            within(&bits((0..=steps.len()).filter(goes_left)), sets)
         }
         (ForeignTest::Below(threshold) | ForeignTest::BelowWithoutZero(threshold), Some(steps)) => {
             #[allow(clippy::cast_precision_loss, reason = "at most 2^24 steps")]
             let end = ranks_below(steps, *threshold) as f32;
             SplitRule::Below(end)
         }
-        (ForeignTest::Below(threshold) | ForeignTest::BelowWithoutZero(threshold), None) => {
+        (ForeignTest::Below(threshold) | ForeignTest::BelowWithoutZero(threshold), None) =>
+        {
             #[allow(clippy::cast_possible_truncation, reason = "it is a 32-bit float")]
             SplitRule::Below(*threshold as f32)
         }
@@ -122,16 +139,24 @@ fn ranks_below(steps: &[f64], threshold: f64) -> usize {
     steps.partition_point(|step| *step < threshold) + 1
 }
 
+/// Ranks of zeros.
+fn zeros(steps: &[f64]) -> std::ops::Range<usize> {
+    let rank = |number: f64| steps.partition_point(|step| *step <= number);
+    rank((-ZERO).next_up())..rank(ZERO) + 1
+}
+
 /// Bits of some numbers.
 fn bits(numbers: impl Iterator<Item = usize>) -> Vec<u32> {
     let mut words = Vec::new();
-    for number in numbers {
-        if words.len() <= number / 32 {
-            words.resize(number / 32 + 1, 0);
-        }
-        words[number / 32] |= 1 << (number % 32);
-    }
+    numbers.for_each(|number| add_bit(&mut words, number));
     words
+}
+
+fn add_bit(words: &mut Vec<u32>, number: usize) {
+    if words.len() <= number / 32 {
+        words.resize(number / 32 + 1, 0);
+    }
+    words[number / 32] |= 1 << (number % 32);
 }
 
 fn within(words: &[u32], sets: &mut Vec<u32>) -> SplitRule {

@@ -22,8 +22,13 @@ impl ExplainedRow<'_> {
         for (plain, weight) in outputs.iter().zip(&output.weights).filter(|(_, weight)| **weight != 0.0) {
             let mut weight = f64::from(*weight);
             match plain.score {
-                TreeScore::Number => {}
-                TreeScore::LogOdds => scale = ExplanationScale::LogOdds,
+                TreeScore::Number | TreeScore::Margin => {}
+                TreeScore::LogOdds | TreeScore::LogOddsOfMany | TreeScore::LogOddsOfShare => {
+                    scale = ExplanationScale::LogOdds;
+                }
+                TreeScore::LogOfNumber => scale = ExplanationScale::Log,
+                TreeScore::RootOfNumber => scale = ExplanationScale::Root,
+                TreeScore::ProbabilityOfMany => scale = ExplanationScale::Probability,
                 TreeScore::Probability => {
                     scale = ExplanationScale::Probability;
                     // The probability of the first of two classes is the rest of the second's.
