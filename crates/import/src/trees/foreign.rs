@@ -32,6 +32,14 @@ pub(super) struct ForeignFeature {
     pub kind: FeatureKind,
 }
 
+impl ForeignFeature {
+    /// `true` if the text of a category is not ASCII.
+    pub fn has_foreign_letters(&self) -> bool {
+        let FeatureKind::Category(values) = &self.kind else { return false };
+        values.iter().filter_map(serde_json::Value::as_str).any(|text| !text.is_ascii())
+    }
+}
+
 /// How a value of a column becomes the number that the trees compare.
 #[derive(Debug)]
 pub(super) enum FeatureKind {

@@ -30,6 +30,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ForeignModel, Error> {
     }
     let features = features(&learner, model)?;
     let mut notes = Vec::new();
+    if features.iter().any(ForeignFeature::has_foreign_letters) {
+        let why = "XGBoost 3.2 cuts the names of pandas' categories if one of them is not ASCII";
+        notes.push(format!("{why}: compare those of the signature with yours"));
+    }
     let count = used_trees(&learner, model, groups, &mut notes)?;
     let mut trees = Vec::with_capacity(count);
     for (index, tree) in model.trees.iter().take(count).enumerate() {

@@ -36,7 +36,12 @@ fn models_that_are_not_computed_are_refused_by_name() {
             "\"size_leaf_vector\":\"3\"",
             "size_leaf_vector",
         ),
-        ("xgboost_binary.json", "\"num_feature\":\"3\"", "\"num_feature\":\"4000000000\"", "at most 65536"),
+        (
+            "xgboost_binary.json",
+            "\"num_feature\":\"3\",\"num_target\"",
+            "\"num_feature\":\"4000000000\",\"num_target\"",
+            "at most 65536",
+        ),
         ("xgboost_binary.json", "\"num_class\":\"0\"", "\"num_class\":\"4000000000\"", "at most 10000"),
         ("lightgbm_classes.txt", "objective=multiclass ", "objective=multiclassova ", "multiclassova"),
         (
@@ -64,7 +69,7 @@ fn nodes_that_are_not_trees_are_refused() {
         ("xgboost_binary.json", "\"left_children\":[1,3", "\"left_children\":[1,1"),
         ("xgboost_binary.json", "\"left_children\":[1,3", "\"left_children\":[1,99999"),
         ("xgboost_binary.json", "\"left_children\":[1,3", "\"left_children\":[1,-7"),
-        ("xgboost_binary.json", "\"split_indices\":[0", "\"split_indices\":[77"),
+        ("xgboost_binary.json", "\"split_indices\":[1", "\"split_indices\":[77"),
         ("xgboost_binary.json", "\"tree_info\":[0", "\"tree_info\":[5"),
         (
             "xgboost_categories.json",
@@ -72,8 +77,8 @@ fn nodes_that_are_not_trees_are_refused() {
             "\"categories_segments\":[18446744073709551615",
         ),
         ("xgboost_categories.json", "\"offsets\":[0,4", "\"offsets\":[9,4"),
-        ("lightgbm_zero.txt", "left_child=1", "left_child=0"),
-        ("lightgbm_zero.txt", "left_child=1", "left_child=-9223372036854775808"),
+        ("lightgbm_zero.txt", "left_child=2", "left_child=0"),
+        ("lightgbm_zero.txt", "left_child=2", "left_child=-9223372036854775808"),
         ("lightgbm_zero.txt", "num_leaves=6", "num_leaves=18446744073709551615"),
         ("lightgbm_zero.txt", "num_leaves=6", "num_leaves=0"),
         ("lightgbm_zero.txt", "split_feature=", "split_feature=9 "),
@@ -96,7 +101,7 @@ fn classes_have_the_names_that_are_asked_for() {
         ImportedTrees::from_xgboost(&bytes("xgboost_binary.json"), &target)
     };
     let plan = named(&["no", "yes"]).unwrap().plan;
-    assert_eq!((plan.targets[0].name(), plan.targets[0].positive()), ("left", Some("yes")));
+    assert_eq!((plan.targets.first().name(), plan.targets.first().positive()), ("left", Some("yes")));
     for classes in [&["no"][..], &["no", "no"], &["no", "yes", "perhaps"]] {
         assert!(named(classes).unwrap_err().to_string().contains("2 classes"), "{classes:?}");
     }
