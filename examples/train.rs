@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match TrainJob::new(config).run(&session, &stop)? {
         JobOutcome::Published(run) => println!("published {} in {}", run.package, run.path.display()),
         JobOutcome::Stopped { run, step } => {
-            println!("{run} stopped at step {step}; TrainJob::resume continues it");
+            println!("{run} stopped at step {step:?}; TrainJob::resume continues it");
         }
         JobOutcome::Follower => {}
     }

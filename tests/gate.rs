@@ -48,6 +48,13 @@ fn a_gate_that_passes_is_kept_and_moves_latest() {
     let again = home.train(&[]);
     let versus = &again["gate"]["conditions"][3];
     assert_eq!((&versus["outcome"], &versus["found"]), (&json!("passed"), &json!(0.0)), "{versus}");
+    assert!(versus.get("warning").is_none(), "{versus}");
+    // Another seed divides the rows otherwise, so the champion may have been trained on those of the comparison.
+    let other = home.train(&["--set", "seed=12"]);
+    let warning = other["gate"]["conditions"][3]["warning"].as_str().unwrap_or_default();
+    assert!(warning.contains("blobs:1 was trained with another seed"), "{other}");
+    let junit = home.run(&["gate", "--model", "blobs:3", "--format", "junit"]);
+    assert!(junit.stdout.contains("warning: blobs:1 was trained with another seed"), "{}", junit.stdout);
     let judged = home.json(&["gate", "--model", "blobs:2", "--data", "blobs.csv", "--device", "flex"]);
     assert_eq!(judged["passed"], true, "{judged}");
     assert_eq!(home.json(&["gate", "--model", "blobs:2"])["conditions"][3]["outcome"], "passed");
@@ -162,4 +169,33 @@ fn the_small_census_passes_its_gate_and_fails_a_stricter_one() {
     assert_eq!(broken.code, Some(1), "{}", broken.stderr);
     assert!(broken.stdout.contains("subgroup_min/sex/recall"), "{}", broken.stdout);
     assert_eq!(home.json(&["models", "show", "census_nano_gate"])["manifest"]["version"], 1);
+}
+
+#[test]
+fn a_package_that_was_edited_does_not_pass_for_its_stored_verdict() {
+    let home = TestHome::with_blobs(400, GATE);
+    let broken = train(&home, &["gate.test/accuracy=> 1"]);
+    assert_eq!(broken.code, Some(1), "{}", broken.stderr);
+    let file = |name: &str| format!(".cupola/models/blobs/1/{name}");
+    let gate = home.read(&file("gate.json"));
+    let edited = gate.replace("false", "true").replace("\"broken\"", "\"passed\"");
+    assert_ne!(gate, edited);
+    home.write(&file("gate.json"), &edited);
+    // The damage is told from a broken gate by the exit code.
+    let damaged = home.run(&["gate", "--model", "blobs:1"]);
+    assert_eq!(damaged.code, Some(2), "{}", damaged.stderr);
+    assert!(damaged.stderr.contains("package blobs:1 is damaged"), "{}", damaged.stderr);
+    assert!(damaged.stderr.contains("restore it from its source"), "{}", damaged.stderr);
+    // With the digest in place the verdict is that of the sealed numbers.
+    let manifest = home.read(&file("manifest.json"));
+    let digest = |text: &str| cupola_registry::sha256_hex(text.as_bytes());
+    home.write(&file("manifest.json"), manifest.replace(&digest(&gate), &digest(&edited)));
+    home.json(&["models", "verify"]);
+    let judged = home.run(&["gate", "--model", "blobs:1"]);
+    assert_eq!(judged.code, Some(1), "{}", judged.stderr);
+    assert!(judged.stderr.contains("is broken: `test/accuracy`"), "{}", judged.stderr);
+    home.write(&file("gate.json"), "{");
+    home.write(&file("manifest.json"), manifest.replace(&digest(&gate), &digest("{")));
+    let damaged = home.run(&["gate", "--model", "blobs:1"]);
+    assert_eq!(damaged.code, Some(2), "{}", damaged.stderr);
 }

@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -208,4 +209,73 @@ fn a_damaged_checkpoint_is_reported_and_the_previous_one_resumes() {
     );
     fs::remove_dir_all(home.path(&folder)).unwrap();
     home.json(&["train", "--resume", &id, "--device", "flex"]);
+}
+
+/// Home with a run of trees on 2,000 rows.
+fn trees(model: &str) -> TestHome {
+    let home = TestHome::new();
+    home.write("blobs.csv", cupola_testkit::blobs(2_000));
+    let head = "name = \"blobs\"\nseed = 3\n[data]\nsource = \"blobs.csv\"\n";
+    home.write(
+        "run.toml",
+        format!("{head}[[targets]]\nname = \"side\"\nkind = \"category\"\n[model]\n{model}\n"),
+    );
+    home
+}
+
+#[test]
+fn growing_trees_hear_a_signal_and_the_run_grows_them_anew() {
+    let home = trees("family = \"random_forest\"\ntrees = 4000");
+    let args = ["train", "--config", "run.toml"];
+    let mut child = home.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = || fs::read_dir(home.path(".cupola/runs")).is_ok_and(|mut runs| runs.next().is_some());
+    while !begun() {
+        assert!(child.try_wait().unwrap().is_none(), "ended before the signal");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    signal(child.id(), "TERM");
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    let id = only_run(&home);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.contains(&format!("grow them anew with: cupola train --resume {id}")), "{err}");
+    assert_eq!(home.json(&["runs", "show", &id])["run"]["status"], "stopped");
+    let done = home.json(&["train", "--resume", "latest"]);
+    assert_eq!((&done["run"], &done["package"]), (&id.into(), &"blobs:1".into()));
+    assert_eq!(done["trees"], 4000);
+}
+
+#[test]
+fn a_run_of_trees_that_was_killed_after_it_had_published_keeps_its_package() {
+    for model in ["family = \"random_forest\"\ntrees = 20", "family = \"gbdt\"\nbudget = 0.5"] {
+        let home = trees(model);
+        let first = home.train(&[]);
+        let id = only_run(&home);
+        // The record is the last file that a run writes.
+        home.unfinish(&id);
+        let again = home.json(&["train", "--resume", "latest"]);
+        assert_eq!((&again["run"], &again["package"]), (&first["run"], &first["package"]));
+        assert_eq!(only_run(&home), id);
+        assert!(!home.path(".cupola/models/blobs/2").exists());
+        let data = home.read("blobs.csv");
+        home.unfinish(&id);
+        home.write("blobs.csv", data.replacen("left", "right", 1));
+        let output = home.run(&["train", "--resume", "latest"]);
+        assert!(output.stderr.contains("the data has changed since run"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn a_signal_during_the_preparation_ends_the_run_before_it_begins() {
+    let home = TestHome::with_blobs(240, TRAIN);
+    // A source that accepts the request and never responds.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let source = format!("data.source=http://{}/rows.csv", silent.local_addr().unwrap());
+    let args = ["train", "--config", "run.toml", "--device", "flex", "--set", &source];
+    let mut child = home.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let _request = silent.accept().unwrap();
+    signal(child.id(), "INT");
+    // By the signal itself, not by an error of the source.
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    assert!(fs::read_dir(home.path(".cupola/runs")).map_or(true, |mut runs| runs.next().is_none()));
 }

@@ -63,6 +63,20 @@ const NEVER: &[(&str, &[&str])] = &[
     ("import", &["axum", "clap", "cupola-train", "datafusion"]),
     ("runtime", &["axum", "datafusion", "clap", "cupola-train", "cupola-datasets", "cupola-sources"]),
     ("report", &["burn", "candle-core", "axum", "clap", "arrow", "datafusion", "tokio"]),
+    (
+        "tune",
+        &[
+            "burn",
+            "candle-core",
+            "axum",
+            "clap",
+            "arrow",
+            "datafusion",
+            "cupola-prep",
+            "cupola-nn",
+            "cupola-workflow",
+        ],
+    ),
     ("workflow", &["clap", "indicatif", "axum", "anyhow", "candle-core", "comfy-table"]),
     (
         "serving",

@@ -71,6 +71,8 @@ fn numbers_have_intervals_of_any_coverage_on_every_channel() {
     let coverage = metrics["splits"]["test"]["values"]["interval_coverage"].as_f64().unwrap();
     assert!((0.83..=0.97).contains(&coverage), "{coverage}");
     let server = home.serve(&["--model", "m"]);
+    // The page asks for intervals where this is.
+    assert_eq!(server.get("/v1/models/m").json()["interval"], json!(0.9));
     let rows = json!([{ "size": 0.5, "shop": "a" }, { "size": 0.5, "shop": "b" }]);
     let predict = |interval: Value| {
         let body = json!({ "rows": rows, "interval": interval });
@@ -147,6 +149,17 @@ fn numbers_have_intervals_of_any_coverage_on_every_channel() {
     let high = named[0]["data"][1].as_f64().unwrap();
     assert!((high - sealed[1]["price"]["interval"]["high"].as_f64().unwrap()).abs() < 1e-3, "{named:?}");
     assert_eq!(infer(json!({ "parameters": { "interval": 0.5 } })).len(), 3);
+    assert_eq!(infer(json!({ "parameters": { "explain": false } })).len(), 1);
+    let tensor = json!({ "name": "size", "shape": [1, 1], "datatype": "FP64", "data": [0.5] });
+    for (more, words) in [
+        (json!({ "outputs": [{ "name": "price_hihg" }] }), "price, price_low, price_high"),
+        (json!({ "parameters": { "explain": true } }), "POST /v1/models/m/predict"),
+    ] {
+        let mut body = json!({ "inputs": [tensor, { "name": "shop", "shape": [1, 1], "datatype": "BYTES", "data": ["a"] }] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let response = server.post("/v2/models/m/infer", body.to_string(), &[]);
+        assert!(response.status == 400 && response.text.contains(words), "{}", response.text);
+    }
 }
 
 #[test]
@@ -161,6 +174,7 @@ fn classes_have_sets_calibrated_probabilities_and_a_tuned_threshold() {
     let plan = plan(&home);
     let threshold = plan["target"]["threshold"].as_f64().unwrap();
     assert_eq!(plan["target"]["calibration"]["method"], "temperature");
+    assert_eq!(metrics["calibration"]["in_sample"], false);
     let server = home.serve(&["--model", "m"]);
     let rows: Vec<Value> = (0..60).map(|row| json!({ "x": f64::from(row) / 60.0, "z": 0.5 })).collect();
     let response = server.post(PREDICT, json!({ "rows": rows, "interval": 0.95 }).to_string(), &[]);
@@ -186,6 +200,8 @@ fn what_the_data_does_not_allow_is_one_error_with_its_remedy() {
         assert_eq!(output.code, Some(2), "{}{}", output.stdout, output.stderr);
         output.stderr
     };
+    let huge = error(&format!("{}0.5,a,1e300\n", prices(300)), PRICE, "");
+    assert!(huge.contains("found 1e300, which is too large") && !huge.contains("not a finite"), "{huge}");
     let few = error(&prices(60), PRICE, "[uncertainty]\nmethod = \"split\"");
     assert!(few.contains("are left to calibrate") && few.contains("`uncertainty.share`"), "{few}");
     let absent = error(&prices(300), PRICE, "[uncertainty]\nmethod = \"split\"\nby = \"shap\"");
@@ -201,4 +217,79 @@ fn what_the_data_does_not_allow_is_one_error_with_its_remedy() {
     let response = server.post(PREDICT, body.to_string(), &[]);
     assert_eq!(response.status, 422, "{}", response.text);
     assert!(response.text.contains("train it with `[uncertainty]`"), "{}", response.text);
+}
+
+/// Prices whose noise grows with the size of a thing.
+fn growing_noise(rows: usize) -> String {
+    let mut text = String::from("size,price\n");
+    for row in 0..rows {
+        let (size, noise) = (draw(row, 1), draw(row, 2) + draw(row, 3) - 1.0);
+        let _ = writeln!(text, "{size:.4},{:.4}", 100.0 + 20.0 * size + (0.5 + 8.0 * size) * noise);
+    }
+    text
+}
+
+#[test]
+fn quantiles_of_trees_and_networks_give_wider_intervals_to_harder_rows() {
+    let config = |more: &str| {
+        let home = TestHome::new();
+        home.write("rows.csv", growing_noise(2_000));
+        home.write(
+            "run.toml",
+            format!(
+                "name = \"m\"\nseed = 5\n[data]\nsource = \"rows.csv\"\n[[targets]]\n{PRICE}\n[uncertainty]\nmethod = \"cqr\"\nshare = 0.2\n[gate]\n\"interval_coverage\" = \">= 0.8\"\n{more}\n"
+            ),
+        );
+        home
+    };
+    for more in [
+        "[model]\nfamily = \"gbdt\"\nbudget = 0.5",
+        "[model]\nfamily = \"mlp\"\nhidden = [32, 32]\n[train]\nepochs = 30",
+    ] {
+        let home = config(more);
+        let trained = home.train(&[]);
+        let metrics = metrics(&home, &trained);
+        assert_eq!(metrics["uncertainty"]["method"], json!("cqr"), "{metrics}");
+        let coverage = metrics["splits"]["test"]["values"]["interval_coverage"].as_f64().unwrap();
+        assert!((0.83..=0.97).contains(&coverage), "{more}: {coverage}");
+        let found = &plan(&home)["target"]["outputs"]["quantiles"];
+        assert!((found[0].as_f64().unwrap() - 0.05).abs() < 1e-9, "{found}");
+        let server = home.serve(&["--model", "m"]);
+        let predict = |interval: Value| {
+            let rows = json!([{ "size": 0.1 }, { "size": 0.9 }]);
+            let body = json!({ "rows": rows, "interval": interval });
+            let response = server.post(PREDICT, body.to_string(), &[]);
+            assert_eq!(response.status, 200, "{}", response.text);
+            response.json()["predictions"].clone()
+        };
+        let sealed = predict(json!(true));
+        assert!(width(&sealed[1]) > 1.8 * width(&sealed[0]), "{more}: {sealed}");
+        let (half, wide) = (predict(json!(0.5)), predict(json!(0.99)));
+        assert!(width(&half[1]) < width(&sealed[1]) && width(&sealed[1]) < width(&wide[1]), "{half} {wide}");
+        // The prediction and what explains it are those of the number.
+        let value = sealed[1]["price"]["value"].as_f64().unwrap();
+        assert!((value - 118.0).abs() < 4.0, "{more}: {value}");
+        assert_eq!(sealed[1]["price"].as_object().unwrap().len(), 2, "{sealed}");
+        let body = json!({ "rows": [{ "size": 0.9 }], "explain": true });
+        let response = server.post(PREDICT, body.to_string(), &[]);
+        assert_eq!(response.status, 200, "{}", response.text);
+        home.write("new.csv", "size\n0.1\n0.9\n");
+        let output =
+            home.run(&["predict", "--model", "m", "--input", "new.csv", "--interval", "--device", "flex"]);
+        let lines: Vec<Value> =
+            output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(json!(lines), sealed, "{}", output.stderr);
+        let evaluated = home.json(&["evaluate", "--model", "m", "--data", "rows.csv", "--device", "flex"]);
+        assert!(evaluated["metrics"]["interval_coverage"].as_f64().unwrap() > 0.8, "{evaluated}");
+        assert!(evaluated["metrics"]["r2"].as_f64().unwrap() > 0.5, "{evaluated}");
+    }
+}
+
+#[test]
+fn intervals_added_to_a_config_divide_the_rows_anew() {
+    let home = home(&prices(600), PRICE, "");
+    home.train(&[]);
+    let trained = home.train(&["--set", "uncertainty.method=split", "--set", "uncertainty.share=0.2"]);
+    let metrics = metrics(&home, &trained);
+    assert!(metrics["uncertainty"]["rows"].as_u64().unwrap() > 60, "{metrics}");
 }

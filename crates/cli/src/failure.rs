@@ -107,12 +107,19 @@ impl UserError {
 
 /// Run that was stopped by a signal, with the command that resumes it.
 #[derive(Debug, thiserror::Error)]
-#[error("stopped at step {step}, checkpoint written; resume with: {resume}")]
+#[error("{}; {} with: {resume}", stopped(*.step), if .step.is_some() { "resume" } else { "grow them anew" })]
 pub struct Stopped {
     /// Command that resumes the run.
     pub resume: String,
-    /// Steps done.
-    pub step: u64,
+    /// Steps that the checkpoint holds; `None` for trees, which keep none.
+    pub step: Option<u64>,
+}
+
+fn stopped(step: Option<u64>) -> String {
+    step.map_or_else(
+        || "stopped before all trees were grown, none is kept".to_owned(),
+        |step| format!("stopped at step {step}, checkpoint written"),
+    )
 }
 
 /// Model that broke its gate, with the keys of the conditions that broke it.

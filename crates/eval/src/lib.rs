@@ -11,6 +11,8 @@ pub mod calibration;
 mod compare;
 pub mod conformal;
 pub mod curves;
+mod ensemble;
+mod folds;
 #[cfg(test)]
 mod golden;
 mod metrics;
@@ -23,10 +25,15 @@ pub use attribution::{
     PermutationShapley, PlainTree, ShapleyBudget, TreeNode, ale, dependence_grid, integrated_gradients,
     partial_dependence, permutation_importance, permutation_shapley,
 };
+pub use bootstrap::draws::draw;
 pub use bootstrap::{
     Bootstrap, BootstrapInterval, PairedDifference, RESAMPLED_ROWS, RESAMPLES, RowSums, UNITS,
 };
 pub use compare::{DeLongTest, McNemarTest, ModelVerdict, delong, mcnemar};
+pub use ensemble::{
+    GreedyRound, GreedySelection, greedy_selection, stack_by_log_loss, stack_by_squared_error,
+};
+pub use folds::{FoldInterval, fold_interval};
 pub use metrics::{
     ClassCounts, ClassReport, ClassificationSums, ClassifiedRows, FloatValue, ForecastRows, MetricSet,
     Metrics, NamedValues, RankedGroups, RegressionRows, RegressionSums, ScoreRanking, ScoredRows, Undefined,

@@ -42,5 +42,5 @@ pub use network::{DifferentiableNetwork, InputGradient, Network};
 pub use precision::activation_dtype;
 pub use weights::{
     Array, LoadedWeights, PretrainedWeights, RandomWeights, ReadAt, SafetensorsFile, StateDict, WeightReader,
-    WeightSource, merge_lora,
+    WeightSource, join_safetensors, member_safetensors, merge_lora,
 };

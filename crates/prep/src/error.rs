@@ -25,6 +25,16 @@ pub enum Error {
         /// Remedy.
         remedy: &'static str,
     },
+    /// The column of the groups of `[uncertainty]` is not one that requests have.
+    #[error(
+        "`uncertainty.by`: `{column}` is not an input of the model, so requests do not have it{near}; add it to `[[inputs]]`, or name an input"
+    )]
+    GroupColumn {
+        /// Column.
+        column: String,
+        /// Suggestion such as `` (did you mean `x`?)``, or empty.
+        near: String,
+    },
     /// A value does not fit its column.
     #[error("row {row}, column `{column}`: expected {expected}, found {found}; {remedy}")]
     Value {
@@ -89,6 +99,16 @@ pub enum Error {
         /// Path of the key.
         key: String,
         /// Description of the problem.
+        why: String,
+    },
+    /// A member that does not fit into one plan with the others.
+    #[error(
+        "member {member} cannot be joined with the others: {why}; take models of the same rows and target"
+    )]
+    Join {
+        /// Position of the member, from 1.
+        member: usize,
+        /// Difference.
         why: String,
     },
     /// A file of prepared examples could not be read or written.

@@ -43,20 +43,21 @@ pub use features::{
 pub use frame::meaning::{ColumnReading, ExactColumns, ValueRule, ValueRules};
 pub use frame::{Column, Frame, NotANumber};
 pub use plan::{
-    Augmenter, ColumnPlaces, ColumnType, GroupScores, InputColumn, OutputColumn, Plan, SealedUncertainty,
-    SeriesLabel, Signature, TargetScores, TreeColumn,
+    Augmenter, ColumnPlaces, ColumnType, GroupScores, InputColumn, JoinedPlan, MemberPlaces, OutputColumn,
+    Plan, SealedUncertainty, SeriesLabel, Signature, TargetScores, TreeColumn,
 };
 pub use prepare::{
-    AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues, FrameStream, Prepared, RequestExample,
-    each_with_targets, exact_columns, examples_with_targets, prepare, prepare_stream,
+    AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues, FoldedRows, FrameStream, Prepared,
+    RequestExample, each_with_targets, exact_columns, examples_with_targets, prepare, prepare_folds,
+    prepare_sealed, prepare_stream,
 };
 pub use split::{
     Frequency, SeriesOrder, SplitPart, TimeGrid, split_rows, split_rows_without_test, time_grid, time_order,
 };
 pub use stats::{draw, permutation, unit};
 pub use target::{
-    CalibrationCurve, ChatTemplate, FittedTarget, GenerationDefaults, PredictedValue, Prediction,
-    PredictionInterval, Predictions, ProbabilityCalibration, mean_squared_difference,
+    CalibrationCurve, ChatTemplate, FittedTarget, GenerationDefaults, NumberOutputs, PredictedValue,
+    Prediction, PredictionInterval, Predictions, ProbabilityCalibration, mean_squared_difference,
 };
 pub use text::FittedTokenizer;
 pub use transform::{

@@ -4,6 +4,7 @@
 mod augment;
 mod check;
 mod fit;
+mod members;
 mod places;
 mod pretrained;
 mod series;
@@ -27,6 +28,7 @@ use crate::transform::{FittedInput, folds};
 
 pub use self::augment::Augmenter;
 pub(crate) use self::fit::PlanFit;
+pub use self::members::{JoinedPlan, MemberPlaces};
 pub use self::places::ColumnPlaces;
 pub use self::pretrained::TreeColumn;
 pub use self::series::SeriesLabel;

@@ -8,6 +8,7 @@ mod frames;
 mod labelled;
 mod sample;
 mod saved;
+mod sealed;
 mod stream;
 mod suspicions;
 mod tokens;
@@ -35,6 +36,7 @@ pub use self::audit::{AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditVa
 pub use self::encode::{each_with_targets, examples_with_targets};
 pub use self::example::RequestExample;
 pub use self::frames::FrameStream;
+pub use self::sealed::{FoldedRows, prepare_folds, prepare_sealed};
 pub use self::stream::prepare_stream;
 
 /// Examples of all splits, and the plan that encoded them.
@@ -128,18 +130,8 @@ pub fn prepare(
     test: Option<&Frame>,
     learned: Option<&Plan>,
 ) -> Result<Prepared, Error> {
-    let computed = feature_columns(run);
-    let mut values = ValueRulesFit::new(run, &computed);
-    values.observe(frame);
-    let (values, notes) = values.finish()?;
-    let (raw, canonical) = (frame, values.apply(frame, &run.data.null)?);
-    let test = test.map(|test| values.apply(test, &run.data.null)).transpose().map_err(Error::in_test)?;
-    let (frame, labelled) = labelled_rows(run, &canonical);
-    let frame = &frame;
-    let test = test.map(|test| labelled_rows(run, &test).0);
-    let derive = Derivation::from_run(run, frame)
-        .map_err(|error| numbered(error, labelled.as_ref().map(|labelled| labelled.rows.as_slice())))?;
-    let rows = DerivedRows::new(run, &derive, frame, test.as_ref(), labelled)?;
+    let ReadRows { values, notes, canonical, test, derive, rows } = ReadRows::of(run, frame, test)?;
+    let raw = frame;
     let (inputs, findings) = resolve(run, &rows.frame, &values, learned.and_then(Plan::tokenizer))?;
     check_subgroups(&run.evaluate, &rows.frame)?;
     // Before the split, whose message about an empty target would be less helpful.
@@ -150,6 +142,7 @@ pub fn prepare(
     let mut plan = rows.fit(&inputs, run, &train, &split[0])?;
     plan.series = SeriesOrder::of(run, &values);
     plan.seal(derive, values, &run.data);
+    plan.set_outputs(run.uncertainty.as_ref());
     check_group_column(run, &plan)?;
     let calibration_groups = group_values(run, &rows.frame, &split[SplitPart::Calibrate as usize])?;
     let test_groups = match &rows.test {
@@ -181,6 +174,36 @@ pub fn prepare(
         audit,
         ..Prepared::new(plan, findings, splits)
     })
+}
+
+/// Rows of a run as its config reads, cleans and computes them.
+struct ReadRows {
+    values: ValueRules,
+    /// Notes about the meaning of values.
+    notes: Vec<String>,
+    /// Rows of the source with canonical values.
+    canonical: Frame,
+    /// Rows of the test source with canonical values.
+    test: Option<Frame>,
+    derive: Derivation,
+    rows: DerivedRows,
+}
+
+impl ReadRows {
+    fn of(run: &Run, frame: &Frame, test: Option<&Frame>) -> Result<Self, Error> {
+        let computed = feature_columns(run);
+        let mut values = ValueRulesFit::new(run, &computed);
+        values.observe(frame);
+        let (values, notes) = values.finish()?;
+        let canonical = values.apply(frame, &run.data.null)?;
+        let test = test.map(|test| values.apply(test, &run.data.null)).transpose().map_err(Error::in_test)?;
+        let (frame, labelled) = labelled_rows(run, &canonical);
+        let test = test.map(|test| labelled_rows(run, &test).0);
+        let derive = Derivation::from_run(run, &frame)
+            .map_err(|error| numbered(error, labelled.as_ref().map(|labelled| labelled.rows.as_slice())))?;
+        let rows = DerivedRows::new(run, &derive, &frame, test.as_ref(), labelled)?;
+        Ok(Self { values, notes, canonical, test, derive, rows })
+    }
 }
 
 /// Fits the windows of a series, which yields notes, and encodes all splits.

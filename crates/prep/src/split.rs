@@ -6,6 +6,7 @@
 //! (`chronological`) depends on the order of the rows only where no column of times is named.
 
 mod chronological;
+mod folds;
 mod frequency;
 mod order;
 mod series_order;
@@ -89,8 +90,13 @@ pub(crate) fn divide(
     let keys = frame.row_keys(run.seed);
     let stratified = run.split.by == SplitBy::Stratified && run.targets.first().kind == TargetKind::Category;
     let splitter = RowSplitter::new(run, test_share);
-    let mut parts = if stratified {
-        let [all, valid, test] = split_classes(run, frame, &keys, test_share)?;
+    let in_folds = run.split.folds.is_some() && run.split.by != SplitBy::KFold;
+    let mut parts = if stratified || in_folds {
+        let [all, valid, test] = if in_folds {
+            folds::split(run, frame, &keys)?
+        } else {
+            split_classes(run, frame, &keys, test_share)?
+        };
         let mut parts = [Vec::new(), valid, test, Vec::new()];
         for row in all {
             parts[splitter.of_train(frame, row, keys[row])? as usize].push(row);
@@ -125,13 +131,9 @@ fn row_number(row: usize, kept: Option<&[usize]>) -> usize {
 
 /// Takes the shares of test and valid from each class.
 fn split_classes(run: &Run, frame: &Frame, keys: &[u64], test_share: f64) -> Result<[Vec<usize>; 3], Error> {
-    let target = frame.require(run.targets.first().column().unwrap_or_default(), "check `[[targets]]`")?;
-    let mut classes: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
-    for row in 0..frame.rows() {
-        classes.entry(target.text(row).map(Cow::into_owned)).or_default().push(row);
-    }
+    let classes = rows_of_classes(run, frame)?;
     let mut parts: [Vec<usize>; 3] = Default::default();
-    for mut rows in classes.into_values() {
+    for mut rows in classes {
         rows.sort_by_key(|&row| (keys[row], row));
         let (test, valid) = (share_of(test_share, rows.len()), share_of(run.split.valid, rows.len()));
         for (rank, row) in rows.into_iter().enumerate() {
@@ -142,6 +144,16 @@ fn split_classes(run: &Run, frame: &Frame, keys: &[u64], test_share: f64) -> Res
     Ok(parts)
 }
 
+/// Rows of each class of the first target, in the order of the classes' texts.
+fn rows_of_classes(run: &Run, frame: &Frame) -> Result<Vec<Vec<usize>>, Error> {
+    let target = frame.require(run.targets.first().column().unwrap_or_default(), "check `[[targets]]`")?;
+    let mut classes: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
+    for row in 0..frame.rows() {
+        classes.entry(target.text(row).map(Cow::into_owned)).or_default().push(row);
+    }
+    Ok(classes.into_values().collect())
+}
+
 /// `true` if the split with this name is an error when it is empty.
 pub(crate) fn must_have_rows(run: &Run, test_share: f64, name: &str) -> bool {
     match name {
@@ -149,7 +161,7 @@ pub(crate) fn must_have_rows(run: &Run, test_share: f64, name: &str) -> bool {
         // A predefined split may have no validation rows.
         "valid" => run.split.by != SplitBy::Predefined && run.split.valid > 0.0,
         "calibrate" => run.uncertainty.is_some(),
-        _ => test_share > 0.0,
+        _ => test_share > 0.0 || run.split.folds.is_some(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod calibration;
 mod decode;
 mod fit;
+mod outputs;
 mod prediction;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use crate::frame::{Column, Frame, finite};
 pub use self::calibration::{CalibrationCurve, ProbabilityCalibration};
 pub use self::decode::mean_squared_difference;
 pub(crate) use self::fit::{check_no_missing, numbers};
+pub use self::outputs::NumberOutputs;
 pub use self::prediction::{PredictedValue, Prediction, PredictionInterval, Predictions};
 
 /// Fitted target.
@@ -50,6 +52,9 @@ pub enum FittedTarget {
         shift: f64,
         /// Multiplied for the loss.
         factor: f64,
+        /// Outputs of the model for the number.
+        #[serde(default, skip_serializing_if = "NumberOutputs::is_value")]
+        outputs: NumberOutputs,
     },
     /// Next values of a column, standardised.
     Forecast {
@@ -194,14 +199,15 @@ impl FittedTarget {
         }
     }
 
-    /// Number of logits: one for two classes and for a number.
+    /// Number of logits: one for two classes, and for a number unless an interval requires more.
     pub fn width(&self) -> usize {
         match self {
             Self::Category { classes, .. } if classes.len() > 2 => classes.len(),
             Self::NextToken { vocabulary, .. } => *vocabulary,
             Self::Forecast { horizon, .. } => *horizon,
             Self::Reconstruct { width, .. } | Self::Embedding { width, .. } => *width,
-            Self::Category { .. } | Self::Number { .. } => 1,
+            Self::Number { outputs, .. } => outputs.width(),
+            Self::Category { .. } => 1,
         }
     }
 
@@ -245,8 +251,19 @@ fn standardised(name: &str, values: &Column, [shift, factor]: [f64; 2]) -> Resul
     let mut out = Vec::with_capacity(values.len());
     for row in 0..values.len() {
         let value = finite(name, values, row)?.unwrap_or(f64::NAN);
+        // Losses see the scaled value and predictions the value itself, both in 32 bits.
         #[allow(clippy::cast_possible_truncation)]
-        out.push(((value - shift) * factor) as f32);
+        let (single, scaled) = (value as f32, ((value - shift) * factor) as f32);
+        if single.is_infinite() || scaled.is_infinite() {
+            return Err(Error::Value {
+                row: row + 1,
+                column: name.to_owned(),
+                expected: "a number that 32 bits hold after it is scaled".to_owned(),
+                found: format!("{value:e}, which is too large"),
+                remedy: "fix the value, list it in `data.null` if it means a missing one, or learn its logarithm, as a column of `[[features]]`".to_owned(),
+            });
+        }
+        out.push(scaled);
     }
     Ok(Targets::Number(out))
 }

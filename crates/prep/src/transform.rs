@@ -145,6 +145,20 @@ impl FittedInput {
         }
     }
 
+    /// The input under another name.
+    pub(crate) fn named(mut self, new: &str) -> Self {
+        match &mut self {
+            Self::Number { name, .. }
+            | Self::Category { name, .. }
+            | Self::Date { name, .. }
+            | Self::Image { name, .. }
+            | Self::Series { name, .. }
+            | Self::Window { name, .. }
+            | Self::Text { name, .. } => new.clone_into(name),
+        }
+        self
+    }
+
     /// Columns that the input adds to the table; `None` for an input that is a block of its own.
     pub(crate) fn table_columns(&self) -> Option<TableColumns> {
         let (numbers, encoded, indices) = match self {

@@ -278,6 +278,12 @@ pub struct ForecastDetail {
     pub by_step: Vec<Line>,
     /// Examples: expected and forecast values of a few windows, as lines `WINDOW expected` and `WINDOW forecast`.
     pub windows: Vec<(String, Line, Line)>,
+    /// Intervals of each window in `windows` as step, lower and upper bound; empty for a model without intervals.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bands: Vec<Vec<(f64, f64, f64)>>,
+    /// Probability with which these intervals hold a value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<f64>,
 }
 
 /// Plots of an anomaly score.
@@ -329,6 +335,9 @@ pub struct ErrorSlice {
     pub error: f64,
     /// Mean error of all rows.
     pub overall: f64,
+    /// Bounds of the 95 % confidence interval of the mean error of these rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<(f64, f64)>,
 }
 
 /// Row with a large error.
@@ -365,7 +374,8 @@ pub struct Importance {
     pub column: String,
     /// Increase of the loss when its values are permuted.
     pub increase: f64,
-    /// Bounds of the 95 % confidence interval of the increase.
+    /// Bounds of the 95 % confidence interval of the mean increase over shuffles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<(f64, f64)>,
 }
 
@@ -376,12 +386,19 @@ pub struct Dependence {
     /// Name of the column.
     pub column: String,
     /// Class whose probability is meant; `None` for a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// Rows whose predictions the means are over.
+    pub rows: u64,
+    /// Mean prediction of these rows as they are, to which accumulated effects are added in a plot.
+    pub mean: Option<f64>,
     /// Values of a number, or indices into `categories`, and the partial dependence there.
     pub partial: Vec<(f64, f64)>,
-    /// Values and accumulated local effects; empty for a category.
+    /// Values and accumulated local effects, whose mean over the rows is 0; empty for a category.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accumulated: Vec<(f64, f64)>,
-    /// Values of a category; empty for a number.
+    /// Values of a category, the most frequent first; empty for a number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<String>,
 }
 

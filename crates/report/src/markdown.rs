@@ -117,11 +117,15 @@ fn slices(target: &TargetEvaluation) -> String {
             code(&slice.condition),
             count(slice.rows),
             digits.write(slice.error),
+            bounds(slice.interval)
+                .map(|(low, high)| format!("{} to {}", digits.write(low), digits.write(high)))
+                .unwrap_or_default(),
             digits.write(slice.overall),
         ]
     };
     let rows = target.slices.iter().take(ROWS).map(row);
-    format!("\n### Error slices\n\n{}", table(&["condition", "rows", "mean error", "of all rows"], 1, rows))
+    let heads = ["condition", "rows", "mean error", "95 % interval", "of all rows"];
+    format!("\n### Error slices\n\n{}", table(&heads, 1, rows))
         + &left_out(target.slices.len().saturating_sub(ROWS), "condition")
 }
 

@@ -103,19 +103,18 @@ fn place(split: &SplitEvaluation, target: &TargetEvaluation) -> String {
     }
 }
 
-/// Plots and tables of each split and target, the main split first.
+/// Plots and tables of each split and target, in their order. Where not all have room, the main split has.
 fn details(evaluation: &Evaluation, room: &mut Room) -> Vec<Section> {
     let main = main_split(evaluation).map(|split| split.split.as_str());
-    let mut all: Vec<_> = pairs(evaluation).collect();
-    all.sort_by_key(|(split, _)| Some(split.split.as_str()) != main);
-    let mut sections = Vec::new();
+    let mut all: Vec<_> = pairs(evaluation).enumerate().collect();
+    all.sort_by_key(|(_, (split, _))| Some(split.split.as_str()) != main);
+    let mut found: Vec<(usize, Section)> = Vec::new();
     let mut left = 0;
-    for (split, target) in all {
-        if sections.len() == DETAILS {
+    for (number, (split, target)) in all {
+        if found.len() == DETAILS {
             left += 1;
             continue;
         }
-        let number = sections.len();
         let mut section = Section { title: place(split, target), body: String::new(), parts: Vec::new() };
         let mut add = |title: &'static str, body: String| {
             if !body.is_empty() {
@@ -143,9 +142,11 @@ fn details(evaluation: &Evaluation, room: &mut Room) -> Vec<Section> {
         add("Dependence", room.take(explain::dependence(&target.dependence)));
         add("Worst errors", errors::worst(&target.worst, room));
         if !section.body.is_empty() {
-            sections.push(section);
+            found.push((number, section));
         }
     }
+    found.sort_by_key(|(number, _)| *number);
+    let mut sections: Vec<Section> = found.into_iter().map(|(_, section)| section).collect();
     if left > 0
         && let Some(last) = sections.last_mut()
     {

@@ -66,6 +66,8 @@ pub(crate) enum Shape {
     Reference,
     /// One large dot, such as the threshold in use.
     Mark,
+    /// Filled area around which the points go.
+    Band,
 }
 
 /// Points of one colour.
@@ -135,6 +137,7 @@ fn key(series: &Series) -> String {
         Shape::Dots => format!("<circle class=\"mark c{class}\" cx=\"13\" cy=\"6\" r=\"3\"/>"),
         Shape::Stairs => format!("<path class=\"stairs c{class}\" d=\"M5 1H21V11H5Z\"/>"),
         Shape::Mark => format!("<circle class=\"mark c{class}\" cx=\"13\" cy=\"6\" r=\"4.5\"/>"),
+        Shape::Band => format!("<path class=\"band c{class}\" d=\"M1 1H25V11H1Z\"/>"),
     };
     format!("<svg class=\"key\" viewBox=\"0 0 26 12\" aria-hidden=\"true\">{shape}</svg>")
 }
@@ -164,7 +167,7 @@ mod tests {
     fn nothing_infinite_reaches_the_drawing() {
         let odd = [f64::NAN, f64::INFINITY, -1e308, 1e308, 0.0, 1e-320, 1.0];
         let points: Vec<(f64, f64)> = odd.iter().flat_map(|x| odd.iter().map(|y| (*x, *y))).collect();
-        for shape in [Shape::Line, Shape::Dots, Shape::Stairs, Shape::Mark] {
+        for shape in [Shape::Line, Shape::Dots, Shape::Stairs, Shape::Mark, Shape::Band] {
             let html = plot(points.clone(), shape).html();
             assert!(html.contains("<svg class=\"plot\""), "{html}");
             for word in ["NaN", "inf", "<b>", "a \"plot"] {

@@ -270,7 +270,7 @@ fn markdown_has_short_tables() {
         ### test (1,115 rows)\n\n\
         | metric | value | 95 % interval | trivial model |\n\
         | --- | ---: | ---: | ---: |\n\
-        | `f1` | 0.9511 | 0.9199 to 0.9823 | 0 |\n\
+        | `f1` | 0.9511 | 0.9199 to 0.9823 | 0.0000 |\n\
         | `accuracy` | 0.9871 | 0.9790 to 0.9952 | 0.8661 |\n";
     assert_eq!(markdown(&spam), expected);
 }

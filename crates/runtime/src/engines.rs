@@ -3,6 +3,7 @@
 mod burn;
 mod candle;
 mod decoder_cache;
+mod ensemble;
 mod gradients;
 mod select;
 mod trees;
@@ -13,6 +14,8 @@ use cupola_prep::Examples;
 use crate::error::Error;
 
 pub use decoder_cache::DecoderCache;
+pub use ensemble::{EnsembleConfig, EnsembleMember, blended_values, logits_of_blend};
+pub(crate) use ensemble::{EnsembleEngine, LoadedMember};
 pub(crate) use gradients::{cpu_network, differentiable};
 pub(crate) use select::build;
 pub use select::{EngineChoice, EngineReport};
@@ -35,6 +38,15 @@ pub trait Engine: Send {
     /// The network that this engine holds on the CPU, which explanations may share; `None` for any other engine.
     fn cpu_network(&self) -> Option<Network> {
         None
+    }
+
+    /// Logits of each member of an ensemble, on the scale of its own targets; `None` for a single model.
+    ///
+    /// # Errors
+    /// A failure of the device; the engine stays usable.
+    fn member_logits(&mut self, examples: &Examples) -> Result<Option<Vec<Vec<f32>>>, Error> {
+        let _ = examples;
+        Ok(None)
     }
 
     /// Text generation with a KV cache; `None` for networks without one.

@@ -97,7 +97,7 @@ pub enum Error {
         found: f64,
     },
     /// A coverage for which there are too few calibration rows.
-    #[error("the {rows} calibration scores that the package keeps of `{target}` are too few for the coverage {coverage}; ask for at most {}", floor(.largest))]
+    #[error("the {rows} calibration scores of `{target}` are too few for the coverage {coverage}; ask for at most {}", floor(.largest))]
     TooFewScores {
         /// Name of the target.
         target: String,

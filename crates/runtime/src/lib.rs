@@ -8,7 +8,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `engines` | the engine traits; Burn, candle and trees; the choice between them |
+//! | `engines` | the engine traits; Burn, candle, trees and ensembles of them; the choice between them |
 //! | `generation` | sampling, logits processing, grammars, chat templates, sequences, the prefix cache |
 //! | `predict` | packages in memory, request bodies to examples, logits to predictions |
 
@@ -20,6 +20,7 @@ mod predict;
 pub use cupola_kernels::SimdSupport;
 pub use engines::{
     DecodeRequest, Decoder, DecoderCache, Engine, EngineCapabilities, EngineChoice, EngineReport,
+    EnsembleConfig, EnsembleMember, blended_values, logits_of_blend,
 };
 pub use error::Error;
 pub use generation::{
@@ -32,5 +33,5 @@ pub use predict::{
     BulkFormat, ElementType, ExampleRequest, ExplainMethod, ExplainOptions, Explanation, ExplanationScale,
     ForwardPasses, IntervalRequest, LoadedPackage, MOST_EXPLAINED, OutputTensor, PredictInput, Predictor,
     RowExplanations, TensorSpec, TensorValues, TokenAttribution, add_intervals, class_score_of, frame_of,
-    json_lines, json_rows,
+    json_lines, json_rows, score_quantiles,
 };

@@ -20,7 +20,7 @@ pub use explain::{
     ExplainMethod, ExplainOptions, Explanation, ExplanationScale, ForwardPasses, MOST_EXPLAINED,
     RowExplanations, TokenAttribution,
 };
-pub use intervals::{IntervalRequest, add_intervals, class_score_of};
+pub use intervals::{IntervalRequest, add_intervals, class_score_of, score_quantiles};
 pub use package::LoadedPackage;
 pub use predictor::Predictor;
 pub use rows::{frame_of, json_lines, json_rows};

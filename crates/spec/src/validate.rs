@@ -46,7 +46,7 @@ pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec
     model::check_combine(config, &mut found);
     inputs::check(&config.inputs, &mut found);
     evaluate::check(config, &mut found);
-    uncertainty::check(config, &mut found);
+    uncertainty::check(config, family, &mut found);
     uncertainty::check_decision(config, &mut found);
     model::check_shapes(config, family, &mut found);
     gate::check(config, &mut found);

@@ -26,7 +26,7 @@ pub use self::anomalies::AnomalyThreshold;
 pub use self::baseline::Baseline;
 pub use self::early_stopping::BestCheckpoint;
 pub(crate) use self::early_stopping::EarlyStopping;
-pub use self::importance::{ColumnImportance, permutation_importance};
+pub use self::importance::{ColumnImportance, importance_of_examples, permutation_importance};
 pub use self::metrics::metrics_from_logits;
 use self::metrics::{loss_of_logits, metrics_of_set};
 pub use self::outputs::SplitOutputs;

@@ -29,7 +29,8 @@ pub use checkpoint::ResumeState;
 pub use error::{DeviceFailure, Error};
 pub use evaluate::{
     AnomalyThreshold, Baseline, BestCheckpoint, ColumnImportance, Evaluator, Selection, SplitOutputs,
-    UndefinedMetric, limit_rows, logits, metrics_from_logits, permutation_importance, unreported_metric,
+    UndefinedMetric, importance_of_examples, limit_rows, logits, metrics_from_logits, permutation_importance,
+    unreported_metric,
 };
 pub use event::{EndReason, Event, MetricValues, Stop};
 #[cfg(feature = "mpi")]

@@ -1,8 +1,8 @@
 //! Objectives of the targets: loss, weight, metric, and the encoded targets of a batch on a device.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use cupola_nn::{InputBatch, Loss, LossTargets, Objective};
-use cupola_prep::{FittedTarget, Plan, Prepared, SplitPart, Targets};
+use cupola_prep::{FittedTarget, NumberOutputs, Plan, Prepared, SplitPart, Targets};
 use cupola_spec::{ClassWeights, Goal, LossKind, LossSpec, Run};
 
 /// Default loss of a target.
@@ -28,6 +28,23 @@ pub struct TargetObjective {
     pub at: usize,
     /// Number of logits.
     pub width: usize,
+    /// Outputs of a number: `criterion` is the loss of the number itself.
+    pub outputs: NumberOutputs,
+}
+
+impl TargetObjective {
+    /// Sum `[1]` over the batch of each example's loss. `logits` are those of the target, `[batch, width]`; quantiles add
+    /// their pinball losses to the loss of the number.
+    pub fn sum(&self, logits: Tensor<2>, targets: LossTargets) -> Tensor<1> {
+        let NumberOutputs::Quantiles(levels) = self.outputs else {
+            return self.criterion.sum(logits, targets);
+        };
+        let value = self.criterion.sum(logits.clone().narrow(1, 0, 1), targets.clone());
+        (1..).zip(levels).fold(value, |sum, (at, quantile)| {
+            let pinball = Objective::from(Loss::Quantile { quantile });
+            sum + pinball.sum(logits.clone().narrow(1, at, 1), targets.clone())
+        })
+    }
 }
 
 /// Objectives of a run's targets in order.
@@ -51,16 +68,20 @@ fn with_logit_ranges(plan: &Plan, criteria: impl Iterator<Item = (Objective, f64
     let objectives = plan.targets.iter().zip(criteria).map(|(target, (criterion, weight))| {
         let width = target.width();
         at += width;
-        TargetObjective { criterion, weight, at: at - width, width }
+        let outputs = match target {
+            FittedTarget::Number { outputs, .. } => *outputs,
+            _ => NumberOutputs::Value,
+        };
+        TargetObjective { criterion, weight, at: at - width, width, outputs }
     });
     objectives.collect()
 }
 
 /// Loss for comparing a device with the CPU: the loss of the only target, or the mean square of all logits if
-/// there are several targets.
+/// there are several targets or quantiles.
 pub fn trial_loss(objectives: &[TargetObjective]) -> Loss {
     match objectives {
-        [only] => only.criterion.loss,
+        [only] if only.outputs.is_value() => only.criterion.loss,
         _ => Loss::MeanSquared,
     }
 }

@@ -14,8 +14,11 @@ mod rounds;
 mod sampling;
 mod split;
 
-pub use self::objective::BoostObjective;
-pub use self::options::BoostOptions;
+pub(crate) use self::bins::ColumnBins;
+pub(crate) use self::grower::BinTree;
 pub(crate) use self::matrix::{BinnedMatrix, Table};
+pub use self::objective::BoostObjective;
 pub(crate) use self::objective::Labels;
-pub(crate) use self::rounds::{BoostRows, boost, add_leaves, apply_to_all};
+pub use self::options::BoostOptions;
+pub(crate) use self::rounds::{BoostRows, boost};
+pub(crate) use self::split::BinRuleSplit;

@@ -15,6 +15,9 @@ pub enum Error {
         /// Message of the library.
         reason: String,
     },
+    /// Growing that its caller ended.
+    #[error("stopped before all trees were grown")]
+    Stopped,
     /// A file that cannot be read or written.
     #[error("invalid file of trees: {reason}; restore it from its source")]
     File {

@@ -2,8 +2,9 @@
 
 mod plain;
 
-use std::sync::Mutex;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 
 use cupola_prep::{Examples, Targets};
 use cupola_spec::Bagging;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use smartcore::ensemble::random_forest_regressor::{RandomForestRegressor, RandomForestRegressorParameters};
 use smartcore::linalg::basic::matrix::DenseMatrix;
 
+use crate::Progress;
 use crate::columns::{by_column, check_width, is_multiclass, output_targets, reject_text, width_of};
 use crate::error::Error;
 
@@ -52,13 +54,14 @@ impl Forest {
     /// of a class predict its share of the rows in a leaf (Malley et al. 2012).
     ///
     /// # Errors
-    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library.
+    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library, [`Error::Stopped`] if `progress`
+    /// breaks before the last tree.
     pub fn fit(
         spec: &Bagging,
         examples: &Examples,
         targets: &[(&Targets, usize)],
         seed: u64,
-        progress: &mut dyn FnMut(usize),
+        progress: &mut Progress<'_>,
     ) -> Result<Self, Error> {
         reject_text(examples)?;
         let columns = width_of(examples);
@@ -67,11 +70,12 @@ impl Forest {
         for &(targets, width) in targets {
             for output in 0..width {
                 let (class, y) = output_targets(targets, width, output);
-                let groups = fit_groups(spec, &matrix, &y, features(spec, columns, class), seed)?;
+                let features = features(spec, columns, class);
+                let groups = fit_groups(spec, &matrix, &y, features, seed, &mut || progress(outputs.len()))?;
                 outputs.push(Output { class, groups });
-                progress(outputs.len());
             }
         }
+        let _ = progress(outputs.len());
         Ok(Self { columns, outputs, widths: targets.iter().map(|&(_, width)| width).collect() })
     }
 
@@ -149,10 +153,11 @@ fn fit_groups(
     y: &Vec<f64>,
     features: usize,
     seed: u64,
+    progress: &mut dyn FnMut() -> ControlFlow<()>,
 ) -> Result<Vec<TreeGroup>, Error> {
     let count = spec.trees.div_ceil(GROUP_SIZE);
-    let (next, fitted) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || {
+    let next = AtomicUsize::new(0);
+    let work = |done: mpsc::Sender<_>| {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= count {
@@ -171,14 +176,31 @@ fn fit_groups(
             let forest = std::panic::catch_unwind(|| Regressor::fit(matrix, y, parameters));
             let forest = forest.map_err(|_| "smartcore panicked".to_owned());
             let forest = forest.and_then(|forest| forest.map_err(|error| error.to_string()));
-            if let Ok(mut fitted) = fitted.lock() {
-                fitted.push((index, forest.map(|forest| TreeGroup { trees, forest })));
+            if done.send((index, forest.map(|forest| TreeGroup { trees, forest }))).is_err() {
+                break;
             }
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
-    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-    let mut fitted = fitted.into_inner().unwrap_or_default();
+    let mut fitted = Vec::with_capacity(count);
+    let grown = std::thread::scope(|scope| {
+        let (done, groups) = mpsc::channel();
+        let work = &work;
+        for _ in 0..threads {
+            let done: mpsc::Sender<_> = done.clone();
+            scope.spawn(move || work(done));
+        }
+        drop(done);
+        for group in groups {
+            fitted.push(group);
+            // No further group begins then: a thread ends with the one that it grows.
+            if progress().is_break() && fitted.len() < count {
+                return Err(Error::Stopped);
+            }
+        }
+        Ok(())
+    });
+    grown?;
     fitted.sort_by_key(|(index, _)| *index);
     fitted.into_iter().map(|(_, forest)| forest.map_err(|reason| Error::Fit { reason })).collect()
 }

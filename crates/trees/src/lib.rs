@@ -3,6 +3,8 @@
 //! [`Trees`] return logits like a network, so evaluation, packages and the server treat both alike.
 //! [`TreeEnsemble`] is the plain format, [`Trees::plain_outputs`] gives it to explanations.
 
+mod boosted;
+mod boosting;
 mod columns;
 mod ensemble;
 mod error;
@@ -15,10 +17,33 @@ use std::ops::ControlFlow;
 use cupola_prep::{Examples, Targets};
 use cupola_spec::TreesSpec;
 
+pub use boosted::TreesRows;
 pub use ensemble::{EnsembleOutput, FlatNode, FlatTree, SplitRule, TreeEnsemble};
 pub use error::Error;
 pub use forest::Forest;
 pub use plain::{PlainOutput, TreeScore};
+
+/// Receiver of the number of fitted outputs. A break ends the growing.
+pub type Progress<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
+
+/// Target that trees are fitted to.
+#[derive(Debug, Clone, Copy)]
+pub struct TreesTarget<'a> {
+    /// Encoded targets of the training rows.
+    pub targets: &'a Targets,
+    /// Encoded targets of the validation rows; `None` without any.
+    pub valid: Option<&'a Targets>,
+    /// Number of outputs: 1 for a number and for two classes.
+    pub width: usize,
+    /// Level of the quantile that boosted trees predict; `None` for the number itself and for classes.
+    pub quantile: Option<f64>,
+}
+
+impl<'a> From<(&'a Targets, usize)> for TreesTarget<'a> {
+    fn from((targets, width): (&'a Targets, usize)) -> Self {
+        Self { targets, valid: None, width, quantile: None }
+    }
+}
 
 /// Fitted trees of either kind.
 #[allow(clippy::large_enum_variant, reason = "one value exists per model")]
@@ -30,6 +55,29 @@ pub enum Trees {
 }
 
 impl Trees {
+    /// Fits trees. `progress` receives the number of fitted outputs, also several times for the same number while the
+    /// trees of one output grow; growing ends where it breaks. Boosting ends on its own if the loss on the validation rows
+    /// does not fall any more; forests ignore these rows.
+    ///
+    /// # Errors
+    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library, [`Error::Stopped`] if `progress`
+    /// breaks before the last tree.
+    pub fn fit(
+        spec: &TreesSpec,
+        rows: TreesRows<'_>,
+        targets: &[TreesTarget<'_>],
+        seed: u64,
+        progress: &mut Progress<'_>,
+    ) -> Result<Self, Error> {
+        match spec {
+            TreesSpec::Boosted(spec) => boosted::fit(spec, rows, targets, seed, progress).map(Self::Ensemble),
+            TreesSpec::Forest(spec) => {
+                let targets: Vec<_> = targets.iter().map(|own| (own.targets, own.width)).collect();
+                Forest::fit(spec, rows.train, &targets, seed, progress).map(Self::Forest)
+            }
+        }
+    }
+
     /// Number of trees in all outputs.
     pub fn trees(&self) -> usize {
         match self {

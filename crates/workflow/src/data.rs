@@ -8,7 +8,10 @@ pub(crate) mod stages;
 use std::path::PathBuf;
 
 use cupola_datasets::{Collection, LoadRequest, Stream};
-use cupola_prep::{Error as PrepError, Frame, FrameStream, exact_columns, prepare, prepare_stream};
+use cupola_prep::{
+    Error as PrepError, ExactColumns, Frame, FrameStream, Plan, exact_columns, prepare, prepare_sealed,
+    prepare_stream,
+};
 use cupola_sources::{RowOrigin, TextColumns};
 use cupola_spec::Run;
 
@@ -40,27 +43,64 @@ impl Session<'_> {
         Ok(data)
     }
 
+    /// Reads the rows of a run and encodes them with a plan that fits them. Relative paths are looked up in `roots`.
+    ///
+    /// # Errors
+    /// The errors of [`Session::load_data`], and [`Error::EnsembleOnStream`].
+    pub(crate) fn load_sealed(&self, run: &Run, roots: &[PathBuf], plan: &Plan) -> Result<LoadedData, Error> {
+        let encode = |frame: &Frame, test: Option<&Frame>| prepare_sealed(run, frame, test, plan);
+        let (prepared, source, test) = self.with_frames(run, roots, encode)?;
+        Ok(LoadedData { prepared, source, test, pretrained: None })
+    }
+
+    /// Reads the rows of a run and of its test source, and makes something of them.
+    pub(crate) fn with_frames<T>(
+        &self,
+        run: &Run,
+        roots: &[PathBuf],
+        make: impl FnOnce(&Frame, Option<&Frame>) -> Result<T, PrepError>,
+    ) -> Result<(T, SourceReport, Option<SourceReport>), Error> {
+        if run.data.stream {
+            return Err(Error::EnsembleOnStream);
+        }
+        let stage = self.prepared_stage(run, roots)?;
+        let watch = CollectionEvents(self.observer);
+        let exact = exact_columns(run);
+        let request = self.request(run, roots, &exact, &watch);
+        with_tables(run, &request, stage, &exact, make)
+    }
+
     /// Reads and prepares the data of a run whose files `stage` has collected.
     fn prepare_rows(&self, run: &Run, roots: &[PathBuf], stage: PreparedStage) -> Result<LoadedData, Error> {
         let start = run.start.as_ref();
         let pretrained = start.map(|start| pretrained::read(&self.home, &start.package)).transpose()?;
         let watch = CollectionEvents(self.observer);
-        let (data, expect) = (&run.data, run.expect.as_slice());
         let exact = exact_columns(run);
-        let texts = TextColumns::Matching { patterns: exact.patterns(), except: exact.except() };
-        let request = LoadRequest {
-            source: &data.source,
-            data,
-            expect,
-            texts: if data.query.is_some() { TextColumns::None } else { texts },
-            roots,
-            home: self.home.root(),
-            progress: &watch,
-        };
-        if data.stream {
+        let request = self.request(run, roots, &exact, &watch);
+        if run.data.stream {
             self.prepare_streamed(run, &request, stage, pretrained)
         } else {
             prepare_in_memory(run, &request, stage, pretrained)
+        }
+    }
+
+    /// Request of the rows of a run.
+    fn request<'r>(
+        &'r self,
+        run: &'r Run,
+        roots: &'r [PathBuf],
+        exact: &'r ExactColumns,
+        progress: &'r CollectionEvents<'_>,
+    ) -> LoadRequest<'r> {
+        let texts = TextColumns::Matching { patterns: exact.patterns(), except: exact.except() };
+        LoadRequest {
+            source: &run.data.source,
+            data: &run.data,
+            expect: &run.expect,
+            texts: if run.data.query.is_some() { TextColumns::None } else { texts },
+            roots,
+            home: self.home.root(),
+            progress,
         }
     }
 
@@ -105,19 +145,30 @@ fn prepare_in_memory(
     stage: PreparedStage,
     pretrained: Option<Pretrained>,
 ) -> Result<LoadedData, Error> {
+    let learned = LoadedData::learned(pretrained.as_ref());
+    let encode = |frame: &Frame, test: Option<&Frame>| prepare(run, frame, test, learned);
+    let (prepared, source, test) = with_tables(run, request, stage, &exact_columns(run), encode)?;
+    Ok(LoadedData { prepared, source, test, pretrained })
+}
+
+/// Reads both sources of a run as frames and makes something of them. Errors name the file of a row.
+fn with_tables<T>(
+    run: &Run,
+    request: &LoadRequest<'_>,
+    stage: PreparedStage,
+    exact: &ExactColumns,
+    make: impl FnOnce(&Frame, Option<&Frame>) -> Result<T, PrepError>,
+) -> Result<(T, SourceReport, Option<SourceReport>), Error> {
     let (mut table, test) = opened(run, stage, |source, found| {
         cupola_datasets::load_collected(&LoadRequest { source, ..*request }, found)
     })?;
-    let exact = exact_columns(run);
-    let frame = Frame::from_batches(&table.schema, &table.batches, &exact)?;
+    let frame = Frame::from_batches(&table.schema, &table.batches, exact)?;
     // The frame holds copies of most columns.
     table.batches.clear();
-    let test_frame = test.as_ref().map(|t| Frame::from_batches(&t.schema, &t.batches, &exact)).transpose()?;
-    let learned = LoadedData::learned(pretrained.as_ref());
-    let prepared = prepare(run, &frame, test_frame.as_ref(), learned);
-    let prepared =
-        prepared.map_err(|error| located(error, &table.origin, test.as_ref().map(|test| &test.origin)))?;
-    Ok(LoadedData { prepared, source: table.into(), test: test.map(SourceReport::from), pretrained })
+    let test_frame = test.as_ref().map(|t| Frame::from_batches(&t.schema, &t.batches, exact)).transpose()?;
+    let made = make(&frame, test_frame.as_ref());
+    let made = made.map_err(|error| located(error, &table.origin, test.as_ref().map(|test| &test.origin)))?;
+    Ok((made, table.into(), test.map(SourceReport::from)))
 }
 
 /// Error that names the file of a row, and the row's number in it.

@@ -142,6 +142,35 @@ pub enum Error {
     /// Trees on rows that are not in memory.
     #[error("trees need all rows in memory; leave `data.stream` out")]
     TreesOnStream,
+    /// Several models on rows that are not in memory.
+    #[error("an ensemble needs all rows in memory; leave `data.stream` out")]
+    EnsembleOnStream,
+    /// Models that cannot be combined as asked.
+    #[error("{why}; {remedy}")]
+    Ensemble {
+        /// Reason.
+        why: String,
+        /// Remedy.
+        remedy: &'static str,
+    },
+    /// Members that were not trained and tested on the same rows.
+    #[error(
+        "{first} and {second} differ in {what}, so they have no common valid rows; train both with the same data, split and seed"
+    )]
+    OtherRows {
+        /// First package.
+        first: String,
+        /// Second package.
+        second: String,
+        /// Difference.
+        what: &'static str,
+    },
+    /// A member whose run has no package.
+    #[error("run {run} is not finished; continue it with `cupola train --resume`, or name another run")]
+    MemberUnfinished {
+        /// Id of the run.
+        run: String,
+    },
     /// A learning-rate test of trees.
     #[error("trees have no learning rate; choose a network in `[model]`")]
     TreesHaveNoRate,
@@ -159,6 +188,14 @@ pub enum Error {
         /// `NAME:VERSION`
         package: String,
     },
+    /// A package whose files are not those that were published.
+    #[error("package {package} is damaged: {why}")]
+    DamagedPackage {
+        /// The package as it was named.
+        package: String,
+        /// Damage and remedy.
+        why: String,
+    },
     /// A result that the format cannot hold.
     #[error("failed to write the result as {format}: {why}")]
     Format {
@@ -166,6 +203,14 @@ pub enum Error {
         format: &'static str,
         /// Reason.
         why: String,
+    },
+    /// Subgroups of a model whose examples are no single rows.
+    #[error("{package} predicts {what}, which belong to no subgroup; leave --subgroups out")]
+    NoSubgroups {
+        /// `NAME:VERSION`
+        package: String,
+        /// What it predicts.
+        what: &'static str,
     },
     /// Two models that do not predict the same.
     #[error("{first} and {second} cannot be compared: {why}; choose models of the same target")]
@@ -230,8 +275,14 @@ impl Error {
             | Self::TreesOnDevices
             | Self::TreesOnStream
             | Self::TreesHaveNoRate
+            | Self::EnsembleOnStream
+            | Self::Ensemble { .. }
+            | Self::OtherRows { .. }
+            | Self::MemberUnfinished { .. }
             | Self::MissingFeature { .. }
             | Self::Incomparable { .. }
+            | Self::DamagedPackage { .. }
+            | Self::NoSubgroups { .. }
             | Self::NoGate { .. } => true,
             Self::Trees(_)
             | Self::Io { .. }

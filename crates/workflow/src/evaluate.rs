@@ -8,6 +8,7 @@
 pub(crate) mod compare;
 pub(crate) mod coverage;
 mod data_section;
+mod dependence;
 mod facts;
 pub(crate) mod gate;
 mod learning;
@@ -23,7 +24,7 @@ pub(crate) use self::compare::EarlierComparison;
 pub use self::compare::{CompareRequest, ComparedModels};
 pub use self::package::{EvaluatedModel, PublishedMetrics};
 pub(crate) use self::run::RunEvaluation;
-pub use self::write::{evaluation_json, sealed_document, write_page};
+pub use self::write::{evaluation_json, explanation_json, sealed_document, write_page};
 
 /// Settings of an evaluation.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,6 +14,7 @@ mod check;
 mod config;
 mod data;
 mod draft;
+mod ensemble;
 mod error;
 mod evaluate;
 mod event;
@@ -27,6 +28,7 @@ pub use config::ConfigSource;
 pub use data::stages::{StageNode, StageState};
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
 pub use draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};
+pub use ensemble::{EnsembleJob, EnsembleMethod, EnsembleOutcome, LeaderboardRow, PublishedEnsemble};
 pub use error::{Error, is_user_error, message_and_hint};
 pub use evaluate::gate::{
     GateConditions, GateOutcome, GateReport, GateRequest, JudgedCondition, JudgedModel, Opponent,
@@ -34,7 +36,7 @@ pub use evaluate::gate::{
 };
 pub use evaluate::{
     CompareRequest, ComparedModels, EvaluatedModel, EvaluationOptions, PublishedMetrics, evaluation_json,
-    sealed_document, write_page,
+    explanation_json, sealed_document, write_page,
 };
 pub use event::{Observer, Silent, TrainingPlan, WorkflowEvent};
 pub use machine::memory::{MemoryEstimate, machine_memory};

@@ -2,13 +2,13 @@
 
 mod decisions;
 mod devices;
-mod final_model;
+pub(crate) mod final_model;
 mod network;
-mod publish;
+pub(crate) mod publish;
 mod rate;
-mod record;
+pub(crate) mod record;
 mod stop;
-mod summary;
+pub(crate) mod summary;
 mod trees;
 
 use std::path::PathBuf;
@@ -49,12 +49,12 @@ pub struct TrainJob {
 pub enum JobOutcome {
     /// The package is published.
     Published(Box<PublishedRun>),
-    /// The run was stopped after a checkpoint and can be resumed.
+    /// The run was stopped and can be resumed.
     Stopped {
         /// Id of the run.
         run: String,
-        /// Steps done.
-        step: u64,
+        /// Steps that the newest checkpoint holds; `None` for trees, which keep none and grow anew.
+        step: Option<u64>,
     },
     /// Another process of the group evaluates and publishes.
     Follower,
@@ -99,7 +99,7 @@ impl TrainJob {
         Self { resume: Some(run.into()), ..Self::empty() }
     }
 
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             config: None,
             resume: None,
@@ -141,7 +141,7 @@ impl TrainJob {
     }
 
     /// Trains, evaluates and publishes. A `stop` that is set ends the run after its current step, with a
-    /// checkpoint.
+    /// checkpoint, or after the trees that grow, without one.
     ///
     /// # Errors
     /// Mistakes in config and data before the run begins; afterwards [`Error::Run`].
@@ -161,7 +161,12 @@ impl TrainJob {
 
     /// Trains with `runs` as the home of run and package. Configs, datasets and pretrained packages are the
     /// session's.
-    fn run_in(&self, runs: &Home, session: &Session<'_>, stop: &StopSignal) -> Result<JobOutcome, Error> {
+    pub(crate) fn run_in(
+        &self,
+        runs: &Home,
+        session: &Session<'_>,
+        stop: &StopSignal,
+    ) -> Result<JobOutcome, Error> {
         let session = if self.group.leads() {
             session.clone()
         } else {
@@ -174,7 +179,7 @@ impl TrainJob {
         let stage = Stage { job: self, session: &session, runs, stop };
         match run.trees {
             Some(_) if self.group.size() > 1 => Err(Error::TreesOnDevices),
-            Some(spec) => trees::train(&stage, &run, &data, &spec),
+            Some(spec) => trees::train(&stage, &run, &data, &spec, resumed),
             None => network::train(&stage, run, &data, resumed),
         }
     }
@@ -198,10 +203,10 @@ impl TrainJob {
 }
 
 /// Surroundings of the train stage.
-struct Stage<'a> {
-    job: &'a TrainJob,
-    session: &'a Session<'a>,
+pub(crate) struct Stage<'a> {
+    pub job: &'a TrainJob,
+    pub session: &'a Session<'a>,
     /// Home of run and package.
-    runs: &'a Home,
-    stop: &'a StopSignal,
+    pub runs: &'a Home,
+    pub stop: &'a StopSignal,
 }

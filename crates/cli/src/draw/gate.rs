@@ -48,6 +48,6 @@ fn row(condition: &JudgedCondition) -> Vec<String> {
         condition.required.clone(),
         condition.found.map_or_else(|| "-".to_owned(), metric),
         condition.interval.map(bounds).unwrap_or_default(),
-        condition.reason.clone().unwrap_or_default(),
+        condition.remark(),
     ]
 }

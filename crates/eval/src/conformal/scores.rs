@@ -79,6 +79,23 @@ impl ConformalScores {
         })
     }
 
+    /// [`Self::quantile`] of `rows` scores, of which `sorted` are the [thinned](Self::thinned) ones and `largest` is the
+    /// largest: it bounds the coverages for which the thinned scores are too few.
+    ///
+    /// # Errors
+    /// As [`Self::quantile`] of all scores.
+    pub fn quantile_of_thinned(
+        sorted: &[f64],
+        largest: f64,
+        rows: usize,
+        coverage: f64,
+    ) -> Result<f64, TooFewScores> {
+        Self::quantile_of(sorted, coverage).or_else(|_| {
+            let found = Some(largest).filter(|score| *score < f64::INFINITY && rank(rows, coverage) <= rows);
+            found.ok_or(TooFewScores { rows, coverage, largest: possible_coverage(rows) })
+        })
+    }
+
     /// At most `most` of the scores, such that each quantile is at least that of all of them: of `m` kept scores the
     /// `i`-th has the rank `ceil(i (n + 1) / (m + 1))` among all `n`.
     #[must_use]

@@ -211,6 +211,50 @@ fn new_rows_are_covered_as_often_as_asked() {
     }
 }
 
+/// Noise that grows with `x`, and two quantiles that are read off the training rows of each tenth of `x`.
+#[test]
+fn plain_quantiles_of_a_few_rows_are_corrected_and_follow_the_noise() {
+    let normal =
+        |draw: &mut dyn FnMut() -> f64| (-2.0 * draw().ln()).sqrt() * (std::f64::consts::TAU * draw()).cos();
+    let row = |draw: &mut dyn FnMut() -> f64| {
+        let x = draw();
+        (x, 3.0 * x + (0.2 + 2.0 * x) * normal(draw))
+    };
+    let tenth = |x: f64| (0..9).find(|bin| x < f64::from(bin + 1) / 10.0).unwrap_or(9) as usize;
+    let mut draw = uniform(77);
+    let mut bins: Vec<Vec<f64>> = vec![Vec::new(); 10];
+    for _ in 0..400 {
+        let (x, y) = row(&mut draw);
+        bins[tenth(x)].push(y);
+    }
+    bins.iter_mut().for_each(|bin| bin.sort_by(f64::total_cmp));
+    let quantiles = |x: f64| {
+        let own = &bins[tenth(x)];
+        (own[own.len() / 20], own[own.len() - 1 - own.len() / 20])
+    };
+    // The quantiles are those of 0.9; the scores correct them for other coverages too.
+    for coverage in [0.5, 0.8, 0.9, 0.95] {
+        assert_coverage(coverage, false, |draw, quantile| {
+            let (x, target) = row(draw);
+            let (low, high) = quantile_interval(quantiles(x), quantile.unwrap_or(0.0));
+            // Bounds that met half-way hold more rows than the scores say.
+            let score = quantile_score(target, quantiles(x));
+            (score, quantile.is_some_and(|q| score <= q && low <= target && target <= high))
+        });
+    }
+    let mut scores = Vec::new();
+    for _ in 0..500 {
+        let (x, target) = row(&mut draw);
+        scores.push(quantile_score(target, quantiles(x)));
+    }
+    let quantile = ConformalScores::new(scores).quantile(0.9).unwrap();
+    let width = |x: f64| {
+        let (low, high) = quantile_interval(quantiles(x), quantile);
+        high - low
+    };
+    assert!(width(0.95) > 3.0 * width(0.05), "{} and {}", width(0.95), width(0.05));
+}
+
 #[test]
 fn too_few_scores_are_an_error_that_says_what_is_possible() {
     let nine = ConformalScores::new((1..=9).map(f64::from).collect());
@@ -245,6 +289,20 @@ fn thinned_scores_cover_at_least_as_much() {
             }
         }
     }
+}
+
+#[test]
+fn the_coverages_of_thinned_scores_follow_the_calibration_rows() {
+    let all = ConformalScores::new((0..2_000).map(f64::from).collect());
+    let few = all.thinned(50);
+    let of = |coverage| ConformalScores::quantile_of_thinned(few.sorted(), 1_999.0, all.len(), coverage);
+    for coverage in [0.5, 0.9, 0.98, 0.99, 0.999, possible_coverage(2_000)] {
+        assert!(of(coverage).unwrap() >= all.quantile(coverage).unwrap(), "{coverage}");
+    }
+    assert_eq!(of(0.5), few.quantile(0.5));
+    assert_eq!(of(0.9999).unwrap_err(), all.quantile(0.9999).unwrap_err());
+    let infinite = ConformalScores::quantile_of_thinned(few.sorted(), f64::INFINITY, all.len(), 0.999);
+    assert!(infinite.is_err());
 }
 
 #[test]

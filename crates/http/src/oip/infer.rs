@@ -8,6 +8,7 @@ use cupola_runtime::{
     ElementType, IntervalRequest, LoadedPackage, OutputTensor, PredictInput, TensorSpec, TensorValues,
 };
 use cupola_serving::{Pipeline, PredictRequest, checked_coverage};
+use serde_json::Value;
 
 use super::wire::InputTensor;
 use super::{data_type, shape};
@@ -67,11 +68,25 @@ pub(super) async fn infer(
     let specs = &model.outputs;
     let is_known = |name: &&String| specs.iter().any(|spec| spec.name == **name) || is_interval(model, name);
     if let Some(name) = request.outputs.iter().find(|name| !is_known(name)) {
-        return Err(unknown("output", name, specs));
+        return Err(unknown("output", name, &model.all_outputs()));
     }
     let tensors = || response.tensors(&request.outputs, coverage);
     let tensors = pipeline.answer(&response, request.budget, tensors).await??;
     Ok(InferResponse { version: response.version.manifest.version, tensors })
+}
+
+/// Refuses the parameter `explain`, which the native protocol answers: an explanation is no tensor.
+///
+/// # Errors
+/// [`ApiError`] for a value other than false.
+pub(super) fn refuse_explain(model: &str, parameter: Option<&Value>) -> Result<(), ApiError> {
+    if parameter.is_none_or(|value| value.is_null() || *value == Value::Bool(false)) {
+        return Ok(());
+    }
+    let message = format!(
+        "tensors have no explanations; send `\"explain\": true` with the rows to POST /v1/models/{model}/predict"
+    );
+    Err(ApiError::invalid_value(message, "explain"))
 }
 
 /// `true` for an output of intervals or sets.

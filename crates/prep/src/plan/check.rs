@@ -104,7 +104,10 @@ fn check_target(target: &FittedTarget) -> Result<(), Problem> {
             }
             finite(threshold.as_slice(), "threshold")
         }
-        FittedTarget::Number { shift, factor, .. } => scale([*shift, *factor]),
+        FittedTarget::Number { shift, factor, outputs, .. } => match outputs.problem() {
+            Some(why) => Err(("outputs", why)),
+            None => scale([*shift, *factor]),
+        },
         FittedTarget::Forecast { horizon, shift, factor, .. } => {
             size(*horizon, "horizon")?;
             scale([*shift, *factor])

@@ -102,7 +102,7 @@ impl InputColumn {
     }
 
     /// Columns of an input.
-    fn of(input: &FittedInput) -> Vec<Self> {
+    pub(super) fn of(input: &FittedInput) -> Vec<Self> {
         match input {
             FittedInput::Number { columns, .. } => {
                 columns.iter().map(|c| Self::new(&c.column, ColumnType::Number, true)).collect()
@@ -119,6 +119,19 @@ impl InputColumn {
                 columns.iter().map(|c| Self::new(&c.column, ColumnType::Number, true)).collect()
             }
             FittedInput::Text { column, .. } => vec![Self::new(column, ColumnType::Text, true)],
+        }
+    }
+
+    /// Leaves what another use of the column accepts too.
+    fn restrict(&mut self, other: &Self) {
+        if self.kind != other.kind {
+            return;
+        }
+        self.nullable &= other.nullable;
+        if let (Some(own), Some(others)) = (&mut self.categories, &other.categories) {
+            own.retain(|category| others.contains(category));
+        } else if other.categories.is_some() {
+            self.categories.clone_from(&other.categories);
         }
     }
 
@@ -173,10 +186,9 @@ fn order_columns(plan: &Plan) -> impl Iterator<Item = InputColumn> {
 /// Replaces computed columns by the raw columns that they depend on. Each column is listed once.
 fn raw_columns(plan: &Plan, columns: Vec<InputColumn>) -> Vec<InputColumn> {
     let mut out: Vec<InputColumn> = Vec::new();
-    let mut add = |column: InputColumn| {
-        if !out.iter().any(|other| other.name == column.name) {
-            out.push(column);
-        }
+    let mut add = |column: InputColumn| match out.iter_mut().find(|other| other.name == column.name) {
+        Some(other) => other.restrict(&column),
+        None => out.push(column),
     };
     let (computed, raw): (Vec<_>, Vec<_>) =
         columns.into_iter().partition(|column| plan.derive.needs(&column.name).is_some());

@@ -106,6 +106,25 @@ fn a_target_that_cannot_be_learned_says_why() {
 }
 
 #[test]
+fn a_number_that_32_bits_do_not_hold_is_no_target() {
+    let rows = frame([("y", numbers(&[1.0, 2.0]))]);
+    let fitted = FittedTarget::fit(target(TargetKind::Number).first(), &[], &[&rows], &rows).unwrap();
+    for (value, held) in [(1e30, true), (-1e300, false), (3.4e38, false)] {
+        let found = fitted.apply(&frame([("y", numbers(&[1.0, value]))]));
+        assert_eq!(found.is_ok(), held, "{value}");
+        if let Err(error) = found {
+            let error = error.to_string();
+            assert!(error.starts_with("row 2, column `y`: expected a number that 32 bits hold"), "{error}");
+            assert!(error.contains("which is too large; fix the value"), "{error}");
+        }
+    }
+    // A training split with such values is refused as well, whatever it does to their scale.
+    let rows = frame([("y", numbers(&[1.0, 1e300]))]);
+    let fitted = FittedTarget::fit(target(TargetKind::Number).first(), &[], &[&rows], &rows).unwrap();
+    assert!(fitted.apply(&rows).is_err());
+}
+
+#[test]
 fn numeric_classes_are_ordered_and_predicted_as_numbers() {
     let rows = frame([("y", numbers(&[10.0, 9.0, 2.0]))]);
     let fitted = FittedTarget::fit(target(TargetKind::Category).first(), &[], &[&rows], &rows).unwrap();

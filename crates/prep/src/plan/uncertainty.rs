@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use cupola_spec::{TargetList, UncertaintyMethod};
+use cupola_spec::{TargetList, Uncertainty, UncertaintyMethod};
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
 use crate::error::Error;
 use crate::frame::Frame;
-use crate::target::FittedTarget;
+use crate::target::{FittedTarget, NumberOutputs};
 
 /// Scores of calibration rows, from which intervals and sets of any coverage follow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,10 @@ pub struct GroupScores {
     pub rows: usize,
     /// Scores in ascending order: one list, or one for each step of a forecast.
     pub steps: Vec<Vec<f64>>,
+    /// Largest score of each list that was thinned, which bounds coverages beyond those of the remaining scores; empty if
+    /// none was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub largest: Vec<f64>,
 }
 
 impl SealedUncertainty {
@@ -55,6 +59,11 @@ impl SealedUncertainty {
         }
         for target in targets {
             let steps = match target {
+                FittedTarget::Number { outputs, .. }
+                    if self.method == UncertaintyMethod::Cqr && outputs.is_value() =>
+                {
+                    return Some(format!("expected quantiles of `{}`", target.name()));
+                }
                 FittedTarget::Category { .. } | FittedTarget::Number { .. } => 1,
                 FittedTarget::Forecast { horizon, .. } => *horizon,
                 _ => return Some(format!("`{}` is a target without intervals", target.name())),
@@ -75,11 +84,29 @@ impl GroupScores {
         let ascends = |scores: &Vec<f64>| {
             scores.iter().all(|score| score.is_finite()) && scores.windows(2).all(|pair| pair[0] <= pair[1])
         };
-        self.steps.len() == steps && self.steps.iter().all(ascends)
+        let bounds = |largest: &f64, step: &Vec<f64>| {
+            largest.is_finite() && step.last().is_none_or(|last| last <= largest)
+        };
+        let bounded = self.largest.is_empty()
+            || self.largest.len() == steps
+                && self.largest.iter().zip(&self.steps).all(|(largest, step)| bounds(largest, step));
+        self.steps.len() == steps && self.steps.iter().all(ascends) && bounded
     }
 }
 
 impl Plan {
+    /// Gives the numbers the outputs that the method of their intervals requires.
+    pub(crate) fn set_outputs(&mut self, uncertainty: Option<&Uncertainty>) {
+        let Some(uncertainty) = uncertainty.filter(|own| own.method == UncertaintyMethod::Cqr) else {
+            return;
+        };
+        for target in &mut self.targets {
+            if let FittedTarget::Number { outputs, .. } = target {
+                *outputs = NumberOutputs::quantiles(uncertainty.coverage);
+            }
+        }
+    }
+
     /// Group of each raw row, by which its scores are chosen; `None` for a model without groups.
     ///
     /// # Errors

@@ -15,6 +15,50 @@ use crate::frame::meaning::ValueRules;
 /// Share of the rows by which equal times may move an edge without a warning: one in so many.
 const MOVED: usize = 50;
 
+/// Shares of the valid and the test split, and the fold that is the test split if there are folds.
+#[derive(Debug, Clone, Copy)]
+struct TimeShares {
+    valid: f64,
+    test: f64,
+    fold: Option<TimeFold>,
+}
+
+/// Fold of a cross-validation in the order of time.
+#[derive(Debug, Clone, Copy)]
+struct TimeFold {
+    index: usize,
+    count: usize,
+    /// `true` to train on as many rows as the first fold does.
+    sliding: bool,
+}
+
+impl TimeShares {
+    fn of(run: &Run, test: f64) -> Self {
+        let split = &run.split;
+        let fold = split.folds.map(|count| TimeFold {
+            index: split.fold.unwrap_or(0),
+            count,
+            sliding: split.sliding,
+        });
+        // A fold must have rows.
+        Self { valid: split.valid, test: if fold.is_some() { 1.0 } else { test }, fold }
+    }
+
+    /// First positions of train, valid and test among `rows` rows, and the end of test. Folds follow each other up to the
+    /// last row and have equal sizes, as has what the first of them trains on, up to a remainder (`TimeSeriesSplit` of
+    /// scikit-learn).
+    fn positions(self, rows: usize) -> [usize; 4] {
+        let Some(TimeFold { index, count, sliding }) = self.fold else {
+            let test = rows - super::share_of(self.test, rows);
+            return [0, test.saturating_sub(super::share_of(self.valid, rows)), test, rows];
+        };
+        let size = rows / (count + 1);
+        let test = rows - (count - index) * size;
+        let first = if sliding { index * size } else { 0 };
+        [first, test - super::share_of(self.valid, test - first), test, test + size]
+    }
+}
+
 /// Divides rows in the order of time: the first ones for train, the last ones for test. Rows of one time stay
 /// together, and those within the gap before a split are left out.
 ///
@@ -47,7 +91,7 @@ pub(super) fn split(
     if run.time_column().is_none() {
         notes.extend(unsorted(frame, &series, run.windowed(), kept));
     }
-    let shares = [run.split.valid, test_share];
+    let shares = TimeShares::of(run, test_share);
     let mut parts: [Vec<usize>; 3] = Default::default();
     let gap = run.split.gap.as_ref();
     match &series.times {
@@ -63,12 +107,12 @@ pub(super) fn split(
     }
     let used = series.series.iter().map(|one| one.rows.len()).sum::<usize>();
     let left_out = used - parts.iter().map(Vec::len).sum::<usize>();
-    if left_out > 0 {
+    if left_out > 0 && gap.is_some() && shares.fold.is_none() {
         notes.push(format!(
             "{left_out} rows before the valid and test splits are left out, as `split.gap` says"
         ));
     }
-    for ((part, name), share) in parts.iter().zip(SPLIT_NAMES).zip([1.0, shares[0], shares[1]]) {
+    for ((part, name), share) in parts.iter().zip(SPLIT_NAMES).zip([1.0, shares.valid, shares.test]) {
         if part.is_empty() && share > 0.0 {
             return Err(Error::EmptySplit { rows: frame.rows(), part: name });
         }
@@ -96,11 +140,12 @@ pub(super) fn split(
 fn latest_of_train(
     run: &Run,
     series: &SeriesRows,
-    [valid, test]: [f64; 2],
+    shares: TimeShares,
     train: Vec<usize>,
 ) -> (Vec<usize>, Vec<usize>) {
     let Some(uncertainty) = &run.uncertainty else { return (train, Vec::new()) };
-    let (gap, shares) = (run.split.gap.as_ref(), [valid + uncertainty.share, test]);
+    let (gap, valid) = (run.split.gap.as_ref(), shares.valid + uncertainty.share);
+    let shares = TimeShares { valid, ..shares };
     let mut parts: [Vec<usize>; 3] = Default::default();
     match &series.times {
         Some(times) => {
@@ -137,25 +182,30 @@ fn sorted_rows(run: &Run, frame: &Frame, values: &ValueRules) -> Result<SeriesRo
 fn by_time(
     series: &SeriesRows,
     times: &Times,
-    shares: [f64; 2],
+    shares: TimeShares,
     gap: Option<&Gap>,
     parts: &mut [Vec<usize>; 3],
 ) -> usize {
     let mut all: Vec<f64> =
         series.series.iter().flat_map(|one| &one.rows).map(|&row| times.values[row]).collect();
     all.sort_unstable_by(f64::total_cmp);
-    let [valid_cut, test_cut] = cuts(all.len(), shares);
-    let test = between_times(&all, test_cut, 0);
-    let valid = between_times(&all[..test], valid_cut.min(test), 0);
+    let [first_cut, valid_cut, test_cut, end_cut] = shares.positions(all.len());
+    // An edge between two folds moves to the same place in both.
+    let [first, test, end] = [first_cut, test_cut, end_cut].map(|cut| between_times(&all, cut, 0));
+    let valid = between_times(&all[..test], valid_cut.clamp(first.min(test), test), first);
     // Infinity for a part that is empty.
     let start = |index: usize, end: usize| if index < end { all[index] } else { f64::INFINITY };
-    let starts = [start(valid, test), start(test, all.len())];
+    let starts = [start(valid, test), start(test, end)];
+    let used = start(first, all.len())..start(end, all.len());
     let ends = [starts[0].min(starts[1]), starts[1]];
     let distance = gap.and_then(Gap::seconds).unwrap_or(0.0);
     for one in &series.series {
         let mut own: [Vec<usize>; 3] = Default::default();
         for &row in &one.rows {
             let time = times.values[row];
+            if !used.contains(&time) {
+                continue;
+            }
             let part = if time >= starts[1] { 2 } else { usize::from(time >= starts[0]) };
             if part == 2 || distance <= 0.0 || time + distance < ends[part] {
                 own[part].push(row);
@@ -168,11 +218,11 @@ fn by_time(
 }
 
 /// Divides each series by the positions of its rows.
-fn by_position(series: &SeriesRows, shares: [f64; 2], gap: Option<&Gap>, parts: &mut [Vec<usize>; 3]) {
+fn by_position(series: &SeriesRows, shares: TimeShares, gap: Option<&Gap>, parts: &mut [Vec<usize>; 3]) {
     for one in &series.series {
-        let [valid, test] = cuts(one.rows.len(), shares);
+        let [first, valid, test, end] = shares.positions(one.rows.len());
         let rows = &one.rows;
-        let mut own = [rows[..valid].to_vec(), rows[valid..test].to_vec(), rows[test..].to_vec()];
+        let mut own = [first..valid, valid..test, test..end].map(|range| rows[range].to_vec());
         drop_rows_before_next(&mut own, gap);
         parts.iter_mut().zip(own).for_each(|(part, own)| part.extend(own));
     }
@@ -188,12 +238,6 @@ fn drop_rows_before_next(parts: &mut [Vec<usize>; 3], gap: Option<&Gap>) {
     if !test.is_empty() {
         valid.truncate(valid.len().saturating_sub(*rows));
     }
-}
-
-/// First positions of valid and test among `rows` rows.
-fn cuts(rows: usize, [valid, test]: [f64; 2]) -> [usize; 2] {
-    let test = rows - super::share_of(test, rows);
-    [test.saturating_sub(super::share_of(valid, rows)), test]
 }
 
 /// Position nearest to `cut` at which a new time begins in sorted `times`, if possible one that leaves rows on both

@@ -130,7 +130,7 @@ fn calibration_share(run: &Run, test_share: f64) -> f64 {
     let train = match run.split.by {
         // The names in the column decide; a share of the training rows is all that can be told of one row.
         SplitBy::Predefined => 1.0,
-        SplitBy::KFold => (1.0 - valid) * (1.0 - 1.0 / run.split.folds.unwrap_or(2) as f64),
+        _ if run.split.folds.is_some() => (1.0 - valid) * (1.0 - 1.0 / run.split.folds.unwrap_or(2) as f64),
         _ => 1.0 - valid - test_share,
     };
     (uncertainty.share / train).clamp(0.0, MOST_OF_TRAIN)

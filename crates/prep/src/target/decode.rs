@@ -15,7 +15,11 @@ impl FittedTarget {
                 let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
                 number(best.map_or(0, |(index, _)| index) as f64)
             }
-            Self::Number { shift, factor, .. } => number(f64::from(logits[0]) / factor + shift),
+            Self::Number { shift, factor, outputs, .. } => {
+                let found: Vec<f64> = logits.iter().map(|x| f64::from(*x) / factor + shift).collect();
+                let (value, outputs) = outputs.decode(&found);
+                Prediction { outputs, ..number(value) }
+            }
             Self::Forecast { shift, factor, .. } => {
                 numbers(logits.iter().map(|x| f64::from(*x) / factor + shift).collect())
             }

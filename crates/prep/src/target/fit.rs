@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use cupola_spec::{Scaling, Target, TargetKind, other_spelling};
 use cupola_values::canonical_number;
 
-use super::FittedTarget;
+use super::{FittedTarget, NumberOutputs};
 use crate::error::Error;
 use crate::features::uniting_steps;
 use crate::frame::{Frame, finite};
@@ -44,7 +44,7 @@ impl FittedTarget {
         match target.kind {
             TargetKind::Number => {
                 let (shift, factor) = standard_scaling(&numbers(&column, train)?);
-                Ok(Self::Number { name, column, shift, factor })
+                Ok(Self::Number { name, column, shift, factor, outputs: NumberOutputs::Value })
             }
             TargetKind::Forecast => {
                 let values = numbers(&column, train)?;

@@ -51,6 +51,10 @@ pub struct Prediction {
     /// Classes that hold the target with a stated probability, the likeliest first; `None` unless they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<Vec<PredictedValue>>,
+    /// Outputs that the interval is made of, in units of the target: a lower and an upper quantile. Empty for a target
+    /// without such outputs.
+    #[serde(skip)]
+    pub outputs: Vec<f64>,
     /// Times of the values of a forecast; empty if they are not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timestamps: Vec<String>,
@@ -59,8 +63,16 @@ pub struct Prediction {
 impl Prediction {
     /// Prediction without probabilities.
     pub fn new(value: PredictedValue) -> Self {
-        let (probabilities, threshold, anomaly, timestamps) = (None, None, None, Vec::new());
-        Self { value, probabilities, threshold, anomaly, interval: None, set: None, timestamps }
+        Self {
+            value,
+            probabilities: None,
+            threshold: None,
+            anomaly: None,
+            interval: None,
+            set: None,
+            outputs: Vec::new(),
+            timestamps: Vec::new(),
+        }
     }
 
     /// Keeps the first values of a forecast.

@@ -1,6 +1,7 @@
 //! Where the errors are: conditions under which they are larger, and the rows with the largest.
 
 use super::markup::{Cell, Room, dim, further, table};
+use super::metrics::bounds;
 use crate::document::{ErrorSlice, WorstContent, WorstError};
 use crate::text::{Digits, count, cut, escape, label, name};
 
@@ -25,21 +26,28 @@ pub(super) fn slices(slices: &[ErrorSlice]) -> String {
         return String::new();
     }
     let digits = Digits::of(slices.iter().flat_map(|slice| [slice.error, slice.overall]));
-    let head = [
-        ("condition", Cell::Words),
-        ("rows", Cell::Number),
-        ("mean error", Cell::Number),
-        ("of all rows", Cell::Number),
-        ("times", Cell::Number),
-    ];
+    let intervals = slices.iter().take(SLICES).any(|slice| bounds(slice.interval).is_some());
+    let mut head = vec![("condition", Cell::Words), ("rows", Cell::Number), ("mean error", Cell::Number)];
+    if intervals {
+        head.push(("95 % interval", Cell::Number));
+    }
+    head.extend([("of all rows", Cell::Number), ("times", Cell::Number)]);
     let rows = slices.iter().take(SLICES).map(|slice| {
-        vec![
+        let mut row = vec![
             format!("<code class=\"wrap\"><bdi>{}</bdi></code>", escape(&cut(&slice.condition, 160))),
             count(slice.rows),
             digits.write(slice.error),
-            digits.write(slice.overall),
-            Digits::After(1).write(slice.error / slice.overall),
-        ]
+        ];
+        if intervals {
+            let range = bounds(slice.interval);
+            row.push(
+                range
+                    .map(|(low, high)| format!("{} to {}", digits.write(low), digits.write(high)))
+                    .unwrap_or_default(),
+            );
+        }
+        row.extend([digits.write(slice.overall), Digits::After(1).write(slice.error / slice.overall)]);
+        row
     });
     table(&head, rows) + &further(slices.len(), SLICES, "condition")
 }

@@ -1,10 +1,10 @@
 //! Dependence of the predictions on columns: importance of columns, partial dependence and accumulated local effects.
 
-use super::markup::{figure, further, grid};
-use super::metrics::bounds;
+use super::markup::{dim, figure, further, grid};
+use super::metrics::{bounds, finite};
 use crate::document::{Dependence, Importance};
 use crate::plot::{Axis, Plot, Row, Rows, Series, Shape};
-use crate::text::cut;
+use crate::text::{cut, several};
 
 /// Columns in the plot of importance.
 const COLUMNS: usize = 20;
@@ -35,14 +35,25 @@ pub(super) fn importance(all: &[Importance]) -> String {
     }
     let whiskers = all.iter().take(COLUMNS).any(|one| bounds(one.interval).is_some());
     let permuted = "Increase of the loss when the values of the column are permuted.";
-    let note = if whiskers { format!("{permuted} Whiskers: 95 % interval.") } else { permuted.to_owned() };
+    let note = if whiskers {
+        format!("{permuted} Whiskers: 95 % interval over shuffles.")
+    } else {
+        permuted.to_owned()
+    };
     grid(&[figure("Importance of columns", &html, &note)]) + &further(all.len(), COLUMNS, "column")
 }
 
 /// One figure for each column.
 pub(super) fn dependence(all: &[Dependence]) -> String {
     let figures: Vec<String> = all.iter().take(PLOTS).filter_map(one).collect();
-    grid(&figures) + &further(all.len(), PLOTS, "column")
+    let note = match all.first().filter(|_| !figures.is_empty()) {
+        Some(first) if first.rows > 0 => dim(&format!(
+            "Mean prediction of {} when the column has the same value in all of them.",
+            several(first.rows, "row")
+        )),
+        _ => String::new(),
+    };
+    note + &grid(&figures) + &further(all.len(), PLOTS, "column")
 }
 
 fn one(dependence: &Dependence) -> Option<String> {
@@ -61,16 +72,22 @@ fn one(dependence: &Dependence) -> Option<String> {
             title: format!("{y} by {column}"),
             axis: Axis::new(y),
             values: rows.collect(),
+            reference: finite(dependence.mean),
             ..Rows::default()
         }
         .html();
         let left = dependence.partial.len().saturating_sub(VALUES);
-        let note = if left > 0 { format!("And {left} further values.") } else { String::new() };
+        let mean = finite(dependence.mean).map(|_| "Dashed: the rows as they are. ").unwrap_or_default();
+        let left =
+            if left > 0 { format!("And {}.", several(left as u64, "further value")) } else { String::new() };
+        let note = format!("{mean}{left}");
         return (!html.is_empty()).then(|| figure(&column, &html, &note));
     }
     let mut series = vec![Series::new("partial dependence", dependence.partial.clone(), Shape::Line, 0)];
     if !dependence.accumulated.is_empty() {
-        let effects = dependence.accumulated.clone();
+        // Around the mean prediction both curves have one scale.
+        let mean = finite(dependence.mean).unwrap_or_default();
+        let effects = dependence.accumulated.iter().map(|(value, effect)| (*value, effect + mean)).collect();
         series.push(Series::new("accumulated local effects", effects, Shape::Line, 1));
     }
     let title = format!("{y} by {column}");

@@ -42,12 +42,25 @@ impl Room {
 
 /// Table that scrolls inside its box. The script sorts it by a click on its head.
 pub(super) fn table(head: &[(&str, Cell)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    classed("", head, rows)
+}
+
+/// Table of metrics and their intervals, which fits the width of a phone.
+pub(super) fn metric_table(head: &[(&str, Cell)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    classed(" class=\"metrics\"", head, rows)
+}
+
+fn classed(
+    class_of_table: &str,
+    head: &[(&str, Cell)],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
     let class = |cell: Cell| match cell {
         Cell::Words => "",
         Cell::Number => " class=\"n\"",
         Cell::Plot => " class=\"p\"",
     };
-    let mut html = String::from("<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>");
+    let mut html = format!("<div class=\"scroll\" tabindex=\"0\"><table{class_of_table}><thead><tr>");
     for (title, cell) in head {
         html += &format!("<th scope=\"col\"{}>{title}</th>", class(*cell));
     }
@@ -91,6 +104,11 @@ pub(super) fn dim(html: &str) -> String {
 pub(super) fn facts(pairs: &[(String, String)]) -> String {
     let rows: String = pairs.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{value}</dd>")).collect();
     if rows.is_empty() { rows } else { format!("<dl>{rows}</dl>") }
+}
+
+/// Number of things to show of `all`: at most `most`, and one more rather than a sentence about a single one.
+pub(super) fn fitting(all: usize, most: usize) -> usize {
+    if all == most + 1 { all } else { all.min(most) }
 }
 
 /// Sentence about things that are not shown; empty if all are.

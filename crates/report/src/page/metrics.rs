@@ -1,6 +1,6 @@
 //! Tables of metrics, each with a small plot of its interval and of the trivial model.
 
-use super::markup::{Cell, dim, table};
+use super::markup::{Cell, dim, metric_table};
 use crate::document::Metric;
 use crate::text::{ABSENT, Digits, NAME, cut, escape};
 
@@ -9,8 +9,13 @@ const SHOWN: usize = 60;
 
 /// Value of a metric; the reason where it is undefined.
 pub(super) fn value(metric: &Metric) -> String {
+    value_with(metric, digits(metric))
+}
+
+/// Value of a metric with these digits; the reason where it is undefined.
+pub(super) fn value_with(metric: &Metric, digits: Digits) -> String {
     match (finite(metric.value), &metric.undefined) {
-        (Some(value), _) => digits(metric).write(value),
+        (Some(value), _) => digits.write(value),
         (None, Some(reason)) => {
             let reason = escape(&cut(reason, 200));
             format!("<span class=\"dim\" title=\"{reason}\">undefined</span>")
@@ -26,18 +31,29 @@ pub(super) fn interval(metric: &Metric) -> Option<String> {
     Some(format!("{} to {}", digits.write(low), digits.write(high)))
 }
 
-/// Digits that value and bounds of a metric share.
+/// Digits that value and bounds of a metric share, and with it those of the trivial model. Most metrics are shares and
+/// losses, so that four digits after the point are even down a column.
 pub(crate) fn digits(metric: &Metric) -> Digits {
     let (low, high) = bounds(metric.interval).unzip();
-    Digits::of([metric.value, low, high].into_iter().flatten())
+    even([metric.value, low, high].into_iter().flatten())
 }
 
-/// Value of the trivial model, with no more digits than the metric has.
+/// Digits that values share: four after the point for those below 10, unless they are too small for them.
+pub(super) fn even(values: impl Iterator<Item = f64> + Clone) -> Digits {
+    let largest = values.clone().filter(|v| v.is_finite()).fold(0.0_f64, |most, v| most.max(v.abs()));
+    let four = largest < 10.0 && (largest == 0.0 || largest >= 0.001);
+    if four { Digits::After(4) } else { Digits::of(values) }
+}
+
+/// Value of the trivial model, with the digits of the metric unless it has none at them.
 pub(crate) fn baseline(metric: &Metric) -> Option<String> {
     let value = finite(metric.baseline)?;
-    let digits = match (digits(metric), Digits::of([value])) {
-        (Digits::After(most), Digits::After(own)) if value != 0.0 => Digits::After(most.min(own)),
-        (_, own) => own,
+    let own = Digits::of([value]);
+    let digits = match (digits(metric), own) {
+        (Digits::After(shared), Digits::After(own)) if own <= shared || value.abs() < 1.0 => {
+            Digits::After(shared)
+        }
+        _ => own,
     };
     Some(digits.write(value))
 }
@@ -102,7 +118,7 @@ pub(super) fn metrics(all: &[Metric]) -> String {
         })
         .collect();
     let further = super::markup::further(all.len(), SHOWN, "metric");
-    format!("{}{reasons}{further}", table(&head, rows))
+    format!("{}{reasons}{further}", metric_table(&head, rows))
 }
 
 /// Range of a metric's small plot: 0 to 1 for shares, else from 0, or the smallest value, to the largest.

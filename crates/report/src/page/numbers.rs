@@ -1,7 +1,7 @@
 //! Plots of regressions, forecasts and anomaly scores.
 
 use super::classification::stairs;
-use super::markup::{figure, further, grid};
+use super::markup::{figure, fitting, further, grid};
 use crate::document::{ForecastDetail, RegressionDetail, ScoreDetail};
 use crate::plot::{Axis, Plot, Series, Shape};
 use crate::text::{cut, label, spaced};
@@ -79,23 +79,39 @@ pub(super) fn regression(detail: &RegressionDetail) -> String {
 
 /// Figures of a forecast.
 pub(super) fn forecast(detail: &ForecastDetail) -> String {
-    let steps = detail.by_step.iter().take(STEPS).filter_map(|line| {
+    let metrics = fitting(detail.by_step.len(), STEPS);
+    let steps = detail.by_step.iter().take(metrics).filter_map(|line| {
         let name = spaced(&line.label);
         let y = Axis { from_zero: true, ..Axis::new(name.clone()) };
         let x = Axis { whole: true, ..Axis::new("steps ahead") };
         let series = vec![Series::new("", line.points.clone(), Shape::Line, 0)];
         shown(&format!("{name} by step"), x, y, series, "")
     });
-    let windows = detail.windows.iter().take(WINDOWS).filter_map(|(window, expected, forecast)| {
-        let series = vec![
-            Series::new("expected", expected.points.clone(), Shape::Line, 0),
-            Series::new("forecast", forecast.points.clone(), Shape::Line, 1),
-        ];
+    let shown_windows = detail.windows.iter().take(WINDOWS).enumerate();
+    let windows = shown_windows.filter_map(|(at, (window, expected, forecast))| {
+        let mut series = Vec::new();
+        if let Some(band) = detail.bands.get(at).filter(|band| !band.is_empty()) {
+            let label = detail.coverage.map_or_else(|| "interval".to_owned(), interval_name);
+            series.push(Series::new(label, around(band), Shape::Band, 1));
+        }
+        series.push(Series::new("expected", expected.points.clone(), Shape::Line, 0));
+        series.push(Series::new("forecast", forecast.points.clone(), Shape::Line, 1));
         let title = cut(window, 40);
         shown(&title, Axis { whole: true, ..Axis::new("step") }, Axis::new("value"), series, "")
     });
-    let steps = further_grid(&steps.collect::<Vec<_>>(), detail.by_step.len(), STEPS, "metric");
+    let steps = further_grid(&steps.collect::<Vec<_>>(), detail.by_step.len(), metrics, "metric");
     steps + &further_grid(&windows.collect::<Vec<_>>(), detail.windows.len(), WINDOWS, "window")
+}
+
+/// `90 % interval`
+fn interval_name(coverage: f64) -> String {
+    format!("{} % interval", label((coverage * 1000.0).round() / 10.0))
+}
+
+/// Way around an area: along its lower bounds, then back along its upper ones.
+fn around(band: &[(f64, f64, f64)]) -> Vec<(f64, f64)> {
+    let low = band.iter().map(|(step, low, _)| (*step, *low));
+    low.chain(band.iter().rev().map(|(step, _, high)| (*step, *high))).collect()
 }
 
 fn further_grid(figures: &[String], all: usize, most: usize, what: &str) -> String {

@@ -1,6 +1,6 @@
 //! Header of the page, facts about the model, learning curves, and the comparison with another model.
 
-use super::markup::{Cell, dim, facts, figure, further, grid, table};
+use super::markup::{Cell, dim, facts, figure, fitting, further, grid, metric_table, table};
 use super::metrics::{bounds, finite, interval, value};
 use crate::document::{Comparison, Evaluation, LearningCurve, Metric, ModelSection, SplitEvaluation};
 use crate::plot::{Axis, Plot, Series, Shape};
@@ -56,7 +56,7 @@ pub(crate) fn verdict(metric: &Metric) -> Option<(&'static str, String)> {
     let (low, high) = bounds(metric.interval).unwrap_or((value, value));
     let (worst, best) = if larger { (low, high) } else { (-high, -low) };
     let beside = if larger { baseline } else { -baseline };
-    let trivial = super::metrics::baseline(metric)?;
+    let trivial = if baseline == 0.0 { "0".to_owned() } else { super::metrics::baseline(metric)? };
     Some(if worst > beside {
         ("good", format!("Better than a trivial model, which has {trivial}."))
     } else if best < beside {
@@ -101,7 +101,7 @@ fn splits(evaluation: &Evaluation) -> String {
         ]);
         row
     });
-    table(&head, rows) + &further(all.len(), SPLITS, "split")
+    metric_table(&head, rows) + &further(all.len(), SPLITS, "split")
 }
 
 /// Facts about the model.
@@ -143,9 +143,10 @@ pub(super) fn learning(curves: &[LearningCurve]) -> String {
             metrics.push(&curve.metric);
         }
     }
+    let shown = fitting(metrics.len(), CURVES);
     let figures: Vec<String> = metrics
         .iter()
-        .take(CURVES)
+        .take(shown)
         .filter_map(|metric| {
             let lines = curves.iter().filter(|curve| curve.metric == *metric).take(6).enumerate();
             let series = lines
@@ -165,7 +166,7 @@ pub(super) fn learning(curves: &[LearningCurve]) -> String {
             (!html.is_empty()).then(|| figure(&title, &html, ""))
         })
         .collect();
-    grid(&figures) + &further(metrics.len(), CURVES, "metric")
+    grid(&figures) + &further(metrics.len(), shown, "metric")
 }
 
 /// Table of the metrics of two models.

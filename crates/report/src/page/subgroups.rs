@@ -1,15 +1,15 @@
 //! Metrics by group, and the gaps between groups.
 
 use super::markup::{Cell, dim, figure, further, grid, table};
-use super::metrics::{bounds, finite, metrics, value};
+use super::metrics::{bounds, even, finite, metrics, value_with};
 use crate::document::{Metric, Subgroup, SubgroupTable};
 use crate::plot::{Axis, LABEL, Row, Rows};
-use crate::text::{count, cut, escape, name, several, spaced};
+use crate::text::{Digits, count, cut, escape, name, several, spaced};
 
 /// Subgroup columns and crossings that are shown.
 const TABLES: usize = 12;
 
-/// Groups of a table; the largest come first.
+/// Groups of a table; the largest come first, or the smallest values of a number.
 const GROUPS: usize = 30;
 
 /// Groups of a plot.
@@ -77,7 +77,7 @@ fn plot(metric: &str, groups: &[Subgroup], overall: &[Metric]) -> Option<String>
         reference: all,
     }
     .html();
-    let more = if groups.len() > PLOTTED { format!("The {PLOTTED} largest groups. ") } else { String::new() };
+    let more = if groups.len() > PLOTTED { format!("The first {PLOTTED} groups. ") } else { String::new() };
     let note = if all.is_some() { format!("{more}Dashed: all rows.") } else { more };
     (!html.is_empty()).then(|| figure(&format!("{title} by group"), &html, &note))
 }
@@ -86,16 +86,22 @@ fn groups(groups: &[Subgroup], names: &[&str]) -> String {
     let titles: Vec<String> = names.iter().take(COLUMNS).map(|metric| escape(&cut(metric, 40))).collect();
     let mut head = vec![("group", Cell::Words), ("rows", Cell::Number)];
     head.extend(titles.iter().map(|title| (title.as_str(), Cell::Number)));
-    table(
-        &head,
-        groups.iter().take(GROUPS).map(|group| {
-            let mut row = vec![name(&label(group, 58)), count(group.rows)];
-            row.extend(names.iter().take(COLUMNS).map(|metric| {
-                group.metrics.iter().find(|one| one.name == *metric).map(value).unwrap_or_default()
-            }));
-            row
-        }),
-    )
+    let found = |group: &Subgroup, metric: &str| group.metrics.iter().find(|one| one.name == metric).cloned();
+    // Values of one metric have the same digits in all groups.
+    let digits: Vec<Digits> = names
+        .iter()
+        .take(COLUMNS)
+        .map(|metric| even(groups.iter().take(GROUPS).filter_map(|group| found(group, metric)?.value)))
+        .collect();
+    let rows = groups.iter().take(GROUPS).map(|group| {
+        let mut row = vec![name(&label(group, 58)), count(group.rows)];
+        let values = names.iter().zip(&digits).map(|(metric, digits)| {
+            found(group, metric).map(|metric| value_with(&metric, *digits)).unwrap_or_default()
+        });
+        row.extend(values);
+        row
+    });
+    table(&head, rows)
 }
 
 #[cfg(test)]

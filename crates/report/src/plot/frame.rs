@@ -154,6 +154,14 @@ fn shape(svg: &mut String, frame: &Frame, series: &Series, points: &[(f64, f64)]
             }
             let _ = write!(svg, "<path class=\"stairs c{colour}\" d=\"{path}\"/>");
         }
+        Shape::Band => {
+            for (at, (x, y)) in points.iter().enumerate() {
+                let command = if at == 0 { 'M' } else { 'L' };
+                let (x, y) = (x.clamp(frame.x.0, frame.x.1), y.clamp(frame.y.0, frame.y.1));
+                let _ = write!(path, "{command}{:.1} {:.1}", frame.across(x), frame.down(y));
+            }
+            let _ = write!(svg, "<path class=\"band c{colour}\" d=\"{path}Z\"/>");
+        }
         Shape::Mark => {
             for (x, y) in points.iter().filter(|(x, y)| inside(*x, frame.x) && inside(*y, frame.y)) {
                 let _ = write!(

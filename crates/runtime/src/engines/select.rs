@@ -59,12 +59,16 @@ pub struct EngineReport {
     /// Largest absolute difference between the logits of two engines, if they were compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_difference: Option<f32>,
+    /// Reports of the members of an ensemble.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<EngineReport>,
 }
 
 impl EngineReport {
     /// Report without measurements.
     pub(crate) fn untimed(engine: String, why: &str) -> Self {
-        Self { engine, why: why.to_owned(), burn_us: None, candle_us: None, max_difference: None }
+        let (burn_us, candle_us, max_difference) = (None, None, None);
+        Self { engine, why: why.to_owned(), burn_us, candle_us, max_difference, members: Vec::new() }
     }
 }
 
@@ -154,6 +158,7 @@ fn compare(
         burn_us,
         candle_us: Some(candle_us),
         max_difference: Some(most).filter(|x| x.is_finite()),
+        members: Vec::new(),
     };
     Ok((engine, report))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cupola_eval::conformal::{
-    ClassScore, ConformalScores, TooFewScores, class_score, class_set, split_interval,
+    ClassScore, ConformalScores, TooFewScores, class_score, class_set, quantile_interval, split_interval,
 };
 use cupola_prep::{
     FittedTarget, GroupScores, Plan, PredictedValue, Prediction, PredictionInterval, Predictions,
@@ -48,7 +48,7 @@ impl LoadedPackage {
             return Err(Error::Coverage { found: coverage });
         }
         for (name, scores) in &uncertainty.targets {
-            quantiles(&scores.all, coverage).map_err(|error| too_few(name, error))?;
+            score_quantiles(&scores.all, coverage).map_err(|error| too_few(name, error))?;
         }
         Ok(coverage)
     }
@@ -104,10 +104,11 @@ struct Bounds<'a> {
 
 impl<'a> Bounds<'a> {
     fn new(scores: &'a TargetScores, coverage: f64) -> Result<Self, TooFewScores> {
-        let of_group =
-            |(name, own): (&'a String, &GroupScores)| Some((name.as_str(), quantiles(own, coverage).ok()?));
+        let of_group = |(name, own): (&'a String, &GroupScores)| {
+            Some((name.as_str(), score_quantiles(own, coverage).ok()?))
+        };
         let groups = scores.groups.iter().filter_map(of_group).collect();
-        Ok(Self { all: quantiles(&scores.all, coverage)?, groups })
+        Ok(Self { all: score_quantiles(&scores.all, coverage)?, groups })
     }
 
     fn of(&self, group: Option<&String>) -> &[f64] {
@@ -116,8 +117,15 @@ impl<'a> Bounds<'a> {
 }
 
 /// Quantile of each step's scores.
-fn quantiles(scores: &GroupScores, coverage: f64) -> Result<Vec<f64>, TooFewScores> {
-    scores.steps.iter().map(|step| ConformalScores::quantile_of(step, coverage)).collect()
+///
+/// # Errors
+/// [`TooFewScores`] with the largest coverage that the calibration rows allow.
+pub fn score_quantiles(scores: &GroupScores, coverage: f64) -> Result<Vec<f64>, TooFewScores> {
+    let quantile = |(at, step): (usize, &Vec<f64>)| match scores.largest.get(at) {
+        Some(largest) => ConformalScores::quantile_of_thinned(step, *largest, scores.rows, coverage),
+        None => ConformalScores::quantile_of(step, coverage),
+    };
+    scores.steps.iter().enumerate().map(quantile).collect()
 }
 
 fn too_few(target: &str, TooFewScores { rows, coverage, largest }: TooFewScores) -> Error {
@@ -143,7 +151,10 @@ fn bound(
             prediction.set = Some(classes.into_iter().map(|class| target.class_value(class)).collect());
         }
         (PredictedValue::Number(value), None) => {
-            let (low, high) = split_interval(*value, first);
+            let (low, high) = match *prediction.outputs {
+                [low, high] => quantile_interval((low, high), first),
+                _ => split_interval(*value, first),
+            };
             let (low, high) = (PredictedValue::Number(low), PredictedValue::Number(high));
             prediction.interval = Some(PredictionInterval { coverage, low, high });
         }

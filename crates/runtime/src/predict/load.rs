@@ -1,5 +1,7 @@
 //! Loading of packages: their files, compared with each other, become a plan and an engine.
 
+mod ensemble;
+
 use std::sync::Arc;
 
 use cupola_nn::{Architecture, OpenDevice, ReadAt, SafetensorsFile};
@@ -9,15 +11,18 @@ use cupola_trees::Trees;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::engines::{self, Engine, EngineChoice, EngineReport, TreesEngine};
+use crate::engines::{self, Engine, EngineChoice, EngineReport, EnsembleConfig, TreesEngine};
 use crate::error::Error;
 use crate::predict::package::explainer::{Explainer, NetworkReader};
+
+pub(super) use self::ensemble::engine as ensemble_engine;
 
 /// `config.json`
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ModelConfig {
     Trees { trees: TreesConfig },
+    Ensemble { ensemble: EnsembleConfig },
     Network(Architecture),
 }
 
@@ -93,9 +98,15 @@ pub(super) fn engine(
     check_numbers(package, &config, "")?;
     let invalid = |error| Error::Package { package: package.label(), why: format!("config.json: {error}") };
     match ModelConfig::deserialize(config).map_err(invalid)? {
-        ModelConfig::Trees { trees } => trees_engine(package, plan, trees.width),
+        ModelConfig::Trees { trees } => {
+            trees_engine(&package.label(), &package.read("model.safetensors")?, plan, trees.width)
+        }
+        ModelConfig::Ensemble { ensemble } => {
+            let weights = package.read("model.safetensors")?;
+            ensemble::engine(&package.label(), &ensemble, &weights, plan, choice, device)
+        }
         ModelConfig::Network(architecture) => {
-            check_layout(package, &architecture, plan)?;
+            check_layout(&package.label(), &architecture, plan)?;
             let weights = SafetensorsFile::open(WeightsFile(package.open_file("model.safetensors")?))?;
             let (engine, report) = engines::build(choice, &architecture, &weights, device)?;
             let shared = engine.cpu_network();
@@ -119,12 +130,12 @@ fn network_reader(package: &Package) -> NetworkReader {
     })
 }
 
-fn trees_engine(package: &Package, plan: &Plan, width: usize) -> Result<LoadedEngine, Error> {
-    let trees = Trees::from_safetensors(&package.read("model.safetensors")?)?;
+fn trees_engine(label: &str, weights: &[u8], plan: &Plan, width: usize) -> Result<LoadedEngine, Error> {
+    let trees = Trees::from_safetensors(weights)?;
     if trees.width() != width || width != plan.width() {
         let found = [trees.width(), width, plan.width()];
         let why = format!("model.safetensors, config.json and plan.json have {found:?} outputs");
-        return Err(Error::Package { package: package.label(), why });
+        return Err(Error::Package { package: label.to_owned(), why });
     }
     // A row of zeros shows whether the trees take what the plan makes.
     let trees = Arc::new(trees);
@@ -141,8 +152,8 @@ fn json<T: DeserializeOwned>(package: &Package, name: &str) -> Result<T, Error> 
 }
 
 /// Checks that plan and network belong together, which intact files alone do not guarantee.
-fn check_layout(package: &Package, architecture: &Architecture, plan: &Plan) -> Result<(), Error> {
-    let wrong = |why: String| Error::Package { package: package.label(), why };
+fn check_layout(label: &str, architecture: &Architecture, plan: &Plan) -> Result<(), Error> {
+    let wrong = |why: String| Error::Package { package: label.to_owned(), why };
     architecture.table()?;
     let (made, expected) = (plan.layout().blocks, architecture.blocks());
     if made != expected {

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use cupola_budget::Budget;
 use cupola_nn::OpenDevice;
-use cupola_prep::{Examples, Frame, Predictions};
+use cupola_prep::{Examples, Frame, Plan, Predictions};
 use cupola_registry::Package;
 
 use super::explain::{ExplainOptions, ExplainTime, RowExplanations};
 use super::load;
 use super::package::LoadedPackage;
 use super::tensors::PredictInput;
-use crate::engines::{DecodeRequest, DecoderCache, Engine, EngineCapabilities, EngineChoice, isolated};
+use crate::engines::{
+    DecodeRequest, DecoderCache, Engine, EngineCapabilities, EngineChoice, EnsembleConfig, isolated,
+};
 use crate::error::Error;
 
 /// Tokens of a language model's texts that are computed at once.
@@ -39,6 +41,32 @@ impl Predictor {
         loaded.example = load::example(package)?;
         loaded.explainer = Arc::new(explainer);
         Ok(Self { package: Arc::new(loaded), engine })
+    }
+
+    /// Predictor of an ensemble that is not published: its plan, its members and its `model.safetensors`.
+    ///
+    /// # Errors
+    /// Parts that do not belong together, a failure of the device.
+    pub fn of_ensemble(
+        plan: Plan,
+        members: &EnsembleConfig,
+        weights: &[u8],
+        choice: EngineChoice,
+        device: &OpenDevice,
+    ) -> Result<Self, Error> {
+        let (engine, report, explainer) =
+            load::ensemble_engine("ensemble", members, weights, &plan, choice, device)?;
+        let mut loaded = LoadedPackage::new(plan, report)?;
+        loaded.explainer = Arc::new(explainer);
+        Ok(Self { package: Arc::new(loaded), engine })
+    }
+
+    /// Logits of each member of an ensemble, on the scale of its own targets; `None` for a single model.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub fn member_logits(&mut self, examples: &Examples) -> Result<Option<Vec<Vec<f32>>>, Error> {
+        isolated(self.engine.as_mut(), |engine| engine.member_logits(examples))
     }
 
     /// Capabilities of the engine.

@@ -107,7 +107,9 @@ pub(crate) fn tensor_inputs(plan: &Plan, signature: &Signature) -> Vec<TensorSpe
             FittedInput::Series { name, columns, shape, .. } => (name, columns, shape.to_vec()),
             _ => continue,
         };
-        if columns.len() > 1 && columns.len() == shape.iter().product::<usize>() {
+        // Members of an ensemble may scale the same columns in different ways.
+        let is_listed = out.iter().any(|spec| spec.columns == *columns);
+        if !is_listed && columns.len() > 1 && columns.len() == shape.iter().product::<usize>() {
             whole.extend(columns.iter().map(String::as_str));
             let (name, columns) = (name.clone(), columns.clone());
             out.push(TensorSpec { name, element: ElementType::Float, shape, columns, nullable: false });

@@ -42,6 +42,10 @@ impl ModelVersion {
         if let Some(method) = self.model.explained_by() {
             out["explains"] = method.name().into();
         }
+        // The value of the request's option `interval` for the coverage of the training.
+        if let Some(uncertainty) = &self.model.plan.uncertainty {
+            out["interval"] = uncertainty.coverage.into();
+        }
         if let Some(tokens) = self.model.context_length() {
             out["context_length"] = tokens.into();
         }

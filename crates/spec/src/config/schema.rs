@@ -168,7 +168,9 @@ fn collect(schema: &Value, error: &ValidationError<'_>, out: &mut Vec<(String, S
         }
         ValidationErrorKind::Required { property } => {
             let key = property.as_str().unwrap_or_default();
-            out.push((pointer, format!("`{key}` is missing; add `{key} = ...`")));
+            let words = words_of(schema, error.schema_path().as_str(), key);
+            let words = if words.is_empty() { words } else { format!(", one of {words}") };
+            out.push((pointer, format!("`{key}` is missing; add `{key} = ...`{words}")));
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
             union(schema, error, context, out);
@@ -269,6 +271,21 @@ fn siblings<'a>(schema: &'a Value, schema_path: &str) -> Vec<&'a str> {
     let object = schema.pointer(schema_path.trim_end_matches("/additionalProperties"));
     let properties = object.and_then(|object| object["properties"].as_object());
     properties.into_iter().flatten().map(|(key, _)| key.as_str()).collect()
+}
+
+/// Values of a missing key, if they are a few words.
+fn words_of(schema: &Value, schema_path: &str, key: &str) -> String {
+    let object = schema.pointer(schema_path.trim_end_matches("/required"));
+    let mut property = object.map_or(&Value::Null, |object| &object["properties"][key]);
+    if let Some(path) = property["$ref"].as_str() {
+        property = schema.pointer(path.trim_start_matches('#')).unwrap_or(&Value::Null);
+    }
+    let plain = property["enum"].as_array().into_iter().flatten();
+    let described = property["oneOf"].as_array().into_iter().flatten().flat_map(|branch| {
+        branch["enum"].as_array().map_or_else(|| vec![&branch["const"]], |own| own.iter().collect())
+    });
+    let words: Option<Vec<&str>> = plain.chain(described).map(Value::as_str).collect();
+    listed(&words.unwrap_or_default())
 }
 
 fn remedy(word: &str, known: &[&str]) -> String {

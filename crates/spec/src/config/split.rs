@@ -29,13 +29,19 @@ pub struct Split {
     /// learned: a number of rows, or a time span such as `"7 days"` or `"12h"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gap: Option<Gap>,
-    /// Number of parts of `k_fold`. The parts have equal shares, and one of them is the test split.
+    /// Number of folds of a cross-validation by `k_fold`, `stratified`, `group` or `time`; one of them is the test split,
+    /// and `valid` is a share of the rest. Each row is in one fold; of `time`, the rows before the first fold are only
+    /// trained on. `cupola cv` sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2))]
     pub folds: Option<usize>,
-    /// Index of the part of `k_fold` that is the test split, counted from 0. Default: 0.
+    /// Index of the fold that is the test split, counted from 0. Default: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fold: Option<usize>,
+    /// Folds of `time` train on as many rows as the first of them, the latest ones, instead of on all rows before the
+    /// test split.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sliding: bool,
 }
 
 /// Rule by which rows are divided.
@@ -54,7 +60,8 @@ pub enum SplitBy {
     /// Value of `column`: `train`, `valid` or `test`.
     Predefined,
     /// Cross-validation: the test split is part `fold` of `folds`, by a seeded hash of the row's content;
-    /// `valid` is drawn from the rest.
+    /// `valid` is drawn from the rest. `folds` with `stratified`, `group` or `time` makes folds that keep the shares of the
+    /// classes, the groups or the order of time.
     KFold,
 }
 

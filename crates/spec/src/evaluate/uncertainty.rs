@@ -38,8 +38,8 @@ pub enum UncertaintyMethod {
     Split,
     /// Jackknife+ over folds (Barber et al. 2021). It requires a model for each fold and is not available yet.
     CvPlus,
-    /// Conformalised quantile regression (Romano et al. 2019). It requires a model of two quantiles and is not available
-    /// yet.
+    /// Conformalised quantile regression (Romano et al. 2019): wider intervals for harder rows. The model predicts two
+    /// quantiles beside the number.
     Cqr,
     /// Regularised adaptive prediction sets (Angelopoulos et al. 2021): larger sets for harder rows.
     Raps,

@@ -26,11 +26,21 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         "`column` requires `by`: `time` for a column of times, `group` for one that keeps rows together, `predefined` for names of splits",
     );
     check_time(config, found);
-    let folded = split.by == SplitBy::KFold;
+    check_folds(config, found);
+}
+
+/// Folds of a cross-validation.
+fn check_folds(config: &Config, found: &mut Findings) {
+    let split = &config.split;
     found.add_if(
-        folded != split.folds.is_some() || !folded && split.fold.is_some(),
+        split.by == SplitBy::KFold && split.folds.is_none() || split.folds.is_none() && split.fold.is_some(),
         "/split/folds",
-        "`folds` and `by = \"k_fold\"` require each other, and `fold` requires both; add what is missing",
+        "`by = \"k_fold\"` and `fold` require `folds`, the number of parts; add it",
+    );
+    found.add_if(
+        split.folds.is_some() && matches!(split.by, SplitBy::Random | SplitBy::Predefined),
+        "/split/folds",
+        "`folds` require `by`: `k_fold`, `stratified`, `group` or `time`; write one of them, or remove `folds`",
     );
     found.add_if(
         split.folds.zip(split.fold).is_some_and(|(folds, fold)| fold >= folds),
@@ -38,9 +48,20 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         "`fold` must be less than `folds`; folds are counted from 0",
     );
     found.add_if(
-        folded && config.data.test_source.is_some(),
-        "/split/by",
-        "the test split of `k_fold` is a fold; remove `data.test_source`",
+        split.folds.is_some() && config.data.test_source.is_some(),
+        "/split/folds",
+        "the test split is a fold; remove `data.test_source`",
+    );
+    found.add_if(
+        split.folds.is_some() && split.by == SplitBy::Group && config.data.stream,
+        "/split/folds",
+        "folds of groups need all rows in memory; remove `data.stream`",
+    );
+    let windowed = config.inputs.iter().any(|input| input.window.is_some());
+    found.add_if(
+        split.sliding && (split.folds.is_none() || split.by != SplitBy::Time && !windowed),
+        "/split/sliding",
+        "`sliding` requires `folds` and `by = \"time\"`; write both, or remove it",
     );
 }
 

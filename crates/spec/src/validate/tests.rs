@@ -37,12 +37,19 @@ const BROKEN: &[(&[&str], &str)] = &[
     (&["data.source=\"adbc:x?uri=a&adbc.x.sql.Auth_Token=abc\""], "data.source: a password must not"),
     (&["data.kafka={ \"sasl.password\" = \"x\" }"], "a secret must not be written in a config"),
     (&["data.stream=true"], "split.by: a stream is divided row by row"),
-    (&["uncertainty.coverage=0.9"], "`method` is missing"),
+    (
+        &["uncertainty.coverage=0.9"],
+        "`method` is missing; add `method = ...`, one of split, cv_plus, cqr, raps or lac",
+    ),
     (&["uncertainty.method=\"splt\""], "did you mean `split`?"),
     (&["uncertainty.method=\"split\"", "uncertainty.cover=0.9"], "did you mean `coverage`?"),
     (&["uncertainty.method=\"split\"", "uncertainty.coverage=1.0"], "uncertainty.coverage: 1.0 is too large"),
     (&["uncertainty.method=\"cv_plus\""], "uncertainty.method: `cv_plus` requires a model for each fold"),
-    (&["uncertainty.method=\"cqr\""], "uncertainty.method: `cqr` requires a model that predicts two"),
+    (&["uncertainty.method=\"cqr\""], "uncertainty.method: `cqr` predicts quantiles of a number"),
+    (
+        &["uncertainty.method=\"cqr\"", "targets.0.kind=\"number\"", "model={ family = \"random_forest\" }"],
+        "uncertainty.method: a random forest does not predict quantiles",
+    ),
     (&["uncertainty.method=\"raps\"", "targets.0.kind=\"number\""], "uncertainty.method: `raps` and `lac`"),
     (&["uncertainty.method=\"lac\"", "uncertainty.by=\"digit\""], "uncertainty.by: `by` must be a column"),
     (

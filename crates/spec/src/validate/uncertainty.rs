@@ -3,10 +3,11 @@
 use crate::config::{Config, SplitBy, TargetKind};
 use crate::evaluate::ThresholdGoal;
 use crate::evaluate::UncertaintyMethod;
+use crate::model::Family;
 use crate::validate::Findings;
 
 /// Methods and kinds of targets that do not go together.
-pub(super) fn check(config: &Config, found: &mut Findings) {
+pub(super) fn check(config: &Config, family: &Family, found: &mut Findings) {
     let Some(uncertainty) = &config.uncertainty else { return };
     let any = |kinds: &[TargetKind]| config.targets.iter().any(|target| kinds.contains(&target.kind));
     let windowed = config.inputs.iter().any(|input| input.window.is_some());
@@ -20,10 +21,16 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         "/uncertainty/method",
         "`cv_plus` requires a model for each fold, which no model of a run has; write `split`",
     );
+    let is_cqr = uncertainty.method == UncertaintyMethod::Cqr;
     found.add_if(
-        matches!(uncertainty.method, UncertaintyMethod::Cqr),
+        is_cqr && (!any(&[TargetKind::Number]) || any(&[TargetKind::Forecast])),
         "/uncertainty/method",
-        "`cqr` requires a model that predicts two quantiles, which no model of a run does; write `split`",
+        "`cqr` predicts quantiles of a number, not of a class or a forecast; write `split`",
+    );
+    found.add_if(
+        is_cqr && matches!(family, Family::RandomForest(_)),
+        "/uncertainty/method",
+        "a random forest does not predict quantiles; write `split`, or another family, such as `gbdt`",
     );
     found.add_if(
         matches!(uncertainty.method, UncertaintyMethod::Raps | UncertaintyMethod::Lac)

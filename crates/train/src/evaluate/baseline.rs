@@ -1,21 +1,24 @@
 //! Metrics of a model that learns nothing from the inputs, to compare a trained one with.
 
 use cupola_eval::Metrics;
-use cupola_prep::{Examples, FittedInput, FittedTarget, Prepared, SplitPart};
+use cupola_prep::{Examples, ExamplesWithTargets, FittedInput, FittedTarget, Plan, Prepared, SplitPart};
 use cupola_spec::Block;
+use serde::{Deserialize, Serialize};
 
 use super::{STORED, metrics_from_logits};
 use crate::error::Error;
 use crate::objective::TargetObjective;
 
 /// Trivial model of each target: the shares of the classes, the mean, or the values one season before.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Baseline {
     rules: Vec<Rule>,
 }
 
 /// Rule that one target is predicted by.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Rule {
     /// Logits of the shares of the classes in the training rows.
     Shares { logits: Vec<f32>, likeliest: String },
@@ -65,6 +68,29 @@ impl Baseline {
         Ok(metrics_from_logits(&prepared.plan, objectives, &logits, &seen))
     }
 
+    /// Metrics on any examples of the plan; `None` if the rules do not fit the plan, or need examples where only their number
+    /// is known.
+    pub fn metrics_of(
+        &self,
+        plan: &Plan,
+        objectives: &[TargetObjective],
+        examples: &ExamplesWithTargets,
+    ) -> Option<Metrics> {
+        let inputs = &examples.examples;
+        let width = inputs.layout.dense_width();
+        let complete = inputs.dense.len() == inputs.rows * width;
+        let fits = |(rule, target): (&Rule, &FittedTarget)| match rule {
+            Rule::Shares { logits, .. } => logits.len() == target.width(),
+            Rule::Mean { width } => *width == target.width(),
+            Rule::SeasonalNaive { steps, .. } => {
+                complete && steps.len() == target.width() && steps.iter().all(|step| *step < width)
+            }
+        };
+        let all = self.rules.len() == plan.targets.iter().count();
+        let all = all && self.rules.iter().zip(plan.targets.iter()).all(fits);
+        all.then(|| metrics_from_logits(plan, objectives, &self.logits(inputs), examples))
+    }
+
     /// Logits `[rows, width]`.
     fn logits(&self, examples: &Examples) -> Vec<f32> {
         let width = examples.layout.dense_width();
@@ -90,7 +116,7 @@ fn rule(prepared: &Prepared, index: usize, target: &FittedTarget) -> Option<Rule
             let counts = prepared.part(SplitPart::Train).classes(index);
             Some(shares(classes, &counts))
         }
-        FittedTarget::Number { .. } => Some(Rule::Mean { width: 1 }),
+        FittedTarget::Number { .. } => Some(Rule::Mean { width: target.width() }),
         FittedTarget::Forecast { horizon, season, channel, .. } => {
             let steps = channel.and_then(|channel| season_before(prepared, channel, *season, *horizon));
             Some(steps.map_or(Rule::Mean { width: *horizon }, |steps| Rule::SeasonalNaive {

@@ -1,12 +1,34 @@
 //! Losses on the host, for metrics.
 
 use cupola_nn::Loss;
-use cupola_prep::Targets;
+use cupola_prep::{NumberOutputs, Targets};
+
+use crate::objective::TargetObjective;
+
+/// Mean loss of the logits `[rows, width]` of a target, without label smoothing and class weights: of quantiles the sum of
+/// their losses and that of the number. `inputs` are as for [`mean_loss`]. `None` without examples.
+pub fn mean_target_loss(
+    objective: &TargetObjective,
+    logits: &[f32],
+    targets: &Targets,
+    inputs: &[f32],
+) -> Option<f64> {
+    let (loss, width) = (objective.criterion.loss, objective.width);
+    let NumberOutputs::Quantiles(levels) = objective.outputs else {
+        return mean_loss(loss, width, logits, targets, inputs);
+    };
+    let losses = std::iter::once(loss).chain(levels.map(|quantile| Loss::Quantile { quantile }));
+    let each = losses.enumerate().map(|(at, loss)| {
+        let own: Vec<f32> = logits.chunks_exact(width).map(|row| row[at]).collect();
+        mean_loss(loss, 1, &own, targets, inputs)
+    });
+    each.sum()
+}
 
 /// Mean loss of logits on the host; `inputs` are the numbers that a reconstruction is compared with. `None`
 /// without examples.
 #[allow(clippy::cast_precision_loss)]
-pub fn mean_loss(loss: Loss, width: usize, logits: &[f32], targets: &Targets, inputs: &[f32]) -> Option<f64> {
+fn mean_loss(loss: Loss, width: usize, logits: &[f32], targets: &Targets, inputs: &[f32]) -> Option<f64> {
     let losses: Vec<f64> = match targets {
         // A row's loss is the mean over its values, so the mean over all values is the mean over the rows.
         Targets::Number(y) | Targets::Vector { values: y, .. } => differences(loss, logits, y),

@@ -1,34 +1,42 @@
 //! Importance of input columns for any model.
 
-use cupola_prep::{ColumnPlaces, Examples, FittedTarget, Prepared, SplitPart, permutation};
+use std::time::Instant;
+
+use cupola_prep::{ColumnPlaces, Examples, ExamplesWithTargets, FittedTarget, Plan, Prepared, SplitPart};
 use serde::Serialize;
 
 use super::{loss_of_logits, rows_in_use};
 use crate::error::Error;
 use crate::objective::TargetObjective;
 
-/// Rows of the valid split that importance is measured on.
+/// Rows that importance is measured on.
 const ROWS: usize = 1000;
-/// Forward passes of one row in all, beyond which fewer rows are used.
+/// Forward passes of one row in all, beyond which shuffles and rows are fewer.
 const PASSES: usize = 50_000;
 /// Fewest rows that tell something.
 const FEWEST: usize = 50;
+/// Shuffles of each column.
+const REPEATS: u8 = 5;
+/// Seconds beyond which a slow model gets fewer shuffles.
+const SECONDS: f64 = 2.0;
+/// Confidence level of the intervals.
+const LEVEL: f64 = 0.95;
 
 /// Importance of one column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ColumnImportance {
     /// Name of the column.
     pub column: String,
-    /// Increase of the loss when the column's values are exchanged between rows.
+    /// Mean increase of the loss when the column's values are exchanged between rows.
     pub increase: f64,
+    /// 95 % confidence interval of the mean over shuffles; `None` for a single shuffle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
     /// Part of this column in the increases of all columns; 0 for a column without increase.
     pub share: f64,
 }
 
-/// Permutation importance (Breiman 2001, section 10): the loss on the valid split when the values of one column are
-/// exchanged between rows, less the loss as they are. The most important column comes first. At most 1,000 rows are
-/// used. Empty without columns of their own meaning (see `Plan::column_places`), with fewer than 50 rows, or with so
-/// many columns that it would take long.
+/// [`importance_of_examples`] on the valid split.
 ///
 /// # Errors
 /// Errors of `logits`, and [`Error::Data`] for a file of examples that cannot be read.
@@ -38,8 +46,29 @@ pub fn permutation_importance<E: From<Error>>(
     seed: u64,
     logits: &mut dyn FnMut(&Examples) -> Result<Vec<f32>, E>,
 ) -> Result<Vec<ColumnImportance>, E> {
-    let (part, places) = (prepared.part(SplitPart::Valid), prepared.plan.column_places());
-    let rows = ROWS.min(part.len()).min(PASSES / places.len().max(1));
+    let part = prepared.part(SplitPart::Valid);
+    let examples = part.gather(&rows_in_use(part, ROWS.min(part.len()))).map_err(Error::from)?;
+    importance_of_examples(&prepared.plan, objectives, &examples, seed, logits)
+}
+
+/// Permutation importance (Breiman 2001, section 10): the loss when the values of one column are exchanged between rows,
+/// less the loss as they are, over up to five shuffles. The most important column comes first. At most the first 1,000
+/// examples are used. Empty without columns of their own meaning (see `Plan::column_places`), with fewer than 50 rows, or
+/// with so many columns that it would take long.
+///
+/// # Errors
+/// Errors of `logits`.
+pub fn importance_of_examples<E>(
+    plan: &Plan,
+    objectives: &[TargetObjective],
+    examples: &ExamplesWithTargets,
+    seed: u64,
+    logits: &mut dyn FnMut(&Examples) -> Result<Vec<f32>, E>,
+) -> Result<Vec<ColumnImportance>, E> {
+    let places = plan.column_places();
+    let passes = PASSES / places.len().max(1);
+    let repeats = u8::try_from(passes / FEWEST).unwrap_or(REPEATS).clamp(1, REPEATS);
+    let rows = ROWS.min(examples.examples.rows).min(passes / usize::from(repeats));
     let predicts = |target: &FittedTarget| {
         matches!(
             target,
@@ -47,21 +76,35 @@ pub fn permutation_importance<E: From<Error>>(
         )
     };
     // The other kinds predict the inputs themselves.
-    if places.is_empty() || rows < FEWEST || !prepared.plan.targets.iter().all(predicts) {
+    if places.is_empty() || rows < FEWEST || !plan.targets.iter().all(predicts) {
         return Ok(Vec::new());
     }
-    let examples = part.gather(&rows_in_use(part, rows)).map_err(Error::from)?;
+    let examples = examples.gather(&(0..rows).collect::<Vec<_>>());
     let mut loss = |inputs: &Examples| -> Result<f64, E> {
-        let found = loss_of_logits(&prepared.plan, objectives, &logits(inputs)?, &examples);
+        let found = loss_of_logits(plan, objectives, &logits(inputs)?, &examples);
         Ok(found.unwrap_or_default())
     };
     let before = loss(&examples.examples)?;
-    let mut found = Vec::with_capacity(places.len());
-    for (index, places) in places.into_iter().enumerate() {
-        let from = permutation(rows, seed, "importance", index as u64);
-        let increase = loss(&exchanged(&examples.examples, &places, &from))? - before;
-        found.push(ColumnImportance { column: places.column, increase, share: 0.0 });
-    }
+    #[allow(clippy::cast_precision_loss, reason = "a number of columns")]
+    let columns = places.len() as f64;
+    // The first pass may compile kernels.
+    let started = Instant::now();
+    loss(&examples.examples)?;
+    let repeats = affordable(repeats, started.elapsed().as_secs_f64() * columns);
+    // The score of a model is its negative loss.
+    let shuffled = |column: usize, order: &[usize]| {
+        let changed = exchanged(&examples.examples, &places[column], order);
+        loss(&changed).map(|loss| -loss)
+    };
+    let all = (places.len(), rows);
+    let measured = cupola_eval::permutation_importance(all, (repeats, seed), LEVEL, -before, shuffled)?;
+    let columns = places.into_iter().zip(measured).map(|(places, found)| ColumnImportance {
+        column: places.column,
+        increase: found.mean,
+        interval: found.interval,
+        share: 0.0,
+    });
+    let mut found: Vec<ColumnImportance> = columns.collect();
     let sum: f64 = found.iter().map(|one| one.increase.max(0.0)).sum();
     if sum > 0.0 && sum.is_finite() {
         for one in &mut found {
@@ -70,6 +113,16 @@ pub fn permutation_importance<E: From<Error>>(
     }
     found.sort_by(|a, b| b.increase.total_cmp(&a.increase));
     Ok(found)
+}
+
+/// Shuffles of all columns for which there is time if one takes `seconds`.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "between 1 and the number of shuffles"
+)]
+fn affordable(repeats: u8, seconds: f64) -> usize {
+    ((SECONDS / seconds.max(f64::MIN_POSITIVE)).min(f64::from(repeats)) as usize).max(1)
 }
 
 /// Examples with the values of one column taken from the rows `from`.
@@ -112,7 +165,14 @@ mod tests {
         assert_eq!(found.iter().map(|one| one.column.as_str()).collect::<Vec<_>>(), ["number", "word"]);
         assert!((found[0].share - 1.0).abs() < 1e-12 && found[0].increase > 1.0, "{found:?}");
         assert!(found[1].increase.abs() < 1e-12, "{found:?}");
+        let [low, high] = found[0].interval.unwrap();
+        assert!(1.0 < low && low < found[0].increase && found[0].increase < high, "{found:?}");
         let again = permutation_importance(&prepared, &objectives, 1, &mut exact).unwrap();
         assert_eq!(found, again);
+    }
+
+    #[test]
+    fn a_slow_model_is_shuffled_once() {
+        assert_eq!([0.0, 0.1, 0.7, 9.0].map(|seconds| affordable(5, seconds)), [5, 5, 2, 1]);
     }
 }

@@ -6,7 +6,7 @@ use cupola_prep::{
 };
 
 use super::decided::decided;
-use super::host_loss::mean_loss;
+use super::host_loss::mean_target_loss;
 use super::text::add_bits_per_byte;
 use crate::objective::TargetObjective;
 
@@ -60,13 +60,12 @@ pub(super) fn loss_of_logits(
     part: &ExamplesWithTargets,
 ) -> Option<f64> {
     let mut sum = 0.0;
-    for ((target, objective), targets) in plan.targets.iter().zip(objectives).zip(part.targets.iter()) {
-        let loss = objective.criterion.loss;
+    for (objective, targets) in objectives.iter().zip(part.targets.iter()) {
         if objective.width == plan.width() {
-            return mean_loss(loss, target.width(), values, targets, &part.examples.dense);
+            return mean_target_loss(objective, values, targets, &part.examples.dense);
         }
         let own = own_logits(values, plan.width(), objective);
-        sum += objective.weight * mean_loss(loss, target.width(), &own, targets, &part.examples.dense)?;
+        sum += objective.weight * mean_target_loss(objective, &own, targets, &part.examples.dense)?;
     }
     Some(sum)
 }
@@ -87,7 +86,7 @@ fn target_metrics(
     set: MetricSet,
 ) -> Metrics {
     let width = target.width();
-    let loss = mean_loss(objective.criterion.loss, width, values, targets, &examples.dense);
+    let loss = mean_target_loss(objective, values, targets, &examples.dense);
     // Values of one row in the units of the target.
     let number = |scaled: &[f32]| match target.decode(scaled, &[]).value {
         PredictedValue::Integer(value) => vec![value as f64],
@@ -117,7 +116,10 @@ fn target_metrics(
             let scores: Vec<f64> = rows.map(|(row, own)| mean_squared_difference(row, own)).collect();
             anomaly(&scores, anomalies, None, set)
         }
-        (_, Targets::Number(expected)) => regression(&numbers(expected), &numbers(values), None, set),
+        (_, Targets::Number(expected)) => {
+            let expected: Vec<f64> = expected.chunks(1).flat_map(number).collect();
+            regression(&expected, &numbers(values), None, set)
+        }
         // A plan encodes targets of its own kind only.
         (target, _) => unreachable!("targets of another kind than {}", target.name()),
     };

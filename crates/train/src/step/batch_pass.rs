@@ -136,7 +136,7 @@ impl<'a> BatchPass<'a> {
             };
             let expected = loss_targets(objective.criterion.loss, targets, input, &self.stepper.device)
                 .repeat(self.members);
-            objective.criterion.sum(own, expected).mul_scalar(objective.weight / total)
+            objective.sum(own, expected).mul_scalar(objective.weight / total)
         });
         // There is at least one target.
         each.reduce(|a, b| a + b).unwrap_or_else(|| logits.clone().sum())

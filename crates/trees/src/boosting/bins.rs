@@ -204,4 +204,3 @@ pub(crate) fn count_categories(values: impl Iterator<Item = f32>) -> Vec<usize> 
     }
     rows
 }
-

@@ -258,7 +258,12 @@ fn partition(matrix: &BinnedMatrix, split: &SplitCandidate, rows: &mut [u32], ot
 }
 
 /// Moves the rows that go left to the front of `rows`, and the others to that of `other`.
-fn partition_part(column: BinColumn<'_>, goes_left: &[bool; MAX_BINS], rows: &mut [u32], other: &mut [u32]) -> usize {
+fn partition_part(
+    column: BinColumn<'_>,
+    goes_left: &[bool; MAX_BINS],
+    rows: &mut [u32],
+    other: &mut [u32],
+) -> usize {
     let (mut left, mut right) = (0, 0);
     let other = &mut other[..rows.len()];
     for at in 0..rows.len() {
@@ -278,7 +283,9 @@ fn best_leaf(open: &[OpenLeaf]) -> Option<usize> {
     let mut best: Option<(f64, usize, usize)> = None;
     for (at, leaf) in open.iter().enumerate() {
         let Some(split) = &leaf.best else { continue };
-        let better = |(gain, node, _): (f64, usize, usize)| split.gain > gain || split.gain == gain && leaf.node < node;
+        let better = |(gain, node, _): (f64, usize, usize)| {
+            split.gain > gain || split.gain == gain && leaf.node < node
+        };
         if best.is_none_or(better) {
             best = Some((split.gain, leaf.node, at));
         }

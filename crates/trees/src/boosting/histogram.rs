@@ -105,7 +105,10 @@ pub(crate) fn build(
         for part in parts {
             for ((to, from), bins) in histograms.iter_mut().zip(&part).zip(matrix.columns.iter()) {
                 let count = bins.count();
-                to[..count].iter_mut().zip(&from[..count]).for_each(|(to, from)| *to = to.wrapping_add(*from));
+                to[..count]
+                    .iter_mut()
+                    .zip(&from[..count])
+                    .for_each(|(to, from)| *to = to.wrapping_add(*from));
             }
         }
     } else {

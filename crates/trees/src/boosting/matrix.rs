@@ -112,12 +112,6 @@ impl BinnedMatrix {
         Self { rows: table.rows, columns: Arc::clone(columns), blocks: blocks.collect(), places }
     }
 
-    /// Bin of a value.
-    #[inline]
-    pub fn bin(&self, row: usize, column: usize) -> u8 {
-        self.column(column).bin(row)
-    }
-
     /// Bins of a column.
     #[inline]
     pub fn column(&self, column: usize) -> BinColumn<'_> {

@@ -128,7 +128,8 @@ impl<'a> Boosting<'a> {
                 self.trees.push(tree);
             }
         }
-        let loss = |(valid, scores): &(BoostRows<'_>, Vec<f64>)| self.objective.loss(scores, valid.labels.values);
+        let loss =
+            |(valid, scores): &(BoostRows<'_>, Vec<f64>)| self.objective.loss(scores, valid.labels.values);
         (splits, self.valid.as_ref().map(loss))
     }
 
@@ -171,7 +172,11 @@ impl<'a> Boosting<'a> {
 }
 
 /// Leaves of all rows of a matrix.
-pub(crate) fn apply_to_all(tree: &BinTree, matrix: &BinnedMatrix, [rows, other]: &mut [Vec<u32>; 2]) -> Vec<LeafRows> {
+pub(crate) fn apply_to_all(
+    tree: &BinTree,
+    matrix: &BinnedMatrix,
+    [rows, other]: &mut [Vec<u32>; 2],
+) -> Vec<LeafRows> {
     rows.clear();
     rows.extend((0..).take(matrix.rows));
     other.resize(other.len().max(matrix.rows), 0);
@@ -179,7 +184,13 @@ pub(crate) fn apply_to_all(tree: &BinTree, matrix: &BinnedMatrix, [rows, other]:
 }
 
 /// Adds the values of leaves to the scores of their rows, of which every `width`th belongs to the output.
-pub(crate) fn add_leaves(tree: &BinTree, leaves: &[LeafRows], rows: &[u32], scores: &mut [f64], width: usize) {
+pub(crate) fn add_leaves(
+    tree: &BinTree,
+    leaves: &[LeafRows],
+    rows: &[u32],
+    scores: &mut [f64],
+    width: usize,
+) {
     for (node, range) in leaves {
         let value = tree.nodes[*node].value;
         rows[range.clone()].iter().for_each(|&row| scores[row as usize * width] += value);

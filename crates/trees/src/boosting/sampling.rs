@@ -9,7 +9,10 @@ impl BoostOptions {
         if self.rows >= 1.0 {
             return all.collect();
         }
-        let drawn: Vec<u32> = all.clone().filter(|&row| uniform([self.seed, round as u64, u64::from(row)]) < self.rows).collect();
+        let drawn: Vec<u32> = all
+            .clone()
+            .filter(|&row| uniform([self.seed, round as u64, u64::from(row)]) < self.rows)
+            .collect();
         if drawn.is_empty() { all.collect() } else { drawn }
     }
 

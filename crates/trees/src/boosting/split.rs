@@ -85,7 +85,12 @@ impl SplitNode<'_> {
     }
 
     /// Best split on a column; `None` if none gains anything.
-    pub fn best(&self, column: usize, bins: &ColumnBins, histogram: &ColumnHistogram) -> Option<SplitCandidate> {
+    pub fn best(
+        &self,
+        column: usize,
+        bins: &ColumnBins,
+        histogram: &ColumnHistogram,
+    ) -> Option<SplitCandidate> {
         match bins.categories() {
             None => self.best_threshold(column, bins, histogram),
             Some(categories) if categories <= ONE_AGAINST_REST => {
@@ -158,7 +163,12 @@ impl SplitNode<'_> {
     }
 
     /// Best split of the categories with the least or the largest gradients per Hessian from all others.
-    fn best_set(&self, column: usize, categories: usize, histogram: &ColumnHistogram) -> Option<SplitCandidate> {
+    fn best_set(
+        &self,
+        column: usize,
+        categories: usize,
+        histogram: &ColumnHistogram,
+    ) -> Option<SplitCandidate> {
         let options = self.options;
         let penalties = self.penalties(column, options.category_l2);
         // Penalised by more than the node's own value, few sets would gain anything.

@@ -33,7 +33,7 @@ fn classes_and_numbers_are_learned_and_probabilities_sum_to_one() {
         (&Targets::Number(numbers.clone()), 1),
         (&Targets::Class(three), 3),
     ];
-    let forest = Forest::fit(&spec(), &examples, &targets, 3, &mut |_| {}).unwrap();
+    let forest = Forest::fit(&spec(), &examples, &targets, 3, &mut |_| ControlFlow::Continue(())).unwrap();
     assert_eq!((forest.width(), forest.trees()), (5, 100));
     let logits = forest.logits(&examples).unwrap();
     let right = logits.chunks(5).zip(&classes).filter(|(row, class)| (row[0] > 0.0) == (**class == 1));
@@ -51,7 +51,9 @@ fn classes_and_numbers_are_learned_and_probabilities_sum_to_one() {
 fn the_same_seed_fits_the_same_forest_and_its_file_keeps_the_predictions() {
     let (examples, classes, _) = examples(300);
     let targets = Targets::Class(classes);
-    let fit = |seed| Forest::fit(&spec(), &examples, &[(&targets, 1)], seed, &mut |_| {}).unwrap();
+    let fit = |seed| {
+        Forest::fit(&spec(), &examples, &[(&targets, 1)], seed, &mut |_| ControlFlow::Continue(())).unwrap()
+    };
     let forest = fit(7);
     let logits = forest.logits(&examples).unwrap();
     assert_eq!(fit(7).logits(&examples).unwrap(), logits);
@@ -68,7 +70,9 @@ fn the_same_seed_fits_the_same_forest_and_its_file_keeps_the_predictions() {
 fn plain_trees_sum_to_the_predictions_and_their_covers_are_counts_of_rows() {
     let (examples, classes, numbers) = examples(300);
     let targets = [(&Targets::Class(classes), 1), (&Targets::Number(numbers), 1)];
-    let forest = crate::Trees::Forest(Forest::fit(&spec(), &examples, &targets, 3, &mut |_| {}).unwrap());
+    let forest = crate::Trees::Forest(
+        Forest::fit(&spec(), &examples, &targets, 3, &mut |_| ControlFlow::Continue(())).unwrap(),
+    );
     let (logits, plain) = (forest.logits(&examples).unwrap(), forest.plain_outputs().unwrap());
     assert_eq!(plain.iter().map(|output| output.trees.trees.len()).sum::<usize>(), forest.trees());
     for (features, logits) in forest.features(&examples).unwrap().iter().zip(logits.chunks(2)) {
@@ -98,7 +102,10 @@ fn plain_trees_sum_to_the_predictions_and_their_covers_are_counts_of_rows() {
 fn the_mean_of_a_plain_tree_is_the_mean_of_its_rows() {
     let (examples, _, numbers) = examples(200);
     let spec = Bagging { trees: 1, leaf: 3, depth: None, features: Some(1.0) };
-    let forest = Forest::fit(&spec, &examples, &[(&Targets::Number(numbers), 1)], 3, &mut |_| {}).unwrap();
+    let forest = Forest::fit(&spec, &examples, &[(&Targets::Number(numbers), 1)], 3, &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     let root = tree_root(&forest);
     let plain = crate::Trees::Forest(forest).plain_outputs().unwrap();
     assert!((plain[0].trees.expected() - root).abs() < 1e-9, "the mean of the root is kept in its output");
@@ -110,4 +117,18 @@ fn tree_root(forest: &Forest) -> f64 {
     json["outputs"][0]["groups"][0]["forest"]["forest_regressor"]["trees"][0]["nodes"][0]["output"]
         .as_f64()
         .unwrap()
+}
+
+#[test]
+fn growing_ends_where_progress_breaks() {
+    let (examples, classes, _) = examples(120);
+    let mut groups = 0;
+    let spec = Bagging { trees: 100 * GROUP_SIZE, ..spec() };
+    let found = Forest::fit(&spec, &examples, &[(&Targets::Class(classes), 1)], 3, &mut |done| {
+        groups += 1;
+        assert_eq!(done, 0);
+        if groups == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert!(matches!(found, Err(Error::Stopped)));
+    assert_eq!(groups, 2);
 }

@@ -88,6 +88,7 @@ fn key(run: &Run, source: &Collection, test: Option<&Collection>) -> String {
         "series": run.series,
         "inputs": run.inputs,
         "subgroups": run.evaluate.subgroups,
+        "uncertainty": run.uncertainty,
         "targets": run.targets.iter().collect::<Vec<_>>(),
         "table": run.design.table,
         "tokenizer": run.start.as_ref().map(|start| &start.package),

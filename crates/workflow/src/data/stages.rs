@@ -69,6 +69,17 @@ impl Session<'_> {
         ])
     }
 
+    /// Newest finished run of a config with the data as it is now; `None` if there is none.
+    ///
+    /// # Errors
+    /// Errors of [`Session::run_config`]; sources that cannot be collected.
+    pub(crate) fn finished_run(&self, config: &ConfigSource) -> Result<Option<RunRecord>, Error> {
+        let run = self.run_config(config)?;
+        let stage = self.prepared_stage(&run, &config.roots())?;
+        let sha256 = sha256_hex(toml::to_string(&run.sealed)?.as_bytes());
+        self.finished(&sha256, &digests(&stage.files()))
+    }
+
     /// Newest finished run with this config and files of these digests.
     fn finished(&self, config_sha256: &str, files: &[&str]) -> Result<Option<RunRecord>, Error> {
         let records = RunFolder::all(&self.home)?.into_iter().map(|(_, record)| record);

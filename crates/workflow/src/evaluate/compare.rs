@@ -12,6 +12,7 @@ pub(crate) use self::earlier::EarlierComparison;
 use self::paired::compared;
 use super::EvaluationOptions;
 use super::model_section::of_package;
+use super::package::SubgroupColumns;
 use super::target::TargetOutputs;
 use crate::error::Error;
 use crate::models::inference::{LoadedModel, ModelSelection};
@@ -83,7 +84,7 @@ impl Session<'_> {
         model: &mut LoadedModel,
         data: &str,
     ) -> Result<(usize, Vec<TargetOutputs>), Error> {
-        let found = self.source_outputs(model, data, &[])?;
+        let found = self.source_outputs(model, data, &SubgroupColumns::IfPresent(&[]))?;
         let plan = &model.predictor.package.plan;
         let outputs = TargetOutputs::of(plan, &default_objectives(plan), &found.outputs);
         Ok((found.outputs.examples.examples.rows, outputs))

@@ -25,7 +25,7 @@ fn file(package: &Package, name: &str) -> Value {
     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
-/// `platt; on the test split log loss 0.1508 to 0.1450, ECE 0.0310 to 0.0114`
+/// `platt; on the test split log loss 0.1508 to 0.1450, ECE 0.0310 to 0.0114`, and a note on the valid split.
 fn calibration(found: &Value) -> Option<String> {
     let methods: Vec<&str> =
         found["targets"].as_object()?.values().filter_map(|target| target["method"].as_str()).collect();
@@ -36,9 +36,13 @@ fn calibration(found: &Value) -> Option<String> {
     let changes: Vec<String> =
         [change("log_loss", "log loss"), change("ece", "ECE")].into_iter().flatten().collect();
     let split = found["split"].as_str().unwrap_or("valid");
+    let methods = methods.join(", ");
+    // Packages of earlier versions do not say so, and were fitted on the same rows.
+    let seen = if split == "valid" { ", the rows it was fitted on," } else { "" };
+    let note = "its probabilities of the valid split are in-sample and look better than they are";
     Some(match changes.as_slice() {
-        [] => methods.join(", "),
-        changes => format!("{}; on the {split} split {}", methods.join(", "), changes.join(", ")),
+        [] => format!("{methods}; {note}"),
+        changes => format!("{methods}; on the {split} split{seen} {}; {note}", changes.join(", ")),
     })
 }
 
@@ -73,7 +77,16 @@ mod tests {
         });
         assert_eq!(
             calibration(&found).unwrap(),
-            "platt; on the test split log loss 0.2000 to 0.1500, ECE 0.1000 to 0.0500"
+            "platt; on the test split log loss 0.2000 to 0.1500, ECE 0.1000 to 0.0500; its probabilities of the valid split are in-sample and look better than they are"
+        );
+        let found = json!({
+            "targets": { "y": { "method": "isotonic" } }, "split": "valid",
+            "before": { "log_loss": 0.2 }, "after": { "log_loss": 0.1 }
+        });
+        let text = calibration(&found).unwrap();
+        assert!(
+            text.starts_with("isotonic; on the valid split, the rows it was fitted on, log loss"),
+            "{text}"
         );
         let found = json!({ "method": "split", "coverage": 0.9, "rows": 40 });
         assert_eq!(intervals(&found).unwrap(), "split, coverage 0.9, 40 calibration rows");

@@ -3,6 +3,9 @@
 //! Rows are read piece by piece: only logits, encoded targets, subgroup values and a sample stay in memory. Rows that
 //! windows or token streams are cut from are read at once.
 
+mod explain;
+mod sealed;
+
 use std::path::PathBuf;
 
 use cupola_datasets::{LoadRequest, Stream, stream};
@@ -18,6 +21,8 @@ use cupola_spec::{Data, Source};
 use cupola_train::{SplitOutputs, default_objectives, goal};
 use serde_json::Value;
 
+use self::explain::explain;
+use self::sealed::SealedEvaluation;
 use super::EvaluationOptions;
 use super::coverage::coverage_metrics;
 use super::data_section::data_section;
@@ -55,6 +60,29 @@ pub struct PublishedMetrics {
     pub report: Option<PathBuf>,
 }
 
+/// Columns whose groups get metrics of their own.
+pub(super) enum SubgroupColumns<'a> {
+    /// Columns that the rows must have.
+    Named(&'a [String]),
+    /// Columns that are left out where the rows lack them.
+    IfPresent(&'a [String]),
+}
+
+impl SubgroupColumns<'_> {
+    /// Names of the columns of these rows, raw or computed.
+    fn of_rows(&self, rows: &Stream, plan: &Plan) -> Vec<String> {
+        match self {
+            Self::Named(names) => names.to_vec(),
+            Self::IfPresent(names) => {
+                let is_known = |name: &&String| {
+                    rows.schema().column_with_name(name).is_some() || plan.derive.needs(name).is_some()
+                };
+                names.iter().filter(is_known).cloned().collect()
+            }
+        }
+    }
+}
+
 /// Outputs of a model on all rows of a source.
 pub(super) struct SourceOutputs {
     pub outputs: SplitOutputs,
@@ -66,20 +94,31 @@ pub(super) struct SourceOutputs {
 }
 
 impl Session<'_> {
-    /// Evaluates a model on rows that have the target. `data` is a source as in a config.
+    /// Evaluates a model on rows that have the target. `data` is a source as in a config. Without subgroup columns in `options`
+    /// those of the model's config are taken, as far as the rows have them.
     ///
     /// # Errors
-    /// Sources that cannot be read, rows that do not fit the plan, an unknown subgroup column, a device that fails.
+    /// Sources that cannot be read, rows that do not fit the plan, an unknown subgroup column, [`Error::NoSubgroups`], a device
+    /// that fails.
     pub fn evaluate_model(
         &self,
         model: &mut LoadedModel,
         data: &str,
         options: &EvaluationOptions,
     ) -> Result<EvaluatedModel, Error> {
-        let SourceOutputs { outputs, audit, first, groups } =
-            self.source_outputs(model, data, &options.subgroups)?;
-        let latency = model_latency(&mut model.predictor, &first)?;
-        let plan = &model.predictor.package.plan;
+        let sealed = SealedEvaluation::of(&model.package);
+        let mut options = options.clone();
+        let wanted = if options.subgroups.is_empty() {
+            options.subgroups.clone_from(&sealed.subgroups);
+            SubgroupColumns::IfPresent(&sealed.subgroups)
+        } else {
+            SubgroupColumns::Named(&options.subgroups)
+        };
+        let source = self.source_outputs(model, data, &wanted)?;
+        let SourceOutputs { outputs, audit, first, groups } = &source;
+        let latency = model_latency(&mut model.predictor, first)?;
+        let package = model.predictor.package.clone();
+        let plan = &package.plan;
         let objectives = default_objectives(plan);
         let mut metrics = outputs.metrics(plan, &objectives);
         if let Some(uncertainty) = &plan.uncertainty {
@@ -89,27 +128,30 @@ impl Session<'_> {
                 uncertainty.coverage,
                 &outputs.logits,
                 targets,
-                &groups,
+                groups,
             )?);
         }
         let goal = goal(plan);
         let is_language_model = matches!(plan.targets.first(), FittedTarget::NextToken { .. });
+        let baseline =
+            sealed.baseline.and_then(|baseline| baseline.metrics_of(plan, &objectives, &outputs.examples));
         let split = SplitToEvaluate {
             split: data,
             plan,
             objectives: &objectives,
-            outputs: (!is_language_model).then_some(&outputs),
+            outputs: (!is_language_model).then_some(outputs),
             metrics: &metrics,
-            baseline: None,
-            audit: &audit,
+            baseline: baseline.as_ref(),
+            audit,
             goal: Some(goal.name()),
         };
-        let split = split.evaluate(options);
+        let mut split = split.evaluate(&options);
+        explain(model, &source, options.seed, &mut split)?;
         let mut section = of_package(&model.package, &model.predictor.package.report.engine, latency);
         section.goal = Some(goal.name().to_owned());
         let evaluation = Evaluation {
             model: section,
-            data: data_section(plan, data, &[(data, &audit)]),
+            data: data_section(plan, data, &[(data, &source.audit)]),
             splits: vec![split],
             ..Evaluation::default()
         };
@@ -137,18 +179,22 @@ impl Session<'_> {
         &self,
         model: &mut LoadedModel,
         data: &str,
-        subgroups: &[String],
+        subgroups: &SubgroupColumns<'_>,
     ) -> Result<SourceOutputs, Error> {
         let package = model.predictor.package.clone();
         let plan = &package.plan;
         let one_each =
             plan.window().is_none() && !matches!(plan.targets.first(), FittedTarget::NextToken { .. });
         if !one_each {
+            if let SubgroupColumns::Named(_) = subgroups {
+                let what = if plan.window().is_some() { "windows of a series" } else { "texts" };
+                return Err(Error::NoSubgroups { package: model.package.label(), what });
+            }
             return self.outputs_at_once(model, data);
         }
         let source = Source::One(data.to_owned());
         let rows = self.rows_in_pieces(&source, plan)?;
-        let mut audit = AuditBuilder::new(subgroups, true);
+        let mut audit = AuditBuilder::new(&subgroups.of_rows(&rows, plan), true);
         let mut found: Option<SplitOutputs> = None;
         let mut first = Examples::zeros(plan.layout(), 0);
         let mut groups = Vec::new();

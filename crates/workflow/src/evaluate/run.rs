@@ -5,23 +5,26 @@ use std::path::PathBuf;
 use cupola_eval::Metrics;
 use cupola_prep::{AuditRows, Examples, Plan, Prepared, SplitPart};
 use cupola_registry::{Package, RunFolder, RunRecord};
-use cupola_report::{Evaluation, Importance, Latency, Metric, ModelSection, SplitEvaluation};
+use cupola_report::{Evaluation, Latency, Metric, ModelSection, SplitEvaluation};
 use cupola_spec::{Goal, Run};
 use cupola_train::{ColumnImportance, SplitOutputs, TargetObjective};
 use serde_json::{Map, Value};
 
 use super::EvaluationOptions;
 use super::data_section::data_section;
+use super::dependence::{DependenceRequest, importance_of};
 use super::learning::learning_curves;
 use super::model_section::{latency, of_package};
 use super::target::SplitToEvaluate;
-use super::write::{evaluation_json, sealed_document, write_page};
+use super::write::{dependence_json, evaluation_json, sealed_document, write_page};
 use crate::error::Error;
 
 /// Rows that the latency is measured with.
 const LATENCY_ROWS: usize = 32;
 /// Seconds for the latency, so that it does not lengthen a short run.
 const LATENCY_SECONDS: f64 = 0.1;
+/// Seconds for the dependence on columns, for the same reason.
+const DEPENDENCE_SECONDS: f64 = 0.2;
 
 /// Evaluations of the splits of a run, and what its report needs beside them.
 pub(crate) struct RunEvaluation<'a> {
@@ -95,17 +98,40 @@ impl<'a> RunEvaluation<'a> {
         Evaluation { model, splits: self.splits.clone(), ..Evaluation::default() }
     }
 
-    /// Adds the importance of columns to the last split of a run with one target.
-    pub fn set_importance(&mut self, importance: &[ColumnImportance]) {
-        let last = self.splits.last_mut().map(|split| split.targets.as_mut_slice());
-        if let Some([target]) = last {
-            let each = importance.iter().map(|one| Importance {
-                column: one.column.clone(),
-                increase: one.increase,
-                interval: None,
-            });
-            target.importance = each.collect();
+    /// Adds the importance of columns to the last split of a run with one target, and the dependence of the predictions on
+    /// the most important columns to each of its targets.
+    ///
+    /// # Errors
+    /// Errors of `forward`, which returns logits `[rows, width]`.
+    pub fn explain(
+        &mut self,
+        importance: &[ColumnImportance],
+        forward: &mut dyn FnMut(Examples) -> Result<Vec<f32>, Error>,
+    ) -> Result<(), Error> {
+        let Some(last) = self.splits.last_mut() else { return Ok(()) };
+        let part = if last.split == "test" { SplitPart::Test } else { SplitPart::Valid };
+        if let [target] = last.targets.as_mut_slice() {
+            target.importance = importance_of(importance);
         }
+        if !self.run.evaluate.report {
+            return Ok(());
+        }
+        let request = DependenceRequest {
+            plan: self.plan,
+            audit: self.prepared.audit(part),
+            important: importance,
+            seed: self.run.seed,
+            seconds: DEPENDENCE_SECONDS,
+        };
+        for (target, curves) in last.targets.iter_mut().zip(request.curves(forward)?) {
+            target.dependence = curves;
+        }
+        Ok(())
+    }
+
+    /// `dependence` of `metrics.json`; null without any.
+    pub fn dependence(&self) -> Result<Value, Error> {
+        self.splits.last().map_or(Ok(Value::Null), dependence_json)
     }
 
     /// Time of a forward pass of one row.

@@ -1,16 +1,18 @@
 //! Evaluation of the targets of one split or source.
 
+mod bands;
 mod detail;
 mod intervals;
 mod metrics;
 mod outputs;
+mod reliability;
 mod slices;
 mod subgroups;
 mod worst;
 
 use cupola_eval::Metrics;
 use cupola_prep::{AuditRows, Plan};
-use cupola_report::{SplitEvaluation, TargetEvaluation};
+use cupola_report::{Detail, SplitEvaluation, TargetEvaluation};
 use cupola_train::{SplitOutputs, TargetObjective};
 
 use super::EvaluationOptions;
@@ -51,10 +53,14 @@ impl SplitToEvaluate<'_> {
 
     fn target(&self, name: &str, outputs: &TargetOutputs, options: &EvaluationOptions) -> TargetEvaluation {
         let losses = outputs.losses();
+        let mut detail = detail::detail(outputs, name, self.metrics);
+        if let (Detail::Forecast(forecast), Some(found)) = (&mut detail, self.outputs) {
+            bands::add(forecast, self.plan, name, &found.logits);
+        }
         TargetEvaluation {
             target: name.to_owned(),
             metrics: metrics::metrics(self, name, outputs, options),
-            detail: detail::detail(outputs, name, self.metrics),
+            detail,
             subgroups: subgroups::tables(outputs, self.audit, options),
             slices: slices::slices(self.plan, &losses, self.audit, options.seed),
             worst: worst::worst(self.plan, outputs, &losses, self.audit),

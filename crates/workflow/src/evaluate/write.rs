@@ -52,6 +52,26 @@ pub fn evaluation_json(split: &SplitEvaluation) -> Result<Map<String, Value>, Er
     Ok(found)
 }
 
+/// Dependence of the predictions on columns, as `metrics.json` has it: a list for one target, else lists by target.
+///
+/// # Errors
+/// [`Error::Json`] for a value that does not become JSON.
+pub(super) fn dependence_json(split: &SplitEvaluation) -> Result<Value, Error> {
+    let found = of_targets(split, |target| Ok(serde_json::to_value(&target.dependence)?))?;
+    Ok(if found == json!([]) || found == json!({}) { Value::Null } else { found })
+}
+
+/// `importance` of columns and `dependence` on them, of a split that has them.
+///
+/// # Errors
+/// [`Error::Json`] for a value that does not become JSON.
+pub fn explanation_json(split: &SplitEvaluation) -> Result<Map<String, Value>, Error> {
+    let importance = of_targets(split, |target| Ok(serde_json::to_value(&target.importance)?))?;
+    let found = [("importance", importance), ("dependence", dependence_json(split)?)].into_iter();
+    let found = found.filter(|(_, value)| !value.is_null() && *value != json!([]) && *value != json!({}));
+    Ok(found.map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
 /// Evaluation as `metrics.json` keeps it: without plots, rows and profiles.
 ///
 /// # Errors

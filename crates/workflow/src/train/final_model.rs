@@ -7,7 +7,7 @@ use cupola_train::SplitOutputs;
 use crate::error::Error;
 
 /// Trained weights on a device.
-pub(super) trait FinalModel {
+pub(crate) trait FinalModel {
     /// Metrics on a split, decoded by this plan.
     fn score(&mut self, part: SplitPart, plan: &Plan) -> Result<Metrics, Error>;
 

@@ -71,7 +71,7 @@ pub fn train(
             record.seconds = Some(outcome.progress.seconds);
             record.valid = best_so_far(&job, &outcome)?;
             stage.save(&folder, &record)?;
-            Ok(JobOutcome::Stopped { run: record.id, step: outcome.progress.step })
+            Ok(JobOutcome::Stopped { run: record.id, step: Some(outcome.progress.step) })
         }
         Ok(outcome) => stage.publish(&job, &device, &outcome, record),
     }

@@ -2,8 +2,8 @@
 
 use cupola_prep::{Examples, Plan, Prepared, Signature, SplitPart};
 use cupola_registry::{
-    Aliases, EXAMPLE, GATE, Home, Lineage, Package, PackageContents, RunFolder, RunRecord, Status,
-    ValidationScore, publish, published_by, sha256_hex,
+    Aliases, EXAMPLE, GATE, Home, Lineage, Package, PackageContents, RunDataset, RunFolder, RunRecord,
+    Status, ValidationScore, publish, published_by, sha256_hex,
 };
 use cupola_report::Evaluation;
 use cupola_spec::{Goal, Run};
@@ -16,7 +16,9 @@ use super::summary::{MeasuredBaseline, SplitMetrics, TrainingLength, TrainingSum
 use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
 use crate::error::Error;
-use crate::evaluate::gate::{GateReport, Opponent, conditions_of, judge, other_version, sealed_gate};
+use crate::evaluate::gate::{
+    GateReport, Opponent, RowOrigin, conditions_of, judge, other_version, sealed_gate, unfair_comparison,
+};
 use crate::evaluate::{EarlierComparison, RunEvaluation};
 use crate::event::WorkflowEvent;
 
@@ -25,7 +27,7 @@ const UNTESTED: &str = "the test split has no rows; the reported metrics are tho
     which also selects the best epoch; set `split.test` to measure rows that training has not seen";
 
 /// Result of training, before it is evaluated.
-pub(super) struct TrainedModel<'a> {
+pub(crate) struct TrainedModel<'a> {
     pub run: &'a Run,
     pub prepared: &'a Prepared,
     pub folder: &'a RunFolder,
@@ -59,6 +61,7 @@ impl TrainedModel<'_> {
         let baseline = MeasuredBaseline::of(self.prepared, &self.objectives)?;
         let (splits, mut evaluation) = self.evaluate(stage, model, &sealed, baseline.as_ref())?;
         let importance = self.importance(model)?;
+        evaluation.explain(&importance, &mut |examples| model.logits(&examples))?;
         let latency = evaluation.latency(&mut |examples| model.logits(&examples))?;
         let mut all = self.about.clone();
         all.extend(sealed.about.clone());
@@ -68,9 +71,12 @@ impl TrainedModel<'_> {
         if !importance.is_empty() {
             all.insert("importance".to_owned(), serde_json::to_value(&importance)?);
         }
+        let dependence = evaluation.dependence()?;
+        if !dependence.is_null() {
+            all.insert("dependence".to_owned(), dependence);
+        }
         self.folder.write("metrics.json", &all)?;
         let metrics = splits.last();
-        evaluation.set_importance(&importance);
         let summary = TrainingSummary {
             intervals: evaluation.goal_intervals(),
             ..self.summary(&splits, baseline.as_ref(), importance)
@@ -82,7 +88,7 @@ impl TrainedModel<'_> {
         });
         record.seconds = Some(summary.seconds);
         record.metrics = metrics.values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect();
-        let gate = self.gate(stage, &evaluation.judged(latency), &sealed.plan, model)?;
+        let gate = self.gate(stage, &evaluation.judged(latency), &sealed.plan, &record.dataset, model)?;
         let (package, gate) = self.package(stage, &record, sealed.plan.clone(), &all, gate)?;
         if let Some(gate) = &gate {
             self.folder.write(GATE, gate)?;
@@ -187,6 +193,7 @@ impl TrainedModel<'_> {
         stage: &Stage<'_>,
         evaluation: &Evaluation,
         plan: &Plan,
+        dataset: &RunDataset,
         model: &mut dyn FinalModel,
     ) -> Result<Option<GateReport>, Error> {
         let config = &self.run.sealed;
@@ -209,7 +216,14 @@ impl TrainedModel<'_> {
             };
             let compared =
                 stage.session.compare_earlier(&comparison, &earlier, &mut |examples| model.logits(examples));
-            compared.map_or_else(|error| Opponent::Incomparable(error.to_string()), Opponent::Compared)
+            let own = RowOrigin { run: self.run, dataset };
+            compared.map_or_else(
+                |error| Opponent::Incomparable(error.to_string()),
+                |comparison| Opponent::Compared {
+                    comparison,
+                    warning: unfair_comparison(stage.runs, &own, &earlier),
+                },
+            )
         };
         Ok(Some(judge(&conditions, evaluation, &mut opponent)))
     }

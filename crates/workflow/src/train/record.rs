@@ -76,7 +76,7 @@ pub(super) fn with_same_data(record: RunRecord, data: &LoadedData) -> Result<Run
 
 impl Stage<'_> {
     /// Writes the record, then its row in the index.
-    pub(super) fn save(&self, folder: &RunFolder, record: &RunRecord) -> Result<(), Error> {
+    pub(crate) fn save(&self, folder: &RunFolder, record: &RunRecord) -> Result<(), Error> {
         folder.save(record)?;
         self.session.index(self.runs);
         Ok(())

@@ -49,7 +49,7 @@ pub struct BaselineScore {
 }
 
 /// Length of a training and its best evaluation.
-pub(super) struct TrainingLength {
+pub(crate) struct TrainingLength {
     pub best: Option<BestCheckpoint>,
     pub epochs: Option<usize>,
     pub seconds: f64,
@@ -86,6 +86,7 @@ impl SplitMetrics {
 
 /// Trivial model of a run, with its metrics.
 pub(super) struct MeasuredBaseline {
+    rules: Baseline,
     model: String,
     splits: SplitMetrics,
 }
@@ -99,7 +100,7 @@ impl MeasuredBaseline {
             Ok(has_rows.then(|| baseline.metrics(prepared, objectives, part)).transpose()?)
         };
         let splits = SplitMetrics { valid: split(SplitPart::Valid)?, test: split(SplitPart::Test)? };
-        Ok(Some(Self { model: baseline.description(), splits }))
+        Ok(Some(Self { model: baseline.description(), rules: baseline, splits }))
     }
 
     /// Metrics of a split; `None` without rows.
@@ -116,13 +117,14 @@ impl MeasuredBaseline {
         BaselineScore { model: self.model.clone(), valid, test }
     }
 
-    /// `baseline` of `metrics.json`: the model in words, and its values on each split.
+    /// `baseline` of `metrics.json`: the model in words, its values on each split, and its rules, by which other rows are
+    /// predicted.
     pub fn to_json(&self) -> Value {
         let values =
             |metrics: &Option<Metrics>| metrics.as_ref().map(|metrics| json!({ "values": metrics.values }));
         let splits = [("valid", values(&self.splits.valid)), ("test", values(&self.splits.test))].into_iter();
         let splits: Map<String, Value> =
             splits.filter_map(|(name, values)| Some((name.to_owned(), values?))).collect();
-        json!({ "model": self.model, "splits": splits })
+        json!({ "model": self.model, "splits": splits, "rules": self.rules })
     }
 }

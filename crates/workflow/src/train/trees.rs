@@ -1,39 +1,58 @@
 //! Training of trees: no steps and no device, but the same record and package.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use cupola_eval::Metrics;
-use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, Plan, SplitPart, Targets};
+use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, NumberOutputs, Plan, SplitPart, Targets};
+use cupola_registry::{RunFolder, RunRecord, Status};
 use cupola_spec::{Run, TreesSpec};
 use cupola_train::{Selection, SplitOutputs, default_objectives, unreported_metric};
-use cupola_trees::Trees;
+use cupola_trees::{Trees, TreesRows, TreesTarget};
 use serde_json::{Map, json};
 
 use super::final_model::FinalModel;
 use super::publish::TrainedModel;
-use super::record::create;
+use super::record::{create, with_same_data};
 use super::summary::TrainingLength;
 use super::{JobOutcome, Stage};
 use crate::data::loaded::LoadedData;
 use crate::error::Error;
 use crate::event::WorkflowEvent;
 
-/// Grows trees, evaluates and publishes.
-pub fn train(stage: &Stage<'_>, run: &Run, data: &LoadedData, spec: &TreesSpec) -> Result<JobOutcome, Error> {
+/// Grows trees, evaluates and publishes. A resumed run has no checkpoint: its trees grow anew, and are the same.
+pub fn train(
+    stage: &Stage<'_>,
+    run: &Run,
+    data: &LoadedData,
+    spec: &TreesSpec,
+    resumed: Option<(RunFolder, RunRecord)>,
+) -> Result<JobOutcome, Error> {
     let train = in_memory(data, SplitPart::Train)?;
+    let valid = Some(in_memory(data, SplitPart::Valid)?).filter(|valid| valid.examples.rows > 0);
     let undefined = unreported_metric(run, &data.prepared, SplitPart::Valid, "valid")?;
     let undefined = undefined.as_ref().map(ToString::to_string);
     if let Some(undefined) = &undefined {
         stage.session.emit(&WorkflowEvent::Warning(undefined));
     }
-    let (folder, mut record) = create(stage.runs, run, data)?;
+    let (folder, mut record) = match resumed {
+        Some((folder, record)) => (folder, with_same_data(record, data)?),
+        None => create(stage.runs, run, data)?,
+    };
     let _lock = folder.hold()?;
+    record.status = Status::Running;
     "trees on the CPU".clone_into(&mut record.device);
     stage.save(&folder, &record)?;
     stage.session.emit(&WorkflowEvent::RunStarted { record: &record, folder: folder.path() });
     let started = Instant::now();
-    let trees = match grow(stage, run, spec, &data.prepared.plan, &train) {
+    let trees = match grow(stage, run, spec, &data.prepared.plan, &train, valid.as_ref()) {
         Ok(trees) => trees,
+        Err(Error::Trees(cupola_trees::Error::Stopped)) => {
+            record.status = Status::Stopped;
+            record.seconds = Some(started.elapsed().as_secs_f64());
+            stage.save(&folder, &record)?;
+            return Ok(JobOutcome::Stopped { run: record.id, step: None });
+        }
         Err(error) => return Err(stage.failed(&folder, record, error)),
     };
     stage.session.emit(&WorkflowEvent::TreesGrown { trees: trees.trees() });
@@ -86,12 +105,35 @@ fn grow(
     spec: &TreesSpec,
     plan: &Plan,
     train: &ExamplesWithTargets,
+    valid: Option<&ExamplesWithTargets>,
 ) -> Result<Trees, Error> {
-    let targets: Vec<(&Targets, usize)> =
-        train.targets.iter().zip(plan.targets.iter().map(FittedTarget::width)).collect();
+    let mut targets = Vec::new();
+    for (index, (target, own)) in plan.targets.iter().zip(&train.targets).enumerate() {
+        let valid = valid.and_then(|valid| valid.targets.iter().nth(index));
+        targets.extend(outputs_of(target, own).into_iter().map(|own| TreesTarget { valid, ..own }));
+    }
+    let rows = TreesRows { train: &train.examples, valid: valid.map(|valid| &valid.examples) };
     let outputs = plan.width();
-    let mut grown = |done: usize| stage.session.emit(&WorkflowEvent::TreesOutput { done, outputs });
-    Ok(Trees::fit(spec, &train.examples, &targets, run.seed, &mut grown)?)
+    let mut shown = 0;
+    let mut grown = |done: usize| {
+        if done > shown {
+            shown = done;
+            stage.session.emit(&WorkflowEvent::TreesOutput { done, outputs });
+        }
+        if stage.stop.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    Ok(Trees::fit(spec, rows, &targets, run.seed, &mut grown)?)
+}
+
+/// Outputs of a target: its own, and a quantile each.
+fn outputs_of<'a>(target: &FittedTarget, targets: &'a Targets) -> Vec<TreesTarget<'a>> {
+    match target {
+        FittedTarget::Number { outputs: NumberOutputs::Quantiles(levels), .. } => {
+            let levels = std::iter::once(None).chain(levels.iter().copied().map(Some));
+            levels.map(|quantile| TreesTarget { quantile, ..(targets, 1).into() }).collect()
+        }
+        _ => vec![(targets, target.width()).into()],
+    }
 }
 
 fn in_memory(data: &LoadedData, part: SplitPart) -> Result<ExamplesWithTargets, Error> {

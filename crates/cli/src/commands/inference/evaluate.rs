@@ -10,8 +10,8 @@ use cupola_eval::Metrics;
 use cupola_registry::{Home, write_file};
 use cupola_report::{Evaluation, Metric};
 use cupola_workflow::{
-    EvaluatedModel, EvaluationOptions, ModelSelection, evaluation_json, evaluation_junit, sealed_document,
-    to_yaml, write_page,
+    EvaluatedModel, EvaluationOptions, ModelSelection, evaluation_json, evaluation_junit, explanation_json,
+    sealed_document, to_yaml, write_page,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -105,6 +105,7 @@ fn as_json(found: &EvaluatedModel) -> Result<Value> {
     }
     for split in &found.evaluation.splits {
         result.extend(evaluation_json(split)?);
+        result.extend(explanation_json(split)?);
     }
     result.insert("evaluation".to_owned(), sealed_document(&found.evaluation)?);
     Ok(result.into())

@@ -1,10 +1,14 @@
 //! `cupola train`: from a config to a published package.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::Result;
 use cupola_registry::{Home, Package};
 use cupola_runtime::ExampleRequest;
 use cupola_workflow::{
-    ConfigSource, JobOutcome, PublishedRun, Session, StopSignal, TrainJob, TrainingDevices,
+    ConfigSource, JobOutcome, Observer, PublishedRun, Session, StopSignal, TrainJob, TrainingDevices,
+    WorkflowEvent,
 };
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -18,12 +22,31 @@ use crate::next_step::{next_command, train_command};
 /// Letters of a request up to which the summary shows it whole.
 const SHOWN_LETTERS: usize = 600;
 
+/// Screen that also notes the end of the preparation.
+struct TrainScreen {
+    screen: Screen,
+    /// `true` until the rows are loaded.
+    preparing: Arc<AtomicBool>,
+}
+
+impl Observer for TrainScreen {
+    fn observe(&self, event: &WorkflowEvent<'_>) {
+        if matches!(event, WorkflowEvent::DataLoaded { .. }) {
+            self.preparing.store(false, Ordering::Relaxed);
+        }
+        self.screen.observe(event);
+    }
+}
+
 pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
     cupola_nn::join_new_pool();
+    // Processes of a group end together, so none of them ends at once.
+    let preparing = Arc::new(AtomicBool::new(!args.mpi));
     // Before anything that takes time, so that no signal falls between.
-    let stop = stop_signal()?;
+    let stop = stop_signal(&preparing)?;
     // A smoke run leaves neither run nor package behind, so none is named.
     let screen = if args.smoke { Screen::of_temporary(ui) } else { Screen::new(ui) };
+    let screen = TrainScreen { screen, preparing };
     let session = session(home, &screen);
     let job = job(args, &session, ui)?;
     match job.run(&session, &stop) {
@@ -110,10 +133,12 @@ fn as_json(run: PublishedRun, smoke: bool, next: &[String]) -> Value {
     Value::Object(result)
 }
 
-/// Signal that the first SIGINT or SIGTERM sets; the second one ends the process at once.
-fn stop_signal() -> Result<StopSignal> {
+/// Signal that the first SIGINT or SIGTERM sets; the second one ends the process at once, and so does the first while
+/// rows are prepared, which leaves nothing to resume.
+fn stop_signal(preparing: &Arc<AtomicBool>) -> Result<StopSignal> {
     let stop = StopSignal::new();
     for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(preparing))?;
         signal_hook::flag::register_conditional_shutdown(signal, 130, stop.flag())?;
         signal_hook::flag::register(signal, stop.flag())?;
     }

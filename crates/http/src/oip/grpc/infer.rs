@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use cupola_budget::Budget;
-use cupola_runtime::{IntervalRequest, OutputTensor, TensorValues};
+use cupola_runtime::{OutputTensor, TensorValues};
 use cupola_serving::Pipeline;
 use prost::Message as _;
 use serde_json::Value;
 
-use super::super::infer::{InferRequest, infer as run};
+use super::super::infer::{InferRequest, infer as run, refuse_explain};
 use super::super::parse_version;
 use super::super::wire::{DataType, InputTensor, WireError, data_type_of, from_raw, to_raw};
 use super::proto::infer_parameter::ParameterChoice;
@@ -49,6 +49,7 @@ pub(super) async fn infer(
         raw_input_contents,
         ..
     } = request;
+    refuse_explain(&model_name, parameter(&parameters, "explain").as_ref())?;
     let request = InferRequest {
         name: &model_name,
         version: parse_version(&model_version)?,
@@ -58,7 +59,7 @@ pub(super) async fn infer(
         budget,
         size,
         outputs: outputs.into_iter().map(|output| output.name).collect(),
-        interval: interval_parameter(&parameters)?,
+        interval: parameter(&parameters, "interval").map_or(Ok(None), |value| interval_of(&value))?,
     };
     let inferred = run(pipeline, request, || tensors(inputs, &raw_input_contents)).await?;
     let mut response = ModelInferResponse {
@@ -74,20 +75,18 @@ pub(super) async fn infer(
     Ok(response)
 }
 
-/// Coverage of intervals that a parameter `interval` asks for: a boolean, a number, or either as a string.
-fn interval_parameter(
-    parameters: &HashMap<String, InferParameter>,
-) -> Result<Option<IntervalRequest>, ApiError> {
-    let choice = parameters.get("interval").and_then(|parameter| parameter.parameter_choice.as_ref());
-    let value = match choice {
-        None => return Ok(None),
-        Some(ParameterChoice::BoolParam(value)) => Value::from(*value),
-        Some(ParameterChoice::DoubleParam(value)) => Value::from(*value),
-        Some(ParameterChoice::Int64Param(value)) => Value::from(*value),
-        Some(ParameterChoice::Uint64Param(value)) => Value::from(*value),
-        Some(ParameterChoice::StringParam(text)) => serde_json::from_str(text).unwrap_or_default(),
-    };
-    interval_of(&value)
+/// Value of a parameter: a boolean, a number, or either as a string.
+fn parameter(parameters: &HashMap<String, InferParameter>, name: &str) -> Option<Value> {
+    let choice = parameters.get(name)?.parameter_choice.as_ref()?;
+    Some(match choice {
+        ParameterChoice::BoolParam(value) => Value::from(*value),
+        ParameterChoice::DoubleParam(value) => Value::from(*value),
+        ParameterChoice::Int64Param(value) => Value::from(*value),
+        ParameterChoice::Uint64Param(value) => Value::from(*value),
+        ParameterChoice::StringParam(text) => {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()))
+        }
+    })
 }
 
 fn output(tensor: OutputTensor) -> InferOutputTensor {

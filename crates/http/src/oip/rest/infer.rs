@@ -12,7 +12,7 @@ use cupola_serving::{ModelVersion, Pipeline};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::infer::{InferRequest, infer as run};
+use super::super::infer::{InferRequest, infer as run, refuse_explain};
 use super::super::wire::{DataType, InputTensor, TensorData, data_type_of, from_raw, to_json, to_raw};
 use super::super::{data_type, parse_version};
 use super::{ModelPath, OipError};
@@ -93,6 +93,7 @@ pub(super) async fn infer(
         let parsed = || if json.is_empty() { bare(&version, raw) } else { parse(json) };
         let body = pipeline.parse(size, &budget, parsed).await??;
         let RequestBody { id: own_id, parameters, inputs, outputs } = body;
+        refuse_explain(&path.name, parameters.get("explain"))?;
         let request = InferRequest {
             name: &path.name,
             version: parse_version(&path.version)?,

@@ -59,6 +59,7 @@ function showCard() {
   add("version", `${current.version}, published ${new Date(current.created).toLocaleString()}`);
   add("served as", current.serve);
   add("engine", `${current.engine.engine}: ${current.engine.why}`);
+  add("intervals", current.interval && `${+(100 * current.interval).toPrecision(6)} % coverage`);
   add("context", current.context_length && `${current.context_length} tokens`);
   if (lineage) { add("run", lineage.run); add("data", (lineage.dataset_version || "").slice(0, 12)); add("started from", lineage.parent); add("trained by", lineage.code_version); }
   if (current.canary) add("canary", `version ${current.canary.version}, ${100 * current.canary.weight} % of requests`);
@@ -67,18 +68,23 @@ function showCard() {
   $("card").replaceChildren(list, ...measured);
 }
 
-function path() {
+// Options of a body without room for them are in the query.
+function path(options = {}) {
   if (current.generates) return `/v1/${current.generates === "chat" ? "chat/" : ""}completions`;
   const predict = `/v1/models/${encodeURIComponent(current.name)}/predict`, ahead = mode === "History" && Number($("horizon").value);
-  return ahead && ahead < current.signature.outputs[0].length ? `${predict}?horizon=${ahead}` : predict;
+  if (ahead && ahead < current.signature.outputs[0].length) options = { ...options, horizon: ahead };
+  if (mode !== "Row") options = { ...options, ...withInterval() };
+  const query = new URLSearchParams(options).toString();
+  return query ? `${predict}?${query}` : predict;
 }
 
 // The same request for a shell. Files are named, not pasted.
 function refresh() {
   if (!read) return;
   const key = $("key").value ? ` \\\n  -H 'authorization: Bearer KEY'` : "", quoted = text => text.replaceAll("'", "'\\''");
-  const asForm = !current.generates && mode === "Row" && wantsExplanation() && current.signature.inputs.some(input => input.type === "file");
-  const head = `curl -s '${location.origin}${path()}${asForm ? "?explain=true" : ""}'${key}`, name = quoted(uploaded ? uploaded.name : mode === "History" ? "history.csv" : "rows.csv");
+  const asForm = !current.generates && mode === "Row" && current.signature.inputs.some(input => input.type === "file");
+  const options = { ...(wantsExplanation() ? { explain: true } : {}), ...(current.generates ? {} : withInterval()) };
+  const head = `curl -s '${location.origin}${path(asForm ? options : {})}'${key}`, name = quoted(uploaded ? uploaded.name : mode === "History" ? "history.csv" : "rows.csv");
   const only = !current.generates && current.signature.inputs.length === 1 && current.signature.inputs[0].type === "file";
   if (mode === "History" || mode === "Table") $("curl").textContent = `${head} \\\n  -H 'content-type: text/csv' --data-binary '@${name}'`;
   else if (only) {
@@ -88,7 +94,7 @@ function refresh() {
     const row = read(), each = current.signature.inputs.filter(input => row[input.name] !== null);
     $("curl").textContent = head + each.map(input => ` \\\n  -F '${quoted(input.name)}=${input.type === "file" ? "@" + quoted(uploaded ? uploaded.name : "picture.png") : quoted(String(row[input.name]))}'`).join("");
   } else {
-    const text = quoted(JSON.stringify(current.generates ? read() : { rows: [read()], ...(wantsExplanation() ? { explain: true } : {}) }));
+    const text = quoted(JSON.stringify(current.generates ? read() : { rows: [read()], ...options }));
     $("curl").textContent = `${head} \\\n  -H 'content-type: application/json' \\\n  -d '${text}'`;
   }
 }

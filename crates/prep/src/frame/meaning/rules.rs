@@ -67,6 +67,20 @@ impl ValueRules {
         self
     }
 
+    /// Rules of both.
+    ///
+    /// # Errors
+    /// The first column that `other` reads in another way.
+    pub(crate) fn joined(&self, other: &Self) -> Result<Self, String> {
+        let mut all = self.clone();
+        for (column, rule) in &other.0 {
+            if all.0.insert(column.clone(), rule.clone()).is_some_and(|own| own != *rule) {
+                return Err(column.clone());
+            }
+        }
+        Ok(all)
+    }
+
     /// Rows with canonical values: numbers are numbers, categories have their canonical text, texts in `nulls` and blank
     /// texts are missing. Canonical rows stay as they are.
     ///

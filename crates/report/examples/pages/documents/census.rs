@@ -85,7 +85,9 @@ pub fn census() -> Evaluation {
             .into_iter()
             .map(|(x, y)| (17.0 + 70.0 * x, y))
             .collect(),
-        accumulated: line("", 20, |x| 0.12 + 0.25 * x * (1.5 - x))
+        rows: 200,
+        mean: Some(0.21),
+        accumulated: line("", 20, |x| -0.09 + 0.25 * x * (1.5 - x))
             .points
             .into_iter()
             .map(|(x, y)| (17.0 + 70.0 * x, y))
@@ -119,12 +121,14 @@ pub fn census() -> Evaluation {
                 rows: 1022,
                 error: 0.541,
                 overall: 0.279,
+                interval: Some((0.5021, 0.5809)),
             },
             ErrorSlice {
                 condition: "capital.gain in 5178 to 7688 and hours.per.week > 50".into(),
                 rows: 118,
                 error: 0.433,
                 overall: 0.279,
+                interval: Some((0.3312, 0.5401)),
             },
         ],
         worst: (0..6)
@@ -161,6 +165,8 @@ pub fn census() -> Evaluation {
             Dependence {
                 column: "relationship".into(),
                 class: Some(">50K".into()),
+                rows: 200,
+                mean: Some(0.21),
                 partial: vec![(0.0, 0.34), (1.0, 0.19), (2.0, 0.13), (3.0, 0.11)],
                 accumulated: Vec::new(),
                 categories: ["Husband", "Not-in-family", "Own-child", "Unmarried"].map(Into::into).to_vec(),

@@ -39,6 +39,7 @@ pub fn diamonds() -> Evaluation {
             rows: 211,
             error: 1210.4,
             overall: 272.1,
+            interval: Some((1077.0, 1361.2)),
         }],
         ..TargetEvaluation::default()
     };
@@ -98,7 +99,11 @@ pub fn forecast() -> Evaluation {
         })
         .collect();
     let steps = (1..=24).map(|step| (f64::from(step), 12.0 + 9.0 * f64::from(step).sqrt())).collect();
-    let detail = ForecastDetail { by_step: vec![Line { label: "rmse".into(), points: steps }], windows };
+    let detail = ForecastDetail {
+        by_step: vec![Line { label: "rmse".into(), points: steps }],
+        windows,
+        ..ForecastDetail::default()
+    };
     let target = TargetEvaluation {
         target: "passengers".into(),
         metrics: vec![metric("mase", 0.71, 0.06, 1.0, false), metric("smape", 0.081, 0.007, 0.113, false)],

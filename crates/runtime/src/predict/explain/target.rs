@@ -1,6 +1,6 @@
 //! Scores of the targets that are explained.
 
-use cupola_prep::{FittedTarget, Plan};
+use cupola_prep::{FittedTarget, NumberOutputs, Plan};
 
 use super::ExplainOptions;
 use super::explanation::ExplanationScale;
@@ -68,6 +68,10 @@ impl ExplainedOutput {
                         *weight = 1.0;
                     }
                 }
+            }
+            FittedTarget::Number { shift, factor, outputs: NumberOutputs::Quantiles(_), .. } => {
+                weights[0] = 1.0;
+                output.units = [1.0 / factor, *shift];
             }
             FittedTarget::Number { shift, factor, .. } | FittedTarget::Forecast { shift, factor, .. } => {
                 #[allow(clippy::cast_precision_loss)]

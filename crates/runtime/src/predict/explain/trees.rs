@@ -22,14 +22,14 @@ impl ExplainedRow<'_> {
         for (plain, weight) in outputs.iter().zip(&output.weights).filter(|(_, weight)| **weight != 0.0) {
             let mut weight = f64::from(*weight);
             match plain.score {
-                TreeScore::Number | TreeScore::Margin => {}
+                TreeScore::Number => {}
                 TreeScore::LogOdds | TreeScore::LogOddsOfMany | TreeScore::LogOddsOfShare => {
                     scale = ExplanationScale::LogOdds;
                 }
+                TreeScore::Margin => scale = ExplanationScale::Logit,
                 TreeScore::LogOfNumber => scale = ExplanationScale::Log,
                 TreeScore::RootOfNumber => scale = ExplanationScale::Root,
-                TreeScore::ProbabilityOfMany => scale = ExplanationScale::Probability,
-                TreeScore::Probability => {
+                TreeScore::Probability | TreeScore::ProbabilityOfMany => {
                     scale = ExplanationScale::Probability;
                     // The probability of the first of two classes is the rest of the second's.
                     (units, weight) = if output.negative { ([-1.0, 1.0], 1.0) } else { (units, weight) };

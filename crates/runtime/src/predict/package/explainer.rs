@@ -31,6 +31,8 @@ enum ExplainSource {
         architecture: Architecture,
         read: NetworkReader,
     },
+    /// Members of which only the average is explained.
+    Ensemble,
 }
 
 /// Reads a network onto the CPU.
@@ -54,6 +56,11 @@ impl Explainer {
         Self { source, network: Mutex::new(shared), ..Self::default() }
     }
 
+    /// Explainer of an ensemble, whose predictions are explained by forward passes.
+    pub fn of_ensemble() -> Self {
+        Self { source: ExplainSource::Ensemble, ..Self::default() }
+    }
+
     /// Method that is used if `asked` is asked for.
     ///
     /// # Errors
@@ -62,11 +69,16 @@ impl Explainer {
         let (own, kind) = match self.source {
             ExplainSource::Trees(_) => (ExplainMethod::TreeShap, "trees"),
             ExplainSource::Network { .. } => (ExplainMethod::IntegratedGradients, "a network"),
+            ExplainSource::Ensemble => (ExplainMethod::PermutationShapley, "an ensemble"),
             ExplainSource::None => (ExplainMethod::PermutationShapley, "a package without an engine"),
         };
         match asked {
             None => Ok(own),
             Some(method) if method == own || method == ExplainMethod::PermutationShapley => Ok(method),
+            Some(method) if own == ExplainMethod::PermutationShapley => {
+                let why = format!("`{}` does not explain {kind}; use `{}`", method.name(), own.name());
+                Err(Error::explain("method", why))
+            }
             Some(method) => {
                 let other = ExplainMethod::PermutationShapley.name();
                 let why =

@@ -15,7 +15,12 @@ pub enum Opponent {
     /// It is the judged model itself.
     Itself,
     /// Comparison on the same rows: the other version is the first, the judged model the second.
-    Compared(Comparison),
+    Compared {
+        /// Differences.
+        comparison: Comparison,
+        /// Reason for which they may mislead.
+        warning: Option<String>,
+    },
     /// Both cannot be compared; the reason.
     Incomparable(String),
 }
@@ -42,6 +47,7 @@ pub fn judge(
             interval: None,
             outcome: GateOutcome::Undefined,
             reason: Some(reason),
+            warning: None,
         });
         JudgedCondition {
             key: condition.key.clone(),
@@ -50,6 +56,7 @@ pub fn judge(
             interval: verdict.interval,
             outcome: verdict.outcome,
             reason: verdict.reason,
+            warning: verdict.warning,
         }
     });
     GateReport::new(judged.collect())
@@ -61,6 +68,7 @@ struct Verdict {
     interval: Option<(f64, f64)>,
     outcome: GateOutcome,
     reason: Option<String>,
+    warning: Option<String>,
 }
 
 fn of_value(evaluation: &Evaluation, value: &GateValue, bound: GateBound) -> Result<Verdict, UndefinedValue> {
@@ -81,6 +89,7 @@ fn of_value(evaluation: &Evaluation, value: &GateValue, bound: GateBound) -> Res
         interval: found.interval,
         outcome: if holds { GateOutcome::Passed } else { GateOutcome::Broken },
         reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+        warning: None,
     })
 }
 
@@ -91,9 +100,10 @@ fn versus(
     claim: VersusClaim,
     opponent: &Opponent,
 ) -> Result<Verdict, UndefinedValue> {
-    let without =
-        |outcome, reason: String| Ok(Verdict { found: None, interval: None, outcome, reason: Some(reason) });
-    let comparison = match opponent {
+    let without = |outcome, reason: String| {
+        Ok(Verdict { found: None, interval: None, outcome, reason: Some(reason), warning: None })
+    };
+    let (comparison, warning) = match opponent {
         Opponent::Absent => {
             return without(GateOutcome::Passed, format!("no `{reference}` yet to compare with"));
         }
@@ -103,7 +113,7 @@ fn versus(
             return without(outcome, format!("`{reference}` is this version itself"));
         }
         Opponent::Incomparable(why) => return Err(UndefinedValue(why.clone())),
-        Opponent::Compared(comparison) => comparison,
+        Opponent::Compared { comparison, warning } => (comparison, warning),
     };
     let (compared, larger_is_better) = compared(evaluation, comparison, metric)?;
     let name = &compared.name;
@@ -113,11 +123,8 @@ fn versus(
     if !(difference.is_finite() && low.is_finite() && high.is_finite()) {
         return Err(UndefinedValue(format!("the difference in `{name}` is not a finite number")));
     }
-    let (worse, better) = if larger_is_better { (high < 0.0, low > 0.0) } else { (low > 0.0, high < 0.0) };
-    let holds = match claim {
-        VersusClaim::NoWorse => !worse,
-        VersusClaim::Better => better,
-    };
+    let Sides { worse, better } = Sides::of((low, high), larger_is_better);
+    let holds = claim_holds(claim, (low, high), larger_is_better);
     let verdict = match (worse, better) {
         (true, _) => "worse than",
         (_, true) => "better than",
@@ -132,7 +139,46 @@ fn versus(
         interval: Some((low, high)),
         outcome: if holds { GateOutcome::Passed } else { GateOutcome::Broken },
         reason: Some(reason),
+        warning: warning.clone(),
     })
+}
+
+/// Sides of zero that a whole interval of a difference is on.
+struct Sides {
+    worse: bool,
+    better: bool,
+}
+
+impl Sides {
+    fn of((low, high): (f64, f64), larger_is_better: bool) -> Self {
+        if larger_is_better {
+            Self { worse: high < 0.0, better: low > 0.0 }
+        } else {
+            Self { worse: low > 0.0, better: high < 0.0 }
+        }
+    }
+}
+
+fn claim_holds(claim: VersusClaim, interval: (f64, f64), larger_is_better: bool) -> bool {
+    let Sides { worse, better } = Sides::of(interval, larger_is_better);
+    match claim {
+        VersusClaim::NoWorse => !worse,
+        VersusClaim::Better => better,
+    }
+}
+
+/// Outcome of an earlier comparison by its kept interval, whatever outcome stands beside it. A comparison without an
+/// interval, such as the one with an alias that did not exist yet, keeps its outcome.
+pub(super) fn versus_again(
+    earlier: &JudgedCondition,
+    metric: Option<&GateMetric>,
+    claim: VersusClaim,
+    evaluation: &Evaluation,
+) -> GateOutcome {
+    let name = metric.map(|metric| metric.name.as_str()).or(evaluation.model.goal.as_deref());
+    let larger = name.and_then(|name| larger_is_better(name.rsplit('/').next().unwrap_or(name)));
+    let (Some(interval), Some(larger)) = (earlier.interval, larger) else { return earlier.outcome };
+    if claim_holds(claim, interval, larger) { GateOutcome::Passed } else { GateOutcome::Broken }
 }
 
 /// The metric of a comparison, and `true` if a larger value of it is better. Default: the metric that chose the

@@ -6,7 +6,7 @@ use cupola_spec::{
     Evaluate, Gate, GateCheck, GateCondition, GateValue, Problem, Problems, Target, parse_gate,
 };
 
-use super::judge::{Opponent, judge};
+use super::judge::{Opponent, judge, versus_again};
 use super::report::{GateOutcome, GateReport, JudgedCondition};
 use super::sealed::{sealed_evaluation, sealed_targets};
 use crate::error::Error;
@@ -50,16 +50,19 @@ impl Session<'_> {
     /// # Errors
     /// Conditions that are invalid; a package without conditions; rows that do not fit the model.
     pub fn gate(&self, request: &GateRequest) -> Result<JudgedModel, Error> {
-        let package = self.home.package(&request.model.reference)?;
-        let sealed = sealed_gate(&package)?;
+        let reference = &request.model.reference;
+        let damaged = |error| damaged(reference, error);
+        let package = self.home.package(reference).map_err(Error::from).map_err(damaged)?;
+        let sealed = sealed_gate(&package).map_err(damaged)?;
+        let numbers = sealed_evaluation(&package).map_err(damaged)?;
         let conditions = conditions(&package, request.conditions.as_ref(), sealed.as_ref())?;
         // The alias of the request may move while it is judged.
         let reference = package.path.to_string_lossy().into_owned();
         let model = ModelSelection { reference, ..request.model.clone() };
         let options = options(&conditions);
         let evaluation = match &request.data {
-            Some(data) => self.evaluated(&package, &model, data, &options)?,
-            None => sealed_evaluation(&package)?,
+            Some(data) => self.evaluated(numbers, &model, data, &options)?,
+            None => numbers,
         };
         let mut opponent = |reference: &str| {
             let other = match other_version(&self.home, &package.manifest.name, reference) {
@@ -75,12 +78,13 @@ impl Session<'_> {
             let compared = self.compare_models(&CompareRequest { first, second, data, options });
             compared.map_or_else(
                 |error| Opponent::Incomparable(error.to_string()),
-                |compared| Opponent::Compared(compared.comparison),
+                // Rows that the user names may be new to both.
+                |compared| Opponent::Compared { comparison: compared.comparison, warning: None },
             )
         };
         let mut gate = judge(&conditions, &evaluation, &mut opponent);
         if let (None, Some(sealed)) = (&request.data, sealed) {
-            gate = with_sealed_comparisons(gate, &conditions, &sealed);
+            gate = with_sealed_comparisons(gate, &conditions, &sealed, &evaluation);
         }
         Ok(JudgedModel { package: package.label(), gate })
     }
@@ -88,12 +92,11 @@ impl Session<'_> {
     /// Evaluation on the rows of a source in place of the test split, beside the sealed one of the valid split.
     fn evaluated(
         &self,
-        package: &Package,
+        sealed: Evaluation,
         model: &ModelSelection,
         data: &str,
         options: &EvaluationOptions,
     ) -> Result<Evaluation, Error> {
-        let sealed = sealed_evaluation(package)?;
         let mut loaded = self.open_model(model)?;
         let mut evaluation = self.evaluate_model(&mut loaded, data, options)?.evaluation;
         for split in &mut evaluation.splits {
@@ -122,20 +125,38 @@ fn needs_rows(other: &Package) -> String {
     format!("a comparison with {} needs rows that both predict; name them with --data", other.label())
 }
 
+/// Error of a package whose files do not have their digests, or cannot be read as what they are: one that the caller can
+/// tell from a broken gate.
+fn damaged(package: &str, error: Error) -> Error {
+    use cupola_store::Error as E;
+    let why = match &error {
+        Error::Record(cupola_registry::Error::Store(E::Digest { .. } | E::Damaged { .. })) => {
+            error.to_string()
+        }
+        Error::Json(why) => format!("{why}; restore it from its source"),
+        _ => return error,
+    };
+    Error::DamagedPackage { package: package.to_owned(), why }
+}
+
 /// Takes the comparisons of a package that was judged with rows when it was published: they cannot be repeated without.
+/// Their intervals are judged again.
 fn with_sealed_comparisons(
     gate: GateReport,
     conditions: &[GateCondition],
     sealed: &GateReport,
+    evaluation: &Evaluation,
 ) -> GateReport {
     let judged = gate.conditions.into_iter().zip(conditions).map(|(judged, condition)| {
-        let versus = matches!(condition.check, GateCheck::Versus { .. });
         let same = |one: &&JudgedCondition| (&one.key, &one.required) == (&judged.key, &judged.required);
-        match sealed.conditions.iter().find(same) {
-            Some(earlier) if versus && judged.outcome == GateOutcome::Undefined => {
+        match (sealed.conditions.iter().find(same), &condition.check) {
+            (Some(earlier), GateCheck::Versus { metric, claim, .. })
+                if judged.outcome == GateOutcome::Undefined =>
+            {
                 let reason = earlier.reason.as_deref().unwrap_or_default();
                 JudgedCondition {
                     reason: Some(format!("{reason}; as of its publication")),
+                    outcome: versus_again(earlier, metric.as_ref(), *claim, evaluation),
                     ..earlier.clone()
                 }
             }

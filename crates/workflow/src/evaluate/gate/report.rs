@@ -28,6 +28,17 @@ pub struct JudgedCondition {
     /// Reason for the outcome, or a remark; `None` for a value that is on the required side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Reason for which the value may be better or worse than it looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+impl JudgedCondition {
+    /// Reason and warning on one line; empty without both.
+    pub fn remark(&self) -> String {
+        let warning = self.warning.as_ref().map(|warning| format!("warning: {warning}"));
+        self.reason.iter().cloned().chain(warning).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// Outcome of a condition. Anything but `passed` breaks the gate.

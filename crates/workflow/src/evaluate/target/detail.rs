@@ -8,6 +8,7 @@ use cupola_report::{
 };
 
 use super::outputs::{TargetOutputs, decided};
+use super::reliability::merged;
 
 /// Classes whose curves are drawn: the most frequent ones.
 const CURVES: usize = 10;
@@ -18,7 +19,7 @@ const RELIABILITY: usize = 10;
 /// Rows of a plot of points.
 const POINTS: usize = 2000;
 /// Forecasts that are drawn.
-const WINDOWS: usize = 4;
+pub(super) const WINDOWS: usize = 4;
 /// Probability from which a row counts as positive where no threshold was tuned.
 const HALF: f64 = 0.5;
 
@@ -98,6 +99,7 @@ fn add_curves(detail: &mut ClassificationDetail, name: &str, positive: &[bool], 
     }
     let rows = positive.iter().copied().zip(scores.iter().copied());
     if let Ok(points) = curves::calibration(rows, RELIABILITY, None) {
+        let points = merged(points);
         detail.calibration.push(line(points.iter().map(|point| (point.predicted, point.observed)).collect()));
     }
     let of = |wanted: bool| -> Vec<f64> {
@@ -189,7 +191,7 @@ fn forecast(horizon: usize, naive: Option<f64>, targets: &[f64], predicted: &[f6
         let forecast = line(format!("{name} forecast"), &predicted[part]);
         (name, expected, forecast)
     });
-    ForecastDetail { windows: windows.collect(), by_step }
+    ForecastDetail { windows: windows.collect(), by_step, ..ForecastDetail::default() }
 }
 
 fn score(scores: &[f64], anomalies: &[bool], threshold: Option<f64>) -> ScoreDetail {

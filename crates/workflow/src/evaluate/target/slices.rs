@@ -33,6 +33,7 @@ pub(super) fn slices(plan: &Plan, losses: &[f64], audit: &AuditRows, seed: u64) 
         rows: found.rows,
         error: found.error,
         overall: found.overall,
+        interval: found.interval,
     };
     found.into_iter().map(slice).collect()
 }

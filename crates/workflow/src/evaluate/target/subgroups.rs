@@ -18,7 +18,7 @@ pub(super) fn tables(
 ) -> Vec<SubgroupTable> {
     let wanted =
         options.subgroups.iter().filter_map(|name| audit.groups.iter().find(|group| group.name == *name));
-    let columns: Vec<GroupColumn> = wanted.map(grouped).collect();
+    let columns: Vec<(GroupColumn, bool)> = wanted.map(grouped).collect();
     let Some(rows) = GroupMetrics::of(outputs) else { return Vec::new() };
     let alone = columns.iter().map(|column| vec![column]);
     let pairs =
@@ -26,17 +26,35 @@ pub(super) fn tables(
     let crossed = pairs.map(|(first, second)| vec![&columns[first], &columns[second]]);
     alone
         .chain(crossed)
-        .map(|columns| rows.table(&group_rows(&columns, options.min_support), options))
+        .map(|columns| {
+            let all: Vec<&GroupColumn> = columns.iter().map(|(column, _)| column).collect();
+            let mut found = group_rows(&all, options.min_support);
+            if let [(column, true)] = columns.as_slice() {
+                order_by_value(&mut found, column);
+            }
+            rows.table(&found, options)
+        })
         .collect()
 }
 
-fn grouped(column: &AuditColumn) -> GroupColumn {
+/// Groups of a column, with `true` if they are numbers or ranges in ascending order.
+fn grouped(column: &AuditColumn) -> (GroupColumn, bool) {
     match &column.values {
-        AuditValues::Numbers(values) => GroupColumn::from_numbers(&column.name, values),
+        AuditValues::Numbers(values) => (GroupColumn::from_numbers(&column.name, values), true),
         AuditValues::Labels { labels, codes } => {
-            GroupColumn { name: column.name.clone(), labels: labels.clone(), codes: codes.clone() }
+            let (labels, codes) = (labels.clone(), codes.clone());
+            (GroupColumn { name: column.name.clone(), labels, codes }, false)
         }
     }
+}
+
+/// Puts the groups of numbers in the order of their values, the missing ones last.
+fn order_by_value(found: &mut GroupedRows, column: &GroupColumn) {
+    let place = |values: &[String]| {
+        let label = values.first().and_then(|value| column.labels.iter().position(|label| label == value));
+        label.unwrap_or(column.labels.len())
+    };
+    found.groups.sort_by_key(|group| place(&group.values));
 }
 
 /// Values of each row that the metrics of groups need.

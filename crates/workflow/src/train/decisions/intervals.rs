@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cupola_eval::conformal::{ConformalScores, class_score, split_score};
+use cupola_eval::conformal::{ConformalScores, class_score, quantile_score, split_score};
 use cupola_prep::{FittedTarget, GroupScores, Prepared, SealedUncertainty, SplitPart, TargetScores, Targets};
-use cupola_runtime::class_score_of;
+use cupola_runtime::{class_score_of, score_quantiles};
 use cupola_spec::Uncertainty;
 use serde_json::json;
 
@@ -97,9 +97,16 @@ fn scores(
             let p: Vec<f64> = target.probabilities(logits).into_iter().map(f64::from).collect();
             vec![class_score(class_score_of(sealed), &p).get(*class).copied().unwrap_or(f64::INFINITY)]
         } else {
-            let predicted = numbers_of(&target.decode(logits, &[]).value);
-            let each = target_numbers(target, targets, row).into_iter().zip(predicted);
-            each.map(|(target, predicted)| split_score(target, predicted)).collect()
+            let (numbers, predicted) = (target_numbers(target, targets, row), target.decode(logits, &[]));
+            match (numbers.as_slice(), predicted.outputs.as_slice()) {
+                // The maximum of a number and NaN is the number, which would hide it.
+                ([_], [low, high]) if low.is_nan() || high.is_nan() => vec![f64::NAN],
+                ([target], [low, high]) => vec![quantile_score(*target, (*low, *high))],
+                _ => {
+                    let each = numbers.into_iter().zip(numbers_of(&predicted.value));
+                    each.map(|(target, predicted)| split_score(target, predicted)).collect()
+                }
+            }
         }
     };
     logits.chunks(width).enumerate().map(of_row).collect()
@@ -114,11 +121,20 @@ fn sealed_scores(rows: &[Vec<f64>], groups: &[String]) -> TargetScores {
     let steps = rows.first().map_or(1, Vec::len);
     let most = (MOST_SCORES / (steps * (1 + by_group.len()))).max(LEAST_SCORES);
     let sorted = |rows: &[&Vec<f64>]| {
-        let step = |at: usize| {
-            let all = ConformalScores::new(rows.iter().filter_map(|row| row.get(at).copied()).collect());
-            all.thinned(most).sorted().to_vec()
-        };
-        GroupScores { rows: rows.len(), steps: (0..steps).map(step).collect() }
+        let all =
+            |at: usize| ConformalScores::new(rows.iter().filter_map(|row| row.get(at).copied()).collect());
+        let each: Vec<ConformalScores> = (0..steps).map(all).collect();
+        let largest: Option<Vec<f64>> = each
+            .iter()
+            .filter(|scores| scores.len() > most)
+            .map(|scores| scores.sorted().last().copied().filter(|score| score.is_finite()))
+            .collect();
+        GroupScores {
+            rows: rows.len(),
+            steps: each.iter().map(|scores| scores.thinned(most).sorted().to_vec()).collect(),
+            // Of predictions that are not finite no score bounds the rest.
+            largest: largest.unwrap_or_default(),
+        }
     };
     let all: Vec<&Vec<f64>> = rows.iter().collect();
     let groups = by_group.into_iter().map(|(group, rows)| (group, sorted(&rows))).collect();
@@ -128,9 +144,7 @@ fn sealed_scores(rows: &[Vec<f64>], groups: &[String]) -> TargetScores {
 /// Warning about groups with too few rows for the coverage.
 fn small_groups(sealed: &SealedUncertainty) -> Option<String> {
     let scores = sealed.targets.values().next()?;
-    let is_small = |own: &GroupScores| {
-        own.steps.iter().any(|step| ConformalScores::quantile_of(step, sealed.coverage).is_err())
-    };
+    let is_small = |own: &GroupScores| score_quantiles(own, sealed.coverage).is_err();
     let mut small = scores.groups.iter().filter(|(_, own)| is_small(own)).map(|(name, _)| name.as_str());
     let first = small.next()?;
     Some(format!(
@@ -164,6 +178,7 @@ mod tests {
         assert_eq!(grouped.groups["a"].rows, 10_000);
         assert_eq!(grouped.groups["b"].steps[0].len(), 1_666);
         let few = sealed_scores(&rows[..9], &[]);
-        assert_eq!(few.all.steps[0].len(), 9);
+        assert_eq!((few.all.steps[0].len(), few.all.largest.len()), (9, 0));
+        assert_eq!(all.all.largest, [29_999.0, 1.0]);
     }
 }

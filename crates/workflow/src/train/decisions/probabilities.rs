@@ -70,7 +70,15 @@ impl SealedDecisions {
         if !calibrated.is_empty() {
             let (before, after) = self.compared(prepared, model)?;
             let part = if prepared.rows(SplitPart::Test) > 0 { "test" } else { "valid" };
-            let entry = json!({ "targets": calibrated, "split": part, "before": before, "after": after });
+            // The valid split is what the calibration was fitted on, so what it says of itself is too good.
+            let entry = json!({
+                "targets": calibrated,
+                "fitted_on": "valid",
+                "split": part,
+                "in_sample": part == "valid",
+                "before": before,
+                "after": after,
+            });
             self.about.insert("calibration".to_owned(), entry);
         }
         if !thresholds.is_empty() {

@@ -61,7 +61,7 @@ fn condition_case(model: &str, condition: &JudgedCondition) -> Case {
     let without =
         if condition.outcome == GateOutcome::Undefined { "undefined" } else { "nothing to compare" };
     let found = condition.found.map_or_else(|| without.to_owned(), |value| value.to_string());
-    let reason = condition.reason.as_deref().unwrap_or_default();
+    let reason = condition.remark();
     let message = format!("required {}, found {found}: {reason}", condition.required);
     let element = match condition.outcome {
         GateOutcome::Passed => None,

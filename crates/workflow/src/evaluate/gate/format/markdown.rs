@@ -23,7 +23,7 @@ pub fn gate_markdown(model: &str, gate: &GateReport) -> String {
             condition.required.clone(),
             condition.found.map_or_else(String::new, number),
             interval(condition.interval),
-            condition.reason.clone().unwrap_or_default(),
+            condition.remark(),
         ]
     });
     table(&mut text, &["outcome", "condition", "required", "found", "95 % interval", "reason"], rows);
@@ -70,6 +70,7 @@ mod tests {
             interval: None,
             outcome: GateOutcome::Undefined,
             reason: Some("<img src=x>\n| a |".to_owned()),
+            warning: Some("seen".to_owned()),
         };
         let text = gate_markdown("m:1", &GateReport::new(vec![condition]));
         let rows: Vec<&str> = text.lines().skip(2).collect();

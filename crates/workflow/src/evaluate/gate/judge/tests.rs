@@ -70,6 +70,10 @@ fn compared(name: &str, interval: (f64, f64)) -> Comparison {
     }
 }
 
+fn against(comparison: Comparison) -> Opponent {
+    Opponent::Compared { comparison, warning: None }
+}
+
 /// Judges one condition, with the opponent that `opponent` makes.
 fn judged_with(key: &str, required: &str, opponent: &Opponent) -> JudgedCondition {
     let gate = Gate::new([(key.to_owned(), required.to_owned())]);
@@ -152,13 +156,12 @@ fn a_comparison_is_by_the_interval_of_the_difference() {
     ] {
         let key =
             if name == "accuracy" { "versus champion".to_owned() } else { format!("versus champion/{name}") };
-        let of = |claim| judged_with(&key, claim, &Opponent::Compared(compared(name, interval))).outcome;
+        let of = |claim| judged_with(&key, claim, &against(compared(name, interval))).outcome;
         assert_eq!(of("no worse, 95 %"), no_worse, "{name} {interval:?}");
         assert_eq!(of("better, 95 %"), better, "{name} {interval:?}");
     }
     let reason =
-        judged_with("versus champion", "better", &Opponent::Compared(compared("accuracy", (-0.02, 0.01))))
-            .reason;
+        judged_with("versus champion", "better", &against(compared("accuracy", (-0.02, 0.01)))).reason;
     let expected = "`accuracy`: no certain difference from m:1, difference -0.005000 with 95 % interval -0.020000 to +0.010000 on 400 rows";
     assert_eq!(reason.as_deref(), Some(expected));
 }
@@ -175,7 +178,7 @@ fn a_comparison_without_numbers_never_passes_by_silence() {
     assert_eq!(incomparable.outcome, GateOutcome::Undefined);
     assert_eq!(incomparable.reason.as_deref(), Some("other targets"));
     // The goal is accuracy, and only another metric was compared.
-    let other = of("no worse", Opponent::Compared(compared("log_loss", (-0.2, -0.1))));
+    let other = of("no worse", against(compared("log_loss", (-0.2, -0.1))));
     assert_eq!(other.reason.as_deref(), Some("`accuracy` was not compared; found log_loss"));
 }
 
@@ -205,5 +208,33 @@ fn every_metric_of_an_evaluation_can_be_named() {
         let gate = Gate::new(names.into_iter().map(|name| (format!("test/{name}"), ">= 0".to_owned())));
         let parsed = gate.parse(&[Target::new("y", kind)]);
         assert!(parsed.is_ok(), "{kind:?}: {parsed:?}");
+    }
+}
+
+#[test]
+fn a_kept_comparison_is_judged_by_its_interval_and_not_by_its_outcome() {
+    let judged = judged_with("versus champion", "no worse", &against(compared("accuracy", (-0.2, -0.1))));
+    let edited = JudgedCondition { outcome: GateOutcome::Passed, ..judged };
+    let again = |claim| versus_again(&edited, None, claim, &evaluation());
+    assert_eq!(again(VersusClaim::NoWorse), GateOutcome::Broken);
+    // A smaller log loss is better.
+    let loss = GateMetric {
+        target: "income".to_owned(),
+        name: "log_loss".to_owned(),
+        end: cupola_spec::ValueEnd::Point,
+    };
+    assert_eq!(versus_again(&edited, Some(&loss), VersusClaim::Better, &evaluation()), GateOutcome::Passed);
+    let absent = judged_with("versus champion", "no worse", &Opponent::Absent);
+    assert_eq!(versus_again(&absent, None, VersusClaim::NoWorse, &evaluation()), GateOutcome::Passed);
+}
+
+#[test]
+fn a_comparison_keeps_its_warning_whatever_its_outcome() {
+    for interval in [(0.01, 0.02), (-0.02, -0.01)] {
+        let comparison = compared("accuracy", interval);
+        let opponent = Opponent::Compared { comparison, warning: Some("seen".to_owned()) };
+        let judged = judged_with("versus champion", "better", &opponent);
+        assert_eq!(judged.warning.as_deref(), Some("seen"));
+        assert!(judged.remark().ends_with("; warning: seen"), "{}", judged.remark());
     }
 }

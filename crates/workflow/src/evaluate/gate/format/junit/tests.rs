@@ -64,6 +64,7 @@ fn condition(key: &str, outcome: GateOutcome) -> JudgedCondition {
         interval: Some((0.4, 0.6)),
         outcome,
         reason: Some("a <reason> with \"quotes\" & a \u{1} control".to_owned()),
+        warning: None,
     }
 }
 

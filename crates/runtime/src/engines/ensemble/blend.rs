@@ -1,0 +1,147 @@
+//! Scale on which members are averaged: probabilities of classes, and numbers in their units.
+
+use cupola_prep::FittedTarget;
+use cupola_spec::TargetList;
+
+/// Smallest probability, so that logits are finite.
+const LEAST: f64 = 1e-30;
+/// Smallest probability after a calibration, which computes in 32 bits.
+const LEAST_CALIBRATED: f64 = 1e-7;
+
+/// Values `[rows, values]` that logits `[rows, width]` stand for: the probability of each class, a number in its units, and
+/// each step of a forecast.
+pub fn blended_values(targets: &TargetList<FittedTarget>, logits: &[f32]) -> Vec<f64> {
+    let width: usize = targets.iter().map(FittedTarget::width).sum();
+    let mut out = Vec::with_capacity(logits.len());
+    for row in logits.chunks_exact(width.max(1)) {
+        let mut rest = row;
+        for target in targets {
+            let (own, after) = rest.split_at(target.width().min(rest.len()));
+            rest = after;
+            push_values(target, own, &mut out);
+        }
+    }
+    out
+}
+
+fn push_values(target: &FittedTarget, logits: &[f32], out: &mut Vec<f64>) {
+    match target {
+        FittedTarget::Category { calibration: Some(_), .. } => {
+            let found = target.probabilities(logits);
+            out.extend(found.into_iter().map(|p| f64::from(p).max(LEAST_CALIBRATED)));
+        }
+        FittedTarget::Category { classes, .. } if classes.len() == 2 => {
+            // Both in 64 bits: the rest of 1 would lose the digits of the smaller one.
+            let logit = f64::from(logits.first().copied().unwrap_or_default());
+            out.extend([1.0 / (1.0 + logit.exp()), 1.0 / (1.0 + (-logit).exp())]);
+        }
+        FittedTarget::Category { .. } => {
+            let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let exps = logits.iter().map(|logit| f64::from(logit - largest).exp());
+            let sum: f64 = exps.clone().sum();
+            out.extend(exps.map(|exp| exp / sum));
+        }
+        FittedTarget::Number { shift, factor, .. } | FittedTarget::Forecast { shift, factor, .. } => {
+            out.extend(logits.iter().map(|logit| f64::from(*logit) / factor + shift));
+        }
+        // Joined plans have no other targets.
+        _ => out.extend(logits.iter().map(|logit| f64::from(*logit))),
+    }
+}
+
+/// Logits `[rows, width]` whose predictions are these values `[rows, values]`.
+#[allow(clippy::cast_possible_truncation, reason = "logits have 32 bits")]
+pub fn logits_of_blend(targets: &TargetList<FittedTarget>, values: &[f64]) -> Vec<f32> {
+    let width: usize = targets.iter().map(value_count).sum();
+    let mut out = Vec::with_capacity(values.len());
+    for row in values.chunks_exact(width.max(1)) {
+        let mut rest = row;
+        for target in targets {
+            let (own, after) = rest.split_at(value_count(target).min(rest.len()));
+            rest = after;
+            match (target, own) {
+                (FittedTarget::Category { .. }, [negative, positive]) => {
+                    out.push((positive.max(LEAST).ln() - negative.max(LEAST).ln()) as f32);
+                }
+                (FittedTarget::Category { .. }, _) => {
+                    out.extend(own.iter().map(|probability| probability.max(LEAST).ln() as f32));
+                }
+                (
+                    FittedTarget::Number { shift, factor, .. } | FittedTarget::Forecast { shift, factor, .. },
+                    _,
+                ) => {
+                    out.extend(own.iter().map(|value| ((value - shift) * factor) as f32));
+                }
+                _ => out.extend(own.iter().map(|value| *value as f32)),
+            }
+        }
+    }
+    out
+}
+
+/// Number of values of a target.
+fn value_count(target: &FittedTarget) -> usize {
+    match target {
+        FittedTarget::Category { classes, .. } => classes.len(),
+        _ => target.width(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cupola_prep::NumberOutputs;
+
+    use super::*;
+
+    fn category(classes: &[&str]) -> FittedTarget {
+        FittedTarget::Category {
+            name: "c".to_owned(),
+            column: "c".to_owned(),
+            classes: classes.iter().map(|class| (*class).to_owned()).collect(),
+            numeric: false,
+            calibration: None,
+            threshold: None,
+        }
+    }
+
+    fn number(shift: f64, factor: f64) -> FittedTarget {
+        FittedTarget::Number {
+            name: "n".to_owned(),
+            column: "n".to_owned(),
+            shift,
+            factor,
+            outputs: NumberOutputs::Value,
+        }
+    }
+
+    #[test]
+    fn logits_that_become_values_come_back() {
+        let targets =
+            TargetList::new(category(&["a", "b", "c"]), vec![number(100.0, 0.25), category(&["x", "y"])]);
+        let logits = [1.0, -2.0, 0.5, 1.5, -30.0, -1.0, 40.0, 3.0, -0.25, 25.0];
+        let values = blended_values(&targets, &logits);
+        assert_eq!(values.len(), 2 * 6);
+        assert!((values[3] - 106.0).abs() < 1e-9 && values[4] > 0.999 && values[5] > 0.0);
+        let back = logits_of_blend(&targets, &values);
+        for (row, (old, new)) in logits.chunks(5).zip(back.chunks(5)).enumerate() {
+            // A softmax does not change if the same number is added to all of its logits.
+            let shift = old[0] - new[0];
+            for at in 0..3 {
+                assert!((old[at] - new[at] - shift).abs() < 1e-4, "row {row}: {old:?} {new:?}");
+            }
+            assert!(
+                (old[3] - new[3]).abs() < 1e-5 && (old[4] - new[4]).abs() < 1e-4,
+                "row {row}: {old:?} {new:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_of_members_with_different_scales_are_averaged_in_their_units() {
+        let [a, b] = [number(10.0, 2.0), number(-5.0, 0.5)].map(TargetList::single);
+        let values = [blended_values(&a, &[4.0])[0], blended_values(&b, &[10.0])[0]];
+        assert_eq!(values, [12.0, 15.0]);
+        let logit = logits_of_blend(&a, &[0.25 * values[0] + 0.75 * values[1]])[0];
+        assert!((f64::from(logit) / 2.0 + 10.0 - 14.25).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,27 @@
+//! Search for good parameters: spaces, samplers and what they know of earlier trials.
+//!
+//! The data model is Optuna's, so that a study can be stored in Optuna's formats: a [`SearchSpace`] names parameters
+//! with a [`ParamDistribution`] each, a [`TrialView`] holds the internal numbers of the parameters and the values of
+//! the objectives, and a [`Sampler`] suggests the parameters of the next trial from the trials so far.
+//!
+//! A suggestion is a pure function of the space, the trials, the number of the trial and the seed. Workers share
+//! nothing but the list of trials, and a worker that is killed loses no state of the search.
+
+mod error;
+#[cfg(test)]
+mod golden;
+mod linear;
+mod normal;
+mod pareto;
+mod samplers;
+mod space;
+mod trial;
+
+pub use error::TuneError;
+pub use pareto::{crowding_distances, dominates, front_ranks, hypervolume_2d, pareto_front};
+pub use samplers::{
+    CmaEsSampler, GridSampler, RandomSampler, SAMPLERS, SampleRequest, Sampler, SobolSampler, TpeSampler,
+    sampler,
+};
+pub use space::{ParamCondition, ParamDistribution, SearchSpace, SpaceParam};
+pub use trial::{ParamValues, StudyDirection, TrialState, TrialView};
