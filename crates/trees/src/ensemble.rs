@@ -141,6 +141,9 @@ impl TreeScore {
             Self::LogOddsOfMany => -(1.0 + (-score.clamp(-30.0, 30.0)).exp()).ln(),
             Self::Probability => (p / (1.0 - p)).ln(),
             Self::ProbabilityOfMany => p.ln(),
+            Self::LogOfNumber => score.exp(),
+            Self::LogOddsOfShare => 1.0 / (1.0 + (-score).exp()),
+            Self::RootOfNumber => score * score.abs(),
         }
     }
 }

@@ -24,6 +24,12 @@ pub enum TreeScore {
     Probability,
     /// Probability of one of several classes. The logit is its logarithm.
     ProbabilityOfMany,
+    /// Logarithm of a number.
+    LogOfNumber,
+    /// Log odds of a number between 0 and 1.
+    LogOddsOfShare,
+    /// Root of a number, with its sign.
+    RootOfNumber,
 }
 
 /// Plain trees of one output. Features are the real values of an example, then its indices.

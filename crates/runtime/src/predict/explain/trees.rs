@@ -57,8 +57,12 @@ impl ExplainedRow<'_> {
             let mut weight = f64::from(*weight);
             match plain.score {
                 TreeScore::Number => {}
-                TreeScore::LogOdds | TreeScore::LogOddsOfMany => scale = ExplanationScale::LogOdds,
+                TreeScore::LogOdds | TreeScore::LogOddsOfMany | TreeScore::LogOddsOfShare => {
+                    scale = ExplanationScale::LogOdds;
+                }
                 TreeScore::Margin => scale = ExplanationScale::Logit,
+                TreeScore::LogOfNumber => scale = ExplanationScale::Log,
+                TreeScore::RootOfNumber => scale = ExplanationScale::Root,
                 TreeScore::Probability | TreeScore::ProbabilityOfMany => {
                     scale = ExplanationScale::Probability;
                     // The probability of the first of two classes is the rest of the second's.
