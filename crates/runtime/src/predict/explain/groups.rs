@@ -1,7 +1,7 @@
 //! Columns that the values of an example belong to.
 
 use cupola_prep::{FittedInput, Plan};
-use cupola_spec::{Block, Unseen};
+use cupola_spec::{Block, Encoding, Unseen};
 
 /// Bytes of a column's share with its name, and of its text.
 const COLUMN: usize = 160;
@@ -63,10 +63,11 @@ impl ColumnGroups {
         for places in plan.column_places() {
             let group = groups.group(raw_name(plan, &places.column));
             places.dense.iter().for_each(|at| set(&mut groups.dense, *at, group));
-            for at in &places.indices {
-                set(&mut groups.indices, *at, group);
-                set(&mut groups.index_reference, *at, other_index(plan, &places.column));
-            }
+            places.indices.iter().for_each(|at| set(&mut groups.indices, *at, group));
+        }
+        // Members of an ensemble may know other values of the same column.
+        for (at, other) in other_indices(plan).enumerate() {
+            set(&mut groups.index_reference, at, other);
         }
         groups.add_blocks(plan, &layout.blocks);
         if groups.dense.contains(&usize::MAX) {
@@ -145,13 +146,15 @@ fn raw_name<'a>(plan: &'a Plan, column: &'a str) -> &'a str {
     }
 }
 
-/// Index of an unseen value of a category; 0 for a category that accepts none.
-fn other_index(plan: &Plan, column: &str) -> i32 {
+/// Index of an unseen value of each category that is one, in their order in the table; 0 for a category that accepts none.
+fn other_indices(plan: &Plan) -> impl Iterator<Item = i32> {
     let columns = plan.inputs.iter().filter_map(|input| match input {
         FittedInput::Category { columns, .. } => Some(columns),
         _ => None,
     });
-    let category = columns.flatten().find(|category| category.column == column);
-    let other = category.filter(|category| category.unseen == Unseen::Other && category.buckets.is_none());
-    other.map_or(0, |category| i32::try_from(category.size() - 1).unwrap_or_default())
+    let indexed = columns.flatten().filter(|category| category.encode == Encoding::Index);
+    indexed.map(|category| {
+        let has_other = category.unseen == Unseen::Other && category.buckets.is_none();
+        if has_other { i32::try_from(category.size() - 1).unwrap_or_default() } else { 0 }
+    })
 }
