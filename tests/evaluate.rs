@@ -157,13 +157,13 @@ fn sales(days: usize) -> String {
 #[test]
 fn a_forecast_has_bands_and_a_trivial_model_but_no_subgroups() {
     let home = TestHome::new();
-    home.write("sales.csv", sales(280));
+    home.write("sales.csv", sales(336));
     home.write(
         "run.toml",
-        "name = \"sales\"\nseed = 4\n[data]\nsource = \"sales.csv\"\n[split]\nvalid = 0.3\ntest = 0.2\n\
+        "name = \"sales\"\nseed = 4\n[data]\nsource = \"sales.csv\"\n[split]\nvalid = 0.2\ntest = 0.2\n\
          [series]\ntime = \"day\"\n[[inputs]]\nname = \"sold\"\nkind = \"series\"\nwindow = 7\n\
          [[targets]]\nname = \"sold\"\nkind = \"forecast\"\nhorizon = 3\nseason = 7\n\
-         [uncertainty]\nmethod = \"split\"\ncoverage = 0.8\n\
+         [uncertainty]\nmethod = \"split\"\ncoverage = 0.8\nshare = 0.3\n\
          [model]\nfamily = \"dlinear\"\nkernel = 3\n[train]\nepochs = 2\nbatch_size = 16\n",
     );
     let run = home.train(&[]);
