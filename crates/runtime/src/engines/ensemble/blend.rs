@@ -1,6 +1,6 @@
 //! Scale on which members are averaged: probabilities of classes, and numbers in their units.
 
-use cupola_prep::FittedTarget;
+use cupola_prep::{FittedTarget, NumberOutputs, PredictedValue};
 use cupola_spec::TargetList;
 
 /// Smallest probability, so that logits are finite.
@@ -41,12 +41,49 @@ fn push_values(target: &FittedTarget, logits: &[f32], out: &mut Vec<f64>) {
             let sum: f64 = exps.clone().sum();
             out.extend(exps.map(|exp| exp / sum));
         }
-        FittedTarget::Number { shift, factor, .. } | FittedTarget::Forecast { shift, factor, .. } => {
+        // The outputs of its interval are the member's own.
+        FittedTarget::Number { .. } => {
+            if let PredictedValue::Number(value) = target.decode(logits, &[]).value {
+                out.push(value);
+            }
+        }
+        FittedTarget::Forecast { shift, factor, .. } => {
             out.extend(logits.iter().map(|logit| f64::from(*logit) / factor + shift));
         }
         // Joined plans have no other targets.
         _ => out.extend(logits.iter().map(|logit| f64::from(*logit))),
     }
+}
+
+/// Values `[rows, values]` that a member with this index and weight adds to the ensemble's: its share of an average, and its
+/// own number where the target has one for each member.
+pub(super) fn shared_values(
+    targets: &TargetList<FittedTarget>,
+    index: usize,
+    weight: f64,
+    values: &[f64],
+) -> Vec<f64> {
+    let members = |target: &FittedTarget| match target {
+        FittedTarget::Number { outputs: NumberOutputs::Folds(members), .. } => Some(*members),
+        _ => None,
+    };
+    let own = |target: &FittedTarget| members(target).map_or_else(|| value_count(target), |_| 1);
+    let width: usize = targets.iter().map(own).sum();
+    let mut out = Vec::with_capacity(values.len());
+    for row in values.chunks_exact(width.max(1)) {
+        let mut rest = row;
+        for target in targets {
+            let (values, after) = rest.split_at(own(target));
+            rest = after;
+            match members(target) {
+                Some(members) => {
+                    out.extend((0..members).map(|member| if member == index { values[0] } else { 0.0 }));
+                }
+                None => out.extend(values.iter().map(|value| weight * value)),
+            }
+        }
+    }
+    out
 }
 
 /// Logits `[rows, width]` whose predictions are these values `[rows, values]`.
@@ -89,8 +126,6 @@ fn value_count(target: &FittedTarget) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use cupola_prep::NumberOutputs;
-
     use super::*;
 
     fn category(classes: &[&str]) -> FittedTarget {
