@@ -12,6 +12,7 @@
 
 mod check;
 mod config;
+mod cv;
 mod data;
 mod draft;
 mod ensemble;
@@ -25,6 +26,7 @@ mod train;
 
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
+pub use cv::{CrossValidation, CvJob, CvOutcome, FoldMetric, FoldScore};
 pub use data::stages::{StageNode, StageState};
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
 pub use draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};

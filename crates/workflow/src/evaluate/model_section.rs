@@ -16,7 +16,7 @@ const WARM: usize = 5;
 
 /// Time of a forward pass of one row, over passes of different rows; `None` without rows. No further pass is measured after
 /// `seconds`.
-pub(super) fn latency<E>(
+pub(crate) fn latency<E>(
     examples: &Examples,
     seconds: f64,
     forward: &mut dyn FnMut(Examples) -> Result<Vec<f32>, E>,
@@ -83,7 +83,9 @@ fn weights_of(path: &std::path::Path) -> Option<u64> {
 
 /// Number of weights of a safetensors header.
 pub(super) fn parameters(header: &serde_json::Map<String, Value>) -> u64 {
-    let tensors = header.iter().filter(|(name, _)| *name != "__metadata__");
+    // Trees are compressed bytes.
+    let is_weight = |tensor: &Value| tensor["dtype"] != "U8";
+    let tensors = header.iter().filter(|(name, tensor)| *name != "__metadata__" && is_weight(tensor));
     let size = |shape: &Value| {
         shape.as_array().map_or(0, |sides| sides.iter().filter_map(Value::as_u64).product::<u64>())
     };
