@@ -9,6 +9,7 @@ mod invalid;
 mod models;
 mod serve;
 mod train;
+mod tune;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ pub use self::invalid::report;
 pub use self::models::*;
 pub use self::serve::*;
 pub use self::train::*;
+pub use self::tune::*;
 
 /// Home folder where neither `--home` nor the environment names one.
 pub const DEFAULT_HOME: &str = ".cupola";
@@ -44,6 +46,7 @@ Examples:
   cupola train --data churn.csv --target churn    train, evaluate and publish without a config
   cupola init --data churn.csv --target churn     write that config, with the reason of each line
   cupola train --config configs/digits.toml       train from a config
+  cupola tune --config configs/digits.toml        search for better values of its keys
   cupola serve --model digits                     answer predictions over HTTP
   cupola predict --model digits --input rows.csv  the same numbers without a server"
 )]
@@ -68,6 +71,8 @@ pub enum Command {
     Cv(CvArgs),
     /// Publish several models of the same data as one, weighted by their predictions
     Ensemble(EnsembleArgs),
+    /// Search for good values of the config's keys: train trials, publish the best one
+    Tune(TuneArgs),
     /// Find a learning rate: train a few steps with a rising rate; nothing is kept
     Rate(RateArgs),
     /// Check config and data, show shapes, parameters and memory, without training

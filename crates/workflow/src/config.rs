@@ -39,9 +39,9 @@ impl ConfigSource {
         Self { overrides: overrides.into(), ..self }
     }
 
-    /// Overrides further keys.
+    /// Overrides further keys, after those that are overridden already.
     #[must_use]
-    pub(crate) fn and_overrides(mut self, overrides: impl IntoIterator<Item = String>) -> Self {
+    pub fn with_more_overrides(mut self, overrides: impl IntoIterator<Item = String>) -> Self {
         self.overrides.extend(overrides);
         self
     }

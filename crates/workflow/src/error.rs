@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub use self::message::message_and_hint;
 pub use self::user::is_user_error;
 
-use self::user::{network, record, runtime, store, train};
+use self::user::{network, record, runtime, store, study, train};
 
 /// Failure of a stage. [`Error::is_user_error`] tells mistakes of the user from failures.
 #[derive(Debug, thiserror::Error)]
@@ -230,6 +230,19 @@ pub enum Error {
         /// Difference.
         why: String,
     },
+    /// A study, its journal or its space.
+    #[error(transparent)]
+    Study(#[from] cupola_tune::StudyError),
+    /// A study that cannot begin or end as it was asked to.
+    #[error("study {study}: {why}; {remedy}")]
+    Tune {
+        /// Name of the study.
+        study: String,
+        /// Reason.
+        why: String,
+        /// Remedy.
+        remedy: String,
+    },
     /// The group of processes that train together.
     #[error("MPI: {0}")]
     Group(String),
@@ -267,10 +280,12 @@ impl Error {
             Self::Store(error) => store(error),
             Self::Runtime(error) => runtime(error),
             Self::Run { source, .. } => source.is_user_error(),
+            Self::Study(error) => study(error),
             Self::Config(_)
             | Self::Data(_)
             | Self::Prepare(_)
             | Self::Draft { .. }
+            | Self::Tune { .. }
             | Self::Read { .. }
             | Self::Memory { .. }
             | Self::NotTrainable { .. }

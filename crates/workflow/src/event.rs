@@ -11,6 +11,7 @@ use cupola_train::{AnomalyThreshold, EndReason, RateTrial};
 
 use crate::check::network::NetworkPlan;
 use crate::data::loaded::LoadedData;
+use crate::tune::TrialProgress;
 
 /// Event of a workflow, in the order in which they happen.
 #[non_exhaustive]
@@ -124,6 +125,8 @@ pub enum WorkflowEvent<'a> {
         /// Metrics of the test split, or of the valid split if there is no test split.
         metrics: &'a Metrics,
     },
+    /// A trial of a study has ended, or a worker has begun it.
+    Trial(&'a TrialProgress),
     /// Something failed that does not affect the result.
     Warning(&'a str),
 }

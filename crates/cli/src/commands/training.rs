@@ -8,3 +8,4 @@ pub mod init;
 pub mod prepare;
 pub mod rate;
 pub mod train;
+pub mod tune;

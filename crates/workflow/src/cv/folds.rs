@@ -75,7 +75,7 @@ impl FoldPlan {
             format!("split.fold={fold}"),
             format!("seed={}", self.seed.wrapping_add(repeat as u64)),
         ];
-        config.clone().and_overrides(overrides)
+        config.clone().with_more_overrides(overrides)
     }
 
     /// Key of the runs of these folds with these files: more repeats belong to the same key.
