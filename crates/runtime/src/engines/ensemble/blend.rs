@@ -172,6 +172,32 @@ mod tests {
     }
 
     #[test]
+    fn members_add_their_share_of_an_average_or_a_number_of_their_own() {
+        let mut folds = number(10.0, 2.0);
+        if let FittedTarget::Number { outputs, .. } = &mut folds {
+            *outputs = NumberOutputs::Folds(2);
+        }
+        let targets = TargetList::new(category(&["x", "y"]), vec![folds, number(0.0, 1.0)]);
+        let rows =
+            [[0.25, 0.75, 11.0, 4.0, 0.5, 0.5, 12.0, 6.0], [0.75, 0.25, 13.0, 8.0, 0.5, 0.5, 14.0, 0.0]];
+        let added = [0, 1].map(|index| shared_values(&targets, index, 0.5, &rows[index]));
+        let sum: Vec<f64> = added[0].iter().zip(&added[1]).map(|(a, b)| a + b).collect();
+        assert_eq!(sum, [0.5, 0.5, 11.0, 13.0, 6.0, 0.5, 0.5, 12.0, 14.0, 3.0]);
+        let logits = logits_of_blend(&targets, &sum);
+        assert_eq!(logits[..4], [0.0, 2.0, 6.0, 6.0]);
+        let own = targets.iter().nth(1).map(|target| target.decode(&logits[1..3], &[])).unwrap();
+        assert_eq!((own.value, own.outputs), (PredictedValue::Number(12.0), vec![11.0, 13.0]));
+        // A member with quantiles, or one that is an average itself, gives its number alone.
+        let mut quantiles = number(10.0, 2.0);
+        if let FittedTarget::Number { outputs, .. } = &mut quantiles {
+            *outputs = NumberOutputs::quantiles(0.9);
+        }
+        assert_eq!(blended_values(&TargetList::single(quantiles), &[4.0, 0.0, 9.0]), [12.0]);
+        let folds = targets.iter().nth(1).cloned().map(TargetList::single).unwrap();
+        assert_eq!(blended_values(&folds, &[2.0, 6.0]), [12.0]);
+    }
+
+    #[test]
     fn numbers_of_members_with_different_scales_are_averaged_in_their_units() {
         let [a, b] = [number(10.0, 2.0), number(-5.0, 0.5)].map(TargetList::single);
         let values = [blended_values(&a, &[4.0])[0], blended_values(&b, &[10.0])[0]];

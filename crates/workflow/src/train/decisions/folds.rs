@@ -117,3 +117,67 @@ fn target_scores(residuals: &[f64], rows: &UnseenRows<'_>) -> TargetScores {
     let groups = names.iter().map(|name| ((*name).clone(), scores(Some(name)))).collect();
     TargetScores { all: scores(None), groups }
 }
+
+#[cfg(test)]
+mod tests {
+    use cupola_eval::conformal::{CrossFold, cross_interval};
+    use cupola_prep::{Column, Frame, PredictedValue, SplitPart, Targets, prepare};
+    use cupola_runtime::add_intervals;
+
+    use super::*;
+
+    /// Rows of two shops, each predicted 3 too high or too low in units of the standardised target.
+    #[test]
+    fn residuals_of_each_fold_bound_the_predictions_of_its_model() {
+        let text = "name='t'\nseed=1\n[data]\nsource='none'\n[model]\nfamily='mlp'\nhidden=[3]\n[split]\nvalid=0.1\ntest=0.5\n[uncertainty]\nmethod='cv_plus'\nby='shop'\n[[inputs]]\nname='shop'\nkind='category'\n[[targets]]\nname='y'\nkind='number'";
+        let run = cupola_spec::parse("t", text, &[], &|_| Err(String::new())).unwrap();
+        let frame = Frame::default()
+            .with("shop", Column::texts((0..200).map(|row| Some(["a", "b"][row % 2]))))
+            .with("y", Column::numbers((0..200).map(|row| f64::from(row * 37 % 101)).collect()));
+        let prepared = prepare(&run, &frame, None, None).unwrap();
+        assert_eq!(prepared.rows(SplitPart::Calibrate), 0, "no rows are set aside");
+        let examples = prepared.part(SplitPart::Test).memory().unwrap();
+        let rows = examples.examples.rows;
+        let FittedTarget::Number { factor, .. } = prepared.plan.targets.first() else { unreachable!() };
+        let Targets::Number(targets) = examples.targets.first() else { unreachable!() };
+        #[allow(clippy::cast_possible_truncation)]
+        let off = |row: usize| ((row % 7) as f64 - 3.0) * factor;
+        #[allow(clippy::cast_possible_truncation)]
+        let logits = targets.iter().enumerate().map(|(row, y)| y + off(row) as f32).collect();
+        let outputs = SplitOutputs { logits, examples };
+        let folds: Vec<Vec<usize>> = (0..3).map(|fold| (fold..rows).step_by(3).collect()).collect();
+        let unseen = UnseenRows {
+            outputs: &outputs,
+            folds: folds.iter().map(Vec::as_slice).chain([[].as_slice()]).collect(),
+            groups: &prepared.test_groups,
+        };
+        let uncertainty = run.uncertainty.as_ref().unwrap();
+        let sealed = seal_fold_intervals(&prepared.plan, uncertainty, &unseen).unwrap();
+        sealed.plan.check().unwrap();
+        assert_eq!((sealed.plan.width(), sealed.warning.as_deref()), (4, None));
+        assert_eq!(sealed.about["rows"], rows);
+        let again: Plan = serde_json::from_value(serde_json::to_value(&sealed.plan).unwrap()).unwrap();
+        let mut found = [again.decode(&[0.1, 0.2, 0.3, 0.4], &[])];
+        add_intervals(&again, 0.8, &["b".to_owned()], &mut found).unwrap();
+        let prediction = &found[0]["y"];
+        // The same by the residuals as they are.
+        let of_fold = |fold: &Vec<usize>| {
+            let own = fold.iter().filter(|row| prepared.test_groups[**row] == "b");
+            own.map(|row| (off(*row) / factor).abs()).collect::<Vec<f64>>()
+        };
+        let residuals: Vec<Vec<f64>> = folds.iter().map(of_fold).collect();
+        let each = residuals.iter().zip(&prediction.outputs);
+        let each: Vec<CrossFold<'_>> =
+            each.map(|(residuals, predicted)| CrossFold { residuals, predicted: *predicted }).collect();
+        let (low, high) = cross_interval(&each, 0.8).unwrap();
+        let interval = prediction.interval.as_ref().unwrap();
+        let (PredictedValue::Number(own_low), PredictedValue::Number(own_high)) =
+            (&interval.low, &interval.high)
+        else {
+            unreachable!()
+        };
+        assert!((low - own_low).abs() < 1e-4 && (high - own_high).abs() < 1e-4, "{interval:?} {low} {high}");
+        let error = add_intervals(&again, 0.999, &[], &mut found).unwrap_err().to_string();
+        assert!(error.contains("ask for at most 0.9"), "{error}");
+    }
+}
