@@ -23,7 +23,7 @@ impl ExampleParts {
         let mut parts = Self {
             owners: Vec::new(),
             dense: vec![usize::MAX; groups.dense.len()],
-            indices: vec![usize::MAX; groups.indices.len()],
+            indices: vec![0; groups.indices.len()],
             grids: Vec::new(),
         };
         for image in &groups.images {
@@ -43,16 +43,14 @@ impl ExampleParts {
                 lags.steps(window).iter().for_each(|at| set(&mut parts.dense, *at, part));
             }
         }
-        let mut whole = vec![None; groups.names.len()];
-        for (owner, part) in groups.dense.iter().zip(0..) {
-            if parts.dense[part] == usize::MAX {
-                parts.dense[part] = *whole[*owner].get_or_insert_with(|| add(&mut parts.owners, *owner, 1));
-            }
+        let mut whole = WholeColumns { parts: vec![None; groups.names.len()] };
+        for (part, owner) in
+            parts.dense.iter_mut().zip(&groups.dense).filter(|(part, _)| **part == usize::MAX)
+        {
+            *part = whole.of(&mut parts.owners, *owner);
         }
-        for (owner, part) in groups.indices.iter().zip(0..) {
-            if parts.indices[part] == usize::MAX {
-                parts.indices[part] = *whole[*owner].get_or_insert_with(|| add(&mut parts.owners, *owner, 1));
-            }
+        for (part, owner) in parts.indices.iter_mut().zip(&groups.indices) {
+            *part = whole.of(&mut parts.owners, *owner);
         }
         parts
     }
@@ -66,6 +64,17 @@ impl ExampleParts {
         let mut sizes = vec![0; self.owners.len()];
         self.dense.iter().chain(&self.indices).for_each(|part| sizes[*part] += 1);
         sizes
+    }
+}
+
+/// Parts that are all of a column, made as they are needed.
+struct WholeColumns {
+    parts: Vec<Option<usize>>,
+}
+
+impl WholeColumns {
+    fn of(&mut self, owners: &mut Vec<usize>, owner: usize) -> usize {
+        *self.parts[owner].get_or_insert_with(|| add(owners, owner, 1))
     }
 }
 
