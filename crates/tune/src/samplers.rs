@@ -3,14 +3,17 @@
 use crate::{ParamValues, SearchSpace, StudyDirection, TrialView, TuneError};
 
 mod cmaes;
+mod gp;
 mod grid;
+mod nsga2;
 mod random;
 mod sobol;
-mod stream;
 mod tpe;
 
 pub use cmaes::CmaEsSampler;
+pub use gp::GpSampler;
 pub use grid::GridSampler;
+pub use nsga2::Nsga2Sampler;
 pub use random::RandomSampler;
 pub use sobol::SobolSampler;
 pub use tpe::TpeSampler;
@@ -42,7 +45,7 @@ pub trait Sampler: Send + Sync {
 }
 
 /// Names that [`sampler`] knows.
-pub const SAMPLERS: [&str; 5] = ["cmaes", "grid", "random", "sobol", "tpe"];
+pub const SAMPLERS: [&str; 7] = ["cmaes", "gp", "grid", "nsga2", "random", "sobol", "tpe"];
 
 /// Sampler of a name, with its defaults.
 ///
@@ -51,7 +54,9 @@ pub const SAMPLERS: [&str; 5] = ["cmaes", "grid", "random", "sobol", "tpe"];
 pub fn sampler(name: &str) -> Result<Box<dyn Sampler>, TuneError> {
     Ok(match name {
         "cmaes" => Box::new(CmaEsSampler),
+        "gp" => Box::new(GpSampler::default()),
         "grid" => Box::new(GridSampler),
+        "nsga2" => Box::new(Nsga2Sampler::default()),
         "random" => Box::new(RandomSampler),
         "sobol" => Box::new(SobolSampler),
         "tpe" => Box::new(TpeSampler::default()),

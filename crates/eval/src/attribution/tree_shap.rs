@@ -90,7 +90,9 @@ impl Walk<'_> {
         extend(self.path, own, element);
         match self.tree.nodes()[at] {
             TreeNode::Leaf { value, .. } => self.add_leaf(own, value),
-            TreeNode::Split { feature, .. } => self.visit_children(at, own, feature),
+            TreeNode::Split { feature, .. } | TreeNode::CategorySplit { feature, .. } => {
+                self.visit_children(at, own, feature);
+            }
         }
         self.path.truncate(own);
     }

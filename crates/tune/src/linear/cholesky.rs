@@ -26,6 +26,11 @@ impl Cholesky {
         self.rows.push(row);
     }
 
+    /// Keeps the first rows.
+    pub fn truncate(&mut self, count: usize) {
+        self.rows.truncate(count);
+    }
+
     /// Solves `L x = b` in place.
     pub fn solve_lower(&self, b: &mut [f64]) {
         for (place, row) in self.rows.iter().enumerate() {
@@ -50,10 +55,10 @@ impl Cholesky {
         self.rows.iter().filter_map(|row| row.last()).map(|pivot| pivot.ln()).sum()
     }
 
-    /// Inverse of `L`, as rows up to the diagonal.
-    pub fn inverse_lower(&self) -> Vec<Vec<f64>> {
+    /// Inverse of `A`, as the rows of its lower triangle.
+    pub fn inverse(&self) -> Vec<Vec<f64>> {
         let count = self.len();
-        // Columns of the inverse are solved into rows of its transpose, which keeps the access contiguous.
+        // Columns of the inverse of `L` from the diagonal on; contiguous, unlike in the rows.
         let mut columns: Vec<Vec<f64>> = Vec::with_capacity(count);
         for column in 0..count {
             let mut x = vec![0.0; count - column];
@@ -64,7 +69,8 @@ impl Cholesky {
             }
             columns.push(x);
         }
-        (0..count).map(|row| (0..=row).map(|column| columns[column][row - column]).collect()).collect()
+        let entry = |row: usize, column: usize| dot(&columns[row], &columns[column][row - column..]);
+        (0..count).map(|row| (0..=row).map(|column| entry(row, column)).collect()).collect()
     }
 }
 
@@ -83,11 +89,13 @@ mod tests {
         let b: Vec<f64> = (0..count).map(|place| (place as f64).sin()).collect();
         let mut x = b.clone();
         factor.solve_lower(&mut x);
-        let inverse = factor.inverse_lower();
-        for row in 0..count {
-            assert!((dot(&inverse[row], &b[..=row]) - x[row]).abs() < 1e-10);
-        }
         factor.solve_upper(&mut x);
+        let inverse = factor.inverse();
+        for row in 0..count {
+            let sum: f64 =
+                (0..count).map(|column| inverse[row.max(column)][row.min(column)] * b[column]).sum();
+            assert!((sum - x[row]).abs() < 1e-9);
+        }
         for row in 0..count {
             let sum: f64 = (0..count).map(|c| (entry(row, c) + 0.1 * f64::from(row == c)) * x[c]).sum();
             assert!((sum - b[row]).abs() < 1e-10);

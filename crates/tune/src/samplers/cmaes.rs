@@ -1,8 +1,8 @@
 //! Covariance matrix adaptation evolution strategy.
 
-use super::stream::DrawStream;
 use super::tpe::TpeSampler;
 use super::{SampleRequest, Sampler};
+use crate::stream::DrawStream;
 use crate::{ParamDistribution, ParamValues, StudyDirection, TuneError};
 
 mod evolution;
@@ -35,8 +35,12 @@ impl Sampler for CmaEsSampler {
         let [direction] = request.directions else {
             return Err(TuneError::Objectives { sampler: "cmaes", objectives: request.directions.len() });
         };
-        let mut values = TpeSampler::default().sample(request)?;
         let members = numeric_members(request);
+        let mut values = if members.len() == request.space.params().len() {
+            members.iter().map(|(name, _)| ((*name).to_owned(), 0.0)).collect()
+        } else {
+            TpeSampler::default().sample(request)?
+        };
         if members.is_empty() {
             return Ok(values);
         }

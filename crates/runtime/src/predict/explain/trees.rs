@@ -57,8 +57,13 @@ impl ExplainedRow<'_> {
             let mut weight = f64::from(*weight);
             match plain.score {
                 TreeScore::Number => {}
-                TreeScore::LogOdds => scale = ExplanationScale::LogOdds,
-                TreeScore::Probability => {
+                TreeScore::LogOdds | TreeScore::LogOddsOfMany | TreeScore::LogOddsOfShare => {
+                    scale = ExplanationScale::LogOdds;
+                }
+                TreeScore::Margin => scale = ExplanationScale::Logit,
+                TreeScore::LogOfNumber => scale = ExplanationScale::Log,
+                TreeScore::RootOfNumber => scale = ExplanationScale::Root,
+                TreeScore::Probability | TreeScore::ProbabilityOfMany => {
                     scale = ExplanationScale::Probability;
                     // The probability of the first of two classes is the rest of the second's.
                     (units, weight) = if output.negative { ([-1.0, 1.0], 1.0) } else { (units, weight) };
