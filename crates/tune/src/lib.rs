@@ -11,13 +11,10 @@ mod error;
 #[cfg(test)]
 mod golden;
 mod importance;
-mod linear;
-mod minimize;
-mod normal;
+mod numeric;
 mod pareto;
 mod samplers;
 mod space;
-mod stream;
 mod trial;
 
 pub use error::TuneError;
