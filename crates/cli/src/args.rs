@@ -1,5 +1,6 @@
 //! Arguments of the command line.
 
+mod cv;
 mod data;
 mod gate;
 mod inference;
@@ -8,6 +9,7 @@ mod invalid;
 mod models;
 mod serve;
 mod train;
+mod tune;
 
 use std::path::PathBuf;
 
@@ -15,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use cupola_nn::DeviceChoice;
 use cupola_runtime::EngineChoice;
 
+pub use self::cv::*;
 pub use self::data::*;
 pub use self::gate::*;
 pub use self::inference::*;
@@ -23,6 +26,7 @@ pub use self::invalid::report;
 pub use self::models::*;
 pub use self::serve::*;
 pub use self::train::*;
+pub use self::tune::*;
 
 /// Home folder where neither `--home` nor the environment names one.
 pub const DEFAULT_HOME: &str = ".cupola";
@@ -42,6 +46,7 @@ Examples:
   cupola train --data churn.csv --target churn    train, evaluate and publish without a config
   cupola init --data churn.csv --target churn     write that config, with the reason of each line
   cupola train --config configs/digits.toml       train from a config
+  cupola tune --config configs/digits.toml        search for better values of its keys
   cupola serve --model digits                     answer predictions over HTTP
   cupola predict --model digits --input rows.csv  the same numbers without a server"
 )]
@@ -62,6 +67,12 @@ pub enum Command {
     Init(InitArgs),
     /// Train a model from a config or from data alone, evaluate it on the test split and publish it
     Train(TrainArgs),
+    /// Cross-validate a config: a run for each fold, their average as one package
+    Cv(CvArgs),
+    /// Publish several models of the same data as one, weighted by their predictions
+    Ensemble(EnsembleArgs),
+    /// Search for good values of the config's keys: train trials, publish the best one
+    Tune(TuneArgs),
     /// Find a learning rate: train a few steps with a rising rate; nothing is kept
     Rate(RateArgs),
     /// Check config and data, show shapes, parameters and memory, without training

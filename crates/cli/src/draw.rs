@@ -8,6 +8,7 @@ mod numbers;
 mod outcome;
 mod screen;
 mod training;
+mod tune;
 mod ui;
 
 pub use self::collection::CollectionProgress;
@@ -17,4 +18,5 @@ pub use self::gate::{gate_text, show_gate};
 pub use self::numbers::{duration, grouped, metric, metrics, percent, setting, summary};
 pub use self::outcome::{WhatNext, show_outcome};
 pub use self::screen::Screen;
+pub use self::tune::{TuneScreen, show_leaderboard};
 pub use self::ui::Ui;

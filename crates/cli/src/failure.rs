@@ -21,7 +21,10 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// Kind of an error.
     pub fn of(error: &Error) -> Self {
-        if error.chain().any(<dyn std::error::Error + 'static>::is::<Stopped>) {
+        let is_stopped = |cause: &(dyn std::error::Error + 'static)| {
+            cause.is::<Stopped>() || cause.is::<FoldsStopped>() || cause.is::<StudyStopped>()
+        };
+        if error.chain().any(is_stopped) {
             Self::Stopped
         } else if error.chain().any(<dyn std::error::Error + 'static>::is::<GateBroken>) {
             Self::GateBroken
@@ -120,6 +123,28 @@ fn stopped(step: Option<u64>) -> String {
         || "stopped before all trees were grown, none is kept".to_owned(),
         |step| format!("stopped at step {step}, checkpoint written"),
     )
+}
+
+/// Cross-validation that was stopped by a signal, with the command that goes on with it.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped after {done} of {folds} folds; continue with: {resume}")]
+pub struct FoldsStopped {
+    /// Folds that are done.
+    pub done: usize,
+    /// Folds in all.
+    pub folds: usize,
+    /// Command that goes on.
+    pub resume: String,
+}
+
+/// Study that was stopped by a signal, with the command that continues it.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped after {done} trials; continue with: {resume}")]
+pub struct StudyStopped {
+    /// Command that continues the study.
+    pub resume: String,
+    /// Trials that are finished.
+    pub done: usize,
 }
 
 /// Model that broke its gate, with the keys of the conditions that broke it.

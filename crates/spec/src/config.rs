@@ -34,6 +34,7 @@ use crate::evaluate::Uncertainty;
 use crate::inputs::Input;
 use crate::model::{Combine, Model};
 use crate::train::Train;
+use crate::tune::Tune;
 
 /// A run config as it was written, with the defaults filled in: one field for each table of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,4 +81,7 @@ pub struct Config {
     /// Conditions that the trained model has to meet.
     #[serde(default, skip_serializing_if = "Gate::is_empty")]
     pub gate: Gate,
+    /// Search for good values of keys. Training ignores it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tune: Option<Tune>,
 }

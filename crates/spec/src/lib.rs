@@ -19,6 +19,7 @@
 //! | `names` | names of models and columns, suggestions for unknown ones |
 //! | `model` | families by name, references to architectures, designs |
 //! | `train` | the training loop, loss, optimizer, schedule |
+//! | `tune` | the search for good values of keys, and the default space of each family |
 //! | `validate` | rules that a schema cannot express |
 //! | `serve` | the config of a server |
 
@@ -32,6 +33,7 @@ mod model;
 mod names;
 mod serve;
 mod train;
+mod tune;
 mod validate;
 
 pub use config::{
@@ -50,7 +52,7 @@ pub use evaluate::{
 };
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
-    ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, PatchtstFamily, Recurrence,
+    ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, NumberLoss, PatchtstFamily, Recurrence,
     ResnetFamily, ResnetTabularFamily, TabmFamily, TcnFamily, TextTransformerFamily, TreesSpec, VitFamily,
 };
 pub use inputs::{
@@ -72,4 +74,7 @@ pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, is_valid_rate,
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,
     ScheduleKind, Train,
+};
+pub use tune::{
+    Tune, TuneMetric, TuneMetrics, TunePruner, TuneRange, TuneSampler, TuneSpace, TuneValues, parse_time,
 };

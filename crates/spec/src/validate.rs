@@ -11,6 +11,7 @@ mod model;
 mod split;
 mod targets;
 mod train;
+mod tune;
 mod uncertainty;
 
 use crate::config::document::Document;
@@ -50,6 +51,7 @@ pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec
     uncertainty::check_decision(config, &mut found);
     model::check_shapes(config, family, &mut found);
     gate::check(config, &mut found);
+    tune::check(config, family, &mut found);
     found.into_problems(file)
 }
 

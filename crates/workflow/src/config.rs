@@ -39,6 +39,13 @@ impl ConfigSource {
         Self { overrides: overrides.into(), ..self }
     }
 
+    /// Overrides further keys, after those that are overridden already.
+    #[must_use]
+    pub fn with_more_overrides(mut self, overrides: impl IntoIterator<Item = String>) -> Self {
+        self.overrides.extend(overrides);
+        self
+    }
+
     /// Folders that relative paths in the config are looked up in, in this order.
     pub fn roots(&self) -> Vec<PathBuf> {
         match &self.text {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub use self::message::message_and_hint;
 pub use self::user::is_user_error;
 
-use self::user::{network, record, runtime, store, train};
+use self::user::{network, record, runtime, store, study, train};
 
 /// Failure of a stage. [`Error::is_user_error`] tells mistakes of the user from failures.
 #[derive(Debug, thiserror::Error)]
@@ -145,6 +145,14 @@ pub enum Error {
     /// Several models on rows that are not in memory.
     #[error("an ensemble needs all rows in memory; leave `data.stream` out")]
     EnsembleOnStream,
+    /// A config that has no folds.
+    #[error("no cross-validation: {why}; {remedy}")]
+    CrossValidation {
+        /// Reason.
+        why: String,
+        /// Remedy.
+        remedy: &'static str,
+    },
     /// Models that cannot be combined as asked.
     #[error("{why}; {remedy}")]
     Ensemble {
@@ -222,6 +230,19 @@ pub enum Error {
         /// Difference.
         why: String,
     },
+    /// A study, its journal or its space.
+    #[error(transparent)]
+    Study(#[from] cupola_tune::StudyError),
+    /// A study that cannot begin or end as it was asked to.
+    #[error("study {study}: {why}; {remedy}")]
+    Tune {
+        /// Name of the study.
+        study: String,
+        /// Reason.
+        why: String,
+        /// Remedy.
+        remedy: String,
+    },
     /// The group of processes that train together.
     #[error("MPI: {0}")]
     Group(String),
@@ -259,10 +280,12 @@ impl Error {
             Self::Store(error) => store(error),
             Self::Runtime(error) => runtime(error),
             Self::Run { source, .. } => source.is_user_error(),
+            Self::Study(error) => study(error),
             Self::Config(_)
             | Self::Data(_)
             | Self::Prepare(_)
             | Self::Draft { .. }
+            | Self::Tune { .. }
             | Self::Read { .. }
             | Self::Memory { .. }
             | Self::NotTrainable { .. }
@@ -276,6 +299,7 @@ impl Error {
             | Self::TreesOnStream
             | Self::TreesHaveNoRate
             | Self::EnsembleOnStream
+            | Self::CrossValidation { .. }
             | Self::Ensemble { .. }
             | Self::OtherRows { .. }
             | Self::MemberUnfinished { .. }

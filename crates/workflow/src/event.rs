@@ -11,6 +11,7 @@ use cupola_train::{AnomalyThreshold, EndReason, RateTrial};
 
 use crate::check::network::NetworkPlan;
 use crate::data::loaded::LoadedData;
+use crate::tune::TrialProgress;
 
 /// Event of a workflow, in the order in which they happen.
 #[non_exhaustive]
@@ -88,6 +89,24 @@ pub enum WorkflowEvent<'a> {
         /// Number of trees.
         trees: usize,
     },
+    /// A fold of a cross-validation begins; the events of its run follow, unless it is done.
+    FoldStarted {
+        /// Fold and repeat, from 0.
+        place: [usize; 2],
+        /// Number of folds and of repeats.
+        folds: [usize; 2],
+        /// `true` if an earlier process has finished it.
+        reused: bool,
+    },
+    /// A fold of a cross-validation is done.
+    FoldFinished {
+        /// Fold and repeat, from 0.
+        place: [usize; 2],
+        /// Number of folds and of repeats.
+        folds: [usize; 2],
+        /// Its run.
+        record: &'a RunRecord,
+    },
     /// One learning rate of a range test was tried.
     RateTried(RateTrial),
     /// The score above which a row counts as an anomaly was chosen.
@@ -106,6 +125,8 @@ pub enum WorkflowEvent<'a> {
         /// Metrics of the test split, or of the valid split if there is no test split.
         metrics: &'a Metrics,
     },
+    /// A trial of a study has ended, or a worker has begun it.
+    Trial(&'a TrialProgress),
     /// Something failed that does not affect the result.
     Warning(&'a str),
 }

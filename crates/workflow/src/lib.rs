@@ -12,6 +12,7 @@
 
 mod check;
 mod config;
+mod cv;
 mod data;
 mod draft;
 mod ensemble;
@@ -22,9 +23,12 @@ mod machine;
 mod models;
 mod session;
 mod train;
+mod tune;
 
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
+pub use cupola_tune::JournalTrialState;
+pub use cv::{CrossValidation, CvJob, CvOutcome, FoldMetric, FoldScore};
 pub use data::stages::{StageNode, StageState};
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
 pub use draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};
@@ -49,6 +53,7 @@ pub use train::{
     BaselineScore, JobOutcome, PublishedRun, RateReport, RateTest, StopSignal, TrainJob, TrainingDevices,
     TrainingSummary,
 };
+pub use tune::{TrialProgress, TrialRow, TuneJob, TuneOutcome, TuneReport, WorkerCommand};
 
 /// Version of the code, as recorded in runs and packages.
 pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");

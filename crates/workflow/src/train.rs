@@ -9,6 +9,7 @@ mod rate;
 pub(crate) mod record;
 mod stop;
 pub(crate) mod summary;
+mod trained;
 mod trees;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub use self::devices::TrainingDevices;
 pub use self::rate::{RateReport, RateTest};
 pub use self::stop::StopSignal;
 pub use self::summary::{BaselineScore, TrainingSummary};
+pub(crate) use self::trained::TrainedRun;
 
 use crate::config::ConfigSource;
 use crate::error::Error;
@@ -42,6 +44,8 @@ pub struct TrainJob {
     group: TrainingDevices,
     max_steps: Option<u64>,
     smoke: bool,
+    /// `true` if the run ends with its training: neither the test split is evaluated nor a package published.
+    deferred: bool,
 }
 
 /// End of a [`TrainJob`] that did not fail.
@@ -56,6 +60,9 @@ pub enum JobOutcome {
         /// Steps that the newest checkpoint holds; `None` for trees, which keep none and grow anew.
         step: Option<u64>,
     },
+    /// The run of a trial is trained.
+    #[doc(hidden)]
+    Trained(Box<TrainedRun>),
     /// Another process of the group evaluates and publishes.
     Follower,
 }
@@ -107,6 +114,7 @@ impl TrainJob {
             group: TrainingDevices::local(1),
             max_steps: None,
             smoke: false,
+            deferred: false,
         }
     }
 
@@ -138,6 +146,12 @@ impl TrainJob {
     #[must_use]
     pub fn smoke(self, smoke: bool) -> Self {
         Self { smoke, ..self }
+    }
+
+    /// Ends the run with its training, to be evaluated on the test split and published when it is resumed.
+    #[must_use]
+    pub(crate) fn deferred(self) -> Self {
+        Self { deferred: true, ..self }
     }
 
     /// Trains, evaluates and publishes. A `stop` that is set ends the run after its current step, with a

@@ -1,8 +1,11 @@
 //! Commands from a config to a published package.
 
 pub mod check;
+pub mod cv;
+pub mod ensemble;
 pub mod graph;
 pub mod init;
 pub mod prepare;
 pub mod rate;
 pub mod train;
+pub mod tune;

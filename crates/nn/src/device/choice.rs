@@ -17,6 +17,18 @@ pub enum DeviceChoice {
     NdArray,
 }
 
+impl DeviceChoice {
+    /// Name that is parsed to this choice.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Vulkan => "vulkan",
+            Self::Flex => "flex",
+            Self::NdArray => "ndarray",
+        }
+    }
+}
+
 impl FromStr for DeviceChoice {
     type Err = Error;
 

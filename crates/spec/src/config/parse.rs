@@ -53,7 +53,10 @@ pub fn parse<E: Display>(
             problems.push(problem);
         }
     }
-    let merged = merge(defaults().clone(), typed);
+    let mut merged = merge(defaults().clone(), typed);
+    if let Some(space) = merged.pointer_mut("/tune/space") {
+        *space = crate::tune::flatten(space.take());
+    }
     problems.extend(schema::check_config(&file, &merged));
     if !problems.is_empty() {
         return Err(Problems(problems));

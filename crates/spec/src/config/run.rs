@@ -10,6 +10,7 @@ use crate::families::TreesSpec;
 use crate::inputs::Input;
 use crate::model::{Combine, Design, Family, Model, PackageRef};
 use crate::train::Train;
+use crate::tune::Tune;
 
 /// A run, resolved as far as the config alone allows. Globs of columns are resolved with the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,6 +61,9 @@ pub struct Run {
     /// Intervals and sets; `None` without them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncertainty: Option<Uncertainty>,
+    /// Search for good values of keys; `None` without it. `sealed` leaves it out: a run is one trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tune: Option<Tune>,
     /// The complete config, with its defaults and the architecture in place. It parses to this run without
     /// any other file.
     pub sealed: Config,
@@ -96,6 +100,7 @@ impl Run {
             train: config.train.clone(),
             evaluate: config.evaluate.clone(),
             uncertainty: config.uncertainty.clone(),
+            tune: config.tune.take(),
             sealed: config,
         })
     }

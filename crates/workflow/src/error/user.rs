@@ -71,6 +71,19 @@ pub(super) fn store(error: &cupola_store::Error) -> bool {
     }
 }
 
+pub(super) fn study(error: &cupola_tune::StudyError) -> bool {
+    use cupola_tune::StudyError as E;
+    match error {
+        E::OtherConfig { .. } | E::Missing { .. } | E::Tune(_) | E::Damaged { .. } => true,
+        E::Io { source, .. } => {
+            use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+            matches!(source.kind(), NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem)
+        }
+        E::Store(error) => store(error),
+        E::LostTrial { .. } | E::Locked { .. } => false,
+    }
+}
+
 pub(super) fn network(error: &cupola_nn::Error) -> bool {
     use cupola_nn::Error as E;
     matches!(

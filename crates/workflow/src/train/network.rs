@@ -73,6 +73,7 @@ pub fn train(
             stage.save(&folder, &record)?;
             Ok(JobOutcome::Stopped { run: record.id, step: Some(outcome.progress.step) })
         }
+        Ok(outcome) if stage.job.deferred => stage.defer_network(&job, &outcome, record),
         Ok(outcome) => stage.publish(&job, &device, &outcome, record),
     }
 }
@@ -206,7 +207,7 @@ impl FinalModel for FinalNetwork<'_> {
 }
 
 /// Score of the best evaluation of a run that is stopped; `None` before the first one.
-fn best_so_far(job: &Job<'_>, outcome: &TrainOutcome) -> Result<Option<ValidationScore>, Error> {
+pub(super) fn best_so_far(job: &Job<'_>, outcome: &TrainOutcome) -> Result<Option<ValidationScore>, Error> {
     let Some(best) = outcome.progress.best.as_ref().filter(|best| best.value.is_finite()) else {
         return Ok(None);
     };

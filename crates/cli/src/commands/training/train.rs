@@ -66,7 +66,7 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
             let resume = next_command(home, ["train", "--resume", &run]);
             Err(Stopped { resume, step }.into())
         }
-        Ok(JobOutcome::Follower) => Ok(()),
+        Ok(JobOutcome::Follower | JobOutcome::Trained(_)) => Ok(()),
         Err(error) => {
             let error = error.into();
             if args.mpi {
@@ -134,8 +134,8 @@ fn as_json(run: PublishedRun, smoke: bool, next: &[String]) -> Value {
 }
 
 /// Signal that the first SIGINT or SIGTERM sets; the second one ends the process at once, and so does the first while
-/// rows are prepared, which leaves nothing to resume.
-fn stop_signal(preparing: &Arc<AtomicBool>) -> Result<StopSignal> {
+/// `preparing` is true, as rows that are prepared leave nothing to resume.
+pub(super) fn stop_signal(preparing: &Arc<AtomicBool>) -> Result<StopSignal> {
     let stop = StopSignal::new();
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(preparing))?;

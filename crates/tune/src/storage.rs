@@ -1,0 +1,22 @@
+//! Storage of studies: the journal file of Optuna 5, so that its library and dashboard open our studies.
+//!
+//! A journal is a file of JSON lines. Each line is one [`JournalOperation`]; [`JournalState`] replays them in order
+//! with the rules of Optuna's `JournalStorageReplayResult`, which reject what comes too late: a second claim of a
+//! trial, or a value of a finished one. [`JournalStorage`] appends under the lock that Optuna's
+//! `JournalFileBackend` takes, so that processes of both may write at the same time.
+
+mod distribution;
+mod error;
+mod journal;
+mod json;
+mod lock;
+mod operation;
+mod state;
+
+pub use self::error::StudyError;
+pub use self::journal::JournalStorage;
+pub use self::operation::{JournalOperation, TrialTemplate};
+pub use self::state::{JournalState, JournalTrialState, StudyRecord, TrialRecord};
+
+#[cfg(test)]
+mod tests;
