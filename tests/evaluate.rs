@@ -63,6 +63,90 @@ fn a_run_ends_with_a_report_and_intervals() {
     assert_eq!(other["splits"]["test"]["intervals"], test["intervals"]);
 }
 
+/// Mean probability of a class when all of these rows have `x` in place of their own.
+fn mean_probability(home: &TestHome, rows: &[Value], (x, class): (f64, &str)) -> f64 {
+    let changed: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let mut row = row.clone();
+            row["x"] = x.into();
+            row.to_string()
+        })
+        .collect();
+    home.write("changed.jsonl", changed.join("\n"));
+    let output = home.run(&["predict", "--model", "blobs", "--input", "changed.jsonl", "--device", "flex"]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let positive = |line: &str| {
+        let prediction: Value = serde_json::from_str(line).unwrap();
+        prediction["side"]["probabilities"][class].as_f64().unwrap()
+    };
+    let found: Vec<f64> = output.stdout.lines().map(positive).collect();
+    found.iter().sum::<f64>() / found.len() as f64
+}
+
+#[test]
+fn partial_dependence_is_the_mean_of_predictions_of_changed_rows() {
+    let home = TestHome::with_blobs(600, SHORT);
+    let run = home.train(&[]);
+    let page = run_file(&home, &run, "report.html");
+    assert!(page.contains("partial dependence") && page.contains("Whiskers: 95 % interval"));
+    let metrics: Value = serde_json::from_str(&run_file(&home, &run, "metrics.json")).unwrap();
+    let important = metrics["importance"].as_array().unwrap();
+    for one in important {
+        assert_interval(&one["interval"], &one["increase"]);
+    }
+    let columns: Vec<&str> = metrics["dependence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|curve| curve["column"].as_str().unwrap())
+        .collect();
+    assert_eq!(columns[0], important[0]["column"], "the most important column comes first");
+    // On at most 200 rows the sample is the whole source, so that predictions of changed rows give the same means.
+    let rows = blobs(150);
+    home.write("few.csv", &rows);
+    let found = home.json(&["evaluate", "--model", "blobs", "--data", "few.csv", "--device", "flex"]);
+    let curves = found["dependence"].as_array().unwrap();
+    let x = curves.iter().find(|curve| curve["column"] == "x").expect("a curve of x");
+    assert_eq!(x["rows"], 150);
+    let mut lines = rows.lines();
+    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let row = |line: &str| -> Value {
+        let cells = names.iter().zip(line.split(','));
+        let value = |text: &str| text.parse::<f64>().map_or_else(|_| text.into(), Value::from);
+        cells
+            .filter(|(name, _)| ["x", "y"].contains(*name))
+            .map(|(name, text)| ((*name).to_owned(), value(text)))
+            .collect()
+    };
+    let rows: Vec<Value> = lines.map(row).collect();
+    let (partial, class) = (x["partial"].as_array().unwrap(), x["class"].as_str().unwrap());
+    for point in [&partial[0], &partial[partial.len() / 2], &partial[partial.len() - 1]] {
+        let [value, mean] = [&point[0], &point[1]].map(|number| number.as_f64().unwrap());
+        let expected = mean_probability(&home, &rows, (value, class));
+        assert!((mean - expected).abs() < 1e-4, "{value}: {mean}, expected {expected}");
+    }
+    assert!(x["accumulated"].as_array().unwrap().len() > 10, "{x}");
+}
+
+#[test]
+fn other_rows_are_compared_with_the_trivial_model_by_the_subgroups_of_the_config() {
+    let home = home_with_zone("subgroups = [\"zone\"]\nmin_support = 5");
+    home.train(&[]);
+    home.write("new.csv", with_zone(400));
+    let evaluate = ["evaluate", "--model", "blobs", "--data", "new.csv", "--device", "flex"];
+    let found = home.json(&evaluate);
+    let target = &found["evaluation"]["splits"][0]["targets"][0];
+    assert_eq!(target["subgroups"][0]["columns"][0], "zone");
+    let metrics = target["metrics"].as_array().unwrap();
+    let roc_auc = metrics.iter().find(|metric| metric["name"] == "roc_auc").unwrap();
+    assert_eq!(roc_auc["baseline"], 0.5, "{roc_auc}");
+    // Rows without the column have no groups, and are no error.
+    home.write("bare.csv", blobs(400));
+    let found = home.json(&["evaluate", "--model", "blobs", "--data", "bare.csv", "--device", "flex"]);
+    assert!(found["evaluation"]["splits"][0]["targets"][0].get("subgroups").is_none(), "{found}");
+}
+
 #[test]
 fn a_report_is_left_out_where_none_is_wanted() {
     let home = home_with_zone("report = false\nresamples = 0");

@@ -280,3 +280,21 @@ fn the_command_explains_as_the_server_does() {
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(refused.stderr.contains("explanations are JSON lines"), "{}", refused.stderr);
 }
+
+#[test]
+fn an_explanation_that_cannot_end_in_its_time_is_refused_before_it_begins() {
+    let home = shop(&[("price", "number")], "family = \"random_forest\"\ntrees = 2000\nleaf = 1");
+    let server = home.serve(&["--model", "shop"]);
+    // The first one makes the form of the trees that explanations need.
+    explained(&server, &json!(true));
+    let body = json!({ "rows": [row(), row()], "explain": { "budget_ms": 10 } }).to_string();
+    let response = server.post(PATH, body, &[]);
+    assert_eq!(response.status, 422, "{}", response.text);
+    let error = response.json()["error"].clone();
+    assert_eq!((&error["code"], &error["field"]), (&json!("not_explained"), &json!("method")), "{error}");
+    for words in ["for 2 rows", "send fewer rows", "permutation_shapley", "x-timeout-ms"] {
+        assert!(response.text.contains(words), "{words}: {error}");
+    }
+    let permutations = json!({ "budget_ms": 1000, "method": "permutation_shapley" });
+    assert_eq!(explained(&server, &permutations)["price"]["explanation"]["method"], "permutation_shapley");
+}

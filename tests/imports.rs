@@ -1,4 +1,4 @@
-//! Models imported from Hugging Face and GGUF files predict as their original implementation does.
+//! Models imported from files of Hugging Face, GGUF, XGBoost and LightGBM predict as their original implementation does.
 
 use serde_json::{Value, json};
 
@@ -22,6 +22,7 @@ macro_rules! golden {
 
 mod generation;
 mod sentences;
+mod trees;
 
 /// Writes the folder of a small random Hugging Face model whose tokens are the words `w0` to `w36`. `more` is
 /// merged into its `config.json`.

@@ -11,7 +11,7 @@ import payloads
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMPORT = ROOT / "crates/import/src/golden"
-READERS = ["arrow", "grpc", "picture", "schema", "chat", "tokenizer", "folder", "workbook", "table", "dvc", "pushed", "feedback", "token"]
+READERS = ["arrow", "grpc", "picture", "schema", "chat", "tokenizer", "folder", "workbook", "table", "dvc", "pushed", "feedback", "token", "xgboost", "lightgbm"]
 SHEET = """<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><dimension ref="A1:B2"/><sheetData>
 <row r="1"><c r="A1" t="inlineStr"><is><t>x</t></is></c><c r="B1" t="s"><v>0</v></c></row>
 <row r="2"><c r="A2"><v>1.5</v></c><c r="%s"><v>7</v></c></row></sheetData></worksheet>"""
@@ -135,6 +135,8 @@ def seeds(reader):
         "pushed": lambda: left,
         "feedback": lambda: left,
         "token": tokens,
+        "xgboost": lambda: [(IMPORT / "trees" / name).read_bytes() for name in ("xgboost_categories.json", "xgboost_dart.json", "xgboost_classes.ubj")],
+        "lightgbm": lambda: [(IMPORT / "trees" / f"lightgbm_{name}.txt").read_bytes() for name in ("categories", "zero", "forest")],
     }[reader]()
 
 

@@ -2,14 +2,16 @@
 """Writes crates/tune/src/golden/samplers.json with numbers of Optuna and SciPy, and the direction numbers of Sobol's
 sequence in crates/tune/src/samplers/sobol/directions.txt.
 
-Needs: optuna 5.0, SciPy 1.17. Prints the paths it wrote.
+Needs: optuna 5.0, SciPy 1.17, scikit-learn 1.9. Prints the paths it wrote.
 """
 import importlib.resources
 import json
 import pathlib
 
 import numpy as np
+import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.importance import FanovaImportanceEvaluator
 from optuna.samplers._tpe import _truncnorm
 from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator, _ParzenEstimatorParameters
 from optuna.samplers._tpe.sampler import default_weights
@@ -68,9 +70,36 @@ for unit, low, high in [(0.3, -1, 2), (0.5, 5, 9), (0.9, -30, -20), (0.01, -2, 4
     quantiles.append([unit, low, high, value.item()])
 
 sobol = qmc.Sobol(40, scramble=False).random(32)
+# A study with interactions, and the shares of fANOVA as means over seeds of the forest.
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+space = {name: FloatDistribution(0, 1) for name in "abcd"} | {"n": IntDistribution(1, 8)}
+points = np.round(rng.uniform(0, 1, (120, 4)), 4)
+widths = rng.integers(1, 9, 120)
+values = np.round(
+    np.sin(6 * points[:, 0]) + points[:, 1] ** 2 + 2 * (points[:, 0] - 0.5) * points[:, 2] + 0.15 * widths, 6
+)
+study = optuna.create_study()
+for point, width, value in zip(points, widths, values):
+    params = dict(zip("abcd", point.tolist())) | {"n": int(width)}
+    study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=value))
+shares = [FanovaImportanceEvaluator(seed=seed).evaluate(study) for seed in range(10)]
+importance = {
+    "points": np.column_stack([points, widths]).tolist(),
+    "values": values[:, None].tolist(),
+    "shares": {name: float(np.mean([share[name] for share in shares])) for name in space},
+}
+
 path = ROOT / "golden/samplers.json"
 path.write_text(
-    json.dumps({"parzen": cases, "quantiles": quantiles, "sobol": (sobol * 2**32).astype(int).tolist()}) + "\n"
+    json.dumps(
+        {
+            "parzen": cases,
+            "quantiles": quantiles,
+            "sobol": (sobol * 2**32).astype(int).tolist(),
+            "importance": importance,
+        }
+    )
+    + "\n"
 )
 print(path)
 

@@ -1,5 +1,6 @@
 //! Arguments of the command line.
 
+mod cv;
 mod data;
 mod gate;
 mod inference;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use cupola_nn::DeviceChoice;
 use cupola_runtime::EngineChoice;
 
+pub use self::cv::*;
 pub use self::data::*;
 pub use self::gate::*;
 pub use self::inference::*;
@@ -65,6 +67,10 @@ pub enum Command {
     Init(InitArgs),
     /// Train a model from a config or from data alone, evaluate it on the test split and publish it
     Train(TrainArgs),
+    /// Cross-validate a config: a run for each fold, their average as one package
+    Cv(CvArgs),
+    /// Publish several models of the same data as one, weighted by their predictions
+    Ensemble(EnsembleArgs),
     /// Search for good values of the config's keys: train trials, publish the best one
     Tune(TuneArgs),
     /// Find a learning rate: train a few steps with a rising rate; nothing is kept

@@ -21,8 +21,9 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// Kind of an error.
     pub fn of(error: &Error) -> Self {
-        let is_stopped =
-            |cause: &(dyn std::error::Error + 'static)| cause.is::<Stopped>() || cause.is::<StudyStopped>();
+        let is_stopped = |cause: &(dyn std::error::Error + 'static)| {
+            cause.is::<Stopped>() || cause.is::<FoldsStopped>() || cause.is::<StudyStopped>()
+        };
         if error.chain().any(is_stopped) {
             Self::Stopped
         } else if error.chain().any(<dyn std::error::Error + 'static>::is::<GateBroken>) {
@@ -122,6 +123,18 @@ fn stopped(step: Option<u64>) -> String {
         || "stopped before all trees were grown, none is kept".to_owned(),
         |step| format!("stopped at step {step}, checkpoint written"),
     )
+}
+
+/// Cross-validation that was stopped by a signal, with the command that goes on with it.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped after {done} of {folds} folds; continue with: {resume}")]
+pub struct FoldsStopped {
+    /// Folds that are done.
+    pub done: usize,
+    /// Folds in all.
+    pub folds: usize,
+    /// Command that goes on.
+    pub resume: String,
 }
 
 /// Study that was stopped by a signal, with the command that continues it.

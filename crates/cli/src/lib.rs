@@ -65,6 +65,8 @@ fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result
     match command {
         Command::Init(args) => commands::training::init::run(home, ui, &args),
         Command::Train(args) => commands::training::train::run(home, ui, &args),
+        Command::Cv(args) => commands::training::cv::run(home, ui, &args),
+        Command::Ensemble(args) => commands::training::ensemble::run(home, ui, &args),
         Command::Tune(args) => commands::training::tune::run(home, ui, &args),
         Command::Rate(args) => commands::training::rate::run(home, ui, &args),
         Command::Check(args) => commands::training::check::run(home, ui, &args),

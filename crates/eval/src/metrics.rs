@@ -55,8 +55,8 @@ pub struct Metrics {
     /// Precision, recall and F1 of each class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassReport>,
-    /// Counts of rows, `confusion[target][predicted]`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Counts of rows, `confusion[target][predicted]`. In files, of more than 100 classes the 10,000 most frequent cells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "classification::confusion")]
     pub confusion: Vec<Vec<u64>>,
     /// RMSE of each forecast step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -14,6 +14,9 @@ pub enum Error {
     /// A package that can't be read or published, or a file that can't be written.
     #[error(transparent)]
     Registry(#[from] cupola_registry::Error),
+    /// Trees that can't be written.
+    #[error(transparent)]
+    Trees(#[from] cupola_trees::Error),
     /// A JSON value that can't be written, or a damaged file of a package.
     #[error(transparent)]
     Json(#[from] serde_json::Error),

@@ -31,7 +31,7 @@ mod target;
 mod text;
 mod transform;
 
-pub use cupola_values::number_text;
+pub use cupola_values::{CategoryForm, number_text};
 pub use error::Error;
 pub use examples::{
     CompactLayout, ExampleStore, Examples, ExamplesWithTargets, Layout, SplitExamples, Targets,
@@ -44,7 +44,7 @@ pub use frame::meaning::{ColumnReading, ExactColumns, ValueRule, ValueRules};
 pub use frame::{Column, Frame, NotANumber};
 pub use plan::{
     Augmenter, ColumnPlaces, ColumnType, GroupScores, InputColumn, JoinedPlan, MemberPlaces, OutputColumn,
-    Plan, SealedUncertainty, SeriesLabel, Signature, TargetScores,
+    Plan, SealedUncertainty, SeriesLabel, Signature, TargetScores, TreeColumn,
 };
 pub use prepare::{
     AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues, FoldedRows, FrameStream, Prepared,

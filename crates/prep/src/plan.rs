@@ -30,6 +30,7 @@ pub use self::augment::Augmenter;
 pub(crate) use self::fit::PlanFit;
 pub use self::members::{JoinedPlan, MemberPlaces};
 pub use self::places::ColumnPlaces;
+pub use self::pretrained::TreeColumn;
 pub use self::series::SeriesLabel;
 pub use self::signature::{ColumnType, InputColumn, OutputColumn, Signature};
 pub use self::uncertainty::{GroupScores, SealedUncertainty, TargetScores};

@@ -84,10 +84,9 @@ fn tables(evaluation: &Evaluation) -> String {
             )
         })
         .collect();
-    let legend = dim(
-        "Dot: value on a scale from 0 to 1, or from 0 to the largest of the numbers. Line: 95 % interval. Tick: trivial model.",
-    );
-    if shown.is_empty() { shown } else { shown + &legend + &markup::further(all.len(), TABLES, "table") }
+    let legend = "<p class=\"dim scale\">Dot: value on a scale from 0 to 1, or from 0 to the largest of the numbers. \
+        Line: 95 % interval. Tick: trivial model.</p>";
+    if shown.is_empty() { shown } else { shown + legend + &markup::further(all.len(), TABLES, "table") }
 }
 
 fn pairs(evaluation: &Evaluation) -> impl Iterator<Item = (&SplitEvaluation, &TargetEvaluation)> {

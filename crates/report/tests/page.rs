@@ -6,8 +6,8 @@
 mod documents;
 
 use cupola_report::{
-    Bar, ColumnSummary, DataSection, Detail, Distribution, Evaluation, Histogram, Importance, Line,
-    PAGE_BYTES, Subgroup, SubgroupTable, WorstContent, WorstError, html, markdown,
+    Bar, ColumnSummary, DataSection, Detail, Distribution, Evaluation, Histogram, Importance, LearningCurve,
+    Line, PAGE_BYTES, Subgroup, SubgroupTable, WorstContent, WorstError, html, markdown,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -190,7 +190,11 @@ fn poisoned(document: &Evaluation, value: f64) -> Evaluation {
                 detail.residuals.fill((value, 1.0));
                 detail.residual_histogram.edges.fill(value);
             }
-            Detail::Forecast(detail) => points(&mut detail.by_step),
+            Detail::Forecast(detail) => {
+                points(&mut detail.by_step);
+                detail.bands.iter_mut().for_each(|band| band.fill((value, value, value)));
+                detail.coverage = Some(value);
+            }
             Detail::Score(detail) => {
                 detail.threshold = Some(value);
                 detail.normal.edges.fill(value);
@@ -201,8 +205,13 @@ fn poisoned(document: &Evaluation, value: f64) -> Evaluation {
             .importance
             .iter_mut()
             .for_each(|one| (one.increase, one.interval) = (value, Some((value, value))));
-        target.dependence.iter_mut().for_each(|one| one.partial.fill((value, value)));
-        target.slices.iter_mut().for_each(|slice| (slice.error, slice.overall) = (value, value));
+        for one in &mut target.dependence {
+            one.partial.fill((value, value));
+            one.mean = Some(value);
+        }
+        for slice in &mut target.slices {
+            (slice.error, slice.overall, slice.interval) = (value, value, Some((value, value)));
+        }
         target.worst.iter_mut().for_each(|worst| worst.error = value);
     }
     for column in document.data.iter_mut().flat_map(|data| &mut data.columns) {
@@ -260,6 +269,44 @@ fn an_empty_document_is_a_page() {
     let page = html(&Evaluation::default());
     assert!(page.contains("<h1>Evaluation</h1>") && page.ends_with("</html>\n"), "{page}");
     assert_eq!(markdown(&Evaluation::default()), "## Evaluation\n");
+}
+
+#[test]
+fn intervals_of_forecasts_are_bands_and_effects_have_the_level_of_the_predictions() {
+    let of = |wanted: &str| documents::all().into_iter().find(|(name, _)| *name == wanted).unwrap().1;
+    let page = html(&of("forecast"));
+    assert_eq!(page.matches("class=\"band c1\" d=\"M").count(), 8, "four plots, each with a legend");
+    assert!(page.contains("90 % interval"));
+    let mut census = of("census");
+    let target = &mut census.splits[0].targets[0];
+    target.dependence.truncate(1);
+    let own = &mut target.dependence[0];
+    (own.partial, own.accumulated) = (vec![(0.0, 0.2), (1.0, 0.4)], vec![(0.0, -0.1), (1.0, 0.1)]);
+    own.mean = Some(0.3);
+    let page = html(&census);
+    // Effects of -0.1 and 0.1 around a mean of 0.3 are the line of the partial dependence.
+    let figure = &page[page.find("partial dependence").unwrap()..];
+    let path = |class: &str| {
+        let start = format!("<path class=\"line {class}\" d=\"");
+        let mut paths = figure.split(&start).skip(1);
+        let drawn = paths.find(|path| !path.starts_with("M1 6H25")).unwrap();
+        drawn[..drawn.find('"').unwrap()].to_owned()
+    };
+    assert_eq!(path("c0"), path("c1"));
+}
+
+#[test]
+fn splits_keep_their_order_and_one_thing_more_is_shown() {
+    let mut document = documents::all().into_iter().find(|(name, _)| *name == "digits").unwrap().1;
+    document.splits[0].targets = document.splits[1].targets.clone();
+    let page = html(&document);
+    let place = |title: &str| page.find(&format!("<h2><bdi>{title}</bdi></h2>")).unwrap();
+    assert!(place("valid") < place("test"));
+    let curve = document.learning[0].clone();
+    document.learning =
+        (0..13).map(|at| LearningCurve { metric: format!("metric_{at}"), ..curve.clone() }).collect();
+    let page = html(&document);
+    assert!(page.contains("metric 12") && !page.contains("further metric"));
 }
 
 #[test]

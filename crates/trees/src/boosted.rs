@@ -1,163 +1,166 @@
-//! Gradient-boosted trees: one ensemble for a number or two classes, one per class for more classes.
+//! Boosted trees of all targets, from examples to an ensemble.
 
-use cupola_prep::Examples;
-use cupola_spec::Boosting;
-use perpetual::objective::Objective;
-use perpetual::{Matrix, PerpetualBooster};
-use serde::{Deserialize, Serialize};
+use cupola_prep::{Examples, Targets};
+use cupola_spec::{Boosting, NumberLoss};
 
-use crate::columns::{by_column, check_width, is_multiclass, output_targets, reject_text, width_of};
+use crate::boosting::{
+    BinRuleSplit, BinTree, BinnedMatrix, BoostObjective, BoostOptions, BoostRows, ColumnBins, Labels, Table,
+    boost,
+};
+use crate::columns::reject_text;
 use crate::error::Error;
-use crate::{Progress, TreesTarget};
+use crate::{EnsembleOutput, FlatNode, FlatTree, Progress, SplitRule, TreeEnsemble, TreeScore, TreesTarget};
 
-/// Trees without improvement after which growing ends.
-const STOPPING_ROUNDS: usize = 20;
-/// Smallest probability whose logarithm is taken.
-const MIN_PROBABILITY: f64 = 1e-12;
+/// Rounds without rows to stop on, where the config names no number.
+const BLIND_ROUNDS: usize = 200;
 
-/// Fitted boosted trees.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Boosted {
-    /// Number of input columns: numbers, encodings, then indices.
-    pub(crate) columns: usize,
-    /// One ensemble per output.
-    pub(crate) ensembles: Vec<PerpetualBooster>,
-    /// Number of outputs of each target; empty in files of a single target.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) widths: Vec<usize>,
+/// Training rows, and rows that say when to stop.
+#[derive(Debug, Clone, Copy)]
+pub struct TreesRows<'a> {
+    /// Training examples.
+    pub train: &'a Examples,
+    /// Examples of the validation split; `None` without one.
+    pub valid: Option<&'a Examples>,
 }
 
-impl Boosted {
-    /// Fits one ensemble per output on training examples. `progress` receives the number of fitted
-    /// ensembles.
-    ///
-    /// # Errors
-    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library, [`Error::Stopped`] if `progress`
-    /// breaks before the last ensemble.
-    pub fn fit(
-        spec: &Boosting,
-        examples: &Examples,
-        targets: &[TreesTarget<'_>],
-        seed: u64,
-        progress: &mut Progress<'_>,
-    ) -> Result<Self, Error> {
-        reject_text(examples)?;
-        let (values, columns) = (by_column(examples), width_of(examples));
-        let matrix = Matrix::new(&values, examples.rows, columns);
-        let mut ensembles = Vec::new();
-        let outputs = targets.iter().flat_map(|target| (0..target.width).map(move |output| (target, output)));
-        for (target, output) in outputs {
-            if progress(ensembles.len()).is_break() {
-                return Err(Error::Stopped);
-            }
-            let (class, y) = output_targets(target.targets, target.width, output);
-            let objective = match target.quantile {
-                _ if class => Objective::LogLoss,
-                None => Objective::SquaredLoss,
-                quantile => Objective::QuantileLoss { quantile },
-            };
-            ensembles.push(fit_output(spec, &matrix, &y, objective, seed)?);
+/// Boosts one ensemble for all outputs.
+///
+/// # Errors
+/// As for [`Trees::fit`](crate::Trees::fit).
+pub(crate) fn fit(
+    spec: &Boosting,
+    rows: TreesRows<'_>,
+    targets: &[TreesTarget<'_>],
+    seed: u64,
+    progress: &mut Progress<'_>,
+) -> Result<TreeEnsemble, Error> {
+    reject_text(rows.train)?;
+    let valid = rows.valid.filter(|valid| valid.rows > 0);
+    let options = options(spec, valid.is_some(), seed);
+    let matrix = BinnedMatrix::fit(&table(rows.train), options.bins);
+    let valid = valid.map(|valid| BinnedMatrix::apply(&table(valid), &matrix.columns));
+    let (mut outputs, mut trees) = (Vec::new(), Vec::new());
+    for (target, column) in targets.iter().flat_map(columns_of) {
+        let objective = objective(spec, target);
+        let values = labels(target.targets, column);
+        let weights = if spec.balanced { balanced(target.targets) } else { Vec::new() };
+        let train = BoostRows { matrix: &matrix, labels: Labels { values: &values, weights: &weights } };
+        let valid_values = target.valid.map(|targets| labels(targets, column));
+        let valid = valid.as_ref().zip(valid_values.as_ref());
+        let valid =
+            valid.map(|(matrix, values)| BoostRows { matrix, labels: Labels { values, weights: &[] } });
+        let done = outputs.len();
+        let boosted =
+            boost(train, valid, objective, &options, &mut |_| progress(done)).ok_or(Error::Stopped)?;
+        let width = boosted.base.len();
+        let score = score(objective);
+        for (index, tree) in boosted.trees.iter().enumerate() {
+            trees.push(flat(tree, &matrix.columns, done + index % width)?);
         }
-        let _ = progress(ensembles.len());
-        let widths = targets.iter().map(|target| target.width).collect();
-        Ok(Self { columns, ensembles, widths })
+        outputs.extend(boosted.base.into_iter().map(|base| EnsembleOutput { base, score }));
     }
+    let _ = progress(outputs.len());
+    TreeEnsemble::new(matrix.columns.len(), outputs, trees)
+}
 
-    /// For each ensemble, `true` if it scores one of several classes.
-    fn is_multiclass(&self) -> Vec<bool> {
-        if self.widths.is_empty() {
-            return vec![self.ensembles.len() > 1; self.ensembles.len()];
-        }
-        is_multiclass(&self.widths)
+fn options(spec: &Boosting, stops: bool, seed: u64) -> BoostOptions {
+    let defaults = BoostOptions::default();
+    BoostOptions {
+        rounds: spec.rounds.unwrap_or(if stops { defaults.rounds } else { BLIND_ROUNDS }),
+        patience: spec.patience,
+        learning_rate: spec.learning_rate,
+        leaves: spec.leaves,
+        depth: spec.depth.map_or(0, usize::from),
+        bins: spec.bins,
+        leaf_rows: spec.leaf,
+        leaf_weight: spec.leaf_weight,
+        l1: spec.l1,
+        l2: spec.l2,
+        gain: spec.gain,
+        rows: spec.sample,
+        columns: spec.features,
+        seed,
+        ..defaults
     }
+}
 
-    /// Number of trees in all ensembles.
-    pub fn trees(&self) -> usize {
-        self.ensembles.iter().map(|booster| booster.get_prediction_trees().len()).sum()
+fn table(examples: &Examples) -> Table<'_> {
+    Table { numbers: &examples.dense, categories: &examples.indices, rows: examples.rows }
+}
+
+fn objective(spec: &Boosting, target: &TreesTarget<'_>) -> BoostObjective {
+    match target.targets {
+        Targets::Class(_) if target.width > 1 => BoostObjective::Softmax { classes: target.width },
+        Targets::Class(_) => BoostObjective::Logistic,
+        _ => match (target.quantile, spec.loss) {
+            (Some(level), _) => BoostObjective::Quantile { level },
+            (None, NumberLoss::Squared) => BoostObjective::Squared,
+            (None, NumberLoss::Absolute) => BoostObjective::Absolute,
+            (None, NumberLoss::Huber) => BoostObjective::Huber { delta: 1.0 },
+        },
     }
+}
 
-    /// Number of outputs.
-    pub fn width(&self) -> usize {
-        self.ensembles.len()
+fn score(objective: BoostObjective) -> TreeScore {
+    match objective {
+        BoostObjective::Logistic => TreeScore::LogOdds,
+        BoostObjective::Softmax { .. } => TreeScore::Margin,
+        _ => TreeScore::Number,
     }
+}
 
-    /// Logits, or standardised numbers for a regression: `[rows, width]`, row-major.
-    ///
-    /// # Errors
-    /// [`Error::Columns`] if the examples have other columns than those of the fit.
-    #[allow(clippy::cast_possible_truncation)]
-    pub fn logits(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
-        check_width(self.columns, examples)?;
-        let values = by_column(examples);
-        let matrix = Matrix::new(&values, examples.rows, self.columns);
-        // A few rows are faster on one thread.
-        let parallel = examples.rows > 256;
-        let each: Vec<Vec<f64>> =
-            self.ensembles.iter().map(|booster| booster.predict(&matrix, parallel)).collect();
-        // The ensembles of several classes are one-against-rest; the softmax of the logarithms of
-        // their probabilities normalises them.
-        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-        let multiclass = self.is_multiclass();
-        let logit = |scores: &Vec<f64>, multiclass: bool, row: usize| {
-            if multiclass {
-                sigmoid(scores[row]).max(MIN_PROBABILITY).ln() as f32
-            } else {
-                scores[row] as f32
+/// Columns of a target that are boosted one after the other: those of a vector.
+fn columns_of<'a, 'b>(target: &'a TreesTarget<'b>) -> impl Iterator<Item = (&'a TreesTarget<'b>, usize)> {
+    let columns = if matches!(target.targets, Targets::Vector { .. }) { target.width } else { 1 };
+    (0..columns).map(move |column| (target, column))
+}
+
+/// Numbers of one column, or indices of classes.
+#[allow(clippy::cast_precision_loss, reason = "indices of classes stay far below 2^24")]
+fn labels(targets: &Targets, column: usize) -> Vec<f32> {
+    match targets {
+        Targets::Number(values) => values.clone(),
+        Targets::Vector { width, values } => values.iter().skip(column).step_by(*width).copied().collect(),
+        Targets::Class(classes) => classes.iter().map(|&class| class as f32).collect(),
+        // Config validation rejects these targets for trees.
+        Targets::Reconstruction { .. } | Targets::Tokens { .. } => Vec::new(),
+    }
+}
+
+/// Weights by which all classes count alike; none for numbers.
+#[allow(clippy::cast_possible_truncation, reason = "a ratio of counts")]
+fn balanced(targets: &Targets) -> Vec<f32> {
+    let Targets::Class(classes) = targets else { return Vec::new() };
+    let counts = targets.classes();
+    let weight = |class: &i32| {
+        let rows = usize::try_from(*class).ok().and_then(|class| counts.get(class)).copied().unwrap_or(1);
+        classes.len() as f64 / (counts.len() * rows.max(1)) as f64
+    };
+    classes.iter().map(|class| weight(class) as f32).collect()
+}
+
+/// The tree with thresholds and categories in place of bins.
+#[allow(clippy::cast_possible_truncation, reason = "single precision is enough for a cover")]
+fn flat(tree: &BinTree, columns: &[ColumnBins], output: usize) -> Result<FlatTree, Error> {
+    let mut sets = Vec::new();
+    let nodes = tree.nodes.iter().map(|node| {
+        let cover = node.cover as f32;
+        let Some((split, [left, right])) = node.split else {
+            return FlatNode::Leaf { value: node.value, cover };
+        };
+        let rule = match split.rule {
+            BinRuleSplit::UpTo(bin) => SplitRule::Below(columns[split.column].edge(bin)),
+            BinRuleSplit::Set(set) => {
+                let (start, words) = (sets.len() as u32, columns[split.column].words(&set));
+                sets.extend_from_slice(&words);
+                SplitRule::Within { start, words: words.len() as u32 }
             }
         };
-        let logit = &logit;
-        Ok((0..examples.rows)
-            .flat_map(|row| each.iter().zip(&multiclass).map(move |(scores, many)| logit(scores, *many, row)))
-            .collect())
-    }
-}
-
-/// Fits the ensemble of one output: the log odds of a class, a number or a quantile of it.
-fn fit_output(
-    spec: &Boosting,
-    matrix: &Matrix<'_, f64>,
-    y: &[f64],
-    objective: Objective,
-    seed: u64,
-) -> Result<PerpetualBooster, Error> {
-    let class = matches!(objective, Objective::LogLoss);
-    #[allow(clippy::cast_possible_truncation)]
-    let booster = PerpetualBooster::default()
-        .set_objective(objective)
-        .set_budget(spec.budget as f32)
-        .set_max_bin(spec.bins)
-        .set_iteration_limit(spec.trees)
-        .set_stopping_rounds(Some(STOPPING_ROUNDS))
-        .set_seed(seed);
-    let fitted = fit_ensemble(booster.clone(), matrix, y, None);
-    if class || fitted.as_ref().is_ok_and(|fitted| !has_empty_leaf(fitted)) {
-        return fitted;
-    }
-    // perpetual 3.0.0-rc.2 decides at the first tree whether Hessians are constant. Its robust loss of
-    // small tables may begin or end later: sums of Hessians are zero then, and the values of leaves are
-    // gradients divided by 1e-8. With weights it sums Hessians in every tree.
-    fit_ensemble(booster, matrix, y, Some(&vec![1.0; y.len()]))
-}
-
-/// Fits one ensemble; a panic of the library is an error.
-fn fit_ensemble(
-    mut booster: PerpetualBooster,
-    matrix: &Matrix<'_, f64>,
-    y: &[f64],
-    weights: Option<&[f64]>,
-) -> Result<PerpetualBooster, Error> {
-    let fit = std::panic::AssertUnwindSafe(|| booster.fit(matrix, y, weights, None));
-    match std::panic::catch_unwind(fit) {
-        Ok(Ok(())) => Ok(booster),
-        Ok(Err(error)) => Err(Error::Fit { reason: error.to_string() }),
-        Err(_) => Err(Error::Fit { reason: "perpetual panicked".into() }),
-    }
-}
-
-/// `true` if a leaf is as large as if no row had reached it.
-fn has_empty_leaf(booster: &PerpetualBooster) -> bool {
-    let nodes = booster.get_prediction_trees().iter().flat_map(|tree| tree.nodes.values());
-    nodes.filter(|node| node.is_leaf).any(|node| node.hessian_sum <= 0.0)
+        let (feature, missing_left) = (split.column as u32, split.missing_left);
+        FlatNode::Split { feature, rule, left, right, missing_left, cover }
+    });
+    let nodes = nodes.collect();
+    FlatTree::new(output, nodes, sets)
 }
 
 #[cfg(test)]

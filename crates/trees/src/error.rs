@@ -24,6 +24,9 @@ pub enum Error {
         /// Defect of the file.
         reason: String,
     },
+    /// A file of trees that an older version has written.
+    #[error("the file of trees has the format of an older version; train the model again")]
+    Format,
     /// Examples with another number of columns.
     #[error(
         "wrong number of columns: the trees expect {expected}, the examples have {found}; check that plan and model are of one package"

@@ -1,20 +1,17 @@
-//! Trees in `model.safetensors`: compressed into one tensor of bytes, so that all packages have the
-//! same files.
+//! Trees in `model.safetensors`.
 
 use std::collections::HashMap;
-use std::io::{BufReader, Read, Write};
+use std::io::{Read, Write};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::Trees;
 use crate::error::Error;
+use crate::{TreeEnsemble, Trees};
 
-/// Tensor name of boosted trees, gzipped JSON.
-const BOOSTED: &str = "trees";
-/// Tensor name of a forest. Gzipped postcard, since its trees have far more nodes.
+/// Tensor name of a forest: gzipped postcard.
 const FOREST: &str = "forest";
 /// Largest accepted size after decompression in bytes: a small file must not fill the memory.
 const LIMIT: u64 = 4 << 30;
@@ -25,28 +22,23 @@ impl Trees {
     /// # Errors
     /// [`Error::File`] if serialisation fails.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, Error> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        let name = match self {
-            Self::Boosted(trees) => {
-                serde_json::to_writer(&mut encoder, trees).map_err(invalid)?;
-                BOOSTED
-            }
-            Self::Forest(forest) => {
-                let bytes = postcard::to_allocvec(forest).map_err(invalid)?;
-                encoder.write_all(&bytes).map_err(invalid)?;
-                FOREST
-            }
+        let forest = match self {
+            Self::Ensemble(trees) => return trees.to_safetensors(),
+            Self::Forest(forest) => forest,
         };
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let bytes = postcard::to_allocvec(forest).map_err(invalid)?;
+        encoder.write_all(&bytes).map_err(invalid)?;
         let packed = encoder.finish().map_err(invalid)?;
         let view = TensorView::new(Dtype::U8, vec![packed.len()], &packed).map_err(invalid)?;
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        safetensors::serialize([(name, view)], Some(metadata)).map_err(invalid)
+        safetensors::serialize([(FOREST, view)], Some(metadata)).map_err(invalid)
     }
 
     /// Reads the output of [`Trees::to_safetensors`].
     ///
     /// # Errors
-    /// [`Error::File`] for other bytes.
+    /// [`Error::Format`] for trees of an older version, [`Error::File`] for other bytes.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
         let file = SafeTensors::deserialize(bytes).map_err(invalid)?;
         if let Ok(view) = file.tensor(FOREST) {
@@ -54,9 +46,7 @@ impl Trees {
             GzDecoder::new(view.data()).take(LIMIT).read_to_end(&mut bytes).map_err(invalid)?;
             return Ok(Self::Forest(postcard::from_bytes(&bytes).map_err(invalid)?));
         }
-        let view = file.tensor(BOOSTED).map_err(invalid)?;
-        let unpacked = GzDecoder::new(view.data()).take(LIMIT);
-        Ok(Self::Boosted(serde_json::from_reader(BufReader::new(unpacked)).map_err(invalid)?))
+        TreeEnsemble::from_safetensors(bytes).map(Self::Ensemble)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Gradient boosting and random forests, baselines that are fitted on the same examples as a network.
 //!
 //! [`Trees`] return logits like a network, so evaluation, packages and the server treat both alike.
-//! The algorithms come from two crates: `perpetual`, which chooses step size and number of trees from
-//! one `budget`, and `smartcore`. [`Trees::plain_outputs`] gives the trees of either as plain data, for
-//! explanations.
+//! [`TreeEnsemble`] is the plain format, [`Trees::plain_outputs`] gives it to explanations.
 
 mod boosted;
+mod boosting;
 mod columns;
+mod ensemble;
 mod error;
 mod file;
 mod forest;
@@ -17,18 +17,22 @@ use std::ops::ControlFlow;
 use cupola_prep::{Examples, Targets};
 use cupola_spec::TreesSpec;
 
-pub use boosted::Boosted;
+pub use boosted::TreesRows;
+pub use ensemble::{EnsembleOutput, FlatNode, FlatTree, SplitRule, TreeEnsemble};
 pub use error::Error;
 pub use forest::Forest;
 pub use plain::{PlainOutput, TreeScore};
 
 /// Receiver of the number of fitted outputs. A break ends the growing.
 pub type Progress<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
+
 /// Target that trees are fitted to.
 #[derive(Debug, Clone, Copy)]
 pub struct TreesTarget<'a> {
-    /// Encoded targets of the rows.
+    /// Encoded targets of the training rows.
     pub targets: &'a Targets,
+    /// Encoded targets of the validation rows; `None` without any.
+    pub valid: Option<&'a Targets>,
     /// Number of outputs: 1 for a number and for two classes.
     pub width: usize,
     /// Level of the quantile that boosted trees predict; `None` for the number itself and for classes.
@@ -37,41 +41,39 @@ pub struct TreesTarget<'a> {
 
 impl<'a> From<(&'a Targets, usize)> for TreesTarget<'a> {
     fn from((targets, width): (&'a Targets, usize)) -> Self {
-        Self { targets, width, quantile: None }
+        Self { targets, valid: None, width, quantile: None }
     }
 }
 
 /// Fitted trees of either kind.
 #[allow(clippy::large_enum_variant, reason = "one value exists per model")]
 pub enum Trees {
-    /// Gradient-boosted trees.
-    Boosted(Boosted),
+    /// Boosted trees.
+    Ensemble(TreeEnsemble),
     /// A random forest.
     Forest(Forest),
 }
 
 impl Trees {
-    /// Fits trees on training examples. Each target comes with its number of outputs: 1 for a number
-    /// and for two classes. `progress` receives the number of fitted outputs, also several times for the same number
-    /// while the trees of one output grow; growing ends where it breaks.
+    /// Fits trees. `progress` receives the number of fitted outputs, also several times for the same number while the
+    /// trees of one output grow; growing ends where it breaks. Boosting ends on its own if the loss on the validation rows
+    /// does not fall any more; forests ignore these rows.
     ///
     /// # Errors
     /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library, [`Error::Stopped`] if `progress`
     /// breaks before the last tree.
     pub fn fit(
         spec: &TreesSpec,
-        examples: &Examples,
+        rows: TreesRows<'_>,
         targets: &[TreesTarget<'_>],
         seed: u64,
         progress: &mut Progress<'_>,
     ) -> Result<Self, Error> {
         match spec {
-            TreesSpec::Boosted(spec) => {
-                Boosted::fit(spec, examples, targets, seed, progress).map(Self::Boosted)
-            }
+            TreesSpec::Boosted(spec) => boosted::fit(spec, rows, targets, seed, progress).map(Self::Ensemble),
             TreesSpec::Forest(spec) => {
                 let targets: Vec<_> = targets.iter().map(|own| (own.targets, own.width)).collect();
-                Forest::fit(spec, examples, &targets, seed, progress).map(Self::Forest)
+                Forest::fit(spec, rows.train, &targets, seed, progress).map(Self::Forest)
             }
         }
     }
@@ -79,7 +81,7 @@ impl Trees {
     /// Number of trees in all outputs.
     pub fn trees(&self) -> usize {
         match self {
-            Self::Boosted(trees) => trees.trees(),
+            Self::Ensemble(trees) => trees.trees().len(),
             Self::Forest(trees) => trees.trees(),
         }
     }
@@ -87,7 +89,7 @@ impl Trees {
     /// Number of outputs.
     pub fn width(&self) -> usize {
         match self {
-            Self::Boosted(trees) => trees.width(),
+            Self::Ensemble(trees) => trees.outputs().len(),
             Self::Forest(trees) => trees.width(),
         }
     }
@@ -98,7 +100,7 @@ impl Trees {
     /// [`Error::Columns`] if the examples have other columns than those of the fit.
     pub fn logits(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
         match self {
-            Self::Boosted(trees) => trees.logits(examples),
+            Self::Ensemble(trees) => trees.logits(examples),
             Self::Forest(trees) => trees.logits(examples),
         }
     }

@@ -13,6 +13,7 @@
 mod error;
 #[cfg(test)]
 mod golden;
+mod importance;
 mod linear;
 mod minimize;
 mod normal;
@@ -21,10 +22,12 @@ mod pruners;
 mod samplers;
 mod space;
 mod storage;
+mod stream;
 mod study;
 mod trial;
 
 pub use error::TuneError;
+pub use importance::{ParamImportance, param_importances};
 pub use pareto::{crowding_distances, dominates, front_ranks, hypervolume_2d, pareto_front};
 pub use pruners::{PruneDecision, PruneRequest, Pruner};
 pub use samplers::{

@@ -8,7 +8,6 @@ mod grid;
 mod nsga2;
 mod random;
 mod sobol;
-mod stream;
 mod tpe;
 
 pub use cmaes::CmaEsSampler;

@@ -6,10 +6,12 @@ use serde_json::Value;
 
 use crate::{ParamValues, TuneError};
 
+mod coordinates;
 mod distribution;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use coordinates::Coordinates;
 pub use distribution::ParamDistribution;
 pub(crate) use distribution::index;
 

@@ -145,6 +145,14 @@ pub enum Error {
     /// Several models on rows that are not in memory.
     #[error("an ensemble needs all rows in memory; leave `data.stream` out")]
     EnsembleOnStream,
+    /// A config that has no folds.
+    #[error("no cross-validation: {why}; {remedy}")]
+    CrossValidation {
+        /// Reason.
+        why: String,
+        /// Remedy.
+        remedy: &'static str,
+    },
     /// Models that cannot be combined as asked.
     #[error("{why}; {remedy}")]
     Ensemble {
@@ -291,6 +299,7 @@ impl Error {
             | Self::TreesOnStream
             | Self::TreesHaveNoRate
             | Self::EnsembleOnStream
+            | Self::CrossValidation { .. }
             | Self::Ensemble { .. }
             | Self::OtherRows { .. }
             | Self::MemberUnfinished { .. }

@@ -12,7 +12,7 @@ mod dependence;
 mod facts;
 pub(crate) mod gate;
 mod learning;
-mod model_section;
+pub(crate) mod model_section;
 mod package;
 mod run;
 mod target;

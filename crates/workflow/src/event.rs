@@ -89,6 +89,24 @@ pub enum WorkflowEvent<'a> {
         /// Number of trees.
         trees: usize,
     },
+    /// A fold of a cross-validation begins; the events of its run follow, unless it is done.
+    FoldStarted {
+        /// Fold and repeat, from 0.
+        place: [usize; 2],
+        /// Number of folds and of repeats.
+        folds: [usize; 2],
+        /// `true` if an earlier process has finished it.
+        reused: bool,
+    },
+    /// A fold of a cross-validation is done.
+    FoldFinished {
+        /// Fold and repeat, from 0.
+        place: [usize; 2],
+        /// Number of folds and of repeats.
+        folds: [usize; 2],
+        /// Its run.
+        record: &'a RunRecord,
+    },
     /// One learning rate of a range test was tried.
     RateTried(RateTrial),
     /// The score above which a row counts as an anomaly was chosen.

@@ -12,6 +12,7 @@
 
 mod check;
 mod config;
+mod cv;
 mod data;
 mod draft;
 mod ensemble;
@@ -27,6 +28,7 @@ mod tune;
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
 pub use cupola_tune::JournalTrialState;
+pub use cv::{CrossValidation, CvJob, CvOutcome, FoldMetric, FoldScore};
 pub use data::stages::{StageNode, StageState};
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
 pub use draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};

@@ -6,8 +6,8 @@ use std::sync::{LazyLock, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cupola_datasets::{IngestLog, LoadRequest, load};
-use cupola_import::from_hugging_face;
-use cupola_prep::{ChatTemplate, FittedTokenizer, OutputColumn};
+use cupola_import::{ImportedTrees, TreeTarget, from_hugging_face};
+use cupola_prep::{ChatTemplate, Examples, FittedTokenizer, OutputColumn};
 use cupola_runtime::{ChatPrompt, ChatRenderer, PromptMessage, check_chat_template};
 use cupola_serving::FeedbackLog;
 use cupola_serving::access::TokenVerifier;
@@ -22,7 +22,7 @@ use crate::{App, LAST, folder, halves, write};
 pub type Reader = fn(&[u8]);
 
 /// Readers by name, as `scripts/fuzz` lists them.
-pub const READERS: [(&str, Reader); 13] = [
+pub const READERS: [(&str, Reader); 15] = [
     ("arrow", arrow),
     ("grpc", grpc),
     ("picture", picture),
@@ -36,6 +36,8 @@ pub const READERS: [(&str, Reader); 13] = [
     ("pushed", pushed),
     ("feedback", feedback),
     ("token", token),
+    ("xgboost", xgboost),
+    ("lightgbm", lightgbm),
 ];
 
 static APP: LazyLock<App> = LazyLock::new(App::open);
@@ -71,6 +73,25 @@ pub fn reader() -> Reader {
 fn post(path: &str, kind: &str, body: &[u8]) {
     let head = format!("POST {path}\ncontent-type: {kind}\n\n");
     APP.send(&[head.as_bytes(), body].concat());
+}
+
+/// Trees of XGBoost, as JSON or UBJSON.
+fn xgboost(bytes: &[u8]) {
+    let _ = ImportedTrees::from_xgboost(bytes, &TreeTarget::default()).map(|trees| score(&trees));
+}
+
+/// Trees of LightGBM.
+fn lightgbm(bytes: &[u8]) {
+    let _ = ImportedTrees::from_lightgbm(bytes, &TreeTarget::default()).map(|trees| score(&trees));
+}
+
+/// Scores a row of zeros and explains it.
+fn score(trees: &ImportedTrees) {
+    let _ = trees.trees.logits(&Examples::zeros(trees.plan.layout(), 1));
+    let zeros = vec![0.0; trees.trees.columns()];
+    for output in trees.trees.plain_outputs().into_iter().flatten() {
+        let _ = output.trees.shapley(&zeros, zeros.len(), &mut || true);
+    }
 }
 
 /// Arrow stream of a request.

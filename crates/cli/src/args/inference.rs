@@ -39,7 +39,7 @@ pub struct EvaluateArgs {
     /// Print the evaluation in this form; with --out, write it too
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<EvaluationFormat>,
-    /// Columns whose groups get metrics of their own
+    /// Columns whose groups get metrics of their own [default: those of the config that the rows have]
     #[arg(
         long,
         value_name = "COLUMNS",

@@ -135,7 +135,7 @@ pub enum ModelsCommand {
     },
     /// Publish a model of another program, to serve it or train it further
     #[command(
-        after_help = "Examples:\n  cupola models import --from hf all-MiniLM-L6-v2/ --name minilm\n  cupola models import --from gguf SmolLM2-135M-Instruct.Q4_1.gguf --name smol"
+        after_help = "Examples:\n  cupola models import --from hf all-MiniLM-L6-v2/ --name minilm\n  cupola models import --from gguf SmolLM2-135M-Instruct.Q4_1.gguf --name smol\n  cupola models import --from xgboost model.json --name churn --target left --classes no,yes"
     )]
     Import(ImportArgs),
     /// Write a model for other programs
@@ -168,7 +168,7 @@ pub struct ImportArgs {
     /// Format of the model
     #[arg(long, value_enum)]
     pub from: ImportFormat,
-    /// Folder with config.json, model.safetensors and tokenizer.json, or a GGUF file
+    /// Folder with config.json, model.safetensors and tokenizer.json, or a file of GGUF, XGBoost or LightGBM
     pub path: PathBuf,
     /// Name of the package
     #[arg(long)]
@@ -176,6 +176,12 @@ pub struct ImportArgs {
     /// Tokens of one text [default: as the folder says or the model allows; at most 2048 for a language model]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub length: Option<u32>,
+    /// Name of the prediction of trees [default: target]
+    #[arg(long)]
+    pub target: Option<String>,
+    /// Classes of trees in the order of their numbers, with commas [default: the numbers]
+    #[arg(long, value_delimiter = ',')]
+    pub classes: Vec<String>,
 }
 
 /// Format of a model to import.
@@ -185,6 +191,10 @@ pub enum ImportFormat {
     Hf,
     /// llama.cpp: Llama or Qwen2 with its tokenizer, in any quantisation
     Gguf,
+    /// XGBoost: trees as save_model writes them, .json or .ubj
+    Xgboost,
+    /// LightGBM: trees as save_model writes them, .txt
+    Lightgbm,
 }
 
 #[derive(Args)]

@@ -1,6 +1,8 @@
 //! Commands from a config to a published package.
 
 pub mod check;
+pub mod cv;
+pub mod ensemble;
 pub mod graph;
 pub mod init;
 pub mod prepare;

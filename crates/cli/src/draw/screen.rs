@@ -7,7 +7,16 @@ use cupola_workflow::{Observer, WorkflowEvent};
 
 use super::data::{show_data, show_network};
 use super::training::TrainingProgress;
-use super::{CollectionProgress, Ui, grouped, metric};
+use super::{CollectionProgress, Ui, grouped, metric, metrics};
+
+/// Metrics of a fold that its line has.
+const SHOWN_METRICS: usize = 3;
+
+/// `fold 2/5`, or `repeat 1/3, fold 2/5`
+fn fold_name([fold, repeat]: [usize; 2], [folds, repeats]: [usize; 2]) -> String {
+    let repeat = if repeats > 1 { format!("repeat {}/{repeats}, ", repeat + 1) } else { String::new() };
+    format!("{repeat}fold {}/{folds}", fold + 1)
+}
 
 /// Observer that draws every event.
 pub struct Screen {
@@ -94,6 +103,14 @@ impl Observer for Screen {
                 ui.line(format!("output {done}/{outputs}"));
             }
             WorkflowEvent::TreesGrown { trees } => ui.line(format!("grown   {} trees", grouped(*trees))),
+            WorkflowEvent::FoldStarted { place, folds, reused } => {
+                let done = if *reused { "is done" } else { "begins" };
+                ui.line(format!("{} {done}", fold_name(*place, *folds)));
+            }
+            WorkflowEvent::FoldFinished { place, folds, record } => {
+                let values = record.metrics.iter().filter_map(|(name, value)| Some((name, value.as_f64()?)));
+                ui.line(format!("{}: {}", fold_name(*place, *folds), metrics(values.take(SHOWN_METRICS))));
+            }
             WorkflowEvent::Warning(text) => Ui::warning(text),
             other => self.collection.observe(other),
         }

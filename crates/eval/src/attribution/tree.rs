@@ -24,6 +24,21 @@ pub enum TreeNode {
         /// Weight of the training rows that reached the node.
         cover: f64,
     },
+    /// Rows go left if the set has their value, the index of a category, and elsewhere if it is NaN.
+    CategorySplit {
+        /// Index of the feature.
+        feature: usize,
+        /// First word of the set among those of the tree, and number of words; 32 categories a word.
+        set: [u32; 2],
+        /// Node of the categories of the set.
+        left: usize,
+        /// Node of all other values.
+        right: usize,
+        /// Node of NaN: `left`, `right` or a third one.
+        missing: usize,
+        /// Weight of the training rows that reached the node.
+        cover: f64,
+    },
     /// End of a path.
     Leaf {
         /// Prediction.
@@ -37,14 +52,14 @@ impl TreeNode {
     /// Weight of the training rows that reached the node.
     pub fn cover(&self) -> f64 {
         match *self {
-            Self::Split { cover, .. } | Self::Leaf { cover, .. } => cover,
+            Self::Split { cover, .. } | Self::CategorySplit { cover, .. } | Self::Leaf { cover, .. } => cover,
         }
     }
 
     /// Children, each once; empty for a leaf.
     pub(super) fn children(&self) -> impl Iterator<Item = usize> {
         let (two, third) = match *self {
-            Self::Split { left, right, missing, .. } => {
+            Self::Split { left, right, missing, .. } | Self::CategorySplit { left, right, missing, .. } => {
                 (Some([left, right]), Some(missing).filter(|missing| *missing != left && *missing != right))
             }
             Self::Leaf { .. } => (None, None),
@@ -53,10 +68,11 @@ impl TreeNode {
     }
 }
 
-/// Decision tree of numeric splits, with at most one further branch for missing values.
+/// Decision tree of binary splits, with at most one further branch for missing values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlainTree {
     nodes: Vec<TreeNode>,
+    sets: Vec<u32>,
     depth: usize,
 }
 
@@ -64,7 +80,16 @@ impl PlainTree {
     /// Tree whose root is the first node. `None` unless the nodes form one tree of at most 1,024 levels with finite
     /// values and covers of at least 0.
     pub fn new(nodes: Vec<TreeNode>) -> Option<Self> {
+        Self::with_sets(nodes, Vec::new())
+    }
+
+    /// Tree with sets of categories: category `i` of a set is bit `i % 32` of its word `i / 32`. `None` as for
+    /// [`PlainTree::new`], and for a set beyond the end of `sets`.
+    pub fn with_sets(nodes: Vec<TreeNode>, sets: Vec<u32>) -> Option<Self> {
         let valid = |node: &TreeNode| match *node {
+            TreeNode::CategorySplit { set: [start, words], cover, .. } => {
+                start as usize + words as usize <= sets.len() && is_weight(cover)
+            }
             TreeNode::Split { threshold, cover, .. } => !threshold.is_nan() && is_weight(cover),
             TreeNode::Leaf { value, cover } => value.is_finite() && is_weight(cover),
         };
@@ -80,7 +105,7 @@ impl PlainTree {
             depth = depth.max(level);
             open.extend(nodes[at].children().map(|child| (child, level + 1)));
         }
-        seen.iter().all(|seen| *seen).then_some(Self { nodes, depth })
+        seen.iter().all(|seen| *seen).then_some(Self { nodes, sets, depth })
     }
 
     /// All nodes, the root first.
@@ -99,24 +124,41 @@ impl PlainTree {
         loop {
             match self.nodes[at] {
                 TreeNode::Leaf { value, .. } => return value,
-                TreeNode::Split { .. } => at = self.child(at, row).unwrap_or_default(),
+                _ => at = self.child(at, row).unwrap_or_default(),
             }
         }
     }
 
     /// Child that a row goes to; `None` for a leaf.
     pub(super) fn child(&self, at: usize, row: &[f64]) -> Option<usize> {
-        let TreeNode::Split { feature, threshold, left, right, missing, .. } = self.nodes[at] else {
-            return None;
+        let value = |feature: usize| row.get(feature).copied().unwrap_or(f64::NAN);
+        let (value, goes_left, [left, right, missing]) = match self.nodes[at] {
+            TreeNode::Split { feature, threshold, left, right, missing, .. } => {
+                let value = value(feature);
+                (value, value < threshold, [left, right, missing])
+            }
+            TreeNode::CategorySplit { feature, set, left, right, missing, .. } => {
+                let value = value(feature);
+                (value, self.contains(set, value), [left, right, missing])
+            }
+            TreeNode::Leaf { .. } => return None,
         };
-        let value = row.get(feature).copied().unwrap_or(f64::NAN);
         Some(if value.is_nan() {
             missing
-        } else if value < threshold {
+        } else if goes_left {
             left
         } else {
             right
         })
+    }
+
+    /// `true` if the set has the category `value`.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
+    fn contains(&self, [start, words]: [u32; 2], value: f64) -> bool {
+        (0.0..f64::from(words) * 32.0).contains(&value) && {
+            let category = value as u32;
+            self.sets[(start + category / 32) as usize] >> (category % 32) & 1 == 1
+        }
     }
 
     /// Share of a node's training rows that went to `child`; equal shares if no row reached the node.
@@ -136,7 +178,7 @@ impl PlainTree {
         while let Some((at, weight)) = open.pop() {
             match self.nodes[at] {
                 TreeNode::Leaf { value, .. } => sum += weight * value,
-                TreeNode::Split { .. } => {
+                _ => {
                     let each = self.nodes[at].children();
                     open.extend(each.map(|child| (child, weight * self.share(at, child))));
                 }
@@ -147,7 +189,7 @@ impl PlainTree {
 
     /// Allocated bytes.
     pub fn bytes(&self) -> usize {
-        self.nodes.capacity() * size_of::<TreeNode>()
+        self.nodes.capacity() * size_of::<TreeNode>() + self.sets.capacity() * size_of::<u32>()
     }
 }
 
@@ -235,5 +277,21 @@ mod tests {
         }
         assert!((tree.predict(&[]) - 6.0).abs() < 1e-12);
         assert!((tree.mean() - 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn rows_follow_sets_of_categories() {
+        let by_set =
+            |set| TreeNode::CategorySplit { feature: 0, set, left: 1, right: 2, missing: 2, cover: 2.0 };
+        let nodes = |set| vec![by_set(set), leaf(1.0), leaf(2.0)];
+        let tree = PlainTree::with_sets(nodes([1, 2]), vec![u32::MAX, 0b101, 0b10]).unwrap();
+        let right = [1.0, 32.0, 34.0, 64.0, 1e12, -1.0, f64::INFINITY, f64::NAN];
+        for (value, expected) in
+            [0.0, 2.0, 33.0].map(|value| (value, 1.0)).into_iter().chain(right.map(|value| (value, 2.0)))
+        {
+            assert!((tree.predict(&[value]) - expected).abs() < 1e-12, "{value}");
+        }
+        assert!(PlainTree::with_sets(nodes([1, 3]), vec![0; 3]).is_none());
+        assert!(PlainTree::with_sets(nodes([u32::MAX, u32::MAX]), vec![0; 3]).is_none());
     }
 }

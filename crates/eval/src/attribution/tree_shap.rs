@@ -25,6 +25,12 @@ impl AdditiveTrees {
         self.base + self.trees.iter().map(PlainTree::mean).sum::<f64>()
     }
 
+    /// Steps that [`Self::shapley`] takes for one row, about 8 ns each: for each leaf the square of the number of
+    /// features on its path, and a few times that number for each split.
+    pub fn shapley_steps(&self) -> f64 {
+        self.trees.iter().map(|tree| steps(tree, 0, &mut Vec::new())).sum()
+    }
+
     /// Shapley values of the features of a row, `features` of them: with [`Self::expected`] they sum to the score.
     ///
     /// `proceed` is asked before each tree; `None` once it has said `false`.
@@ -53,6 +59,21 @@ impl AdditiveTrees {
     }
 }
 
+/// Steps for the node `at`, to which a path with splits on the features of `path`, each once, leads.
+fn steps(tree: &PlainTree, at: usize, path: &mut Vec<usize>) -> f64 {
+    let length = (path.len() + 1) as f64;
+    let TreeNode::Split { feature, .. } = tree.nodes()[at] else { return length * length };
+    let is_first = !path.contains(&feature);
+    if is_first {
+        path.push(feature);
+    }
+    let below: f64 = tree.nodes()[at].children().map(|child| steps(tree, child, path)).sum();
+    if is_first {
+        path.pop();
+    }
+    below + 4.0 * length
+}
+
 struct Walk<'a> {
     tree: &'a PlainTree,
     row: &'a [f64],
@@ -69,7 +90,9 @@ impl Walk<'_> {
         extend(self.path, own, element);
         match self.tree.nodes()[at] {
             TreeNode::Leaf { value, .. } => self.add_leaf(own, value),
-            TreeNode::Split { feature, .. } => self.visit_children(at, own, feature),
+            TreeNode::Split { feature, .. } | TreeNode::CategorySplit { feature, .. } => {
+                self.visit_children(at, own, feature);
+            }
         }
         self.path.truncate(own);
     }

@@ -79,6 +79,22 @@ impl ConformalScores {
         })
     }
 
+    /// [`Self::quantile`] of scores in any order, without sorting all of them.
+    ///
+    /// # Errors
+    /// As [`Self::quantile`].
+    pub fn quantile_of_unsorted(mut scores: Vec<f64>, coverage: f64) -> Result<f64, TooFewScores> {
+        let rows = scores.len();
+        let at = rank(rows, coverage) - 1;
+        scores.iter_mut().filter(|score| score.is_nan()).for_each(|score| *score = f64::INFINITY);
+        let found = (at < rows).then(|| *scores.select_nth_unstable_by(at, f64::total_cmp).1);
+        found.filter(|score| *score < f64::INFINITY).ok_or(TooFewScores {
+            rows,
+            coverage,
+            largest: possible_coverage(rows),
+        })
+    }
+
     /// [`Self::quantile`] of `rows` scores, of which `sorted` are the [thinned](Self::thinned) ones and `largest` is the
     /// largest: it bounds the coverages for which the thinned scores are too few.
     ///

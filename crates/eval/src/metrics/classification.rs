@@ -1,6 +1,7 @@
 //! Metrics of predicted classes and of their probabilities.
 
 mod areas;
+pub(super) mod confusion;
 mod counts;
 mod rows;
 pub(crate) mod sums;

@@ -215,7 +215,7 @@ fn explanation_schema() -> Value {
         "required": ["method", "scale", "base", "output", "values", "completeness_error", "reference"],
         "properties": {
             "method": { "enum": ExplainMethod::NAMES },
-            "scale": { "enum": ["log_odds", "logit", "probability", "value"] },
+            "scale": { "enum": ["log_odds", "logit", "probability", "value", "log", "root"] },
             "class": { "type": "string" },
             "base": { "type": "number", "description": "Score of the reference" },
             "output": { "type": "number", "description": "Score of the row: base and all values" },

@@ -43,7 +43,7 @@ pub struct TargetScores {
 pub struct GroupScores {
     /// Number of calibration rows, of which many are thinned to fewer scores.
     pub rows: usize,
-    /// Scores in ascending order: one list, or one for each step of a forecast.
+    /// Scores in ascending order: one list, or one for each step of a forecast, or one for each fold.
     pub steps: Vec<Vec<f64>>,
     /// Largest score of each list that was thinned, which bounds coverages beyond those of the remaining scores; empty if
     /// none was.
@@ -59,12 +59,18 @@ impl SealedUncertainty {
         }
         for target in targets {
             let steps = match target {
-                FittedTarget::Number { outputs, .. }
-                    if self.method == UncertaintyMethod::Cqr && outputs.is_value() =>
-                {
-                    return Some(format!("expected quantiles of `{}`", target.name()));
+                FittedTarget::Number { outputs, .. } => match (self.method, outputs) {
+                    (UncertaintyMethod::CvPlus, NumberOutputs::Folds(folds)) => *folds,
+                    (UncertaintyMethod::Cqr, NumberOutputs::Quantiles(_)) => 1,
+                    (UncertaintyMethod::CvPlus | UncertaintyMethod::Cqr, _) => {
+                        return Some(format!("`{}` lacks the outputs of the method", target.name()));
+                    }
+                    _ => 1,
+                },
+                _ if self.method == UncertaintyMethod::CvPlus => {
+                    return Some(format!("`{}` is not a number", target.name()));
                 }
-                FittedTarget::Category { .. } | FittedTarget::Number { .. } => 1,
+                FittedTarget::Category { .. } => 1,
                 FittedTarget::Forecast { horizon, .. } => *horizon,
                 _ => return Some(format!("`{}` is a target without intervals", target.name())),
             };

@@ -11,7 +11,7 @@ use crate::split::{Division, SplitPart};
 /// Rows of a cross-validation.
 #[derive(Debug)]
 pub struct FoldedRows {
-    /// All rows as the test split, in the order of their source.
+    /// All rows of the folds as the test split, in the order of their source.
     pub prepared: Prepared,
     /// Indices of the rows of each fold among those of the test split.
     pub folds: Vec<Vec<usize>>,
@@ -50,8 +50,13 @@ pub fn prepare_folds(runs: &[Run], frame: &Frame, plan: &Plan) -> Result<FoldedR
         let [_, _, test, _] = division.parts;
         Ok::<_, Error>(test)
     };
-    let folds = runs.iter().map(fold).collect::<Result<_, _>>()?;
-    let all: Vec<usize> = (0..rows.frame.rows()).collect();
+    let mut folds: Vec<Vec<usize>> = runs.iter().map(fold).collect::<Result<_, _>>()?;
+    // Folds of time test no rows before the first of them.
+    let mut place = vec![usize::MAX; rows.frame.rows()];
+    folds.iter().flatten().for_each(|row| place[*row] = 0);
+    let all: Vec<usize> = (0..place.len()).filter(|row| place[*row] == 0).collect();
+    all.iter().enumerate().for_each(|(index, row)| place[*row] = index);
+    folds.iter_mut().flatten().for_each(|row| *row = place[*row]);
     let numbers = all.iter().map(|row| rows.kept.as_ref().map_or(*row, |kept| kept[*row]) + 1).collect();
     let parts = [Vec::new(), Vec::new(), all, Vec::new()];
     Ok(FoldedRows { prepared: encoded(run, plan, &rows, parts, (&canonical, None, frame))?, folds, numbers })

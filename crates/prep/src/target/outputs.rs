@@ -11,7 +11,13 @@ pub enum NumberOutputs {
     Value,
     /// The number, and its quantiles at these two levels, the lower one first.
     Quantiles([f64; 2]),
+    /// The number by each of so many models, of which each was trained without one fold of the rows. Their mean is the
+    /// prediction.
+    Folds(usize),
 }
+
+/// Most folds.
+const MOST_FOLDS: usize = 1000;
 
 impl NumberOutputs {
     /// `true` for the number alone.
@@ -31,6 +37,7 @@ impl NumberOutputs {
         match self {
             Self::Value => 1,
             Self::Quantiles(_) => 3,
+            Self::Folds(folds) => folds,
         }
     }
 
@@ -41,6 +48,10 @@ impl NumberOutputs {
         match (self, outputs) {
             (Self::Quantiles(_), [_, low, high]) if high < low => (value, vec![*high, *low]),
             (Self::Quantiles(_), [_, low, high]) => (value, vec![*low, *high]),
+            #[allow(clippy::cast_precision_loss)]
+            (Self::Folds(_), [_, ..]) => {
+                (outputs.iter().sum::<f64>() / outputs.len() as f64, outputs.to_vec())
+            }
             _ => (value, Vec::new()),
         }
     }
@@ -51,7 +62,10 @@ impl NumberOutputs {
             Self::Quantiles([low, high]) if !(0.0 < low && low < high && high < 1.0) => {
                 Some(format!("expected two ascending levels between 0 and 1, found {low} and {high}"))
             }
-            Self::Value | Self::Quantiles(_) => None,
+            Self::Folds(folds) if !(2..=MOST_FOLDS).contains(&folds) => {
+                Some(format!("expected 2 to {MOST_FOLDS} folds, found {folds}"))
+            }
+            Self::Value | Self::Quantiles(_) | Self::Folds(_) => None,
         }
     }
 }
@@ -74,6 +88,20 @@ mod tests {
         assert_eq!(decoded(&[1.0, -1.0, 2.0]), (PredictedValue::Number(12.0), vec![8.0, 14.0]));
         assert_eq!(decoded(&[1.0, 2.0, -1.0]), (PredictedValue::Number(12.0), vec![8.0, 14.0]));
         assert_eq!(decoded(&[1.0]), (PredictedValue::Number(12.0), Vec::new()), "an encoded target");
+    }
+
+    #[test]
+    fn the_prediction_of_folds_is_their_mean() {
+        let (name, column) = ("y".to_owned(), "y".to_owned());
+        let outputs = NumberOutputs::Folds(3);
+        let target = FittedTarget::Number { name, column, shift: 10.0, factor: 0.5, outputs };
+        let found = target.decode(&[1.0, -1.0, 3.0], &[]);
+        assert_eq!((found.value, found.outputs), (PredictedValue::Number(12.0), vec![12.0, 8.0, 16.0]));
+        assert_eq!(target.decode(&[1.0], &[]).value, PredictedValue::Number(12.0), "an encoded target");
+        assert_eq!(
+            [1, 3, 1001].map(|folds| NumberOutputs::Folds(folds).problem().is_some()),
+            [true, false, true]
+        );
     }
 
     #[test]

@@ -51,8 +51,8 @@ pub struct Prediction {
     /// Classes that hold the target with a stated probability, the likeliest first; `None` unless they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<Vec<PredictedValue>>,
-    /// Outputs that the interval is made of, in units of the target: a lower and an upper quantile. Empty for a target
-    /// without such outputs.
+    /// Outputs that the interval is made of, in units of the target: a lower and an upper quantile, or the number by the
+    /// model of each fold. Empty for a target without such outputs.
     #[serde(skip)]
     pub outputs: Vec<f64>,
     /// Times of the values of a forecast; empty if they are not known.

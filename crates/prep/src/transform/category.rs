@@ -47,6 +47,20 @@ pub struct FittedCategory {
 }
 
 impl FittedCategory {
+    /// Category that becomes its index; missing and unknown values get the one after the last.
+    pub(crate) fn of_index(column: String, categories: Vec<String>) -> Self {
+        Self {
+            column,
+            categories,
+            encode: Encoding::Index,
+            unseen: Unseen::Other,
+            fill: None,
+            buckets: None,
+            values: Vec::new(),
+            fold_values: Vec::new(),
+        }
+    }
+
     /// Number of indices, including the one for other values.
     pub fn size(&self) -> usize {
         self.buckets.unwrap_or(self.categories.len() + usize::from(self.unseen == Unseen::Other))

@@ -29,6 +29,11 @@ pub enum Curve {
         /// Quantiles of the training values, in ascending order and of equal shares.
         references: Vec<f64>,
     },
+    /// Number of steps at or below the value, for trees that only ask on which side of a step it is.
+    Steps {
+        /// Steps in ascending order.
+        steps: Vec<f64>,
+    },
 }
 
 impl Curve {
@@ -50,6 +55,8 @@ impl Curve {
         match self {
             Self::Power { lambda } => yeo_johnson(value, *lambda),
             Self::Quantile { references } => normal_quantile(rank(references, value)),
+            #[allow(clippy::cast_precision_loss, reason = "a count of steps")]
+            Self::Steps { steps } => steps.partition_point(|step| *step <= value) as f64,
         }
     }
 }

@@ -22,6 +22,9 @@ pub struct FittedNumber {
     /// `true` if an extra column is 1 where the value is missing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub indicator: bool,
+    /// `true` if a missing value stays missing, as NaN, for trees that know where to send it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keep_missing: bool,
     /// Range outside of which a value is an outlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounds: Option<[f64; 2]>,
@@ -104,9 +107,11 @@ impl FittedNumber {
             let found = finite(&self.column, values, row)?;
             let outlier = found.is_some_and(|value| self.is_outlier(value));
             let fill = || imputed.map_or(self.fill, |imputed| imputed[row]);
-            let value = self.treated(found, outlier, fill);
+            let is_kept = self.keep_missing && found.is_none();
+            let value = if is_kept { f64::NAN } else { self.treated(found, outlier, fill) };
             if let Some(number) = number {
-                let bent = self.curve.as_ref().map_or(value, |curve| curve.apply(value));
+                let curve = self.curve.as_ref().filter(|_| !is_kept);
+                let bent = curve.map_or(value, |curve| curve.apply(value));
                 out.set_dense(row, number, (bent - self.shift) * self.factor);
             }
             for (bin, edges) in self.edges.windows(2).enumerate() {

@@ -1,6 +1,6 @@
 //! Where the errors are: conditions under which they are larger, and the rows with the largest.
 
-use super::markup::{Cell, Room, dim, further, table};
+use super::markup::{Cell, Room, dim, further, stacked_table};
 use super::metrics::bounds;
 use crate::document::{ErrorSlice, WorstContent, WorstError};
 use crate::text::{Digits, count, cut, escape, label, name};
@@ -49,7 +49,7 @@ pub(super) fn slices(slices: &[ErrorSlice]) -> String {
         row.extend([digits.write(slice.overall), Digits::After(1).write(slice.error / slice.overall)]);
         row
     });
-    table(&head, rows) + &further(slices.len(), SLICES, "condition")
+    stacked_table(&head, rows) + &further(slices.len(), SLICES, "condition")
 }
 
 /// Gallery of the rows with the largest errors.

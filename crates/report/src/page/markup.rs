@@ -50,6 +50,12 @@ pub(super) fn metric_table(head: &[(&str, Cell)], rows: impl IntoIterator<Item =
     classed(" class=\"metrics\"", head, rows)
 }
 
+/// Table whose first column is a line of its own on a phone, above the others.
+pub(super) fn stacked_table(head: &[(&str, Cell)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let below = head.len().saturating_sub(1);
+    classed(&format!(" class=\"stack\" style=\"--n:{below}\""), head, rows)
+}
+
 fn classed(
     class_of_table: &str,
     head: &[(&str, Cell)],

@@ -93,7 +93,7 @@ pub(super) fn metrics(all: &[Metric]) -> String {
             Some(false) => " <span class=\"dim\" title=\"smaller is better\">↓</span>",
             None => "",
         };
-        let mut row = vec![format!("{}{arrow}", escape(&cut(&metric.name, NAME))), value(metric)];
+        let mut row = vec![format!("{}{arrow}", breakable(&metric.name)), value(metric)];
         if intervals {
             row.push(interval(metric).unwrap_or_default());
         }
@@ -119,6 +119,11 @@ pub(super) fn metrics(all: &[Metric]) -> String {
         .collect();
     let further = super::markup::further(all.len(), SHOWN, "metric");
     format!("{}{reasons}{further}", metric_table(&head, rows))
+}
+
+/// Name of a metric that may break after its underscores.
+pub(super) fn breakable(name: &str) -> String {
+    escape(&cut(name, NAME)).replace('_', "_<wbr>")
 }
 
 /// Range of a metric's small plot: 0 to 1 for shares, else from 0, or the smallest value, to the largest.

@@ -1,7 +1,7 @@
 //! Header of the page, facts about the model, learning curves, and the comparison with another model.
 
 use super::markup::{Cell, dim, facts, figure, fitting, further, grid, metric_table, table};
-use super::metrics::{bounds, finite, interval, value};
+use super::metrics::{bounds, breakable, finite, interval, value};
 use crate::document::{Comparison, Evaluation, LearningCurve, Metric, ModelSection, SplitEvaluation};
 use crate::plot::{Axis, Plot, Series, Shape};
 use crate::text::{Digits, cut, escape, microseconds, name, number, several, size, spaced};
@@ -95,7 +95,7 @@ fn splits(evaluation: &Evaluation) -> String {
         let goal = target.metrics.first().cloned().unwrap_or_default();
         row.extend([
             crate::text::count(split.rows),
-            escape(&cut(&goal.name, 60)),
+            breakable(&goal.name),
             value(&goal),
             interval(&goal).unwrap_or_default(),
         ]);

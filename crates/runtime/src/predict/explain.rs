@@ -120,7 +120,12 @@ impl LoadedPackage {
         for (row, logits) in logits.chunks(width).enumerate().take(examples.rows) {
             let example = examples.gather(&[row]);
             let mut explained = IndexMap::new();
-            for output in ExplainedOutput::all(&self.plan, options, logits)? {
+            let outputs = ExplainedOutput::all(&self.plan, options, logits)?;
+            if row == 0 && method == ExplainMethod::TreeShap {
+                let one = ExplainedRow { package: self, groups: &groups, example: &example, time };
+                one.check_trees(&outputs, examples.rows)?;
+            }
+            for output in outputs {
                 time.check()?;
                 let share = time.share(examples.rows - row);
                 let one = ExplainedRow { package: self, groups: &groups, example: &example, time: &share };

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use cupola_eval::conformal::{
-    ClassScore, ConformalScores, TooFewScores, class_score, class_set, quantile_interval, split_interval,
+    ClassScore, ConformalScores, CrossFold, TooFewScores, class_score, class_set, cross_interval,
+    quantile_interval, split_interval,
 };
 use cupola_prep::{
     FittedTarget, GroupScores, Plan, PredictedValue, Prediction, PredictionInterval, Predictions,
@@ -48,7 +49,11 @@ impl LoadedPackage {
             return Err(Error::Coverage { found: coverage });
         }
         for (name, scores) in &uncertainty.targets {
-            score_quantiles(&scores.all, coverage).map_err(|error| too_few(name, error))?;
+            let possible = match uncertainty.method {
+                UncertaintyMethod::CvPlus => of_folds(&scores.all, &[], coverage).map(drop),
+                _ => score_quantiles(&scores.all, coverage).map(drop),
+            };
+            possible.map_err(|error| too_few(name, error))?;
         }
         Ok(coverage)
     }
@@ -87,6 +92,14 @@ pub fn add_intervals(
     let score = class_score_of(uncertainty);
     for target in &plan.targets {
         let Some(scores) = uncertainty.targets.get(target.name()) else { continue };
+        if uncertainty.method == UncertaintyMethod::CvPlus {
+            for (row, prediction) in predictions.iter_mut().enumerate() {
+                let Some(prediction) = prediction.get_mut(target.name()) else { continue };
+                bound_by_folds(scores, groups.get(row), coverage, prediction)
+                    .map_err(|error| too_few(target.name(), error))?;
+            }
+            continue;
+        }
         let bounds = Bounds::new(scores, coverage).map_err(|error| too_few(target.name(), error))?;
         for (row, prediction) in predictions.iter_mut().enumerate() {
             let Some(prediction) = prediction.get_mut(target.name()) else { continue };
@@ -94,6 +107,36 @@ pub fn add_intervals(
         }
     }
     Ok(())
+}
+
+/// Adds the interval of a number that the model of each fold predicts.
+fn bound_by_folds(
+    scores: &TargetScores,
+    group: Option<&String>,
+    coverage: f64,
+    prediction: &mut Prediction,
+) -> Result<(), TooFewScores> {
+    let own = group.and_then(|group| scores.groups.get(group));
+    let of_group = own.and_then(|own| of_folds(own, &prediction.outputs, coverage).ok());
+    let (low, high) = match of_group {
+        Some(bounds) => bounds,
+        None => of_folds(&scores.all, &prediction.outputs, coverage)?,
+    };
+    let (low, high) = (PredictedValue::Number(low), PredictedValue::Number(high));
+    prediction.interval = Some(PredictionInterval { coverage, low, high });
+    Ok(())
+}
+
+/// Interval from the residuals of each fold and the predictions of the models without it, 0 where there are none.
+fn of_folds(scores: &GroupScores, predicted: &[f64], coverage: f64) -> Result<(f64, f64), TooFewScores> {
+    let predicted = predicted.iter().copied().chain(std::iter::repeat(0.0));
+    let folds: Vec<CrossFold<'_>> = scores
+        .steps
+        .iter()
+        .zip(predicted)
+        .map(|(residuals, predicted)| CrossFold { residuals, predicted })
+        .collect();
+    cross_interval(&folds, coverage)
 }
 
 /// Quantiles of a target's scores at one coverage.

@@ -3,24 +3,91 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Settings of gradient boosting. The step size and the number of trees are found from the budget.
+/// Loss of a number that boosted trees learn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NumberLoss {
+    /// Squared error, which learns the mean.
+    #[default]
+    Squared,
+    /// Absolute error, which learns the median.
+    Absolute,
+    /// Squared error up to one standard deviation of the target, absolute error beyond it (Huber 1964).
+    Huber,
+}
+
+/// Settings of gradient boosting on histograms, with trees that grow leaf by leaf (Ke et al. 2017).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Boosting {
-    /// Effort: 0.5 for a quick look, 1 for regular use, 2 for the best result.
-    #[schemars(range(min = 0.0, max = 4.0))]
-    pub budget: f64,
-    /// Number of histogram bins of each column.
-    #[schemars(range(min = 2, max = 65_535))]
-    pub bins: u16,
-    /// Largest number of trees. Default: no limit.
+    /// Largest number of rounds. A round grows one tree for a number and for two classes, and one for each of more
+    /// classes. Default: 2,000, and 200 without a validation split.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trees: Option<usize>,
+    #[schemars(range(min = 1, max = 100_000))]
+    pub rounds: Option<usize>,
+    /// Rounds without a lower loss on the validation split after which boosting ends; the best round is what is left.
+    /// 0 for all rounds.
+    pub patience: usize,
+    /// Factor of each tree. A smaller one needs more rounds, and may be more accurate.
+    #[schemars(range(min = 0.0001, max = 1.0))]
+    pub learning_rate: f64,
+    /// Largest number of leaves of a tree.
+    #[schemars(range(min = 2, max = 65_536))]
+    pub leaves: usize,
+    /// Largest number of splits from the root to a leaf. Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub depth: Option<u16>,
+    /// Smallest number of rows in a leaf.
+    #[schemars(range(min = 1))]
+    pub leaf: usize,
+    /// Smallest sum of second derivatives of the loss in a leaf.
+    #[schemars(range(min = 0.0))]
+    pub leaf_weight: f64,
+    /// Penalty on the absolute values of leaves.
+    #[schemars(range(min = 0.0))]
+    pub l1: f64,
+    /// Penalty on the squares of the values of leaves.
+    #[schemars(range(min = 0.0))]
+    pub l2: f64,
+    /// Smallest gain of a split.
+    #[schemars(range(min = 0.0))]
+    pub gain: f64,
+    /// Share of the rows that each round is grown on.
+    #[schemars(range(min = 0.01, max = 1.0))]
+    pub sample: f64,
+    /// Share of the columns that each round considers.
+    #[schemars(range(min = 0.01, max = 1.0))]
+    pub features: f64,
+    /// Number of histogram bins of each column.
+    #[schemars(range(min = 2, max = 255))]
+    pub bins: usize,
+    /// Loss of a number.
+    pub loss: NumberLoss,
+    /// `true` to weight rows so that all classes of a target count alike. Probabilities are then those of equally
+    /// frequent classes.
+    pub balanced: bool,
 }
 
 impl Default for Boosting {
     fn default() -> Self {
-        Self { budget: 1.0, bins: 256, trees: None }
+        Self {
+            rounds: None,
+            patience: 50,
+            learning_rate: 0.1,
+            leaves: 31,
+            depth: None,
+            leaf: 20,
+            leaf_weight: 1e-3,
+            l1: 0.0,
+            l2: 0.0,
+            gain: 0.0,
+            sample: 1.0,
+            features: 1.0,
+            bins: 255,
+            loss: NumberLoss::Squared,
+            balanced: false,
+        }
     }
 }
 

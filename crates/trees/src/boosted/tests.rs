@@ -1,9 +1,9 @@
-//! Tests of fitting boosted trees and of their file.
+//! Tests of boosted trees from examples to logits.
 
 use std::ops::ControlFlow;
 
-use cupola_prep::{Layout, Targets};
-use cupola_spec::{Block, Boosting};
+use cupola_prep::Layout;
+use cupola_spec::{Block, TreesSpec};
 
 use super::*;
 use crate::Trees;
@@ -23,20 +23,25 @@ fn examples(rows: usize) -> (Examples, Vec<f32>) {
     (examples, targets)
 }
 
+fn fit(spec: Boosting, examples: &Examples, targets: &[TreesTarget<'_>]) -> Result<Trees, Error> {
+    let rows = TreesRows { train: examples, valid: None };
+    Trees::fit(&TreesSpec::Boosted(spec), rows, targets, 1, &mut |_| ControlFlow::Continue(()))
+}
+
 fn spec() -> Boosting {
-    Boosting { budget: 0.5, bins: 64, trees: None }
+    Boosting { rounds: Some(60), leaf: 5, ..Boosting::default() }
+}
+
+fn classes(targets: &[f32]) -> Vec<i32> {
+    targets.iter().map(|&y| i32::from(y > 0.5)).collect()
 }
 
 #[test]
 fn two_classes_a_number_and_three_classes_are_learned() {
     let (examples, targets) = examples(600);
-    #[allow(clippy::cast_possible_truncation)]
-    let classes: Vec<i32> = targets.iter().map(|&y| y as i32).collect();
+    let classes = classes(&targets);
     let fit = |targets: &Targets, width| {
-        Boosted::fit(&spec(), &examples, &[(targets, width).into()], 1, &mut |_| ControlFlow::Continue(()))
-            .unwrap()
-            .logits(&examples)
-            .unwrap()
+        fit(spec(), &examples, &[(targets, width).into()]).unwrap().logits(&examples).unwrap()
     };
     let binary = fit(&Targets::Class(classes.clone()), 1);
     let right = binary.iter().zip(&classes).filter(|(x, y)| (**x > 0.0) == (**y == 1)).count();
@@ -51,20 +56,12 @@ fn two_classes_a_number_and_three_classes_are_learned() {
 }
 
 #[test]
-fn a_file_keeps_the_predictions_and_a_damaged_one_is_rejected() {
+fn a_file_keeps_the_predictions() {
     let (examples, targets) = examples(300);
-    let trees = Boosted::fit(&spec(), &examples, &[(&Targets::Number(targets), 1).into()], 1, &mut |_| {
-        ControlFlow::Continue(())
-    })
-    .unwrap();
-    let (logits, count) = (trees.logits(&examples).unwrap(), trees.trees());
-    let bytes = Trees::Boosted(trees).to_safetensors().unwrap();
-    let again = Trees::from_safetensors(&bytes).unwrap();
-    assert_eq!(again.logits(&examples).unwrap(), logits);
-    assert_eq!(again.trees(), count);
-    for cut in [0, 7, bytes.len() / 2, bytes.len() - 1] {
-        assert!(Trees::from_safetensors(&bytes[..cut]).is_err(), "{cut}");
-    }
+    let trees = fit(spec(), &examples, &[(&Targets::Number(targets), 1).into()]).unwrap();
+    let again = Trees::from_safetensors(&trees.to_safetensors().unwrap()).unwrap();
+    assert_eq!(again.logits(&examples).unwrap(), trees.logits(&examples).unwrap());
+    assert_eq!(again.trees(), trees.trees());
     let mut fewer = examples;
     fewer.layout.blocks = vec![Block::Table { numbers: 2, encoded: 0, indices: Vec::new() }];
     fewer.indices.clear();
@@ -72,139 +69,112 @@ fn a_file_keeps_the_predictions_and_a_damaged_one_is_rejected() {
 }
 
 #[test]
-fn the_same_seed_fits_the_same_trees() {
+fn several_targets_and_quantiles_share_an_ensemble() {
     let (examples, targets) = examples(400);
-    let fit = || {
-        let targets = Targets::Number(targets.clone());
-        Boosted::fit(&spec(), &examples, &[(&targets, 1).into()], 7, &mut |_| ControlFlow::Continue(()))
-            .unwrap()
-            .logits(&examples)
-            .unwrap()
-    };
-    assert_eq!(fit(), fit());
-}
-
-#[test]
-fn predictions_of_small_tables_stay_near_the_targets() {
-    let spec = Boosting { budget: 1.0, bins: 255, trees: None };
-    let mut state = 1_u64;
-    let mut uniform = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1_u64 << 24) as f32
-    };
-    for rows in 60..120 {
-        let blocks = vec![Block::Table { numbers: 2, encoded: 0, indices: Vec::new() }];
-        let mut examples = Examples::zeros(Layout { blocks }, rows);
-        let mut targets = Vec::new();
-        for row in 0..rows {
-            // Sums of twelve uniform numbers are nearly normal.
-            let mut normal = || (0..12).map(|_| uniform()).sum::<f32>() - 6.0;
-            let (x, y) = (normal(), normal());
-            examples.dense[2 * row] = x;
-            examples.dense[2 * row + 1] = y;
-            targets.push(0.9 * x + 0.3 * y);
-        }
-        let trees =
-            Boosted::fit(&spec, &examples, &[(&Targets::Number(targets.clone()), 1).into()], 5, &mut |_| {
-                ControlFlow::Continue(())
-            });
-        let predicted = trees.unwrap().logits(&examples).unwrap();
-        let farthest = predicted.iter().zip(&targets).map(|(p, y)| (p - y).abs()).fold(0.0, f32::max);
-        assert!(farthest < 4.0, "{rows} rows: {farthest}");
+    let (numbers, class) = (Targets::Number(targets.clone()), Targets::Class(classes(&targets)));
+    let upper = TreesTarget { quantile: Some(0.9), ..(&numbers, 1).into() };
+    let pair = Targets::Vector { width: 2, values: targets.iter().flat_map(|y| [*y, 1.0 - y]).collect() };
+    let all = [(&numbers, 1).into(), upper, (&class, 1).into(), (&pair, 2).into()];
+    let mut seen = Vec::new();
+    let rows = TreesRows { train: &examples, valid: None };
+    let trees = Trees::fit(&TreesSpec::Boosted(spec()), rows, &all, 1, &mut |done| {
+        seen.push(done);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(trees.width(), 5);
+    assert_eq!((seen[0], seen[seen.len() - 1]), (0, 5));
+    let logits = trees.logits(&examples).unwrap();
+    let alone = fit(spec(), &examples, &[(&class, 1).into()]).unwrap().logits(&examples).unwrap();
+    for (row, alone) in logits.chunks(5).zip(alone) {
+        assert!((row[2] - alone).abs() < 1e-6);
+        assert!((row[3] + row[4] - 1.0).abs() < 1e-3, "{row:?}");
     }
 }
 
 #[test]
-fn a_text_input_is_rejected() {
-    let layout = Layout { blocks: vec![Block::Text { length: 2, vocabulary: 3 }] };
-    let examples = Examples::zeros(layout, 4);
-    let found =
-        Boosted::fit(&spec(), &examples, &[(&Targets::Number(vec![0.0; 4]), 1).into()], 1, &mut |_| {
-            ControlFlow::Continue(())
-        });
+fn early_stopping_keeps_the_best_round_of_the_validation_rows() {
+    let (train, targets) = examples(300);
+    let noisy: Vec<f32> = targets.iter().enumerate().map(|(row, y)| y + (row as f32 * 12.9).sin()).collect();
+    let (valid, clean) = examples(900);
+    let valid = valid.gather(&(300..900).collect::<Vec<_>>());
+    let clean = Targets::Number(clean[300..].to_vec());
+    let noisy = Targets::Number(noisy);
+    let target = TreesTarget { valid: Some(&clean), ..(&noisy, 1).into() };
+    let rows = TreesRows { train: &train, valid: Some(&valid) };
+    let spec = |rounds, patience| {
+        TreesSpec::Boosted(Boosting { rounds: Some(rounds), patience, leaf: 3, ..Boosting::default() })
+    };
+    let loss = |trees: &Trees| {
+        let Targets::Number(clean) = &clean else { panic!() };
+        let logits = trees.logits(&valid).unwrap();
+        logits.iter().zip(clean).map(|(a, b)| (a - b).powi(2)).sum::<f32>()
+    };
+    let fit = |rounds, patience| {
+        Trees::fit(&spec(rounds, patience), rows, &[target], 1, &mut |_| ControlFlow::Continue(())).unwrap()
+    };
+    let stopped = fit(400, 20);
+    let best = stopped.trees();
+    assert!((2..300).contains(&best), "{best}");
+    for rounds in [best - 1, best + 1] {
+        let mut all = fit(rounds, 0);
+        if let Trees::Ensemble(trees) = &mut all {
+            let kept = trees.trees().iter().take(rounds).cloned().collect();
+            *trees = TreeEnsemble::new(3, trees.outputs().to_vec(), kept).unwrap();
+        }
+        assert!(loss(&all) >= loss(&stopped), "{rounds} rounds");
+    }
+}
+
+#[test]
+fn a_break_stops_and_texts_are_rejected() {
+    let (examples, targets) = examples(300);
+    let targets = Targets::Number(targets);
+    let mut rounds = 0;
+    let rows = TreesRows { train: &examples, valid: None };
+    let stopped = Trees::fit(&TreesSpec::Boosted(spec()), rows, &[(&targets, 1).into()], 1, &mut |_| {
+        rounds += 1;
+        if rounds == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert!(matches!(stopped.err(), Some(Error::Stopped)) && rounds == 3);
+    let texts = Examples::zeros(Layout { blocks: vec![Block::Text { length: 2, vocabulary: 3 }] }, 4);
+    let found = fit(spec(), &texts, &[(&Targets::Number(vec![0.0; 4]), 1).into()]);
     assert!(matches!(found.err(), Some(Error::Block { kind: "text" })));
 }
 
 #[test]
 fn plain_trees_sum_to_the_logits() {
-    let (examples, targets) = examples(300);
-    #[allow(clippy::cast_possible_truncation)]
-    let classes: Vec<i32> = targets.iter().map(|&y| y as i32).collect();
-    let small: Vec<f32> =
-        (0..300).map(|row| 3.0 * examples.dense[2 * row] + (row as f32 * 0.7).sin()).collect();
-    for targets in [Targets::Class(classes), Targets::Number(targets), Targets::Number(small)] {
-        let trees =
-            Boosted::fit(&spec(), &examples, &[(&targets, 1).into()], 1, &mut |_| ControlFlow::Continue(()))
-                .unwrap();
+    let (mut examples, targets) = examples(300);
+    examples.dense.iter_mut().step_by(7).for_each(|value| *value = f32::NAN);
+    let three = Targets::Class((0..300).map(|row| row % 3).collect());
+    let class = Targets::Class(classes(&targets));
+    for (targets, width) in [(class, 1), (Targets::Number(targets), 1), (three, 3)] {
+        let trees = fit(spec(), &examples, &[(&targets, width).into()]).unwrap();
         let logits = trees.logits(&examples).unwrap();
-        let trees = Trees::Boosted(trees);
         let plain = trees.plain_outputs().unwrap();
-        for (features, logit) in trees.features(&examples).unwrap().iter().zip(logits).take(60) {
-            let [output] = plain.as_slice() else { panic!("{} outputs", plain.len()) };
-            let score = output.trees.score(features);
-            assert!((score - f64::from(logit)).abs() < 1e-6 * score.abs().max(1.0), "{score}, logit {logit}");
-            let shares = output.trees.shapley(features, features.len(), &mut || true).unwrap();
-            let sum = output.trees.expected() + shares.iter().sum::<f64>();
-            assert!((sum - score).abs() < 1e-6, "{sum}, score {score}");
+        for (features, logits) in trees.features(&examples).unwrap().iter().zip(logits.chunks(width)).take(60)
+        {
+            for (output, logit) in plain.iter().zip(logits) {
+                let score = output.trees.score(features);
+                assert!((score - f64::from(*logit)).abs() < 1e-6 * score.abs().max(1.0), "{score}, {logit}");
+                let shares = output.trees.shapley(features, features.len(), &mut || true).unwrap();
+                let sum = output.trees.expected() + shares.iter().sum::<f64>();
+                assert!((sum - score).abs() < 1e-6, "{sum}, score {score}");
+            }
         }
     }
 }
 
 #[test]
-fn the_scores_of_several_classes_are_their_log_odds() {
-    let (examples, _) = examples(300);
-    let targets = Targets::Class((0..300).map(|row| row % 3).collect());
-    let trees = Trees::Boosted(
-        Boosted::fit(&spec(), &examples, &[(&targets, 3).into()], 1, &mut |_| ControlFlow::Continue(()))
-            .unwrap(),
-    );
-    let (logits, plain) = (trees.logits(&examples).unwrap(), trees.plain_outputs().unwrap());
-    for (features, logits) in trees.features(&examples).unwrap().iter().zip(logits.chunks(3)) {
-        for (output, logit) in plain.iter().zip(logits) {
-            assert_eq!(output.score, crate::TreeScore::LogOdds);
-            let probability = 1.0 / (1.0 + (-output.trees.score(features)).exp());
-            assert!((probability.ln() - f64::from(*logit)).abs() < 1e-5);
-        }
-    }
-}
-
-#[test]
-fn growing_ends_where_progress_breaks() {
-    let (examples, numbers) = examples(120);
-    let classes = Targets::Class(numbers.iter().enumerate().map(|(row, _)| (row % 3) as i32).collect());
-    let mut seen = Vec::new();
-    let found = Boosted::fit(&spec(), &examples, &[(&classes, 3).into()], 1, &mut |done| {
-        seen.push(done);
-        if done == 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    assert!(matches!(found, Err(Error::Stopped)));
-    assert_eq!(seen, [0, 1]);
-}
-
-#[test]
-fn quantiles_lie_below_and_above_the_number_where_the_noise_is() {
-    let (mut examples, targets) = examples(3_000);
-    // The noise grows with the second number.
-    let noise = |row: usize| ((row as f32 * 0.732_051).fract() - 0.5) * examples.dense[2 * row + 1];
-    let targets: Vec<f32> = targets.iter().enumerate().map(|(row, y)| 0.1 * y + noise(row)).collect();
-    let targets = Targets::Number(targets);
-    let of = |quantile| TreesTarget { targets: &targets, width: 1, quantile };
-    let fitted =
-        Boosted::fit(&spec(), &examples, &[of(None), of(Some(0.05)), of(Some(0.95))], 1, &mut |_| {
-            ControlFlow::Continue(())
-        });
-    let trees = Trees::Boosted(fitted.unwrap());
-    let logits = trees.logits(&examples).unwrap();
-    let Targets::Number(y) = &targets else { unreachable!() };
-    let share =
-        |at: usize| logits.chunks(3).zip(y).filter(|(row, y)| **y <= row[at]).count() as f64 / y.len() as f64;
-    assert!((share(1) - 0.05).abs() < 0.05 && (share(2) - 0.95).abs() < 0.05, "{} {}", share(1), share(2));
-    examples.dense.chunks_mut(2).for_each(|row| row[1] = if row[0] < 0.25 { 0.1 } else { 0.9 });
-    let logits = trees.logits(&examples).unwrap();
-    let width = |calm: bool| {
-        let rows = logits.chunks(3).zip(examples.dense.chunks(2)).filter(|(_, x)| (x[0] < 0.25) == calm);
-        let widths: Vec<f32> = rows.map(|(row, _)| row[2] - row[1]).collect();
-        widths.iter().sum::<f32>() / widths.len() as f32
+fn balanced_classes_move_the_scores_to_the_rare_one() {
+    let (examples, _) = examples(600);
+    // One of twenty rows, whatever the inputs: no split helps, and the log odds are those of the weights.
+    let rare = Targets::Class((0..600).map(|row| i32::from(row % 20 == 0)).collect());
+    let mean = |balanced| {
+        let spec = Boosting { balanced, rounds: Some(1), leaf: 600, ..Boosting::default() };
+        let logits = fit(spec, &examples, &[(&rare, 1).into()]).unwrap().logits(&examples).unwrap();
+        logits.iter().sum::<f32>() / 600.0
     };
-    assert!(width(false) > 3.0 * width(true), "{} and {}", width(false), width(true));
+    assert!((mean(false) - (1.0_f32 / 19.0).ln()).abs() < 1e-3);
+    assert!(mean(true).abs() < 1e-3);
 }

@@ -1,8 +1,8 @@
 //! Covariance matrix adaptation evolution strategy.
 
-use super::stream::DrawStream;
 use super::tpe::TpeSampler;
 use super::{SampleRequest, Sampler};
+use crate::stream::DrawStream;
 use crate::{ParamDistribution, ParamValues, StudyDirection, TuneError};
 
 mod evolution;

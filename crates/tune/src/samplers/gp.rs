@@ -3,20 +3,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sobol::SobolSampler;
-use super::stream::DrawStream;
 use super::{SampleRequest, Sampler};
 use crate::linear::Cholesky;
+use crate::stream::DrawStream;
 use crate::{ParamValues, StudyDirection, TrialState, TuneError};
 
 mod acquisition;
-mod coordinates;
 mod kernel;
 mod posterior;
 #[cfg(test)]
 mod tests;
 
+use crate::space::Coordinates;
 use acquisition::best_point;
-use coordinates::Coordinates;
 use kernel::MaternKernel;
 use posterior::Posterior;
 

@@ -1,9 +1,9 @@
 //! Genetic algorithm for several objectives.
 
 use super::random::RandomSampler;
-use super::stream::DrawStream;
 use super::{SampleRequest, Sampler};
 use crate::pareto::{best_subset, crowding_distances, front_ranks};
+use crate::stream::DrawStream;
 use crate::{ParamDistribution, ParamValues, TrialView, TuneError};
 
 /// Purpose of the draws of this sampler.

@@ -1,9 +1,9 @@
 //! Tree-structured Parzen estimator.
 
 use super::random::RandomSampler;
-use super::stream::DrawStream;
 use super::{SampleRequest, Sampler};
 use crate::pareto::best_subset;
+use crate::stream::DrawStream;
 use crate::{ParamDistribution, ParamValues, StudyDirection, TrialState, TrialView, TuneError};
 
 mod parzen;

@@ -23,7 +23,7 @@ const FEWEST: usize = 20;
 /// Columns that are shown.
 const COLUMNS: usize = 8;
 /// Seconds for one column; a slower model gets fewer rows.
-const SLOWEST: f64 = 2.0;
+const SLOWEST: f64 = 4.0;
 /// Passes over the rows for one column: the values of a number, and both ends of the bins.
 const PASSES: f64 = 22.0;
 
@@ -100,7 +100,7 @@ impl DependenceRequest<'_> {
         Ok(found)
     }
 
-    /// Number of rows for which there is time, from a pass over a few; `None` for a model that is too slow.
+    /// Number of rows for which there is time, from passes over a few and over all; `None` for a model that is too slow.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -112,15 +112,22 @@ impl DependenceRequest<'_> {
         order: &[usize],
         forward: &mut dyn FnMut(Examples) -> Result<Vec<f32>, Error>,
     ) -> Result<Option<usize>, Error> {
-        let few = self.audit.sample.frame.take(&order[..FEWEST]);
-        let mut rows = ChangedRows { plan: self.plan, frame: few, forward };
-        // The first pass may compile kernels.
-        rows.predictions_as_they_are()?;
-        let started = Instant::now();
-        rows.predictions_as_they_are()?;
-        let seconds = started.elapsed().as_secs_f64() * PASSES;
-        let possible = (FEWEST as f64 * SLOWEST / seconds.max(f64::MIN_POSITIVE)).min(ROWS as f64) as usize;
-        Ok((possible >= FEWEST).then(|| possible.min(order.len())))
+        for rows in [FEWEST, ROWS.min(order.len())] {
+            let frame = self.audit.sample.frame.take(&order[..rows]);
+            let mut changed = ChangedRows { plan: self.plan, frame, forward };
+            if rows == FEWEST {
+                // The first pass may compile kernels.
+                changed.predictions_as_they_are()?;
+            }
+            let started = Instant::now();
+            changed.predictions_as_they_are()?;
+            let seconds = started.elapsed().as_secs_f64() * PASSES;
+            let possible = rows as f64 * SLOWEST / seconds.max(f64::MIN_POSITIVE);
+            if possible < rows as f64 {
+                return Ok(Some(possible as usize).filter(|rows| *rows >= FEWEST));
+            }
+        }
+        Ok(Some(ROWS.min(order.len())))
     }
 }
 

@@ -16,7 +16,7 @@ const WARM: usize = 5;
 
 /// Time of a forward pass of one row, over passes of different rows; `None` without rows. No further pass is measured after
 /// `seconds`.
-pub(super) fn latency<E>(
+pub(crate) fn latency<E>(
     examples: &Examples,
     seconds: f64,
     forward: &mut dyn FnMut(Examples) -> Result<Vec<f32>, E>,

@@ -8,7 +8,7 @@ use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, NumberOutputs, Pl
 use cupola_registry::{RunFolder, RunRecord, Status};
 use cupola_spec::{Run, TreesSpec};
 use cupola_train::{Selection, SplitOutputs, default_objectives, unreported_metric};
-use cupola_trees::{Trees, TreesTarget};
+use cupola_trees::{Trees, TreesRows, TreesTarget};
 use serde_json::{Map, json};
 
 use super::final_model::FinalModel;
@@ -29,6 +29,7 @@ pub fn train(
     resumed: Option<(RunFolder, RunRecord)>,
 ) -> Result<JobOutcome, Error> {
     let train = in_memory(data, SplitPart::Train)?;
+    let valid = Some(in_memory(data, SplitPart::Valid)?).filter(|valid| valid.examples.rows > 0);
     let undefined = unreported_metric(run, &data.prepared, SplitPart::Valid, "valid")?;
     let undefined = undefined.as_ref().map(ToString::to_string);
     if let Some(undefined) = &undefined {
@@ -44,7 +45,7 @@ pub fn train(
     stage.save(&folder, &record)?;
     stage.session.emit(&WorkflowEvent::RunStarted { record: &record, folder: folder.path() });
     let started = Instant::now();
-    let trees = match grow(stage, run, spec, &data.prepared.plan, &train) {
+    let trees = match grow(stage, run, spec, &data.prepared.plan, &train, valid.as_ref()) {
         Ok(trees) => trees,
         Err(Error::Trees(cupola_trees::Error::Stopped)) => {
             record.status = Status::Stopped;
@@ -116,9 +117,14 @@ fn grow(
     spec: &TreesSpec,
     plan: &Plan,
     train: &ExamplesWithTargets,
+    valid: Option<&ExamplesWithTargets>,
 ) -> Result<Trees, Error> {
-    let targets: Vec<TreesTarget<'_>> =
-        plan.targets.iter().zip(train.targets.iter()).flat_map(outputs_of).collect();
+    let mut targets = Vec::new();
+    for (index, (target, own)) in plan.targets.iter().zip(&train.targets).enumerate() {
+        let valid = valid.and_then(|valid| valid.targets.iter().nth(index));
+        targets.extend(outputs_of(target, own).into_iter().map(|own| TreesTarget { valid, ..own }));
+    }
+    let rows = TreesRows { train: &train.examples, valid: valid.map(|valid| &valid.examples) };
     let outputs = plan.width();
     let mut shown = 0;
     let mut grown = |done: usize| {
@@ -128,15 +134,15 @@ fn grow(
         }
         if stage.stop.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    Ok(Trees::fit(spec, &train.examples, &targets, run.seed, &mut grown)?)
+    Ok(Trees::fit(spec, rows, &targets, run.seed, &mut grown)?)
 }
 
 /// Outputs of a target: its own, and a quantile each.
-fn outputs_of<'a>((target, targets): (&FittedTarget, &'a Targets)) -> Vec<TreesTarget<'a>> {
+fn outputs_of<'a>(target: &FittedTarget, targets: &'a Targets) -> Vec<TreesTarget<'a>> {
     match target {
         FittedTarget::Number { outputs: NumberOutputs::Quantiles(levels), .. } => {
             let levels = std::iter::once(None).chain(levels.iter().copied().map(Some));
-            levels.map(|quantile| TreesTarget { targets, width: 1, quantile }).collect()
+            levels.map(|quantile| TreesTarget { quantile, ..(targets, 1).into() }).collect()
         }
         _ => vec![(targets, target.width()).into()],
     }

@@ -61,10 +61,12 @@ fn values_are_those_of_shap() {
 fn conditional(tree: &PlainTree, at: usize, row: &[f64], known: u32) -> f64 {
     match tree.nodes()[at] {
         TreeNode::Leaf { value, .. } => value,
-        TreeNode::Split { feature, .. } if known >> feature & 1 == 1 => {
+        TreeNode::Split { feature, .. } | TreeNode::CategorySplit { feature, .. }
+            if known >> feature & 1 == 1 =>
+        {
             conditional(tree, tree.child(at, row).unwrap(), row, known)
         }
-        TreeNode::Split { .. } => tree.nodes()[at]
+        TreeNode::Split { .. } | TreeNode::CategorySplit { .. } => tree.nodes()[at]
             .children()
             .map(|child| tree.share(at, child) * conditional(tree, child, row, known))
             .sum(),
@@ -89,7 +91,7 @@ fn by_definition(tree: &PlainTree, row: &[f64]) -> Vec<f64> {
     (0..count).map(value).collect()
 }
 
-/// A tree with three branches, a feature twice on a path, and a branch that no training row took.
+/// A tree with three branches, a split by a set, a feature twice on a path, and a branch that no training row took.
 fn odd_tree() -> PlainTree {
     let split = |feature, threshold, [left, right, missing]: [usize; 3], cover| TreeNode::Split {
         feature,
@@ -100,9 +102,11 @@ fn odd_tree() -> PlainTree {
         cover,
     };
     let leaf = |value, cover| TreeNode::Leaf { value, cover };
-    PlainTree::new(vec![
+    let by_set =
+        TreeNode::CategorySplit { feature: 1, set: [0, 1], left: 4, right: 5, missing: 5, cover: 6.0 };
+    let nodes = vec![
         split(0, 0.0, [1, 2, 3], 10.0),
-        split(1, 1.0, [4, 5, 5], 6.0),
+        by_set,
         split(0, 2.0, [6, 7, 6], 3.0),
         leaf(9.0, 1.0),
         split(0, -1.0, [8, 9, 8], 4.0),
@@ -113,8 +117,8 @@ fn odd_tree() -> PlainTree {
         leaf(0.5, 3.0),
         leaf(7.0, 2.0),
         leaf(-3.0, 1.0),
-    ])
-    .unwrap()
+    ];
+    PlainTree::with_sets(nodes, vec![0b1001]).unwrap()
 }
 
 #[test]
@@ -141,4 +145,11 @@ fn linear_terms_belong_to_their_feature_and_an_explanation_can_be_stopped() {
     let bare = AdditiveTrees { linear: Vec::new(), ..trees.clone() };
     close("linear", found[1] - bare.shapley(&row, 3, &mut || true).unwrap()[1], 2.0, 1e-12);
     assert_eq!(trees.shapley(&row, 3, &mut || false), None);
+}
+
+#[test]
+fn steps_are_squares_of_the_features_of_a_path_at_leaves_and_multiples_at_splits() {
+    let trees = AdditiveTrees { trees: vec![odd_tree(), odd_tree()], ..AdditiveTrees::default() };
+    // Splits: 4 for the root, 8 three times with one feature above them, 12 with two. Leaves: 4 twice, 9 five times.
+    close("steps", trees.shapley_steps(), 2.0 * 93.0, 1e-12);
 }

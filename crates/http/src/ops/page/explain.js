@@ -1,5 +1,5 @@
 // Explanations beside a prediction: bars of columns, a heat map over a picture, coloured tokens.
-const SCALES = { log_odds: "log odds", logit: "logit", probability: "probability", value: "value" };
+const SCALES = { log_odds: "log odds", logit: "logit", probability: "probability", value: "value", log: "logarithm", root: "root" };
 let explainRows = true;
 
 // The switch of the form; none for a model without explanations.

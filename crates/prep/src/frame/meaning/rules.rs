@@ -46,6 +46,11 @@ pub enum ValueRule {
 }
 
 impl ValueRules {
+    /// Rules of these columns.
+    pub(crate) fn of(rules: BTreeMap<String, ValueRule>) -> Self {
+        Self(rules)
+    }
+
     /// `true` without any rule.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -69,6 +69,7 @@ impl NumberFit {
             column: self.column,
             fill,
             indicator: input.indicator == Some(true),
+            keep_missing: false,
             bounds,
             outliers: outliers.map(|outliers| outliers.action),
             curve,

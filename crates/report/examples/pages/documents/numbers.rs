@@ -99,10 +99,19 @@ pub fn forecast() -> Evaluation {
         })
         .collect();
     let steps = (1..=24).map(|step| (f64::from(step), 12.0 + 9.0 * f64::from(step).sqrt())).collect();
+    let windows: Vec<(String, Line, Line)> = windows;
+    let band = |(_, _, forecast): &(String, Line, Line)| {
+        forecast
+            .points
+            .iter()
+            .map(|(step, value)| (*step, value - 60.0 - step, value + 60.0 + step))
+            .collect()
+    };
     let detail = ForecastDetail {
         by_step: vec![Line { label: "rmse".into(), points: steps }],
+        bands: windows.iter().map(band).collect(),
         windows,
-        ..ForecastDetail::default()
+        coverage: Some(0.9),
     };
     let target = TargetEvaluation {
         target: "passengers".into(),

@@ -21,6 +21,10 @@ pub enum ExplanationScale {
     Probability,
     /// Predicted number in its own units; of a forecast the mean over its horizon.
     Value,
+    /// Logarithm of the predicted number.
+    Log,
+    /// Root of the predicted number, with its sign.
+    Root,
 }
 
 /// Explanation of the prediction of one target for one row.

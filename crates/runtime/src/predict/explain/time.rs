@@ -46,6 +46,12 @@ impl<'a> ExplainTime<'a> {
         }
     }
 
+    /// Time that is left; `None` without a limit.
+    pub fn left(&self) -> Option<Duration> {
+        let end = self.end.into_iter().chain(self.budget.deadline()).min();
+        end.map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
     /// `true` while an estimate may be refined.
     pub fn allows_more(&self) -> bool {
         self.enough.is_none_or(|enough| Instant::now() < enough)

@@ -17,6 +17,8 @@ pub use self::options::{ExplainMethod, ExplainOptions};
 pub(crate) struct Explainer {
     source: ExplainSource,
     trees: OnceLock<Vec<PlainOutput>>,
+    /// Steps of `TreeSHAP` for a row, by output.
+    steps: OnceLock<Vec<f64>>,
     network: Mutex<Option<Network>>,
 }
 
@@ -98,6 +100,13 @@ impl Explainer {
             let _ = self.trees.set(trees.plain_outputs()?);
         }
         Ok((trees, self.trees.get().map_or(&[], Vec::as_slice)))
+    }
+
+    /// Steps of `TreeSHAP` for each output of the trees and a row.
+    pub fn shapley_steps(&self) -> Result<&[f64], Error> {
+        let (_, outputs) = self.trees()?;
+        let steps = || outputs.iter().map(|output| output.trees.shapley_steps()).collect();
+        Ok(self.steps.get_or_init(steps))
     }
 
     /// The network with gradients.

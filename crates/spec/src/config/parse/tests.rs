@@ -100,7 +100,7 @@ fn a_missing_architecture_file_points_at_its_key() {
 }
 
 #[test]
-fn broken_toml_and_overrides_have_a_place() {
+fn broken_toml_with_more_overrides_have_a_place() {
     assert!(problems("name = \n", &[])[0].starts_with("run.toml:1:"), "{:?}", problems("name = \n", &[]));
     assert_eq!(
         problems(GOOD, &["epochs"])[0],

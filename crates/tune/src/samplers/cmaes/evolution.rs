@@ -1,7 +1,7 @@
 //! State of the covariance matrix adaptation evolution strategy.
 
 use crate::linear::{dot, symmetric_eigen};
-use crate::samplers::stream::DrawStream;
+use crate::stream::DrawStream;
 
 /// Deviation along the longest axis below which a search has converged.
 const CONVERGED: f64 = 1e-12;

@@ -1,10 +1,10 @@
 //! Search for the point with the largest expected improvement.
 
-use super::coordinates::Coordinates;
 use super::posterior::Posterior;
 use crate::minimize::minimize;
 use crate::samplers::sobol::scrambled_point;
-use crate::samplers::stream::DrawStream;
+use crate::space::Coordinates;
+use crate::stream::DrawStream;
 
 /// Points spread over the space, and perturbed points near the best trials.
 const SPREAD: u32 = 512;

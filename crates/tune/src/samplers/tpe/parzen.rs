@@ -3,7 +3,7 @@
 
 use crate::ParamDistribution;
 use crate::normal::{ln_mass, ln_pdf, truncated_quantile};
-use crate::samplers::stream::DrawStream;
+use crate::stream::DrawStream;
 
 /// Weight of the prior beside one for each observation.
 const PRIOR_WEIGHT: f64 = 1.0;

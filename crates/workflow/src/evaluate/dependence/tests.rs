@@ -48,7 +48,8 @@ fn curves_of_a_linear_model_are_lines_even_through_a_computed_column() {
     assert_eq!(found.len(), 1);
     let [x, word] = found[0].as_slice() else { panic!("{found:?}") };
     assert_eq!((x.column.as_str(), word.column.as_str()), ("x", "word"));
-    assert_eq!((x.partial.len(), x.rows), (20, 200));
+    let rows = prepared.audit(SplitPart::Test).rows.min(200);
+    assert_eq!((x.partial.len(), x.rows), (20, rows as u64));
     for (value, mean) in &x.partial {
         assert!((mean - 2.0 * value).abs() < 1e-3, "{value} {mean}");
     }

@@ -1,13 +1,13 @@
-//! Coordinates of the Gaussian process.
+//! Parameters as coordinates of points.
 
-use crate::samplers::stream::DrawStream;
-use crate::space::index;
+use super::index;
+use crate::stream::DrawStream;
 use crate::{ParamDistribution, ParamValues, SearchSpace};
 
 /// Parameters with more than one value as coordinates: a number between 0 and 1, or the index of a category. Inactive
 /// parameters have one constant coordinate, so that they do not separate points.
-pub(super) struct Coordinates<'a> {
-    names: Vec<&'a str>,
+pub(crate) struct Coordinates<'a> {
+    pub names: Vec<&'a str>,
     pub distributions: Vec<&'a ParamDistribution>,
     /// Place of the parameter that a condition names, and its choices with which the parameter is active.
     conditions: Vec<Option<(usize, Vec<usize>)>>,

@@ -1,0 +1,106 @@
+//! Runs of the folds: which config each has, and which of them are done.
+
+use cupola_registry::{Home, RunFolder, RunRecord, Status, sha256_hex};
+use cupola_spec::{Run, SplitBy, TargetKind};
+use serde_json::json;
+
+use crate::CODE_VERSION;
+use crate::config::ConfigSource;
+use crate::error::Error;
+
+/// Division of the rows of a config into folds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct FoldPlan {
+    /// `split.by` of the folds.
+    pub by: &'static str,
+    pub folds: usize,
+    pub repeats: usize,
+    seed: u64,
+}
+
+/// State of the run of a fold.
+pub(super) enum FoldState {
+    Finished(Box<RunRecord>),
+    /// It has a checkpoint that training continues from.
+    Resumable(String),
+    New,
+}
+
+impl FoldPlan {
+    /// Folds that keep what the config's split keeps: time, groups, or the shares of the classes.
+    ///
+    /// # Errors
+    /// [`Error::CrossValidation`] for a config without folds.
+    pub fn of(run: &Run, folds: usize, repeats: usize) -> Result<Self, Error> {
+        let refused = |why: &str, remedy| Error::CrossValidation { why: why.to_owned(), remedy };
+        let by = match run.split.by {
+            _ if run.by_time() => "time",
+            SplitBy::Group => "group",
+            SplitBy::Predefined => {
+                let why = "`split.by = \"predefined\"` names the test rows, so there are no folds to choose";
+                return Err(refused(why, "write `stratified`, `group` or `time`"));
+            }
+            SplitBy::KFold => "k_fold",
+            _ if run.data.stream => "k_fold",
+            _ => "stratified",
+        };
+        let averaged =
+            |kind| matches!(kind, TargetKind::Category | TargetKind::Number | TargetKind::Forecast);
+        if let Some(target) = run.targets.iter().find(|target| !averaged(target.kind)) {
+            let why = format!("the predictions of `{}` have no average", target.name);
+            return Err(refused(&why, "choose a config that predicts a class, a number or a forecast"));
+        }
+        if run.data.test_source.is_some() {
+            let why = "`data.test_source` has the test rows, so there are no folds to choose";
+            return Err(refused(why, "remove it, or use `cupola train`"));
+        }
+        if repeats > 1 && by == "time" {
+            let why = "folds in the order of time are the same in each repeat";
+            return Err(refused(why, "leave --repeat out"));
+        }
+        Ok(Self { by, folds, repeats, seed: run.seed })
+    }
+
+    /// Repeat and fold of each run, in order.
+    pub fn runs(&self) -> impl Iterator<Item = [usize; 2]> + use<> {
+        let folds = self.folds;
+        (0..self.repeats).flat_map(move |repeat| (0..folds).map(move |fold| [repeat, fold]))
+    }
+
+    /// Config of the run of one fold. A repeat has a seed of its own.
+    pub fn config(&self, config: &ConfigSource, [repeat, fold]: [usize; 2]) -> ConfigSource {
+        let overrides = [
+            format!("split.by={}", self.by),
+            format!("split.folds={}", self.folds),
+            format!("split.fold={fold}"),
+            format!("seed={}", self.seed.wrapping_add(repeat as u64)),
+        ];
+        config.clone().with_more_overrides(overrides)
+    }
+
+    /// Key of the runs of these folds with these files: more repeats belong to the same key.
+    pub fn key(&self, run: &Run, digests: &[&str]) -> Result<String, Error> {
+        let config = toml::to_string(&run.sealed)?;
+        let key = json!([CODE_VERSION, config, digests, self.by, self.folds]);
+        Ok(sha256_hex(key.to_string().as_bytes()))
+    }
+}
+
+/// State of the run of a fold in the home of the cross-validation.
+pub(super) fn state(home: &Home, run: &Run) -> Result<FoldState, Error> {
+    let sha256 = sha256_hex(toml::to_string(&run.sealed)?.as_bytes());
+    let mut found: Vec<(RunFolder, RunRecord)> =
+        RunFolder::all(home)?.into_iter().filter(|(_, record)| record.config_sha256 == sha256).collect();
+    found.sort_by(|a, b| b.1.created.cmp(&a.1.created));
+    let is_whole =
+        |record: &RunRecord| record.package.as_ref().is_some_and(|package| home.package(package).is_ok());
+    let finished = found.iter().find(|(_, record)| record.status == Status::Finished && is_whole(record));
+    if let Some((_, record)) = finished {
+        return Ok(FoldState::Finished(Box::new(record.clone())));
+    }
+    let resumable = |(folder, record): &&(RunFolder, RunRecord)| {
+        record.status != Status::Finished && folder.checkpoint_steps().is_ok_and(|steps| !steps.is_empty())
+    };
+    let started = found.iter().find(resumable).filter(|_| run.trees.is_none());
+    Ok(started.map_or(FoldState::New, |(_, record)| FoldState::Resumable(record.id.clone())))
+}
