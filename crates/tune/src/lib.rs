@@ -14,15 +14,12 @@ mod error;
 #[cfg(test)]
 mod golden;
 mod importance;
-mod linear;
-mod minimize;
-mod normal;
+mod numeric;
 mod pareto;
 mod pruners;
 mod samplers;
 mod space;
 mod storage;
-mod stream;
 mod study;
 mod trial;
 
