@@ -8,6 +8,7 @@
 mod best;
 mod observer;
 mod outcome;
+mod page;
 mod plan;
 mod values;
 mod worker;

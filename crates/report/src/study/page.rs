@@ -284,7 +284,7 @@ fn trials(study: &StudyPage) -> String {
             (0..study.metrics.len())
                 .map(|at| trial.values.get(at).map_or_else(String::new, |value| number(*value))),
         );
-        row.push(trial.seconds.map_or_else(String::new, |seconds| Digits::After(1).show(seconds)));
+        row.push(trial.seconds.map_or_else(String::new, |seconds| Digits::After(1).write(seconds)));
         row.extend(
             (0..study.keys.len())
                 .map(|at| trial.params.get(at).and_then(Option::as_ref).map_or_else(String::new, shown)),

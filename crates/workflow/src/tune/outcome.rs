@@ -79,6 +79,8 @@ pub enum TuneOutcome {
         report: TuneReport,
         /// Config of the best trial.
         config: PathBuf,
+        /// Page with plots of the trials.
+        page: PathBuf,
         /// Its run and package; `None` if an earlier call has published it.
         run: Option<Box<PublishedRun>>,
         /// `NAME:VERSION` of the package.
