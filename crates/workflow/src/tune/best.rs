@@ -32,7 +32,7 @@ pub(super) fn finish(
         page::write(plan, &study, &report, None)?;
         return Ok(TuneOutcome::Stopped(report));
     }
-    // Of several processes that end the study together one publishes.
+    // Several processes may end the study together; one publishes.
     let _lock = Lock::folder(&plan.folder)?;
     study.refresh()?;
     let Some(best) = study.best().cloned() else {

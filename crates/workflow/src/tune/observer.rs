@@ -20,7 +20,7 @@ pub(super) struct TrialObserver<'a> {
     pub state: Mutex<TrialFindings>,
 }
 
-/// What happened in a trial.
+/// Findings about a trial that has ended.
 #[derive(Default)]
 pub(super) struct TrialFindings {
     /// The pruner has ended the trial.

@@ -7,9 +7,10 @@ use cupola_report::{StudyKey, StudyMetric, StudyPage, StudyTrial, StudyValue, st
 use cupola_tune::{JournalTrialState, ParamDistribution, Study, param_importances};
 use serde_json::Value;
 
-use super::outcome::{TrialRow, TuneReport};
+use super::outcome::TuneReport;
 use super::plan::StudyPlan;
 use crate::error::Error;
+use crate::event::TrialRow;
 
 /// Page in the folder of a study.
 const PAGE: &str = "study.html";

@@ -12,11 +12,10 @@ use cupola_tune::{
 use serde_json::{Map, Value};
 
 use super::observer::{TrialObserver, locked};
-use super::outcome::TrialProgress;
 use super::plan::StudyPlan;
 use super::{StudyEnd, best};
 use crate::error::{Error, message_and_hint};
-use crate::event::WorkflowEvent;
+use crate::event::{TrialProgress, WorkflowEvent};
 use crate::session::Session;
 use crate::train::{JobOutcome, StopSignal, TrainJob, TrainedRun};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use cupola_registry::Home;
-use cupola_workflow::{Silent, StopSignal, TuneJob, TuneOutcome, TuneReport, WorkerCommand};
+use cupola_workflow::{Silent, StopSignal, StudyWorkerCommand, TuneJob, TuneOutcome, TuneReport};
 use serde_json::{Value, json};
 
 use super::train::stop_signal;
@@ -77,12 +77,12 @@ fn words(args: &TuneArgs) -> Vec<String> {
 }
 
 /// Command of a worker process of this study.
-fn worker(home: &Home, args: &TuneArgs) -> WorkerCommand {
+fn worker(home: &Home, args: &TuneArgs) -> StudyWorkerCommand {
     let program = std::env::current_exe().unwrap_or_else(|_| "cupola".into());
     let home = ["--home".to_owned(), home.root().to_string_lossy().into_owned()];
     let device = ["--device".to_owned(), args.device.device.name().to_owned(), "--worker".to_owned()];
     let args = home.into_iter().chain(words(args)).chain(device).collect();
-    WorkerCommand { program, args, time_flag: "--time" }
+    StudyWorkerCommand { program, args, time_flag: "--time" }
 }
 
 /// Stops a worker when the process that started it stops it, or is gone.
