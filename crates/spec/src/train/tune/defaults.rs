@@ -37,7 +37,7 @@ fn sizes(family: &str) -> Vec<Entry> {
             ("model.learning_rate", TuneRange::float(0.01, 0.3, true)),
             ("model.leaves", TuneRange::int(8, 256, true)),
             ("model.leaf", TuneRange::int(1, 100, true)),
-            ("model.l2", TuneRange::float(1e-3, 10.0, true)),
+            ("model.l2", TuneRange::float(0.0, 10.0, false)),
             ("model.sample", TuneRange::float(0.5, 1.0, false)),
             ("model.features", TuneRange::float(0.4, 1.0, false)),
         ],
