@@ -73,7 +73,7 @@ fn share(explanation: &Value, column: &str, tolerance: f64) -> f64 {
 
 #[test]
 fn shares_of_boosted_trees_sum_to_the_served_score() {
-    let home = shop(&[("label", "category")], "family = \"gbdt\"\nbudget = 0.5");
+    let home = shop(&[("label", "category")], "family = \"gbdt\"\nrounds = 100");
     let server = home.serve(&["--model", "shop"]);
     let found = explained(&server, &json!(true))["label"].clone();
     let explanation = &found["explanation"];
@@ -268,7 +268,7 @@ fn pixels() -> String {
 
 #[test]
 fn what_cannot_be_explained_is_refused_with_the_remedy() {
-    let home = shop(&[("label", "category")], "family = \"gbdt\"\nbudget = 0.3");
+    let home = shop(&[("label", "category")], "family = \"gbdt\"\nrounds = 100");
     let server = home.serve(&["--model", "shop"]);
     for (explain, status, code, field, words) in [
         (json!({ "taget": "label" }), 400, "invalid_value", "explain", "did you mean `target`?"),
@@ -312,7 +312,7 @@ fn what_cannot_be_explained_is_refused_with_the_remedy() {
 
 #[test]
 fn the_command_explains_as_the_server_does() {
-    let home = shop(&[("label", "category")], "family = \"gbdt\"\nbudget = 0.3");
+    let home = shop(&[("label", "category")], "family = \"gbdt\"\nrounds = 100");
     home.write("one.jsonl", row().to_string());
     let mut args =
         vec!["predict", "--model", "shop", "--input", "one.jsonl", "--device", "flex", "--explain"];

@@ -247,7 +247,7 @@ fn growing_trees_hear_a_signal_and_the_run_grows_them_anew() {
 
 #[test]
 fn a_run_of_trees_that_was_killed_after_it_had_published_keeps_its_package() {
-    for model in ["family = \"random_forest\"\ntrees = 20", "family = \"gbdt\"\nbudget = 0.5"] {
+    for model in ["family = \"random_forest\"\ntrees = 20", "family = \"gbdt\"\nrounds = 100"] {
         let home = trees(model);
         let first = home.train(&[]);
         let id = only_run(&home);

@@ -19,6 +19,9 @@ pub struct FittedNumber {
     pub column: String,
     /// Replacement for a missing value.
     pub fill: f64,
+    /// `true` if missing values stay NaN, which trees split on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keep_missing: bool,
     /// `true` if an extra column is 1 where the value is missing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub indicator: bool,
@@ -106,7 +109,8 @@ impl FittedNumber {
         for row in 0..frame.rows() {
             let found = finite(&self.column, values, row)?;
             let outlier = found.is_some_and(|value| self.is_outlier(value));
-            let fill = || imputed.map_or(self.fill, |imputed| imputed[row]);
+            let fixed = if self.keep_missing { f64::NAN } else { self.fill };
+            let fill = || imputed.map_or(fixed, |imputed| imputed[row]);
             let is_kept = self.keep_missing && found.is_none();
             let value = if is_kept { f64::NAN } else { self.treated(found, outlier, fill) };
             if let Some(number) = number {
