@@ -37,7 +37,7 @@ fn home(data: &str, target: &str, more: &str) -> TestHome {
     home.write(
         "run.toml",
         format!(
-            "name = \"m\"\nseed = 5\n[data]\nsource = \"rows.csv\"\n[[targets]]\n{target}\n[model]\nfamily = \"gbdt\"\nbudget = 0.5\n{more}\n"
+            "name = \"m\"\nseed = 5\n[data]\nsource = \"rows.csv\"\n[[targets]]\n{target}\n[model]\nfamily = \"gbdt\"\nrounds = 100\n{more}\n"
         ),
     );
     home
@@ -243,7 +243,7 @@ fn quantiles_of_trees_and_networks_give_wider_intervals_to_harder_rows() {
         home
     };
     for more in [
-        "[model]\nfamily = \"gbdt\"\nbudget = 0.5",
+        "[model]\nfamily = \"gbdt\"\nrounds = 100",
         "[model]\nfamily = \"mlp\"\nhidden = [32, 32]\n[train]\nepochs = 30",
     ] {
         let home = config(more);

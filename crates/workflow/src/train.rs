@@ -194,9 +194,9 @@ impl TrainJob {
         let data = session.load_data(&run, &roots)?;
         decisions::check(&run, &data.prepared)?;
         let stage = Stage { job: self, session: &session, runs, stop };
-        match run.trees {
+        match &run.trees {
             Some(_) if self.group.size() > 1 => Err(Error::TreesOnDevices),
-            Some(spec) => trees::train(&stage, &run, &data, &spec, resumed),
+            Some(spec) => trees::train(&stage, &run, &data, spec, resumed),
             None => network::train(&stage, run, &data, resumed),
         }
     }

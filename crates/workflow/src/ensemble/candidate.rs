@@ -79,12 +79,17 @@ impl Candidate {
         if path.extension().is_some_and(|extension| extension == "toml") {
             return Self::of_config(&ConfigSource::file(path), session, device, stop);
         }
-        if let Ok(folder) = RunFolder::open(home, reference) {
-            return Self::of_run(home, &folder).map(|found| FoundCandidate::Model(Box::new(found)));
-        }
-        let package = home.package(reference)?;
-        let folder = RunFolder::open(home, &package.manifest.lineage.run)?;
-        let found = Self::new(home, &folder, package)?;
+        let found = match home.package(reference) {
+            Ok(package) => {
+                let folder = RunFolder::open(home, &package.manifest.lineage.run)?;
+                Self::new(home, &folder, package)?
+            }
+            // The message about an unknown package names packages, which most references are.
+            Err(unknown) => match RunFolder::open(home, reference) {
+                Ok(folder) => Self::of_run(home, &folder)?,
+                Err(_) => return Err(unknown.into()),
+            },
+        };
         Ok(FoundCandidate::Model(Box::new(found)))
     }
 

@@ -98,8 +98,11 @@ fn show(home: &Home, ui: Ui, model: &str) -> Result<()> {
     }
     let rows = signature.inputs.iter().map(input).chain(signature.outputs.iter().map(output)).collect();
     ui.table(&["", "column", "type", "", "values"], &[], rows);
-    let members: Vec<Value> = members.iter().map(member_json).collect();
-    ui.result(&json!({ "path": package.path, "manifest": manifest, "members": members }))
+    let mut result = json!({ "path": package.path, "manifest": manifest });
+    if !members.is_empty() {
+        result["members"] = members.iter().map(member_json).collect();
+    }
+    ui.result(&result)
 }
 
 /// Members of an ensemble; none of any other package.
