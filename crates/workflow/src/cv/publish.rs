@@ -49,7 +49,7 @@ impl FinishedFolds<'_> {
         Ok(model)
     }
 
-    /// Intervals of CV+ if the config asks for them. `outputs` are the predictions of `rows` by the models of the first repeat
+    /// Plan with the intervals of CV+ and its entry of `metrics.json`, if the config asks for them. `outputs` are the predictions of `rows` by the models of the first repeat
     /// that have not seen them, so each row counts once.
     pub fn intervals<'a>(
         &self,
@@ -57,7 +57,7 @@ impl FinishedFolds<'_> {
         model: &JoinedModel,
         outputs: &SplitOutputs,
         rows: &'a FoldedRows,
-    ) -> Option<FoldIntervals> {
+    ) -> Option<(Plan, Value)> {
         let method = |own: &&Uncertainty| own.method == UncertaintyMethod::CvPlus;
         let uncertainty = self.run.uncertainty.as_ref().filter(method)?;
         let own = |((_, [repeat, _]), fold): (&(RunRecord, [usize; 2]), &'a Vec<usize>)| {
@@ -65,13 +65,11 @@ impl FinishedFolds<'_> {
         };
         let folds = self.records.iter().zip(&rows.folds).map(own).collect();
         let unseen = UnseenRows { outputs, folds, groups: &rows.prepared.test_groups };
-        let found = seal_fold_intervals(&model.plan, uncertainty, &unseen);
-        let warn = |text: &str| session.emit(&WorkflowEvent::Warning(text));
-        match &found {
-            Ok(FoldIntervals { warning: Some(text), .. }) | Err(text) => warn(text),
-            Ok(_) => {}
+        let FoldIntervals { sealed, warning } = seal_fold_intervals(&model.plan, uncertainty, &unseen);
+        if let Some(text) = &warning {
+            session.emit(&WorkflowEvent::Warning(text));
         }
-        found.ok()
+        sealed
     }
 
     /// Publishes the joined model, with intervals if there are any. `outputs` are the predictions of all test rows by the
@@ -81,7 +79,7 @@ impl FinishedFolds<'_> {
         session: &Session<'_>,
         data: &LoadedData,
         model: &JoinedModel,
-        (outputs, intervals): (Option<&SplitOutputs>, Option<FoldIntervals>),
+        (outputs, intervals): (Option<&SplitOutputs>, Option<(Plan, Value)>),
     ) -> Result<CrossValidation, Error> {
         let run = Run { family: "ensemble".to_owned(), start: None, trees: None, ..self.run.clone() };
         let (home, prepared, plan) = (session.home(), &data.prepared, &model.plan);
@@ -113,11 +111,11 @@ impl FinishedFolds<'_> {
             "cross_validation": about(&outcome),
             "evaluation": evaluation.sealed(latency, model.weights.len())?,
         });
-        if let Some(intervals) = &intervals {
-            metrics["uncertainty"] = intervals.about.clone();
+        if let Some((_, about)) = &intervals {
+            metrics["uncertainty"] = about.clone();
         }
         folder.write("metrics.json", &metrics)?;
-        let sealed = intervals.as_ref().map_or(plan, |intervals| &intervals.plan);
+        let sealed = intervals.as_ref().map_or(plan, |(sealed, _)| sealed);
         let package = seal(home, &record, (model, sealed), prepared, (&metrics, gate.as_ref()))?;
         outcome.report =
             evaluation.write_report(&folder, &record, &package, latency, model.weights.len()).ok().flatten();

@@ -22,23 +22,20 @@ pub(crate) struct UnseenRows<'a> {
     pub groups: &'a [String],
 }
 
-/// Plan with intervals of CV+.
+/// Intervals of CV+.
 pub(crate) struct FoldIntervals {
-    /// Plan whose numbers are predicted by each model.
-    pub plan: Plan,
-    /// Entry of `metrics.json`.
-    pub about: Value,
-    /// Reason why a request for the coverage of the config has no interval.
+    /// Plan whose numbers are predicted by each model, and the entry of `metrics.json`; `None` if predictions are not finite.
+    pub sealed: Option<(Plan, Value)>,
+    /// Reason why requests, or those for the coverage of the config, have no interval.
     pub warning: Option<String>,
 }
 
-/// Seals the residuals in the plan of the averaged models. The reason why there are no intervals if predictions are not
-/// finite.
+/// Seals the residuals in the plan of the averaged models.
 pub(crate) fn seal_fold_intervals(
     plan: &Plan,
     uncertainty: &Uncertainty,
     rows: &UnseenRows<'_>,
-) -> Result<FoldIntervals, String> {
+) -> FoldIntervals {
     let mut sealed = SealedUncertainty {
         method: uncertainty.method,
         coverage: uncertainty.coverage,
@@ -50,9 +47,10 @@ pub(crate) fn seal_fold_intervals(
     for index in 0..plan.targets.iter().count() {
         let Some((name, residuals)) = residuals(plan, index, rows.outputs) else { continue };
         if rows.folds.iter().copied().flatten().any(|row| !residuals[*row].is_finite()) {
-            return Err(format!(
+            let warning = format!(
                 "intervals are left out: predictions of `{name}` are not finite; train longer, or lower the learning rate"
-            ));
+            );
+            return FoldIntervals { sealed: None, warning: Some(warning) };
         }
         sealed.targets.insert(name.to_owned(), target_scores(&residuals, rows));
     }
@@ -74,7 +72,7 @@ pub(crate) fn seal_fold_intervals(
         }
     }
     plan.uncertainty = Some(sealed);
-    Ok(FoldIntervals { plan, about, warning })
+    FoldIntervals { sealed: Some((plan, about)), warning }
 }
 
 /// Name of a number and the residual of each row; `None` for another target.
@@ -152,11 +150,12 @@ mod tests {
             groups: &prepared.test_groups,
         };
         let uncertainty = run.uncertainty.as_ref().unwrap();
-        let sealed = seal_fold_intervals(&prepared.plan, uncertainty, &unseen).unwrap();
-        sealed.plan.check().unwrap();
-        assert_eq!((sealed.plan.width(), sealed.warning.as_deref()), (4, None));
-        assert_eq!(sealed.about["rows"], rows);
-        let again: Plan = serde_json::from_value(serde_json::to_value(&sealed.plan).unwrap()).unwrap();
+        let FoldIntervals { sealed, warning } = seal_fold_intervals(&prepared.plan, uncertainty, &unseen);
+        let (plan, about) = sealed.unwrap();
+        plan.check().unwrap();
+        assert_eq!((plan.width(), warning.as_deref()), (4, None));
+        assert_eq!(about["rows"], rows);
+        let again: Plan = serde_json::from_value(serde_json::to_value(&plan).unwrap()).unwrap();
         let mut found = [again.decode(&[0.1, 0.2, 0.3, 0.4], &[])];
         add_intervals(&again, 0.8, &["b".to_owned()], &mut found).unwrap();
         let prediction = &found[0]["y"];

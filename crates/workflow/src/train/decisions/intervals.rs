@@ -143,7 +143,7 @@ fn sealed_scores(rows: &[Vec<f64>], groups: &[String]) -> TargetScores {
         GroupScores {
             rows: rows.len(),
             steps: each.iter().map(|scores| scores.thinned(most).sorted().to_vec()).collect(),
-            // Of predictions that are not finite no score bounds the rest.
+            // An infinite score bounds nothing.
             largest: largest.unwrap_or_default(),
         }
     };
