@@ -31,7 +31,7 @@ pub(super) struct FinishedFolds<'a> {
     pub records: Vec<(RunRecord, [usize; 2])>,
     /// Their packages.
     pub packages: Vec<Package>,
-    /// What is known so far: names, folders and scores.
+    /// Names, folders and scores; publishing adds the rest.
     pub outcome: CrossValidation,
 }
 
