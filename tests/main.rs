@@ -16,6 +16,9 @@ mod walk;
 /// Runs that are killed at any moment and resumed.
 mod resume;
 
+/// Studies: trials, workers that are killed, the best model published.
+mod tune;
+
 /// One spelling, one meaning, from every file and every body.
 mod values;
 

@@ -7,7 +7,7 @@ use cupola_nn::DeviceChoice;
 use cupola_prep::{ExamplesWithTargets, MemberPlaces, Plan};
 use cupola_registry::{Home, Package, RunFolder, RunRecord};
 use cupola_runtime::{EngineChoice, Predictor, blended_values};
-use cupola_spec::{Config, Run, Target};
+use cupola_spec::{Config, Run, Target, Uncertainty};
 use serde::Serialize;
 
 use super::join::{CHUNK, plan_of};
@@ -208,5 +208,5 @@ fn different_table(own: &Config, other: &Config) -> Option<&'static str> {
 
 /// Share of the rows that calibrate intervals, which are taken from the training rows.
 fn share(config: &Config) -> Option<u64> {
-    config.uncertainty.as_ref().map(|uncertainty| uncertainty.share.to_bits())
+    config.uncertainty.as_ref().and_then(Uncertainty::calibration_share).map(f64::to_bits)
 }

@@ -1,7 +1,7 @@
 //! Loading of an ensemble: each member gets its plan, its tensors and its engine.
 
 use cupola_nn::{OpenDevice, SafetensorsFile, member_safetensors};
-use cupola_prep::Plan;
+use cupola_prep::{FittedTarget, NumberOutputs, Plan};
 use serde::Deserialize;
 
 use super::{LoadedEngine, ModelConfig, check_layout, trees_engine};
@@ -25,6 +25,14 @@ pub(in crate::predict) fn engine(
     let shares = config
         .shares()
         .ok_or_else(|| wrong("expected weights of 0 or more with a sum above 0".to_owned()))?;
+    for target in &plan.targets {
+        if let FittedTarget::Number { outputs: NumberOutputs::Folds(folds), .. } = target
+            && *folds != config.members.len()
+        {
+            let found = config.members.len();
+            return Err(wrong(format!("expected {folds} members, as in plan.json, found {found}")));
+        }
+    }
     let mut members = Vec::with_capacity(config.members.len());
     for (index, (member, weight)) in config.members.iter().zip(shares).enumerate() {
         let own = plan.member(&member.inputs, member.targets.clone())?;
