@@ -11,8 +11,6 @@ pub mod calibration;
 mod compare;
 pub mod conformal;
 pub mod curves;
-mod ensemble;
-mod folds;
 #[cfg(test)]
 mod golden;
 mod metrics;
@@ -29,11 +27,10 @@ pub use bootstrap::draws::draw;
 pub use bootstrap::{
     Bootstrap, BootstrapInterval, PairedDifference, RESAMPLED_ROWS, RESAMPLES, RowSums, UNITS,
 };
-pub use compare::{DeLongTest, McNemarTest, ModelVerdict, delong, mcnemar};
-pub use ensemble::{
-    GreedyRound, GreedySelection, greedy_selection, stack_by_log_loss, stack_by_squared_error,
+pub use compare::{
+    DeLongTest, FoldInterval, GreedyRound, GreedySelection, McNemarTest, ModelVerdict, delong, fold_interval,
+    greedy_selection, mcnemar, stack_by_log_loss, stack_by_squared_error,
 };
-pub use folds::{FoldInterval, fold_interval};
 pub use metrics::{
     ClassCounts, ClassReport, ClassificationSums, ClassifiedRows, FloatValue, ForecastRows, MetricSet,
     Metrics, NamedValues, RankedGroups, RegressionRows, RegressionSums, ScoreRanking, ScoredRows, Undefined,

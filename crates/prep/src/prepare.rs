@@ -4,7 +4,6 @@
 mod audit;
 mod encode;
 mod example;
-mod frames;
 mod labelled;
 mod sample;
 mod saved;
@@ -33,9 +32,8 @@ use self::labelled::{Labelled, labelled_rows};
 use self::suspicions::{spelling_twins, suspicions};
 
 pub use self::audit::{AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues};
-pub use self::encode::{each_with_targets, examples_with_targets};
+pub use self::encode::{FrameStream, each_with_targets, examples_with_targets};
 pub use self::example::RequestExample;
-pub use self::frames::FrameStream;
 pub use self::sealed::{FoldedRows, prepare_folds, prepare_sealed};
 pub use self::stream::prepare_stream;
 

@@ -12,10 +12,8 @@
 
 mod check;
 mod config;
-mod cv;
 mod data;
 mod draft;
-mod ensemble;
 mod error;
 mod evaluate;
 mod event;
@@ -28,11 +26,9 @@ mod tune;
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
 pub use cupola_tune::JournalTrialState;
-pub use cv::{CrossValidation, CvJob, CvOutcome, FoldMetric, FoldScore};
 pub use data::stages::{StageNode, StageState};
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
 pub use draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};
-pub use ensemble::{EnsembleJob, EnsembleMethod, EnsembleOutcome, LeaderboardRow, PublishedEnsemble};
 pub use error::{Error, is_user_error, message_and_hint};
 pub use evaluate::gate::{
     GateConditions, GateOutcome, GateReport, GateRequest, JudgedCondition, JudgedModel, Opponent,
@@ -53,6 +49,8 @@ pub use train::{
     BaselineScore, JobOutcome, PublishedRun, RateReport, RateTest, StopSignal, TrainJob, TrainingDevices,
     TrainingSummary,
 };
+pub use tune::cv::{CrossValidation, CvJob, CvOutcome, FoldMetric, FoldScore};
+pub use tune::ensemble::{EnsembleJob, EnsembleMethod, EnsembleOutcome, LeaderboardRow, PublishedEnsemble};
 pub use tune::{StudyWorkerCommand, TuneJob, TuneOutcome, TuneReport};
 
 /// Version of the code, as recorded in runs and packages.

@@ -6,6 +6,8 @@
 //! compared on the valid split only.
 
 mod best;
+pub(crate) mod cv;
+pub(crate) mod ensemble;
 mod observer;
 mod outcome;
 mod page;

@@ -55,10 +55,10 @@ impl Plan {
         let mut members = vec![(0..plan.inputs.len()).collect::<Vec<_>>()];
         for (index, other) in others.iter().enumerate() {
             check_same(&plan, other).map_err(|why| join_error(index + 1, &why))?;
-            plan.values = plan
-                .values
-                .joined(&other.values)
-                .map_err(|column| join_error(index + 1, &format!("it reads `{column}` in another way")))?;
+            if let Some(column) = plan.values.differing_column(&other.values) {
+                return Err(join_error(index + 1, &format!("it reads `{column}` in another way")));
+            }
+            plan.values = plan.values.joined(&other.values);
             members.push(other.inputs.iter().map(|input| place_input(&mut plan, input)).collect());
         }
         Ok(JoinedPlan { plan, members })

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use cupola_spec::{Run, Target, TargetKind};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::frames::FrameStream;
+use super::encode::FrameStream;
 use crate::error::Error;
 use crate::features::Derivation;
 use crate::frame::Frame;

@@ -7,7 +7,7 @@ use cupola_spec::{Run, Target};
 
 use super::audit::groups::{check_group_column, group_values};
 use super::audit::{AuditBuilder, AuditRows, audits_rows, check_subgroups};
-use super::frames::{FrameStream, each_slice};
+use super::encode::{FrameStream, each_slice};
 use super::sample::sample;
 use super::{Prepared, RequestExample};
 use crate::error::Error;

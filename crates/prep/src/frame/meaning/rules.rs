@@ -67,18 +67,17 @@ impl ValueRules {
         self
     }
 
+    /// The first column that `other` reads in another way; `None` if there is none.
+    pub(crate) fn differing_column<'a>(&self, other: &'a Self) -> Option<&'a str> {
+        let differs =
+            |(column, rule): &(&'a String, &ValueRule)| self.0.get(*column).is_some_and(|own| own != *rule);
+        other.0.iter().find(differs).map(|(column, _)| column.as_str())
+    }
+
     /// Rules of both.
-    ///
-    /// # Errors
-    /// The first column that `other` reads in another way.
-    pub(crate) fn joined(&self, other: &Self) -> Result<Self, String> {
-        let mut all = self.clone();
-        for (column, rule) in &other.0 {
-            if all.0.insert(column.clone(), rule.clone()).is_some_and(|own| own != *rule) {
-                return Err(column.clone());
-            }
-        }
-        Ok(all)
+    pub(crate) fn joined(&self, other: &Self) -> Self {
+        let others = other.0.iter().map(|(column, rule)| (column.clone(), rule.clone()));
+        Self(self.0.clone().into_iter().chain(others).collect())
     }
 
     /// Rows with canonical values: numbers are numbers, categories have their canonical text, texts in `nulls` and blank

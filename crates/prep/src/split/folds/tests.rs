@@ -66,7 +66,7 @@ fn stratified_folds_test_each_row_once_and_keep_the_shares_of_the_classes() {
         // 27 of 240 rows are rare.
         assert!((5..=6).contains(&rare(test)) && (5..=6).contains(&rare(valid)), "{}", rare(test));
     }
-    // Of a number only the sizes are even.
+    // Folds of a number have even sizes.
     check_partition(&folds("by='stratified'\nfolds=7\nvalid=0.1", "number", 7), ROWS);
 }
 

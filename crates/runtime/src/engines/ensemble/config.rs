@@ -59,20 +59,11 @@ impl EnsembleConfig {
         json!({ "family": "ensemble", "ensemble": self })
     }
 
-    /// Weights with a sum of 1.
-    ///
-    /// # Errors
-    /// A weight that is negative or not finite, or weights whose sum is 0.
-    pub fn shares(&self) -> Result<Vec<f64>, String> {
+    /// Weights with a sum of 1; `None` if a weight is negative or not finite, or if all are 0.
+    pub fn shares(&self) -> Option<Vec<f64>> {
         let weights = || self.members.iter().map(|member| member.weight);
-        if let Some(weight) = weights().find(|weight| !(weight.is_finite() && *weight >= 0.0)) {
-            return Err(format!("expected weights of 0 or more, found {weight}"));
-        }
         let sum: f64 = weights().sum();
-        if sum.is_finite() && sum > 0.0 {
-            Ok(weights().map(|weight| weight / sum).collect())
-        } else {
-            Err(format!("expected weights with a sum above 0, found {sum}"))
-        }
+        let valid = weights().all(|weight| weight >= 0.0) && sum.is_finite() && sum > 0.0;
+        valid.then(|| weights().map(|weight| weight / sum).collect())
     }
 }

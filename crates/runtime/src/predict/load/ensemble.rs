@@ -22,6 +22,9 @@ pub(in crate::predict) fn engine(
 ) -> Result<LoadedEngine, Error> {
     let wrong =
         |why: String| Error::Package { package: label.to_owned(), why: format!("config.json: {why}") };
+    let shares = config
+        .shares()
+        .ok_or_else(|| wrong("expected weights of 0 or more with a sum above 0".to_owned()))?;
     for target in &plan.targets {
         if let FittedTarget::Number { outputs: NumberOutputs::Folds(folds), .. } = target
             && *folds != config.members.len()
@@ -31,7 +34,7 @@ pub(in crate::predict) fn engine(
         }
     }
     let mut members = Vec::with_capacity(config.members.len());
-    for (index, (member, weight)) in config.members.iter().zip(config.shares().map_err(wrong)?).enumerate() {
+    for (index, (member, weight)) in config.members.iter().zip(shares).enumerate() {
         let own = plan.member(&member.inputs, member.targets.clone())?;
         own.check()?;
         let bytes = member_safetensors(weights, index)?;

@@ -54,7 +54,8 @@ impl SingleModel {
             return Ok(vec![Self { name: name.to_owned(), weight, plan, config, weights }]);
         };
         let own: EnsembleConfig = serde_json::from_value(own.clone())?;
-        let shares = own.shares().map_err(|why| damaged(package, why))?;
+        let shares =
+            own.shares().ok_or_else(|| damaged(package, "config.json: expected weights of 0 or more"))?;
         let each = own.members.into_iter().zip(shares).enumerate().map(|(index, (member, share))| {
             Ok(Self {
                 name: format!("{name}/{}", member.name),
@@ -68,8 +69,8 @@ impl SingleModel {
     }
 }
 
-fn damaged(package: &Package, why: String) -> Error {
-    cupola_runtime::Error::Package { package: package.label(), why }.into()
+fn damaged(package: &Package, why: &str) -> Error {
+    cupola_runtime::Error::Package { package: package.label(), why: why.to_owned() }.into()
 }
 
 impl JoinedModel {

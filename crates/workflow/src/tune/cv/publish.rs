@@ -15,7 +15,6 @@ use serde_json::{Map, Value, json};
 use super::outcome::{CrossValidation, FoldScore, means};
 use crate::CODE_VERSION;
 use crate::data::loaded::LoadedData;
-use crate::ensemble::join::{JoinedModel, JoinedOutputs, SingleModel};
 use crate::error::Error;
 use crate::evaluate::RunEvaluation;
 use crate::evaluate::gate::{GateReport, Opponent, conditions_of, judge};
@@ -24,6 +23,7 @@ use crate::session::Session;
 use crate::train::decisions::folds::{FoldIntervals, UnseenRows, seal_fold_intervals};
 use crate::train::final_model::FinalModel;
 use crate::train::record::create;
+use crate::tune::ensemble::join::{JoinedModel, JoinedOutputs, SingleModel};
 
 /// Finished folds of a config.
 pub(super) struct FinishedFolds<'a> {
@@ -33,7 +33,7 @@ pub(super) struct FinishedFolds<'a> {
     pub records: Vec<(RunRecord, [usize; 2])>,
     /// Their packages.
     pub packages: Vec<Package>,
-    /// What is known so far: names, folders and scores.
+    /// Names, folders and scores; publishing adds the rest.
     pub outcome: CrossValidation,
 }
 

@@ -14,9 +14,9 @@ use cupola_train::SplitOutputs;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::ensemble::join::{CHUNK, JoinedModel};
 use crate::error::Error;
 use crate::session::Session;
+use crate::tune::ensemble::join::{CHUNK, JoinedModel};
 
 /// Prediction of one row, a line of the file.
 #[derive(Serialize)]
