@@ -33,8 +33,8 @@ pub use samplers::{
 };
 pub use space::{ParamCondition, ParamDistribution, SearchSpace, SpaceParam};
 pub use storage::{
-    JournalOperation, JournalState, JournalStorage, JournalTrialState, StudyError, StudyRecord, TrialRecord,
-    TrialTemplate,
+    InvalidOperation, JournalOperation, JournalState, JournalStorage, JournalTrialState, StudyError,
+    StudyRecord, TrialRecord, TrialTemplate,
 };
 pub use study::{
     Claim, ClaimRequest, Study, StudyIdentity, TRIAL_ERROR, TRIAL_RUN, Worker, to_view, undominated,
