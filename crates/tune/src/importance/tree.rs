@@ -90,7 +90,7 @@ impl VarianceTree {
             let categorical = choices[split.place].is_some();
             let is_left = |row: &usize| {
                 let x = points[*row][split.place];
-                if categorical { x == split.threshold } else { x <= split.threshold }
+                if categorical { index(x) == index(split.threshold) } else { x <= split.threshold }
             };
             let (left_rows, right_rows): (Vec<usize>, Vec<usize>) = rows.into_iter().partition(is_left);
             open.push((left_rows, left));
@@ -142,7 +142,7 @@ impl VarianceTree {
 /// Variance of values with weights.
 fn weighted_variance(values: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
     let total: f64 = values.clone().map(|(_, weight)| weight).sum();
-    if !(total > 0.0) {
+    if total <= 0.0 || total.is_nan() {
         return 0.0;
     }
     let mean = values.clone().map(|(value, weight)| value * weight).sum::<f64>() / total;
@@ -151,6 +151,7 @@ fn weighted_variance(values: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
 
 /// Split with the largest reduction of the squared error; `None` for rows that are alike. The first parameter to be
 /// tried is drawn, which decides between equal gains.
+#[allow(clippy::float_cmp)]
 fn best_split(
     points: &[Vec<f64>],
     losses: &[f64],

@@ -32,12 +32,12 @@ pub(crate) fn minimize(
             .collect();
         let largest =
             gradient.iter().zip(&free).filter(|(_, free)| **free).map(|(g, _)| g.abs()).fold(0.0, f64::max);
-        if !(largest > tolerance) || !value.is_finite() {
+        if largest <= tolerance || !largest.is_finite() || !value.is_finite() {
             break;
         }
         let mut direction = descent(&gradient, &free, &pairs);
         let mut slope = dot(&direction, &gradient);
-        if !(slope < 0.0) {
+        if slope >= 0.0 || slope.is_nan() {
             pairs.clear();
             direction = gradient.iter().zip(&free).map(|(g, free)| if *free { -g } else { 0.0 }).collect();
             slope = dot(&direction, &gradient);
@@ -83,7 +83,9 @@ fn descent(gradient: &[f64], free: &[bool], pairs: &[(Vec<f64>, Vec<f64>)]) -> V
     }
     if let Some((step, change)) = pairs.last() {
         let scale = dot(step, change) / dot(change, change);
-        q.iter_mut().for_each(|q| *q *= scale);
+        for value in &mut q {
+            *value *= scale;
+        }
     }
     for ((step, change), factor) in pairs.iter().zip(factors.iter().rev()) {
         let back = dot(change, &q) / dot(step, change);

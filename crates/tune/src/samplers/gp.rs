@@ -72,12 +72,15 @@ impl Sampler for GpSampler {
     }
 }
 
+/// Point with its loss.
+type ObservedPoint = (Vec<f64>, f64);
+
 /// Points and losses of the complete trials and points of the running ones, each in the order of their numbers.
 fn observations(
     request: &SampleRequest<'_>,
     direction: StudyDirection,
     coordinates: &Coordinates<'_>,
-) -> (Vec<(Vec<f64>, f64)>, Vec<Vec<f64>>) {
+) -> (Vec<ObservedPoint>, Vec<Vec<f64>>) {
     let mut trials: Vec<_> = request.history.iter().filter(|trial| trial.number != request.trial).collect();
     trials.sort_by_key(|trial| trial.number);
     let mut observed = Vec::new();

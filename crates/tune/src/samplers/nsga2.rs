@@ -57,7 +57,7 @@ impl Sampler for Nsga2Sampler {
 
 impl Nsga2Sampler {
     /// The best trials of all finished generations.
-    fn parents<'a>(&self, request: &SampleRequest<'a>) -> Vec<Parent<'a>> {
+    fn parents<'a>(self, request: &SampleRequest<'a>) -> Vec<Parent<'a>> {
         let population = self.population.max(2);
         let mut complete: Vec<Parent<'_>> = request
             .history

@@ -7,7 +7,7 @@ use crate::{ParamValues, TuneError};
 /// Purpose of the draws of this sampler.
 const PURPOSE: u64 = 3;
 
-/// Primitive polynomials and initial direction numbers of Joe and Kuo (2008), as SciPy has them, from the second
+/// Primitive polynomials and initial direction numbers of Joe and Kuo (2008), as `SciPy` has them, from the second
 /// dimension on. `scripts/golden/samplers.py` writes the file.
 const DIRECTIONS: &str = include_str!("sobol/directions.txt");
 

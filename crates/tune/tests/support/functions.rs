@@ -103,7 +103,15 @@ fn mixed(_: &SearchSpace, values: &ParamValues) -> Vec<f64> {
             + (values["rate"].log10() + 2.5).powi(2)
             + (values["width"] / 64.0).log2().powi(2)
             + 10.0 * (values["drop"] - 0.2).powi(2)
-            + [1.0, 0.0, 2.0, 0.5][kind as usize],
+            + if kind < 0.5 {
+                1.0
+            } else if kind < 1.5 {
+                0.0
+            } else if kind < 2.5 {
+                2.0
+            } else {
+                0.5
+            },
     ]
 }
 

@@ -40,6 +40,7 @@ impl MaternKernel {
     }
 
     /// Squared distance along one parameter.
+    #[allow(clippy::float_cmp)]
     #[inline]
     fn distance(&self, place: usize, a: f64, b: f64) -> f64 {
         if self.categorical[place] { f64::from(u8::from(a != b)) } else { (a - b) * (a - b) }

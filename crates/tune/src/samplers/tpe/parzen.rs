@@ -43,7 +43,9 @@ impl ParzenMixture {
         let mut weights = if ramp { ramp_weights(count) } else { vec![1.0; count] };
         weights.push(PRIOR_WEIGHT);
         let sum: f64 = weights.iter().sum();
-        weights.iter_mut().for_each(|weight| *weight /= sum);
+        for weight in &mut weights {
+            *weight /= sum;
+        }
         let columns =
             distributions.iter().zip(observations).map(|(d, values)| ParzenColumn::new(d, values)).collect();
         Self { weights, columns }
