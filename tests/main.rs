@@ -46,6 +46,12 @@ mod evaluate;
 /// Conditions that a model has to meet: passed, broken, undefined, and what aliases do then.
 mod gate;
 
+/// Cross-validation: folds, scores, unseen rows, kills.
+mod cv;
+
+/// Several models as one package.
+mod ensemble;
+
 /// Requests as people write them: examples, forecasts, pictures, anomalies.
 mod requests;
 

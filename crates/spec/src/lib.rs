@@ -51,7 +51,8 @@ pub use evaluate::{
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
     ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, NumberLoss, PatchtstFamily, Recurrence,
-    ResnetFamily, ResnetTabularFamily, TabmFamily, TcnFamily, TextTransformerFamily, TreesSpec, VitFamily,
+    ResnetFamily, ResnetTabularFamily, TabmFamily, TcnFamily, TextTransformerFamily, TreesSpec, Trend,
+    VitFamily,
 };
 pub use inputs::{
     Augment, Category, DatePart, Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Outliers, Scaling,

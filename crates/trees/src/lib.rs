@@ -37,18 +37,20 @@ pub struct TreesTarget<'a> {
     pub width: usize,
     /// Level of the quantile that boosted trees predict; `None` for the number itself and for classes.
     pub quantile: Option<f64>,
+    /// Shift and factor by which a number was standardised: `(number - shift) * factor`.
+    pub scaling: [f64; 2],
 }
 
 impl<'a> From<(&'a Targets, usize)> for TreesTarget<'a> {
     fn from((targets, width): (&'a Targets, usize)) -> Self {
-        Self { targets, valid: None, width, quantile: None }
+        Self { targets, valid: None, width, quantile: None, scaling: [0.0, 1.0] }
     }
 }
 
 /// Fitted trees of either kind.
 #[allow(clippy::large_enum_variant, reason = "one value exists per model")]
 pub enum Trees {
-    /// Boosted trees.
+    /// Boosted trees, and imported ones.
     Ensemble(TreeEnsemble),
     /// A random forest.
     Forest(Forest),
