@@ -52,7 +52,8 @@ pub(super) fn resumed(
         return Err(Error::ConfigChanged { path: folder.config() });
     }
     let no_files = |path: &str| Err(format!("no such file: {path}"));
-    let run = config::parse(home, &folder.config().to_string_lossy(), &text, &[], &no_files)?;
+    // A package that training starts from is in the session's home, wherever the run is.
+    let run = config::parse(session.home(), &folder.config().to_string_lossy(), &text, &[], &no_files)?;
     if let Some(expected) = expected
         && session.run_config(expected)?.sealed != run.sealed
     {

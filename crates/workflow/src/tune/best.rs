@@ -89,7 +89,7 @@ fn publish(
     best: &TrialRecord,
 ) -> Result<Option<Box<PublishedRun>>, Error> {
     let job = match moved(plan, session, best)? {
-        Some(run) => TrainJob::resume(run),
+        Some(run) => TrainJob::resume(run).expecting(Some(plan.config(best))),
         None => TrainJob::new(plan.config(best)),
     };
     match job.device(plan.job.device).run(session, stop)? {

@@ -119,7 +119,8 @@ impl<'a> StudyWorker<'a> {
         let mut session = Session::new(self.session.home().clone(), observer);
         session.probe = self.session.probe.clone();
         let job = match self.begun(trial)? {
-            Some(run) => TrainJob::resume(run),
+            // The config has the folders in which relative paths are looked up.
+            Some(run) => TrainJob::resume(run).expecting(Some(self.plan.config(trial))),
             None => TrainJob::new(self.plan.config(trial)),
         };
         let job = job.device(self.plan.job.device).deferred();
