@@ -63,7 +63,7 @@ fn two_targets_share_a_trunk_over_inputs_combined_by_a_transformer() {
 
 #[test]
 fn a_forest_and_boosted_trees_predict_two_targets() {
-    for model in ["family = \"random_forest\"\ntrees = 20", "family = \"gbdt\"\nbudget = 0.5"] {
+    for model in ["family = \"random_forest\"\ntrees = 20", "family = \"gbdt\"\nrounds = 100"] {
         let columns = format!("[[inputs]]\nname = \"x\"\nkind = \"number\"\n{PRICE}{LABEL}");
         let home = test_home(&config("", &columns, model, ""));
         let trained = home.train(&[]);

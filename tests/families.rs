@@ -80,7 +80,7 @@ fn a_number_a_series_and_a_text_share_one_trunk() {
 fn boosted_trees_work_with_the_same_commands() {
     let numbers = "[[inputs]]\nname = \"x\"\nkind = \"number\"\n\
         [[inputs]]\nname = \"s\"\nkind = \"number\"\ncolumns = \"s*\"\n";
-    let home = test_home(numbers, "family = \"gbdt\"\nbudget = 0.5");
+    let home = test_home(numbers, "family = \"gbdt\"\nrounds = 100");
     home.json(&["check", "--config", "run.toml"]);
     let trained = home.train(&[]);
     assert!(trained["trees"].as_u64().unwrap() > 0);

@@ -72,7 +72,7 @@ fn trees_and_numbers_have_a_trivial_model_too() {
     home.write(
         "run.toml",
         "name = \"line\"\nseed = 1\n[data]\nsource = \"rows.csv\"\n[split]\nby = \"random\"\n\
-         [[targets]]\nname = \"y\"\nkind = \"number\"\n[model]\nfamily = \"gbdt\"\nbudget = 0.5\n",
+         [[targets]]\nname = \"y\"\nkind = \"number\"\n[model]\nfamily = \"gbdt\"\nrounds = 100\n",
     );
     let trained = home.train(&[]);
     let summary = &trained["summary"];

@@ -78,7 +78,7 @@ fn a_run_without_test_rows_says_which_metrics_it_reports() {
 #[test]
 fn trees_say_that_a_metric_is_left_out_of_the_report() {
     let model =
-        BLOBS.split("[model]").next().unwrap().to_owned() + "[model]\nfamily = \"gbdt\"\nbudget = 0.5\n";
+        BLOBS.split("[model]").next().unwrap().to_owned() + "[model]\nfamily = \"gbdt\"\nrounds = 100\n";
     let home = one_class_in_valid(&model);
     let output = home.run(&["--json", "train", "--config", "run.toml"]);
     assert_eq!(output.code, Some(0), "{}", output.stderr);

@@ -247,7 +247,7 @@ fn growing_trees_hear_a_signal_and_the_run_grows_them_anew() {
 
 #[test]
 fn a_run_of_trees_that_was_killed_after_it_had_published_keeps_its_package() {
-    for model in ["family = \"random_forest\"\ntrees = 20", "family = \"gbdt\"\nbudget = 0.5"] {
+    for model in ["family = \"random_forest\"\ntrees = 20", "family = \"gbdt\"\nrounds = 100"] {
         let home = trees(model);
         let first = home.train(&[]);
         let id = only_run(&home);
@@ -275,7 +275,7 @@ fn a_signal_during_the_preparation_ends_the_run_before_it_begins() {
     let mut child = home.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let _request = silent.accept().unwrap();
     signal(child.id(), "INT");
-    // By the signal itself, not by an error of the source.
+    // The signal itself ended it, not an error of the source.
     assert_eq!(child.wait().unwrap().signal(), Some(2));
     assert!(fs::read_dir(home.path(".cupola/runs")).map_or(true, |mut runs| runs.next().is_none()));
 }

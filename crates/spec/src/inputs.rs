@@ -56,8 +56,8 @@ pub struct Input {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<Family>,
     /// Replacement of a missing number or category. For numbers `median` (the default), `mean`, `mode`, `knn`
-    /// (the mean of the five nearest rows) or a number; for categories `mode` or any text. Default for
-    /// categories: a category of its own.
+    /// (the mean of the five nearest rows) or a number, and for `gbdt` also `none` (its default), which leaves them
+    /// missing; for categories `mode` or any text. Default for categories: a category of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fill: Option<Fill>,
     /// Add a column that is 1 where a number is missing.

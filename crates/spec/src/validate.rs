@@ -46,6 +46,8 @@ pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec
     model::check_lora(config, family, &mut found);
     model::check_combine(config, &mut found);
     inputs::check(&config.inputs, &mut found);
+    inputs::check_missing(config, family, &mut found);
+    model::check_boosting(family, &mut found);
     evaluate::check(config, &mut found);
     uncertainty::check(config, family, &mut found);
     uncertainty::check_decision(config, &mut found);

@@ -21,6 +21,9 @@ pub struct TreesRows<'a> {
     pub train: &'a Examples,
     /// Examples of the validation split; `None` without one.
     pub valid: Option<&'a Examples>,
+    /// For each column 1 if the scores may only rise with it, -1 if they may only fall, else 0; columns beyond the end
+    /// are free.
+    pub monotone: &'a [i8],
 }
 
 /// Boosts one ensemble for all outputs.
@@ -36,13 +39,14 @@ pub(crate) fn fit(
 ) -> Result<TreeEnsemble, Error> {
     reject_text(rows.train)?;
     let valid = rows.valid.filter(|valid| valid.rows > 0);
-    let options = options(spec, valid.is_some(), seed);
+    let options = BoostOptions { monotone: rows.monotone.to_vec(), ..options(spec, valid.is_some(), seed) };
     let matrix = BinnedMatrix::fit(&table(rows.train), options.bins);
     let valid = valid.map(|valid| BinnedMatrix::apply(&table(valid), &matrix.columns));
     let (mut outputs, mut trees) = (Vec::new(), Vec::new());
     for (target, column) in targets.iter().flat_map(columns_of) {
         let objective = objective(spec, target);
         let values = labels(target.targets, column);
+        check_counts(objective, &values)?;
         let weights = if spec.balanced { balanced(target.targets) } else { Vec::new() };
         let train = BoostRows { matrix: &matrix, labels: Labels { values: &values, weights: &weights } };
         let valid_values = target.valid.map(|targets| labels(targets, column));
@@ -97,7 +101,22 @@ fn objective(spec: &Boosting, target: &TreesTarget<'_>) -> BoostObjective {
             (None, NumberLoss::Squared) => BoostObjective::Squared,
             (None, NumberLoss::Absolute) => BoostObjective::Absolute,
             (None, NumberLoss::Huber) => BoostObjective::Huber { delta: 1.0 },
+            (None, NumberLoss::Poisson) => {
+                let [shift, factor] = target.scaling;
+                BoostObjective::Poisson { shift, factor }
+            }
         },
+    }
+}
+
+/// Refuses numbers below 0 for the Poisson deviance.
+fn check_counts(objective: BoostObjective, values: &[f32]) -> Result<(), Error> {
+    let BoostObjective::Poisson { shift, factor } = objective else { return Ok(()) };
+    let count = |value: &f32| f64::from(*value) / factor + shift;
+    // Standardising rounds to single precision.
+    match values.iter().map(count).find(|count| *count < -1e-4 * (1.0 + shift.abs())) {
+        Some(found) => Err(Error::Count { found }),
+        None => Ok(()),
     }
 }
 
@@ -105,6 +124,7 @@ fn score(objective: BoostObjective) -> TreeScore {
     match objective {
         BoostObjective::Logistic => TreeScore::LogOdds,
         BoostObjective::Softmax { .. } => TreeScore::Margin,
+        BoostObjective::Poisson { shift, factor } => TreeScore::LogOfStandardised { shift, factor },
         _ => TreeScore::Number,
     }
 }

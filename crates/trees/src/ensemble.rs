@@ -142,6 +142,7 @@ impl TreeScore {
             Self::Probability => (p / (1.0 - p)).ln(),
             Self::ProbabilityOfMany => p.ln(),
             Self::LogOfNumber => score.exp(),
+            Self::LogOfStandardised { shift, factor } => (score.exp() - shift) * factor,
             Self::LogOddsOfShare => 1.0 / (1.0 + (-score).exp()),
             Self::RootOfNumber => score * score.abs(),
         }
@@ -155,8 +156,8 @@ pub(crate) fn rows_of(examples: &Examples, start: usize, count: usize) -> Vec<f3
     let mut features = Vec::with_capacity(count * (dense + indices));
     for row in start..start + count {
         features.extend_from_slice(&examples.dense[row * dense..(row + 1) * dense]);
-        features
-            .extend(examples.indices[row * indices..(row + 1) * indices].iter().map(|&index| index as f32));
+        let indices = &examples.indices[row * indices..(row + 1) * indices];
+        features.extend(indices.iter().map(|&index| index as f32));
     }
     features
 }

@@ -15,6 +15,24 @@ pub enum Error {
         /// Message of the library.
         reason: String,
     },
+    /// A number below 0 where counts are learned.
+    #[error(
+        "`loss = \"poisson\"` requires numbers of at least 0, found {found:.4}; choose another `loss` in `[model]`"
+    )]
+    Count {
+        /// The number.
+        found: f64,
+    },
+    /// A column that a monotone constraint cannot hold for.
+    #[error(
+        "`monotone` names `{column}`, which is not a column of numbers among the inputs{near}; correct `[model]`"
+    )]
+    Monotone {
+        /// Name in the config.
+        column: String,
+        /// Nearest name as a further clause, or empty.
+        near: String,
+    },
     /// Growing that its caller ended.
     #[error("stopped before all trees were grown")]
     Stopped,

@@ -36,11 +36,13 @@ pub struct TreesTarget<'a> {
     pub width: usize,
     /// Level of the quantile that boosted trees predict; `None` for the number itself and for classes.
     pub quantile: Option<f64>,
+    /// Shift and factor by which a number was standardised: `(number - shift) * factor`.
+    pub scaling: [f64; 2],
 }
 
 impl<'a> From<(&'a Targets, usize)> for TreesTarget<'a> {
     fn from((targets, width): (&'a Targets, usize)) -> Self {
-        Self { targets, valid: None, width, quantile: None }
+        Self { targets, valid: None, width, quantile: None, scaling: [0.0, 1.0] }
     }
 }
 

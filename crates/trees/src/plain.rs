@@ -27,6 +27,13 @@ pub enum TreeScore {
     ProbabilityOfMany,
     /// Logarithm of a number.
     LogOfNumber,
+    /// Logarithm of a number; the logit is the standardised number `(number - shift) * factor`.
+    LogOfStandardised {
+        /// Subtracted from the number.
+        shift: f64,
+        /// Multiplied with the shifted number.
+        factor: f64,
+    },
     /// Log odds of a number between 0 and 1.
     LogOddsOfShare,
     /// Root of a number, with its sign.

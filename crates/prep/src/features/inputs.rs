@@ -1,6 +1,8 @@
 //! Resolution of the inputs of a config to columns.
 
-use cupola_spec::{Encoding, Feature, Input, Kind, Run, TableStem, Target, TargetKind, matches_pattern};
+use cupola_spec::{
+    Encoding, Feature, Fill, Input, Kind, Run, TableStem, Target, TargetKind, TreesSpec, matches_pattern,
+};
 
 use super::inference::{InferredColumn, infer};
 use super::products::{TIMES, products};
@@ -39,6 +41,9 @@ pub fn resolve(
         input.tokenizer = tokenizer.cloned();
         set_date_format(input, rules);
     }
+    if matches!(run.trees, Some(TreesSpec::Boosted(_))) {
+        resolved.iter_mut().for_each(|resolved| leave_to_trees(&mut resolved.input));
+    }
     let categories = resolved.iter_mut().filter(|resolved| resolved.input.kind == Kind::Category);
     for ResolvedInput { input, .. } in categories {
         // A tokenized table has one token per column, so a category is one column.
@@ -51,6 +56,20 @@ pub fn resolve(
         }
     }
     Ok((resolved, inferred))
+}
+
+/// Boosted trees split categories by sets and learn where missing numbers go, unless the config says otherwise.
+fn leave_to_trees(input: &mut Input) {
+    match input.kind {
+        Kind::Category => {
+            input.encode.get_or_insert(Encoding::Index);
+        }
+        // Bins have no place for a missing value.
+        Kind::Number if input.bins.is_none() => {
+            input.fill.get_or_insert_with(|| Fill::Name("none".to_owned()));
+        }
+        _ => {}
+    }
 }
 
 /// Gives dates without a declared format the one that was recognised.

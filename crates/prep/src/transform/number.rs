@@ -19,12 +19,12 @@ pub struct FittedNumber {
     pub column: String,
     /// Replacement for a missing value.
     pub fill: f64,
+    /// `true` if missing values stay NaN, which trees split on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keep_missing: bool,
     /// `true` if an extra column is 1 where the value is missing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub indicator: bool,
-    /// `true` if a missing value stays missing, as NaN, for trees that know where to send it.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub keep_missing: bool,
     /// Range outside of which a value is an outlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounds: Option<[f64; 2]>,
@@ -106,11 +106,11 @@ impl FittedNumber {
         for row in 0..frame.rows() {
             let found = finite(&self.column, values, row)?;
             let outlier = found.is_some_and(|value| self.is_outlier(value));
-            let fill = || imputed.map_or(self.fill, |imputed| imputed[row]);
-            let is_kept = self.keep_missing && found.is_none();
-            let value = if is_kept { f64::NAN } else { self.treated(found, outlier, fill) };
+            let fixed = if self.keep_missing { f64::NAN } else { self.fill };
+            let fill = || imputed.map_or(fixed, |imputed| imputed[row]);
+            let value = self.treated(found, outlier, fill);
             if let Some(number) = number {
-                let curve = self.curve.as_ref().filter(|_| !is_kept);
+                let curve = self.curve.as_ref().filter(|_| !value.is_nan());
                 let bent = curve.map_or(value, |curve| curve.apply(value));
                 out.set_dense(row, number, (bent - self.shift) * self.factor);
             }

@@ -1,5 +1,7 @@
 //! Trees in place of a network: `gbdt` and `random_forest`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +16,22 @@ pub enum NumberLoss {
     Absolute,
     /// Squared error up to one standard deviation of the target, absolute error beyond it (Huber 1964).
     Huber,
+    /// Poisson deviance, for counts of at least 0. The trees sum to the logarithm of the mean.
+    Poisson,
+}
+
+/// Direction in which a prediction may change with a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Trend {
+    /// A larger value never lowers the prediction, or the log odds of the second class.
+    Rising,
+    /// A larger value never raises it.
+    Falling,
 }
 
 /// Settings of gradient boosting on histograms, with trees that grow leaf by leaf (Ke et al. 2017).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Boosting {
     /// Largest number of rounds. A round grows one tree for a number and for two classes, and one for each of more
@@ -67,6 +81,9 @@ pub struct Boosting {
     /// `true` to weight rows so that all classes of a target count alike. Probabilities are then those of equally
     /// frequent classes.
     pub balanced: bool,
+    /// Columns of numbers that predictions may only rise or fall with, such as `{ carat = "rising" }`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub monotone: BTreeMap<String, Trend>,
 }
 
 impl Default for Boosting {
@@ -87,6 +104,7 @@ impl Default for Boosting {
             bins: 255,
             loss: NumberLoss::Squared,
             balanced: false,
+            monotone: BTreeMap::new(),
         }
     }
 }
@@ -119,7 +137,7 @@ impl Default for Bagging {
 }
 
 /// Trees in place of a network.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum TreesSpec {
     /// Boosted trees, each of which corrects those before it.

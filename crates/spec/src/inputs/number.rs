@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Fill {
     /// A number.
     Number(f64),
-    /// `median`, `mean`, `mode` or `knn`; for categories `mode` or a text.
+    /// `median`, `mean`, `mode`, `knn` or `none`; for categories `mode` or a text.
     Name(String),
 }
 

@@ -66,7 +66,7 @@ impl Family {
     /// Settings of the trees; `None` for a network.
     pub fn trees(&self) -> Option<TreesSpec> {
         match self {
-            Self::Gbdt(spec) => Some(TreesSpec::Boosted(*spec)),
+            Self::Gbdt(spec) => Some(TreesSpec::Boosted(spec.clone())),
             Self::RandomForest(spec) => Some(TreesSpec::Forest(*spec)),
             _ => None,
         }

@@ -1,6 +1,8 @@
 //! Rules of `[[inputs]]`.
 
+use crate::config::Config;
 use crate::inputs::{Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Scaling};
+use crate::model::Family;
 use crate::validate::Findings;
 
 pub(super) fn check(inputs: &[Input], found: &mut Findings) {
@@ -21,6 +23,16 @@ pub(super) fn check(inputs: &[Input], found: &mut Findings) {
         if let Some(message) = encoder_problem(inputs, input) {
             found.add(at("encoder"), message);
         }
+    }
+}
+
+/// Only boosted trees read missing numbers.
+pub(super) fn check_missing(config: &Config, family: &Family, found: &mut Findings) {
+    for (index, input) in config.inputs.iter().enumerate().filter(|(_, input)| input.kind == Kind::Number) {
+        let none = matches!(&input.fill, Some(Fill::Name(name)) if name == "none");
+        let reads = matches!(family, Family::Gbdt(_)) && input.bins.is_none();
+        let message = "only `gbdt` reads missing numbers, and not in `bins`; write `median`, `mean`, `mode`, `knn` or a number";
+        found.add_if(none && !reads, format!("/inputs/{index}/fill"), message);
     }
 }
 
@@ -162,7 +174,7 @@ const KEYS: &[KeyRule] = &[
 ];
 
 /// Values that numbers may be filled with by name.
-const STATISTICS: [&str; 4] = ["median", "mean", "mode", "knn"];
+const STATISTICS: [&str; 5] = ["median", "mean", "mode", "knn", "none"];
 
 /// A value that is invalid, missing, or excluded by another key.
 struct ValueRule {

@@ -1,6 +1,7 @@
 //! Rules of `[model]` and `[combine]`.
 
 use crate::config::Config;
+use crate::families::NumberLoss;
 use crate::layers::{Layer, trace};
 use crate::model::{Family, Model, PackageRef};
 use crate::validate::Findings;
@@ -31,6 +32,17 @@ pub(super) fn check_combine(config: &Config, found: &mut Findings) {
         && let Err(error) = trace("combine", &[config.inputs.len(), width], &layers)
     {
         found.add("/combine", error.to_string());
+    }
+}
+
+/// Values of leaves that are quantiles are not bounded by the constraints of their splits.
+pub(super) fn check_boosting(family: &Family, found: &mut Findings) {
+    if let Family::Gbdt(spec) = family {
+        found.add_if(
+            spec.loss == NumberLoss::Absolute && !spec.monotone.is_empty(),
+            "/model/monotone",
+            "`monotone` does not hold for `loss = \"absolute\"`; write `huber`, or remove `monotone`",
+        );
     }
 }
 

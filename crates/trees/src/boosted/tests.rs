@@ -24,7 +24,7 @@ fn examples(rows: usize) -> (Examples, Vec<f32>) {
 }
 
 fn fit(spec: Boosting, examples: &Examples, targets: &[TreesTarget<'_>]) -> Result<Trees, Error> {
-    let rows = TreesRows { train: examples, valid: None };
+    let rows = TreesRows { train: examples, valid: None, monotone: &[] };
     Trees::fit(&TreesSpec::Boosted(spec), rows, targets, 1, &mut |_| ControlFlow::Continue(()))
 }
 
@@ -76,7 +76,7 @@ fn several_targets_and_quantiles_share_an_ensemble() {
     let pair = Targets::Vector { width: 2, values: targets.iter().flat_map(|y| [*y, 1.0 - y]).collect() };
     let all = [(&numbers, 1).into(), upper, (&class, 1).into(), (&pair, 2).into()];
     let mut seen = Vec::new();
-    let rows = TreesRows { train: &examples, valid: None };
+    let rows = TreesRows { train: &examples, valid: None, monotone: &[] };
     let trees = Trees::fit(&TreesSpec::Boosted(spec()), rows, &all, 1, &mut |done| {
         seen.push(done);
         ControlFlow::Continue(())
@@ -101,7 +101,7 @@ fn early_stopping_keeps_the_best_round_of_the_validation_rows() {
     let clean = Targets::Number(clean[300..].to_vec());
     let noisy = Targets::Number(noisy);
     let target = TreesTarget { valid: Some(&clean), ..(&noisy, 1).into() };
-    let rows = TreesRows { train: &train, valid: Some(&valid) };
+    let rows = TreesRows { train: &train, valid: Some(&valid), monotone: &[] };
     let spec = |rounds, patience| {
         TreesSpec::Boosted(Boosting { rounds: Some(rounds), patience, leaf: 3, ..Boosting::default() })
     };
@@ -129,7 +129,7 @@ fn a_break_stops_and_texts_are_rejected() {
     let (examples, targets) = examples(300);
     let targets = Targets::Number(targets);
     let mut rounds = 0;
-    let rows = TreesRows { train: &examples, valid: None };
+    let rows = TreesRows { train: &examples, valid: None, monotone: &[] };
     let stopped = Trees::fit(&TreesSpec::Boosted(spec()), rows, &[(&targets, 1).into()], 1, &mut |_| {
         rounds += 1;
         if rounds == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -175,4 +175,26 @@ fn balanced_classes_move_the_scores_to_the_rare_one() {
     };
     assert!((mean(false) - (1.0_f32 / 19.0).ln()).abs() < 1e-3);
     assert!(mean(true).abs() < 1e-3);
+}
+
+#[test]
+fn counts_are_learned_through_their_logarithm_and_negative_ones_refused() {
+    let (examples, steps) = examples(600);
+    // Means of 1 and 8, standardised.
+    let (shift, factor) = (4.0, 0.25);
+    let count = |row: usize, step: f32| if step > 0.5 { 7.0 + (row % 3) as f32 } else { (row % 3) as f32 };
+    let counts = steps.iter().enumerate().map(|(row, step)| (count(row, *step) - 4.0) * 0.25).collect();
+    let counts = Targets::Number(counts);
+    let spec = Boosting { loss: NumberLoss::Poisson, ..spec() };
+    let target = TreesTarget { scaling: [shift, factor], ..(&counts, 1).into() };
+    let logits = fit(spec.clone(), &examples, &[target]).unwrap().logits(&examples).unwrap();
+    for (row, step) in steps.iter().enumerate() {
+        let mean = f64::from(logits[row]) / factor + shift;
+        let expected = if *step > 0.5 { 8.0 } else { 1.0 };
+        assert!((mean - expected).abs() < 1.3, "{row}: {mean}, not {expected}");
+        assert!(mean > 0.0);
+    }
+    let negative = Targets::Number(vec![-1.0; 600]);
+    let found = fit(spec, &examples, &[(&negative, 1).into()]);
+    assert!(matches!(found.err(), Some(Error::Count { found }) if found < 0.0));
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use cupola_eval::Metrics;
 use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, NumberOutputs, Plan, SplitPart, Targets};
 use cupola_registry::{RunFolder, RunRecord, Status};
-use cupola_spec::{Run, TreesSpec};
+use cupola_spec::{Run, TreesSpec, Trend};
 use cupola_train::{Selection, SplitOutputs, default_objectives, unreported_metric};
 use cupola_trees::{Trees, TreesRows, TreesTarget};
 use serde_json::{Map, json};
@@ -124,7 +124,9 @@ fn grow(
         let valid = valid.and_then(|valid| valid.targets.iter().nth(index));
         targets.extend(outputs_of(target, own).into_iter().map(|own| TreesTarget { valid, ..own }));
     }
-    let rows = TreesRows { train: &train.examples, valid: valid.map(|valid| &valid.examples) };
+    let monotone = monotone(spec, plan)?;
+    let valid = valid.map(|valid| &valid.examples);
+    let rows = TreesRows { train: &train.examples, valid, monotone: &monotone };
     let outputs = plan.width();
     let mut shown = 0;
     let mut grown = |done: usize| {
@@ -137,14 +139,40 @@ fn grow(
     Ok(Trees::fit(spec, rows, &targets, run.seed, &mut grown)?)
 }
 
+/// Direction of each value of an example, which scores may only rise (1) or fall (-1) with; 0 for any.
+fn monotone(spec: &TreesSpec, plan: &Plan) -> Result<Vec<i8>, Error> {
+    let TreesSpec::Boosted(spec) = spec else { return Ok(Vec::new()) };
+    let mut directions = Vec::new();
+    for (column, trend) in &spec.monotone {
+        let places = plan.column_places();
+        let numbers = || places.iter().filter(|place| place.dense.len() == 1 && place.indices.is_empty());
+        let Some(place) = numbers().find(|place| place.column == *column) else {
+            let near = cupola_spec::nearest(column, numbers().map(|place| place.column.as_str()));
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            return Err(cupola_trees::Error::Monotone { column: column.clone(), near }.into());
+        };
+        if directions.len() <= place.dense[0] {
+            directions.resize(place.dense[0] + 1, 0);
+        }
+        directions[place.dense[0]] = if *trend == Trend::Rising { 1 } else { -1 };
+    }
+    Ok(directions)
+}
+
 /// Outputs of a target: its own, and a quantile each.
 fn outputs_of<'a>(target: &FittedTarget, targets: &'a Targets) -> Vec<TreesTarget<'a>> {
+    let own = TreesTarget::from((targets, target.width()));
     match target {
-        FittedTarget::Number { outputs: NumberOutputs::Quantiles(levels), .. } => {
-            let levels = std::iter::once(None).chain(levels.iter().copied().map(Some));
-            levels.map(|quantile| TreesTarget { quantile, ..(targets, 1).into() }).collect()
+        FittedTarget::Number { outputs, shift, factor, .. } => {
+            let own = TreesTarget { width: 1, scaling: [*shift, *factor], ..own };
+            let levels = match outputs {
+                NumberOutputs::Quantiles(levels) => levels.as_slice(),
+                NumberOutputs::Value | NumberOutputs::Folds(_) => &[],
+            };
+            let quantiles = levels.iter().map(|level| TreesTarget { quantile: Some(*level), ..own });
+            std::iter::once(own).chain(quantiles).collect()
         }
-        _ => vec![(targets, target.width()).into()],
+        _ => vec![own],
     }
 }
 

@@ -68,8 +68,8 @@ impl NumberFit {
         FittedNumber {
             column: self.column,
             fill,
+            keep_missing: matches!(&input.fill, Some(Fill::Name(name)) if name == "none"),
             indicator: input.indicator == Some(true),
-            keep_missing: false,
             bounds,
             outliers: outliers.map(|outliers| outliers.action),
             curve,

@@ -62,6 +62,9 @@ impl ExplainedRow<'_> {
                 }
                 TreeScore::Margin => scale = ExplanationScale::Logit,
                 TreeScore::LogOfNumber => scale = ExplanationScale::Log,
+                TreeScore::LogOfStandardised { .. } => {
+                    (scale, units) = (ExplanationScale::Log, [1.0, 0.0]);
+                }
                 TreeScore::RootOfNumber => scale = ExplanationScale::Root,
                 TreeScore::Probability | TreeScore::ProbabilityOfMany => {
                     scale = ExplanationScale::Probability;

@@ -66,7 +66,7 @@ fn publish(home: &Home, ui: Ui, args: &ImportArgs, model: &ImportedModel) -> Res
 fn publish_trees(home: &Home, ui: Ui, args: &ImportArgs, model: &ImportedTrees) -> Result<()> {
     model.plan.check()?;
     let package = model.publish(home, &args.name, CODE_VERSION)?;
-    let (trees, library) = (grouped(model.trees.trees().len() as u64), model.library);
+    let (trees, library) = (grouped(model.trees.trees().len()), model.library);
     ui.line(format!("{trees} trees of {library}"));
     ui.line(format!("model   {} in {}", package.label(), package.path.display()));
     for note in &model.notes {
