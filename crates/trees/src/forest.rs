@@ -18,8 +18,7 @@ use self::criterion::TargetKind;
 use self::flatten::flat_tree;
 use self::grow::{GrowSettings, TreeDraws, grow};
 use self::ranks::RankedColumn;
-use crate::columns::{reject_text, width_of};
-use crate::ensemble::rows_of;
+use crate::columns::{reject_text, rows_of, width_of};
 use crate::error::Error;
 use crate::{EnsembleOutput, FlatTree, Progress, TreeEnsemble, TreeScore, TreesTarget};
 

@@ -5,8 +5,7 @@ use cupola_prep::Examples;
 use serde::{Deserialize, Serialize};
 
 use crate::Trees;
-use crate::columns::{check_width, width_of};
-use crate::ensemble::rows_of;
+use crate::columns::{check_width, rows_of, width_of};
 use crate::error::Error;
 
 /// Quantity that the trees of an output sum to.
