@@ -11,7 +11,7 @@ use cupola_prep::Examples;
 use rayon::prelude::*;
 
 pub use self::flat_tree::{FlatNode, FlatTree, SplitRule};
-use crate::columns::{check_width, reject_text};
+use crate::columns::{check_width, reject_text, rows_of};
 use crate::error::Error;
 use crate::plain::{PlainOutput, TreeScore};
 
@@ -147,19 +147,6 @@ impl TreeScore {
             Self::RootOfNumber => score * score.abs(),
         }
     }
-}
-
-/// Features of `count` rows from `start` on, row-major: real numbers, then indices.
-#[allow(clippy::cast_precision_loss, reason = "indices of categories stay far below 2^24")]
-pub(crate) fn rows_of(examples: &Examples, start: usize, count: usize) -> Vec<f32> {
-    let (dense, indices) = (examples.layout.dense_width(), examples.layout.index_width());
-    let mut features = Vec::with_capacity(count * (dense + indices));
-    for row in start..start + count {
-        features.extend_from_slice(&examples.dense[row * dense..(row + 1) * dense]);
-        let indices = &examples.indices[row * indices..(row + 1) * indices];
-        features.extend(indices.iter().map(|&index| index as f32));
-    }
-    features
 }
 
 #[cfg(test)]

@@ -1,214 +1,150 @@
-//! Random forests (Breiman 2001): trees on resampled rows, each split among a few random columns.
+//! Random forests (Breiman 2001): trees on rows drawn with replacement, each split among a few random columns.
+//!
+//! Values of a column become ranks ([`ranks`]), so that a node counts or sorts small integers ([`split`]). With as many
+//! ranks as distinct values, splits are exact, as scikit-learn's are; a column of more than 65,535 distinct values gets
+//! bins. One tree serves all classes of a target, and is then written as a tree for each of them.
 
-mod plain;
-
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+mod criterion;
+mod flatten;
+mod grow;
+mod ranks;
+mod split;
 
 use cupola_prep::{Examples, Targets};
 use cupola_spec::Bagging;
-use serde::{Deserialize, Serialize};
-use smartcore::ensemble::random_forest_regressor::{RandomForestRegressor, RandomForestRegressorParameters};
-use smartcore::linalg::basic::matrix::DenseMatrix;
+use rayon::prelude::*;
 
-use crate::Progress;
-use crate::columns::{by_column, check_width, is_multiclass, output_targets, reject_text, width_of};
+use self::criterion::TargetKind;
+use self::flatten::flat_tree;
+use self::grow::{GrowSettings, TreeDraws, grow};
+use self::ranks::RankedColumn;
+use crate::columns::{reject_text, rows_of, width_of};
 use crate::error::Error;
+use crate::{EnsembleOutput, FlatTree, Progress, TreeEnsemble, TreeScore, TreesTarget};
 
-/// Trees that one thread fits at a time. The seed follows from the group's index, so the forest does
-/// not depend on the number of threads.
-const GROUP_SIZE: usize = 8;
-/// Distance of probabilities from 0 and 1, so that logits are finite.
-const MIN_PROBABILITY: f64 = 1e-6;
+/// Longest path without another limit: explanations recurse along it.
+const MOST_LEVELS: usize = 1_000;
 
-type Regressor = RandomForestRegressor<f64, f64, DenseMatrix<f64>, Vec<f64>>;
-
-/// Fitted forests.
-#[derive(Serialize, Deserialize)]
-pub struct Forest {
-    /// Number of input columns.
-    columns: usize,
-    /// One forest per output.
-    outputs: Vec<Output>,
-    /// Number of outputs of each target.
-    widths: Vec<usize>,
+/// Fits a forest to each target. The trees of a class predict its share of the rows in a leaf (Malley et al. 2012).
+///
+/// # Errors
+/// [`Error::Block`] for text inputs, [`Error::Fit`] without rows, [`Error::Stopped`] if `progress` breaks before the last
+/// tree.
+pub(crate) fn fit(
+    spec: &Bagging,
+    examples: &Examples,
+    targets: &[TreesTarget<'_>],
+    seed: u64,
+    progress: &mut Progress<'_>,
+) -> Result<TreeEnsemble, Error> {
+    reject_text(examples)?;
+    if examples.rows == 0 {
+        return Err(Error::Fit { reason: "there are no rows".to_owned() });
+    }
+    let table = ranked(examples);
+    let (mut outputs, mut trees) = (Vec::new(), Vec::new());
+    for (target, output) in targets.iter().flat_map(targets_of) {
+        let (kind, score, values) = values_of(target, output);
+        let settings = settings(spec, table.len(), kind, score);
+        let first = outputs.len();
+        let grower = Grower { table: &table, values: &values, settings, seed, first, trees: spec.trees };
+        trees.extend(grower.grow_all(&mut || progress(first).is_break())?);
+        outputs.extend(std::iter::repeat_n(EnsembleOutput { base: 0.0, score }, kind.cells()));
+    }
+    let _ = progress(outputs.len());
+    TreeEnsemble::new(table.len(), outputs, trees)
 }
 
-/// The forest of one output.
-#[derive(Serialize, Deserialize)]
-struct Output {
-    /// `true` for a class, whose forest predicts its probability.
-    class: bool,
-    groups: Vec<TreeGroup>,
+/// Ranks of all columns.
+fn ranked(examples: &Examples) -> Vec<RankedColumn> {
+    let (values, columns) = (rows_of(examples, 0, examples.rows), width_of(examples));
+    let column = |index: usize| {
+        let own: Vec<f32> = values.iter().skip(index).step_by(columns).copied().collect();
+        RankedColumn::new(&own)
+    };
+    (0..columns).into_par_iter().map(column).collect()
 }
 
-#[derive(Serialize, Deserialize)]
-struct TreeGroup {
-    trees: usize,
-    forest: Regressor,
+/// A target once, or for each of its numbers.
+fn targets_of<'a>(target: &TreesTarget<'a>) -> impl Iterator<Item = (&'a Targets, usize)> {
+    let count = if matches!(target.targets, Targets::Class(_)) { 1 } else { target.width };
+    let (targets, width) = (target.targets, target.width);
+    (0..count).map(move |output| (targets, if count == 1 { width } else { output }))
 }
 
-impl Forest {
-    /// Fits one forest per output; parameters as for [`Boosted::fit`](crate::Boosted::fit). The trees
-    /// of a class predict its share of the rows in a leaf (Malley et al. 2012).
-    ///
-    /// # Errors
-    /// [`Error::Block`] for text inputs, [`Error::Fit`] for an error of the library, [`Error::Stopped`] if `progress`
-    /// breaks before the last tree.
-    pub fn fit(
-        spec: &Bagging,
-        examples: &Examples,
-        targets: &[(&Targets, usize)],
-        seed: u64,
-        progress: &mut Progress<'_>,
-    ) -> Result<Self, Error> {
-        reject_text(examples)?;
-        let columns = width_of(examples);
-        let matrix = matrix(examples)?;
-        let mut outputs = Vec::new();
-        for &(targets, width) in targets {
-            for output in 0..width {
-                let (class, y) = output_targets(targets, width, output);
-                let features = features(spec, columns, class);
-                let groups = fit_groups(spec, &matrix, &y, features, seed, &mut || progress(outputs.len()))?;
-                outputs.push(Output { class, groups });
-            }
+/// Kind of a target, and its numbers or classes. `output` is the number of classes, or the index of a number.
+fn values_of(targets: &Targets, output: usize) -> (TargetKind, TreeScore, Vec<f64>) {
+    match targets {
+        Targets::Class(classes) => {
+            let kind = if output > 1 { TargetKind::Classes(output) } else { TargetKind::Number };
+            let score = if output > 1 { TreeScore::ProbabilityOfMany } else { TreeScore::Probability };
+            let last = i32::try_from(output.max(2) - 1).unwrap_or(i32::MAX);
+            (kind, score, classes.iter().map(|class| f64::from((*class).clamp(0, last))).collect())
         }
-        let _ = progress(outputs.len());
-        Ok(Self { columns, outputs, widths: targets.iter().map(|&(_, width)| width).collect() })
-    }
-
-    /// Number of trees in all forests.
-    pub fn trees(&self) -> usize {
-        self.outputs.iter().flat_map(|output| &output.groups).map(|group| group.trees).sum()
-    }
-
-    /// Number of outputs.
-    pub fn width(&self) -> usize {
-        self.outputs.len()
-    }
-
-    /// Logits, or standardised numbers for a regression: `[rows, width]`, row-major.
-    ///
-    /// # Errors
-    /// [`Error::Columns`] if the examples have other columns than those of the fit.
-    #[allow(clippy::cast_possible_truncation)]
-    pub fn logits(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
-        check_width(self.columns, examples)?;
-        let matrix = matrix(examples)?;
-        let multiclass = is_multiclass(&self.widths);
-        let mut logits = vec![0.0; examples.rows * self.outputs.len()];
-        for ((at, output), multiclass) in self.outputs.iter().enumerate().zip(multiclass) {
-            let predictions = output.predict(&matrix, examples.rows)?;
-            for (row, prediction) in predictions.into_iter().enumerate() {
-                logits[row * self.outputs.len() + at] = logit(prediction, output.class, multiclass) as f32;
-            }
+        Targets::Number(numbers) => {
+            (TargetKind::Number, TreeScore::Number, numbers.iter().map(|x| f64::from(*x)).collect())
         }
-        Ok(logits)
-    }
-}
-
-impl Output {
-    /// Mean of all trees for each row.
-    fn predict(&self, matrix: &DenseMatrix<f64>, rows: usize) -> Result<Vec<f64>, Error> {
-        let mut sum = vec![0.0; rows];
-        let mut trees = 0;
-        for TreeGroup { trees: count, forest } in &self.groups {
-            let predictions =
-                forest.predict(matrix).map_err(|error| Error::Fit { reason: error.to_string() })?;
-            sum.iter_mut().zip(predictions).for_each(|(sum, prediction)| *sum += prediction * *count as f64);
-            trees += count;
+        Targets::Vector { width, values } => {
+            let own = values.iter().skip(if *width > 1 { output } else { 0 }).step_by(*width);
+            (TargetKind::Number, TreeScore::Number, own.map(|x| f64::from(*x)).collect())
         }
-        Ok(sum.into_iter().map(|sum| sum / trees.max(1) as f64).collect())
+        // Config validation rejects these targets for trees.
+        Targets::Reconstruction { .. } | Targets::Tokens { .. } => {
+            (TargetKind::Number, TreeScore::Number, Vec::new())
+        }
     }
 }
 
-/// Inverse of the softmax (several classes) or the sigmoid; the prediction itself for a number.
-fn logit(prediction: f64, class: bool, multiclass: bool) -> f64 {
-    let p = prediction.clamp(MIN_PROBABILITY, 1.0 - MIN_PROBABILITY);
-    match (class, multiclass) {
-        (false, _) => prediction,
-        (true, true) => p.ln(),
-        (true, false) => (p / (1.0 - p)).ln(),
-    }
-}
-
-/// Number of columns tried per split: the configured share, or Breiman's defaults (square root of
-/// all columns for a class, a third for a number).
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn features(spec: &Bagging, columns: usize, class: bool) -> usize {
+/// Settings of the trees of a target. Without a share of the columns, a split of a class considers the square root of
+/// their number, and one of a number all of them, as in scikit-learn.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of columns")]
+fn settings(spec: &Bagging, columns: usize, kind: TargetKind, score: TreeScore) -> GrowSettings {
     let all = columns as f64;
     let count = match spec.features {
         Some(share) => share * all,
-        None if class => all.sqrt(),
-        None => all / 3.0,
+        None if score == TreeScore::Number => all,
+        None => all.sqrt(),
     };
-    (count.round() as usize).clamp(1, columns.max(1))
+    let depth = spec.depth.map_or(MOST_LEVELS, usize::from).min(MOST_LEVELS);
+    GrowSettings { kind, columns: (count as usize).max(1), leaf: spec.leaf.max(1), depth }
 }
 
-fn fit_groups(
-    spec: &Bagging,
-    matrix: &DenseMatrix<f64>,
-    y: &Vec<f64>,
-    features: usize,
+/// Forest of one target.
+struct Grower<'a> {
+    table: &'a [RankedColumn],
+    values: &'a [f64],
+    settings: GrowSettings,
     seed: u64,
-    progress: &mut dyn FnMut() -> ControlFlow<()>,
-) -> Result<Vec<TreeGroup>, Error> {
-    let count = spec.trees.div_ceil(GROUP_SIZE);
-    let next = AtomicUsize::new(0);
-    let work = |done: mpsc::Sender<_>| {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count {
-                break;
-            }
-            let trees = GROUP_SIZE.min(spec.trees - index * GROUP_SIZE);
-            let parameters = RandomForestRegressorParameters {
-                max_depth: spec.depth,
-                min_samples_leaf: spec.leaf,
-                min_samples_split: 2 * spec.leaf,
-                n_trees: trees,
-                m: Some(features),
-                keep_samples: false,
-                seed: seed.wrapping_add(index as u64),
-            };
-            let forest = std::panic::catch_unwind(|| Regressor::fit(matrix, y, parameters));
-            let forest = forest.map_err(|_| "smartcore panicked".to_owned());
-            let forest = forest.and_then(|forest| forest.map_err(|error| error.to_string()));
-            if done.send((index, forest.map(|forest| TreeGroup { trees, forest }))).is_err() {
-                break;
-            }
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
-    let mut fitted = Vec::with_capacity(count);
-    let grown = std::thread::scope(|scope| {
-        let (done, groups) = mpsc::channel();
-        let work = &work;
-        for _ in 0..threads {
-            let done: mpsc::Sender<_> = done.clone();
-            scope.spawn(move || work(done));
-        }
-        drop(done);
-        for group in groups {
-            fitted.push(group);
-            // No further group begins then: a thread ends with the one that it grows.
-            if progress().is_break() && fitted.len() < count {
+    /// First output of the target.
+    first: usize,
+    trees: usize,
+}
+
+impl Grower<'_> {
+    /// Grows all trees, a tree on each thread. Each draws numbers of its own, so the forest does not depend on the
+    /// threads.
+    fn grow_all(&self, stops: &mut dyn FnMut() -> bool) -> Result<Vec<FlatTree>, Error> {
+        let together = rayon::current_num_threads().max(1) * 4;
+        let mut trees = Vec::new();
+        for start in (0..self.trees).step_by(together) {
+            let end = (start + together).min(self.trees);
+            let grown: Result<Vec<_>, Error> =
+                (start..end).into_par_iter().map(|tree| self.grow_one(tree)).collect();
+            trees.extend(grown?.into_iter().flatten());
+            if stops() && end < self.trees {
                 return Err(Error::Stopped);
             }
         }
-        Ok(())
-    });
-    grown?;
-    fitted.sort_by_key(|(index, _)| *index);
-    fitted.into_iter().map(|(_, forest)| forest.map_err(|reason| Error::Fit { reason })).collect()
-}
+        Ok(trees)
+    }
 
-fn matrix(examples: &Examples) -> Result<DenseMatrix<f64>, Error> {
-    let (rows, columns) = (examples.rows, width_of(examples));
-    DenseMatrix::new(rows, columns, by_column(examples), true)
-        .map_err(|error| Error::Fit { reason: error.to_string() })
+    /// Grows one tree, and writes it for each output.
+    fn grow_one(&self, tree: usize) -> Result<Vec<FlatTree>, Error> {
+        let mut draws = TreeDraws::new(self.seed, [self.first as u64, tree as u64]);
+        let nodes = grow(self.table, self.values, &self.settings, &mut draws);
+        let outputs = 0..self.settings.kind.cells();
+        outputs.map(|output| flat_tree(&nodes, output, self.first, self.trees)).collect()
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ use cupola_spec::TreesSpec;
 pub use boosted::TreesRows;
 pub use ensemble::{EnsembleOutput, FlatNode, FlatTree, SplitRule, TreeEnsemble};
 pub use error::Error;
-pub use forest::Forest;
 pub use plain::{PlainOutput, TreeScore};
 
 /// Receiver of the number of fitted outputs. A break ends the growing.
@@ -47,13 +46,14 @@ impl<'a> From<(&'a Targets, usize)> for TreesTarget<'a> {
     }
 }
 
-/// Fitted trees of either kind.
-#[allow(clippy::large_enum_variant, reason = "one value exists per model")]
-pub enum Trees {
-    /// Boosted trees, and imported ones.
-    Ensemble(TreeEnsemble),
-    /// A random forest.
-    Forest(Forest),
+/// Fitted trees of any kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trees(TreeEnsemble);
+
+impl From<TreeEnsemble> for Trees {
+    fn from(trees: TreeEnsemble) -> Self {
+        Self(trees)
+    }
 }
 
 impl Trees {
@@ -72,28 +72,19 @@ impl Trees {
         progress: &mut Progress<'_>,
     ) -> Result<Self, Error> {
         match spec {
-            TreesSpec::Boosted(spec) => boosted::fit(spec, rows, targets, seed, progress).map(Self::Ensemble),
-            TreesSpec::Forest(spec) => {
-                let targets: Vec<_> = targets.iter().map(|own| (own.targets, own.width)).collect();
-                Forest::fit(spec, rows.train, &targets, seed, progress).map(Self::Forest)
-            }
+            TreesSpec::Boosted(spec) => boosted::fit(spec, rows, targets, seed, progress).map(Self),
+            TreesSpec::Forest(spec) => forest::fit(spec, rows.train, targets, seed, progress).map(Self),
         }
     }
 
     /// Number of trees in all outputs.
     pub fn trees(&self) -> usize {
-        match self {
-            Self::Ensemble(trees) => trees.trees().len(),
-            Self::Forest(trees) => trees.trees(),
-        }
+        self.0.trees().len()
     }
 
     /// Number of outputs.
     pub fn width(&self) -> usize {
-        match self {
-            Self::Ensemble(trees) => trees.outputs().len(),
-            Self::Forest(trees) => trees.width(),
-        }
+        self.0.outputs().len()
     }
 
     /// Logits, or standardised numbers for a regression: `[rows, width]`, row-major.
@@ -101,9 +92,6 @@ impl Trees {
     /// # Errors
     /// [`Error::Columns`] if the examples have other columns than those of the fit.
     pub fn logits(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
-        match self {
-            Self::Ensemble(trees) => trees.logits(examples),
-            Self::Forest(trees) => trees.logits(examples),
-        }
+        self.0.logits(examples)
     }
 }

@@ -5,7 +5,7 @@ use cupola_prep::Examples;
 use serde::{Deserialize, Serialize};
 
 use crate::Trees;
-use crate::columns::{by_column, check_width, width_of};
+use crate::columns::{check_width, rows_of, width_of};
 use crate::error::Error;
 
 /// Quantity that the trees of an output sum to.
@@ -54,10 +54,7 @@ impl Trees {
     /// # Errors
     /// [`Error::File`] if a tree of the file is not a tree, or has splits that this crate does not fit.
     pub fn plain_outputs(&self) -> Result<Vec<PlainOutput>, Error> {
-        match self {
-            Self::Ensemble(trees) => trees.plain_outputs(),
-            Self::Forest(forest) => forest.plain_outputs(),
-        }
+        self.0.plain_outputs()
     }
 
     /// Features of each example, in the order of the plain trees.
@@ -65,21 +62,9 @@ impl Trees {
     /// # Errors
     /// [`Error::Columns`] if the examples have other columns than those of the fit.
     pub fn features(&self, examples: &Examples) -> Result<Vec<Vec<f64>>, Error> {
-        check_width(self.columns(), examples)?;
-        let (width, rows) = (width_of(examples), examples.rows);
-        let values = by_column(examples);
-        Ok((0..rows).map(|row| (0..width).map(|column| values[column * rows + row]).collect()).collect())
+        check_width(self.0.columns(), examples)?;
+        let (values, width) = (rows_of(examples, 0, examples.rows), width_of(examples));
+        let row = |row: usize| values[row * width..(row + 1) * width].iter().map(|x| f64::from(*x)).collect();
+        Ok((0..examples.rows).map(row).collect())
     }
-
-    fn columns(&self) -> usize {
-        match self {
-            Self::Ensemble(trees) => trees.columns(),
-            Self::Forest(forest) => forest.columns(),
-        }
-    }
-}
-
-/// Error of trees that are none.
-pub(crate) fn not_a_tree() -> Error {
-    Error::File { reason: "its nodes are not trees of numeric splits".to_owned() }
 }

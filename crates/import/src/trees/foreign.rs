@@ -40,7 +40,7 @@ impl ForeignFeature {
     }
 }
 
-/// How a value of a column becomes the number that the trees compare.
+/// Number that the trees compare for a value of a column.
 #[derive(Debug)]
 pub(super) enum FeatureKind {
     /// The value as a 32-bit float.

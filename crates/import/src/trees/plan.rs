@@ -13,7 +13,7 @@ use crate::error::Error;
 /// Name of a target without another one.
 const TARGET: &str = "target";
 
-/// What a file does not say of its target.
+/// Names of a target that the file of a model lacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TreeTarget {
     /// Name; `target` without one.

@@ -111,7 +111,7 @@ fn contributions_are_those_of_the_library() {
         let places = model.plan.column_places();
         let columns = model.trees.columns();
         let plain = model.trees.plain_outputs().unwrap();
-        let trees = cupola_trees::Trees::Ensemble(model.trees);
+        let trees = cupola_trees::Trees::from(model.trees);
         let features = trees.features(&examples).unwrap();
         // LightGBM's contributions have neither the factor of the sigmoid nor the mean of a forest of five trees.
         let factor = match file {

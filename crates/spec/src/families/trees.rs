@@ -113,8 +113,7 @@ impl Default for Boosting {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bagging {
-    /// Number of trees for each output. A number and two classes have one output, more classes have one
-    /// each.
+    /// Number of trees of each target.
     #[schemars(range(min = 1, max = 10_000))]
     pub trees: usize,
     /// Smallest number of rows in a leaf.
@@ -125,7 +124,7 @@ pub struct Bagging {
     #[schemars(range(min = 1))]
     pub depth: Option<u16>,
     /// Share of the columns that each split considers. Default: the square root of their number for a
-    /// category, a third of them for a number.
+    /// category, all of them for a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub features: Option<f64>,
@@ -133,7 +132,7 @@ pub struct Bagging {
 
 impl Default for Bagging {
     fn default() -> Self {
-        Self { trees: 100, leaf: 5, depth: None, features: None }
+        Self { trees: 100, leaf: 1, depth: None, features: None }
     }
 }
 

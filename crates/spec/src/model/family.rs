@@ -186,7 +186,7 @@ mod tests {
         let sizes = PatchtstFamily { patch: 16, stride: 8, blocks: 2, width: 64, heads: 4, dropout: 0.2 };
         assert_eq!(parsed("family = 'patchtst'"), Family::Patchtst(sizes));
         assert_eq!(parsed("family = 'gbdt'"), Family::Gbdt(Boosting::default()));
-        let forest = Bagging { trees: 100, leaf: 5, depth: None, features: None };
+        let forest = Bagging { trees: 100, leaf: 1, depth: None, features: None };
         assert_eq!(parsed("family = 'random_forest'"), Family::RandomForest(forest));
     }
 }

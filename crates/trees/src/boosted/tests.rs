@@ -118,10 +118,8 @@ fn early_stopping_keeps_the_best_round_of_the_validation_rows() {
     assert!((2..300).contains(&best), "{best}");
     for rounds in [best - 1, best + 1] {
         let mut all = fit(rounds, 0);
-        if let Trees::Ensemble(trees) = &mut all {
-            let kept = trees.trees().iter().take(rounds).cloned().collect();
-            *trees = TreeEnsemble::new(3, trees.outputs().to_vec(), kept).unwrap();
-        }
+        let kept = all.0.trees().iter().take(rounds).cloned().collect();
+        all.0 = TreeEnsemble::new(3, all.0.outputs().to_vec(), kept).unwrap();
         assert!(loss(&all) >= loss(&stopped), "{rounds} rounds");
     }
 }

@@ -55,9 +55,16 @@ impl Side {
         Self { classes, ..Self::default() }
     }
 
+    /// Removes all rows.
+    pub fn clear(&mut self) {
+        (self.rows, self.weight, self.sum, self.squares) = (0, 0.0, 0.0, 0.0);
+        self.classes.fill(0.0);
+    }
+
     /// Becomes a copy of another side.
     pub fn copy_from(&mut self, other: &Self) {
-        (self.rows, self.weight, self.sum, self.squares) = (other.rows, other.weight, other.sum, other.squares);
+        (self.rows, self.weight, self.sum, self.squares) =
+            (other.rows, other.weight, other.sum, other.squares);
         self.classes.copy_from_slice(&other.classes);
     }
 

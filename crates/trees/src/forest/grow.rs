@@ -19,9 +19,19 @@ pub(super) struct GrowSettings {
 /// Node of a grown tree.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum GrownNode {
-    Split { column: usize, threshold: f32, left: usize, right: usize, missing_left: bool, weight: f64 },
+    Split {
+        column: usize,
+        threshold: f32,
+        left: usize,
+        right: usize,
+        missing_left: bool,
+        weight: f64,
+    },
     /// Mean of the numbers, or the share of each class.
-    Leaf { values: Vec<f64>, weight: f64 },
+    Leaf {
+        values: Vec<f64>,
+        weight: f64,
+    },
 }
 
 /// Grows a tree; the nodes come before their children.
@@ -40,7 +50,11 @@ pub(super) fn grow(
         let own = &mut samples[range.clone()];
         let side = settings.kind.side(own);
         let may_split = own.len() >= 2 * settings.leaf && depth < settings.depth && !is_pure(own);
-        let split = if may_split { best_split(table, own, &side, settings, (&mut finder, &mut order, draws)) } else { None };
+        let split = if may_split {
+            best_split(table, own, &side, settings, (&mut finder, &mut order, draws))
+        } else {
+            None
+        };
         let Some(split) = split else {
             nodes[at] = leaf(&side);
             continue;
@@ -121,11 +135,9 @@ fn leaf(side: &Side) -> GrownNode {
 pub(super) struct TreeDraws(u64);
 
 impl TreeDraws {
-    /// Numbers of a tree of a forest.
-    pub fn new(seed: u64, tree: usize) -> Self {
-        let mut draws = Self(seed ^ (tree as u64).wrapping_mul(0xd134_2543_de82_ef95));
-        draws.next();
-        draws
+    /// Numbers of a tree, which its output and its index name.
+    pub fn new(seed: u64, names: [u64; 2]) -> Self {
+        names.into_iter().fold(Self(seed), |mut draws, name| Self(draws.next() ^ name))
     }
 
     fn next(&mut self) -> u64 {

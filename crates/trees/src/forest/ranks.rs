@@ -17,7 +17,8 @@ pub(super) struct RankedColumn {
 impl RankedColumn {
     /// Ranks the values of a column; NaN is missing.
     pub fn new(values: &[f32]) -> Self {
-        let mut order: Vec<u32> = (0..).zip(values).filter(|(_, x)| !x.is_nan()).map(|(row, _)| row).collect();
+        let mut order: Vec<u32> =
+            (0..).zip(values).filter(|(_, x)| !x.is_nan()).map(|(row, _)| row).collect();
         let value = |row: u32| values[row as usize];
         order.sort_unstable_by(|a, b| value(*a).total_cmp(&value(*b)));
         let same = |a: &u32, b: &u32| value(*a).total_cmp(&value(*b)).is_eq() || value(*a) == value(*b);

@@ -142,7 +142,7 @@ impl SplitFinder {
     /// Tries all thresholds with the missing rows on one side.
     fn scan(&mut self, column: usize, node: &Side, missing_left: bool, best: &mut Option<Split>) {
         self.right.copy_from(node);
-        self.left.copy_from(&Side::empty(self.kind));
+        self.left.clear();
         if missing_left {
             for cell in &self.missing {
                 self.left.add(cell);
