@@ -19,9 +19,6 @@ pub struct FittedNumber {
     pub column: String,
     /// Replacement for a missing value.
     pub fill: f64,
-    /// `true` if missing values stay NaN, which trees split on.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub keep_missing: bool,
     /// `true` if an extra column is 1 where the value is missing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub indicator: bool,
@@ -111,10 +108,9 @@ impl FittedNumber {
             let outlier = found.is_some_and(|value| self.is_outlier(value));
             let fixed = if self.keep_missing { f64::NAN } else { self.fill };
             let fill = || imputed.map_or(fixed, |imputed| imputed[row]);
-            let is_kept = self.keep_missing && found.is_none();
-            let value = if is_kept { f64::NAN } else { self.treated(found, outlier, fill) };
+            let value = self.treated(found, outlier, fill);
             if let Some(number) = number {
-                let curve = self.curve.as_ref().filter(|_| !is_kept);
+                let curve = self.curve.as_ref().filter(|_| !value.is_nan());
                 let bent = curve.map_or(value, |curve| curve.apply(value));
                 out.set_dense(row, number, (bent - self.shift) * self.factor);
             }

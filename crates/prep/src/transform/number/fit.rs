@@ -70,7 +70,6 @@ impl NumberFit {
             fill,
             keep_missing: matches!(&input.fill, Some(Fill::Name(name)) if name == "none"),
             indicator: input.indicator == Some(true),
-            keep_missing: false,
             bounds,
             outliers: outliers.map(|outliers| outliers.action),
             curve,
