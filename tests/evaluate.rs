@@ -147,6 +147,39 @@ fn other_rows_are_compared_with_the_trivial_model_by_the_subgroups_of_the_config
     assert!(found["evaluation"]["splits"][0]["targets"][0].get("subgroups").is_none(), "{found}");
 }
 
+/// Days of a series with a week's season.
+fn sales(days: usize) -> String {
+    let row =
+        |day: usize| format!("2024-{:02}-{:02},{}\n", 1 + day / 28, 1 + day % 28, 10 + day % 7 + day % 3);
+    format!("day,sold\n{}", (0..days).map(row).collect::<String>())
+}
+
+#[test]
+fn a_forecast_has_bands_and_a_trivial_model_but_no_subgroups() {
+    let home = TestHome::new();
+    home.write("sales.csv", sales(336));
+    home.write(
+        "run.toml",
+        "name = \"sales\"\nseed = 4\n[data]\nsource = \"sales.csv\"\n[split]\nvalid = 0.2\ntest = 0.2\n\
+         [series]\ntime = \"day\"\n[[inputs]]\nname = \"sold\"\nkind = \"series\"\nwindow = 7\n\
+         [[targets]]\nname = \"sold\"\nkind = \"forecast\"\nhorizon = 3\nseason = 7\n\
+         [uncertainty]\nmethod = \"split\"\ncoverage = 0.8\nshare = 0.3\n\
+         [model]\nfamily = \"dlinear\"\nkernel = 3\n[train]\nepochs = 2\nbatch_size = 16\n",
+    );
+    let run = home.train(&[]);
+    let page = run_file(&home, &run, "report.html");
+    assert!(page.contains("class=\"band") && page.contains("80 % interval"));
+    home.write("new.csv", sales(140));
+    let evaluate = ["evaluate", "--model", "sales", "--data", "new.csv", "--device", "flex"];
+    let found = home.json(&evaluate);
+    let metrics = found["evaluation"]["splits"][0]["targets"][0]["metrics"].as_array().unwrap();
+    let mae = metrics.iter().find(|metric| metric["name"] == "mae").unwrap();
+    assert!(mae["baseline"].as_f64().unwrap() > 0.0, "{mae}");
+    let output = home.run(&[&evaluate[..], &["--subgroups", "day"]].concat());
+    assert_eq!(output.code, Some(2), "{}", output.stderr);
+    assert!(output.stderr.contains("--subgroups"), "{}", output.stderr);
+}
+
 #[test]
 fn a_report_is_left_out_where_none_is_wanted() {
     let home = home_with_zone("report = false\nresamples = 0");

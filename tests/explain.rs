@@ -202,6 +202,54 @@ fn tokens_of_texts_have_their_bytes_and_pixels_a_heat_map() {
     for (at, share) in map.iter().flat_map(|row| row.as_array().unwrap()).enumerate() {
         assert_eq!(number(share).abs() > 1e-6, at == 4, "{explanation}");
     }
+    // Permutations take the pixels apart too, here each by itself.
+    let explain = json!({ "method": "permutation_shapley" });
+    let body = json!({ "rows": [row], "explain": explain }).to_string();
+    let response = server.post("/v1/models/dots/predict", body, &[]);
+    assert_eq!(response.status, 200, "{}", response.text);
+    let explanation = response.json()["predictions"][0]["side"]["explanation"].clone();
+    assert_eq!(explanation["patches"]["image"], json!([4, 4]));
+    let map = explanation["heat_maps"]["image"].as_array().unwrap();
+    let shares: Vec<f64> = map.iter().flat_map(|row| row.as_array().unwrap()).map(number).collect();
+    assert!(shares.iter().enumerate().all(|(at, share)| (share.abs() > 1e-6) == (at == 4)), "{explanation}");
+    assert!((shares.iter().sum::<f64>() - number(&explanation["values"]["image"])).abs() < 1e-4);
+}
+
+#[test]
+fn forecasts_are_explained_by_column_and_lag() {
+    let home = TestHome::new();
+    let mut text = "load,wind\n".to_owned();
+    for row in 0..400 {
+        // The next value repeats the last one, and the wind does nothing.
+        let (load, wind) = ((f64::from(row) / 40.0).sin(), (f64::from(row) * 0.618).fract());
+        let _ = writeln!(text, "{load:.4},{wind:.4}");
+    }
+    home.write("rows.csv", text);
+    home.write(
+        "run.toml",
+        "name = \"load\"\nseed = 1\n[data]\nsource = \"rows.csv\"\n[[inputs]]\nname = \"past\"\nkind = \"series\"\n\
+         columns = [\"load\", \"wind\"]\nwindow = 20\n[[targets]]\nname = \"load\"\nkind = \"forecast\"\nhorizon = 2\n\
+         [model]\nfamily = \"dlinear\"\n[train]\nepochs = 6\nbatch_size = 16\n[train.optimizer]\nlearning_rate = 1e-2\n",
+    );
+    home.train(&[]);
+    let server = home.serve(&["--model", "load"]);
+    let rows: Vec<Value> =
+        (0..20).map(|row| json!({ "load": (f64::from(row) / 40.0).sin(), "wind": 0.5 })).collect();
+    for method in ["integrated_gradients", "permutation_shapley"] {
+        let body = json!({ "rows": rows, "explain": { "method": method } }).to_string();
+        let response = server.post("/v1/models/load/predict", body, &[]);
+        assert_eq!(response.status, 200, "{}", response.text);
+        let explanation = response.json()["predictions"][0]["load"]["explanation"].clone();
+        for column in ["load", "wind"] {
+            let lags = explanation["lags"][column].as_array().unwrap();
+            assert_eq!((&lags[0]["from"], &lags[7]["to"]), (&json!(1), &json!(20)), "{explanation}");
+            for pair in lags.windows(2) {
+                assert_eq!(pair[0]["to"].as_u64().unwrap() + 1, pair[1]["from"].as_u64().unwrap());
+            }
+            let sum: f64 = lags.iter().map(|lag| number(&lag["value"])).sum();
+            assert!((sum - number(&explanation["values"][column])).abs() < 1e-6, "{method}: {explanation}");
+        }
+    }
 }
 
 /// Images of 4 x 4 pixels with one bright pixel on the left or on the right.

@@ -16,6 +16,9 @@ mod walk;
 /// Runs that are killed at any moment and resumed.
 mod resume;
 
+/// Studies: trials, workers that are killed, the best model published.
+mod tune;
+
 /// One spelling, one meaning, from every file and every body.
 mod values;
 
@@ -42,6 +45,12 @@ mod evaluate;
 
 /// Conditions that a model has to meet: passed, broken, undefined, and what aliases do then.
 mod gate;
+
+/// Cross-validation: folds, scores, unseen rows, kills.
+mod cv;
+
+/// Several models as one package.
+mod ensemble;
 
 /// Requests as people write them: examples, forecasts, pictures, anomalies.
 mod requests;

@@ -275,7 +275,7 @@ fn a_signal_during_the_preparation_ends_the_run_before_it_begins() {
     let mut child = home.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let _request = silent.accept().unwrap();
     signal(child.id(), "INT");
-    // By the signal itself, not by an error of the source.
+    // The signal itself ended it, not an error of the source.
     assert_eq!(child.wait().unwrap().signal(), Some(2));
     assert!(fs::read_dir(home.path(".cupola/runs")).map_or(true, |mut runs| runs.next().is_none()));
 }

@@ -293,3 +293,39 @@ fn intervals_added_to_a_config_divide_the_rows_anew() {
     let metrics = metrics(&home, &trained);
     assert!(metrics["uncertainty"]["rows"].as_u64().unwrap() > 60, "{metrics}");
 }
+
+#[test]
+fn a_cross_validation_has_intervals_without_rows_set_aside() {
+    let home = home(&growing_noise(800), PRICE, "[uncertainty]\nmethod = \"cv_plus\"");
+    let refused = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
+    assert_eq!(refused.code, Some(2), "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains("use `cupola cv`"), "{}", refused.stderr);
+    home.json(&["cv", "--config", "run.toml", "--folds", "4", "--device", "flex"]);
+    let plan = plan(&home);
+    assert_eq!(plan["target"]["outputs"]["folds"], json!(4));
+    let scores = &plan["uncertainty"]["targets"]["price"]["all"];
+    assert_eq!((scores["rows"].as_u64(), scores["steps"].as_array().unwrap().len()), (Some(800), 4));
+    // Rows of the same kind that no fold has seen.
+    let text = growing_noise(1_400);
+    let mut lines = text.lines();
+    let head = lines.next().unwrap();
+    let rows: Vec<&str> = lines.skip(800).collect();
+    home.write("new.csv", format!("{head}\n{}\n", rows.join("\n")));
+    let evaluated = home.json(&["evaluate", "--model", "m", "--data", "new.csv", "--device", "flex"]);
+    let coverage = evaluated["metrics"]["interval_coverage"].as_f64().unwrap();
+    assert!((0.85..=0.97).contains(&coverage), "{coverage}");
+    let server = home.serve(&["--model", "m"]);
+    let predict = |interval: Value| {
+        let body = json!({ "rows": [{ "size": 0.5 }], "interval": interval });
+        server.post(PREDICT, body.to_string(), &[])
+    };
+    let (sealed, half) = (predict(json!(true)).json(), predict(json!(0.5)).json());
+    let (sealed, half) = (&sealed["predictions"][0], &half["predictions"][0]);
+    assert!(width(half) < width(sealed), "{half} {sealed}");
+    let value = sealed["price"]["value"].as_f64().unwrap();
+    let bound = |name: &str| sealed["price"]["interval"][name].as_f64().unwrap();
+    assert!(bound("low") < value && value < bound("high"), "{sealed}");
+    let too_much = predict(json!(0.9999));
+    assert_eq!(too_much.status, 422, "{}", too_much.text);
+    assert!(too_much.text.contains("ask for at most 0.998"), "{}", too_much.text);
+}

@@ -351,7 +351,9 @@ impl DerivedRows {
                 RequestExample::of(plan, canonical, &in_source(rows))
             }
         };
-        Some(found?.with_ranges(plan, canonical, &in_source(train)))
+        // A cross-validation trains on all rows that it tests.
+        let seen = if train.is_empty() { own } else { train };
+        Some(found?.with_ranges(plan, canonical, &in_source(seen)))
     }
 
     /// Encodes all splits.

@@ -14,6 +14,7 @@ mod document;
 mod markdown;
 mod page;
 mod plot;
+mod study;
 mod text;
 
 pub use document::{
@@ -24,3 +25,4 @@ pub use document::{
 };
 pub use markdown::markdown;
 pub use page::{PAGE_BYTES, html};
+pub use study::{StudyKey, StudyMetric, StudyPage, StudyTrial, StudyValue, study_html};

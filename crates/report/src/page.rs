@@ -5,7 +5,7 @@ mod confusion;
 mod data;
 mod errors;
 mod explain;
-mod markup;
+pub(crate) mod markup;
 mod metrics;
 mod numbers;
 mod overview;
@@ -22,7 +22,7 @@ use markup::{Room, dim, part};
 pub const PAGE_BYTES: usize = 2_000_000;
 
 /// Kept free for the frame of the page, the contents and closing sentences.
-const FRAME: usize = 150_000;
+pub(crate) const FRAME: usize = 150_000;
 
 /// Splits and targets whose metrics are shown.
 const TABLES: usize = 40;
@@ -34,13 +34,13 @@ const DETAILS: usize = 8;
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'";
 
 /// Part of the page with an entry in the contents.
-struct Section {
+pub(crate) struct Section {
     /// HTML.
-    title: String,
+    pub title: String,
     /// HTML.
-    body: String,
+    pub body: String,
     /// Entries below, as identifier and text.
-    parts: Vec<(String, &'static str)>,
+    pub parts: Vec<(String, &'static str)>,
 }
 
 /// Self-contained page about an evaluation, of at most [`PAGE_BYTES`] whatever the data: long lists are cut, with the
@@ -65,7 +65,8 @@ pub fn html(evaluation: &Evaluation) -> String {
     sections.extend(details(evaluation, &mut room));
     add("Data", data, &mut sections);
     add("Model", model, &mut sections);
-    assemble(evaluation, &header, &sections)
+    let title = format!("{} evaluation", escape(&cut(&evaluation.model.package, 80)));
+    assemble(&title, &header, &sections)
 }
 
 /// Metrics of each split and target.
@@ -154,8 +155,8 @@ fn details(evaluation: &Evaluation, room: &mut Room) -> Vec<Section> {
     sections
 }
 
-fn assemble(evaluation: &Evaluation, header: &str, sections: &[Section]) -> String {
-    let title = escape(&cut(&evaluation.model.package, 80));
+/// Page of a title, which is HTML, and its sections.
+pub(crate) fn assemble(title: &str, header: &str, sections: &[Section]) -> String {
     let mut contents = String::new();
     let mut body = String::new();
     for (at, Section { title, body: inner, parts }) in sections.iter().enumerate() {
@@ -175,7 +176,7 @@ fn assemble(evaluation: &Evaluation, header: &str, sections: &[Section]) -> Stri
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{title} evaluation</title>\n<style>\n{style}</style>\n</head>\n<body>\n\
+         <title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n\
          <nav aria-label=\"Contents\"><details open><summary>Contents</summary><ul>{contents}</ul></details></nav>\n\
          <main>\n{header}\n{body}</main>\n<script>\n{script}</script>\n</body>\n</html>\n"
     )

@@ -31,7 +31,7 @@ pub use generation::{
 };
 pub use predict::{
     BulkFormat, ElementType, ExampleRequest, ExplainMethod, ExplainOptions, Explanation, ExplanationScale,
-    ForwardPasses, IntervalRequest, LoadedPackage, MOST_EXPLAINED, OutputTensor, PredictInput, Predictor,
-    RowExplanations, TensorSpec, TensorValues, TokenAttribution, add_intervals, class_score_of, frame_of,
-    json_lines, json_rows, score_quantiles,
+    ForwardPasses, IntervalRequest, LagAttribution, LoadedPackage, MOST_EXPLAINED, OutputTensor,
+    PredictInput, Predictor, RowExplanations, TensorSpec, TensorValues, TokenAttribution, add_intervals,
+    class_score_of, frame_of, json_lines, json_rows, score_quantiles,
 };

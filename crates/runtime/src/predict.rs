@@ -17,8 +17,8 @@ mod tensors;
 pub use bulk::BulkFormat;
 pub use example::ExampleRequest;
 pub use explain::{
-    ExplainMethod, ExplainOptions, Explanation, ExplanationScale, ForwardPasses, MOST_EXPLAINED,
-    RowExplanations, TokenAttribution,
+    ExplainMethod, ExplainOptions, Explanation, ExplanationScale, ForwardPasses, LagAttribution,
+    MOST_EXPLAINED, RowExplanations, TokenAttribution,
 };
 pub use intervals::{IntervalRequest, add_intervals, class_score_of, score_quantiles};
 pub use package::LoadedPackage;

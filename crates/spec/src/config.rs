@@ -33,8 +33,7 @@ use crate::evaluate::Evaluate;
 use crate::evaluate::Uncertainty;
 use crate::inputs::Input;
 use crate::model::{Combine, Model};
-use crate::train::Train;
-use crate::tune::Tune;
+use crate::train::{Train, Tune};
 
 /// A run config as it was written, with the defaults filled in: one field for each table of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -18,8 +18,7 @@
 //! | `families` | families of networks as structs of sizes, each with one function to a design |
 //! | `names` | names of models and columns, suggestions for unknown ones |
 //! | `model` | families by name, references to architectures, designs |
-//! | `train` | the training loop, loss, optimizer, schedule |
-//! | `tune` | the search for good values of keys, and the default space of each family |
+//! | `train` | the training loop, loss, optimizer, schedule; the search for good values of keys |
 //! | `validate` | rules that a schema cannot express |
 //! | `serve` | the config of a server |
 
@@ -33,7 +32,6 @@ mod model;
 mod names;
 mod serve;
 mod train;
-mod tune;
 mod validate;
 
 pub use config::{
@@ -73,9 +71,7 @@ pub use names::{
 };
 pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, is_valid_rate, parse_serve, serve_schema};
 pub use train::{
-    ClassWeights, EarlyStop, Goal, Group, LossKind, LossSpec, Optimizer, OptimizerKind, Precision, Schedule,
-    ScheduleKind, Train,
-};
-pub use tune::{
-    Tune, TuneMetric, TuneMetrics, TunePruner, TuneRange, TuneSampler, TuneSpace, TuneValues, parse_time,
+    ClassWeights, EarlyStop, Goal, Group, InvalidTuneKey, LossKind, LossSpec, Optimizer, OptimizerKind,
+    Precision, Schedule, ScheduleKind, Train, Tune, TuneMetric, TuneMetrics, TunePruner, TuneRange,
+    TuneSampler, TuneSpace, TuneValues, parse_time,
 };

@@ -3,6 +3,7 @@
 mod loss;
 mod optimizer;
 mod schedule;
+mod tune;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,11 @@ use serde::{Deserialize, Serialize};
 pub use self::loss::{ClassWeights, LossKind, LossSpec};
 pub use self::optimizer::{Group, Optimizer, OptimizerKind};
 pub use self::schedule::{Schedule, ScheduleKind};
+pub(crate) use self::tune::flatten;
+pub use self::tune::{
+    InvalidTuneKey, Tune, TuneMetric, TuneMetrics, TunePruner, TuneRange, TuneSampler, TuneSpace, TuneValues,
+    parse_time,
+};
 
 /// Settings of the training loop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

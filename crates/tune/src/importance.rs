@@ -1,7 +1,7 @@
 //! Importance of parameters by functional analysis of variance.
 
+use crate::numeric::DrawStream;
 use crate::space::Coordinates;
-use crate::stream::DrawStream;
 use crate::{ParamDistribution, SearchSpace, StudyDirection, TrialView};
 
 #[cfg(test)]

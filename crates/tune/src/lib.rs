@@ -14,15 +14,12 @@ mod error;
 #[cfg(test)]
 mod golden;
 mod importance;
-mod linear;
-mod minimize;
-mod normal;
+mod numeric;
 mod pareto;
 mod pruners;
 mod samplers;
 mod space;
 mod storage;
-mod stream;
 mod study;
 mod trial;
 
@@ -36,8 +33,8 @@ pub use samplers::{
 };
 pub use space::{ParamCondition, ParamDistribution, SearchSpace, SpaceParam};
 pub use storage::{
-    JournalOperation, JournalState, JournalStorage, JournalTrialState, StudyError, StudyRecord, TrialRecord,
-    TrialTemplate,
+    InvalidOperation, JournalOperation, JournalState, JournalStorage, JournalTrialState, StudyError,
+    StudyRecord, TrialRecord, TrialTemplate,
 };
 pub use study::{
     Claim, ClaimRequest, Study, StudyIdentity, TRIAL_ERROR, TRIAL_RUN, Worker, to_view, undominated,

@@ -8,6 +8,8 @@ mod grid;
 mod nsga2;
 mod random;
 mod sobol;
+#[cfg(test)]
+mod tests;
 mod tpe;
 
 pub use cmaes::CmaEsSampler;

@@ -12,11 +12,13 @@ mod json;
 mod lock;
 mod operation;
 mod state;
+mod trial_state;
 
 pub use self::error::StudyError;
 pub use self::journal::JournalStorage;
-pub use self::operation::{JournalOperation, TrialTemplate};
-pub use self::state::{JournalState, JournalTrialState, StudyRecord, TrialRecord};
+pub use self::operation::{InvalidOperation, JournalOperation, TrialTemplate};
+pub use self::state::{JournalState, StudyRecord, TrialRecord};
+pub use self::trial_state::JournalTrialState;
 
 #[cfg(test)]
 mod tests;

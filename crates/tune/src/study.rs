@@ -31,7 +31,7 @@ pub const TRIAL_ERROR: &str = "error";
 /// Attribute of a trial with the id of its run.
 pub const TRIAL_RUN: &str = "run";
 
-/// What a study is about.
+/// Name, objectives and config of a study.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StudyIdentity {
     /// Name.

@@ -217,7 +217,7 @@ pub enum Error {
     NoSubgroups {
         /// `NAME:VERSION`
         package: String,
-        /// What it predicts.
+        /// Examples that it predicts, such as windows of a series.
         what: &'static str,
     },
     /// Two models that do not predict the same.

@@ -1,5 +1,7 @@
 //! Events of a workflow and the observer that receives them.
 
+mod trial;
+
 use std::path::Path;
 
 use cupola_eval::Metrics;
@@ -9,9 +11,10 @@ use cupola_sources::{ProgressSink, ProgressUnit};
 use cupola_spec::{Goal, Run};
 use cupola_train::{AnomalyThreshold, EndReason, RateTrial};
 
+pub use self::trial::{TrialProgress, TrialRow};
+
 use crate::check::network::NetworkPlan;
 use crate::data::loaded::LoadedData;
-use crate::tune::TrialProgress;
 
 /// Event of a workflow, in the order in which they happen.
 #[non_exhaustive]

@@ -42,7 +42,7 @@ pub use evaluate::{
     CompareRequest, ComparedModels, EvaluatedModel, EvaluationOptions, PublishedMetrics, evaluation_json,
     explanation_json, sealed_document, write_page,
 };
-pub use event::{Observer, Silent, TrainingPlan, WorkflowEvent};
+pub use event::{Observer, Silent, TrainingPlan, TrialProgress, TrialRow, WorkflowEvent};
 pub use machine::memory::{MemoryEstimate, machine_memory};
 pub use machine::probe::{GpuProbe, NoGpu, VulkanProbe};
 pub use models::inference::{ForecastOptions, InputRows, LoadedModel, ModelSelection, RowLabels};
@@ -53,7 +53,7 @@ pub use train::{
     BaselineScore, JobOutcome, PublishedRun, RateReport, RateTest, StopSignal, TrainJob, TrainingDevices,
     TrainingSummary,
 };
-pub use tune::{TrialProgress, TrialRow, TuneJob, TuneOutcome, TuneReport, WorkerCommand};
+pub use tune::{StudyWorkerCommand, TuneJob, TuneOutcome, TuneReport};
 
 /// Version of the code, as recorded in runs and packages.
 pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");

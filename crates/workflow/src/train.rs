@@ -1,6 +1,6 @@
 //! `train`: from a config to a published package.
 
-mod decisions;
+pub(crate) mod decisions;
 mod devices;
 pub(crate) mod final_model;
 mod network;
@@ -160,6 +160,9 @@ impl TrainJob {
     /// # Errors
     /// Mistakes in config and data before the run begins; afterwards [`Error::Run`].
     pub fn run(&self, session: &Session<'_>, stop: &StopSignal) -> Result<JobOutcome, Error> {
+        if let Some(config) = &self.config {
+            decisions::check_single(&session.run_config(config)?)?;
+        }
         if !self.smoke {
             return self.run_in(&session.home, session, stop);
         }

@@ -8,6 +8,7 @@
 mod best;
 mod observer;
 mod outcome;
+mod page;
 mod plan;
 mod values;
 mod worker;
@@ -18,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use cupola_nn::DeviceChoice;
 
-pub use self::outcome::{TrialProgress, TrialRow, TuneOutcome, TuneReport};
-pub use self::workers::WorkerCommand;
+pub use self::outcome::{TuneOutcome, TuneReport};
+pub use self::workers::StudyWorkerCommand;
 
 use self::plan::StudyPlan;
 use self::worker::StudyWorker;
@@ -37,7 +38,7 @@ pub struct TuneJob {
     time: Option<f64>,
     device: DeviceChoice,
     workers: usize,
-    command: Option<WorkerCommand>,
+    command: Option<StudyWorkerCommand>,
 }
 
 impl TuneJob {
@@ -73,7 +74,7 @@ impl TuneJob {
 
     /// Trains in this many processes at once, which `command` starts.
     #[must_use]
-    pub fn workers(self, workers: usize, command: WorkerCommand) -> Self {
+    pub fn workers(self, workers: usize, command: StudyWorkerCommand) -> Self {
         Self { workers, command: Some(command), ..self }
     }
 

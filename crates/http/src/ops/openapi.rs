@@ -200,6 +200,19 @@ fn explain_schema(model: &LoadedPackage) -> Value {
 fn explanation_schema() -> Value {
     let shares = json!({ "type": "object", "additionalProperties": { "type": "number" } });
     let map = json!({ "type": "array", "items": { "type": "array", "items": { "type": "number" } } });
+    let grid = json!({
+        "type": "array", "items": { "type": "integer" }, "minItems": 2, "maxItems": 2,
+        "description": "Rows and columns of the patches that pixels are explained by",
+    });
+    let lags = json!({
+        "type": "object",
+        "required": ["from", "to", "value"],
+        "properties": {
+            "from": { "type": "integer", "description": "Smallest lag; 1 is the last row of the window" },
+            "to": { "type": "integer", "description": "Largest lag" },
+            "value": { "type": "number" },
+        },
+    });
     let token = json!({
         "type": "object",
         "required": ["text", "value"],
@@ -221,6 +234,8 @@ fn explanation_schema() -> Value {
             "output": { "type": "number", "description": "Score of the row: base and all values" },
             "values": shares,
             "heat_maps": { "type": "object", "additionalProperties": map },
+            "patches": { "type": "object", "additionalProperties": grid },
+            "lags": { "type": "object", "additionalProperties": { "type": "array", "items": lags } },
             "tokens": { "type": "object", "additionalProperties": { "type": "array", "items": token } },
             "completeness_error": { "type": "number", "minimum": 0 },
             "standard_errors": shares,

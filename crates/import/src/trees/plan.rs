@@ -60,8 +60,13 @@ fn fitted_target(model: &ForeignModel, name: String, classes: &[String]) -> Resu
         if !classes.is_empty() {
             return wrong("it predicts a number, not a class".to_owned(), "leave out `--classes`");
         }
-        let outputs = NumberOutputs::Value;
-        return Ok(FittedTarget::Number { name, column, shift: 0.0, factor: 1.0, outputs });
+        return Ok(FittedTarget::Number {
+            name,
+            column,
+            shift: 0.0,
+            factor: 1.0,
+            outputs: NumberOutputs::Value,
+        });
     }
     let distinct: HashSet<&String> = classes.iter().collect();
     if !classes.is_empty() && (classes.len() != count || distinct.len() != count) {

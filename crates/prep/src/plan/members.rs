@@ -7,7 +7,7 @@ use cupola_spec::{Block, TargetList};
 use super::{InputColumn, Plan};
 use crate::error::Error;
 use crate::examples::{Examples, Layout};
-use crate::target::FittedTarget;
+use crate::target::{FittedTarget, NumberOutputs};
 use crate::transform::FittedInput;
 
 /// Plan of several models, and the inputs that each of them has in it.
@@ -256,11 +256,13 @@ fn join_error(member: usize, why: &str) -> Error {
 }
 
 impl FittedTarget {
-    /// The target without calibration and threshold.
+    /// The target without calibration, threshold and the outputs of intervals.
     fn without_decisions(&self) -> Self {
         let mut target = self.clone();
-        if let Self::Category { calibration, threshold, .. } = &mut target {
-            (*calibration, *threshold) = (None, None);
+        match &mut target {
+            Self::Category { calibration, threshold, .. } => (*calibration, *threshold) = (None, None),
+            Self::Number { outputs, .. } => *outputs = NumberOutputs::Value,
+            _ => {}
         }
         target
     }

@@ -1,6 +1,8 @@
 //! Places of the values of each column in an example.
 
 use cupola_spec::Block;
+use indexmap::IndexMap;
+use indexmap::map::Entry;
 
 use super::Plan;
 use crate::examples::EncodedColumns;
@@ -25,7 +27,8 @@ struct NextPlace {
 }
 
 impl Plan {
-    /// Places of the columns of numbers, categories, dates and windowed series, in the order of the inputs. Images,
+    /// Places of the columns of numbers, categories, dates and windowed series, in the order of the inputs; a column that several
+    /// inputs take has the places of all of them. Images,
     /// series in one row and texts are left out: none of their values means something alone.
     pub fn column_places(&self) -> Vec<ColumnPlaces> {
         let numbers = match self.layout().blocks.first() {
@@ -36,7 +39,19 @@ impl Plan {
         let mut places: Vec<ColumnPlaces> =
             self.inputs.iter().flat_map(|input| next.table_columns(input)).collect();
         places.extend(self.window_columns());
-        places
+        let mut by_column: IndexMap<String, ColumnPlaces> = IndexMap::with_capacity(places.len());
+        for own in places {
+            match by_column.entry(own.column.clone()) {
+                Entry::Vacant(entry) => {
+                    entry.insert(own);
+                }
+                Entry::Occupied(mut entry) => {
+                    entry.get_mut().dense.extend(own.dense);
+                    entry.get_mut().indices.extend(own.indices);
+                }
+            }
+        }
+        by_column.into_values().collect()
     }
 
     /// Columns of windows, each of which has one value in every step.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cupola_spec::{Gap, Run, TargetKind};
+use cupola_spec::{Gap, Run, TargetKind, Uncertainty};
 
 use super::series_order::{SeriesOrder, SeriesRows, time_column};
 use super::steps::{irregular_steps, unsorted};
@@ -143,8 +143,9 @@ fn latest_of_train(
     shares: TimeShares,
     train: Vec<usize>,
 ) -> (Vec<usize>, Vec<usize>) {
-    let Some(uncertainty) = &run.uncertainty else { return (train, Vec::new()) };
-    let (gap, valid) = (run.split.gap.as_ref(), shares.valid + uncertainty.share);
+    let share = run.uncertainty.as_ref().and_then(Uncertainty::calibration_share);
+    let Some(share) = share else { return (train, Vec::new()) };
+    let (gap, valid) = (run.split.gap.as_ref(), shares.valid + share);
     let shares = TimeShares { valid, ..shares };
     let mut parts: [Vec<usize>; 3] = Default::default();
     match &series.times {

@@ -1,6 +1,6 @@
 //! Assignment of single rows to splits.
 
-use cupola_spec::{Run, SplitBy};
+use cupola_spec::{Run, SplitBy, Uncertainty};
 
 use super::SplitPart;
 use crate::error::Error;
@@ -123,9 +123,9 @@ impl<'a> RowSplitter<'a> {
     }
 }
 
-/// Share of the training rows that amounts to `uncertainty.share` of all rows; 0 without `[uncertainty]`.
+/// Share of the training rows that amounts to `uncertainty.share` of all rows; 0 without such rows.
 fn calibration_share(run: &Run, test_share: f64) -> f64 {
-    let Some(uncertainty) = &run.uncertainty else { return 0.0 };
+    let Some(share) = run.uncertainty.as_ref().and_then(Uncertainty::calibration_share) else { return 0.0 };
     let valid = run.split.valid;
     let train = match run.split.by {
         // The names in the column decide; a share of the training rows is all that can be told of one row.
@@ -133,5 +133,5 @@ fn calibration_share(run: &Run, test_share: f64) -> f64 {
         _ if run.split.folds.is_some() => (1.0 - valid) * (1.0 - 1.0 / run.split.folds.unwrap_or(2) as f64),
         _ => 1.0 - valid - test_share,
     };
-    (uncertainty.share / train).clamp(0.0, MOST_OF_TRAIN)
+    (share / train).clamp(0.0, MOST_OF_TRAIN)
 }

@@ -22,9 +22,6 @@ pub struct FittedNumber {
     /// `true` if an extra column is 1 where the value is missing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub indicator: bool,
-    /// `true` if a missing value stays missing, as NaN, for trees that know where to send it.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub keep_missing: bool,
     /// Range outside of which a value is an outlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounds: Option<[f64; 2]>,

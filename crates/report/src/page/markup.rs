@@ -4,7 +4,7 @@ use crate::text::escape;
 
 /// Content of a table's column, which decides how it is aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cell {
+pub(crate) enum Cell {
     /// Text, to the left.
     Words,
     /// Numbers, to the right.
@@ -15,7 +15,7 @@ pub(super) enum Cell {
 
 /// Bytes that are left for the page.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(crate) struct Room {
     left: usize,
     /// `true` once something did not fit.
     pub full: bool,
@@ -23,12 +23,12 @@ pub(super) struct Room {
 
 impl Room {
     /// Room of `bytes`.
-    pub(super) fn new(bytes: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Self {
         Self { left: bytes, full: false }
     }
 
     /// The HTML if it fits, else a sentence in its place.
-    pub(super) fn take(&mut self, html: String) -> String {
+    pub(crate) fn take(&mut self, html: String) -> String {
         let html = if html.len() <= self.left {
             html
         } else {
@@ -41,17 +41,17 @@ impl Room {
 }
 
 /// Table that scrolls inside its box. The script sorts it by a click on its head.
-pub(super) fn table(head: &[(&str, Cell)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub(crate) fn table(head: &[(&str, Cell)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     classed("", head, rows)
 }
 
 /// Table of metrics and their intervals, which fits the width of a phone.
-pub(super) fn metric_table(head: &[(&str, Cell)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub(crate) fn metric_table(head: &[(&str, Cell)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     classed(" class=\"metrics\"", head, rows)
 }
 
 /// Table whose first column is a line of its own on a phone, above the others.
-pub(super) fn stacked_table(head: &[(&str, Cell)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub(crate) fn stacked_table(head: &[(&str, Cell)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let below = head.len().saturating_sub(1);
     classed(&format!(" class=\"stack\" style=\"--n:{below}\""), head, rows)
 }
@@ -85,40 +85,40 @@ fn classed(
 }
 
 /// Plot with its title and an optional sentence below.
-pub(super) fn figure(title: &str, plot: &str, note: &str) -> String {
+pub(crate) fn figure(title: &str, plot: &str, note: &str) -> String {
     let note = if note.is_empty() { String::new() } else { dim(note) };
     format!("<figure><figcaption>{}</figcaption>{plot}{note}</figure>", escape(title))
 }
 
 /// Figures side by side; nothing without any.
-pub(super) fn grid(figures: &[String]) -> String {
+pub(crate) fn grid(figures: &[String]) -> String {
     let all = figures.concat();
     if all.is_empty() { all } else { format!("<div class=\"grid\">{all}</div>") }
 }
 
 /// Heading and body; nothing without a body.
-pub(super) fn part(title: &str, body: &str) -> String {
+pub(crate) fn part(title: &str, body: &str) -> String {
     if body.is_empty() { String::new() } else { format!("<h3>{}</h3>{body}", escape(title)) }
 }
 
 /// Quiet sentence.
-pub(super) fn dim(html: &str) -> String {
+pub(crate) fn dim(html: &str) -> String {
     format!("<p class=\"dim\">{html}</p>")
 }
 
 /// Definitions, such as facts about the model.
-pub(super) fn facts(pairs: &[(String, String)]) -> String {
+pub(crate) fn facts(pairs: &[(String, String)]) -> String {
     let rows: String = pairs.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{value}</dd>")).collect();
     if rows.is_empty() { rows } else { format!("<dl>{rows}</dl>") }
 }
 
 /// Number of things to show of `all`: at most `most`, and one more rather than a sentence about a single one.
-pub(super) fn fitting(all: usize, most: usize) -> usize {
+pub(crate) fn fitting(all: usize, most: usize) -> usize {
     if all == most + 1 { all } else { all.min(most) }
 }
 
 /// Sentence about things that are not shown; empty if all are.
-pub(super) fn further(all: usize, shown: usize, what: &str) -> String {
+pub(crate) fn further(all: usize, shown: usize, what: &str) -> String {
     match all.saturating_sub(shown) {
         0 => String::new(),
         left => dim(&format!("And {}.", crate::text::several(left as u64, &format!("further {what}")))),

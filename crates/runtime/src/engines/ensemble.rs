@@ -9,6 +9,7 @@ use cupola_spec::TargetList;
 use super::{Engine, EngineCapabilities, EngineReport, isolated};
 use crate::error::Error;
 
+use blend::shared_values;
 pub use blend::{blended_values, logits_of_blend};
 pub use config::{EnsembleConfig, EnsembleMember};
 
@@ -60,13 +61,14 @@ impl Engine for EnsembleEngine {
 
     fn forward(&mut self, examples: Examples) -> Result<Vec<f32>, Error> {
         let mut sums: Vec<f64> = Vec::new();
-        for member in &mut self.members {
+        for (index, member) in self.members.iter_mut().enumerate() {
             let logits = member.forward(&examples)?;
             let values = blended_values(&member.targets, &logits);
+            let values = shared_values(&self.targets, index, member.weight, &values);
             if sums.is_empty() {
                 sums = vec![0.0; values.len()];
             }
-            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += member.weight * value);
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
         }
         Ok(logits_of_blend(&self.targets, &sums))
     }

@@ -12,6 +12,7 @@
 mod explanation;
 mod gradients;
 mod groups;
+mod parts;
 mod permutation;
 mod shares;
 mod target;
@@ -27,7 +28,9 @@ pub use super::package::explainer::{ExplainMethod, ExplainOptions};
 use super::tensors::PredictInput;
 use crate::error::Error;
 
-pub use self::explanation::{Explanation, ExplanationScale, RowExplanations, TokenAttribution};
+pub use self::explanation::{
+    Explanation, ExplanationScale, LagAttribution, RowExplanations, TokenAttribution,
+};
 use self::groups::ColumnGroups;
 use self::target::ExplainedOutput;
 pub(super) use self::time::ExplainTime;

@@ -55,7 +55,7 @@ pub fn parse<E: Display>(
     }
     let mut merged = merge(defaults().clone(), typed);
     if let Some(space) = merged.pointer_mut("/tune/space") {
-        *space = crate::tune::flatten(space.take());
+        *space = crate::train::flatten(space.take());
     }
     problems.extend(schema::check_config(&file, &merged));
     if !problems.is_empty() {

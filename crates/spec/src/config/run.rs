@@ -9,8 +9,7 @@ use crate::evaluate::Uncertainty;
 use crate::families::TreesSpec;
 use crate::inputs::Input;
 use crate::model::{Combine, Design, Family, Model, PackageRef};
-use crate::train::Train;
-use crate::tune::Tune;
+use crate::train::{Train, Tune};
 
 /// A run, resolved as far as the config alone allows. Globs of columns are resolved with the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

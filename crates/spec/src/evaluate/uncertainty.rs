@@ -30,13 +30,21 @@ pub struct Uncertainty {
     pub free: usize,
 }
 
+impl Uncertainty {
+    /// Share of all rows that calibrates; `None` for a method without rows of their own.
+    pub fn calibration_share(&self) -> Option<f64> {
+        (self.method != UncertaintyMethod::CvPlus).then_some(self.share)
+    }
+}
+
 /// Method of conformal prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UncertaintyMethod {
     /// Prediction ± a quantile of the absolute residuals for a number, `lac` for a class.
     Split,
-    /// Jackknife+ over folds (Barber et al. 2021). It requires a model for each fold and is not available yet.
+    /// CV+ (Barber et al. 2021): no rows are set aside, since the residuals are those of a cross-validation, whose models
+    /// are all in the package. `cupola cv` trains it.
     CvPlus,
     /// Conformalised quantile regression (Romano et al. 2019): wider intervals for harder rows. The model predicts two
     /// quantiles beside the number.

@@ -44,7 +44,7 @@ const BROKEN: &[(&[&str], &str)] = &[
     (&["uncertainty.method=\"splt\""], "did you mean `split`?"),
     (&["uncertainty.method=\"split\"", "uncertainty.cover=0.9"], "did you mean `coverage`?"),
     (&["uncertainty.method=\"split\"", "uncertainty.coverage=1.0"], "uncertainty.coverage: 1.0 is too large"),
-    (&["uncertainty.method=\"cv_plus\""], "uncertainty.method: `cv_plus` requires a model for each fold"),
+    (&["uncertainty.method=\"cv_plus\""], "uncertainty.method: `cv_plus` requires targets of kind `number`"),
     (&["uncertainty.method=\"cqr\""], "uncertainty.method: `cqr` predicts quantiles of a number"),
     (
         &["uncertainty.method=\"cqr\"", "targets.0.kind=\"number\"", "model={ family = \"random_forest\" }"],

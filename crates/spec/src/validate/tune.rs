@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use crate::config::{Config, SplitBy};
 use crate::model::Family;
-use crate::train::Goal;
-use crate::tune::{Tune, TunePruner, TuneSampler, parse_time};
+use crate::train::{Goal, Tune, TunePruner, TuneSampler, parse_time};
 use crate::validate::Findings;
 
 pub(super) fn check(config: &Config, family: &Family, found: &mut Findings) {
@@ -67,13 +66,13 @@ fn check_space(tune: &Tune, family: &Family, found: &mut Findings) {
         let pointer = format!("/tune/space/{}", key.replace('~', "~0").replace('/', "~1"));
         if key == "model.family" {
             let result = range.values(false).err();
-            result.into_iter().for_each(|message| found.add(pointer.clone(), message));
+            result.into_iter().for_each(|invalid| found.add(pointer.clone(), invalid.message));
         } else {
             match Tune::is_integer_key(key, &families) {
-                Err(message) => found.add(pointer.clone(), message),
+                Err(invalid) => found.add(pointer.clone(), invalid.message),
                 Ok(integer) => {
                     let result = range.values(integer).err();
-                    result.into_iter().for_each(|message| found.add(pointer.clone(), message));
+                    result.into_iter().for_each(|invalid| found.add(pointer.clone(), invalid.message));
                 }
             }
         }

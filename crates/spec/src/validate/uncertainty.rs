@@ -16,10 +16,11 @@ pub(super) fn check(config: &Config, family: &Family, found: &mut Findings) {
         "/uncertainty",
         "reconstructions and language models have no intervals; remove `[uncertainty]`",
     );
+    let numbers = config.targets.iter().all(|target| target.kind == TargetKind::Number);
     found.add_if(
-        matches!(uncertainty.method, UncertaintyMethod::CvPlus),
+        uncertainty.method == UncertaintyMethod::CvPlus && (windowed || !numbers),
         "/uncertainty/method",
-        "`cv_plus` requires a model for each fold, which no model of a run has; write `split`",
+        "`cv_plus` requires targets of kind `number` and inputs without windows; write `split`",
     );
     let is_cqr = uncertainty.method == UncertaintyMethod::Cqr;
     found.add_if(
@@ -38,10 +39,11 @@ pub(super) fn check(config: &Config, family: &Family, found: &mut Findings) {
         "/uncertainty/method",
         "`raps` and `lac` require a category; write `split` for a number",
     );
-    let left = 1.0 - config.split.valid - config.split.test - uncertainty.share;
+    let share = uncertainty.calibration_share();
+    let left = 1.0 - config.split.valid - config.split.test - share.unwrap_or_default();
     let fixed = matches!(config.split.by, SplitBy::Predefined | SplitBy::KFold);
     found.add_if(
-        left < 0.05 && !fixed,
+        left < 0.05 && share.is_some() && !fixed,
         "/uncertainty/share",
         "`share` with `split.valid` and `split.test` leaves less than 5 % of the rows for training; lower one of them",
     );

@@ -180,7 +180,16 @@ mod tests {
 
     fn measured(run: &cupola_spec::Run, prepared: &Prepared) -> (String, Metrics) {
         let baseline = Baseline::of(prepared).unwrap();
-        let metrics = baseline.metrics(prepared, &objectives(run, prepared), SplitPart::Valid).unwrap();
+        let objectives = objectives(run, prepared);
+        let metrics = baseline.metrics(prepared, &objectives, SplitPart::Valid).unwrap();
+        // The rules of a package predict other rows as those of the run do.
+        let sealed: Baseline = serde_json::from_value(serde_json::to_value(&baseline).unwrap()).unwrap();
+        let part = prepared.part(SplitPart::Valid);
+        let examples = part.gather(&(0..part.len()).collect::<Vec<_>>()).unwrap();
+        let found = sealed.metrics_of(&prepared.plan, &objectives, &examples).unwrap();
+        assert_eq!(found.values, metrics.values);
+        let foreign = Baseline { rules: vec![Rule::Mean { width: 77 }] };
+        assert_eq!(foreign.metrics_of(&prepared.plan, &objectives, &examples), None);
         (baseline.description(), metrics)
     }
 

@@ -6,7 +6,7 @@ use cupola_prep::{NumberOutputs, Targets};
 use crate::objective::TargetObjective;
 
 /// Mean loss of the logits `[rows, width]` of a target, without label smoothing and class weights: of quantiles the sum of
-/// their losses and that of the number. `inputs` are as for [`mean_loss`]. `None` without examples.
+/// their losses and that of the number, of several models that of their mean. `inputs` are as for [`mean_loss`]. `None` without examples.
 pub fn mean_target_loss(
     objective: &TargetObjective,
     logits: &[f32],
@@ -14,8 +14,15 @@ pub fn mean_target_loss(
     inputs: &[f32],
 ) -> Option<f64> {
     let (loss, width) = (objective.criterion.loss, objective.width);
-    let NumberOutputs::Quantiles(levels) = objective.outputs else {
-        return mean_loss(loss, width, logits, targets, inputs);
+    let levels = match objective.outputs {
+        NumberOutputs::Value => return mean_loss(loss, width, logits, targets, inputs),
+        NumberOutputs::Folds(folds) => {
+            #[allow(clippy::cast_precision_loss)]
+            let mean = |row: &[f32]| row.iter().sum::<f32>() / folds as f32;
+            let means: Vec<f32> = logits.chunks_exact(width).map(mean).collect();
+            return mean_loss(loss, 1, &means, targets, inputs);
+        }
+        NumberOutputs::Quantiles(levels) => levels,
     };
     let losses = std::iter::once(loss).chain(levels.map(|quantile| Loss::Quantile { quantile }));
     let each = losses.enumerate().map(|(at, loss)| {

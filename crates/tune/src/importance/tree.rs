@@ -1,7 +1,7 @@
 //! Regression tree as a partition of the space, and the variance of its parts.
 
+use crate::numeric::DrawStream;
 use crate::space::index;
-use crate::stream::DrawStream;
 
 /// Part of the range of one parameter.
 #[derive(Debug, Clone, PartialEq)]

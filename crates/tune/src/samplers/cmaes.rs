@@ -2,7 +2,7 @@
 
 use super::tpe::TpeSampler;
 use super::{SampleRequest, Sampler};
-use crate::stream::DrawStream;
+use crate::numeric::DrawStream;
 use crate::{ParamDistribution, ParamValues, StudyDirection, TuneError};
 
 mod evolution;

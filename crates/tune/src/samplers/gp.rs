@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sobol::SobolSampler;
 use super::{SampleRequest, Sampler};
-use crate::linear::Cholesky;
-use crate::stream::DrawStream;
+use crate::numeric::DrawStream;
+use crate::numeric::linear::Cholesky;
 use crate::{ParamValues, StudyDirection, TrialState, TuneError};
 
 mod acquisition;

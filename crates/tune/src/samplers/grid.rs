@@ -1,7 +1,7 @@
 //! Exhaustive search of all combinations.
 
 use super::{SampleRequest, Sampler};
-use crate::stream::DrawStream;
+use crate::numeric::DrawStream;
 use crate::{ParamValues, SearchSpace, TuneError};
 
 /// Purpose of the draws of this sampler.

@@ -2,8 +2,8 @@
 
 use super::random::RandomSampler;
 use super::{SampleRequest, Sampler};
+use crate::numeric::DrawStream;
 use crate::pareto::{best_subset, crowding_distances, front_ranks};
-use crate::stream::DrawStream;
 use crate::{ParamDistribution, ParamValues, TrialView, TuneError};
 
 /// Purpose of the draws of this sampler.

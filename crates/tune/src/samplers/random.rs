@@ -1,7 +1,7 @@
 //! Independent uniform samples.
 
 use super::{SampleRequest, Sampler};
-use crate::stream::DrawStream;
+use crate::numeric::DrawStream;
 use crate::{ParamValues, TuneError};
 
 /// Purpose of the draws of this sampler.

@@ -1,7 +1,7 @@
 //! Scrambled Sobol sequence.
 
 use super::{SampleRequest, Sampler};
-use crate::stream::DrawStream;
+use crate::numeric::DrawStream;
 use crate::{ParamValues, TuneError};
 
 /// Purpose of the draws of this sampler.

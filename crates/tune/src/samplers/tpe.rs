@@ -2,8 +2,8 @@
 
 use super::random::RandomSampler;
 use super::{SampleRequest, Sampler};
+use crate::numeric::DrawStream;
 use crate::pareto::best_subset;
-use crate::stream::DrawStream;
 use crate::{ParamDistribution, ParamValues, StudyDirection, TrialState, TrialView, TuneError};
 
 mod parzen;

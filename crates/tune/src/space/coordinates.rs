@@ -1,7 +1,7 @@
 //! Parameters as coordinates of points.
 
 use super::index;
-use crate::stream::DrawStream;
+use crate::numeric::DrawStream;
 use crate::{ParamDistribution, ParamValues, SearchSpace};
 
 /// Parameters with more than one value as coordinates: a number between 0 and 1, or the index of a category. Inactive

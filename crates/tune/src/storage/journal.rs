@@ -87,7 +87,7 @@ impl JournalStorage {
                 return Ok(());
             }
             let text = std::str::from_utf8(&line).map_err(|error| self.damaged(error.to_string()))?;
-            let operation = JournalOperation::parse(text.trim()).map_err(|why| self.damaged(why))?;
+            let operation = JournalOperation::parse(text.trim()).map_err(|why| self.damaged(why.0))?;
             self.state.apply(operation);
             self.offset += read as u64;
             self.lines += 1;

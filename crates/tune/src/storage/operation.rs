@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::distribution::{distribution_json, parse_distribution};
 use super::json::{self, number, written};
-use super::state::JournalTrialState;
+use super::trial_state::JournalTrialState;
 use crate::{ParamDistribution, StudyDirection};
 
 /// One line of a journal, without the id of the worker that wrote it.
@@ -91,6 +91,10 @@ pub enum JournalOperation {
     Ignored,
 }
 
+/// Description of a line that is no operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidOperation(pub String);
+
 /// Contents of a new trial.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TrialTemplate {
@@ -115,9 +119,10 @@ impl JournalOperation {
     ///
     /// # Errors
     /// Description of what is missing.
-    pub fn parse(line: &str) -> Result<Self, String> {
-        let value = json::parse(line).map_err(|error| error.to_string())?;
-        let code = value["op_code"].as_u64().ok_or("`op_code` is missing")?;
+    pub fn parse(line: &str) -> Result<Self, InvalidOperation> {
+        let value = json::parse(line).map_err(|error| InvalidOperation(error.to_string()))?;
+        let code =
+            value["op_code"].as_u64().ok_or_else(|| InvalidOperation("`op_code` is missing".to_owned()))?;
         let found = match code {
             0 => create_study(&value),
             1 => index(&value, "study_id").map(|study| Self::DeleteStudy { study }),
@@ -128,9 +133,11 @@ impl JournalOperation {
             7 => intermediate(&value),
             8 | 9 => trial_attribute(&value, code == 9),
             10 => Some(Self::Ignored),
-            code => return Err(format!("unknown `op_code` {code}")),
+            code => return Err(InvalidOperation(format!("unknown `op_code` {code}"))),
         };
-        found.ok_or_else(|| format!("keys of `op_code` {code} are missing or of another type"))
+        found.ok_or_else(|| {
+            InvalidOperation(format!("keys of `op_code` {code} are missing or of another type"))
+        })
     }
 
     /// The line of the operation, without its line end.

@@ -12,7 +12,7 @@ const OPTUNA: &str = include_str!("golden/optuna.log");
 fn replayed(text: &str) -> JournalState {
     let mut state = JournalState::default();
     for line in text.lines() {
-        state.apply(JournalOperation::parse(line).unwrap_or_else(|why| panic!("{line}: {why}")));
+        state.apply(JournalOperation::parse(line).unwrap_or_else(|why| panic!("{line}: {why:?}")));
     }
     state
 }
@@ -54,7 +54,7 @@ fn operations_are_written_as_they_are_read() {
     for line in OPTUNA.lines() {
         let operation = JournalOperation::parse(line).unwrap();
         let written = operation.line("me");
-        let read = JournalOperation::parse(&written).unwrap_or_else(|why| panic!("{written}: {why}"));
+        let read = JournalOperation::parse(&written).unwrap_or_else(|why| panic!("{written}: {why:?}"));
         // NaN differs from itself, so that texts are compared.
         assert_eq!(read.line("me"), written);
         assert_eq!(format!("{read:?}"), format!("{operation:?}"), "{line}");

@@ -15,6 +15,9 @@ const LEASE: &str = "cupola:lease";
 /// Time that a lease lasts without being renewed, where its worker cannot be looked up.
 const DURATION: Duration = Duration::from_secs(90);
 
+/// Age from which the folder of a dead worker is removed.
+const OLD: Duration = Duration::from_secs(3600);
+
 /// Process that trains trials of a study. A lock file that it holds tells workers of the same host at once that it is
 /// gone; those of other hosts wait for its leases to expire.
 #[derive(Debug)]
@@ -40,7 +43,9 @@ impl Worker {
     /// [`StudyError::Store`] if the folder cannot be written.
     pub fn new(study: &Path, host: &str) -> Result<Self, StudyError> {
         let id = uuid::Uuid::new_v4().to_string();
-        let folder = study.join("workers").join(&id);
+        let workers = study.join("workers");
+        remove_old(&workers);
+        let folder = workers.join(&id);
         let lock = Lock::folder(&folder)?;
         Ok(Self { id, host: host.to_owned(), folder, _lock: lock })
     }
@@ -98,6 +103,16 @@ impl TrialLease {
 
     pub(super) fn entry(&self) -> (String, Value) {
         (LEASE.to_owned(), self.to_value())
+    }
+}
+
+/// Removes the folders that killed workers have left. A young one may belong to a worker that is about to lock it.
+fn remove_old(workers: &Path) {
+    for entry in std::fs::read_dir(workers).into_iter().flatten().flatten() {
+        let age = entry.metadata().and_then(|found| found.modified()).ok().and_then(|at| at.elapsed().ok());
+        if age.is_some_and(|age| age > OLD) && Lock::is_held(&entry.path()) == Some(false) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 

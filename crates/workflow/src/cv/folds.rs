@@ -99,8 +99,12 @@ pub(super) fn state(home: &Home, run: &Run) -> Result<FoldState, Error> {
         return Ok(FoldState::Finished(Box::new(record.clone())));
     }
     let resumable = |(folder, record): &&(RunFolder, RunRecord)| {
-        record.status != Status::Finished && folder.checkpoint_steps().is_ok_and(|steps| !steps.is_empty())
+        let has_checkpoint = || folder.checkpoint_steps().is_ok_and(|steps| !steps.is_empty());
+        // Trees have no checkpoints: their run begins anew under its id.
+        record.status != Status::Finished && (run.trees.is_some() || has_checkpoint())
     };
-    let started = found.iter().find(resumable).filter(|_| run.trees.is_none());
-    Ok(started.map_or(FoldState::New, |(_, record)| FoldState::Resumable(record.id.clone())))
+    Ok(found
+        .iter()
+        .find(resumable)
+        .map_or(FoldState::New, |(_, record)| FoldState::Resumable(record.id.clone())))
 }

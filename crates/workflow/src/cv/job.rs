@@ -169,7 +169,7 @@ impl CvJob {
         if finished.run.windowed() {
             // An example is a window: no row of the source has a prediction of its own.
             let data = session.load_sealed(finished.run, &roots, &model.plan)?;
-            return finished.publish(session, &data, &model, None);
+            return finished.publish(session, &data, &model, (None, None));
         }
         let encode = |frame: &Frame, _: Option<&Frame>| prepare_folds(runs, frame, &model.plan);
         let (rows, source, test) = session.with_frames(finished.run, &roots, encode)?;
@@ -177,8 +177,9 @@ impl CvJob {
         let path = home.root().join(PREDICTIONS);
         let outputs = write_predictions(session, (&model, &finished.packages), &rows, &places, &path)?;
         finished.outcome.predictions = Some(path);
+        let intervals = finished.intervals(session, &model, &outputs, &rows);
         let data = LoadedData { prepared: rows.prepared, source, test, pretrained: None };
-        finished.publish(session, &data, &model, Some(&outputs))
+        finished.publish(session, &data, &model, (Some(&outputs), intervals))
     }
 }
 

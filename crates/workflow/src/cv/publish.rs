@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use cupola_eval::Metrics;
-use cupola_prep::{FittedTarget, Plan, Prepared, Signature, SplitPart};
+use cupola_prep::{FittedTarget, FoldedRows, Plan, Prepared, Signature, SplitPart};
 use cupola_registry::{
     EXAMPLE, GATE, Home, Lineage, Package, PackageContents, RunRecord, Status, ValidationScore, publish,
 };
 use cupola_report::Latency;
-use cupola_spec::Run;
+use cupola_spec::{Run, Uncertainty, UncertaintyMethod};
 use cupola_train::{Selection, SplitOutputs, default_objectives};
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,9 @@ use crate::ensemble::join::{JoinedModel, JoinedOutputs, SingleModel};
 use crate::error::Error;
 use crate::evaluate::RunEvaluation;
 use crate::evaluate::gate::{GateReport, Opponent, conditions_of, judge};
+use crate::event::WorkflowEvent;
 use crate::session::Session;
+use crate::train::decisions::folds::{FoldIntervals, UnseenRows, seal_fold_intervals};
 use crate::train::final_model::FinalModel;
 use crate::train::record::create;
 
@@ -47,13 +49,39 @@ impl FinishedFolds<'_> {
         Ok(model)
     }
 
-    /// Publishes the joined model. `outputs` are the predictions of all test rows by the models that have not seen them.
+    /// Intervals of CV+ if the config asks for them. `outputs` are the predictions of `rows` by the models of the first repeat
+    /// that have not seen them, so each row counts once.
+    pub fn intervals<'a>(
+        &self,
+        session: &Session<'_>,
+        model: &JoinedModel,
+        outputs: &SplitOutputs,
+        rows: &'a FoldedRows,
+    ) -> Option<FoldIntervals> {
+        let method = |own: &&Uncertainty| own.method == UncertaintyMethod::CvPlus;
+        let uncertainty = self.run.uncertainty.as_ref().filter(method)?;
+        let own = |((_, [repeat, _]), fold): (&(RunRecord, [usize; 2]), &'a Vec<usize>)| {
+            if *repeat == 0 { fold.as_slice() } else { &[] }
+        };
+        let folds = self.records.iter().zip(&rows.folds).map(own).collect();
+        let unseen = UnseenRows { outputs, folds, groups: &rows.prepared.test_groups };
+        let found = seal_fold_intervals(&model.plan, uncertainty, &unseen);
+        let warn = |text: &str| session.emit(&WorkflowEvent::Warning(text));
+        match &found {
+            Ok(FoldIntervals { warning: Some(text), .. }) | Err(text) => warn(text),
+            Ok(_) => {}
+        }
+        found.ok()
+    }
+
+    /// Publishes the joined model, with intervals if there are any. `outputs` are the predictions of all test rows by the
+    /// models that have not seen them.
     pub fn publish(
         self,
         session: &Session<'_>,
         data: &LoadedData,
         model: &JoinedModel,
-        outputs: Option<&SplitOutputs>,
+        (outputs, intervals): (Option<&SplitOutputs>, Option<FoldIntervals>),
     ) -> Result<CrossValidation, Error> {
         let run = Run { family: "ensemble".to_owned(), start: None, trees: None, ..self.run.clone() };
         let (home, prepared, plan) = (session.home(), &data.prepared, &model.plan);
@@ -80,13 +108,17 @@ impl FinishedFolds<'_> {
         let latency = latency(&mut joined, prepared)?;
         let gate = gate(&run, &evaluation, latency)?;
         let splits = Map::from_iter([("test".to_owned(), serde_json::to_value(&measured)?)]);
-        let metrics = json!({
+        let mut metrics = json!({
             "splits": evaluation.added_to(splits)?,
             "cross_validation": about(&outcome),
             "evaluation": evaluation.sealed(latency, model.weights.len())?,
         });
+        if let Some(intervals) = &intervals {
+            metrics["uncertainty"] = intervals.about.clone();
+        }
         folder.write("metrics.json", &metrics)?;
-        let package = seal(home, &record, model, prepared, (&metrics, gate.as_ref()))?;
+        let sealed = intervals.as_ref().map_or(plan, |intervals| &intervals.plan);
+        let package = seal(home, &record, (model, sealed), prepared, (&metrics, gate.as_ref()))?;
         outcome.report =
             evaluation.write_report(&folder, &record, &package, latency, model.weights.len()).ok().flatten();
         (record.status, record.package) = (Status::Finished, Some(package.label()));
@@ -160,12 +192,11 @@ fn gate(
 fn seal(
     home: &Home,
     record: &RunRecord,
-    model: &JoinedModel,
+    (model, plan): (&JoinedModel, &Plan),
     prepared: &Prepared,
     (metrics, gate): (&Value, Option<&GateReport>),
 ) -> Result<Package, Error> {
     let config = serde_json::to_vec_pretty(&model.members.to_json())?;
-    let plan: &Plan = &model.plan;
     let plan_json = serde_json::to_vec_pretty(plan)?;
     let metrics_json = serde_json::to_vec_pretty(metrics)?;
     let example = prepared.example.as_ref().map(serde_json::to_vec).transpose()?;

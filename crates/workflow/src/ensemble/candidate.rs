@@ -7,7 +7,7 @@ use cupola_nn::DeviceChoice;
 use cupola_prep::{ExamplesWithTargets, MemberPlaces, Plan};
 use cupola_registry::{Home, Package, RunFolder, RunRecord};
 use cupola_runtime::{EngineChoice, Predictor, blended_values};
-use cupola_spec::{Config, Run, Target};
+use cupola_spec::{Config, Run, Target, Uncertainty};
 use serde::Serialize;
 
 use super::join::{CHUNK, plan_of};
@@ -79,12 +79,17 @@ impl Candidate {
         if path.extension().is_some_and(|extension| extension == "toml") {
             return Self::of_config(&ConfigSource::file(path), session, device, stop);
         }
-        if let Ok(folder) = RunFolder::open(home, reference) {
-            return Self::of_run(home, &folder).map(|found| FoundCandidate::Model(Box::new(found)));
-        }
-        let package = home.package(reference)?;
-        let folder = RunFolder::open(home, &package.manifest.lineage.run)?;
-        let found = Self::new(home, &folder, package)?;
+        let found = match home.package(reference) {
+            Ok(package) => {
+                let folder = RunFolder::open(home, &package.manifest.lineage.run)?;
+                Self::new(home, &folder, package)?
+            }
+            // The message about an unknown package names packages, which most references are.
+            Err(unknown) => match RunFolder::open(home, reference) {
+                Ok(folder) => Self::of_run(home, &folder)?,
+                Err(_) => return Err(unknown.into()),
+            },
+        };
         Ok(FoundCandidate::Model(Box::new(found)))
     }
 
@@ -203,5 +208,5 @@ fn different_table(own: &Config, other: &Config) -> Option<&'static str> {
 
 /// Share of the rows that calibrate intervals, which are taken from the training rows.
 fn share(config: &Config) -> Option<u64> {
-    config.uncertainty.as_ref().map(|uncertainty| uncertainty.share.to_bits())
+    config.uncertainty.as_ref().and_then(Uncertainty::calibration_share).map(f64::to_bits)
 }

@@ -2,7 +2,7 @@
 
 use cupola_nn::DeviceChoice;
 use cupola_prep::{ExamplesWithTargets, Plan, SplitPart};
-use cupola_spec::Run;
+use cupola_spec::{Run, Uncertainty, UncertaintyMethod};
 use cupola_store::Name;
 use cupola_train::{Selection, TargetObjective, default_objectives};
 use serde_json::{Map, json};
@@ -103,6 +103,15 @@ impl EnsembleJob {
     ) -> Result<PublishedEnsemble, Error> {
         let mut run = candidates[0].run.clone();
         (run.name, run.sealed.name) = (self.name.clone(), self.name.clone());
+        let of_one_model =
+            |own: &Uncertainty| matches!(own.method, UncertaintyMethod::Cqr | UncertaintyMethod::CvPlus);
+        if run.uncertainty.as_ref().is_some_and(of_one_model) {
+            // Their rows stay in the training split, so the other splits are the same.
+            run.uncertainty = None;
+            session.emit(&WorkflowEvent::Warning(
+                "the intervals of the members are left out, since they need outputs that an average does not have",
+            ));
+        }
         let plans: Vec<&Plan> = candidates.iter().map(|candidate| &candidate.plan).collect();
         let joined = Plan::join(&plans)?;
         let roots = [std::path::PathBuf::from(".")];

@@ -37,7 +37,7 @@ pub(super) fn importance_of(found: &[ColumnImportance]) -> Vec<Importance> {
     found.iter().map(one).collect()
 }
 
-/// What the curves are drawn from.
+/// Model, rows and limits that the curves are drawn from.
 pub(super) struct DependenceRequest<'a> {
     pub plan: &'a Plan,
     pub audit: &'a AuditRows,

@@ -14,7 +14,7 @@ mod value;
 
 pub use self::format::{evaluation_junit, gate_junit, gate_markdown, to_yaml};
 pub use self::judge::{Opponent, judge};
-pub(crate) use self::lineage::{RowOrigin, unfair_comparison};
+pub(crate) use self::lineage::{SplitOrigin, unfair_comparison};
 pub use self::package::{GateConditions, GateRequest, JudgedModel};
 pub(crate) use self::package::{conditions_of, other_version, sealed_gate};
 pub use self::report::{GateOutcome, GateReport, JudgedCondition};

@@ -83,7 +83,9 @@ fn weights_of(path: &std::path::Path) -> Option<u64> {
 
 /// Number of weights of a safetensors header.
 pub(super) fn parameters(header: &serde_json::Map<String, Value>) -> u64 {
-    let tensors = header.iter().filter(|(name, _)| *name != "__metadata__");
+    // Trees are compressed bytes.
+    let is_weight = |tensor: &Value| tensor["dtype"] != "U8";
+    let tensors = header.iter().filter(|(name, tensor)| *name != "__metadata__" && is_weight(tensor));
     let size = |shape: &Value| {
         shape.as_array().map_or(0, |sides| sides.iter().filter_map(Value::as_u64).product::<u64>())
     };

@@ -1,11 +1,12 @@
 //! Decisions that are fitted after training and sealed in the plan: calibration and threshold on the valid split, scores of
 //! intervals on the calibration rows.
 
+pub(crate) mod folds;
 mod intervals;
 mod probabilities;
 
 use cupola_prep::{FittedTarget, Plan, Prepared, SplitPart, Targets};
-use cupola_spec::{Run, TargetList};
+use cupola_spec::{Run, TargetList, UncertaintyMethod};
 use serde_json::{Map, Value};
 
 use super::final_model::FinalModel;
@@ -25,6 +26,21 @@ pub(super) struct SealedDecisions {
     pub coverage: Vec<(String, f64)>,
     /// One line each.
     pub warnings: Vec<String>,
+}
+
+/// Refuses to train one model where the intervals require one for each fold.
+///
+/// # Errors
+/// [`Error::Decision`].
+pub(super) fn check_single(run: &Run) -> Result<(), Error> {
+    if run.uncertainty.as_ref().is_none_or(|own| own.method != UncertaintyMethod::CvPlus) {
+        return Ok(());
+    }
+    Err(Error::Decision {
+        key: "uncertainty.method",
+        why: "`cv_plus` requires a model for each fold".to_owned(),
+        remedy: "use `cupola cv`, or write `split`".to_owned(),
+    })
 }
 
 /// Checks before training that the data allows the decisions.
@@ -49,7 +65,8 @@ pub(super) fn check(run: &Run, prepared: &Prepared) -> Result<(), Error> {
             remedy: "remove it".to_owned(),
         });
     }
-    let Some(uncertainty) = &run.uncertainty else { return Ok(()) };
+    let uncertainty = run.uncertainty.as_ref().filter(|own| own.calibration_share().is_some());
+    let Some(uncertainty) = uncertainty else { return Ok(()) };
     let rows = prepared.rows(SplitPart::Calibrate);
     // The quantile of `n` scores is finite up to a coverage of `n / (n + 1)`.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -77,7 +94,8 @@ impl SealedDecisions {
         if run.evaluate.calibration.is_some() || run.evaluate.threshold.is_some() {
             sealed.fit_probabilities(&run.evaluate, prepared, model)?;
         }
-        if let Some(uncertainty) = &run.uncertainty {
+        let uncertainty = run.uncertainty.as_ref().filter(|own| own.calibration_share().is_some());
+        if let Some(uncertainty) = uncertainty {
             sealed.fit_intervals(uncertainty, prepared, model)?;
         }
         Ok(sealed)

@@ -17,7 +17,7 @@ use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
 use crate::error::Error;
 use crate::evaluate::gate::{
-    GateReport, Opponent, RowOrigin, conditions_of, judge, other_version, sealed_gate, unfair_comparison,
+    GateReport, Opponent, SplitOrigin, conditions_of, judge, other_version, sealed_gate, unfair_comparison,
 };
 use crate::evaluate::{EarlierComparison, RunEvaluation};
 use crate::event::WorkflowEvent;
@@ -216,7 +216,7 @@ impl TrainedModel<'_> {
             };
             let compared =
                 stage.session.compare_earlier(&comparison, &earlier, &mut |examples| model.logits(examples));
-            let own = RowOrigin { run: self.run, dataset };
+            let own = SplitOrigin { run: self.run, dataset };
             compared.map_or_else(
                 |error| Opponent::Incomparable(error.to_string()),
                 |comparison| Opponent::Compared {

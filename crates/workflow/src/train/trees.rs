@@ -167,7 +167,7 @@ fn outputs_of<'a>(target: &FittedTarget, targets: &'a Targets) -> Vec<TreesTarge
             let own = TreesTarget { width: 1, scaling: [*shift, *factor], ..own };
             let levels = match outputs {
                 NumberOutputs::Quantiles(levels) => levels.as_slice(),
-                _ => &[],
+                NumberOutputs::Value | NumberOutputs::Folds(_) => &[],
             };
             let quantiles = levels.iter().map(|level| TreesTarget { quantile: Some(*level), ..own });
             std::iter::once(own).chain(quantiles).collect()

@@ -7,9 +7,9 @@ use cupola_store::Lock;
 use cupola_tune::{JournalTrialState, Study, TRIAL_RUN, TrialRecord, undominated};
 use serde_json::{Value, json};
 
-use super::StudyEnd;
 use super::outcome::{TuneOutcome, TuneReport};
 use super::plan::StudyPlan;
+use super::{StudyEnd, page};
 use crate::error::Error;
 use crate::session::Session;
 use crate::train::{JobOutcome, PublishedRun, StopSignal, TrainJob};
@@ -28,9 +28,11 @@ pub(super) fn finish(
 ) -> Result<TuneOutcome, Error> {
     let mut study = plan.open()?;
     if end == StudyEnd::Stopped {
-        return Ok(TuneOutcome::Stopped(TuneReport::of(plan, &study)));
+        let report = TuneReport::of(plan, &study);
+        page::write(plan, &study, &report, None)?;
+        return Ok(TuneOutcome::Stopped(report));
     }
-    // Of several processes that end the study together one publishes.
+    // Several processes may end the study together; one publishes.
     let _lock = Lock::folder(&plan.folder)?;
     study.refresh()?;
     let Some(best) = study.best().cloned() else {
@@ -43,7 +45,8 @@ pub(super) fn finish(
     let report = TuneReport::of(plan, &study);
     let out_of_time = end == StudyEnd::Time;
     if let Some(package) = published(&study, &best) {
-        return Ok(TuneOutcome::Published { report, config, run: None, package, out_of_time });
+        let page = page::write(plan, &study, &report, Some(&package))?;
+        return Ok(TuneOutcome::Published { report, config, page, run: None, package, out_of_time });
     }
     let Some(run) = publish(plan, session, stop, &best)? else {
         return Ok(TuneOutcome::Stopped(report));
@@ -51,7 +54,8 @@ pub(super) fn finish(
     let value = json!({ "trial": best.number, "package": run.package });
     study.set_study_attribute(PUBLISHED, value)?;
     let package = run.package.clone();
-    Ok(TuneOutcome::Published { report, config, run: Some(run), package, out_of_time })
+    let page = page::write(plan, &study, &report, Some(&package))?;
+    Ok(TuneOutcome::Published { report, config, page, run: Some(run), package, out_of_time })
 }
 
 /// Package that an earlier call has published of this trial.

@@ -1,7 +1,6 @@
 //! Observer of a trial: reports the metric of each epoch to the study, and stops the trial where the study asks for it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use cupola_train::{Event, MetricValues};
 use cupola_tune::{Pruner, Study, StudyError, TRIAL_RUN, TrialRecord};
@@ -18,13 +17,10 @@ pub(super) struct TrialObserver<'a> {
     pub metric: &'static str,
     /// Signal of the trial alone.
     pub stop: StopSignal,
-    /// Signal of the whole study.
-    pub all: &'a StopSignal,
-    pub deadline: Option<Instant>,
     pub state: Mutex<TrialFindings>,
 }
 
-/// What happened in a trial.
+/// Findings about a trial that has ended.
 #[derive(Default)]
 pub(super) struct TrialFindings {
     /// The pruner has ended the trial.
@@ -88,9 +84,6 @@ impl TrialObserver<'_> {
                 }
             }
             _ => {}
-        }
-        if self.all.is_requested() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            self.stop.request();
         }
     }
 }

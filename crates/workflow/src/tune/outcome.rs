@@ -3,52 +3,12 @@
 use std::path::PathBuf;
 
 use cupola_tune::{JournalTrialState, Study, TRIAL_ERROR, TRIAL_RUN, TrialRecord, undominated};
-use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::plan::StudyPlan;
+use crate::event::{TrialProgress, TrialRow};
 use crate::train::PublishedRun;
-
-/// One trial of a study.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct TrialRow {
-    /// Number in the study, from 0.
-    pub number: usize,
-    /// State.
-    pub state: JournalTrialState,
-    /// Values of the keys.
-    pub params: IndexMap<String, Value>,
-    /// Value of each metric; of a pruned trial the last value.
-    pub values: Vec<f64>,
-    /// Largest epoch with a value; `None` for trees.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub epochs: Option<i64>,
-    /// Seconds of training.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seconds: Option<f64>,
-    /// Reason of a failed trial.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// Id of its run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub run: Option<String>,
-}
-
-/// State of a study as a trial begins or ends.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrialProgress {
-    /// The trial.
-    pub trial: TrialRow,
-    /// Names of the metrics.
-    pub metrics: Vec<&'static str>,
-    /// Number and first value of the best trial so far.
-    pub best: Option<(usize, f64)>,
-    /// Trials that are finished.
-    pub done: usize,
-    /// Trials of the budget.
-    pub trials: usize,
-}
 
 /// All trials of a study.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -79,6 +39,8 @@ pub enum TuneOutcome {
         report: TuneReport,
         /// Config of the best trial.
         config: PathBuf,
+        /// Page with plots of the trials.
+        page: PathBuf,
         /// Its run and package; `None` if an earlier call has published it.
         run: Option<Box<PublishedRun>>,
         /// `NAME:VERSION` of the package.
@@ -91,7 +53,7 @@ pub enum TuneOutcome {
 }
 
 impl TrialRow {
-    fn of(plan: &StudyPlan<'_>, trial: &TrialRecord) -> Self {
+    pub(super) fn of(plan: &StudyPlan<'_>, trial: &TrialRecord) -> Self {
         let text = |key: &str| trial.user_attrs.get(key).and_then(Value::as_str).map(str::to_owned);
         let params =
             trial.params.keys().filter_map(|name| Some((name.clone(), plan.values.value(trial, name)?)));

@@ -51,9 +51,9 @@ fn families<'a>(space: &'a TuneSpace, run: &'a Run) -> Vec<&'a str> {
 
 fn values(key: &str, range: &TuneRange, families: &[&str]) -> Result<TuneValues, Error> {
     let integer = if key == FAMILY { Ok(false) } else { Tune::is_integer_key(key, families) };
-    integer.and_then(|integer| range.values(integer)).map_err(|reason| {
+    integer.and_then(|integer| range.values(integer)).map_err(|invalid| {
         let key = key.to_owned();
-        StudyError::from(TuneError::Param { key, reason }).into()
+        StudyError::from(TuneError::Param { key, reason: invalid.message }).into()
     })
 }
 

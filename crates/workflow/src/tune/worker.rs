@@ -12,16 +12,17 @@ use cupola_tune::{
 use serde_json::{Map, Value};
 
 use super::observer::{TrialObserver, locked};
-use super::outcome::TrialProgress;
 use super::plan::StudyPlan;
 use super::{StudyEnd, best};
 use crate::error::{Error, message_and_hint};
-use crate::event::WorkflowEvent;
+use crate::event::{TrialProgress, WorkflowEvent};
 use crate::session::Session;
 use crate::train::{JobOutcome, StopSignal, TrainJob, TrainedRun};
 
 /// Interval at which a worker without a trial looks for one.
 const POLL: Duration = Duration::from_millis(500);
+/// Interval at which a stop of the study reaches a trial.
+const LOOK: Duration = Duration::from_millis(200);
 /// Number of failures from the beginning that end a study: its config fails, not its values.
 const FAILURES: usize = 3;
 
@@ -82,8 +83,6 @@ impl<'a> StudyWorker<'a> {
             pruner: &self.plan.pruner,
             metric: self.plan.goal().name(),
             stop: StopSignal::new(),
-            all: self.stop,
-            deadline: self.deadline,
             state: Mutex::default(),
         };
         let result = self.train(trial, &observer);
@@ -146,13 +145,21 @@ impl<'a> StudyWorker<'a> {
         Ok(None)
     }
 
-    /// Renews the lease of a trial until it ends.
+    /// Renews the lease of a trial until it ends, and hands a stop of the study on to it.
     fn renew(&self, trial: &TrialRecord, observer: &TrialObserver<'_>, done: &Mutex<bool>, ended: &Condvar) {
+        let mut renewed = Instant::now();
         loop {
-            let waited = ended.wait_timeout_while(locked(done), Worker::HEARTBEAT, |done| !*done);
+            let waited = ended.wait_timeout_while(locked(done), LOOK, |done| !*done);
             if waited.map_or(true, |(done, _)| *done) {
                 return;
             }
+            if self.stop.is_requested() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                observer.stop.request();
+            }
+            if renewed.elapsed() < Worker::HEARTBEAT {
+                continue;
+            }
+            renewed = Instant::now();
             if let Err(error) = locked(&self.study).heartbeat(trial.id) {
                 observer.failed(error);
                 return;

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use cupola_tune::Study;
 
 use super::StudyEnd;
-use super::outcome::TrialProgress;
 use super::plan::StudyPlan;
 use crate::error::Error;
-use crate::event::WorkflowEvent;
+use crate::event::{TrialProgress, WorkflowEvent};
 use crate::session::Session;
 use crate::train::StopSignal;
 
@@ -22,7 +21,7 @@ const DEATHS: usize = 20;
 /// Program and arguments that start a worker, which calls [`TuneJob::work`](super::TuneJob::work) and stops at the end
 /// of its standard input.
 #[derive(Debug, Clone)]
-pub struct WorkerCommand {
+pub struct StudyWorkerCommand {
     /// Program.
     pub program: PathBuf,
     /// Arguments.
@@ -36,7 +35,7 @@ pub(super) fn run(
     plan: &StudyPlan<'_>,
     session: &Session<'_>,
     stop: &StopSignal,
-    command: &WorkerCommand,
+    command: &StudyWorkerCommand,
     count: usize,
     deadline: Option<Instant>,
 ) -> Result<StudyEnd, Error> {
@@ -86,7 +85,7 @@ pub(super) fn run(
     })
 }
 
-fn start(command: &WorkerCommand, count: usize, deadline: Option<Instant>) -> Result<Child, Error> {
+fn start(command: &StudyWorkerCommand, count: usize, deadline: Option<Instant>) -> Result<Child, Error> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut process = Command::new(&command.program);
     process.args(&command.args).stdin(Stdio::piped()).stdout(Stdio::null());
@@ -130,7 +129,7 @@ impl Watch<'_> {
 }
 
 impl Error {
-    fn worker(command: &WorkerCommand) -> impl Fn(std::io::Error) -> Self + '_ {
+    fn worker(command: &StudyWorkerCommand) -> impl Fn(std::io::Error) -> Self + '_ {
         |source| Self::Io { path: command.program.clone(), source }
     }
 }

@@ -9,8 +9,9 @@ mod lineage;
 use anyhow::Result;
 use cupola_prep::{InputColumn, OutputColumn, Signature};
 use cupola_registry::{Home, Index, Package};
+use cupola_runtime::{EnsembleConfig, EnsembleMember};
 use cupola_workflow::{AliasChange, roll_back_alias, set_alias, verify_packages};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{ModelsArgs, ModelsCommand};
 use crate::draw::{Ui, summary};
@@ -91,9 +92,26 @@ fn show(home: &Home, ui: Ui, model: &str) -> Result<()> {
         let positive = c.positive.as_ref().map(|class| format!("positive: {class}")).unwrap_or_default();
         vec!["output".to_owned(), c.name.clone(), kind(&c.kind), positive, values(&c.categories)]
     };
+    let members = members(&package)?;
+    for member in &members {
+        ui.line(format!("member   {} ({}), weight {:.3}", member.name, member.family(), member.weight));
+    }
     let rows = signature.inputs.iter().map(input).chain(signature.outputs.iter().map(output)).collect();
     ui.table(&["", "column", "type", "", "values"], &[], rows);
-    ui.result(&json!({ "path": package.path, "manifest": manifest }))
+    let mut result = json!({ "path": package.path, "manifest": manifest });
+    if !members.is_empty() {
+        result["members"] = members.iter().map(member_json).collect();
+    }
+    ui.result(&result)
+}
+
+/// Members of an ensemble; none of any other package.
+fn members(package: &Package) -> Result<Vec<EnsembleMember>> {
+    Ok(EnsembleConfig::of_package(package)?.map(|own| own.members).unwrap_or_default())
+}
+
+fn member_json(member: &EnsembleMember) -> Value {
+    json!({ "name": member.name, "family": member.family(), "weight": member.weight })
 }
 
 fn alias_to(home: &Home, ui: Ui, target: (&str, &str, u64), expect: Option<u64>, force: bool) -> Result<()> {

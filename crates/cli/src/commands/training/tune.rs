@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use cupola_registry::Home;
-use cupola_workflow::{Silent, StopSignal, TuneJob, TuneOutcome, TuneReport, WorkerCommand};
+use cupola_workflow::{Silent, StopSignal, StudyWorkerCommand, TuneJob, TuneOutcome, TuneReport};
 use serde_json::{Value, json};
 
 use super::train::stop_signal;
@@ -37,13 +37,14 @@ pub fn run(home: &Home, ui: Ui, args: &TuneArgs) -> Result<()> {
             let done = report.trials.iter().filter(|row| row.state.is_finished()).count();
             Err(StudyStopped { resume, done }.into())
         }
-        TuneOutcome::Published { report, config, run, package, out_of_time } => {
+        TuneOutcome::Published { report, config, page, run, package, out_of_time } => {
             ui.line("");
             show_leaderboard(ui, &report);
             if out_of_time {
                 ui.line("ended   as the time is over; the same command continues the study");
             }
             ui.line(format!("config  {}", config.display()));
+            ui.line(format!("study   {}", page.display()));
             let name = package.rsplit_once(':').map_or(package.as_str(), |(name, _)| name);
             let next = vec![next_command(home, ["serve", "--model", name])];
             match &run {
@@ -53,7 +54,9 @@ pub fn run(home: &Home, ui: Ui, args: &TuneArgs) -> Result<()> {
                 }
                 None => ui.line(format!("model   {package}, published before")),
             }
-            ui.result(&as_json(&report, &config.to_string_lossy(), run.as_deref(), &package))?;
+            let mut result = as_json(&report, &config.to_string_lossy(), run.as_deref(), &package);
+            result["page"] = json!(page);
+            ui.result(&result)?;
             let gate = run.and_then(|run| run.gate);
             gate.map_or(Ok(()), |gate| GateBroken::check(&package, &gate))
         }
@@ -74,12 +77,12 @@ fn words(args: &TuneArgs) -> Vec<String> {
 }
 
 /// Command of a worker process of this study.
-fn worker(home: &Home, args: &TuneArgs) -> WorkerCommand {
+fn worker(home: &Home, args: &TuneArgs) -> StudyWorkerCommand {
     let program = std::env::current_exe().unwrap_or_else(|_| "cupola".into());
     let home = ["--home".to_owned(), home.root().to_string_lossy().into_owned()];
     let device = ["--device".to_owned(), args.device.device.name().to_owned(), "--worker".to_owned()];
     let args = home.into_iter().chain(words(args)).chain(device).collect();
-    WorkerCommand { program, args, time_flag: "--time" }
+    StudyWorkerCommand { program, args, time_flag: "--time" }
 }
 
 /// Stops a worker when the process that started it stops it, or is gone.

@@ -1,6 +1,6 @@
 //! Scale on which members are averaged: probabilities of classes, and numbers in their units.
 
-use cupola_prep::FittedTarget;
+use cupola_prep::{FittedTarget, NumberOutputs, PredictedValue};
 use cupola_spec::TargetList;
 
 /// Smallest probability, so that logits are finite.
@@ -41,12 +41,49 @@ fn push_values(target: &FittedTarget, logits: &[f32], out: &mut Vec<f64>) {
             let sum: f64 = exps.clone().sum();
             out.extend(exps.map(|exp| exp / sum));
         }
-        FittedTarget::Number { shift, factor, .. } | FittedTarget::Forecast { shift, factor, .. } => {
+        // The outputs of its interval are the member's own.
+        FittedTarget::Number { .. } => {
+            if let PredictedValue::Number(value) = target.decode(logits, &[]).value {
+                out.push(value);
+            }
+        }
+        FittedTarget::Forecast { shift, factor, .. } => {
             out.extend(logits.iter().map(|logit| f64::from(*logit) / factor + shift));
         }
         // Joined plans have no other targets.
         _ => out.extend(logits.iter().map(|logit| f64::from(*logit))),
     }
+}
+
+/// Values `[rows, values]` that a member with this index and weight adds to the ensemble's: its share of an average, and its
+/// own number where the target has one for each member.
+pub(super) fn shared_values(
+    targets: &TargetList<FittedTarget>,
+    index: usize,
+    weight: f64,
+    values: &[f64],
+) -> Vec<f64> {
+    let members = |target: &FittedTarget| match target {
+        FittedTarget::Number { outputs: NumberOutputs::Folds(members), .. } => Some(*members),
+        _ => None,
+    };
+    let own = |target: &FittedTarget| members(target).map_or_else(|| value_count(target), |_| 1);
+    let width: usize = targets.iter().map(own).sum();
+    let mut out = Vec::with_capacity(values.len());
+    for row in values.chunks_exact(width.max(1)) {
+        let mut rest = row;
+        for target in targets {
+            let (values, after) = rest.split_at(own(target));
+            rest = after;
+            match members(target) {
+                Some(members) => {
+                    out.extend((0..members).map(|member| if member == index { values[0] } else { 0.0 }));
+                }
+                None => out.extend(values.iter().map(|value| weight * value)),
+            }
+        }
+    }
+    out
 }
 
 /// Logits `[rows, width]` whose predictions are these values `[rows, values]`.
@@ -89,8 +126,6 @@ fn value_count(target: &FittedTarget) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use cupola_prep::NumberOutputs;
-
     use super::*;
 
     fn category(classes: &[&str]) -> FittedTarget {
@@ -134,6 +169,32 @@ mod tests {
                 "row {row}: {old:?} {new:?}"
             );
         }
+    }
+
+    #[test]
+    fn members_add_their_share_of_an_average_or_a_number_of_their_own() {
+        let mut folds = number(10.0, 2.0);
+        if let FittedTarget::Number { outputs, .. } = &mut folds {
+            *outputs = NumberOutputs::Folds(2);
+        }
+        let targets = TargetList::new(category(&["x", "y"]), vec![folds, number(0.0, 1.0)]);
+        let rows =
+            [[0.25, 0.75, 11.0, 4.0, 0.5, 0.5, 12.0, 6.0], [0.75, 0.25, 13.0, 8.0, 0.5, 0.5, 14.0, 0.0]];
+        let added = [0, 1].map(|index| shared_values(&targets, index, 0.5, &rows[index]));
+        let sum: Vec<f64> = added[0].iter().zip(&added[1]).map(|(a, b)| a + b).collect();
+        assert_eq!(sum, [0.5, 0.5, 11.0, 13.0, 6.0, 0.5, 0.5, 12.0, 14.0, 3.0]);
+        let logits = logits_of_blend(&targets, &sum);
+        assert_eq!(logits[..4], [0.0, 2.0, 6.0, 6.0]);
+        let own = targets.iter().nth(1).map(|target| target.decode(&logits[1..3], &[])).unwrap();
+        assert_eq!((own.value, own.outputs), (PredictedValue::Number(12.0), vec![11.0, 13.0]));
+        // A member with quantiles, or one that is an average itself, gives its number alone.
+        let mut quantiles = number(10.0, 2.0);
+        if let FittedTarget::Number { outputs, .. } = &mut quantiles {
+            *outputs = NumberOutputs::quantiles(0.9);
+        }
+        assert_eq!(blended_values(&TargetList::single(quantiles), &[4.0, 0.0, 9.0]), [12.0]);
+        let folds = targets.iter().nth(1).cloned().map(TargetList::single).unwrap();
+        assert_eq!(blended_values(&folds, &[2.0, 6.0]), [12.0]);
     }
 
     #[test]

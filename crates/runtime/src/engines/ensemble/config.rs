@@ -1,9 +1,12 @@
 //! `config.json` of an ensemble.
 
 use cupola_prep::FittedTarget;
+use cupola_registry::Package;
 use cupola_spec::TargetList;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::error::Error;
 
 /// Members of an ensemble, part of `config.json`. The tensors of the member at index `i` are named `i.NAME` in
 /// `model.safetensors`.
@@ -29,7 +32,28 @@ pub struct EnsembleMember {
     pub model: Value,
 }
 
+impl EnsembleMember {
+    /// Family of the model, as it is declared in a config.
+    pub fn family(&self) -> &str {
+        self.model.get("family").and_then(Value::as_str).unwrap_or("network")
+    }
+}
+
 impl EnsembleConfig {
+    /// Members of a package; `None` for a package of one model.
+    ///
+    /// # Errors
+    /// Files that cannot be read, and members that do not parse.
+    pub fn of_package(package: &Package) -> Result<Option<Self>, Error> {
+        let damaged = |error: serde_json::Error| Error::Package {
+            package: package.label(),
+            why: format!("config.json: {error}"),
+        };
+        let config: Value = serde_json::from_slice(&package.read("config.json")?).map_err(damaged)?;
+        let own = config.get("ensemble").cloned();
+        own.map(|own| serde_json::from_value(own).map_err(damaged)).transpose()
+    }
+
     /// Content of `config.json`.
     pub fn to_json(&self) -> Value {
         json!({ "family": "ensemble", "ensemble": self })

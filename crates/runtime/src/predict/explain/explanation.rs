@@ -46,6 +46,13 @@ pub struct Explanation {
     /// Share of each pixel `[height][width]`, by the name of the image.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub heat_maps: IndexMap<String, Vec<Vec<f32>>>,
+    /// Rows and columns of the patches that the pixels of an image are explained by, by the name of the image; empty where
+    /// each pixel is explained by itself.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub patches: IndexMap<String, [usize; 2]>,
+    /// Share of each range of lags of a window, the newest first, by column.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub lags: IndexMap<String, Vec<LagAttribution>>,
     /// Share of each token, by the column of the text.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub tokens: IndexMap<String, Vec<TokenAttribution>>,
@@ -59,6 +66,17 @@ pub struct Explanation {
     pub evaluations: Option<usize>,
     /// Reference that the row is compared with.
     pub reference: &'static str,
+}
+
+/// Share of consecutive steps of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LagAttribution {
+    /// Smallest lag: 1 is the last row of the window.
+    pub from: usize,
+    /// Largest lag.
+    pub to: usize,
+    /// Share.
+    pub value: f64,
 }
 
 /// Explanations of one row by the names of the targets.

@@ -1,7 +1,7 @@
 //! Columns that the values of an example belong to.
 
 use cupola_prep::{FittedInput, Plan};
-use cupola_spec::{Block, Unseen};
+use cupola_spec::{Block, Encoding, Unseen};
 
 /// Bytes of a column's share with its name, and of its text.
 const COLUMN: usize = 160;
@@ -9,6 +9,10 @@ const COLUMN: usize = 160;
 const PIXEL: usize = 24;
 /// Bytes of a token's share with its text.
 const TOKEN: usize = 240;
+/// Bytes of the share of a range of lags and of its text.
+const LAGS: usize = 96;
+/// Most ranges of lags of all columns, unless there are more columns.
+const MOST_RANGES: usize = 128;
 
 /// Name of the flag of outlying rows, which no column has.
 const FLAG: &str = "(outlier)";
@@ -27,6 +31,7 @@ pub(super) struct ColumnGroups {
     pub index_reference: Vec<i32>,
     pub images: Vec<ImagePlace>,
     pub texts: Vec<TextPlace>,
+    pub windows: Vec<WindowPlace>,
 }
 
 /// Image among the real values.
@@ -46,7 +51,40 @@ pub(super) struct TextPlace {
     pub input: usize,
 }
 
+/// Column of a window among the real values.
+pub(super) struct WindowPlace {
+    pub group: usize,
+    /// Place of each step, the oldest first.
+    pub steps: Vec<usize>,
+}
+
+/// Consecutive steps of a window. The lag of a step counts from the last row of the window, which has lag 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LagRange {
+    /// Smallest lag.
+    pub from: usize,
+    /// Largest lag.
+    pub to: usize,
+}
+
+impl LagRange {
+    /// Places of its steps.
+    pub fn steps(self, window: &WindowPlace) -> &[usize] {
+        let length = window.steps.len();
+        &window.steps[length - self.to..=length - self.from]
+    }
+}
+
 impl ColumnGroups {
+    /// Ranges of lags of about equal length that the steps of a window's column are divided into, the newest first:
+    /// eight, or fewer where there are many columns.
+    pub fn lag_ranges(&self, window: &WindowPlace) -> impl Iterator<Item = LagRange> + use<> {
+        let length = window.steps.len();
+        let count = (MOST_RANGES / self.windows.len().max(1)).clamp(1, 8).min(length);
+        (0..count)
+            .map(move |index| LagRange { from: index * length / count + 1, to: (index + 1) * length / count })
+    }
+
     /// Groups of a plan's examples.
     pub fn of(plan: &Plan) -> Self {
         let layout = plan.layout();
@@ -59,14 +97,19 @@ impl ColumnGroups {
             index_reference: vec![0; indices],
             images: Vec::new(),
             texts: Vec::new(),
+            windows: Vec::new(),
         };
         for places in plan.column_places() {
             let group = groups.group(raw_name(plan, &places.column));
-            places.dense.iter().for_each(|at| set(&mut groups.dense, *at, group));
-            for at in &places.indices {
-                set(&mut groups.indices, *at, group);
-                set(&mut groups.index_reference, *at, other_index(plan, &places.column));
+            if plan.window() == Some(places.dense.len()) && is_of_window(plan, &places.column) {
+                groups.windows.push(WindowPlace { group, steps: places.dense.clone() });
             }
+            places.dense.iter().for_each(|at| set(&mut groups.dense, *at, group));
+            places.indices.iter().for_each(|at| set(&mut groups.indices, *at, group));
+        }
+        // Members of an ensemble may know other values of the same column.
+        for (at, other) in other_indices(plan).enumerate() {
+            set(&mut groups.index_reference, at, other);
         }
         groups.add_blocks(plan, &layout.blocks);
         if groups.dense.contains(&usize::MAX) {
@@ -119,8 +162,16 @@ impl ColumnGroups {
     pub fn answer_bytes(&self) -> usize {
         let pixels: usize = self.images.iter().map(|image| image.shape[1] * image.shape[2]).sum();
         let tokens: usize = self.texts.iter().map(|text| text.length).sum();
-        self.names.len() * COLUMN + pixels * PIXEL + tokens * TOKEN
+        let lags: usize = self.windows.iter().map(|window| self.lag_ranges(window).count()).sum();
+        self.names.len() * COLUMN + pixels * PIXEL + tokens * TOKEN + lags * LAGS
     }
+}
+
+fn is_of_window(plan: &Plan, column: &str) -> bool {
+    plan.inputs.iter().any(|input| match input {
+        FittedInput::Window { columns, .. } => columns.iter().any(|series| series.column == column),
+        _ => false,
+    })
 }
 
 fn set<T>(all: &mut [T], at: usize, value: T) {
@@ -145,13 +196,15 @@ fn raw_name<'a>(plan: &'a Plan, column: &'a str) -> &'a str {
     }
 }
 
-/// Index of an unseen value of a category; 0 for a category that accepts none.
-fn other_index(plan: &Plan, column: &str) -> i32 {
+/// Index of an unseen value of each category that is one, in their order in the table; 0 for a category that accepts none.
+fn other_indices(plan: &Plan) -> impl Iterator<Item = i32> {
     let columns = plan.inputs.iter().filter_map(|input| match input {
         FittedInput::Category { columns, .. } => Some(columns),
         _ => None,
     });
-    let category = columns.flatten().find(|category| category.column == column);
-    let other = category.filter(|category| category.unseen == Unseen::Other && category.buckets.is_none());
-    other.map_or(0, |category| i32::try_from(category.size() - 1).unwrap_or_default())
+    let indexed = columns.flatten().filter(|category| category.encode == Encoding::Index);
+    indexed.map(|category| {
+        let has_other = category.unseen == Unseen::Other && category.buckets.is_none();
+        if has_other { i32::try_from(category.size() - 1).unwrap_or_default() } else { 0 }
+    })
 }

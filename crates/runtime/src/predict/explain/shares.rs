@@ -3,7 +3,7 @@
 use cupola_prep::FittedInput;
 use indexmap::IndexMap;
 
-use super::explanation::{Explanation, TokenAttribution};
+use super::explanation::{Explanation, LagAttribution, TokenAttribution};
 use super::target::ExplainedOutput;
 use super::{ExplainMethod, ExplainedRow};
 
@@ -51,6 +51,8 @@ impl ExplainedRow<'_> {
             completeness_error: (score - base - sums.iter().sum::<f64>()).abs(),
             values: self.groups.names.iter().cloned().zip(sums).collect(),
             heat_maps: self.heat_maps(&shares.dense, factor),
+            patches: IndexMap::new(),
+            lags: self.lags(&shares.dense, factor),
             tokens: self.tokens(&shares.indices, factor),
             standard_errors: IndexMap::new(),
             evaluations: None,
@@ -71,6 +73,18 @@ impl ExplainedRow<'_> {
             };
             let rows = (0..height).map(|y| (0..width).map(|x| pixel(y, x)).collect()).collect();
             (self.groups.names[image.group].clone(), rows)
+        });
+        each.collect()
+    }
+
+    /// Share of each range of lags.
+    fn lags(&self, dense: &[f64], factor: f64) -> IndexMap<String, Vec<LagAttribution>> {
+        let each = self.groups.windows.iter().map(|window| {
+            let ranges = self.groups.lag_ranges(window).map(|range| {
+                let sum: f64 = range.steps(window).iter().filter_map(|at| dense.get(*at)).sum();
+                LagAttribution { from: range.from, to: range.to, value: factor * sum }
+            });
+            (self.groups.names[window.group].clone(), ranges.collect())
         });
         each.collect()
     }

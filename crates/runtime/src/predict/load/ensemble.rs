@@ -1,7 +1,7 @@
 //! Loading of an ensemble: each member gets its plan, its tensors and its engine.
 
 use cupola_nn::{OpenDevice, SafetensorsFile, member_safetensors};
-use cupola_prep::Plan;
+use cupola_prep::{FittedTarget, NumberOutputs, Plan};
 use serde::Deserialize;
 
 use super::{LoadedEngine, ModelConfig, check_layout, trees_engine};
@@ -22,6 +22,14 @@ pub(in crate::predict) fn engine(
 ) -> Result<LoadedEngine, Error> {
     let wrong =
         |why: String| Error::Package { package: label.to_owned(), why: format!("config.json: {why}") };
+    for target in &plan.targets {
+        if let FittedTarget::Number { outputs: NumberOutputs::Folds(folds), .. } = target
+            && *folds != config.members.len()
+        {
+            let found = config.members.len();
+            return Err(wrong(format!("expected {folds} members, as in plan.json, found {found}")));
+        }
+    }
     let mut members = Vec::with_capacity(config.members.len());
     for (index, (member, weight)) in config.members.iter().zip(config.shares().map_err(wrong)?).enumerate() {
         let own = plan.member(&member.inputs, member.targets.clone())?;

@@ -1,7 +1,7 @@
 //! State of the covariance matrix adaptation evolution strategy.
 
-use crate::linear::{dot, symmetric_eigen};
-use crate::stream::DrawStream;
+use crate::numeric::DrawStream;
+use crate::numeric::linear::{dot, symmetric_eigen};
 
 /// Deviation along the longest axis below which a search has converged.
 const CONVERGED: f64 = 1e-12;

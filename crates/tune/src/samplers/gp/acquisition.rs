@@ -1,10 +1,10 @@
 //! Search for the point with the largest expected improvement.
 
 use super::posterior::Posterior;
-use crate::minimize::minimize;
+use crate::numeric::DrawStream;
+use crate::numeric::minimize;
 use crate::samplers::sobol::scrambled_point;
 use crate::space::Coordinates;
-use crate::stream::DrawStream;
 
 /// Points spread over the space, and perturbed points near the best trials.
 const SPREAD: u32 = 512;

@@ -1,7 +1,7 @@
 //! Matérn kernel with a length scale for each parameter, and the choice of its scales.
 
-use crate::linear::{Cholesky, dot};
-use crate::minimize::minimize;
+use crate::numeric::linear::{Cholesky, dot};
+use crate::numeric::minimize;
 
 /// Smallest variance of the noise, of losses with a variance of one.
 const NOISE: f64 = 1e-6;
@@ -125,7 +125,7 @@ impl MaternKernel {
         value -= self.scale.ln() - self.scale;
         gradient[width] += self.scale - 1.0;
         value -= 0.1 * self.noise.ln() - 30.0 * self.noise;
-        // By the logarithm of the part of the noise above its minimum.
+        // The derivative by the logarithm of the part of the noise above its minimum.
         gradient[width + 1] = (self.noise - NOISE) * (noise_gradient - 0.1 / self.noise + 30.0);
         value
     }

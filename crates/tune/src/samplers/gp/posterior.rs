@@ -1,8 +1,8 @@
 //! Posterior of the function, and the expected improvement of a point.
 
 use super::kernel::MaternKernel;
-use crate::linear::{Cholesky, dot};
-use crate::normal::{cdf, ln_cdf, ln_pdf};
+use crate::numeric::linear::{Cholesky, dot};
+use crate::numeric::normal::{cdf, ln_cdf, ln_pdf};
 
 /// Gaussian process given observations, for losses that are standardised.
 pub(super) struct Posterior<'a> {

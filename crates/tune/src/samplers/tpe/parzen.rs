@@ -2,8 +2,8 @@
 //! observation and one for the prior.
 
 use crate::ParamDistribution;
-use crate::normal::{ln_mass, ln_pdf, truncated_quantile};
-use crate::stream::DrawStream;
+use crate::numeric::DrawStream;
+use crate::numeric::normal::{ln_mass, ln_pdf, truncated_quantile};
 
 /// Weight of the prior beside one for each observation.
 const PRIOR_WEIGHT: f64 = 1.0;

@@ -2,7 +2,7 @@ use indexmap::IndexMap;
 
 use super::parzen::ParzenMixture;
 use crate::golden;
-use crate::stream::DrawStream;
+use crate::numeric::DrawStream;
 use crate::{
     ParamDistribution, SampleRequest, Sampler, SearchSpace, StudyDirection, TpeSampler, TrialState, TrialView,
 };

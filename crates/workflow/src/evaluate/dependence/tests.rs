@@ -86,8 +86,8 @@ fn probabilities_depend_on_the_category_that_a_model_reads() {
     let word = found[0].iter().find(|one| one.column == "word").unwrap();
     assert_eq!(word.class.as_deref(), Some("yes"));
     let chance = |logit: f64| 1.0 / (1.0 + (-logit).exp());
-    for (at, value) in &word.partial {
-        let own = word.categories[*at as usize] == "a";
+    for ((_, value), name) in word.partial.iter().zip(&word.categories) {
+        let own = name == "a";
         assert!((value - chance(if own { 2.0 } else { -2.0 })).abs() < 1e-6, "{word:?}");
     }
     assert!(word.accumulated.is_empty());

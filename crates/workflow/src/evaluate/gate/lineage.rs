@@ -7,21 +7,21 @@ use crate::config;
 use crate::error::Error;
 
 /// Origin of the rows of a run: what decides which of them are trained on.
-pub(crate) struct RowOrigin<'a> {
+pub(crate) struct SplitOrigin<'a> {
     pub run: &'a Run,
     pub dataset: &'a RunDataset,
 }
 
 /// Warning about a version that is compared on the test rows of a run, if it may have been trained on some of them: its
 /// run has divided other data, or divided them otherwise, or is not in the home. `None` if both have divided rows alike.
-pub(crate) fn unfair_comparison(home: &Home, own: &RowOrigin<'_>, other: &Package) -> Option<String> {
+pub(crate) fn unfair_comparison(home: &Home, own: &SplitOrigin<'_>, other: &Package) -> Option<String> {
     let label = other.label();
     let Ok((run, dataset)) = origin(home, other) else {
         return Some(format!(
             "the run of {label} is not in this home, so it may have been trained on rows of this comparison"
         ));
     };
-    let differences = differences(own, &RowOrigin { run: &run, dataset: &dataset });
+    let differences = differences(own, &SplitOrigin { run: &run, dataset: &dataset });
     let (last, rest) = differences.split_last()?;
     let all = if rest.is_empty() { (*last).to_owned() } else { format!("{} and {last}", rest.join(", ")) };
     Some(format!(
@@ -43,8 +43,8 @@ fn origin(home: &Home, package: &Package) -> Result<(Run, RunDataset), Error> {
 }
 
 /// Differences by which a row may be a test row of one run and a training row of the other.
-fn differences(own: &RowOrigin<'_>, other: &RowOrigin<'_>) -> Vec<&'static str> {
-    let test = |origin: &RowOrigin<'_>| origin.dataset.test.as_ref().map(|test| test.sha256.clone());
+fn differences(own: &SplitOrigin<'_>, other: &SplitOrigin<'_>) -> Vec<&'static str> {
+    let test = |origin: &SplitOrigin<'_>| origin.dataset.test.as_ref().map(|test| test.sha256.clone());
     // Rows of a test source are trained on by neither.
     if own.dataset.test.is_some() && test(own) == test(other) {
         return Vec::new();
@@ -99,8 +99,8 @@ mod tests {
         let (base, one) = (run(CONFIG), dataset("1", None));
         let of = |text: &str, data: &RunDataset| {
             let own = run(text);
-            let other = RowOrigin { run: &base, dataset: &one };
-            differences(&RowOrigin { run: &own, dataset: data }, &other)
+            let other = SplitOrigin { run: &base, dataset: &one };
+            differences(&SplitOrigin { run: &own, dataset: data }, &other)
         };
         assert!(of(CONFIG, &one).is_empty());
         assert!(of(&format!("{CONFIG}budget = 0.7\n"), &one).is_empty());
@@ -119,7 +119,7 @@ mod tests {
     fn test_rows_of_their_own_are_seen_by_no_training() {
         let (a, b) = (run(CONFIG), run(&CONFIG.replace("seed = 1", "seed = 2")));
         let data = dataset("1", Some("t"));
-        let (own, other) = (RowOrigin { run: &a, dataset: &data }, RowOrigin { run: &b, dataset: &data });
+        let (own, other) = (SplitOrigin { run: &a, dataset: &data }, SplitOrigin { run: &b, dataset: &data });
         assert!(differences(&own, &other).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! What a package was published with and other rows are evaluated by: the trivial model and the subgroup columns.
+//! Trivial model and subgroup columns that a package was published with, by which other rows are evaluated.
 
 use cupola_registry::Package;
 use cupola_train::Baseline;

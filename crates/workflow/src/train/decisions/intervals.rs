@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cupola_eval::conformal::{ConformalScores, class_score, quantile_score, split_score};
 use cupola_prep::{FittedTarget, GroupScores, Prepared, SealedUncertainty, SplitPart, TargetScores, Targets};
 use cupola_runtime::{class_score_of, score_quantiles};
-use cupola_spec::Uncertainty;
+use cupola_spec::{Uncertainty, UncertaintyMethod};
 use serde_json::json;
 
 use super::{SealedDecisions, SplitLogits, offsets};
@@ -14,9 +14,9 @@ use crate::evaluate::coverage::{class_indices, coverage_metrics, numbers_of, tar
 use crate::train::final_model::FinalModel;
 
 /// Most scores of one target that a package keeps.
-const MOST_SCORES: usize = 10_000;
+pub(super) const MOST_SCORES: usize = 10_000;
 /// Fewest scores to which a list is thinned.
-const LEAST_SCORES: usize = 500;
+pub(super) const LEAST_SCORES: usize = 500;
 /// Most calibration rows.
 const MOST_ROWS: usize = 200_000;
 
@@ -30,8 +30,19 @@ impl SealedDecisions {
     ) -> Result<(), Error> {
         let split = SplitLogits::of(prepared, SplitPart::Calibrate, MOST_ROWS, model)?;
         let groups = spaced(&prepared.calibration_groups, split.rows());
+        let has_quantiles = |target: &FittedTarget| match target {
+            FittedTarget::Number { outputs, .. } => !outputs.is_value(),
+            _ => false,
+        };
+        // The average of several models has no quantiles.
+        let method = match uncertainty.method {
+            UncertaintyMethod::Cqr if !self.plan.targets.iter().any(has_quantiles) => {
+                UncertaintyMethod::Split
+            }
+            method => method,
+        };
         let mut sealed = SealedUncertainty {
-            method: uncertainty.method,
+            method,
             coverage: uncertainty.coverage,
             by: uncertainty.by.clone(),
             penalty: uncertainty.penalty,
@@ -57,7 +68,7 @@ impl SealedDecisions {
         }
         self.warnings.extend(small_groups(&sealed));
         self.plan.uncertainty = Some(sealed);
-        self.measure(uncertainty, split.rows(), prepared, model)
+        self.measure(&Uncertainty { method, ..uncertainty.clone() }, split.rows(), prepared, model)
     }
 
     fn measure(

@@ -22,6 +22,10 @@ pub fn run(home: &Home, ui: Ui, model: &str) -> Result<()> {
         }
         _ => ui.line("   ├─ the run is not in this home folder"),
     }
+    let members = super::members(&package)?;
+    for member in &members {
+        ui.line(format!("   ├─ member   {} ({}), weight {:.3}", member.name, member.family(), member.weight));
+    }
     ui.line(format!("   └─ data     version {}", lineage.dataset_version));
     let mut datasets = Vec::new();
     if let Some(record) = &record {
@@ -35,6 +39,7 @@ pub fn run(home: &Home, ui: Ui, model: &str) -> Result<()> {
         "lineage": lineage,
         "run": record,
         "datasets": datasets,
+        "members": members.iter().map(super::member_json).collect::<Vec<_>>(),
     }))
 }
 

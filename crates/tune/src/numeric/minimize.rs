@@ -1,6 +1,6 @@
 //! Minimisation of smooth functions within bounds.
 
-use crate::linear::dot;
+use crate::numeric::linear::dot;
 
 /// Number of pairs of steps and gradients that are kept.
 const MEMORY: usize = 8;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Tune;
+use super::{InvalidTuneKey, Tune};
 use crate::config::config_schema;
 use crate::names::nearest;
 
@@ -28,11 +28,11 @@ impl Tune {
     ///
     /// # Errors
     /// An unknown key with the nearest name, or one that must not differ between trials.
-    pub fn is_integer_key(key: &str, families: &[&str]) -> Result<bool, String> {
+    pub fn is_integer_key(key: &str, families: &[&str]) -> Result<bool, InvalidTuneKey> {
         if let Some(fixed) =
             FIXED.iter().find(|fixed| key == **fixed || key.starts_with(&format!("{fixed}.")))
         {
-            return Err(format!("trials that differ in `{fixed}` are not comparable; remove the key"));
+            return Err(format!("trials that differ in `{fixed}` are not comparable; remove the key").into());
         }
         let mut schemas = vec![config_schema()];
         let mut path = String::new();
@@ -41,7 +41,7 @@ impl Tune {
                 schemas.iter().flat_map(|schema| variants(schema, families)).collect();
             let next: Vec<&Value> = variants.iter().filter_map(|schema| member(schema, part)).collect();
             if next.is_empty() {
-                return Err(unknown(&path, part, &variants));
+                return Err(unknown(&path, part, &variants).into());
             }
             path = if path.is_empty() { part.to_owned() } else { format!("{path}.{part}") };
             schemas = next;

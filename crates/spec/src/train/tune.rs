@@ -118,7 +118,7 @@ pub enum TuneMetrics {
     Several(Vec<TuneMetric>),
 }
 
-/// What trials are compared by.
+/// Objective that trials are compared by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TuneMetric {
@@ -174,6 +174,31 @@ impl Tune {
             Some(TuneMetrics::One(metric)) => vec![*metric],
             Some(TuneMetrics::Several(metrics)) => metrics.clone(),
         }
+    }
+}
+
+/// Key or range that a search cannot have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidTuneKey {
+    /// Description of the problem, and its remedy.
+    pub message: String,
+}
+
+impl From<String> for InvalidTuneKey {
+    fn from(message: String) -> Self {
+        Self { message }
+    }
+}
+
+impl From<&str> for InvalidTuneKey {
+    fn from(message: &str) -> Self {
+        Self { message: message.to_owned() }
+    }
+}
+
+impl std::fmt::Display for InvalidTuneKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
     }
 }
 

@@ -34,13 +34,12 @@ fn sizes(family: &str) -> Vec<Entry> {
     match family {
         // The tables of XGBoost and LightGBM in Gorishniy et al. 2021 (tables 16 and 17) and McElfresh et al. 2023.
         "gbdt" => vec![
-            ("model.budget", TuneRange::float(0.3, 2.0, false)),
             ("model.learning_rate", TuneRange::float(0.01, 0.3, true)),
             ("model.leaves", TuneRange::int(8, 256, true)),
-            ("model.min_rows", TuneRange::int(1, 100, true)),
-            ("model.l2", TuneRange::float(1e-3, 10.0, true)),
-            ("model.row_share", TuneRange::float(0.5, 1.0, false)),
-            ("model.column_share", TuneRange::float(0.4, 1.0, false)),
+            ("model.leaf", TuneRange::int(1, 100, true)),
+            ("model.l2", TuneRange::float(0.0, 10.0, false)),
+            ("model.sample", TuneRange::float(0.5, 1.0, false)),
+            ("model.features", TuneRange::float(0.4, 1.0, false)),
         ],
         // Probst et al. 2019, table 1: leaves and columns decide, more trees only help.
         "random_forest" => vec![

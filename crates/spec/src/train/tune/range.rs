@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
+use super::InvalidTuneKey;
+
 /// Ranges by the dotted name of their keys.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -92,17 +94,17 @@ impl TuneRange {
     ///
     /// # Errors
     /// What is wrong, and its remedy.
-    pub fn values(&self, integer: bool) -> Result<TuneValues, String> {
+    pub fn values(&self, integer: bool) -> Result<TuneValues, InvalidTuneKey> {
         let (low, high) = match (&self.low, &self.high, &self.choices) {
             (None, None, Some(choices)) => return self.checked_choices(choices),
             (Some(low), Some(high), None) => (low, high),
             (_, _, Some(_)) => {
-                return Err("`choices` excludes `low` and `high`; remove one of them".to_owned());
+                return Err("`choices` excludes `low` and `high`; remove one of them".into());
             }
             _ => {
-                return Err(
-                    "`low` and `high`, or `choices`, are missing; write `{ low = 1, high = 10 }`".to_owned()
-                );
+                return Err("`low` and `high`, or `choices`, are missing; write `{ low = 1, high = 10 }`"
+                    .to_owned()
+                    .into());
             }
         };
         let whole = |key: &str, number: &Number| {
@@ -111,16 +113,18 @@ impl TuneRange {
         };
         let float = |number: &Number| number.as_f64().unwrap_or(f64::NAN);
         if float(low) > float(high) {
-            return Err(format!("`low` {low} is above `high` {high}; swap them"));
+            return Err(format!("`low` {low} is above `high` {high}; swap them").into());
         }
         if self.log && float(low) <= 0.0 {
-            return Err(format!("`log` requires a positive `low`, found {low}; raise `low` or remove `log`"));
+            return Err(
+                format!("`log` requires a positive `low`, found {low}; raise `low` or remove `log`").into()
+            );
         }
         if self.log && self.step.is_some() {
-            return Err("`log` and `step` exclude each other; remove one of them".to_owned());
+            return Err("`log` and `step` exclude each other; remove one of them".into());
         }
         if let Some(step) = self.step.as_ref().filter(|step| float(step) <= 0.0) {
-            return Err(format!("`step` must be positive, found {step}; set a positive step"));
+            return Err(format!("`step` must be positive, found {step}; set a positive step").into());
         }
         if integer {
             let step = self.step.as_ref().map_or(Ok(1), |step| whole("step", step))?;
@@ -135,16 +139,18 @@ impl TuneRange {
         Ok(TuneValues::Float { low: float(low), high: float(high), log: self.log, step })
     }
 
-    fn checked_choices(&self, choices: &[Value]) -> Result<TuneValues, String> {
+    fn checked_choices(&self, choices: &[Value]) -> Result<TuneValues, InvalidTuneKey> {
         if choices.is_empty() {
-            return Err("`choices` is empty; list at least one value".to_owned());
+            return Err("`choices` is empty; list at least one value".into());
         }
         if self.log || self.step.is_some() {
-            return Err("`log` and `step` belong to `low` and `high`; remove them from `choices`".to_owned());
+            return Err("`log` and `step` belong to `low` and `high`; remove them from `choices`"
+                .to_owned()
+                .into());
         }
         let twice = (1..choices.len()).find(|at| choices[..*at].contains(&choices[*at]));
         match twice {
-            Some(at) => Err(format!("the choice {} occurs twice; remove one", choices[at])),
+            Some(at) => Err(format!("the choice {} occurs twice; remove one", choices[at]).into()),
             None => Ok(TuneValues::Choices(choices.to_vec())),
         }
     }

@@ -1,0 +1,193 @@
+//! `cupola cv`: folds, their scores, predictions of unseen rows, and the package that averages them.
+
+use std::fs;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{TestHome, signal};
+
+const ROWS: usize = 240;
+const QUICK: &str = "[train]\nepochs = 4\nbatch_size = 32\n[train.optimizer]\nlearning_rate = 2e-2\n";
+
+fn cv(home: &TestHome, more: &[&str]) -> Value {
+    let mut args = vec!["cv", "--config", "run.toml", "--device", "flex"];
+    args.extend(more);
+    home.json(&args)
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Predictions of a package for `rows.jsonl`.
+fn predicted(home: &TestHome, folder: &str, model: &str) -> Vec<Value> {
+    let args = ["--home", folder, "predict", "--model", model, "--input", "rows.jsonl", "--device", "flex"];
+    let output = home.run(&args);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    lines(&output.stdout)
+}
+
+#[test]
+fn folds_are_scored_predicted_and_published_as_their_average() {
+    let home = TestHome::with_blobs(ROWS, QUICK);
+    let found = cv(&home, &["--folds", "3"]);
+    assert_eq!(
+        (&found["by"], &found["folds"], &found["repeats"]),
+        (&json!("stratified"), &json!(3), &json!(1))
+    );
+    let scores = found["scores"].as_array().unwrap();
+    let accuracies: Vec<f64> =
+        scores.iter().map(|score| score["metrics"]["accuracy"].as_f64().unwrap()).collect();
+    assert_eq!(accuracies.len(), 3);
+    let mean = found["metrics"]["accuracy"]["mean"].as_f64().unwrap();
+    assert!((mean - accuracies.iter().sum::<f64>() / 3.0).abs() < 1e-12, "{found}");
+    assert!(found["metrics"]["accuracy"]["interval"].is_array(), "{found}");
+
+    // Each row is predicted once, by the fold that has not seen it.
+    let unseen = lines(&fs::read_to_string(found["predictions"].as_str().unwrap()).unwrap());
+    let mut numbers: Vec<u64> = unseen.iter().map(|line| line["row"].as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=ROWS as u64).collect::<Vec<_>>());
+    for line in &unseen {
+        let row = line["row"].as_u64().unwrap();
+        let side = if row % 2 == 1 { "left" } else { "right" };
+        assert_eq!(line["targets"]["side"], side, "{line}");
+    }
+    for (fold, accuracy) in accuracies.iter().enumerate() {
+        let own: Vec<&Value> = unseen.iter().filter(|line| line["fold"] == fold).collect();
+        let right = own.iter().filter(|line| line["predictions"]["side"]["value"] == line["targets"]["side"]);
+        let share = right.count() as f64 / own.len() as f64;
+        assert!((share - accuracy).abs() < 1e-9, "fold {fold}: {share} {accuracy}");
+    }
+
+    // The served answer is the mean of those of the folds.
+    let rows: Vec<Value> = (0..12).map(|at| json!({ "x": f64::from(at) * 0.3 - 1.8, "y": 0.1 })).collect();
+    home.write("rows.jsonl", rows.iter().map(|row| format!("{row}\n")).collect::<String>());
+    let folder = found["folder"].as_str().unwrap().to_owned();
+    let folds: Vec<Vec<Value>> =
+        (1..=3).map(|version| predicted(&home, &folder, &format!("blobs:{version}"))).collect();
+    let server = home.serve(&["--model", "blobs"]);
+    let response = server.post("/v1/models/blobs/predict", json!({ "rows": rows }).to_string(), &[]);
+    assert_eq!(response.status, 200, "{}", response.text);
+    let served = response.json()["predictions"].clone();
+    assert_eq!(served, Value::from(predicted(&home, ".cupola", "blobs")));
+    let probability = |row: &Value| row["side"]["probabilities"]["right"].as_f64().unwrap();
+    for row in 0..rows.len() {
+        let mean = folds.iter().map(|fold| probability(&fold[row])).sum::<f64>() / 3.0;
+        let own = probability(&served[row]);
+        assert!((own - mean).abs() < 1e-5, "row {row}: {own} {mean}");
+    }
+
+    let shown = home.json(&["models", "show", "blobs"]);
+    let runs: Vec<&str> = scores.iter().map(|score| score["run"].as_str().unwrap()).collect();
+    let members: Vec<&str> =
+        shown["members"].as_array().unwrap().iter().map(|own| own["name"].as_str().unwrap()).collect();
+    assert_eq!(members, runs);
+    assert_eq!(shown["manifest"]["metrics"]["accuracy"], found["metrics"]["accuracy"]["mean"]);
+    home.json(&["models", "verify"]);
+
+    // The same command again has nothing to do; more repeats reuse the folds.
+    assert_eq!(cv(&home, &["--folds", "3"])["package"], found["package"]);
+    let repeated = cv(&home, &["--folds", "3", "--repeat", "2"]);
+    assert_eq!(repeated["scores"].as_array().unwrap().len(), 6);
+    assert_eq!(repeated["scores"][0]["run"], scores[0]["run"]);
+    assert_eq!(repeated["package"], "blobs:2");
+}
+
+#[test]
+fn a_killed_cross_validation_goes_on_where_it_was() {
+    let train =
+        "[train]\nepochs = 30\nbatch_size = 8\ncheckpoint_every = 5\n[train.early_stop]\npatience = 50\n";
+    let (home, whole) = (TestHome::with_blobs(400, train), TestHome::with_blobs(400, train));
+    let args = ["cv", "--config", "run.toml", "--folds", "3", "--device", "flex"];
+    let mut child = home.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let runs = || {
+        let folders = fs::read_dir(home.path(".cupola/cv")).into_iter().flatten().flatten();
+        let runs = folders.flat_map(|folder| fs::read_dir(folder.path().join("runs")).into_iter().flatten());
+        let mut found: Vec<_> = runs.flatten().map(|run| run.path()).filter(|run| run.is_dir()).collect();
+        found.sort();
+        found
+    };
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !(runs().len() == 2 && runs().iter().all(|run| run.join("checkpoints").is_dir())) {
+        assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "no second fold");
+        sleep(Duration::from_millis(5));
+    }
+    signal(child.id(), "KILL");
+    child.wait().unwrap();
+    let before = runs();
+    let found = home.json(&args);
+    let after = runs();
+    assert_eq!(after.len(), 3, "{after:?}");
+    assert!(before.iter().all(|run| after.contains(run)), "{before:?} {after:?}");
+    let metrics = |found: &Value| {
+        let scores = found["scores"].as_array().unwrap().iter();
+        scores.map(|score| score["metrics"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(metrics(&found), metrics(&whole.json(&args)));
+}
+
+#[test]
+fn numbers_groups_and_time_have_folds_of_their_own() {
+    let home = TestHome::new();
+    let mut text = "day,team,x,price\n".to_owned();
+    for row in 0..200 {
+        let x = f64::from(row * 37 % 101) / 101.0;
+        text += &format!("{},t{},{x:.4},{:.4}\n", row + 1, row % 11, 3.0 * x + f64::from(row % 3));
+    }
+    home.write("prices.csv", text);
+    let config = |split: &str| {
+        format!(
+            "name = \"prices\"\nseed = 1\n[data]\nsource = \"prices.csv\"\n[split]\nvalid = 0.2\n{split}\n\
+             [[inputs]]\nname = \"x\"\nkind = \"number\"\n[[targets]]\nname = \"price\"\nkind = \"number\"\n\
+             [model]\nfamily = \"random_forest\"\n"
+        )
+    };
+    home.write("run.toml", config("by = \"group\"\ncolumn = \"team\""));
+    let found = cv(&home, &["--folds", "4"]);
+    assert_eq!(found["by"], "group");
+    let unseen = lines(&fs::read_to_string(found["predictions"].as_str().unwrap()).unwrap());
+    assert_eq!(unseen.len(), 200);
+    for team in 0..11 {
+        let own = unseen.iter().filter(|line| (line["row"].as_u64().unwrap() - 1) % 11 == team);
+        let mut folds: Vec<u64> = own.map(|line| line["fold"].as_u64().unwrap()).collect();
+        folds.dedup();
+        assert_eq!(folds.len(), 1, "team {team}");
+    }
+    let first = &unseen[0];
+    let row = first["row"].as_u64().unwrap() - 1;
+    let price = 3.0 * (((row * 37 % 101) as f64 / 101.0 * 1e4).round() / 1e4) + (row % 3) as f64;
+    assert!((first["targets"]["price"].as_f64().unwrap() - price).abs() < 1e-3, "{first}");
+
+    home.write("run.toml", config("by = \"time\"\ncolumn = \"day\"\ngap = 5"));
+    let found = cv(&home, &["--folds", "4"]);
+    assert_eq!(found["by"], "time");
+    let unseen = lines(&fs::read_to_string(found["predictions"].as_str().unwrap()).unwrap());
+    // The first fifth is only trained on.
+    let rows: Vec<u64> = unseen.iter().map(|line| line["row"].as_u64().unwrap()).collect();
+    assert_eq!((rows.len(), rows.iter().min()), (160, Some(&41)));
+    let refused = home.run(&["cv", "--config", "run.toml", "--repeat", "2"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("leave --repeat out"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_config_without_folds_is_refused_with_the_remedy() {
+    let home = TestHome::with_blobs(60, "[split]\nby = \"predefined\"\ncolumn = \"y\"\n");
+    let refused = home.run(&["cv", "--config", "run.toml"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("names the test rows") && refused.stderr.contains("write `stratified`"));
+    let home = TestHome::with_blobs(60, QUICK);
+    for (args, message) in
+        [(&["--folds", "1"][..], "--folds"), (&["--folds", "200", "--repeat", "400"], "at most 1000 runs")]
+    {
+        let mut all = vec!["cv", "--config", "run.toml"];
+        all.extend(args);
+        let refused = home.run(&all);
+        assert_eq!(refused.code, Some(2), "{args:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains(message), "{}", refused.stderr);
+    }
+}

@@ -1,0 +1,211 @@
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{TestHome, signal};
+
+/// Few epochs of a small network.
+const TRAIN: &str = "[split]\nvalid = 0.2\n[train]\nepochs = 3\nbatch_size = 16\n";
+
+/// Space of two keys, one of them with values that are no scalars.
+const SPACE: &str = "[tune]\nsampler = \"random\"\ntrials = 5\n[tune.space]\n\
+                     train.optimizer.learning_rate = { low = 1e-3, high = 1e-1, log = true }\n\
+                     model.hidden = { choices = [[8], [8, 8]] }\n";
+
+fn home(more: &str) -> TestHome {
+    TestHome::with_blobs(120, &format!("{TRAIN}{more}"))
+}
+
+const TUNE: [&str; 5] = ["tune", "--config", "run.toml", "--device", "flex"];
+
+fn tune<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    TUNE.iter().copied().chain(more.iter().copied()).collect()
+}
+
+/// Operations of the journal, by their code.
+fn operations(home: &TestHome, code: u64) -> Vec<Value> {
+    let text = home.read(".cupola/studies/blobs/journal.log");
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["op_code"] == code).collect()
+}
+
+#[test]
+fn the_best_of_all_trials_is_published() {
+    let home = home(SPACE);
+    let found = home.json(&tune(&[]));
+    let trials = found["study"]["trials"].as_array().unwrap();
+    assert_eq!(trials.len(), 5);
+    assert!(trials.iter().all(|trial| trial["state"] == "complete" || trial["state"] == "pruned"), "{found}");
+    let best = found["study"]["best"].as_u64().unwrap();
+    let value = |trial: &Value| trial["values"][0].as_f64().unwrap();
+    let complete = trials.iter().filter(|trial| trial["state"] == "complete");
+    let top = complete.map(value).fold(f64::MIN, f64::max);
+    assert_eq!(value(&trials[best as usize]), top);
+    // The score of the published model is that of its trial: it is the same run.
+    assert_eq!(found["summary"]["valid"].as_f64(), Some(top));
+    assert_eq!(found["run"], trials[best as usize]["run"]);
+    assert_eq!(found["package"], "blobs:1");
+    assert!(found["summary"]["test"].is_f64());
+    // Only the best trial is among runs and models.
+    assert_eq!(fs::read_dir(home.path(".cupola/runs")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(home.path(".cupola/models")).unwrap().flatten().count(), 1);
+    assert!(!home.path(".cupola/studies/blobs/models").exists());
+    // The config trains the same model.
+    let config = found["config"].as_str().unwrap();
+    let again = home.json(&["train", "--config", config, "--device", "flex"]);
+    assert_eq!(again["summary"]["valid"].as_f64(), Some(top));
+    assert!(!home.read(".cupola/studies/blobs/best.toml").contains("tune"));
+    // The same command finds the study finished, more trials continue it.
+    let same = home.json(&tune(&[]));
+    assert_eq!(same["study"]["trials"].as_array().unwrap().len(), 5);
+    assert_eq!(same["package"], "blobs:1");
+    let more = home.json(&tune(&["--trials", "7"]));
+    assert_eq!(more["study"]["trials"].as_array().unwrap().len(), 7);
+}
+
+#[test]
+fn a_config_without_a_space_searches_the_default_one_and_trees_work() {
+    let home = home("");
+    let forest = ["--set", "model={ family = \"random_forest\" }", "--trials", "3"];
+    let found = home.json(&tune(&forest));
+    let trials = found["study"]["trials"].as_array().unwrap();
+    assert!(trials.iter().all(|trial| trial["state"] == "complete"), "{found}");
+    assert!(trials[0]["params"].as_object().unwrap().contains_key("model.leaf"), "{found}");
+    assert_eq!(found["package"], "blobs:1");
+}
+
+#[test]
+fn trials_begin_with_the_values_of_the_config() {
+    let home = home(SPACE);
+    let set = ["--set", "model.hidden=[8]", "--set", "train.optimizer.learning_rate=0.02", "--trials", "1"];
+    let found = home.json(&tune(&set));
+    let params = &found["study"]["trials"][0]["params"];
+    assert_eq!(params["train.optimizer.learning_rate"], 0.02);
+    assert_eq!(params["model.hidden"], serde_json::json!([8]));
+}
+
+#[test]
+fn workers_that_are_killed_lose_and_double_no_trial() {
+    let home = home(&SPACE.replace("trials = 5", "trials = 12\npruner = \"none\""));
+    let args = tune(&["--workers", "2", "--json"]);
+    let mut kills = 0;
+    let mut last = None;
+    for round in 0..40_u32 {
+        let mut child = home.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let started = Instant::now();
+        // Another moment in each round; the last rounds leave the workers alone.
+        let wait = Duration::from_millis(300 + u64::from(round * 397 % 1700));
+        while child.try_wait().unwrap().is_none() && (kills >= 6 || started.elapsed() < wait) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if child.try_wait().unwrap().is_none() {
+            let workers = children(child.id());
+            workers.iter().for_each(|worker| signal(*worker, "KILL"));
+            kills += 1;
+            // Every second time the process that started them goes too.
+            if round % 2 == 1 {
+                signal(child.id(), "KILL");
+            }
+        }
+        let output = child.wait_with_output().unwrap();
+        if output.status.success() {
+            last = Some(output);
+            break;
+        }
+        assert!(output.status.signal().is_some(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let found: Value = serde_json::from_slice(&last.expect("the study ends").stdout).unwrap();
+    let trials = found["study"]["trials"].as_array().unwrap();
+    assert_eq!(trials.len(), 12);
+    assert!(trials.iter().all(|trial| trial["state"] == "complete"), "{found}");
+    // Every trial was created once and completed once.
+    assert_eq!(operations(&home, 4).len(), 12);
+    let complete = operations(&home, 6).into_iter().filter(|line| line["state"] == 1);
+    let mut ids: Vec<u64> = complete.map(|line| line["trial_id"].as_u64().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (0..12).collect::<Vec<u64>>());
+    assert!(kills > 0);
+}
+
+/// Processes that a process has started.
+fn children(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let of = |pid: u32| {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        text.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|pid| of(*pid) == Some(parent)).collect()
+}
+
+#[test]
+fn a_study_that_is_stopped_continues() {
+    let home = home(
+        &SPACE.replace("trials = 5", "trials = 4\npruner = \"none\"").replace("epochs = 3", "epochs = 60"),
+    );
+    let child = home.command(&tune(&[])).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let started = Instant::now();
+    let journal = home.path(".cupola/studies/blobs/journal.log");
+    let begun = || fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"op_code\":7"));
+    while !begun() && started.elapsed() < Duration::from_mins(1) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    signal(child.id(), "INT");
+    let output = child.wait_with_output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("continue with: cupola tune --config run.toml"), "{message}");
+    let found = home.json(&tune(&[]));
+    let trials = found["study"]["trials"].as_array().unwrap();
+    assert_eq!(trials.iter().filter(|trial| trial["state"] == "complete").count(), 4, "{found}");
+}
+
+#[test]
+fn several_metrics_have_a_front() {
+    let space = SPACE.replace("trials = 5", "trials = 4\nmetric = [\"accuracy\", \"size\"]");
+    let home = home(&space);
+    let found = home.json(&tune(&[]));
+    assert_eq!(found["study"]["metrics"], serde_json::json!(["accuracy", "size"]));
+    assert!(!found["study"]["front"].as_array().unwrap().is_empty(), "{found}");
+}
+
+#[test]
+fn wrong_studies_are_refused_with_a_remedy() {
+    let home = home(SPACE);
+    let refused = |args: &[&str], expected: &str| {
+        let output = home.run(&tune(args));
+        assert_eq!(output.code, Some(2), "{args:?}: {}", output.stderr);
+        assert!(output.stderr.contains(expected), "{args:?}: {}", output.stderr);
+    };
+    refused(&["--trials", "0"], "0 is not in 1..");
+    refused(&["--time", "soon"], "such as 90s, 30m or 1h30m");
+    refused(&["--study", "../x"], "invalid name");
+    refused(
+        &["--set", "tune.space={ \"train.epoch\" = { low = 1, high = 2 } }"],
+        "did you mean `train.epochs`?",
+    );
+    refused(&["--set", "tune.space={ \"train.epochs\" = { low = 2, high = 1 } }"], "swap them");
+    refused(&["--set", "split.valid=0"], "`split.valid`");
+    home.json(&tune(&["--trials", "1"]));
+    refused(&["--set", "train.epochs=2"], "began with another config; give another name with --study");
+    home.write(".cupola/studies/file", "");
+    let output = home.run(&tune(&["--study", "file"]));
+    assert_ne!(output.code, Some(0));
+    assert!(output.stderr.contains("studies/file"), "{}", output.stderr);
+}
+
+#[test]
+fn failed_trials_are_listed_and_a_study_of_failures_ends() {
+    let home = home(SPACE);
+    // A rate of 1e30 diverges.
+    let space = "tune.space={ \"train.optimizer.learning_rate\" = { choices = [1e-2, 1e30] } }";
+    let text =
+        home.run(&tune(&["--set", space, "--set", "tune.sampler=grid", "--trials", "2", "--study", "half"]));
+    assert_eq!(text.code, Some(0), "{}", text.stderr);
+    let all = "tune.space={ \"train.optimizer.learning_rate\" = { choices = [1e29, 1e30, 1e31] } }";
+    let output = home.run(&tune(&["--set", all, "--study", "none"]));
+    assert_eq!(output.code, Some(2), "{}", output.stderr);
+    assert!(output.stderr.contains("all 3 trials failed"), "{}", output.stderr);
+}
