@@ -22,3 +22,6 @@ pub(crate) use self::objective::Labels;
 pub use self::options::BoostOptions;
 pub(crate) use self::rounds::{BoostRows, boost};
 pub(crate) use self::split::BinRuleSplit;
+
+#[cfg(test)]
+mod tests;
