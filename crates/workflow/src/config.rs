@@ -1,5 +1,7 @@
 //! Run configs: where their text comes from and how it becomes a run.
 
+pub mod draft;
+
 use std::path::{Path, PathBuf};
 
 use cupola_registry::Home;

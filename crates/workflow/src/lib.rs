@@ -13,7 +13,6 @@
 mod check;
 mod config;
 mod data;
-mod draft;
 mod error;
 mod evaluate;
 mod event;
@@ -25,10 +24,10 @@ mod tune;
 
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
+pub use config::draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};
 pub use cupola_tune::JournalTrialState;
 pub use data::stages::{StageNode, StageState};
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
-pub use draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};
 pub use error::{Error, is_user_error, message_and_hint};
 pub use evaluate::gate::{
     GateConditions, GateOutcome, GateReport, GateRequest, JudgedCondition, JudgedModel, Opponent,

@@ -19,6 +19,9 @@ pub struct FittedNumber {
     pub column: String,
     /// Replacement for a missing value.
     pub fill: f64,
+    /// `true` if missing values stay NaN, which trees split on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keep_missing: bool,
     /// `true` if an extra column is 1 where the value is missing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub indicator: bool,

@@ -32,7 +32,7 @@ fn spec() -> Bagging {
 
 fn forest(spec: Bagging, examples: &Examples, targets: &[(&Targets, usize)], seed: u64) -> Trees {
     let targets: Vec<TreesTarget<'_>> = targets.iter().map(|own| (*own).into()).collect();
-    let rows = TreesRows { train: examples, valid: None };
+    let rows = TreesRows { train: examples, valid: None, monotone: &[] };
     let spec = TreesSpec::Forest(spec);
     Trees::fit(&spec, rows, &targets, seed, &mut |_| ControlFlow::Continue(())).unwrap()
 }
@@ -159,7 +159,7 @@ fn splits_are_the_best_of_all() {
 fn a_break_stops_and_no_rows_are_an_error() {
     let (examples, _, numbers) = examples(60);
     let targets = Targets::Number(numbers);
-    let rows = TreesRows { train: &examples, valid: None };
+    let rows = TreesRows { train: &examples, valid: None, monotone: &[] };
     let fit =
         |rows, spec| {
             Trees::fit(&TreesSpec::Forest(spec), rows, &[(&targets, 1).into()], 1, &mut |_| {
@@ -168,5 +168,8 @@ fn a_break_stops_and_no_rows_are_an_error() {
         };
     assert!(matches!(fit(rows, Bagging { trees: 5_000, ..spec() }), Err(Error::Stopped)));
     let (none, _, _) = self::examples(0);
-    assert!(matches!(fit(TreesRows { train: &none, valid: None }, spec()), Err(Error::Fit { .. })));
+    assert!(matches!(
+        fit(TreesRows { train: &none, valid: None, monotone: &[] }, spec()),
+        Err(Error::Fit { .. })
+    ));
 }
