@@ -87,8 +87,9 @@ impl BoostObjective {
         let total: f64 = labels.all().map(|(_, weight)| weight).sum::<f64>().max(f64::MIN_POSITIVE);
         let mean = || labels.all().map(|(value, weight)| value * weight).sum::<f64>() / total;
         match self {
-            Self::Squared | Self::Huber { .. } => vec![mean()],
-            Self::Absolute | Self::Quantile { .. } => {
+            Self::Squared => vec![mean()],
+            // The mean of few large numbers would be far from most rows, and steps are short.
+            Self::Absolute | Self::Huber { .. } | Self::Quantile { .. } => {
                 let level = self.leaf_quantile().unwrap_or(0.5);
                 let mut values: Vec<(f64, f64)> = labels.all().collect();
                 vec![weighted_quantile(&mut values, level)]

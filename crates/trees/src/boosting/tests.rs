@@ -6,7 +6,6 @@ mod reference;
 
 use std::ops::ControlFlow;
 
-use super::grower::BinTree;
 use super::rounds::BoostedTarget;
 use super::*;
 
@@ -42,20 +41,15 @@ impl Rows {
 fn scores(found: &BoostedTarget, matrix: &BinnedMatrix) -> Vec<f64> {
     let width = found.base.len();
     let mut scores: Vec<f64> = found.base.iter().copied().cycle().take(width * matrix.rows).collect();
+    let mut other = vec![0; matrix.rows];
     for (index, tree) in found.trees.iter().enumerate() {
-        for (row, score) in scores.iter_mut().skip(index % width).step_by(width).enumerate() {
-            *score += value(tree, matrix, row);
+        let mut rows: Vec<u32> = (0..).take(matrix.rows).collect();
+        for (node, range) in tree.apply(matrix, &mut rows, &mut other) {
+            let value = tree.nodes[node].value;
+            rows[range].iter().for_each(|&row| scores[row as usize * width + index % width] += value);
         }
     }
     scores
-}
-
-/// Value of the leaf that a row reaches.
-fn value(tree: &BinTree, matrix: &BinnedMatrix, row: usize) -> f64 {
-    let (mut rows, mut other) = (vec![u32::try_from(row).unwrap()], vec![0]);
-    let leaves = tree.apply(matrix, &mut rows, &mut other);
-    let (node, _) = leaves.iter().find(|(_, range)| !range.is_empty()).unwrap();
-    tree.nodes[*node].value
 }
 
 /// Options of one round without any penalty or limit.

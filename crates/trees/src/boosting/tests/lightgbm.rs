@@ -34,7 +34,6 @@ fn scores_are_those_of_lightgbm() {
         };
         let objective = match case.objective.as_str() {
             "squared" => BoostObjective::Squared,
-            "poisson" => BoostObjective::Poisson { shift: 0.0, factor: 1.0 },
             "logistic" => BoostObjective::Logistic,
             _ => BoostObjective::Softmax { classes: 3 },
         };
@@ -57,6 +56,6 @@ fn scores_are_those_of_lightgbm() {
         let own: Vec<f64> = scores.chunks(width).step_by(5).flatten().copied().collect();
         let far = own.iter().zip(&case.scores).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert_eq!(own.len(), case.scores.len());
-        assert!(far < 1e-3, "case {index}, {} {:?}: {far}", case.objective, case.options);
+        assert!(far < 1e-4, "case {index}, {} {:?}: {far}", case.objective, case.options);
     }
 }

@@ -20,12 +20,12 @@ fn rows(count: usize, seed: u64) -> Rows {
 
 #[test]
 fn trees_do_not_depend_on_the_number_of_threads() {
-    let numbers = rows(70_000, 1);
+    let numbers = rows(66_000, 1);
     let classes = Rows {
-        values: numbers.values.iter().map(|value| value.clamp(0.0, 2.0).floor()).collect(),
-        ..numbers.clone()
+        values: numbers.values[..9_000].iter().map(|value| value.clamp(0.0, 2.0).floor()).collect(),
+        ..rows(9_000, 1)
     };
-    let options = BoostOptions { rounds: 3, rows: 0.9, columns: 0.8, ..BoostOptions::default() };
+    let options = BoostOptions { rounds: 2, leaves: 8, rows: 0.9, columns: 0.8, ..BoostOptions::default() };
     for (rows, objective) in
         [(&numbers, BoostObjective::Squared), (&classes, BoostObjective::Softmax { classes: 3 })]
     {
@@ -34,7 +34,7 @@ fn trees_do_not_depend_on_the_number_of_threads() {
             pool.install(|| rows.boost(objective, &options).0)
         };
         let one = fit(1);
-        for threads in [2, 3, 7] {
+        for threads in [2, 5] {
             let many = fit(threads);
             assert_eq!(many.base, one.base);
             assert!(many.trees.iter().zip(&one.trees).all(|(a, b)| a.nodes == b.nodes), "{threads} threads");
@@ -51,7 +51,7 @@ fn scores_rise_and_fall_as_constraints_say() {
     let (found, _) = rows.boost(BoostObjective::Squared, &options);
     let (free, _) = rows.boost(BoostObjective::Squared, &BoostOptions { monotone: Vec::new(), ..options });
     let mut broken = 0;
-    for row in 0..50 {
+    for row in 0..20 {
         for (column, direction) in [(0, 1.0), (2, -1.0)] {
             let mut grid = Rows::default();
             for step in 0..40 {
@@ -98,10 +98,10 @@ fn quantiles_cover_their_share_and_the_median_resists_outliers() {
 
 #[test]
 fn a_weight_counts_like_as_many_rows() {
-    let mut twice = rows(300, 4);
-    twice.weights = (0..300).map(|row| if row % 3 == 0 { 2.0 } else { 1.0 }).collect();
+    let mut twice = rows(200, 4);
+    twice.weights = (0..200).map(|row| if row % 3 == 0 { 2.0 } else { 1.0 }).collect();
     let mut copied = Rows { weights: Vec::new(), ..twice.clone() };
-    for row in (0..300).step_by(3) {
+    for row in (0..200).step_by(3) {
         copied.numbers.extend_from_slice(&twice.numbers[3 * row..3 * row + 3]);
         copied.categories.extend_from_slice(&twice.categories[2 * row..2 * row + 2]);
         copied.values.push(twice.values[row]);
