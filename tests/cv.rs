@@ -47,7 +47,7 @@ fn folds_are_scored_predicted_and_published_as_their_average() {
     assert!(found["metrics"]["accuracy"]["interval"].is_array(), "{found}");
 
     // Each row is predicted once, by the fold that has not seen it.
-    let unseen = lines(&fs::read_to_string(found["predictions"].as_str().unwrap()).unwrap());
+    let unseen = lines(&home.read(found["predictions"].as_str().unwrap()));
     let mut numbers: Vec<u64> = unseen.iter().map(|line| line["row"].as_u64().unwrap()).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=ROWS as u64).collect::<Vec<_>>());
@@ -112,7 +112,11 @@ fn a_killed_cross_validation_goes_on_where_it_was() {
         found
     };
     let deadline = Instant::now() + Duration::from_secs(120);
-    while !(runs().len() == 2 && runs().iter().all(|run| run.join("checkpoints").is_dir())) {
+    let has_checkpoint = |run: &std::path::PathBuf| {
+        fs::read_dir(run.join("checkpoints"))
+            .is_ok_and(|all| all.flatten().any(|one| one.file_name().to_string_lossy().starts_with("step-")))
+    };
+    while !(runs().len() == 2 && runs().iter().all(has_checkpoint)) {
         assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "no second fold");
         sleep(Duration::from_millis(5));
     }
@@ -149,7 +153,7 @@ fn numbers_groups_and_time_have_folds_of_their_own() {
     home.write("run.toml", config("by = \"group\"\ncolumn = \"team\""));
     let found = cv(&home, &["--folds", "4"]);
     assert_eq!(found["by"], "group");
-    let unseen = lines(&fs::read_to_string(found["predictions"].as_str().unwrap()).unwrap());
+    let unseen = lines(&home.read(found["predictions"].as_str().unwrap()));
     assert_eq!(unseen.len(), 200);
     for team in 0..11 {
         let own = unseen.iter().filter(|line| (line["row"].as_u64().unwrap() - 1) % 11 == team);
@@ -165,7 +169,7 @@ fn numbers_groups_and_time_have_folds_of_their_own() {
     home.write("run.toml", config("by = \"time\"\ncolumn = \"day\"\ngap = 5"));
     let found = cv(&home, &["--folds", "4"]);
     assert_eq!(found["by"], "time");
-    let unseen = lines(&fs::read_to_string(found["predictions"].as_str().unwrap()).unwrap());
+    let unseen = lines(&home.read(found["predictions"].as_str().unwrap()));
     // The first fifth is only trained on.
     let rows: Vec<u64> = unseen.iter().map(|line| line["row"].as_u64().unwrap()).collect();
     assert_eq!((rows.len(), rows.iter().min()), (160, Some(&41)));

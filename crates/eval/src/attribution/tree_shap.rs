@@ -62,7 +62,9 @@ impl AdditiveTrees {
 /// Steps for the node `at`, to which a path with splits on the features of `path`, each once, leads.
 fn steps(tree: &PlainTree, at: usize, path: &mut Vec<usize>) -> f64 {
     let length = (path.len() + 1) as f64;
-    let TreeNode::Split { feature, .. } = tree.nodes()[at] else { return length * length };
+    let (TreeNode::Split { feature, .. } | TreeNode::CategorySplit { feature, .. }) = tree.nodes()[at] else {
+        return length * length;
+    };
     let is_first = !path.contains(&feature);
     if is_first {
         path.push(feature);

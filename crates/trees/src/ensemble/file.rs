@@ -13,8 +13,9 @@
 //! | `node.value` | f64 `[nodes]` | value of a leaf |
 //! | `node.cover` | f32 `[nodes]` | weight of the training rows |
 //! | `words` | i32 `[words]` | bits of all sets |
+//! | `about` | u8 | JSON: version of the format, number of columns, bases and kinds of the scores |
 //!
-//! The columns, bases and kinds of scores are JSON in the metadata under `trees`.
+//! The JSON is a tensor: entries of the metadata have no order, so that equal trees would make unequal files.
 
 use std::collections::HashMap;
 
@@ -26,8 +27,8 @@ use crate::error::Error;
 
 /// Version of the format.
 const VERSION: u32 = 1;
-/// Key of the description in the metadata.
-pub(crate) const KEY: &str = "trees";
+/// Tensor of the description.
+const ABOUT: &str = "about";
 /// Flag of a node whose missing values go left.
 const MISSING_LEFT: u8 = 1;
 /// Flag of a node that splits by a set.
@@ -130,9 +131,11 @@ impl TreeEnsemble {
         let mut columns = Columns::default();
         self.trees.iter().for_each(|tree| columns.push_tree(tree));
         let about = Description { version: VERSION, columns: self.columns, outputs: self.outputs.clone() };
-        let about = serde_json::to_string(&about).map_err(invalid)?;
-        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned()), (KEY.to_owned(), about)]);
-        safetensors::serialize(columns.views()?, Some(metadata)).map_err(invalid)
+        let about = serde_json::to_vec(&about).map_err(invalid)?;
+        let mut views = columns.views()?;
+        views.push((ABOUT, TensorView::new(Dtype::U8, vec![about.len()], &about).map_err(invalid)?));
+        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        safetensors::serialize(views, Some(metadata)).map_err(invalid)
     }
 
     /// Reads the output of [`TreeEnsemble::to_safetensors`].
@@ -140,14 +143,12 @@ impl TreeEnsemble {
     /// # Errors
     /// [`Error::Format`] for trees of an older version, [`Error::File`] for other bytes.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(invalid)?;
         let file = SafeTensors::deserialize(bytes).map_err(invalid)?;
-        let about = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-        let Some(about) = about else {
+        let Ok(about) = file.tensor(ABOUT) else {
             let old = ["trees", "forest"].iter().any(|name| file.tensor(name).is_ok());
             return Err(if old { Error::Format } else { invalid("it has no trees") });
         };
-        let about: Description = serde_json::from_str(about).map_err(invalid)?;
+        let about: Description = serde_json::from_slice(about.data()).map_err(invalid)?;
         if about.version != VERSION {
             return Err(Error::Format);
         }

@@ -62,7 +62,9 @@ fn stratified_folds_test_each_row_once_and_keep_the_shares_of_the_classes() {
     let rare = |rows: &[usize]| rows.iter().filter(|row| text("y", **row) == "rare").count();
     for division in &all {
         let [train, valid, test, _] = &division.parts;
-        assert_eq!([train.len(), valid.len(), test.len()], [144, 48, 48]);
+        assert_eq!(test.len(), 48);
+        // Each class has its share of the valid rows, which is rounded.
+        assert!(valid.len().abs_diff(48) <= 1 && train.len() + valid.len() == 192, "{}", valid.len());
         // 27 of 240 rows are rare.
         assert!((5..=6).contains(&rare(test)) && (5..=6).contains(&rare(valid)), "{}", rare(test));
     }
@@ -87,7 +89,6 @@ fn group_folds_keep_groups_together() {
 
 #[test]
 fn time_folds_train_on_the_past_alone() {
-    let day = |row: &usize| row / 2;
     for (split, sliding, gap) in [
         ("by='time'\ncolumn='t'\nfolds=4\nvalid=0.2", false, 0),
         ("by='time'\ncolumn='t'\nfolds=4\nvalid=0.2\nsliding=true", true, 0),
@@ -95,6 +96,8 @@ fn time_folds_train_on_the_past_alone() {
         ("by='time'\nfolds=4\nvalid=0.2", false, 0),
     ] {
         let all = folds(split, "category", 4);
+        // Without a column of times each row has a time of its own.
+        let day = |row: &usize| if split.contains("column") { row / 2 } else { *row };
         check_partition(&all, 4 * 48);
         let mut end = 48;
         for division in &all {

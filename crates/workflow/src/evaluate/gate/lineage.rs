@@ -103,7 +103,7 @@ mod tests {
             differences(&SplitOrigin { run: &own, dataset: data }, &other)
         };
         assert!(of(CONFIG, &one).is_empty());
-        assert!(of(&format!("{CONFIG}budget = 0.7\n"), &one).is_empty());
+        assert!(of(&format!("{CONFIG}rounds = 50\n"), &one).is_empty());
         // A row keeps its split in a larger table.
         assert!(of(CONFIG, &dataset("2", None)).is_empty());
         let seed = CONFIG.replace("seed = 1", "seed = 2");
