@@ -1,22 +1,53 @@
-//! Runs that end with their training: the trials of a study.
+//! Steps behind the training of a run: it is published, or left as a trial of a study.
 
+use cupola_nn::OpenDevice;
 use cupola_prep::SplitPart;
-use cupola_registry::{RunFolder, RunRecord, Status, ValidationScore};
-use cupola_spec::Run;
+use cupola_registry::{RunRecord, Status, ValidationScore};
 use cupola_train::{Job, Selection, TrainOutcome};
+use cupola_trees::Trees;
 use serde_json::{Map, Value};
 
+use super::after::{AfterTraining, GrownRun};
 use super::final_model::FinalModel;
 use super::network::best_so_far;
-use super::{JobOutcome, Stage};
-use crate::data::loaded::LoadedData;
+use super::trees::GrownTrees;
+use super::{PublishedRun, Stage};
 use crate::error::Error;
+
+/// Evaluates a run and publishes it.
+pub(super) struct Publication;
+
+impl AfterTraining for Publication {
+    type Output = Box<PublishedRun>;
+
+    fn network(
+        &self,
+        stage: &Stage<'_>,
+        job: &Job<'_>,
+        device: &OpenDevice,
+        outcome: &TrainOutcome,
+        record: RunRecord,
+    ) -> Result<Self::Output, Error> {
+        stage.publish(job, device, outcome, record).map(Box::new)
+    }
+
+    fn trees(&self, stage: &Stage<'_>, grown: GrownRun<'_>) -> Result<Self::Output, Error> {
+        grown.publish(stage).map(Box::new)
+    }
+}
+
+/// End of a [`TrainJob::train_only`](super::TrainJob::train_only) that did not fail.
+#[derive(Debug)]
+pub(crate) enum TrialOutcome {
+    /// The run is trained, and neither evaluated on the test split nor published.
+    Trained(Box<TrainedRun>),
+    /// The run was stopped and can be resumed.
+    Stopped,
+}
 
 /// Run that is trained, and neither evaluated on the test split nor published.
 #[derive(Debug)]
-pub struct TrainedRun {
-    /// Id of the run.
-    pub run: String,
+pub(crate) struct TrainedRun {
     /// Score on the valid split; `None` if it is undefined.
     pub valid: Option<ValidationScore>,
     /// Metrics on the valid split; empty for a network, whose events have them.
@@ -27,39 +58,38 @@ pub struct TrainedRun {
     pub seconds: f64,
 }
 
-impl Stage<'_> {
-    /// Ends the run of a network, whose checkpoint has everything to publish it later.
-    pub(super) fn defer_network(
+/// Ends a run with its training. When it is resumed, it is evaluated and published.
+pub(super) struct TrialEnd;
+
+impl AfterTraining for TrialEnd {
+    type Output = TrainedRun;
+
+    /// The checkpoint has everything to publish the run later.
+    fn network(
         &self,
+        stage: &Stage<'_>,
         job: &Job<'_>,
+        _device: &OpenDevice,
         outcome: &TrainOutcome,
         mut record: RunRecord,
-    ) -> Result<JobOutcome, Error> {
+    ) -> Result<TrainedRun, Error> {
         record.status = Status::Stopped;
         record.seconds = Some(outcome.progress.seconds);
         record.valid = best_so_far(job, outcome)?;
-        self.save(job.folder, &record)?;
-        Ok(JobOutcome::Trained(Box::new(TrainedRun {
-            run: record.id,
+        stage.save(job.folder, &record)?;
+        Ok(TrainedRun {
             valid: record.valid,
             metrics: Map::new(),
             size: outcome.weights.to_safetensors()?.len(),
             seconds: outcome.progress.seconds,
-        })))
+        })
     }
 
-    /// Ends the run of trees, which are grown again to publish them.
-    pub(super) fn defer_trees(
-        &self,
-        run: &Run,
-        data: &LoadedData,
-        (folder, mut record): (&RunFolder, RunRecord),
-        model: &mut dyn FinalModel,
-        weights: &[u8],
-        seconds: f64,
-    ) -> Result<JobOutcome, Error> {
+    /// The trees are grown again to publish them.
+    fn trees(&self, stage: &Stage<'_>, grown: GrownRun<'_>) -> Result<TrainedRun, Error> {
+        let GrownRun { run, data, trees, folder, mut record, seconds, .. } = grown;
         let goal = Selection::of(run, &data.prepared)?.goal;
-        let metrics = model.score(SplitPart::Valid, &data.prepared.plan)?;
+        let metrics = GrownTrees { trees, data }.score(SplitPart::Valid, &data.prepared.plan)?;
         let value = metrics.values.get(goal.name()).copied().filter(|value| value.is_finite());
         record.status = Status::Stopped;
         record.seconds = Some(seconds);
@@ -68,13 +98,12 @@ impl Stage<'_> {
             value,
             larger_is_better: goal.larger_is_better(),
         });
-        self.save(folder, &record)?;
-        Ok(JobOutcome::Trained(Box::new(TrainedRun {
-            run: record.id,
+        stage.save(folder, &record)?;
+        Ok(TrainedRun {
             valid: record.valid,
             metrics: metrics.values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect(),
-            size: weights.len(),
+            size: trees.to_safetensors()?.len(),
             seconds,
-        })))
+        })
     }
 }

@@ -17,7 +17,7 @@ use super::{StudyEnd, best};
 use crate::error::{Error, message_and_hint};
 use crate::event::{TrialProgress, WorkflowEvent};
 use crate::session::Session;
-use crate::train::{JobOutcome, StopSignal, TrainJob, TrainedRun};
+use crate::train::{StopSignal, TrainJob, TrainedRun, TrialOutcome};
 
 /// Interval at which a worker without a trial looks for one.
 const POLL: Duration = Duration::from_millis(500);
@@ -94,9 +94,9 @@ impl<'a> StudyWorker<'a> {
             None => {}
         }
         let ended = match result {
-            Ok(JobOutcome::Trained(run)) => self.complete(trial, &run, &state.best),
-            Ok(JobOutcome::Stopped { .. }) if state.pruned => locked(&self.study).prune(trial.id),
-            Ok(_) => locked(&self.study).release(trial.id),
+            Ok(TrialOutcome::Trained(run)) => self.complete(trial, &run, &state.best),
+            Ok(TrialOutcome::Stopped) if state.pruned => locked(&self.study).prune(trial.id),
+            Ok(TrialOutcome::Stopped) => locked(&self.study).release(trial.id),
             // Every further trial would fail in the same way.
             Err(error) if is_of_machine(&error) => {
                 locked(&self.study).release(trial.id)?;
@@ -114,7 +114,7 @@ impl<'a> StudyWorker<'a> {
     }
 
     /// Trains the trial in the home of the study: the rest of its run, if an earlier worker has left a checkpoint.
-    fn train(&self, trial: &TrialRecord, observer: &TrialObserver<'_>) -> Result<JobOutcome, Error> {
+    fn train(&self, trial: &TrialRecord, observer: &TrialObserver<'_>) -> Result<TrialOutcome, Error> {
         let home = self.plan.home();
         let mut session = Session::new(self.session.home().clone(), observer);
         session.probe = self.session.probe.clone();
@@ -123,11 +123,11 @@ impl<'a> StudyWorker<'a> {
             Some(run) => TrainJob::resume(run).expecting(Some(self.plan.config(trial))),
             None => TrainJob::new(self.plan.config(trial)),
         };
-        let job = job.device(self.plan.job.device).deferred();
+        let job = job.device(self.plan.job.device);
         let (done, ended) = (Mutex::new(false), Condvar::new());
         std::thread::scope(|scope| {
             scope.spawn(|| self.renew(trial, observer, &done, &ended));
-            let result = job.run_in(&home, &session, &observer.stop);
+            let result = job.train_only(&home, &session, &observer.stop);
             *locked(&done) = true;
             ended.notify_all();
             result
