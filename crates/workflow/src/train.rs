@@ -30,6 +30,7 @@ pub(crate) use self::trained::{TrainedRun, TrialOutcome};
 use self::after::{AfterTraining, TrainingEnd};
 use self::trained::{Publication, TrialEnd};
 use crate::config::ConfigSource;
+use crate::data::kept::KeptData;
 use crate::error::Error;
 use crate::evaluate::gate::GateReport;
 use crate::event::Silent;
@@ -175,7 +176,7 @@ impl TrainJob {
         session: &Session<'_>,
         stop: &StopSignal,
     ) -> Result<JobOutcome, Error> {
-        Ok(match self.train(runs, session, stop, &Publication)? {
+        Ok(match self.train(runs, session, stop, &mut KeptData::default(), &Publication)? {
             TrainingEnd::Trained(run) => JobOutcome::Published(run),
             TrainingEnd::Stopped { run, step } => JobOutcome::Stopped { run, step },
             TrainingEnd::Follower => JobOutcome::Follower,
@@ -183,14 +184,15 @@ impl TrainJob {
     }
 
     /// Trains as a trial of a study, with `runs` as the home of the run: the run ends with its training, to be evaluated
-    /// on the test split and published when it is resumed.
+    /// on the test split and published when it is resumed. `kept` has the data of the trial before.
     pub(crate) fn train_only(
         &self,
         runs: &Home,
         session: &Session<'_>,
         stop: &StopSignal,
+        kept: &mut KeptData,
     ) -> Result<TrialOutcome, Error> {
-        Ok(match self.train(runs, session, stop, &TrialEnd)? {
+        Ok(match self.train(runs, session, stop, kept, &TrialEnd)? {
             TrainingEnd::Trained(run) => TrialOutcome::Trained(Box::new(run)),
             TrainingEnd::Stopped { .. } | TrainingEnd::Follower => TrialOutcome::Stopped,
         })
@@ -201,6 +203,7 @@ impl TrainJob {
         runs: &Home,
         session: &Session<'_>,
         stop: &StopSignal,
+        kept: &mut KeptData,
         after: &A,
     ) -> Result<TrainingEnd<A::Output>, Error> {
         let session = if self.group.leads() {
@@ -210,13 +213,13 @@ impl TrainJob {
         };
         let (run, resumed) = self.begin(runs, &session)?;
         let roots = self.config.as_ref().map_or_else(|| vec![PathBuf::from(".")], ConfigSource::roots);
-        let data = session.load_data(&run, &roots)?;
+        let data = kept.load(&session, &run, &roots)?;
         decisions::check(&run, &data.prepared)?;
         let stage = Stage { job: self, session: &session, runs, stop };
         match &run.trees {
             Some(_) if self.group.size() > 1 => Err(Error::TreesOnDevices),
-            Some(spec) => trees::train(&stage, &run, &data, spec, resumed, after),
-            None => network::train(&stage, run, &data, resumed, after),
+            Some(spec) => trees::train(&stage, &run, data, spec, resumed, after),
+            None => network::train(&stage, run, data, resumed, after),
         }
     }
 

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::observer::{TrialObserver, locked};
 use super::plan::StudyPlan;
 use super::{StudyEnd, best};
+use crate::data::kept::KeptData;
 use crate::error::{Error, message_and_hint};
 use crate::event::{TrialProgress, WorkflowEvent};
 use crate::session::Session;
@@ -33,6 +34,8 @@ pub(super) struct StudyWorker<'a> {
     stop: &'a StopSignal,
     deadline: Option<Instant>,
     study: Mutex<Study>,
+    /// Data of the latest trial. Most trials differ only in keys that the examples do not depend on.
+    data: Mutex<KeptData>,
 }
 
 impl<'a> StudyWorker<'a> {
@@ -43,7 +46,7 @@ impl<'a> StudyWorker<'a> {
         deadline: Option<Instant>,
     ) -> Result<Self, Error> {
         let study = Mutex::new(plan.open()?);
-        Ok(Self { plan, session, stop, deadline, study })
+        Ok(Self { plan, session, stop, deadline, study, data: Mutex::default() })
     }
 
     /// Trains trials until the budget is used up.
@@ -127,7 +130,7 @@ impl<'a> StudyWorker<'a> {
         let (done, ended) = (Mutex::new(false), Condvar::new());
         std::thread::scope(|scope| {
             scope.spawn(|| self.renew(trial, observer, &done, &ended));
-            let result = job.train_only(&home, &session, &observer.stop);
+            let result = job.train_only(&home, &session, &observer.stop, &mut locked(&self.data));
             *locked(&done) = true;
             ended.notify_all();
             result
