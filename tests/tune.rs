@@ -173,11 +173,23 @@ fn a_study_that_is_stopped_continues() {
 
 #[test]
 fn several_metrics_have_a_front() {
-    let space = SPACE.replace("trials = 5", "trials = 4\nmetric = [\"accuracy\", \"size\"]");
+    let space = SPACE.replace("trials = 5", "trials = 4\nmetric = [\"accuracy\", \"size\", \"latency\"]");
     let home = home(&space);
-    let found = home.json(&tune(&[]));
-    assert_eq!(found["study"]["metrics"], serde_json::json!(["accuracy", "size"]));
-    assert!(!found["study"]["front"].as_array().unwrap().is_empty(), "{found}");
+    for family in ["mlp", "gbdt"] {
+        let model = format!("model={{ family = \"{family}\" }}");
+        let space = "tune.space={ \"model.leaves\" = { choices = [4, 8] } }";
+        let set = ["--set", &model, "--study", family];
+        let trees = ["--set", space, "--set", "tune.sampler=grid"];
+        let more = if family == "gbdt" { [&set[..], &trees].concat() } else { set.to_vec() };
+        let found = home.json(&tune(&more));
+        assert_eq!(found["study"]["metrics"], serde_json::json!(["accuracy", "size", "latency"]));
+        assert!(!found["study"]["front"].as_array().unwrap().is_empty(), "{found}");
+        for trial in found["study"]["trials"].as_array().unwrap() {
+            // Microseconds of a pass of one row.
+            let latency = trial["values"][2].as_f64().unwrap();
+            assert!(latency > 0.0 && latency < 1e6, "{found}");
+        }
+    }
 }
 
 #[test]

@@ -25,10 +25,10 @@ pub use self::devices::TrainingDevices;
 pub use self::rate::{RateReport, RateTest};
 pub use self::stop::StopSignal;
 pub use self::summary::{BaselineScore, TrainingSummary};
-pub(crate) use self::trained::{TrainedRun, TrialOutcome};
+pub(crate) use self::trained::{TrainedRun, TrialEnd, TrialOutcome};
 
 use self::after::{AfterTraining, TrainingEnd};
-use self::trained::{Publication, TrialEnd};
+use self::trained::Publication;
 use crate::config::ConfigSource;
 use crate::data::kept::KeptData;
 use crate::error::Error;
@@ -191,8 +191,9 @@ impl TrainJob {
         session: &Session<'_>,
         stop: &StopSignal,
         kept: &mut KeptData,
+        end: TrialEnd,
     ) -> Result<TrialOutcome, Error> {
-        Ok(match self.train(runs, session, stop, kept, &TrialEnd)? {
+        Ok(match self.train(runs, session, stop, kept, &end)? {
             TrainingEnd::Trained(run) => TrialOutcome::Trained(Box::new(run)),
             TrainingEnd::Stopped { .. } | TrainingEnd::Follower => TrialOutcome::Stopped,
         })

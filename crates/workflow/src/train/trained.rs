@@ -1,9 +1,9 @@
 //! Steps behind the training of a run: it is published, or left as a trial of a study.
 
-use cupola_nn::OpenDevice;
+use cupola_nn::{Network, OpenDevice, merge_lora};
 use cupola_prep::SplitPart;
 use cupola_registry::{RunRecord, Status, ValidationScore};
-use cupola_train::{Job, Selection, TrainOutcome};
+use cupola_train::{Job, Selection, TrainOutcome, logits};
 use cupola_trees::Trees;
 use serde_json::{Map, Value};
 
@@ -12,7 +12,9 @@ use super::final_model::FinalModel;
 use super::network::best_so_far;
 use super::trees::GrownTrees;
 use super::{PublishedRun, Stage};
+use crate::data::loaded::LoadedData;
 use crate::error::Error;
+use crate::evaluate::valid_latency;
 
 /// Evaluates a run and publishes it.
 pub(super) struct Publication;
@@ -54,12 +56,44 @@ pub(crate) struct TrainedRun {
     pub metrics: Map<String, Value>,
     /// Size of the weights in bytes.
     pub size: usize,
+    /// Median time of a forward pass of one row in microseconds; `None` where it is not measured, or without valid rows.
+    pub latency: Option<f64>,
     /// Seconds of training.
     pub seconds: f64,
 }
 
 /// Ends a run with its training. When it is resumed, it is evaluated and published.
-pub(super) struct TrialEnd;
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TrialEnd {
+    /// `true` if the latency is measured.
+    pub latency: bool,
+}
+
+impl TrialEnd {
+    fn network_latency(
+        self,
+        job: &Job<'_>,
+        device: &OpenDevice,
+        outcome: &TrainOutcome,
+    ) -> Result<Option<f64>, Error> {
+        if !self.latency {
+            return Ok(None);
+        }
+        let (architecture, weights) = merge_lora(job.architecture, outcome.weights.clone())?;
+        let network = Network::load(&architecture, &weights, &device.device)?;
+        let found =
+            valid_latency(job.prepared, &mut |examples| Ok(logits(&network, &examples, &device.device)?))?;
+        Ok(found.map(|latency| latency.p50_us))
+    }
+
+    fn trees_latency(self, trees: &Trees, data: &LoadedData) -> Result<Option<f64>, Error> {
+        if !self.latency {
+            return Ok(None);
+        }
+        let found = valid_latency(&data.prepared, &mut |examples| Ok(trees.logits(&examples)?))?;
+        Ok(found.map(|latency| latency.p50_us))
+    }
+}
 
 impl AfterTraining for TrialEnd {
     type Output = TrainedRun;
@@ -69,7 +103,7 @@ impl AfterTraining for TrialEnd {
         &self,
         stage: &Stage<'_>,
         job: &Job<'_>,
-        _device: &OpenDevice,
+        device: &OpenDevice,
         outcome: &TrainOutcome,
         mut record: RunRecord,
     ) -> Result<TrainedRun, Error> {
@@ -80,6 +114,7 @@ impl AfterTraining for TrialEnd {
         Ok(TrainedRun {
             valid: record.valid,
             metrics: Map::new(),
+            latency: self.network_latency(job, device, outcome)?,
             size: outcome.weights.to_safetensors()?.len(),
             seconds: outcome.progress.seconds,
         })
@@ -103,6 +138,7 @@ impl AfterTraining for TrialEnd {
             valid: record.valid,
             metrics: metrics.values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect(),
             size: trees.to_safetensors()?.len(),
+            latency: self.trees_latency(trees, data)?,
             seconds,
         })
     }

@@ -18,7 +18,7 @@ use crate::data::kept::KeptData;
 use crate::error::{Error, message_and_hint};
 use crate::event::{TrialProgress, WorkflowEvent};
 use crate::session::Session;
-use crate::train::{StopSignal, TrainJob, TrainedRun, TrialOutcome};
+use crate::train::{StopSignal, TrainJob, TrainedRun, TrialEnd, TrialOutcome};
 
 /// Interval at which a worker without a trial looks for one.
 const POLL: Duration = Duration::from_millis(500);
@@ -127,10 +127,11 @@ impl<'a> StudyWorker<'a> {
             None => TrainJob::new(self.plan.config(trial)),
         };
         let job = job.device(self.plan.job.device);
+        let end = TrialEnd { latency: self.plan.metrics.contains(&TuneMetric::Latency) };
         let (done, ended) = (Mutex::new(false), Condvar::new());
         std::thread::scope(|scope| {
             scope.spawn(|| self.renew(trial, observer, &done, &ended));
-            let result = job.train_only(&home, &session, &observer.stop, &mut locked(&self.data));
+            let result = job.train_only(&home, &session, &observer.stop, &mut locked(&self.data), end);
             *locked(&done) = true;
             ended.notify_all();
             result
@@ -185,6 +186,7 @@ impl<'a> StudyWorker<'a> {
                 run.valid.as_ref().map(|valid| valid.value)
             }
             Some(goal) => metrics.get(goal.name()).and_then(Value::as_f64),
+            None if *metric == TuneMetric::Latency => run.latency,
             #[allow(clippy::cast_precision_loss, reason = "no file has 2^53 bytes")]
             None => Some(run.size as f64),
         };
