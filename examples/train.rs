@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         JobOutcome::Stopped { run, step } => {
             println!("{run} stopped at step {step:?}; TrainJob::resume continues it");
         }
-        JobOutcome::Trained(_) | JobOutcome::Follower => {}
+        JobOutcome::Follower => {}
     }
     Ok(())
 }

@@ -49,6 +49,8 @@ fn the_best_of_all_trials_is_published() {
     assert_eq!(found["run"], trials[best as usize]["run"]);
     assert_eq!(found["package"], "blobs:1");
     assert!(found["summary"]["test"].is_f64());
+    // Five trials say nothing about the keys.
+    assert!(found["study"].get("importances").is_none(), "{found}");
     // Only the best trial is among runs and models.
     assert_eq!(fs::read_dir(home.path(".cupola/runs")).unwrap().count(), 1);
     assert!(!home.path(".cupola/models/blobs/2").exists());
@@ -118,6 +120,11 @@ fn workers_that_are_killed_lose_and_double_no_trial() {
     let trials = found["study"]["trials"].as_array().unwrap();
     assert_eq!(trials.len(), 12);
     assert!(trials.iter().all(|trial| trial["state"] == "complete"), "{found}");
+    let importances = found["study"]["importances"].as_array().unwrap();
+    let shares: Vec<f64> = importances.iter().map(|one| one["share"].as_f64().unwrap()).collect();
+    assert_eq!(shares.len(), 2, "{found}");
+    assert!(shares[0] >= shares[1] && shares.iter().all(|share| (0.0..=1.0).contains(share)), "{shares:?}");
+    assert!(home.read(".cupola/studies/blobs/study.html").contains("Importance of keys"));
     // Every trial was created once and completed once.
     assert_eq!(operations(&home, 4).len(), 12);
     let complete = operations(&home, 6).into_iter().filter(|line| line["state"] == 1);
@@ -166,11 +173,23 @@ fn a_study_that_is_stopped_continues() {
 
 #[test]
 fn several_metrics_have_a_front() {
-    let space = SPACE.replace("trials = 5", "trials = 4\nmetric = [\"accuracy\", \"size\"]");
+    let space = SPACE.replace("trials = 5", "trials = 4\nmetric = [\"accuracy\", \"size\", \"latency\"]");
     let home = home(&space);
-    let found = home.json(&tune(&[]));
-    assert_eq!(found["study"]["metrics"], serde_json::json!(["accuracy", "size"]));
-    assert!(!found["study"]["front"].as_array().unwrap().is_empty(), "{found}");
+    for family in ["mlp", "gbdt"] {
+        let model = format!("model={{ family = \"{family}\" }}");
+        let space = "tune.space={ \"model.leaves\" = { choices = [4, 8] } }";
+        let set = ["--set", &model, "--study", family];
+        let trees = ["--set", space, "--set", "tune.sampler=grid"];
+        let more = if family == "gbdt" { [&set[..], &trees].concat() } else { set.to_vec() };
+        let found = home.json(&tune(&more));
+        assert_eq!(found["study"]["metrics"], serde_json::json!(["accuracy", "size", "latency"]));
+        assert!(!found["study"]["front"].as_array().unwrap().is_empty(), "{found}");
+        for trial in found["study"]["trials"].as_array().unwrap() {
+            // Microseconds of a pass of one row.
+            let latency = trial["values"][2].as_f64().unwrap();
+            assert!(latency > 0.0 && latency < 1e6, "{found}");
+        }
+    }
 }
 
 #[test]

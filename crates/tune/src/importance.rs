@@ -1,5 +1,7 @@
 //! Importance of parameters by functional analysis of variance.
 
+use serde::Serialize;
+
 use crate::numeric::DrawStream;
 use crate::space::Coordinates;
 use crate::{ParamDistribution, SearchSpace, StudyDirection, TrialView};
@@ -16,11 +18,11 @@ const PURPOSE: u64 = 8;
 /// Number of trees.
 const TREES: u64 = 64;
 
-/// Complete trials below which nothing can be said.
-const TRIALS: usize = 4;
+/// Complete trials that shares require: with fewer of them, the trees split on chance.
+pub const IMPORTANCE_TRIALS: usize = 10;
 
 /// Importance of one parameter.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ParamImportance {
     /// Name of the parameter.
     pub name: String,
@@ -34,7 +36,7 @@ pub struct ParamImportance {
 /// A random forest predicts the objective; the variance of its predictions over the space is divided among the
 /// parameters exactly. All values of a parameter count alike: by their logarithm if the distribution is logarithmic.
 /// Inactive parameters have a constant value, and parameters with one value an importance of zero. Empty if fewer than
-/// four trials are complete or all have the same value.
+/// [`IMPORTANCE_TRIALS`] trials are complete or all have the same value.
 pub fn param_importances(
     space: &SearchSpace,
     directions: &[StudyDirection],
@@ -50,7 +52,7 @@ pub fn param_importances(
         Some((coordinates.of_trial(&trial.params)?, loss))
     });
     let (points, losses): (Vec<Vec<f64>>, Vec<f64>) = rows.unzip();
-    if points.len() < TRIALS {
+    if points.len() < IMPORTANCE_TRIALS {
         return Vec::new();
     }
     let choices: Vec<Option<usize>> = coordinates.distributions.iter().map(|d| choice_count(d)).collect();

@@ -24,7 +24,7 @@ mod study;
 mod trial;
 
 pub use error::TuneError;
-pub use importance::{ParamImportance, param_importances};
+pub use importance::{IMPORTANCE_TRIALS, ParamImportance, param_importances};
 pub use pareto::{crowding_distances, dominates, front_ranks, hypervolume_2d, pareto_front};
 pub use pruners::{PruneDecision, PruneRequest, Pruner};
 pub use samplers::{

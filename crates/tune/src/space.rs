@@ -40,7 +40,8 @@ impl From<ParamDistribution> for SpaceParam {
     }
 }
 
-/// Valid parameters by name. A conditional parameter follows the one that its condition names.
+/// Valid parameters in the order of their names, but for a conditional parameter, which follows the one that its condition
+/// names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "IndexMap<String, SpaceParam>", into = "IndexMap<String, SpaceParam>")]
 pub struct SearchSpace {
@@ -48,7 +49,8 @@ pub struct SearchSpace {
 }
 
 impl SearchSpace {
-    /// Validates the parameters and puts conditional ones behind those of their conditions.
+    /// Validates the parameters and puts them in order. Two spaces of the same parameters are equal, however the
+    /// parameters were listed, and so are the suggestions for them.
     ///
     /// # Errors
     /// An empty space, an invalid distribution, or a condition that names an unknown or numeric parameter, an unknown
@@ -57,6 +59,7 @@ impl SearchSpace {
         if params.is_empty() {
             return Err(TuneError::EmptySpace);
         }
+        params.sort_unstable_keys();
         for (key, param) in &mut params {
             param.distribution.validate(key)?;
         }

@@ -1,5 +1,6 @@
 //! Rows of a run: collected, read, split and transformed, or taken from the prepared stage.
 
+pub(crate) mod kept;
 pub(crate) mod loaded;
 mod prepare;
 mod stage;
@@ -31,7 +32,11 @@ impl Session<'_> {
     /// # Errors
     /// Sources that cannot be read, unmet expectations, rows that do not fit the config.
     pub fn load_data(&self, run: &Run, roots: &[PathBuf]) -> Result<LoadedData, Error> {
-        let stage = self.prepared_stage(run, roots)?;
+        self.load_stage(run, roots, self.prepared_stage(run, roots)?)
+    }
+
+    /// Data of a run whose files `stage` has collected.
+    fn load_stage(&self, run: &Run, roots: &[PathBuf], stage: PreparedStage) -> Result<LoadedData, Error> {
         let data = match stage.load(&self.home, run)? {
             Some(data) => {
                 self.emit(&WorkflowEvent::PreparedReused { stage: stage.short() });

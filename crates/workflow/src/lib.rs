@@ -25,7 +25,7 @@ mod tune;
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
 pub use config::draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};
-pub use cupola_tune::JournalTrialState;
+pub use cupola_tune::{JournalTrialState, ParamImportance};
 pub use data::stages::{StageNode, StageState};
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
 pub use error::{Error, is_user_error, message_and_hint};

@@ -1,5 +1,6 @@
 //! `train`: from a config to a published package.
 
+mod after;
 pub(crate) mod decisions;
 mod devices;
 pub(crate) mod final_model;
@@ -24,9 +25,12 @@ pub use self::devices::TrainingDevices;
 pub use self::rate::{RateReport, RateTest};
 pub use self::stop::StopSignal;
 pub use self::summary::{BaselineScore, TrainingSummary};
-pub(crate) use self::trained::TrainedRun;
+pub(crate) use self::trained::{TrainedRun, TrialEnd, TrialOutcome};
 
+use self::after::{AfterTraining, TrainingEnd};
+use self::trained::Publication;
 use crate::config::ConfigSource;
+use crate::data::kept::KeptData;
 use crate::error::Error;
 use crate::evaluate::gate::GateReport;
 use crate::event::Silent;
@@ -44,8 +48,6 @@ pub struct TrainJob {
     group: TrainingDevices,
     max_steps: Option<u64>,
     smoke: bool,
-    /// `true` if the run ends with its training: neither the test split is evaluated nor a package published.
-    deferred: bool,
 }
 
 /// End of a [`TrainJob`] that did not fail.
@@ -60,9 +62,6 @@ pub enum JobOutcome {
         /// Steps that the newest checkpoint holds; `None` for trees, which keep none and grow anew.
         step: Option<u64>,
     },
-    /// The run of a trial is trained.
-    #[doc(hidden)]
-    Trained(Box<TrainedRun>),
     /// Another process of the group evaluates and publishes.
     Follower,
 }
@@ -114,7 +113,6 @@ impl TrainJob {
             group: TrainingDevices::local(1),
             max_steps: None,
             smoke: false,
-            deferred: false,
         }
     }
 
@@ -148,12 +146,6 @@ impl TrainJob {
         Self { smoke, ..self }
     }
 
-    /// Ends the run with its training, to be evaluated on the test split and published when it is resumed.
-    #[must_use]
-    pub(crate) fn deferred(self) -> Self {
-        Self { deferred: true, ..self }
-    }
-
     /// Trains, evaluates and publishes. A `stop` that is set ends the run after its current step, with a
     /// checkpoint, or after the trees that grow, without one.
     ///
@@ -184,6 +176,37 @@ impl TrainJob {
         session: &Session<'_>,
         stop: &StopSignal,
     ) -> Result<JobOutcome, Error> {
+        Ok(match self.train(runs, session, stop, &mut KeptData::default(), &Publication)? {
+            TrainingEnd::Trained(run) => JobOutcome::Published(run),
+            TrainingEnd::Stopped { run, step } => JobOutcome::Stopped { run, step },
+            TrainingEnd::Follower => JobOutcome::Follower,
+        })
+    }
+
+    /// Trains as a trial of a study, with `runs` as the home of the run: the run ends with its training, to be evaluated
+    /// on the test split and published when it is resumed. `kept` has the data of the trial before.
+    pub(crate) fn train_only(
+        &self,
+        runs: &Home,
+        session: &Session<'_>,
+        stop: &StopSignal,
+        kept: &mut KeptData,
+        end: TrialEnd,
+    ) -> Result<TrialOutcome, Error> {
+        Ok(match self.train(runs, session, stop, kept, &end)? {
+            TrainingEnd::Trained(run) => TrialOutcome::Trained(Box::new(run)),
+            TrainingEnd::Stopped { .. } | TrainingEnd::Follower => TrialOutcome::Stopped,
+        })
+    }
+
+    fn train<A: AfterTraining>(
+        &self,
+        runs: &Home,
+        session: &Session<'_>,
+        stop: &StopSignal,
+        kept: &mut KeptData,
+        after: &A,
+    ) -> Result<TrainingEnd<A::Output>, Error> {
         let session = if self.group.leads() {
             session.clone()
         } else {
@@ -191,13 +214,13 @@ impl TrainJob {
         };
         let (run, resumed) = self.begin(runs, &session)?;
         let roots = self.config.as_ref().map_or_else(|| vec![PathBuf::from(".")], ConfigSource::roots);
-        let data = session.load_data(&run, &roots)?;
+        let data = kept.load(&session, &run, &roots)?;
         decisions::check(&run, &data.prepared)?;
         let stage = Stage { job: self, session: &session, runs, stop };
         match &run.trees {
             Some(_) if self.group.size() > 1 => Err(Error::TreesOnDevices),
-            Some(spec) => trees::train(&stage, &run, &data, spec, resumed),
-            None => network::train(&stage, run, &data, resumed),
+            Some(spec) => trees::train(&stage, &run, data, spec, resumed, after),
+            None => network::train(&stage, run, data, resumed, after),
         }
     }
 

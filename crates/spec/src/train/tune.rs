@@ -138,6 +138,8 @@ pub enum TuneMetric {
     R2,
     /// Size of the weights in bytes.
     Size,
+    /// Median time of a forward pass of one row in microseconds.
+    Latency,
 }
 
 impl TuneMetric {
@@ -151,13 +153,17 @@ impl TuneMetric {
             Self::Rmse => Goal::Rmse,
             Self::Mae => Goal::Mae,
             Self::R2 => Goal::R2,
-            Self::Size => return None,
+            Self::Size | Self::Latency => return None,
         })
     }
 
     /// Name in reports.
     pub fn name(self) -> &'static str {
-        self.goal().map_or("size", Goal::name)
+        match self {
+            Self::Size => "size",
+            Self::Latency => "latency",
+            _ => self.goal().map_or("loss", Goal::name),
+        }
     }
 
     /// `true` if a larger value is better.

@@ -70,5 +70,6 @@ fn a_category_and_a_conditional_parameter_have_their_share() {
     let share = |name: &str| found.iter().find(|i| i.name == name).map(|i| i.share);
     assert_eq!(share("only"), Some(0.0));
     assert!(share("rate").is_some_and(|share| share < 0.02));
-    assert!(param_importances(&space, &[StudyDirection::Maximize], &history[..3], 0, 0).is_empty());
+    assert!(param_importances(&space, &[StudyDirection::Maximize], &history[..9], 0, 0).is_empty());
+    assert!(!param_importances(&space, &[StudyDirection::Maximize], &history[..10], 0, 0).is_empty());
 }

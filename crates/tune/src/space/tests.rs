@@ -90,6 +90,28 @@ fn conditional_params_follow_their_parent_and_are_absent_where_inactive() {
 }
 
 #[test]
+fn the_order_of_a_list_changes_nothing() {
+    let listed = |names: [&str; 4]| {
+        let condition = ParamCondition { param: "kind".to_owned(), values: vec![json!("b")] };
+        let params = names.map(|name| {
+            let param = match name {
+                "kind" => ParamDistribution::categorical(&["a", "b"]).into(),
+                "depth" => SpaceParam {
+                    distribution: ParamDistribution::int(1, 8),
+                    condition: Some(condition.clone()),
+                },
+                _ => ParamDistribution::float(0.0, 1.0).into(),
+            };
+            (name.to_owned(), param)
+        });
+        SearchSpace::new(params.into_iter().collect()).expect("a space")
+    };
+    let space = listed(["x", "kind", "a", "depth"]);
+    assert_eq!(space.params().keys().collect::<Vec<_>>(), ["a", "kind", "x", "depth"]);
+    assert!(space.params().iter().eq(listed(["depth", "a", "x", "kind"]).params().iter()));
+}
+
+#[test]
 fn steps_lower_the_upper_bound_as_in_optuna() {
     let mut float = ParamDistribution::Float { low: 0.0, high: 1.0, log: false, step: Some(0.3) };
     float.validate("x").expect("valid");

@@ -113,6 +113,16 @@ impl PreparedStage {
         &self.folder
     }
 
+    /// Digest of everything that the examples depend on, if they are reusable.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// `true` if the key says all that the examples depend on, and they may be kept.
+    pub(super) fn is_reusable(&self) -> bool {
+        self.reusable
+    }
+
     /// `true` if the examples of this key are kept.
     pub fn is_up_to_date(&self) -> bool {
         self.reusable && self.folder.join(STAGE_FILE).is_file()

@@ -26,6 +26,16 @@ const LATENCY_SECONDS: f64 = 0.1;
 /// Seconds for the dependence on columns, for the same reason.
 const DEPENDENCE_SECONDS: f64 = 0.2;
 
+/// Time of a forward pass of one row of the valid split; `None` without valid rows.
+pub(crate) fn valid_latency(
+    prepared: &Prepared,
+    forward: &mut dyn FnMut(Examples) -> Result<Vec<f32>, Error>,
+) -> Result<Option<Latency>, Error> {
+    let part = prepared.part(SplitPart::Valid);
+    let rows: Vec<usize> = (0..LATENCY_ROWS.min(part.len())).collect();
+    latency(&part.gather(&rows)?.examples, LATENCY_SECONDS, forward)
+}
+
 /// Evaluations of the splits of a run, and what its report needs beside them.
 pub(crate) struct RunEvaluation<'a> {
     run: &'a Run,
@@ -139,12 +149,10 @@ impl<'a> RunEvaluation<'a> {
         &self,
         forward: &mut dyn FnMut(Examples) -> Result<Vec<f32>, Error>,
     ) -> Result<Option<Latency>, Error> {
-        let part = self.prepared.part(SplitPart::Valid);
         if !self.run.evaluate.report && self.run.sealed.gate.is_empty() {
             return Ok(None);
         }
-        let rows: Vec<usize> = (0..LATENCY_ROWS.min(part.len())).collect();
-        latency(&part.gather(&rows)?.examples, LATENCY_SECONDS, forward)
+        valid_latency(self.prepared, forward)
     }
 
     /// `evaluation` of `metrics.json`: metrics with intervals, subgroups, and the model's size and latency.

@@ -14,24 +14,26 @@ use cupola_train::{
 };
 use serde_json::{Map, Value, json};
 
+use super::after::{AfterTraining, TrainingEnd};
 use super::final_model::FinalModel;
 use super::publish::TrainedModel;
 use super::record::{create, with_same_data};
 use super::summary::TrainingLength;
-use super::{JobOutcome, Stage};
+use super::{PublishedRun, Stage};
 use crate::check::network::NetworkPlan;
 use crate::data::loaded::LoadedData;
 use crate::error::Error;
 use crate::event::{TrainingPlan, WorkflowEvent};
 use crate::machine::device::verified;
 
-/// Trains the network of a run, evaluates and publishes.
-pub fn train(
+/// Trains the network of a run, and does what comes after.
+pub(super) fn train<A: AfterTraining>(
     stage: &Stage<'_>,
     mut run: Run,
     data: &LoadedData,
     resumed: Option<(RunFolder, RunRecord)>,
-) -> Result<JobOutcome, Error> {
+    after: &A,
+) -> Result<TrainingEnd<A::Output>, Error> {
     let network = NetworkPlan::of(&run, &data.prepared.plan)?;
     stage.session.emit(&WorkflowEvent::NetworkPlanned(&network));
     let device = stage.device(&mut run, data, &network)?;
@@ -63,7 +65,7 @@ pub fn train(
         fault: None,
     };
     match stage.fit(&job, &device, data) {
-        Ok(_) if !group.leads() => Ok(JobOutcome::Follower),
+        Ok(_) if !group.leads() => Ok(TrainingEnd::Follower),
         Err(error) if !group.leads() => Err(error),
         Err(error) => Err(stage.failed(&folder, record, error)),
         Ok(outcome) if outcome.ended == EndReason::Stopped => {
@@ -71,10 +73,9 @@ pub fn train(
             record.seconds = Some(outcome.progress.seconds);
             record.valid = best_so_far(&job, &outcome)?;
             stage.save(&folder, &record)?;
-            Ok(JobOutcome::Stopped { run: record.id, step: Some(outcome.progress.step) })
+            Ok(TrainingEnd::Stopped { run: record.id, step: Some(outcome.progress.step) })
         }
-        Ok(outcome) if stage.job.deferred => stage.defer_network(&job, &outcome, record),
-        Ok(outcome) => stage.publish(&job, &device, &outcome, record),
+        Ok(outcome) => after.network(stage, &job, &device, &outcome, record).map(TrainingEnd::Trained),
     }
 }
 
@@ -130,13 +131,13 @@ impl Stage<'_> {
     }
 
     /// Evaluates and publishes the trained weights.
-    fn publish(
+    pub(super) fn publish(
         &self,
         job: &Job<'_>,
         device: &OpenDevice,
         outcome: &TrainOutcome,
         record: RunRecord,
-    ) -> Result<JobOutcome, Error> {
+    ) -> Result<PublishedRun, Error> {
         let run = job.run;
         self.session.emit(&WorkflowEvent::TrainingEnded {
             reason: outcome.ended,
@@ -173,8 +174,7 @@ impl Stage<'_> {
             },
         };
         let mut network = FinalNetwork { network: &network, evaluator: &evaluator, prepared: job.prepared };
-        let published = model.publish(self, record, &mut network)?;
-        Ok(JobOutcome::Published(Box::new(published)))
+        model.publish(self, record, &mut network)
     }
 }
 

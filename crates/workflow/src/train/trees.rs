@@ -11,23 +11,25 @@ use cupola_train::{Selection, SplitOutputs, default_objectives, unreported_metri
 use cupola_trees::{Trees, TreesRows, TreesTarget};
 use serde_json::{Map, json};
 
+use super::after::{AfterTraining, GrownRun, TrainingEnd};
 use super::final_model::FinalModel;
 use super::publish::TrainedModel;
 use super::record::{create, with_same_data};
 use super::summary::TrainingLength;
-use super::{JobOutcome, Stage};
+use super::{PublishedRun, Stage};
 use crate::data::loaded::LoadedData;
 use crate::error::Error;
 use crate::event::WorkflowEvent;
 
-/// Grows trees, evaluates and publishes. A resumed run has no checkpoint: its trees grow anew, and are the same.
-pub fn train(
+/// Grows trees, and does what comes after. A resumed run has no checkpoint: its trees grow anew, and are the same.
+pub(super) fn train<A: AfterTraining>(
     stage: &Stage<'_>,
     run: &Run,
     data: &LoadedData,
     spec: &TreesSpec,
     resumed: Option<(RunFolder, RunRecord)>,
-) -> Result<JobOutcome, Error> {
+    after: &A,
+) -> Result<TrainingEnd<A::Output>, Error> {
     let train = in_memory(data, SplitPart::Train)?;
     let valid = Some(in_memory(data, SplitPart::Valid)?).filter(|valid| valid.examples.rows > 0);
     let undefined = unreported_metric(run, &data.prepared, SplitPart::Valid, "valid")?;
@@ -51,48 +53,45 @@ pub fn train(
             record.status = Status::Stopped;
             record.seconds = Some(started.elapsed().as_secs_f64());
             stage.save(&folder, &record)?;
-            return Ok(JobOutcome::Stopped { run: record.id, step: None });
+            return Ok(TrainingEnd::Stopped { run: record.id, step: None });
         }
         Err(error) => return Err(stage.failed(&folder, record, error)),
     };
     stage.session.emit(&WorkflowEvent::TreesGrown { trees: trees.trees() });
-    let (prepared, plan) = (&data.prepared, &data.prepared.plan);
-    if stage.job.deferred {
-        let mut model = GrownTrees { trees: &trees, data };
-        let seconds = started.elapsed().as_secs_f64();
-        return stage.defer_trees(
+    let seconds = started.elapsed().as_secs_f64();
+    let grown = GrownRun { run, data, trees: &trees, folder: &folder, record, seconds, undefined };
+    after.trees(stage, grown).map(TrainingEnd::Trained)
+}
+
+impl GrownRun<'_> {
+    /// Evaluates and publishes the trees.
+    pub(super) fn publish(self, stage: &Stage<'_>) -> Result<PublishedRun, Error> {
+        let Self { run, data, trees, folder, record, seconds, undefined } = self;
+        let (prepared, plan) = (&data.prepared, &data.prepared.plan);
+        let mut about = Map::from_iter([("trees".to_owned(), json!(trees.trees()))]);
+        about.extend(undefined.map(|undefined| ("warnings".to_owned(), json!([undefined]))));
+        let columns = json!({ "width": plan.width(), "columns": plan.layout() });
+        let model = TrainedModel {
             run,
-            data,
-            (&folder, record),
-            &mut model,
-            &trees.to_safetensors()?,
-            seconds,
-        );
+            prepared,
+            folder,
+            weights: trees.to_safetensors()?,
+            threshold: None,
+            config: json!({ "family": run.family, "trees": columns }),
+            about,
+            ended: None,
+            objectives: default_objectives(plan),
+            goal: Selection::of(run, prepared)?.goal,
+            length: TrainingLength { best: None, epochs: None, seconds },
+        };
+        model.publish(stage, record, &mut GrownTrees { trees, data })
     }
-    let length = TrainingLength { best: None, epochs: None, seconds: started.elapsed().as_secs_f64() };
-    let mut about = Map::from_iter([("trees".to_owned(), json!(trees.trees()))]);
-    about.extend(undefined.map(|undefined| ("warnings".to_owned(), json!([undefined]))));
-    let model = TrainedModel {
-        run,
-        prepared,
-        folder: &folder,
-        weights: trees.to_safetensors()?,
-        threshold: None,
-        config: json!({ "family": run.family, "trees": { "width": plan.width(), "columns": plan.layout() } }),
-        about,
-        ended: None,
-        objectives: default_objectives(plan),
-        goal: Selection::of(run, prepared)?.goal,
-        length,
-    };
-    let published = model.publish(stage, record, &mut GrownTrees { trees: &trees, data })?;
-    Ok(JobOutcome::Published(Box::new(published)))
 }
 
 /// Trees with the rows to evaluate them on.
-struct GrownTrees<'a> {
-    trees: &'a Trees,
-    data: &'a LoadedData,
+pub(super) struct GrownTrees<'a> {
+    pub trees: &'a Trees,
+    pub data: &'a LoadedData,
 }
 
 impl FinalModel for GrownTrees<'_> {

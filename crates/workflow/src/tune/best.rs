@@ -94,7 +94,7 @@ fn publish(
     };
     match job.device(plan.job.device).run(session, stop)? {
         JobOutcome::Published(run) => Ok(Some(run)),
-        _ => Ok(None),
+        JobOutcome::Stopped { .. } | JobOutcome::Follower => Ok(None),
     }
 }
 

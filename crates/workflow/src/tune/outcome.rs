@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use cupola_tune::{JournalTrialState, Study, TRIAL_ERROR, TRIAL_RUN, TrialRecord, undominated};
+use cupola_tune::{
+    JournalTrialState, ParamImportance, Study, TRIAL_ERROR, TRIAL_RUN, TrialRecord, param_importances,
+    undominated,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -28,6 +31,10 @@ pub struct TuneReport {
     /// Numbers of the trials that no other one beats in all metrics, with several metrics.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub front: Vec<usize>,
+    /// Share of the variance of the first metric that each key explains, the largest first; empty before
+    /// [`IMPORTANCE_TRIALS`](cupola_tune::IMPORTANCE_TRIALS) complete trials.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub importances: Vec<ParamImportance>,
 }
 
 /// End of a [`TuneJob`](super::TuneJob) that did not fail.
@@ -90,7 +97,8 @@ impl TuneReport {
     pub(super) fn of(plan: &StudyPlan<'_>, study: &Study) -> Self {
         let trials = study.trials();
         let several = plan.metrics.len() > 1;
-        let front = if several { undominated(&trials, &study.identity().directions) } else { Vec::new() };
+        let directions = &study.identity().directions;
+        let front = if several { undominated(&trials, directions) } else { Vec::new() };
         Self {
             study: plan.name.clone(),
             folder: plan.folder.clone(),
@@ -99,6 +107,7 @@ impl TuneReport {
             trials: trials.iter().map(|trial| TrialRow::of(plan, trial)).collect(),
             best: study.best().map(|best| best.number),
             front: front.iter().map(|trial| trial.number).collect(),
+            importances: param_importances(&plan.space, directions, &study.history(), 0, plan.seed),
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use cupola_registry::write_file;
 use cupola_report::{StudyKey, StudyMetric, StudyPage, StudyTrial, StudyValue, study_html};
-use cupola_tune::{JournalTrialState, ParamDistribution, Study, param_importances};
+use cupola_tune::{JournalTrialState, ParamDistribution, Study};
 use serde_json::Value;
 
 use super::outcome::TuneReport;
@@ -28,15 +28,13 @@ pub(super) fn write(
 }
 
 fn document(plan: &StudyPlan<'_>, study: &Study, report: &TuneReport, package: Option<&str>) -> StudyPage {
-    let directions = &study.identity().directions;
-    let shares = param_importances(&plan.space, directions, &study.history(), 0, plan.seed);
     let keys = plan.space.params().iter().map(|(name, param)| StudyKey {
         name: name.clone(),
         log: matches!(
             param.distribution,
             ParamDistribution::Float { log: true, .. } | ParamDistribution::Int { log: true, .. }
         ),
-        importance: shares.iter().find(|one| one.name == *name).map(|one| one.share),
+        importance: report.importances.iter().find(|one| one.name == *name).map(|one| one.share),
     });
     let records = study.trials();
     let trials = report.trials.iter().zip(&records).map(|(row, record)| {

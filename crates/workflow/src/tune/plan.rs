@@ -183,3 +183,21 @@ fn pruner(tune: &Tune, run: &Run) -> Pruner {
         TunePruner::Patience => Pruner::Patience { patience: tune.patience, min_delta: 0.0, inner: None },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sampler_of_a_config_exists() {
+        let unknown = serde_json::from_value::<TuneSampler>("unknown".into()).unwrap_err().to_string();
+        // "unknown variant `unknown`, expected one of `tpe`, `random`, ..."
+        let names: Vec<&str> = unknown.split('`').skip(1).step_by(2).skip(1).collect();
+        assert_eq!(names.len(), cupola_tune::SAMPLERS.len(), "{unknown}");
+        for name in names {
+            let sampler: TuneSampler = serde_json::from_value(name.into()).unwrap();
+            assert_eq!(sampler.name(), name);
+            assert!(suggestions(sampler).is_ok(), "{name}");
+        }
+    }
+}

@@ -14,10 +14,11 @@ use serde_json::{Map, Value};
 use super::observer::{TrialObserver, locked};
 use super::plan::StudyPlan;
 use super::{StudyEnd, best};
+use crate::data::kept::KeptData;
 use crate::error::{Error, message_and_hint};
 use crate::event::{TrialProgress, WorkflowEvent};
 use crate::session::Session;
-use crate::train::{JobOutcome, StopSignal, TrainJob, TrainedRun};
+use crate::train::{StopSignal, TrainJob, TrainedRun, TrialEnd, TrialOutcome};
 
 /// Interval at which a worker without a trial looks for one.
 const POLL: Duration = Duration::from_millis(500);
@@ -33,6 +34,8 @@ pub(super) struct StudyWorker<'a> {
     stop: &'a StopSignal,
     deadline: Option<Instant>,
     study: Mutex<Study>,
+    /// Data of the latest trial. Most trials differ only in keys that the examples do not depend on.
+    data: Mutex<KeptData>,
 }
 
 impl<'a> StudyWorker<'a> {
@@ -43,7 +46,7 @@ impl<'a> StudyWorker<'a> {
         deadline: Option<Instant>,
     ) -> Result<Self, Error> {
         let study = Mutex::new(plan.open()?);
-        Ok(Self { plan, session, stop, deadline, study })
+        Ok(Self { plan, session, stop, deadline, study, data: Mutex::default() })
     }
 
     /// Trains trials until the budget is used up.
@@ -94,9 +97,9 @@ impl<'a> StudyWorker<'a> {
             None => {}
         }
         let ended = match result {
-            Ok(JobOutcome::Trained(run)) => self.complete(trial, &run, &state.best),
-            Ok(JobOutcome::Stopped { .. }) if state.pruned => locked(&self.study).prune(trial.id),
-            Ok(_) => locked(&self.study).release(trial.id),
+            Ok(TrialOutcome::Trained(run)) => self.complete(trial, &run, &state.best),
+            Ok(TrialOutcome::Stopped) if state.pruned => locked(&self.study).prune(trial.id),
+            Ok(TrialOutcome::Stopped) => locked(&self.study).release(trial.id),
             // Every further trial would fail in the same way.
             Err(error) if is_of_machine(&error) => {
                 locked(&self.study).release(trial.id)?;
@@ -114,7 +117,7 @@ impl<'a> StudyWorker<'a> {
     }
 
     /// Trains the trial in the home of the study: the rest of its run, if an earlier worker has left a checkpoint.
-    fn train(&self, trial: &TrialRecord, observer: &TrialObserver<'_>) -> Result<JobOutcome, Error> {
+    fn train(&self, trial: &TrialRecord, observer: &TrialObserver<'_>) -> Result<TrialOutcome, Error> {
         let home = self.plan.home();
         let mut session = Session::new(self.session.home().clone(), observer);
         session.probe = self.session.probe.clone();
@@ -123,11 +126,12 @@ impl<'a> StudyWorker<'a> {
             Some(run) => TrainJob::resume(run).expecting(Some(self.plan.config(trial))),
             None => TrainJob::new(self.plan.config(trial)),
         };
-        let job = job.device(self.plan.job.device).deferred();
+        let job = job.device(self.plan.job.device);
+        let end = TrialEnd { latency: self.plan.metrics.contains(&TuneMetric::Latency) };
         let (done, ended) = (Mutex::new(false), Condvar::new());
         std::thread::scope(|scope| {
             scope.spawn(|| self.renew(trial, observer, &done, &ended));
-            let result = job.run_in(&home, &session, &observer.stop);
+            let result = job.train_only(&home, &session, &observer.stop, &mut locked(&self.data), end);
             *locked(&done) = true;
             ended.notify_all();
             result
@@ -182,6 +186,7 @@ impl<'a> StudyWorker<'a> {
                 run.valid.as_ref().map(|valid| valid.value)
             }
             Some(goal) => metrics.get(goal.name()).and_then(Value::as_f64),
+            None if *metric == TuneMetric::Latency => run.latency,
             #[allow(clippy::cast_precision_loss, reason = "no file has 2^53 bytes")]
             None => Some(run.size as f64),
         };

@@ -66,7 +66,7 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
             let resume = next_command(home, ["train", "--resume", &run]);
             Err(Stopped { resume, step }.into())
         }
-        Ok(JobOutcome::Follower | JobOutcome::Trained(_)) => Ok(()),
+        Ok(JobOutcome::Follower) => Ok(()),
         Err(error) => {
             let error = error.into();
             if args.mpi {

@@ -36,6 +36,14 @@ fn a_space_has_dotted_keys_in_quotes_or_not() {
 }
 
 #[test]
+fn what_is_measured_of_the_model_has_no_goal() {
+    for name in ["size", "latency"] {
+        let metric: TuneMetric = serde_json::from_value(name.into()).unwrap();
+        assert_eq!((metric.name(), metric.goal(), metric.larger_is_better()), (name, None, false));
+    }
+}
+
+#[test]
 fn wrong_keys_and_ranges_are_named_with_a_remedy() {
     for (space, expected) in [
         ("train.epoch = { low = 1, high = 5 }", "unknown key `train.epoch`; did you mean `train.epochs`?"),

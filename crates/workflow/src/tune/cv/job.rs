@@ -153,7 +153,7 @@ impl CvJob {
                 session.emit(&WorkflowEvent::FoldFinished { place: [fold, repeat], folds, record: &record });
                 Ok(Some(record))
             }
-            JobOutcome::Stopped { .. } | JobOutcome::Trained(_) | JobOutcome::Follower => Ok(None),
+            JobOutcome::Stopped { .. } | JobOutcome::Follower => Ok(None),
         }
     }
 

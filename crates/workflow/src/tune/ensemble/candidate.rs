@@ -105,7 +105,7 @@ impl Candidate {
             None => match TrainJob::new(config.clone()).device(device).run(session, stop)? {
                 JobOutcome::Published(run) => run.run,
                 JobOutcome::Stopped { run, step } => return Ok(FoundCandidate::Stopped { run, step }),
-                JobOutcome::Trained(_) | JobOutcome::Follower => return Err(Error::NothingToTrain),
+                JobOutcome::Follower => return Err(Error::NothingToTrain),
             },
         };
         let found = Self::of_run(home, &RunFolder::open(home, &run)?)?;
