@@ -132,6 +132,8 @@ fn partial_dependence_is_the_mean_of_predictions_of_changed_rows() {
 #[test]
 fn other_rows_are_compared_with_the_trivial_model_by_the_subgroups_of_the_config() {
     let home = home_with_zone("subgroups = [\"zone\"]\nmin_support = 5");
+    let inputs = ["x", "y"].map(|name| format!("[[inputs]]\nname = \"{name}\"\nkind = \"number\"\n"));
+    home.write("run.toml", home.read("run.toml").replace("[model]", &format!("{}[model]", inputs.concat())));
     home.train(&[]);
     home.write("new.csv", with_zone(400));
     let evaluate = ["evaluate", "--model", "blobs", "--data", "new.csv", "--device", "flex"];

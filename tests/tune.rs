@@ -16,7 +16,11 @@ const SPACE: &str = "[tune]\nsampler = \"random\"\ntrials = 5\n[tune.space]\n\
                      model.hidden = { choices = [[8], [8, 8]] }\n";
 
 fn home(more: &str) -> TestHome {
-    TestHome::with_blobs(120, &format!("{TRAIN}{more}"))
+    let home = TestHome::with_blobs(120, "");
+    let text = home.read("run.toml");
+    let (before, _) = text.split_once("[model]").unwrap();
+    home.write("run.toml", format!("{before}[model]\nfamily = \"mlp\"\nhidden = [8]\n{TRAIN}{more}"));
+    home
 }
 
 const TUNE: [&str; 5] = ["tune", "--config", "run.toml", "--device", "flex"];
