@@ -18,6 +18,7 @@ use crate::text::FittedTokenizer;
 /// # Errors
 /// [`Error::Column`] for a missing column, [`Error::Input`] for an image whose columns do not fill its shape or if
 /// no column can be used.
+#[allow(clippy::needless_for_each, reason = "it ends a chain of iterators")]
 pub fn resolve(
     run: &Run,
     frame: &Frame,

@@ -211,6 +211,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp, reason = "the values are exact")]
     fn numbers_of_members_with_different_scales_are_averaged_in_their_units() {
         let [a, b] = [number(10.0, 2.0), number(-5.0, 0.5)].map(TargetList::single);
         let values = [blended_values(&a, &[4.0])[0], blended_values(&b, &[10.0])[0]];
