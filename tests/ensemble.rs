@@ -14,6 +14,7 @@ fn config(name: &str, seed: u32, model: &str) -> String {
 }
 
 /// Blobs that overlap, and three configs.
+#[allow(clippy::format_push_string, reason = "a few short texts")]
 fn home() -> TestHome {
     let home = TestHome::new();
     let mut text = "x,y,side\n".to_owned();
@@ -38,6 +39,7 @@ fn predicted(home: &TestHome, model: &str) -> Vec<Value> {
 }
 
 #[test]
+#[allow(clippy::format_collect, reason = "a few short texts")]
 fn networks_and_trees_answer_one_request_with_their_weighted_average() {
     let home = home();
     let args = ["net.toml", "gbdt.toml", "forest.toml", "--name", "all", "--device", "flex"];

@@ -16,10 +16,14 @@ const SPACE: &str = "[tune]\nsampler = \"random\"\ntrials = 5\n[tune.space]\n\
                      model.hidden = { choices = [[8], [8, 8]] }\n";
 
 fn home(more: &str) -> TestHome {
+    home_with(&format!("{TRAIN}{more}"))
+}
+
+fn home_with(more: &str) -> TestHome {
     let home = TestHome::with_blobs(120, "");
     let text = home.read("run.toml");
     let (before, _) = text.split_once("[model]").unwrap();
-    home.write("run.toml", format!("{before}[model]\nfamily = \"mlp\"\nhidden = [8]\n{TRAIN}{more}"));
+    home.write("run.toml", format!("{before}[model]\nfamily = \"mlp\"\nhidden = [8]\n{more}"));
     home
 }
 
@@ -37,6 +41,8 @@ fn operations(home: &TestHome, code: u64) -> Vec<Value> {
 }
 
 #[test]
+#[allow(clippy::cast_possible_truncation, reason = "the numbers are small")]
+#[allow(clippy::float_cmp, reason = "the values are exact")]
 fn the_best_of_all_trials_is_published() {
     let home = home(SPACE);
     let found = home.json(&tune(&[]));
@@ -158,7 +164,7 @@ fn children(parent: u32) -> Vec<u32> {
 fn a_study_that_is_stopped_continues() {
     let space = SPACE.replace("trials = 5", "trials = 4\npruner = \"none\"");
     let train = TRAIN.replace("epochs = 3", "epochs = 60");
-    let home = TestHome::with_blobs(120, &format!("{train}{space}"));
+    let home = home_with(&format!("{train}{space}"));
     let child = home.command(&tune(&[])).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
     let journal = home.path(".cupola/studies/blobs/journal.log");

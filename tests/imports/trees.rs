@@ -1,4 +1,4 @@
-//! Trees of XGBoost and LightGBM are imported, served and explained.
+//! Trees of `XGBoost` and `LightGBM` are imported, served and explained.
 
 use serde_json::{Map, Value, json};
 

@@ -308,8 +308,8 @@ impl Error {
             | Self::DamagedPackage { .. }
             | Self::NoSubgroups { .. }
             | Self::NoGate { .. } => true,
-            Self::Trees(_)
-            | Self::Io { .. }
+            Self::Trees(error) => matches!(error, cupola_trees::Error::Monotone { .. }),
+            Self::Io { .. }
             | Self::Json(_)
             | Self::Toml(_)
             | Self::Format { .. }

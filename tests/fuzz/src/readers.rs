@@ -75,12 +75,12 @@ fn post(path: &str, kind: &str, body: &[u8]) {
     APP.send(&[head.as_bytes(), body].concat());
 }
 
-/// Trees of XGBoost, as JSON or UBJSON.
+/// Trees of `XGBoost`, as JSON or UBJSON.
 fn xgboost(bytes: &[u8]) {
     let _ = ImportedTrees::from_xgboost(bytes, &TreeTarget::default()).map(|trees| score(&trees));
 }
 
-/// Trees of LightGBM.
+/// Trees of `LightGBM`.
 fn lightgbm(bytes: &[u8]) {
     let _ = ImportedTrees::from_lightgbm(bytes, &TreeTarget::default()).map(|trees| score(&trees));
 }

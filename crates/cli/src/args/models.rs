@@ -163,6 +163,7 @@ pub struct ExampleArgs {
     pub csv: bool,
 }
 
+#[allow(clippy::doc_markdown, reason = "the help shows the text as it is")]
 #[derive(Args)]
 pub struct ImportArgs {
     /// Format of the model
@@ -185,6 +186,7 @@ pub struct ImportArgs {
 }
 
 /// Format of a model to import.
+#[allow(clippy::doc_markdown, reason = "the help shows the text as it is")]
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub enum ImportFormat {
     /// Hugging Face: BERT, DistilBERT or RoBERTa for embeddings or classes; GPT-2, Llama, Mistral or Qwen2

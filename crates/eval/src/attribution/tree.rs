@@ -176,12 +176,11 @@ impl PlainTree {
         let mut sum = 0.0;
         let mut open = vec![(0, 1.0)];
         while let Some((at, weight)) = open.pop() {
-            match self.nodes[at] {
-                TreeNode::Leaf { value, .. } => sum += weight * value,
-                _ => {
-                    let each = self.nodes[at].children();
-                    open.extend(each.map(|child| (child, weight * self.share(at, child))));
-                }
+            if let TreeNode::Leaf { value, .. } = self.nodes[at] {
+                sum += weight * value;
+            } else {
+                let each = self.nodes[at].children();
+                open.extend(each.map(|child| (child, weight * self.share(at, child))));
             }
         }
         sum

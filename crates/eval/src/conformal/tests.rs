@@ -213,6 +213,7 @@ fn new_rows_are_covered_as_often_as_asked() {
 
 /// Noise that grows with `x`, and two quantiles that are read off the training rows of each tenth of `x`.
 #[test]
+#[allow(clippy::cast_sign_loss, clippy::needless_for_each, reason = "the numbers are not negative")]
 fn plain_quantiles_of_a_few_rows_are_corrected_and_follow_the_noise() {
     let normal =
         |draw: &mut dyn FnMut() -> f64| (-2.0 * draw().ln()).sqrt() * (std::f64::consts::TAU * draw()).cos();

@@ -24,6 +24,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ForeignModel, Error> {
     if !text.starts_with("tree") {
         return Err(invalid("it does not begin with `tree`"));
     }
+    if !text.lines().any(|line| line == "end of trees") {
+        return Err(invalid("it is cut off: it has no line `end of trees`"));
+    }
     let (header, trees, after) = sections(text);
     let groups = header.number("num_tree_per_iteration").unwrap_or(1);
     if groups == 0 || groups > MOST_CLASSES || trees.len() % groups != 0 {

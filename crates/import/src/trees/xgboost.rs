@@ -24,6 +24,13 @@ const RESTORE: &str = "save it again with `save_model`";
 pub(super) fn parse(bytes: &[u8]) -> Result<ForeignModel, Error> {
     let learner = Document::parse(bytes)?.learner;
     let (model, weights) = learner.booster()?;
+    let (stated, found) = (model.gbtree_model_param.number("num_trees"), model.trees.len());
+    if stated.is_some_and(|stated| stated != found) {
+        return Err(invalid(format!(
+            "it has {found} trees and says that it has {}",
+            stated.unwrap_or_default()
+        )));
+    }
     let groups = learner.groups()?;
     if groups > MOST_CLASSES {
         return Err(invalid(format!("it has {groups} classes; at most {MOST_CLASSES} are supported")));

@@ -18,6 +18,7 @@ use crate::text::FittedTokenizer;
 /// # Errors
 /// [`Error::Column`] for a missing column, [`Error::Input`] for an image whose columns do not fill its shape or if
 /// no column can be used.
+#[allow(clippy::needless_for_each, reason = "it ends a chain of iterators")]
 pub fn resolve(
     run: &Run,
     frame: &Frame,
@@ -29,7 +30,7 @@ pub fn resolve(
     for target in &targets {
         frame.require(target, "check `[[targets]]`")?;
     }
-    let (mut resolved, inferred) = if run.inputs.is_empty() {
+    let (mut resolved, mut inferred) = if run.inputs.is_empty() {
         // New rows do not have the column of the split.
         let split = run.split.column.as_deref();
         infer(frame, rules, &targets.iter().copied().chain(split).collect::<Vec<_>>())?
@@ -43,6 +44,8 @@ pub fn resolve(
     }
     if matches!(run.trees, Some(TreesSpec::Boosted(_))) {
         resolved.iter_mut().for_each(|resolved| leave_to_trees(&mut resolved.input));
+        let categories = inferred.iter_mut().filter(|column| column.kind == "category");
+        categories.for_each(|column| "split by sets of values".clone_into(&mut column.note));
     }
     let categories = resolved.iter_mut().filter(|resolved| resolved.input.kind == Kind::Category);
     for ResolvedInput { input, .. } in categories {

@@ -64,6 +64,7 @@ pub fn prepare_folds(runs: &[Run], frame: &Frame, plan: &Plan) -> Result<FoldedR
 
 /// Encodes the rows of the splits. The frames are those of the source with canonical values, of the test source, and of the
 /// source as it was read.
+#[allow(clippy::needless_pass_by_value, reason = "it takes what its callers have made")]
 fn encoded(
     run: &Run,
     plan: &Plan,

@@ -17,6 +17,7 @@ use self::assign::{group_folds, stratified_folds};
 ///
 /// # Errors
 /// [`Error::Column`] for a missing column.
+#[allow(clippy::needless_for_each, reason = "it ends a chain of iterators")]
 pub(super) fn split(run: &Run, frame: &Frame, keys: &[u64]) -> Result<[Vec<usize>; 3], Error> {
     let (folds, fold) = (run.split.folds.unwrap_or(2), run.split.fold.unwrap_or(0));
     if run.split.by == SplitBy::Group {
@@ -60,7 +61,7 @@ fn by_group(run: &Run, frame: &Frame, folds: usize, fold: usize) -> Result<[Vec<
             rest.push((draw(run.seed, &name, 2, fold as u64), rows));
         }
     }
-    rest.sort_by(|a, b| a.0.cmp(&b.0));
+    rest.sort_by_key(|a| a.0);
     let wanted = share_of(run.split.valid, rest.iter().map(|(_, rows)| rows.len()).sum());
     let count = rest.len();
     for (index, (_, rows)) in rest.into_iter().enumerate() {

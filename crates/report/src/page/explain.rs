@@ -48,7 +48,8 @@ pub(super) fn dependence(all: &[Dependence]) -> String {
     let figures: Vec<String> = all.iter().take(PLOTS).filter_map(one).collect();
     let note = match all.first().filter(|_| !figures.is_empty()) {
         Some(first) if first.rows > 0 => dim(&format!(
-            "Mean prediction of {} when the column has the same value in all of them.",
+            "Mean prediction of {} when the column has the same value in all of them; beside it accumulated local effects, which \
+             only compare rows with neighbours and may leave the range of a probability.",
             several(first.rows, "row")
         )),
         _ => String::new(),

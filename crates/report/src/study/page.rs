@@ -336,8 +336,8 @@ mod tests {
         let key = |name: &str, log| StudyKey { name: name.into(), log, importance: Some(0.5) };
         let trial = |number: usize| StudyTrial {
             number,
-            state: if number % 3 == 0 { "pruned" } else { "complete" }.into(),
-            complete: number % 3 != 0,
+            state: if number.is_multiple_of(3) { "pruned" } else { "complete" }.into(),
+            complete: !number.is_multiple_of(3),
             values: vec![number as f64, f64::NAN],
             params: vec![Some(StudyValue::Number(0.1)), Some(StudyValue::Choice("<b>".into())), None],
             curve: vec![(1.0, 0.5), (2.0, f64::NAN), (3.0, 0.75)],

@@ -58,6 +58,7 @@ fn check_metrics(config: &Config, tune: &Tune, found: &mut Findings) {
     found.add_if(pruned, "/tune/pruner", "several metrics have no pruner; write \"none\"");
 }
 
+#[allow(clippy::needless_for_each, reason = "it ends a chain of iterators")]
 fn check_space(tune: &Tune, family: &Family, found: &mut Findings) {
     let listed = tune.space.0.get("model.family").and_then(|range| range.choices.as_ref());
     let listed = listed.into_iter().flatten().filter_map(Value::as_str);

@@ -23,6 +23,7 @@ enum BinRule {
 
 impl ColumnBins {
     /// Bins of a column of numbers. `sample` holds some of its values, without missing ones.
+    #[allow(clippy::float_cmp, reason = "the values are exact")]
     pub fn of_numbers(mut sample: Vec<f32>, max_bins: usize) -> Self {
         sample.sort_unstable_by(f32::total_cmp);
         let mut distinct: Vec<(f32, usize)> = Vec::new();

@@ -81,6 +81,7 @@ impl<'a> TreeGrower<'a> {
     }
 
     /// Grows a tree on `self.rows` with the used columns.
+    #[allow(clippy::cast_possible_truncation, reason = "the numbers are small")]
     pub fn grow(&mut self, gradients: &PackedGradients, used: &[bool]) -> BinTree {
         let sum = gradients.sum(&self.rows);
         let rows = self.rows.len() as f64 / hessian(sum).max(1.0);
@@ -279,6 +280,7 @@ fn partition_part(
 }
 
 /// Leaf with the best split; the older one of equals.
+#[allow(clippy::float_cmp, reason = "the values are exact")]
 fn best_leaf(open: &[OpenLeaf]) -> Option<usize> {
     let mut best: Option<(f64, usize, usize)> = None;
     for (at, leaf) in open.iter().enumerate() {

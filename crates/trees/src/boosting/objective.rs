@@ -83,6 +83,7 @@ impl BoostObjective {
     }
 
     /// Best constant scores.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the numbers are small")]
     pub(crate) fn base(self, labels: &Labels<'_>) -> Vec<f64> {
         let total: f64 = labels.all().map(|(_, weight)| weight).sum::<f64>().max(f64::MIN_POSITIVE);
         let mean = || labels.all().map(|(value, weight)| value * weight).sum::<f64>() / total;
@@ -171,6 +172,7 @@ impl BoostObjective {
         sums.iter().sum::<f64>() / values.len().max(1) as f64
     }
 
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the numbers are small")]
     fn row_loss(self, scores: &[f64], value: f32) -> f64 {
         let (score, value) = (scores[0], f64::from(value));
         let difference = value - score;
@@ -198,8 +200,9 @@ impl BoostObjective {
 }
 
 /// With the redundant parameter of the softmax, `classes / (classes - 1)` makes a Newton step of the right length
-/// (Friedman, Hastie and Tibshirani 2000, LogitBoost).
+/// (Friedman, Hastie and Tibshirani 2000, `LogitBoost`).
 #[allow(clippy::cast_possible_truncation, reason = "gradients are quantised afterwards")]
+#[allow(clippy::cast_sign_loss, reason = "the numbers are not negative")]
 fn softmax_gradients(classes: usize, scores: &[f64], values: &[f32], pairs: &mut [[f32; 2]]) {
     let factor = classes as f32 / (classes as f32 - 1.0);
     let rows = pairs.chunks_exact_mut(classes).zip(scores.chunks_exact(classes)).zip(values);

@@ -1,4 +1,4 @@
-//! Tests against plain references and LightGBM, and of the properties that options promise.
+//! Tests against plain references and `LightGBM`, and of the properties that options promise.
 
 mod lightgbm;
 mod properties;

@@ -16,6 +16,7 @@ pub(super) struct RankedColumn {
 
 impl RankedColumn {
     /// Ranks the values of a column; NaN is missing.
+    #[allow(clippy::float_cmp, clippy::needless_for_each, reason = "the values are exact")]
     pub fn new(values: &[f32]) -> Self {
         let mut order: Vec<u32> =
             (0..).zip(values).filter(|(_, x)| !x.is_nan()).map(|(row, _)| row).collect();
@@ -30,15 +31,12 @@ impl RankedColumn {
         let mut filled = usize::MAX;
         for equal in order.chunk_by(same) {
             let (first, last) = (value(equal[0]), value(equal[equal.len() - 1]));
-            match bounds.last_mut().filter(|_| filled < least) {
-                Some(bin) => {
-                    bin[1] = last;
-                    filled += equal.len();
-                }
-                None => {
-                    bounds.push([first, last]);
-                    filled = equal.len();
-                }
+            if let Some(bin) = bounds.last_mut().filter(|_| filled < least) {
+                bin[1] = last;
+                filled += equal.len();
+            } else {
+                bounds.push([first, last]);
+                filled = equal.len();
             }
             let rank = u16::try_from(bounds.len() - 1).unwrap_or(MISSING - 1);
             equal.iter().for_each(|row| ranks[*row as usize] = rank);

@@ -184,6 +184,7 @@ impl TargetKind {
     }
 
     /// All samples of a node.
+    #[allow(clippy::needless_for_each, reason = "it ends a chain of iterators")]
     pub fn side(self, samples: &[Sample]) -> Side {
         let mut side = Side::empty(self);
         samples.iter().for_each(|sample| side.add(&self.cell(0, sample)));

@@ -39,6 +39,7 @@ fn shares_equal_optunas_as_means_over_seeds() {
 }
 
 #[test]
+#[allow(clippy::float_cmp, reason = "the values are exact")]
 fn a_category_and_a_conditional_parameter_have_their_share() {
     let params = serde_json::json!({
         "kind": {"distribution": {"type": "categorical", "choices": ["a", "b", "c"]}},

@@ -12,6 +12,7 @@ pub(super) struct Rungs {
 }
 
 impl Rungs {
+    #[allow(clippy::maybe_infinite_iter, reason = "the rungs grow until they end it")]
     pub fn decide(&self, request: &PruneRequest<'_>) -> PruneDecision {
         let mut decision = PruneDecision::default();
         let trial = request.trial;
@@ -87,6 +88,7 @@ struct Brackets(Vec<u32>);
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 impl Brackets {
+    #[allow(clippy::cast_possible_wrap, reason = "the numbers are small")]
     fn new(min_resource: i64, max_resource: i64, factor: i64) -> Self {
         let ratio = max_resource as f64 / min_resource.max(1) as f64;
         // As Python computes a logarithm of another base.

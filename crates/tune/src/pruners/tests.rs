@@ -32,6 +32,7 @@ fn pruner(name: &str) -> Pruner {
 }
 
 /// Steps of each trial; negative if the pruner ended it.
+#[allow(clippy::cast_possible_wrap, reason = "the numbers are small")]
 fn steps(pruner: &Pruner, direction: StudyDirection, curves: &[Vec<f64>]) -> Vec<i64> {
     let mut trials: Vec<TrialRecord> = Vec::new();
     let mut found = Vec::new();

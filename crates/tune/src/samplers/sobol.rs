@@ -103,6 +103,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the numbers are small")]
     fn each_interval_of_a_scrambled_coordinate_has_one_point() {
         for seed in 0..3 {
             let points: Vec<Vec<f64>> =

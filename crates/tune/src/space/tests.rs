@@ -12,6 +12,7 @@ fn space(params: serde_json::Value) -> Result<SearchSpace, String> {
     SearchSpace::new(params).map_err(|e| e.to_string())
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it takes what its callers have made")]
 fn one(distribution: serde_json::Value) -> String {
     space(json!({ "train.lr": { "distribution": distribution } })).expect_err("an error")
 }
@@ -124,6 +125,7 @@ fn steps_lower_the_upper_bound_as_in_optuna() {
 
 proptest! {
     #[test]
+    #[allow(clippy::float_cmp, reason = "the values are exact")]
     fn values_respect_bounds_and_steps(low in -100_i64..100, width in 0_i64..100, step in 1_i64..7, unit in 0.0..1.0_f64) {
         let mut int = ParamDistribution::Int { low, high: low + width, log: false, step };
         int.validate("x").expect("valid");

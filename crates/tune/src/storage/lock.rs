@@ -13,7 +13,7 @@ use super::error::{StudyError, at};
 /// Age from which a lock belongs to a process that was killed; Optuna's grace period.
 const GRACE: Duration = Duration::from_secs(30);
 /// Longest wait for a lock that changes hands all the time.
-const WAIT: Duration = Duration::from_secs(120);
+const WAIT: Duration = Duration::from_mins(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Exclusive right to append to a journal, until it is dropped.

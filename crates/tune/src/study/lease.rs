@@ -16,7 +16,7 @@ const LEASE: &str = "cupola:lease";
 const DURATION: Duration = Duration::from_secs(90);
 
 /// Age from which the folder of a dead worker is removed.
-const OLD: Duration = Duration::from_secs(3600);
+const OLD: Duration = Duration::from_hours(1);
 
 /// Process that trains trials of a study. A lock file that it holds tells workers of the same host at once that it is
 /// gone; those of other hosts wait for its leases to expire.

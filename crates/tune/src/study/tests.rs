@@ -36,6 +36,7 @@ fn claimed(study: &mut Study, trials: usize) -> TrialRecord {
 }
 
 #[test]
+#[allow(clippy::float_cmp, reason = "the values are exact")]
 fn trials_of_a_worker_that_is_gone_are_claimed_again() {
     let folder = tempfile::tempdir().unwrap();
     let (mut gone, mut other) = (open(folder.path()), open(folder.path()));

@@ -55,6 +55,7 @@ mod tests {
                           [[targets]]\nname = 'y'\nkind = 'category'\n[model]\nfamily = 'gbdt'\n";
 
     #[test]
+    #[allow(clippy::format_collect, reason = "a few short texts")]
     fn runs_of_the_same_rows_load_them_once() {
         let folder = tempfile::tempdir().unwrap();
         let rows = |more: &str| {

@@ -24,7 +24,7 @@ const LATENCY_ROWS: usize = 32;
 /// Seconds for the latency, so that it does not lengthen a short run.
 const LATENCY_SECONDS: f64 = 0.1;
 /// Seconds for the dependence on columns, for the same reason.
-const DEPENDENCE_SECONDS: f64 = 0.2;
+const DEPENDENCE_SECONDS: f64 = 0.5;
 
 /// Time of a forward pass of one row of the valid split; `None` without valid rows.
 pub(crate) fn valid_latency(

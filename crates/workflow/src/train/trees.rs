@@ -37,6 +37,7 @@ pub(super) fn train<A: AfterTraining>(
     if let Some(undefined) = &undefined {
         stage.session.emit(&WorkflowEvent::Warning(undefined));
     }
+    let monotone = monotone(spec, &data.prepared.plan)?;
     let (folder, mut record) = match resumed {
         Some((folder, record)) => (folder, with_same_data(record, data)?),
         None => create(stage.runs, run, data)?,
@@ -47,7 +48,7 @@ pub(super) fn train<A: AfterTraining>(
     stage.save(&folder, &record)?;
     stage.session.emit(&WorkflowEvent::RunStarted { record: &record, folder: folder.path() });
     let started = Instant::now();
-    let trees = match grow(stage, run, spec, &data.prepared.plan, &train, valid.as_ref()) {
+    let trees = match grow(stage, (run, spec), &data.prepared.plan, (&train, valid.as_ref()), &monotone) {
         Ok(trees) => trees,
         Err(Error::Trees(cupola_trees::Error::Stopped)) => {
             record.status = Status::Stopped;
@@ -112,20 +113,18 @@ impl FinalModel for GrownTrees<'_> {
 
 fn grow(
     stage: &Stage<'_>,
-    run: &Run,
-    spec: &TreesSpec,
+    (run, spec): (&Run, &TreesSpec),
     plan: &Plan,
-    train: &ExamplesWithTargets,
-    valid: Option<&ExamplesWithTargets>,
+    (train, valid): (&ExamplesWithTargets, Option<&ExamplesWithTargets>),
+    monotone: &[i8],
 ) -> Result<Trees, Error> {
     let mut targets = Vec::new();
     for (index, (target, own)) in plan.targets.iter().zip(&train.targets).enumerate() {
         let valid = valid.and_then(|valid| valid.targets.iter().nth(index));
         targets.extend(outputs_of(target, own).into_iter().map(|own| TreesTarget { valid, ..own }));
     }
-    let monotone = monotone(spec, plan)?;
     let valid = valid.map(|valid| &valid.examples);
-    let rows = TreesRows { train: &train.examples, valid, monotone: &monotone };
+    let rows = TreesRows { train: &train.examples, valid, monotone };
     let outputs = plan.width();
     let mut shown = 0;
     let mut grown = |done: usize| {

@@ -131,6 +131,7 @@ mod tests {
                           train.epochs = { low = 1, high = 30 }\n";
 
     #[test]
+    #[allow(clippy::float_cmp, reason = "the values are exact")]
     fn parameters_become_keys_of_the_config() {
         let load = |path: &str| Err::<String, String>(path.to_owned());
         let run = cupola_spec::parse("a.toml", CONFIG, &[], &load).unwrap();

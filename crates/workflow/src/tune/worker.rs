@@ -192,15 +192,12 @@ impl<'a> StudyWorker<'a> {
         };
         let values: Option<Vec<f64>> = self.plan.metrics.iter().enumerate().map(value).collect();
         let mut study = locked(&self.study);
-        match values {
-            Some(values) => {
-                study.set_attribute(trial.id, "seconds", run.seconds.into())?;
-                study.complete(trial.id, values)
-            }
-            None => {
-                let names: Vec<&str> = self.plan.metrics.iter().map(|metric| metric.name()).collect();
-                study.fail(trial.id, &format!("{} is undefined on the valid split", names.join(" or ")))
-            }
+        if let Some(values) = values {
+            study.set_attribute(trial.id, "seconds", run.seconds.into())?;
+            study.complete(trial.id, values)
+        } else {
+            let names: Vec<&str> = self.plan.metrics.iter().map(|metric| metric.name()).collect();
+            study.fail(trial.id, &format!("{} is undefined on the valid split", names.join(" or ")))
         }
     }
 

@@ -19,6 +19,7 @@ pub(super) struct Document {
 }
 
 #[derive(Deserialize)]
+#[allow(clippy::struct_field_names, reason = "the names are those of the file")]
 pub(super) struct Learner {
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
@@ -184,6 +185,7 @@ impl Learner {
 
 impl TreeArrays {
     /// Bits of the categories of each split by categories.
+    #[allow(clippy::needless_for_each, reason = "it ends a chain of iterators")]
     pub fn category_sets(&self) -> Result<HashMap<usize, Vec<u32>>, Error> {
         let (mut sets, mut words) = (HashMap::new(), 0);
         let ranges = self.categories_segments.iter().zip(&self.categories_sizes);

@@ -23,7 +23,7 @@ fn rows(shift: f64) -> Frame {
 fn plan(rows: &Frame, columns: &[(&str, Kind)]) -> Plan {
     let input = |(name, kind): &(&str, Kind)| {
         let unseen = (*kind == Kind::Category).then_some(Unseen::Other);
-        ResolvedInput::new(Input { unseen, ..Input::new(*name, *kind) }, vec![(*name).to_owned()])
+        ResolvedInput::new(Input { unseen, ..Input::new(name, *kind) }, vec![(*name).to_owned()])
     };
     let inputs: Vec<ResolvedInput> = columns.iter().map(input).collect();
     let targets = TargetList::single(Target::new("y", TargetKind::Category));

@@ -41,6 +41,7 @@ fn text(column: &str, row: usize) -> String {
 }
 
 /// Each row is tested once, and no row is in two parts of a fold.
+#[allow(clippy::needless_for_each, reason = "it ends a chain of iterators")]
 fn check_partition(divisions: &[Division], tested: usize) {
     let mut times = vec![0; ROWS];
     for division in divisions {

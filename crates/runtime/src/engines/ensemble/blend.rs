@@ -28,7 +28,7 @@ fn push_values(target: &FittedTarget, logits: &[f32], out: &mut Vec<f64>) {
     match target {
         FittedTarget::Category { calibration: Some(_), .. } => {
             let found = target.probabilities(logits);
-            out.extend(found.into_iter().map(|p| f64::from(p).max(LEAST_CALIBRATED)));
+            out.extend(found.into_iter().map(|p| at_least(LEAST_CALIBRATED, f64::from(p))));
         }
         FittedTarget::Category { classes, .. } if classes.len() == 2 => {
             // Both in 64 bits: the rest of 1 would lose the digits of the smaller one.
@@ -98,10 +98,10 @@ pub fn logits_of_blend(targets: &TargetList<FittedTarget>, values: &[f64]) -> Ve
             rest = after;
             match (target, own) {
                 (FittedTarget::Category { .. }, [negative, positive]) => {
-                    out.push((positive.max(LEAST).ln() - negative.max(LEAST).ln()) as f32);
+                    out.push((at_least(LEAST, *positive).ln() - at_least(LEAST, *negative).ln()) as f32);
                 }
                 (FittedTarget::Category { .. }, _) => {
-                    out.extend(own.iter().map(|probability| probability.max(LEAST).ln() as f32));
+                    out.extend(own.iter().map(|probability| at_least(LEAST, *probability).ln() as f32));
                 }
                 (
                     FittedTarget::Number { shift, factor, .. } | FittedTarget::Forecast { shift, factor, .. },
@@ -114,6 +114,11 @@ pub fn logits_of_blend(targets: &TargetList<FittedTarget>, values: &[f64]) -> Ve
         }
     }
     out
+}
+
+/// The larger number; not a number if `value` is none, so that a member that fails is no answer.
+fn at_least(least: f64, value: f64) -> f64 {
+    if value.is_nan() { value } else { value.max(least) }
 }
 
 /// Number of values of a target.
@@ -147,6 +152,14 @@ mod tests {
             factor,
             outputs: NumberOutputs::Value,
         }
+    }
+
+    #[test]
+    fn what_is_not_a_number_stays_so() {
+        let targets =
+            TargetList::new(category(&["a", "b", "c"]), vec![number(0.0, 1.0), category(&["x", "y"])]);
+        let logits = logits_of_blend(&targets, &blended_values(&targets, &[f32::NAN; 5]));
+        assert!(logits.len() == 5 && logits.iter().all(|logit| logit.is_nan()), "{logits:?}");
     }
 
     #[test]
@@ -198,6 +211,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp, reason = "the values are exact")]
     fn numbers_of_members_with_different_scales_are_averaged_in_their_units() {
         let [a, b] = [number(10.0, 2.0), number(-5.0, 0.5)].map(TargetList::single);
         let values = [blended_values(&a, &[4.0])[0], blended_values(&b, &[10.0])[0]];

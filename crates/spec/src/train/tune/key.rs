@@ -7,8 +7,9 @@ use crate::config::config_schema;
 use crate::names::nearest;
 
 /// Tables that decide which rows are measured, and how: trials with other values would not be comparable.
-const FIXED: [&str; 11] = [
+const FIXED: [&str; 12] = [
     "name",
+    "seed",
     "data",
     "split",
     "series",

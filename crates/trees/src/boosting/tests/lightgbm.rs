@@ -1,4 +1,4 @@
-//! Scores of a few rounds against LightGBM (scripts/golden/boosting.py).
+//! Scores of a few rounds against `LightGBM` (scripts/golden/boosting.py).
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,7 @@ struct Case {
 }
 
 #[test]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the numbers are small")]
 fn scores_are_those_of_lightgbm() {
     let golden: Golden = serde_json::from_str(include_str!("../golden/lightgbm.json")).unwrap();
     for (index, case) in golden.cases.iter().enumerate() {

@@ -3,6 +3,7 @@
 use super::*;
 
 /// Rows of three numbers, one with missing values, and two categories, with a number to predict.
+#[allow(clippy::cast_possible_truncation, reason = "the numbers are small")]
 fn rows(count: usize, seed: u64) -> Rows {
     let mut draw = draws(seed);
     let mut rows = Rows::default();
@@ -124,6 +125,7 @@ fn a_weight_counts_like_as_many_rows() {
 }
 
 #[test]
+#[allow(clippy::needless_for_each, reason = "it ends a chain of iterators")]
 fn limits_of_growth_hold() {
     let rows = rows(2_000, 5);
     let options = BoostOptions { rounds: 5, leaves: 40, depth: 4, leaf_rows: 50, ..BoostOptions::default() };

@@ -95,6 +95,7 @@ fn a_set_of_categories_is_the_best_of_all() {
 }
 
 #[test]
+#[allow(clippy::needless_for_each, reason = "it ends a chain of iterators")]
 fn bins_hold_like_numbers_of_rows_and_every_frequent_value_alone() {
     let mut draw = draws(3);
     let mut sample: Vec<f32> = (0..20_000).map(|_| draw()).collect();

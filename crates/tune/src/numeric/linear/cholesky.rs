@@ -79,6 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::needless_range_loop, reason = "several rows are read at one index")]
     fn solutions_and_inverse_fit_the_matrix() {
         let count = 9;
         let entry = |row: usize, column: usize| (-(row as f64 - column as f64).powi(2) / 8.0).exp();

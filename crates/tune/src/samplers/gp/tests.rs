@@ -37,6 +37,7 @@ fn suggest(sampler: &GpSampler, space: &SearchSpace, history: &[TrialView], tria
 }
 
 #[test]
+#[allow(clippy::float_cmp, reason = "the values are exact")]
 fn a_conditional_function_is_solved_and_the_cache_does_not_show() {
     let space = space();
     let sampler = GpSampler::default();

@@ -17,6 +17,7 @@ fn square() -> SearchSpace {
 }
 
 /// Trials of `(x - 0.7)^2`, to which the choice `b` adds nothing and the others 0.1.
+#[allow(clippy::float_cmp, reason = "the values are exact")]
 fn history(space: &SearchSpace, count: u64) -> Vec<TrialView> {
     let mut history = Vec::new();
     for trial in 0..count {
@@ -36,6 +37,7 @@ fn history(space: &SearchSpace, count: u64) -> Vec<TrialView> {
 }
 
 #[test]
+#[allow(clippy::float_cmp, reason = "the values are exact")]
 fn suggestions_depend_on_the_trials_and_not_on_their_order() {
     let space = square();
     let trials = history(&space, 40);
@@ -128,6 +130,7 @@ fn densities_equal_optunas() {
 }
 
 #[test]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the numbers are small")]
 fn samples_of_a_mixture_follow_its_density() {
     let distribution = ParamDistribution::int(0, 4);
     let kinds = ParamDistribution::categorical(&["a", "b", "c"]);

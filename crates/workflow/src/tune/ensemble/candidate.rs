@@ -201,7 +201,7 @@ fn different_table(own: &Config, other: &Config) -> Option<&'static str> {
         (own.series != other.series, "`[series]`"),
         (own.seed != other.seed, "`seed`, which decides on the rows of the splits"),
         (targets(own) != targets(other), "`[[targets]]`"),
-        (share(own) != share(other), "`uncertainty.share`"),
+        (share(own) != share(other), "the rows that `[uncertainty]` sets aside"),
     ];
     differs.into_iter().find_map(|(differs, what)| differs.then_some(what))
 }
