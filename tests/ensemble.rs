@@ -143,6 +143,15 @@ fn members_of_other_rows_are_refused_with_the_difference() {
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     let refused = home.run(&["ensemble", "gbdt:1", "nothing:1", "--name", "both"]);
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    // The folds of a cross-validation have seen all rows: neither its package is a member, nor is it that of its config.
+    home.json(&["cv", "--config", "forest.toml", "--folds", "3", "--device", "flex"]);
+    let refused = home.run(&["ensemble", "gbdt:1", "forest:1", "--name", "both", "--device", "flex"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("average of a cross-validation"), "{}", refused.stderr);
+    let joined = home.json(&["ensemble", "gbdt.toml", "forest.toml", "--name", "two", "--device", "flex"]);
+    let packages: Vec<&str> =
+        joined["members"].as_array().unwrap().iter().map(|row| row["package"].as_str().unwrap()).collect();
+    assert!(packages.contains(&"forest:2"), "{joined}");
     // Other data under the same name.
     let blobs = home.read("blobs.csv");
     home.write("blobs.csv", blobs.replace("left", "west"));

@@ -179,6 +179,15 @@ pub enum Error {
         /// Id of the run.
         run: String,
     },
+    /// A member of an ensemble that is the average of a cross-validation.
+    #[error(
+        "`{package}` is the average of a cross-validation, whose folds have seen the rows that members are weighed and \
+         tested on; name a package of `cupola train`"
+    )]
+    MemberOfFolds {
+        /// `name:version` of the package.
+        package: String,
+    },
     /// A learning-rate test of trees.
     #[error("trees have no learning rate; choose a network in `[model]`")]
     TreesHaveNoRate,
@@ -303,6 +312,7 @@ impl Error {
             | Self::Ensemble { .. }
             | Self::OtherRows { .. }
             | Self::MemberUnfinished { .. }
+            | Self::MemberOfFolds { .. }
             | Self::MissingFeature { .. }
             | Self::Incomparable { .. }
             | Self::DamagedPackage { .. }

@@ -3,6 +3,7 @@
 use cupola_registry::{RunFolder, RunRecord, Status, sha256_hex};
 use cupola_sources::FileVersion;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::config::ConfigSource;
 use crate::error::Error;
@@ -82,15 +83,29 @@ impl Session<'_> {
 
     /// Newest finished run with this config and files of these digests.
     fn finished(&self, config_sha256: &str, files: &[&str]) -> Result<Option<RunRecord>, Error> {
-        let records = RunFolder::all(&self.home)?.into_iter().map(|(_, record)| record);
         let same = |record: &RunRecord| {
             record.status == Status::Finished
                 && record.config_sha256 == config_sha256
                 && record.dataset.files().map(|file| file.sha256.as_str()).eq(files.iter().copied())
         };
-        let mut records: Vec<RunRecord> = records.filter(same).collect();
+        let mut records = Vec::new();
+        for (folder, record) in RunFolder::all(&self.home)? {
+            if same(&record) && !is_cross_validation(&folder)? {
+                records.push(record);
+            }
+        }
         records.sort_by(|a, b| a.created.cmp(&b.created));
         Ok(records.pop())
+    }
+}
+
+/// `true` for the run that a cross-validation ends with, whose model is the average of its folds.
+pub(crate) fn is_cross_validation(folder: &RunFolder) -> Result<bool, Error> {
+    let path = folder.path().join("metrics.json");
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(serde_json::from_slice::<Value>(&bytes)?.get("cross_validation").is_some()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(Error::Io { path, source }),
     }
 }
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::join::{CHUNK, plan_of};
 use crate::config::{self, ConfigSource};
+use crate::data::stages::is_cross_validation;
 use crate::error::Error;
 use crate::session::Session;
 use crate::train::{JobOutcome, StopSignal, TrainJob};
@@ -122,6 +123,9 @@ impl Candidate {
     }
 
     fn new(home: &Home, folder: &RunFolder, package: Package) -> Result<Self, Error> {
+        if is_cross_validation(folder)? {
+            return Err(Error::MemberOfFolds { package: package.label() });
+        }
         let (record, text) = (folder.record()?, folder.config_text()?);
         let no_files = |path: &str| Err(format!("no such file: {path}"));
         let run = config::parse(home, &folder.config().to_string_lossy(), &text, &[], &no_files)?;
