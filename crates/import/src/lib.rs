@@ -13,6 +13,7 @@ mod families;
 mod gguf;
 mod hugging_face;
 mod model;
+mod package;
 mod tokenizer_json;
 mod trees;
 

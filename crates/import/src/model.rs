@@ -1,11 +1,11 @@
 //! An imported model, ready to be published.
 
 use cupola_nn::{Architecture, StateDict};
-use cupola_prep::{Plan, Signature};
-use cupola_registry::{Home, Lineage, Package, PackageContents, publish, sha256_hex};
-use serde_json::Map;
+use cupola_prep::Plan;
+use cupola_registry::{Home, Package};
 
 use crate::error::Error;
+use crate::package::ImportedContents;
 
 /// A model in Cupola's layers and names.
 #[derive(Debug)]
@@ -46,29 +46,11 @@ impl ImportedModel {
     /// [`Error::Registry`] if the package can't be written.
     pub fn publish(&self, home: &Home, name: &str, code_version: &str) -> Result<Package, Error> {
         let config = serde_json::to_vec_pretty(&self.architecture)?;
-        let plan = serde_json::to_vec_pretty(&self.plan)?;
-        let metrics = serde_json::to_vec_pretty(&Map::new())?;
         let weights = self.weights.to_safetensors()?;
-        let files: [(&str, &[u8]); 4] = [
-            ("model.safetensors", &weights),
-            ("config.json", &config),
-            ("plan.json", &plan),
-            ("metrics.json", &metrics),
-        ];
-        let package = PackageContents {
+        ImportedContents { config, plan: &self.plan, weights, digest: &self.digest }.publish(
+            home,
             name,
-            files: &files,
-            signature: serde_json::to_value(Signature::of(&self.plan))?,
-            lineage: Lineage {
-                run: "imported".to_owned(),
-                dataset_version: self.digest.clone(),
-                config_sha256: sha256_hex(&config),
-                code_version: code_version.to_owned(),
-                parent: None,
-            },
-            metrics: Map::new(),
-            keep_latest: false,
-        };
-        Ok(publish(home, &package)?)
+            code_version,
+        )
     }
 }

@@ -1,11 +1,12 @@
 //! Imported trees, ready to be published.
 
-use cupola_prep::{Plan, Signature};
-use cupola_registry::{Home, Lineage, Package, PackageContents, publish, sha256_hex};
+use cupola_prep::Plan;
+use cupola_registry::{Home, Package};
 use cupola_trees::TreeEnsemble;
-use serde_json::{Map, json};
+use serde_json::json;
 
 use crate::error::Error;
+use crate::package::ImportedContents;
 
 /// Trees of another library with their plan.
 #[derive(Debug)]
@@ -31,29 +32,11 @@ impl ImportedTrees {
         let about = json!({ "width": self.plan.width(), "columns": self.plan.layout() });
         let config = json!({ "family": self.library.to_lowercase(), "trees": about });
         let config = serde_json::to_vec_pretty(&config)?;
-        let plan = serde_json::to_vec_pretty(&self.plan)?;
-        let metrics = serde_json::to_vec_pretty(&Map::new())?;
         let weights = self.trees.to_safetensors()?;
-        let files: [(&str, &[u8]); 4] = [
-            ("model.safetensors", &weights),
-            ("config.json", &config),
-            ("plan.json", &plan),
-            ("metrics.json", &metrics),
-        ];
-        let package = PackageContents {
+        ImportedContents { config, plan: &self.plan, weights, digest: &self.digest }.publish(
+            home,
             name,
-            files: &files,
-            signature: serde_json::to_value(Signature::of(&self.plan))?,
-            lineage: Lineage {
-                run: "imported".to_owned(),
-                dataset_version: self.digest.clone(),
-                config_sha256: sha256_hex(&config),
-                code_version: code_version.to_owned(),
-                parent: None,
-            },
-            metrics: Map::new(),
-            keep_latest: false,
-        };
-        Ok(publish(home, &package)?)
+            code_version,
+        )
     }
 }
