@@ -93,7 +93,7 @@ impl TuneRange {
     /// Values of a key that holds integers, or numbers of any kind.
     ///
     /// # Errors
-    /// What is wrong, and its remedy.
+    /// The problem and its remedy.
     pub fn values(&self, integer: bool) -> Result<TuneValues, InvalidTuneKey> {
         let (low, high) = match (&self.low, &self.high, &self.choices) {
             (None, None, Some(choices)) => return self.checked_choices(choices),
