@@ -77,6 +77,22 @@ const NEVER: &[(&str, &[&str])] = &[
             "cupola-workflow",
         ],
     ),
+    (
+        "monitor",
+        &[
+            "burn",
+            "candle-core",
+            "axum",
+            "clap",
+            "arrow",
+            "datafusion",
+            "tokio",
+            "reqwest",
+            "cupola-prep",
+            "cupola-workflow",
+        ],
+    ),
+    ("operate", &["clap", "indicatif", "axum", "anyhow", "candle-core", "burn", "comfy-table"]),
     ("workflow", &["clap", "indicatif", "axum", "anyhow", "candle-core", "comfy-table"]),
     (
         "serving",

@@ -7,6 +7,7 @@ mod inference;
 mod init;
 mod invalid;
 mod models;
+mod operate;
 mod serve;
 mod train;
 mod tune;
@@ -24,6 +25,8 @@ pub use self::inference::*;
 pub use self::init::*;
 pub use self::invalid::report;
 pub use self::models::*;
+#[allow(unused_imports, reason = "filled below")]
+pub use self::operate::*;
 pub use self::serve::*;
 pub use self::train::*;
 pub use self::tune::*;

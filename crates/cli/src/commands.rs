@@ -2,6 +2,7 @@
 
 pub mod data;
 pub mod inference;
+pub mod operate;
 pub mod record;
 pub mod server;
 pub mod tools;

@@ -5,6 +5,7 @@ mod data;
 mod draft;
 mod gate;
 mod numbers;
+mod operate;
 mod outcome;
 mod screen;
 mod training;

@@ -1,0 +1,1 @@
+//! Arguments of monitoring, retraining and jobs on a cluster.

@@ -1,0 +1,1 @@
+//! Commands of monitoring, retraining and jobs on a cluster.

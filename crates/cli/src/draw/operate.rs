@@ -1,0 +1,1 @@
+//! Drawing of monitoring, retraining and jobs on a cluster.

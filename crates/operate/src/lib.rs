@@ -1,0 +1,5 @@
+//! Models in production: reports of monitoring, retraining, and jobs on a cluster, as a library over `workflow`.
+
+mod error;
+
+pub use error::Error;
