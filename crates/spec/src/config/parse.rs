@@ -53,6 +53,7 @@ pub fn parse<E: Display>(
             problems.push(problem);
         }
     }
+    replace_model_keys(&mut typed, load);
     let mut merged = merge(defaults().clone(), typed);
     if let Some(space) = merged.pointer_mut("/tune/space") {
         *space = crate::train::flatten(space.take());
@@ -132,6 +133,27 @@ pub fn parse_model_file(origin: &str, text: &str) -> Result<ModelFile, Problems>
         family: serde_json::from_value(value).map_err(wrong)?,
         expect: expect.map(serde_json::from_value).transpose().map_err(wrong)?,
     })
+}
+
+/// Puts keys that stand beside `model.file`, such as those of an override or of a trial, in place of the file's. A file
+/// that cannot be read, or is wrong, is left for [`architecture`] to report.
+fn replace_model_keys<E: Display>(config: &mut Value, load: &dyn Fn(&str) -> Result<String, E>) {
+    let Some(model) = config.get_mut("model").and_then(Value::as_object_mut) else { return };
+    let Some(name) = model.get("file").and_then(Value::as_str).map(str::to_owned) else { return };
+    if model.len() == 1 {
+        return;
+    }
+    let Some(file) = load(&name).ok().and_then(|text| Document::parse(&name, &text).ok()) else { return };
+    if !schema::check_model(&file).is_empty() {
+        return;
+    }
+    model.remove("file");
+    let mut under = file.value.clone();
+    if let Some(under) = under.as_object_mut() {
+        under.remove("expect");
+    }
+    let over = Value::Object(std::mem::take(model));
+    config["model"] = merge(under, over);
 }
 
 /// The family of the model, from the config itself or from the file or package that it names.

@@ -100,6 +100,22 @@ fn a_missing_architecture_file_points_at_its_key() {
 }
 
 #[test]
+fn keys_beside_an_architecture_file_replace_its_own() {
+    let text = GOOD.replace("family = \"mlp\"\nhidden = [8]", "file = \"m.toml\"");
+    let load = |_: &str| Ok::<_, String>("family = 'mlp'\nhidden = [8]\ndropout = 0.5".to_owned());
+    let run = |set: &[&str]| {
+        let set: Vec<String> = set.iter().map(ToString::to_string).collect();
+        parse("run.toml", &text, &set, &load)
+            .map(|run| serde_json::to_value(&run.sealed).unwrap()["model"].clone())
+    };
+    let model = run(&["model.hidden=[16, 4]"]).unwrap();
+    assert_eq!(model["hidden"], serde_json::json!([16, 4]));
+    assert_eq!(model["dropout"], 0.5);
+    let found = run(&["model.hiden=[16]"]).unwrap_err().to_string();
+    assert!(found.contains("did you mean `hidden`"), "{found}");
+}
+
+#[test]
 fn broken_toml_with_more_overrides_have_a_place() {
     assert!(problems("name = \n", &[])[0].starts_with("run.toml:1:"), "{:?}", problems("name = \n", &[]));
     assert_eq!(
