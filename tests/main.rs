@@ -90,6 +90,9 @@ mod origins;
 /// Invalid input: one clear message, no partial files.
 mod bad_input;
 
+/// Predictions of files: pieces, order, wrong rows.
+mod predict;
+
 /// Runs, packages and aliases on disk.
 mod record;
 
