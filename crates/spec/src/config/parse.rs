@@ -54,6 +54,7 @@ pub fn parse<E: Display>(
         }
     }
     replace_model_keys(&mut typed, load);
+    let typed_train = typed.get("train").cloned().unwrap_or_default();
     let mut merged = merge(defaults().clone(), typed);
     if let Some(space) = merged.pointer_mut("/tune/space") {
         *space = crate::train::flatten(space.take());
@@ -62,9 +63,13 @@ pub fn parse<E: Display>(
     if !problems.is_empty() {
         return Err(Problems(problems));
     }
-    let config: Config = serde_json::from_value(merged)
-        .map_err(|error| Problems(vec![file.problem("", format!("{error}; see `cupola schema`"))]))?;
+    let wrong =
+        |error: serde_json::Error| Problems(vec![file.problem("", format!("{error}; see `cupola schema`"))]);
+    let mut config: Config = serde_json::from_value(merged).map_err(wrong)?;
     let family = architecture(&file, &config, load)?;
+    if let Some(own) = family_train(&family, &config, typed_train) {
+        config.train = serde_json::from_value(own).map_err(wrong)?;
+    }
     let problems = validate(&file, &config, &family);
     match Run::new(config, &family) {
         Some(run) if problems.is_empty() => Ok(run),
@@ -154,6 +159,25 @@ fn replace_model_keys<E: Display>(config: &mut Value, load: &dyn Fn(&str) -> Res
     }
     let over = Value::Object(std::mem::take(model));
     config["model"] = merge(under, over);
+/// `[train]` with the defaults of the family between the general ones and those in the config; `None` for a family
+/// without its own.
+///
+/// The groups of the family stand before those of the config, so that the latter apply where both match. A sealed
+/// config has all of them already. With another optimizer, the family's settings of its own do not apply.
+fn family_train(family: &Family, config: &Config, mut typed: Value) -> Option<Value> {
+    let mut own = family.train_defaults(config.targets.first()?.kind)?;
+    let kind = |train: &Value| train.pointer("/optimizer/kind").cloned();
+    if kind(&typed).is_some_and(|chosen| Some(chosen) != kind(&own)) {
+        own.as_object_mut()?.remove("optimizer");
+    }
+    if let (Some(Value::Array(first)), Some(Value::Array(groups))) =
+        (own.get("groups"), typed.get_mut("groups"))
+        && !groups.starts_with(first)
+    {
+        groups.splice(0..0, first.iter().cloned());
+    }
+    let typed = if typed.is_null() { Value::Object(Map::new()) } else { typed };
+    Some(merge(merge(defaults().get("train")?.clone(), own), typed))
 }
 
 /// The family of the model, from the config itself or from the file or package that it names.
@@ -162,8 +186,12 @@ fn architecture<E: Display>(
     config: &Config,
     load: &dyn Fn(&str) -> Result<String, E>,
 ) -> Result<Family, Problems> {
+    let for_target = |family: Family| match config.targets.first() {
+        Some(target) => family.for_target(target.kind),
+        None => family,
+    };
     match &config.model {
-        Model::Inline(family) => Ok(family.clone()),
+        Model::Inline(family) => Ok(for_target(family.clone())),
         Model::Package(start) => {
             let text = load(&format!("{PACKAGE}{}", start.package))
                 .map_err(|why| Problems(vec![file.problem("/model/package", why.to_string())]))?;
@@ -172,7 +200,7 @@ fn architecture<E: Display>(
         Model::File(reference) => {
             let text = load(&reference.file)
                 .map_err(|why| Problems(vec![file.problem("/model/file", why.to_string())]))?;
-            Ok(parse_model_file(&reference.file, &text)?.family)
+            Ok(for_target(parse_model_file(&reference.file, &text)?.family))
         }
     }
 }

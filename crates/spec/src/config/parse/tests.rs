@@ -158,3 +158,38 @@ fn no_config_breaks_its_reader() {
         let _ = crate::parse_serve("fuzz", text);
     });
 }
+
+const REALMLP: &str = "name = 'r'\n[data]\nsource = 'x.csv'\n[[targets]]\nname = 'y'\nkind = 'KIND'\n\
+                       [model]\nfamily = 'realmlp'\n";
+
+fn realmlp(kind: &str, more: &str) -> Run {
+    let text = REALMLP.replace("KIND", kind) + more;
+    parse("r", &text, &[], &nothing).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+#[test]
+fn defaults_of_a_family_stand_between_the_general_ones_and_the_config() {
+    let run = realmlp("number", "[train]\nepochs = 5\n[[train.groups]]\nweights = 'head.*'\nrate = 0.5");
+    let train = &run.train;
+    assert_eq!((train.epochs, train.batch_size, train.optimizer.betas), (5, 256, Some([0.9, 0.95])));
+    assert!((train.optimizer.learning_rate - 0.2).abs() < 1e-12 && train.loss.label_smoothing == 0.0);
+    let weights: Vec<&str> = train.groups.iter().map(|group| group.weights.as_str()).collect();
+    assert_eq!((weights.len(), weights[7]), (8, "head.*"));
+    let class = realmlp("category", "").train;
+    assert!((class.optimizer.learning_rate - 0.04).abs() < 1e-12 && class.loss.label_smoothing > 0.0);
+}
+
+#[test]
+fn a_sealed_config_of_a_family_with_defaults_parses_to_the_same_run() {
+    for kind in ["number", "category"] {
+        let run = realmlp(kind, "[[train.groups]]\nweights = 'head.*'\nrate = 0.5");
+        let text = toml::to_string(&run.sealed).unwrap();
+        assert_eq!(parse("sealed", &text, &[], &nothing).unwrap(), run);
+    }
+}
+
+#[test]
+fn another_optimizer_has_its_general_defaults() {
+    let train = realmlp("number", "[train.optimizer]\nkind = 'sgd'").train;
+    assert_eq!((train.optimizer.betas, train.optimizer.learning_rate), (None, 1e-3));
+}
