@@ -52,6 +52,9 @@ mod cv;
 /// Several models as one package.
 mod ensemble;
 
+/// Portfolios of families within a time.
+mod preset;
+
 /// Requests as people write them: examples, forecasts, pictures, anomalies.
 mod requests;
 

@@ -76,6 +76,10 @@ pub struct Train {
     /// limit.
     #[schemars(range(min = 0.0))]
     pub time_budget: f64,
+    /// Seed of the draws of the training: weights, order of the rows, dropout, samples of trees. Rows are split by `seed`.
+    /// Default: `seed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Metric on the valid split that selects the best epoch. Default: `accuracy`, `roc_auc` for two classes,
     /// or `rmse`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

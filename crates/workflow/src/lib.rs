@@ -51,6 +51,9 @@ pub use train::{
 };
 pub use tune::cv::{CrossValidation, CvJob, CvOutcome, FoldMetric, FoldScore};
 pub use tune::ensemble::{EnsembleJob, EnsembleMethod, EnsembleOutcome, LeaderboardRow, PublishedEnsemble};
+pub use tune::preset::{
+    Preset, PresetJob, PresetMember, PresetMemberState, PresetOutcome, PresetProgress, PresetReport,
+};
 pub use tune::{StudyWorkerCommand, TuneJob, TuneOutcome, TuneReport};
 
 /// Version of the code, as recorded in runs and packages.

@@ -31,6 +31,7 @@ use self::after::{AfterTraining, TrainingEnd};
 use self::trained::Publication;
 use crate::config::ConfigSource;
 use crate::data::kept::KeptData;
+use crate::data::loaded::LoadedData;
 use crate::error::Error;
 use crate::evaluate::gate::GateReport;
 use crate::event::Silent;
@@ -92,6 +93,16 @@ pub struct PublishedRun {
     /// Judged conditions of the config; `None` without any. Where they are broken, the package is published and `latest`
     /// stays where it was.
     pub gate: Option<GateReport>,
+}
+
+impl JobOutcome {
+    fn of(end: TrainingEnd<Box<PublishedRun>>) -> Self {
+        match end {
+            TrainingEnd::Trained(run) => Self::Published(run),
+            TrainingEnd::Stopped { run, step } => Self::Stopped { run, step },
+            TrainingEnd::Follower => Self::Follower,
+        }
+    }
 }
 
 impl TrainJob {
@@ -176,11 +187,7 @@ impl TrainJob {
         session: &Session<'_>,
         stop: &StopSignal,
     ) -> Result<JobOutcome, Error> {
-        Ok(match self.train(runs, session, stop, &mut KeptData::default(), &Publication)? {
-            TrainingEnd::Trained(run) => JobOutcome::Published(run),
-            TrainingEnd::Stopped { run, step } => JobOutcome::Stopped { run, step },
-            TrainingEnd::Follower => JobOutcome::Follower,
-        })
+        self.train(runs, session, stop, &mut KeptData::default(), &Publication).map(JobOutcome::of)
     }
 
     /// Trains as a trial of a study, with `runs` as the home of the run: the run ends with its training, to be evaluated
@@ -193,10 +200,32 @@ impl TrainJob {
         kept: &mut KeptData,
         end: TrialEnd,
     ) -> Result<TrialOutcome, Error> {
-        Ok(match self.train(runs, session, stop, kept, &end)? {
-            TrainingEnd::Trained(run) => TrialOutcome::Trained(Box::new(run)),
-            TrainingEnd::Stopped { .. } | TrainingEnd::Follower => TrialOutcome::Stopped,
-        })
+        self.train(runs, session, stop, kept, &end).map(TrialOutcome::of)
+    }
+
+    /// Trains on rows that are loaded already, with `runs` as the home of run and package.
+    pub(crate) fn run_loaded(
+        &self,
+        runs: &Home,
+        session: &Session<'_>,
+        stop: &StopSignal,
+        data: &LoadedData,
+    ) -> Result<JobOutcome, Error> {
+        let (run, resumed) = self.begin(runs, session)?;
+        Stage { job: self, session, runs, stop }.train(run, data, resumed, &Publication).map(JobOutcome::of)
+    }
+
+    /// Trains on rows that are loaded already; the run ends with its training.
+    pub(crate) fn train_loaded(
+        &self,
+        runs: &Home,
+        session: &Session<'_>,
+        stop: &StopSignal,
+        data: &LoadedData,
+        end: TrialEnd,
+    ) -> Result<TrialOutcome, Error> {
+        let (run, resumed) = self.begin(runs, session)?;
+        Stage { job: self, session, runs, stop }.train(run, data, resumed, &end).map(TrialOutcome::of)
     }
 
     fn train<A: AfterTraining>(
@@ -215,13 +244,7 @@ impl TrainJob {
         let (run, resumed) = self.begin(runs, &session)?;
         let roots = self.config.as_ref().map_or_else(|| vec![PathBuf::from(".")], ConfigSource::roots);
         let data = kept.load(&session, &run, &roots)?;
-        decisions::check(&run, &data.prepared)?;
-        let stage = Stage { job: self, session: &session, runs, stop };
-        match &run.trees {
-            Some(_) if self.group.size() > 1 => Err(Error::TreesOnDevices),
-            Some(spec) => trees::train(&stage, &run, data, spec, resumed, after),
-            None => network::train(&stage, run, data, resumed, after),
-        }
+        Stage { job: self, session: &session, runs, stop }.train(run, data, resumed, after)
     }
 
     /// The run, and its folder and record if it is resumed.
@@ -249,4 +272,23 @@ pub(crate) struct Stage<'a> {
     /// Home of run and package.
     pub runs: &'a Home,
     pub stop: &'a StopSignal,
+}
+
+impl Stage<'_> {
+    /// Trains the model of a run, whose draws follow `train.seed`, and does what comes after.
+    fn train<A: AfterTraining>(
+        &self,
+        mut run: Run,
+        data: &LoadedData,
+        resumed: Option<(RunFolder, RunRecord)>,
+        after: &A,
+    ) -> Result<TrainingEnd<A::Output>, Error> {
+        decisions::check(&run, &data.prepared)?;
+        run.seed = run.train.seed.unwrap_or(run.seed);
+        match &run.trees {
+            Some(_) if self.job.group.size() > 1 => Err(Error::TreesOnDevices),
+            Some(spec) => trees::train(self, &run, data, spec, resumed, after),
+            None => network::train(self, run, data, resumed, after),
+        }
+    }
 }

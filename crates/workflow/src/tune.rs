@@ -12,6 +12,7 @@ mod observer;
 mod outcome;
 mod page;
 mod plan;
+pub(crate) mod preset;
 mod values;
 mod worker;
 mod workers;

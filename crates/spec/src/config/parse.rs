@@ -1,10 +1,15 @@
 //! Parser of configs: from a TOML text and `--set` overrides to a [`Run`] or to all of its problems.
 
+mod family_train;
+
 use std::fmt::Display;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
+pub use self::family_train::train_for;
+
+use self::family_train::family_train;
 use crate::config::Config;
 use crate::config::Run;
 use crate::config::document::{Document, dotted};
@@ -53,8 +58,8 @@ pub fn parse<E: Display>(
             problems.push(problem);
         }
     }
-    replace_model_keys(&mut typed, load);
     let typed_train = typed.get("train").cloned().unwrap_or_default();
+    replace_model_keys(&mut typed, load);
     let mut merged = merge(defaults().clone(), typed);
     if let Some(space) = merged.pointer_mut("/tune/space") {
         *space = crate::train::flatten(space.take());
@@ -159,25 +164,6 @@ fn replace_model_keys<E: Display>(config: &mut Value, load: &dyn Fn(&str) -> Res
     }
     let over = Value::Object(std::mem::take(model));
     config["model"] = merge(under, over);
-/// `[train]` with the defaults of the family between the general ones and those in the config; `None` for a family
-/// without its own.
-///
-/// The groups of the family stand before those of the config, so that the latter apply where both match. A sealed
-/// config has all of them already. With another optimizer, the family's settings of its own do not apply.
-fn family_train(family: &Family, config: &Config, mut typed: Value) -> Option<Value> {
-    let mut own = family.train_defaults(config.targets.first()?.kind)?;
-    let kind = |train: &Value| train.pointer("/optimizer/kind").cloned();
-    if kind(&typed).is_some_and(|chosen| Some(chosen) != kind(&own)) {
-        own.as_object_mut()?.remove("optimizer");
-    }
-    if let (Some(Value::Array(first)), Some(Value::Array(groups))) =
-        (own.get("groups"), typed.get_mut("groups"))
-        && !groups.starts_with(first)
-    {
-        groups.splice(0..0, first.iter().cloned());
-    }
-    let typed = if typed.is_null() { Value::Object(Map::new()) } else { typed };
-    Some(merge(merge(defaults().get("train")?.clone(), own), typed))
 }
 
 /// The family of the model, from the config itself or from the file or package that it names.

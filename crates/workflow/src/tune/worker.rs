@@ -232,7 +232,7 @@ impl<'a> StudyWorker<'a> {
 }
 
 /// `true` for a failure of the disk or of a lock, which says nothing about a trial.
-fn is_of_machine(error: &Error) -> bool {
+pub(super) fn is_of_machine(error: &Error) -> bool {
     match error {
         Error::Run { source, .. } => is_of_machine(source),
         Error::Io { .. } | Error::Store(_) | Error::Record(_) | Error::Study(_) => true,

@@ -193,3 +193,21 @@ fn another_optimizer_has_its_general_defaults() {
     let train = realmlp("number", "[train.optimizer]\nkind = 'sgd'").train;
     assert_eq!((train.optimizer.betas, train.optimizer.learning_rate), (None, 1e-3));
 }
+
+#[test]
+fn settings_of_one_family_give_way_to_those_of_another() {
+    let families: Vec<Family> = ["realmlp", "tabm", "mlp"]
+        .iter()
+        .map(|name| serde_json::from_value(serde_json::json!({ "family": name })).unwrap())
+        .collect();
+    let run = realmlp("number", "[train]\ntime_budget = 9\n[[train.groups]]\nweights = 'head.*'\nrate = 0.5");
+    let tabm = train_for(&run.sealed, &families[0], &families[1]);
+    assert_eq!((tabm.groups.len(), tabm.early_stop.patience, tabm.clip_norm), (0, 16, 1.0));
+    assert_eq!((tabm.schedule.kind, tabm.time_budget), (crate::ScheduleKind::Constant, 9.0));
+    let mut config = run.sealed.clone();
+    config.train = train_for(&run.sealed, &families[0], &families[2]);
+    assert_eq!((config.train.epochs, config.train.optimizer.betas), (20, None));
+    let back = train_for(&config, &families[2], &families[0]);
+    assert_eq!(back.groups, realmlp("number", "").train.groups);
+    assert_eq!((back.epochs, back.optimizer.betas), (256, Some([0.9, 0.95])));
+}

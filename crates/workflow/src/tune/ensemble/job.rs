@@ -31,6 +31,8 @@ pub struct EnsembleJob {
     name: String,
     method: EnsembleMethod,
     device: DeviceChoice,
+    /// Fewest members.
+    fewest: usize,
 }
 
 /// Published ensemble.
@@ -61,7 +63,7 @@ pub enum EnsembleOutcome {
 impl EnsembleJob {
     /// Ensemble called `name` of runs, packages or files of configs.
     pub fn new(name: impl Into<String>, members: Vec<String>, method: EnsembleMethod) -> Self {
-        Self { members, name: name.into(), method, device: DeviceChoice::Auto }
+        Self { members, name: name.into(), method, device: DeviceChoice::Auto, fewest: 2 }
     }
 
     /// Device that configs are trained on.
@@ -70,13 +72,19 @@ impl EnsembleJob {
         Self { device, ..self }
     }
 
+    /// Allows a single member, which a preset may be left with.
+    #[must_use]
+    pub(crate) fn of_any_size(self) -> Self {
+        Self { fewest: 1, ..self }
+    }
+
     /// Finds or trains the members, chooses their weights on the valid rows and publishes their average.
     ///
     /// # Errors
     /// [`Error::OtherRows`] for members of other data or another split, [`Error::Ensemble`] for fewer than two.
     pub fn run(&self, session: &Session<'_>, stop: &StopSignal) -> Result<EnsembleOutcome, Error> {
         Name::new(&self.name)?;
-        if self.members.len() < 2 {
+        if self.members.len() < self.fewest {
             return Err(Error::Ensemble {
                 why: format!("expected two or more members, found {}", self.members.len()),
                 remedy: "name runs, packages or configs of the same data",
