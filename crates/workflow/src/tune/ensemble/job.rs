@@ -46,6 +46,13 @@ pub struct PublishedEnsemble {
     pub leaderboard: Vec<LeaderboardRow>,
 }
 
+impl PublishedEnsemble {
+    /// Models that were not chosen, and that the package does not have.
+    pub fn left_out(&self) -> impl Iterator<Item = &LeaderboardRow> {
+        self.leaderboard.iter().filter(|row| row.weight <= 0.0)
+    }
+}
+
 /// End of an [`EnsembleJob`] that did not fail.
 #[derive(Debug)]
 pub enum EnsembleOutcome {
@@ -90,10 +97,22 @@ impl EnsembleJob {
                 remedy: "name runs, packages or configs of the same data",
             });
         }
-        let mut candidates = Vec::with_capacity(self.members.len());
-        for member in &self.members {
+        if let Some(member) =
+            (1..self.members.len()).find(|at| self.members[..*at].contains(&self.members[*at]))
+        {
+            return Err(named_twice(&self.members[member], ""));
+        }
+        let mut candidates: Vec<Candidate> = Vec::with_capacity(self.members.len());
+        for (at, member) in self.members.iter().enumerate() {
             match Candidate::find(member, session, self.device, stop)? {
-                FoundCandidate::Model(candidate) => candidates.push(*candidate),
+                FoundCandidate::Model(candidate) => {
+                    let label = candidate.package.label();
+                    if let Some(same) = candidates.iter().position(|one| one.package.label() == label) {
+                        let names = format!(", as {} and {}", self.members[same], self.members[at]);
+                        return Err(named_twice(&label, &names));
+                    }
+                    candidates.push(*candidate);
+                }
                 FoundCandidate::Stopped { run, step } => return Ok(EnsembleOutcome::Stopped { run, step }),
             }
         }
@@ -193,6 +212,13 @@ impl EnsembleJob {
         };
         let mut outputs = JoinedOutputs { predictor, prepared: &data.prepared, objectives };
         trained.publish(&stage, record, &mut outputs)
+    }
+}
+
+fn named_twice(member: &str, names: &str) -> Error {
+    Error::Ensemble {
+        why: format!("`{member}` is a member twice{names}"),
+        remedy: "name each model once; the ensemble chooses the weights",
     }
 }
 
