@@ -46,6 +46,9 @@ mod evaluate;
 /// Conditions that a model has to meet: passed, broken, undefined, and what aliases do then.
 mod gate;
 
+/// Jobs on a cluster: scripts, manifests, runs that are found again.
+mod submit;
+
 /// Cross-validation: folds, scores, unseen rows, kills.
 mod cv;
 

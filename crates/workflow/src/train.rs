@@ -45,6 +45,8 @@ const SMOKE_STEPS: u64 = 3;
 pub struct TrainJob {
     config: Option<ConfigSource>,
     resume: Option<String>,
+    /// Id of the run, whether or not it exists.
+    id: Option<String>,
     device: DeviceChoice,
     group: TrainingDevices,
     max_steps: Option<u64>,
@@ -120,6 +122,7 @@ impl TrainJob {
         Self {
             config: None,
             resume: None,
+            id: None,
             device: DeviceChoice::Auto,
             group: TrainingDevices::local(1),
             max_steps: None,
@@ -131,6 +134,12 @@ impl TrainJob {
     #[must_use]
     pub fn expecting(self, config: Option<ConfigSource>) -> Self {
         Self { config, ..self }
+    }
+
+    /// Id of the run. The job continues the run of this id by that run's own config, if there is one; else it begins it.
+    #[must_use]
+    pub fn named(self, id: Option<String>) -> Self {
+        Self { id, ..self }
     }
 
     /// Device to train on.
@@ -255,7 +264,10 @@ impl TrainJob {
     ) -> Result<(Run, Option<(RunFolder, RunRecord)>), Error> {
         match (&self.resume, &self.config) {
             (Some(id), config) => record::resumed(runs, session, id, config.as_ref()),
-            (None, Some(config)) => Ok((session.run_config(config)?, None)),
+            (None, Some(config)) => match &self.id {
+                Some(id) => record::named(runs, session, id, config),
+                None => Ok((session.run_config(config)?, None)),
+            },
             (None, None) => Err(Error::NothingToTrain),
         }
     }
@@ -290,5 +302,10 @@ impl Stage<'_> {
             Some(spec) => trees::train(self, &run, data, spec, resumed, after),
             None => network::train(self, run, data, resumed, after),
         }
+    }
+
+    /// Creates the folder of a new run.
+    fn create(&self, run: &Run, data: &LoadedData) -> Result<(RunFolder, RunRecord), Error> {
+        record::create_named(self.runs, run, data, self.job.id.as_deref())
     }
 }

@@ -40,6 +40,9 @@ pub struct TrainArgs {
     /// Continue a run from its newest checkpoint: an id, the beginning of one, or `latest`
     #[arg(long, value_name = "RUN", conflicts_with = "data")]
     pub resume: Option<String>,
+    /// Begin the run of this id, or continue it by its own config if it exists
+    #[arg(long, value_name = "ID", conflicts_with_all = ["resume", "smoke"])]
+    pub run: Option<String>,
     /// End training after N steps in all, then evaluate and publish
     #[arg(long, value_name = "N")]
     pub max_steps: Option<u64>,

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::after::{AfterTraining, GrownRun, TrainingEnd};
 use super::final_model::FinalModel;
 use super::publish::TrainedModel;
-use super::record::{create, with_same_data};
+use super::record::with_same_data;
 use super::summary::TrainingLength;
 use super::{PublishedRun, Stage};
 use crate::data::loaded::LoadedData;
@@ -43,7 +43,7 @@ pub(super) fn train<A: AfterTraining>(
     let monotone = monotone(spec, &data.prepared.plan)?;
     let (folder, mut record) = match resumed {
         Some((folder, record)) => (folder, with_same_data(record, data)?),
-        None => create(stage.runs, run, data)?,
+        None => stage.create(run, data)?,
     };
     let _lock = folder.hold()?;
     record.status = Status::Running;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use cupola_registry::{Home, Package};
 use cupola_runtime::ExampleRequest;
 use cupola_workflow::{
-    ConfigSource, JobOutcome, Observer, PublishedRun, Session, StopSignal, TrainJob, TrainingDevices,
+    ConfigSource, Error, JobOutcome, Observer, PublishedRun, Session, StopSignal, TrainJob, TrainingDevices,
     WorkflowEvent,
 };
 use serde_json::{Value, json};
@@ -70,6 +70,10 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
             Err(Stopped { resume, step }.into())
         }
         Ok(JobOutcome::Follower) => Ok(()),
+        Err(Error::RunFinished { run, package }) if args.run.is_some() => {
+            ui.line(format!("run     {run} is finished and published as {package}"));
+            ui.result(&json!({ "run": run, "package": package }))
+        }
         Err(error) => {
             let error = error.into();
             if args.mpi {
@@ -88,6 +92,7 @@ fn job(args: &TrainArgs, session: &Session<'_>, ui: Ui) -> Result<TrainJob> {
     };
     let group =
         if args.mpi { TrainingDevices::mpi()? } else { TrainingDevices::local(args.devices as usize) };
+    let job = job.named(args.run.clone());
     Ok(job.device(args.device.device).group(group).max_steps(args.max_steps).smoke(args.smoke))
 }
 
