@@ -13,9 +13,9 @@ const SEVERITY: &str = "ticket";
 /// Differences between bounds of a histogram that are rounding.
 const BOUND_TOLERANCE: f64 = 1e-9;
 
-/// Verdict on one subject of a rule.
+/// RuleVerdict on one subject of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RuleVerdict {
     /// The condition holds.
     Holds,
     /// The condition does not hold.
@@ -24,11 +24,11 @@ pub(super) enum Verdict {
     Unknown,
 }
 
-/// Verdict on one subject of a rule, with the labels of its alert.
+/// RuleVerdict on one subject of a rule, with the labels of its alert.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Finding {
+pub(super) struct RuleFinding {
     pub labels: AlertLabels,
-    pub verdict: Verdict,
+    pub verdict: RuleVerdict,
     pub value: Option<f64>,
     pub summary: String,
 }
@@ -61,7 +61,7 @@ pub(super) struct RuleCheck<'a> {
 
 impl RuleCheck<'_> {
     /// Findings of the rule.
-    pub fn findings(&self, histories: &mut Histories) -> Vec<Finding> {
+    pub fn findings(&self, histories: &mut Histories) -> Vec<RuleFinding> {
         if let AlertCondition::Metric { .. } = &self.rule.condition {
             return self.metric();
         }
@@ -78,7 +78,7 @@ impl RuleCheck<'_> {
         loaded.map(|sample| sample.label("model").to_owned()).collect()
     }
 
-    fn of_model(&self, model: &str, histories: &mut Histories) -> Vec<Finding> {
+    fn of_model(&self, model: &str, histories: &mut Histories) -> Vec<RuleFinding> {
         use AlertCondition as C;
         match &self.rule.condition {
             C::Drift { scope } => vec![self.drift(model, scope)],
@@ -145,22 +145,22 @@ impl RuleCheck<'_> {
         }
     }
 
-    fn finding(&self, model: &str, more: &[(&str, &str)], severity: &str) -> Finding {
+    fn finding(&self, model: &str, more: &[(&str, &str)], severity: &str) -> RuleFinding {
         let severity = self.rule.severity.as_deref().unwrap_or(severity);
         let common = [("alertname", self.rule.name.as_str()), ("model", model), ("severity", severity)];
         let labels = common.iter().chain(more).filter(|(_, value)| !value.is_empty());
         let labels = labels.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Finding { labels, verdict: Verdict::Unknown, value: None, summary: String::new() }
+        RuleFinding { labels, verdict: RuleVerdict::Unknown, value: None, summary: String::new() }
     }
 
     /// A finding with its verdict. The rule's own summary goes before that of the condition.
-    fn told(&self, mut finding: Finding, verdict: Verdict, value: Option<f64>, summary: String) -> Finding {
+    fn told(&self, mut finding: RuleFinding, verdict: RuleVerdict, value: Option<f64>, summary: String) -> RuleFinding {
         (finding.verdict, finding.value) = (verdict, value);
         finding.summary = self.rule.summary.clone().unwrap_or(summary);
         finding
     }
 
-    fn burn(&self, model: &str, history: &CounterHistory, objective: f64, requests: f64) -> Vec<Finding> {
+    fn burn(&self, model: &str, history: &CounterHistory, objective: f64, requests: f64) -> Vec<RuleFinding> {
         let what = match self.rule.condition {
             AlertCondition::Latency { .. } => "too slow",
             _ => "failing",
@@ -172,7 +172,7 @@ impl RuleCheck<'_> {
             let long = burn_rate(bad, total, objective).filter(|_| total >= requests);
             let Some(long) = long else {
                 let summary = format!("{model}: {total} requests in {} are too few", window.name);
-                return self.told(finding, if total > 0.0 { Verdict::Clear } else { Verdict::Unknown }, None, summary);
+                return self.told(finding, if total > 0.0 { RuleVerdict::Clear } else { RuleVerdict::Unknown }, None, summary);
             };
             let short = burn_rate(recent_bad, recent, objective).unwrap_or(0.0);
             let holds = long > window.rate && short > window.rate;
@@ -181,12 +181,12 @@ impl RuleCheck<'_> {
                 percent(bad / total),
                 window.name
             );
-            self.told(finding, if holds { Verdict::Holds } else { Verdict::Clear }, Some(long), summary)
+            self.told(finding, if holds { RuleVerdict::Holds } else { RuleVerdict::Clear }, Some(long), summary)
         });
         each.collect()
     }
 
-    fn drift(&self, model: &str, scope: &DriftScope) -> Finding {
+    fn drift(&self, model: &str, scope: &DriftScope) -> RuleFinding {
         let verdicts = self.samples.of("cupola_monitor_drifted");
         let of_model = verdicts.iter().filter(|sample| sample.label("model") == model);
         match scope {
@@ -210,7 +210,7 @@ impl RuleCheck<'_> {
     }
 
     /// One finding for each loaded version.
-    fn age(&self, model: &str, limit: f64) -> Vec<Finding> {
+    fn age(&self, model: &str, limit: f64) -> Vec<RuleFinding> {
         let loaded = |sample: &&MetricSample| sample.label("model") == model && sample.value > 0.0;
         let versions = self.samples.of("cupola_model_loaded").iter().filter(loaded);
         let each = versions.map(|version| {
@@ -230,7 +230,7 @@ impl RuleCheck<'_> {
         each.collect()
     }
 
-    fn idle(&self, model: &str, history: &CounterHistory, limit: f64) -> Finding {
+    fn idle(&self, model: &str, history: &CounterHistory, limit: f64) -> RuleFinding {
         let [requests, _] = history.increase(limit);
         // A server that has just started has not waited long enough.
         let holds = match requests > 0.0 {
@@ -241,7 +241,7 @@ impl RuleCheck<'_> {
         self.told(self.finding(model, &[], SEVERITY), decided(holds), Some(requests), summary)
     }
 
-    fn of_outcomes(&self, model: &str, [part, whole]: [f64; 2]) -> Finding {
+    fn of_outcomes(&self, model: &str, [part, whole]: [f64; 2]) -> RuleFinding {
         use AlertCondition as C;
         let finding = self.finding(model, &[], SEVERITY);
         let (fewest, window) = match &self.rule.condition {
@@ -252,7 +252,7 @@ impl RuleCheck<'_> {
         let window = duration(window);
         if whole < fewest.max(1.0) {
             let summary = format!("{model}: {whole} rows within {window} are too few");
-            return self.told(finding, Verdict::Unknown, None, summary);
+            return self.told(finding, RuleVerdict::Unknown, None, summary);
         }
         let value = part / whole;
         let (holds, summary) = match &self.rule.condition {
@@ -274,7 +274,7 @@ impl RuleCheck<'_> {
     }
 
     /// One finding for each series of the metric.
-    fn metric(&self) -> Vec<Finding> {
+    fn metric(&self) -> Vec<RuleFinding> {
         let AlertCondition::Metric { metric, labels, comparison, bound } = &self.rule.condition else {
             return Vec::new();
         };
@@ -296,11 +296,11 @@ impl RuleCheck<'_> {
     }
 }
 
-fn decided(holds: Option<bool>) -> Verdict {
+fn decided(holds: Option<bool>) -> RuleVerdict {
     match holds {
-        Some(true) => Verdict::Holds,
-        Some(false) => Verdict::Clear,
-        None => Verdict::Unknown,
+        Some(true) => RuleVerdict::Holds,
+        Some(false) => RuleVerdict::Clear,
+        None => RuleVerdict::Unknown,
     }
 }
 

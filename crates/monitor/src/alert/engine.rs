@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::condition::{Finding, Histories, RuleCheck, Verdict};
+use super::condition::{RuleFinding, Histories, RuleCheck, RuleVerdict};
 use super::group::{AlertNotification, GroupBook, GroupTimings};
 use super::rule::AlertRule;
 use super::samples::MetricSamples;
@@ -162,14 +162,14 @@ impl AlertEngine {
     }
 }
 
-fn health(rule: &str, findings: &[Finding]) -> RuleHealth {
+fn health(rule: &str, findings: &[RuleFinding]) -> RuleHealth {
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
-    let undecided = findings.iter().filter(|finding| finding.verdict == Verdict::Unknown);
+    let undecided = findings.iter().filter(|finding| finding.verdict == RuleVerdict::Unknown);
     RuleHealth {
         rule: rule.to_owned(),
-        holds: count(Verdict::Holds),
-        clear: count(Verdict::Clear),
-        unknown: count(Verdict::Unknown),
+        holds: count(RuleVerdict::Holds),
+        clear: count(RuleVerdict::Clear),
+        unknown: count(RuleVerdict::Unknown),
         reasons: undecided.take(MOST_REASONS).map(|finding| finding.summary.clone()).collect(),
     }
 }

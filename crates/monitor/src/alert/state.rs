@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::condition::{Finding, Verdict};
+use super::condition::{RuleFinding, RuleVerdict};
 use super::{AlertLabels, AlertTick};
 
 /// Seconds for which a resolved alert is still listed.
@@ -74,7 +74,7 @@ pub(super) struct AlertBook {
 impl AlertBook {
     /// Applies the findings of one moment, with the time for which each must hold. Alerts without a finding end: their
     /// model, version or series is gone.
-    pub fn update(&mut self, findings: Vec<(Finding, f64)>, tick: AlertTick) {
+    pub fn update(&mut self, findings: Vec<(RuleFinding, f64)>, tick: AlertTick) {
         for alert in self.alerts.values_mut() {
             alert.held += tick.elapsed;
         }
@@ -90,10 +90,10 @@ impl AlertBook {
         self.alerts.retain(|_, alert| alert.state != AlertState::Resolved || alert.held < RESOLVED_KEPT);
     }
 
-    fn apply(&mut self, id: String, finding: Finding, hold: f64, tick: AlertTick) {
+    fn apply(&mut self, id: String, finding: RuleFinding, hold: f64, tick: AlertTick) {
         match finding.verdict {
-            Verdict::Clear => self.clear(&id, tick.now),
-            Verdict::Unknown => {
+            RuleVerdict::Clear => self.clear(&id, tick.now),
+            RuleVerdict::Unknown => {
                 // Time without evidence does not count for a pending alert, and does not end a firing one.
                 if let Some(alert) = self.alerts.get_mut(&id)
                     && alert.state == AlertState::Pending
@@ -101,11 +101,11 @@ impl AlertBook {
                     alert.held -= tick.elapsed;
                 }
             }
-            Verdict::Holds => self.hold(id, finding, hold, tick.now),
+            RuleVerdict::Holds => self.hold(id, finding, hold, tick.now),
         }
     }
 
-    fn hold(&mut self, id: String, finding: Finding, hold: f64, now: Timestamp) {
+    fn hold(&mut self, id: String, finding: RuleFinding, hold: f64, now: Timestamp) {
         let known = self.alerts.get(&id).filter(|alert| alert.state != AlertState::Resolved).cloned();
         if known.is_none() && !self.alerts.contains_key(&id) && self.alerts.len() >= MOST_ALERTS {
             return;
