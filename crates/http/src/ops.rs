@@ -1,5 +1,6 @@
 //! Health, metrics, the `OpenAPI` document and a page for people.
 
+mod alerts;
 mod openapi;
 mod page;
 
@@ -42,6 +43,11 @@ pub(crate) fn metrics() -> Routes<ServerState> {
     Routes::new().route(Access::Scope(Scope::Metrics), "/metrics", get(metrics_text))
 }
 
+/// States of alerts, and silences.
+pub(crate) fn alerts() -> Routes<ServerState> {
+    alerts::routes()
+}
+
 async fn ready(State(lifecycle): State<Arc<Lifecycle>>) -> Response {
     if lifecycle.is_ready() {
         Json(json!({ "status": "ready" })).into_response()
@@ -54,8 +60,5 @@ async fn metrics_text(
     State(catalog): State<Arc<Catalog>>,
     State(telemetry): State<Arc<Telemetry>>,
 ) -> Response {
-    for version in catalog.versions() {
-        version.metrics.set_waiting(version.scheduler.waiting());
-    }
-    ([(header::CONTENT_TYPE, OPENMETRICS)], telemetry.text()).into_response()
+    ([(header::CONTENT_TYPE, OPENMETRICS)], telemetry.scrape(&catalog)).into_response()
 }

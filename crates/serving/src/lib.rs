@@ -21,6 +21,7 @@ mod catalog;
 mod error;
 mod lifecycle;
 mod metadata;
+pub mod notify;
 mod pipeline;
 mod processors;
 mod scheduler;
@@ -46,4 +47,4 @@ pub use pipeline::{
 };
 pub use processors::{Processors, WorkSize};
 pub use scheduler::{Scheduler, SchedulerLimits};
-pub use telemetry::{ModelMetrics, ModelTotals, Telemetry, TraceExporter};
+pub use telemetry::{AlertMetrics, ModelMetrics, ModelTotals, Telemetry, TraceExporter};
