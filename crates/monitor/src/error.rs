@@ -2,4 +2,8 @@
 
 /// What is wrong with values, profiles or rules that were given.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {}
+pub enum Error {
+    /// A reference profile does not parse, or its numbers contradict each other.
+    #[error("invalid reference profile: {0}")]
+    Profile(String),
+}

@@ -5,5 +5,10 @@
 //! logs and files.
 
 mod error;
+mod profile;
 
 pub use error::Error;
+pub use profile::{
+    CategoryReference, ColumnRole, NumberReference, ReferenceColumn, ReferenceProfile, ReferenceValues,
+    TextReference,
+};
