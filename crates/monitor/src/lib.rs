@@ -6,6 +6,8 @@
 
 mod error;
 mod profile;
+pub mod sketch;
+pub mod window;
 
 pub use error::Error;
 pub use profile::{
