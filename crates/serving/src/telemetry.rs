@@ -3,6 +3,7 @@
 mod model;
 mod traces;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -12,6 +13,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::monitoring::{LiveMonitor, MonitorCollector, MonitorSettings};
 
 pub use self::model::{ModelMetrics, ModelTotals};
 pub use self::traces::TraceExporter;
@@ -72,6 +75,8 @@ pub struct Telemetry {
     tokens: Family<TokenLabels, Counter>,
     explanations: Family<ModelLabels, Counter>,
     explanation_seconds: Family<ModelLabels, Counter<f64, AtomicU64>>,
+    /// Sketches of what the versions receive and predict.
+    pub(crate) live: Arc<LiveMonitor>,
 }
 
 impl Default for Telemetry {
@@ -81,8 +86,13 @@ impl Default for Telemetry {
 }
 
 impl Telemetry {
-    /// Registers every metric.
+    /// Registers every metric. Nothing is monitored beside them.
     pub fn new() -> Self {
+        Self::monitoring(None)
+    }
+
+    /// Registers every metric, and monitors rows and predictions if there are settings for it.
+    pub fn monitoring(settings: Option<MonitorSettings>) -> Self {
         let seconds: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
         let rows: fn() -> Histogram = || Histogram::new(ROW_BUCKETS);
         let this = Self {
@@ -101,6 +111,7 @@ impl Telemetry {
             tokens: Family::default(),
             explanations: Family::default(),
             explanation_seconds: Family::default(),
+            live: LiveMonitor::new(settings),
         };
         this.registered()
     }
@@ -130,6 +141,7 @@ impl Telemetry {
         let (name, help) = ("cupola_explanation", "Time of explanations");
         registry.register_with_unit(name, help, Unit::Seconds, self.explanation_seconds.clone());
         registry.register("cupola_batch_rows", "Rows in one forward pass", self.batch.clone());
+        registry.register_collector(Box::new(MonitorCollector(Arc::clone(&self.live))));
         self
     }
 

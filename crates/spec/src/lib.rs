@@ -69,7 +69,10 @@ pub use model::{
 pub use names::{
     NAME_RULE, did_you_mean, is_name, matches_pattern, nearest, other_spelling, spelling_difference,
 };
-pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, is_valid_rate, parse_serve, serve_schema};
+pub use serve::{
+    Canary, Jwt, LiveMonitoring, RequestLog, Serve, ServedModel, Tls, is_valid_rate, parse_serve,
+    serve_schema,
+};
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, InvalidTuneKey, LossKind, LossSpec, Optimizer, OptimizerKind,
     Precision, Schedule, ScheduleKind, Train, Tune, TuneMetric, TuneMetrics, TunePruner, TuneRange,

@@ -1,5 +1,7 @@
 //! `serve.toml`: the models of a server, the distribution of requests over versions, TLS, access and logs.
 
+mod monitor;
+
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
@@ -7,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::monitor::LiveMonitoring;
 use crate::config::Problems;
 use crate::config::document::Document;
 use crate::config::schema;
@@ -50,6 +53,9 @@ pub struct Serve {
     /// Identity provider whose tokens are accepted in addition to keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<Jwt>,
+    /// Live monitoring of requests, rows and predictions.
+    #[serde(default)]
+    pub monitor: LiveMonitoring,
 }
 
 /// A served model.

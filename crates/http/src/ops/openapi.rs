@@ -1,5 +1,7 @@
 //! `GET /openapi.json`: the current API, with the types of each model's rows and predictions.
 
+mod monitor;
+
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -357,6 +359,7 @@ pub(super) async fn document(
         put(&format!("/v1/models/{name}"), get("Metadata of a model", &format!("model_{name}"), &any));
         put(&format!("/v1/models/{name}/predict"), predict(&name, &version.model));
         put(&format!("/v1/models/{name}/feedback"), feedback(&name, &version.model));
+        put(&format!("/v1/models/{name}/monitor"), monitor::operation(&name));
     }
     Json(json!({
         "openapi": "3.1.0",

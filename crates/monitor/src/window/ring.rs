@@ -142,6 +142,16 @@ impl WindowRing {
         }
     }
 
+    /// The open window.
+    pub fn open(&self) -> &MonitorWindow {
+        &self.open
+    }
+
+    /// Closed windows, from the oldest to the latest.
+    pub fn closed(&self) -> impl DoubleEndedIterator<Item = &MonitorWindow> + ExactSizeIterator {
+        self.closed.iter()
+    }
+
     /// Windows from the oldest to the open one, which is last.
     pub fn windows(&self) -> impl DoubleEndedIterator<Item = &MonitorWindow> {
         self.closed.iter().chain([&self.open])
