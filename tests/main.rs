@@ -31,6 +31,9 @@ mod protocol;
 /// Several versions at once, moving aliases, other protocols, feedback, the request log.
 mod serving;
 
+/// Live monitoring: requests, drift, windows, the page.
+mod monitoring;
+
 /// Access control and trust: keys, tokens, signatures.
 mod access;
 
