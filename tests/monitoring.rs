@@ -33,7 +33,10 @@ fn send(server: &Server, count: u32, shift: f64) {
 
 fn column<'a>(report: &'a Value, name: &str, role: &str) -> &'a Value {
     let columns = report["columns"].as_array().unwrap();
-    columns.iter().find(|one| one["name"] == name && one["role"] == role).unwrap_or_else(|| panic!("{report}"))
+    columns
+        .iter()
+        .find(|one| one["name"] == name && one["role"] == role)
+        .unwrap_or_else(|| panic!("{report}"))
 }
 
 #[test]
@@ -59,7 +62,9 @@ fn requests_rows_and_predictions_are_observed_and_a_shift_is_told() {
     if report["reference"]["present"] == true {
         assert_eq!((&x["verdict"], &x["outside"]), (&json!("drift"), &json!(1.0)));
         assert_eq!(report["drift"]["verdict"], "drift");
-        assert!(metrics.contains("cupola_monitor_column_drifted{model=\"blobs\",version=\"1\",column=\"x\",role=\"input\"} 1"));
+        assert!(metrics.contains(
+            "cupola_monitor_column_drifted{model=\"blobs\",version=\"1\",column=\"x\",role=\"input\"} 1"
+        ));
     } else {
         assert!(report["reference"]["why"].as_str().unwrap().contains("train and publish"), "{report}");
         assert_eq!(x["verdict"], "no_reference");
@@ -84,7 +89,12 @@ fn the_state_of_the_sketches_is_asked_for_and_wrong_parameters_are_told() {
     assert!(monitor(&server, "").get("state").is_none());
     for (query, name) in [("?window=yesterday", "window"), ("?state=maybe", "state")] {
         let response = server.get(&format!("{MONITOR}{query}"));
-        assert_eq!((response.status, &response.json()["error"]["field"]), (422, &json!(name)), "{}", response.text);
+        assert_eq!(
+            (response.status, &response.json()["error"]["field"]),
+            (422, &json!(name)),
+            "{}",
+            response.text
+        );
     }
     assert_eq!(server.get("/v1/models/other/monitor").status, 404);
     assert_eq!(server.get("/v1/models/blobs:9/monitor").status, 404);

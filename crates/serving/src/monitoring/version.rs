@@ -16,7 +16,7 @@ use super::windows::WindowChoice;
 /// Bytes of the closed windows of a version, beyond which fewer of them are kept.
 const MOST_BYTES: usize = 8 << 20;
 /// Bytes of a sealed sketch of numbers over 30 bins.
-const SEALED_BYTES: usize = 800;
+const SEALED_BYTES: usize = 900;
 
 /// Traffic and sketches of one model version, since it was loaded.
 pub struct VersionMonitor {
