@@ -58,5 +58,9 @@ async fn metrics_text(
     for version in catalog.versions() {
         version.metrics.set_waiting(version.scheduler.waiting());
     }
-    ([(header::CONTENT_TYPE, OPENMETRICS)], telemetry.text()).into_response()
+    // The drift of versions with many columns takes a moment.
+    match tokio::task::spawn_blocking(move || telemetry.text()).await {
+        Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(error) => ApiError::inference_failed(error.to_string()).into_response(),
+    }
 }

@@ -51,6 +51,11 @@ impl VersionMonitor {
         }
     }
 
+    /// `true` for the same version of the same model.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.model, self.version) == (&other.model, other.version)
+    }
+
     /// Adds a request with its status code of HTTP and its duration in seconds.
     pub fn record_request(&self, status: u16, seconds: f64) {
         self.arrived().add(status, seconds);
@@ -97,6 +102,12 @@ impl VersionMonitor {
     pub(super) fn snapshot(&self) -> WindowRing {
         self.settle();
         self.ring().clone()
+    }
+
+    /// Reads the windows at this moment under their lock, which keeps the thread of the sketches waiting.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&WindowRing) -> T) -> T {
+        self.settle();
+        read(&self.ring())
     }
 
     /// The chosen windows as one, their number, and the drift of each column.
