@@ -22,7 +22,6 @@ mod catalog;
 mod error;
 mod lifecycle;
 mod metadata;
-mod monitoring;
 mod pipeline;
 mod processors;
 mod scheduler;
@@ -42,11 +41,12 @@ pub use catalog::{Catalog, IndexedVersion, Loader, ModelVersion};
 pub use error::{Error, ProtocolError};
 pub use lifecycle::Lifecycle;
 pub use metadata::RequestMetadata;
-pub use monitoring::{MonitorSettings, VersionMonitor, WindowChoice};
 pub use pipeline::{
     GENERATION_CANCELLED, GenerateRequest, GenerationStream, Pipeline, PredictRequest, PredictResponse,
     QUICK_BODY_BYTES, TokenUsage, checked_coverage,
 };
 pub use processors::{Processors, WorkSize};
 pub use scheduler::{Scheduler, SchedulerLimits};
-pub use telemetry::{ModelMetrics, ModelTotals, Telemetry, TraceExporter};
+pub use telemetry::{
+    ModelMetrics, ModelTotals, MonitorSettings, Telemetry, TraceExporter, VersionMonitor, WindowChoice,
+};

@@ -2,14 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cupola_monitor::sketch::LiveDrift;
+use cupola_monitor::sketch::{LiveDrift, SketchLayout, SketchTable};
 use cupola_monitor::window::{MonitorState, MonitorWindow, WindowLimits, WindowRing, WindowTraffic};
 use cupola_prep::Signature;
 use cupola_registry::Package;
 use jiff::Timestamp;
 
 use super::layout::{WatchedColumns, watched};
-use super::observation::Observation;
 use super::settings::MonitorSettings;
 use super::windows::WindowChoice;
 
@@ -66,11 +65,11 @@ impl VersionMonitor {
         self.arrived().skipped += 1;
     }
 
-    /// Adds the rows and predictions of a request to the open window.
-    pub(super) fn observe(&self, observation: &Observation) {
+    /// Calls `add` with the sketches of the open window.
+    pub(super) fn observe(&self, add: impl FnOnce(&SketchLayout, &mut SketchTable)) {
         let mut ring = self.ring();
         let layout = Arc::clone(ring.layout());
-        observation.add_to(&layout, &mut ring.open_at(now()).table);
+        add(&layout, &mut ring.open_at(now()).table);
     }
 
     /// Moves the requests that have arrived into the open window, and closes a window whose time is over.
