@@ -61,5 +61,9 @@ async fn metrics_text(
     State(catalog): State<Arc<Catalog>>,
     State(telemetry): State<Arc<Telemetry>>,
 ) -> Response {
-    ([(header::CONTENT_TYPE, OPENMETRICS)], telemetry.scrape(&catalog)).into_response()
+    // The drift of versions with many columns takes a moment.
+    match tokio::task::spawn_blocking(move || telemetry.scrape(&catalog)).await {
+        Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(error) => ApiError::inference_failed(error.to_string()).into_response(),
+    }
 }

@@ -22,7 +22,6 @@ mod catalog;
 mod error;
 mod lifecycle;
 mod metadata;
-mod monitoring;
 pub mod notify;
 mod pipeline;
 mod processors;
@@ -43,11 +42,12 @@ pub use catalog::{Catalog, IndexedVersion, Loader, ModelVersion};
 pub use error::{Error, ProtocolError};
 pub use lifecycle::Lifecycle;
 pub use metadata::RequestMetadata;
-pub use monitoring::{MonitorSettings, VersionMonitor, WindowChoice};
 pub use pipeline::{
     GENERATION_CANCELLED, GenerateRequest, GenerationStream, Pipeline, PredictRequest, PredictResponse,
     QUICK_BODY_BYTES, TokenUsage, checked_coverage,
 };
 pub use processors::{Processors, WorkSize};
 pub use scheduler::{Scheduler, SchedulerLimits};
-pub use telemetry::{AlertMetrics, ModelMetrics, ModelTotals, Telemetry, TraceExporter};
+pub use telemetry::{
+    AlertMetrics, ModelMetrics, ModelTotals, MonitorSettings, Telemetry, TraceExporter, VersionMonitor, WindowChoice,
+};

@@ -19,10 +19,9 @@ use crate::catalog::{Catalog, ModelVersion, Route};
 use crate::error::{Error, ProtocolError};
 use crate::lifecycle::Lifecycle;
 use crate::metadata::RequestMetadata;
-use crate::monitoring::Observation;
 use crate::processors::{Processors, WorkSize};
 use crate::scheduler::{ForwardPass, ForwardResult, Ticket};
-use crate::telemetry::{Phase, RequestSpan, Telemetry, TraceExporter};
+use crate::telemetry::{Observation, Phase, RequestSpan, Telemetry, TraceExporter};
 
 /// Request before its body is parsed.
 pub struct PredictRequest<'a> {

@@ -1,7 +1,8 @@
-//! Prometheus metrics and `OpenTelemetry` traces.
+//! Prometheus metrics, live monitoring and `OpenTelemetry` traces.
 
 mod alerts;
 mod model;
+mod monitoring;
 mod traces;
 
 use std::sync::Arc;
@@ -16,10 +17,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::catalog::Catalog;
-use crate::monitoring::{LiveMonitor, MonitorCollector, MonitorSettings};
 
 pub use self::alerts::AlertMetrics;
 pub use self::model::{ModelMetrics, ModelTotals};
+pub(crate) use self::monitoring::Observation;
+use self::monitoring::{LiveMonitor, MonitorCollector};
+pub use self::monitoring::{MonitorSettings, VersionMonitor, WindowChoice};
 pub use self::traces::TraceExporter;
 pub(crate) use self::traces::{Phase, RequestSpan};
 

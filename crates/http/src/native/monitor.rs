@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
 use axum::{Extension, Json};
-use cupola_serving::access::Caller;
+use cupola_serving::access::{Caller, Scope};
 use cupola_serving::{Catalog, Pipeline, WindowChoice};
 use serde_json::{Value, json};
 
@@ -56,6 +56,10 @@ pub(super) async fn get(
     let (name, version) = name_and_version(&name)?;
     caller.require_sight(name)?;
     let options = MonitorOptions::of(query.as_deref())?;
+    if options.state {
+        // Quantiles of few rows are values of single rows.
+        caller.require(Scope::Metrics, "")?;
+    }
     let loaded = catalog.find(name, version)?;
     let Some(monitor) = loaded.monitor.clone() else {
         let why = "monitoring is off; set `enabled = true` in `[monitor]` of the server's config";

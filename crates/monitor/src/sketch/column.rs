@@ -16,7 +16,7 @@ pub enum ColumnSketch {
     /// Values of a limited set.
     Category(CategorySketch),
     /// Free texts.
-    Text(TextSketch),
+    Text(Box<TextSketch>),
 }
 
 impl ColumnSketch {
@@ -25,7 +25,7 @@ impl ColumnSketch {
         match &column.bins {
             ColumnBins::Number(edges) => Self::Number(NumberSketch::new(edges)),
             ColumnBins::Category { values, .. } => Self::Category(CategorySketch::new(values.len())),
-            ColumnBins::Text(bins) => Self::Text(TextSketch::new(bins)),
+            ColumnBins::Text(bins) => Self::Text(Box::new(TextSketch::new(bins))),
         }
     }
 
@@ -97,7 +97,9 @@ impl ColumnSketch {
         match self {
             Self::Number(sketch) => sketch.heap_bytes(),
             Self::Category(sketch) => sketch.heap_bytes(),
-            Self::Text(sketch) => sketch.length.heap_bytes() + sketch.known.heap_bytes(),
+            Self::Text(sketch) => {
+                size_of::<TextSketch>() + sketch.length.heap_bytes() + sketch.known.heap_bytes()
+            }
         }
     }
 

@@ -272,4 +272,21 @@ mod tests {
         let wrong = json.replace("\"count\":1", "\"count\":0");
         assert!(serde_json::from_str::<SketchTable>(&wrong).unwrap().check(&layout).is_err());
     }
+
+    #[test]
+    fn a_hundred_columns_stay_within_their_bytes_however_many_rows() {
+        let column = |at: usize| {
+            let mut column = numbers();
+            column.name = format!("{at}");
+            column
+        };
+        let layout = SketchLayout::new((0..100).map(column).collect(), false);
+        let mut table = SketchTable::new(&layout);
+        for (column, sketch) in layout.columns.iter().zip(&mut table.columns) {
+            (0..3000u32).for_each(|row| sketch.add_number(column, Some(f64::from(row * 7 % 997) / 100.0)));
+        }
+        assert!(table.heap_bytes() < 100 * 5000, "{}", table.heap_bytes());
+        table.seal();
+        assert!(table.heap_bytes() < 100 * 800, "{}", table.heap_bytes());
+    }
 }

@@ -7,9 +7,8 @@ use cupola_runtime::{LoadedPackage, Predictor};
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::monitoring::VersionMonitor;
 use crate::scheduler::{Scheduler, SchedulerLimits};
-use crate::telemetry::{ModelMetrics, Telemetry};
+use crate::telemetry::{ModelMetrics, Telemetry, VersionMonitor};
 
 /// Function that builds an engine from a package.
 pub type Loader = Arc<dyn Fn(&Package) -> Result<Predictor, cupola_runtime::Error> + Send + Sync>;

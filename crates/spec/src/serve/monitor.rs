@@ -23,7 +23,8 @@ pub struct LiveMonitoring {
     /// Columns and targets that are not watched.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
-    /// List a few unseen values of categories by name. Whoever may use the model sees them.
+    /// Show values of single rows: extremes, distributions of fewer than `min_rows` rows, and a few unseen values of
+    /// categories by name. Whoever may use the model sees them.
     pub show_values: bool,
     /// Rows below which there is no verdict.
     #[schemars(range(min = 1, max = 1_000_000_000_000_u64))]

@@ -36,6 +36,7 @@ function past(history) {
     linePlot("Time", [{ name: "95th percentile", values: values(w => w.seconds.p95) }, { name: "median", values: values(w => w.seconds.p50), other: true }], seconds, labels),
     linePlot("Drifted columns", [{ name: "share", values: values(w => w.drift.share) }], percent, labels),
   ];
+  if (history.every(w => w.drift.share === null)) plots.pop();
   $("plots").replaceChildren(...plots);
   const header = ["window", "requests", "errors", "p50", "p95", "p99", "rows", "drifted"];
   const rows = [...history].reverse().map(w => [
@@ -67,7 +68,7 @@ function note(report) {
   const notes = [];
   if (!report.enabled) notes.push(report.why);
   if (report.reference && !report.reference.present) notes.push(`No drift: ${report.reference.why}.`);
-  if (report.clock_jumps) notes.push(`The server's clock was set back ${report.clock_jumps} times; windows may overlap.`);
+  if (report.clock_jumps) notes.push(`The server's clock was set back (${report.clock_jumps}); windows may overlap.`);
   if (report.columns_left_out) notes.push(`${report.columns_left_out} columns beyond the limit are not watched.`);
   $("notes").hidden = notes.length === 0;
   $("answer").replaceChildren(...notes.map(text => el("p", { className: "warning", textContent: text })));

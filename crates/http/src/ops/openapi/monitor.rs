@@ -54,7 +54,7 @@ pub(super) fn operation(name: &str) -> Value {
             { "name": "window", "in": "query", "schema": window,
               "description": "As many of the latest windows as have enough rows, the open one, all, or a number of the latest" },
             { "name": "state", "in": "query", "schema": { "type": "boolean", "default": false },
-              "description": "Add the state of the sketches, which merges with that of other servers" },
+              "description": "Add the state of the sketches, which merges with that of other servers; the key needs `metrics` too" },
         ],
         "responses": responses(&ERRORS, &report, "Monitoring of the model's main version, or of a loaded version NAME:VERSION"),
     }})

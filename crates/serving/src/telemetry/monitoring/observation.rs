@@ -61,8 +61,9 @@ impl Observation {
         let Self { model, .. } = self;
         let signature = &model.signature;
         let predictions = model.predictions(&self.logits, &self.references).unwrap_or_default();
-        let rows = self.input.rows(signature.inputs.len()).min(MOST_ROWS.max(predictions.len()));
-        table.rows += rows.max(predictions.len()) as u64;
+        // Rows of files have only predictions, and windows of rows have fewer of them than rows.
+        let rows = self.input.rows(signature.inputs.len()).max(predictions.len());
+        table.rows += rows as u64;
         for (column, sketch) in layout.columns.iter().zip(&mut table.columns) {
             match (column.role, &self.input) {
                 (ColumnRole::Input, PredictInput::Frame(frame)) => {

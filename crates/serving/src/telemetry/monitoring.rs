@@ -54,7 +54,8 @@ impl LiveMonitor {
     pub fn watch(self: &Arc<Self>, package: &Package, signature: &Signature) -> Option<Arc<VersionMonitor>> {
         let monitor = Arc::new(VersionMonitor::new(package, signature, self.settings.as_ref()?));
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        versions.retain(|version| version.strong_count() > 0);
+        // A version that is loaded again may still have requests in flight, and metrics must not come twice.
+        versions.retain(|version| version.upgrade().is_some_and(|version| !version.is_same(&monitor)));
         versions.push(Arc::downgrade(&monitor));
         drop(versions);
         // Without a thread, each look at the report adds what waits.

@@ -23,8 +23,16 @@ impl VersionMonitor {
         let judged = self.judged(&ring, choice);
         let layout = ring.layout();
         let columns = layout.columns.iter().zip(&judged.window.table.columns).zip(&judged.drift);
-        let columns: Vec<Value> =
-            columns.map(|((column, sketch), drift)| column_json(column, sketch, drift)).collect();
+        let columns: Vec<Value> = columns
+            .map(|((column, sketch), drift)| {
+                let mut out = column_json(column, sketch, drift);
+                // The figures of few rows would show what single callers sent.
+                if layout.shows_values || sketch.rows() >= self.settings.limits.rows {
+                    add_distribution(&mut out, column, sketch, layout.shows_values);
+                }
+                out
+            })
+            .collect();
         let reference = match &self.without_reference {
             None => json!({ "present": true }),
             Some(why) => json!({ "present": false, "why": why }),
@@ -125,6 +133,11 @@ fn column_json(column: &SketchColumn, sketch: &ColumnSketch, drift: &LiveDrift) 
     }
     .into();
     out["rows"] = sketch.rows().into();
+    out
+}
+
+/// Adds the distribution beside that of the training; extremes, which are values of single rows, only if they are `shown`.
+fn add_distribution(out: &mut Value, column: &SketchColumn, sketch: &ColumnSketch, shown: bool) {
     let reference = column.reference.as_ref().map(|reference| &reference.values);
     match sketch {
         ColumnSketch::Number(sketch) => {
@@ -132,7 +145,7 @@ fn column_json(column: &SketchColumn, sketch: &ColumnSketch, drift: &LiveDrift) 
                 Some(ReferenceValues::Number(reference)) => Some(reference),
                 _ => None,
             };
-            out["numbers"] = numbers_json(sketch, reference);
+            out["numbers"] = numbers_json(sketch, reference, shown);
         }
         ColumnSketch::Category(sketch) => {
             let reference = match reference {
@@ -159,14 +172,13 @@ fn column_json(column: &SketchColumn, sketch: &ColumnSketch, drift: &LiveDrift) 
                 Some(ReferenceValues::Text(reference)) => Some(&reference.length),
                 _ => None,
             };
-            out["length"] = numbers_json(&sketch.length, reference);
+            out["length"] = numbers_json(&sketch.length, reference, shown);
             out["unknown_words"] = sketch.unknown_share().into();
         }
     }
-    out
 }
 
-fn numbers_json(sketch: &NumberSketch, reference: Option<&NumberReference>) -> Value {
+fn numbers_json(sketch: &NumberSketch, reference: Option<&NumberReference>, shown: bool) -> Value {
     let levels = [("p5", 0.05), ("p25", 0.25), ("p50", 0.5), ("p75", 0.75), ("p95", 0.95)];
     let quantiles = |of: &dyn Fn(f64) -> Option<f64>| -> Value {
         levels.iter().map(|(name, level)| ((*name).to_owned(), json!(of(*level)))).collect()
@@ -176,12 +188,13 @@ fn numbers_json(sketch: &NumberSketch, reference: Option<&NumberReference>) -> V
     let mut out = json!({
         "mean": any.then_some(sketch.mean),
         "deviation": any.then(|| sketch.deviation()),
-        "minimum": sketch.range.map(|(low, _)| low),
-        "maximum": sketch.range.map(|(_, high)| high),
         "quantiles": of(&sketch.quantiles),
         "below": sketch.below,
         "above": sketch.above,
     });
+    if let Some((low, high)) = sketch.range.filter(|_| shown) {
+        (out["minimum"], out["maximum"]) = (low.into(), high.into());
+    }
     if let Some(reference) = reference {
         out["reference"] = json!({
             "mean": reference.mean,

@@ -42,7 +42,7 @@ impl ObservationQueue {
         let _draining = self.draining.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         for observation in waiting.observations {
-            observation.monitor.observe(&observation);
+            observation.monitor.observe(|layout, table| observation.add_to(layout, table));
         }
     }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use cupola_monitor::ColumnRole;
 use cupola_monitor::sketch::{LiveDrift, LiveVerdict, SketchColumn};
-use cupola_monitor::window::MonitorWindow;
+use cupola_monitor::window::{MonitorWindow, WindowRing};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::LiveMonitor;
+use super::version::VersionMonitor;
 use super::windows::WindowChoice;
 
 /// Computes the metrics of all loaded versions when they are read.
@@ -123,26 +124,27 @@ impl Collector for MonitorCollector {
 
 fn judged(live: &LiveMonitor) -> Vec<JudgedVersion> {
     let versions = live.versions();
-    let each = versions.iter().map(|monitor| {
-        let ring = monitor.snapshot();
-        let judged = monitor.judged(&ring, WindowChoice::Recent);
-        let (model, number) = (monitor.model.clone(), monitor.version.to_string());
-        let columns = ring.layout().columns.iter().take(monitor.settings.metric_columns);
-        let columns = columns.map(|column| ColumnLabels {
-            model: model.clone(),
-            version: number.clone(),
-            column: column.label(),
-            role: role(column),
-        });
-        JudgedVersion {
-            columns: columns.collect(),
-            labels: VersionLabels { model: model.clone(), version: number.clone() },
-            window: judged.window,
-            drift: judged.drift,
-            clock_jumps: ring.clock_jumps(),
-        }
-    });
+    let each = versions.iter().map(|monitor| monitor.read(|ring| judged_version(monitor, ring)));
     each.collect()
+}
+
+fn judged_version(monitor: &VersionMonitor, ring: &WindowRing) -> JudgedVersion {
+    let judged = monitor.judged(ring, WindowChoice::Recent);
+    let labels = VersionLabels { model: monitor.model.clone(), version: monitor.version.to_string() };
+    let columns = ring.layout().columns.iter().take(monitor.settings.metric_columns);
+    let columns = columns.map(|column| ColumnLabels {
+        model: labels.model.clone(),
+        version: labels.version.clone(),
+        column: column.label(),
+        role: role(column),
+    });
+    JudgedVersion {
+        columns: columns.collect(),
+        labels,
+        window: judged.window,
+        drift: judged.drift,
+        clock_jumps: ring.clock_jumps(),
+    }
 }
 
 fn role(column: &SketchColumn) -> &'static str {

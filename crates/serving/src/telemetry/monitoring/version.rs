@@ -2,21 +2,20 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cupola_monitor::sketch::LiveDrift;
+use cupola_monitor::sketch::{LiveDrift, SketchLayout, SketchTable};
 use cupola_monitor::window::{MonitorState, MonitorWindow, WindowLimits, WindowRing, WindowTraffic};
 use cupola_prep::Signature;
 use cupola_registry::Package;
 use jiff::Timestamp;
 
 use super::layout::{WatchedColumns, watched};
-use super::observation::Observation;
 use super::settings::MonitorSettings;
 use super::windows::WindowChoice;
 
 /// Bytes of the closed windows of a version, beyond which fewer of them are kept.
 const MOST_BYTES: usize = 8 << 20;
 /// Bytes of a sealed sketch of numbers over 30 bins.
-const SEALED_BYTES: usize = 800;
+const SEALED_BYTES: usize = 900;
 
 /// Traffic and sketches of one model version, since it was loaded.
 pub struct VersionMonitor {
@@ -51,6 +50,11 @@ impl VersionMonitor {
         }
     }
 
+    /// `true` for the same version of the same model.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.model, self.version) == (&other.model, other.version)
+    }
+
     /// Adds a request with its status code of HTTP and its duration in seconds.
     pub fn record_request(&self, status: u16, seconds: f64) {
         self.arrived().add(status, seconds);
@@ -61,11 +65,11 @@ impl VersionMonitor {
         self.arrived().skipped += 1;
     }
 
-    /// Adds the rows and predictions of a request to the open window.
-    pub(super) fn observe(&self, observation: &Observation) {
+    /// Calls `add` with the sketches of the open window.
+    pub(super) fn observe(&self, add: impl FnOnce(&SketchLayout, &mut SketchTable)) {
         let mut ring = self.ring();
         let layout = Arc::clone(ring.layout());
-        observation.add_to(&layout, &mut ring.open_at(now()).table);
+        add(&layout, &mut ring.open_at(now()).table);
     }
 
     /// Moves the requests that have arrived into the open window, and closes a window whose time is over.
@@ -97,6 +101,12 @@ impl VersionMonitor {
     pub(super) fn snapshot(&self) -> WindowRing {
         self.settle();
         self.ring().clone()
+    }
+
+    /// Reads the windows at this moment under their lock, which keeps the thread of the sketches waiting.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&WindowRing) -> T) -> T {
+        self.settle();
+        read(&self.ring())
     }
 
     /// The chosen windows as one, their number, and the drift of each column.
