@@ -25,7 +25,6 @@ pub use self::inference::*;
 pub use self::init::*;
 pub use self::invalid::report;
 pub use self::models::*;
-#[allow(unused_imports, reason = "filled below")]
 pub use self::operate::*;
 pub use self::serve::*;
 pub use self::train::*;
@@ -92,6 +91,8 @@ pub enum Command {
     Chat(ChatArgs),
     /// Serve published models over HTTP
     Serve(ServeArgs),
+    /// Watch models in production: files for Prometheus, Grafana and Alertmanager
+    Monitor(MonitorArgs),
     /// Manage the server's keys: who may request what, and how often
     Keys(KeysArgs),
     /// Run a scheduler or executor of a cluster that prepares data (cargo feature ballista)

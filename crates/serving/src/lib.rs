@@ -19,6 +19,7 @@ pub mod access;
 mod capture;
 mod catalog;
 mod error;
+pub mod export;
 mod lifecycle;
 mod metadata;
 pub mod notify;
@@ -35,7 +36,8 @@ mod sync {
 }
 
 pub use capture::{
-    FeedbackLog, PredictionRecord, PredictionRecorder, PushError, RecordSampler, RowIntake, RowSink,
+    FeedbackLog, OutcomeJoin, PredictionRecord, PredictionRecorder, PushError, RecordSampler, RowIntake,
+    RowSink,
 };
 pub use catalog::{Catalog, IndexedVersion, Loader, ModelVersion};
 pub use error::{Error, ProtocolError};
@@ -47,4 +49,7 @@ pub use pipeline::{
 };
 pub use processors::{Processors, WorkSize};
 pub use scheduler::{Scheduler, SchedulerLimits};
-pub use telemetry::{AlertMetrics, ModelMetrics, ModelTotals, Telemetry, TraceExporter};
+pub use telemetry::{
+    AlertMetrics, MetricDescription, MetricKind, ModelMetrics, ModelTotals, OutcomeMetrics, Telemetry,
+    TraceExporter, metric_list,
+};

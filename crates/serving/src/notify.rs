@@ -15,7 +15,7 @@ mod signature;
 mod store;
 mod watch;
 
-pub use self::config::alert_rules;
+pub use self::config::{alert_rules, default_rules};
 pub use self::signature::signature;
 pub use self::watch::{AlertWatch, MetricsText, NewSilence};
 

@@ -1,7 +1,9 @@
 //! Prometheus metrics and `OpenTelemetry` traces.
 
 mod alerts;
+mod list;
 mod model;
+mod outcomes;
 mod traces;
 
 use std::sync::atomic::AtomicU64;
@@ -17,7 +19,9 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::catalog::Catalog;
 
 pub use self::alerts::AlertMetrics;
+pub use self::list::{MetricDescription, MetricKind, duration_bound, metric_list};
 pub use self::model::{ModelMetrics, ModelTotals};
+pub use self::outcomes::OutcomeMetrics;
 pub use self::traces::TraceExporter;
 pub(crate) use self::traces::{Phase, RequestSpan};
 
@@ -79,6 +83,7 @@ pub struct Telemetry {
     explanations: Family<ModelLabels, Counter>,
     explanation_seconds: Family<ModelLabels, Counter<f64, AtomicU64>>,
     alerts: AlertMetrics,
+    outcomes: OutcomeMetrics,
 }
 
 impl Default for Telemetry {
@@ -111,6 +116,7 @@ impl Telemetry {
             explanations: Family::default(),
             explanation_seconds: Family::default(),
             alerts: AlertMetrics::default(),
+            outcomes: OutcomeMetrics::default(),
         };
         this.registered()
     }
@@ -134,6 +140,7 @@ impl Telemetry {
         registry.register_with_unit(name, help, Unit::Seconds, self.created.clone());
         registry.register("cupola_feedback_rows", "Rows of feedback that were stored", self.feedback.clone());
         self.alerts.register(registry);
+        self.outcomes.register(registry);
         let name = "cupola_reload_failures";
         registry.register(name, "Versions that failed to load", self.reload_failures.clone());
         let name = "cupola_shadow_answers";
@@ -206,6 +213,11 @@ impl Telemetry {
     pub fn count_shadow(&self, model: &str, version: u64, same: bool) {
         let (version, same) = (version.to_string(), same.to_string());
         self.shadows.get_or_create(&ShadowLabels { model: model.to_owned(), version, same }).inc();
+    }
+
+    /// Metrics of predictions whose targets became known.
+    pub fn outcome_metrics(&self) -> OutcomeMetrics {
+        self.outcomes.clone()
     }
 
     /// All metrics with the present lengths of the queues, as `OpenMetrics` 1.0 text.
