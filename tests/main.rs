@@ -34,6 +34,9 @@ mod serving;
 /// Alerts of a server, and files for the programs that watch it.
 mod alerts;
 
+/// Live monitoring: requests, drift, windows, the page.
+mod monitoring;
+
 /// Access control and trust: keys, tokens, signatures.
 mod access;
 

@@ -1,6 +1,7 @@
 //! Health, metrics, the `OpenAPI` document and a page for people.
 
 mod alerts;
+mod dashboard;
 mod openapi;
 mod page;
 
@@ -33,9 +34,9 @@ pub(crate) fn document() -> Routes<ServerState> {
     Routes::new().route(Access::OptionalKey, "/openapi.json", get(openapi::document))
 }
 
-/// Page where people try the served models.
+/// Pages where people try the served models and see how they do.
 pub(crate) fn page() -> Routes<ServerState> {
-    page::routes()
+    page::routes().merge(dashboard::routes())
 }
 
 /// Prometheus metrics.

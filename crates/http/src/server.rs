@@ -61,7 +61,7 @@ pub struct Server {
 impl Server {
     /// Server without models, open to everybody.
     pub fn new(home: Home, loader: Loader, settings: ServerSettings) -> Self {
-        let telemetry = Arc::new(Telemetry::new());
+        let telemetry = Arc::new(Telemetry::monitoring(settings.monitor.clone()));
         let feedback = FeedbackLog::new(home.root().join("feedback"));
         let (limits, trusted) = (settings.limits, settings.trusted.clone());
         let catalog =

@@ -6,5 +6,12 @@
 
 pub mod alert;
 mod error;
+mod profile;
+pub mod sketch;
+pub mod window;
 
 pub use error::Error;
+pub use profile::{
+    CategoryReference, ColumnRole, NumberReference, ReferenceColumn, ReferenceProfile, ReferenceValues,
+    TextReference,
+};

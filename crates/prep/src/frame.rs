@@ -76,6 +76,11 @@ impl Frame {
         Ok(Self { columns, rows, unsupported, inexact })
     }
 
+    /// Bytes of its values in memory, of which slices may share some.
+    pub fn memory_bytes(&self) -> usize {
+        self.columns.values().map(Column::memory_bytes).sum()
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows

@@ -8,6 +8,7 @@
 //! 3. The rows become examples; the version's [`Scheduler`] queues them, or runs a single quick row at once.
 //!    Each engine replica has a thread that takes what waits, up to a batch, without a timer.
 //! 4. Logits become predictions. A shadow version is asked too, and a sample of the requests is recorded.
+//! 5. After the response, rows and predictions go to the sketches of the version's [`VersionMonitor`].
 //!
 //! [`Pipeline::generate`] is the same for text generation, where an engine decodes one token per sequence and
 //! step, and sequences join and leave between steps.
@@ -22,6 +23,7 @@ mod error;
 pub mod export;
 mod lifecycle;
 mod metadata;
+mod monitoring;
 pub mod notify;
 mod pipeline;
 mod processors;
@@ -43,6 +45,7 @@ pub use catalog::{Catalog, IndexedVersion, Loader, ModelVersion};
 pub use error::{Error, ProtocolError};
 pub use lifecycle::Lifecycle;
 pub use metadata::RequestMetadata;
+pub use monitoring::{MonitorSettings, VersionMonitor, WindowChoice};
 pub use pipeline::{
     GENERATION_CANCELLED, GenerateRequest, GenerationStream, Pipeline, PredictRequest, PredictResponse,
     QUICK_BODY_BYTES, TokenUsage, checked_coverage,

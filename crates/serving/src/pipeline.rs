@@ -19,6 +19,7 @@ use crate::catalog::{Catalog, ModelVersion, Route};
 use crate::error::{Error, ProtocolError};
 use crate::lifecycle::Lifecycle;
 use crate::metadata::RequestMetadata;
+use crate::monitoring::Observation;
 use crate::processors::{Processors, WorkSize};
 use crate::scheduler::{ForwardPass, ForwardResult, Ticket};
 use crate::telemetry::{Phase, RequestSpan, Telemetry, TraceExporter};
@@ -245,6 +246,21 @@ impl Pipeline {
         }
     }
 
+    /// Adds the rows and predictions of an answered request to the sketches of its version. This is the last use of the
+    /// response: they move to another thread.
+    pub fn observe(&self, response: PredictResponse) {
+        if let Some(monitor) = &response.version.monitor {
+            let (monitor, model) = (Arc::clone(monitor), Arc::clone(&response.version.model));
+            let outputs = (response.logits, response.references);
+            self.telemetry.live.push(Observation::new(monitor, model, response.input, outputs));
+        }
+    }
+
+    /// Adds what has been observed so far to the sketches, so that a report has it. Blocks.
+    pub fn flush_observations(&self) {
+        self.telemetry.live.flush();
+    }
+
     /// Counts and traces a finished request.
     fn account<E: ProtocolError>(
         &self,
@@ -254,7 +270,11 @@ impl Pipeline {
     ) {
         let status = result.as_ref().map_or_else(E::status, |_| 200);
         self.telemetry.count_response(request.name, status);
-        version.metrics.record_request(request.began.elapsed().as_secs_f64());
+        let seconds = request.began.elapsed().as_secs_f64();
+        version.metrics.record_request(seconds);
+        if let Some(monitor) = &version.monitor {
+            monitor.record_request(status, seconds);
+        }
         let Some(traces) = &self.traces else { return };
         let phases = result.as_ref().ok().map(|response| response.timings.phases(request.began));
         let span = RequestSpan {

@@ -6,6 +6,7 @@ mod model;
 mod outcomes;
 mod traces;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -17,6 +18,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::catalog::Catalog;
+use crate::monitoring::{LiveMonitor, MonitorCollector, MonitorSettings};
 
 pub use self::alerts::AlertMetrics;
 pub use self::list::{MetricDescription, MetricKind, duration_bound, metric_list};
@@ -84,6 +86,8 @@ pub struct Telemetry {
     explanation_seconds: Family<ModelLabels, Counter<f64, AtomicU64>>,
     alerts: AlertMetrics,
     outcomes: OutcomeMetrics,
+    /// Sketches of what the versions receive and predict.
+    pub(crate) live: Arc<LiveMonitor>,
 }
 
 impl Default for Telemetry {
@@ -93,8 +97,13 @@ impl Default for Telemetry {
 }
 
 impl Telemetry {
-    /// Registers every metric.
+    /// Registers every metric. Nothing is monitored beside them.
     pub fn new() -> Self {
+        Self::monitoring(None)
+    }
+
+    /// Registers every metric, and monitors rows and predictions if there are settings for it.
+    pub fn monitoring(settings: Option<MonitorSettings>) -> Self {
         let seconds: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
         let rows: fn() -> Histogram = || Histogram::new(ROW_BUCKETS);
         let this = Self {
@@ -117,6 +126,7 @@ impl Telemetry {
             explanation_seconds: Family::default(),
             alerts: AlertMetrics::default(),
             outcomes: OutcomeMetrics::default(),
+            live: LiveMonitor::new(settings),
         };
         this.registered()
     }
@@ -151,6 +161,7 @@ impl Telemetry {
         let (name, help) = ("cupola_explanation", "Time of explanations");
         registry.register_with_unit(name, help, Unit::Seconds, self.explanation_seconds.clone());
         registry.register("cupola_batch_rows", "Rows in one forward pass", self.batch.clone());
+        registry.register_collector(Box::new(MonitorCollector(Arc::clone(&self.live))));
         self
     }
 

@@ -1,6 +1,7 @@
 //! `serve.toml`: the models of a server, the distribution of requests over versions, TLS, access and logs.
 
 mod alerts;
+mod monitor;
 
 use std::sync::LazyLock;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::alerts::{Alert, AlertSettings, AlertWhen, MailEncryption, Notify, TimeSpan};
+pub use self::monitor::LiveMonitoring;
 use crate::config::Problems;
 use crate::config::document::Document;
 use crate::config::schema;
@@ -62,6 +64,9 @@ pub struct Serve {
     /// Receivers of notifications.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Notify>,
+    /// Live monitoring of requests, rows and predictions.
+    #[serde(default)]
+    pub monitor: LiveMonitoring,
 }
 
 /// A served model.

@@ -237,7 +237,9 @@ async fn respond(
         let headers = [(header::CONTENT_TYPE, "application/json")];
         Ok((headers, held_response(json, request.budget)?).into_response())
     };
-    pipeline.answer(&response, request.budget, write).await?
+    let written = pipeline.answer(&response, request.budget, write).await??;
+    pipeline.observe(response);
+    Ok(written)
 }
 
 /// Predictions with the series that they belong to and the times that they are for; of a forecast the first `horizon`

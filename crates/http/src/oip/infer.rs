@@ -72,7 +72,9 @@ pub(super) async fn infer(
     }
     let tensors = || response.tensors(&request.outputs, coverage);
     let tensors = pipeline.answer(&response, request.budget, tensors).await??;
-    Ok(InferResponse { version: response.version.manifest.version, tensors })
+    let version = response.version.manifest.version;
+    pipeline.observe(response);
+    Ok(InferResponse { version, tensors })
 }
 
 /// Refuses the parameter `explain`, which the native protocol answers: an explanation is no tensor.

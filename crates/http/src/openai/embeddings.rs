@@ -180,7 +180,9 @@ async fn embed(
         let json = Embeddings { vectors, tokens }.into_json(model, body.encoding).to_string();
         Ok(held_response(json.into_bytes(), request.budget)?)
     };
-    pipeline.answer(&response, request.budget, write).await?
+    let bytes = pipeline.answer(&response, request.budget, write).await??;
+    pipeline.observe(response);
+    Ok(bytes)
 }
 
 /// Name of the column that a model embeds; `None` if it does not embed texts.

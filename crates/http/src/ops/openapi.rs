@@ -1,6 +1,7 @@
 //! `GET /openapi.json`: the current API, with the types of each model's rows and predictions.
 
 mod alerts;
+mod monitor;
 
 use std::sync::Arc;
 
@@ -362,6 +363,7 @@ pub(super) async fn document(
         put(&format!("/v1/models/{name}"), get("Metadata of a model", &format!("model_{name}"), &any));
         put(&format!("/v1/models/{name}/predict"), predict(&name, &version.model));
         put(&format!("/v1/models/{name}/feedback"), feedback(&name, &version.model));
+        put(&format!("/v1/models/{name}/monitor"), monitor::operation(&name));
     }
     Json(json!({
         "openapi": "3.1.0",

@@ -30,6 +30,9 @@ const PAGE: &str = concat!(
     "</script>\n</body>\n</html>\n",
 );
 
+/// Content security policy of pages: it confines them to this server.
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
 /// Route of the page. Browsers request an icon too, which there is not.
 pub(super) fn routes() -> Routes<ServerState> {
     Routes::new().route(Access::Public, "/", get(page)).route(
@@ -41,11 +44,10 @@ pub(super) fn routes() -> Routes<ServerState> {
 
 /// The page. Its content security policy confines it to this server; a key that is entered stays in the tab.
 async fn page() -> impl IntoResponse {
-    let policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
     (
         [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            (header::CONTENT_SECURITY_POLICY, policy),
+            (header::CONTENT_SECURITY_POLICY, POLICY),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         ],
         PAGE,
@@ -53,13 +55,18 @@ async fn page() -> impl IntoResponse {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::PAGE;
 
     #[test]
     fn the_page_is_one_document_that_writes_no_html() {
-        assert_eq!((PAGE.matches("<script>").count(), PAGE.matches("</script>").count()), (1, 1));
-        assert!(PAGE.starts_with("<!doctype html>") && PAGE.ends_with("</html>\n"));
+        check_document(PAGE);
+    }
+
+    /// Checks that a page has one script, and none that writes HTML.
+    pub(in crate::ops) fn check_document(page: &str) {
+        assert_eq!((page.matches("<script>").count(), page.matches("</script>").count()), (1, 1));
+        assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
         // Texts of models and files become text nodes only.
         for sink in [
             "innerHTML",
@@ -70,7 +77,7 @@ mod tests {
             "src=\"http",
             "@import",
         ] {
-            assert!(!PAGE.contains(sink), "{sink}");
+            assert!(!page.contains(sink), "{sink}");
         }
     }
 }

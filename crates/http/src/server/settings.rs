@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use cupola_budget::MemoryLimits;
-use cupola_serving::SchedulerLimits;
+use cupola_serving::{MonitorSettings, SchedulerLimits};
 use cupola_spec::Tls;
 
 /// Settings of a server.
@@ -45,6 +45,8 @@ pub struct ServerSettings {
     /// Public keys of minisign, one of which must have signed each package; packages need no signature if there
     /// are none.
     pub trusted: Vec<String>,
+    /// Live monitoring; `None` if it is off.
+    pub monitor: Option<MonitorSettings>,
 }
 
 impl Default for ServerSettings {
@@ -67,6 +69,7 @@ impl Default for ServerSettings {
             cors: Vec::new(),
             hosts: Vec::new(),
             trusted: Vec::new(),
+            monitor: Some(MonitorSettings::default()),
         }
     }
 }

@@ -48,6 +48,15 @@ impl Column {
         }
     }
 
+    /// Bytes of its values in memory, of which slices may share some.
+    pub(super) fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Number { values, .. } => values.len() * size_of::<f64>(),
+            Self::Text(values) => values.get_array_memory_size(),
+            Self::Bytes(values) => values.get_array_memory_size(),
+        }
+    }
+
     /// `true` if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -7,6 +7,7 @@ use cupola_runtime::{LoadedPackage, Predictor};
 use serde_json::{Value, json};
 
 use crate::error::Error;
+use crate::monitoring::VersionMonitor;
 use crate::scheduler::{Scheduler, SchedulerLimits};
 use crate::telemetry::{ModelMetrics, Telemetry};
 
@@ -23,6 +24,8 @@ pub struct ModelVersion {
     pub scheduler: Scheduler,
     /// Metrics of the version.
     pub metrics: ModelMetrics,
+    /// Sketches of its rows and predictions; `None` if monitoring is off.
+    pub monitor: Option<Arc<VersionMonitor>>,
 }
 
 impl ModelVersion {
@@ -85,6 +88,7 @@ impl VersionLoader {
         }
         let metrics = telemetry.model(name, version);
         let scheduler = Scheduler::start(name, predictors, self.limits, &metrics)?;
-        Ok(Arc::new(ModelVersion { manifest: package.manifest, model, scheduler, metrics }))
+        let monitor = telemetry.live.watch(&package, &model.signature);
+        Ok(Arc::new(ModelVersion { manifest: package.manifest, model, scheduler, metrics, monitor }))
     }
 }

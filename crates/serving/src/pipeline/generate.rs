@@ -195,7 +195,11 @@ impl Drop for GenerationStream {
     fn drop(&mut self) {
         let now = Instant::now();
         let metrics = &self.version.metrics;
-        metrics.record_request((now - self.began).as_secs_f64());
+        let seconds = (now - self.began).as_secs_f64();
+        metrics.record_request(seconds);
+        if let Some(monitor) = &self.version.monitor {
+            monitor.record_request(self.status, seconds);
+        }
         let TokenUsage { prompt, cached, generated } = self.usage();
         metrics.count_tokens([prompt, cached, generated]);
         let Some(traces) = &self.pipeline.traces else { return };

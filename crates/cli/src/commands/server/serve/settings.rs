@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use cupola_budget::MemoryLimits;
 use cupola_http::ServerSettings;
-use cupola_serving::SchedulerLimits;
+use cupola_serving::{MonitorSettings, SchedulerLimits};
 use cupola_spec::{Serve, ServedModel, parse_serve};
 use cupola_workflow::machine_memory;
 use rustix::process::{Resource, getrlimit};
@@ -37,6 +37,7 @@ pub fn settings(args: &ServeArgs, spec: &Serve, connections: usize) -> ServerSet
         cors: spec.cors.clone(),
         hosts: spec.hosts.clone(),
         trusted: spec.trusted.clone(),
+        monitor: spec.monitor.enabled.then(|| MonitorSettings::from(&spec.monitor)),
         ..ServerSettings::default()
     }
 }

@@ -1,0 +1,136 @@
+//! Monitoring of one model version.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cupola_monitor::sketch::LiveDrift;
+use cupola_monitor::window::{MonitorState, MonitorWindow, WindowLimits, WindowRing, WindowTraffic};
+use cupola_prep::Signature;
+use cupola_registry::Package;
+use jiff::Timestamp;
+
+use super::layout::{WatchedColumns, watched};
+use super::observation::Observation;
+use super::settings::MonitorSettings;
+use super::windows::WindowChoice;
+
+/// Bytes of the closed windows of a version, beyond which fewer of them are kept.
+const MOST_BYTES: usize = 8 << 20;
+/// Bytes of a sealed sketch of numbers over 30 bins.
+const SEALED_BYTES: usize = 900;
+
+/// Traffic and sketches of one model version, since it was loaded.
+pub struct VersionMonitor {
+    pub(super) model: String,
+    pub(super) version: u64,
+    pub(super) settings: Arc<MonitorSettings>,
+    /// Reason why there is no drift, with the remedy; `None` with a reference.
+    pub(super) without_reference: Option<String>,
+    /// Columns beyond the limit, which are not watched.
+    pub(super) left_out: usize,
+    /// Requests since the last settlement. Its lock is held for moments only, apart from that of the sketches.
+    arrived: Mutex<WindowTraffic>,
+    ring: Mutex<WindowRing>,
+}
+
+impl VersionMonitor {
+    /// Monitoring of a package that is loaded now.
+    pub(super) fn new(package: &Package, signature: &Signature, settings: &Arc<MonitorSettings>) -> Self {
+        let WatchedColumns { layout, without_reference, left_out } = watched(package, signature, settings);
+        let limits = settings.window_limits();
+        let affordable = MOST_BYTES / (layout.columns.len().max(1) * SEALED_BYTES);
+        let kept = limits.kept.min(affordable.max(2));
+        let ring = WindowRing::new(Arc::new(layout), WindowLimits { kept, ..limits }, now());
+        Self {
+            model: package.manifest.name.clone(),
+            version: package.manifest.version,
+            settings: Arc::clone(settings),
+            without_reference,
+            left_out,
+            arrived: Mutex::default(),
+            ring: Mutex::new(ring),
+        }
+    }
+
+    /// Adds a request with its status code of HTTP and its duration in seconds.
+    pub fn record_request(&self, status: u16, seconds: f64) {
+        self.arrived().add(status, seconds);
+    }
+
+    /// Counts a request whose rows are not observed.
+    pub(super) fn record_skipped(&self) {
+        self.arrived().skipped += 1;
+    }
+
+    /// Adds the rows and predictions of a request to the open window.
+    pub(super) fn observe(&self, observation: &Observation) {
+        let mut ring = self.ring();
+        let layout = Arc::clone(ring.layout());
+        observation.add_to(&layout, &mut ring.open_at(now()).table);
+    }
+
+    /// Moves the requests that have arrived into the open window, and closes a window whose time is over.
+    pub(super) fn settle(&self) {
+        let arrived = std::mem::take(&mut *self.arrived());
+        let mut ring = self.ring();
+        let open = ring.open_at(now());
+        if !arrived.is_empty() {
+            open.traffic.merge(&arrived);
+        }
+    }
+
+    /// Windows at this moment, to be merged with those of other servers.
+    pub fn state(&self) -> MonitorState {
+        self.settle();
+        let ring = self.ring();
+        let mut windows: Vec<MonitorWindow> = ring.windows().cloned().collect();
+        windows.iter_mut().for_each(|window| window.table.seal());
+        MonitorState {
+            format_version: MonitorState::FORMAT_VERSION,
+            model: self.model.clone(),
+            version: self.version,
+            period: self.settings.window_limits().period,
+            windows,
+        }
+    }
+
+    /// Copy of the windows at this moment, which is read without the lock.
+    pub(super) fn snapshot(&self) -> WindowRing {
+        self.settle();
+        self.ring().clone()
+    }
+
+    /// The chosen windows as one, their number, and the drift of each column.
+    pub(super) fn judged(&self, ring: &WindowRing, choice: WindowChoice) -> JudgedWindow {
+        let (window, merged) = choice.of(ring, self.settings.limits.rows);
+        let columns = ring.layout().columns.iter().zip(&window.table.columns);
+        let drift =
+            columns.map(|(column, sketch)| LiveDrift::of(column, sketch, &self.settings.limits)).collect();
+        JudgedWindow { window, merged, drift }
+    }
+
+    /// Bytes of all sketches on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.ring().heap_bytes()
+    }
+
+    fn arrived(&self) -> MutexGuard<'_, WindowTraffic> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring(&self) -> MutexGuard<'_, WindowRing> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One or more windows as one, with the drift of each column.
+pub(super) struct JudgedWindow {
+    pub window: MonitorWindow,
+    /// Number of windows.
+    pub merged: usize,
+    pub drift: Vec<LiveDrift>,
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}

@@ -1,0 +1,77 @@
+//! `[monitor]`: live monitoring of requests, rows and predictions.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Live monitoring: the server keeps sketches of the columns and predictions of each model version, and compares them with the
+/// reference profile of its package.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LiveMonitoring {
+    /// `false` turns monitoring off.
+    pub enabled: bool,
+    /// Length of a window in minutes. Windows begin at multiples of it in UTC.
+    #[schemars(range(min = 1, max = 10_080))]
+    pub window_minutes: u32,
+    /// Rows after which a window is closed before its time. Default: windows by time alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 100, max = 1_000_000_000_000_u64))]
+    pub window_rows: Option<u64>,
+    /// Closed windows that are kept in memory.
+    #[schemars(range(min = 1, max = 168))]
+    pub windows: u32,
+    /// Columns and targets that are not watched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// List a few unseen values of categories by name. Whoever may use the model sees them.
+    pub show_values: bool,
+    /// Rows below which there is no verdict.
+    #[schemars(range(min = 1, max = 1_000_000_000_000_u64))]
+    pub min_rows: u64,
+    /// Population stability index from which on a column has drifted.
+    #[schemars(range(min = 0.001, max = 100.0))]
+    pub psi: f64,
+    /// Columns of each version that have Prometheus metrics, predictions first.
+    #[schemars(range(min = 0, max = 2000))]
+    pub metric_columns: u32,
+}
+
+impl Default for LiveMonitoring {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            window_minutes: 60,
+            window_rows: None,
+            windows: 24,
+            exclude: Vec::new(),
+            show_values: false,
+            min_rows: 100,
+            psi: 0.2,
+            metric_columns: 50,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse_serve;
+
+    #[test]
+    fn a_table_sets_what_it_names_and_a_mistake_is_told() {
+        let serve =
+            parse_serve("serve.toml", "[monitor]\nwindow_minutes = 5\nexclude = ['email']\n").unwrap();
+        let expected = LiveMonitoring {
+            window_minutes: 5,
+            exclude: vec!["email".to_owned()],
+            ..LiveMonitoring::default()
+        };
+        assert_eq!(serve.monitor, expected);
+        assert!(parse_serve("serve.toml", "").unwrap().monitor.enabled);
+        assert!(!parse_serve("serve.toml", "monitor = { enabled = false }").unwrap().monitor.enabled);
+        for wrong in ["window_minutes = 0", "windows = 1000", "psi = 0", "exlude = ['a']", "min_rows = -1"] {
+            let error = parse_serve("serve.toml", &format!("[monitor]\n{wrong}\n")).unwrap_err().to_string();
+            assert!(error.contains("serve.toml:2"), "{error}");
+        }
+    }
+}
