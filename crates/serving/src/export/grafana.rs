@@ -56,7 +56,6 @@ fn models() -> Value {
         "type": "query",
         "datasource": source(),
         "query": { "query": query, "refId": "models" },
-        "definition": query,
         "refresh": 2,
         "sort": 1,
         "multi": true,
