@@ -13,7 +13,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use cupola_serving::access::Scope;
-use cupola_serving::{Catalog, Error, Lifecycle, Telemetry};
+use cupola_serving::{Catalog, Error, Lifecycle};
 use serde_json::json;
 
 use crate::error::ApiError;
@@ -57,9 +57,6 @@ async fn ready(State(lifecycle): State<Arc<Lifecycle>>) -> Response {
     }
 }
 
-async fn metrics_text(
-    State(catalog): State<Arc<Catalog>>,
-    State(telemetry): State<Arc<Telemetry>>,
-) -> Response {
-    ([(header::CONTENT_TYPE, OPENMETRICS)], telemetry.scrape(&catalog)).into_response()
+async fn metrics_text(State(catalog): State<Arc<Catalog>>) -> Response {
+    ([(header::CONTENT_TYPE, OPENMETRICS)], catalog.metrics_text()).into_response()
 }

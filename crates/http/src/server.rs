@@ -274,8 +274,8 @@ async fn bind(
 /// Checks the rules of alerts on the server's own metrics, periodically.
 fn watch_alerts(state: &ServerState) -> Option<JoinHandle<()>> {
     let alerts = state.alerts.clone()?;
-    let (catalog, telemetry) = (Arc::clone(&state.catalog), Arc::clone(&state.telemetry));
-    Some(tokio::spawn(alerts.run(Arc::new(move || telemetry.scrape(&catalog)))))
+    let catalog = Arc::clone(&state.catalog);
+    Some(tokio::spawn(alerts.run(Arc::new(move || catalog.metrics_text()))))
 }
 
 /// Looks for aliases that have moved, periodically.

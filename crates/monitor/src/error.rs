@@ -1,6 +1,6 @@
 //! Errors of monitoring.
 
-/// What is wrong with values, profiles or rules that were given.
+/// Values, profiles or rules that are unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A rule of alerts with an invalid number.

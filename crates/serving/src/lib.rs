@@ -20,15 +20,12 @@ pub mod access;
 mod capture;
 mod catalog;
 mod error;
-pub mod export;
-mod lifecycle;
 mod metadata;
 mod monitoring;
 pub mod notify;
 mod pipeline;
 mod processors;
 mod scheduler;
-mod share;
 mod telemetry;
 
 /// Primitives of the scheduler's queue and the catalog's table, which take them from here so that a test can compile
@@ -43,16 +40,15 @@ pub use capture::{
 };
 pub use catalog::{Catalog, IndexedVersion, Loader, ModelVersion};
 pub use error::{Error, ProtocolError};
-pub use lifecycle::Lifecycle;
 pub use metadata::RequestMetadata;
 pub use monitoring::{MonitorSettings, VersionMonitor, WindowChoice};
 pub use pipeline::{
-    GENERATION_CANCELLED, GenerateRequest, GenerationStream, Pipeline, PredictRequest, PredictResponse,
-    QUICK_BODY_BYTES, TokenUsage, checked_coverage,
+    GENERATION_CANCELLED, GenerateRequest, GenerationStream, Lifecycle, Pipeline, PredictRequest,
+    PredictResponse, QUICK_BODY_BYTES, TokenUsage, checked_coverage,
 };
 pub use processors::{Processors, WorkSize};
 pub use scheduler::{Scheduler, SchedulerLimits};
 pub use telemetry::{
     AlertMetrics, MetricDescription, MetricKind, ModelMetrics, ModelTotals, OutcomeMetrics, Telemetry,
-    TraceExporter, metric_list,
+    TraceExporter, export, metric_list,
 };

@@ -9,6 +9,7 @@ mod channel;
 mod config;
 mod delivery;
 mod email;
+mod failure;
 mod outbox;
 mod payload;
 mod signature;

@@ -3,6 +3,7 @@
 mod explain;
 mod generate;
 mod intervals;
+mod lifecycle;
 mod shadow;
 
 use std::sync::Arc;
@@ -14,10 +15,10 @@ use cupola_runtime::{LoadedPackage, OutputTensor, PredictInput};
 
 pub use self::generate::{GENERATION_CANCELLED, GenerateRequest, GenerationStream, TokenUsage};
 pub use self::intervals::checked_coverage;
+pub use self::lifecycle::Lifecycle;
 use crate::capture::{OutcomeJoin, RecordSampler};
 use crate::catalog::{Catalog, ModelVersion, Route};
 use crate::error::{Error, ProtocolError};
-use crate::lifecycle::Lifecycle;
 use crate::metadata::RequestMetadata;
 use crate::monitoring::Observation;
 use crate::processors::{Processors, WorkSize};

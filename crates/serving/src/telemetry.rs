@@ -1,6 +1,7 @@
 //! Prometheus metrics and `OpenTelemetry` traces.
 
 mod alerts;
+pub mod export;
 mod list;
 mod model;
 mod outcomes;
@@ -17,7 +18,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::catalog::Catalog;
 use crate::monitoring::{LiveMonitor, MonitorCollector, MonitorSettings};
 
 pub use self::alerts::AlertMetrics;
@@ -229,14 +229,6 @@ impl Telemetry {
     /// Metrics of predictions whose targets became known.
     pub fn outcome_metrics(&self) -> OutcomeMetrics {
         self.outcomes.clone()
-    }
-
-    /// All metrics with the present lengths of the queues, as `OpenMetrics` 1.0 text.
-    pub fn scrape(&self, catalog: &Catalog) -> String {
-        for version in catalog.versions() {
-            version.metrics.set_waiting(version.scheduler.waiting());
-        }
-        self.text()
     }
 
     /// All metrics as `OpenMetrics` 1.0 text.

@@ -10,20 +10,12 @@ use reqwest::{Client, StatusCode};
 use serde_json::Value;
 
 use super::email::MailChannel;
+use super::failure::DeliveryError;
 use super::{payload, signature};
 use crate::error::Error;
 
 /// Longest time for one attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Reason why an attempt failed. The messages hold no address, which may be a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum DeliveryError {
-    /// A later attempt may succeed.
-    Retry(String),
-    /// The receiver does not accept this message.
-    Refused(String),
-}
 
 /// Receiver with its secrets.
 pub(super) enum NotifyChannel {

@@ -10,7 +10,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 
-use super::channel::DeliveryError;
+use super::failure::DeliveryError;
 use super::payload;
 
 /// Longest time for an answer of the mail server.
