@@ -36,9 +36,10 @@ impl NotifyChannel {
         let address = |text: &str| {
             let url = resolve(text)?;
             let valid = reqwest::Url::parse(&url).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
-            match valid {
-                true => Ok(url),
-                false => Err(about("`url` must be an address such as https://HOST/PATH".to_owned())),
+            if valid {
+                Ok(url)
+            } else {
+                Err(about("`url` must be an address such as https://HOST/PATH".to_owned()))
             }
         };
         let client = || {

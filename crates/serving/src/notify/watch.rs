@@ -209,7 +209,7 @@ impl AlertWatch {
             Error::Silence("invalid silence: expected `until`, or `minutes` from the beginning".to_owned())
         })?;
         let mut id = [0; 8];
-        getrandom::fill(&mut id).map_err(|error| Error::System(error.into()))?;
+        getrandom::fill(&mut id).map_err(|error| Error::System(std::io::Error::other(error.to_string())))?;
         let silence = Silence {
             id: const_hex::encode(id),
             matchers: new.matchers,
