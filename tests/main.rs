@@ -31,6 +31,9 @@ mod protocol;
 /// Several versions at once, moving aliases, other protocols, feedback, the request log.
 mod serving;
 
+/// Alerts of a server, and files for the programs that watch it.
+mod alerts;
+
 /// Live monitoring: requests, drift, windows, the page.
 mod monitoring;
 

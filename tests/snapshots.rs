@@ -22,6 +22,7 @@ const COMMANDS: &[&str] = &[
     "serve",
     "keys",
     "keys add",
+    "monitor export",
     "worker",
     "data",
     "data add",

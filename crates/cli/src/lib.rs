@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, MonitorArgs, MonitorCommand};
 use crate::draw::Ui;
 use crate::failure::ErrorCode;
 
@@ -57,6 +57,7 @@ fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result
             | Command::Schema(_)
             | Command::Completions(_)
             | Command::Worker(_)
+            | Command::Monitor(MonitorArgs { command: MonitorCommand::Export(_) })
             | Command::ProbeVulkan
     );
     if !without_home {
@@ -77,6 +78,7 @@ fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result
         Command::Generate(args) => commands::inference::generate::run(home, ui, &args),
         Command::Chat(args) => commands::inference::chat::run(home, ui, &args),
         Command::Serve(args) => commands::server::serve::run(home, ui, &args),
+        Command::Monitor(args) => commands::operate::monitor::run(ui, &args),
         Command::Keys(args) => commands::server::keys::run(home, ui, &args),
         Command::Worker(args) => commands::server::worker::run(&args),
         Command::Data(args) => commands::data::run(home, ui, &args),

@@ -13,7 +13,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use cupola_serving::access::Scope;
-use cupola_serving::{Catalog, Error, Lifecycle, Telemetry};
+use cupola_serving::{Catalog, Error, Lifecycle};
 use serde_json::json;
 
 use crate::error::ApiError;
@@ -57,12 +57,9 @@ async fn ready(State(lifecycle): State<Arc<Lifecycle>>) -> Response {
     }
 }
 
-async fn metrics_text(
-    State(catalog): State<Arc<Catalog>>,
-    State(telemetry): State<Arc<Telemetry>>,
-) -> Response {
+async fn metrics_text(State(catalog): State<Arc<Catalog>>) -> Response {
     // The drift of versions with many columns takes a moment.
-    match tokio::task::spawn_blocking(move || telemetry.scrape(&catalog)).await {
+    match tokio::task::spawn_blocking(move || catalog.metrics_text()).await {
         Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => ApiError::inference_failed(error.to_string()).into_response(),
     }

@@ -22,8 +22,8 @@ use cupola_registry::Home;
 use cupola_serving::access::{AccessControl, KeyRing, TokenVerifier};
 use cupola_serving::notify::AlertWatch;
 use cupola_serving::{
-    Catalog, FeedbackLog, Lifecycle, Loader, Pipeline, PredictionRecorder, RecordSampler, RowIntake, RowSink,
-    Telemetry, TraceExporter,
+    Catalog, FeedbackLog, Lifecycle, Loader, OutcomeJoin, Pipeline, PredictionRecorder, RecordSampler,
+    RowIntake, RowSink, Telemetry, TraceExporter,
 };
 use cupola_spec::{Jwt, Serve};
 use tokio::net::TcpListener;
@@ -51,6 +51,8 @@ pub struct Server {
     feedback: FeedbackLog,
     intake: Option<Arc<RowIntake>>,
     alerts: Option<Arc<AlertWatch>>,
+    /// `true` to compare predictions with feedback.
+    compares: bool,
     sampler: Option<RecordSampler>,
     jwt: Option<Jwt>,
     otlp: Option<String>,
@@ -72,6 +74,7 @@ impl Server {
             feedback,
             intake: None,
             alerts: None,
+            compares: false,
             sampler: None,
             jwt: None,
             otlp: None,
@@ -130,6 +133,7 @@ impl Server {
         if !spec.alert_rules.is_empty() {
             let watch = AlertWatch::open(spec, file, self.telemetry.alert_metrics())?;
             self.alerts = Some(Arc::new(watch));
+            self.compares = spec.alert_rules.iter().any(|alert| alert.when.needs_outcomes());
         }
         Ok(self)
     }
@@ -208,6 +212,9 @@ impl Server {
         if let Some(sampler) = self.sampler {
             pipeline.set_sampler(sampler);
         }
+        if self.compares {
+            pipeline.set_outcomes(OutcomeJoin::new(telemetry.outcome_metrics()));
+        }
         ServerState {
             catalog: self.catalog,
             pipeline: Arc::new(pipeline),
@@ -267,8 +274,8 @@ async fn bind(
 /// Checks the rules of alerts on the server's own metrics, periodically.
 fn watch_alerts(state: &ServerState) -> Option<JoinHandle<()>> {
     let alerts = state.alerts.clone()?;
-    let (catalog, telemetry) = (Arc::clone(&state.catalog), Arc::clone(&state.telemetry));
-    Some(tokio::spawn(alerts.run(Arc::new(move || telemetry.scrape(&catalog)))))
+    let catalog = Arc::clone(&state.catalog);
+    Some(tokio::spawn(alerts.run(Arc::new(move || catalog.metrics_text()))))
 }
 
 /// Looks for aliases that have moved, periodically.

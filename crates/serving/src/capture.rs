@@ -2,10 +2,12 @@
 
 mod feedback;
 mod intake;
+mod outcomes;
 mod record;
 
 pub use self::feedback::FeedbackLog;
 pub use self::intake::{PushError, RowIntake, RowSink};
+pub use self::outcomes::OutcomeJoin;
 pub use self::record::{PredictionRecord, PredictionRecorder, RecordSampler};
 
 /// Pushes of rows, and of feedback, that are checked and written at once; further ones are refused.

@@ -8,6 +8,7 @@
 
 mod entries;
 mod entry;
+mod share;
 mod version;
 
 use std::sync::PoisonError;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 use self::entries::EntryTable;
 use self::entry::{Deployment, ModelEntry, log_swaps};
+pub(crate) use self::share::share;
 use self::version::VersionLoader;
 pub use self::version::{Loader, ModelVersion};
 use crate::error::Error;
@@ -245,6 +247,14 @@ impl Catalog {
     /// Declaration of a served name.
     pub fn spec(&self, name: &str) -> Option<ServedModel> {
         self.entry(name).ok().map(|entry| entry.spec.clone())
+    }
+
+    /// All metrics of the server with the present lengths of the queues, as `OpenMetrics` 1.0 text.
+    pub fn metrics_text(&self) -> String {
+        for version in self.versions() {
+            version.metrics.set_waiting(version.scheduler.waiting());
+        }
+        self.telemetry.text()
     }
 
     /// All loaded versions.

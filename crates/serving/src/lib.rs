@@ -20,13 +20,11 @@ pub mod access;
 mod capture;
 mod catalog;
 mod error;
-mod lifecycle;
 mod metadata;
 pub mod notify;
 mod pipeline;
 mod processors;
 mod scheduler;
-mod share;
 mod telemetry;
 
 /// Primitives of the scheduler's queue and the catalog's table, which take them from here so that a test can compile
@@ -36,18 +34,19 @@ mod sync {
 }
 
 pub use capture::{
-    FeedbackLog, PredictionRecord, PredictionRecorder, PushError, RecordSampler, RowIntake, RowSink,
+    FeedbackLog, OutcomeJoin, PredictionRecord, PredictionRecorder, PushError, RecordSampler, RowIntake,
+    RowSink,
 };
 pub use catalog::{Catalog, IndexedVersion, Loader, ModelVersion};
 pub use error::{Error, ProtocolError};
-pub use lifecycle::Lifecycle;
 pub use metadata::RequestMetadata;
 pub use pipeline::{
-    GENERATION_CANCELLED, GenerateRequest, GenerationStream, Pipeline, PredictRequest, PredictResponse,
-    QUICK_BODY_BYTES, TokenUsage, checked_coverage,
+    GENERATION_CANCELLED, GenerateRequest, GenerationStream, Lifecycle, Pipeline, PredictRequest,
+    PredictResponse, QUICK_BODY_BYTES, TokenUsage, checked_coverage,
 };
 pub use processors::{Processors, WorkSize};
 pub use scheduler::{Scheduler, SchedulerLimits};
 pub use telemetry::{
-    AlertMetrics, ModelMetrics, ModelTotals, MonitorSettings, Telemetry, TraceExporter, VersionMonitor, WindowChoice,
+    AlertMetrics, MetricDescription, MetricKind, ModelMetrics, ModelTotals, MonitorSettings, OutcomeMetrics, Telemetry,
+    TraceExporter, VersionMonitor, WindowChoice, export, metric_list,
 };

@@ -9,13 +9,14 @@ mod channel;
 mod config;
 mod delivery;
 mod email;
+mod failure;
 mod outbox;
 mod payload;
 mod signature;
 mod store;
 mod watch;
 
-pub use self::config::alert_rules;
+pub use self::config::{alert_rules, default_rules};
 pub use self::signature::signature;
 pub use self::watch::{AlertWatch, MetricsText, NewSilence};
 

@@ -3,6 +3,7 @@
 mod explain;
 mod generate;
 mod intervals;
+mod lifecycle;
 mod shadow;
 
 use std::sync::Arc;
@@ -14,10 +15,10 @@ use cupola_runtime::{LoadedPackage, OutputTensor, PredictInput};
 
 pub use self::generate::{GENERATION_CANCELLED, GenerateRequest, GenerationStream, TokenUsage};
 pub use self::intervals::checked_coverage;
-use crate::capture::RecordSampler;
+pub use self::lifecycle::Lifecycle;
+use crate::capture::{OutcomeJoin, RecordSampler};
 use crate::catalog::{Catalog, ModelVersion, Route};
 use crate::error::{Error, ProtocolError};
-use crate::lifecycle::Lifecycle;
 use crate::metadata::RequestMetadata;
 use crate::processors::{Processors, WorkSize};
 use crate::scheduler::{ForwardPass, ForwardResult, Ticket};
@@ -114,6 +115,7 @@ pub struct Pipeline {
     telemetry: Arc<Telemetry>,
     pub(crate) traces: Option<TraceExporter>,
     sampler: Option<RecordSampler>,
+    outcomes: Option<OutcomeJoin>,
     processors: Processors,
 }
 
@@ -125,12 +127,30 @@ pub const QUICK_BODY_BYTES: usize = 1 << 13;
 impl Pipeline {
     /// Pipeline without traces and records.
     pub fn new(catalog: Arc<Catalog>, lifecycle: Arc<Lifecycle>, telemetry: Arc<Telemetry>) -> Self {
-        Self { catalog, lifecycle, telemetry, traces: None, sampler: None, processors: Processors::default() }
+        Self {
+            catalog,
+            lifecycle,
+            telemetry,
+            traces: None,
+            sampler: None,
+            outcomes: None,
+            processors: Processors::default(),
+        }
     }
 
     /// Exports a trace of every request.
     pub fn set_traces(&mut self, traces: TraceExporter) {
         self.traces = Some(traces);
+    }
+
+    /// Compares predictions with feedback.
+    pub fn set_outcomes(&mut self, outcomes: OutcomeJoin) {
+        self.outcomes = Some(outcomes);
+    }
+
+    /// Recent predictions that feedback is compared with; `None` if nobody asks for it.
+    pub fn outcomes(&self) -> Option<&OutcomeJoin> {
+        self.outcomes.as_ref()
     }
 
     /// Records a sample of the predictions.
@@ -219,6 +239,10 @@ impl Pipeline {
     pub fn record(&self, request_id: &str, response: &PredictResponse, predictions: &[Predictions]) {
         if let Some(sampler) = &self.sampler {
             sampler.record(request_id, &response.version, &response.input, predictions);
+        }
+        if let Some(outcomes) = &self.outcomes {
+            let manifest = &response.version.manifest;
+            outcomes.remember(request_id, &manifest.name, manifest.version, predictions);
         }
     }
 

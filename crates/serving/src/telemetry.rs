@@ -1,8 +1,11 @@
 //! Prometheus metrics, live monitoring and `OpenTelemetry` traces.
 
 mod alerts;
+pub mod export;
+mod list;
 mod model;
 mod monitoring;
+mod outcomes;
 mod traces;
 
 use std::sync::Arc;
@@ -16,13 +19,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::catalog::Catalog;
-
 pub use self::alerts::AlertMetrics;
+pub use self::list::{MetricDescription, MetricKind, duration_bound, metric_list};
 pub use self::model::{ModelMetrics, ModelTotals};
 pub(crate) use self::monitoring::Observation;
 use self::monitoring::{LiveMonitor, MonitorCollector};
 pub use self::monitoring::{MonitorSettings, VersionMonitor, WindowChoice};
+pub use self::outcomes::OutcomeMetrics;
 pub use self::traces::TraceExporter;
 pub(crate) use self::traces::{Phase, RequestSpan};
 
@@ -84,6 +87,7 @@ pub struct Telemetry {
     explanations: Family<ModelLabels, Counter>,
     explanation_seconds: Family<ModelLabels, Counter<f64, AtomicU64>>,
     alerts: AlertMetrics,
+    outcomes: OutcomeMetrics,
     /// Sketches of what the versions receive and predict.
     pub(crate) live: Arc<LiveMonitor>,
 }
@@ -123,6 +127,7 @@ impl Telemetry {
             explanations: Family::default(),
             explanation_seconds: Family::default(),
             alerts: AlertMetrics::default(),
+            outcomes: OutcomeMetrics::default(),
             live: LiveMonitor::new(settings),
         };
         this.registered()
@@ -147,6 +152,7 @@ impl Telemetry {
         registry.register_with_unit(name, help, Unit::Seconds, self.created.clone());
         registry.register("cupola_feedback_rows", "Rows of feedback that were stored", self.feedback.clone());
         self.alerts.register(registry);
+        self.outcomes.register(registry);
         let name = "cupola_reload_failures";
         registry.register(name, "Versions that failed to load", self.reload_failures.clone());
         let name = "cupola_shadow_answers";
@@ -222,12 +228,9 @@ impl Telemetry {
         self.shadows.get_or_create(&ShadowLabels { model: model.to_owned(), version, same }).inc();
     }
 
-    /// All metrics with the present lengths of the queues, as `OpenMetrics` 1.0 text.
-    pub fn scrape(&self, catalog: &Catalog) -> String {
-        for version in catalog.versions() {
-            version.metrics.set_waiting(version.scheduler.waiting());
-        }
-        self.text()
+    /// Metrics of predictions whose targets became known.
+    pub fn outcome_metrics(&self) -> OutcomeMetrics {
+        self.outcomes.clone()
     }
 
     /// All metrics as `OpenMetrics` 1.0 text.

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use cupola_serving::{Catalog, FeedbackLog, Telemetry};
+use cupola_serving::{Catalog, FeedbackLog, Pipeline, Telemetry};
 use serde_json::json;
 
 use crate::error::ApiError;
@@ -18,6 +18,7 @@ pub(super) async fn push(
     State(catalog): State<Arc<Catalog>>,
     State(feedback): State<Arc<FeedbackLog>>,
     State(telemetry): State<Arc<Telemetry>>,
+    State(pipeline): State<Arc<Pipeline>>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: UnreadBody,
@@ -27,8 +28,12 @@ pub(super) async fn push(
         let (name, version) = name_and_version(&name)?;
         let version = catalog.find(name, version)?;
         let rows = stored_rows(&headers, body).await?;
+        let compared = pipeline.outcomes().map(|outcomes| (outcomes, rows.clone()));
         let stored = feedback.push(name, &version.model.signature.outputs, rows).await?;
         telemetry.count_feedback(name, stored);
+        if let Some((outcomes, rows)) = compared {
+            outcomes.compare(name, &rows);
+        }
         Ok::<_, ApiError>(stored)
     };
     let response = match stored.await {

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::{RawQuery, State};
 use axum::routing::{get, post};
 use axum::{Extension, Json};
 use cupola_serving::access::{Caller, Scope};
 use cupola_serving::notify::{AlertWatch, NewSilence};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
@@ -53,21 +52,20 @@ async fn silence(
     Ok(Json(json!(added)))
 }
 
-#[derive(Deserialize)]
-struct SilenceId {
-    id: String,
-}
-
 /// `DELETE /v1/alerts/silences?id=ID`
 async fn unsilence(
     State(alerts): State<Option<Arc<AlertWatch>>>,
-    Query(SilenceId { id }): Query<SilenceId>,
+    RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
     let alerts = watch(alerts)?;
+    let query = query.unwrap_or_default();
+    let id =
+        query.split('&').find_map(|parameter| parameter.strip_prefix("id=")).unwrap_or_default().to_owned();
     let name = id.clone();
     let ended = tokio::task::spawn_blocking(move || alerts.unsilence(&name)).await;
-    match ended.map_err(|_| ApiError::internal())? {
-        true => Ok(Json(json!({ "ended": id }))),
-        false => Err(ApiError::not_found("unknown silence; GET /v1/alerts lists them")),
+    if ended.map_err(|_| ApiError::internal())? {
+        Ok(Json(json!({ "ended": id })))
+    } else {
+        Err(ApiError::not_found("unknown silence; GET /v1/alerts lists them"))
     }
 }

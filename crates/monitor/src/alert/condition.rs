@@ -244,10 +244,7 @@ impl RuleCheck<'_> {
     fn idle(&self, model: &str, history: &CounterHistory, limit: f64) -> RuleFinding {
         let [requests, _] = history.increase(limit);
         // A server that has just started has not waited long enough.
-        let holds = match requests > 0.0 {
-            true => Some(false),
-            false => (history.span() >= limit).then_some(true),
-        };
+        let holds = if requests > 0.0 { Some(false) } else { (history.span() >= limit).then_some(true) };
         let summary = format!("{model}: no requests for {}", duration(limit));
         self.told(self.finding(model, &[], SEVERITY), decided(holds), Some(requests), summary)
     }

@@ -162,13 +162,11 @@ impl AlertRule {
             key,
             expected,
         };
-        let share = |key, value: f64| match value > 0.0 && value < 1.0 {
-            true => Ok(()),
-            false => Err(refuse(key, "a share above 0 and below 1")),
+        let share = |key, value: f64| {
+            if value > 0.0 && value < 1.0 { Ok(()) } else { Err(refuse(key, "a share above 0 and below 1")) }
         };
-        let time = |key, value: f64| match value > 0.0 && value.is_finite() {
-            true => Ok(()),
-            false => Err(refuse(key, "a time above 0")),
+        let time = |key, value: f64| {
+            if value > 0.0 && value.is_finite() { Ok(()) } else { Err(refuse(key, "a time above 0")) }
         };
         if !self.hold.is_finite() || self.hold < 0.0 {
             return Err(refuse("for", "a time"));

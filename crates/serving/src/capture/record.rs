@@ -6,8 +6,7 @@ use cupola_prep::{Frame, Predictions, Signature};
 use cupola_runtime::PredictInput;
 use serde_json::{Map, Value};
 
-use crate::catalog::ModelVersion;
-use crate::share::share;
+use crate::catalog::{ModelVersion, share};
 
 /// Store of recorded predictions. Its method must not block.
 pub trait PredictionRecorder: Send + Sync {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use cupola_spec::{Canary, ServedModel};
 use serde_json::{Value, json};
 
+use super::share::share;
 use super::version::ModelVersion;
 use crate::metadata::RequestMetadata;
-use crate::share::share;
 
 /// A version and the reference that it was loaded by.
 #[derive(Clone)]

@@ -10,20 +10,12 @@ use reqwest::{Client, StatusCode};
 use serde_json::Value;
 
 use super::email::MailChannel;
+use super::failure::DeliveryError;
 use super::{payload, signature};
 use crate::error::Error;
 
 /// Longest time for one attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Reason why an attempt failed. The messages hold no address, which may be a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum DeliveryError {
-    /// A later attempt may succeed.
-    Retry(String),
-    /// The receiver does not accept this message.
-    Refused(String),
-}
 
 /// Receiver with its secrets.
 pub(super) enum NotifyChannel {
@@ -44,9 +36,10 @@ impl NotifyChannel {
         let address = |text: &str| {
             let url = resolve(text)?;
             let valid = reqwest::Url::parse(&url).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
-            match valid {
-                true => Ok(url),
-                false => Err(about("`url` must be an address such as https://HOST/PATH".to_owned())),
+            if valid {
+                Ok(url)
+            } else {
+                Err(about("`url` must be an address such as https://HOST/PATH".to_owned()))
             }
         };
         let client = || {

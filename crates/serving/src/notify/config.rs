@@ -6,6 +6,11 @@ use cupola_spec::{Alert, AlertSettings, AlertWhen, Serve};
 use crate::error::Error;
 use crate::telemetry::DURATION_BUCKETS;
 
+/// Rules for a server whose config has none.
+pub fn default_rules() -> Vec<AlertRule> {
+    AlertRule::defaults()
+}
+
 /// Rules that a config declares.
 ///
 /// # Errors

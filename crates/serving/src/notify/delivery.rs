@@ -3,16 +3,27 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cupola_monitor::alert::AlertNotification;
+use cupola_monitor::alert::{ActiveAlert, AlertNotification};
 use cupola_spec::Notify;
 
-use super::channel::{DeliveryError, NotifyChannel};
+use super::channel::NotifyChannel;
+use super::failure::DeliveryError;
 use super::outbox::{Outbox, backoff};
-use super::watch::AlertWatch;
 use crate::error::Error;
+use crate::telemetry::AlertMetrics;
 
 /// Interval at which a receiver of snapshots gets all alerts.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Owner of the alerts that are sent.
+pub(super) trait AlertSource: Send + Sync {
+    /// Firing and resolved alerts that no silence covers.
+    fn told_alerts(&self) -> Vec<ActiveAlert>;
+    /// Stores the queues. Blocks.
+    fn store(&self);
+    /// Metrics of notifications.
+    fn metrics(&self) -> &AlertMetrics;
+}
 
 /// A receiver with its queue.
 pub(super) struct Receiver {
@@ -52,9 +63,9 @@ impl Receiver {
     }
 
     /// Sends what waits, until the task is aborted.
-    pub async fn run(self: Arc<Self>, watch: Arc<AlertWatch>) {
+    pub async fn run(self: Arc<Self>, watch: Arc<dyn AlertSource>) {
         if self.channel.takes_snapshots() {
-            return self.send_snapshots(&watch).await;
+            return self.send_snapshots(&*watch).await;
         }
         loop {
             let next = self.outbox().front().cloned();
@@ -70,15 +81,16 @@ impl Receiver {
                     None
                 }
             };
-            self.report(&sent, &watch);
-            watch.save().await;
+            self.report(&sent, &*watch);
+            let source = Arc::clone(&watch);
+            let _ = tokio::task::spawn_blocking(move || source.store()).await;
             if let Some(delay) = delay {
                 tokio::time::sleep(delay).await;
             }
         }
     }
 
-    async fn send_snapshots(&self, watch: &AlertWatch) {
+    async fn send_snapshots(&self, watch: &dyn AlertSource) {
         let mut failures = 0;
         loop {
             let sent = self.channel.send_all(&watch.told_alerts()).await;
@@ -95,7 +107,7 @@ impl Receiver {
     }
 
     /// Counts an attempt. The log has the first failure, each refusal and the first success after a failure.
-    fn report(&self, sent: &Result<(), DeliveryError>, watch: &AlertWatch) {
+    fn report(&self, sent: &Result<(), DeliveryError>, watch: &dyn AlertSource) {
         let (outcome, why) = match sent {
             Ok(()) => ("sent", None),
             Err(DeliveryError::Retry(why)) => ("failed", Some(why.clone())),

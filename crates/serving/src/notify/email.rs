@@ -10,7 +10,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 
-use super::channel::DeliveryError;
+use super::failure::DeliveryError;
 use super::payload;
 
 /// Longest time for an answer of the mail server.
@@ -75,9 +75,9 @@ impl MailChannel {
         let message = message.body(payload::text(notification));
         let message = message.map_err(|error| DeliveryError::Refused(error.to_string()))?;
         let sent = self.transport.send(message).await;
-        sent.map(|_| ()).map_err(|error| match error.is_permanent() {
-            true => DeliveryError::Refused(error.to_string()),
-            false => DeliveryError::Retry(error.to_string()),
+        sent.map(|_| ()).map_err(|error| {
+            let why = error.to_string();
+            if error.is_permanent() { DeliveryError::Refused(why) } else { DeliveryError::Retry(why) }
         })
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::config::{alert_rules, timings};
-use super::delivery::Receiver;
+use super::delivery::{AlertSource, Receiver};
 use super::payload::alert_json;
 use super::store::AlertStore;
 use crate::error::Error;
@@ -46,7 +46,7 @@ pub struct NewSilence {
     pub comment: String,
 }
 
-/// What the file holds, so that equal states are not written again.
+/// States in the file, so that equal states are not written again.
 #[derive(Default)]
 struct Stored {
     states: Vec<(String, AlertState)>,
@@ -117,7 +117,8 @@ impl AlertWatch {
         }
         let mut senders = JoinSet::new();
         for receiver in &self.receivers {
-            senders.spawn(Arc::clone(receiver).run(Arc::clone(&self)));
+            let source: Arc<dyn AlertSource> = Arc::clone(&self) as _;
+            senders.spawn(Arc::clone(receiver).run(source));
         }
         let mut ticks = tokio::time::interval(self.every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -186,23 +187,6 @@ impl AlertWatch {
         }
     }
 
-    /// Writes all states without blocking a thread of the runtime.
-    pub(super) async fn save(self: &Arc<Self>) {
-        let watch = Arc::clone(self);
-        let _ = tokio::task::spawn_blocking(move || watch.write()).await;
-    }
-
-    pub(super) fn metrics(&self) -> &AlertMetrics {
-        &self.metrics
-    }
-
-    /// Firing and resolved alerts that no silence covers.
-    pub(super) fn told_alerts(&self) -> Vec<ActiveAlert> {
-        let (engine, now) = (lock(&self.engine), Timestamp::now());
-        let told = engine.alerts().filter(|alert| engine.silence_of(alert, now).is_none());
-        told.filter(|alert| alert.state != AlertState::Pending).cloned().collect()
-    }
-
     /// Adds a silence and returns it. Writes a file.
     ///
     /// # Errors
@@ -225,7 +209,7 @@ impl AlertWatch {
             Error::Silence("invalid silence: expected `until`, or `minutes` from the beginning".to_owned())
         })?;
         let mut id = [0; 8];
-        getrandom::fill(&mut id).map_err(|error| Error::System(error.into()))?;
+        getrandom::fill(&mut id).map_err(|error| Error::System(std::io::Error::other(error.to_string())))?;
         let silence = Silence {
             id: const_hex::encode(id),
             matchers: new.matchers,
@@ -272,5 +256,21 @@ impl AlertWatch {
             "rules": engine.health(),
             "receivers": receivers.collect::<Vec<_>>(),
         })
+    }
+}
+
+impl AlertSource for AlertWatch {
+    fn told_alerts(&self) -> Vec<ActiveAlert> {
+        let (engine, now) = (lock(&self.engine), Timestamp::now());
+        let told = engine.alerts().filter(|alert| engine.silence_of(alert, now).is_none());
+        told.filter(|alert| alert.state != AlertState::Pending).cloned().collect()
+    }
+
+    fn store(&self) {
+        self.write();
+    }
+
+    fn metrics(&self) -> &AlertMetrics {
+        &self.metrics
     }
 }

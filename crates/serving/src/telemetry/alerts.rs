@@ -62,6 +62,13 @@ impl AlertMetrics {
         }
     }
 
+    /// Makes a series of the gauge of alerts, so that it is listed.
+    pub(super) fn touch(&self) {
+        let (alertname, model, severity) = (String::new(), String::new(), String::new());
+        let labels = AlertGaugeLabels { alertname, model, severity, state: "firing" };
+        self.alerts.get_or_create(&labels).set(0);
+    }
+
     /// Counts an attempt to notify a receiver, or a notification that was dropped.
     pub fn count(&self, receiver: &str, outcome: &'static str) {
         self.notifications

@@ -209,6 +209,13 @@ pub enum AlertWhen {
     },
 }
 
+impl AlertWhen {
+    /// `true` for conditions on predictions that are compared with feedback, which the server has to remember.
+    pub fn needs_outcomes(&self) -> bool {
+        matches!(self, Self::Accuracy { .. } | Self::MeanError { .. })
+    }
+}
+
 fn half() -> f64 {
     0.5
 }
