@@ -9,6 +9,7 @@ mod profile;
 
 pub use error::Error;
 pub use profile::{
-    CategoryReference, ColumnRole, NumberReference, ReferenceColumn, ReferenceProfile, ReferenceValues,
+    CategoryReference, ColumnCollector, ColumnRole, NamedColumn, NumberReference, ObservedColumn,
+    ObservedKind, ObservedValues, ReferenceColumn, ReferenceProfile, ReferenceValues, SortedNumbers,
     TextReference,
 };

@@ -9,9 +9,7 @@ use super::{CategoryReference, NumberReference};
 pub struct TextReference {
     /// Numbers of characters.
     pub length: NumberReference,
-    /// Share of words in `words`, of each text that has words: what a text of the training looks like by that measure.
-    pub known_share: NumberReference,
-    /// Most frequent words in lower case with their counts. Empty for private data.
+    /// Most frequent words in lower case with their counts; `other` counts all other words. Without words for private data.
     pub words: CategoryReference,
 }
 
@@ -25,7 +23,6 @@ impl TextReference {
     /// The error is the reason.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         self.length.check()?;
-        self.known_share.check()?;
         self.words.check()
     }
 }
