@@ -4,9 +4,14 @@
 //! Nothing here reads a file, opens a connection or knows a tensor; `serving` feeds it from requests, `operate` from
 //! logs and files.
 
+mod drift;
 mod error;
 mod profile;
 
+pub use drift::{
+    ColumnDrift, ColumnSide, DatasetDrift, DriftColumnKey, DriftMethod, DriftOptions, DriftPicture,
+    MAX_DRIFTED_SHARE,
+};
 pub use error::Error;
 pub use profile::{
     CategoryReference, ColumnCollector, ColumnRole, NamedColumn, NumberReference, ObservedColumn,
