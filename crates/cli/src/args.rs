@@ -93,6 +93,8 @@ pub enum Command {
     Chat(ChatArgs),
     /// Serve published models over HTTP
     Serve(ServeArgs),
+    /// Watch models in production: drift of their data
+    Monitor(MonitorArgs),
     /// Manage the server's keys: who may request what, and how often
     Keys(KeysArgs),
     /// Run a scheduler or executor of a cluster that prepares data (cargo feature ballista)

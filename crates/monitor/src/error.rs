@@ -1,6 +1,6 @@
 //! Errors of monitoring.
 
-/// What is wrong with values, profiles or rules that were given.
+/// Unusable values, profiles or rules.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A reference profile does not parse, or its numbers contradict each other.

@@ -83,6 +83,16 @@ pub struct ColumnSide {
     pub range: Option<(f64, f64)>,
 }
 
+impl DriftColumnKey {
+    /// Name for people: of a probability with its class.
+    pub fn label(&self) -> String {
+        match &self.class {
+            Some(class) => format!("{} = {class}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
 impl ObservedColumn {
     /// Kind of the values.
     pub fn kind(&self) -> ObservedKind {
