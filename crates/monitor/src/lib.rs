@@ -16,6 +16,6 @@ pub use drift::{
 pub use error::Error;
 pub use profile::{
     CategoryReference, ColumnCollector, ColumnRole, NamedColumn, NumberReference, ObservedColumn,
-    ObservedKind, ObservedValues, ReferenceColumn, ReferenceProfile, ReferenceValues, SortedNumbers,
-    TextReference,
+    ObservedKind, ObservedValues, ReferenceColumn, ReferenceProfile, ReferenceValues, SampledTexts,
+    SortedNumbers, TextReference,
 };

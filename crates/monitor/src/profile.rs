@@ -7,6 +7,7 @@ mod number;
 mod reference;
 mod sample;
 mod text;
+mod texts;
 
 pub use self::build::NamedColumn;
 pub use self::category::CategoryReference;
@@ -15,3 +16,4 @@ pub use self::number::NumberReference;
 pub use self::reference::{ColumnRole, ReferenceColumn, ReferenceProfile, ReferenceValues};
 pub use self::sample::SortedNumbers;
 pub use self::text::TextReference;
+pub use self::texts::SampledTexts;

@@ -2,7 +2,7 @@
 
 use super::{
     CategoryReference, ColumnRole, NumberReference, ObservedColumn, ObservedValues, ReferenceColumn,
-    ReferenceProfile, ReferenceValues, SortedNumbers, TextReference,
+    ReferenceProfile, ReferenceValues, SampledTexts, SortedNumbers, TextReference,
 };
 use crate::error::Error;
 
@@ -72,10 +72,13 @@ impl NamedColumn {
                 ReferenceValues::Number(NumberReference::of(numbers, most, private))
             }
             ObservedValues::Category(counts) => ReferenceValues::Category(counts.reduced(most)),
-            ObservedValues::Text { length, words } => {
-                let words = words.reduced(if private { 0 } else { most });
+            ObservedValues::Text { length, words, texts } => {
+                let (words, numbers) = (words.reduced(if private { 0 } else { most }), most.min(200));
+                let known = texts.known_shares(words.values.iter().map(|(word, _)| word.as_str()));
+                let known = if private { SortedNumbers::default() } else { SortedNumbers::of(known) };
                 ReferenceValues::Text(TextReference {
-                    length: NumberReference::of(length, most.min(200), private),
+                    length: NumberReference::of(length, numbers, private),
+                    known_share: NumberReference::of(&known, numbers, private),
                     words,
                 })
             }
@@ -97,9 +100,11 @@ impl ReferenceColumn {
         let values = match &self.values {
             ReferenceValues::Number(number) => ObservedValues::Number(number.observed(self.count())),
             ReferenceValues::Category(category) => ObservedValues::Category(category.clone()),
-            ReferenceValues::Text(text) => {
-                ObservedValues::Text { length: text.length.observed(self.count()), words: text.words.clone() }
-            }
+            ReferenceValues::Text(text) => ObservedValues::Text {
+                length: text.length.observed(self.count()),
+                words: text.words.clone(),
+                texts: SampledTexts::default(),
+            },
         };
         ObservedColumn { rows: self.rows, missing: self.missing, values }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::sample::{NumberCollector, SortedNumbers};
-use super::{CategoryReference, TextReference};
+use super::{CategoryReference, SampledTexts, TextReference};
 
 /// Kind of the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub enum ObservedValues {
         length: SortedNumbers,
         /// Words.
         words: CategoryReference,
+        /// Words of a sample of texts; empty if they are not known.
+        texts: SampledTexts,
     },
 }
 
@@ -55,7 +57,7 @@ pub struct ColumnCollector {
 enum Collected {
     Number(NumberCollector),
     Category(CategoryCounts),
-    Text { length: NumberCollector, words: CategoryCounts },
+    Text { length: NumberCollector, words: CategoryCounts, texts: SampledTexts },
 }
 
 /// Most words of one text that are counted.
@@ -75,7 +77,11 @@ impl ColumnCollector {
         let values = match kind {
             ObservedKind::Number => Collected::Number(numbers()),
             ObservedKind::Category => Collected::Category(CategoryCounts::default()),
-            ObservedKind::Text => Collected::Text { length: numbers(), words: CategoryCounts::default() },
+            ObservedKind::Text => Collected::Text {
+                length: numbers(),
+                words: CategoryCounts::default(),
+                texts: SampledTexts::default(),
+            },
         };
         Self { rows: 0, missing: 0, values }
     }
@@ -94,10 +100,12 @@ impl ColumnCollector {
         self.rows += 1;
         match (value, &mut self.values) {
             (Some(value), Collected::Category(counts)) => counts.push(value),
-            (Some(value), Collected::Text { length, words }) => {
+            (Some(value), Collected::Text { length, words, texts }) => {
                 #[allow(clippy::cast_precision_loss, reason = "a text has fewer than 2^53 characters")]
                 length.push(value.chars().count() as f64);
-                TextReference::words_of(value).take(MOST_WORDS).for_each(|word| words.push(&word));
+                let all: Vec<String> = TextReference::words_of(value).take(MOST_WORDS).collect();
+                all.iter().for_each(|word| words.push(word));
+                texts.push(all.iter().map(String::as_str));
             }
             _ => self.missing += 1,
         }
@@ -108,8 +116,8 @@ impl ColumnCollector {
         let values = match self.values {
             Collected::Number(numbers) => ObservedValues::Number(numbers.finish()),
             Collected::Category(counts) => ObservedValues::Category(counts.finish()),
-            Collected::Text { length, words } => {
-                ObservedValues::Text { length: length.finish(), words: words.finish() }
+            Collected::Text { length, words, texts } => {
+                ObservedValues::Text { length: length.finish(), words: words.finish(), texts }
             }
         };
         ObservedColumn { rows: self.rows, missing: self.missing, values }

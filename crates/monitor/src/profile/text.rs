@@ -9,6 +9,9 @@ use super::{CategoryReference, NumberReference};
 pub struct TextReference {
     /// Numbers of characters.
     pub length: NumberReference,
+    /// Share of the words of each text that are among `words`, of a sample of texts that have words.
+    #[serde(default)]
+    pub known_share: NumberReference,
     /// Most frequent words in lower case with their counts; `other` counts all other words. Without words for private data.
     pub words: CategoryReference,
 }
@@ -23,6 +26,7 @@ impl TextReference {
     /// The error is the reason.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         self.length.check()?;
+        self.known_share.check()?;
         self.words.check()
     }
 }
