@@ -52,6 +52,9 @@ mod evaluate;
 /// Conditions that a model has to meet: passed, broken, undefined, and what aliases do then.
 mod gate;
 
+/// Drift of data from that of the training: reports, checks, mistakes.
+mod monitor;
+
 /// Jobs on a cluster: scripts, manifests, runs that are found again.
 mod submit;
 

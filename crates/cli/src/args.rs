@@ -93,7 +93,7 @@ pub enum Command {
     Chat(ChatArgs),
     /// Serve published models over HTTP
     Serve(ServeArgs),
-    /// Watch models in production: files for Prometheus, Grafana and Alertmanager
+    /// Watch models in production: drift of their data, files for Prometheus, Grafana and Alertmanager
     Monitor(MonitorArgs),
     /// Manage the server's keys: who may request what, and how often
     Keys(KeysArgs),

@@ -1,8 +1,16 @@
 //! Errors of monitoring.
 
-/// Invalid profiles, sketches, rules or values.
+/// Unusable values, profiles or rules.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A statistic of drift has no such name.
+    #[error("unknown statistic `{name}`; expected one of {names}")]
+    Method {
+        /// Name.
+        name: String,
+        /// All names.
+        names: String,
+    },
     /// A rule of alerts with an invalid number.
     #[error("alert `{rule}`: `{key}` must be {expected}")]
     AlertRule {

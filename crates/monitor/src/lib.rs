@@ -5,13 +5,19 @@
 //! logs and files.
 
 pub mod alert;
+mod drift;
 mod error;
 mod profile;
 pub mod sketch;
 pub mod window;
 
+pub use drift::{
+    ColumnDrift, ColumnSide, DatasetDrift, DriftColumnKey, DriftMethod, DriftOptions, DriftPicture,
+    MAX_DRIFTED_SHARE,
+};
 pub use error::Error;
 pub use profile::{
-    CategoryReference, ColumnRole, NumberReference, ReferenceColumn, ReferenceProfile, ReferenceValues,
-    TextReference,
+    CategoryReference, ColumnCollector, ColumnRole, NamedColumn, NumberReference, ObservedColumn,
+    ObservedKind, ObservedValues, ReferenceColumn, ReferenceProfile, ReferenceValues, SampledTexts,
+    SortedNumbers, TextReference,
 };

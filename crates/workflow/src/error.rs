@@ -247,6 +247,9 @@ pub enum Error {
         /// Difference.
         why: String,
     },
+    /// Distributions that do not make a profile.
+    #[error(transparent)]
+    Monitor(#[from] cupola_monitor::Error),
     /// A study, its journal or its space.
     #[error(transparent)]
     Study(#[from] cupola_tune::StudyError),
@@ -332,6 +335,7 @@ impl Error {
             | Self::Json(_)
             | Self::Toml(_)
             | Self::Format { .. }
+            | Self::Monitor(_)
             | Self::DamagedStage { .. }
             | Self::Group(_) => false,
         }

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::SortedNumbers;
+
+/// Most bins of a number.
+const BINS: usize = 20;
+
 /// Distribution of finite numbers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct NumberReference {
@@ -30,6 +35,28 @@ pub struct NumberReference {
 impl NumberReference {
     /// Distinct values beyond this number are not counted.
     pub const MOST_DISTINCT: u64 = 100;
+
+    /// Distribution with at most so many order statistics, or with bins of round borders alone.
+    pub(super) fn of(numbers: &SortedNumbers, most: usize, private: bool) -> Self {
+        let edges = if private {
+            round_edges(&numbers.sorted)
+        } else if numbers.distinct <= BINS as u64 {
+            edges_between(&numbers.sorted)
+        } else {
+            quantile_edges(&numbers.sorted)
+        };
+        let range = numbers.range.filter(|_| !private);
+        Self {
+            minimum: range.map(|range| range.0),
+            maximum: range.map(|range| range.1),
+            mean: numbers.mean,
+            deviation: numbers.deviation,
+            distinct: numbers.distinct.min(Self::MOST_DISTINCT),
+            counts: counts_within(&edges, &numbers.sorted),
+            edges,
+            sorted: if private { Vec::new() } else { numbers.thinned(most) },
+        }
+    }
 
     /// Quantile by linear interpolation between the order statistics, or within the bin where there are none; `None` without
     /// values.
@@ -82,4 +109,45 @@ impl NumberReference {
         }
         Ok(())
     }
+}
+
+/// Borders between few distinct values.
+fn edges_between(sorted: &[f64]) -> Vec<f64> {
+    let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else { return Vec::new() };
+    let changes = sorted.windows(2).filter(|pair| pair[0] < pair[1]);
+    let middles = changes.map(|pair| pair[0] + (pair[1] - pair[0]) / 2.0);
+    std::iter::once(*first).chain(middles).chain([*last]).collect()
+}
+
+/// Quantiles of equal steps.
+fn quantile_edges(sorted: &[f64]) -> Vec<f64> {
+    let Some(last) = sorted.len().checked_sub(1) else { return Vec::new() };
+    let mut edges: Vec<f64> = (0..=BINS).map(|index| sorted[index * last / BINS]).collect();
+    edges.dedup();
+    if edges.len() == 1 { vec![edges[0]; 2] } else { edges }
+}
+
+/// Equal steps of a round width, a multiple of which all borders are, so that no border is a value of a row but by chance.
+fn round_edges(sorted: &[f64]) -> Vec<f64> {
+    let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else { return Vec::new() };
+    #[allow(clippy::cast_precision_loss, reason = "a small constant")]
+    let width = ((last - first) / (BINS / 2) as f64).max(f64::MIN_POSITIVE.sqrt());
+    let width = if last > first { width } else { first.abs().max(1.0) };
+    let power = 10f64.powf(width.log10().floor());
+    let width = [1.0, 2.0, 5.0, 10.0].map(|step| step * power).into_iter().find(|step| *step >= width);
+    let width = width.unwrap_or(power * 10.0);
+    let (low, high) = ((first / width).floor(), (last / width).floor() + 1.0);
+    let steps = (0..=40u32).map(f64::from).take_while(|step| low + step <= high);
+    steps.map(|step| (low + step) * width).collect()
+}
+
+/// Number of values in each bin.
+fn counts_within(edges: &[f64], sorted: &[f64]) -> Vec<u64> {
+    let below = |edge: f64| sorted.partition_point(|value| *value < edge);
+    let Some(last) = edges.len().checked_sub(2) else { return Vec::new() };
+    let count = |bin: usize| {
+        let end = if bin == last { sorted.len() } else { below(edges[bin + 1]) };
+        (end - if bin == 0 { 0 } else { below(edges[bin]) }) as u64
+    };
+    (0..=last).map(count).collect()
 }

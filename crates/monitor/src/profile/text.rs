@@ -9,9 +9,10 @@ use super::{CategoryReference, NumberReference};
 pub struct TextReference {
     /// Numbers of characters.
     pub length: NumberReference,
-    /// Share of words in `words`, of each text that has words: what a text of the training looks like by that measure.
+    /// Share of the words of each text that are among `words`, of a sample of texts that have words.
+    #[serde(default)]
     pub known_share: NumberReference,
-    /// Most frequent words in lower case with their counts. Empty for private data.
+    /// Most frequent words in lower case with their counts; `other` counts all other words. Without words for private data.
     pub words: CategoryReference,
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use cupola_serving::export::ExportTarget;
 
+use super::{MonitorCheckArgs, MonitorReportArgs};
+
 #[derive(Args)]
 pub struct MonitorArgs {
     #[command(subcommand)]
@@ -13,6 +15,10 @@ pub struct MonitorArgs {
 
 #[derive(Subcommand)]
 pub enum MonitorCommand {
+    /// Compare data with that of the training, column by column
+    Report(Box<MonitorReportArgs>),
+    /// Exit with 1 if data has drifted from that of the training
+    Check(Box<MonitorCheckArgs>),
     /// Write rules for Prometheus, a dashboard for Grafana, and a config for Alertmanager
     Export(MonitorExportArgs),
 }
