@@ -4,6 +4,8 @@
 //! Nothing here reads a file, opens a connection or knows a tensor; `serving` feeds it from requests, `operate` from
 //! logs and files.
 
+pub mod detect;
 mod error;
+mod twister;
 
 pub use error::Error;
