@@ -6,6 +6,7 @@
 
 pub mod detect;
 mod error;
+pub mod performance;
 mod twister;
 
 pub use error::Error;
