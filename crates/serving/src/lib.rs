@@ -34,7 +34,8 @@ mod sync {
 }
 
 pub use capture::{
-    FeedbackLog, PredictionRecord, PredictionRecorder, PushError, RecordSampler, RowIntake, RowSink,
+    FeedbackLog, PredictionRecord, PredictionRecorder, Pseudonyms, PushError, RecordPrivacy, RecordSampler,
+    RecordedColumn, RecordedValues, RowIntake, RowSink,
 };
 pub use catalog::{Catalog, IndexedVersion, Loader, ModelVersion};
 pub use error::{Error, ProtocolError};
