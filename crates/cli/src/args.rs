@@ -25,7 +25,6 @@ pub use self::inference::*;
 pub use self::init::*;
 pub use self::invalid::report;
 pub use self::models::*;
-#[allow(unused_imports, reason = "filled below")]
 pub use self::operate::*;
 pub use self::serve::*;
 pub use self::train::*;
@@ -76,6 +75,8 @@ pub enum Command {
     Ensemble(EnsembleArgs),
     /// Search for good values of the config's keys: train trials, publish the best one
     Tune(TuneArgs),
+    /// Train or tune on a cluster: submit jobs to Slurm, or write them for Kubernetes
+    Submit(Box<SubmitArgs>),
     /// Find a learning rate: train a few steps with a rising rate; nothing is kept
     Rate(RateArgs),
     /// Check config and data, show shapes, parameters and memory, without training
@@ -92,6 +93,8 @@ pub enum Command {
     Chat(ChatArgs),
     /// Serve published models over HTTP
     Serve(ServeArgs),
+    /// Watch models in production: drift of their data
+    Monitor(MonitorArgs),
     /// Manage the server's keys: who may request what, and how often
     Keys(KeysArgs),
     /// Run a scheduler or executor of a cluster that prepares data (cargo feature ballista)
@@ -122,6 +125,16 @@ pub struct DeviceArg {
     /// auto, vulkan, flex (CPU) or ndarray (CPU, cargo feature)
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+}
+
+impl DeviceArg {
+    /// Words that choose the same device again; none for the default.
+    pub fn words(&self) -> Vec<String> {
+        match self.device {
+            DeviceChoice::Auto => Vec::new(),
+            device => vec!["--device".to_owned(), device.name().to_owned()],
+        }
+    }
 }
 
 #[derive(Args)]

@@ -12,6 +12,8 @@ pub enum ErrorCode {
     UserError,
     /// A model that broke its gate.
     GateBroken,
+    /// Data that has drifted.
+    Drifted,
     /// A run that a signal stopped, and that can be resumed.
     Stopped,
     /// Any other failure, such as that of a disk or a driver.
@@ -22,12 +24,17 @@ impl ErrorCode {
     /// Kind of an error.
     pub fn of(error: &Error) -> Self {
         let is_stopped = |cause: &(dyn std::error::Error + 'static)| {
-            cause.is::<Stopped>() || cause.is::<FoldsStopped>() || cause.is::<StudyStopped>()
+            cause.is::<Stopped>()
+                || cause.is::<FoldsStopped>()
+                || cause.is::<StudyStopped>()
+                || cause.is::<PresetStopped>()
         };
         if error.chain().any(is_stopped) {
             Self::Stopped
         } else if error.chain().any(<dyn std::error::Error + 'static>::is::<GateBroken>) {
             Self::GateBroken
+        } else if error.chain().any(<dyn std::error::Error + 'static>::is::<Drifted>) {
+            Self::Drifted
         } else if is_user(error) {
             Self::UserError
         } else {
@@ -41,6 +48,7 @@ impl ErrorCode {
             Self::Usage => "usage",
             Self::UserError => "user_error",
             Self::GateBroken => "gate_broken",
+            Self::Drifted => "drifted",
             Self::Stopped => "stopped",
             Self::Failure => "failure",
         }
@@ -58,6 +66,8 @@ fn is_user(error: &Error) -> bool {
             || cause.downcast_ref().is_some_and(import)
             || cause.downcast_ref().is_some_and(serving)
             || cause.downcast_ref().is_some_and(http)
+            || cause.downcast_ref().is_some_and(cupola_operate::SubmitError::is_user_error)
+            || cause.downcast_ref().is_some_and(cupola_operate::Error::is_user_error)
     };
     is_user_error(error.as_ref()) || error.chain().any(of_command_line)
 }
@@ -147,6 +157,14 @@ pub struct StudyStopped {
     pub done: usize,
 }
 
+/// Preset that was stopped by a signal before a member was trained, with the command that begins anew.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped before a member was trained; begin anew with: {again}")]
+pub struct PresetStopped {
+    /// Command that begins anew.
+    pub again: String,
+}
+
 /// Model that broke its gate, with the keys of the conditions that broke it.
 #[derive(Debug, thiserror::Error)]
 #[error("the gate of {package} is broken: {}", conditions.join(", "))]
@@ -165,5 +183,27 @@ impl GateBroken {
         }
         let conditions = gate.broken().map(|condition| format!("`{}`", condition.key)).collect();
         Err(Self { package: package.to_owned(), conditions }.into())
+    }
+}
+
+/// Data that has drifted from that of the training.
+#[derive(Debug, thiserror::Error)]
+#[error("{data} has drifted from the data of {package}: {drifted} of {compared} columns")]
+pub struct Drifted {
+    data: String,
+    package: String,
+    drifted: usize,
+    compared: usize,
+}
+
+impl Drifted {
+    /// Error for an outcome with drift.
+    pub fn of(found: &cupola_operate::DriftOutcome) -> Self {
+        Self {
+            data: found.data.clone(),
+            package: found.package.clone(),
+            drifted: found.drift.drifted,
+            compared: found.drift.compared,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Errors of monitoring.
 
-/// What is wrong with values, profiles or rules that were given.
+/// Unusable values, profiles or rules.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Lists of rows that differ in length.
@@ -35,4 +35,40 @@ pub enum Error {
         "unknown chunks `{0}`; expected `size:N`, `count:N`, `hour`, `day`, `week`, `month`, `quarter` or `year`"
     )]
     UnknownChunking(String),
+    /// A reference profile does not parse, or its numbers contradict each other.
+    #[error("invalid reference profile: {0}")]
+    Profile(String),
+    /// A statistic of drift has no such name.
+    #[error("unknown statistic `{name}`; expected one of {names}")]
+    Method {
+        /// Name.
+        name: String,
+        /// All names.
+        names: String,
+    },
+    /// A rule of alerts with an invalid number.
+    #[error("alert `{rule}`: `{key}` must be {expected}")]
+    AlertRule {
+        /// Name of the rule.
+        rule: String,
+        /// Key of the number.
+        key: &'static str,
+        /// Range of the number.
+        expected: &'static str,
+    },
+    /// Metrics that cannot be parsed.
+    #[error("line {line} of the metrics is not a sample; expected NAME{{LABEL=\"VALUE\"}} NUMBER")]
+    MetricsText {
+        /// Number of the line, from 1.
+        line: usize,
+    },
+    /// A silence that silences nothing or everything.
+    #[error("invalid silence: {0}")]
+    Silence(&'static str),
+    /// More silences than the engine keeps.
+    #[error("{limit} silences are already kept; end one of them first")]
+    TooManySilences {
+        /// Silences that are kept.
+        limit: usize,
+    },
 }

@@ -4,9 +4,21 @@
 //! Nothing here reads a file, opens a connection or knows a tensor; `serving` feeds it from requests, `operate` from
 //! logs and files.
 
+pub mod alert;
 pub mod detect;
+mod drift;
 mod error;
 pub mod performance;
+mod profile;
 mod twister;
 
+pub use drift::{
+    ColumnDrift, ColumnSide, DatasetDrift, DriftColumnKey, DriftMethod, DriftOptions, DriftPicture,
+    MAX_DRIFTED_SHARE,
+};
 pub use error::Error;
+pub use profile::{
+    CategoryReference, ColumnCollector, ColumnRole, NamedColumn, NumberReference, ObservedColumn,
+    ObservedKind, ObservedValues, ReferenceColumn, ReferenceProfile, ReferenceValues, SortedNumbers,
+    TextReference,
+};

@@ -1,6 +1,6 @@
 //! Errors of the operation of models.
 
-/// What stopped a report, a retraining or a job.
+/// Failure of a report, a retraining or a job.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A stage of the workflow failed.
@@ -9,4 +9,44 @@ pub enum Error {
     /// Values, profiles or rules are unusable.
     #[error(transparent)]
     Monitor(#[from] cupola_monitor::Error),
+    /// A job on a cluster.
+    #[error(transparent)]
+    Submit(#[from] crate::submit::SubmitError),
+    /// A package without a reference profile, where no other reference is given.
+    #[error(
+        "{package} has no reference profile, as packages that were imported or published by an earlier version; give its \
+         training data with --reference FILE, or train it again"
+    )]
+    NoProfile {
+        /// `NAME:VERSION`
+        package: String,
+    },
+    /// Data without rows.
+    #[error("{data} has no rows; give data that has some")]
+    NoRows {
+        /// Source.
+        data: String,
+    },
+    /// No column of the data that the reference has too.
+    #[error(
+        "{package} has no column with a distribution to compare; give its training data with --reference FILE"
+    )]
+    NothingToCompare {
+        /// `NAME:VERSION`
+        package: String,
+    },
+}
+
+impl Error {
+    /// `true` if the user can correct the cause.
+    pub fn is_user_error(&self) -> bool {
+        match self {
+            Self::Workflow(error) => error.is_user_error(),
+            Self::Submit(error) => error.is_user_error(),
+            Self::Monitor(_)
+            | Self::NoProfile { .. }
+            | Self::NoRows { .. }
+            | Self::NothingToCompare { .. } => true,
+        }
+    }
 }

@@ -1,5 +1,9 @@
 //! Models in production: reports of monitoring, retraining, and jobs on a cluster, as a library over `workflow`.
 
 mod error;
+mod monitor;
+mod submit;
 
 pub use error::Error;
+pub use monitor::{DriftOutcome, DriftReference, DriftRequest, drift_page, measure_drift};
+pub use submit::*;

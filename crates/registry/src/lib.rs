@@ -17,7 +17,8 @@ mod run;
 
 pub use alias::Aliases;
 pub use cupola_store::{
-    Leftover, LeftoverState, Reference, VerifiedFile, read_limited, sha256_hex, write_file, write_folder,
+    Leftover, LeftoverState, Reference, StagedFile, VerifiedFile, read_limited, sha256_hex, write_file,
+    write_folder,
 };
 pub use error::Error;
 pub use history::{
@@ -28,7 +29,7 @@ pub use home::{Home, now};
 pub use index::{Index, PackageRow, RunRow};
 pub use inspect::Finding;
 pub use package::{
-    EXAMPLE, GATE, Lineage, Manifest, Package, PackageContents, package_files, publish, published_by,
+    EXAMPLE, GATE, Lineage, MONITOR, Manifest, Package, PackageContents, package_files, publish, published_by,
 };
 pub use run::{RunDataset, RunFolder, RunRecord, Status, ValidationScore};
 

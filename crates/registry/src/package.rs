@@ -99,6 +99,9 @@ pub const EXAMPLE: &str = "example.json";
 /// Judged conditions of the gate that a package was published with; a package without conditions has none.
 pub const GATE: &str = "gate.json";
 
+/// Distributions that the model was trained with; packages of imported models have none.
+pub const MONITOR: &str = "monitor.json";
+
 /// Files that every package has beside `manifest.json`.
 pub fn package_files() -> [&'static str; 4] {
     ["config.json", "metrics.json", "model.safetensors", "plan.json"]

@@ -12,6 +12,7 @@
 
 mod document;
 mod markdown;
+mod monitoring;
 mod page;
 mod plot;
 mod study;
@@ -24,5 +25,6 @@ pub use document::{
     SubgroupTable, TargetEvaluation, WorstContent, WorstError,
 };
 pub use markdown::markdown;
+pub use monitoring::{MonitoredColumn, MonitoredShape, MonitoringPage, monitoring_html};
 pub use page::{PAGE_BYTES, html};
 pub use study::{StudyKey, StudyMetric, StudyPage, StudyTrial, StudyValue, study_html};

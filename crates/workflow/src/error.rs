@@ -161,6 +161,14 @@ pub enum Error {
         /// Remedy.
         remedy: &'static str,
     },
+    /// A preset that cannot be trained.
+    #[error("{why}; {remedy}")]
+    Preset {
+        /// Reason.
+        why: String,
+        /// Remedy.
+        remedy: String,
+    },
     /// Members that were not trained and tested on the same rows.
     #[error(
         "{first} and {second} differ in {what}, so they have no common valid rows; train both with the same data, split and seed"
@@ -239,6 +247,9 @@ pub enum Error {
         /// Difference.
         why: String,
     },
+    /// Distributions that do not make a profile.
+    #[error(transparent)]
+    Monitor(#[from] cupola_monitor::Error),
     /// A study, its journal or its space.
     #[error(transparent)]
     Study(#[from] cupola_tune::StudyError),
@@ -310,6 +321,7 @@ impl Error {
             | Self::EnsembleOnStream
             | Self::CrossValidation { .. }
             | Self::Ensemble { .. }
+            | Self::Preset { .. }
             | Self::OtherRows { .. }
             | Self::MemberUnfinished { .. }
             | Self::MemberOfFolds { .. }
@@ -323,6 +335,7 @@ impl Error {
             | Self::Json(_)
             | Self::Toml(_)
             | Self::Format { .. }
+            | Self::Monitor(_)
             | Self::DamagedStage { .. }
             | Self::Group(_) => false,
         }

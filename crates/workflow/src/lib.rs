@@ -4,7 +4,7 @@
 //! that happens. Its methods are the stages: [`Session::run_config`] reads a config,
 //! [`Session::draft`] drafts one from data, [`Session::load_data`] collects and prepares its rows (or reuses what [`Session::prepare`] kept),
 //! [`Session::check`] stops before training,
-//! [`Session::evaluate_model`] makes the evaluation of a package on rows, [`Session::compare_models`] that of two, and [`Session::open_model`] predicts and evaluates with a
+//! [`Session::evaluate_model`] makes the evaluation of a package on rows, [`Session::compare_models`] that of two, [`Session::collect_columns`] collects the distributions of data for monitoring, and [`Session::open_model`] predicts and evaluates with a
 //! published package. A [`TrainJob`] goes all the way to a published package and ends early, with a
 //! checkpoint, when its [`StopSignal`] is set.
 //!
@@ -41,7 +41,9 @@ pub use event::{Observer, Silent, TrainingPlan, TrialProgress, TrialRow, Workflo
 pub use machine::memory::{MemoryEstimate, machine_memory};
 pub use machine::probe::{GpuProbe, NoGpu, VulkanProbe};
 pub use models::inference::{ForecastOptions, InputRows, LoadedModel, ModelSelection, RowLabels};
+pub use models::monitor::{CollectedData, CollectionRequest};
 pub use models::packages::{AliasChange, roll_back_alias, set_alias, verify_packages};
+pub use models::predict::{PredictOptions, PredictedRows};
 pub use models::pretrained::Pretrained;
 pub use session::Session;
 pub use train::{
@@ -50,6 +52,9 @@ pub use train::{
 };
 pub use tune::cv::{CrossValidation, CvJob, CvOutcome, FoldMetric, FoldScore};
 pub use tune::ensemble::{EnsembleJob, EnsembleMethod, EnsembleOutcome, LeaderboardRow, PublishedEnsemble};
+pub use tune::preset::{
+    Preset, PresetJob, PresetMember, PresetMemberState, PresetOutcome, PresetProgress, PresetReport,
+};
 pub use tune::{StudyWorkerCommand, TuneJob, TuneOutcome, TuneReport};
 
 /// Version of the code, as recorded in runs and packages.

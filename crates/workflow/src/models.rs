@@ -2,5 +2,7 @@
 
 mod files;
 pub mod inference;
+pub mod monitor;
 pub mod packages;
+pub mod predict;
 pub mod pretrained;

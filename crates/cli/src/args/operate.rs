@@ -1,1 +1,9 @@
 //! Arguments of monitoring, retraining and jobs on a cluster.
+
+mod drift;
+mod monitor;
+mod submit;
+
+pub use self::drift::*;
+pub use self::monitor::*;
+pub use self::submit::*;

@@ -1,1 +1,4 @@
 //! Commands of monitoring, retraining and jobs on a cluster.
+
+pub mod monitor;
+pub mod submit;

@@ -2,7 +2,7 @@
 
 use super::{tokens, windows};
 use crate::error::Error;
-use crate::examples::ExamplesWithTargets;
+use crate::examples::{Examples, ExamplesWithTargets};
 use crate::frame::Frame;
 use crate::plan::Plan;
 use crate::target::FittedTarget;
@@ -71,6 +71,37 @@ pub fn each_with_targets<E: From<Error>>(
             let (compact, derived) = encoded.map_err(|error| error.offset_row(before))?;
             let expanded = plan.compact_layout().expand(compact.examples);
             visit(ExamplesWithTargets { examples: expanded, targets: compact.targets }, &derived)?;
+            before += slice.rows();
+        }
+        Ok(())
+    })
+}
+
+/// Passes derived rows to `visit`, slice by slice, with their examples if they are asked for. The columns of the targets may be
+/// missing. Each row must be one
+/// example if examples are asked for.
+///
+/// # Errors
+/// The first error of the rows, which has the number of the row in the stream, and those of `stream` and `visit`.
+pub fn each_derived<E: From<Error>>(
+    plan: &Plan,
+    stream: FrameStream<'_, E>,
+    encode: bool,
+    visit: &mut dyn FnMut(&Frame, Option<Examples>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut before = 0;
+    stream(&mut |frame| {
+        for start in (0..frame.rows()).step_by(SLICE_ROWS) {
+            let slice = frame.slice(start, SLICE_ROWS.min(frame.rows() - start));
+            let derived = plan.derived(&slice).map_err(|error| plan.all_missing(error, &slice));
+            let derived = derived.map_err(|error| error.offset_row(before))?;
+            let examples = if encode {
+                let compact = plan.encode(&derived, false).map_err(|error| plan.all_missing(error, &slice));
+                Some(plan.compact_layout().expand(compact.map_err(|error| error.offset_row(before))?))
+            } else {
+                None
+            };
+            visit(&derived, examples)?;
             before += slice.rows();
         }
         Ok(())

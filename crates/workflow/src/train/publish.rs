@@ -2,8 +2,8 @@
 
 use cupola_prep::{Examples, Plan, Prepared, Signature, SplitPart};
 use cupola_registry::{
-    Aliases, EXAMPLE, GATE, Home, Lineage, Package, PackageContents, RunDataset, RunFolder, RunRecord,
-    Status, ValidationScore, publish, published_by, sha256_hex,
+    Aliases, EXAMPLE, GATE, Home, Lineage, MONITOR, Package, PackageContents, RunDataset, RunFolder,
+    RunRecord, Status, ValidationScore, publish, published_by, sha256_hex,
 };
 use cupola_report::Evaluation;
 use cupola_spec::{Goal, Run};
@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::decisions::SealedDecisions;
 use super::final_model::FinalModel;
 use super::summary::{MeasuredBaseline, SplitMetrics, TrainingLength, TrainingSummary};
+use super::trees::OUT_OF_BAG;
 use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
 use crate::error::Error;
@@ -21,6 +22,7 @@ use crate::evaluate::gate::{
 };
 use crate::evaluate::{EarlierComparison, RunEvaluation};
 use crate::event::WorkflowEvent;
+use crate::models::monitor::{PredictedSplit, sealed_profile};
 
 /// Warning about a run without test rows.
 const UNTESTED: &str = "the test split has no rows; the reported metrics are those of the valid split, \
@@ -59,8 +61,9 @@ impl TrainedModel<'_> {
             stage.session.emit(&WorkflowEvent::Warning(warning));
         }
         let baseline = MeasuredBaseline::of(self.prepared, &self.objectives)?;
-        let (splits, mut evaluation) = self.evaluate(stage, model, &sealed, baseline.as_ref())?;
+        let (splits, mut evaluation, predicted) = self.evaluate(stage, model, &sealed, baseline.as_ref())?;
         let importance = self.importance(model)?;
+        evaluation.out_of_bag = self.about.get(OUT_OF_BAG).cloned();
         evaluation.explain(&importance, &mut |examples| model.logits(&examples))?;
         let latency = evaluation.latency(&mut |examples| model.logits(&examples))?;
         let mut all = self.about.clone();
@@ -89,7 +92,8 @@ impl TrainedModel<'_> {
         record.seconds = Some(summary.seconds);
         record.metrics = metrics.values.iter().map(|(name, value)| (name.clone(), (*value).into())).collect();
         let gate = self.gate(stage, &evaluation.judged(latency), &sealed.plan, &record.dataset, model)?;
-        let (package, gate) = self.package(stage, &record, sealed.plan.clone(), &all, gate)?;
+        let (package, gate) =
+            self.package(stage, &record, sealed.plan.clone(), &all, gate, predicted.as_ref())?;
         if let Some(gate) = &gate {
             self.folder.write(GATE, gate)?;
         }
@@ -145,15 +149,16 @@ impl TrainedModel<'_> {
         permutation_importance(self.prepared, &self.objectives, self.run.seed, &mut logits)
     }
 
-    /// Metrics and evaluation of each split that has rows.
+    /// Metrics and evaluation of each split that has rows, and the outputs of the last one.
     fn evaluate<'a>(
         &'a self,
         stage: &Stage<'_>,
         model: &mut dyn FinalModel,
         sealed: &'a SealedDecisions,
         baseline: Option<&MeasuredBaseline>,
-    ) -> Result<(SplitMetrics, RunEvaluation<'a>), Error> {
+    ) -> Result<(SplitMetrics, RunEvaluation<'a>, Option<PredictedSplit>), Error> {
         let mut splits = SplitMetrics::default();
+        let mut predicted = None;
         let mut evaluation =
             RunEvaluation::new(self.run, self.prepared, &sealed.plan, &self.objectives, self.goal);
         for (split, part) in [("valid", SplitPart::Valid), ("test", SplitPart::Test)] {
@@ -175,6 +180,7 @@ impl TrainedModel<'_> {
                 stage.session.emit(&WorkflowEvent::Evaluated { split, metrics: &metrics });
                 let baseline = baseline.and_then(|baseline| baseline.metrics(part));
                 evaluation.add(split, part, outputs.as_ref(), &metrics, baseline);
+                predicted = outputs.map(|outputs| PredictedSplit::of(split, &sealed.plan, &outputs));
                 match part {
                     SplitPart::Test => splits.test = Some(metrics),
                     _ => splits.valid = Some(metrics),
@@ -184,7 +190,7 @@ impl TrainedModel<'_> {
         if splits.test.is_none() && splits.valid.is_some() {
             stage.session.emit(&WorkflowEvent::Warning(UNTESTED));
         }
-        Ok((splits, evaluation))
+        Ok((splits, evaluation, predicted))
     }
 
     /// Judges the conditions of the config; `None` without any, and in a smoke run, whose three steps meet none.
@@ -236,6 +242,7 @@ impl TrainedModel<'_> {
         mut plan: Plan,
         metrics: &Map<String, Value>,
         gate: Option<GateReport>,
+        predicted: Option<&PredictedSplit>,
     ) -> Result<(Package, Option<GateReport>), Error> {
         if let Some(threshold) = self.threshold {
             plan.set_threshold(threshold);
@@ -254,6 +261,8 @@ impl TrainedModel<'_> {
         files.extend(example.as_deref().map(|example| (EXAMPLE, example)));
         let gate_json = gate.as_ref().map(serde_json::to_vec_pretty).transpose()?;
         files.extend(gate_json.as_deref().map(|gate| (GATE, gate)));
+        let profile = self.profile(stage, plan, &plan_json, predicted);
+        files.extend(profile.as_deref().map(|profile| (MONITOR, profile)));
         // A process that was killed after it had published has left the package without a record. Its verdict stands:
         // a latency or an alias may have changed since.
         let earlier = published_by(stage.runs, &self.run.name, &record.id)?;
@@ -281,11 +290,27 @@ impl TrainedModel<'_> {
         };
         Ok((publish(stage.runs, &package)?, gate))
     }
+
+    /// Profile for monitoring. A model is published without one rather than not at all.
+    fn profile(
+        &self,
+        stage: &Stage<'_>,
+        plan: &Plan,
+        plan_json: &[u8],
+        predicted: Option<&PredictedSplit>,
+    ) -> Option<Vec<u8>> {
+        let private = !self.run.data.example;
+        sealed_profile(self.prepared, plan, plan_json, predicted, private).unwrap_or_else(|error| {
+            stage.session.emit(&WorkflowEvent::Warning(&format!("the package has no profile: {error}")));
+            None
+        })
+    }
 }
 
-/// `true` if a package holds this model. Its metrics and gate may differ, since they have times, and so may its example.
+/// `true` if a package holds this model. Its metrics and gate may differ, since they have times, and so may its example and
+/// its profile.
 fn is_model(package: &Package, files: &[(&str, &[u8])]) -> bool {
-    let mut model = files.iter().filter(|(name, _)| !["metrics.json", EXAMPLE, GATE].contains(name));
+    let mut model = files.iter().filter(|(name, _)| !["metrics.json", EXAMPLE, GATE, MONITOR].contains(name));
     model.all(|(name, bytes)| {
         package.manifest.files.get(*name).is_some_and(|sha256| *sha256 == sha256_hex(bytes))
     })

@@ -1,0 +1,58 @@
+//! Arguments of `cupola monitor report` and `cupola monitor check`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::args::ModelArgs;
+
+#[derive(Args)]
+pub struct DriftArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Current data: a file, folder, URL or dataset, or the prediction log of a server
+    #[arg(long, value_name = "DATA")]
+    pub data: String,
+    /// Data to compare with [default: the training data, as the package has its distributions]
+    #[arg(long, value_name = "DATA")]
+    pub reference: Option<String>,
+    /// Statistic for the columns that it takes: ks, wasserstein, jensenshannon, psi, kl_div, hellinger, ed, t_test,
+    /// chisquare, z, total_variation (may be repeated) [default: by kind and number of values]
+    #[arg(long, value_name = "NAME")]
+    pub method: Vec<String>,
+    /// Threshold of every column [default: 0.05 for p-values, 0.1 for distances]
+    #[arg(long, value_name = "NUMBER")]
+    pub threshold: Option<f64>,
+    /// Share of drifted columns from which the data has drifted
+    #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
+    pub max_share: f64,
+    /// Compare the columns alone, without a prediction for each row
+    #[arg(long)]
+    pub no_predictions: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cupola monitor report --model churn --data today.csv
+  cupola monitor report --model churn --data today.csv --out drift     a page to look at, drift/monitor.html
+  cupola monitor report --model churn --data today.csv --reference last-month.csv")]
+pub struct MonitorReportArgs {
+    #[command(flatten)]
+    pub drift: DriftArgs,
+    /// Folder for monitor.json and monitor.html
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cupola monitor check --model churn --data today.csv
+  cupola monitor check --model churn --data today.csv --max-share 0.2 || mail -s drift team@example.org < /dev/null
+
+Exit code: 0 without drift, 1 with drift, 2 for a mistake of the user.")]
+pub struct MonitorCheckArgs {
+    #[command(flatten)]
+    pub drift: DriftArgs,
+}

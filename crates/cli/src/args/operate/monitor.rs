@@ -1,0 +1,19 @@
+//! Arguments of `cupola monitor`.
+
+use clap::{Args, Subcommand};
+
+use super::{MonitorCheckArgs, MonitorReportArgs};
+
+#[derive(Args)]
+pub struct MonitorArgs {
+    #[command(subcommand)]
+    pub command: MonitorCommand,
+}
+
+#[derive(Subcommand)]
+pub enum MonitorCommand {
+    /// Compare data with that of the training, column by column
+    Report(Box<MonitorReportArgs>),
+    /// Exit with 1 if data has drifted from that of the training
+    Check(Box<MonitorCheckArgs>),
+}

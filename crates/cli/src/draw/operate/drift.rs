@@ -1,0 +1,58 @@
+//! Drift as a table.
+
+use cupola_monitor::{ColumnDrift, ColumnRole};
+use cupola_operate::{DriftOutcome, DriftReference};
+
+use crate::draw::Ui;
+use crate::draw::numbers::metric;
+
+/// Columns of the table.
+const HEADER: [&str; 9] =
+    ["column", "use", "drift", "statistic", "score", "threshold", "mean before", "mean now", "missing now"];
+/// Columns with numbers.
+const NUMBERS: [usize; 5] = [4, 5, 6, 7, 8];
+/// Rows of the table.
+const ROWS: usize = 40;
+
+/// Shows the verdict and the columns, those that drifted most first.
+pub fn show_drift(ui: Ui, found: &DriftOutcome) {
+    let with = match &found.reference {
+        DriftReference::Profile => "the training data".to_owned(),
+        DriftReference::Data(data) => data.clone(),
+    };
+    ui.line(format!("{} on {} rows of {}, compared with {with}", found.package, found.rows, found.data));
+    let drift = &found.drift;
+    let verdict = if drift.drift { "drift" } else { "no drift" };
+    ui.line(format!(
+        "{verdict}: {} of {} columns have drifted, the limit is {} %",
+        drift.drifted,
+        drift.compared,
+        metric(drift.max_share * 100.0)
+    ));
+    ui.table(&HEADER, &NUMBERS, drift.columns.iter().take(ROWS).map(row).collect());
+    if let Some(left) = drift.columns.len().checked_sub(ROWS).filter(|left| *left > 0) {
+        ui.line(format!("and {left} further columns; --json lists all"));
+    }
+    found.notes.iter().for_each(|note| Ui::warning(note));
+}
+
+fn row(column: &ColumnDrift) -> Vec<String> {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), metric);
+    let role = match column.key.role {
+        ColumnRole::Input => "input",
+        ColumnRole::Prediction => "prediction",
+        ColumnRole::Probability => "probability",
+        ColumnRole::Target => "target",
+    };
+    vec![
+        column.key.label(),
+        role.to_owned(),
+        if column.drifted { "drift" } else { "no" }.to_owned(),
+        column.method.name().to_owned(),
+        number(column.score),
+        metric(column.threshold),
+        number(column.reference.mean),
+        number(column.current.mean),
+        format!("{} %", metric(column.current.missing * 100.0)),
+    ]
+}

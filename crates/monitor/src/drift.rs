@@ -1,0 +1,19 @@
+//! Drift of current data from a reference, column by column, by the statistics, defaults, thresholds and verdicts of Evidently
+//! 0.7.23.
+
+mod bins;
+mod column;
+mod dataset;
+mod distance;
+mod kolmogorov;
+mod method;
+mod picture;
+mod significance;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::column::{ColumnDrift, ColumnSide, DriftColumnKey, DriftOptions};
+pub use self::dataset::{DatasetDrift, MAX_DRIFTED_SHARE};
+pub use self::method::DriftMethod;
+pub use self::picture::DriftPicture;

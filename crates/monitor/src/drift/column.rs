@@ -1,0 +1,244 @@
+//! Comparison of one column.
+
+use serde::Serialize;
+
+use super::DriftMethod;
+use super::bins::PairedCounts;
+use super::distance::{
+    energy, hellinger, hellinger_of_numbers, jensen_shannon, kullback_leibler, stability_index,
+    total_variation, wasserstein,
+};
+use super::kolmogorov::kolmogorov_smirnov;
+use super::picture::{DriftPicture, picture};
+use super::significance::{chi_square, student, two_shares};
+use crate::profile::{
+    CategoryReference, ColumnRole, ObservedColumn, ObservedKind, ObservedValues, SortedNumbers,
+};
+
+/// Statistics and thresholds to use in place of the default ones.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DriftOptions {
+    /// Statistics; each is used for the columns that it takes, an earlier one first.
+    pub methods: Vec<DriftMethod>,
+    /// Threshold of every column; `None` for that of its statistic.
+    pub threshold: Option<f64>,
+}
+
+/// Name and use of a column to compare.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DriftColumnKey {
+    /// Name, of predictions that of the target.
+    pub name: String,
+    /// Use.
+    pub role: ColumnRole,
+    /// Class of a probability.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+}
+
+/// Drift of one column.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ColumnDrift {
+    /// Name and use.
+    #[serde(flatten)]
+    pub key: DriftColumnKey,
+    /// `number`, `category` or `text`.
+    pub kind: &'static str,
+    /// Statistic.
+    pub method: DriftMethod,
+    /// Its value; `None` if one side has no values.
+    pub score: Option<f64>,
+    /// Its threshold.
+    pub threshold: f64,
+    /// `true` if the column has drifted.
+    pub drifted: bool,
+    /// Score in units of the threshold, for the order of columns: 1 at the threshold, larger with more drift.
+    pub severity: f64,
+    /// Reference.
+    pub reference: ColumnSide,
+    /// Current data.
+    pub current: ColumnSide,
+    /// Share of current values that the reference lacks: outside of its range, or categories or words that it does not list.
+    /// `None` if the reference does not tell.
+    pub unseen: Option<f64>,
+    /// Both distributions.
+    pub picture: DriftPicture,
+}
+
+/// Numbers of one side of a comparison.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct ColumnSide {
+    /// Rows.
+    pub rows: u64,
+    /// Share of rows with a missing value.
+    pub missing: f64,
+    /// Mean of numbers, or of the lengths of texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean: Option<f64>,
+    /// Standard deviation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deviation: Option<f64>,
+    /// Smallest and largest number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<(f64, f64)>,
+}
+
+impl DriftColumnKey {
+    /// Name for people: of a probability with its class.
+    pub fn label(&self) -> String {
+        match &self.class {
+            Some(class) => format!("{} = {class}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+impl ObservedColumn {
+    /// Kind of the values.
+    pub fn kind(&self) -> ObservedKind {
+        match &self.values {
+            ObservedValues::Number(_) => ObservedKind::Number,
+            ObservedValues::Category(_) => ObservedKind::Category,
+            ObservedValues::Text { .. } => ObservedKind::Text,
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "fewer than 2^53 rows")]
+    fn side(&self) -> ColumnSide {
+        let missing = if self.rows == 0 { 0.0 } else { self.missing as f64 / self.rows as f64 };
+        let numbers = match &self.values {
+            ObservedValues::Number(numbers) | ObservedValues::Text { length: numbers, .. } => Some(numbers),
+            ObservedValues::Category(_) => None,
+        };
+        let numbers = numbers.filter(|numbers| numbers.count > 0);
+        ColumnSide {
+            rows: self.rows,
+            missing,
+            mean: numbers.map(|numbers| numbers.mean),
+            deviation: numbers.map(|numbers| numbers.deviation),
+            range: numbers.and_then(|numbers| numbers.range),
+        }
+    }
+}
+
+impl ColumnDrift {
+    /// Compares current values with those of the reference, which are of the same kind. A side without values has no score: it
+    /// is drift if only the current data has none.
+    pub fn between(
+        key: DriftColumnKey,
+        reference: &ObservedColumn,
+        current: &ObservedColumn,
+        options: &DriftOptions,
+    ) -> Self {
+        let kind = reference.kind();
+        let wanted = options.methods.iter().copied().find(|method| method.takes(kind));
+        let method = wanted.unwrap_or_else(|| default_method(reference, current));
+        let threshold = options.threshold.unwrap_or_else(|| method.threshold());
+        let both = reference.count() > 0 && current.count() > 0;
+        let score =
+            if both { Some(score(method, reference, current)).filter(|score| !score.is_nan()) } else { None };
+        let emptied = reference.count() > 0 && current.count() == 0;
+        Self {
+            key,
+            kind: match kind {
+                ObservedKind::Number => "number",
+                ObservedKind::Category => "category",
+                ObservedKind::Text => "text",
+            },
+            method,
+            score,
+            threshold,
+            drifted: score.map_or(emptied, |score| method.is_drift(score, threshold)),
+            severity: match score {
+                Some(score) => method.severity(score, threshold),
+                None if emptied => f64::MAX,
+                None => 0.0,
+            },
+            reference: reference.side(),
+            current: current.side(),
+            unseen: unseen(&reference.values, &current.values),
+            picture: picture(&reference.values, &current.values),
+        }
+    }
+}
+
+/// Statistic by kind, size of the reference and number of distinct values.
+fn default_method(reference: &ObservedColumn, current: &ObservedColumn) -> DriftMethod {
+    let distinct = match (&reference.values, &current.values) {
+        (ObservedValues::Number(a), ObservedValues::Number(b)) if a.distinct.max(b.distinct) <= 5 => {
+            PairedCounts::of_values(a, b).current.len()
+        }
+        (ObservedValues::Category(a), ObservedValues::Category(b)) => {
+            PairedCounts::of_categories(a, b).current.len()
+        }
+        _ => usize::MAX,
+    };
+    DriftMethod::of(reference.kind(), reference.count(), distinct as u64)
+}
+
+/// Value of a statistic; not a number for sides of different kinds.
+fn score(method: DriftMethod, reference: &ObservedColumn, current: &ObservedColumn) -> f64 {
+    match (&reference.values, &current.values) {
+        (ObservedValues::Number(a), ObservedValues::Number(b)) => of_numbers(method, a, b),
+        (ObservedValues::Category(a), ObservedValues::Category(b)) => {
+            of_counts(method, &PairedCounts::of_categories(a, b))
+        }
+        (ObservedValues::Text { words: a, .. }, ObservedValues::Text { words: b, .. }) => {
+            jensen_shannon(&PairedCounts::of_categories(a, b))
+        }
+        _ => f64::NAN,
+    }
+}
+
+fn of_numbers(method: DriftMethod, a: &SortedNumbers, b: &SortedNumbers) -> f64 {
+    match method {
+        DriftMethod::Ks => kolmogorov_smirnov(a, b),
+        DriftMethod::Wasserstein => wasserstein(a, b),
+        DriftMethod::Energy => energy(a, b),
+        DriftMethod::TTest => student(a, b),
+        DriftMethod::Hellinger => hellinger_of_numbers(a, b),
+        DriftMethod::ChiSquare | DriftMethod::Z | DriftMethod::TotalVariation => {
+            of_counts(method, &PairedCounts::of_values(a, b))
+        }
+        _ => of_counts(method, &PairedCounts::of_numbers(a, b)),
+    }
+}
+
+fn of_counts(method: DriftMethod, counts: &PairedCounts) -> f64 {
+    match method {
+        DriftMethod::JensenShannon | DriftMethod::Words => jensen_shannon(counts),
+        DriftMethod::Psi => stability_index(counts),
+        DriftMethod::KlDiv => kullback_leibler(counts),
+        DriftMethod::Hellinger => hellinger(counts),
+        DriftMethod::ChiSquare => chi_square(counts),
+        DriftMethod::Z => two_shares(counts),
+        DriftMethod::TotalVariation => total_variation(counts),
+        DriftMethod::Ks | DriftMethod::Wasserstein | DriftMethod::Energy | DriftMethod::TTest => f64::NAN,
+    }
+}
+
+/// Share of current values that the reference lacks.
+#[allow(clippy::cast_precision_loss, reason = "fewer than 2^53 rows")]
+fn unseen(reference: &ObservedValues, current: &ObservedValues) -> Option<f64> {
+    let new = |reference: &CategoryReference, current: &CategoryReference| {
+        if reference.other > 0 || reference.values.is_empty() || current.total() == 0 {
+            return None;
+        }
+        let known: std::collections::HashSet<&str> =
+            reference.values.iter().map(|(value, _)| value.as_str()).collect();
+        let found = current.values.iter().filter(|(value, _)| !known.contains(value.as_str()));
+        let found = found.map(|(_, count)| count).sum::<u64>() + current.other;
+        Some(found as f64 / current.total() as f64)
+    };
+    match (reference, current) {
+        (ObservedValues::Number(a), ObservedValues::Number(b)) => {
+            let ((low, high), sorted) = (a.range?, &b.sorted);
+            let below = sorted.partition_point(|value| *value < low);
+            let above = sorted.len() - sorted.partition_point(|value| *value <= high);
+            (!sorted.is_empty()).then(|| (below + above) as f64 / sorted.len() as f64)
+        }
+        (ObservedValues::Category(a), ObservedValues::Category(b)) => new(a, b),
+        (ObservedValues::Text { words: a, .. }, ObservedValues::Text { words: b, .. }) => new(a, b),
+        _ => None,
+    }
+}

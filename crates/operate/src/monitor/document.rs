@@ -1,0 +1,61 @@
+//! Page of drift.
+
+use cupola_monitor::{ColumnDrift, ColumnRole, DriftPicture};
+use cupola_report::{MonitoredColumn, MonitoredShape, MonitoringPage, monitoring_html};
+
+use super::{DriftOutcome, DriftReference};
+
+/// Self-contained HTML page of at most 2 MB.
+pub fn drift_page(outcome: &DriftOutcome) -> String {
+    monitoring_html(&MonitoringPage {
+        package: outcome.package.clone(),
+        data: outcome.data.clone(),
+        rows: outcome.rows,
+        reference: match &outcome.reference {
+            DriftReference::Profile => {
+                format!("the {} rows that the model was trained with", outcome.reference_rows)
+            }
+            DriftReference::Data(data) => format!("{} rows of {data}", outcome.reference_rows),
+        },
+        compared: outcome.drift.compared,
+        drifted: outcome.drift.drifted,
+        max_share: outcome.drift.max_share,
+        drift: outcome.drift.drift,
+        columns: outcome.drift.columns.iter().map(column).collect(),
+        notes: outcome.notes.clone(),
+    })
+}
+
+fn column(drift: &ColumnDrift) -> MonitoredColumn {
+    let sides = [&drift.reference, &drift.current];
+    MonitoredColumn {
+        name: drift.key.label(),
+        role: role(drift.key.role).to_owned(),
+        kind: drift.kind.to_owned(),
+        method: drift.method.name().to_owned(),
+        is_p_value: drift.method.is_p_value(),
+        score: drift.score,
+        threshold: drift.threshold,
+        drifted: drift.drifted,
+        missing: sides.map(|side| side.missing),
+        mean: sides.map(|side| side.mean),
+        unseen: drift.unseen,
+        shape: match &drift.picture {
+            DriftPicture::Bins { edges, reference, current } => {
+                MonitoredShape::Bins(edges.clone(), [reference.clone(), current.clone()])
+            }
+            DriftPicture::Values { labels, reference, current } => {
+                MonitoredShape::Values(labels.clone(), [reference.clone(), current.clone()])
+            }
+        },
+    }
+}
+
+fn role(role: ColumnRole) -> &'static str {
+    match role {
+        ColumnRole::Input => "input",
+        ColumnRole::Prediction => "prediction",
+        ColumnRole::Probability => "probability",
+        ColumnRole::Target => "target",
+    }
+}

@@ -1,0 +1,146 @@
+//! Drift of data from the reference of a model.
+
+use cupola_monitor::{
+    ColumnDrift, ColumnRole, DatasetDrift, DriftColumnKey, DriftOptions, NamedColumn, ObservedColumn,
+};
+use cupola_workflow::{CollectedData, CollectionRequest, LoadedModel, ModelSelection, Session};
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// Model, data and limits of a comparison.
+#[derive(Debug, Clone)]
+pub struct DriftRequest<'a> {
+    /// Model that decides how the data is read.
+    pub model: ModelSelection,
+    /// Current data: a source as in a config.
+    pub data: &'a str,
+    /// Reference data, likewise; `None` for the profile that is sealed in the package.
+    pub reference: Option<&'a str>,
+    /// `true` to predict the rows, and to compare the predictions.
+    pub predict: bool,
+    /// Statistics and thresholds.
+    pub options: DriftOptions,
+    /// Share of drifted columns from which the data has drifted.
+    pub max_share: f64,
+}
+
+/// Origin of a reference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftReference {
+    /// Profile in the package.
+    Profile,
+    /// Source.
+    Data(String),
+}
+
+/// Drift of data.
+#[derive(Debug, Clone, Serialize)]
+pub struct DriftOutcome {
+    /// `NAME:VERSION`
+    pub package: String,
+    /// Source of the current data.
+    pub data: String,
+    /// Rows of it.
+    pub rows: u64,
+    /// Origin of the reference.
+    pub reference: DriftReference,
+    /// Rows of the reference.
+    pub reference_rows: u64,
+    /// Columns that were not compared, in sentences.
+    pub notes: Vec<String>,
+    /// Verdict and columns.
+    #[serde(flatten)]
+    pub drift: DatasetDrift,
+}
+
+/// Columns of a reference.
+struct ReferenceSide {
+    origin: DriftReference,
+    rows: u64,
+    columns: Vec<(DriftColumnKey, ObservedColumn)>,
+}
+
+/// Compares data with the reference of a model. Rows are read piece by piece in bounded memory.
+///
+/// # Errors
+/// [`Error::NoProfile`], [`Error::NoRows`], [`Error::NothingToCompare`]; the errors of the workflow for a model that is unknown
+/// or damaged, and for rows that do not fit it.
+pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Result<DriftOutcome, Error> {
+    let mut model = session.open_model(&request.model)?;
+    let reference = reference(session, &mut model, request)?;
+    let current = collected(session, &mut model, request.data, request.predict)?;
+    let mut notes = Vec::new();
+    let mut columns = Vec::new();
+    for (key, side) in reference.columns {
+        let is_compared =
+            request.predict || !matches!(key.role, ColumnRole::Prediction | ColumnRole::Probability);
+        match current.columns.iter().find(|column| is_same(column, &key)) {
+            _ if !is_compared => {}
+            Some(found) => columns.push(ColumnDrift::between(key, &side, &found.column, &request.options)),
+            None if key.role == ColumnRole::Target => {
+                notes.push(format!("the data has no target `{}`, so its drift is not known", key.name));
+            }
+            None => notes.push(format!("the data has no values to compare with `{}`", key.name)),
+        }
+    }
+    if columns.is_empty() {
+        return Err(Error::NothingToCompare { package: model.package.label() });
+    }
+    Ok(DriftOutcome {
+        package: model.package.label(),
+        data: request.data.to_owned(),
+        rows: current.rows,
+        reference: reference.origin,
+        reference_rows: reference.rows,
+        notes,
+        drift: DatasetDrift::of(columns, request.max_share),
+    })
+}
+
+fn reference(
+    session: &Session<'_>,
+    model: &mut LoadedModel,
+    request: &DriftRequest<'_>,
+) -> Result<ReferenceSide, Error> {
+    if let Some(data) = request.reference {
+        let CollectedData { rows, columns } = collected(session, model, data, request.predict)?;
+        let columns = columns.into_iter().map(|named| (key_of(&named), named.column));
+        return Ok(ReferenceSide {
+            origin: DriftReference::Data(data.to_owned()),
+            rows,
+            columns: columns.collect(),
+        });
+    }
+    let no_profile = || Error::NoProfile { package: model.package.label() };
+    let profile = model.reference_profile()?.ok_or_else(no_profile)?;
+    let columns = profile.columns.iter().map(|column| {
+        let key =
+            DriftColumnKey { name: column.name.clone(), role: column.role, class: column.class.clone() };
+        (key, column.observed())
+    });
+    Ok(ReferenceSide { origin: DriftReference::Profile, rows: profile.rows, columns: columns.collect() })
+}
+
+/// Columns of a source, which must have rows.
+fn collected(
+    session: &Session<'_>,
+    model: &mut LoadedModel,
+    data: &str,
+    predict: bool,
+) -> Result<CollectedData, Error> {
+    let found = session.collect_columns(model, CollectionRequest { data, predict })?;
+    if found.rows == 0 {
+        return Err(Error::NoRows { data: data.to_owned() });
+    }
+    Ok(found)
+}
+
+fn key_of(column: &NamedColumn) -> DriftColumnKey {
+    DriftColumnKey { name: column.name.clone(), role: column.role, class: column.class.clone() }
+}
+
+fn is_same(column: &NamedColumn, key: &DriftColumnKey) -> bool {
+    column.role == key.role && column.name == key.name && column.class == key.class
+}

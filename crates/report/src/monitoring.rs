@@ -1,0 +1,74 @@
+//! Page about a model in production: how far its data and predictions have moved.
+
+mod page;
+
+pub use self::page::monitoring_html;
+
+/// Drift of the data of a model.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MonitoringPage {
+    /// `NAME:VERSION` of the model.
+    pub package: String,
+    /// Source of the current data.
+    pub data: String,
+    /// Rows of it.
+    pub rows: u64,
+    /// Origin of the reference in words, such as the training data.
+    pub reference: String,
+    /// Number of columns that were compared.
+    pub compared: usize,
+    /// Number of these that have drifted.
+    pub drifted: usize,
+    /// Share of drifted columns from which the data set has drifted.
+    pub max_share: f64,
+    /// `true` if the data set has drifted.
+    pub drift: bool,
+    /// Columns, those that drifted most first.
+    pub columns: Vec<MonitoredColumn>,
+    /// Sentences about what was not compared.
+    pub notes: Vec<String>,
+}
+
+/// Drift of one column.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MonitoredColumn {
+    /// Name, with the class of a probability.
+    pub name: String,
+    /// Use in words: input, prediction, probability, target.
+    pub role: String,
+    /// Kind in words: number, category, text.
+    pub kind: String,
+    /// Statistic.
+    pub method: String,
+    /// `true` for a p-value, of which a small one means drift.
+    pub is_p_value: bool,
+    /// Value of the statistic; `None` if a side has no values.
+    pub score: Option<f64>,
+    /// Threshold.
+    pub threshold: f64,
+    /// `true` if the column has drifted.
+    pub drifted: bool,
+    /// Share of missing values in the reference and in the current data.
+    pub missing: [f64; 2],
+    /// Mean of numbers, in the reference and in the current data.
+    pub mean: [Option<f64>; 2],
+    /// Share of current values that the reference lacks.
+    pub unseen: Option<f64>,
+    /// Distributions.
+    pub shape: MonitoredShape,
+}
+
+/// Shares of values in the reference and in current data.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MonitoredShape {
+    /// Borders of bins, and the share of each in both.
+    Bins(Vec<f64>, [Vec<f64>; 2]),
+    /// Labels, and the share of each in both.
+    Values(Vec<String>, [Vec<f64>; 2]),
+}
+
+impl Default for MonitoredShape {
+    fn default() -> Self {
+        Self::Bins(Vec::new(), [Vec::new(), Vec::new()])
+    }
+}

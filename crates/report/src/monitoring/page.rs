@@ -1,0 +1,197 @@
+//! The page of monitoring.
+
+use super::{MonitoredColumn, MonitoredShape, MonitoringPage};
+use crate::page::markup::{Cell, Room, dim, figure, further, grid, table};
+use crate::page::{FRAME, PAGE_BYTES, Section, assemble};
+use crate::plot::{Axis, Plot, Series, Shape};
+use crate::text::{count, cut, escape, name, number, percent, several};
+
+/// Rows of the table.
+const ROWS: usize = 1000;
+/// Columns with a plot.
+const PLOTS: usize = 120;
+/// Notes.
+const NOTES: usize = 20;
+
+/// Self-contained page about drift, of at most [`PAGE_BYTES`] whatever the data: long lists are cut, with the number of what is
+/// left out.
+pub fn monitoring_html(page: &MonitoringPage) -> String {
+    let mut room = Room::new(PAGE_BYTES - FRAME);
+    let header = room.take(header(page));
+    let mut sections = Vec::new();
+    let mut add = |title: &str, body: String| {
+        if !body.is_empty() {
+            sections.push(Section { title: title.to_owned(), body, parts: Vec::new() });
+        }
+    };
+    add("Columns", room.take(columns(page)));
+    let mut figures = String::new();
+    for column in page.columns.iter().take(PLOTS) {
+        figures += &room.take(plot(column));
+    }
+    let left = further(page.columns.len(), PLOTS, "column");
+    add("Distributions", if figures.is_empty() { figures } else { grid(&[figures]) + &left });
+    assemble(&format!("{} monitoring", escape(&cut(&page.package, 80))), &header, &sections)
+}
+
+fn header(page: &MonitoringPage) -> String {
+    let verdict = if page.drift { "The data has drifted." } else { "The data has not drifted." };
+    let mut html =
+        format!("<header><p class=\"dim\">Monitoring of a model</p><h1>{}</h1>", name(&page.package));
+    html += &format!(
+        "<p class=\"goal\"><span class=\"dim\">drifted columns</span><b>{}</b> <span class=\"dim\">of {}</span></p>",
+        page.drifted, page.compared
+    );
+    html += &format!("<p>{verdict} The limit is {} of the columns.</p>", percent(page.max_share));
+    html += &dim(&format!(
+        "{} of <bdi>{}</bdi>, compared with {}.",
+        several(page.rows, "row"),
+        escape(&cut(&page.data, 200)),
+        escape(&cut(&page.reference, 200))
+    ));
+    for note in page.notes.iter().take(NOTES) {
+        html += &dim(&escape(&cut(note, 400)));
+    }
+    html + "</header>"
+}
+
+fn columns(page: &MonitoringPage) -> String {
+    let head = [
+        ("Column", Cell::Words),
+        ("Use", Cell::Words),
+        ("Kind", Cell::Words),
+        ("Drift", Cell::Words),
+        ("Statistic", Cell::Words),
+        ("Score", Cell::Number),
+        ("Threshold", Cell::Number),
+        ("Mean before", Cell::Number),
+        ("Mean now", Cell::Number),
+        ("Missing before", Cell::Number),
+        ("Missing now", Cell::Number),
+        ("Unseen", Cell::Number),
+    ];
+    let optional = |value: Option<f64>| value.map(number).unwrap_or_default();
+    let rows = page.columns.iter().take(ROWS).map(|column| {
+        let drift = if column.drifted { "<b>drift</b>" } else { "no" };
+        vec![
+            name(&column.name),
+            escape(&column.role),
+            escape(&column.kind),
+            drift.to_owned(),
+            escape(&statistic(column)),
+            column.score.map_or_else(|| "no values".to_owned(), number),
+            number(column.threshold),
+            optional(column.mean[0]),
+            optional(column.mean[1]),
+            percent(column.missing[0]),
+            percent(column.missing[1]),
+            column.unseen.map(percent).unwrap_or_default(),
+        ]
+    });
+    let html = table(&head, rows) + &further(page.columns.len(), ROWS, "column");
+    html + &dim(
+        "A p-value below its threshold means drift, a distance above it. Unseen: values outside of the reference.",
+    )
+}
+
+fn statistic(column: &MonitoredColumn) -> String {
+    if column.is_p_value { format!("{} p-value", column.method) } else { column.method.clone() }
+}
+
+/// Both distributions of a column.
+fn plot(column: &MonitoredColumn) -> String {
+    let (html, note) = match &column.shape {
+        MonitoredShape::Bins(edges, sides) => (bins(column, edges, sides), String::new()),
+        MonitoredShape::Values(labels, sides) => values(column, labels, sides),
+    };
+    if html.is_empty() {
+        return html;
+    }
+    let verdict = if column.drifted { "drift" } else { "no drift" };
+    let score = column.score.map_or_else(|| "no values".to_owned(), number);
+    let title = format!("{}: {verdict}, {} {score}", cut(&column.name, 60), statistic(column));
+    figure(&title, &html, &note)
+}
+
+fn bins(column: &MonitoredColumn, edges: &[f64], sides: &[Vec<f64>; 2]) -> String {
+    let stairs = |shares: &[f64]| {
+        let ends = shares.last().copied().into_iter();
+        edges.iter().copied().zip(shares.iter().copied().chain(ends)).collect::<Vec<(f64, f64)>>()
+    };
+    let what = if column.kind == "text" { "characters" } else { column.name.as_str() };
+    Plot {
+        title: format!("Distribution of {}", column.name),
+        x: Axis::new(cut(what, 40)),
+        y: Axis { from_zero: true, ..Axis::new("share") },
+        series: vec![
+            Series::new("reference", stairs(&sides[0]), Shape::Stairs, 0),
+            Series::new("current", stairs(&sides[1]), Shape::Stairs, 1),
+        ],
+    }
+    .html()
+}
+
+/// Bars of both sides in turn, and the names of the values.
+fn values(column: &MonitoredColumn, labels: &[String], sides: &[Vec<f64>; 2]) -> (String, String) {
+    let stairs = |shares: &[f64], shift: f64| {
+        let mut points = Vec::new();
+        for (at, share) in shares.iter().enumerate() {
+            points.push((at as f64 + shift, *share));
+            points.push((at as f64 + shift + 0.4, 0.0));
+        }
+        points
+    };
+    let html = Plot {
+        title: format!("Distribution of {}", column.name),
+        x: Axis { whole: true, ..Axis::new(cut(&column.name, 40)) },
+        y: Axis { from_zero: true, ..Axis::new("share") },
+        series: vec![
+            Series::new("reference", stairs(&sides[0], 0.0), Shape::Stairs, 0),
+            Series::new("current", stairs(&sides[1], 0.4), Shape::Stairs, 1),
+        ],
+    }
+    .html();
+    let names: Vec<String> = labels
+        .iter()
+        .enumerate()
+        .map(|(at, label)| format!("{} {}", count(at as u64), name(&cut(label, 30))))
+        .collect();
+    (html, names.join(" · "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(columns: usize) -> MonitoringPage {
+        let column = |at: usize| MonitoredColumn {
+            name: format!("<b>{at}\"{}", "x".repeat(at % 300)),
+            role: "input".into(),
+            kind: "number".into(),
+            method: "ks".into(),
+            score: (at % 3 > 0).then_some(f64::NAN),
+            shape: match at % 2 {
+                0 => MonitoredShape::Bins(vec![0.0, 1.0, 2.0], [vec![0.25, 0.75], vec![f64::NAN, 1.0]]),
+                _ => MonitoredShape::Values(vec!["<i>".into()], [vec![1.0], vec![f64::INFINITY]]),
+            },
+            ..MonitoredColumn::default()
+        };
+        MonitoringPage {
+            package: "m:1".into(),
+            data: "<script>".into(),
+            columns: (0..columns).map(column).collect(),
+            ..MonitoringPage::default()
+        }
+    }
+
+    #[test]
+    fn a_page_is_bounded_and_harmless() {
+        for columns in [0, 1, 5000] {
+            let html = monitoring_html(&page(columns));
+            assert!(html.len() <= PAGE_BYTES, "{}", html.len());
+            assert!(!html.contains("<b>0") && !html.contains("<i>") && !html.contains("<script>,"));
+            assert!(html.contains("The data has not drifted."));
+        }
+        assert!(monitoring_html(&page(2000)).contains("further column"));
+    }
+}
