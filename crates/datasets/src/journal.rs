@@ -1,48 +1,62 @@
-//! Journal of predictions: Parquet files, in one folder for each day.
+//! Journal of predictions: Parquet files with a column for each input, prediction and probability, in the folders
+//! `MODEL/VERSION/DAY`.
 
+mod retention;
+mod table;
+
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use arrow::array::{ArrayRef, StringArray, TimestampMillisecondArray, UInt64Array};
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use arrow::record_batch::RecordBatch;
-use cupola_sources::{Error as SourceError, TableWriter};
-use jiff::Timestamp;
+use cupola_sources::Error as SourceError;
 
+pub use self::table::{JournalColumn, JournalEntry, JournalValues};
 use crate::error::Error;
 
-/// Entries after which a file is written.
-const MOST: usize = 20_000;
-/// Time after which a file is written.
-const PAUSE: Duration = Duration::from_secs(30);
-/// Capacity of the queue; further entries are dropped, since no request waits for the journal.
-const WAITING: usize = 10_000;
+/// Requests that wait for the journal; further ones are dropped, since no request waits for it.
+const MAX_WAITING: usize = 10_000;
+/// Memory of the waiting requests.
+const MAX_WAITING_BYTES: usize = 64 << 20;
 
-/// One row with its prediction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JournalEntry {
-    /// Time in milliseconds since 1970.
-    pub time: i64,
-    /// Request id.
-    pub request: String,
-    /// Name of the model.
-    pub model: String,
-    /// Version of the model.
-    pub version: u64,
-    /// Row as JSON.
-    pub row: String,
-    /// Prediction as JSON.
-    pub answer: String,
+/// Rotation and retention of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalSettings {
+    /// Time after which the rows of a version are written.
+    pub rotate_after: Duration,
+    /// Bytes in memory after which they are written earlier.
+    pub rotate_bytes: usize,
+    /// Age from which files are deleted; `None` for never.
+    pub keep_days: Option<u32>,
+    /// Size of all files from which the oldest are deleted; `None` for no limit.
+    pub keep_bytes: Option<u64>,
 }
 
-/// Writer of predictions on a thread of its own. Dropping it writes the last file.
+impl Default for JournalSettings {
+    fn default() -> Self {
+        Self {
+            rotate_after: Duration::from_secs(30),
+            rotate_bytes: 16 << 20,
+            keep_days: None,
+            keep_bytes: None,
+        }
+    }
+}
+
+/// Receiver of what went wrong, in a sentence.
+pub type JournalWarning = Box<dyn Fn(&str) + Send>;
+
+/// Writer of predictions on a thread of its own. Dropping it writes the last files. A file appears when it is complete, so
+/// that a killed process loses at most the rows that were not yet written.
 #[derive(Debug)]
 pub struct PredictionJournal {
     entries: Option<SyncSender<JournalEntry>>,
     writer: Option<JoinHandle<()>>,
+    waiting_bytes: Arc<AtomicUsize>,
+    dropped_rows: Arc<AtomicU64>,
 }
 
 impl PredictionJournal {
@@ -50,19 +64,36 @@ impl PredictionJournal {
     ///
     /// # Errors
     /// [`Error::Source`].
-    pub fn new(folder: &Path) -> Result<Self, Error> {
+    pub fn new(folder: &Path, settings: JournalSettings, warning: JournalWarning) -> Result<Self, Error> {
         cupola_store::create_folder(folder)?;
-        let (entries, received) = sync_channel(WAITING);
-        let folder = folder.to_owned();
-        let writer =
-            std::thread::Builder::new().name("journal".into()).spawn(move || work(&folder, &received));
+        let (entries, received) = sync_channel(MAX_WAITING);
+        let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let dropped_rows = Arc::new(AtomicU64::new(0));
+        let work = JournalWork {
+            folder: folder.to_owned(),
+            settings,
+            warning,
+            waiting_bytes: Arc::clone(&waiting_bytes),
+            dropped_rows: Arc::clone(&dropped_rows),
+            open: HashMap::new(),
+            written: 0,
+        };
+        let writer = std::thread::Builder::new().name("journal".into()).spawn(move || work.run(&received));
         let writer = writer.map_err(|source| SourceError::Io { path: PathBuf::from("a thread"), source })?;
-        Ok(Self { entries: Some(entries), writer: Some(writer) })
+        Ok(Self { entries: Some(entries), writer: Some(writer), waiting_bytes, dropped_rows })
     }
 
-    /// Queues an entry; `false` if it was dropped because the queue is full.
+    /// Queues an entry; `false` if it was dropped because the queue is full. Never waits.
     pub fn push(&self, entry: JournalEntry) -> bool {
-        self.entries.as_ref().is_some_and(|entries| entries.try_send(entry).is_ok())
+        let (bytes, rows) = (entry.bytes(), entry.rows as u64);
+        let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let room = waiting.saturating_add(bytes) <= MAX_WAITING_BYTES;
+        if room && self.entries.as_ref().is_some_and(|entries| entries.try_send(entry).is_ok()) {
+            return true;
+        }
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.dropped_rows.fetch_add(rows, Ordering::Relaxed);
+        false
     }
 }
 
@@ -75,60 +106,96 @@ impl Drop for PredictionJournal {
     }
 }
 
-fn work(folder: &Path, received: &Receiver<JournalEntry>) {
-    let mut waiting: Vec<JournalEntry> = Vec::new();
-    let mut since = Instant::now();
-    loop {
-        let pause = if waiting.is_empty() { PAUSE } else { PAUSE.saturating_sub(since.elapsed()) };
-        let ended = match received.recv_timeout(pause) {
-            Ok(entry) => {
-                if waiting.is_empty() {
-                    since = Instant::now();
+/// Entries of a version that are not yet written; all have the same columns.
+struct OpenFile {
+    since: Instant,
+    bytes: usize,
+    entries: Vec<JournalEntry>,
+}
+
+/// State of the writing thread.
+struct JournalWork {
+    folder: PathBuf,
+    settings: JournalSettings,
+    warning: JournalWarning,
+    waiting_bytes: Arc<AtomicUsize>,
+    dropped_rows: Arc<AtomicU64>,
+    open: HashMap<(String, u64), OpenFile>,
+    /// Number of files, which makes their names unique.
+    written: u64,
+}
+
+impl JournalWork {
+    fn run(mut self, received: &Receiver<JournalEntry>) {
+        loop {
+            let due = self
+                .open
+                .values()
+                .map(|open| self.settings.rotate_after.saturating_sub(open.since.elapsed()));
+            let pause = due.min().unwrap_or(self.settings.rotate_after);
+            let ended = match received.recv_timeout(pause) {
+                Ok(entry) => {
+                    self.add(entry);
+                    false
                 }
-                waiting.push(entry);
-                false
+                Err(error) => error == RecvTimeoutError::Disconnected,
+            };
+            let due = self.open.iter().filter(|(_, open)| {
+                ended
+                    || open.bytes >= self.settings.rotate_bytes
+                    || open.since.elapsed() >= self.settings.rotate_after
+            });
+            let due: Vec<(String, u64)> = due.map(|(key, _)| key.clone()).collect();
+            for key in &due {
+                self.write(key);
             }
-            Err(error) => error == RecvTimeoutError::Disconnected,
-        };
-        if !waiting.is_empty() && (ended || waiting.len() >= MOST || since.elapsed() >= PAUSE) {
-            // A failure is not reported: serving continues, and the next file may succeed.
-            let _ = write(folder, &std::mem::take(&mut waiting));
+            if !due.is_empty() {
+                self.finish_round();
+            }
+            if ended {
+                return;
+            }
         }
-        if ended {
-            return;
+    }
+
+    fn add(&mut self, entry: JournalEntry) {
+        self.waiting_bytes.fetch_sub(entry.bytes(), Ordering::Relaxed);
+        let key = (entry.model.clone(), entry.version);
+        if self.open.get(&key).is_some_and(|open| !open.entries[0].has_columns_of(&entry)) {
+            self.write(&key);
+        }
+        let open = self.open.entry(key).or_insert_with(|| OpenFile {
+            since: Instant::now(),
+            bytes: 0,
+            entries: Vec::new(),
+        });
+        open.bytes += entry.bytes();
+        open.entries.push(entry);
+    }
+
+    /// Writes a file. After a failure serving continues, and the next file may succeed.
+    fn write(&mut self, key: &(String, u64)) {
+        let Some(open) = self.open.remove(key) else { return };
+        self.written += 1;
+        if let Err(error) = table::write(&self.folder, self.written, &open.entries) {
+            let rows: usize = open.entries.iter().map(|entry| entry.rows).sum();
+            (self.warning)(&format!("failed to write {rows} rows of the prediction log: {error}"));
+        }
+    }
+
+    /// Tells of dropped rows, and deletes files that are too old or too many.
+    fn finish_round(&self) {
+        let dropped = self.dropped_rows.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            (self.warning)(&format!(
+                "dropped {dropped} rows of the prediction log, which is slower than the requests; lower `log.share`"
+            ));
+        }
+        if let Err(error) = retention::delete_old(&self.folder, &self.settings, jiff::Timestamp::now()) {
+            (self.warning)(&format!("failed to delete old files of the prediction log: {error}"));
         }
     }
 }
 
-fn write(folder: &Path, entries: &[JournalEntry]) -> Result<(), Error> {
-    let now = Timestamp::now();
-    let name = format!("{}-{}.parquet", now.as_millisecond(), std::process::id());
-    let path = folder.join(now.strftime("%Y-%m-%d").to_string()).join(name);
-    let text = |name: &str| Field::new(name, DataType::Utf8, false);
-    let schema = Arc::new(Schema::new(vec![
-        Field::new("time", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), false),
-        text("request"),
-        text("model"),
-        Field::new("version", DataType::UInt64, false),
-        text("row"),
-        text("answer"),
-    ]));
-    let texts = |of: fn(&JournalEntry) -> &str| -> ArrayRef {
-        Arc::new(entries.iter().map(|entry| Some(of(entry))).collect::<StringArray>())
-    };
-    let times: TimestampMillisecondArray = entries.iter().map(|entry| Some(entry.time)).collect();
-    let versions: UInt64Array = entries.iter().map(|entry| Some(entry.version)).collect();
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(times.with_timezone("UTC")),
-        texts(|entry| &entry.request),
-        texts(|entry| &entry.model),
-        Arc::new(versions),
-        texts(|entry| &entry.row),
-        texts(|entry| &entry.answer),
-    ];
-    let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
-        .map_err(|error| SourceError::Engine { path: path.display().to_string(), why: error.to_string() })?;
-    let mut writer = TableWriter::new(&path, &schema)?;
-    writer.push(&batch)?;
-    Ok(writer.finish()?)
-}
+#[cfg(test)]
+mod tests;

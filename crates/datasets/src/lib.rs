@@ -20,7 +20,9 @@ pub use dataset::{
     AddOutcome, ColumnDiff, DatasetInfo, DatasetManifest, Datasets, Diff, IngestError, IngestLog, push_dvc,
 };
 pub use error::Error;
-pub use journal::{JournalEntry, PredictionJournal};
+pub use journal::{
+    JournalColumn, JournalEntry, JournalSettings, JournalValues, JournalWarning, PredictionJournal,
+};
 pub use load::{Collection, LoadRequest, Sample, Table, collect, load, load_collected, sample};
 pub use profile::{ColumnProfile, NumberProfile, Profile};
 pub use stream::{Stream, stream, stream_collected};

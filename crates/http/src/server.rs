@@ -22,8 +22,8 @@ use cupola_registry::Home;
 use cupola_serving::access::{AccessControl, KeyRing, TokenVerifier};
 use cupola_serving::notify::AlertWatch;
 use cupola_serving::{
-    Catalog, FeedbackLog, Lifecycle, Loader, OutcomeJoin, Pipeline, PredictionRecorder, RecordSampler,
-    RowIntake, RowSink, Telemetry, TraceExporter,
+    Catalog, FeedbackLog, Lifecycle, Loader, OutcomeJoin, Pipeline, RecordSampler, RowIntake, RowSink, Telemetry,
+    TraceExporter,
 };
 use cupola_spec::{Jwt, Serve};
 use tokio::net::TcpListener;
@@ -118,10 +118,10 @@ impl Server {
         Ok(self)
     }
 
-    /// Records a share of the predictions of the native protocol.
+    /// Records a sample of the predictions of the native protocol.
     #[must_use]
-    pub fn with_recorder(mut self, share: f64, recorder: Arc<dyn PredictionRecorder>) -> Self {
-        self.sampler = Some(RecordSampler::new(share, recorder));
+    pub fn with_recorder(mut self, sampler: RecordSampler) -> Self {
+        self.sampler = Some(sampler);
         self
     }
 

@@ -5,10 +5,13 @@
 //! logs and files.
 
 pub mod alert;
+pub mod detect;
 mod drift;
 mod error;
+pub mod performance;
 mod profile;
 pub mod sketch;
+mod twister;
 pub mod window;
 
 pub use drift::{

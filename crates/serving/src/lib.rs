@@ -34,8 +34,8 @@ mod sync {
 }
 
 pub use capture::{
-    FeedbackLog, OutcomeJoin, PredictionRecord, PredictionRecorder, PushError, RecordSampler, RowIntake,
-    RowSink,
+    FeedbackLog, OutcomeJoin, PredictionRecord, PredictionRecorder, Pseudonyms, PushError, RecordPrivacy,
+    RecordSampler, RecordedColumn, RecordedValues, RowIntake, RowSink,
 };
 pub use catalog::{Catalog, IndexedVersion, Loader, ModelVersion};
 pub use error::{Error, ProtocolError};

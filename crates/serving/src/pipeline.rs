@@ -93,15 +93,16 @@ fn decode_error(error: cupola_runtime::Error) -> Error {
 /// Ends of a request's phases.
 #[derive(Debug, Clone, Copy)]
 struct Timings {
+    began: Instant,
     prepared: Instant,
     started: Instant,
     ended: Instant,
 }
 
 impl Timings {
-    fn phases(self, began: Instant) -> [Phase; 3] {
+    fn phases(self) -> [Phase; 3] {
         [
-            ("prepare", began, self.prepared),
+            ("prepare", self.began, self.prepared),
             ("queue", self.prepared, self.started),
             ("forward", self.started, self.ended),
         ]
@@ -238,7 +239,8 @@ impl Pipeline {
     /// Records the response's rows if the request belongs to the sample.
     pub fn record(&self, request_id: &str, response: &PredictResponse, predictions: &[Predictions]) {
         if let Some(sampler) = &self.sampler {
-            sampler.record(request_id, &response.version, &response.input, predictions);
+            let began = response.timings.began;
+            sampler.record(request_id, began, &response.version, &response.input, predictions);
         }
         if let Some(outcomes) = &self.outcomes {
             let manifest = &response.version.manifest;
@@ -276,7 +278,7 @@ impl Pipeline {
             monitor.record_request(status, seconds);
         }
         let Some(traces) = &self.traces else { return };
-        let phases = result.as_ref().ok().map(|response| response.timings.phases(request.began));
+        let phases = result.as_ref().ok().map(|response| response.timings.phases());
         let span = RequestSpan {
             operation: "predict",
             name: request.name,
@@ -307,7 +309,7 @@ impl Pipeline {
         let ticket = version.scheduler.submit(examples, deadline);
         let ticket = ticket.ok_or(Error::Overloaded { limit: version.scheduler.limits().queue })?;
         let ForwardPass { logits, started, ended } = wait(ticket, deadline, request.timeout).await?;
-        let timings = Timings { prepared, started, ended };
+        let timings = Timings { began: request.began, prepared, started, ended };
         Ok(PredictResponse { input, version: Arc::clone(version), logits, references, timings })
     }
 }

@@ -152,6 +152,37 @@ pub struct RequestLog {
     /// Share of the requests that are logged with their rows and predictions.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub share: f64,
+    /// Columns that are not logged, such as names of persons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drop: Vec<String>,
+    /// Columns whose values are logged as pseudonyms: equal values stay equal, and `log.key` in the home is needed to
+    /// compare a value with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hash: Vec<String>,
+    /// Seconds after which the rows of a model are written to a file; a killed server loses at most these.
+    #[serde(default = "rotate_seconds")]
+    #[schemars(range(min = 1, max = 86_400))]
+    pub rotate_seconds: u32,
+    /// Memory in MiB after which they are written earlier.
+    #[serde(default = "rotate_mib")]
+    #[schemars(range(min = 1, max = 1_024))]
+    pub rotate_mib: u32,
+    /// Days after which files are deleted. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 36_500))]
+    pub keep_days: Option<u32>,
+    /// Size of all files in MiB from which the oldest are deleted. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub keep_mib: Option<u32>,
+}
+
+fn rotate_seconds() -> u32 {
+    30
+}
+
+fn rotate_mib() -> u32 {
+    16
 }
 
 fn predictions() -> String {

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use cupola_datasets::{Datasets, IngestLog, PredictionJournal};
+use cupola_datasets::{Datasets, IngestLog};
 use cupola_http::{BoundAddresses, ListenConfig, Server, ServerSettings};
 use cupola_registry::Home;
 use cupola_runtime::Predictor;
 use cupola_serving::access::{KeyFile, KeyRing};
-use cupola_serving::{Catalog, Loader};
+use cupola_serving::{Catalog, Loader, Pseudonyms, RecordPrivacy, RecordSampler};
 use cupola_spec::{Notify, Serve};
 use cupola_workflow::Silent;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,6 +32,8 @@ const SIGXFSZ: i32 = 25;
 
 /// Exit code of a process that a signal ended, less the number of the signal.
 const EXIT_OF_SIGNALS: i32 = 128;
+/// File in the home with the key of the pseudonyms in the prediction log.
+const LOG_KEY: &str = "log.key";
 /// Time for work on other threads to end after the last request.
 const LAST_WORK: Duration = Duration::from_secs(10);
 
@@ -51,7 +53,7 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
         ));
     }
     let settings = settings(args, &spec, cap.connections);
-    let server = server(home, settings, &spec, keys, loader)?;
+    let server = server(home, settings, &spec, keys, loader, ui)?;
     let server = with_traces(server, args);
     let catalog = server.catalog();
     let names = load(&spec, &catalog, ui)?;
@@ -121,6 +123,7 @@ fn server(
     spec: &Serve,
     keys: KeyRing,
     loader: Loader,
+    ui: Ui,
 ) -> Result<Server> {
     let mut server = Server::new(home.clone(), loader, settings)
         .with_keys(keys)
@@ -128,8 +131,11 @@ fn server(
         .with_audit(&home.root().join("audit.jsonl"))?
         .with_alerts(spec, home.root().join("alerts.json"))?;
     if let Some(log) = &spec.log {
-        let journal = PredictionJournal::new(&home.root().join(&log.folder))?;
-        server = server.with_recorder(log.share, Arc::new(JournalRecorder(journal)));
+        let pseudonyms =
+            if log.hash.is_empty() { None } else { Some(Pseudonyms::open(&home.root().join(LOG_KEY))?) };
+        let privacy = RecordPrivacy { drop: log.drop.clone(), hash: log.hash.clone(), pseudonyms };
+        let recorder = JournalRecorder::new(home.root(), log, ui)?;
+        server = server.with_recorder(RecordSampler::new(log.share, privacy, Arc::new(recorder)));
     }
     if let Some(jwt) = &spec.jwt {
         server = server.with_tokens(jwt.clone());
