@@ -44,7 +44,7 @@ pub(super) fn finish(
     write_file(&config, toml::to_string(&sealed)?.as_bytes())?;
     let report = TuneReport::of(plan, &study);
     let out_of_time = end == StudyEnd::Time;
-    if let Some(package) = published(&study, &best) {
+    if let Some(package) = published(&study, &best).filter(|package| plan.target.package(package).is_ok()) {
         let page = page::write(plan, &study, &report, Some(&package))?;
         return Ok(TuneOutcome::Published { report, config, page, run: None, package, out_of_time });
     }
