@@ -91,7 +91,12 @@ fn publish(
         Some(run) => TrainJob::resume(run).expecting(Some(plan.config(best))),
         None => TrainJob::new(plan.config(best)),
     };
-    match job.device(plan.job.device).run_in(&plan.target, session, stop)? {
+    let job = job.device(plan.job.device);
+    let ended = match &plan.job.home {
+        Some(home) => job.run_in(home, session, stop),
+        None => job.run(session, stop),
+    };
+    match ended? {
         JobOutcome::Published(run) => Ok(Some(run)),
         JobOutcome::Stopped { .. } | JobOutcome::Follower => Ok(None),
     }
