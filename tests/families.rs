@@ -176,3 +176,17 @@ fn served_text(home: &TestHome, text: &str) -> Value {
     let body = json!({ "rows": [{ "text": text }] }).to_string();
     server.post("/v1/models/mail/predict", body, &[]).json()["predictions"][0]["text"]["value"].clone()
 }
+
+#[test]
+fn forests_are_measured_on_rows_that_their_trees_have_not_drawn() {
+    let home = test_home("[[inputs]]\nname = \"x\"\nkind = \"number\"\n", "family = \"random_forest\"");
+    let trained = home.train(&[]);
+    let found = &trained["out_of_bag"];
+    let rows = found["rows"].as_u64().unwrap();
+    // Of 168 training rows each is in about 63 of 100 trees.
+    assert!((100..240).contains(&rows), "{found}");
+    let accuracy = found["metrics"]["accuracy"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&accuracy), "{found}");
+    let report = home.read(&format!(".cupola/runs/{}/report.html", trained["run"].as_str().unwrap()));
+    assert!(report.contains("out-of-bag"), "the report has no out-of-bag score");
+}

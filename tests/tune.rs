@@ -280,3 +280,39 @@ fn a_damaged_journal_is_refused_with_its_line() {
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(refused.stderr.contains("is a folder"), "{}", refused.stderr);
 }
+
+#[test]
+fn a_warm_start_takes_scores_over_where_they_are_the_same() {
+    let home = home(SPACE);
+    let first = home.json(&tune(&["--trials", "4", "--study", "old", "--set", "tune.pruner=none"]));
+    let best = first["study"]["trials"][first["study"]["best"].as_u64().unwrap() as usize].clone();
+    // The same space with another seed of the sampler: all scores are taken over.
+    let args = [
+        "--trials",
+        "2",
+        "--study",
+        "new",
+        "--warm-start",
+        "old",
+        "--set",
+        "tune.pruner=none",
+        "--set",
+        "tune.seed=9",
+    ];
+    let warm = home.json(&tune(&args));
+    let trials = warm["study"]["trials"].as_array().unwrap();
+    assert_eq!(trials.len(), 4 + 2, "{warm}");
+    assert_eq!((&trials[0]["params"], &trials[0]["values"]), (&best["params"], &best["values"]));
+    // Another length of training makes other scores; the best configurations are tried first.
+    let args = ["--trials", "3", "--study", "longer", "--warm-start", "old", "--set", "train.epochs=4"];
+    let longer = home.json(&tune(&args));
+    let trials = longer["study"]["trials"].as_array().unwrap();
+    assert_eq!(trials.len(), 3, "{longer}");
+    assert!(trials[..2].iter().any(|trial| trial["params"] == best["params"]), "{longer}");
+    // Published runs are as good.
+    let runs = home.json(&tune(&["--trials", "1", "--study", "runs", "--warm-start", "runs"]));
+    assert!(runs["study"]["trials"].as_array().unwrap().len() >= 2, "{runs}");
+    let refused = home.run(&tune(&["--study", "x", "--warm-start", "nowhere"]));
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("unknown study `nowhere`"), "{}", refused.stderr);
+}

@@ -33,10 +33,11 @@ pub use samplers::{
 };
 pub use space::{ParamCondition, ParamDistribution, SearchSpace, SpaceParam};
 pub use storage::{
-    InvalidOperation, JournalOperation, JournalState, JournalStorage, JournalTrialState, StudyError,
-    StudyRecord, TrialRecord, TrialTemplate,
+    InvalidOperation, JournalOperation, JournalPlace, JournalState, JournalStorage, JournalTrialState,
+    StudyError, StudyRecord, TrialRecord, TrialTemplate,
 };
 pub use study::{
-    Claim, ClaimRequest, Study, StudyIdentity, TRIAL_ERROR, TRIAL_RUN, Worker, to_view, undominated,
+    Claim, ClaimRequest, EarlierTrial, Study, StudyIdentity, TRIAL_ERROR, TRIAL_RUN, Worker, to_view,
+    undominated,
 };
 pub use trial::{ParamValues, StudyDirection, TrialState, TrialView};

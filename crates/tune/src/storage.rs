@@ -12,12 +12,17 @@ mod journal;
 mod json;
 mod lock;
 mod operation;
+mod place;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod state;
 mod trial_state;
 
 pub use self::error::StudyError;
 pub use self::journal::JournalStorage;
 pub use self::operation::{InvalidOperation, JournalOperation, TrialTemplate};
+pub use self::place::JournalPlace;
+pub(crate) use self::state::METRIC_NAMES;
 pub use self::state::{JournalState, StudyRecord, TrialRecord};
 pub use self::trial_state::JournalTrialState;
 

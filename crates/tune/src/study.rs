@@ -4,28 +4,27 @@
 //! A claim is a lease: an attribute of the trial that names the worker and a time. The trial of a worker that is gone
 //! is claimed again by another one, which finds the run of it in the attributes.
 
+mod begin;
 mod claim;
 mod lease;
 mod results;
 
-use std::path::Path;
-
 use serde_json::Value;
 
+pub use self::begin::EarlierTrial;
 pub use self::claim::{Claim, ClaimRequest};
 pub use self::lease::Worker;
 pub use self::results::{to_view, undominated};
 
 use crate::pruners::{PruneRequest, Pruner};
 use crate::storage::{
-    JournalOperation, JournalState, JournalStorage, JournalTrialState, StudyError, StudyRecord, TrialRecord,
+    JournalOperation, JournalPlace, JournalState, JournalStorage, JournalTrialState, METRIC_NAMES,
+    StudyError, StudyRecord, TrialRecord,
 };
 use crate::trial::{StudyDirection, TrialView};
 
 /// Attribute of a study with the digest of its config.
 const CONFIG: &str = "cupola:config";
-/// Attribute that Optuna and its dashboard read the names of the objectives from.
-const METRIC_NAMES: &str = "study:metric_names";
 /// Attribute of a failed trial with the reason.
 pub const TRIAL_ERROR: &str = "error";
 /// Attribute of a trial with the id of its run.
@@ -58,14 +57,19 @@ impl Study {
     ///
     /// # Errors
     /// [`StudyError::OtherConfig`] if the study began with another config or other objectives; errors of the journal.
-    pub fn open(path: &Path, identity: StudyIdentity, worker: Worker) -> Result<Self, StudyError> {
-        let mut storage = JournalStorage::open(path, worker.id())?;
+    pub fn open(
+        place: impl Into<JournalPlace>,
+        identity: StudyIdentity,
+        worker: Worker,
+    ) -> Result<Self, StudyError> {
+        let mut storage = JournalStorage::open(place, worker.id())?;
         storage.transaction(|state, operations| match state.study_index(&identity.name) {
             None => create(state, &identity, operations),
             Some(study) => adopt(state, study, &identity, operations),
         })?;
         let index = storage.state().study_index(&identity.name);
-        let missing = || StudyError::Missing { path: path.to_owned(), name: identity.name.clone() };
+        let path = storage.path().to_owned();
+        let missing = || StudyError::Missing { path: path.clone(), name: identity.name.clone() };
         let index = index.ok_or_else(missing)?;
         let record = storage.state().study(index).ok_or_else(missing)?;
         let same = record.user_attrs.get(CONFIG).and_then(Value::as_str) == Some(&identity.config);
@@ -79,8 +83,12 @@ impl Study {
     ///
     /// # Errors
     /// Errors of the journal.
-    pub fn metrics_of(path: &Path, name: &str, config: &str) -> Result<Option<Vec<String>>, StudyError> {
-        let storage = JournalStorage::read_only(path, "")?;
+    pub fn metrics_of(
+        place: impl Into<JournalPlace>,
+        name: &str,
+        config: &str,
+    ) -> Result<Option<Vec<String>>, StudyError> {
+        let storage = JournalStorage::read_only(place, "")?;
         let state = storage.state();
         let Some(record) = state.study_index(name).and_then(|index| state.study(index)) else {
             return Ok(None);
@@ -88,8 +96,8 @@ impl Study {
         if record.user_attrs.get(CONFIG).and_then(Value::as_str) != Some(config) {
             return Ok(None);
         }
-        let names = record.system_attrs.get(METRIC_NAMES).and_then(Value::as_array);
-        Ok(names.map(|names| names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()))
+        let names = record.system_attrs.contains_key(METRIC_NAMES);
+        Ok(state.study_index(name).filter(|_| names).map(|index| state.metric_names(index)))
     }
 
     /// Sets an attribute of the study that its users see.

@@ -23,7 +23,7 @@ use cupola_spec::Evaluate;
 pub(crate) use self::compare::EarlierComparison;
 pub use self::compare::{CompareRequest, ComparedModels};
 pub use self::package::{EvaluatedModel, PublishedMetrics};
-pub(crate) use self::run::{RunEvaluation, valid_latency};
+pub(crate) use self::run::{OUT_OF_BAG, RunEvaluation, valid_latency};
 pub use self::write::{evaluation_json, explanation_json, sealed_document, write_page};
 
 /// Settings of an evaluation.

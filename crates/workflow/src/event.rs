@@ -129,6 +129,15 @@ pub enum WorkflowEvent<'a> {
         /// Metrics of the test split, or of the valid split if there is no test split.
         metrics: &'a Metrics,
     },
+    /// A study begins with the trials of another one, or with runs.
+    WarmStarted {
+        /// Name of the other study, or `runs`.
+        from: &'a str,
+        /// Trials whose scores are taken over.
+        finished: usize,
+        /// Configurations that are tried first.
+        first: usize,
+    },
     /// A trial of a study has ended, or a worker has begun it.
     Trial(&'a TrialProgress),
     /// A member of a preset begins or has ended.

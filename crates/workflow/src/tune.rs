@@ -15,6 +15,7 @@ mod page;
 mod plan;
 pub(crate) mod preset;
 mod values;
+mod warm;
 mod worker;
 mod workers;
 
@@ -45,13 +46,26 @@ pub struct TuneJob {
     workers: usize,
     command: Option<StudyWorkerCommand>,
     home: Option<Home>,
+    warm_start: Option<String>,
+    storage: Option<String>,
 }
 
 impl TuneJob {
     /// Study of a config, with the settings of its table `[tune]`.
     pub fn new(config: ConfigSource) -> Self {
         let device = DeviceChoice::Auto;
-        Self { config, study: None, trials: None, time: None, device, workers: 1, command: None, home: None }
+        Self {
+            config,
+            study: None,
+            trials: None,
+            time: None,
+            device,
+            workers: 1,
+            command: None,
+            home: None,
+            warm_start: None,
+            storage: None,
+        }
     }
 
     /// Name of the study. Default: the name of the config.
@@ -84,6 +98,19 @@ impl TuneJob {
         Self { workers, command: Some(command), ..self }
     }
 
+    /// Begins with the trials of the study of this name, or with the runs of the home folder for `runs`. A study that has
+    /// trials goes on with them.
+    #[must_use]
+    pub fn warm_start(self, warm_start: Option<String>) -> Self {
+        Self { warm_start, ..self }
+    }
+
+    /// Address of the server that keeps the trials, in place of `tune.storage`.
+    #[must_use]
+    pub fn storage(self, storage: Option<String>) -> Self {
+        Self { storage, ..self }
+    }
+
     /// Home of the study, and of the run and the package of its best trial. Default: that of the session, which has the data
     /// in any case.
     #[must_use]
@@ -100,6 +127,9 @@ impl TuneJob {
         let started = Instant::now();
         let plan = StudyPlan::new(self, session)?;
         plan.warn_of_grid(session);
+        if let Some(from) = &self.warm_start {
+            warm::begin(&plan, session, from)?;
+        }
         let limit = self.time.or(plan.time);
         let deadline =
             limit.and_then(|seconds| started.checked_add(Duration::from_secs_f64(seconds.min(1e9))));

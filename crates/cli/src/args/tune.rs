@@ -29,6 +29,12 @@ pub struct TuneArgs {
     /// Name of the study [default: the name of the config]
     #[arg(long, value_name = "NAME")]
     pub study: Option<String>,
+    /// Server that keeps the trials for workers of several hosts, such as postgres://me@db/studies [default: a file]
+    #[arg(long, value_name = "URL")]
+    pub storage: Option<String>,
+    /// Begin with the trials of another study, or with the runs of the same targets for `runs`
+    #[arg(long, value_name = "STUDY|runs")]
+    pub warm_start: Option<String>,
     #[command(flatten)]
     pub device: DeviceArg,
     /// Train trials of a study that another process shows and ends; stops at the end of the standard input

@@ -63,6 +63,9 @@ impl Observer for TuneScreen {
     fn observe(&self, event: &WorkflowEvent<'_>) {
         match event {
             WorkflowEvent::Trial(progress) => self.trial(progress),
+            WorkflowEvent::WarmStarted { from, finished, first } => self.ui.line(format!(
+                "warm    {finished} scores of {from} are taken over, {first} configurations are tried first"
+            )),
             // The best trial is evaluated and published behind the bar.
             WorkflowEvent::RunStarted { .. } => {
                 self.finish();

@@ -31,6 +31,10 @@ pub struct Tune {
     /// `train.metric` selects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric: Option<TuneMetrics>,
+    /// Server that keeps the trials for workers of several hosts, such as `"postgres://me@db/studies"`; the password is in
+    /// `PGPASSWORD` or `~/.pgpass`. Default: a file in the folder of the study.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
     /// Seed of the sampler. Default: `seed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
@@ -49,6 +53,7 @@ impl Default for Tune {
             trials: 30,
             time: None,
             metric: None,
+            storage: None,
             seed: None,
             space: TuneSpace::default(),
         }

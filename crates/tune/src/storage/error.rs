@@ -31,6 +31,19 @@ pub enum StudyError {
         /// Reason.
         why: String,
     },
+    /// A server that cannot be reached, or refuses a statement.
+    #[error("study on {server}: {why}; check the server and the address, then give the same command again")]
+    Server {
+        /// Address without a password.
+        server: String,
+        /// Reason.
+        why: String,
+    },
+    /// A study on a server, which needs another build.
+    #[error(
+        "this binary is built without PostgreSQL; build it with: cargo build --release --features postgres"
+    )]
+    NoServer,
     /// A folder where the journal should be.
     #[error(
         "{path} is a folder, expected the journal of a study; move it away, or give another name with --study"

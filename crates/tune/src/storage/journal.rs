@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::{StudyError, at};
 use super::lock::JournalLock;
 use super::operation::JournalOperation;
+use super::place::JournalPlace;
 use super::state::JournalState;
 
 /// Largest accepted line in bytes.
@@ -15,7 +16,10 @@ const LINE_LIMIT: u64 = 64 << 20;
 /// A journal file with its replayed state.
 #[derive(Debug)]
 pub struct JournalStorage {
+    /// The file, or the address of the server for messages.
     path: PathBuf,
+    #[cfg(feature = "postgres")]
+    server: Option<super::postgres::PostgresJournal>,
     /// Id of this process in its lines.
     worker: String,
     state: JournalState,
@@ -26,28 +30,43 @@ pub struct JournalStorage {
 }
 
 impl JournalStorage {
-    /// Opens a journal as `worker`, and replays it. The file and its folder are created.
+    /// Opens a journal as `worker`, and replays it. A file and its folder are created, as is the table of a server.
     ///
     /// # Errors
-    /// [`StudyError::Io`], [`StudyError::Damaged`] names the first line that is no operation.
-    pub fn open(path: &Path, worker: &str) -> Result<Self, StudyError> {
-        if path.is_dir() {
-            return Err(StudyError::NotAJournal { path: path.to_owned() });
+    /// [`StudyError::Io`], [`StudyError::Server`], [`StudyError::Damaged`] names the first line that is no operation.
+    pub fn open(place: impl Into<JournalPlace>, worker: &str) -> Result<Self, StudyError> {
+        let place = place.into();
+        if let JournalPlace::File(path) = &place {
+            if path.is_dir() {
+                return Err(StudyError::NotAJournal { path: path.clone() });
+            }
+            if let Some(folder) = path.parent() {
+                cupola_store::create_folder(folder)?;
+            }
+            OpenOptions::new().create(true).append(true).open(path).map_err(at(path))?;
         }
-        if let Some(folder) = path.parent() {
-            cupola_store::create_folder(folder)?;
-        }
-        OpenOptions::new().create(true).append(true).open(path).map_err(at(path))?;
-        Self::read_only(path, worker)
+        Self::read_only(place, worker)
     }
 
     /// Opens a journal that exists, to look at it.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn read_only(path: &Path, worker: &str) -> Result<Self, StudyError> {
-        let (path, worker) = (path.to_owned(), worker.to_owned());
-        let mut storage = Self { path, worker, state: JournalState::default(), offset: 0, lines: 0 };
+    pub fn read_only(place: impl Into<JournalPlace>, worker: &str) -> Result<Self, StudyError> {
+        let place = place.into();
+        let mut storage = Self {
+            path: place.shown(),
+            #[cfg(feature = "postgres")]
+            server: server(&place)?,
+            worker: worker.to_owned(),
+            state: JournalState::default(),
+            offset: 0,
+            lines: 0,
+        };
+        #[cfg(not(feature = "postgres"))]
+        if matches!(place, JournalPlace::Postgres { .. }) {
+            return Err(StudyError::NoServer);
+        }
         storage.refresh()?;
         Ok(storage)
     }
@@ -72,6 +91,11 @@ impl JournalStorage {
     /// # Errors
     /// [`StudyError::Io`], [`StudyError::Damaged`].
     pub fn refresh(&mut self) -> Result<(), StudyError> {
+        #[cfg(feature = "postgres")]
+        if let Some(server) = &mut self.server {
+            let lines = server.lines_after(self.lines).map_err(failed(&self.path))?;
+            return lines.iter().try_for_each(|line| self.replay(line));
+        }
         let mut file = File::open(&self.path).map_err(at(&self.path))?;
         let length = file.metadata().map_err(at(&self.path))?.len();
         if length < self.offset {
@@ -90,14 +114,19 @@ impl JournalStorage {
                 return Ok(());
             }
             let text = std::str::from_utf8(&line).map_err(|error| self.damaged(error.to_string()))?;
-            let operation = JournalOperation::parse(text.trim()).map_err(|why| self.damaged(why.0))?;
-            if let Some(missing) = self.state.missing(&operation) {
-                return Err(self.damaged(missing));
-            }
-            self.state.apply(operation);
+            self.replay(text)?;
             self.offset += read as u64;
-            self.lines += 1;
         }
+    }
+
+    fn replay(&mut self, line: &str) -> Result<(), StudyError> {
+        let operation = JournalOperation::parse(line.trim()).map_err(|why| self.damaged(why.0))?;
+        if let Some(missing) = self.state.missing(&operation) {
+            return Err(self.damaged(missing));
+        }
+        self.state.apply(operation);
+        self.lines += 1;
+        Ok(())
     }
 
     /// Replays what is new and appends the operations that `decide` adds, while no other process can append. They are
@@ -109,6 +138,10 @@ impl JournalStorage {
         &mut self,
         decide: impl FnOnce(&JournalState, &mut Vec<JournalOperation>) -> T,
     ) -> Result<T, StudyError> {
+        #[cfg(feature = "postgres")]
+        if let Some(server) = self.server.take() {
+            return self.transaction_of_server(server, decide);
+        }
         let _lock = JournalLock::acquire(&self.path)?;
         self.refresh()?;
         let mut operations = Vec::new();
@@ -119,6 +152,27 @@ impl JournalStorage {
             self.refresh()?;
         }
         Ok(decided)
+    }
+
+    #[cfg(feature = "postgres")]
+    fn transaction_of_server<T>(
+        &mut self,
+        mut server: super::postgres::PostgresJournal,
+        decide: impl FnOnce(&JournalState, &mut Vec<JournalOperation>) -> T,
+    ) -> Result<T, StudyError> {
+        let (known, failed) = (self.lines, failed(&self.path));
+        let (mut decided, mut appended) = (None, Vec::new());
+        let result = server.append(known, failed, |new| {
+            new.iter().try_for_each(|line| self.replay(line))?;
+            let mut operations = Vec::new();
+            decided = Some(decide(&self.state, &mut operations));
+            appended = operations.iter().map(|operation| operation.line(&self.worker)).collect();
+            Ok((self.lines, appended.clone()))
+        });
+        self.server = Some(server);
+        result?;
+        appended.iter().try_for_each(|line| self.replay(line))?;
+        decided.ok_or_else(|| self.damaged("the server did not ask for the operations".to_owned()))
     }
 
     /// Appends lines behind the last complete one. The caller holds the lock and has replayed all complete lines, so
@@ -142,4 +196,17 @@ impl JournalStorage {
     fn damaged(&self, why: String) -> StudyError {
         StudyError::Damaged { path: self.path.clone(), line: self.lines + 1, why }
     }
+}
+
+#[cfg(feature = "postgres")]
+fn server(place: &JournalPlace) -> Result<Option<super::postgres::PostgresJournal>, StudyError> {
+    let JournalPlace::Postgres { url, journal } = place else { return Ok(None) };
+    super::postgres::PostgresJournal::new(url, journal).map(Some).map_err(failed(&place.shown()))
+}
+
+/// Names the server of a failure.
+#[cfg(feature = "postgres")]
+fn failed(path: &Path) -> impl Fn(super::postgres::ServerFailure) -> StudyError + use<> {
+    let server = path.display().to_string();
+    move |failure| StudyError::Server { server: server.clone(), why: failure.0 }
 }

@@ -10,6 +10,9 @@ use super::operation::{JournalOperation, TrialTemplate};
 use super::trial_state::JournalTrialState;
 use crate::{ParamDistribution, StudyDirection};
 
+/// Attribute that Optuna and its dashboard read the names of the objectives from.
+pub(crate) const METRIC_NAMES: &str = "study:metric_names";
+
 /// Study of a journal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StudyRecord {
@@ -92,6 +95,12 @@ impl JournalState {
     /// Names of all studies.
     pub fn study_names(&self) -> impl Iterator<Item = &str> {
         self.studies.iter().filter(|study| !study.deleted).map(|study| study.name.as_str())
+    }
+
+    /// Names of the objectives of a study; empty where nobody has named them.
+    pub fn metric_names(&self, study: usize) -> Vec<String> {
+        let names = self.study(study).and_then(|study| study.system_attrs.get(METRIC_NAMES)?.as_array());
+        names.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
     }
 
     /// Trial of an index.

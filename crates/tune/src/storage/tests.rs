@@ -128,15 +128,12 @@ fn a_torn_line_is_cut_off_and_a_damaged_one_is_named() {
     assert!(!path.with_file_name("journal.log.lock").exists());
 }
 
-#[test]
-fn processes_take_turns() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("journal.log");
+/// Four workers that append 25 studies each.
+fn take_turns(place: &JournalPlace) {
     std::thread::scope(|scope| {
         for worker in 0..4 {
-            let path = &path;
             scope.spawn(move || {
-                let mut storage = JournalStorage::open(path, &worker.to_string()).unwrap();
+                let mut storage = JournalStorage::open(place, &worker.to_string()).unwrap();
                 for _ in 0..25 {
                     let name = storage
                         .transaction(|state, operations| {
@@ -151,9 +148,38 @@ fn processes_take_turns() {
             });
         }
     });
-    let storage = JournalStorage::read_only(&path, "").unwrap();
+    let storage = JournalStorage::read_only(place, "").unwrap();
     let names: Vec<String> = (0..100).map(|number| format!("study-{number}")).collect();
     assert!(storage.state().study_names().eq(names.iter().map(String::as_str)));
+}
+
+#[test]
+fn processes_take_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    take_turns(&JournalPlace::File(folder.path().join("journal.log")));
+}
+
+/// Needs a server: `CUPOLA_POSTGRES=postgres://me@127.0.0.1/db`, as scripts/check-tune starts one.
+#[cfg(feature = "postgres")]
+#[test]
+#[ignore = "needs a PostgreSQL server"]
+fn workers_of_a_server_take_turns() {
+    let url = std::env::var("CUPOLA_POSTGRES").unwrap();
+    take_turns(&JournalPlace::Postgres { url: url.clone(), journal: uuid::Uuid::new_v4().to_string() });
+    // Another journal of the same table is empty.
+    let other = JournalPlace::Postgres { url, journal: uuid::Uuid::new_v4().to_string() };
+    assert_eq!(JournalStorage::open(&other, "w").unwrap().state().study_count(), 0);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named_without_its_password() {
+    let url = "postgres://me:secret@127.0.0.1:9/studies".to_owned();
+    let error =
+        JournalStorage::open(&JournalPlace::Postgres { url, journal: "a".to_owned() }, "w").unwrap_err();
+    let text = error.to_string();
+    let expected =
+        if cfg!(feature = "postgres") { "postgres://127.0.0.1:9/studies/a" } else { "--features postgres" };
+    assert!(text.contains(expected) && !text.contains("secret"), "{text}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::begin::{FIXED_PARAMS, is_imported};
 use super::lease::{TrialLease, holder, timestamp};
 use super::results::to_view;
 use super::{Study, Worker};
@@ -14,9 +15,6 @@ use crate::storage::{
 };
 use crate::trial::{ParamValues, StudyDirection, TrialView};
 
-/// Attribute of a trial whose parameters Optuna's `enqueue_trial` has fixed.
-const FIXED_PARAMS: &str = "fixed_params";
-
 /// Terms of a claim.
 #[derive(Clone, Copy)]
 pub struct ClaimRequest<'a> {
@@ -26,7 +24,7 @@ pub struct ClaimRequest<'a> {
     pub sampler: &'a dyn Sampler,
     /// Seed of the study.
     pub seed: u64,
-    /// Number of trials of the study, of all states.
+    /// Number of trials of the study, of all states but those that it began with as finished.
     pub trials: usize,
     /// Parameters of the first trial; `None` to sample them too.
     pub first: Option<&'a ParamValues>,
@@ -92,7 +90,8 @@ impl NextTrial<'_> {
             return Ok(Some(abandoned.id));
         }
         let number = self.state.trials(self.study).count();
-        if number >= self.request.trials {
+        let imported = self.state.trials(self.study).filter(|trial| is_imported(trial)).count();
+        if number - imported >= self.request.trials {
             return Ok(None);
         }
         let params = match self.request.first.filter(|_| number == 0) {

@@ -1,7 +1,9 @@
+use std::path::Path;
+
 use indexmap::IndexMap;
 
 use super::*;
-use crate::{ParamDistribution, RandomSampler, SearchSpace};
+use crate::{ParamDistribution, ParamValues, RandomSampler, SearchSpace};
 
 fn identity() -> StudyIdentity {
     StudyIdentity {
@@ -95,4 +97,32 @@ fn a_study_of_another_config_is_refused() {
     assert_eq!(Study::metrics_of(&journal, "study", "digest").unwrap(), Some(vec!["accuracy".to_owned()]));
     assert_eq!(Study::metrics_of(&journal, "study", "other").unwrap(), None);
     assert_eq!(std::fs::read_dir(folder.path().join("workers")).unwrap().count(), 0);
+}
+
+#[test]
+#[allow(clippy::float_cmp, reason = "the values are exact")]
+fn a_study_begins_with_earlier_trials_and_its_own_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut study = open(folder.path());
+    let params = |x: f64| ParamValues::from_iter([("x".to_owned(), x)]);
+    let earlier = |x: f64, values: Option<Vec<f64>>| EarlierTrial {
+        params: params(x),
+        values,
+        source: "trial 3 of other".to_owned(),
+    };
+    let trials = [earlier(0.25, Some(vec![0.9])), earlier(0.75, None)];
+    assert_eq!(study.begin_with(&space(), Some(&params(0.5)), &trials).unwrap(), 2);
+    // It has begun.
+    assert_eq!(study.begin_with(&space(), None, &trials).unwrap(), 0);
+    assert_eq!((study.imported(), study.best().map(|best| best.number)), (1, Some(0)));
+    let mut found = Vec::new();
+    while let Claim::Trial(trial) = claim(&mut study, 3) {
+        found.push(trial.params["x"].0);
+        study.complete(trial.id, vec![0.5]).unwrap();
+    }
+    // Its own values, those of the queue, and a sample.
+    assert_eq!((found.len(), &found[..2]), (3, &[0.5, 0.75][..]));
+    assert_eq!(study.trials().len(), 4);
+    // Another process reads the same.
+    assert_eq!(open(folder.path()).trials(), study.trials());
 }

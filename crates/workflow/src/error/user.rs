@@ -78,7 +78,9 @@ pub(super) fn study(error: &cupola_tune::StudyError) -> bool {
         | E::Missing { .. }
         | E::Tune(_)
         | E::Damaged { .. }
-        | E::NotAJournal { .. } => true,
+        | E::NotAJournal { .. }
+        | E::Server { .. }
+        | E::NoServer => true,
         E::Io { source, .. } => {
             use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
             matches!(source.kind(), NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem)

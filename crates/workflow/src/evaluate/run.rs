@@ -19,6 +19,8 @@ use super::target::SplitToEvaluate;
 use super::write::{dependence_json, evaluation_json, sealed_document, write_page};
 use crate::error::Error;
 
+/// Entry of `metrics.json` with the out-of-bag metrics of a forest.
+pub(crate) const OUT_OF_BAG: &str = "out_of_bag";
 /// Rows that the latency is measured with.
 const LATENCY_ROWS: usize = 32;
 /// Seconds for the latency, so that it does not lengthen a short run.

@@ -13,14 +13,13 @@ use serde_json::{Map, Value};
 use super::decisions::SealedDecisions;
 use super::final_model::FinalModel;
 use super::summary::{MeasuredBaseline, SplitMetrics, TrainingLength, TrainingSummary};
-use super::trees::OUT_OF_BAG;
 use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
 use crate::error::Error;
 use crate::evaluate::gate::{
     GateReport, Opponent, SplitOrigin, conditions_of, judge, other_version, sealed_gate, unfair_comparison,
 };
-use crate::evaluate::{EarlierComparison, RunEvaluation};
+use crate::evaluate::{EarlierComparison, OUT_OF_BAG, RunEvaluation};
 use crate::event::WorkflowEvent;
 use crate::models::monitor::{PredictedSplit, sealed_profile};
 

@@ -19,10 +19,8 @@ use super::summary::TrainingLength;
 use super::{PublishedRun, Stage};
 use crate::data::loaded::LoadedData;
 use crate::error::Error;
+use crate::evaluate::OUT_OF_BAG;
 use crate::event::WorkflowEvent;
-
-/// Entry of `metrics.json` with the out-of-bag metrics of a forest.
-pub(super) const OUT_OF_BAG: &str = "out_of_bag";
 
 /// Grows trees, and does what comes after. A resumed run has no checkpoint: its trees grow anew, and are the same.
 pub(super) fn train<A: AfterTraining>(

@@ -44,7 +44,7 @@ pub(super) fn finish(
     write_file(&config, toml::to_string(&sealed)?.as_bytes())?;
     let report = TuneReport::of(plan, &study);
     let out_of_time = end == StudyEnd::Time;
-    if let Some(package) = published(&study, &best) {
+    if let Some(package) = published(&study, &best).filter(|package| plan.target.package(package).is_ok()) {
         let page = page::write(plan, &study, &report, Some(&package))?;
         return Ok(TuneOutcome::Published { report, config, page, run: None, package, out_of_time });
     }
@@ -91,7 +91,12 @@ fn publish(
         Some(run) => TrainJob::resume(run).expecting(Some(plan.config(best))),
         None => TrainJob::new(plan.config(best)),
     };
-    match job.device(plan.job.device).run_in(&plan.target, session, stop)? {
+    let job = job.device(plan.job.device);
+    let ended = match &plan.job.home {
+        Some(home) => job.run_in(home, session, stop),
+        None => job.run(session, stop),
+    };
+    match ended? {
         JobOutcome::Published(run) => Ok(Some(run)),
         JobOutcome::Stopped { .. } | JobOutcome::Follower => Ok(None),
     }

@@ -88,7 +88,7 @@ impl TrialProgress {
             metrics: plan.metrics.iter().map(|metric| metric.name()).collect(),
             best,
             done: trials.iter().filter(|trial| trial.state.is_finished()).count(),
-            trials: plan.trials.max(trials.len()),
+            trials: (plan.trials + study.imported()).max(trials.len()),
         })
     }
 }

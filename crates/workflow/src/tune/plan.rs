@@ -6,8 +6,8 @@ use cupola_registry::{Home, sha256_hex};
 use cupola_spec::{Goal, NAME_RULE, Run, Tune, TuneMetric, TunePruner, TuneSampler, is_name, parse_time};
 use cupola_train::Selection;
 use cupola_tune::{
-    GridSampler, ParamValues, Pruner, Sampler, SearchSpace, Study, StudyDirection, StudyError, StudyIdentity,
-    Worker,
+    GridSampler, JournalPlace, ParamValues, Pruner, Sampler, SearchSpace, Study, StudyDirection, StudyError,
+    StudyIdentity, Worker,
 };
 use serde_json::Value;
 
@@ -26,6 +26,9 @@ pub(super) struct StudyPlan<'a> {
     pub target: Home,
     /// `studies/NAME/`
     pub folder: PathBuf,
+    /// Server of the trials; `None` for a file.
+    pub storage: Option<String>,
+    place: JournalPlace,
     pub metrics: Vec<TuneMetric>,
     pub space: SearchSpace,
     pub values: TrialValues,
@@ -77,7 +80,9 @@ impl<'a> StudyPlan<'a> {
         let digest = sha256_hex(format!("{config}\n{described}").as_bytes());
         let target = job.home.clone().unwrap_or_else(|| session.home().clone());
         let folder = folder(&target, &name);
-        let metrics = metrics(&tune, &run, job, session, &folder, &name, &digest)?;
+        let storage = job.storage.clone().or_else(|| tune.storage.take());
+        let place = place(storage.as_deref(), &folder, &name)?;
+        let metrics = metrics(&tune, &run, job, session, &place, &name, &digest)?;
         Ok(Self {
             job,
             metrics,
@@ -93,6 +98,8 @@ impl<'a> StudyPlan<'a> {
             name,
             target,
             folder,
+            storage,
+            place,
             digest,
         })
     }
@@ -121,7 +128,7 @@ impl<'a> StudyPlan<'a> {
             metrics: self.metrics.iter().map(|metric| metric.name().to_owned()).collect(),
             config: self.digest.clone(),
         };
-        Ok(Study::open(&journal(&self.folder), identity, worker)?)
+        Ok(Study::open(&self.place, identity, worker)?)
     }
 
     /// Metric that selects the best epoch.
@@ -141,8 +148,30 @@ impl<'a> StudyPlan<'a> {
     }
 }
 
-pub(super) fn journal(folder: &Path) -> PathBuf {
-    folder.join("journal.log")
+/// Place of the trials of the study `name`: a server, or a file in the folder of the study.
+///
+/// # Errors
+/// [`Error::Tune`] for an unknown kind of server, and for a password, which runs and lists of processes would show.
+pub(super) fn place(storage: Option<&str>, folder: &Path, name: &str) -> Result<JournalPlace, Error> {
+    let Some(url) = storage else { return Ok(JournalPlace::File(folder.join("journal.log"))) };
+    let refused = |why: &str, remedy: &str| Error::Tune {
+        study: name.to_owned(),
+        why: why.to_owned(),
+        remedy: remedy.to_owned(),
+    };
+    if !JournalPlace::is_server(url) {
+        let why = "unknown storage; expected an address that begins with `postgres://`";
+        return Err(refused(
+            why,
+            "write one such as `postgres://me@db/studies`, or leave `storage` out for a file",
+        ));
+    }
+    let user = url.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'));
+    if user.is_some_and(|(user, _)| user.contains(':')) || url.contains("password=") {
+        let why = "`storage` has a password, which the configs of runs would keep";
+        return Err(refused(why, "leave it out, and set PGPASSWORD or write it into ~/.pgpass"));
+    }
+    Ok(JournalPlace::Postgres { url: url.to_owned(), journal: name.to_owned() })
 }
 
 /// Metrics of the config, else those that the study began with, else the one that the data calls for.
@@ -151,7 +180,7 @@ fn metrics(
     run: &Run,
     job: &TuneJob,
     session: &Session<'_>,
-    folder: &Path,
+    place: &JournalPlace,
     name: &str,
     digest: &str,
 ) -> Result<Vec<TuneMetric>, Error> {
@@ -162,7 +191,7 @@ fn metrics(
     if let Some(goal) = run.train.metric {
         return Ok(vec![metric_of(goal)]);
     }
-    match Study::metrics_of(&journal(folder), name, digest) {
+    match Study::metrics_of(place, name, digest) {
         Ok(Some(names)) => {
             let names: Option<Vec<TuneMetric>> =
                 names.into_iter().map(|name| serde_json::from_value(Value::String(name)).ok()).collect();
@@ -212,6 +241,22 @@ fn pruner(tune: &Tune, run: &Run) -> Pruner {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_needs_an_address_without_a_password() {
+        let found = |storage| place(storage, Path::new("studies/a"), "a").map_err(|error| error.to_string());
+        assert_eq!(found(None), Ok(JournalPlace::File("studies/a/journal.log".into())));
+        let url = "postgres://me@db:5433/studies".to_owned();
+        assert_eq!(found(Some(&url)), Ok(JournalPlace::Postgres { url, journal: "a".to_owned() }));
+        for (url, expected) in [
+            ("postgres://me:secret@db/x", "PGPASSWORD"),
+            ("postgres://db/x?password=secret", "PGPASSWORD"),
+            ("redis://db", "expected an address"),
+        ] {
+            let error = found(Some(url)).unwrap_err();
+            assert!(error.contains(expected) && !error.contains("secret"), "{error}");
+        }
+    }
 
     #[test]
     fn every_sampler_of_a_config_exists() {

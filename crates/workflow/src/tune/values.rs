@@ -71,11 +71,16 @@ impl TrialValues {
 
     /// Parameters of the config itself; `None` if one of them lies outside of the space.
     pub fn of_config(&self, space: &SearchSpace) -> Option<ParamValues> {
+        Self::params_of(&self.config, space)
+    }
+
+    /// Parameters of a config; `None` if one of them is missing or lies outside of the space.
+    pub fn params_of(config: &Value, space: &SearchSpace) -> Option<ParamValues> {
         let mut found = ParamValues::new();
         for (key, param) in space.params() {
             if space.is_active(key, &found) {
                 let pointer = format!("/{}", key.replace('.', "/"));
-                let value = self.config.pointer(&pointer).map(scalar)?;
+                let value = config.pointer(&pointer).map(scalar)?;
                 found.insert(key.clone(), param.distribution.to_internal(&value)?);
             }
         }

@@ -66,14 +66,20 @@ pub fn run(home: &Home, ui: Ui, args: &TuneArgs) -> Result<()> {
 fn job(args: &TuneArgs, session: &cupola_workflow::Session<'_>, ui: Ui) -> Result<TuneJob> {
     let job = TuneJob::new(args.config.source(session, ui)?);
     let job = job.study(args.study.clone()).trials(args.trials.map(|trials| trials as usize));
-    Ok(job.time(args.time).device(args.device.device))
+    Ok(job
+        .time(args.time)
+        .warm_start(args.warm_start.clone())
+        .storage(args.storage.clone())
+        .device(args.device.device))
 }
 
 /// Arguments that name the same study again.
 fn words(args: &TuneArgs) -> Vec<String> {
     let study = args.study.iter().flat_map(|study| ["--study".to_owned(), study.clone()]);
     let trials = args.trials.iter().flat_map(|trials| ["--trials".to_owned(), trials.to_string()]);
-    ["tune".to_owned()].into_iter().chain(args.config.words()).chain(study).chain(trials).collect()
+    let storage = args.storage.iter().flat_map(|storage| ["--storage".to_owned(), storage.clone()]);
+    let study = study.chain(trials).chain(storage);
+    ["tune".to_owned()].into_iter().chain(args.config.words()).chain(study).collect()
 }
 
 /// Arguments that continue the study as it was begun.

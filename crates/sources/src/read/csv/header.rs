@@ -8,7 +8,7 @@ use super::dialect::Dialect;
 pub(super) fn header_fields(bytes: &[u8], dialect: Dialect) -> Vec<String> {
     let trimmed;
     let bytes = if dialect.blanks {
-        trimmed = super::records::trim_blanks(bytes, dialect.delimiter);
+        trimmed = super::records::trim_blanks(bytes, dialect.delimiter, dialect.comment);
         &trimmed
     } else {
         bytes

@@ -109,7 +109,7 @@ pub(super) fn decode(
     first_row: u64,
 ) -> Result<Decoded<'_>, Undecodable> {
     let bytes: Cow<'_, [u8]> = if dialect.blanks {
-        trim_blanks(&chunk.bytes, dialect.delimiter).into()
+        trim_blanks(&chunk.bytes, dialect.delimiter, dialect.comment).into()
     } else {
         chunk.bytes.as_slice().into()
     };
@@ -203,7 +203,7 @@ mod tests {
             (blanks, columns, records) in (any::<bool>(), 1_usize..5, 0_usize..9),
         ) {
             let dialect = Dialect { delimiter, comment: None, blanks };
-            let text = if blanks { trim_blanks(&bytes, delimiter) } else { bytes.clone() };
+            let text = if blanks { trim_blanks(&bytes, delimiter, None) } else { bytes.clone() };
             let chunk = Chunk { bytes, records };
             let plain = found(decode(&chunk, dialect, columns, 7), columns);
             let oracle = found(quoted::split(&text, dialect, columns, records, 7), columns);

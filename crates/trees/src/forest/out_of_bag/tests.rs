@@ -48,7 +48,8 @@ fn scores_are_those_of_scikit_learn() {
         let (mut right, mut off, mut spread) = (0.0, 0.0, 0.0);
         for (row, logits) in found.rows.iter().zip(found.logits.chunks(4)) {
             let best = (0..3).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap();
-            right += f64::from(u8::from(best == golden.classes[*row] as usize));
+            let class = usize::try_from(golden.classes[*row]).unwrap();
+            right += f64::from(u8::from(best == class));
             off += f64::from(logits[3] - golden.numbers[*row]).powi(2);
             spread += (f64::from(golden.numbers[*row]) - mean).powi(2);
         }
