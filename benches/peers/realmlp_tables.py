@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Trains pytabkit's RealMLP_TD on a table and prints its test score, for a comparison with `family = "realmlp"`.
 
-    benches/peers/realmlp_tables.py data/downloads/diamonds_train.csv.gz data/downloads/diamonds_test.csv.gz price 32
+    benches/peers/realmlp_tables.py data/downloads/diamonds_train.csv.gz data/downloads/diamonds_test.csv.gz price 32 3
 
-The arguments are the training rows, the test rows, the target and the number of epochs. A target of texts is a class, whose score is
+The arguments are the training rows, the test rows, the target, the number of epochs and that of seeds (3). A target of texts is a class, whose score is
 the ROC-AUC of the second of two classes; a number's is the RMSE. A tenth of the training rows selects the best epoch. Give
 `cupola train` the same rows: `data.test_source`, and `[split]` with `valid = 0.1`. Needs pytabkit 1.7.3, pandas, scikit-learn.
 """
@@ -21,7 +21,7 @@ x, y = train.drop(columns=target), train[target]
 is_number = pd.api.types.is_numeric_dtype(y)
 own = np.random.RandomState(0).rand(len(train)) < 0.9
 Model = RealMLP_TD_Regressor if is_number else RealMLP_TD_Classifier
-for seed in range(3):
+for seed in range(int(sys.argv[5]) if len(sys.argv) > 5 else 3):
     started = time.time()
     model = Model(n_epochs=epochs, random_state=seed, device="cpu")
     model.fit(x[own], y[own], x[~own], y[~own])

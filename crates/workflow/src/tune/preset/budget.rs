@@ -19,14 +19,16 @@ pub(super) struct TimeBudget {
     started: Instant,
     /// Seconds in all.
     pub seconds: f64,
-    /// Seconds that the evaluation and the publication of the slowest member took.
+    /// Seconds that the evaluation and the publication of a member took on average.
     publishing: f64,
+    /// Members behind that average.
+    published: u32,
 }
 
 impl TimeBudget {
     /// Budget of so many seconds that begins now.
     pub fn new(seconds: f64) -> Self {
-        Self { started: Instant::now(), seconds, publishing: 0.0 }
+        Self { started: Instant::now(), seconds, publishing: 0.0, published: 0 }
     }
 
     /// Seconds since the beginning.
@@ -44,12 +46,13 @@ impl TimeBudget {
     #[allow(clippy::cast_precision_loss)]
     pub fn limit(&self, waiting: usize) -> f64 {
         let share = SHARE.max(1.0 / waiting.max(1) as f64);
-        (self.left() * share - self.publishing).max(0.0)
+        ((self.left() - self.publishing) * share).max(0.0)
     }
 
     /// Notes the seconds that a member took besides its training.
     pub fn note_publishing(&mut self, seconds: f64) {
-        self.publishing = self.publishing.max(seconds);
+        self.published += 1;
+        self.publishing += (seconds - self.publishing) / f64::from(self.published);
     }
 }
 
@@ -93,7 +96,10 @@ mod tests {
         assert!((budget.limit(5) - 38.0).abs() < 0.5 && (budget.limit(1) - 95.0).abs() < 0.5);
         budget.note_publishing(10.0);
         assert!((budget.left() - 75.0).abs() < 0.5 && (budget.limit(1) - 65.0).abs() < 0.5);
-        budget.note_publishing(60.0);
+        // One slow disk does not end the job.
+        budget.note_publishing(20.0);
+        assert!((budget.left() - 65.0).abs() < 0.5 && (budget.limit(5) - 20.0).abs() < 0.5);
+        budget.note_publishing(150.0);
         assert!(budget.limit(1).abs() < f64::EPSILON);
     }
 

@@ -125,7 +125,10 @@ impl PresetWork<'_> {
     fn train(&mut self, base: &Config, portfolio: Vec<PortfolioMember>) -> Result<(), Error> {
         let count = portfolio.len();
         for (index, member) in portfolio.into_iter().enumerate() {
-            let config = config_of(base, &member)?;
+            let mut config = config_of(base, &member)?;
+            if self.configs.iter().any(Option::is_some) {
+                evaluate_briefly(&mut config);
+            }
             let row = row(&member.label, member.family.name(), member.reason);
             self.member(config, row, (index + 1, count), None)?;
         }
@@ -155,7 +158,9 @@ impl PresetWork<'_> {
                 let row = row(&bags::name(&member.member, bag), &member.family, reason);
                 let number = self.members.len() + 1;
                 let known = member.fit_seconds.map(|seconds| 1.2 * seconds);
-                self.member(bags::config(config, bag), row, (number, count), known)?;
+                let mut config = bags::config(config, bag);
+                evaluate_briefly(&mut config);
+                self.member(config, row, (number, count), known)?;
             }
         }
         Ok(())
@@ -301,6 +306,15 @@ fn config_of(base: &Config, member: &PortfolioMember) -> Result<Config, Error> {
         training.apply(&mut config.train);
     }
     Ok(config)
+}
+
+/// Leaves out what a member does not need beside the scores: the report, and the intervals unless a gate judges them. The
+/// ensemble takes `[evaluate]` of the first trained member, which keeps it.
+fn evaluate_briefly(config: &mut Config) {
+    config.evaluate.report = false;
+    if config.gate.is_empty() {
+        config.evaluate.resamples = 0;
+    }
 }
 
 fn row(member: &str, family: &str, reason: &str) -> PresetMember {
