@@ -34,6 +34,7 @@ use crate::evaluate::Uncertainty;
 use crate::inputs::Input;
 use crate::model::{Combine, Model};
 use crate::train::{Train, Tune};
+use crate::watch::Watch;
 
 /// A run config as it was written, with the defaults filled in: one field for each table of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -83,4 +84,7 @@ pub struct Config {
     /// Search for good values of keys. Training ignores it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tune: Option<Tune>,
+    /// Retraining of the published model. Training ignores it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
 }

@@ -21,6 +21,7 @@
 //! | `train` | the training loop, loss, optimizer, schedule; the search for good values of keys |
 //! | `validate` | rules that a schema cannot express |
 //! | `serve` | the config of a server |
+//! | `watch` | when a published model is trained again |
 
 mod config;
 mod data;
@@ -33,6 +34,7 @@ mod names;
 mod serve;
 mod train;
 mod validate;
+mod watch;
 
 pub use config::{
     Config, DEFAULTS, Gap, Gate, GateBound, GateCheck, GateComparator, GateCondition, GateMetric, GateSplit,
@@ -74,4 +76,8 @@ pub use train::{
     ClassWeights, EarlyStop, Goal, Group, InvalidTuneKey, LossKind, LossSpec, Optimizer, OptimizerKind,
     Precision, Schedule, ScheduleKind, Train, Tune, TuneMetric, TuneMetrics, TunePruner, TuneRange,
     TuneSampler, TuneSpace, TuneValues, parse_time,
+};
+pub use watch::{
+    DriftTrigger, InvalidTime, QuietHours, Watch, WatchBudget, WatchClaim, WatchRollback, WatchSchedule,
+    WatchTriggers, parse_zone,
 };

@@ -10,6 +10,7 @@ use crate::families::TreesSpec;
 use crate::inputs::Input;
 use crate::model::{Combine, Design, Family, Model, PackageRef};
 use crate::train::{Train, Tune};
+use crate::watch::Watch;
 
 /// A run, resolved as far as the config alone allows. Globs of columns are resolved with the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +64,9 @@ pub struct Run {
     /// Search for good values of keys; `None` without it. `sealed` leaves it out: a run is one trial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tune: Option<Tune>,
+    /// Retraining of the published model; `None` without it. `sealed` leaves it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
     /// The complete config, with its defaults and the architecture in place. It parses to this run without
     /// any other file.
     pub sealed: Config,
@@ -100,6 +104,7 @@ impl Run {
             evaluate: config.evaluate.clone(),
             uncertainty: config.uncertainty.clone(),
             tune: config.tune.take(),
+            watch: config.watch.take(),
             sealed: config,
         })
     }
