@@ -9,4 +9,7 @@ pub enum Error {
     /// Values, profiles or rules are unusable.
     #[error(transparent)]
     Monitor(#[from] cupola_monitor::Error),
+    /// Retraining.
+    #[error(transparent)]
+    Watch(#[from] crate::watch::WatchError),
 }
