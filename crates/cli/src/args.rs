@@ -25,7 +25,6 @@ pub use self::inference::*;
 pub use self::init::*;
 pub use self::invalid::report;
 pub use self::models::*;
-#[allow(unused_imports, reason = "filled below")]
 pub use self::operate::*;
 pub use self::serve::*;
 pub use self::train::*;
@@ -76,6 +75,8 @@ pub enum Command {
     Ensemble(EnsembleArgs),
     /// Search for good values of the config's keys: train trials, publish the best one
     Tune(TuneArgs),
+    /// Train a published model again when there is a reason, and promote what is better
+    Watch(Box<WatchArgs>),
     /// Find a learning rate: train a few steps with a rising rate; nothing is kept
     Rate(RateArgs),
     /// Check config and data, show shapes, parameters and memory, without training

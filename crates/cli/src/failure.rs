@@ -58,6 +58,7 @@ fn is_user(error: &Error) -> bool {
             || cause.downcast_ref().is_some_and(import)
             || cause.downcast_ref().is_some_and(serving)
             || cause.downcast_ref().is_some_and(http)
+            || cause.downcast_ref().is_some_and(cupola_operate::WatchError::is_user_error)
     };
     is_user_error(error.as_ref()) || error.chain().any(of_command_line)
 }

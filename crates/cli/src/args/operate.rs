@@ -1,1 +1,5 @@
 //! Arguments of monitoring, retraining and jobs on a cluster.
+
+mod watch;
+
+pub use self::watch::*;

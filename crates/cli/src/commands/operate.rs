@@ -1,1 +1,3 @@
 //! Commands of monitoring, retraining and jobs on a cluster.
+
+pub mod watch;
