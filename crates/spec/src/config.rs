@@ -11,6 +11,7 @@ mod settings;
 mod split;
 mod target;
 mod targets;
+mod watch;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,13 +29,17 @@ pub use self::settings::{config_settings, default_settings};
 pub use self::split::{Gap, Split, SplitBy};
 pub use self::target::{Target, TargetKind};
 pub use self::targets::TargetList;
+pub(crate) use self::watch::is_time_or_zero;
+pub use self::watch::{
+    DriftTrigger, InvalidTime, QuietHours, Watch, WatchBudget, WatchClaim, WatchRollback, WatchSchedule,
+    WatchTriggers, parse_zone,
+};
 use crate::data::{Clean, Data, Expectation, Feature};
 use crate::evaluate::Evaluate;
 use crate::evaluate::Uncertainty;
 use crate::inputs::Input;
 use crate::model::{Combine, Model};
 use crate::train::{Train, Tune};
-use crate::watch::Watch;
 
 /// A run config as it was written, with the defaults filled in: one field for each table of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -21,7 +21,6 @@
 //! | `train` | the training loop, loss, optimizer, schedule; the search for good values of keys |
 //! | `validate` | rules that a schema cannot express |
 //! | `serve` | the config of a server |
-//! | `watch` | when a published model is trained again |
 
 mod config;
 mod data;
@@ -34,13 +33,14 @@ mod names;
 mod serve;
 mod train;
 mod validate;
-mod watch;
 
 pub use config::{
-    Config, DEFAULTS, Gap, Gate, GateBound, GateCheck, GateComparator, GateCondition, GateMetric, GateSplit,
-    GateValue, InvalidCondition, LatencyPercentile, PACKAGE, Problem, Problems, Run, Series, Split, SplitBy,
-    SubgroupStatistic, Target, TargetKind, TargetList, ValueEnd, VersusClaim, config_schema, config_settings,
-    default_settings, model_schema, parse, parse_data, parse_gate, parse_model_file,
+    Config, DEFAULTS, DriftTrigger, Gap, Gate, GateBound, GateCheck, GateComparator, GateCondition,
+    GateMetric, GateSplit, GateValue, InvalidCondition, InvalidTime, LatencyPercentile, PACKAGE, Problem,
+    Problems, QuietHours, Run, Series, Split, SplitBy, SubgroupStatistic, Target, TargetKind, TargetList,
+    ValueEnd, VersusClaim, Watch, WatchBudget, WatchClaim, WatchRollback, WatchSchedule, WatchTriggers,
+    config_schema, config_settings, default_settings, model_schema, parse, parse_data, parse_gate,
+    parse_model_file, parse_zone,
 };
 pub use data::{
     Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
@@ -76,8 +76,4 @@ pub use train::{
     ClassWeights, EarlyStop, Goal, Group, InvalidTuneKey, LossKind, LossSpec, Optimizer, OptimizerKind,
     Precision, Schedule, ScheduleKind, Train, Tune, TuneMetric, TuneMetrics, TunePruner, TuneRange,
     TuneSampler, TuneSpace, TuneValues, parse_time,
-};
-pub use watch::{
-    DriftTrigger, InvalidTime, QuietHours, Watch, WatchBudget, WatchClaim, WatchRollback, WatchSchedule,
-    WatchTriggers, parse_zone,
 };

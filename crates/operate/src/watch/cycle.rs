@@ -13,7 +13,7 @@ pub struct WatchCycle {
     pub records: Vec<WatchRecord>,
 }
 
-/// What a retraining does next.
+/// Next step of a retraining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchStep {
     /// Pin the version of the dataset.
@@ -128,7 +128,7 @@ impl WatchCycle {
         self.records.iter().any(|record| record.state.name() == name)
     }
 
-    /// What it does next.
+    /// Its next step.
     pub fn next(&self) -> WatchStep {
         let worse = |record: &WatchRecord| matches!(record.state, WatchState::Watched { worse: true, .. });
         if !self.is_open() {

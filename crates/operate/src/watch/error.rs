@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// What stopped a watch, or a decision about its challenger.
+/// Failure of a watch, or a decision about its challenger.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
     /// A stage of the workflow failed.

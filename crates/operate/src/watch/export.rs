@@ -27,7 +27,7 @@ pub enum WatchScheduler {
     Github,
 }
 
-/// What to export, and where it runs.
+/// Scheduler, and the places where it runs the watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportRequest {
     /// Scheduler.

@@ -271,7 +271,7 @@ impl Watcher<'_> {
                 }
                 Ok(None)
             }
-            // What is promoted is not undone by rows that could not be read; the next look tries again.
+            // Rows that could not be read do not undo a promotion; the next look tries again.
             Err(error) if cycle.promoted().is_some() => Err(error),
             Err(error) => {
                 let why = one_line(&error);

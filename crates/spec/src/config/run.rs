@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Series, Split, SplitBy, Target, TargetList};
+use crate::config::{Config, Series, Split, SplitBy, Target, TargetList, Watch};
 use crate::data::{Clean, Data, Expectation, Feature};
 use crate::evaluate::Evaluate;
 use crate::evaluate::Uncertainty;
@@ -10,7 +10,6 @@ use crate::families::TreesSpec;
 use crate::inputs::Input;
 use crate::model::{Combine, Design, Family, Model, PackageRef};
 use crate::train::{Train, Tune};
-use crate::watch::Watch;
 
 /// A run, resolved as far as the config alone allows. Globs of columns are resolved with the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,12 +1,13 @@
 //! Rules of `[watch]`.
 
-use crate::config::{Config, Gate};
+use crate::config::{
+    Config, Gate, QuietHours, Watch, WatchClaim, WatchSchedule, is_time_or_zero, parse_zone,
+};
 use crate::data::Source;
 use crate::model::{Family, Model};
 use crate::names::{NAME_RULE, is_name};
 use crate::train::parse_time;
 use crate::validate::Findings;
-use crate::watch::{QuietHours, Watch, WatchClaim, WatchSchedule, is_time_or_zero, parse_zone};
 
 pub(super) fn check(config: &Config, family: &Family, found: &mut Findings) {
     let Some(watch) = &config.watch else { return };

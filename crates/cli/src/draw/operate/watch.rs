@@ -18,7 +18,7 @@ pub fn show_record(ui: Ui, record: &WatchRecord) {
     }
 }
 
-/// What a look has found, without a retraining.
+/// Findings of a look without a retraining.
 pub fn show_look(ui: Ui, look: &WatchLook) {
     let evidence = &look.evidence;
     let champion = evidence.champion.as_deref().unwrap_or("none yet");

@@ -29,10 +29,10 @@ pub(in crate::watch) struct Surroundings<'a> {
     pub drift: &'a dyn DriftMeasure,
 }
 
-/// What a look has found.
+/// Findings of a look.
 pub(in crate::watch) struct Observation {
     pub evidence: TriggerEvidence,
-    /// What could not be measured, each in a sentence.
+    /// Sentences on values that could not be measured.
     pub notes: Vec<String>,
 }
 
@@ -311,10 +311,10 @@ pub(in crate::watch) fn one_line(error: &WatchError) -> String {
 /// Result of a look without a retraining, for people and programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WatchLook {
-    /// What was found.
+    /// Findings.
     pub evidence: TriggerEvidence,
     /// Rule that holds a retraining, and its words.
     pub held: Option<(String, String)>,
-    /// What could not be measured.
+    /// Sentences on values that could not be measured.
     pub notes: Vec<String>,
 }

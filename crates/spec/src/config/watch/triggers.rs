@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Gate;
+use crate::config::gate::Gate;
 
 /// Reasons to train a challenger; one of them is enough. The first model needs none.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::schedule::{InvalidTime, QuietHours, Schedule as WatchSchedule, parse_zone};
 pub use self::triggers::{DriftTrigger, WatchTriggers};
-use crate::config::Gate;
+use crate::config::gate::Gate;
 use crate::train::parse_time;
 
 /// Retraining of a published model: `cupola watch`.
